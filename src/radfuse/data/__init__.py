@@ -1,0 +1,1 @@
+"""Cases to fuse: an anatomical phantom with known truth, and folders of image pairs."""

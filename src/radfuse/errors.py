@@ -1,0 +1,40 @@
+"""What can go wrong, as a tree.
+
+RadfuseError               shown as one line; anything else is a bug and keeps its traceback
+├── InputError             a file, folder, value or option that cannot be used
+│   ├── GeometryError      slices or grids whose place in the patient is irregular or impossible
+│   └── NothingHereError   a folder without any image of the wanted kind
+├── OutputError            a result that cannot be written where it was asked for
+└── UntrustedError         a registration whose quality does not carry a fusion
+"""
+
+from typing import ClassVar
+
+
+class RadfuseError(Exception):
+    """An error that a user can mend; its message says what, where and what to do."""
+
+    exit_code: ClassVar[int] = 2
+    """Exit status of the command line."""
+
+
+class InputError(RadfuseError):
+    """A file, folder, value or option cannot be used."""
+
+
+class GeometryError(InputError):
+    """The place of an image in the patient is irregular, impossible or unknown."""
+
+
+class NothingHereError(InputError):
+    """A folder holds no image of the wanted kind."""
+
+
+class OutputError(RadfuseError):
+    """A result cannot be written where it was asked for."""
+
+
+class UntrustedError(RadfuseError):
+    """The registration's quality lies below the threshold of trust."""
+
+    exit_code = 3

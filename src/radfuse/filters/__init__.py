@@ -1,0 +1,1 @@
+"""Image filters that fusion methods build on; arrays of shape (N, H, W)."""

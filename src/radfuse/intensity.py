@@ -1,0 +1,150 @@
+"""Intensities: CT windows, MR scaling, head masks."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radfuse.errors import InputError
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A display window of a CT: what lies below is black, above is white; HU."""
+
+    width: float
+    level: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.width) and np.isfinite(self.level) and self.width > 0):
+            raise InputError(f"window width {self.width:g} level {self.level:g}: width must be > 0")
+
+    @property
+    def lowest(self) -> float:
+        """The value in HU that becomes 0."""
+        return self.level - self.width / 2
+
+    def scale(self, hu: Floats) -> Floats:
+        """HU to [0, 1]."""
+        return cast(Floats, np.clip((hu - np.float32(self.lowest)) / np.float32(self.width), 0, 1))
+
+    def scale_value(self, hu: float) -> float:
+        """One value in HU to [0, 1]."""
+        return min(max((hu - self.lowest) / self.width, 0.0), 1.0)
+
+
+WINDOWS = {
+    "brain": Window(80, 40),
+    "subdural": Window(200, 75),
+    "stroke": Window(30, 30),
+    "soft-tissue": Window(400, 40),
+    "bone": Window(2500, 480),
+    "bone-thin": Window(2000, 500),
+}
+"""Window presets in common radiological use."""
+
+AIR_HU = -1000.0
+"""A CT's value where nothing was scanned."""
+
+BODY_HU = -300.0
+"""Between air and fat: what is denser belongs to the body, the couch or the head holder."""
+
+BONE_HU = 300.0
+"""From here on voxels count as bone: above enhanced vessels and blood, below thin cortical bone."""
+
+MR_PERCENTILES = (1.0, 99.5)
+"""Percentiles of the head's voxels that become 0 and 1; above lie vessels and eyes' fat."""
+
+MASK_SPACING_MM = 2.0
+"""Masks are found on a grid at least this coarse: smooth, and fast for large volumes."""
+
+CLOSING_MM = 4.0
+"""Radius of the closing that mends a scalp with gaps, where hair or fat-free skin is dark."""
+
+OPENING_MM = 6.0
+"""Radius of the opening that parts the head from couch and head holder."""
+
+
+def scale_mr(values: Floats, foreground: NDArray[np.bool_]) -> Floats:
+    """Scale an MR to [0, 1] by percentiles of its foreground, over the whole volume at once.
+
+    Raises `InputError` where the foreground has no contrast.
+    """
+    low, high = mr_range(values, foreground)
+    return cast(Floats, np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1))
+
+
+def mr_range(values: Floats, foreground: NDArray[np.bool_]) -> tuple[float, float]:
+    """The MR values, in the series' units, that become 0 and 1."""
+    inside = values[foreground]
+    if inside.size == 0:
+        raise InputError("MR has no foreground: nothing stands out from its background")
+    low, high = (float(value) for value in np.percentile(inside, MR_PERCENTILES))
+    if not high > low:
+        raise InputError(f"MR has no contrast: its foreground lies between {low:g} and {high:g}")
+    return low, high
+
+
+def ct_head_mask(ct: sitk.Image) -> sitk.Image:
+    """Mask (uint8) of the head in a CT in HU: the largest dense body, holes filled, no couch."""
+    coarse = _coarse(ct)
+    return _onto(_largest_body(coarse > BODY_HU), ct)
+
+
+def mr_head_mask(mr: sitk.Image) -> sitk.Image:
+    """Mask (uint8) of the head in an MR: the largest bright body, holes filled."""
+    coarse = _coarse(mr)
+    bright = sitk.OtsuThreshold(coarse, 0, 1, 128)
+    level = float(np.median(sitk.GetArrayViewFromImage(coarse)[_view(bright) > 0])) / 4
+    return _onto(_largest_body(coarse > level), mr)
+
+
+def _view(mask: sitk.Image) -> NDArray[np.uint8]:
+    return cast(NDArray[np.uint8], sitk.GetArrayViewFromImage(mask))
+
+
+def _coarse(image: sitk.Image) -> sitk.Image:
+    """The image at a spacing of about `MASK_SPACING_MM`, by averaging whole voxels."""
+    factors = [max(1, int(MASK_SPACING_MM / spacing)) for spacing in image.GetSpacing()]
+    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+
+
+def _largest_body(mask: sitk.Image) -> sitk.Image:
+    """The largest connected body: gaps in the scalp closed, holes filled, thin bridges opened."""
+    closed = sitk.BinaryMorphologicalClosing(mask, _radius(mask, CLOSING_MM), sitk.sitkBall)
+    opened = sitk.BinaryMorphologicalOpening(
+        _fill_slices(closed), _radius(mask, OPENING_MM), sitk.sitkBall
+    )
+    bodies = sitk.RelabelComponent(sitk.ConnectedComponent(opened), sortByObjectSize=True)
+    return _fill_slices(bodies == 1)
+
+
+def _radius(mask: sitk.Image, radius_mm: float) -> list[int]:
+    return [
+        min(int(radius_mm / spacing), size // 4)
+        for spacing, size in zip(mask.GetSpacing(), mask.GetSize(), strict=True)
+    ]
+
+
+def _fill_slices(mask: sitk.Image) -> sitk.Image:
+    """Fill holes slice by slice: sinuses open to the outside only across slices."""
+    slices = [
+        sitk.BinaryFillhole(mask[:, :, index])
+        for index in range(mask.GetSize()[2])
+    ]
+    filled = sitk.JoinSeries(slices)
+    filled.CopyInformation(mask)
+    return filled
+
+
+def _onto(mask: sitk.Image, image: sitk.Image) -> sitk.Image:
+    """The mask on the grid of an image."""
+    if mask.GetSize() == image.GetSize():
+        return sitk.Cast(mask, sitk.sitkUInt8)
+    return sitk.Resample(
+        mask, image, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8
+    )

@@ -1,0 +1,1 @@
+"""Files in, files out: DICOM, NIfTI, NRRD, MHA, pictures, the QA sheet; writes are atomic."""

@@ -1,0 +1,108 @@
+"""What DICOM series a folder holds, by its headers alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
+
+from radfuse.errors import InputError, NothingHereError
+from radfuse.series import Modality
+
+PREAMBLE = 128
+"""Bytes before the letters DICM."""
+
+
+@dataclass(frozen=True)
+class DicomSeries:
+    """The images of one series, in order of file name; headers without pixels."""
+
+    uid: str
+    headers: tuple[Dataset, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def modality(self) -> str:
+        """The DICOM modality: CT, MR, ..."""
+        return str(self.headers[0].get("Modality", "?"))
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether all its images are scout views."""
+        return all("LOCALIZER" in header.get("ImageType", ()) for header in self.headers)
+
+    @property
+    def line(self) -> str:
+        """One line for a list to choose from."""
+        text = self.headers[0].get("SeriesDescription", "") or "no description"
+        scout = ", localizer" if self.is_localizer else ""
+        return f"{self.modality} '{text}', {len(self.files)} images{scout}, UID {self.uid}"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All that a folder holds."""
+
+    folder: Path
+    series: tuple[DicomSeries, ...]
+    broken: tuple[Path, ...]
+    """DICOM files whose header cannot be read."""
+
+    others: int
+    """Files that are no DICOM image: reports, DICOMDIR, junk."""
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file has the DICOM preamble."""
+    with path.open("rb") as stream:
+        stream.seek(PREAMBLE)
+        return stream.read(4) == b"DICM"
+
+
+def scan_folder(folder: Path) -> Scan:
+    """Read the headers of all files in a folder and below, whatever they are called."""
+    found: dict[str, list[tuple[Dataset, Path]]] = {}
+    broken, others = [], 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True) if is_dicom(path) else None
+        except (InvalidDicomError, EOFError, OSError, ValueError, AttributeError):
+            broken.append(path)
+            continue
+        if header is None or "Rows" not in header or "SeriesInstanceUID" not in header:
+            others += 1
+        else:
+            found.setdefault(str(header.SeriesInstanceUID), []).append((header, path))
+    series = [
+        DicomSeries(uid, tuple(header for header, _ in images), tuple(path for _, path in images))
+        for uid, images in found.items()
+    ]
+    return Scan(folder, tuple(series), tuple(broken), others)
+
+
+def choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeries:
+    """The series asked for, else the only one of the modality that is no localizer.
+
+    Raises `NothingHereError` where there is none, `InputError` where there is a choice to make.
+    """
+    if scan.broken:
+        raise InputError(f"{scan.broken[0]}: a damaged DICOM file; replace it or move it away")
+    listed = "\n  ".join(sorted(series.line for series in scan.series)) or "no DICOM images"
+    if uid is not None:
+        for series in scan.series:
+            if series.uid == uid:
+                return series
+        raise InputError(f"{scan.folder}: no series with UID {uid}; there are\n  {listed}")
+    wanted = [
+        series for series in scan.series if series.modality == modality and not series.is_localizer
+    ]
+    if not wanted:
+        raise NothingHereError(f"{scan.folder}: no {modality} series; there are\n  {listed}")
+    if len(wanted) > 1:
+        listed = "\n  ".join(sorted(series.line for series in wanted))
+        flag = f"--{modality.lower()}-series UID"
+        raise InputError(
+            f"{scan.folder}: {len(wanted)} {modality} series; choose with {flag}:\n  {listed}"
+        )
+    return wanted[0]

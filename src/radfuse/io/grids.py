@@ -1,0 +1,46 @@
+"""What every volume's grid must satisfy, whatever file it came from."""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from radfuse.errors import GeometryError, InputError
+
+SPACING_LIMITS_MM = (0.05, 25.0)
+"""Voxel sizes outside this range are no clinical head scan but a header with the wrong unit."""
+
+RIGHT_ANGLE_TOLERANCE = 1e-3
+"""Cosine by which two axes may miss a right angle: 0.06 degrees, the rounding of headers."""
+
+
+def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
+    """The volume, its axes a right-handed system.
+
+    Raises `GeometryError` for an absurd grid, `InputError` for NaN, infinite or constant voxels.
+    """
+    spacing = image.GetSpacing()
+    low, high = SPACING_LIMITS_MM
+    if not all(low <= step <= high for step in spacing):
+        listed = " x ".join(f"{step:g}" for step in spacing)
+        raise GeometryError(f"{path}: voxels of {listed} mm; expected {low:g} to {high:g} mm")
+    if min(image.GetSize()) < 2:
+        raise GeometryError(f"{path}: a volume of {image.GetSize()} voxels; need 2 or more an axis")
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    skew = np.abs(axes.T @ axes - np.eye(3)).max()
+    if skew > RIGHT_ANGLE_TOLERANCE:
+        raise GeometryError(f"{path}: its axes are not at right angles (off by {skew:.4f})")
+    check_values(sitk.GetArrayViewFromImage(image), path)
+    if np.linalg.det(axes) < 0:
+        return image[:, :, ::-1]
+    return image
+
+
+def check_values(values: np.ndarray, path: Path) -> None:
+    """Raise `InputError` for an image with NaN or infinity, or one that is the same everywhere."""
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int(np.size(values) - np.isfinite(values).sum())
+        raise InputError(f"{path}: {bad} values are NaN or infinite; mend the image first")
+    if low == high:
+        raise InputError(f"{path}: every value is {low:g}; this is an empty image")

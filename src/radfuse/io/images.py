@@ -1,0 +1,62 @@
+"""Grey pictures in 2-D: PNG, TIFF, JPEG."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from radfuse.errors import InputError
+
+GREY_TOLERANCE = 8
+"""JPEG rounds the three channels of a grey picture apart by a few levels; a colour picture more."""
+
+FULL_SCALE = {8: 255, 16: 65535}
+"""White, by bits."""
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """An 8-bit grey picture (H, W)."""
+    return np.rint(read_picture(path) * np.float32(FULL_SCALE[8])).astype(np.uint8)
+
+
+def read_picture(path: Path) -> NDArray[np.float32]:
+    """A grey picture (H, W) of 8 or 16 bits, scaled to [0, 1] by its full scale.
+
+    Raises `InputError` for a file that is no picture, a colour picture, several pages.
+    """
+    try:
+        with Image.open(path) as picture:
+            if getattr(picture, "n_frames", 1) > 1:
+                raise InputError(f"{path}: {picture.n_frames} pages; give one picture a file")
+            if picture.mode == "P":
+                picture = picture.convert("RGB")  # noqa: PLW2901
+            mode, levels = picture.mode, np.asarray(picture)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable picture: {error}") from error
+    if mode in {"RGB", "RGBA", "LA"}:
+        levels = _grey_channel(path, levels)
+    if levels.dtype.kind == "f":
+        raise InputError(f"{path}: floating point picture; save it with 8 or 16 bits")
+    bits = 8 if levels.dtype.itemsize == 1 else 16
+    if levels.dtype == np.bool_:
+        return levels.astype(np.float32)
+    return (levels / np.float32(FULL_SCALE[bits])).astype(np.float32)
+
+
+def _grey_channel(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The one channel of a grey picture stored with three, or with an opacity of 1."""
+    if levels.shape[-1] in {2, 4}:
+        if levels[..., -1].min() < FULL_SCALE[8]:
+            raise InputError(f"{path}: a picture with transparent parts; save it as grey")
+        levels = levels[..., :-1]
+    spread = int(np.ptp(levels, axis=-1).max())
+    if spread > GREY_TOLERANCE:
+        raise InputError(f"{path}: a colour picture (channels differ by {spread}); save it as grey")
+    return levels[..., levels.shape[-1] // 2]
+
+
+def write_picture(path: Path, image: NDArray[np.float32], *, bits: int = 8) -> None:
+    """Write an image (H, W) in [0, 1] as a PNG of 8 or 16 bits."""
+    levels = np.rint(np.clip(image, 0, 1) * FULL_SCALE[bits])
+    Image.fromarray(levels.astype(np.uint8 if bits == 8 else np.uint16)).save(path, "PNG")

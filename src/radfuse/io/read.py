@@ -1,0 +1,96 @@
+"""Read a series from whatever holds it: DICOM folder, volume file, picture."""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.io.dicom_scan import choose_series, is_dicom, scan_folder
+from radfuse.io.dicom_stack import read_stack
+from radfuse.io.grids import check_values, checked_volume
+from radfuse.io.images import read_picture
+from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
+from radfuse.series import Modality, Series
+
+PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
+"""First bytes of PNG, JPEG and TIFF files."""
+
+HU_OF_AIR = -500.0
+"""A CT of a head has air around it: its lowest value lies below this, an MR's above."""
+
+
+def read(path: Path | str, modality: Modality, *, series_uid: str | None = None) -> Series:
+    """Read a CT or an MR.
+
+    A folder is searched for DICOM slices, subfolders included; a file is a NIfTI, NRRD or
+    MetaImage volume or a PNG, JPEG or TIFF picture. `series_uid` chooses among several series.
+    Raises `InputError` and its kin, each with what to do.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    try:
+        series = _read_folder(path, modality, series_uid) if path.is_dir() else None
+        series = series or _read_file(path, modality)
+    except PermissionError as error:
+        raise InputError(f"{error.filename}: no permission to read") from error
+    if series.is_volume:
+        _check_units(series)
+    return series
+
+
+def _read_folder(folder: Path, modality: Modality, series_uid: str | None) -> Series:
+    scan = scan_folder(folder)
+    if not scan.series and not scan.broken:
+        files = sorted(path.name for path in folder.rglob("*") if path.is_file())
+        volumes = [name for name in files if name.endswith(SUFFIXES)]
+        hint = f"; did you mean the file {volumes[0]}?" if volumes else ""
+        raise NothingHereError(f"{folder}: no DICOM images among {len(files)} files{hint}")
+    image, series = read_stack(choose_series(scan, modality, series_uid))
+    return Series(checked_volume(image, folder), modality, folder, series.files, series.headers)
+
+
+def _read_file(path: Path, modality: Modality) -> Series:
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: an empty file")
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    if head.startswith(PICTURE_MAGIC):
+        levels = read_picture(path)
+        check_values(levels, path)
+        return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
+    if volume_suffix(path) is not None:
+        return Series(read_volume(path), modality, path, (path,))
+    if is_dicom(path):
+        raise InputError(f"{path}: one DICOM file; give the folder with all slices of its series")
+    raise InputError(f"{path}: not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF")
+
+
+def _check_units(series: Series) -> None:
+    """Refuse a CT that is not in HU, and an MR that is."""
+    lowest = float(sitk.GetArrayViewFromImage(series.image).min())
+    if series.modality == "CT" and lowest > HU_OF_AIR:
+        raise InputError(
+            f"{series.source}: not a CT in HU: its lowest value is {lowest:g}, air would be -1000; "
+            "is it an MR?"
+        )
+    if series.modality == "MR" and lowest < HU_OF_AIR:
+        raise InputError(
+            f"{series.source}: not an MR: its lowest value is {lowest:g} like air in a CT; "
+            "are --ct and --mr swapped?"
+        )
+
+
+def check_overlap_possible(ct: Series, mr: Series) -> None:
+    """Refuse a pair that cannot be fused: a volume with a picture, pictures of two sizes."""
+    if ct.is_volume != mr.is_volume:
+        kinds = {True: "a 3-D volume", False: "a 2-D picture"}
+        raise InputError(
+            f"CT is {kinds[ct.is_volume]}, MR is {kinds[mr.is_volume]}; give two of one kind"
+        )
+    if not ct.is_volume and ct.image.GetSize() != mr.image.GetSize():
+        sizes = ["x".join(map(str, series.image.GetSize())) for series in (ct, mr)]
+        raise GeometryError(
+            f"CT is {sizes[0]} and MR {sizes[1]} pixels; pictures must be registered beforehand"
+        )

@@ -1,0 +1,63 @@
+"""Results appear whole or not at all: written aside, then renamed into place."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from radfuse.errors import OutputError
+
+
+@dataclass(frozen=True)
+class Staging:
+    """A folder beside the results in which they are written first."""
+
+    folder: Path
+    targets: dict[Path, Path] = field(default_factory=dict)
+    """Where each staged file or folder goes."""
+
+    def place(self, target: Path) -> Path:
+        """Where to write what shall appear at the target."""
+        staged = self.folder / target.name
+        self.targets[staged] = target
+        return staged
+
+
+def refuse_existing(targets: list[Path], *, overwrite: bool) -> None:
+    """Raise `OutputError` for results that exist already, unless they may be replaced."""
+    existing = [str(target) for target in targets if target.exists()]
+    if existing and not overwrite:
+        raise OutputError(f"{', '.join(existing)} exists; pass --overwrite or another --output")
+
+
+@contextmanager
+def staging(parent: Path) -> Iterator[Staging]:
+    """Stage results under a parent folder; on leaving without an error they move into place.
+
+    After an error or an interrupt nothing has changed but that the parent folder may be new.
+    Raises `OutputError` where the parent cannot be written to or has no space left.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".radfuse-", dir=parent))
+    except OSError as error:
+        raise OutputError(f"{parent}: cannot be written to: {error.strerror}") from error
+    stage = Staging(folder)
+    try:
+        yield stage
+        for staged, target in stage.targets.items():
+            _replace(staged, target, folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{parent}: writing failed: {reason}; nothing was changed") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace(staged: Path, target: Path, folder: Path) -> None:
+    if target.is_dir():  # a folder cannot be replaced in one step: set the old one aside
+        os.replace(target, folder / f"old-{target.name}")
+    os.replace(staged, target)

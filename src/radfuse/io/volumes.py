@@ -1,0 +1,177 @@
+"""Volumes in NIfTI (nibabel), NRRD and MetaImage files (SimpleITK).
+
+ITK's own NIfTI reader is not used: it fills a truncated file with zeros, takes 1 mm for a spacing
+of 0 and straightens sheared axes, each without an error.
+"""
+
+import tempfile
+import zlib
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK as sitk
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from radfuse.errors import GeometryError, InputError
+from radfuse.io.grids import checked_volume
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
+"""Suffixes that nibabel reads."""
+
+ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+"""Suffixes that SimpleITK reads."""
+
+SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
+"""Suffixes of all volume files."""
+
+FIRST_BYTES = {b"NRRD": ".nrrd", b"ObjectType": ".mha", b"NDims": ".mha", b"\x1f\x8b": ".nii.gz"}
+"""First bytes of volume files, for those whose name does not tell."""
+
+NIFTI_MAGIC = {b"n+1\0": 344, b"n+2\0": 4}
+"""Magic words of NIfTI-1 and NIfTI-2 and where they stand."""
+
+SPACING_WORDS = (b"ElementSpacing", b"ElementSize", b"space directions", b"spacings")
+"""One of them stands in the header of every NRRD and MetaImage file with a known voxel size."""
+
+HEADER_BYTES = 8192
+"""Where such a header has certainly ended."""
+
+AXES_AGREE_MM = 1.0
+"""The two transforms of a NIfTI file, sform and qform, may place a corner this far apart."""
+
+SPACING_AGREES = 0.01
+"""Relative difference of the two places in a NIfTI header that state the voxel spacing."""
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""NIfTI's axes point right, anterior, superior; ours left, posterior, superior."""
+
+
+def volume_suffix(path: Path) -> str | None:
+    """The suffix that names the file's format, by its name or its first bytes; None if neither."""
+    name = path.name.lower()
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if name.endswith(suffix):
+            return suffix
+    with path.open("rb") as stream:
+        head = stream.read(348)
+    for magic, offset in NIFTI_MAGIC.items():
+        if head[offset : offset + len(magic)] == magic:
+            return ".nii"
+    return next((suffix for magic, suffix in FIRST_BYTES.items() if head.startswith(magic)), None)
+
+
+def read_volume(path: Path) -> sitk.Image:
+    """A scalar volume as float32, LPS mm.
+
+    Raises `InputError` for unreadable or truncated files, 4-D or vector images, NaN or constant
+    values; `GeometryError` for a grid that is sheared, contradictory or of absurd spacing.
+    """
+    suffix = volume_suffix(path)
+    if suffix is None:
+        raise InputError(f"{path}: neither NIfTI nor NRRD nor MetaImage")
+    with tempfile.TemporaryDirectory() as folder:
+        named = path
+        if not path.name.lower().endswith(suffix):  # the libraries go by the name alone
+            named = Path(folder) / f"volume{suffix}"
+            named.symlink_to(path.resolve())
+        read = _read_nifti if suffix in NIFTI_SUFFIXES else _read_itk
+        return checked_volume(read(named, path), path)
+
+
+def _read_nifti(named: Path, path: Path) -> sitk.Image:
+    try:
+        nifti = nibabel.load(named)
+        _check_dimensions(path, nifti.shape)
+        voxels = np.asarray(nifti.dataobj, np.float32).reshape(nifti.shape[:3])
+    except (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {_last_line(error)}") from error
+    affine = _nifti_affine(nifti, path)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T))
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(affine[:3, 3].tolist())
+    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
+    """Voxel index to LPS mm; `GeometryError` where the file contradicts itself or has none."""
+    header = nifti.header
+    if not isinstance(header, nibabel.Nifti1Header):
+        raise GeometryError(f"{path}: an Analyze file has no orientation; convert it to NIfTI")
+    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+    zooms = _raw_zooms_mm(nifti)
+    if not (np.isfinite(zooms).all() and zooms.min() > 0):
+        raise GeometryError(f"{path}: voxel spacing {_listed(zooms)} mm; mend the header")
+    if sform is None and qform is None:
+        raise GeometryError(f"{path}: neither sform nor qform: its orientation is unknown")
+    if sform is not None and qform is not None:
+        corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(nifti.shape[:3]) - 1)
+        apart = np.abs(nibabel.affines.apply_affine(sform - qform, corners)).max()
+        if apart > AXES_AGREE_MM:
+            raise GeometryError(f"{path}: sform and qform are {apart:.1f} mm apart; delete one")
+    affine: np.ndarray = qform if sform is None else sform
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.allclose(spacing, zooms, rtol=SPACING_AGREES):
+        raise GeometryError(
+            f"{path}: voxel spacing is {_listed(zooms)} mm by pixdim and {_listed(spacing)} mm by "
+            "its transform; mend the header"
+        )
+    return LPS_FROM_RAS @ affine
+
+
+def _raw_zooms_mm(nifti: nibabel.Nifti1Image) -> np.ndarray:
+    """Voxel spacing as it stands in the file: nibabel mends zeros and signs without a word."""
+    holder = nifti.file_map.get("header", nifti.file_map["image"])
+    with holder.get_prepare_fileobj("rb") as stream:
+        raw = type(nifti.header).from_fileobj(stream, check=False)
+    zooms: np.ndarray = raw["pixdim"][1:4]
+    return zooms
+
+
+def _listed(spacing_mm: np.ndarray) -> str:
+    return " x ".join(f"{step:g}" for step in spacing_mm)
+
+
+def _read_itk(named: Path, path: Path) -> sitk.Image:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(named))
+    try:
+        reader.ReadImageInformation()
+        if reader.GetNumberOfComponents() > 1:
+            raise InputError(f"{path}: {reader.GetNumberOfComponents()} values a voxel; need one")
+        _check_dimensions(path, reader.GetSize())
+        if reader.GetDimension() == 4:
+            reader.SetExtractSize([*reader.GetSize()[:3], 0])
+        image = reader.Execute()
+    except RuntimeError as error:
+        if "spacing" in str(error).lower():
+            raise GeometryError(f"{path}: its voxel spacing is zero; mend the header") from error
+        raise InputError(f"{path}: damaged or truncated: {_last_line(error)}") from error
+    with named.open("rb") as stream:
+        header = stream.read(HEADER_BYTES)
+    if not any(word in header for word in SPACING_WORDS):
+        raise GeometryError(f"{path}: its header has no voxel spacing; add it")
+    return sitk.Cast(image, sitk.sitkFloat32)
+
+
+def _check_dimensions(path: Path, shape: tuple[int, ...]) -> None:
+    """Accept 3-D, and more where all further axes have one element."""
+    if len(shape) < 3 or any(size > 1 for size in shape[3:]):
+        listed = " x ".join(map(str, shape))
+        raise InputError(f"{path}: a {len(shape)}-D image of {listed}; need one 3-D volume")
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].split(": ", 1)[-1][:200] if lines else type(error).__name__
+
+
+def write_volume(path: Path, image: sitk.Image) -> None:
+    """Write a compressed volume in the format of the suffix; `OSError` where that fails."""
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
+    except RuntimeError as error:
+        raise OSError(None, f"{path.name} could not be written; is the disk full?") from error

@@ -1,0 +1,22 @@
+"""The CT where it shows bone, the MR elsewhere: a trivial baseline with a hard seam."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+BONE_LEVEL = 200 / 255
+"""Grey level above which an 8-bit CT in a brain window shows bone."""
+
+
+@dataclass(frozen=True)
+class BoneOverMR:
+    """`ct` where it exceeds both the bone level and `mr`; `mr` elsewhere."""
+
+    bone_level: float = BONE_LEVEL
+    """In [0, 1]; for a CT in HU the pipeline sets the scaled value of `intensity.BONE_HU`."""
+
+    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        return np.where((ct > np.float32(self.bone_level)) & (ct > mr), ct, mr)

@@ -1,0 +1,1 @@
+"""Torch networks of published fusion papers: trained here, exported to ONNX, run without torch."""

@@ -1,0 +1,120 @@
+"""Res2Fusion, an autoencoder with a Res2Net block and a fusion layer between its halves.
+
+Chen et al., "Res2Net-based autoencoder with spatial mean attention for the fusion of CT and MR
+images in radiotherapy", 2024. Equation and table numbers below are that paper's.
+"""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Strategy = Literal[
+    "addition", "average", "maximum", "l1", "spatial_mean", "spatial_mean_softmax"
+]
+"""How the features of CT and MR become one (Fig. 3 and its relatives)."""
+
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+
+CHANNELS = 64
+"""Feature maps that the extractor hands to the fusion layer (Table 1)."""
+
+GROUPS = 4
+"""Groups of the Res2Net block (Eq. 1)."""
+
+SMALLEST_ACTIVITY = 1e-6
+"""Added to the sum of activities, so that where both images are silent nothing is divided by 0."""
+
+
+def conv(width_in: int, width_out: int, size: int) -> nn.Conv2d:
+    """Convolution of stride 1 that keeps height and width; outside the image lies air, 0."""
+    return nn.Conv2d(width_in, width_out, size, padding=size // 2)
+
+
+class Res2Block(nn.Module):
+    """Res2Net block (Eq. 1): groups that see ever larger neighbourhoods, in one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = CHANNELS // GROUPS
+        self.enter = conv(CHANNELS, CHANNELS, 1)
+        self.groups = nn.ModuleList(
+            nn.Sequential(conv(width, width, 3), nn.ReLU(), conv(width, width, 3), nn.ReLU())
+            for _ in range(GROUPS - 1)
+        )
+        self.leave = conv(CHANNELS, CHANNELS, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        first, second, *rest = functional.relu(self.enter(features)).chunk(GROUPS, dim=1)
+        outputs = [first, self.groups[0](second)]
+        for group, part in zip(self.groups[1:], rest, strict=True):
+            outputs.append(group(part + outputs[-1]))
+        return functional.relu(self.leave(torch.cat(outputs, dim=1)))
+
+
+def _l1(features: Tensor) -> Tensor:
+    """Activity of DenseFuse (doi:10.1109/TIP.2018.2887342): l1-norm, mean of 3x3 pixels."""
+    norm = features.abs().sum(dim=1, keepdim=True)  # (N, 1, H, W)
+    return functional.avg_pool2d(norm, 3, stride=1, padding=1)
+
+
+def _mean(features: Tensor) -> Tensor:
+    return features.mean(dim=1, keepdim=True)  # (N, 1, H, W)
+
+
+def _shares(activity: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Rule that weighs each pixel by its image's share of the activity of both."""
+
+    def rule(ct: Tensor, mr: Tensor) -> Tensor:
+        of_ct, of_mr = activity(ct), activity(mr)
+        return (of_ct * ct + of_mr * mr) / (of_ct + of_mr + SMALLEST_ACTIVITY)
+
+    return rule
+
+
+def _softmax(ct: Tensor, mr: Tensor) -> Tensor:
+    weight = torch.sigmoid(_mean(ct) - _mean(mr))  # the softmax of two
+    return weight * ct + (1 - weight) * mr
+
+
+RULES: dict[Strategy, Callable[[Tensor, Tensor], Tensor]] = {
+    "addition": lambda ct, mr: ct + mr,
+    "average": lambda ct, mr: (ct + mr) / 2,
+    "maximum": torch.maximum,
+    "l1": _shares(_l1),
+    "spatial_mean": _shares(_mean),
+    "spatial_mean_softmax": _softmax,
+}
+"""Fusion layers; `spatial_mean` is Eq. 2-3 read literally."""
+
+
+class Res2Fusion(nn.Module):
+    """The network of Table 1: `reconstruct` is what is trained, `forward` what fuses.
+
+    `forward` takes CT and MR of shape (N, H, W) in [0, 1] and returns the fused images likewise.
+    """
+
+    def __init__(self, strategy: Strategy = "spatial_mean") -> None:
+        super().__init__()
+        self.rule = RULES[strategy]
+        self.extractor = nn.Sequential(
+            conv(1, 32, 3), nn.ReLU(), conv(32, CHANNELS, 3), nn.ReLU(), Res2Block()
+        )
+        self.reconstructor = nn.Sequential(
+            conv(CHANNELS, 64, 3), nn.ReLU(),
+            conv(64, 32, 3), nn.ReLU(),
+            conv(32, 16, 3), nn.ReLU(),
+            conv(16, 1, 3),
+        )  # fmt: skip
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Rebuild images of shape (N, 1, H, W), without the fusion layer."""
+        rebuilt: Tensor = self.reconstructor(self.extractor(image))
+        return rebuilt
+
+    def forward(self, ct: Tensor, mr: Tensor) -> Tensor:
+        of_ct, of_mr = (self.extractor(image.unsqueeze(1)) for image in (ct, mr))  # (N, 64, H, W)
+        fused: Tensor = self.reconstructor(self.rule(of_ct, of_mr)).squeeze(1)
+        return fused.clamp(0, 1)

@@ -1,0 +1,41 @@
+"""A series: one image of one patient, with its place in space and where it came from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import SimpleITK as sitk
+from pydicom import Dataset
+
+Modality = Literal["CT", "MR"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A CT or MR image and what is known about it.
+
+    `image` is a scalar float32 `SimpleITK.Image` in LPS coordinates, mm: a volume (3-D), HU for a
+    CT and arbitrary units for an MR; or a picture without geometry (2-D), scaled to [0, 1].
+    """
+
+    image: sitk.Image
+    modality: Modality
+    source: Path
+    """The file or folder that it was read from."""
+
+    files: tuple[Path, ...] = ()
+    """Every file that went into it, in the order of the slices where there are several."""
+
+    headers: tuple[Dataset, ...] = ()
+    """DICOM headers without pixels, one a slice in the image's order; none for other formats."""
+
+    @property
+    def frame_of_reference_uid(self) -> str | None:
+        """The DICOM frame of reference, where there is one."""
+        uid = self.headers[0].get("FrameOfReferenceUID") if self.headers else None
+        return str(uid) if uid else None
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the image has three dimensions and a place in the patient."""
+        return bool(self.image.GetDimension() == 3)

@@ -1,0 +1,1 @@
+"""Training: settings as data, one loop, one state that stops and resumes bit for bit."""

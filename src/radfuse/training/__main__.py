@@ -1,0 +1,45 @@
+"""`python -m radfuse.training run|publish CONFIG ...`: train a network, write what ships."""
+
+from pathlib import Path
+
+import click
+
+from radfuse.networks.catalogue import NETWORKS
+from radfuse.training.images import read_slices
+from radfuse.training.loop import first_state, train
+from radfuse.training.publish import publish
+from radfuse.training.settings import read_settings
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group()
+def main() -> None:
+    """Train an autoencoder of this package and publish it as ONNX."""
+
+
+@main.command("run")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--data", type=FOLDER, required=True, help="Folder with CT/ and MRI/.")
+@click.option("--run", type=FOLDER, required=True, help="Folder of checkpoint and log.")
+def run_training(config: Path, data: Path, run: Path) -> None:
+    """Train as CONFIG says; started again, it goes on where it stopped."""
+    settings = read_settings(config)
+    slices = read_slices(data, settings.validation_patients)
+    state = first_state(NETWORKS[settings.network], settings)
+    train(state, slices, settings, run, lambda row: click.echo(row))
+
+
+@main.command("publish")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--data", type=FOLDER, required=True, help="Folder of the training pairs.")
+@click.option("--test", type=FOLDER, required=True, help="Folder of the pairs to measure.")
+@click.option("--run", type=FOLDER, required=True, help="Folder of checkpoint and log.")
+@click.option("--output", type=FOLDER, required=True, help="Folder for .onnx and .json.")
+def publish_weights(config: Path, data: Path, test: Path, run: Path, output: Path) -> None:
+    """Export the network of CONFIG with every fusion strategy, each with its card."""
+    for path in publish(read_settings(config), run, data, test, output):
+        click.echo(path)
+
+
+main()
