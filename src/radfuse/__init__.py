@@ -1,0 +1,31 @@
+"""radfuse: bone from the CT, soft tissue from the MR, in one image.
+
+`fuse`, `read` and `register` do what the commands of the same names do. They are imported when
+first used, so that `import radfuse` and `radfuse --help` are quick.
+
+Research use only. Not a medical device.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from radfuse.io.read import read
+    from radfuse.pipeline.fuse import fuse
+    from radfuse.recipe import Recipe
+    from radfuse.registration.rigid import register
+
+__all__ = ["Recipe", "fuse", "read", "register"]
+
+_HOMES = {
+    "Recipe": "radfuse.recipe",
+    "fuse": "radfuse.pipeline.fuse",
+    "read": "radfuse.io.read",
+    "register": "radfuse.registration.rigid",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'radfuse' has no attribute '{name}'")

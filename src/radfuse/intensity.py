@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
 
 from radfuse.errors import InputError
 
@@ -30,7 +31,8 @@ class Window:
 
     def scale(self, hu: Floats) -> Floats:
         """HU to [0, 1]."""
-        return cast(Floats, np.clip((hu - np.float32(self.lowest)) / np.float32(self.width), 0, 1))
+        scaled = (hu - np.float32(self.lowest)) / np.float32(self.width)
+        return cast("Floats", np.clip(scaled, 0, 1, out=scaled))
 
     def scale_value(self, hu: float) -> float:
         """One value in HU to [0, 1]."""
@@ -44,8 +46,10 @@ WINDOWS = {
     "soft-tissue": Window(400, 40),
     "bone": Window(2500, 480),
     "bone-thin": Window(2000, 500),
+    "fusion": Window(1000, 500),
 }
-"""Window presets in common radiological use."""
+"""Window presets in common radiological use, and ours for fusion: bone is white, what the MR shows
+better is nearly black."""
 
 AIR_HU = -1000.0
 """A CT's value where nothing was scanned."""
@@ -69,17 +73,11 @@ OPENING_MM = 6.0
 """Radius of the opening that parts the head from couch and head holder."""
 
 
-def scale_mr(values: Floats, foreground: NDArray[np.bool_]) -> Floats:
-    """Scale an MR to [0, 1] by percentiles of its foreground, over the whole volume at once.
-
-    Raises `InputError` where the foreground has no contrast.
-    """
-    low, high = mr_range(values, foreground)
-    return cast(Floats, np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1))
-
-
 def mr_range(values: Floats, foreground: NDArray[np.bool_]) -> tuple[float, float]:
-    """The MR values, in the series' units, that become 0 and 1."""
+    """The MR values, in the series' units, that become 0 and 1: percentiles of the foreground.
+
+    Over the whole volume at once, never by slice. Raises `InputError` without any contrast.
+    """
     inside = values[foreground]
     if inside.size == 0:
         raise InputError("MR has no foreground: nothing stands out from its background")
@@ -90,21 +88,24 @@ def mr_range(values: Floats, foreground: NDArray[np.bool_]) -> tuple[float, floa
 
 
 def ct_head_mask(ct: sitk.Image) -> sitk.Image:
-    """Mask (uint8) of the head in a CT in HU: the largest dense body, holes filled, no couch."""
-    coarse = _coarse(ct)
-    return _onto(_largest_body(coarse > BODY_HU), ct)
+    """Mask (uint8) of the head in a CT in HU: the largest dense body, holes filled, no couch.
+
+    It has a grid of its own, of about `MASK_SPACING_MM`, in the same place.
+    """
+    return _largest_body(_coarse(ct) > BODY_HU)
 
 
 def mr_head_mask(mr: sitk.Image) -> sitk.Image:
-    """Mask (uint8) of the head in an MR: the largest bright body, holes filled."""
+    """Mask (uint8) of the head in an MR, on its grid: the largest bright body, holes filled."""
     coarse = _coarse(mr)
     bright = sitk.OtsuThreshold(coarse, 0, 1, 128)
     level = float(np.median(sitk.GetArrayViewFromImage(coarse)[_view(bright) > 0])) / 4
-    return _onto(_largest_body(coarse > level), mr)
+    mask = _largest_body(coarse > level)
+    return sitk.Resample(mask, mr, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
 
 
 def _view(mask: sitk.Image) -> NDArray[np.uint8]:
-    return cast(NDArray[np.uint8], sitk.GetArrayViewFromImage(mask))
+    return cast("NDArray[np.uint8]", sitk.GetArrayViewFromImage(mask))
 
 
 def _coarse(image: sitk.Image) -> sitk.Image:
@@ -132,19 +133,7 @@ def _radius(mask: sitk.Image, radius_mm: float) -> list[int]:
 
 def _fill_slices(mask: sitk.Image) -> sitk.Image:
     """Fill holes slice by slice: sinuses open to the outside only across slices."""
-    slices = [
-        sitk.BinaryFillhole(mask[:, :, index])
-        for index in range(mask.GetSize()[2])
-    ]
-    filled = sitk.JoinSeries(slices)
+    planes = [binary_fill_holes(plane) for plane in sitk.GetArrayViewFromImage(mask)]
+    filled = sitk.GetImageFromArray(np.array(planes, np.uint8))
     filled.CopyInformation(mask)
     return filled
-
-
-def _onto(mask: sitk.Image, image: sitk.Image) -> sitk.Image:
-    """The mask on the grid of an image."""
-    if mask.GetSize() == image.GetSize():
-        return sitk.Cast(mask, sitk.sitkUInt8)
-    return sitk.Resample(
-        mask, image, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8
-    )

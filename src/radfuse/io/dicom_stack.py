@@ -7,7 +7,7 @@ import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.pixels import apply_rescale
+from pydicom.pixels.processing import apply_rescale
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import AIR_HU

@@ -17,7 +17,8 @@ FULL_SCALE = {8: 255, 16: 65535}
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
     """An 8-bit grey picture (H, W)."""
-    return np.rint(read_picture(path) * np.float32(FULL_SCALE[8])).astype(np.uint8)
+    levels = np.rint(read_picture(path) * np.float32(FULL_SCALE[8]))
+    return np.asarray(levels, np.uint8)
 
 
 def read_picture(path: Path) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError, NothingHereError
@@ -51,12 +50,16 @@ def _read_folder(folder: Path, modality: Modality, series_uid: str | None) -> Se
     return Series(checked_volume(image, folder), modality, folder, series.files, series.headers)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is a PNG, JPEG or TIFF, by its first bytes."""
+    with path.open("rb") as stream:
+        return stream.read(8).startswith(PICTURE_MAGIC)
+
+
 def _read_file(path: Path, modality: Modality) -> Series:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: an empty file")
-    with path.open("rb") as stream:
-        head = stream.read(8)
-    if head.startswith(PICTURE_MAGIC):
+    if is_picture(path):
         levels = read_picture(path)
         check_values(levels, path)
         return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
@@ -82,7 +85,7 @@ def _check_units(series: Series) -> None:
         )
 
 
-def check_overlap_possible(ct: Series, mr: Series) -> None:
+def check_pair(ct: Series, mr: Series) -> None:
     """Refuse a pair that cannot be fused: a volume with a picture, pictures of two sizes."""
     if ct.is_volume != mr.is_volume:
         kinds = {True: "a 3-D volume", False: "a 2-D picture"}

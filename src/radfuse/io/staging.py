@@ -1,11 +1,10 @@
 """Results appear whole or not at all: written aside, then renamed into place."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from radfuse.errors import OutputError
@@ -13,17 +12,13 @@ from radfuse.errors import OutputError
 
 @dataclass(frozen=True)
 class Staging:
-    """A folder beside the results in which they are written first."""
+    """A folder beside the results in which they are written first, under their final names."""
 
     folder: Path
-    targets: dict[Path, Path] = field(default_factory=dict)
-    """Where each staged file or folder goes."""
 
     def place(self, target: Path) -> Path:
         """Where to write what shall appear at the target."""
-        staged = self.folder / target.name
-        self.targets[staged] = target
-        return staged
+        return self.folder / target.name
 
 
 def refuse_existing(targets: list[Path], *, overwrite: bool) -> None:
@@ -48,8 +43,8 @@ def staging(parent: Path) -> Iterator[Staging]:
     stage = Staging(folder)
     try:
         yield stage
-        for staged, target in stage.targets.items():
-            _replace(staged, target, folder)
+        for staged in sorted(folder.iterdir()):
+            _replace(staged, parent / staged.name)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{parent}: writing failed: {reason}; nothing was changed") from error
@@ -57,7 +52,16 @@ def staging(parent: Path) -> Iterator[Staging]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _replace(staged: Path, target: Path, folder: Path) -> None:
-    if target.is_dir():  # a folder cannot be replaced in one step: set the old one aside
-        os.replace(target, folder / f"old-{target.name}")
-    os.replace(staged, target)
+def _replace(staged: Path, target: Path) -> None:
+    """Move into place; a folder cannot be replaced in one step, so the old one steps aside."""
+    if not target.is_dir():
+        staged.replace(target)
+        return
+    with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=target.parent) as aside:
+        old = Path(aside) / target.name
+        target.replace(old)
+        try:
+            staged.replace(target)
+        except OSError:
+            old.replace(target)
+            raise

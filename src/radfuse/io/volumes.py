@@ -109,7 +109,7 @@ def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
         raise GeometryError(f"{path}: neither sform nor qform: its orientation is unknown")
     if sform is not None and qform is not None:
         corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(nifti.shape[:3]) - 1)
-        apart = np.abs(nibabel.affines.apply_affine(sform - qform, corners)).max()
+        apart = np.abs(np.c_[corners, np.ones(len(corners))] @ (sform - qform).T).max()
         if apart > AXES_AGREE_MM:
             raise GeometryError(f"{path}: sform and qform are {apart:.1f} mm apart; delete one")
     affine: np.ndarray = qform if sform is None else sform
@@ -119,7 +119,7 @@ def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
             f"{path}: voxel spacing is {_listed(zooms)} mm by pixdim and {_listed(spacing)} mm by "
             "its transform; mend the header"
         )
-    return LPS_FROM_RAS @ affine
+    return np.asarray(LPS_FROM_RAS @ affine)
 
 
 def _raw_zooms_mm(nifti: nibabel.Nifti1Image) -> np.ndarray:

@@ -13,4 +13,5 @@ class Average:
     """`(ct + mr) / 2`."""
 
     def __call__(self, ct: Floats, mr: Floats) -> Floats:
-        return (ct + mr) / 2
+        """Fuse images of shape (N, H, W) in [0, 1]."""
+        return (ct + mr) / np.float32(2)

@@ -29,6 +29,7 @@ class BoneBlend:
     """In [0, 1]; for a CT in HU the pipeline sets the scaled value of `intensity.BONE_HU`."""
 
     def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        """Fuse images of shape (N, H, W) in [0, 1]."""
         bone = binary_dilation(ct > np.float32(self.bone_level), NEIGHBOURHOOD)
         soft = np.minimum(mr + np.float32(CT_SHARE) * ct, np.float32(1))
         return np.where(bone, np.maximum(ct, mr), soft)

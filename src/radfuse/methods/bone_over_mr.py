@@ -19,4 +19,5 @@ class BoneOverMR:
     """In [0, 1]; for a CT in HU the pipeline sets the scaled value of `intensity.BONE_HU`."""
 
     def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        """Fuse images of shape (N, H, W) in [0, 1]."""
         return np.where((ct > np.float32(self.bone_level)) & (ct > mr), ct, mr)

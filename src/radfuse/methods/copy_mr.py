@@ -13,4 +13,5 @@ class CopyMR:
     """`mr`, whatever the CT."""
 
     def __call__(self, ct: Floats, mr: Floats) -> Floats:  # noqa: ARG002
+        """Fuse images of shape (N, H, W) in [0, 1]."""
         return mr.copy()

@@ -23,6 +23,7 @@ class DWT:
     """Scales of detail; fewer where an image is too small for them."""
 
     def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        """Fuse images of shape (N, H, W) in [0, 1]."""
         deepest = pywt.dwtn_max_level(ct.shape[1:], self.wavelet)
         levels = min(self.levels, deepest)
         of_ct, of_mr = (
@@ -37,4 +38,4 @@ class DWT:
                 )
             )
         images = pywt.waverec2(fused, self.wavelet, "symmetric")
-        return np.clip(images[:, : ct.shape[1], : ct.shape[2]], 0, 1)
+        return np.asarray(np.clip(images[:, : ct.shape[1], : ct.shape[2]], 0, 1), np.float32)

@@ -22,10 +22,11 @@ class Laplacian:
     """Scales of detail; four reach structures of about 16 pixels."""
 
     def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        """Fuse images of shape (N, H, W) in [0, 1]."""
         *details_ct, rest_ct = analyse(ct, self.levels)
         *details_mr, rest_mr = analyse(mr, self.levels)
         bands = [
             np.where(np.abs(of_ct) > np.abs(of_mr), of_ct, of_mr)
             for of_ct, of_mr in zip(details_ct, details_mr, strict=True)
         ]
-        return np.clip(synthesise([*bands, (rest_ct + rest_mr) / 2]), 0, 1)
+        return np.clip(synthesise([*bands, (rest_ct + rest_mr) / np.float32(2)]), 0, 1)

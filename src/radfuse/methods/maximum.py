@@ -13,4 +13,5 @@ class Maximum:
     """`max(ct, mr)`."""
 
     def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        """Fuse images of shape (N, H, W) in [0, 1]."""
         return np.maximum(ct, mr)

@@ -14,7 +14,9 @@ def _entropy_bits(counts: NDArray[np.int64]) -> float:
 
 def mutual_information(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     """Mutual information of two 8-bit images in bits, one bin a grey level."""
-    joint = np.bincount(first.ravel().astype(np.intp) * LEVELS + second.ravel(), minlength=LEVELS**2)
+    joint = np.bincount(
+        first.ravel().astype(np.intp) * LEVELS + second.ravel(), minlength=LEVELS**2
+    )
     table = joint.reshape(LEVELS, LEVELS)
     return _entropy_bits(table.sum(0)) + _entropy_bits(table.sum(1)) - _entropy_bits(joint)
 

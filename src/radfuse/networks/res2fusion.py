@@ -1,7 +1,7 @@
 """Res2Fusion, an autoencoder with a Res2Net block and a fusion layer between its halves.
 
-Chen et al., "Res2Net-based autoencoder with spatial mean attention for the fusion of CT and MR
-images in radiotherapy", 2024. Equation and table numbers below are that paper's.
+Chen et al. 2024, "MR-CT image fusion method of intracranial tumors based on Res2Net", BMC Medical
+Imaging 24, doi:10.1186/s12880-024-01329-x. Equation and table numbers are that paper's.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Strategy = Literal[
-    "addition", "average", "maximum", "l1", "spatial_mean", "spatial_mean_softmax"
-]
+Strategy = Literal["addition", "average", "maximum", "l1", "spatial_mean", "spatial_mean_softmax"]
 """How the features of CT and MR become one (Fig. 3 and its relatives)."""
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -47,6 +45,7 @@ class Res2Block(nn.Module):
         self.leave = conv(CHANNELS, CHANNELS, 1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Features (N, 64, H, W) to features of the same shape."""
         first, second, *rest = functional.relu(self.enter(features)).chunk(GROUPS, dim=1)
         outputs = [first, self.groups[0](second)]
         for group, part in zip(self.groups[1:], rest, strict=True):
@@ -115,6 +114,8 @@ class Res2Fusion(nn.Module):
         return rebuilt
 
     def forward(self, ct: Tensor, mr: Tensor) -> Tensor:
-        of_ct, of_mr = (self.extractor(image.unsqueeze(1)) for image in (ct, mr))  # (N, 64, H, W)
+        """Fuse images (N, H, W) in [0, 1]."""
+        features = self.extractor(torch.cat([ct, mr]).unsqueeze(1))  # (2N, 64, H, W)
+        of_ct, of_mr = features[: ct.shape[0]], features[ct.shape[0] :]
         fused: Tensor = self.reconstructor(self.rule(of_ct, of_mr)).squeeze(1)
         return fused.clamp(0, 1)

@@ -27,7 +27,7 @@ def run_training(config: Path, data: Path, run: Path) -> None:
     settings = read_settings(config)
     slices = read_slices(data, settings.validation_patients)
     state = first_state(NETWORKS[settings.network], settings)
-    train(state, slices, settings, run, lambda row: click.echo(row))
+    train(state, slices, settings, run, click.echo)
 
 
 @main.command("publish")

@@ -44,7 +44,9 @@ def read_slices(folder: Path, validation_patients: tuple[str, ...]) -> Slices:
     )
 
 
-def draw_crops(images: NDArray[np.uint8], count: int, side: int, rng: np.random.Generator) -> Tensor:
+def draw_crops(
+    images: NDArray[np.uint8], count: int, side: int, rng: np.random.Generator
+) -> Tensor:
     """Random square crops (count, 1, side, side) in [0, 1], each turned and mirrored at random."""
     number, height, width = images.shape
     if side > min(height, width):
@@ -53,6 +55,6 @@ def draw_crops(images: NDArray[np.uint8], count: int, side: int, rng: np.random.
     for crop in crops:
         row, column = rng.integers(height - side + 1), rng.integers(width - side + 1)
         cut = images[rng.integers(number), row : row + side, column : column + side]
-        turned = np.rot90(cut, rng.integers(4))
+        turned = np.rot90(cut, int(rng.integers(4)))
         crop[0] = turned[:, ::-1] if rng.integers(2) else turned
     return torch.from_numpy(crops / 255)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +32,8 @@ class State:
     network: nn.Module
     optimiser: torch.optim.Adam
     rng: np.random.Generator
+    noise: torch.Generator
+    """Draws the rounding noise; seeded anew at each step."""
     step: int = 0
 
     def save(self, path: Path) -> None:
@@ -43,7 +44,7 @@ class State:
         facts = {"step": str(self.step), "rng": json.dumps(self.rng.bit_generator.state)}
         draft = path.with_suffix(".draft")
         draft.write_bytes(save(tensors, facts))
-        os.replace(draft, path)
+        draft.replace(path)
 
     def load(self, path: Path) -> None:
         """Go back to a checkpoint; `InputError` where it belongs to another network."""
@@ -68,6 +69,20 @@ class State:
         self.step = int(facts["step"])
 
 
+def add_rounding_noise(network: nn.Module, share: float, noise: torch.Generator) -> None:
+    """Make every convolution of a network in training mode see its input through noise."""
+
+    def disturb(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not module.training:
+            return None
+        uniform = torch.rand(inputs[0].shape, generator=noise).to(inputs[0].dtype)
+        return (inputs[0] * (1 + share * (2 * uniform - 1)),)
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(disturb)
+
+
 def first_state(make_network: Callable[[], nn.Module], settings: Settings) -> State:
     """The state before the first step, decided by the settings' seed alone."""
     with torch.random.fork_rng():
@@ -75,7 +90,10 @@ def first_state(make_network: Callable[[], nn.Module], settings: Settings) -> St
         network = make_network()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    return State(network, optimiser, np.random.default_rng(settings.seed))
+    noise = torch.Generator()
+    if settings.rounding_noise:
+        add_rounding_noise(network, settings.rounding_noise, noise)
+    return State(network, optimiser, np.random.default_rng(settings.seed), noise)
 
 
 def learning_rate(settings: Settings, step: int) -> float:
@@ -87,13 +105,15 @@ def train_step(state: State, slices: Slices, settings: Settings) -> float:
     """One step of the optimiser; returns the loss, raises `RadfuseError` where it is not finite."""
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate(settings, state.step)
+    state.network.train()
+    state.noise.manual_seed(settings.seed + state.step)
     crops = draw_crops(slices.training, settings.batch, settings.crop, state.rng)
     crops = crops.contiguous(memory_format=torch.channels_last)
     loss = autoencoder_loss(rebuild(state.network, crops, settings.bfloat16), crops)
     if not math.isfinite(loss.item()):
         raise RadfuseError(f"loss is {loss.item()} at step {state.step}; lower learning_rate")
     state.optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     state.optimiser.step()
     state.step += 1
     return loss.item()
@@ -109,6 +129,7 @@ def rebuild(network: Any, images: Tensor, bfloat16: bool) -> Tensor:
 @torch.no_grad()
 def validate(state: State, slices: Slices) -> float:
     """Mean SSIM of rebuilt validation images in full precision; NaN without any."""
+    state.network.eval()
     values = [
         ssim(rebuild(state.network, image, False).clamp(0, 1), image).item()
         for image in torch.from_numpy(slices.validation / np.float32(255))[:, None, None]

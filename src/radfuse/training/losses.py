@@ -31,9 +31,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
     variance1, variance2 = square1 - mean1**2, square2 - mean2**2
     covariance = product - mean1 * mean2
     similarity = (2 * mean1 * mean2 + SSIM_C1) * (2 * covariance + SSIM_C2)
-    similarity = similarity / (
-        (mean1**2 + mean2**2 + SSIM_C1) * (variance1 + variance2 + SSIM_C2)
-    )
+    similarity = similarity / ((mean1**2 + mean2**2 + SSIM_C1) * (variance1 + variance2 + SSIM_C2))
     return similarity.mean()
 
 

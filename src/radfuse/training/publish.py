@@ -53,7 +53,9 @@ def publish(settings: Settings, run: Path, data: Path, test: Path, folder: Path)
         export_onnx(network, path)
         card = {
             "name": name,
-            "architecture": f"{settings.network}, strategy {strategy}, Chen et al. 2024",
+            "network": settings.network,
+            "options": {"strategy": strategy},
+            "source": "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Table 1 and Eq. 1-6",
             "parameters": sum(tensor.numel() for tensor in network.parameters()),
             "data": DATA,
             "patients_trained": [p for p in patients if p not in settings.validation_patients],

@@ -36,6 +36,10 @@ class Settings:
     report_every: int = 250
     """Steps between a validation with a line in the log and a checkpoint."""
 
+    rounding_noise: float = 0.0
+    """Relative noise on the input of every convolution, uniform in plus or minus this share, so
+    that the network bears the rounding of bf16 (2**-9) when it runs."""
+
     bfloat16: bool = True
     """Whether the network, not the loss, runs in mixed precision."""
 

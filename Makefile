@@ -1,0 +1,64 @@
+# demo: fuse a made-up patient; test: all fast tests; check: style, types, layers;
+# study: the slow tests; docs: pages that the program writes. Each sets up what it needs in .venv.
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINED := $(PIP) install --quiet --constraint constraints.txt
+TOOLS := dciodvfy elastix
+
+.PHONY: demo test check study docs tools venv-package clean
+
+demo: .venv/demo
+	$(BIN)/radfuse demo --output radfuse-demo --overwrite
+
+test: .venv/dev tools
+	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage report --skip-covered --fail-under=85
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+study: .venv/dev tools
+	$(BIN)/pytest -m slow
+
+docs: .venv/dev
+	$(BIN)/python docs/generate.py
+
+.venv/demo: .venv/made
+	$(CONSTRAINED) --editable .
+	touch $@
+
+.venv/dev: .venv/made
+	$(CONSTRAINED) --editable ".[dev,train]"
+	touch $@ .venv/demo
+
+.venv/made: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: python 3.11 or newer is needed; make PYTHON=/path/to/python3.11"; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv 2>/dev/null || $(MAKE) --no-print-directory venv-package
+	touch $@
+
+# Debian and Ubuntu part the venv module from Python.
+venv-package:
+	rm -rf .venv
+	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  || { echo "make: first: sudo apt-get install python3-venv"; exit 1; }
+	apt-get update -qq && apt-get install -y -qq python3-venv
+	$(PYTHON) -m venv .venv
+
+# Judges that we did not write; the tests that need one skip loudly where it cannot be installed.
+tools:
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null && continue; \
+	  case $$tool in dciodvfy) package=dicom3tools;; *) package=$$tool;; esac; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get install -y -qq $$package >/dev/null 2>&1 \
+	      || { apt-get update -qq && apt-get install -y -qq $$package >/dev/null; } \
+	      || echo "make: $$package could not be installed; its tests will skip"; \
+	  else echo "make: no $$tool here (apt-get install $$package); its tests will skip"; fi; done
+
+clean:
+	rm -rf .venv radfuse-demo .mypy_cache .ruff_cache .pytest_cache

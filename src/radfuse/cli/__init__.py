@@ -1,0 +1,64 @@
+"""The command line: `radfuse COMMAND`. Commands are imported when they run."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from radfuse.errors import RadfuseError
+
+COMMANDS = {
+    "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
+    "register": ("radfuse.cli.register:register_command", "Align an MR with a CT, rigidly."),
+    "info": ("radfuse.cli.info:info_command", "Say what a file or folder holds."),
+    "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
+    "demo": ("radfuse.cli.demo:demo_command", "Fuse a made-up patient, start to end."),
+}
+"""Command, where it lives, what it does."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+class Commands(click.Group):
+    """The command table; help needs none of the commands imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command; None for an unknown one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table into the help text."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Turn our errors into one line and their exit status; a bug keeps its traceback."""
+        try:
+            return super().invoke(ctx)
+        except RadfuseError as error:
+            click.echo(f"radfuse: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("radfuse: interrupted; nothing was written", err=True)
+            sys.exit(INTERRUPTED)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="radfuse", message="radfuse %(version)s")
+def main() -> None:
+    """Fuse CT and MR of a head: bone from the CT, soft tissue from the MR.
+
+    Research use only. Not a medical device.
+
+    Exit status: 0 done, 1 a bug, 2 bad input or usage, 3 a registration not to be trusted.
+    """

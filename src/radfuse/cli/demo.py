@@ -1,0 +1,44 @@
+"""`radfuse demo`."""
+
+from pathlib import Path
+
+import click
+
+from radfuse.cli.options import PATH, Stages, output_options, print_json
+from radfuse.data.phantom import DEFAULT_SEED, make_phantom
+from radfuse.data.phantom_dicom import write_phantom
+from radfuse.io.staging import refuse_existing
+from radfuse.pipeline.fuse import fuse
+from radfuse.recipe import DEFAULT_METHOD, make_recipe
+from radfuse.record import NOTICE
+
+
+@click.command("demo")
+@click.option(
+    "-o", "--output", type=PATH, default=Path("radfuse-demo"), show_default=True, help="Folder."
+)
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Which patient.")
+@click.option("--method", default=DEFAULT_METHOD, show_default=True, metavar="NAME")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
+@output_options
+def demo_command(
+    *, output: Path, seed: int, method: str, overwrite: bool, as_json: bool, quiet: bool
+) -> None:
+    """Make up a patient, write CT and MR as DICOM, read, register and fuse them.
+
+    Research use only. Not a medical device.
+    """
+    folders = [output / part for part in ("CT", "MR", "fused")]
+    refuse_existing(folders, overwrite=overwrite)
+    with Stages(quiet=quiet) as report:
+        report("imagining a patient")
+        phantom = make_phantom(seed)
+        report("scanning it to DICOM")
+        ct, mr = write_phantom(phantom, output, overwrite=overwrite)
+        recipe = make_recipe(method=method)
+        result = fuse(ct, mr, folders[2], recipe=recipe, overwrite=overwrite, report=report)
+    if as_json:
+        print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
+        return
+    click.echo(f"CT series      {ct}\nMR series      {mr}\nfused series   {result.written}")
+    click.echo(f"look at this   {folders[2] / 'qa.html'}\n{NOTICE}")

@@ -1,0 +1,108 @@
+"""`radfuse fuse`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from radfuse.cli.options import (
+    PATH,
+    Stages,
+    output_options,
+    print_json,
+    registration_options,
+    series_options,
+)
+from radfuse.intensity import WINDOWS
+from radfuse.pipeline.fuse import fuse
+from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, make_recipe
+from radfuse.record import NOTICE
+
+
+@click.command("fuse")
+@series_options
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    help="A folder (DICOM), or a file: .nii.gz, .nrrd, .mha for volumes, .png for pictures.",
+)
+@click.option(
+    "--method",
+    default=DEFAULT_METHOD,
+    show_default=True,
+    metavar="NAME",
+    help="See `radfuse methods`; or the path of an ONNX file.",
+)
+@click.option(
+    "--window-preset",
+    "preset",
+    type=click.Choice(list(WINDOWS)),
+    default=DEFAULT_WINDOW,
+    show_default=True,
+    help="How the CT becomes grey.",
+)
+@click.option(
+    "--window",
+    type=(float, float),
+    metavar="W L",
+    help="A window of your own, width level, HU.",
+)
+@click.option(
+    "--transform",
+    type=PATH,
+    metavar="FILE",
+    help="Take this transform (CT point to MR point) instead of registering.",
+)
+@click.option("--no-register", is_flag=True, help="Trust the headers' coordinates.")
+@registration_options
+@click.option(
+    "--precision",
+    type=click.Choice(["f32", "bf16"]),
+    default="f32",
+    show_default=True,
+    help="bf16 is faster, within 2 grey levels of 255.",
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--bits",
+    type=click.Choice(["8", "16"]),
+    default="8",
+    show_default=True,
+    help="Depth of a fused picture.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace earlier results.")
+@output_options
+def fuse_command(
+    *,
+    ct: Path,
+    mr: Path,
+    output: Path,
+    preset: str,
+    window: tuple[float, float] | None,
+    no_register: bool,
+    bits: str,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Fuse a CT and an MR of one head into one image on the CT's grid.
+
+    Beside the image stand the record (JSON), the transform, the mask of the MR's field of view
+    and a QA sheet (HTML) to look at before anything is believed.
+
+    Research use only. Not a medical device.
+    """  # fmt: skip
+    recipe = make_recipe(
+        window=window or preset, register_rigidly=not no_register, bits=int(bits), **settings
+    )
+    with Stages(quiet=quiet) as report:
+        result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
+    if as_json:
+        print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
+        return
+    if result.alignment:
+        click.echo(result.alignment.quality.sentence())
+    click.echo(f"{result.written}\n{NOTICE}")

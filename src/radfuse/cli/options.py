@@ -1,0 +1,106 @@
+"""Options that several commands share, and what their values become."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+PATH = click.Path(path_type=Path)
+
+Command = Callable[..., Any]
+
+
+def series_options(command: Command) -> Command:
+    """`--ct`, `--mr` and the choice among several series."""
+    for option in reversed(
+        (
+            click.option(
+                "--ct", type=PATH, required=True, help="CT: DICOM folder, volume, picture."
+            ),
+            click.option(
+                "--mr", type=PATH, required=True, help="MR: DICOM folder, volume, picture."
+            ),
+            click.option(
+                "--ct-series", metavar="UID", help="Which CT, where a folder has several."
+            ),
+            click.option(
+                "--mr-series", metavar="UID", help="Which MR, where a folder has several."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def registration_options(command: Command) -> Command:
+    """How the search for the alignment runs."""
+    for option in reversed(
+        (
+            click.option(
+                "--initial-transform", type=PATH, metavar="FILE",
+                help="Start the search from this transform (CT point to MR point), too.",
+            ),
+            click.option(
+                "--deterministic", is_flag=True, help="One thread: repeats bit for bit, slower.",
+            ),
+            click.option(
+                "--accept-registration", is_flag=True,
+                help="Go on though the registration's quality is below its threshold.",
+            ),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def output_options(command: Command) -> Command:
+    """What the command prints."""
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(
+        command
+    )
+    return click.option("--quiet", is_flag=True, help="No progress on stderr.")(command)
+
+
+class Stages:
+    """Progress on stderr, a line a stage: use as a context, call as a report."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<44}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+        self._stage = ""
+
+    def __enter__(self) -> "Stages":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        self._progress.stop()
+
+    def __call__(self, stage: str, share: float | None = None) -> None:
+        """Show a stage, and how much of it is done, 0 to 1."""
+        if stage != self._stage:
+            self._close()
+            self._stage = stage
+            self._progress.add_task(stage, total=None if share is None else 1)
+        if share is not None and self._progress.tasks:
+            self._progress.update(self._progress.tasks[-1].id, total=1, completed=share)
+
+    def _close(self) -> None:
+        """Fill the bar of the stage that has ended."""
+        if self._progress.tasks:
+            self._progress.update(self._progress.tasks[-1].id, total=1, completed=1)
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """One object on stdout."""
+    click.echo(json.dumps(facts, indent=2, default=str))

@@ -1,0 +1,65 @@
+"""`radfuse register`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from radfuse.cli.options import (
+    PATH,
+    Stages,
+    output_options,
+    print_json,
+    registration_options,
+    series_options,
+)
+from radfuse.errors import InputError
+from radfuse.io.read import check_pair, read
+from radfuse.io.staging import refuse_existing, staging
+from radfuse.pipeline.align import align
+from radfuse.recipe import make_recipe
+from radfuse.record import NOTICE
+from radfuse.registration.transform import write_transform
+
+
+@click.command("register")
+@series_options
+@click.option("-o", "--output", type=PATH, required=True, help="Transform to write, .tfm.")
+@registration_options
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result.")
+@output_options
+def register_command(
+    *,
+    ct: Path,
+    mr: Path,
+    output: Path,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Align an MR with a CT rigidly and write an ITK transform.
+
+    The transform maps a CT point to the MR point of the same place in the head, LPS mm. That is
+    the one with which ITK resamples the MR onto the CT.
+
+    Research use only. Not a medical device.
+    """
+    recipe = make_recipe(**settings)
+    if output.suffix not in {".tfm", ".txt", ".h5"}:
+        raise InputError(f"{output}: a transform goes to .tfm, .txt or .h5")
+    refuse_existing([output], overwrite=overwrite)
+    with Stages(quiet=quiet) as report:
+        report("reading")
+        of_ct = read(ct, "CT", series_uid=recipe.ct_series)
+        of_mr = read(mr, "MR", series_uid=recipe.mr_series)
+        check_pair(of_ct, of_mr)
+        if not of_ct.is_volume:
+            raise InputError(f"{ct}: a picture has no place in space; register volumes")
+        alignment = align(of_ct, of_mr, recipe, lambda stage: report(f"registering: {stage}"))
+        with staging(output.parent) as stage:
+            write_transform(stage.place(output), alignment.mr_from_ct)
+    if as_json:
+        print_json({"written": str(output), **alignment.facts()})
+        return
+    click.echo(f"{alignment.quality.sentence()}\n{output}\n{NOTICE}")

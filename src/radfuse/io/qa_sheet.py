@@ -1,0 +1,199 @@
+"""The QA sheet: one self-contained HTML page to judge a registration and a fusion by."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from PIL import Image
+
+from radfuse.record import NOTICE
+
+Floats = NDArray[np.float32]
+Sides = tuple[str, str, str, str]
+"""Letters for left, right, top and bottom of a picture; empty where unknown."""
+
+PANEL_HEIGHT_PX = 300
+"""Height of one picture; five of them fill a laptop's or a landscape page's width."""
+
+TILES = 8
+"""Fields of the checkerboard along the shorter side."""
+
+OUTLINE = (0, 190, 255)
+"""Colour of the border of the MR's field of view: light blue, seen by the colour-blind."""
+
+CAPTIONS = ("CT", "MR", "fused", "checkerboard", "magenta CT, green MR")
+"""Pictures of each plane."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One cut through the head, (rows, columns) in [0, 1], as a radiologist looks at it."""
+
+    name: str
+    sides: Sides
+
+    ct: Floats
+    mr: Floats
+    fused: Floats
+    field_of_view: NDArray[np.bool_]
+    pixel_mm: tuple[float, float] = (1.0, 1.0)
+    """Height and width of a pixel."""
+
+
+def planes_of(
+    grid: sitk.Image, ct: Floats, mr: Floats, fused: Floats, field_of_view: NDArray[np.bool_]
+) -> list[Plane]:
+    """Axial, coronal and sagittal planes through the middle of volumes (slices, rows, columns).
+
+    `grid` has the volumes' geometry; the patient's left comes on the right of the picture.
+    """
+    oriented = [_lps(values, grid) for values in (ct, mr, fused, field_of_view.astype(np.float32))]
+    across, down, up = oriented[0].GetSpacing()
+    arrays = [sitk.GetArrayFromImage(image) for image in oriented]
+    z, y, x = (round(float(where.mean())) for where in np.nonzero(arrays[3] > 0))
+    axial, coronal, sagittal = (
+        [array[z] for array in arrays],
+        [array[::-1, y] for array in arrays],
+        [array[::-1, :, x] for array in arrays],
+    )
+    return [
+        _plane("axial", ("R", "L", "A", "P"), axial, (down, across)),
+        _plane("coronal", ("R", "L", "S", "I"), coronal, (up, across)),
+        _plane("sagittal", ("A", "P", "S", "I"), sagittal, (up, down)),
+    ]
+
+
+def _plane(name: str, sides: Sides, cuts: Sequence[Floats], pixel_mm: tuple[float, float]) -> Plane:
+    ct, mr, fused, field_of_view = cuts
+    return Plane(name, sides, ct, mr, fused, field_of_view > 0, pixel_mm)
+
+
+def _lps(values: Floats, grid: sitk.Image) -> sitk.Image:
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(grid)
+    return sitk.DICOMOrient(image, "LPS")
+
+
+def write_qa_sheet(
+    path: Path, planes: Sequence[Plane], facts: Mapping[str, str], *, warning: str = ""
+) -> None:
+    """Write the page; `facts` becomes a table, `warning` a banner above all else."""
+    rows = "\n".join(
+        f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items()
+    )
+    page = Template(PAGE).substitute(
+        notice=escape(NOTICE),
+        banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
+        planes="\n".join(_plane_html(plane) for plane in planes),
+        rows=rows,
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _plane_html(plane: Plane) -> str:
+    figures = []
+    for caption, picture in zip(CAPTIONS, _pictures(plane), strict=True):
+        name = f"{plane.name}, {caption}".lstrip(", ")
+        letters = "".join(
+            f'<span class="{place}">{letter}</span>'
+            for place, letter in zip(("left", "right", "top", "bottom"), plane.sides, strict=True)
+            if letter
+        )
+        figures.append(
+            f'<figure><div><img alt="{escape(name)}" src="{_png(picture, plane)}">{letters}</div>'
+            f"<figcaption>{escape(name)}</figcaption></figure>"
+        )
+    return f'<section class="plane">{"".join(figures)}</section>'
+
+
+def _pictures(plane: Plane) -> list[NDArray[np.uint8]]:
+    """The pictures of `CAPTIONS`, (rows, columns, 3)."""
+    grey = [np.repeat(_bytes(values)[..., None], 3, axis=2) for values in (plane.ct, plane.mr)]
+    fused = np.repeat(_bytes(plane.fused)[..., None], 3, axis=2)
+    fused[_border(plane.field_of_view)] = OUTLINE
+    rows, columns = plane.ct.shape
+    side = max(1, min(rows, columns) // TILES)
+    odd = (np.add.outer(np.arange(rows) // side, np.arange(columns) // side) % 2).astype(np.bool_)
+    board = np.where(odd[..., None], grey[0], grey[1])
+    of_ct, of_mr = grey[0][..., 0], grey[1][..., 0]
+    return [*grey, fused, board, np.stack([of_ct, of_mr, of_ct], axis=-1)]
+
+
+def _bytes(values: Floats) -> NDArray[np.uint8]:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of a mask with a neighbour outside of it; the picture's own edge is no border."""
+    padded = np.pad(mask, 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner
+
+
+def _png(picture: NDArray[np.uint8], plane: Plane) -> str:
+    """The picture with square pixels as a data URL."""
+    rows, columns = picture.shape[:2]
+    height_mm, width_mm = rows * plane.pixel_mm[0], columns * plane.pixel_mm[1]
+    size = (max(1, round(PANEL_HEIGHT_PX * width_mm / height_mm)), PANEL_HEIGHT_PX)
+    stream = BytesIO()
+    Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR).save(stream, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>radfuse QA sheet</title>
+<style>
+  body { margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem;
+         font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
+  h1 { font-size: 1.3rem; margin: 0 0 .3rem; }
+  .notice { margin: 0 0 1rem; font-weight: 600; }
+  .warning { padding: .7rem 1rem; background: #8a1500; color: #fff; font-weight: 600; }
+  .plane { display: grid; grid-template-columns: repeat(5, 1fr); gap: .5rem; margin-bottom: .5rem; }
+  img { width: 100%; }
+  figure { margin: 0; break-inside: avoid; }
+  figure div { position: relative; background: #000; line-height: 0; }
+  figure span { position: absolute; color: #ffe08a; font: 600 13px/1 system-ui, sans-serif; }
+  .left { left: 4px; top: 48%; } .right { right: 4px; top: 48%; }
+  .top { top: 4px; left: 48%; } .bottom { bottom: 4px; left: 48%; }
+  figcaption { font-size: .8rem; color: #444; }
+  table { border-collapse: collapse; margin: 1rem 0; }
+  th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; }
+  th { font-weight: 600; white-space: nowrap; }
+  .sign { display: flex; gap: 2rem; margin-top: 1.5rem; }
+  .sign span { border-bottom: 1px solid #1a1a1a; display: inline-block; min-width: 12rem; }
+  @page { size: A4 landscape; margin: 10mm; }
+  @media print {
+    body { margin: 0; font-size: 9pt; }
+    .plane { gap: 2mm; }
+    * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  }
+</style>
+</head>
+<body>
+<h1>radfuse: CT and MR of the head, registration and fusion</h1>
+<p class="notice">$notice</p>
+$banner
+$planes
+<p>Judge the skull in the checkerboard and the ventricles and the brain's surface in magenta and
+green: edges must run on without a step. The light blue line bounds the MR's field of view; beyond
+it the fused image is the CT alone.</p>
+<table>
+$rows
+</table>
+<p class="sign">Registration: &#9744; accepted &#9744; rejected
+<label>Name <span>&nbsp;</span></label> <label>Date <span>&nbsp;</span></label></p>
+</body>
+</html>
+"""
+"""The page; `string.Template` fields."""

@@ -1,0 +1,104 @@
+"""The fusion methods by name."""
+
+import difflib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radfuse.errors import InputError
+
+Floats = NDArray[np.float32]
+Method = Callable[[Floats, Floats], Floats]
+"""Called with CT and MR, (N, H, W) in [0, 1]; returns the fused images likewise."""
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+"""Folder of the graphs that ship with the package."""
+
+ONNX = "radfuse.methods.onnx:OnnxMethod"
+"""What runs every graph."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the catalogue knows of a method."""
+
+    summary: str
+    source: str
+    """Paper or origin."""
+
+    path: str
+    """`module:class`."""
+
+    options: tuple[str, ...] = ()
+    """Options of the class that a caller may set."""
+
+    weights: Path | None = None
+    """The graph of a learned method."""
+
+
+def _rule(name: str, kind: str, summary: str, source: str = "", *options: str) -> Entry:
+    return Entry(summary, source or "trivial baseline", f"radfuse.methods.{name}:{kind}", options)
+
+
+def _res2fusion(suffix: str, summary: str) -> Entry:
+    weights = WEIGHTS / f"res2fusion{suffix}.onnx"
+    return Entry(summary, "Chen et al. 2024, own weights", ONNX, ("precision",), weights)
+
+
+METHODS: dict[str, Entry] = {
+    "average": _rule("average", "Average", "mean of CT and MR"),
+    "maximum": _rule("maximum", "Maximum", "larger of CT and MR"),
+    "copy_ct": _rule("copy_ct", "CopyCT", "the CT alone"),
+    "copy_mr": _rule("copy_mr", "CopyMR", "the MR alone"),
+    "bone_over_mr": _rule(
+        "bone_over_mr", "BoneOverMR", "CT where it shows bone, else MR", "", "bone_level"
+    ),
+    "bone_blend": _rule(
+        "bone_blend", "BoneBlend", "maximum in and around bone, else MR + 0.05 CT",
+        "rule of this project", "bone_level",
+    ),
+    "laplacian": _rule(
+        "laplacian", "Laplacian", "strongest detail of Laplacian pyramids", "Burt & Adelson 1983"
+    ),
+    "dwt": _rule("dwt", "DWT", "strongest detail of wavelet transforms", "Li et al. 1995"),
+    "res2fusion": _res2fusion("", "Res2Net autoencoder, spatial mean attention (Eq. 3)"),
+    "res2fusion-addition": _res2fusion("-addition", "features added"),
+    "res2fusion-average": _res2fusion("-average", "features averaged"),
+    "res2fusion-maximum": _res2fusion("-maximum", "larger feature"),
+    "res2fusion-l1": _res2fusion("-l1", "l1-norm attention of DenseFuse"),
+    "res2fusion-spatial-mean-softmax": _res2fusion(
+        "-spatial-mean-softmax", "spatial mean attention through a softmax"
+    ),
+}  # fmt: skip
+"""Every method; a name is the same word in file, `--method`, docs and tests."""
+
+
+def entry_of(name: str) -> Entry:
+    """The entry of a method, or one for a path that ends in `.onnx`.
+
+    Raises `InputError` with the nearest names for an unknown one.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    if name.endswith(".onnx"):
+        if not Path(name).is_file():
+            raise InputError(f"{name}: no such ONNX file")
+        return Entry("a graph from a file", name, ONNX, ("precision",), Path(name))
+    near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or list(METHODS)
+    raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")
+
+
+def load_method(name: str, **offered: Any) -> Method:
+    """A method by name, given those of the offered options that it has."""
+    entry = entry_of(name)
+    module, kind = entry.path.split(":")
+    options = {key: value for key, value in offered.items() if key in entry.options}
+    if entry.weights:
+        options["path"] = entry.weights
+    method: Method = getattr(importlib.import_module(module), kind)(**options)
+    return method

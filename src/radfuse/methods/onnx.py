@@ -1,0 +1,70 @@
+"""Learned methods: any ONNX graph with inputs `ct`, `mr` and output `fused`, run by OpenVINO."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from radfuse.errors import InputError
+from radfuse.recipe import Precision
+
+Floats = NDArray[np.float32]
+
+INPUTS, OUTPUT = {"ct", "mr"}, "fused"
+"""Names that a graph must have; each (batch, rows, columns), float32 in [0, 1]."""
+
+PIXELS_AT_ONCE = 2**17
+"""Pixels of one inference, about two 256x256 slices: more slices fall out of the cache."""
+
+
+@dataclass(frozen=True)
+class OnnxMethod:
+    """A fusion method from an ONNX file.
+
+    Raises `InputError` for a file that is no such graph, or whose output is not finite.
+    """
+
+    path: Path
+    precision: Precision = "f32"
+
+    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        """Fuse images of shape (N, H, W) in [0, 1]."""
+        at_once = max(1, PIXELS_AT_ONCE // (ct.shape[1] * ct.shape[2]))
+        fused = np.empty_like(ct)
+        for start in range(0, len(ct), at_once):
+            batch = slice(start, start + at_once)
+            fused[batch] = self._infer(ct[batch], mr[batch])
+        return np.clip(fused, 0, 1, out=fused)
+
+    def _infer(self, ct: Floats, mr: Floats) -> Floats:
+        inputs = {"ct": np.ascontiguousarray(ct), "mr": np.ascontiguousarray(mr)}
+        try:
+            fused: Floats = self._request.infer(inputs, share_inputs=True)[OUTPUT]
+        except RuntimeError as error:
+            raise InputError(f"{self.path}: fails on images of {ct.shape}: {error}") from error
+        if fused.shape != ct.shape:
+            raise InputError(f"{self.path}: turned images of {ct.shape} into {fused.shape}")
+        if not np.isfinite(fused).all():
+            raise InputError(f"{self.path}: the graph produced NaN or infinite values")
+        return fused
+
+    @cached_property
+    def _request(self) -> Any:
+        core = openvino.Core()
+        try:
+            graph = core.read_model(self.path)
+        except RuntimeError as error:
+            raise InputError(f"{self.path}: not an ONNX graph that OpenVINO can read") from error
+        inputs = {name for port in graph.inputs for name in port.get_names()}
+        outputs = {name for port in graph.outputs for name in port.get_names()}
+        if not (inputs >= INPUTS and OUTPUT in outputs):
+            raise InputError(
+                f"{self.path}: has inputs {sorted(inputs)} and outputs {sorted(outputs)}; needs "
+                f"{sorted(INPUTS)} and '{OUTPUT}'"
+            )
+        settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
+        return core.compile_model(graph, "CPU", settings).create_infer_request()

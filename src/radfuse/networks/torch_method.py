@@ -1,0 +1,61 @@
+"""A published network as a method: the torch module itself, for CUDA devices and for checks."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from radfuse.errors import InputError
+from radfuse.networks.catalogue import NETWORKS
+from radfuse.networks.onnx_export import read_parameters
+
+Floats = NDArray[np.float32]
+
+SLICES_AT_ONCE = 8
+"""Slices in one pass: enough to fill a GPU, few enough for its memory."""
+
+
+def load_network(weights: Path) -> nn.Module:
+    """The torch module of a shipped ONNX file, built as its card says, in evaluation mode."""
+    card = weights.with_suffix(".json")
+    if not card.is_file():
+        raise InputError(f"{weights}: no card {card.name} beside it; only --device cpu can run it")
+    facts = json.loads(card.read_text())
+    network = NETWORKS[facts["network"]](**facts["options"])
+    names = network.state_dict().keys()
+    parameters = read_parameters(weights)
+    network.load_state_dict({name: parameters[name] for name in names})
+    return network.eval()
+
+
+@dataclass(frozen=True)
+class TorchMethod:
+    """A fusion method that runs a network by torch on the device asked for."""
+
+    path: Path
+    device: str = "cuda"
+
+    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+        """Fuse images of shape (N, H, W) in [0, 1]."""
+        fused = np.empty_like(ct)
+        for start in range(0, len(ct), SLICES_AT_ONCE):
+            batch = slice(start, start + SLICES_AT_ONCE)
+            fused[batch] = self._infer(ct[batch], mr[batch])
+        return fused
+
+    @torch.inference_mode()
+    def _infer(self, ct: Floats, mr: Floats) -> Floats:
+        on_device = (torch.from_numpy(np.ascontiguousarray(x)).to(self.device) for x in (ct, mr))
+        fused: Floats = self._network(*on_device).cpu().numpy()
+        return fused
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("no CUDA device here; use --device cpu")
+        return load_network(self.path).to(self.device)

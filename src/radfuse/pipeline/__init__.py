@@ -1,0 +1,1 @@
+"""The one place where reading, registering, resampling, scaling, fusing and writing meet."""

@@ -1,0 +1,197 @@
+"""The main job: a CT and an MR in, a fused image and all that belongs to it out."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from radfuse.errors import InputError
+from radfuse.intensity import WINDOWS, Window
+from radfuse.io.dicom_fused import FULL_SCALE
+from radfuse.io.read import check_pair, read
+from radfuse.methods.catalogue import Method, entry_of, load_method
+from radfuse.pipeline.align import Alignment, align
+from radfuse.pipeline.outputs import Result, check_output, write_result
+from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
+from radfuse.recipe import Recipe
+from radfuse.record import Input, Record, digest, library_versions, now, platform_name
+from radfuse.series import Modality, Series
+
+Report = Callable[[str, float | None], None]
+"""Told the name of a stage as it begins, and how much of it is done, 0 to 1, where known."""
+
+
+def silent(stage: str, share: float | None = None) -> None:
+    """Report nothing."""
+
+
+@dataclass
+class Clock:
+    """Wall time by stage."""
+
+    report: Report
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Announce and time a stage."""
+        self.report(name, None)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def fuse(
+    ct: Series | Path | str,
+    mr: Series | Path | str,
+    output: Path | str | None = None,
+    *,
+    recipe: Recipe | None = None,
+    overwrite: bool = False,
+    report: Report = silent,
+) -> Result:
+    """Fuse a CT and an MR of one head.
+
+    Parameters
+    ----------
+    ct, mr
+        Two volumes, or two pictures of one size; series, or paths that `read` takes.
+    output
+        Where to write: a NIfTI, NRRD or MetaImage file or a folder for DICOM, for volumes; a PNG
+        for pictures. Nothing is written without it.
+    recipe
+        What to do; the default without it.
+    overwrite
+        Whether earlier results may be replaced.
+
+    Raises
+    ------
+    InputError
+        For input that cannot be fused, with what to do.
+    UntrustedError
+        Where the registration's quality is below its threshold.
+    OutputError
+        Where the result cannot be written; nothing is changed then.
+    """
+    recipe = recipe or Recipe()
+    clock = Clock(report)
+    entry_of(recipe.method), window_of(recipe)  # wrong names are told before the work begins
+    with clock.stage("reading"):
+        ct_series = _series(ct, "CT", recipe.ct_series)
+        mr_series = _series(mr, "MR", recipe.mr_series)
+    check_pair(ct_series, mr_series)
+    target = check_output(output, ct_series, recipe, overwrite=overwrite)
+    make = _fuse_volumes if ct_series.is_volume else _fuse_pictures
+    result = make(ct_series, mr_series, recipe, clock)
+    if target is not None:
+        with clock.stage("writing"):
+            result = write_result(target, result)
+    return result
+
+
+def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> Series:
+    return given if isinstance(given, Series) else read(given, modality, series_uid=uid)
+
+
+def window_of(recipe: Recipe) -> Window:
+    """The CT window of a recipe; `InputError` for an unknown name."""
+    if not isinstance(recipe.window, str):
+        return Window(*recipe.window)
+    if recipe.window not in WINDOWS:
+        raise InputError(f"no window '{recipe.window}'; there are {', '.join(WINDOWS)}")
+    return WINDOWS[recipe.window]
+
+
+def _method_of(recipe: Recipe, **options: float) -> Method:
+    if recipe.device == "cpu":
+        return load_method(recipe.method, precision=recipe.precision, **options)
+    entry = entry_of(recipe.method)
+    if entry.weights is None:
+        raise InputError(f"method '{recipe.method}' has no network; use --device cpu")
+    try:
+        from radfuse.networks.torch_method import TorchMethod  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise InputError("--device cuda needs torch; pip install radfuse[train]") from error
+    return TorchMethod(entry.weights, recipe.device)
+
+
+def _fuse_volumes(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Result:
+    window = window_of(recipe)
+    method = _method_of(recipe, bone_level=bone_level(window))
+    with clock.stage("registering"):
+        alignment = align(ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None))
+    with clock.stage("resampling"):
+        scaled = scale_volumes(ct.image, mr.image, alignment.mr_from_ct, window)
+    with clock.stage("fusing"):
+        fused = fuse_scaled(
+            scaled, method, lambda done, count: clock.report("fusing", done / count)
+        )
+        image = compose(ct.image, scaled, fused, window)
+    scaling = {
+        "CT window, HU": f"width {window.width:g}, level {window.level:g}",
+        "MR values that become 0 and 1": "{:g} and {:g}".format(*scaled.mr_range),
+        "Fused 1.0 is stored as": FULL_SCALE,
+        "Beyond the MR's field of view": "the CT alone, in its window",
+    }
+    record = _record(ct, mr, recipe, scaling, alignment, clock)
+    return Result(image, ct, mr, record, alignment, scaled, fused)
+
+
+def _fuse_pictures(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Result:
+    method = _method_of(recipe)
+    with clock.stage("fusing"):
+        of_ct, of_mr = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))
+        fused = np.asarray(method(of_ct, of_mr)[0], np.float32)
+    scaling = {"Fused 1.0 is stored as": 2**recipe.bits - 1}
+    record = _record(ct, mr, recipe, scaling, None, clock)
+    return Result(sitk.GetImageFromArray(fused), ct, mr, record)
+
+
+def _record(
+    ct: Series,
+    mr: Series,
+    recipe: Recipe,
+    scaling: dict[str, Any],
+    alignment: Alignment | None,
+    clock: Clock,
+) -> Record:
+    return Record(
+        created=now(),
+        recipe=recipe,
+        inputs=tuple(_input(series) for series in (ct, mr)),
+        method=_method_facts(recipe),
+        scaling=scaling,
+        registration=alignment.facts() if alignment else None,
+        seconds=clock.seconds,
+        versions=library_versions(),
+        platform=platform_name(),
+    )
+
+
+def _input(series: Series) -> Input:
+    return Input(
+        role=series.modality,
+        source=str(series.source),
+        files=len(series.files),
+        sha256=digest(series.files) if series.files else "",
+        size=series.image.GetSize(),
+        spacing_mm=series.image.GetSpacing() if series.is_volume else (),
+    )
+
+
+def _method_facts(recipe: Recipe) -> dict[str, Any]:
+    entry = entry_of(recipe.method)
+    facts: dict[str, Any] = {"name": recipe.method, "summary": entry.summary}
+    if entry.weights:
+        facts |= {
+            "weights": entry.weights.name,
+            "sha256": digest([entry.weights]),
+            "precision": recipe.precision,
+            "device": recipe.device,
+        }
+    return facts

@@ -1,0 +1,216 @@
+"""What a fusion leaves behind, and writing it: all of it or nothing."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radfuse.errors import InputError, OutputError
+from radfuse.io.dicom_fused import Origin, write_fused
+from radfuse.io.images import write_picture
+from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
+from radfuse.io.staging import Staging, refuse_existing, staging
+from radfuse.io.volumes import write_volume
+from radfuse.pipeline.align import Alignment
+from radfuse.pipeline.volume import Scaled, field_of_view_mask
+from radfuse.recipe import Recipe
+from radfuse.record import Output, Record, digest
+from radfuse.registration.transform import write_transform
+from radfuse.series import Series
+
+VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+"""Formats of a fused volume in one file."""
+
+OTHER_SUFFIXES = (".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".hdr", ".img", ".mhd", ".gz")
+"""Names that somebody takes for a file, though no result can be written to them."""
+
+TRANSFORM, MASK = "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"
+"""Names of the companions in BIDS terms: the transform that resamples the MR onto the CT."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A fusion: the image and how it came about."""
+
+    image: sitk.Image
+    """A volume of stored values, 0 to 4095, on the CT's grid; a picture, float32 in [0, 1]."""
+
+    ct: Series
+    mr: Series
+    record: Record
+    alignment: Alignment | None = None
+    """None for pictures, as the following."""
+
+    scaled: Scaled | None = None
+    fused: NDArray[np.float32] | None = None
+    """The fused values in [0, 1] inside the box of `scaled`."""
+
+    written: Path | None = None
+    """The file or folder with the fused image, if it was written."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the parts of a result go."""
+
+    image: Path
+    record: Path
+    sheet: Path
+    transform: Path
+    mask: Path
+    folder: Path | None = None
+    """The folder that holds them all and appears as a whole; None where they stand in a row."""
+
+
+def check_output(
+    output: Path | str | None, ct: Series, recipe: Recipe, *, overwrite: bool
+) -> Target | None:
+    """Where to write, checked before the work begins.
+
+    Raises `InputError` for a name that does not fit the image, `OutputError` for what exists.
+    """
+    if output is None:
+        return None
+    path = Path(output)
+    suffixes = VOLUME_SUFFIXES if ct.is_volume else (".png",)
+    suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
+    if suffix is None:
+        if path.name.lower().endswith(OTHER_SUFFIXES + VOLUME_SUFFIXES) and not path.is_dir():
+            kind = "volume" if ct.is_volume else "picture"
+            raise InputError(f"{path}: a fused {kind} goes to {', '.join(suffixes)} or a folder")
+        return _folder_target(path, recipe, ct, overwrite=overwrite)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give another name")
+    stem = path.name[: -len(suffix)]
+    beside = {
+        "record": f"{stem}.json",
+        "sheet": f"{stem}_qa.html",
+        "transform": f"{stem}_{TRANSFORM}",
+        "mask": f"{stem}_{MASK}",
+    }
+    target = Target(path, **{role: path.with_name(name) for role, name in beside.items()})
+    used = [target.image, target.record, target.sheet]
+    refuse_existing(used + ([target.transform, target.mask] if ct.is_volume else []),
+                    overwrite=overwrite)  # fmt: skip
+    return target
+
+
+def _folder_target(folder: Path, recipe: Recipe, ct: Series, *, overwrite: bool) -> Target:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; give a folder, or a name that ends in .nii.gz")
+    target = Target(
+        image=folder / (f"FUSED_{Path(recipe.method).stem}" if ct.is_volume else "fused.png"),
+        record=folder / "record.json",
+        sheet=folder / "qa.html",
+        transform=folder / TRANSFORM,
+        mask=folder / MASK,
+        folder=folder,
+    )
+    if folder.is_dir() and any(folder.iterdir()):
+        if not target.record.is_file():
+            raise OutputError(f"{folder} has files that are no radfuse result; give another folder")
+        refuse_existing([folder], overwrite=overwrite)
+    return target
+
+
+def write_result(target: Target, result: Result) -> Result:
+    """Write all parts; they appear together, or an `OutputError` says why not."""
+    parent = target.folder.parent if target.folder else target.image.parent
+    with staging(parent) as stage:
+        staged = _staged(stage, target)
+        if result.ct.is_volume:
+            roles = _write_volume_parts(staged, result)
+        else:
+            image = sitk.GetArrayViewFromImage(result.image)
+            write_picture(staged.image, image, bits=result.record.recipe.bits)
+            roles = {"fused": staged.image}
+        write_qa_sheet(
+            staged.sheet, _planes(result), _facts(result), warning=_warning(result.alignment)
+        )
+        roles["qa sheet"] = staged.sheet
+        outputs = tuple(
+            Output(role=role, path=path.name, sha256=digest(_files(path)))
+            for role, path in roles.items()
+        )
+        record = result.record.model_copy(update={"outputs": outputs})
+        staged.record.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return dataclasses.replace(result, record=record, written=target.image)
+
+
+def _staged(stage: Staging, target: Target) -> Target:
+    """The same target, inside the staging folder."""
+    folder = stage.folder
+    if target.folder is not None:
+        folder = stage.place(target.folder)
+        folder.mkdir()
+    parts = (target.image, target.record, target.sheet, target.transform, target.mask)
+    return Target(*(folder / path.name for path in parts))
+
+
+def _write_volume_parts(target: Target, result: Result) -> dict[str, Path]:
+    """Write image, transform and mask; returns what went where."""
+    alignment, scaled = result.alignment, result.scaled
+    if alignment is None or scaled is None:
+        raise InputError("a volume's result has an alignment and scaled volumes")
+    if target.image.name.endswith(VOLUME_SUFFIXES):
+        write_volume(target.image, result.image)
+    else:
+        origin = Origin(
+            ct=result.ct,
+            mr=result.mr,
+            mr_from_ct=alignment.mr_from_ct,
+            method=result.record.recipe.method,
+            weights_sha256=result.record.method.get("sha256"),
+            trusted=alignment.quality.trusted,
+        )
+        write_fused(target.image, result.image, origin)
+    write_transform(target.transform, alignment.mr_from_ct)
+    write_volume(target.mask, field_of_view_mask(result.ct.image, scaled))
+    return {"fused": target.image, "transform": target.transform, "field of view": target.mask}
+
+
+def _planes(result: Result) -> list[Plane]:
+    if result.scaled is not None and result.fused is not None:
+        scaled = result.scaled
+        columns, rows, slices = scaled.box[::-1]
+        grid = result.ct.image[columns, rows, slices]
+        return planes_of(grid, scaled.ct, scaled.mr, result.fused, scaled.field_of_view)
+    ct, mr, fused = (
+        sitk.GetArrayFromImage(image) for image in (result.ct.image, result.mr.image, result.image)
+    )
+    return [Plane("", ("", "", "", ""), ct, mr, fused, np.ones(ct.shape, np.bool_))]
+
+
+def _facts(result: Result) -> dict[str, str]:
+    """What the QA sheet tells beside the pictures."""
+    record = result.record
+    facts = {}
+    if result.ct.headers:
+        header = result.ct.headers[0]
+        facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
+    for source in record.inputs:
+        size, spacing = (
+            " x ".join(f"{value:.4g}" for value in values)
+            for values in (source.size, source.spacing_mm)
+        )
+        facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
+    if result.alignment:
+        facts["Registration"] = f"{result.alignment.quality.sentence()}"
+        facts["Alignment from"] = result.alignment.origin
+    facts["Method"] = f"{record.recipe.method}: {record.method['summary']}"
+    facts |= {key: str(value) for key, value in record.scaling.items()}
+    facts["Made"] = f"{record.created:%Y-%m-%d %H:%M} UTC by radfuse {record.versions['radfuse']}"
+    return facts
+
+
+def _warning(alignment: Alignment | None) -> str:
+    if alignment is None or alignment.quality.trusted:
+        return ""
+    return f"REGISTRATION NOT TRUSTED. {alignment.quality.sentence()}."
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.iterdir()) if path.is_dir() else [path]

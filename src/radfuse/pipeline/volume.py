@@ -1,0 +1,136 @@
+"""Fusion of two aligned volumes on the CT's grid."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radfuse.errors import InputError
+from radfuse.intensity import BONE_HU, Window, ct_head_mask, mr_head_mask, mr_range
+from radfuse.io.dicom_fused import FULL_SCALE
+from radfuse.methods.catalogue import Method
+
+Floats = NDArray[np.float32]
+Box = tuple[slice, slice, slice]
+"""Part of a volume: slices, rows, columns."""
+
+MARGIN_MM = 10.0
+"""Air kept around the head, so that ears and the filters' borders lie inside."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """CT and MR in [0, 1] inside a box of the CT's grid, (slices, rows, columns)."""
+
+    box: Box
+    ct: Floats
+    mr: Floats
+    field_of_view: NDArray[np.bool_]
+    """Where the MR looked; `mr` is 0 outside."""
+
+    mr_range: tuple[float, float]
+    """MR values that became 0 and 1."""
+
+
+NEARLY_WHITE = 254.5 / 255
+"""Rounds to white in eight bits."""
+
+
+def scale_volumes(
+    ct: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform, window: Window
+) -> Scaled:
+    """Cut out the head, bring the MR onto the CT's grid, scale both.
+
+    Raises `InputError` where CT and MR have no region in common.
+    """
+    head = sitk.GetArrayFromImage(mr_head_mask(mr)) > 0
+    low, high = mr_range(sitk.GetArrayViewFromImage(mr), head)
+    box = _common_box(ct, mr, mr_from_ct)
+    columns, rows, slices = box[::-1]
+    grid = ct[columns, rows, slices]
+    resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, low, sitk.sitkFloat32)
+    looked = sitk.GetArrayFromImage(_looked(mr, grid, mr_from_ct)) > 0
+    values = sitk.GetArrayFromImage(resampled)
+    values -= np.float32(low)
+    values /= np.float32(high - low)
+    np.clip(values, 0, 1, out=values)
+    values[~looked] = 0
+    return Scaled(box, window.scale(sitk.GetArrayViewFromImage(grid)), values, looked, (low, high))
+
+
+def _looked(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
+    everywhere = sitk.Image(mr.GetSize(), sitk.sitkUInt8) + 1
+    everywhere.CopyInformation(mr)
+    return sitk.Resample(everywhere, grid, mr_from_ct, sitk.sitkNearestNeighbor, 0)
+
+
+def _common_box(ct: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
+    """The smallest box with the CT's head where the MR looked, with a margin."""
+    head = ct_head_mask(ct)
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(head & _looked(mr, head, mr_from_ct))
+    if not shape.HasLabel(1):
+        raise InputError(
+            "CT and MR have no part of the head in common; check that both show the same region "
+            "and that the transform is right"
+        )
+    start, size = np.split(np.array(shape.GetBoundingBox(1)), 2)
+    margin = MARGIN_MM / np.array(ct.GetSpacing())
+    first, last = (
+        ct.TransformPhysicalPointToContinuousIndex(
+            head.TransformContinuousIndexToPhysicalPoint((corner - 0.5).tolist())
+        )
+        for corner in (start, start + size)
+    )
+    low = np.maximum(np.floor(np.array(first) - margin), 0).astype(int)
+    high = np.minimum(np.ceil(np.array(last) + margin) + 1, ct.GetSize()).astype(int)
+    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return z, y, x
+
+
+def fuse_scaled(
+    scaled: Scaled, method: Method, report: Callable[[int, int], None], at_once: int = 8
+) -> Floats:
+    """Fuse slice by slice inside the box; where the MR did not look, the CT alone."""
+    fused = np.empty_like(scaled.ct)
+    count = len(fused)
+    for start in range(0, count, at_once):
+        part = slice(start, start + at_once)
+        fused[part] = method(scaled.ct[part], scaled.mr[part])
+        report(min(start + at_once, count), count)
+    np.copyto(fused, scaled.ct, where=~scaled.field_of_view)
+    return fused
+
+
+def compose(ct: sitk.Image, scaled: Scaled, fused: Floats, window: Window) -> sitk.Image:
+    """The whole CT grid as stored values, 0 to `FULL_SCALE` (uint16); outside the box the CT."""
+    hu = sitk.GetArrayViewFromImage(ct)
+    stored = np.empty(hu.shape, np.uint16)
+    for index, plane in enumerate(hu):
+        stored[index] = np.rint(window.scale(plane) * FULL_SCALE)
+    stored[scaled.box] = np.rint(fused * FULL_SCALE)
+    return _on_grid(stored, ct)
+
+
+def field_of_view_mask(ct: sitk.Image, scaled: Scaled) -> sitk.Image:
+    """1 where a voxel of the fused volume has both CT and MR in it, on the CT's grid (uint8)."""
+    mask = np.zeros(ct.GetSize()[::-1], np.uint8)
+    mask[scaled.box] = scaled.field_of_view
+    return _on_grid(mask, ct)
+
+
+def _on_grid(values: NDArray[np.generic], grid: sitk.Image) -> sitk.Image:
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(grid)
+    return image
+
+
+def bone_level(window: Window) -> float:
+    """The scaled value of `BONE_HU`, for methods with a bone mask.
+
+    A window that is white below `BONE_HU` cannot tell bone from what else is white: its white
+    counts as bone.
+    """
+    return min(window.scale_value(BONE_HU), NEARLY_WHITE)

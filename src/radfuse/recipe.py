@@ -1,0 +1,75 @@
+"""A recipe: what to do, as data. The same JSON wherever a fusion is asked for."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from radfuse.errors import InputError
+
+Precision = Literal["f32", "bf16"]
+"""Arithmetic of a learned method: bf16 is faster, within two grey levels of 255."""
+
+Device = Literal["cpu", "cuda"]
+"""Where a learned method runs."""
+
+DEFAULT_METHOD = "res2fusion"
+"""Fuses where no other method is asked for."""
+
+
+DEFAULT_WINDOW = "fusion"
+"""CT window where no other is asked for."""
+
+
+class Recipe(BaseModel):
+    """Settings of one fusion; frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str = DEFAULT_METHOD
+    """A name of the catalogue or the path of an ONNX file."""
+
+    window: str | tuple[float, float] = DEFAULT_WINDOW
+    """CT window: the name of a preset or (width, level) in HU."""
+
+    register_rigidly: bool = True
+    """Whether to search for the alignment; if not, the headers' coordinates are taken as true."""
+
+    transform: Path | None = None
+    """File of a transform that maps CT points to MR points, taken instead of a search."""
+
+    initial_transform: Path | None = None
+    """File of a transform to start the search from, beside the usual starts."""
+
+    deterministic: bool = False
+    """Whether registration runs in one thread, so that it repeats bit for bit."""
+
+    accept_registration: bool = False
+    """Whether to go on with a registration whose quality is below the threshold."""
+
+    ct_series: str | None = None
+    """SeriesInstanceUID of the CT, where a folder has several."""
+
+    mr_series: str | None = None
+    """SeriesInstanceUID of the MR, where a folder has several."""
+
+    precision: Precision = "f32"
+    device: Device = "cpu"
+
+    bits: Literal[8, 16] = 8
+    """Depth of a fused picture in 2-D; volumes always have 16."""
+
+
+def make_recipe(**settings: object) -> Recipe:
+    """A recipe from loose settings; raises `InputError` with one line for the first wrong one."""
+    try:
+        recipe = Recipe.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"recipe: {place}: {first['msg']} (got {first['input']!r})") from error
+    if recipe.transform and recipe.initial_transform:
+        raise InputError("recipe: give transform or initial_transform, not both")
+    if not recipe.register_rigidly and (recipe.transform or recipe.initial_transform):
+        raise InputError("recipe: without registration there is no use for a transform file")
+    return recipe

@@ -1,0 +1,104 @@
+"""A record: what was done, beside every result as JSON."""
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from radfuse.errors import InputError
+from radfuse.recipe import Recipe
+
+NOTICE = (
+    "Research use only. Not a medical device. "
+    "Not for diagnosis, treatment planning or dose calculation without independent review."
+)
+"""Stands on every output and every page."""
+
+LIBRARIES = ("radfuse", "numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "openvino")
+"""Packages whose versions decide a result."""
+
+SCHEMA = 1
+"""Version of this record's form."""
+
+
+class Input(BaseModel):
+    """One source image."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    source: str
+    files: int
+    sha256: str
+    """Of the file; of several files, of their digests in the order of the slices."""
+
+    size: tuple[int, ...]
+    spacing_mm: tuple[float, ...]
+
+
+class Output(BaseModel):
+    """One file or folder written, relative to the record."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    path: str
+    sha256: str
+
+
+class Record(BaseModel):
+    """Provenance of one result: frozen, and plain JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notice: str = NOTICE
+    schema_version: int = SCHEMA
+    created: datetime
+    recipe: Recipe
+    inputs: tuple[Input, ...]
+    method: Mapping[str, Any]
+    """Name; for learned methods also weights file and sha256, precision, device."""
+
+    scaling: Mapping[str, Any]
+    """How HU, MR values and fused values became and become [0, 1]."""
+
+    registration: Mapping[str, Any] | None
+    """Origin, transform (row-major 4x4, CT point to MR point, LPS mm), quality; None for 2-D."""
+
+    outputs: tuple[Output, ...] = ()
+    seconds: Mapping[str, float]
+    """Wall time by stage."""
+
+    versions: Mapping[str, str]
+    platform: str
+
+
+def now() -> datetime:
+    """The present moment in UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def platform_name() -> str:
+    """Python, operating system and processor."""
+    return f"Python {platform.python_version()}, {platform.platform()}"
+
+
+def digest(files: Sequence[Path]) -> str:
+    """SHA-256 of a file, or of the digests of several files in their order."""
+    try:
+        digests = [hashlib.sha256(path.read_bytes()).digest() for path in files]
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    if len(digests) == 1:
+        return digests[0].hex()
+    return hashlib.sha256(b"".join(digests)).hexdigest()
