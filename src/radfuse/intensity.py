@@ -22,7 +22,9 @@ class Window:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.width) and np.isfinite(self.level) and self.width > 0):
-            raise InputError(f"window width {self.width:g} level {self.level:g}: width must be > 0")
+            raise InputError(
+                f"window width {self.width:g} level {self.level:g}: give a width above 0"
+            )
 
     @property
     def lowest(self) -> float:
@@ -80,10 +82,15 @@ def mr_range(values: Floats, foreground: NDArray[np.bool_]) -> tuple[float, floa
     """
     inside = values[foreground]
     if inside.size == 0:
-        raise InputError("MR has no foreground: nothing stands out from its background")
+        raise InputError(
+            "MR has no foreground: nothing stands out from its background; is it the right series?"
+        )
     low, high = (float(value) for value in np.percentile(inside, MR_PERCENTILES))
     if not high > low:
-        raise InputError(f"MR has no contrast: its foreground lies between {low:g} and {high:g}")
+        raise InputError(
+            f"MR has no contrast: its foreground lies between {low:g} and {high:g}; is it the "
+            "right series?"
+        )
     return low, high
 
 

@@ -19,7 +19,10 @@ def methods_command(*, as_json: bool) -> None:
     if as_json:
         print_json({name: _facts(entry) for name, entry in METHODS.items()})
         return
-    table = Table("method", "what it does", "source", box=None)
+    table = Table(box=None)
+    table.add_column("method", no_wrap=True)
+    table.add_column("what it does")
+    table.add_column("source")
     for name, entry in METHODS.items():
         mark = " (default)" if name == DEFAULT_METHOD else ""
         table.add_row(name + mark, entry.summary, entry.source)

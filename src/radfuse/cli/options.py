@@ -79,7 +79,6 @@ class Stages:
         self._stage = ""
 
     def __enter__(self) -> "Stages":
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,6 +90,7 @@ class Stages:
         if stage != self._stage:
             self._close()
             self._stage = stage
+            self._progress.start()
             self._progress.add_task(stage, total=None if share is None else 1)
         if share is not None and self._progress.tasks:
             self._progress.update(self._progress.tasks[-1].id, total=1, completed=share)

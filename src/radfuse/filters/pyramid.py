@@ -10,8 +10,8 @@ KERNEL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 """Generating kernel with a = 3/8, close to a Gaussian."""
 
 
-def _smooth(images: Floats, gain: float = 1.0) -> Floats:
-    for axis in (1, 2):
+def _smooth(images: Floats, gains: tuple[float, float] = (1.0, 1.0)) -> Floats:
+    for axis, gain in enumerate(gains, start=1):
         images = convolve1d(images, KERNEL * np.float32(gain), axis=axis, mode="mirror")
     return images
 
@@ -25,7 +25,8 @@ def expand(images: Floats, shape: tuple[int, int]) -> Floats:
     """Interpolate to a (H, W) that `reduce` would bring to the images' size."""
     spread = np.zeros((len(images), *shape), np.float32)
     spread[:, ::2, ::2] = images
-    return _smooth(spread, gain=2.0)
+    rows, columns = (2.0 if side > 1 else 1.0 for side in shape)  # one pixel has no gaps to fill
+    return _smooth(spread, (rows, columns))
 
 
 def analyse(images: Floats, levels: int) -> list[Floats]:

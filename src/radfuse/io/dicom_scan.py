@@ -1,17 +1,37 @@
 """What DICOM series a folder holds, by its headers alone."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
+)
 
 from radfuse.errors import InputError, NothingHereError
 from radfuse.series import Modality
 
 PREAMBLE = 128
 """Bytes before the letters DICM."""
+
+SLICE_CLASSES = {CTImageStorage, EnhancedCTImageStorage, MRImageStorage, EnhancedMRImageStorage}
+"""Kinds of object that are images, even where their header ends before it says so."""
+
+DIRECTORIES = {MediaStorageDirectoryStorage}
+"""Kinds of object that belong to no series: DICOMDIR."""
+
+DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
+"""A file of such a name is DICOM, or was before it was damaged; never junk to pass over."""
+
+RESOURCE_FORK = "._"
+"""Begins the names of the files that macOS puts beside others on foreign disks."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,7 @@ class Scan:
     folder: Path
     series: tuple[DicomSeries, ...]
     broken: tuple[Path, ...]
-    """DICOM files whose header cannot be read."""
+    """DICOM files whose header cannot be read or ends too early."""
 
     others: int
     """Files that are no DICOM image: reports, DICOMDIR, junk."""
@@ -60,17 +80,37 @@ def is_dicom(path: Path) -> bool:
         return stream.read(4) == b"DICM"
 
 
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and its subfolders, sorted.
+
+    Raises `PermissionError` for a subfolder that may not be read: slices in it would be missing.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    paths = [
+        Path(parent, name) for parent, _, names in os.walk(folder, onerror=refuse) for name in names
+    ]
+    return sorted(path for path in paths if path.is_file())
+
+
 def scan_folder(folder: Path) -> Scan:
-    """Read the headers of all files in a folder and below, whatever they are called."""
+    """Read the headers of all files in a folder and below, whatever they are called.
+
+    Raises `PermissionError` for what may not be read.
+    """
     found: dict[str, list[tuple[Dataset, Path]]] = {}
     broken, others = [], 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in files_below(folder):
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True) if is_dicom(path) else None
-        except (InvalidDicomError, EOFError, OSError, ValueError, AttributeError):
+            header = _image_header(path)
+        except PermissionError:
+            raise
+        except Exception:  # a damaged header makes the parser raise whatever it likes
             broken.append(path)
             continue
-        if header is None or "Rows" not in header or "SeriesInstanceUID" not in header:
+        if header is None:
             others += 1
         else:
             found.setdefault(str(header.SeriesInstanceUID), []).append((header, path))
@@ -81,13 +121,35 @@ def scan_folder(folder: Path) -> Scan:
     return Scan(folder, tuple(series), tuple(broken), others)
 
 
+def _image_header(path: Path) -> Dataset | None:
+    """The header of a DICOM image, without pixels; None for a file of another kind.
+
+    Raises `InvalidDicomError` for an image whose header ends too early.
+    """
+    if not is_dicom(path):
+        if path.suffix.lower() in DICOM_SUFFIXES and not path.name.startswith(RESOURCE_FORK):
+            raise InvalidDicomError
+        return None
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+    if header.get("Rows") and header.get("SeriesInstanceUID"):
+        int(header.get("NumberOfFrames") or 1)
+        return header
+    if kind in SLICE_CLASSES or ("SeriesInstanceUID" not in header and kind not in DIRECTORIES):
+        raise InvalidDicomError
+    return None
+
+
 def choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeries:
     """The series asked for, else the only one of the modality that is no localizer.
 
     Raises `NothingHereError` where there is none, `InputError` where there is a choice to make.
     """
     if scan.broken:
-        raise InputError(f"{scan.broken[0]}: a damaged DICOM file; replace it or move it away")
+        more = f" and {len(scan.broken) - 1} more" if len(scan.broken) > 1 else ""
+        raise InputError(
+            f"{scan.broken[0]}{more}: damaged, or no DICOM file; replace it or move it away"
+        )
     listed = "\n  ".join(sorted(series.line for series in scan.series)) or "no DICOM images"
     if uid is not None:
         for series in scan.series:

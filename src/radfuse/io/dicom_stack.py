@@ -7,7 +7,7 @@ import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.pixels.processing import apply_rescale
+from pydicom.pixels.processing import apply_modality_lut
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import AIR_HU
@@ -35,9 +35,10 @@ def read_stack(series: DicomSeries) -> tuple[sitk.Image, DicomSeries]:
     pixels that are truncated, in colour, or several frames a file.
     """
     _check_alike(series)
-    rows, columns = _directions(series.headers[0])
+    positions = _table(series, "ImagePositionPatient", 3)
+    cosines = np.median(_table(series, "ImageOrientationPatient", 6), axis=0)
+    rows, columns = _directions(cosines, series.files[0])
     normal = np.cross(rows, columns)
-    positions = np.array([header.ImagePositionPatient for header in series.headers], np.float64)
     order = np.argsort(positions @ normal, kind="stable")
     series = DicomSeries(
         series.uid,
@@ -45,8 +46,13 @@ def read_stack(series: DicomSeries) -> tuple[sitk.Image, DicomSeries]:
         tuple(series.files[index] for index in order),
     )
     step = _regular_step_mm(positions[order], normal, series.files)
+    between_rows, between_columns = np.median(_table(series, "PixelSpacing", 2), axis=0)
+    if not min(between_rows, between_columns) > 0:
+        raise GeometryError(
+            f"{series.files[0].parent}: PixelSpacing {between_rows:g} x {between_columns:g} mm; "
+            "export the series again"
+        )
     image = sitk.GetImageFromArray(_voxels(series))
-    between_rows, between_columns = map(float, series.headers[0].PixelSpacing)
     image.SetSpacing((between_columns, between_rows, step))
     image.SetOrigin(positions[order[0]].tolist())
     image.SetDirection(np.column_stack([rows, columns, normal]).ravel().tolist())
@@ -55,39 +61,58 @@ def read_stack(series: DicomSeries) -> tuple[sitk.Image, DicomSeries]:
 
 def _check_alike(series: DicomSeries) -> None:
     """Refuse a series whose images cannot belong to one grid, and name the odd ones."""
-    for keyword in ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing"):
-        if lacking := [
-            path
-            for header, path in zip(series.headers, series.files, strict=True)
-            if not header.get(keyword)
-        ]:
-            raise GeometryError(f"{_names(lacking)}: no {keyword}: place in the patient unknown")
-    if several := [
-        path
-        for header, path in zip(series.headers, series.files, strict=True)
-        if int(header.get("NumberOfFrames") or 1) > 1
-    ]:
+    pairs = list(zip(series.headers, series.files, strict=True))
+    if several := [path for header, path in pairs if int(header.get("NumberOfFrames") or 1) > 1]:
         raise InputError(f"{_names(several)}: multi-frame; convert to one image a file first")
-    if coloured := [
-        path
-        for header, path in zip(series.headers, series.files, strict=True)
-        if header.get("SamplesPerPixel", 1) != 1
-    ]:
-        raise InputError(f"{_names(coloured)}: a colour image, not the values of a scanner")
-    _check_same(series, "size", [(h.Rows, h.Columns) for h in series.headers], 0)
-    orientations = [h.ImageOrientationPatient for h in series.headers]
-    _check_same(series, "orientation", orientations, ANGLE_TOLERANCE)
-    _check_same(series, "pixel spacing", [h.PixelSpacing for h in series.headers], ANGLE_TOLERANCE)
-    frames = {header.get("FrameOfReferenceUID") for header in series.headers}
-    if len(frames) > 1:
-        raise GeometryError(f"{series.line}: {len(frames)} frames of reference in one series")
+    if coloured := [path for header, path in pairs if header.get("SamplesPerPixel", 1) != 1]:
+        raise InputError(
+            f"{_names(coloured)}: a colour image, not the values of a scanner; give the original"
+        )
+    sizes = np.array([(header.Rows, header.Columns) for header in series.headers], np.float64)
+    _check_same(series, "size", sizes, 0)
+    _check_same(series, "orientation", _table(series, "ImageOrientationPatient", 6))
+    _check_same(series, "pixel spacing", _table(series, "PixelSpacing", 2))
+    frames = [str(header.get("FrameOfReferenceUID") or "") for header in series.headers]
+    usual = max(frames, key=frames.count)
+    if odd := [path for path, frame in zip(series.files, frames, strict=True) if frame != usual]:
+        raise GeometryError(
+            f"{_names(odd)}: another frame of reference than the rest of the series; move away"
+        )
     if len(series.files) < 2:
-        raise GeometryError(f"{series.files[0]}: one slice only; a volume needs 2 or more")
+        raise GeometryError(
+            f"{series.files[0]}: one slice only; give the folder with 2 or more of its series"
+        )
 
 
-def _check_same(series: DicomSeries, what: str, values: list, tolerance: float) -> None:  # type: ignore[type-arg]
-    table = np.array(values, np.float64)
-    usual = np.median(table, axis=0)
+def _table(series: DicomSeries, keyword: str, count: int) -> Floats:
+    """The numbers of an attribute of every image, (images, count), none of them missing."""
+    rows = [_numbers(header, keyword) for header in series.headers]
+    if lacking := [
+        path
+        for row, path in zip(rows, series.files, strict=True)
+        if row.shape != (count,) or not np.isfinite(row).all()
+    ]:
+        raise GeometryError(
+            f"{_names(lacking)}: no {keyword} of {count} numbers, so the place in the patient is "
+            "unknown; export the series again"
+        )
+    return np.array(rows)
+
+
+def _numbers(header: Dataset, keyword: str) -> Floats:
+    """The numbers of an attribute; empty for what is absent or no number."""
+    try:
+        value = header.get(keyword)
+        return np.atleast_1d(np.array([] if value is None else value, np.float64))
+    except ValueError:
+        return np.array([])
+
+
+def _check_same(
+    series: DicomSeries, what: str, table: Floats, tolerance: float = ANGLE_TOLERANCE
+) -> None:
+    _, kind, counts = np.unique(table.round(2), axis=0, return_inverse=True, return_counts=True)
+    usual = np.median(table[kind == counts.argmax()], axis=0)
     odd = np.abs(table - usual).max(axis=1) > tolerance
     if odd.any():
         files = [path for path, is_odd in zip(series.files, odd, strict=True) if is_odd]
@@ -97,13 +122,15 @@ def _check_same(series: DicomSeries, what: str, values: list, tolerance: float) 
         )
 
 
-def _directions(header: Dataset) -> tuple[Floats, Floats]:
+def _directions(cosines: Floats, path: Path) -> tuple[Floats, Floats]:
     """Unit vectors along a row and along a column of the image."""
-    cosines = np.array(header.ImageOrientationPatient, np.float64)
     rows, columns = cosines[:3], cosines[3:]
     lengths = np.array([np.linalg.norm(rows), np.linalg.norm(columns)])
     if np.abs(lengths - 1).max() > ANGLE_TOLERANCE or abs(rows @ columns) > ANGLE_TOLERANCE:
-        raise GeometryError(f"ImageOrientationPatient {_listed(cosines)} has no right angle")
+        raise GeometryError(
+            f"{path}: ImageOrientationPatient {_listed(cosines)} is no right angle of unit "
+            "vectors; export the series again"
+        )
     rows = rows / lengths[0]
     columns = columns - (columns @ rows) * rows
     return rows, columns / np.linalg.norm(columns)
@@ -114,26 +141,43 @@ def _regular_step_mm(positions: Floats, normal: Floats, files: tuple[Path, ...])
     travel = positions - positions[0]
     heights = travel @ normal
     steps = np.diff(heights)
-    for index in np.flatnonzero(steps < GRID_TOLERANCE_MM):
-        raise GeometryError(f"{_names(files[index : index + 2])}: two slices at the same position")
-    drift = np.linalg.norm(travel - np.outer(heights, normal), axis=1)
-    if drift.max() > DRIFT_TOLERANCE_MM:
-        tilt = np.degrees(np.arctan2(drift[-1], heights[-1]))
+    if steps.min() < GRID_TOLERANCE_MM:
+        at = int(steps.argmin())
         raise GeometryError(
-            f"{files[0].parent}: slices drift sideways by {drift.max():.1f} mm, a gantry tilt of "
-            f"{tilt:.1f} degrees; rectify the series first"
+            f"{_names(files[at : at + 2])}: two slices at the same position; move one of them, or "
+            "the second acquisition, away"
         )
+    _check_upright(travel - np.outer(heights, normal), heights, files)
     step = float(heights[-1] / len(steps))
     off = np.abs(heights - step * np.arange(len(heights)))
     if off.max() > GRID_TOLERANCE_MM:
         usual = float(np.median(steps))
         worst = int(np.abs(steps - usual).argmax())
         raise GeometryError(
-            f"{files[0].parent}: slices are {steps.min():g} to {steps.max():g} mm apart, mostly "
-            f"{usual:g}; the step is {steps[worst]:g} between {_names(files[worst : worst + 2])}: "
-            "a slice is missing or two series are mixed"
+            f"{files[0].parent}: slices are {steps.min():.4g} to {steps.max():.4g} mm apart, "
+            f"mostly {usual:.4g}; the step is {steps[worst]:.4g} between "
+            f"{_names(files[worst : worst + 2])}: a slice is missing or two series are mixed; "
+            "export the series again"
         )
     return step
+
+
+def _check_upright(sideways: Floats, heights: Floats, files: tuple[Path, ...]) -> None:
+    """Refuse slices that do not lie above each other; `sideways` is (slices, 3) in mm."""
+    drift = np.linalg.norm(sideways, axis=1)
+    if drift.max() <= DRIFT_TOLERANCE_MM:
+        return
+    lean = sideways[-1] / heights[-1]
+    away = np.linalg.norm(sideways - np.outer(heights, lean), axis=1)
+    if away.max() > DRIFT_TOLERANCE_MM:
+        raise GeometryError(
+            f"{files[away.argmax()]}: this slice lies {away.max():.1f} mm beside the line of the "
+            f"others in {files[0].parent}; two series are mixed; move one away"
+        )
+    raise GeometryError(
+        f"{files[0].parent}: slices drift sideways by {drift.max():.1f} mm, a gantry tilt of "
+        f"{np.degrees(np.arctan(np.linalg.norm(lean))):.1f} degrees; rectify the series first"
+    )
 
 
 def _voxels(series: DicomSeries) -> NDArray[np.float32]:
@@ -151,13 +195,37 @@ def _slice(header: Dataset, path: Path) -> NDArray[np.float32]:
     except Exception as error:  # a decoder raises whatever it likes at a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
-    values = np.asarray(apply_rescale(stored, header), np.float32)
-    if "PixelPaddingValue" in header:
-        ends = header.PixelPaddingValue, header.get("PixelPaddingRangeLimit", None)
-        low, high = ends[0], ends[0] if ends[1] is None else ends[1]
-        padding = (stored >= min(low, high)) & (stored <= max(low, high))
-        values = np.where(padding, np.float32(AIR_HU if header.Modality == "CT" else 0), values)
+    values = _rescaled(stored, header, path)
+    values[_padding(stored, header)] = AIR_HU if header.get("Modality") == "CT" else 0
     return values
+
+
+def _rescaled(stored: NDArray[np.integer], header: Dataset, path: Path) -> NDArray[np.float32]:
+    """Values in the unit of the series: HU for a CT."""
+    if header.get("ModalityLUTSequence"):
+        return np.array(apply_modality_lut(stored, header), np.float32)
+    slope, intercept = (
+        _numbers(header, keyword) if header.get(keyword) not in (None, "") else np.array([default])
+        for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
+    )
+    if not (slope.size == intercept.size == 1 and np.isfinite([slope, intercept]).all() and slope):
+        raise InputError(
+            f"{path}: RescaleSlope {header.get('RescaleSlope')} and RescaleIntercept "
+            f"{header.get('RescaleIntercept')} make no values; export the series again"
+        )
+    return (stored * slope + intercept).astype(np.float32)
+
+
+def _padding(stored: NDArray[np.integer], header: Dataset) -> NDArray[np.bool_]:
+    """Where nothing was measured, by PixelPaddingValue and PixelPaddingRangeLimit.
+
+    Scanners write a negative value as unsigned: it has the right bits, not the right sign.
+    """
+    ends = [header.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return np.zeros(stored.shape, np.bool_)
+    bits = np.array([end for end in ends if end is not None], np.int64).astype(stored.dtype)
+    return np.asarray((stored >= bits.min()) & (stored <= bits.max()))
 
 
 def _names(files: list[Path] | tuple[Path, ...]) -> str:

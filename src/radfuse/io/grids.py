@@ -23,13 +23,20 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
     low, high = SPACING_LIMITS_MM
     if not all(low <= step <= high for step in spacing):
         listed = " x ".join(f"{step:g}" for step in spacing)
-        raise GeometryError(f"{path}: voxels of {listed} mm; expected {low:g} to {high:g} mm")
+        raise GeometryError(
+            f"{path}: voxels of {listed} mm; expected {low:g} to {high:g} mm; mend the header"
+        )
+    if not np.isfinite(image.GetOrigin()).all():
+        raise GeometryError(f"{path}: its place {image.GetOrigin()} is no number; mend the header")
     if min(image.GetSize()) < 2:
-        raise GeometryError(f"{path}: a volume of {image.GetSize()} voxels; need 2 or more an axis")
+        size = " x ".join(map(str, image.GetSize()))
+        raise GeometryError(f"{path}: a volume of {size} voxels; give one of 2 or more an axis")
     axes = np.reshape(image.GetDirection(), (3, 3))
     skew = np.abs(axes.T @ axes - np.eye(3)).max()
     if skew > RIGHT_ANGLE_TOLERANCE:
-        raise GeometryError(f"{path}: its axes are not at right angles (off by {skew:.4f})")
+        raise GeometryError(
+            f"{path}: its axes are not at right angles (off by {skew:.4f}); resample it first"
+        )
     check_values(sitk.GetArrayViewFromImage(image), path)
     if np.linalg.det(axes) < 0:
         return image[:, :, ::-1]

@@ -1,5 +1,6 @@
 """Grey pictures in 2-D: PNG, TIFF, JPEG."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,21 +28,31 @@ def read_picture(path: Path) -> NDArray[np.float32]:
     Raises `InputError` for a file that is no picture, a colour picture, several pages.
     """
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             if getattr(picture, "n_frames", 1) > 1:
                 raise InputError(f"{path}: {picture.n_frames} pages; give one picture a file")
-            if picture.mode == "P":
-                picture = picture.convert("RGB")  # noqa: PLW2901
+            if picture.mode in {"P", "PA"} or (
+                picture.mode in {"1", "L", "RGB"} and "transparency" in picture.info
+            ):
+                picture = picture.convert("RGBA")  # noqa: PLW2901
             mode, levels = picture.mode, np.asarray(picture)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable picture: {error}") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not a readable PNG, JPEG or TIFF picture") from error
+    except Exception as error:  # a decoder raises whatever it likes at a damaged file
+        raise InputError(f"{path}: a damaged or truncated picture: {error}") from error
     if mode in {"RGB", "RGBA", "LA"}:
         levels = _grey_channel(path, levels)
+    if levels.ndim != 2:
+        raise InputError(f"{path}: a colour picture ({mode}); save it as grey")
     if levels.dtype.kind == "f":
         raise InputError(f"{path}: floating point picture; save it with 8 or 16 bits")
-    bits = 8 if levels.dtype.itemsize == 1 else 16
     if levels.dtype == np.bool_:
         return levels.astype(np.float32)
+    bits = 8 if levels.dtype.itemsize == 1 else 16
+    if levels.min() < 0 or levels.max() > FULL_SCALE[bits]:
+        raise InputError(
+            f"{path}: values from {levels.min()} to {levels.max()}; save it with 8 or 16 bits"
+        )
     return (levels / np.float32(FULL_SCALE[bits])).astype(np.float32)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from radfuse.errors import InputError, RadfuseError
-from radfuse.io.dicom_scan import DicomSeries, scan_folder
+from radfuse.io.dicom_scan import DicomSeries, files_below, is_dicom, scan_folder
 from radfuse.io.dicom_stack import read_stack
 from radfuse.io.grids import checked_volume
 from radfuse.io.images import read_picture
@@ -49,17 +49,24 @@ class Finding:
 def inspect(path: Path) -> tuple[list[Finding], int]:
     """What lies at a path, and the number of other files there.
 
-    Raises `InputError` for a path that does not exist.
+    Raises `InputError` for a path that does not exist or may not be read.
     """
+    try:
+        return _findings(path)
+    except PermissionError as error:
+        raise InputError(f"{error.filename}: no permission to read") from error
+
+
+def _findings(path: Path) -> tuple[list[Finding], int]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.is_file():
         return [_file(path)], 0
     scan = scan_folder(path)
-    volumes = [file for file in sorted(path.rglob("*")) if file.name.lower().endswith(SUFFIXES)]
+    volumes = [file for file in files_below(path) if file.name.lower().endswith(SUFFIXES)]
     findings = [_series(series) for series in scan.series]
     findings += [_file(file) for file in volumes]
-    findings += [_broken(file) for file in scan.broken]
+    findings += [_unread(file, "DICOM", "damaged header") for file in scan.broken]
     return findings, scan.others - len(volumes)
 
 
@@ -78,11 +85,13 @@ def _file(path: Path) -> Finding:
         )
     if volume_suffix(path) is not None:
         return _found(str(path), "volume", None, 1, lambda: read_volume(path))
-    return Finding(str(path), "unknown", None, 1, None, None, None, ("no known image format",))
+    if is_dicom(path):
+        return _unread(path, "DICOM", "one DICOM file; give the folder with its whole series")
+    return _unread(path, "unknown", "no known image format")
 
 
-def _broken(path: Path) -> Finding:
-    return Finding(str(path), "DICOM", None, 1, None, None, None, ("damaged header",))
+def _unread(path: Path, kind: str, problem: str) -> Finding:
+    return Finding(str(path), kind, None, 1, None, None, None, (problem,))
 
 
 def _found(

@@ -5,7 +5,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError, NothingHereError
-from radfuse.io.dicom_scan import choose_series, is_dicom, scan_folder
+from radfuse.io.dicom_scan import choose_series, files_below, is_dicom, scan_folder
 from radfuse.io.dicom_stack import read_stack
 from radfuse.io.grids import check_values, checked_volume
 from radfuse.io.images import read_picture
@@ -27,9 +27,9 @@ def read(path: Path | str, modality: Modality, *, series_uid: str | None = None)
     Raises `InputError` and its kin, each with what to do.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
     try:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
         series = _read_folder(path, modality, series_uid) if path.is_dir() else None
         series = series or _read_file(path, modality)
     except PermissionError as error:
@@ -42,9 +42,9 @@ def read(path: Path | str, modality: Modality, *, series_uid: str | None = None)
 def _read_folder(folder: Path, modality: Modality, series_uid: str | None) -> Series:
     scan = scan_folder(folder)
     if not scan.series and not scan.broken:
-        files = sorted(path.name for path in folder.rglob("*") if path.is_file())
-        volumes = [name for name in files if name.endswith(SUFFIXES)]
-        hint = f"; did you mean the file {volumes[0]}?" if volumes else ""
+        files = files_below(folder)
+        volumes = [path for path in files if path.name.lower().endswith(SUFFIXES)]
+        hint = f"; did you mean the file {volumes[0]}?" if volumes else "; give another folder"
         raise NothingHereError(f"{folder}: no DICOM images among {len(files)} files{hint}")
     image, series = read_stack(choose_series(scan, modality, series_uid))
     return Series(checked_volume(image, folder), modality, folder, series.files, series.headers)

@@ -23,7 +23,10 @@ class Staging:
 
 def refuse_existing(targets: list[Path], *, overwrite: bool) -> None:
     """Raise `OutputError` for results that exist already, unless they may be replaced."""
-    existing = [str(target) for target in targets if target.exists()]
+    try:
+        existing = [str(target) for target in targets if target.exists()]
+    except PermissionError as error:
+        raise OutputError(f"{error.filename}: no permission; choose another --output") from error
     if existing and not overwrite:
         raise OutputError(f"{', '.join(existing)} exists; pass --overwrite or another --output")
 
@@ -39,22 +42,30 @@ def staging(parent: Path) -> Iterator[Staging]:
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".radfuse-", dir=parent))
     except OSError as error:
-        raise OutputError(f"{parent}: cannot be written to: {error.strerror}") from error
-    stage = Staging(folder)
+        raise OutputError(
+            f"{parent}: cannot be written to ({error.strerror}); choose another --output"
+        ) from error
+    stage, changed = Staging(folder), []
     try:
         yield stage
         for staged in sorted(folder.iterdir()):
             _replace(staged, parent / staged.name)
+            changed.append(staged.name)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"{parent}: writing failed: {reason}; nothing was changed") from error
+        raise OutputError(
+            f"{parent}: writing failed: {reason}; {', '.join(changed) or 'nothing'} was changed"
+        ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _replace(staged: Path, target: Path) -> None:
-    """Move into place; a folder cannot be replaced in one step, so the old one steps aside."""
-    if not target.is_dir():
+    """Move into place; a folder cannot be replaced in one step, so the old one steps aside.
+
+    A file never replaces a folder, nor a folder a file.
+    """
+    if not (target.is_dir() and staged.is_dir()):
         staged.replace(target)
         return
     with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=target.parent) as aside:
@@ -62,6 +73,6 @@ def _replace(staged: Path, target: Path) -> None:
         target.replace(old)
         try:
             staged.replace(target)
-        except OSError:
+        except BaseException:  # an interrupt, too, brings the old one back
             old.replace(target)
             raise

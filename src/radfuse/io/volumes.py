@@ -6,16 +6,20 @@ of 0 and straightens sheared axes, each without an error.
 
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import SimpleITK as sitk
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.grids import checked_volume
+from radfuse.io.volume_headers import GZIP_MAGIC, check_header, check_packed
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
 """Suffixes that nibabel reads."""
@@ -26,17 +30,20 @@ ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 """Suffixes of all volume files."""
 
-FIRST_BYTES = {b"NRRD": ".nrrd", b"ObjectType": ".mha", b"NDims": ".mha", b"\x1f\x8b": ".nii.gz"}
+FIRST_BYTES = {b"NRRD": ".nrrd", b"ObjectType": ".mha", b"NDims": ".mha", GZIP_MAGIC: ".nii.gz"}
 """First bytes of volume files, for those whose name does not tell."""
 
 NIFTI_MAGIC = {b"n+1\0": 344, b"n+2\0": 4}
 """Magic words of NIfTI-1 and NIfTI-2 and where they stand."""
 
-SPACING_WORDS = (b"ElementSpacing", b"ElementSize", b"space directions", b"spacings")
-"""One of them stands in the header of every NRRD and MetaImage file with a known voxel size."""
+NIFTI_ERRORS = (
+    OSError, EOFError, ValueError, TypeError, ArithmeticError, ImageFileError, HeaderDataError,
+    zlib.error,
+)  # fmt: skip
+"""What nibabel raises at damaged files."""
 
-HEADER_BYTES = 8192
-"""Where such a header has certainly ended."""
+ITK_ZERO_SPACING = "Zero-valued spacing"
+"""Stands in what ITK says of such a header."""
 
 AXES_AGREE_MM = 1.0
 """The two transforms of a NIfTI file, sform and qform, may place a corner this far apart."""
@@ -82,12 +89,20 @@ def read_volume(path: Path) -> sitk.Image:
 
 def _read_nifti(named: Path, path: Path) -> sitk.Image:
     try:
-        nifti = nibabel.load(named)
+        with _silence():
+            nifti = nibabel.load(named)
         _check_dimensions(path, nifti.shape)
-        voxels = np.asarray(nifti.dataobj, np.float32).reshape(nifti.shape[:3])
-    except (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read: {_last_line(error)}") from error
-    affine = _nifti_affine(nifti, path)
+        if nifti.get_data_dtype().kind not in "iuf":
+            raise InputError(f"{path}: voxels are {nifti.get_data_dtype()}; need one real number")
+        affine = _nifti_affine(nifti, path)
+        if named.name.lower().endswith(".gz"):
+            with named.open("rb") as stream:
+                check_packed(stream, path)
+        with np.errstate(over="ignore"):  # infinity is refused with the other values
+            voxels = np.asarray(nifti.dataobj, np.float32).reshape(nifti.shape[:3])
+    except NIFTI_ERRORS as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(f"{path}: damaged or truncated ({reason}); copy it again") from error
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T))
     image.SetSpacing(spacing.tolist())
@@ -96,17 +111,27 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
     return image
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep nibabel from telling what it mends in a header; we refuse that in a line of our own."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
 def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
     """Voxel index to LPS mm; `GeometryError` where the file contradicts itself or has none."""
     header = nifti.header
     if not isinstance(header, nibabel.Nifti1Header):
         raise GeometryError(f"{path}: an Analyze file has no orientation; convert it to NIfTI")
-    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     zooms = _raw_zooms_mm(nifti)
     if not (np.isfinite(zooms).all() and zooms.min() > 0):
         raise GeometryError(f"{path}: voxel spacing {_listed(zooms)} mm; mend the header")
+    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     if sform is None and qform is None:
-        raise GeometryError(f"{path}: neither sform nor qform: its orientation is unknown")
+        raise GeometryError(f"{path}: neither sform nor qform: its orientation is unknown; set one")
     if sform is not None and qform is not None:
         corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(nifti.shape[:3]) - 1)
         apart = np.abs(np.c_[corners, np.ones(len(corners))] @ (sform - qform).T).max()
@@ -143,17 +168,18 @@ def _read_itk(named: Path, path: Path) -> sitk.Image:
         if reader.GetNumberOfComponents() > 1:
             raise InputError(f"{path}: {reader.GetNumberOfComponents()} values a voxel; need one")
         _check_dimensions(path, reader.GetSize())
+        check_header(named, path)
         if reader.GetDimension() == 4:
             reader.SetExtractSize([*reader.GetSize()[:3], 0])
         image = reader.Execute()
     except RuntimeError as error:
-        if "spacing" in str(error).lower():
-            raise GeometryError(f"{path}: its voxel spacing is zero; mend the header") from error
-        raise InputError(f"{path}: damaged or truncated: {_last_line(error)}") from error
-    with named.open("rb") as stream:
-        header = stream.read(HEADER_BYTES)
-    if not any(word in header for word in SPACING_WORDS):
-        raise GeometryError(f"{path}: its header has no voxel spacing; add it")
+        if ITK_ZERO_SPACING in str(error):
+            raise GeometryError(
+                f"{path}: its voxel spacing is zero or no number; mend the header"
+            ) from error
+        raise InputError(
+            f"{path}: damaged, truncated or without its file of voxels; copy it again"
+        ) from error
     return sitk.Cast(image, sitk.sitkFloat32)
 
 
@@ -162,11 +188,6 @@ def _check_dimensions(path: Path, shape: tuple[int, ...]) -> None:
     if len(shape) < 3 or any(size > 1 for size in shape[3:]):
         listed = " x ".join(map(str, shape))
         raise InputError(f"{path}: a {len(shape)}-D image of {listed}; need one 3-D volume")
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].split(": ", 1)[-1][:200] if lines else type(error).__name__
 
 
 def write_volume(path: Path, image: sitk.Image) -> None:

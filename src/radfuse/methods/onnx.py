@@ -43,28 +43,41 @@ class OnnxMethod:
     def _infer(self, ct: Floats, mr: Floats) -> Floats:
         inputs = {"ct": np.ascontiguousarray(ct), "mr": np.ascontiguousarray(mr)}
         try:
-            fused: Floats = self._request.infer(inputs, share_inputs=True)[OUTPUT]
+            fused: Floats = self._request(ct.shape).infer(inputs, share_inputs=True)[OUTPUT]
         except RuntimeError as error:
-            raise InputError(f"{self.path}: fails on images of {ct.shape}: {error}") from error
+            reason = str(error).strip().splitlines()[-1]
+            raise InputError(f"{self.path}: fails on images of {ct.shape}: {reason}") from error
         if fused.shape != ct.shape:
             raise InputError(f"{self.path}: turned images of {ct.shape} into {fused.shape}")
         if not np.isfinite(fused).all():
             raise InputError(f"{self.path}: the graph produced NaN or infinite values")
         return fused
 
+    def _request(self, shape: tuple[int, ...]) -> Any:
+        """The graph compiled for one shape: faster, and in bf16 closer, than for any shape."""
+        if shape not in self._compiled:
+            graph = self._graph.clone()
+            graph.reshape({port: list(shape) for port in graph.inputs})
+            settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
+            compiled = openvino.Core().compile_model(graph, "CPU", settings)
+            self._compiled[shape] = compiled.create_infer_request()
+        return self._compiled[shape]
+
     @cached_property
-    def _request(self) -> Any:
-        core = openvino.Core()
+    def _compiled(self) -> dict[tuple[int, ...], Any]:
+        return {}
+
+    @cached_property
+    def _graph(self) -> Any:
         try:
-            graph = core.read_model(self.path)
+            graph = openvino.Core().read_model(self.path)
         except RuntimeError as error:
             raise InputError(f"{self.path}: not an ONNX graph that OpenVINO can read") from error
         inputs = {name for port in graph.inputs for name in port.get_names()}
         outputs = {name for port in graph.outputs for name in port.get_names()}
-        if not (inputs >= INPUTS and OUTPUT in outputs):
+        if not (inputs == INPUTS and OUTPUT in outputs):
             raise InputError(
                 f"{self.path}: has inputs {sorted(inputs)} and outputs {sorted(outputs)}; needs "
                 f"{sorted(INPUTS)} and '{OUTPUT}'"
             )
-        settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
-        return core.compile_model(graph, "CPU", settings).create_infer_request()
+        return graph

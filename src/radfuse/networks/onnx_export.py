@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import warnings
 from pathlib import Path
 
 import onnx
@@ -22,7 +23,11 @@ def export_onnx(network: nn.Module, path: Path) -> None:
     example = tuple(torch.rand(EXAMPLE, generator=rng) for _ in ("ct", "mr"))
     axes = {axis: torch.export.Dim(name) for axis, name in enumerate(("batch", "rows", "columns"))}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # the exporter itself calls what torch has deprecated
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+        # ct and mr share their three axes on purpose
+        warnings.filterwarnings("ignore", "# The axis name", UserWarning)
         draft = Path(folder) / path.name
         torch.onnx.export(
             network.eval(),

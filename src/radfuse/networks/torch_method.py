@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from torch import nn
 
@@ -21,15 +22,20 @@ SLICES_AT_ONCE = 8
 
 
 def load_network(weights: Path) -> nn.Module:
-    """The torch module of a shipped ONNX file, built as its card says, in evaluation mode."""
+    """The torch module of a shipped ONNX file, built as its card says, in evaluation mode.
+
+    Raises `InputError` without a card, or where graph and card do not agree.
+    """
     card = weights.with_suffix(".json")
     if not card.is_file():
         raise InputError(f"{weights}: no card {card.name} beside it; only --device cpu can run it")
-    facts = json.loads(card.read_text())
-    network = NETWORKS[facts["network"]](**facts["options"])
-    names = network.state_dict().keys()
-    parameters = read_parameters(weights)
-    network.load_state_dict({name: parameters[name] for name in names})
+    try:
+        facts = json.loads(card.read_text())
+        network = NETWORKS[facts["network"]](**facts["options"])
+        parameters = read_parameters(weights)
+        network.load_state_dict({name: parameters[name] for name in network.state_dict()})
+    except (DecodeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{weights}: not the network of its card {card.name}") from error
     return network.eval()
 
 

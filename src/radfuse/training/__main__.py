@@ -1,9 +1,11 @@
 """`python -m radfuse.training run|publish CONFIG ...`: train a network, write what ships."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from radfuse.errors import RadfuseError
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.training.images import read_slices
 from radfuse.training.loop import first_state, train
@@ -13,7 +15,19 @@ from radfuse.training.settings import read_settings
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.group()
+class OneLineErrors(click.Group):
+    """Commands that say our errors in one line; a bug keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; the exit status is the error's."""
+        try:
+            return super().invoke(ctx)
+        except RadfuseError as error:
+            click.echo(f"radfuse.training: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=OneLineErrors)
 def main() -> None:
     """Train an autoencoder of this package and publish it as ONNX."""
 
@@ -42,4 +56,5 @@ def publish_weights(config: Path, data: Path, test: Path, run: Path, output: Pat
         click.echo(path)
 
 
-main()
+if __name__ == "__main__":
+    main()

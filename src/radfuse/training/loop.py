@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -47,12 +48,17 @@ class State:
         draft.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go back to a checkpoint; `InputError` where it belongs to another network."""
-        content = path.read_bytes()
-        facts = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        """Go back to a checkpoint; `InputError` where it is none or of another network."""
+        try:
+            content = path.read_bytes()
+            tensors = load(content)
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+            facts = header["__metadata__"]
+        except (OSError, SafetensorError, KeyError) as error:
+            raise InputError(f"{path}: cannot be read as a checkpoint: {error}") from error
         network: dict[str, Tensor] = {}
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in load(content).items():
+        for name, tensor in tensors.items():
             part, key = name.split(".", 1)
             if part == "network":
                 network[key] = tensor
@@ -128,13 +134,13 @@ def rebuild(network: Any, images: Tensor, bfloat16: bool) -> Tensor:
 
 @torch.no_grad()
 def validate(state: State, slices: Slices) -> float:
-    """Mean SSIM of rebuilt validation images in full precision; NaN without any."""
+    """Mean SSIM of rebuilt validation images in full precision."""
     state.network.eval()
     values = [
         ssim(rebuild(state.network, image, False).clamp(0, 1), image).item()
         for image in torch.from_numpy(slices.validation / np.float32(255))[:, None, None]
     ]
-    return float(np.mean(values)) if values else math.nan
+    return float(np.mean(values))
 
 
 def train(
@@ -155,7 +161,8 @@ def train(
         if state.step % settings.report_every == 0 or state.step == settings.steps:
             step_s = (time.monotonic() - started_s) / len(losses)
             row = {"step": state.step, "loss": float(np.mean(losses)), "step_s": step_s}
-            row["validation_ssim"] = validate(state, slices)
+            if len(slices.validation):
+                row["validation_ssim"] = validate(state, slices)
             with (folder / LOG).open("a") as log:
                 log.write(json.dumps(row) + "\n")
             state.save(folder / CHECKPOINT)

@@ -61,7 +61,7 @@ def publish(settings: Settings, run: Path, data: Path, test: Path, folder: Path)
             "patients_trained": [p for p in patients if p not in settings.validation_patients],
             "patients_validated": list(settings.validation_patients),
             "settings": dataclasses.asdict(settings),
-            "validation": {"step": last["step"], "ssim_rebuilt": last["validation_ssim"]},
+            "validation": {"step": last["step"], "ssim_rebuilt": last.get("validation_ssim")},
             "test": {"profile": PROFILE, "pairs": len(pairs), **_means(network, pairs)},
             "licence": "Apache-2.0",
             "intended_use": USE,

@@ -2,10 +2,17 @@
 
 import dataclasses
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from radfuse.errors import InputError
+from radfuse.networks.catalogue import NETWORKS
+from radfuse.training.losses import SSIM_WINDOW
+
+Count = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -15,28 +22,28 @@ class Settings:
     network: str
     """Name of the network, a key of `networks.catalogue.NETWORKS`."""
 
-    steps: int
+    steps: Count
     """Optimiser steps."""
 
-    batch: int
+    batch: Count
     """Crops in a step."""
 
-    crop: int
-    """Side of a crop in pixels."""
+    crop: Annotated[int, Field(ge=SSIM_WINDOW)]
+    """Side of a crop in pixels; the window of the loss must fit in."""
 
-    learning_rate: float
+    learning_rate: Annotated[float, Field(gt=0)]
     """Of Adam, at the first step; it falls to zero along half a cosine."""
 
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     """Of the initial parameters and of every draw of crops."""
 
     validation_patients: tuple[str, ...] = ()
     """Patients whose images are never trained on."""
 
-    report_every: int = 250
+    report_every: Count = 250
     """Steps between a validation with a line in the log and a checkpoint."""
 
-    rounding_noise: float = 0.0
+    rounding_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Relative noise on the input of every convolution, uniform in plus or minus this share, so
     that the network bears the rounding of bf16 (2**-9) when it runs."""
 
@@ -47,20 +54,20 @@ class Settings:
 def read_settings(path: Path) -> Settings:
     """Settings from a TOML file.
 
-    Raises `InputError` for a missing file, broken TOML, unknown or missing keys.
+    Raises `InputError` for a missing file, broken TOML, unknown, missing or wrong settings.
     """
     try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML settings: {error}") from error
     known = {field.name for field in dataclasses.fields(Settings)}
-    needed = {
-        field.name for field in dataclasses.fields(Settings) if field.default is dataclasses.MISSING
-    }
     if unknown := sorted(table.keys() - known):
         raise InputError(f"{path}: unknown settings {unknown}; known are {sorted(known)}")
-    if missing := sorted(needed - table.keys()):
-        raise InputError(f"{path}: settings {missing} are missing")
-    if "validation_patients" in table:
-        table["validation_patients"] = tuple(table["validation_patients"])
-    return Settings(**table)
+    try:
+        settings = TypeAdapter(Settings).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {first['loc'][0]}: {first['msg']}") from error
+    if settings.network not in NETWORKS:
+        raise InputError(f"{path}: no network '{settings.network}'; there are {sorted(NETWORKS)}")
+    return settings

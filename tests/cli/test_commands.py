@@ -1,0 +1,375 @@
+"""The command line: what it prints, where, and with which exit status."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from radfuse.cli import COMMANDS, main
+from radfuse.data.phantom import Phantom
+from radfuse.methods.catalogue import METHODS
+from radfuse.registration.transform import read_transform, write_transform
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(5)
+    paths = folder / "ct.png", folder / "mr.png"
+    for path in paths:
+        Image.fromarray(rng.integers(0, 256, (32, 40), np.uint8)).save(path)
+    return paths
+
+
+@pytest.fixture
+def truth(phantom: Phantom, tmp_path: Path) -> Path:
+    write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)
+    return tmp_path / "truth.tfm"
+
+
+def refused(result: Result, *words: str) -> None:
+    """Exit status 2 and one line on stderr with these words; no traceback."""
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    lines = result.stderr.splitlines()
+    message = lines[next(i for i, line in enumerate(lines) if line.startswith("radfuse: ")) :]
+    for word in words:
+        assert word in "\n".join(message)
+    assert all(line.startswith("  ") for line in message[1:]), message  # a list may follow
+
+
+def test_help_lists_every_command_and_the_exit_statuses() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name, (_, summary) in COMMANDS.items():
+        assert name in result.output
+        assert summary in result.output
+    assert "3 a registration not to" in result.output
+    assert "Not a medical device" in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, radfuse.cli\n"
+        "try: radfuse.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'scipy', 'SimpleITK', 'pydicom', 'openvino', 'torch', 'pydantic'}\n"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").output.startswith("radfuse 0.")
+
+
+def test_an_unknown_command_is_usage_not_a_bug() -> None:
+    result = run("fues")
+    assert result.exit_code == 2
+    assert "No such command" in result.stderr
+
+
+def test_methods_lists_the_catalogue() -> None:
+    text, facts = run("methods").output, json.loads(run("methods", "--json").output)
+    assert facts.keys() == METHODS.keys()
+    assert all(name in text for name in METHODS)
+    assert facts["res2fusion"]["card"]["intended_use"].startswith("Research use only")
+
+
+def test_two_pictures_are_fused(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    result = run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "f.png")
+    assert result.exit_code == 0, result.output
+    assert str(tmp_path / "f.png") in result.stdout
+    assert "Not a medical device" in result.stdout
+    assert "fusing" in result.stderr
+
+
+def test_quiet_is_quiet_and_json_is_one_object(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    result = run(
+        "fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "f.png", "--quiet", "--json",
+        "--method", "average",
+    )  # fmt: skip
+    assert result.stderr == ""
+    facts = json.loads(result.stdout)
+    assert facts["written"] == str(tmp_path / "f.png")
+    assert facts["recipe"]["method"] == "average"
+
+
+def test_volumes_are_fused_with_a_given_transform(
+    phantom_folders: tuple[Path, Path], truth: Path, tmp_path: Path
+) -> None:
+    ct, mr = phantom_folders
+    result = run(
+        "fuse", "--ct", ct, "--mr", mr, "-o", tmp_path / "out", "--transform", truth,
+        "--method", "bone_blend", "--window", 2000, 300, "--accept-registration",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["recipe"]["window"] == [2000, 300]
+    assert (tmp_path / "out" / "FUSED_bone_blend").is_dir()
+
+
+def test_register_writes_a_transform_from_ct_to_mr_and_repeats_bit_for_bit(
+    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ct, mr = phantom_folders
+    paths = tmp_path / "a.tfm", tmp_path / "b.tfm"
+    for path in paths:
+        result = run(
+            "register", "--ct", ct, "--mr", mr, "-o", path, "--deterministic", "--json",
+            "--accept-registration",
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert "quality" in json.loads(result.stdout)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    point = (20.0, 10.0, 5.0)
+    found = read_transform(paths[0]).TransformPoint(point)
+    assert np.linalg.norm(np.subtract(found, phantom.mr_from_ct.TransformPoint(point))) < 1
+    refused(run("register", "--ct", ct, "--mr", mr, "-o", paths[0]), "exists", "--overwrite")
+
+
+def test_an_untrusted_registration_exits_with_3_and_says_what_to_try(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ct, mr = phantom_folders
+    result = run("fuse", "--ct", ct, "--mr", mr, "-o", tmp_path / "out", "--no-register")
+    assert result.exit_code == 3
+    assert "--initial-transform" in result.stderr
+    assert "landmarks" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_info_names_series_sizes_and_problems(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(phantom_folders[0], study / "a")
+    shutil.copytree(phantom_folders[1], study / "b")
+    sorted((study / "a").iterdir())[7].unlink()
+    result = run("info", study)
+    assert result.exit_code == 0
+    assert "problem: " in result.stdout
+    assert "oblique" in result.stdout
+    facts = json.loads(run("info", study, "--json").stdout)
+    assert {image["kind"] for image in facts["images"]} == {"CT", "MR"}
+    refused(run("info", tmp_path / "nowhere"), "nowhere", "no such file")
+
+
+def test_the_demo_leaves_ct_mr_and_a_fused_series(tmp_path: Path) -> None:
+    result = run("demo", "-o", tmp_path / "demo", "--method", "average", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "qa.html" in result.stdout
+    for name in ("CT", "MR", "fused"):
+        assert any((tmp_path / "demo" / name).iterdir())
+    refused(run("demo", "-o", tmp_path / "demo", "--quiet"), "exists", "--overwrite")
+
+
+# Each row of bad input: a clear line, exit status 2, nothing written.
+
+
+def test_a_missing_path(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    refused(run("fuse", "--ct", nowhere, "--mr", pair[1], "-o", tmp_path / "o.png"), str(nowhere))
+
+
+def test_a_folder_without_images(phantom_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(
+        run("fuse", "--ct", tmp_path / "empty", "--mr", phantom_folders[1], "-o", tmp_path / "o"),
+        "no DICOM images",
+    )
+
+
+def test_two_mr_as_ct(phantom_folders: tuple[Path, Path], phantom: Phantom, tmp_path: Path) -> None:
+    mr = phantom_folders[1]
+    refused(run("fuse", "--ct", mr, "--mr", mr, "-o", tmp_path / "o"), "no CT series", "MR")
+    sitk.WriteImage(phantom.mr.image, str(tmp_path / "mr.nii.gz"))
+    refused(
+        run("fuse", "--ct", tmp_path / "mr.nii.gz", "--mr", mr, "-o", tmp_path / "o"),
+        "not a CT in HU",
+    )
+
+
+def test_a_ct_without_the_region_of_the_mr(
+    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    sitk.WriteImage(phantom.ct.image[:, :, :6], str(tmp_path / "jaw.nii.gz"))
+    result = run(
+        "fuse", "--ct", tmp_path / "jaw.nii.gz", "--mr", phantom_folders[1], "-o", tmp_path / "o"
+    )
+    assert result.exit_code in {2, 3}
+    assert result.stderr.strip().splitlines()[-1].startswith("radfuse: ")
+    assert not (tmp_path / "o").exists()
+
+
+def test_pictures_of_different_sizes(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    Image.new("L", (30, 30), 7).save(tmp_path / "small.png")
+    pixels = np.arange(900, dtype=np.uint8).reshape(30, 30)
+    Image.fromarray(pixels).save(tmp_path / "small.png")
+    refused(
+        run("fuse", "--ct", pair[0], "--mr", tmp_path / "small.png", "-o", tmp_path / "o.png"),
+        "40x32",
+        "30x30",
+    )
+
+
+def test_a_volume_with_a_picture(
+    pair: tuple[Path, Path], phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    refused(
+        run("fuse", "--ct", phantom_folders[0], "--mr", pair[1], "-o", tmp_path / "o"),
+        "3-D volume",
+        "2-D picture",
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda a: sitk.JoinSeries([sitk.GetImageFromArray(a)] * 2), "4-D"),
+        (lambda a: sitk.GetImageFromArray(np.stack([a] * 3, -1), isVector=True), "3 values"),
+        (lambda a: sitk.GetImageFromArray(np.where(a > 0, np.nan, a)), "NaN"),
+        (lambda a: sitk.GetImageFromArray(a * 0 - 1000), "every value is -1000"),
+    ],
+)
+def test_a_volume_of_more_dimensions_colours_nan_or_constant(
+    make: object, words: str, phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    values = np.random.default_rng(1).normal(0, 500, (5, 6, 7)).astype(np.float32)
+    path = tmp_path / "ct.mha"
+    sitk.WriteImage(make(values), str(path))
+    refused(run("fuse", "--ct", path, "--mr", phantom_folders[1], "-o", tmp_path / "o"), words)
+
+
+def test_an_absurd_spacing(phantom_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(np.random.default_rng(1).normal(0, 500, (5, 6, 7)))
+    image.SetSpacing((1e-6, 1, 1))
+    sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
+    refused(
+        run("fuse", "--ct", tmp_path / "ct.nrrd", "--mr", phantom_folders[1], "-o", tmp_path / "o"),
+        "1e-06 x 1 x 1 mm",
+    )
+
+
+def test_a_truncated_last_slice(phantom_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(phantom_folders[0], tmp_path / "CT")
+    last = max((tmp_path / "CT").iterdir())
+    last.write_bytes(last.read_bytes()[:-500])
+    refused(
+        run("fuse", "--ct", tmp_path / "CT", "--mr", phantom_folders[1], "-o", tmp_path / "o"),
+        last.name,
+        "truncated",
+    )
+
+
+def test_several_series_are_listed_to_choose_from(
+    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(phantom_folders[0], tmp_path / "CT" / "one")
+    shutil.copytree(phantom_folders[0], tmp_path / "CT" / "two")
+    for path in (tmp_path / "CT" / "two").iterdir():
+        other = pydicom.dcmread(path)
+        other.SeriesInstanceUID += ".1"
+        other.save_as(path)
+    options = ("--mr", phantom_folders[1], "-o", tmp_path / "o", "--method", "average")
+    result = run("fuse", "--ct", tmp_path / "CT", *options)
+    refused(result, "2 CT series", "--ct-series UID")
+    uid = result.stderr.split("UID ")[-1].split()[0]
+    write_transform(tmp_path / "t.tfm", phantom.mr_from_ct)
+    chosen = run(
+        "fuse", "--ct", tmp_path / "CT", *options, "--ct-series", uid,
+        "--transform", tmp_path / "t.tfm", "--accept-registration",
+    )  # fmt: skip
+    assert chosen.exit_code == 0, chosen.output
+
+
+def test_an_existing_output(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "o.png").write_text("mine")
+    arguments = ("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "o.png")
+    refused(run(*arguments), "exists", "--overwrite")
+    assert (tmp_path / "o.png").read_text() == "mine"
+    assert run(*arguments, "--overwrite").exit_code == 0
+
+
+def test_an_output_where_nothing_can_be_written(pair: tuple[Path, Path]) -> None:
+    refused(run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", "/proc/nothing/o.png"), "/proc")
+
+
+def test_a_full_disk_leaves_nothing_half_written(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("mounting a tiny disk needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        refused(
+            run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", disk / "o.png"),
+            "No space left",
+            "nothing was changed",
+        )
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_an_unknown_method(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    refused(
+        run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "o.png", "--method", "dtw"),
+        "dwt",
+    )
+
+
+def test_options_that_contradict_each_other(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    options = ("--no-register", "--transform", tmp_path / "t.tfm")
+    refused(run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "o.png", *options), "")
+
+
+def test_register_refuses_pictures_and_odd_names(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    refused(run("register", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "t.tfm"), "picture")
+    refused(run("register", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "t.doc"), ".tfm")
+
+
+def test_ctrl_c_ends_with_one_line_and_nothing_written(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ct, mr = phantom_folders
+    command = [sys.executable, "-m", "radfuse", "fuse", "--ct", ct, "--mr", mr]
+    process = subprocess.Popen(
+        [*command, "-o", tmp_path / "out", "--deterministic", "--quiet"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip() == "radfuse: interrupted; nothing was written"
+    assert list(tmp_path.iterdir()) == []

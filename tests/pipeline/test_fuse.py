@@ -1,0 +1,346 @@
+"""The main job on a phantom whose truth is known: what comes out, and where it lies."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from PIL import Image
+
+import radfuse
+from radfuse.data.phantom import Label, Phantom, make_phantom
+from radfuse.data.phantom_dicom import write_phantom
+from radfuse.errors import InputError, OutputError, UntrustedError
+from radfuse.intensity import WINDOWS
+from radfuse.methods.catalogue import METHODS
+from radfuse.pipeline.outputs import Result
+from radfuse.pipeline.volume import bone_level
+from radfuse.recipe import Recipe, make_recipe
+from radfuse.record import NOTICE, Record, digest
+from radfuse.registration.transform import read_transform, write_transform
+from radfuse.series import Series
+
+
+@pytest.fixture(scope="module")
+def truth(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("truth") / "truth.tfm"
+    write_transform(path, phantom.mr_from_ct)
+    return path
+
+
+@pytest.fixture(scope="module")
+def given(truth: Path) -> Recipe:
+    return Recipe(transform=truth, accept_registration=True, method="bone_blend")
+
+
+@pytest.fixture(scope="module")
+def fused(phantom: Phantom, given: Recipe) -> Result:
+    return radfuse.fuse(phantom.ct, phantom.mr, recipe=given)
+
+
+def test_a_full_size_patient_is_registered_fused_and_trusted(tmp_path: Path) -> None:
+    phantom = make_phantom(7)
+    ct, mr = write_phantom(phantom, tmp_path)
+    result = radfuse.fuse(ct, mr, tmp_path / "out")
+    assert result.alignment is not None
+    assert result.alignment.quality.trusted
+    corners = [(x, y, z) for x in (-60, 60) for y in (-70, 70) for z in (-40, 60)]
+    found, true = result.alignment.mr_from_ct, phantom.mr_from_ct
+    errors_mm = [
+        np.linalg.norm(np.subtract(found.TransformPoint(point), true.TransformPoint(point)))
+        for point in corners
+    ]
+    assert np.mean(errors_mm) <= 1.0
+    skull = phantom.labels_mr == int(Label.SKULL)
+    moved = sitk.Resample(
+        sitk.Cast(skull, sitk.sitkFloat32), phantom.ct.image, result.alignment.mr_from_ct
+    )
+    in_view = sitk.GetArrayFromImage(_field_of_view(phantom, result.alignment.mr_from_ct)) > 0
+    first = (sitk.GetArrayFromImage(moved) > 0.5) & in_view
+    second = (sitk.GetArrayFromImage(phantom.labels) == Label.SKULL) & in_view
+    assert 2 * (first & second).sum() / (first.sum() + second.sum()) >= 0.95
+
+
+def _field_of_view(phantom: Phantom, mr_from_ct: sitk.Transform) -> sitk.Image:
+    everywhere = sitk.Image(phantom.mr.image.GetSize(), sitk.sitkUInt8) + 1
+    everywhere.CopyInformation(phantom.mr.image)
+    return sitk.Resample(everywhere, phantom.ct.image, mr_from_ct, sitk.sitkNearestNeighbor, 0)
+
+
+def test_the_fused_volume_has_the_grid_of_the_ct(phantom: Phantom, fused: Result) -> None:
+    for geometry in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(fused.image, geometry)() == getattr(phantom.ct.image, geometry)()
+    assert fused.image.GetPixelID() == sitk.sitkUInt16
+
+
+def test_nothing_is_invented_where_the_mr_did_not_look(phantom: Phantom, fused: Result) -> None:
+    assert fused.scaled is not None
+    outside = np.ones(phantom.ct.image.GetSize()[::-1], np.bool_)
+    outside[fused.scaled.box] = ~fused.scaled.field_of_view
+    ct = WINDOWS["fusion"].scale(sitk.GetArrayFromImage(phantom.ct.image))
+    stored = sitk.GetArrayFromImage(fused.image)
+    assert outside.any()
+    np.testing.assert_array_equal(stored[outside], np.rint(ct[outside] * 4095))
+
+
+def test_bone_is_white_and_brain_follows_the_mr(phantom: Phantom, fused: Result) -> None:
+    labels = sitk.GetArrayFromImage(phantom.labels)[fused.scaled.box]
+    hu = sitk.GetArrayFromImage(phantom.ct.image)[fused.scaled.box]
+    dense = fused.scaled.field_of_view & (hu > 900)
+    brain = fused.scaled.field_of_view & (labels == Label.WHITE)
+    assert fused.fused[dense].mean() > 0.85
+    assert np.corrcoef(fused.fused[brain], fused.scaled.mr[brain])[0, 1] > 0.95
+
+
+def test_the_head_is_inside_the_box_and_the_box_is_smaller_than_the_scan(
+    phantom: Phantom, fused: Result
+) -> None:
+    labels = sitk.GetArrayFromImage(phantom.labels)
+    looked = sitk.GetArrayFromImage(_field_of_view(phantom, phantom.mr_from_ct)) > 0
+    brain = (labels == Label.GREY) & looked
+    kept = np.zeros_like(brain)
+    kept[fused.scaled.box] = True
+    assert not (brain & ~kept).any()
+    assert kept.mean() < 1
+
+
+def test_a_transform_far_off_is_not_trusted_and_leaves_nothing(
+    phantom: Phantom, tmp_path: Path
+) -> None:
+    shifted = sitk.Euler3DTransform(phantom.mr_from_ct)
+    shifted.SetTranslation(np.add(shifted.GetTranslation(), (0.0, 15.0, 0.0)).tolist())
+    write_transform(tmp_path / "off.tfm", shifted)
+    recipe = Recipe(transform=tmp_path / "off.tfm", method="average")
+    with pytest.raises(UntrustedError, match="--initial-transform"):
+        radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "out", recipe=recipe)
+    assert not (tmp_path / "out").exists()
+
+
+def test_headers_of_two_scanners_are_not_trusted_as_they_are(phantom: Phantom) -> None:
+    recipe = Recipe(register_rigidly=False, method="average")
+    with pytest.raises(UntrustedError, match="not to be trusted"):
+        radfuse.fuse(phantom.ct, phantom.mr, recipe=recipe)
+
+
+def test_an_accepted_registration_is_marked_on_the_sheet_and_in_the_record(
+    phantom: Phantom, tmp_path: Path
+) -> None:
+    recipe = Recipe(register_rigidly=False, accept_registration=True, method="average")
+    result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "x.mha", recipe=recipe)
+    assert "REGISTRATION NOT TRUSTED" in (tmp_path / "x_qa.html").read_text()
+    assert result.record.registration["quality"]["trusted"] is False
+    assert result.record.registration["origin"] == "headers"
+
+
+def test_a_ct_without_the_region_of_the_mr_is_refused(phantom: Phantom, given: Recipe) -> None:
+    lower = Series(phantom.ct.image[:, :, :12], "CT", Path("lower"))
+    far = sitk.Image(phantom.mr.image)
+    far.SetOrigin(np.add(far.GetOrigin(), (0.0, 0.0, 4000.0)).tolist())
+    with pytest.raises((InputError, UntrustedError)):
+        radfuse.fuse(lower, Series(far, "MR", Path("far")), recipe=given)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
+def test_every_volume_format_is_read_back_in_place(
+    phantom: Phantom, given: Recipe, fused: Result, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"sub-01_fused{suffix}"
+    written = radfuse.fuse(phantom.ct, phantom.mr, path, recipe=given)
+    assert written.written == path
+    found = sitk.ReadImage(str(path))
+    np.testing.assert_allclose(found.GetOrigin(), phantom.ct.image.GetOrigin(), atol=1e-4)
+    np.testing.assert_allclose(found.GetDirection(), phantom.ct.image.GetDirection(), atol=1e-6)
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(fused.image)
+    )
+    names = {entry.name for entry in tmp_path.iterdir()}
+    assert names == {
+        f"sub-01_fused{suffix}",
+        "sub-01_fused.json",
+        "sub-01_fused_qa.html",
+        "sub-01_fused_from-MR_to-CT_mode-image_xfm.tfm",
+        "sub-01_fused_desc-fov_mask.nii.gz",
+    }
+
+
+def test_the_companions_say_what_was_done(phantom: Phantom, given: Recipe, tmp_path: Path) -> None:
+    result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "f.nii.gz", recipe=given)
+    record = Record.model_validate_json((tmp_path / "f.json").read_text())
+    assert record == result.record
+    assert record.notice == NOTICE
+    for output in record.outputs:
+        assert output.sha256 == digest([tmp_path / output.path])
+    transform = read_transform(tmp_path / "f_from-MR_to-CT_mode-image_xfm.tfm")
+    point = (10.0, -20.0, 30.0)
+    np.testing.assert_allclose(
+        transform.TransformPoint(point), phantom.mr_from_ct.TransformPoint(point), atol=1e-6
+    )
+    mask = sitk.ReadImage(str(tmp_path / "f_desc-fov_mask.nii.gz"))
+    looked = sitk.GetArrayFromImage(_field_of_view(phantom, phantom.mr_from_ct))
+    found = sitk.GetArrayFromImage(mask)
+    assert found.max() == 1
+    assert not (found & ~looked.astype(np.uint8)).any()
+
+
+def test_a_dicom_result_belongs_to_the_study_and_frame_of_the_ct(
+    phantom_folders: tuple[Path, Path], given: Recipe, tmp_path: Path
+) -> None:
+    ct, mr = phantom_folders
+    result = radfuse.fuse(ct, mr, tmp_path / "out", recipe=given)
+    files = sorted(result.written.iterdir())
+    sources = {str(h.SOPInstanceUID) for h in (*result.ct.headers, *result.mr.headers)}
+    assert len(files) == len(result.ct.files)
+    for path, header in zip(files, result.ct.headers, strict=True):
+        fused = pydicom.dcmread(path)
+        for keyword in (
+            "StudyInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient",
+            "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "PatientID",
+        ):  # fmt: skip
+            assert fused[keyword].value == header[keyword].value, keyword
+        assert fused.SOPClassUID == pydicom.uid.MRImageStorage
+        assert fused.Modality == "MR"
+        assert list(fused.ImageType) == ["DERIVED", "SECONDARY", "OTHER"]
+        assert fused.SeriesInstanceUID != header.SeriesInstanceUID
+        assert fused.SeriesNumber > 300
+        assert fused.SeriesDescription.endswith("RESEARCH, NOT FOR DOSE CALC")
+        assert NOTICE in fused.ImageComments
+        assert "unreviewed" in fused.ImageComments
+        referenced = {item.ReferencedSOPInstanceUID for item in fused.SourceImageSequence}
+        assert referenced <= sources
+        assert str(header.SOPInstanceUID) in referenced
+    again = radfuse.read(result.written, "MR")
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(again.image), sitk.GetArrayFromImage(result.image)
+    )
+
+
+def test_volumes_without_dicom_headers_become_a_dicom_series_without_a_name(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "out", recipe=given)
+    header = pydicom.dcmread(min(result.written.iterdir()))
+    assert header.PatientID in ("", None)
+    assert "SourceImageSequence" not in header
+
+
+def test_earlier_results_are_kept_unless_told_otherwise(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given)
+    before = (out / "record.json").read_bytes()
+    with pytest.raises(OutputError, match="--overwrite"):
+        radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given)
+    assert (out / "record.json").read_bytes() == before
+    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given, overwrite=True)
+    assert (out / "record.json").read_bytes() != before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_with_other_files_is_never_replaced(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="no radfuse result"):
+        radfuse.fuse(phantom.ct, phantom.mr, tmp_path, recipe=given, overwrite=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.dcm", "out.tiff"])
+def test_a_volume_does_not_go_into_a_picture(
+    phantom: Phantom, given: Recipe, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match=r"\.nii\.gz"):
+        radfuse.fuse(phantom.ct, phantom.mr, tmp_path / name, recipe=given)
+
+
+def test_a_name_that_is_taken_by_a_folder_or_a_file_is_refused(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "x.nii.gz").mkdir()
+    (tmp_path / "file").write_text("")
+    for name, words in (("x.nii.gz", "is a folder"), ("file", "is a file")):
+        with pytest.raises(OutputError, match=words):
+            radfuse.fuse(phantom.ct, phantom.mr, tmp_path / name, recipe=given)
+
+
+def pictures(folder: Path, shape: tuple[int, int] = (40, 48)) -> tuple[Path, Path]:
+    rng = np.random.default_rng(3)
+    paths = folder / "ct.png", folder / "mr.png"
+    for path in paths:
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(path)
+    return paths
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(8, np.uint8), (16, np.uint16)])
+def test_two_pictures_become_one_of_the_depth_asked_for(
+    tmp_path: Path, bits: int, kind: type
+) -> None:
+    ct, mr = pictures(tmp_path)
+    recipe = make_recipe(method="maximum", bits=bits)
+    radfuse.fuse(ct, mr, tmp_path / "fused.png", recipe=recipe)
+    found = np.asarray(Image.open(tmp_path / "fused.png"))
+    wanted = np.maximum(np.asarray(Image.open(ct)), np.asarray(Image.open(mr))).astype(np.float64)
+    assert found.dtype == kind
+    np.testing.assert_array_equal(found, np.rint(wanted / 255 * (2**bits - 1)))
+    record = json.loads((tmp_path / "fused.json").read_text())
+    assert record["registration"] is None
+    assert (tmp_path / "fused_qa.html").is_file()
+
+
+def test_pictures_can_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+    ct, mr = pictures(tmp_path)
+    radfuse.fuse(ct, mr, tmp_path / "out", recipe=Recipe(method="average"))
+    names = {entry.name for entry in (tmp_path / "out").iterdir()}
+    assert names == {"fused.png", "record.json", "qa.html"}
+
+
+def test_pictures_of_two_sizes_and_a_picture_with_a_volume_are_refused(
+    phantom: Phantom, tmp_path: Path
+) -> None:
+    ct, _ = pictures(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    _, mr = pictures(other, (40, 50))
+    with pytest.raises(InputError, match="48x40 and MR 50x40"):
+        radfuse.fuse(ct, mr)
+    with pytest.raises(InputError, match="3-D volume"):
+        radfuse.fuse(phantom.ct, mr)
+
+
+def test_every_harvard_pair_has_a_place_in_every_method(shared: Path) -> None:
+    folder = shared / "data" / "harvard" / "test"
+    for name in METHODS:
+        result = radfuse.fuse(
+            folder / "CT" / "16009.png", folder / "MRI" / "16009.png", recipe=Recipe(method=name)
+        )
+        fused = sitk.GetArrayFromImage(result.image)
+        assert fused.shape == (256, 256)
+        assert 0 <= fused.min() < fused.max() <= 1
+
+
+def test_the_bone_level_follows_the_window() -> None:
+    assert bone_level(WINDOWS["fusion"]) == pytest.approx(0.3)
+    assert bone_level(WINDOWS["brain"]) < 1
+    for window in WINDOWS.values():
+        assert 0 < bone_level(window) < 1
+
+
+def test_unknown_names_are_told_before_the_work_begins(tmp_path: Path) -> None:
+    nowhere = tmp_path / "missing"
+    with pytest.raises(InputError, match="nearest: bone_blend"):
+        radfuse.fuse(nowhere, nowhere, recipe=Recipe(method="bone_blent"))
+    with pytest.raises(InputError, match="no window 'bones'"):
+        radfuse.fuse(nowhere, nowhere, recipe=Recipe(window="bones"))
+
+
+def test_cuda_is_refused_in_one_line_where_it_cannot_be(tmp_path: Path) -> None:
+    ct, mr = pictures(tmp_path)
+    with pytest.raises(InputError, match="no network"):
+        radfuse.fuse(ct, mr, recipe=Recipe(method="average", device="cuda"))
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="no CUDA device"):
+            radfuse.fuse(ct, mr, recipe=Recipe(device="cuda"))

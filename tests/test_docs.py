@@ -1,0 +1,47 @@
+"""Pages that the program writes are what it would write now; the README's words hold."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from radfuse.cli import COMMANDS
+from radfuse.record import NOTICE
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["methods.md", "commands.md"])
+def test_a_generated_page_is_up_to_date(generate: ModuleType, name: str) -> None:
+    assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run `make docs`"
+
+
+def test_every_link_in_the_docs_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_research_use_line_stands_on_the_pages_for_users() -> None:
+    for name in ("README.md", "docs/howto/fuse-a-patient.md", "docs/methods.md"):
+        text = " ".join((ROOT / name).read_text().replace("*", "").split())
+        assert NOTICE in text, name
+
+
+def test_every_radfuse_command_in_the_docs_exists() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+            for command in re.findall(r"^radfuse (\w+)", block, re.MULTILINE):
+                assert command in COMMANDS, f"{page.name}: radfuse {command}"
