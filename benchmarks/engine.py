@@ -12,6 +12,7 @@ from collections.abc import Callable
 from statistics import median
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 
@@ -55,14 +56,11 @@ def contestants(name: str) -> dict[str, Fuse]:
 
 
 def head(size: int) -> tuple[Floats, Floats]:
-    """A CT slice of the phantom with itself turned about as MR, cut or repeated to the size."""
-    phantom = make_phantom()
-    import SimpleITK as sitk  # noqa: PLC0415
-
-    hu = sitk.GetArrayFromImage(phantom.ct.image)
-    image = WINDOWS["soft-tissue"].scale(hu[len(hu) // 2])
-    tiled = np.tile(image, (4, 4))[:size, :size]
-    return tiled[None].copy(), (1 - tiled[None]) * (tiled[None] > 0)
+    """A slice of the phantom, repeated to the size: the CT, and its negative as an MR."""
+    volume = sitk.GetArrayFromImage(make_phantom().ct.image)
+    slice_ = WINDOWS["soft-tissue"].scale(volume[len(volume) // 2])
+    ct = np.tile(slice_, (4, 4))[None, :size, :size]
+    return ct, np.where(ct > 0, 1 - ct, 0).astype(np.float32)
 
 
 def measure(name: str, size: int) -> None:

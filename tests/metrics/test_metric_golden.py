@@ -72,9 +72,10 @@ def means(fused: list[Grey], pairs: list[Pair]) -> dict[str, float]:
 
 
 def entropy_bits(*images: Grey) -> float:
-    """Joint entropy of images."""
-    table = np.stack([image.ravel() for image in images])
-    shares = np.unique(table, axis=1, return_counts=True)[1] / table.shape[1]
+    """Joint entropy of one or two images."""
+    level = sum(image.astype(np.intp) * 256**place for place, image in enumerate(images))
+    counts = np.bincount(np.ravel(level))
+    shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum())
 
 

@@ -132,7 +132,7 @@ def _image_header(path: Path) -> Dataset | None:
         return None
     header = pydicom.dcmread(path, stop_before_pixels=True)
     kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
-    if header.get("Rows") and header.get("SeriesInstanceUID"):
+    if all(header.get(keyword) for keyword in ("Rows", "Columns", "SeriesInstanceUID")):
         int(header.get("NumberOfFrames") or 1)
         return header
     if kind in SLICE_CLASSES or ("SeriesInstanceUID" not in header and kind not in DIRECTORIES):

@@ -32,15 +32,23 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
         size = " x ".join(map(str, image.GetSize()))
         raise GeometryError(f"{path}: a volume of {size} voxels; give one of 2 or more an axis")
     axes = np.reshape(image.GetDirection(), (3, 3))
+    check_right_angles(axes, path)
+    check_values(sitk.GetArrayViewFromImage(image), path)
+    if np.linalg.det(axes) < 0:
+        return image[:, :, ::-1]
+    return image
+
+
+def check_right_angles(axes: np.ndarray, path: Path) -> None:
+    """Raise `GeometryError` for axes, the columns of a matrix, that are sheared or no unit vectors.
+
+    Slices of a tilted gantry look like this.
+    """
     skew = np.abs(axes.T @ axes - np.eye(3)).max()
     if skew > RIGHT_ANGLE_TOLERANCE:
         raise GeometryError(
             f"{path}: its axes are not at right angles (off by {skew:.4f}); resample it first"
         )
-    check_values(sitk.GetArrayViewFromImage(image), path)
-    if np.linalg.det(axes) < 0:
-        return image[:, :, ::-1]
-    return image
 
 
 def check_values(values: np.ndarray, path: Path) -> None:

@@ -36,6 +36,8 @@ def read_picture(path: Path) -> NDArray[np.float32]:
             ):
                 picture = picture.convert("RGBA")  # noqa: PLW2901
             mode, levels = picture.mode, np.asarray(picture)
+    except InputError:
+        raise
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: not a readable PNG, JPEG or TIFF picture") from error
     except Exception as error:  # a decoder raises whatever it likes at a damaged file

@@ -18,7 +18,7 @@ from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
 
 from radfuse.errors import GeometryError, InputError
-from radfuse.io.grids import checked_volume
+from radfuse.io.grids import check_right_angles, checked_volume
 from radfuse.io.volume_headers import GZIP_MAGIC, check_header, check_packed
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
@@ -132,11 +132,6 @@ def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
     sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     if sform is None and qform is None:
         raise GeometryError(f"{path}: neither sform nor qform: its orientation is unknown; set one")
-    if sform is not None and qform is not None:
-        corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(nifti.shape[:3]) - 1)
-        apart = np.abs(np.c_[corners, np.ones(len(corners))] @ (sform - qform).T).max()
-        if apart > AXES_AGREE_MM:
-            raise GeometryError(f"{path}: sform and qform are {apart:.1f} mm apart; delete one")
     affine: np.ndarray = qform if sform is None else sform
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.allclose(spacing, zooms, rtol=SPACING_AGREES):
@@ -144,6 +139,14 @@ def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
             f"{path}: voxel spacing is {_listed(zooms)} mm by pixdim and {_listed(spacing)} mm by "
             "its transform; mend the header"
         )
+    check_right_angles(affine[:3, :3] / spacing, path)  # a qform cannot say that it is sheared
+    if sform is not None and qform is not None:
+        corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(nifti.shape[:3]) - 1)
+        apart = np.abs(np.c_[corners, np.ones(len(corners))] @ (sform - qform).T).max()
+        if apart > AXES_AGREE_MM:
+            raise GeometryError(
+                f"{path}: sform and qform are {apart:.1f} mm apart; delete the wrong one"
+            )
     return np.asarray(LPS_FROM_RAS @ affine)
 
 
@@ -194,5 +197,15 @@ def write_volume(path: Path, image: sitk.Image) -> None:
     """Write a compressed volume in the format of the suffix; `OSError` where that fails."""
     try:
         sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
-    except RuntimeError as error:
+        _check_written(path, image)
+    except (RuntimeError, InputError) as error:
         raise OSError(None, f"{path.name} could not be written; is the disk full?") from error
+
+
+def _check_written(path: Path, image: sitk.Image) -> None:
+    """Raise `InputError` for a NIfTI that is cut short: ITK does not tell of a full disk."""
+    if path.name.endswith(".gz"):
+        with path.open("rb") as stream:
+            check_packed(stream, path)
+    elif path.stat().st_size < sitk.GetArrayViewFromImage(image).nbytes and path.suffix == ".nii":
+        raise InputError(f"{path}: truncated")

@@ -1,0 +1,186 @@
+"""Real series of real scanners."""
+
+import re
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from dicom_kit import assert_same_image
+
+from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.io.dicom_scan import scan_folder
+from radfuse.io.dicom_stack import read_stack
+from radfuse.io.read import read
+
+MIXED = "ct_ge_mixed_series_jpegll"
+
+
+@pytest.fixture(scope="module")
+def heads(shared: Path) -> Path:
+    folder = shared / "data/real/dicom_head"
+    if not folder.is_dir():
+        pytest.skip(f"real data is missing: {folder.name}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def odd(shared: Path) -> Path:
+    folder = shared / "data/real/io"
+    if not folder.is_dir():
+        pytest.skip(f"real data is missing: {folder.name}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mixed_listing(heads: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read(heads / MIXED, "CT")
+    return str(caught.value)
+
+
+def itk_reads(folder: Path) -> sitk.Image:
+    """What SimpleITK makes of the files, sorted by their place along the normal."""
+
+    def height(path: Path) -> float:
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        rows, columns = np.reshape(header.ImageOrientationPatient, (2, 3))
+        return float(np.dot(np.cross(rows, columns), header.ImagePositionPatient))
+
+    reader = sitk.ImageSeriesReader()
+    paths = sorted(folder.iterdir(), key=height)
+    reader.SetFileNames([str(path) for path in paths])
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    return reader.Execute()
+
+
+def test_a_stereotactic_mr_is_read_as_simpleitk_reads_it(heads: Path, tmp_path: Path) -> None:
+    for path in sorted((heads / "mr_siemens_t1_gammaknife").iterdir())[:24]:
+        shutil.copy(path, tmp_path)
+    assert_same_image(read(tmp_path, "MR").image, itk_reads(tmp_path), atol=1e-4)
+
+
+def test_a_tilted_gantry_is_refused_with_its_angle(heads: Path) -> None:
+    with pytest.raises(GeometryError, match=r"gantry tilt of 18\.5 degrees; rectify"):
+        read(heads / "ct_ge_tilt18_variable_gap", "CT")
+
+
+def test_a_mixed_study_lists_its_series_and_leaves_the_scouts_out(mixed_listing: str) -> None:
+    first, *listed = mixed_listing.splitlines()
+    assert first.endswith("4 CT series; choose with --ct-series UID:")
+    assert len(listed) == 4
+    assert "localizer" not in mixed_listing
+
+
+def uid_of(listing: str, images: int) -> str:
+    found = re.search(rf"{images} images, UID (\S+)", listing)
+    assert found
+    return found[1]
+
+
+def test_the_axial_series_in_jpeg_lossless_is_read_as_simpleitk_reads_it(
+    heads: Path, mixed_listing: str, tmp_path: Path
+) -> None:
+    series = read(heads / MIXED, "CT", series_uid=uid_of(mixed_listing, 34))
+    for path in series.files:
+        shutil.copy(path, tmp_path)
+    wanted = itk_reads(tmp_path)
+    padded = sitk.GetArrayFromImage(wanted) < -1024
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(series.image)[padded], -1000)
+    plain = sitk.GetArrayFromImage(wanted)
+    plain[padded] = -1000
+    mended = sitk.GetImageFromArray(plain)
+    mended.CopyInformation(wanted)
+    assert_same_image(series.image, mended, atol=1e-4)
+
+
+def test_reformats_with_a_foreign_slice_name_it(heads: Path, mixed_listing: str) -> None:
+    refused = {}
+    for series in scan_folder(heads / MIXED).series:
+        if series.uid in mixed_listing:
+            try:
+                read_stack(series)
+            except GeometryError as error:
+                refused[len(series.files)] = str(error)
+    assert refused
+    for message in refused.values():
+        assert re.search(r"but \([^)]*\) in \S+/I\d+; move these away", message), message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["anatomical", "compressed", "compressed_j2k", "compressed_jpeg", "compressed_jpegls",
+     "compressed_rle"],
+)  # fmt: skip
+def test_every_compression_agrees_with_an_independent_conversion(odd: Path, name: str) -> None:
+    folder = odd / "dicom2nifti/generic" / name
+    found = read(folder / "001", "MR").image
+    truth = nibabel.load(folder / "001_ground_truth.nii.gz")
+    ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ truth.affine
+    indices = [*np.ndindex(*truth.shape)][::5003]
+    wanted = truth.get_fdata()
+    for index in indices:
+        place = (ras @ (*index, 1.0))[:3].tolist()
+        ours = found.TransformPhysicalPointToIndex(place)
+        np.testing.assert_allclose(found.TransformIndexToPhysicalPoint(ours), place, atol=0.01)
+        assert found[ours] == pytest.approx(wanted[index])
+
+
+def test_one_slice_has_the_same_values_in_seven_transfer_syntaxes(
+    odd: Path, tmp_path: Path
+) -> None:
+    values = []
+    for path in sorted((odd / "transfer_syntaxes_same_mr_slice").iterdir()):
+        for index in range(2):
+            header = pydicom.dcmread(path)
+            x, y, z = header.ImagePositionPatient
+            rows, columns = np.reshape(header.ImageOrientationPatient, (2, 3))
+            header.ImagePositionPatient = (
+                np.array([x, y, z]) + index * np.cross(rows, columns)
+            ).tolist()
+            header.save_as(tmp_path / f"{index}")
+        values.append(sitk.GetArrayFromImage(read(tmp_path, "MR").image))
+    assert len(values) == 9
+    for other in values[1:]:
+        np.testing.assert_array_equal(other, values[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "said"),
+    [
+        ("dicom2nifti/failing/gantrytilting", "CT", r"gantry tilt of 14\.0 degrees"),
+        ("dicom2nifti/failing/notavolume", "CT", "two slices at the same position"),
+        ("dicom2nifti/failing/sliceincrement/001", "CT", "the step is 10 between"),
+        ("dicom2nifti/failing/sliceincrement/002", "CT", r"gantry tilt of 15\.5 degrees"),
+        ("dicom2nifti/failing/sliceorientation", "MR", "images with orientation"),
+        ("transfer_syntaxes_same_mr_slice", "MR", "two slices at the same position"),
+    ],
+)
+def test_series_that_make_no_grid_are_refused(
+    odd: Path, name: str, modality: str, said: str
+) -> None:
+    with pytest.raises(GeometryError, match=said):
+        read(odd / name, modality)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["emri_small.dcm", "eCT_Supplemental.dcm"])
+def test_enhanced_multi_frame_objects_are_refused_as_such(
+    odd: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copy(odd / "pydicom-data" / name, tmp_path)
+    with pytest.raises(InputError, match=f"{name}: multi-frame; convert"):
+        read(tmp_path, "MR" if name.startswith("emri") else "CT")
+
+
+def test_secondary_captures_in_colour_are_no_ct(odd: Path) -> None:
+    with pytest.raises(NothingHereError, match="no CT series; there are\n  OT"):
+        read(odd / "secondary_capture_rgb", "CT")
+
+
+def test_a_dicom_file_without_preamble_is_not_passed_over(odd: Path, tmp_path: Path) -> None:
+    shutil.copy(odd / "pydicom/no_meta.dcm", tmp_path)
+    with pytest.raises(InputError, match=r"no_meta\.dcm: damaged, or no DICOM file"):
+        read(tmp_path, "CT")

@@ -1,0 +1,168 @@
+"""Results appear whole or not at all."""
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dicom_kit import as_nobody
+
+from radfuse.errors import OutputError
+from radfuse.io.staging import refuse_existing, staging
+
+
+def test_results_appear_on_leaving_and_not_before(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "deep" / "a.txt"
+    with staging(target.parent) as stage:
+        stage.place(target).write_text("done")
+        assert not target.exists()
+    assert target.read_text() == "done"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, SystemExit])
+def test_nothing_remains_after_an_interrupt_or_error(
+    tmp_path: Path, stop: type[BaseException]
+) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(stop), staging(tmp_path) as stage:
+        stage.place(tmp_path / "a.txt").write_text("new")
+        stage.place(tmp_path / "folder").mkdir()
+        raise stop
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def filled(folder: Path, name: str) -> Path:
+    folder.mkdir()
+    (folder / name).write_text(name)
+    return folder
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    target = filled(tmp_path / "series", "old")
+    with staging(tmp_path) as stage:
+        filled(stage.place(target), "new")
+        assert (target / "old").exists()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_stays_when_the_run_fails(tmp_path: Path) -> None:
+    target = filled(tmp_path / "series", "old")
+    with pytest.raises(RuntimeError), staging(tmp_path) as stage:
+        filled(stage.place(target), "new")
+        raise RuntimeError
+    assert [path.name for path in target.iterdir()] == ["old"]
+
+
+def test_a_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with staging(tmp_path) as stage:
+        stage.place(tmp_path / "a.txt").write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
+    target = filled(tmp_path / "b", "precious")
+    with pytest.raises(OutputError) as caught, staging(tmp_path) as stage:
+        stage.place(tmp_path / "a").write_text("new")
+        stage.place(target).write_text("new")
+    assert str(caught.value) == f"{tmp_path}: writing failed: Is a directory; a was changed"
+    assert (target / "precious").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_folder_never_replaces_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("precious")
+    with (
+        pytest.raises(OutputError, match="Not a directory; nothing was changed"),
+        staging(tmp_path) as stage,
+    ):
+        filled(stage.place(tmp_path / "a"), "new")
+    assert (tmp_path / "a").read_text() == "precious"
+
+
+def test_the_old_folder_comes_back_when_the_new_cannot_take_its_place(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o777)
+    home.chmod(0o777)
+    with as_nobody(home):
+        target = filled(home / "series", "old")
+        with (
+            pytest.raises(OutputError, match="Permission denied; nothing was changed"),
+            staging(home) as stage,
+        ):
+            stage.place(target).mkdir(mode=0o555)
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert list(home.iterdir()) == [target]
+
+
+def test_an_error_without_words_keeps_its_own(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="writing failed: half a word; nothing was changed"),
+        staging(tmp_path),
+    ):
+        raise OSError("half a word")
+
+
+def test_a_parent_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as caught, staging(tmp_path / "file"):
+        pass
+    assert str(caught.value) == (
+        f"{tmp_path / 'file'}: cannot be written to (File exists); choose another --output"
+    )
+
+
+def test_a_parent_without_permission_is_refused_in_one_line(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    with as_nobody(tmp_path), pytest.raises(OutputError) as caught, staging(closed):
+        pass
+    assert str(caught.value) == (
+        f"{closed}: cannot be written to (Permission denied); choose another --output"
+    )
+
+
+@pytest.fixture
+def small_files_only() -> Iterator[None]:
+    """Files may hold 100 bytes, as if the disk were full thereafter."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files_only")
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="writing failed: File too large; nothing was changed"),
+        staging(tmp_path) as stage,
+    ):
+        stage.place(tmp_path / "a").write_bytes(bytes(1000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_results_are_refused_unless_they_may_be_replaced(tmp_path: Path) -> None:
+    targets = [tmp_path / name for name in ("a", "b", "c")]
+    refuse_existing(targets, overwrite=False)
+    targets[0].touch()
+    targets[2].mkdir()
+    with pytest.raises(OutputError) as caught:
+        refuse_existing(targets, overwrite=False)
+    assert str(caught.value) == (
+        f"{targets[0]}, {targets[2]} exists; pass --overwrite or another --output"
+    )
+    refuse_existing(targets, overwrite=True)
+
+
+def test_results_in_a_closed_folder_are_refused_in_one_line(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    try:
+        with as_nobody(tmp_path), pytest.raises(OutputError) as caught:
+            refuse_existing([closed / "a"], overwrite=False)
+    finally:
+        closed.chmod(0o755)
+    assert str(caught.value) == f"{closed / 'a'}: no permission; choose another --output"

@@ -1,0 +1,500 @@
+"""NIfTI, NRRD and MetaImage files: voxels keep their place, irregular files are refused."""
+
+import gzip
+import re
+import resource
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from radfuse.errors import GeometryError, InputError
+from radfuse.io.volumes import read_volume, volume_suffix, write_volume
+
+ALL = [".nii", ".nii.gz", ".nrrd", ".mha"]
+RNG = np.random.default_rng(3)
+VALUES = RNG.integers(0, 1000, (6, 7, 8)).astype(np.int16)
+"""Along the file's axes i, j, k."""
+CORNERS = [*np.ndindex(2, 2, 2)]
+
+
+def refusal(path: Path, kind: type[InputError]) -> str:
+    """The one line that refuses a file."""
+    with pytest.raises(kind) as caught:
+        read_volume(path)
+    assert type(caught.value) is kind
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def grid(
+    angles: tuple[float, float, float], spacing: tuple[float, ...], origin: tuple[float, ...]
+) -> sitk.Image:
+    image = sitk.GetImageFromArray(VALUES.T)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    image.SetDirection(Rotation.from_euler("xyz", angles).as_matrix().ravel().tolist())
+    return image
+
+
+def assert_in_place(image: sitk.Image, affine_ras: np.ndarray, values: np.ndarray) -> None:
+    """Every voxel of the file's array is found where the affine says, and nothing else is there."""
+    assert image.GetNumberOfPixels() == values.size
+    for index in [*np.ndindex(*values.shape)][::7]:
+        x, y, z = (affine_ras @ (*index, 1))[:3]
+        place = image.TransformPhysicalPointToIndex((float(-x), float(-y), float(z)))
+        found = image.TransformIndexToPhysicalPoint(place)
+        np.testing.assert_allclose(found, (-x, -y, z), atol=1e-3)
+        assert image[place] == values[index]
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    angles=st.tuples(*[st.floats(-3.1, 3.1)] * 3),
+    spacing=st.tuples(*[st.floats(0.06, 24.0)] * 3),
+    origin=st.tuples(*[st.floats(-900, 900)] * 3),
+)
+@example(angles=(0.0, 0.0, 0.0), spacing=(0.05, 25.0, 1.0), origin=(0.0, 0.0, 0.0))
+@pytest.mark.parametrize("suffix", ALL)
+def test_any_rigidly_placed_grid_is_written_and_read_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    suffix: str,
+    angles: tuple[float, float, float],
+    spacing: tuple[float, ...],
+    origin: tuple[float, ...],
+) -> None:
+    image = grid(angles, spacing, origin)
+    path = tmp_path_factory.mktemp("volume") / f"image{suffix}"
+    write_volume(path, image)
+    found = read_volume(path)
+    assert found.GetPixelID() == sitk.sitkFloat32
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), VALUES.T)
+    for corner in CORNERS:
+        index = [int(part) for part in np.multiply(corner, np.array(VALUES.shape) - 1)]
+        np.testing.assert_allclose(
+            found.TransformIndexToPhysicalPoint(index),
+            image.TransformIndexToPhysicalPoint(index),
+            rtol=0,
+            atol=1e-3,
+        )
+
+
+def nifti(
+    path: Path,
+    values: np.ndarray = VALUES,
+    affine: Any = None,
+    *,
+    codes: tuple[int, int] = (1, 1),
+    kind: type[nibabel.Nifti1Image] = nibabel.Nifti1Image,
+) -> Path:
+    affine = np.diag([1.0, 2.0, 3.0, 1.0]) if affine is None else affine
+    image = kind(values, affine)
+    image.set_sform(affine if codes[0] else None, codes[0])
+    image.set_qform(affine if codes[1] else None, codes[1])
+    nibabel.save(image, path)
+    return path
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    angles=st.tuples(*[st.floats(-3.1, 3.1)] * 3),
+    flips=st.tuples(*[st.sampled_from([-1, 1])] * 3),
+    codes=st.sampled_from([(1, 1), (1, 0), (0, 1)]),
+)
+def test_every_voxel_of_a_nifti_keeps_its_place_left_handed_or_right(
+    tmp_path_factory: pytest.TempPathFactory,
+    angles: tuple[float, float, float],
+    flips: tuple[int, int, int],
+    codes: tuple[int, int],
+) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", angles).as_matrix() * (
+        np.array([0.8, 1.7, 3.1]) * flips
+    )
+    affine[:3, 3] = (-31.5, 64.0, -99.25)
+    path = nifti(tmp_path_factory.mktemp("nifti") / "image.nii", affine=affine, codes=codes)
+    image = read_volume(path)
+    assert np.linalg.det(np.reshape(image.GetDirection(), (3, 3))) == pytest.approx(1)
+    assert_in_place(image, affine, VALUES)
+
+
+def test_nifti_2_and_scaled_voxels_are_read(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "two.nii", kind=nibabel.Nifti2Image)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path)), VALUES.T)
+    path = nifti(tmp_path / "scaled.nii")
+    poke(path, 112, "<2f", 2.0, -1024.0)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path)), VALUES.T * 2.0 - 1024)
+
+
+def test_all_axis_orders_are_one_image_in_space(shared: Path) -> None:
+    folder = shared / "data/real/io/nifti_orientations"
+    if not folder.is_dir():
+        pytest.skip(f"real data is missing: {folder.name}")
+    images = [read_volume(path) for path in sorted(folder.iterdir())]
+    assert len(images) == 24
+    first = sitk.DICOMOrient(images[0], "LPS")
+    for image in images[1:]:
+        same = sitk.DICOMOrient(image, "LPS")
+        assert same.GetSize() == first.GetSize()
+        np.testing.assert_allclose(same.GetOrigin(), first.GetOrigin(), atol=1e-3)
+        np.testing.assert_allclose(same.GetSpacing(), first.GetSpacing(), atol=1e-5)
+        np.testing.assert_allclose(same.GetDirection(), first.GetDirection(), atol=1e-5)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(same), sitk.GetArrayFromImage(first))
+
+
+@pytest.mark.parametrize(
+    "name", ["anatomical.nii", "example_nifti2.nii.gz", "FLAIR.nrrd", "mha.mha"]
+)
+def test_real_files_are_read(shared: Path, name: str) -> None:
+    path = shared / "data/real/io/volumes" / name
+    if not path.exists():
+        pytest.skip(f"real data is missing: {name}")
+    if name.startswith("example_nifti2"):
+        assert "need one 3-D volume" in refusal(path, InputError)
+    else:
+        assert read_volume(path).GetDimension() == 3
+
+
+def test_the_same_image_in_two_formats_is_the_same(shared: Path) -> None:
+    folder = shared / "data/real/io/volumes"
+    if not folder.is_dir():
+        pytest.skip(f"real data is missing: {folder.name}")
+    pair = [read_volume(folder / name) for name in ("FLAIR.nii.gz", "FLAIR.nrrd")]
+    one, two = (sitk.DICOMOrient(image, "LPS") for image in pair)
+    np.testing.assert_allclose(one.GetOrigin(), two.GetOrigin(), atol=1e-3)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(two))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("shear.nii.gz", r"its axes are not at right angles \(off by 0\.\d+\); resample"),
+        ("example4d.nii.gz", r"a 4-D image of 128 x 96 x 24 x 2; need one 3-D volume"),
+        ("nifti1.hdr", "damaged or truncated"),
+    ],
+)
+def test_real_files_that_are_no_volume_are_refused(shared: Path, name: str, said: str) -> None:
+    path = shared / "data/real/io/volumes" / name
+    if not path.exists():
+        pytest.skip(f"real data is missing: {name}")
+    with pytest.raises(InputError, match=said):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_file_without_suffix_is_known_by_its_first_bytes(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image{suffix}"
+    write_volume(path, grid((0.1, 0.2, 0.3), (1, 2, 3), (4, 5, 6)))
+    wanted = read_volume(path)
+    bare = path.rename(tmp_path / "image")
+    assert volume_suffix(bare) == suffix
+    found = read_volume(bare)
+    assert found.GetOrigin() == wanted.GetOrigin()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), VALUES.T)
+
+
+def test_a_nifti_2_file_without_suffix_is_known(tmp_path: Path) -> None:
+    bare = nifti(tmp_path / "two.nii", kind=nibabel.Nifti2Image).rename(tmp_path / "two")
+    assert volume_suffix(bare) == ".nii"
+
+
+def test_an_unknown_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("nothing")
+    assert volume_suffix(path) is None
+    assert refusal(path, InputError) == "neither NIfTI nor NRRD nor MetaImage"
+
+
+def test_the_name_decides_before_the_bytes_in_any_case(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii.gz").rename(tmp_path / "A.NII.GZ")
+    assert volume_suffix(path) == ".nii.gz"
+    assert read_volume(path).GetSize() == VALUES.shape
+
+
+@pytest.mark.parametrize("suffix", ALL)
+@pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
+    path = tmp_path / f"image{suffix}"
+    write_volume(path, grid((0, 0, 0), (1, 2, 3), (4, 5, 6)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: max(1, int(len(whole) * share))])
+    assert "copy it again" in refusal(path, InputError)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_a_flipped_bit_in_compressed_voxels_never_passes(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image{suffix}"
+    write_volume(path, grid((0, 0, 0), (1, 2, 3), (4, 5, 6)))
+    whole = path.read_bytes()
+    start = 20 if suffix == ".nii.gz" else len(whole) - 400
+    for at in range(start, len(whole), 13):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        with pytest.raises(InputError):
+            read_volume(path)
+
+
+@pytest.mark.parametrize("tail", [b"", b"\0" * 700])
+def test_gzip_streams_may_follow_one_another(tmp_path: Path, tail: bytes) -> None:
+    plain = nifti(tmp_path / "a.nii").read_bytes()
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(plain[:500]) + gzip.compress(plain[500:]) + tail)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path)), VALUES.T)
+
+
+def test_voxels_beside_their_header_are_read_and_checked(tmp_path: Path) -> None:
+    for suffix, data in ((".mhd", ".zraw"), (".nhdr", ".raw.gz")):
+        path = tmp_path / f"image{suffix}"
+        write_volume(path, grid((0, 0, 0), (1, 2, 3), (4, 5, 6)))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path)), VALUES.T)
+        beside = path.with_name(f"image{data}")
+        whole = beside.read_bytes()
+        beside.write_bytes(whole[:-9] + bytes([whole[-9] ^ 255]) + whole[-8:])
+        with pytest.raises(InputError, match=f"{beside.name}: .*; copy it again"):
+            read_volume(path)
+        beside.unlink()
+        assert "without its file of voxels" in refusal(path, InputError)
+
+
+def poke(path: Path, offset: int, form: str, *values: float) -> None:
+    data = bytearray(path.read_bytes())
+    struct.pack_into(form, data, offset, *values)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+def test_a_nifti_spacing_that_is_no_length_is_refused(tmp_path: Path, bad: float) -> None:
+    path = nifti(tmp_path / "a.nii")
+    poke(path, 80, "<f", bad)
+    assert refusal(path, GeometryError) == f"voxel spacing {bad:g} x 2 x 3 mm; mend the header"
+
+
+@pytest.mark.parametrize("factor", [0.001, 30.0])
+@pytest.mark.parametrize("suffix", ALL)
+def test_an_absurd_spacing_is_refused(tmp_path: Path, suffix: str, factor: float) -> None:
+    path = tmp_path / f"a{suffix}"
+    write_volume(path, grid((0, 0, 0), (factor, factor, factor), (0, 0, 0)))
+    assert "expected 0.05 to 25 mm; mend the header" in refusal(path, GeometryError)
+
+
+def test_two_spacings_in_one_nifti_are_refused(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii", codes=(1, 0))
+    poke(path, 80, "<f", 1.5)
+    message = refusal(path, GeometryError)
+    assert message.startswith("voxel spacing is 1.5 x 2 x 3 mm by pixdim and 1 x 2 x 3 mm by its")
+
+
+def test_two_places_in_one_nifti_are_refused_and_rounding_is_not(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii")
+    poke(path, 280 + 12, "<f", 0.4)
+    assert read_volume(path).GetOrigin()[0] == pytest.approx(-0.4)
+    poke(path, 280 + 12, "<f", 50.0)
+    assert refusal(path, GeometryError) == "sform and qform are 50.0 mm apart; delete the wrong one"
+
+
+def test_a_nifti_without_a_place_is_refused(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii", codes=(0, 0))
+    message = refusal(path, GeometryError)
+    assert message == "neither sform nor qform: its orientation is unknown; set one"
+
+
+@pytest.mark.parametrize(("codes", "offset"), [((1, 0), 292), ((0, 1), 268)])
+def test_a_nifti_placed_nowhere_is_refused(
+    tmp_path: Path, codes: tuple[int, int], offset: int
+) -> None:
+    path = nifti(tmp_path / "a.nii", codes=codes)
+    poke(path, offset, "<f", np.nan)
+    assert "is no number; mend the header" in refusal(path, GeometryError)
+
+
+def test_a_quaternion_that_is_no_rotation_is_refused(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii")
+    poke(path, 256, "<3f", 0.9, 0.9, 0.9)
+    assert "damaged or truncated" in refusal(path, InputError)
+
+
+@pytest.mark.parametrize("dimension", [-6, 32000])
+def test_a_damaged_size_is_refused(tmp_path: Path, dimension: int) -> None:
+    path = nifti(tmp_path / "a.nii")
+    poke(path, 42, "<h", dimension)
+    assert "damaged or truncated" in refusal(path, InputError)
+
+
+def test_a_header_damaged_anywhere_is_refused_or_harmless(tmp_path: Path) -> None:
+    whole = nifti(tmp_path / "a.nii").read_bytes()
+    for at in range(0, 352, 3):
+        (tmp_path / "a.nii").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with suppress(InputError):
+            read_volume(tmp_path / "a.nii")
+
+
+def test_a_sheared_nifti_is_refused_and_rounding_is_not(tmp_path: Path) -> None:
+    affine = np.diag([1.0, 1.0, 3.0, 1.0])
+    affine[0, 1] = 0.0005
+    assert read_volume(nifti(tmp_path / "a.nii", affine=affine, codes=(1, 0))).GetDimension() == 3
+    affine[0, 1] = 0.1
+    path = nifti(tmp_path / "b.nii", affine=affine, codes=(1, 0))
+    assert re.match(
+        r"its axes are not at right angles \(off by 0\.09", refusal(path, GeometryError)
+    )
+
+
+def test_an_analyze_file_is_refused(tmp_path: Path) -> None:
+    nibabel.save(nibabel.AnalyzeImage(VALUES, np.eye(4)), tmp_path / "a.hdr")
+    message = refusal(tmp_path / "a.hdr", GeometryError)
+    assert message == "an Analyze file has no orientation; convert it to NIfTI"
+
+
+def test_a_nifti_pair_is_read(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Pair(VALUES, np.diag([1.0, 2.0, 3.0, 1.0]))
+    nibabel.save(image, tmp_path / "a.hdr")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(tmp_path / "a.hdr")), VALUES.T)
+
+
+RGB = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.zeros((4, 4, 4, 2), np.float32), "a 4-D image of 4 x 4 x 4 x 2; need one 3-D volume"),
+        (np.zeros((4, 4, 4, 1, 3), np.float32), "a 5-D image of 4 x 4 x 4 x 1 x 3"),
+        (np.zeros((4, 4), np.float32), "a 2-D image of 4 x 4; need one 3-D volume"),
+        (np.ones((4, 4, 4), np.complex64), "voxels are complex64; need one real number"),
+        (RGB, "voxels are .*R.*G.*B.*; need one real number"),
+        (np.full((4, 4, 4), 7, np.int16), "every value is 7; this is an empty image"),
+        (np.where(VALUES == 500, np.nan, VALUES), "values are NaN or infinite; mend the image"),
+        (np.where(VALUES > 998, np.inf, 1.0) + VALUES, "values are NaN or infinite"),
+        (VALUES * 1e300, "values are NaN or infinite"),
+        (VALUES[:1], "a volume of 1 x 7 x 8 voxels; give one of 2 or more an axis"),
+    ],
+)  # fmt: skip
+def test_a_nifti_that_is_no_scalar_volume_is_refused(
+    tmp_path: Path, values: np.ndarray, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        read_volume(nifti(tmp_path / "a.nii", values))
+
+
+def test_further_axes_of_one_element_do_no_harm(tmp_path: Path) -> None:
+    found = read_volume(nifti(tmp_path / "a.nii", VALUES[..., None, None]))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), VALUES.T)
+    sitk.WriteImage(sitk.JoinSeries([grid((0, 0, 0), (1, 2, 3), (0, 0, 0))]), tmp_path / "a.mha")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(tmp_path / "a.mha")), VALUES.T)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_vectors_and_time_series_are_refused(tmp_path: Path, suffix: str) -> None:
+    image, path = grid((0, 0, 0), (1, 2, 3), (0, 0, 0)), tmp_path / f"a{suffix}"
+    sitk.WriteImage(sitk.Compose(image, image, image), path)
+    assert refusal(path, InputError) == "3 values a voxel; need one"
+    sitk.WriteImage(sitk.JoinSeries([image, image]), path)
+    assert "a 4-D image of 6 x 7 x 8 x 2" in refusal(path, InputError)
+    sitk.WriteImage(image[:, :, 0], path)
+    assert "a 2-D image of 6 x 7" in refusal(path, InputError)
+
+
+def edited(folder: Path, suffix: str, edit: Callable[[bytes], bytes]) -> Path:
+    """A file whose text header was changed."""
+    path = folder / f"a{suffix}"
+    sitk.WriteImage(grid((0, 0, 0), (1, 2, 3), (0, 0, 0)), path)
+    before = path.read_bytes()
+    path.write_bytes(edit(before))
+    assert path.read_bytes() != before
+    return path
+
+
+def without(line: bytes) -> Callable[[bytes], bytes]:
+    return lambda text: re.sub(rb"(?m)^" + line + rb".*\n", b"", text)
+
+
+def instead(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    return lambda text: text.replace(old, new)
+
+
+MATRIX = b"TransformMatrix = 1 0 0 0 1 0 0 0 1"
+DIRECTIONS = b"(1,0,0) (0,2,0) (0,0,3)"
+SPACINGS_ONLY = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 6 7 8"
+SPACINGS_ONLY += b"\nspacings: 1 2 3\nendian: little\nencoding: raw"
+LPS = b"left-posterior-superior"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "edit", "said"),
+    [
+        (".nrrd", without(b"space directions"), "its header has no voxel spacing; add it"),
+        (".nrrd", lambda text: SPACINGS_ONLY + text[text.index(b"\n\n") :],
+         "no 'space' of the patient with 'space directions', so its orientation is unknown"),
+        (".nrrd", instead(b"space: " + LPS, b"space dimension: 3"), "its orientation is unknown"),
+        (".nrrd", instead(LPS, b"scanner-xyz"), "its orientation is unknown; add them"),
+        (".nrrd", instead(DIRECTIONS, b"(0,0,0) (0,2,0) (0,0,3)"), "spacing is zero or no number"),
+        (".nrrd", instead(DIRECTIONS, b"(1,0,0) (.5,2,0) (0,0,3)"), "axes are not at right angles"),
+        (".mha", without(b"ElementSpacing"), "its header has no voxel spacing; add it"),
+        (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = 0 2 3"),
+         "voxel spacing 0 2 3 mm; mend the header"),
+        (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = -1 2 3"),
+         "voxel spacing -1 2 3 mm; mend the header"),
+        (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = nan 2 3"),
+         "ElementSpacing is nan 2 3, no numbers; mend the header"),
+        (".mha", instead(b"Offset = 0 0 0", b"Offset = x 0 0"), "Offset is x 0 0, no numbers"),
+        (".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 .3 .95 0 0 0 1"), "not at right angles"),
+        (".mha", instead(MATRIX, b"TransformMatrix = 2 0 0 0 2 0 0 0 2"), "not at right angles"),
+        (".mha", instead(MATRIX, b"TransformMatrix = nan 0 0 0 1 0 0 0 1"), "no numbers; mend"),
+    ],
+)  # fmt: skip
+def test_a_text_header_without_a_place_is_refused(
+    tmp_path: Path, suffix: str, edit: Callable[[bytes], bytes], said: str
+) -> None:
+    assert said in refusal(edited(tmp_path, suffix, edit), GeometryError)
+
+
+def test_an_older_meta_image_names_its_spacing_otherwise(tmp_path: Path) -> None:
+    path = edited(tmp_path, ".mha", instead(b"ElementSpacing", b"ElementSize"))
+    assert "voxel spacing" not in str(read_volume(path).GetSpacing())
+
+
+def test_an_nrrd_in_ras_is_turned_to_lps(tmp_path: Path) -> None:
+    def to_ras(text: bytes) -> bytes:
+        text = text.replace(LPS, b"right-anterior-superior")
+        return text.replace(b"origin: (0,0,0)", b"origin: (5,6,7)")
+
+    path = edited(tmp_path, ".nrrd", to_ras)
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    affine[:3, 3] = (5, 6, 7)
+    assert_in_place(read_volume(path), affine, VALUES)
+
+
+def test_a_left_handed_meta_image_keeps_its_voxels_in_place(tmp_path: Path) -> None:
+    path = edited(tmp_path, ".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 0 1 0 0 0 -1"))
+    assert_in_place(read_volume(path), np.diag([-1.0, -2.0, -3.0, 1.0]), VALUES)
+
+
+@pytest.fixture
+def small_files_only() -> Iterator[None]:
+    """Files may hold 600 bytes, as if the disk were full thereafter."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files_only")
+@pytest.mark.parametrize("suffix", ALL)
+def test_a_full_disk_is_an_error(tmp_path: Path, suffix: str) -> None:
+    noise = sitk.GetImageFromArray(RNG.integers(0, 60000, (20, 20, 20)).astype(np.uint16))
+    with pytest.raises(OSError, match="disk full"):
+        write_volume(tmp_path / f"a{suffix}", noise)

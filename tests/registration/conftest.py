@@ -1,0 +1,29 @@
+"""Another head to register, and the measurements of `benchmarks/registration.py`."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from radfuse.data.phantom import Phantom, make_phantom
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "registration.py"
+
+
+@pytest.fixture(scope="session")
+def other_phantom() -> Phantom:
+    """Another patient than `phantom`."""
+    return make_phantom(1, spacing_mm=3.0)
+
+
+@pytest.fixture(scope="session")
+def measurements() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("registration_benchmark", BENCHMARK)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,140 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from numpy.testing import assert_allclose
+
+from radfuse.data.phantom import Phantom
+from radfuse.errors import InputError, UntrustedError
+from radfuse.registration.rigid import Registration, register
+from radfuse.registration.transform import matrix_of
+from radfuse.series import Series
+
+BRAIN_MM = [(x, y, z) for x in (-60.0, 60.0) for y in (-75.0, 80.0) for z in (-45.0, 65.0)]
+"""Corners of the brain's box in the phantom's CT."""
+
+
+def apart_mm(one: sitk.Transform, other: sitk.Transform) -> float:
+    return float(
+        np.mean(
+            [
+                np.linalg.norm(np.subtract(one.TransformPoint(p), other.TransformPoint(p)))
+                for p in BRAIN_MM
+            ]
+        )
+    )
+
+
+def moved(series: Series, motion: sitk.Euler3DTransform) -> Series:
+    """Another pose of the scanner: the same voxels, elsewhere."""
+    image = sitk.Image(series.image)
+    turn = np.reshape(motion.GetMatrix(), (3, 3))
+    image.SetOrigin(motion.TransformPoint(image.GetOrigin()))
+    image.SetDirection((turn @ np.reshape(image.GetDirection(), (3, 3))).ravel().tolist())
+    return replace(series, image=image)
+
+
+@pytest.fixture(scope="module")
+def found(phantom: Phantom) -> Registration:
+    return register(phantom.ct, phantom.mr, deterministic=True)
+
+
+def test_the_known_offset_of_the_phantom_is_found(phantom: Phantom, found: Registration):
+    assert apart_mm(found.mr_from_ct, phantom.mr_from_ct) < 0.5
+    assert found.quality.trusted
+    assert found.seconds > 0
+
+
+def test_the_answer_is_rigid(found: Registration):
+    turn = matrix_of(found.mr_from_ct)[:3, :3]
+    assert_allclose(turn.T @ turn, np.eye(3), atol=1e-9)
+    assert np.linalg.det(turn) > 0
+
+
+def test_one_thread_gives_the_same_bits_twice(phantom: Phantom, found: Registration):
+    again = register(phantom.ct, phantom.mr, deterministic=True)
+    assert again.mr_from_ct.GetParameters() == found.mr_from_ct.GetParameters()
+    assert again.quality == found.quality
+    assert again.start == found.start
+
+
+def test_moving_the_mr_obliquely_moves_the_answer(phantom: Phantom, found: Registration):
+    motion = sitk.Euler3DTransform((0, 0, 0), 0.25, -0.2, 0.3, (40.0, -30.0, 35.0))
+    other = register(phantom.ct, moved(phantom.mr, motion))
+    expected = sitk.CompositeTransform([motion, found.mr_from_ct])
+    assert apart_mm(other.mr_from_ct, expected) < 0.5
+    assert other.quality.trusted
+
+
+def test_a_given_start_is_the_only_one(phantom: Phantom):
+    shift = sitk.Euler3DTransform((0, 0, 0), 0.03, 0.0, -0.03, (4.0, -3.0, 5.0))
+    near = sitk.CompositeTransform([phantom.mr_from_ct, shift])
+    result = register(phantom.ct, phantom.mr, initial=near)
+    assert result.start == "given"
+    assert apart_mm(result.mr_from_ct, phantom.mr_from_ct) < 0.5
+
+
+def test_a_start_that_is_far_off_ends_with_what_to_do(phantom: Phantom):
+    far = sitk.Euler3DTransform((0, 0, 0), 0, 0, 0, (700.0, 0.0, 0.0))
+    with pytest.raises(UntrustedError, match="--initial-transform FILE"):
+        register(phantom.ct, phantom.mr, initial=far)
+
+
+def test_a_start_that_is_not_rigid_is_refused(phantom: Phantom):
+    with pytest.raises(InputError, match="not rigid"):
+        register(phantom.ct, phantom.mr, initial=sitk.ScaleTransform(3, (1.0, 1.0, 1.1)))
+
+
+def test_another_patients_mr_is_not_trusted(phantom: Phantom, other_phantom: Phantom):
+    assert not register(phantom.ct, other_phantom.mr).quality.trusted
+
+
+def test_a_ct_that_ends_below_the_brain_is_not_trusted(phantom: Phantom):
+    jaw = replace(phantom.ct, image=phantom.ct.image[:, :, :10])
+    assert not register(jaw, phantom.mr).quality.trusted
+
+
+def test_the_stages_are_reported_in_order(phantom: Phantom):
+    stages: list[str] = []
+    register(phantom.ct, phantom.mr, initial=phantom.mr_from_ct, report=stages.append)
+    assert stages == ["find the heads", "refine the best", "judge the result"]
+
+
+def test_itks_number_of_threads_stays_as_it_was(phantom: Phantom):
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    register(phantom.ct, phantom.mr, initial=phantom.mr_from_ct, deterministic=True)
+    assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == before
+
+
+def test_padding_and_metal_in_the_ct_change_nothing_much(phantom: Phantom):
+    values = sitk.GetArrayFromImage(phantom.ct.image)
+    values[:, :6, :] = -3024
+    values[4:7, 30:33, 34:37] = 30_000
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(phantom.ct.image)
+    result = register(replace(phantom.ct, image=image), phantom.mr, initial=phantom.mr_from_ct)
+    assert apart_mm(result.mr_from_ct, phantom.mr_from_ct) < 0.7
+
+
+def volume(values: np.ndarray, modality="CT") -> Series:
+    image = sitk.GetImageFromArray(values.astype(np.float32))
+    return Series(image, modality, Path("made-up"))
+
+
+@pytest.mark.parametrize("value", [7.0, np.nan])
+def test_a_constant_series_is_named(phantom: Phantom, value: float):
+    with pytest.raises(InputError, match="MR made-up: its values are constant or not finite"):
+        register(phantom.ct, volume(np.full((20, 20, 20), value), "MR"))
+
+
+def test_a_picture_is_not_registered(phantom: Phantom):
+    with pytest.raises(InputError, match="CT made-up: only volumes"):
+        register(volume(np.eye(30)), phantom.mr)
+
+
+def test_a_ct_of_air_shows_no_head(phantom: Phantom):
+    air = np.random.default_rng(1).normal(-1000, 5, (20, 20, 20))
+    with pytest.raises(InputError, match="CT made-up: no head"):
+        register(volume(air), phantom.mr)

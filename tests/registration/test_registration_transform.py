@@ -1,0 +1,154 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from radfuse.errors import InputError, OutputError
+from radfuse.registration.transform import (
+    matrix_of,
+    read_transform,
+    rigid_from_matrix,
+    turning_about,
+    write_transform,
+)
+
+angles = st.tuples(*[st.floats(-3.1, 3.1)] * 3)
+points = st.tuples(*[st.floats(-300, 300)] * 3)
+
+
+def rigid(angle_rad=(0.2, -0.1, 0.4), shift_mm=(10.0, -20.0, 5.0), centre_mm=(3.0, 4.0, 5.0)):
+    return sitk.Euler3DTransform(centre_mm, *angle_rad, shift_mm)
+
+
+@given(angles, points, points)
+def test_a_matrix_says_the_same_as_its_transform(angle_rad, shift_mm, centre_mm):
+    transform = rigid(angle_rad, shift_mm, centre_mm)
+    again = rigid_from_matrix(matrix_of(transform), name="again")
+    assert_allclose(
+        again.TransformPoint((12.0, -80.0, 60.0)),
+        transform.TransformPoint((12.0, -80.0, 60.0)),
+        atol=1e-6,
+    )
+
+
+@given(angles, points, points, points)
+def test_turning_about_another_point_is_the_same_map(angle_rad, shift_mm, centre_mm, middle_mm):
+    transform = rigid(angle_rad, shift_mm, centre_mm)
+    turning = turning_about(np.array(middle_mm), transform)
+    assert_allclose(turning.GetCenter(), middle_mm)
+    assert_allclose(matrix_of(turning), matrix_of(transform), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".tfm", ".txt", ".h5"])
+def test_a_written_transform_reads_back(tmp_path: Path, suffix: str):
+    path = tmp_path / f"pose{suffix}"
+    write_transform(path, rigid())
+    assert_allclose(matrix_of(read_transform(path)), matrix_of(rigid()), atol=1e-9)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_matrix_as_text_reads_as_the_map_that_it_is(tmp_path: Path):
+    path = tmp_path / "pose.txt"
+    np.savetxt(path, matrix_of(rigid()), fmt="%.8f")
+    assert_allclose(matrix_of(read_transform(path)), matrix_of(rigid()), atol=1e-6)
+
+
+def test_a_versor_and_a_rigid_affine_are_read(tmp_path: Path):
+    versor = sitk.VersorRigid3DTransform()
+    versor.SetMatrix(rigid().GetMatrix())
+    affine = sitk.AffineTransform(3)
+    affine.SetMatrix(rigid().GetMatrix())
+    for number, transform in enumerate((versor, affine)):
+        path = tmp_path / f"{number}.tfm"
+        sitk.WriteTransform(transform, str(path))
+        assert_allclose(matrix_of(read_transform(path)), matrix_of(transform), atol=1e-9)
+
+
+def test_writing_replaces_what_was_there(tmp_path: Path):
+    path = tmp_path / "pose.tfm"
+    write_transform(path, rigid())
+    write_transform(path, sitk.Euler3DTransform())
+    assert_allclose(matrix_of(read_transform(path)), np.eye(4))
+
+
+def refused(tmp_path: Path, matrix: np.ndarray) -> str:
+    path = tmp_path / "pose.txt"
+    np.savetxt(path, matrix)
+    with pytest.raises(InputError) as caught:
+        read_transform(path)
+    assert "\n" not in str(caught.value)
+    assert "pose.txt" in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_scaling_is_named_with_its_size(tmp_path: Path):
+    assert "scales by 0.9500 to 1.0000" in refused(tmp_path, np.diag([1.0, 0.95, 1.0, 1.0]))
+
+
+def test_a_shear_is_refused(tmp_path: Path):
+    matrix = np.eye(4)
+    matrix[0, 1] = 0.1
+    assert "not rigid" in refused(tmp_path, matrix)
+
+
+def test_a_reflection_is_refused(tmp_path: Path):
+    assert "mirrors" in refused(tmp_path, np.diag([-1.0, 1.0, 1.0, 1.0]))
+
+
+def test_a_wrong_last_row_is_refused(tmp_path: Path):
+    assert "last row" in refused(tmp_path, np.diag([1.0, 1.0, 1.0, 2.0]))
+
+
+def test_a_matrix_with_nan_is_refused(tmp_path: Path):
+    assert "homogeneous" in refused(tmp_path, np.diag([1.0, np.nan, 1.0, 1.0]))
+
+
+def test_a_matrix_of_another_shape_is_named(tmp_path: Path):
+    assert "3 x 4 numbers" in refused(tmp_path, np.eye(4)[:3])
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(InputError, match=r"no transform file at .*gone\.tfm"):
+        read_transform(tmp_path / "gone.tfm")
+
+
+@pytest.mark.parametrize("content", [b"not numbers at all", b"\xff\xfe\x00\x01", b""])
+def test_a_file_of_something_else_is_refused_in_one_line(tmp_path: Path, content: bytes):
+    path = tmp_path / "pose.tfm"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"pose\.tfm") as caught:
+        read_transform(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_two_dimensional_transform_is_refused(tmp_path: Path):
+    path = tmp_path / "flat.tfm"
+    sitk.WriteTransform(sitk.Euler2DTransform(), str(path))
+    with pytest.raises(InputError, match="2-D transform"):
+        read_transform(path)
+
+
+def test_a_deformation_is_refused(tmp_path: Path):
+    path = tmp_path / "warp.tfm"
+    spline = sitk.BSplineTransform(3, 3)
+    spline.SetTransformDomainPhysicalDimensions([200.0] * 3)
+    spline.SetTransformDomainOrigin([-100.0] * 3)
+    spline.SetTransformDomainMeshSize([2] * 3)
+    spline.SetParameters(np.random.default_rng(1).normal(size=len(spline.GetParameters())).tolist())
+    sitk.WriteTransform(spline, str(path))
+    with pytest.raises(InputError, match="not affine"):
+        read_transform(path)
+
+
+def test_an_unknown_suffix_is_not_written(tmp_path: Path):
+    with pytest.raises(OutputError, match=r"\.tfm, \.txt or \.h5"):
+        write_transform(tmp_path / "pose.doc", rigid())
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(OutputError, match="cannot write the transform"):
+        write_transform(tmp_path / "gone" / "pose.tfm", rigid())
