@@ -25,10 +25,15 @@ def test_nothing_remains_after_an_interrupt_or_error(
     tmp_path: Path, stop: type[BaseException]
 ) -> None:
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(stop), staging(tmp_path) as stage:
-        stage.place(tmp_path / "a.txt").write_text("new")
-        stage.place(tmp_path / "folder").mkdir()
-        raise stop
+
+    def run() -> None:
+        with staging(tmp_path) as stage:
+            stage.place(tmp_path / "a.txt").write_text("new")
+            stage.place(tmp_path / "folder").mkdir()
+            raise stop
+
+    with pytest.raises(stop):
+        run()
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
 
@@ -50,9 +55,14 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_a_folder_stays_when_the_run_fails(tmp_path: Path) -> None:
     target = filled(tmp_path / "series", "old")
-    with pytest.raises(RuntimeError), staging(tmp_path) as stage:
-        filled(stage.place(target), "new")
-        raise RuntimeError
+
+    def run() -> None:
+        with staging(tmp_path) as stage:
+            filled(stage.place(target), "new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        run()
     assert [path.name for path in target.iterdir()] == ["old"]
 
 
@@ -65,9 +75,14 @@ def test_a_file_is_replaced(tmp_path: Path) -> None:
 
 def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
     target = filled(tmp_path / "b", "precious")
-    with pytest.raises(OutputError) as caught, staging(tmp_path) as stage:
-        stage.place(tmp_path / "a").write_text("new")
-        stage.place(target).write_text("new")
+
+    def run() -> None:
+        with staging(tmp_path) as stage:
+            stage.place(tmp_path / "a").write_text("new")
+            stage.place(target).write_text("new")
+
+    with pytest.raises(OutputError) as caught:
+        run()
     assert str(caught.value) == f"{tmp_path}: writing failed: Is a directory; a was changed"
     assert (target / "precious").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -1,6 +1,7 @@
 """Our metrics against the field's own codes, and against a published table."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,25 +46,33 @@ ROUNDING = {
 """How far float32 in [0, 1] may move a figure: it decides where half a grey level goes."""
 
 
+@dataclass(frozen=True)
+class Golden:
+    """Their values and ours for one fused image and its sources."""
+
+    theirs: dict[str, Any]
+    ours: dict[str, float]
+    fused: Grey
+    ct: Grey
+    mr: Grey
+
+
 @pytest.fixture(scope="module")
 def pairs(shared: Path) -> list[Pair]:
     return read_pairs(shared / "data/harvard/test")
 
 
 @pytest.fixture(scope="module")
-def golden(shared: Path) -> list[dict[str, Any]]:
-    lines = (shared / "golden/metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def triple(shared: Path, row: dict[str, Any]) -> tuple[Grey, Grey, Grey]:
-    """Fused image, CT and MR of a golden row."""
+def golden(shared: Path) -> list[Golden]:
     sources = shared / "data/harvard/test"
-    return (
-        read_grey(shared / "golden/fused" / row["method"] / row["image"]),
-        read_grey(sources / "CT" / row["image"]),
-        read_grey(sources / "MRI" / row["image"]),
-    )
+    rows = []
+    for line in (shared / "golden/metrics.jsonl").read_text().splitlines():
+        theirs = json.loads(line)
+        name = theirs["image"]
+        fused = read_grey(shared / "golden/fused" / theirs["method"] / name)
+        ct, mr = read_grey(sources / "CT" / name), read_grey(sources / "MRI" / name)
+        rows.append(Golden(theirs, measure("mfinet2024", fused, ct, mr), fused, ct, mr))
+    return rows
 
 
 def means(fused: list[Grey], pairs: list[Pair]) -> dict[str, float]:
@@ -79,39 +88,32 @@ def entropy_bits(*images: Grey) -> float:
     return float(-(shares * np.log2(shares)).sum())
 
 
-def test_every_metric_equals_the_fields_own_code(
-    shared: Path, golden: list[dict[str, Any]]
-) -> None:
+def test_every_metric_equals_the_fields_own_code(golden: list[Golden]) -> None:
     assert len(golden) > 70
     for row in golden:
-        fused, ct, mr = triple(shared, row)
-        ours = measure("mfinet2024", fused, ct, mr)
-        found = [ours["SF"], ours["Qabf"], vifp(ct, fused), vifp(mr, fused)]
-        expected = [
-            row[key] for key in ("tang.SF", "tang.Qabf", "sheikh.VIFp_ct", "sheikh.VIFp_mr")
-        ]
-        np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=str(row))
-        np.testing.assert_allclose(ours["VIF"], expected[2] + expected[3], rtol=1e-9)
+        theirs, ours = row.theirs, row.ours
+        apart = [vifp(row.ct, row.fused), vifp(row.mr, row.fused)]
+        found = [ours["SF"], ours["Qabf"], *apart, ours["VIF"]]
+        fidelity = [theirs["sheikh.VIFp_ct"], theirs["sheikh.VIFp_mr"]]
+        expected = [theirs["tang.SF"], theirs["tang.Qabf"], *fidelity, sum(fidelity)]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=str(theirs))
 
 
-def test_the_fields_mutual_information_is_ours_where_no_pixel_has_level_254(
-    shared: Path, golden: list[dict[str, Any]]
-) -> None:
+def test_the_fields_mutual_information_is_ours_but_for_its_white(golden: list[Golden]) -> None:
     """Its joint histogram counts levels 254 and 255 in one bin, its single ones in two."""
     compared = 0
     for row in golden:
-        fused, ct, mr = triple(shared, row)
-        ours = measure("mfinet2024", fused, ct, mr)["MI"]
-        if not any((image == 254).any() for image in (fused, ct, mr)):
-            np.testing.assert_allclose(ours, row["tang.MI"], rtol=1e-9, err_msg=str(row))
+        theirs = row.theirs["tang.MI"]
+        if not any((image == 254).any() for image in (row.fused, row.ct, row.mr)):
+            np.testing.assert_allclose(row.ours["MI"], theirs, rtol=1e-9, err_msg=str(row.theirs))
             compared += 1
-        capped = np.minimum(fused, 254)
-        slip = sum(
-            entropy_bits(fused) + entropy_bits(source)
+        capped = np.minimum(row.fused, 254)
+        with_slip = sum(
+            entropy_bits(row.fused) + entropy_bits(source)
             - entropy_bits(capped, np.minimum(source, 254))
-            for source in (ct, mr)
+            for source in (row.ct, row.mr)
         )  # fmt: skip
-        np.testing.assert_allclose(slip, row["tang.MI"], rtol=1e-9, err_msg=str(row))
+        np.testing.assert_allclose(with_slip, theirs, rtol=1e-9, err_msg=str(row.theirs))
     assert compared > 30
 
 

@@ -58,8 +58,20 @@ def test_a_head_that_shows_no_bone_cannot_be_judged(phantom: Phantom):
     soft = sitk.Clamp(phantom.ct.image, sitk.sitkFloat32, -1000, 80)
     quality = assess(replace(phantom.ct, image=soft), phantom.mr, phantom.mr_from_ct)
     assert not quality.trusted
+    assert not quality.judged
     assert quality.score == WORST_MM
-    assert "too little skull is in view" in quality.sentence()
+    assert "0 pieces of skull, at least 80" in quality.sentence()
+
+
+def test_a_ct_of_the_vault_alone_cannot_be_judged(phantom: Phantom):
+    height = phantom.ct.image.GetSize()[2]
+    vault = replace(phantom.ct, image=phantom.ct.image[:, :, height * 6 // 10 :])
+    quality = assess(vault, phantom.mr, phantom.mr_from_ct)
+    assert quality.pieces >= 80
+    assert 0.2 < quality.overlap < 0.65
+    assert not quality.judged
+    assert not quality.trusted
+    assert "too little of the head is in view" in quality.sentence()
 
 
 def test_images_that_do_not_meet_are_not_trusted(phantom: Phantom):

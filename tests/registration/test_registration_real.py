@@ -54,7 +54,9 @@ def test_forty_throws_of_the_vhf_come_home_or_are_not_trusted(measurements: Modu
         ("scct", "colin"),
         ("phantom1", "vhf"),
         ("phantom1", "phantom2"),
+        ("vhf upper", "vhf"),
     ],
+    ids=" with ".join,
 )
 def test_the_mr_of_someone_else_is_not_trusted(bench, names):
     assert not register(bench.ct(names[0]), bench.mr(names[1])).quality.trusted

@@ -15,7 +15,7 @@ from radfuse.io.dicom_scan import DicomSeries
 
 Floats = NDArray[np.float64]
 
-ANGLE_TOLERANCE = 1e-3
+ANGLE_TOLERANCE = 1e-4
 """Difference of direction cosines within a series that rounding explains."""
 
 GRID_TOLERANCE_MM = 0.1

@@ -28,9 +28,9 @@ IMPLEMENTATION_VERSION = "RADFUSE"
 BITS = 16
 """Allocated and stored; a stored value is signed or not as the image asks for."""
 
-GEOMETRY_TOLERANCE_MM = 0.05
-"""How far a slice's own geometry may place a corner from where the image has it: the rounding of
-positions in source headers; a wrong slice is off by a slice's thickness."""
+GEOMETRY_TOLERANCE_MM = 0.3
+"""How far a slice's own geometry may place a corner from where the image has it: what
+`dicom_stack` tolerates on reading, together; a wrong slice is off by a slice's thickness."""
 
 AXES_TOLERANCE = 1e-4
 """How far the axes may be from orthonormal; the rounding of source headers is within."""

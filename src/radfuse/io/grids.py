@@ -34,6 +34,8 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
     axes = np.reshape(image.GetDirection(), (3, 3))
     check_right_angles(axes, path)
     check_values(sitk.GetArrayViewFromImage(image), path)
+    left, _, right = np.linalg.svd(axes)
+    image.SetDirection((left @ right).ravel().tolist())  # the nearest exact right angles
     if np.linalg.det(axes) < 0:
         return image[:, :, ::-1]
     return image

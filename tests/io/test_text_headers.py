@@ -1,0 +1,113 @@
+"""NRRD and MetaImage files: a place that is missing or damaged is refused."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from volume_kit import VALUES, assert_in_place, grid, refusal
+
+from radfuse.errors import GeometryError, InputError
+from radfuse.io.volumes import read_volume, write_volume
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_vectors_and_time_series_are_refused(tmp_path: Path, suffix: str) -> None:
+    image, path = grid((0, 0, 0), (1, 2, 3), (0, 0, 0)), tmp_path / f"a{suffix}"
+    sitk.WriteImage(sitk.Compose(image, image, image), path)
+    assert refusal(path, InputError) == "3 values a voxel; need one"
+    sitk.WriteImage(sitk.JoinSeries([image, image]), path)
+    assert "a 4-D image of 6 x 7 x 8 x 2" in refusal(path, InputError)
+    sitk.WriteImage(image[:, :, 0], path)
+    assert "a 2-D image of 6 x 7" in refusal(path, InputError)
+
+
+def test_voxels_beside_their_header_are_read_and_checked(tmp_path: Path) -> None:
+    for suffix, data in ((".mhd", ".zraw"), (".nhdr", ".raw.gz")):
+        path = tmp_path / f"image{suffix}"
+        write_volume(path, grid((0, 0, 0), (1, 2, 3), (4, 5, 6)))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path)), VALUES.T)
+        beside = path.with_name(f"image{data}")
+        whole = beside.read_bytes()
+        beside.write_bytes(whole[:-9] + bytes([whole[-9] ^ 255]) + whole[-8:])
+        with pytest.raises(InputError, match=f"{beside.name}: .*; copy it again"):
+            read_volume(path)
+        beside.unlink()
+        assert "without its file of voxels" in refusal(path, InputError)
+
+
+def edited(folder: Path, suffix: str, edit: Callable[[bytes], bytes]) -> Path:
+    """A file whose text header was changed."""
+    path = folder / f"a{suffix}"
+    sitk.WriteImage(grid((0, 0, 0), (1, 2, 3), (0, 0, 0)), path)
+    before = path.read_bytes()
+    path.write_bytes(edit(before))
+    assert path.read_bytes() != before
+    return path
+
+
+def without(line: bytes) -> Callable[[bytes], bytes]:
+    return lambda text: re.sub(rb"(?m)^" + line + rb".*\n", b"", text)
+
+
+def instead(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    return lambda text: text.replace(old, new)
+
+
+MATRIX = b"TransformMatrix = 1 0 0 0 1 0 0 0 1"
+DIRECTIONS = b"(1,0,0) (0,2,0) (0,0,3)"
+SPACINGS_ONLY = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 6 7 8"
+SPACINGS_ONLY += b"\nspacings: 1 2 3\nendian: little\nencoding: raw"
+LPS = b"left-posterior-superior"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "edit", "said"),
+    [
+        (".nrrd", without(b"space directions"), "its header has no voxel spacing; add it"),
+        (".nrrd", lambda text: SPACINGS_ONLY + text[text.index(b"\n\n") :],
+         "no 'space' of the patient with 'space directions', so its orientation is unknown"),
+        (".nrrd", instead(b"space: " + LPS, b"space dimension: 3"), "its orientation is unknown"),
+        (".nrrd", instead(LPS, b"scanner-xyz"), "its orientation is unknown; add them"),
+        (".nrrd", instead(DIRECTIONS, b"(0,0,0) (0,2,0) (0,0,3)"), "spacing is zero or no number"),
+        (".nrrd", instead(DIRECTIONS, b"(1,0,0) (.5,2,0) (0,0,3)"), "axes are not at right angles"),
+        (".mha", without(b"ElementSpacing"), "its header has no voxel spacing; add it"),
+        (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = 0 2 3"),
+         "voxel spacing 0 2 3 mm; mend the header"),
+        (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = -1 2 3"),
+         "voxel spacing -1 2 3 mm; mend the header"),
+        (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = nan 2 3"),
+         "ElementSpacing is nan 2 3, no numbers; mend the header"),
+        (".mha", instead(b"Offset = 0 0 0", b"Offset = x 0 0"), "Offset is x 0 0, no numbers"),
+        (".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 .3 .95 0 0 0 1"), "not at right angles"),
+        (".mha", instead(MATRIX, b"TransformMatrix = 2 0 0 0 2 0 0 0 2"), "not at right angles"),
+        (".mha", instead(MATRIX, b"TransformMatrix = nan 0 0 0 1 0 0 0 1"), "no numbers; mend"),
+    ],
+)  # fmt: skip
+def test_a_text_header_without_a_place_is_refused(
+    tmp_path: Path, suffix: str, edit: Callable[[bytes], bytes], said: str
+) -> None:
+    assert said in refusal(edited(tmp_path, suffix, edit), GeometryError)
+
+
+def test_an_older_meta_image_names_its_spacing_otherwise(tmp_path: Path) -> None:
+    path = edited(tmp_path, ".mha", instead(b"ElementSpacing", b"ElementSize"))
+    assert "voxel spacing" not in str(read_volume(path).GetSpacing())
+
+
+def test_an_nrrd_in_ras_is_turned_to_lps(tmp_path: Path) -> None:
+    def to_ras(text: bytes) -> bytes:
+        text = text.replace(LPS, b"right-anterior-superior")
+        return text.replace(b"origin: (0,0,0)", b"origin: (5,6,7)")
+
+    path = edited(tmp_path, ".nrrd", to_ras)
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    affine[:3, 3] = (5, 6, 7)
+    assert_in_place(read_volume(path), affine, VALUES)
+
+
+def test_a_left_handed_meta_image_keeps_its_voxels_in_place(tmp_path: Path) -> None:
+    path = edited(tmp_path, ".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 0 1 0 0 0 -1"))
+    assert_in_place(read_volume(path), np.diag([-1.0, -2.0, -3.0, 1.0]), VALUES)

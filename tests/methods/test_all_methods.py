@@ -1,0 +1,139 @@
+"""What every method of the catalogue owes."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from radfuse.errors import InputError
+from radfuse.methods.catalogue import METHODS, Method, entry_of, load_method
+
+Floats = NDArray[np.float32]
+
+RULES = [name for name, entry in METHODS.items() if entry.weights is None]
+LEARNED = [name for name, entry in METHODS.items() if entry.weights]
+
+NOT_IDENTICAL = {"bone_blend", "res2fusion-addition"}
+"""Two equal images do not give that image: one adds 5 % of the CT, one doubles the features."""
+
+shapes = st.tuples(st.integers(1, 4), st.integers(1, 50), st.integers(1, 50))
+
+
+@cache
+def method_of(name: str) -> Method:
+    return load_method(name)
+
+
+def smooth_images(shape: tuple[int, ...], seed: int) -> Floats:
+    """Blobs over the whole range [0, 1]."""
+    blobs = gaussian_filter(np.random.default_rng(seed).random(shape), (0, 2, 2))
+    return ((blobs - blobs.min()) / max(float(np.ptp(blobs)), 1e-6)).astype(np.float32)
+
+
+def check_duties(name: str, shape: tuple[int, int, int], seed: int) -> None:
+    ct, mr = smooth_images(shape, seed), smooth_images(shape, seed + 1)
+    kept = ct.copy(), mr.copy()
+    fused = method_of(name)(ct, mr)
+    assert fused.dtype == np.float32
+    assert fused.shape == shape
+    assert np.isfinite(fused).all()
+    assert 0 <= fused.min() <= fused.max() <= 1
+    assert not np.shares_memory(fused, ct)
+    assert not np.shares_memory(fused, mr)
+    np.testing.assert_array_equal(ct, kept[0])
+    np.testing.assert_array_equal(mr, kept[1])
+    one_by_one = [method_of(name)(ct[i : i + 1], mr[i : i + 1]) for i in range(shape[0])]
+    np.testing.assert_allclose(fused, np.concatenate(one_by_one), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RULES)
+@settings(max_examples=25, deadline=None)
+@given(shape=shapes, seed=st.integers(0, 2**32))
+def test_a_rule_fuses_any_size_slice_by_slice_within_zero_and_one(
+    name: str, shape: tuple[int, int, int], seed: int
+) -> None:
+    check_duties(name, shape, seed)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("shape", [(3, 17, 31), (1, 40, 64), (2, 1, 1)])
+def test_a_network_fuses_any_size_slice_by_slice_within_zero_and_one(
+    name: str, shape: tuple[int, int, int]
+) -> None:
+    check_duties(name, shape, seed=11)
+
+
+@pytest.mark.parametrize("name", RULES)
+@settings(max_examples=25, deadline=None)
+@given(shape=shapes, seed=st.integers(0, 2**32))
+def test_a_rule_given_the_same_image_twice_returns_it(
+    name: str, shape: tuple[int, int, int], seed: int
+) -> None:
+    image = smooth_images(shape, seed)
+    fused = method_of(name)(image, image)
+    expected = np.minimum(image * np.float32(1.05), 1) if name in NOT_IDENTICAL else image
+    if name in NOT_IDENTICAL:
+        assert (image - 1e-6 <= fused).all()
+        assert (fused <= expected + 1e-6).all()
+    else:
+        np.testing.assert_allclose(fused, image, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(set(LEARNED) - NOT_IDENTICAL))
+def test_a_network_given_the_same_image_twice_comes_close_to_it(name: str) -> None:
+    image = smooth_images((1, 96, 80), 3)
+    apart = np.abs(method_of(name)(image, image) - image)[:, 8:-8, 8:-8]
+    assert apart.mean() < 2 / 255
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_air_stays_dark(name: str) -> None:
+    air = np.zeros((1, 40, 64), np.float32)
+    doubled = name == "res2fusion-addition"  # also what the biases make of air
+    assert method_of(name)(air, air).max() < (16 if doubled else 4) / 255
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_entry_names_its_source_and_says_what_it_does(name: str) -> None:
+    entry = entry_of(name)
+    assert entry.summary
+    assert entry.source
+    assert name == name.lower()
+    assert (entry.weights is None) or entry.weights.is_file()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("res2fuson", "res2fusion"), ("maximun", "maximum"), ("bone-blend", "bone")]
+)
+def test_an_unknown_method_is_refused_with_the_nearest_names(wrong: str, near: str) -> None:
+    with pytest.raises(InputError, match=f"no method '{wrong}'; nearest: {near}"):
+        load_method(wrong)
+
+
+def test_a_name_like_none_is_refused_with_all_names() -> None:
+    with pytest.raises(InputError) as caught:
+        load_method("xyzzy")
+    assert all(name in str(caught.value) for name in METHODS)
+
+
+def test_a_path_without_a_graph_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such ONNX file"):
+        load_method(str(tmp_path / "mine.onnx"))
+
+
+@pytest.mark.parametrize("name", ["bone_over_mr", "bone_blend"])
+def test_the_bone_level_offered_is_the_bone_level_used(name: str) -> None:
+    ct, mr = smooth_images((2, 30, 30), 1), smooth_images((2, 30, 30), 2) * np.float32(0.3)
+    never = load_method(name, bone_level=1.0)(ct, mr)
+    often = load_method(name, bone_level=0.2, precision="bf16")(ct, mr)
+    assert (often >= never - 0.05).all()  # the part of the CT that shows outside bone
+    assert often.mean() > 1.2 * never.mean()
+
+
+def test_an_option_that_a_method_does_not_have_is_left_out() -> None:
+    assert load_method("maximum", bone_level=0.2, precision="bf16") == load_method("maximum")

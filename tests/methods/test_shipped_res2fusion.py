@@ -1,0 +1,51 @@
+"""The shipped Res2Fusion against its bars, on the 24 Harvard test pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from radfuse.data.pairs import Pair, read_pairs
+from radfuse.methods.catalogue import load_method
+from radfuse.metrics.profiles import measure
+
+Floats = NDArray[np.float32]
+
+BARS = {"MI": 3.55, "SF": 26.5, "VIF": 0.53, "Qabf": 0.52}
+"""Least means over the pairs, profile mfinet2024, 8-bit output."""
+
+BF16_MEAN, BF16_MOST = 0.15, 2.0
+"""Grey levels of 255 by which bf16 may differ from f32: on average, and anywhere."""
+
+
+@pytest.fixture(scope="module")
+def pairs(shared: Path) -> list[Pair]:
+    return read_pairs(shared / "data/harvard/test")
+
+
+@pytest.fixture(scope="module")
+def sources(pairs: list[Pair]) -> tuple[Floats, Floats]:
+    ct, mr = ([getattr(pair, name) for pair in pairs] for name in ("ct", "mr"))
+    return np.stack(ct) / np.float32(255), np.stack(mr) / np.float32(255)
+
+
+@pytest.fixture(scope="module")
+def fused(sources: tuple[Floats, Floats]) -> Floats:
+    return load_method("res2fusion")(*sources)
+
+
+def test_the_default_strategy_reaches_every_bar(pairs: list[Pair], fused: Floats) -> None:
+    levels = np.rint(fused * 255).astype(np.uint8)
+    rows = [measure("mfinet2024", x, p.ct, p.mr) for x, p in zip(levels, pairs, strict=True)]
+    assert len(rows) == 24
+    found = {name: float(np.mean([row[name] for row in rows])) for name in BARS}
+    assert {name: value for name, value in found.items() if value < BARS[name]} == {}
+
+
+def test_bf16_stays_within_two_grey_levels_and_a_seventh_on_average(
+    sources: tuple[Floats, Floats], fused: Floats
+) -> None:
+    apart = np.abs(load_method("res2fusion", precision="bf16")(*sources) - fused) * 255
+    assert apart.mean() <= BF16_MEAN
+    assert apart.max() <= BF16_MOST

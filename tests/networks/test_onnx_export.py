@@ -1,0 +1,178 @@
+"""A network written as a graph is the same network, and says nothing of where it was made."""
+
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from radfuse.errors import InputError
+from radfuse.methods.onnx import OnnxMethod
+from radfuse.networks.onnx_export import OPSET, export_onnx, read_parameters
+from radfuse.networks.res2fusion import Res2Fusion
+from radfuse.networks.torch_method import SLICES_AT_ONCE, TorchMethod, load_network
+
+LARGEST_BYTES = 1_000_000
+"""Four bytes for each of 101,217 parameters and the graph around them."""
+
+
+@pytest.fixture(scope="module")
+def network() -> Res2Fusion:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return Res2Fusion("l1")
+
+
+@pytest.fixture(scope="module")
+def graph(network: Res2Fusion, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graphs") / "mine.onnx"
+    export_onnx(network, path)
+    write_card(path)
+    return path
+
+
+def write_card(graph: Path, **facts: object) -> None:
+    card = {"network": "res2fusion", "options": {"strategy": "l1"}} | facts
+    graph.with_suffix(".json").write_text(json.dumps(card))
+
+
+def copied(graph: Path, folder: Path) -> Path:
+    path = folder / graph.name
+    path.write_bytes(graph.read_bytes())
+    return path
+
+
+def test_parameters_read_back_are_those_written_bit_for_bit(
+    network: Res2Fusion, graph: Path
+) -> None:
+    read = read_parameters(graph)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(read[name], tensor), name
+
+
+def test_a_network_loaded_from_its_graph_and_card_fuses_the_same(
+    network: Res2Fusion, graph: Path
+) -> None:
+    ct, mr = torch.rand(2, 20, 24), torch.rand(2, 20, 24)
+    loaded = load_network(graph)
+    assert not loaded.training
+    assert torch.equal(loaded(ct, mr), network.eval()(ct, mr))
+
+
+def test_a_graph_runs_on_sizes_and_batches_it_was_not_traced_with(
+    network: Res2Fusion, graph: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    for shape in ((1, 1, 1), (1, 65, 30), (5, 16, 48)):
+        ct, mr = rng.random(shape, np.float32), rng.random(shape, np.float32)
+        with torch.no_grad():
+            expected = network(torch.from_numpy(ct), torch.from_numpy(mr)).numpy()
+        np.testing.assert_allclose(OnnxMethod(graph)(ct, mr), expected, rtol=0, atol=1e-5)
+
+
+def test_a_graph_names_its_inputs_output_and_axes(graph: Path) -> None:
+    model = onnx.load(graph)
+    ports = {port.name: port for port in (*model.graph.input, *model.graph.output)}
+    assert list(ports) == ["ct", "mr", "fused"]
+    for port in ports.values():
+        axes = [axis.dim_param for axis in port.type.tensor_type.shape.dim]
+        assert axes == ["batch", "rows", "columns"]
+    assert model.opset_import[0].version == OPSET
+
+
+def test_a_graph_has_all_parameters_inside_and_no_word_of_this_machine(graph: Path) -> None:
+    assert graph.stat().st_size < LARGEST_BYTES
+    assert [path.name for path in sorted(graph.parent.iterdir())] == ["mine.json", "mine.onnx"]
+    model = onnx.load(graph)
+    for item in model.graph.initializer:
+        assert item.raw_data or item.float_data or item.int64_data
+        item.ClearField("raw_data")  # numbers may spell anything
+    words = str(model)
+    for trace in (str(Path.home()), str(Path.cwd()), str(graph.parent), ".py", "site-packages"):
+        assert trace not in words, trace
+    assert len(socket.gethostname()) < 4 or socket.gethostname() not in words
+
+
+def test_the_module_as_a_method_fuses_more_slices_than_fit_in_one_pass(
+    network: Res2Fusion, graph: Path
+) -> None:
+    rng = np.random.default_rng(2)
+    shape = (SLICES_AT_ONCE + 3, 10, 12)
+    ct, mr = rng.random(shape, np.float32), rng.random(shape, np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(ct), torch.from_numpy(mr)).numpy()
+    fused = TorchMethod(graph, "cpu")(ct[:, ::-1], mr[:, ::-1])
+    assert fused.dtype == np.float32
+    with torch.no_grad():
+        turned = network(*(torch.from_numpy(x[:, ::-1].copy()) for x in (ct, mr))).numpy()
+    np.testing.assert_allclose(fused, turned, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(TorchMethod(graph, "cpu")(ct, mr), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_machine_without_a_cuda_device_is_told_to_use_the_cpu(graph: Path) -> None:
+    image = np.zeros((1, 8, 8), np.float32)
+    with pytest.raises(InputError, match="no CUDA device here; use --device cpu"):
+        TorchMethod(graph)(image, image)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_cuda_device_fuses_as_the_cpu_does(graph: Path) -> None:
+    rng = np.random.default_rng(3)
+    ct, mr = rng.random((3, 40, 50), np.float32), rng.random((3, 40, 50), np.float32)
+    on_cpu, on_cuda = (TorchMethod(graph, device)(ct, mr) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(on_cuda, on_cpu, rtol=0, atol=1 / 255)
+
+
+def test_a_graph_without_a_card_cannot_become_a_module(graph: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no card mine\.json beside it; only --device cpu"):
+        load_network(copied(graph, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"network": "unknown"},
+        {"options": {"strategy": "unknown"}},
+        {"options": {"width": 3}},
+        {"options": None},
+    ],
+)
+def test_a_card_that_does_not_fit_its_graph_is_refused(
+    graph: Path, tmp_path: Path, facts: dict[str, object]
+) -> None:
+    path = copied(graph, tmp_path)
+    write_card(path, **facts)
+    with pytest.raises(InputError, match=r"not the network of its card mine\.json"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("content", [b"text", b"\x08\x0a" * 40])
+def test_a_card_beside_something_else_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(content)
+    write_card(path)
+    with pytest.raises(InputError, match="not the network of its card"):
+        load_network(path)
+
+
+def test_a_broken_card_is_refused(graph: Path, tmp_path: Path) -> None:
+    path = copied(graph, tmp_path)
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(InputError, match="not the network of its card"):
+        load_network(path)
+
+
+def test_a_graph_with_a_parameter_of_another_shape_is_refused(graph: Path, tmp_path: Path) -> None:
+    model = onnx.load(graph)
+    first = model.graph.initializer[0]
+    values = onnx.numpy_helper.to_array(first)
+    first.CopyFrom(onnx.numpy_helper.from_array(values[..., None], first.name))
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(model.SerializeToString())
+    write_card(path)
+    with pytest.raises(InputError, match="not the network of its card"):
+        load_network(path)
