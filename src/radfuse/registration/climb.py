@@ -1,6 +1,6 @@
 """One climb to the nearest optimum of mutual information, by ITK.
 
-Mattes mutual information (Mattes et al. 2003, 10.1109/TMI.2002.803111). The MR is ITK's fixed
+Mattes mutual information (Mattes et al. 2003, 10.1109/TMI.2003.809072). The MR is ITK's fixed
 image, the one that is sampled: its voxels are the larger ones, so each sample of it meets CT that
 is known at that very place, and not the other way round.
 """

@@ -45,10 +45,7 @@ def head_of(series: Series) -> sitk.Image:
         raise InputError(
             f"{series.modality} {series.source}: its values are constant or not finite"
         )
-    plain = sitk.Image(coarse)
-    plain.SetDirection(np.eye(3).ravel().tolist())
-    mask = ct_head_mask(plain) if series.modality == "CT" else mr_head_mask(plain)
-    mask.CopyInformation(coarse)
+    mask = ct_head_mask(coarse) if series.modality == "CT" else mr_head_mask(coarse)
     if not sitk.GetArrayViewFromImage(mask).any():
         raise InputError(f"{series.modality} {series.source}: no head is to be seen in it")
     return mask

@@ -100,7 +100,8 @@ def log_ratios(profiles: Profiles) -> Floats:
     """Give how well each point fits after each move, shape (n, moves).
 
     This is point similarity from mutual information (Rogelj et al. 2003,
-    10.1016/S1077-3142(03)00116-4): the mean of ln p(c, m) / (p(c) p(m)) along the profile.
+    Computer Vision and Image Understanding 92, 112-140): the mean of
+    ln p(c, m) / (p(c) p(m)) along the profile.
     """
     width = profiles.ct_classes.shape[1]
     return np.stack(

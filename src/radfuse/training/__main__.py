@@ -8,7 +8,7 @@ import click
 from radfuse.errors import RadfuseError
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.training.images import read_slices
-from radfuse.training.loop import first_state, train
+from radfuse.training.loop import CHECKPOINT, first_state, train
 from radfuse.training.publish import publish
 from radfuse.training.settings import read_settings
 
@@ -36,11 +36,15 @@ def main() -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--data", type=FOLDER, required=True, help="Folder with CT/ and MRI/.")
 @click.option("--run", type=FOLDER, required=True, help="Folder of checkpoint and log.")
-def run_training(config: Path, data: Path, run: Path) -> None:
+@click.option("--start", type=FOLDER, help="Folder of a finished run to begin from.")
+def run_training(config: Path, data: Path, run: Path, start: Path | None) -> None:
     """Train as CONFIG says; started again, it goes on where it stopped."""
     settings = read_settings(config)
     slices = read_slices(data, settings.validation_patients)
     state = first_state(NETWORKS[settings.network], settings)
+    if start is not None:
+        state.load(start / CHECKPOINT)
+        state.step = 0
     train(state, slices, settings, run, click.echo)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from radfuse.data.pairs import Pair, read_pairs
 from radfuse.metrics.profiles import PROFILES, measure
@@ -27,6 +28,9 @@ PROFILE = "mfinet2024"
 USE = "Research use only. Not a medical device."
 """Intended use, on every card."""
 
+SOURCE = "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Table 1 and Eq. 1-6"
+"""Paper of the network that is trained here."""
+
 DATA = "CT and MR slices of the Whole Brain Atlas (Harvard), 256x256, 8 bit"
 """What the shipped networks were trained on."""
 
@@ -38,41 +42,64 @@ def publish(settings: Settings, run: Path, data: Path, test: Path, folder: Path)
     """
     state = first_state(NETWORKS[settings.network], settings)
     state.load(run / CHECKPOINT)
-    last = json.loads((run / LOG).read_text().splitlines()[-1])
-    patients = sorted({pair.patient for pair in read_pairs(data)})
+    round_weights(state.network)
+    facts = _training_facts(settings, run, data)
     pairs = read_pairs(test)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for strategy in STRATEGIES:
-        name = settings.network
-        if strategy != DEFAULT_STRATEGY:
-            name = f"{name}-{strategy.replace('_', '-')}"
-        network = NETWORKS[settings.network](strategy).eval()
-        network.load_state_dict(state.network.state_dict())
-        path = folder / f"{name}.onnx"
-        export_onnx(network, path)
-        card = {
-            "name": name,
-            "network": settings.network,
-            "options": {"strategy": strategy},
-            "source": "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Table 1 and Eq. 1-6",
-            "parameters": sum(tensor.numel() for tensor in network.parameters()),
-            "data": DATA,
-            "patients_trained": [p for p in patients if p not in settings.validation_patients],
-            "patients_validated": list(settings.validation_patients),
-            "settings": dataclasses.asdict(settings),
-            "validation": {"step": last["step"], "ssim_rebuilt": last.get("validation_ssim")},
-            "test": {"profile": PROFILE, "pairs": len(pairs), **_means(network, pairs)},
-            "licence": "Apache-2.0",
-            "intended_use": USE,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
-        path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-        written.append(path)
-    return written
+    return [_write(strategy, state.network, facts, pairs, folder) for strategy in STRATEGIES]
 
 
-def _means(network: torch.nn.Module, pairs: list[Pair]) -> dict[str, float]:
+def round_weights(network: nn.Module) -> None:
+    """Round the weights of all convolutions to what bf16 holds, in place.
+
+    An engine that runs in bf16 rounds them anyway. Rounded beforehand, they are the same in both
+    precisions, and the fused images differ by the rounding of activations alone.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.bfloat16().float()
+
+
+def _training_facts(settings: Settings, run: Path, data: Path) -> dict[str, Any]:
+    """What the cards of all strategies share."""
+    last = json.loads((run / LOG).read_text().splitlines()[-1])
+    patients = sorted({pair.patient for pair in read_pairs(data)}, key=int)
+    return {
+        "data": DATA,
+        "patients_trained": [p for p in patients if p not in settings.validation_patients],
+        "patients_validated": list(settings.validation_patients),
+        "settings": dataclasses.asdict(settings),
+        "validation": {"step": last["step"], "ssim_rebuilt": last.get("validation_ssim")},
+    }
+
+
+def _write(
+    strategy: Strategy, trained: nn.Module, facts: dict[str, Any], pairs: list[Pair], folder: Path
+) -> Path:
+    """Write graph and card of one strategy; returns the graph's path."""
+    name = facts["settings"]["network"]
+    network = NETWORKS[name](strategy).eval()
+    network.load_state_dict(trained.state_dict())
+    suffix = "" if strategy == DEFAULT_STRATEGY else f"-{strategy.replace('_', '-')}"
+    path = folder / f"{name}{suffix}.onnx"
+    export_onnx(network, path)
+    card = {
+        "name": path.stem,
+        "network": name,
+        "options": {"strategy": strategy},
+        "source": SOURCE,
+        "parameters": sum(tensor.numel() for tensor in network.parameters()),
+        **facts,
+        "test": {"profile": PROFILE, "pairs": len(pairs), **_means(network, pairs)},
+        "licence": "Apache-2.0",
+        "intended_use": USE,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    return path
+
+
+def _means(network: nn.Module, pairs: list[Pair]) -> dict[str, float]:
     """Means of the profile's metrics over the pairs, on 8-bit fused images."""
     rows = [measure(PROFILE, _fuse(network, pair), pair.ct, pair.mr) for pair in pairs]
     return {
