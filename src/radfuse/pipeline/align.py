@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from radfuse.errors import UntrustedError
 from radfuse.recipe import Recipe
+from radfuse.registration.climb import threads
 from radfuse.registration.quality import Quality, assess
 from radfuse.registration.rigid import register
 from radfuse.registration.transform import matrix_of, read_transform
@@ -55,7 +56,8 @@ def _aligned(ct: Series, mr: Series, recipe: Recipe, report: Callable[[str], Non
         given = read_transform(recipe.transform) if recipe.transform else sitk.Euler3DTransform()
         report("judging the given alignment")
         origin = "file" if recipe.transform else "headers"
-        return Alignment(given, assess(ct, mr, given), origin)
+        with threads(one=recipe.deterministic):
+            return Alignment(given, assess(ct, mr, given), origin)
     initial = read_transform(recipe.initial_transform) if recipe.initial_transform else None
     found = register(ct, mr, initial=initial, deterministic=recipe.deterministic, report=report)
     return Alignment(found.mr_from_ct, found.quality, found.start)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from radfuse.data.pairs import Pair, read_pairs
+from radfuse.errors import InputError
 from radfuse.metrics.profiles import PROFILES, measure
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.onnx_export import export_onnx
@@ -62,8 +63,12 @@ def round_weights(network: nn.Module) -> None:
 
 def _training_facts(settings: Settings, run: Path, data: Path) -> dict[str, Any]:
     """What the cards of all strategies share."""
-    last = json.loads((run / LOG).read_text().splitlines()[-1])
-    patients = sorted({pair.patient for pair in read_pairs(data)}, key=int)
+    try:
+        last = json.loads((run / LOG).read_text().splitlines()[-1])
+    except (OSError, IndexError, ValueError) as error:
+        raise InputError(f"{run / LOG}: no log of a run to publish; train first") from error
+    names = {pair.patient for pair in read_pairs(data)}
+    patients = sorted(names, key=lambda name: (len(name), name))  # 2 before 16
     return {
         "data": DATA,
         "patients_trained": [p for p in patients if p not in settings.validation_patients],
