@@ -6,6 +6,7 @@ go stale; `docs/images/fused.png` is the README's picture.
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
@@ -79,10 +80,10 @@ def commands_page() -> str:
 def picture() -> Image.Image:
     """CT, MR and fused image of the phantom's tumour, side by side."""
     phantom = make_phantom()
-    truth = DOCS / "truth.tfm"
-    write_transform(truth, phantom.mr_from_ct)
-    result = radfuse.fuse(phantom.ct, phantom.mr, recipe=Recipe(transform=truth))
-    truth.unlink()
+    with TemporaryDirectory() as folder:
+        truth = Path(folder) / "truth.tfm"
+        write_transform(truth, phantom.mr_from_ct)
+        result = radfuse.fuse(phantom.ct, phantom.mr, recipe=Recipe(transform=truth))
     if result.scaled is None or result.fused is None:
         raise click.ClickException("the phantom is a volume")
     z = phantom.ct.image.TransformPhysicalPointToIndex(phantom.tumour_centre_mm)[2]

@@ -23,10 +23,10 @@ some = st.fixed_dictionaries(
         "accept_registration": st.booleans(),
         "ct_series": texts | st.none(),
         "mr_series": texts | st.none(),
-        "precision": st.sampled_from(["f32", "bf16"]),
         "device": st.sampled_from(["cpu", "cuda"]),
         "bits": st.sampled_from([8, 16]),
         "transform": st.just(Path("a/b.tfm")),
+        "accept_patients": st.booleans(),
     },
 )
 

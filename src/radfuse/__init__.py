@@ -1,7 +1,8 @@
 """radfuse: bone from the CT, soft tissue from the MR, in one image.
 
-`fuse`, `read` and `register` do what the commands of the same names do. They are imported when
-first used, so that `import radfuse` and `radfuse --help` are quick.
+`fuse` does what the command does; `read` gives a series from a path, `register` a transform for two
+series, whose quality is yours to look at. They are imported when first used, so that
+`import radfuse` and `radfuse --help` are quick.
 
 Research use only. Not a medical device.
 """

@@ -99,12 +99,12 @@ def ct_head_mask(ct: sitk.Image) -> sitk.Image:
 
     It has a grid of its own, of about `MASK_SPACING_MM`, in the same place.
     """
-    return _largest_body(_coarse(ct) > BODY_HU)
+    return _largest_body(shrunk(ct, MASK_SPACING_MM) > BODY_HU)
 
 
 def mr_head_mask(mr: sitk.Image) -> sitk.Image:
     """Mask (uint8) of the head in an MR, on its grid: the largest bright body, holes filled."""
-    coarse = _coarse(mr)
+    coarse = shrunk(mr, MASK_SPACING_MM)
     bright = sitk.OtsuThreshold(coarse, 0, 1, 128)
     level = float(np.median(sitk.GetArrayViewFromImage(coarse)[_view(bright) > 0])) / 4
     mask = _largest_body(coarse > level)
@@ -115,9 +115,12 @@ def _view(mask: sitk.Image) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", sitk.GetArrayViewFromImage(mask))
 
 
-def _coarse(image: sitk.Image) -> sitk.Image:
-    """The image at a spacing of about `MASK_SPACING_MM`, by averaging whole voxels."""
-    factors = [max(1, int(MASK_SPACING_MM / spacing)) for spacing in image.GetSpacing()]
+def shrunk(image: sitk.Image, spacing_mm: float) -> sitk.Image:
+    """The image with whole voxels averaged up to a spacing; a coarser axis stays as it is."""
+    factors = [
+        min(max(1, int(spacing_mm / spacing + 1e-3)), size)
+        for spacing, size in zip(image.GetSpacing(), image.GetSize(), strict=True)
+    ]
     return sitk.BinShrink(image, factors) if max(factors) > 1 else image
 
 

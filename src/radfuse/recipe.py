@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from radfuse.errors import InputError
 
@@ -39,13 +39,16 @@ class Recipe(BaseModel):
     """File of a transform that maps CT points to MR points, taken instead of a search."""
 
     initial_transform: Path | None = None
-    """File of a transform to start the search from, beside the usual starts."""
+    """File of a transform to start the search from, instead of the usual starts."""
 
     deterministic: bool = False
     """Whether registration runs in one thread, so that it repeats bit for bit."""
 
     accept_registration: bool = False
     """Whether to go on with a registration whose quality is below the threshold."""
+
+    accept_patients: bool = False
+    """Whether to go on though the headers of CT and MR name different patients."""
 
     ct_series: str | None = None
     """SeriesInstanceUID of the CT, where a folder has several."""
@@ -59,17 +62,24 @@ class Recipe(BaseModel):
     bits: Literal[8, 16] = 8
     """Depth of a fused picture in 2-D; volumes always have 16."""
 
+    @model_validator(mode="after")
+    def _without_contradictions(self) -> "Recipe":
+        if self.transform and self.initial_transform:
+            raise ValueError("give transform or initial_transform, not both")
+        if not self.register_rigidly and (self.transform or self.initial_transform):
+            raise ValueError("without registration there is no use for a transform file")
+        if self.device == "cuda" and self.precision == "bf16":
+            raise ValueError("bf16 is for --device cpu")
+        return self
+
 
 def make_recipe(**settings: object) -> Recipe:
     """A recipe from loose settings; raises `InputError` with one line for the first wrong one."""
     try:
-        recipe = Recipe.model_validate(settings)
+        return Recipe.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
+        if not place:  # a contradiction between settings
+            raise InputError(f"recipe: {first['msg'].removeprefix('Value error, ')}") from error
         raise InputError(f"recipe: {place}: {first['msg']} (got {first['input']!r})") from error
-    if recipe.transform and recipe.initial_transform:
-        raise InputError("recipe: give transform or initial_transform, not both")
-    if not recipe.register_rigidly and (recipe.transform or recipe.initial_transform):
-        raise InputError("recipe: without registration there is no use for a transform file")
-    return recipe

@@ -13,8 +13,11 @@ from pydantic import BaseModel, ConfigDict
 from radfuse.errors import InputError
 from radfuse.recipe import Recipe
 
+SHORT_NOTICE = "Research use only. Not a medical device."
+"""Stands in files whose headers have room for one line."""
+
 NOTICE = (
-    "Research use only. Not a medical device. "
+    f"{SHORT_NOTICE} "
     "Not for diagnosis, treatment planning or dose calculation without independent review."
 )
 """Stands on every output and every page."""

@@ -36,6 +36,11 @@ class Series:
         return str(uid) if uid else None
 
     @property
+    def patient(self) -> str | None:
+        """The DICOM patient identifier, where there is one."""
+        return str(self.headers[0].get("PatientID") or "") or None if self.headers else None
+
+    @property
     def is_volume(self) -> bool:
         """Whether the image has three dimensions and a place in the patient."""
         return bool(self.image.GetDimension() == 3)

@@ -371,5 +371,5 @@ def test_ctrl_c_ends_with_one_line_and_nothing_written(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip() == "radfuse: interrupted; nothing was written"
+    assert errors.strip() == "radfuse: interrupted; the result was not completed"
     assert list(tmp_path.iterdir()) == []

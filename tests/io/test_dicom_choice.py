@@ -42,7 +42,7 @@ def test_the_series_asked_for_is_chosen(tmp_path: Path) -> None:
 
 def test_an_unknown_uid_lists_what_there_is(tmp_path: Path) -> None:
     write(tmp_path / "a")
-    with pytest.raises(InputError, match=r"no series with UID 1\.2; there are\n  CT 'head'"):
+    with pytest.raises(InputError, match=r"no CT series with UID 1\.2; there are\n  CT 'head'"):
         read(tmp_path, "CT", series_uid="1.2")
 
 

@@ -29,7 +29,11 @@ def pair(tmp_path: Path) -> tuple[Series, Series]:
 
 def origin(pair: tuple[Series, Series], **changes: object) -> Origin:
     shift = sitk.TranslationTransform(3, SHIFT_MM)
-    facts = {"method": "laplacian", "weights_sha256": None, "trusted": True} | changes
+    facts = {
+        "method": "laplacian", "weights_sha256": None, "trusted": True, "registration_id": "abc",
+        "seen": np.ones(len(pair[0].headers) or pair[0].image.GetSize()[2], np.bool_),
+        "window": "width 1000, level 500",
+    } | changes  # fmt: skip
     return Origin(*pair, shift, **facts)  # type: ignore[arg-type]
 
 

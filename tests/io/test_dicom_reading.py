@@ -115,7 +115,7 @@ def test_slices_in_subfolders_without_extension_among_junk_are_found(
         inner.mkdir(parents=True, exist_ok=True)
         path.rename(inner / f"IM{index:05d}")
     (folder / "readme.txt").write_text("not a slice")
-    (folder / "empty").touch()
+    (folder / "empty.log").touch()
     (folder / "S0" / "Thumbs.db").write_bytes(bytes(600))
     (folder / "S0" / "._0001.dcm").write_bytes(b"\0\5\x16\7 resource fork of macOS")
     real = shared / "data/real"

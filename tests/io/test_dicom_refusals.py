@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from dicom_kit import (
     OBLIQUE,
@@ -290,3 +291,33 @@ def test_a_constant_series_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, lambda header: setattr(header, "PixelData", bytes(len(header.PixelData))))
     assert "every value is -1024; this is an empty image" in refusal(folder, InputError)
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_slice_without_extension_that_was_cut_to_nothing_is_named(
+    tmp_path: Path, kept: int
+) -> None:
+    folder = write(tmp_path / "in", volume())
+    for path in slices(folder):
+        path.rename(path.with_suffix(""))
+    last = max(folder.iterdir())
+    last.write_bytes(last.read_bytes()[:kept])
+    with pytest.raises(InputError, match=f"{last.name}: damaged"):
+        read(folder, "CT")
+
+
+def test_a_series_of_another_modality_cannot_be_chosen(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", volume())
+    uid = str(pydicom.dcmread(min(folder.iterdir())).SeriesInstanceUID)
+    with pytest.raises(InputError, match="no MR series with UID"):
+        read(folder, "MR", series_uid=uid)
+
+
+def test_a_palette_is_not_taken_for_values(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", volume())
+    for path in slices(folder):
+        header = pydicom.dcmread(path)
+        header.PhotometricInterpretation = "PALETTE COLOR"
+        header.save_as(path)
+    with pytest.raises(InputError, match="no grey image"):
+        read(folder, "CT")

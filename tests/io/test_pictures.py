@@ -168,3 +168,11 @@ def test_writing_is_independent_of_the_suffix(tmp_path: Path) -> None:
     write_picture(tmp_path / "draft", GREY / np.float32(255), bits=16)
     with Image.open(io.BytesIO((tmp_path / "draft").read_bytes())) as picture:
         assert (picture.format, picture.mode) == ("PNG", "I;16")
+
+
+def test_a_picture_that_exif_turns_is_refused(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    levels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    Image.fromarray(levels).save(tmp_path / "a.jpg", exif=exif)
+    assert "save it upright" in refusal(tmp_path / "a.jpg")

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from volume_kit import VALUES, assert_in_place, grid, refusal
 
 from radfuse.errors import GeometryError, InputError
+from radfuse.io.read import read
 from radfuse.io.volumes import read_volume, write_volume
 
 
@@ -111,3 +112,20 @@ def test_an_nrrd_in_ras_is_turned_to_lps(tmp_path: Path) -> None:
 def test_a_left_handed_meta_image_keeps_its_voxels_in_place(tmp_path: Path) -> None:
     path = edited(tmp_path, ".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 0 1 0 0 0 -1"))
     assert_in_place(read_volume(path), np.diag([-1.0, -2.0, -3.0, 1.0]), VALUES)
+
+
+@pytest.mark.parametrize("key", ["TransformMatrix", "Offset"])
+def test_a_metaimage_without_axes_or_place_is_refused(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "a.mha"
+    sitk.WriteImage(grid((0, 0, 0), (1, 2, 3), (4, 5, 6)), path)
+    content = re.sub(rf"{key} = [^\n]*\n".encode(), b"", path.read_bytes(), count=1)
+    path.write_bytes(content)
+    assert f"no {key}" in refusal(path, GeometryError)
+
+
+def test_the_voxels_beside_a_header_belong_to_a_series(tmp_path: Path) -> None:
+    image = sitk.Cast(grid((0, 0, 0), (1, 2, 3), (4, 5, 6)), sitk.sitkFloat32)
+    path = tmp_path / "image.mhd"
+    sitk.WriteImage(image - 3000, path)
+    files = read(path, "CT").files
+    assert [file.name for file in files] == ["image.mhd", "image.raw"]

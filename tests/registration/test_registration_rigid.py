@@ -99,7 +99,7 @@ def test_a_ct_that_ends_below_the_brain_is_not_trusted(phantom: Phantom):
 def test_the_stages_are_reported_in_order(phantom: Phantom):
     stages: list[str] = []
     register(phantom.ct, phantom.mr, initial=phantom.mr_from_ct, report=stages.append)
-    assert stages == ["find the heads", "refine the best", "judge the result"]
+    assert stages == ["find the heads", "try starts", "refine the best", "judge the result"]
 
 
 def test_itks_number_of_threads_stays_as_it_was(phantom: Phantom):

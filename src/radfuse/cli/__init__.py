@@ -49,7 +49,7 @@ class Commands(click.Group):
             click.echo(f"radfuse: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("radfuse: interrupted; nothing was written", err=True)
+            click.echo("radfuse: interrupted; the result was not completed", err=True)
             sys.exit(INTERRUPTED)
 
 

@@ -42,10 +42,14 @@ def registration_options(command: Command) -> Command:
         (
             click.option(
                 "--initial-transform", type=PATH, metavar="FILE",
-                help="Start the search from this transform (CT point to MR point), too.",
+                help="Start the search from this transform (CT point to MR point).",
             ),
             click.option(
                 "--deterministic", is_flag=True, help="One thread: repeats bit for bit, slower.",
+            ),
+            click.option(
+                "--accept-patients", is_flag=True,
+                help="Go on though the headers of CT and MR name different patients.",
             ),
             click.option(
                 "--accept-registration", is_flag=True,

@@ -19,7 +19,7 @@ from radfuse.io.staging import refuse_existing, staging
 from radfuse.pipeline.align import align
 from radfuse.recipe import make_recipe
 from radfuse.record import NOTICE
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transform import WRITTEN_SUFFIXES, write_transform
 
 
 @click.command("register")
@@ -46,14 +46,14 @@ def register_command(
     Research use only. Not a medical device.
     """
     recipe = make_recipe(**settings)
-    if output.suffix not in {".tfm", ".txt", ".h5"}:
+    if output.suffix.lower() not in WRITTEN_SUFFIXES:
         raise InputError(f"{output}: a transform goes to .tfm, .txt or .h5")
     refuse_existing([output], overwrite=overwrite)
     with Stages(quiet=quiet) as report:
         report("reading")
         of_ct = read(ct, "CT", series_uid=recipe.ct_series)
         of_mr = read(mr, "MR", series_uid=recipe.mr_series)
-        check_pair(of_ct, of_mr)
+        check_pair(of_ct, of_mr, accept_patients=recipe.accept_patients)
         if not of_ct.is_volume:
             raise InputError(f"{ct}: a picture has no place in space; register volumes")
         alignment = align(of_ct, of_mr, recipe, lambda stage: report(f"registering: {stage}"))

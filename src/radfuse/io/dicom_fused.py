@@ -3,6 +3,7 @@
 Never a CT object: that would claim HU and invite dose calculation.
 """
 
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import product
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
@@ -39,6 +41,7 @@ INHERITED = (
     "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "StudyInstanceUID", "StudyDate",
     "StudyTime", "StudyID", "StudyDescription", "AccessionNumber", "ReferringPhysicianName",
     "PatientPosition", "PositionReferenceIndicator", "FrameOfReferenceUID",
+    "PatientIdentityRemoved", "DeidentificationMethod",
 )  # fmt: skip
 """Attributes of patient, study and frame of reference that a derived series shares with its CT."""
 
@@ -67,8 +70,21 @@ class Origin:
     mr: Series
     mr_from_ct: sitk.Transform
     method: str
+    """Name, or path of an ONNX file."""
+
     weights_sha256: str | None
     trusted: bool
+    registration_id: str
+    seen: NDArray[np.bool_]
+    """For each slice, whether the MR looked anywhere in it."""
+
+    window: str
+    """The CT window, in words."""
+
+    @property
+    def label(self) -> str:
+        """The method in characters that every DICOM value may hold, no folder of anybody's."""
+        return re.sub(r"[^A-Za-z0-9_.-]", "_", re.split(r"[/\\\\]", self.method)[-1])
 
 
 def write_fused(folder: Path, fused: sitk.Image, origin: Origin) -> tuple[Path, ...]:
@@ -89,6 +105,8 @@ def write_fused(folder: Path, fused: sitk.Image, origin: Origin) -> tuple[Path, 
         references += [_reference(header, preserved=False) for header in sources[index]]
         if references:
             attributes.SourceImageSequence = references
+        if not origin.seen[index]:
+            attributes.ImageComments = f"CT alone: the MR did not look here. {NOTICE}"
         return attributes
 
     return write_series(folder, fused, _template(origin), per_slice=per_slice)
@@ -113,12 +131,15 @@ def _template(origin: Origin) -> Dataset:
     header.Modality = "MR"
     header.SeriesInstanceUID = fresh_uid()
     header.SeriesNumber = SERIES_NUMBER
-    header.SeriesDescription = _description(origin.method)
+    header.SeriesDescription = _description(origin)
     header.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     header.BodyPartExamined = "HEAD"
     header.BurnedInAnnotation = "NO"
     header.WindowCenter, header.WindowWidth = str((FULL_SCALE + 1) // 2), str(FULL_SCALE + 1)
-    moment = now()
+    moment = now().astimezone()  # local time, as the rest of a study has it
+    sources = (*origin.ct.headers[:1], *origin.mr.headers[:1])
+    if any(source.get("LossyImageCompression") == "01" for source in sources):
+        header.LossyImageCompression = "01"
     header.SeriesDate = header.ContentDate = header.InstanceCreationDate = f"{moment:%Y%m%d}"
     header.SeriesTime = header.ContentTime = header.InstanceCreationTime = f"{moment:%H%M%S}"
     header.AcquisitionNumber = None
@@ -126,20 +147,23 @@ def _template(origin: Origin) -> Dataset:
     header.ManufacturerModelName = "radfuse"
     header.SoftwareVersions = version("radfuse")
     header.DerivationDescription = (
-        f"CT and rigidly registered MR fused by {origin.method}; grid and frame of the CT. {NOTICE}"
+        f"CT and rigidly registered MR fused by {origin.label}; grid and frame of the CT; CT "
+        f"window {origin.window} HU; where the MR did not look, the CT alone. {NOTICE}"
     )
     header.DerivationCodeSequence = [_code(codes.DCM.SpatialResampling)]
     header.ContributingEquipmentSequence = [_equipment(origin)]
     quality = "above" if origin.trusted else "BELOW"
     header.ImageComments = (
-        f"Registration {UNREVIEWED}; its quality is {quality} the threshold of trust. {NOTICE}"
+        f"Registration {origin.registration_id} {UNREVIEWED}; its quality is {quality} the "
+        f"threshold of trust. {NOTICE}"
     )
     return header
 
 
-def _description(method: str) -> str:
-    room = DESCRIPTION_LENGTH - len(f"FUSED CT+MR  - {SERIES_SUFFIX}")
-    return f"FUSED CT+MR {method[:room]} - {SERIES_SUFFIX}"
+def _description(origin: Origin) -> str:
+    start = "FUSED CT+MR " if origin.trusted else "UNTRUSTED FUSED CT+MR "
+    room = DESCRIPTION_LENGTH - len(f"{start} - {SERIES_SUFFIX}")
+    return f"{start}{origin.label[:room]} - {SERIES_SUFFIX}"
 
 
 def _code(code: Code) -> Dataset:
@@ -157,7 +181,7 @@ def _equipment(origin: Origin) -> Dataset:
     item.ManufacturerModelName = "radfuse"
     item.SoftwareVersions = version("radfuse")
     weights = f", weights sha256 {origin.weights_sha256}" if origin.weights_sha256 else ""
-    item.ContributionDescription = f"Fusion by {origin.method}{weights}"
+    item.ContributionDescription = f"Fusion by {origin.label}{weights}"
     return item
 
 

@@ -121,13 +121,20 @@ def scan_folder(folder: Path) -> Scan:
     return Scan(folder, tuple(series), tuple(broken), others)
 
 
+def _is_blank(path: Path) -> bool:
+    """Whether nothing but a preamble's zeros is left of a file: a slice cut short."""
+    return path.stat().st_size <= PREAMBLE and not path.read_bytes().strip(b"\0")
+
+
 def _image_header(path: Path) -> Dataset | None:
     """The header of a DICOM image, without pixels; None for a file of another kind.
 
     Raises `InvalidDicomError` for an image whose header ends too early.
     """
     if not is_dicom(path):
-        if path.suffix.lower() in DICOM_SUFFIXES and not path.name.startswith(RESOURCE_FORK):
+        named_so = path.suffix.lower() in DICOM_SUFFIXES
+        cut_short = not path.suffix and _is_blank(path)
+        if (named_so or cut_short) and not path.name.startswith(RESOURCE_FORK):
             raise InvalidDicomError
         return None
     header = pydicom.dcmread(path, stop_before_pixels=True)
@@ -153,9 +160,11 @@ def choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSerie
     listed = "\n  ".join(sorted(series.line for series in scan.series)) or "no DICOM images"
     if uid is not None:
         for series in scan.series:
-            if series.uid == uid:
+            if series.uid == uid and series.modality == modality:
                 return series
-        raise InputError(f"{scan.folder}: no series with UID {uid}; there are\n  {listed}")
+        raise InputError(
+            f"{scan.folder}: no {modality} series with UID {uid}; there are\n  {listed}"
+        )
     wanted = [
         series for series in scan.series if series.modality == modality and not series.is_localizer
     ]

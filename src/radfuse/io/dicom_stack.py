@@ -24,6 +24,9 @@ GRID_TOLERANCE_MM = 0.1
 DRIFT_TOLERANCE_MM = 0.2
 """How far the slices of one stack may drift sideways before it counts as gantry tilt."""
 
+GREY = ("MONOCHROME1", "MONOCHROME2", None)
+"""Photometric interpretations of scanners' images; palettes and colours are none."""
+
 NAMED = 3
 """Files named in an error message, at most."""
 
@@ -68,6 +71,10 @@ def _check_alike(series: DicomSeries) -> None:
         raise InputError(
             f"{_names(coloured)}: a colour image, not the values of a scanner; give the original"
         )
+    if strange := [
+        path for header, path in pairs if header.get("PhotometricInterpretation") not in GREY
+    ]:
+        raise InputError(f"{_names(strange)}: no grey image of a scanner; give the original")
     sizes = np.array([(header.Rows, header.Columns) for header in series.headers], np.float64)
     _check_same(series, "size", sizes, 0)
     _check_same(series, "orientation", _table(series, "ImageOrientationPatient", 6))

@@ -6,11 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from radfuse.errors import InputError
+from radfuse.record import SHORT_NOTICE
 
 GREY_TOLERANCE = 8
 """JPEG rounds the three channels of a grey picture apart by a few levels; a colour picture more."""
+
+EXIF_ORIENTATION = 274
+"""EXIF tag that says how a picture is to be turned; 1 is upright."""
 
 FULL_SCALE = {8: 255, 16: 65535}
 """White, by bits."""
@@ -28,13 +33,17 @@ def read_picture(path: Path) -> NDArray[np.float32]:
     Raises `InputError` for a file that is no picture, a colour picture, several pages.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
-            if getattr(picture, "n_frames", 1) > 1:
-                raise InputError(f"{path}: {picture.n_frames} pages; give one picture a file")
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
+            picture: Image.Image = opened
+            pages = getattr(opened, "n_frames", 1)
+            if pages > 1:
+                raise InputError(f"{path}: {pages} pages; give one picture a file")
+            if picture.getexif().get(EXIF_ORIENTATION, 1) != 1:
+                raise InputError(f"{path}: turned by its EXIF orientation; save it upright")
             if picture.mode in {"P", "PA"} or (
                 picture.mode in {"1", "L", "RGB"} and "transparency" in picture.info
             ):
-                picture = picture.convert("RGBA")  # noqa: PLW2901
+                picture = picture.convert("RGBA")
             mode, levels = picture.mode, np.asarray(picture)
     except InputError:
         raise
@@ -73,4 +82,7 @@ def _grey_channel(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def write_picture(path: Path, image: NDArray[np.float32], *, bits: int = 8) -> None:
     """Write an image (H, W) in [0, 1] as a PNG of 8 or 16 bits."""
     levels = np.rint(np.clip(image, 0, 1) * FULL_SCALE[bits])
-    Image.fromarray(levels.astype(np.uint8 if bits == 8 else np.uint16)).save(path, "PNG")
+    picture = Image.fromarray(levels.astype(np.uint8 if bits == 8 else np.uint16))
+    notes = PngInfo()
+    notes.add_text("Comment", SHORT_NOTICE)
+    picture.save(path, "PNG", pnginfo=notes)

@@ -64,10 +64,11 @@ def _findings(path: Path) -> tuple[list[Finding], int]:
         return [_file(path)], 0
     scan = scan_folder(path)
     volumes = [file for file in files_below(path) if file.name.lower().endswith(SUFFIXES)]
+    pictures = [file for file in files_below(path) if is_picture(file)]
     findings = [_series(series) for series in scan.series]
-    findings += [_file(file) for file in volumes]
+    findings += [_file(file) for file in volumes + pictures]
     findings += [_unread(file, "DICOM", "damaged header") for file in scan.broken]
-    return findings, scan.others - len(volumes)
+    return findings, scan.others - len(volumes) - len(pictures)
 
 
 def _series(series: DicomSeries) -> Finding:

@@ -9,6 +9,7 @@ from radfuse.io.dicom_scan import choose_series, files_below, is_dicom, scan_fol
 from radfuse.io.dicom_stack import read_stack
 from radfuse.io.grids import check_values, checked_volume
 from radfuse.io.images import read_picture
+from radfuse.io.volume_headers import data_files
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
 from radfuse.series import Modality, Series
 
@@ -64,7 +65,7 @@ def _read_file(path: Path, modality: Modality) -> Series:
         check_values(levels, path)
         return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
     if volume_suffix(path) is not None:
-        return Series(read_volume(path), modality, path, (path,))
+        return Series(read_volume(path), modality, path, data_files(path))
     if is_dicom(path):
         raise InputError(f"{path}: one DICOM file; give the folder with all slices of its series")
     raise InputError(f"{path}: not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF")
@@ -85,8 +86,18 @@ def _check_units(series: Series) -> None:
         )
 
 
-def check_pair(ct: Series, mr: Series) -> None:
-    """Refuse a pair that cannot be fused: a volume with a picture, pictures of two sizes."""
+def check_pair(ct: Series, mr: Series, *, accept_patients: bool = False) -> None:
+    """Refuse a pair that cannot be fused.
+
+    A volume with a picture, pictures of two sizes, or two patients by the headers' PatientID,
+    unless that is accepted.
+    """
+    patients = [series.patient for series in (ct, mr)]
+    if all(patients) and patients[0] != patients[1] and not accept_patients:
+        raise InputError(
+            f"CT is of patient {patients[0]}, MR of patient {patients[1]}; if they are one person, "
+            "pass --accept-patients"
+        )
     if ct.is_volume != mr.is_volume:
         kinds = {True: "a 3-D volume", False: "a 2-D picture"}
         raise InputError(

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from radfuse.errors import OutputError
 
+RECORD_SUFFIX = ".json"
+"""Records move into place last: one that is there speaks of results that are there."""
+
 
 @dataclass(frozen=True)
 class Staging:
@@ -48,7 +51,7 @@ def staging(parent: Path) -> Iterator[Staging]:
     stage, changed = Staging(folder), []
     try:
         yield stage
-        for staged in sorted(folder.iterdir()):
+        for staged in sorted(folder.iterdir(), key=_record_last):
             _replace(staged, parent / staged.name)
             changed.append(staged.name)
     except OSError as error:
@@ -58,6 +61,10 @@ def staging(parent: Path) -> Iterator[Staging]:
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _record_last(path: Path) -> tuple[bool, str]:
+    return path.suffix == RECORD_SUFFIX, path.name
 
 
 def _replace(staged: Path, target: Path) -> None:

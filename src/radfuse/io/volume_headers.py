@@ -24,6 +24,12 @@ GZIP_MAGIC = b"\x1f\x8b"
 META_SPACING = ("ElementSpacing", "ElementSize")
 """Keys of a MetaImage's voxel size; the first one that is there counts."""
 
+META_AXES = ("TransformMatrix", "Rotation", "Orientation")
+"""Keys of MetaImage headers that say how the axes lie."""
+
+META_PLACE = ("Offset", "Position", "Origin")
+"""Keys of MetaImage headers that say where the first voxel lies."""
+
 META_NUMBERS = (*META_SPACING, "TransformMatrix", "Rotation", "Orientation", "Offset", "Position",
                 "Origin")  # fmt: skip
 """Keys of a MetaImage whose numbers place it."""
@@ -74,6 +80,20 @@ def check_packed(stream: BinaryIO, path: Path) -> None:
         raise InputError(f"{path}: damaged ({error}); copy it again") from error
 
 
+def data_files(path: Path) -> tuple[Path, ...]:
+    """The files that a volume's voxels lie in: itself, and what its header points to."""
+    if path.suffix.lower() == ".hdr":
+        images = (path.with_suffix(".img"), path.with_suffix(".img.gz"))
+        return (path, *(image for image in images if image.is_file()))
+    if path.suffix.lower() not in {".mhd", ".nhdr"}:
+        return (path,)
+    with path.open("rb") as stream:
+        fields = _fields(stream)
+    named = fields.get("ElementDataFile") or fields.get("data file") or ""
+    data = path.parent / named
+    return (path, data) if named and data.is_file() else (path,)
+
+
 def _fields(stream: BinaryIO) -> dict[str, str]:
     """Keys and values up to where the voxels start."""
     fields: dict[str, str] = {}
@@ -90,6 +110,9 @@ def _check_meta_place(fields: dict[str, str], path: Path) -> None:
     spacing = next((fields[key] for key in META_SPACING if key in fields), None)
     if spacing is None:
         raise GeometryError(f"{path}: its header has no voxel spacing; add it")
+    for keys in (META_AXES, META_PLACE):
+        if not any(key in fields for key in keys):
+            raise GeometryError(f"{path}: no {keys[0]}, so its place is unknown; add it")
     for key in META_NUMBERS:
         if not np.isfinite(_numbers(fields.get(key, "0"))).all():
             raise GeometryError(f"{path}: {key} is {fields[key]}, no numbers; mend the header")

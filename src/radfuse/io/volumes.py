@@ -20,6 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.grids import check_right_angles, checked_volume
 from radfuse.io.volume_headers import GZIP_MAGIC, check_header, check_packed
+from radfuse.record import SHORT_NOTICE
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
 """Suffixes that nibabel reads."""
@@ -195,6 +196,8 @@ def _check_dimensions(path: Path, shape: tuple[int, ...]) -> None:
 
 def write_volume(path: Path, image: sitk.Image) -> None:
     """Write a compressed volume in the format of the suffix; `OSError` where that fails."""
+    image = sitk.Image(image)
+    image.SetMetaData("ITK_FileNotes", SHORT_NOTICE)
     try:
         sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
         _check_written(path, image)

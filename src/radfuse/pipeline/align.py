@@ -1,5 +1,6 @@
 """How CT and MR come to lie on each other: a search, a file, or the headers."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import SimpleITK as sitk
 
 from radfuse.errors import UntrustedError
 from radfuse.recipe import Recipe
-from radfuse.registration.climb import threads
+from radfuse.registration.climb import DEFAULT_SEED, threads
 from radfuse.registration.quality import Quality, assess
 from radfuse.registration.rigid import register
 from radfuse.registration.transform import matrix_of, read_transform
@@ -30,10 +31,17 @@ class Alignment:
     origin: str
     """`headers`, `file`, or the start that led the search to it."""
 
+    @property
+    def identifier(self) -> str:
+        """Names this alignment in record, QA sheet and DICOM: a hash of its matrix."""
+        return hashlib.sha256(matrix_of(self.mr_from_ct).tobytes()).hexdigest()[:12]
+
     def facts(self) -> dict[str, Any]:
         """Plain JSON for the record."""
         return {
+            "id": self.identifier,
             "origin": self.origin,
+            "seed": DEFAULT_SEED,
             "mr_from_ct": matrix_of(self.mr_from_ct).tolist(),
             "quality": self.quality.as_dict(),
         }
@@ -51,11 +59,23 @@ def align(ct: Series, mr: Series, recipe: Recipe, report: Callable[[str], None])
     return alignment
 
 
+def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:
+    """Raise `UntrustedError` for headers that name two frames of reference, unless accepted."""
+    frames = {series.frame_of_reference_uid for series in (ct, mr)} - {None}
+    if len(frames) > 1 and not recipe.accept_registration:
+        raise UntrustedError(
+            "the headers are not to be trusted: CT and MR have different frames of reference; "
+            f"leave out --no-register, or {WAYS_OUT}"
+        )
+
+
 def _aligned(ct: Series, mr: Series, recipe: Recipe, report: Callable[[str], None]) -> Alignment:
     if recipe.transform or not recipe.register_rigidly:
         given = read_transform(recipe.transform) if recipe.transform else sitk.Euler3DTransform()
         report("judging the given alignment")
         origin = "file" if recipe.transform else "headers"
+        if origin == "headers":
+            _check_frames(ct, mr, recipe)
         with threads(one=recipe.deterministic):
             return Alignment(given, assess(ct, mr, given), origin)
     initial = read_transform(recipe.initial_transform) if recipe.initial_transform else None

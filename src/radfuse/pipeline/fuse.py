@@ -84,8 +84,8 @@ def fuse(
     with clock.stage("reading"):
         ct_series = _series(ct, "CT", recipe.ct_series)
         mr_series = _series(mr, "MR", recipe.mr_series)
-    check_pair(ct_series, mr_series)
-    target = check_output(output, ct_series, recipe, overwrite=overwrite)
+    check_pair(ct_series, mr_series, accept_patients=recipe.accept_patients)
+    target = check_output(output, ct_series, mr_series, recipe, overwrite=overwrite)
     make = _fuse_volumes if ct_series.is_volume else _fuse_pictures
     result = make(ct_series, mr_series, recipe, clock)
     if target is not None:
@@ -143,6 +143,8 @@ def _fuse_volumes(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Resul
 
 
 def _fuse_pictures(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Result:
+    if recipe.transform or recipe.initial_transform or not recipe.register_rigidly:
+        raise InputError("pictures are not registered; leave out the options of registration")
     method = _method_of(recipe)
     with clock.stage("fusing"):
         of_ct, of_mr = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))

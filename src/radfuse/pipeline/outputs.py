@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from radfuse.errors import InputError, OutputError
 from radfuse.io.dicom_fused import Origin, write_fused
@@ -66,7 +67,7 @@ class Target:
 
 
 def check_output(
-    output: Path | str | None, ct: Series, recipe: Recipe, *, overwrite: bool
+    output: Path | str | None, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bool
 ) -> Target | None:
     """Where to write, checked before the work begins.
 
@@ -74,7 +75,15 @@ def check_output(
     """
     if output is None:
         return None
-    path = Path(output)
+    try:
+        target = _target(Path(output), ct, recipe, overwrite=overwrite)
+        _keep_inputs(target, (ct, mr))
+        return target
+    except PermissionError as error:
+        raise OutputError(f"{error.filename}: no permission; choose another --output") from error
+
+
+def _target(path: Path, ct: Series, recipe: Recipe, *, overwrite: bool) -> Target:
     suffixes = VOLUME_SUFFIXES if ct.is_volume else (".png",)
     suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
     if suffix is None:
@@ -110,10 +119,32 @@ def _folder_target(folder: Path, recipe: Recipe, ct: Series, *, overwrite: bool)
         folder=folder,
     )
     if folder.is_dir() and any(folder.iterdir()):
-        if not target.record.is_file():
-            raise OutputError(f"{folder} has files that are no radfuse result; give another folder")
+        if foreign := sorted({path.name for path in folder.iterdir()} - _own_names(target.record)):
+            raise OutputError(
+                f"{folder} has files that are no radfuse result ({foreign[0]}); give another folder"
+            )
         refuse_existing([folder], overwrite=overwrite)
     return target
+
+
+def _keep_inputs(target: Target, inputs: tuple[Series, ...]) -> None:
+    """Raise `OutputError` for results that would lie over or among the inputs."""
+    places = [target.folder] if target.folder else [
+        target.image, target.record, target.sheet, target.transform, target.mask,
+    ]  # fmt: skip
+    for source in (series.source.resolve() for series in inputs):
+        for place in (place.resolve() for place in places):
+            if place == source or place in source.parents or source in place.parents:
+                raise OutputError(f"{place} would lie over or in {source}; give another --output")
+
+
+def _own_names(record: Path) -> set[str]:
+    """What an earlier run wrote into a folder, by its record; nothing without a valid one."""
+    try:
+        outputs = Record.model_validate_json(record.read_bytes()).outputs
+    except (OSError, ValidationError):
+        return set()
+    return {record.name, *(output.path for output in outputs)}
 
 
 def write_result(target: Target, result: Result) -> Result:
@@ -165,11 +196,21 @@ def _write_volume_parts(target: Target, result: Result) -> dict[str, Path]:
             method=result.record.recipe.method,
             weights_sha256=result.record.method.get("sha256"),
             trusted=alignment.quality.trusted,
+            registration_id=alignment.identifier,
+            seen=_slices_seen(result.ct.image, scaled),
+            window=result.record.scaling["CT window, HU"],
         )
         write_fused(target.image, result.image, origin)
     write_transform(target.transform, alignment.mr_from_ct)
     write_volume(target.mask, field_of_view_mask(result.ct.image, scaled))
     return {"fused": target.image, "transform": target.transform, "field of view": target.mask}
+
+
+def _slices_seen(ct: sitk.Image, scaled: Scaled) -> NDArray[np.bool_]:
+    """For each slice of the CT, whether the MR looked anywhere in it."""
+    seen = np.zeros(ct.GetSize()[2], np.bool_)
+    seen[scaled.box[0]] = scaled.field_of_view.any(axis=(1, 2))
+    return seen
 
 
 def _planes(result: Result) -> list[Plane]:
@@ -191,6 +232,8 @@ def _facts(result: Result) -> dict[str, str]:
     if result.ct.headers:
         header = result.ct.headers[0]
         facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
+    if result.mr.patient and result.mr.patient != result.ct.patient:
+        facts["ANOTHER PATIENT in the MR"] = result.mr.patient
     for source in record.inputs:
         size, spacing = (
             " x ".join(f"{value:.4g}" for value in values)
@@ -198,7 +241,8 @@ def _facts(result: Result) -> dict[str, str]:
         )
         facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
     if result.alignment:
-        facts["Registration"] = f"{result.alignment.quality.sentence()}"
+        facts["Registration"] = result.alignment.quality.sentence()
+        facts["Registration id"] = result.alignment.identifier
         facts["Alignment from"] = result.alignment.origin
     facts["Method"] = f"{record.recipe.method}: {record.method['summary']}"
     facts |= {key: str(value) for key, value in record.scaling.items()}

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from radfuse.registration.grids import conditioned_ct, shrunk
+from radfuse.intensity import shrunk
+from radfuse.registration.grids import conditioned_ct
 from radfuse.series import Series
 
 Points = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from radfuse.errors import InputError
-from radfuse.intensity import AIR_HU, ct_head_mask, mr_head_mask
+from radfuse.intensity import AIR_HU, ct_head_mask, mr_head_mask, shrunk
 from radfuse.series import Series
 
 DENSEST_HU = 1500.0
@@ -17,11 +17,6 @@ MASK_MM = 4.0
 
 MARGIN_MM = 12.0
 """Air around the head that is compared too: without it nothing holds the head's outline."""
-
-
-def shrunk(image: sitk.Image, spacing_mm: float) -> sitk.Image:
-    """Average whole voxels up to `spacing_mm` along each axis; a coarser axis stays as it is."""
-    return sitk.BinShrink(image, [max(1, int(spacing_mm / s + 1e-3)) for s in image.GetSpacing()])
 
 
 def conditioned_ct(ct: Series, spacing_mm: float) -> sitk.Image:

@@ -19,8 +19,7 @@ from radfuse.registration.climb import (
 )
 from radfuse.registration.grids import MARGIN_MM, centroid, dilated, head_of
 from radfuse.registration.quality import Quality, assess
-from radfuse.registration.starts import candidate_starts
-from radfuse.registration.transform import turning_about
+from radfuse.registration.starts import candidate_starts, starts_around
 from radfuse.series import Series
 
 DISTINCT_MM = 4.0
@@ -71,7 +70,8 @@ def register(
     ct, mr
         Volumes of one head: HU, and arbitrary units.
     initial
-        A rigid pose that is nearly right, CT points to MR points, LPS mm; the only start then.
+        A rigid pose that is roughly right, CT points to MR points, LPS mm; the search then starts
+        from it and from turns of it alone.
     deterministic
         One thread: the same answer bit for bit, whatever the machine's number of cores.
     seed
@@ -109,13 +109,14 @@ def _search(
     margin = dilated(mr_head, MARGIN_MM)
     if initial is None:
         starts = candidate_starts(ct.image, head_of(ct), mr.image, mr_head)
-        report("try starts")
-        poses = [_Pose(start.name, start.ct_from_mr, 0.0) for start in starts]
-        poses = _climbed(Climber.on(COARSE, ct, mr, margin, seed), poses)
     else:
-        poses = [_Pose("given", turning_about(middle, initial.GetInverse()), 0.0)]
+        starts = starts_around(initial.GetInverse(), mr_head)
+    report("try starts")
+    tried = [_Pose(start.name, start.ct_from_mr, 0.0) for start in starts]
+    poses = _climbed(Climber.on(COARSE, ct, mr, margin, seed), tried)
     report("refine the best")
-    poses = _climbed(Climber.on(MIDDLE, ct, mr, margin, seed), _distinct(poses, middle))
+    as_given = tried[:1] if initial is not None else []  # it may be better than the coarse grid
+    poses = _climbed(Climber.on(MIDDLE, ct, mr, margin, seed), as_given + _distinct(poses, middle))
     poses = _climbed(Climber.on(FINE, ct, mr, margin, seed), poses[:1])
     if not poses:
         raise UntrustedError(_nothing_in_view(ct, mr))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from radfuse.registration.grids import centroid
+from radfuse.registration.transform import turning_about
 
 Point = npt.NDArray[np.float64]
 
@@ -45,6 +46,19 @@ def candidate_starts(
         for name, goal in goals.items()
         for turn, angles in _turns()
     )
+
+
+def starts_around(given: sitk.Transform, mr_head: sitk.Image) -> tuple[Start, ...]:
+    """Give a pose (MR points to CT points) and turns of it: landmarks are rough."""
+    middle = centroid(mr_head)
+    pose = turning_about(middle, given)
+    starts = []
+    for turn, angles in _turns():
+        turned = sitk.Euler3DTransform(middle.tolist(), *angles.tolist())
+        both = sitk.CompositeTransform([pose, turned])  # the last one first
+        name = "given" if turn is None else f"given, {turn}"
+        starts.append(Start(name, turning_about(middle, both)))
+    return tuple(starts)
 
 
 def _turns() -> list[tuple[str | None, Point]]:

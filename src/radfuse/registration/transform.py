@@ -14,8 +14,8 @@ RIGID_TOLERANCE = 1e-4
 """Largest entry of R^T R - I that is still a rotation: 0.01 mm at 100 mm, and what a matrix
 printed with five decimals keeps."""
 
-ITK_SUFFIXES = (".tfm", ".txt", ".h5", ".hdf5", ".xfm", ".mat")
-"""What ITK's transform reader takes; a .txt may also hold a bare matrix."""
+WRITTEN_SUFFIXES = (".tfm", ".txt", ".h5", ".hdf5")
+"""What transforms are written as."""
 
 
 def read_transform(path: Path) -> sitk.Transform:
@@ -46,7 +46,7 @@ def write_transform(path: Path, mr_from_ct: sitk.Transform) -> None:
     OutputError
         The suffix is none that ITK writes, or the file cannot be written there.
     """
-    if path.suffix.lower() not in (".tfm", ".txt", ".h5", ".hdf5"):
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
         raise OutputError(f"cannot write a transform as {path.name}; use .tfm, .txt or .h5")
     draft = path.with_name(f".{path.stem}.draft{path.suffix.lower()}")
     try:

@@ -1,0 +1,193 @@
+"""What must not happen to a patient or to somebody's files."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from PIL import Image
+
+import radfuse
+from radfuse.data.phantom import Phantom
+from radfuse.errors import InputError, OutputError, UntrustedError
+from radfuse.io.dicom_fused import FULL_SCALE, Origin, write_fused
+from radfuse.recipe import Recipe, make_recipe
+from radfuse.record import SHORT_NOTICE
+from radfuse.registration.rigid import register
+from radfuse.registration.transform import write_transform
+from radfuse.series import Series
+
+QUICK = {"method": "average", "accept_registration": True}
+
+
+@pytest.fixture
+def given(phantom: Phantom, tmp_path: Path) -> Recipe:
+    write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)
+    return Recipe(transform=tmp_path / "truth.tfm", **QUICK)
+
+
+def renamed(folder: Path, target: Path, **values: str) -> Path:
+    shutil.copytree(folder, target)
+    for path in target.iterdir():
+        header = pydicom.dcmread(path)
+        for keyword, value in values.items():
+            setattr(header, keyword, value)
+        header.save_as(path)
+    return target
+
+
+def test_two_patients_are_refused_until_that_is_accepted(
+    phantom_folders: tuple[Path, Path], given: Recipe, tmp_path: Path
+) -> None:
+    ct = phantom_folders[0]
+    mr = renamed(phantom_folders[1], tmp_path / "MR", PatientID="SOMEBODY-ELSE")
+    with pytest.raises(InputError, match=r"PHANTOM-7.*SOMEBODY-ELSE.*--accept-patients"):
+        radfuse.fuse(ct, mr, recipe=given)
+    recipe = given.model_copy(update={"accept_patients": True})
+    radfuse.fuse(ct, mr, tmp_path / "out", recipe=recipe)
+    assert "SOMEBODY-ELSE" in (tmp_path / "out" / "qa.html").read_text()
+
+
+def test_headers_of_different_frames_are_not_taken_for_one(
+    phantom_folders: tuple[Path, Path],
+) -> None:
+    with pytest.raises(UntrustedError, match="different frames of reference"):
+        radfuse.fuse(*phantom_folders, recipe=Recipe(register_rigidly=False, method="average"))
+
+
+def origin(phantom: Phantom, **changes: object) -> Origin:
+    facts = {
+        "ct": phantom.ct, "mr": phantom.mr, "mr_from_ct": phantom.mr_from_ct,
+        "method": "average", "weights_sha256": None, "trusted": True, "registration_id": "abc",
+        "seen": np.ones(phantom.ct.image.GetSize()[2], np.bool_), "window": "width 1, level 2",
+    }  # fmt: skip
+    return Origin(**{**facts, **changes})
+
+
+def first(folder: Path, phantom: Phantom, **changes: object) -> pydicom.Dataset:
+    stored = sitk.Cast(phantom.ct.image * 0 + FULL_SCALE, sitk.sitkUInt16)
+    return pydicom.dcmread(write_fused(folder, stored, origin(phantom, **changes))[0])
+
+
+@pytest.mark.parametrize("method", [r"C:\nets\jdoe\mine.onnx", "/home/jdoe/nets/mine.onnx"])
+def test_the_series_description_keeps_its_warning_and_no_path(
+    phantom: Phantom, tmp_path: Path, method: str
+) -> None:
+    header = first(tmp_path / "f", phantom, method=method)
+    assert header.SeriesDescription == "FUSED CT+MR mine.onnx - RESEARCH, NOT FOR DOSE CALC"
+    assert "jdoe" not in str(header)
+
+
+def test_an_untrusted_registration_shows_in_the_series_list(
+    phantom: Phantom, tmp_path: Path
+) -> None:
+    header = first(tmp_path / "f", phantom, trusted=False, method="a" * 80)
+    assert header.SeriesDescription.startswith("UNTRUSTED FUSED CT+MR")
+    assert header.SeriesDescription.endswith("NOT FOR DOSE CALC")
+    assert len(header.SeriesDescription) <= 64
+    assert "BELOW" in header.ImageComments
+    assert "abc unreviewed" in header.ImageComments
+
+
+def test_a_slice_that_the_mr_did_not_see_says_so(phantom: Phantom, tmp_path: Path) -> None:
+    seen = np.ones(phantom.ct.image.GetSize()[2], np.bool_)
+    seen[0] = False
+    assert first(tmp_path / "f", phantom, seen=seen).ImageComments.startswith("CT alone")
+
+
+def test_lossy_compression_of_a_source_is_told(
+    phantom_folders: tuple[Path, Path], given: Recipe, tmp_path: Path
+) -> None:
+    mr = renamed(phantom_folders[1], tmp_path / "MR", LossyImageCompression="01")
+    result = radfuse.fuse(phantom_folders[0], mr, tmp_path / "out", recipe=given)
+    assert pydicom.dcmread(min(result.written.iterdir())).LossyImageCompression == "01"
+
+
+def test_results_never_lie_over_or_among_the_inputs(
+    phantom_folders: tuple[Path, Path], phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    ct = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(phantom.ct.image, str(ct))
+    before = ct.read_bytes()
+    for source, output in ((ct, ct), (phantom_folders[0], phantom_folders[0] / "out.nii.gz")):
+        with pytest.raises(OutputError, match="would lie over or in"):
+            radfuse.fuse(source, phantom.mr, output, recipe=given, overwrite=True)
+    assert ct.read_bytes() == before
+
+
+def test_a_result_with_somebodys_files_in_it_is_never_replaced(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given)
+    (out / "contours.dcm").write_text("drawn by hand")
+    with pytest.raises(OutputError, match=r"contours\.dcm"):
+        radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given, overwrite=True)
+    assert (out / "contours.dcm").read_text() == "drawn by hand"
+
+
+def test_a_folder_with_a_foreign_record_is_never_replaced(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "record.json").write_text("{}")
+    with pytest.raises(OutputError, match="no radfuse result"):
+        radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given, overwrite=True)
+
+
+def test_a_rough_pose_from_landmarks_leads_to_the_truth(phantom: Phantom) -> None:
+    rough = sitk.Euler3DTransform(phantom.mr_from_ct)
+    rough.SetRotation(rough.GetAngleX() + np.radians(15), rough.GetAngleY(), rough.GetAngleZ())
+    rough.SetTranslation(np.add(rough.GetTranslation(), (9.0, -12.0, 6.0)).tolist())
+    found = register(phantom.ct, phantom.mr, initial=rough)
+    assert found.start.startswith("given")
+    for point in ((40.0, 30.0, 20.0), (-40.0, -30.0, 40.0)):
+        apart = np.subtract(
+            found.mr_from_ct.TransformPoint(point), phantom.mr_from_ct.TransformPoint(point)
+        )
+        assert np.linalg.norm(apart) < 1
+
+
+def test_a_slab_too_thin_to_register_is_no_bug(phantom: Phantom) -> None:
+    slab = Series(phantom.ct.image[:, :, 20:23], "CT", Path("slab"))
+    with pytest.raises((InputError, UntrustedError)):
+        radfuse.fuse(slab, phantom.mr)
+
+
+def test_the_research_use_line_travels_with_every_image(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
+    radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "f.mha", recipe=given)
+    assert SHORT_NOTICE.encode() in (tmp_path / "f.mha").read_bytes()
+    levels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    radfuse.fuse(tmp_path / "a.png", tmp_path / "a.png", tmp_path / "p.png",
+                 recipe=Recipe(method="average"))  # fmt: skip
+    assert Image.open(tmp_path / "p.png").text["Comment"] == SHORT_NOTICE
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"device": "cuda", "precision": "bf16"}, "bf16 is for"),
+        ({"transform": "a", "initial_transform": "b"}, "not both"),
+        ({"register_rigidly": False, "transform": "a"}, "no use"),
+    ],
+)
+def test_contradictions_are_refused_however_a_recipe_is_made(
+    settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        make_recipe(**settings)
+    with pytest.raises(ValueError, match=words):
+        Recipe(**settings)
+
+
+def test_pictures_are_not_registered(tmp_path: Path) -> None:
+    levels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="not registered"):
+        radfuse.fuse(tmp_path / "a.png", tmp_path / "a.png", recipe=Recipe(register_rigidly=False))
