@@ -1,5 +1,9 @@
 """What many tests share: a quick phantom, and the folder of real data."""
 
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,3 +32,21 @@ def phantom_folders(
 ) -> tuple[Path, Path]:
     """CT and MR DICOM; copy before changing."""
     return write_phantom(phantom, tmp_path_factory.mktemp("phantom"))
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """Within it no file grows beyond some bytes; a narrow scope, for pytest writes files, too."""
+
+    @contextmanager
+    def limited(most_bytes: int) -> Iterator[None]:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return limited

@@ -366,6 +366,7 @@ def test_ctrl_c_ends_with_one_line_and_nothing_written(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     time.sleep(3)
     process.send_signal(signal.SIGINT)

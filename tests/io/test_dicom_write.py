@@ -1,7 +1,7 @@
 """Series that are written whole, or not at all, and read back exactly by somebody else."""
 
-import resource
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -238,18 +238,10 @@ def test_an_interrupt_leaves_the_old_series_and_no_draft(
     assert (target / "old.dcm").read_text() == "old"
 
 
-@pytest.fixture
-def small_files_only() -> Iterator[None]:
-    """Files may hold 700 bytes, as if the disk were full thereafter."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.usefixtures("small_files_only")
-def test_a_write_that_fails_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="writing failed") as caught:
+def test_a_write_that_fails_is_one_line_and_leaves_nothing(
+    tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    with full_disk(700), pytest.raises(OutputError, match="writing failed") as caught:
         write_series(tmp_path / "out", volume(), template())
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

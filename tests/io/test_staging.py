@@ -1,7 +1,7 @@
 """Results appear whole or not at all."""
 
-import resource
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -140,18 +140,11 @@ def test_a_parent_without_permission_is_refused_in_one_line(tmp_path: Path) -> N
     )
 
 
-@pytest.fixture
-def small_files_only() -> Iterator[None]:
-    """Files may hold 100 bytes, as if the disk were full thereafter."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.usefixtures("small_files_only")
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
     with (
+        full_disk(100),
         pytest.raises(OutputError, match="writing failed: File too large; nothing was changed"),
         staging(tmp_path) as stage,
     ):

@@ -2,10 +2,9 @@
 
 import gzip
 import re
-import resource
 import struct
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -349,18 +348,10 @@ def test_further_axes_of_one_element_do_no_harm(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(tmp_path / "a.mha")), VALUES.T)
 
 
-@pytest.fixture
-def small_files_only() -> Iterator[None]:
-    """Files may hold 600 bytes, as if the disk were full thereafter."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.usefixtures("small_files_only")
 @pytest.mark.parametrize("suffix", ALL)
-def test_a_full_disk_is_an_error(tmp_path: Path, suffix: str) -> None:
+def test_a_full_disk_is_an_error(
+    tmp_path: Path, suffix: str, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
     noise = sitk.GetImageFromArray(RNG.integers(0, 60000, (20, 20, 20)).astype(np.uint16))
-    with pytest.raises(OSError, match="disk full"):
+    with full_disk(600), pytest.raises(OSError, match="disk full"):
         write_volume(tmp_path / f"a{suffix}", noise)

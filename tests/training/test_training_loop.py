@@ -3,10 +3,8 @@
 import dataclasses
 import json
 import math
-import resource
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -74,19 +72,6 @@ def stop_at(step: int) -> Report:
             raise Stopped
 
     return report
-
-
-@contextmanager
-def full_disk(most_bytes: int) -> Iterator[None]:
-    """No file may grow beyond some bytes."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def log_of(folder: Path) -> list[dict[str, float]]:
@@ -243,7 +228,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_checkpoint(
 
 
 def test_a_disk_that_fills_while_writing_leaves_the_checkpoint_before_intact(
-    tmp_path: Path, slices: Slices
+    tmp_path: Path, slices: Slices, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     folder = tmp_path / "parts"
     with pytest.raises(Stopped):
