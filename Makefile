@@ -32,7 +32,7 @@ docs: .venv/dev
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[dev,train]"
+	$(CONSTRAINED) --editable ".[benchmark,dev,train]"
 	touch $@ .venv/demo
 
 .venv/made: pyproject.toml constraints.txt
