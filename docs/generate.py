@@ -17,6 +17,9 @@ import radfuse
 from radfuse.cli import COMMANDS, main
 from radfuse.data.phantom import make_phantom
 from radfuse.methods.catalogue import METHODS, Entry
+from radfuse.metrics import catalogue as metrics
+from radfuse.metrics.catalogue import METRICS
+from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES
 from radfuse.recipe import DEFAULT_METHOD, Recipe
 from radfuse.record import NOTICE
 from radfuse.registration.transform import write_transform
@@ -47,7 +50,7 @@ def methods_page() -> str:
     lines += [_method_row(name, entry) for name, entry in METHODS.items()]
     lines += [
         "",
-        "`python benchmarks/harvard.py` measures all of them anew.",
+        "`radfuse benchmark configs/harvard-test.toml -o OUT` measures them anew.",
         "",
         f"*{NOTICE}*",
         "",
@@ -62,6 +65,82 @@ def _method_row(name: str, entry: Entry) -> str:
     values = [f"{test[metric]:.4g}" if test else "" for metric in ("MI", "SF", "VIF", "Qabf")]
     label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
     return f"| {label} | {entry.summary} | {entry.source} | {' | '.join(values)} |"
+
+
+METRICS_HEAD = """# Metrics
+
+Written by `make docs` from the catalogue and the profiles, but for these words. A metric is a
+function of the fused image, the CT and the MR, in double precision on 8-bit images (levels 0 to
+255). One name stands for several formulas in the literature: with 256 bins the average of two
+images has more mutual information with them than their maximum, with 32 bins less; one fused image
+has an edge transfer of 0.36 by one widely used code and 0.67 by another. So every number that
+radfuse prints names its **profile**: which formula, with which options, each column stands for. A
+profile never changes; a better choice gets a new name.
+
+`radfuse evaluate --profile NAME` measures; the default is `{default}`. The values of the profiles
+`tang` and `liu2012` are those of the field's own MATLAB codes, to 1e-6 relative (Q_CB: 1e-4) on the
+images that the tests have; `mfinet2024` gives six rows of that paper's Table 1 to every printed
+digit.
+
+Trivial rules (copies of a source, average, maximum) belong into every table. Some metrics prefer
+them: a copy of the CT has the best VIF of all. A metric that a copy leads does not measure fusion
+by itself, and no single number names a winner.
+
+What the images have to be, and what comes out at the edge of sense:
+
+* 8 bits, one size. NaN, other types and other sizes are refused in one line. Images below the
+  smallest side of a profile's metrics are refused with that size.
+* Flat images, windows without contrast and identical images have finite values, which each
+  function's docstring states.
+* Volumes are measured slice by slice; metrics marked 3-D also as a whole, and those marked "only"
+  compare slices or need a lesion. Where the MR did not look, all three images count as black.
+"""
+
+RES2FUSION_NOTE = """Chen et al. 2024 leave open what MI pairs, the window of SSIM, which of three
+indices of Piella and Heijmans is Q, and whether gradients are forward or central. Their test images
+are not public, so only ratios can be compared; of their results, the abstract's four figures (AG
+4.6771, SF 13.2055, EN 1.8663, VIFF 0.5176) and the gain in Q over DenseFuse, 1.50, were at hand.
+`python benchmarks/readings.py` prints the readings on the authors' DenseFuse and MSDNet and our
+Res2Fusion: Q_S gains 1.04, Q_W 1.22, Q_E 1.68, so Q is Q_E, the nearest of the three; forward
+differences are Eq. 7 as printed; the smaller gain in VIFF is what the code of its authors does, on
+all 73 images that we have of it. Bins, logarithm and SSIM's window do not change the order of these
+three methods in any column but MI with 32 bins; the usual ones were taken.
+"""
+
+
+def metrics_page() -> str:
+    """The catalogue of metrics and the profiles as Markdown."""
+    lines = [METRICS_HEAD.format(default=DEFAULT_PROFILE)]
+    for name, profile in PROFILES.items():
+        lines += [f"## `{name}`", "", f"{profile.summary}. {profile.source}.", ""]
+        lines += ["| column | better | metric | options |", "|---|---|---|---|"]
+        for column, choice in profile.columns.items():
+            arrow = "↑" if METRICS[choice.metric].larger_is_better else "↓"
+            options = ", ".join(f"{key} = {value}" for key, value in choice.options.items())
+            lines.append(f"| {column} | {arrow} | `{choice.metric}` | {options} |")
+        lines += ["", *([RES2FUSION_NOTE] if name == "res2fusion2024" else [])]
+    lines += ["## All metrics", ""]
+    lines += [
+        "| metric | what it measures | range, unit | CT = MR | 3-D | smallest side | source |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|"]
+    lines += [_metric_row(name, METRICS[name]) for name in METRICS]
+    return "\n".join([*lines, ""])
+
+
+def _metric_row(name: str, entry: metrics.Entry) -> str:
+    low, high = (f"{bound:g}".replace("inf", "∞") for bound in entry.range)
+    arrow = "↑" if entry.larger_is_better else "↓"
+    cells = [
+        f"`{name}` {arrow}",
+        entry.summary,
+        f"{low} to {high} {entry.unit}".strip(),
+        "may be swapped" if entry.symmetric else "not",
+        {(True, True): "too", (True, False): "only"}.get((entry.volumes, entry.pictures), ""),
+        str(entry.smallest_side),
+        entry.source,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def commands_page() -> str:
@@ -94,7 +173,7 @@ def picture() -> Image.Image:
     return row.resize((width, PICTURE_HEIGHT), Image.Resampling.BICUBIC)
 
 
-PAGES = {"methods.md": methods_page, "commands.md": commands_page}
+PAGES = {"methods.md": methods_page, "metrics.md": metrics_page, "commands.md": commands_page}
 """Pages and what writes them."""
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["methods.md", "commands.md"])
+@pytest.mark.parametrize("name", ["methods.md", "metrics.md", "commands.md"])
 def test_a_generated_page_is_up_to_date(generate: ModuleType, name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run `make docs`"
 

@@ -53,6 +53,34 @@ WINDOWS = {
 """Window presets in common radiological use, and ours for fusion: bone is white, what the MR shows
 better is nearly black."""
 
+
+def window_named(window: str | tuple[float, float]) -> Window:
+    """The window of a preset's name or of (width, level) in HU; `InputError` for another name."""
+    if not isinstance(window, str):
+        return Window(*window)
+    if window not in WINDOWS:
+        raise InputError(f"no window '{window}'; there are {', '.join(WINDOWS)}")
+    return WINDOWS[window]
+
+
+FULL_SCALE = {8: 255, 16: 65535}
+"""White of a picture, by bits."""
+
+TIE_DECIMALS = 3
+"""A level within this many decimals of a half is a half; single precision has no more to say."""
+
+
+def grey_levels(image: Floats, bits: int = 8) -> NDArray[np.uint8 | np.uint16]:
+    """An image in [0, 1] in whole levels of 8 or 16 bits, halves to even.
+
+    The noise of single precision does not decide where a half goes: the mean of two 8-bit images
+    comes out as in whole numbers.
+    """
+    levels = np.clip(image, 0, 1) * np.float64(FULL_SCALE[bits])
+    whole = np.rint(np.round(levels, TIE_DECIMALS))
+    return whole.astype(np.uint8 if bits == 8 else np.uint16)
+
+
 AIR_HU = -1000.0
 """A CT's value where nothing was scanned."""
 

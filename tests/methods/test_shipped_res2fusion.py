@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from radfuse.data.pairs import Pair, read_pairs
 from radfuse.methods.catalogue import load_method
-from radfuse.metrics.profiles import measure
+from radfuse.metrics.measure import measure
 
 Floats = NDArray[np.float32]
 

@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
+from radfuse.metrics.catalogue import METRICS as CATALOGUE
 from radfuse.metrics.fidelity import vif, vifp
 from radfuse.metrics.gradient import ANGLE_GAIN, STRENGTH_GAIN, qabf, sf
 from radfuse.metrics.information import mi, mutual_information
-from radfuse.metrics.profiles import PROFILES, SMALLEST_SIDE, measure
+from radfuse.metrics.measure import measure
+from radfuse.metrics.profiles import PROFILES
 
 Grey = NDArray[np.uint8]
-METRICS = PROFILES["mfinet2024"]
+METRICS = PROFILES["mfinet2024"].columns
+SMALLEST_SIDE = CATALOGUE["vif"].smallest_side
 quick = settings(max_examples=15, deadline=None)
 
 

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from radfuse.methods.onnx import OnnxMethod
-from radfuse.metrics.profiles import SMALLEST_SIDE, measure
+from radfuse.metrics.catalogue import METRICS
+from radfuse.metrics.measure import measure
 from radfuse.networks.res2fusion import STRATEGIES
 from radfuse.networks.torch_method import load_network
 from radfuse.training.__main__ import main
@@ -38,11 +39,12 @@ NAMES = [
 
 
 def write_pairs(folder: Path, names: list[str]) -> Path:
+    side = METRICS["vif"].smallest_side
     rng = np.random.default_rng(1)
     for kind in ("CT", "MRI"):
         (folder / kind).mkdir(parents=True)
         for name in names:
-            levels = rng.integers(0, 256, (SMALLEST_SIDE, SMALLEST_SIDE), dtype=np.uint8)
+            levels = rng.integers(0, 256, (side, side), dtype=np.uint8)
             Image.fromarray(levels).save(folder / kind / f"{name}.png")
     return folder
 

@@ -1,5 +1,6 @@
 """Settings of a training run: complete, known, in range, or refused in one line."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from radfuse.training.losses import SSIM_WINDOW
 from radfuse.training.settings import Settings, read_settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+TRAININGS = [
+    path for path in sorted(CONFIGS.glob("*.toml")) if "network" in tomllib.loads(path.read_text())
+]
 
 LINES = {
     "network": '"res2fusion"', "steps": "10", "batch": "2", "crop": "16",
@@ -34,8 +38,8 @@ def refusal(path: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
-def test_every_settings_file_of_the_repository_can_be_read(config: Path) -> None:
+@pytest.mark.parametrize("config", TRAININGS, ids=lambda path: path.name)
+def test_every_training_file_of_the_repository_can_be_read(config: Path) -> None:
     settings = read_settings(config)
     assert settings.network in NETWORKS
     assert settings.validation_patients
@@ -82,7 +86,7 @@ def test_a_missing_setting_is_refused_by_name(tmp_path: Path, name: str) -> None
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     message = refusal(write(tmp_path, **{name: value}))
-    assert f": {name}: " in message
+    assert f": {name}" in message
     assert "\n" not in message
 
 

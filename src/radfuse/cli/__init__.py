@@ -11,6 +11,8 @@ from radfuse.errors import RadfuseError
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
     "register": ("radfuse.cli.register:register_command", "Align an MR with a CT, rigidly."),
+    "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images."),
+    "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),
     "info": ("radfuse.cli.info:info_command", "Say what a file or folder holds."),
     "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
     "demo": ("radfuse.cli.demo:demo_command", "Fuse a made-up patient, start to end."),

@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from radfuse.errors import InputError
+from radfuse.intensity import FULL_SCALE, grey_levels
 from radfuse.record import SHORT_NOTICE
 
 GREY_TOLERANCE = 8
@@ -17,14 +18,13 @@ GREY_TOLERANCE = 8
 EXIF_ORIENTATION = 274
 """EXIF tag that says how a picture is to be turned; 1 is upright."""
 
-FULL_SCALE = {8: 255, 16: 65535}
-"""White, by bits."""
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+"""Names of pictures, in lower case."""
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
     """An 8-bit grey picture (H, W)."""
-    levels = np.rint(read_picture(path) * np.float32(FULL_SCALE[8]))
-    return np.asarray(levels, np.uint8)
+    return np.asarray(grey_levels(read_picture(path)), np.uint8)
 
 
 def read_picture(path: Path) -> NDArray[np.float32]:
@@ -81,8 +81,7 @@ def _grey_channel(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def write_picture(path: Path, image: NDArray[np.float32], *, bits: int = 8) -> None:
     """Write an image (H, W) in [0, 1] as a PNG of 8 or 16 bits."""
-    levels = np.rint(np.clip(image, 0, 1) * FULL_SCALE[bits])
-    picture = Image.fromarray(levels.astype(np.uint8 if bits == 8 else np.uint16))
+    picture = Image.fromarray(grey_levels(image, bits))
     notes = PngInfo()
     notes.add_text("Comment", SHORT_NOTICE)
     picture.save(path, "PNG", pnginfo=notes)

@@ -3,7 +3,7 @@
 import difflib
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ Method = Callable[[Floats, Floats], Floats]
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 """Folder of the graphs that ship with the package."""
+
+HARVARD_PATIENTS = ("2", "16", "20", "21", "28", "32", "33", "34", "37", "41")
+"""Whom the Harvard training and test pairs show, both."""
 
 ONNX = "radfuse.methods.onnx:OnnxMethod"
 """What runs every graph."""
@@ -40,6 +43,12 @@ class Entry:
     weights: Path | None = None
     """The graph of a learned method."""
 
+    patients_seen: tuple[str, ...] = ()
+    """Harvard patients whose images its constants were chosen on; a card says more."""
+
+    note: str = ""
+    """What was tuned on what."""
+
 
 def _rule(name: str, kind: str, summary: str, source: str = "", *options: str) -> Entry:
     return Entry(summary, source or "trivial baseline", f"radfuse.methods.{name}:{kind}", options)
@@ -58,9 +67,13 @@ METHODS: dict[str, Entry] = {
     "bone_over_mr": _rule(
         "bone_over_mr", "BoneOverMR", "CT where it shows bone, else MR", "", "bone_level"
     ),
-    "bone_blend": _rule(
-        "bone_blend", "BoneBlend", "maximum in and around bone, else MR + 0.05 CT",
-        "rule of this project", "bone_level",
+    "bone_blend": replace(
+        _rule(
+            "bone_blend", "BoneBlend", "maximum in and around bone, else MR + 0.05 CT",
+            "rule of this project", "bone_level",
+        ),
+        patients_seen=HARVARD_PATIENTS,
+        note="its two constants were chosen on the Harvard test pairs",
     ),
     "laplacian": _rule(
         "laplacian", "Laplacian", "strongest detail of Laplacian pyramids", "Burt & Adelson 1983"

@@ -1,11 +1,11 @@
-"""Metrics of fidelity to the sources."""
+"""Visual information fidelity: how much of what the eye takes from a source the image keeps."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-Grey = NDArray[np.uint8]
-Floats = NDArray[np.float64]
+from radfuse.metrics.image import Floats, Image, floats
 
 SCALES = 4
 """Scales of the pixel-domain VIF."""
@@ -17,53 +17,85 @@ SILENT = 1e-10
 """Variance below which the original code takes a window for constant."""
 
 
-def _window_means(image: Floats, side: int) -> Floats:
-    """Gaussian window means, the windows wholly inside the image."""
+@dataclass(frozen=True)
+class Scale:
+    """An image (H, W) at one scale; mean and variance of the windows wholly inside it."""
+
+    image: Floats
+    side: int
+    mean: Floats
+    variance: Floats
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One scale of a source as the image passes it on, window by window."""
+
+    gain: Floats
+    """g: regression of the image on the source, never negative."""
+    kept: Floats
+    """Information of the source that the eye finds in the image, as a decimal logarithm."""
+    there: Floats
+    """Information that the eye finds in the source itself."""
+
+
+def _window_means(image: Floats, side: int, step: int = 1) -> Floats:
+    """Gaussian means of the windows wholly inside the image, every `step`-th of a row or column."""
     offsets = np.arange(side) - side // 2
     line = np.exp(-(offsets**2) / (2 * (side / 5) ** 2))
     line /= line.sum()
-    inside = slice(side // 2, -(side // 2))
+    inside = slice(side // 2, -(side // 2), step)
     rows = correlate1d(image, line, axis=0)[inside]
     return np.asarray(correlate1d(rows, line, axis=1)[:, inside], np.float64)
 
 
-def _scale_information(source: Floats, image: Floats, side: int) -> tuple[float, float]:
-    """Information that the image keeps and that the source has, at one scale."""
-    mean1, mean2 = _window_means(source, side), _window_means(image, side)
-    variance1 = np.maximum(_window_means(source**2, side) - mean1**2, 0)
-    variance2 = np.maximum(_window_means(image**2, side) - mean2**2, 0)
-    covariance = _window_means(source * image, side) - mean1 * mean2
-    gain = covariance / (variance1 + SILENT)
-    rest = variance2 - gain * covariance
-    silent1, silent2 = variance1 < SILENT, variance2 < SILENT
-    gain[silent1], rest[silent1] = 0, variance2[silent1]
-    variance1[silent1] = 0
-    gain[silent2], rest[silent2] = 0, 0
-    inverted = gain < 0
-    rest[inverted], gain[inverted] = variance2[inverted], 0
-    rest = np.maximum(rest, SILENT)
-    kept = np.log10(1 + gain**2 * variance1 / (rest + NOISE_VARIANCE)).sum()
-    there = np.log10(1 + variance1 / NOISE_VARIANCE).sum()
-    return float(kept), float(there)
+def pyramid(image: Image) -> list[Scale]:
+    """The image (H, W) at all scales, the finest first: H and W of 41 pixels or more."""
+    scales: list[Scale] = []
+    pixels = floats(image)
+    for scale in range(SCALES):
+        side = 2 ** (SCALES - scale) + 1
+        if scale > 0:
+            pixels = _window_means(pixels, side, step=2)
+        mean = _window_means(pixels, side)
+        variance = np.maximum(_window_means(pixels**2, side) - mean**2, 0)
+        scales.append(Scale(pixels, side, mean, variance))
+    return scales
 
 
-def vifp(source: Grey, image: Grey) -> float:
-    """Pixel-domain visual information fidelity of an image to a source.
+def channel(source: Scale, image: Scale, noise_variance: float) -> Channel:
+    """What the image tells of the source at one scale, for an eye of this noise."""
+    product = _window_means(source.image * image.image, source.side)
+    covariance = product - source.mean * image.mean
+    gain = covariance / (source.variance + SILENT)
+    rest = image.variance - gain * covariance
+    flat_source, flat_image = source.variance < SILENT, image.variance < SILENT
+    rest = np.where(flat_source | (gain < 0), image.variance, rest)
+    rest = np.maximum(np.where(flat_image, 0, rest), SILENT)
+    gain = np.where(flat_source | flat_image, 0, np.maximum(gain, 0))
+    variance = np.where(flat_source, 0, source.variance)
+    kept = np.log10(1 + gain**2 * variance / (rest + noise_variance))
+    return Channel(gain, kept, np.log10(1 + variance / noise_variance))
+
+
+def _fidelity(source: list[Scale], image: list[Scale]) -> float:
+    """Information kept at all scales as a share of what is there."""
+    channels = [channel(*pair, NOISE_VARIANCE) for pair in zip(source, image, strict=True)]
+    there = sum(float(each.there.sum()) for each in channels)
+    kept = sum(float(each.kept.sum()) for each in channels)
+    return kept / there if there > 0 else 1.0
+
+
+def vifp(source: Image, image: Image) -> float:
+    """Pixel-domain visual information fidelity of an image to a source, 0 or more; 1 for a copy.
 
     Sheikh and Bovik 2006, doi:10.1109/TIP.2005.859378. A constant source has no information to
     lose: 1. Images must be larger than 40 pixels a side.
     """
-    first, second = source.astype(np.float64), image.astype(np.float64)
-    kept = there = 0.0
-    for scale in range(SCALES):
-        side = 2 ** (SCALES - scale) + 1
-        if scale > 0:
-            first, second = (_window_means(part, side)[::2, ::2] for part in (first, second))
-        of_scale = _scale_information(first, second, side)
-        kept, there = kept + of_scale[0], there + of_scale[1]
-    return kept / there if there > 0 else 1.0
+    return _fidelity(pyramid(source), pyramid(image))
 
 
-def vif(fused: Grey, ct: Grey, mr: Grey) -> float:
+def vif(fused: Image, ct: Image, mr: Image) -> float:
     """Sum of the pixel-domain visual information fidelity to CT and to MR."""
-    return vifp(ct, fused) + vifp(mr, fused)
+    scales = pyramid(fused)
+    return _fidelity(pyramid(ct), scales) + _fidelity(pyramid(mr), scales)

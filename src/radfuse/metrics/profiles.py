@@ -1,40 +1,140 @@
-"""Profiles: named sets of metric conventions, so that a published table can be reproduced."""
+"""Profiles: named sets of metric conventions, so that a published table can be reproduced.
 
-from collections.abc import Callable, Mapping
+A profile never changes once a number was printed under its name; a better choice gets a new name.
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from radfuse.errors import InputError
-from radfuse.metrics.fidelity import vif
-from radfuse.metrics.gradient import qabf, sf
-from radfuse.metrics.information import mi
 
-Grey = NDArray[np.uint8]
-Metric = Callable[[Grey, Grey, Grey], float]
 
-SMALLEST_SIDE = 41
-"""Pixels a side that the coarsest scale of VIF needs to hold one window."""
+@dataclass(frozen=True)
+class Column:
+    """A metric under one convention."""
 
-PROFILES: dict[str, Mapping[str, Metric]] = {
-    "mfinet2024": {"MI": mi, "SF": sf, "VIF": vif, "Qabf": qabf},
+    metric: str
+    """A key of the catalogue."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of its function."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A set of conventions: what a column of a table means."""
+
+    summary: str
+    source: str
+    columns: Mapping[str, Column]
+    """By the name that the tables print."""
+
+
+PROFILES: dict[str, Profile] = {
+    "mfinet2024": Profile(
+        "Table 1 of the MFINet paper: 8-bit images, 256 bins, bits, sums over both sources",
+        "Song et al. 2024, doi:10.1007/s13721-024-00449-2",
+        {
+            "MI": Column("mi"),
+            "SF": Column("sf"),
+            "VIF": Column("vif"),
+            "Qabf": Column("qabf"),
+        },
+    ),
+    "res2fusion2024": Profile(
+        "Eq. 7-17 and Table 2 of the Res2Fusion paper; docs/metrics.md has what they leave open",
+        "Chen et al. 2024, doi:10.1186/s12880-024-01329-x",
+        {
+            "AG": Column("ag", {"differences": "forward"}),
+            "SF": Column("sf"),
+            "EN": Column("en"),
+            "MI": Column("mi"),
+            "PSNR": Column("psnr", {"pairing": "mean_error"}),
+            "SSIM": Column("ssim", {"window": "gaussian11", "pairing": "mean"}),
+            "VIFF": Column("viff", {"gain": "smaller"}),
+            "Q": Column("q_e", {"similarity": "uqi8"}),
+        },
+    ),
+    "tang": Profile(
+        "the general evaluation code of the field, slips included",
+        "the MATLAB set that most fusion papers after 2020 measure with",
+        {
+            "EN": Column("en"),
+            "MI": Column("mi", {"white": "merged"}),
+            "SF": Column("sf"),
+            "AG": Column("ag", {"differences": "central"}),
+            "SD": Column("sd"),
+            "PSNR": Column("psnr", {"pairing": "mean_error"}),
+            "MSE": Column("mse", {"scale": 1 / 255}),
+            "CC": Column("cc"),
+            "SCD": Column("scd"),
+            "VIF": Column("vif"),
+            "Qabf": Column("qabf"),
+            "Nabf": Column("nabf"),
+            "MS_SSIM": Column("mef_ssim", {"scales": 3}),
+            "MEF_SSIM": Column("mef_ssim", {"scales": 1}),
+            "FMI_pixel": Column("fmi", {"feature": "none"}),
+            "FMI_dct": Column("fmi", {"feature": "dct"}),
+            "FMI_w": Column("fmi", {"feature": "wavelet"}),
+        },
+    ),
+    "liu2012": Profile(
+        "the twelve metrics of the 2012 comparison, by its code",
+        "Liu et al. 2012, doi:10.1109/TPAMI.2011.109",
+        {
+            "Q_MI": Column("q_mi"),
+            "Q_TE": Column("q_te", {"author": "nava", "marginals": "exchanged"}),
+            "Q_NCIE": Column("q_ncie"),
+            "Q_G": Column("qabf", {"convention": "liu2012"}),
+            "Q_M": Column("q_m"),
+            "Q_SF": Column("q_sf"),
+            "Q_P": Column("q_p"),
+            "Q_S": Column("q_s", {"similarity": "ssim11"}),
+            "Q_C": Column("q_c", {"bounded": "quality"}),
+            "Q_Y": Column("q_y"),
+            "Q_CV": Column("q_cv"),
+            "Q_CB": Column("q_cb"),
+        },
+    ),
+    "radfuse1": Profile(
+        "the clearest choice for each property, and what the field lacks",
+        "this project; docs/metrics.md has the reasons",
+        {
+            "MI": Column("mi"),
+            "Q_MI": Column("q_mi"),
+            "SF": Column("sf"),
+            "AG": Column("ag", {"differences": "forward"}),
+            "Qabf": Column("qabf"),
+            "Nabf": Column("nabf"),
+            "SSIM": Column("ssim", {"window": "gaussian11", "pairing": "mean"}),
+            "VIF": Column("vif"),
+            "SCD": Column("scd"),
+            "Q_CB": Column("q_cb", {"stretched": False}),
+            "bone": Column("bone_fidelity"),
+            "tissue": Column("tissue_fidelity"),
+            "seam": Column("seam_fidelity"),
+            "flicker": Column("slice_flicker"),
+            "lesion": Column("lesion_kept"),
+        },
+    ),
 }
-"""`mfinet2024`: Table 1 of Song et al. 2024 (MFINet); 8-bit images, larger is better in all."""
+"""Every profile; larger is better unless the catalogue says otherwise."""
+
+DEFAULT_PROFILE = "radfuse1"
+"""Measures where no other is asked for."""
 
 
-def measure(profile: str, fused: Grey, ct: Grey, mr: Grey) -> dict[str, float]:
-    """All metrics of a profile for one 8-bit image (H, W) and its sources.
+def columns_of(profile: str, metrics: Sequence[str] = ()) -> Mapping[str, Column]:
+    """The columns of a profile, or those of them that are named.
 
-    Raises `InputError` for other types, sizes that differ or are below `SMALLEST_SIDE`.
+    Raises `InputError` for an unknown profile or column, with those that there are.
     """
-    images = (fused, ct, mr)
-    if any(image.dtype != np.uint8 or image.ndim != 2 for image in images):
-        found = ", ".join(f"{image.dtype} {image.shape}" for image in images)
-        raise InputError(f"metrics need three images of 8 bits, (H, W); these are {found}")
-    if len({image.shape for image in images}) > 1 or min(ct.shape) < SMALLEST_SIDE:
-        found = ", ".join(f"{image.shape}" for image in images)
+    if profile not in PROFILES:
+        raise InputError(f"no profile '{profile}'; there are {', '.join(PROFILES)}")
+    columns = PROFILES[profile].columns
+    if unknown := [name for name in metrics if name not in columns]:
         raise InputError(
-            f"metrics need images of one size, {SMALLEST_SIDE} pixels a side or more; these are "
-            f"{found}"
+            f"profile {profile} has no {', '.join(unknown)}; it has {', '.join(columns)}"
         )
-    return {name: metric(fused, ct, mr) for name, metric in PROFILES[profile].items()}
+    return {name: column for name, column in columns.items() if not metrics or name in metrics}

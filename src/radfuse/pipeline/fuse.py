@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.errors import InputError
-from radfuse.intensity import WINDOWS, Window
+from radfuse.intensity import window_named
 from radfuse.io.dicom_fused import FULL_SCALE
 from radfuse.io.read import check_pair, read
 from radfuse.methods.catalogue import Method, entry_of, load_method
@@ -80,7 +80,10 @@ def fuse(
     """
     recipe = recipe or Recipe()
     clock = Clock(report)
-    entry_of(recipe.method), window_of(recipe)  # wrong names are told before the work begins
+    (
+        entry_of(recipe.method),
+        window_named(recipe.window),
+    )  # wrong names are told before the work begins
     with clock.stage("reading"):
         ct_series = _series(ct, "CT", recipe.ct_series)
         mr_series = _series(mr, "MR", recipe.mr_series)
@@ -98,15 +101,6 @@ def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> 
     return given if isinstance(given, Series) else read(given, modality, series_uid=uid)
 
 
-def window_of(recipe: Recipe) -> Window:
-    """The CT window of a recipe; `InputError` for an unknown name."""
-    if not isinstance(recipe.window, str):
-        return Window(*recipe.window)
-    if recipe.window not in WINDOWS:
-        raise InputError(f"no window '{recipe.window}'; there are {', '.join(WINDOWS)}")
-    return WINDOWS[recipe.window]
-
-
 def _method_of(recipe: Recipe, **options: float) -> Method:
     if recipe.device == "cpu":
         return load_method(recipe.method, precision=recipe.precision, **options)
@@ -121,7 +115,7 @@ def _method_of(recipe: Recipe, **options: float) -> Method:
 
 
 def _fuse_volumes(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Result:
-    window = window_of(recipe)
+    window = window_named(recipe.window)
     method = _method_of(recipe, bone_level=bone_level(window))
     with clock.stage("registering"):
         alignment = align(ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from radfuse.errors import InputError, OutputError
 from radfuse.io.dicom_fused import Origin, write_fused
-from radfuse.io.images import write_picture
+from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
 from radfuse.io.staging import Staging, refuse_existing, staging
 from radfuse.io.volumes import write_volume
@@ -25,7 +25,7 @@ from radfuse.series import Series
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 """Formats of a fused volume in one file."""
 
-OTHER_SUFFIXES = (".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".hdr", ".img", ".mhd", ".gz")
+OTHER_SUFFIXES = (".dcm", *PICTURE_SUFFIXES, ".hdr", ".img", ".mhd", ".gz")
 """Names that somebody takes for a file, though no result can be written to them."""
 
 TRANSFORM, MASK = "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"

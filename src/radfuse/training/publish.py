@@ -13,7 +13,9 @@ from torch import nn
 
 from radfuse.data.pairs import Pair, read_pairs
 from radfuse.errors import InputError
-from radfuse.metrics.profiles import PROFILES, measure
+from radfuse.intensity import grey_levels
+from radfuse.metrics.measure import measure
+from radfuse.metrics.profiles import PROFILES
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.res2fusion import STRATEGIES, Strategy
@@ -109,7 +111,7 @@ def _means(network: nn.Module, pairs: list[Pair]) -> dict[str, float]:
     rows = [measure(PROFILE, _fuse(network, pair), pair.ct, pair.mr) for pair in pairs]
     return {
         metric: round(float(np.mean([row[metric] for row in rows])), 4)
-        for metric in PROFILES[PROFILE]
+        for metric in PROFILES[PROFILE].columns
     }
 
 
@@ -117,4 +119,4 @@ def _means(network: nn.Module, pairs: list[Pair]) -> dict[str, float]:
 def _fuse(network: Any, pair: Pair) -> NDArray[np.uint8]:
     ct, mr = (torch.from_numpy(image / np.float32(255))[None] for image in (pair.ct, pair.mr))
     fused: NDArray[np.float32] = network(ct, mr)[0].numpy()
-    return np.rint(fused * 255).astype(np.uint8)
+    return np.asarray(grey_levels(fused), np.uint8)

@@ -1,15 +1,14 @@
 """Settings of a training run, read from TOML; an unknown key is refused."""
 
-import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from radfuse.errors import InputError
 from radfuse.networks.catalogue import NETWORKS
+from radfuse.settings import read_settings_file
 from radfuse.training.losses import SSIM_WINDOW
 
 Count = Annotated[int, Field(gt=0)]
@@ -56,18 +55,7 @@ def read_settings(path: Path) -> Settings:
 
     Raises `InputError` for a missing file, broken TOML, unknown, missing or wrong settings.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML settings: {error}") from error
-    known = {field.name for field in dataclasses.fields(Settings)}
-    if unknown := sorted(table.keys() - known):
-        raise InputError(f"{path}: unknown settings {unknown}; known are {sorted(known)}")
-    try:
-        settings = TypeAdapter(Settings).validate_python(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {first['loc'][0]}: {first['msg']}") from error
+    settings = read_settings_file(path, Settings)
     if settings.network not in NETWORKS:
         raise InputError(f"{path}: no network '{settings.network}'; there are {sorted(NETWORKS)}")
     return settings

@@ -1,0 +1,299 @@
+"""Speed of the metrics against GNU Octave, sewar and scikit-image, in one run on one machine.
+
+    python benchmarks/metrics.py [--data ../shared/data/harvard/test] [--profiles mfinet2024 ...]
+
+Prints milliseconds a pair (median) on one thread, how many times as long the others take, and how
+far their values lie from ours: the largest relative deviation over three pairs. Octave runs the
+formulas of `benchmarks/octave`, written straight from the papers. Then the wall time of measuring
+all pairs, fused by eight methods, by some profiles in two processes.
+
+Fails at the end where Octave's value is not ours within the stated tolerance.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import geometric_mean, median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import sewar  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from scipy.io import savemat
+from skimage import metrics as skimage
+
+from radfuse.data.pairs import Pair, PairFiles, find_pairs, read_pair
+from radfuse.io.images import read_grey, write_picture
+from radfuse.methods.catalogue import METHODS, Method, load_method
+from radfuse.metrics.catalogue import METRICS, load_metric
+from radfuse.metrics.image import WHITE, Floats, floats
+from radfuse.metrics.information import nmi
+from radfuse.metrics.measure import measure
+from radfuse.metrics.profiles import PROFILES
+from radfuse.metrics.quality_index import uqi
+
+TEST_PAIRS = Path(__file__).resolve().parents[2] / "shared" / "data" / "harvard" / "test"
+"""Where the pairs lie beside a checkout."""
+
+FORMULAS = Path(__file__).resolve().parent / "octave"
+"""The published formulas in Octave; `NAME.m` is the metric NAME, other files are their helpers."""
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment of every contestant."""
+
+TURNS, PATIENCE_S = 9, 2.0
+"""Turns of every contestant; no further one after so many seconds."""
+
+COMPARED, FUSED_BY = 3, "laplacian"
+"""Pairs on which values are compared, the first of which is timed, and how they are fused."""
+
+TOLERANCE = 1e-9
+"""Relative deviation of Octave's value from ours that still counts as the same."""
+
+TOLERANCES = {"q_cb": 1e-4}
+"""The same, where rounding alone moves a metric farther: see its docstring."""
+
+GOAL = 10.0
+"""Octave's time over ours that is aimed at."""
+
+STUDIED = ["mfinet2024", "res2fusion2024"]
+METHODS_MEASURED, PROCESSES, BAR_S = 8, 2, 60.0
+"""The study: profiles, how many methods, in how many processes, in how many seconds at most."""
+
+FRESH = get_context("spawn")
+"""Fresh processes, for a library reads its number of threads once, when it is loaded."""
+
+Trio = tuple[Floats, Floats, Floats]
+"""Fused image, CT, MR."""
+
+Metric = Callable[[Floats, Floats, Floats], float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a contestant has of one metric."""
+
+    values: tuple[float, ...]
+    """Of every pair."""
+
+    seconds: float
+    """Median, of the first pair."""
+
+
+Table = Mapping[str, Found]
+"""By metric."""
+
+
+def mean_over_sources(index: Callable[[Floats, Floats], float]) -> Metric:
+    """An index of two images as a metric of fusion."""
+    return lambda fused, ct, mr: (index(ct, fused) + index(mr, fused)) / 2
+
+
+def skimage_psnr(fused: Floats, ct: Floats, mr: Floats) -> float:
+    """PSNR of the mean error of both sources."""
+    both, twice = np.stack([ct, mr]), np.stack([fused, fused])
+    return float(skimage.peak_signal_noise_ratio(both, twice, data_range=WHITE))  # type: ignore[no-untyped-call]
+
+
+def skimage_nmi(source: Floats, fused: Floats) -> float:
+    """I(A;B) / H(A,B) with a bin a grey level."""
+    return float(skimage.normalized_mutual_information(source, fused, bins=WHITE + 1)) - 1  # type: ignore[no-untyped-call]
+
+
+def sewar_vif(fused: Floats, ct: Floats, mr: Floats) -> float:
+    """Sum of the VIFp to both sources."""
+    return float(sewar.vifp(ct, fused) + sewar.vifp(mr, fused))
+
+
+GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+WANGS = GAUSSIAN | {"data_range": WHITE}
+"""SSIM in windows of 11x11, as in its paper."""
+
+EXTRA: dict[str, Metric] = {"nmi_joint": partial(nmi, norm="joint"), "uqi": mean_over_sources(uqi)}
+"""What of ours is no default of a metric of fusion, but the convention of others."""
+
+PEERS: dict[str, tuple[str, Metric]] = {
+    "nmi_joint": ("scikit-image", mean_over_sources(skimage_nmi)),
+    "ssim": ("scikit-image", mean_over_sources(partial(skimage.structural_similarity, **WANGS))),
+    "psnr": ("scikit-image", skimage_psnr),
+    "mse": ("scikit-image", mean_over_sources(skimage.mean_squared_error)),
+    "ms_ssim": ("sewar", mean_over_sources(partial(sewar.msssim, MAX=WHITE))),
+    "uqi": ("sewar", mean_over_sources(sewar.uqi)),
+    "vif": ("sewar", sewar_vif),
+}
+"""The same metric in another library, and in which."""
+
+
+def found_by(metric: Metric, trios: Sequence[Trio]) -> Found:
+    """Values on all pairs, then the time on the first."""
+    values = tuple(float(metric(*trio)) for trio in trios)
+    seconds: list[float] = []
+    while len(seconds) < TURNS and sum(seconds) < PATIENCE_S:
+        start = time.perf_counter()
+        metric(*trios[0])
+        seconds.append(time.perf_counter() - start)
+    return Found(values, median(seconds))
+
+
+def found_by_python(trios: Sequence[Trio]) -> tuple[Table, Table]:
+    """What we have of all metrics of pictures, by default, and what other libraries have."""
+    pictures = [name for name, entry in METRICS.items() if entry.pictures and not entry.needs]
+    metrics: dict[str, Metric] = {name: load_metric(name) for name in pictures}
+    return (
+        {name: found_by(metric, trios) for name, metric in (metrics | EXTRA).items()},
+        {name: found_by(metric, trios) for name, (_, metric) in PEERS.items()},
+    )
+
+
+def found_by_octave(names: Sequence[str], trios: Sequence[Trio]) -> Table:
+    """What Octave has, in one run; nothing where it is not installed."""
+    if shutil.which("octave") is None:
+        print("**No `octave` here: nothing is compared with it** (`apt-get install octave`).\n")
+        return {}
+    fused, ct, mr = (np.stack(images, axis=-1) for images in zip(*trios, strict=True))
+    task = {"fused": fused, "ct": ct, "mr": mr, "turns": TURNS, "patience_s": PATIENCE_S}
+    with TemporaryDirectory() as folder:
+        savemat(Path(folder) / "task.mat", task | {"names": np.array(names, object)})
+        command = ["octave", "--no-gui", "--norc", "--quiet", "--path", str(FORMULAS), "--eval"]
+        command.append(f"compare ('{folder}')")
+        run = subprocess.run(command, check=False, text=True, capture_output=True)
+    if run.returncode:
+        raise SystemExit(f"metrics.py: Octave failed: {run.stderr}")
+    rows = [line.split() for line in run.stdout.splitlines()]
+    return {
+        name: Found(
+            tuple(float(value) for metric, value, _ in rows if metric == name),
+            next(float(seconds) for metric, _, seconds in rows if metric == name),
+        )
+        for name in names
+    }
+
+
+def deviation(theirs: Found, ours: Found) -> float:
+    """Largest relative deviation over the pairs; infinite where a value is none."""
+    found, expected = np.array(theirs.values), np.array(ours.values)
+    apart = np.abs(found - expected) / np.where(expected == 0, 1, np.abs(expected))
+    return float(np.nan_to_num(apart.max(), nan=np.inf))
+
+
+def print_table(ours: Table, octave: Table, peers: Table) -> list[str]:
+    """Print a line a metric; names where Octave's value is another one."""
+    print("| metric | ms | Octave ms | ratio | deviation | tolerance | library: ratio, deviation |")
+    print("|---|---|---|---|---|---|---|")
+    differing = []
+    for name, own in ours.items():
+        cells, peer = [""] * 4, ""
+        if name in octave:
+            apart, tolerance = deviation(octave[name], own), TOLERANCES.get(name, TOLERANCE)
+            theirs, ratio = octave[name].seconds, octave[name].seconds / own.seconds
+            cells = [f"{theirs * 1e3:.2f}", f"{ratio:.1f}", f"{apart:.0e}", f"{tolerance:.0e}"]
+            if apart > tolerance:
+                differing.append(name)
+                cells[2] = f"**{apart:.0e}**"
+        if name in peers:
+            ratio, apart = peers[name].seconds / own.seconds, deviation(peers[name], own)
+            peer = f"{PEERS[name][0]}: {ratio:.1f}, {apart:.0e}"
+        print(f"| {name} | {own.seconds * 1e3:.2f} | {' | '.join(cells)} | {peer} |")
+    return differing
+
+
+def print_summary(ours: Table, octave: Table) -> None:
+    """Print what the table comes to."""
+    ratios = {name: found.seconds / ours[name].seconds for name, found in octave.items()}
+    own, others = (sum(table[name].seconds for name in octave) for table in (ours, octave))
+    slow = [f"{name} {ratio:.1f}" for name, ratio in ratios.items() if ratio < GOAL]
+    print(
+        f"\nAll {len(ratios)} together: {own * 1e3:.0f} ms here, {others * 1e3:.0f} ms in Octave, "
+        f"{others / own:.1f} times as long; geometric mean of the ratios "
+        f"{geometric_mean(ratios.values()):.1f}, median {median(ratios.values()):.1f}.\n"
+        f"Less than {GOAL:.0f} times as fast as Octave: {', '.join(slow) or 'none'}."
+    )
+
+
+def fused_image(method: Method, pair: Pair) -> NDArray[np.float32]:
+    """The fused image (H, W) in [0, 1]."""
+    ct, mr = (np.divide(image[None], WHITE, dtype=np.float32) for image in (pair.ct, pair.mr))
+    return np.asarray(method(ct, mr)[0], np.float32)
+
+
+def trio_of(method: Method, pair: Pair) -> Trio:
+    """Fused image and sources, in whole grey levels."""
+    fused = np.rint(fused_image(method, pair) * WHITE)
+    return fused.astype(np.float64), floats(pair.ct), floats(pair.mr)
+
+
+def compare(files: Sequence[PairFiles]) -> list[str]:
+    """Print the comparison; names where Octave's value is another one."""
+    method = load_method(FUSED_BY)
+    chosen = files[:: max(len(files) // COMPARED, 1)][:COMPARED]
+    trios = [trio_of(method, read_pair(each)) for each in chosen]
+    height, width = trios[0][0].shape
+    print(f"One {width}x{height} pair fused by {FUSED_BY}, one thread; {len(trios)} compared.\n")
+    with ProcessPoolExecutor(1, FRESH) as pool:
+        ours, peers = pool.submit(found_by_python, trios).result()
+    octave = found_by_octave([name for name in ours if (FORMULAS / f"{name}.m").exists()], trios)
+    differing = print_table(ours, octave, peers)
+    if octave:
+        print_summary(ours, octave)
+    return differing
+
+
+def cached(folder: Path, files: Sequence[PairFiles]) -> list[tuple[Path, PairFiles]]:
+    """Fuse all pairs by several methods into files."""
+    found = []
+    for name in islice(METHODS, METHODS_MEASURED):
+        method = load_method(name)
+        for each in files:
+            path = folder / f"{name}-{each.name}.png"
+            write_picture(path, fused_image(method, read_pair(each)))
+            found.append((path, each))
+    return found
+
+
+def measure_file(task: tuple[Path, PairFiles], profiles: Sequence[str]) -> None:
+    """Read a fused image and its sources, and measure it by the profiles."""
+    fused, files = task
+    images = [read_grey(path) for path in (fused, files.ct, files.mr)]
+    for profile in profiles:
+        measure(profile, *images)
+
+
+def print_study(files: Sequence[PairFiles], profiles: Sequence[str]) -> None:
+    """Print the wall time of a study, from cached fused images to the last value."""
+    with TemporaryDirectory() as folder:
+        tasks = cached(Path(folder), files)
+        start = time.perf_counter()
+        with ProcessPoolExecutor(PROCESSES, FRESH) as pool:
+            list(pool.map(measure_file, tasks, [profiles] * len(tasks), chunksize=4))
+        seconds = time.perf_counter() - start
+    print(
+        f"\n{len(files)} pairs x {METHODS_MEASURED} methods by {' and '.join(profiles)} in "
+        f"{PROCESSES} processes: {seconds:.1f} s of wall time (wanted: at most {BAR_S:.0f} s)."
+    )
+
+
+def main() -> None:
+    """Parse and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=TEST_PAIRS)
+    parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=STUDIED)
+    options = parser.parse_args()
+    os.environ.update(ONE_THREAD)
+    files = find_pairs(options.data)
+    differing = compare(files)
+    print_study(files, options.profiles)
+    if differing:
+        raise SystemExit(f"metrics.py: Octave has other values of {', '.join(differing)}")
+
+
+if __name__ == "__main__":
+    main()

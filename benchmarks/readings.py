@@ -1,0 +1,93 @@
+"""How far the readings of one metric lie apart, on the methods of the Res2Fusion paper's Table 2.
+
+    python benchmarks/readings.py [--shared ../shared]
+
+A line a reading: means over the 24 Harvard test pairs, of the authors' DenseFuse and MSDNet and of
+our Res2Fusion, and what Res2Fusion gains on both. Chen et al. 2024 leave open which reading they
+print; their gain in Q over DenseFuse is 1.50.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radfuse.data.pairs import Pair, read_pairs
+from radfuse.intensity import grey_levels
+from radfuse.io.images import read_grey
+from radfuse.methods.catalogue import load_method
+from radfuse.metrics.catalogue import load_metric
+
+SHARED = Path(__file__).parents[2] / "shared"
+"""Where data and the authors' outputs lie beside a checkout."""
+
+FOLDERS = {"DenseFuse": "densefuse_torch", "MSDNet": "msdnet_l1"}
+"""Outputs of the authors' own code."""
+
+READINGS: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("ag", {"differences": "forward"}),
+    ("ag", {"differences": "central"}),
+    ("sf", {}),
+    ("en", {}),
+    ("mi", {"pairing": "sum"}),
+    ("mi", {"pairing": "sum", "bins": 32}),
+    ("psnr", {"pairing": "mean_error"}),
+    ("psnr", {"pairing": "mean_ratio"}),
+    ("ssim", {"window": "gaussian11"}),
+    ("ssim", {"window": "uniform8"}),
+    ("ssim", {"window": "global"}),
+    ("viff", {"gain": "smaller"}),
+    ("viff", {"gain": "larger"}),
+    ("q_s", {"similarity": "uqi8"}),
+    ("q_w", {"similarity": "uqi8"}),
+    ("q_e", {"similarity": "uqi8"}),
+    ("q_s", {"similarity": "ssim11"}),
+    ("q_w", {"similarity": "ssim11"}),
+    ("q_e", {"similarity": "ssim11"}),
+    ("qabf", {"convention": "xydeas2000"}),
+    ("qabf", {"convention": "liu2012"}),
+)
+"""Metric and options."""
+
+
+def fused_images(shared: Path, pairs: list[Pair]) -> dict[str, list[NDArray[Any]]]:
+    """The fused images of each method, in the order of the pairs."""
+    found = {
+        name: [read_grey(shared / "golden/nets" / folder / "png" / f"{p.name}.png") for p in pairs]
+        for name, folder in FOLDERS.items()
+    }
+    method = load_method("res2fusion")
+    sources = ([image[None] / np.float32(255) for image in (p.ct, p.mr)] for p in pairs)
+    return {**found, "Res2Fusion": [grey_levels(method(ct, mr)[0]) for ct, mr in sources]}
+
+
+def main() -> None:
+    """Parse and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shared", type=Path, default=SHARED)
+    shared = parser.parse_args().shared
+    pairs = read_pairs(shared / "data/harvard/test")
+    images = fused_images(shared, pairs)
+    print(f"| reading | {' | '.join(images)} | gain on DenseFuse | gain on MSDNet |")
+    print(f"|---|{'---|' * (len(images) + 2)}")
+    for name, options in READINGS:
+        metric = load_metric(name)
+        means = [
+            float(
+                np.mean(
+                    [metric(f, p.ct, p.mr, **options) for f, p in zip(fused, pairs, strict=True)]
+                )
+            )
+            for fused in images.values()
+        ]
+        gains = [means[-1] / mean for mean in means[:-1]]
+        words = ", ".join(f"{key} {value}" for key, value in options.items())
+        cells = [f"{mean:.4f}" for mean in means] + [f"{gain:.2f}" for gain in gains]
+        print(f"| {name}{f' ({words})' if words else ''} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

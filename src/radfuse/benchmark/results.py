@@ -1,0 +1,88 @@
+"""What a benchmark has measured, as the report reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from radfuse.benchmark.units import Grey, fused_path, read_fused, read_levels
+from radfuse.errors import NothingHereError
+
+ROW_COLUMNS = ("profile", "method", "case", "patient", "slice", "metric", "value")
+"""Columns of `rows.csv`, a value a line; `slice` is 0 for pictures."""
+
+SPEED_COLUMNS = ("method", "case", "slices", "height", "width", "repetition", "seconds")
+"""Columns of `speed.csv`: wall time to fuse a whole case, scaled and registered beforehand."""
+
+FAILURE_COLUMNS = ("method", "case", "message")
+"""Columns of `failures.csv`."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of a table: one metric as one profile defines it."""
+
+    profile: str
+    name: str
+    """As the profile's tables print it."""
+
+    larger_is_better: bool
+    unit: str
+    summary: str
+    source: str
+    """Paper, DOI, convention."""
+
+    @property
+    def arrow(self) -> str:
+        """Points to where better values lie."""
+        return "↑" if self.larger_is_better else "↓"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method and what must be known of it to read its numbers fairly."""
+
+    name: str
+    summary: str
+    source: str
+    patients_seen: frozenset[str]
+    """Patients whose images shaped it, by training or by choice of constants."""
+
+    note: str = ""
+    """What was tuned on what."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One benchmark: rows are long tables with the columns above."""
+
+    title: str
+    measures: tuple[Measure, ...]
+    contestants: tuple[Contestant, ...]
+    """In the order of the tables."""
+
+    rows: pd.DataFrame
+    speed: pd.DataFrame
+    failures: pd.DataFrame
+    record: Mapping[str, Any]
+    """What was run: settings, cases, versions, platform, times; plain JSON."""
+
+    folder: Path
+
+    def picture(self, case: str, who: str) -> Grey:
+        """The slice to look at (H, W) of a case: of a method, or of `ct` or `mr`.
+
+        Of a volume, the middle slice. Raises `NothingHereError` where the method failed.
+        """
+        if who in {"ct", "mr"}:
+            levels = read_levels(self.folder / "sources" / f"{case}.npz")
+            images = levels.ct if who == "ct" else levels.mr
+        else:
+            path = fused_path(self.folder / "fused" / who, case)
+            if path is None:
+                raise NothingHereError(f"{self.folder}: {who} has no image of {case}")
+            images = read_fused(path)
+        middle: Grey = images[len(images) // 2]
+        return middle

@@ -1,0 +1,123 @@
+"""Run a benchmark: fuse every case by every method, then measure; stop and go on at will."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from time import perf_counter
+from typing import Any
+
+from radfuse.benchmark.contestants import Entrant
+from radfuse.benchmark.plan import Plan
+from radfuse.benchmark.units import Unit, fused_path, measure_unit, write_fused, write_levels
+from radfuse.data.cases import Case, Sources
+from radfuse.errors import OutputError, RadfuseError
+
+Report = Callable[[str, float | None], None]
+
+
+def run(plan: Plan, report: Report) -> None:
+    """Do what is still to be done; a killed run is taken up where it stopped."""
+    plan.failures.path.unlink(missing_ok=True)
+    plan.rows.recover()
+    plan.speed.recover()
+    _fuse_all(plan, report)
+    _measure_all(plan, report)
+
+
+def _fuse_all(plan: Plan, report: Report) -> None:
+    """Keep each case in 8 bits, and its fused images; one case is in memory at a time."""
+    timed = plan.speed.done()
+    for index, case in enumerate(plan.cases):
+        report("fusing", index / len(plan.cases))
+        waiting = [entrant for entrant in plan.entrants if _is_waiting(plan, case, entrant, timed)]
+        if not waiting and plan.sources(case.name).is_file():
+            continue
+        sources = case.load()
+        write_levels(plan.sources(case.name), sources)
+        for entrant in waiting:
+            with _noted(plan, entrant.contestant.name, case.name):
+                _fuse(plan, case, sources, entrant)
+
+
+def _is_waiting(plan: Plan, case: Case, entrant: Entrant, timed: set[tuple[str, ...]]) -> bool:
+    name = entrant.contestant.name
+    is_to_time = entrant.timed and plan.settings.repetitions > 0
+    return fused_path(plan.fused(name), case.name) is None or (
+        is_to_time and (name, case.name) not in timed
+    )
+
+
+def _fuse(plan: Plan, case: Case, sources: Sources, entrant: Entrant) -> None:
+    """Fuse a case, then time the same again: the first time, a graph is compiled."""
+    name = entrant.contestant.name
+    write_fused(plan.fused(name), case.name, entrant.fuse(case, sources))
+    seconds = []
+    for _ in range(plan.settings.repetitions if entrant.timed else 0):
+        start = perf_counter()
+        entrant.fuse(case, sources)
+        seconds.append(perf_counter() - start)
+    if seconds:
+        unit = (name, case.name, *sources.ct.shape)
+        plan.speed.append((*unit, turn, spent) for turn, spent in enumerate(seconds))
+
+
+@contextmanager
+def _noted(plan: Plan, method: str, case: str) -> Iterator[None]:
+    """Note a failure and go on: a method that fails costs its own rows only."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except Exception as error:  # somebody's graph fails in whatever way it likes
+        plan.failures.append([(method, case, _reason(error))])
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RadfuseError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _measure_all(plan: Plan, report: Report) -> None:
+    """Measure on all cores and add the rows in the order of the plan."""
+    done = plan.rows.done()
+    units = [unit for unit in _units(plan) if unit.key not in done]
+    if not units:
+        return
+    workers = min(os.cpu_count() or 1, len(units))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        for index, (unit, found) in enumerate(zip(units, pool.map(_measured, units), strict=True)):
+            report("measuring", index / len(units))
+            if isinstance(found, str):
+                plan.failures.append([(unit.method, unit.case, f"profile {unit.profile}: {found}")])
+            else:
+                plan.rows.append(found)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _measured(unit: Unit) -> list[tuple[Any, ...]] | str:
+    """Rows of a unit, or why there are none."""
+    try:
+        return measure_unit(unit)
+    except Exception as error:
+        return _reason(error)
+
+
+def _units(plan: Plan) -> Iterator[Unit]:
+    for case in plan.cases:
+        for name in (entrant.contestant.name for entrant in plan.entrants):
+            if fused := fused_path(plan.fused(name), case.name):
+                for profile in plan.settings.profiles:
+                    yield Unit(
+                        profile=profile,
+                        method=name,
+                        case=case.name,
+                        patient=case.patient,
+                        fused=fused,
+                        sources=plan.sources(case.name),
+                        every=plan.settings.every,
+                    )

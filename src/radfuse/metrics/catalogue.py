@@ -1,0 +1,378 @@
+"""The metrics by name: what each means, which way is better, who published it.
+
+A metric is `name(fused, ct, mr, **options) -> float` on images of 0..255.
+"""
+
+import difflib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from radfuse.errors import InputError
+
+Metric = Callable[..., float]
+"""`metric(fused, ct, mr, **options)`."""
+
+Range = tuple[float, float]
+
+FREE: Range = (-inf, inf)
+POSITIVE: Range = (0, inf)
+UNIT: Range = (0, 1)
+SIGNED: Range = (-1, 1)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the catalogue knows of a metric."""
+
+    summary: str
+    source: str
+    """Paper and DOI, or where it is described."""
+
+    path: str
+    """`module:function`."""
+
+    range: Range = UNIT
+    """Bounds that hold whatever the images and options."""
+
+    larger_is_better: bool = True
+    symmetric: bool = True
+    """Whether CT and MR may be swapped."""
+
+    unit: str = ""
+    smallest_side: int = 2
+    """Pixels a side that the coarsest scale or the largest window needs."""
+
+    volumes: bool = False
+    """Whether it is defined in 3-D, on (slices, rows, columns)."""
+
+    pictures: bool = True
+    """Whether it is defined in 2-D; one that compares slices is not."""
+
+    takes: tuple[str, ...] = ()
+    """Facts about the case that it can use, as keywords: see `measure.Known`."""
+
+    needs: str = ""
+    """The one of these facts without which it has no value."""
+
+
+def _metric(place: str, summary: str, source: str, **facts: Any) -> Entry:
+    return Entry(summary, source, f"radfuse.metrics.{place}", **facts)
+
+
+LIU = "Liu et al. 2012, doi:10.1109/TPAMI.2011.109"
+"""The comparison of metrics whose code defined several of them for the field."""
+
+METRICS: dict[str, Entry] = {
+    "en": _metric(
+        "information:en",
+        "entropy of the fused image",
+        "Shannon 1948, doi:10.1002/j.1538-7305.1948.tb01338.x",
+        range=(0, 8),
+        unit="bits",
+        volumes=True,
+    ),
+    "mi": _metric(
+        "information:mi",
+        "mutual information with the sources",
+        "Qu, Zhang, Yan 2002, doi:10.1049/el:20020212",
+        range=(0, 16),
+        unit="bits",
+        volumes=True,
+    ),
+    "q_mi": _metric(
+        "information:q_mi",
+        "mutual information, each source's by the entropies",
+        "Hossny, Nahavandi, Creighton 2008, doi:10.1049/el:20081754",
+        range=(0, 2),
+        volumes=True,
+    ),
+    "nmi": _metric(
+        "information:nmi",
+        "normalised mutual information",
+        "Studholme, Hill, Hawkes 1999, doi:10.1016/S0031-3203(98)00091-0",
+        range=(0, 2),
+        volumes=True,
+    ),
+    "q_te": _metric(
+        "information:q_te",
+        "mutual information by Tsallis' entropy",
+        f"Nava, Escalante-Ramirez, Cristobal 2007; Cvejic, Canagarajah, Bull 2006; {LIU}",
+        range=POSITIVE,
+        volumes=True,
+    ),
+    "q_ncie": _metric(
+        "information:q_ncie",
+        "nonlinear correlation of fused image and sources",
+        f"Wang, Shen, Jin 2008; {LIU}",
+        volumes=True,
+    ),
+    "fmi": _metric(
+        "feature_information:fmi",
+        "mutual information of features, window by window",
+        "Haghighat, Aghagolzadeh, Seyedarabi 2011, doi:10.1016/j.compeleceng.2011.07.012",
+        smallest_side=3,
+    ),
+    "sf": _metric(
+        "gradient:sf",
+        "spatial frequency: size of the differences between neighbours",
+        "Eskicioglu, Fisher 1995, doi:10.1109/26.477498",
+        range=POSITIVE,
+        unit="grey levels",
+        volumes=True,
+    ),
+    "ag": _metric(
+        "gradient:ag",
+        "average gradient",
+        "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Eq. 7",
+        range=POSITIVE,
+        unit="grey levels",
+        volumes=True,
+    ),
+    "qabf": _metric(
+        "gradient:qabf",
+        "edges of the sources that survive",
+        "Xydeas, Petrovic 2000, doi:10.1049/el:20000267",
+        smallest_side=3,
+    ),
+    "nabf": _metric(
+        "gradient:nabf",
+        "edges that no source has: artefacts",
+        "Shreyamsha Kumar 2013, doi:10.1007/s11760-012-0361-x",
+        larger_is_better=False,
+        smallest_side=3,
+    ),
+    "labf": _metric(
+        "gradient:labf",
+        "edges of the sources that are lost",
+        "Petrovic, Xydeas 2005, doi:10.1109/ICCV.2005.175",
+        larger_is_better=False,
+        smallest_side=3,
+    ),
+    "q_sf": _metric(
+        "gradient:q_sf",
+        "spatial frequency against that of the sources' strongest differences",
+        "Zheng, Essock, Hansen, Haun 2007, doi:10.1016/j.inffus.2005.04.003",
+        range=(-1, inf),
+    ),
+    "q_p": _metric(
+        "phase:q_p",
+        "correlation of phase congruency",
+        f"Zhao, Laganiere, Liu 2007; {LIU}",
+        range=SIGNED,
+        smallest_side=16,
+    ),
+    "q_m": _metric(
+        "multiscale:q_m",
+        "edges that survive at two scales of the Haar wavelet",
+        f"Wang, Liu 2008; {LIU}",
+        range=(0, 3),
+        smallest_side=4,
+    ),
+    "ssim": _metric(
+        "structure:ssim",
+        "structural similarity to the sources",
+        "Wang, Bovik, Sheikh, Simoncelli 2004, doi:10.1109/TIP.2003.819861",
+        range=(-2, 2),
+        smallest_side=11,
+    ),
+    "ms_ssim": _metric(
+        "structure:ms_ssim",
+        "structural similarity at five scales",
+        "Wang, Simoncelli, Bovik 2003, doi:10.1109/ACSSC.2003.1292216",
+        range=(0, 2),
+        smallest_side=176,
+    ),
+    "mef_ssim": _metric(
+        "exposure:mef_ssim",
+        "structural similarity to the sources' strongest structure",
+        "Ma, Zeng, Wang 2015, doi:10.1109/TIP.2015.2442920",
+        range=SIGNED,
+        smallest_side=44,
+    ),
+    "q_s": _metric(
+        "quality_index:q_s",
+        "quality index, sources weighed by their saliency",
+        "Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209",
+        range=SIGNED,
+        smallest_side=11,
+    ),
+    "q_w": _metric(
+        "quality_index:q_w",
+        "the same, windows weighed by their saliency",
+        "Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209",
+        range=SIGNED,
+        smallest_side=11,
+    ),
+    "q_e": _metric(
+        "quality_index:q_e",
+        "the same, times that of the edge images",
+        "Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209",
+        range=SIGNED,
+        smallest_side=11,
+    ),
+    "q_c": _metric(
+        "quality_index:q_c",
+        "quality index, sources weighed by their covariance",
+        f"Cvejic, Loza, Bull, Canagarajah 2005; {LIU}",
+        range=SIGNED,
+        smallest_side=7,
+    ),
+    "q_y": _metric(
+        "quality_index:q_y",
+        "similarity to both sources, or to the more similar one",
+        "Yang, Zhang, Wang, Liu 2008, doi:10.1016/j.inffus.2006.09.001",
+        range=SIGNED,
+        smallest_side=7,
+    ),
+    "psnr": _metric(
+        "statistics:psnr",
+        "peak signal-to-noise ratio",
+        "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Eq. 13-15",
+        range=FREE,
+        unit="dB",
+        volumes=True,
+    ),
+    "mse": _metric(
+        "statistics:mse",
+        "mean squared error",
+        "Gauss 1821",
+        range=POSITIVE,
+        larger_is_better=False,
+        unit="squared grey levels",
+        volumes=True,
+    ),
+    "vif": _metric(
+        "fidelity:vif",
+        "visual information fidelity, in the pixel domain",
+        "Sheikh, Bovik 2006, doi:10.1109/TIP.2005.859378",
+        range=POSITIVE,
+        smallest_side=41,
+    ),
+    "viff": _metric(
+        "viff:viff",
+        "visual information fidelity to the source that decides each window",
+        "Han, Cai, Cao, Xu 2013, doi:10.1016/j.inffus.2011.08.002",
+        range=POSITIVE,
+        symmetric=False,
+        smallest_side=41,
+    ),
+    "cc": _metric(
+        "statistics:cc",
+        "correlation with the sources",
+        "Pearson 1895",
+        range=SIGNED,
+        volumes=True,
+    ),
+    "scd": _metric(
+        "statistics:scd",
+        "sum of the correlations of differences",
+        "Aslantas, Bendes 2015, doi:10.1016/j.aeue.2015.09.004",
+        range=(-2, 2),
+        volumes=True,
+    ),
+    "sd": _metric(
+        "statistics:sd",
+        "standard deviation of the fused image",
+        "Pearson 1894",
+        range=(0, 127.5),
+        unit="grey levels",
+        volumes=True,
+    ),
+    "q_cv": _metric(
+        "perception:q_cv",
+        "difference that the eye sees, weighed by edges",
+        "Chen, Varshney 2007, doi:10.1016/j.inffus.2005.10.001",
+        range=POSITIVE,
+        larger_is_better=False,
+        smallest_side=16,
+    ),
+    "q_cb": _metric(
+        "perception:q_cb",
+        "contrast that the eye finds again",
+        "Chen, Blum 2009, doi:10.1016/j.imavis.2007.12.002",
+        smallest_side=16,
+    ),
+    "bone_fidelity": _metric(
+        "regions:bone_fidelity",
+        "how well bone follows the CT",
+        "docs/own-metrics.md",
+        symmetric=False,
+        smallest_side=11,
+        takes=("bone_level",),
+    ),
+    "tissue_fidelity": _metric(
+        "regions:tissue_fidelity",
+        "how well soft tissue follows the MR",
+        "docs/own-metrics.md",
+        symmetric=False,
+        smallest_side=11,
+        takes=("bone_level",),
+    ),
+    "seam_fidelity": _metric(
+        "regions:seam_fidelity",
+        "how free of false edges the bone's border is",
+        "docs/own-metrics.md",
+        symmetric=False,
+        smallest_side=11,
+        takes=("bone_level",),
+    ),
+    "slice_flicker": _metric(
+        "flicker:slice_flicker",
+        "jumps between slices that neither source makes",
+        "docs/own-metrics.md",
+        range=(0, 255),
+        larger_is_better=False,
+        unit="grey levels",
+        volumes=True,
+        pictures=False,
+    ),
+    "lesion_cnr_ratio": _metric(
+        "lesion:lesion_cnr_ratio",
+        "contrast-to-noise of a lesion over the better source's",
+        "docs/own-metrics.md",
+        range=POSITIVE,
+        volumes=True,
+        pictures=False,
+        takes=("lesion", "ring"),
+        needs="lesion",
+    ),
+    "lesion_difference_ratio": _metric(
+        "lesion:lesion_difference_ratio",
+        "grey levels between a lesion and its surroundings, over the better source's",
+        "docs/own-metrics.md",
+        range=POSITIVE,
+        volumes=True,
+        pictures=False,
+        takes=("lesion", "ring"),
+        needs="lesion",
+    ),
+    "lesion_kept": _metric(
+        "lesion:lesion_kept",
+        "how a lesion stands out: the smaller of the two ratios",
+        "docs/own-metrics.md",
+        range=POSITIVE,
+        volumes=True,
+        pictures=False,
+        takes=("lesion", "ring"),
+        needs="lesion",
+    ),
+}
+"""Every metric; a name is the same word in file, profile, docs and tests."""
+
+
+def entry_of(name: str) -> Entry:
+    """The entry of a metric; raises `InputError` with the nearest names for an unknown one."""
+    if name in METRICS:
+        return METRICS[name]
+    near = difflib.get_close_matches(name, METRICS, n=3, cutoff=0.4) or list(METRICS)
+    raise InputError(f"no metric '{name}'; nearest: {', '.join(near)} (see docs/metrics.md)")
+
+
+def load_metric(name: str) -> Metric:
+    """A metric's function by its name."""
+    module, function = entry_of(name).path.split(":")
+    metric: Metric = getattr(importlib.import_module(module), function)
+    return metric

@@ -1,0 +1,172 @@
+"""Fusion quality by the universal quality index: the family of Piella and Heijmans.
+
+Every metric here is a mean over windows of a local similarity of the fused image to CT and to
+MR; they differ in how much each source counts in a window, and each window in the mean.
+"""
+
+from typing import Literal
+
+import numpy as np
+from scipy.ndimage import correlate1d
+
+from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.structure import ssim_map
+from radfuse.metrics.windows import View, Window, views
+
+Similarity = Literal["uqi8", "ssim11"]
+"""Universal quality index in uniform windows of 8x8, or SSIM in Gaussian ones of 11x11."""
+
+WINDOWS: dict[Similarity, Window] = {"uqi8": "uniform8", "ssim11": "gaussian11"}
+"""The window that each similarity looks through."""
+
+BLACK_SALIENCY = 0.5
+"""Variance that Liu's code gives both sources of a window where they are black."""
+
+ROUNDING = 2.0**-52
+"""Share of a constant window's squared level that rounding leaves of its variance there."""
+
+ALIKE = 0.75
+"""Similarity of the sources above which Yang et al. ask for both of them at once."""
+
+
+def uqi_map(first: View, second: View) -> Floats:
+    """Universal quality index of every window, in [-1, 1].
+
+    Windows constant in both images have the structure in common, and black ones the luminance:
+    a factor that would be 0/0 is 1, as in the code of Wang and Bovik.
+    """
+    luminance = _ratio(2 * first.mean * second.mean, first.mean**2 + second.mean**2, empty=1)
+    variances = first.variance + second.variance
+    return luminance * _ratio(2 * first.covariance(second), variances, empty=1)
+
+
+def uqi(first: Image, second: Image) -> float:
+    """Universal quality index of two images, in [-1, 1], in windows of 8x8; 1 for equal ones.
+
+    Wang, Bovik 2002, doi:10.1109/97.995823.
+    """
+    return float(uqi_map(*views("uniform8", first, second)).mean())
+
+
+def q_s(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
+    """Fusion quality index Q, in [-1, 1]: in every window the livelier source counts more.
+
+    Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209; the saliency of a source is its
+    variance. Where both sources are constant they count alike. "uqi8" is the paper's,
+    "ssim11" that of Liu's code (Liu et al. 2012, doi:10.1109/TPAMI.2011.109).
+    """
+    quality, _ = _local_quality(fused, ct, mr, similarity)
+    return float(quality.mean())
+
+
+def q_w(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
+    """Weighted fusion quality index Q_W, in [-1, 1]: windows count by their livelier source.
+
+    Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209; windows and options as in `q_s`.
+    Where no source has any structure all windows count alike.
+    """
+    quality, saliency = _local_quality(fused, ct, mr, similarity)
+    if not saliency.any():
+        return float(quality.mean())
+    return float((quality * saliency).sum() / saliency.sum())
+
+
+def q_e(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
+    """Edge-dependent fusion quality index Q_E, in [-1, 1]: Q_W times the Q_W of the edges.
+
+    Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209, alpha = 1; windows and options as
+    in `q_s`. The edge images are gradient magnitudes by Prewitt's operator with 0 outside the
+    image, as in Liu's code, where Q_E stops for want of the Q_W of the images.
+    """
+    edges = [_edges(floats(image)) for image in (fused, ct, mr)]
+    of_images = q_w(fused, ct, mr, similarity=similarity)
+    return of_images * q_w(*edges, similarity=similarity)
+
+
+def q_c(
+    fused: Image, ct: Image, mr: Image, *, bounded: Literal["share", "quality"] = "share"
+) -> float:
+    """Similarity-weighted quality Q_C, in [-1, 1]: the source that F follows counts more.
+
+    Cvejic, Loza, Bull, Canagarajah 2006, "A similarity metric for assessment of image fusion
+    algorithms", Int. J. Signal Processing 2(3); Gaussian windows of 7x7 as in Liu's code. The
+    share of CT is its covariance with F over the sum of both sources' covariances, 1/2 where
+    that sum is 0. Outside [0, 1] it is set to 0 or 1 ("share", the paper); Liu's code sets the
+    quality of that window instead ("quality"), so that it matters there which source comes first,
+    and has no value for black windows.
+    """
+    view, first, second = views("gaussian7", fused, ct, mr)
+    of_first, of_second = first.covariance(view), second.covariance(view)
+    share = _share(of_first, of_second)
+    bounds = np.clip(share, 0, 1)
+    if bounded == "share":
+        return float(_blend(bounds, uqi_map(first, view), uqi_map(second, view)).mean())
+    quality = _blend(share, uqi_map(first, view), uqi_map(second, view))
+    return float(np.where(share == bounds, quality, bounds).mean())
+
+
+def q_y(fused: Image, ct: Image, mr: Image) -> float:
+    """Similarity-gated quality Q_Y, in [-1, 1]: where the sources differ the better match counts.
+
+    Yang, Zhang, Wang, Liu 2008, doi:10.1016/j.inffus.2006.09.001; Gaussian windows of 7x7 and
+    the similarity without its constants as in Liu's code, which has no value for black windows.
+    Where the sources have a similarity of 0.75 or more they count by their variance, alike if
+    both are constant.
+    """
+    view, first, second = views("gaussian7", fused, ct, mr)
+    of_first, of_second = uqi_map(first, view), uqi_map(second, view)
+    both = _blend(_share(first.variance, second.variance), of_first, of_second)
+    alike = uqi_map(first, second) >= ALIKE
+    return float(np.where(alike, both, np.maximum(of_first, of_second)).mean())
+
+
+def _local_quality(
+    fused: Image, ct: Image, mr: Image, similarity: Similarity
+) -> tuple[Floats, Floats]:
+    """Quality and saliency of every window."""
+    view, first, second = views(WINDOWS[similarity], fused, ct, mr)
+    if similarity == "uqi8":
+        saliencies, compare = (first.variance, second.variance), uqi_map
+    else:
+        saliencies, compare = _saliencies_of_liu(first, second), ssim_map
+    quality = _blend(_share(*saliencies), compare(first, view), compare(second, view))
+    return quality, np.maximum(*saliencies)
+
+
+def _saliencies_of_liu(first: View, second: View) -> tuple[Floats, Floats]:
+    """Variances as Liu's code has them: above 0 in constant windows, black or not.
+
+    So a window black in both sources has a weight, and of one that is black in one source and
+    constant in the other only the latter counts.
+    """
+    variances = [
+        np.where(view.variance == 0, ROUNDING * view.mean**2, view.variance)
+        for view in (first, second)
+    ]
+    black = np.where(variances[0] + variances[1] == 0, BLACK_SALIENCY, 0)
+    return variances[0] + black, variances[1] + black
+
+
+def _share(first: Floats, second: Floats) -> Floats:
+    """Lambda: the first source's share of the saliency of both, 1/2 where neither has any."""
+    return _ratio(first, first + second, empty=0.5)
+
+
+def _blend(share: Floats, of_first: Floats, of_second: Floats) -> Floats:
+    return share * of_first + (1 - share) * of_second
+
+
+def _ratio(part: Floats, whole: Floats, *, empty: float) -> Floats:
+    return np.divide(part, whole, out=np.full_like(whole, empty), where=whole != 0)
+
+
+def _edges(image: Floats) -> Floats:
+    """Gradient magnitude by Prewitt's operator, 0 outside the image."""
+    across, along = (
+        correlate1d(
+            correlate1d(image, [-1.0, 0.0, 1.0], axis=axis, mode="constant"),
+            [1.0, 1.0, 1.0], axis=1 - axis, mode="constant",
+        )
+        for axis in (0, 1)
+    )  # fmt: skip
+    return np.hypot(across, along)

@@ -1,0 +1,92 @@
+"""Images seen through a sliding window: local means, variances and covariances."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from radfuse.errors import InputError
+from radfuse.metrics.image import Floats, Image, floats
+
+Window = Literal["gaussian11", "gaussian7", "uniform11", "uniform8", "uniform7", "global"]
+"""Shape and side of a window in pixels; "global" is one window as large as the image."""
+
+SIGMA = 1.5
+"""Standard deviation of the Gaussian windows in pixels: Wang et al. 2004, section III-C."""
+
+CONSTANT = 1e-8
+"""Variance in squared grey levels below which a window counts as constant.
+
+A window with two neighbouring whole levels has 1e-6 or more, rounding makes 1e-10 at most.
+"""
+
+SAMPLE_VARIANCE = {"uniform7": 49 / 48}
+"""From mean squares to the unbiased estimate, in the window whose users take that one."""
+
+
+def _gaussian(side: int) -> Floats:
+    offsets = np.arange(side) - side // 2
+    line = np.exp(-(offsets**2) / (2 * SIGMA**2))
+    return np.asarray(line / line.sum(), np.float64)
+
+
+LINES: dict[Window, Floats] = {
+    "gaussian11": _gaussian(11),
+    "gaussian7": _gaussian(7),
+    "uniform11": np.full(11, 1 / 11),
+    "uniform8": np.full(8, 1 / 8),
+    "uniform7": np.full(7, 1 / 7),
+}
+"""Weights of a window along one axis; the window is their outer product."""
+
+
+def window_means(image: Floats, window: Window) -> Floats:
+    """Means over the windows that lie wholly inside an image (H, W), side - 1 smaller each way.
+
+    Raises InputError where the window is larger than the image.
+    """
+    if window == "global":
+        return np.asarray(image.mean(keepdims=True), np.float64)
+    line = LINES[window]
+    if min(image.shape) < line.size:
+        raise InputError(
+            f"the window {window} needs images of {line.size} pixels a side or more; this one is "
+            f"{image.shape}; measure larger images or choose a smaller window"
+        )
+    columns = sliding_window_view(image, line.size, axis=0) @ line
+    return np.asarray(sliding_window_view(columns, line.size, axis=1) @ line, np.float64)
+
+
+@dataclass(frozen=True)
+class View:
+    """An image through a window; what it costs is computed once, for all that compare it."""
+
+    image: Floats
+    window: Window
+
+    @cached_property
+    def mean(self) -> Floats:
+        """Mean of every window."""
+        return window_means(self.image, self.window)
+
+    @cached_property
+    def variance(self) -> Floats:
+        """Variance of every window; exactly 0 where the window is constant."""
+        variance = self._without_mean(self.image**2, self.mean**2)
+        return np.where(variance < CONSTANT, 0, variance)
+
+    def covariance(self, other: "View") -> Floats:
+        """Covariance of every window with another image's; 0 where one of them is constant."""
+        covariance = self._without_mean(self.image * other.image, self.mean * other.mean)
+        return np.where((self.variance == 0) | (other.variance == 0), 0, covariance)
+
+    def _without_mean(self, product: Floats, means: Floats) -> Floats:
+        scale = SAMPLE_VARIANCE.get(self.window, 1.0)
+        return scale * (window_means(product, self.window) - means)
+
+
+def views(window: Window, *images: Image) -> tuple[View, ...]:
+    """Every image, values in 0..255, through the same window."""
+    return tuple(View(floats(image), window) for image in images)

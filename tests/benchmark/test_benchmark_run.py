@@ -1,0 +1,358 @@
+"""A benchmark from command to report: it resumes, it survives, it judges strangers fairly."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from radfuse.benchmark.cases import cases_of
+from radfuse.benchmark.contestants import entrants
+from radfuse.benchmark.outcome import results_of
+from radfuse.benchmark.plan import Plan, make_plan
+from radfuse.benchmark.run import run as run_plan
+from radfuse.benchmark.settings import Settings, Theirs, Volume, read_settings
+from radfuse.cli import main
+from radfuse.data.phantom import Phantom
+from radfuse.errors import InputError, NothingHereError, OutputError
+from radfuse.io.images import read_grey
+from radfuse.io.volumes import write_volume
+from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS
+from radfuse.metrics.measure import measure
+from radfuse.metrics.profiles import columns_of
+from radfuse.registration.transform import write_transform
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+BENCHMARKS = [
+    path
+    for path in sorted(CONFIGS.glob("*.toml"))
+    if "network" not in tomllib.loads(path.read_text())
+]
+SIDE = 48
+
+
+def silent(stage: str, share: float | None) -> None:
+    """Report nothing."""
+
+
+def command(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["benchmark", *(str(argument) for argument in arguments)])
+
+
+def write_pairs(folder: Path, names: list[str], side: int = SIDE) -> Path:
+    rng = np.random.default_rng(3)
+    for kind in ("CT", "MRI"):
+        (folder / kind).mkdir(parents=True)
+        for name in names:
+            coarse = rng.integers(0, 256, (side // 8, side // 8), np.uint8)
+            Image.fromarray(np.kron(coarse, np.ones((8, 8), np.uint8))).save(
+                folder / kind / f"{name}.png"
+            )
+    return folder
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    return write_pairs(tmp_path / "pairs", ["1001", "1002", "2001"])
+
+
+@pytest.fixture
+def settings(pairs: Path) -> Settings:
+    return Settings(pairs=(pairs,), methods=("average", "maximum"), profiles=("mfinet2024",))
+
+
+def carried_out(settings: Settings, folder: Path) -> Plan:
+    plan = make_plan(settings, folder)
+    run_plan(plan, silent)
+    return plan
+
+
+def test_every_value_is_that_of_the_profile_on_the_fused_image(
+    settings: Settings, pairs: Path, tmp_path: Path
+) -> None:
+    plan = carried_out(settings, tmp_path / "out")
+    rows = plan.rows.read()
+    assert len(rows) == 2 * 3 * len(columns_of("mfinet2024"))
+    for (method, case), found in rows.groupby(["method", "case"]):
+        images = [tmp_path / "out/fused" / method / f"{case}.png"]
+        images += [pairs / kind / f"{case}.png" for kind in ("CT", "MRI")]
+        expected = measure("mfinet2024", *(read_grey(path) for path in images))
+        assert dict(zip(found["metric"], found["value"], strict=True)) == expected
+        assert set(found["patient"]) == {case[0]}
+
+
+def test_a_finished_benchmark_has_nothing_left_to_do_but_its_last_unit(
+    settings: Settings, tmp_path: Path
+) -> None:
+    plan = carried_out(settings, tmp_path / "out")
+    rows = plan.rows.path.read_text()
+    fused = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/fused").rglob("*.png")}
+    carried_out(settings, tmp_path / "out")
+    assert plan.rows.path.read_text() == rows
+    assert fused == {path: path.stat().st_mtime_ns for path in fused}
+
+
+def test_a_benchmark_may_gain_methods_cases_and_profiles(
+    settings: Settings, pairs: Path, tmp_path: Path
+) -> None:
+    carried_out(settings, tmp_path / "out")
+    more = write_pairs(tmp_path / "more", ["3001"])
+    larger = replace(
+        settings, methods=("average", "maximum", "copy_ct"), pairs=(pairs, more),
+        profiles=("mfinet2024", "res2fusion2024"),
+    )  # fmt: skip
+    at_once = carried_out(larger, tmp_path / "at_once").rows.read()
+    grown = carried_out(larger, tmp_path / "out").rows.read()
+    key = ["profile", "method", "case", "metric"]
+    pd.testing.assert_frame_equal(
+        grown.sort_values(key, ignore_index=True), at_once.sort_values(key, ignore_index=True)
+    )
+
+
+def test_a_benchmark_killed_at_any_moment_ends_as_if_it_had_not_been(
+    pairs: Path, tmp_path: Path
+) -> None:
+    words = ["--pairs", pairs, "--method", "average", "--method", "dwt", "--quiet"]
+    words += ["--profile", "mfinet2024"]
+    for seconds in (1.5, 3.0, 5.0):
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "radfuse",
+                "benchmark",
+                "-o",
+                tmp_path / "out",
+                *map(str, words),
+            ],
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert command("-o", tmp_path / "out", *words).exit_code == 0
+    assert command("-o", tmp_path / "fresh", *words).exit_code == 0
+    found, expected = (pd.read_csv(tmp_path / name / "rows.csv") for name in ("out", "fresh"))
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_failing_method_costs_its_own_rows_only(settings: Settings, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no graph")
+    partly = tmp_path / "partly"
+    partly.mkdir()
+    Image.new("L", (SIDE, SIDE), 9).save(partly / "1001.png")
+    Image.new("L", (SIDE, SIDE + 8), 9).save(partly / "1002.png")
+    methods = ("average", str(broken), str(partly))
+    plan = carried_out(replace(settings, methods=methods), tmp_path / "out")
+    assert plan.rows.done() == {
+        *(("mfinet2024", "average", case) for case in ("1001", "1002", "2001")),
+        ("mfinet2024", "partly", "1001"),
+    }
+    failures = plan.failures.read()
+    assert failures["method"].tolist() == ["broken", "broken", "partly", "broken", "partly"]
+    messages = " ".join(failures["message"])
+    assert "not an ONNX graph" in messages
+    assert "uint8 (1, 56, 48), but the case is uint8 (1, 48, 48)" in messages
+    assert "no 2001.png, nor 2001.npy" in messages
+    assert len(results_of(plan).failures) == 5
+
+
+def test_images_too_small_for_a_profile_are_failures_with_the_reason(
+    settings: Settings, tmp_path: Path
+) -> None:
+    small = write_pairs(tmp_path / "small", ["5001"], side=24)
+    plan = carried_out(replace(settings, pairs=(*settings.pairs, small)), tmp_path / "out")
+    failures = plan.failures.read()
+    assert set(failures["case"]) == {"5001"}
+    assert "profile mfinet2024 needs images of one size, 41 pixels" in failures["message"][0]
+
+
+def test_fused_images_of_somebodys_are_measured_with_what_they_say_of_them(
+    settings: Settings, tmp_path: Path
+) -> None:
+    first = carried_out(settings, tmp_path / "first")
+    theirs = Theirs("song", str(first.fused("maximum")), "a paper", ("1",), "read from a disk")
+    plan = carried_out(replace(settings, theirs=(theirs,)), tmp_path / "out")
+    rows = plan.rows.read().set_index(["method", "case", "metric"])["value"]
+    np.testing.assert_array_equal(rows["song"], rows["maximum"])
+    contestant = results_of(plan).contestants[-1]
+    assert contestant.name == "song"
+    assert contestant.patients_seen == {"1"}
+    assert contestant.note == "read from a disk"
+
+
+def test_times_are_taken_so_often_as_asked_and_not_of_files(
+    settings: Settings, tmp_path: Path
+) -> None:
+    first = carried_out(settings, tmp_path / "first")
+    timed = replace(settings, methods=("average", str(first.fused("maximum"))), repetitions=2)
+    plan = carried_out(timed, tmp_path / "out")
+    speed = plan.speed.read()
+    assert speed["method"].tolist() == ["average"] * 6
+    assert speed["repetition"].tolist() == [0, 1] * 3
+    assert (speed["seconds"] > 0).all()
+
+
+def test_changed_images_under_old_names_are_noticed(
+    settings: Settings, pairs: Path, tmp_path: Path
+) -> None:
+    carried_out(settings, tmp_path / "out")
+    Image.new("L", (SIDE, SIDE), 9).save(pairs / "CT" / "1002.png")
+    with pytest.raises(OutputError, match="begun with other cases called 1002; pass --overwrite"):
+        make_plan(settings, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"methods": ("averige",)}, InputError, "no method 'averige'; nearest: average"),
+        ({"methods": ("average", "average")}, InputError, "two methods are called average"),
+        ({"methods": ()}, InputError, "no method to compare"),
+        ({"pairs": ()}, NothingHereError, "no case to fuse"),
+        ({"patients": ("9",)}, NothingHereError, "no case to fuse"),
+        ({"reference": "dwt"}, InputError, "the reference dwt is not among the methods average"),
+        ({"theirs": (Theirs("../up", "average"),)}, InputError, "../up: not a name for a file"),
+    ],
+)
+def test_a_wrong_plan_is_refused(
+    settings: Settings, tmp_path: Path, changes: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        make_plan(replace(settings, **changes), tmp_path / "out")
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_cases_of_one_name_are_refused(settings: Settings, pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two cases are called 1001, 1002, 2001; rename"):
+        make_plan(replace(settings, pairs=(pairs, pairs)), tmp_path / "out")
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("irreplaceable")
+    with pytest.raises(OutputError, match="holds something else"):
+        make_plan(settings, tmp_path / "out")
+    words = ["-o", tmp_path / "out", "--pairs", settings.pairs[0], "--overwrite", "--quiet"]
+    result = command(*words)
+    assert result.exit_code == 2
+    assert "not the folder of a benchmark" in result.stderr
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "irreplaceable"
+
+
+def test_the_command_writes_a_report_and_says_where(pairs: Path, tmp_path: Path) -> None:
+    words = ["--pairs", pairs, "--method", "average", "--method", "bone_blend", "--quiet"]
+    words += ["--profile", "mfinet2024", "--pictured", "1002", "--repetitions", 1, "--json"]
+    result = command("-o", tmp_path / "out", *words)
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    page = Path(facts["report"])
+    assert page == tmp_path / "out/report/report.html"
+    text = page.read_text()
+    assert "bone_blend" in text
+    assert "mfinet2024" in text
+    assert "its two constants were chosen on the Harvard test pairs" in text
+    assert facts["cases"] == 3
+    assert facts["failures"] == 0
+    assert (tmp_path / "out/rows.parquet").is_file()
+    parquet = pd.read_parquet(tmp_path / "out/rows.parquet")
+    assert len(parquet) == facts["rows"] == 2 * 3 * 4
+    assert set(parquet["patient"]) == {"1", "2"}
+
+
+def test_overwriting_begins_anew(settings: Settings, pairs: Path, tmp_path: Path) -> None:
+    words = ["-o", tmp_path / "out", "--pairs", pairs, "--method", "average", "--quiet"]
+    words += ["--profile", "mfinet2024"]
+    assert command(*words).exit_code == 0
+    shutil.copy(pairs / "CT" / "1001.png", pairs / "CT" / "1002.png")
+    assert "pass --overwrite" in command(*words).stderr
+    assert command(*words, "--overwrite").exit_code == 0
+
+
+def test_a_phantom_has_a_lesion_and_neighbouring_slices(tmp_path: Path) -> None:
+    settings = Settings(
+        phantoms=(7,), phantom_spacing_mm=3.0, every=16, methods=("copy_mr", "average"),
+        profiles=("radfuse1",),
+    )  # fmt: skip
+    plan = carried_out(settings, tmp_path / "out")
+    values = plan.rows.read().set_index(["method", "metric"])["value"]
+    assert values["copy_mr", "flicker"].item() == 0
+    np.testing.assert_allclose(values["copy_mr", "lesion"].item(), 1, atol=0.05)
+    assert values["average", "lesion"].item() < 0.8
+    assert len(values["average", "bone"]) > 1
+    results = results_of(plan)
+    shapes = {results.picture("phantom-7", who).shape for who in ("ct", "mr", "average")}
+    assert len(shapes) == 1
+    assert shapes.pop()[0] > 40
+
+
+def test_a_patients_volumes_are_aligned_by_the_transform_that_is_given(
+    phantom: Phantom, tmp_path: Path
+) -> None:
+    write_volume(tmp_path / "ct.nii.gz", phantom.ct.image)
+    write_volume(tmp_path / "mr.nii.gz", phantom.mr.image)
+    write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)
+    (tmp_path / "mine.toml").write_text(
+        'methods = ["maximum"]\nprofiles = ["mfinet2024"]\nevery = 20\n'
+        '[[volumes]]\nname = "head"\nct = "ct.nii.gz"\nmr = "mr.nii.gz"\n'
+        'transform = "truth.tfm"\npatient = "p1"\n'
+    )
+    settings = read_settings(tmp_path / "mine.toml")
+    assert settings.volumes == (
+        Volume(
+            "head", tmp_path / "ct.nii.gz", tmp_path / "mr.nii.gz", "p1", tmp_path / "truth.tfm"
+        ),
+    )
+    of_files = cases_of(settings)[0].load()
+    of_phantom = cases_of(Settings(phantoms=(7,), phantom_spacing_mm=3.0))[0].load()
+    np.testing.assert_allclose(of_files.ct, of_phantom.ct, atol=1e-5)
+    np.testing.assert_allclose(of_files.mr, of_phantom.mr, atol=1e-4)
+
+
+def test_nothing_measured_is_said_in_a_line(settings: Settings, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no graph")
+    plan = carried_out(replace(settings, methods=(str(broken),)), tmp_path / "out")
+    with pytest.raises(NothingHereError, match=r"nothing could be measured; failures\.csv says"):
+        results_of(plan)
+
+
+def test_an_unknown_setting_or_profile_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('profiles = ["song"]\n')
+    with pytest.raises(InputError, match="no profile 'song'"):
+        read_settings(path)
+    path.write_text('method = ["average"]\n')
+    with pytest.raises(InputError, match=r"mine\.toml: unknown settings \['method'\]; known are"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_every_shipped_benchmark_finds_its_cases_and_methods(shared: Path, path: Path) -> None:
+    settings = read_settings(path)
+    names = {entrant.contestant.name for entrant in entrants(settings)}
+    cases = {case.name for case in cases_of(settings)}
+    assert settings.reference in names
+    assert set(settings.pictured) <= cases
+
+
+def test_the_methods_of_the_catalogue_say_whom_they_have_seen() -> None:
+    of = {one.contestant.name: one.contestant for one in entrants(Settings(methods=tuple(METHODS)))}
+    assert of["maximum"].patients_seen == set()
+    assert of["bone_blend"].patients_seen == set(HARVARD_PATIENTS)
+    assert of["res2fusion"].patients_seen == set(HARVARD_PATIENTS) - {"16"}
+    assert of["res2fusion"].note == "validated on patient 16"

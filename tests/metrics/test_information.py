@@ -1,0 +1,260 @@
+"""Histogram metrics: their laws, other people's implementations, the field's own codes."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.measure import shannon_entropy
+from skimage.metrics import normalized_mutual_information
+
+from radfuse.io.images import read_grey
+from radfuse.metrics.image import Image
+from radfuse.metrics.information import (
+    TSALLIS_ORDERS,
+    en,
+    mi,
+    mutual_information,
+    nmi,
+    q_mi,
+    q_ncie,
+    q_te,
+)
+
+Grey = NDArray[np.uint8]
+quick = settings(max_examples=25, deadline=None)
+LEAST_NCIE = 1 - np.log(3) / np.log(256)
+
+METRICS: dict[str, Callable[[Image, Image, Image], float]] = {
+    "en": en,
+    "mi": mi,
+    "mi, mean of 32 bins": partial(mi, pairing="mean", bins=32),
+    "mi with merged white": partial(mi, white="merged"),
+    "nmi": nmi,
+    "nmi by the joint entropy": partial(nmi, norm="joint", pairing="sum"),
+    "q_mi": q_mi,
+    "q_te of Nava": q_te,
+    "q_te of Cvejic": partial(q_te, author="cvejic"),
+    "q_te of Liu": partial(q_te, marginals="exchanged"),
+    "q_te of Cvejic and Liu": partial(q_te, author="cvejic", marginals="exchanged"),
+    "q_ncie": q_ncie,
+}
+UNNAMED = {name: metric for name, metric in METRICS.items() if "Liu" not in name}
+"""The metrics that do not depend on which level is which, in 256 bins."""
+del UNNAMED["mi, mean of 32 bins"], UNNAMED["mi with merged white"]
+
+
+@st.composite
+def triples(draw: st.DrawFn) -> tuple[Grey, Grey, Grey]:
+    """Three images of one size with 1 to 256 levels."""
+    shape = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    palettes = draw(st.tuples(*[st.sampled_from([1, 2, 5, 256])] * 3))
+    images = (rng.choice(rng.permutation(256)[:levels], shape) for levels in palettes)
+    return tuple(image.astype(np.uint8) for image in images)  # type: ignore[return-value]
+
+
+def noise(seed: int, levels: int = 256, side: int = 48) -> Grey:
+    return np.random.default_rng(seed).integers(0, levels, (side, side), dtype=np.uint8)
+
+
+def flat(level: int, side: int = 48) -> Grey:
+    return np.full((side, side), level, np.uint8)
+
+
+def all_levels() -> Grey:
+    return np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+@quick
+@given(triples())
+def test_every_metric_is_finite_and_the_same_with_ct_and_mr_exchanged(
+    images: tuple[Grey, Grey, Grey],
+) -> None:
+    fused, ct, mr = images
+    for name, metric in METRICS.items():
+        value = metric(fused, ct, mr)
+        assert np.isfinite(value), name
+        np.testing.assert_allclose(
+            metric(fused, mr, ct), value, rtol=1e-12, atol=1e-12, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_volume_counts_as_the_picture_with_the_same_pixels_and_floats_are_rounded(
+    name: str,
+) -> None:
+    pictures = [noise(seed, side=24) for seed in (1, 2, 3)]
+    value = METRICS[name](*pictures)
+    assert METRICS[name](*(image.reshape(4, 6, 24) for image in pictures)) == value
+    if "Liu" not in name:
+        assert METRICS[name](*(image + 0.25 * np.sin(image) for image in pictures)) == value
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_neither_places_nor_the_names_of_levels_matter(name: str) -> None:
+    rng = np.random.default_rng(4)
+    images = [noise(seed, levels=9) for seed in (1, 2, 3)]
+    order, names = rng.permutation(images[0].size), rng.permutation(256).astype(np.uint8)
+    moved = [names[image.ravel()[order]].reshape(image.shape) for image in images]
+    np.testing.assert_allclose(UNNAMED[name](*moved), UNNAMED[name](*images), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(METRICS.keys() - {"en"}))
+def test_a_fused_image_shifted_by_one_pixel_tells_less_of_its_sources(name: str) -> None:
+    ct = np.kron(noise(5, levels=6, side=8), np.ones((6, 6), np.uint8)) * np.uint8(51)
+    shifted = np.roll(ct, 1, axis=1)
+    assert METRICS[name](shifted, ct, ct) < METRICS[name](ct, ct, ct)
+
+
+def test_the_entropy_of_a_constant_of_two_halves_and_of_all_levels() -> None:
+    halves = np.repeat(np.array([[3, 200]], np.uint8), 4, axis=1)
+    for image, bits in ((flat(7), 0.0), (halves, 1.0), (all_levels(), 8.0)):
+        np.testing.assert_allclose(en(image, image, image), bits, atol=1e-12)
+    assert en(all_levels(), flat(0), flat(0), bins=16) == 4.0
+
+
+def test_nothing_is_zero_without_a_minus() -> None:
+    assert np.copysign(1, en(flat(9), flat(9), flat(9))) == 1
+    assert np.copysign(1, mutual_information(flat(9), noise(1))) == 1
+
+
+@quick
+@given(triples())
+def test_entropy_is_what_scikit_image_says(images: tuple[Grey, Grey, Grey]) -> None:
+    np.testing.assert_allclose(en(*images), shannon_entropy(images[0]), atol=1e-9)
+
+
+@quick
+@given(triples(), st.sampled_from([1, 2, 10, 32, 100, 256]))
+def test_bins_have_equal_width_in_grey_levels(images: tuple[Grey, Grey, Grey], bins: int) -> None:
+    first, second, _ = images
+    box = [[0, 256], [0, 256]]
+    joint = np.histogram2d(first.ravel(), second.ravel(), bins, box)[0] / first.size
+    apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    there = joint > 0
+    expected = (joint[there] * np.log2(joint[there] / apart[there])).sum()
+    np.testing.assert_allclose(mutual_information(first, second, bins=bins), expected, atol=1e-9)
+
+
+@quick
+@given(triples())
+def test_coarser_bins_share_no_more(images: tuple[Grey, Grey, Grey]) -> None:
+    values = [mi(*images, bins=bins) for bins in (256, 64, 16, 4, 1)]
+    assert all(fine >= coarse - 1e-9 for fine, coarse in pairwise(values))
+    np.testing.assert_allclose(values[-1], 0, atol=1e-12)
+
+
+def test_the_mean_pairing_is_half_the_sum() -> None:
+    images = noise(1, 20), noise(2, 20), noise(3, 20)
+    for metric in (mi, nmi):
+        assert metric(*images, pairing="mean") == metric(*images, pairing="sum") / 2
+
+
+@quick
+@given(triples())
+def test_merged_white_adds_and_only_where_a_level_254_is(images: tuple[Grey, Grey, Grey]) -> None:
+    slip, plain = mi(*images, white="merged"), mi(*images)
+    assert slip >= plain - 1e-9
+    dimmer = [np.where(image == 254, 3, image) for image in images]
+    np.testing.assert_allclose(mi(*dimmer, white="merged"), mi(*dimmer), atol=1e-9)
+
+
+@quick
+@given(triples())
+def test_normalised_information_lies_in_the_unit_interval_and_a_copy_has_all_of_it(
+    images: tuple[Grey, Grey, Grey],
+) -> None:
+    fused, ct, mr = images
+    varied = float(en(ct, ct, ct) > 0)
+    for norm in ("arithmetic", "joint"):
+        assert 0 <= nmi(fused, ct, mr, norm=norm) <= 1 + 1e-12
+        np.testing.assert_allclose(nmi(ct, ct, ct, norm=norm), varied, atol=1e-12)
+    assert q_mi(fused, ct, mr) == 2 * nmi(fused, ct, mr)
+
+
+def test_by_the_joint_entropy_it_is_one_less_than_in_scikit_image() -> None:
+    fused, ct, mr = noise(1, 30), noise(2, 30), noise(1, 30) // np.uint8(3)
+    expected = [normalized_mutual_information(source, fused, bins=256) - 1 for source in (ct, mr)]
+    np.testing.assert_allclose(nmi(fused, ct, mr, norm="joint"), np.mean(expected), rtol=1e-9)
+
+
+def test_constant_images_share_nothing() -> None:
+    image = noise(1)
+    for name in ("mi", "nmi", "nmi by the joint entropy", "q_mi", "q_te of Nava", "q_te of Cvejic"):
+        for triple in ((flat(3), image, noise(2)), (image, flat(0), flat(9)), [flat(255)] * 3):
+            np.testing.assert_allclose(METRICS[name](*triple), 0, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("author", TSALLIS_ORDERS)
+def test_tsallis_information_of_independent_images_is_none(author: Any) -> None:
+    ct, fused = np.meshgrid(np.array([0, 0, 9], np.uint8), np.arange(5, dtype=np.uint8))
+    np.testing.assert_allclose(q_te(fused, ct, ct, author=author), 0, atol=1e-12)
+
+
+def test_tsallis_information_of_an_image_with_itself() -> None:
+    """Of equal images only p(a,a) = p(a) is left in the sum, p(a)^(2-q) each."""
+    image = np.array([[10, 10, 10, 80, 255]], np.uint8)
+    of = {
+        author: (1 - sum(p ** (2 - q) for p in (0.6, 0.2, 0.2))) / (1 - q)
+        for author, q in TSALLIS_ORDERS.items()
+    }
+    entropy = -0.6 * np.log2(0.6) - 0.4 * np.log2(0.2)
+    nava = 2 * of["nava"] / (2 * entropy ** TSALLIS_ORDERS["nava"] + of["nava"])
+    np.testing.assert_allclose(q_te(image, image, image, author="cvejic"), 2 * of["cvejic"])
+    np.testing.assert_allclose(q_te(image, image, image), nava)
+    np.testing.assert_allclose(q_te(image, image, image, marginals="exchanged"), nava)
+
+
+def test_exchanged_marginals_measure_each_image_stretched_from_black_to_white() -> None:
+    images = [noise(seed, levels=52) for seed in (1, 2, 3)]
+    dim = [np.uint8(40) + image for image in images]
+    wide = [image * np.uint8(5) for image in images]
+    liu = METRICS["q_te of Liu"]
+    assert liu(*dim) == liu(*wide)
+    halves = np.array([[0.0, 101.0, 202.0]])
+    up = np.array([[0.0, 128.0, 255.0]])
+    assert liu(halves, up, up) == liu(up, up, up)
+
+
+def test_exchanged_marginals_take_a_constant_image_for_black() -> None:
+    image, liu = noise(1), METRICS["q_te of Liu"]
+    assert liu(image, flat(70), noise(2)) == liu(image, flat(0), noise(2))
+
+
+@quick
+@given(triples())
+def test_the_correlation_entropy_lies_between_that_of_unrelated_images_and_one(
+    images: tuple[Grey, Grey, Grey],
+) -> None:
+    assert LEAST_NCIE - 1e-12 <= q_ncie(*images) <= 1 + 1e-12
+
+
+def test_the_correlation_entropy_is_least_for_constants_and_one_for_equal_flat_histograms() -> None:
+    np.testing.assert_allclose(q_ncie(flat(1), flat(2), noise(3)), LEAST_NCIE)
+    np.testing.assert_allclose(q_ncie(all_levels(), all_levels(), all_levels()), 1)
+
+
+def test_every_metric_equals_the_fields_own_code(shared: Path) -> None:
+    compared = dict.fromkeys(("tang.EN", "tang.MI", "liu.Q_MI", "liu.Q_TE", "liu.Q_NCIE"), 0)
+    theirs_to_ours = dict(
+        zip(compared, ("en", "mi with merged white", "q_mi", "q_te of Liu", "q_ncie"), strict=True)
+    )
+    for line in (shared / "golden/metrics.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        fused = read_grey(shared / "golden/fused" / row["method"] / row["image"])
+        sources = shared / "data/harvard/test"
+        ct, mr = (read_grey(sources / folder / row["image"]) for folder in ("CT", "MRI"))
+        for theirs, ours in theirs_to_ours.items():
+            if row.get(theirs) is not None:
+                found = METRICS[ours](fused, ct, mr)
+                np.testing.assert_allclose(found, row[theirs], rtol=1e-9, err_msg=str(row))
+                compared[theirs] += 1
+    assert min(compared.values()) >= 25
