@@ -1,8 +1,8 @@
 """radfuse: bone from the CT, soft tissue from the MR, in one image.
 
-`fuse` does what the command does; `read` gives a series from a path, `register` a transform for two
-series, whose quality is yours to look at. They are imported when first used, so that
-`import radfuse` and `radfuse --help` are quick.
+`fuse` and `evaluate` do what the commands do; `measure` measures arrays, `read` gives a series from
+a path, `register` a transform for two series, whose quality is yours to look at. They are imported
+when first used, so that `import radfuse` and `radfuse --help` are quick.
 
 Research use only. Not a medical device.
 """
@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from radfuse.io.read import read
+    from radfuse.metrics.measure import measure
+    from radfuse.pipeline.evaluate import evaluate
     from radfuse.pipeline.fuse import fuse
     from radfuse.recipe import Recipe
     from radfuse.registration.rigid import register
 
-__all__ = ["Recipe", "fuse", "read", "register"]
+__all__ = ["Recipe", "evaluate", "fuse", "measure", "read", "register"]
 
 _HOMES = {
     "Recipe": "radfuse.recipe",
+    "evaluate": "radfuse.pipeline.evaluate",
     "fuse": "radfuse.pipeline.fuse",
+    "measure": "radfuse.metrics.measure",
     "read": "radfuse.io.read",
     "register": "radfuse.registration.rigid",
 }

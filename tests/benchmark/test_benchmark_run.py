@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +23,10 @@ from radfuse.benchmark.cases import cases_of
 from radfuse.benchmark.contestants import entrants
 from radfuse.benchmark.outcome import results_of
 from radfuse.benchmark.plan import Plan, make_plan
+from radfuse.benchmark.report import write_report
 from radfuse.benchmark.run import run as run_plan
 from radfuse.benchmark.settings import Settings, Theirs, Volume, read_settings
+from radfuse.benchmark.units import read_fused, read_levels
 from radfuse.cli import main
 from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError, NothingHereError, OutputError
@@ -169,6 +173,42 @@ def test_a_failing_method_costs_its_own_rows_only(settings: Settings, tmp_path: 
     assert len(results_of(plan).failures) == 5
 
 
+def test_a_case_that_cannot_be_loaded_costs_its_own_rows_only(
+    settings: Settings, pairs: Path, tmp_path: Path
+) -> None:
+    whole = (pairs / "MRI" / "1002.png").read_bytes()
+    (pairs / "MRI" / "1002.png").write_bytes(whole[: len(whole) // 2])
+    plan = carried_out(replace(settings, pictured=("1002",)), tmp_path / "out")
+    assert {case for _, _, case in plan.rows.done()} == {"1001", "2001"}
+    failures = plan.failures.read()
+    assert failures["method"].tolist() == ["average", "maximum"]
+    assert set(failures["case"]) == {"1002"}
+    assert failures["message"].str.startswith("the case cannot be loaded: ").all()
+    page = write_report(
+        results_of(plan), tmp_path / "report", reference="average", pictured=("1001", "1002")
+    )
+    assert "Case 1002 has no pictures" in page.read_text()
+
+
+def test_who_deletes_fused_images_has_them_made_and_measured_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    timed = replace(settings, repetitions=1)
+    first = carried_out(timed, tmp_path / "out")
+    expected = first.rows.read()
+    changed = first.rows.path.read_text().replace("average,1001,1,0,SF,", "average,1001,1,0,SF,9")
+    first.rows.path.write_text(changed)
+    assert not carried_out(timed, tmp_path / "out").rows.read().equals(expected)
+    (first.fused("average") / "1001.png").unlink()
+    again = carried_out(timed, tmp_path / "out")
+    key = ["method", "case", "metric"]
+    pd.testing.assert_frame_equal(
+        again.rows.read().sort_values(key, ignore_index=True),
+        expected.sort_values(key, ignore_index=True),
+    )
+    assert len(again.speed.read()) == 6
+
+
 def test_images_too_small_for_a_profile_are_failures_with_the_reason(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -188,6 +228,7 @@ def test_fused_images_of_somebodys_are_measured_with_what_they_say_of_them(
     rows = plan.rows.read().set_index(["method", "case", "metric"])["value"]
     np.testing.assert_array_equal(rows["song"], rows["maximum"])
     contestant = results_of(plan).contestants[-1]
+    assert entrants(replace(settings, theirs=(replace(theirs, note=""),)))[-1].contestant.note == ""
     assert contestant.name == "song"
     assert contestant.patients_seen == {"1"}
     assert contestant.note == "read from a disk"
@@ -210,7 +251,7 @@ def test_changed_images_under_old_names_are_noticed(
 ) -> None:
     carried_out(settings, tmp_path / "out")
     Image.new("L", (SIDE, SIDE), 9).save(pairs / "CT" / "1002.png")
-    with pytest.raises(OutputError, match="begun with other cases called 1002; pass --overwrite"):
+    with pytest.raises(OutputError, match="begun with other cases: 1002; pass --overwrite"):
         make_plan(settings, tmp_path / "out")
 
 
@@ -223,7 +264,12 @@ def test_changed_images_under_old_names_are_noticed(
         ({"pairs": ()}, NothingHereError, "no case to fuse"),
         ({"patients": ("9",)}, NothingHereError, "no case to fuse"),
         ({"reference": "dwt"}, InputError, "the reference dwt is not among the methods average"),
-        ({"theirs": (Theirs("../up", "average"),)}, InputError, "../up: not a name for a file"),
+        ({"theirs": (Theirs("", "average"),)}, InputError, "'': not a name for a file"),
+        ({"theirs": (Theirs("ct", "average"),)}, InputError, "a method is called ct, as a source"),
+        ({"profiles": ()}, InputError, "no profile to measure by; name some of mfinet2024"),
+        ({"profiles": ("tang", "tang")}, InputError, "profile tang is named twice; name it once"),
+        ({"pictured": ("1001", "7")}, InputError, "no case 7 to be pictured"),
+        ({"theirs": (Theirs("../up", "average"),)}, InputError, "'../up': not a name for a file"),
     ],
 )
 def test_a_wrong_plan_is_refused(
@@ -233,6 +279,64 @@ def test_a_wrong_plan_is_refused(
         make_plan(replace(settings, **changes), tmp_path / "out")
     assert message in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_volume_measured_at_other_slices_or_of_another_patient_is_noticed(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(phantoms=(7,), methods=("average",), every=16)
+    make_plan(settings, tmp_path / "out")
+    with pytest.raises(OutputError, match="begun with other settings: every; pass --overwrite"):
+        make_plan(replace(settings, every=8), tmp_path / "out")
+    plan = json.loads((tmp_path / "out/plan.json").read_text())
+    plan["patients"]["phantom-7"] = "somebody"
+    (tmp_path / "out/plan.json").write_text(json.dumps(plan))
+    with pytest.raises(OutputError, match="begun with other patients: phantom-7; pass --over"):
+        make_plan(settings, tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"cases": 3}', b"\xff"])
+def test_a_damaged_plan_is_refused(settings: Settings, tmp_path: Path, content: bytes) -> None:
+    make_plan(settings, tmp_path / "out")
+    (tmp_path / "out/plan.json").write_bytes(content)
+    with pytest.raises(OutputError, match=r"plan\.json: damaged; pass --overwrite"):
+        make_plan(settings, tmp_path / "out")
+
+
+def test_a_folder_claimed_by_a_crash_alone_may_be_claimed_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/plan.draft").write_text("{")
+    make_plan(settings, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".lock",
+        "plan.json",
+        "sources",
+    ]
+
+
+def test_a_folder_beside_does_not_stand_in_for_a_method_of_the_catalogue(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = carried_out(settings, tmp_path / "first")
+    monkeypatch.chdir(tmp_path / "first/fused")
+    assert all(one.folder is None for one in entrants(settings))
+    folder = first.fused("maximum").rename(tmp_path / "run_0.1")
+    (found,) = entrants(Settings(methods=(str(folder),)))
+    assert (found.contestant.name, found.folder) == ("run_0.1", folder)
+    assert found.contestant.note == "which patients it has seen is not said"
+
+
+def test_a_full_disk_stops_the_benchmark_and_is_no_fault_of_a_method(
+    settings: Settings,
+    tmp_path: Path,
+    full_disk: Callable[[int], AbstractContextManager[None]],
+) -> None:
+    plan = make_plan(settings, tmp_path / "out")
+    with full_disk(100), pytest.raises(OutputError, match=r"1001\.npz: cannot be written"):
+        run_plan(plan, silent)
+    assert plan.failures.read().empty
 
 
 def test_two_cases_of_one_name_are_refused(settings: Settings, pairs: Path, tmp_path: Path) -> None:
@@ -294,7 +398,16 @@ def test_a_phantom_has_a_lesion_and_neighbouring_slices(tmp_path: Path) -> None:
     np.testing.assert_allclose(values["copy_mr", "lesion"].item(), 1, atol=0.05)
     assert values["average", "lesion"].item() < 0.8
     assert len(values["average", "bone"]) > 1
+    slices = plan.rows.read().query("method == 'average'").groupby("metric")["slice"].nunique()
+    assert slices["flicker"] == slices["lesion"] == 1
+    levels = read_levels(plan.sources("phantom-7"))
+    fused = read_fused(plan.fused("average") / "phantom-7.npy")
+    rows = plan.rows.read().query("method == 'average' and metric == 'MI'")
+    for index, value in zip(rows["slice"], rows["value"], strict=True):
+        images = [one[index] * levels.seen[index] for one in (fused, levels.ct, levels.mr)]
+        assert value == measure("radfuse1", *images, metrics=["MI"])["MI"]
     results = results_of(plan)
+    np.testing.assert_allclose(results.bone_level("phantom-7"), 0.3 * 255)
     shapes = {results.picture("phantom-7", who).shape for who in ("ct", "mr", "average")}
     assert len(shapes) == 1
     assert shapes.pop()[0] > 40

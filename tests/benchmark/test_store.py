@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from radfuse.benchmark.store import Table
@@ -55,6 +56,24 @@ def test_a_table_of_one_unit_recovers_to_an_empty_one_and_grows_again(table: Tab
     assert table.recover().empty
     table.append(SECOND)
     assert table.done() == {("b", "007")}
+
+
+def test_values_keep_their_last_bit_through_any_number_of_crashes(table: Table) -> None:
+    values = np.random.default_rng(5).uniform(0, 100, 2000).tolist()
+    table.append([("a", "1", place, value) for place, value in enumerate(values)])
+    for name in ("b", "c"):
+        table.append([(name, "1", 0, 1.0)])
+        table.recover()
+    assert table.read()["value"].tolist() == values
+
+
+def test_units_that_are_dropped_leave_the_others_as_they_were(table: Table) -> None:
+    table.append(FIRST)
+    table.append(SECOND)
+    table.drop({("a", "007"), ("c", "007")})
+    assert list(table.read().itertuples(index=False, name=None)) == SECOND
+    table.drop({("b", "007")})
+    assert table.done() == set()
 
 
 def test_a_full_disk_leaves_the_table_as_it_was(

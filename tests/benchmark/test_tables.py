@@ -16,6 +16,7 @@ from report_kit import (
     columns_of,
     contestants,
     made_up,
+    rows_of,
 )
 
 from radfuse.benchmark.analysis import Column, analyse, unseen_of
@@ -167,6 +168,23 @@ def test_the_main_table_says_whose_numbers_flatter_and_lack(
         "§ lacks cases, its means are over the rest: broken 3.",
     )
     assert any("the intervals say little" in note for note in table.notes)
+
+
+def test_few_patients_are_said_to_be_too_few_for_the_tests(
+    results: MadeUp, columns: list[Column]
+) -> None:
+    few = "Fewer than 5 patients: Friedman's and Nemenyi's tests hold for more of them."
+    least = "Wilcoxon's p of 4 patients is 0.12 at least, so nothing can be marked here."
+    assert few in ranks_table(results, columns).notes
+    table = comparison_table(results, columns, REFERENCE, "patient")
+    assert least in table.notes
+    assert {cell.mark for one in table.lines for cell in one.cells} == {""}
+    assert least not in comparison_table(results, columns, REFERENCE, "case").notes
+    six = tuple(f"q{number}" for number in range(6))
+    many = replace(results, rows=rows_of(MEASURES, METHODS, six, 1))
+    assert few not in ranks_table(many, columns_of(many)).notes
+    notes = comparison_table(many, columns_of(many), REFERENCE, "patient").notes
+    assert not any("at least" in note for note in notes)
 
 
 def test_a_metric_that_some_cases_do_not_have_is_said_to(results: MadeUp) -> None:

@@ -1,16 +1,13 @@
 """Similarity to the desired patch: its laws, plain loops over patches, the field's own code."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
-from radfuse.io.images import read_grey
 from radfuse.metrics.exposure import FAINTEST, STRONGEST_POWER, mef_ssim
 from radfuse.metrics.image import Floats
 from radfuse.metrics.structure import SCALE_WEIGHTS, STRUCTURE_FLOOR, halved
@@ -148,14 +145,12 @@ def test_a_number_of_scales_without_weights_is_refused(scales: int) -> None:
         mef_ssim(image, image, image, scales=scales)
 
 
-def test_one_and_three_scales_equal_the_fields_own_code_on_every_golden_row(shared: Path) -> None:
-    sources = shared / "data/harvard/test"
-    lines = (shared / "golden/metrics.jsonl").read_text().splitlines()
-    rows = [row for row in map(json.loads, lines) if row.get("tang.MEF_SSIM") is not None]
+def test_one_and_three_scales_equal_the_fields_own_code_on_every_golden_row(
+    golden: list[GoldenRow],
+) -> None:
+    rows = having(golden, "tang.MEF_SSIM")
     assert len(rows) == 25
     for row in rows:
-        fused = read_grey(shared / "golden/fused" / row["method"] / row["image"])
-        ct, mr = (read_grey(sources / folder / row["image"]) for folder in ("CT", "MRI"))
-        found = [mef_ssim(fused, ct, mr), mef_ssim(fused, ct, mr, scales=3)]
-        expected = [row["tang.MEF_SSIM"], row["tang.MS_SSIM"]]
-        np.testing.assert_allclose(found, expected, rtol=1e-11, err_msg=str(row))
+        found = [mef_ssim(*row.images), mef_ssim(*row.images, scales=3)]
+        expected = [row.values["tang.MEF_SSIM"], row.values["tang.MS_SSIM"]]
+        np.testing.assert_allclose(found, expected, rtol=1e-11, err_msg=str(row.values))

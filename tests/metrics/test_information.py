@@ -1,21 +1,19 @@
 """Histogram metrics: their laws, other people's implementations, the field's own codes."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.measure import shannon_entropy
 from skimage.metrics import normalized_mutual_information
 
-from radfuse.io.images import read_grey
 from radfuse.metrics.image import Image
 from radfuse.metrics.information import (
     TSALLIS_ORDERS,
@@ -242,19 +240,16 @@ def test_the_correlation_entropy_is_least_for_constants_and_one_for_equal_flat_h
     np.testing.assert_allclose(q_ncie(all_levels(), all_levels(), all_levels()), 1)
 
 
-def test_every_metric_equals_the_fields_own_code(shared: Path) -> None:
-    compared = dict.fromkeys(("tang.EN", "tang.MI", "liu.Q_MI", "liu.Q_TE", "liu.Q_NCIE"), 0)
-    theirs_to_ours = dict(
-        zip(compared, ("en", "mi with merged white", "q_mi", "q_te of Liu", "q_ncie"), strict=True)
-    )
-    for line in (shared / "golden/metrics.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        fused = read_grey(shared / "golden/fused" / row["method"] / row["image"])
-        sources = shared / "data/harvard/test"
-        ct, mr = (read_grey(sources / folder / row["image"]) for folder in ("CT", "MRI"))
-        for theirs, ours in theirs_to_ours.items():
-            if row.get(theirs) is not None:
-                found = METRICS[ours](fused, ct, mr)
-                np.testing.assert_allclose(found, row[theirs], rtol=1e-9, err_msg=str(row))
-                compared[theirs] += 1
-    assert min(compared.values()) >= 25
+def test_every_metric_equals_the_fields_own_code(golden: list[GoldenRow]) -> None:
+    theirs_to_ours = {
+        "tang.EN": "en", "tang.MI": "mi with merged white", "liu.Q_MI": "q_mi",
+        "liu.Q_TE": "q_te of Liu", "liu.Q_NCIE": "q_ncie",
+    }  # fmt: skip
+    for theirs, ours in theirs_to_ours.items():
+        rows = having(golden, theirs)
+        assert len(rows) >= 25
+        for row in rows:
+            found = METRICS[ours](*row.images)
+            np.testing.assert_allclose(
+                found, row.values[theirs], rtol=1e-9, err_msg=str(row.values)
+            )

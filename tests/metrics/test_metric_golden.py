@@ -1,17 +1,16 @@
 """Our metrics against the field's own codes, and against a published table."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_kit import GoldenRow
 from numpy.typing import NDArray
 
 from radfuse.data.pairs import Pair, read_pairs
 from radfuse.intensity import grey_levels
-from radfuse.io.images import read_grey
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of
@@ -47,22 +46,22 @@ def pairs(shared: Path) -> list[Pair]:
 
 @pytest.mark.parametrize(("author", "profile"), [("tang", "tang"), ("liu", "liu2012")])
 def test_a_profile_has_the_values_of_the_fields_own_code(
-    shared: Path, author: str, profile: str
+    golden: list[GoldenRow], author: str, profile: str
 ) -> None:
     compared: Counter[str] = Counter()
-    for line in (shared / "golden/metrics.jsonl").read_text().splitlines():
-        theirs = json.loads(line)
-        keys = {name: theirs.get(f"{author}.{name}") for name in columns_of(profile)}
+    for row in golden:
+        keys = {name: row.values.get(f"{author}.{name}") for name in columns_of(profile)}
         expected = {name: value for name, value in keys.items() if value is not None}
         if not expected:
             continue
-        images = [shared / "golden/fused" / theirs["method"] / theirs["image"]]
-        images += [shared / "data/harvard/test" / kind / theirs["image"] for kind in ("CT", "MRI")]
-        ours = measure(profile, *(read_grey(path) for path in images), metrics=list(expected))
+        ours = measure(profile, *row.images, metrics=list(expected))
         for name, value in expected.items():
             slip = PSNR_SLIP if name == "PSNR" else 0
             np.testing.assert_allclose(
-                ours[name], value - slip, rtol=TOLERANCE.get(name, 1e-6), err_msg=f"{name} {images}"
+                ours[name],
+                value - slip,
+                rtol=TOLERANCE.get(name, 1e-6),
+                err_msg=f"{name} {row.values}",
             )
         compared.update(expected.keys())
     assert min(compared.values()) >= 25

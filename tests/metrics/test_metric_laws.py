@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS as CATALOGUE
+from radfuse.metrics.edge_transfer import ANGLE_GAIN, STRENGTH_GAIN, qabf
 from radfuse.metrics.fidelity import vif, vifp
-from radfuse.metrics.gradient import ANGLE_GAIN, STRENGTH_GAIN, qabf, sf
+from radfuse.metrics.gradient import sf
 from radfuse.metrics.information import mi, mutual_information
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import PROFILES

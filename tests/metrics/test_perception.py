@@ -1,15 +1,13 @@
 """Metrics of the human eye: their laws, and the numbers of the 2012 comparison's code."""
 
-import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radfuse.io.images import read_grey
 from radfuse.metrics.image import Floats
 from radfuse.metrics.perception import FLOOR, PEAK, REGION, q_cb, q_cv
 
@@ -40,22 +38,6 @@ ORIGINALS: list[tuple[Triple, float, float]] = [
 ]
 """Fused, CT, MR; Q_CV and Q_CB of the code of Liu et al. 2012, run in GNU Octave 7.3 on them
 (`freqspace`, `mean2` and `blkproc`, which it lacks, as MATLAB documents them)."""
-
-
-def golden(shared: Path) -> Iterator[tuple[dict[str, float], Triple]]:
-    """Rows that have figures of the 2012 comparison, with the images."""
-    for line in (shared / "golden/metrics.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        if "liu.Q_CB" in row:
-            name, sources = row["image"], shared / "data/harvard/test"
-            yield (
-                row,
-                (
-                    read_grey(shared / "golden/fused" / row["method"] / name).astype(float),
-                    read_grey(sources / "CT" / name).astype(float),
-                    read_grey(sources / "MRI" / name).astype(float),
-                ),
-            )
 
 
 @pytest.mark.parametrize("metric", BOTH)
@@ -168,18 +150,20 @@ def test_the_original_has_the_same_figures_on_images_without_black(
     np.testing.assert_allclose(q_cb(*images), contrast, rtol=1e-12)
 
 
-def test_the_original_has_the_same_error_on_slices_of_the_head(shared: Path) -> None:
-    rows = list(golden(shared))
+def test_the_original_has_the_same_error_on_slices_of_the_head(golden: list[GoldenRow]) -> None:
+    rows = having(golden, "liu.Q_CV")
     assert len(rows) == 25
-    for row, images in rows:
-        np.testing.assert_allclose(q_cv(*images), row["liu.Q_CV"], rtol=1e-9, err_msg=str(row))
+    for row in rows:
+        found, theirs = q_cv(*row.images), row.values["liu.Q_CV"]
+        np.testing.assert_allclose(found, theirs, rtol=1e-9, err_msg=str(row.values))
 
 
 def test_the_original_has_the_same_contrast_on_slices_of_the_head_but_for_its_rounding(
-    shared: Path,
+    golden: list[GoldenRow],
 ) -> None:
     """In wide black margins it divides by rounding errors: transposed images move it by 6.5e-5."""
-    deviations = [abs(q_cb(*images) / row["liu.Q_CB"] - 1) for row, images in golden(shared)]
+    rows = having(golden, "liu.Q_CB")
+    deviations = [abs(q_cb(*row.images) / row.values["liu.Q_CB"] - 1) for row in rows]
     assert len(deviations) == 25
     assert np.median(deviations) < 1e-6
     assert np.max(deviations) < 1e-4

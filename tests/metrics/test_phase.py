@@ -1,16 +1,13 @@
 """Phase congruency: what it finds, the laws of its metric, and the field's own code."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from radfuse.io.images import read_grey
 from radfuse.metrics.phase import FEATURE, Features, features, log_gabor_filters, q_p
 
 Grey = NDArray[np.uint8]
@@ -121,15 +118,9 @@ def test_without_features_in_the_sources_or_in_the_fused_image_the_metric_is_zer
     assert q_p(image, image, flat) > 0.5
 
 
-def test_the_metric_equals_the_fields_own_code(shared: Path) -> None:
-    sources, compared = shared / "data/harvard/test", 0
-    for line in (shared / "golden/metrics.jsonl").read_text().splitlines():
-        theirs = json.loads(line)
-        if "liu.Q_P" not in theirs:
-            continue
-        name = theirs["image"]
-        fused = read_grey(shared / "golden/fused" / theirs["method"] / name)
-        found = q_p(fused, read_grey(sources / "CT" / name), read_grey(sources / "MRI" / name))
-        np.testing.assert_allclose(found, theirs["liu.Q_P"], rtol=1e-9, err_msg=str(theirs))
-        compared += 1
-    assert compared == 25
+def test_the_metric_equals_the_fields_own_code(golden: list[GoldenRow]) -> None:
+    rows = having(golden, "liu.Q_P")
+    assert len(rows) == 25
+    for row in rows:
+        found, theirs = q_p(*row.images), row.values["liu.Q_P"]
+        np.testing.assert_allclose(found, theirs, rtol=1e-9, err_msg=str(row.values))

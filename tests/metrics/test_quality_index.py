@@ -1,6 +1,5 @@
 """The quality indices of Piella's family: their laws, plain loops, the field's own codes."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -8,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_kit import GoldenRow, having, images_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from radfuse.io.images import read_grey
 from radfuse.metrics.image import Floats
 from radfuse.metrics.quality_index import q_c, q_e, q_s, q_w, q_y, uqi, uqi_map
 from radfuse.metrics.windows import views
@@ -72,15 +71,8 @@ def uqi_of(first: Floats, second: Floats) -> float:
 
 
 @pytest.fixture(scope="module")
-def rows(shared: Path) -> list[dict[str, float | str]]:
-    lines = (shared / "golden/metrics.jsonl").read_text().splitlines()
-    return [row for row in map(json.loads, lines) if row.get("liu.Q_S") is not None]
-
-
-def images_of(shared: Path, method: str, name: str) -> tuple[Grey, Grey, Grey]:
-    sources = shared / "data/harvard/test"
-    fused = read_grey(shared / "golden/fused" / method / name)
-    return fused, read_grey(sources / "CT" / name), read_grey(sources / "MRI" / name)
+def rows(golden: list[GoldenRow]) -> list[GoldenRow]:
+    return having(golden, "liu.Q_S")
 
 
 @quick
@@ -229,15 +221,14 @@ def test_where_the_sources_are_alike_both_count_by_their_variance() -> None:
 
 
 def test_q_s_and_q_w_equal_lius_code_on_every_golden_row(
-    shared: Path, rows: list[dict[str, float | str]]
+    rows: list[GoldenRow],
 ) -> None:
     """Saturated windows of CT over black MR are in one pair; there his code divides rounding."""
     assert len(rows) == 25
     for row in rows:
-        images = images_of(shared, str(row["method"]), str(row["image"]))
-        found = [metric(*images, similarity="ssim11") for metric in (q_s, q_w)]
-        expected = [row["liu.Q_S"], row["liu.Q_W"]]
-        np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=str(row))
+        found = [metric(*row.images, similarity="ssim11") for metric in (q_s, q_w)]
+        expected = [row.values["liu.Q_S"], row.values["liu.Q_W"]]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, err_msg=str(row.values))
 
 
 @pytest.mark.parametrize("crop", ON_CROPS)
@@ -252,10 +243,9 @@ def test_q_c_q_y_and_q_e_equal_lius_code_where_no_window_is_black(
 
 
 def test_q_c_and_q_y_have_a_value_on_whole_pictures_where_lius_code_has_none(
-    shared: Path, rows: list[dict[str, float | str]]
+    rows: list[GoldenRow],
 ) -> None:
     for row in rows:
-        assert row["liu.Q_C"] is None
-        assert row["liu.Q_Y"] is None
-        images = images_of(shared, str(row["method"]), str(row["image"]))
-        assert 0 < q_c(*images) < q_y(*images) < 1
+        assert row.values["liu.Q_C"] is None
+        assert row.values["liu.Q_Y"] is None
+        assert 0 < q_c(*row.images) < q_y(*row.images) < 1

@@ -1,12 +1,12 @@
 """Structural similarity: its laws, the authors' code, two other libraries."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_kit import GoldenRow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -154,16 +154,12 @@ def test_ms_ssim_needs_a_window_at_the_coarsest_scale() -> None:
         ms_ssim(less, less, less)
 
 
-def test_ssim_equals_the_authors_code_on_every_golden_row(shared: Path) -> None:
-    sources, lines = shared / "data/harvard/test", shared / "golden/metrics.jsonl"
-    rows = [json.loads(line) for line in lines.read_text().splitlines()]
-    assert len(rows) > 70
-    for row in rows:
-        fused = read_grey(shared / "golden/fused" / row["method"] / row["image"])
-        ct, mr = (read_grey(sources / folder / row["image"]) for folder in ("CT", "MRI"))
-        expected = [row["wang.SSIM_ct"], row["wang.SSIM_mr"]]
+def test_ssim_equals_the_authors_code_on_every_golden_row(golden: list[GoldenRow]) -> None:
+    for row in golden:
+        fused, ct, mr = row.images
+        expected = [row.values["wang.SSIM_ct"], row.values["wang.SSIM_mr"]]
         found = [ssim_index(ct, fused), ssim_index(mr, fused)]
-        np.testing.assert_allclose(found, expected, rtol=1e-11, err_msg=str(row))
+        np.testing.assert_allclose(found, expected, rtol=1e-11, err_msg=str(row.values))
         np.testing.assert_allclose(ssim(fused, ct, mr), np.mean(expected), rtol=1e-11)
 
 

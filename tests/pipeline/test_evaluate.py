@@ -246,3 +246,56 @@ def test_an_mr_on_the_grid_of_the_ct_needs_no_transform(
         (tmp_path / name).write_bytes((fused_phantom / name).read_bytes())
     result = of_volume(tmp_path, "--window-preset", "bone", "--white", 4095)
     assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("white", ["nan", "inf", "1e40"])
+def test_a_white_far_above_the_volume_is_refused(fused_phantom: Path, white: str) -> None:
+    result = of_volume(fused_phantom, "--white", white)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert "--white" in result.stderr
+
+
+def test_a_metric_that_pictures_do_not_have_is_refused(folders: list[str]) -> None:
+    result = run(*folders, "--profile", "radfuse1", "--metrics", "flicker,MI", "--quiet")
+    assert result.exit_code == 2
+    assert "flicker: compares slices or needs a lesion" in result.stderr
+
+
+def test_a_table_never_takes_the_place_of_an_image_or_a_folder(
+    folders: list[str], tmp_path: Path
+) -> None:
+    picture = tmp_path / "fused" / "case0.png"
+    before = picture.read_bytes()
+    for place in (picture, tmp_path / "fused" / "values.csv"):
+        result = run(*folders, "--csv", place, "--overwrite", "--quiet")
+        assert "lies where the images are; give another" in result.stderr
+    assert "is a folder; give a file" in run(*folders, "--csv", tmp_path, "--quiet").stderr
+    assert picture.read_bytes() == before
+
+
+def test_two_windows_are_one_too_many(fused_phantom: Path) -> None:
+    result = of_volume(fused_phantom, "--window", 80, 40, "--window-preset", "bone")
+    assert "give one" in result.stderr
+
+
+def test_a_whole_volume_is_no_further_slice_of_the_mean(fused_phantom: Path) -> None:
+    facts = json.loads(of_volume(fused_phantom).stdout)
+    slices = [row["MI"] for name, row in facts["images"].items() if name != "volume"]
+    np.testing.assert_allclose(facts["mean"]["MI"], np.mean(slices))
+
+
+def test_a_file_that_is_no_file_is_refused() -> None:
+    result = run("--fused", "/dev/null", "--ct", "/dev/null", "--mr", "/dev/null", "--quiet")
+    assert "/dev/null: no such file or folder" in result.stderr
+
+
+def test_a_volume_with_dots_in_its_name_finds_its_record(
+    fused_phantom: Path, tmp_path: Path
+) -> None:
+    for path in fused_phantom.iterdir():
+        name = path.name.replace("f.", "pat.1.", 1) if path.name.startswith("f.") else path.name
+        name = name.replace("f_", "pat.1_", 1) if name.startswith("f_") else name
+        (tmp_path / name).write_bytes(path.read_bytes())
+    result = of_volume(tmp_path, fused="pat.1.nii.gz")
+    assert json.loads(result.stdout) == json.loads(of_volume(fused_phantom).stdout)

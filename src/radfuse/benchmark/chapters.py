@@ -23,10 +23,11 @@ from radfuse.benchmark.facts import (
     speed_table,
 )
 from radfuse.benchmark.formats import counted
-from radfuse.benchmark.gallery import BONE_LEVEL, DIFFERENCE_RANGE, sheet_of
+from radfuse.benchmark.gallery import DIFFERENCE_RANGE, sheet_of
 from radfuse.benchmark.plots import box_plots, rank_lines, rows_of, speed_and_quality
 from radfuse.benchmark.results import Results
 from radfuse.benchmark.tables import comparison_table, never_seen_table, ranks_table, summary_table
+from radfuse.metrics.regions import BONE_LEVEL
 
 READING = (
     "A number is the value of one metric as one profile defines it. The same name in another "
@@ -45,8 +46,8 @@ NO_WINNER = (
 """Why there is no single number."""
 
 NOBODY_SAW = (
-    "No method has seen any patient of this benchmark: the means above are those of patients never "
-    "seen."
+    "No method is known to have seen any patient of this benchmark: the means above are those of "
+    "patients never seen, as far as the methods' cards say."
 )
 
 EVERYBODY_SAW = (
@@ -57,9 +58,10 @@ EVERYBODY_SAW = (
 PICTURES = (
     "Above: the picture, with a frame around the square in which CT and MR together have the "
     "strongest gradients. Middle: that square, enlarged. Below: fused image minus the CT in bone "
-    f"(CT above {BONE_LEVEL} of 255 and above the MR), minus the MR elsewhere; orange is brighter, "
-    f"blue darker, full colour from {DIFFERENCE_RANGE} grey levels. A difference is no error: the "
-    "map has no truth to compare with, and the baseline bone_over_mr is white by construction."
+    f"(CT above the MR and above {BONE_LEVEL:.0f} of 255, or above the level of bone where its "
+    "window is known), minus the MR elsewhere; orange is brighter, blue darker, full colour from "
+    f"{DIFFERENCE_RANGE} grey levels. A difference is no error: the map has no truth to compare "
+    "with, and the baseline bone_over_mr is white by construction."
 )
 """How to read the pictures."""
 
@@ -191,7 +193,10 @@ def _rest(results: Results, pictured: Sequence[str]) -> Iterator[Section]:
     yield Section("What was run", tuple(record_tables(results.record)))
 
 
-def _gallery(results: Results, case: str) -> Gallery:
+def _gallery(results: Results, case: str) -> Block:
+    failed = (results.failures["case"] == case).any()
+    if failed and not (results.rows["case"] == case).any():
+        return Paragraph(f"Case {case} has no pictures, for nothing of it could be measured.")
     sheet = sheet_of(results, case)
     missing = f" No picture: {', '.join(sheet.missing)}." if sheet.missing else ""
     return Gallery(f"Case {case} of patient {sheet.patient}.{missing}", sheet)

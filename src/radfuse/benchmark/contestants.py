@@ -1,13 +1,13 @@
 """Who is compared: a method of the catalogue, somebody's graph, a folder of fused images."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from radfuse.benchmark.results import Contestant
 from radfuse.benchmark.settings import Settings, Theirs
@@ -15,9 +15,12 @@ from radfuse.benchmark.units import STACK, Grey, fused_path, read_fused
 from radfuse.data.cases import Case, Sources
 from radfuse.errors import InputError, NothingHereError
 from radfuse.intensity import grey_levels
-from radfuse.methods.catalogue import Method, entry_of, load_method
+from radfuse.methods.catalogue import METHODS, Method, entry_of, load_method
 from radfuse.recipe import Precision
 from radfuse.record import digest
+
+UNTOLD = "which patients it has seen is not said"
+"""Note of a method without a card: that it counts as having seen nobody may flatter it."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,13 @@ class Entrant:
     fuse: Callable[[Case, Sources], Grey]
     """Fused images of a case in 8 bits, (N, H, W)."""
 
-    timed: bool = True
-    """Whether fusing is more than reading a file."""
+    folder: Path | None = None
+    """Where its images lie already; fusing is reading then, and is not timed."""
 
 
 def entrants(settings: Settings) -> list[Entrant]:
     """All contestants of a benchmark; raises `InputError` for an unknown or a double one."""
-    found = [_entrant(use, Path(use).stem, settings.precision) for use in settings.methods]
+    found = [_entrant(use, _name(use), settings.precision) for use in settings.methods]
     found += [_described(theirs, settings.precision) for theirs in settings.theirs]
     names = [entrant.contestant.name for entrant in found]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
@@ -51,57 +54,73 @@ def _described(theirs: Theirs, precision: Precision) -> Entrant:
     """Somebody's method with what they say of it; what a card says stands where they are silent."""
     entrant = _entrant(theirs.use, theirs.name, precision)
     known = entrant.contestant
+    seen = frozenset(theirs.patients_seen)
     contestant = Contestant(
         theirs.name,
         theirs.summary or known.summary,
         known.source,
-        frozenset(theirs.patients_seen) or known.patients_seen,
-        theirs.note or known.note,
+        seen or known.patients_seen,
+        theirs.note or ("" if seen and known.note == UNTOLD else known.note),
     )
     return replace(entrant, contestant=contestant)
 
 
+def _is_folder(use: str) -> bool:
+    """A name of the catalogue stays one beside whatever folder is called the same."""
+    return use not in METHODS and Path(use).is_dir()
+
+
+def _name(use: str) -> str:
+    return Path(use).name if _is_folder(use) else Path(use).stem
+
+
 def _entrant(use: str, name: str, precision: Precision) -> Entrant:
-    if Path(use).is_dir():
+    if _is_folder(use):
         return _from_folder(Path(use), name)
-    entry = entry_of(use)
-    card = _card(entry.weights)
-    contestant = Contestant(
-        name,
-        entry.summary,
-        entry.source,
-        frozenset(card.get("patients_trained", entry.patients_seen)),
-        entry.note or _card_note(card),
-    )
-    mark = digest([entry.weights]) if entry.weights else f"radfuse {version('radfuse')}"
-    return Entrant(contestant, f"{mark} {precision}", _Running(use, precision).fuse)
+    entry, running = entry_of(use), _Running(use, precision)
+    running.method(None)  # its libraries are imported here, where an interrupt still ends all
+    seen, note, mark = frozenset(entry.patients_seen), entry.note, f"radfuse {version('radfuse')}"
+    if entry.weights:
+        card = _card(entry.weights)
+        seen, note = frozenset(card.patients_trained or ()), card.note
+        mark = digest([entry.weights])
+    contestant = Contestant(name, entry.summary, entry.source, seen, note)
+    return Entrant(contestant, f"{mark} {precision}", running.fuse)
 
 
 def _from_folder(folder: Path, name: str) -> Entrant:
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    if not files:
+    if not any(path.is_file() for path in folder.iterdir()):
         raise NothingHereError(f"{folder}: no fused images, CASE.png or CASE{STACK}")
-    contestant = Contestant(name, "fused images from a folder", folder.name, frozenset())
-    return Entrant(
-        contestant, digest(files), lambda case, sources: _read(folder, case, sources), timed=False
-    )
+    contestant = Contestant(name, "fused images from a folder", folder.name, frozenset(), UNTOLD)
+    read = partial(_read, folder)
+    return Entrant(contestant, "a folder", read, folder)
 
 
-def _card(weights: Path | None) -> dict[str, Any]:
-    """The card beside a graph; nothing where there is none."""
-    path = weights.with_suffix(".json") if weights else None
-    if path is None or not path.is_file():
-        return {}
+@dataclass(frozen=True)
+class _Card:
+    """What a card says of patients."""
+
+    patients_trained: tuple[str, ...] | None = None
+    patients_validated: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What to know of the numbers of a network."""
+        if self.patients_trained is None:
+            return UNTOLD
+        validated = ", ".join(self.patients_validated)
+        return f"validated on patient {validated}" if validated else ""
+
+
+def _card(weights: Path) -> _Card:
+    """The card beside a graph; an empty one where there is none."""
+    path = weights.with_suffix(".json")
+    if not path.is_file():
+        return _Card()
     try:
-        card: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: not a card in JSON") from error
-    return card
-
-
-def _card_note(card: dict[str, Any]) -> str:
-    validated = ", ".join(card.get("patients_validated", ()))
-    return f"validated on patient {validated}" if validated else ""
+        return TypeAdapter(_Card).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: not a card: patients are to be lists of texts") from error
 
 
 @dataclass(frozen=True)
@@ -112,12 +131,16 @@ class _Running:
     precision: Precision
     loaded: dict[float | None, Method] = field(default_factory=dict)
 
+    def method(self, bone_level: float | None) -> Method:
+        """The method for CTs that show bone from this level on."""
+        if bone_level not in self.loaded:
+            known = {} if bone_level is None else {"bone_level": bone_level}
+            self.loaded[bone_level] = load_method(self.use, precision=self.precision, **known)
+        return self.loaded[bone_level]
+
     def fuse(self, case: Case, sources: Sources) -> Grey:  # noqa: ARG002
-        level = sources.bone_level
-        if level not in self.loaded:
-            known = {} if level is None else {"bone_level": level}
-            self.loaded[level] = load_method(self.use, precision=self.precision, **known)
-        fused = self.loaded[level](sources.ct, sources.mr)
+        """Fuse where both scanners looked; elsewhere the CT alone."""
+        fused = self.method(sources.bone_level)(sources.ct, sources.mr)
         if sources.seen is not None:
             fused = np.where(sources.seen, fused, sources.ct)
         return np.asarray(grey_levels(fused), np.uint8)

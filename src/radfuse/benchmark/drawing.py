@@ -48,7 +48,7 @@ LOOK: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "legend.frameon": False,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "radfuse",
     "text.parse_math": False,
     "xtick.color": GREY,

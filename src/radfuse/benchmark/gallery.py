@@ -9,17 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_gradient_magnitude, uniform_filter
 
-from radfuse.benchmark.results import Results
+from radfuse.benchmark.results import SOURCES, Results
 from radfuse.benchmark.units import Grey
 from radfuse.errors import InputError, NothingHereError
+from radfuse.metrics.regions import BONE_LEVEL
 
 Colours = NDArray[np.uint8]
-
-SOURCES = {"ct": "CT", "mr": "MR"}
-"""What `Results.picture` calls the sources, and what the page calls them."""
-
-BONE_LEVEL = 200
-"""Grey level of an 8-bit CT above which it shows bone, as in the baseline `bone_over_mr`."""
 
 DIFFERENCE_RANGE = 96
 """Differences in grey levels at which the colours of a difference map end."""
@@ -88,23 +83,23 @@ def sheet_of(results: Results, case: str) -> Sheet:
             f"{', '.join(sorted(results.rows['case'].unique()))}"
         )
     ct, mr = (results.picture(case, source) for source in SOURCES)
-    zoom = strongest_structure(ct, mr)
+    zoom, bone_level = strongest_structure(ct, mr), results.bone_level(case)
     tiles = [
-        Tile(SOURCES[source], data_url(reduced(picture)), data_url(zoom.of(picture)))
+        Tile(source.upper(), data_url(reduced(picture)), data_url(zoom.of(picture)))
         for source, picture in zip(SOURCES, (ct, mr), strict=True)
     ]
     missing = []
     for name in (contestant.name for contestant in results.contestants):
         try:
-            tiles.append(_fused_tile(name, results.picture(case, name), ct, mr, zoom))
+            tiles.append(_fused_tile(name, results.picture(case, name), ct, mr, zoom, bone_level))
         except NothingHereError:
             missing.append(name)
     patient = str(rows["patient"].iloc[0])
     return Sheet(case, patient, tuple(tiles), tuple(missing), _frame(zoom, ct))
 
 
-def _fused_tile(name: str, fused: Grey, ct: Grey, mr: Grey, zoom: Zoom) -> Tile:
-    difference = difference_map(fused, ct, mr)
+def _fused_tile(name: str, fused: Grey, ct: Grey, mr: Grey, zoom: Zoom, bone_level: float) -> Tile:
+    difference = difference_map(fused, ct, mr, bone_level=bone_level)
     pictures = (reduced(fused), zoom.of(fused), reduced(difference))
     return Tile(name, *(data_url(picture) for picture in pictures))
 
@@ -135,13 +130,13 @@ def _mean_gradient(picture: Grey, side: int) -> NDArray[np.float64]:
     return np.maximum(uniform_filter(gradient, side), 0)  # running sums may end just below 0
 
 
-def difference_map(fused: Grey, ct: Grey, mr: Grey) -> Colours:
+def difference_map(fused: Grey, ct: Grey, mr: Grey, *, bone_level: float = BONE_LEVEL) -> Colours:
     """Signed difference in colour (H, W, 3): to the CT in bone, to the MR elsewhere.
 
-    Bone is where the CT exceeds both `BONE_LEVEL` and the MR. White is no difference, blue a
+    Bone is where the CT exceeds both the level of bone and the MR. White is no difference, blue a
     fused image that is darker, vermilion one that is brighter, full at `DIFFERENCE_RANGE`.
     """
-    bone = (ct > BONE_LEVEL) & (ct > mr)
+    bone = (ct > bone_level) & (ct > mr)
     difference = fused.astype(np.float64) - np.where(bone, ct, mr)
     share = np.clip(difference / DIFFERENCE_RANGE, -1, 1)[..., None]
     colours = 255 + np.abs(share) * (np.where(share < 0, DARKER, BRIGHTER) - 255)

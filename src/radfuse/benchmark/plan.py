@@ -1,7 +1,7 @@
 """A benchmark's plan and its folder.
 
 The folder has
-    plan.json       which cases and methods were begun with, by digest
+    plan.json       which cases, methods and settings of values were begun with, by digest
     fused/          the fused images, METHOD/CASE.png, or .npy for volumes
     sources/        the cases' CT and MR in 8 bits, CASE.npz
     rows.csv        a measured value a line, added as they are made
@@ -10,20 +10,24 @@ The folder has
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from radfuse.benchmark.cases import cases_of
+from radfuse.benchmark.claim import DRAFT, PLAN, Begun, begun_with, clear, keep_inputs, locked
 from radfuse.benchmark.contestants import Entrant, entrants
-from radfuse.benchmark.results import FAILURE_COLUMNS, ROW_COLUMNS, SPEED_COLUMNS
+from radfuse.benchmark.results import FAILURE_COLUMNS, ROW_COLUMNS, SOURCES, SPEED_COLUMNS
 from radfuse.benchmark.settings import Settings
 from radfuse.benchmark.store import Table
 from radfuse.data.cases import Case
 from radfuse.errors import InputError, OutputError
+from radfuse.methods.catalogue import METHODS
+from radfuse.metrics.profiles import PROFILES
 
-PLAN = "plan.json"
-"""Name of the file that says what a folder was begun with."""
+LONGEST_NAME = 200
+"""Bytes of a name that still makes a file's with every suffix."""
 
 
 @dataclass(frozen=True)
@@ -58,59 +62,100 @@ class Plan:
         """File of a case in 8 bits."""
         return self.folder / "sources" / f"{case}.npz"
 
-    def digests(self) -> dict[str, Mapping[str, str]]:
-        """What tells whether kept images are still those of the cases and methods."""
+    def digests(self) -> Begun:
+        """What tells whether kept images and rows are still those of the plan, by kind and name."""
         return {
             "cases": {case.name: case.digest for case in self.cases},
             "methods": {entrant.contestant.name: entrant.digest for entrant in self.entrants},
+            "patients": {case.name: case.patient for case in self.cases},
+            "settings": self._settings_of_values(),
         }
 
+    def _settings_of_values(self) -> dict[str, str]:
+        """What else decides a value: rows made with another mixture cannot be compared."""
+        has_slices = self.settings.volumes or self.settings.phantoms
+        every = {"every": str(self.settings.every)} if has_slices else {}
+        return {"version of radfuse": version("radfuse"), **every}
 
-def make_plan(settings: Settings, folder: Path) -> Plan:
+
+def make_plan(settings: Settings, folder: Path, *, overwrite: bool = False) -> Plan:
     """Look up cases and methods, and claim the folder.
 
-    A folder begun before may gain cases, methods and profiles. Raises `InputError` for what cannot
-    be found, `OutputError` where the folder holds other images under the same names.
+    A folder begun before may gain cases, methods and profiles; with `overwrite` it is emptied, but
+    only once all is found. Raises `InputError` for what cannot be found or lies in the folder,
+    `OutputError` where that holds other images under the same names or anything else.
     """
+    _check_profiles(settings.profiles)
     plan = Plan(settings, cases_of(settings), entrants(settings), folder)
     _check_names(plan)
+    keep_inputs(folder, _inputs(plan))
+    if not overwrite:
+        begun_with(folder)
+    elif folder.exists():
+        with locked(folder):
+            clear(folder)
+    with locked(folder):
+        _write(plan, _grown(plan, begun_with(folder)))
+    return plan
+
+
+def _inputs(plan: Plan) -> Iterator[Path]:
+    """Where the benchmark reads."""
+    yield from plan.settings.pairs
+    for volume in plan.settings.volumes:
+        yield from (volume.ct, volume.mr)
+    uses = (*plan.settings.methods, *(theirs.use for theirs in plan.settings.theirs))
+    yield from (Path(use) for use in uses if use not in METHODS)
+
+
+def _grown(plan: Plan, begun: Begun) -> Begun:
+    """What was begun and what comes new; `OutputError` where they contradict each other."""
     ours = plan.digests()
-    for kind, before in _begun_with(folder).items():
+    for kind, before in begun.items():
         now = ours.get(kind, {})
         if changed := [name for name, mark in before.items() if now.get(name, mark) != mark]:
             raise OutputError(
-                f"{folder}: begun with other {kind} called {', '.join(changed[:5])}; pass "
+                f"{plan.folder}: begun with other {kind}: {', '.join(changed[:5])}; pass "
                 "--overwrite or another --output"
             )
         ours[kind] = {**before, **now}
+    return ours
+
+
+def _write(plan: Plan, ours: Begun) -> None:
     try:
-        (folder / "sources").mkdir(parents=True, exist_ok=True)
-        (folder / PLAN).write_text(json.dumps(ours, indent=1))
+        (plan.folder / DRAFT).write_text(json.dumps(ours, indent=1), encoding="utf-8")
+        (plan.folder / DRAFT).replace(plan.folder / PLAN)
+        (plan.folder / "sources").mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
-    return plan
+        raise OutputError(f"{plan.folder}: cannot be written to: {error.strerror}") from error
+
+
+def _check_profiles(profiles: Sequence[str]) -> None:
+    if not profiles:
+        raise InputError(f"no profile to measure by; name some of {', '.join(PROFILES)}")
+    if doubled := sorted({name for name in profiles if profiles.count(name) > 1}):
+        raise InputError(f"profile {', '.join(doubled)} is named twice; name it once")
 
 
 def _check_names(plan: Plan) -> None:
     """Names become names of files: refuse those that would lie elsewhere."""
     names = [case.name for case in plan.cases] + [one.contestant.name for one in plan.entrants]
-    if odd := [name for name in names if Path(name).name != name or name.startswith(".")]:
-        raise InputError(f"{', '.join(odd[:5])}: not a name for a file; rename it")
+    if odd := [name for name in names if not _can_be_a_file(name)]:
+        raise InputError(f"{', '.join(map(repr, odd[:5]))}: not a name for a file; rename it")
+    cases = {case.name for case in plan.cases}
+    if unknown := [name for name in plan.settings.pictured if name not in cases]:
+        raise InputError(f"no case {', '.join(unknown[:5])} to be pictured; choose among the cases")
     known = [entrant.contestant.name for entrant in plan.entrants]
+    if taken := sorted(set(SOURCES).intersection(known)):
+        raise InputError(f"a method is called {', '.join(taken)}, as a source; name it otherwise")
     if plan.settings.reference and plan.settings.reference not in known:
         raise InputError(
             f"the reference {plan.settings.reference} is not among the methods {', '.join(known)}"
         )
 
 
-def _begun_with(folder: Path) -> dict[str, dict[str, str]]:
-    path = folder / PLAN
-    if not path.is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputError(f"{folder}: holds something else; choose another --output")
-        return {}
-    try:
-        before: dict[str, dict[str, str]] = json.loads(path.read_text())
-    except ValueError as error:
-        raise OutputError(f"{path}: damaged; pass --overwrite or another --output") from error
-    return before
+def _can_be_a_file(name: str) -> bool:
+    """Whether a name is plain: printable, of Unicode's letters, not hidden, not too long."""
+    plain = Path(name).name == name != "" and not name.startswith(".") and name.isprintable()
+    return plain and len(name.encode()) <= LONGEST_NAME

@@ -106,7 +106,8 @@ def rank_lines(contestants: Sequence[Contestant], columns: Sequence[Column]) -> 
         for name, heights in ranks.items():
             _rank_line(axes, heights, pens[name])
         _end_labels(axes, {name: heights[-1] for name, heights in ranks.items()}, pens)
-        axes.set_xticks(range(len(columns)), [title_of(one.measure) for one in columns])
+        labels = [short(f"{one.measure.name} {one.measure.arrow}") for one in columns]
+        axes.set_xticks(range(len(columns)), labels)
         axes.set_ylabel("mean rank within patients")
         axes.spines[["bottom", "left"]].set_visible(False)
         axes.tick_params(axis="x", length=0)

@@ -38,7 +38,7 @@ class Ranking:
     """Of the Friedman test, 1 where all tie; NaN with fewer than three methods or two units."""
 
     critical_difference: float
-    """Mean ranks nearer than this do not differ at ALPHA; NaN with one method or no unit."""
+    """Mean ranks nearer than this are not shown to differ at ALPHA; NaN without two methods."""
 
     groups: tuple[tuple[str, ...], ...]
     """The bars of the diagram: largest runs of two or more methods that do not differ."""

@@ -7,14 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from radfuse.benchmark.units import Grey, fused_path, read_fused, read_levels
+from radfuse.benchmark.units import Grey, Levels, fused_path, read_fused, read_levels
 from radfuse.errors import NothingHereError
+from radfuse.metrics.regions import BONE_LEVEL
 
 ROW_COLUMNS = ("profile", "method", "case", "patient", "slice", "metric", "value")
 """Columns of `rows.csv`, a value a line; `slice` is 0 for pictures."""
 
 SPEED_COLUMNS = ("method", "case", "slices", "height", "width", "repetition", "seconds")
 """Columns of `speed.csv`: wall time to fuse a whole case, scaled and registered beforehand."""
+
+SOURCES = ("ct", "mr")
+"""What `Results.picture` calls the sources; no method can be called so."""
 
 FAILURE_COLUMNS = ("method", "case", "message")
 """Columns of `failures.csv`."""
@@ -76,8 +80,8 @@ class Results:
 
         Of a volume, the middle slice. Raises `NothingHereError` where the method failed.
         """
-        if who in {"ct", "mr"}:
-            levels = read_levels(self.folder / "sources" / f"{case}.npz")
+        if who in SOURCES:
+            levels = self._levels(case)
             images = levels.ct if who == "ct" else levels.mr
         else:
             path = fused_path(self.folder / "fused" / who, case)
@@ -86,3 +90,11 @@ class Results:
             images = read_fused(path)
         middle: Grey = images[len(images) // 2]
         return middle
+
+    def bone_level(self, case: str) -> float:
+        """Grey level above which the CT of a case shows bone."""
+        known = self._levels(case).known.bone_level
+        return BONE_LEVEL if known is None else known
+
+    def _levels(self, case: str) -> Levels:
+        return read_levels(self.folder / "sources" / f"{case}.npz")

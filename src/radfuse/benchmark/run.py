@@ -1,18 +1,30 @@
 """Run a benchmark: fuse every case by every method, then measure; stop and go on at will."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from radfuse.benchmark.contestants import Entrant
 from radfuse.benchmark.plan import Plan
-from radfuse.benchmark.units import Unit, fused_path, measure_unit, write_fused, write_levels
+from radfuse.benchmark.units import (
+    Unit,
+    fused_path,
+    measure_unit,
+    read_fused,
+    write_fused,
+    write_levels,
+)
 from radfuse.data.cases import Case, Sources
-from radfuse.errors import OutputError, RadfuseError
+from radfuse.errors import InputError, OutputError, RadfuseError
 
 Report = Callable[[str, float | None], None]
 
@@ -22,8 +34,40 @@ def run(plan: Plan, report: Report) -> None:
     plan.failures.path.unlink(missing_ok=True)
     plan.rows.recover()
     plan.speed.recover()
+    _forget_stale(plan)
     _fuse_all(plan, report)
     _measure_all(plan, report)
+
+
+def _forget_stale(plan: Plan) -> None:
+    """Drop what is known of images that are gone or changed: they are made and measured again."""
+    gone = {
+        (entrant.contestant.name, case.name)
+        for entrant in plan.entrants
+        for case in plan.cases
+        if _is_stale(plan, entrant, case)
+    }
+    for table in (plan.rows, plan.speed):
+        table.drop({unit for unit in table.done() if unit[-2:] in gone})
+
+
+def _is_stale(plan: Plan, entrant: Entrant, case: Case) -> bool:
+    """Whether there is no fused image, or another one than in the folder that it is read from."""
+    kept = fused_path(plan.fused(entrant.contestant.name), case.name)
+    if kept is None or entrant.folder is None:
+        return kept is None
+    theirs = fused_path(entrant.folder, case.name)
+    is_same = theirs is not None and _is_equal(theirs, kept)
+    if not is_same:
+        kept.unlink()
+    return not is_same
+
+
+def _is_equal(first: Path, second: Path) -> bool:
+    try:
+        return np.array_equal(read_fused(first), read_fused(second))
+    except InputError:
+        return False
 
 
 def _fuse_all(plan: Plan, report: Report) -> None:
@@ -34,16 +78,29 @@ def _fuse_all(plan: Plan, report: Report) -> None:
         waiting = [entrant for entrant in plan.entrants if _is_waiting(plan, case, entrant, timed)]
         if not waiting and plan.sources(case.name).is_file():
             continue
-        sources = case.load()
+        sources = _loaded(plan, case, waiting)
+        if sources is None:
+            continue
         write_levels(plan.sources(case.name), sources)
         for entrant in waiting:
             with _noted(plan, entrant.contestant.name, case.name):
                 _fuse(plan, case, sources, entrant)
 
 
+def _loaded(plan: Plan, case: Case, waiting: Sequence[Entrant]) -> Sources | None:
+    """The images of a case; without them it costs the rows of all methods that wait for it."""
+    try:
+        return case.load()
+    except Exception as error:  # a damaged file fails in whatever way it likes
+        failing = waiting if plan.sources(case.name).is_file() else plan.entrants
+        message = f"the case cannot be loaded: {_reason(error)}"
+        plan.failures.append((one.contestant.name, case.name, message) for one in failing)
+        return None
+
+
 def _is_waiting(plan: Plan, case: Case, entrant: Entrant, timed: set[tuple[str, ...]]) -> bool:
     name = entrant.contestant.name
-    is_to_time = entrant.timed and plan.settings.repetitions > 0
+    is_to_time = entrant.folder is None and plan.settings.repetitions > 0
     return fused_path(plan.fused(name), case.name) is None or (
         is_to_time and (name, case.name) not in timed
     )
@@ -54,7 +111,7 @@ def _fuse(plan: Plan, case: Case, sources: Sources, entrant: Entrant) -> None:
     name = entrant.contestant.name
     write_fused(plan.fused(name), case.name, entrant.fuse(case, sources))
     seconds = []
-    for _ in range(plan.settings.repetitions if entrant.timed else 0):
+    for _ in range(plan.settings.repetitions if entrant.folder is None else 0):
         start = perf_counter()
         entrant.fuse(case, sources)
         seconds.append(perf_counter() - start)
@@ -87,7 +144,7 @@ def _measure_all(plan: Plan, report: Report) -> None:
     if not units:
         return
     workers = min(os.cpu_count() or 1, len(units))
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent)
     try:
         for index, (unit, found) in enumerate(zip(units, pool.map(_measured, units), strict=True)):
             report("measuring", index / len(units))
@@ -95,8 +152,23 @@ def _measure_all(plan: Plan, report: Report) -> None:
                 plan.failures.append([(unit.method, unit.case, f"profile {unit.profile}: {found}")])
             else:
                 plan.rows.append(found)
+    except BrokenProcessPool as error:
+        raise RadfuseError(
+            "a measuring process was killed, perhaps for want of memory; the same command goes on"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the run is killed: nobody else would tell it."""
+
+    def watch() -> None:
+        if parent := parent_process():
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _measured(unit: Unit) -> list[tuple[Any, ...]] | str:
@@ -109,6 +181,8 @@ def _measured(unit: Unit) -> list[tuple[Any, ...]] | str:
 
 def _units(plan: Plan) -> Iterator[Unit]:
     for case in plan.cases:
+        if not plan.sources(case.name).is_file():
+            continue  # its failure is noted already
         for name in (entrant.contestant.name for entrant in plan.entrants):
             if fused := fused_path(plan.fused(name), case.name):
                 for profile in plan.settings.profiles:

@@ -1,19 +1,23 @@
 """What to compare on what: read from TOML, or put together on the command line."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from radfuse.data.phantom import DEFAULT_SPACING_MM
+from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, columns_of
 from radfuse.recipe import DEFAULT_WINDOW, Precision
-from radfuse.settings import read_settings_file
+from radfuse.settings import checked_settings, read_settings_file
+
+STRICT = ConfigDict(extra="forbid")
+"""An unknown key is a slip of the pen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Volume:
     """A CT and an MR of one patient to be registered, or with the transform between them."""
 
@@ -27,7 +31,7 @@ class Volume:
     """Maps CT points to MR points; without one they are registered."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Theirs:
     """A method from files, with what is known of it."""
 
@@ -42,7 +46,7 @@ class Theirs:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Settings:
     """One benchmark; relative paths start at the file that they stand in."""
 
@@ -71,7 +75,7 @@ class Settings:
     phantoms: tuple[Annotated[int, Field(ge=0)], ...] = ()
     """Seeds of made-up patients, aligned by their true transform."""
 
-    phantom_spacing_mm: float = DEFAULT_SPACING_MM
+    phantom_spacing_mm: Annotated[float, Field(gt=0)] = DEFAULT_SPACING_MM
     precision: Precision = "f32"
     repetitions: Annotated[int, Field(ge=0)] = 0
     """How often each fusion is timed, after one that is not."""
@@ -79,7 +83,7 @@ class Settings:
     pictured: tuple[str, ...] = ()
     """Cases to show in the report."""
 
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0)] = 1
     """Of the bootstrap."""
 
 
@@ -89,6 +93,18 @@ def read_settings(path: Path) -> Settings:
     for profile in settings.profiles:
         columns_of(profile)
     return _beside(settings, path.parent)
+
+
+def changed(settings: Settings, **options: Any) -> Settings:
+    """Settings with some replaced; `InputError` for a wrong value.
+
+    Other pairs or phantoms are other cases: what was said of the former ones goes with them.
+    """
+    if options.keys() & {"pairs", "phantoms"}:
+        none = ("pairs", "phantoms", "volumes", "patients", "pictured")
+        options = {**dict.fromkeys(none, ()), **options}
+    known = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    return checked_settings({**known, **options}, Settings, "options")
 
 
 def _beside(settings: Settings, folder: Path) -> Settings:
@@ -112,5 +128,9 @@ def _beside(settings: Settings, folder: Path) -> Settings:
 
 
 def _place(method: str, folder: Path) -> str:
-    """A path beside the settings' file; a name of the catalogue stays."""
-    return str(folder / method) if "/" in method or method.endswith(".onnx") else method
+    """A path beside the settings' file; a name of the catalogue stays, and one of nothing."""
+    if method in METHODS:
+        return method
+    path = folder / method
+    is_path = "/" in method or method.endswith(".onnx") or path.exists()
+    return str(path) if is_path else method

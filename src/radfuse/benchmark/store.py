@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,15 +75,26 @@ class Table:
         frame = self.read()
         if frame.empty:
             return frame
-        keys = frame[list(self.columns[: self.unit])].astype(str)
-        frame = frame[(keys != keys.iloc[-1]).any(axis=1)]
-        self._rewrite(frame.to_csv(index=False).encode() if len(frame) else b"")
-        return frame
+        return self._without({self._units(frame).iloc[-1]}, frame)
+
+    def drop(self, units: Set[tuple[str, ...]]) -> None:
+        """Take units back, so that they are measured again."""
+        if units:
+            self._without(units, self.read())
 
     def done(self) -> set[tuple[str, ...]]:
         """The units that are in the table."""
-        keys = self.read()[list(self.columns[: self.unit])].astype(str)
-        return set(keys.itertuples(index=False, name=None))
+        return set(self._units(self.read()))
+
+    def _units(self, frame: pd.DataFrame) -> "pd.Series[Any]":
+        """The unit of each row, a tuple of texts."""
+        keys = frame[list(self.columns[: self.unit])].astype(str)
+        return pd.Series(list(keys.itertuples(index=False, name=None)), frame.index, dtype=object)
+
+    def _without(self, units: Set[tuple[str, ...]], frame: pd.DataFrame) -> pd.DataFrame:
+        kept = frame[~self._units(frame).isin(units)]
+        self._rewrite(kept.to_csv(index=False).encode() if len(kept) else b"")
+        return kept
 
     def _rewrite(self, content: bytes) -> None:
         draft = self.path.with_suffix(".draft")
@@ -92,3 +103,14 @@ class Table:
             draft.replace(self.path)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as Parquet, whole or not at all; raises `OutputError`."""
+    draft = path.with_name(f"{path.name}.draft")
+    try:
+        frame.to_parquet(draft, index=False)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error

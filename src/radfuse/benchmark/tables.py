@@ -105,7 +105,7 @@ def comparison_table(
             f"Wilcoxon's signed-rank test, both after Holm's correction for the {len(names)} "
             "comparisons of the column; effect sizes d_z / matched-pairs rank-biserial r.",
             f"▲ better, ▼ worse than {reference} where both p stay below {ALPHA:g}.",
-            *((CASES_NOT_INDEPENDENT,) if unit == "case" else ()),
+            *((CASES_NOT_INDEPENDENT,) if unit == "case" else _never_marked(columns)),
             *legend(results, columns),
         ),
     )
@@ -133,7 +133,8 @@ def ranks_table(results: Results, columns: Sequence[Column]) -> Table:
         (*_lines(results, columns, cells), *last),
         (
             "Ranks of the patients' means over the cases that every method has. Methods nearer "
-            f"than the critical difference (Nemenyi, {ALPHA:g}) do not differ.",
+            f"than the critical difference (Nemenyi, {ALPHA:g}) are not shown to differ.",
+            *_few_ranked(columns),
             *legend(results, columns),
         ),
     )
@@ -209,6 +210,23 @@ def _verdict(p: float, difference: float, measure: Measure) -> tuple[str, Mark]:
 def _few(summaries: Sequence[pd.DataFrame]) -> tuple[str, ...]:
     few = f"Fewer than {FEW_PATIENTS} patients: the intervals say little."
     return (few,) if any(one["few_patients"].any() for one in summaries) else ()
+
+
+def _few_ranked(columns: Sequence[Column]) -> tuple[str, ...]:
+    few = (
+        f"Fewer than {FEW_PATIENTS} patients: Friedman's and Nemenyi's tests hold for more of them."
+    )
+    return (few,) if min(one.ranking.units for one in columns) < FEW_PATIENTS else ()
+
+
+def _never_marked(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Of n pairs, Wilcoxon's two-sided p is 2 / 2^n at least."""
+    most = max(int(one.comparisons["patient"]["units"].max()) for one in columns)
+    least = 2 / 2**most
+    if least < ALPHA:
+        return ()
+    patients = counted(most, "patient")
+    return (f"Wilcoxon's p of {patients} is {least:.2g} at least, so nothing can be marked here.",)
 
 
 def legend(results: Results, columns: Sequence[Column] = ()) -> tuple[str, ...]:

@@ -1,14 +1,12 @@
 """`radfuse benchmark`."""
 
-import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any
 
 import click
 
 from radfuse.cli.options import PATH, Stages, print_json
-from radfuse.errors import InputError, OutputError
+from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import PROFILES
 
@@ -17,7 +15,13 @@ from radfuse.metrics.profiles import PROFILES
 @click.argument("config", type=PATH, required=False)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder of this benchmark.")
 @click.option("--pairs", type=PATH, multiple=True, help="Folder with CT/NAME.png, MRI/NAME.png.")
-@click.option("--phantom", "phantoms", type=int, multiple=True, help="Seed of a made-up patient.")
+@click.option(
+    "--phantom",
+    "phantoms",
+    type=click.IntRange(min=0),
+    multiple=True,
+    help="Seed of a made-up patient.",
+)
 @click.option(
     "--method",
     "methods",
@@ -48,43 +52,28 @@ def benchmark_command(
     rows only. The report is OUTPUT/report/report.html.
     """  # fmt: skip
     try:
-        from radfuse.benchmark.outcome import results_of  # noqa: PLC0415  # an extra
-        from radfuse.benchmark.plan import PLAN, make_plan  # noqa: PLC0415
-        from radfuse.benchmark.report import write_report  # noqa: PLC0415
-        from radfuse.benchmark.run import run  # noqa: PLC0415
-        from radfuse.benchmark.settings import Settings, read_settings  # noqa: PLC0415
+        from radfuse.benchmark.benchmark import benchmark  # noqa: PLC0415  # an extra
+        from radfuse.benchmark.settings import Settings, changed, read_settings  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     settings = read_settings(config) if config else Settings(methods=tuple(METHODS))
     given = {key: value for key, value in named.items() if value not in ((), None)}
-    if given.keys() & {"pairs", "phantoms"}:
-        given = {"pairs": (), "phantoms": (), "volumes": (), **given}
-    settings = dataclasses.replace(settings, **given)
-    if overwrite and output.exists():
-        if not (output / PLAN).is_file():
-            raise OutputError(f"{output}: not the folder of a benchmark; choose another --output")
-        shutil.rmtree(output)
-    with Stages(quiet=quiet) as report:
-        plan = make_plan(settings, output)
-        run(plan, report)
-        results = results_of(plan)
-        results.rows.to_parquet(output / "rows.parquet", index=False)
-        report("writing the report", None)
-        names = [contestant.name for contestant in results.contestants]
-        page = write_report(
-            results, output / "report",
-            reference=settings.reference or names[-1],
-            pictured=settings.pictured, seed=settings.seed,
-        )  # fmt: skip
+    settings = changed(settings, **given)
+    try:
+        with Stages(quiet=quiet) as report:
+            outcome = benchmark(settings, output, overwrite=overwrite, report=report)
+    except KeyboardInterrupt:
+        click.echo("radfuse: stopped; the same command without --overwrite goes on", err=True)
+        raise
     facts = {
-        "report": str(page),
-        "rows": len(results.rows),
-        "cases": len(plan.cases),
-        "failures": len(results.failures),
+        "report": str(outcome.page),
+        "rows": len(outcome.results.rows),
+        "cases": outcome.results.rows["case"].nunique(),
+        "failures": len(outcome.results.failures),
     }
     if as_json:
         print_json(facts)
         return
     if facts["failures"]:
-        click.echo(f"{facts['failures']} failures, see {plan.failures.path}", err=True)
-    click.echo(page)
+        click.echo(f"{facts['failures']} failures, see {output / 'failures.csv'}", err=True)
+    click.echo(outcome.page)

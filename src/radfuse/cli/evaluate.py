@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from radfuse.cli.options import PATH, Stages, print_json
+from radfuse.errors import InputError, OutputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.metrics.catalogue import METRICS
@@ -84,7 +85,9 @@ def evaluate_command(
     in 8 bits. A volume that `radfuse fuse` wrote needs no further options.
     """  # fmt: skip
     if csv_path:
-        refuse_existing([csv_path], overwrite=overwrite)
+        _check_csv(csv_path, (fused, ct, mr), overwrite=overwrite)
+    if window and preset:
+        raise InputError("--window and --window-preset are two windows; give one")
     wanted = [name.strip() for name in metrics.split(",") if name.strip()]
     choices = VolumeChoices(window or preset, transform, white, every)
     with Stages(quiet=quiet) as report:
@@ -97,6 +100,16 @@ def evaluate_command(
         print_json(_facts(profile, rows))
     else:
         click.echo("\n".join(_table(profile, rows)))
+
+
+def _check_csv(path: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse a table in the place of a folder, of something else, or among the images."""
+    if path.is_dir():
+        raise OutputError(f"--csv {path} is a folder; give a file's name")
+    places = {place.resolve() for given in inputs for place in (given, given / path.name)}
+    if path.resolve() in places:
+        raise OutputError(f"--csv {path} lies where the images are; give another")
+    refuse_existing([path], overwrite=overwrite)
 
 
 def _facts(profile: str, rows: Sequence[Evaluated]) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def find_pairs(folder: Path) -> list[PairFiles]:
     NAME is a patient's number followed by three digits of a slice.
     Raises `NothingHereError` without pairs, `InputError` where a file has no partner.
     """
-    ct_names = {path.name for path in (folder / "CT").glob("*.png")}
-    mr_names = {path.name for path in (folder / "MRI").glob("*.png")}
+    ct_names = {path.name for path in (folder / "CT").glob("*.png") if path.is_file()}
+    mr_names = {path.name for path in (folder / "MRI").glob("*.png") if path.is_file()}
     if not ct_names:
         raise NothingHereError(f"{folder}: no CT/*.png; a folder with CT/ and MRI/ is needed")
     if lonely := sorted(ct_names ^ mr_names):

@@ -80,4 +80,7 @@ class OnnxMethod:
                 f"{self.path}: has inputs {sorted(inputs)} and outputs {sorted(outputs)}; needs "
                 f"{sorted(INPUTS)} and '{OUTPUT}'"
             )
+        kinds = {port.get_element_type().get_type_name() for port in graph.inputs}
+        if kinds != {"f32"}:
+            raise InputError(f"{self.path}: takes {', '.join(sorted(kinds))}; float32 is needed")
         return graph

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
 from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.windows import gaussian, weighted_means
 
 SCALES = 4
 """Scales of the pixel-domain VIF."""
@@ -41,12 +41,7 @@ class Channel:
 
 def _window_means(image: Floats, side: int, step: int = 1) -> Floats:
     """Gaussian means of the windows wholly inside the image, every `step`-th of a row or column."""
-    offsets = np.arange(side) - side // 2
-    line = np.exp(-(offsets**2) / (2 * (side / 5) ** 2))
-    line /= line.sum()
-    inside = slice(side // 2, -(side // 2), step)
-    rows = correlate1d(image, line, axis=0)[inside]
-    return np.asarray(correlate1d(rows, line, axis=1)[:, inside], np.float64)
+    return weighted_means(image, gaussian(side, sigma=side / 5), step=step)
 
 
 def pyramid(image: Image) -> list[Scale]:

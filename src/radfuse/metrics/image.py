@@ -20,3 +20,13 @@ def floats(image: Image) -> Floats:
 def whole_levels(image: Image) -> NDArray[np.uint8]:
     """The image in whole grey levels, halves to even, for metrics that count levels."""
     return np.asarray(np.rint(image), np.uint8)
+
+
+def stretched_levels(image: Image) -> Floats:
+    """The image from 0 to 255 in whole levels, halves upwards; black if it is flat."""
+    pixels = floats(image)
+    above: Floats = pixels - pixels.min()
+    highest = above.max()
+    if highest == 0:
+        return above
+    return np.asarray(np.floor(above / highest * WHITE + 0.5), np.float64)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from radfuse.metrics.image import WHITE, Floats, Image, floats, whole_levels
+from radfuse.metrics.image import Image, stretched_levels, whole_levels
+from radfuse.metrics.pairing import Pairing, paired
 
 Counts = NDArray[np.intp]
-Pairing = Literal["sum", "mean"]
 
 LEVELS = 256
 """Grey levels of an 8-bit image: one histogram bin each."""
@@ -36,10 +36,6 @@ def _joint_counts(first: Image, second: Image, bins: int = LEVELS) -> Counts:
     """Pixels of each pair of bins, (bins of the first image, bins of the second)."""
     pairs = _cells(first, bins) * bins + _cells(second, bins)
     return np.bincount(pairs, minlength=bins**2).reshape(bins, bins)
-
-
-def _paired(of_ct: float, of_mr: float, pairing: Pairing) -> float:
-    return (of_ct + of_mr) / (2 if pairing == "mean" else 1)
 
 
 def en(fused: Image, ct: Image, mr: Image, *, bins: int = LEVELS) -> float:  # noqa: ARG001
@@ -87,10 +83,8 @@ def mi(
     give smaller values and another ranking. `white="merged"` is `mutual_information`'s; with
     it, 256 bins and the sum this is `analysis_MI` of Tang's evaluation code.
     """
-    of_ct, of_mr = (
-        mutual_information(source, fused, bins=bins, white=white) for source in (ct, mr)
-    )
-    return _paired(of_ct, of_mr, pairing)
+    shared = [mutual_information(source, fused, bins=bins, white=white) for source in (ct, mr)]
+    return paired(shared, pairing)
 
 
 def _normalised(first: Image, second: Image, norm: str, bins: int) -> float:
@@ -120,8 +114,8 @@ def nmi(
     The pairing is the mean over both sources, or their sum, from 0 to 2. Two constant images
     share nothing: 0.
     """
-    of_ct, of_mr = (_normalised(source, fused, norm, bins) for source in (ct, mr))
-    return _paired(of_ct, of_mr, pairing)
+    shared = [_normalised(source, fused, norm, bins) for source in (ct, mr)]
+    return paired(shared, pairing)
 
 
 def q_mi(fused: Image, ct: Image, mr: Image) -> float:
@@ -159,7 +153,7 @@ def q_te(
     """
     exchanged = marginals == "exchanged"
     if exchanged:
-        fused, ct, mr = (_stretched(image) for image in (fused, ct, mr))
+        fused, ct, mr = (stretched_levels(image) for image in (fused, ct, mr))
     order = TSALLIS_ORDERS[author]
     of_ct, of_mr = (_joint_counts(source, fused) for source in (ct, mr))
     shared = _tsallis_information(of_ct, order, exchanged)
@@ -170,14 +164,6 @@ def q_te(
     scale = sum(_entropy_bits(sources.sum(axis)) ** order for axis in (0, 1))
     scale += _tsallis_information(sources, order, exchanged)
     return shared / scale if scale else 0.0
-
-
-def _stretched(image: Image) -> Floats:
-    """The image from 0 to 255 in whole levels, halves upwards; 0 if it is constant."""
-    pixels = floats(image)
-    above = pixels - pixels.min()
-    highest = above.max()
-    return np.asarray(np.floor(above / highest * WHITE + 0.5)) if highest > 0 else above
 
 
 def _tsallis_information(counts: Counts, order: float, exchanged: bool) -> float:

@@ -62,7 +62,9 @@ def measure(
     """
     columns = _of_pictures(columns_of(profile, metrics))
     _check(profile, columns, (fused, ct, mr), dimensions=2)
-    return _values(columns, [floats(image) for image in (fused, ct, mr)], known)
+    found = _values(columns, [floats(image) for image in (fused, ct, mr)], known)
+    _check_found(metrics, found)
+    return found
 
 
 def measure_volume(
@@ -86,13 +88,17 @@ def measure_volume(
     seen = np.ones(ct.shape, np.bool_) if seen is None else seen
     images = [floats(image * seen) for image in (fused, ct, mr)]
     whole = {name: column for name, column in columns.items() if METRICS[column.metric].volumes}
-    return VolumeValues(
+    found = VolumeValues(
         slices={
             int(index): _values(_of_pictures(columns), [image[index] for image in images], known)
             for index in np.flatnonzero(seen.any(axis=(1, 2)))[::every]
         },
         whole=_values(whole, images, known),
     )
+    _check_found(
+        metrics, found.whole | {k: v for row in found.slices.values() for k, v in row.items()}
+    )
+    return found
 
 
 def _of_pictures(columns: Mapping[str, Column]) -> dict[str, Column]:
@@ -109,6 +115,14 @@ def _values(columns: Mapping[str, Column], images: Sequence[Floats], known: Know
         if not entry.needs or entry.needs in facts:
             found[name] = load_metric(column.metric)(*images, **column.options, **facts)
     return found
+
+
+def _check_found(metrics: Sequence[str], found: Values) -> None:
+    """Raise `InputError` for a metric that was asked for but has no value for such images."""
+    if missing := [name for name in metrics if name not in found]:
+        raise InputError(
+            f"{', '.join(missing)}: compares slices or needs a lesion; these images have none"
+        )
 
 
 def _check(

@@ -2,9 +2,10 @@
 
 import numpy as np
 from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
-from scipy.ndimage import correlate1d, sobel
+from scipy.ndimage import sobel
 
-from radfuse.metrics.image import WHITE, Floats, Image, floats
+from radfuse.metrics.image import WHITE, Floats, Image, floats, stretched_levels
+from radfuse.metrics.windows import means_beside_black
 
 REGION = 16
 """Side in pixels of the regions of Chen and Varshney."""
@@ -25,15 +26,6 @@ FINE_SIGMA, COARSE_SIGMA, REACH = 2.0, 4.0, 15
 
 MASKING_OFFSET = 0.0001
 """Z of the masking k C^p / (h C^q + Z), with k = h = 1, p = 3, q = 2 of Chen and Blum 2009."""
-
-
-def _stretch(image: Image) -> Floats:
-    """Whole grey levels that fill 0..255, halves up; a flat image becomes black."""
-    levels = floats(image)
-    low, high = levels.min(), levels.max()
-    if low == high:
-        return np.zeros_like(levels)
-    return np.asarray(np.floor((levels - low) / (high - low) * WHITE + 0.5), np.float64)
 
 
 def _frequencies(shape: tuple[int, ...], width_deg: float) -> Floats:
@@ -72,7 +64,9 @@ def q_cv(fused: Image, ct: Image, mr: Image, *, alpha: float = 5, stretched: boo
     the three images to 0..255 for itself first: contrast that the whole image lost goes unseen.
     `stretched=False` measures the images as they are, in squared grey levels.
     """
-    image, *sources = (_stretch(each) if stretched else floats(each) for each in (fused, ct, mr))
+    image, *sources = (
+        stretched_levels(each) if stretched else floats(each) for each in (fused, ct, mr)
+    )
     frequency = SCALE_DEG * _frequencies(image.shape, IMAGE_WIDTH_CV_DEG)
     sensitivity = PEAK * (FLOOR + frequency) * np.exp(-(frequency**DECAY))
     errors = [
@@ -88,8 +82,7 @@ def _blurred(image: Floats, sigma: float) -> Floats:
     """Gaussian means; outside the image lies 0."""
     offsets = np.arange(-REACH, REACH + 1)
     line = np.exp(-(offsets**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
-    rows = correlate1d(image, line, axis=0, mode="constant")
-    return np.asarray(correlate1d(rows, line, axis=1, mode="constant"), np.float64)
+    return means_beside_black(image, line)
 
 
 def _masked_contrast(image: Floats, sensitivity: Floats) -> Floats:
@@ -123,7 +116,8 @@ def q_cb(fused: Image, ct: Image, mr: Image, *, stretched: bool = True) -> float
     """
     # The original works in [0, 1] before it stretches, which decides where some halves go.
     image, *sources = (
-        _stretch(floats(each) / WHITE) if stretched else floats(each) for each in (fused, ct, mr)
+        stretched_levels(floats(each) / WHITE) if stretched else floats(each)
+        for each in (fused, ct, mr)
     )
     frequency = _frequencies(image.shape, IMAGE_WIDTH_CB_DEG)
     broad, narrow = (np.exp(-((frequency / f) ** 2)) for f in (DOG_BROAD, DOG_NARROW))

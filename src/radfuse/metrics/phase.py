@@ -1,14 +1,14 @@
 """Metric of features that phase congruency finds, whatever their contrast."""
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.ndimage import correlate1d
 
 from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.windows import LINES, means_beside_black
 
 Mask = NDArray[np.bool_]
 Responses = NDArray[np.complex128]
@@ -54,9 +54,6 @@ FEATURE = 0.1
 
 STABLE = 1e-4
 """C of the local correlation."""
-
-WINDOW: Floats = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
-"""Gaussian window of the local correlation along one axis, before normalisation."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +103,9 @@ def q_p(fused: Image, ct: Image, mr: Image) -> float:
     )
 
 
+@lru_cache(maxsize=1)
 def log_gabor_filters(shape: tuple[int, ...]) -> Filters:
-    """Filters of an image of a shape (H, W)."""
+    """Filters of an image of a shape (H, W); not to be changed, for one shape is remembered."""
     up, across = -fft.fftfreq(shape[0])[:, None], fft.fftfreq(shape[1])
     radius = np.hypot(up, across)
     lowpass = 1 / (1 + (radius / LOWPASS_CUTOFF) ** LOWPASS_POWER)
@@ -223,6 +221,4 @@ def _correlation(found: Floats, sources: list[Floats], masks: list[Mask]) -> flo
 
 def _window_means(image: Floats) -> Floats:
     """Gaussian window means; outside the image lies 0."""
-    line = WINDOW / WINDOW.sum()
-    rows = correlate1d(image, line, axis=0, mode="constant")
-    return np.asarray(correlate1d(rows, line, axis=1, mode="constant"), np.float64)
+    return means_beside_black(image, LINES["gaussian11"])

@@ -18,7 +18,9 @@ from scipy.ndimage import (
 )
 
 from radfuse.errors import InputError
-from radfuse.metrics.image import WHITE, Floats, Image, floats
+from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.structure import LUMINANCE_FLOOR, STRUCTURE_FLOOR
+from radfuse.metrics.windows import SIGMA
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer]
@@ -32,17 +34,12 @@ AIR_LEVEL = 10.0
 SEAM_PIXELS = 3
 """Half the width of the seam: this far from the bone's border, on either side."""
 
-DETAIL_SIGMA = 1.5
-"""Standard deviation in pixels of SSIM's Gaussian window, 11 pixels a side: Wang et al. 2004."""
-
 CONTRAST_SIGMA = 6.0
-"""The same of the window in which contrast is compared: the size of a lesion, not of an edge."""
+"""Standard deviation in pixels of the window in which contrast is compared: the size of a lesion,
+not of an edge as that of SSIM."""
 
 WINDOW_TRUNCATE = 3.5
 """Where a window ends, in standard deviations."""
-
-MEAN_CONSTANT, STRUCTURE_CONSTANT = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
-"""C1 and C2 of the same paper."""
 
 FLAT_SHARE = 0.5
 """Part of the weight shared evenly among a region's pixels; the rest follows the gradient."""
@@ -203,7 +200,7 @@ def _owned(fused: Image, source: Image, region: Mask, *, from_black: bool) -> Ow
     weights = _weights(floats(source), region)
     box = find_objects(region.astype(np.uint8))[0]  # the windows see nothing outside of it
     images = floats(fused)[box], floats(source)[box], region[box]
-    similarity = _ssim(*_moments(*images, DETAIL_SIGMA))
+    similarity = _ssim(*_moments(*images, SIGMA))
     kept = _contrast_kept(*_moments(*images, CONTRAST_SIGMA), from_black=from_black)
     structure, contrast = (float((weights * values).sum()) for values in (similarity, kept))
     return OwnedRegion(max(structure, 0.0), contrast, int(region.sum()))
@@ -241,10 +238,8 @@ def _ssim(means: Floats, powers: Floats) -> Floats:
     """Structural similarity, Wang et al. 2004, doi:10.1109/TIP.2003.819861, Eq. 13."""
     mean_f, mean_s = means
     variance_f, variance_s, covariance = _central(means, powers)
-    luminance = (2 * mean_f * mean_s + MEAN_CONSTANT) / (mean_f**2 + mean_s**2 + MEAN_CONSTANT)
-    structure = (2 * covariance + STRUCTURE_CONSTANT) / (
-        variance_f + variance_s + STRUCTURE_CONSTANT
-    )
+    luminance = (2 * mean_f * mean_s + LUMINANCE_FLOOR) / (mean_f**2 + mean_s**2 + LUMINANCE_FLOOR)
+    structure = (2 * covariance + STRUCTURE_FLOOR) / (variance_f + variance_s + STRUCTURE_FLOOR)
     return np.asarray(luminance * structure, np.float64)
 
 

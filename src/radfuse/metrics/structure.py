@@ -1,15 +1,11 @@
 """Structural similarity of the fused image to its sources."""
 
-from typing import Literal
-
 import numpy as np
 
 from radfuse.errors import InputError
 from radfuse.metrics.image import WHITE, Floats, Image, floats
+from radfuse.metrics.pairing import Pairing, paired
 from radfuse.metrics.windows import View, Window, views
-
-Pairing = Literal["mean", "sum"]
-"""How the values for CT and for MR become one."""
 
 LUMINANCE_FLOOR, STRUCTURE_FLOOR = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
 """C_1 = (K_1 L)^2 and C_2 = (K_2 L)^2 of Wang et al. 2004, with their K and 8-bit L."""
@@ -62,7 +58,7 @@ def ssim(
     In [-1, 1], or [-2, 2] for the sum; see `ssim_index` for the windows.
     """
     view, *sources = views(window, fused, ct, mr)
-    return _paired([float(ssim_map(source, view).mean()) for source in sources], pairing)
+    return paired([float(ssim_map(source, view).mean()) for source in sources], pairing)
 
 
 def ms_ssim(fused: Image, ct: Image, mr: Image, *, pairing: Pairing = "mean") -> float:
@@ -89,7 +85,7 @@ def ms_ssim(fused: Image, ct: Image, mr: Image, *, pairing: Pairing = "mean") ->
     view, *sources = views("gaussian11", *images)
     coarsest = [ssim_map(source, view).mean() for source in sources]
     product *= np.maximum(coarsest, 0) ** SCALE_WEIGHTS[-1]
-    return _paired(product.tolist(), pairing)
+    return paired(product.tolist(), pairing)
 
 
 def halved(image: Floats) -> Floats:
@@ -98,8 +94,3 @@ def halved(image: Floats) -> Floats:
     even = np.pad(image, ((0, rows % 2), (0, columns % 2)), mode="symmetric")
     blocks = even.reshape((rows + 1) // 2, 2, (columns + 1) // 2, 2)
     return np.asarray(blocks.mean(axis=(1, 3)), np.float64)
-
-
-def _paired(of_sources: list[float], pairing: Pairing) -> float:
-    total = sum(of_sources)
-    return total / len(of_sources) if pairing == "mean" else total

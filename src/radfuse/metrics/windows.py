@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import correlate1d
 
 from radfuse.errors import InputError
 from radfuse.metrics.image import Floats, Image, floats
@@ -26,15 +27,16 @@ SAMPLE_VARIANCE = {"uniform7": 49 / 48}
 """From mean squares to the unbiased estimate, in the window whose users take that one."""
 
 
-def _gaussian(side: int) -> Floats:
+def gaussian(side: int, sigma: float = SIGMA) -> Floats:
+    """Weights of a Gaussian window along one axis, (side,), their sum 1."""
     offsets = np.arange(side) - side // 2
-    line = np.exp(-(offsets**2) / (2 * SIGMA**2))
+    line = np.exp(-(offsets**2) / (2 * sigma**2))
     return np.asarray(line / line.sum(), np.float64)
 
 
 LINES: dict[Window, Floats] = {
-    "gaussian11": _gaussian(11),
-    "gaussian7": _gaussian(7),
+    "gaussian11": gaussian(11),
+    "gaussian7": gaussian(7),
     "uniform11": np.full(11, 1 / 11),
     "uniform8": np.full(8, 1 / 8),
     "uniform7": np.full(7, 1 / 7),
@@ -55,8 +57,22 @@ def window_means(image: Floats, window: Window) -> Floats:
             f"the window {window} needs images of {line.size} pixels a side or more; this one is "
             f"{image.shape}; measure larger images or choose a smaller window"
         )
-    columns = sliding_window_view(image, line.size, axis=0) @ line
-    return np.asarray(sliding_window_view(columns, line.size, axis=1) @ line, np.float64)
+    return weighted_means(image, line)
+
+
+def weighted_means(image: Floats, line: Floats, *, step: int = 1) -> Floats:
+    """Sums over windows wholly inside an image (H, W), weighted by the outer product of a line.
+
+    Every `step`-th window of a row and of a column; `line` has the weights along one axis.
+    """
+    columns = sliding_window_view(image, line.size, axis=0)[::step] @ line
+    return np.asarray(sliding_window_view(columns, line.size, axis=1)[:, ::step] @ line, np.float64)
+
+
+def means_beside_black(image: Floats, line: Floats) -> Floats:
+    """The same around every pixel of an image, (H, W); outside of it lies 0, `line` is odd."""
+    rows = correlate1d(image, line, axis=0, mode="constant")
+    return np.asarray(correlate1d(rows, line, axis=1, mode="constant"), np.float64)
 
 
 @dataclass(frozen=True)

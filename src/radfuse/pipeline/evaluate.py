@@ -10,10 +10,15 @@ from radfuse.errors import InputError
 from radfuse.io.images import PICTURE_SUFFIXES, read_grey
 from radfuse.io.read import is_picture
 from radfuse.metrics.measure import Values, measure
+from radfuse.metrics.profiles import DEFAULT_PROFILE
 from radfuse.pipeline.evaluate_volume import VolumeChoices, evaluate_volume
+from radfuse.pipeline.fuse import silent
 
 WHOLE = "volume"
 """Name of the row with the metrics that are measured in 3-D."""
+
+ALL_FROM_RECORD = VolumeChoices()
+"""A record beside a fused volume says how it was made."""
 
 Report = Callable[[str, float | None], None]
 
@@ -29,22 +34,23 @@ class Evaluated:
 
 
 def evaluate(
-    fused: Path,
-    ct: Path,
-    mr: Path,
+    fused: Path | str,
+    ct: Path | str,
+    mr: Path | str,
     *,
-    profile: str,
+    profile: str = DEFAULT_PROFILE,
     metrics: Sequence[str] = (),
-    volume: VolumeChoices,
-    report: Report,
+    volume: VolumeChoices = ALL_FROM_RECORD,
+    report: Report = silent,
 ) -> list[Evaluated]:
     """Measure a fused picture, a folder of them, or a fused volume, with its sources.
 
     Folders are matched by the names of their pictures, whatever the suffix. A volume is measured
     slice by slice and as a whole. Raises `InputError` for what cannot be measured.
     """
+    fused, ct, mr = Path(fused), Path(ct), Path(mr)
     for path in (fused, ct, mr):
-        if not path.exists():
+        if not (path.is_file() or path.is_dir()):
             raise InputError(f"{path}: no such file or folder")
     if not _has_pictures(fused):
         return _of_volume(fused, ct, mr, profile, metrics, volume, report)
@@ -117,12 +123,16 @@ def _check_sizes(paths: Sequence[Path], shapes: Sequence[tuple[int, ...]]) -> No
 
 
 def mean_and_deviation(rows: Sequence[Evaluated]) -> dict[str, tuple[float, float]]:
-    """Mean and sample standard deviation of each metric over the rows that have it.
+    """Mean and sample standard deviation of each metric over the images that have it.
 
-    The deviation of a single row is 0.
+    A whole volume is no further slice: it counts for what no slice has. The deviation of a single
+    value is 0.
     """
-    names = dict.fromkeys(name for row in rows for name in row.values)
-    columns = {name: [row.values[name] for row in rows if name in row.values] for name in names}
+    whole = {row.name: row.values for row in rows if row.name == WHOLE}.get(WHOLE, {})
+    slices = [row.values for row in rows if row.name != WHOLE]
+    names = dict.fromkeys(name for values in (*slices, whole) for name in values)
+    columns = {name: [values[name] for values in slices if name in values] for name in names}
+    columns = {name: found or [whole[name]] for name, found in columns.items()}
     return {
         name: (float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else 0.0)
         for name, found in columns.items()

@@ -6,18 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from pydantic import ValidationError
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import WINDOWS, Window, grey_levels, window_named
 from radfuse.io.dicom_fused import FULL_SCALE
 from radfuse.io.read import check_pair, read
+from radfuse.io.volumes import volume_suffix
 from radfuse.metrics.measure import VolumeValues, measure_volume
 from radfuse.pipeline.outputs import TRANSFORM
 from radfuse.pipeline.volume import scale_volumes
 from radfuse.record import Record
 from radfuse.registration.transform import read_transform
 from radfuse.series import Series
+
+LEVELS = 256
+"""A volume whose brightest voxel is below white by this factor would be measured as black."""
 
 SAME_PLACE_MM = 1e-3
 """Corners of one grid lie on each other within this; the rounding of headers."""
@@ -71,10 +74,10 @@ def evaluate_volume(
     report("resampling", None)
     scaled = scale_volumes(of_ct.image, of_mr.image, making.mr_from_ct, making.window)
     stored = sitk.GetArrayViewFromImage(of_fused.image)[scaled.box]
-    if stored.min() < 0 or stored.max() > making.white:
+    low, high = float(stored.min()), float(stored.max())
+    if not (low >= 0 and high <= making.white <= high * LEVELS):
         raise InputError(
-            f"{fused}: values from {stored.min():g} to {stored.max():g}, but white is "
-            f"{making.white:g}; pass --white"
+            f"{fused}: values from {low:g} to {high:g}, but white is {making.white:g}; pass --white"
         )
     report("measuring", None)
     levels = [
@@ -114,7 +117,7 @@ def _making(fused: Path, ct: Series, mr: Series, choices: VolumeChoices) -> Maki
     if window is None:
         raise InputError(f"{fused}: no record beside it; pass the CT window, --window-preset or "
                          f"--window; there are {', '.join(WINDOWS)}")  # fmt: skip
-    white = choices.white or (FULL_SCALE if record else None)
+    white = choices.white or (float(FULL_SCALE) if record else None)
     if white is None:
         raise InputError(f"{fused}: no record beside it; pass --white, its stored value of white")
     return Making(
@@ -137,12 +140,12 @@ def _beside(fused: Path) -> tuple[Record | None, Path | None]:
     if fused.is_dir():
         places = [(folder / "record.json", folder / TRANSFORM) for folder in (fused, fused.parent)]
     else:
-        stem = fused.name.split(".")[0]
+        stem = fused.name.removesuffix(volume_suffix(fused) or "")
         places = [(fused.with_name(f"{stem}.json"), fused.with_name(f"{stem}_{TRANSFORM}"))]
     for record, transform in places:
         if record.is_file() and transform.is_file():
             try:
                 return Record.model_validate_json(record.read_text()), transform
-            except (OSError, ValidationError) as error:
+            except (OSError, ValueError) as error:  # pydantic's and Unicode's are among them
                 raise InputError(f"{record}: not a record of a fusion") from error
     return None, None

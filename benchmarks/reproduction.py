@@ -1,0 +1,135 @@
+"""What papers print, beside what is measured here: `docs/reproduction.md`.
+
+    python benchmarks/reproduction.py > docs/reproduction.md
+
+Runs the benchmarks of `configs/` that belong to published tables, in a temporary folder. Needs the
+data and the authors' outputs in `../shared`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import fill
+
+import pandas as pd
+
+from radfuse.benchmark.plan import make_plan
+from radfuse.benchmark.run import run
+from radfuse.benchmark.settings import read_settings
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+"""Where the benchmarks stand."""
+
+
+WIDTH = 100
+"""Columns of the page."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A table as printed: a row a method, cells as the paper writes them, "" for none."""
+
+    title: str
+    config: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, str]
+    reason: str
+    """Why measured and published differ, or that they do not."""
+
+
+TABLES = (
+    Published(
+        "Song et al. 2024 (MFINet), Table 1",
+        "mfinet2024-table1",
+        ("MI", "SF", "VIF", "Qabf"),
+        {
+            "CSF": "2.732 18.314 0.368 0.345",
+            "DenseFuse": "3.362 18.526 0.404 0.329",
+            "PMGI": "2.656 17.577 0.389 0.304",
+            "SDNet": "2.562 26.746 0.357 0.480",
+            "STDFusionNet": "3.254 25.969 0.479 0.458",
+            "U2Fusion": "2.585 23.313 0.337 0.458",
+        },
+        "The images are what the authors' own code makes of the paper's 24 test pairs: weights for "
+        "infrared and visible light, the MR in the infrared slot, each result stretched from its "
+        "smallest to its largest value before it is saved. FusionGAN, RFN-Nest and UMF-CMGR have "
+        "no parameters to be had. The paper prints 4.600, 29.54, 0.544 and 0.536 for MFINet.",
+    ),
+    Published(
+        "Trivial rules, measured independently with the field's codes",
+        "baselines",
+        ("MI", "SF", "VIF", "Qabf", "AG", "EN", "PSNR", "SSIM"),
+        {
+            "average": "3.686 19.19 0.413 0.349 5.707 4.181 15.99 0.734",
+            "maximum": "4.146 31.23 0.605 0.583 7.963 3.460 12.98 0.734",
+            "copy_ct": "3.887 32.75 1.022 0.534 6.640 2.965 12.98 0.732",
+            "copy_mr": "4.496 21.82 1.021 0.564 7.555 3.574 12.98 0.732",
+            "bone_over_mr": "4.388 37.05 0.675 0.567 8.934 3.497 12.98 0.722",
+            "bone_blend": "4.630 31.65 0.667 0.596",
+        },
+        "MI, SF, VIF and Qabf by profile `mfinet2024`, the others by `res2fusion2024`.",
+    ),
+    Published(
+        "Chen et al. 2024 (Res2Fusion), Table 2",
+        "res2fusion2024-table2",
+        ("AG", "SF", "EN", "MI", "PSNR", "SSIM", "VIFF", "Q"),
+        {"res2fusion": "4.6771 13.2055 1.8663    0.5176"},
+        "Published are the four figures of the abstract. They are of other patients, whose images "
+        "are not public, so the cells cannot agree; DenseFuse and MSDNet are their authors' output "
+        "on our pairs, RFN-Nest and DFENet have no parameters to be had. [Metrics](metrics.md) "
+        "says how the readings were chosen that the paper leaves open.",
+    ),
+)
+"""Every published table that can be measured."""
+
+
+def measured_means(config: str) -> pd.Series:
+    """Mean of each method and metric over the cases of a benchmark."""
+    with TemporaryDirectory() as folder:
+        plan = make_plan(read_settings(CONFIGS / f"{config}.toml"), Path(folder) / "out")
+        run(plan, lambda *_: None)
+        rows = plan.rows.read().drop_duplicates(["method", "metric", "case"])
+    return rows.groupby(["method", "metric"], sort=False)["value"].mean()
+
+
+def cells_of(measured: float, printed: str) -> str:
+    """A measured value with the digits of the printed one, and whether they are the same."""
+    if not printed:
+        return f"{measured:.3f}"
+    digits = len(printed.partition(".")[2])
+    ours = f"{measured:.{digits}f}"
+    return f"**{ours}** = {printed}" if ours == printed else f"{ours}, printed {printed}"
+
+
+def lines_of(table: Published) -> Iterator[str]:
+    """A table in Markdown, a method a line."""
+    means = measured_means(table.config)
+    yield f"## {table.title}\n\n`radfuse benchmark configs/{table.config}.toml -o OUT`\n"
+    yield f"| method | {' | '.join(table.columns)} |\n|---|{'---|' * len(table.columns)}"
+    for method in means.index.unique("method"):
+        printed = table.rows.get(method, "").split(" ")
+        printed += [""] * (len(table.columns) - len(printed))
+        cells = [
+            cells_of(means[method, column], text)
+            for column, text in zip(table.columns, printed, strict=False)
+        ]
+        yield f"| {method} | {' | '.join(cells)} |"
+    yield f"\n{fill(table.reason, WIDTH)}\n"
+
+
+def main() -> None:
+    """Print the page."""
+    print(
+        "# Measured beside published\n\n"
+        "Written by `python benchmarks/reproduction.py > docs/reproduction.md`. A bold number has "
+        "every\nprinted digit; `MEASURED, printed PUBLISHED` where it has not; a bare number has "
+        "nothing to be\ncompared with.\n"
+    )
+    for table in TABLES:
+        for line in lines_of(table):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
