@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +30,13 @@ def test_a_generated_page_is_up_to_date(generate: ModuleType, name: str) -> None
     assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run `make docs`"
 
 
+@pytest.mark.slow
+def test_the_page_of_reproductions_is_up_to_date(shared: Path) -> None:
+    command = [sys.executable, ROOT / "benchmarks" / "reproduction.py"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert (ROOT / "docs" / "reproduction.md").read_text() == printed
+
+
 def test_every_link_in_the_docs_leads_somewhere() -> None:
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
@@ -35,7 +44,11 @@ def test_every_link_in_the_docs_leads_somewhere() -> None:
 
 
 def test_the_research_use_line_stands_on_the_pages_for_users() -> None:
-    for name in ("README.md", "docs/howto/fuse-a-patient.md", "docs/methods.md"):
+    for name in (
+        "README.md",
+        "docs/methods.md",
+        *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/howto/*.md")),
+    ):
         text = " ".join((ROOT / name).read_text().replace("*", "").split())
         assert NOTICE in text, name
 
