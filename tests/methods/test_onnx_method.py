@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import entry_of, load_method
-from radfuse.methods.onnx import PIXELS_AT_ONCE, OnnxMethod
+from radfuse.methods.onnx import PIXELS_AT_ONCE, SHAPES_KEPT, OnnxMethod
 from radfuse.networks.torch_method import TorchMethod
 
 Floats = NDArray[np.float32]
@@ -179,3 +179,17 @@ def test_every_fusion_strategy_runs_as_the_torch_module_does(name: str) -> None:
     ct, mr = pair((3, 40, 56))
     by_torch = TorchMethod(weights, "cpu")(ct, mr)
     np.testing.assert_allclose(OnnxMethod(weights)(ct, mr), by_torch, rtol=0, atol=GREY_LEVEL)
+
+
+def test_graphs_of_many_shapes_do_not_pile_up_in_memory(tmp_path: Path) -> None:
+    method = OnnxMethod(mean_graph(tmp_path / "mean.onnx"))
+    for rows in range(10, 10 + 2 * SHAPES_KEPT):
+        ct, mr = pair((1, rows, 12))
+        np.testing.assert_allclose(method(ct, mr), (ct + mr) / 2, rtol=1e-6)
+    assert len(method._compiled) == SHAPES_KEPT
+
+
+def test_a_graph_of_whole_numbers_is_refused(tmp_path: Path) -> None:
+    node = helper.make_node("Add", ["ct", "mr"], ["fused"])
+    path = write_graph(tmp_path / "whole.onnx", [node], kind=TensorProto.INT64)
+    assert "takes i64; float32 is needed" in refusal(path)

@@ -21,6 +21,10 @@ PIXELS_AT_ONCE = 2**17
 """Pixels of one inference, about two 256x256 slices: more slices fall out of the cache."""
 
 
+SHAPES_KEPT = 4
+"""Compiled graphs that are kept, the latest: a volume has two shapes, its last batch is smaller."""
+
+
 @dataclass(frozen=True)
 class OnnxMethod:
     """A fusion method from an ONNX file.
@@ -56,6 +60,8 @@ class OnnxMethod:
     def _request(self, shape: tuple[int, ...]) -> Any:
         """The graph compiled for one shape: faster, and in bf16 closer, than for any shape."""
         if shape not in self._compiled:
+            if len(self._compiled) == SHAPES_KEPT:
+                del self._compiled[next(iter(self._compiled))]
             graph = self._graph.clone()
             graph.reshape({port: list(shape) for port in graph.inputs})
             settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
