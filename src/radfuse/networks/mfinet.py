@@ -27,8 +27,12 @@ PAIRS = 3
 STRIDE = 2
 """Between images and features."""
 
-MAPS = 3
-"""What the reconstructor draws: gain of the CT, gain of the MR, detail."""
+GAINS = 2
+"""What the reconstructor draws for each pixel: what it takes of the CT and of the MR."""
+
+
+MARGIN = 0.1
+"""By which the sigmoid of a gain reaches beyond 0 and 1 before it is cut off there."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,14 @@ class Choices:
     first_gains: tuple[float, float] = (0.15, 0.99)
     """Gains of CT and MR before training: inside [0, 1], where both have a gradient."""
 
-    first_detail: float = -0.001
-    """Detail before training: one grey level down, so that air stays exactly 0."""
+
+def _gains(logits: Tensor) -> Tensor:
+    """Gains in [0, 1] that reach both ends: a stretched sigmoid, cut off.
+
+    Louizos et al. 2018, "Learning sparse neural networks through L0 regularization". Its slope
+    fades before the ends: with a straight line instead, steps of the gains grew without end.
+    """
+    return (torch.sigmoid(logits) * (1 + 2 * MARGIN) - MARGIN).clamp(0, 1)
 
 
 class GatedBranch(nn.Sequential):
@@ -119,7 +129,7 @@ class InteractingPair(nn.Module):
 
 
 class Reconstructor(nn.Module):
-    """Features of both streams and the images themselves to `MAPS` maps of the images' size."""
+    """Features of both streams and the images themselves to the logits of gains."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -128,25 +138,26 @@ class Reconstructor(nn.Module):
             conv(2 * choices.width, STRIDE**2 * width, 3), nn.ReLU(), nn.PixelShuffle(STRIDE)
         )
         self.refine = nn.Sequential(conv(width + 2, width, 3), nn.ReLU())
-        self.draw = conv(width, MAPS, 3)
+        self.draw = conv(width, GAINS, 3)
         nn.init.normal_(self.draw.weight, std=1e-3)
-        first = (*choices.first_gains, choices.first_detail)
-        self.draw.bias = nn.Parameter(torch.tensor(first))
+        first = (torch.tensor(choices.first_gains) + MARGIN) / (1 + 2 * MARGIN)
+        self.draw.bias = nn.Parameter(torch.logit(first))
 
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
-        """Features (N, 2C, H/2, W/2), rounded up, and images (N, 2, H, W) to maps (N, 3, H, W)."""
+        """Features (N, 2C, H/2, W/2), rounded up, and images (N, 2, H, W) to (N, 2, H, W)."""
         rows, columns = images.shape[2:]
         large = self.enlarge(features)[:, :, :rows, :columns]
-        maps: Tensor = self.draw(self.refine(torch.cat([large, images], dim=1)))
-        return maps
+        logits: Tensor = self.draw(self.refine(torch.cat([large, images], dim=1)))
+        return logits
 
 
 class MFINet(nn.Module):
     """The network: SFE, three interacting pairs of DFEMs, reconstructor.
 
     `forward` takes CT and MR of shape (N, H, W) in [0, 1] and returns the fused images likewise:
-    a gain for each source and a detail, all three drawn by the reconstructor for each pixel. Gains
-    end at exactly 0 and 1, so the network can copy a source to the last bit.
+    their sum, each weighed by the gain that the reconstructor draws for each pixel. Gains end at
+    exactly 0 and 1, so the network can copy a source to the last bit; where both sources are black
+    the fused image is, too, and nowhere is it brighter than their sum: it invents nothing.
     """
 
     def __init__(self, choices: Choices | None = None) -> None:
@@ -173,7 +184,5 @@ class MFINet(nn.Module):
         of_ct, of_mr = self.extract_ct(images[:, :1]), self.extract_mr(images[:, 1:])
         for pair in self.pairs:
             of_ct, of_mr = pair(of_ct, of_mr)
-        maps = self.reconstruct(torch.cat([of_ct, of_mr], dim=1), images)
-        gains, detail = maps[:, :2].float().clamp(0, 1), maps[:, 2].float()
-        fused: Tensor = (gains * images).sum(dim=1) + detail
-        return fused.clamp(0, 1)
+        gains = _gains(self.reconstruct(torch.cat([of_ct, of_mr], dim=1), images))
+        return (gains * images).sum(dim=1).clamp(0, 1)

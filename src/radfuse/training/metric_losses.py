@@ -43,24 +43,27 @@ def _entropy_bits(counts: Tensor) -> Tensor:
     return -(counts / pixels * (counts.clamp(min=1) / pixels).log2()).sum(dim=1)
 
 
-def _joint_counts(source: Tensor, fused: Tensor) -> Tensor:
-    """Joint histograms (N, 256, 256); a fused pixel is shared by the two levels it lies between."""
-    level = (fused * WHITE).clamp(0, WHITE).flatten(1)  # (N, pixels)
-    below = level.detach().floor().clamp(max=WHITE - 1)
-    share = level - below
-    first = (source * WHITE).round().long().flatten(1) * LEVELS + below.long()
-    counts = fused.new_zeros(len(fused), LEVELS**2)
+def _joint_counts(source: Tensor, fused: Tensor, width: int) -> Tensor:
+    """Joint histograms (N, bins, bins); a fused pixel is shared by the two bins it lies between."""
+    bins = (LEVELS - 1) // width + 2
+    place = (fused * WHITE).clamp(0, WHITE).flatten(1) / width  # (N, pixels)
+    below = place.detach().floor()
+    share = place - below
+    of_source = (source * WHITE).round().flatten(1).long() // width
+    first = of_source * bins + below.long()
+    counts = fused.new_zeros(len(fused), bins**2)
     counts = counts.scatter_add(1, first, 1 - share).scatter_add(1, first + 1, share)
-    return counts.view(-1, LEVELS, LEVELS)
+    return counts.view(-1, bins, bins)
 
 
-def mutual_information(source: Tensor, fused: Tensor) -> Tensor:
-    """`metrics.information.mutual_information` in bits, by a Parzen window one level wide.
+def mutual_information(source: Tensor, fused: Tensor, *, width: int = 1) -> Tensor:
+    """`metrics.information.mutual_information` in bits, by a triangular Parzen window.
 
-    The triangular window is exact on whole levels and elsewhere the lower, the farther a pixel is
-    from one: it teaches a network to copy. The source's levels are rounded.
+    With bins one level wide it is exact on whole levels and elsewhere the lower, the farther a
+    pixel is from one: it teaches a network to copy. But its slope leads no farther than a level,
+    so wider bins (`width` levels) come first. The source's levels are rounded.
     """
-    joint = _joint_counts(source, fused)
+    joint = _joint_counts(source, fused, width)
     of_both = _entropy_bits(joint.flatten(1))
     return _entropy_bits(joint.sum(dim=1)) + _entropy_bits(joint.sum(dim=2)) - of_both
 
@@ -87,6 +90,7 @@ def _scale_information(source: Tensor, image: Tensor, side: int) -> tuple[Tensor
     variance1 = (square1 - mean1**2).clamp(min=0)
     variance2 = (square2 - mean2**2).clamp(min=0)
     covariance = product - mean1 * mean2
+    variance1 = torch.where(variance1 < SILENT, 0, variance1)
     gain = (covariance / (variance1 + SILENT)).clamp(min=0)
     gain = torch.where((variance1 < SILENT) | (variance2 < SILENT), 0, gain)
     rest = (variance2 - gain * covariance).clamp(min=SILENT)

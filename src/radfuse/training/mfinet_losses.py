@@ -21,6 +21,9 @@ from radfuse.training.metric_losses import (
 INTENSITY_WEIGHT, STRUCTURE_WEIGHT, GRADIENT_WEIGHT = 10.0, 100.0, 1.0
 """Weights of Song et al. 2024, in the order of Eq. 1."""
 
+COARSE_BINS = (2, 4, 8)
+"""Widths in grey levels of the wider bins."""
+
 SMALLEST_FIDELITY = 1e-4
 """Added to the product of two VIFs, so that its root has a gradient at 0."""
 
@@ -58,8 +61,11 @@ def bone_target(ct: Tensor, mr: Tensor) -> Tensor:
 class MetricWeights:
     """What one unit of each part is worth in `mfinet_metric_loss`."""
 
-    information: float = 0.25
+    information: float = 0.0
     """Of the mutual information in bits."""
+
+    coarse_information: float = 0.3
+    """Of its mean over histograms of wider bins, whose slopes lead farther."""
 
     fidelity: float = 1.5
     """Of twice the geometric mean of VIF to both sources: the sum that is the metric is largest
@@ -68,14 +74,19 @@ class MetricWeights:
     edges: float = 2.0
     """Of Qabf."""
 
-    frequency: float = 5.0
+    frequency: float = 2.0
     """Of the share of spatial frequency that is missing."""
 
     least_frequency: float = 0.97
     """Spatial frequency that is enough, over that of the target."""
 
-    intensity: float = 5.0
+    intensity: float = 20.0
     """Of the mean absolute difference to the target: keeps bone white and tissue like the MR."""
+
+
+def _information(fused: Tensor, ct: Tensor, mr: Tensor, width: int) -> Tensor:
+    of_ct, of_mr = (mutual_information(source, fused, width=width) for source in (ct, mr))
+    return (of_ct + of_mr).mean()
 
 
 def mfinet_metric_loss(
@@ -83,7 +94,8 @@ def mfinet_metric_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss (lower is better), and the mean of each metric in it."""
     target = bone_target(ct, mr)
-    information = (mutual_information(ct, fused) + mutual_information(mr, fused)).mean()
+    information = _information(fused, ct, mr, 1)
+    coarse = torch.stack([_information(fused, ct, mr, width) for width in COARSE_BINS]).mean()
     of_ct, of_mr = vifp(ct, fused), vifp(mr, fused)
     balanced = 2 * (of_ct * of_mr + SMALLEST_FIDELITY).sqrt().mean()
     edges = edge_transfer(fused, ct, mr).mean()
@@ -91,7 +103,7 @@ def mfinet_metric_loss(
     missing = 1 - frequency / (weights.least_frequency * spatial_frequency(target)).clamp(min=1)
     intensity = (fused - target).abs().mean()
     loss = weights.frequency * missing.clamp(min=0).mean() + weights.intensity * intensity
-    loss = loss - weights.information * information
+    loss = loss - weights.information * information - weights.coarse_information * coarse
     loss = loss - weights.fidelity * balanced - weights.edges * edges
     fidelity = (of_ct + of_mr).mean()
     parts = {"MI": information, "SF": frequency.mean(), "VIF": fidelity, "Qabf": edges}

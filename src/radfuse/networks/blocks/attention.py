@@ -17,7 +17,10 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.bottleneck = nn.Sequential(conv(width, hidden, 1), nn.ReLU(), conv(hidden, width, 1))
+        enter = conv(width, hidden, 1)
+        # so few hidden units, started around 0, would now and then all be silent for good
+        enter.bias = nn.Parameter(torch.ones(hidden))
+        self.bottleneck = nn.Sequential(enter, nn.ReLU(), conv(hidden, width, 1))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to weights (N, C, 1, 1)."""
