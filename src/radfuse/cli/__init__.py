@@ -13,6 +13,8 @@ COMMANDS = {
     "register": ("radfuse.cli.register:register_command", "Align an MR with a CT, rigidly."),
     "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images."),
     "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),
+    "train": ("radfuse.cli.train:train_command", "Train a network on pairs of your own."),
+    "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
     "info": ("radfuse.cli.info:info_command", "Say what a file or folder holds."),
     "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
     "demo": ("radfuse.cli.demo:demo_command", "Fuse a made-up patient, start to end."),

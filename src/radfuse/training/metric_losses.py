@@ -7,20 +7,13 @@ images of whole grey levels (multiples of 1/255) each has the value of its twin 
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from radfuse.metrics.fidelity import NOISE_VARIANCE, SCALES, SILENT
-from radfuse.metrics.gradient import (
-    ANGLE_CENTRE,
-    ANGLE_GAIN,
-    ANGLE_SLOPE,
-    SOBEL,
-    STRENGTH_CENTRE,
-    STRENGTH_GAIN,
-    STRENGTH_SLOPE,
-)
+from radfuse.metrics.gradient import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
 from radfuse.metrics.image import WHITE
 from radfuse.metrics.information import LEVELS
 
@@ -116,7 +109,8 @@ def vifp(source: Tensor, image: Tensor) -> Tensor:
 
 def _edges(images: Tensor) -> tuple[Tensor, Tensor]:
     """Edge strength and orientation in radians, rows counted upwards; outside the image lies 0."""
-    across_kernel = torch.tensor(SOBEL, dtype=images.dtype, device=images.device)
+    sobel = np.outer(SOBEL_SMOOTH, SOBEL_SLOPE)
+    across_kernel = torch.tensor(sobel, dtype=images.dtype, device=images.device)
     kernels = torch.stack([across_kernel, -across_kernel.T]).unsqueeze(1)
     found = functional.conv2d(WHITE * images.unsqueeze(1), kernels, padding=1)
     across, up = found.unbind(dim=1)
@@ -136,9 +130,12 @@ def _preservation(source: tuple[Tensor, Tensor], fused: tuple[Tensor, Tensor]) -
     ratio = weaker / stronger.clamp(min=FLAT)
     ratio = torch.where(weaker == stronger, weaker.detach(), ratio)  # as the metric has it
     agreement = 1 - (angle - angle_f).abs() / (math.pi / 2)
-    of_strength = STRENGTH_GAIN * torch.sigmoid(-STRENGTH_SLOPE * (ratio - STRENGTH_CENTRE))
-    of_angle = ANGLE_GAIN * torch.sigmoid(-ANGLE_SLOPE * (agreement - ANGLE_CENTRE))
-    return of_strength * of_angle
+    perception = PERCEPTIONS["xydeas2000"]
+    return _perceived(perception.strength, ratio) * _perceived(perception.angle, agreement)
+
+
+def _perceived(sigmoid: Sigmoid, share: Tensor) -> Tensor:
+    return sigmoid.gain * torch.sigmoid(-sigmoid.slope * (share - sigmoid.centre))
 
 
 def edge_transfer(fused: Tensor, ct: Tensor, mr: Tensor) -> Tensor:
