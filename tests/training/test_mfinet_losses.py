@@ -14,6 +14,7 @@ from radfuse.metrics.profiles import measure
 from radfuse.training.losses import ssim
 from radfuse.training.mfinet_losses import (
     MetricWeights,
+    bone_level,
     bone_target,
     mfinet_metric_loss,
     mfinet_paper_loss,
@@ -84,12 +85,35 @@ def test_the_larger_gradient_is_wanted_with_its_sign() -> None:
 
 
 @quick
-@given(st.integers(0, 2**32))
-def test_the_target_is_the_rule_bone_blend(seed: int) -> None:
+@given(st.integers(0, 2**32), st.floats(0.1, 0.9))
+def test_the_target_is_the_rule_bone_blend_with_a_bone_level_of_each_image(
+    seed: int, tissue: float
+) -> None:
     ct, mr = draw(2, 30, 31, seed=seed), draw(2, 30, 31, seed=seed + 1)
-    ct = torch.where(ct > 0.9, ct, ct / 2)
-    expected = BoneBlend()(ct.numpy(), mr.numpy())
-    np.testing.assert_allclose(bone_target(ct, mr), expected, rtol=0, atol=1e-6)
+    ct = torch.where(ct > 0.8, ct, tissue * ct)
+    target = bone_target(ct, mr)
+    for index, level in enumerate(bone_level(ct, mr).ravel().tolist()):
+        one = slice(index, index + 1)
+        expected = BoneBlend(bone_level=level)(ct[one].numpy(), mr[one].numpy())
+        np.testing.assert_allclose(target[one], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("tissue", [0.2, 0.5, 0.9])
+def test_bone_begins_halfway_from_the_tissue_of_the_ct_to_white(tissue: float) -> None:
+    ct, mr = torch.zeros(1, 20, 20), torch.zeros(1, 20, 20)
+    ct[:, 4:16, 4:16], mr[:, 6:14, 6:14] = 1, 0.5
+    ct[:, 6:14, 6:14] = tissue
+    np.testing.assert_allclose(bone_level(ct, mr).item(), (1 + tissue) / 2, rtol=1e-6)
+    target = bone_target(ct, mr)
+    torch.testing.assert_close(target[:, 7:13, 7:13], (mr + 0.05 * ct)[:, 7:13, 7:13])
+    torch.testing.assert_close(target[:, 6, 4:16], torch.maximum(ct, mr)[:, 6, 4:16])
+    assert (target[:, 4:6, 4:16] == 1).all()
+
+
+def test_without_any_tissue_bone_begins_halfway_to_white() -> None:
+    nothing = torch.zeros(2, 20, 20)
+    np.testing.assert_allclose(bone_level(nothing, nothing).ravel(), 0.5)
+    assert (bone_target(nothing, nothing) == 0).all()
 
 
 @quick
