@@ -126,7 +126,7 @@ def test_a_gradient_reaches_every_parameter(network: MFINet) -> None:
 def test_before_training_the_mr_is_there_and_the_ct_shines_through_it() -> None:
     ct, mr = draw(1, 24, 20) / 2, draw(1, 24, 20, seed=2) / 2
     fused = network_of()(ct, mr)
-    torch.testing.assert_close(fused, 0.15 * ct + 0.99 * mr, rtol=0, atol=0.02)
+    torch.testing.assert_close(fused, (0.05 + 0.95 * 0.1) * ct + 0.95 * mr, rtol=0, atol=0.02)
 
 
 def test_where_both_sources_are_black_the_fused_image_is_and_nowhere_is_it_above_their_sum(
@@ -139,13 +139,17 @@ def test_where_both_sources_are_black_the_fused_image_is_and_nowhere_is_it_above
     assert (fused <= ct + mr + 1e-6).all()
 
 
-@pytest.mark.parametrize(("gains", "copied"), [((9.0, -9.0), 0), ((-9.0, 9.0), 1)])
-def test_gains_end_at_zero_and_one_so_that_a_source_can_be_copied_to_the_last_bit(
-    gains: tuple[float, float], copied: int
+@pytest.mark.parametrize(
+    ("logits", "gains"),
+    [((9.0, -9.0), (1, 0)), ((-9.0, 9.0), (0.05, 1)), ((-9.0, -9.0), (0.05, 0))],
+)
+def test_shares_end_at_zero_and_one_so_that_a_source_can_be_copied_exactly(
+    logits: tuple[float, float], gains: tuple[float, float]
 ) -> None:
-    network, sources = network_of(), (draw(1, 24, 20), draw(1, 24, 20, seed=2))
-    network.reconstruct.draw.bias.data = torch.tensor(gains)
-    assert torch.equal(network(*sources), sources[copied])
+    network, (ct, mr) = network_of(), (draw(1, 24, 20), draw(1, 24, 20, seed=2))
+    network.reconstruct.draw.bias.data = torch.tensor(logits)
+    expected = (gains[0] * ct + gains[1] * mr).clamp(0, 1)
+    torch.testing.assert_close(network(ct, mr), expected, rtol=0, atol=1e-6)
 
 
 def test_each_image_is_fused_by_itself(network: MFINet) -> None:

@@ -14,6 +14,7 @@ from radfuse.metrics.profiles import measure
 from radfuse.training.losses import ssim
 from radfuse.training.mfinet_losses import (
     MetricWeights,
+    bone_level,
     bone_target,
     mfinet_metric_loss,
     mfinet_paper_loss,
@@ -22,6 +23,8 @@ from radfuse.training.mfinet_losses import (
 quick = settings(max_examples=15, deadline=None)
 
 WEIGHTS = MetricWeights()
+
+NOTHING = MetricWeights(**dict.fromkeys(MetricWeights.__annotations__, 0.0))
 
 
 def draw(*shape: int, seed: int = 1) -> Tensor:
@@ -33,8 +36,8 @@ def draw(*shape: int, seed: int = 1) -> Tensor:
 @quick
 @given(st.integers(0, 2**32))
 def test_the_papers_loss_is_its_equations_written_out_in_loops(seed: int) -> None:
-    fused, ct, mr = (draw(1, 12, 13, seed=seed + index) for index in range(3))
-    f, a, b = (x[0].double().numpy() for x in (fused, ct, mr))
+    fused, ct, mr = (draw(1, 12, 13, seed=seed + index).double() for index in range(3))
+    f, a, b = (x[0].numpy() for x in (fused, ct, mr))
     gradient = 0.0
     for i in range(12):
         for j in range(13):
@@ -45,7 +48,7 @@ def test_the_papers_loss_is_its_equations_written_out_in_loops(seed: int) -> Non
     intensity = np.abs(f - np.maximum(a, b)).mean()
     structure = 1 - ssim(fused.unsqueeze(1), torch.maximum(ct, mr).unsqueeze(1)).item()
     expected = 10 * intensity + 100 * structure + gradient / (2 * 12 * 13)
-    np.testing.assert_allclose(mfinet_paper_loss(fused, ct, mr).item(), expected, rtol=1e-5)
+    np.testing.assert_allclose(mfinet_paper_loss(fused, ct, mr).item(), expected, rtol=1e-9)
 
 
 def test_the_papers_loss_is_zero_where_one_source_is_all_there_is() -> None:
@@ -82,12 +85,35 @@ def test_the_larger_gradient_is_wanted_with_its_sign() -> None:
 
 
 @quick
-@given(st.integers(0, 2**32))
-def test_the_target_is_the_rule_bone_blend(seed: int) -> None:
+@given(st.integers(0, 2**32), st.floats(0.1, 0.9))
+def test_the_target_is_the_rule_bone_blend_with_a_bone_level_of_each_image(
+    seed: int, tissue: float
+) -> None:
     ct, mr = draw(2, 30, 31, seed=seed), draw(2, 30, 31, seed=seed + 1)
-    ct = torch.where(ct > 0.9, ct, ct / 2)
-    expected = BoneBlend()(ct.numpy(), mr.numpy())
-    np.testing.assert_allclose(bone_target(ct, mr), expected, rtol=0, atol=1e-6)
+    ct = torch.where(ct > 0.8, ct, tissue * ct)
+    target = bone_target(ct, mr)
+    for index, level in enumerate(bone_level(ct, mr).ravel().tolist()):
+        one = slice(index, index + 1)
+        expected = BoneBlend(bone_level=level)(ct[one].numpy(), mr[one].numpy())
+        np.testing.assert_allclose(target[one], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("tissue", [0.2, 0.5, 0.9])
+def test_bone_begins_halfway_from_the_tissue_of_the_ct_to_white(tissue: float) -> None:
+    ct, mr = torch.zeros(1, 20, 20), torch.zeros(1, 20, 20)
+    ct[:, 4:16, 4:16], mr[:, 6:14, 6:14] = 1, 0.5
+    ct[:, 6:14, 6:14] = tissue
+    np.testing.assert_allclose(bone_level(ct, mr).item(), (1 + tissue) / 2, rtol=1e-6)
+    target = bone_target(ct, mr)
+    torch.testing.assert_close(target[:, 7:13, 7:13], (mr + 0.05 * ct)[:, 7:13, 7:13])
+    torch.testing.assert_close(target[:, 6, 4:16], torch.maximum(ct, mr)[:, 6, 4:16])
+    assert (target[:, 4:6, 4:16] == 1).all()
+
+
+def test_without_any_tissue_bone_begins_halfway_to_white() -> None:
+    nothing = torch.zeros(2, 20, 20)
+    np.testing.assert_allclose(bone_level(nothing, nothing).ravel(), 0.5)
+    assert (bone_target(nothing, nothing) == 0).all()
 
 
 @quick
@@ -116,7 +142,7 @@ def test_one_more_unit_of_a_weight_adds_the_part_itself(name: str, part: str, si
 
 def test_fidelity_counts_only_as_far_as_both_sources_have_a_part_in_it() -> None:
     ct, mr = draw(1, 48, 44), draw(1, 48, 44, seed=2)
-    weights = MetricWeights(0, 1, 0, 0, 1, 0)
+    weights = replace(NOTHING, fidelity=1)
     copy, copied = mfinet_metric_loss(mr, ct, mr, weights)
     blend, blended = mfinet_metric_loss(((ct + mr) / 2), ct, mr, weights)
     assert copied["VIF"] > blended["VIF"]
@@ -125,6 +151,6 @@ def test_fidelity_counts_only_as_far_as_both_sources_have_a_part_in_it() -> None
 
 def test_spatial_frequency_costs_only_below_what_is_enough() -> None:
     ct, mr = torch.zeros(1, 48, 44), draw(1, 48, 44, seed=2)
-    weights = MetricWeights(0, 0, 0, 1, 0.5, 0)
+    weights = replace(NOTHING, frequency=1, least_frequency=0.5)
     losses = [mfinet_metric_loss(s * mr, ct, mr, weights)[0].item() for s in (1, 0.6, 0.4, 0.2)]
     np.testing.assert_allclose(losses, [0, 0, 0.2, 0.6], rtol=0, atol=1e-4)

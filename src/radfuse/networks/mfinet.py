@@ -27,12 +27,12 @@ PAIRS = 3
 STRIDE = 2
 """Between images and features."""
 
-GAINS = 2
-"""What the reconstructor draws for each pixel: what it takes of the CT and of the MR."""
+SHARES = 2
+"""Maps that the reconstructor draws: what each pixel takes of the CT and of the MR."""
 
 
 MARGIN = 0.1
-"""By which the sigmoid of a gain reaches beyond 0 and 1 before it is cut off there."""
+"""By which the sigmoid of a share reaches beyond 0 and 1 before it is cut off there."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,19 @@ class Choices:
     reconstructor_width: int = 16
     """Channels of the reconstructor at the resolution of the images."""
 
-    first_gains: tuple[float, float] = (0.15, 0.99)
-    """Gains of CT and MR before training: inside [0, 1], where both have a gradient."""
+    least_ct: float = 0.05
+    """Least gain of the CT: so much of it shines through the MR in soft tissue, as in the rule
+    `bone_blend`, and evenly."""
+
+    first_shares: tuple[float, float] = (0.1, 0.95)
+    """What is taken of CT and MR before training: about the MR, where a gradient still flows."""
 
 
-def _gains(logits: Tensor) -> Tensor:
-    """Gains in [0, 1] that reach both ends: a stretched sigmoid, cut off.
+def _shares(logits: Tensor) -> Tensor:
+    """Shares in [0, 1] that reach both ends: a stretched sigmoid, cut off.
 
     Louizos et al. 2018, "Learning sparse neural networks through L0 regularization". Its slope
-    fades before the ends: with a straight line instead, steps of the gains grew without end.
+    fades before the ends: with a straight line instead, the logits grew without end.
     """
     return (torch.sigmoid(logits) * (1 + 2 * MARGIN) - MARGIN).clamp(0, 1)
 
@@ -129,7 +133,7 @@ class InteractingPair(nn.Module):
 
 
 class Reconstructor(nn.Module):
-    """Features of both streams and the images themselves to the logits of gains."""
+    """Features of both streams and the images themselves to the logits of shares."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -138,9 +142,9 @@ class Reconstructor(nn.Module):
             conv(2 * choices.width, STRIDE**2 * width, 3), nn.ReLU(), nn.PixelShuffle(STRIDE)
         )
         self.refine = nn.Sequential(conv(width + 2, width, 3), nn.ReLU())
-        self.draw = conv(width, GAINS, 3)
+        self.draw = conv(width, SHARES, 3)
         nn.init.normal_(self.draw.weight, std=1e-3)
-        first = (torch.tensor(choices.first_gains) + MARGIN) / (1 + 2 * MARGIN)
+        first = (torch.tensor(choices.first_shares) + MARGIN) / (1 + 2 * MARGIN)
         self.draw.bias = nn.Parameter(torch.logit(first))
 
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
@@ -155,9 +159,9 @@ class MFINet(nn.Module):
     """The network: SFE, three interacting pairs of DFEMs, reconstructor.
 
     `forward` takes CT and MR of shape (N, H, W) in [0, 1] and returns the fused images likewise:
-    their sum, each weighed by the gain that the reconstructor draws for each pixel. Gains end at
-    exactly 0 and 1, so the network can copy a source to the last bit; where both sources are black
-    the fused image is, too, and nowhere is it brighter than their sum: it invents nothing.
+    their sum, each weighed by the share that the reconstructor draws for each pixel. Shares end at
+    exactly 0 and 1, so the network can copy a source; where both sources are black the fused image
+    is, too, and nowhere is it brighter than their sum: it invents nothing.
     """
 
     def __init__(self, choices: Choices | None = None) -> None:
@@ -177,6 +181,7 @@ class MFINet(nn.Module):
             InteractingPair(choices.width, choices.hidden) for _ in range(PAIRS)
         )
         self.reconstruct = Reconstructor(choices)
+        self.least_ct = choices.least_ct
 
     def forward(self, ct: Tensor, mr: Tensor) -> Tensor:
         """Fuse images (N, H, W) in [0, 1]."""
@@ -184,5 +189,7 @@ class MFINet(nn.Module):
         of_ct, of_mr = self.extract_ct(images[:, :1]), self.extract_mr(images[:, 1:])
         for pair in self.pairs:
             of_ct, of_mr = pair(of_ct, of_mr)
-        gains = _gains(self.reconstruct(torch.cat([of_ct, of_mr], dim=1), images))
-        return (gains * images).sum(dim=1).clamp(0, 1)
+        logits = self.reconstruct(torch.cat([of_ct, of_mr], dim=1), images)
+        ct_share, mr_share = _shares(logits).unbind(dim=1)  # (N, H, W)
+        ct_gain = self.least_ct + (1 - self.least_ct) * ct_share
+        return (ct_gain * ct + mr_share * mr).clamp(0, 1)

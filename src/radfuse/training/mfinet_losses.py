@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from radfuse.methods.bone_blend import BONE_LEVEL, CT_SHARE
+from radfuse.methods.bone_blend import CT_SHARE
 from radfuse.training.losses import ssim
 from radfuse.training.metric_losses import (
     edge_transfer,
@@ -20,6 +20,9 @@ from radfuse.training.metric_losses import (
 
 INTENSITY_WEIGHT, STRUCTURE_WEIGHT, GRADIENT_WEIGHT = 10.0, 100.0, 1.0
 """Weights of Song et al. 2024, in the order of Eq. 1."""
+
+DARK = 20 / 255
+"""Grey level of an MR above which there is tissue, not air or compact bone."""
 
 COARSE_BINS = (2, 4, 8)
 """Widths in grey levels of the wider bins."""
@@ -51,9 +54,20 @@ def mfinet_paper_loss(fused: Tensor, ct: Tensor, mr: Tensor) -> Tensor:
     return weighted + GRADIENT_WEIGHT * gradient
 
 
+def bone_level(ct: Tensor, mr: Tensor) -> Tensor:
+    """Level of CT above which it is bone, (N, 1, 1): halfway from soft tissue to white.
+
+    CTs are printed through different windows; in some the whole brain is brighter than
+    `methods.bone_blend.BONE_LEVEL`. Soft tissue is the median of the CT where the MR has signal.
+    """
+    tissue = (mr > DARK) & (ct > 0) & (ct < 1)
+    level = torch.where(tissue, ct, torch.nan).flatten(1).nanmedian(dim=1).values.nan_to_num(0)
+    return (level.view(-1, 1, 1) + 1) / 2
+
+
 def bone_target(ct: Tensor, mr: Tensor) -> Tensor:
-    """The rule `bone_blend` in torch: what fused images should look like at first sight."""
-    bone = functional.max_pool2d((ct > BONE_LEVEL).to(ct.dtype), 3, stride=1, padding=1)
+    """The rule `bone_blend` with a bone level of the image's own: what fused images look like."""
+    bone = functional.max_pool2d((ct > bone_level(ct, mr)).to(ct.dtype), 3, stride=1, padding=1)
     return torch.where(bone > 0, torch.maximum(ct, mr), (mr + CT_SHARE * ct).clamp(max=1))
 
 
