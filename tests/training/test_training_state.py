@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 from torch import nn
-from training_kit import FUSING, REBUILDING, some_pairs
+from training_kit import MFINET, REBUILDING, some_pairs
 
 from radfuse.errors import InputError
 from radfuse.training.checkpoint import LAST
@@ -92,7 +92,7 @@ def test_the_running_mean_has_the_networks_running_statistics() -> None:
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     first_state(REBUILDING, PAIRS).save(tmp_path / LAST)
     with pytest.raises(InputError, match="a checkpoint of another network"):
-        first_state(FUSING, PAIRS).start_from(tmp_path / LAST)
+        first_state(MFINET, PAIRS).start_from(tmp_path / LAST)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ FUSION = Phase(
 )  # fmt: skip
 
 REBUILDING = Settings(network="res2fusion", phases=(AUTOENCODER,))
-FUSING = Settings(
+FUSING = Settings(network="res2fusion", phases=(FUSION,), network_options={"strategy": "addition"})
+MFINET = Settings(
     network="mfinet", phases=(FUSION,),
     network_options={"width": 4, "heads": 1, "hidden": 2, "reconstructor_width": 2},
 )  # fmt: skip

@@ -39,9 +39,10 @@ class Journal:
         log = self.folder / LOG
         if not log.is_file():
             return
-        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        lines = log.read_text().splitlines(keepends=True)
+        rows = [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be cut
         kept = [row for row in rows if (row["phase"], row["step"]) <= (phase, step)]
-        if len(kept) < len(rows):
+        if len(kept) < len(lines):
             log.unlink()
             (self.folder / EVENTS).unlink(missing_ok=True)
             for row in kept:
