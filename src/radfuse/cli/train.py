@@ -79,7 +79,7 @@ class Reports:
             TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.4f}"),
             TextColumn("{task.fields[images_s]:.1f} images/s"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, quiet=quiet),
             disable=quiet,
         )
         self._tasks: dict[int, TaskID] = {}
