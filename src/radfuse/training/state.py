@@ -135,7 +135,7 @@ def first_state(settings: Settings, pairs: Pairs, device: str = "cpu") -> State:
 
 def fresh_adam(network: nn.Module) -> torch.optim.Adam:
     """An optimiser without memory; every step sets its rate."""
-    return torch.optim.Adam(network.parameters(), lr=0.0)
+    return torch.optim.Adam(network.parameters(), lr=0.0, fused=True)
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

@@ -28,7 +28,7 @@ class Stepper:
     def __init__(self, state: State, phase: Phase, pairs: Grey, team: Team, seed: int) -> None:
         objective = OBJECTIVES[phase.objective]
         weights = checked_settings(phase.weights, objective.weights, "weights")
-        forward = forward_of(objective, state.network)
+        forward = forward_of(objective, state.network.train())
         self.forward = torch.compile(forward) if phase.compile else forward
         self.loss: Callable[[Tensor, Tensor], Loss] = lambda output, images: objective.loss(
             output, images, weights
@@ -63,7 +63,6 @@ class Stepper:
 
     def _descend(self) -> dict[str, float]:
         """Draw a batch and find its gradient."""
-        self.state.network.train()
         drawn = self.team.share(draw_crops(self.images, self.phase, self.state.rng))
         images = drawn.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.phase.bfloat16):
