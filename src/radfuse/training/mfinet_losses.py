@@ -89,10 +89,13 @@ class MetricWeights:
     """Of Qabf."""
 
     frequency: float = 2.0
-    """Of the share of spatial frequency that is missing."""
+    """Of the share of spatial frequency that is missing or, speckle and dark rims, too much."""
 
     least_frequency: float = 0.97
     """Spatial frequency that is enough, over that of the target."""
+
+    most_frequency: float = 1.04
+    """Spatial frequency that is not yet too much, over that of the target."""
 
     intensity: float = 20.0
     """Of the mean absolute difference to the target: keeps bone white and tissue like the MR."""
@@ -114,9 +117,11 @@ def mfinet_metric_loss(
     balanced = 2 * (of_ct * of_mr + SMALLEST_FIDELITY).sqrt().mean()
     edges = edge_transfer(fused, ct, mr).mean()
     frequency = spatial_frequency(fused)
-    missing = 1 - frequency / (weights.least_frequency * spatial_frequency(target)).clamp(min=1)
+    ratio = frequency / spatial_frequency(target).clamp(min=1)
+    missing = (weights.least_frequency - ratio).clamp(min=0)
+    excess = (ratio - weights.most_frequency).clamp(min=0)
     intensity = (fused - target).abs().mean()
-    loss = weights.frequency * missing.clamp(min=0).mean() + weights.intensity * intensity
+    loss = weights.frequency * (missing + excess).mean() + weights.intensity * intensity
     loss = loss - weights.information * information - weights.coarse_information * coarse
     loss = loss - weights.fidelity * balanced - weights.edges * edges
     fidelity = (of_ct + of_mr).mean()
