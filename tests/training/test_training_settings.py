@@ -212,6 +212,14 @@ def test_the_rate_falls_from_the_highest_along_half_a_cosine_to_zero() -> None:
     np.testing.assert_allclose(np.add(rates, rates[::-1]), 0.5)
 
 
+def test_a_cosine_may_be_longer_or_shorter_than_its_phase() -> None:
+    for length, expected in ((200, [0.5, 0.25, 0.0732]), (50, [0.5, 0.0, 0.0])):
+        schedule = Schedule(learning_rate=0.5, fall_steps=length)
+        phase = dataclasses.replace(AUTOENCODER, steps=150, schedule=schedule)
+        rates = [learning_rate(phase, step, 9) for step in (0, 100, 150)]
+        np.testing.assert_allclose(rates, expected, atol=1e-4)
+
+
 def test_warming_up_the_rate_rises_evenly() -> None:
     schedule = Schedule(learning_rate=1, warm_up=4, fall="stairs", stair_factor=1)
     phase = dataclasses.replace(AUTOENCODER, schedule=schedule)

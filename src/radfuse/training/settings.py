@@ -35,6 +35,9 @@ class Schedule:
     fall: Literal["cosine", "stairs"] = "cosine"
     """Along half a cosine to zero at the last step, or in stairs."""
 
+    fall_steps: Count | None = None
+    """Length of the cosine, where it is not that of the phase."""
+
     stair_epochs: Count = 5
     """Length of a stair; an epoch has as many crops as there are images."""
 
@@ -207,5 +210,5 @@ def learning_rate(phase: Phase, step: int, images: int) -> float:
     if schedule.fall == "stairs":
         stair = step * phase.batch // images // schedule.stair_epochs
         return schedule.learning_rate * rise * schedule.stair_factor**stair
-    share = (1 + math.cos(math.pi * step / steps_of(phase, images))) / 2
-    return schedule.learning_rate * rise * share
+    length = schedule.fall_steps or steps_of(phase, images)
+    return schedule.learning_rate * rise * (1 + math.cos(math.pi * min(step / length, 1))) / 2

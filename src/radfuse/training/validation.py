@@ -17,7 +17,7 @@ from radfuse.metrics.profiles import PROFILES
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.settings import checked_settings
 from radfuse.training.losses import ssim
-from radfuse.training.objectives import OBJECTIVES, forward_of
+from radfuse.training.objectives import OBJECTIVES
 from radfuse.training.settings import Phase, Settings
 
 Grey = NDArray[np.uint8]
@@ -43,43 +43,49 @@ class Validation:
 @torch.no_grad()
 def validate(network: nn.Module, pairs: Grey, settings: Settings, phase: Phase) -> Validation:
     """Fuse pairs (N, 2, H, W), one at a time in full precision, and measure."""
-    network.eval()
-    fused = np.stack([fuse(network, pair) for pair in pairs])
-    rows = [_values(network, pair, settings, phase) for pair in pairs]
-    for row, image, (ct, mr) in zip(rows, fused, pairs, strict=True):
-        row.update(measure(settings.profile, image, ct, mr))
-    values = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    return Validation(values, fused)
+    found = [_validate_pair(network.eval(), pair, settings, phase) for pair in pairs]
+    names = found[0][0]
+    values = {name: float(np.mean([values[name] for values, _ in found])) for name in names}
+    return Validation(values, np.stack([fused for _, fused in found]))
+
+
+def _validate_pair(
+    network: Any, pair: Grey, settings: Settings, phase: Phase
+) -> tuple[dict[str, float], Grey]:
+    """Values of a pair (2, H, W), and its fused image."""
+    images = _images(network, pair)
+    output = fused = network(images[:, 0], images[:, 1])  # (1, H, W)
+    level = _levels(fused)
+    values = {}
+    objective = OBJECTIVES[phase.objective]
+    if NETWORKS[settings.network].rebuilds:
+        alone = images.transpose(0, 1)  # (2, 1, H, W)
+        rebuilt = network.reconstruct(alone)
+        values["ssim_rebuilt"] = float(ssim(rebuilt.clamp(0, 1), alone))
+        if objective.rebuilds:
+            images, output = alone, rebuilt
+    weights = checked_settings(phase.weights, objective.weights, "weights")
+    values[LOSS] = float(objective.loss(output, images, weights)[0])
+    return values | measure(settings.profile, level, *pair), level
 
 
 @torch.no_grad()
 def fuse(network: nn.Module, pair: Grey) -> Grey:
     """The fused image (H, W) of a pair (2, H, W), in 8 bits; `RadfuseError` where it has NaN."""
-    images = _tensor(network, pair)
-    fused = network(images[:, 0], images[:, 1])[0].float().cpu().numpy()
-    if not np.isfinite(fused).all():
-        raise RadfuseError("the network's output has NaN or infinite values; lower learning_rate")
-    return np.asarray(grey_levels(fused), np.uint8)
+    images = _images(network, pair)
+    return _levels(network(images[:, 0], images[:, 1]))
 
 
-def _tensor(network: nn.Module, pair: Grey) -> Tensor:
+def _images(network: nn.Module, pair: Grey) -> Tensor:
     device = next(network.parameters()).device
     return torch.from_numpy(pair / np.float32(255))[None].to(device)  # (1, 2, H, W)
 
 
-def _values(network: nn.Module, pair: Grey, settings: Settings, phase: Phase) -> dict[str, float]:
-    """The loss of a pair; SSIM of CT and MR rebuilt where the network can."""
-    objective = OBJECTIVES[phase.objective]
-    weights = checked_settings(phase.weights, objective.weights, "weights")
-    images = _tensor(network, pair)
-    alone = images.transpose(0, 1)  # (2, 1, H, W)
-    seen = alone if objective.rebuilds else images
-    loss, _ = objective.loss(forward_of(objective, network)(seen), seen, weights)
-    values = {LOSS: float(loss)}
-    if NETWORKS[settings.network].rebuilds:
-        rebuild: Any = network.reconstruct
-        values["ssim_rebuilt"] = float(ssim(rebuild(alone).clamp(0, 1), alone))
-    return values
+def _levels(fused: Tensor) -> Grey:
+    image = fused[0].cpu().numpy()
+    if not np.isfinite(image).all():
+        raise RadfuseError("the network's output has NaN or infinite values; lower learning_rate")
+    return np.asarray(grey_levels(image), np.uint8)
 
 
 def score(values: Mapping[str, float], settings: Settings) -> float:
