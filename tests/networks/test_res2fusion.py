@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 from torch import Tensor, nn
 
-from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.res2fusion import RULES, STRATEGIES, Res2Block, Res2Fusion, Strategy, conv
 
 quick = settings(max_examples=15, deadline=None)
@@ -197,10 +196,3 @@ def test_the_weights_of_an_attention_sum_to_one_and_are_those_of_its_formula(
 def test_the_default_strategy_is_equation_3_read_literally() -> None:
     assert Res2Fusion().rule is RULES["spatial_mean"]
     assert tuple(RULES) == STRATEGIES
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_of_the_catalogue_trains_and_fuses_with_its_defaults(name: str) -> None:
-    network = NETWORKS[name]()
-    assert network.reconstruct(draw(1, 1, 12, 12)).shape == (1, 1, 12, 12)
-    assert network(draw(1, 12, 12), draw(1, 12, 12)).shape == (1, 12, 12)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
+from radfuse.methods.installed import read_weights, weights_folder
 
 Floats = NDArray[np.float32]
 Method = Callable[[Floats, Floats], Floats]
@@ -92,7 +93,7 @@ METHODS: dict[str, Entry] = {
 
 
 def entry_of(name: str) -> Entry:
-    """The entry of a method, or one for a path that ends in `.onnx`.
+    """The entry of a method, of installed weights, or one for a path that ends in `.onnx`.
 
     Raises `InputError` with the nearest names for an unknown one.
     """
@@ -102,6 +103,15 @@ def entry_of(name: str) -> Entry:
         if not Path(name).is_file():
             raise InputError(f"{name}: no such ONNX file")
         return Entry("a graph from a file", name, ONNX, ("precision",), Path(name))
+    graph = weights_folder() / f"{name}.onnx"
+    if Path(name).name == name and graph.is_file():
+        return Entry(
+            "installed weights",
+            read_weights(graph).card.get("source", ""),
+            ONNX,
+            ("precision",),
+            graph,
+        )
     near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or list(METHODS)
     raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")
 

@@ -38,6 +38,7 @@ def export_onnx(network: nn.Module, path: Path) -> None:
             dynamic_shapes=(axes, axes),
             opset_version=OPSET,
             external_data=False,
+            optimize=False,  # it would merge parameters that are equal, under one name
             dynamo=True,
             verbose=False,
         )

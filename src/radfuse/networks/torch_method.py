@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from radfuse.errors import InputError
-from radfuse.networks.catalogue import NETWORKS
+from radfuse.networks.catalogue import make_network
 from radfuse.networks.onnx_export import read_parameters
 
 Floats = NDArray[np.float32]
@@ -31,10 +31,10 @@ def load_network(weights: Path) -> nn.Module:
         raise InputError(f"{weights}: no card {card.name} beside it; only --device cpu can run it")
     try:
         facts = json.loads(card.read_text())
-        network = NETWORKS[facts["network"]](**facts["options"])
+        network = make_network(facts["network"], facts["options"])
         parameters = read_parameters(weights)
         network.load_state_dict({name: parameters[name] for name in network.state_dict()})
-    except (DecodeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (DecodeError, InputError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{weights}: not the network of its card {card.name}") from error
     return network.eval()
 

@@ -1,171 +1,136 @@
-"""The training loop and its state."""
+"""The training loop."""
 
-import json
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from radfuse.errors import OutputError
+from radfuse.training.checkpoint import BEST, LAST
+from radfuse.training.images import Pairs
+from radfuse.training.journal import Journal
+from radfuse.training.settings import Phase, Settings, steps_of
+from radfuse.training.state import State
+from radfuse.training.step import Stepper, rounding_noise
+from radfuse.training.team import ALONE, Team
+from radfuse.training.validation import score, validate
 
-from radfuse.errors import InputError, RadfuseError
-from radfuse.training.images import Slices, draw_crops
-from radfuse.training.losses import autoencoder_loss, ssim
-from radfuse.training.settings import Settings
-
-CHECKPOINT = "checkpoint.safetensors"
-"""Name of the file in a run's folder that a run resumes from."""
-
-LOG = "log.jsonl"
-"""Name of the file in a run's folder with one line a report."""
+SAVE_EVERY_S = 300.0
+"""Seconds between checkpoints; validations leave one, too."""
 
 
-@dataclass
-class State:
-    """All that changes while training: write it, read it, go on, and nothing differs."""
+@dataclass(frozen=True)
+class Progress:
+    """A step that is done."""
 
-    network: nn.Module
-    optimiser: torch.optim.Adam
-    rng: np.random.Generator
-    noise: torch.Generator
-    """Draws the rounding noise; seeded anew at each step."""
-    step: int = 0
+    phase: int
+    step: int
+    steps: int
+    """Of the phase."""
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint; a crash while writing leaves the one before intact."""
-        tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
-        for index, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{key}": v.contiguous() for key, v in moments.items()}
-        facts = {"step": str(self.step), "rng": json.dumps(self.rng.bit_generator.state)}
-        draft = path.with_suffix(".draft")
-        draft.write_bytes(save(tensors, facts))
-        draft.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Go back to a checkpoint; `InputError` where it is none or of another network."""
-        try:
-            content = path.read_bytes()
-            tensors = load(content)
-            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-            facts = header["__metadata__"]
-        except (OSError, SafetensorError, KeyError) as error:
-            raise InputError(f"{path}: cannot be read as a checkpoint: {error}") from error
-        network: dict[str, Tensor] = {}
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            part, key = name.split(".", 1)
-            if part == "network":
-                network[key] = tensor
-            else:
-                index, moment = key.split(".")
-                moments.setdefault(int(index), {})[moment] = tensor
-        try:
-            self.network.load_state_dict(network)
-        except RuntimeError as error:
-            raise InputError(f"{path}: a checkpoint of another network") from error
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.rng.bit_generator.state = json.loads(facts["rng"])
-        self.step = int(facts["step"])
-
-
-def add_rounding_noise(network: nn.Module, share: float, noise: torch.Generator) -> None:
-    """Make every convolution of a network in training mode see its input through noise."""
-
-    def disturb(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if not module.training:
-            return None
-        uniform = torch.rand(inputs[0].shape, generator=noise).to(inputs[0].dtype)
-        return (inputs[0] * (1 + share * (2 * uniform - 1)),)
-
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_pre_hook(disturb)
-
-
-def first_state(make_network: Callable[[], nn.Module], settings: Settings) -> State:
-    """The state before the first step, decided by the settings' seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        network = make_network()
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    noise = torch.Generator()
-    if settings.rounding_noise:
-        add_rounding_noise(network, settings.rounding_noise, noise)
-    return State(network, optimiser, np.random.default_rng(settings.seed), noise)
-
-
-def learning_rate(settings: Settings, step: int) -> float:
-    """Half a cosine from the first rate to zero."""
-    return settings.learning_rate * (1 + math.cos(math.pi * step / settings.steps)) / 2
-
-
-def train_step(state: State, slices: Slices, settings: Settings) -> float:
-    """One step of the optimiser; returns the loss, raises `RadfuseError` where it is not finite."""
-    for group in state.optimiser.param_groups:
-        group["lr"] = learning_rate(settings, state.step)
-    state.network.train()
-    state.noise.manual_seed(settings.seed + state.step)
-    crops = draw_crops(slices.training, settings.batch, settings.crop, state.rng)
-    crops = crops.contiguous(memory_format=torch.channels_last)
-    loss = autoencoder_loss(rebuild(state.network, crops, settings.bfloat16), crops)
-    if not math.isfinite(loss.item()):
-        raise RadfuseError(f"loss is {loss.item()} at step {state.step}; lower learning_rate")
-    state.optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    state.optimiser.step()
-    state.step += 1
-    return loss.item()
-
-
-def rebuild(network: Any, images: Tensor, bfloat16: bool) -> Tensor:
-    """Images (N, 1, H, W) through the autoencoder, in float32 at both ends."""
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
-        rebuilt: Tensor = network.reconstruct(images)
-    return rebuilt.float()
-
-
-@torch.no_grad()
-def validate(state: State, slices: Slices) -> float:
-    """Mean SSIM of rebuilt validation images in full precision."""
-    state.network.eval()
-    values = [
-        ssim(rebuild(state.network, image, False).clamp(0, 1), image).item()
-        for image in torch.from_numpy(slices.validation / np.float32(255))[:, None, None]
-    ]
-    return float(np.mean(values))
+    loss: float
+    batch: int
+    row: dict[str, Any] = field(default_factory=dict)
+    """What the log has of it."""
 
 
 def train(
     state: State,
-    slices: Slices,
+    pairs: Pairs,
     settings: Settings,
     folder: Path,
-    report: Callable[[dict[str, float]], None],
+    report: Callable[[Progress], None],
+    *,
+    team: Team = ALONE,
+    save_every_s: float = SAVE_EVERY_S,
 ) -> State:
-    """Train to the last step, resuming from the folder's checkpoint where there is one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / CHECKPOINT).exists():
-        state.load(folder / CHECKPOINT)
-    losses: list[float] = []
-    started_s = time.monotonic()
-    while state.step < settings.steps:
-        losses.append(train_step(state, slices, settings))
-        if state.step % settings.report_every == 0 or state.step == settings.steps:
-            step_s = (time.monotonic() - started_s) / len(losses)
-            row = {"step": state.step, "loss": float(np.mean(losses)), "step_s": step_s}
-            if len(slices.validation):
-                row["validation_ssim"] = validate(state, slices)
-            with (folder / LOG).open("a") as log:
-                log.write(json.dumps(row) + "\n")
-            state.save(folder / CHECKPOINT)
-            report(row)
-            losses, started_s = [], time.monotonic()
-    return state
+    """Train to the end of the last phase, resuming from the folder's checkpoint if it has one."""
+    run = _Run(state, pairs, settings, folder, report, team, save_every_s)
+    run.resume()
+    while True:
+        run.train_phase()
+        if state.counts.phase + 1 == len(settings.phases):
+            return state
+        state.begin_phase()
+
+
+@dataclass
+class _Run:
+    """What stays the same from step to step, and the state."""
+
+    state: State
+    pairs: Pairs
+    settings: Settings
+    folder: Path
+    report: Callable[[Progress], None]
+    team: Team
+    save_every_s: float
+
+    @property
+    def phase(self) -> Phase:
+        return self.settings.phases[self.state.counts.phase]
+
+    def resume(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be made: {error.strerror}") from error
+        if (self.folder / LAST).exists():
+            self.state.resume(self.folder / LAST)
+        if self.team.leads:
+            Journal(self.folder).rewind(self.state.counts.phase, self.state.counts.step)
+        self.team.wait()
+
+    def train_phase(self) -> None:
+        """Train to the end of a phase, or until validation gets no better."""
+        counts, phase = self.state.counts, self.phase
+        steps = steps_of(phase, len(self.pairs.training))
+        stepper = Stepper(self.state, phase, self.pairs.training, self.team, self.settings.seed)
+        saved_s = noted_s = time.monotonic()
+        with rounding_noise(self.state.network, phase.rounding_noise, stepper.noise):
+            while counts.step < steps and not (phase.patience and counts.stale >= phase.patience):
+                loss = stepper.step()
+                row: dict[str, Any] = {}
+                if counts.step % phase.validate_every == 0 or counts.step == steps:
+                    row = self._look(stepper.rate, time.monotonic() - noted_s)
+                    noted_s = time.monotonic()
+                if row or time.monotonic() - saved_s >= self.save_every_s:
+                    self._save(LAST)
+                    saved_s = time.monotonic()
+                self.report(Progress(counts.phase, counts.step, steps, loss, phase.batch, row))
+
+    def _save(self, name: str) -> None:
+        if self.team.leads:
+            self.state.save(self.folder / name)
+
+    def _look(self, rate: float, seconds: float) -> dict[str, Any]:
+        """Validate, keep the best, write the log."""
+        counts = self.state.counts
+        done = counts.sums.pop("steps")
+        row: dict[str, Any] = {
+            "phase": counts.phase, "step": counts.step, "total": counts.total,
+            "time": time.time(), "step_s": seconds / done, "rate": rate,
+            "train": {name: total / done for name, total in counts.sums.items()}
+            | {"norm": counts.usual_norm},
+        }  # fmt: skip
+        counts.sums = {}
+        if len(self.pairs.validation):
+            row["validation"] = self._validate()
+        if self.team.leads:
+            Journal(self.folder).write(row)
+        return row
+
+    def _validate(self) -> dict[str, float]:
+        counts, reached = self.state.counts, 0.0
+        if self.team.leads:
+            found = validate(self.state.average, self.pairs.validation, self.settings, self.phase)
+            counts.validated, reached = found.values, score(found.values, self.settings)
+            name = f"{counts.phase + 1}-{counts.step:06d}"
+            Journal(self.folder).show(self.pairs.validation, found.fused, name)
+        reached = self.team.told(reached)
+        counts.stale += 1
+        if counts.best is None or reached > counts.best:
+            counts.best, counts.stale = reached, 0
+            self._save(BEST)
+        return counts.validated

@@ -1,0 +1,67 @@
+"""`radfuse export`."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from radfuse.cli.options import PATH, print_json
+from radfuse.errors import InputError
+from radfuse.io.staging import refuse_existing
+
+
+@click.command("export")
+@click.argument("run", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="ONNX file; its card lies beside.")
+@click.option("--test", type=PATH, help="Folder of pairs to measure, for the card.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the network, where the parameters fit it; may be given again.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier file.")
+@click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
+def export_command(
+    *,
+    run: Path,
+    output: Path,
+    test: Path | None,
+    options: tuple[str, ...],
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write the network of RUN, a training's folder or checkpoint, as an ONNX file with a card.
+
+    Of a folder the best state counts. The graph takes any batch and size and is compared with the
+    network on three sizes. `--method OUTPUT` fuses with it.
+    """  # fmt: skip
+    try:
+        from radfuse.training.checkpoint import checkpoint_of  # noqa: PLC0415  # an extra
+        from radfuse.training.export import export  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
+    if output.suffix != ".onnx":
+        raise InputError(f"{output}: give a name that ends in .onnx")
+    refuse_existing([output, output.with_suffix(".json")], overwrite=overwrite)
+    named = dict(_named(option) for option in options)
+    exported = export(checkpoint_of(run), output, options=named, test=test)
+    if as_json:
+        print_json(exported.card)
+        return
+    test_facts = exported.card.get("test", {})
+    values = [f"{name} {value}" for name, value in test_facts.items()]
+    click.echo("\n".join([*(["  ".join(values)] if values else []), str(exported.path)]))
+
+
+def _named(option: str) -> tuple[str, Any]:
+    """Name and value of an option; a value that TOML does not know is a word."""
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise InputError(f"--option {option}: give NAME=VALUE")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value

@@ -1,0 +1,116 @@
+"""`radfuse train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from radfuse.cli.options import PATH, output_options, print_json
+from radfuse.errors import InputError
+
+if TYPE_CHECKING:
+    from radfuse.training import loop
+
+
+@click.command("train")
+@click.argument("config", type=PATH)
+@click.option("--data", type=PATH, required=True, help="Folder with CT/NAME.png, MRI/NAME.png.")
+@click.option("-o", "--output", type=PATH, required=True, help="Folder of this run.")
+@click.option(
+    "--start",
+    type=PATH,
+    metavar="RUN",
+    help="Begin from the parameters of this run, or checkpoint.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: cuda where there is one.",
+)
+@click.option(
+    "--checkpoint-minutes",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Longest time between two checkpoints.",
+)
+@output_options
+def train_command(
+    *,
+    config: Path,
+    output: Path,
+    checkpoint_minutes: float,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Train a network as CONFIG says, a TOML file (see docs/howto/train-your-own.md).
+
+    Stopped at any moment, the same command goes on where it was. OUTPUT holds checkpoints, the log
+    (log.jsonl, and for TensorBoard) and samples. Several processes: torchrun --nproc-per-node N
+    -m radfuse train CONFIG ...
+    """  # fmt: skip
+    try:
+        from radfuse.training.start import begin  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
+    with begin(config, **chosen) as run, Reports(quiet=quiet or not run.team.leads) as report:
+        counts = run.train(output, report, save_every_s=60 * checkpoint_minutes).counts
+    if not run.team.leads:
+        return
+    if as_json:
+        facts = {"run": str(output), "steps": counts.total, "validation": counts.validated}
+        print_json(facts)
+    else:
+        click.echo(output)
+
+
+class Reports:
+    """Progress on stderr, a bar a phase, a line a validation: a context, called as a report."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._progress = Progress(
+            TextColumn("phase {task.fields[phase]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.fields[images_s]:.1f} images/s"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True, quiet=quiet),
+            disable=quiet,
+        )
+        self._tasks: dict[int, TaskID] = {}
+
+    def __enter__(self) -> "Reports":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, done: "loop.Progress") -> None:
+        """Show a step, and what a validation found."""
+        if done.phase not in self._tasks:
+            self._tasks[done.phase] = self._progress.add_task(
+                "", total=done.steps, completed=done.step - 1,
+                phase=done.phase + 1, loss=done.loss, images_s=0.0,
+            )  # fmt: skip
+        number = self._tasks[done.phase]
+        task = next(task for task in self._progress.tasks if task.id == number)
+        images_s = (task.speed or 0.0) * done.batch
+        self._progress.update(number, completed=done.step, loss=done.loss, images_s=images_s)
+        if done.row:
+            self._progress.console.print(_line(done.row), highlight=False)
+
+
+def _line(row: dict[str, Any]) -> str:
+    """What the log says, for a reader."""
+    found = row.get("validation", {})
+    values = "".join(f"  {name} {value:.4f}" for name, value in found.items() if name != "loss")
+    validation = f"  validation {found['loss']:.4f}{values}" if found else ""
+    return (
+        f"phase {row['phase'] + 1}  step {row['step']}  loss {row['train']['loss']:.4f}{validation}"
+    )

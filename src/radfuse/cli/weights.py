@@ -1,0 +1,87 @@
+"""`radfuse weights`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from radfuse.cli.options import PATH, print_json
+from radfuse.errors import InputError
+from radfuse.methods.catalogue import METHODS, WEIGHTS, load_method
+from radfuse.methods.installed import SHA256, Weights, install, weights_folder, weights_in
+
+PROBE = np.zeros((1, 64, 64), np.float32)
+"""A black image, which a graph must be able to fuse before it is installed."""
+
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+@click.group("weights")
+def weights_command() -> None:
+    """List, verify and install trained networks; nothing is downloaded.
+
+    Installed weights lie in the folder RADFUSE_WEIGHTS names; else in radfuse/weights of
+    $XDG_DATA_HOME or ~/.local/share (Linux), ~/Library/Application Support (macOS),
+    %LOCALAPPDATA% (Windows). Their names are methods: radfuse fuse --method NAME.
+    """  # fmt: skip
+
+
+@weights_command.command("list")
+@JSON
+def list_command(*, as_json: bool) -> None:
+    """List what ships with the package and what is installed."""
+    known = _all()
+    if as_json:
+        print_json({"folder": str(weights_folder()), "weights": [_facts(*item) for item in known]})
+        return
+    table = Table(box=None)
+    for column in ("name", "origin", "trained on patients", "sha256"):
+        table.add_column(column, no_wrap=column != "trained on patients")
+    for weights, origin in known:
+        patients = ", ".join(weights.card.get("patients_trained", ["not stated"]))
+        table.add_row(weights.name, origin, patients, str(weights.card.get(SHA256, ""))[:12])
+    Console().print(table)
+    click.echo(f"\ninstalled weights lie in {weights_folder()}")
+
+
+@weights_command.command("verify")
+@JSON
+def verify_command(*, as_json: bool) -> None:
+    """Compare every graph with the sha256 on its card; exit status 2 where one differs."""
+    found = {weights.name: weights.is_sound for weights, _ in _all()}
+    if as_json:
+        print_json(found)
+    else:
+        click.echo("\n".join(f"{name}  {'ok' if ok else 'DIFFERS'}" for name, ok in found.items()))
+    if wrong := [name for name, ok in found.items() if not ok]:
+        raise InputError(f"{', '.join(wrong)}: not the graph of its card; install it again")
+
+
+@weights_command.command("install")
+@click.argument("file", type=PATH)
+@click.option("--overwrite", is_flag=True, help="Replace weights of the same name.")
+@JSON
+def install_command(*, file: Path, overwrite: bool, as_json: bool) -> None:
+    """Copy FILE.onnx and its card FILE.json to where `--method` finds them by name."""
+    if file.stem in METHODS:
+        raise InputError(f"{file}: a method '{file.stem}' ships with radfuse; rename both files")
+    load_method(str(file), precision="f32")(PROBE, PROBE)
+    weights = install(file, weights_folder(), overwrite=overwrite)
+    if as_json:
+        print_json(_facts(weights, "installed"))
+    else:
+        click.echo(f"{weights.path}\nuse it with --method {weights.name}")
+
+
+def _all() -> list[tuple[Weights, str]]:
+    shipped, installed = weights_in(WEIGHTS), weights_in(weights_folder())
+    return [*((item, "ships") for item in shipped), *((item, "installed") for item in installed)]
+
+
+def _facts(weights: Weights, origin: str) -> dict[str, Any]:
+    return {
+        "name": weights.name, "origin": origin, "path": str(weights.path), "card": weights.card,
+    }  # fmt: skip

@@ -1,0 +1,97 @@
+"""Weights that a user installed: graphs with cards, in a folder of the user's."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radfuse.errors import InputError
+from radfuse.io.staging import refuse_existing, staging
+from radfuse.record import digest
+
+VARIABLE = "RADFUSE_WEIGHTS"
+"""Environment variable that names the folder."""
+
+SHA256 = "sha256"
+"""Key of the graph's digest on a card."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A graph and its card."""
+
+    path: Path
+    card: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What `--method` calls it."""
+        return self.path.stem
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the graph is the one of which the card speaks."""
+        return digest([self.path]) == self.card.get(SHA256)
+
+
+def weights_folder(
+    platform: str = sys.platform, environment: Mapping[str, str] = os.environ
+) -> Path:
+    """Where installed weights lie.
+
+    `RADFUSE_WEIGHTS`; else `radfuse/weights` in the platform's folder for a user's data:
+    `XDG_DATA_HOME` or `~/.local/share`, on Windows `LOCALAPPDATA`, on macOS
+    `~/Library/Application Support`.
+    """
+    if chosen := environment.get(VARIABLE):
+        return Path(chosen)
+    home = Path.home()
+    if platform == "win32":
+        data = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif platform == "darwin":
+        data = home / "Library" / "Application Support"
+    else:
+        data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return data / "radfuse" / "weights"
+
+
+def weights_in(folder: Path) -> list[Weights]:
+    """The graphs of a folder, in order of name; none where there is no folder."""
+    return [read_weights(path) for path in sorted(folder.glob("*.onnx"))]
+
+
+def read_weights(path: Path) -> Weights:
+    """A graph with the card beside it; `InputError` where either is missing or no card."""
+    card = path.with_suffix(".json")
+    for needed in (path, card):
+        if not needed.is_file():
+            raise InputError(
+                f"{needed}: missing; weights are a graph and its card, NAME.onnx and NAME.json"
+            )
+    try:
+        facts = json.loads(card.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{card}: not a card in JSON") from error
+    if not isinstance(facts, dict):
+        raise InputError(f"{card}: not a card in JSON")
+    return Weights(path, facts)
+
+
+def install(path: Path, folder: Path, *, overwrite: bool = False) -> Weights:
+    """Copy a graph and its card into a folder.
+
+    Raises `InputError` where the graph is not the one of its card, `OutputError` where the name
+    is taken.
+    """
+    weights = read_weights(path)
+    if not weights.is_sound:
+        raise InputError(f"{path}: its sha256 is not that of its card; get both again")
+    target = folder / path.name
+    refuse_existing([target, target.with_suffix(".json")], overwrite=overwrite)
+    with staging(folder) as stage:
+        for source in (path, path.with_suffix(".json")):
+            stage.place(source).write_bytes(source.read_bytes())
+    return Weights(target, weights.card)

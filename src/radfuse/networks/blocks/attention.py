@@ -1,0 +1,58 @@
+"""Attention over channels, over pixels, and the block that applies one after the other.
+
+Woo et al. 2018, "CBAM: convolutional block attention module", doi:10.1007/978-3-030-01234-2_1.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from radfuse.networks.blocks.layers import conv
+
+SPATIAL_WINDOW = 7
+"""Side of the convolution of the spatial attention."""
+
+
+class ChannelAttention(nn.Module):
+    """Weights in [0, 1] for channels, from their means and maxima through one bottleneck."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        enter = conv(width, hidden, 1)
+        # so few hidden units, started around 0, would now and then all be silent for good
+        enter.bias = nn.Parameter(torch.ones(hidden))
+        self.bottleneck = nn.Sequential(enter, nn.ReLU(), conv(hidden, width, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to weights (N, C, 1, 1)."""
+        mean = features.mean(dim=(2, 3), keepdim=True)
+        most = features.amax(dim=(2, 3), keepdim=True)
+        return torch.sigmoid(self.bottleneck(mean) + self.bottleneck(most))
+
+
+class SpatialAttention(nn.Module):
+    """Weights in [0, 1] for pixels, from the mean and the maximum of their channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.window = conv(2, 1, SPATIAL_WINDOW)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to weights (N, 1, H, W)."""
+        mean = features.mean(dim=1, keepdim=True)
+        most = features.amax(dim=1, keepdim=True)
+        return torch.sigmoid(self.window(torch.cat([mean, most], dim=1)))
+
+
+class ConvolutionalAttention(nn.Module):
+    """CBAM: features weighed by channel attention, then by spatial attention."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.channels = ChannelAttention(width, hidden)
+        self.pixels = SpatialAttention()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to features of the same shape."""
+        weighed = self.channels(features) * features
+        result: Tensor = self.pixels(weighed) * weighed
+        return result

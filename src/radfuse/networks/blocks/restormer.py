@@ -1,0 +1,91 @@
+"""The transformer block of Restormer: attention between channels, at the cost of a convolution.
+
+Zamir et al. 2022, "Restormer: efficient transformer for high-resolution image restoration",
+doi:10.1109/CVPR52688.2022.00564.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from radfuse.networks.blocks.layers import conv
+
+EXPANSION = 2.66
+"""Width of the feed-forward part over that of the block."""
+
+SMALLEST_VARIANCE = 1e-5
+"""Added to variances that are divided by."""
+
+
+def _depthwise(width: int) -> nn.Conv2d:
+    return nn.Conv2d(width, width, 3, padding=1, groups=width)
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation of each pixel over its channels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, width, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(1, width, 1, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to features of the same shape."""
+        centred = features - features.mean(dim=1, keepdim=True)
+        variance = centred.square().mean(dim=1, keepdim=True)
+        return centred * (variance + SMALLEST_VARIANCE).rsqrt() * self.weight + self.bias
+
+
+class TransposedAttention(nn.Module):
+    """Attention of channels to channels, in heads, from similarities summed over all pixels."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.enter = nn.Sequential(conv(width, 3 * width, 1), _depthwise(3 * width))
+        self.leave = conv(width, width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to features of the same shape."""
+        count, width, rows, columns = features.shape
+        parts = self.enter(features).chunk(3, dim=1)
+        query, key, value = (
+            part.reshape(count, self.heads, width // self.heads, -1) for part in parts
+        )  # each (N, heads, C / heads, H W)
+        query, key = (functional.normalize(part, dim=-1) for part in (query, key))
+        attention = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
+        mixed = (attention @ value).reshape(count, width, rows, columns)
+        left: Tensor = self.leave(mixed)
+        return left
+
+
+class GatedFeedForward(nn.Module):
+    """Two parallel depthwise convolutions, one of which gates the other through a GELU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = int(width * EXPANSION)
+        self.enter = nn.Sequential(conv(width, 2 * hidden, 1), _depthwise(2 * hidden))
+        self.leave = conv(hidden, width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to features of the same shape."""
+        gate, value = self.enter(features).chunk(2, dim=1)
+        left: Tensor = self.leave(functional.gelu(gate) * value)
+        return left
+
+
+class RestormerBlock(nn.Module):
+    """Transposed attention, then a gated feed-forward part; each normalised and residual."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(ChannelNorm(width), TransposedAttention(width, heads))
+        self.feed_forward = nn.Sequential(ChannelNorm(width), GatedFeedForward(width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to features of the same shape."""
+        features = features + self.attention(features)
+        result: Tensor = features + self.feed_forward(features)
+        return result

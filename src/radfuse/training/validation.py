@@ -1,0 +1,101 @@
+"""Validation: how well a network fuses pairs that it was not trained on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from radfuse.errors import RadfuseError
+from radfuse.intensity import grey_levels
+from radfuse.metrics.catalogue import METRICS
+from radfuse.metrics.measure import measure
+from radfuse.metrics.profiles import PROFILES
+from radfuse.networks.catalogue import NETWORKS
+from radfuse.settings import checked_settings
+from radfuse.training.losses import ssim
+from radfuse.training.objectives import OBJECTIVES
+from radfuse.training.settings import Phase, Settings
+
+Grey = NDArray[np.uint8]
+
+LOSS = "loss"
+"""Name of the objective among the values of a validation."""
+
+SMALLEST_VALUE = 1e-6
+"""Stands for metrics that are not positive, where one is compared with its goal."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation found."""
+
+    values: dict[str, float]
+    """Means over the pairs: the loss, the profile's metrics, for autoencoders `ssim_rebuilt`."""
+
+    fused: Grey
+    """Fused images in 8 bits (N, H, W)."""
+
+
+@torch.no_grad()
+def validate(network: nn.Module, pairs: Grey, settings: Settings, phase: Phase) -> Validation:
+    """Fuse pairs (N, 2, H, W), one at a time in full precision, and measure."""
+    found = [_validate_pair(network.eval(), pair, settings, phase) for pair in pairs]
+    names = found[0][0]
+    values = {name: float(np.mean([values[name] for values, _ in found])) for name in names}
+    return Validation(values, np.stack([fused for _, fused in found]))
+
+
+def _validate_pair(
+    network: Any, pair: Grey, settings: Settings, phase: Phase
+) -> tuple[dict[str, float], Grey]:
+    """Values of a pair (2, H, W), and its fused image."""
+    images = _images(network, pair)
+    output = fused = network(images[:, 0], images[:, 1])  # (1, H, W)
+    level = _levels(fused)
+    values = {}
+    objective = OBJECTIVES[phase.objective]
+    if NETWORKS[settings.network].rebuilds:
+        alone = images.transpose(0, 1)  # (2, 1, H, W)
+        rebuilt = network.reconstruct(alone)
+        values["ssim_rebuilt"] = float(ssim(rebuilt.clamp(0, 1), alone))
+        if objective.rebuilds:
+            images, output = alone, rebuilt
+    weights = checked_settings(phase.weights, objective.weights, "weights")
+    values[LOSS] = float(objective.loss(output, images, weights)[0])
+    return values | measure(settings.profile, level, *pair), level
+
+
+@torch.no_grad()
+def fuse(network: nn.Module, pair: Grey) -> Grey:
+    """The fused image (H, W) of a pair (2, H, W), in 8 bits; `RadfuseError` where it has NaN."""
+    images = _images(network, pair)
+    return _levels(network(images[:, 0], images[:, 1]))
+
+
+def _images(network: nn.Module, pair: Grey) -> Tensor:
+    device = next(network.parameters()).device
+    return torch.from_numpy(pair / np.float32(255))[None].to(device)  # (1, 2, H, W)
+
+
+def _levels(fused: Tensor) -> Grey:
+    image = fused[0].cpu().numpy()
+    if not np.isfinite(image).all():
+        raise RadfuseError("the network's output has NaN or infinite values; lower learning_rate")
+    return np.asarray(grey_levels(image), np.uint8)
+
+
+def score(values: Mapping[str, float], settings: Settings) -> float:
+    """How good a validation is, larger is better: the worst share of a goal, or minus the loss."""
+    if not settings.goals:
+        return -values[LOSS]
+    columns = PROFILES[settings.profile].columns
+    shares = []
+    for name, goal in settings.goals.items():
+        share = max(values[name], SMALLEST_VALUE) / goal
+        larger_is_better = METRICS[columns[name].metric].larger_is_better
+        shares.append(share if larger_is_better else 1 / share)
+    return min(shares)

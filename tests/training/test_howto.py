@@ -1,0 +1,85 @@
+"""The page docs/howto/train-your-own.md, word for word, on slices of made-up patients."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from training_kit import rows_of
+
+import radfuse
+from radfuse.data.phantom import make_phantom
+from radfuse.recipe import Recipe
+from radfuse.registration.transform import write_transform
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "train-your-own.md"
+PATIENTS = {"train": (7, 8), "test": (9,)}
+SLICES = range(9, 13)
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def as_module(command: str) -> str:
+    """A command as this Python runs it, whether or not it is installed."""
+    modules = {"radfuse": "radfuse", "torchrun": "torch.distributed.run"}
+    name, rest = command.split(maxsplit=1)
+    return f"{sys.executable} -m {modules[name]} {rest}"
+
+
+def write_patient(seed: int, folder: Path) -> None:
+    """Slices of a phantom's CT and MR, aligned by the truth."""
+    phantom = make_phantom(seed, spacing_mm=3.0)
+    truth = folder.parent / f"{seed}.tfm"
+    truth.parent.mkdir(parents=True, exist_ok=True)
+    write_transform(truth, phantom.mr_from_ct)
+    result = radfuse.fuse(phantom.ct, phantom.mr, recipe=Recipe(method="maximum", transform=truth))
+    for kind, volume in (("CT", result.scaled.ct), ("MRI", result.scaled.mr)):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for index in SLICES:
+            levels = np.zeros((96, 96), np.uint8)  # patients differ in size
+            image = np.rint(volume[index] * 255)[:96, :96]
+            levels[: image.shape[0], : image.shape[1]] = image
+            Image.fromarray(levels).save(folder / kind / f"{seed}{index + 2:03}.png")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("howto")
+    for part, seeds in PATIENTS.items():
+        for seed in seeds:
+            write_patient(seed, folder / "pairs" / part)
+    (settings,) = blocks("toml")
+    (folder / "mine.toml").write_text(settings)
+    return folder
+
+
+def test_every_command_of_the_page_runs_and_leads_to_a_report(place: Path) -> None:
+    environment = {
+        **os.environ,
+        "RADFUSE_WEIGHTS": str(place / "weights"),
+        "OMP_NUM_THREADS": "1",
+    }
+    lines = "".join(blocks("sh")).splitlines()
+    commands = [as_module(line) for line in lines if not line.startswith("pip ")]
+    assert len(commands) == len(lines) - 1 >= 8
+    for command in commands:
+        done = subprocess.run(
+            command.split(), cwd=place, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    card = json.loads((place / "mine.json").read_text())
+    assert (card["patients_trained"], card["patients_validated"]) == (["7"], ["8"])
+    assert card["test"]["pairs"] == len(SLICES)
+    assert (place / "comparison" / "report" / "report.html").is_file()
+    assert (place / "fused.png").is_file()
+    one, two = (
+        [row["train"]["loss"] for row in rows_of(place / run)] for run in ("run", "run-of-two")
+    )
+    np.testing.assert_allclose(one, two, rtol=1e-3)

@@ -1,0 +1,122 @@
+"""The state of a training and its file."""
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+from torch import nn
+from training_kit import MFINET, REBUILDING, some_pairs
+
+from radfuse.errors import InputError
+from radfuse.training.checkpoint import LAST
+from radfuse.training.settings import Export
+from radfuse.training.state import State, first_state, fresh_adam
+from radfuse.training.step import Stepper
+from radfuse.training.team import ALONE
+
+PAIRS = some_pairs()
+
+
+def stepper_of(state: State) -> Stepper:
+    return Stepper(state, REBUILDING.phases[0], PAIRS.training, ALONE, seed=1)
+
+
+def test_the_seed_decides_the_first_network_and_touches_no_other_chance() -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(1)
+    torch.manual_seed(9)
+    seeds = (1, 1, 2)
+    states = [first_state(dataclasses.replace(REBUILDING, seed=s), PAIRS) for s in seeds]
+    assert torch.equal(torch.rand(1), expected)
+    one, same, other = (state.network.state_dict()["extractor.0.weight"] for state in states)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_a_checkpoint_read_back_has_every_part_of_the_state(tmp_path: Path) -> None:
+    state = first_state(REBUILDING, PAIRS)
+    stepper = stepper_of(state)
+    for _ in range(3):
+        stepper.step()
+    state.save(tmp_path / LAST)
+    read = first_state(REBUILDING, PAIRS)
+    read.resume(tmp_path / LAST)
+    assert read.counts == state.counts
+    assert read.history == state.history
+    assert read.rng.bit_generator.state == state.rng.bit_generator.state
+    for part in ("network", "average"):
+        for name, value in getattr(state, part).state_dict().items():
+            assert torch.equal(getattr(read, part).state_dict()[name], value), name
+    for one, other in zip(state.network.parameters(), read.network.parameters(), strict=True):
+        for key, value in state.optimiser.state[one].items():
+            assert torch.equal(read.optimiser.state[other][key], value), key
+
+
+def state_of(network: nn.Module) -> State:
+    average = copy.deepcopy(network).eval().requires_grad_(False)
+    return State(network, average, fresh_adam(network), np.random.default_rng(0), [])
+
+
+def test_without_decay_the_running_mean_is_the_network_itself() -> None:
+    state = state_of(nn.Linear(3, 3))
+    nn.init.normal_(state.network.weight)
+    state.counts.step = 1
+    state.update_average(0.0)
+    assert torch.equal(state.average.weight, state.network.weight)
+
+
+def test_the_running_mean_follows_slowly_later_and_faster_at_first() -> None:
+    state = state_of(nn.Linear(1, 1, bias=False))
+    nn.init.zeros_(state.average.weight)
+    nn.init.ones_(state.network.weight)
+    state.counts.step = 10**6
+    state.update_average(0.9)
+    assert state.average.weight.item() == pytest.approx(0.1)
+    nn.init.zeros_(state.average.weight)
+    state.counts.step = 1
+    state.update_average(0.9)
+    assert state.average.weight.item() == pytest.approx(1 - 2 / 11)
+
+
+def test_the_running_mean_has_the_networks_running_statistics() -> None:
+    state = state_of(nn.BatchNorm2d(2))
+    state.network.train()(torch.rand(4, 2, 3, 3))
+    state.update_average(0.9)
+    assert torch.equal(state.average.running_mean, state.network.running_mean)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    first_state(REBUILDING, PAIRS).save(tmp_path / LAST)
+    with pytest.raises(InputError, match="a checkpoint of another network"):
+        first_state(MFINET, PAIRS).start_from(tmp_path / LAST)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"torn", b"\xff" * 40, save({"network.a": torch.zeros(1)})]
+)
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / LAST).write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+        first_state(REBUILDING, PAIRS).resume(tmp_path / LAST)
+
+
+def test_a_cut_off_or_missing_checkpoint_is_refused(tmp_path: Path) -> None:
+    state = first_state(REBUILDING, PAIRS)
+    state.save(tmp_path / LAST)
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes((tmp_path / LAST).read_bytes()[:-4])
+    for path in (cut, tmp_path / "none.safetensors"):
+        with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+            state.resume(path)
+
+
+def test_settings_of_export_may_change_after_a_run_began(tmp_path: Path) -> None:
+    first_state(REBUILDING, PAIRS).save(tmp_path / LAST)
+    changed = dataclasses.replace(REBUILDING, export=Export(licence="MIT"))
+    state = first_state(changed, PAIRS)
+    state.resume(tmp_path / LAST)
+    assert state.history[-1]["settings"]["export"]["licence"] == "MIT"

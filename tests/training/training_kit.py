@@ -1,0 +1,95 @@
+"""What the tests of training share: small pairs, short settings, and how to look into a run."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import safe_open
+
+from radfuse.training.images import Pairs
+from radfuse.training.journal import LOG
+from radfuse.training.loop import Progress
+from radfuse.training.settings import Augmentation, Phase, Schedule, Settings
+
+Grey = NDArray[np.uint8]
+
+SIDE = 44
+"""Of the images: a little more than VIF needs."""
+
+TIMES = {"time", "step_s"}
+"""What of a log's row differs from run to run."""
+
+AUTOENCODER = Phase(
+    objective="autoencoder", schedule=Schedule(learning_rate=1e-3), steps=4, batch=2, crop=12,
+    rounding_noise=0.004, bfloat16=True, validate_every=2,
+)  # fmt: skip
+
+FUSION = Phase(
+    objective="mfinet_metrics", schedule=Schedule(learning_rate=1e-3, warm_up=2), steps=4, batch=2,
+    crop=42, average=0.9, clip=1.0, outlier=10, validate_every=2,
+    augmentation=Augmentation(least_tissue=0.1, gain=0.1, gamma=0.1),
+)  # fmt: skip
+
+REBUILDING = Settings(network="res2fusion", phases=(AUTOENCODER,))
+FUSING = Settings(network="res2fusion", phases=(FUSION,), network_options={"strategy": "addition"})
+MFINET = Settings(
+    network="mfinet", phases=(FUSION,),
+    network_options={"width": 4, "heads": 1, "hidden": 2, "reconstructor_width": 2},
+)  # fmt: skip
+
+
+def with_phase(settings: Settings, **changes: Any) -> Settings:
+    """Settings whose only phase says something else."""
+    return dataclasses.replace(
+        settings, phases=(dataclasses.replace(settings.phases[0], **changes),)
+    )
+
+
+def smooth_images(count: int, seed: int = 0, side: int = SIDE) -> Grey:
+    """Images (N, 2, H, W) of waves, black in a corner."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    waves = [
+        127 + 60 * np.sin(rows / a + b) + 60 * np.cos(columns / c)
+        for a, b, c in rng.uniform(2, 6, (2 * count, 3))
+    ]
+    images = np.array(waves).astype(np.uint8).reshape(count, 2, side, side)
+    images[..., :5, :5] = 0
+    return images
+
+
+def some_pairs(validation: int = 1, seed: int = 0) -> Pairs:
+    aside = ("16",) if validation else ()
+    return Pairs(smooth_images(3, seed), smooth_images(validation, seed + 1), ("2", "20"), aside)
+
+
+def write_pairs(folder: Path, names: list[str], side: int = SIDE) -> Path:
+    """A folder with CT/ and MRI/ of such images."""
+    images = smooth_images(len(names), side=side)
+    for index, kind in enumerate(("CT", "MRI")):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for name, pair in zip(names, images, strict=True):
+            Image.fromarray(pair[index]).save(folder / kind / f"{name}.png")
+    return folder
+
+
+def silent(progress: Progress) -> None:
+    """Report nothing."""
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """The log of a run without what differs from run to run."""
+    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
+
+
+def content_of(checkpoint: Path) -> dict[str, object]:
+    """Facts and tensors as bytes; the format keeps no order of facts."""
+    with safe_open(checkpoint, "pt") as opened:
+        facts = opened.metadata()
+        tensors = {name: opened.get_tensor(name).numpy().tobytes() for name in opened.keys()}  # noqa: SIM118
+    return facts | tensors
