@@ -14,6 +14,7 @@ from torch import Tensor
 
 from radfuse.data.pairs import read_pairs
 from radfuse.methods.bone_blend import BoneBlend
+from radfuse.metrics import edge_transfer as edge_transfer_metric
 from radfuse.metrics import fidelity, gradient, information
 from radfuse.training.metric_losses import (
     edge_transfer,
@@ -36,7 +37,7 @@ TWINS: dict[str, tuple[Loss, Metric]] = {
         information.mi,
     ),
     "vif": (lambda fused, ct, mr: vifp(ct, fused) + vifp(mr, fused), fidelity.vif),
-    "qabf": (edge_transfer, gradient.qabf),
+    "qabf": (edge_transfer, edge_transfer_metric.qabf),
 }
 """Each metric as a loss's part, and as what is reported."""
 

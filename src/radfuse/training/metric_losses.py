@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radfuse.metrics.edge_transfer import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
 from radfuse.metrics.fidelity import NOISE_VARIANCE, SCALES, SILENT
-from radfuse.metrics.gradient import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
 from radfuse.metrics.image import WHITE
 from radfuse.metrics.information import LEVELS
 
