@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from radfuse.methods.bone_blend import BoneBlend
-from radfuse.metrics.profiles import measure
+from radfuse.metrics.measure import measure
 from radfuse.training.losses import ssim
 from radfuse.training.mfinet_losses import (
     MetricWeights,
