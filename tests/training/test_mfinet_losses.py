@@ -149,8 +149,9 @@ def test_fidelity_counts_only_as_far_as_both_sources_have_a_part_in_it() -> None
     assert blend < copy
 
 
-def test_spatial_frequency_costs_only_below_what_is_enough() -> None:
-    ct, mr = torch.zeros(1, 48, 44), draw(1, 48, 44, seed=2)
-    weights = replace(NOTHING, frequency=1, least_frequency=0.5)
-    losses = [mfinet_metric_loss(s * mr, ct, mr, weights)[0].item() for s in (1, 0.6, 0.4, 0.2)]
-    np.testing.assert_allclose(losses, [0, 0, 0.2, 0.6], rtol=0, atol=1e-4)
+def test_spatial_frequency_costs_where_there_is_too_little_or_too_much() -> None:
+    ct, mr = torch.zeros(1, 48, 44), draw(1, 48, 44, seed=2)  # the target is the MR itself
+    weights = replace(NOTHING, frequency=1, least_frequency=0.5, most_frequency=1.1)
+    times = (0.2, 0.4, 0.6, 1, 1.05, 1.3)
+    losses = [mfinet_metric_loss(t * mr, ct, mr, weights)[0].item() for t in times]
+    np.testing.assert_allclose(losses, [0.3, 0.1, 0, 0, 0, 0.2], rtol=0, atol=1e-4)

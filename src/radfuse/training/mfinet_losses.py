@@ -75,20 +75,20 @@ def bone_target(ct: Tensor, mr: Tensor) -> Tensor:
 class MetricWeights:
     """What one unit of each part is worth in `mfinet_metric_loss`."""
 
-    information: float = 0.0
+    information: float = 0.6
     """Of the mutual information in bits."""
 
-    coarse_information: float = 0.3
+    coarse_information: float = 0.4
     """Of its mean over histograms of wider bins, whose slopes lead farther."""
 
-    fidelity: float = 1.5
+    fidelity: float = 0.4
     """Of twice the geometric mean of VIF to both sources: the sum that is the metric is largest
     for a copy of one of them."""
 
-    edges: float = 2.0
+    edges: float = 10.0
     """Of Qabf."""
 
-    frequency: float = 2.0
+    frequency: float = 5.0
     """Of the share of spatial frequency that is missing or, speckle and dark rims, too much."""
 
     least_frequency: float = 0.97
@@ -97,7 +97,7 @@ class MetricWeights:
     most_frequency: float = 1.04
     """Spatial frequency that is not yet too much, over that of the target."""
 
-    intensity: float = 20.0
+    intensity: float = 25.0
     """Of the mean absolute difference to the target: keeps bone white and tissue like the MR."""
 
 
