@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -194,7 +195,7 @@ def test_the_best_state_is_the_one_of_the_least_loss_in_validation(tmp_path: Pat
 
 def test_with_goals_the_best_state_is_the_one_nearest_to_them(tmp_path: Path) -> None:
     goals = {"MI": 4.0, "Qabf": 0.4}
-    settings = with_phase(FUSING, steps=6, validate_every=1, schedule=Schedule(learning_rate=3e-3))
+    settings = with_phase(MFINET, steps=4, validate_every=1, schedule=Schedule(learning_rate=3e-3))
     run(dataclasses.replace(settings, goals=goals), tmp_path)
     shares = [
         min(row["validation"][name] / goal for name, goal in goals.items())
@@ -269,6 +270,27 @@ def test_a_log_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be made"):
         run(REBUILDING, tmp_path / "file")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_training_takes_the_same_steps_on_crops_of_any_size(tmp_path: Path) -> None:
+    phase = dataclasses.replace(
+        AUTOENCODER,
+        bfloat16=False,
+        rounding_noise=0.0,
+        steps=2,
+        schedule=Schedule(learning_rate=1e-4),
+    )
+    for name, compiled in (("eager", False), ("compiled", True)):
+        phases = tuple(
+            dataclasses.replace(phase, crop=crop, compile=compiled) for crop in (12, 16, None)
+        )
+        run(dataclasses.replace(REBUILDING, phases=phases), tmp_path / name)
+    eager, compiled = (
+        [row["train"]["loss"] for row in rows_of(tmp_path / name)] for name in ("eager", "compiled")
+    )
+    assert eager == pytest.approx(compiled, rel=1e-3)
 
 
 def test_a_training_can_begin_from_another_and_remembers_it(tmp_path: Path) -> None:

@@ -101,9 +101,10 @@ class State:
         for part in ("network", "average"):
             fill(getattr(self, part), checkpoint.parts[part], path)
         moments: dict[int, dict[str, Tensor]] = {}
+        parameters = [*self.network.parameters()]
         for name, tensor in checkpoint.parts.get("adam", {}).items():
             index, key = name.split(".")
-            moments.setdefault(int(index), {})[key] = tensor
+            moments.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], tensor)
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         self.rng.bit_generator.state = checkpoint.facts["rng"]
@@ -144,6 +145,13 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(f"{path}: a checkpoint of another network") from error
+
+
+def _laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
+    """A moment in the memory layout of its parameter: the fused optimiser counts on it."""
+    if moment.shape != parameter.shape:
+        return moment
+    return torch.empty_like(parameter, requires_grad=False).copy_(moment)
 
 
 def _refuse_another(path: Path, facts: dict[str, Any], now: dict[str, Any]) -> None:

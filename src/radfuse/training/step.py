@@ -29,7 +29,7 @@ class Stepper:
         objective = OBJECTIVES[phase.objective]
         weights = checked_settings(phase.weights, objective.weights, "weights")
         forward = forward_of(objective, state.network.train())
-        self.forward = torch.compile(forward) if phase.compile else forward
+        self.forward = torch.compile(forward, dynamic=False) if phase.compile else forward
         self.loss: Callable[[Tensor, Tensor], Loss] = lambda output, images: objective.loss(
             output, images, weights
         )
