@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from safetensors import safe_open
 
 from radfuse.training.images import Pairs
 from radfuse.training.journal import LOG
-from radfuse.training.loop import Progress
+from radfuse.training.loop import Progress, train
 from radfuse.training.settings import Augmentation, Phase, Schedule, Settings
+from radfuse.training.state import State, first_state
 
 Grey = NDArray[np.uint8]
 
@@ -93,3 +95,34 @@ def content_of(checkpoint: Path) -> dict[str, object]:
         facts = opened.metadata()
         tensors = {name: opened.get_tensor(name).numpy().tobytes() for name in opened.keys()}  # noqa: SIM118
     return facts | tensors
+
+
+PAIRS = some_pairs()
+
+Report = Callable[[Progress], None]
+
+
+class Stopped(Exception):  # noqa: N818
+    """The power fails."""
+
+
+def stop_at(total: int) -> Report:
+    seen = 0
+
+    def report(progress: Progress) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == total:
+            raise Stopped
+
+    return report
+
+
+def run(
+    settings: Settings,
+    folder: Path,
+    report: Report = silent,
+    pairs: Pairs = PAIRS,
+    **options: float,
+) -> State:
+    return train(first_state(settings, pairs), pairs, settings, folder, report, **options)
