@@ -13,10 +13,12 @@ from PIL import Image
 import radfuse
 from radfuse.cli import main
 from radfuse.data.phantom import Phantom
-from radfuse.intensity import grey_levels
+from radfuse.intensity import WINDOWS, grey_levels
 from radfuse.io.volumes import write_volume
 from radfuse.metrics.measure import measure, measure_volume
 from radfuse.metrics.profiles import columns_of
+from radfuse.metrics.regions import bone_fidelity
+from radfuse.pipeline.volume import bone_level
 from radfuse.recipe import Recipe
 from radfuse.registration.transform import write_transform
 
@@ -200,7 +202,8 @@ def test_a_volume_is_measured_as_the_fusion_scaled_it(fused_phantom: Path) -> No
         for values in (stored, again.scaled.ct, again.scaled.mr)
     ]
     expected = measure_volume(PROFILE, *levels, seen=again.scaled.field_of_view, every=8)
-    slices = {f"slice {index}": values for index, values in expected.slices.items()}
+    first = again.scaled.box[0].start
+    slices = {f"slice {first + index}": values for index, values in expected.slices.items()}
     assert facts["images"] == {**slices, "volume": expected.whole}
 
 
@@ -299,3 +302,27 @@ def test_a_volume_with_dots_in_its_name_finds_its_record(
         (tmp_path / name).write_bytes(path.read_bytes())
     result = of_volume(tmp_path, fused="pat.1.nii.gz")
     assert json.loads(result.stdout) == json.loads(of_volume(fused_phantom).stdout)
+
+
+def test_bone_of_a_volume_is_what_its_window_shows_as_bone(
+    fused_phantom: Path, phantom: Phantom
+) -> None:
+    facts = json.loads(
+        of_volume(fused_phantom, "--profile", "radfuse1", "--metrics", "bone").stdout
+    )
+    recipe = Recipe(
+        method="maximum", transform=fused_phantom / "truth.tfm", window="bone",
+        accept_registration=True,
+    )  # fmt: skip
+    again = radfuse.fuse(phantom.ct, phantom.mr, recipe=recipe)
+    assert again.scaled is not None
+    assert again.fused is not None
+    index = len(again.scaled.ct) // 16 * 8
+    levels = [
+        np.asarray(grey_levels(values[index]), np.uint8)
+        for values in (again.fused, again.scaled.ct, again.scaled.mr)
+    ]
+    found = facts["images"][f"slice {again.scaled.box[0].start + index}"]["bone"]
+    level = bone_level(WINDOWS["bone"]) * 255
+    np.testing.assert_allclose(found, bone_fidelity(*levels, bone_level=level), atol=2e-3)
+    assert abs(found - bone_fidelity(*levels)) > 1e-3

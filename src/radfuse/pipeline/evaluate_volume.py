@@ -1,7 +1,7 @@
 """Measure a fused volume: find out how its sources were scaled, then slice by slice."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,10 @@ from radfuse.intensity import WINDOWS, Window, grey_levels, window_named
 from radfuse.io.dicom_fused import FULL_SCALE
 from radfuse.io.read import check_pair, read
 from radfuse.io.volumes import volume_suffix
-from radfuse.metrics.measure import VolumeValues, measure_volume
+from radfuse.metrics.image import WHITE
+from radfuse.metrics.measure import Known, VolumeValues, measure_volume
 from radfuse.pipeline.outputs import TRANSFORM
-from radfuse.pipeline.volume import scale_volumes
+from radfuse.pipeline.volume import bone_level, scale_volumes
 from radfuse.record import Record
 from radfuse.registration.transform import read_transform
 from radfuse.series import Series
@@ -61,7 +62,7 @@ def evaluate_volume(
     metrics: Sequence[str],
     report: Callable[[str, float | None], None],
 ) -> VolumeValues:
-    """Measure a fused volume that lies on the CT's grid, where CT and MR both looked.
+    """Measure a fused volume that lies on the CT's grid, whose slices it counts, where both looked.
 
     CT and MR are scaled as the fusion scaled them. Raises `InputError` where that is not known,
     `GeometryError` where the grids differ.
@@ -84,9 +85,16 @@ def evaluate_volume(
         np.asarray(grey_levels(values), np.uint8)
         for values in (stored / np.float32(making.white), scaled.ct, scaled.mr)
     ]
-    return measure_volume(
-        profile, *levels, seen=scaled.field_of_view, every=choices.every, metrics=metrics
+    found = measure_volume(
+        profile,
+        *levels,
+        seen=scaled.field_of_view,
+        every=choices.every,
+        known=Known(bone_level=bone_level(making.window) * WHITE),
+        metrics=metrics,
     )
+    first = scaled.box[0].start
+    return replace(found, slices={first + index: row for index, row in found.slices.items()})
 
 
 def _check_grid(fused: Series, ct: Series) -> None:
