@@ -87,7 +87,7 @@ def test_a_symmetric_metric_does_not_care_which_source_is_which(
     rng = np.random.default_rng(seed)
     fused, ct, mr = (picture(kind, rng) for kind in kinds)
     np.testing.assert_allclose(
-        value(name, fused, ct, mr), value(name, fused, mr, ct), rtol=1e-9, atol=1e-9
+        value(name, fused, ct, mr), value(name, fused, mr, ct), rtol=1e-12, atol=1e-12
     )
 
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from radfuse.networks.blocks.layers import conv
+
 Strategy = Literal["addition", "average", "maximum", "l1", "spatial_mean", "spatial_mean_softmax"]
 """How the features of CT and MR become one (Fig. 3 and its relatives)."""
 
@@ -24,11 +26,6 @@ GROUPS = 4
 
 SMALLEST_ACTIVITY = 1e-6
 """Added to the sum of activities, so that where both images are silent nothing is divided by 0."""
-
-
-def conv(width_in: int, width_out: int, size: int) -> nn.Conv2d:
-    """Convolution of stride 1 that keeps height and width; outside the image lies air, 0."""
-    return nn.Conv2d(width_in, width_out, size, padding=size // 2)
 
 
 class Res2Block(nn.Module):
