@@ -50,12 +50,12 @@ def test_channel_attention_does_not_care_where_in_the_image_something_is(
 def test_channel_attention_is_the_bottleneck_of_means_plus_that_of_maxima() -> None:
     attention, features = ChannelAttention(6, 3), draw(1, 6, 9, 8)
     first, _, last = attention.bottleneck
-    assert isinstance(first, nn.Conv2d)
-    assert isinstance(last, nn.Conv2d)
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
 
     def bottleneck(pooled: np.ndarray) -> np.ndarray:
-        inside = first.weight.detach().numpy()[:, :, 0, 0] @ pooled + first.bias.detach().numpy()
-        outside = last.weight.detach().numpy()[:, :, 0, 0] @ np.maximum(inside, 0)
+        inside = first.weight.detach().numpy() @ pooled + first.bias.detach().numpy()
+        outside = last.weight.detach().numpy() @ np.maximum(inside, 0)
         return np.asarray(outside + last.bias.detach().numpy())
 
     x = features[0].numpy()

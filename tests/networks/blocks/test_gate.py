@@ -18,7 +18,7 @@ def draw(*shape: int, seed: int = 1) -> Tensor:
 def gate_of(seed: int) -> GatedChannels:
     gate = GatedChannels(5)
     for index, parameter in enumerate((gate.alpha, gate.gamma, gate.beta)):
-        parameter.data = draw(1, 5, 1, 1, seed=seed + index)
+        parameter.data = draw(5, seed=seed + index)
     return gate
 
 
@@ -42,7 +42,7 @@ def test_with_gamma_and_beta_zero_it_is_the_identity_for_any_alpha(seed: int) ->
 def test_it_follows_the_equations_of_the_paper_channel_by_channel(seed: int) -> None:
     gate, features = gate_of(seed), draw(1, 5, 7, 6, seed=seed)
     alpha, gamma, beta = (
-        parameter.detach().numpy().ravel().astype(float)
+        parameter.detach().numpy().astype(float)
         for parameter in (gate.alpha, gate.gamma, gate.beta)
     )
     x = features[0].numpy().astype(float)

@@ -17,16 +17,16 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        enter = conv(width, hidden, 1)
+        enter = nn.Linear(width, hidden)
         # so few hidden units, started around 0, would now and then all be silent for good
         enter.bias = nn.Parameter(torch.ones(hidden))
-        self.bottleneck = nn.Sequential(enter, nn.ReLU(), conv(hidden, width, 1))
+        self.bottleneck = nn.Sequential(enter, nn.ReLU(), nn.Linear(hidden, width))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to weights (N, C, 1, 1)."""
-        mean = features.mean(dim=(2, 3), keepdim=True)
-        most = features.amax(dim=(2, 3), keepdim=True)
-        return torch.sigmoid(self.bottleneck(mean) + self.bottleneck(most))
+        mean, most = features.mean(dim=(2, 3)), features.amax(dim=(2, 3))  # (N, C)
+        weights = torch.sigmoid(self.bottleneck(mean) + self.bottleneck(most))
+        return weights[:, :, None, None]
 
 
 class SpatialAttention(nn.Module):

@@ -17,13 +17,15 @@ class GatedChannels(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.alpha = nn.Parameter(torch.ones(1, width, 1, 1))
-        self.gamma = nn.Parameter(torch.zeros(1, width, 1, 1))
-        self.beta = nn.Parameter(torch.zeros(1, width, 1, 1))
+        self.alpha = nn.Parameter(torch.ones(width))
+        self.gamma = nn.Parameter(torch.zeros(width))
+        self.beta = nn.Parameter(torch.zeros(width))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
-        energy = features.square().sum(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
+        energy = features.square().sum(dim=(2, 3))  # (N, C)
         embedding = self.alpha * (energy + SMALLEST_NORM).sqrt()
         norm = (embedding.square().mean(dim=1, keepdim=True) + SMALLEST_NORM).sqrt()
-        return features * (1 + torch.tanh(self.gamma * embedding / norm + self.beta))
+        # of vectors, not of maps 1x1: engines that fuse would take the tanh at every pixel anew
+        gate = 1 + torch.tanh(self.gamma * embedding / norm + self.beta)
+        return features * gate[:, :, None, None]

@@ -49,10 +49,8 @@ class TransposedAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         count, width, rows, columns = features.shape
-        parts = self.enter(features).chunk(3, dim=1)
-        query, key, value = (
-            part.reshape(count, self.heads, width // self.heads, -1) for part in parts
-        )  # each (N, heads, C / heads, H W)
+        parts = self.enter(features).reshape(count, 3, self.heads, width // self.heads, -1)
+        query, key, value = parts.unbind(dim=1)  # each (N, heads, C / heads, H W)
         query, key = (functional.normalize(part, dim=-1) for part in (query, key))
         attention = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
         mixed = (attention @ value).reshape(count, width, rows, columns)
