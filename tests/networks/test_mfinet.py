@@ -1,6 +1,8 @@
 """MFINet as its paper fixes it and `Choices` fill it in."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from radfuse.networks.mfinet import (
 from radfuse.networks.onnx_export import export_onnx
 
 SMALL = Choices(width=8, hidden=4, reconstructor_width=4)
+NARROW = Choices(width=8, hidden=2)
 
 HALF_A_LEVEL = 0.5 / 255
 
@@ -115,6 +118,24 @@ def test_by_default_there_are_a_third_of_a_million_parameters() -> None:
     assert parameters_by_hand(Choices()) == 320_196
 
 
+@pytest.mark.parametrize(
+    ("without", "gone"),
+    [
+        ({"gated": False}, 108 * 3 * 8),
+        ({"enhanced": False}, 18 * (8 * 4 + 4 + 4 * 8 + 8 + 2 * 49 + 1)),
+        ({"interacting": False}, 6 * (8 * 4 + 4 + 4 * 8 + 8)),
+        ({"branches": (3,)}, 18 * (3 * (8 * 8 * 9 + 8 + 3 * 8) + 2 * 8 * 8)),
+    ],
+)
+def test_an_ablation_leaves_out_its_part_and_nothing_else(
+    without: dict[str, Any], gone: int
+) -> None:
+    network = network_of(replace(SMALL, **without))
+    found = sum(tensor.numel() for tensor in network.parameters())
+    assert found == parameters_by_hand(SMALL) - gone
+    assert network(draw(1, 9, 12), draw(1, 9, 12, seed=2)).shape == (1, 9, 12)
+
+
 def test_a_gradient_reaches_every_parameter(network: MFINet) -> None:
     network.zero_grad()
     (network(draw(2, 24, 20), draw(2, 24, 20, seed=2)) - 1).square().mean().backward()
@@ -162,7 +183,7 @@ def test_each_image_is_fused_by_itself(network: MFINet) -> None:
 def test_each_stream_hears_of_the_other(changed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(8)
-        pair = InteractingPair(8, 2)
+        pair = InteractingPair(NARROW)
     features = [draw(1, 8, 6, 5), draw(1, 8, 6, 5, seed=2)]
     before = pair(*features)
     features[changed] = features[changed] + draw(1, 8, 6, 5, seed=3)
@@ -172,7 +193,7 @@ def test_each_stream_hears_of_the_other(changed: int) -> None:
 
 
 def test_a_stream_adds_what_channel_attention_picks_of_the_other() -> None:
-    pair = InteractingPair(8, 2)
+    pair = InteractingPair(NARROW)
     ct, mr = draw(1, 8, 6, 5), draw(1, 8, 6, 5, seed=2)
     of_ct, of_mr = pair.of_ct(ct), pair.of_mr(mr)
     expected = of_ct + pair.pick_mr(of_mr) * of_mr, of_mr + pair.pick_ct(of_ct) * of_ct
@@ -180,7 +201,7 @@ def test_a_stream_adds_what_channel_attention_picks_of_the_other() -> None:
 
 
 def test_a_module_with_a_silent_last_join_is_the_identity() -> None:
-    module, features = DenseModule(8, 2), draw(1, 8, 6, 5)
+    module, features = DenseModule(NARROW), draw(1, 8, 6, 5)
     nn.init.zeros_(module.joins[2].weight)
     nn.init.zeros_(module.joins[2].bias)
     assert torch.equal(module(features), features)

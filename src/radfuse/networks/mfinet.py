@@ -15,9 +15,6 @@ from radfuse.networks.blocks.gate import GatedChannels
 from radfuse.networks.blocks.layers import conv
 from radfuse.networks.blocks.restormer import RestormerBlock
 
-BRANCHES = (1, 2, 3)
-"""GNBs in the branches of a GFEU."""
-
 UNITS = 3
 """GFEUs in a DFEM."""
 
@@ -30,14 +27,13 @@ STRIDE = 2
 SHARES = 2
 """Maps that the reconstructor draws: what each pixel takes of the CT and of the MR."""
 
-
 MARGIN = 0.1
 """By which the sigmoid of a share reaches beyond 0 and 1 before it is cut off there."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the paper leaves open, each with the reason for its value."""
+    """What the paper leaves open, each with the reason for its value; last, parts to leave out."""
 
     width: int = 16
     """Channels of features. They have half the rows and columns of the images: the same detail
@@ -62,6 +58,18 @@ class Choices:
     first_shares: tuple[float, float] = (0.1, 0.95)
     """What is taken of CT and MR before training: about the MR, where a gradient still flows."""
 
+    branches: tuple[int, ...] = (1, 2, 3)
+    """GNBs in each branch of a GFEU; so many chains are drawn in the paper's figure."""
+
+    gated: bool = True
+    """Whether GNBs gate; else the convolutions of the branches stand alone."""
+
+    enhanced: bool = True
+    """Whether GFEUs end with their feature enhancement, CBAM."""
+
+    interacting: bool = True
+    """Whether the streams hand each other features before the reconstructor."""
+
 
 def _shares(logits: Tensor) -> Tensor:
     """Shares in [0, 1] that reach both ends: a stretched sigmoid, cut off.
@@ -75,12 +83,17 @@ def _shares(logits: Tensor) -> Tensor:
 class GatedBranch(nn.Sequential):
     """A chain of GNBs, each after a convolution 3x3 for it to gate, and a ReLU."""
 
-    def __init__(self, width: int, gates: int) -> None:
+    def __init__(self, gates: int, choices: Choices) -> None:
+        width = choices.width
         super().__init__(
             *(
                 layer
                 for _ in range(gates)
-                for layer in (conv(width, width, 3), GatedChannels(width), nn.ReLU())
+                for layer in (
+                    conv(width, width, 3),
+                    GatedChannels(width) if choices.gated else nn.Identity(),
+                    nn.ReLU(),
+                )
             )
         )
 
@@ -88,11 +101,14 @@ class GatedBranch(nn.Sequential):
 class FeatureUnit(nn.Module):
     """GFEU: branches of 1, 2 and 3 GNBs, a convolution 1x1 over them, CBAM."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, choices: Choices) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(GatedBranch(width, gates) for gates in BRANCHES)
-        self.join = conv(len(BRANCHES) * width, width, 1)
-        self.enhance = ConvolutionalAttention(width, hidden)
+        width, branches = choices.width, choices.branches
+        self.branches = nn.ModuleList(GatedBranch(gates, choices) for gates in branches)
+        self.join = conv(len(branches) * width, width, 1)
+        self.enhance = (
+            ConvolutionalAttention(width, choices.hidden) if choices.enhanced else nn.Identity()
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
@@ -104,9 +120,10 @@ class FeatureUnit(nn.Module):
 class DenseModule(nn.Module):
     """DFEM: three GFEUs, each followed by a convolution 1x1 over all before it; residual."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, choices: Choices) -> None:
         super().__init__()
-        self.units = nn.ModuleList(FeatureUnit(width, hidden) for _ in range(UNITS))
+        width = choices.width
+        self.units = nn.ModuleList(FeatureUnit(choices) for _ in range(UNITS))
         self.joins = nn.ModuleList(conv((2 + unit) * width, width, 1) for unit in range(UNITS))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -118,17 +135,30 @@ class DenseModule(nn.Module):
         return features + joined
 
 
-class InteractingPair(nn.Module):
-    """A DFEM a modality; each stream then takes in what channel attention picks of the other."""
+class ParallelPair(nn.Module):
+    """A DFEM a modality."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, choices: Choices) -> None:
         super().__init__()
-        self.of_ct, self.of_mr = DenseModule(width, hidden), DenseModule(width, hidden)
-        self.pick_ct, self.pick_mr = (ChannelAttention(width, hidden) for _ in ("ct", "mr"))
+        self.of_ct, self.of_mr = DenseModule(choices), DenseModule(choices)
 
     def forward(self, ct: Tensor, mr: Tensor) -> tuple[Tensor, Tensor]:
         """Features of CT and MR (N, C, H, W) to features of the same shapes."""
-        ct, mr = self.of_ct(ct), self.of_mr(mr)
+        return self.of_ct(ct), self.of_mr(mr)
+
+
+class InteractingPair(ParallelPair):
+    """A DFEM a modality; each stream then takes in what channel attention picks of the other."""
+
+    def __init__(self, choices: Choices) -> None:
+        super().__init__(choices)
+        self.pick_ct, self.pick_mr = (
+            ChannelAttention(choices.width, choices.hidden) for _ in ("ct", "mr")
+        )
+
+    def forward(self, ct: Tensor, mr: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of CT and MR (N, C, H, W) to features of the same shapes."""
+        ct, mr = super().forward(ct, mr)
         return ct + self.pick_mr(mr) * mr, mr + self.pick_ct(ct) * ct
 
 
@@ -177,9 +207,8 @@ class MFINet(nn.Module):
             )
             for _ in ("ct", "mr")
         )
-        self.pairs = nn.ModuleList(
-            InteractingPair(choices.width, choices.hidden) for _ in range(PAIRS)
-        )
+        pair = InteractingPair if choices.interacting else ParallelPair
+        self.pairs = nn.ModuleList(pair(choices) for _ in range(PAIRS))
         self.reconstruct = Reconstructor(choices)
         self.least_ct = choices.least_ct
 

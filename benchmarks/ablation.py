@@ -1,0 +1,76 @@
+"""MFINet without one of its parts, each trained anew on the same short schedule.
+
+    python benchmarks/ablation.py [-o runs/ablation] [--seed 1 --seed 2]
+
+Prints a Markdown table: means over the 24 Harvard test pairs, 8-bit images, profile `mfinet2024`.
+Stopped, the same command goes on where it was.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from torch import nn
+
+from radfuse.data.pairs import Pair, read_pairs
+from radfuse.metrics.measure import measure
+from radfuse.training.images import read_training_pairs
+from radfuse.training.loop import train
+from radfuse.training.settings import Settings, read_settings
+from radfuse.training.state import first_state
+from radfuse.training.validation import fuse
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = ROOT / "configs" / "mfinet-ablation.toml"
+DATA = ROOT.parent / "shared" / "data" / "harvard"
+
+ROWS = {
+    "complete": {},
+    "without the gates of GNBs": {"gated": False},
+    "without CBAM": {"enhanced": False},
+    "without interaction": {"interacting": False},
+    "one branch, of 3 GNBs": {"branches": (3,)},
+}
+"""Options of the network, by what the table calls it."""
+
+
+def trained(settings: Settings, folder: Path) -> nn.Module:
+    """The network at the end of its schedule, and a line of progress a validation."""
+    pairs = read_training_pairs(DATA / "train", settings.validation_patients)
+    state = first_state(settings, pairs)
+    train(state, pairs, settings, folder, lambda done: print(done.row) if done.row else None)
+    return state.average
+
+
+def means(network: nn.Module, pairs: list[Pair], profile: str) -> dict[str, float]:
+    """Means of a profile's metrics over pairs, on 8-bit fused images."""
+    rows = [
+        measure(profile, fuse(network, np.stack([pair.ct, pair.mr])), pair.ct, pair.mr)
+        for pair in pairs
+    ]
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+@click.command()
+@click.option("-o", "--output", type=Path, default=ROOT / "runs" / "ablation", show_default=True)
+@click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
+def main(output: Path, seeds: tuple[int, ...]) -> None:
+    """Train every row with every seed, then print the table."""
+    settings, pairs, lines = read_settings(SETTINGS), read_pairs(DATA / "test"), []
+    for name, options in ROWS.items():
+        for seed in seeds:
+            row = replace(settings, network_options=options, seed=seed)
+            network = trained(row, output / f"{name}-{seed}")
+            found = means(network, pairs, settings.profile)
+            if not lines:
+                lines = [f"| MFINet | seed | parameters | {' | '.join(found)} |"]
+                lines.append("|---|---|---|" + "---|" * len(found))
+            count = sum(tensor.numel() for tensor in network.parameters())
+            values = " | ".join(f"{value:.4g}" for value in found.values())
+            lines.append(f"| {name} | {seed} | {count:,} | {values} |")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
