@@ -13,7 +13,7 @@ Precision = Literal["f32", "bf16"]
 Device = Literal["cpu", "cuda"]
 """Where a learned method runs."""
 
-DEFAULT_METHOD = "res2fusion"
+DEFAULT_METHOD = "mfinet"
 """Fuses where no other method is asked for."""
 
 

@@ -55,9 +55,16 @@ def _rule(name: str, kind: str, summary: str, source: str = "", *options: str) -
     return Entry(summary, source or "trivial baseline", f"radfuse.methods.{name}:{kind}", options)
 
 
+def _shipped(name: str, summary: str, paper: str) -> Entry:
+    return Entry(summary, f"{paper}, own weights", ONNX, ("precision",), WEIGHTS / f"{name}.onnx")
+
+
+def _mfinet(suffix: str, summary: str) -> Entry:
+    return _shipped(f"mfinet{suffix}", summary, "Song et al. 2024")
+
+
 def _res2fusion(suffix: str, summary: str) -> Entry:
-    weights = WEIGHTS / f"res2fusion{suffix}.onnx"
-    return Entry(summary, "Chen et al. 2024, own weights", ONNX, ("precision",), weights)
+    return _shipped(f"res2fusion{suffix}", summary, "Chen et al. 2024")
 
 
 METHODS: dict[str, Entry] = {
@@ -80,6 +87,7 @@ METHODS: dict[str, Entry] = {
         "laplacian", "Laplacian", "strongest detail of Laplacian pyramids", "Burt & Adelson 1983"
     ),
     "dwt": _rule("dwt", "DWT", "strongest detail of wavelet transforms", "Li et al. 1995"),
+    "mfinet": _mfinet("", "gated feature interaction of two streams, trained for its metrics"),
     "res2fusion": _res2fusion("", "Res2Net autoencoder, spatial mean attention (Eq. 3)"),
     "res2fusion-addition": _res2fusion("-addition", "features added"),
     "res2fusion-average": _res2fusion("-average", "features averaged"),
