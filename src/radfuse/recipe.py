@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from radfuse.errors import InputError
 
 Precision = Literal["f32", "bf16"]
-"""Arithmetic of a learned method: bf16 is faster; the default stays within 2 grey levels of 255."""
+"""Arithmetic of a learned method: bf16 is faster and rounds; docs/measured.md says how far."""
 
 Device = Literal["cpu", "cuda"]
 """Where a learned method runs."""

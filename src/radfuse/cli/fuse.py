@@ -62,7 +62,7 @@ from radfuse.record import NOTICE
     type=click.Choice(["f32", "bf16"]),
     default="f32",
     show_default=True,
-    help="bf16 is faster; the default method stays within 2 grey levels of 255.",
+    help="bf16 is faster and rounds: with mfinet a single pixel may take the other source.",
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
