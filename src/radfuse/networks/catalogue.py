@@ -1,10 +1,11 @@
 """The networks by name: what trains and exports looks here."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from radfuse.errors import InputError
 from radfuse.networks.mfinet import Choices, MFINet
@@ -24,6 +25,13 @@ class Entry:
 
     rebuilds: bool = False
     """Whether it is an autoencoder: has `reconstruct` for images (N, 1, H, W)."""
+
+    authors: Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]] | None = None
+    """The network's parameters from the arrays that its authors published, by their names; raises
+    `KeyError` for one that is missing."""
+
+    authors_options: Mapping[str, Any] = field(default_factory=dict)
+    """With these and the authors' parameters it gives the images that their program saves."""
 
 
 def _mfinet(**options: Any) -> MFINet:
