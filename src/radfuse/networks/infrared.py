@@ -40,7 +40,10 @@ class InfraredVisible(nn.Module, ABC):
         low, high = self.RANGE
         slots = (mr, ct) if self.infrared == "mr" else (ct, mr)
         raw = self.fuse(*(low + (high - low) * image.unsqueeze(1) for image in slots)).squeeze(1)
-        if self.stretch:
-            low, high = (edge(raw, dim=(1, 2), keepdim=True) for edge in (Tensor.amin, Tensor.amax))
-        fused: Tensor = (raw - low) / (high - low)
+        black, white = (
+            (raw.amin(dim=(1, 2), keepdim=True), raw.amax(dim=(1, 2), keepdim=True))
+            if self.stretch
+            else (low, high)
+        )
+        fused: Tensor = (raw - black) / (white - black)
         return fused.clamp(0, 1)
