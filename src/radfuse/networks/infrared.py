@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 Modality = Literal["ct", "mr"]
 
+SMALLEST_CONTRAST = 1e-6
+"""Least difference of white and black that is divided by: a flat image stretched is black."""
+
 
 class InfraredVisible(nn.Module, ABC):
     """A network whose `fuse` takes an infrared and a visible image in `RANGE`.
@@ -25,6 +28,9 @@ class InfraredVisible(nn.Module, ABC):
     RANGE: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """Values of black and white, going in and coming out."""
 
+    TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()
+    """Children that fusing does not need; an exported graph has not their parameters."""
+
     def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
         super().__init__()
         if infrared not in {"ct", "mr"}:
@@ -35,15 +41,18 @@ class InfraredVisible(nn.Module, ABC):
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in `RANGE` to fused images of the same shape, not cut off."""
 
+    def slots(self, ct: Tensor, mr: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, H, W) in [0, 1] as `fuse` takes them: infrared, visible, (N, 1, H, W)."""
+        low, high = self.RANGE
+        ct, mr = (low + (high - low) * image.unsqueeze(1) for image in (ct, mr))
+        return (mr, ct) if self.infrared == "mr" else (ct, mr)
+
     def forward(self, ct: Tensor, mr: Tensor) -> Tensor:
         """Fuse images (N, H, W) in [0, 1]."""
         low, high = self.RANGE
-        slots = (mr, ct) if self.infrared == "mr" else (ct, mr)
-        raw = self.fuse(*(low + (high - low) * image.unsqueeze(1) for image in slots)).squeeze(1)
-        black, white = (
-            (raw.amin(dim=(1, 2), keepdim=True), raw.amax(dim=(1, 2), keepdim=True))
-            if self.stretch
-            else (low, high)
-        )
-        fused: Tensor = (raw - black) / (white - black)
+        raw = self.fuse(*self.slots(ct, mr)).squeeze(1)
+        black, white = raw.new_tensor(low), raw.new_tensor(high)
+        if self.stretch:
+            black, white = raw.amin(dim=(1, 2), keepdim=True), raw.amax(dim=(1, 2), keepdim=True)
+        fused: Tensor = (raw - black) / (white - black).clamp(min=SMALLEST_CONTRAST)
         return fused.clamp(0, 1)

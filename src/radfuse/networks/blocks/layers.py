@@ -8,12 +8,18 @@ Padding = Literal["zeros", "reflect"]
 
 
 def conv(
-    width_in: int, width_out: int, size: int, *, stride: int = 1, padding: Padding = "zeros"
+    width_in: int,
+    width_out: int,
+    size: int,
+    *,
+    stride: int = 1,
+    padding: Padding = "zeros",
+    bias: bool = True,
 ) -> nn.Conv2d:
     """Convolution of odd size; stride 1 keeps height and width, stride 2 halves them, rounded up.
 
     Outside the image lies air, 0, or its mirror image.
     """
     return nn.Conv2d(
-        width_in, width_out, size, stride=stride, padding=size // 2, padding_mode=padding
+        width_in, width_out, size, stride, padding=size // 2, padding_mode=padding, bias=bias
     )
