@@ -39,13 +39,19 @@ def load_network(weights: Path) -> nn.Module:
         parameters = read_parameters(weights)
         network.load_state_dict(
             {
-                name: value if name.endswith(COUNTER) else parameters[name]
+                name: value if _is_spare(name, network) else parameters[name]
                 for name, value in network.state_dict().items()
             }
         )
     except (DecodeError, InputError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{weights}: not the network of its card {card.name}") from error
     return network.eval()
+
+
+def _is_spare(name: str, network: nn.Module) -> bool:
+    """Whether fusing does without this tensor, so that no graph has it."""
+    unused: tuple[str, ...] = getattr(network, "TRAINING_ONLY", ())
+    return name.endswith(COUNTER) or name.split(".", maxsplit=1)[0] in unused
 
 
 @dataclass(frozen=True)
