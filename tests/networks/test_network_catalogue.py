@@ -2,15 +2,50 @@
 
 import inspect
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from radfuse.errors import InputError
+from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS, make_network
+from radfuse.networks.infrared import InfraredVisible
+from radfuse.networks.onnx_export import export_onnx
 
 each = pytest.mark.parametrize("name", NETWORKS)
+
+COMPARED = sorted(NETWORKS.keys() - {"mfinet", "res2fusion"})
+"""Those of other papers; our two have this law, too, in files of their own."""
+
+PARAMETERS = {
+    "densefuse": 74_193,
+    "msdnet": 291_473,
+    "u2fusion": 659_217,
+    "umfcmgr": 629_253,
+    "sdnet": 67_091,
+    "stdfusionnet": 282_513,
+    "res2fusion": 101_217,
+    "mfinet": 320_196,
+    "rfnnest": 7_524_249,
+    "fusiongan": 925_153,
+    # their files have moving averages beside, which their programs never use
+    "pmgi": 42_401 - 384,
+}
+"""As published, or as one counts by the paper's layers."""
+
+SILENT = {"pmgi": r"layers\.|transfer"}
+"""Biases before a normalisation that takes them away again."""
+
+
+def network_of(name: str) -> nn.Module:
+    """As training might begin it; always the same."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return make_network(name, {})
 
 
 def draw(*shape: int) -> Tensor:
@@ -22,9 +57,63 @@ def draw(*shape: int) -> Tensor:
 def test_a_network_fuses_any_batch_and_size_with_its_defaults(
     name: str, size: tuple[int, int]
 ) -> None:
-    fused = make_network(name, {})(draw(2, *size), draw(2, *size))
+    fused = network_of(name).eval()(draw(2, *size), draw(2, *size))
     assert fused.shape == (2, *size)
     assert 0 <= fused.min() <= fused.max() <= 1
+
+
+@each
+@torch.no_grad()
+def test_each_image_is_fused_by_itself_and_always_alike(name: str) -> None:
+    network, ct, mr = network_of(name).eval(), draw(3, 22, 17), 1 - draw(3, 22, 17)
+    together = network(ct, mr)
+    assert torch.equal(network(ct, mr), together)
+    alone = torch.cat([network(ct[i : i + 1], mr[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_network_has_as_many_parameters_as_published(name: str) -> None:
+    assert sum(tensor.numel() for tensor in network_of(name).parameters()) == PARAMETERS[name]
+
+
+def outputs(network: InfraredVisible) -> Iterator[Tensor]:
+    """All that the losses of a compared network look at."""
+    slots = network.slots(draw(2, 33, 36), 1 - draw(2, 33, 36))
+    fused = network.fuse(*slots)
+    yield fused
+    if hasattr(network, "decompose"):
+        yield from network.decompose(fused)
+    if hasattr(network, "classify"):
+        yield network.classify(slots[0])
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_gradient_reaches_every_parameter(name: str) -> None:
+    network = network_of(name)
+    assert isinstance(network, InfraredVisible)
+    total = torch.stack([(output - 2).square().mean() for output in outputs(network)]).sum()
+    total.backward()  # type: ignore[no-untyped-call]
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        if not re.match(SILENT.get(name, "$"), key):
+            assert parameter.grad.abs().max() > 0, key
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graphs") / f"{request.param}.onnx"
+    export_onnx(network_of(request.param).eval(), path)
+    return path
+
+
+def test_the_exported_graph_gives_the_networks_images_at_three_sizes(exported: Path) -> None:
+    network, method = network_of(exported.stem).eval(), OnnxMethod(exported)
+    for shape in ((1, 32, 32), (4, 24, 40), (2, 33, 50)):
+        ct, mr = draw(*shape), 1 - draw(*shape)
+        with torch.no_grad():
+            expected = network(ct, mr).numpy()
+        assert np.abs(method(ct.numpy(), mr.numpy()) - expected).max() * 255 <= 1
 
 
 @each
@@ -46,10 +135,9 @@ def test_an_unknown_option_is_refused(name: str) -> None:
 
 
 def test_an_unknown_network_is_refused_with_those_there_are() -> None:
-    with pytest.raises(
-        InputError, match=r"no network 'luck'; there are \['mfinet', 'res2fusion'\]"
-    ):
+    with pytest.raises(InputError, match="no network 'luck'; there are") as refused:
         make_network("luck", {})
+    assert all(f"'{name}'" in str(refused.value) for name in NETWORKS)
 
 
 @each

@@ -18,9 +18,10 @@ from radfuse.methods.onnx import OnnxMethod
 from radfuse.metrics.measure import measure
 from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network
-from radfuse.training import export as export_module
+from radfuse.training import card as card_module
+from radfuse.training.card import MOST_APART
 from radfuse.training.checkpoint import BEST, LAST, read_checkpoint
-from radfuse.training.export import MOST_APART, export
+from radfuse.training.export import export
 from radfuse.training.loop import train
 from radfuse.training.settings import Export, Settings
 from radfuse.training.state import first_state
@@ -155,7 +156,7 @@ def test_a_graph_that_differs_from_its_network_is_not_written(
         export_onnx(network, path)
         network.state_dict()["reconstructor.6.bias"][:] = before
 
-    monkeypatch.setattr(export_module, "export_onnx", spoil)
+    monkeypatch.setattr(card_module, "export_onnx", spoil)
     with pytest.raises(RadfuseError, match=r"x\.onnx: differs from its network by \d+"):
         export(workshop / "rebuilding" / BEST, tmp_path / "x.onnx")
     assert list(tmp_path.iterdir()) == []

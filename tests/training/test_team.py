@@ -41,6 +41,25 @@ validate_every = 2
 schedule = {{learning_rate = 1e-3}}
 """
 
+CONTEST = """
+from contextlib import suppress
+from pathlib import Path
+
+from training_kit import CONTEST, PATCHES, Stopped, silent, stop_at
+
+from radfuse.training.loop import train
+from radfuse.training.state import first_state
+from radfuse.training.team import joined_team
+
+with joined_team("cpu") as team:
+    for folder, report in (("contest", silent), ("stopped", stop_at(3)), ("stopped", silent)):
+        with suppress(Stopped):
+            state = first_state(CONTEST, PATCHES)
+            train(state, PATCHES, CONTEST, Path(folder), report, team=team, save_every_s=0)
+        team.wait()
+"""
+"""What each process does: a training in one go, then one that stops at its third step of four."""
+
 RELATIVE = 1e-4
 """By which losses of one process and of two may differ: sums of float32 in another order, through
 12 steps of Adam, whose first steps divide gradients by their own size."""
@@ -93,6 +112,22 @@ def test_two_processes_resume_bit_for_bit_what_two_processes_left(workshop: Path
     assert content_of(workshop / "parts" / LAST) == content_of(workshop / "whole" / LAST)
 
 
+def test_two_processes_with_a_rival_resume_within_a_phase_bit_for_bit(workshop: Path) -> None:
+    script = workshop / "contest.py"
+    script.write_text(CONTEST)
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*start, str(script)],
+        cwd=workshop, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    whole, parts = (content_of(workshop / name / LAST) for name in ("contest", "stopped"))
+    assert any(name.startswith("rival.") for name in whole)
+    assert whole == parts
+
+
 def test_a_batch_without_equal_parts_is_refused(workshop: Path) -> None:
     done = run(workshop, 2, "odd", "three.toml")
     assert done.returncode != 0
@@ -105,6 +140,14 @@ def test_the_parts_of_a_batch_are_the_batch() -> None:
     assert sorted(torch.cat(parts).tolist()) == batch.tolist()
     with pytest.raises(InputError, match="a batch of 6 has no equal parts for 4"):
         Team(0, 4).share(batch)
+
+
+def test_running_statistics_of_one_process_are_its_own() -> None:
+    network = nn.BatchNorm2d(2)
+    network(torch.rand(4, 2, 3, 3))
+    before = network.running_mean.clone()
+    ALONE.average_statistics(network)
+    assert torch.equal(network.running_mean, before)
 
 
 def test_one_process_is_its_own_leader_and_changes_nothing() -> None:

@@ -8,9 +8,12 @@ import pytest
 import torch
 from training_kit import (
     AUTOENCODER,
+    CONTEST,
     FUSING,
     FUSION,
     MFINET,
+    PAIRS,
+    PATCHES,
     REBUILDING,
     Stopped,
     content_of,
@@ -23,6 +26,7 @@ from training_kit import (
 )
 
 from radfuse.training.checkpoint import BEST, LAST, checkpoint_of, read_checkpoint
+from radfuse.training.images import Pairs
 from radfuse.training.journal import EVENTS, LOG, SAMPLES
 from radfuse.training.loop import Progress, train
 from radfuse.training.settings import Schedule, Settings
@@ -38,17 +42,19 @@ TWO_PHASES = dataclasses.replace(
 
 
 @pytest.mark.parametrize(
-    "settings", [REBUILDING, MFINET, TWO_PHASES], ids=["rebuilding", "mfinet", "two phases"]
+    ("settings", "pairs"),
+    [(REBUILDING, PAIRS), (MFINET, PAIRS), (TWO_PHASES, PAIRS), (CONTEST, PATCHES)],
+    ids=["rebuilding", "mfinet", "two phases", "contest"],
 )
 @pytest.mark.parametrize("save_every_s", [0.0, 300.0])
 def test_a_training_stopped_and_resumed_is_bit_for_bit_the_one_that_was_not(
-    tmp_path: Path, settings: Settings, save_every_s: float
+    tmp_path: Path, settings: Settings, pairs: Pairs, save_every_s: float
 ) -> None:
-    run(settings, tmp_path / "whole")
+    run(settings, tmp_path / "whole", pairs=pairs)
     for step in (3, 1):
         with pytest.raises(Stopped):
-            run(settings, tmp_path / "parts", stop_at(step), save_every_s=save_every_s)
-    run(settings, tmp_path / "parts", save_every_s=save_every_s)
+            run(settings, tmp_path / "parts", stop_at(step), pairs, save_every_s=save_every_s)
+    run(settings, tmp_path / "parts", pairs=pairs, save_every_s=save_every_s)
     for name in (LAST, BEST):
         whole, parts = (content_of(tmp_path / kind / name) for kind in ("whole", "parts"))
         assert whole == parts

@@ -87,6 +87,19 @@ def test_the_split_by_patients_keeps_four_of_ten_aside() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["densefuse", "msdnet", "rfnnest"])
+def test_autoencoders_of_the_full_grey_scale_are_weighed_for_it(name: str) -> None:
+    phase = read_settings(CONFIGS / f"{name}.toml").phases[0]
+    assert phase.weights == {"structure": 100, "pixel": 255**2}
+
+
+@pytest.mark.parametrize("name", ["pmgi", "sdnet", "stdfusionnet", "fusiongan"])
+def test_networks_with_an_image_for_intensity_take_it_from_the_ct(name: str) -> None:
+    settings = read_settings(CONFIGS / f"{name}.toml")
+    assert settings.network_options["infrared"] == "ct"
+    assert [phase.objective for phase in settings.phases] == [name]
+
+
 def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
     phase = Phase(
         objective="autoencoder", schedule=Schedule(learning_rate=1e-3), steps=10, batch=2, crop=16
@@ -149,11 +162,20 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str)
 @pytest.mark.parametrize(
     ("top", "phase", "words"),
     [
-        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['mfinet', 'res2f"),
+        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['csf', 'densefuse"),
         ({"network_options": '{strategy = "luck"}'}, {}, "do not fit network 'res2fusion'"),
         ({"network_options": "{width = 3}"}, {}, "do not fit network 'res2fusion'"),
         ({}, {"objective": '"luck"'}, "phases.0: no objective 'luck'; there are ['autoencoder"),
         ({"network": '"mfinet"'}, {}, "'autoencoder' is for autoencoders, which network 'mfinet'"),
+        ({}, {"objective": '"sdnet"'}, "'sdnet' is for SDNet, which network 'res2fusion' is not"),
+        (
+            {"network": '"densefuse"'}, {"objective": '"rfnnest"'},
+            "'rfnnest' is for RFNNest, which network 'densefuse' is not",
+        ),
+        (
+            {"network": '"fusiongan"'}, {"objective": '"fusiongan"'},
+            "'fusiongan' judges crops of 120 pixels; give crop = 120",
+        ),
         ({}, {"crop": str(SSIM_WINDOW - 1)}, "crop 10 is too small for objective 'autoencoder'"),
         ({}, {"epochs": "3"}, "phases.0: give steps or epochs, one of them"),
         ({}, {"steps": None}, "phases.0: give steps or epochs, one of them"),

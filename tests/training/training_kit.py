@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors import safe_open
 
+from radfuse.networks.fusiongan import PATCH
 from radfuse.training.images import Pairs
 from radfuse.training.journal import LOG
 from radfuse.training.loop import Progress, train
@@ -30,6 +31,8 @@ AUTOENCODER = Phase(
     rounding_noise=0.004, bfloat16=True, validate_every=2,
 )  # fmt: skip
 
+PLAIN = dataclasses.replace(AUTOENCODER, bfloat16=False, rounding_noise=0.0)
+
 FUSION = Phase(
     objective="mfinet_metrics", schedule=Schedule(learning_rate=1e-3, warm_up=2), steps=4, batch=2,
     crop=42, average=0.9, clip=1.0, outlier=10, validate_every=2,
@@ -42,6 +45,36 @@ MFINET = Settings(
     network="mfinet", phases=(FUSION,),
     network_options={"width": 4, "heads": 1, "hidden": 2, "reconstructor_width": 2},
 )  # fmt: skip
+
+
+CONTEST = Settings(
+    network="pmgi",
+    phases=(dataclasses.replace(FUSION, objective="fusiongan", crop=PATCH),),
+    network_options={"infrared": "ct"},
+)
+"""FusionGAN's training of a smaller network."""
+
+NETWORK_OF = {
+    "autoencoder": "res2fusion", "mfinet_paper": "mfinet", "mfinet_metrics": "mfinet",
+    "fusiongan": "pmgi", "csf_classifier": "csf", "dfenet": "res2fusion",
+}  # fmt: skip
+"""Networks that tests train by an objective, where it has not the name of its own."""
+
+
+def settings_of(objective: str, **changes: Any) -> Settings:
+    """A short training by an objective."""
+    name = NETWORK_OF.get(objective, objective)
+    base = MFINET if name == "mfinet" else Settings(network=name, phases=(FUSION,))
+    phase = dataclasses.replace(
+        FUSION if objective == "mfinet_metrics" else PLAIN, objective=objective
+    )
+    if objective == "fusiongan":
+        phase = dataclasses.replace(phase, crop=PATCH)
+    return dataclasses.replace(base, phases=(dataclasses.replace(phase, **changes),))
+
+
+def pairs_of(objective: str) -> Pairs:
+    return PATCHES if objective == "fusiongan" else PAIRS
 
 
 def with_phase(settings: Settings, **changes: Any) -> Settings:
@@ -64,9 +97,12 @@ def smooth_images(count: int, seed: int = 0, side: int = SIDE) -> Grey:
     return images
 
 
-def some_pairs(validation: int = 1, seed: int = 0) -> Pairs:
+def some_pairs(validation: int = 1, seed: int = 0, side: int = SIDE) -> Pairs:
     aside = ("16",) if validation else ()
-    return Pairs(smooth_images(3, seed), smooth_images(validation, seed + 1), ("2", "20"), aside)
+    training, aside_images = (
+        smooth_images(count, seed + index, side) for index, count in enumerate((3, validation))
+    )
+    return Pairs(training, aside_images, ("2", "20"), aside)
 
 
 def write_pairs(folder: Path, names: list[str], side: int = SIDE) -> Path:
@@ -98,6 +134,9 @@ def content_of(checkpoint: Path) -> dict[str, object]:
 
 
 PAIRS = some_pairs()
+
+PATCHES = some_pairs(side=PATCH)
+"""Large enough for a discriminator."""
 
 Report = Callable[[Progress], None]
 

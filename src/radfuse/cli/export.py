@@ -1,12 +1,10 @@
 """`radfuse export`."""
 
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, print_json
+from radfuse.cli.options import PATH, named_options, network_options, print_json
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing
 
@@ -15,13 +13,7 @@ from radfuse.io.staging import refuse_existing
 @click.argument("run", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, help="ONNX file; its card lies beside.")
 @click.option("--test", type=PATH, help="Folder of pairs to measure, for the card.")
-@click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="An option of the network, where the parameters fit it; may be given again.",
-)
+@network_options
 @click.option("--overwrite", is_flag=True, help="Replace an earlier file.")
 @click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
 def export_command(
@@ -46,22 +38,10 @@ def export_command(
     if output.suffix != ".onnx":
         raise InputError(f"{output}: give a name that ends in .onnx")
     refuse_existing([output, output.with_suffix(".json")], overwrite=overwrite)
-    named = dict(_named(option) for option in options)
-    exported = export(checkpoint_of(run), output, options=named, test=test)
+    exported = export(checkpoint_of(run), output, options=named_options(options), test=test)
     if as_json:
         print_json(exported.card)
         return
     test_facts = exported.card.get("test", {})
     values = [f"{name} {value}" for name, value in test_facts.items()]
     click.echo("\n".join([*(["  ".join(values)] if values else []), str(exported.path)]))
-
-
-def _named(option: str) -> tuple[str, Any]:
-    """Name and value of an option; a value that TOML does not know is a word."""
-    name, equals, value = option.partition("=")
-    if not equals:
-        raise InputError(f"--option {option}: give NAME=VALUE")
-    try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name, value

@@ -1,6 +1,7 @@
 """Options that several commands share, and what their values become."""
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from radfuse.errors import InputError
 
 PATH = click.Path(path_type=Path)
 
@@ -67,6 +70,32 @@ def output_options(command: Command) -> Command:
         command
     )
     return click.option("--quiet", is_flag=True, help="No progress on stderr.")(command)
+
+
+def network_options(command: Command) -> Command:
+    """`--option`, which `named_options` reads."""
+    return click.option(
+        "--option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of the network, where the parameters fit it; may be given again.",
+    )(command)
+
+
+def named_options(options: tuple[str, ...]) -> dict[str, Any]:
+    """Names and values of options; a value that TOML does not know is a word."""
+    return dict(_named(option) for option in options)
+
+
+def _named(option: str) -> tuple[str, Any]:
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise InputError(f"--option {option}: give NAME=VALUE")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
 
 
 class Stages:

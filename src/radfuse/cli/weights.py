@@ -8,8 +8,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from radfuse.cli.options import PATH, print_json
+from radfuse.cli.options import PATH, named_options, network_options, print_json
 from radfuse.errors import InputError
+from radfuse.io.staging import refuse_existing
 from radfuse.methods.catalogue import METHODS, WEIGHTS, load_method
 from radfuse.methods.installed import SHA256, Weights, install, weights_folder, weights_in
 
@@ -21,7 +22,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on 
 
 @click.group("weights")
 def weights_command() -> None:
-    """List, verify and install trained networks; nothing is downloaded.
+    """List, verify, install and import trained networks; nothing is downloaded.
 
     Installed weights lie in the folder RADFUSE_WEIGHTS names; else in radfuse/weights of
     $XDG_DATA_HOME or ~/.local/share (Linux), ~/Library/Application Support (macOS),
@@ -69,7 +70,50 @@ def install_command(*, file: Path, overwrite: bool, as_json: bool) -> None:
     if file.stem in METHODS:
         raise InputError(f"{file}: a method '{file.stem}' ships with radfuse; rename both files")
     load_method(str(file), precision="f32")(PROBE, PROBE)
-    weights = install(file, weights_folder(), overwrite=overwrite)
+    _report(install(file, weights_folder(), overwrite=overwrite), as_json=as_json)
+
+
+@weights_command.command("import")
+@click.argument("name")
+@click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
+@network_options
+@click.option("--as", "method", metavar="METHOD", help="Name for --method  [default: NAME@authors]")
+@click.option("--overwrite", is_flag=True, help="Replace weights of the same name.")
+@JSON
+def import_command(
+    *,
+    name: str,
+    files: tuple[Path, ...],
+    options: tuple[str, ...],
+    method: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Install network NAME with the parameters that its authors published.
+
+    FILE: .npz; a state dict of PyTorch (.pth .pt .pkl .model); a checkpoint of TensorFlow, any of
+    its files or their prefix. No code of theirs runs. See docs/howto/authors-weights.md.
+    """  # fmt: skip
+    try:
+        from radfuse.training.authors import import_weights  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
+    path = _place(method or f"{name}@authors")
+    refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite)
+    card = import_weights(name, files, path, options=named_options(options))
+    _report(Weights(path, card), as_json=as_json)
+
+
+def _place(method: str) -> Path:
+    """Where the weights of a method that is not there yet would lie."""
+    if Path(method).name != method or method.endswith(".onnx"):
+        raise InputError(f"--as {method}: give a word, not a path")
+    if method in METHODS:
+        raise InputError(f"--as {method}: a method of this name ships with radfuse")
+    return weights_folder() / f"{method}.onnx"
+
+
+def _report(weights: Weights, *, as_json: bool) -> None:
     if as_json:
         print_json(_facts(weights, "installed"))
     else:

@@ -1,14 +1,26 @@
 """The networks by name: what trains and exports looks here."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from radfuse.errors import InputError
+from radfuse.networks import csf, densefuse, msdnet, pmgi, sdnet, stdfusionnet, u2fusion, umfcmgr
+from radfuse.networks.csf import CSF
+from radfuse.networks.densefuse import DenseFuse
+from radfuse.networks.fusiongan import FusionGAN
 from radfuse.networks.mfinet import Choices, MFINet
+from radfuse.networks.msdnet import MSDNet
+from radfuse.networks.pmgi import PMGI
 from radfuse.networks.res2fusion import Res2Fusion
+from radfuse.networks.rfnnest import RFNNest
+from radfuse.networks.sdnet import SDNet
+from radfuse.networks.stdfusionnet import STDFusionNet
+from radfuse.networks.u2fusion import U2Fusion
+from radfuse.networks.umfcmgr import UMFCMGR
 from radfuse.settings import checked_settings
 
 
@@ -25,6 +37,13 @@ class Entry:
     rebuilds: bool = False
     """Whether it is an autoencoder: has `reconstruct` for images (N, 1, H, W)."""
 
+    authors: Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]] | None = None
+    """The network's parameters from the arrays that its authors published, by their names; raises
+    `KeyError` for one that is missing."""
+
+    authors_options: Mapping[str, Any] = field(default_factory=dict)
+    """With these and the authors' parameters it gives the images that their program saves."""
+
 
 def _mfinet(**options: Any) -> MFINet:
     return MFINet(checked_settings(options, Choices, "options of mfinet"))
@@ -37,6 +56,55 @@ NETWORKS = {
         rebuilds=True,
     ),
     "mfinet": Entry(_mfinet, "Song et al. 2024, doi:10.1007/s13721-024-00449-2"),
+    "densefuse": Entry(
+        DenseFuse,
+        "Li and Wu 2019, doi:10.1109/TIP.2018.2887342",
+        rebuilds=True,
+        authors=densefuse.authors,
+        authors_options={"stretch": True},
+    ),
+    "msdnet": Entry(
+        MSDNet,
+        "Song et al. 2019, doi:10.1007/978-3-030-34110-7_24",
+        rebuilds=True,
+        authors=msdnet.authors,
+    ),
+    "u2fusion": Entry(
+        U2Fusion,
+        "Xu et al. 2022, doi:10.1109/TPAMI.2020.3012548",
+        authors=u2fusion.authors,
+        authors_options={"stretch": True},
+    ),
+    "umfcmgr": Entry(
+        UMFCMGR, "Wang et al. 2022, doi:10.24963/ijcai.2022/487", authors=umfcmgr.authors
+    ),
+    "csf": Entry(
+        CSF,
+        "Xu et al. 2021, doi:10.1109/TCI.2021.3100986",
+        rebuilds=True,
+        authors=csf.authors,
+        authors_options={"stretch": True},
+    ),
+    "pmgi": Entry(
+        PMGI,
+        "Zhang et al. 2020, doi:10.1609/aaai.v34i07.6975",
+        authors=pmgi.authors,
+        authors_options={"stretch": True},
+    ),
+    "sdnet": Entry(
+        SDNet,
+        "Zhang and Ma 2021, doi:10.1007/s11263-021-01501-8",
+        authors=sdnet.authors,
+        authors_options={"stretch": True},
+    ),
+    "fusiongan": Entry(FusionGAN, "Ma et al. 2019, doi:10.1016/j.inffus.2018.09.004"),
+    "rfnnest": Entry(RFNNest, "Li et al. 2021, doi:10.1016/j.inffus.2021.02.023", rebuilds=True),
+    "stdfusionnet": Entry(
+        STDFusionNet,
+        "Ma et al. 2021, doi:10.1109/TIM.2021.3075747",
+        authors=stdfusionnet.authors,
+        authors_options={"stretch": True},
+    ),
 }
 """Every network; its file says what its options are."""
 

@@ -20,6 +20,10 @@ Floats = NDArray[np.float32]
 SLICES_AT_ONCE = 8
 """Slices in one pass: enough to fill a GPU, few enough for its memory."""
 
+COUNTER = "num_batches_tracked"
+"""Of batch normalisation: counts its training steps, means nothing after them, and so is in no
+graph."""
+
 
 def load_network(weights: Path) -> nn.Module:
     """The torch module of a shipped ONNX file, built as its card says, in evaluation mode.
@@ -33,10 +37,21 @@ def load_network(weights: Path) -> nn.Module:
         facts = json.loads(card.read_text())
         network = make_network(facts["network"], facts["options"])
         parameters = read_parameters(weights)
-        network.load_state_dict({name: parameters[name] for name in network.state_dict()})
+        network.load_state_dict(
+            {
+                name: value if _is_spare(name, network) else parameters[name]
+                for name, value in network.state_dict().items()
+            }
+        )
     except (DecodeError, InputError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{weights}: not the network of its card {card.name}") from error
     return network.eval()
+
+
+def _is_spare(name: str, network: nn.Module) -> bool:
+    """Whether fusing does without this tensor, so that no graph has it."""
+    unused: tuple[str, ...] = getattr(network, "TRAINING_ONLY", ())
+    return name.endswith(COUNTER) or name.split(".", maxsplit=1)[0] in unused
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,20 @@
 """From a checkpoint to the files that others use: an ONNX graph and its card."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from radfuse.data.pairs import Pair, read_pairs
-from radfuse.errors import RadfuseError
-from radfuse.io.staging import staging
-from radfuse.methods.onnx import OnnxMethod
 from radfuse.metrics.measure import measure
-from radfuse.networks.catalogue import NETWORKS, make_network
-from radfuse.networks.onnx_export import export_onnx
-from radfuse.record import SHORT_NOTICE, digest
+from radfuse.networks.catalogue import make_network
+from radfuse.training.card import write_weights
 from radfuse.training.checkpoint import Checkpoint, read_checkpoint
 from radfuse.training.state import fill
 from radfuse.training.validation import fuse
-
-CHECKED_SHAPES = ((1, 64, 64), (4, 96, 80), (2, 57, 71))
-"""Batch, rows and columns on which a graph is compared with its network."""
-
-MOST_APART = 1.0
-"""Grey levels of 255 by which the two may differ anywhere."""
 
 METRIC_DECIMALS = 4
 """Of the means on a card."""
@@ -56,23 +44,11 @@ def export(
     fill(network, content.parts["average"], checkpoint)
     if settings["export"]["round_weights"]:
         round_weights(network)
-    card = {
-        "name": path.stem,
-        "network": name,
-        "options": used,
-        "source": NETWORKS[name].source,
-        "parameters": sum(tensor.numel() for tensor in network.parameters()),
-        **_training_facts(content),
-        **(_test_facts(network, read_pairs(test), settings["profile"]) if test else {}),
-        "licence": settings["export"]["licence"],
-        "intended_use": SHORT_NOTICE,
-    }
-    with staging(path.parent) as stage:
-        draft = stage.place(path)
-        export_onnx(network, draft)
-        card |= {"graph": _checked(draft, network), "sha256": digest([draft])}
-        draft.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    return Exported(path, card)
+    facts = _training_facts(content)
+    if test:
+        facts |= _test_facts(network, read_pairs(test), settings["profile"])
+    facts["licence"] = settings["export"]["licence"]
+    return Exported(path, write_weights(network, path, name=name, options=used, facts=facts))
 
 
 def round_weights(network: nn.Module) -> None:
@@ -99,21 +75,6 @@ def _training_facts(content: Checkpoint) -> dict[str, Any]:
         "validation": {"profile": last["settings"]["profile"], **counts["validated"]},
         "trainings": history,
     }
-
-
-def _checked(graph: Path, network: nn.Module) -> dict[str, Any]:
-    """How far the graph is from its network; `RadfuseError` where that can be seen."""
-    rng = np.random.default_rng(0)
-    method, apart = OnnxMethod(graph), 0.0
-    for shape in CHECKED_SHAPES:
-        ct, mr = (rng.random(shape, np.float32) for _ in ("ct", "mr"))
-        with torch.no_grad():
-            expected = network(torch.from_numpy(ct), torch.from_numpy(mr)).clamp(0, 1).numpy()
-        apart = max(apart, float(np.abs(method(ct, mr) - expected).max() * 255))
-    if not apart <= MOST_APART:
-        raise RadfuseError(f"{graph.name}: differs from its network by {apart:.2f} grey levels")
-    shapes = [list(shape) for shape in CHECKED_SHAPES]
-    return {"checked_shapes": shapes, "most_apart_grey_levels": round(apart, METRIC_DECIMALS)}
 
 
 def _test_facts(network: nn.Module, pairs: list[Pair], profile: str) -> dict[str, Any]:

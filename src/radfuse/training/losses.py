@@ -1,6 +1,7 @@
 """Losses, as the papers print them."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,17 +25,36 @@ def _gaussian_blur(image: Tensor) -> Tensor:
     return functional.conv2d(rows, line.view(1, 1, -1, 1))
 
 
-def ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Mean structural similarity of images (N, 1, H, W) in [0, 1], windows wholly inside."""
+def ssim_map(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity of images (N, 1, H, W) in [0, 1] at each window wholly inside."""
     stacked = torch.cat([first, second, first**2, second**2, first * second])
     mean1, mean2, square1, square2, product = _gaussian_blur(stacked).chunk(5)
     variance1, variance2 = square1 - mean1**2, square2 - mean2**2
     covariance = product - mean1 * mean2
     similarity = (2 * mean1 * mean2 + SSIM_C1) * (2 * covariance + SSIM_C2)
-    similarity = similarity / ((mean1**2 + mean2**2 + SSIM_C1) * (variance1 + variance2 + SSIM_C2))
-    return similarity.mean()
+    return similarity / ((mean1**2 + mean2**2 + SSIM_C1) * (variance1 + variance2 + SSIM_C2))
 
 
-def autoencoder_loss(rebuilt: Tensor, image: Tensor) -> Tensor:
+def ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Mean structural similarity of images (N, 1, H, W) in [0, 1]."""
+    return ssim_map(first, second).mean()
+
+
+@dataclass(frozen=True)
+class AutoencoderWeights:
+    """What one unit of each part is worth in `autoencoder_loss`."""
+
+    structure: float = 1.0
+    """Of 1 - SSIM."""
+
+    pixel: float = 1.0
+    """Of the mean squared error of images in [0, 1]: papers whose images are in [0, 255] mean
+    65,025 where they write 1."""
+
+
+def autoencoder_loss(
+    rebuilt: Tensor, image: Tensor, weights: AutoencoderWeights = AutoencoderWeights()
+) -> Tensor:
     """(1 - SSIM) + MSE of a rebuilt image: Eq. 4-6 of Chen et al. 2024 (Res2Fusion)."""
-    return 1 - ssim(rebuilt, image) + functional.mse_loss(rebuilt, image)
+    structure = weights.structure * (1 - ssim(rebuilt, image))
+    return structure + weights.pixel * functional.mse_loss(rebuilt, image)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from torch import nn
 
 from radfuse.errors import InputError
 from radfuse.metrics.profiles import columns_of
@@ -166,18 +167,18 @@ def check_settings(settings: Settings, source: str) -> None:
     """Raise `InputError` for names that no catalogue has and settings that contradict another."""
     try:
         with torch.random.fork_rng(), torch.device("meta"):
-            make_network(settings.network, settings.network_options)
+            network = make_network(settings.network, settings.network_options)
         columns_of(settings.profile, list(settings.goals))
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     for number, phase in enumerate(settings.phases):
-        _check_phase(settings, phase, f"{source}: phases.{number}")
+        _check_phase(settings, network, phase, f"{source}: phases.{number}")
     watched = settings.goals or any(phase.patience for phase in settings.phases)
     if watched and not settings.validation_patients:
         raise InputError(f"{source}: goals and patience need validation_patients")
 
 
-def _check_phase(settings: Settings, phase: Phase, place: str) -> None:
+def _check_phase(settings: Settings, network: nn.Module, phase: Phase, place: str) -> None:
     if phase.objective not in OBJECTIVES:
         raise InputError(
             f"{place}: no objective '{phase.objective}'; there are {sorted(OBJECTIVES)}"
@@ -188,6 +189,16 @@ def _check_phase(settings: Settings, phase: Phase, place: str) -> None:
         raise InputError(
             f"{place}: objective '{phase.objective}' is for autoencoders, which network "
             f"'{settings.network}' is not"
+        )
+    if not isinstance(network, objective.network):
+        raise InputError(
+            f"{place}: objective '{phase.objective}' is for {objective.network.__name__}, which "
+            f"network '{settings.network}' is not"
+        )
+    if objective.contest and phase.crop != objective.contest.crop:
+        raise InputError(
+            f"{place}: objective '{phase.objective}' judges crops of {objective.contest.crop} "
+            f"pixels; give crop = {objective.contest.crop}"
         )
     if phase.crop and phase.crop < objective.smallest_side:
         raise InputError(

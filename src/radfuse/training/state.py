@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from radfuse.errors import InputError
 from radfuse.networks.catalogue import make_network
 from radfuse.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from radfuse.training.images import Pairs
+from radfuse.training.objectives import OBJECTIVES
 from radfuse.training.settings import Settings
 
 
@@ -46,6 +48,14 @@ class Counts:
 
 
 @dataclass
+class Rival:
+    """A network that is trained against the one of the state."""
+
+    network: nn.Module
+    optimiser: torch.optim.Adam
+
+
+@dataclass
 class State:
     """All that changes while training: write it, read it, go on, and nothing differs."""
 
@@ -59,11 +69,21 @@ class State:
     """Settings and images of every training that the network had; this one is the last."""
 
     counts: Counts = field(default_factory=Counts)
+    rival: Rival | None = None
+    """Of a phase whose objective has one, from its first step on."""
+
+    def face(self, make: Callable[[], nn.Module]) -> Rival:
+        """The rival; a new one, decided by the settings' seed, if there is none yet."""
+        if self.rival is None:
+            device = next(self.network.parameters()).device
+            network = _seeded(make, self.history[-1]["settings"]["seed"], str(device)).train()
+            self.rival = Rival(network, fresh_adam(network))
+        return self.rival
 
     def begin_phase(self) -> None:
         """Go from the running mean into the next phase, with a fresh optimiser."""
         self.network.load_state_dict(self.average.state_dict())
-        self.optimiser = fresh_adam(self.network)
+        self.optimiser, self.rival = fresh_adam(self.network), None
         self.counts = Counts(self.counts.phase + 1, total=self.counts.total)
 
     def update_average(self, decay: float) -> None:
@@ -79,11 +99,10 @@ class State:
     def save(self, path: Path) -> None:
         """Write a checkpoint; raises as `write_checkpoint`."""
         parts = {part: dict(getattr(self, part).state_dict()) for part in ("network", "average")}
-        parts["adam"] = {
-            f"{index}.{key}": value
-            for index, moments in self.optimiser.state_dict()["state"].items()
-            for key, value in moments.items()
-        }
+        parts["adam"] = _moments_of(self.optimiser)
+        if self.rival:
+            parts["rival"] = dict(self.rival.network.state_dict())
+            parts["rival_adam"] = _moments_of(self.rival.optimiser)
         facts = {
             "counts": dataclasses.asdict(self.counts),
             "rng": self.rng.bit_generator.state,
@@ -100,16 +119,15 @@ class State:
         _refuse_another(path, checkpoint.facts, self.history[-1])
         for part in ("network", "average"):
             fill(getattr(self, part), checkpoint.parts[part], path)
-        moments: dict[int, dict[str, Tensor]] = {}
-        parameters = [*self.network.parameters()]
-        for name, tensor in checkpoint.parts.get("adam", {}).items():
-            index, key = name.split(".")
-            moments.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], tensor)
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        _fill_moments(self.optimiser, checkpoint.parts.get("adam", {}))
         self.rng.bit_generator.state = checkpoint.facts["rng"]
         self.counts = Counts(**checkpoint.facts["counts"])
         self.history = [*checkpoint.facts["history"][:-1], self.history[-1]]
+        phase = self.history[-1]["settings"]["phases"][self.counts.phase]
+        if contest := OBJECTIVES[phase["objective"]].contest:
+            rival = self.face(contest.rival)
+            fill(rival.network, checkpoint.parts["rival"], path)
+            _fill_moments(rival.optimiser, checkpoint.parts["rival_adam"])
 
     def start_from(self, path: Path) -> None:
         """Take over the parameters, and the history, of an earlier training's checkpoint."""
@@ -121,10 +139,9 @@ class State:
 
 def first_state(settings: Settings, pairs: Pairs, device: str = "cpu") -> State:
     """The state before the first step, decided by the settings' seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        network = make_network(settings.network, settings.network_options)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = _seeded(
+        lambda: make_network(settings.network, settings.network_options), settings.seed, device
+    )
     return State(
         network,
         copy.deepcopy(network).eval().requires_grad_(False),
@@ -132,6 +149,14 @@ def first_state(settings: Settings, pairs: Pairs, device: str = "cpu") -> State:
         np.random.default_rng(settings.seed),
         [json.loads(json.dumps({"settings": dataclasses.asdict(settings), **pairs.facts()}))],
     )
+
+
+def _seeded(make: Callable[[], nn.Module], seed: int, device: str) -> nn.Module:
+    """A new network whose parameters a seed decides."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = make()
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def fresh_adam(network: nn.Module) -> torch.optim.Adam:
@@ -145,6 +170,26 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(f"{path}: a checkpoint of another network") from error
+
+
+def _moments_of(optimiser: torch.optim.Adam) -> dict[str, Tensor]:
+    """An optimiser's memory, by number of parameter and name."""
+    return {
+        f"{index}.{key}": value
+        for index, moments in optimiser.state_dict()["state"].items()
+        for key, value in moments.items()
+    }
+
+
+def _fill_moments(optimiser: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+    """Give an optimiser the memory of a file."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    groups = optimiser.state_dict()["param_groups"]
+    parameters = optimiser.param_groups[0]["params"]
+    for name, tensor in tensors.items():
+        index, key = name.split(".")
+        moments.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], tensor)
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def _laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:

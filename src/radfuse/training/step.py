@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from radfuse.errors import RadfuseError
 from radfuse.settings import checked_settings
+from radfuse.training.adversarial import FAKE, REAL, Contest, Label, distance, soft_labels
 from radfuse.training.images import Grey, draw_crops
-from radfuse.training.objectives import OBJECTIVES, Loss, forward_of
+from radfuse.training.objectives import OBJECTIVES, Loss, Output, forward_of, wake
 from radfuse.training.settings import Phase, learning_rate
 from radfuse.training.state import State
 from radfuse.training.team import Team
@@ -28,11 +29,12 @@ class Stepper:
     def __init__(self, state: State, phase: Phase, pairs: Grey, team: Team, seed: int) -> None:
         objective = OBJECTIVES[phase.objective]
         weights = checked_settings(phase.weights, objective.weights, "weights")
-        forward = forward_of(objective, state.network.train())
+        forward = forward_of(objective, wake(state.network, objective))
         self.forward = torch.compile(forward, dynamic=False) if phase.compile else forward
-        self.loss: Callable[[Tensor, Tensor], Loss] = lambda output, images: objective.loss(
+        self.loss: Callable[[Output, Tensor], Loss] = lambda output, images: objective.loss(
             output, images, weights
         )
+        self.contest = objective.contest
         self.images = pairs.reshape(-1, 1, *pairs.shape[2:]) if objective.rebuilds else pairs
         self.epoch = len(pairs)
         self.state, self.phase, self.team, self.seed = state, phase, team, seed
@@ -67,11 +69,38 @@ class Stepper:
         images = drawn.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.phase.bfloat16):
             output = self.forward(images)
-        loss, parts = self.loss(output.float(), images)
+        output = _in_float32(output)
+        loss, parts = self.loss(output, images)
+        if self.contest:
+            adversarial, of_rival = self._contend(self.contest, output[0], output[2])
+            loss, parts = loss + adversarial, parts | of_rival
         self.state.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.team.average_gradients(self.state.network)
+        for trained in (self.state, self.state.rival):
+            if trained:
+                self.team.average_statistics(trained.network)
         return self.team.average({"loss": loss.item(), **parts})
+
+    def _contend(
+        self, contest: Contest, fused: Tensor, real: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Let the rival learn to tell images (N, 1, H, W); how well it still tells the fused."""
+        rival = self.state.face(contest.rival)
+        for group in rival.optimiser.param_groups:
+            group["lr"] = self.rate
+        for _ in range(contest.steps):
+            told = distance(rival.network(real), self._labels(REAL))
+            told = told + distance(rival.network(fused.detach()), self._labels(FAKE))
+            rival.optimiser.zero_grad()
+            told.backward()  # type: ignore[no-untyped-call]
+            self.team.average_gradients(rival.network)
+            rival.optimiser.step()
+        adversarial = distance(rival.network(fused), self._labels(REAL))
+        return adversarial, {"adversarial": adversarial.item(), "rival": told.item()}
+
+    def _labels(self, label: Label) -> Tensor:
+        return self.team.share(soft_labels(self.phase.batch, label, self.state.rng))
 
     def _move(self) -> dict[str, float]:
         """Let the optimiser follow the gradient, unless that is out of all proportion."""
@@ -96,6 +125,13 @@ class Stepper:
                 f"{what} is {value} at step {counts.step} of phase {counts.phase + 1}; lower "
                 "learning_rate or set clip; the last checkpoint is intact"
             )
+
+
+def _in_float32(output: Output) -> Output:
+    """What an objective sees, tensors in tuples, in full precision."""
+    if isinstance(output, Tensor):
+        return output.float()
+    return tuple(_in_float32(part) for part in output)
 
 
 @contextmanager

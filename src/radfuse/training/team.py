@@ -10,6 +10,9 @@ from torch import Tensor, distributed, nn
 
 from radfuse.errors import InputError
 
+STATISTICS = ("running_mean", "running_var")
+"""Names of the buffers of batch normalisation."""
+
 
 @dataclass(frozen=True)
 class Team:
@@ -33,12 +36,12 @@ class Team:
 
     def average_gradients(self, network: nn.Module) -> None:
         """Replace gradients by their mean over the team: that of the whole batch."""
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        if self.size > 1 and gradients:
-            flat = self._mean(torch.cat([gradient.flatten() for gradient in gradients]))
-            sizes = [gradient.numel() for gradient in gradients]
-            for gradient, part in zip(gradients, torch.split(flat, sizes), strict=True):
-                gradient.copy_(part.view_as(gradient))
+        self._average_in_place([p.grad for p in network.parameters() if p.grad is not None])
+
+    def average_statistics(self, network: nn.Module) -> None:
+        """Replace running statistics, each process's of its own images, by their mean."""
+        named = network.named_buffers()
+        self._average_in_place([tensor for name, tensor in named if name.endswith(STATISTICS)])
 
     def average(self, values: dict[str, float]) -> dict[str, float]:
         """Means of values over the team."""
@@ -59,6 +62,13 @@ class Team:
         """Until all have come here."""
         if self.size > 1:
             distributed.barrier()
+
+    def _average_in_place(self, tensors: list[Tensor]) -> None:
+        if self.size > 1 and tensors:
+            flat = self._mean(torch.cat([tensor.flatten() for tensor in tensors]))
+            sizes = [tensor.numel() for tensor in tensors]
+            for tensor, part in zip(tensors, torch.split(flat, sizes), strict=True):
+                tensor.copy_(part.view_as(tensor))
 
     def _mean(self, tensor: Tensor) -> Tensor:
         tensor = tensor.to(_device())

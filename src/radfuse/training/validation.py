@@ -17,7 +17,7 @@ from radfuse.metrics.profiles import PROFILES
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.settings import checked_settings
 from radfuse.training.losses import ssim
-from radfuse.training.objectives import OBJECTIVES
+from radfuse.training.objectives import OBJECTIVES, fused_whole
 from radfuse.training.settings import Phase, Settings
 
 Grey = NDArray[np.uint8]
@@ -54,16 +54,16 @@ def _validate_pair(
 ) -> tuple[dict[str, float], Grey]:
     """Values of a pair (2, H, W), and its fused image."""
     images = _images(network, pair)
-    output = fused = network(images[:, 0], images[:, 1])  # (1, H, W)
+    fused = network(images[:, 0], images[:, 1])  # (1, H, W)
     level = _levels(fused)
     values = {}
     objective = OBJECTIVES[phase.objective]
     if NETWORKS[settings.network].rebuilds:
         alone = images.transpose(0, 1)  # (2, 1, H, W)
-        rebuilt = network.reconstruct(alone)
-        values["ssim_rebuilt"] = float(ssim(rebuilt.clamp(0, 1), alone))
-        if objective.rebuilds:
-            images, output = alone, rebuilt
+        values["ssim_rebuilt"] = float(ssim(network.reconstruct(alone).clamp(0, 1), alone))
+        images = alone if objective.rebuilds else images
+    known = objective.forward is fused_whole
+    output = fused if known else objective.forward(network, images)
     weights = checked_settings(phase.weights, objective.weights, "weights")
     values[LOSS] = float(objective.loss(output, images, weights)[0])
     return values | measure(settings.profile, level, *pair), level

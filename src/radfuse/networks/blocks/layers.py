@@ -1,11 +1,25 @@
 """Layers that every network needs."""
 
+from typing import Literal
+
 from torch import nn
 
+Padding = Literal["zeros", "reflect"]
 
-def conv(width_in: int, width_out: int, size: int, *, stride: int = 1) -> nn.Conv2d:
+
+def conv(
+    width_in: int,
+    width_out: int,
+    size: int,
+    *,
+    stride: int = 1,
+    padding: Padding = "zeros",
+    bias: bool = True,
+) -> nn.Conv2d:
     """Convolution of odd size; stride 1 keeps height and width, stride 2 halves them, rounded up.
 
-    Outside the image lies air, 0.
+    Outside the image lies air, 0, or its mirror image.
     """
-    return nn.Conv2d(width_in, width_out, size, stride=stride, padding=size // 2)
+    return nn.Conv2d(
+        width_in, width_out, size, stride, padding=size // 2, padding_mode=padding, bias=bias
+    )

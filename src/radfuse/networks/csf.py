@@ -1,0 +1,242 @@
+"""CSF, an autoencoder whose features are weighed by what tells their modality to a classifier.
+
+Xu et al. 2021, "Classification saliency-based rule for visible and infrared image fusion", IEEE
+Transactions on Computational Imaging 7, pp. 824-836, doi:10.1109/TCI.2021.3100986. What the paper
+leaves open is as in the authors' published program, and so is the saliency where they differ.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from radfuse.networks.blocks.layers import conv
+from radfuse.networks.blocks.published import tensor, tensorflow_kernel
+from radfuse.networks.infrared import InfraredVisible, Modality
+
+SLOPE = 0.2
+"""Of the leaky ReLU, for negative values."""
+
+SIZE, REACH = 5, 2
+"""Side of every convolution, and how far it sees."""
+
+VISIBLE, INFRARED = 0, 1
+"""The classes, in the order of the logits."""
+
+STEPS = 10
+"""Steps of the path between two images. The authors' program takes the gradient at the first step
+alone and divides by their number."""
+
+TEMPERATURE = 0.00015
+"""What saliency is divided by before the softmax over the two images."""
+
+SMALLEST_VARIANCE = 1e-3
+"""Added to the variances of batch normalisation."""
+
+MOMENTUM = 0.01
+"""Weight of a batch in the running statistics."""
+
+
+def _take(maps: Tensor, *sides: Tensor) -> Tensor:
+    """Rows and columns of maps (N, C, H, W) by their numbers.
+
+    By numbers even where a slice would do: an exported slice asks whether sizes are odd.
+    """
+    for axis, numbers in enumerate(sides, start=2):
+        maps = maps.index_select(axis, numbers.to(maps.device))
+    return maps
+
+
+def _mirror(size: int) -> Tensor:
+    """Which pixels of a side of `size` its padded form shows: 2, 1, 0, 1, 2, 3 and so on.
+
+    The padding of torch needs sides of 3 pixels; after pooling there may be fewer.
+    """
+    last = size - 1
+    position = torch.arange(-REACH, size + REACH).abs()
+    return (last - (last - position).abs()).abs().clamp(max=last)
+
+
+def _pad(features: Tensor) -> Tensor:
+    """Features (N, C, H, W) with a mirrored border of two pixels."""
+    return _take(features, *(_mirror(size) for size in features.shape[2:]))
+
+
+def _unpad(gradient: Tensor) -> Tensor:
+    """Gradient of padded features to that of features: the adjoint of `_pad`."""
+    for _ in ("rows", "columns"):
+        size = gradient.shape[2] - 2 * REACH
+        border = torch.cat([gradient[:, :, :REACH], gradient[:, :, -REACH:]], dim=2)
+        shown = torch.cat([_mirror(size)[:REACH], _mirror(size)[-REACH:]])
+        home = (torch.arange(size)[:, None] == shown).to(border)  # (H, 4)
+        gradient = (gradient[:, :, REACH:-REACH] + home @ border).transpose(2, 3)
+    return gradient
+
+
+def _windows(features: Tensor) -> Tensor:
+    """Features (N, C, H, W) as 2x2 windows (N, C, 4, H/2, W/2), row by row.
+
+    Sides are rounded up: an odd last row or column stands twice.
+    """
+    even = (torch.arange((n + 1) // 2 * 2).clamp(max=n - 1) for n in features.shape[2:])
+    apart = functional.pixel_unshuffle(_take(features, *even), 2)  # (N, 4 C, H/2, W/2)
+    return torch.stack([apart[:, pixel::4] for pixel in range(4)], dim=2)
+
+
+def _unpool(gradient: Tensor, features: Tensor) -> Tensor:
+    """Gradient of pooled features to that of features: to the first largest of each window."""
+    a, b, c, d = _windows(features).unbind(dim=2)
+    above = torch.maximum(a, b) >= torch.maximum(c, d)
+    upper, lower = gradient * above, gradient * ~above
+    shares = [upper * (a >= b), upper * (a < b), lower * (c >= d), lower * (c < d)]
+    spread = functional.pixel_shuffle(torch.stack(shares, dim=2).flatten(1, 2), 2)
+    return _take(spread, *(torch.arange(size) for size in features.shape[2:]))
+
+
+class Stage(nn.Module):
+    """Convolution, batch normalisation, 2x2 max pooling, leaky ReLU."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__()
+        self.conv = conv(width_in, width_out, SIZE)
+        self.weight = nn.Parameter(torch.ones(width_out))
+        self.bias = nn.Parameter(torch.zeros(width_out))
+        self.register_buffer("running_mean", torch.zeros(width_out))
+        self.register_buffer("running_var", torch.ones(width_out))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, H, W) to (N, D, H/2, W/2), rounded up; in training by the batch."""
+        normalised = self.respond(features, by_batch=self.training)
+        return functional.leaky_relu(functional.max_pool2d(normalised, 2, ceil_mode=True), SLOPE)
+
+    def respond(self, features: Tensor, *, by_batch: bool) -> Tensor:
+        """Features (N, C, H, W) to normalised ones (N, D, H, W), by batch or running statistics."""
+        return functional.batch_norm(
+            functional.conv2d(_pad(features), self.conv.weight, self.conv.bias),
+            self.running_mean, self.running_var, self.weight, self.bias,
+            by_batch, MOMENTUM, SMALLEST_VARIANCE,
+        )  # fmt: skip
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Gradient (N, D, H, W) of what `respond` gives to that of its features (N, C, H, W)."""
+        scale = self.weight * (self.running_var + SMALLEST_VARIANCE).rsqrt()
+        padded = functional.conv_transpose2d(gradient * scale[:, None, None], self.conv.weight)
+        return _unpad(padded)
+
+
+class Classifier(nn.Module):
+    """Four stages; the logits are the means of the last one's maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(Stage(*widths) for widths in pairwise((24, 32, 64, 32, 2)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, 24, H, W) to logits (N, 2)."""
+        for stage in self.stages:
+            features = stage(features)
+        return features.mean(dim=(2, 3))
+
+    def gradient(self, features: Tensor, label: int) -> Tensor:
+        """Gradient of a logit with respect to the features (N, 24, H, W), of the same shape.
+
+        Written out, so that it is a graph like any other; always by running statistics.
+        """
+        stages = [stage for stage in self.stages if isinstance(stage, Stage)]
+        trace = []
+        for stage in stages:
+            response = stage.respond(features, by_batch=False)
+            pooled = _windows(response).amax(dim=2)
+            trace.append((response, pooled))
+            features = functional.leaky_relu(pooled, SLOPE)
+        chosen = torch.arange(2, device=features.device)[:, None, None] == label
+        gradient = chosen.to(features.dtype) / (features.shape[2] * features.shape[3])
+        for stage, (response, pooled) in zip(reversed(stages), reversed(trace), strict=True):
+            gradient = torch.where(pooled > 0, gradient, SLOPE * gradient)
+            gradient = stage.pull_back(_unpool(gradient, response))
+        return gradient
+
+
+class CSF(InfraredVisible):
+    """The network: `reconstruct` and `classify` are what is trained, in that order.
+
+    Images must have at least three rows and columns.
+    """
+
+    RANGE: ClassVar = (-1.0, 1.0)
+
+    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+        super().__init__(infrared=infrared, stretch=stretch)
+        self.encoder = _mirrored_stack(1, 16, 24, 24, 24, last=nn.LeakyReLU(SLOPE))
+        self.decoder = _mirrored_stack(24, 16, 16, 16, 1, last=nn.Tanh())
+        self.classifier = Classifier()
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Rebuild images of shape (N, 1, H, W) in [0, 1]."""
+        rebuilt: Tensor = self.decoder(self.encoder(2 * image - 1))
+        return (rebuilt + 1) / 2
+
+    def classify(self, image: Tensor) -> Tensor:
+        """Images (N, 1, H, W) in [-1, 1] to logits (N, 2) of being a visible, an infrared one.
+
+        The authors train the classifier on features of the trained encoder, which they keep, with
+        visible images shifted to the mean of the infrared ones.
+        """
+        logits: Tensor = self.classifier(self.encoder(image))
+        return logits
+
+    def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Images (N, 1, H, W) in [-1, 1] to fused images likewise."""
+        of_infrared, of_visible = self.encoder(infrared), self.encoder(visible)
+        shifted = visible - _mean(visible) + _mean(infrared)
+        for_infrared = self._saliency(shifted, infrared, INFRARED)
+        for_visible = self._saliency(infrared, shifted, VISIBLE)
+        contrast = for_visible - for_infrared - _mean(for_visible) + _mean(for_infrared)
+        weight = torch.sigmoid(contrast / TEMPERATURE)  # the softmax of two
+        fused: Tensor = self.decoder(weight * of_visible + (1 - weight) * of_infrared)
+        return fused
+
+    def _saliency(self, start: Tensor, end: Tensor, label: int) -> Tensor:
+        """How much each feature (N, 24, H, W) would change the logit, one step from the start."""
+        features = self.encoder(start + (end - start) / STEPS)
+        return self.classifier.gradient(features, label).abs() / STEPS
+
+
+def _mean(maps: Tensor) -> Tensor:
+    return maps.mean(dim=(1, 2, 3), keepdim=True)
+
+
+def _mirrored_stack(*widths: int, last: nn.Module) -> nn.Sequential:
+    """Four convolutions, a leaky ReLU between any two."""
+    layers: list[nn.Module] = []
+    for width_in, width_out in pairwise(widths):
+        layers += [conv(width_in, width_out, SIZE, padding="reflect"), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers[:-1], last)
+
+
+def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """The parameters from the arrays of both published TensorFlow checkpoints together."""
+    found = {}
+    for part, scope, numbers in (
+        ("encoder", "Encoder.encoder", (1, 4, 6, 8)),
+        ("decoder", "Decoder.decoder", (1, 2, 3, 4)),
+        ("classifier", "Classification.classification", (6, 8, 9, 11)),
+    ):
+        for place, number in enumerate(numbers):
+            name = part + (f".stages.{place}.conv" if part == "classifier" else f".{2 * place}")
+            found[f"{name}.weight"] = tensorflow_kernel(arrays[f"{scope}.conv1_{number}.kernel"])
+            found[f"{name}.bias"] = tensor(arrays[f"{scope}.conv1_{number}.bias"])
+    statistics = {"weight": "gamma", "bias": "beta"}
+    statistics |= {"running_mean": "moving_mean", "running_var": "moving_variance"}
+    for place in range(4):
+        scope = f"Classification.classification.b{place}.batch_normalization"
+        for ours, theirs in statistics.items():
+            found[f"classifier.stages.{place}.{ours}"] = tensor(arrays[f"{scope}.{theirs}"])
+    return found

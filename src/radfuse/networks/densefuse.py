@@ -1,0 +1,133 @@
+"""DenseFuse, an autoencoder with a dense block and a fusion layer between its halves.
+
+Li and Wu 2019, "DenseFuse: a fusion approach to infrared and visible images", IEEE Transactions on
+Image Processing 28, doi:10.1109/TIP.2018.2887342.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from radfuse.networks.blocks.dense import DenseBlock, decoder, newest_first
+from radfuse.networks.blocks.layers import conv
+from radfuse.networks.blocks.published import tensor, tensorflow_layers
+from radfuse.networks.infrared import InfraredVisible, Modality
+
+Rule = Literal["addition", "average", "l1"]
+"""How two feature maps become one: their sum, their mean, or each by its share of the l1-norm."""
+
+WIDTH = 16
+"""Maps that the first convolution and each layer of the dense block draw."""
+
+DENSE_LAYERS = 3
+"""Convolutions in the dense block."""
+
+SMALLEST_NORM = 1e-6
+"""Least sum of l1-norms that is divided by: where both images are silent, so is the result."""
+
+
+def l1(first: Tensor, second: Tensor) -> Tensor:
+    """Features (N, C, H, W) weighed at each pixel by the share of their l1-norm over channels.
+
+    As in the authors' program; the paper takes the norm's mean of 3x3 pixels before.
+    """
+    of_first, of_second = (maps.abs().sum(dim=1, keepdim=True) for maps in (first, second))
+    weighed = of_first * first + of_second * second
+    return weighed / (of_first + of_second).clamp(min=SMALLEST_NORM)
+
+
+RULES: dict[Rule, Callable[[Tensor, Tensor], Tensor]] = {
+    "addition": torch.add,
+    "average": lambda first, second: (first + second) / 2,
+    "l1": l1,
+}
+"""`addition` is that of the program in TensorFlow, `average` that of the one in PyTorch."""
+
+
+def encoder() -> nn.Sequential:
+    """Images (N, 1, H, W) in [0, 255] to features (N, 64, H, W)."""
+    relu = nn.ReLU()
+    return nn.Sequential(
+        conv(1, WIDTH, 3, padding="reflect"), relu, DenseBlock(WIDTH, DENSE_LAYERS, relu)
+    )
+
+
+class DenseFuse(InfraredVisible):
+    """The network: `reconstruct` is what is trained, `fuse` joins the features of two images.
+
+    `last_relu` ends it with a ReLU, as the authors' program in PyTorch does.
+    """
+
+    RANGE: ClassVar[tuple[float, float]] = (0.0, 255.0)
+
+    def __init__(
+        self,
+        *,
+        rule: Rule = "addition",
+        last_relu: bool = False,
+        infrared: Modality = "mr",
+        stretch: bool = False,
+    ) -> None:
+        super().__init__(infrared=infrared, stretch=stretch)
+        self.rule = RULES[rule]
+        self.encoder = encoder()
+        self.decoder = decoder(64, 64, 32, 16, 1, activation=nn.ReLU())
+        if last_relu:
+            self.decoder.append(nn.ReLU())
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Rebuild images of shape (N, 1, H, W) in [0, 1], without the fusion layer."""
+        white = self.RANGE[1]
+        rebuilt: Tensor = self.decoder(self.encoder(image * white)) / white
+        return rebuilt
+
+    def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Images (N, 1, H, W) in [0, 255] to fused images of the same shape, not cut off."""
+        features = self.rule(self.encoder(infrared), self.encoder(visible))
+        fused: Tensor = self.decoder(features)
+        return fused
+
+
+TENSORFLOW_LAYERS = {
+    "encoder.0": "encoder.conv1_1",
+    "encoder.2.layers.0": "encoder.dense_block_conv1",
+    "encoder.2.layers.1": "encoder.dense_block_conv2",
+    "encoder.2.layers.2": "encoder.dense_block_conv3",
+    "decoder.0": "decoder.conv2_1",
+    "decoder.2": "decoder.conv2_2",
+    "decoder.4": "decoder.conv2_3",
+    "decoder.6": "decoder.conv2_4",
+}
+"""Our names of convolutions, and theirs in TensorFlow."""
+
+TORCH_LAYERS = {
+    "encoder.0": "conv1",
+    "encoder.2.layers.0": "DB1.denseblock.0.dense_conv",
+    "encoder.2.layers.1": "DB1.denseblock.1.dense_conv",
+    "encoder.2.layers.2": "DB1.denseblock.2.dense_conv",
+    "decoder.0": "conv2",
+    "decoder.2": "conv3",
+    "decoder.4": "conv4",
+    "decoder.6": "conv5",
+}
+"""Our names of convolutions, and theirs in PyTorch."""
+
+FED_DENSELY = ("encoder.2.layers.1", "encoder.2.layers.2", "decoder.0")
+"""Convolutions that take in outputs of the dense block."""
+
+
+def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """Parameters from the arrays of either of the authors' programs, TensorFlow or PyTorch."""
+    if "conv1.conv2d.weight" not in arrays:
+        return tensorflow_layers(arrays, TENSORFLOW_LAYERS)
+    parameters = {
+        f"{ours}.{kind}": tensor(arrays[f"{theirs}.conv2d.{kind}"])
+        for ours, theirs in TORCH_LAYERS.items()
+        for kind in ("weight", "bias")
+    }
+    for layer in FED_DENSELY:
+        parameters[f"{layer}.weight"] = newest_first(parameters[f"{layer}.weight"], WIDTH)
+    return parameters

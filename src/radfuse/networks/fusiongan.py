@@ -1,0 +1,81 @@
+"""FusionGAN: a generator that fuses, and a discriminator that trains it.
+
+Ma et al. 2019, "FusionGAN: a generative adversarial network for infrared and visible image fusion",
+Information Fusion, doi:10.1016/j.inffus.2018.09.004.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from radfuse.networks.infrared import InfraredVisible, Modality
+
+SLOPE = 0.2
+"""Of the leaky ReLUs below 0."""
+
+MARGIN = 6
+"""Pixels that the generator's convolutions take off each side: two 5x5 and two 3x3, unpadded."""
+
+PATCH = 120
+"""Side of the patches that the discriminator judges."""
+
+PATCH_LEFT = 6
+"""Side of what its four convolutions leave of a patch: 120, 59, 29, 14, 6."""
+
+
+def _normalised(width_in: int, width_out: int, size: int, stride: int = 1) -> nn.Sequential:
+    """Convolution without padding, without biases, which the normalisation would take out."""
+    return nn.Sequential(
+        nn.Conv2d(width_in, width_out, size, stride=stride, bias=False),
+        nn.BatchNorm2d(width_out),
+        nn.LeakyReLU(SLOPE),
+    )
+
+
+class FusionGAN(InfraredVisible):
+    """The generator: five convolutions of both sources, without padding.
+
+    While it trains, batch normalisation takes the statistics of the batch. In evaluation it takes
+    their running averages, so that an image is fused by itself, the same in any batch; the authors'
+    test program takes the statistics of the one image there, so that what lies at one end of an
+    image changes the grey at the other.
+    """
+
+    RANGE = (-1.0, 1.0)
+
+    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+        super().__init__(infrared=infrared, stretch=stretch)
+        self.generator = nn.Sequential(
+            _normalised(2, 256, 5),
+            _normalised(256, 128, 5),
+            _normalised(128, 64, 3),
+            _normalised(64, 32, 3),
+            nn.Conv2d(32, 1, 1),
+            nn.Tanh(),
+        )
+
+    def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Images (N, 1, H, W) in [-1, 1] to fused images likewise; pixels at the edge continue."""
+        sources = torch.cat([infrared, visible], dim=1)
+        fused: Tensor = self.generator(functional.pad(sources, (MARGIN,) * 4, mode="replicate"))
+        return fused
+
+
+class Discriminator(nn.Module):
+    """Tells visible patches from fused ones; only training needs it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 32, 3, stride=2), nn.LeakyReLU(SLOPE),
+            _normalised(32, 64, 3, stride=2),
+            _normalised(64, 128, 3, stride=2),
+            _normalised(128, 256, 3, stride=2),
+            nn.Flatten(),
+            nn.Linear(256 * PATCH_LEFT**2, 1),
+        )  # fmt: skip
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Patches (N, 1, 120, 120) in [-1, 1] to scores (N, 1): 1 for visible, 0 for fused."""
+        scores: Tensor = self.layers(patches)
+        return scores

@@ -1,0 +1,109 @@
+"""Every kind of file in which authors publish parameters, read to arrays by name."""
+
+import struct
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radfuse.errors import InputError
+from radfuse.networks.published_files.pytorch import read_state_dict
+from radfuse.networks.published_files.table import stretch
+from radfuse.networks.published_files.tensorflow import files_of, read_v1, read_v2
+
+PYTORCH = {".pth", ".pt", ".pkl", ".model"}
+"""Suffixes of PyTorch's files. What is neither these nor `.npz` is taken for TensorFlow's."""
+
+ZIP = b"PK"
+"""First bytes of an archive."""
+
+MOST_BYTES = 2**30
+"""Of a file's unpacked content: a hundred times the largest of the compared networks."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What several files hold together."""
+
+    files: tuple[Path, ...]
+    arrays: dict[str, NDArray[Any]] = field(repr=False)
+    """By name, dots for slashes; without those of `differing`."""
+
+    differing: frozenset[str] = frozenset()
+    """Names that stand for different arrays in different files, such as those of optimisers."""
+
+    def __str__(self) -> str:
+        return ", ".join(str(file) for file in self.files)
+
+
+def read_published(paths: Sequence[Path]) -> Published:
+    """The arrays of NumPy archives, PyTorch's state dicts and TensorFlow's checkpoints.
+
+    A checkpoint is named by any of its files or their common prefix. Raises `InputError` for a
+    file that is missing, damaged, or that cannot be read without running code.
+    """
+    sources = dict.fromkeys(_files_of(path) for path in paths)
+    arrays: dict[str, NDArray[Any]] = {}
+    differing = set()
+    for files in sources:
+        for name, array in _read(files).items():
+            known = arrays.setdefault(name.replace("/", "."), array)
+            if not np.array_equal(known, array, equal_nan=True):
+                differing.add(name.replace("/", "."))
+    alike = {name: array for name, array in arrays.items() if name not in differing}
+    return Published(
+        tuple(file for files in sources for file in files), alike, frozenset(differing)
+    )
+
+
+def _files_of(path: Path) -> tuple[Path, ...]:
+    return (path,) if path.suffix in {".npz", *PYTORCH} else files_of(path)
+
+
+def _read(files: tuple[Path, ...]) -> dict[str, NDArray[Any]]:
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file}: no such file")
+    first = files[0]
+    try:
+        if len(files) > 1:
+            arrays = read_v2(*files)
+        elif first.suffix == ".npz":
+            arrays = _read_npz(first)
+        elif first.suffix in PYTORCH:
+            _refuse_bomb(first)
+            arrays = read_state_dict(first)
+        else:
+            arrays = read_v1(first)
+    except (ValueError, OverflowError, OSError, struct.error) as error:
+        raise InputError(f"{first}: cannot be read as published parameters: {error}") from error
+    if not arrays:
+        raise InputError(f"{first}: has no arrays of real numbers")
+    return arrays
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    _refuse_bomb(path)
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+            return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    except Exception as error:  # NumPy raises what zipfile, zlib and its own parser stumble over
+        raise ValueError("it is damaged, or no archive of plain arrays") from error
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Raise `ValueError` for an archive that unpacks to far more than any network has."""
+    if stretch(path, 0, len(ZIP)) != ZIP:
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(item.file_size for item in archive.infolist())
+    except Exception as error:  # zipfile raises what its parser stumbles over
+        raise ValueError("it is a damaged archive") from error
+    if unpacked > MOST_BYTES:
+        raise ValueError(f"it unpacks to {unpacked} bytes")

@@ -1,0 +1,102 @@
+"""SDNet, squeeze and decomposition: the sources must be found again in the fused image.
+
+Zhang and Ma 2021, "SDNet: a versatile squeeze-and-decomposition network for real-time image
+fusion", International Journal of Computer Vision 129, doi:10.1007/s11263-021-01501-8. What the
+paper leaves open is as in the authors' published program.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from radfuse.networks.blocks.layers import conv
+from radfuse.networks.blocks.published import tensor, tensorflow_kernel
+from radfuse.networks.infrared import InfraredVisible, Modality
+
+WIDTH = 16
+"""Feature maps of each layer of a path."""
+
+LAYERS = 4
+"""Layers of a path, of which each sees all before it."""
+
+FEATURES = 2 * LAYERS * WIDTH
+"""Feature maps of both paths together."""
+
+SLOPE = 0.2
+"""Of the leaky ReLU, for negative values."""
+
+
+class DensePath(nn.Module):
+    """What is drawn from one source: four densely connected layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(conv(max(1, WIDTH * before), WIDTH, 3 if before else 5), _leaky())
+            for before in range(LAYERS)
+        )
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Images (N, 1, H, W) to the features (N, 16, H, W) of each layer."""
+        dense = [self.layers[0](image)]
+        for layer in self.layers[1:]:
+            dense.append(layer(torch.cat(dense, dim=1)))
+        return dense
+
+
+class SDNet(InfraredVisible):
+    """The network: `fuse` squeezes two images into one, `decompose` takes them out again."""
+
+    RANGE: ClassVar = (-1.0, 1.0)
+    TRAINING_ONLY: ClassVar = ("expand", "rebuild_infrared", "rebuild_visible")
+
+    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+        super().__init__(infrared=infrared, stretch=stretch)
+        self.extract_infrared, self.extract_visible = DensePath(), DensePath()
+        self.squeeze = nn.Sequential(conv(FEATURES, 1, 1), nn.Tanh())
+        self.expand = nn.Sequential(conv(1, FEATURES, 1), _leaky())
+        self.rebuild_infrared, self.rebuild_visible = (
+            nn.Sequential(
+                conv(FEATURES, WIDTH, 3), _leaky(),
+                conv(WIDTH, 4, 3), _leaky(),
+                conv(4, 1, 3), nn.Tanh(),
+            )
+            for _ in ("infrared", "visible")
+        )  # fmt: skip
+
+    def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Images (N, 1, H, W) in [-1, 1] to fused images likewise."""
+        paths = self.extract_infrared(infrared), self.extract_visible(visible)
+        features = [maps for layer in zip(*paths, strict=True) for maps in layer]
+        fused: Tensor = self.squeeze(torch.cat(features, dim=1))
+        return fused
+
+    def decompose(self, fused: Tensor) -> tuple[Tensor, Tensor]:
+        """Fused images (N, 1, H, W) in [-1, 1] to infrared and visible images likewise.
+
+        For training alone: the loss compares them with the sources, so that `fuse` is driven to
+        leave in the fused image what tells both. Nothing of it is needed to fuse.
+        """
+        features = self.expand(fused)
+        return self.rebuild_infrared(features), self.rebuild_visible(features)
+
+
+def _leaky() -> nn.LeakyReLU:
+    return nn.LeakyReLU(SLOPE)
+
+
+def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """The parameters from the arrays of a published TensorFlow checkpoint."""
+    places = {"5_fuse": "squeeze.0", "6_sept": "expand.0"}
+    for short, slot in {"ir": "infrared", "vi": "visible"}.items():
+        places |= {f"{1 + i}_{short}": f"extract_{slot}.layers.{i}.0" for i in range(LAYERS)}
+        places |= {f"{7 + i}_{short}": f"rebuild_{slot}.{2 * i}" for i in range(3)}
+    found = {}
+    for theirs, ours in places.items():
+        layer = f"fusion_model.layer{theirs}"
+        found[f"{ours}.weight"] = tensorflow_kernel(arrays[f"{layer}.w{theirs}"])
+        found[f"{ours}.bias"] = tensor(arrays[f"{layer}.b{theirs}"])
+    return found

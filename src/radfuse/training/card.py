@@ -1,0 +1,71 @@
+"""A network as the files that others use: an ONNX graph, compared with it, and a card."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from radfuse.errors import RadfuseError
+from radfuse.io.staging import staging
+from radfuse.methods.onnx import OnnxMethod
+from radfuse.networks.catalogue import NETWORKS
+from radfuse.networks.onnx_export import export_onnx
+from radfuse.record import SHORT_NOTICE, digest
+
+CHECKED_SHAPES = ((1, 64, 64), (4, 96, 80), (2, 57, 71))
+"""Batch, rows and columns on which a graph is compared with its network."""
+
+MOST_APART = 1.0
+"""Grey levels of 255 by which the two may differ anywhere."""
+
+APART_DECIMALS = 4
+"""Of that difference on a card."""
+
+
+def write_weights(
+    network: nn.Module, path: Path, *, name: str, options: dict[str, Any], facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a network of the catalogue as an ONNX file with a card beside it; the card.
+
+    `facts` says where the parameters come from. Raises `RadfuseError` where the graph differs from
+    the network, and writes nothing then.
+    """
+    card = {
+        "name": path.stem,
+        "network": name,
+        "options": options,
+        "source": NETWORKS[name].source,
+        "parameters": sum(tensor.numel() for tensor in network.parameters()),
+        **facts,
+        "intended_use": SHORT_NOTICE,
+    }
+    with staging(path.parent) as stage:
+        draft = stage.place(path)
+        export_onnx(network, draft)
+        card |= {"graph": _checked(draft, network), "sha256": digest([draft])}
+        draft.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    return card
+
+
+def _checked(graph: Path, network: nn.Module) -> dict[str, Any]:
+    """How far the graph is from its network; `RadfuseError` where that can be seen.
+
+    The network runs in double precision: where it divides by little, as CSF does, its own rounding
+    may be seen.
+    """
+    rng, exact = np.random.default_rng(0), copy.deepcopy(network).double()
+    method, differences = OnnxMethod(graph), []
+    for shape in CHECKED_SHAPES:
+        ct, mr = (rng.random(shape, np.float32) for _ in ("ct", "mr"))
+        with torch.no_grad():
+            expected = exact(*(torch.from_numpy(x).double() for x in (ct, mr))).clamp(0, 1).numpy()
+        differences.append(np.abs(method(ct, mr) - expected).max() * 255)
+    apart = float(np.max(differences))  # NaN, if any is
+    if not apart <= MOST_APART:
+        raise RadfuseError(f"{graph.name}: differs from its network by {apart:.2f} grey levels")
+    shapes = [list(shape) for shape in CHECKED_SHAPES]
+    return {"checked_shapes": shapes, "most_apart_grey_levels": round(apart, APART_DECIMALS)}

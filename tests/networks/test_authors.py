@@ -1,0 +1,125 @@
+"""The networks with their authors' parameters give their authors' images, and Table 1.
+
+Parameters and images lie beside the repository and are not ours to publish: `../shared/weights` and
+`../shared/golden/nets`, whose README says how the images were made.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from radfuse.data.pairs import Pair, read_pairs
+from radfuse.intensity import grey_levels
+from radfuse.io.images import read_grey
+from radfuse.metrics.measure import measure
+from radfuse.networks.catalogue import NETWORKS, make_network
+from radfuse.networks.infrared import InfraredVisible
+
+FLOAT_CASES = ("16009", "2004", "28011", "20013")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A folder of the authors' images, and what makes them."""
+
+    network: str
+    weights: tuple[str, ...]
+    golden: str
+    options: dict[str, Any] = field(default_factory=dict)
+    stretch: bool = True
+    """Whether the authors' program stretched each image."""
+
+    table: tuple[float, float, float, float] | None = None
+    """The row of Table 1 of Song et al. 2024 that these images are: MI, SF, VIF, Qabf."""
+
+
+DENSEFUSE, CSF = "densefuse_tf_bs2_epoch4_all_weight_1e2", ("csf_encoder_decoder", "csf_classifier")
+PROOFS = [
+    Proof("csf", CSF, "csf_swap", table=(2.732, 18.314, 0.368, 0.345)),
+    Proof("csf", CSF, "csf", {"infrared": "ct"}),
+    Proof(
+        "densefuse", (DENSEFUSE,), "densefuse_tf_1e2_addition_notranspose", {"rule": "addition"},
+        table=(3.362, 18.526, 0.404, 0.329),
+    ),
+    Proof("densefuse", (DENSEFUSE,), "densefuse_tf_1e2_l1_notranspose", {"rule": "l1"}),
+    Proof(
+        "densefuse", ("densefuse_torch_gray",), "densefuse_torch",
+        {"rule": "average", "last_relu": True}, stretch=False,
+    ),
+    Proof("msdnet", ("msdnet_tf_ssim1e3",), "msdnet_l1", stretch=False),
+    Proof("pmgi", ("pmgi_irvis",), "pmgi_irvis_swap", table=(2.656, 17.577, 0.389, 0.304)),
+    Proof("pmgi", ("pmgi_medical",), "pmgi_medical", {"infrared": "ct"}),
+    Proof("sdnet", ("sdnet_irvis",), "sdnet_irvis_swap", table=(2.562, 26.746, 0.357, 0.480)),
+    Proof("sdnet", ("sdnet_medical",), "sdnet_medical", {"infrared": "ct"}),
+    Proof(
+        "stdfusionnet", ("stdfusionnet_29_LT",), "stdfusionnet_LT_swap_ep29",
+        table=(3.254, 25.969, 0.479, 0.458),
+    ),
+    Proof("stdfusionnet", ("stdfusionnet_29",), "stdfusionnet_ep29", {"infrared": "ct"}),
+    Proof("u2fusion", ("u2fusion",), "u2fusion_swap", table=(2.585, 23.313, 0.337, 0.458)),
+    Proof(
+        "umfcmgr", ("umfcmgr_thirdparty_retrain",), "umfcmgr_thirdparty_swap", stretch=False
+    ),
+]  # fmt: skip
+
+each = pytest.mark.parametrize("proof", PROOFS, ids=[proof.golden for proof in PROOFS])
+
+
+def network_of(proof: Proof, shared: Path) -> InfraredVisible:
+    """The network with the authors' parameters; every parameter must come from them."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in proof.weights:
+        with np.load(shared / "weights" / f"{name}.npz") as found:
+            arrays |= dict(found)
+    network = make_network(proof.network, proof.options | {"stretch": proof.stretch})
+    authors = NETWORKS[proof.network].authors
+    assert authors is not None
+    network.load_state_dict(authors(arrays))
+    assert isinstance(network, InfraredVisible)
+    return network.eval()
+
+
+def unit(image: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(image.astype(np.float32) / 255)[None]
+
+
+@each
+def test_the_output_is_that_of_the_authors_code_before_it_is_saved(
+    proof: Proof, shared: Path
+) -> None:
+    network = network_of(proof, shared)
+    low, high = network.RANGE
+    for pair in read_pairs(shared / "data" / "harvard" / "test"):
+        if pair.name not in FLOAT_CASES:
+            continue
+        ct, mr = (low + (high - low) * unit(image)[None] for image in (pair.ct, pair.mr))
+        with torch.no_grad():
+            found = network.fuse(*((mr, ct) if network.infrared == "mr" else (ct, mr)))
+        expected = np.load(shared / "golden" / "nets" / proof.golden / "float" / f"{pair.name}.npy")
+        assert np.abs(found[0, 0].numpy() - expected.squeeze()).max() <= 1e-3 * (high - low)
+
+
+@each
+def test_the_images_are_those_that_the_authors_code_saved_and_the_row_of_the_table_is_theirs(
+    proof: Proof, shared: Path
+) -> None:
+    network, pairs = network_of(proof, shared), read_pairs(shared / "data" / "harvard" / "test")
+    fused = [_fused(network, pair) for pair in pairs]
+    for image, pair in zip(fused, pairs, strict=True):
+        path = shared / "golden" / "nets" / proof.golden / "png" / f"{pair.name}.png"
+        expected = read_grey(path)
+        assert np.abs(image.astype(int) - expected).max() <= 1, pair.name
+    if proof.table:
+        rows = [measure("mfinet2024", f, p.ct, p.mr) for f, p in zip(fused, pairs, strict=True)]
+        means = [np.mean([row[name] for row in rows]) for name in ("MI", "SF", "VIF", "Qabf")]
+        assert [f"{mean:.3f}" for mean in means] == [f"{printed:.3f}" for printed in proof.table]
+
+
+def _fused(network: InfraredVisible, pair: Pair) -> NDArray[np.uint8]:
+    with torch.no_grad():
+        return grey_levels(network(unit(pair.ct), unit(pair.mr))[0].numpy())

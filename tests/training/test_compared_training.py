@@ -1,0 +1,172 @@
+"""How the compared networks are trained: in stages, and against a rival."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from training_kit import (
+    CONTEST,
+    NETWORK_OF,
+    PAIRS,
+    PATCHES,
+    PLAIN,
+    pairs_of,
+    rows_of,
+    run,
+    settings_of,
+    with_phase,
+)
+
+from radfuse.networks.infrared import Modality
+from radfuse.networks.pmgi import PMGI
+from radfuse.networks.torch_method import TorchMethod
+from radfuse.training.checkpoint import LAST, read_checkpoint
+from radfuse.training.export import export
+from radfuse.training.objectives import OBJECTIVES, fused_of_ct_and_mr, fused_raw
+from radfuse.training.settings import Schedule, Settings
+from radfuse.training.state import first_state
+from radfuse.training.step import Stepper
+from radfuse.training.team import ALONE
+
+STAGED = {"rfnnest": "fusion", "csf_classifier": "classifier"}
+"""Objectives that train one child of a network, and which."""
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_trains_and_validates(name: str, tmp_path: Path) -> None:
+    settings = settings_of(name, steps=2, validate_every=2)
+    run(settings, tmp_path, pairs=pairs_of(name))
+    (row,) = rows_of(tmp_path)
+    values = [*row["train"].values(), *row["validation"].values()]
+    assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("name", STAGED)
+def test_a_stage_trains_its_part_and_leaves_the_rest_as_it_was(name: str, tmp_path: Path) -> None:
+    settings = settings_of(name, steps=2)
+    before = first_state(settings, PAIRS).network.state_dict()
+    state = run(settings, tmp_path)
+    for trained in (state.network, state.average):
+        after = trained.state_dict()
+        kept = [key for key in after if not key.startswith(STAGED[name])]
+        assert all(torch.equal(after[key], before[key]) for key in kept)
+        assert any(not torch.equal(after[key], before[key]) for key in after.keys() - kept)
+
+
+@pytest.mark.parametrize("name", STAGED)
+def test_a_part_that_rested_is_trained_again_in_the_next_phase(name: str, tmp_path: Path) -> None:
+    (stage,) = settings_of(name, steps=1).phases
+    rebuilding = dataclasses.replace(PLAIN, steps=1)
+    settings = Settings(network=NETWORK_OF.get(name, name), phases=(stage, rebuilding))
+    before = first_state(settings, PAIRS).network.state_dict()
+    after = run(settings, tmp_path).network.state_dict()
+    changed = {key.split(".")[0] for key in after if not torch.equal(after[key], before[key])}
+    assert changed == {"encoder", "decoder", STAGED[name]}
+
+
+def test_a_classifier_learns_to_tell_ct_from_mr(tmp_path: Path) -> None:
+    rate = Schedule(learning_rate=0.005)
+    settings = settings_of("csf_classifier", steps=20, validate_every=10, crop=32, schedule=rate)
+    images = PAIRS.training.copy()
+    images[:, 1] = np.random.default_rng(1).integers(0, 256, images[:, 1].shape)
+    run(settings, tmp_path, pairs=dataclasses.replace(PAIRS, training=images))
+    first, last = rows_of(tmp_path)
+    assert last["train"]["loss"] < first["train"]["loss"]
+    assert last["train"]["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("infrared", ["ct", "mr"])
+def test_an_objective_sees_what_the_network_gives_before_it_is_cut_off(infrared: Modality) -> None:
+    network, images = PMGI(infrared=infrared), torch.rand(2, 2, 12, 13)
+    ct, mr = 2 * images[:, :1] - 1, 2 * images[:, 1:] - 1
+    fused, *sources = fused_raw(network, images)
+    for slot, expected in zip(sources, (ct, mr) if infrared == "ct" else (mr, ct), strict=True):
+        torch.testing.assert_close(slot, expected)
+    whole = network(images[:, 0], images[:, 1])
+    torch.testing.assert_close((fused.squeeze(1) + 1) / 2, whole)
+    again, *by_modality = fused_of_ct_and_mr(network, images)
+    torch.testing.assert_close(again, fused)
+    torch.testing.assert_close(torch.stack(by_modality), torch.stack([ct, mr]))
+
+
+def stepper(**changes: Any) -> Stepper:
+    settings = with_phase(CONTEST, **changes)
+    state = first_state(settings, PATCHES)
+    return Stepper(state, settings.phases[0], PATCHES.training, ALONE, seed=1)
+
+
+def test_a_rival_takes_two_steps_for_each_one_of_the_network() -> None:
+    trained = stepper()
+    for _ in range(3):
+        trained.step()
+    state = trained.state
+    assert state.rival
+    for optimiser, steps in ((state.optimiser, 3), (state.rival.optimiser, 6)):
+        taken = {int(memory["step"]) for memory in optimiser.state.values()}
+        assert taken == {steps}
+        assert optimiser.param_groups[0]["lr"] == trained.rate
+
+
+def test_a_rival_changes_how_the_network_is_trained() -> None:
+    settings = with_phase(CONTEST, objective="pmgi", weights={"visible_intensity": 0.0})
+    alone = first_state(settings, PATCHES)
+    weights = {"visible_intensity": 0.0, "visible_gradient": 300.0}
+    phase = dataclasses.replace(CONTEST.phases[0], weights=weights)
+    against = first_state(CONTEST, PATCHES)
+    losses = [
+        Stepper(state, phase, PATCHES.training, ALONE, seed=1).step()
+        for state, phase in ((alone, settings.phases[0]), (against, phase))
+    ]
+    adversarial = against.counts.sums["adversarial"]
+    assert adversarial > 0
+    np.testing.assert_allclose(losses[1] - losses[0], adversarial, rtol=0.05)
+
+
+def test_a_rival_learns_to_tell_fused_images() -> None:
+    told = []
+    for steps in (1, 20):
+        trained = stepper(batch=4, schedule=Schedule(learning_rate=1e-4))
+        assert trained.contest
+        trained.contest = dataclasses.replace(trained.contest, steps=steps)
+        trained.step()
+        told.append(trained.state.counts.sums["rival"])
+    assert told[1] < 0.5 * told[0]
+
+
+def test_a_rival_is_decided_by_the_seed_and_gone_in_the_next_phase() -> None:
+    state = first_state(CONTEST, PATCHES)
+    contest = OBJECTIVES["fusiongan"].contest
+    assert contest
+    one = state.face(contest.rival)
+    assert state.face(contest.rival) is one
+    other = first_state(CONTEST, PATCHES).face(contest.rival)
+    pairs = zip(one.network.parameters(), other.network.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
+    state.begin_phase()
+    assert state.rival is None
+
+
+def test_a_checkpoint_has_the_rival_only_where_there_is_one(tmp_path: Path) -> None:
+    run(with_phase(CONTEST, steps=1), tmp_path / "contest", pairs=PATCHES)
+    assert {"rival", "rival_adam"} <= read_checkpoint(tmp_path / "contest" / LAST).parts.keys()
+    run(settings_of("pmgi", steps=1), tmp_path / "alone")
+    parts = read_checkpoint(tmp_path / "alone" / LAST).parts
+    assert parts.keys() == {"network", "average", "adam"}
+
+
+def test_a_network_with_batch_normalisation_can_be_used_after_training(tmp_path: Path) -> None:
+    settings = Settings(network="fusiongan", phases=(settings_of("umfcmgr", steps=1).phases))
+    run(settings, tmp_path / "run")
+    export(tmp_path / "run" / LAST, tmp_path / "mine.onnx")
+    rng = np.random.default_rng(1)
+    ct, mr = rng.random((1, 20, 22), np.float32), rng.random((1, 20, 22), np.float32)
+    fused = TorchMethod(tmp_path / "mine.onnx", "cpu")(ct, mr)
+    average = read_checkpoint(tmp_path / "run" / LAST).parts["average"]
+    network = first_state(settings, PAIRS).network.eval()
+    network.load_state_dict(average)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(ct), torch.from_numpy(mr))
+    np.testing.assert_allclose(fused, expected, atol=1e-5)
