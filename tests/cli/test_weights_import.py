@@ -21,6 +21,7 @@ from radfuse.methods.installed import VARIABLE
 from radfuse.networks.catalogue import NETWORKS, make_network
 from radfuse.networks.densefuse import TENSORFLOW_LAYERS
 from radfuse.networks.torch_method import load_network
+from radfuse.training.authors import DATA
 
 IMPORT = ("weights", "import")
 AUTHORS_FILE = "densefuse_tf_bs2_epoch4_all_weight_1e2.npz"
@@ -88,7 +89,7 @@ def test_imported_weights_are_the_authors_and_their_card_says_so(
     assert card["options"] == NETWORKS["densefuse"].authors_options
     assert card["source"] == NETWORKS["densefuse"].source
     assert (card["parameters"], card["patients_trained"]) == (74193, [])
-    assert card["data"] == "parameters published by the authors; trained on images of their own"
+    assert card["data"] == DATA
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert card["files"] == [{"name": file.name, "sha256": digest}]
     assert card["licence"].startswith("not stated by the authors: check before use")

@@ -65,7 +65,7 @@ NETWORKS = {
     ),
     "msdnet": Entry(
         MSDNet,
-        "Song et al. 2019, doi:10.1007/978-3-030-34110-7_24",
+        "Song et al. 2019, Image and Graphics (ICIG), pp. 278-288",
         rebuilds=True,
         authors=msdnet.authors,
     ),
@@ -80,7 +80,7 @@ NETWORKS = {
     ),
     "csf": Entry(
         CSF,
-        "Xu et al. 2021, doi:10.1109/TCI.2021.3100986",
+        "Xu et al. 2021, IEEE Transactions on Computational Imaging 7, pp. 824-836",
         rebuilds=True,
         authors=csf.authors,
         authors_options={"stretch": True},

@@ -1,7 +1,7 @@
 """CSF, an autoencoder whose features are weighed by what tells their modality to a classifier.
 
 Xu et al. 2021, "Classification saliency-based rule for visible and infrared image fusion", IEEE
-Transactions on Computational Imaging 7, pp. 824-836, doi:10.1109/TCI.2021.3100986. What the paper
+Transactions on Computational Imaging 7, pp. 824-836. What the paper
 leaves open is as in the authors' published program, and so is the saliency where they differ.
 """
 

@@ -1,7 +1,7 @@
 """MSDNet, DenseFuse with features of three scales.
 
 Song, Wu and Li 2019, "MSDNet for medical image fusion", International Conference on Image and
-Graphics (ICIG), pages 278-288, doi:10.1007/978-3-030-34110-7_24.
+Graphics (ICIG), pages 278-288.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from radfuse.training.card import write_weights
 Authors = Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]]
 """The mapping of a network's file: from their arrays by their names to its parameters."""
 
-DATA = "parameters published by the authors; trained on images of their own"
+DATA = "parameters as their files have them; trained on images of those who published them"
 """Stands on the card, as does the next."""
 
 LICENCE = "not stated by the authors: check before use; not distributed with radfuse"
