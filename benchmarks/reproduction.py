@@ -2,24 +2,46 @@
 
     python benchmarks/reproduction.py > docs/reproduction.md
 
-Runs the benchmarks of `configs/` that belong to published tables, in a temporary folder. Needs the
-data and the authors' outputs in `../shared`.
+Runs the benchmarks of `configs/` that belong to published tables, in a temporary folder, with the
+authors' parameters imported into another. Needs the data and those parameters in `../shared`.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import fill
+from typing import Any
 
 import pandas as pd
 
 from radfuse.benchmark.plan import make_plan
 from radfuse.benchmark.run import run
 from radfuse.benchmark.settings import read_settings
+from radfuse.methods.installed import VARIABLE
+from radfuse.training.authors import import_weights
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
 """Where the benchmarks stand."""
+
+PARAMETERS = ROOT.parent / "shared" / "weights"
+"""Arrays that authors published."""
+
+AUTHORS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
+    "csf@authors": (("csf_encoder_decoder", "csf_classifier"), {}),
+    "densefuse@authors": (("densefuse_tf_bs2_epoch4_all_weight_1e2",), {}),
+    "densefuse@pytorch": (
+        ("densefuse_torch_gray",), {"rule": "average", "last_relu": True, "stretch": False},
+    ),
+    "msdnet@authors": (("msdnet_tf_ssim1e3",), {}),
+    "pmgi@authors": (("pmgi_irvis",), {}),
+    "sdnet@authors": (("sdnet_irvis",), {}),
+    "stdfusionnet@authors": (("stdfusionnet_29_LT",), {}),
+    "u2fusion@authors": (("u2fusion",), {}),
+}  # fmt: skip
+"""Files and options of each method that has its authors' parameters."""
 
 
 WIDTH = 100
@@ -44,17 +66,18 @@ TABLES = (
         "mfinet2024-table1",
         ("MI", "SF", "VIF", "Qabf"),
         {
-            "CSF": "2.732 18.314 0.368 0.345",
-            "DenseFuse": "3.362 18.526 0.404 0.329",
-            "PMGI": "2.656 17.577 0.389 0.304",
-            "SDNet": "2.562 26.746 0.357 0.480",
-            "STDFusionNet": "3.254 25.969 0.479 0.458",
-            "U2Fusion": "2.585 23.313 0.337 0.458",
+            "csf@authors": "2.732 18.314 0.368 0.345",
+            "densefuse@authors": "3.362 18.526 0.404 0.329",
+            "pmgi@authors": "2.656 17.577 0.389 0.304",
+            "sdnet@authors": "2.562 26.746 0.357 0.480",
+            "stdfusionnet@authors": "3.254 25.969 0.479 0.458",
+            "u2fusion@authors": "2.585 23.313 0.337 0.458",
+            "mfinet": "4.600 29.54 0.544 0.536",
         },
-        "The images are what the authors' own code makes of the paper's 24 test pairs: weights for "
+        "Our networks with their authors' parameters on the paper's 24 test pairs: those for "
         "infrared and visible light, the MR in the infrared slot, each result stretched from its "
-        "smallest to its largest value before it is saved. FusionGAN, RFN-Nest and UMF-CMGR have "
-        "no parameters to be had. The paper prints 4.600, 29.54, 0.544 and 0.536 for MFINet.",
+        "smallest to its largest value as their programs save it. FusionGAN, RFN-Nest and UMF-CMGR "
+        "have no parameters to be had. `mfinet` has weights of our own: [MFINet](mfinet.md).",
     ),
     Published(
         "Trivial rules, measured independently with the field's codes",
@@ -76,8 +99,8 @@ TABLES = (
         ("AG", "SF", "EN", "MI", "PSNR", "SSIM", "VIFF", "Q"),
         {"res2fusion": "4.6771 13.2055 1.8663    0.5176"},
         "Published are the four figures of the abstract. They are of other patients, whose images "
-        "are not public, so the cells cannot agree; DenseFuse and MSDNet are their authors' output "
-        "on our pairs, RFN-Nest and DFENet have no parameters to be had. [Metrics](metrics.md) "
+        "are not public, so the cells cannot agree; DenseFuse and MSDNet have their authors' "
+        "parameters, RFN-Nest and DFENet have no parameters to be had. [Metrics](metrics.md) "
         "says how the readings were chosen that the paper leaves open.",
     ),
 )
@@ -118,8 +141,24 @@ def lines_of(table: Published) -> Iterator[str]:
     yield f"\n{fill(table.reason, WIDTH)}\n"
 
 
+def import_authors(shelf: Path) -> None:
+    """Make methods of the authors' parameters, in a folder of installed weights."""
+    for name, (files, options) in AUTHORS.items():
+        found = [PARAMETERS / f"{file}.npz" for file in files]
+        network = name.partition("@")[0]
+        import_weights(network, found, shelf / f"{name}.onnx", options=dict(options))
+
+
 def main() -> None:
     """Print the page."""
+    with TemporaryDirectory() as shelf:
+        os.environ[VARIABLE] = shelf
+        import_authors(Path(shelf))
+        print_page()
+
+
+def print_page() -> None:
+    """Print the tables with whatever weights are installed."""
     print(
         "# Measured beside published\n\n"
         "Written by `python benchmarks/reproduction.py > docs/reproduction.md`. A bold number has "

@@ -32,7 +32,8 @@ from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError, NothingHereError, OutputError
 from radfuse.io.images import read_grey
 from radfuse.io.volumes import write_volume
-from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS
+from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS
+from radfuse.methods.installed import VARIABLE
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of
 from radfuse.registration.transform import write_transform
@@ -94,6 +95,20 @@ def test_every_value_is_that_of_the_profile_on_the_fused_image(
         expected = measure("mfinet2024", *(read_grey(path) for path in images))
         assert dict(zip(found["metric"], found["value"], strict=True)) == expected
         assert set(found["patient"]) == {case[0]}
+
+
+def test_installed_weights_take_part_where_the_user_has_them(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    monkeypatch.setenv(VARIABLE, str(shelf))
+    for suffix in (".onnx", ".json"):
+        shutil.copy(WEIGHTS / f"res2fusion{suffix}", shelf / f"mine@home{suffix}")
+    asked = replace(settings, installed=("mine@home", "theirs@home"))
+    plan = carried_out(asked, tmp_path / "out")
+    assert set(plan.rows.read()["method"]) == {"average", "maximum", "mine@home"}
+    assert results_of(plan).record["not installed here"] == "theirs@home"
 
 
 def test_a_finished_benchmark_has_nothing_left_to_do_but_its_last_unit(

@@ -16,6 +16,7 @@ from radfuse.data.cases import Case, Sources
 from radfuse.errors import InputError, NothingHereError
 from radfuse.intensity import grey_levels
 from radfuse.methods.catalogue import METHODS, Method, entry_of, load_method
+from radfuse.methods.installed import is_installed
 from radfuse.recipe import Precision
 from radfuse.record import digest
 
@@ -42,6 +43,8 @@ def entrants(settings: Settings) -> list[Entrant]:
     """All contestants of a benchmark; raises `InputError` for an unknown or a double one."""
     found = [_entrant(use, _name(use), settings.precision) for use in settings.methods]
     found += [_described(theirs, settings.precision) for theirs in settings.theirs]
+    there = [name for name in settings.installed if is_installed(name)]
+    found += [_entrant(name, name, settings.precision) for name in there]
     names = [entrant.contestant.name for entrant in found]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"two methods are called {', '.join(doubled)}; name them apart")

@@ -67,11 +67,13 @@ def _record(plan: Plan) -> dict[str, Any]:
     settings = dataclasses.asdict(plan.settings)
     patients = sorted({case.patient for case in plan.cases})
     kept = {key: value for key, value in settings.items() if value not in ((), "", None)}
+    missing = set(plan.settings.installed) - {one.contestant.name for one in plan.entrants}
     return {
         "made": f"{now():%Y-%m-%d %H:%M} UTC",
         "cases": f"{len(plan.cases)} of {len(patients)} patients",
         "platform": platform_name(),
         "cores": os.cpu_count(),
+        "not installed here": ", ".join(sorted(missing)) or "nothing",
         "settings": {key: _plain(value) for key, value in kept.items()},
         "versions": library_versions() | {name: version(name) for name in LIBRARIES},
         "weights": {

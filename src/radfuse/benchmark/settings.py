@@ -56,6 +56,9 @@ class Settings:
     """Names of the catalogue, paths of ONNX files or of folders with fused images."""
 
     theirs: tuple[Theirs, ...] = ()
+    installed: tuple[str, ...] = ()
+    """Installed weights that take part where the user has them (`radfuse weights list`)."""
+
     reference: str = ""
     """The method that the others are compared with; the last, if empty."""
 

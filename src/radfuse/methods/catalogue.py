@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
-from radfuse.methods.installed import read_weights, weights_folder
+from radfuse.methods.installed import is_installed, read_weights, weights_folder
 
 Floats = NDArray[np.float32]
 Method = Callable[[Floats, Floats], Floats]
@@ -112,8 +112,8 @@ def entry_of(name: str) -> Entry:
         if not Path(name).is_file():
             raise InputError(f"{name}: no such ONNX file")
         return Entry("a graph from a file", name, ONNX, ("precision",), Path(name))
-    graph = weights_folder() / f"{name}.onnx"
-    if Path(name).name == name and graph.is_file():
+    if is_installed(name):
+        graph = weights_folder() / f"{name}.onnx"
         return Entry(
             "installed weights",
             read_weights(graph).card.get("source", ""),

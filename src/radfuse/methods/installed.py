@@ -63,6 +63,11 @@ def weights_in(folder: Path) -> list[Weights]:
     return [read_weights(path) for path in sorted(folder.glob("*.onnx"))]
 
 
+def is_installed(name: str) -> bool:
+    """Whether the user has weights of this name."""
+    return Path(name).name == name and (weights_folder() / f"{name}.onnx").is_file()
+
+
 def read_weights(path: Path) -> Weights:
     """A graph with the card beside it; `InputError` where either is missing or no card."""
     card = path.with_suffix(".json")
