@@ -10,16 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import numpy as np
 from torch import nn
 
-from radfuse.data.pairs import Pair, read_pairs
-from radfuse.metrics.measure import measure
+from radfuse.data.pairs import read_pairs
 from radfuse.training.images import read_training_pairs
 from radfuse.training.loop import train
 from radfuse.training.settings import Settings, read_settings
 from radfuse.training.state import first_state
-from radfuse.training.validation import fuse
+from radfuse.training.validation import mean_metrics
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ROOT / "configs" / "mfinet-ablation.toml"
@@ -43,15 +41,6 @@ def trained(settings: Settings, folder: Path) -> nn.Module:
     return state.average
 
 
-def means(network: nn.Module, pairs: list[Pair], profile: str) -> dict[str, float]:
-    """Means of a profile's metrics over pairs, on 8-bit fused images."""
-    rows = [
-        measure(profile, fuse(network, np.stack([pair.ct, pair.mr])), pair.ct, pair.mr)
-        for pair in pairs
-    ]
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
 @click.command()
 @click.option("-o", "--output", type=Path, default=ROOT / "runs" / "ablation", show_default=True)
 @click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
@@ -62,7 +51,7 @@ def main(output: Path, seeds: tuple[int, ...]) -> None:
         for seed in seeds:
             row = replace(settings, network_options=options, seed=seed)
             network = trained(row, output / f"{name}-{seed}")
-            found = means(network, pairs, settings.profile)
+            found = mean_metrics(network, pairs, settings.profile)
             if not lines:
                 lines = [f"| MFINet | seed | parameters | {' | '.join(found)} |"]
                 lines.append("|---|---|---|" + "---|" * len(found))

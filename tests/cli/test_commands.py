@@ -13,17 +13,14 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from click.testing import CliRunner, Result
+from cli_kit import run
+from click.testing import Result
 from PIL import Image
 
-from radfuse.cli import COMMANDS, main
+from radfuse.cli import COMMANDS
 from radfuse.data.phantom import Phantom
 from radfuse.methods.catalogue import METHODS
 from radfuse.registration.transform import read_transform, write_transform
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

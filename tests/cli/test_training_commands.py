@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from cli_kit import refused_in_a_line, run
+from click.testing import Result
 from PIL import Image
 
-from radfuse.cli import main
 from radfuse.methods.installed import VARIABLE
 
 SIDE = 44
@@ -29,18 +29,6 @@ crop = 12
 validate_every = 2
 schedule = {learning_rate = 1e-3}
 """
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def refused(result: Result, words: str) -> None:
-    """Exit status 2 and one line on stderr with these words."""
-    assert result.exit_code == 2, result.output
-    (line,) = (line for line in result.stderr.splitlines() if line)
-    assert line.startswith("radfuse: ")
-    assert words in line
 
 
 def write_pairs(folder: Path, names: list[str]) -> Path:
@@ -110,11 +98,17 @@ def test_a_run_can_begin_from_another(workshop: Path, tmp_path: Path) -> None:
 
 def test_bad_settings_folders_and_checkpoints_are_one_line(workshop: Path, tmp_path: Path) -> None:
     missing = tmp_path / "none.toml"
-    refused(run("train", missing, "--data", tmp_path, "-o", tmp_path / "run"), "cannot be read")
+    refused_in_a_line(
+        run("train", missing, "--data", tmp_path, "-o", tmp_path / "run"), "cannot be read"
+    )
     result = run("train", workshop / "tiny.toml", "--data", tmp_path, "-o", tmp_path / "run")
-    refused(result, "a folder with CT/ and MRI/ is needed")
-    refused(train(workshop, tmp_path / "run", "--start", tmp_path), "cannot be read as a checkp")
-    refused(run("export", tmp_path, "-o", tmp_path / "x.onnx"), "cannot be read as a checkpoint")
+    refused_in_a_line(result, "a folder with CT/ and MRI/ is needed")
+    refused_in_a_line(
+        train(workshop, tmp_path / "run", "--start", tmp_path), "cannot be read as a checkp"
+    )
+    refused_in_a_line(
+        run("export", tmp_path, "-o", tmp_path / "x.onnx"), "cannot be read as a checkpoint"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,8 +152,10 @@ def test_the_card_has_the_metrics_of_the_test_pairs(workshop: Path) -> None:
 def test_an_export_replaces_nothing_unasked_and_is_an_onnx_file(
     workshop: Path, tmp_path: Path
 ) -> None:
-    refused(run("export", workshop / "run", "-o", workshop / "mine.onnx"), "pass --overwrite")
-    refused(run("export", workshop / "run", "-o", tmp_path / "x.pt"), "ends in .onnx")
+    refused_in_a_line(
+        run("export", workshop / "run", "-o", workshop / "mine.onnx"), "pass --overwrite"
+    )
+    refused_in_a_line(run("export", workshop / "run", "-o", tmp_path / "x.pt"), "ends in .onnx")
     again = shutil.copy(workshop / "mine.onnx", tmp_path / "x.onnx")
     result = run("export", workshop / "run", "-o", again, "--overwrite")
     assert result.exit_code == 0, result.output
@@ -176,9 +172,9 @@ def test_an_option_of_the_network_is_a_word_or_a_value_of_toml(
         )  # fmt: skip
         assert json.loads(result.stdout)["options"] == {"strategy": value}
     result = run("export", workshop / "run", "-o", tmp_path / "y.onnx", "--option", "strategy")
-    refused(result, "give NAME=VALUE")
+    refused_in_a_line(result, "give NAME=VALUE")
     result = run("export", workshop / "run", "-o", tmp_path / "y.onnx", "--option", "width=3")
-    refused(result, "do not fit network 'res2fusion'")
+    refused_in_a_line(result, "do not fit network 'res2fusion'")
 
 
 def test_installed_weights_are_listed_verified_and_fuse_by_name(
@@ -225,12 +221,12 @@ def test_a_graph_that_was_changed_is_found_and_never_installed(
     for path in shelf.iterdir():
         shutil.copy(path, tmp_path / path.name.replace("mine", "yours"))
     result = run("weights", "install", tmp_path / "yours.onnx")
-    refused(result, "its sha256 is not that of its card")
+    refused_in_a_line(result, "its sha256 is not that of its card")
 
 
 def test_installing_replaces_nothing_unasked(workshop: Path, shelf: Path) -> None:
     assert run("weights", "install", workshop / "mine.onnx").exit_code == 0
-    refused(run("weights", "install", workshop / "mine.onnx"), "pass --overwrite")
+    refused_in_a_line(run("weights", "install", workshop / "mine.onnx"), "pass --overwrite")
     result = run("weights", "install", workshop / "mine.onnx", "--overwrite", "--json")
     assert json.loads(result.stdout)["path"] == str(shelf / "mine.onnx")
 
@@ -238,17 +234,19 @@ def test_installing_replaces_nothing_unasked(workshop: Path, shelf: Path) -> Non
 def test_what_is_no_graph_with_a_card_is_not_installed(
     workshop: Path, shelf: Path, tmp_path: Path
 ) -> None:
-    refused(run("weights", "install", tmp_path / "none.onnx"), "no such ONNX file")
-    refused(run("weights", "install", tmp_path / "none.txt"), "no method")
+    refused_in_a_line(run("weights", "install", tmp_path / "none.onnx"), "no such ONNX file")
+    refused_in_a_line(run("weights", "install", tmp_path / "none.txt"), "no method")
     bare = shutil.copy(workshop / "mine.onnx", tmp_path / "bare.onnx")
-    refused(run("weights", "install", bare), "bare.json: missing")
+    refused_in_a_line(run("weights", "install", bare), "bare.json: missing")
     for text in ("{", "[]"):
         (tmp_path / "bare.json").write_text(text)
-        refused(run("weights", "install", bare), "not a card in JSON")
+        refused_in_a_line(run("weights", "install", bare), "not a card in JSON")
     (tmp_path / "text.onnx").write_text("text")
-    refused(run("weights", "install", tmp_path / "text.onnx"), "not an ONNX graph")
+    refused_in_a_line(run("weights", "install", tmp_path / "text.onnx"), "not an ONNX graph")
     shutil.copy(workshop / "mine.onnx", tmp_path / "res2fusion.onnx")
-    refused(run("weights", "install", tmp_path / "res2fusion.onnx"), "ships with radfuse; rename")
+    refused_in_a_line(
+        run("weights", "install", tmp_path / "res2fusion.onnx"), "ships with radfuse; rename"
+    )
     assert not shelf.exists()
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from cli_kit import refused_in_a_line, run
+from click.testing import Result
 from numpy.typing import NDArray
 from PIL import Image
 
-from radfuse.cli import main
 from radfuse.io.images import read_grey
 from radfuse.methods.installed import VARIABLE
 from radfuse.networks.catalogue import NETWORKS, make_network
@@ -26,18 +26,6 @@ from radfuse.training.authors import DATA
 IMPORT = ("weights", "import")
 AUTHORS_FILE = "densefuse_tf_bs2_epoch4_all_weight_1e2.npz"
 AUTHORS_IMAGES = "densefuse_tf_1e2_addition_notranspose"
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def refused(result: Result, words: str) -> None:
-    """Exit status 2 and one line on stderr with these words."""
-    assert result.exit_code == 2, result.output
-    (line,) = (line for line in result.stderr.splitlines() if line)
-    assert line.startswith("radfuse: ")
-    assert words in line
 
 
 def save(path: Path, arrays: dict[str, NDArray[Any]]) -> Path:
@@ -116,19 +104,21 @@ def test_options_replace_those_of_the_authors_program(file: Path) -> None:
     facts = json.loads(run(*IMPORT, "densefuse", file, *options, "--as", "l1", "--json").stdout)
     assert (facts["name"], facts["card"]["options"]) == ("l1", {"stretch": False, "rule": "l1"})
     result = run(*IMPORT, "densefuse", file, "--as", "x", "--option", "luck=3")
-    refused(result, "do not fit network 'densefuse'")
+    refused_in_a_line(result, "do not fit network 'densefuse'")
 
 
 def test_nothing_is_replaced_unasked_and_a_name_is_a_word(file: Path) -> None:
-    refused(run(*IMPORT, "densefuse", file), "pass --overwrite")
+    refused_in_a_line(run(*IMPORT, "densefuse", file), "pass --overwrite")
     for name in ("../mine", "mine.onnx"):
-        refused(run(*IMPORT, "densefuse", file, "--as", name), "give a word")
-    refused(run(*IMPORT, "densefuse", file, "--as", "res2fusion"), "ships with radfuse")
+        refused_in_a_line(run(*IMPORT, "densefuse", file, "--as", name), "give a word")
+    refused_in_a_line(run(*IMPORT, "densefuse", file, "--as", "res2fusion"), "ships with radfuse")
 
 
 def test_networks_without_published_parameters_are_refused(file: Path) -> None:
     for name in ("luck", "res2fusion"):
-        refused(run(*IMPORT, name, file), f"no network '{name}' whose authors' files can be read")
+        refused_in_a_line(
+            run(*IMPORT, name, file), f"no network '{name}' whose authors' files can be read"
+        )
 
 
 def test_arrays_that_do_not_fit_are_named_with_both_shapes(
@@ -139,22 +129,26 @@ def test_arrays_that_do_not_fit_are_named_with_both_shapes(
     def import_with(**changed: NDArray[Any]) -> Result:
         return run(*IMPORT, "densefuse", save(tmp_path / "x.npz", arrays | changed), "--as", "x")
 
-    refused(
+    refused_in_a_line(
         import_with(**{kernel: arrays[kernel][..., :63]}),
         "'decoder.0.weight' has shape (63, 64, 3, 3); the network needs (64, 64, 3, 3)",
     )
-    refused(
+    refused_in_a_line(
         import_with(**{kernel: arrays[kernel][0]}),
         "array 'decoder.conv2_1.kernel' has shape (3, 64, 64); the network needs another number",
     )
-    refused(import_with(**{kernel: arrays[kernel] * np.nan}), "'decoder.0.weight' has values that")
+    refused_in_a_line(
+        import_with(**{kernel: arrays[kernel] * np.nan}), "'decoder.0.weight' has values that"
+    )
     assert not (shelf / "x.onnx").exists()
 
 
 def test_an_array_that_is_missing_is_named(arrays: dict[str, NDArray[Any]], tmp_path: Path) -> None:
     some = {name: array for name, array in arrays.items() if name != "decoder/conv2_1/kernel"}
     result = run(*IMPORT, "densefuse", save(tmp_path / "x.npz", some), "--as", "x")
-    refused(result, "x.npz: no array 'decoder.conv2_1.kernel', but 15 others such as 'decoder.")
+    refused_in_a_line(
+        result, "x.npz: no array 'decoder.conv2_1.kernel', but 15 others such as 'decoder."
+    )
 
 
 def test_what_two_files_hold_differently_matters_only_where_it_is_needed(
@@ -167,13 +161,15 @@ def test_what_two_files_hold_differently_matters_only_where_it_is_needed(
     assert result.exit_code == 0, result.output
     other = save(tmp_path / "other.npz", {name: arrays[name] + 1})
     result = run(*IMPORT, "densefuse", file, other, "--overwrite")
-    refused(result, "array 'encoder.conv1_1.bias' differs between the files")
+    refused_in_a_line(result, "array 'encoder.conv1_1.bias' differs between the files")
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.ckpt").write_text("text")
-    refused(run(*IMPORT, "densefuse", tmp_path / "text.ckpt", "--as", "x"), "cannot be read as")
-    refused(run(*IMPORT, "densefuse", tmp_path / "none.npz", "--as", "x"), "no such file")
+    refused_in_a_line(
+        run(*IMPORT, "densefuse", tmp_path / "text.ckpt", "--as", "x"), "cannot be read as"
+    )
+    refused_in_a_line(run(*IMPORT, "densefuse", tmp_path / "none.npz", "--as", "x"), "no such file")
 
 
 def test_without_torch_one_line_says_what_to_install(file: Path) -> None:

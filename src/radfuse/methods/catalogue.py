@@ -88,7 +88,7 @@ METHODS: dict[str, Entry] = {
     ),
     "dwt": _rule("dwt", "DWT", "strongest detail of wavelet transforms", "Li et al. 1995"),
     "mfinet": _mfinet("", "gated feature interaction of two streams, trained for its metrics"),
-    "mfinet-patients": _mfinet("-patients", "the same, patients 2, 16, 34, 41 never seen"),
+    "mfinet-patients": _mfinet("-patients", "as mfinet, trained without patients 2, 16, 34, 41"),
     "res2fusion": _res2fusion("", "Res2Net autoencoder, spatial mean attention (Eq. 3)"),
     "res2fusion-addition": _res2fusion("-addition", "features added"),
     "res2fusion-average": _res2fusion("-average", "features averaged"),

@@ -4,17 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from radfuse.data.pairs import Pair, read_pairs
-from radfuse.metrics.measure import measure
 from radfuse.networks.catalogue import make_network
 from radfuse.training.card import write_weights
 from radfuse.training.checkpoint import Checkpoint, read_checkpoint
 from radfuse.training.state import fill
-from radfuse.training.validation import fuse
+from radfuse.training.validation import mean_metrics
 
 METRIC_DECIMALS = 4
 """Of the means on a card."""
@@ -78,12 +75,6 @@ def _training_facts(content: Checkpoint) -> dict[str, Any]:
 
 
 def _test_facts(network: nn.Module, pairs: list[Pair], profile: str) -> dict[str, Any]:
-    """Means of the profile's metrics over pairs, on 8-bit fused images."""
-    rows = [measure(profile, _fused(network, pair), pair.ct, pair.mr) for pair in pairs]
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    means = mean_metrics(network, pairs, profile)
     rounded = {name: round(mean, METRIC_DECIMALS) for name, mean in means.items()}
     return {"test": {"profile": profile, "pairs": len(pairs), **rounded}}
-
-
-def _fused(network: nn.Module, pair: Pair) -> NDArray[np.uint8]:
-    return fuse(network, np.stack([pair.ct, pair.mr]))

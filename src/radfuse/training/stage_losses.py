@@ -63,8 +63,8 @@ def _stretched(images: Tensor) -> Tensor:
 def csf_classifier_loss(of_visible: Tensor, of_infrared: Tensor) -> tuple[Tensor, float]:
     """Cross-entropy of both classes' logits (N, 2), and the share that is told apart.
 
-    The classifier of Xu et al. 2021 (CSF); as in the authors' program each
-    class by itself, through a sigmoid. That program shows it one image of each pair, by chance.
+    The classifier of Xu et al. 2021 (CSF); as in the authors' program each class by itself,
+    through a sigmoid. That program shows it one image of each pair, by chance.
     """
     logits = torch.cat([of_visible, of_infrared])
     classes = torch.tensor([VISIBLE] * len(of_visible) + [INFRARED] * len(of_infrared))

@@ -1,6 +1,6 @@
 """Validation: how well a network fuses pairs that it was not trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from radfuse.data.pairs import Pair
 from radfuse.errors import RadfuseError
 from radfuse.intensity import grey_levels
 from radfuse.metrics.catalogue import METRICS
@@ -74,6 +75,15 @@ def fuse(network: nn.Module, pair: Grey) -> Grey:
     """The fused image (H, W) of a pair (2, H, W), in 8 bits; `RadfuseError` where it has NaN."""
     images = _images(network, pair)
     return _levels(network(images[:, 0], images[:, 1]))
+
+
+def mean_metrics(network: nn.Module, pairs: Iterable[Pair], profile: str) -> dict[str, float]:
+    """Means of a profile's metrics over pairs, on 8-bit fused images."""
+    rows = [
+        measure(profile, fuse(network, np.stack([pair.ct, pair.mr])), pair.ct, pair.mr)
+        for pair in pairs
+    ]
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 def _images(network: nn.Module, pair: Grey) -> Tensor:
