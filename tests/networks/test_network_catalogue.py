@@ -32,6 +32,7 @@ PARAMETERS = {
     "mfinet": 320_196,
     "rfnnest": 7_524_249,
     "fusiongan": 925_153,
+    "dfenet": 22_475_127,
     # their files have moving averages beside, which their programs never use
     "pmgi": 42_401 - 384,
 }

@@ -11,6 +11,7 @@ from radfuse.errors import InputError
 from radfuse.networks import csf, densefuse, msdnet, pmgi, sdnet, stdfusionnet, u2fusion, umfcmgr
 from radfuse.networks.csf import CSF
 from radfuse.networks.densefuse import DenseFuse
+from radfuse.networks.dfenet import DFENet
 from radfuse.networks.fusiongan import FusionGAN
 from radfuse.networks.mfinet import Choices, MFINet
 from radfuse.networks.msdnet import MSDNet
@@ -99,6 +100,7 @@ NETWORKS = {
     ),
     "fusiongan": Entry(FusionGAN, "Ma et al. 2019, doi:10.1016/j.inffus.2018.09.004"),
     "rfnnest": Entry(RFNNest, "Li et al. 2021, doi:10.1016/j.inffus.2021.02.023", rebuilds=True),
+    "dfenet": Entry(DFENet, "Li et al. 2023, doi:10.1016/j.bspc.2022.104402", rebuilds=True),
     "stdfusionnet": Entry(
         STDFusionNet,
         "Ma et al. 2021, doi:10.1109/TIM.2021.3075747",

@@ -15,12 +15,13 @@ SPATIAL_WINDOW = 7
 class ChannelAttention(nn.Module):
     """Weights in [0, 1] for channels, from their means and maxima through one bottleneck."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, *, bias: bool = True) -> None:
         super().__init__()
-        enter = nn.Linear(width, hidden)
-        # so few hidden units, started around 0, would now and then all be silent for good
-        enter.bias = nn.Parameter(torch.ones(hidden))
-        self.bottleneck = nn.Sequential(enter, nn.ReLU(), nn.Linear(hidden, width))
+        enter, leave = nn.Linear(width, hidden, bias=bias), nn.Linear(hidden, width, bias=bias)
+        if bias:
+            # so few hidden units, started around 0, would now and then all be silent for good
+            enter.bias = nn.Parameter(torch.ones(hidden))
+        self.bottleneck = nn.Sequential(enter, nn.ReLU(), leave)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to weights (N, C, 1, 1)."""
@@ -32,9 +33,9 @@ class ChannelAttention(nn.Module):
 class SpatialAttention(nn.Module):
     """Weights in [0, 1] for pixels, from the mean and the maximum of their channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bias: bool = True) -> None:
         super().__init__()
-        self.window = conv(2, 1, SPATIAL_WINDOW)
+        self.window = conv(2, 1, SPATIAL_WINDOW, bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to weights (N, 1, H, W)."""
@@ -46,10 +47,10 @@ class SpatialAttention(nn.Module):
 class ConvolutionalAttention(nn.Module):
     """CBAM: features weighed by channel attention, then by spatial attention."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, *, bias: bool = True) -> None:
         super().__init__()
-        self.channels = ChannelAttention(width, hidden)
-        self.pixels = SpatialAttention()
+        self.channels = ChannelAttention(width, hidden, bias=bias)
+        self.pixels = SpatialAttention(bias=bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""

@@ -13,13 +13,15 @@ def conv(
     size: int,
     *,
     stride: int = 1,
+    dilation: int = 1,
     padding: Padding = "zeros",
     bias: bool = True,
 ) -> nn.Conv2d:
-    """Convolution of odd size; stride 1 keeps height and width, stride 2 halves them, rounded up.
+    """Convolution of odd size; a stride divides height and width, rounded up.
 
     Outside the image lies air, 0, or its mirror image.
     """
     return nn.Conv2d(
-        width_in, width_out, size, stride, padding=size // 2, padding_mode=padding, bias=bias
-    )
+        width_in, width_out, size, stride, padding=dilation * (size // 2), dilation=dilation,
+        padding_mode=padding, bias=bias,
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Pictures of what every method makes of a pair, side by side.
+
+    python benchmarks/gallery.py FOLDER [--pairs PAIRS]
+
+Writes a sheet a pair, NAME.webp, and README.md into FOLDER. Methods are all of the catalogue and
+all installed weights; pairs are those of a folder with CT/NAME.png and MRI/NAME.png, or slices of
+made-up patients, as in `docs/benchmarks/gallery`: pictures of patients are not ours to show.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from radfuse.data.pairs import read_pairs
+from radfuse.data.phantom import Label, make_phantom
+from radfuse.intensity import window_named
+from radfuse.methods.catalogue import METHODS, load_method
+from radfuse.methods.installed import weights_folder, weights_in
+from radfuse.pipeline.volume import scale_volumes
+from radfuse.recipe import DEFAULT_WINDOW
+from radfuse.record import NOTICE
+
+Floats = NDArray[np.float32]
+Images = Mapping[str, tuple[Floats, Floats]]
+"""CT and MR, (H, W) in [0, 1], by name."""
+
+PATIENTS = (1, 2, 3, 4, 5, 6)
+"""Seeds of the made-up patients."""
+
+PLACES = (0.35, 0.55, 0.75)
+"""Of their slices, as a share of the head's height, beside one through the tumour."""
+
+TILE_PX, COLUMNS, LABEL_PX = 192, 6, 16
+"""Side of a picture, pictures in a row, height of the name above each."""
+
+QUALITY = 85
+"""Of WebP, of 100."""
+
+
+def made_up() -> Iterator[tuple[str, tuple[Floats, Floats]]]:
+    """Slices of every patient: one through the tumour's middle, the others spread over the head."""
+    window = window_named(DEFAULT_WINDOW)
+    for seed in PATIENTS:
+        phantom = make_phantom(seed)
+        volumes = scale_volumes(phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, window)
+        labels = sitk.GetArrayViewFromImage(phantom.labels)[volumes.box]
+        tumour = int(np.flatnonzero((labels == Label.TUMOUR).any(axis=(1, 2))).mean())
+        for z in sorted({tumour, *(int(share * len(labels)) for share in PLACES)}):
+            yield f"phantom-{seed}-{z:03}", (volumes.ct[z], volumes.mr[z])
+
+
+def pairs_of(folder: Path) -> Images:
+    """The pairs of a folder."""
+    return {pair.name: (scaled(pair.ct), scaled(pair.mr)) for pair in read_pairs(folder)}
+
+
+def scaled(grey: NDArray[np.uint8]) -> Floats:
+    """Grey levels as a method takes them."""
+    return (grey / 255).astype(np.float32)
+
+
+def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
+    """A sheet of each pair."""
+    loaded = {name: load_method(name, precision="f32") for name in methods}
+    for name, (ct, mr) in images.items():
+        fused = {label: method(ct[None], mr[None])[0] for label, method in loaded.items()}
+        sheet({"CT": ct, "MR": mr, **fused}).save(folder / f"{name}.webp", quality=QUALITY)
+        print(name, flush=True)
+
+
+def sheet(pictures: Mapping[str, Floats]) -> Image.Image:
+    """Named pictures (H, W) in [0, 1] in rows, each fitted into a square."""
+    rows = -(-len(pictures) // COLUMNS)
+    whole = Image.new("L", (COLUMNS * TILE_PX, rows * (TILE_PX + LABEL_PX)))
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(LABEL_PX - 4)
+    for place, (name, picture) in enumerate(pictures.items()):
+        row, column = divmod(place, COLUMNS)
+        left, top = column * TILE_PX, row * (TILE_PX + LABEL_PX)
+        draw.text((left + 2, top), name, fill=255, font=font)
+        grey = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+        grey.thumbnail((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
+        whole.paste(grey, (left + (TILE_PX - grey.width) // 2, top + LABEL_PX))
+    return whole
+
+
+def index(names: list[str], methods: list[str], origin: str) -> str:
+    """The page with all sheets."""
+    lines = ["# Gallery", "", "Written by `python benchmarks/gallery.py FOLDER`.", ""]
+    lines += [f"{len(names)} pairs, {origin}, and what {len(methods)} methods make of them:"]
+    lines += [", ".join(f"`{name}`" for name in methods) + ".", "", f"*{NOTICE}*"]
+    lines += [f"\n## {name}\n\n![CT, MR and all methods]({name}.webp)" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Parse, fuse, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pairs", type=Path)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    images = pairs_of(options.pairs) if options.pairs else dict(made_up())
+    installed = [weights.name for weights in weights_in(weights_folder())]
+    methods = [*METHODS, *installed]
+    write_sheets(images, methods, options.folder)
+    origin = f"of {options.pairs.name}" if options.pairs else "slices of made-up patients"
+    page = index(list(images), methods, origin)
+    (options.folder / "README.md").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""DFENet, an autoencoder whose encoder has a convolutional branch and a transformer.
+
+Li et al. 2023, "DFENet: a dual-branch feature enhanced network integrating transformers and
+convolutional feature learning for multimodal medical image fusion", Biomedical Signal Processing
+and Control 80, doi:10.1016/j.bspc.2022.104402. Layers are those of the authors' program.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from radfuse.networks.blocks.attention import ConvolutionalAttention
+from radfuse.networks.blocks.layers import conv
+from radfuse.networks.blocks.res2net import stage
+from radfuse.networks.blocks.vision_transformer import TransformerStage
+from radfuse.networks.infrared import InfraredVisible, Modality
+
+FIRST_WIDTH = 32
+"""Maps of the convolution before the convolutional branch parts into three."""
+
+PARALLEL = ((1, 64), (3, 96), (5, 128))
+"""Sides and maps of the dilated convolutions, each before a stage of Res2Net."""
+
+BOTTLENECKS = 4
+"""Of each such stage."""
+
+DILATION = 2
+"""Of those convolutions and of the decoder's."""
+
+WIDTHS, DEPTHS, HEADS = (64, 128, 256, 512), (3, 4, 6, 3), (1, 2, 4, 8)
+"""Of the transformer's stages, the finest first."""
+
+PATCHES = ((7, 4), (3, 2), (3, 2), (3, 2))
+"""Side of a stage's patches, and how far they are apart."""
+
+REDUCTION = 16
+"""Channels over hidden units of the channel attention."""
+
+COARSEST, SMALLEST = 32, 64
+"""Sides of an image are filled up with air to a multiple of the one, and to the other at least:
+each pixel of the coarsest stage needs a neighbour."""
+
+WINDOW = 3
+"""Side of the neighbourhood whose energy is compared."""
+
+
+def _layer(width_in: int, width_out: int, size: int, dilation: int = 1) -> nn.Sequential:
+    layer = conv(width_in, width_out, size, dilation=dilation, padding="reflect")
+    return nn.Sequential(layer, nn.PReLU())
+
+
+class ConvolutionalBranch(nn.Module):
+    """Three neighbourhoods side by side, each through a stage of Res2Net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(conv(1, FIRST_WIDTH, 3), nn.PReLU())
+        self.parallel = nn.ModuleList(
+            nn.Sequential(_layer(FIRST_WIDTH, width, side, DILATION), stage(width, BOTTLENECKS))
+            for side, width in PARALLEL
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (N, 1, H, W) to features (N, 288, H, W)."""
+        entered = self.enter(image)
+        features = torch.cat([branch(entered) for branch in self.parallel], dim=1)
+        return image * features + features
+
+
+def _larger(features: Tensor, times: int) -> Tensor:
+    return functional.interpolate(features, scale_factor=times, mode="bicubic", align_corners=True)
+
+
+class TransformerBranch(nn.Module):
+    """Features of a transformer at four scales, brought together from the coarsest on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        one, two, three, four = WIDTHS
+        self.stages = nn.ModuleList(
+            TransformerStage(width_in, width, patch=patch, stride=stride, depth=depth, heads=heads)
+            for width_in, width, (patch, stride), depth, heads in zip(
+                (1, *WIDTHS), WIDTHS, PATCHES, DEPTHS, HEADS, strict=False
+            )
+        )
+        self.four_to_three = _layer(four, three, 3)
+        self.four_to_two, self.four_to_one = _layer(four, two, 3), _layer(four, one, 3)
+        self.three = _layer(2 * three, 2 * three, 1)
+        self.three_to_two, self.three_to_one = (_layer(2 * three, width, 3) for width in (two, one))
+        self.two, self.two_to_one = _layer(3 * two, 3 * two, 1), _layer(3 * two, one, 3)
+        self.one, self.leave = _layer(4 * one, 4 * one, 3), _layer(4 * one, one, 3)
+        self.attention = ConvolutionalAttention(one, one // REDUCTION, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (N, 1, H, W) to features (N, 64, H, W); sides are multiples of 32."""
+        scales = [image]
+        for part in self.stages:
+            scales.append(part(scales[-1]))
+        _, one, two, three, four = scales
+        three = self.three(torch.cat([three, _larger(self.four_to_three(four), 2)], dim=1))
+        from_coarser = _larger(self.four_to_two(four), 4), _larger(self.three_to_two(three), 2)
+        two = self.two(torch.cat([two, *from_coarser], dim=1))
+        from_coarser = _larger(self.four_to_one(four), 8), _larger(self.three_to_one(three), 4)
+        both = torch.cat([one, *from_coarser, _larger(self.two_to_one(two), 2)], dim=1)
+        whole = _larger(self.one(both), 4)
+        attended: Tensor = self.attention(self.leave(image * whole + whole))
+        return attended
+
+
+class Encoder(nn.Module):
+    """Both branches, and attention over what they find."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolutional, self.transformer = ConvolutionalBranch(), TransformerBranch()
+        width = sum(width for _, width in PARALLEL) + WIDTHS[0]
+        self.attention = ConvolutionalAttention(width, width // REDUCTION, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (N, 1, H, W) to features (N, 352, H, W)."""
+        rows, columns = image.shape[-2:]
+        filled = functional.pad(image, (0, _missing(columns), 0, _missing(rows)))
+        found = torch.cat([self.convolutional(filled), self.transformer(filled)], dim=1)
+        features: Tensor = self.attention(found)[..., :rows, :columns]
+        return features
+
+
+def _missing(side: int) -> int:
+    """Pixels that a side lacks of what the transformer needs."""
+    filled: int = torch.sym_max(-(-side // COARSEST) * COARSEST, SMALLEST)  # type: ignore[no-untyped-call]
+    return filled - side
+
+
+class Decoder(nn.Module):
+    """Dilated convolutions, the third and the fourth of which see the two before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width_in = sum(width for _, width in PARALLEL) + WIDTHS[0]
+        self.first, self.second = (_layer(width, 64, 3, DILATION) for width in (width_in, 64))
+        self.third, self.fourth = (_layer(128, 64, 3, DILATION) for _ in range(2))
+        self.leave = conv(64, 1, 3, padding="reflect")
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, 352, H, W) to images (N, 1, H, W)."""
+        first = self.first(features)
+        second = self.second(first)
+        third = self.third(torch.cat([first, second], dim=1))
+        image: Tensor = self.leave(self.fourth(torch.cat([second, third], dim=1)))
+        return image
+
+
+def local_energy(first: Tensor, second: Tensor) -> Tensor:
+    """Of features (N, C, H, W), at each point those of more energy nearby; of equals, the second's.
+
+    Energy is the sum of squares over 3x3 points, and the largest of 3x3 such sums counts: the rule
+    of the authors' program for CT and MR.
+    """
+    of_first, of_second = (
+        functional.max_pool2d(
+            functional.avg_pool2d(features.square(), WINDOW, stride=1, padding=WINDOW // 2),
+            WINDOW, stride=1, padding=WINDOW // 2,
+        )
+        for features in (first, second)
+    )  # fmt: skip
+    return torch.where(of_first > of_second, first, second)
+
+
+class DFENet(InfraredVisible):
+    """The network: `reconstruct` is what is trained, `fuse` joins the features of two images.
+
+    The authors' program takes the MR first, which here is the infrared slot, and images of
+    256x256; here their sides are at least 3 pixels, for the mirror at the decoder's edge.
+    """
+
+    RANGE = (0.0, 1.0)
+
+    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+        super().__init__(infrared=infrared, stretch=stretch)
+        self.encoder, self.decoder = Encoder(), Decoder()
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Rebuild images of shape (N, 1, H, W) in [0, 1], without the fusion rule."""
+        rebuilt: Tensor = self.decoder(self.encoder(image))
+        return rebuilt
+
+    def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Images (N, 1, H, W) in [0, 1] to fused images of the same shape, not cut off."""
+        features = self.encoder(torch.cat([infrared, visible]))  # (2N, 352, H, W)
+        of_infrared, of_visible = features[: len(infrared)], features[len(infrared) :]
+        fused: Tensor = self.decoder(local_energy(of_infrared, of_visible))
+        return fused
