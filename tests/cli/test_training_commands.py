@@ -162,6 +162,15 @@ def test_an_export_replaces_nothing_unasked_and_is_an_onnx_file(
     assert (tmp_path / "x.json").is_file()
 
 
+def test_an_export_in_half_precision_is_smaller_and_its_card_says_so(
+    workshop: Path, tmp_path: Path
+) -> None:
+    result = run("export", workshop / "run", "-o", tmp_path / "x.onnx", "--half", "--json")
+    assert json.loads(result.stdout)["graph"]["stored_as"] == "float16"
+    sizes = [path.stat().st_size for path in (tmp_path / "x.onnx", workshop / "mine.onnx")]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
 def test_an_option_of_the_network_is_a_word_or_a_value_of_toml(
     workshop: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from radfuse.errors import InputError
 from radfuse.methods.onnx import OnnxMethod
-from radfuse.networks.onnx_export import OPSET, export_onnx, read_parameters
+from radfuse.networks.onnx_export import LARGEST_HALF, OPSET, export_onnx, read_parameters
 from radfuse.networks.res2fusion import Res2Fusion
 from radfuse.networks.torch_method import SLICES_AT_ONCE, TorchMethod, load_network
 
@@ -94,6 +94,50 @@ def test_a_graph_has_all_parameters_inside_and_no_word_of_this_machine(graph: Pa
     for trace in (str(Path.home()), str(Path.cwd()), str(graph.parent), ".py", "site-packages"):
         assert trace not in words, trace
     assert len(socket.gethostname()) < 4 or socket.gethostname() not in words
+
+
+@pytest.fixture(scope="module")
+def half(network: Res2Fusion, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network's graph, parameters in half precision."""
+    path = tmp_path_factory.mktemp("halves") / "mine.onnx"
+    export_onnx(network, path, half=True)
+    write_card(path)
+    return path
+
+
+def test_a_graph_in_half_precision_has_its_parameters_in_half_the_bytes(
+    network: Res2Fusion, graph: Path, half: Path
+) -> None:
+    saved = graph.stat().st_size - half.stat().st_size
+    half_the_bytes = 2 * sum(parameter.numel() for parameter in network.parameters())
+    np.testing.assert_allclose(saved, half_the_bytes, rtol=0.1)  # the casts weigh a little
+    for name, tensor in read_parameters(half).items():
+        if name in network.state_dict():
+            assert torch.equal(tensor, network.state_dict()[name].half()), name
+    ports = [*onnx.load(half).graph.input, *onnx.load(half).graph.output]
+    assert {port.type.tensor_type.elem_type for port in ports} == {onnx.TensorProto.FLOAT}
+
+
+def test_a_graph_in_half_precision_computes_in_float32_from_rounded_parameters(half: Path) -> None:
+    rng = np.random.default_rng(4)
+    ct, mr = rng.random((2, 31, 44), np.float32), rng.random((2, 31, 44), np.float32)
+    rounded = load_network(half)
+    assert {parameter.dtype for parameter in rounded.parameters()} == {torch.float32}
+    with torch.no_grad():
+        expected = rounded(torch.from_numpy(ct), torch.from_numpy(mr)).numpy()
+    np.testing.assert_allclose(OnnxMethod(half)(ct, mr), expected, rtol=0, atol=1e-5)
+
+
+def test_a_parameter_beyond_half_precision_is_refused_by_name(tmp_path: Path) -> None:
+    network = Res2Fusion("l1")
+    bias = network.state_dict()["reconstructor.6.bias"]
+    bias[:] = LARGEST_HALF
+    export_onnx(network, tmp_path / "x.onnx", half=True)
+    bias[:] = -1e6
+    words = r"'reconstructor\.6\.bias' reaches 1e\+06; half precision ends at 65504"
+    with pytest.raises(InputError, match=words):
+        export_onnx(network, tmp_path / "y.onnx", half=True)
+    assert not (tmp_path / "y.onnx").exists()
 
 
 def test_the_module_as_a_method_fuses_more_slices_than_fit_in_one_pass(

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_kit import FUSING, REBUILDING, silent, some_pairs, with_phase, write_pairs
+from training_kit import (
+    FUSING,
+    REBUILDING,
+    settings_of,
+    silent,
+    some_pairs,
+    with_phase,
+    write_pairs,
+)
 
 from radfuse.data.pairs import read_pairs
 from radfuse.errors import InputError, RadfuseError
@@ -21,10 +29,11 @@ from radfuse.networks.torch_method import load_network
 from radfuse.training import card as card_module
 from radfuse.training.card import MOST_APART
 from radfuse.training.checkpoint import BEST, LAST, read_checkpoint
-from radfuse.training.export import export
+from radfuse.training.export import METRIC_DECIMALS, export
 from radfuse.training.loop import train
 from radfuse.training.settings import Export, Settings
 from radfuse.training.state import first_state
+from radfuse.training.validation import mean_metrics
 
 PAIRS = some_pairs()
 ROUNDED = dataclasses.replace(
@@ -147,13 +156,33 @@ def test_options_that_do_not_fit_are_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_graph_in_half_precision_is_compared_with_the_network_in_full(
+    workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = trained(settings_of("sdnet", steps=1), tmp_path / "run")
+    full = export(best, tmp_path / "full.onnx")
+    half = export(best, tmp_path / "half.onnx", test=workshop / "test", half=True)
+    graphs = [exported.card["graph"] for exported in (full, half)]
+    assert [graph["stored_as"] for graph in graphs] == ["float32", "float16"]
+    apart = [graph["most_apart_grey_levels"] for graph in graphs]
+    assert 10 * apart[0] < apart[1] <= MOST_APART
+    assert half.path.stat().st_size < 0.6 * full.path.stat().st_size
+    stored = mean_metrics(load_network(half.path), read_pairs(workshop / "test"), "mfinet2024")
+    for metric, value in stored.items():
+        assert half.card["test"][metric] == round(value, METRIC_DECIMALS)
+    monkeypatch.setattr(card_module, "MOST_APART", apart[1] / 2)
+    with pytest.raises(RadfuseError, match=r"seen\.onnx: differs from its network by"):
+        export(best, tmp_path / "seen.onnx", half=True)
+    assert not (tmp_path / "seen.onnx").exists()
+
+
 def test_a_graph_that_differs_from_its_network_is_not_written(
     workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(network: torch.nn.Module, path: Path) -> None:
+    def spoil(network: torch.nn.Module, path: Path, *, half: bool) -> None:
         before = network.state_dict()["reconstructor.6.bias"].clone()
         network.state_dict()["reconstructor.6.bias"] += 1
-        export_onnx(network, path)
+        export_onnx(network, path, half=half)
         network.state_dict()["reconstructor.6.bias"][:] = before
 
     monkeypatch.setattr(card_module, "export_onnx", spoil)

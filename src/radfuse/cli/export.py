@@ -14,6 +14,11 @@ from radfuse.io.staging import refuse_existing
 @click.option("-o", "--output", type=PATH, required=True, help="ONNX file; its card lies beside.")
 @click.option("--test", type=PATH, help="Folder of pairs to measure, for the card.")
 @network_options
+@click.option(
+    "--half",
+    is_flag=True,
+    help="Store parameters in half precision: half the size; all is computed in float32.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier file.")
 @click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
 def export_command(
@@ -22,13 +27,15 @@ def export_command(
     output: Path,
     test: Path | None,
     options: tuple[str, ...],
+    half: bool,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Write the network of RUN, a training's folder or checkpoint, as an ONNX file with a card.
 
     Of a folder the best state counts. The graph takes any batch and size and is compared with the
-    network on three sizes. `--method OUTPUT` fuses with it.
+    network on three sizes; above one grey level of 255 apart, with --half too, nothing is written.
+    `--method OUTPUT` fuses with it.
     """  # fmt: skip
     try:
         from radfuse.training.checkpoint import checkpoint_of  # noqa: PLC0415  # an extra
@@ -38,7 +45,9 @@ def export_command(
     if output.suffix != ".onnx":
         raise InputError(f"{output}: give a name that ends in .onnx")
     refuse_existing([output, output.with_suffix(".json")], overwrite=overwrite)
-    exported = export(checkpoint_of(run), output, options=named_options(options), test=test)
+    exported = export(
+        checkpoint_of(run), output, options=named_options(options), test=test, half=half
+    )
     if as_json:
         print_json(exported.card)
         return

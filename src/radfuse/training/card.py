@@ -27,12 +27,19 @@ APART_DECIMALS = 4
 
 
 def write_weights(
-    network: nn.Module, path: Path, *, name: str, options: dict[str, Any], facts: dict[str, Any]
+    network: nn.Module,
+    path: Path,
+    *,
+    name: str,
+    options: dict[str, Any],
+    facts: dict[str, Any],
+    half: bool = False,
 ) -> dict[str, Any]:
     """Write a network of the catalogue as an ONNX file with a card beside it; the card.
 
-    `facts` says where the parameters come from. Raises `RadfuseError` where the graph differs from
-    the network, and writes nothing then.
+    `facts` says where the parameters come from; with `half` they are stored in half precision.
+    Raises `RadfuseError` where the graph differs from the network, `InputError` for parameters
+    beyond half precision, and writes nothing then.
     """
     card = {
         "name": path.stem,
@@ -45,8 +52,9 @@ def write_weights(
     }
     with staging(path.parent) as stage:
         draft = stage.place(path)
-        export_onnx(network, draft)
-        card |= {"graph": _checked(draft, network), "sha256": digest([draft])}
+        export_onnx(network, draft, half=half)
+        stored = {"stored_as": "float16" if half else "float32"}
+        card |= {"graph": stored | _checked(draft, network), "sha256": digest([draft])}
         draft.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
     return card
 

@@ -1,5 +1,6 @@
 """From a checkpoint to the files that others use: an ONNX graph and its card."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,19 @@ class Exported:
 
 
 def export(
-    checkpoint: Path, path: Path, *, options: dict[str, Any] | None = None, test: Path | None = None
+    checkpoint: Path,
+    path: Path,
+    *,
+    options: dict[str, Any] | None = None,
+    test: Path | None = None,
+    half: bool = False,
 ) -> Exported:
     """Write the running mean of a checkpoint's network as an ONNX file with a card beside it.
 
     `options` replaces some of the network's own, where the parameters fit both; `test` is a folder
-    of pairs to measure. Raises `InputError` for what is no checkpoint, `RadfuseError` where the
-    graph differs from the network, and writes nothing then.
+    of pairs to measure; `half` stores the parameters in half precision. Raises `InputError` for
+    what is no checkpoint and for parameters beyond half precision, `RadfuseError` where the graph
+    differs from the network, and writes nothing then.
     """
     content = read_checkpoint(checkpoint)
     settings = content.facts["history"][-1]["settings"]
@@ -43,9 +50,11 @@ def export(
         round_weights(network)
     facts = _training_facts(content)
     if test:
-        facts |= _test_facts(network, read_pairs(test), settings["profile"])
+        stored = copy.deepcopy(network).half().float() if half else network
+        facts |= _test_facts(stored, read_pairs(test), settings["profile"])
     facts["licence"] = settings["export"]["licence"]
-    return Exported(path, write_weights(network, path, name=name, options=used, facts=facts))
+    card = write_weights(network, path, name=name, options=used, facts=facts, half=half)
+    return Exported(path, card)
 
 
 def round_weights(network: nn.Module) -> None:
