@@ -11,6 +11,20 @@ from radfuse.errors import InputError
 
 Kind = TypeVar("Kind")
 
+INSTALLED = Path(__file__).parent / "configs"
+"""Where a wheel puts the settings of the repository."""
+
+SHIPPED = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[2] / "configs"
+"""Folder of the settings that ship; in a checkout that of the repository itself."""
+
+
+def shipped_trainings() -> dict[str, Path]:
+    """By name, the settings that ship and say how a network is trained."""
+    tables = {
+        path: tomllib.loads(path.read_text("utf-8")) for path in sorted(SHIPPED.glob("*.toml"))
+    }
+    return {path.stem: path for path, table in tables.items() if "network" in table}
+
 
 def read_settings_file(path: Path, kind: type[Kind]) -> Kind:
     """Settings of a kind, a frozen pydantic dataclass, from a TOML file.

@@ -15,7 +15,7 @@ COMMANDS = {
     "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),
     "train": ("radfuse.cli.train:train_command", "Train a network on pairs of your own."),
     "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
-    "weights": ("radfuse.cli.weights:weights_command", "List, verify, install trained networks."),
+    "weights": ("radfuse.cli.weights:weights_command", "List, install, build trained networks."),
     "info": ("radfuse.cli.info:info_command", "Say what a file or folder holds."),
     "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
     "demo": ("radfuse.cli.demo:demo_command", "Fuse a made-up patient, start to end."),

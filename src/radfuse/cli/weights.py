@@ -1,6 +1,7 @@
 """`radfuse weights`."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -8,11 +9,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from radfuse.cli.options import PATH, named_options, network_options, print_json
+from radfuse.cli.options import (
+    PATH,
+    named_options,
+    network_options,
+    output_options,
+    print_json,
+)
+from radfuse.cli.train import Reports
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing
 from radfuse.methods.catalogue import METHODS, WEIGHTS, load_method
 from radfuse.methods.installed import SHA256, Weights, install, weights_folder, weights_in
+from radfuse.settings import shipped_trainings
 
 PROBE = np.zeros((1, 64, 64), np.float32)
 """A black image, which a graph must be able to fuse before it is installed."""
@@ -22,7 +31,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on 
 
 @click.group("weights")
 def weights_command() -> None:
-    """List, verify, install and import trained networks; nothing is downloaded.
+    """List, verify, install, import and build trained networks; nothing is downloaded.
 
     Installed weights lie in the folder RADFUSE_WEIGHTS names; else in radfuse/weights of
     $XDG_DATA_HOME or ~/.local/share (Linux), ~/Library/Application Support (macOS),
@@ -104,12 +113,51 @@ def import_command(
     _report(Weights(path, card), as_json=as_json)
 
 
+@weights_command.command("build")
+@click.argument("name")
+@click.option("--data", type=PATH, required=True, help="Folder with CT/NAME.png, MRI/NAME.png.")
+@click.option("--test", type=PATH, help="Folder of pairs to measure, for the card.")
+@click.option("-o", "--output", type=PATH, help="Folder of the training  [default: a passing one]")
+@click.option("--as", "method", metavar="METHOD", help="Name for --method  [default: NAME]")
+@click.option("--overwrite", is_flag=True, help="Replace weights of the same name.")
+@output_options
+def build_command(
+    *,
+    name: str,
+    data: Path,
+    test: Path | None,
+    output: Path | None,
+    method: str | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train network NAME by the settings that ship with radfuse, and install it.
+
+    They are for the Harvard pairs; for others see docs/howto/train-your-own.md. It takes hours,
+    on a CUDA device where there is one. With -o the same command goes on where it was stopped.
+    """  # fmt: skip
+    try:
+        from radfuse.training.build import build  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
+    trainings = shipped_trainings()
+    if name not in trainings:
+        raise InputError(f"no settings of '{name}' ship; there are {', '.join(trainings)}")
+    path = _place(method or name)
+    refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite)
+    with TemporaryDirectory() as passing, Reports(quiet=quiet) as report:
+        run = output or Path(passing)
+        card = build(trainings[name], path, data=data, run=run, test=test, report=report)
+    _report(Weights(path, card), as_json=as_json)
+
+
 def _place(method: str) -> Path:
     """Where the weights of a method that is not there yet would lie."""
     if Path(method).name != method or method.endswith(".onnx"):
         raise InputError(f"--as {method}: give a word, not a path")
     if method in METHODS:
-        raise InputError(f"--as {method}: a method of this name ships with radfuse")
+        raise InputError(f"a method '{method}' ships with radfuse; choose a name with --as")
     return weights_folder() / f"{method}.onnx"
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from radfuse.errors import InputError
 from radfuse.methods.installed import is_installed, read_weights, weights_folder
+from radfuse.settings import shipped_trainings
 
 Floats = NDArray[np.float32]
 Method = Callable[[Floats, Floats], Floats]
@@ -104,7 +105,8 @@ METHODS: dict[str, Entry] = {
 def entry_of(name: str) -> Entry:
     """The entry of a method, of installed weights, or one for a path that ends in `.onnx`.
 
-    Raises `InputError` with the nearest names for an unknown one.
+    Raises `InputError` with the nearest names for an unknown one, and with the way to weights for
+    a network that ships without.
     """
     if name in METHODS:
         return METHODS[name]
@@ -120,6 +122,10 @@ def entry_of(name: str) -> Entry:
             ONNX,
             ("precision",),
             graph,
+        )
+    if name in shipped_trainings():
+        raise InputError(
+            f"{name}: no weights of it ship; train them: radfuse weights build {name} --data FOLDER"
         )
     near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or list(METHODS)
     raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")

@@ -1,0 +1,120 @@
+"""`radfuse weights build`: from settings that ship and pairs of the user to a method by name."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_kit import refused_in_a_line, run
+from click.testing import Result
+from test_training_commands import CONFIG, SIDE, write_pairs
+
+from radfuse import settings
+from radfuse.errors import InputError
+from radfuse.methods.catalogue import METHODS, entry_of, load_method
+from radfuse.methods.installed import VARIABLE
+from radfuse.networks.catalogue import NETWORKS
+from radfuse.settings import shipped_trainings
+from radfuse.training.checkpoint import LAST
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for installed weights; beside it pairs, and settings as if they shipped."""
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    (configs / "tiny.toml").write_text(CONFIG)
+    (configs / "maximum.toml").write_text(CONFIG)
+    (configs / "report.toml").write_text('title = "of a benchmark"')
+    write_pairs(tmp_path / "train", ["2001", "3001", "10001"])
+    write_pairs(tmp_path / "test", ["2002"])
+    monkeypatch.setattr(settings, "SHIPPED", configs)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "shelf"))
+    return tmp_path / "shelf"
+
+
+def build(shelf: Path, *arguments: object) -> Result:
+    return run("weights", "build", *arguments, "--data", shelf.parent / "train")
+
+
+def files_of(shelf: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in shelf.iterdir()}
+
+
+def test_a_built_network_is_a_method_and_built_again_the_same_to_the_byte(shelf: Path) -> None:
+    result = build(shelf, "tiny", "--test", shelf.parent / "test")
+    assert result.exit_code == 0, result.output
+    assert "use it with --method tiny" in result.stdout
+    assert "3/3" in result.stderr
+    first = files_of(shelf)
+    assert set(first) == {"tiny.onnx", "tiny.json"}
+    card = json.loads(first["tiny.json"])
+    assert (card["network"], card["patients_trained"]) == ("res2fusion", ["2", "10"])
+    assert card["test"]["pairs"] == 1
+    image = np.zeros((1, SIDE, SIDE), np.float32)
+    assert load_method("tiny")(image, image).shape == image.shape
+    refused_in_a_line(build(shelf, "tiny"), "pass --overwrite")
+    again = build(shelf, "tiny", "--test", shelf.parent / "test", "--overwrite", "--quiet")
+    assert again.exit_code == 0, again.output
+    assert files_of(shelf) == first
+
+
+def test_a_folder_of_the_training_is_kept_and_gone_on_from(shelf: Path) -> None:
+    folder = shelf.parent / "run"
+    config = shelf.parent / "configs" / "tiny.toml"
+    train = ("train", config, "--data", shelf.parent / "train", "-o", folder, "--quiet")
+    assert run(*train).exit_code == 0
+    before = (folder / LAST).stat().st_mtime_ns
+    result = build(shelf, "tiny", "-o", folder, "--as", "mine", "--json", "--quiet")
+    assert json.loads(result.stdout)["name"] == "mine"
+    assert (folder / LAST).stat().st_mtime_ns == before
+    refused_in_a_line(build(shelf, "tiny", "-o", folder, "--as", "../mine"), "give a word")
+
+
+def test_a_name_without_settings_lists_those_there_are(shelf: Path) -> None:
+    for name in ("luck", "report"):
+        refused_in_a_line(
+            build(shelf, name), f"no settings of '{name}' ship; there are maximum, tiny"
+        )
+
+
+def test_a_name_that_ships_is_refused_before_any_training(shelf: Path) -> None:
+    refused_in_a_line(
+        build(shelf, "maximum"), "a method 'maximum' ships with radfuse; choose a name with --as"
+    )
+    assert not shelf.exists()
+
+
+def test_test_pairs_that_are_none_are_refused_before_any_training(shelf: Path) -> None:
+    folder = shelf.parent / "run"
+    result = build(shelf, "tiny", "--test", shelf.parent, "-o", folder)
+    refused_in_a_line(result, "a folder with CT/ and MRI/ is needed")
+    assert not folder.exists()
+
+
+def test_without_torch_one_line_says_what_to_install() -> None:
+    code = "import sys; sys.modules['torch'] = None; from radfuse.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "weights", "build", "mfinet", "--data", "x"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "radfuse: torch is missing; pip install radfuse[train]\n"
+
+
+def test_settings_of_every_network_ship_and_are_those_of_the_repository() -> None:
+    trainings = shipped_trainings()
+    assert trainings.keys() >= NETWORKS.keys()
+    for name, path in trainings.items():
+        assert path.read_bytes() == (REPOSITORY / "configs" / f"{name}.toml").read_bytes()
+
+
+@pytest.mark.parametrize("name", sorted(shipped_trainings().keys() - METHODS.keys()))
+def test_a_method_whose_weights_do_not_ship_says_how_to_build_them(name: str, shelf: Path) -> None:
+    settings.SHIPPED.joinpath(f"{name}.toml").write_text(CONFIG)
+    with pytest.raises(InputError, match=f"radfuse weights build {name} --data FOLDER"):
+        entry_of(name)
