@@ -12,7 +12,9 @@ demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
 
 test: .venv/dev tools
-	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -m "not slow" -n 2 --dist worksteal
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=85
 
 check: .venv/dev

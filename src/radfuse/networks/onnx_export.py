@@ -24,6 +24,10 @@ EXAMPLE = (2, 48, 40)
 LARGEST_HALF = float(np.finfo(np.float16).max)
 """Largest number of half precision, 65504."""
 
+SMALLEST = 3
+"""Least rows and columns that the exporter is told of: CSF's mirrored border needs as many, and the
+exporter would trace that network twice. A graph whose network takes smaller images does so, too."""
+
 
 def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     """Write a network's `forward(ct, mr)` as an ONNX file with its parameters inside.
@@ -33,7 +37,8 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     """
     rng = torch.Generator().manual_seed(0)
     example = tuple(torch.rand(EXAMPLE, generator=rng) for _ in ("ct", "mr"))
-    axes = {axis: torch.export.Dim(name) for axis, name in enumerate(("batch", "rows", "columns"))}
+    sides = torch.export.dims("rows", "columns", min=SMALLEST)
+    axes = dict(enumerate((torch.export.Dim("batch"), *sides)))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # the exporter itself calls what torch has deprecated
