@@ -3,7 +3,8 @@
     python benchmarks/reproduction.py > docs/reproduction.md
 
 Runs the benchmarks of `configs/` that belong to published tables, in a temporary folder, with the
-authors' parameters imported into another. Needs the data and those parameters in `../shared`.
+authors' parameters imported into another. Needs the data and those parameters in `../shared`, and
+DFENet installed (`radfuse weights build dfenet --data FOLDER`), which ships without weights.
 """
 
 import os
@@ -19,7 +20,7 @@ import pandas as pd
 from radfuse.benchmark.plan import make_plan
 from radfuse.benchmark.run import run
 from radfuse.benchmark.settings import read_settings
-from radfuse.methods.installed import VARIABLE
+from radfuse.methods.installed import VARIABLE, install, weights_folder
 from radfuse.training.authors import import_weights
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +44,8 @@ AUTHORS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
 }  # fmt: skip
 """Files and options of each method that has its authors' parameters."""
 
+BUILT = "dfenet"
+"""A method that takes part and ships without weights."""
 
 WIDTH = 100
 """Columns of the page."""
@@ -72,12 +75,19 @@ TABLES = (
             "sdnet@authors": "2.562 26.746 0.357 0.480",
             "stdfusionnet@authors": "3.254 25.969 0.479 0.458",
             "u2fusion@authors": "2.585 23.313 0.337 0.458",
+            "fusiongan": "2.363 12.297 0.227 0.116",
+            "rfnnest": "2.605 12.406 0.330 0.209",
+            "umfcmgr": "2.690 28.893 0.353 0.431",
             "mfinet": "4.600 29.54 0.544 0.536",
         },
-        "Our networks with their authors' parameters on the paper's 24 test pairs: those for "
-        "infrared and visible light, the MR in the infrared slot, each result stretched from its "
-        "smallest to its largest value as their programs save it. FusionGAN, RFN-Nest and UMF-CMGR "
-        "have no parameters to be had. `mfinet` has weights of our own: [MFINet](mfinet.md).",
+        "`@authors`: our networks with their authors' parameters on the paper's 24 test pairs: "
+        "those for infrared and visible light, the MR in the infrared slot, each result stretched "
+        "from its smallest to its largest value as their programs save it. Those of FusionGAN, "
+        "RFN-Nest and UMF-CMGR are not to be had: beside their printed rows stand ours, trained on "
+        "CT and MR by the losses of their papers, while the paper ran them with parameters for "
+        "infrared and visible light. Their cells cannot agree; [the compared "
+        "networks](compared.md) discusses them. The others without `@authors` are trained here, "
+        "too, and their printed rows are those with it. `mfinet`: [MFINet](mfinet.md).",
     ),
     Published(
         "Trivial rules, measured independently with the field's codes",
@@ -99,9 +109,10 @@ TABLES = (
         ("AG", "SF", "EN", "MI", "PSNR", "SSIM", "VIFF", "Q"),
         {"res2fusion": "4.6771 13.2055 1.8663    0.5176"},
         "Published are the four figures of the abstract. They are of other patients, whose images "
-        "are not public, so the cells cannot agree; DenseFuse and MSDNet have their authors' "
-        "parameters, RFN-Nest and DFENet have no parameters to be had. [Metrics](metrics.md) "
-        "says how the readings were chosen that the paper leaves open.",
+        "are not public, so the cells cannot agree. DenseFuse and MSDNet stand here with their "
+        "authors' parameters and as trained here, RFN-Nest and DFENet, whose parameters are not to "
+        "be had, as trained here. [Metrics](metrics.md) says how the readings were chosen that the "
+        "paper leaves open.",
     ),
 )
 """Every published table that can be measured."""
@@ -152,6 +163,7 @@ def import_authors(shelf: Path) -> None:
 def main() -> None:
     """Print the page."""
     with TemporaryDirectory() as shelf:
+        install(weights_folder() / f"{BUILT}.onnx", Path(shelf))
         os.environ[VARIABLE] = shelf
         import_authors(Path(shelf))
         print_page()

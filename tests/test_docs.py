@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from radfuse.cli import COMMANDS
+from radfuse.methods.installed import is_installed
 from radfuse.record import NOTICE
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,7 @@ def test_a_generated_page_is_up_to_date(generate: ModuleType, name: str) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not is_installed("dfenet"), reason="`radfuse weights build dfenet` first")
 def test_the_page_of_reproductions_is_up_to_date(shared: Path) -> None:
     command = [sys.executable, ROOT / "benchmarks" / "reproduction.py"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
