@@ -1,14 +1,19 @@
 """Speed of the engine against PyTorch with the same weights, in one run on one machine.
 
     python benchmarks/engine.py [--method res2fusion] [--sizes 256 512]
+    python benchmarks/engine.py --all [--sizes 256] [--networks sdnet pmgi]
 
 Prints milliseconds a pair (median) and ratios, and how far each output lies from eager
 PyTorch in grey levels of 255. The contestants take turns, so that a busy moment hits them all.
+With `--all` it is one table in Markdown of every network, those without weights that ship with
+random parameters.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -18,14 +23,23 @@ from numpy.typing import NDArray
 
 from radfuse.data.phantom import make_phantom
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import entry_of, load_method
+from radfuse.methods.catalogue import METHODS, entry_of, load_method
+from radfuse.networks.catalogue import NETWORKS, make_network
+from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network
 
 Floats = NDArray[np.float32]
 Fuse = Callable[[Floats, Floats], Floats]
 
 ROUNDS = 15
-"""Turns of every contestant."""
+"""Turns of every contestant, unless said otherwise."""
+
+SEED = 5
+"""Of random parameters."""
+
+HEAD = """| network | parameters | PyTorch ms | f32 ms | ratio | bf16 ms | ratio | bf16 apart |
+|---|---|---|---|---|---|---|---|"""
+"""Of the table of every network."""
 
 
 def torch_fuse(network: torch.nn.Module, layout: torch.memory_format) -> Fuse:
@@ -63,38 +77,82 @@ def head(size: int) -> tuple[Floats, Floats]:
     return ct, np.where(ct > 0, 1 - ct, 0).astype(np.float32)
 
 
-def measure(name: str, size: int) -> None:
-    """Print one table."""
-    ct, mr = head(size)
-    engines = contestants(name)
-    outputs = {label: fuse(ct, mr) for label, fuse in engines.items()}
-    seconds: dict[str, list[float]] = {label: [] for label in engines}
-    for _ in range(ROUNDS):
+def milliseconds(engines: dict[str, Fuse], ct: Floats, mr: Floats, rounds: int) -> dict[str, float]:
+    """Median of each contestant, in turns."""
+    taken: dict[str, list[float]] = {label: [] for label in engines}
+    for _ in range(rounds):
         for label, fuse in engines.items():
             fuse(ct, mr)  # warms caches after the one before
             start = time.perf_counter()
             fuse(ct, mr)
-            seconds[label].append(time.perf_counter() - start)
-    eager = median(seconds["torch eager"])
+            taken[label].append(1e3 * (time.perf_counter() - start))
+    return {label: median(times) for label, times in taken.items()}
+
+
+def measure(name: str, size: int, rounds: int) -> None:
+    """Print one table of one method in every engine."""
+    ct, mr = head(size)
+    engines = contestants(name)
+    expected = engines["torch eager"](ct, mr)
+    times = milliseconds(engines, ct, mr, rounds)
     print(f"\n{name}, one {size}x{size} pair, {torch.get_num_threads()} threads")
     print(f"{'engine':22}{'ms':>8}{'x eager':>9}{'mean diff':>11}{'max diff':>10}")
-    for label, times in seconds.items():
-        apart = np.abs(outputs[label] - outputs["torch eager"]) * 255
-        ratio = eager / median(times)
-        print(
-            f"{label:22}{median(times) * 1e3:8.1f}{ratio:9.2f}{apart.mean():11.4f}"
-            f"{apart.max():10.3f}"
-        )
+    for label, fuse in engines.items():
+        apart = np.abs(fuse(ct, mr) - expected) * 255
+        ratio = times["torch eager"] / times[label]
+        print(f"{label:22}{times[label]:8.1f}{ratio:9.2f}{apart.mean():11.4f}{apart.max():10.3f}")
+
+
+def measure_all(networks: list[str], size: int, rounds: int) -> None:
+    """Print one table of every network, eager and in the engine."""
+    print(f"\nOne {size}x{size} pair, {torch.get_num_threads()} threads; * random parameters\n")
+    print(HEAD)
+    for name in networks:
+        with tempfile.TemporaryDirectory() as folder:
+            print(row(name, Path(folder), *head(size), rounds), flush=True)
+
+
+def row(name: str, folder: Path, ct: Floats, mr: Floats, rounds: int) -> str:
+    """A line of that table; graphs are made in a folder."""
+    weights = METHODS[name].weights if name in METHODS else None
+    network = load_network(weights) if weights else random_network(name)
+    graph = weights or folder / f"{name}.onnx"
+    if not weights:
+        export_onnx(network, graph)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    engines = {
+        "eager": torch_fuse(network, torch.contiguous_format),
+        "f32": load_method(str(graph), precision="f32"),
+        "bf16": load_method(str(graph), precision="bf16"),
+    }
+    apart = 255 * np.abs(engines["bf16"](ct, mr) - engines["eager"](ct, mr)).max()
+    ms = milliseconds(engines, ct, mr, rounds)
+    cells = [name + ("" if weights else " *"), f"{count:,}", f"{ms['eager']:.0f}"]
+    for label in ("f32", "bf16"):
+        cells += [f"{ms[label]:.0f}", f"{ms['eager'] / ms[label]:.2f}"]
+    return f"| {' | '.join(cells)} | {apart:.2f} |"
+
+
+def random_network(name: str) -> torch.nn.Module:
+    """A network that nobody trained, always the same."""
+    torch.manual_seed(SEED)
+    return make_network(name, {}).eval()
 
 
 def main() -> None:
     """Parse and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", default="res2fusion")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--all", action="store_true", help="one table of every network")
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--sizes", type=int, nargs="+")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
-    for size in options.sizes:
-        measure(options.method, size)
+    for size in options.sizes or ([256] if options.all else [256, 512]):
+        if options.all:
+            measure_all(options.networks, size, options.rounds)
+        else:
+            measure(options.method, size, options.rounds)
 
 
 if __name__ == "__main__":
