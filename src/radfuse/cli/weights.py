@@ -108,7 +108,7 @@ def import_command(
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     path = _place(method or f"{name}@authors")
-    refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite)
+    refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite, instead="--as NAME")
     card = import_weights(name, files, path, options=named_options(options))
     _report(Weights(path, card), as_json=as_json)
 
@@ -145,7 +145,7 @@ def build_command(
     if name not in trainings:
         raise InputError(f"no settings of '{name}' ship; there are {', '.join(trainings)}")
     path = _place(method or name)
-    refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite)
+    refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite, instead="--as NAME")
     with TemporaryDirectory() as passing, Reports(quiet=quiet) as report:
         run = output or Path(passing)
         card = build(trainings[name], path, data=data, run=run, test=test, report=report)

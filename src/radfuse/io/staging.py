@@ -24,14 +24,19 @@ class Staging:
         return self.folder / target.name
 
 
-def refuse_existing(targets: list[Path], *, overwrite: bool) -> None:
-    """Raise `OutputError` for results that exist already, unless they may be replaced."""
+def refuse_existing(
+    targets: list[Path], *, overwrite: bool, instead: str = "another --output"
+) -> None:
+    """Raise `OutputError` for results that exist already, unless they may be replaced.
+
+    `instead` is the option that chooses another place.
+    """
     try:
         existing = [str(target) for target in targets if target.exists()]
     except PermissionError as error:
-        raise OutputError(f"{error.filename}: no permission; choose another --output") from error
+        raise OutputError(f"{error.filename}: no permission; choose {instead}") from error
     if existing and not overwrite:
-        raise OutputError(f"{', '.join(existing)} exists; pass --overwrite or another --output")
+        raise OutputError(f"{', '.join(existing)} exists; pass --overwrite or {instead}")
 
 
 @contextmanager

@@ -95,7 +95,8 @@ def install(path: Path, folder: Path, *, overwrite: bool = False) -> Weights:
     if not weights.is_sound:
         raise InputError(f"{path}: its sha256 is not that of its card; get both again")
     target = folder / path.name
-    refuse_existing([target, target.with_suffix(".json")], overwrite=overwrite)
+    taken = [target, target.with_suffix(".json")]
+    refuse_existing(taken, overwrite=overwrite, instead="another name")
     with staging(folder) as stage:
         for source in (path, path.with_suffix(".json")):
             stage.place(source).write_bytes(source.read_bytes())
