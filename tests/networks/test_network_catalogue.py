@@ -41,6 +41,9 @@ PARAMETERS = {
 }
 """As published, or as one counts by the paper's layers."""
 
+LARGER = {"dfenet": 32}
+"""Pixels by which a network's smallest images are larger than those of others."""
+
 SILENT = {"pmgi": r"layers\.|transfer"}
 """Biases before a normalisation that takes them away again."""
 
@@ -56,20 +59,27 @@ def draw(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(1))
 
 
+def enlarged(name: str, count: int, rows: int, columns: int) -> tuple[int, int, int]:
+    """A batch's shape, with sides that the network takes."""
+    return count, rows + LARGER.get(name, 0), columns + LARGER.get(name, 0)
+
+
 @each
 @pytest.mark.parametrize("size", [(12, 12), (13, 18)])
 def test_a_network_fuses_any_batch_and_size_with_its_defaults(
     name: str, size: tuple[int, int]
 ) -> None:
-    fused = network_of(name).eval()(draw(2, *size), draw(2, *size))
-    assert fused.shape == (2, *size)
+    shape = enlarged(name, 2, *size)
+    fused = network_of(name).eval()(draw(*shape), draw(*shape))
+    assert fused.shape == shape
     assert 0 <= fused.min() <= fused.max() <= 1
 
 
 @each
 @torch.no_grad()
 def test_each_image_is_fused_by_itself_and_always_alike(name: str) -> None:
-    network, ct, mr = network_of(name).eval(), draw(3, 22, 17), 1 - draw(3, 22, 17)
+    shape = enlarged(name, 3, 22, 17)
+    network, ct, mr = network_of(name).eval(), draw(*shape), 1 - draw(*shape)
     together = network(ct, mr)
     assert torch.equal(network(ct, mr), together)
     alone = torch.cat([network(ct[i : i + 1], mr[i : i + 1]) for i in range(3)])
@@ -113,7 +123,8 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_the_exported_graph_gives_the_networks_images_at_three_sizes(exported: Path) -> None:
     network, method = network_of(exported.stem).eval(), OnnxMethod(exported)
-    for shape in ((1, 32, 32), (4, 24, 40), (2, 33, 50)):
+    for sides in ((1, 32, 32), (4, 24, 40), (2, 33, 50)):
+        shape = enlarged(exported.stem, *sides)
         ct, mr = draw(*shape), 1 - draw(*shape)
         with torch.no_grad():
             expected = network(ct, mr).numpy()
@@ -124,7 +135,8 @@ def test_the_exported_graph_gives_the_networks_images_at_three_sizes(exported: P
 def test_a_network_that_is_said_to_rebuild_images_does(name: str) -> None:
     network = make_network(name, {})
     if NETWORKS[name].rebuilds:
-        assert network.reconstruct(draw(2, 1, 12, 12)).shape == (2, 1, 12, 12)
+        images = draw(2, *enlarged(name, 1, 12, 12))
+        assert network.reconstruct(images).shape == images.shape
 
 
 @each

@@ -36,10 +36,6 @@ PATCHES = ((7, 4), (3, 2), (3, 2), (3, 2))
 REDUCTION = 16
 """Channels over hidden units of the channel attention."""
 
-COARSEST, SMALLEST = 32, 64
-"""Sides of an image are filled up with air to a multiple of the one, and to the other at least:
-each pixel of the coarsest stage needs a neighbour."""
-
 WINDOW = 3
 """Side of the neighbourhood whose energy is compared."""
 
@@ -67,8 +63,14 @@ class ConvolutionalBranch(nn.Module):
         return image * features + features
 
 
-def _larger(features: Tensor, times: int) -> Tensor:
-    return functional.interpolate(features, scale_factor=times, mode="bicubic", align_corners=True)
+def _spread(features: Tensor, like: Tensor) -> Tensor:
+    """Features drawn out to the rows and columns of others."""
+    size = like.shape[-2:]
+    return functional.interpolate(features, size=size, mode="bicubic", align_corners=True)
+
+
+def _joined(features: Tensor, *coarser: Tensor) -> Tensor:
+    return torch.cat([features, *(_spread(maps, features) for maps in coarser)], dim=1)
 
 
 class TransformerBranch(nn.Module):
@@ -92,17 +94,16 @@ class TransformerBranch(nn.Module):
         self.attention = ConvolutionalAttention(one, one // REDUCTION, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (N, 1, H, W) to features (N, 64, H, W); sides are multiples of 32."""
+        """Images (N, 1, H, W) to features (N, 64, H, W)."""
         scales = [image]
         for part in self.stages:
             scales.append(part(scales[-1]))
         _, one, two, three, four = scales
-        three = self.three(torch.cat([three, _larger(self.four_to_three(four), 2)], dim=1))
-        from_coarser = _larger(self.four_to_two(four), 4), _larger(self.three_to_two(three), 2)
-        two = self.two(torch.cat([two, *from_coarser], dim=1))
-        from_coarser = _larger(self.four_to_one(four), 8), _larger(self.three_to_one(three), 4)
-        both = torch.cat([one, *from_coarser, _larger(self.two_to_one(two), 2)], dim=1)
-        whole = _larger(self.one(both), 4)
+        three = self.three(_joined(three, self.four_to_three(four)))
+        two = self.two(_joined(two, self.four_to_two(four), self.three_to_two(three)))
+        coarser = self.four_to_one(four), self.three_to_one(three), self.two_to_one(two)
+        one = self.one(_joined(one, *coarser))
+        whole = _spread(one, image)
         attended: Tensor = self.attention(self.leave(image * whole + whole))
         return attended
 
@@ -118,17 +119,9 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, 1, H, W) to features (N, 352, H, W)."""
-        rows, columns = image.shape[-2:]
-        filled = functional.pad(image, (0, _missing(columns), 0, _missing(rows)))
-        found = torch.cat([self.convolutional(filled), self.transformer(filled)], dim=1)
-        features: Tensor = self.attention(found)[..., :rows, :columns]
+        found = torch.cat([self.convolutional(image), self.transformer(image)], dim=1)
+        features: Tensor = self.attention(found)
         return features
-
-
-def _missing(side: int) -> int:
-    """Pixels that a side lacks of what the transformer needs."""
-    filled: int = torch.sym_max(-(-side // COARSEST) * COARSEST, SMALLEST)  # type: ignore[no-untyped-call]
-    return filled - side
 
 
 class Decoder(nn.Module):
@@ -170,10 +163,12 @@ class DFENet(InfraredVisible):
     """The network: `reconstruct` is what is trained, `fuse` joins the features of two images.
 
     The authors' program takes the MR first, which here is the infrared slot, and images of
-    256x256; here their sides are at least 3 pixels, for the mirror at the decoder's edge.
+    256x256; here their sides are at least 33 pixels: the mirror at the edge of the coarsest scale
+    needs two.
     """
 
     RANGE = (0.0, 1.0)
+    SMALLEST_SIDE = 33
 
     def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
@@ -187,6 +182,6 @@ class DFENet(InfraredVisible):
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [0, 1] to fused images of the same shape, not cut off."""
         features = self.encoder(torch.cat([infrared, visible]))  # (2N, 352, H, W)
-        of_infrared, of_visible = features[: len(infrared)], features[len(infrared) :]
-        fused: Tensor = self.decoder(local_energy(of_infrared, of_visible))
+        count = infrared.shape[0]  # of a batch that the exporter leaves open, as len() does not
+        fused: Tensor = self.decoder(local_energy(features[:count], features[count:]))
         return fused

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 Modality = Literal["ct", "mr"]
 
+SMALLEST_SIDE = 3
+"""Pixels that are enough for most networks: a mirror two pixels wide at the edge needs as many."""
+
 SMALLEST_CONTRAST = 1e-6
 """Least difference of white and black that is divided by: a flat image stretched is black."""
 
@@ -27,6 +30,9 @@ class InfraredVisible(nn.Module, ABC):
 
     RANGE: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """Values of black and white, going in and coming out."""
+
+    SMALLEST_SIDE: ClassVar[int] = SMALLEST_SIDE
+    """Rows and columns that an image has at least."""
 
     TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()
     """Children that fusing does not need; an exported graph has not their parameters."""

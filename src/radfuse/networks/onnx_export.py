@@ -14,6 +14,7 @@ from onnx.numpy_helper import from_array, to_array
 from torch import Tensor, nn
 
 from radfuse.errors import InputError
+from radfuse.networks.infrared import SMALLEST_SIDE
 
 OPSET = 20
 """ONNX operator set: recent enough for every block we have, old enough for common runtimes."""
@@ -24,10 +25,6 @@ EXAMPLE = (2, 48, 40)
 LARGEST_HALF = float(np.finfo(np.float16).max)
 """Largest number of half precision, 65504."""
 
-SMALLEST = 3
-"""Least rows and columns that the exporter is told of: CSF's mirrored border needs as many, and the
-exporter would trace that network twice. A graph whose network takes smaller images does so, too."""
-
 
 def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     """Write a network's `forward(ct, mr)` as an ONNX file with its parameters inside.
@@ -37,7 +34,9 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     """
     rng = torch.Generator().manual_seed(0)
     example = tuple(torch.rand(EXAMPLE, generator=rng) for _ in ("ct", "mr"))
-    sides = torch.export.dims("rows", "columns", min=SMALLEST)
+    # told of sides that the network refuses, the exporter would trace it twice
+    smallest = getattr(network, "SMALLEST_SIDE", SMALLEST_SIDE)
+    sides = torch.export.dims("rows", "columns", min=smallest)
     axes = dict(enumerate((torch.export.Dim("batch"), *sides)))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

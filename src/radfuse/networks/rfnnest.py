@@ -113,10 +113,11 @@ class NestDecoder(nn.Module):
 class RFNNest(InfraredVisible):
     """The network: `reconstruct` is what is trained first, then the RFNs alone through `fuse`.
 
-    Sides of images are at least 9 pixels: the mirror at the edge of the coarsest scale needs two.
+    The mirror at the edge of the coarsest scale needs two pixels there.
     """
 
     RANGE = (0.0, WHITE)
+    SMALLEST_SIDE = 9
 
     def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
