@@ -30,7 +30,11 @@ BONE_BLEND = {"MI": 4.630, "SF": 31.65, "VIF": 0.667, "Qabf": 0.596}
 
 each = pytest.mark.parametrize("name", SHIPPED)
 each_res2fusion = pytest.mark.parametrize("name", [n for n in SHIPPED if "res2fusion" in n])
-each_mfinet = pytest.mark.parametrize("name", [n for n in SHIPPED if "mfinet" in n])
+each_later = pytest.mark.parametrize("name", [n for n in SHIPPED if "res2fusion" not in n])
+"""Trained when cards already held every setting."""
+
+LARGEST_FULL_BYTES = 8_000_000
+"""Larger graphs ship in half precision."""
 
 
 def card_of(name: str) -> dict[str, Any]:
@@ -90,8 +94,8 @@ def test_a_card_of_res2fusion_says_how_it_was_trained(name: str) -> None:
     assert 0.99 < card["validation"]["ssim_rebuilt"] <= 1
 
 
-@each_mfinet
-def test_a_card_of_mfinet_is_of_the_training_that_the_repository_has(name: str) -> None:
+@each_later
+def test_a_card_is_of_the_training_that_the_repository_has(name: str) -> None:
     card = card_of(name)
     [training] = card["trainings"]
     settings = read_settings(CONFIGS / f"{name}.toml")
@@ -99,14 +103,21 @@ def test_a_card_of_mfinet_is_of_the_training_that_the_repository_has(name: str) 
     assert set(card["patients_validated"]) == set(settings.validation_patients)
 
 
-@each_mfinet
-def test_a_graph_of_mfinet_is_its_network_within_a_grey_level(name: str) -> None:
-    network, method = load_network(SHIPPED[name]), OnnxMethod(SHIPPED[name])
+@each_later
+@torch.no_grad()
+def test_a_graph_is_its_network_within_a_grey_level(name: str) -> None:
+    network, method = load_network(SHIPPED[name]).double(), OnnxMethod(SHIPPED[name])
     rng = np.random.default_rng(1)
     for shape in ((1, 64, 64), (4, 57, 71), (1, 120, 90)):
         ct, mr = (rng.random(shape, np.float32) for _ in ("ct", "mr"))
-        expected = network(torch.from_numpy(ct), torch.from_numpy(mr)).detach().numpy()
+        expected = network(*(torch.from_numpy(x).double() for x in (ct, mr))).numpy()
         assert np.abs(method(ct, mr) - expected).max() * 255 <= 1
+
+
+@each
+def test_a_large_graph_is_stored_in_half_precision(name: str) -> None:
+    if SHIPPED[name].stat().st_size > LARGEST_FULL_BYTES:
+        assert card_of(name)["graph"]["stored_as"] == "float16"
 
 
 @each

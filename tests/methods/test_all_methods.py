@@ -1,10 +1,13 @@
 """What every method of the catalogue owes."""
 
+from collections.abc import Iterable
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -24,6 +27,15 @@ SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("
 DOUBLING = {"res2fusion-addition"}
 """Features are doubled: two equal images give a brighter one."""
 
+MIRRORING = {"densefuse", "msdnet", "rfnnest", "csf", "u2fusion"}
+"""Their mirror at the edge needs neighbours: no image of a single pixel."""
+
+UNFAITHFUL = {"fusiongan", "pmgi", "sdnet", "u2fusion", "umfcmgr"}
+"""Trained end to end by losses that never see two equal images, and shipped as those made them."""
+
+GREY_AIR = {"pmgi", "sdnet", "umfcmgr"}
+"""Of the same kind; black in both images comes out grey (docs/compared.md)."""
+
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 50), st.integers(1, 50))
 
 
@@ -41,6 +53,12 @@ def smooth_images(shape: tuple[int, ...], seed: int) -> Floats:
 def shining(image: Floats) -> Floats:
     """What a pair of equal images becomes where 5 % of the CT shine through."""
     return np.minimum(image * np.float32(1.05), 1)
+
+
+def known(names: Iterable[str], wanting: set[str]) -> list[ParameterSet]:
+    """Names, of which those that are known not to keep a law must go on failing it."""
+    fails = pytest.mark.xfail(reason="shipped as its paper's loss made it", strict=True)
+    return [pytest.param(name, marks=[fails] if name in wanting else []) for name in names]
 
 
 def check_duties(name: str, shape: tuple[int, int, int], seed: int) -> None:
@@ -68,8 +86,23 @@ def test_a_rule_fuses_any_size_slice_by_slice_within_zero_and_one(
     check_duties(name, shape, seed)
 
 
-@pytest.mark.parametrize("name", LEARNED)
-@pytest.mark.parametrize("shape", [(3, 17, 31), (1, 40, 64), (2, 1, 1)])
+@pytest.mark.parametrize("name", sorted(MIRRORING))
+def test_a_network_that_mirrors_its_edge_refuses_a_single_pixel_in_one_line(name: str) -> None:
+    pixel = smooth_images((2, 1, 1), 1)
+    with pytest.raises(
+        InputError, match=rf"{name}.onnx: fails on images of \(2, 1, 1\): REFLECT"
+    ) as no:
+        method_of(name)(pixel, pixel)
+    assert "\n" not in str(no.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        *product(LEARNED, [(3, 17, 31), (1, 40, 64)]),
+        *product(sorted(set(LEARNED) - MIRRORING), [(2, 1, 1)]),
+    ],
+)
 def test_a_network_fuses_any_size_slice_by_slice_within_zero_and_one(
     name: str, shape: tuple[int, int, int]
 ) -> None:
@@ -91,7 +124,7 @@ def test_a_rule_given_the_same_image_twice_returns_it(
         np.testing.assert_allclose(fused, image, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(set(LEARNED) - DOUBLING))
+@pytest.mark.parametrize("name", known(sorted(set(LEARNED) - DOUBLING), UNFAITHFUL))
 def test_a_network_given_the_same_image_twice_comes_close_to_it(name: str) -> None:
     image = smooth_images((1, 96, 80), 3)
     expected = shining(image) if name in SHINING else image
@@ -99,7 +132,7 @@ def test_a_network_given_the_same_image_twice_comes_close_to_it(name: str) -> No
     assert apart.mean() < 2 / 255
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", known(METHODS, GREY_AIR))
 def test_air_stays_dark(name: str) -> None:
     air = np.zeros((1, 40, 64), np.float32)
     doubled = name == "res2fusion-addition"  # also what the biases make of air

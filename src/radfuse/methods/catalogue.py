@@ -98,6 +98,16 @@ METHODS: dict[str, Entry] = {
     "res2fusion-spatial-mean-softmax": _res2fusion(
         "-spatial-mean-softmax", "spatial mean attention through a softmax"
     ),
+    "densefuse": _shipped("densefuse", "dense autoencoder, features added", "Li and Wu 2019"),
+    "msdnet": _shipped("msdnet", "as densefuse, three scales, l1 rule", "Song et al. 2019"),
+    "rfnnest": _shipped("rfnnest", "nested autoencoder, learnt fusion", "Li et al. 2021"),
+    "csf": _shipped("csf", "autoencoder, saliency of a classifier", "Xu et al. 2021"),
+    "fusiongan": _shipped("fusiongan", "generator against a discriminator", "Ma et al. 2019"),
+    "pmgi": _shipped("pmgi", "paths of intensity and of gradient", "Zhang et al. 2020"),
+    "sdnet": _shipped("sdnet", "squeezed and decomposed again", "Zhang and Ma 2021"),
+    "stdfusionnet": _shipped("stdfusionnet", "bone as the salient target", "Ma et al. 2021"),
+    "u2fusion": _shipped("u2fusion", "sources weighed by information", "Xu et al. 2022"),
+    "umfcmgr": _shipped("umfcmgr", "interactive attention", "Wang et al. 2022"),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""
 
