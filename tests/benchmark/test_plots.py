@@ -176,6 +176,17 @@ def test_a_diagram_says_its_critical_difference(
     assert {"a  1.0", "b  2.0", "3.0  c", "MI ↑ (bit)"} <= set(found)
 
 
+@pytest.mark.parametrize(
+    ("methods", "numbers"), [(12, list(range(1, 13))), (22, [1, 5, 10, 15, 20])]
+)
+def test_a_diagram_of_many_methods_numbers_each_fifth_rank(
+    columns: list[Column], methods: int, numbers: list[int]
+) -> None:
+    names = tuple(f"m{place}" for place in range(methods))
+    found = texts(critical_differences(columns[0].measure, ranking(names, 3.0)))
+    assert [int(text) for text in found if text.isdecimal()] == numbers
+
+
 def test_one_method_or_no_complete_case_makes_no_diagram(results: MadeUp) -> None:
     assert not can_be_drawn(ranking(("a", "b"), float("nan")))
     cases = sorted(results.rows["case"].unique())

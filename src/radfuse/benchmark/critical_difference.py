@@ -26,6 +26,9 @@ LINE_INCHES, BAR_INCHES = 0.17, 0.075
 TITLE_INCHES, DISTANCE_INCHES, AXIS_INCHES = 0.18, 0.38, 0.72
 """Places of title, critical difference and scale below the top."""
 
+MOST_NUMBERS, EACH_NTH = 12, 5
+"""More ranks than that have no room for a number each: the first has one, and each fifth."""
+
 
 @dataclass(frozen=True)
 class _Canvas:
@@ -77,7 +80,8 @@ def _draw_scale(canvas: _Canvas) -> None:
     canvas.line([canvas.x_of(1), canvas.x_of(worst)], [AXIS_INCHES] * 2, 0.8)
     for rank in range(1, worst + 1):
         canvas.line([canvas.x_of(rank)] * 2, [AXIS_INCHES - 0.05, AXIS_INCHES], 0.8)
-        canvas.text(canvas.x_of(rank), AXIS_INCHES - 0.12, str(rank), "center")
+        if worst <= MOST_NUMBERS or rank == 1 or rank % EACH_NTH == 0:
+            canvas.text(canvas.x_of(rank), AXIS_INCHES - 0.12, str(rank), "center")
 
 
 def _draw_distance(canvas: _Canvas) -> None:
