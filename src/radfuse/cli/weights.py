@@ -134,8 +134,9 @@ def build_command(
 ) -> None:
     """Train network NAME by the settings that ship with radfuse, and install it.
 
-    They are for the Harvard pairs; for others see docs/howto/train-your-own.md. It takes hours,
-    on a CUDA device where there is one. With -o the same command goes on where it was stopped.
+    They are for the Harvard pairs; for others see docs/howto/train-your-own.md. It takes from ten
+    minutes to a night, on a CUDA device where there is one. With -o the same command goes on where
+    it was stopped.
     """  # fmt: skip
     try:
         from radfuse.training.build import build  # noqa: PLC0415  # an extra

@@ -30,6 +30,9 @@ DILATION = 2
 WIDTHS, DEPTHS, HEADS = (64, 128, 256, 512), (3, 4, 6, 3), (1, 2, 4, 8)
 """Of the transformer's stages, the finest first."""
 
+FEATURES = sum(width for _, width in PARALLEL) + WIDTHS[0]
+"""Maps of the encoder: those of the convolutional branch, and of the transformer's finest stage."""
+
 PATCHES = ((7, 4), (3, 2), (3, 2), (3, 2))
 """Side of a stage's patches, and how far they are apart."""
 
@@ -114,8 +117,7 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convolutional, self.transformer = ConvolutionalBranch(), TransformerBranch()
-        width = sum(width for _, width in PARALLEL) + WIDTHS[0]
-        self.attention = ConvolutionalAttention(width, width // REDUCTION, bias=False)
+        self.attention = ConvolutionalAttention(FEATURES, FEATURES // REDUCTION, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, 1, H, W) to features (N, 352, H, W)."""
@@ -129,8 +131,7 @@ class Decoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        width_in = sum(width for _, width in PARALLEL) + WIDTHS[0]
-        self.first, self.second = (_layer(width, 64, 3, DILATION) for width in (width_in, 64))
+        self.first, self.second = (_layer(width, 64, 3, DILATION) for width in (FEATURES, 64))
         self.third, self.fourth = (_layer(128, 64, 3, DILATION) for _ in range(2))
         self.leave = conv(64, 1, 3, padding="reflect")
 
@@ -163,8 +164,7 @@ class DFENet(InfraredVisible):
     """The network: `reconstruct` is what is trained, `fuse` joins the features of two images.
 
     The authors' program takes the MR first, which here is the infrared slot, and images of
-    256x256; here their sides are at least 33 pixels: the mirror at the edge of the coarsest scale
-    needs two.
+    256x256; here the mirror at the edge of the coarsest scale needs two pixels there.
     """
 
     RANGE = (0.0, 1.0)
