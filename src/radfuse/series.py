@@ -27,7 +27,15 @@ class Series:
     """Every file that went into it, in the order of the slices where there are several."""
 
     headers: tuple[Dataset, ...] = ()
-    """DICOM headers without pixels, one a slice in the image's order; none for other formats."""
+    """DICOM headers without pixels, one a source slice along the image's third axis; none for
+    other formats. A frame of a multi-frame file has a header of its own, with the attributes that
+    a single-frame file would have, and its ReferencedFrameNumber."""
+
+    regridded: bool = False
+    """Whether the image was resampled on reading, so that its grid is not that of the headers."""
+
+    notes: tuple[str, ...] = ()
+    """What was mended or left out on reading, a sentence each."""
 
     @property
     def frame_of_reference_uid(self) -> str | None:
@@ -39,6 +47,11 @@ class Series:
     def patient(self) -> str | None:
         """The DICOM patient identifier, where there is one."""
         return str(self.headers[0].get("PatientID") or "") or None if self.headers else None
+
+    @property
+    def slice_headers(self) -> tuple[Dataset, ...]:
+        """Headers whose geometry is that of the image's slices, one each; else none."""
+        return () if self.regridded else self.headers
 
     @property
     def is_volume(self) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image
 import radfuse
 from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError, OutputError, UntrustedError
-from radfuse.io.dicom_fused import FULL_SCALE, Origin, write_fused
+from radfuse.io.dicom.fused import FULL_SCALE, Origin, write_fused
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import SHORT_NOTICE
 from radfuse.registration.rigid import register

@@ -8,7 +8,7 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from radfuse.data.phantom import Phantom
-from radfuse.io.dicom_write import Rescale, derive_uid, write_series
+from radfuse.io.dicom.write import Rescale, derive_uid, write_series
 
 STUDY_DATE = "20240115"
 """The day on which every phantom is scanned."""

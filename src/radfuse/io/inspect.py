@@ -7,8 +7,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from radfuse.errors import InputError, RadfuseError
-from radfuse.io.dicom_scan import DicomSeries, files_below, is_dicom, scan_folder
-from radfuse.io.dicom_stack import read_stack
+from radfuse.io.dicom.scan import DicomSeries, files_below, is_dicom, scan_folder
+from radfuse.io.dicom.stack import read_stack
 from radfuse.io.grids import checked_volume
 from radfuse.io.images import read_picture
 from radfuse.io.read import is_picture

@@ -5,8 +5,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError, NothingHereError
-from radfuse.io.dicom_scan import choose_series, files_below, is_dicom, scan_folder
-from radfuse.io.dicom_stack import read_stack
+from radfuse.io.dicom.scan import choose_series, files_below, is_dicom, scan_folder
+from radfuse.io.dicom.stack import read_stack
 from radfuse.io.grids import check_values, checked_volume
 from radfuse.io.images import read_picture
 from radfuse.io.volume_headers import data_files

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import WINDOWS, Window, grey_levels, window_named
-from radfuse.io.dicom_fused import FULL_SCALE
+from radfuse.io.dicom.fused import FULL_SCALE
 from radfuse.io.read import check_pair, read
 from radfuse.io.volumes import volume_suffix
 from radfuse.metrics.image import WHITE

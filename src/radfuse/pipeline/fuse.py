@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
-from radfuse.io.dicom_fused import FULL_SCALE
+from radfuse.io.dicom.fused import FULL_SCALE
 from radfuse.io.read import check_pair, read
 from radfuse.methods.catalogue import Method, entry_of, load_method
 from radfuse.pipeline.align import Alignment, align

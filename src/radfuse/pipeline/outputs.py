@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from radfuse.errors import InputError, OutputError
-from radfuse.io.dicom_fused import Origin, write_fused
+from radfuse.io.dicom.fused import Origin, write_fused
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
 from radfuse.io.staging import Staging, refuse_existing, staging

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, Window, ct_head_mask, mr_head_mask, mr_range
-from radfuse.io.dicom_fused import FULL_SCALE
+from radfuse.io.dicom.fused import FULL_SCALE
 from radfuse.methods.catalogue import Method
 
 Floats = NDArray[np.float32]

@@ -14,7 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import UID, CTImageStorage, MRImageStorage
 
 from radfuse.errors import GeometryError, InputError, OutputError
-from radfuse.io.dicom_write import (
+from radfuse.io.dicom.write import (
     IMPLEMENTATION_CLASS_UID,
     Rescale,
     derive_uid,

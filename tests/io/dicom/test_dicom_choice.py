@@ -6,8 +6,8 @@ import pytest
 from dicom_kit import as_nobody, change_all, put, slices, volume, write
 
 from radfuse.errors import InputError, NothingHereError
-from radfuse.io.dicom_scan import is_dicom, scan_folder
-from radfuse.io.dicom_write import derive_uid
+from radfuse.io.dicom.scan import is_dicom, scan_folder
+from radfuse.io.dicom.write import derive_uid
 from radfuse.io.inspect import inspect
 from radfuse.io.read import read
 from radfuse.io.volumes import write_volume

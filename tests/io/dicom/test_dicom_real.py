@@ -12,27 +12,11 @@ import SimpleITK as sitk
 from dicom_kit import assert_same_image
 
 from radfuse.errors import GeometryError, InputError, NothingHereError
-from radfuse.io.dicom_scan import scan_folder
-from radfuse.io.dicom_stack import read_stack
+from radfuse.io.dicom.scan import scan_folder
+from radfuse.io.dicom.stack import read_stack
 from radfuse.io.read import read
 
 MIXED = "ct_ge_mixed_series_jpegll"
-
-
-@pytest.fixture(scope="module")
-def heads(shared: Path) -> Path:
-    folder = shared / "data/real/dicom_head"
-    if not folder.is_dir():
-        pytest.skip(f"real data is missing: {folder.name}")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def odd(shared: Path) -> Path:
-    folder = shared / "data/real/io"
-    if not folder.is_dir():
-        pytest.skip(f"real data is missing: {folder.name}")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ BITS = 16
 
 GEOMETRY_TOLERANCE_MM = 0.3
 """How far a slice's own geometry may place a corner from where the image has it: what
-`dicom_stack` tolerates on reading, together; a wrong slice is off by a slice's thickness."""
+`stack` tolerates on reading, together; a wrong slice is off by a slice's thickness."""
 
 AXES_TOLERANCE = 1e-4
 """How far the axes may be from orthonormal; the rounding of source headers is within."""

@@ -11,7 +11,7 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import AIR_HU
-from radfuse.io.dicom_scan import DicomSeries
+from radfuse.io.dicom.scan import DicomSeries
 
 Floats = NDArray[np.float64]
 

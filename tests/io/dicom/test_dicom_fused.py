@@ -11,7 +11,7 @@ from dicom_kit import OBLIQUE, change_all, volume, write
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
-from radfuse.io.dicom_fused import FULL_SCALE, GEOMETRY, SERIES_NUMBER, Origin, write_fused
+from radfuse.io.dicom.fused import FULL_SCALE, GEOMETRY, SERIES_NUMBER, Origin, write_fused
 from radfuse.io.read import read
 from radfuse.record import NOTICE
 from radfuse.series import Series

@@ -1,0 +1,1 @@
+"""DICOM: from a scanner's files to volumes, and from results to objects that a PACS takes."""
