@@ -96,7 +96,7 @@ def inflated(packed: bytes) -> bytes:
 def decode_all(dataset: Dataset, level: int = 0, items: int = 0) -> int:
     """Decode the values in place, in sequences too; return how many items there are.
 
-    A value that cannot be decoded stays as it is, for whoever asks for it. Raises `DamageError`
+    A value that is none of its kind becomes a text, as pydicom has it. Raises `DamageError`
     for an element that is cut short and for sequences that nest too deep or have too many items.
     """
     if level > LEVELS_LIMIT:

@@ -141,7 +141,7 @@ def begins_like_dicom(path: Path) -> bool:
     try:
         with _regular(path) as file:
             size = file.seek(0, io.SEEK_END)
-            return _start(BoundedStream(file, size, size, str(path))) is not None
+            return _start(BoundedStream(file, size, HEADER_LIMIT_BYTES, str(path))) is not None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -254,13 +254,12 @@ def check_size(header: Dataset, path: Path) -> None:
 
 def _whole(header: Dataset, keyword: str, path: Path, absent: int | None = None) -> int:
     """A whole number of a header; `InputError` for what is none."""
-    try:
-        value = header.get(keyword)
-        if value in (None, "") and absent is not None:
-            return absent
-        return int(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: {keyword} is missing or no number; export it again") from error
+    value = header.get(keyword)
+    if value in (None, "") and absent is not None:
+        return absent
+    if not isinstance(value, int):
+        raise InputError(f"{path}: {keyword} is missing or no number; export it again")
+    return int(value)
 
 
 def missing_bytes(path: Path, header: Dataset) -> int:
