@@ -137,7 +137,7 @@ def test_real_files_without_their_parts(odd: Path) -> None:
     folder = odd / "pydicom"
     for name in ("ExplVR_BigEndNoMeta", "ExplVR_LitEndNoMeta", "meta_missing_tsyntax",
                  "no_meta_group_length", "UN_sequence", "badVR"):  # fmt: skip
-        assert len(open_dataset(folder / f"{name}.dcm", pixels=True)) > 1
+        assert open_dataset(folder / f"{name}.dcm", pixels=True)
     assert refused(folder / "no_meta.dcm") == "no DICOM file"  # a stray byte before its start
     assert "(7FE0,0010) has 8130 of 8192" in refused(folder / "MR_truncated.dcm", pixels=True)
     assert "(300A,00B0) has 711 of 976 bytes" in refused(folder / "rtplan_truncated.dcm")
