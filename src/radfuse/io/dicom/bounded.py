@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom import Dataset
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 from pydicom.valuerep import VR
 
@@ -96,7 +96,8 @@ def inflated(packed: bytes) -> bytes:
 def decode_all(dataset: Dataset, level: int = 0, items: int = 0) -> int:
     """Decode the values in place, in sequences too; return how many items there are.
 
-    A value that is none of its kind becomes a text, as pydicom has it. Raises `DamageError`
+    A value that is none of its kind becomes a text, as pydicom has it, or its bytes: asking for
+    it never fails. Raises `DamageError`
     for an element that is cut short and for sequences that nest too deep or have too many items.
     """
     if level > LEVELS_LIMIT:
@@ -133,10 +134,11 @@ def _decode(dataset: Dataset, tag: BaseTag) -> bool:
     except (RecursionError, MemoryError, DamageError):
         raise
     except Exception as error:  # pydicom raises whatever it likes at a value that is none
-        if isinstance(raw, RawDataElement) and (raw.VR == VR.SQ or _holds_items(raw)):
+        if raw.VR == VR.SQ or _holds_items(raw):
             raise DamageError(f"the sequence {raw.tag} is damaged") from error
+        dataset[tag] = DataElement(tag, VR.UN, raw.value)
         return False
 
 
-def _holds_items(raw: RawDataElement) -> bool:
+def _holds_items(raw: DataElement | RawDataElement) -> bool:
     return isinstance(raw.value, bytes) and raw.value.startswith(ITEMS)
