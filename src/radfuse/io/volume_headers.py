@@ -7,6 +7,7 @@ fills compressed voxels that it cannot unpack with whatever lies in memory.
 """
 
 import math
+import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -46,16 +47,22 @@ META_NUMBERS = (*META_SPACING, "TransformMatrix", "Rotation", "Orientation", "Of
                 "Origin")  # fmt: skip
 """Keys of a MetaImage whose numbers place it."""
 
+NRRD_NUMBERS = ("space directions", "space origin", "spacings")
+"""Keys of an NRRD file whose numbers place it."""
+
+FARTHEST_MM = 1e6
+"""No voxel lies farther from the scanner, nor is larger."""
+
 NRRD_SPACES = ("left-posterior-superior", "right-anterior-superior", "left-anterior-superior",
                "lps", "ras", "las")  # fmt: skip
 """Spaces of an NRRD file whose axes are the patient's."""
 
 
 def check_extent(named: Path, path: Path) -> None:
-    """Check the number of axes and voxels that an NRRD or MetaImage file claims, before ITK does.
+    """Check axes, voxels and distances that an NRRD or MetaImage file claims, before ITK does.
 
-    ITK breaks down at some numbers of axes and asks for all memory that a header asks for.
-    Raises `InputError`.
+    ITK breaks down at some numbers of axes, asks for all memory that a header asks for and never
+    returns from some matrices. Raises `InputError`, `GeometryError` for distances.
     """
     with named.open("rb") as stream:
         fields = _fields(stream)
@@ -67,6 +74,10 @@ def check_extent(named: Path, path: Path) -> None:
             "are no numbers; copy it again"
         )
     check_count(tuple(map(int, sizes)), path)
+    for key in (*META_NUMBERS, *NRRD_NUMBERS):
+        numbers = _numbers(re.sub("[(),]|none", " ", fields.get(key, "")))
+        if any(abs(number) > FARTHEST_MM for number in numbers):
+            raise GeometryError(f"{path}: {key} is {fields[key]}, no place of a head; mend it")
 
 
 def check_count(shape: tuple[int, ...], path: Path) -> None:
