@@ -114,8 +114,8 @@ def open_dataset(
     try:
         with _regular(path) as file, silenced():
             size = file.seek(0, io.SEEK_END)
-            allowed = 2 * size if pixels else HEADER_LIMIT_BYTES  # some of it is read twice
-            stream = BoundedStream(file, size, allowed + HEADER_LIMIT_BYTES, str(path))
+            more = 2 * size if pixels else 0  # some of it is read twice
+            stream = BoundedStream(file, size, HEADER_LIMIT_BYTES + more, str(path))
             dataset = _parsed(stream, pixels=pixels, specific_tags=specific_tags)
             decode_all(dataset.file_meta)
             decode_all(dataset)
