@@ -254,7 +254,7 @@ def _calls(seed: Seed, folder: Path) -> list[Callable[[], object]]:
     return [
         lambda: inspect(folder),
         lambda: missing_bytes(victim, open_dataset(victim, pixels=False)),
-        lambda: check_size(open_dataset(victim, pixels=True), victim),
+        lambda: _ask_for_all(open_dataset(victim, pixels=True), victim),
         lambda: check_stack(read(folder, seed.modality), seed, folder),
     ]
 
@@ -266,6 +266,15 @@ def _label(call: Callable[[], object]) -> str:
         words = re.sub(r"'[^']*'|\S*/\S*|\S*\d\S*|\([^)]*\)", "#", str(error).splitlines()[0])
         return f"{type(error).__name__}: {' '.join(words.split())[:70]}"
     return "read"
+
+
+def _ask_for_all(header: pydicom.Dataset, path: Path) -> None:
+    """Every value of a header that is opened can be asked for, without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for element in header.iterall():
+            str(element.value)
+    check_size(header, path)
 
 
 def _read_archive(seed: Seed, path: Path) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn, cast
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, config, dcmread
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset
@@ -36,7 +36,7 @@ from radfuse.io.dicom.bounded import (
     UNDEFINED,
     BoundedStream,
     DamageError,
-    decode_all,
+    check_elements,
     inflated,
 )
 from radfuse.io.dicom.codestreams import frame_size, jpeg_2000_size, jpeg_size, rle_segments
@@ -49,6 +49,9 @@ FILE_LIMIT_BYTES = 2 << 30
 
 HEADER_LIMIT_BYTES = 64 << 20
 """Of everything before the pixels; a multi-frame header of 10,000 frames has about 20 MB."""
+
+HEAD_BYTES = 1 << 16
+"""Read at once; most headers are shorter."""
 
 SIDE_LIMIT = 8192
 """Rows and columns of an image; CT and MR have at most 2048."""
@@ -95,7 +98,11 @@ _SILENCE = threading.Lock()
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep pydicom from warning of what it mends; one thread at a time."""
+    """Keep pydicom from warning of what it mends; one thread at a time.
+
+    That values are no model of their kind it does not say from then on, whenever they are decoded.
+    """
+    config.settings.reading_validation_mode = config.IGNORE
     with _SILENCE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -104,21 +111,21 @@ def silenced() -> Iterator[None]:
 def open_dataset(
     path: Path, *, pixels: bool, specific_tags: Sequence[str] | None = None
 ) -> FileDataset:
-    """A DICOM file, its values decoded; without pixels it is read up to them.
+    """A DICOM file, checked so that no value fails; without pixels it is read up to them.
 
     `specific_tags`, keywords, are all that is kept. A file without preamble is read where it
     begins with file meta information or with an element of group 0008. Raises `InputError`, one
     line with the path, for anything that is no regular file, no DICOM, damaged, cut short or
-    larger than the limits of the readers. Not for several threads at once: they wait.
+    larger than the limits of the readers. Several threads read in
+    turn, but wait for their disks at the same time.
     """
     try:
-        with _regular(path) as file, silenced():
-            size = file.seek(0, io.SEEK_END)
+        with _regular(path) as (file, size), silenced():
             more = 2 * size if pixels else 0  # some of it is read twice
             stream = BoundedStream(file, size, HEADER_LIMIT_BYTES + more, str(path))
             dataset = _parsed(stream, pixels=pixels, specific_tags=specific_tags)
-            decode_all(dataset.file_meta)
-            decode_all(dataset)
+            check_elements(dataset.file_meta)
+            check_elements(dataset)
     except InputError:
         raise
     except PermissionError as error:
@@ -139,16 +146,15 @@ def begins_like_dicom(path: Path) -> bool:
     Raises `InputError` for what is no regular file or may not be read.
     """
     try:
-        with _regular(path) as file:
-            size = file.seek(0, io.SEEK_END)
+        with _regular(path) as (file, size):
             return _start(BoundedStream(file, size, HEADER_LIMIT_BYTES, str(path))) is not None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @contextmanager
-def _regular(path: Path) -> Iterator[BinaryIO]:
-    """A regular file, opened; a pipe or a device would block or never end."""
+def _regular(path: Path) -> Iterator[tuple[io.BufferedReader, int]]:
+    """A regular file, opened, and its size; a pipe or a device would block or never end."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path}: no regular file; move it away")
@@ -156,8 +162,9 @@ def _regular(path: Path) -> Iterator[BinaryIO]:
         raise InputError(
             f"{path}: {status.st_size} bytes, more than {FILE_LIMIT_BYTES >> 30} GiB; no CT or MR"
         )
-    with path.open("rb") as file:
-        yield file
+    with io.BufferedReader(io.FileIO(path), HEAD_BYTES) as file:
+        file.peek()  # waits for the disk here, where other threads need not wait, too
+        yield file, status.st_size
 
 
 def _start(stream: BoundedStream) -> int | None:
@@ -276,8 +283,7 @@ def missing_bytes(path: Path, header: Dataset) -> int:
     if syntax == DeflatedExplicitVRLittleEndian:
         return max(0, needed - len(open_dataset(path, pixels=True).get("PixelData") or b""))
     try:
-        with _regular(path) as file, silenced():
-            size = file.seek(0, io.SEEK_END)
+        with _regular(path) as (file, size), silenced():
             stream = BoundedStream(file, size, HEADER_LIMIT_BYTES, str(path))
             length = _seek_pixels(stream)
             if length == UNDEFINED:
