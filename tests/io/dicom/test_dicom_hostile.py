@@ -17,6 +17,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLSLossless,
@@ -275,6 +276,14 @@ def test_asking_for_a_value_of_another_kind_never_fails(
     assert value in {None, header.get(keyword)}
     if keyword == "Rows":
         assert "Rows is missing or no number" in refusal(lambda: check_size(header, one), one)
+
+
+def test_an_unknown_tag_of_an_unknown_kind_is_bytes(one: Path) -> None:
+    saved(one, ImplicitVRLittleEndian)
+    whole = one.read_bytes()
+    at = whole.index(struct.pack("<HHI", 0x7FE0, 0x0010, 126))
+    one.write_bytes(whole[:at] + struct.pack("<HHI2s", 0x3732, 2, 2, b"ab") + whole[at:])
+    assert open_dataset(one, pixels=True)[0x3732, 2].value == b"ab"
 
 
 def test_a_huge_header_is_left_raw_where_it_is_not_asked_for(one: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom import Dataset
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 from pydicom.valuerep import VR
@@ -147,15 +147,20 @@ def _check_raw(raw: RawDataElement, spent: _Spent) -> None:
 
 
 def _kind(raw: RawDataElement) -> str:
-    """The kind of a value, by the dictionary where the file does not say."""
-    return raw.VR or (dictionary_VR(raw.tag) if dictionary_has_tag(raw.tag) else VR.UN)
+    """The kind of a value, by the dictionary where the file does not say; '' for none known."""
+    if raw.VR is not None or raw.tag.is_private or raw.tag.element == 0:
+        return raw.VR or VR.UN
+    try:
+        return dictionary_VR(raw.tag)
+    except KeyError:
+        return ""
 
 
 def _is_sound(raw: RawDataElement) -> bool:
     """Whether the kind of a value is known and its length is one of its kind."""
-    if raw.VR is not None and raw.VR not in VR.__members__:
-        return False
-    return len(raw.value or b"") % WIDTHS.get(_kind(raw), 1) == 0
+    kinds = _kind(raw).split(" or ")
+    length = len(raw.value or b"")
+    return kinds[0] in VR.__members__ and length % WIDTHS.get(kinds[0], 1) == 0
 
 
 def _items(dataset: Dataset, tag: BaseTag) -> list[Dataset]:

@@ -153,7 +153,7 @@ def begins_like_dicom(path: Path) -> bool:
 
 
 @contextmanager
-def _regular(path: Path) -> Iterator[tuple[io.BufferedReader, int]]:
+def _regular(path: Path) -> Iterator[tuple["io.BufferedReader[io.FileIO]", int]]:
     """A regular file, opened, and its size; a pipe or a device would block or never end."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
