@@ -16,6 +16,7 @@ from pydicom import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import (
     HTJ2K,
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -33,6 +34,7 @@ from radfuse.io.dicom.codestreams import frame_size, jpeg_2000_size, jpeg_size, 
 from radfuse.io.dicom.encoded import (
     begins_like_dicom,
     check_frame,
+    check_frames,
     check_size,
     missing_bytes,
     open_dataset,
@@ -377,16 +379,12 @@ def test_run_lengths_have_a_segment_for_each_byte(one: Path) -> None:
 def test_real_frames_of_all_codecs_pass(odd: Path) -> None:
     seen = set()
     for path in sorted(odd.rglob("*.dcm")):
-        if not begins_like_dicom(path) or "truncated" in path.name:
-            continue
-        header = open_dataset(path, pixels=True)
-        syntax = UID(header.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian))
-        if "PixelData" in header and syntax.is_compressed:
-            count = int(header.get("NumberOfFrames") or 1)
-            for frame in generate_frames(header.PixelData, number_of_frames=count):
-                check_frame(frame, header.Rows, header.Columns, 1, syntax, path)
-            seen.add(syntax.name)
-    assert len(seen) >= 5, seen
+        if begins_like_dicom(path) and "truncated" not in path.name:
+            header = open_dataset(path, pixels=True)
+            check_frames(header, path)
+            if "PixelData" in header:
+                seen.add(header.file_meta.get("TransferSyntaxUID"))
+    assert {RLELossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, JPEG2000} <= seen
 
 
 def test_deflated_data_that_end_early_are_refused(one: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import change, change_all, put_raw, slices, write
+from dicom_kit import change, change_all, put, put_raw, slices, write
 from jpeg_ls import encode
 from pydicom import Dataset
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -29,7 +29,7 @@ from radfuse.io.dicom.bounded import ELEMENTS_LIMIT, ITEMS_LIMIT, LEVELS_LIMIT
 from radfuse.io.dicom.encoded import (
     FILE_LIMIT_BYTES,
     begins_like_dicom,
-    check_frame,
+    check_frames,
     check_size,
     missing_bytes,
     open_dataset,
@@ -201,10 +201,36 @@ def test_a_frame_that_asks_for_gigabytes_is_refused(one: Path, name: str) -> Non
     frame, syntax = LARGE_FRAMES[name]
     packed(one, frame, syntax)
     header = open_dataset(one, pixels=True)
-    (found,) = generate_frames(header.PixelData, number_of_frames=1)
-    message = refusal(lambda: check_frame(found, 9, 7, 1, syntax, one), one)
+    message = refusal(lambda: check_frames(header, one), one)
     assert message.startswith("a compressed frame has ")
     assert "its header says 9 x 7 pixels of 1; export it again" in message
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda header: header.__delattr__("Rows"), "Rows is missing or no number"),
+        (put("NumberOfFrames", 3), "damaged: "),
+        (put("PixelData", b"\xfe\xff\x00\xe0\0\0\0\0junkjunk"), "damaged: "),
+        (lambda header: setattr(header.file_meta, "TransferSyntaxUID", "1.2.3"),
+         "transfer syntax 1.2.3 is not read; convert it first"),
+    ],
+)  # fmt: skip
+def test_pixels_that_are_no_frames_are_refused(
+    one: Path, edit: Callable[[Dataset], object], message: str
+) -> None:
+    change(one, lambda header: header.compress(RLELossless))
+    header = open_dataset(one, pixels=True)
+    check_frames(header, one)
+    edit(header)
+    assert message in refusal(lambda: check_frames(header, one), one)
+
+
+def test_plain_pixels_and_none_have_no_frames_to_check(one: Path) -> None:
+    header = open_dataset(one, pixels=True)
+    check_frames(header, one)
+    del header.PixelData
+    check_frames(header, one)
 
 
 def test_items_of_pixels_that_lie_are_missing_bytes(one: Path) -> None:

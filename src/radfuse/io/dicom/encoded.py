@@ -18,10 +18,12 @@ from typing import BinaryIO, Literal, NoReturn, cast
 from pydicom import Dataset, config, dcmread
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
@@ -351,6 +353,34 @@ def check_frame(
     if size != (rows, columns, samples):
         found = "no readable header" if size is None else "{} x {} pixels of {}".format(*size)
         _contradict(path, found, rows, columns, samples)
+
+
+def check_frames(dataset: Dataset, path: Path) -> None:
+    """Refuse a file, read with its pixels, one of whose compressed frames contradicts its header.
+
+    Plain pixels and a file without any pass. Raises `InputError` as `check_frame` does, and for a
+    header without transfer syntax or sizes and for pixels that are no frames.
+    """
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
+    if "PixelData" not in dataset or syntax in UncompressedTransferSyntaxes:
+        return
+    rows, columns = (_whole(dataset, keyword, path) for keyword in ("Rows", "Columns"))
+    samples, count = (
+        _whole(dataset, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")
+    )
+    try:
+        found = 0
+        for frame in generate_frames(dataset.PixelData, number_of_frames=count):
+            check_frame(frame, rows, columns, samples, syntax, path)
+            found += 1
+        if found != count:
+            raise DamageError(f"{found} compressed frames, its header says {count}")
+    except InputError:
+        raise
+    except Exception as error:  # damaged items make the parser raise whatever it likes
+        raise InputError(
+            f"{path}: damaged: {_reason(error)}; replace it or move it away"
+        ) from error
 
 
 def _contradict(path: Path, found: str, rows: int, columns: int, samples: int) -> NoReturn:
