@@ -55,6 +55,9 @@ HEADER_LIMIT_BYTES = 64 << 20
 HEAD_BYTES = 1 << 16
 """Read at once; most headers are shorter."""
 
+WHOLE_BITS = 64
+"""Of a number of rows, frames, ...; more is no number that anybody meant."""
+
 SIDE_LIMIT = 8192
 """Rows and columns of an image; CT and MR have at most 2048."""
 
@@ -266,7 +269,7 @@ def _whole(header: Dataset, keyword: str, path: Path, absent: int | None = None)
     value = header.get(keyword)
     if value in (None, "") and absent is not None:
         return absent
-    if not isinstance(value, int):
+    if not isinstance(value, int) or value.bit_length() > WHOLE_BITS:
         raise InputError(f"{path}: {keyword} is missing or no number; export it again")
     return int(value)
 
@@ -280,7 +283,7 @@ def missing_bytes(path: Path, header: Dataset) -> int:
     """
     numbers = [_whole(header, keyword, path) for keyword in ("Rows", "Columns", "BitsAllocated")]
     numbers += [_whole(header, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
-    needed = math.ceil(math.prod(numbers) / 8)
+    needed = -(-math.prod(numbers) // 8)
     syntax = str(header.file_meta.get("TransferSyntaxUID") or "")
     if syntax == DeflatedExplicitVRLittleEndian:
         return max(0, needed - len(open_dataset(path, pixels=True).get("PixelData") or b""))
