@@ -24,14 +24,15 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
-from test_dicom_encoded import CODESTREAMS, refusal, refused, saved
+from test_dicom_codestreams import CODESTREAMS
+from test_dicom_encoded import refusal, refused, saved
 
 from radfuse.errors import InputError
 from radfuse.io.dicom.bounded import ELEMENTS_LIMIT, ITEMS_LIMIT, LEVELS_LIMIT
+from radfuse.io.dicom.codestreams import check_frames
 from radfuse.io.dicom.encoded import (
     FILE_LIMIT_BYTES,
     begins_like_dicom,
-    check_frames,
     check_size,
     missing_bytes,
     open_dataset,

@@ -13,22 +13,19 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, NoReturn, cast
+from typing import BinaryIO, Literal, cast
 
 from pydicom import Dataset, config, dcmread
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
     RLELossless,
-    UncompressedTransferSyntaxes,
 )
 from pydicom.valuerep import VR
 
@@ -41,7 +38,6 @@ from radfuse.io.dicom.bounded import (
     check_elements,
     inflated,
 )
-from radfuse.io.dicom.codestreams import frame_size, jpeg_2000_size, jpeg_size, rle_segments
 
 PREAMBLE_BYTES = 128
 """Before the letters DICM."""
@@ -70,12 +66,6 @@ PIXELS_LIMIT_BYTES = 4 << 30
 BYTES_A_PIXEL = 2
 """Of CT and MR."""
 
-FRAME_SLACK_BYTES = 1 << 20
-"""Room for colour profiles and comments in a compressed frame."""
-
-WIDEST_SAMPLE_BYTES = 4
-"""A compressed frame holds at most this for every value of a pixel, and the slack."""
-
 REASON_SHOWN = 160
 """Characters of what a library says of a damage, at most."""
 
@@ -91,10 +81,8 @@ ITEM, DELIMITER = 0xFFFEE000, 0xFFFEE0DD
 META_GROUP, FIRST_GROUP = 0x0002, 0x0008
 """Groups of the file meta information and of the first elements of a data set."""
 
-JPEG_SYNTAXES = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes}
-"""Compressed with JPEG or JPEG-LS."""
-
-COMPRESSED = {*JPEG_SYNTAXES, *JPEG2000TransferSyntaxes, RLELossless}
+COMPRESSED = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes,
+              RLELossless}  # fmt: skip
 """Transfer syntaxes of compressed frames that are read."""
 
 _SILENCE = threading.Lock()
@@ -121,8 +109,8 @@ def open_dataset(
     `specific_tags`, keywords, are all that is kept. A file without preamble is read where it
     begins with file meta information or with an element of group 0008. Raises `InputError`, one
     line with the path, for anything that is no regular file, no DICOM, damaged, cut short or
-    larger than the limits of the readers. Several threads read in
-    turn, but wait for their disks at the same time.
+    larger than the limits of the readers. Several threads read in turn, but wait for their disks
+    at the same time.
     """
     try:
         with _regular(path) as (file, size), silenced():
@@ -139,7 +127,7 @@ def open_dataset(
         raise InputError(f"{path}: damaged: its sequences nest too deep; move it away") from error
     except Exception as error:  # a damaged header makes the parser raise whatever it likes
         raise InputError(
-            f"{path}: damaged: {_reason(error)}; replace it or move it away"
+            f"{path}: damaged: {reason_of(error)}; replace it or move it away"
         ) from error
     dataset.buffer, dataset.filename = None, str(path)
     return dataset
@@ -249,8 +237,8 @@ def check_size(header: Dataset, path: Path) -> None:
     Raises `InputError` where rows, columns or frames are missing, no number, zero or above the
     limits, and where all frames together are.
     """
-    rows, columns = (_whole(header, keyword, path) for keyword in ("Rows", "Columns"))
-    frames = _whole(header, "NumberOfFrames", path, absent=1)
+    rows, columns = (whole_number(header, keyword, path) for keyword in ("Rows", "Columns"))
+    frames = whole_number(header, "NumberOfFrames", path, absent=1)
     if not (1 <= rows <= SIDE_LIMIT and 1 <= columns <= SIDE_LIMIT and 1 <= frames <= FRAMES_LIMIT):
         raise InputError(
             f"{path}: {rows} rows, {columns} columns and {frames} frames; expected 1 to "
@@ -264,7 +252,7 @@ def check_size(header: Dataset, path: Path) -> None:
         )
 
 
-def _whole(header: Dataset, keyword: str, path: Path, absent: int | None = None) -> int:
+def whole_number(header: Dataset, keyword: str, path: Path, absent: int | None = None) -> int:
     """A whole number of a header; `InputError` for what is none."""
     value = header.get(keyword)
     if value in (None, "") and absent is not None:
@@ -281,8 +269,10 @@ def missing_bytes(path: Path, header: Dataset) -> int:
     what is there; compressed ones what lies beyond the end, and the delimiter.
     Raises `InputError` for a header without these numbers or a file that cannot be read.
     """
-    numbers = [_whole(header, keyword, path) for keyword in ("Rows", "Columns", "BitsAllocated")]
-    numbers += [_whole(header, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
+    numbers = [
+        whole_number(header, keyword, path) for keyword in ("Rows", "Columns", "BitsAllocated")
+    ]
+    numbers += [whole_number(header, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
     needed = -(-math.prod(numbers) // 8)
     syntax = str(header.file_meta.get("TransferSyntaxUID") or "")
     if syntax == DeflatedExplicitVRLittleEndian:
@@ -332,68 +322,8 @@ def _missing_items(stream: BoundedStream) -> int:
     return TAG_BYTES - stream.left
 
 
-def check_frame(
-    frame: bytes, rows: int, columns: int, samples: int, transfer_syntax: str, path: Path
-) -> None:
-    """Refuse a frame whose own header contradicts the file's, before a decoder believes it.
-
-    Frames of a transfer syntax without compression pass. Raises `InputError` with both sizes, for
-    a frame without a readable header, for one far too long, and for a syntax that is not read.
-    """
-    if transfer_syntax in UncompressedTransferSyntaxes:
-        return
-    if transfer_syntax not in COMPRESSED:
-        raise InputError(f"{path}: transfer syntax {transfer_syntax} is not read; convert it first")
-    longest = rows * columns * samples * WIDEST_SAMPLE_BYTES + FRAME_SLACK_BYTES
-    if len(frame) > longest:
-        _contradict(path, f"{len(frame)} bytes", rows, columns, samples)
-    if transfer_syntax == RLELossless:
-        segments = rle_segments(frame)
-        if segments is None or segments not in {samples, 2 * samples, 4 * samples}:
-            _contradict(path, f"{segments or 'no readable'} RLE segments", rows, columns, samples)
-        return
-    size = frame_size(frame, jpeg_size if transfer_syntax in JPEG_SYNTAXES else jpeg_2000_size)
-    if size != (rows, columns, samples):
-        found = "no readable header" if size is None else "{} x {} pixels of {}".format(*size)
-        _contradict(path, found, rows, columns, samples)
-
-
-def check_frames(dataset: Dataset, path: Path) -> None:
-    """Refuse a file, read with its pixels, one of whose compressed frames contradicts its header.
-
-    Plain pixels and a file without any pass. Raises `InputError` as `check_frame` does, and for a
-    header without transfer syntax or sizes and for pixels that are no frames.
-    """
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
-    if "PixelData" not in dataset or syntax in UncompressedTransferSyntaxes:
-        return
-    rows, columns = (_whole(dataset, keyword, path) for keyword in ("Rows", "Columns"))
-    samples, count = (
-        _whole(dataset, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")
-    )
-    try:
-        found = 0
-        for frame in generate_frames(dataset.PixelData, number_of_frames=count):
-            check_frame(frame, rows, columns, samples, syntax, path)
-            found += 1
-        if found != count:
-            raise DamageError(f"{found} compressed frames, its header says {count}")
-    except InputError:
-        raise
-    except Exception as error:  # damaged items make the parser raise whatever it likes
-        raise InputError(
-            f"{path}: damaged: {_reason(error)}; replace it or move it away"
-        ) from error
-
-
-def _contradict(path: Path, found: str, rows: int, columns: int, samples: int) -> NoReturn:
-    raise InputError(
-        f"{path}: a compressed frame has {found}, its header says {rows} x {columns} pixels of "
-        f"{samples}; export it again"
-    )
-
-
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What a library says, as a part of one line."""
-    said = (str(error).splitlines() or [""])[0] or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error)
+    said = (text.splitlines() or [""])[0] or type(error).__name__
     return "".join(sign if sign.isprintable() else "?" for sign in said)[:REASON_SHOWN]
