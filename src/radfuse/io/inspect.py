@@ -9,9 +9,18 @@ import SimpleITK as sitk
 from pydicom import Dataset
 
 from radfuse.errors import InputError, RadfuseError
+from radfuse.io.archives import unpacked
+from radfuse.io.dicom.encoded import missing_bytes
 from radfuse.io.dicom.lattice import Lattice, lattice_of
 from radfuse.io.dicom.pixels import check_values_of, planes_of
-from radfuse.io.dicom.scan import DIRECTORY_NAME, DicomSeries, files_below, is_dicom, scan_folder
+from radfuse.io.dicom.scan import (
+    DIRECTORY_NAME,
+    DicomSeries,
+    files_below,
+    is_dicom,
+    listed_paths,
+    scan_folder,
+)
 from radfuse.io.dicom.stacks import Stack, stacks_of
 from radfuse.io.grids import check_spacing, checked_volume
 from radfuse.io.images import read_picture
@@ -89,14 +98,30 @@ def inspect(path: Path, *, pixels: bool = True) -> tuple[list[Finding], int]:
     without `pixels`. Raises `InputError` for a path that does not exist or may not be read.
     """
     try:
-        return _findings(path, pixels)
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        with unpacked(path) as inner:
+            findings, others = _findings(inner, pixels)
+            return [_of_archive(found, inner, path) for found in findings], others
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
 
 
+def _of_archive(found: Finding, folder: Path, archive: Path) -> Finding:
+    """What was found in an archive's folder, told as of the archive."""
+
+    def told(text: str) -> str:
+        return text.replace(str(folder), str(archive))
+
+    return replace(
+        found,
+        name=told(found.name),
+        problems=tuple(map(told, found.problems)),
+        notes=tuple(map(told, found.notes)),
+    )
+
+
 def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
     if path.is_file() and path.name.upper() != DIRECTORY_NAME and not is_dicom(path):
         return [_file(path)], 0
     scan = scan_folder(path)
@@ -109,15 +134,14 @@ def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
         Finding(str(file), "DICOM", None, 1, problems=(reason,))
         for file, reason in scan.broken.items()
     ]
-    findings += [
-        Finding(str(file), "DICOM", None, 1, problems=("named in DICOMDIR, but not there",))
-        for file in scan.absent
-    ]
+    if scan.absent:
+        told = (f"{listed_paths(scan.absent)}: named here, but not there",)
+        findings.append(Finding(DIRECTORY_NAME, "list", None, 1, problems=told))
     return findings, scan.others - len(volumes) - len(pictures)
 
 
 def _series(series: DicomSeries, pixels: bool) -> list[Finding]:
-    if not series.is_image or series.modality not in READABLE:
+    if not series.is_image or series.is_localizer or series.modality not in READABLE:
         return [_named(Stack(series.uid, series.slices, ""))]
     stacks, notes = stacks_of(series)
     found = [_stack(stack, pixels) for stack in stacks]
@@ -148,7 +172,7 @@ def _place(header: Dataset) -> Place:
         study=text("StudyDescription"),
         body_part=text("BodyPartExamined"),
         frame_of_reference_uid=text("FrameOfReferenceUID"),
-        transfer_syntax=str(syntax.name) if syntax else "",
+        transfer_syntax=str(syntax.name).split(",")[0] if syntax else "",
     )
 
 
@@ -165,7 +189,7 @@ def _stack(stack: Stack, pixels: bool) -> Finding:
         size=lattice.size,
         spacing_mm=lattice.spacing_mm,
         plane=_plane(lattice.axes[:, 2].tolist()),
-        problems=tuple(_damage(lattice)) if pixels else (),
+        problems=tuple(_damage(lattice) if pixels else _shortage(lattice)),
         notes=lattice.notes,
     )
 
@@ -181,6 +205,18 @@ def _damage(lattice: Lattice) -> list[str]:
             problems.append(str(error))
     if not problems and min(ends) == max(ends):
         problems.append(f"every value is {ends[0]:g}; this is an empty image")
+    return problems
+
+
+def _shortage(lattice: Lattice) -> list[str]:
+    """Files that are shorter than their headers say."""
+    problems = []
+    for path, header in {one.path: one.header for one in lattice.slices}.items():
+        try:
+            if lacking := missing_bytes(path, header):
+                problems.append(f"{path}: pixels truncated: {lacking} bytes are missing")
+        except RadfuseError as error:
+            problems.append(str(error))
     return problems
 
 

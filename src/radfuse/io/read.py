@@ -1,10 +1,12 @@
 """Read a series from whatever holds it: DICOM folder, volume file, picture."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.io.archives import unpacked
 from radfuse.io.dicom.scan import DIRECTORY_NAME, files_below, is_dicom, scan_folder
 from radfuse.io.dicom.stack import read_stack
 from radfuse.io.dicom.stacks import choose_stack
@@ -24,24 +26,44 @@ HU_OF_AIR = -500.0
 def read(path: Path | str, modality: Modality, *, series_uid: str | None = None) -> Series:
     """Read a CT or an MR.
 
-    A folder is searched for DICOM slices, subfolders included; a file is multi-frame DICOM, a
-    DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF picture. `series_uid` chooses
-    among several series, with `#2` behind it the second stack of a series that mixes several.
+    A folder or zip archive is searched for DICOM slices, subfolders included; a file is
+    multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF picture.
+    `series_uid` chooses among several series, with `#2` behind it the second stack of a series that
+    mixes several.
     Raises `InputError` and its kin, each with what to do.
     """
     path = Path(path)
     try:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
-        if path.is_dir() or path.name.upper() == DIRECTORY_NAME or is_dicom(path):
-            series = _read_dicom(path, modality, series_uid)
-        else:
-            series = _read_file(path, modality)
+        with unpacked(path) as inner:
+            if inner == path:
+                series = _read(path, modality, series_uid)
+            else:
+                series = _read_archive(path, inner, modality, series_uid)
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
     if series.is_volume:
         _check_units(series)
     return series
+
+
+def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:
+    if path.is_dir() or path.name.upper() == DIRECTORY_NAME or is_dicom(path):
+        return _read_dicom(path, modality, series_uid)
+    return _read_file(path, modality)
+
+
+def _read_archive(
+    archive: Path, folder: Path, modality: Modality, series_uid: str | None
+) -> Series:
+    """What lies in an archive that was unpacked into a folder; messages speak of the archive."""
+    try:
+        series = _read_dicom(folder, modality, series_uid)
+    except InputError as error:
+        raise type(error)(str(error).replace(str(folder), str(archive))) from error
+    notes = tuple(note.replace(str(folder), str(archive)) for note in series.notes)
+    return replace(series, source=archive, files=(archive,), notes=notes)
 
 
 def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Series:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -20,6 +19,8 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
+from radfuse.errors import InputError
+from radfuse.io.dicom.encoded import begins_like_dicom, check_size, open_dataset
 from radfuse.io.dicom.frames import frame_headers
 
 PREAMBLE = 128
@@ -33,6 +34,9 @@ SLICE_CLASSES = {
 
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 """A file of such a name is DICOM, or was before it was damaged; never junk to pass over."""
+
+NO_DICOM = "damaged, or no DICOM file"
+"""What is said of a file that its name or its kind promised to be an image."""
 
 RESOURCE_FORK = "._"
 """Begins the names of the files that macOS puts beside others on foreign disks."""
@@ -138,7 +142,7 @@ class Scan:
         """What is wrong with files of no series, a sentence each."""
         told = [f"{path}: {reason}; left out" for path, reason in self.broken.items()]
         if self.absent:
-            told.append(f"{_listed(self.absent)}: named in DICOMDIR, but not there")
+            told.append(f"{listed_paths(self.absent)}: named in DICOMDIR, but not there")
         return told
 
 
@@ -211,31 +215,36 @@ def _read(path: Path) -> _Read:
         if _class_of(header) == MediaStorageDirectoryStorage:
             return _Read(path, is_directory=True)
         frames = frame_headers(header)
-    except PermissionError:
-        raise
-    except InvalidDicomError:
-        return _Read(path, reason="damaged, or no DICOM file")
-    except Exception as error:  # a damaged header makes the parser raise whatever it likes
-        return _Read(path, reason=f"damaged header ({type(error).__name__})")
+    except InputError as error:
+        return _Read(path, reason=str(error).removeprefix(f"{path}: "))
+    except (ValueError, TypeError, AttributeError) as error:  # what damaged groups make of frames
+        return _Read(path, reason=f"damaged: {error}; replace it or move it away")
     slices = (Slice(one, path, index if len(frames) > 1 else None)
               for index, one in enumerate(frames))  # fmt: skip
     return _Read(path, tuple(slices))
 
 
 def _header(path: Path) -> Dataset | None:
-    if not is_dicom(path):
+    """The header of a DICOM file; None for a file of another kind.
+
+    Raises `InputError` for a damaged one, `PermissionError` for one that may not be read.
+    """
+    if not is_dicom(path) and not begins_like_dicom(path):
         named_so = path.suffix.lower() in DICOM_SUFFIXES
         cut_short = not path.suffix and _is_blank(path)
         if (named_so or cut_short) and not path.name.startswith(RESOURCE_FORK):
-            raise InvalidDicomError
+            raise InputError(f"{path}: {NO_DICOM}")
         return None
-    header = dcmread(path, stop_before_pixels=True)
+    header = open_dataset(path, pixels=False)
     _drop_bulk(header)
-    if _class_of(header) == MediaStorageDirectoryStorage:
+    kind = _class_of(header)
+    if kind == MediaStorageDirectoryStorage:
         return header
-    whole = all(header.get(keyword) for keyword in ("Rows", "Columns"))
-    if not header.get("SeriesInstanceUID") or (_class_of(header) in SLICE_CLASSES and not whole):
-        raise InvalidDicomError
+    sized = all(header.get(keyword) for keyword in ("Rows", "Columns"))
+    if not header.get("SeriesInstanceUID") or (kind in SLICE_CLASSES and not sized):
+        raise InputError(f"{path}: {NO_DICOM}")
+    if sized:
+        check_size(header, path)
     return header
 
 
@@ -263,7 +272,7 @@ def absent_files(listing: Path) -> list[Path]:
 
     Names are compared, never opened, so a name that leads elsewhere does no harm.
     """
-    records = dcmread(listing).get("DirectoryRecordSequence") or ()
+    records = open_dataset(listing, pixels=False).get("DirectoryRecordSequence") or ()
     named = [record.get("ReferencedFileID") for record in records]
     parts = [[name] if isinstance(name, str) else list(name) for name in named if name]
     paths = (listing.parent.joinpath(*map(str, names)) for names in parts)
@@ -277,7 +286,8 @@ def _is_there(path: Path) -> bool:
     return path.name.lower() in {other.name.lower() for other in path.parent.iterdir()}
 
 
-def _listed(paths: Iterable[Path], most: int = 3) -> str:
+def listed_paths(paths: Iterable[Path], most: int = 3) -> str:
+    """The first of some paths, and how many more there are."""
     names = [str(path) for path in paths]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
