@@ -42,7 +42,7 @@ def write_colour(
     header.Modality = "OT"
     header.ConversionType = WORKSTATION
     header.ImageType = ["DERIVED", "SECONDARY"]
-    fill_empty(header, ("PatientOrientation", "Laterality"))
+    fill_empty(header, ("PatientOrientation",))
     header.DerivationDescription = (
         f"CT in grey, window {origin.window} HU; above it the rigidly registered MR in hot "
         f"colours from {origin.mr_range[0]:g} to {origin.mr_range[1]:g}, opacity {share}; where "

@@ -1,5 +1,6 @@
 """What every object made from a CT and an MR says of patient, study, maker and sources."""
 
+import copy
 from importlib.metadata import version
 
 from pydicom import Dataset
@@ -63,7 +64,7 @@ def copy_known(header: Dataset, source: Series, keywords: tuple[str, ...]) -> No
     """Copy attributes that the first header of a series has."""
     for keyword in keywords if source.headers else ():
         if keyword in source.headers[0]:
-            header[keyword] = source.headers[0][keyword]
+            header[keyword] = copy.deepcopy(source.headers[0][keyword])
 
 
 def fill_empty(header: Dataset, keywords: tuple[str, ...]) -> None:
