@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ladder_kit import make_origin, make_pair, matrix, rigid
 from pydicom import Dataset
-from pydicom.uid import SpatialRegistrationStorage
+from pydicom.uid import CTImageStorage, MRImageStorage, SpatialRegistrationStorage
 
 from radfuse.errors import InputError
 from radfuse.io.dicom.registration import missing_frame, read_registration, write_registration
+from radfuse.io.dicom.resampled import write_resampled
 from radfuse.io.dicom.write import derive_uid
 from radfuse.io.read import read
 from radfuse.registration.transform import read_transform
@@ -78,25 +79,76 @@ def test_any_rigid_transform_is_read_back_as_it_was(
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
     given_transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
-    path = write_reg(folder / "reg", headed(), mr_from_ct=given_transform)
+    pair = headed("CT", CTImageStorage), headed("MR", MRImageStorage)
+    path = write_reg(folder / "reg", pair, mr_from_ct=given_transform)
     assert_same_map(read_transform(path), given_transform, 1e-6)
 
 
-def headed() -> Pair:
-    """Two series of one header each; a registration looks at nothing else."""
-    series = []
-    for modality, kind in (
-        ("CT", "1.2.840.10008.5.1.4.1.1.2"),
-        ("MR", "1.2.840.10008.5.1.4.1.1.4"),
-    ):
+def headed(modality: str, storage: str, image: sitk.Image | None = None) -> Series:
+    """A series of two headers with what a registration and a reference look at."""
+    headers = []
+    for height_mm in (-60, 60):
         header = Dataset()
-        header.SOPClassUID, header.SOPInstanceUID = kind, derive_uid("test", modality, "instance")
+        header.SOPClassUID = storage
+        header.SOPInstanceUID = derive_uid("test", modality, str(height_mm))
         header.SeriesInstanceUID = derive_uid("test", modality, "series")
         header.StudyInstanceUID = derive_uid("test", "study")
         header.FrameOfReferenceUID = derive_uid("test", "frame", modality)
-        image = sitk.Image(2, 2, 2, sitk.sitkFloat32)
-        series.append(Series(image, modality, Path(modality), headers=(header,)))  # type: ignore[arg-type]
-    return series[0], series[1]
+        header.ImagePositionPatient = [0, 0, height_mm]
+        header.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        headers.append(header)
+    image = image or sitk.Image(2, 2, 2, sitk.sitkFloat32)
+    return Series(image, modality, Path(modality), headers=tuple(headers), regridded=True)  # type: ignore[arg-type]
+
+
+BLOB_MM, GRID_MM = 9.0, 3.0
+"""Standard deviation of a bright ball, and a spacing at which its centre is found."""
+
+
+def grid(angles: tuple[float, ...] = (0.0, 0.0, 0.0)) -> sitk.Image:
+    """A cube of 108 mm about the origin, turned by some angles."""
+    image = sitk.Image(36, 36, 36, sitk.sitkFloat32)
+    image.SetSpacing([GRID_MM] * 3)
+    image.SetDirection(sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles).GetMatrix())
+    image.SetOrigin((np.reshape(image.GetDirection(), (3, 3)) @ ([-52.5] * 3)).tolist())
+    return image
+
+
+def blob(centre_mm: tuple[float, ...]) -> sitk.Image:
+    places = np.indices((36, 36, 36))[::-1] * GRID_MM - 52.5
+    squares = sum((places[axis] - centre_mm[axis]) ** 2 for axis in range(3))
+    image = sitk.GetImageFromArray((60000 * np.exp(-squares / 2 / BLOB_MM**2)).astype(np.float32))
+    image.CopyInformation(grid())
+    return image
+
+
+near, small = st.floats(-8.0, 8.0), st.floats(-0.5, 0.5)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.tuples(near, near, near), st.tuples(small, small, small), st.tuples(near, near, near),
+    st.tuples(angles, angles, angles),
+)  # fmt: skip
+def test_a_point_of_the_mr_moved_by_the_matrix_lands_where_the_resampled_mr_shows_it(
+    tmp_path_factory: pytest.TempPathFactory, centre_mm: tuple[float, ...],
+    turn: tuple[float, ...], shift: tuple[float, ...], ct_angles: tuple[float, ...],
+) -> None:  # fmt: skip
+    folder = tmp_path_factory.mktemp("law")
+    pair = (
+        headed("CT", CTImageStorage, grid(ct_angles)),
+        headed("MR", MRImageStorage, blob(centre_mm)),
+    )
+    transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
+    origin = make_origin(pair, mr_from_ct=transform)
+    write_resampled(folder / "mr", origin)
+    path = write_registration(folder / "reg", origin, matrix(transform.GetInverse()))
+    shown = read(folder / "mr", "MR").image
+    weights = sitk.GetArrayFromImage(shown).astype(np.float64)
+    index = [float((weights * axis).sum() / weights.sum()) for axis in np.indices(weights.shape)]
+    centre = shown.TransformContinuousIndexToPhysicalPoint(index[::-1])
+    moved = written_matrix(pydicom.dcmread(path).RegistrationSequence[1]) @ (*centre_mm, 1)
+    np.testing.assert_allclose(moved[:3], centre, rtol=0, atol=0.01)
 
 
 def test_it_refers_to_frames_series_and_images_of_both(reg: Path, pair: Pair) -> None:
@@ -230,6 +282,7 @@ def refused(path: Path, words: str, **frames: str) -> None:
 def test_a_registration_of_other_series_is_refused(reg: Path) -> None:
     refused(reg, "belongs to other series", ct_frame="1.2.3", mr_frame=MR_FRAME)
     refused(reg, "belongs to other series", mr_frame="1.2.3")
+    refused(reg, "belongs to other series", ct_frame=CT_FRAME, mr_frame=CT_FRAME)
 
 
 def test_a_registration_that_does_not_say_whose_frames_it_registers_is_refused(reg: Path) -> None:

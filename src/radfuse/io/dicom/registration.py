@@ -54,7 +54,8 @@ def missing_frame(ct: Series, mr: Series) -> str | None:
     if not without:
         return None
     named = " and ".join(f"the {series.modality}" for series in without)
-    return f"{named} has no DICOM frame of reference that a registration object could name"
+    verb = "has" if len(without) == 1 else "have"
+    return f"{named} {verb} no DICOM frame of reference that a registration object could name"
 
 
 def write_registration(folder: Path, origin: Origin, ct_from_mr: Matrix) -> Path:
@@ -228,12 +229,14 @@ def _told_apart(
 ) -> tuple[_Side, _Side]:
     """The side of the CT and that of the MR."""
     frames = [side.frame for side in sides]
-    if None not in frames and not {ct_frame, mr_frame} - {None} <= set(frames):
+    known = {frame for frame in (ct_frame, mr_frame) if frame}
+    is_one = bool(ct_frame) and ct_frame == mr_frame
+    if None not in frames and (not known <= set(frames) or (is_one and known != set(frames))):
         raise InputError(
             f"{path}: registers the frames of reference {', '.join(map(str, frames))}; CT and "
             f"MR have {ct_frame} and {mr_frame}: it belongs to other series"
         )
-    if ct_frame and mr_frame and ct_frame != mr_frame and None not in frames:
+    if ct_frame and mr_frame and not is_one and None not in frames:
         return sides[frames.index(ct_frame)], sides[frames.index(mr_frame)]
     of_ct, of_mr = (
         [side for side in sides if side.classes & kinds] for kinds in (CT_CLASSES, MR_CLASSES)
