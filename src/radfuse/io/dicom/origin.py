@@ -30,7 +30,7 @@ GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "
 
 ACQUISITION = ("ScanningSequence", "SequenceVariant", "ScanOptions", "MRAcquisitionType",
                "RepetitionTime", "EchoTime", "EchoTrainLength", "InversionTime",
-               "MagneticFieldStrength", "FlipAngle", "ContrastBolusAgent")  # fmt: skip
+               "MagneticFieldStrength", "FlipAngle")  # fmt: skip
 """Attributes of the MR's acquisition that an object with its values repeats."""
 
 EMPTY_IF_UNKNOWN = (
@@ -134,13 +134,11 @@ class Origin:
     def _ct_items(self, index: int) -> list[Dataset]:
         if self.ct.slice_headers:
             return [source_item(self.ct.slice_headers[index], preserved=True)]
-        cut = self._ct_slices.cut_by(self._corners_mm(index)) if self._ct_slices else ()
-        return [source_item(header, preserved=False) for header in cut]
+        return self._ct_slices.cut_by(self._corners_mm(index)) if self._ct_slices else []
 
     def _mr_items(self, index: int) -> list[Dataset]:
         corners = [self.mr_from_ct.TransformPoint(corner) for corner in self._corners_mm(index)]
-        cut = self._mr_slices.cut_by(np.array(corners)) if self._mr_slices else ()
-        return [source_item(header, preserved=False) for header in cut]
+        return self._mr_slices.cut_by(np.array(corners)) if self._mr_slices else []
 
     @cached_property
     def _ct_slices(self) -> SourceSlices | None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from radfuse.io.dicom.derived import source_item
 from radfuse.series import Series
 
 Floats = NDArray[np.float64]
@@ -19,12 +20,14 @@ does not also come from that one's neighbours."""
 class SourceSlices:
     """The slices of a series along their common normal, lowest first."""
 
-    headers: tuple[Dataset, ...]
+    items: tuple[Dataset, ...]
+    """References to them, made once for all the slices that they go into."""
+
     normal: Floats
     heights_mm: Floats
 
-    def cut_by(self, points_mm: Floats) -> tuple[Dataset, ...]:
-        """The slices from which a linear interpolation takes the values between some points.
+    def cut_by(self, points_mm: Floats) -> list[Dataset]:
+        """References to the slices from which values between some points are interpolated.
 
         `points_mm` is (n, 3), LPS in the frame of these slices. Beyond the last slice by its
         thickness there are none.
@@ -34,7 +37,7 @@ class SourceSlices:
         below = np.r_[self.heights_mm[0] - steps[0], self.heights_mm[:-1]]
         above = np.r_[self.heights_mm[1:], self.heights_mm[-1] + steps[-1]]
         (cut,) = np.nonzero((below < between.max()) & (above > between.min()))
-        return tuple(self.headers[index] for index in cut)
+        return [self.items[index] for index in cut]
 
 
 def source_slices(series: Series) -> SourceSlices | None:
@@ -46,4 +49,5 @@ def source_slices(series: Series) -> SourceSlices | None:
     places = np.array([header.ImagePositionPatient for header in series.headers], np.float64)
     heights = np.round(places @ normal, HEIGHT_DECIMALS)
     order = np.argsort(heights, kind="stable")
-    return SourceSlices(tuple(series.headers[index] for index in order), normal, heights[order])
+    items = tuple(source_item(series.headers[index], preserved=False) for index in order)
+    return SourceSlices(items, normal, heights[order])
