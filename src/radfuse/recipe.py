@@ -43,7 +43,8 @@ class Recipe(BaseModel):
     """Whether to search for the alignment; if not, the headers' coordinates are taken as true."""
 
     transform: Path | None = None
-    """File of a transform that maps CT points to MR points, taken instead of a search."""
+    """File of a transform that maps CT points to MR points, or a DICOM registration, taken instead
+    of a search."""
 
     initial_transform: Path | None = None
     """File of a transform to start the search from, instead of the usual starts."""

@@ -11,7 +11,7 @@ from radfuse.intensity import Window
 from radfuse.io.dicom.colour import write_colour
 from radfuse.io.dicom.fused import write_fused
 from radfuse.io.dicom.origin import Origin
-from radfuse.io.dicom.registration import missing_frame, write_registration
+from radfuse.io.dicom.registration import why_not, write_registration
 from radfuse.io.dicom.resampled import resampled, write_resampled
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.volume import scaled_slice
@@ -49,7 +49,7 @@ def places(
             raise InputError(f"{path.name} is the fused image; add fused to --outputs")
         beside = path.with_name(f"{path.name[: -len(suffix)]}_{RESAMPLED}{suffix}")
         return {"fused": path, "mr": beside} if "mr" in (recipe.outputs or ()) else {"fused": path}
-    left_out = missing_frame(ct, mr)
+    left_out = why_not(ct, mr)
     if left_out and "registration" in (recipe.outputs or ()):
         raise InputError(f"no registration object: {left_out}; leave it out of --outputs")
     chosen = recipe.outputs or tuple(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.dicom.origin import Origin
-from radfuse.io.dicom.registration import missing_frame
+from radfuse.io.dicom.registration import why_not
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
 from radfuse.io.staging import Staging, refuse_existing, staging
@@ -188,7 +188,7 @@ def write_result(target: Target, result: Result) -> Result:
 def _left_out(target: Target, result: Result) -> tuple[str, ...]:
     """Why a folder of DICOM lacks the registration object that it would have by default."""
     is_default = target.folder and result.ct.is_volume and result.record.recipe.outputs is None
-    reason = missing_frame(result.ct, result.mr) if is_default else None
+    reason = why_not(result.ct, result.mr) if is_default else None
     return (f"no registration object: {reason}",) if reason else ()
 
 

@@ -18,7 +18,7 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage, SpatialRegistrationStorage
 
 from radfuse.errors import InputError
-from radfuse.io.dicom.registration import missing_frame, read_registration, write_registration
+from radfuse.io.dicom.registration import read_registration, why_not, write_registration
 from radfuse.io.dicom.resampled import write_resampled
 from radfuse.io.dicom.write import derive_uid
 from radfuse.io.read import read
@@ -218,10 +218,33 @@ def test_without_a_frame_of_reference_there_is_a_reason_why_not(
         dataclasses.replace(series, headers=()) if off else series
         for series, off in zip(pair, strip, strict=True)
     ]
-    reason = missing_frame(*bare)
+    reason = why_not(*bare)
     assert reason is not None
     assert [f"the {each.modality}" in reason for each in pair] == list(strip)
-    assert missing_frame(*pair) is None
+    assert why_not(*pair) is None
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID"])
+def test_images_that_nothing_can_refer_to_are_not_referred_to(pair: Pair, keyword: str) -> None:
+    nameless = tuple(
+        dataclasses.replace(series, headers=tuple(map(copy.deepcopy, series.headers)))
+        for series in pair
+    )
+    for header in (*nameless[0].headers, *nameless[1].headers):
+        delattr(header, keyword)
+    reason = why_not(*nameless)
+    assert reason is not None
+    assert "the CT and the MR have no DICOM" in reason
+    assert "SourceImageSequence" not in make_origin(nameless).slice_attributes(0)
+
+
+def test_series_without_a_study_are_taken_for_the_own_one(tmp_path: Path, pair: Pair) -> None:
+    for header in (*pair[0].headers, *pair[1].headers):
+        del header.StudyInstanceUID
+    header = pydicom.dcmread(write_reg(tmp_path / "reg", pair))
+    assert header.StudyInstanceUID
+    assert len(header.ReferencedSeriesSequence) == 2
+    assert "StudiesContainingOtherReferencedInstancesSequence" not in header
 
 
 def test_a_registration_is_taken_wherever_a_transform_file_is(reg: Path, pair: Pair) -> None:

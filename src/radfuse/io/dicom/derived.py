@@ -39,6 +39,10 @@ EMPTY_IF_UNKNOWN = (
 """Type 2 attributes of patient, study and frame: present, but empty where the CT does not tell."""
 
 
+NAMES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
+"""Attributes by which other objects refer to an image."""
+
+
 def derived_header(ct: Series) -> Dataset:
     """Patient, study, frame of reference, maker and time of an object that belongs to a CT.
 
@@ -97,6 +101,11 @@ def equipment_item(contribution: str) -> Dataset:
     item.SoftwareVersions = version("radfuse")
     item.ContributionDescription = contribution
     return item
+
+
+def has_name(header: Dataset) -> bool:
+    """Whether other objects can refer to an image: not to all that is no whole DICOM file."""
+    return all(header.get(keyword) for keyword in NAMES)
 
 
 def image_item(header: Dataset) -> Dataset:

@@ -18,6 +18,7 @@ from radfuse.io.dicom.derived import (
     described,
     equipment_item,
     fill_empty,
+    has_name,
     source_item,
 )
 from radfuse.io.dicom.sources import SourceSlices, source_slices
@@ -133,7 +134,8 @@ class Origin:
 
     def _ct_items(self, index: int) -> list[Dataset]:
         if self.ct.slice_headers:
-            return [source_item(self.ct.slice_headers[index], preserved=True)]
+            header = self.ct.slice_headers[index]
+            return [source_item(header, preserved=True)] if has_name(header) else []
         return self._ct_slices.cut_by(self._corners_mm(index)) if self._ct_slices else []
 
     def _mr_items(self, index: int) -> list[Dataset]:

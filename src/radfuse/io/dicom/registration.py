@@ -27,9 +27,10 @@ from pydicom.uid import (
 from pydicom.valuerep import format_number_as_ds
 
 from radfuse.errors import InputError
-from radfuse.io.dicom.derived import UNREVIEWED, code_item, described
+from radfuse.io.dicom.derived import UNREVIEWED, code_item, described, has_name
 from radfuse.io.dicom.origin import Origin
 from radfuse.io.dicom.write import derive_uid, encoded
+from radfuse.io.staging import staging
 from radfuse.series import Series
 
 Matrix = NDArray[np.float64]
@@ -48,20 +49,25 @@ MR_CLASSES = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRI
 """Kinds of object by which an item shows which frame it speaks of."""
 
 
-def missing_frame(ct: Series, mr: Series) -> str | None:
+def why_not(ct: Series, mr: Series) -> str | None:
     """Why a registration cannot be written; None where it can."""
-    without = [series for series in (ct, mr) if series.frame_of_reference_uid is None]
+    without = [
+        series
+        for series in (ct, mr)
+        if series.frame_of_reference_uid is None or not all(map(has_name, series.headers))
+    ]
     if not without:
         return None
     named = " and ".join(f"the {series.modality}" for series in without)
     verb = "has" if len(without) == 1 else "have"
-    return f"{named} {verb} no DICOM frame of reference that a registration object could name"
+    return f"{named} {verb} no DICOM frame of reference and images that it could name"
 
 
 def write_registration(folder: Path, origin: Origin, ct_from_mr: Matrix) -> Path:
     """Write the alignment, a homogeneous 4x4 matrix that maps an MR point to the CT's, LPS mm.
 
-    Both series must have frames of reference, see `missing_frame`. Returns the file's path.
+    Both series must have frames of reference, see `why_not`. Returns the path of the file in
+    `folder`, which appears as a whole; `OutputError` says why not.
     """
     header = origin.header(SERIES_NUMBER, "REG MR TO CT", "rigid", origin.comment)
     header.SOPClassUID = SpatialRegistrationStorage
@@ -82,10 +88,11 @@ def write_registration(folder: Path, origin: Origin, ct_from_mr: Matrix) -> Path
         ),
     ]  # fmt: skip
     _refer(header, (origin.ct, origin.mr))
-    folder.mkdir()
-    path = folder / FILE_NAME
-    path.write_bytes(encoded(header))
-    return path
+    with staging(folder.parent) as stage:
+        draft = stage.place(folder)
+        draft.mkdir()
+        (draft / FILE_NAME).write_bytes(encoded(header))
+    return folder / FILE_NAME
 
 
 def _item(series: Series, matrix: Matrix, kind: Code, comment: str, *, named: bool) -> Dataset:
@@ -120,8 +127,12 @@ def _instances(series: Series) -> list[Dataset]:
 
 def _refer(header: Dataset, sources: tuple[Series, ...]) -> None:
     """Common Instance Reference: the series of the own study, then those of others."""
-    by_study = sorted(sources, key=lambda series: _study(series) != header.StudyInstanceUID)
-    for study, several in groupby(by_study, _study):
+
+    def study_of(series: Series) -> str:
+        return str(series.headers[0].get("StudyInstanceUID") or header.StudyInstanceUID)
+
+    by_study = sorted(sources, key=lambda series: study_of(series) != header.StudyInstanceUID)
+    for study, several in groupby(by_study, study_of):
         references = []
         for series in several:
             reference = Dataset()
@@ -135,10 +146,6 @@ def _refer(header: Dataset, sources: tuple[Series, ...]) -> None:
         other.StudyInstanceUID = study
         other.ReferencedSeriesSequence = references
         header.StudiesContainingOtherReferencedInstancesSequence = [other]
-
-
-def _study(series: Series) -> str:
-    return str(series.headers[0].StudyInstanceUID)
 
 
 @dataclass(frozen=True)

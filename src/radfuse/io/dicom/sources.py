@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from radfuse.io.dicom.derived import source_item
+from radfuse.io.dicom.derived import has_name, source_item
 from radfuse.series import Series
 
 Floats = NDArray[np.float64]
@@ -41,8 +41,8 @@ class SourceSlices:
 
 
 def source_slices(series: Series) -> SourceSlices | None:
-    """The slices of a series by the geometry of its headers; None where it has no headers."""
-    if not series.headers:
+    """The slices of a series by the geometry of its headers; None where they have no name."""
+    if not series.headers or not all(map(has_name, series.headers)):
         return None
     along = np.array(series.headers[0].ImageOrientationPatient, np.float64)
     normal = np.cross(along[:3], along[3:])
