@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINED := $(PIP) install --quiet --constraint constraints.txt
-TOOLS := dciodvfy elastix
+TOOLS := dciodvfy elastix dcm2niix gdcminfo plastimatch
 
 .PHONY: demo test check study docs tools venv-package clean
 
@@ -55,7 +55,7 @@ venv-package:
 # Judges that we did not write; the tests that need one skip loudly where it cannot be installed.
 tools:
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null && continue; \
-	  case $$tool in dciodvfy) package=dicom3tools;; *) package=$$tool;; esac; \
+	  case $$tool in dciodvfy) package=dicom3tools;; gdcminfo) package=libgdcm-tools;; *) package=$$tool;; esac; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get install -y -qq $$package >/dev/null 2>&1 \
 	      || { apt-get update -qq && apt-get install -y -qq $$package >/dev/null; } \

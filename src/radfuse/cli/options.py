@@ -45,7 +45,7 @@ def registration_options(command: Command) -> Command:
         (
             click.option(
                 "--initial-transform", type=PATH, metavar="FILE",
-                help="Start the search from this transform (CT point to MR point).",
+                help="Start the search from this transform (CT point to MR point, or a DICOM REG).",
             ),
             click.option(
                 "--deterministic", is_flag=True, help="One thread: repeats bit for bit, slower.",
