@@ -116,8 +116,9 @@ def _names(header: Dataset, path: Path) -> dict[int, tuple[Dataset, str]]:
                 "export it again"
             )
         found[number] = roi, name or f"ROI_{number}"
-    if not found:
-        raise InputError(f"{path}: a structure set without structures; export it again")
+    if not found or "ROIContourSequence" not in header:
+        what = "contours" if found else "structures"
+        raise InputError(f"{path}: a structure set without {what}; export it again")
     return found
 
 
