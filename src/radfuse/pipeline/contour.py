@@ -165,8 +165,8 @@ def transfer_contours(
         for structure in drawn:
             move = transferred(structure, of_ct.image, mr_from_ct)
             drawn_cm3.append(move.drawn_cm3)
-            if move.cut:
-                cut.append(f"'{structure.name}': a part of it lies beyond the CT and is lost")
+            if move.lost:
+                cut.append(f"'{structure.name}': {move.lost:.1%} of it lie beyond the CT")
             yield move.structure
 
     with staging(output.parent) as stage:

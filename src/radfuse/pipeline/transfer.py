@@ -30,8 +30,8 @@ class Moved:
     drawn_cm3: float
     """Its volume where it was drawn."""
 
-    cut: bool
-    """Whether a part of it lies beyond the new grid."""
+    lost: float
+    """Share of that which lies beyond the new grid."""
 
 
 def transferred(structure: Structure, grid: sitk.Image, mr_from_ct: sitk.Transform) -> Moved:
@@ -45,36 +45,49 @@ def transferred(structure: Structure, grid: sitk.Image, mr_from_ct: sitk.Transfo
     empty.CopyInformation(grid)
     drawn = structure.volume_cm3
     if drawn == 0:
-        return Moved(dataclasses.replace(structure, mask=empty), drawn, cut=False)
-    distance = signed_distance_mm(structure.mask)
-    box, cut = _box_on(grid, distance, mr_from_ct)
+        return Moved(dataclasses.replace(structure, mask=empty), drawn, lost=0.0)
+    part = _bounded(structure.mask)
+    distance = signed_distance_mm(part)
+    box = _box_on(grid, distance, mr_from_ct)
     if box is not None:
         outside = -float(np.linalg.norm(structure.mask.GetSpacing()))
-        part = grid[box]
-        found = sitk.Resample(distance, part, mr_from_ct, sitk.sitkBSpline, outside) > 0
+        found = sitk.Resample(distance, grid[box], mr_from_ct, sitk.sitkBSpline, outside) > 0
         mask = sitk.Paste(empty, found, found.GetSize(), destinationIndex=[it.start for it in box])
         moved = dataclasses.replace(structure, mask=mask)
         if moved.volume_cm3 > 0:
-            return Moved(moved, drawn, cut)
+            return Moved(moved, drawn, _lost(part, empty == 0, mr_from_ct))
     raise InputError(
         f"structure '{structure.name}' ({drawn:.3g} cm3 where it was drawn) has no voxel on the "
         "CT after the transform; does the transform belong to this pair?"
     )
 
 
+def _bounded(mask: sitk.Image) -> sitk.Image:
+    """The box of a mask that holds all of it."""
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(mask)
+    starts, sizes = np.reshape(shape.GetBoundingBox(1), (2, 3)).tolist()
+    return mask[
+        tuple(slice(first, first + count) for first, count in zip(starts, sizes, strict=True))
+    ]
+
+
+def _lost(mask: sitk.Image, everywhere: sitk.Image, mr_from_ct: sitk.Transform) -> float:
+    """Share of a mask's voxels that another grid, given as a mask of all of it, does not cover."""
+    seen = sitk.Resample(everywhere, mask, mr_from_ct.GetInverse(), sitk.sitkNearestNeighbor, 0)
+    inside, kept = (
+        np.count_nonzero(sitk.GetArrayViewFromImage(image)) for image in (mask, mask & seen)
+    )
+    return float(1 - kept / inside)
+
+
 def signed_distance_mm(mask: sitk.Image) -> sitk.Image:
-    """Distance to the surface of a mask, mm, positive inside, in a box around it.
+    """Distance to the surface of a mask, mm, positive inside, on its grid and a rim around it.
 
     ITK measures from the centres of the last voxels inside; the mean with the distance from the
     first voxels outside has its zero half-way between the two.
     """
-    shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.Execute(mask)
-    start, size = np.reshape(shape.GetBoundingBox(1), (2, 3))
-    box = tuple(
-        slice(int(first), int(first + count)) for first, count in zip(start, size, strict=True)
-    )
-    inside = sitk.ConstantPad(mask[box], (RIM,) * 3, (RIM,) * 3, 0)
+    inside = sitk.ConstantPad(mask, (RIM,) * 3, (RIM,) * 3, 0)
     distances = [
         sitk.SignedMaurerDistanceMap(
             image, insideIsPositive=positive, squaredDistance=False, useImageSpacing=True
@@ -84,25 +97,20 @@ def signed_distance_mm(mask: sitk.Image) -> sitk.Image:
     return (distances[0] + distances[1]) / 2
 
 
-def _box_on(
-    grid: sitk.Image, distance: sitk.Image, mr_from_ct: sitk.Transform
-) -> tuple[Box | None, bool]:
-    """The part of a grid that an image covers, None without one, and whether it covers more."""
+def _box_on(grid: sitk.Image, image: sitk.Image, mr_from_ct: sitk.Transform) -> Box | None:
+    """The part of a grid that an image covers; None without one."""
     ct_from_mr = mr_from_ct.GetInverse()
-    ends = [(RIM - 0.5, count - RIM - 0.5) for count in distance.GetSize()]
     corners = np.array(
         [
             grid.TransformPhysicalPointToContinuousIndex(
-                ct_from_mr.TransformPoint(distance.TransformContinuousIndexToPhysicalPoint(corner))
+                ct_from_mr.TransformPoint(image.TransformIndexToPhysicalPoint(corner))
             )
-            for corner in product(*ends)
+            for corner in product(*((0, count - 1) for count in image.GetSize()))
         ]
     )
-    size = np.array(grid.GetSize())
-    first, last = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0)) + 1
-    starts, stops = np.maximum(first, 0).astype(int), np.minimum(last, size).astype(int)
+    starts = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
+    stops = np.minimum(np.ceil(corners.max(axis=0)) + 1, grid.GetSize()).astype(int)
     if (starts >= stops).any():
-        return None, True
-    columns, rows, slices = (slice(int(a), int(b)) for a, b in zip(starts, stops, strict=True))
-    cut = bool((corners.min(axis=0) < -1).any() or (corners.max(axis=0) > size).any())
-    return (columns, rows, slices), cut
+        return None
+    columns, rows, slices = map(slice, starts.tolist(), stops.tolist())
+    return columns, rows, slices

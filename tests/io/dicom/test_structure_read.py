@@ -8,6 +8,8 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_kit import put, put_raw
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from pydicom import Dataset
 from structure_kit import array, series_on_disk, structure
@@ -370,3 +372,27 @@ def test_a_structure_set_without_preamble_is_read(odd: Path, tmp_path: Path) -> 
         ("Isocenter 1", 0), ("Isocenter 2", 0),
     ]  # fmt: skip
     assert [note[:13] for note in found.notes] == ["'Isocenter 1'", "'Isocenter 2'"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=12)
+)
+def test_flipped_bytes_give_masks_or_a_clear_error(
+    damage: list[tuple[float, int]], ct: Series, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "flipped.dcm"
+    mask = np.zeros((8, 16, 20))
+    mask[2:4, 3:9, 3:9] = 1
+    mask[2:4, 5:7, 5:7] = 0
+    write_structure_set(path, ct, [structure(mask, ct)])
+    content = bytearray(path.read_bytes())
+    for place, value in damage:
+        content[int(place * len(content))] = value
+    path.write_bytes(content)
+    try:
+        found = read_structure_set(path, ct, accept_frame=True, accept_patients=True)
+        for part in found.structures():
+            assert part.mask.GetSize() == ct.image.GetSize()
+    except InputError as error:
+        assert "flipped.dcm" in str(error)  # noqa: PT017  # either is right
