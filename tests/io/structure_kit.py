@@ -43,9 +43,7 @@ def blobs(shape: tuple[int, ...], seed: int, *, grain: float = 1.2, share: float
     return np.asarray(field > np.quantile(field, 1 - share))
 
 
-def structure(
-    mask: NDArray, series: Series, name: str = "GTVp", colour: Angles = RED
-) -> Structure:
+def structure(mask: NDArray, series: Series, name: str = "GTVp", colour: Angles = RED) -> Structure:
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     image.CopyInformation(series.image)
     return Structure(name, image, colour)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_kit import OBLIQUE
+from dicom_kit import OBLIQUE, as_nobody
 from structure_kit import array, blobs, series_on_disk, structure
 
 from radfuse.errors import GeometryError, InputError, OutputError
-from radfuse.io.structure_files import check_folder, write_label_map, write_masks
+from radfuse.io.structure_files import check_folder, check_readable, write_label_map, write_masks
 from radfuse.io.structures import read_label_map
 from radfuse.io.volumes import write_volume
 from radfuse.record import NOTICE
@@ -187,3 +187,12 @@ def test_a_folder_of_masks_is_replaced_only_if_that_is_all_it_holds(
         check_folder(folder, overwrite=True)
     with pytest.raises(OutputError, match="is a file; give a folder"):
         check_folder(folder / "mine.nrrd", overwrite=True)
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+    closed = tmp_path / "closed.nii.gz"
+    closed.touch(0)
+    with as_nobody(tmp_path), pytest.raises(InputError, match=r"closed\.nii\.gz: no permission"):
+        check_readable(closed)
+    with pytest.raises(InputError, match="no such file"):
+        check_readable(tmp_path)

