@@ -108,6 +108,19 @@ def rasterise(ring: Ring, shape: tuple[int, int]) -> Mask:
     row = first[edge] + np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
     x = x0[edge] + (row - y0[edge]) * (x1 - x0)[edge] / (y1 - y0)[edge]
     column = np.clip(np.ceil(x), 0, columns).astype(np.int64)
-    toggles = np.bincount(row * (columns + 1) + column, minlength=rows * (columns + 1))
-    inside = np.cumsum(toggles.reshape(rows, columns + 1), axis=1) % 2 == 1
-    return np.asarray(inside[:, :columns])
+    mask = np.zeros(shape, np.bool_)
+    if total:
+        (top, left), (bottom, right) = (
+            (int(end(row)), int(end(column))) for end in (np.min, np.max)
+        )
+        size = bottom + 1 - top, right + 1 - left
+        toggles = np.bincount((row - top) * size[1] + column - left, minlength=size[0] * size[1])
+        inside = np.logical_xor.accumulate(toggles.reshape(size) % 2 == 1, axis=1)
+        mask[top : bottom + 1, left:right] = inside[:, :-1]
+    return mask
+
+
+def area(ring: Ring) -> float:
+    """What a ring holds, in pixels."""
+    across, down = ring.T
+    return abs(float(across @ np.roll(down, -1) - down @ np.roll(across, -1))) / 2

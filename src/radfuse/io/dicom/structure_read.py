@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.errors import GeometryError, InputError
-from radfuse.io.contours import Ring, rasterise
+from radfuse.io.contours import Ring, area, rasterise
 from radfuse.io.dicom.slice_planes import SlicePlanes, from_slices, slice_planes
 from radfuse.io.dicom.structure_file import Drawing, DrawnSet, read_drawings
 from radfuse.io.structures import Colour, Structure
@@ -65,23 +65,23 @@ class StructureSet:
             stack = np.zeros((len(self.planes.origins_mm), *self.planes.shape), np.bool_)
             for index, rings in outline.rings.items():
                 try:
-                    masks = [rasterise(ring, self.planes.shape) for ring in rings]
+                    _fill(stack[index], rings, excluding=outline.excluding)
                 except InputError as error:
                     raise InputError(
                         f"{self.source}: structure '{outline.name}': {error}; export it again"
                     ) from error
-                stack[index] = _combined(masks, excluding=outline.excluding)
             mask = from_slices(stack, self.series, self.planes)
             yield Structure(outline.name, mask, outline.colour)
 
 
-def _combined(masks: list[Mask], *, excluding: bool) -> Mask:
-    if excluding:
-        return np.asarray(np.logical_xor.reduce(masks))
-    filled = np.zeros(masks[0].shape, np.bool_)
-    for mask in sorted(masks, key=np.count_nonzero, reverse=True):
-        filled = filled | mask if (mask & ~filled).any() else filled & ~mask
-    return filled
+def _fill(filled: Mask, rings: tuple[Ring, ...], *, excluding: bool) -> None:
+    """Fill an empty slice, one ring after the other, the large ones first."""
+    for ring in sorted(rings, key=area, reverse=True):
+        mask = rasterise(ring, (filled.shape[0], filled.shape[1]))
+        if excluding or not (mask & ~filled).any():
+            filled ^= mask
+        else:
+            filled |= mask
 
 
 def read_structure_set(

@@ -8,7 +8,10 @@ from typing import Literal
 
 import numpy as np
 from pydicom import Dataset, dcmwrite
+from pydicom.charset import default_encoding
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from radfuse.errors import InputError
@@ -47,6 +50,9 @@ NAME_LENGTH = 64
 
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management, retired: what a reference to a study names as its class."""
+
+CONTOUR_DATA = Tag("ContourData")
+"""Points of a contour, x, y, z of each."""
 
 DECIMALS = 4
 """Of a coordinate in mm: 0.1 micrometre, far below the half pixel that decides in or out, and
@@ -195,7 +201,12 @@ def _contour(points_mm: Ring, slice_header: Dataset, holes: Holes) -> Dataset:
     contour.ContourImageSequence = [image_item(slice_header)]
     contour.ContourGeometricType = "CLOSED_PLANAR" if holes == "keyhole" else "CLOSEDPLANAR_XOR"
     contour.NumberOfContourPoints = len(points_mm)
-    contour.ContourData = [f"{part:.{DECIMALS}f}" for part in points_mm.ravel() + 0.0]
+    data = "\\".join([f"{part:.{DECIMALS}f}" for part in points_mm.ravel().tolist()]).encode()
+    data += b" " * (len(data) % 2)
+    contour[CONTOUR_DATA] = RawDataElement(  # as numbers of pydicom they would take minutes
+        CONTOUR_DATA, "DS", len(data), data, 0, is_implicit_VR=True, is_little_endian=True
+    )
+    contour.set_original_encoding(True, True, default_encoding)  # so that it is written as it is
     return contour
 
 
