@@ -311,6 +311,9 @@ def test_absurd_amounts_are_refused(rt: Path, ct: Series, monkeypatch: pytest.Mo
         patch.setattr(structure_file, "MOST_CONTOURS", 3)
         with pytest.raises(InputError, match="4 contours; a structure set of a head has at most 3"):
             read_structure_set(rt, ct)
+    draw(rt, *[contour(square(0, 15 + step / 900, 6)) for step in range(1200)])
+    with pytest.raises(InputError, match="1200 contours that cover the image 115 times over"):
+        read_structure_set(rt, ct)
     with (tmp := rt.with_name("large.dcm")).open("wb") as stream:
         stream.truncate(structure_file.LARGEST_BYTES + 1)
     with pytest.raises(InputError, match="256 MiB; a structure set of a head has at most 256"):

@@ -24,6 +24,10 @@ another orientation spreads over many slices."""
 SAME_PLANE_MM = 0.01
 """Contours whose heights differ by less are of one plane."""
 
+MOST_COVERED = 100
+"""Times that all contours together may cover the image: more than any head has structures, and a
+bound to the time that filling them takes."""
+
 EDGE = 0.01
 """Pixels beyond the edge that rounding explains."""
 
@@ -37,7 +41,7 @@ class Outline:
 
     name: str
     colour: Colour
-    rings: dict[int, tuple[Ring, ...]]
+    rings: dict[int, list[Ring]]
     """By index of the slice."""
 
     excluding: bool
@@ -74,7 +78,7 @@ class StructureSet:
             yield Structure(outline.name, mask, outline.colour)
 
 
-def _fill(filled: Mask, rings: tuple[Ring, ...], *, excluding: bool) -> None:
+def _fill(filled: Mask, rings: list[Ring], *, excluding: bool) -> None:
     """Fill an empty slice, one ring after the other, the large ones first."""
     for ring in sorted(rings, key=area, reverse=True):
         mask = rasterise(ring, (filled.shape[0], filled.shape[1]))
@@ -117,7 +121,24 @@ def read_structure_set(
         _check_frame(drawn, series, path)
     notes = list(drawn.notes)
     outlines = [_outline(drawing, planes, path, notes) for drawing in drawn.drawings]
+    _check_covered(outlines, planes, path)
     return StructureSet(path, series, planes, tuple(outlines), tuple(notes))
+
+
+def _check_covered(outlines: list[Outline], planes: SlicePlanes, path: Path) -> None:
+    far = np.array(planes.shape[::-1])
+    boxes = [
+        np.ptp(np.clip(ring, 0, far), axis=0).prod()
+        for outline in outlines
+        for rings in outline.rings.values()
+        for ring in rings
+    ]
+    covered = sum(boxes) / (far.prod() * len(planes.origins_mm))
+    if covered > MOST_COVERED:
+        raise InputError(
+            f"{path}: {len(boxes)} contours that cover the image {covered:.0f} times over; "
+            "export fewer structures"
+        )
 
 
 def _check_patient(drawn: DrawnSet, series: Series, path: Path) -> None:
@@ -159,10 +180,10 @@ def _outline(drawing: Drawing, planes: SlicePlanes, path: Path, notes: list[str]
     nearest_mm = np.full(len(planes.origins_mm), np.inf)
     np.minimum.at(nearest_mm, index, apart_mm)
     used = inside & (apart_mm <= nearest_mm[index] + SAME_PLANE_MM)
-    rings: dict[int, tuple[Ring, ...]] = {}
+    rings: dict[int, list[Ring]] = {}
     for at in np.flatnonzero(used):
         ring = planes.pixels(index[at], drawing.contours[at])
-        rings[int(index[at])] = (*rings.get(int(index[at]), ()), ring)
+        rings.setdefault(int(index[at]), []).append(ring)
     notes += _notes(drawing.name, planes, rings, apart_mm[used], inside, used)
     return Outline(drawing.name, drawing.colour, rings, drawing.excluding)
 
@@ -183,7 +204,7 @@ def _heights_mm(drawing: Drawing, planes: SlicePlanes, path: Path) -> Floats:
 def _notes(
     name: str,
     planes: SlicePlanes,
-    rings: dict[int, tuple[Ring, ...]],
+    rings: dict[int, list[Ring]],
     apart_mm: Floats,
     inside: Mask,
     used: Mask,
