@@ -22,6 +22,9 @@ from radfuse.io.dicom.parcel import Failure, pack
 NAMED = 20
 """Files that an error names one by one; --json names all."""
 
+LINE = 1000
+"""Characters of a line of a table: a UID that is cut short cannot be copied."""
+
 DATES = r"\d{8}|\d{8}-(\d{8})?|-\d{8}"
 """A day or a range of days, PS3.4 section C.2.2.2.5."""
 
@@ -164,12 +167,11 @@ def find_command(
     if as_json:
         print_json({"level": level, "found": found})
         return
-    table = Table(*COLUMNS[level], box=None)
+    table = Table(*COLUMNS[level].values(), box=None, pad_edge=False)
     for row in found:
-        table.add_row(*(Text(value) for value in row.values()))
-    console = Console(soft_wrap=True)
+        table.add_row(*(Text(value, no_wrap=True) for value in row.values()))
     if found:
-        console.print(table)
+        Console(width=LINE).print(table)
     click.echo(f"{len(found)} found")
 
 

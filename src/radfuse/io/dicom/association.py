@@ -9,6 +9,8 @@ from ssl import SSLContext
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import DimseServiceType
 from pynetdicom.events import EventHandlerType
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
@@ -57,7 +59,7 @@ class _Socket(AssociationSocket):
         end, data = time.monotonic() + ANSWER_TIMEOUT_S, bytearray()
         while len(data) < nr_bytes:
             self.socket.settimeout(max(end - time.monotonic(), 1e-3))
-            if hasattr(socket, "TCP_QUICKACK"):  # else some nodes wait 40 ms before each packet
+            if hasattr(socket, "TCP_QUICKACK"):  # else some peers hold each packet for 40 ms
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             part = self.socket.recv(min(nr_bytes - len(data), READ_BYTES))
             if not part:
@@ -71,6 +73,18 @@ class _Socket(AssociationSocket):
         return data
 
 
+class _Answers(DIMSEServiceProvider):
+    """Leaves every message to the request that waits for it.
+
+    The library's own thread looks for messages, too, and may take the answer to a request that
+    was made just after another one; the request then waits until its time is up.
+    """
+
+    def get_msg(self, block: bool = False) -> tuple[int, DimseServiceType] | tuple[None, None]:
+        """The next message, for a request; nothing for the thread, which does not wait."""
+        return super().get_msg(block) if block else (None, None)
+
+
 class _Entity(AE):
     allowance: Allowance | None = None
 
@@ -80,9 +94,12 @@ class _Entity(AE):
         address: AddressInformation,
         tls_args: tuple[SSLContext, str] | None,
     ) -> AssociationSocket:
+        assoc.dimse = _Answers(assoc)
         connection = _Socket(assoc, address=address)
         connection.allowance = self.allowance
         connection.tls_args = tls_args
+        if connection.socket:  # small packets go at once, else some 40 ms later
+            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
 

@@ -51,7 +51,7 @@ from radfuse.io.dicom.pacs import (
     Wanted,
 )
 from radfuse.io.dicom.parcel import Failure, Outgoing
-from radfuse.io.dicom.status import explained, refusal
+from radfuse.io.dicom.status import refusal
 
 SYNTAXES = (
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian,
@@ -155,9 +155,24 @@ def get(node: Node, wanted: Wanted, receive: Receive) -> frozenset[str]:
     classes = sorted((told - {UNTOLD}) | set(USUAL_CLASSES if UNTOLD in told else ()))
     for start in range(0, len(classes), CLASSES_AT_ONCE):
         now = classes[start : start + CLASSES_AT_ONCE]
-        series = [uid for uid, held in contents.items() if {*now, UNTOLD} & {*held.values()}]
-        _get_classes(node, wanted.study, series, now, receive)
+        requests = [
+            request for uid, held in contents.items() for request in _requests(uid, held, {*now})
+        ]
+        _get_classes(node, wanted.study, requests, now, receive)
     return frozenset(instance for held in contents.values() for instance in held)
+
+
+def _requests(
+    series: str, held: Mapping[str, str], classes: set[str]
+) -> Iterator[Mapping[str, str]]:
+    """Keys that name what a series has of some classes: the series, or each instance by itself."""
+    keys = {"SeriesInstanceUID": series}
+    if {*held.values()} <= {*classes, UNTOLD}:
+        yield keys
+        return
+    for instance, kind in held.items():
+        if kind in classes:
+            yield keys | {"SOPInstanceUID": instance}
 
 
 class _Stop(BaseException):
@@ -165,9 +180,13 @@ class _Stop(BaseException):
 
 
 def _get_classes(
-    node: Node, study: str, series: Sequence[str], classes: Sequence[str], receive: Receive
+    node: Node,
+    study: str,
+    requests: Sequence[Mapping[str, str]],
+    classes: Sequence[str],
+    receive: Receive,
 ) -> None:
-    """C-GET what some series have of some classes."""
+    """C-GET series or instances of some classes."""
     allowance = Allowance()
 
     def take(event: Event) -> int:
@@ -189,9 +208,10 @@ def _get_classes(
             disable_value_validation(),
             associated(node, [build_context(GET), *contexts], handlers) as association,
         ):
-            for uid in series:
-                keys = {"StudyInstanceUID": study, "SeriesInstanceUID": uid}
-                for status, _ in association.send_c_get(_identifier("series", keys), GET):
+            for keys in requests:
+                level = "image" if "SOPInstanceUID" in keys else "series"
+                identifier = _identifier(level, {"StudyInstanceUID": study, **keys})
+                for status, _ in association.send_c_get(identifier, GET):
                     _check(status, "C-GET")
     except _Stop as stop:
         raise stop.__cause__ or stop from None
@@ -249,7 +269,9 @@ def _check(status: Dataset, request: str) -> None:
             "look at the log of the PACS"
         )
     if code_to_category(code) in {"Failure", "Cancel", "Unknown"}:
-        raise PeerError(f"{request} was refused: {explained(code)}")
+        raise PeerError(
+            f"{request} was refused with status 0x{code:04X}; look at the log of the PACS"
+        )
 
 
 def _batches(files: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:

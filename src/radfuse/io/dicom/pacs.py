@@ -16,18 +16,23 @@ from radfuse.io.dicom.uids import UID_LENGTH, is_uid
 Level = Literal["patient", "study", "series"]
 """What one answer of a search stands for."""
 
-COLUMNS: Mapping[Level, tuple[str, ...]] = {
-    "patient": ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
-    "study": (
-        "PatientName", "PatientID", "StudyDate", "StudyDescription", "AccessionNumber",
-        "ModalitiesInStudy", "NumberOfStudyRelatedInstances", "StudyInstanceUID",
-    ),
-    "series": (
-        "Modality", "SeriesNumber", "SeriesDescription", "NumberOfSeriesRelatedInstances",
-        "SeriesInstanceUID", "StudyInstanceUID",
-    ),
+COLUMNS: Mapping[Level, Mapping[str, str]] = {
+    "patient": {
+        "PatientName": "name", "PatientID": "ID", "PatientBirthDate": "born", "PatientSex": "sex",
+    },
+    "study": {
+        "PatientName": "name", "PatientID": "ID", "StudyDate": "date",
+        "StudyDescription": "description", "AccessionNumber": "accession",
+        "ModalitiesInStudy": "modalities", "NumberOfStudyRelatedInstances": "objects",
+        "StudyInstanceUID": "study UID",
+    },
+    "series": {
+        "Modality": "modality", "SeriesNumber": "number", "SeriesDescription": "description",
+        "NumberOfSeriesRelatedInstances": "objects", "SeriesInstanceUID": "series UID",
+        "StudyInstanceUID": "study UID",
+    },
 }  # fmt: skip
-"""Attributes that a search asks for, in the order in which they are shown."""
+"""Attributes that a search asks for, in the order in which they are shown, and their headings."""
 
 MOST_ANSWERS = 10_000
 """A search that finds more is refused: nobody reads so many, and memory is bounded."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import requests
 from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from radfuse.errors import PeerError
 from radfuse.io.dicom.address import ANSWER_TIMEOUT_S, Tls, WebService, tls_context, why_unreachable
@@ -240,4 +242,10 @@ def _next(parts: Iterator[Dataset]) -> bytes | None:
     """The bytes of the next object as they came; None after the last."""
     with disable_value_validation():
         dataset = next(parts, None)
-    return None if dataset is None else dataset.buffer.getvalue()
+        if dataset is None:
+            return None
+        if dataset.file_meta.TransferSyntaxUID != DeflatedExplicitVRLittleEndian:
+            return bytes(dataset.buffer.getvalue())
+        deflated = BytesIO()  # the library keeps only what it has inflated
+        pydicom.dcmwrite(deflated, dataset)
+        return deflated.getvalue()
