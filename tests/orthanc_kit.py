@@ -89,7 +89,6 @@ def _start(
         "DicomAet": "ORTHANC",
         "DicomPort": dicom_port,
         "HttpPort": http_port,
-        "DefaultEncoding": "Utf8",
         "AuthenticationEnabled": False,
         "RemoteAccessAllowed": False,
         "DicomAlwaysAllowFind": True,
@@ -99,7 +98,10 @@ def _start(
     (folder / "orthanc.json").write_text(json.dumps(chosen | settings))
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [str(PROGRAM), str(folder / "orthanc.json")], stdout=log, stderr=log
+            [str(PROGRAM), str(folder / "orthanc.json")],
+            stdout=log,
+            stderr=log,
+            restore_signals=False,  # as under systemd, a connection cut short does not end it
         )
 
 

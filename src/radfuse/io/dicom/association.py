@@ -26,6 +26,9 @@ MOST_CONTEXTS = 128
 LARGEST_PDU_BYTES = 2**20
 """The largest packet that this program asks for; none larger is taken."""
 
+THREAD_END_S = 1.0
+"""How long the thread of a connection that failed may take to end."""
+
 READ_BYTES = 2**16
 """Read from the connection in one go."""
 
@@ -71,6 +74,13 @@ class _Socket(AssociationSocket):
             except PeerError as error:
                 raise OSError(str(error)) from error
         return data
+
+    def _shutdown_socket(self) -> None:
+        """Close the socket, even one that was never connected."""
+        connection = self.socket
+        super()._shutdown_socket()
+        if connection:
+            connection.close()
 
 
 class _Answers(DIMSEServiceProvider):
@@ -134,6 +144,9 @@ def associated(
     except OSError as error:  # an unknown host
         raise PeerError(f"{node}: {_why(node, tls)}") from error
     if not association.is_established:
+        association.dul.join(THREAD_END_S)
+        if association.dul.socket:  # the library leaves it open where the node has closed it
+            association.dul.socket.close()
         raise _refusal(node, association, tls)
     try:
         yield association

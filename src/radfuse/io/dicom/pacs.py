@@ -46,7 +46,7 @@ LARGEST_OBJECT_BYTES = 2 * 2**30
 UNREADABLE = "?"
 """Stands for what cannot be shown."""
 
-LOUD = ("pynetdicom", "dicomweb_client", "urllib3")
+LOUD = ("pynetdicom", "dicomweb_client", "retrying", "urllib3")
 """Libraries that write requests and answers, with the names of patients, into their logs."""
 
 Progress = Callable[[int, int], None]

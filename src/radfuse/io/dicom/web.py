@@ -144,10 +144,7 @@ def _client(
     with requests.Session() as session:
         session.max_redirects = 0  # what is sent has one place to go to
         if service.tls:
-            tls_context(service.tls)
-            session.verify = str(service.tls.ca) if service.tls.ca else True
-            files = [str(file) for file in (service.tls.certificate, service.tls.key) if file]
-            session.cert = (files[0], files[-1]) if files else None
+            _encrypt(session, service, service.tls)
         client = DICOMwebClient(
             service.url,
             session=session,
@@ -157,6 +154,18 @@ def _client(
         )
         client.set_http_retry_params(retry=False)
         yield client, allowance
+
+
+def _encrypt(session: requests.Session, service: WebService, tls: Tls) -> None:
+    """Trust the certificates that were named, not those which the environment names."""
+    tls_context(tls)  # tells what is wrong with the files
+    if tls.ca:
+        session.auth = requests.utils.get_netrc_auth(service.url)
+        session.proxies = requests.utils.get_environ_proxies(service.url)
+        session.trust_env = False
+        session.verify = str(tls.ca)
+    if tls.certificate:
+        session.cert = (str(tls.certificate), str(tls.key or tls.certificate))
 
 
 def _bound(allowance: Allowance, response: requests.Response, **_: object) -> requests.Response:
@@ -188,7 +197,7 @@ def _asking(service: WebService) -> Iterator[None]:
         raise PeerError(
             f"{service}: no answer in time; check that it is a DICOMweb service"
         ) from error
-    except requests.RequestException as error:
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise PeerError(f"{service}: {_why(service)}") from error
     except Exception as error:  # an answer of another kind makes the parsers raise what they like
         raise PeerError(
