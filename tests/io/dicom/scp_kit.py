@@ -1,11 +1,13 @@
 """Peers of our own that answer as a hostile or a broken PACS would."""
 
+import json
 import socket
 import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
@@ -17,14 +19,19 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from orthanc_kit import HOST
-from radfuse.io.dicom.address import Node, Tls
+from radfuse.io.dicom.address import Node, Tls, WebService
 
 PENDING, SUCCESS = 0xFF00, 0x0000
 
 
 @contextmanager
-def peer(found: Callable[[str], Sequence[Dataset]], given: Sequence[Dataset]) -> Iterator[Node]:
-    """A node that answers each level's search with `found`, and every fetch with `given`."""
+def peer(
+    found: Callable[[str], Sequence[Dataset]], given: Sequence[Dataset | None]
+) -> Iterator[Node]:
+    """A node that answers each level's search with `found`, and every fetch with `given`.
+
+    It hangs up where it has None to give.
+    """
 
     def find(event: Event) -> Iterator[tuple[int, Dataset | None]]:
         for answer in found(event.identifier.QueryRetrieveLevel):
@@ -33,6 +40,8 @@ def peer(found: Callable[[str], Sequence[Dataset]], given: Sequence[Dataset]) ->
     def get(event: Event) -> Iterator[object]:
         yield len(given)
         for dataset in given:
+            if dataset is None:
+                event.assoc.abort()
             yield PENDING, dataset
 
     entity = AE("HOSTILE")
@@ -114,3 +123,35 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def web_peer(found: Sequence[dict[str, object]], given: Sequence[bytes]) -> Iterator[WebService]:
+    """A DICOMweb service that answers every search with `found`, and every fetch with `given`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if "offset" in self.path:
+                kind = "application/dicom+json"
+                body = json.dumps(found if "offset=0" in self.path else []).encode()
+            else:
+                kind = 'multipart/related; type="application/dicom"; boundary=XX'
+                parts = [
+                    b"--XX\r\nContent-Type: application/dicom\r\n\r\n" + part for part in given
+                ]
+                body = b"\r\n".join([*parts, b"--XX--"])
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield WebService(f"http://{HOST}:{server.server_address[1]}")
+        server.shutdown()
+        thread.join()
