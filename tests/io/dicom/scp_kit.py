@@ -60,6 +60,27 @@ def peer(
 
 
 @contextmanager
+def store_peer(crashes: Callable[[int, AE], bool]) -> Iterator[Node]:
+    """A node that takes CT images, and hangs up at those numbers that `crashes` says."""
+    count = 0
+
+    def store(event: Event) -> int:
+        nonlocal count
+        count += 1
+        if crashes(count, entity):
+            event.assoc.abort()
+        return SUCCESS
+
+    entity = AE("FRAGILE")
+    entity.add_supported_context(CTImageStorage, ExplicitVRLittleEndian)
+    server = entity.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    try:
+        yield Node("FRAGILE", HOST, server.server_address[1])
+    finally:
+        server.shutdown()
+
+
+@contextmanager
 def listener(answer: bytes | None, certificate: Tls | None = None) -> Iterator[int]:
     """A port that says the same to everybody, or, without an answer, nothing at all."""
     context = None
@@ -126,8 +147,14 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def web_peer(found: Sequence[dict[str, object]], given: Sequence[bytes]) -> Iterator[WebService]:
-    """A DICOMweb service that answers every search with `found`, and every fetch with `given`."""
+def web_peer(
+    found: Sequence[dict[str, object]], given: Sequence[bytes], statuses: Sequence[int] = ()
+) -> Iterator[WebService]:
+    """A DICOMweb service that answers every search with `found`, and every fetch with `given`.
+
+    The HTTP statuses are what it says to what it is sent, one after the other.
+    """
+    left = list(statuses)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -145,6 +172,12 @@ def web_peer(found: Sequence[dict[str, object]], given: Sequence[bytes]) -> Iter
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(left.pop(0))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from radfuse.errors import OutputError, PeerError
 from radfuse.io.dicom import inbox, node, pacs, web
 from radfuse.io.dicom.connect import connect
 from radfuse.io.dicom.inbox import fetch
-from radfuse.io.dicom.pacs import Query, Wanted, rows
+from radfuse.io.dicom.pacs import Query, Receive, Wanted, rows
 from radfuse.io.dicom.write import derive_uid
 
 STUDY = derive_uid("test", "study")
@@ -90,6 +91,16 @@ def test_a_study_that_comes_in_part_is_not_kept(images: list[Dataset], tmp_path:
     ):
         fetch(connect(hostile), Wanted(STUDY), tmp_path / "OUT")
     assert nothing_but_the_source(tmp_path)
+
+
+def test_bytes_that_are_no_dicom_are_refused(orthanc: Orthanc, tmp_path: Path) -> None:
+    def junk(_: Wanted, receive: Receive) -> frozenset[str]:
+        receive(b"junk")
+        return frozenset()
+
+    with pytest.raises(PeerError, match="no DICOM object; nothing was kept"):
+        fetch(replace(connect(orthanc.node), get=junk), Wanted(STUDY), tmp_path / "OUT")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_node_that_does_not_tell_the_classes_is_asked_for_the_usual_ones(

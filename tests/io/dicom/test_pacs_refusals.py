@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from dicom_kit import change, put, slices, write
+import SimpleITK as sitk
+from dicom_kit import as_nobody, change, put, slices, write
 from pacs_kit import by_instance, files, send
-from scp_kit import encrypted, listener
+from pynetdicom import AE, build_context
+from scp_kit import encrypted, listener, store_peer, web_peer
 
 from orthanc_kit import HOST, Orthanc, free_ports, running_orthanc, self_signed
 from radfuse.errors import InputError, NothingHereError, OutputError, PeerError
 from radfuse.io.dicom.address import Address, Node, Tls, WebService, parse_address
+from radfuse.io.dicom.association import associated
 from radfuse.io.dicom.connect import connect
 from radfuse.io.dicom.inbox import fetch
+from radfuse.io.dicom.node import _store as store_one
 from radfuse.io.dicom.pacs import Query, Wanted
 from radfuse.io.dicom.parcel import pack
 from radfuse.io.dicom.write import derive_uid
@@ -176,6 +181,72 @@ def test_what_the_web_service_does_not_take_is_named_and_the_rest_is_sent(
     failures = send(orthanc.web, tmp_path / "CT")
     assert {failure.path for failure in failures} >= {paths[2]}
     assert orthanc.count() == len(paths) - len(failures)
+
+
+def test_after_a_node_hangs_up_on_one_file_the_rest_is_sent(tmp_path: Path) -> None:
+    paths = slices(write(tmp_path / "CT"))
+    with store_peer(lambda number, _: number == 2) as node:
+        (failure,) = send(node, *paths)
+    assert failure.path == paths[1]
+    assert failure.reason.startswith("no answer, the connection was lost; ")
+
+
+def test_after_a_node_is_gone_the_rest_is_named(tmp_path: Path) -> None:
+    def gone(number: int, entity: AE) -> bool:
+        entity.require_calling_aet = ["SOMEBODY"] if number == 2 else []
+        return number == 2
+
+    paths = slices(write(tmp_path / "CT"))
+    with store_peer(gone) as node:
+        failures = send(node, *paths)
+    assert [failure.path for failure in failures] == paths[1:]
+    assert "Calling AE title not recognised" in failures[-1].reason
+
+
+def test_a_connection_that_has_just_ended_is_said(orthanc: Orthanc, tmp_path: Path) -> None:
+    (file, *_) = pack([write(tmp_path / "CT")]).files
+    with associated(orthanc.node, [build_context(file.sop_class)]) as association:
+        association.release()
+        reason = store_one(association, file)
+    assert reason is not None
+    assert reason.startswith("no answer, the connection was lost; ")
+
+
+def test_what_a_web_service_says_to_each_file_is_told(tmp_path: Path) -> None:
+    paths = slices(write(tmp_path / "CT"))
+    with web_peer([], [], [200, 409, 413, 401, 200, 500]) as service:
+        failures = send(service, *paths)
+    assert [failure.path for failure in failures] == [paths[1], paths[2], paths[3], paths[5]]
+    assert [failure.reason.split("; ")[1] for failure in failures] == [
+        "look at its log",
+        "it takes no object of this size",
+        "it wants a user and a password: put them into ~/.netrc",
+        "look at its log",
+    ]
+    with web_peer([], [], [401]) as service, pytest.raises(PeerError, match="HTTP status 401"):
+        send(service, *paths)
+
+
+def test_a_large_object_goes_in_chunks(orthanc: Orthanc, tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(
+        np.arange(1024 * 1024, dtype=np.float32).reshape(1, 1024, 1024) % 4096
+    )
+    folder = write(tmp_path / "CT", image)
+    assert send(orthanc.web, folder) == ()
+    fetch(connect(orthanc.web), Wanted(STUDY), tmp_path / "OUT")
+    assert by_instance(files(tmp_path / "OUT")) == by_instance(slices(folder))
+
+
+def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "CT")
+    slices(folder)[1].chmod(0)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with as_nobody(tmp_path):
+        (failure,) = pack([folder]).damaged
+        assert failure.reason == "cannot be read: Permission denied"
+        with pytest.raises(InputError, match="no permission to read"):
+            pack([closed / "inside"])
 
 
 def test_files_that_vanish_while_being_sent_are_named(orthanc: Orthanc, tmp_path: Path) -> None:

@@ -302,7 +302,10 @@ def _store(association: Association, file: Outgoing) -> str | None:
     ):
         return _not_taken(file)
     try:
-        return refusal(association.send_c_store(file.path))
+        status = association.send_c_store(file.path)
+        if "Status" not in status:
+            association.abort()  # else the library may take it for alive and the next file waits
+        return refusal(status)
     except OSError as error:
         association.abort()
         return f"cannot be read: {error.strerror}"
