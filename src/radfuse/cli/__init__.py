@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ COMMANDS = {
     "train": ("radfuse.cli.train:train_command", "Train a network on pairs of your own."),
     "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
     "weights": ("radfuse.cli.weights:weights_command", "List, install, build trained networks."),
+    "dicom": ("radfuse.cli.dicom:dicom_command", "Check, send, find and fetch DICOM."),
     "info": ("radfuse.cli.info:info_command", "Say what a file or folder holds."),
     "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
     "demo": ("radfuse.cli.demo:demo_command", "Fuse a made-up patient, start to end."),
@@ -28,24 +30,28 @@ INTERRUPTED = 130
 
 
 class Commands(click.Group):
-    """The command table; help needs none of the commands imported."""
+    """A command table like `COMMANDS`; help needs none of the commands imported."""
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names in the order of the table."""
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a command; None for an unknown one."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        module, name = COMMANDS[cmd_name][0].split(":")
+        module, name = self._table[cmd_name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the table into the help text."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in self._table.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turn our errors into one line and their exit status; a bug keeps its traceback."""
@@ -59,7 +65,9 @@ class Commands(click.Group):
             sys.exit(INTERRUPTED)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="radfuse", message="radfuse %(version)s")
 def main() -> None:
     """Fuse CT and MR of a head: bone from the CT, soft tissue from the MR.
