@@ -128,7 +128,9 @@ def patient_of(file: Path) -> Dataset:
         if not is_dicom(file):
             return Dataset()
         with file.open("rb") as stream:
-            return read_partial(stream, stop_when=lambda tag, _vr, _length: tag.group > PATIENT_GROUP)
+            return read_partial(
+                stream, stop_when=lambda tag, _vr, _length: tag.group > PATIENT_GROUP
+            )
     except Exception:  # a damaged header makes the parser raise whatever it likes
         return Dataset()
 

@@ -90,7 +90,8 @@ def check(
     path = Path(path)
     try:
         candidates = _candidates(path)
-        instances, findings = [], []
+        instances: list[Instance] = []
+        findings: list[Finding] = []
         for done, file in enumerate(candidates):
             report("checking files", done / len(candidates))
             found = _instance(file, findings)
@@ -182,6 +183,4 @@ def _together(instances: list[Instance]) -> Iterator[Finding]:
 def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:
     """By file, errors first; each once."""
     once = dict.fromkeys(findings)
-    return tuple(
-        sorted(once, key=lambda one: (one.file, one.severity, one.attribute, one.message))
-    )
+    return tuple(sorted(once, key=lambda one: (one.file, one.severity, one.attribute, one.message)))

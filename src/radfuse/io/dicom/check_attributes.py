@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Iterator
 
 from pydicom import Dataset
+from pydicom.config import RAISE
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.config import RAISE
 from pydicom.tag import BaseTag
 from pydicom.uid import CTImageStorage, MRImageStorage
 from pydicom.valuerep import validate_value
@@ -98,7 +98,7 @@ def _is_left_in_file(dataset: Dataset, tag: BaseTag) -> bool:
 
 def _reason(tag: BaseTag, message: str) -> str:
     """The parser's reason, shortened; without the value where that is personal."""
-    words = message.split(":")[0] if tag.group == PERSONAL else message.split(" Please see ")[0]
+    words, _, _ = message.partition(":" if tag.group == PERSONAL else " Please see ")
     return " ".join(words.split())[:LONGEST_REASON]
 
 

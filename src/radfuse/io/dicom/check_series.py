@@ -64,8 +64,9 @@ def check_series(instances: Sequence[Instance]) -> Iterator[Finding]:
         and instance.numbers("ImageOrientationPatient", 6) is not None
         and "LOCALIZER" not in (instance.dataset.get("ImageType") or ())
     ]
-    alike = yield from _alike(slices)
-    if alike and len(slices) > 1:
+    odd = list(_odd(slices))
+    yield from odd
+    if not odd and len(slices) > 1:
         yield from _stack(slices)
 
 
@@ -78,9 +79,8 @@ def _shared(instances: Sequence[Instance]) -> Iterator[Finding]:
                 yield instance.error(keyword, "another than in the rest of the series")
 
 
-def _alike(slices: Sequence[Instance]) -> Iterator[Finding]:
-    """Findings for slices of another shape than most; returns whether there are none."""
-    alike = True
+def _odd(slices: Sequence[Instance]) -> Iterator[Finding]:
+    """Slices of another orientation, spacing or size than most."""
     for keyword, read, tolerance in (
         ("ImageOrientationPatient", _reader("ImageOrientationPatient", 6), ANGLE_TOLERANCE),
         ("PixelSpacing", _reader("PixelSpacing", 2), ANGLE_TOLERANCE),
@@ -93,11 +93,9 @@ def _alike(slices: Sequence[Instance]) -> Iterator[Finding]:
         usual = _most_frequent(values, tolerance)
         for instance, value in zip(slices, values, strict=True):
             if np.abs(value - usual).max() > tolerance:
-                alike = False
                 yield instance.error(
                     keyword, f"{_listed(value)}; the rest of the series has {_listed(usual)}"
                 )
-    return alike
 
 
 def _reader(keyword: str, count: int) -> Callable[[Instance], Floats]:
@@ -143,7 +141,7 @@ def _uneven(ordered: Sequence[Instance], heights: Floats) -> Iterator[Finding]:
     if len(steps) < 2:
         return
     usual = float(np.median(steps))
-    for index in np.flatnonzero(np.abs(steps - usual) > STEP_TOLERANCE_MM):
+    for index in map(int, np.flatnonzero(np.abs(steps - usual) > STEP_TOLERANCE_MM)):
         yield ordered[index + 1].error(
             "ImagePositionPatient",
             f"{steps[index]:.4g} mm from {ordered[index].file.name}; most steps are {usual:.4g} mm",
