@@ -1,7 +1,7 @@
 """What a fusion leaves behind, and writing it: all of it or nothing."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from radfuse.errors import InputError, OutputError
 from radfuse.io.dicom.fused import Origin, write_fused
+from radfuse.io.identifiers import Identifiers
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
 from radfuse.io.staging import Staging, refuse_existing, staging
@@ -48,6 +49,9 @@ class Result:
     scaled: Scaled | None = None
     fused: NDArray[np.float32] | None = None
     """The fused values in [0, 1] inside the box of `scaled`."""
+
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    """Names and IDs that are not to be printed."""
 
     written: Path | None = None
     """The file or folder with the fused image, if it was written."""
@@ -162,8 +166,9 @@ def write_result(target: Target, result: Result) -> Result:
             staged.sheet, _planes(result), _facts(result), warning=_warning(result.alignment)
         )
         roles["qa sheet"] = staged.sheet
+        shown = str if target.folder else result.identifiers.hide_in_path  # names of the user's
         outputs = tuple(
-            Output(role=role, path=path.name, sha256=digest(_files(path)))
+            Output(role=role, path=shown(path.name), sha256=digest(_files(path)))
             for role, path in roles.items()
         )
         record = result.record.model_copy(update={"outputs": outputs})
@@ -229,11 +234,12 @@ def _facts(result: Result) -> dict[str, str]:
     """What the QA sheet tells beside the pictures."""
     record = result.record
     facts = {}
-    if result.ct.headers:
+    shown = record.recipe.show_identifiers
+    if result.ct.headers and shown:
         header = result.ct.headers[0]
         facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
     if result.mr.patient and result.mr.patient != result.ct.patient:
-        facts["ANOTHER PATIENT in the MR"] = result.mr.patient
+        facts["ANOTHER PATIENT in the MR"] = result.mr.patient if shown else "by its patient ID"
     for source in record.inputs:
         size, spacing = (
             " x ".join(f"{value:.4g}" for value in values)

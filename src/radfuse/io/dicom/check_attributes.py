@@ -15,7 +15,7 @@ from radfuse.io.dicom.check_pixels import PIXEL_KEYWORDS
 from radfuse.io.dicom.finding import Finding, Instance
 from radfuse.io.dicom.standard import Path, modules_of, modules_present
 
-UNWATCHED = ("AS", "AE", "CS")
+UNWATCHED = ("AE", "AS", "CS", "DA", "DS", "DT", "TM", "UR")
 """Value representations with rules that pydicom applies on writing alone."""
 
 LONGEST_REASON = 160
@@ -82,7 +82,7 @@ def _invalid(element: DataElement) -> list[str]:
     problems = []
     for value in values if element.VR in UNWATCHED else ():
         try:
-            validate_value(element.VR, value, RAISE)
+            validate_value(element.VR, str(value).strip(), RAISE)
         except ValueError as error:
             problems.append(str(error))
     return problems

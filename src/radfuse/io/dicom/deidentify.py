@@ -19,7 +19,8 @@ from pydicom.dataelem import DataElement
 from pydicom.sr.coding import Code
 from pydicom.tag import BaseTag, Tag
 
-from radfuse.io.dicom.derived import code_item
+from radfuse.errors import InputError
+from radfuse.io.dicom.derived import SERIES_SUFFIX, code_item
 from radfuse.io.dicom.profile import Action, action_for
 from radfuse.io.dicom.standard import Module, Path, is_required, modules_present
 from radfuse.io.identifiers import Identifiers, identifiers_of
@@ -78,7 +79,15 @@ def hashed_uid(uid: str, key: bytes) -> str:
 
 
 def deidentified(series: Series, key: bytes) -> Series:
-    """The series with headers that do not say who the patient is."""
+    """The series with headers that do not say who the patient is.
+
+    Raises `InputError` for images that have text burned into their pixels.
+    """
+    if any(header.get("BurnedInAnnotation") == "YES" for header in series.headers):
+        raise InputError(
+            f"{series.source}: BurnedInAnnotation is YES: the patient's name may stand in the "
+            "pictures, which no de-identification takes away; give images without"
+        )
     return replace(
         series, headers=tuple(deidentified_header(header, key) for header in series.headers)
     )
@@ -102,11 +111,14 @@ def deidentify_in_place(dataset: Dataset, key: bytes) -> None:
         warnings.simplefilter("ignore")  # of values that are about to go
         found = identifiers_of(dataset)
         pseudonym = _pseudonym(dataset, key)
+        caution = _caution(dataset)
         modules = modules_present(dataset, str(dataset.get("SOPClassUID", "")))
         numbers = {number for number in found.numbers if len(number) >= SHORTEST_NUMBER}
         cleaner = _Cleaner(key, modules, Identifiers(found.names, frozenset(numbers)))
         cleaner.clean(dataset, ())
     dataset.PatientName = dataset.PatientID = pseudonym
+    if caution:
+        dataset.SeriesDescription = caution
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = f"PS3.15 basic profile by radfuse {version('radfuse')}"
     dataset.DeidentificationMethodCodeSequence = [code_item(BASIC_PROFILE)]
@@ -119,6 +131,14 @@ def _pseudonym(dataset: Dataset, key: bytes) -> str:
     if not who:
         return ""
     return f"RF-{hmac.digest(key, who.encode(), 'sha256').hex()[:PSEUDONYM_LETTERS].upper()}"
+
+
+def _caution(dataset: Dataset) -> str:
+    """What the description of a series of this program warns of; empty for any other series."""
+    said = str(dataset.get("SeriesDescription", ""))
+    if not said.endswith(SERIES_SUFFIX):
+        return ""
+    return f"UNTRUSTED {SERIES_SUFFIX}" if said.startswith("UNTRUSTED") else SERIES_SUFFIX
 
 
 @dataclass(frozen=True)

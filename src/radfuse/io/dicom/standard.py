@@ -7,6 +7,7 @@ from typing import Any
 
 from highdicom import _standard_utils as tables
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 
 Path = tuple[str, ...]
 """Keywords of sequences, from the outermost on; empty for the data set itself."""
@@ -83,6 +84,8 @@ def _module(name: str, mandatory: bool) -> Module:
     types: dict[Path, dict[str, str]] = {}
     for attribute in attributes:
         path, keyword, kind = tuple(attribute["path"]), attribute["keyword"], attribute["type"]
+        if tag_for_keyword(keyword) is None:  # of a repeating group, such as overlays
+            continue
         if kind in REQUIRED and path not in FUNCTIONAL_GROUPS:
             required.setdefault(path, []).append((keyword, kind))
         types.setdefault(path, {})[keyword] = kind or "3"
