@@ -61,6 +61,9 @@ DUMMIES: dict[str, object] = {
 WORD = "REMOVED"
 """The dummy of all other value representations, which are text."""
 
+ADDRESS = "UR"
+"""The value representation of an address in a network, which names a hospital; none is kept."""
+
 TEXTS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT", "CS", "AE")
 """Value representations in which somebody may have written a name."""
 
@@ -160,6 +163,8 @@ class _Cleaner:
         action = action_for(tag, kind) if known and not tag.is_private else "remove"
         try:
             element = dataset[tag]
+            if element.VR == ADDRESS and action == "keep":
+                action = "remove"
         except Exception:  # a damaged value makes the parser raise whatever it likes
             action = "remove"
         if action == "remove":
