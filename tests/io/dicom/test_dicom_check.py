@@ -11,7 +11,8 @@ from pydicom import Dataset
 from pydicom.uid import JPEGLSLossless, MRImageStorage
 from reference_kit import headers_of, image_item, registration, structure_set, write_object
 
-from radfuse.data.phantom import Phantom
+from radfuse.data.phantom import make_phantom
+from radfuse.data.phantom_dicom import write_phantom
 from radfuse.errors import InputError, NothingHereError
 from radfuse.io.dicom import dciodvfy
 from radfuse.io.dicom.check import check
@@ -248,14 +249,12 @@ def test_a_study_without_faults_has_none(clean: Path) -> None:
     assert report.errors == 0
 
 
-def test_what_radfuse_writes_has_no_error(
-    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_what_radfuse_writes_has_no_error(tmp_path: Path) -> None:
+    phantom = make_phantom(7, spacing_mm=6.0)
+    pair = write_phantom(phantom, tmp_path / "study")
     write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)
-    recipe = Recipe(method="average", transform=tmp_path / "truth.tfm")
-    fuse(*phantom_folders, tmp_path / "study" / "fused", recipe=recipe)
-    for source in phantom_folders:
-        shutil.copytree(source, tmp_path / "study" / source.name)
+    recipe = Recipe(method="average", transform=tmp_path / "truth.tfm", accept_registration=True)
+    fuse(*pair, tmp_path / "study" / "fused", recipe=recipe)
     report = check(tmp_path / "study", with_dciodvfy=dciodvfy.is_installed())
     assert report.findings == ()
 
