@@ -64,8 +64,8 @@ WORD = "REMOVED"
 ADDRESS = "UR"
 """The value representation of an address in a network, which names a hospital; none is kept."""
 
-TEXTS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT", "CS", "AE")
-"""Value representations in which somebody may have written a name."""
+TEXTS = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UT")
+"""Value representations in which somebody may have written a name; code strings are no prose."""
 
 
 def random_key() -> bytes:

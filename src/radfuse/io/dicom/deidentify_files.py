@@ -136,10 +136,10 @@ def _check_object(dataset: Dataset, file: Path, *, accept_burned_in: bool) -> No
 
 def _write(dataset: Dataset, place: Path, key: bytes, file: Path) -> None:
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION
     try:
+        meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
         deidentify_in_place(dataset, key)
         dataset.file_meta = meta
         dataset.preamble = PREAMBLE
