@@ -27,6 +27,7 @@ some = st.fixed_dictionaries(
         "bits": st.sampled_from([8, 16]),
         "transform": st.just(Path("a/b.tfm")),
         "accept_patients": st.booleans(),
+        "deidentify": st.booleans(),
     },
 )
 
@@ -86,6 +87,7 @@ def test_of_several_wrong_settings_the_first_is_named() -> None:
     ("settings", "words"),
     [
         ({"transform": "a.tfm", "initial_transform": "b.tfm"}, "transform or initial_transform"),
+        ({"deidentify": True, "show_identifiers": True}, "removed or shown, not both"),
         ({"register_rigidly": False, "transform": "a.tfm"}, "no use for a transform file"),
         ({"register_rigidly": False, "initial_transform": "b.tfm"}, "no use for a transform file"),
     ],

@@ -1,5 +1,6 @@
 """Objects that refer to images: a structure set and a registration, as small as they may be."""
 
+import shutil
 from pathlib import Path
 
 import pydicom
@@ -132,3 +133,15 @@ def _series_item(images: list[Dataset]) -> Dataset:
     item.SeriesInstanceUID = images[0].SeriesInstanceUID
     item.ReferencedInstanceSequence = [image_item(header) for header in images]
     return item
+
+
+def make_study(folder: Path, sources: tuple[Path, Path], count: int) -> Path:
+    """Some slices of a CT and an MR in ct and mr, with rt.dcm and reg.dcm that refer to them."""
+    for source, name in zip(sources, ("ct", "mr"), strict=True):
+        (folder / name).mkdir(parents=True)
+        for path in sorted(source.iterdir())[20 : 20 + count]:
+            shutil.copy(path, folder / name)
+    ct, mr = headers_of(folder / "ct"), headers_of(folder / "mr")
+    write_object(structure_set(ct), folder / "rt.dcm")
+    write_object(registration(ct, mr), folder / "reg.dcm")
+    return folder

@@ -9,7 +9,7 @@ import pytest
 from dicom_kit import as_nobody, change, change_all, move, put, put_raw, slices
 from pydicom import Dataset
 from pydicom.uid import JPEGLSLossless, MRImageStorage
-from reference_kit import headers_of, image_item, registration, structure_set, write_object
+from reference_kit import headers_of, image_item, make_study
 
 from radfuse.data.phantom import make_phantom
 from radfuse.data.phantom_dicom import write_phantom
@@ -31,16 +31,7 @@ Edit = Callable[[Path], object]
 @pytest.fixture(scope="session")
 def clean(phantom_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study without a fault; copy before changing."""
-    folder = tmp_path_factory.mktemp("clean")
-    for source in phantom_folders:
-        place = folder / source.name.lower()
-        place.mkdir()
-        for path in slices(source)[20 : 20 + COUNT]:
-            shutil.copy(path, place)
-    ct, mr = headers_of(folder / "ct"), headers_of(folder / "mr")
-    write_object(structure_set(ct), folder / "rt.dcm")
-    write_object(registration(ct, mr), folder / "reg.dcm")
-    return folder
+    return make_study(tmp_path_factory.mktemp("clean"), phantom_folders, COUNT)
 
 
 @pytest.fixture

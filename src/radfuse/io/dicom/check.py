@@ -97,10 +97,8 @@ def check(
             found = _instance(file, findings)
             if found is not None:
                 instances.append(found)
-                findings += _guarded(found, (finding for one in ALONE for finding in one(found)))
-                if with_dciodvfy:
-                    findings += [found.error(dciodvfy.PROGRAM, line)
-                                 for line in dciodvfy.errors_of(file)]  # fmt: skip
+                findings += _guarded(found, _alone(found))
+                findings += _quoted(found) if with_dciodvfy else ()
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
     broken = {finding.file for finding in findings if not finding.attribute}
@@ -115,9 +113,8 @@ def check(
         others=(len(files_below(path)) if path.is_dir() else 1) - checked,
         findings=_sorted(findings),
         identifiers=identifiers_of(*(instance.dataset for instance in instances)),
-        judges=("radfuse", *([dciodvfy.PROGRAM] if with_dciodvfy and dciodvfy.is_installed()
-                             else [])),
-    )  # fmt: skip
+        judges=("radfuse", *[dciodvfy.PROGRAM] * (with_dciodvfy and dciodvfy.is_installed())),
+    )
 
 
 def _candidates(path: Path) -> list[Path]:
@@ -150,6 +147,16 @@ def _instance(file: Path, findings: list[Finding]) -> Instance | None:
     if sop_class == MediaStorageDirectoryStorage:
         return None
     return Instance(file, dataset, file.stat().st_size)
+
+
+def _alone(instance: Instance) -> Iterator[Finding]:
+    for one in ALONE:
+        yield from one(instance)
+
+
+def _quoted(instance: Instance) -> Iterator[Finding]:
+    for line in dciodvfy.errors_of(instance.file):
+        yield instance.error(dciodvfy.PROGRAM, line)
 
 
 def _guarded(instance: Instance, findings: Iterable[Finding]) -> Iterator[Finding]:
