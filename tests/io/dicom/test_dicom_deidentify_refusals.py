@@ -1,5 +1,7 @@
 """What a de-identification of files refuses, and what it leaves out."""
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 import pydicom
 import pytest
 from dicom_kit import as_nobody, change, change_all, put, slices
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
@@ -16,7 +20,8 @@ from pydicom.uid import (
 )
 from reference_kit import make_study
 
-from radfuse.errors import InputError, NothingHereError, OutputError
+from radfuse.errors import InputError, NothingHereError, OutputError, RadfuseError
+from radfuse.io.dicom.check import check
 from radfuse.io.dicom.deidentify_files import deidentify_folder
 
 KEY = b"a key of the tests"
@@ -71,6 +76,39 @@ def test_a_damaged_file_is_named_and_nothing_is_written(study: Path, tmp_path: P
     with pytest.raises(InputError, match=r"0022\.dcm: damaged"):
         deidentify_folder(study, tmp_path / "out", KEY)
     assert sorted(tmp_path.iterdir()) == [study]
+
+
+def test_a_file_that_says_no_transfer_syntax_cannot_be_copied(study: Path, tmp_path: Path) -> None:
+    path = slices(study / "mr")[1]
+    header = pydicom.dcmread(path)
+    del header.file_meta.TransferSyntaxUID
+    pydicom.dcmwrite(path, header, implicit_vr=False, little_endian=True)
+    with pytest.raises(InputError, match="damaged, cannot be written again"):
+        deidentify_folder(path, tmp_path / "out", KEY)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(132, 2500), st.binary(min_size=1, max_size=8)), max_size=12),
+    st.integers(200, 12000),
+)
+def test_changed_bytes_never_end_in_a_bug(
+    study: Path, changes: list[tuple[int, bytes]], length: int
+) -> None:
+    path = slices(study / "mr")[0]
+    original = path.read_bytes()
+    spoilt = bytearray(original)
+    for start, change_ in changes:
+        spoilt[start : start + len(change_)] = change_
+    path.write_bytes(spoilt[:length])
+    target = study.parent / "out"
+    try:
+        check(path, with_dciodvfy=False)
+        with contextlib.suppress(RadfuseError):
+            deidentify_folder(path, target, KEY)
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+        path.write_bytes(original)
 
 
 def test_a_dicomdir_and_junk_are_left_out(study: Path, tmp_path: Path) -> None:

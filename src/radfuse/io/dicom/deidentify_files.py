@@ -1,11 +1,13 @@
 """Copy the DICOM files of a folder de-identified, their pixels untouched."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
-from pydicom import Dataset
+from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
@@ -72,24 +74,20 @@ def deidentify_folder(
         everything = files_below(source) if source.is_dir() else [source]
         files = [file for file in everything if is_dicom(file)]
         copied: list[Path] = []
-        series: dict[str, list[Path]] = {}
+        series: dict[str, int] = {}
         with staging(folder.parent) as stage:
             draft = stage.place(folder)
             draft.mkdir()
             for done, file in enumerate(files):
                 report("de-identifying", done / len(files))
-                dataset = _read(file)
-                if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
-                    continue  # it lists names, and file names that are no more
-                _check_object(dataset, file, accept_burned_in=accept_burned_in)
+                dataset = _cleaned(file, key, accept_burned_in=accept_burned_in)
+                if dataset is None:
+                    continue
                 uid = str(dataset.get("SeriesInstanceUID", ""))
-                members = series.setdefault(uid, [])
-                place = Path(
-                    f"series{list(series).index(uid) + 1:02d}", f"{len(members) + 1:04d}.dcm"
-                )
-                members.append(place)
+                series[uid] = series.get(uid, 0) + 1
+                place = Path(f"series{list(series).index(uid) + 1:02d}", f"{series[uid]:04d}.dcm")
                 (draft / place).parent.mkdir(exist_ok=True)
-                _write(dataset, draft / place, key, file)
+                (draft / place).write_bytes(_encoded(dataset, file))
                 copied.append(place)
             if not copied:
                 raise NothingHereError(f"{source}: no DICOM files; give another file or folder")
@@ -108,13 +106,21 @@ def _check_folder(source: Path, folder: Path) -> None:
         raise OutputError(f"{folder} exists; give another --output")
 
 
-def _read(file: Path) -> Dataset:
+def _cleaned(file: Path, key: bytes, *, accept_burned_in: bool) -> Dataset | None:
+    """The de-identified object of a file; None for a DICOMDIR, which lists names and old files."""
     try:
-        return pydicom.dcmread(file)
-    except PermissionError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # quote values
+            dataset = pydicom.dcmread(file)
+            if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+                return None
+            _check_object(dataset, file, accept_burned_in=accept_burned_in)
+            deidentify_in_place(dataset, key)
+    except (InputError, PermissionError):
         raise
     except Exception as error:  # a damaged file makes the parser raise whatever it likes
         raise InputError(f"{file}: damaged, cannot be read; move it away") from error
+    return dataset
 
 
 def _check_object(dataset: Dataset, file: Path, *, accept_burned_in: bool) -> None:
@@ -134,17 +140,19 @@ def _check_object(dataset: Dataset, file: Path, *, accept_burned_in: bool) -> No
         )
 
 
-def _write(dataset: Dataset, place: Path, key: bytes, file: Path) -> None:
-    meta = FileMetaDataset()
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
+def _encoded(dataset: Dataset, file: Path) -> bytes:
+    """The bytes of the copy, in the transfer syntax of the source."""
+    buffer = BytesIO()  # a full disk then shows as what it is, not as a damaged file
     try:
+        meta = FileMetaDataset()
         meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
-        deidentify_in_place(dataset, key)
+        meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+        meta.ImplementationVersionName = IMPLEMENTATION_VERSION
         dataset.file_meta = meta
         dataset.preamble = PREAMBLE
-        dataset.save_as(place, enforce_file_format=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged value makes the writer raise whatever it likes
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dcmwrite(buffer, dataset, enforce_file_format=True)
+    except Exception as error:  # values or file meta information that no writer takes
         raise InputError(f"{file}: damaged, cannot be written again; move it away") from error
+    return buffer.getvalue()
