@@ -1,9 +1,13 @@
-"""What ITK lets pass in NRRD and MetaImage files: an unknown place, damaged compressed voxels.
+"""What ITK lets pass, or breaks down at, in NRRD and MetaImage files.
+
+That is sizes without measure, an unknown place, damaged compressed voxels.
 
 ITK takes zero for a number that it cannot read and an unnamed space for the patient's, and it
 fills compressed voxels that it cannot unpack with whatever lies in memory.
 """
 
+import math
+import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +25,15 @@ BLOCK_BYTES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
 """First bytes of a gzip stream."""
 
+AXES_LIMIT = 8
+"""Axes of an image, at most; NIfTI has 7."""
+
+VOXELS_LIMIT = 1 << 30
+"""Voxels of a volume, at most: 4 GiB as float32; a head CT of 1,000 slices has a quarter."""
+
+EXTENTS = (("NDims", "DimSize"), ("dimension", "sizes"))
+"""Keys of the number of axes and of their sizes, in MetaImage and in NRRD files."""
+
 META_SPACING = ("ElementSpacing", "ElementSize")
 """Keys of a MetaImage's voxel size; the first one that is there counts."""
 
@@ -34,9 +47,47 @@ META_NUMBERS = (*META_SPACING, "TransformMatrix", "Rotation", "Orientation", "Of
                 "Origin")  # fmt: skip
 """Keys of a MetaImage whose numbers place it."""
 
+NRRD_NUMBERS = ("space directions", "space origin", "spacings")
+"""Keys of an NRRD file whose numbers place it."""
+
+FARTHEST_MM = 1e6
+"""No voxel lies farther from the scanner, nor is larger."""
+
 NRRD_SPACES = ("left-posterior-superior", "right-anterior-superior", "left-anterior-superior",
                "lps", "ras", "las")  # fmt: skip
 """Spaces of an NRRD file whose axes are the patient's."""
+
+
+def check_extent(named: Path, path: Path) -> None:
+    """Check axes, voxels and distances that an NRRD or MetaImage file claims, before ITK does.
+
+    ITK breaks down at some numbers of axes, asks for all memory that a header asks for and never
+    returns from some matrices. Raises `InputError`, `GeometryError` for distances.
+    """
+    with named.open("rb") as stream:
+        fields = _fields(stream)
+    axes_key, sizes_key = next((keys for keys in EXTENTS if keys[0] in fields), EXTENTS[0])
+    axes, sizes = fields.get(axes_key, ""), fields.get(sizes_key, "").split()
+    if not all(word.isdecimal() for word in [axes, *sizes]) or int(axes) != len(sizes):
+        raise InputError(
+            f"{path}: damaged: {axes_key} '{axes}' and {sizes_key} '{' '.join(sizes)}' disagree or "
+            "are no numbers; copy it again"
+        )
+    check_count(tuple(map(int, sizes)), path)
+    for key in (*META_NUMBERS, *NRRD_NUMBERS):
+        numbers = _numbers(re.sub("[(),]|none", " ", fields.get(key, "")))
+        if any(abs(number) > FARTHEST_MM for number in numbers):
+            raise GeometryError(f"{path}: {key} is {fields[key]}, no place of a head; mend it")
+
+
+def check_count(shape: tuple[int, ...], path: Path) -> None:
+    """Raise `InputError` for more axes or voxels than any volume of a patient has."""
+    if len(shape) > AXES_LIMIT or math.prod(shape) > VOXELS_LIMIT:
+        listed = " x ".join(map(str, shape[:AXES_LIMIT]))
+        raise InputError(
+            f"{path}: a {len(shape)}-D image of {listed} voxels, more than {AXES_LIMIT} axes or "
+            f"{VOXELS_LIMIT} voxels; mend the header or cut it"
+        )
 
 
 def check_header(named: Path, path: Path) -> None:

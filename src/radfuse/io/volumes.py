@@ -19,7 +19,13 @@ from nibabel.spatialimages import HeaderDataError
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.grids import check_right_angles, checked_volume
-from radfuse.io.volume_headers import GZIP_MAGIC, check_header, check_packed
+from radfuse.io.volume_headers import (
+    GZIP_MAGIC,
+    check_count,
+    check_extent,
+    check_header,
+    check_packed,
+)
 from radfuse.record import SHORT_NOTICE
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
@@ -93,6 +99,7 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
         with _silence():
             nifti = nibabel.load(named)
         _check_dimensions(path, nifti.shape)
+        check_count(nifti.shape, path)
         if nifti.get_data_dtype().kind not in "iuf":
             raise InputError(f"{path}: voxels are {nifti.get_data_dtype()}; need one real number")
         affine = _nifti_affine(nifti, path)
@@ -165,6 +172,7 @@ def _listed(spacing_mm: np.ndarray) -> str:
 
 
 def _read_itk(named: Path, path: Path) -> sitk.Image:
+    check_extent(named, path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(named))
     try:

@@ -1,0 +1,399 @@
+"""The door for DICOM files: what it opens, and that sizes are known before anything is decoded."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_kit import as_nobody, change, put, put_raw, slices, write
+from jpeg_ls import encode
+from PIL import Image
+from pydicom import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.uid import (
+    HTJ2K,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from radfuse.errors import InputError
+from radfuse.io.dicom.codestreams import frame_size, jpeg_2000_size, jpeg_size, rle_segments
+from radfuse.io.dicom.encoded import (
+    begins_like_dicom,
+    check_frame,
+    check_size,
+    missing_bytes,
+    open_dataset,
+)
+
+LEVELS = np.random.default_rng(2).integers(0, 256, (13, 29)).astype(np.uint8)
+"""13 rows, 29 columns."""
+
+
+def refusal(call: Callable[[], object], path: Path) -> str:
+    """The one line that refuses a file."""
+    with pytest.raises(InputError) as caught:
+        call()
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    return message.removeprefix(f"{path}: ")
+
+
+def refused(path: Path, *, pixels: bool = False) -> str:
+    return refusal(lambda: open_dataset(path, pixels=pixels), path)
+
+
+def saved(path: Path, syntax: UID, *, meta: bool = True) -> Path:
+    """The same slice in another transfer syntax without compression."""
+    header, plain = pydicom.dcmread(path), Dataset()
+    plain.update({element.tag: element for element in header})  # decoded: the order may change
+    little = syntax != ExplicitVRBigEndian
+    if not little:
+        plain.PixelData = np.frombuffer(header.PixelData, "<u2").byteswap().tobytes()
+    if meta:
+        plain.file_meta = header.file_meta
+        plain.file_meta.TransferSyntaxUID = syntax
+    pydicom.dcmwrite(path, plain, implicit_vr=syntax == ImplicitVRLittleEndian,
+                     little_endian=little, enforce_file_format=meta)  # fmt: skip
+    return path
+
+
+PLAIN = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    """The first slice of a series."""
+    return slices(write(tmp_path / "in"))[0]
+
+
+@pytest.mark.parametrize("syntax", [*PLAIN, DeflatedExplicitVRLittleEndian])
+@pytest.mark.parametrize("pixels", [True, False])
+def test_what_opens_is_what_pydicom_reads(one: Path, syntax: UID, pixels: bool) -> None:
+    before = one.read_bytes()
+    saved(one, syntax)
+    header = open_dataset(one, pixels=pixels)
+    assert header == pydicom.dcmread(one, stop_before_pixels=not pixels)
+    assert ("PixelData" in header) is pixels
+    assert header.file_meta.TransferSyntaxUID == syntax
+    assert missing_bytes(one, header) == 0
+    if pixels and syntax != ExplicitVRBigEndian:
+        one.write_bytes(before)
+        np.testing.assert_array_equal(header.pixel_array, pydicom.dcmread(one).pixel_array)
+
+
+def test_only_the_wanted_attributes_are_kept(one: Path) -> None:
+    header = open_dataset(one, pixels=False, specific_tags=("Rows", "PixelSpacing"))
+    assert {element.keyword for element in header} == {
+        "Rows", "PixelSpacing", "SpecificCharacterSet"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("syntax", PLAIN)
+def test_a_file_without_preamble_opens(one: Path, syntax: UID) -> None:
+    whole = open_dataset(one, pixels=False)
+    saved(one, syntax, meta=False)
+    assert one.read_bytes()[128:132] != b"DICM"
+    assert begins_like_dicom(one)
+    assert open_dataset(one, pixels=False).SOPInstanceUID == whole.SOPInstanceUID
+
+
+def test_file_meta_without_preamble_opens(one: Path) -> None:
+    whole = one.read_bytes()
+    one.write_bytes(whole[132:])
+    assert begins_like_dicom(one)
+    header = open_dataset(one, pixels=True)
+    one.write_bytes(whole)
+    np.testing.assert_array_equal(header.pixel_array, pydicom.dcmread(one).pixel_array)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"", b"\x08", b"hello, world", bytes(200), b"\x89PNG\r\n\x1a\n" + bytes(200),
+     b"NRRD0004\n" * 9, b"{" * 300, struct.pack("<HHI", 8, 5, 1 << 30),
+     struct.pack("<HHI", 8, 0x7777, 4)],
+)  # fmt: skip
+def test_other_files_are_no_dicom(tmp_path: Path, junk: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(junk)
+    assert not begins_like_dicom(path)
+    assert refused(path) == "no DICOM file"
+
+
+def test_real_files_without_their_parts(odd: Path) -> None:
+    folder = odd / "pydicom"
+    for name in ("ExplVR_BigEndNoMeta", "ExplVR_LitEndNoMeta", "meta_missing_tsyntax",
+                 "no_meta_group_length", "UN_sequence", "badVR"):  # fmt: skip
+        assert open_dataset(folder / f"{name}.dcm", pixels=True)
+    assert refused(folder / "no_meta.dcm") == "no DICOM file"  # a stray byte before its start
+    assert "(7FE0,0010) has 8130 of 8192" in refused(folder / "MR_truncated.dcm", pixels=True)
+    assert "(300A,00B0) has 711 of 976 bytes" in refused(folder / "rtplan_truncated.dcm")
+
+
+def test_every_real_file_is_whole_by_its_size(odd: Path, heads: Path) -> None:
+    paths = [path for path in odd.rglob("*.dcm") if path.is_file()]
+    paths += [min(folder.iterdir()) for folder in heads.rglob("*") if [*folder.glob("*.dcm")]]
+    lacking = {}
+    for path in paths:
+        if begins_like_dicom(path):
+            header = open_dataset(path, pixels=False) if "rtplan" not in path.name else Dataset()
+            if "Rows" in header and path.name != "badVR.dcm":
+                check_size(header, path)
+                lacking[path.name] = missing_bytes(path, header)
+    assert {name: count for name, count in lacking.items() if count} == {"MR_truncated.dcm": 62}
+
+
+def test_warnings_stay_inside(one: Path) -> None:
+    change(one, put_raw("StudyDate", b"not a date"))
+    change(one, put_raw("SeriesInstanceUID", b"1.2.x.."))
+    one.write_bytes(one.read_bytes().replace(b"ISO_IR 192", b"ISO_IR 999"))
+    assert open_dataset(one, pixels=False).SeriesInstanceUID == "1.2.x.."
+
+
+def test_a_number_that_is_none_becomes_a_text(one: Path) -> None:
+    change(one, put_raw("RescaleSlope", b"x"))
+    header = open_dataset(one, pixels=False)
+    assert header.RescaleSlope == "x"
+    assert header.Rows == 9
+
+
+def test_every_length_of_a_slice_but_the_whole_lacks_something(one: Path) -> None:
+    whole = one.read_bytes()
+    for keep in range(0, len(whole), 3):
+        one.write_bytes(whole[:keep])
+        try:
+            header = open_dataset(one, pixels=True)
+            assert missing_bytes(one, header) == 9 * 7 * 2
+        except InputError:
+            continue
+
+
+@pytest.mark.parametrize("syntax", [*PLAIN, RLELossless])
+def test_missing_pixels_are_counted(one: Path, syntax: UID) -> None:
+    if syntax == RLELossless:
+        change(one, lambda header: header.compress(RLELossless))
+    else:
+        saved(one, syntax)
+    whole = one.read_bytes()
+    header = open_dataset(one, pixels=False)
+    assert missing_bytes(one, header) == 0
+    for fewer in (1, 7, 8, 9, 60):
+        one.write_bytes(whole[:-fewer])
+        assert missing_bytes(one, header) == fewer
+
+
+@pytest.mark.parametrize("frames", [2, 20_000])
+def test_frames_that_are_not_there_are_missing(one: Path, frames: int) -> None:
+    change(one, put("NumberOfFrames", frames))
+    header = open_dataset(one, pixels=False)
+    assert missing_bytes(one, header) == (frames - 1) * 9 * 7 * 2
+
+
+def test_no_pixels_are_all_missing(one: Path) -> None:
+    change(one, lambda header: header.__delattr__("PixelData"))
+    assert missing_bytes(one, open_dataset(one, pixels=False)) == 9 * 7 * 2
+
+
+def test_deflated_pixels_are_counted_inflated(one: Path) -> None:
+    change(one, put("Rows", 10))
+    saved(one, DeflatedExplicitVRLittleEndian)
+    assert missing_bytes(one, open_dataset(one, pixels=False)) == 7 * 2
+
+
+def test_plain_pixels_that_claim_to_be_packed_are_refused(one: Path) -> None:
+    header = pydicom.dcmread(one)
+    plain = one.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0")
+    one.write_bytes(plain)
+    header.file_meta.TransferSyntaxUID = RLELossless
+    assert "126 bytes of pixels are not packed as 1.2.840.10008.1.2.5 asks for" in refusal(
+        lambda: missing_bytes(one, header), one
+    )
+
+
+def test_a_closed_file_is_told(one: Path) -> None:
+    one.chmod(0)
+    with as_nobody(one.parent):
+        assert refused(one) == "no permission to read"
+        assert "Permission denied" in refusal(lambda: begins_like_dicom(one), one)
+        assert "Permission denied" in refusal(lambda: missing_bytes(one, whole_header()), one)
+
+
+def whole_header() -> Dataset:
+    """Of a single frame."""
+    header = Dataset()
+    header.Rows = header.Columns = 64
+    header.BitsAllocated = 16
+    header.file_meta = pydicom.dataset.FileMetaDataset()
+    return header
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "frames", "message"),
+    [
+        (8193, 64, 1, "8193 rows, 64 columns and 1 frames; expected 1 to 8192"),
+        (64, 0, 1, "64 rows, 0 columns"),
+        (65535, 65535, 1, "65535 rows, 65535 columns"),
+        (64, 64, 20_001, "and 20001 frames; expected"),
+        (64, 64, -3, "and -3 frames"),
+        (2048, 2048, 513, "513 frames of 2048 x 2048 need 4104 MiB, more than 4 GiB"),
+    ],
+)
+def test_an_image_of_no_scanner_is_refused(
+    rows: int, columns: int, frames: int, message: str
+) -> None:
+    header, path = Dataset(), Path("a.dcm")
+    header.Rows, header.Columns, header.NumberOfFrames = rows, columns, frames
+    assert message in refusal(lambda: check_size(header, path), path)
+
+
+def test_images_up_to_the_limits_pass() -> None:
+    header = whole_header()
+    for rows, columns, frames in ((1, 8192, 20_000), (512, 512, 8192), (64, 64, None)):
+        header.Rows, header.Columns, header.NumberOfFrames = rows, columns, frames
+        check_size(header, Path("a.dcm"))
+
+
+@pytest.mark.parametrize(
+    "edit", [put_raw("Rows", b""), put_raw("NumberOfFrames", b"1A"), put_raw("Columns", b"1234")]
+)
+def test_sizes_that_are_no_number_are_refused(one: Path, edit: Callable[[Dataset], None]) -> None:
+    change(one, edit)
+    header = open_dataset(one, pixels=False)
+    assert "is missing or no number; export it" in refusal(lambda: check_size(header, one), one)
+
+
+def compressed(kind: str, **options: object) -> bytes:
+    """A frame of 13 rows and 29 columns, by Pillow."""
+    stream = io.BytesIO()
+    Image.fromarray(LEVELS).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+JP2 = compressed("JPEG2000")
+CODESTREAMS = {
+    "baseline": (compressed("JPEG", quality=90), JPEGBaseline8Bit),
+    "progressive": (compressed("JPEG", progressive=True), JPEGBaseline8Bit),
+    "filled": (compressed("JPEG").replace(b"\xff\xc0", b"\xff\xff\xff\xc0", 1), JPEGBaseline8Bit),
+    "JPEG-LS": (bytes(encode(LEVELS)), JPEGLSLossless),
+    "JPEG 2000": (compressed("JPEG2000", no_jp2=True), JPEG2000Lossless),
+    "JP2": (JP2, JPEG2000Lossless),
+    "JP2 to the end": (
+        JP2.replace(JP2[(at := JP2.index(b"jp2c")) - 4 : at], bytes(4)), JPEG2000Lossless),
+    "JP2 with a long box": (
+        JP2[: at - 4] + b"\0\0\0\1jp2c" + struct.pack(">Q", len(JP2) - at + 12) + JP2[at + 4 :],
+        JPEG2000Lossless),
+    "HTJ2K": (compressed("JPEG2000", no_jp2=True), HTJ2K),
+}  # fmt: skip
+"""What other programs write, with the transfer syntax that it belongs to."""
+
+
+@pytest.mark.parametrize("name", CODESTREAMS)
+def test_a_codestream_says_its_size(name: str) -> None:
+    frame, syntax = CODESTREAMS[name]
+    check_frame(frame, 13, 29, 1, syntax, Path("a.dcm"))
+    for wrong in ((13, 28, 1), (65535, 29, 1), (13, 29, 3)):
+        message = refusal(lambda: check_frame(frame, *wrong, syntax, Path("a.dcm")), Path("a.dcm"))  # noqa: B023
+        assert message == (
+            "a compressed frame has 13 x 29 pixels of 1, its header says "
+            f"{wrong[0]} x {wrong[1]} pixels of {wrong[2]}; export it again"
+        )
+
+
+@pytest.mark.parametrize("name", CODESTREAMS)
+def test_no_codestream_that_is_cut_or_hurt_breaks_a_parser(name: str) -> None:
+    frame = CODESTREAMS[name][0]
+    rng = np.random.default_rng(4)
+    for read in (jpeg_size, jpeg_2000_size):
+        for keep in range(min(len(frame), 300)):
+            assert frame_size(frame[:keep], read) in {None, (13, 29, 1)}
+        for _ in range(300):
+            hurt = bytearray(frame)
+            hurt[rng.integers(min(len(frame), 200))] = rng.integers(256)
+            frame_size(bytes(hurt), read)
+
+
+def test_colour_has_three_values_a_pixel() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.stack([LEVELS] * 3, -1)).save(stream, "JPEG")
+    assert jpeg_size(stream.getvalue()) == (13, 29, 3)
+
+
+@pytest.mark.parametrize(
+    ("frame", "syntax", "found"),
+    [
+        (b"\xff\xd8\xff\xda", JPEGBaseline8Bit, "no readable header"),
+        (b"\xff\xd8\xff\xd0\xff\x01\xff\xd9", JPEGLosslessSV1, "no readable header"),
+        (b"\xff\xd8\0\0", JPEGBaseline8Bit, "no readable header"),
+        (b"\xff\x4f\xff\x51" + bytes(60), JPEG2000Lossless, "no readable header"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(60), JPEG2000Lossless, "no readable header"),
+        (CODESTREAMS["JPEG 2000"][0], JPEGBaseline8Bit, "no readable header"),
+        (bytes(70), RLELossless, "no readable RLE segments"),
+        (b"", RLELossless, "no readable RLE segments"),
+        (bytes(2 << 20), JPEGBaseline8Bit, "2097152 bytes"),
+    ],
+)
+def test_a_frame_without_a_size_is_refused(frame: bytes, syntax: UID, found: str) -> None:
+    path = Path("a.dcm")
+    message = refusal(lambda: check_frame(frame, 13, 29, 1, syntax, path), path)
+    assert message.startswith(f"a compressed frame has {found}, its header says 13 x 29 pixels")
+
+
+def test_plain_frames_pass_and_unknown_ones_do_not() -> None:
+    path = Path("a.dcm")
+    check_frame(b"", 13, 29, 1, ExplicitVRLittleEndian, path)
+    message = refusal(lambda: check_frame(b"", 13, 29, 1, "1.2.840.10008.1.2.4.100", path), path)
+    assert message == "transfer syntax 1.2.840.10008.1.2.4.100 is not read; convert it first"
+
+
+@pytest.mark.parametrize("offsets", [[64, 64], [64, 63], [0, 80], [64, 1 << 31], [65, 80]])
+def test_wild_offsets_of_run_lengths_are_refused(offsets: list[int]) -> None:
+    frame = struct.pack("<16I", 2, *offsets, *[0] * 13) + bytes(40)
+    assert rle_segments(frame) is None
+
+
+def test_run_lengths_have_a_segment_for_each_byte(one: Path) -> None:
+    change(one, lambda header: header.compress(RLELossless))
+    (frame,) = generate_frames(pydicom.dcmread(one).PixelData, number_of_frames=1)
+    assert rle_segments(frame) == 2
+    check_frame(frame, 9, 7, 1, RLELossless, one)
+    assert "has 2 RLE segments" in refusal(
+        lambda: check_frame(frame, 9, 7, 3, RLELossless, one), one
+    )
+
+
+def test_real_frames_of_all_codecs_pass(odd: Path) -> None:
+    seen = set()
+    for path in sorted(odd.rglob("*.dcm")):
+        if not begins_like_dicom(path) or "truncated" in path.name:
+            continue
+        header = open_dataset(path, pixels=True)
+        syntax = UID(header.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian))
+        if "PixelData" in header and syntax.is_compressed:
+            count = int(header.get("NumberOfFrames") or 1)
+            for frame in generate_frames(header.PixelData, number_of_frames=count):
+                check_frame(frame, header.Rows, header.Columns, 1, syntax, path)
+            seen.add(syntax.name)
+    assert len(seen) >= 5, seen
+
+
+def test_deflated_data_that_end_early_are_refused(one: Path) -> None:
+    saved(one, DeflatedExplicitVRLittleEndian)
+    one.write_bytes(one.read_bytes()[:-40])
+    assert "its deflated data end too early" in refused(one)
+    whole = one.read_bytes()
+    at = whole.index(b"1.2.840.10008.1.2.1.99") + 40
+    one.write_bytes(whole[: at + 60] + zlib.compress(bytes(90)))
+    assert "damaged: " in refused(one)
