@@ -19,6 +19,7 @@ from radfuse.io.dicom.check_attributes import (
 from radfuse.io.dicom.check_pixels import check_pixels
 from radfuse.io.dicom.check_references import check_references
 from radfuse.io.dicom.check_series import check_orientation, check_series
+from radfuse.io.dicom.encoded import open_dataset
 from radfuse.io.dicom.finding import Finding, Instance
 from radfuse.io.dicom.scan import DICOM_SUFFIXES, files_below, is_dicom
 from radfuse.io.identifiers import Identifiers, identifiers_of
@@ -134,12 +135,17 @@ def _instance(file: Path, findings: list[Finding]) -> Instance | None:
         findings.append(Finding("error", file, "", "no DICOM file: the letters DICM are missing"))
         return None
     try:
+        open_dataset(file, pixels=False)  # refuses what would cost hours or all memory
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values are complained of one by one, later
             dataset = pydicom.dcmread(file, defer_size=LEFT_IN_FILE)
             sop_class = dataset.file_meta.get("MediaStorageSOPClassUID")
     except PermissionError:
         raise
+    except InputError as error:
+        reason = str(error).removeprefix(f"{file}: ").split("; replace")[0]
+        findings.append(Finding("error", file, "", reason))
+        return None
     except Exception as error:  # a damaged file makes the parser raise whatever it likes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         findings.append(Finding("error", file, "", f"damaged, cannot be read: {reason[:200]}"))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import pydicom
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from radfuse.errors import InputError, NothingHereError, OutputError
 from radfuse.io.dicom.deidentify import deidentify_in_place
+from radfuse.io.dicom.encoded import open_dataset
 from radfuse.io.dicom.scan import files_below, is_dicom
 from radfuse.io.dicom.write import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from radfuse.io.staging import staging
@@ -111,7 +111,7 @@ def _cleaned(file: Path, key: bytes, *, accept_burned_in: bool) -> Dataset | Non
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # quote values
-            dataset = pydicom.dcmread(file)
+            dataset = open_dataset(file, pixels=True)
             if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
                 return None
             _check_object(dataset, file, accept_burned_in=accept_burned_in)
