@@ -29,6 +29,7 @@ some = st.fixed_dictionaries(
         "accept_patients": st.booleans(),
         "outputs": st.none() | st.just(("mr",)) | st.just(("colour", "registration")),
         "opacity": st.floats(0, 1),
+        "deidentify": st.booleans(),
     },
 )
 
@@ -95,6 +96,7 @@ def test_of_several_wrong_settings_the_first_is_named() -> None:
     ("settings", "words"),
     [
         ({"transform": "a.tfm", "initial_transform": "b.tfm"}, "transform or initial_transform"),
+        ({"deidentify": True, "show_identifiers": True}, "removed or shown, not both"),
         ({"register_rigidly": False, "transform": "a.tfm"}, "no use for a transform file"),
         ({"register_rigidly": False, "initial_transform": "b.tfm"}, "no use for a transform file"),
     ],

@@ -58,6 +58,12 @@ class Recipe(BaseModel):
     accept_patients: bool = False
     """Whether to go on though the headers of CT and MR name different patients."""
 
+    deidentify: bool = False
+    """Whether all outputs are made without who the patient is, by the DICOM basic profile."""
+
+    show_identifiers: bool = False
+    """Whether names and IDs of patients may stand in record, QA sheet and messages."""
+
     ct_series: str | None = None
     """SeriesInstanceUID of the CT, where a folder has several."""
 
@@ -82,6 +88,8 @@ class Recipe(BaseModel):
             raise ValueError("give transform or initial_transform, not both")
         if not self.register_rigidly and (self.transform or self.initial_transform):
             raise ValueError("without registration there is no use for a transform file")
+        if self.deidentify and self.show_identifiers:
+            raise ValueError("identifiers are removed or shown, not both")
         if self.device == "cuda" and self.precision == "bf16":
             raise ValueError("bf16 is for --device cpu")
         return self

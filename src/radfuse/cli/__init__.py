@@ -1,8 +1,11 @@
 """The command line: `radfuse COMMAND`. Commands are imported when they run."""
 
 import importlib
+import os
 import sys
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,8 +28,25 @@ COMMANDS = {
 }
 """Command, where it lives, what it does."""
 
+SHOW_IDENTIFIERS = "--show-identifiers"
+"""Option that lets names and IDs of patients stand in messages."""
+
+WORDS = "radfuse.words"
+"""Where a context keeps the words of its command line."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+
+
+def _shown(message: str, words: list[str]) -> str:
+    """The message without names and IDs of the patients in the files that the words name."""
+    if SHOW_IDENTIFIERS in words:
+        return message
+    from radfuse.io.identifiers import identifiers_below  # noqa: PLC0415  # help goes without
+
+    values = [word.partition("=")[2] if word.startswith("-") else word for word in words]
+    paths = [Path(value) for value in values if value and os.path.exists(value)]  # noqa: PTH110
+    return identifiers_below(*paths).hide(message, paths)
 
 
 class Commands(click.Group):
@@ -53,12 +73,22 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in self._table.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words, for an error may have to hide names in them."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn our errors into one line and their exit status; a bug keeps its traceback."""
+        """Turn our errors into one line and their exit status; a bug keeps its traceback.
+
+        The line has no name or ID of a patient in it but with `--show-identifiers`.
+        """
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module=r"pydicom\.")  # quote values of headers
+                return super().invoke(ctx)
         except RadfuseError as error:
-            click.echo(f"radfuse: {error}", err=True)
+            click.echo(f"radfuse: {_shown(str(error), ctx.meta[WORDS])}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("radfuse: interrupted; the result was not completed", err=True)

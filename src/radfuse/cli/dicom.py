@@ -5,6 +5,11 @@ import click
 from radfuse.cli import Commands
 
 DICOM_COMMANDS = {
+    "check": ("radfuse.cli.dicom_check:check_command", "Say what is wrong with DICOM files."),
+    "deidentify": (
+        "radfuse.cli.dicom_deidentify:deidentify_command",
+        "Copy files without who the patient is.",
+    ),
     "echo": ("radfuse.cli.dicom_network:echo_command", "Ask whether a PACS answers."),
     "send": ("radfuse.cli.dicom_network:send_command", "Send files and folders to a PACS."),
     "find": ("radfuse.cli.dicom_network:find_command", "List what a PACS has."),

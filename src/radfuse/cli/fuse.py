@@ -12,6 +12,7 @@ from radfuse.cli.options import (
     print_json,
     registration_options,
     series_options,
+    show_identifiers_option,
 )
 from radfuse.intensity import WINDOWS
 from radfuse.pipeline.fuse import fuse
@@ -86,6 +87,12 @@ from radfuse.record import NOTICE
     metavar="0..1",
     help="Of the MR above the CT in colour.",
 )
+@click.option(
+    "--deidentify",
+    is_flag=True,
+    help="Write everything without who the patient is, by the DICOM basic profile.",
+)
+@show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @output_options
 def fuse_command(
@@ -121,11 +128,12 @@ def fuse_command(
     )
     with Stages(quiet=quiet) as report:
         result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
+    written = result.identifiers.hide_in_path(str(result.written))
     if as_json:
-        print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
+        print_json({"written": written, **result.record.model_dump(mode="json")})
         return
     for sentence in result.record.left_out:
         click.echo(sentence)
     if result.alignment:
         click.echo(result.alignment.quality.sentence())
-    click.echo(f"{result.written}\n{NOTICE}")
+    click.echo(f"{written}\n{NOTICE}")

@@ -64,6 +64,15 @@ def registration_options(command: Command) -> Command:
     return command
 
 
+def show_identifiers_option(command: Command) -> Command:
+    """`--show-identifiers`."""
+    return click.option(
+        "--show-identifiers",
+        is_flag=True,
+        help="Let names and IDs of patients stand in what is printed and recorded.",
+    )(command)
+
+
 def output_options(command: Command) -> Command:
     """What the command prints."""
     command = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(

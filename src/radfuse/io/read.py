@@ -123,17 +123,20 @@ def _check_units(series: Series) -> None:
         )
 
 
-def check_pair(ct: Series, mr: Series, *, accept_patients: bool = False) -> None:
+def check_pair(
+    ct: Series, mr: Series, *, accept_patients: bool = False, show_identifiers: bool = False
+) -> None:
     """Refuse a pair that cannot be fused.
 
     A volume with a picture, pictures of two sizes, or two patients by the headers' PatientID,
-    unless that is accepted.
+    unless that is accepted. The message has the two IDs in it only with `show_identifiers`.
     """
     patients = [series.patient for series in (ct, mr)]
     if all(patients) and patients[0] != patients[1] and not accept_patients:
+        said = "CT is of patient {}, MR of patient {}".format(*patients)
         raise InputError(
-            f"CT is of patient {patients[0]}, MR of patient {patients[1]}; if they are one person, "
-            "pass --accept-patients"
+            f"{said if show_identifiers else 'CT and MR have different patient IDs'}; if they are "
+            "one person, pass --accept-patients"
         )
     if ct.is_volume != mr.is_volume:
         kinds = {True: "a 3-D volume", False: "a 2-D picture"}

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.dicom.origin import Origin
 from radfuse.io.dicom.registration import why_not
+from radfuse.io.identifiers import Identifiers
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
 from radfuse.io.staging import Staging, refuse_existing, staging
@@ -52,6 +53,9 @@ class Result:
     scaled: Scaled | None = None
     fused: NDArray[np.float32] | None = None
     """The fused values in [0, 1] inside the box of `scaled`."""
+
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    """Names and IDs that are not to be printed."""
 
     written: Path | None = None
     """The file or folder with the fused image, or the folder of a result without one; None if
@@ -175,8 +179,9 @@ def write_result(target: Target, result: Result) -> Result:
             staged.sheet, _planes(result), _facts(result), warning=_warning(result.alignment)
         )
         roles["qa sheet"] = staged.sheet
+        shown = str if target.folder else result.identifiers.hide_in_path  # names of the user's
         outputs = tuple(
-            Output(role=role, path=path.name, sha256=digest(_files(path)))
+            Output(role=role, path=shown(path.name), sha256=digest(_files(path)))
             for role, path in roles.items()
         )
         left_out = _left_out(target, result)
@@ -255,11 +260,12 @@ def _facts(result: Result) -> dict[str, str]:
     """What the QA sheet tells beside the pictures."""
     record = result.record
     facts = {}
-    if result.ct.headers:
+    shown = record.recipe.show_identifiers
+    if result.ct.headers and shown:
         header = result.ct.headers[0]
         facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
     if result.mr.patient and result.mr.patient != result.ct.patient:
-        facts["ANOTHER PATIENT in the MR"] = result.mr.patient
+        facts["ANOTHER PATIENT in the MR"] = result.mr.patient if shown else "by its patient ID"
     for source in record.inputs:
         size, spacing = (
             " x ".join(f"{value:.4g}" for value in values)

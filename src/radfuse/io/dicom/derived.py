@@ -28,7 +28,8 @@ INHERITED = (
     "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "StudyInstanceUID", "StudyDate",
     "StudyTime", "StudyID", "StudyDescription", "AccessionNumber", "ReferringPhysicianName",
     "PatientPosition", "PositionReferenceIndicator", "FrameOfReferenceUID",
-    "PatientIdentityRemoved", "DeidentificationMethod",
+    "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
 )  # fmt: skip
 """Attributes of patient, study and frame of reference that a derived object shares with its CT."""
 
