@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINED := $(PIP) install --quiet --constraint constraints.txt
-TOOLS := dciodvfy elastix
+TOOLS := dciodvfy dcm2niix elastix gdcminfo Orthanc plastimatch
 
 .PHONY: demo test check study docs tools venv-package clean
 
@@ -34,7 +34,7 @@ docs: .venv/dev
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,dev,train]"
+	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train]"
 	touch $@ .venv/demo
 
 .venv/made: pyproject.toml constraints.txt
@@ -53,10 +53,15 @@ venv-package:
 	$(PYTHON) -m venv .venv
 
 # Judges that we did not write; the tests that need one skip loudly where it cannot be installed.
+# The policy keeps a package from starting a service of its own: the tests start theirs.
 tools:
-	@for tool in $(TOOLS); do command -v $$tool >/dev/null && continue; \
-	  case $$tool in dciodvfy) package=dicom3tools;; *) package=$$tool;; esac; \
+	@policy=/usr/sbin/policy-rc.d; \
+	for tool in $(TOOLS); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null && continue; \
+	  case $$tool in dciodvfy) package=dicom3tools;; gdcminfo) package=libgdcm-tools;; \
+	    Orthanc) package="orthanc orthanc-dicomweb";; *) package=$$tool;; esac; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    test -e $$policy || { printf '#!/bin/sh\nexit 101\n' >$$policy && chmod +x $$policy \
+	      && trap "rm -f $$policy" EXIT INT TERM; }; \
 	    apt-get install -y -qq $$package >/dev/null 2>&1 \
 	      || { apt-get update -qq && apt-get install -y -qq $$package >/dev/null; } \
 	      || echo "make: $$package could not be installed; its tests will skip"; \

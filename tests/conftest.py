@@ -1,4 +1,4 @@
-"""What many tests share: a quick phantom, and the folder of real data."""
+"""What many tests share: a quick phantom, a PACS, and the folder of real data."""
 
 import resource
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orthanc_kit import Orthanc, running_orthanc
 from radfuse.data.phantom import Phantom, make_phantom
 from radfuse.data.phantom_dicom import write_phantom
 
@@ -32,6 +33,19 @@ def phantom_folders(
 ) -> tuple[Path, Path]:
     """CT and MR DICOM; copy before changing."""
     return write_phantom(phantom, tmp_path_factory.mktemp("phantom"))
+
+
+@pytest.fixture(scope="session")
+def orthanc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
+        yield server
+
+
+@pytest.fixture
+def orthanc(orthanc_server: Orthanc) -> Orthanc:
+    """A PACS with nothing in it."""
+    orthanc_server.empty()
+    return orthanc_server
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ some = st.fixed_dictionaries(
         "bits": st.sampled_from([8, 16]),
         "transform": st.just(Path("a/b.tfm")),
         "accept_patients": st.booleans(),
+        "outputs": st.none() | st.just(("mr",)) | st.just(("colour", "registration")),
+        "opacity": st.floats(0, 1),
+        "deidentify": st.booleans(),
     },
 )
 
@@ -64,6 +67,13 @@ def test_a_recipe_does_not_change() -> None:
         ({"device": "tpu"}, "recipe: device: Input should be 'cpu' or 'cuda' (got 'tpu')"),
         ({"window": (80,)}, "recipe: window."),
         ({"window": 80}, "recipe: window."),
+        (
+            {"outputs": ("mr", "all")},
+            "recipe: outputs.1: Input should be 'fused', 'mr', 'colour' or",
+        ),
+        ({"outputs": ()}, "recipe: outputs: Tuple should have at least 1 item"),
+        ({"opacity": 1.5}, "recipe: opacity: Input should be less than or equal to 1 (got 1.5)"),
+        ({"opacity": float("nan")}, "recipe: opacity: Input should be "),
         ({"method": None}, "recipe: method: Input should be a valid string (got None)"),
         ({"deterministic": "perhaps"}, "recipe: deterministic: "),
     ],
@@ -86,6 +96,7 @@ def test_of_several_wrong_settings_the_first_is_named() -> None:
     ("settings", "words"),
     [
         ({"transform": "a.tfm", "initial_transform": "b.tfm"}, "transform or initial_transform"),
+        ({"deidentify": True, "show_identifiers": True}, "removed or shown, not both"),
         ({"register_rigidly": False, "transform": "a.tfm"}, "no use for a transform file"),
         ({"register_rigidly": False, "initial_transform": "b.tfm"}, "no use for a transform file"),
     ],

@@ -5,6 +5,7 @@ RadfuseError               shown as one line; anything else is a bug and keeps i
 │   ├── GeometryError      slices or grids whose place in the patient is irregular or impossible
 │   └── NothingHereError   a folder without any image of the wanted kind
 ├── OutputError            a result that cannot be written where it was asked for
+├── PeerError              a PACS that cannot be reached, refuses or answers wrongly
 └── UntrustedError         a registration whose quality does not carry a fusion
 """
 
@@ -32,6 +33,10 @@ class NothingHereError(InputError):
 
 class OutputError(RadfuseError):
     """A result cannot be written where it was asked for."""
+
+
+class PeerError(RadfuseError):
+    """A PACS cannot be reached, refuses what was asked, or answers as none should."""
 
 
 class UntrustedError(RadfuseError):

@@ -1,9 +1,9 @@
 """A recipe: what to do, as data. The same JSON wherever a fusion is asked for."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from radfuse.errors import InputError
 
@@ -12,6 +12,13 @@ Precision = Literal["f32", "bf16"]
 
 Device = Literal["cpu", "cuda"]
 """Where a learned method runs."""
+
+OutputName = Literal["fused", "mr", "colour", "registration"]
+"""What a fusion of volumes can be written as: the fused image in grey, the MR on the CT's grid, the
+MR in colours above the CT, the Spatial Registration."""
+
+DEFAULT_OPACITY = 0.5
+"""Of the MR above the CT, where no other is asked for."""
 
 DEFAULT_METHOD = "mfinet"
 """Fuses where no other method is asked for."""
@@ -36,7 +43,8 @@ class Recipe(BaseModel):
     """Whether to search for the alignment; if not, the headers' coordinates are taken as true."""
 
     transform: Path | None = None
-    """File of a transform that maps CT points to MR points, taken instead of a search."""
+    """File of a transform that maps CT points to MR points, or a DICOM registration, taken instead
+    of a search."""
 
     initial_transform: Path | None = None
     """File of a transform to start the search from, instead of the usual starts."""
@@ -50,11 +58,23 @@ class Recipe(BaseModel):
     accept_patients: bool = False
     """Whether to go on though the headers of CT and MR name different patients."""
 
+    deidentify: bool = False
+    """Whether all outputs are made without who the patient is, by the DICOM basic profile."""
+
+    show_identifiers: bool = False
+    """Whether names and IDs of patients may stand in record, QA sheet and messages."""
+
     ct_series: str | None = None
     """SeriesInstanceUID of the CT, where a folder has several."""
 
     mr_series: str | None = None
     """SeriesInstanceUID of the MR, where a folder has several."""
+
+    outputs: Annotated[tuple[OutputName, ...], Field(min_length=1)] | None = None
+    """What is written; without it all that a folder of DICOM takes, the fused image in a file."""
+
+    opacity: Annotated[float, Field(ge=0, le=1)] = DEFAULT_OPACITY
+    """Of the MR above the CT in colour: 0 shows the CT alone, 1 the MR alone."""
 
     precision: Precision = "f32"
     device: Device = "cpu"
@@ -68,6 +88,8 @@ class Recipe(BaseModel):
             raise ValueError("give transform or initial_transform, not both")
         if not self.register_rigidly and (self.transform or self.initial_transform):
             raise ValueError("without registration there is no use for a transform file")
+        if self.deidentify and self.show_identifiers:
+            raise ValueError("identifiers are removed or shown, not both")
         if self.device == "cuda" and self.precision == "bf16":
             raise ValueError("bf16 is for --device cpu")
         return self

@@ -74,6 +74,9 @@ class Record(BaseModel):
     """Origin, transform (row-major 4x4, CT point to MR point, LPS mm), quality; None for 2-D."""
 
     outputs: tuple[Output, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """What was not written though it could be expected, and why, a sentence each."""
+
     seconds: Mapping[str, float]
     """Wall time by stage."""
 

@@ -38,7 +38,8 @@ def test_the_phantoms_two_series_are_found(
         assert finding.problems == ()
     size = " x ".join(map(str, phantom.ct.image.GetSize()))
     assert ct.line() == (
-        f"CT  'CT head, phantom'  {ct.files} files  {size}  3 x 3 x 3.6 mm  axial  UID {ct.uid}"
+        f"CT  'CT head, phantom'  {ct.files} files  {size}  3 x 3 x 3.6 mm  axial  "
+        f"Explicit VR Little Endian  UID {ct.uid}"
     )
 
 
@@ -49,12 +50,13 @@ def test_the_plane_is_that_of_the_slices(tmp_path: Path, angles: Angles, plane: 
 
 def test_a_series_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
-    slices(folder)[2].unlink()
+    for path in slices(folder)[2:4]:
+        path.unlink()
     finding = only(folder)
     assert finding.size is finding.spacing_mm is finding.plane is None
     assert len(finding.problems) == 1
-    assert "the step is 5 between" in finding.problems[0]
-    assert finding.line() == f"CT  'head'  5 files  UID {finding.uid}"
+    assert "the step is 7.5 between" in finding.problems[0]
+    assert finding.line() == f"CT  'head'  4 files  Explicit VR Little Endian  UID {finding.uid}"
 
 
 def test_a_series_without_contrast_says_so(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_volumes_damage_and_junk_in_a_folder_are_told_apart(tmp_path: Path) -> N
     told = {Path(finding.name).name: (finding.kind, finding.problems) for finding in findings}
     assert told["'head'"] == ("CT", ())
     assert told["mr.nii.gz"] == ("volume", ())
-    assert told["broken"] == ("DICOM", ("damaged header",))
+    assert told["broken"] == ("DICOM", ("damaged, or no DICOM file",))
     assert "damaged or truncated" in told["bad.NII"][1][0]
     assert len(told) == 4
 
@@ -104,8 +106,8 @@ def test_one_volume_file_is_found(tmp_path: Path) -> None:
 
 def test_one_dicom_file_is_told_what_to_do(tmp_path: Path) -> None:
     finding = only(slices(write(tmp_path / "in"))[0])
-    assert finding.kind == "DICOM"
-    assert finding.problems == ("one DICOM file; give the folder with its whole series",)
+    assert finding.kind == "CT"
+    assert "one slice only; give the folder with 2 or more of its series" in finding.problems[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(500)])
@@ -131,8 +133,12 @@ def test_real_folders_show_their_problems(shared: Path) -> None:
     findings, others = inspect(folder)
     assert others == 0
     problems = " ".join(problem for finding in findings for problem in finding.problems)
-    for said in ("gantry tilt of 14.0", "same position", "the step is 10", "with orientation"):
+    for said in ("same position", "the step is 10"):
         assert said in problems
+    notes = " ".join(note for finding in findings for note in finding.notes)
+    for said in ("gantry tilt of 14.0", "gantry tilt of 15.5", "onto steps of 0.7497 mm"):
+        assert said in notes
+    assert sum("orientation" in finding.name for finding in findings) == 2
     assert sum(finding.kind == "volume" for finding in findings) == 2
 
 

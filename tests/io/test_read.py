@@ -47,7 +47,7 @@ def test_an_unknown_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_single_dicom_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = slices(write(tmp_path / "in"))[0]
-    assert refusal(path) == "one DICOM file; give the folder with all slices of its series"
+    assert refusal(path) == "one slice only; give the folder with 2 or more of its series"
 
 
 def test_a_picture_that_is_one_colour_is_refused(tmp_path: Path) -> None:

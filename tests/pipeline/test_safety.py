@@ -12,7 +12,8 @@ from PIL import Image
 import radfuse
 from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError, OutputError, UntrustedError
-from radfuse.io.dicom.fused import FULL_SCALE, Origin, write_fused
+from radfuse.io.dicom.fused import FULL_SCALE, write_fused
+from radfuse.io.dicom.origin import Origin
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import SHORT_NOTICE
 from radfuse.registration.rigid import register
@@ -43,11 +44,11 @@ def test_two_patients_are_refused_until_that_is_accepted(
 ) -> None:
     ct = phantom_folders[0]
     mr = renamed(phantom_folders[1], tmp_path / "MR", PatientID="SOMEBODY-ELSE")
-    with pytest.raises(InputError, match=r"PHANTOM-7.*SOMEBODY-ELSE.*--accept-patients"):
+    with pytest.raises(InputError, match=r"different patient IDs.*--accept-patients"):
         radfuse.fuse(ct, mr, recipe=given)
     recipe = given.model_copy(update={"accept_patients": True})
     radfuse.fuse(ct, mr, tmp_path / "out", recipe=recipe)
-    assert "SOMEBODY-ELSE" in (tmp_path / "out" / "qa.html").read_text()
+    assert "ANOTHER PATIENT" in (tmp_path / "out" / "qa.html").read_text()
 
 
 def test_headers_of_different_frames_are_not_taken_for_one(
@@ -62,6 +63,7 @@ def origin(phantom: Phantom, **changes: object) -> Origin:
         "ct": phantom.ct, "mr": phantom.mr, "mr_from_ct": phantom.mr_from_ct,
         "method": "average", "weights_sha256": None, "trusted": True, "registration_id": "abc",
         "seen": np.ones(phantom.ct.image.GetSize()[2], np.bool_), "window": "width 1, level 2",
+        "alignment": "file", "mr_range": (0.0, 1.0),
     }  # fmt: skip
     return Origin(**{**facts, **changes})
 

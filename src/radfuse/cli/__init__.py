@@ -1,7 +1,11 @@
 """The command line: `radfuse COMMAND`. Commands are imported when they run."""
 
 import importlib
+import os
 import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,54 +15,89 @@ from radfuse.errors import RadfuseError
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
     "register": ("radfuse.cli.register:register_command", "Align an MR with a CT, rigidly."),
+    "contour": ("radfuse.cli.contour:contour_command", "Structures: masks, RTSTRUCT, MR to CT."),
     "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images."),
     "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),
     "train": ("radfuse.cli.train:train_command", "Train a network on pairs of your own."),
     "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
     "weights": ("radfuse.cli.weights:weights_command", "List, install, build trained networks."),
+    "dicom": ("radfuse.cli.dicom:dicom_command", "Check, send, find and fetch DICOM."),
     "info": ("radfuse.cli.info:info_command", "Say what a file or folder holds."),
     "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
     "demo": ("radfuse.cli.demo:demo_command", "Fuse a made-up patient, start to end."),
 }
 """Command, where it lives, what it does."""
 
+SHOW_IDENTIFIERS = "--show-identifiers"
+"""Option that lets names and IDs of patients stand in messages."""
+
+WORDS = "radfuse.words"
+"""Where a context keeps the words of its command line."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
 
+def _shown(message: str, words: list[str]) -> str:
+    """The message without names and IDs of the patients in the files that the words name."""
+    if SHOW_IDENTIFIERS in words:
+        return message
+    from radfuse.io.identifiers import identifiers_below  # noqa: PLC0415  # help goes without
+
+    values = [word.partition("=")[2] if word.startswith("-") else word for word in words]
+    paths = [Path(value) for value in values if value and os.path.exists(value)]  # noqa: PTH110
+    return identifiers_below(*paths).hide(message, paths)
+
+
 class Commands(click.Group):
-    """The command table; help needs none of the commands imported."""
+    """A command table like `COMMANDS`; help needs none of the commands imported."""
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names in the order of the table."""
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a command; None for an unknown one."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        module, name = COMMANDS[cmd_name][0].split(":")
+        module, name = self._table[cmd_name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the table into the help text."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in self._table.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words, for an error may have to hide names in them."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn our errors into one line and their exit status; a bug keeps its traceback."""
+        """Turn our errors into one line and their exit status; a bug keeps its traceback.
+
+        The line has no name or ID of a patient in it but with `--show-identifiers`.
+        """
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module=r"pydicom\.")  # quote values of headers
+                return super().invoke(ctx)
         except RadfuseError as error:
-            click.echo(f"radfuse: {error}", err=True)
+            click.echo(f"radfuse: {_shown(str(error), ctx.meta[WORDS])}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("radfuse: interrupted; the result was not completed", err=True)
             sys.exit(INTERRUPTED)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="radfuse", message="radfuse %(version)s")
 def main() -> None:
     """Fuse CT and MR of a head: bone from the CT, soft tissue from the MR.

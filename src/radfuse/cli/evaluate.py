@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, Stages, print_json
+from radfuse.cli.options import PATH, Stages, print_json, show_identifiers_option
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import refuse_existing, staging
@@ -59,6 +59,7 @@ COLUMN_WIDTH = 9
     help="Volumes: measure each n-th slice.",
 )
 @click.option("--csv", "csv_path", type=PATH, metavar="OUT", help="Write the values of each image.")
+@show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier CSV.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
@@ -75,6 +76,7 @@ def evaluate_command(
     white: float | None,
     every: int,
     csv_path: Path | None,
+    show_identifiers: bool,  # noqa: ARG001  # read where errors become lines
     overwrite: bool,
     as_json: bool,
     quiet: bool,

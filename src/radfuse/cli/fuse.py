@@ -12,10 +12,11 @@ from radfuse.cli.options import (
     print_json,
     registration_options,
     series_options,
+    show_identifiers_option,
 )
 from radfuse.intensity import WINDOWS
 from radfuse.pipeline.fuse import fuse
-from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, make_recipe
+from radfuse.recipe import DEFAULT_METHOD, DEFAULT_OPACITY, DEFAULT_WINDOW, make_recipe
 from radfuse.record import NOTICE
 
 
@@ -53,7 +54,7 @@ from radfuse.record import NOTICE
     "--transform",
     type=PATH,
     metavar="FILE",
-    help="Take this transform (CT point to MR point) instead of registering.",
+    help="Take this transform (CT point to MR point, or a DICOM REG) instead of registering.",
 )
 @click.option("--no-register", is_flag=True, help="Trust the headers' coordinates.")
 @registration_options
@@ -72,6 +73,26 @@ from radfuse.record import NOTICE
     show_default=True,
     help="Depth of a fused picture.",
 )
+@click.option(
+    "--outputs",
+    multiple=True,
+    metavar="NAME,...",
+    help="What to write: fused, mr, colour, registration; all of them into a folder, else fused.",
+)
+@click.option(
+    "--opacity",
+    type=float,
+    default=DEFAULT_OPACITY,
+    show_default=True,
+    metavar="0..1",
+    help="Of the MR above the CT in colour.",
+)
+@click.option(
+    "--deidentify",
+    is_flag=True,
+    help="Write everything without who the patient is, by the DICOM basic profile.",
+)
+@show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @output_options
 def fuse_command(
@@ -83,6 +104,7 @@ def fuse_command(
     window: tuple[float, float] | None,
     no_register: bool,
     bits: str,
+    outputs: tuple[str, ...],
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -90,19 +112,28 @@ def fuse_command(
 ) -> None:
     """Fuse a CT and an MR of one head into one image on the CT's grid.
 
-    Beside the image stand the record (JSON), the transform, the mask of the MR's field of view
-    and a QA sheet (HTML) to look at before anything is believed.
+    Into a folder go, each a DICOM series, the fused image in grey, the MR on the CT's grid, the MR
+    in colours above the CT, and the registration. Beside them stand the record (JSON), the
+    transform, the mask of the MR's field of view and a QA sheet (HTML) to look at before anything
+    is believed.
 
     Research use only. Not a medical device.
     """  # fmt: skip
     recipe = make_recipe(
-        window=window or preset, register_rigidly=not no_register, bits=int(bits), **settings
+        window=window or preset,
+        register_rigidly=not no_register,
+        bits=int(bits),
+        outputs=[name for names in outputs for name in names.split(",")] or None,
+        **settings,
     )
     with Stages(quiet=quiet) as report:
         result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
+    written = result.identifiers.hide_in_path(str(result.written))
     if as_json:
-        print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
+        print_json({"written": written, **result.record.model_dump(mode="json")})
         return
+    for sentence in result.record.left_out:
+        click.echo(sentence)
     if result.alignment:
         click.echo(result.alignment.quality.sentence())
-    click.echo(f"{result.written}\n{NOTICE}")
+    click.echo(f"{written}\n{NOTICE}")

@@ -45,7 +45,7 @@ def registration_options(command: Command) -> Command:
         (
             click.option(
                 "--initial-transform", type=PATH, metavar="FILE",
-                help="Start the search from this transform (CT point to MR point).",
+                help="Start the search from this transform (CT point to MR point, or a DICOM REG).",
             ),
             click.option(
                 "--deterministic", is_flag=True, help="One thread: repeats bit for bit, slower.",
@@ -62,6 +62,15 @@ def registration_options(command: Command) -> Command:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def show_identifiers_option(command: Command) -> Command:
+    """`--show-identifiers`."""
+    return click.option(
+        "--show-identifiers",
+        is_flag=True,
+        help="Let names and IDs of patients stand in what is printed and recorded.",
+    )(command)
 
 
 def output_options(command: Command) -> Command:

@@ -12,8 +12,10 @@ from radfuse.cli.options import (
     print_json,
     registration_options,
     series_options,
+    show_identifiers_option,
 )
 from radfuse.errors import InputError
+from radfuse.io.identifiers import Identifiers, identifiers_in
 from radfuse.io.read import check_pair, read
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.pipeline.align import align
@@ -26,6 +28,7 @@ from radfuse.registration.transform import WRITTEN_SUFFIXES, write_transform
 @series_options
 @click.option("-o", "--output", type=PATH, required=True, help="Transform to write, .tfm.")
 @registration_options
+@show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result.")
 @output_options
 def register_command(
@@ -53,13 +56,20 @@ def register_command(
         report("reading")
         of_ct = read(ct, "CT", series_uid=recipe.ct_series)
         of_mr = read(mr, "MR", series_uid=recipe.mr_series)
-        check_pair(of_ct, of_mr, accept_patients=recipe.accept_patients)
+        check_pair(
+            of_ct,
+            of_mr,
+            accept_patients=recipe.accept_patients,
+            show_identifiers=recipe.show_identifiers,
+        )
         if not of_ct.is_volume:
             raise InputError(f"{ct}: a picture has no place in space; register volumes")
         alignment = align(of_ct, of_mr, recipe, lambda stage: report(f"registering: {stage}"))
         with staging(output.parent) as stage:
             write_transform(stage.place(output), alignment.mr_from_ct)
+    identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(of_ct, of_mr)
+    written = identifiers.hide_in_path(output)
     if as_json:
-        print_json({"written": str(output), **alignment.facts()})
+        print_json({"written": written, **alignment.facts()})
         return
-    click.echo(f"{alignment.quality.sentence()}\n{output}\n{NOTICE}")
+    click.echo(f"{alignment.quality.sentence()}\n{written}\n{NOTICE}")

@@ -19,13 +19,7 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
 
     Raises `GeometryError` for an absurd grid, `InputError` for NaN, infinite or constant voxels.
     """
-    spacing = image.GetSpacing()
-    low, high = SPACING_LIMITS_MM
-    if not all(low <= step <= high for step in spacing):
-        listed = " x ".join(f"{step:g}" for step in spacing)
-        raise GeometryError(
-            f"{path}: voxels of {listed} mm; expected {low:g} to {high:g} mm; mend the header"
-        )
+    check_spacing(image.GetSpacing(), path)
     if not np.isfinite(image.GetOrigin()).all():
         raise GeometryError(f"{path}: its place {image.GetOrigin()} is no number; mend the header")
     if min(image.GetSize()) < 2:
@@ -39,6 +33,16 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
     if np.linalg.det(axes) < 0:
         return image[:, :, ::-1]
     return image
+
+
+def check_spacing(spacing_mm: tuple[float, ...], path: Path) -> None:
+    """Raise `GeometryError` for voxel sizes that no clinical head scan has."""
+    low, high = SPACING_LIMITS_MM
+    if not all(low <= step <= high for step in spacing_mm):
+        told = " x ".join(f"{step:g}" for step in spacing_mm)
+        raise GeometryError(
+            f"{path}: voxels of {told} mm; expected {low:g} to {high:g} mm; mend the header"
+        )
 
 
 def check_right_angles(axes: np.ndarray, path: Path) -> None:

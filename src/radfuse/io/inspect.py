@@ -1,15 +1,28 @@
 """What a file or folder holds, and whether it can be fused."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
+from pydicom import Dataset
 
 from radfuse.errors import InputError, RadfuseError
-from radfuse.io.dicom.scan import DicomSeries, files_below, is_dicom, scan_folder
-from radfuse.io.dicom.stack import read_stack
-from radfuse.io.grids import checked_volume
+from radfuse.io.archives import unpacked
+from radfuse.io.dicom.encoded import missing_bytes
+from radfuse.io.dicom.lattice import Lattice, lattice_of
+from radfuse.io.dicom.pixels import check_values_of, planes_of
+from radfuse.io.dicom.scan import (
+    DIRECTORY_NAME,
+    DicomSeries,
+    files_below,
+    is_dicom,
+    listed_paths,
+    scan_folder,
+)
+from radfuse.io.dicom.stacks import Stack, stacks_of
+from radfuse.io.grids import check_spacing, checked_volume
 from radfuse.io.images import read_picture
 from radfuse.io.read import is_picture
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
@@ -17,10 +30,32 @@ from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
 PLANES = ("sagittal", "coronal", "axial")
 """The plane across each of the patient's axes: left, posterior, superior."""
 
+NEARLY_UPRIGHT = 0.999
+"""Cosine, of 2.6 degrees, from which on slices count as oblique."""
+
+READABLE = ("CT", "MR")
+"""Modalities whose series are checked; of others it is only said that they are there."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """To whom and to what a DICOM series belongs."""
+
+    patient_id: str
+    patient_name: str
+    study_uid: str
+    study_date: str
+    study: str
+    """Its description."""
+
+    body_part: str
+    frame_of_reference_uid: str
+    transfer_syntax: str
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One image or series."""
+    """One image or stack of a series."""
 
     name: str
     """File, or DICOM series with its description."""
@@ -29,84 +64,190 @@ class Finding:
     """CT, MR or another DICOM modality; volume; picture."""
 
     uid: str | None
+    """What `--ct-series` or `--mr-series` takes."""
+
     files: int
-    size: tuple[int, ...] | None
-    spacing_mm: tuple[float, ...] | None
-    plane: str | None
-    problems: tuple[str, ...]
+    size: tuple[int, ...] | None = None
+    spacing_mm: tuple[float, ...] | None = None
+    plane: str | None = None
+    problems: tuple[str, ...] = ()
+    """Why it cannot be fused."""
+
+    notes: tuple[str, ...] = ()
+    """What would be mended or left out on reading."""
+
+    place: Place | None = None
+    """Of DICOM."""
 
     def line(self) -> str:
-        """All of it but the problems in one line."""
+        """All of it but problems and notes in one line."""
         parts = [self.kind, self.name, f"{self.files} files" if self.files > 1 else ""]
         if self.size:
             parts.append(" x ".join(map(str, self.size)))
         if self.spacing_mm:
             parts.append(" x ".join(f"{step:.4g}" for step in self.spacing_mm) + " mm")
-        parts += [self.plane or "", f"UID {self.uid}" if self.uid else ""]
+        parts += [self.plane or "", self.place.transfer_syntax if self.place else ""]
+        parts += [f"UID {self.uid}" if self.uid else ""]
         return "  ".join(part for part in parts if part)
 
 
-def inspect(path: Path) -> tuple[list[Finding], int]:
+def inspect(path: Path, *, pixels: bool = True) -> tuple[list[Finding], int]:
     """What lies at a path, and the number of other files there.
 
-    Raises `InputError` for a path that does not exist or may not be read.
+    DICOM pixels are decoded slice by slice, to find the damaged ones, and not kept; or not at all
+    without `pixels`. Raises `InputError` for a path that does not exist or may not be read.
     """
     try:
-        return _findings(path)
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        with unpacked(path) as inner:
+            findings, others = _findings(inner, pixels)
+            return [_of_archive(found, inner, path) for found in findings], others
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
 
 
-def _findings(path: Path) -> tuple[list[Finding], int]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    if path.is_file():
+def _of_archive(found: Finding, folder: Path, archive: Path) -> Finding:
+    """What was found in an archive's folder, told as of the archive."""
+
+    def told(text: str) -> str:
+        return text.replace(str(folder), str(archive))
+
+    return replace(
+        found,
+        name=told(found.name),
+        problems=tuple(map(told, found.problems)),
+        notes=tuple(map(told, found.notes)),
+    )
+
+
+def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
+    if path.is_file() and path.name.upper() != DIRECTORY_NAME and not is_dicom(path):
         return [_file(path)], 0
     scan = scan_folder(path)
-    volumes = [file for file in files_below(path) if file.name.lower().endswith(SUFFIXES)]
-    pictures = [file for file in files_below(path) if is_picture(file)]
-    findings = [_series(series) for series in scan.series]
+    files = [] if path.is_file() else files_below(path)
+    volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
+    pictures = [file for file in files if is_picture(file)]
+    findings = [found for series in scan.series for found in _series(series, pixels)]
     findings += [_file(file) for file in volumes + pictures]
-    findings += [_unread(file, "DICOM", "damaged header") for file in scan.broken]
+    findings += [
+        Finding(str(file), "DICOM", None, 1, problems=(reason,))
+        for file, reason in scan.broken.items()
+    ]
+    if scan.absent:
+        told = (f"{listed_paths(scan.absent)}: named here, but not there",)
+        findings.append(Finding(DIRECTORY_NAME, "list", None, 1, problems=told))
     return findings, scan.others - len(volumes) - len(pictures)
 
 
-def _series(series: DicomSeries) -> Finding:
-    text = str(series.headers[0].get("SeriesDescription", "")) or "no description"
-    name = f"'{text}'" + (", localizer" if series.is_localizer else "")
-    return _found(
-        name, series.modality, series.uid, len(series.files), lambda: read_stack(series)[0]
+def _series(series: DicomSeries, pixels: bool) -> list[Finding]:
+    if not series.is_image or series.is_localizer or series.modality not in READABLE:
+        return [_named(Stack(series.uid, series.slices, ""))]
+    stacks, notes = stacks_of(series)
+    found = [_stack(stack, pixels) for stack in stacks]
+    return [replace(found[0], notes=(*notes, *found[0].notes)), *found[1:]]
+
+
+def _named(stack: Stack) -> Finding:
+    """A stack without a word on whether it can be read."""
+    series = DicomSeries(stack.uid, stack.slices)
+    scout = ", localizer" if series.is_localizer else ""
+    what = f" ({stack.what})" if stack.what else ""
+    name = f"'{series.description}'{scout}{what}"
+    return Finding(
+        name, series.modality, series.uid, len(series.files), place=_place(series.headers[0])
     )
+
+
+def _place(header: Dataset) -> Place:
+    def text(keyword: str) -> str:
+        return str(header.get(keyword) or "")
+
+    syntax = header.file_meta.get("TransferSyntaxUID")
+    return Place(
+        patient_id=text("PatientID"),
+        patient_name=text("PatientName"),
+        study_uid=text("StudyInstanceUID"),
+        study_date=text("StudyDate"),
+        study=text("StudyDescription"),
+        body_part=text("BodyPartExamined"),
+        frame_of_reference_uid=text("FrameOfReferenceUID"),
+        transfer_syntax=str(syntax.name).split(",")[0] if syntax else "",
+    )
+
+
+def _stack(stack: Stack, pixels: bool) -> Finding:
+    found = _named(stack)
+    try:
+        lattice = lattice_of(stack)
+        check_spacing(lattice.spacing_mm, stack.slices[0].path.parent)
+        check_values_of(lattice.slices)
+    except RadfuseError as error:
+        return replace(found, problems=(str(error),))
+    return replace(
+        found,
+        size=lattice.size,
+        spacing_mm=lattice.spacing_mm,
+        plane=_plane(lattice.axes[:, 2].tolist()),
+        problems=tuple(_damage(lattice) if pixels else _shortage(lattice)),
+        notes=lattice.notes,
+    )
+
+
+def _damage(lattice: Lattice) -> list[str]:
+    """What is wrong with the pixels of a stack."""
+    problems, ends = [], []
+    for path in dict.fromkeys(one.path for one in lattice.slices):
+        try:
+            for _, plane in planes_of(tuple(one for one in lattice.slices if one.path == path)):
+                ends += [float(plane.min()), float(plane.max())]
+        except RadfuseError as error:
+            problems.append(str(error))
+    if not problems and min(ends) == max(ends):
+        problems.append(f"every value is {ends[0]:g}; this is an empty image")
+    return problems
+
+
+def _shortage(lattice: Lattice) -> list[str]:
+    """Files that are shorter than their headers say."""
+    problems = []
+    for path, header in {one.path: one.header for one in lattice.slices}.items():
+        try:
+            if lacking := missing_bytes(path, header):
+                problems.append(f"{path}: pixels truncated: {lacking} bytes are missing")
+        except RadfuseError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _file(path: Path) -> Finding:
     if is_picture(path):
-        return _found(
-            str(path), "picture", None, 1, lambda: sitk.GetImageFromArray(read_picture(path))
-        )
+        return _found(path, "picture", lambda: sitk.GetImageFromArray(read_picture(path)))
     if volume_suffix(path) is not None:
-        return _found(str(path), "volume", None, 1, lambda: read_volume(path))
-    if is_dicom(path):
-        return _unread(path, "DICOM", "one DICOM file; give the folder with its whole series")
-    return _unread(path, "unknown", "no known image format")
+        return _found(path, "volume", lambda: read_volume(path))
+    return Finding(str(path), "unknown", None, 1, problems=("no known image format",))
 
 
-def _unread(path: Path, kind: str, problem: str) -> Finding:
-    return Finding(str(path), kind, None, 1, None, None, None, (problem,))
-
-
-def _found(
-    name: str, kind: str, uid: str | None, files: int, load: Callable[[], sitk.Image]
-) -> Finding:
+def _found(path: Path, kind: str, load: Callable[[], sitk.Image]) -> Finding:
     """Load the image to know what is wrong with it."""
+    found = Finding(str(path), kind, None, 1)
     try:
         image = load()
         if image.GetDimension() == 2:
-            return Finding(name, kind, uid, files, image.GetSize(), None, None, ())
-        image = checked_volume(image, Path(name))
+            return replace(found, size=image.GetSize())
+        image = checked_volume(image, path)
     except RadfuseError as error:
-        return Finding(name, kind, uid, files, None, None, None, (str(error),))
-    normal = [abs(part) for part in image.GetDirection()[2::3]]
-    plane = PLANES[normal.index(max(normal))]
-    oblique = "" if max(normal) > 0.999 else ", oblique"
-    return Finding(name, kind, uid, files, image.GetSize(), image.GetSpacing(), plane + oblique, ())
+        return replace(found, problems=(str(error),))
+    return replace(
+        found,
+        size=image.GetSize(),
+        spacing_mm=image.GetSpacing(),
+        plane=_plane(image.GetDirection()[2::3]),
+    )
+
+
+def _plane(normal: tuple[float, ...] | list[float]) -> str:
+    """In which of the patient's planes slices with this normal lie."""
+    parts = np.abs(normal)
+    oblique = "" if parts.max() > NEARLY_UPRIGHT else ", oblique"
+    return PLANES[int(parts.argmax())] + oblique

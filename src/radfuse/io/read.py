@@ -1,12 +1,15 @@
 """Read a series from whatever holds it: DICOM folder, volume file, picture."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError, NothingHereError
-from radfuse.io.dicom.scan import choose_series, files_below, is_dicom, scan_folder
+from radfuse.io.archives import unpacked
+from radfuse.io.dicom.scan import DIRECTORY_NAME, files_below, is_dicom, scan_folder
 from radfuse.io.dicom.stack import read_stack
+from radfuse.io.dicom.stacks import choose_stack
 from radfuse.io.grids import check_values, checked_volume
 from radfuse.io.images import read_picture
 from radfuse.io.volume_headers import data_files
@@ -23,16 +26,21 @@ HU_OF_AIR = -500.0
 def read(path: Path | str, modality: Modality, *, series_uid: str | None = None) -> Series:
     """Read a CT or an MR.
 
-    A folder is searched for DICOM slices, subfolders included; a file is a NIfTI, NRRD or
-    MetaImage volume or a PNG, JPEG or TIFF picture. `series_uid` chooses among several series.
+    A folder or zip archive is searched for DICOM slices, subfolders included; a file is
+    multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF picture.
+    `series_uid` chooses among several series, with `#2` behind it the second stack of a series that
+    mixes several.
     Raises `InputError` and its kin, each with what to do.
     """
     path = Path(path)
     try:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
-        series = _read_folder(path, modality, series_uid) if path.is_dir() else None
-        series = series or _read_file(path, modality)
+        with unpacked(path) as inner:
+            if inner == path:
+                series = _read(path, modality, series_uid)
+            else:
+                series = _read_archive(path, inner, modality, series_uid)
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
     if series.is_volume:
@@ -40,15 +48,46 @@ def read(path: Path | str, modality: Modality, *, series_uid: str | None = None)
     return series
 
 
-def _read_folder(folder: Path, modality: Modality, series_uid: str | None) -> Series:
-    scan = scan_folder(folder)
+def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:
+    if path.is_dir() or path.name.upper() == DIRECTORY_NAME or is_dicom(path):
+        return _read_dicom(path, modality, series_uid)
+    return _read_file(path, modality)
+
+
+def _read_archive(
+    archive: Path, folder: Path, modality: Modality, series_uid: str | None
+) -> Series:
+    """What lies in an archive that was unpacked into a folder; messages speak of the archive."""
+    try:
+        series = _read_dicom(folder, modality, series_uid)
+    except InputError as error:
+        raise type(error)(str(error).replace(str(folder), str(archive))) from error
+    notes = tuple(note.replace(str(folder), str(archive)) for note in series.notes)
+    return replace(series, source=archive, files=(archive,), notes=notes)
+
+
+def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Series:
+    scan = scan_folder(path)
+    if path.is_file() and not scan.series and not scan.broken:
+        raise NothingHereError(
+            f"{path}: a DICOM directory, no image; give the folder it belongs to"
+        )
     if not scan.series and not scan.broken:
-        files = files_below(folder)
-        volumes = [path for path in files if path.name.lower().endswith(SUFFIXES)]
+        files = files_below(path)
+        volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
         hint = f"; did you mean the file {volumes[0]}?" if volumes else "; give another folder"
-        raise NothingHereError(f"{folder}: no DICOM images among {len(files)} files{hint}")
-    image, series = read_stack(choose_series(scan, modality, series_uid))
-    return Series(checked_volume(image, folder), modality, folder, series.files, series.headers)
+        raise NothingHereError(f"{path}: no DICOM images among {len(files)} files{hint}")
+    choice = choose_stack(scan, modality, series_uid)
+    image, lattice = read_stack(choice.stack)
+    return Series(
+        image=checked_volume(image, path),
+        modality=modality,
+        source=path,
+        files=tuple(dict.fromkeys(one.path for one in lattice.slices)),
+        headers=tuple(one.header for one in lattice.slices),
+        regridded=lattice.regridded,
+        notes=(*choice.notes, *lattice.notes),
+    )
 
 
 def is_picture(path: Path) -> bool:
@@ -66,8 +105,6 @@ def _read_file(path: Path, modality: Modality) -> Series:
         return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
     if volume_suffix(path) is not None:
         return Series(read_volume(path), modality, path, data_files(path))
-    if is_dicom(path):
-        raise InputError(f"{path}: one DICOM file; give the folder with all slices of its series")
     raise InputError(f"{path}: not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF")
 
 
@@ -86,17 +123,20 @@ def _check_units(series: Series) -> None:
         )
 
 
-def check_pair(ct: Series, mr: Series, *, accept_patients: bool = False) -> None:
+def check_pair(
+    ct: Series, mr: Series, *, accept_patients: bool = False, show_identifiers: bool = False
+) -> None:
     """Refuse a pair that cannot be fused.
 
     A volume with a picture, pictures of two sizes, or two patients by the headers' PatientID,
-    unless that is accepted.
+    unless that is accepted. The message has the two IDs in it only with `show_identifiers`.
     """
     patients = [series.patient for series in (ct, mr)]
     if all(patients) and patients[0] != patients[1] and not accept_patients:
+        said = "CT is of patient {}, MR of patient {}".format(*patients)
         raise InputError(
-            f"CT is of patient {patients[0]}, MR of patient {patients[1]}; if they are one person, "
-            "pass --accept-patients"
+            f"{said if show_identifiers else 'CT and MR have different patient IDs'}; if they are "
+            "one person, pass --accept-patients"
         )
     if ct.is_volume != mr.is_volume:
         kinds = {True: "a 3-D volume", False: "a 2-D picture"}

@@ -71,13 +71,18 @@ def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:
 
 def _aligned(ct: Series, mr: Series, recipe: Recipe, report: Callable[[str], None]) -> Alignment:
     if recipe.transform or not recipe.register_rigidly:
-        given = read_transform(recipe.transform) if recipe.transform else sitk.Euler3DTransform()
+        given = (
+            read_transform(recipe.transform, ct=ct, mr=mr)
+            if recipe.transform
+            else sitk.Euler3DTransform()
+        )
         report("judging the given alignment")
         origin = "file" if recipe.transform else "headers"
         if origin == "headers":
             _check_frames(ct, mr, recipe)
         with threads(one=recipe.deterministic):
             return Alignment(given, assess(ct, mr, given), origin)
-    initial = read_transform(recipe.initial_transform) if recipe.initial_transform else None
+    rough = recipe.initial_transform
+    initial = read_transform(rough, ct=ct, mr=mr) if rough else None
     found = register(ct, mr, initial=initial, deterministic=recipe.deterministic, report=report)
     return Alignment(found.mr_from_ct, found.quality, found.start)

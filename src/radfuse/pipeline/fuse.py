@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import SimpleITK as sitk
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.io.dicom.fused import FULL_SCALE
+from radfuse.io.identifiers import Identifiers, identifiers_in
 from radfuse.io.read import check_pair, read
 from radfuse.methods.catalogue import Method, entry_of, load_method
 from radfuse.pipeline.align import Alignment, align
 from radfuse.pipeline.outputs import Result, check_output, write_result
+from radfuse.pipeline.privacy import Rename, private_record
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
@@ -87,10 +89,21 @@ def fuse(
     with clock.stage("reading"):
         ct_series = _series(ct, "CT", recipe.ct_series)
         mr_series = _series(mr, "MR", recipe.mr_series)
-    check_pair(ct_series, mr_series, accept_patients=recipe.accept_patients)
+    check_pair(
+        ct_series,
+        mr_series,
+        accept_patients=recipe.accept_patients,
+        show_identifiers=recipe.show_identifiers,
+    )
     target = check_output(output, ct_series, mr_series, recipe, overwrite=overwrite)
+    identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(ct_series, mr_series)
+    rename = None
+    if recipe.deidentify:
+        ct_series, mr_series, rename = _without_identity(ct_series, mr_series)
     make = _fuse_volumes if ct_series.is_volume else _fuse_pictures
     result = make(ct_series, mr_series, recipe, clock)
+    record = private_record(result.record, identifiers, rename)
+    result = replace(result, record=record, identifiers=identifiers)
     if target is not None:
         with clock.stage("writing"):
             result = write_result(target, result)
@@ -99,6 +112,19 @@ def fuse(
 
 def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> Series:
     return given if isinstance(given, Series) else read(given, modality, series_uid=uid)
+
+
+def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
+    """Both de-identified under one key that is then forgotten, and what it does to a UID."""
+    # the tables of the standard take a second to import
+    from radfuse.io.dicom.deidentify import (  # noqa: PLC0415
+        deidentified,
+        hashed_uid,
+        random_key,
+    )
+
+    key = random_key()
+    return deidentified(ct, key), deidentified(mr, key), lambda uid: hashed_uid(uid, key)
 
 
 def _method_of(recipe: Recipe, **options: float) -> Method:

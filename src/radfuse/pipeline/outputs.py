@@ -1,7 +1,8 @@
 """What a fusion leaves behind, and writing it: all of it or nothing."""
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from radfuse.errors import InputError, OutputError
-from radfuse.io.dicom.fused import Origin, write_fused
+from radfuse.intensity import window_named
+from radfuse.io.dicom.origin import Origin
+from radfuse.io.dicom.registration import why_not
+from radfuse.io.identifiers import Identifiers
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
 from radfuse.io.staging import Staging, refuse_existing, staging
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.align import Alignment
+from radfuse.pipeline.objects import places, write_dicom, write_volumes
 from radfuse.pipeline.volume import Scaled, field_of_view_mask
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
@@ -49,21 +54,35 @@ class Result:
     fused: NDArray[np.float32] | None = None
     """The fused values in [0, 1] inside the box of `scaled`."""
 
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    """Names and IDs that are not to be printed."""
+
     written: Path | None = None
-    """The file or folder with the fused image, if it was written."""
+    """The file or folder with the fused image, or the folder of a result without one; None if
+    nothing was written."""
 
 
 @dataclass(frozen=True)
 class Target:
     """Where the parts of a result go."""
 
-    image: Path
+    images: Mapping[str, Path]
     record: Path
     sheet: Path
     transform: Path
     mask: Path
     folder: Path | None = None
     """The folder that holds them all and appears as a whole; None where they stand in a row."""
+
+    @property
+    def written(self) -> Path:
+        """The fused image, or the folder of a result without one."""
+        return self.images.get("fused", self.record.parent)
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """All that is written of a fusion of volumes."""
+        return (*self.images.values(), self.record, self.sheet, self.transform, self.mask)
 
 
 def check_output(
@@ -76,21 +95,21 @@ def check_output(
     if output is None:
         return None
     try:
-        target = _target(Path(output), ct, recipe, overwrite=overwrite)
+        target = _target(Path(output), ct, mr, recipe, overwrite=overwrite)
         _keep_inputs(target, (ct, mr))
         return target
     except PermissionError as error:
         raise OutputError(f"{error.filename}: no permission; choose another --output") from error
 
 
-def _target(path: Path, ct: Series, recipe: Recipe, *, overwrite: bool) -> Target:
+def _target(path: Path, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bool) -> Target:
     suffixes = VOLUME_SUFFIXES if ct.is_volume else (".png",)
     suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
     if suffix is None:
         if path.name.lower().endswith(OTHER_SUFFIXES + VOLUME_SUFFIXES) and not path.is_dir():
             kind = "volume" if ct.is_volume else "picture"
             raise InputError(f"{path}: a fused {kind} goes to {', '.join(suffixes)} or a folder")
-        return _folder_target(path, recipe, ct, overwrite=overwrite)
+        return _folder_target(path, places(path, None, recipe, ct, mr), overwrite=overwrite)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; give another name")
     stem = path.name[: -len(suffix)]
@@ -100,18 +119,18 @@ def _target(path: Path, ct: Series, recipe: Recipe, *, overwrite: bool) -> Targe
         "transform": f"{stem}_{TRANSFORM}",
         "mask": f"{stem}_{MASK}",
     }
-    target = Target(path, **{role: path.with_name(name) for role, name in beside.items()})
-    used = [target.image, target.record, target.sheet]
-    refuse_existing(used + ([target.transform, target.mask] if ct.is_volume else []),
-                    overwrite=overwrite)  # fmt: skip
+    images = places(path, suffix, recipe, ct, mr)
+    target = Target(images, **{role: path.with_name(name) for role, name in beside.items()})
+    of_pictures = [*target.images.values(), target.record, target.sheet]
+    refuse_existing(list(target.parts) if ct.is_volume else of_pictures, overwrite=overwrite)
     return target
 
 
-def _folder_target(folder: Path, recipe: Recipe, ct: Series, *, overwrite: bool) -> Target:
+def _folder_target(folder: Path, images: Mapping[str, Path], *, overwrite: bool) -> Target:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; give a folder, or a name that ends in .nii.gz")
     target = Target(
-        image=folder / (f"FUSED_{Path(recipe.method).stem}" if ct.is_volume else "fused.png"),
+        images=images,
         record=folder / "record.json",
         sheet=folder / "qa.html",
         transform=folder / TRANSFORM,
@@ -129,11 +148,9 @@ def _folder_target(folder: Path, recipe: Recipe, ct: Series, *, overwrite: bool)
 
 def _keep_inputs(target: Target, inputs: tuple[Series, ...]) -> None:
     """Raise `OutputError` for results that would lie over or among the inputs."""
-    places = [target.folder] if target.folder else [
-        target.image, target.record, target.sheet, target.transform, target.mask,
-    ]  # fmt: skip
+    targets = (target.folder,) if target.folder else target.parts
     for source in (series.source.resolve() for series in inputs):
-        for place in (place.resolve() for place in places):
+        for place in (place.resolve() for place in targets):
             if place == source or place in source.parents or source in place.parents:
                 raise OutputError(f"{place} would lie over or in {source}; give another --output")
 
@@ -149,26 +166,35 @@ def _own_names(record: Path) -> set[str]:
 
 def write_result(target: Target, result: Result) -> Result:
     """Write all parts; they appear together, or an `OutputError` says why not."""
-    parent = target.folder.parent if target.folder else target.image.parent
+    parent = target.folder.parent if target.folder else target.record.parent
     with staging(parent) as stage:
         staged = _staged(stage, target)
         if result.ct.is_volume:
             roles = _write_volume_parts(staged, result)
         else:
             image = sitk.GetArrayViewFromImage(result.image)
-            write_picture(staged.image, image, bits=result.record.recipe.bits)
-            roles = {"fused": staged.image}
+            write_picture(staged.images["fused"], image, bits=result.record.recipe.bits)
+            roles = dict(staged.images)
         write_qa_sheet(
             staged.sheet, _planes(result), _facts(result), warning=_warning(result.alignment)
         )
         roles["qa sheet"] = staged.sheet
+        shown = str if target.folder else result.identifiers.hide_in_path  # names of the user's
         outputs = tuple(
-            Output(role=role, path=path.name, sha256=digest(_files(path)))
+            Output(role=role, path=shown(path.name), sha256=digest(_files(path)))
             for role, path in roles.items()
         )
-        record = result.record.model_copy(update={"outputs": outputs})
+        left_out = _left_out(target, result)
+        record = result.record.model_copy(update={"outputs": outputs, "left_out": left_out})
         staged.record.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return dataclasses.replace(result, record=record, written=target.image)
+    return dataclasses.replace(result, record=record, written=target.written)
+
+
+def _left_out(target: Target, result: Result) -> tuple[str, ...]:
+    """Why a folder of DICOM lacks the registration object that it would have by default."""
+    is_default = target.folder and result.ct.is_volume and result.record.recipe.outputs is None
+    reason = why_not(result.ct, result.mr) if is_default else None
+    return (f"no registration object: {reason}",) if reason else ()
 
 
 def _staged(stage: Staging, target: Target) -> Target:
@@ -177,33 +203,38 @@ def _staged(stage: Staging, target: Target) -> Target:
     if target.folder is not None:
         folder = stage.place(target.folder)
         folder.mkdir()
-    parts = (target.image, target.record, target.sheet, target.transform, target.mask)
-    return Target(*(folder / path.name for path in parts))
+    return Target(
+        {name: folder / path.name for name, path in target.images.items()},
+        *(folder / path.name for path in target.parts[len(target.images) :]),
+    )
 
 
 def _write_volume_parts(target: Target, result: Result) -> dict[str, Path]:
-    """Write image, transform and mask; returns what went where."""
+    """Write images and objects, transform and mask; returns what went where."""
     alignment, scaled = result.alignment, result.scaled
     if alignment is None or scaled is None:
         raise InputError("a volume's result has an alignment and scaled volumes")
-    if target.image.name.endswith(VOLUME_SUFFIXES):
-        write_volume(target.image, result.image)
+    if target.written.name.endswith(VOLUME_SUFFIXES):
+        write_volumes(target.images, result.image, result.ct, result.mr, alignment.mr_from_ct)
     else:
+        recipe = result.record.recipe
         origin = Origin(
             ct=result.ct,
             mr=result.mr,
             mr_from_ct=alignment.mr_from_ct,
-            method=result.record.recipe.method,
+            method=recipe.method,
             weights_sha256=result.record.method.get("sha256"),
             trusted=alignment.quality.trusted,
             registration_id=alignment.identifier,
+            alignment=alignment.origin,
             seen=_slices_seen(result.ct.image, scaled),
             window=result.record.scaling["CT window, HU"],
+            mr_range=scaled.mr_range,
         )
-        write_fused(target.image, result.image, origin)
+        write_dicom(target.images, result.image, origin, window_named(recipe.window), recipe)
     write_transform(target.transform, alignment.mr_from_ct)
     write_volume(target.mask, field_of_view_mask(result.ct.image, scaled))
-    return {"fused": target.image, "transform": target.transform, "field of view": target.mask}
+    return {**target.images, "transform": target.transform, "field of view": target.mask}
 
 
 def _slices_seen(ct: sitk.Image, scaled: Scaled) -> NDArray[np.bool_]:
@@ -229,11 +260,12 @@ def _facts(result: Result) -> dict[str, str]:
     """What the QA sheet tells beside the pictures."""
     record = result.record
     facts = {}
-    if result.ct.headers:
+    shown = record.recipe.show_identifiers
+    if result.ct.headers and shown:
         header = result.ct.headers[0]
         facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
     if result.mr.patient and result.mr.patient != result.ct.patient:
-        facts["ANOTHER PATIENT in the MR"] = result.mr.patient
+        facts["ANOTHER PATIENT in the MR"] = result.mr.patient if shown else "by its patient ID"
     for source in record.inputs:
         size, spacing = (
             " x ".join(f"{value:.4g}" for value in values)

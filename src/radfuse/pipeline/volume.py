@@ -50,6 +50,35 @@ def scale_volumes(
     box = _common_box(ct, mr, mr_from_ct)
     columns, rows, slices = box[::-1]
     grid = ct[columns, rows, slices]
+    return Scaled(box, *_scaled_on(grid, mr, mr_from_ct, window, (low, high)), (low, high))
+
+
+def scaled_slice(
+    ct: sitk.Image,
+    mr: sitk.Image,
+    mr_from_ct: sitk.Transform,
+    window: Window,
+    mr_range: tuple[float, float],
+    index: int,
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """CT and MR in [0, 1] and where the MR looked, for one whole slice of the CT, (rows, columns).
+
+    `mr_range` are the MR values that become 0 and 1.
+    """
+    grid = ct[:, :, index : index + 1]
+    of_ct, of_mr, looked = _scaled_on(grid, mr, mr_from_ct, window, mr_range)
+    return of_ct[0], of_mr[0], looked[0]
+
+
+def _scaled_on(
+    grid: sitk.Image,
+    mr: sitk.Image,
+    mr_from_ct: sitk.Transform,
+    window: Window,
+    mr_range: tuple[float, float],
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """A part of the CT and the MR on its grid, in [0, 1], and where the MR looked."""
+    low, high = mr_range
     resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, low, sitk.sitkFloat32)
     looked = sitk.GetArrayFromImage(_looked(mr, grid, mr_from_ct)) > 0
     values = sitk.GetArrayFromImage(resampled)
@@ -57,7 +86,7 @@ def scale_volumes(
     values /= np.float32(high - low)
     np.clip(values, 0, 1, out=values)
     values[~looked] = 0
-    return Scaled(box, window.scale(sitk.GetArrayViewFromImage(grid)), values, looked, (low, high))
+    return window.scale(sitk.GetArrayViewFromImage(grid)), values, looked
 
 
 def _looked(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:

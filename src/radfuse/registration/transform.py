@@ -1,4 +1,4 @@
-"""Rigid transforms on disk: ITK transform files and 4x4 text matrices, LPS, mm."""
+"""Rigid transforms on disk: ITK files, 4x4 text matrices, DICOM registrations; LPS, mm."""
 
 from pathlib import Path
 
@@ -7,6 +7,9 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from radfuse.errors import InputError, OutputError
+from radfuse.io.dicom.registration import read_registration
+from radfuse.io.dicom.scan import is_dicom
+from radfuse.series import Series
 
 Matrix = npt.NDArray[np.float64]
 
@@ -18,12 +21,15 @@ WRITTEN_SUFFIXES = (".tfm", ".txt", ".h5", ".hdf5")
 """What transforms are written as."""
 
 
-def read_transform(path: Path) -> sitk.Transform:
-    """Read a rigid transform: an ITK transform file or a 4x4 matrix as text.
+def read_transform(
+    path: Path, *, ct: Series | None = None, mr: Series | None = None
+) -> sitk.Transform:
+    """Read a rigid transform: an ITK transform file, a 4x4 matrix as text or a DICOM registration.
 
     The file is taken as it stands: an ITK transform that maps points of the CT to points of the
     MR (LPS, mm), or the same as a homogeneous matrix, row by row. A transform whose matrix is
-    orthonormal with determinant +1 is rigid whatever its class is called.
+    orthonormal with determinant +1 is rigid whatever its class is called. A DICOM Spatial
+    Registration is turned round where it maps the MR to the CT; the series say which is which.
 
     Raises
     ------
@@ -32,6 +38,13 @@ def read_transform(path: Path) -> sitk.Transform:
     """
     if not path.is_file():
         raise InputError(f"no transform file at {path}")
+    if is_dicom(path):
+        frames = {
+            f"{series.modality.lower()}_frame": series.frame_of_reference_uid
+            for series in (ct, mr)
+            if series is not None
+        }
+        return rigid_from_matrix(matrix_of(read_registration(path, **frames)), name=str(path))
     matrix = _matrix_from_text(path)
     if matrix is None:
         matrix = _matrix_from_itk(path)
@@ -147,8 +160,8 @@ def _matrix_from_itk(path: Path) -> Matrix:
         transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(
-            f"cannot read {path} as a transform: neither an ITK transform file "
-            f"(.tfm, .txt, .h5) nor a 4x4 matrix of numbers ({_last_line(error)})"
+            f"cannot read {path} as a transform: neither an ITK transform file (.tfm, .txt, .h5) "
+            f"nor a 4x4 matrix of numbers nor a DICOM registration ({_last_line(error)})"
         ) from error
     if transform.GetDimension() != 3:
         raise InputError(f"{path} holds a {transform.GetDimension()}-D transform, not a 3-D one")

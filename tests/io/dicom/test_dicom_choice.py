@@ -1,9 +1,11 @@
 """Which series of a folder is read, and what is said where none or several could be."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dicom_kit import as_nobody, change_all, put, slices, volume, write
+from dicom_kit import as_nobody, change, change_all, put, put_raw, slices, volume, write
+from pydicom import Dataset
 
 from radfuse.errors import InputError, NothingHereError
 from radfuse.io.dicom.scan import is_dicom, scan_folder
@@ -101,12 +103,45 @@ def test_a_folder_with_only_damaged_slices_names_the_first(tmp_path: Path) -> No
         read(folder, "CT")
 
 
-def test_damage_is_refused_even_where_another_series_is_whole(tmp_path: Path) -> None:
+def test_one_damaged_file_is_left_out_with_a_note(tmp_path: Path) -> None:
     write(tmp_path / "a")
     bad = write(tmp_path / "b", name="other") / "0002.dcm"
     bad.write_bytes(bad.read_bytes()[:300])
-    with pytest.raises(InputError, match=r"b/0002\.dcm: damaged"):
+    series = read(tmp_path, "CT", series_uid=derive_uid("test", "CT", "head"))
+    assert series.image.GetSize()[2] == 6
+    assert series.notes == (f"{bad}: damaged, or no DICOM file; left out",)
+
+
+def test_many_damaged_files_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    for path in slices(write(tmp_path / "b", name="other"))[:2]:
+        path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"b/0001\.dcm and 1 more: damaged, .*be lost"):
         read(tmp_path, "CT", series_uid=derive_uid("test", "CT", "head"))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [put_raw("NumberOfFrames", b"x"), put_raw("Rows", b""), put_raw("SeriesInstanceUID", b"")],
+)
+def test_a_damaged_header_is_noted(tmp_path: Path, edit: Callable[[Dataset], None]) -> None:
+    folder = write(tmp_path / "in", volume(count=7))
+    change(slices(folder)[6], edit)
+    (note,) = read(folder, "CT").notes
+    assert note.startswith(f"{slices(folder)[6]}: damaged")
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_slice_without_extension_that_was_cut_to_nothing_is_noted(
+    tmp_path: Path, kept: int
+) -> None:
+    folder = write(tmp_path / "in")
+    for path in slices(folder):
+        path.rename(path.with_suffix(""))
+    last = max(folder.iterdir())
+    last.write_bytes(last.read_bytes()[:kept])
+    (note,) = read(folder, "CT").notes
+    assert note == f"{last}: damaged, or no DICOM file; left out"
 
 
 def test_dicom_is_known_by_its_preamble(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from dicom_kit import OBLIQUE, change_all, volume, write
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
-from radfuse.io.dicom.fused import FULL_SCALE, GEOMETRY, SERIES_NUMBER, Origin, write_fused
+from radfuse.io.dicom.fused import FULL_SCALE, SERIES_NUMBER, write_fused
+from radfuse.io.dicom.origin import GEOMETRY, Origin
 from radfuse.io.read import read
 from radfuse.record import NOTICE
 from radfuse.series import Series
@@ -32,7 +33,7 @@ def origin(pair: tuple[Series, Series], **changes: object) -> Origin:
     facts = {
         "method": "laplacian", "weights_sha256": None, "trusted": True, "registration_id": "abc",
         "seen": np.ones(len(pair[0].headers) or pair[0].image.GetSize()[2], np.bool_),
-        "window": "width 1000, level 500",
+        "window": "width 1000, level 500", "alignment": "file", "mr_range": (0.0, 4000.0),
     } | changes  # fmt: skip
     return Origin(*pair, shift, **facts)  # type: ignore[arg-type]
 

@@ -1,5 +1,6 @@
 """What every object made from a CT and an MR says of patient, study, maker and sources."""
 
+import copy
 from importlib.metadata import version
 
 from pydicom import Dataset
@@ -27,7 +28,8 @@ INHERITED = (
     "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "StudyInstanceUID", "StudyDate",
     "StudyTime", "StudyID", "StudyDescription", "AccessionNumber", "ReferringPhysicianName",
     "PatientPosition", "PositionReferenceIndicator", "FrameOfReferenceUID",
-    "PatientIdentityRemoved", "DeidentificationMethod",
+    "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
 )  # fmt: skip
 """Attributes of patient, study and frame of reference that a derived object shares with its CT."""
 
@@ -36,6 +38,10 @@ EMPTY_IF_UNKNOWN = (
     "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator",
 )  # fmt: skip
 """Type 2 attributes of patient, study and frame: present, but empty where the CT does not tell."""
+
+
+NAMES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
+"""Attributes by which other objects refer to an image."""
 
 
 def derived_header(ct: Series) -> Dataset:
@@ -63,7 +69,7 @@ def copy_known(header: Dataset, source: Series, keywords: tuple[str, ...]) -> No
     """Copy attributes that the first header of a series has."""
     for keyword in keywords if source.headers else ():
         if keyword in source.headers[0]:
-            header[keyword] = source.headers[0][keyword]
+            header[keyword] = copy.deepcopy(source.headers[0][keyword])
 
 
 def fill_empty(header: Dataset, keywords: tuple[str, ...]) -> None:
@@ -96,6 +102,11 @@ def equipment_item(contribution: str) -> Dataset:
     item.SoftwareVersions = version("radfuse")
     item.ContributionDescription = contribution
     return item
+
+
+def has_name(header: Dataset) -> bool:
+    """Whether other objects can refer to an image: not to all that is no whole DICOM file."""
+    return all(header.get(keyword) for keyword in NAMES)
 
 
 def image_item(header: Dataset) -> Dataset:

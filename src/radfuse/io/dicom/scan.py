@@ -1,46 +1,93 @@
 """What DICOM series a folder holds, by its headers alone."""
 
 import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import pydicom
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     EnhancedCTImageStorage,
     EnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
     MediaStorageDirectoryStorage,
     MRImageStorage,
 )
 
-from radfuse.errors import InputError, NothingHereError
-from radfuse.series import Modality
+from radfuse.errors import InputError
+from radfuse.io.dicom.encoded import begins_like_dicom, check_size, open_dataset
+from radfuse.io.dicom.frames import frame_headers
 
 PREAMBLE = 128
 """Bytes before the letters DICM."""
 
-SLICE_CLASSES = {CTImageStorage, EnhancedCTImageStorage, MRImageStorage, EnhancedMRImageStorage}
+SLICE_CLASSES = {
+    CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage,
+    MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage,
+}  # fmt: skip
 """Kinds of object that are images, even where their header ends before it says so."""
-
-DIRECTORIES = {MediaStorageDirectoryStorage}
-"""Kinds of object that belong to no series: DICOMDIR."""
 
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 """A file of such a name is DICOM, or was before it was damaged; never junk to pass over."""
 
+NO_DICOM = "damaged, or no DICOM file"
+"""What is said of a file that its name or its kind promised to be an image."""
+
 RESOURCE_FORK = "._"
 """Begins the names of the files that macOS puts beside others on foreign disks."""
+
+DIRECTORY_NAME = "DICOMDIR"
+"""The file on a disk that lists its images."""
+
+READERS = 8
+"""Headers read at once: hides the delay of a hospital's network drive."""
+
+BULK_BYTES = 64 * 1024
+"""An attribute of more bytes is no header of an image that any of our work needs."""
+
+
+FUNCTIONAL_GROUPS = {0x52009229, 0x52009230}
+"""Tags of the shared and the per-frame functional groups, which are as long as they are."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One image in a plane: a file, or a frame of a file."""
+
+    header: Dataset
+    """Without pixels; a frame has the attributes that a file of its own would have."""
+
+    path: Path
+    frame: int | None = None
+    """Index in a multi-frame file, from 0."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return str(self.path) if self.frame is None else f"{self.path} frame {self.frame + 1}"
 
 
 @dataclass(frozen=True)
 class DicomSeries:
-    """The images of one series, in order of file name; headers without pixels."""
+    """The images of one series, in order of file name."""
 
     uid: str
-    headers: tuple[Dataset, ...]
-    files: tuple[Path, ...]
+    slices: tuple[Slice, ...]
+
+    @cached_property
+    def headers(self) -> tuple[Dataset, ...]:
+        """One a slice."""
+        return tuple(one.header for one in self.slices)
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """Each file once."""
+        return tuple(dict.fromkeys(one.path for one in self.slices))
 
     @property
     def modality(self) -> str:
@@ -48,16 +95,32 @@ class DicomSeries:
         return str(self.headers[0].get("Modality", "?"))
 
     @property
+    def description(self) -> str:
+        """What the scanner or its user called it."""
+        return str(self.headers[0].get("SeriesDescription") or "no description")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it has pixels: not so a structure set or a registration."""
+        return all(header.get(keyword) for header in self.headers[:1]
+                   for keyword in ("Rows", "Columns"))  # fmt: skip
+
+    @property
     def is_localizer(self) -> bool:
         """Whether all its images are scout views."""
-        return all("LOCALIZER" in header.get("ImageType", ()) for header in self.headers)
+        return all(is_localizer(header) for header in self.headers)
 
     @property
     def line(self) -> str:
         """One line for a list to choose from."""
-        text = self.headers[0].get("SeriesDescription", "") or "no description"
         scout = ", localizer" if self.is_localizer else ""
-        return f"{self.modality} '{text}', {len(self.files)} images{scout}, UID {self.uid}"
+        count = f"{len(self.slices)} images{scout}"
+        return f"{self.modality} '{self.description}', {count}, UID {self.uid}"
+
+
+def is_localizer(header: Dataset) -> bool:
+    """Whether an image is a scout view."""
+    return "LOCALIZER" in (header.get("ImageType") or ())
 
 
 @dataclass(frozen=True)
@@ -66,11 +129,32 @@ class Scan:
 
     folder: Path
     series: tuple[DicomSeries, ...]
-    broken: tuple[Path, ...]
-    """DICOM files whose header cannot be read or ends too early."""
+    broken: Mapping[Path, str]
+    """DICOM files whose header cannot be read or ends too early, and why."""
 
     others: int
-    """Files that are no DICOM image: reports, DICOMDIR, junk."""
+    """Files that are no DICOM: reports, junk."""
+
+    absent: tuple[Path, ...] = ()
+    """Files that a DICOMDIR names and that are not there."""
+
+    def problems(self) -> list[str]:
+        """What is wrong with files of no series, a sentence each."""
+        told = [f"{path}: {reason}; left out" for path, reason in self.broken.items()]
+        if self.absent:
+            told.append(f"{listed_paths(self.absent)}: named in DICOMDIR, but not there")
+        return told
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a file turned out to be: images, a list of files, a damaged file, or no DICOM."""
+
+    path: Path
+    slices: tuple[Slice, ...] = ()
+    is_directory: bool = False
+    reason: str = ""
+    """Why it cannot be read."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -81,7 +165,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files in a folder and its subfolders, sorted.
+    """All files in a folder and its subfolders, sorted; links to folders are not followed.
 
     Raises `PermissionError` for a subfolder that may not be read: slices in it would be missing.
     """
@@ -98,27 +182,70 @@ def files_below(folder: Path) -> list[Path]:
 def scan_folder(folder: Path) -> Scan:
     """Read the headers of all files in a folder and below, whatever they are called.
 
+    A file in place of the folder is scanned alone, a DICOMDIR as the folder that it lies in.
     Raises `PermissionError` for what may not be read.
     """
-    found: dict[str, list[tuple[Dataset, Path]]] = {}
-    broken, others = [], 0
-    for path in files_below(folder):
-        try:
-            header = _image_header(path)
-        except PermissionError:
-            raise
-        except Exception:  # a damaged header makes the parser raise whatever it likes
-            broken.append(path)
-            continue
+    if folder.is_file() and folder.name.upper() == DIRECTORY_NAME:
+        folder = folder.parent
+    return _scan(folder, [folder] if folder.is_file() else files_below(folder))
+
+
+def _scan(folder: Path, paths: list[Path]) -> Scan:
+    with ThreadPoolExecutor(READERS) as readers:
+        files = list(readers.map(_read, paths))
+    found: dict[str, list[Slice]] = {}
+    for one in (one for file in files for one in file.slices):
+        found.setdefault(str(one.header.SeriesInstanceUID), []).append(one)
+    listings = [file.path for file in files if file.is_directory]
+    broken = {file.path: file.reason for file in files if file.reason}
+    return Scan(
+        folder=folder,
+        series=tuple(DicomSeries(uid, tuple(slices)) for uid, slices in found.items()),
+        broken=broken,
+        others=len(files) - len(broken) - sum(bool(file.slices) for file in files),
+        absent=tuple(path for listing in listings for path in absent_files(listing)),
+    )
+
+
+def _read(path: Path) -> _Read:
+    try:
+        header = _header(path)
         if header is None:
-            others += 1
-        else:
-            found.setdefault(str(header.SeriesInstanceUID), []).append((header, path))
-    series = [
-        DicomSeries(uid, tuple(header for header, _ in images), tuple(path for _, path in images))
-        for uid, images in found.items()
-    ]
-    return Scan(folder, tuple(series), tuple(broken), others)
+            return _Read(path)
+        if _class_of(header) == MediaStorageDirectoryStorage:
+            return _Read(path, is_directory=True)
+        frames = frame_headers(header)
+    except InputError as error:
+        return _Read(path, reason=str(error).removeprefix(f"{path}: "))
+    except (ValueError, TypeError, AttributeError) as error:  # what damaged groups make of frames
+        return _Read(path, reason=f"damaged: {error}; replace it or move it away")
+    slices = (Slice(one, path, index if len(frames) > 1 else None)
+              for index, one in enumerate(frames))  # fmt: skip
+    return _Read(path, tuple(slices))
+
+
+def _header(path: Path) -> Dataset | None:
+    """The header of a DICOM file; None for a file of another kind.
+
+    Raises `InputError` for a damaged one, `PermissionError` for one that may not be read.
+    """
+    if not is_dicom(path) and not begins_like_dicom(path):
+        named_so = path.suffix.lower() in DICOM_SUFFIXES
+        cut_short = not path.suffix and _is_blank(path)
+        if (named_so or cut_short) and not path.name.startswith(RESOURCE_FORK):
+            raise InputError(f"{path}: {NO_DICOM}")
+        return None
+    header = open_dataset(path, pixels=False)
+    _drop_bulk(header)
+    kind = _class_of(header)
+    if kind == MediaStorageDirectoryStorage:
+        return header
+    sized = all(header.get(keyword) for keyword in ("Rows", "Columns"))
+    if not header.get("SeriesInstanceUID") or (kind in SLICE_CLASSES and not sized):
+        raise InputError(f"{path}: {NO_DICOM}")
+    if sized:
+        check_size(header, path)
+    return header
 
 
 def _is_blank(path: Path) -> bool:
@@ -126,54 +253,41 @@ def _is_blank(path: Path) -> bool:
     return path.stat().st_size <= PREAMBLE and not path.read_bytes().strip(b"\0")
 
 
-def _image_header(path: Path) -> Dataset | None:
-    """The header of a DICOM image, without pixels; None for a file of another kind.
+def _class_of(header: Dataset) -> UID | None:
+    kind: UID | None = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+    return kind
 
-    Raises `InvalidDicomError` for an image whose header ends too early.
+
+def _drop_bulk(header: Dataset) -> None:
+    """Forget private and bulky attributes: of thousands of slices they would fill the memory."""
+    for tag in list(header.keys()):
+        value = header.get_item(tag).value
+        if tag.is_private or (isinstance(value, bytes) and len(value) > BULK_BYTES
+                              and tag not in FUNCTIONAL_GROUPS):  # fmt: skip
+            del header[tag]
+
+
+def absent_files(listing: Path) -> list[Path]:
+    """The files that a DICOMDIR names and that are not there.
+
+    Names are compared, never opened, so a name that leads elsewhere does no harm.
     """
-    if not is_dicom(path):
-        named_so = path.suffix.lower() in DICOM_SUFFIXES
-        cut_short = not path.suffix and _is_blank(path)
-        if (named_so or cut_short) and not path.name.startswith(RESOURCE_FORK):
-            raise InvalidDicomError
-        return None
-    header = pydicom.dcmread(path, stop_before_pixels=True)
-    kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
-    if all(header.get(keyword) for keyword in ("Rows", "Columns", "SeriesInstanceUID")):
-        int(header.get("NumberOfFrames") or 1)
-        return header
-    if kind in SLICE_CLASSES or ("SeriesInstanceUID" not in header and kind not in DIRECTORIES):
-        raise InvalidDicomError
-    return None
+    records = open_dataset(listing, pixels=False).get("DirectoryRecordSequence") or ()
+    named = [record.get("ReferencedFileID") for record in records]
+    parts = [[name] if isinstance(name, str) else list(name) for name in named if name]
+    paths = (listing.parent.joinpath(*map(str, names)) for names in parts)
+    return [path for path in paths if not _is_there(path)]
 
 
-def choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeries:
-    """The series asked for, else the only one of the modality that is no localizer.
+def _is_there(path: Path) -> bool:
+    """Whether a file exists, whatever case a disk of another system gave to its name."""
+    if path.exists() or not path.parent.is_dir():
+        return path.exists()
+    return path.name.lower() in {other.name.lower() for other in path.parent.iterdir()}
 
-    Raises `NothingHereError` where there is none, `InputError` where there is a choice to make.
-    """
-    if scan.broken:
-        more = f" and {len(scan.broken) - 1} more" if len(scan.broken) > 1 else ""
-        raise InputError(
-            f"{scan.broken[0]}{more}: damaged, or no DICOM file; replace it or move it away"
-        )
-    listed = "\n  ".join(sorted(series.line for series in scan.series)) or "no DICOM images"
-    if uid is not None:
-        for series in scan.series:
-            if series.uid == uid and series.modality == modality:
-                return series
-        raise InputError(
-            f"{scan.folder}: no {modality} series with UID {uid}; there are\n  {listed}"
-        )
-    wanted = [
-        series for series in scan.series if series.modality == modality and not series.is_localizer
-    ]
-    if not wanted:
-        raise NothingHereError(f"{scan.folder}: no {modality} series; there are\n  {listed}")
-    if len(wanted) > 1:
-        listed = "\n  ".join(sorted(series.line for series in wanted))
-        flag = f"--{modality.lower()}-series UID"
-        raise InputError(
-            f"{scan.folder}: {len(wanted)} {modality} series; choose with {flag}:\n  {listed}"
-        )
-    return wanted[0]
+
+def listed_paths(paths: Iterable[Path], most: int = 3) -> str:
+    """The first of some paths, and how many more there are."""
+    names = [str(path) for path in paths]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

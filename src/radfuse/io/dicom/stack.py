@@ -1,244 +1,81 @@
-"""From the slices of a DICOM series to one volume, or a refusal that names the slices."""
+"""From the slices of a DICOM stack to one volume on a regular grid."""
 
-from pathlib import Path
+import math
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydicom import Dataset
-from pydicom.pixels.processing import apply_modality_lut
 
-from radfuse.errors import GeometryError, InputError
-from radfuse.intensity import AIR_HU
-from radfuse.io.dicom.scan import DicomSeries
+from radfuse.errors import InputError
+from radfuse.io.dicom.lattice import Lattice, lattice_of
+from radfuse.io.dicom.pixels import check_values_of, outside_value, planes_of
+from radfuse.io.dicom.stacks import Stack
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
-ANGLE_TOLERANCE = 1e-4
-"""Difference of direction cosines within a series that rounding explains."""
-
-GRID_TOLERANCE_MM = 0.1
-"""How far a slice may lie from its place on a regular grid; headers round to this."""
-
-DRIFT_TOLERANCE_MM = 0.2
-"""How far the slices of one stack may drift sideways before it counts as gantry tilt."""
-
-GREY = ("MONOCHROME1", "MONOCHROME2", None)
-"""Photometric interpretations of scanners' images; palettes and colours are none."""
-
-NAMED = 3
-"""Files named in an error message, at most."""
+MOST_VOXELS = 2**30
+"""Voxels of a volume, 4 GiB of values; a head of 0.25 mm in every direction has fewer."""
 
 
-def read_stack(series: DicomSeries) -> tuple[sitk.Image, DicomSeries]:
-    """The volume of a series (float32, LPS mm) and the series in the volume's order.
+AT_A_SLICE = 1e-6
+"""Share of a step by which a plane may miss a slice and still be that slice alone."""
 
-    CT in HU. Raises `GeometryError` for what does not lie on one regular grid, `InputError` for
-    pixels that are truncated, in colour, or several frames a file.
+
+def read_stack(stack: Stack) -> tuple[sitk.Image, Lattice]:
+    """The volume of a stack (float32, LPS mm; CT in HU) and where its slices lie.
+
+    Slices of a tilted gantry or uneven steps are resampled linearly, as the lattice notes. Raises
+    `GeometryError` for what has no place on a grid, `InputError` for pixels that are truncated or
+    in colour.
     """
-    _check_alike(series)
-    positions = _table(series, "ImagePositionPatient", 3)
-    cosines = np.median(_table(series, "ImageOrientationPatient", 6), axis=0)
-    rows, columns = _directions(cosines, series.files[0])
-    normal = np.cross(rows, columns)
-    order = np.argsort(positions @ normal, kind="stable")
-    series = DicomSeries(
-        series.uid,
-        tuple(series.headers[index] for index in order),
-        tuple(series.files[index] for index in order),
-    )
-    step = _regular_step_mm(positions[order], normal, series.files)
-    between_rows, between_columns = np.median(_table(series, "PixelSpacing", 2), axis=0)
-    if not min(between_rows, between_columns) > 0:
-        raise GeometryError(
-            f"{series.files[0].parent}: PixelSpacing {between_rows:g} x {between_columns:g} mm; "
-            "export the series again"
-        )
-    image = sitk.GetImageFromArray(_voxels(series))
-    image.SetSpacing((between_columns, between_rows, step))
-    image.SetOrigin(positions[order[0]].tolist())
-    image.SetDirection(np.column_stack([rows, columns, normal]).ravel().tolist())
-    return image, series
-
-
-def _check_alike(series: DicomSeries) -> None:
-    """Refuse a series whose images cannot belong to one grid, and name the odd ones."""
-    pairs = list(zip(series.headers, series.files, strict=True))
-    if several := [path for header, path in pairs if int(header.get("NumberOfFrames") or 1) > 1]:
-        raise InputError(f"{_names(several)}: multi-frame; convert to one image a file first")
-    if coloured := [path for header, path in pairs if header.get("SamplesPerPixel", 1) != 1]:
+    lattice = lattice_of(stack)
+    check_values_of(lattice.slices)
+    if math.prod(lattice.size) > MOST_VOXELS:
         raise InputError(
-            f"{_names(coloured)}: a colour image, not the values of a scanner; give the original"
+            f"{lattice.slices[0].path.parent}: a volume of {' x '.join(map(str, lattice.size))} "
+            f"voxels; at most {MOST_VOXELS} are read; export the head alone"
         )
-    if strange := [
-        path for header, path in pairs if header.get("PhotometricInterpretation") not in GREY
-    ]:
-        raise InputError(f"{_names(strange)}: no grey image of a scanner; give the original")
-    sizes = np.array([(header.Rows, header.Columns) for header in series.headers], np.float64)
-    _check_same(series, "size", sizes, 0)
-    _check_same(series, "orientation", _table(series, "ImageOrientationPatient", 6))
-    _check_same(series, "pixel spacing", _table(series, "PixelSpacing", 2))
-    frames = [str(header.get("FrameOfReferenceUID") or "") for header in series.headers]
-    usual = max(frames, key=frames.count)
-    if odd := [path for path, frame in zip(series.files, frames, strict=True) if frame != usual]:
-        raise GeometryError(
-            f"{_names(odd)}: another frame of reference than the rest of the series; move away"
-        )
-    if len(series.files) < 2:
-        raise GeometryError(
-            f"{series.files[0]}: one slice only; give the folder with 2 or more of its series"
-        )
+    voxels = _voxels(lattice)
+    if not lattice.is_even:
+        voxels = _levelled(voxels, lattice)
+    if lattice.is_tilted:
+        np.nan_to_num(voxels, copy=False, nan=outside_value(lattice.slices[0].header))
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(lattice.spacing_mm)
+    image.SetOrigin(lattice.origin_mm.tolist())
+    image.SetDirection(lattice.axes.ravel().tolist())
+    return image, lattice
 
 
-def _table(series: DicomSeries, keyword: str, count: int) -> Floats:
-    """The numbers of an attribute of every image, (images, count), none of them missing."""
-    rows = [_numbers(header, keyword) for header in series.headers]
-    if lacking := [
-        path
-        for row, path in zip(rows, series.files, strict=True)
-        if row.shape != (count,) or not np.isfinite(row).all()
-    ]:
-        raise GeometryError(
-            f"{_names(lacking)}: no {keyword} of {count} numbers, so the place in the patient is "
-            "unknown; export the series again"
-        )
-    return np.array(rows)
-
-
-def _numbers(header: Dataset, keyword: str) -> Floats:
-    """The numbers of an attribute; empty for what is absent or no number."""
-    try:
-        value = header.get(keyword)
-        return np.atleast_1d(np.array([] if value is None else value, np.float64))
-    except ValueError:
-        return np.array([])
-
-
-def _check_same(
-    series: DicomSeries, what: str, table: Floats, tolerance: float = ANGLE_TOLERANCE
-) -> None:
-    _, kind, counts = np.unique(table.round(2), axis=0, return_inverse=True, return_counts=True)
-    usual = np.median(table[kind == counts.argmax()], axis=0)
-    odd = np.abs(table - usual).max(axis=1) > tolerance
-    if odd.any():
-        files = [path for path, is_odd in zip(series.files, odd, strict=True) if is_odd]
-        raise GeometryError(
-            f"series of {len(table)} images with {what} {_listed(usual)}, but "
-            f"{_listed(table[odd][0])} in {_names(files)}; move these away"
-        )
-
-
-def _directions(cosines: Floats, path: Path) -> tuple[Floats, Floats]:
-    """Unit vectors along a row and along a column of the image."""
-    rows, columns = cosines[:3], cosines[3:]
-    lengths = np.array([np.linalg.norm(rows), np.linalg.norm(columns)])
-    if np.abs(lengths - 1).max() > ANGLE_TOLERANCE or abs(rows @ columns) > ANGLE_TOLERANCE:
-        raise GeometryError(
-            f"{path}: ImageOrientationPatient {_listed(cosines)} is no right angle of unit "
-            "vectors; export the series again"
-        )
-    rows = rows / lengths[0]
-    columns = columns - (columns @ rows) * rows
-    return rows, columns / np.linalg.norm(columns)
-
-
-def _regular_step_mm(positions: Floats, normal: Floats, files: tuple[Path, ...]) -> float:
-    """Distance of neighbouring slices; raises `GeometryError` where it is not one."""
-    travel = positions - positions[0]
-    heights = travel @ normal
-    steps = np.diff(heights)
-    if steps.min() < GRID_TOLERANCE_MM:
-        at = int(steps.argmin())
-        raise GeometryError(
-            f"{_names(files[at : at + 2])}: two slices at the same position; move one of them, or "
-            "the second acquisition, away"
-        )
-    _check_upright(travel - np.outer(heights, normal), heights, files)
-    step = float(heights[-1] / len(steps))
-    off = np.abs(heights - step * np.arange(len(heights)))
-    if off.max() > GRID_TOLERANCE_MM:
-        usual = float(np.median(steps))
-        worst = int(np.abs(steps - usual).argmax())
-        raise GeometryError(
-            f"{files[0].parent}: slices are {steps.min():.4g} to {steps.max():.4g} mm apart, "
-            f"mostly {usual:.4g}; the step is {steps[worst]:.4g} between "
-            f"{_names(files[worst : worst + 2])}: a slice is missing or two series are mixed; "
-            "export the series again"
-        )
-    return step
-
-
-def _check_upright(sideways: Floats, heights: Floats, files: tuple[Path, ...]) -> None:
-    """Refuse slices that do not lie above each other; `sideways` is (slices, 3) in mm."""
-    drift = np.linalg.norm(sideways, axis=1)
-    if drift.max() <= DRIFT_TOLERANCE_MM:
-        return
-    lean = sideways[-1] / heights[-1]
-    away = np.linalg.norm(sideways - np.outer(heights, lean), axis=1)
-    if away.max() > DRIFT_TOLERANCE_MM:
-        raise GeometryError(
-            f"{files[away.argmax()]}: this slice lies {away.max():.1f} mm beside the line of the "
-            f"others in {files[0].parent}; two series are mixed; move one away"
-        )
-    raise GeometryError(
-        f"{files[0].parent}: slices drift sideways by {drift.max():.1f} mm, a gantry tilt of "
-        f"{np.degrees(np.arctan(np.linalg.norm(lean))):.1f} degrees; rectify the series first"
-    )
-
-
-def _voxels(series: DicomSeries) -> NDArray[np.float32]:
-    first = series.headers[0]
-    voxels = np.empty((len(series.files), first.Rows, first.Columns), np.float32)
-    for index, (header, path) in enumerate(zip(series.headers, series.files, strict=True)):
-        voxels[index] = _slice(header, path)
+def _voxels(lattice: Lattice) -> Floats:
+    """The slices, each on the grid's columns and rows, (slices, rows, columns)."""
+    columns, rows, _ = lattice.size
+    voxels = np.empty((len(lattice.slices), rows, columns), np.float32)
+    for index, plane in planes_of(lattice.slices):
+        voxels[index] = _shifted(plane, lattice, index) if lattice.is_tilted else plane
     return voxels
 
 
-def _slice(header: Dataset, path: Path) -> NDArray[np.float32]:
-    """Rescaled values of one file; padding becomes air."""
-    try:
-        stored = pydicom.dcmread(path).pixel_array
-    except Exception as error:  # a decoder raises whatever it likes at a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
-    values = _rescaled(stored, header, path)
-    values[_padding(stored, header)] = AIR_HU if header.get("Modality") == "CT" else 0
-    return values
+def _shifted(plane: Floats, lattice: Lattice, index: int) -> Floats:
+    """A slice on the grid's columns and rows, linearly between its pixels; NaN beyond them."""
+    image = sitk.GetImageFromArray(plane)
+    image.SetSpacing(lattice.spacing_mm[:2])
+    image.SetOrigin(lattice.shifts_mm[index].tolist())
+    resampled = sitk.Resample(
+        image, lattice.size[:2], sitk.Transform(2, sitk.sitkIdentity), sitk.sitkLinear,
+        (0.0, 0.0), lattice.spacing_mm[:2], (1.0, 0.0, 0.0, 1.0), np.nan,
+    )  # fmt: skip
+    return np.array(sitk.GetArrayViewFromImage(resampled), np.float32)
 
 
-def _rescaled(stored: NDArray[np.integer], header: Dataset, path: Path) -> NDArray[np.float32]:
-    """Values in the unit of the series: HU for a CT."""
-    if header.get("ModalityLUTSequence"):
-        return np.array(apply_modality_lut(stored, header), np.float32)
-    slope, intercept = (
-        _numbers(header, keyword) if header.get(keyword) not in (None, "") else np.array([default])
-        for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
-    )
-    if not (slope.size == intercept.size == 1 and np.isfinite([slope, intercept]).all() and slope):
-        raise InputError(
-            f"{path}: RescaleSlope {header.get('RescaleSlope')} and RescaleIntercept "
-            f"{header.get('RescaleIntercept')} make no values; export the series again"
-        )
-    return (stored * slope + intercept).astype(np.float32)
-
-
-def _padding(stored: NDArray[np.integer], header: Dataset) -> NDArray[np.bool_]:
-    """Where nothing was measured, by PixelPaddingValue and PixelPaddingRangeLimit.
-
-    Scanners write a negative value as unsigned: it has the right bits, not the right sign.
-    """
-    ends = [header.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
-    if ends[0] is None:
-        return np.zeros(stored.shape, np.bool_)
-    bits = np.array([end for end in ends if end is not None], np.int64).astype(stored.dtype)
-    return np.asarray((stored >= bits.min()) & (stored <= bits.max()))
-
-
-def _names(files: list[Path] | tuple[Path, ...]) -> str:
-    listed = ", ".join(str(path) for path in files[:NAMED])
-    return f"{listed} and {len(files) - NAMED} more" if len(files) > NAMED else listed
-
-
-def _listed(values: Floats) -> str:
-    return "(" + ", ".join(f"{value:.4g}" for value in np.atleast_1d(values)) + ")"
+def _levelled(voxels: Floats, lattice: Lattice) -> Floats:
+    """Slices of uneven heights on the grid's planes, linearly between neighbours."""
+    heights = lattice.heights_mm
+    planes = np.linspace(0.0, heights[-1], lattice.size[2])
+    between = np.interp(planes, heights, np.arange(len(heights)))
+    levelled = np.empty((len(planes), *voxels.shape[1:]), np.float32)
+    for plane, position in zip(levelled, between, strict=True):
+        low, high = int(np.floor(position + AT_A_SLICE)), int(np.ceil(position - AT_A_SLICE))
+        share = np.float32(position - low)
+        plane[:] = voxels[low] if low >= high else voxels[low] * (1 - share) + voxels[high] * share
+    return levelled

@@ -25,8 +25,8 @@ UID_NAMESPACE = uuid.UUID("6f0a7c1e-5d0b-4d5c-9a55-0c6f8a1b7e42")
 IMPLEMENTATION_VERSION = "RADFUSE"
 """Names the writer in the file meta information, at most 16 characters."""
 
-BITS = 16
-"""Allocated and stored; a stored value is signed or not as the image asks for."""
+COLOUR_DIMENSIONS = 3
+"""Axes of a slice in colour: rows, columns, samples."""
 
 GEOMETRY_TOLERANCE_MM = 0.3
 """How far a slice's own geometry may place a corner from where the image has it: what
@@ -107,13 +107,45 @@ def write_series(
     InputError
         A value is not finite or does not fit into 16 bits.
     """
-    _check_grid(image, folder)
     values = sitk.GetArrayViewFromImage(image)
     scale = rescale or Rescale()
-    kind = _stored_type(values, scale, folder)
+    kind = stored_type((float(values.min()), float(values.max())), scale, folder)
+    return write_planes(
+        folder, image, lambda index: stored_values(values[index], scale, kind), template,
+        rescale=rescale, per_slice=per_slice, overwrite=overwrite, report=report,
+    )  # fmt: skip
+
+
+def write_planes(
+    folder: Path,
+    grid: sitk.Image,
+    plane: Callable[[int], NDArray[np.generic]],
+    template: Dataset,
+    *,
+    rescale: Rescale | None = None,
+    per_slice: Callable[[int], Dataset] | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+) -> tuple[Path, ...]:
+    """Write slices that are made one after the other, as `write_series` does.
+
+    Parameters
+    ----------
+    grid
+        A volume whose geometry the slices have; its values are not looked at.
+    plane
+        Gives the stored values of the slice with this index along the third axis: whole numbers
+        of 16 bits (Y, X), or of 8 bits, red, green and blue (Y, X, 3).
+
+    Raises
+    ------
+    OutputError, GeometryError
+        As `write_series` does.
+    """
+    _check_grid(grid, folder)
     if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} exists; pass --overwrite or another --output")
-    count = len(values)
+    count = grid.GetSize()[2]
     digits = max(4, len(str(count)))
     names = [f"{number:0{digits}d}.dcm" for number in range(1, count + 1)]
     with staging(folder.parent) as stage:
@@ -121,13 +153,14 @@ def write_series(
         draft.mkdir()
         for index, name in enumerate(names):
             header = copy.deepcopy(template)
-            header.update(_slice_attributes(image, index, template))
+            header.update(_slice_attributes(grid, index, template))
             if rescale is not None:
                 header.update(_rescale_attributes(rescale))
             if per_slice is not None:
                 header.update(per_slice(index))
-                _check_place(header, image, index, folder)
-            (draft / name).write_bytes(_encoded(header, _stored(values[index], scale, kind)))
+                _check_place(header, grid, index, folder)
+            _put_pixels(header, plane(index))
+            (draft / name).write_bytes(encoded(header))
             if report is not None:
                 report(index + 1, count)
     return tuple(folder / name for name in names)
@@ -149,12 +182,14 @@ def _check_grid(image: sitk.Image, folder: Path) -> None:
         )
 
 
-def _stored_type(values: NDArray[np.generic], rescale: Rescale, folder: Path) -> str:
-    """Little-endian 16 bits, signed if any stored value is negative."""
-    ends = np.array([values.min(), values.max()], np.float64)
+def stored_type(ends: tuple[float, float], rescale: Rescale, folder: Path) -> str:
+    """Little-endian 16 bits, signed if any stored value is negative.
+
+    `ends` are the lowest and highest value. Raises `InputError` for what does not fit.
+    """
     if not np.isfinite(ends).all():
         raise InputError(f"{folder}: the image has NaN or infinite values; nothing was written")
-    low, high = np.sort(np.rint((ends - rescale.intercept) / rescale.slope))
+    low, high = np.sort(np.rint((np.array(ends) - rescale.intercept) / rescale.slope))
     kind = "<i2" if low < 0 else "<u2"
     limits = np.iinfo(kind)
     if low < limits.min or high > limits.max:
@@ -165,8 +200,8 @@ def _stored_type(values: NDArray[np.generic], rescale: Rescale, folder: Path) ->
     return kind
 
 
-def _stored(plane: NDArray[np.generic], rescale: Rescale, kind: str) -> NDArray[np.generic]:
-    """What is written for a slice (Y, X)."""
+def stored_values(plane: NDArray[np.generic], rescale: Rescale, kind: str) -> NDArray[np.generic]:
+    """What is written for a slice (Y, X) of values."""
     scaled = (plane.astype(np.float64) - rescale.intercept) / rescale.slope
     stored: NDArray[np.generic] = np.rint(scaled).astype(kind)
     return stored
@@ -196,7 +231,7 @@ def _slice_attributes(image: sitk.Image, index: int, template: Dataset) -> Datas
 def _rescale_attributes(rescale: Rescale) -> Dataset:
     attributes = Dataset()
     attributes.RescaleIntercept = _decimal(rescale.intercept)
-    attributes.RescaleSlope = _decimal(rescale.slope)
+    attributes.RescaleSlope = format_number_as_ds(rescale.slope)
     attributes.RescaleType = rescale.type
     return attributes
 
@@ -220,16 +255,23 @@ def _check_place(header: Dataset, image: sitk.Image, index: int, folder: Path) -
             )
 
 
-def _encoded(header: Dataset, plane: NDArray[np.generic]) -> bytes:
-    """The bytes of a DICOM file with these stored values (Y, X)."""
-    header.SamplesPerPixel = 1
-    header.PhotometricInterpretation = "MONOCHROME2"
-    header.Rows, header.Columns = plane.shape
-    header.BitsAllocated = header.BitsStored = BITS
-    header.HighBit = BITS - 1
+def _put_pixels(header: Dataset, plane: NDArray[np.generic]) -> None:
+    """Set stored values, (Y, X) in grey or (Y, X, 3) in colour, and what describes them."""
+    coloured = plane.ndim == COLOUR_DIMENSIONS
+    header.SamplesPerPixel = plane.shape[2] if coloured else 1
+    header.PhotometricInterpretation = "RGB" if coloured else "MONOCHROME2"
+    if coloured:
+        header.PlanarConfiguration = 0
+    header.Rows, header.Columns = plane.shape[:2]
+    header.BitsAllocated = header.BitsStored = 8 * plane.itemsize
+    header.HighBit = header.BitsStored - 1
     header.PixelRepresentation = int(plane.dtype.kind == "i")
     header.PixelData = plane.tobytes()
-    header["PixelData"].VR = "OW"
+    header["PixelData"].VR = "OB" if coloured else "OW"
+
+
+def encoded(header: Dataset) -> bytes:
+    """The bytes of a DICOM file with these attributes."""
     header.file_meta = FileMetaDataset()
     header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     header.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID

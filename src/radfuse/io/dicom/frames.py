@@ -1,0 +1,67 @@
+"""Multi-frame images: a header for each frame, as a file of its own would have.
+
+Enhanced CT and MR (PS3.3 A.36, A.38) and legacy-converted objects keep what a scanner once wrote
+into every file in two sequences of functional groups: shared by all frames, and of each frame.
+"""
+
+from collections.abc import Iterator
+
+from pydicom import DataElement, Dataset
+from pydicom.tag import Tag
+
+SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+"""Of all frames, and of each."""
+
+RENAMED = {"FrameType": "ImageType", "EffectiveEchoTime": "EchoTime"}
+"""Attributes of a frame that have another name in a file of one image."""
+
+
+def frame_headers(header: Dataset) -> list[Dataset]:
+    """A header for each frame; of a single image its own.
+
+    Raises `ValueError` where the number of frames is not that of the functional groups.
+    """
+    count = int(header.get("NumberOfFrames") or 1)
+    groups = [header.get(keyword) or () for keyword in SEQUENCES]
+    if count == 1 and not any(groups):
+        return [header]
+    if not any(groups):
+        return [_one_of_many(header, index) for index in range(count)]
+    shared, per_frame = groups
+    if len(per_frame) != count:
+        raise ValueError(f"{count} frames, {len(per_frame)} functional groups")
+    common = [element for item in shared for element in _elements(item)]
+    return [
+        _with(_one_of_many(header, index), [*common, *_elements(item)])
+        for index, item in enumerate(per_frame)
+    ]
+
+
+def _one_of_many(header: Dataset, index: int) -> Dataset:
+    one = Dataset()
+    for tag in header.keys():  # noqa: SIM118  # iteration would convert every raw element
+        one[tag] = header.get_item(tag)
+    for keyword in SEQUENCES:
+        if keyword in one:
+            del one[keyword]
+    one.file_meta = header.file_meta
+    one.ReferencedFrameNumber = index + 1
+    return one
+
+
+def _elements(group: Dataset) -> Iterator[DataElement]:
+    """All plain attributes in the items of a functional group's sequences.
+
+    Not of private ones: Philips keeps a header of its own there, half a pixel away.
+    """
+    for sequence in group:
+        if sequence.VR == "SQ" and not sequence.tag.is_private:
+            for item in sequence.value or ():
+                yield from (part for part in item if part.VR != "SQ" and not part.tag.is_private)
+
+
+def _with(header: Dataset, elements: list[DataElement]) -> Dataset:
+    for element in elements:
+        tag = Tag(RENAMED.get(element.keyword, element.tag))
+        header[tag] = DataElement(tag, element.VR, element.value)
+    return header

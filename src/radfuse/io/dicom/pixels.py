@@ -1,0 +1,139 @@
+"""The pixels of DICOM files as values: decoded, rescaled, padding taken out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import iter_pixels
+
+from radfuse.errors import InputError
+from radfuse.intensity import AIR_HU
+from radfuse.io.dicom.encoded import check_frame, open_dataset, silenced
+from radfuse.io.dicom.scan import Slice
+from radfuse.io.dicom.stacks import names, numbers
+
+Floats = NDArray[np.float32]
+
+GREY = ("MONOCHROME1", "MONOCHROME2", None)
+"""Photometric interpretations of scanners' images; palettes and colours are none."""
+
+
+NOT_HU = {"OD", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}
+"""Values of RescaleType (PS3.3 C.11.1.1.2) of maps that are computed from a CT."""
+
+PERFUSION = "PERFUSION"
+"""Value of ImageType of such maps, whatever unit they claim."""
+
+
+def check_values_of(slices: tuple[Slice, ...]) -> None:
+    """Raise `InputError` for images in colour, of a palette, or of a CT that is a map, not HU."""
+    if coloured := [one for one in slices if one.header.get("SamplesPerPixel", 1) != 1]:
+        raise InputError(
+            f"{names(coloured)}: a colour image, not the values of a scanner; give the original"
+        )
+    if strange := [one for one in slices
+                   if one.header.get("PhotometricInterpretation") not in GREY]:  # fmt: skip
+        raise InputError(f"{names(strange)}: no grey image of a scanner; give the original")
+    if maps := [one for one in slices if _map_of(one.header)]:
+        raise InputError(
+            f"{names(maps)}: values in {_map_of(maps[0].header)}, not HU; give the CT itself"
+        )
+
+
+def _map_of(header: Dataset) -> str:
+    """What a CT shows other than HU: electron density, blood flow, ...; empty for a CT in HU."""
+    if header.get("Modality") != "CT":
+        return ""
+    if PERFUSION in (header.get("ImageType") or ()):
+        return PERFUSION.lower()
+    unit = str(header.get("RescaleType") or "")
+    return unit if unit in NOT_HU else ""
+
+
+def outside_value(header: Dataset) -> float:
+    """What stands where nothing was measured: air in a CT, 0 in an MR."""
+    return AIR_HU if header.get("Modality") == "CT" else 0.0
+
+
+def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Floats]]:
+    """Index and values (rows, columns) of each slice, file by file, each opened once.
+
+    CT in HU. Raises `InputError` for what cannot be decoded.
+    """
+    by_file: dict[Path, list[int]] = {}
+    for index, one in enumerate(slices):
+        by_file.setdefault(one.path, []).append(index)
+    for path, indices in by_file.items():
+        frames = [slices[index].frame for index in indices]
+        for index, stored in zip(indices, _stored(path, frames), strict=True):
+            header = slices[index].header
+            if stored.shape != (header.Rows, header.Columns):
+                raise InputError(
+                    f"{slices[index].name}: pixels of {'x'.join(map(str, stored.shape))}, the "
+                    f"header says {header.Rows}x{header.Columns}; export the series again"
+                )
+            yield index, _values(stored, slices[index])
+
+
+def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
+    """Stored values of a file or of some of its frames."""
+    dataset = open_dataset(path, pixels=True)
+    _check_frames(dataset, path)
+    wanted = [frame for frame in frames if frame is not None]
+    try:
+        with silenced():
+            decoded = list(iter_pixels(dataset, indices=wanted or None))
+    except Exception as error:  # a decoder raises whatever it likes at a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
+    yield from decoded
+
+
+def _check_frames(dataset: Dataset, path: Path) -> None:
+    """Raise `InputError` for compressed frames of another size than the header's."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if "PixelData" not in dataset or not syntax.is_encapsulated:
+        return
+    count = int(dataset.get("NumberOfFrames") or 1)
+    for frame in generate_frames(dataset.PixelData, number_of_frames=count):
+        check_frame(frame, dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, syntax, path)
+
+
+def _values(stored: NDArray[np.integer], one: Slice) -> Floats:
+    """Rescaled values of one image; padding becomes air."""
+    values = _rescaled(stored, one)
+    values[_padding(stored, one.header)] = outside_value(one.header)
+    return values
+
+
+def _rescaled(stored: NDArray[np.integer], one: Slice) -> Floats:
+    """Values in the unit of the series: HU for a CT."""
+    header = one.header
+    if header.get("ModalityLUTSequence"):
+        return np.array(apply_modality_lut(stored, header), np.float32)
+    slope, intercept = (
+        numbers(header, keyword) if header.get(keyword) not in (None, "") else np.array([default])
+        for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
+    )
+    if not (slope.size == intercept.size == 1 and np.isfinite([slope, intercept]).all() and slope):
+        raise InputError(
+            f"{one.name}: RescaleSlope {header.get('RescaleSlope')} and RescaleIntercept "
+            f"{header.get('RescaleIntercept')} make no values; export the series again"
+        )
+    return (stored * slope + intercept).astype(np.float32)
+
+
+def _padding(stored: NDArray[np.integer], header: Dataset) -> NDArray[np.bool_]:
+    """Where nothing was measured, by PixelPaddingValue and PixelPaddingRangeLimit.
+
+    Scanners write a negative value as unsigned: it has the right bits, not the right sign.
+    """
+    ends = [header.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return np.zeros(stored.shape, np.bool_)
+    bits = np.array([end for end in ends if end is not None], np.int64).astype(stored.dtype)
+    return np.asarray((stored >= bits.min()) & (stored <= bits.max()))

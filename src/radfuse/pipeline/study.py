@@ -1,0 +1,158 @@
+"""Which CT and which MR of a study folder belong together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset
+
+from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.io.archives import unpacked
+from radfuse.io.dicom.lattice import Lattice, lattice_of
+from radfuse.io.dicom.scan import Scan, scan_folder
+from radfuse.io.dicom.stacks import Stack, stacks_of
+from radfuse.recipe import Recipe
+
+HEAD_PARTS = ("HEAD", "BRAIN", "SKULL", "NECK", "IAC", "ORBIT", "FACE")
+"""Words in BodyPartExamined of images that show the head."""
+
+LEAST_SLICES = 3
+"""A stack of fewer is no volume that anybody would fuse."""
+
+LEAST_OVERLAP = 0.1
+"""Share of the smaller image's box that lies in the other's, where both have one frame."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stack that could be fused."""
+
+    stack: Stack
+    lattice: Lattice
+
+    @property
+    def header(self) -> Dataset:
+        """Of its first slice."""
+        return self.stack.slices[0].header
+
+    @property
+    def shows_a_head(self) -> bool:
+        """Whether its body part is a head's, or not told."""
+        part = str(self.header.get("BodyPartExamined") or "").upper()
+        return not part or any(word in part for word in HEAD_PARTS)
+
+    @property
+    def day(self) -> date | None:
+        """The study's date."""
+        try:
+            return datetime.strptime(str(self.header.get("StudyDate") or ""), "%Y%m%d").date()
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A CT and an MR that belong together."""
+
+    ct: Candidate
+    mr: Candidate
+
+    @property
+    def days_apart(self) -> int | None:
+        """Between the two studies; None where a date is not told."""
+        if self.ct.day is None or self.mr.day is None:
+            return None
+        return abs((self.ct.day - self.mr.day).days)
+
+    def sentence(self) -> str:
+        """What was chosen, without a word on who the patient is."""
+        apart = "" if self.days_apart is None else f", {self.days_apart} days apart"
+        return f"chosen: {self.ct.stack.line} and {self.mr.stack.line}{apart}"
+
+
+def choose_pair(path: Path, recipe: Recipe) -> Pair:
+    """The CT and the MR of a folder or zip archive that belong together, by their headers.
+
+    They are of one patient, show the head, overlap where they share a frame of reference, and no
+    other pair of that kind is as near in time. `ct_series` and `mr_series` of the recipe narrow the
+    choice. Raises `NothingHereError` where there is no pair, `InputError` where there are several.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    with unpacked(path) as folder:
+        scan = scan_folder(folder)
+    cts = list(_candidates(scan, "CT", recipe.ct_series))
+    mrs = list(_candidates(scan, "MR", recipe.mr_series))
+    for modality, found in (("CT", cts), ("MR", mrs)):
+        if not found:
+            listed = "".join(sorted(f"\n  {one.line}" for one in scan.series))
+            raise NothingHereError(
+                f"{path}: no {modality} of a head that can be read; there are"
+                f"{listed or ' no DICOM images'}"
+            )
+    pairs = [pair for pair in (Pair(ct, mr) for ct in cts for mr in mrs) if _fits(pair)]
+    if not pairs:
+        raise NothingHereError(
+            f"{path}: no CT and MR of one patient with a region in common; give --ct and --mr"
+        )
+    days = [pair.days_apart for pair in pairs]
+    nearest = min((day for day in days if day is not None), default=None)
+    pairs = [pair for pair, day in zip(pairs, days, strict=True) if day == nearest]
+    if len(pairs) > 1:
+        raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_narrow(pairs)}")
+    return pairs[0]
+
+
+def _candidates(scan: Scan, modality: str, uid: str | None) -> Iterator[Candidate]:
+    """Stacks of a modality that make a volume of a head; one that is asked for need not say so."""
+    for series in scan.series:
+        if series.modality != modality or not series.is_image or series.is_localizer:
+            continue
+        stacks, _ = stacks_of(series)
+        for stack in stacks:
+            if (uid in {None, stack.uid, series.uid}) and len(stack.slices) >= LEAST_SLICES:
+                try:
+                    found = Candidate(stack, lattice_of(stack))
+                except GeometryError:
+                    continue
+                if uid or found.shows_a_head:
+                    yield found
+
+
+def _fits(pair: Pair) -> bool:
+    """Whether both are of one patient and, in one frame of reference, show one region."""
+    patients = {str(one.header.get("PatientID") or "") for one in (pair.ct, pair.mr)}
+    frames = [str(one.header.get("FrameOfReferenceUID") or "") for one in (pair.ct, pair.mr)]
+    if len(patients) > 1:
+        return False
+    return frames[0] != frames[1] or not frames[0] or _overlap(pair) >= LEAST_OVERLAP
+
+
+def _overlap(pair: Pair) -> float:
+    """Share of the smaller box, along the patient's axes, that lies in the other."""
+    boxes = [_box(one.lattice) for one in (pair.ct, pair.mr)]
+    low = np.maximum(boxes[0][0], boxes[1][0])
+    high = np.minimum(boxes[0][1], boxes[1][1])
+    common = np.prod(np.clip(high - low, 0, None))
+    return float(common / min(np.prod(end - start) for start, end in boxes))
+
+
+def _box(lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    far = (np.array(lattice.size) - 1) * lattice.spacing_mm
+    corners = [lattice.origin_mm + lattice.axes @ (far * corner) for corner in np.ndindex(2, 2, 2)]
+    return np.min(corners, axis=0), np.max(corners, axis=0)
+
+
+def _narrow(pairs: list[Pair]) -> str:
+    """What to choose among, for each modality with a choice."""
+    told = []
+    for flag, candidates in (
+        ("--ct-series UID", [pair.ct for pair in pairs]),
+        ("--mr-series UID", [pair.mr for pair in pairs]),
+    ):
+        lines = list(dict.fromkeys(one.stack.line for one in candidates))
+        if len(lines) > 1:
+            told.append(f"choose with {flag}:\n  " + "\n  ".join(lines))
+    return "\n".join(told)

@@ -1,0 +1,135 @@
+"""A real PACS for the tests: Debian's Orthanc on free ports of this machine."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from radfuse.io.dicom.address import Node, Tls, WebService
+
+HOST = "127.0.0.1"
+PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+PATIENCE_S = 20.0
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    dicom_port: int
+    http_port: int
+    tls: Tls | None = None
+
+    @property
+    def node(self) -> Node:
+        return Node("ORTHANC", HOST, self.dicom_port, tls=self.tls)
+
+    @property
+    def web(self) -> WebService:
+        scheme = "https" if self.tls else "http"
+        return WebService(f"{scheme}://{HOST}:{self.http_port}/dicom-web", tls=self.tls)
+
+    def ask(self, path: str, method: str = "GET") -> Any:
+        """Orthanc's own REST, which shares nothing with what is tested."""
+        request = urllib.request.Request(f"http://{HOST}:{self.http_port}{path}", method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def empty(self) -> None:
+        for patient in self.ask("/patients"):
+            self.ask(f"/patients/{patient}", "DELETE")
+
+    def count(self) -> int:
+        return len(self.ask("/instances"))
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in held:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in held]
+
+
+@contextmanager
+def running_orthanc(folder: Path, tls: Tls | None = None, **settings: Any) -> Iterator[Orthanc]:
+    """Orthanc without authentication, with its data in a folder."""
+    if PROGRAM is None or not PLUGIN.exists():
+        pytest.skip("no Orthanc with DICOMweb here: apt-get install orthanc orthanc-dicomweb")
+    for _ in range(ATTEMPTS):  # somebody else may take a free port in between
+        dicom_port, http_port = free_ports(2)
+        process = _start(folder, dicom_port, http_port, settings)
+        try:
+            if _answers(process, dicom_port, http_port):
+                yield Orthanc(dicom_port, http_port, tls)
+                return
+        finally:
+            process.kill()
+            process.wait()
+    pytest.fail(f"Orthanc does not start: {(folder / 'log').read_text()[-2000:]}")
+
+
+def _start(
+    folder: Path, dicom_port: int, http_port: int, settings: dict[str, Any]
+) -> subprocess.Popen[bytes]:
+    chosen = {
+        "StorageDirectory": str(folder / "data"),
+        "IndexDirectory": str(folder / "data"),
+        "Plugins": [str(PLUGIN)],
+        "DicomAet": "ORTHANC",
+        "DicomPort": dicom_port,
+        "HttpPort": http_port,
+        "AuthenticationEnabled": False,
+        "RemoteAccessAllowed": False,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+    }
+    (folder / "orthanc.json").write_text(json.dumps(chosen | settings))
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [str(PROGRAM), str(folder / "orthanc.json")],
+            stdout=log,
+            stderr=log,
+            restore_signals=False,  # as under systemd, a connection cut short does not end it
+        )
+
+
+def _answers(process: subprocess.Popen[bytes], *ports: int) -> bool:
+    """Whether it listens on its ports before it ends or patience does."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and process.poll() is None:
+        if all(_listens(port) for port in ports):
+            return process.poll() is None
+        time.sleep(0.05)
+    return False
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def self_signed(folder: Path) -> Tls:
+    """A certificate for this machine, which trusts itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make a certificate: apt-get install openssl")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", f"subjectAltName=DNS:localhost,IP:{HOST}"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return Tls(certificate, certificate, key)
