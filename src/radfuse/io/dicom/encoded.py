@@ -203,6 +203,7 @@ def _parsed(
         file, stop = cast("BinaryIO", stream), None if pixels else _at_pixels
         inner = read_dataset(file, False, True, stop_when=stop, specific_tags=tags)
         dataset = FileDataset(file, inner, None, meta, False, True)
+        dataset.set_original_encoding(False, True, inner.original_character_set)
     else:
         stream.seek(0)
         dataset = dcmread(
