@@ -158,10 +158,13 @@ class _Read:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file has the DICOM preamble."""
+    """Whether a file begins like DICOM, with or without the preamble.
+
+    Raises `PermissionError` for what may not be read.
+    """
     with path.open("rb") as stream:
         stream.seek(PREAMBLE)
-        return stream.read(4) == b"DICM"
+        return stream.read(4) == b"DICM" or begins_like_dicom(path)
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -229,7 +232,7 @@ def _header(path: Path) -> Dataset | None:
 
     Raises `InputError` for a damaged one, `PermissionError` for one that may not be read.
     """
-    if not is_dicom(path) and not begins_like_dicom(path):
+    if not is_dicom(path):
         named_so = path.suffix.lower() in DICOM_SUFFIXES
         cut_short = not path.suffix and _is_blank(path)
         if (named_so or cut_short) and not path.name.startswith(RESOURCE_FORK):
@@ -241,8 +244,10 @@ def _header(path: Path) -> Dataset | None:
     if kind == MediaStorageDirectoryStorage:
         return header
     sized = all(header.get(keyword) for keyword in ("Rows", "Columns"))
-    if not header.get("SeriesInstanceUID") or (kind in SLICE_CLASSES and not sized):
-        raise InputError(f"{path}: {NO_DICOM}")
+    if not header.get("SeriesInstanceUID"):
+        raise InputError(f"{path}: damaged: no SeriesInstanceUID; export it again")
+    if kind in SLICE_CLASSES and not sized:
+        raise InputError(f"{path}: damaged: an image without Rows and Columns; export it again")
     if sized:
         check_size(header, path)
     return header
