@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINED := $(PIP) install --quiet --constraint constraints.txt
-TOOLS := dciodvfy elastix
+TOOLS := dciodvfy elastix plastimatch
 
 .PHONY: demo test check study docs tools venv-package clean
 
