@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ssl import SSLContext
 
 from pynetdicom import AE, _config
@@ -43,7 +43,7 @@ class Handlers:
 
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
     events: Sequence[EventHandlerType] = ()
-    allowance: Allowance | None = None
+    allowance: Allowance = field(default_factory=Allowance)
     """Bounds what comes in."""
 
 
@@ -150,8 +150,10 @@ def associated(
         raise _refusal(node, association, tls)
     try:
         yield association
-    except BaseException:  # an interrupt, too, ends the connection and its threads
+    except BaseException as error:  # an interrupt, too, ends the connection and its threads
         association.abort()
+        if isinstance(error, PeerError):
+            handlers.allowance.spend(0)  # tells of an answer that was too large
         raise
     if association.is_established:
         association.release()

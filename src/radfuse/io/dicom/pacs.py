@@ -113,7 +113,7 @@ class Allowance:
         """Raise `PeerError` for more bytes than an object can have."""
         self._left -= count
         if self._left < 0:
-            raise PeerError(f"an object of more than {LARGEST_OBJECT_BYTES} bytes was refused")
+            raise PeerError(f"an answer of more than {LARGEST_OBJECT_BYTES} bytes was refused")
 
     def refill(self) -> None:
         """An object is complete."""
