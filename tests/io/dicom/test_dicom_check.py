@@ -206,6 +206,9 @@ FAULTS: dict[str, tuple[Edit, str, str]] = {
     "contour short of a number": (on("rt.dcm", at(CONTOUR, "NumberOfContourPoints", 4)),
                                   "ROIContourSequence[1].ContourSequence[1].ContourData",
                                   "not the three numbers of 4 points"),
+    "contour with no count": (on("rt.dcm", lambda header: put_raw(
+        "NumberOfContourPoints", b"x")(nest(*CONTOUR)(header))),
+        "", "cannot be checked to the end: ValueError"),
     "contour on an unlisted image": (on("rt.dcm", lambda header: nest(*LISTED)(
         header).ContourImageSequence.pop(0)),
         "ROIContourSequence[1].ContourSequence[1].ContourImageSequence", "does not list"),

@@ -79,7 +79,7 @@ def _agreement(instance: Instance, reference: _Reference, target: Instance) -> I
             reference.name, f"said to be in another frame of reference than {where}"
         )
     frames = reference.item.get("ReferencedFrameNumber") or ()
-    count = max(1, int(target.dataset.get("NumberOfFrames") or 1))
+    count = max(1, target.whole("NumberOfFrames", 1))
     for number in [frames] if isinstance(frames, int) else frames:
         if not 1 <= int(number) <= count:
             yield instance.error(reference.name, f"frame {number} of {count} frames {where}")
