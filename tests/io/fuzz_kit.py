@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import dicom_kit
 import numpy as np
 import pydicom
 import SimpleITK as sitk
@@ -29,6 +28,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+import dicom_kit
 from radfuse.errors import RadfuseError
 from radfuse.intensity import AIR_HU
 from radfuse.io.archives import unpacked
@@ -254,7 +254,7 @@ def _calls(seed: Seed, folder: Path) -> list[Callable[[], object]]:
     return [
         lambda: inspect(folder),
         lambda: missing_bytes(victim, open_dataset(victim, pixels=False)),
-        lambda: check_size(open_dataset(victim, pixels=True), victim),
+        lambda: _ask_for_all(open_dataset(victim, pixels=True), victim),
         lambda: check_stack(read(folder, seed.modality), seed, folder),
     ]
 
@@ -266,6 +266,15 @@ def _label(call: Callable[[], object]) -> str:
         words = re.sub(r"'[^']*'|\S*/\S*|\S*\d\S*|\([^)]*\)", "#", str(error).splitlines()[0])
         return f"{type(error).__name__}: {' '.join(words.split())[:70]}"
     return "read"
+
+
+def _ask_for_all(header: pydicom.Dataset, path: Path) -> None:
+    """Every value of a header that is opened can be asked for, without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for element in header.iterall():
+            str(element.value)
+    check_size(header, path)
 
 
 def _read_archive(seed: Seed, path: Path) -> None:

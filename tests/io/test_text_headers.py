@@ -177,3 +177,22 @@ def test_distances_that_itk_never_returns_from_are_refused(
 ) -> None:
     path = edited(tmp_path, suffix, instead(old, new))
     assert refusal(path, GeometryError).endswith("no place of a head; mend it")
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+@pytest.mark.parametrize(
+    "name",
+    ["%s%n.raw", "LIST", "LIST 2", "/etc/passwd", "../image.raw", "a\\..\\..\\b", "a\x07b"],
+)
+def test_voxels_in_a_file_of_another_place_are_refused(
+    tmp_path: Path, suffix: str, name: str
+) -> None:
+    path = tmp_path / f"image{suffix}"
+    sitk.WriteImage(grid((0, 0, 0), (1, 2, 3), (0, 0, 0)), path)
+    assert read_volume(path).GetSize() == (6, 7, 8)
+    whole = path.read_bytes()
+    hurt = re.sub(rb"(data ?file: |ElementDataFile = ).*", lambda m: m[1] + name.encode(), whole)
+    assert hurt != whole
+    path.write_bytes(hurt)
+    message = refusal(path, InputError)
+    assert "not in itself or one file beside it; save it as one file" in message

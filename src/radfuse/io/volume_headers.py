@@ -9,7 +9,7 @@ fills compressed voxels that it cannot unpack with whatever lies in memory.
 import math
 import re
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 import numpy as np
@@ -33,6 +33,9 @@ VOXELS_LIMIT = 1 << 30
 
 EXTENTS = (("NDims", "DimSize"), ("dimension", "sizes"))
 """Keys of the number of axes and of their sizes, in MetaImage and in NRRD files."""
+
+DATA_KEYS = ("ElementDataFile", "data file", "datafile")
+"""Keys of the file that holds the voxels."""
 
 META_SPACING = ("ElementSpacing", "ElementSize")
 """Keys of a MetaImage's voxel size; the first one that is there counts."""
@@ -74,10 +77,28 @@ def check_extent(named: Path, path: Path) -> None:
             "are no numbers; copy it again"
         )
     check_count(tuple(map(int, sizes)), path)
+    _check_data_files(fields, path)
     for key in (*META_NUMBERS, *NRRD_NUMBERS):
         numbers = _numbers(re.sub("[(),]|none", " ", fields.get(key, "")))
         if any(abs(number) > FARTHEST_MM for number in numbers):
             raise GeometryError(f"{path}: {key} is {fields[key]}, no place of a head; mend it")
+
+
+def _check_data_files(fields: dict[str, str], path: Path) -> None:
+    """Raise `InputError` for voxels in several files, or in one that is not beside the header.
+
+    ITK takes a sign of per cent for a pattern of names and breaks down at most of them.
+    """
+    for key in DATA_KEYS:
+        named = fields.get(key, "beside")
+        parts = PurePath(named.replace("\\", "/")).parts
+        plain = named.isprintable() and "%" not in named and named.split(" ")[0] != "LIST"
+        if not plain or not parts or ".." in parts or parts[0].endswith(("/", ":")):
+            shown = "".join(sign if sign.isprintable() else "?" for sign in named)[:80]
+            raise InputError(
+                f"{path}: its voxels are in '{shown}', not in itself or one file beside it; "
+                "save it as one file"
+            )
 
 
 def check_count(shape: tuple[int, ...], path: Path) -> None:

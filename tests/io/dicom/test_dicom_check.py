@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import as_nobody, change, change_all, move, put, put_raw, slices
 from pydicom import Dataset
 from pydicom.uid import JPEGLSLossless, MRImageStorage
 from reference_kit import headers_of, image_item, make_study
 
+from dicom_kit import as_nobody, change, change_all, move, put, put_raw, slices
 from radfuse.data.phantom import make_phantom
 from radfuse.data.phantom_dicom import write_phantom
 from radfuse.errors import InputError, NothingHereError

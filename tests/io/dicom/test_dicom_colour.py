@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_kit import OBLIQUE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ladder_kit import make_origin, make_pair
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from dicom_kit import OBLIQUE
 from radfuse.intensity import grey_levels
 from radfuse.io.dicom.colour import Sliced, blend, hot, write_colour
 from radfuse.io.dicom.origin import GEOMETRY

@@ -25,11 +25,12 @@ def test_a_whole_file_is_read(tmp_path: Path, seed: Seed) -> None:
 def test_a_hurt_file_is_refused_or_read_right(tmp_path: Path, seed: Seed) -> None:
     rng = np.random.default_rng([*seed.name.encode()])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start, labels = time.process_time(), set()
+    start, blobs = time.process_time(), set()
     for _ in range(ROUNDS):
         blob = mutated(seed, seed.files[seed.victim], rng)
+        blobs.add(blob)
         (tmp_path / "hurt").write_bytes(blob)  # what a test that fails leaves to look at
-        labels.add(outcome(seed, blob, tmp_path / "in"))
-    assert len(labels) > 1
+        outcome(seed, blob, tmp_path / "in")
+    assert len(blobs) > ROUNDS / 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY_GROWTH_KIB
     assert time.process_time() - start < ROUNDS

@@ -6,29 +6,33 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import change, change_all, put_raw, slices, write
 from jpeg_ls import encode
 from pydicom import Dataset
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
 )
-from test_dicom_encoded import CODESTREAMS, refusal, refused, saved
+from test_dicom_codestreams import CODESTREAMS
+from test_dicom_encoded import refusal, refused, saved
 
+from dicom_kit import change, change_all, put, put_raw, slices, write
+from radfuse.errors import InputError
 from radfuse.io.dicom.bounded import ELEMENTS_LIMIT, ITEMS_LIMIT, LEVELS_LIMIT
+from radfuse.io.dicom.codestreams import check_frames
 from radfuse.io.dicom.encoded import (
     FILE_LIMIT_BYTES,
     begins_like_dicom,
-    check_frame,
     check_size,
     missing_bytes,
     open_dataset,
@@ -89,11 +93,13 @@ def test_a_size_that_no_scanner_makes_is_refused(one: Path, side: int) -> None:
     assert missing_bytes(one, header) == max(0, side * side * 2 - 9 * 7 * 2)
 
 
-@pytest.mark.parametrize("frames", ["2000000000", "-1", "1e9", "99999999999999999999"])
+@pytest.mark.parametrize("frames", ["2000000000", "-1", "1e9", "9" * 20, "9" * 400])
 def test_a_number_of_frames_that_lies_is_refused(one: Path, frames: str) -> None:
     change(one, put_raw("NumberOfFrames", frames.encode()))
     header = open_dataset(one, pixels=False)
     assert refusal(lambda: check_size(header, one), one)
+    with suppress(InputError):
+        assert missing_bytes(one, header) >= 0
 
 
 @pytest.mark.parametrize("length", [0xFFFFFFFE, 0x7FFFFFFF, 5000])
@@ -200,10 +206,36 @@ def test_a_frame_that_asks_for_gigabytes_is_refused(one: Path, name: str) -> Non
     frame, syntax = LARGE_FRAMES[name]
     packed(one, frame, syntax)
     header = open_dataset(one, pixels=True)
-    (found,) = generate_frames(header.PixelData, number_of_frames=1)
-    message = refusal(lambda: check_frame(found, 9, 7, 1, syntax, one), one)
+    message = refusal(lambda: check_frames(header, one), one)
     assert message.startswith("a compressed frame has ")
     assert "its header says 9 x 7 pixels of 1; export it again" in message
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda header: header.__delattr__("Rows"), "Rows is missing or no number"),
+        (put("NumberOfFrames", 3), "damaged: "),
+        (put("PixelData", b"\xfe\xff\x00\xe0\0\0\0\0junkjunk"), "damaged: "),
+        (lambda header: setattr(header.file_meta, "TransferSyntaxUID", "1.2.3"),
+         "transfer syntax 1.2.3 is not read; convert it first"),
+    ],
+)  # fmt: skip
+def test_pixels_that_are_no_frames_are_refused(
+    one: Path, edit: Callable[[Dataset], object], message: str
+) -> None:
+    change(one, lambda header: header.compress(RLELossless))
+    header = open_dataset(one, pixels=True)
+    check_frames(header, one)
+    edit(header)
+    assert message in refusal(lambda: check_frames(header, one), one)
+
+
+def test_plain_pixels_and_none_have_no_frames_to_check(one: Path) -> None:
+    header = open_dataset(one, pixels=True)
+    check_frames(header, one)
+    del header.PixelData
+    check_frames(header, one)
 
 
 def test_items_of_pixels_that_lie_are_missing_bytes(one: Path) -> None:
@@ -275,6 +307,14 @@ def test_asking_for_a_value_of_another_kind_never_fails(
     assert value in {None, header.get(keyword)}
     if keyword == "Rows":
         assert "Rows is missing or no number" in refusal(lambda: check_size(header, one), one)
+
+
+def test_an_unknown_tag_of_an_unknown_kind_is_bytes(one: Path) -> None:
+    saved(one, ImplicitVRLittleEndian)
+    whole = one.read_bytes()
+    at = whole.index(struct.pack("<HHI", 0x7FE0, 0x0010, 126))
+    one.write_bytes(whole[:at] + struct.pack("<HHI2s", 0x3732, 2, 2, b"ab") + whole[at:])
+    assert open_dataset(one, pixels=True)[0x3732, 2].value == b"ab"
 
 
 def test_a_huge_header_is_left_raw_where_it_is_not_asked_for(one: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import slices, write
 from pacs_kit import by_instance, files, send
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
@@ -18,6 +17,7 @@ from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage
 from scp_kit import peer, web_peer
 
+from dicom_kit import slices, write
 from orthanc_kit import Orthanc
 from radfuse.errors import OutputError, PeerError
 from radfuse.io.dicom import inbox, node, pacs, web

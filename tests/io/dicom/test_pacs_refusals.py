@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_kit import as_nobody, change, put, slices, write
 from pacs_kit import by_instance, files, send
 from pynetdicom import AE, build_context
 from scp_kit import encrypted, listener, store_peer, web_peer
 
+from dicom_kit import as_nobody, change, put, slices, write
 from orthanc_kit import HOST, Orthanc, free_ports, running_orthanc, self_signed
 from radfuse.errors import InputError, NothingHereError, OutputError, PeerError
 from radfuse.io.dicom.address import Address, Node, Tls, WebService, parse_address

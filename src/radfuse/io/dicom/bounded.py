@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
 from pydicom.valuerep import VR
@@ -14,9 +15,6 @@ ELEMENTS_LIMIT = 250_000
 
 ITEMS_LIMIT = 60_000
 """Items of sequences in a file; a multi-frame header has about 10 a frame."""
-
-DECODED_LIMIT = 50_000
-"""Values that are decoded at once; the rest of a huge header is left to whoever asks for it."""
 
 LEVELS_LIMIT = 16
 """Sequences within sequences; multi-frame headers and reports nest about 6."""
@@ -29,6 +27,13 @@ TAG_BYTES = 8
 
 ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 """The tag that begins an item, in little and in big endian."""
+
+WIDTHS = {"US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4, "AT": 4,
+          "FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}  # fmt: skip
+"""Bytes of one number of a kind; a value holds a whole number of them."""
+
+TEXTS = {"LO", "LT", "PC", "PN", "SH", "ST", "UC", "UT"}
+"""Kinds of text that the character set counts for."""
 
 UNDEFINED = 0xFFFFFFFF
 """Length of what ends with a delimiter."""
@@ -109,12 +114,12 @@ class _Spent:
             raise DamageError(f"more than {ITEMS_LIMIT} items or {ELEMENTS_LIMIT} elements")
 
 
-def decode_all(dataset: Dataset, level: int = 0, spent: _Spent | None = None) -> None:
-    """Decode the values in place, in sequences too.
+def check_elements(dataset: Dataset, level: int = 0, spent: _Spent | None = None) -> None:
+    """Make sure that asking for a value of a data set fails nowhere and warns of nothing.
 
-    A value that is none of its kind becomes a text, as pydicom has it, or its bytes: asking for
-    it never fails. Raises `DamageError` for an element that is cut short and for sequences that
-    nest too deep or have too many items.
+    Sequences and foreign letters are decoded in place, numbers when they are asked for. A value
+    that is none of its kind becomes its bytes. Raises `DamageError` for an element that is cut
+    short and for sequences that are damaged, nest too deep or have too many items.
     """
     if level > LEVELS_LIMIT:
         raise DamageError(f"sequences nest deeper than {LEVELS_LIMIT} levels")
@@ -124,35 +129,55 @@ def decode_all(dataset: Dataset, level: int = 0, spent: _Spent | None = None) ->
         spent.elements += 1
         if isinstance(raw, RawDataElement):
             _check_raw(raw, spent)
-        for item in _decoded(dataset, tag, spent):
+            if not _is_sound(raw):
+                dataset[tag] = DataElement(tag, VR.UN, raw.value)
+                continue
+        for item in _items(dataset, tag):
             spent.items += 1
-            decode_all(item, level + 1, spent)
+            check_elements(item, level + 1, spent)
 
 
 def _check_raw(raw: RawDataElement, spent: _Spent) -> None:
-    """Refuse what would be cut short, or too much, before it is decoded."""
-    value = raw.value
-    if not isinstance(value, bytes):
-        return
-    if raw.length not in {UNDEFINED, len(value)}:
-        raise DamageError(f"{raw.tag} has {len(value)} of {raw.length} bytes")
-    inside = sum(map(value.count, ITEMS)) if value.startswith(ITEMS) else 0
-    _Spent(spent.elements, spent.items + inside).check()
+    """Refuse what is cut short, and more items than are allowed before they are decoded."""
+    if isinstance(raw.value, bytes):
+        if raw.length not in {UNDEFINED, len(raw.value)}:
+            raise DamageError(f"{raw.tag} has {len(raw.value)} of {raw.length} bytes")
+        inside = sum(map(raw.value.count, ITEMS)) if raw.value.startswith(ITEMS) else 0
+        _Spent(spent.elements, spent.items + inside).check()
 
 
-def _decoded(dataset: Dataset, tag: BaseTag, spent: _Spent) -> list[Dataset]:
-    """Decode one value where that is possible; its items if it is a sequence."""
+def _kind(raw: RawDataElement) -> str:
+    """The kind of a value, by the dictionary where the file does not say; '' for none known."""
+    if raw.VR is not None or raw.tag.is_private or raw.tag.element == 0:
+        return raw.VR or VR.UN
+    try:
+        return dictionary_VR(raw.tag)
+    except KeyError:
+        return ""
+
+
+def _is_sound(raw: RawDataElement) -> bool:
+    """Whether the kind of a value is known and its length is one of its kind."""
+    kinds = _kind(raw).split(" or ")
+    length = len(raw.value or b"")
+    return kinds[0] in VR.__members__ and length % WIDTHS.get(kinds[0], 1) == 0
+
+
+def _items(dataset: Dataset, tag: BaseTag) -> list[Dataset]:
+    """The items of a sequence; a text with foreign letters is decoded, too."""
     raw = dataset.get_item(tag)
-    holds_items = raw.VR == VR.SQ or (isinstance(raw.value, bytes) and raw.value.startswith(ITEMS))
-    if spent.elements > DECODED_LIMIT and not holds_items:
+    if isinstance(raw, RawDataElement):
+        kind, value = _kind(raw), raw.value or b""
+        if kind in TEXTS and not value.isascii():
+            str(dataset[tag].value)
+        if kind != VR.SQ and not (value.startswith(ITEMS) and kind == VR.UN):
+            return []
+    elif raw.VR != VR.SQ:
         return []
     try:
         element = dataset[tag]
         return [*element.value] if element.VR == VR.SQ else []
     except (RecursionError, MemoryError):
         raise
-    except Exception as error:  # pydicom raises whatever it likes at a value that is none
-        if holds_items:
-            raise DamageError(f"the sequence {raw.tag} is damaged") from error
-        dataset[tag] = DataElement(tag, VR.UN, raw.value)
-        return []
+    except Exception as error:  # pydicom raises whatever it likes at an item that is none
+        raise DamageError(f"the sequence {raw.tag} is damaged") from error

@@ -3,9 +3,34 @@
 import struct
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn
+
+from pydicom import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+    UncompressedTransferSyntaxes,
+)
+
+from radfuse.errors import InputError
+from radfuse.io.dicom.bounded import DamageError
+from radfuse.io.dicom.encoded import COMPRESSED, reason_of, whole_number
 
 Size = tuple[int, int, int]
 """Rows, columns, values a pixel."""
+
+FRAME_SLACK_BYTES = 1 << 20
+"""Room for colour profiles and comments in a compressed frame."""
+
+WIDEST_SAMPLE_BYTES = 4
+"""A compressed frame holds at most this for every value of a pixel, and the slack."""
+
+JPEG_SYNTAXES = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes}
+"""Compressed with JPEG or JPEG-LS."""
 
 JPEG_START = b"\xff\xd8"
 """First bytes of JPEG and JPEG-LS."""
@@ -107,3 +132,64 @@ def rle_segments(frame: bytes) -> int | None:
     if not 1 <= count <= RLE_MOST or places[0] != RLE_HEADER_BYTES or not ascending:
         return None
     return int(count)
+
+
+def check_frame(
+    frame: bytes, rows: int, columns: int, samples: int, transfer_syntax: str, path: Path
+) -> None:
+    """Refuse a frame whose own header contradicts the file's, before a decoder believes it.
+
+    Frames of a transfer syntax without compression pass. Raises `InputError` with both sizes, for
+    a frame without a readable header, for one far too long, and for a syntax that is not read.
+    """
+    if transfer_syntax in UncompressedTransferSyntaxes:
+        return
+    if transfer_syntax not in COMPRESSED:
+        raise InputError(f"{path}: transfer syntax {transfer_syntax} is not read; convert it first")
+    longest = rows * columns * samples * WIDEST_SAMPLE_BYTES + FRAME_SLACK_BYTES
+    if len(frame) > longest:
+        _contradict(path, f"{len(frame)} bytes", rows, columns, samples)
+    if transfer_syntax == RLELossless:
+        segments = rle_segments(frame)
+        if segments is None or segments not in {samples, 2 * samples, 4 * samples}:
+            _contradict(path, f"{segments or 'no readable'} RLE segments", rows, columns, samples)
+        return
+    size = frame_size(frame, jpeg_size if transfer_syntax in JPEG_SYNTAXES else jpeg_2000_size)
+    if size != (rows, columns, samples):
+        found = "no readable header" if size is None else "{} x {} pixels of {}".format(*size)
+        _contradict(path, found, rows, columns, samples)
+
+
+def check_frames(dataset: Dataset, path: Path) -> None:
+    """Refuse a file, read with its pixels, one of whose compressed frames contradicts its header.
+
+    Plain pixels and a file without any pass. Raises `InputError` as `check_frame` does, and for a
+    header without transfer syntax or sizes and for pixels that are no frames.
+    """
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
+    if "PixelData" not in dataset or syntax in UncompressedTransferSyntaxes:
+        return
+    rows, columns = (whole_number(dataset, keyword, path) for keyword in ("Rows", "Columns"))
+    samples, count = (
+        whole_number(dataset, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")
+    )
+    try:
+        found = 0
+        for frame in generate_frames(dataset.PixelData, number_of_frames=count):
+            check_frame(frame, rows, columns, samples, syntax, path)
+            found += 1
+        if found != count:
+            raise DamageError(f"{found} compressed frames, its header says {count}")
+    except InputError:
+        raise
+    except Exception as error:  # damaged items make the parser raise whatever it likes
+        raise InputError(
+            f"{path}: damaged: {reason_of(error)}; replace it or move it away"
+        ) from error
+
+
+def _contradict(path: Path, found: str, rows: int, columns: int, samples: int) -> NoReturn:
+    raise InputError(
+        f"{path}: a compressed frame has {found}, its header says {rows} x {columns} pixels of "
+        f"{samples}; export it again"
+    )

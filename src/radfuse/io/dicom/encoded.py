@@ -13,9 +13,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, NoReturn, cast
+from typing import BinaryIO, Literal, cast
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, config, dcmread
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset
@@ -26,7 +26,6 @@ from pydicom.uid import (
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
     RLELossless,
-    UncompressedTransferSyntaxes,
 )
 from pydicom.valuerep import VR
 
@@ -36,10 +35,9 @@ from radfuse.io.dicom.bounded import (
     UNDEFINED,
     BoundedStream,
     DamageError,
-    decode_all,
+    check_elements,
     inflated,
 )
-from radfuse.io.dicom.codestreams import frame_size, jpeg_2000_size, jpeg_size, rle_segments
 
 PREAMBLE_BYTES = 128
 """Before the letters DICM."""
@@ -49,6 +47,12 @@ FILE_LIMIT_BYTES = 2 << 30
 
 HEADER_LIMIT_BYTES = 64 << 20
 """Of everything before the pixels; a multi-frame header of 10,000 frames has about 20 MB."""
+
+HEAD_BYTES = 1 << 16
+"""Read at once; most headers are shorter."""
+
+WHOLE_BITS = 64
+"""Of a number of rows, frames, ...; more is no number that anybody meant."""
 
 SIDE_LIMIT = 8192
 """Rows and columns of an image; CT and MR have at most 2048."""
@@ -61,12 +65,6 @@ PIXELS_LIMIT_BYTES = 4 << 30
 
 BYTES_A_PIXEL = 2
 """Of CT and MR."""
-
-FRAME_SLACK_BYTES = 1 << 20
-"""Room for colour profiles and comments in a compressed frame."""
-
-WIDEST_SAMPLE_BYTES = 4
-"""A compressed frame holds at most this for every value of a pixel, and the slack."""
 
 REASON_SHOWN = 160
 """Characters of what a library says of a damage, at most."""
@@ -83,10 +81,8 @@ ITEM, DELIMITER = 0xFFFEE000, 0xFFFEE0DD
 META_GROUP, FIRST_GROUP = 0x0002, 0x0008
 """Groups of the file meta information and of the first elements of a data set."""
 
-JPEG_SYNTAXES = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes}
-"""Compressed with JPEG or JPEG-LS."""
-
-COMPRESSED = {*JPEG_SYNTAXES, *JPEG2000TransferSyntaxes, RLELossless}
+COMPRESSED = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes,
+              RLELossless}  # fmt: skip
 """Transfer syntaxes of compressed frames that are read."""
 
 _SILENCE = threading.Lock()
@@ -95,7 +91,11 @@ _SILENCE = threading.Lock()
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep pydicom from warning of what it mends; one thread at a time."""
+    """Keep pydicom from warning of what it mends; one thread at a time.
+
+    That values are no model of their kind it does not say from then on, whenever they are decoded.
+    """
+    config.settings.reading_validation_mode = config.IGNORE
     with _SILENCE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -104,21 +104,21 @@ def silenced() -> Iterator[None]:
 def open_dataset(
     path: Path, *, pixels: bool, specific_tags: Sequence[str] | None = None
 ) -> FileDataset:
-    """A DICOM file, its values decoded; without pixels it is read up to them.
+    """A DICOM file, checked so that no value fails; without pixels it is read up to them.
 
     `specific_tags`, keywords, are all that is kept. A file without preamble is read where it
     begins with file meta information or with an element of group 0008. Raises `InputError`, one
     line with the path, for anything that is no regular file, no DICOM, damaged, cut short or
-    larger than the limits of the readers. Not for several threads at once: they wait.
+    larger than the limits of the readers. Several threads read in turn, but wait for their disks
+    at the same time.
     """
     try:
-        with _regular(path) as file, silenced():
-            size = file.seek(0, io.SEEK_END)
+        with _regular(path) as (file, size), silenced():
             more = 2 * size if pixels else 0  # some of it is read twice
             stream = BoundedStream(file, size, HEADER_LIMIT_BYTES + more, str(path))
             dataset = _parsed(stream, pixels=pixels, specific_tags=specific_tags)
-            decode_all(dataset.file_meta)
-            decode_all(dataset)
+            check_elements(dataset.file_meta)
+            check_elements(dataset)
     except InputError:
         raise
     except PermissionError as error:
@@ -127,7 +127,7 @@ def open_dataset(
         raise InputError(f"{path}: damaged: its sequences nest too deep; move it away") from error
     except Exception as error:  # a damaged header makes the parser raise whatever it likes
         raise InputError(
-            f"{path}: damaged: {_reason(error)}; replace it or move it away"
+            f"{path}: damaged: {reason_of(error)}; replace it or move it away"
         ) from error
     dataset.buffer, dataset.filename = None, str(path)
     return dataset
@@ -139,16 +139,15 @@ def begins_like_dicom(path: Path) -> bool:
     Raises `InputError` for what is no regular file or may not be read.
     """
     try:
-        with _regular(path) as file:
-            size = file.seek(0, io.SEEK_END)
+        with _regular(path) as (file, size):
             return _start(BoundedStream(file, size, HEADER_LIMIT_BYTES, str(path))) is not None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @contextmanager
-def _regular(path: Path) -> Iterator[BinaryIO]:
-    """A regular file, opened; a pipe or a device would block or never end."""
+def _regular(path: Path) -> Iterator[tuple["io.BufferedReader[io.FileIO]", int]]:
+    """A regular file, opened, and its size; a pipe or a device would block or never end."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path}: no regular file; move it away")
@@ -156,8 +155,9 @@ def _regular(path: Path) -> Iterator[BinaryIO]:
         raise InputError(
             f"{path}: {status.st_size} bytes, more than {FILE_LIMIT_BYTES >> 30} GiB; no CT or MR"
         )
-    with path.open("rb") as file:
-        yield file
+    with io.BufferedReader(io.FileIO(path), HEAD_BYTES) as file:
+        file.peek()  # waits for the disk here, where other threads need not wait, too
+        yield file, status.st_size
 
 
 def _start(stream: BoundedStream) -> int | None:
@@ -203,6 +203,7 @@ def _parsed(
         file, stop = cast("BinaryIO", stream), None if pixels else _at_pixels
         inner = read_dataset(file, False, True, stop_when=stop, specific_tags=tags)
         dataset = FileDataset(file, inner, None, meta, False, True)
+        dataset.set_original_encoding(False, True, inner.original_character_set)
     else:
         stream.seek(0)
         dataset = dcmread(
@@ -237,8 +238,8 @@ def check_size(header: Dataset, path: Path) -> None:
     Raises `InputError` where rows, columns or frames are missing, no number, zero or above the
     limits, and where all frames together are.
     """
-    rows, columns = (_whole(header, keyword, path) for keyword in ("Rows", "Columns"))
-    frames = _whole(header, "NumberOfFrames", path, absent=1)
+    rows, columns = (whole_number(header, keyword, path) for keyword in ("Rows", "Columns"))
+    frames = whole_number(header, "NumberOfFrames", path, absent=1)
     if not (1 <= rows <= SIDE_LIMIT and 1 <= columns <= SIDE_LIMIT and 1 <= frames <= FRAMES_LIMIT):
         raise InputError(
             f"{path}: {rows} rows, {columns} columns and {frames} frames; expected 1 to "
@@ -252,12 +253,12 @@ def check_size(header: Dataset, path: Path) -> None:
         )
 
 
-def _whole(header: Dataset, keyword: str, path: Path, absent: int | None = None) -> int:
+def whole_number(header: Dataset, keyword: str, path: Path, absent: int | None = None) -> int:
     """A whole number of a header; `InputError` for what is none."""
     value = header.get(keyword)
     if value in (None, "") and absent is not None:
         return absent
-    if not isinstance(value, int):
+    if not isinstance(value, int) or value.bit_length() > WHOLE_BITS:
         raise InputError(f"{path}: {keyword} is missing or no number; export it again")
     return int(value)
 
@@ -269,15 +270,16 @@ def missing_bytes(path: Path, header: Dataset) -> int:
     what is there; compressed ones what lies beyond the end, and the delimiter.
     Raises `InputError` for a header without these numbers or a file that cannot be read.
     """
-    numbers = [_whole(header, keyword, path) for keyword in ("Rows", "Columns", "BitsAllocated")]
-    numbers += [_whole(header, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
-    needed = math.ceil(math.prod(numbers) / 8)
+    numbers = [
+        whole_number(header, keyword, path) for keyword in ("Rows", "Columns", "BitsAllocated")
+    ]
+    numbers += [whole_number(header, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
+    needed = -(-math.prod(numbers) // 8)
     syntax = str(header.file_meta.get("TransferSyntaxUID") or "")
     if syntax == DeflatedExplicitVRLittleEndian:
         return max(0, needed - len(open_dataset(path, pixels=True).get("PixelData") or b""))
     try:
-        with _regular(path) as file, silenced():
-            size = file.seek(0, io.SEEK_END)
+        with _regular(path) as (file, size), silenced():
             stream = BoundedStream(file, size, HEADER_LIMIT_BYTES, str(path))
             length = _seek_pixels(stream)
             if length == UNDEFINED:
@@ -321,40 +323,8 @@ def _missing_items(stream: BoundedStream) -> int:
     return TAG_BYTES - stream.left
 
 
-def check_frame(
-    frame: bytes, rows: int, columns: int, samples: int, transfer_syntax: str, path: Path
-) -> None:
-    """Refuse a frame whose own header contradicts the file's, before a decoder believes it.
-
-    Frames of a transfer syntax without compression pass. Raises `InputError` with both sizes, for
-    a frame without a readable header, for one far too long, and for a syntax that is not read.
-    """
-    if transfer_syntax in UncompressedTransferSyntaxes:
-        return
-    if transfer_syntax not in COMPRESSED:
-        raise InputError(f"{path}: transfer syntax {transfer_syntax} is not read; convert it first")
-    longest = rows * columns * samples * WIDEST_SAMPLE_BYTES + FRAME_SLACK_BYTES
-    if len(frame) > longest:
-        _contradict(path, f"{len(frame)} bytes", rows, columns, samples)
-    if transfer_syntax == RLELossless:
-        segments = rle_segments(frame)
-        if segments is None or segments not in {samples, 2 * samples, 4 * samples}:
-            _contradict(path, f"{segments or 'no readable'} RLE segments", rows, columns, samples)
-        return
-    size = frame_size(frame, jpeg_size if transfer_syntax in JPEG_SYNTAXES else jpeg_2000_size)
-    if size != (rows, columns, samples):
-        found = "no readable header" if size is None else "{} x {} pixels of {}".format(*size)
-        _contradict(path, found, rows, columns, samples)
-
-
-def _contradict(path: Path, found: str, rows: int, columns: int, samples: int) -> NoReturn:
-    raise InputError(
-        f"{path}: a compressed frame has {found}, its header says {rows} x {columns} pixels of "
-        f"{samples}; export it again"
-    )
-
-
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What a library says, as a part of one line."""
-    said = (str(error).splitlines() or [""])[0] or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error)
+    said = (text.splitlines() or [""])[0] or type(error).__name__
     return "".join(sign if sign.isprintable() else "?" for sign in said)[:REASON_SHOWN]

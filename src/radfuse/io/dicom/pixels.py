@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.encaps import generate_frames
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
 from radfuse.errors import InputError
 from radfuse.intensity import AIR_HU
-from radfuse.io.dicom.encoded import check_frame, open_dataset, silenced
+from radfuse.io.dicom.codestreams import check_frames
+from radfuse.io.dicom.encoded import open_dataset, silenced
 from radfuse.io.dicom.scan import Slice
 from radfuse.io.dicom.stacks import names, numbers
 
@@ -82,7 +82,7 @@ def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Floats]]:
 def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
     """Stored values of a file or of some of its frames."""
     dataset = open_dataset(path, pixels=True)
-    _check_frames(dataset, path)
+    check_frames(dataset, path)
     for frame in frames:
         try:
             with silenced():
@@ -91,16 +91,6 @@ def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
         yield stored
-
-
-def _check_frames(dataset: Dataset, path: Path) -> None:
-    """Raise `InputError` for compressed frames of another size than the header's."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if "PixelData" not in dataset or not syntax.is_encapsulated:
-        return
-    count = int(dataset.get("NumberOfFrames") or 1)
-    for frame in generate_frames(dataset.PixelData, number_of_frames=count):
-        check_frame(frame, dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, syntax, path)
 
 
 def _values(stored: NDArray[np.integer], one: Slice) -> Floats:
