@@ -194,20 +194,34 @@ def scan_folder(folder: Path) -> Scan:
 
 
 def _scan(folder: Path, paths: list[Path]) -> Scan:
-    with ThreadPoolExecutor(READERS) as readers:
-        files = list(readers.map(_read, paths))
     found: dict[str, list[Slice]] = {}
-    for one in (one for file in files for one in file.slices):
-        found.setdefault(str(one.header.SeriesInstanceUID), []).append(one)
-    listings = [file.path for file in files if file.is_directory]
-    broken = {file.path: file.reason for file in files if file.reason}
+    broken, listings, others = {}, [], 0
+    with ThreadPoolExecutor(READERS) as readers:
+        for file in readers.map(_read, paths):
+            for one in file.slices:
+                slices = found.setdefault(str(one.header.SeriesInstanceUID), [])
+                _share_equal(one.header, slices[0].header if slices else one.header)
+                slices.append(one)
+            if file.reason:
+                broken[file.path] = file.reason
+            listings += [file.path] if file.is_directory else []
+            others += not file.slices and not file.reason
     return Scan(
         folder=folder,
         series=tuple(DicomSeries(uid, tuple(slices)) for uid, slices in found.items()),
         broken=broken,
-        others=len(files) - len(broken) - sum(bool(file.slices) for file in files),
+        others=others,
         absent=tuple(path for listing in listings for path in absent_files(listing)),
     )
+
+
+def _share_equal(header: Dataset, first: Dataset) -> None:
+    """Keep once what thousands of slices say alike: it is most of what a header holds."""
+    for tag in list(header.keys()):
+        if tag in first:
+            element, same = header.get_item(tag), first.get_item(tag)
+            if (element.VR, element.value) == (same.VR, same.value):
+                header[tag] = same
 
 
 def _read(path: Path) -> _Read:
