@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import change, change_all, put, slices
 from pydicom import Dataset
 from pydicom.datadict import DicomDictionary
 from pydicom.tag import Tag
@@ -18,6 +17,7 @@ from pydicom.uid import (
 )
 from reference_kit import headers_of, make_study
 
+from dicom_kit import change, change_all, put, slices
 from radfuse.errors import InputError
 from radfuse.io.dicom import dciodvfy
 from radfuse.io.dicom.check import check
