@@ -257,9 +257,10 @@ def test_identifiers_are_never_paths(tmp_path: Path, folder: Path, trick: str) -
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID"):
         change_all(folder, put_raw(keyword, trick.encode()))
     header = open_dataset(slices(folder)[0], pixels=False)
+    image = read(folder, "CT").image
     before = set(tmp_path.rglob("*"))
     with silenced():
-        write_series(tmp_path / "out", read(folder, "CT").image, header)
+        write_series(tmp_path / "out", image, header)
     assert all(
         path.is_relative_to(tmp_path / "out") and path.name.removesuffix(".dcm").isalnum()
         for path in {*tmp_path.rglob("*")} - before
