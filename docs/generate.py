@@ -1,10 +1,12 @@
 """Write the pages and the picture that the program makes: `make docs`.
 
-`docs/methods.md` and `docs/commands.md` are compared with the program by a test, so they cannot
-go stale; `docs/images/fused.png` is the README's picture.
+The pages are compared with the program by a test, so they cannot go stale; that on real files is
+written where these are. `docs/images/fused.png` is the README's picture.
 """
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import radfuse
-from radfuse.cli import COMMANDS, main
+from radfuse.cli import main
 from radfuse.data.phantom import make_phantom
 from radfuse.methods.catalogue import METHODS, Entry
 from radfuse.metrics import catalogue as metrics
@@ -24,8 +26,14 @@ from radfuse.recipe import DEFAULT_METHOD, Recipe
 from radfuse.record import NOTICE
 from radfuse.registration.transform import write_transform
 
+sys.path.insert(0, str(Path(__file__).parent))
+from cases import cases_page
+
 DOCS = Path(__file__).parent
 """Where the pages stand."""
+
+REAL = DOCS.parents[1] / "shared" / "data" / "real"
+"""Real and odd files of scanners, where they are."""
 
 WIDTH = 88
 """Columns of the help texts."""
@@ -146,7 +154,7 @@ def _metric_row(name: str, entry: metrics.Entry) -> str:
 def commands_page() -> str:
     """The help text of every command."""
     parts = ["# Commands", "", "Written by `make docs` from the program's own help texts.", ""]
-    for words in ([], *([name] for name in COMMANDS)):
+    for words in _words(main, []):
         result = CliRunner().invoke(
             main, [*words, "--help"], prog_name="radfuse", terminal_width=WIDTH
         )
@@ -154,6 +162,17 @@ def commands_page() -> str:
         text = "\n".join(line.rstrip() for line in result.output.splitlines()).strip()
         parts += [f"## {title}", "", "```text", text, "```", ""]
     return "\n".join(parts)
+
+
+def _words(command: click.Command, words: list[str]) -> Iterator[list[str]]:
+    """The words of a command and of all below it."""
+    yield words
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _words(below, [*words, name])
 
 
 def picture() -> Image.Image:
@@ -179,5 +198,7 @@ PAGES = {"methods.md": methods_page, "metrics.md": metrics_page, "commands.md": 
 if __name__ == "__main__":
     for name, write in PAGES.items():
         (DOCS / name).write_text(write(), encoding="utf-8")
+    if REAL.is_dir():
+        (DOCS / "dicom-cases.md").write_text(cases_page(REAL), encoding="utf-8")
     (DOCS / "images").mkdir(exist_ok=True)
     picture().save(DOCS / "images" / "fused.png", optimize=True)

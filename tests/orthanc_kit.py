@@ -87,6 +87,7 @@ def _start(
         "IndexDirectory": str(folder / "data"),
         "Plugins": [str(PLUGIN)],
         "DicomAet": "ORTHANC",
+        "DicomCheckCalledAet": True,
         "DicomPort": dicom_port,
         "HttpPort": http_port,
         "AuthenticationEnabled": False,

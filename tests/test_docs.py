@@ -31,6 +31,16 @@ def test_a_generated_page_is_up_to_date(generate: ModuleType, name: str) -> None
     assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run `make docs`"
 
 
+def test_the_page_of_real_files_is_up_to_date(generate: ModuleType, shared: Path) -> None:
+    real = shared / "data/real"
+    if not real.is_dir():
+        pytest.skip(f"real data is missing: {real}")
+    page = generate.cases_page(real)
+    assert (ROOT / "docs" / "dicom-cases.md").read_text() == page, "run `make docs`"
+    for case in generate.cases(real):
+        assert f"| `{case}` |" in page
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not is_installed("dfenet"), reason="`radfuse weights build dfenet` first")
 def test_the_page_of_reproductions_is_up_to_date(shared: Path) -> None:

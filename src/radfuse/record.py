@@ -42,6 +42,8 @@ class Input(BaseModel):
 
     size: tuple[int, ...]
     spacing_mm: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+    """What was mended or left out on reading, a sentence each."""
 
 
 class Output(BaseModel):

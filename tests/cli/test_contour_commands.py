@@ -136,6 +136,7 @@ def test_a_tumour_drawn_on_the_mr_lands_on_the_tumour_of_the_ct(
         assert part["volume_cm3"] == pytest.approx(part["drawn_cm3"], rel=0.1)
     header = pydicom.dcmread(rt)
     assert header.FrameOfReferenceUID == read(ct, "CT").frame_of_reference_uid
+    assert header.SeriesDescription == "STRUCTURES moved from MR - RESEARCH, NOT FOR DOSE CALC"
     assert {roi.ROIGenerationAlgorithm for roi in header.StructureSetROISequence} == {
         "SEMIAUTOMATIC"
     }

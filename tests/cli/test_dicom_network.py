@@ -1,8 +1,11 @@
 """`radfuse dicom echo|send|find|get` against a real PACS."""
 
 import json
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pydicom
@@ -106,6 +109,22 @@ def test_the_program_itself_prints_no_more_than_that_line() -> None:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (result.returncode, result.stdout) == (2, "")
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("scheme", ["PACS@", "http://"])
+def test_ctrl_c_ends_a_fetch_at_once_and_leaves_nothing(tmp_path: Path, scheme: str) -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        address = f"{scheme}{HOST}:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "radfuse", "dicom", "get", "--from", address]
+        command += ["--timeout", "60", "--study-uid", "1.2", "--quiet", "-o", tmp_path / "OUT"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not any(tmp_path.iterdir()):
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, len(errors.splitlines())) == (130, 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import dicom_kit
 import numpy as np
 import pydicom
 import SimpleITK as sitk
@@ -29,6 +28,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+import dicom_kit
 from radfuse.errors import RadfuseError
 from radfuse.intensity import AIR_HU
 from radfuse.io.archives import unpacked

@@ -23,19 +23,21 @@ def exclusive(rings: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     return np.logical_xor.reduce([np.zeros(shape, bool), *(rasterise(r, shape) for r in rings)])
 
 
+@settings(deadline=None)
 @given(masks)
 def test_keyholed_rings_fill_to_the_mask(mask: np.ndarray) -> None:
     rings = [keyholed(region) for region in trace(mask)]
     np.testing.assert_array_equal(union(rings, mask.shape), mask)
 
 
+@settings(deadline=None)
 @given(masks)
 def test_outer_rings_and_holes_exclude_each_other_to_the_mask(mask: np.ndarray) -> None:
     rings = [ring for region in trace(mask) for ring in (region.outer, *region.holes)]
     np.testing.assert_array_equal(exclusive(rings, mask.shape), mask)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 6), st.floats(0.3, 3), st.floats(0.1, 0.95))
 def test_rings_survive_a_turn_and_the_rounding_of_a_file(
     seed: int, angle: float, spacing: float, share: float

@@ -8,6 +8,7 @@ import click
 from radfuse.cli.options import (
     PATH,
     Stages,
+    chosen_series,
     output_options,
     print_json,
     registration_options,
@@ -97,8 +98,9 @@ from radfuse.record import NOTICE
 @output_options
 def fuse_command(
     *,
-    ct: Path,
-    mr: Path,
+    ct: Path | None,
+    mr: Path | None,
+    study: Path | None,
     output: Path,
     preset: str,
     window: tuple[float, float] | None,
@@ -126,14 +128,18 @@ def fuse_command(
         outputs=[name for names in outputs for name in names.split(",")] or None,
         **settings,
     )
+    ct, mr, recipe = chosen_series(ct, mr, study, recipe)
     with Stages(quiet=quiet) as report:
         result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
     written = result.identifiers.hide_in_path(str(result.written))
     if as_json:
         print_json({"written": written, **result.record.model_dump(mode="json")})
         return
-    for sentence in result.record.left_out:
-        click.echo(sentence)
+    notes = [note for source in result.record.inputs for note in source.notes]
+    for note in (*notes, *result.record.left_out):
+        click.echo(f"note: {note}")
     if result.alignment:
         click.echo(result.alignment.quality.sentence())
+        if result.alignment.offer:
+            click.echo(f"note: {result.alignment.offer}")
     click.echo(f"{written}\n{NOTICE}")

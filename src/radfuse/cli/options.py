@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from radfuse.errors import InputError
+from radfuse.pipeline.study import choose_pair
+from radfuse.recipe import Recipe
 
 PATH = click.Path(path_type=Path)
 
@@ -21,11 +23,12 @@ def series_options(command: Command) -> Command:
     """`--ct`, `--mr` and the choice among several series."""
     for option in reversed(
         (
+            click.option("--ct", type=PATH, help="CT: DICOM folder, zip archive, volume, picture."),
+            click.option("--mr", type=PATH, help="MR: DICOM folder, zip archive, volume, picture."),
             click.option(
-                "--ct", type=PATH, required=True, help="CT: DICOM folder, volume, picture."
-            ),
-            click.option(
-                "--mr", type=PATH, required=True, help="MR: DICOM folder, volume, picture."
+                "--study",
+                type=PATH,
+                help="Instead: a folder or archive with both.",
             ),
             click.option(
                 "--ct-series", metavar="UID", help="Which CT, where a folder has several."
@@ -37,6 +40,23 @@ def series_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def chosen_series(
+    ct: Path | None, mr: Path | None, study: Path | None, recipe: Recipe
+) -> tuple[Path, Path, Recipe]:
+    """The CT's and the MR's path and the recipe that says which series to take there.
+
+    A study's pair is told on stderr. Raises `InputError` for anything but both paths or a study.
+    """
+    if study is None and ct is not None and mr is not None:
+        return ct, mr, recipe
+    if study is None or ct is not None or mr is not None:
+        raise InputError("give --ct and --mr, or --study with both inside")
+    pair = choose_pair(study, recipe)
+    click.echo(pair.sentence(), err=True)
+    uids = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
+    return study, study, recipe.model_copy(update=uids)
 
 
 def registration_options(command: Command) -> Command:

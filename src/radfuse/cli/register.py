@@ -8,6 +8,7 @@ import click
 from radfuse.cli.options import (
     PATH,
     Stages,
+    chosen_series,
     output_options,
     print_json,
     registration_options,
@@ -33,8 +34,9 @@ from radfuse.registration.transform import WRITTEN_SUFFIXES, write_transform
 @output_options
 def register_command(
     *,
-    ct: Path,
-    mr: Path,
+    ct: Path | None,
+    mr: Path | None,
+    study: Path | None,
     output: Path,
     overwrite: bool,
     as_json: bool,
@@ -52,6 +54,7 @@ def register_command(
     if output.suffix.lower() not in WRITTEN_SUFFIXES:
         raise InputError(f"{output}: a transform goes to .tfm, .txt or .h5")
     refuse_existing([output], overwrite=overwrite)
+    ct, mr, recipe = chosen_series(ct, mr, study, recipe)
     with Stages(quiet=quiet) as report:
         report("reading")
         of_ct = read(ct, "CT", series_uid=recipe.ct_series)
@@ -72,4 +75,7 @@ def register_command(
     if as_json:
         print_json({"written": written, **alignment.facts()})
         return
+    notes = (*of_ct.notes, *of_mr.notes, *filter(None, [alignment.offer]))
+    for note in notes:
+        click.echo(f"note: {identifiers.hide(note, [ct, mr])}")
     click.echo(f"{alignment.quality.sentence()}\n{written}\n{NOTICE}")

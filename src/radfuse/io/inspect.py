@@ -11,11 +11,12 @@ from pydicom import Dataset
 from radfuse.errors import InputError, RadfuseError
 from radfuse.io.archives import unpacked
 from radfuse.io.dicom.encoded import missing_bytes
-from radfuse.io.dicom.lattice import Lattice, lattice_of
+from radfuse.io.dicom.lattice import lattice_of
 from radfuse.io.dicom.pixels import check_values_of, planes_of
 from radfuse.io.dicom.scan import (
     DIRECTORY_NAME,
     DicomSeries,
+    Slice,
     files_below,
     is_dicom,
     listed_paths,
@@ -122,7 +123,7 @@ def _of_archive(found: Finding, folder: Path, archive: Path) -> Finding:
 
 
 def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
-    if path.is_file() and path.name.upper() != DIRECTORY_NAME and not is_dicom(path):
+    if path.is_file() and not is_dicom(path):
         return [_file(path)], 0
     scan = scan_folder(path)
     files = [] if path.is_file() else files_below(path)
@@ -142,10 +143,20 @@ def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
 
 def _series(series: DicomSeries, pixels: bool) -> list[Finding]:
     if not series.is_image or series.is_localizer or series.modality not in READABLE:
-        return [_named(Stack(series.uid, series.slices, ""))]
+        return [_passed_over(series)]
     stacks, notes = stacks_of(series)
     found = [_stack(stack, pixels) for stack in stacks]
     return [replace(found[0], notes=(*notes, *found[0].notes)), *found[1:]]
+
+
+def _passed_over(series: DicomSeries) -> Finding:
+    """A series that is not fused, and why."""
+    what = f"{series.modality}, no CT and no MR"
+    if series.is_localizer:
+        what = "scout views"
+    elif series.is_image and series.headers[0].get("SamplesPerPixel", 1) != 1:
+        what = f"{what}: colour images, not the values of a scanner"
+    return replace(_named(Stack(series.uid, series.slices, "")), notes=(f"passed over: {what}",))
 
 
 def _named(stack: Stack) -> Finding:
@@ -178,40 +189,41 @@ def _place(header: Dataset) -> Place:
 
 def _stack(stack: Stack, pixels: bool) -> Finding:
     found = _named(stack)
+    damage = (_damage if pixels else _shortage)(stack.slices)
     try:
         lattice = lattice_of(stack)
         check_spacing(lattice.spacing_mm, stack.slices[0].path.parent)
         check_values_of(lattice.slices)
     except RadfuseError as error:
-        return replace(found, problems=(str(error),))
+        return replace(found, problems=(str(error), *damage))
     return replace(
         found,
         size=lattice.size,
         spacing_mm=lattice.spacing_mm,
         plane=_plane(lattice.axes[:, 2].tolist()),
-        problems=tuple(_damage(lattice) if pixels else _shortage(lattice)),
+        problems=tuple(damage),
         notes=lattice.notes,
     )
 
 
-def _damage(lattice: Lattice) -> list[str]:
+def _damage(slices: tuple[Slice, ...]) -> list[str]:
     """What is wrong with the pixels of a stack."""
     problems, ends = [], []
-    for path in dict.fromkeys(one.path for one in lattice.slices):
+    for path in dict.fromkeys(one.path for one in slices):
         try:
-            for _, plane in planes_of(tuple(one for one in lattice.slices if one.path == path)):
+            for _, plane in planes_of(tuple(one for one in slices if one.path == path)):
                 ends += [float(plane.min()), float(plane.max())]
         except RadfuseError as error:
             problems.append(str(error))
-    if not problems and min(ends) == max(ends):
+    if not problems and ends and min(ends) == max(ends):
         problems.append(f"every value is {ends[0]:g}; this is an empty image")
     return problems
 
 
-def _shortage(lattice: Lattice) -> list[str]:
+def _shortage(slices: tuple[Slice, ...]) -> list[str]:
     """Files that are shorter than their headers say."""
     problems = []
-    for path, header in {one.path: one.header for one in lattice.slices}.items():
+    for path, header in {one.path: one.header for one in slices}.items():
         try:
             if lacking := missing_bytes(path, header):
                 problems.append(f"{path}: pixels truncated: {lacking} bytes are missing")

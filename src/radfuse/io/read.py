@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError, NothingHereError
 from radfuse.io.archives import unpacked
-from radfuse.io.dicom.scan import DIRECTORY_NAME, files_below, is_dicom, scan_folder
+from radfuse.io.dicom.scan import files_below, is_dicom, scan_folder
 from radfuse.io.dicom.stack import read_stack
 from radfuse.io.dicom.stacks import choose_stack
 from radfuse.io.grids import check_values, checked_volume
@@ -49,7 +49,7 @@ def read(path: Path | str, modality: Modality, *, series_uid: str | None = None)
 
 
 def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:
-    if path.is_dir() or path.name.upper() == DIRECTORY_NAME or is_dicom(path):
+    if path.is_dir() or is_dicom(path):
         return _read_dicom(path, modality, series_uid)
     return _read_file(path, modality)
 

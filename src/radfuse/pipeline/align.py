@@ -8,8 +8,10 @@ from typing import Any
 import SimpleITK as sitk
 
 from radfuse.errors import UntrustedError
+from radfuse.intensity import ct_head_mask
 from radfuse.recipe import Recipe
-from radfuse.registration.climb import DEFAULT_SEED, threads
+from radfuse.registration.climb import DEFAULT_SEED, apart_mm, threads
+from radfuse.registration.grids import centroid
 from radfuse.registration.quality import Quality, assess
 from radfuse.registration.rigid import register
 from radfuse.registration.transform import matrix_of, read_transform
@@ -31,6 +33,9 @@ class Alignment:
     origin: str
     """`headers`, `file`, or the start that led the search to it."""
 
+    offer: str = ""
+    """How good the headers' alignment is, where CT and MR share a frame of reference."""
+
     @property
     def identifier(self) -> str:
         """Names this alignment in record, QA sheet and DICOM: a hash of its matrix."""
@@ -43,6 +48,7 @@ class Alignment:
             "origin": self.origin,
             "seed": DEFAULT_SEED,
             "mr_from_ct": matrix_of(self.mr_from_ct).tolist(),
+            **({"one_frame_of_reference": self.offer} if self.offer else {}),
             "quality": self.quality.as_dict(),
         }
 
@@ -85,4 +91,27 @@ def _aligned(ct: Series, mr: Series, recipe: Recipe, report: Callable[[str], Non
     rough = recipe.initial_transform
     initial = read_transform(rough, ct=ct, mr=mr) if rough else None
     found = register(ct, mr, initial=initial, deterministic=recipe.deterministic, report=report)
-    return Alignment(found.mr_from_ct, found.quality, found.start)
+    offer = _headers_offer(ct, mr, found.mr_from_ct, recipe, report)
+    return Alignment(found.mr_from_ct, found.quality, found.start, offer)
+
+
+def _headers_offer(
+    ct: Series,
+    mr: Series,
+    found: sitk.Transform,
+    recipe: Recipe,
+    report: Callable[[str], None],
+) -> str:
+    """What the headers' alignment is worth, where one scanner's frame holds both; else empty."""
+    frames = {series.frame_of_reference_uid for series in (ct, mr)}
+    if None in frames or len(frames) > 1:
+        return ""
+    report("judging the headers' alignment")
+    by_headers = sitk.Euler3DTransform()
+    with threads(one=recipe.deterministic):
+        quality = assess(ct, mr, by_headers)
+    apart = apart_mm(found, by_headers, centroid(ct_head_mask(ct.image)))
+    return (
+        f"CT and MR share a frame of reference; the headers' alignment is {quality.sentence()}, "
+        f"{apart:.1f} mm from the one that was found; --no-register takes it instead"
+    )

@@ -174,7 +174,12 @@ def transfer_contours(
 
     with staging(output.parent) as stage:
         written = write_structure_set(
-            stage.place(output), of_ct, moved(), holes=holes, algorithm="SEMIAUTOMATIC"
+            stage.place(output),
+            of_ct,
+            moved(),
+            holes=holes,
+            algorithm="SEMIAUTOMATIC",
+            origin="moved from MR",
         )
     facts = tuple(
         {**asdict(part), "drawn_cm3": volume}

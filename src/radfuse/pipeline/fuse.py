@@ -203,6 +203,7 @@ def _input(series: Series) -> Input:
         sha256=digest(series.files) if series.files else "",
         size=series.image.GetSize(),
         spacing_mm=series.image.GetSpacing() if series.is_volume else (),
+        notes=series.notes,
     )
 
 

@@ -272,10 +272,14 @@ def _facts(result: Result) -> dict[str, str]:
             for values in (source.size, source.spacing_mm)
         )
         facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
+        if source.notes:
+            facts[f"Mended in reading the {source.role}"] = "; ".join(source.notes)
     if result.alignment:
         facts["Registration"] = result.alignment.quality.sentence()
         facts["Registration id"] = result.alignment.identifier
         facts["Alignment from"] = result.alignment.origin
+        if result.alignment.offer:
+            facts["One frame of reference"] = result.alignment.offer
     facts["Method"] = f"{record.recipe.method}: {record.method['summary']}"
     facts |= {key: str(value) for key, value in record.scaling.items()}
     facts["Made"] = f"{record.created:%Y-%m-%d %H:%M} UTC by radfuse {record.versions['radfuse']}"

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_kit import change, slices, write
 from jpeg_ls import encode
 from PIL import Image
 from pydicom.encaps import generate_frames
@@ -24,6 +23,7 @@ from pydicom.uid import (
 )
 from test_dicom_encoded import refusal
 
+from dicom_kit import change, slices, write
 from radfuse.io.dicom.codestreams import (
     check_frame,
     check_frames,

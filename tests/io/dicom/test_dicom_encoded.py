@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_kit import as_nobody, change, put, put_raw, slices, write
 from pydicom import Dataset
 from pydicom.uid import (
     UID,
@@ -21,6 +20,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dicom_kit import as_nobody, change, put, put_raw, slices, write
 from radfuse.errors import InputError
 from radfuse.io.dicom.encoded import (
     begins_like_dicom,

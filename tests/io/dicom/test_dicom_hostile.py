@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import change, change_all, put, put_raw, slices, write
 from jpeg_ls import encode
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
@@ -27,6 +26,7 @@ from pydicom.uid import (
 from test_dicom_codestreams import CODESTREAMS
 from test_dicom_encoded import refusal, refused, saved
 
+from dicom_kit import change, change_all, put, put_raw, slices, write
 from radfuse.errors import InputError
 from radfuse.io.dicom.bounded import ELEMENTS_LIMIT, ITEMS_LIMIT, LEVELS_LIMIT
 from radfuse.io.dicom.codestreams import check_frames
@@ -257,9 +257,10 @@ def test_identifiers_are_never_paths(tmp_path: Path, folder: Path, trick: str) -
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID"):
         change_all(folder, put_raw(keyword, trick.encode()))
     header = open_dataset(slices(folder)[0], pixels=False)
+    image = read(folder, "CT").image
     before = set(tmp_path.rglob("*"))
     with silenced():
-        write_series(tmp_path / "out", read(folder, "CT").image, header)
+        write_series(tmp_path / "out", image, header)
     assert all(
         path.is_relative_to(tmp_path / "out") and path.name.removesuffix(".dcm").isalnum()
         for path in {*tmp_path.rglob("*")} - before

@@ -8,6 +8,20 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels import get_encoder
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+)
+
 from dicom_kit import (
     AXIAL,
     CORONAL,
@@ -22,18 +36,6 @@ from dicom_kit import (
     volume,
     write,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pydicom import Dataset
-from pydicom.pixels import get_encoder
-from pydicom.uid import (
-    UID,
-    ExplicitVRBigEndian,
-    ImplicitVRLittleEndian,
-    JPEGLSLossless,
-    RLELossless,
-)
-
 from radfuse.data.phantom import Phantom
 from radfuse.io.read import read
 
@@ -271,3 +273,22 @@ def test_positions_rounded_to_a_twentieth_of_a_millimetre_are_regular(tmp_path: 
     found = read(folder, "CT").image
     np.testing.assert_allclose(found.GetSpacing()[2], 2.333333, atol=0.02)
     np.testing.assert_allclose(found.GetOrigin(), image.GetOrigin(), atol=0.05)
+
+
+def test_high_throughput_jpeg_2000_is_read(tmp_path: Path) -> None:
+    """`slice.htj2k` is what OpenJPH makes, without loss, of these values."""
+    y, x = np.mgrid[:64, :48]
+    noise = np.random.default_rng(5).integers(0, 40, (64, 48))
+    plane = (1000 + 300 * np.sin(x / 7) + 200 * np.cos(y / 9) + noise).astype(np.uint16)
+    encoded = (Path(__file__).parent / "slice.htj2k").read_bytes()
+    folder = write(tmp_path / "in", sitk.GetImageFromArray(np.stack([plane] * 2)), "MR")
+
+    def compress(header: Dataset) -> None:
+        header.PixelData = encapsulate([encoded])
+        header["PixelData"].VR = "OB"
+        header["PixelData"].is_undefined_length = True
+        header.file_meta.TransferSyntaxUID = HTJ2KLossless
+
+    change_all(folder, compress)
+    for found in sitk.GetArrayFromImage(read(folder, "MR").image):
+        np.testing.assert_array_equal(found, plane)

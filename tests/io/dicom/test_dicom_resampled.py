@@ -7,13 +7,13 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_kit import OBLIQUE, change_all, put
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ladder_kit import make_origin, make_pair, rigid
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
+from dicom_kit import OBLIQUE, change_all, put
 from radfuse.io.dicom.origin import GEOMETRY
 from radfuse.io.dicom.resampled import rescale_of, write_resampled
 from radfuse.io.read import read
@@ -86,6 +86,7 @@ def test_values_below_zero_keep_their_sign(tmp_path: Path, pair: Pair) -> None:
 values = st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False)
 
 
+@settings(deadline=None)
 @given(st.lists(values, min_size=2, max_size=6))
 def test_every_value_fits_into_16_bits_and_zero_is_zero(values: list[float]) -> None:
     mr = sitk.GetImageFromArray(np.array(values, np.float32).reshape(1, 1, -1))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import slices, write
 from pacs_kit import by_instance, files, send
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
@@ -18,6 +17,7 @@ from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage
 from scp_kit import peer, web_peer
 
+from dicom_kit import slices, write
 from orthanc_kit import Orthanc
 from radfuse.errors import OutputError, PeerError
 from radfuse.io.dicom import inbox, node, pacs, web
@@ -129,7 +129,7 @@ def test_an_object_without_end_is_refused(
 ) -> None:
     send(orthanc.node, write(tmp_path / "source"))
     monkeypatch.setattr(pacs, "LARGEST_OBJECT_BYTES", 700)
-    with pytest.raises(PeerError, match="an object of more than 700 bytes was refused"):
+    with pytest.raises(PeerError, match="an answer of more than 700 bytes was refused"):
         fetch(
             connect(orthanc.node if way == "node" else orthanc.web), Wanted(STUDY), tmp_path / "OUT"
         )
@@ -191,6 +191,17 @@ def test_a_search_that_a_node_refuses_or_that_finds_too_much_is_said(
         monkeypatch.setattr(module, "MOST_OBJECTS", 0)
         with pytest.raises(PeerError, match="more than 0 answers; search for less"):
             connect(address).find(Query("study"))
+
+
+def test_an_answer_without_end_is_refused(
+    images: list[Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacs, "LARGEST_OBJECT_BYTES", 1000)
+    with (
+        peer(told(images, StudyDescription="x" * 5000), []) as hostile,
+        pytest.raises(PeerError, match="an answer of more than 1000 bytes was refused"),
+    ):
+        connect(hostile).find(Query("study"))
 
 
 def instance_found(image: Dataset) -> dict[str, object]:

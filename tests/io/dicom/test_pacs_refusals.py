@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_kit import as_nobody, change, put, slices, write
 from pacs_kit import by_instance, files, send
 from pynetdicom import AE, build_context
 from scp_kit import encrypted, listener, store_peer, web_peer
 
+from dicom_kit import as_nobody, change, put, slices, write
 from orthanc_kit import HOST, Orthanc, free_ports, running_orthanc, self_signed
 from radfuse.errors import InputError, NothingHereError, OutputError, PeerError
 from radfuse.io.dicom.address import Address, Node, Tls, WebService, parse_address
@@ -33,7 +33,7 @@ HTTP_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    """A PACS that wants TLS with a certificate, a password, and its own title."""
+    """A PACS that wants TLS with a certificate, and a password."""
     folder = tmp_path_factory.mktemp("closed")
     tls = self_signed(folder)
     with (
@@ -44,7 +44,6 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
             DicomTlsPrivateKey=str(tls.key),
             DicomTlsTrustedCertificates=str(tls.certificate),
             DicomTlsRemoteCertificateRequired=True,
-            DicomCheckCalledAet=True,
             AuthenticationEnabled=True,
             RegisteredUsers={"me": "secret"},
         ) as server,
@@ -142,8 +141,8 @@ def test_tls_where_there_is_none_and_none_where_there_is(orthanc: Orthanc, close
     refused(replace(closed.node, tls=None, timeout_s=1.0), "whether it wants TLS")
 
 
-def test_a_wrong_title_is_refused_with_its_reason(closed: Orthanc) -> None:
-    refused(replace(closed.node, title="OTHER"), "Called AE title not recognised")
+def test_a_wrong_title_is_refused_with_its_reason(orthanc: Orthanc) -> None:
+    refused(replace(orthanc.node, title="OTHER"), "Called AE title not recognised")
 
 
 def test_what_the_pacs_does_not_take_is_named_and_the_rest_is_sent(

@@ -1,21 +1,26 @@
 """What a real PACS is sent comes back as it was, by DIMSE and by DICOMweb."""
 
+import shutil
 from itertools import product
 from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import slices, volume, write
+import SimpleITK as sitk
 from pacs_kit import SYNTAXES, by_instance, files, recode, rename, send
 from pynetdicom import StoragePresentationContexts
 
+from dicom_kit import slices, volume, write
 from orthanc_kit import Orthanc
 from radfuse.data.phantom import Phantom
 from radfuse.io.dicom.address import Address
 from radfuse.io.dicom.connect import connect
 from radfuse.io.dicom.inbox import fetch
 from radfuse.io.dicom.pacs import Query, Wanted, rows
+from radfuse.io.dicom.scan import is_dicom
 from radfuse.io.dicom.write import derive_uid
+from radfuse.io.volumes import write_volume
+from radfuse.pipeline.contour import write_contours
 from radfuse.pipeline.fuse import fuse
 from radfuse.recipe import Recipe
 from radfuse.registration.transform import write_transform
@@ -101,6 +106,32 @@ def test_the_fused_series_goes_comes_back_and_is_found_under_the_study_of_the_ct
 
     fetch(pacs, Wanted(study, str(header.SeriesInstanceUID)), tmp_path / "OUT")
     assert by_instance(files(tmp_path / "OUT")) == by_instance(files(fused))
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_every_object_of_a_fusion_goes_comes_back_and_is_found_under_the_study_of_the_ct(
+    orthanc: Orthanc,
+    fused: Path,
+    phantom: Phantom,
+    phantom_folders: tuple[Path, Path],
+    tmp_path: Path,
+    name: str,
+) -> None:
+    """Grey, colour, MR on the CT, registration, and structures beside them."""
+    results = shutil.copytree(fused.parent, tmp_path / "results")
+    labels = sitk.Cast(phantom.ct.image > 300, sitk.sitkUInt8)
+    write_volume(tmp_path / "bone.nii.gz", labels)
+    (results / "RTSTRUCT").mkdir()
+    structures = results / "RTSTRUCT" / "bone.dcm"
+    write_contours(phantom_folders[0], tmp_path / "bone.nii.gz", structures, names={1: "Bone"})
+    pacs = connect(way(orthanc, name))
+    assert send(way(orthanc, name), results) == ()
+    study = str(pydicom.dcmread(slices(phantom_folders[0])[0]).StudyInstanceUID)
+    found = rows(pacs.find(Query("series", {"StudyInstanceUID": study})), "series")
+    assert sorted(row["Modality"] for row in found) == ["MR", "MR", "OT", "REG", "RTSTRUCT"]
+    fetch(pacs, Wanted(study), tmp_path / "OUT")
+    sent = [path for path in files(results) if is_dicom(path)]
+    assert by_instance(files(tmp_path / "OUT")) == by_instance(sent)
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -33,7 +33,7 @@ class Tls:
     """How an encrypted connection is checked."""
 
     ca: Path | None = None
-    """Certificates to trust, PEM; without it those of the operating system."""
+    """Certificates to trust, PEM; without it the usual ones."""
 
     certificate: Path | None = None
     """What this program shows of itself, PEM."""

@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ssl import SSLContext
 
 from pynetdicom import AE, _config
@@ -43,7 +43,7 @@ class Handlers:
 
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
     events: Sequence[EventHandlerType] = ()
-    allowance: Allowance | None = None
+    allowance: Allowance = field(default_factory=Allowance)
     """Bounds what comes in."""
 
 
@@ -97,6 +97,8 @@ class _Answers(DIMSEServiceProvider):
 
 class _Entity(AE):
     allowance: Allowance | None = None
+    latest: Association | None = None
+    """What was made last, before it is known whether it holds."""
 
     def _create_socket(
         self,
@@ -104,6 +106,7 @@ class _Entity(AE):
         address: AddressInformation,
         tls_args: tuple[SSLContext, str] | None,
     ) -> AssociationSocket:
+        self.latest = assoc
         assoc.dimse = _Answers(assoc)
         connection = _Socket(assoc, address=address)
         connection.allowance = self.allowance
@@ -143,18 +146,33 @@ def associated(
         )
     except OSError as error:  # an unknown host
         raise PeerError(f"{node}: {_why(node, tls)}") from error
+    except KeyboardInterrupt:
+        if entity.latest:
+            _end(entity.latest)
+        raise
     if not association.is_established:
-        association.dul.join(THREAD_END_S)
-        if association.dul.socket:  # the library leaves it open where the node has closed it
-            association.dul.socket.close()
+        _end(association)
         raise _refusal(node, association, tls)
     try:
         yield association
-    except BaseException:  # an interrupt, too, ends the connection and its threads
+    except BaseException as error:  # an interrupt, too, ends the connection and its threads
         association.abort()
+        if isinstance(error, PeerError):
+            handlers.allowance.spend(0)  # tells of an answer that was too large
         raise
     if association.is_established:
         association.release()
+
+
+def _end(association: Association) -> None:
+    """End the thread of an association that did not come about, and close its connection.
+
+    The library leaves both where the node has closed the connection, and after an interrupt.
+    """
+    association.dul.kill_dul()
+    association.dul.join(THREAD_END_S)
+    if association.dul.socket:
+        association.dul.socket.close()
 
 
 def _why(node: Node, tls: tuple[SSLContext, str] | None) -> str:

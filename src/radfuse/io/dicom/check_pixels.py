@@ -81,7 +81,7 @@ def _bytes_needed(instance: Instance) -> int:
 
 
 def _frames(instance: Instance) -> int:
-    return max(1, int(instance.dataset.get("NumberOfFrames") or 1))
+    return max(1, instance.whole("NumberOfFrames", 1))
 
 
 def _fragments(instance: Instance, keyword: str) -> Iterator[Finding]:

@@ -9,6 +9,9 @@ from pydicom.uid import RTStructureSetStorage, SpatialRegistrationStorage
 
 from radfuse.io.dicom.finding import Finding, Instance, numbers_of
 
+MANAGEMENT = "1.2.840.10008.3.1.2."
+"""Begins the classes of studies, visits and performed steps, of which there are no files."""
+
 RIGID_TOLERANCE = 1e-4
 """Deviation of a rigid matrix from orthonormal that rounding explains."""
 
@@ -35,6 +38,8 @@ def check_references(instance: Instance, known: Known) -> Iterator[Finding]:
     """References to objects: in the folder with the same class, series and frames, or outside."""
     outside = []
     for reference in _references(instance.dataset):
+        if str(reference.item.get("ReferencedSOPClassUID", "")).startswith(MANAGEMENT):
+            continue
         target = known.get(reference.uid)
         if target is None:
             outside.append(reference.name)
@@ -79,7 +84,7 @@ def _agreement(instance: Instance, reference: _Reference, target: Instance) -> I
             reference.name, f"said to be in another frame of reference than {where}"
         )
     frames = reference.item.get("ReferencedFrameNumber") or ()
-    count = max(1, int(target.dataset.get("NumberOfFrames") or 1))
+    count = max(1, target.whole("NumberOfFrames", 1))
     for number in [frames] if isinstance(frames, int) else frames:
         if not 1 <= int(number) <= count:
             yield instance.error(reference.name, f"frame {number} of {count} frames {where}")

@@ -213,9 +213,6 @@ def _get_classes(
                 identifier = _identifier(level, {"StudyInstanceUID": study, **keys})
                 for status, _ in association.send_c_get(identifier, GET):
                     _check(status, "C-GET")
-    except PeerError:
-        allowance.spend(0)  # tells of an object that was too large
-        raise
     except _Stop as stop:
         raise stop.__cause__ or stop from None
 

@@ -34,11 +34,9 @@ COLUMNS: Mapping[Level, Mapping[str, str]] = {
 }  # fmt: skip
 """Attributes that a search asks for, in the order in which they are shown, and their headings."""
 
-MOST_ANSWERS = 10_000
-"""A search that finds more is refused: nobody reads so many, and memory is bounded."""
-
 MOST_OBJECTS = 100_000
-"""Objects that one fetch may bring; the largest 4-D studies have some ten thousand."""
+"""Objects that one fetch may bring, and answers that one search may find; the largest 4-D studies
+have some ten thousand."""
 
 LARGEST_OBJECT_BYTES = 2 * 2**30
 """An object passes through memory; a multi-frame series of a head has a tenth of this."""
@@ -113,7 +111,7 @@ class Allowance:
         """Raise `PeerError` for more bytes than an object can have."""
         self._left -= count
         if self._left < 0:
-            raise PeerError(f"an object of more than {LARGEST_OBJECT_BYTES} bytes was refused")
+            raise PeerError(f"an answer of more than {LARGEST_OBJECT_BYTES} bytes was refused")
 
     def refill(self) -> None:
         """An object is complete."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
-from pydicom.pixels.utils import iter_pixels
+from pydicom.pixels.utils import pixel_array
 
 from radfuse.errors import InputError
 from radfuse.intensity import AIR_HU
@@ -83,14 +83,14 @@ def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer
     """Stored values of a file or of some of its frames."""
     dataset = open_dataset(path, pixels=True)
     check_frames(dataset, path)
-    wanted = [frame for frame in frames if frame is not None]
-    try:
-        with silenced():
-            decoded = list(iter_pixels(dataset, indices=wanted or None))
-    except Exception as error:  # a decoder raises whatever it likes at a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
-    yield from decoded
+    for frame in frames:
+        try:
+            with silenced():
+                stored = pixel_array(dataset, index=frame)
+        except Exception as error:  # a decoder raises whatever it likes at a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
+        yield stored
 
 
 def _values(stored: NDArray[np.integer], one: Slice) -> Floats:

@@ -158,10 +158,13 @@ class _Read:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file has the DICOM preamble."""
+    """Whether a file begins like DICOM, with or without the preamble.
+
+    Raises `PermissionError` for what may not be read.
+    """
     with path.open("rb") as stream:
         stream.seek(PREAMBLE)
-        return stream.read(4) == b"DICM"
+        return stream.read(4) == b"DICM" or begins_like_dicom(path)
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -191,20 +194,34 @@ def scan_folder(folder: Path) -> Scan:
 
 
 def _scan(folder: Path, paths: list[Path]) -> Scan:
-    with ThreadPoolExecutor(READERS) as readers:
-        files = list(readers.map(_read, paths))
     found: dict[str, list[Slice]] = {}
-    for one in (one for file in files for one in file.slices):
-        found.setdefault(str(one.header.SeriesInstanceUID), []).append(one)
-    listings = [file.path for file in files if file.is_directory]
-    broken = {file.path: file.reason for file in files if file.reason}
+    broken, listings, others = {}, [], 0
+    with ThreadPoolExecutor(READERS) as readers:
+        for file in readers.map(_read, paths):
+            for one in file.slices:
+                slices = found.setdefault(str(one.header.SeriesInstanceUID), [])
+                _share_equal(one.header, slices[0].header if slices else one.header)
+                slices.append(one)
+            if file.reason:
+                broken[file.path] = file.reason
+            listings += [file.path] if file.is_directory else []
+            others += not file.slices and not file.reason
     return Scan(
         folder=folder,
         series=tuple(DicomSeries(uid, tuple(slices)) for uid, slices in found.items()),
         broken=broken,
-        others=len(files) - len(broken) - sum(bool(file.slices) for file in files),
+        others=others,
         absent=tuple(path for listing in listings for path in absent_files(listing)),
     )
+
+
+def _share_equal(header: Dataset, first: Dataset) -> None:
+    """Keep once what thousands of slices say alike: it is most of what a header holds."""
+    for tag in list(header.keys()):
+        if tag in first:
+            element, same = header.get_item(tag), first.get_item(tag)
+            if (element.VR, element.value) == (same.VR, same.value):
+                header[tag] = same
 
 
 def _read(path: Path) -> _Read:
@@ -229,7 +246,7 @@ def _header(path: Path) -> Dataset | None:
 
     Raises `InputError` for a damaged one, `PermissionError` for one that may not be read.
     """
-    if not is_dicom(path) and not begins_like_dicom(path):
+    if not is_dicom(path):
         named_so = path.suffix.lower() in DICOM_SUFFIXES
         cut_short = not path.suffix and _is_blank(path)
         if (named_so or cut_short) and not path.name.startswith(RESOURCE_FORK):
@@ -241,8 +258,10 @@ def _header(path: Path) -> Dataset | None:
     if kind == MediaStorageDirectoryStorage:
         return header
     sized = all(header.get(keyword) for keyword in ("Rows", "Columns"))
-    if not header.get("SeriesInstanceUID") or (kind in SLICE_CLASSES and not sized):
-        raise InputError(f"{path}: {NO_DICOM}")
+    if not header.get("SeriesInstanceUID"):
+        raise InputError(f"{path}: damaged: no SeriesInstanceUID; export it again")
+    if kind in SLICE_CLASSES and not sized:
+        raise InputError(f"{path}: damaged: an image without Rows and Columns; export it again")
     if sized:
         check_size(header, path)
     return header

@@ -81,6 +81,7 @@ def write_structure_set(
     *,
     holes: Holes = "keyhole",
     algorithm: Algorithm | None = None,
+    origin: str = "from masks",
 ) -> tuple[Written, ...]:
     """Write an RT Structure Set that refers to a CT; return what each structure became.
 
@@ -96,6 +97,8 @@ def write_structure_set(
         By a channel of no width to the outer contour, or by contours that exclude each other.
     algorithm
         How the structures came about, where it is known.
+    origin
+        Where from, in a few words for descriptions.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def write_structure_set(
     """
     planes = slice_planes(ct)
     _check_instances(ct)
-    header = _header(ct)
+    header = _header(ct, origin)
     items: list[tuple[Dataset, Dataset, Dataset]] = []
     written: list[Written] = []
     for number, structure in enumerate(structures, start=1):
@@ -145,7 +148,7 @@ def _check_name(name: str, others: list[str]) -> None:
         raise InputError(f"two structures are called '{name}'; give each a name of its own")
 
 
-def _header(ct: Series) -> Dataset:
+def _header(ct: Series, origin: str) -> Dataset:
     header = derived_header(ct)
     for keyword in FOR_IMAGES:
         if keyword in header:
@@ -157,12 +160,12 @@ def _header(ct: Series) -> Dataset:
     header.Modality = "RTSTRUCT"
     header.SeriesNumber = SERIES_NUMBER
     header.InstanceNumber = 1
-    header.SeriesDescription = described("STRUCTURES", "from masks")
+    header.SeriesDescription = described("STRUCTURES", origin)
     header.StructureSetLabel = LABEL
     header.StructureSetName = "RESEARCH, not for treatment planning without independent review"
-    header.StructureSetDescription = f"RESEARCH. {NOTICE}"
+    header.StructureSetDescription = f"RESEARCH. Structures {origin}. {NOTICE}"
     header.StructureSetDate, header.StructureSetTime = header.SeriesDate, header.SeriesTime
-    header.ContributingEquipmentSequence = [equipment_item("Contours traced from masks")]
+    header.ContributingEquipmentSequence = [equipment_item(f"Contours {origin}")]
     header.ApprovalStatus = "UNAPPROVED"
     series = Dataset()
     series.SeriesInstanceUID = ct.headers[0].SeriesInstanceUID
