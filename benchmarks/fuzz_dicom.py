@@ -30,7 +30,7 @@ from types import ModuleType
 import numpy as np
 
 KIT = Path(__file__).parents[1] / "tests" / "io"
-"""Where the files and the rule are."""
+"""Where the files and the rule are; the series that they are made of lie one folder above."""
 
 HANGING_S = 20
 """A reader that does not return is stopped; what takes 5 s is a finding already."""
@@ -145,7 +145,7 @@ def fuzz_atheris(worker: Worker, seed: int, seconds: float) -> None:
 
 
 def _kit(engine: str) -> ModuleType:
-    sys.path.insert(0, str(KIT))
+    sys.path[:0] = [str(KIT), str(KIT.parent)]
     if engine == "atheris":
         import atheris  # noqa: PLC0415
 

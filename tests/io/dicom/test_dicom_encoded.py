@@ -158,9 +158,9 @@ def test_every_real_file_is_whole_by_its_size(odd: Path, heads: Path) -> None:
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
 def test_warnings_stay_inside(one: Path, syntax: UID) -> None:
+    change(one, put("SpecificCharacterSet", "ISO_IR 100"))
     change(one, put_raw("StudyDate", b"not a date"))
     change(one, put_raw("SeriesInstanceUID", b"1.2.x.."))
-    change(one, put("SpecificCharacterSet", "ISO_IR 100"))
     one.write_bytes(one.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 999"))
     if syntax == DeflatedExplicitVRLittleEndian:
         deflate(one)

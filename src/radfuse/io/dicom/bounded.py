@@ -183,7 +183,9 @@ def _warns(kind: str, value: bytes) -> bool:
 def _decode(dataset: Dataset, raw: RawDataElement) -> None:
     """Decode a value in place now, its letters too; what cannot be decoded is its bytes."""
     try:
-        str(dataset[raw.tag].value)
+        element = dataset[raw.tag]
+        if element.VR == VR.PN:
+            str(element.value)
     except Exception:  # pydicom raises whatever it likes at a value that is none
         dataset[raw.tag] = DataElement(raw.tag, VR.UN, raw.value)
 
@@ -193,9 +195,10 @@ def _items(dataset: Dataset, tag: BaseTag) -> list[Dataset]:
     raw = dataset.get_item(tag)
     if isinstance(raw, RawDataElement):
         kind, value = _kind(raw), raw.value or b""
-        if kind in TEXTS and _warns(kind, value):
-            _decode(dataset, raw)
-        if kind != VR.SQ and not (value.startswith(ITEMS) and kind == VR.UN):
+        holds_items = kind == VR.SQ or (kind == VR.UN and value.startswith(ITEMS))
+        if not holds_items:
+            if kind == VR.UN or (kind in TEXTS and _warns(kind, value)):
+                _decode(dataset, raw)  # pydicom knows a kind for some that the file does not
             return []
     elif raw.VR != VR.SQ:
         return []

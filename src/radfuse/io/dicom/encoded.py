@@ -86,13 +86,14 @@ COMPRESSED = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferS
               RLELossless}  # fmt: skip
 """Transfer syntaxes of compressed frames that are read."""
 
+
 @dataclass
 class _Silence:
     """Filters of warnings belong to the process, so that threads that want silence share one."""
 
     lock: threading.Lock
     wanted: int = 0
-    kept: warnings.catch_warnings[None] | None = None
+    kept: "warnings.catch_warnings[None] | None" = None
 
     def enter(self) -> None:
         """Be silent until as many have left as entered."""

@@ -183,7 +183,7 @@ def _key(header: Dataset) -> tuple[str | Floats, ...]:
     scout = "scout view" if is_localizer(header) else grey
     return (
         scout,
-        np.array([float(header.Rows), float(header.Columns)]),
+        np.array([float(header.get(keyword) or 0) for keyword in ("Rows", "Columns")]),
         numbers(header, "ImageOrientationPatient"),
         numbers(header, "PixelSpacing"),
         str(header.get("FrameOfReferenceUID") or ""),
