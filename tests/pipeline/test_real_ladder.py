@@ -1,4 +1,4 @@
-"""A real CT with a tilted gantry and uneven steps, all the way: fused, written, judged, drawn on."""
+"""A real CT with a tilted gantry and uneven steps: fused, written, judged, drawn on."""
 
 from pathlib import Path
 
