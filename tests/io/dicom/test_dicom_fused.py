@@ -7,10 +7,10 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_kit import OBLIQUE, change_all, volume, write
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
+from dicom_kit import OBLIQUE, change_all, put, volume, write
 from radfuse.io.dicom.fused import FULL_SCALE, SERIES_NUMBER, write_fused
 from radfuse.io.dicom.origin import GEOMETRY, Origin
 from radfuse.io.read import read
@@ -89,6 +89,16 @@ def test_the_mrs_acquisition_is_repeated_where_it_is_known(
     change_all(tmp_path / "mr", lambda header: setattr(header, "ScanningSequence", "GR"))
     header = headers(tmp_path / "out", (pair[0], read(tmp_path / "mr", "MR")))[0]
     assert (header.ScanningSequence, header.SequenceVariant) == ("GR", "NONE")
+
+
+def test_a_ct_that_forgot_how_it_was_deidentified_makes_a_valid_series(
+    tmp_path: Path, pair: tuple[Series, Series]
+) -> None:
+    change_all(tmp_path / "ct", put("PatientIdentityRemoved", "YES"))
+    change_all(tmp_path / "ct", put("DeidentificationMethod", ""))
+    (header, *_) = headers(tmp_path / "out", (read(tmp_path / "ct", "CT"), pair[1]))
+    assert header.PatientIdentityRemoved == "YES"
+    assert header.DeidentificationMethod == "NOT TOLD BY THE CT"
 
 
 def test_two_runs_never_share_a_series(tmp_path: Path, pair: tuple[Series, Series]) -> None:

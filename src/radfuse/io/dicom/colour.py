@@ -45,8 +45,8 @@ def write_colour(
     fill_empty(header, ("PatientOrientation",))
     header.DerivationDescription = (
         f"CT in grey, window {origin.window} HU; above it the rigidly registered MR in hot "
-        f"colours from {origin.mr_range[0]:g} to {origin.mr_range[1]:g}, opacity {share}; where "
-        f"the MR did not look, the CT alone. {NOTICE}"
+        f"colours from {origin.mr_range[0]:g} to {origin.mr_range[1]:g}, opacity {share}; "
+        f"{origin.grid}; where the MR did not look, the CT alone. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
     return write_planes(

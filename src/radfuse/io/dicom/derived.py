@@ -40,6 +40,9 @@ EMPTY_IF_UNKNOWN = (
 """Type 2 attributes of patient, study and frame: present, but empty where the CT does not tell."""
 
 
+METHOD_UNTOLD = "NOT TOLD BY THE CT"
+"""How the patient's identity was removed from a CT that says only that it was."""
+
 NAMES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 """Attributes by which other objects refer to an image."""
 
@@ -53,6 +56,8 @@ def derived_header(ct: Series) -> Dataset:
     header = Dataset()
     copy_known(header, ct, INHERITED)
     fill_empty(header, EMPTY_IF_UNKNOWN)
+    if header.get("PatientIdentityRemoved") == "YES" and not header.get("DeidentificationMethod"):
+        header.DeidentificationMethod = METHOD_UNTOLD  # type 1C: removed by whom the CT forgot
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if not header.get(keyword):
             setattr(header, keyword, fresh_uid())

@@ -34,7 +34,7 @@ def write_fused(folder: Path, fused: sitk.Image, origin: Origin) -> tuple[Path, 
     header.SOPClassUID = MRImageStorage
     header.WindowCenter, header.WindowWidth = str((FULL_SCALE + 1) // 2), str(FULL_SCALE + 1)
     header.DerivationDescription = (
-        f"CT and rigidly registered MR fused by {origin.label}; grid and frame of the CT; CT "
+        f"CT and rigidly registered MR fused by {origin.label}; {origin.grid}; CT "
         f"window {origin.window} HU; where the MR did not look, the CT alone. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]

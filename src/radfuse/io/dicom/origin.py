@@ -71,6 +71,13 @@ class Origin:
         """The method in characters that every DICOM value may hold, no folder of anybody's."""
         return plain(re.split(r"[/\\\\]", self.method)[-1])
 
+    @property
+    def grid(self) -> str:
+        """On which grid the images lie, in words."""
+        if self.ct.regridded:
+            return "frame of the CT, on the regular grid that its slices were resampled onto"
+        return "grid and frame of the CT"
+
     def header(self, number: int, start: str, label: str, contribution: str) -> Dataset:
         """A new series of this run: study, frame, maker, number and description.
 

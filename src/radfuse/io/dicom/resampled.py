@@ -48,8 +48,8 @@ def write_resampled(folder: Path, origin: Origin) -> tuple[Path, ...]:
     )
     factor = f", stored in steps of {rescale.slope:g}" if rescale else ""
     header.DerivationDescription = (
-        "Rigidly registered MR, linearly interpolated on the grid and in the frame of the CT"
-        f"{factor}; 0 where the MR did not look. {NOTICE}"
+        f"Rigidly registered MR, linearly interpolated; {origin.grid}{factor}; 0 where the MR did "
+        f"not look. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
     return write_planes(
