@@ -233,9 +233,9 @@ def _read(path: Path) -> _Read:
             return _Read(path, is_directory=True)
         frames = frame_headers(header)
     except InputError as error:
-        return _Read(path, reason=str(error).removeprefix(f"{path}: "))
+        return _Read(path, reason=str(error).removeprefix(f"{path}: ").split(";")[0])
     except (ValueError, TypeError, AttributeError) as error:  # what damaged groups make of frames
-        return _Read(path, reason=f"damaged: {error}; replace it or move it away")
+        return _Read(path, reason=f"damaged: {error}")
     slices = (Slice(one, path, index if len(frames) > 1 else None)
               for index, one in enumerate(frames))  # fmt: skip
     return _Read(path, tuple(slices))
