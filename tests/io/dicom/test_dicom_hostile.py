@@ -343,6 +343,28 @@ def test_a_slice_without_a_size_and_of_no_known_class_stops_nothing(folder: Path
     assert read(folder, "CT").image.GetSize() == (7, 9, 5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        (b"ST", b"  ", None),
+        (b"LO", b"x ", "x"),
+        (b"US", bytes(4), "[0, 0]"),
+        (b"DS", b"1e99", "1e99"),
+    ],
+)
+def test_padding_that_is_no_number_is_refused_and_none_is_none(
+    one: Path, kind: bytes, value: bytes, said: str | None
+) -> None:
+    element = struct.pack("<HH2sH", 0x0028, 0x0120, kind, len(value)) + value
+    inserted(one, element)
+    if said is None:
+        assert read(one.parent, "CT").image.GetSize() == (7, 9, 6)
+    else:
+        with pytest.raises(InputError) as caught:
+            read(one.parent, "CT")
+        assert f"{one}: PixelPaddingValue {said} is no number; export" in str(caught.value)
+
+
 def test_a_huge_header_is_left_raw_where_it_is_not_asked_for(one: Path) -> None:
     private = b"".join(
         struct.pack("<HH2sH", 0x0029 + 2 * (n >> 16), n & 0xFFFF, b"US", 2) + b"\1\0"

@@ -25,6 +25,9 @@ GREY = ("MONOCHROME1", "MONOCHROME2", None)
 NOT_HU = {"OD", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}
 """Values of RescaleType (PS3.3 C.11.1.1.2) of maps that are computed from a CT."""
 
+WIDEST_STORED = 2.0**32
+"""No stored value is as large."""
+
 PERFUSION = "PERFUSION"
 """Value of ImageType of such maps, whatever unit they claim."""
 
@@ -96,7 +99,7 @@ def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer
 def _values(stored: NDArray[np.integer], one: Slice) -> Floats:
     """Rescaled values of one image; padding becomes air."""
     values = _rescaled(stored, one)
-    values[_padding(stored, one.header)] = outside_value(one.header)
+    values[_padding(stored, one)] = outside_value(one.header)
     return values
 
 
@@ -117,13 +120,18 @@ def _rescaled(stored: NDArray[np.integer], one: Slice) -> Floats:
     return (stored * slope + intercept).astype(np.float32)
 
 
-def _padding(stored: NDArray[np.integer], header: Dataset) -> NDArray[np.bool_]:
+def _padding(stored: NDArray[np.integer], one: Slice) -> NDArray[np.bool_]:
     """Where nothing was measured, by PixelPaddingValue and PixelPaddingRangeLimit.
 
     Scanners write a negative value as unsigned: it has the right bits, not the right sign.
     """
-    ends = [header.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
-    if ends[0] is None:
+    keywords = [keyword for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+                if one.header.get(keyword) not in (None, "", b"")]  # fmt: skip
+    if "PixelPaddingValue" not in keywords:
         return np.zeros(stored.shape, np.bool_)
-    bits = np.array([end for end in ends if end is not None], np.int64).astype(stored.dtype)
+    ends = [numbers(one.header, keyword) for keyword in keywords]
+    if not all(end.size == 1 and abs(end[0]) < WIDEST_STORED for end in ends):
+        said = " and ".join(f"{keyword} {one.header.get(keyword)}" for keyword in keywords)
+        raise InputError(f"{one.name}: {said} is no number; export the series again")
+    bits = np.concatenate(ends).astype(np.int64).astype(stored.dtype)
     return np.asarray((stored >= bits.min()) & (stored <= bits.max()))
