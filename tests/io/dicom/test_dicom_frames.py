@@ -13,6 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from dicom_kit import OBLIQUE, assert_same_image, change_all, put, slices, volume, write
 from radfuse.errors import InputError, NothingHereError
+from radfuse.io.dicom.scan import absent_files
 from radfuse.io.read import read
 from radfuse.series import Modality
 
@@ -74,6 +75,8 @@ def test_a_real_enhanced_mr_agrees_with_an_independent_conversion(odd: Path, nam
     folder = odd / "dicom2nifti/philips_enhanced/anatomical"
     found = read(folder / name, "MR").image
     truth = nibabel.load(folder / f"{name.split('/', maxsplit=1)[0]}_ground_truth.nii.gz")
+    frames = [header.ReferencedFrameNumber for header in read(folder / name, "MR").headers]
+    assert sorted(frames) == list(range(1, 9))
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ truth.affine
     for index in [*np.ndindex(*truth.shape)][::5003]:
         place = (lps @ (*index[:3], 1.0))[:3].tolist()
@@ -95,6 +98,17 @@ def test_real_multi_frame_files_that_are_no_volume_are_refused(
     shutil.copy(odd / "pydicom-data" / name, tmp_path)
     with pytest.raises(InputError, match=told):
         read(tmp_path, modality)
+
+
+def test_a_directory_is_right_whatever_case_the_disk_gave_to_names(
+    heads: Path, tmp_path: Path
+) -> None:
+    """A mounted CD shows its names in small letters."""
+    (tmp_path / "dicom").mkdir()
+    for number in range(304):
+        (tmp_path / "dicom" / f"i{number}").touch()
+    shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "dicomdir")
+    assert absent_files(tmp_path / "dicomdir") == []
 
 
 def test_a_directory_without_its_folder_is_no_image(heads: Path) -> None:
