@@ -10,13 +10,13 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_kit import OBLIQUE, change, change_all, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ladder_kit import make_origin, make_pair, matrix, rigid
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage, SpatialRegistrationStorage
 
+from dicom_kit import OBLIQUE, change, change_all, put
 from radfuse.errors import InputError
 from radfuse.io.dicom.registration import read_registration, why_not, write_registration
 from radfuse.io.dicom.resampled import write_resampled
