@@ -129,12 +129,9 @@ def test_a_folder_without_an_mr_lists_what_there_is(tmp_path: Path) -> None:
         choose_pair(tmp_path / "nothing", PLAIN)
 
 
-def test_a_real_study_without_an_mr_says_so(shared: Path) -> None:
-    folder = shared / "data/real/dicom_head/ct_ge_mixed_series_jpegll"
-    if not folder.is_dir():
-        pytest.skip(f"real data is missing: {folder.name}")
+def test_a_real_study_without_an_mr_says_so(heads: Path) -> None:
     with pytest.raises(NothingHereError, match="no MR of a head"):
-        choose_pair(folder, PLAIN)
+        choose_pair(heads / "ct_ge_mixed_series_jpegll", PLAIN)
 
 
 def test_a_study_is_fused_from_a_zip_archive(
