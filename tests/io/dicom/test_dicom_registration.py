@@ -12,11 +12,11 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ladder_kit import make_origin, make_pair, matrix, rigid
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage, SpatialRegistrationStorage
 
 from dicom_kit import OBLIQUE, change, change_all, put
+from ladder_kit import make_origin, make_pair, matrix, rigid
 from radfuse.errors import InputError
 from radfuse.io.dicom.registration import read_registration, why_not, write_registration
 from radfuse.io.dicom.resampled import write_resampled
