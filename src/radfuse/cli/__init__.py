@@ -15,9 +15,10 @@ from radfuse.errors import RadfuseError
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
     "register": ("radfuse.cli.register:register_command", "Align an MR with a CT, rigidly."),
-    "contour": ("radfuse.cli.contour:contour_command", "Structures: masks, RTSTRUCT, MR to CT."),
+    "contour": ("radfuse.cli.contour:contour_command", "Structures: masks, RTSTRUCT, compare."),
     "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images."),
     "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),
+    "study": ("radfuse.cli.study:study_command", "Ask what fusion is good for, with a truth."),
     "train": ("radfuse.cli.train:train_command", "Train a network on pairs of your own."),
     "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
     "weights": ("radfuse.cli.weights:weights_command", "List, install, build trained networks."),
