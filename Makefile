@@ -34,7 +34,7 @@ docs: .venv/dev
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train]"
+	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train,view]"
 	touch $@ .venv/demo
 
 .venv/made: pyproject.toml constraints.txt
