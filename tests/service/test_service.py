@@ -91,37 +91,32 @@ def test_a_sign_off_is_in_study_and_record_and_survives_the_server(site: Site, d
         assert done in [one["id"] for one in again.client.get("/api/v1/studies").json()]
 
 
-def test_another_method_keeps_the_registration_and_takes_the_sign_off_back(
+def test_without_a_result_nothing_is_signed_and_no_registration_kept(
     site: Site, asked: dict[str, Any]
 ) -> None:
     identifier = site.make(**asked)
-    refused(
-        site.client.put(
-            f"/api/v1/studies/{identifier}/signoff", json={"state": "accepted", "name": "A"}
-        ),
-        400,
-        "no result to sign off",
-    )
-    events = site.run(identifier, keep_registration=True)
-    assert events[-1] == (
-        "error",
-        {"state": "failed", "error": "there is no earlier registration to keep; run with a search"},
-    )
-    site.run(identifier)
-    site.client.put(
-        f"/api/v1/studies/{identifier}/signoff", json={"state": "rejected", "name": "A"}
-    )
-    events = site.run(
-        identifier, recipe={"method": "maximum", "outputs": ["fused"]}, keep_registration=True
-    )
-    assert [facts["stage"] for _, facts in events if "stage" in facts].count(
-        "registering: judging the given alignment"
-    ) == 1
-    study = site.study(identifier)
+    verdict = {"state": "accepted", "name": "A"}
+    answer = site.client.put(f"/api/v1/studies/{identifier}/signoff", json=verdict)
+    refused(answer, 400, "no result to sign off")
+    kind, facts = site.run(identifier, keep_registration=True)[-1]
+    assert (kind, facts["state"]) == ("error", "failed")
+    assert facts["error"].startswith("there is no earlier registration to keep")
+
+
+def test_another_method_keeps_the_registration_and_takes_the_sign_off_back(
+    site: Site, done: str
+) -> None:
+    verdict = {"state": "rejected", "name": "A"}
+    site.client.put(f"/api/v1/studies/{done}/signoff", json=verdict)
+    recipe = {"method": "maximum", "outputs": ["fused"]}
+    events = site.run(done, recipe=recipe, keep_registration=True)
+    stages = [facts["stage"] for _, facts in events if "stage" in facts]
+    assert "registering: judging the given alignment" in stages
+    study = site.study(done)
     assert study["state"] == "done"
     assert study["outcome"]["method"] == "maximum"
     assert study["signoff"] is None
-    sheet = site.client.get(f"/api/v1/studies/{identifier}/qa.html")
+    sheet = site.client.get(f"/api/v1/studies/{done}/qa.html")
     assert NOTICE in sheet.text
     assert "sandbox" in sheet.headers["content-security-policy"]
 

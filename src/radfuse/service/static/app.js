@@ -24,7 +24,6 @@ function say(id, text) {
 function attempt(work, place) {
   return async (...given) => {
     say(place, "");
-    at(place).hidden = false;
     try {
       return await work(...given);
     } catch (error) {
@@ -120,9 +119,9 @@ async function makeStudy() {
   else if (at("both").value) asked.study = at("both").value;
   else Object.assign(asked, { ct: at("ct-path").value || null, mr: at("mr-path").value || null });
   const made = await api.create(asked);
-  at("opening").close();
   await listStudies();
   await choose(made.id);
+  at("opening").close();
 }
 
 async function look() {

@@ -20,7 +20,10 @@ export class Viewer {
       sliceType: PLANES.all,
       multiplanarShowRender: 0,
       multiplanarEqualSize: true,
-      crosshairWidth: 1,
+      crosshairWidth: 0.6,
+      crosshairWidthUnit: "mm",
+      crosshairGap: 8,
+      isCornerOrientationText: true,
       crosshairColor: [1, 0.84, 0.29, 1],
       backColor: [0, 0, 0, 1],
       isColorbar: false,
@@ -44,6 +47,7 @@ export class Viewer {
       { url: urls.fused, name: "fused.nii.gz", colormap: "gray", cal_min: 0, cal_max: FULL_SCALE },
     ]);
     this.refresh();
+    this.nv.createOnLocationChange();
   }
 
   get isShowing() {
