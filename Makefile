@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINED := $(PIP) install --quiet --constraint constraints.txt
-TOOLS := dciodvfy dcm2niix elastix gdcminfo Orthanc plastimatch
+TOOLS := chromedriver dciodvfy dcm2niix elastix gdcminfo Orthanc plastimatch
 
 .PHONY: demo test check study docs tools venv-package clean
 
@@ -34,7 +34,7 @@ docs: .venv/dev
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train]"
+	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train,view]"
 	touch $@ .venv/demo
 
 .venv/made: pyproject.toml constraints.txt
@@ -57,7 +57,7 @@ venv-package:
 tools:
 	@policy=/usr/sbin/policy-rc.d; \
 	for tool in $(TOOLS); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null && continue; \
-	  case $$tool in dciodvfy) package=dicom3tools;; gdcminfo) package=libgdcm-tools;; \
+	  case $$tool in chromedriver) package="chromium chromium-driver";; dciodvfy) package=dicom3tools;; gdcminfo) package=libgdcm-tools;; \
 	    Orthanc) package="orthanc orthanc-dicomweb";; *) package=$$tool;; esac; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    test -e $$policy || { printf '#!/bin/sh\nexit 101\n' >$$policy && chmod +x $$policy \

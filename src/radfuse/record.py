@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -56,6 +56,20 @@ class Output(BaseModel):
     sha256: str
 
 
+class Signoff(BaseModel):
+    """A person's verdict on a registration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["accepted", "rejected"]
+    name: str
+    """As the person typed it."""
+
+    time: datetime
+    registration_id: str = ""
+    """Which alignment was looked at."""
+
+
 class Record(BaseModel):
     """Provenance of one result: frozen, and plain JSON."""
 
@@ -81,6 +95,9 @@ class Record(BaseModel):
 
     seconds: Mapping[str, float]
     """Wall time by stage."""
+
+    signoff: Signoff | None = None
+    """None until somebody has looked."""
 
     versions: Mapping[str, str]
     platform: str

@@ -15,6 +15,7 @@ from radfuse.errors import RadfuseError
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
     "register": ("radfuse.cli.register:register_command", "Align an MR with a CT, rigidly."),
+    "view": ("radfuse.cli.view:view_command", "Open, fuse, look and sign off on a local page."),
     "contour": ("radfuse.cli.contour:contour_command", "Structures: masks, RTSTRUCT, compare."),
     "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images."),
     "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),

@@ -40,14 +40,20 @@ class Weights:
 def weights_folder(
     platform: str = sys.platform, environment: Mapping[str, str] = os.environ
 ) -> Path:
-    """Where installed weights lie.
-
-    `RADFUSE_WEIGHTS`; else `radfuse/weights` in the platform's folder for a user's data:
-    `XDG_DATA_HOME` or `~/.local/share`, on Windows `LOCALAPPDATA`, on macOS
-    `~/Library/Application Support`.
-    """
+    """Where installed weights lie: `RADFUSE_WEIGHTS`; else `weights` in `user_data_folder`."""
     if chosen := environment.get(VARIABLE):
         return Path(chosen)
+    return user_data_folder(platform, environment) / "weights"
+
+
+def user_data_folder(
+    platform: str = sys.platform, environment: Mapping[str, str] = os.environ
+) -> Path:
+    """Folder `radfuse` in the platform's folder for a user's data.
+
+    That is `XDG_DATA_HOME` or `~/.local/share`, on Windows `LOCALAPPDATA`, on macOS
+    `~/Library/Application Support`.
+    """
     home = Path.home()
     if platform == "win32":
         data = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
@@ -55,7 +61,7 @@ def weights_folder(
         data = home / "Library" / "Application Support"
     else:
         data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return data / "radfuse" / "weights"
+    return data / "radfuse"
 
 
 def weights_in(folder: Path) -> list[Weights]:

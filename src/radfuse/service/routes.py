@@ -1,0 +1,311 @@
+"""The routes of the page's interface: parse, call one function, encode."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from starlette.datastructures import UploadFile
+
+from radfuse.errors import InputError, RadfuseError
+from radfuse.intensity import WINDOWS, window_named
+from radfuse.io.identifiers import identifiers_below
+from radfuse.io.inspect import Finding, inspect
+from radfuse.methods.catalogue import METHODS, entry_of
+from radfuse.pipeline.study import choose_pair
+from radfuse.recipe import Recipe
+from radfuse.record import NOTICE, Signoff, now
+from radfuse.service.guard import Access
+from radfuse.service.studies import Studies, Study, VolumeName
+from radfuse.service.uploads import keep_files
+from radfuse.service.work import Run, Work
+
+MOST_FILES = 20_000
+"""In one upload: a study of thin slices has some thousands."""
+
+LONGEST_METHOD = 1000
+"""Characters of a method's name or path."""
+
+NEWS_S = 0.1
+"""How often a stream of events looks for news."""
+
+HEARTBEAT_S = 15.0
+"""How often a silent stream says that it is alive, so that nothing between closes it."""
+
+SHEET_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""For the QA sheet, which has its styles and pictures in itself and no script."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+
+
+class Place(BaseModel):
+    """A file or folder to look into."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: FilePath
+
+
+class NewStudy(BaseModel):
+    """A CT and an MR, or a folder or archive with both, and what to do with them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ct: FilePath | None = None
+    mr: FilePath | None = None
+    study: FilePath | None = None
+    name: Text | None = None
+    recipe: Recipe = Recipe()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "NewStudy":
+        if (self.study is None) != (self.ct is not None and self.mr is not None) or (
+            self.study and (self.ct or self.mr)
+        ):
+            raise ValueError("give ct and mr, or study with both inside")
+        return self
+
+
+class AskedRun(BaseModel):
+    """A fusion to run; without a recipe the study's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: Recipe | None = None
+    keep_registration: bool = False
+    """Whether the last registration is taken instead of a new search."""
+
+
+class Verdict(BaseModel):
+    """A sign-off as the page sends it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["accepted", "rejected"]
+    name: Text = Field(description="Who signs, as typed")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the routes work with."""
+
+    studies: Studies
+    work: Work
+    access: Access
+
+    def usable(self, *given: str | Path) -> list[Path]:
+        """Paths that may be opened: any on this machine, only studies and uploads from elsewhere.
+
+        Raises `InputError` for others and for what does not exist.
+        """
+        return [self._usable(Path(one)) for one in given]
+
+    def _usable(self, path: Path) -> Path:
+        try:
+            found = path.expanduser().resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InputError(f"{path}: no such file or folder") from error
+        home = self.studies.uploads.parent.resolve()
+        if not self.access.is_local and home not in found.parents:
+            raise InputError(
+                "paths are opened from the server's own machine only; upload the files"
+            )
+        return found
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise `InputError` for a recipe with a wrong name, window or file."""
+        self.usable(*(path for path in (recipe.transform, recipe.initial_transform) if path))
+        if recipe.method not in METHODS:
+            if len(recipe.method) > LONGEST_METHOD or not recipe.method.isprintable():
+                raise InputError("no such method; see the list of methods")
+            if recipe.method.endswith(".onnx"):
+                self.usable(recipe.method)
+        entry_of(recipe.method)
+        window_named(recipe.window)
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+WITHOUT_PATHS = {"ct", "mr"}
+"""Fields of a study that stay on the server: a path may name the patient."""
+
+api = APIRouter(prefix="/api/v1")
+
+
+@api.get("/info")
+def info() -> dict[str, Any]:
+    """Version, notice, methods and CT windows (width, level in HU)."""
+    return {
+        "version": version("radfuse"),
+        "notice": NOTICE,
+        "methods": {
+            name: entry.summary
+            for name, entry in METHODS.items()
+            if entry.weights is None or entry.weights.is_file()
+        },
+        "windows": {name: [window.width, window.level] for name, window in WINDOWS.items()},
+    }
+
+
+@api.post("/inspect")
+def inspect_path(place: Place, desk: AtDesk) -> dict[str, Any]:
+    """Say what a file, folder or archive holds, without names and IDs of patients."""
+    (path,) = desk.usable(place.path)
+    with _hiding(path):
+        findings, others = inspect(path)
+    hidden = identifiers_below(path)
+    facts = [_facts(found) for found in findings]
+    shown = json.loads(hidden.hide(json.dumps(facts, ensure_ascii=False)))
+    return {"images": shown, "other_files": others}
+
+
+@api.post("/uploads", status_code=201, openapi_extra={
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": {
+        "type": "object", "required": ["files"],
+        "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+    }}}}})  # fmt: skip
+async def upload(request: Request, desk: AtDesk) -> dict[str, str]:
+    """Take a zip archive or files; returns the path to name in `inspect` and `studies`."""
+    async with request.form(max_files=MOST_FILES) as form:
+        files = [
+            (part.filename or "", part.file)
+            for part in form.getlist("files")
+            if isinstance(part, UploadFile)
+        ]
+        return {"path": str(await run_in_threadpool(keep_files, desk.studies.uploads, files))}
+
+
+@api.get("/studies", response_model_exclude={"__all__": WITHOUT_PATHS})
+def studies(desk: AtDesk) -> list[Study]:
+    """Every study, the newest first."""
+    return desk.studies.all()
+
+
+@api.post("/studies", status_code=201, response_model_exclude=WITHOUT_PATHS)
+def create(asked: NewStudy, desk: AtDesk) -> Study:
+    """Make a study; nothing runs yet."""
+    return create_study(desk, asked)
+
+
+@api.get("/studies/{identifier}", response_model_exclude=WITHOUT_PATHS)
+def study(identifier: str, desk: AtDesk) -> Study:
+    """One study and how far it is."""
+    return desk.studies.get(identifier)
+
+
+@api.post("/studies/{identifier}/run", status_code=202, response_model_exclude=WITHOUT_PATHS)
+def run(identifier: str, asked: AskedRun, desk: AtDesk) -> Study:
+    """Queue a fusion; one runs at a time. It takes back an earlier sign-off."""
+    found = desk.studies.get(identifier)
+    if asked.recipe is not None:
+        series = {key: getattr(found.recipe, key) for key in ("ct_series", "mr_series")}
+        chosen = {key: uid for key, uid in series.items() if getattr(asked.recipe, key) is None}
+        found = found.model_copy(update={"recipe": asked.recipe.model_copy(update=chosen)})
+    desk.check(found.recipe)
+    return desk.work.start(found, keep=asked.keep_registration)
+
+
+@api.post("/studies/{identifier}/cancel", status_code=202)
+def cancel(identifier: str, desk: AtDesk) -> dict[str, str]:
+    """Stop a fusion that waits or runs."""
+    desk.studies.get(identifier)
+    desk.work.cancel(identifier)
+    return {"state": "cancelling"}
+
+
+@api.get("/studies/{identifier}/events", response_class=StreamingResponse)
+def events(identifier: str, desk: AtDesk) -> StreamingResponse:
+    """Server-sent events of the last run: `stage` with its share, at the end `done` or `error`."""
+    desk.studies.get(identifier)
+    return StreamingResponse(_stream(desk.work.run_of(identifier)), media_type="text/event-stream")
+
+
+@api.get("/studies/{identifier}/volumes/{name}.nii.gz", response_class=FileResponse)
+def volume(identifier: str, name: VolumeName, desk: AtDesk) -> FileResponse:
+    """CT (HU), MR (its own units) or fused image (0 to 4095), on the CT's grid."""
+    return FileResponse(desk.studies.volume(identifier, name), media_type="application/gzip")
+
+
+@api.get("/studies/{identifier}/qa.html", response_class=HTMLResponse)
+def sheet(identifier: str, desk: AtDesk) -> FileResponse:
+    """The QA sheet of the result, to print."""
+    return FileResponse(
+        desk.studies.sheet(identifier),
+        media_type="text/html",
+        headers={"content-security-policy": SHEET_POLICY},
+    )
+
+
+@api.put("/studies/{identifier}/signoff", response_model_exclude=WITHOUT_PATHS)
+def sign(identifier: str, verdict: Verdict, desk: AtDesk) -> Study:
+    """Sign the registration off; it goes into the study and the result's record, with the time."""
+    return desk.studies.sign(
+        identifier, Signoff(state=verdict.state, name=verdict.name, time=now())
+    )
+
+
+def create_study(desk: Desk, asked: NewStudy) -> Study:
+    """Make a study of what was asked for.
+
+    Raises `InputError` and its kin for paths and recipes that cannot be used.
+    """
+    desk.check(asked.recipe)
+    recipe, message = asked.recipe, ""
+    if asked.study is not None:
+        (both,) = desk.usable(asked.study)
+        with _hiding(both):
+            pair = choose_pair(both, recipe)
+        series = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
+        ct, mr, recipe = both, both, recipe.model_copy(update=series)
+        message = identifiers_below(both).hide(pair.sentence())
+    else:
+        ct, mr = desk.usable(asked.ct or "", asked.mr or "")
+    name = asked.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
+    return desk.studies.create(name, ct, mr, recipe, message)
+
+
+@contextmanager
+def _hiding(*paths: Path) -> Iterator[None]:
+    """Within it our errors name no patient of the files at these paths."""
+    try:
+        yield
+    except RadfuseError as error:
+        raise type(error)(identifiers_below(*paths).hide(str(error), paths)) from error
+
+
+def _facts(found: Finding) -> dict[str, Any]:
+    facts = asdict(found)
+    for name in ("patient_id", "patient_name"):
+        (facts["place"] or {}).pop(name, None)
+    return {"line": found.line(), **facts}
+
+
+async def _stream(told: Run | None) -> AsyncIterator[str]:
+    """Events from the first to the last; nothing where nothing has run."""
+    sent, silent_s = 0, 0.0
+    while told is not None:
+        over = told.ended.is_set()
+        news: Sequence[tuple[str, dict[str, Any]]] = told.events[sent:]
+        for kind, facts in news:
+            yield f"event: {kind}\ndata: {json.dumps(facts)}\n\n"
+        sent += len(news)
+        if over:
+            return
+        silent_s = 0.0 if news else silent_s + NEWS_S
+        if silent_s > HEARTBEAT_S:
+            silent_s = 0.0
+            yield ": waiting\n\n"
+        await asyncio.sleep(NEWS_S)

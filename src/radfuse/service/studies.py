@@ -1,0 +1,195 @@
+"""Studies on disk: a folder each, with `study.json`, the result and the volumes to look at."""
+
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from radfuse.errors import InputError
+from radfuse.io.staging import staging
+from radfuse.recipe import Recipe
+from radfuse.record import NOTICE, Record, Signoff, now
+
+State = Literal["new", "queued", "running", "done", "failed", "cancelled"]
+"""Where a study stands; `done` has a result to look at."""
+
+VolumeName = Literal["ct", "mr", "fused"]
+"""The three volumes of a page, on the CT's grid."""
+
+STUDY_FILE, RESULT, VIEW, REGISTRATION = "study.json", "result", "view", "registration.tfm"
+"""What lies in a study's folder."""
+
+IDENTIFIER = re.compile(r"[0-9a-f]{12}")
+"""What names a study: nothing that could be a path."""
+
+STOPPED = "the server was stopped during the run; run it again"
+"""Said of a run that a killed server left behind."""
+
+
+class Outcome(BaseModel):
+    """What a run has found, for the page."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: str
+    window_hu: tuple[float, float]
+    """Width and level of the fusion's CT window."""
+
+    mr_range: tuple[float, float]
+    """MR values that became 0 and 1."""
+
+    quality: str
+    """The registration's quality in a sentence."""
+
+    trusted: bool
+    registration_id: str
+    alignment: str
+    """`headers`, `file`, or the start that led the search to it."""
+
+    notes: tuple[str, ...]
+    """What was mended in reading or left out in writing, a sentence each."""
+
+    record: str
+    """The record's path inside the study's folder."""
+
+    seconds: float
+
+
+class Study(BaseModel):
+    """One patient's CT and MR and how far their fusion is; frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    notice: str = NOTICE
+    id: str
+    name: str
+    created: datetime
+    ct: Path
+    mr: Path
+    recipe: Recipe
+    state: State = "new"
+    message: str = ""
+    """Why a run failed and the ways out, or which pair was chosen."""
+
+    outcome: Outcome | None = None
+    signoff: Signoff | None = None
+
+
+class UnknownStudyError(InputError):
+    """There is no study of this name."""
+
+
+class Studies:
+    """The studies below a folder; each change is on disk before it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "studies"
+        self.uploads = folder / "uploads"
+        self._lock = RLock()
+
+    def recover(self) -> None:
+        """Mark runs that a killed server left behind, and sweep what they left half-written."""
+        for study in self.all():
+            if study.state in {"queued", "running"}:
+                self.sweep(study.id)
+                self.change(study.id, state="failed", message=STOPPED)
+
+    def create(self, name: str, ct: Path, mr: Path, recipe: Recipe, message: str = "") -> Study:
+        """A new study of a CT and an MR, not yet run."""
+        study = Study(
+            id=secrets.token_hex(6),
+            name=name,
+            created=now(),
+            ct=ct,
+            mr=mr,
+            recipe=recipe,
+            message=message,
+        )
+        self._write(study)
+        return study
+
+    def all(self) -> list[Study]:
+        """Every study that can be read, the newest first."""
+        return sorted(self._read_all(), key=lambda study: (study.created, study.id), reverse=True)
+
+    def get(self, identifier: str) -> Study:
+        """The study of this identifier; raises `UnknownStudyError`."""
+        try:
+            return Study.model_validate_json((self.place(identifier) / STUDY_FILE).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise UnknownStudyError(f"no study '{identifier}'; see the list of studies") from error
+
+    def change(self, identifier: str, **changes: Any) -> Study:
+        """Write a study with some fields changed."""
+        with self._lock:
+            study = self.get(identifier).model_copy(update=changes)
+            self._write(study)
+        return study
+
+    def sign(self, identifier: str, signoff: Signoff) -> Study:
+        """Put a sign-off into the study and into the record of its result.
+
+        Raises `InputError` without a result, or one whose record cannot be read.
+        """
+        with self._lock:
+            study = self.get(identifier)
+            if study.state != "done" or study.outcome is None:
+                raise InputError("there is no result to sign off; run the fusion first")
+            record = self.place(identifier) / study.outcome.record
+            signed = signoff.model_copy(update={"registration_id": study.outcome.registration_id})
+            _write_signoff(record, signed)
+            return self.change(identifier, signoff=signed)
+
+    def place(self, identifier: str) -> Path:
+        """The folder of a study; raises `UnknownStudyError` for what is no identifier."""
+        if not IDENTIFIER.fullmatch(identifier):
+            raise UnknownStudyError("a study is named by 12 hexadecimal digits; see the list")
+        return self.folder / identifier
+
+    def sweep(self, identifier: str) -> None:
+        """Remove what an ended run left half-written."""
+        with self._lock:
+            for folder in self.place(identifier).glob(".radfuse-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def volume(self, identifier: str, name: VolumeName) -> Path:
+        """The file of a volume; raises `UnknownStudyError` before there is one."""
+        path = self.place(identifier) / VIEW / f"{name}.nii.gz"
+        if not path.is_file():
+            raise UnknownStudyError(f"study {identifier} has no {name} volume yet; run the fusion")
+        return path
+
+    def sheet(self, identifier: str) -> Path:
+        """The QA sheet of the result; raises `UnknownStudyError` before there is one."""
+        found = sorted((self.place(identifier) / RESULT).glob("*qa.html"))
+        if not found:
+            raise UnknownStudyError(f"study {identifier} has no QA sheet yet; run the fusion")
+        return found[0]
+
+    def _read_all(self) -> Iterator[Study]:
+        for path in self.folder.glob(f"*/{STUDY_FILE}"):
+            try:
+                yield self.get(path.parent.name)
+            except UnknownStudyError:
+                continue
+
+    def _write(self, study: Study) -> None:
+        with self._lock, staging(self.folder / study.id) as stage:
+            text = study.model_dump_json(indent=2)
+            stage.place(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
+
+
+def _write_signoff(path: Path, signoff: Signoff) -> None:
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError("the result's record cannot be read; run the fusion again") from error
+    signed = record.model_copy(update={"signoff": signoff})
+    with staging(path.parent) as stage:
+        stage.place(path).write_text(signed.model_dump_json(indent=2), encoding="utf-8")

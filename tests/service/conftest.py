@@ -1,0 +1,41 @@
+"""One server for all tests of the page, and a study that has run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service_kit import Site, running
+
+from radfuse.data.phantom import Phantom
+from radfuse.registration.transform import write_transform
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("page")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def quick_recipe(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Average with the true transform, the fused series alone."""
+    transform = tmp_path_factory.mktemp("given") / "true.tfm"
+    write_transform(transform, phantom.mr_from_ct)
+    return {"method": "average", "transform": str(transform), "outputs": ["fused"]}
+
+
+@pytest.fixture(scope="session")
+def asked(phantom_folders: tuple[Path, Path], quick_recipe: dict[str, Any]) -> dict[str, Any]:
+    """What makes a study of the quick phantom."""
+    ct, mr = map(str, phantom_folders)
+    return {"ct": ct, "mr": mr, "name": "Quick phantom", "recipe": quick_recipe}
+
+
+@pytest.fixture(scope="session")
+def done(site: Site, asked: dict[str, Any]) -> str:
+    """A study that has run; sign it, run it again, but leave it done."""
+    identifier = site.make(**asked)
+    events = site.run(identifier)
+    assert events[-1][0] == "done", events
+    return identifier

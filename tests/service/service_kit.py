@@ -1,0 +1,84 @@
+"""A real server on loopback for the tests of the page."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import uvicorn
+
+from radfuse.service.app import make_app
+from radfuse.service.guard import TOKEN_HEADER, Access
+from radfuse.service.server import bound
+
+TOKEN = "a token for the tests"  # noqa: S105
+MOST_UPLOAD_BYTES = 20_000_000
+END_S = 120.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running server and a client with its token."""
+
+    access: Access
+    folder: Path
+    client: httpx.Client
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.access.port}"
+
+    def bare(self, **headers: str) -> httpx.Client:
+        """A client without the token."""
+        return httpx.Client(base_url=self.base, headers=headers, trust_env=False)
+
+    def make(self, **asked: Any) -> str:
+        answer = self.client.post("/api/v1/studies", json=asked)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def run(self, identifier: str, **asked: Any) -> list[tuple[str, dict[str, Any]]]:
+        """Run a study to its end; its events."""
+        answer = self.client.post(f"/api/v1/studies/{identifier}/run", json=asked)
+        assert answer.status_code == 202, answer.text
+        return list(self.events(identifier))
+
+    def events(self, identifier: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        with self.client.stream(
+            "GET", f"/api/v1/studies/{identifier}/events", timeout=END_S
+        ) as stream:
+            kind = ""
+            for line in stream.iter_lines():
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    yield kind, json.loads(value)
+
+    def study(self, identifier: str) -> dict[str, Any]:
+        return dict(self.client.get(f"/api/v1/studies/{identifier}").json())
+
+
+@contextmanager
+def running(folder: Path, host: str = "127.0.0.1") -> Iterator[Site]:
+    """Serve the studies of a folder on a free port of loopback."""
+    with bound("127.0.0.1", 0) as sock:
+        access = Access(host, sock.getsockname()[1], TOKEN, MOST_UPLOAD_BYTES)
+        app = make_app(access, folder)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        thread = Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        headers = {TOKEN_HEADER: TOKEN}
+        try:
+            base = f"http://127.0.0.1:{access.port}"
+            with httpx.Client(base_url=base, headers=headers, trust_env=False) as client:
+                yield Site(access, folder, client)
+        finally:
+            server.should_exit = True
+            thread.join()

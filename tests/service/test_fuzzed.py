@@ -1,0 +1,35 @@
+"""No request that fits the interface's description, or nearly does, makes the server fail."""
+
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from service_kit import TOKEN, Site
+
+from radfuse.service.guard import TOKEN_HEADER
+
+EXAMPLES = 12
+"""Requests to each operation."""
+
+
+def test_the_server_never_fails(site: Site) -> None:
+    token = {TOKEN_HEADER: TOKEN}
+    schema = schemathesis.openapi.from_url(f"{site.base}/api/v1/openapi.json", headers=token)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) >= 12
+    for operation in operations:
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def check(case: Any) -> None:
+            answer = case.call(headers=token)
+            assert answer.status_code < 500, (case, answer.text)
+
+        check()

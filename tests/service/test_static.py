@@ -1,0 +1,36 @@
+"""What the page is made of: nothing from elsewhere, NiiVue as its authors published it."""
+
+import hashlib
+import re
+
+from radfuse.record import NOTICE
+from radfuse.service.app import STATIC
+
+VENDOR = STATIC / "vendor"
+
+
+def test_niivue_is_the_file_that_was_published_and_has_its_licence() -> None:
+    for line in (VENDOR / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
+    assert "BSD 2-Clause License" in (VENDOR / "LICENSE").read_text()
+
+
+def test_the_page_carries_the_notice_and_no_script_or_style_of_its_own() -> None:
+    page = (STATIC / "index.html").read_text()
+    assert NOTICE in page
+    assert not re.findall(r"<script(?![^>]*src=)|<style|\bon\w+=|style=", page)
+
+
+def test_the_page_fetches_nothing_from_elsewhere() -> None:
+    for path in STATIC.glob("*.*"):
+        text = re.sub(r"(?m)(^|\s)//.*$", "", path.read_text())
+        assert "//" not in text, path
+
+
+def test_every_field_of_the_page_has_a_label() -> None:
+    page = (STATIC / "index.html").read_text()
+    labels = set(re.findall(r'<label for="([\w-]+)"', page))
+    inside = set(re.findall(r'<label class="tick"><input id="(\w+)"', page))
+    fields = set(re.findall(r'<(?:input|select)[^>]* ?id="([\w-]+)"', page))
+    assert fields == labels | inside

@@ -1,0 +1,65 @@
+"""`radfuse view` as somebody starts it."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from radfuse.record import NOTICE
+
+VIEW = [sys.executable, "-m", "radfuse", "view", "--no-browser"]
+
+
+def test_the_command_prints_an_address_that_works_and_ends_with_ctrl_c(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    command = [*VIEW, "--folder", tmp_path, phantom_folders[0].parent]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            url = process.stdout.readline().strip()
+            found = re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}#([0-9a-f]{12})", url)
+            assert found is not None, url
+            with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+                page = browser.get(url)
+            assert page.status_code == 200
+            assert NOTICE in page.text
+            assert f"Ctrl-C ends the page.\n{NOTICE}\n" == "".join(
+                process.stdout.readline() for _ in range(2)
+            )
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert (tmp_path / "studies" / found[1] / "study.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--ct", "a"], "give --ct and --mr"),
+        (["a", "--ct", "a", "--mr", "b"], "or a STUDY"),
+        (["nowhere"], "no such file or folder"),
+        (["--host", "127.0.0.2", "--token", "short"], "at least 16"),
+        (["--port", "70000"], "choose another --host or --port"),
+    ],
+)
+def test_wrong_options_are_refused_in_a_line(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    command = [*VIEW, "--folder", tmp_path, *arguments]
+    ended = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert ended.returncode == 2, ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("radfuse: ")
+    assert words in line
