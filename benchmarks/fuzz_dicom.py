@@ -4,7 +4,7 @@
     python benchmarks/fuzz_dicom.py --engine atheris
     python benchmarks/fuzz_dicom.py --replay fuzz-findings/finding-0123456789.bin
 
-The files, the ways to hurt them and the rule are those of tests/io/fuzz_kit.py, of which a short
+The files, the ways to hurt them and the rule are those of tests/fuzz_kit.py, of which a short
 run is part of the tests. The engine `random` draws what it hurts. `atheris` is led by the lines of
 radfuse, pydicom and nibabel that a file reaches; it is no dependency: pip install atheris.
 Readers run in a process of their own, so that one that takes it down, or more than 1 GiB, is a
@@ -29,8 +29,8 @@ from types import ModuleType
 
 import numpy as np
 
-KIT = Path(__file__).parents[1] / "tests" / "io"
-"""Where the files and the rule are."""
+KIT = Path(__file__).parents[1] / "tests"
+"""Where the files, the rule and the series that they are made of are."""
 
 HANGING_S = 20
 """A reader that does not return is stopped; what takes 5 s is a finding already."""

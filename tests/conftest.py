@@ -23,6 +23,22 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def heads(shared: Path) -> Path:
+    folder = shared / "data/real/dicom_head"
+    if not folder.is_dir():
+        pytest.skip(f"real data is missing: {folder.name}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def odd(shared: Path) -> Path:
+    folder = shared / "data/real/io"
+    if not folder.is_dir():
+        pytest.skip(f"real data is missing: {folder.name}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def phantom() -> Phantom:
     return make_phantom(7, spacing_mm=3.0)
 

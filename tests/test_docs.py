@@ -37,8 +37,6 @@ def test_the_page_of_real_files_is_up_to_date(generate: ModuleType, shared: Path
         pytest.skip(f"real data is missing: {real}")
     page = generate.cases_page(real)
     assert (ROOT / "docs" / "dicom-cases.md").read_text() == page, "run `make docs`"
-    for case in generate.cases(real):
-        assert f"| `{case}` |" in page
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_kit import as_nobody, assert_same_image, slices, write
 
+from dicom_kit import as_nobody, assert_same_image, slices, write
 from radfuse.errors import InputError
 from radfuse.io import archives
 from radfuse.io.archives import is_archive, unpacked

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from structure_kit import blobs
 
 from radfuse.errors import InputError
 from radfuse.io.contours import keyholed, rasterise, trace
+from structure_kit import blobs
 
 SQUARE = np.array([[1.5, 0.5], [4.5, 0.5], [4.5, 3.5], [1.5, 3.5]])
 

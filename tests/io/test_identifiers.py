@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from dicom_kit import as_nobody, change, put, put_raw, slices, volume, write
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset
 
+from dicom_kit import as_nobody, change, put, put_raw, slices, volume, write
 from radfuse.io.identifiers import (
     HIDDEN,
     Identifiers,

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_kit import slices, volume, write
 from PIL import Image
 
+from dicom_kit import slices, volume, write
 from radfuse.data.phantom import Phantom
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.images import write_picture

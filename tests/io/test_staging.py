@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from dicom_kit import as_nobody
 
+from dicom_kit import as_nobody
 from radfuse.errors import OutputError
 from radfuse.io.staging import refuse_existing, staging
 

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_kit import OBLIQUE, as_nobody
-from structure_kit import array, blobs, series_on_disk, structure
 
+from dicom_kit import OBLIQUE, as_nobody
 from radfuse.errors import GeometryError, InputError, OutputError
 from radfuse.io.structure_files import check_folder, check_readable, write_label_map, write_masks
 from radfuse.io.structures import read_label_map
 from radfuse.io.volumes import write_volume
 from radfuse.record import NOTICE
 from radfuse.series import Series
+from structure_kit import array, blobs, series_on_disk, structure
 
 
 @pytest.fixture(scope="module")

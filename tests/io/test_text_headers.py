@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from volume_kit import VALUES, assert_in_place, grid, refusal
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.read import read
 from radfuse.io.volumes import read_volume, write_volume
+from volume_kit import VALUES, assert_in_place, grid, refusal
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])

@@ -15,10 +15,10 @@ import SimpleITK as sitk
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from volume_kit import RNG, VALUES, assert_in_place, grid, refusal
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.volumes import read_volume, volume_suffix, write_volume
+from volume_kit import RNG, VALUES, assert_in_place, grid, refusal
 
 ALL = [".nii", ".nii.gz", ".nrrd", ".mha"]
 CORNERS = [*np.ndindex(2, 2, 2)]

@@ -21,14 +21,6 @@ CT, MR = "ct_ge_tilt18_variable_gap", "mr_siemens_t1_gammaknife"
 
 
 @pytest.fixture(scope="module")
-def heads(shared: Path) -> Path:
-    folder = shared / "data/real/dicom_head"
-    if not folder.is_dir():
-        pytest.skip(f"real data is missing: {folder.name}")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def out(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ladder")
     transform = sitk.Euler3DTransform((0.0, 0.0, 80.0), 0.1, 0.0, 0.0, (0.0, 0.0, -80.0))

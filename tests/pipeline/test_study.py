@@ -58,6 +58,39 @@ def test_other_parts_of_the_body_and_scouts_are_passed_over(tmp_path: Path) -> N
     assert chosen(tmp_path) == (ct, mr)
 
 
+@pytest.mark.parametrize("part", ["CARDIAC", "ILIAC", "SACROILIAC", "CSPINE"])
+def test_no_letters_inside_a_word_make_a_head(tmp_path: Path, part: str) -> None:
+    series(tmp_path, "CT", "other", BodyPartExamined=part)
+    series(tmp_path, "MR", "mr")
+    with pytest.raises(NothingHereError, match="no CT of a head"):
+        choose_pair(tmp_path, PLAIN)
+
+
+@pytest.mark.parametrize("part", ["IAC", "SINUS", "KOPF", "TEMPORALBONE"])
+def test_every_word_for_a_head_is_one(tmp_path: Path, part: str) -> None:
+    ct, mr = series(tmp_path, "CT", "ct", BodyPartExamined=part), series(tmp_path, "MR", "mr")
+    assert chosen(tmp_path) == (ct, mr)
+
+
+def test_a_series_that_makes_no_volume_is_told(tmp_path: Path) -> None:
+    series(tmp_path, "CT", "ct")
+    series(tmp_path, "MR", "flair")
+    write(tmp_path / "MR-t1", volume("MR", count=9), "MR", "t1")
+    for path in sorted((tmp_path / "MR-t1").iterdir())[3:6]:
+        path.unlink()
+    assert "passed over: " in choose_pair(tmp_path, PLAIN).sentence()
+    assert "were never measured" in choose_pair(tmp_path, PLAIN).sentence()
+
+
+def test_a_missing_patient_id_is_no_other_patient(tmp_path: Path) -> None:
+    ct, mr = series(tmp_path, "CT", "ct", PatientID=""), series(tmp_path, "MR", "mr")
+    assert chosen(tmp_path) == (ct, mr)
+    change_all(tmp_path / "CT-ct", put("PatientID", "2"))
+    with pytest.raises(NothingHereError, match="no CT and MR of one patient"):
+        choose_pair(tmp_path, PLAIN)
+    assert chosen(tmp_path, Recipe(accept_patients=True)) == (ct, mr)
+
+
 def test_the_nearest_in_time_is_chosen(tmp_path: Path) -> None:
     series(tmp_path, "CT", "old", StudyDate="20200101")
     ct = series(tmp_path, "CT", "new", StudyDate="20240301")
@@ -96,12 +129,9 @@ def test_a_folder_without_an_mr_lists_what_there_is(tmp_path: Path) -> None:
         choose_pair(tmp_path / "nothing", PLAIN)
 
 
-def test_a_real_study_without_an_mr_says_so(shared: Path) -> None:
-    folder = shared / "data/real/dicom_head/ct_ge_mixed_series_jpegll"
-    if not folder.is_dir():
-        pytest.skip(f"real data is missing: {folder.name}")
+def test_a_real_study_without_an_mr_says_so(heads: Path) -> None:
     with pytest.raises(NothingHereError, match="no MR of a head"):
-        choose_pair(folder, PLAIN)
+        choose_pair(heads / "ct_ge_mixed_series_jpegll", PLAIN)
 
 
 def test_a_study_is_fused_from_a_zip_archive(

@@ -1,6 +1,8 @@
 """`radfuse contour`."""
 
+import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import click
 
 from radfuse.cli.options import PATH, Command, Stages, output_options, print_json
 from radfuse.errors import InputError
+from radfuse.metrics.delineation import TOLERANCE_MM, Agreement
+from radfuse.pipeline.compare import Compared, compare_contours
 from radfuse.pipeline.contour import (
     Acceptance,
     Outcome,
@@ -53,7 +57,7 @@ def acceptance_options(command: Command) -> Command:
 
 @click.group("contour")
 def contour_command() -> None:
-    """Structures between masks and RT Structure Sets, and from the MR to the CT.
+    """Structures: masks and RT Structure Sets, from the MR to the CT, compared.
 
     Research use only. Not a medical device.
     """
@@ -178,6 +182,87 @@ def transfer_command(
         as_json=as_json,
         quiet=quiet,
     )  # fmt: skip
+
+
+@contour_command.command("compare")
+@click.argument("first", type=PATH)
+@click.argument("reference", type=PATH)
+@click.option("--image", type=PATH, help="DICOM folder of the series that structure sets are on.")
+@click.option(
+    "--modality", type=click.Choice(["CT", "MR"]), help="Of the image  [default: CT, else MR]"
+)
+@click.option("--series", "series_uid", metavar="UID", help="Which, where a folder has several.")
+@click.option(
+    "--tolerance", "tolerance_mm", type=click.FloatRange(min=0), default=TOLERANCE_MM,
+    show_default=True, metavar="MM", help="Surfaces this near agree, for the surface Dice.",
+)  # fmt: skip
+@NAME
+@acceptance_options
+@output_options
+def compare_command(
+    *,
+    first: Path,
+    reference: Path,
+    tolerance_mm: float,
+    named: tuple[str, ...],
+    accept_frame: bool,
+    accept_patients: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Measure how far structures agree with those of the same names in a reference.
+
+    FIRST and REFERENCE are RT Structure Sets, label maps or masks; structure sets need --image.
+    The added path is the contour of the reference that FIRST lacks, slice by slice: what is to be
+    drawn anew. All else is the same the other way round.
+    """
+    accept = Acceptance(patients=accept_patients, frame=accept_frame)
+    with Stages(quiet=quiet) as report:
+        report("comparing contours")
+        found = compare_contours(
+            first, reference, names=names_of(named), accept=accept, tolerance_mm=tolerance_mm,
+            **options,
+        )  # fmt: skip
+    if as_json:
+        print_json(
+            {
+                "tolerance_mm": tolerance_mm,
+                "structures": [_agreement_facts(one) for one in found.structures],
+                "notes": list(found.notes),
+                "notice": NOTICE,
+            }
+        )
+        return
+    for one in found.structures:
+        click.echo("\n  ".join([one.name, *_agreement_lines(one.agreement, tolerance_mm)]))
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    click.echo(NOTICE)
+
+
+def _agreement_facts(compared: Compared) -> dict[str, Any]:
+    """Plain JSON, null for what is not defined."""
+    agreement = compared.agreement
+    values = asdict(agreement) | {"volume_difference_cm3": agreement.volume_difference_cm3}
+    return {"name": compared.name} | {
+        key: None if math.isnan(value) else value for key, value in values.items()
+    }
+
+
+def _agreement_lines(found: Agreement, tolerance_mm: float) -> list[str]:
+    added = f"{found.added_path_mm:.1f} mm of {found.reference_path_mm:.1f} mm"
+    volumes = f"{found.volume_cm3:.3f} cm3, reference {found.reference_volume_cm3:.3f} cm3"
+    return [
+        f"Dice                      {found.dice:.4f}",
+        f"Jaccard                   {found.jaccard:.4f}",
+        f"surface Dice at {f'{tolerance_mm:g} mm':<10}{found.surface_dice:.4f}",
+        f"95 % Hausdorff distance   {found.hausdorff_95_mm:.2f} mm",
+        f"Hausdorff distance        {found.hausdorff_mm:.2f} mm",
+        f"mean surface distance     {found.mean_distance_mm:.2f} mm",
+        f"volume                    {volumes}, difference {found.volume_difference_cm3:+.3f} cm3",
+        f"added path length         {added}",
+    ]
 
 
 def names_of(named: tuple[str, ...]) -> dict[int, str]:

@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.data.phantom_anatomy import Patient
+from radfuse.data.phantom_anatomy import Patient, Tumour
 from radfuse.data.phantom_fields import Lattice
 from radfuse.data.phantom_layers import Grid, head_layers, holder_layer, paint
 from radfuse.data.phantom_scanners import scan_ct, scan_mr
@@ -20,7 +20,7 @@ from radfuse.data.phantom_tissues import LABELS, Label
 from radfuse.errors import InputError
 from radfuse.series import Series
 
-__all__ = ["LABELS", "Label", "Phantom", "make_phantom"]
+__all__ = ["LABELS", "Label", "Phantom", "Tumour", "make_phantom"]
 
 DEFAULT_SEED = 7
 """The patient of the demonstration."""
@@ -61,6 +61,9 @@ LATTICE_MM = 1.6
 LATTICE_RATIO = 0.85
 """A coarse phantom's grain, in CT pixels: no finer than its voxels show."""
 
+AS_DRAWN = Tumour()
+"""The tumour that the seed brings."""
+
 OFFSET_LIMITS = (7.0, 22.0)
 """Greatest rotation (degrees) and shift (mm) of the head between the scanners, each axis."""
 
@@ -84,8 +87,10 @@ class Phantom:
     seed: int
 
 
-def make_phantom(seed: int = DEFAULT_SEED, *, spacing_mm: float = DEFAULT_SPACING_MM) -> Phantom:
-    """Make the head of a seed; the same anatomy whatever the spacing.
+def make_phantom(
+    seed: int = DEFAULT_SEED, *, spacing_mm: float = DEFAULT_SPACING_MM, tumour: Tumour = AS_DRAWN
+) -> Phantom:
+    """Make the head of a seed; the same anatomy whatever the spacing, and whatever the tumour.
 
     `spacing_mm` is the CT's pixel, 0.6 to 6; 3.0 is quick and still a head. Raises `InputError`
     outside of that.
@@ -96,7 +101,7 @@ def make_phantom(seed: int = DEFAULT_SEED, *, spacing_mm: float = DEFAULT_SPACIN
     patients, surfaces, poses, noises = (
         np.random.default_rng([seed, stream]) for stream in range(4)
     )
-    patient = Patient.draw(patients)
+    patient = Patient.draw(patients).with_tumour(tumour)
     lattice = _lattice(spacing_mm)
     layers = head_layers(patient, lattice, surfaces)
     mr_from_ct = _draw_offset(poses)

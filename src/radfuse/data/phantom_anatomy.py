@@ -4,7 +4,7 @@ The numbers in the functions are places and radii in canonical head coordinates,
 adult's proportions in anatomical atlases; `Patient` says how a head differs from them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,22 @@ HOLDER_RADII = (99.0, 112.0)
 HOLDER_MM = 5.0
 """Thickness of its shell."""
 
+AT_BONE_DEPTH = 0.6
+"""How deep beneath the vault the middle of a tumour at the bone lies, as a share of its radius."""
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """What the tumour shall be like; the default leaves it to the patient's draw."""
+
+    radius_mm: float | None = None
+    contrast: float = 1.0
+    """How far it differs from the oedema around it, on CT and MR; 0 for not at all."""
+    is_solid: bool = False
+    """No dead core, nothing calcified in it."""
+    is_at_bone: bool = False
+    """It is moved aside until it lies flat against the skull."""
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -65,6 +81,7 @@ class Patient:
     tumour_at: Point
     tumour_radius_mm: float
     oedema_mm: float
+    tumour: Tumour = Tumour()
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Patient":
@@ -87,6 +104,14 @@ class Patient:
             tumour_radius_mm=float(rng.uniform(9.0, 16.0)),
             oedema_mm=float(rng.uniform(6.0, 12.0)),
         )
+
+    def with_tumour(self, tumour: Tumour) -> "Patient":
+        """The same patient with another tumour."""
+        radius = tumour.radius_mm or self.tumour_radius_mm
+        x, y, z = self.tumour_at
+        if tumour.is_at_bone:
+            x = float(np.copysign(vault_beside(y, z) - AT_BONE_DEPTH * radius, x))
+        return replace(self, tumour=tumour, tumour_at=(x, y, z), tumour_radius_mm=radius)
 
 
 def head_space(patient: Patient, lattice: Lattice, rng: np.random.Generator) -> Space:
@@ -126,6 +151,16 @@ def braincase(space: Space) -> Array:
     vault = level_distance(norm - 1, space.lattice.spacing_mm)
     floor = level_distance(_floor_height(space) - space.z, space.lattice.spacing_mm)
     return smooth_max(vault, floor, 6.0)
+
+
+def vault_beside(y: float, z: float) -> float:
+    """How far from the middle the inner table lies to the side of a point, mm."""
+    _, y0, z0 = BRAINCASE_CENTRE
+    a, b, c = BRAINCASE_RADII
+    front, up = (y - y0) / b, (z - z0) / c
+    width = a * (1 + 0.06 * min(max(front, -1), 1))
+    rest = 1 - abs(front) ** BRAINCASE_POWER - abs(up) ** BRAINCASE_POWER
+    return float(width * rest ** (1 / BRAINCASE_POWER))
 
 
 def _floor_height(space: Space) -> Array:

@@ -237,8 +237,10 @@ def lesion(space: Space, patient: Patient, rng: np.random.Generator) -> Lesion:
     mass = Union(space).ellipsoid(patient.tumour_at, (radius, 1.15 * radius, 0.95 * radius))
     mass.distance += np.float32(0.13 * radius) * lobes
     spread = mass.distance - np.float32(patient.oedema_mm) * np.clip(1 + 0.7 * fingers, 0.1, 2.5)
-    specks = Union(space).ellipsoid((x + 0.3 * radius, y, z), (3.0, 4.0, 2.5))
-    specks.ellipsoid((x - 0.2 * radius, y - 0.5 * radius, z + 2), (1.8, 2.2, 1.8))
+    specks = Union(space)
+    if not patient.tumour.is_solid:
+        specks.ellipsoid((x + 0.3 * radius, y, z), (3.0, 4.0, 2.5))
+        specks.ellipsoid((x - 0.2 * radius, y - 0.5 * radius, z + 2), (1.8, 2.2, 1.8))
     specks.ellipsoid((0, 29, 2), (2.4, 2.8, 2.2)).paired_ellipsoids((21, 31, 8), (2.2, 3.2, 2.4))
     core = mass.distance + np.float32(0.35 * radius) + 1.2 * fingers
     return Lesion(

@@ -234,9 +234,6 @@ def _brain_layers(
     def folds(hull: Array, sheet: Array, bottom: Array) -> Array:
         return brain_parts.folded(hull, sheet, bottom, sulcus_mm=half_width)
 
-    def within(part: Array, hull: Array) -> Array:
-        return np.maximum(part, hull)
-
     def membrane(reach: Array, sheet: Array) -> Array:
         return np.maximum(np.abs(sheet) - np.float32(0.8), reach)
 
@@ -258,7 +255,32 @@ def _brain_layers(
             (image(found.oedema), hull, *whole),
             lambda part, *fields: np.maximum(part, folds(*fields) + np.float32(CORTEX_MM)),
         ),
-        Layer(((tissues.TUMOUR, 0.0),), (image(found.tumour), hull), within),
-        Layer(((tissues.NECROSIS, 0.0),), (image(found.core), hull), within),
+        *_tumour_layers(found, patient, image, image(case) if patient.tumour.is_at_bone else hull),
         Layer(((tissues.CALCIFICATION, 0.0),), (image(found.calcified),)),
     ]
+
+
+def _tumour_layers(
+    found: brain_parts.Lesion,
+    patient: Patient,
+    image: Callable[[Array], sitk.Image],
+    hull: sitk.Image,
+) -> list[Layer]:
+    """The tumour and its core, both within a hull."""
+
+    def within(part: Array, hull: Array) -> Array:
+        return np.maximum(part, hull)
+
+    wanted = patient.tumour
+    hu, t1 = (
+        around + wanted.contrast * (own - around)
+        for own, around in (
+            (tissues.TUMOUR.hu, tissues.OEDEMA.hu),
+            (tissues.TUMOUR.t1, tissues.OEDEMA.t1),
+        )
+    )
+    mass = Tissue(tissues.TUMOUR.label, hu, t1)
+    layers = [Layer(((mass, 0.0),), (image(found.tumour), hull), within)]
+    if not wanted.is_solid:
+        layers.append(Layer(((tissues.NECROSIS, 0.0),), (image(found.core), hull), within))
+    return layers

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
-from radfuse.errors import InputError, RadfuseError
+from radfuse.errors import GeometryError, InputError, RadfuseError
 from radfuse.io.archives import unpacked
 from radfuse.io.dicom.encoded import missing_bytes
 from radfuse.io.dicom.lattice import lattice_of
@@ -22,11 +22,12 @@ from radfuse.io.dicom.scan import (
     listed_paths,
     scan_folder,
 )
-from radfuse.io.dicom.stacks import Stack, stacks_of
+from radfuse.io.dicom.stacks import Stack, main_stack, stacks_of
 from radfuse.io.grids import check_spacing, checked_volume
 from radfuse.io.images import read_picture
-from radfuse.io.read import is_picture
+from radfuse.io.read import HU_OF_AIR, is_picture
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
+from radfuse.series import Modality
 
 PLANES = ("sagittal", "coronal", "axial")
 """The plane across each of the patient's axes: left, posterior, superior."""
@@ -138,15 +139,23 @@ def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
     if scan.absent:
         told = (f"{listed_paths(scan.absent)}: named here, but not there",)
         findings.append(Finding(DIRECTORY_NAME, "list", None, 1, problems=told))
-    return findings, scan.others - len(volumes) - len(pictures)
+    known = {file for file in volumes + pictures if file not in scan.broken}
+    return findings, scan.others - len(known)
 
 
 def _series(series: DicomSeries, pixels: bool) -> list[Finding]:
     if not series.is_image or series.is_localizer or series.modality not in READABLE:
         return [_passed_over(series)]
     stacks, notes = stacks_of(series)
-    found = [_stack(stack, pixels) for stack in stacks]
-    return [replace(found[0], notes=(*notes, *found[0].notes)), *found[1:]]
+    modality: Modality = "CT" if series.modality == "CT" else "MR"
+    try:
+        choice = main_stack(series, stacks, notes, modality)
+    except GeometryError as error:
+        told = str(error).splitlines()[0].removesuffix(":")
+        found = [_stack(stack, pixels) for stack in stacks]
+        return [replace(one, notes=(*one.notes, *notes, told)) for one in found]
+    first = _stack(choice.stack, pixels)
+    return [replace(first, notes=(*choice.notes, *first.notes))]
 
 
 def _passed_over(series: DicomSeries) -> Finding:
@@ -189,11 +198,12 @@ def _place(header: Dataset) -> Place:
 
 def _stack(stack: Stack, pixels: bool) -> Finding:
     found = _named(stack)
-    damage = (_damage if pixels else _shortage)(stack.slices)
+    damage: list[str] = []
     try:
+        check_values_of(stack.slices)
+        damage = (_damage if pixels else _shortage)(stack.slices)
         lattice = lattice_of(stack)
         check_spacing(lattice.spacing_mm, stack.slices[0].path.parent)
-        check_values_of(lattice.slices)
     except RadfuseError as error:
         return replace(found, problems=(str(error), *damage))
     return replace(
@@ -209,14 +219,20 @@ def _stack(stack: Stack, pixels: bool) -> Finding:
 def _damage(slices: tuple[Slice, ...]) -> list[str]:
     """What is wrong with the pixels of a stack."""
     problems, ends = [], []
-    for path in dict.fromkeys(one.path for one in slices):
+    by_path: dict[Path, list[Slice]] = {}
+    for one in slices:
+        by_path.setdefault(one.path, []).append(one)
+    for of_one in by_path.values():
         try:
-            for _, plane in planes_of(tuple(one for one in slices if one.path == path)):
+            for _, plane in planes_of(tuple(of_one)):
                 ends += [float(plane.min()), float(plane.max())]
         except RadfuseError as error:
             problems.append(str(error))
-    if not problems and ends and min(ends) == max(ends):
-        problems.append(f"every value is {ends[0]:g}; this is an empty image")
+    if not problems and ends:
+        if min(ends) == max(ends):
+            problems.append(f"every value is {ends[0]:g}; this is an empty image")
+        elif slices[0].header.Modality == "CT" and min(ends) > HU_OF_AIR:
+            problems.append(f"not a CT in HU: its lowest value is {min(ends):g}")
     return problems
 
 

@@ -114,7 +114,7 @@ def read_contours(
         refuse_existing(targets, overwrite=overwrite)
     else:
         check_folder(output, overwrite=overwrite)
-    series = _drawn_on(image, modality, series_uid)
+    series = drawn_on(image, modality, series_uid)
     drawn = read_structure_set(
         structures, series, accept_frame=accept.frame, accept_patients=accept.patients
     )
@@ -125,7 +125,8 @@ def read_contours(
     return Outcome(output, facts, notes)
 
 
-def _drawn_on(image: Path, modality: Modality | None, uid: str | None) -> Series:
+def drawn_on(image: Path, modality: Modality | None, uid: str | None) -> Series:
+    """The series of a folder that structures lie on; the CT without a modality, else the MR."""
     if modality is not None:
         return read(image, modality, series_uid=uid)
     try:

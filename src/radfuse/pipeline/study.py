@@ -1,6 +1,6 @@
 """Which CT and which MR of a study folder belong together."""
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,12 +11,19 @@ from pydicom import Dataset
 from radfuse.errors import GeometryError, InputError, NothingHereError
 from radfuse.io.archives import unpacked
 from radfuse.io.dicom.lattice import Lattice, lattice_of
-from radfuse.io.dicom.scan import Scan, scan_folder
-from radfuse.io.dicom.stacks import Stack, stacks_of
+from radfuse.io.dicom.scan import DicomSeries, Scan, scan_folder
+from radfuse.io.dicom.stacks import STACK_MARK, Stack, main_stack, stacks_of
 from radfuse.recipe import Recipe
+from radfuse.series import Modality
 
-HEAD_PARTS = ("HEAD", "BRAIN", "SKULL", "NECK", "IAC", "ORBIT", "FACE")
-"""Words in BodyPartExamined of images that show the head."""
+HEAD_PARTS = (
+    "HEAD", "BRAIN", "SKULL", "NECK", "ORBIT", "FACE", "SINUS", "SELLA", "PITUITARY", "TEMPORAL",
+    "CRANI", "KOPF", "SCHAEDEL", "TETE", "CABEZA", "CEREBR",
+)  # fmt: skip
+"""How words in BodyPartExamined begin of images that show the head."""
+
+CANAL = "IAC"
+"""The inner ear, a whole word: other parts of the body have these letters in them."""
 
 LEAST_SLICES = 3
 """A stack of fewer is no volume that anybody would fuse."""
@@ -40,8 +47,8 @@ class Candidate:
     @property
     def shows_a_head(self) -> bool:
         """Whether its body part is a head's, or not told."""
-        part = str(self.header.get("BodyPartExamined") or "").upper()
-        return not part or any(word in part for word in HEAD_PARTS)
+        words = re.findall("[A-Z]+", str(self.header.get("BodyPartExamined") or "").upper())
+        return not words or any(word.startswith(HEAD_PARTS) or word == CANAL for word in words)
 
     @property
     def day(self) -> date | None:
@@ -58,6 +65,8 @@ class Pair:
 
     ct: Candidate
     mr: Candidate
+    passed_over: tuple[str, ...] = ()
+    """Why other series of the folder could not be chosen."""
 
     @property
     def days_apart(self) -> int | None:
@@ -69,7 +78,8 @@ class Pair:
     def sentence(self) -> str:
         """What was chosen, without a word on who the patient is."""
         apart = "" if self.days_apart is None else f", {self.days_apart} days apart"
-        return f"chosen: {self.ct.stack.line} and {self.mr.stack.line}{apart}"
+        lost = "".join(f"\npassed over: {reason}" for reason in self.passed_over)
+        return f"chosen: {self.ct.stack.line} and {self.mr.stack.line}{apart}{lost}"
 
 
 def choose_pair(path: Path, recipe: Recipe) -> Pair:
@@ -83,16 +93,20 @@ def choose_pair(path: Path, recipe: Recipe) -> Pair:
         raise InputError(f"{path}: no such file or folder")
     with unpacked(path) as folder:
         scan = scan_folder(folder)
-    cts = list(_candidates(scan, "CT", recipe.ct_series))
-    mrs = list(_candidates(scan, "MR", recipe.mr_series))
+    lost: list[str] = []
+    cts = _candidates(scan, "CT", recipe.ct_series, lost)
+    mrs = _candidates(scan, "MR", recipe.mr_series, lost)
+    told = tuple(reason.replace(str(folder), str(path)) for reason in lost)
     for modality, found in (("CT", cts), ("MR", mrs)):
         if not found:
             listed = "".join(sorted(f"\n  {one.line}" for one in scan.series))
+            reasons = "".join(f"\n  {reason}" for reason in told)
             raise NothingHereError(
                 f"{path}: no {modality} of a head that can be read; there are"
-                f"{listed or ' no DICOM images'}"
+                f"{listed or ' no DICOM images'}{reasons}"
             )
-    pairs = [pair for pair in (Pair(ct, mr) for ct in cts for mr in mrs) if _fits(pair)]
+    pairs = [Pair(ct, mr, told) for ct in cts for mr in mrs]
+    pairs = [pair for pair in pairs if _fits(pair, accept_patients=recipe.accept_patients)]
     if not pairs:
         raise NothingHereError(
             f"{path}: no CT and MR of one patient with a region in common; give --ct and --mr"
@@ -105,28 +119,52 @@ def choose_pair(path: Path, recipe: Recipe) -> Pair:
     return pairs[0]
 
 
-def _candidates(scan: Scan, modality: str, uid: str | None) -> Iterator[Candidate]:
-    """Stacks of a modality that make a volume of a head; one that is asked for need not say so."""
+def _candidates(
+    scan: Scan, modality: Modality, uid: str | None, lost: list[str]
+) -> list[Candidate]:
+    """Volumes of a modality that show a head; one that is asked for need not say so.
+
+    Why a series is none is added to `lost`.
+    """
+    found = []
     for series in scan.series:
         if series.modality != modality or not series.is_image or series.is_localizer:
             continue
-        stacks, _ = stacks_of(series)
-        for stack in stacks:
-            if (uid in {None, stack.uid, series.uid}) and len(stack.slices) >= LEAST_SLICES:
-                try:
-                    found = Candidate(stack, lattice_of(stack))
-                except GeometryError:
-                    continue
-                if uid or found.shows_a_head:
-                    yield found
+        for stack in _stacks(series, modality, uid):
+            if len(stack.slices) < LEAST_SLICES:
+                continue
+            try:
+                candidate = Candidate(stack, lattice_of(stack))
+            except GeometryError as error:
+                lost.append(str(error))
+                continue
+            if uid or candidate.shows_a_head:
+                found.append(candidate)
+    return found
 
 
-def _fits(pair: Pair) -> bool:
+def _stacks(series: DicomSeries, modality: Modality, uid: str | None) -> list[Stack]:
+    """What could be meant: the stack asked for, what the series is about, or all that vie."""
+    stacks, notes = stacks_of(series)
+    if uid and STACK_MARK in uid:
+        return [stack for stack in stacks if stack.uid == uid]
+    if uid not in {None, series.uid}:
+        return []
+    try:
+        return [main_stack(series, stacks, notes, modality).stack]
+    except GeometryError:
+        return stacks
+
+
+def _fits(pair: Pair, *, accept_patients: bool) -> bool:
     """Whether both are of one patient and, in one frame of reference, show one region."""
-    patients = {str(one.header.get("PatientID") or "") for one in (pair.ct, pair.mr)}
-    frames = [str(one.header.get("FrameOfReferenceUID") or "") for one in (pair.ct, pair.mr)]
-    if len(patients) > 1:
+    for keyword in ("PatientID", "PatientName"):
+        told = {str(one.header.get(keyword) or "") for one in (pair.ct, pair.mr)} - {""}
+        if told:  # the ID counts, where it is told
+            break
+    if len(told) > 1 and not accept_patients:
         return False
+    frames = [str(one.header.get("FrameOfReferenceUID") or "") for one in (pair.ct, pair.mr)]
     return frames[0] != frames[1] or not frames[0] or _overlap(pair) >= LEAST_OVERLAP
 
 

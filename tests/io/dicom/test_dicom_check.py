@@ -8,7 +8,6 @@ import pydicom
 import pytest
 from pydicom import Dataset
 from pydicom.uid import JPEGLSLossless, MRImageStorage
-from reference_kit import headers_of, image_item, make_study
 
 from dicom_kit import as_nobody, change, change_all, move, put, put_raw, slices
 from radfuse.data.phantom import make_phantom
@@ -20,6 +19,7 @@ from radfuse.io.dicom.finding import Finding
 from radfuse.pipeline.fuse import fuse
 from radfuse.recipe import Recipe
 from radfuse.registration.transform import write_transform
+from reference_kit import headers_of, image_item, make_study
 
 COUNT = 5
 """Slices of the small series."""

@@ -7,11 +7,11 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ladder_kit import make_origin, make_pair
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_kit import OBLIQUE
+from ladder_kit import make_origin, make_pair
 from radfuse.intensity import grey_levels
 from radfuse.io.dicom.colour import Sliced, blend, hot, write_colour
 from radfuse.io.dicom.origin import GEOMETRY

@@ -15,7 +15,6 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     RLELossless,
 )
-from reference_kit import headers_of, make_study
 
 from dicom_kit import change, change_all, put, slices
 from radfuse.errors import InputError
@@ -31,6 +30,7 @@ from radfuse.io.dicom.deidentify_files import deidentify_folder
 from radfuse.io.dicom.derived import SERIES_SUFFIX
 from radfuse.io.dicom.profile import action_for
 from radfuse.io.read import read
+from reference_kit import headers_of, make_study
 
 KEY = b"a key of the tests"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from dicom_kit import as_nobody, change, change_all, put, slices
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
@@ -18,11 +17,12 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     SecondaryCaptureImageStorage,
 )
-from reference_kit import make_study
 
+from dicom_kit import as_nobody, change, change_all, put, slices
 from radfuse.errors import InputError, NothingHereError, OutputError, RadfuseError
 from radfuse.io.dicom.check import check
 from radfuse.io.dicom.deidentify_files import deidentify_folder
+from reference_kit import make_study
 
 KEY = b"a key of the tests"
 

@@ -1,6 +1,7 @@
 """The door for DICOM files: what it opens, and that sizes are known before anything is decoded."""
 
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from radfuse.io.dicom.encoded import (
     check_size,
     missing_bytes,
     open_dataset,
+    silenced,
 )
 
 
@@ -156,9 +158,9 @@ def test_every_real_file_is_whole_by_its_size(odd: Path, heads: Path) -> None:
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
 def test_warnings_stay_inside(one: Path, syntax: UID) -> None:
+    change(one, put("SpecificCharacterSet", "ISO_IR 100"))
     change(one, put_raw("StudyDate", b"not a date"))
     change(one, put_raw("SeriesInstanceUID", b"1.2.x.."))
-    change(one, put("SpecificCharacterSet", "ISO_IR 100"))
     one.write_bytes(one.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 999"))
     if syntax == DeflatedExplicitVRLittleEndian:
         deflate(one)
@@ -185,6 +187,14 @@ def test_many_threads_open_without_a_warning(one: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         opened = list(threads.map(lambda _: open_dataset(one, pixels=True), range(60)))
     assert {header.Rows for header in opened} == {9}
+    with pytest.warns(UserWarning, match="heard again"):
+        warnings.warn("heard again", stacklevel=1)
+
+
+def test_silence_may_be_asked_for_in_a_silence(one: Path) -> None:
+    with silenced():
+        assert open_dataset(one, pixels=False).Rows == 9
+        warnings.warn("unheard", stacklevel=1)
 
 
 def test_a_number_that_is_none_becomes_a_text(one: Path) -> None:

@@ -4,9 +4,10 @@ import resource
 import time
 from pathlib import Path
 
-import fuzz_kit
 import numpy as np
 import pytest
+
+import fuzz_kit
 from fuzz_kit import Seed, mutated, outcome
 
 ROUNDS = 25

@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+
 from dicom_kit import AXIAL, CORONAL, OBLIQUE, SAGITTAL
 from ladder_kit import (
     FEET_FIRST,
@@ -20,7 +21,6 @@ from ladder_kit import (
     run_tool,
     write_ladder,
 )
-
 from radfuse.record import NOTICE
 from radfuse.series import Series
 

@@ -17,6 +17,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -316,6 +317,52 @@ def test_an_unknown_tag_of_an_unknown_kind_is_bytes(one: Path) -> None:
     at = whole.index(struct.pack("<HHI", 0x7FE0, 0x0010, 126))
     one.write_bytes(whole[:at] + struct.pack("<HHI2s", 0x3732, 2, 2, b"ab") + whole[at:])
     assert open_dataset(one, pixels=True)[0x3732, 2].value == b"ab"
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+@pytest.mark.parametrize("tag", [(0x0008, 0x0000), (0x0019, 0x1001), (0x0028, 0x1101)])
+def test_a_kind_that_only_pydicom_knows_fails_nowhere(
+    one: Path, syntax: UID, tag: tuple[int, int]
+) -> None:
+    saved(one, syntax)
+    implicit = syntax == ImplicitVRLittleEndian
+    form = "<HHI2s" if implicit else "<HH2sHI2s"
+    kind = () if implicit else (b"UN", 0)
+    whole = one.read_bytes()
+    at = whole.index(struct.pack("<HHI", 0x7FE0, 0x0010, 126) if implicit else b"\xe0\x7f\x10\0OW")
+    one.write_bytes(whole[:at] + struct.pack(form, *tag, *kind, 2, b"ab") + whole[at:])
+    assert open_dataset(one, pixels=True)[tag].value in {b"ab", 0x6261}
+
+
+def test_a_slice_without_a_size_and_of_no_known_class_stops_nothing(folder: Path) -> None:
+    def edit(header: Dataset) -> None:
+        del header.Rows
+        header.SOPClassUID = "1.2.3"
+
+    change(slices(folder)[5], edit)
+    assert read(folder, "CT").image.GetSize() == (7, 9, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        (b"ST", b"  ", None),
+        (b"LO", b"x ", "x"),
+        (b"US", bytes(4), "[0, 0]"),
+        (b"DS", b"1e99", "1e99"),
+    ],
+)
+def test_padding_that_is_no_number_is_refused_and_none_is_none(
+    one: Path, kind: bytes, value: bytes, said: str | None
+) -> None:
+    element = struct.pack("<HH2sH", 0x0028, 0x0120, kind, len(value)) + value
+    inserted(one, element)
+    if said is None:
+        assert read(one.parent, "CT").image.GetSize() == (7, 9, 6)
+    else:
+        with pytest.raises(InputError) as caught:
+            read(one.parent, "CT")
+        assert f"{one}: PixelPaddingValue {said} is no number; export" in str(caught.value)
 
 
 def test_a_huge_header_is_left_raw_where_it_is_not_asked_for(one: Path) -> None:

@@ -8,13 +8,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_kit import AXIAL, OBLIQUE, Angles, change, move, slices, volume, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom import Dataset
 from scipy import ndimage
 
+from dicom_kit import AXIAL, OBLIQUE, Angles, change, move, put, slices, volume, write
 from radfuse.io.read import read
 
 SLOPE = np.array([3.0, -5.0, 2.0])
@@ -143,6 +143,45 @@ def test_a_drift_within_rounding_is_no_tilt(tmp_path: Path) -> None:
     assert series.image.GetSize() == (7, 9, 6)
     assert not series.regridded
     assert series.slice_headers == series.headers
+
+
+def test_thin_slices_far_apart_are_noted(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    for path in slices(folder):
+        change(path, put("SliceThickness", 1.0))
+    series = read(folder, "CT")
+    assert not series.regridded
+    assert series.notes == (
+        f"{folder}: slices of 1 mm lie 2.5 mm apart; what is between them was never measured",
+    )
+
+
+def test_a_few_slices_keep_their_finest_step(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    for path, up in zip(slices(folder), (0, -1.5, -1, -0.5, 0, 0.5), strict=True):
+        move(path, (0, 0, up))
+    assert read(folder, "CT").image.GetSpacing()[2] == pytest.approx(1.0, abs=0.05)
+
+
+def test_slices_that_nearly_lie_on_each_other_make_no_endless_grid(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    move(slices(folder)[1], (0, 0, -2.35))
+    assert read(folder, "CT").image.GetSpacing()[2] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("cosines", [[0.707, 0.707, 0, 0, 0, -1], [0.8, 0.6, 0, -0.6, 0.8, 0]])
+def test_directions_rounded_to_three_decimals_are_read(
+    tmp_path: Path, cosines: list[float]
+) -> None:
+    image = volume()
+    rows, columns = np.reshape(cosines, (2, 3))
+    normal = np.cross(rows, columns)
+    folder = write(tmp_path / "in", image)
+    for index, path in enumerate(slices(folder)):
+        change(path, put("ImageOrientationPatient", cosines))
+        change(path, put("ImagePositionPatient", (2.5 * index * normal).tolist()))
+    axes = np.reshape(read(folder, "CT").image.GetDirection(), (3, 3))
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-9)
 
 
 def dcm2niix(folder: Path, out: Path) -> nibabel.Nifti1Image:

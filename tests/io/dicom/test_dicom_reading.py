@@ -292,3 +292,19 @@ def test_high_throughput_jpeg_2000_is_read(tmp_path: Path) -> None:
     change_all(folder, compress)
     for found in sitk.GetArrayFromImage(read(folder, "MR").image):
         np.testing.assert_array_equal(found, plane)
+
+
+def test_padding_counts_in_the_bits_that_are_stored(tmp_path: Path) -> None:
+    """Twelve bits of an unsigned value; pixels and padding have more in the rest."""
+    folder = write(tmp_path / "in")
+
+    def pad(header: Dataset) -> None:
+        stored = header.pixel_array.copy()
+        stored[0, 0] = 63536
+        header.PixelData = stored.tobytes()
+        header.BitsStored, header.HighBit = 12, 11
+        header.add_new("PixelPaddingValue", "US", 63536)
+
+    change_all(folder, pad)
+    found = sitk.GetArrayFromImage(read(folder, "CT").image)
+    np.testing.assert_array_equal(found[:, 0, 0], -1000)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom import Dataset
+from pydicom.uid import RLELossless
+
 from dicom_kit import (
     change,
     change_all,
@@ -14,9 +17,6 @@ from dicom_kit import (
     volume,
     write,
 )
-from pydicom import Dataset
-from pydicom.uid import RLELossless
-
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.read import read
 
@@ -38,11 +38,12 @@ def test_a_drift_within_rounding_is_no_tilt(tmp_path: Path) -> None:
     assert read(folder, "CT").image.GetSize() == (7, 9, 6)
 
 
-def test_a_slice_beside_the_others_is_named_and_not_called_tilt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stray", range(6))
+def test_a_slice_beside_the_others_is_named_and_not_called_tilt(tmp_path: Path, stray: int) -> None:
     folder = write(tmp_path / "in")
-    move(slices(folder)[2], (3.0, 0, 0))
+    move(slices(folder)[stray], (3.0, 0, 0))
     message = refusal(folder)
-    assert message.startswith(f"{folder / '0003.dcm'}: this slice lies 3.0 mm beside")
+    assert message.startswith(f"{slices(folder)[stray]}: this slice lies 3.0 mm beside")
     assert "tilt" not in message
 
 
@@ -159,7 +160,7 @@ def test_a_truncated_compressed_slice_is_named(tmp_path: Path) -> None:
     change_all(folder, lambda header: header.compress(RLELossless))
     last = slices(folder)[-1]
     last.write_bytes(last.read_bytes()[:-20])
-    assert refusal(folder, InputError).startswith(f"{last}: pixels damaged or truncated: ")
+    assert refusal(folder, InputError).startswith(f"{last}: damaged: it ends 12 bytes too early")
 
 
 def test_a_ct_in_colour_is_refused(tmp_path: Path) -> None:
@@ -177,6 +178,9 @@ def test_a_ct_in_colour_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keyword", "value", "told"),
     [("RescaleType", "ED", "values in ED, not HU; give the CT itself"),
+     ("RescaleType", "mg/cm3", "values in mg/cm3, not HU; give the CT itself"),
+     ("RescaleType", "HU_MOD", "values in HU_MOD, not HU; give the CT itself"),
+     ("ImageType", ["ORIGINAL", "PRIMARY", "MOSAIC"], "many slices in one picture (MOSAIC)"),
      ("ImageType", ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"], "values in perfusion, not HU")],
 )  # fmt: skip
 def test_a_map_is_no_ct(tmp_path: Path, keyword: str, value: object, told: str) -> None:
@@ -192,7 +196,7 @@ def test_a_slice_with_truncated_pixels_is_named(tmp_path: Path, share: float) ->
     whole = last.read_bytes()
     last.write_bytes(whole[: int(len(whole) * share)])
     message = refusal(folder, InputError)
-    assert message.startswith(f"{last}: pixels damaged or truncated")
+    assert message.startswith(f"{last}: damaged: (7FE0,0010) has ")
 
 
 def test_a_truncated_slice_is_refused_or_left_out_with_a_note_at_every_length(
@@ -246,3 +250,33 @@ def test_a_palette_is_not_taken_for_values(tmp_path: Path) -> None:
         header.save_as(path)
     with pytest.raises(InputError, match="no grey image"):
         read(folder, "CT")
+
+
+@pytest.mark.parametrize("unit", ["HU", "US", "Houndsfield Unit", "Hounsfield units", ""])
+def test_every_spelling_of_hu_is_hu(tmp_path: Path, unit: str) -> None:
+    folder = write(tmp_path / "in")
+    change_all(folder, put("RescaleType", unit))
+    assert read(folder, "CT").image.GetSize() == (7, 9, 6)
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_a_ct_without_intercept_is_not_in_hu(tmp_path: Path, every: bool) -> None:
+    folder = write(tmp_path / "in")
+    for path in slices(folder) if every else slices(folder)[2:3]:
+        change(path, lambda header: header.__delattr__("RescaleIntercept"))
+        change(path, lambda header: header.add_new("PixelPaddingValue", "US", 0))
+    assert "a CT without RescaleIntercept, so its values are no HU" in refusal(folder, InputError)
+
+
+def test_an_inverted_mr_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", volume("MR"), "MR")
+    change_all(folder, put("PhotometricInterpretation", "MONOCHROME1"))
+    with pytest.raises(InputError, match=r"inverted grey \(MONOCHROME1\), not the values of an MR"):
+        read(folder, "MR")
+
+
+def test_a_damaged_lookup_table_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    change(slices(folder)[2], put("ModalityLUTSequence", [Dataset()]))
+    message = refusal(folder, InputError)
+    assert message.startswith(f"{slices(folder)[2]}: its modality lookup table is damaged")

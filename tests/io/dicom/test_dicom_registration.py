@@ -10,13 +10,13 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_kit import OBLIQUE, change, change_all, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ladder_kit import make_origin, make_pair, matrix, rigid
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage, SpatialRegistrationStorage
 
+from dicom_kit import OBLIQUE, change, change_all, put
+from ladder_kit import make_origin, make_pair, matrix, rigid
 from radfuse.errors import InputError
 from radfuse.io.dicom.registration import read_registration, why_not, write_registration
 from radfuse.io.dicom.resampled import write_resampled
@@ -68,8 +68,8 @@ def test_the_matrix_of_the_mr_maps_its_points_to_the_ct_row_by_row(reg: Path) ->
         np.testing.assert_allclose(written_matrix(moving) @ (*there, 1), (*point, 1), atol=1e-6)
 
 
-angles = st.floats(-3.0, 3.0)
-shifts = st.floats(-500.0, 500.0)
+angles = st.floats(-3.0, 3.0, allow_subnormal=False)  # of which ITK makes NaN
+shifts = st.floats(-500.0, 500.0, allow_subnormal=False)
 
 
 @settings(max_examples=25, deadline=None)

@@ -9,11 +9,11 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ladder_kit import make_origin, make_pair, rigid
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
 from dicom_kit import OBLIQUE, change_all, put
+from ladder_kit import make_origin, make_pair, rigid
 from radfuse.io.dicom.origin import GEOMETRY
 from radfuse.io.dicom.resampled import rescale_of, write_resampled
 from radfuse.io.read import read

@@ -7,9 +7,9 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_kit import change, put, slices, volume, write
 from pydicom import Dataset
 
+from dicom_kit import change, move, put, slices, volume, write
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.dicom.scan import scan_folder
 from radfuse.io.dicom.stacks import stacks_of
@@ -159,3 +159,72 @@ def test_the_patients_position_changes_nothing(tmp_path: Path, position: str) ->
     assert headers_of(after) == headers_of(before)
     assert after.image.GetOrigin() == before.image.GetOrigin()
     assert after.image.GetDirection() == before.image.GetDirection()
+
+
+def test_two_echoes_between_each_other_are_no_volume(tmp_path: Path) -> None:
+    folder = two_echoes(tmp_path / "in", "EchoTime", (20, 90))
+    for path in slices(folder / "1"):
+        move(path, (0, 0, 1.25))
+    with pytest.raises(GeometryError, match="12 images mixes 2 stacks"):
+        read(folder, "MR")
+
+
+def test_two_attributes_at_once_tell_acquisitions_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for number, kind in enumerate("MP"):
+        two_echoes(folder / kind, "EchoTime", (20, 90))
+        for path in (folder / kind).rglob("*.dcm"):
+            change(path, put("ImageType", ["ORIGINAL", "PRIMARY", kind]))
+            change(path, put("SOPInstanceUID", f"1.{number}.{path.parent.name}.{path.stem[-1]}"))
+    (series,) = scan_folder(folder).series
+    assert [len(stack.slices) for stack in stacks_of(series)[0]] == [6, 6, 6, 6]
+
+
+def test_a_number_means_the_same_stack_whatever_files_are_called(tmp_path: Path) -> None:
+    folder = two_echoes(tmp_path / "in", "EchoTime", (20, 90))
+    (before,) = scan_folder(folder).series
+    (folder / "0").rename(folder / "2")
+    (after,) = scan_folder(folder).series
+    told = [[stack.slices[0].header.EchoTime for stack in stacks_of(series)[0]]
+            for series in (before, after)]  # fmt: skip
+    assert told[0] == told[1]
+
+
+def test_two_acquisitions_that_share_a_place_are_asked_about(tmp_path: Path) -> None:
+    """Half a head is not left out because its neighbour overlaps it by a slice."""
+    folder = write(tmp_path / "in", volume(count=12))
+    for index, path in enumerate(slices(folder)):
+        change(path, put("AcquisitionNumber", 1 if index < 3 else 2))
+    change(slices(folder)[2], put("SOPInstanceUID", "1.2.3"))
+    move(slices(folder)[2], (0, 0, 2.5))
+    with pytest.raises(GeometryError, match="12 images mixes 2 stacks; choose with"):
+        read(folder, "CT")
+
+
+def test_two_patients_in_one_series_are_refused_without_their_names(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    for path in slices(folder)[3:]:
+        change(path, put("PatientID", "SECRET"))
+    with pytest.raises(GeometryError, match="images of two patients in one series") as caught:
+        read(folder, "CT")
+    assert "SECRET" not in str(caught.value)
+
+
+def test_an_object_without_pixels_in_a_series_is_passed_over(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    (folder / "raw.dcm").write_bytes(slices(folder)[0].read_bytes())
+
+    def without_pixels(header: Dataset) -> None:
+        header.SOPClassUID = header.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66"
+        for keyword in ("PixelData", "Rows", "Columns"):
+            del header[keyword]
+
+    change(folder / "raw.dcm", without_pixels)
+    assert read(folder, "CT").image.GetSize()[2] == 6
+
+
+def test_empty_hidden_files_are_no_damage(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    for name in (".gitkeep", ".nomedia", "._0001.dcm"):
+        (folder / name).touch()
+    assert read(folder, "CT").notes == ()

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pacs_kit import by_instance, files, send
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage
-from scp_kit import peer, web_peer
 
 from dicom_kit import slices, write
 from orthanc_kit import Orthanc
+from pacs_kit import by_instance, files, send
 from radfuse.errors import OutputError, PeerError
 from radfuse.io.dicom import inbox, node, pacs, web
 from radfuse.io.dicom.connect import connect
 from radfuse.io.dicom.inbox import fetch
 from radfuse.io.dicom.pacs import Query, Receive, Wanted, rows
 from radfuse.io.dicom.write import derive_uid
+from scp_kit import peer, web_peer
 
 STUDY = derive_uid("test", "study")
 SERIES = derive_uid("test", "CT", "head")

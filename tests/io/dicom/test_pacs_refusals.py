@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from pacs_kit import by_instance, files, send
 from pynetdicom import AE, build_context
-from scp_kit import encrypted, listener, store_peer, web_peer
 
 from dicom_kit import as_nobody, change, put, slices, write
 from orthanc_kit import HOST, Orthanc, free_ports, running_orthanc, self_signed
+from pacs_kit import by_instance, files, send
 from radfuse.errors import InputError, NothingHereError, OutputError, PeerError
 from radfuse.io.dicom.address import Address, Node, Tls, WebService, parse_address
 from radfuse.io.dicom.association import associated
@@ -25,6 +24,7 @@ from radfuse.io.dicom.node import _store as store_one
 from radfuse.io.dicom.pacs import Query, Wanted
 from radfuse.io.dicom.parcel import pack
 from radfuse.io.dicom.write import derive_uid
+from scp_kit import encrypted, listener, store_peer, web_peer
 
 STUDY = derive_uid("test", "study")
 SOON_S = 5.0

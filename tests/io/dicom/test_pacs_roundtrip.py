@@ -7,11 +7,11 @@ from pathlib import Path
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pacs_kit import SYNTAXES, by_instance, files, recode, rename, send
 from pynetdicom import StoragePresentationContexts
 
 from dicom_kit import slices, volume, write
 from orthanc_kit import Orthanc
+from pacs_kit import SYNTAXES, by_instance, files, recode, rename, send
 from radfuse.data.phantom import Phantom
 from radfuse.io.dicom.address import Address
 from radfuse.io.dicom.connect import connect

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_kit import put, put_raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from pydicom import Dataset
-from structure_kit import array, series_on_disk, structure
 
+from dicom_kit import put, put_raw
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.dicom import structure_file
 from radfuse.io.dicom.structure_read import StructureSet, read_structure_set
 from radfuse.io.dicom.structure_set import write_structure_set
 from radfuse.io.read import read
 from radfuse.series import Series
+from structure_kit import array, series_on_disk, structure
 
 STEP_MM = 3.0
 

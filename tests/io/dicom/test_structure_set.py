@@ -10,9 +10,16 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_kit import OBLIQUE, change_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from dicom_kit import OBLIQUE, change_all
+from radfuse.data.phantom import Label, Phantom
+from radfuse.errors import InputError
+from radfuse.io.dicom.structure_read import read_structure_set
+from radfuse.io.dicom.structure_set import Holes, write_structure_set
+from radfuse.io.read import read
+from radfuse.series import Series
 from structure_kit import (
     array,
     blobs,
@@ -21,13 +28,6 @@ from structure_kit import (
     series_on_disk,
     structure,
 )
-
-from radfuse.data.phantom import Label, Phantom
-from radfuse.errors import InputError
-from radfuse.io.dicom.structure_read import read_structure_set
-from radfuse.io.dicom.structure_set import Holes, write_structure_set
-from radfuse.io.read import read
-from radfuse.series import Series
 
 TOO_NEW = "Unrecognized enumerated value = <CLOSEDPLANAR_XOR>"
 """What dciodvfy of Debian 12 says of a value that PS3.3 has had since 2018."""

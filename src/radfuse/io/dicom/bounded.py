@@ -4,11 +4,11 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pydicom import Dataset
+from pydicom import Dataset, config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.tag import BaseTag
-from pydicom.valuerep import VR
+from pydicom.valuerep import VR, validate_value
 
 ELEMENTS_LIMIT = 250_000
 """Elements and items in a file; each costs some 20 microseconds and 500 bytes of memory."""
@@ -32,8 +32,12 @@ WIDTHS = {"US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4
           "FD": 8, "OD": 8, "SV": 8, "UV": 8, "OV": 8}  # fmt: skip
 """Bytes of one number of a kind; a value holds a whole number of them."""
 
-TEXTS = {"LO", "LT", "PC", "PN", "SH", "ST", "UC", "UT"}
-"""Kinds of text that the character set counts for."""
+TEXTS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI",
+         "UR", "UT"}  # fmt: skip
+"""Kinds of value that are text, which pydicom may complain of."""
+
+WITH_BACKSLASH = {"LT", "ST", "UR", "UT"}
+"""Kinds of text in which a backslash does not part values."""
 
 UNDEFINED = 0xFFFFFFFF
 """Length of what ends with a delimiter."""
@@ -117,7 +121,7 @@ class _Spent:
 def check_elements(dataset: Dataset, level: int = 0, spent: _Spent | None = None) -> None:
     """Make sure that asking for a value of a data set fails nowhere and warns of nothing.
 
-    Sequences and foreign letters are decoded in place, numbers when they are asked for. A value
+    Sequences and odd texts are decoded in place, the rest when it is asked for. A value
     that is none of its kind becomes its bytes. Raises `DamageError` for an element that is cut
     short and for sequences that are damaged, nest too deep or have too many items.
     """
@@ -163,14 +167,38 @@ def _is_sound(raw: RawDataElement) -> bool:
     return kinds[0] in VR.__members__ and length % WIDTHS.get(kinds[0], 1) == 0
 
 
+def _warns(kind: str, value: bytes) -> bool:
+    """Whether pydicom would complain of a text when it is decoded."""
+    if not value.isascii():
+        return True
+    text = value.decode("ascii").rstrip(" \0")
+    try:
+        for part in [text] if kind in WITH_BACKSLASH else text.split("\\"):
+            validate_value(kind, part, config.RAISE)
+    except ValueError:
+        return True
+    return False
+
+
+def _decode(dataset: Dataset, raw: RawDataElement) -> None:
+    """Decode a value in place now, its letters too; what cannot be decoded is its bytes."""
+    try:
+        element = dataset[raw.tag]
+        if element.VR == VR.PN:
+            str(element.value)
+    except Exception:  # pydicom raises whatever it likes at a value that is none
+        dataset[raw.tag] = DataElement(raw.tag, VR.UN, raw.value)
+
+
 def _items(dataset: Dataset, tag: BaseTag) -> list[Dataset]:
     """The items of a sequence; a text with foreign letters is decoded, too."""
     raw = dataset.get_item(tag)
     if isinstance(raw, RawDataElement):
         kind, value = _kind(raw), raw.value or b""
-        if kind in TEXTS and not value.isascii():
-            str(dataset[tag].value)
-        if kind != VR.SQ and not (value.startswith(ITEMS) and kind == VR.UN):
+        holds_items = kind == VR.SQ or (kind == VR.UN and value.startswith(ITEMS))
+        if not holds_items:
+            if kind == VR.UN or (kind in TEXTS and _warns(kind, value)):
+                _decode(dataset, raw)  # pydicom knows a kind for some that the file does not
             return []
     elif raw.VR != VR.SQ:
         return []

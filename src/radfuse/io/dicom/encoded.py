@@ -12,10 +12,11 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from pydicom import Dataset, config, dcmread
+from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_has_tag
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset
@@ -85,20 +86,45 @@ COMPRESSED = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferS
               RLELossless}  # fmt: skip
 """Transfer syntaxes of compressed frames that are read."""
 
-_SILENCE = threading.Lock()
-"""Filters of warnings belong to the process; two threads that change them leave them changed."""
+
+@dataclass
+class _Silence:
+    """Filters of warnings belong to the process, so that threads that want silence share one."""
+
+    lock: threading.Lock
+    wanted: int = 0
+    kept: "warnings.catch_warnings[None] | None" = None
+
+    def enter(self) -> None:
+        """Be silent until as many have left as entered."""
+        with self.lock:
+            self.wanted += 1
+            if self.kept is None:
+                self.kept = warnings.catch_warnings()
+                self.kept.__enter__()
+                warnings.simplefilter("ignore")
+
+    def leave(self) -> None:
+        """Restore the filters after the last one."""
+        with self.lock:
+            self.wanted -= 1
+            if self.kept is not None and not self.wanted:
+                self.kept.__exit__(None, None, None)
+                self.kept = None
+
+
+_SILENCE = _Silence(threading.Lock())
+"""Of this process."""
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep pydicom from warning of what it mends; one thread at a time.
-
-    That values are no model of their kind it does not say from then on, whenever they are decoded.
-    """
-    config.settings.reading_validation_mode = config.IGNORE
-    with _SILENCE, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    """Keep pydicom from warning of what it mends; several threads may, and one in another."""
+    _SILENCE.enter()
+    try:
         yield
+    finally:
+        _SILENCE.leave()
 
 
 def open_dataset(
@@ -109,8 +135,7 @@ def open_dataset(
     `specific_tags`, keywords, are all that is kept. A file without preamble is read where it
     begins with file meta information or with an element of group 0008. Raises `InputError`, one
     line with the path, for anything that is no regular file, no DICOM, damaged, cut short or
-    larger than the limits of the readers. Several threads read in turn, but wait for their disks
-    at the same time.
+    larger than the limits of the readers.
     """
     try:
         with _regular(path) as (file, size), silenced():
@@ -156,7 +181,6 @@ def _regular(path: Path) -> Iterator[tuple["io.BufferedReader[io.FileIO]", int]]
             f"{path}: {status.st_size} bytes, more than {FILE_LIMIT_BYTES >> 30} GiB; no CT or MR"
         )
     with io.BufferedReader(io.FileIO(path), HEAD_BYTES) as file:
-        file.peek()  # waits for the disk here, where other threads need not wait, too
         yield file, status.st_size
 
 

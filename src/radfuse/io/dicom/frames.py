@@ -12,6 +12,9 @@ from pydicom.tag import Tag
 SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 """Of all frames, and of each."""
 
+REFERENCES = {"ReferencedImageSequence", "ConversionSourceAttributesSequence"}
+"""Functional groups about other images, whose attributes are not the frame's."""
+
 RENAMED = {"FrameType": "ImageType", "EffectiveEchoTime": "EchoTime"}
 """Attributes of a frame that have another name in a file of one image."""
 
@@ -32,7 +35,7 @@ def frame_headers(header: Dataset) -> list[Dataset]:
         raise ValueError(f"{count} frames, {len(per_frame)} functional groups")
     common = [element for item in shared for element in _elements(item)]
     return [
-        _with(_one_of_many(header, index), [*common, *_elements(item)])
+        _with(_one_of_many(header, index), [*common, *_elements(item)], index)
         for index, item in enumerate(per_frame)
     ]
 
@@ -55,13 +58,15 @@ def _elements(group: Dataset) -> Iterator[DataElement]:
     Not of private ones: Philips keeps a header of its own there, half a pixel away.
     """
     for sequence in group:
-        if sequence.VR == "SQ" and not sequence.tag.is_private:
+        private = sequence.tag.is_private
+        if sequence.VR == "SQ" and not private and sequence.keyword not in REFERENCES:
             for item in sequence.value or ():
                 yield from (part for part in item if part.VR != "SQ" and not part.tag.is_private)
 
 
-def _with(header: Dataset, elements: list[DataElement]) -> Dataset:
+def _with(header: Dataset, elements: list[DataElement], index: int) -> Dataset:
     for element in elements:
         tag = Tag(RENAMED.get(element.keyword, element.tag))
         header[tag] = DataElement(tag, element.VR, element.value)
+    header.ReferencedFrameNumber = index + 1
     return header

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from radfuse.errors import GeometryError
 from radfuse.io.dicom.scan import Slice
 from radfuse.io.dicom.stacks import (
-    ANGLE_TOLERANCE,
     NAMED,
     SAME_PLACE_MM,
     Stack,
@@ -22,6 +21,7 @@ from radfuse.io.dicom.stacks import (
     names,
     numbers,
 )
+from radfuse.io.grids import RIGHT_ANGLE_TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -41,6 +41,16 @@ slice spacing for the head loses anyway."""
 
 FINE_STEPS = 0.1
 """Share of the steps that may be finer than the step of the regular grid."""
+
+FINEST_STEP_MM = 0.5
+"""A grid is not made finer than this because a few slices nearly lie on each other."""
+
+GAP_SHARE = 0.5
+"""Evenly spaced slices with more than this share of their thickness unmeasured between them are
+read, for nothing is resampled, but it is noted."""
+
+ON_A_PIXEL = 1e-4
+"""Share of a pixel by which a shift may miss a whole number of them."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ def lattice_of(stack: Stack) -> Lattice:
         raise GeometryError(
             f"{slices[0].name}: one slice only; give the folder with 2 or more of its series"
         )
+    _check_one_patient(slices)
     axes = _axes(np.median(_table(slices, "ImageOrientationPatient", 6), axis=0), slices[0])
     between = np.median(_table(slices, "PixelSpacing", 2), axis=0)
     if not between.min() > 0:
@@ -102,6 +113,13 @@ def lattice_of(stack: Stack) -> Lattice:
     order = np.argsort(places @ axes[:, 2], kind="stable")
     ordered = tuple(slices[index] for index in order)
     return _laid(ordered, places[order], axes, between[::-1])
+
+
+def _check_one_patient(slices: tuple[Slice, ...]) -> None:
+    if len({str(one.header.get("PatientID") or "") for one in slices}) > 1:
+        raise GeometryError(
+            f"{slices[0].path.parent}: images of two patients in one series; part them"
+        )
 
 
 def _laid(slices: tuple[Slice, ...], places: Floats, axes: Floats, pixel_mm: Floats) -> Lattice:
@@ -118,11 +136,11 @@ def _laid(slices: tuple[Slice, ...], places: Floats, axes: Floats, pixel_mm: Flo
     tilt = _tilt_degrees(sideways, heights, slices)
     step, count, is_even = _regular(heights, slices)
     shifts = sideways if tilt else np.zeros_like(sideways)
-    first = np.floor(shifts.min(axis=0) / pixel_mm + ANGLE_TOLERANCE) * pixel_mm
-    beyond = np.ceil((shifts.max(axis=0) - first) / pixel_mm - ANGLE_TOLERANCE).astype(int)
+    first = np.floor(shifts.min(axis=0) / pixel_mm + ON_A_PIXEL) * pixel_mm
+    beyond = np.ceil((shifts.max(axis=0) - first) / pixel_mm - ON_A_PIXEL).astype(int)
     header = slices[0].header
     notes = [_tilt_note(tilt, slices)] if tilt else []
-    notes += [] if is_even else [_uneven_note(steps, step, slices)]
+    notes += _gap_note(step, slices) if is_even else [_uneven_note(steps, step, slices)]
     return Lattice(
         slices=slices,
         origin_mm=places[0] + axes[:, :2] @ first,
@@ -156,7 +174,7 @@ def _axes(cosines: Floats, first: Slice) -> Floats:
     """Unit vectors along a row, along a column, and normal to both, as columns."""
     rows, columns = cosines[:3], cosines[3:]
     lengths = np.array([np.linalg.norm(rows), np.linalg.norm(columns)])
-    if np.abs(lengths - 1).max() > ANGLE_TOLERANCE or abs(rows @ columns) > ANGLE_TOLERANCE:
+    if max(np.abs(lengths - 1).max(), abs(rows @ columns)) > RIGHT_ANGLE_TOLERANCE:
         raise GeometryError(
             f"{first.name}: ImageOrientationPatient {listed(cosines)} is no right angle of unit "
             "vectors; export the series again"
@@ -174,8 +192,9 @@ def _tilt_degrees(sideways: Floats, heights: Floats, slices: tuple[Slice, ...]) 
     lean = sideways[-1] / heights[-1]
     away = np.linalg.norm(sideways - np.outer(heights, lean), axis=1)
     if away.max() > DRIFT_TOLERANCE_MM:
+        stray, apart_mm = _stray(sideways, heights)
         raise GeometryError(
-            f"{slices[away.argmax()].name}: this slice lies {away.max():.1f} mm beside the line of "
+            f"{slices[stray].name}: this slice lies {apart_mm:.1f} mm beside the line of "
             f"the others in {slices[0].path.parent}; two series are mixed; move one away"
         )
     degrees = float(np.degrees(np.arctan(np.linalg.norm(lean))))
@@ -185,6 +204,19 @@ def _tilt_degrees(sideways: Floats, heights: Floats, slices: tuple[Slice, ...]) 
             "tilts; two series are mixed; export the series again"
         )
     return degrees
+
+
+def _stray(sideways: Floats, heights: Floats) -> tuple[int, float]:
+    """The slice that lies farthest from the line through the others, and how far."""
+    found = []
+    for index in range(len(heights)):
+        others = np.arange(len(heights)) != index
+        line = np.column_stack([np.ones_like(heights), heights])
+        slope = np.linalg.lstsq(line[others], sideways[others], rcond=None)[0]
+        rest = np.linalg.norm(sideways - line @ slope, axis=1)
+        found.append((rest[others].max(), -rest[index], index))
+    _, away, stray = min(found)
+    return stray, float(-away)
 
 
 def _regular(heights: Floats, slices: tuple[Slice, ...]) -> tuple[float, int, bool]:
@@ -197,7 +229,8 @@ def _regular(heights: Floats, slices: tuple[Slice, ...]) -> tuple[float, int, bo
     if np.abs(heights - even * np.arange(len(heights))).max() <= GRID_TOLERANCE_MM:
         return even, len(heights), True
     _check_holes(steps, slices)
-    fine = float(np.quantile(steps, FINE_STEPS, method="higher"))
+    fine = float(np.quantile(steps, FINE_STEPS, method="lower"))
+    fine = max(fine, min(FINEST_STEP_MM, float(np.median(steps))))
     count = round(float(heights[-1]) / fine)
     return float(heights[-1] / count), count + 1, False
 
@@ -227,6 +260,16 @@ def _tilt_note(degrees: float, slices: tuple[Slice, ...]) -> str:
         f"{slices[0].path.parent}: a gantry tilt of {degrees:.1f} degrees, rectified: each slice "
         "was shifted within its plane"
     )
+
+
+def _gap_note(step: float, slices: tuple[Slice, ...]) -> list[str]:
+    thickness = float(np.median([_thickness_mm(one, step) for one in slices]))
+    if step - thickness <= GAP_SHARE * thickness:
+        return []
+    return [
+        f"{slices[0].path.parent}: slices of {thickness:.4g} mm lie {step:.4g} mm apart; what is "
+        "between them was never measured"
+    ]
 
 
 def _uneven_note(steps: Floats, step: float, slices: tuple[Slice, ...]) -> str:

@@ -1,5 +1,6 @@
 """The pixels of DICOM files as values: decoded, rescaled, padding taken out."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,14 @@ GREY = ("MONOCHROME1", "MONOCHROME2", None)
 """Photometric interpretations of scanners' images; palettes and colours are none."""
 
 
-NOT_HU = {"OD", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}
-"""Values of RescaleType (PS3.3 C.11.1.1.2) of maps that are computed from a CT."""
+IN_HU = re.compile(r"(HU|US|UNSPECIFIED|HOU\w*SFIELD.*|)", re.IGNORECASE)
+"""RescaleType of a CT in HU, as scanners spell it; anything else is a map computed from a CT."""
+
+MOSAIC = "MOSAIC"
+"""Value of ImageType of many slices in one picture."""
+
+WIDEST_STORED = 2.0**32
+"""No stored value is as large."""
 
 PERFUSION = "PERFUSION"
 """Value of ImageType of such maps, whatever unit they claim."""
@@ -38,10 +45,25 @@ def check_values_of(slices: tuple[Slice, ...]) -> None:
     if strange := [one for one in slices
                    if one.header.get("PhotometricInterpretation") not in GREY]:  # fmt: skip
         raise InputError(f"{names(strange)}: no grey image of a scanner; give the original")
+    if inverted := [one for one in slices if _is_inverted(one.header)]:
+        raise InputError(
+            f"{names(inverted)}: inverted grey (MONOCHROME1), not the values of an MR; give the "
+            "original"
+        )
+    if mosaics := [one for one in slices if MOSAIC in (one.header.get("ImageType") or ())]:
+        raise InputError(
+            f"{names(mosaics)}: many slices in one picture (MOSAIC); convert them to one each first"
+        )
     if maps := [one for one in slices if _map_of(one.header)]:
         raise InputError(
             f"{names(maps)}: values in {_map_of(maps[0].header)}, not HU; give the CT itself"
         )
+
+
+def _is_inverted(header: Dataset) -> bool:
+    """Whether an MR's values run from white to black; of a CT the rescale makes HU all the same."""
+    kind = header.get("PhotometricInterpretation")
+    return bool(header.get("Modality") == "MR" and kind == "MONOCHROME1")
 
 
 def _map_of(header: Dataset) -> str:
@@ -50,8 +72,8 @@ def _map_of(header: Dataset) -> str:
         return ""
     if PERFUSION in (header.get("ImageType") or ()):
         return PERFUSION.lower()
-    unit = str(header.get("RescaleType") or "")
-    return unit if unit in NOT_HU else ""
+    unit = str(header.get("RescaleType") or "").strip()
+    return "" if IN_HU.fullmatch(unit) else unit
 
 
 def outside_value(header: Dataset) -> float:
@@ -96,7 +118,7 @@ def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer
 def _values(stored: NDArray[np.integer], one: Slice) -> Floats:
     """Rescaled values of one image; padding becomes air."""
     values = _rescaled(stored, one)
-    values[_padding(stored, one.header)] = outside_value(one.header)
+    values[_padding(stored, one)] = outside_value(one.header)
     return values
 
 
@@ -104,7 +126,16 @@ def _rescaled(stored: NDArray[np.integer], one: Slice) -> Floats:
     """Values in the unit of the series: HU for a CT."""
     header = one.header
     if header.get("ModalityLUTSequence"):
-        return np.array(apply_modality_lut(stored, header), np.float32)
+        try:
+            return np.array(apply_modality_lut(stored, header), np.float32)
+        except (KeyError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+            raise InputError(
+                f"{one.name}: its modality lookup table is damaged ({error}); export it again"
+            ) from error
+    if header.get("Modality") == "CT" and header.get("RescaleIntercept") in (None, ""):
+        raise InputError(
+            f"{one.name}: a CT without RescaleIntercept, so its values are no HU; export it again"
+        )
     slope, intercept = (
         numbers(header, keyword) if header.get(keyword) not in (None, "") else np.array([default])
         for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
@@ -117,13 +148,21 @@ def _rescaled(stored: NDArray[np.integer], one: Slice) -> Floats:
     return (stored * slope + intercept).astype(np.float32)
 
 
-def _padding(stored: NDArray[np.integer], header: Dataset) -> NDArray[np.bool_]:
+def _padding(stored: NDArray[np.integer], one: Slice) -> NDArray[np.bool_]:
     """Where nothing was measured, by PixelPaddingValue and PixelPaddingRangeLimit.
 
     Scanners write a negative value as unsigned: it has the right bits, not the right sign.
     """
-    ends = [header.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
-    if ends[0] is None:
+    keywords = [keyword for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+                if one.header.get(keyword) not in (None, "", b"")]  # fmt: skip
+    if "PixelPaddingValue" not in keywords:
         return np.zeros(stored.shape, np.bool_)
-    bits = np.array([end for end in ends if end is not None], np.int64).astype(stored.dtype)
+    ends = [numbers(one.header, keyword) for keyword in keywords]
+    if not all(end.size == 1 and abs(end[0]) < WIDEST_STORED for end in ends):
+        said = " and ".join(f"{keyword} {one.header.get(keyword)}" for keyword in keywords)
+        raise InputError(f"{one.name}: {said} is no number; export the series again")
+    told = np.concatenate(ends).astype(np.int64)
+    if stored.dtype.kind == "u" and one.header.get("BitsStored"):
+        told &= (1 << int(one.header.BitsStored)) - 1  # as the pixels are
+    bits = told.astype(stored.dtype)
     return np.asarray((stored >= bits.min()) & (stored <= bits.max()))

@@ -233,9 +233,9 @@ def _read(path: Path) -> _Read:
             return _Read(path, is_directory=True)
         frames = frame_headers(header)
     except InputError as error:
-        return _Read(path, reason=str(error).removeprefix(f"{path}: "))
+        return _Read(path, reason=str(error).removeprefix(f"{path}: ").split(";")[0])
     except (ValueError, TypeError, AttributeError) as error:  # what damaged groups make of frames
-        return _Read(path, reason=f"damaged: {error}; replace it or move it away")
+        return _Read(path, reason=f"damaged: {error}")
     slices = (Slice(one, path, index if len(frames) > 1 else None)
               for index, one in enumerate(frames))  # fmt: skip
     return _Read(path, tuple(slices))
@@ -249,7 +249,7 @@ def _header(path: Path) -> Dataset | None:
     if not is_dicom(path):
         named_so = path.suffix.lower() in DICOM_SUFFIXES
         cut_short = not path.suffix and _is_blank(path)
-        if (named_so or cut_short) and not path.name.startswith(RESOURCE_FORK):
+        if (named_so or cut_short) and not path.name.startswith("."):
             raise InputError(f"{path}: {NO_DICOM}")
         return None
     header = open_dataset(path, pixels=False)
@@ -289,20 +289,18 @@ def _drop_bulk(header: Dataset) -> None:
 def absent_files(listing: Path) -> list[Path]:
     """The files that a DICOMDIR names and that are not there.
 
-    Names are compared, never opened, so a name that leads elsewhere does no harm.
+    Names are compared, whatever case a disk gave to them, and never opened: a name that leads
+    elsewhere does no harm.
     """
     records = open_dataset(listing, pixels=False).get("DirectoryRecordSequence") or ()
     named = [record.get("ReferencedFileID") for record in records]
     parts = [[name] if isinstance(name, str) else list(name) for name in named if name]
-    paths = (listing.parent.joinpath(*map(str, names)) for names in parts)
-    return [path for path in paths if not _is_there(path)]
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a file exists, whatever case a disk of another system gave to its name."""
-    if path.exists() or not path.parent.is_dir():
-        return path.exists()
-    return path.name.lower() in {other.name.lower() for other in path.parent.iterdir()}
+    there = {str(path.relative_to(listing.parent)).lower() for path in files_below(listing.parent)}
+    return [
+        listing.parent.joinpath(*map(str, names))
+        for names in parts
+        if str(Path(*map(str, names))).lower() not in there
+    ]
 
 
 def listed_paths(paths: Iterable[Path], most: int = 3) -> str:

@@ -7,6 +7,7 @@ them at one place. Where one stack is much larger than all others, it is what th
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from radfuse.io.dicom.scan import DicomSeries, Scan, Slice, is_localizer
 from radfuse.series import Modality
 
 Floats = NDArray[np.float64]
+
+Key = tuple[str | Floats, ...]
+"""In what slices of one volume agree."""
 
 ANGLE_TOLERANCE = 1e-4
 """Difference of direction cosines within a stack that rounding explains; of pixel spacings, mm."""
@@ -30,11 +34,13 @@ MAIN_SHARE = 0.5
 NAMED = 3
 """Files named in a message, at most."""
 
-SEPARATORS = (
+CONTRASTS = (
     "EchoNumbers", "EchoTime", "InversionTime", "TemporalPositionIdentifier",
-    "TemporalPositionIndex", "DiffusionBValue", "StackID", "AcquisitionNumber", "ImageType",
-    "TriggerTime", "AcquisitionTime",
+    "TemporalPositionIndex", "DiffusionBValue", "StackID", "ImageType",
 )  # fmt: skip
+"""Attributes in which images of one place differ that must not be woven into one volume."""
+
+SEPARATORS = (*CONTRASTS, "AcquisitionNumber", "TriggerTime", "AcquisitionTime")
 """Attributes that tell acquisitions of one place apart, the most telling first."""
 
 KINDS = ("sort", "size", "orientation", "pixel spacing", "frame of reference")
@@ -75,15 +81,22 @@ class Choice:
 
 def stacks_of(series: DicomSeries) -> tuple[list[Stack], list[str]]:
     """The stacks of a series, the largest first, and notes about copies that were dropped."""
-    slices, notes = _without_copies(series.slices)
+    images = tuple(one for one in series.slices if one.header.get("Rows"))
+    slices, notes = _without_copies(images or series.slices)
     groups = [part for group in _alike(slices) for part in _apart(group)]
-    groups.sort(key=lambda group: (any(is_localizer(one.header) for one in group), -len(group)))
+    groups.sort(key=_rank)
     if len(groups) == 1:
         return [Stack(series.uid, tuple(groups[0]), "")], notes
     return [
         Stack(f"{series.uid}{STACK_MARK}{number}", tuple(group), _difference(group, groups))
         for number, group in enumerate(groups, 1)
     ], notes
+
+
+def _rank(group: list[Slice]) -> tuple[bool, int, str]:
+    """Scout views last, the largest first, and among equals an order that no name changes."""
+    uids = (str(one.header.get("SOPInstanceUID") or "") for one in group)
+    return any(is_localizer(one.header) for one in group), -len(group), min(uids)
 
 
 def choose_stack(scan: Scan, modality: Modality, uid: str | None) -> Choice:
@@ -99,9 +112,9 @@ def choose_stack(scan: Scan, modality: Modality, uid: str | None) -> Choice:
         chosen = [stack for stack in stacks if stack.uid == uid]
         if not chosen:
             raise InputError(f"{scan.folder}: no stack {uid}; there are{_list(stacks)}")
-        choice = Choice(chosen[0], tuple(notes))
+        choice = _without_rest(chosen[0], stacks, notes)
     else:
-        choice = _main_stack(series, stacks, notes, modality)
+        choice = main_stack(series, stacks, notes, modality)
     if len(scan.broken) > max(1, MOST_DAMAGED * len(choice.stack.slices)):
         raise _damaged(scan)
     return Choice(choice.stack, (*scan.problems(), *choice.notes))
@@ -115,20 +128,34 @@ def _damaged(scan: Scan) -> InputError:
     )
 
 
-def _main_stack(
+def main_stack(
     series: DicomSeries, stacks: list[Stack], notes: list[str], modality: Modality
 ) -> Choice:
-    """What a series is about; `GeometryError` where two stacks vie for it."""
+    """What a series is about, of its stacks; `GeometryError` where two vie for it."""
     first, *rest = stacks
-    rivals = [one for one in rest if len(one.slices) > MAIN_SHARE * len(first.slices)
-              and not all(is_localizer(image.header) for image in one.slices)]  # fmt: skip
+    rivals = [one for one in rest if _rivals(one, first)]
     if rivals:
         raise GeometryError(
             f"series {series.uid} of {len(series.slices)} images mixes {len(stacks)} stacks; "
             f"choose with --{modality.lower()}-series UID{STACK_MARK}NUMBER:{_list(stacks)}"
         )
-    left_out = [f"{names(one.slices)}: left out, {one.what}" for one in rest]
-    return Choice(first, (*notes, *left_out))
+    return _without_rest(first, stacks, notes)
+
+
+def _rivals(one: Stack, first: Stack) -> bool:
+    """Whether a stack could be meant as well as the first: as large, or on the same planes."""
+    if all(is_localizer(image.header) for image in one.slices):
+        return False
+    keys = (_key(one.slices[0].header), _key(first.slices[0].header))
+    alike = all(_same(*pair) for pair in zip(*keys, strict=True))
+    return alike or len(one.slices) > MAIN_SHARE * len(first.slices)
+
+
+def _without_rest(chosen: Stack, stacks: list[Stack], notes: list[str]) -> Choice:
+    left_out = [
+        f"{names(one.slices)}: left out, {one.what}" for one in stacks if one.uid != chosen.uid
+    ]
+    return Choice(chosen, (*notes, *left_out))
 
 
 def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeries:
@@ -177,13 +204,13 @@ def _place(header: Dataset) -> tuple[str, ...]:
     return tuple(map(str, header.get("ImagePositionPatient") or ()))
 
 
-def _key(header: Dataset) -> tuple[str | Floats, ...]:
+def _key(header: Dataset) -> Key:
     """In what slices of one volume agree, in the order of `KINDS`."""
     grey = "grey" if header.get("SamplesPerPixel", 1) == 1 else "colour"
     scout = "scout view" if is_localizer(header) else grey
     return (
         scout,
-        np.array([float(header.Rows), float(header.Columns)]),
+        np.array([float(header.get(keyword) or 0) for keyword in ("Rows", "Columns")]),
         numbers(header, "ImageOrientationPatient"),
         numbers(header, "PixelSpacing"),
         str(header.get("FrameOfReferenceUID") or ""),
@@ -192,49 +219,63 @@ def _key(header: Dataset) -> tuple[str | Floats, ...]:
 
 def _alike(slices: list[Slice]) -> list[list[Slice]]:
     """Slices by what those of one volume agree in."""
-    groups: list[tuple[tuple[str | Floats, ...], list[Slice]]] = []
+    groups: dict[Hashable, list[tuple[Key, list[Slice]]]] = {}
     for one in slices:
         key = _key(one.header)
-        for other, group in groups:
+        exact = (key[0], str(key[1]), key[-1])
+        near = groups.setdefault(exact, [])
+        for other, group in near:
             if all(_same(*pair) for pair in zip(key, other, strict=True)):
                 group.append(one)
                 break
         else:
-            groups.append((key, [one]))
-    return [group for _, group in groups]
+            near.append((key, [one]))
+    return [group for near in groups.values() for _, group in near]
 
 
 def _same(first: str | Floats, second: str | Floats) -> bool:
     if isinstance(first, str) or isinstance(second, str):
         return first is second or str(first) == str(second)
-    return first.shape == second.shape and bool(
-        np.allclose(first, second, rtol=0, atol=ANGLE_TOLERANCE, equal_nan=True)
-    )
+    if first.shape != second.shape:
+        return False
+    return bool(np.nan_to_num(np.abs(first - second)).max(initial=0) <= ANGLE_TOLERANCE)
 
 
 def _apart(group: list[Slice]) -> list[list[Slice]]:
-    """A group in volumes that have one slice a place, where an attribute tells them apart."""
-    if not _collides(group):
-        return [group]
-    for keyword in SEPARATORS:
-        parts: dict[str, list[Slice]] = {}
+    """A group in volumes: one slice a place, and one contrast where two are interleaved."""
+    collides = _collides(group)
+    for keywords in (*combinations(SEPARATORS, 1), *combinations(SEPARATORS, 2)):
+        parts: dict[tuple[str, ...], list[Slice]] = {}
         for one in group:
-            parts.setdefault(str(one.header.get(keyword)), []).append(one)
-        if len(parts) > 1 and all(len(part) > 1 and not _collides(part) for part in parts.values()):
-            return list(parts.values())
+            told = tuple(str(one.header.get(keyword)) for keyword in keywords)
+            parts.setdefault(told, []).append(one)
+        several = list(parts.values())
+        if len(several) < 2 or any(len(part) < 2 or _collides(part) for part in several):
+            continue
+        if collides or (set(keywords) <= set(CONTRASTS) and _interleave(several)):
+            return several
     return [group]
+
+
+def _heights(group: list[Slice]) -> Floats:
+    """Places along the normal of the first, sorted; none where one is not told."""
+    places = [numbers(one.header, "ImagePositionPatient") for one in group]
+    cosines = numbers(group[0].header, "ImageOrientationPatient")
+    if cosines.shape != (6,) or any(place.shape != (3,) for place in places):
+        return np.array([])
+    return np.sort(np.array(places) @ np.cross(cosines[:3], cosines[3:]))
+
+
+def _interleave(parts: list[list[Slice]]) -> bool:
+    """Whether slices of one part lie between those of another."""
+    ranges = sorted((heights[0], heights[-1]) for heights in map(_heights, parts) if heights.size)
+    return any(after[0] < before[1] for before, after in pairwise(ranges))
 
 
 def _collides(group: list[Slice]) -> bool:
     """Whether two slices lie at one place."""
-    places = [numbers(one.header, "ImagePositionPatient") for one in group]
-    if len(group) < 2 or any(place.shape != (3,) for place in places):
-        return False
-    cosines = numbers(group[0].header, "ImageOrientationPatient")
-    if cosines.shape != (6,):
-        return False
-    heights = np.sort(np.array(places) @ np.cross(cosines[:3], cosines[3:]))
-    return bool(np.diff(heights).min() < SAME_PLACE_MM)
+    heights = _heights(group)
+    return heights.size > 1 and bool(np.diff(heights).min() < SAME_PLACE_MM)
 
 
 def _difference(group: list[Slice], groups: list[list[Slice]]) -> str:

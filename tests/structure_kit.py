@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from dicom_kit import Angles, volume, write
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from dicom_kit import Angles, volume, write
 from radfuse.io.read import read
 from radfuse.io.structures import Structure
 from radfuse.series import Modality, Series

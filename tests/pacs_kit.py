@@ -6,7 +6,6 @@ from pathlib import Path
 
 import gdcm
 import pydicom
-from dicom_kit import change
 from pydicom import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -19,6 +18,7 @@ from pydicom.uid import (
 )
 from pynetdicom.dsutils import split_dataset
 
+from dicom_kit import change
 from radfuse.io.dicom.address import Address
 from radfuse.io.dicom.connect import connect
 from radfuse.io.dicom.parcel import Failure, pack

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_kit import AXIAL, Angles, change_all, put, volume, write
 
+from dicom_kit import AXIAL, Angles, change_all, put, volume, write
 from radfuse.io.dicom.colour import write_colour
 from radfuse.io.dicom.fused import FULL_SCALE, write_fused
 from radfuse.io.dicom.origin import Origin
