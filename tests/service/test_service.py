@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,19 @@ def test_runs_wait_their_turn_and_can_be_cancelled(site: Site, asked: dict[str, 
     refused(site.client.post(f"/api/v1/studies/{first}/cancel"), 400, "nothing to cancel")
 
 
+def test_a_study_that_is_deleted_while_it_waits_stops_no_other(
+    site: Site, asked: dict[str, Any]
+) -> None:
+    first, second, third = (site.make(**asked) for _ in range(3))
+    for identifier in (first, second):
+        site.client.post(f"/api/v1/studies/{identifier}/run", json={})
+    shutil.rmtree(site.folder / "studies" / second)
+    site.client.post(f"/api/v1/studies/{first}/cancel")
+    kind, facts = site.run(third, keep_registration=True)[-1]
+    assert (kind, facts["state"]) == ("error", "failed")
+    refused(site.client.get(f"/api/v1/studies/{second}"), 404, "no study")
+
+
 def test_a_run_that_cannot_be_says_why(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**{**asked, "mr": asked["ct"]})
     kind, facts = site.run(identifier)[-1]
@@ -262,8 +276,12 @@ def test_from_elsewhere_only_uploads_are_opened(
     site: Site, asked: dict[str, Any], tmp_path: Path
 ) -> None:
     with running(tmp_path, host="192.168.1.7") as served:
-        answer = served.client.post("/api/v1/studies", json=asked)
-    refused(answer, 400, "upload the files")
+        for path in (asked["ct"], "/nowhere"):
+            answer = served.client.post("/api/v1/inspect", json={"path": path})
+            refused(answer, 400, "upload the files")
+        files = [("files", ("a.nii.gz", b"rubbish"))]
+        path = served.client.post("/api/v1/uploads", files=files).json()["path"]
+        assert served.client.post("/api/v1/inspect", json={"path": path}).status_code == 200
 
 
 def test_without_the_fusion_there_is_nothing_to_look_at(site: Site, asked: dict[str, Any]) -> None:

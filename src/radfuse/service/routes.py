@@ -110,15 +110,18 @@ class Desk:
         return [self._usable(Path(one)) for one in given]
 
     def _usable(self, path: Path) -> Path:
+        home = self.studies.uploads.parent.resolve()
         try:
-            found = path.expanduser().resolve(strict=True)
+            found = path.expanduser().resolve()
+            exists = found.exists()
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(f"{path}: no such file or folder") from error
-        home = self.studies.uploads.parent.resolve()
         if not self.access.is_local and home not in found.parents:
             raise InputError(
                 "paths are opened from the server's own machine only; upload the files"
             )
+        if not exists:
+            raise InputError(f"{path}: no such file or folder")
         return found
 
     def check(self, recipe: Recipe) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from radfuse.errors import InputError
+from radfuse.errors import InputError, RadfuseError
 from radfuse.service.fusion import fuse_in_process
 from radfuse.service.studies import Outcome, Studies, Study
 
@@ -60,13 +60,13 @@ class Work:
             last = self._runs.get(study.id)
             if last is not None and not last.ended.is_set():
                 raise InputError("this study is queued or runs already; cancel it first")
+            queued = self._studies.change(
+                study.id, recipe=study.recipe, state="queued", message="", signoff=None
+            )
             run = Run(study.id, keep)
+            run.tell("stage", stage="waiting for its turn", share=None)
             self._runs[study.id] = run
-        queued = self._studies.change(
-            study.id, recipe=study.recipe, state="queued", message="", signoff=None
-        )
-        run.tell("stage", stage="waiting for its turn", share=None)
-        self._waiting.put(run)
+            self._waiting.put(run)
         return queued
 
     def cancel(self, identifier: str) -> None:
@@ -91,6 +91,8 @@ class Work:
         while (run := self._waiting.get()) is not None:
             try:
                 self._one(run)
+            except RadfuseError as error:  # its folder was deleted, say
+                run.tell("error", state="failed", error=str(error))
             finally:
                 run.ended.set()
 
