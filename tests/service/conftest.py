@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_kit import opened_browser
+from selenium.webdriver import Chrome
 from service_kit import Site, running
 
 from radfuse.data.phantom import Phantom
@@ -39,3 +41,9 @@ def done(site: Site, asked: dict[str, Any]) -> str:
     events = site.run(identifier)
     assert events[-1][0] == "done", events
     return identifier
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with opened_browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened

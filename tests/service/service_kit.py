@@ -64,9 +64,9 @@ class Site:
 
 
 @contextmanager
-def running(folder: Path, host: str = "127.0.0.1") -> Iterator[Site]:
-    """Serve the studies of a folder on a free port of loopback."""
-    with bound("127.0.0.1", 0) as sock:
+def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Site]:
+    """Serve the studies of a folder on loopback, on a free port unless one is named."""
+    with bound("127.0.0.1", port) as sock:
         access = Access(host, sock.getsockname()[1], TOKEN, MOST_UPLOAD_BYTES)
         app = make_app(access, folder)
         server = uvicorn.Server(

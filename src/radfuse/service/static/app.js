@@ -1,42 +1,29 @@
-// The page: what is chosen, what is shown, what the keys do.
+// The page: which study is open, what runs, which panel is in front, what the keys do.
 
+import { AlignPanel } from "./alignpanel.js";
 import * as api from "./api.js";
+import { DrawPanel } from "./drawpanel.js";
+import { FusePanel } from "./fusepanel.js";
+import { Looks } from "./looks.js";
+import { at, attempt, options, say } from "./page.js";
 import { Viewer } from "./viewer.js";
+import { Volume } from "./volume.js";
 
-const BLEND_STEP = 0.1;
-const FLICKER_MS = 500;
-const at = (id) => document.getElementById(id);
-const viewer = new Viewer(at("canvas"), showCursor);
+const TABS = ["fuse", "align", "draw"];
+const NOT_FOUND = 404;
+const viewer = new Viewer(at("canvas"));
+const panels = {};
+let keys = {};
 let current = null; // the study on the page
-let shown = ""; // which result the viewer has
+let shown = null; // what the viewer has: study, view, result
 let source = null; // the events that are listened to
-let flickering = null;
-
-function options(select, names, chosen) {
-  select.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
-}
-
-function say(id, text) {
-  at(id).textContent = text;
-  at(id).hidden = !text;
-}
-
-function attempt(work, place) {
-  return async (...given) => {
-    say(place, "");
-    try {
-      return await work(...given);
-    } catch (error) {
-      say(place, error.message);
-    }
-  };
-}
 
 async function listStudies() {
   const studies = await api.studies();
   const told = (one) => `${one.name}: ${one.signoff ? one.signoff.state : one.state}`;
   at("studies").replaceChildren(...studies.map((one) => new Option(told(one), one.id)));
   if (current) at("studies").value = current.id;
+  at("delete").disabled = studies.length === 0;
   return studies;
 }
 
@@ -44,45 +31,81 @@ async function choose(id) {
   current = await api.study(id);
   location.hash = id;
   at("studies").value = id;
-  at("method").value = current.recipe.method;
-  if (typeof current.recipe.window === "string") at("window").value = current.recipe.window;
-  at("keep").checked = Boolean(current.outcome);
   await showStudy();
 }
 
 async function showStudy() {
-  const { outcome, state, message, signoff } = current;
+  const { id, state, message, outcome } = current;
   const busy = state === "queued" || state === "running";
-  at("start").disabled = busy;
-  at("cancel").hidden = !busy;
-  at("progress").hidden = !busy;
-  at("keep").disabled = !outcome;
-  at("start").textContent = at("keep").checked && outcome ? "Fuse again" : "Register and fuse";
+  at("running").hidden = !busy;
   say("failure", ["failed", "cancelled"].includes(state) ? message : "");
-  if (!busy) at("stage").textContent = state === "done" ? `Done in ${outcome.seconds} s with ${outcome.method}.` : state === "new" ? message : "";
-  at("verdict").hidden = at("signoff").hidden = !outcome;
-  at("signoff").querySelectorAll("button").forEach((button) => (button.disabled = state !== "done"));
-  if (outcome) {
-    at("quality").textContent = outcome.quality;
-    at("quality").className = outcome.trusted ? "" : "untrusted";
-    at("notes").replaceChildren(...outcome.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
-    at("sheet").href = api.sheetOf(current.id);
-    at("signed").textContent = signoff ? `${signoff.state} by ${signoff.name}, ${new Date(signoff.time).toLocaleString()}` : "Not signed off.";
-  }
+  at("ways").hidden = state !== "failed" || !shown;
+  if (!busy) at("stage").textContent = state === "done" ? `Done in ${outcome.seconds} s with ${outcome.method}.` : state === "failed" || state === "cancelled" ? "" : message;
+  panels.fuse.show(current, busy);
   if (busy) listen();
-  await showVolumes();
+  await showPictures();
+  if (current.id === id) at("ways").hidden = state !== "failed" || !shown;
 }
 
-async function showVolumes() {
-  const { outcome, id } = current;
-  const result = outcome ? `${id} ${outcome.registration_id} ${outcome.method} ${outcome.seconds}` : "";
-  if (result === shown) return;
-  shown = result;
-  at("empty").hidden = Boolean(outcome);
-  document.body.dataset.shown = "";
-  if (!outcome) return;
-  await viewer.show(api.volumesOf(id), outcome.mr_range);
-  document.body.dataset.shown = outcome.method;
+// CT and MR as soon as they are prepared; the fused image when there is one.
+async function showPictures() {
+  const { id } = current;
+  if (shown && shown.id !== id) clear();
+  const view = await viewOf(id);
+  if (!view || current.id !== id) return;
+  const mrFromCt = JSON.stringify(view.mr_from_ct);
+  if (!shown) {
+    const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeOf(id, name), view[name])));
+    if (current.id !== id || shown) return;
+    shown = { id, mrFromCt };
+    viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct });
+    at("empty").hidden = true;
+    document.body.dataset.pictured = id;
+    panels.align.open(id, view.mr_from_ct);
+    await panels.draw.open(id, ct);
+  } else if (shown.mrFromCt !== mrFromCt) {
+    shown.mrFromCt = mrFromCt;
+    panels.align.open(id, view.mr_from_ct);
+  }
+  await showFused(view);
+}
+
+async function showFused(view) {
+  const { id, outcome } = current;
+  const result = outcome && view.fused ? `${outcome.registration_id} ${outcome.method} ${outcome.seconds}` : "";
+  if (shown.result !== result) {
+    shown.result = result;
+    document.body.dataset.shown = "";
+    const fused = result ? await Volume.load(api.volumeOf(id, "fused"), view.fused) : null;
+    if (shown?.id !== id || shown.result !== result) return;
+    viewer.setFused(fused);
+    panels.looks.render();
+  }
+  document.body.dataset.shown = result ? outcome.method : "";
+}
+
+async function viewOf(id) {
+  try {
+    return await api.view(id);
+  } catch (error) {
+    if (error.status !== NOT_FOUND) throw error;
+    if (["new", "done", "ready"].includes(current.state)) {
+      current = await api.prepare(id);
+      await listStudies();
+      at("running").hidden = false;
+      listen();
+    }
+    return null;
+  }
+}
+
+function clear() {
+  shown = null;
+  viewer.clear();
+  at("empty").hidden = false;
+  delete document.body.dataset.shown;
+  delete document.body.dataset.pictured;
+  panels.draw.close();
 }
 
 function listen() {
@@ -102,26 +125,27 @@ function listen() {
   );
 }
 
-async function start(event) {
-  event.preventDefault();
-  if (!current) throw new Error("open a CT and an MR first");
-  const recipe = { ...current.recipe, method: at("method").value, window: at("window").value, accept_registration: at("accept").checked };
-  const keep = at("keep").checked && Boolean(current.outcome);
-  current = await api.run(current.id, { recipe, keep_registration: keep });
+async function run(asked) {
+  current = await api.run(current.id, { recipe: panels.fuse.recipe(), ...asked });
+  await listStudies();
+  await showStudy();
+}
+
+async function signed(study) {
+  current = study;
   await listStudies();
   await showStudy();
 }
 
 async function makeStudy() {
-  const name = at("study-name").value.trim() || null;
-  const asked = { name };
+  const asked = { name: at("study-name").value.trim() || null };
   if (at("files").files.length) asked.study = (await api.upload(at("files").files)).path;
   else if (at("both").value) asked.study = at("both").value;
   else Object.assign(asked, { ct: at("ct-path").value || null, mr: at("mr-path").value || null });
   const made = await api.create(asked);
   await listStudies();
-  await choose(made.id);
   at("opening").close();
+  await choose(made.id);
 }
 
 async function look() {
@@ -135,75 +159,47 @@ async function look() {
   say("found", lines.join("\n") || "Name a folder or file first.");
 }
 
-async function sign(event) {
-  event.preventDefault();
-  current = await api.sign(current.id, { state: event.submitter.value, name: at("name").value });
-  await listStudies();
-  await showStudy();
+async function removeStudy() {
+  if (!current || !confirm(`Delete the study “${current.name}” with its result and drawings? The files that it was made from stay, uploads go.`)) return;
+  await api.remove(current.id);
+  current = null;
+  clear();
+  location.hash = "";
+  const [first] = await listStudies();
+  if (first) await choose(first.id);
 }
 
-function showCursor({ lps, hu, mr, fused }) {
-  const words = ["LR", "PA", "SI"].map(([plus, minus], axis) => `${Math.abs(lps[axis]).toFixed(1)} ${lps[axis] < 0 ? minus : plus}`);
-  at("place").textContent = `${words.join("  ")} mm`;
-  at("hu").textContent = `${Math.round(hu)} HU`;
-  at("mr").textContent = mr.toFixed(0);
-  at("fused").textContent = fused.toFixed(3);
-}
-
-function setBlend(share) {
-  at("blend").value = Math.min(Math.max(share, 0), 1);
-  at("blended").textContent = `${Math.round(at("blend").value * 100)} %`;
-  viewer.setBlend(Number(at("blend").value));
-}
-
-function flicker() {
-  if (flickering) {
-    clearInterval(flickering);
-    flickering = null;
-    viewer.setBlend(Number(at("blend").value));
-  } else {
-    let upper = false;
-    flickering = setInterval(() => viewer.setBlend((upper = !upper) ? 1 : 0), FLICKER_MS);
+function bringForward(name) {
+  for (const tab of TABS) {
+    const isChosen = tab === name;
+    at(`tab-${tab}`).setAttribute("aria-selected", String(isChosen));
+    at(`tab-${tab}`).tabIndex = isChosen ? 0 : -1;
+    at(`panel-${tab}`).hidden = !isChosen;
   }
-  at("flicker").setAttribute("aria-pressed", String(Boolean(flickering)));
+  if (name === "align") viewer.set({ layout: "landmarks" });
+  else if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
+  if (name !== "draw") panels.draw.choose("cursor");
 }
 
-function next(select) {
-  select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
-  select.dispatchEvent(new Event("change"));
+function onTabKey(event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  const chosen = TABS.findIndex((tab) => at(`tab-${tab}`).getAttribute("aria-selected") === "true");
+  const name = TABS[(chosen + step + TABS.length) % TABS.length];
+  bringForward(name);
+  at(`tab-${name}`).focus();
+  event.stopPropagation();
 }
-
-function pick(index) {
-  at("upper").selectedIndex = index;
-  at("upper").dispatchEvent(new Event("change"));
-}
-
-const KEYS = {
-  ArrowLeft: () => viewer.move(1, 0, 0), // radiological: the screen's left is the patient's right
-  ArrowRight: () => viewer.move(-1, 0, 0),
-  ArrowUp: () => viewer.move(0, 1, 0),
-  ArrowDown: () => viewer.move(0, -1, 0),
-  PageUp: () => viewer.move(0, 0, 1),
-  PageDown: () => viewer.move(0, 0, -1),
-  "[": () => setBlend(Number(at("blend").value) - BLEND_STEP),
-  "]": () => setBlend(Number(at("blend").value) + BLEND_STEP),
-  f: flicker,
-  w: () => next(at("preset")),
-  p: () => next(at("planes")),
-  1: () => pick(0),
-  2: () => pick(1),
-  3: () => pick(2),
-  4: () => pick(3),
-  "?": () => at("helping").showModal(),
-};
 
 function onKey(event) {
-  const typing = event.target.closest("input, select, textarea, dialog");
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || !KEYS[key]) return;
+  if (event.target.closest("input:not([type=range]):not([type=checkbox]), select, textarea, dialog, [role=tab]")) return;
+  const plain = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const isControlled = event.ctrlKey || event.metaKey;
+  const key = isControlled ? `ctrl+${event.shiftKey ? "shift+" : ""}${plain}` : plain;
+  if (event.altKey || !keys[key] || (plain === "Enter" && event.target.closest("button, a"))) return;
+  if (event.target.type === "range" && plain.startsWith("Arrow")) return;
   event.preventDefault();
-  event.stopPropagation();
-  KEYS[key]();
+  keys[key]();
 }
 
 async function begin() {
@@ -211,10 +207,12 @@ async function begin() {
   at("version").textContent = told.version;
   options(at("method"), Object.keys(told.methods), "mfinet");
   options(at("window"), Object.keys(told.windows), "fusion");
-  options(at("preset"), Object.keys(told.windows), "soft-tissue");
   for (const option of at("method").options) option.title = told.methods[option.value];
-  at("preset").addEventListener("change", () => viewer.setWindow(told.windows[at("preset").value]));
-  viewer.setWindow(told.windows["soft-tissue"]);
+  panels.looks = new Looks(viewer, told.windows);
+  panels.fuse = new FusePanel(viewer, { run, signed });
+  panels.align = new AlignPanel(viewer, run);
+  panels.draw = new DrawPanel(viewer, told.structure_names);
+  keys = { ...panels.looks.keys, ...panels.align.keys, ...panels.draw.keys, "?": () => at("helping").showModal() };
   const studies = await listStudies();
   const asked = location.hash.slice(1);
   const first = studies.find((one) => one.id === asked) ?? studies[0];
@@ -222,18 +220,16 @@ async function begin() {
   document.body.dataset.ready = "yes";
 }
 
-at("run").addEventListener("submit", attempt(start, "failure"));
-at("keep").addEventListener("change", () => current && showStudy());
+for (const tab of TABS) at(`tab-${tab}`).addEventListener("click", () => bringForward(tab));
+document.querySelector("[role=tablist]").addEventListener("keydown", onTabKey);
+at("to-align").addEventListener("click", () => bringForward("align"));
 at("cancel").addEventListener("click", attempt(() => api.cancel(current.id), "failure"));
 at("studies").addEventListener("change", attempt(() => choose(at("studies").value), "failure"));
-at("signoff").addEventListener("submit", attempt(sign, "failure"));
+at("delete").addEventListener("click", attempt(removeStudy, "failure"));
 at("new").addEventListener("click", () => at("opening").showModal());
 at("make").addEventListener("click", attempt(makeStudy, "refused"));
 at("look").addEventListener("click", attempt(look, "refused"));
 at("help").addEventListener("click", () => at("helping").showModal());
-at("upper").addEventListener("change", () => viewer.setUpper(at("upper").value));
-at("blend").addEventListener("input", () => setBlend(Number(at("blend").value)));
-at("planes").addEventListener("change", () => viewer.setPlanes(at("planes").value));
-at("flicker").addEventListener("click", flicker);
-document.addEventListener("keydown", onKey, true);
+document.addEventListener("keydown", onKey);
+globalThis.radfuse = { viewer, panels }; // for a look from the browser's console
 attempt(begin, "failure")();

@@ -1,98 +1,360 @@
-// The thin layer over NiiVue: three volumes on one grid, looked at together.
+// CT, MR and fused image in linked planes on a canvas; layers draw over it, a tool may take the pointer.
 
-const CT = 0, MR = 1, FUSED = 2;
+import { COVERS, MAPS, compose, greys } from "./compose.js";
+import { IDENTITY, apply, inverse, times } from "./geometry.js";
+import { LAYOUTS, Pane } from "./panes.js";
+import { cut, sample } from "./volume.js";
+
 const FULL_SCALE = 4095;
-const PLANES = { axial: 0, coronal: 1, sagittal: 2, all: 3 };
-const UPPER = {
-  fused: { index: FUSED, colormap: "gray", ct: "gray" },
-  mr: { index: MR, colormap: "gray", ct: "gray" },
-  "mr-hot": { index: MR, colormap: "hot", ct: "gray" },
-  "magenta-green": { index: MR, colormap: "violet", ct: "green", adds: true },
+const BLACK = new Uint8ClampedArray(65536);
+const LOOKS = {
+  fused: { from: "fused", map: MAPS.grey },
+  mr: { from: "mr", map: MAPS.grey },
+  "mr-hot": { from: "mr", map: MAPS.hot },
+  "magenta-green": { from: "mr", map: MAPS.magenta },
 };
+const SQUARE_MM = 25;
+const KEPT_PLANES = 24;
+const WHEEL_ZOOM = 1.1, NARROWEST = 1, MOST_ZOOM = 20;
+const INK = { lines: "#ffd54a", text: "#e8ecef", halo: "#000" };
+const SIDES = { 0: ["R", "L"], 1: ["A", "P"], 2: ["I", "S"] };
 
-export class Viewer {
-  constructor(canvas, onCursor) {
-    this.canvas = canvas;
-    this.upper = "fused";
-    this.blend = 1;
-    this.nv = new niivue.Niivue({
-      isRadiologicalConvention: true,
-      sliceType: PLANES.all,
-      multiplanarShowRender: 0,
-      multiplanarEqualSize: true,
-      crosshairWidth: 0.6,
-      crosshairWidthUnit: "mm",
-      crosshairGap: 8,
-      isCornerOrientationText: true,
-      crosshairColor: [1, 0.84, 0.29, 1],
-      backColor: [0, 0, 0, 1],
-      isColorbar: false,
-      dragAndDropEnabled: false,
-      loadingText: "",
-      viewModeHotKey: "None",
-      clipPlaneHotKey: "None",
-      cycleClipPlaneHotKey: "None",
-      logLevel: "error",
-    });
-    this.nv.onLocationChange = (at) => onCursor(reading(at));
-    this.ready = this.nv.attachToCanvas(canvas);
+export class Viewer extends EventTarget {
+  constructor(canvas) {
+    super();
+    Object.assign(this, { canvas, layers: [], tool: null, layout: "planes", upper: "fused", blend: 1, cover: "blend", wipe: 0.5, zoom: 1 });
+    this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    this.window = [400, 40];
+    this.planes = new Map();
+    this.images = [];
+    this.clear();
+    new ResizeObserver(() => this.resize()).observe(canvas);
+    this.listen();
   }
 
-  async show(urls, mrRange) {
-    await this.ready;
-    const mr = { cal_min: mrRange[0], cal_max: mrRange[1] };
-    await this.nv.loadVolumes([
-      { url: urls.ct, name: "ct.nii.gz", colormap: "gray" },
-      { url: urls.mr, name: "mr.nii.gz", colormap: "gray", opacity: 0, ...mr },
-      { url: urls.fused, name: "fused.nii.gz", colormap: "gray", cal_min: 0, cal_max: FULL_SCALE },
-    ]);
-    this.refresh();
-    this.nv.createOnLocationChange();
+  clear() {
+    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, panes: [] });
+    this.planes.clear();
+    this.requestDraw();
   }
 
   get isShowing() {
-    return this.nv.volumes.length === 3;
+    return Boolean(this.ct);
   }
 
-  setUpper(name) {
-    this.upper = name;
-    this.refresh();
+  // A CT, and an MR that `mrFromCt` brings onto it; the fused image may come later.
+  show({ ct, mr, mrRange, mrFromCt }) {
+    this.clear();
+    Object.assign(this, { ct, mr, mrRange, mrFromCt, zoom: 1 });
+    this.middle = ct.size.map((size) => (size - 1) / 2);
+    this.cursor = ct.size.map((size) => Math.floor(size / 2));
+    this.moving = [...this.cursor];
+    this.resize();
+    this.told("cursor");
   }
 
-  setBlend(share) {
-    this.blend = share;
-    this.refresh();
+  setFused(volume) {
+    Object.assign(this, { fused: volume, preview: null });
+    this.forget("fused");
   }
 
-  setWindow([width, level]) {
-    this.window = [level - width / 2, level + width / 2];
-    this.refresh();
+  // One axial slice of another method, shown instead of the fused image there.
+  setPreview(preview) {
+    this.preview = preview;
+    this.forget("fused");
   }
 
-  setPlanes(name) {
-    this.nv.setSliceType(PLANES[name]);
+  setAlignment(mrFromCt) {
+    this.mrFromCt = mrFromCt;
+    this.forget("mr");
   }
 
-  move(right, front, up) {
-    if (this.isShowing) this.nv.moveCrosshairInVox(right, front, up);
+  set(changes) {
+    Object.assign(this, changes);
+    this.requestDraw();
+    if (changes.window) this.told("window");
+    if (changes.layout) this.told("layout");
   }
 
-  refresh() {
+  setTool(tool) {
+    this.tool?.cancel?.();
+    this.tool = tool;
+    this.requestDraw();
+    this.told("tool");
+  }
+
+  forget(name) {
+    for (const key of this.planes.keys()) if (key.startsWith(name)) this.planes.delete(key);
+    this.version = (this.version ?? 0) + 1;
+    this.requestDraw();
+    this.told("cursor");
+  }
+
+  told(kind) {
+    this.dispatchEvent(new Event(kind));
+  }
+
+  resize() {
+    const ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.max(Math.round(this.canvas.clientWidth * ratio), 1);
+    this.canvas.height = Math.max(Math.round(this.canvas.clientHeight * ratio), 1);
+    this.requestDraw();
+  }
+
+  requestDraw() {
+    this.wanted ??= requestAnimationFrame(() => {
+      this.wanted = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { context, canvas } = this;
+    context.fillStyle = INK.halo;
+    context.fillRect(0, 0, canvas.width, canvas.height);
     if (!this.isShowing) return;
-    const look = UPPER[this.upper];
-    const [ct, mr, fused] = this.nv.volumes;
-    if (this.window) [ct.cal_min, ct.cal_max] = this.window;
-    ct.colormap = look.ct;
-    mr.opacity = fused.opacity = 0;
-    this.nv.volumes[look.index].colormap = look.colormap;
-    this.nv.volumes[look.index].opacity = this.blend;
-    this.nv.opts.isAdditiveBlend = Boolean(look.adds);
-    this.nv.updateGLVolume();
+    this.panes = LAYOUTS[this.layout].map((place) => new Pane(place, this.ct, canvas, this));
+    this.panes.forEach((pane, i) => this.drawPane(pane, i));
+    this.told("drawn");
   }
-}
 
-function reading(at) {
-  const values = at.values.map((one) => one.value);
-  // NiiVue speaks of RAS; the project, DICOM and radiologists of LPS
-  return { lps: [-at.mm[0], -at.mm[1], at.mm[2]], hu: values[CT], mr: values[MR], fused: values[FUSED] / FULL_SCALE };
+  cursorOf(pane) {
+    return this.layout === "landmarks" && pane.show === "mr" ? this.moving : this.cursor;
+  }
+
+  drawPane(pane, i) {
+    const { context } = this;
+    const index = Math.round(this.cursorOf(pane)[pane.across]);
+    context.save();
+    context.beginPath();
+    context.rect(pane.left, pane.top, pane.width, pane.height);
+    context.clip();
+    context.imageSmoothingEnabled = true;
+    context.drawImage(this.image(pane, i, index), pane.corner[0], pane.corner[1], pane.columns * pane.scale[0], pane.rows * pane.scale[1]);
+    for (const layer of new Set([...this.layers, this.tool])) layer?.draw(context, pane, index);
+    this.drawCross(pane);
+    this.drawWords(pane, index);
+    context.restore();
+  }
+
+  // The coloured plane of a pane, made anew only when something in it has changed.
+  image(pane, i, index) {
+    const shares = pane.show ? null : [this.upper, this.blend, this.cover, this.wipe];
+    const key = JSON.stringify([pane.plane, index, pane.show, shares, this.window, this.mrRange, this.version, pane.columns, pane.rows]);
+    const kept = this.images[i];
+    if (kept?.key === key) return kept.canvas;
+    const canvas = kept?.canvas ?? document.createElement("canvas");
+    Object.assign(canvas, { width: pane.columns, height: pane.rows });
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const pixels = context.createImageData(pane.columns, pane.rows);
+    this.composePane(pixels.data, pane, index);
+    context.putImageData(pixels, 0, 0);
+    this.images[i] = { key, canvas };
+    return canvas;
+  }
+
+  composePane(target, pane, index) {
+    const look = this.lookOf(pane);
+    const isAlone = Boolean(pane.show) && pane.show !== "ct";
+    const line = this.wipe * pane.columns;
+    const square = [pane.right, pane.down].map((axis) => SQUARE_MM / this.ct.spacing[axis]);
+    compose(target, this.plane("ct", pane.plane, index), pane.show === "ct" || !look ? null : this.plane(look.from, pane.plane, index), {
+      columns: pane.columns,
+      lowerGreys: isAlone ? BLACK : this.greysOf("ct"),
+      upperGreys: look && this.greysOf(look.from),
+      map: look?.map,
+      share: isAlone ? 1 : this.blend,
+      covers: COVERS[isAlone ? "blend" : this.cover]({ line, square }),
+    });
+  }
+
+  lookOf(pane) {
+    const look = LOOKS[pane.show && pane.show !== "ct" ? pane.show : this.upper];
+    return look.from === "fused" && !this.fused ? (pane.show ? null : LOOKS.mr) : look;
+  }
+
+  greysOf(name) {
+    const range = { ct: [this.window[1] - this.window[0] / 2, this.window[1] + this.window[0] / 2], mr: this.mrRange, fused: [0, FULL_SCALE] }[name];
+    const key = `${name} ${range}`;
+    this.tables ??= new Map();
+    if (this.tables.size > KEPT_PLANES) this.tables.clear();
+    if (!this.tables.has(key)) this.tables.set(key, greys(range.map((value) => value / this[name].step)));
+    return this.tables.get(key);
+  }
+
+  plane(name, plane, index) {
+    if (name === "fused" && plane === "axial" && this.preview?.index === index) return this.preview.values;
+    const key = `${name} ${plane} ${index}`;
+    if (!this.planes.has(key)) {
+      if (this.planes.size >= KEPT_PLANES) this.planes.delete(this.planes.keys().next().value);
+      this.planes.set(key, name === "mr" ? sample(this.mr, this.mrVoxelFromVoxel(), this.ct.size, plane, index) : cut(this[name], plane, index));
+    }
+    return this.planes.get(key);
+  }
+
+  mrVoxelFromVoxel() {
+    return times(this.mr.voxelFromMm, this.mrFromCt ?? IDENTITY, this.ct.mmFromVoxel);
+  }
+
+  drawCross(pane) {
+    const { context } = this;
+    const [x, y] = pane.toScreen(this.cursorOf(pane));
+    const gap = 9;
+    context.strokeStyle = INK.lines;
+    context.globalAlpha = 0.75;
+    context.beginPath();
+    for (const [from, to] of [[pane.left, x - gap], [x + gap, pane.left + pane.width]]) context.moveTo(from, y), context.lineTo(to, y);
+    for (const [from, to] of [[pane.top, y - gap], [y + gap, pane.top + pane.height]]) context.moveTo(x, from), context.lineTo(x, to);
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+
+  drawWords(pane, index) {
+    const right = SIDES[pane.right], down = pane.upwards ? [...SIDES[pane.down]].reverse() : SIDES[pane.down];
+    const [middle, centre] = [pane.top + pane.height / 2, pane.left + pane.width / 2];
+    const shown = { ct: "CT", mr: "MR", fused: this.fused ? "fused" : "not fused yet" }[pane.show] ?? "";
+    const preview = pane.plane === "axial" && this.upper === "fused" && this.preview?.index === index ? ` · preview of ${this.preview.method}` : "";
+    this.write(right[0], pane.left + 6, middle, "left");
+    this.write(right[1], pane.left + pane.width - 6, middle, "right");
+    this.write(down[0], centre, pane.top + 12, "center");
+    this.write(down[1], centre, pane.top + pane.height - 10, "center");
+    this.write(`${shown} ${pane.plane} ${index + 1}/${this.ct.size[pane.across]}${preview}`.trim(), pane.left + 6, pane.top + 12, "left");
+  }
+
+  write(text, x, y, align) {
+    const { context } = this;
+    Object.assign(context, { font: "600 12px system-ui, sans-serif", textAlign: align, textBaseline: "middle", lineWidth: 3, strokeStyle: INK.halo, fillStyle: INK.text });
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
+    context.lineWidth = 1;
+  }
+
+  // Place and values under the cursor; LPS mm.
+  reading() {
+    const mm = apply(this.ct.mmFromVoxel, this.cursor);
+    const mrMm = apply(this.mrFromCt ?? IDENTITY, mm);
+    return {
+      lps: mm,
+      hu: this.ct.valueAt(this.cursor),
+      mr: this.mr.valueAt(apply(this.mr.voxelFromMm, mrMm)),
+      fused: this.fused ? this.fused.valueAt(this.cursor) / FULL_SCALE : null,
+    };
+  }
+
+  // Points of both cursors for a pair of landmarks: in the CT, and in the MR itself.
+  pair() {
+    const [ct, moving] = [this.cursor, this.moving].map((voxel) => apply(this.ct.mmFromVoxel, voxel));
+    return { ct, mr: apply(this.mrFromCt ?? IDENTITY, moving) };
+  }
+
+  ctFromMr(point) {
+    return apply(this.ct.voxelFromMm, apply(inverse(this.mrFromCt ?? IDENTITY), point));
+  }
+
+  setCursor(voxel, isMoving = false) {
+    const inside = voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), this.ct.size[axis] - 1));
+    this[isMoving ? "moving" : "cursor"] = inside;
+    this.requestDraw();
+    this.told("cursor");
+  }
+
+  move(left, back, up) {
+    if (!this.isShowing) return;
+    const isMoving = this.layout === "landmarks" && this.hovered?.show === "mr";
+    const from = isMoving ? this.moving : this.cursor;
+    this.setCursor([from[0] + left, from[1] + back, from[2] + up], isMoving);
+  }
+
+  paneAt(x, y) {
+    return this.panes.find((pane) => pane.contains(x, y));
+  }
+
+  place(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) * this.canvas.width) / box.width, ((event.clientY - box.top) * this.canvas.height) / box.height];
+  }
+
+  zoomBy(factor, pane = this.panes[0], [x, y] = pane ? [pane.left + pane.width / 2, pane.top + pane.height / 2] : []) {
+    if (!pane) return;
+    const zoom = Math.min(Math.max(this.zoom * factor, NARROWEST), MOST_ZOOM);
+    const fixed = pane.toVoxel(x, y, this.middle);
+    const shrink = this.zoom / zoom;
+    this.middle = this.middle.map((value, axis) => (axis === pane.across ? value : fixed[axis] + (value - fixed[axis]) * shrink));
+    this.set({ zoom });
+  }
+
+  resetZoom() {
+    if (this.isShowing) this.set({ zoom: 1, middle: this.ct.size.map((size) => (size - 1) / 2) });
+  }
+
+  listen() {
+    const { canvas } = this;
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+    canvas.addEventListener("pointerdown", (event) => this.onDown(event));
+    canvas.addEventListener("pointermove", (event) => this.onMove(event));
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.onUp(event));
+    canvas.addEventListener("pointerleave", () => this.tool?.leave?.());
+  }
+
+  onWheel(event) {
+    event.preventDefault();
+    const [x, y] = this.place(event);
+    const pane = this.paneAt(x, y);
+    if (!pane) return;
+    if (event.ctrlKey) return this.zoomBy(event.deltaY < 0 ? WHEEL_ZOOM : 1 / WHEEL_ZOOM, pane, [x, y]);
+    const voxel = [...this.cursorOf(pane)];
+    voxel[pane.across] -= Math.sign(event.deltaY);
+    this.setCursor(voxel, this.cursorOf(pane) === this.moving);
+  }
+
+  onDown(event) {
+    const [x, y] = this.place(event);
+    const pane = this.paneAt(x, y);
+    if (!pane) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.dragged = { pane, x, y, drag: this.dragOf(event, pane, x, y) };
+    this.dragged.drag(event, x, y);
+  }
+
+  // What dragging from here does: the tool, the window (right button), the view (middle or Shift), the wipe's line, the cursor.
+  dragOf(event, pane, x, y) {
+    if (event.button === 2) return this.windowDrag(x, y);
+    if (event.button === 1 || event.shiftKey) return this.panDrag(pane, x, y);
+    if (this.tool && this.tool.down(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event) !== false)
+      return (moved, toX, toY) => this.tool?.move(pane, pane.toVoxel(toX, toY, this.cursorOf(pane)), moved);
+    if (event.altKey && this.cover === "wipe") return (_, toX) => this.set({ wipe: Math.min(Math.max((toX - pane.corner[0]) / (pane.columns * pane.scale[0]), 0), 1) });
+    return (_, toX, toY) => this.setCursor(pane.toVoxel(toX, toY, this.cursorOf(pane)), this.cursorOf(pane) === this.moving);
+  }
+
+  windowDrag(x, y) {
+    const [width, level] = this.window;
+    return (_, toX, toY) => this.set({ window: [Math.max(width + 2 * (toX - x), 1), level + toY - y] });
+  }
+
+  panDrag(pane, x, y) {
+    const from = [...this.middle];
+    return (_, toX, toY) => {
+      const middle = [...from];
+      middle[pane.right] -= (toX - x) / pane.scale[0];
+      middle[pane.down] += ((pane.upwards ? 1 : -1) * (toY - y)) / pane.scale[1];
+      this.set({ middle });
+    };
+  }
+
+  onMove(event) {
+    const [x, y] = this.place(event);
+    const pane = this.paneAt(x, y);
+    this.hovered = pane;
+    if (this.dragged) this.dragged.drag(event, x, y);
+    else if (pane) this.tool?.hover?.(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event);
+  }
+
+  onUp(event) {
+    if (!this.dragged) return;
+    const [x, y] = this.place(event);
+    const { pane } = this.dragged;
+    this.dragged = null;
+    if (event.button === 0) this.tool?.up?.(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event);
+  }
 }

@@ -1,0 +1,234 @@
+// The panel of drawing: structures, tools, files, comparison.
+
+import * as api from "./api.js";
+import { at, attempt, made, press } from "./page.js";
+import { fromRuns } from "./rasters.js";
+import { StructureLayer, Structures } from "./structures.js";
+import { Brush, Freehand, Grow, Polygon } from "./tools.js";
+
+const BRUSH_STEP_MM = 1;
+const HINTS = {
+  cursor: "Choose a tool to draw in axial planes.",
+  brush: "Drag in an axial plane.",
+  polygon: "Click corners; click the first one or press Enter to close.",
+  freehand: "Drag around the structure.",
+  grow: "Click inside the structure: what is like it and touches it is added.",
+};
+const MEASURES = {
+  dice: ["Dice", 3],
+  surface_dice: ["Surface Dice", 3],
+  hausdorff_95_mm: ["95 % Hausdorff, mm", 2],
+  mean_distance_mm: ["Mean surface distance, mm", 2],
+  volume_difference_cm3: ["Volume difference, cm³", 2],
+  added_path_mm: ["Added path length, mm", 0],
+};
+
+export class DrawPanel {
+  constructor(viewer, names) {
+    Object.assign(this, { viewer, structures: new Structures(), isErasing: false, study: null, tool: "cursor" });
+    this.layer = new StructureLayer(this.structures);
+    viewer.layers.push(this.layer);
+    this.tools = { cursor: null, brush: new Brush(this), polygon: new Polygon(this), freehand: new Freehand(this), grow: new Grow(this) };
+    at("structure-names").replaceChildren(...names.map((value) => made("option", { value })));
+    this.structures.addEventListener("change", () => this.show());
+    this.structures.addEventListener("saving", () => this.showSaving());
+    this.listen();
+    this.choose("cursor");
+  }
+
+  listen() {
+    const does = (id, work, kind = "click") => at(id).addEventListener(kind, attempt(work, "complaint"));
+    for (const button of at("tools").querySelectorAll("[data-tool]")) button.addEventListener("click", () => this.choose(button.dataset.tool));
+    does("adding", (event) => this.add(event), "submit");
+    does("erase", () => this.erase());
+    does("undo", () => this.structures.undo());
+    does("redo", () => this.structures.redo());
+    does("interpolate", () => this.interpolate());
+    does("export-rtstruct", () => this.save("rtstruct"));
+    does("export-nifti", () => this.save("nifti"));
+    does("import", () => at("import-files").click());
+    does("import-files", () => this.load(), "change");
+    does("comparing", (event) => this.compare(event), "submit");
+    at("brush-mm").addEventListener("input", () => this.setBrush(Number(at("brush-mm").value)));
+    this.viewer.addEventListener("tool", () => this.showTool());
+  }
+
+  get brushMm() {
+    return Number(at("brush-mm").value);
+  }
+
+  complain(text) {
+    at("complaint").textContent = text;
+    at("complaint").hidden = false;
+  }
+
+  async open(study, volume) {
+    if (this.study === study) return;
+    this.choose("cursor");
+    this.study = study;
+    await this.structures.open(study, volume);
+  }
+
+  close() {
+    this.study = null;
+    this.structures.close();
+    this.structures.changed();
+  }
+
+  choose(name) {
+    this.viewer.setTool(this.tools[name]);
+    at("tool-hint").textContent = HINTS[name];
+    if (name !== "cursor") at("complaint").textContent = "";
+  }
+
+  showTool() {
+    for (const button of at("tools").querySelectorAll("[data-tool]")) press(button, this.tools[button.dataset.tool] === this.viewer.tool);
+  }
+
+  erase() {
+    this.isErasing = !this.isErasing;
+    press(at("erase"), this.isErasing);
+  }
+
+  setBrush(mm) {
+    at("brush-mm").value = mm;
+    at("brush-size").textContent = `${at("brush-mm").value} mm`;
+    this.viewer.requestDraw();
+  }
+
+  needed() {
+    if (!this.structures.active) throw new Error("Add a structure first: type a name and press Add.");
+    return this.structures.active;
+  }
+
+  async add(event) {
+    event.preventDefault();
+    const name = at("structure-name").value.trim();
+    if (!this.study) throw new Error("Open a CT and an MR first.");
+    if (!name) throw new Error("Type a name, such as GTVp.");
+    await this.structures.add(name);
+    at("structure-name").value = "";
+    this.choose("brush");
+  }
+
+  async grow(voxel) {
+    await attempt(async () => {
+      const structure = this.needed();
+      const asked = { image: at("grow-in").value, voxel, multiplier: Number(at("multiplier").value), reach_mm: Number(at("reach-mm").value) };
+      const { runs } = await api.grow(this.study, asked);
+      this.join(structure, runs, this.isErasing);
+    }, "complaint")();
+  }
+
+  async interpolate() {
+    const structure = this.needed();
+    const { runs } = await api.interpolate(this.study, structure.runs());
+    if (!Object.keys(runs).length) throw new Error("Nothing lies between: draw in two slices with empty ones between them.");
+    this.join(structure, runs);
+  }
+
+  // Add runs to what is drawn, or take them away, as one step that can be undone.
+  join(structure, runs, isErasing = false) {
+    const size = this.viewer.ct.size[0] * this.viewer.ct.size[1];
+    const after = new Map();
+    for (const [key, of] of Object.entries(runs)) {
+      const mask = structure.slices.get(Number(key))?.slice() ?? new Uint8Array(size);
+      fromRuns(of, size).forEach((value, i) => value && (mask[i] = isErasing ? 0 : 1));
+      after.set(Number(key), mask);
+    }
+    this.structures.edit(structure, after);
+  }
+
+  async save(format) {
+    await this.structures.settle();
+    const { name, notes } = await api.exportStructures(this.study, format);
+    const link = made("a", { href: api.exportOf(this.study, name), download: name, textContent: name });
+    at("exported").replaceChildren("Saved: ", link, ...notes.map((note) => made("span", { textContent: ` ${note}` })));
+    at("exported").hidden = false;
+    link.click();
+  }
+
+  async load() {
+    const { files } = at("import-files");
+    if (!files.length) return;
+    const { path } = await api.upload(files);
+    const told = await api.importStructures(this.study, path);
+    at("import-files").value = "";
+    await this.structures.take(told.structures);
+    at("exported").textContent = `Read ${told.structures.map(({ name }) => name).join(", ")}. ${told.notes.join(" ")}`;
+    at("exported").hidden = false;
+  }
+
+  async compare(event) {
+    event.preventDefault();
+    await this.structures.settle();
+    const asked = { first: at("first").value, reference: at("reference").value, tolerance_mm: Number(at("tolerance-mm").value) };
+    const told = await api.compareStructures(this.study, asked);
+    at("agreement").replaceChildren(
+      ...Object.entries(MEASURES).flatMap(([key, [words, digits]]) => [made("dt", { textContent: words }), made("dd", { textContent: told[key]?.toFixed(digits) ?? "–" })]),
+    );
+  }
+
+  show() {
+    const { list, active, done, undone } = this.structures;
+    at("structures").replaceChildren(...list.map((one) => this.item(one, one === active)));
+    at("undo").disabled = !done.length;
+    at("redo").disabled = !undone.length;
+    for (const [i, id] of ["first", "reference"].entries()) {
+      const chosen = at(id).value || list[i]?.id;
+      at(id).replaceChildren(...list.map((one) => new Option(one.name, one.id, false, one.id === chosen)));
+    }
+    at("comparing").hidden = list.length < 2;
+    this.viewer.requestDraw();
+  }
+
+  item(structure, isActive) {
+    const pick = made("button", { type: "button", className: "name", textContent: structure.name, title: "Draw in this structure" });
+    press(pick, isActive);
+    pick.addEventListener("click", () => ((this.structures.active = structure), this.jump(structure), this.show()));
+    const colour = made("input", { type: "color", value: structure.colour, ariaLabel: `Colour of ${structure.name}` });
+    colour.addEventListener("change", attempt(() => this.structures.describe(structure, { colour: colour.value }), "complaint"));
+    const seen = made("input", { type: "checkbox", checked: structure.isVisible, ariaLabel: `Show ${structure.name}` });
+    seen.addEventListener("change", () => ((structure.isVisible = seen.checked), this.viewer.requestDraw()));
+    const remove = made("button", { type: "button", textContent: "×", ariaLabel: `Delete ${structure.name}` });
+    remove.addEventListener("click", attempt(async () => confirm(`Delete ${structure.name} (${structure.cm3.toFixed(2)} cm³)? This cannot be undone.`) && (await this.structures.remove(structure)), "complaint"));
+    return made("li", {}, seen, colour, pick, made("span", { className: "cm3", textContent: `${structure.cm3.toFixed(2)} cm³` }), remove);
+  }
+
+  // To the middle slice of a structure, if none of it is in sight.
+  jump(structure) {
+    const drawn = [...structure.slices.keys()].sort((a, b) => a - b);
+    const { cursor } = this.viewer;
+    if (!drawn.length || structure.slices.has(cursor[2])) return;
+    this.viewer.setCursor([cursor[0], cursor[1], drawn[drawn.length >> 1]]);
+  }
+
+  showSaving() {
+    const { isSaved, saved, problem } = this.structures;
+    const words = isSaved ? (saved ? `Saved at ${saved.toLocaleTimeString()}.` : "") : problem ? `Not saved yet: ${problem}; trying again.` : "Saving…";
+    at("saving").textContent = isSaved && problem ? `${words} ${problem}.` : words;
+    at("saving").classList.toggle("untrusted", Boolean(problem));
+    document.body.dataset.saved = isSaved ? "yes" : "";
+  }
+
+  get keys() {
+    const polygon = this.tools.polygon;
+    return {
+      v: () => this.choose("cursor"),
+      b: () => this.choose("brush"),
+      g: () => this.choose("polygon"),
+      h: () => this.choose("freehand"),
+      r: () => this.choose("grow"),
+      e: () => this.erase(),
+      i: attempt(() => this.interpolate(), "complaint"),
+      ",": () => this.setBrush(this.brushMm - BRUSH_STEP_MM),
+      ".": () => this.setBrush(this.brushMm + BRUSH_STEP_MM),
+      Enter: () => polygon.finish(),
+      Escape: () => this.viewer.tool?.cancel?.(),
+      Backspace: () => polygon.back(),
+      "ctrl+z": () => this.structures.undo(),
+      "ctrl+y": () => this.structures.redo(),
+      "ctrl+shift+z": () => this.structures.redo(),
+    };
+  }
+}

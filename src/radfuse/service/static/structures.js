@@ -1,0 +1,226 @@
+// Drawn structures: what is on the page, every change with its way back, and all of it saved.
+
+import * as api from "./api.js";
+import { borders, count, fromRuns, isEmpty, toRuns } from "./rasters.js";
+
+const QUIET_MS = 1000; // a pause in drawing after which is saved
+const RETRY_MS = 3000;
+const MOST_STEPS = 200;
+const CONFLICT = 409;
+
+class Structure {
+  constructor({ id, name, colour, revision, runs = {} }, volume) {
+    Object.assign(this, { id, name, colour, revision, volume, isVisible: true, version: 0, paths: new Map() });
+    this.counts = new Map();
+    this.slices = new Map();
+    const size = volume.size[0] * volume.size[1];
+    for (const [index, of] of Object.entries(runs)) this.put(Number(index), fromRuns(of, size));
+  }
+
+  put(index, mask) {
+    if (isEmpty(mask)) this.slices.delete(index), this.counts.delete(index);
+    else this.slices.set(index, mask), this.counts.set(index, count(mask));
+    this.version++;
+    this.paths.clear();
+  }
+
+  get cm3() {
+    const voxels = [...this.counts.values()].reduce((sum, one) => sum + one, 0);
+    return (voxels * this.volume.spacing.reduce((product, mm) => product * mm, 1)) / 1000;
+  }
+
+  runs(indices = this.slices.keys()) {
+    return Object.fromEntries([...indices].map((index) => [index, this.slices.has(index) ? toRuns(this.slices.get(index)) : []]));
+  }
+
+  // Borders in one plane, in voxels of that plane, row 0 at the top of the screen.
+  path(pane, index) {
+    const key = `${pane.plane} ${index}`;
+    if (!this.paths.has(key)) this.paths.set(key, this.traced(pane, index));
+    return this.paths.get(key);
+  }
+
+  traced(pane, index) {
+    const path = new Path2D();
+    const mask = this.plane(pane, index);
+    if (mask) for (const [x, y, toX, toY] of borders(mask, [pane.columns, pane.rows])) path.moveTo(x, y), path.lineTo(toX, toY);
+    return path;
+  }
+
+  plane(pane, index) {
+    if (pane.plane === "axial") return this.slices.get(index);
+    const mask = new Uint8Array(pane.columns * pane.rows);
+    const width = this.volume.size[0];
+    for (const [slice, drawn] of this.slices) {
+      const row = (pane.rows - 1 - slice) * pane.columns;
+      if (pane.plane === "coronal") mask.set(drawn.subarray(index * width, (index + 1) * width), row);
+      else for (let column = 0; column < pane.columns; column++) mask[row + column] = drawn[column * width + index];
+    }
+    return mask;
+  }
+}
+
+// Events: `change` when something looks different, `saving` when the state of saving does.
+export class Structures extends EventTarget {
+  constructor() {
+    super();
+    this.close();
+    addEventListener("beforeunload", (event) => this.isSaved || event.preventDefault());
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    Object.assign(this, { study: null, list: [], active: null, done: [], undone: [], unsaved: new Map(), saved: null, problem: "" });
+  }
+
+  get isSaved() {
+    return this.unsaved.size === 0;
+  }
+
+  async open(study, volume) {
+    await this.settle();
+    this.close();
+    const found = await Promise.all((await api.structures(study)).map((one) => api.structure(study, one.id)));
+    Object.assign(this, { study, volume, list: found.map((one) => new Structure(one, volume)) });
+    this.active = this.list[0] ?? null;
+    this.changed();
+  }
+
+  changed() {
+    this.dispatchEvent(new Event("change"));
+    this.dispatchEvent(new Event("saving"));
+  }
+
+  async add(name, runs) {
+    const made = await api.addStructure(this.study, { name, ...(runs && { runs }) });
+    this.active = new Structure({ ...made, runs }, this.volume);
+    this.list.push(this.active);
+    this.changed();
+    return this.active;
+  }
+
+  async take(summaries) {
+    for (const { id } of summaries) this.list.push(new Structure(await api.structure(this.study, id), this.volume));
+    this.active = this.list.at(-1) ?? null;
+    this.changed();
+  }
+
+  async remove(structure) {
+    this.unsaved.delete(structure);
+    await api.removeStructure(this.study, structure.id);
+    this.drop(structure);
+  }
+
+  drop(structure) {
+    this.list = this.list.filter((one) => one !== structure);
+    for (const steps of [this.done, this.undone]) steps.splice(0, steps.length, ...steps.filter((step) => step.structure !== structure));
+    if (this.active === structure) this.active = this.list.at(-1) ?? null;
+    this.changed();
+  }
+
+  async describe(structure, changes) {
+    await this.settle();
+    const told = await api.changeStructure(this.study, structure.id, { revision: structure.revision, ...changes });
+    Object.assign(structure, { name: told.name, colour: told.colour, revision: told.revision });
+    this.changed();
+  }
+
+  // One step of drawing: new masks by slice; `before` is what they were, where it is no longer there.
+  edit(structure, after, before = new Map([...after.keys()].map((index) => [index, structure.slices.get(index)]))) {
+    this.done.push({ structure, before, after });
+    if (this.done.length > MOST_STEPS) this.done.shift();
+    this.undone = [];
+    this.put(structure, after);
+  }
+
+  undo() {
+    const step = this.done.pop();
+    if (!step) return;
+    this.undone.push(step);
+    this.put(step.structure, step.before);
+  }
+
+  redo() {
+    const step = this.undone.pop();
+    if (!step) return;
+    this.done.push(step);
+    this.put(step.structure, step.after);
+  }
+
+  put(structure, masks) {
+    const indices = this.unsaved.get(structure) ?? new Set();
+    for (const [index, mask] of masks) {
+      structure.put(index, mask);
+      indices.add(index);
+    }
+    this.unsaved.set(structure, indices);
+    this.active = structure;
+    this.saveSoon();
+    this.changed();
+  }
+
+  saveSoon(wait = QUIET_MS) {
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.settle();
+    }, wait);
+  }
+
+  // Save what is not saved; again and again while the server is away.
+  settle() {
+    this.saving = (this.saving ?? Promise.resolve()).then(() => this.save());
+    return this.saving;
+  }
+
+  async save() {
+    for (const [structure, indices] of this.unsaved) {
+      this.unsaved.delete(structure);
+      try {
+        const told = await api.changeStructure(this.study, structure.id, { revision: structure.revision, runs: structure.runs(indices) });
+        Object.assign(structure, { revision: told.revision });
+        Object.assign(this, { saved: new Date(), problem: "" });
+      } catch (error) {
+        await this.failed(structure, indices, error);
+      }
+      this.dispatchEvent(new Event("saving"));
+    }
+  }
+
+  async failed(structure, indices, error) {
+    if (error.status === CONFLICT) return this.keepAsCopy(structure);
+    for (const index of this.unsaved.get(structure) ?? []) indices.add(index);
+    this.unsaved.set(structure, indices);
+    this.problem = error.message;
+    this.saveSoon(RETRY_MS);
+  }
+
+  // Changed in another window: both are kept, ours under a name of its own.
+  async keepAsCopy(structure) {
+    const [name, runs] = [`${structure.name} (copy ${new Date().toISOString().slice(11, 19)})`, structure.runs()];
+    const theirs = new Structure(await api.structure(this.study, structure.id), this.volume);
+    this.drop(structure);
+    this.list.push(theirs);
+    await this.add(name, runs);
+    Object.assign(this, { saved: new Date(), problem: `${theirs.name} was changed in another window; what was drawn here is kept as ${name}` });
+  }
+}
+
+// The layer that draws borders and a light fill.
+export class StructureLayer {
+  constructor(structures) {
+    this.structures = structures;
+  }
+
+  draw(context, pane, index) {
+    for (const structure of this.structures.list) {
+      if (!structure.isVisible) continue;
+      const ratio = window.devicePixelRatio || 1;
+      const path = new Path2D();
+      path.addPath(structure.path(pane, index), new DOMMatrix([pane.scale[0], 0, 0, pane.scale[1], pane.corner[0], pane.corner[1]]));
+      context.lineWidth = (structure === this.structures.active ? 2 : 1.2) * ratio;
+      context.strokeStyle = structure.colour;
+      context.stroke(path);
+      context.lineWidth = 1;
+    }
+  }
+}
