@@ -47,3 +47,11 @@ def done(site: Site, asked: dict[str, Any]) -> str:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     with opened_browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
+
+
+def prepared(site: Site, asked: dict[str, Any]) -> str:
+    """A study that was prepared and has no result; leave it so."""
+    identifier = site.make(**asked)
+    events = site.prepare(identifier)
+    assert events[-1] == ("done", {"outcome": None}), events
+    return identifier
