@@ -49,6 +49,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         yield opened
 
 
+@pytest.fixture(scope="session")
 def prepared(site: Site, asked: dict[str, Any]) -> str:
     """A study that was prepared and has no result; leave it so."""
     identifier = site.make(**asked)
