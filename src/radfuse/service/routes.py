@@ -19,6 +19,7 @@ from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import WINDOWS, window_named
 from radfuse.io.identifiers import identifiers_below
 from radfuse.io.inspect import Finding, inspect
+from radfuse.io.structure_names import STRUCTURE_NAMES
 from radfuse.methods.catalogue import METHODS, entry_of
 from radfuse.pipeline.study import choose_pair
 from radfuse.recipe import Recipe
@@ -159,6 +160,7 @@ def info() -> dict[str, Any]:
             for name, entry in METHODS.items()
             if entry.weights is None or entry.weights.is_file()
         },
+        "structure_names": STRUCTURE_NAMES,
         "windows": {name: [window.width, window.level] for name, window in WINDOWS.items()},
     }
 

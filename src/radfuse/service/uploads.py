@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from radfuse.errors import InputError, OutputError
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm")
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
 """What is kept of a file's name: readers go by it. DICOM slices need none."""
 
 ROOM_BYTES = 2**30
