@@ -158,7 +158,9 @@ def _hiding(*paths: Path) -> Iterator[None]:
 
 
 def _check_same(ct: Series, grid: Grid) -> None:
-    if not (ct.is_volume and grid_of(oriented(ct.image)).fits(grid)):
+    empty = sitk.Image(ct.image.GetSize(), sitk.sitkUInt8)
+    empty.CopyInformation(ct.image)
+    if not (ct.is_volume and grid_of(oriented(empty)).fits(grid)):
         raise GeometryError(
             f"{ct.source}: not the CT that was drawn on, its grid is another; put the files back, "
             "or prepare the study again"

@@ -148,7 +148,8 @@ class Drawings:
 
     def all(self, study: str) -> tuple[list[Drawing], list[Summary]]:
         """The structures of a study in the order in which they were added, and the unreadable."""
-        readable, broken = [], []
+        readable: list[Drawing] = []
+        broken: list[Summary] = []
         if paths := self._paths(study):
             grid = self.grid(study)
         for path in paths:
@@ -175,7 +176,7 @@ class Drawings:
         runs = [_drawn(checked(draft.slices, grid.size)) for draft in drafts]
         with self._lock:
             readable, broken = self.all(study)
-            names = [one.name for one in (*readable, *broken)]
+            names = [*(one.name for one in readable), *(one.name for one in broken)]
             number = max((one.number for one in readable), default=0)
             added: list[Drawing] = []
             for draft, drawn in zip(drafts, runs, strict=True):
