@@ -1,6 +1,7 @@
 """Nobody without the token, no page of another origin and no rebound name gets in."""
 
 import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -118,3 +119,12 @@ def test_no_path_leads_out_of_the_studies(site: Site, path: str) -> None:
 def test_a_link_out_of_the_page_is_not_followed(site: Site, tmp_path: Path) -> None:
     answer = site.client.get("/vendor/../../../pyproject.toml")
     assert answer.status_code == 404
+
+
+def test_a_small_answer_does_not_wait_for_more(site: Site) -> None:
+    times_s = []
+    for _ in range(20):
+        start = time.perf_counter()
+        site.client.get("/api/v1/info")
+        times_s.append(time.perf_counter() - start)
+    assert min(times_s) < 0.03

@@ -14,7 +14,6 @@ import pandas as pd
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.benchmark.grow import REACH_MM, grow
 from radfuse.benchmark.results import (
     FAILURE_COLUMNS,
     ROW_COLUMNS,
@@ -28,6 +27,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.methods.catalogue import Method, entry_of, load_method
 from radfuse.metrics.delineation import Agreement, compare_masks
+from radfuse.pipeline.grow import REACH_MM, grow
 from radfuse.pipeline.volume import bone_level, scale_volumes
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import library_versions, now, platform_name

@@ -15,7 +15,13 @@ from radfuse.benchmark.delineation import (
 )
 from radfuse.benchmark.document import Block, Paragraph, Section, numbered
 from radfuse.benchmark.facts import measures_table, methods_table, record_tables
-from radfuse.benchmark.grow import (
+from radfuse.benchmark.markdown import markdown
+from radfuse.benchmark.report import SEED
+from radfuse.benchmark.results import Results
+from radfuse.benchmark.tables import comparison_table, summary_table
+from radfuse.errors import OutputError
+from radfuse.io.staging import refuse_existing, staging
+from radfuse.pipeline.grow import (
     FIRST_RADIUS,
     ITERATIONS,
     MULTIPLIER,
@@ -23,12 +29,6 @@ from radfuse.benchmark.grow import (
     SMOOTHINGS,
     TIME_STEP,
 )
-from radfuse.benchmark.markdown import markdown
-from radfuse.benchmark.report import SEED
-from radfuse.benchmark.results import Results
-from radfuse.benchmark.tables import comparison_table, summary_table
-from radfuse.errors import OutputError
-from radfuse.io.staging import refuse_existing, staging
 
 REPORT, ROWS = "report.md", "rows.csv"
 """Files of the study's folder."""

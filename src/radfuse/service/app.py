@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from radfuse.errors import RadfuseError
 from radfuse.service.alignment import api as alignment
 from radfuse.service.desk import Desk
+from radfuse.service.drawing_routes import drawing_api
+from radfuse.service.drawings import Drawings, StaleError, UnknownStructureError
 from radfuse.service.guard import Access, Guard
 from radfuse.service.routes import api
 from radfuse.service.studies import Studies, UnknownStudyError
@@ -21,6 +23,13 @@ from radfuse.service.work import Work
 
 STATIC = Path(__file__).parent / "static"
 """The page."""
+
+STATUS: dict[type[Exception], int] = {
+    UnknownStudyError: 404,
+    UnknownStructureError: 404,
+    StaleError: 409,
+}
+"""HTTP status of an error of ours, where it is not 400."""
 
 
 def make_app(access: Access, folder: Path) -> FastAPI:
@@ -46,18 +55,20 @@ def make_app(access: Access, folder: Path) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.desk = Desk(studies, work, access)
+    app.state.drawings = Drawings(studies)
     app.add_middleware(Guard, access=access)
     app.add_exception_handler(RadfuseError, _ours)
     app.add_exception_handler(HTTPException, _of_protocol)
     app.add_exception_handler(RequestValidationError, _of_form)
     app.include_router(api)
     app.include_router(alignment)
+    app.include_router(drawing_api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
 
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
-    return _answer(404 if isinstance(error, UnknownStudyError) else 400, str(error))
+    return _answer(STATUS.get(type(error), 400), str(error))
 
 
 async def _of_protocol(_: Request, error: Exception) -> JSONResponse:

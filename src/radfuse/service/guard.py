@@ -1,6 +1,7 @@
 """Who may talk to the server: token, host and origin, size of a request, headers of an answer."""
 
 import ipaddress
+import re
 import secrets
 import socket
 from collections.abc import Iterable
@@ -17,7 +18,13 @@ TOKEN_HEADER, TOKEN_QUERY = "x-radfuse-token", "token"  # names, not secrets
 """How a program and how the first call of a browser say the token."""
 
 UPLOADS = "/api/v1/uploads"
-"""The one path that takes large bodies."""
+"""The one path that takes files."""
+
+DRAWINGS = re.compile(r"/api/v1/studies/[0-9a-f]{12}/(interpolate|structures(/[0-9a-f]{12})?)")
+"""Paths that take drawn structures."""
+
+MOST_DRAWING_BYTES = 16_000_000
+"""Largest body with drawn structures: the outer contour of 512 x 512 x 234 voxels has 2 MB."""
 
 MOST_JSON_BYTES = 1_000_000
 """Largest body of any other request."""
@@ -134,7 +141,9 @@ class Guard:
         await self._app(scope, _limited(receive, most), send_with_headers)
 
     def _most_bytes(self, path: str) -> int:
-        return self._access.most_upload_bytes if path == UPLOADS else MOST_JSON_BYTES
+        if path == UPLOADS:
+            return self._access.most_upload_bytes
+        return MOST_DRAWING_BYTES if DRAWINGS.fullmatch(path) else MOST_JSON_BYTES
 
     def _refusal(self, headers: Headers, most_bytes: int) -> JSONResponse | None:
         access, host = self._access, headers.get("host")

@@ -26,6 +26,7 @@ from radfuse.errors import RadfuseError
 from radfuse.intensity import WINDOWS
 from radfuse.io.identifiers import identifiers_below
 from radfuse.io.inspect import Finding, inspect
+from radfuse.io.structure_names import STRUCTURE_NAMES
 from radfuse.methods.catalogue import METHODS
 from radfuse.pipeline.study import choose_pair
 from radfuse.recipe import Recipe
@@ -108,6 +109,7 @@ def info() -> dict[str, Any]:
             for name, entry in METHODS.items()
             if entry.weights is None or entry.weights.is_file()
         },
+        "structure_names": STRUCTURE_NAMES,
         "windows": {name: [window.width, window.level] for name, window in WINDOWS.items()},
     }
 

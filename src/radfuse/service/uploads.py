@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from radfuse.errors import InputError, OutputError
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm")
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
 """What is kept of a file's name: readers go by it. DICOM slices need none."""
 
 LEAST_AGE_S = 24 * 3600.0

@@ -1,6 +1,6 @@
 """Structures as an RT Structure Set on a CT: contours on the planes of the CT's own slices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -112,7 +112,7 @@ def write_structure_set(
     items: list[tuple[Dataset, Dataset, Dataset]] = []
     written: list[Written] = []
     for number, structure in enumerate(structures, start=1):
-        _check_name(structure.name, [other.name for other in written])
+        check_name(structure.name, [other.name for other in written])
         contours, slices = _contours(structure, ct, planes, holes)
         items.append(
             (
@@ -138,7 +138,8 @@ def _check_instances(ct: Series) -> None:
             )
 
 
-def _check_name(name: str, others: list[str]) -> None:
+def check_name(name: str, others: Sequence[str]) -> None:
+    """Raise `InputError` for a name that DICOM cannot hold, or that another structure has."""
     if not 1 <= len(name.strip()) <= NAME_LENGTH or "\\" in name or not name.isprintable():
         raise InputError(
             f"structure name {name!r}: DICOM takes 1 to {NAME_LENGTH} characters and no backslash "

@@ -7,6 +7,9 @@ from scipy.ndimage import binary_fill_holes
 
 Mask = NDArray[np.bool_]
 
+Box = tuple[slice, ...]
+"""Part of a volume, along the axes of its array."""
+
 REACH_MM = 30.0
 """A region ends this far from its click, where nothing else stops it."""
 
@@ -22,16 +25,22 @@ LEVELS = 1000.0
 
 
 def grow(
-    image: NDArray[np.float32], click: tuple[int, int, int], spacing_mm: tuple[float, float, float]
+    image: NDArray[np.float32],
+    click: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+    *,
+    multiplier: float = MULTIPLIER,
+    reach_mm: float = REACH_MM,
 ) -> Mask:
     """Grow a region in an image (D, H, W) in [0, 1] or in HU.
 
-    Voxels join that touch the region and lie within `MULTIPLIER` standard deviations of its mean,
+    Voxels join that touch the region and lie within `multiplier` standard deviations of its mean,
     both taken anew in each round (SimpleITK's ConfidenceConnected, with the settings of the
     example in the ITK Software Guide), after a little smoothing that keeps edges. Then holes are
-    filled; the click itself always belongs to the region. The unit of the image does not matter.
+    filled; the click itself always belongs to the region, and nothing farther from it than
+    `reach_mm`. The unit of the image does not matter, nor what lies outside `box_around`.
     """
-    box = _around(image.shape, click, spacing_mm)
+    box = box_around(image.shape, click, spacing_mm, reach_mm)
     part = image[box]
     low, high = float(part.min()), float(part.max())
     scaled = sitk.GetImageFromArray((part - low) * np.float32(LEVELS / ((high - low) or 1.0)))
@@ -41,21 +50,26 @@ def grow(
         sitk.CurvatureFlow(scaled, TIME_STEP, SMOOTHINGS),
         seedList=[inner[::-1]],
         numberOfIterations=ITERATIONS,
-        multiplier=MULTIPLIER,
+        multiplier=multiplier,
         initialNeighborhoodRadius=FIRST_RADIUS,
     )
-    region = np.asarray(sitk.GetArrayFromImage(grown) > 0) & _ball(part.shape, inner, spacing_mm)
+    region = np.asarray(sitk.GetArrayFromImage(grown) > 0) & _ball(
+        part.shape, inner, spacing_mm, reach_mm
+    )
     region[tuple(inner)] = True
     found = np.zeros(image.shape, np.bool_)
     found[box] = binary_fill_holes(region)
     return found
 
 
-def _around(
-    shape: tuple[int, ...], click: tuple[int, int, int], spacing_mm: tuple[float, float, float]
-) -> tuple[slice, ...]:
-    """The box with all that a region can reach."""
-    steps = [int(REACH_MM / step) + 1 for step in spacing_mm]
+def box_around(
+    shape: tuple[int, ...],
+    click: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+    reach_mm: float = REACH_MM,
+) -> Box:
+    """The part of an image (D, H, W) with all that a region grown from a click can reach."""
+    steps = [int(reach_mm / step) + 1 for step in spacing_mm]
     return tuple(
         slice(max(place - step, 0), min(place + step + 1, size))
         for place, step, size in zip(click, steps, shape, strict=True)
@@ -63,11 +77,14 @@ def _around(
 
 
 def _ball(
-    shape: tuple[int, ...], centre: list[int], spacing_mm: tuple[float, float, float]
+    shape: tuple[int, ...],
+    centre: list[int],
+    spacing_mm: tuple[float, float, float],
+    radius_mm: float,
 ) -> Mask:
     squares = [
         ((np.arange(size) - place) * step) ** 2
         for size, place, step in zip(shape, centre, spacing_mm, strict=True)
     ]
     z, y, x = np.meshgrid(*squares, indexing="ij", sparse=True)
-    return np.asarray(z + y + x <= REACH_MM**2)
+    return np.asarray(z + y + x <= radius_mm**2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from radfuse.benchmark.grow import REACH_MM, grow
+from radfuse.pipeline.grow import REACH_MM, grow
 
 SPACING = (2.0, 1.5, 1.0)
 SHAPE = (40, 50, 70)

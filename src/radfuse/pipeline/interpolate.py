@@ -1,0 +1,160 @@
+"""Slices between drawn ones: shape-based interpolation of outlines.
+
+The signed distance to the outline is interpolated, not the pixels (Raya and Udupa 1990,
+doi:10.1109/42.52980). A part that has one partner alone on the next drawn slice is moved onto it
+first, centre on centre, so that an outline that runs oblique to the slices keeps its size on the
+way, and its distances follow monotone cubics through the drawn slices beside as well (Fritsch and
+Butland 1984, doi:10.1137/0905021): straight lines would cut 4 % off a ball of 16 slices' radius
+drawn on every fourth.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import (
+    center_of_mass,
+    distance_transform_edt,
+    find_objects,
+    label,
+    map_coordinates,
+    shift,
+)
+
+from radfuse.errors import InputError
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+Spacing = tuple[float, float]
+"""From row to row and from column to column, mm."""
+
+Pair = tuple[Mask, Mask]
+"""A part on a drawn slice and what it becomes on the next."""
+
+TOUCHING = np.ones((3, 3), np.int8)
+"""Pixels that share a corner are of one part."""
+
+RIM = 1
+"""Empty pixels around all that is drawn, so that every outline closes."""
+
+
+def between(drawn: Mapping[int, Mask], spacing_mm: Spacing) -> dict[int, Mask]:
+    """The outlines on the slices between drawn ones, by index of the slice.
+
+    Parameters
+    ----------
+    drawn
+        Masks (H, W) of one shape by index of the slice; an empty one counts as not drawn.
+    spacing_mm
+        Between rows and between columns.
+
+    Raises
+    ------
+    InputError
+        No slice lies between two that are drawn.
+    """
+    filled = sorted(index for index, mask in drawn.items() if mask.any())
+    if not any(upper - lower > 1 for lower, upper in pairwise(filled)):
+        raise InputError(
+            f"{len(filled)} drawn slices and none to fill between them; draw on two slices that "
+            "have others in between"
+        )
+    box = find_objects(np.logical_or.reduce([drawn[at] for at in filled]).astype(np.int8))[0]
+    outlines = [np.pad(drawn[at][box], RIM) for at in filled]
+    pairs = [_partners(lower, upper) for lower, upper in pairwise(outlines)]
+    found = {}
+    for place, (lower, upper) in enumerate(pairwise(filled)):
+        if upper - lower == 1:
+            continue
+        parts = list(_parts(place, filled, outlines, pairs, spacing_mm))
+        for index in range(lower + 1, upper):
+            outline = np.logical_or.reduce([part.at(index) for part in parts])
+            found[index] = np.zeros(drawn[lower].shape, np.bool_)
+            found[index][box] = outline[RIM:-RIM, RIM:-RIM]
+    return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is known of a part on some drawn slices."""
+
+    slices: list[int]
+    distances_mm: list[Floats]
+    """Signed distances to its outline on each, positive inside, (H, W)."""
+
+    centres: Floats
+    """Row and column on each, (slices, 2)."""
+
+    def at(self, index: int) -> Mask:
+        """Its outline on a slice in between; the cubics are needed where its neighbours differ."""
+        centre = PchipInterpolator(self.slices, self.centres)(index)
+        moves = centre - self.centres
+        after = int(np.searchsorted(self.slices, index))
+        lower, upper = (
+            shift(self.distances_mm[at], moves[at], order=1, mode="nearest") > 0
+            for at in (after - 1, after)
+        )
+        outline = np.asarray(lower & upper)
+        open_ = np.nonzero(lower ^ upper)
+        values = [
+            map_coordinates(distance, open_ - move[:, None], order=1, mode="nearest")
+            for distance, move in zip(self.distances_mm, moves, strict=True)
+        ]
+        outline[open_] = PchipInterpolator(self.slices, values)(index) > 0
+        return outline
+
+
+def _parts(
+    place: int, slices: list[int], outlines: list[Mask], pairs: list[list[Pair]], spacing: Spacing
+) -> Iterator[_Part]:
+    """The parts between a drawn slice and the next: pairs, and all that have no partner as one."""
+    lower, upper = outlines[place], outlines[place + 1]
+    for ours, theirs in pairs[place]:
+        before = [one for one, other in pairs[place - 1] if (other == ours).all()] if place else []
+        later = pairs[place + 1] if place + 1 < len(pairs) else []
+        after = [other for one, other in later if (one == theirs).all()]
+        chain = [*before, ours, theirs, *after]
+        first = place - len(before)
+        yield _Part(
+            slices[first : first + len(chain)],
+            [_distance_mm(mask, spacing) for mask in chain],
+            np.array([center_of_mass(mask) for mask in chain]),
+        )
+        lower, upper = lower & ~ours, upper & ~theirs
+    if lower.any() or upper.any():
+        ends = _ends_mm(lower, upper, spacing)
+        yield _Part(slices[place : place + 2], list(ends), np.zeros((2, 2)))
+
+
+def _partners(lower: Mask, upper: Mask) -> list[Pair]:
+    """Parts that overlap one another alone, or the single part of each."""
+    (ours, count), (theirs, other_count) = (label(mask, TOUCHING) for mask in (lower, upper))
+    if count == other_count == 1:
+        return [(lower, upper)]
+    both = np.unique(np.stack([ours, theirs])[:, lower & upper], axis=1)
+    return [
+        (ours == one, theirs == other)
+        for one, other in both.T
+        if (both[0] == one).sum() == (both[1] == other).sum() == 1
+    ]
+
+
+def _ends_mm(lower: Mask, upper: Mask, spacing_mm: Spacing) -> tuple[Floats, Floats]:
+    """Signed distances of two outlines; where one is empty, the other shrinks to nothing there."""
+    if not lower.any():
+        upper_mm, lower_mm = _ends_mm(upper, lower, spacing_mm)
+        return lower_mm, upper_mm
+    distance = _distance_mm(lower, spacing_mm)
+    if upper.any():
+        return distance, _distance_mm(upper, spacing_mm)
+    return distance, distance - distance.max()
+
+
+def _distance_mm(mask: Mask, spacing_mm: Spacing) -> Floats:
+    """To the nearest pixel of the other kind, positive inside: zero lies half-way between both."""
+    inside, outside = (distance_transform_edt(kind, spacing_mm) for kind in (mask, ~mask))
+    return np.asarray(inside - outside)

@@ -1,0 +1,157 @@
+"""The routes of the page's interface for structures: parse, call one function, encode."""
+
+import math
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from radfuse.metrics.delineation import TOLERANCE_MM, compare_masks
+from radfuse.service.desk import AtDesk
+from radfuse.service.drawing_files import Export, Format, Import, export, exported, import_file
+from radfuse.service.drawings import Change, Draft, Drawings, Summary
+from radfuse.service.regions import Click, alignment_of, filled_between, grown
+from radfuse.service.routes import FilePath, Text
+from radfuse.service.runs import Runs, stack_of
+
+MOST_TOLERANCE_MM = 100.0
+"""Largest tolerance of a comparison: surfaces of a head are hardly farther apart."""
+
+
+class Whole(Summary):
+    """A structure with all that is drawn."""
+
+    runs: Runs
+
+
+class Slices(BaseModel):
+    """Drawn slices."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    runs: Runs
+
+
+class AskedImport(BaseModel):
+    """A file with structures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: FilePath
+    name: Text | None = Field(None, description="For a mask that brings none")
+
+
+class AskedExport(BaseModel):
+    """How to write the structures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Format
+
+
+class AskedComparison(BaseModel):
+    """Two structures of a study."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: str
+    reference: str
+    tolerance_mm: float = Field(TOLERANCE_MM, ge=0, le=MOST_TOLERANCE_MM)
+
+
+def _drawings(request: Request) -> Drawings:
+    drawings: Drawings = request.app.state.drawings
+    return drawings
+
+
+AtDrawings = Annotated[Drawings, Depends(_drawings)]
+
+drawing_api = APIRouter(prefix="/api/v1/studies/{identifier}")
+
+
+@drawing_api.get("/structures")
+def structures(identifier: str, drawings: AtDrawings) -> list[Summary]:
+    """All structures in the order in which they were added; one that cannot be read says why."""
+    return drawings.summaries(identifier)
+
+
+@drawing_api.post("/structures", status_code=201)
+def add(identifier: str, draft: Draft, drawings: AtDrawings) -> Summary:
+    """Add a structure, empty or with slices."""
+    return drawings.add(identifier, [draft])[0].summary()
+
+
+@drawing_api.get("/structures/{structure}")
+def structure(identifier: str, structure: str, drawings: AtDrawings) -> Whole:
+    """One structure with the runs of all its slices."""
+    found = drawings.get(identifier, structure)
+    return Whole(**found.summary().model_dump(), runs=found.runs)
+
+
+@drawing_api.patch("/structures/{structure}")
+def change(identifier: str, structure: str, wanted: Change, drawings: AtDrawings) -> Summary:
+    """Change name, colour or slices; 409 where somebody else changed it meanwhile."""
+    return drawings.change(identifier, structure, wanted).summary()
+
+
+@drawing_api.delete("/structures/{structure}", status_code=204)
+def delete(identifier: str, structure: str, drawings: AtDrawings) -> None:
+    """Remove a structure."""
+    drawings.delete(identifier, structure)
+
+
+@drawing_api.post("/grow")
+def grow(identifier: str, click: Click, drawings: AtDrawings) -> Slices:
+    """The region around a click in CT, MR or fused image; nothing is stored."""
+    volume, grid = drawings.picture(identifier, click.image), drawings.grid(identifier)
+    move = alignment_of(drawings.folder(identifier)) if click.image == "mr" else None
+    return Slices(runs=grown(click, volume, grid, move))
+
+
+@drawing_api.post("/interpolate")
+def interpolate(identifier: str, drawn: Slices, drawings: AtDrawings) -> Slices:
+    """The slices between drawn ones; nothing is stored."""
+    return Slices(runs=filled_between(drawn.runs, drawings.grid(identifier)))
+
+
+@drawing_api.post("/structures/import")
+def import_structures(
+    identifier: str, asked: AskedImport, drawings: AtDrawings, desk: AtDesk
+) -> Import:
+    """Add all structures of an RT Structure Set, a label map or masks on the CT."""
+    (path,) = desk.usable(asked.path)
+    return import_file(drawings, desk.studies.get(identifier), path, asked.name)
+
+
+@drawing_api.post("/structures/export")
+def export_structures(
+    identifier: str, asked: AskedExport, drawings: AtDrawings, desk: AtDesk
+) -> Export:
+    """Write all structures as an RT Structure Set on the CT, or as NIfTI with their names."""
+    return export(drawings, desk.studies.get(identifier), drawings.folder(identifier), asked.format)
+
+
+@drawing_api.get("/exports/{name}", response_class=FileResponse)
+def exported_file(identifier: str, name: str, drawings: AtDrawings) -> FileResponse:
+    """A file that was exported."""
+    return FileResponse(
+        exported(drawings.folder(identifier), name),
+        media_type="application/octet-stream",
+        filename=name,
+    )
+
+
+@drawing_api.post("/structures/compare")
+def compare(
+    identifier: str, asked: AskedComparison, drawings: AtDrawings
+) -> dict[str, float | None]:
+    """How far two structures agree; what is not defined is null."""
+    pair = [drawings.get(identifier, one) for one in (asked.first, asked.reference)]
+    masks = [stack_of(one.runs, one.grid) for one in pair]
+    agreement = compare_masks(
+        masks[0], masks[1], pair[0].grid.spacing_mm[::-1], tolerance_mm=asked.tolerance_mm
+    )
+    facts = {**asdict(agreement), "volume_difference_cm3": agreement.volume_difference_cm3}
+    return {name: value if math.isfinite(value) else None for name, value in facts.items()}

@@ -1,0 +1,144 @@
+"""What the page computes on its volumes to help with drawing; nothing is stored."""
+
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from radfuse.errors import InputError
+from radfuse.pipeline.grow import MULTIPLIER, REACH_MM, Box, box_around, grow
+from radfuse.pipeline.interpolate import between
+from radfuse.registration.transform import read_transform
+from radfuse.service.pictures import DATA_OFFSET, read_grid
+from radfuse.service.runs import MOST, Grid, Runs, checked, grid_of, runs_of, unpacked
+from radfuse.service.studies import REGISTRATION
+
+MULTIPLIERS = (0.5, 10.0)
+"""Fewest and most deviations from the mean that may belong to a region."""
+
+REACHES_MM = (1.0, 60.0)
+"""Shortest and longest reach of a region: the time that growing takes goes with its cube."""
+
+NEIGHBOUR = 1
+"""Voxels around a box that interpolation at its edge looks at."""
+
+Place = Annotated[int, Field(strict=True, ge=-MOST, le=MOST)]
+ImageName = Literal["ct", "mr", "fused"]
+
+
+class Click(BaseModel):
+    """A voxel of the page's grid and how to grow from it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: ImageName
+    voxel: tuple[Place, Place, Place]
+    """Column, row, slice."""
+
+    multiplier: float = Field(MULTIPLIER, ge=MULTIPLIERS[0], le=MULTIPLIERS[1])
+    """Standard deviations around the region's mean that belong to it."""
+
+    reach_mm: float = Field(REACH_MM, ge=REACHES_MM[0], le=REACHES_MM[1])
+    """A region ends this far from the click."""
+
+
+def check_inside(click: Click, grid: Grid) -> None:
+    """Raise `InputError` for a click beside the image."""
+    if not all(0 <= at < count for at, count in zip(click.voxel, grid.size, strict=True)):
+        size = " x ".join(map(str, grid.size))
+        raise InputError(f"voxel {click.voxel} lies outside of the {size} voxels of the image")
+
+
+def alignment_of(folder: Path) -> sitk.Transform:
+    """How the MR lies on the CT in a study's folder; raises `InputError` before it is known."""
+    path = folder / REGISTRATION
+    if not path.is_file():
+        raise InputError("the MR is not aligned yet; run the fusion, or click on the CT")
+    return read_transform(path)
+
+
+def grown(click: Click, path: Path, grid: Grid, mr_from_ct: sitk.Transform | None) -> Runs:
+    """The region around a click in a volume, by slice; only what it can reach is read.
+
+    With a transform the volume is moved onto the page's grid there. Raises `InputError` for a
+    click beside the image.
+    """
+    check_inside(click, grid)
+    at = click.voxel[::-1]
+    spacing = grid.spacing_mm[::-1]
+    box = box_around(grid.size[::-1], at, spacing, click.reach_mm)
+    if mr_from_ct is None:
+        part = _part(path, grid, box)
+    else:
+        part = _moved(path, _cut(grid, box), mr_from_ct)
+    first = [side.start for side in box]
+    region = grow(
+        part,
+        (at[0] - first[0], at[1] - first[1], at[2] - first[2]),
+        spacing,
+        multiplier=click.multiplier,
+        reach_mm=click.reach_mm,
+    )
+    slices = {}
+    for offset in np.flatnonzero(region.any(axis=(1, 2))):
+        whole = np.zeros(grid.size[1::-1], np.bool_)
+        whole[box[1:]] = region[offset]
+        slices[first[0] + int(offset)] = whole
+    return runs_of(slices)
+
+
+def filled_between(runs: Runs, grid: Grid) -> Runs:
+    """The slices between drawn ones; raises `InputError` where there are none."""
+    columns, rows, _ = grid.size
+    drawn = {
+        int(index): unpacked(flat, (rows, columns))
+        for index, flat in checked(runs, grid.size).items()
+    }
+    return runs_of(between(drawn, (grid.spacing_mm[1], grid.spacing_mm[0])))
+
+
+def _part(path: Path, grid: Grid, box: Box) -> NDArray[np.float32]:
+    """A box of a volume of the page."""
+    stored = np.memmap(path, "<i2", "r", offset=DATA_OFFSET, shape=grid.size[::-1])
+    return stored[box].astype(np.float32)
+
+
+def _cut(grid: Grid, box: Box) -> sitk.Image:
+    """The grid of a box, as an empty image."""
+    empty = grid.image(np.zeros([side.stop - side.start for side in box], np.uint8))
+    start = np.array([side.start for side in box[::-1]])
+    axes = np.reshape(grid.direction, (3, 3)) * grid.spacing_mm
+    empty.SetOrigin((grid.origin_mm + axes @ start).tolist())
+    return empty
+
+
+def _moved(path: Path, wanted: sitk.Image, mr_from_ct: sitk.Transform) -> NDArray[np.float32]:
+    """The MR on a part of the page's grid, 0 where it did not look."""
+    grid = grid_of(read_grid(path))
+    box = _covered(grid, wanted, mr_from_ct)
+    if box is None:
+        raise InputError("the MR does not reach this place; click on the CT or align the MR")
+    near = _cut(grid, box)
+    values = sitk.GetImageFromArray(_part(path, grid, box))
+    values.CopyInformation(near)
+    found = sitk.Resample(values, wanted, mr_from_ct, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    return np.asarray(sitk.GetArrayFromImage(found))
+
+
+def _covered(grid: Grid, wanted: sitk.Image, mr_from_ct: sitk.Transform) -> Box | None:
+    """The part of a grid that an image lies on after the transform; None beside it."""
+    axes = np.reshape(grid.direction, (3, 3)) * grid.spacing_mm
+    points = [
+        mr_from_ct.TransformPoint(wanted.TransformIndexToPhysicalPoint(corner))
+        for corner in product(*((0, count - 1) for count in wanted.GetSize()))
+    ]
+    places = np.linalg.solve(axes, (np.array(points) - grid.origin_mm).T).T
+    starts = np.maximum(np.floor(places.min(axis=0)) - NEIGHBOUR, 0).astype(int)
+    stops = np.minimum(np.ceil(places.max(axis=0)) + NEIGHBOUR + 1, grid.size).astype(int)
+    if (starts >= stops).any():
+        return None
+    return tuple(map(slice, starts[::-1].tolist(), stops[::-1].tolist()))

@@ -1,0 +1,104 @@
+"""Studies that can be drawn on, and drawings, for the tests of structures."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from service_kit import Site
+
+from radfuse.registration.transform import write_transform
+from radfuse.service.pictures import read_grid, write_picture
+from radfuse.service.runs import Grid, grid_of, packed, unpacked
+
+Mask = NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Board:
+    """A prepared study on a server."""
+
+    site: Site
+    study: str
+
+    @property
+    def folder(self) -> Path:
+        return self.site.folder / "studies" / self.study
+
+    @property
+    def grid(self) -> Grid:
+        return grid_of(read_grid(self.folder / "view/ct.nii"))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        columns, rows, slices = self.grid.size
+        return slices, rows, columns
+
+    def call(self, method: str, where: str, /, **body: Any) -> httpx.Response:
+        address = f"/api/v1/studies/{self.study}{where}"
+        return self.site.client.request(method, address, json=body or None, timeout=60)
+
+    def add(self, name: str, mask: Mask | None = None, **more: Any) -> dict[str, Any]:
+        slices = {} if mask is None else runs(mask)
+        answer = self.call("POST", "/structures", name=name, slices=slices, **more)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def get(self, identifier: str) -> dict[str, Any]:
+        return dict(self.call("GET", f"/structures/{identifier}").json())
+
+    def mask(self, identifier: str) -> Mask:
+        return masked(self.get(identifier)["runs"], self.shape)
+
+    def names(self) -> list[str]:
+        return [one["name"] for one in self.call("GET", "/structures").json()]
+
+    def clear(self) -> None:
+        for one in self.call("GET", "/structures").json():
+            assert self.call("DELETE", f"/structures/{one['id']}").status_code == 204
+
+
+def prepare(
+    site: Site,
+    paths: tuple[Path, Path],
+    ct: sitk.Image,
+    mr: sitk.Image | None = None,
+    mr_from_ct: sitk.Transform | None = None,
+    name: str = "Board",
+) -> Board:
+    """A study with volumes to look at; the CT is the fused image, too."""
+    study = site.make(ct=str(paths[0]), mr=str(paths[1]), name=name)
+    board = Board(site, study)
+    (board.folder / "view").mkdir()
+    write_picture(board.folder / "view/ct.nii", ct)
+    write_picture(board.folder / "view/fused.nii", ct)
+    write_picture(board.folder / "view/mr.nii", mr or ct)
+    write_transform(board.folder / "registration.tfm", mr_from_ct or sitk.Euler3DTransform())
+    return board
+
+
+def runs(mask: Mask) -> dict[str, list[int]]:
+    return {str(at): packed(mask[at]) for at in range(len(mask)) if mask[at].any()}
+
+
+def masked(found: dict[str, list[int]], shape: tuple[int, int, int]) -> Mask:
+    mask = np.zeros(shape, np.bool_)
+    for index, flat in found.items():
+        mask[int(index)] = unpacked(flat, shape[1:])
+    return mask
+
+
+def ball(shape: tuple[int, int, int], radius: float, centre: tuple[float, ...] = ()) -> Mask:
+    """In voxels, in the middle unless elsewhere."""
+    middle = centre or tuple(size / 2 for size in shape)
+    squares = [(axis - at) ** 2 for axis, at in zip(np.indices(shape), middle, strict=True)]
+    return np.asarray(sum(squares) <= radius**2)
+
+
+def refused(answer: httpx.Response, status: int, words: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["error"]
+    assert list(answer.json()) == ["error"]
