@@ -70,14 +70,15 @@ export function upload(files) {
   return ask("POST", "/uploads", form);
 }
 
+// Told each stage, and at the end why it came to nothing, or null.
 export function watch(id, onStage, onEnd) {
   const source = new EventSource(`${ROOT}/studies/${id}/events`);
-  const end = () => {
+  const end = (event) => {
     source.close();
-    onEnd();
+    onEnd(event.type === "error" && event.data ? JSON.parse(event.data) : null); // without data it is the connection's own
   };
   source.addEventListener("stage", (event) => onStage(JSON.parse(event.data)));
   source.addEventListener("done", end);
-  source.addEventListener("error", end); // told by the server, or the connection's own
+  source.addEventListener("error", end);
   return source;
 }

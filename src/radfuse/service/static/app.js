@@ -11,12 +11,15 @@ import { Volume } from "./volume.js";
 
 const TABS = ["fuse", "align", "draw"];
 const NOT_FOUND = 404;
+const PAUSE_MS = 100; // after a run or a lost connection, before the study is asked for
 const viewer = new Viewer(at("canvas"));
 const panels = {};
 let keys = {};
 let current = null; // the study on the page
 let shown = null; // what the viewer has: study, view, result
 let source = null; // the events that are listened to
+let failure = null; // why the last run on this page came to nothing: study, state, error
+const prepared = new Set(); // studies whose preparation this page has asked for
 
 async function listStudies() {
   const studies = await api.studies();
@@ -37,14 +40,15 @@ async function choose(id) {
 async function showStudy() {
   const { id, state, message, outcome } = current;
   const busy = state === "queued" || state === "running";
+  if (busy && failure?.id === id) failure = null;
   at("running").hidden = !busy;
-  say("failure", ["failed", "cancelled"].includes(state) ? message : "");
-  at("ways").hidden = state !== "failed" || !shown;
-  if (!busy) at("stage").textContent = state === "done" ? `Done in ${outcome.seconds} s with ${outcome.method}.` : state === "failed" || state === "cancelled" ? "" : message;
+  const told = failure?.id === id ? failure : ["failed", "cancelled"].includes(state) ? { state, error: message } : null;
+  say("failure", told?.error ?? "");
+  at("ways").hidden = told?.state !== "failed";
+  if (!busy) at("stage").textContent = told ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
   panels.fuse.show(current, busy);
   if (busy) listen();
   await showPictures();
-  if (current.id === id) at("ways").hidden = state !== "failed" || !shown;
 }
 
 // CT and MR as soon as they are prepared; the fused image when there is one.
@@ -62,6 +66,7 @@ async function showPictures() {
     at("empty").hidden = true;
     document.body.dataset.pictured = id;
     panels.align.open(id, view.mr_from_ct);
+    panels.looks.start(Boolean(view.fused));
     await panels.draw.open(id, ct);
   } else if (shown.mrFromCt !== mrFromCt) {
     shown.mrFromCt = mrFromCt;
@@ -79,6 +84,7 @@ async function showFused(view) {
     const fused = result ? await Volume.load(api.volumeOf(id, "fused"), view.fused) : null;
     if (shown?.id !== id || shown.result !== result) return;
     viewer.setFused(fused);
+    if (fused) panels.looks.start(true);
     panels.looks.render();
   }
   document.body.dataset.shown = result ? outcome.method : "";
@@ -89,7 +95,9 @@ async function viewOf(id) {
     return await api.view(id);
   } catch (error) {
     if (error.status !== NOT_FOUND) throw error;
-    if (["new", "done", "ready"].includes(current.state)) {
+    const isIdle = ["new", "done", "ready"].includes(current.state);
+    if (isIdle && !prepared.has(id)) {
+      prepared.add(id);
       current = await api.prepare(id);
       await listStudies();
       at("running").hidden = false;
@@ -118,9 +126,11 @@ function listen() {
       if (share === null) at("progress").removeAttribute("value");
       else at("progress").value = share;
     },
-    attempt(async () => {
+    attempt(async (told) => {
+      failure = told && { id, ...told };
+      await new Promise((done) => setTimeout(done, PAUSE_MS));
       await listStudies();
-      if (current.id === id) await choose(id);
+      if (current?.id === id) await choose(id);
     }, "failure"),
   );
 }

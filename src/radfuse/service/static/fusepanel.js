@@ -65,7 +65,7 @@ export class FusePanel {
 
   lookSoon() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(attempt(() => this.preview(), "preview"), LOOK_MS);
+    this.timer = setTimeout(() => this.preview().catch((error) => (at("preview").textContent = error.message)), LOOK_MS);
   }
 
   // The slice in sight as the chosen method would fuse it; the volume follows on "Fuse again".
@@ -74,12 +74,12 @@ export class FusePanel {
     const method = at("method").value;
     const isWanted = study?.outcome && study.outcome.method !== method && viewer.fused;
     if (!isWanted) {
+      at("preview").textContent = "";
       if (viewer.preview) viewer.setPreview(null);
       return;
     }
     const index = viewer.cursor[2];
     if (viewer.preview?.method === method && viewer.preview.index === index) return;
-    at("preview").hidden = false;
     at("preview").textContent = `fusing this slice with ${method}…`;
     const start = performance.now();
     const values = await api.slice(study.id, method, index);

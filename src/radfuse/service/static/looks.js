@@ -37,6 +37,14 @@ export class Looks {
     this.showWindow();
   }
 
+  // What is over the CT at first: the fused image, or half of the MR while there is none.
+  start(isFused) {
+    if (this.isFused === isFused) return;
+    this.isFused = isFused;
+    this.pick(isFused ? 0 : 1);
+    this.setBlend(isFused ? 1 : 0.5);
+  }
+
   setBlend(share) {
     const blend = Math.min(Math.max(share, 0), 1);
     at("blend").value = blend;
