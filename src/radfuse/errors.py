@@ -43,3 +43,12 @@ class UntrustedError(RadfuseError):
     """The registration's quality lies below the threshold of trust."""
 
     exit_code = 3
+
+    def __init__(self, reason: str, ways_out: str) -> None:
+        super().__init__(reason, ways_out)
+        self.reason = reason
+        """Without the ways out, which the command line and the page call by different names."""
+
+    def __str__(self) -> str:
+        """The reason and the ways out in one line."""
+        return "; ".join(self.args)

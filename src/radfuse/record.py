@@ -69,6 +69,10 @@ class Signoff(BaseModel):
     registration_id: str = ""
     """Which alignment was looked at."""
 
+    def sentence(self) -> str:
+        """The verdict, who gave it and when."""
+        return f"{self.state} by {self.name}, {self.time:%Y-%m-%d %H:%M} UTC"
+
 
 class Record(BaseModel):
     """Provenance of one result: frozen, and plain JSON."""

@@ -12,6 +12,7 @@ from radfuse.registration.transform import (
     matrix_of,
     read_transform,
     rigid_from_matrix,
+    settled,
     turning_about,
     write_transform,
 )
@@ -152,3 +153,25 @@ def test_an_unknown_suffix_is_not_written(tmp_path: Path):
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(OutputError, match="cannot write the transform"):
         write_transform(tmp_path / "gone" / "pose.tfm", rigid())
+
+
+@given(angles, points, points)
+def test_a_settled_transform_is_the_same_map_and_a_file_gives_it_back_bit_for_bit(
+    tmp_path_factory, angle_rad, shift_mm, centre_mm
+):
+    transform = rigid(angle_rad, shift_mm, centre_mm)
+    once = settled(transform)
+    assert_allclose(matrix_of(once), matrix_of(transform), atol=1e-5)
+    path = tmp_path_factory.mktemp("settled") / "once.tfm"
+    write_transform(path, once)
+    again = settled(read_transform(path))
+    assert again.GetParameters() == once.GetParameters()
+    back = settled(settled(once.GetInverse()).GetInverse())
+    assert_allclose(matrix_of(back), matrix_of(once), atol=1e-4)
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("turn", [np.pi / 2, -np.pi / 2, np.pi, -np.pi])
+def test_right_angles_settle_too(axis, turn):
+    once = settled(rigid(tuple(turn * np.eye(3)[axis]), centre_mm=(0.0, 0.0, 0.0)))
+    assert settled(once).GetParameters() == once.GetParameters()

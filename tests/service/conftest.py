@@ -39,3 +39,12 @@ def done(site: Site, asked: dict[str, Any]) -> str:
     events = site.run(identifier)
     assert events[-1][0] == "done", events
     return identifier
+
+
+@pytest.fixture(scope="session")
+def prepared(site: Site, asked: dict[str, Any]) -> str:
+    """A study that was prepared and has no result; leave it so."""
+    identifier = site.make(**asked)
+    events = site.prepare(identifier)
+    assert events[-1] == ("done", {"outcome": None}), events
+    return identifier

@@ -9,10 +9,13 @@ from threading import Thread
 from typing import Any
 
 import httpx
+import numpy as np
 import uvicorn
+from numpy.typing import NDArray
 
 from radfuse.service.app import make_app
 from radfuse.service.guard import TOKEN_HEADER, Access
+from radfuse.service.pictures import DATA_OFFSET
 from radfuse.service.server import bound
 
 TOKEN = "a token for the tests"  # noqa: S105
@@ -47,6 +50,25 @@ class Site:
         assert answer.status_code == 202, answer.text
         return list(self.events(identifier))
 
+    def prepare(self, identifier: str) -> list[tuple[str, dict[str, Any]]]:
+        """Prepare a study to its end; its events."""
+        answer = self.client.post(f"/api/v1/studies/{identifier}/prepare")
+        assert answer.status_code == 202, answer.text
+        return list(self.events(identifier))
+
+    def view(self, identifier: str) -> dict[str, Any]:
+        answer = self.client.get(f"/api/v1/studies/{identifier}/view")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def volume(self, identifier: str, name: str) -> NDArray[np.int16]:
+        """What the page makes of a volume's bytes, (slices, rows, columns)."""
+        answer = self.client.get(f"/api/v1/studies/{identifier}/volumes/{name}.nii")
+        assert answer.status_code == 200, answer.text
+        columns, rows, slices = self.view(identifier)[name]["size"]
+        values = np.frombuffer(answer.content, "<i2", offset=DATA_OFFSET)
+        return values.reshape(slices, rows, columns)
+
     def events(self, identifier: str) -> Iterator[tuple[str, dict[str, Any]]]:
         with self.client.stream(
             "GET", f"/api/v1/studies/{identifier}/events", timeout=END_S
@@ -61,6 +83,11 @@ class Site:
 
     def study(self, identifier: str) -> dict[str, Any]:
         return dict(self.client.get(f"/api/v1/studies/{identifier}").json())
+
+
+def refused(answer: httpx.Response, status: int, words: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["error"]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The QA sheet: one self-contained HTML page to judge a registration and a fusion by."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,7 +14,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from radfuse.record import NOTICE
+from radfuse.record import NOTICE, Signoff
 
 Floats = NDArray[np.float32]
 Sides = tuple[str, str, str, str]
@@ -30,6 +31,9 @@ OUTLINE = (0, 190, 255)
 
 CAPTIONS = ("CT", "MR", "fused", "checkerboard", "magenta CT, green MR")
 """Pictures of each plane."""
+
+VERDICT = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)
+"""The lines of the verdict on a page."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,28 @@ def write_qa_sheet(
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
         planes="\n".join(_plane_html(plane) for plane in planes),
         rows=rows,
+        verdict=_verdict_html(None),
     )
     path.write_text(page, encoding="utf-8")
+
+
+def sign_sheet(page: str, signoff: Signoff) -> str:
+    """The page with a verdict in it, in the place of the empty lines or of an earlier verdict."""
+    return VERDICT.sub(lambda _: _verdict_html(signoff), page)
+
+
+def _verdict_html(signoff: Signoff | None) -> str:
+    """The lines of the verdict, to fill in by hand where there is none yet."""
+    state = signoff.state if signoff else ""
+    boxes = " ".join(
+        f"{'&#9746;' if word == state else '&#9744;'} {word}" for word in ("accepted", "rejected")
+    )
+    name = escape(signoff.name) if signoff else "&nbsp;"
+    date = f"{signoff.time:%Y-%m-%d %H:%M} UTC" if signoff else "&nbsp;"
+    return (
+        f'<p class="sign" id="verdict">Registration: {boxes}\n'
+        f"<label>Name <span>{name}</span></label> <label>Date <span>{date}</span></label></p>"
+    )
 
 
 def _plane_html(plane: Plane) -> str:
@@ -191,8 +215,7 @@ it the fused image is the CT alone.</p>
 <table>
 $rows
 </table>
-<p class="sign">Registration: &#9744; accepted &#9744; rejected
-<label>Name <span>&nbsp;</span></label> <label>Date <span>&nbsp;</span></label></p>
+$verdict
 </body>
 </html>
 """

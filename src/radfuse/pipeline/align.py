@@ -14,7 +14,7 @@ from radfuse.registration.climb import DEFAULT_SEED, apart_mm, threads
 from radfuse.registration.grids import centroid
 from radfuse.registration.quality import Quality, assess
 from radfuse.registration.rigid import register
-from radfuse.registration.transform import matrix_of, read_transform
+from radfuse.registration.transform import matrix_of, read_transform, settled
 from radfuse.series import Series
 
 WAYS_OUT = (
@@ -23,15 +23,34 @@ WAYS_OUT = (
 )
 """What to do about a registration that is not trusted."""
 
+MANUAL = "manual"
+"""Origin of an alignment that a person made."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """An alignment that is there before the fusion: made by hand, or kept from an earlier one."""
+
+    mr_from_ct: sitk.Transform
+    """Rigid; maps a CT point to an MR point, LPS mm."""
+
+    origin: str
+    """`manual`, or where the kept one came from."""
+
+    refine: bool = False
+    """Whether a search starts from it; else it is taken as it stands."""
+
 
 @dataclass(frozen=True)
 class Alignment:
     """Where the MR lies in the CT, how that is known and how far to trust it."""
 
     mr_from_ct: sitk.Transform
+    """Settled: a file gives back the same."""
+
     quality: Quality
     origin: str
-    """`headers`, `file`, or the start that led the search to it."""
+    """`headers`, `file`, `manual`, or the start that led the search to it."""
 
     offer: str = ""
     """How good the headers' alignment is, where CT and MR share a frame of reference."""
@@ -53,16 +72,40 @@ class Alignment:
         }
 
 
-def align(ct: Series, mr: Series, recipe: Recipe, report: Callable[[str], None]) -> Alignment:
-    """Align two volumes as the recipe says.
+class UntrustedAlignmentError(UntrustedError):
+    """An alignment whose quality is below the threshold; a person may want to look at it."""
 
-    Raises `UntrustedError` where the quality is below its threshold, whatever the origin of the
-    alignment, unless the recipe accepts that.
+    def __init__(self, reason: str, ways_out: str, alignment: Alignment) -> None:
+        super().__init__(reason, ways_out)
+        self.alignment = alignment
+
+
+def align(
+    ct: Series,
+    mr: Series,
+    recipe: Recipe,
+    report: Callable[[str], None],
+    given: Given | None = None,
+) -> Alignment:
+    """Align two volumes as the recipe says, or as they are `given`, which goes before the recipe.
+
+    Raises `UntrustedAlignmentError` where the quality is below its threshold, whatever the origin
+    of the alignment, unless the recipe accepts that.
     """
-    alignment = _aligned(ct, mr, recipe, report)
+    alignment = _aligned(ct, mr, recipe, report, given or _given(ct, mr, recipe))
     if not alignment.quality.trusted and not recipe.accept_registration:
-        raise UntrustedError(f"{alignment.quality.sentence()}; {WAYS_OUT}")
+        raise UntrustedAlignmentError(alignment.quality.sentence(), WAYS_OUT, alignment)
     return alignment
+
+
+def _given(ct: Series, mr: Series, recipe: Recipe) -> Given | None:
+    """What the recipe gives: a file, a rough one to start from, the headers; else nothing."""
+    if recipe.transform:
+        return Given(read_transform(recipe.transform, ct=ct, mr=mr), "file")
+    if recipe.initial_transform:
+        rough = read_transform(recipe.initial_transform, ct=ct, mr=mr)
+        return Given(rough, "given", refine=True)
+    return None if recipe.register_rigidly else Given(sitk.Euler3DTransform(), "headers")
 
 
 def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:
@@ -70,29 +113,31 @@ def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:
     frames = {series.frame_of_reference_uid for series in (ct, mr)} - {None}
     if len(frames) > 1 and not recipe.accept_registration:
         raise UntrustedError(
-            "the headers are not to be trusted: CT and MR have different frames of reference; "
-            f"leave out --no-register, or {WAYS_OUT}"
+            "the headers are not to be trusted: CT and MR have different frames of reference",
+            f"leave out --no-register, or {WAYS_OUT}",
         )
 
 
-def _aligned(ct: Series, mr: Series, recipe: Recipe, report: Callable[[str], None]) -> Alignment:
-    if recipe.transform or not recipe.register_rigidly:
-        given = (
-            read_transform(recipe.transform, ct=ct, mr=mr)
-            if recipe.transform
-            else sitk.Euler3DTransform()
-        )
+def _aligned(
+    ct: Series,
+    mr: Series,
+    recipe: Recipe,
+    report: Callable[[str], None],
+    given: Given | None,
+) -> Alignment:
+    if given is not None and not given.refine:
         report("judging the given alignment")
-        origin = "file" if recipe.transform else "headers"
-        if origin == "headers":
+        if given.origin == "headers":
             _check_frames(ct, mr, recipe)
+        mr_from_ct = settled(given.mr_from_ct)
         with threads(one=recipe.deterministic):
-            return Alignment(given, assess(ct, mr, given), origin)
-    rough = recipe.initial_transform
-    initial = read_transform(rough, ct=ct, mr=mr) if rough else None
+            return Alignment(mr_from_ct, assess(ct, mr, mr_from_ct), given.origin)
+    initial = given.mr_from_ct if given else None
     found = register(ct, mr, initial=initial, deterministic=recipe.deterministic, report=report)
-    offer = _headers_offer(ct, mr, found.mr_from_ct, recipe, report)
-    return Alignment(found.mr_from_ct, found.quality, found.start, offer)
+    mr_from_ct = settled(found.mr_from_ct)
+    offer = _headers_offer(ct, mr, mr_from_ct, recipe, report)
+    origin = f"{given.origin}, refined" if given and given.origin == MANUAL else found.start
+    return Alignment(mr_from_ct, found.quality, origin, offer)
 
 
 def _headers_offer(

@@ -16,7 +16,7 @@ from radfuse.io.dicom.fused import FULL_SCALE
 from radfuse.io.identifiers import Identifiers, identifiers_in
 from radfuse.io.read import check_pair, read
 from radfuse.methods.catalogue import Method, entry_of, load_method
-from radfuse.pipeline.align import Alignment, align
+from radfuse.pipeline.align import Alignment, Given, align
 from radfuse.pipeline.outputs import Result, check_output, write_result
 from radfuse.pipeline.privacy import Rename, private_record
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
@@ -54,6 +54,7 @@ def fuse(
     output: Path | str | None = None,
     *,
     recipe: Recipe | None = None,
+    given: Given | None = None,
     overwrite: bool = False,
     report: Report = silent,
 ) -> Result:
@@ -68,6 +69,8 @@ def fuse(
         for pictures. Nothing is written without it.
     recipe
         What to do; the default without it.
+    given
+        How volumes are aligned or where a search starts, instead of what the recipe says of it.
     overwrite
         Whether earlier results may be replaced.
 
@@ -100,8 +103,10 @@ def fuse(
     rename = None
     if recipe.deidentify:
         ct_series, mr_series, rename = _without_identity(ct_series, mr_series)
-    make = _fuse_volumes if ct_series.is_volume else _fuse_pictures
-    result = make(ct_series, mr_series, recipe, clock)
+    if ct_series.is_volume:
+        result = _fuse_volumes(ct_series, mr_series, recipe, given, clock)
+    else:
+        result = _fuse_pictures(ct_series, mr_series, recipe, clock)
     record = private_record(result.record, identifiers, rename)
     result = replace(result, record=record, identifiers=identifiers)
     if target is not None:
@@ -140,11 +145,15 @@ def _method_of(recipe: Recipe, **options: float) -> Method:
     return TorchMethod(entry.weights, recipe.device)
 
 
-def _fuse_volumes(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Result:
+def _fuse_volumes(
+    ct: Series, mr: Series, recipe: Recipe, given: Given | None, clock: Clock
+) -> Result:
     window = window_named(recipe.window)
     method = _method_of(recipe, bone_level=bone_level(window))
     with clock.stage("registering"):
-        alignment = align(ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None))
+        alignment = align(
+            ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None), given
+        )
     with clock.stage("resampling"):
         scaled = scale_volumes(ct.image, mr.image, alignment.mr_from_ct, window)
     with clock.stage("fusing"):

@@ -36,6 +36,9 @@ OTHER_SUFFIXES = (".dcm", *PICTURE_SUFFIXES, ".hdr", ".img", ".mhd", ".gz")
 TRANSFORM, MASK = "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"
 """Names of the companions in BIDS terms: the transform that resamples the MR onto the CT."""
 
+QA_SHEET = "qa sheet"
+"""Role of the QA sheet in a record."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -178,10 +181,10 @@ def write_result(target: Target, result: Result) -> Result:
         write_qa_sheet(
             staged.sheet, _planes(result), _facts(result), warning=_warning(result.alignment)
         )
-        roles["qa sheet"] = staged.sheet
+        roles[QA_SHEET] = staged.sheet
         shown = str if target.folder else result.identifiers.hide_in_path  # names of the user's
         outputs = tuple(
-            Output(role=role, path=shown(path.name), sha256=digest(_files(path)))
+            Output(role=role, path=shown(path.name), sha256=digest(files_of(path)))
             for role, path in roles.items()
         )
         left_out = _left_out(target, result)
@@ -292,5 +295,6 @@ def _warning(alignment: Alignment | None) -> str:
     return f"REGISTRATION NOT TRUSTED. {alignment.quality.sentence()}."
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """A file, or the files of a folder in the order that their digest goes by."""
     return sorted(path.iterdir()) if path.is_dir() else [path]

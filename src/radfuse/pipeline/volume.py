@@ -133,6 +133,33 @@ def fuse_scaled(
     return fused
 
 
+def fuse_slice(
+    plane: sitk.Image,
+    mr: sitk.Image,
+    mr_from_ct: sitk.Transform,
+    window: Window,
+    mr_range: tuple[float, float],
+    rows: slice,
+    columns: slice,
+    method: Method,
+) -> sitk.Image:
+    """Fuse one slice of a CT, a volume of depth 1, as `fuse_scaled` and `compose` do it.
+
+    `rows` and `columns` are those of the box that the volume was fused in.
+    """
+    part = plane[columns, rows, :]
+    scaled = Scaled(
+        (slice(0, 1), rows, columns),
+        *_scaled_on(part, mr, mr_from_ct, window, mr_range),
+        mr_range,
+    )
+    return compose(plane, scaled, fuse_scaled(scaled, method, _untold), window)
+
+
+def _untold(done: int, count: int) -> None:
+    """Report nothing."""
+
+
 def compose(ct: sitk.Image, scaled: Scaled, fused: Floats, window: Window) -> sitk.Image:
     """The whole CT grid as stored values, 0 to `FULL_SCALE` (uint16); outside the box the CT."""
     hu = sitk.GetArrayViewFromImage(ct)

@@ -25,6 +25,12 @@ from radfuse.series import Series
 DISTINCT_MM = 4.0
 """Poses closer than this are one."""
 
+WAYS_OUT = (
+    "check that both show the same part of one patient, or give a transform found from a few "
+    "landmarks with --initial-transform FILE"
+)
+"""What to do where no start works."""
+
 REFINED = 3
 """How many distinct poses of the coarse search are refined."""
 
@@ -119,7 +125,7 @@ def _search(
     poses = _climbed(Climber.on(MIDDLE, ct, mr, margin, seed), as_given + _distinct(poses, middle))
     poses = _climbed(Climber.on(FINE, ct, mr, margin, seed), poses[:1])
     if not poses:
-        raise UntrustedError(_nothing_in_view(ct, mr))
+        raise UntrustedError(_nothing_in_view(ct, mr), WAYS_OUT)
     return poses[0]
 
 
@@ -140,9 +146,5 @@ def _distinct(poses: Sequence[_Pose], middle: Points) -> list[_Pose]:
 
 
 def _nothing_in_view(ct: Series, mr: Series) -> str:
-    """Say that no start worked, and what to do."""
-    return (
-        f"no start of the registration brings the MR {mr.source} into view of the CT {ct.source}; "
-        "check that both show the same part of one patient, or give a transform found from a few "
-        "landmarks with --initial-transform FILE"
-    )
+    """Say that no start worked."""
+    return f"no start of the registration brings the MR {mr.source} into view of the CT {ct.source}"

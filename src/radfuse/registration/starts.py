@@ -48,6 +48,17 @@ def candidate_starts(
     )
 
 
+def middles_together(ct_head: sitk.Image, mr_head: sitk.Image) -> sitk.Euler3DTransform:
+    """Give the shift, CT points to MR points, that puts the heads' middles on each other.
+
+    Of the CT's head it is the middle of as much, counted from the vertex, as the MR shows.
+    """
+    goal = centroid(from_vertex(ct_head, height_mm(mr_head)))
+    shift = sitk.Euler3DTransform()
+    shift.SetTranslation((centroid(mr_head) - goal).tolist())
+    return shift
+
+
 def starts_around(given: sitk.Transform, mr_head: sitk.Image) -> tuple[Start, ...]:
     """Give a pose (MR points to CT points) and turns of it: landmarks are rough."""
     middle = centroid(mr_head)

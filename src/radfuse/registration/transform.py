@@ -17,6 +17,13 @@ RIGID_TOLERANCE = 1e-4
 """Largest entry of R^T R - I that is still a rotation: 0.01 mm at 100 mm, and what a matrix
 printed with five decimals keeps."""
 
+ANGLE_STEP_RAD = 2.0**-26
+"""Angles of a settled transform are whole multiples of this, 1.5e-6 mm at 100 mm. Neither half a
+turn nor a quarter rounds up, so angles stay within the ranges that ITK gives them."""
+
+SHIFT_STEP_MM = 2.0**-20
+"""Translations of a settled transform are whole multiples of this."""
+
 WRITTEN_SUFFIXES = (".tfm", ".txt", ".h5", ".hdf5")
 """What transforms are written as."""
 
@@ -118,6 +125,25 @@ def rigid_from_matrix(matrix: Matrix, *, name: str) -> sitk.Transform:
     rigid.SetMatrix((left @ right).ravel().tolist())
     rigid.SetTranslation(matrix[:3, 3].tolist())
     return rigid
+
+
+def settled(rigid: sitk.Transform) -> sitk.Euler3DTransform:
+    """Give a rigid transform in the one form that a file gives back: no two names for one pose.
+
+    It turns about the origin, and its six parameters are whole multiples of small steps: what
+    writing, reading and composing do to the last digits is rounded away.
+
+    Raises
+    ------
+    InputError
+        It is not rigid.
+    """
+    plain = rigid_from_matrix(matrix_of(rigid), name=rigid.GetName())
+    steps = np.repeat([ANGLE_STEP_RAD, SHIFT_STEP_MM], 3)
+    whole = np.rint(np.array(plain.GetParameters()) / steps) + 0.0  # no negative zero
+    rounded = sitk.Euler3DTransform()
+    rounded.SetParameters((whole * steps).tolist())
+    return rounded
 
 
 def turning_about(middle: npt.NDArray[np.float64], rigid: sitk.Transform) -> sitk.Euler3DTransform:

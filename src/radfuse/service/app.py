@@ -12,10 +12,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from radfuse.errors import RadfuseError
-from radfuse.service.drawing_routes import drawing_api
+from radfuse.service.alignment import api as alignment
+from radfuse.service.desk import Desk
+from radfuse.service.drawing_routes import api as drawing
 from radfuse.service.drawings import Drawings, StaleError, UnknownStructureError
 from radfuse.service.guard import Access, Guard
-from radfuse.service.routes import Desk, api
+from radfuse.service.routes import api
 from radfuse.service.studies import Studies, UnknownStudyError
 from radfuse.service.work import Work
 
@@ -59,7 +61,8 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     app.add_exception_handler(HTTPException, _of_protocol)
     app.add_exception_handler(RequestValidationError, _of_form)
     app.include_router(api)
-    app.include_router(drawing_api)
+    app.include_router(alignment)
+    app.include_router(drawing)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
 

@@ -1,120 +1,118 @@
-"""One fusion in a process of its own: it can be cancelled at any moment and keeps no memory."""
+"""Preparing and fusing a study in its folder."""
 
-import signal
-import sys
 import time
-import traceback
-from collections.abc import Callable
-from multiprocessing.connection import Connection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
-from numpy.typing import NDArray
 
-from radfuse.errors import InputError, RadfuseError
+from radfuse.errors import InputError
 from radfuse.intensity import window_named
-from radfuse.io.identifiers import identifiers_below
 from radfuse.io.read import read
 from radfuse.io.staging import staging
-from radfuse.io.volumes import write_volume
-from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.align import MANUAL, Alignment, Given, UntrustedAlignmentError
+from radfuse.pipeline.fuse import Report, fuse
 from radfuse.pipeline.outputs import Result
 from radfuse.pipeline.volume import Scaled
-from radfuse.registration.transform import write_transform
-from radfuse.service.studies import REGISTRATION, RESULT, VIEW, Outcome, Study
+from radfuse.registration.transform import (
+    matrix_of,
+    read_transform,
+    rigid_from_matrix,
+    write_transform,
+)
+from radfuse.series import Series
+from radfuse.service.pictures import Rows, rows_of
+from radfuse.service.studies import REGISTRATION, RESULT, Outcome, Study
+from radfuse.service.view import (
+    UNTRUSTED,
+    View,
+    prepare_view,
+    write_fused_view,
+    write_view,
+)
 
-Message = tuple[str, Any]
-"""Kind and content: `stage` (name, share), `done` (an outcome as JSON), `error` (a sentence)."""
-
-INTERNAL = "an internal error; the terminal of `radfuse view` has the details"
-"""Said on the page of what is a bug."""
-
-FINE_STEPS = 1000
-"""An MR that spans at least as many whole numbers is shown in whole numbers."""
-
-LARGEST_INT16 = int(np.iinfo(np.int16).max)
+FROM_A_SEARCH: Mapping[str, Any] = {
+    "transform": None, "initial_transform": None, "register_rigidly": True,
+}  # fmt: skip
+"""What a recipe says of registration when the alignment comes from the page."""
 
 
-def fuse_in_process(pipe: Connection, folder: Path, study: Study, *, keep: bool) -> None:
-    """Fuse a study into its folder and tell the other end of the pipe; never raises."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
-    try:
-        outcome = fuse_study(folder, study, keep=keep, tell=pipe.send)
-        pipe.send(("done", outcome.model_dump(mode="json")))
-    except BrokenPipeError:  # the server is gone
-        sys.exit(1)
-    except RadfuseError as error:
-        pipe.send(("error", _shown(str(error), study)))
-    except Exception:
-        traceback.print_exc()
-        pipe.send(("error", INTERNAL))
+def prepare_study(folder: Path, study: Study, report: Report) -> None:
+    """Write a study's CT and MR for the page; raises what `read` and `prepare_view` do."""
+    _prepared(folder, study, report)
 
 
 def fuse_study(
-    folder: Path, study: Study, *, keep: bool, tell: Callable[[Message], None]
+    folder: Path,
+    study: Study,
+    report: Report,
+    *,
+    keep: bool = False,
+    mr_from_ct: Rows | None = None,
+    refine: bool = True,
 ) -> Outcome:
-    """Fuse a study: result, volumes to look at and the transform appear in its folder together.
+    """Fuse a study: result, fused image to look at and transform appear in its folder.
 
-    `keep` takes the study's last registration instead of a new search. Raises what `fuse` does.
+    `keep` takes the study's last registration instead of a new search; `mr_from_ct` a manual one,
+    from which a search starts where it is to be refined. Raises what `fuse` does.
     """
     start = time.perf_counter()
-    recipe = study.recipe
-    if keep:
-        recipe = recipe.model_copy(
-            update={"transform": _kept(folder), "initial_transform": None, "register_rigidly": True}
-        )
-
-    def report(stage: str, share: float | None = None) -> None:
-        tell(("stage", (stage, share)))
-
-    report("reading")
-    ct = read(study.ct, "CT", series_uid=recipe.ct_series)
-    mr = read(study.mr, "MR", series_uid=recipe.mr_series)
+    given = _kept(folder, study) if keep else manual(mr_from_ct, refine=refine)
+    ct, mr, view = _prepared(folder, study, report)
+    recipe = study.recipe.model_copy(update=dict(FROM_A_SEARCH)) if given else study.recipe
     with staging(folder) as stage:
-        result_folder, view = stage.folder / RESULT, stage.folder / VIEW
-        view.mkdir()
+        result_folder = stage.folder / RESULT
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
-        result = fuse(ct, mr, output if ct.is_volume else None, recipe=recipe, report=report)
-        if result.alignment is None or result.scaled is None:
-            raise InputError("the page shows volumes; fuse pictures with `radfuse fuse`")
-        report("preparing the pictures")
-        _write_view(view, result, result.alignment.mr_from_ct)
-        write_transform(stage.folder / REGISTRATION, result.alignment.mr_from_ct)
+        try:
+            result = fuse(ct, mr, output, recipe=recipe, given=given, report=report)
+        except UntrustedAlignmentError as error:
+            _show_untrusted(folder, view, error.alignment)
+            raise
+        alignment, scaled = _parts(result)
+        report("preparing the pictures", None)
+        write_fused_view(folder, view, result, alignment, scaled)
+        write_transform(stage.folder / REGISTRATION, alignment.mr_from_ct)
     record = "record.json" if output == result_folder else "fused.json"
     seconds = time.perf_counter() - start
-    return _outcome(result, result.alignment, result.scaled, f"{RESULT}/{record}", seconds)
+    return _outcome(result, alignment, scaled, f"{RESULT}/{record}", seconds)
 
 
-def _kept(folder: Path) -> Path:
-    path = folder / REGISTRATION
-    if not path.is_file():
+def _prepared(folder: Path, study: Study, report: Report) -> tuple[Series, Series, View]:
+    report("reading", None)
+    ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
+    mr = read(study.mr, "MR", series_uid=study.recipe.mr_series)
+    report("preparing the pictures", None)
+    return ct, mr, prepare_view(folder, ct, mr)
+
+
+def _kept(folder: Path, study: Study) -> Given:
+    if study.outcome is None:
         raise InputError("there is no earlier registration to keep; run with a search")
-    return path
+    return Given(read_transform(folder / REGISTRATION), study.outcome.alignment)
 
 
-def _write_view(folder: Path, result: Result, mr_from_ct: sitk.Transform) -> None:
-    """CT in HU (int16), MR and fused values on the CT's grid."""
-    ct = result.ct.image
-    mr = sitk.Resample(result.mr.image, ct, mr_from_ct, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
-    write_volume(folder / "ct.nii.gz", _whole(ct))
-    write_volume(folder / "mr.nii.gz", _whole(mr) if _is_fine(mr) else mr)
-    write_volume(folder / "fused.nii.gz", sitk.Cast(result.image, sitk.sitkInt16))
+def manual(mr_from_ct: Rows | None, *, refine: bool = True) -> Given | None:
+    """A person's alignment, if there is one; raises `InputError` for a matrix that is not rigid."""
+    if mr_from_ct is None:
+        return None
+    return Given(rigid_from_matrix(np.array(mr_from_ct), name="mr_from_ct"), MANUAL, refine)
 
 
-def _whole(image: sitk.Image) -> sitk.Image:
-    values: NDArray[np.float32] = sitk.GetArrayViewFromImage(image)
-    whole = np.clip(np.rint(values), -LARGEST_INT16, LARGEST_INT16).astype(np.int16)
-    rounded = sitk.GetImageFromArray(whole)
-    rounded.CopyInformation(image)
-    return rounded
+def _show_untrusted(folder: Path, view: View, alignment: Alignment) -> None:
+    """Let a person look at a refused registration, unless there is a result to look at."""
+    if view.fused is None:
+        changes = {
+            "mr_from_ct": rows_of(matrix_of(alignment.mr_from_ct)),
+            "alignment": UNTRUSTED,
+        }
+        write_view(folder, view.model_copy(update=changes))
 
 
-def _is_fine(image: sitk.Image) -> bool:
-    values = sitk.GetArrayViewFromImage(image)
-    return bool(np.ptp(values) >= FINE_STEPS and np.abs(values).max() <= LARGEST_INT16)
+def _parts(result: Result) -> tuple[Alignment, Scaled]:
+    if result.alignment is None or result.scaled is None:
+        raise InputError("the page shows volumes; fuse pictures with `radfuse fuse`")
+    return result.alignment, result.scaled
 
 
 def _outcome(
@@ -137,9 +135,3 @@ def _outcome(
         record=record,
         seconds=round(seconds, 1),
     )
-
-
-def _shown(message: str, study: Study) -> str:
-    """The message without names and IDs of the patients in the study's files."""
-    paths = (study.ct, study.mr)
-    return identifiers_below(*paths).hide(message, paths)

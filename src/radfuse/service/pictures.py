@@ -53,15 +53,23 @@ def oriented(image: sitk.Image) -> sitk.Image:
 
 def oriented_like(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
     """An image of the page's order with its axes as those of `grid`: undoes `oriented`."""
-    order = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(grid.GetDirection())
-    return sitk.DICOMOrient(image, order)
+    return sitk.DICOMOrient(image, order_of(grid))
 
 
-def write_picture(path: Path, image: sitk.Image) -> Picture:
-    """Write a volume for the page as NIfTI (int16) and say what is in it."""
+def order_of(grid: sitk.Image) -> str:
+    """Where the axes of a grid point, to the nearest right angle: three letters such as LPS."""
+    order: str = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(grid.GetDirection())
+    return order
+
+
+def write_picture(path: Path, image: sitk.Image, *, step: float | None = None) -> Picture:
+    """Write a volume for the page as NIfTI (int16) and say what is in it.
+
+    `step` is what one stored unit is worth; it goes by the values without it.
+    """
     turned = oriented(image)
     values: NDArray[np.float32] = sitk.GetArrayViewFromImage(turned)
-    step = _step(values)
+    step = step or _step(values)
     whole = np.clip(np.rint(values / step), -LARGEST_INT16, LARGEST_INT16).astype(np.int16)
     stored = sitk.GetImageFromArray(whole)
     stored.CopyInformation(turned)

@@ -4,36 +4,40 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from starlette.datastructures import UploadFile
 
-from radfuse.errors import InputError, RadfuseError
-from radfuse.intensity import WINDOWS, window_named
+from radfuse.errors import RadfuseError
+from radfuse.intensity import WINDOWS
 from radfuse.io.identifiers import identifiers_below
 from radfuse.io.inspect import Finding, inspect
 from radfuse.io.structure_names import STRUCTURE_NAMES
-from radfuse.methods.catalogue import METHODS, entry_of
+from radfuse.methods.catalogue import METHODS
 from radfuse.pipeline.study import choose_pair
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
-from radfuse.service.guard import Access
-from radfuse.service.studies import Studies, Study, VolumeName
+from radfuse.service.desk import WITHOUT_PATHS, AtDesk, Desk
+from radfuse.service.studies import Study
 from radfuse.service.uploads import keep_files
-from radfuse.service.work import Run, Work
+from radfuse.service.work import Run
 
 MOST_FILES = 20_000
 """In one upload: a study of thin slices has some thousands."""
-
-LONGEST_METHOD = 1000
-"""Characters of a method's name or path."""
 
 NEWS_S = 0.1
 """How often a stream of events looks for news."""
@@ -76,14 +80,10 @@ class NewStudy(BaseModel):
         return self
 
 
-class AskedRun(BaseModel):
-    """A fusion to run; without a recipe the study's."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    recipe: Recipe | None = None
-    keep_registration: bool = False
-    """Whether the last registration is taken instead of a new search."""
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("has characters that cannot be printed; type the name again")
+    return name
 
 
 class Verdict(BaseModel):
@@ -92,59 +92,8 @@ class Verdict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["accepted", "rejected"]
-    name: Text = Field(description="Who signs, as typed")
+    name: Annotated[Text, AfterValidator(_printable)] = Field(description="Who signs, as typed")
 
-
-@dataclass(frozen=True)
-class Desk:
-    """What the routes work with."""
-
-    studies: Studies
-    work: Work
-    access: Access
-
-    def usable(self, *given: str | Path) -> list[Path]:
-        """Paths that may be opened: any on this machine, only studies and uploads from elsewhere.
-
-        Raises `InputError` for others and for what does not exist.
-        """
-        return [self._usable(Path(one)) for one in given]
-
-    def _usable(self, path: Path) -> Path:
-        home = self.studies.uploads.parent.resolve()
-        try:
-            found = path.expanduser().resolve()
-            exists = found.exists()
-        except (OSError, RuntimeError, ValueError) as error:
-            raise InputError(f"{path}: no such file or folder") from error
-        if not self.access.is_local and home not in found.parents:
-            raise InputError(
-                "paths are opened from the server's own machine only; upload the files"
-            )
-        if not exists:
-            raise InputError(f"{path}: no such file or folder")
-        return found
-
-    def check(self, recipe: Recipe) -> None:
-        """Raise `InputError` for a recipe with a wrong name, window or file."""
-        self.usable(*(path for path in (recipe.transform, recipe.initial_transform) if path))
-        if recipe.method not in METHODS:
-            if len(recipe.method) > LONGEST_METHOD or not recipe.method.isprintable():
-                raise InputError("no such method; see the list of methods")
-            if recipe.method.endswith(".onnx"):
-                self.usable(recipe.method)
-        entry_of(recipe.method)
-        window_named(recipe.window)
-
-
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-AtDesk = Annotated[Desk, Depends(_desk)]
-WITHOUT_PATHS = {"ct", "mr"}
-"""Fields of a study that stay on the server: a path may name the patient."""
 
 api = APIRouter(prefix="/api/v1")
 
@@ -211,24 +160,10 @@ def study(identifier: str, desk: AtDesk) -> Study:
     return desk.studies.get(identifier)
 
 
-@api.post("/studies/{identifier}/run", status_code=202, response_model_exclude=WITHOUT_PATHS)
-def run(identifier: str, asked: AskedRun, desk: AtDesk) -> Study:
-    """Queue a fusion; one runs at a time. It takes back an earlier sign-off."""
-    found = desk.studies.get(identifier)
-    if asked.recipe is not None:
-        series = {key: getattr(found.recipe, key) for key in ("ct_series", "mr_series")}
-        chosen = {key: uid for key, uid in series.items() if getattr(asked.recipe, key) is None}
-        found = found.model_copy(update={"recipe": asked.recipe.model_copy(update=chosen)})
-    desk.check(found.recipe)
-    return desk.work.start(found, keep=asked.keep_registration)
-
-
-@api.post("/studies/{identifier}/cancel", status_code=202)
-def cancel(identifier: str, desk: AtDesk) -> dict[str, str]:
-    """Stop a fusion that waits or runs."""
-    desk.studies.get(identifier)
-    desk.work.cancel(identifier)
-    return {"state": "cancelling"}
+@api.delete("/studies/{identifier}", status_code=204)
+def delete(identifier: str, desk: AtDesk) -> None:
+    """Remove a study that does not run, and its upload where no other study uses it."""
+    desk.studies.delete(identifier)
 
 
 @api.get("/studies/{identifier}/events", response_class=StreamingResponse)
@@ -236,12 +171,6 @@ def events(identifier: str, desk: AtDesk) -> StreamingResponse:
     """Server-sent events of the last run: `stage` with its share, at the end `done` or `error`."""
     desk.studies.get(identifier)
     return StreamingResponse(_stream(desk.work.run_of(identifier)), media_type="text/event-stream")
-
-
-@api.get("/studies/{identifier}/volumes/{name}.nii.gz", response_class=FileResponse)
-def volume(identifier: str, name: VolumeName, desk: AtDesk) -> FileResponse:
-    """CT (HU), MR (its own units) or fused image (0 to 4095), on the CT's grid."""
-    return FileResponse(desk.studies.volume(identifier, name), media_type="application/gzip")
 
 
 @api.get("/studies/{identifier}/qa.html", response_class=HTMLResponse)
@@ -256,7 +185,10 @@ def sheet(identifier: str, desk: AtDesk) -> FileResponse:
 
 @api.put("/studies/{identifier}/signoff", response_model_exclude=WITHOUT_PATHS)
 def sign(identifier: str, verdict: Verdict, desk: AtDesk) -> Study:
-    """Sign the registration off; it goes into the study and the result's record, with the time."""
+    """Sign the registration off: into study, record, QA sheet and DICOM objects, with the time.
+
+    The objects are written anew with new UIDs; the study's message says so.
+    """
     return desk.studies.sign(
         identifier, Signoff(state=verdict.state, name=verdict.name, time=now())
     )

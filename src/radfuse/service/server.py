@@ -11,8 +11,9 @@ import uvicorn
 from radfuse.errors import InputError
 from radfuse.methods.installed import user_data_folder
 from radfuse.service.app import make_app
+from radfuse.service.desk import Desk
 from radfuse.service.guard import LOOPBACK_NAMES, Access
-from radfuse.service.routes import Desk, NewStudy, create_study
+from radfuse.service.routes import NewStudy, create_study
 
 LOCAL = LOOPBACK_NAMES[0]
 """Where the page is served unless another host is asked for."""

@@ -13,20 +13,24 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
+from radfuse.pipeline.signing import sign_result
 from radfuse.recipe import Recipe
-from radfuse.record import NOTICE, Record, Signoff, now
+from radfuse.record import NOTICE, Signoff, now
+from radfuse.service.uploads import remove, sweep_uploads, uploads_of
+from radfuse.service.view import VIEW, View, VolumeName, read_view
 
-State = Literal["new", "queued", "running", "done", "failed", "cancelled"]
-"""Where a study stands; `done` has a result to look at."""
+State = Literal["new", "queued", "running", "ready", "done", "failed", "cancelled"]
+"""Where a study stands: `ready` has CT and MR to look at, `done` has a result, too, and both stay
+so when a later run fails or is cancelled."""
 
-VolumeName = Literal["ct", "mr", "fused"]
-"""The three volumes of a page, on the CT's grid."""
-
-STUDY_FILE, RESULT, VIEW, REGISTRATION = "study.json", "result", "view", "registration.tfm"
-"""What lies in a study's folder."""
+STUDY_FILE, RESULT, REGISTRATION = "study.json", "result", "registration.tfm"
+"""What lies in a study's folder, beside the view."""
 
 IDENTIFIER = re.compile(r"[0-9a-f]{12}")
 """What names a study: nothing that could be a path."""
+
+BUSY = {"queued", "running"}
+"""States of a study whose folder somebody is at work in."""
 
 STOPPED = "the server was stopped during the run; run it again"
 """Said of a run that a killed server left behind."""
@@ -50,7 +54,7 @@ class Outcome(BaseModel):
     trusted: bool
     registration_id: str
     alignment: str
-    """`headers`, `file`, or the start that led the search to it."""
+    """`headers`, `file`, `manual`, or the start that led the search to it."""
 
     notes: tuple[str, ...]
     """What was mended in reading or left out in writing, a sentence each."""
@@ -75,7 +79,7 @@ class Study(BaseModel):
     recipe: Recipe
     state: State = "new"
     message: str = ""
-    """Why a run failed and the ways out, or which pair was chosen."""
+    """Why the last run failed and the ways out, which pair was chosen, or what signing did."""
 
     outcome: Outcome | None = None
     signoff: Signoff | None = None
@@ -94,11 +98,15 @@ class Studies:
         self._lock = RLock()
 
     def recover(self) -> None:
-        """Mark runs that a killed server left behind, and sweep what they left half-written."""
+        """Mark runs that a killed server left behind, and sweep what nobody needs any more.
+
+        That is what they left half-written, and uploads of no study that are older than a day.
+        """
         for study in self.all():
-            if study.state in {"queued", "running"}:
+            if study.state in BUSY:
                 self.sweep(study.id)
-                self.change(study.id, state="failed", message=STOPPED)
+                self.fall_back(study.id, "failed", STOPPED)
+        sweep_uploads(self.uploads, self._sources())
 
     def create(self, name: str, ct: Path, mr: Path, recipe: Recipe, message: str = "") -> Study:
         """A new study of a CT and an MR, not yet run."""
@@ -132,10 +140,37 @@ class Studies:
             self._write(study)
         return study
 
-    def sign(self, identifier: str, signoff: Signoff) -> Study:
-        """Put a sign-off into the study and into the record of its result.
+    def fall_back(self, identifier: str, state: State, message: str) -> Study:
+        """Say why a run came to nothing; a study that can be looked at stays `ready` or `done`."""
+        return self.change(identifier, state=self.standing(identifier) or state, message=message)
 
-        Raises `InputError` without a result, or one whose record cannot be read.
+    def standing(self, identifier: str) -> State | None:
+        """What of a study there is to look at, as a state; None before there is anything."""
+        view, outcome = read_view(self.place(identifier)), self.get(identifier).outcome
+        if view is None:
+            return None
+        return "ready" if view.fused is None or outcome is None else "done"
+
+    def delete(self, identifier: str) -> None:
+        """Remove a study that does not run, and its uploads where no other study uses them.
+
+        Raises `InputError` while it runs, `OutputError` where the disk does not let it go.
+        """
+        with self._lock:
+            if self.get(identifier).state in BUSY:
+                raise InputError("this study is queued or runs; cancel it first")
+            before = set(uploads_of(self.uploads, self._sources()))
+            remove(self.place(identifier))
+            for unused in before - set(uploads_of(self.uploads, self._sources())):
+                remove(unused)
+
+    def _sources(self) -> list[Path]:
+        return [path for study in self.all() for path in (study.ct, study.mr)]
+
+    def sign(self, identifier: str, signoff: Signoff) -> Study:
+        """Put a sign-off into the study and into all of its result, see `sign_result`.
+
+        Raises `InputError` without a result, or one that cannot be read.
         """
         with self._lock:
             study = self.get(identifier)
@@ -143,8 +178,8 @@ class Studies:
                 raise InputError("there is no result to sign off; run the fusion first")
             record = self.place(identifier) / study.outcome.record
             signed = signoff.model_copy(update={"registration_id": study.outcome.registration_id})
-            _write_signoff(record, signed)
-            return self.change(identifier, signoff=signed)
+            note = sign_result(record, signed)
+            return self.change(identifier, signoff=signed, message=note)
 
     def place(self, identifier: str) -> Path:
         """The folder of a study; raises `UnknownStudyError` for what is no identifier."""
@@ -160,10 +195,18 @@ class Studies:
 
     def volume(self, identifier: str, name: VolumeName) -> Path:
         """The file of a volume; raises `UnknownStudyError` before there is one."""
-        path = self.place(identifier) / VIEW / f"{name}.nii.gz"
+        path = self.place(identifier) / VIEW / f"{name}.nii"
         if not path.is_file():
-            raise UnknownStudyError(f"study {identifier} has no {name} volume yet; run the fusion")
+            way = "run the fusion" if name == "fused" else "prepare it"
+            raise UnknownStudyError(f"study {identifier} has no {name} volume yet; {way}")
         return path
+
+    def view(self, identifier: str) -> View:
+        """What the page shows of a study; raises `UnknownStudyError` before it is prepared."""
+        view = read_view(self.place(identifier))
+        if view is None:
+            raise UnknownStudyError(f"study {identifier} has nothing to look at yet; prepare it")
+        return view
 
     def sheet(self, identifier: str) -> Path:
         """The QA sheet of the result; raises `UnknownStudyError` before there is one."""
@@ -183,13 +226,3 @@ class Studies:
         with self._lock, staging(self.folder / study.id) as stage:
             text = study.model_dump_json(indent=2)
             stage.place(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
-
-
-def _write_signoff(path: Path, signoff: Signoff) -> None:
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError("the result's record cannot be read; run the fusion again") from error
-    signed = record.model_copy(update={"signoff": signoff})
-    with staging(path.parent) as stage:
-        stage.place(path).write_text(signed.model_dump_json(indent=2), encoding="utf-8")

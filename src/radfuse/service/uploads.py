@@ -3,7 +3,8 @@
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,9 @@ from radfuse.errors import InputError, OutputError
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
 """What is kept of a file's name: readers go by it. DICOM slices need none."""
+
+LEAST_AGE_S = 24 * 3600.0
+"""An upload of no study is swept when it is at least this old: a younger one may become one."""
 
 ROOM_BYTES = 2**30
 """Left free on the disk: an upload must not fill it."""
@@ -36,6 +40,31 @@ def keep_files(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
         raise OutputError(f"the upload could not be kept: {error.strerror}") from error
     kept = list(place.iterdir())
     return kept[0] if len(kept) == 1 else place
+
+
+def uploads_of(folder: Path, paths: Sequence[Path]) -> Iterator[Path]:
+    """The uploads below a folder in which some paths lie, or which they are."""
+    home = folder.resolve()
+    for path in paths:
+        place = path.resolve()
+        if home in place.parents:
+            yield home / place.relative_to(home).parts[0]
+
+
+def sweep_uploads(folder: Path, used: Sequence[Path]) -> None:
+    """Remove old uploads that none of the used paths lies in, as far as the disk lets them go."""
+    kept = set(uploads_of(folder, used))
+    for place in folder.resolve().glob("*"):
+        if place not in kept and time.time() - place.stat().st_mtime > LEAST_AGE_S:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it; raises `OutputError` where that fails."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise OutputError(f"{folder.name} could not be removed: {error.strerror}") from error
 
 
 def _copy(stream: BinaryIO, path: Path) -> None:

@@ -17,9 +17,6 @@ SERIES_SUFFIX = "RESEARCH, NOT FOR DOSE CALC"
 DESCRIPTION_LENGTH = 64
 """Characters of a DICOM LO value."""
 
-UNREVIEWED = "unreviewed"
-"""State of a registration that nobody has accepted or rejected yet."""
-
 MAKER = "radfuse"
 """Manufacturer and model of every object."""
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from radfuse.io.dicom.derived import (
-    UNREVIEWED,
     copy_known,
     derived_header,
     described,
@@ -21,9 +20,9 @@ from radfuse.io.dicom.derived import (
     has_name,
     source_item,
 )
+from radfuse.io.dicom.review import comment_of
 from radfuse.io.dicom.sources import SourceSlices, source_slices
 from radfuse.io.dicom.write import fresh_uid
-from radfuse.record import NOTICE
 from radfuse.series import Series
 
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
@@ -55,7 +54,8 @@ class Origin:
     trusted: bool
     registration_id: str
     alignment: str
-    """How the alignment is known: `headers`, `file`, or the start that led the search to it."""
+    """How the alignment is known: `headers`, `file`, `manual`, or the start that led the search to
+    it."""
 
     seen: NDArray[np.bool_]
     """For each slice of the fused image, whether there is anything of the MR in it."""
@@ -122,11 +122,7 @@ class Origin:
     @property
     def comment(self) -> str:
         """State of the registration, and the notice."""
-        quality = "above" if self.trusted else "BELOW"
-        return (
-            f"Registration {self.registration_id} {UNREVIEWED}; its quality is {quality} the "
-            f"threshold of trust. {NOTICE}"
-        )
+        return comment_of(self.registration_id, trusted=self.trusted)
 
     def slice_attributes(self, index: int) -> Dataset:
         """Geometry of a slice in the digits of the CT, the images that it came from."""

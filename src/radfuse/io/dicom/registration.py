@@ -27,8 +27,9 @@ from pydicom.uid import (
 from pydicom.valuerep import format_number_as_ds
 
 from radfuse.errors import InputError
-from radfuse.io.dicom.derived import UNREVIEWED, code_item, described, has_name
+from radfuse.io.dicom.derived import code_item, described, has_name
 from radfuse.io.dicom.origin import Origin
+from radfuse.io.dicom.review import content_description
 from radfuse.io.dicom.write import derive_uid, encoded
 from radfuse.io.staging import staging
 from radfuse.series import Series
@@ -75,7 +76,7 @@ def write_registration(folder: Path, origin: Origin, ct_from_mr: Matrix) -> Path
     header.Modality = "REG"
     header.InstanceNumber = 1
     header.ContentLabel = CONTENT_LABEL
-    header.ContentDescription = f"Rigid, MR to CT, id {origin.registration_id}, {UNREVIEWED}"
+    header.ContentDescription = content_description(origin.registration_id)
     header.ContentCreatorName = None
     shared = origin.ct.frame_of_reference_uid == origin.mr.frame_of_reference_uid
     from_headers = shared and origin.alignment == "headers"
