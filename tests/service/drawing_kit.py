@@ -73,7 +73,18 @@ def prepare(
     """A study with volumes to look at; the CT is the fused image, too."""
     study = site.make(ct=str(paths[0]), mr=str(paths[1]), name=name)
     board = Board(site, study)
-    folder = board.folder / "view"
+    show(board.folder, ct, mr, mr_from_ct)
+    return board
+
+
+def show(
+    place: Path,
+    ct: sitk.Image,
+    mr: sitk.Image | None = None,
+    mr_from_ct: sitk.Transform | None = None,
+) -> None:
+    """Put volumes to look at into a study's folder."""
+    folder = place / "view"
     folder.mkdir()
     view = View(
         ct=write_picture(folder / "ct.nii", ct),
@@ -84,8 +95,7 @@ def prepare(
         alignment="file",
         sources=("", ""),
     )
-    write_view(board.folder, view)
-    return board
+    write_view(place, view)
 
 
 def runs(mask: Mask) -> dict[str, list[int]]:
