@@ -94,7 +94,7 @@ def test_a_click_at_the_corner_stays_inside(board: Board, corner: int) -> None:
         ({"multiplier": 1e300}, 422, "less than or equal to 10"),
         ({"multiplier": "nan"}, 422, "multiplier"),
         ({"multiplier": "inf"}, 422, "multiplier"),
-        ({"reach_mm": 61}, 422, "less than or equal to 60"),
+        ({"reach_mm": 41}, 422, "less than or equal to 40"),
         ({"reach_mm": "nan"}, 422, "reach_mm"),
     ],
 )

@@ -20,7 +20,7 @@ from radfuse.service.view import VolumeName
 MULTIPLIERS = (0.5, 10.0)
 """Fewest and most deviations from the mean that may belong to a region."""
 
-REACHES_MM = (1.0, 60.0)
+REACHES_MM = (1.0, 40.0)
 """Shortest and longest reach of a region: the time that growing takes goes with its cube."""
 
 NEIGHBOUR = 1
