@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from radfuse.pipeline.grow import REACH_MM, grow
+from radfuse.pipeline.grow import FIRST_RADIUS, ITERATIONS, REACH_MM, confident, grow
 
 SPACING = (2.0, 1.5, 1.0)
 SHAPE = (40, 50, 70)
@@ -70,3 +74,29 @@ def test_a_click_at_the_corner_of_the_image_stays_inside() -> None:
     found = grow(noisy(np.zeros(SHAPE, np.bool_)), (0, 0, 0), SPACING)
     assert found.shape == SHAPE
     assert found[0, 0, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    place=st.tuples(st.integers(0, 8), st.integers(0, 10), st.integers(0, 12)),
+    multiplier=st.floats(0.5, 4),
+    grain=st.floats(0, 2),
+    whole=st.booleans(),
+)
+def test_the_region_is_that_of_itk(
+    seed: int, place: tuple[int, int, int], multiplier: float, grain: float, whole: bool
+) -> None:
+    noise = np.random.default_rng(seed).normal(0, 100, (9, 11, 13))
+    image = gaussian_filter(noise, grain).astype(np.float32)
+    image = np.rint(image / 40) if whole else image
+    wanted = sitk.ConfidenceConnected(
+        sitk.GetImageFromArray(image),
+        seedList=[place[::-1]],
+        numberOfIterations=ITERATIONS,
+        multiplier=multiplier,
+        initialNeighborhoodRadius=FIRST_RADIUS,
+    )
+    region = sitk.GetArrayFromImage(wanted) > 0
+    region[place] = True  # which is lost there where it is alone
+    np.testing.assert_array_equal(confident(image, place, multiplier), region)

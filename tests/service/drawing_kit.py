@@ -10,9 +10,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from service_kit import Site
 
-from radfuse.registration.transform import write_transform
-from radfuse.service.pictures import read_grid, write_picture
+from radfuse.registration.transform import matrix_of
+from radfuse.service.pictures import read_grid, rows_of, write_picture
 from radfuse.service.runs import Grid, grid_of, packed, unpacked
+from radfuse.service.view import View, write_view
 
 Mask = NDArray[np.bool_]
 
@@ -72,12 +73,29 @@ def prepare(
     """A study with volumes to look at; the CT is the fused image, too."""
     study = site.make(ct=str(paths[0]), mr=str(paths[1]), name=name)
     board = Board(site, study)
-    (board.folder / "view").mkdir()
-    write_picture(board.folder / "view/ct.nii", ct)
-    write_picture(board.folder / "view/fused.nii", ct)
-    write_picture(board.folder / "view/mr.nii", mr or ct)
-    write_transform(board.folder / "registration.tfm", mr_from_ct or sitk.Euler3DTransform())
+    show(board.folder, ct, mr, mr_from_ct)
     return board
+
+
+def show(
+    place: Path,
+    ct: sitk.Image,
+    mr: sitk.Image | None = None,
+    mr_from_ct: sitk.Transform | None = None,
+) -> None:
+    """Put volumes to look at into a study's folder."""
+    folder = place / "view"
+    folder.mkdir()
+    view = View(
+        ct=write_picture(folder / "ct.nii", ct),
+        mr=write_picture(folder / "mr.nii", mr or ct),
+        fused=write_picture(folder / "fused.nii", ct),
+        mr_range=(0, 1),
+        mr_from_ct=rows_of(matrix_of(mr_from_ct or sitk.Euler3DTransform())),
+        alignment="file",
+        sources=("", ""),
+    )
+    write_view(place, view)
 
 
 def runs(mask: Mask) -> dict[str, list[int]]:

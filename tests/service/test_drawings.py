@@ -303,15 +303,11 @@ def test_a_link_among_the_exports_is_no_export(board: Board) -> None:
     link.unlink()
 
 
-def test_structures_survive_a_new_fusion(board: Board, site: Site, done: str) -> None:
+def test_structures_survive_a_new_fusion(site: Site, done: str) -> None:
     fused = Board(site, done)
-    if not (fused.folder / "view/ct.nii").is_file():
-        shutil.copy(board.folder / "view/ct.nii", fused.folder / "view/ct.nii")
     made = fused.add("GTVp", ball(fused.shape, 4))
     before = fused.get(made["id"])
     assert site.run(done, keep_registration=True)[-1][0] == "done"
-    if not (fused.folder / "view/ct.nii").is_file():
-        shutil.copy(board.folder / "view/ct.nii", fused.folder / "view/ct.nii")
     assert fused.get(made["id"]) == before
     fused.clear()
 

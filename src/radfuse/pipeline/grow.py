@@ -3,12 +3,15 @@
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import binary_fill_holes, label
 
 Mask = NDArray[np.bool_]
 
 Box = tuple[slice, ...]
 """Part of a volume, along the axes of its array."""
+
+Index = tuple[int, ...]
+"""Of a voxel, along the axes of an array."""
 
 REACH_MM = 30.0
 """A region ends this far from its click, where nothing else stops it."""
@@ -35,8 +38,8 @@ def grow(
     """Grow a region in an image (D, H, W) in [0, 1] or in HU.
 
     Voxels join that touch the region and lie within `multiplier` standard deviations of its mean,
-    both taken anew in each round (SimpleITK's ConfidenceConnected, with the settings of the
-    example in the ITK Software Guide), after a little smoothing that keeps edges. Then holes are
+    both taken anew in each round (ITK's ConfidenceConnected, with the settings of the example in
+    the ITK Software Guide), after a little smoothing that keeps edges. Then holes are
     filled; the click itself always belongs to the region, and nothing farther from it than
     `reach_mm`. The unit of the image does not matter, nor what lies outside `box_around`.
     """
@@ -45,21 +48,45 @@ def grow(
     low, high = float(part.min()), float(part.max())
     scaled = sitk.GetImageFromArray((part - low) * np.float32(LEVELS / ((high - low) or 1.0)))
     scaled.SetSpacing(spacing_mm[::-1])
-    inner = [place - side.start for place, side in zip(click, box, strict=True)]
-    grown = sitk.ConfidenceConnected(
-        sitk.CurvatureFlow(scaled, TIME_STEP, SMOOTHINGS),
-        seedList=[inner[::-1]],
-        numberOfIterations=ITERATIONS,
-        multiplier=multiplier,
-        initialNeighborhoodRadius=FIRST_RADIUS,
-    )
-    region = np.asarray(sitk.GetArrayFromImage(grown) > 0) & _ball(
-        part.shape, inner, spacing_mm, reach_mm
-    )
-    region[tuple(inner)] = True
+    inner = tuple(place - side.start for place, side in zip(click, box, strict=True))
+    smooth = sitk.GetArrayFromImage(sitk.CurvatureFlow(scaled, TIME_STEP, SMOOTHINGS))
+    region = confident(smooth, inner, multiplier) & _ball(part.shape, inner, spacing_mm, reach_mm)
+    region[inner] = True
     found = np.zeros(image.shape, np.bool_)
     found[box] = binary_fill_holes(region)
     return found
+
+
+def confident(image: NDArray[np.float32], seed: Index, multiplier: float) -> Mask:
+    """The region around a voxel within some standard deviations of its own mean.
+
+    Voxel for voxel that of ITK's ConfidenceConnected, which visits them one by one and takes 10
+    times as long.
+    """
+    around = [slice(max(place - FIRST_RADIUS, 0), place + FIRST_RADIUS + 1) for place in seed]
+    missing = [
+        (max(FIRST_RADIUS - place, 0), max(place + FIRST_RADIUS + 1 - size, 0))
+        for place, size in zip(seed, image.shape, strict=True)
+    ]
+    values = np.pad(image[tuple(around)], missing, mode="edge").ravel()
+    region = np.zeros(image.shape, np.bool_)
+    for _ in range(1 + ITERATIONS):
+        mean, deviation = values.mean(dtype=np.float64), _deviation(values)
+        if deviation == 0 and region.any():
+            break
+        low, high = (mean + sign * multiplier * deviation for sign in (-1, 1))
+        low, high = min(low, image[seed]), max(high, image[seed])
+        parts, _ = label((image >= np.float32(low)) & (image <= np.float32(high)))
+        found = parts == parts[seed]
+        if (found == region).all():
+            break
+        region = found
+        values = image[region]
+    return region
+
+
+def _deviation(values: NDArray[np.float32]) -> float:
+    return float(values.std(dtype=np.float64, ddof=1)) if len(values) > 1 else 0.0
 
 
 def box_around(
@@ -78,7 +105,7 @@ def box_around(
 
 def _ball(
     shape: tuple[int, ...],
-    centre: list[int],
+    centre: Index,
     spacing_mm: tuple[float, float, float],
     radius_mm: float,
 ) -> Mask:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from radfuse.errors import RadfuseError
 from radfuse.service.alignment import api as alignment
 from radfuse.service.desk import Desk
-from radfuse.service.drawing_routes import drawing_api
+from radfuse.service.drawing_routes import api as drawing
 from radfuse.service.drawings import Drawings, StaleError, UnknownStructureError
 from radfuse.service.guard import Access, Guard
 from radfuse.service.routes import api
@@ -62,7 +62,7 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _of_form)
     app.include_router(api)
     app.include_router(alignment)
-    app.include_router(drawing_api)
+    app.include_router(drawing)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
 

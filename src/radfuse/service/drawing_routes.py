@@ -12,7 +12,7 @@ from radfuse.metrics.delineation import TOLERANCE_MM, compare_masks
 from radfuse.service.desk import AtDesk
 from radfuse.service.drawing_files import Export, Format, Import, export, exported, import_file
 from radfuse.service.drawings import Change, Draft, Drawings, Summary
-from radfuse.service.regions import Click, alignment_of, filled_between, grown
+from radfuse.service.regions import Click, filled_between, grown
 from radfuse.service.routes import FilePath, Text
 from radfuse.service.runs import Runs, stack_of
 
@@ -68,55 +68,55 @@ def _drawings(request: Request) -> Drawings:
 
 AtDrawings = Annotated[Drawings, Depends(_drawings)]
 
-drawing_api = APIRouter(prefix="/api/v1/studies/{identifier}")
+api = APIRouter(prefix="/api/v1/studies/{identifier}")
 
 
-@drawing_api.get("/structures")
+@api.get("/structures")
 def structures(identifier: str, drawings: AtDrawings) -> list[Summary]:
     """All structures in the order in which they were added; one that cannot be read says why."""
     return drawings.summaries(identifier)
 
 
-@drawing_api.post("/structures", status_code=201)
+@api.post("/structures", status_code=201)
 def add(identifier: str, draft: Draft, drawings: AtDrawings) -> Summary:
     """Add a structure, empty or with slices."""
     return drawings.add(identifier, [draft])[0].summary()
 
 
-@drawing_api.get("/structures/{structure}")
+@api.get("/structures/{structure}")
 def structure(identifier: str, structure: str, drawings: AtDrawings) -> Whole:
     """One structure with the runs of all its slices."""
     found = drawings.get(identifier, structure)
     return Whole(**found.summary().model_dump(), runs=found.runs)
 
 
-@drawing_api.patch("/structures/{structure}")
+@api.patch("/structures/{structure}")
 def change(identifier: str, structure: str, wanted: Change, drawings: AtDrawings) -> Summary:
     """Change name, colour or slices; 409 where somebody else changed it meanwhile."""
     return drawings.change(identifier, structure, wanted).summary()
 
 
-@drawing_api.delete("/structures/{structure}", status_code=204)
+@api.delete("/structures/{structure}", status_code=204)
 def delete(identifier: str, structure: str, drawings: AtDrawings) -> None:
     """Remove a structure."""
     drawings.delete(identifier, structure)
 
 
-@drawing_api.post("/grow")
-def grow(identifier: str, click: Click, drawings: AtDrawings) -> Slices:
+@api.post("/grow")
+def grow(identifier: str, click: Click, drawings: AtDrawings, desk: AtDesk) -> Slices:
     """The region around a click in CT, MR or fused image; nothing is stored."""
-    volume, grid = drawings.picture(identifier, click.image), drawings.grid(identifier)
-    move = alignment_of(drawings.folder(identifier)) if click.image == "mr" else None
-    return Slices(runs=grown(click, volume, grid, move))
+    volume = desk.studies.volume(identifier, click.image)
+    mr_from_ct = desk.studies.view(identifier).mr_from_ct
+    return Slices(runs=grown(click, volume, drawings.grid(identifier), mr_from_ct))
 
 
-@drawing_api.post("/interpolate")
+@api.post("/interpolate")
 def interpolate(identifier: str, drawn: Slices, drawings: AtDrawings) -> Slices:
     """The slices between drawn ones; nothing is stored."""
     return Slices(runs=filled_between(drawn.runs, drawings.grid(identifier)))
 
 
-@drawing_api.post("/structures/import")
+@api.post("/structures/import")
 def import_structures(
     identifier: str, asked: AskedImport, drawings: AtDrawings, desk: AtDesk
 ) -> Import:
@@ -125,7 +125,7 @@ def import_structures(
     return import_file(drawings, desk.studies.get(identifier), path, asked.name)
 
 
-@drawing_api.post("/structures/export")
+@api.post("/structures/export")
 def export_structures(
     identifier: str, asked: AskedExport, drawings: AtDrawings, desk: AtDesk
 ) -> Export:
@@ -133,7 +133,7 @@ def export_structures(
     return export(drawings, desk.studies.get(identifier), drawings.folder(identifier), asked.format)
 
 
-@drawing_api.get("/exports/{name}", response_class=FileResponse)
+@api.get("/exports/{name}", response_class=FileResponse)
 def exported_file(identifier: str, name: str, drawings: AtDrawings) -> FileResponse:
     """A file that was exported."""
     return FileResponse(
@@ -143,7 +143,7 @@ def exported_file(identifier: str, name: str, drawings: AtDrawings) -> FileRespo
     )
 
 
-@drawing_api.post("/structures/compare")
+@api.post("/structures/compare")
 def compare(
     identifier: str, asked: AskedComparison, drawings: AtDrawings
 ) -> dict[str, float | None]:

@@ -17,8 +17,7 @@ from radfuse.io.structures import Colour, palette_colour
 from radfuse.record import NOTICE
 from radfuse.service.pictures import read_grid
 from radfuse.service.runs import Grid, Runs, checked, grid_of, pixels
-from radfuse.service.studies import IDENTIFIER, Studies, UnknownStudyError
-from radfuse.service.view import VIEW
+from radfuse.service.studies import IDENTIFIER, Studies
 
 FOLDER = "structures"
 """Of a study's folder."""
@@ -133,14 +132,7 @@ class Drawings:
 
     def grid(self, study: str) -> Grid:
         """The page's grid; raises `UnknownStudyError` before the study was prepared."""
-        return grid_of(read_grid(self.picture(study, "ct")))
-
-    def picture(self, study: str, name: str) -> Path:
-        """The file of a volume of the page; raises `UnknownStudyError` before there is one."""
-        path = self.folder(study) / VIEW / f"{name}.nii"
-        if not path.is_file():
-            raise UnknownStudyError(f"study {study} has no {name} volume yet; prepare or run it")
-        return path
+        return grid_of(read_grid(self._studies.volume(study, "ct")))
 
     def summaries(self, study: str) -> list[Summary]:
         """All structures in the order in which they were added; the unreadable ones last."""

@@ -2,7 +2,7 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,22 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from radfuse.errors import InputError
 from radfuse.pipeline.grow import MULTIPLIER, REACH_MM, Box, box_around, grow
 from radfuse.pipeline.interpolate import between
-from radfuse.registration.transform import read_transform
-from radfuse.service.pictures import DATA_OFFSET, read_grid
+from radfuse.registration.transform import rigid_from_matrix
+from radfuse.service.pictures import DATA_OFFSET, Rows, read_grid
 from radfuse.service.runs import MOST, Grid, Runs, checked, grid_of, runs_of, unpacked
-from radfuse.service.studies import REGISTRATION
+from radfuse.service.view import VolumeName
 
 MULTIPLIERS = (0.5, 10.0)
 """Fewest and most deviations from the mean that may belong to a region."""
 
-REACHES_MM = (1.0, 60.0)
+REACHES_MM = (1.0, 40.0)
 """Shortest and longest reach of a region: the time that growing takes goes with its cube."""
 
 NEIGHBOUR = 1
 """Voxels around a box that interpolation at its edge looks at."""
 
 Place = Annotated[int, Field(strict=True, ge=-MOST, le=MOST)]
-ImageName = Literal["ct", "mr", "fused"]
 
 
 class Click(BaseModel):
@@ -35,7 +34,7 @@ class Click(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: ImageName
+    image: VolumeName
     voxel: tuple[Place, Place, Place]
     """Column, row, slice."""
 
@@ -53,28 +52,21 @@ def check_inside(click: Click, grid: Grid) -> None:
         raise InputError(f"voxel {click.voxel} lies outside of the {size} voxels of the image")
 
 
-def alignment_of(folder: Path) -> sitk.Transform:
-    """How the MR lies on the CT in a study's folder; raises `InputError` before it is known."""
-    path = folder / REGISTRATION
-    if not path.is_file():
-        raise InputError("the MR is not aligned yet; run the fusion, or click on the CT")
-    return read_transform(path)
+def grown(click: Click, path: Path, grid: Grid, mr_from_ct: Rows) -> Runs:
+    """The region around a click in a volume of the page; only what it can reach is read.
 
-
-def grown(click: Click, path: Path, grid: Grid, mr_from_ct: sitk.Transform | None) -> Runs:
-    """The region around a click in a volume, by slice; only what it can reach is read.
-
-    With a transform the volume is moved onto the page's grid there. Raises `InputError` for a
-    click beside the image.
+    The MR is moved onto the page's grid there, by a matrix from points of the CT to points of the
+    MR, LPS mm. Raises `InputError` for a click beside the image and where the MR does not reach.
     """
     check_inside(click, grid)
     at = click.voxel[::-1]
     spacing = grid.spacing_mm[::-1]
     box = box_around(grid.size[::-1], at, spacing, click.reach_mm)
-    if mr_from_ct is None:
-        part = _part(path, grid, box)
+    if click.image == "mr":
+        move = rigid_from_matrix(np.array(mr_from_ct), name="the alignment")
+        part = _moved(path, _cut(grid, box), move)
     else:
-        part = _moved(path, _cut(grid, box), mr_from_ct)
+        part = _part(path, grid, box)
     first = [side.start for side in box]
     region = grow(
         part,

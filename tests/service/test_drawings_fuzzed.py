@@ -1,0 +1,63 @@
+"""No request about a real study's structures makes the server fail."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from drawing_kit import Board, ball, prepare
+from hypothesis import HealthCheck, Phase, given, settings
+from service_kit import TOKEN, Site
+
+from radfuse.data.phantom import Phantom
+from radfuse.service.guard import TOKEN_HEADER
+
+EXAMPLES, SLOW_EXAMPLES = 15, 4
+"""Requests to each operation, and to one that reads the whole CT."""
+
+OPERATIONS = (
+    ("GET", "/structures"),
+    ("POST", "/structures"),
+    ("GET", "/structures/{structure}"),
+    ("PATCH", "/structures/{structure}"),
+    ("DELETE", "/structures/{structure}"),
+    ("POST", "/structures/import"),
+    ("POST", "/structures/export"),
+    ("POST", "/structures/compare"),
+    ("GET", "/exports/{name}"),
+    ("POST", "/grow"),
+    ("POST", "/interpolate"),
+)
+
+
+@pytest.fixture(scope="module")
+def board(site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]) -> Board:
+    return prepare(site, phantom_folders, phantom.ct.image)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_no_request_about_structures_makes_the_server_fail(
+    board: Board, method: str, path: str
+) -> None:
+    token = {TOKEN_HEADER: TOKEN}
+    schema = schemathesis.openapi.from_url(f"{board.site.base}/api/v1/openapi.json", headers=token)
+    operation = schema["/api/v1/studies/{identifier}" + path][method]
+    mine = board.add(f"Fuzzed {method} {path}"[:60], ball(board.shape, 3))["id"]
+
+    @settings(
+        max_examples=SLOW_EXAMPLES if path.endswith("/export") else EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def check(case: Any) -> None:
+        case.path_parameters["identifier"] = board.study
+        if "structure" in case.path_parameters:
+            case.path_parameters["structure"] = mine
+        answer = case.call(headers=token)
+        assert answer.status_code < 500, (case, answer.text)
+
+    check()
