@@ -21,7 +21,7 @@ FLAGS = (
     "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--hide-scrollbars",
 )  # fmt: skip
-WAIT_S = 90
+WAIT_S = 40
 
 CENTRES = """
 const canvas = document.getElementById('canvas'), box = canvas.getBoundingClientRect();

@@ -44,7 +44,7 @@ class Board:
 
     def add(self, name: str, mask: Mask | None = None, **more: Any) -> dict[str, Any]:
         slices = {} if mask is None else runs(mask)
-        answer = self.call("POST", "/structures", name=name, slices=slices, **more)
+        answer = self.call("POST", "/structures", name=name, runs=slices, **more)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 

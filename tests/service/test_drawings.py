@@ -154,7 +154,7 @@ def test_a_name_may_change_its_case_and_be_of_any_script(board: Board) -> None:
         ({"9999": [0, 1]}, 400, "slice 9999: the image has"),
         ({"0": [5, 2, 5, 2]}, 400, "overlap"),
         ({"0": [-1, 2]}, 422, "greater than or equal to 0"),
-        ({"0": [0, 10**30]}, 422, "body.slices"),
+        ({"0": [0, 10**30]}, 422, "body.runs"),
         ({"0": [0.5, 1]}, 422, "valid integer"),
         ({"0": [True, 1]}, 422, "valid integer"),
         ({"0": ["0", 1]}, 422, "valid integer"),
@@ -171,15 +171,15 @@ def test_malformed_slices_are_refused_and_nothing_is_stored(
     board: Board, slices: Any, status: int, words: str
 ) -> None:
     made = board.add("Brain")
-    refused(board.call("POST", "/structures", name="GTVp", slices=slices), status, words)
+    refused(board.call("POST", "/structures", name="GTVp", runs=slices), status, words)
     path = f"/structures/{made['id']}"
     answer = board.call("PATCH", path, revision=1, runs=slices)
-    refused(answer, status, words.replace("slices", "runs"))
+    refused(answer, status, words)
     assert board.call("GET", "/structures").json() == [made]
 
 
 def test_no_number_is_refused(board: Board) -> None:
-    for body in (b'{"name": "A", "slices": {"0": [NaN, 1]}}', b'{"name": "A", "slices"'):
+    for body in (b'{"name": "A", "runs": {"0": [NaN, 1]}}', b'{"name": "A", "runs"'):
         answer = board.site.client.post(
             f"/api/v1/studies/{board.study}/structures",
             content=body,

@@ -287,4 +287,4 @@ def _draft(structure: Structure) -> Draft:
     turned = oriented(structure.mask)
     mask = sitk.GetArrayViewFromImage(turned)
     slices = {int(at): mask[at] > 0 for at in np.flatnonzero(mask.any(axis=(1, 2)))}
-    return Draft(name=structure.name, colour=hexadecimal(structure.colour), slices=runs_of(slices))
+    return Draft(name=structure.name, colour=hexadecimal(structure.colour), runs=runs_of(slices))

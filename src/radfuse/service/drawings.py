@@ -91,7 +91,7 @@ class Draft(BaseModel):
 
     name: str
     colour: HexColour | None = None
-    slices: Runs = {}
+    runs: Runs = {}
 
 
 class Change(BaseModel):
@@ -166,7 +166,7 @@ class Drawings:
         Raises `InputError` for names and runs that cannot be used.
         """
         grid = self.grid(study)
-        runs = [_drawn(checked(draft.slices, grid.size)) for draft in drafts]
+        runs = [_drawn(checked(draft.runs, grid.size)) for draft in drafts]
         with self._lock:
             readable, broken = self.all(study)
             names = [*(one.name for one in readable), *(one.name for one in broken)]

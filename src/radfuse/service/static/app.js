@@ -45,6 +45,7 @@ async function showStudy() {
   const told = failure?.id === id ? failure : ["failed", "cancelled"].includes(state) ? { state, error: message } : null;
   say("failure", told?.error ?? "");
   at("ways").hidden = told?.state !== "failed";
+  at("to-accept").hidden = !told?.mr_from_ct;
   if (!busy) at("stage").textContent = told ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
   panels.fuse.show(current, busy);
   if (busy) listen();
@@ -141,6 +142,12 @@ async function run(asked) {
   await showStudy();
 }
 
+// Go on with the alignment that was found, though it is not trusted.
+async function accept() {
+  at("accept").checked = true;
+  await run({ mr_from_ct: failure.mr_from_ct, refine: false });
+}
+
 async function signed(study) {
   current = study;
   await listStudies();
@@ -233,6 +240,7 @@ async function begin() {
 for (const tab of TABS) at(`tab-${tab}`).addEventListener("click", () => bringForward(tab));
 document.querySelector("[role=tablist]").addEventListener("keydown", onTabKey);
 at("to-align").addEventListener("click", () => bringForward("align"));
+at("to-accept").addEventListener("click", attempt(accept, "failure"));
 at("cancel").addEventListener("click", attempt(() => api.cancel(current.id), "failure"));
 at("studies").addEventListener("change", attempt(() => choose(at("studies").value), "failure"));
 at("delete").addEventListener("click", attempt(removeStudy, "failure"));

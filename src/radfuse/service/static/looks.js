@@ -54,6 +54,7 @@ export class Looks {
 
   setCover(cover) {
     at("wipe").hidden = cover !== "wipe";
+    at("blend").hidden = cover === "wipe";
     this.viewer.set({ cover });
   }
 

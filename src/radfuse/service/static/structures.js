@@ -186,22 +186,32 @@ export class Structures extends EventTarget {
     }
   }
 
+  // What could not be saved stays to be saved; changed in another window, it becomes a copy.
   async failed(structure, indices, error) {
-    if (error.status === CONFLICT) return this.keepAsCopy(structure);
+    let told = error;
+    if (error.status === CONFLICT) {
+      try {
+        return await this.keepAsCopy(structure);
+      } catch (another) {
+        told = another;
+      }
+    }
     for (const index of this.unsaved.get(structure) ?? []) indices.add(index);
     this.unsaved.set(structure, indices);
-    this.problem = error.message;
+    this.problem = told.message;
     this.saveSoon(RETRY_MS);
   }
 
-  // Changed in another window: both are kept, ours under a name of its own.
+  // Both are kept, ours under a name of its own.
   async keepAsCopy(structure) {
     const [name, runs] = [`${structure.name} (copy ${new Date().toISOString().slice(11, 19)})`, structure.runs()];
-    const theirs = new Structure(await api.structure(this.study, structure.id), this.volume);
+    const ours = await api.addStructure(this.study, { name, runs });
+    const theirs = await api.structure(this.study, structure.id);
     this.drop(structure);
-    this.list.push(theirs);
-    await this.add(name, runs);
+    this.list.push(new Structure(theirs, this.volume), new Structure({ ...ours, runs }, this.volume));
+    this.active = this.list.at(-1);
     Object.assign(this, { saved: new Date(), problem: `${theirs.name} was changed in another window; what was drawn here is kept as ${name}` });
+    this.changed();
   }
 }
 
