@@ -69,14 +69,14 @@ export class Looks {
     const { layout } = this.viewer;
     at("layout").value = layout;
     const [left, top, width, height] = RENDERING_PLACE.map((share) => `${share * 100}%`);
-    Object.assign(at("rendering").style, { left, top, width, height });
-    at("rendering").hidden = layout !== "rendering";
+    Object.assign(at("rendered").style, { left, top, width, height });
+    at("rendered").hidden = layout !== "rendering";
     this.render();
   }
 
   async render() {
     const { viewer } = this;
-    if (at("rendering").hidden || !viewer.isShowing) return;
+    if (at("rendered").hidden || !viewer.isShowing) return;
     const [width, level] = viewer.window;
     if (viewer.fused) await this.rendering.show(viewer.fused, [0, FULL_SCALE]);
     else await this.rendering.show(viewer.ct, [level - width / 2, level + width / 2]);
@@ -93,7 +93,7 @@ export class Looks {
     at("hu").textContent = `${Math.round(hu)} HU`;
     at("mr").textContent = mr === null ? "–" : mr.toPrecision(4).replace(/\.0+$/, "");
     at("fused").textContent = fused === null ? "–" : fused.toFixed(3);
-    if (!at("rendering").hidden) this.rendering.cutAt(viewer.cursor[2] / viewer.ct.size[2]);
+    if (!at("rendered").hidden) this.rendering.cutAt(viewer.cursor[2] / viewer.ct.size[2]);
   }
 
   flicker() {

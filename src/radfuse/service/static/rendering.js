@@ -5,6 +5,7 @@ const COARSE = 0.35; // pixels a pixel of the screen where rays are cast without
 const PAUSE_MS = 250; // of the cursor, after which the cut follows it
 const FLOAT32 = 16;
 const FROM_ABOVE = 90;
+const CLOSER = 1.5;
 
 export class Rendering {
   constructor(canvas) {
@@ -29,10 +30,11 @@ export class Rendering {
   }
 
   async attached() {
-    const nv = new niivue.Niivue({ forceDevicePixelRatio: hasGpu() ? 0 : COARSE, backColor: [0, 0, 0, 1], show3Dcrosshair: true, isOrientCube: true, dragAndDropEnabled: false, loadingText: "", viewModeHotKey: "None", clipPlaneHotKey: "None", cycleClipPlaneHotKey: "None", logLevel: "error" });
+    const nv = new niivue.Niivue({ forceDevicePixelRatio: hasGpu() ? 0 : COARSE, backColor: [0, 0, 0, 1], clipPlaneColor: [0, 0, 0, 0], isOrientCube: true, dragAndDropEnabled: false, loadingText: "", viewModeHotKey: "None", clipPlaneHotKey: "None", cycleClipPlaneHotKey: "None", logLevel: "error" });
     await nv.attachToCanvas(this.canvas);
     nv.setSliceType(nv.sliceTypeRender);
-    nv.setRenderAzimuthElevation(200, 35);
+    nv.setRenderAzimuthElevation(160, 35);
+    nv.setScale(CLOSER);
     return nv;
   }
 
