@@ -37,6 +37,7 @@ def read_transform(
     MR (LPS, mm), or the same as a homogeneous matrix, row by row. A transform whose matrix is
     orthonormal with determinant +1 is rigid whatever its class is called. A DICOM Spatial
     Registration is turned round where it maps the MR to the CT; the series say which is which.
+    What is read is `settled`.
 
     Raises
     ------
@@ -51,11 +52,12 @@ def read_transform(
             for series in (ct, mr)
             if series is not None
         }
-        return rigid_from_matrix(matrix_of(read_registration(path, **frames)), name=str(path))
+        read = rigid_from_matrix(matrix_of(read_registration(path, **frames)), name=str(path))
+        return settled(read)
     matrix = _matrix_from_text(path)
     if matrix is None:
         matrix = _matrix_from_itk(path)
-    return rigid_from_matrix(matrix, name=str(path))
+    return settled(rigid_from_matrix(matrix, name=str(path)))
 
 
 def write_transform(path: Path, mr_from_ct: sitk.Transform) -> None:

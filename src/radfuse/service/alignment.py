@@ -85,6 +85,13 @@ class AskedSlice(BaseModel):
     """On the page's grid."""
 
 
+class VolumeFile(FileResponse):
+    """A file of some hundred megabytes, in pieces large enough for loopback."""
+
+    chunk_size = 2**22
+    """Bytes read at a time. 123 MB take 0.08 to 0.15 s so; 0.27 to 0.34 s in Starlette's 64 KiB."""
+
+
 api = APIRouter(prefix="/api/v1/studies/{identifier}")
 
 
@@ -100,10 +107,10 @@ def view(identifier: str, desk: AtDesk) -> View:
     return desk.studies.view(identifier)
 
 
-@api.get("/volumes/{name}.nii", response_class=FileResponse)
-def volume(identifier: str, name: VolumeName, desk: AtDesk) -> FileResponse:
+@api.get("/volumes/{name}.nii", response_class=VolumeFile)
+def volume(identifier: str, name: VolumeName, desk: AtDesk) -> VolumeFile:
     """CT (HU) or fused image (0 to 4095) on the page's grid, or the MR on its own; int16 NIfTI."""
-    return FileResponse(desk.studies.volume(identifier, name), media_type="application/x-nifti")
+    return VolumeFile(desk.studies.volume(identifier, name), media_type="application/x-nifti")
 
 
 @api.post("/landmarks")
