@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
@@ -13,8 +14,20 @@ import SimpleITK as sitk
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from radfuse.io.qa_sheet import CAPTIONS, OUTLINE, PANEL_HEIGHT_PX, Plane, planes_of, write_qa_sheet
-from radfuse.record import NOTICE
+from radfuse.io.qa_sheet import (
+    ANSWERS,
+    BOX,
+    CAPTIONS,
+    CHECKLIST,
+    GRADES,
+    OUTLINE,
+    PANEL_HEIGHT_PX,
+    Plane,
+    planes_of,
+    sign_sheet,
+    write_qa_sheet,
+)
+from radfuse.record import NOTICE, Signoff
 
 SIDE_MM = 60.0
 AXES = {"left": 0, "posterior": 1, "superior": 2}
@@ -28,7 +41,7 @@ def flat(rows: int = 40, columns: int = 60, name: str = "axial") -> Plane:
 
 
 def page(tmp_path: Path, planes: list[Plane], facts: dict[str, str], warning: str = "") -> str:
-    write_qa_sheet(tmp_path / "qa.html", planes, facts, warning=warning)
+    write_qa_sheet(tmp_path / "qa.html", planes, {"Facts": facts}, warning=warning)
     return (tmp_path / "qa.html").read_text(encoding="utf-8")
 
 
@@ -85,6 +98,28 @@ def test_text_is_shown_as_it_is(tmp_path: Path, text: str) -> None:
     shown = re.search(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", html)
     assert shown
     assert [unescape(part) for part in shown.groups()] == [text, text]
+
+
+def test_a_registration_has_checks_grades_and_lines_to_sign(tmp_path: Path) -> None:
+    html = page(tmp_path, [flat()], {})
+    for check in CHECKLIST:
+        assert f"<th>{check}</th>" in html
+    assert html.count(BOX) == len(CHECKLIST) * len(ANSWERS) + len(GRADES) + 2
+    assert "0 whole scan aligned" in html
+    write_qa_sheet(tmp_path / "qa.html", [flat()], {}, registered=False)
+    assert BOX not in (tmp_path / "qa.html").read_text(encoding="utf-8")
+
+
+def test_a_verdict_fills_the_lines_and_a_later_one_takes_its_place(tmp_path: Path) -> None:
+    html = page(tmp_path, [flat()], {})
+    time = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    first = sign_sheet(html, Signoff(state="rejected", name="B", time=time))
+    again = sign_sheet(first, Signoff(state="accepted", name="<i> \\1 $notice", time=time))
+    assert "&#9746; rejected" in first
+    assert "&#9746; accepted &#9744; rejected" in again
+    assert "<span>&lt;i&gt; \\1 $notice</span>" in again
+    assert "<span>2026-01-02 03:04 UTC</span>" in again
+    assert again.split('id="verdict"')[0] == html.split('id="verdict"')[0]
 
 
 def test_a_planes_name_is_escaped(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from radfuse.data.phantom_dicom import write_phantom
 from radfuse.errors import InputError, OutputError, UntrustedError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
-from radfuse.pipeline.outputs import Result
+from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import NOTICE, Record, digest

@@ -15,7 +15,8 @@ import SimpleITK as sitk
 import radfuse
 from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError, OutputError
-from radfuse.pipeline.outputs import Result, check_output, write_result
+from radfuse.pipeline.outputs import check_output, write_result
+from radfuse.pipeline.result import Result
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import Record, digest
 from radfuse.registration.transform import write_transform

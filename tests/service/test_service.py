@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawing_kit import Board, ball
 from service_kit import MOST_UPLOAD_BYTES, Site, refused, running
 
 from radfuse.record import NOTICE, Record
@@ -74,9 +75,11 @@ def test_without_a_result_nothing_is_signed_and_no_registration_kept(
     assert facts["error"].startswith("there is no earlier registration to keep")
 
 
-def test_another_method_keeps_the_registration_and_takes_the_sign_off_back(
+def test_another_method_keeps_registration_and_drawings_and_takes_the_sign_off_back(
     site: Site, done: str
 ) -> None:
+    board = Board(site, done)
+    drawn = board.get(board.add("GTVp", ball(board.shape, 4))["id"])
     verdict = {"state": "rejected", "name": "A"}
     site.client.put(f"/api/v1/studies/{done}/signoff", json=verdict)
     recipe = {"method": "maximum", "outputs": ["fused"]}
@@ -87,6 +90,7 @@ def test_another_method_keeps_the_registration_and_takes_the_sign_off_back(
     assert study["state"] == "done"
     assert study["outcome"]["method"] == "maximum"
     assert study["signoff"] is None
+    assert board.get(drawn["id"]) == drawn
     sheet = site.client.get(f"/api/v1/studies/{done}/qa.html")
     assert NOTICE in sheet.text
     assert "sandbox" in sheet.headers["content-security-policy"]

@@ -86,20 +86,54 @@ def _lps(values: Floats, grid: sitk.Image) -> sitk.Image:
 
 
 def write_qa_sheet(
-    path: Path, planes: Sequence[Plane], facts: Mapping[str, str], *, warning: str = ""
+    path: Path,
+    planes: Sequence[Plane],
+    sections: Mapping[str, Mapping[str, str]],
+    *,
+    warning: str = "",
+    registered: bool = True,
 ) -> None:
-    """Write the page; `facts` becomes a table, `warning` a banner above all else."""
-    rows = "\n".join(
-        f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items()
-    )
+    """Write the page.
+
+    `sections` are headings with a table each, `warning` is a banner above all else. Without a
+    registration there is none to check and to sign.
+    """
     page = Template(PAGE).substitute(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
         planes="\n".join(_plane_html(plane) for plane in planes),
-        rows=rows,
-        verdict=_verdict_html(None),
+        sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
+        checklist=_checklist_html() if registered else "",
+        verdict=_verdict_html(None) if registered else "",
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _section_html(heading: str, facts: Mapping[str, str]) -> str:
+    rows = "\n".join(
+        f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items()
+    )
+    return f"<section><h2>{escape(heading)}</h2>\n<table>\n{rows}\n</table></section>"
+
+
+def _checklist_html() -> str:
+    """What to look at, with boxes, and the grades of TG-132 to choose from."""
+    boxes = "".join(f"<td>{BOX}</td>" for _ in ANSWERS)
+    heads = "".join(f"<th>{answer}</th>" for answer in ANSWERS)
+    rows = "\n".join(
+        f"<tr><th>{what}</th><td>{how}</td>{boxes}</tr>" for what, how in CHECKLIST.items()
+    )
+    grades = "\n".join(
+        f"<tr><td>{BOX}</td><th>{level} {name}</th><td>{meaning}</td></tr>"
+        for level, (name, meaning) in enumerate(GRADES.items())
+    )
+    return (
+        "<section><h2>Checks</h2>\n"
+        f"<table class='checks'><tr><th></th><th></th>{heads}</tr>\n{rows}\n</table></section>\n"
+        "<section><h2>Grade (AAPM TG-132)</h2>\n"
+        f"<table>\n{grades}\n</table>\n"
+        "<p class='line'>Use and region it is good for <span>&nbsp;</span></p></section>"
+    )
 
 
 def sign_sheet(page: str, signoff: Signoff) -> str:
@@ -117,7 +151,8 @@ def _verdict_html(signoff: Signoff | None) -> str:
     date = f"{signoff.time:%Y-%m-%d %H:%M} UTC" if signoff else "&nbsp;"
     return (
         f'<p class="sign" id="verdict">Registration: {boxes}\n'
-        f"<label>Name <span>{name}</span></label> <label>Date <span>{date}</span></label></p>"
+        f"<label>Name <span>{name}</span></label> <label>Date <span>{date}</span></label>\n"
+        "<label>Signature <span>&nbsp;</span></label></p>"
     )
 
 
@@ -171,6 +206,37 @@ def _png(picture: NDArray[np.uint8], plane: Plane) -> str:
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
+BOX = "&#9744;"
+"""An empty box to tick."""
+
+ANSWERS = ("yes", "no", "unseen")
+"""What can be ticked of each check."""
+
+CHECKLIST = {
+    "Datasets": "the right patient, studies and series; dates; the whole head without gaps",
+    "Orientation": "left and right, front and back, head and feet are the same in CT and MR",
+    "Scale": "the head has one size in both; no stretch along an axis",
+    "Skull": "inner and outer table run on across the checkerboard's fields, on all sides",
+    "Skull base": "petrous bones, clivus and sella; the MR's distortion is worst near air",
+    "Brain surface": "no fringe of one colour at the cortex, in all three planes",
+    "Ventricles": "lateral horns and fourth ventricle coincide",
+    "Midline": "falx and septum are one line in axial and coronal planes",
+    "Brainstem": "brainstem and cerebellum, and the foramen magnum around them",
+    "Eyes": "globes and optic nerves, as far as they did not move between the scans",
+    "Target": "the region that the fusion is wanted for, looked at slice by slice",
+}
+"""What to compare, and how: the qualitative checks of AAPM TG-132 (Brock et al. 2017,
+10.1002/mp.12256) for a rigid registration of the head."""
+
+GRADES = {
+    "whole scan aligned": "within 1 mm everywhere; for structures and localization",
+    "locally aligned": "within 1 mm around the target; for structures there",
+    "usable with risk of deformation": "aligned locally, mild change of anatomy around it",
+    "for diagnosis only": "not good enough to rely on geometry",
+    "not acceptable": "the anatomy cannot be brought together",
+}
+"""Levels of TG-132 by which a physicist says what a registration is good for, from 0."""
+
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -181,6 +247,7 @@ PAGE = """<!doctype html>
   body { margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem;
          font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
   h1 { font-size: 1.3rem; margin: 0 0 .3rem; }
+  h2 { font-size: 1rem; margin: 1.2rem 0 .3rem; border-bottom: 1px solid #999; }
   .notice { margin: 0 0 1rem; font-weight: 600; }
   .warning { padding: .7rem 1rem; background: #8a1500; color: #fff; font-weight: 600; }
   .plane { display: grid; grid-template-columns: repeat(5, 1fr); gap: .5rem; margin-bottom: .5rem; }
@@ -191,15 +258,25 @@ PAGE = """<!doctype html>
   .left { left: 4px; top: 48%; } .right { right: 4px; top: 48%; }
   .top { top: 4px; left: 48%; } .bottom { bottom: 4px; left: 48%; }
   figcaption { font-size: .8rem; color: #444; }
-  table { border-collapse: collapse; margin: 1rem 0; }
-  th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; }
+  table { border-collapse: collapse; }
+  th, td { text-align: left; vertical-align: top; padding: .15rem .8rem .15rem 0; }
+  td { overflow-wrap: anywhere; }
   th { font-weight: 600; white-space: nowrap; }
-  .sign { display: flex; gap: 2rem; margin-top: 1.5rem; }
+  .checks td:nth-child(n+3), .checks th:nth-child(n+3) { text-align: center; }
+  .sign { display: flex; flex-wrap: wrap; gap: 2rem; margin-top: 1.5rem; }
   .sign span { border-bottom: 1px solid #1a1a1a; display: inline-block; min-width: 12rem; }
+  .line { display: flex; gap: .5rem; }
+  .line span { border-bottom: 1px solid #1a1a1a; flex: 1; }
   @page { size: A4 landscape; margin: 10mm; }
   @media print {
-    body { margin: 0; font-size: 9pt; }
-    .plane { gap: 2mm; }
+    body { margin: 0; padding: 0; max-width: none; font-size: 9pt; line-height: 1.3; }
+    .plane { gap: 2mm; break-inside: avoid; }
+    .plane img { height: 45mm; object-fit: contain; }
+    section, tr, .sign, h2 { break-inside: avoid; }
+    h2 { break-after: avoid; margin-top: 2mm; }
+    .pictures { break-after: page; }
+    .facts { columns: 2; column-gap: 8mm; font-size: 8pt; }
+    .facts th, .facts td { padding-right: 2mm; }
     * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   }
 </style>
@@ -208,13 +285,16 @@ PAGE = """<!doctype html>
 <h1>radfuse: CT and MR of the head, registration and fusion</h1>
 <p class="notice">$notice</p>
 $banner
+<div class="pictures">
 $planes
 <p>Judge the skull in the checkerboard and the ventricles and the brain's surface in magenta and
 green: edges must run on without a step. The light blue line bounds the MR's field of view; beyond
 it the fused image is the CT alone.</p>
-<table>
-$rows
-</table>
+</div>
+<div class="facts">
+$sections
+$checklist
+</div>
 $verdict
 </body>
 </html>

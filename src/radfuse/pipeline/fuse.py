@@ -17,8 +17,9 @@ from radfuse.io.identifiers import Identifiers, identifiers_in
 from radfuse.io.read import check_pair, read
 from radfuse.methods.catalogue import Method, entry_of, load_method
 from radfuse.pipeline.align import Alignment, Given, align
-from radfuse.pipeline.outputs import Result, check_output, write_result
+from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.privacy import Rename, private_record
+from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name

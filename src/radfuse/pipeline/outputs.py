@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,12 @@ from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.dicom.origin import Origin
 from radfuse.io.dicom.registration import why_not
-from radfuse.io.identifiers import Identifiers
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
-from radfuse.io.qa_sheet import Plane, planes_of, write_qa_sheet
 from radfuse.io.staging import Staging, refuse_existing, staging
 from radfuse.io.volumes import write_volume
-from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.objects import places, write_dicom, write_volumes
+from radfuse.pipeline.result import Result
+from radfuse.pipeline.sheet import write_sheet
 from radfuse.pipeline.volume import Scaled, field_of_view_mask
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
@@ -38,31 +37,6 @@ TRANSFORM, MASK = "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"
 
 QA_SHEET = "qa sheet"
 """Role of the QA sheet in a record."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """A fusion: the image and how it came about."""
-
-    image: sitk.Image
-    """A volume of stored values, 0 to 4095, on the CT's grid; a picture, float32 in [0, 1]."""
-
-    ct: Series
-    mr: Series
-    record: Record
-    alignment: Alignment | None = None
-    """None for pictures, as the following."""
-
-    scaled: Scaled | None = None
-    fused: NDArray[np.float32] | None = None
-    """The fused values in [0, 1] inside the box of `scaled`."""
-
-    identifiers: Identifiers = field(default_factory=Identifiers)
-    """Names and IDs that are not to be printed."""
-
-    written: Path | None = None
-    """The file or folder with the fused image, or the folder of a result without one; None if
-    nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +152,7 @@ def write_result(target: Target, result: Result) -> Result:
             image = sitk.GetArrayViewFromImage(result.image)
             write_picture(staged.images["fused"], image, bits=result.record.recipe.bits)
             roles = dict(staged.images)
-        write_qa_sheet(
-            staged.sheet, _planes(result), _facts(result), warning=_warning(result.alignment)
-        )
+        write_sheet(staged.sheet, result)
         roles[QA_SHEET] = staged.sheet
         shown = str if target.folder else result.identifiers.hide_in_path  # names of the user's
         outputs = tuple(
@@ -245,54 +217,6 @@ def _slices_seen(ct: sitk.Image, scaled: Scaled) -> NDArray[np.bool_]:
     seen = np.zeros(ct.GetSize()[2], np.bool_)
     seen[scaled.box[0]] = scaled.field_of_view.any(axis=(1, 2))
     return seen
-
-
-def _planes(result: Result) -> list[Plane]:
-    if result.scaled is not None and result.fused is not None:
-        scaled = result.scaled
-        columns, rows, slices = scaled.box[::-1]
-        grid = result.ct.image[columns, rows, slices]
-        return planes_of(grid, scaled.ct, scaled.mr, result.fused, scaled.field_of_view)
-    ct, mr, fused = (
-        sitk.GetArrayFromImage(image) for image in (result.ct.image, result.mr.image, result.image)
-    )
-    return [Plane("", ("", "", "", ""), ct, mr, fused, np.ones(ct.shape, np.bool_))]
-
-
-def _facts(result: Result) -> dict[str, str]:
-    """What the QA sheet tells beside the pictures."""
-    record = result.record
-    facts = {}
-    shown = record.recipe.show_identifiers
-    if result.ct.headers and shown:
-        header = result.ct.headers[0]
-        facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
-    if result.mr.patient and result.mr.patient != result.ct.patient:
-        facts["ANOTHER PATIENT in the MR"] = result.mr.patient if shown else "by its patient ID"
-    for source in record.inputs:
-        size, spacing = (
-            " x ".join(f"{value:.4g}" for value in values)
-            for values in (source.size, source.spacing_mm)
-        )
-        facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
-        if source.notes:
-            facts[f"Mended in reading the {source.role}"] = "; ".join(source.notes)
-    if result.alignment:
-        facts["Registration"] = result.alignment.quality.sentence()
-        facts["Registration id"] = result.alignment.identifier
-        facts["Alignment from"] = result.alignment.origin
-        if result.alignment.offer:
-            facts["One frame of reference"] = result.alignment.offer
-    facts["Method"] = f"{record.recipe.method}: {record.method['summary']}"
-    facts |= {key: str(value) for key, value in record.scaling.items()}
-    facts["Made"] = f"{record.created:%Y-%m-%d %H:%M} UTC by radfuse {record.versions['radfuse']}"
-    return facts
-
-
-def _warning(alignment: Alignment | None) -> str:
-    if alignment is None or alignment.quality.trusted:
-        return ""
-    return f"REGISTRATION NOT TRUSTED. {alignment.quality.sentence()}."
 
 
 def files_of(path: Path) -> list[Path]:

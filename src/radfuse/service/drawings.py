@@ -132,7 +132,11 @@ class Drawings:
 
     def grid(self, study: str) -> Grid:
         """The page's grid; raises `UnknownStudyError` before the study was prepared."""
-        return grid_of(read_grid(self._studies.volume(study, "ct")))
+        path = self._studies.volume(study, "ct")
+        try:
+            return grid_of(read_grid(path))
+        except RuntimeError as error:
+            raise InputError(f"study {study}: {path.name} is damaged; prepare it again") from error
 
     def summaries(self, study: str) -> list[Summary]:
         """All structures in the order in which they were added; the unreadable ones last."""

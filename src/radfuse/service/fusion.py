@@ -13,7 +13,7 @@ from radfuse.io.read import read
 from radfuse.io.staging import staging
 from radfuse.pipeline.align import MANUAL, Alignment, Given, UntrustedAlignmentError
 from radfuse.pipeline.fuse import Report, fuse
-from radfuse.pipeline.outputs import Result
+from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Scaled
 from radfuse.registration.transform import (
     matrix_of,

@@ -95,7 +95,10 @@ def filled_between(runs: Runs, grid: Grid) -> Runs:
 
 def _part(path: Path, grid: Grid, box: Box) -> NDArray[np.float32]:
     """A box of a volume of the page."""
-    stored = np.memmap(path, "<i2", "r", offset=DATA_OFFSET, shape=grid.size[::-1])
+    try:
+        stored = np.memmap(path, "<i2", "r", offset=DATA_OFFSET, shape=grid.size[::-1])
+    except ValueError as error:
+        raise InputError(f"{path.name} is damaged; prepare the study again") from error
     return stored[box].astype(np.float32)
 
 

@@ -10,7 +10,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import mr_head_mask, mr_range, window_named
 from radfuse.io.staging import staging
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.outputs import Result
+from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Scaled
 from radfuse.record import digest
 from radfuse.registration.grids import head_of

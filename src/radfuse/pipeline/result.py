@@ -1,0 +1,39 @@
+"""What a fusion has made."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radfuse.io.identifiers import Identifiers
+from radfuse.pipeline.align import Alignment
+from radfuse.pipeline.volume import Scaled
+from radfuse.record import Record
+from radfuse.series import Series
+
+
+@dataclass(frozen=True)
+class Result:
+    """A fusion: the image and how it came about."""
+
+    image: sitk.Image
+    """A volume of stored values, 0 to 4095, on the CT's grid; a picture, float32 in [0, 1]."""
+
+    ct: Series
+    mr: Series
+    record: Record
+    alignment: Alignment | None = None
+    """None for pictures, as the following."""
+
+    scaled: Scaled | None = None
+    fused: NDArray[np.float32] | None = None
+    """The fused values in [0, 1] inside the box of `scaled`."""
+
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    """Names and IDs that are not to be printed."""
+
+    written: Path | None = None
+    """The file or folder with the fused image, or the folder of a result without one; None if
+    nothing was written."""
