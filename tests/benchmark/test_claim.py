@@ -53,7 +53,7 @@ def test_overwriting_takes_out_what_a_benchmark_left_and_no_more(
     settings: Settings, done: Path
 ) -> None:
     make_plan(settings, done, overwrite=True)
-    assert {path.name for path in done.iterdir()} == {PLAN, LOCK, "sources"}
+    assert {path.name for path in done.iterdir()} == {PLAN, LOCK}
     (done / "thesis.tex").write_text("irreplaceable")
     with pytest.raises(OutputError, match=r"thesis\.tex is no benchmark's; move it elsewhere"):
         make_plan(settings, done, overwrite=True)
@@ -185,7 +185,7 @@ def test_a_worker_that_is_killed_ends_the_run_in_a_line(settings: Settings, tmp_
             subprocess.run(["pkill", "-9", "-P", str(os.getpid()), "-f", "spawn_main"], check=False)
 
     with pytest.raises(RadfuseError, match=r"a measuring process was killed.*same command goes on"):
-        run(plan, kill_workers)
+        run(plan, kill_workers, alone_s=0)
     run(plan, silent)
     assert len(plan.rows.done()) == 4 * 3
 

@@ -122,6 +122,7 @@ def test_volumes_are_fused_with_a_given_transform(
     result = run(
         "fuse", "--ct", ct, "--mr", mr, "-o", tmp_path / "out", "--transform", truth,
         "--method", "bone_blend", "--window", 2000, 300, "--accept-registration",
+        "--outputs", "fused",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     record = json.loads((tmp_path / "out" / "record.json").read_text())
@@ -133,11 +134,14 @@ def test_register_writes_a_transform_from_ct_to_mr_and_repeats_bit_for_bit(
     phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     ct, mr = phantom_folders
+    near = sitk.Euler3DTransform(phantom.mr_from_ct)
+    near.SetTranslation(np.add(near.GetTranslation(), (9.0, -12.0, 6.0)).tolist())
+    write_transform(tmp_path / "near.tfm", near)
     paths = tmp_path / "a.tfm", tmp_path / "b.tfm"
     for path in paths:
         result = run(
             "register", "--ct", ct, "--mr", mr, "-o", path, "--deterministic", "--json",
-            "--accept-registration",
+            "--accept-registration", "--initial-transform", tmp_path / "near.tfm",
         )  # fmt: skip
         assert result.exit_code == 0, result.output
         assert "quality" in json.loads(result.stdout)
@@ -173,15 +177,6 @@ def test_info_names_series_sizes_and_problems(
     facts = json.loads(run("info", study, "--json").stdout)
     assert {image["kind"] for image in facts["images"]} == {"CT", "MR"}
     refused(run("info", tmp_path / "nowhere"), "nowhere", "no such file")
-
-
-def test_the_demo_leaves_ct_mr_and_a_fused_series(tmp_path: Path) -> None:
-    result = run("demo", "-o", tmp_path / "demo", "--method", "average", "--quiet")
-    assert result.exit_code == 0, result.output
-    assert "qa.html" in result.stdout
-    for name in ("CT", "MR", "fused"):
-        assert any((tmp_path / "demo" / name).iterdir())
-    refused(run("demo", "-o", tmp_path / "demo", "--quiet"), "exists", "--overwrite")
 
 
 # Each row of bad input: a clear line, exit status 2, nothing written.
@@ -298,7 +293,7 @@ def test_several_series_are_listed_to_choose_from(
     write_transform(tmp_path / "t.tfm", phantom.mr_from_ct)
     chosen = run(
         "fuse", "--ct", tmp_path / "CT", *options, "--ct-series", uid,
-        "--transform", tmp_path / "t.tfm", "--accept-registration",
+        "--transform", tmp_path / "t.tfm", "--accept-registration", "--outputs", "fused",
     )  # fmt: skip
     assert chosen.exit_code == 0, chosen.output
 

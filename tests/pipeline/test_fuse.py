@@ -7,11 +7,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from click.testing import CliRunner
 from PIL import Image
 
 import radfuse
-from radfuse.data.phantom import Label, Phantom, make_phantom
-from radfuse.data.phantom_dicom import write_phantom
+from radfuse.cli import main
+from radfuse.data.phantom import DEFAULT_SEED, Label, Phantom, make_phantom
 from radfuse.errors import InputError, OutputError, UntrustedError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
@@ -36,28 +37,39 @@ def given(truth: Path) -> Recipe:
 
 
 @pytest.fixture(scope="module")
+def alone(given: Recipe) -> Recipe:
+    """Writes the fused series and no other object."""
+    return given.model_copy(update={"outputs": ("fused",)})
+
+
+@pytest.fixture(scope="module")
 def fused(phantom: Phantom, given: Recipe) -> Result:
     return radfuse.fuse(phantom.ct, phantom.mr, recipe=given)
 
 
-def test_a_full_size_patient_is_registered_fused_and_trusted(tmp_path: Path) -> None:
-    phantom = make_phantom(7)
-    ct, mr = write_phantom(phantom, tmp_path)
-    result = radfuse.fuse(ct, mr, tmp_path / "out")
-    assert result.alignment is not None
-    assert result.alignment.quality.trusted
+def test_the_demos_full_size_patient_is_registered_fused_and_trusted(tmp_path: Path) -> None:
+    demo = ["demo", "-o", str(tmp_path / "demo"), "--quiet"]
+    done = CliRunner().invoke(main, [*demo, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["registration"]["quality"]["trusted"]
+    for name in ("CT", "MR", "fused", told["written"]):
+        assert any((tmp_path / "demo" / name).iterdir())
+    again = CliRunner().invoke(main, demo)
+    assert again.exit_code == 2
+    assert "exists; pass --overwrite" in again.stderr
+    phantom = make_phantom(DEFAULT_SEED)
     corners = [(x, y, z) for x in (-60, 60) for y in (-70, 70) for z in (-40, 60)]
-    found, true = result.alignment.mr_from_ct, phantom.mr_from_ct
+    (path,) = (tmp_path / "demo" / "fused").glob("*.tfm")
+    found, true = read_transform(path), phantom.mr_from_ct
     errors_mm = [
         np.linalg.norm(np.subtract(found.TransformPoint(point), true.TransformPoint(point)))
         for point in corners
     ]
     assert np.mean(errors_mm) <= 1.0
     skull = phantom.labels_mr == int(Label.SKULL)
-    moved = sitk.Resample(
-        sitk.Cast(skull, sitk.sitkFloat32), phantom.ct.image, result.alignment.mr_from_ct
-    )
-    in_view = sitk.GetArrayFromImage(_field_of_view(phantom, result.alignment.mr_from_ct)) > 0
+    moved = sitk.Resample(sitk.Cast(skull, sitk.sitkFloat32), phantom.ct.image, found)
+    in_view = sitk.GetArrayFromImage(_field_of_view(phantom, found)) > 0
     first = (sitk.GetArrayFromImage(moved) > 0.5) & in_view
     second = (sitk.GetArrayFromImage(phantom.labels) == Label.SKULL) & in_view
     assert 2 * (first & second).sum() / (first.sum() + second.sum()) >= 0.95
@@ -185,10 +197,10 @@ def test_the_companions_say_what_was_done(phantom: Phantom, given: Recipe, tmp_p
 
 
 def test_a_dicom_result_belongs_to_the_study_and_frame_of_the_ct(
-    phantom_folders: tuple[Path, Path], given: Recipe, tmp_path: Path
+    phantom_folders: tuple[Path, Path], alone: Recipe, tmp_path: Path
 ) -> None:
     ct, mr = phantom_folders
-    result = radfuse.fuse(ct, mr, tmp_path / "out", recipe=given)
+    result = radfuse.fuse(ct, mr, tmp_path / "out", recipe=alone)
     files = sorted(result.written.iterdir())
     sources = {str(h.SOPInstanceUID) for h in (*result.ct.headers, *result.mr.headers)}
     assert len(files) == len(result.ct.files)
@@ -217,24 +229,24 @@ def test_a_dicom_result_belongs_to_the_study_and_frame_of_the_ct(
 
 
 def test_volumes_without_dicom_headers_become_a_dicom_series_without_a_name(
-    phantom: Phantom, given: Recipe, tmp_path: Path
+    phantom: Phantom, alone: Recipe, tmp_path: Path
 ) -> None:
-    result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "out", recipe=given)
+    result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "out", recipe=alone)
     header = pydicom.dcmread(min(result.written.iterdir()))
     assert header.PatientID in ("", None)
     assert "SourceImageSequence" not in header
 
 
 def test_earlier_results_are_kept_unless_told_otherwise(
-    phantom: Phantom, given: Recipe, tmp_path: Path
+    phantom: Phantom, alone: Recipe, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given)
+    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=alone)
     before = (out / "record.json").read_bytes()
     with pytest.raises(OutputError, match="--overwrite"):
-        radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given)
+        radfuse.fuse(phantom.ct, phantom.mr, out, recipe=alone)
     assert (out / "record.json").read_bytes() == before
-    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given, overwrite=True)
+    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=alone, overwrite=True)
     assert (out / "record.json").read_bytes() != before
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
@@ -310,9 +322,10 @@ def test_pictures_of_two_sizes_and_a_picture_with_a_volume_are_refused(
         radfuse.fuse(phantom.ct, mr)
 
 
-def test_every_harvard_pair_has_a_place_in_every_method(shared: Path) -> None:
+def test_a_harvard_pair_is_fused_by_every_rule_and_by_networks(shared: Path) -> None:
     folder = shared / "data" / "harvard" / "test"
-    for name in METHODS:
+    rules = [name for name, entry in METHODS.items() if not entry.weights]
+    for name in (*rules, "mfinet", "res2fusion"):
         result = radfuse.fuse(
             folder / "CT" / "16009.png", folder / "MRI" / "16009.png", recipe=Recipe(method=name)
         )

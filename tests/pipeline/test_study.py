@@ -16,6 +16,7 @@ from radfuse.io.dicom.write import derive_uid
 from radfuse.pipeline.align import align
 from radfuse.pipeline.study import choose_pair
 from radfuse.recipe import Recipe
+from radfuse.registration.transform import write_transform
 from radfuse.series import Series
 
 PLAIN = Recipe()
@@ -161,8 +162,17 @@ def in_one_frame(phantom: Phantom) -> tuple[Series, Series]:
     return replace(phantom.ct, headers=(header,)), replace(phantom.mr, headers=(header,))
 
 
-def test_one_frame_of_reference_offers_the_headers_alignment(phantom: Phantom) -> None:
-    alignment = align(*in_one_frame(phantom), PLAIN, lambda _: None)
+@pytest.fixture
+def near(phantom: Phantom, tmp_path: Path) -> Recipe:
+    """A start from which the search is short."""
+    write_transform(tmp_path / "near.tfm", phantom.mr_from_ct)
+    return Recipe(initial_transform=tmp_path / "near.tfm")
+
+
+def test_one_frame_of_reference_offers_the_headers_alignment(
+    phantom: Phantom, near: Recipe
+) -> None:
+    alignment = align(*in_one_frame(phantom), near, lambda _: None)
     assert "CT and MR share a frame of reference; the headers' alignment is " in alignment.offer
     assert alignment.offer.endswith(
         "mm from the one that was found; --no-register takes it instead"
@@ -170,7 +180,7 @@ def test_one_frame_of_reference_offers_the_headers_alignment(phantom: Phantom) -
     assert alignment.facts()["one_frame_of_reference"] == alignment.offer
 
 
-def test_two_frames_of_reference_offer_nothing(phantom: Phantom) -> None:
-    alignment = align(phantom.ct, phantom.mr, PLAIN, lambda _: None)
+def test_two_frames_of_reference_offer_nothing(phantom: Phantom, near: Recipe) -> None:
+    alignment = align(phantom.ct, phantom.mr, near, lambda _: None)
     assert alignment.offer == ""
     assert "one_frame_of_reference" not in alignment.facts()

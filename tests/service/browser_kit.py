@@ -21,7 +21,7 @@ FLAGS = (
     "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--hide-scrollbars",
 )  # fmt: skip
-WAIT_S = 40
+WAIT_S = 40.0
 
 CENTRES = """
 const canvas = document.getElementById('canvas'), box = canvas.getBoundingClientRect();
@@ -59,8 +59,8 @@ class Page:
     def at(self, name: str) -> WebElement:
         return self.browser.find_element(By.ID, name)
 
-    def until(self, condition: Callable[[], Any]) -> None:
-        WebDriverWait(self.browser, WAIT_S, poll_frequency=0.1).until(lambda _: condition())
+    def until(self, condition: Callable[[], Any], wait_s: float = WAIT_S) -> None:
+        WebDriverWait(self.browser, wait_s, poll_frequency=0.1).until(lambda _: condition())
 
     def fact(self, name: str) -> Any:
         """A word that the page keeps about itself."""
@@ -76,9 +76,9 @@ class Page:
     def choose(self, name: str, value: str) -> None:
         Select(self.at(name)).select_by_value(value)
 
-    def shows(self, method: str) -> None:
+    def shows(self, method: str, wait_s: float = WAIT_S) -> None:
         """Wait until the volumes of a result are on the canvas."""
-        self.until(lambda: self.fact("shown") == method)
+        self.until(lambda: self.fact("shown") == method, wait_s)
 
     def places(self, voxel: list[float] | None = None) -> list[tuple[str, float, float]]:
         """Plane and place in the window of a voxel, or of the cursor, in every pane."""

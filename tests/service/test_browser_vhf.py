@@ -20,6 +20,9 @@ from radfuse.io.read import read
 SKULL_LPS_MM = ((-60.0, 0.0, 0.0), (60.0, 5.0, 5.0), (0.0, -75.0, 10.0), (0.0, 60.0, 20.0))
 """From the middle of the brain: about where the pairs of landmarks are put."""
 
+SEARCH_S = 300.0
+"""A registration of this size may take on busy cores."""
+
 CLICK_MM = 2.0
 """How far a hand is off."""
 
@@ -55,7 +58,7 @@ def test_a_real_head_goes_from_landmarks_to_a_structure_set(
         page.picture("vhf-1-before-a-fusion")
         aligns(page, ct_from_mr)
         page.at("refine").click()
-        page.shows("average")
+        page.shows("average", SEARCH_S)
         assert page.at("quality").text.startswith("trusted")
         brain = brain_middle(page)
         found = np.array(page.browser.execute_script("return radfuse.viewer.mrFromCt"))

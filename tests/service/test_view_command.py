@@ -8,7 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from radfuse.cli import main
 from radfuse.record import NOTICE
 
 VIEW = [sys.executable, "-m", "radfuse", "view", "--no-browser"]
@@ -50,16 +52,9 @@ def test_the_command_prints_an_address_that_works_and_ends_with_ctrl_c(
 def test_wrong_options_are_refused_in_a_line(
     arguments: list[str], words: str, tmp_path: Path
 ) -> None:
-    command = [*VIEW, "--folder", tmp_path, *arguments]
-    ended = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )
-    assert ended.returncode == 2, ended.stderr
+    command = ["view", "--no-browser", "--folder", str(tmp_path), *arguments]
+    ended = CliRunner().invoke(main, command)
+    assert ended.exit_code == 2, ended.stderr
     (line,) = ended.stderr.splitlines()
     assert line.startswith("radfuse: ")
     assert words in line

@@ -1,5 +1,6 @@
 """Who may write into a benchmark's folder, and what may be taken out of it."""
 
+import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,9 +22,10 @@ LOCK = ".lock"
 
 OURS = {
     PLAN, DRAFT, LOCK, "fused", "sources", "report", "rows.csv", "rows.parquet", "speed.csv",
-    "failures.csv", "rows.draft", "speed.draft", "rows.parquet.draft",
+    "failures.csv", "rows.draft", "speed.draft", "rows.parquet.draft", "report.md", "tumours.csv",
+    "tumours.draft",
 }  # fmt: skip
-"""All that a benchmark leaves in its folder."""
+"""All that a benchmark or a study leaves in its folder."""
 
 Begun = dict[str, dict[str, str]]
 """Digests by kind and name."""
@@ -60,6 +62,39 @@ def begun_with(folder: Path) -> Begun:
         return TypeAdapter(Begun).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise OutputError(f"{path}: damaged; pass --overwrite or another --output") from error
+
+
+def take(folder: Path, ours: Begun, *, overwrite: bool) -> None:
+    """Claim a folder for what is named by digests, and keep these in its plan.
+
+    A folder begun before may gain names; with `overwrite` it is emptied. Raises `OutputError` where
+    it was begun with other digests, holds anything else, is in use, or cannot be written to.
+    """
+    if not overwrite:
+        begun_with(folder)
+    elif folder.exists():
+        with locked(folder):
+            clear(folder)
+    with locked(folder):
+        _begin(folder, ours)
+
+
+def _begin(folder: Path, ours: Begun) -> None:
+    before = begun_with(folder)
+    for kind, marks in before.items():
+        now = ours.get(kind, {})
+        if changed := [name for name, mark in marks.items() if now.get(name, mark) != mark]:
+            raise OutputError(
+                f"{folder}: begun with other {kind}: {', '.join(changed[:5])}; pass "
+                "--overwrite or another --output"
+            )
+    kinds = dict.fromkeys([*ours, *before])
+    grown = {kind: {**before.get(kind, {}), **ours.get(kind, {})} for kind in kinds}
+    try:
+        (folder / DRAFT).write_text(json.dumps(grown, indent=1), encoding="utf-8")
+        (folder / DRAFT).replace(folder / PLAN)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
 
 
 def clear(folder: Path) -> None:

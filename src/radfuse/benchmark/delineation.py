@@ -4,37 +4,26 @@ From the same clicks the same rule grows a region on the CT alone, on the MR alo
 method's fused image; how each agrees with the true tumour is measured.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
-import pandas as pd
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from radfuse.benchmark.results import (
-    FAILURE_COLUMNS,
-    ROW_COLUMNS,
-    SPEED_COLUMNS,
-    Contestant,
-    Measure,
-    Results,
-)
-from radfuse.data.phantom import Label, Tumour, make_phantom
-from radfuse.errors import InputError
-from radfuse.intensity import window_named
-from radfuse.methods.catalogue import Method, entry_of, load_method
-from radfuse.metrics.delineation import Agreement, compare_masks
+from radfuse.benchmark.results import Measure
+from radfuse.data.phantom import Label, Phantom, Tumour, make_phantom
+from radfuse.intensity import Window, mr_head_mask, mr_range
+from radfuse.methods.catalogue import Method
+from radfuse.metrics.delineation import MM3_OF_CM3, Agreement, compare_masks
 from radfuse.pipeline.grow import REACH_MM, grow
-from radfuse.pipeline.volume import bone_level, scale_volumes
-from radfuse.recipe import DEFAULT_WINDOW
-from radfuse.record import library_versions, now, platform_name
+from radfuse.pipeline.volume import scaled_slice
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Report = Callable[[str, float | None], None]
+Click = tuple[int, int, int]
 
 PROFILE = "delineation"
 """Of the rows."""
@@ -83,9 +72,22 @@ MEASURES = (
 """Columns of the tables."""
 
 
+TRUTH_COLUMNS = (
+    "case", "kind", "volume_cm3", "ct_contrast_hu", "mr_contrast", "nearest_bone_mm",
+    "at_bone_percent",
+)  # fmt: skip
+"""What is known of a tumour; contrasts are with the oedema around it, of means."""
+
+AT_BONE_MM = 3.0
+"""Voxels of a tumour's border that are at the bone have a voxel of the skull within this."""
+
+
 @dataclass(frozen=True)
 class Sources:
-    """What is fused, and the truth: a part of the CT's grid, (D, H, W)."""
+    """What is fused, and the truth: whole slices of the CT's grid, (D, H, W).
+
+    Every phantom of one spacing has slices of one size, so that a graph is compiled once.
+    """
 
     hu: Floats
     ct: Floats
@@ -97,109 +99,96 @@ class Sources:
     seen: Mask
     """Where the MR looked."""
 
-    truth: Mask
+    labels: NDArray[np.uint8]
+    """What is where."""
+
     spacing_mm: tuple[float, float, float]
 
+    @property
+    def truth(self) -> Mask:
+        """The tumour."""
+        return np.asarray(self.labels == int(Label.TUMOUR))
 
-def run_delineation(
-    seeds: Sequence[int],
-    methods: Sequence[str],
-    *,
-    report: Report,
-    tumours: Sequence[str] = tuple(TUMOURS),
-    spacing_mm: float = SPACING_MM,
-    window: str = DEFAULT_WINDOW,
-) -> Results:
-    """Fuse, click, grow, compare: a line a method, tumour, click and metric.
 
-    A seed is a patient with one tumour of each kind; rows have the click's number as slice. Raises
-    `InputError` for unknown methods, kinds of tumours, windows, and a spacing that no phantom has.
+Image = Callable[[Sources], Floats]
+"""Makes of the sources the image that is clicked on."""
+
+
+def phantom_sources(seed: int, kind: str, *, spacing_mm: float, window: Window) -> Sources:
+    """The slices of a made-up patient that a region can reach, aligned by the truth.
+
+    Raises `InputError` for a spacing that no phantom has.
     """
-    if unknown := [kind for kind in tumours if kind not in TUMOURS]:
-        raise InputError(f"no tumour '{unknown[0]}'; there are {', '.join(TUMOURS)}")
-    level = bone_level(window_named(window))
-    loaded = {name: load_method(name, precision="f32", bone_level=level) for name in methods}
-    cases = [(seed, kind) for seed in seeds for kind in tumours]
-    rows: list[tuple[Any, ...]] = []
-    for index, (seed, kind) in enumerate(cases):
-        report("growing regions", index / len(cases))
-        sources = phantom_sources(seed, kind, spacing_mm=spacing_mm, window=window)
-        rng = np.random.default_rng([seed, CLICK_STREAM])
-        for name, click, found in regions(sources, loaded, rng):
-            agreement = compare_masks(
-                found, sources.truth, sources.spacing_mm, tolerance_mm=TOLERANCE_MM
-            )
-            case = (f"phantom-{seed} {kind}", f"phantom-{seed}", click)
-            rows += [(PROFILE, name, *case, *pair) for pair in _values(agreement).items()]
-    return Results(
-        title="Delineation of phantom tumours on CT, MR and fused images",
-        measures=MEASURES,
-        contestants=_contestants(methods),
-        rows=pd.DataFrame(rows, columns=list(ROW_COLUMNS)),
-        speed=pd.DataFrame(columns=list(SPEED_COLUMNS)),
-        failures=pd.DataFrame(columns=list(FAILURE_COLUMNS)),
-        record={
-            "created": now(),
-            "seeds": ", ".join(map(str, seeds)),
-            "tumours": ", ".join(tumours),
-            "CT pixel, mm": spacing_mm,
-            "CT window of the fusion": window,
-            "versions": library_versions(),
-            "platform": platform_name(),
-        },
-        folder=Path(),
-    )
-
-
-def phantom_sources(
-    seed: int, kind: str, *, spacing_mm: float = SPACING_MM, window: str = DEFAULT_WINDOW
-) -> Sources:
-    """The slices of a made-up patient that a region can reach, aligned by the truth."""
     phantom = make_phantom(seed, spacing_mm=spacing_mm, tumour=TUMOURS[kind])
-    scaled = scale_volumes(
-        phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, window_named(window)
-    )
-    truth = sitk.GetArrayFromImage(phantom.labels)[scaled.box] == int(Label.TUMOUR)
+    labels = sitk.GetArrayFromImage(phantom.labels)
     x, y, z = phantom.labels.GetSpacing()
-    heights = np.flatnonzero(truth.any(axis=(1, 2)))
+    heights = np.flatnonzero((labels == int(Label.TUMOUR)).any(axis=(1, 2)))
     more = int(REACH_MM / z) + 1
-    part = slice(max(heights[0] - more, 0), heights[-1] + more + 1)
-    return Sources(
-        hu=sitk.GetArrayFromImage(phantom.ct.image)[scaled.box][part],
-        ct=scaled.ct[part],
-        mr=scaled.mr[part],
-        seen=scaled.field_of_view[part],
-        truth=truth[part],
-        spacing_mm=(z, y, x),
+    part = range(max(heights[0] - more, 0), min(heights[-1] + more + 1, len(labels)))
+    ct, mr, seen = _scaled(phantom, part, window)
+    hu = sitk.GetArrayFromImage(phantom.ct.image)[part.start : part.stop]
+    return Sources(hu, ct, mr, seen, labels[part.start : part.stop], (z, y, x))
+
+
+def _scaled(phantom: Phantom, part: range, window: Window) -> tuple[Floats, Floats, Mask]:
+    """Slices of CT and MR in [0, 1], and where the MR looked."""
+    ct, mr = phantom.ct.image, phantom.mr.image
+    head = sitk.GetArrayFromImage(mr_head_mask(mr)) > 0
+    levels = mr_range(sitk.GetArrayViewFromImage(mr), head)
+    slices = [scaled_slice(ct, mr, phantom.mr_from_ct, window, levels, index) for index in part]
+    of_ct, of_mr, seen = map(np.stack, zip(*slices, strict=True))
+    return of_ct, of_mr, seen
+
+
+def truth_of(sources: Sources) -> tuple[float, ...]:
+    """Size, contrasts and bone of the true tumour, in the order of `TRUTH_COLUMNS`."""
+    truth, oedema = sources.truth, sources.labels == int(Label.OEDEMA)
+    to_bone = distance_transform_edt(sources.labels != int(Label.SKULL), sources.spacing_mm)
+    border = truth & ~binary_erosion(truth)
+    return (
+        float(truth.sum() * np.prod(sources.spacing_mm) / MM3_OF_CM3),
+        float(sources.hu[truth].mean() - sources.hu[oedema].mean()),
+        float(sources.mr[truth].mean() - sources.mr[oedema].mean()),
+        float(to_bone[truth].min()),
+        float(100 * (to_bone[border] <= AT_BONE_MM).mean()),
     )
 
 
-def regions(
-    sources: Sources, methods: Mapping[str, Method], rng: np.random.Generator
-) -> Iterator[tuple[str, int, Mask]]:
-    """The contestant, the number of the click and the region grown, for all of both."""
-    clicks = [_click(sources, rng) for _ in range(CLICKS)]
-    for name, image in images(sources, methods):
-        for number, click in enumerate(clicks):
-            yield name, number, grow(image, click, sources.spacing_mm)
+def images(methods: Mapping[str, Method]) -> dict[str, Image]:
+    """By name: the CT in HU, the MR, and every method's fused image."""
+    sources: dict[str, Image] = {CT_ALONE: lambda it: it.hu, MR_ALONE: lambda it: it.mr}
+    return sources | {name: partial(_fused, method) for name, method in methods.items()}
 
 
-def images(sources: Sources, methods: Mapping[str, Method]) -> Iterator[tuple[str, Floats]]:
-    """CT in HU, MR, and fused images, which are the CT alone where the MR did not look."""
-    yield CT_ALONE, sources.hu
-    yield MR_ALONE, sources.mr
-    for name, method in methods.items():
-        fused = method(sources.ct, sources.mr)
-        yield name, np.asarray(np.where(sources.seen, fused, sources.ct), np.float32)
+def _fused(method: Method, sources: Sources) -> Floats:
+    """Fused slice by slice; the CT alone where the MR did not look."""
+    pairs = zip(sources.ct, sources.mr, strict=True)
+    fused = np.concatenate([method(ct[None], mr[None]) for ct, mr in pairs])
+    return np.asarray(np.where(sources.seen, fused, sources.ct), np.float32)
 
 
-def _click(sources: Sources, rng: np.random.Generator) -> tuple[int, int, int]:
-    """The voxel of the tumour that is nearest to its centre, missed a little."""
+def clicks_of(seed: int, sources: Sources) -> list[Click]:
+    """The voxels of the tumour that are nearest to its centre, each time missed a little."""
+    rng = np.random.default_rng([seed, CLICK_STREAM])
     places = np.argwhere(sources.truth)
-    aim = places.mean(axis=0) * sources.spacing_mm + rng.normal(0.0, JITTER_MM, 3)
-    nearest = ((places * sources.spacing_mm - aim) ** 2).sum(axis=1).argmin()
+    return [_click(places, sources.spacing_mm, rng) for _ in range(CLICKS)]
+
+
+def _click(
+    places: NDArray[np.int64], spacing_mm: tuple[float, float, float], rng: np.random.Generator
+) -> Click:
+    aim = places.mean(axis=0) * spacing_mm + rng.normal(0.0, JITTER_MM, 3)
+    nearest = ((places * spacing_mm - aim) ** 2).sum(axis=1).argmin()
     z, y, x = map(int, places[nearest])
     return z, y, x
+
+
+def measured(image: Floats, sources: Sources, clicks: list[Click]) -> Iterator[dict[str, float]]:
+    """How the region grown from each click agrees with the truth, by the names of `MEASURES`."""
+    truth = sources.truth
+    for click in clicks:
+        found = grow(image, click, sources.spacing_mm)
+        yield _values(compare_masks(found, truth, sources.spacing_mm, tolerance_mm=TOLERANCE_MM))
 
 
 def _values(found: Agreement) -> dict[str, float]:
@@ -214,15 +203,3 @@ def _values(found: Agreement) -> dict[str, float]:
         100 * found.added_path_mm / found.reference_path_mm,
     )
     return {measure.name: value for measure, value in zip(MEASURES, values, strict=True)}
-
-
-def _contestants(methods: Sequence[str]) -> tuple[Contestant, ...]:
-    sources = (
-        Contestant(CT_ALONE, "the CT in HU, in no window", "", frozenset()),
-        Contestant(MR_ALONE, "the MR on the CT's grid", "", frozenset()),
-    )
-    entries = ((name, entry_of(name)) for name in methods)
-    return sources + tuple(
-        Contestant(name, entry.summary, entry.source, frozenset(entry.patients_seen), entry.note)
-        for name, entry in entries
-    )

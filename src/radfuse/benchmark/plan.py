@@ -9,20 +9,19 @@ The folder has
     failures.csv    which method failed on which case in the last run, and why
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from radfuse.benchmark.cases import cases_of
-from radfuse.benchmark.claim import DRAFT, PLAN, Begun, begun_with, clear, keep_inputs, locked
+from radfuse.benchmark.claim import Begun, keep_inputs, take
 from radfuse.benchmark.contestants import Entrant, entrants
 from radfuse.benchmark.results import FAILURE_COLUMNS, ROW_COLUMNS, SOURCES, SPEED_COLUMNS
 from radfuse.benchmark.settings import Settings
 from radfuse.benchmark.store import Table
 from radfuse.data.cases import Case
-from radfuse.errors import InputError, OutputError
+from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import PROFILES
 
@@ -89,13 +88,7 @@ def make_plan(settings: Settings, folder: Path, *, overwrite: bool = False) -> P
     plan = Plan(settings, cases_of(settings), entrants(settings), folder)
     _check_names(plan)
     keep_inputs(folder, _inputs(plan))
-    if not overwrite:
-        begun_with(folder)
-    elif folder.exists():
-        with locked(folder):
-            clear(folder)
-    with locked(folder):
-        _write(plan, _grown(plan, begun_with(folder)))
+    take(folder, plan.digests(), overwrite=overwrite)
     return plan
 
 
@@ -106,29 +99,6 @@ def _inputs(plan: Plan) -> Iterator[Path]:
         yield from (volume.ct, volume.mr)
     uses = (*plan.settings.methods, *(theirs.use for theirs in plan.settings.theirs))
     yield from (Path(use) for use in uses if use not in METHODS)
-
-
-def _grown(plan: Plan, begun: Begun) -> Begun:
-    """What was begun and what comes new; `OutputError` where they contradict each other."""
-    ours = plan.digests()
-    for kind, before in begun.items():
-        now = ours.get(kind, {})
-        if changed := [name for name, mark in before.items() if now.get(name, mark) != mark]:
-            raise OutputError(
-                f"{plan.folder}: begun with other {kind}: {', '.join(changed[:5])}; pass "
-                "--overwrite or another --output"
-            )
-        ours[kind] = {**before, **now}
-    return ours
-
-
-def _write(plan: Plan, ours: Begun) -> None:
-    try:
-        (plan.folder / DRAFT).write_text(json.dumps(ours, indent=1), encoding="utf-8")
-        (plan.folder / DRAFT).replace(plan.folder / PLAN)
-        (plan.folder / "sources").mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{plan.folder}: cannot be written to: {error.strerror}") from error
 
 
 def _check_profiles(profiles: Sequence[str]) -> None:

@@ -1,10 +1,10 @@
 """Run a benchmark: fuse every case by every method, then measure; stop and go on at will."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -27,16 +27,23 @@ from radfuse.data.cases import Case, Sources
 from radfuse.errors import InputError, OutputError, RadfuseError
 
 Report = Callable[[str, float | None], None]
+Rows = list[tuple[Any, ...]]
+
+ALONE_S = 3.0
+"""Seconds of measuring before others help: about what it takes to start them."""
 
 
-def run(plan: Plan, report: Report) -> None:
-    """Do what is still to be done; a killed run is taken up where it stopped."""
+def run(plan: Plan, report: Report, *, alone_s: float = ALONE_S) -> None:
+    """Do what is still to be done; a killed run is taken up where it stopped.
+
+    After `alone_s` seconds of measuring, processes on all cores take the rest.
+    """
     plan.failures.path.unlink(missing_ok=True)
     plan.rows.recover()
     plan.speed.recover()
     _forget_stale(plan)
     _fuse_all(plan, report)
-    _measure_all(plan, report)
+    _measure_all(plan, report, alone_s)
 
 
 def _forget_stale(plan: Plan) -> None:
@@ -93,7 +100,7 @@ def _loaded(plan: Plan, case: Case, waiting: Sequence[Entrant]) -> Sources | Non
         return case.load()
     except Exception as error:  # a damaged file fails in whatever way it likes
         failing = waiting if plan.sources(case.name).is_file() else plan.entrants
-        message = f"the case cannot be loaded: {_reason(error)}"
+        message = f"the case cannot be loaded: {reason(error)}"
         plan.failures.append((one.contestant.name, case.name, message) for one in failing)
         return None
 
@@ -128,30 +135,45 @@ def _noted(plan: Plan, method: str, case: str) -> Iterator[None]:
     except OutputError:
         raise
     except Exception as error:  # somebody's graph fails in whatever way it likes
-        plan.failures.append([(method, case, _reason(error))])
+        plan.failures.append([(method, case, reason(error))])
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why something failed, in a line of `failures.csv`."""
     if isinstance(error, RadfuseError):
         return str(error)
     return f"{type(error).__name__}: {error}"
 
 
-def _measure_all(plan: Plan, report: Report) -> None:
-    """Measure on all cores and add the rows in the order of the plan."""
+def _measure_all(plan: Plan, report: Report, alone_s: float) -> None:
+    """Measure and add the rows in the order of the plan."""
     done = plan.rows.done()
     units = [unit for unit in _units(plan) if unit.key not in done]
-    if not units:
-        return
-    workers = min(os.cpu_count() or 1, len(units))
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent)
-    try:
-        for index, (unit, found) in enumerate(zip(units, pool.map(_measured, units), strict=True)):
+    with closing(_findings(units, alone_s)) as findings:
+        for index, unit in enumerate(units):
             report("measuring", index / len(units))
+            found = next(findings)
             if isinstance(found, str):
                 plan.failures.append([(unit.method, unit.case, f"profile {unit.profile}: {found}")])
             else:
                 plan.rows.append(found)
+
+
+def _findings(units: Sequence[Unit], alone_s: float) -> Generator[Rows | str]:
+    """What `_measured` says of each unit: of the first ones here, of the others on all cores."""
+    start = perf_counter()
+    for place, unit in enumerate(units):
+        if perf_counter() - start >= alone_s:
+            yield from _by_workers(units[place:])
+            return
+        yield _measured(unit)
+
+
+def _by_workers(units: Sequence[Unit]) -> Generator[Rows | str]:
+    workers = min(os.cpu_count() or 1, len(units))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent)
+    try:
+        yield from pool.map(_measured, units)
     except BrokenProcessPool as error:
         raise RadfuseError(
             "a measuring process was killed, perhaps for want of memory; the same command goes on"
@@ -171,12 +193,12 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _measured(unit: Unit) -> list[tuple[Any, ...]] | str:
+def _measured(unit: Unit) -> Rows | str:
     """Rows of a unit, or why there are none."""
     try:
         return measure_unit(unit)
     except Exception as error:
-        return _reason(error)
+        return reason(error)
 
 
 def _units(plan: Plan) -> Iterator[Unit]:

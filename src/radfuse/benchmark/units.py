@@ -38,6 +38,7 @@ def write_levels(path: Path, sources: Sources) -> None:
     masks = {name: getattr(sources, name) for name in ("seen", "lesion", "ring")}
     draft = path.with_name(".draft.npz")
     with _writing(path):
+        path.parent.mkdir(exist_ok=True)
         np.savez_compressed(
             draft,
             ct=grey_levels(sources.ct),

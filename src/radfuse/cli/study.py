@@ -22,7 +22,7 @@ def study_command() -> None:
 
 
 @study_command.command("delineation")
-@click.option("-o", "--output", type=PATH, required=True, help="Folder for report.md and rows.csv.")
+@click.option("-o", "--output", type=PATH, required=True, help="Folder of this study.")
 @click.option(
     "--seeds", type=click.IntRange(min=2), default=5, show_default=True,
     help=f"Made-up patients, from seed {DEFAULT_SEED} on.",
@@ -43,7 +43,7 @@ def study_command() -> None:
     "--window-preset", "window", type=click.Choice(list(WINDOWS)), default=DEFAULT_WINDOW,
     show_default=True, help="CT window of the fusion.",
 )  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace an earlier study.")
+@click.option("--overwrite", is_flag=True, help="Begin anew where another study lies.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def delineation_command(
@@ -61,30 +61,32 @@ def delineation_command(
     """Measure whether fusion helps to find a tumour's border, and which method.
 
     From the same clicks the same rule grows a region on CT, MR and every fused image of made-up
-    patients, whose tumours are known; regions are compared with them, with statistics.
+    patients, whose tumours are known; regions are compared with them, with statistics. Stopped at
+    any moment, the same command goes on where it was. A method that fails costs its own rows only.
     """
     try:
-        from radfuse.benchmark.delineation import TUMOURS, run_delineation  # noqa: PLC0415
-        from radfuse.benchmark.delineation_report import check_folder, write_study  # noqa: PLC0415
+        from radfuse.benchmark.delineation_report import write_study  # noqa: PLC0415  # an extra
+        from radfuse.benchmark.delineation_study import Study, run_delineation  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
-    check_folder(output, overwrite=overwrite)
     copies = {"copy_ct", "copy_mr"}
     rules = [name for name, one in METHODS.items() if not one.weights and name not in copies]
-    with Stages(quiet=quiet) as report:
-        results = run_delineation(
-            range(DEFAULT_SEED, DEFAULT_SEED + seeds),
-            list(dict.fromkeys(methods or rules)),
-            tumours=list(dict.fromkeys(tumours or TUMOURS)),
-            spacing_mm=spacing_mm,
-            window=window,
-            report=report,
-        )
-        page = write_study(results, output)
+    named = {"tumours": tuple(dict.fromkeys(tumours))} if tumours else {}
+    study = Study(output, seeds, tuple(dict.fromkeys(methods or rules)),
+                  spacing_mm=spacing_mm, window=window, **named)  # fmt: skip
+    try:
+        with Stages(quiet=quiet) as report:
+            findings = run_delineation(study, overwrite=overwrite, report=report)
+            page = write_study(findings, output)
+    except KeyboardInterrupt:
+        click.echo("radfuse: stopped; the same command without --overwrite goes on", err=True)
+        raise
+    results = findings.results
     if as_json:
-        rows = results.rows
-        means = rows[rows["metric"] == "Dice"].groupby("method", sort=False)["value"].mean()
-        print_json({"report": str(page), "rows": len(rows), "dice": means.to_dict(),
-                    "notice": NOTICE})  # fmt: skip
+        means = results.rows[results.rows["metric"] == "Dice"].groupby("method")["value"].mean()
+        print_json({"report": str(page), "rows": len(results.rows), "dice": means.to_dict(),
+                    "failures": len(results.failures), "notice": NOTICE})  # fmt: skip
         return
+    if len(results.failures):
+        click.echo(f"{len(results.failures)} failures, see {output / 'failures.csv'}", err=True)
     click.echo(f"{page}\n{NOTICE}")

@@ -95,9 +95,7 @@ def make_phantom(
     `spacing_mm` is the CT's pixel, 0.6 to 6; 3.0 is quick and still a head. Raises `InputError`
     outside of that.
     """
-    low, high = SPACING_LIMITS_MM
-    if not low <= spacing_mm <= high:
-        raise InputError(f"a phantom's spacing of {spacing_mm:g} mm; give {low:g} to {high:g}")
+    check_spacing(spacing_mm)
     patients, surfaces, poses, noises = (
         np.random.default_rng([seed, stream]) for stream in range(4)
     )
@@ -121,6 +119,13 @@ def make_phantom(
         tumour_centre_mm=_centroid(truth, (Label.TUMOUR, Label.NECROSIS)),
         seed=seed,
     )
+
+
+def check_spacing(spacing_mm: float) -> None:
+    """Raise `InputError` for a pixel that no phantom has."""
+    low, high = SPACING_LIMITS_MM
+    if not low <= spacing_mm <= high:
+        raise InputError(f"a phantom's spacing of {spacing_mm:g} mm; give {low:g} to {high:g}")
 
 
 def _lattice(spacing_mm: float) -> Lattice:
