@@ -31,6 +31,10 @@ async function listStudies() {
 }
 
 async function choose(id) {
+  if (current && current.id !== id) {
+    at("studies").value = current.id;
+    await panels.draw.leave();
+  }
   current = await api.study(id);
   location.hash = id;
   at("studies").value = id;
@@ -131,7 +135,9 @@ function listen() {
       failure = told && { id, ...told };
       await new Promise((done) => setTimeout(done, PAUSE_MS));
       await listStudies();
-      if (current?.id === id) await choose(id);
+      if (current?.id !== id) return;
+      await choose(id);
+      if (!told && current.state === "done" && !at("panel-align").hidden) bringForward("fuse"); // to judge it
     }, "failure"),
   );
 }
@@ -161,8 +167,8 @@ async function makeStudy() {
   else Object.assign(asked, { ct: at("ct-path").value || null, mr: at("mr-path").value || null });
   const made = await api.create(asked);
   await listStudies();
-  at("opening").close();
   await choose(made.id);
+  at("opening").close();
 }
 
 async function look() {

@@ -66,7 +66,14 @@ export class DrawPanel {
     if (this.study === study) return;
     this.choose("cursor");
     this.study = study;
-    await this.structures.open(study, volume);
+    const problems = await this.structures.open(study, volume);
+    if (problems.length) this.complain(problems.join(" "));
+  }
+
+  // Before another study is opened: everything must be saved.
+  async leave() {
+    await this.structures.settle();
+    if (!this.structures.isSaved) throw new Error(`Stay on this study: its drawings are not saved yet (${this.structures.problem}).`);
   }
 
   close() {

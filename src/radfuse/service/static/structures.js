@@ -60,6 +60,9 @@ class Structure {
   }
 }
 
+// Masks by slice as a way back keeps them: a fiftieth of the memory.
+const packed = (masks) => [...masks].map(([index, mask]) => [index, mask ? toRuns(mask) : []]);
+
 // Events: `change` when something looks different, `saving` when the state of saving does.
 export class Structures extends EventTarget {
   constructor() {
@@ -70,20 +73,22 @@ export class Structures extends EventTarget {
 
   close() {
     clearTimeout(this.timer);
-    Object.assign(this, { study: null, list: [], active: null, done: [], undone: [], unsaved: new Map(), saved: null, problem: "" });
+    Object.assign(this, { timer: null, study: null, list: [], active: null, done: [], undone: [], unsaved: new Map(), saved: null, problem: "" });
   }
 
   get isSaved() {
     return this.unsaved.size === 0;
   }
 
+  // The structures of a study; returns what is wrong with those that cannot be read.
   async open(study, volume) {
-    await this.settle();
     this.close();
-    const found = await Promise.all((await api.structures(study)).map((one) => api.structure(study, one.id)));
+    const summaries = await api.structures(study);
+    const found = await Promise.all(summaries.filter((one) => !one.problem).map((one) => api.structure(study, one.id)));
     Object.assign(this, { study, volume, list: found.map((one) => new Structure(one, volume)) });
     this.active = this.list[0] ?? null;
     this.changed();
+    return summaries.map((one) => one.problem).filter(Boolean);
   }
 
   changed() {
@@ -127,7 +132,7 @@ export class Structures extends EventTarget {
 
   // One step of drawing: new masks by slice; `before` is what they were, where it is no longer there.
   edit(structure, after, before = new Map([...after.keys()].map((index) => [index, structure.slices.get(index)]))) {
-    this.done.push({ structure, before, after });
+    this.done.push({ structure, before: packed(before), after: packed(after) });
     if (this.done.length > MOST_STEPS) this.done.shift();
     this.undone = [];
     this.put(structure, after);
@@ -137,14 +142,19 @@ export class Structures extends EventTarget {
     const step = this.done.pop();
     if (!step) return;
     this.undone.push(step);
-    this.put(step.structure, step.before);
+    this.put(step.structure, this.unpacked(step.before));
   }
 
   redo() {
     const step = this.undone.pop();
     if (!step) return;
     this.done.push(step);
-    this.put(step.structure, step.after);
+    this.put(step.structure, this.unpacked(step.after));
+  }
+
+  unpacked(steps) {
+    const size = this.volume.size[0] * this.volume.size[1];
+    return new Map(steps.map(([index, runs]) => [index, fromRuns(runs, size)]));
   }
 
   put(structure, masks) {
@@ -173,7 +183,7 @@ export class Structures extends EventTarget {
   }
 
   async save() {
-    for (const [structure, indices] of this.unsaved) {
+    for (const [structure, indices] of [...this.unsaved]) {
       this.unsaved.delete(structure);
       try {
         const told = await api.changeStructure(this.study, structure.id, { revision: structure.revision, runs: structure.runs(indices) });
