@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -155,6 +155,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
         write_transform(tmp_path / "gone" / "pose.tfm", rigid())
 
 
+@settings(max_examples=30)
 @given(angles, points, points)
 def test_a_settled_transform_is_the_same_map_and_a_file_gives_it_back_bit_for_bit(
     tmp_path_factory, angle_rad, shift_mm, centre_mm

@@ -212,6 +212,8 @@ def test_structures_drawn_on_the_mr_are_refused_with_the_way_out(
     board: Board, phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     mr = read(phantom_folders[1], "MR")
+    for header in mr.headers:
+        header.PatientID = "T1"
     mask = np.zeros(mr.image.GetSize()[::-1], bool)
     mask[5:9, 9:20, 9:20] = True
     path = tmp_path / "mr.dcm"
@@ -220,6 +222,20 @@ def test_structures_drawn_on_the_mr_are_refused_with_the_way_out(
     refused(answer, 400, "another frame of reference than the CT's")
     assert "radfuse contour transfer" in answer.json()["error"]
     assert board.names() == []
+
+
+def test_structures_of_another_patient_are_refused_without_naming_one(
+    board: Board, tmp_path: Path
+) -> None:
+    board.add("GTVp", ball(board.shape, 4))
+    path = fetched(board, "rtstruct", tmp_path)
+    header = pydicom.dcmread(path)
+    header.PatientID = "Somebody-77"
+    header.save_as(path)
+    answer = board.call("POST", "/structures/import", path=str(path))
+    refused(answer, 400, "of another patient than the CT")
+    assert "77" not in answer.json()["error"]
+    assert board.names() == ["GTVp"]
 
 
 @pytest.mark.parametrize("spoil", ["name", "grid", "rubbish", "folder", "missing mask", "escape"])

@@ -35,12 +35,16 @@ def board(site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]) -> B
     return prepare(site, phantom_folders, phantom.ct.image)
 
 
+@pytest.fixture(scope="module")
+def schema(site: Site) -> Any:
+    token = {TOKEN_HEADER: TOKEN}
+    return schemathesis.openapi.from_url(f"{site.base}/api/v1/openapi.json", headers=token)
+
+
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_no_request_about_structures_makes_the_server_fail(
-    board: Board, method: str, path: str
+    board: Board, schema: Any, method: str, path: str
 ) -> None:
-    token = {TOKEN_HEADER: TOKEN}
-    schema = schemathesis.openapi.from_url(f"{board.site.base}/api/v1/openapi.json", headers=token)
     operation = schema["/api/v1/studies/{identifier}" + path][method]
     mine = board.add(f"Fuzzed {method} {path}"[:60], ball(board.shape, 3))["id"]
 
@@ -57,7 +61,7 @@ def test_no_request_about_structures_makes_the_server_fail(
         case.path_parameters["identifier"] = board.study
         if "structure" in case.path_parameters:
             case.path_parameters["structure"] = mine
-        answer = case.call(headers=token)
+        answer = case.call(headers={TOKEN_HEADER: TOKEN})
         assert answer.status_code < 500, (case, answer.text)
 
     check()

@@ -60,8 +60,8 @@ def grow(
 def confident(image: NDArray[np.float32], seed: Index, multiplier: float) -> Mask:
     """The region around a voxel within some standard deviations of its own mean.
 
-    Voxel for voxel that of ITK's ConfidenceConnected, which visits them one by one and takes 10
-    times as long.
+    Voxel for voxel that of ITK's ConfidenceConnected, which visits them one by one and takes
+    several times as long.
     """
     around = [slice(max(place - FIRST_RADIUS, 0), place + FIRST_RADIUS + 1) for place in seed]
     missing = [

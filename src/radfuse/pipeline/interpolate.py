@@ -66,16 +66,32 @@ def between(drawn: Mapping[int, Mask], spacing_mm: Spacing) -> dict[int, Mask]:
     box = find_objects(np.logical_or.reduce([drawn[at] for at in filled]).astype(np.int8))[0]
     outlines = [np.pad(drawn[at][box], RIM) for at in filled]
     pairs = [_partners(lower, upper) for lower, upper in pairwise(outlines)]
-    found = {}
+    distances, found = _Distances(spacing_mm), {}
     for place, (lower, upper) in enumerate(pairwise(filled)):
         if upper - lower == 1:
             continue
-        parts = list(_parts(place, filled, outlines, pairs, spacing_mm))
+        parts = list(_parts(place, filled, outlines, pairs, distances))
         for index in range(lower + 1, upper):
             outline = np.logical_or.reduce([part.at(index) for part in parts])
             found[index] = np.zeros(drawn[lower].shape, np.bool_)
             found[index][box] = outline[RIM:-RIM, RIM:-RIM]
     return found
+
+
+class _Distances:
+    """Signed distances to outlines, each computed once."""
+
+    def __init__(self, spacing_mm: Spacing) -> None:
+        self._spacing_mm = spacing_mm
+        self._known: dict[bytes, Floats] = {}
+
+    def of(self, mask: Mask) -> Floats:
+        """To the nearest pixel of the other kind, mm, positive inside; zero lies half-way."""
+        key = mask.tobytes()
+        if key not in self._known:
+            ways = (distance_transform_edt(kind, self._spacing_mm) for kind in (mask, ~mask))
+            self._known[key] = np.subtract(*ways)
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -109,7 +125,11 @@ class _Part:
 
 
 def _parts(
-    place: int, slices: list[int], outlines: list[Mask], pairs: list[list[Pair]], spacing: Spacing
+    place: int,
+    slices: list[int],
+    outlines: list[Mask],
+    pairs: list[list[Pair]],
+    distances: _Distances,
 ) -> Iterator[_Part]:
     """The parts between a drawn slice and the next: pairs, and all that have no partner as one."""
     lower, upper = outlines[place], outlines[place + 1]
@@ -121,12 +141,12 @@ def _parts(
         first = place - len(before)
         yield _Part(
             slices[first : first + len(chain)],
-            [_distance_mm(mask, spacing) for mask in chain],
+            [distances.of(mask) for mask in chain],
             np.array([center_of_mass(mask) for mask in chain]),
         )
         lower, upper = lower & ~ours, upper & ~theirs
     if lower.any() or upper.any():
-        ends = _ends_mm(lower, upper, spacing)
+        ends = _ends_mm(lower, upper, distances)
         yield _Part(slices[place : place + 2], list(ends), np.zeros((2, 2)))
 
 
@@ -143,18 +163,12 @@ def _partners(lower: Mask, upper: Mask) -> list[Pair]:
     ]
 
 
-def _ends_mm(lower: Mask, upper: Mask, spacing_mm: Spacing) -> tuple[Floats, Floats]:
+def _ends_mm(lower: Mask, upper: Mask, distances: _Distances) -> tuple[Floats, Floats]:
     """Signed distances of two outlines; where one is empty, the other shrinks to nothing there."""
     if not lower.any():
-        upper_mm, lower_mm = _ends_mm(upper, lower, spacing_mm)
+        upper_mm, lower_mm = _ends_mm(upper, lower, distances)
         return lower_mm, upper_mm
-    distance = _distance_mm(lower, spacing_mm)
+    distance = distances.of(lower)
     if upper.any():
-        return distance, _distance_mm(upper, spacing_mm)
+        return distance, distances.of(upper)
     return distance, distance - distance.max()
-
-
-def _distance_mm(mask: Mask, spacing_mm: Spacing) -> Floats:
-    """To the nearest pixel of the other kind, positive inside: zero lies half-way between both."""
-    inside, outside = (distance_transform_edt(kind, spacing_mm) for kind in (mask, ~mask))
-    return np.asarray(inside - outside)

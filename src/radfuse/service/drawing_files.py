@@ -271,8 +271,13 @@ def _read_set(path: Path, ct: Series) -> _Read:
         raise InputError(
             f"{ct.source}: no DICOM, so no structure set can be drawn on it; import a label map"
         )
-    own = ct.frame_of_reference_uid
-    for drawing in read_drawings(path).drawings:
+    raw, own = read_drawings(path), ct.frame_of_reference_uid
+    if raw.patient and ct.patient and raw.patient != ct.patient:
+        raise InputError(
+            f"{path}: of another patient than the CT by the headers' PatientID; if they are one "
+            "person, make a label map by `radfuse contour read --accept-patients` and import that"
+        )
+    for drawing in raw.drawings:
         if own and drawing.frame_of_reference_uid not in ("", own):
             raise GeometryError(
                 f"{path}: '{drawing.name}' is drawn in another frame of reference than the CT's, "

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from radfuse.metrics.delineation import TOLERANCE_MM, compare_masks
+from radfuse.metrics.delineation import TOLERANCE_MM
 from radfuse.service.desk import AtDesk
 from radfuse.service.drawing_files import Export, Format, Import, export, exported, import_file
 from radfuse.service.drawings import Change, Draft, Drawings, Summary
-from radfuse.service.regions import Click, filled_between, grown
+from radfuse.service.regions import Click, agreement, filled_between, grown
 from radfuse.service.routes import FilePath, Text
-from radfuse.service.runs import Runs, stack_of
+from radfuse.service.runs import Runs
 
 MOST_TOLERANCE_MM = 100.0
 """Largest tolerance of a comparison: surfaces of a head are hardly farther apart."""
@@ -148,10 +148,7 @@ def compare(
     identifier: str, asked: AskedComparison, drawings: AtDrawings
 ) -> dict[str, float | None]:
     """How far two structures agree; what is not defined is null."""
-    pair = [drawings.get(identifier, one) for one in (asked.first, asked.reference)]
-    masks = [stack_of(one.runs, one.grid) for one in pair]
-    agreement = compare_masks(
-        masks[0], masks[1], pair[0].grid.spacing_mm[::-1], tolerance_mm=asked.tolerance_mm
-    )
-    facts = {**asdict(agreement), "volume_difference_cm3": agreement.volume_difference_cm3}
+    first, reference = (drawings.get(identifier, one) for one in (asked.first, asked.reference))
+    found = agreement(first, reference, asked.tolerance_mm)
+    facts = {**asdict(found), "volume_difference_cm3": found.volume_difference_cm3}
     return {name: value if math.isfinite(value) else None for name, value in facts.items()}

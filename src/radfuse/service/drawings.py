@@ -147,13 +147,15 @@ class Drawings:
         """The structures of a study in the order in which they were added, and the unreadable."""
         readable: list[Drawing] = []
         broken: list[Summary] = []
-        if paths := self._paths(study):
+        with self._lock:
+            if not (paths := self._paths(study)):
+                return [], []
             grid = self.grid(study)
-        for path in paths:
-            try:
-                readable.append(self._read(path, grid))
-            except InputError as error:
-                broken.append(_broken(path, str(error)))
+            for path in paths:
+                try:
+                    readable.append(self._read(path, grid))
+                except InputError as error:
+                    broken.append(_broken(path, str(error)))
         return sorted(readable, key=lambda one: (one.number, one.id)), broken
 
     def get(self, study: str, identifier: str) -> Drawing:
@@ -162,7 +164,8 @@ class Drawings:
         Raises `UnknownStructureError`, and `InputError` where its file cannot be read or it was
         drawn on another CT.
         """
-        return self._read(self._path(study, identifier), self.grid(study))
+        with self._lock:
+            return self._read(self._path(study, identifier), self.grid(study))
 
     def add(self, study: str, drafts: Sequence[Draft], *, rename: bool = False) -> list[Drawing]:
         """Add structures, all or none; with `rename` a name that is taken gets a number.

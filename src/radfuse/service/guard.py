@@ -24,7 +24,7 @@ DRAWINGS = re.compile(r"/api/v1/studies/[0-9a-f]{12}/(interpolate|structures(/[0
 """Paths that take drawn structures."""
 
 MOST_DRAWING_BYTES = 16_000_000
-"""Largest body with drawn structures: the outer contour of 512 x 512 x 234 voxels has 2 MB."""
+"""Largest body with drawn structures: the outline of a head of 512 x 512 x 234 voxels has 1 MB."""
 
 MOST_JSON_BYTES = 1_000_000
 """Largest body of any other request."""

@@ -18,8 +18,8 @@ from radfuse.registration.transform import rigid_from_matrix
 from radfuse.service.pictures import DATA_OFFSET, ORDER, Picture, read_picture
 from radfuse.service.view import VIEW, Preview, View
 
-METHODS_KEPT = 2
-"""Loaded methods: a compiled network takes some hundred megabytes."""
+METHODS_KEPT = 4
+"""Loaded methods: a compiled network takes some hundred megabytes, and seconds to compile."""
 
 Slice = NDArray[np.uint16]
 

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from radfuse.errors import InputError
+from radfuse.metrics.delineation import Agreement, compare_masks
 from radfuse.pipeline.grow import MULTIPLIER, REACH_MM, Box, box_around, grow
 from radfuse.pipeline.interpolate import between
 from radfuse.registration.transform import rigid_from_matrix
+from radfuse.service.drawings import Drawing
 from radfuse.service.pictures import DATA_OFFSET, Rows, read_grid
-from radfuse.service.runs import MOST, Grid, Runs, checked, grid_of, runs_of, unpacked
+from radfuse.service.runs import MOST, Grid, Runs, checked, grid_of, runs_of, stack_of, unpacked
 from radfuse.service.view import VolumeName
 
 MULTIPLIERS = (0.5, 10.0)
@@ -91,6 +93,13 @@ def filled_between(runs: Runs, grid: Grid) -> Runs:
         for index, flat in checked(runs, grid.size).items()
     }
     return runs_of(between(drawn, (grid.spacing_mm[1], grid.spacing_mm[0])))
+
+
+def agreement(first: Drawing, reference: Drawing, tolerance_mm: float) -> Agreement:
+    """How far two structures of one grid agree."""
+    masks = [stack_of(one.runs, one.grid) for one in (first, reference)]
+    spacing_mm = first.grid.spacing_mm[::-1]
+    return compare_masks(masks[0], masks[1], spacing_mm, tolerance_mm=tolerance_mm)
 
 
 def _part(path: Path, grid: Grid, box: Box) -> NDArray[np.float32]:

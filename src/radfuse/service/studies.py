@@ -179,7 +179,7 @@ class Studies:
             record = self.place(identifier) / study.outcome.record
             signed = signoff.model_copy(update={"registration_id": study.outcome.registration_id})
             note = sign_result(record, signed)
-            return self.change(identifier, signoff=signed, message=note)
+            return self.change(identifier, signoff=signed, message=note or study.message)
 
     def place(self, identifier: str) -> Path:
         """The folder of a study; raises `UnknownStudyError` for what is no identifier."""
