@@ -57,7 +57,7 @@ export const structure = (id, sid) => ask("GET", drawn(id, `/${sid}`));
 export const addStructure = (id, asked) => ask("POST", drawn(id), asked);
 export const changeStructure = (id, sid, changes) => ask("PATCH", drawn(id, `/${sid}`), changes);
 export const removeStructure = (id, sid) => ask("DELETE", drawn(id, `/${sid}`));
-export const importStructures = (id, path) => ask("POST", drawn(id, "/import"), { path });
+export const importStructures = (id, asked) => ask("POST", drawn(id, "/import"), asked);
 export const exportStructures = (id, format) => ask("POST", drawn(id, "/export"), { format });
 export const compareStructures = (id, asked) => ask("POST", drawn(id, "/compare"), asked);
 export const exportOf = (id, name) => `${ROOT}/studies/${id}/exports/${name}`;

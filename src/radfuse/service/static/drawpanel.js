@@ -159,7 +159,8 @@ export class DrawPanel {
     const { files } = at("import-files");
     if (!files.length) return;
     const { path } = await api.upload(files);
-    const told = await api.importStructures(this.study, path);
+    const name = files[0].name.replace(/\.(nii\.gz|\w+)$/, ""); // for a mask, which has none in itself
+    const told = await api.importStructures(this.study, { path, name });
     at("import-files").value = "";
     await this.structures.take(told.structures);
     at("exported").textContent = `Read ${told.structures.map(({ name }) => name).join(", ")}. ${told.notes.join(" ")}`;
