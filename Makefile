@@ -1,12 +1,13 @@
 # demo: fuse a made-up patient; test: all fast tests; check: style, types, layers;
-# study: the slow tests; docs: pages that the program writes. Each sets up what it needs in .venv.
+# study: the slow tests; docs: pages that the program writes; screenshots: the pictures of the page's
+# how-to, by the browser test. Each sets up what it needs in .venv.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINED := $(PIP) install --quiet --constraint constraints.txt
 TOOLS := chromedriver dciodvfy dcm2niix elastix gdcminfo Orthanc plastimatch
 
-.PHONY: demo test check study docs tools venv-package clean
+.PHONY: demo test check study docs screenshots tools venv-package clean
 
 demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
@@ -28,6 +29,10 @@ study: .venv/dev tools
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py
+
+screenshots: .venv/dev tools
+	$(BIN)/pytest -q tests/service/test_browser.py
+	$(BIN)/python docs/screenshots.py
 
 .venv/demo: .venv/made
 	$(CONSTRAINED) --editable .

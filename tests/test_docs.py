@@ -68,3 +68,12 @@ def test_every_radfuse_command_in_the_docs_exists() -> None:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
             for command in re.findall(r"^radfuse (\w+)", block, re.MULTILINE):
                 assert command in COMMANDS, f"{page.name}: radfuse {command}"
+
+
+def test_the_pictures_of_the_page_are_those_that_its_browser_test_takes() -> None:
+    page = (ROOT / "docs/howto/view.md").read_text()
+    shown = re.findall(r"\(\.\./images/page/([\w-]+)\.png\)", page)
+    taken = (ROOT / "tests/service/test_browser.py").read_text()
+    assert len(shown) > 8
+    assert {path.stem for path in (ROOT / "docs/images/page").iterdir()} == set(shown)
+    assert all(f'"{name}"' in taken for name in shown)
