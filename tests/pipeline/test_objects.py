@@ -19,37 +19,12 @@ from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.result import Result
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import Record, digest
-from radfuse.registration.transform import write_transform
 from radfuse.series import Series
 
 ALWAYS = {"record.json", "qa.html", "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"}
 SERIES = {
     "fused": "FUSED_bone_blend", "mr": "MR_on_CT", "colour": "COLOUR_CT_MR", "registration": "REG",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def truth(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("truth") / "truth.tfm"
-    write_transform(path, phantom.mr_from_ct)
-    return path
-
-
-@pytest.fixture(scope="module")
-def given(truth: Path) -> Recipe:
-    return Recipe(transform=truth, accept_registration=True, method="bone_blend")
-
-
-@pytest.fixture(scope="module")
-def pair(phantom_folders: tuple[Path, Path]) -> tuple[Series, Series]:
-    return radfuse.read(phantom_folders[0], "CT"), radfuse.read(phantom_folders[1], "MR")
-
-
-@pytest.fixture(scope="module")
-def ladder(
-    pair: tuple[Series, Series], given: Recipe, tmp_path_factory: pytest.TempPathFactory
-) -> Result:
-    return radfuse.fuse(*pair, tmp_path_factory.mktemp("ladder") / "out", recipe=given)
 
 
 def folder_of(result: Result) -> Path:

@@ -14,6 +14,9 @@ from radfuse.recipe import Recipe
 from radfuse.record import Record
 from radfuse.registration.landmarks import fit_landmarks
 from radfuse.registration.transform import matrix_of
+from radfuse.service.fusion import fuse_study
+from radfuse.service.pictures import rows_of
+from radfuse.service.studies import Studies
 
 ON_THE_HEAD = [(0.0, -85.0, 10.0), (65.0, 0.0, 0.0), (-65.0, 5.0, 5.0)]
 ORIGIN = np.eye(4).tolist()
@@ -73,26 +76,7 @@ def test_three_rough_clicks_and_a_search_from_there_come_home(phantom: Phantom) 
     assert off_mm(phantom, found.mr_from_ct) < 1.0
 
 
-def test_a_manual_alignment_is_taken_as_it_stands_and_said_to_be_manual(
-    site: Site, asked: dict[str, Any], phantom: Phantom
-) -> None:
-    matrix = matrix_of(phantom.mr_from_ct).tolist()
-    identifier = site.make(**asked)
-    assert site.run(identifier, mr_from_ct=matrix, refine=False)[-1][0] == "done"
-    outcome = site.study(identifier)["outcome"]
-    assert (outcome["alignment"], outcome["trusted"]) == ("manual", True)
-    view = site.view(identifier)
-    assert view["alignment"] == "manual"
-    assert_allclose(view["mr_from_ct"], matrix, atol=1e-5)
-    path = site.folder / "studies" / identifier / outcome["record"]
-    record = Record.model_validate_json(path.read_bytes())
-    assert record.registration is not None
-    assert record.registration["origin"] == "manual"
-    assert record.registration["id"] == outcome["registration_id"]
-    assert record.recipe.transform is None
-
-
-def test_a_refused_alignment_is_shown_with_the_ways_out_of_the_page(
+def test_a_refused_alignment_is_shown_and_a_better_one_taken_as_it_stands(
     site: Site, asked: dict[str, Any], phantom: Phantom
 ) -> None:
     off = matrix_of(phantom.mr_from_ct)
@@ -110,20 +94,21 @@ def test_a_refused_alignment_is_shown_with_the_ways_out_of_the_page(
     assert study["outcome"] is None
     assert view["alignment"] == "untrusted"
     assert_allclose(view["mr_from_ct"], off, atol=1e-5)
-
-
-def test_a_refused_alignment_leaves_an_earlier_result_as_it_is(
-    site: Site, done: str, phantom: Phantom
-) -> None:
-    before, view = site.study(done), site.view(done)
-    off = matrix_of(phantom.mr_from_ct)
-    off[:3, 3] += 25
-    kind, facts = site.run(done, mr_from_ct=off.tolist(), refine=False)[-1]
-    assert (kind, facts["state"]) == ("error", "failed")
-    after = site.study(done)
-    assert after == {**before, "message": facts["error"]}
-    assert after["state"] == "done"
-    assert site.view(done) == view
+    matrix, folder = matrix_of(phantom.mr_from_ct), site.folder / "studies" / identifier
+    outcome = fuse_study(
+        folder, Studies(site.folder).get(identifier), lambda _stage, _share: None,
+        mr_from_ct=rows_of(matrix), refine=False,
+    )  # fmt: skip
+    assert (outcome.alignment, outcome.trusted) == ("manual", True)
+    view = site.view(identifier)
+    assert view["alignment"] == "manual"
+    assert view["fused"] is not None
+    assert_allclose(view["mr_from_ct"], matrix, atol=1e-5)
+    record = Record.model_validate_json((folder / outcome.record).read_bytes())
+    assert record.registration is not None
+    assert record.registration["origin"] == "manual"
+    assert record.registration["id"] == outcome.registration_id
+    assert record.recipe.transform is None
 
 
 @pytest.mark.parametrize(

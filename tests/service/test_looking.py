@@ -14,8 +14,10 @@ from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError
 from radfuse.registration.transform import matrix_of
 from radfuse.series import Series
+from radfuse.service.fusion import prepare_study
 from radfuse.service.pictures import oriented
-from radfuse.service.view import prepare_view
+from radfuse.service.studies import Studies
+from radfuse.service.view import prepare_view, read_view, write_untrusted_view
 
 
 def test_a_prepared_study_shows_ct_and_mr_each_on_its_own_grid(
@@ -75,21 +77,16 @@ def test_a_fusion_adds_its_image_and_its_alignment(site: Site, done: str, phanto
     assert_allclose(view["mr_from_ct"], matrix_of(phantom.mr_from_ct), atol=1e-4)
 
 
-def test_what_is_there_already_is_not_written_again_and_a_kept_registration_is_the_same(
-    site: Site, done: str
-) -> None:
+def test_what_is_there_already_is_not_prepared_again(site: Site, done: str) -> None:
     folder = site.folder / "studies" / done / "view"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert set(before) == {"ct.nii", "mr.nii", "fused.nii", "view.json"}
-    assert site.prepare(done)[-1] == ("done", {"outcome": None})
-    assert site.study(done)["state"] == "done"
+    studies = Studies(site.folder)
+    prepare_study(folder.parent, studies.get(done), lambda _stage, _share: None)
+    assert studies.standing(done) == "done"
+    assert studies.fall_back(done, "failed", "why").state == "done"
+    studies.change(done, message="")
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    registration = site.study(done)["outcome"]["registration_id"]
-    site.run(done, keep_registration=True)
-    outcome = site.study(done)["outcome"]
-    assert (outcome["registration_id"], outcome["alignment"]) == (registration, "file")
-    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert {name for name in after if after[name] != before[name]} == {"fused.nii", "view.json"}
 
 
 def test_other_files_in_the_same_place_are_prepared_anew(phantom: Phantom, tmp_path: Path) -> None:
@@ -107,7 +104,7 @@ def test_other_files_in_the_same_place_are_prepared_anew(phantom: Phantom, tmp_p
     assert sizes[0] == sizes[2] > sizes[1] == 0
 
 
-def test_a_study_of_an_earlier_version_is_prepared_again(site: Site, asked: dict[str, Any]) -> None:
+def test_a_study_of_an_earlier_version_is_to_be_prepared(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
     old = site.folder / "studies" / identifier / "view"
     old.mkdir()
@@ -115,15 +112,22 @@ def test_a_study_of_an_earlier_version_is_prepared_again(site: Site, asked: dict
     answer = site.client.get(f"/api/v1/studies/{identifier}/view")
     refused(answer, 404, "nothing to look at yet; prepare it")
     refused(site.client.get(f"/api/v1/studies/{identifier}/volumes/ct.nii"), 404, "prepare it")
-    site.prepare(identifier)
-    assert site.study(identifier)["state"] == "ready"
 
 
-def test_a_study_that_cannot_be_read_says_why(site: Site, asked: dict[str, Any]) -> None:
-    identifier = site.make(**{**asked, "mr": asked["ct"]})
-    kind, facts = site.prepare(identifier)[-1]
-    assert (kind, facts["state"]) == ("error", "failed")
-    assert "MR" in facts["error"]
+def test_a_refused_alignment_leaves_an_earlier_result_as_it_is(
+    phantom: Phantom, tmp_path: Path
+) -> None:
+    ct, mr = (
+        Series(series.image, series.modality, tmp_path, (Path(__file__),))
+        for series in (phantom.ct, phantom.mr)
+    )
+    view = prepare_view(tmp_path, ct, mr)
+    write_untrusted_view(tmp_path, view.model_copy(update={"fused": view.ct}), phantom.mr_from_ct)
+    assert read_view(tmp_path) == view
+    write_untrusted_view(tmp_path, view, phantom.mr_from_ct)
+    shown = read_view(tmp_path)
+    assert shown is not None
+    assert shown.alignment == "untrusted"
 
 
 def test_pictures_are_not_for_the_page(tmp_path: Path) -> None:

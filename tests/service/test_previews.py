@@ -1,6 +1,5 @@
 """A slice fused by another method is the slice that a whole fusion would show."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,12 @@ from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import load_method
-from radfuse.pipeline.align import Given
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
 from radfuse.recipe import Recipe
+from radfuse.record import Record
+from radfuse.registration.quality import Quality
 from radfuse.series import Series
 from radfuse.service.pictures import read_picture
 from radfuse.service.preview import Previews
@@ -26,32 +26,26 @@ from radfuse.service.view import View, prepare_view, write_fused_view
 
 LEARNED = "densefuse"
 SOURCE = (Path(__file__),)
-
-
-@pytest.fixture(scope="module")
-def base(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """A fusion whose registration the others take: to judge it takes seconds."""
-    place = tmp_path_factory.mktemp("base")
-    ct, mr = (
-        Series(series.image, series.modality, place, SOURCE) for series in (phantom.ct, phantom.mr)
-    )
-    recipe = Recipe(method="average", accept_registration=True)
-    return fuse(ct, mr, recipe=recipe, given=Given(phantom.mr_from_ct, "manual"))
+UNJUDGED = Quality(0, 0, True, 0, 0, 0, 0, 0, False)
 
 
 def fused_study(
-    folder: Path, base: Result, method: str, order: str
+    folder: Path, phantom: Phantom, method: str, order: str
 ) -> tuple[View, NDArray[np.int16]]:
-    """A view with another fusion, the CT's axes in some order; and the fused values."""
-    assert base.alignment is not None
-    window, ct = WINDOWS["fusion"], sitk.DICOMOrient(base.ct.image, order)
-    scaled = scale_volumes(ct, base.mr.image, base.alignment.mr_from_ct, window)
+    """A view with a fusion, the CT's axes in some order, and the fused values.
+
+    The registration is the truth and judged by nobody: to judge it takes seconds.
+    """
+    window = WINDOWS["fusion"]
+    ct = sitk.DICOMOrient(phantom.ct.image, order)
+    scaled = scale_volumes(ct, phantom.mr.image, phantom.mr_from_ct, window)
     by = load_method(method, bone_level=bone_level(window), precision="f32")
     fused = fuse_scaled(scaled, by, lambda _done, _count: None)
-    series = dataclasses.replace(base.ct, image=ct)
-    result = dataclasses.replace(base, ct=series, image=compose(ct, scaled, fused, window))
-    view = prepare_view(folder, series, base.mr)
-    write_fused_view(folder, view, result, base.alignment, scaled)
+    of_ct, of_mr = Series(ct, "CT", folder, SOURCE), Series(phantom.mr.image, "MR", folder, SOURCE)
+    alignment = Alignment(phantom.mr_from_ct, UNJUDGED, "manual")
+    record = Record.model_construct(recipe=Recipe())
+    result = Result(compose(ct, scaled, fused, window), of_ct, of_mr, record, alignment, scaled)
+    write_fused_view(folder, prepare_view(folder, of_ct, of_mr), result, alignment, scaled)
     view = View.model_validate_json((folder / "view/view.json").read_bytes())
     return view, sitk.GetArrayFromImage(read_picture(folder / "view/fused.nii"))
 
@@ -60,9 +54,9 @@ def fused_study(
     ("method", "order"), [("laplacian", "LPS"), ("dwt", "RPI"), (LEARNED, "PRS")]
 )
 def test_a_slice_is_that_of_the_volume(
-    base: Result, tmp_path: Path, method: str, order: str
+    phantom: Phantom, tmp_path: Path, method: str, order: str
 ) -> None:
-    view, fused = fused_study(tmp_path, base, method, order)
+    view, fused = fused_study(tmp_path, phantom, method, order)
     previews, count = Previews(), len(fused)
     assert view.preview is not None
     assert view.preview.order == order
@@ -73,8 +67,8 @@ def test_a_slice_is_that_of_the_volume(
         assert_allclose(found, fused[index], atol=40)
 
 
-def test_a_ct_cut_along_another_axis_has_no_preview(base: Result, tmp_path: Path) -> None:
-    view, _ = fused_study(tmp_path, base, "average", "PSL")
+def test_a_ct_cut_along_another_axis_has_no_preview(phantom: Phantom, tmp_path: Path) -> None:
+    view, _ = fused_study(tmp_path, phantom, "average", "PSL")
     with pytest.raises(InputError, match="own slices are not axial"):
         Previews().slice_of(tmp_path, view, "f32", "average", 3)
 

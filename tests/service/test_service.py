@@ -82,6 +82,8 @@ def test_another_method_keeps_registration_and_drawings_and_takes_the_sign_off_b
     drawn = board.get(board.add("GTVp", ball(board.shape, 4))["id"])
     verdict = {"state": "rejected", "name": "A"}
     site.client.put(f"/api/v1/studies/{done}/signoff", json=verdict)
+    before, folder = site.study(done)["outcome"], site.folder / "studies" / done / "view"
+    written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     recipe = {"method": "maximum", "outputs": ["fused"]}
     events = site.run(done, recipe=recipe, keep_registration=True)
     stages = [facts["stage"] for _, facts in events if "stage" in facts]
@@ -89,6 +91,11 @@ def test_another_method_keeps_registration_and_drawings_and_takes_the_sign_off_b
     study = site.study(done)
     assert study["state"] == "done"
     assert study["outcome"]["method"] == "maximum"
+    for kept in ("registration_id", "alignment"):
+        assert study["outcome"][kept] == before[kept]
+    changed = {path.name for path in folder.iterdir()
+               if path.stat().st_mtime_ns != written[path.name]}  # fmt: skip
+    assert changed == {"fused.nii", "view.json"}
     assert study["signoff"] is None
     assert board.get(drawn["id"]) == drawn
     sheet = site.client.get(f"/api/v1/studies/{done}/qa.html")

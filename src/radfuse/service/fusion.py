@@ -16,21 +16,14 @@ from radfuse.pipeline.fuse import Report, fuse
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Scaled
 from radfuse.registration.transform import (
-    matrix_of,
     read_transform,
     rigid_from_matrix,
     write_transform,
 )
 from radfuse.series import Series
-from radfuse.service.pictures import Rows, rows_of
+from radfuse.service.pictures import Rows
 from radfuse.service.studies import REGISTRATION, RESULT, Outcome, Study
-from radfuse.service.view import (
-    UNTRUSTED,
-    View,
-    prepare_view,
-    write_fused_view,
-    write_view,
-)
+from radfuse.service.view import View, prepare_view, write_fused_view, write_untrusted_view
 
 FROM_A_SEARCH: Mapping[str, Any] = {
     "transform": None, "initial_transform": None, "register_rigidly": True,
@@ -67,7 +60,7 @@ def fuse_study(
         try:
             result = fuse(ct, mr, output, recipe=recipe, given=given, report=report)
         except UntrustedAlignmentError as error:
-            _show_untrusted(folder, view, error.alignment)
+            write_untrusted_view(folder, view, error.alignment.mr_from_ct)
             raise
         alignment, scaled = _parts(result)
         report("preparing the pictures", None)
@@ -97,16 +90,6 @@ def manual(mr_from_ct: Rows | None, *, refine: bool = True) -> Given | None:
     if mr_from_ct is None:
         return None
     return Given(rigid_from_matrix(np.array(mr_from_ct), name="mr_from_ct"), MANUAL, refine)
-
-
-def _show_untrusted(folder: Path, view: View, alignment: Alignment) -> None:
-    """Let a person look at a refused registration, unless there is a result to look at."""
-    if view.fused is None:
-        changes = {
-            "mr_from_ct": rows_of(matrix_of(alignment.mr_from_ct)),
-            "alignment": UNTRUSTED,
-        }
-        write_view(folder, view.model_copy(update=changes))
 
 
 def _parts(result: Result) -> tuple[Alignment, Scaled]:

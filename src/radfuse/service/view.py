@@ -89,12 +89,6 @@ def read_view(folder: Path) -> View | None:
         return None
 
 
-def write_view(folder: Path, view: View) -> None:
-    """Put another description beside the volumes of a study's folder."""
-    with staging(folder / VIEW) as stage:
-        stage.place(Path(VIEW_FILE)).write_text(view.model_dump_json(indent=2), encoding="utf-8")
-
-
 def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
     """Write CT and MR for the page into a study's folder; what is there already stays.
 
@@ -133,6 +127,16 @@ def write_fused_view(
             "alignment": alignment.origin,
             "preview": _preview(result, scaled, mr_from_ct),
         }
+        text = view.model_copy(update=changes).model_dump_json(indent=2)
+        stage.place(Path(VIEW_FILE)).write_text(text, encoding="utf-8")
+
+
+def write_untrusted_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -> None:
+    """Let a person look at a refused registration, unless there is a result to look at."""
+    if view.fused is not None:
+        return
+    changes = {"mr_from_ct": rows_of(matrix_of(mr_from_ct)), "alignment": UNTRUSTED}
+    with staging(folder / VIEW) as stage:
         text = view.model_copy(update=changes).model_dump_json(indent=2)
         stage.place(Path(VIEW_FILE)).write_text(text, encoding="utf-8")
 

@@ -53,7 +53,8 @@ def written_matrix(item: Dataset) -> np.ndarray:
     return np.array(part.FrameOfReferenceTransformationMatrix, np.float64).reshape(4, 4)
 
 
-def assert_same_map(found: sitk.Transform, wanted: sitk.Transform, atol: float = 1e-6) -> None:
+def assert_same_map(found: sitk.Transform, wanted: sitk.Transform, atol: float = 5e-5) -> None:
+    """Steps of a settled transform, 1.5e-8 rad about each axis, are felt so far from the origin."""
     for point in POINTS:
         np.testing.assert_allclose(
             found.TransformPoint(point), wanted.TransformPoint(point), rtol=0, atol=atol
