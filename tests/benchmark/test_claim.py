@@ -190,9 +190,22 @@ def test_a_worker_that_is_killed_ends_the_run_in_a_line(settings: Settings, tmp_
     assert len(plan.rows.done()) == 4 * 3
 
 
+BUSY = """
+import sys
+from pathlib import Path
+from radfuse.benchmark.plan import make_plan
+from radfuse.benchmark.run import run
+from radfuse.benchmark.settings import Settings
+pairs, out = map(Path, sys.argv[1:])
+methods = ("average", "maximum", "copy_ct", "copy_mr", "dwt", "laplacian")
+settings = Settings(pairs=(pairs,), methods=methods, profiles=("tang", "liu2012"))
+run(make_plan(settings, out), lambda *_: None, alone_s=0)
+"""
+"""A run whose workers have something to do."""
+
+
 def test_workers_end_with_a_run_that_is_killed(settings: Settings, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "radfuse", "benchmark", "-o", str(tmp_path / "out"), "--quiet"]
-    words += ["--pairs", str(settings.pairs[0]), "--profile", "tang", "--profile", "liu2012"]
+    words = [sys.executable, "-c", BUSY, str(settings.pairs[0]), str(tmp_path / "out")]
     process = subprocess.Popen(words)
     children: list[str] = []
     deadline = time.monotonic() + 60

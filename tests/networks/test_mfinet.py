@@ -215,7 +215,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> OnnxMethod:
 
 @pytest.mark.parametrize(
     "shape",
-    [(1, 32, 32), (1, 33, 50), (1, 48, 48), (2, 33, 50), (4, 24, 40), (4, 33, 50), (4, 61, 40)],
+    [(1, 32, 32), (1, 33, 50), (2, 33, 50), (4, 61, 40)],
 )
 def test_openvino_runs_the_exported_graph_for_any_batch_and_size_within_half_a_grey_level(
     exported: OnnxMethod, network: MFINet, shape: tuple[int, int, int]

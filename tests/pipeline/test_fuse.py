@@ -48,7 +48,7 @@ def fused(phantom: Phantom, given: Recipe) -> Result:
 
 
 def test_the_demos_full_size_patient_is_registered_fused_and_trusted(tmp_path: Path) -> None:
-    demo = ["demo", "-o", str(tmp_path / "demo"), "--quiet"]
+    demo = ["demo", "-o", str(tmp_path / "demo"), "--method", "bone_blend", "--quiet"]
     done = CliRunner().invoke(main, [*demo, "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)

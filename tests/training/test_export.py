@@ -125,13 +125,11 @@ def test_the_strategies_of_an_autoencoder_share_their_parameters_and_fuse_differ
 ) -> None:
     rng = np.random.default_rng(2)
     ct, mr = rng.random((1, 16, 16), np.float32), rng.random((1, 16, 16), np.float32)
-    fused = set()
-    for strategy in ("l1", "addition"):
-        path = tmp_path / f"{strategy}.onnx"
-        export(workshop / "rebuilding" / BEST, path, options={"strategy": strategy})
-        assert card_of(path)["options"] == {"strategy": strategy}
-        fused.add(OnnxMethod(path)(ct, mr).tobytes())
-    assert len(fused) == 2
+    path = tmp_path / "l1.onnx"
+    export(workshop / "rebuilding" / BEST, path, options={"strategy": "l1"})
+    assert card_of(path)["options"] == {"strategy": "l1"}
+    trained_with = OnnxMethod(workshop / "rebuilding.onnx")
+    assert not np.array_equal(OnnxMethod(path)(ct, mr), trained_with(ct, mr))
 
 
 def test_patients_of_earlier_trainings_count_as_seen(workshop: Path, tmp_path: Path) -> None:
