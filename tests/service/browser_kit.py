@@ -18,8 +18,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 FLAGS = (
     "--headless=new", "--no-sandbox", "--window-size=1366,768", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--hide-scrollbars",
+    "--disable-gpu", "--enable-unsafe-swiftshader", "--hide-scrollbars",
 )  # fmt: skip
 WAIT_S = 40.0
 
