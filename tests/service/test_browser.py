@@ -127,7 +127,7 @@ def test_a_physicist_opens_fuses_looks_and_signs_off(
     fuses(page, "bone_blend")
     looks(page)
     page.at("name").send_keys("A. Physicist")
-    page.at("signoff").find_element(By.CSS_SELECTOR, "button[value=accepted]").click()
+    page.at("accepting").click()
     page.until(lambda: "accepted by A. Physicist" in page.at("signed").text)
     page.picture("16-signed")
     browser.refresh()

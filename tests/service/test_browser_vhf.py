@@ -8,7 +8,6 @@ import pytest
 import SimpleITK as sitk
 from browser_kit import Page
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 from service_kit import running
 from test_browser import SHOTS, cm3, cursor, dice, downloaded, draws, exported, mask, saved
 
@@ -121,7 +120,7 @@ def judges(page: Page) -> None:
     page.until(lambda: page.fact("previewed") == "bone_blend")
     page.picture("vhf-4-another-method")
     page.at("name").send_keys("A. Physicist")
-    page.at("signoff").find_element(By.CSS_SELECTOR, "button[value=accepted]").click()
+    page.at("accepting").click()
     page.until(lambda: "accepted by A. Physicist" in page.at("signed").text)
     page.at("tab-draw").click()
     page.browser.execute_script("radfuse.viewer.zoomBy(3)")

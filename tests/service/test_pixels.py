@@ -123,8 +123,8 @@ def test_a_blend_is_the_mean_by_shares_and_the_ct_alone_where_the_mr_did_not_loo
 
 
 def test_magenta_and_green_add_up_to_grey_where_both_agree(page: Page) -> None:
-    found = composed(page, [120, 0], [120, 200], "share: 1, map: it.MAPS.magenta")
-    np.testing.assert_array_equal(found[:, :3], [[120, 120, 120], [200, 0, 200]])
+    found = composed(page, [120, 0], [120, 200], "share: 1, map: it.MAPS.green")
+    np.testing.assert_array_equal(found[:, :3], [[120, 120, 120], [0, 200, 0]])
 
 
 def test_a_wipe_shows_the_ct_left_of_its_line_and_a_checkerboard_takes_turns(page: Page) -> None:

@@ -23,10 +23,15 @@ export class AlignPanel {
     at("undo-alignment").addEventListener("click", () => this.reset());
   }
 
-  // The alignment that hands start from: the last registration's, or the first guess.
+  // The alignment that hands start from: the last registration's, or the first guess. Pairs stay with their study.
   open(study, mrFromCt) {
-    Object.assign(this, { study, start: mrFromCt, pairs: [], errors: [] });
-    at("fitted").textContent = "";
+    if (this.study !== study) Object.assign(this, { study, pairs: [] });
+    this.start = mrFromCt;
+    this.reset();
+  }
+
+  // Show the MR somewhere else than where it started.
+  try(mrFromCt) {
     this.rest(mrFromCt);
   }
 
@@ -47,7 +52,6 @@ export class AlignPanel {
   }
 
   reset() {
-    this.pairs = [];
     this.errors = [];
     at("fitted").textContent = "";
     this.rest(this.start);
@@ -56,6 +60,7 @@ export class AlignPanel {
   // The MR's picture turns about the middle of the CT's.
   slide() {
     const { ct } = this.viewer;
+    if (!ct) return;
     const values = this.sliders.map(({ input, told, unit }) => ((told.textContent = `${input.value} ${unit}`), Number(input.value)));
     const centre = apply(ct.mmFromVoxel, ct.size.map((size) => (size - 1) / 2));
     this.viewer.setAlignment(times(this.base, inverse(motion(values.slice(0, 3), values.slice(3), centre))));
@@ -70,7 +75,9 @@ export class AlignPanel {
   }
 
   async fit() {
-    const told = await api.landmarks(this.study, this.pairs);
+    const { study } = this;
+    const told = await api.landmarks(study, this.pairs);
+    if (this.study !== study || !this.viewer.isShowing) return;
     this.rest(told.mr_from_ct);
     this.errors = told.errors_mm;
     at("fitted").textContent = `Root mean square ${told.rms_mm.toFixed(1)} mm over ${this.pairs.length} pairs. Small errors show that the clicks agree, not that they are right: look at the pictures.`;
@@ -95,6 +102,7 @@ export class AlignPanel {
   }
 
   async go(refine) {
+    if (!this.viewer.isShowing) throw new Error("Open a CT and an MR first.");
     await this.run({ mr_from_ct: this.viewer.mrFromCt, refine });
   }
 
@@ -106,12 +114,12 @@ export class AlignPanel {
       if (Math.abs(voxel[pane.across] - index) > 2) return;
       const [x, y] = pane.toScreen(voxel);
       context.strokeStyle = "#56b4e9";
-      context.strokeRect(x - 4, y - 4, 8, 8);
-      this.viewer.write(String(i + 1), x + 7, y - 8, "left");
+      context.strokeRect(x - 4 * pane.ratio, y - 4 * pane.ratio, 8 * pane.ratio, 8 * pane.ratio);
+      this.viewer.write(String(i + 1), x + 7 * pane.ratio, y - 8 * pane.ratio, "left");
     });
   }
 
   get keys() {
-    return { l: () => this.add() };
+    return { l: () => this.add(), x: () => this.viewer.chooseCross(!this.viewer.isMoving) };
   }
 }

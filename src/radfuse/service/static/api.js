@@ -22,8 +22,16 @@ async function send(method, path, body) {
   } catch {
     throw new Refusal("the server does not answer; is `radfuse view` still running?", 0);
   }
-  if (!answer.ok) throw new Refusal((await answer.json()).error, answer.status);
+  if (!answer.ok) throw new Refusal(await reason(answer), answer.status);
   return answer;
+}
+
+async function reason(answer) {
+  try {
+    return (await answer.json()).error;
+  } catch {
+    return `the server failed (${answer.status}); its terminal has the details`;
+  }
 }
 
 async function ask(method, path, body) {

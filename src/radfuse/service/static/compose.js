@@ -2,6 +2,8 @@
 
 import { OUTSIDE } from "./volume.js";
 
+export const FULL_SCALE = 4095; // what fused 1.0 is stored as
+
 const RANGE = 65536, MIDDLE = 32768;
 
 // Grey levels 0 to 255 of every stored number, between two of them.
@@ -21,11 +23,11 @@ function coloured(map) {
   return table;
 }
 
-// Colours of the upper image, and whether both lights add up instead of one covering the other.
+// Colours of the upper image; `adds`: the lower one is magenta then, and both lights add up to grey.
 export const MAPS = {
   grey: { colours: coloured(grey) },
   hot: { colours: coloured(hot) },
-  magenta: { colours: coloured((level) => [level, 0, level]), adds: true },
+  green: { colours: coloured((level) => [0, level, 0]), adds: true },
 };
 
 // How much of the upper image is seen, pixel by pixel: everywhere, right of a line, in squares.
@@ -40,11 +42,11 @@ export function compose(target, lower, upper, { lowerGreys, upperGreys, map = MA
   const { colours, adds } = map;
   for (let i = 0, to = 0, column = 0, row = 0; i < lower.length; i++, to += 4) {
     const below = lowerGreys[lower[i] + MIDDLE];
-    let red = adds ? 0 : below, green = below, blue = red;
+    let red = below, green = adds ? 0 : below, blue = below;
     if (upper && upper[i] !== OUTSIDE && share > 0 && covers(column, row)) {
       const level = 3 * upperGreys[upper[i] + MIDDLE];
       if (adds) {
-        red = blue = colours[level] * share;
+        green = colours[level + 1] * share;
       } else {
         red += (colours[level] - red) * share;
         green += (colours[level + 1] - green) * share;

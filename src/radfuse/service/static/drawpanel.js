@@ -24,8 +24,9 @@ const MEASURES = {
 };
 
 export class DrawPanel {
-  constructor(viewer, names) {
-    Object.assign(this, { viewer, structures: new Structures(), isErasing: false, study: null, tool: "cursor" });
+  // `isMoved` says whether the MR on the screen lies elsewhere than the registration has it.
+  constructor(viewer, { names, isMoved }) {
+    Object.assign(this, { viewer, isMoved, structures: new Structures(), isErasing: false, study: null });
     this.layer = new StructureLayer(this.structures);
     viewer.layers.push(this.layer);
     this.tools = { cursor: null, brush: new Brush(this), polygon: new Polygon(this), freehand: new Freehand(this), grow: new Grow(this) };
@@ -65,21 +66,22 @@ export class DrawPanel {
   async open(study, volume) {
     if (this.study === study) return;
     this.choose("cursor");
-    this.study = study;
     const problems = await this.structures.open(study, volume);
+    this.study = this.structures.study;
     if (problems.length) this.complain(problems.join(" "));
   }
 
   // Before another study is opened: everything must be saved.
   async leave() {
-    await this.structures.settle();
-    if (!this.structures.isSaved) throw new Error(`Stay on this study: its drawings are not saved yet (${this.structures.problem}).`);
+    this.viewer.setTool(null);
+    await this.structures.settled();
   }
 
   close() {
     this.study = null;
     this.structures.close();
     this.structures.changed();
+    for (const id of ["exported", "agreement", "complaint"]) at(id).replaceChildren();
   }
 
   choose(name) {
@@ -118,24 +120,26 @@ export class DrawPanel {
     this.choose("brush");
   }
 
-  async grow(voxel) {
+  async grow(voxel, isErasing) {
     await attempt(async () => {
       const structure = this.needed();
-      const asked = { image: at("grow-in").value, voxel, multiplier: Number(at("multiplier").value), reach_mm: Number(at("reach-mm").value) };
+      const image = at("grow-in").value;
+      if (image === "mr" && this.isMoved()) throw new Error("The MR was moved by hand; growing in it goes by the registration. Run it from there, or go back to the start on Align.");
+      const asked = { image, voxel, multiplier: Number(at("multiplier").value), reach_mm: Number(at("reach-mm").value) };
       const { runs } = await api.grow(this.study, asked);
-      this.join(structure, runs, this.isErasing);
+      this.join(structure, runs, isErasing);
     }, "complaint")();
   }
 
   async interpolate() {
     const structure = this.needed();
     const { runs } = await api.interpolate(this.study, structure.runs());
-    if (!Object.keys(runs).length) throw new Error("Nothing lies between: draw in two slices with empty ones between them.");
     this.join(structure, runs);
   }
 
-  // Add runs to what is drawn, or take them away, as one step that can be undone.
+  // Add runs to what is drawn, or take them away, as one step that can be undone; late answers are dropped.
   join(structure, runs, isErasing = false) {
+    if (!this.structures.list.includes(structure)) return;
     const size = this.viewer.ct.size[0] * this.viewer.ct.size[1];
     const after = new Map();
     for (const [key, of] of Object.entries(runs)) {
@@ -147,29 +151,34 @@ export class DrawPanel {
   }
 
   async save(format) {
-    await this.structures.settle();
-    const { name, notes } = await api.exportStructures(this.study, format);
-    const link = made("a", { href: api.exportOf(this.study, name), download: name, textContent: name });
+    const { study } = this;
+    await this.structures.settled();
+    const { name, notes } = await api.exportStructures(study, format);
+    if (this.study !== study) return;
+    const link = made("a", { href: api.exportOf(study, name), download: name, textContent: name });
     at("exported").replaceChildren("Saved: ", link, ...notes.map((note) => made("span", { textContent: ` ${note}` })));
     at("exported").hidden = false;
     link.click();
   }
 
   async load() {
-    const { files } = at("import-files");
+    const { study } = this;
+    const files = [...at("import-files").files];
+    at("import-files").value = "";
     if (!files.length) return;
+    if (!study) throw new Error("Open a CT and an MR first.");
     const { path } = await api.upload(files);
     const name = files[0].name.replace(/\.(nii\.gz|\w+)$/, ""); // for a mask, which has none in itself
-    const told = await api.importStructures(this.study, { path, name });
-    at("import-files").value = "";
-    await this.structures.take(told.structures);
-    at("exported").textContent = `Read ${told.structures.map(({ name }) => name).join(", ")}. ${told.notes.join(" ")}`;
+    const told = await api.importStructures(study, { path, name });
+    await this.structures.take(study, told.structures);
+    if (this.study !== study) return;
+    at("exported").textContent = `Read ${told.structures.map((one) => one.name).join(", ")}. ${told.notes.join(" ")}`;
     at("exported").hidden = false;
   }
 
   async compare(event) {
     event.preventDefault();
-    await this.structures.settle();
+    await this.structures.settled();
     const asked = { first: at("first").value, reference: at("reference").value, tolerance_mm: Number(at("tolerance-mm").value) };
     const told = await api.compareStructures(this.study, asked);
     at("agreement").replaceChildren(
@@ -179,14 +188,17 @@ export class DrawPanel {
 
   show() {
     const { list, active, done, undone } = this.structures;
+    const focused = document.activeElement?.dataset?.key;
     at("structures").replaceChildren(...list.map((one) => this.item(one, one === active)));
+    if (focused) at("structures").querySelector(`[data-key="${focused}"]`)?.focus();
     at("undo").disabled = !done.length;
     at("redo").disabled = !undone.length;
     for (const [i, id] of ["first", "reference"].entries()) {
-      const chosen = at(id).value || list[i]?.id;
-      at(id).replaceChildren(...list.map((one) => new Option(one.name, one.id, false, one.id === chosen)));
+      const chosen = list.find((one) => one.id === at(id).value) ?? list[i];
+      at(id).replaceChildren(...list.map((one) => new Option(one.name, one.id, false, one === chosen)));
     }
     at("comparing").hidden = list.length < 2;
+    at("agreement").replaceChildren();
     this.viewer.requestDraw();
   }
 
@@ -200,6 +212,7 @@ export class DrawPanel {
     seen.addEventListener("change", () => ((structure.isVisible = seen.checked), this.viewer.requestDraw()));
     const remove = made("button", { type: "button", textContent: "×", ariaLabel: `Delete ${structure.name}` });
     remove.addEventListener("click", attempt(async () => confirm(`Delete ${structure.name} (${structure.cm3.toFixed(2)} cm³)? This cannot be undone.`) && (await this.structures.remove(structure)), "complaint"));
+    for (const [key, control] of Object.entries({ seen, colour, pick, remove })) control.dataset.key = `${key} ${structure.id}`;
     return made("li", {}, seen, colour, pick, made("span", { className: "cm3", textContent: `${structure.cm3.toFixed(2)} cm³` }), remove);
   }
 

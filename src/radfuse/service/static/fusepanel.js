@@ -4,28 +4,31 @@ import * as api from "./api.js";
 import { at, attempt, made } from "./page.js";
 
 const LOOK_MS = 150; // a pause in scrolling after which the next slice of another method is asked for
+const VERDICTS = { accepting: "accepted", rejecting: "rejected" };
 
 export class FusePanel {
-  // `run` starts a fusion with what it is given; `signed` is told the study after a sign-off.
-  constructor(viewer, { run, signed }) {
-    Object.assign(this, { viewer, run, signed, study: null });
+  // `run` starts a fusion with what it is given; `signed` is told the study after a sign-off; `unseen` says why
+  // what is on the screen is not the result that would be signed, or nothing.
+  constructor(viewer, { run, signed, unseen }) {
+    Object.assign(this, { viewer, run, signed, unseen, study: null });
     at("run").addEventListener("submit", attempt((event) => this.start(event), "failure"));
-    at("signoff").addEventListener("submit", attempt((event) => this.sign(event), "failure"));
+    at("signoff").addEventListener("submit", (event) => event.preventDefault()); // Enter signs nothing
+    for (const [id, state] of Object.entries(VERDICTS)) at(id).addEventListener("click", attempt(() => this.sign(state), "failure"));
     at("keep").addEventListener("change", () => this.nameStart());
     at("method").addEventListener("change", () => this.lookSoon());
     viewer.addEventListener("cursor", () => this.lookSoon());
   }
 
   show(study, isBusy) {
-    const isOther = this.study?.id !== study.id || String(this.study.outcome?.method) !== String(study.outcome?.method);
+    const isOther = this.study?.id !== study.id || this.study.outcome?.method !== study.outcome?.method;
     this.study = study;
     if (isOther) this.fillForm();
-    const { outcome, signoff, state } = study;
-    at("start").disabled = isBusy;
+    const { outcome, signoff } = study;
+    at("start").disabled = this.isBusy = isBusy;
     at("keep").disabled = !outcome;
     this.nameStart();
     at("verdict").hidden = at("signoff").hidden = !outcome;
-    at("signoff").querySelectorAll("button").forEach((button) => (button.disabled = state !== "done"));
+    this.showVerdicts();
     if (!outcome) return;
     at("quality").textContent = outcome.quality;
     at("quality").className = outcome.trusted ? "" : "untrusted";
@@ -34,13 +37,26 @@ export class FusePanel {
     at("signed").textContent = signoff ? `${signoff.state} by ${signoff.name}, ${new Date(signoff.time).toLocaleString()}` : "Not signed off.";
   }
 
+  // Only what is on the screen can be signed.
+  showVerdicts() {
+    const why = this.unseen();
+    at("unseen").textContent = why;
+    for (const id of Object.keys(VERDICTS)) at(id).disabled = Boolean(why) || this.isBusy || this.study?.state !== "done";
+  }
+
   fillForm() {
     const { recipe, outcome } = this.study;
-    at("method").value = recipe.method;
-    if (typeof recipe.window === "string") at("window").value = recipe.window;
+    this.choose("method", recipe.method, recipe.method);
+    this.choose("window", String(recipe.window), typeof recipe.window === "string" ? recipe.window : `${recipe.window.join(" / ")} HU`);
     at("accept").checked = recipe.accept_registration;
     at("keep").checked = Boolean(outcome);
     at("preview").textContent = "";
+  }
+
+  // Also what is not on the list, such as an ONNX file or a window of one's own.
+  choose(id, value, words) {
+    if (![...at(id).options].some((option) => option.value === value)) at(id).append(new Option(words, value));
+    at(id).value = value;
   }
 
   nameStart() {
@@ -48,19 +64,21 @@ export class FusePanel {
   }
 
   recipe() {
-    return { ...this.study.recipe, method: at("method").value, window: at("window").value, accept_registration: at("accept").checked };
+    const { recipe } = this.study;
+    const window = at("window").value === String(recipe.window) ? recipe.window : at("window").value;
+    return { ...recipe, method: at("method").value, window, accept_registration: at("accept").checked };
   }
 
   async start(event) {
     event.preventDefault();
-    if (!this.study) throw new Error("open a CT and an MR first");
+    if (!this.study) throw new Error("Open a CT and an MR first.");
     await this.run({ keep_registration: at("keep").checked && Boolean(this.study.outcome) });
   }
 
-  async sign(event) {
-    event.preventDefault();
-    const verdict = { state: event.submitter.value, name: at("name").value };
-    await this.signed(await api.sign(this.study.id, verdict));
+  async sign(state) {
+    if (!at("signoff").reportValidity()) return;
+    const { id, outcome } = this.study;
+    await this.signed(await api.sign(id, { state, name: at("name").value, registration_id: outcome.registration_id }));
   }
 
   lookSoon() {
@@ -83,7 +101,7 @@ export class FusePanel {
     at("preview").textContent = `fusing this slice with ${method}…`;
     const start = performance.now();
     const values = await api.slice(study.id, method, index);
-    if (at("method").value !== method || viewer.cursor[2] !== index || this.study.id !== study.id) return;
+    if (this.study?.id !== study.id || at("method").value !== method || viewer.cursor?.[2] !== index) return;
     at("preview").textContent = `This slice is fused by ${method} (${((performance.now() - start) / 1000).toFixed(2)} s); “Fuse again” does the volume.`;
     document.body.dataset.previewed = method;
     viewer.setPreview({ method, index, values });

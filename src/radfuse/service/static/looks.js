@@ -1,5 +1,6 @@
 // The toolbar above the pictures: what lies over the CT and how, windows, planes, measuring.
 
+import { FULL_SCALE } from "./compose.js";
 import { RENDERING_PLACE } from "./panes.js";
 import { at, next, options, press } from "./page.js";
 import { Rendering } from "./rendering.js";
@@ -8,7 +9,6 @@ import { Ruler } from "./tools.js";
 const BLEND_STEP = 0.1;
 const FLICKER_MS = 500;
 const ZOOM_STEP = 1.25;
-const FULL_SCALE = 4095;
 
 export class Looks {
   constructor(viewer, windows) {
@@ -45,6 +45,11 @@ export class Looks {
     this.setBlend(isFused ? 1 : 0.5);
   }
 
+  clear() {
+    this.isFused = null;
+    this.rendering.clear();
+  }
+
   setBlend(share) {
     const blend = Math.min(Math.max(share, 0), 1);
     at("blend").value = blend;
@@ -74,6 +79,7 @@ export class Looks {
     this.render();
   }
 
+  // The fused image, or the CT while there is none.
   async render() {
     const { viewer } = this;
     if (at("rendered").hidden || !viewer.isShowing) return;

@@ -31,8 +31,8 @@ export function rectangle([left, top, width, height], canvas) {
 }
 
 export class Pane {
-  constructor({ plane, show, place }, grid, canvas, { zoom, middle }) {
-    Object.assign(this, PLANES[plane], { plane, show, grid });
+  constructor({ plane, show, place }, grid, canvas, { zoom, middle, ratio }) {
+    Object.assign(this, PLANES[plane], { plane, show, grid, ratio });
     [this.left, this.top, this.width, this.height] = rectangle(place, canvas);
     this.columns = grid.size[this.right];
     this.rows = grid.size[this.down];

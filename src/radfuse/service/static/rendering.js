@@ -12,21 +12,35 @@ export class Rendering {
     this.canvas = canvas;
   }
 
-  // The volume of this name; each is made once. `range` are its values that become black and white.
-  async show(volume, range) {
-    if (this.volume !== volume || String(this.range) !== String(range)) await this.load(volume, range);
+  // A volume, with the values that become black and white; one after the other.
+  show(volume, range) {
+    const wanted = (this.wanted = { volume, range });
+    this.turn = (this.turn ?? Promise.resolve()).then(() => this.wanted === wanted && this.load(volume, range));
+    return this.turn;
+  }
+
+  clear() {
+    this.wanted = this.shown = null;
+    this.removeAll();
+  }
+
+  removeAll() {
+    for (const shown of [...(this.nv?.volumes ?? [])]) this.nv.removeVolume(shown);
   }
 
   async load(volume, range) {
+    const wanted = this.wanted;
+    if (this.shown?.volume === volume && String(this.shown.range) === String(range)) return;
     this.nv ??= await this.attached();
     const { data, size, affine } = coarse(volume, range);
     const spacing = [0, 1, 2].map((column) => Math.hypot(...[0, 1, 2].map((row) => affine[row][column])));
     const bytes = await this.nv.createNiftiArray(size, spacing, affine.flat(), FLOAT32, new Uint8Array(data.buffer));
     const image = await this.nv.niftiArray2NVImage(bytes);
-    for (const shown of [...this.nv.volumes]) this.nv.removeVolume(shown);
+    if (this.wanted !== wanted) return;
+    this.removeAll();
     Object.assign(image, { cal_min: 0.15, cal_max: 1 });
     this.nv.addVolume(image);
-    Object.assign(this, { volume, range });
+    this.shown = wanted;
   }
 
   async attached() {

@@ -3,14 +3,15 @@
 import * as api from "./api.js";
 import { borders, count, fromRuns, isEmpty, toRuns } from "./rasters.js";
 
-const QUIET_MS = 1000; // a pause in drawing after which is saved
+const QUIET_MS = 1000; // after a change, until it is saved
 const RETRY_MS = 3000;
 const MOST_STEPS = 200;
-const CONFLICT = 409;
+const LONGEST_NAME = 64;
+const CONFLICT = 409, GONE = 404;
 
 class Structure {
   constructor({ id, name, colour, revision, runs = {} }, volume) {
-    Object.assign(this, { id, name, colour, revision, volume, isVisible: true, version: 0, paths: new Map() });
+    Object.assign(this, { id, name, colour, revision, volume, isVisible: true, paths: new Map() });
     this.counts = new Map();
     this.slices = new Map();
     const size = volume.size[0] * volume.size[1];
@@ -20,7 +21,6 @@ class Structure {
   put(index, mask) {
     if (isEmpty(mask)) this.slices.delete(index), this.counts.delete(index);
     else this.slices.set(index, mask), this.counts.set(index, count(mask));
-    this.version++;
     this.paths.clear();
   }
 
@@ -83,8 +83,10 @@ export class Structures extends EventTarget {
   // The structures of a study; returns what is wrong with those that cannot be read.
   async open(study, volume) {
     this.close();
+    const opening = (this.opening = {});
     const summaries = await api.structures(study);
     const found = await Promise.all(summaries.filter((one) => !one.problem).map((one) => api.structure(study, one.id)));
+    if (this.opening !== opening) return [];
     Object.assign(this, { study, volume, list: found.map((one) => new Structure(one, volume)) });
     this.active = this.list[0] ?? null;
     this.changed();
@@ -96,23 +98,28 @@ export class Structures extends EventTarget {
     this.dispatchEvent(new Event("saving"));
   }
 
-  async add(name, runs) {
-    const made = await api.addStructure(this.study, { name, ...(runs && { runs }) });
-    this.active = new Structure({ ...made, runs }, this.volume);
-    this.list.push(this.active);
-    this.changed();
-    return this.active;
+  async add(name) {
+    const { study } = this;
+    const made = await api.addStructure(study, { name });
+    if (this.study === study) this.show([new Structure(made, this.volume)]);
   }
 
-  async take(summaries) {
-    for (const { id } of summaries) this.list.push(new Structure(await api.structure(this.study, id), this.volume));
+  // Structures that the server has read from a file.
+  async take(study, summaries) {
+    const found = await Promise.all(summaries.map(({ id }) => api.structure(study, id)));
+    if (this.study === study) this.show(found.map((one) => new Structure(one, this.volume)));
+  }
+
+  show(structures) {
+    this.list.push(...structures);
     this.active = this.list.at(-1) ?? null;
     this.changed();
   }
 
   async remove(structure) {
-    this.unsaved.delete(structure);
+    await this.settle();
     await api.removeStructure(this.study, structure.id);
+    this.unsaved.delete(structure);
     this.drop(structure);
   }
 
@@ -123,10 +130,14 @@ export class Structures extends EventTarget {
     this.changed();
   }
 
+  // Another name or colour; in turn with what is being saved.
   async describe(structure, changes) {
-    await this.settle();
-    const told = await api.changeStructure(this.study, structure.id, { revision: structure.revision, ...changes });
-    Object.assign(structure, { name: told.name, colour: told.colour, revision: told.revision });
+    const { study } = this;
+    await this.inTurn(async () => {
+      await this.save();
+      const told = await api.changeStructure(study, structure.id, { revision: structure.revision, ...changes });
+      Object.assign(structure, { name: told.name, colour: told.colour, revision: told.revision });
+    });
     this.changed();
   }
 
@@ -139,22 +150,20 @@ export class Structures extends EventTarget {
   }
 
   undo() {
-    const step = this.done.pop();
-    if (!step) return;
-    this.undone.push(step);
-    this.put(step.structure, this.unpacked(step.before));
+    this.step(this.done, this.undone, "before");
   }
 
   redo() {
-    const step = this.undone.pop();
-    if (!step) return;
-    this.done.push(step);
-    this.put(step.structure, this.unpacked(step.after));
+    this.step(this.undone, this.done, "after");
   }
 
-  unpacked(steps) {
+  step(from, to, side) {
+    const step = from.pop();
+    if (!step) return;
+    to.push(step);
     const size = this.volume.size[0] * this.volume.size[1];
-    return new Map(steps.map(([index, runs]) => [index, fromRuns(runs, size)]));
+    this.active = step.structure;
+    this.put(step.structure, new Map(step[side].map(([index, runs]) => [index, fromRuns(runs, size)])));
   }
 
   put(structure, masks) {
@@ -164,7 +173,6 @@ export class Structures extends EventTarget {
       indices.add(index);
     }
     this.unsaved.set(structure, indices);
-    this.active = structure;
     this.saveSoon();
     this.changed();
   }
@@ -176,18 +184,31 @@ export class Structures extends EventTarget {
     }, wait);
   }
 
-  // Save what is not saved; again and again while the server is away.
+  // One request after the other: each needs the revision that the last one made.
+  inTurn(work) {
+    const turn = (this.turn ?? Promise.resolve()).then(work);
+    this.turn = turn.catch(() => {});
+    return turn;
+  }
+
+  // Save what is not saved; later again while the server is away.
   settle() {
-    this.saving = (this.saving ?? Promise.resolve()).then(() => this.save());
-    return this.saving;
+    return this.inTurn(() => this.save());
+  }
+
+  // For what needs the server to have it all: raises where something is not saved.
+  async settled() {
+    await this.settle();
+    if (!this.isSaved) throw new Error(`The drawings are not saved yet: ${this.problem}.`);
   }
 
   async save() {
+    const { study } = this;
     for (const [structure, indices] of [...this.unsaved]) {
       this.unsaved.delete(structure);
       try {
-        const told = await api.changeStructure(this.study, structure.id, { revision: structure.revision, runs: structure.runs(indices) });
-        Object.assign(structure, { revision: told.revision });
+        const told = await api.changeStructure(study, structure.id, { revision: structure.revision, runs: structure.runs(indices) });
+        structure.revision = told.revision;
         Object.assign(this, { saved: new Date(), problem: "" });
       } catch (error) {
         await this.failed(structure, indices, error);
@@ -196,12 +217,12 @@ export class Structures extends EventTarget {
     }
   }
 
-  // What could not be saved stays to be saved; changed in another window, it becomes a copy.
+  // What could not be saved stays to be saved; changed or deleted in another window, it becomes a copy.
   async failed(structure, indices, error) {
     let told = error;
-    if (error.status === CONFLICT) {
+    if (error.status === CONFLICT || error.status === GONE) {
       try {
-        return await this.keepAsCopy(structure);
+        return await this.keepAsCopy(structure, error.status === CONFLICT);
       } catch (another) {
         told = another;
       }
@@ -213,19 +234,21 @@ export class Structures extends EventTarget {
   }
 
   // Both are kept, ours under a name of its own.
-  async keepAsCopy(structure) {
-    const [name, runs] = [`${structure.name} (copy ${new Date().toISOString().slice(11, 19)})`, structure.runs()];
+  async keepAsCopy(structure, isThere) {
+    const mark = ` (copy ${new Date().toISOString().slice(11, 19)})`;
+    const [name, runs] = [structure.name.slice(0, LONGEST_NAME - mark.length) + mark, structure.runs()];
+    const theirs = isThere ? [new Structure(await api.structure(this.study, structure.id), this.volume)] : [];
     const ours = await api.addStructure(this.study, { name, runs });
-    const theirs = await api.structure(this.study, structure.id);
+    this.unsaved.delete(structure);
     this.drop(structure);
-    this.list.push(new Structure(theirs, this.volume), new Structure({ ...ours, runs }, this.volume));
-    this.active = this.list.at(-1);
-    Object.assign(this, { saved: new Date(), problem: `${theirs.name} was changed in another window; what was drawn here is kept as ${name}` });
+    this.show([...theirs, new Structure({ ...ours, runs: structure.runs() }, this.volume)]);
+    const what = isThere ? "changed" : "deleted";
+    Object.assign(this, { saved: new Date(), problem: `${structure.name} was ${what} in another window; what was drawn here is kept as ${name}` });
     this.changed();
   }
 }
 
-// The layer that draws borders and a light fill.
+// The layer that draws the borders.
 export class StructureLayer {
   constructor(structures) {
     this.structures = structures;
@@ -234,13 +257,12 @@ export class StructureLayer {
   draw(context, pane, index) {
     for (const structure of this.structures.list) {
       if (!structure.isVisible) continue;
-      const ratio = window.devicePixelRatio || 1;
       const path = new Path2D();
       path.addPath(structure.path(pane, index), new DOMMatrix([pane.scale[0], 0, 0, pane.scale[1], pane.corner[0], pane.corner[1]]));
-      context.lineWidth = (structure === this.structures.active ? 2 : 1.2) * ratio;
+      context.lineWidth = (structure === this.structures.active ? 2 : 1.2) * pane.ratio;
       context.strokeStyle = structure.colour;
       context.stroke(path);
-      context.lineWidth = 1;
     }
+    context.lineWidth = pane.ratio;
   }
 }

@@ -26,8 +26,8 @@ class Tool {
   }
 
   // A copy of the slice as it is, to draw on.
-  paper(pane, index) {
-    const mask = this.structure.slices.get(index);
+  paper(pane, index, structure = this.structure) {
+    const mask = structure.slices.get(index);
     return mask ? mask.slice() : new Uint8Array(pane.columns * pane.rows);
   }
 
@@ -60,24 +60,30 @@ export class Brush extends Tool {
 
   down(pane, voxel, event) {
     if (!this.mayDraw(pane)) return false;
+    const { structure } = this;
     const index = Math.round(voxel[2]);
-    this.stroke = { index, before: this.structure.slices.get(index), mask: this.paper(pane, index), value: this.value(event), from: voxel };
+    this.stroke = { structure, index, before: structure.slices.get(index), mask: this.paper(pane, index), value: this.value(event), from: voxel };
   }
 
   move(pane, voxel) {
     if (!this.stroke) return;
-    const { index, mask, value, from } = this.stroke;
+    const { structure, index, mask, value, from } = this.stroke;
     fillStroke(mask, this.sizeOf(pane), from.slice(0, 2), voxel.slice(0, 2), this.radii(pane), value);
     this.stroke.from = this.place = voxel;
-    this.structure.put(index, mask);
+    structure.put(index, mask);
     this.desk.viewer.requestDraw();
   }
 
+  // What is drawn stays, however the stroke ends.
   up() {
     if (!this.stroke) return;
-    const { index, before, mask } = this.stroke;
+    const { structure, index, before, mask } = this.stroke;
     this.stroke = null;
-    this.desk.structures.edit(this.structure, new Map([[index, mask]]), new Map([[index, before]]));
+    this.desk.structures.edit(structure, new Map([[index, mask]]), new Map([[index, before]]));
+  }
+
+  cancel() {
+    this.up();
   }
 
   draw(context, pane) {
@@ -104,14 +110,14 @@ class Outline extends Tool {
   }
 
   begin(pane, voxel, event) {
-    Object.assign(this, { points: [], index: Math.round(voxel[2]), value: this.value(event), pane });
+    Object.assign(this, { points: [], drawn: this.structure, index: Math.round(voxel[2]), filling: this.value(event), pane });
   }
 
   finish() {
-    if (this.points.length > 2) {
-      const mask = this.paper(this.pane, this.index);
-      fillPolygon(mask, this.sizeOf(this.pane), this.points, this.value);
-      this.desk.structures.edit(this.structure, new Map([[this.index, mask]]));
+    if (this.points.length > 2 && this.desk.structures.list.includes(this.drawn)) {
+      const mask = this.paper(this.pane, this.index, this.drawn);
+      fillPolygon(mask, this.sizeOf(this.pane), this.points, this.filling);
+      this.desk.structures.edit(this.drawn, new Map([[this.index, mask]]));
     }
     this.cancel();
   }
@@ -123,10 +129,10 @@ class Outline extends Tool {
     for (const [x, y] of places) context.lineTo(x, y);
     if (this.place) context.lineTo(...pane.toScreen(this.place));
     context.setLineDash([5, 3]);
-    context.strokeStyle = this.structure?.colour ?? "#ffffff";
+    context.strokeStyle = this.drawn.colour;
     context.stroke();
     context.setLineDash([]);
-    context.strokeRect(places[0][0] - 3, places[0][1] - 3, 6, 6);
+    context.strokeRect(places[0][0] - 3 * pane.ratio, places[0][1] - 3 * pane.ratio, 6 * pane.ratio, 6 * pane.ratio);
   }
 }
 
@@ -152,7 +158,7 @@ export class Polygon extends Outline {
     if (this.points.length && Math.round(voxel[2]) !== this.index) this.cancel();
     if (!this.points.length) this.begin(pane, voxel, event);
     const [first] = this.points;
-    const near = first && Math.hypot(...pane.toScreen([...first, 0]).map((value, axis) => value - pane.toScreen(voxel)[axis])) < CLOSE_PX;
+    const near = first && Math.hypot(...pane.toScreen([...first, 0]).map((value, axis) => value - pane.toScreen(voxel)[axis])) < CLOSE_PX * pane.ratio;
     if (near && this.points.length > 2) this.finish();
     else this.points.push(voxel.slice(0, 2));
     this.desk.viewer.requestDraw();
@@ -165,9 +171,9 @@ export class Polygon extends Outline {
 }
 
 export class Grow extends Tool {
-  down(pane, voxel) {
+  down(pane, voxel, event) {
     if (!this.mayDraw({ plane: "axial" })) return false;
-    this.desk.grow(voxel.map(Math.round));
+    this.desk.grow(voxel.map(Math.round), this.value(event) === 0);
   }
 }
 
@@ -194,10 +200,10 @@ export class Ruler extends Tool {
     context.moveTo(...from);
     context.lineTo(...to);
     context.strokeStyle = "#56b4e9";
-    context.lineWidth = 2;
+    context.lineWidth = 2 * pane.ratio;
     context.stroke();
-    context.lineWidth = 1;
-    this.desk.viewer.write(`${this.mm.toFixed(1)} mm`, to[0] + 8, to[1] - 10, "left");
+    context.lineWidth = pane.ratio;
+    this.desk.viewer.write(`${this.mm.toFixed(1)} mm`, to[0] + 8 * pane.ratio, to[1] - 10 * pane.ratio, "left");
   }
 }
 

@@ -1,17 +1,16 @@
 // CT, MR and fused image in linked planes on a canvas; layers draw over it, a tool may take the pointer.
 
-import { COVERS, MAPS, compose, greys } from "./compose.js";
+import { COVERS, FULL_SCALE, MAPS, compose, greys } from "./compose.js";
 import { IDENTITY, apply, inverse, times } from "./geometry.js";
 import { LAYOUTS, Pane } from "./panes.js";
 import { cut, sample } from "./volume.js";
 
-const FULL_SCALE = 4095;
 const BLACK = new Uint8ClampedArray(65536);
 const LOOKS = {
   fused: { from: "fused", map: MAPS.grey },
   mr: { from: "mr", map: MAPS.grey },
   "mr-hot": { from: "mr", map: MAPS.hot },
-  "magenta-green": { from: "mr", map: MAPS.magenta },
+  "magenta-green": { from: "mr", map: MAPS.green },
 };
 const SQUARE_MM = 25;
 const KEPT_PLANES = 24;
@@ -33,7 +32,7 @@ export class Viewer extends EventTarget {
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, panes: [] });
+    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, mrFromCt: null, isMoving: false, panes: [] });
     this.planes.clear();
     this.requestDraw();
   }
@@ -67,6 +66,7 @@ export class Viewer extends EventTarget {
   setAlignment(mrFromCt) {
     this.mrFromCt = mrFromCt;
     this.forget("mr");
+    this.told("alignment");
   }
 
   set(changes) {
@@ -95,9 +95,9 @@ export class Viewer extends EventTarget {
   }
 
   resize() {
-    const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.max(Math.round(this.canvas.clientWidth * ratio), 1);
-    this.canvas.height = Math.max(Math.round(this.canvas.clientHeight * ratio), 1);
+    this.ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.max(Math.round(this.canvas.clientWidth * this.ratio), 1);
+    this.canvas.height = Math.max(Math.round(this.canvas.clientHeight * this.ratio), 1);
     this.requestDraw();
   }
 
@@ -129,7 +129,7 @@ export class Viewer extends EventTarget {
     context.beginPath();
     context.rect(pane.left, pane.top, pane.width, pane.height);
     context.clip();
-    context.imageSmoothingEnabled = true;
+    Object.assign(context, { imageSmoothingEnabled: true, lineWidth: this.ratio });
     context.drawImage(this.image(pane, i, index), pane.corner[0], pane.corner[1], pane.columns * pane.scale[0], pane.rows * pane.scale[1]);
     for (const layer of new Set([...this.layers, this.tool])) layer?.draw(context, pane, index);
     this.drawCross(pane);
@@ -183,7 +183,7 @@ export class Viewer extends EventTarget {
   }
 
   plane(name, plane, index) {
-    if (name === "fused" && plane === "axial" && this.preview?.index === index) return this.preview.values;
+    if (name === "fused" && this.isPreviewed(plane, index)) return this.preview.values;
     const key = `${name} ${plane} ${index}`;
     if (!this.planes.has(key)) {
       if (this.planes.size >= KEPT_PLANES) this.planes.delete(this.planes.keys().next().value);
@@ -197,11 +197,11 @@ export class Viewer extends EventTarget {
   }
 
   drawCross(pane) {
-    const { context } = this;
+    const { context, ratio } = this;
     const [x, y] = pane.toScreen(this.cursorOf(pane));
-    const gap = 9;
+    const gap = 9 * ratio;
     context.strokeStyle = INK.lines;
-    context.globalAlpha = 0.75;
+    context.globalAlpha = this.layout === "landmarks" && this.isMoving !== (pane.show === "mr") ? 0.35 : 0.75;
     context.beginPath();
     for (const [from, to] of [[pane.left, x - gap], [x + gap, pane.left + pane.width]]) context.moveTo(from, y), context.lineTo(to, y);
     for (const [from, to] of [[pane.top, y - gap], [y + gap, pane.top + pane.height]]) context.moveTo(x, from), context.lineTo(x, to);
@@ -212,21 +212,26 @@ export class Viewer extends EventTarget {
   drawWords(pane, index) {
     const right = SIDES[pane.right], down = pane.upwards ? [...SIDES[pane.down]].reverse() : SIDES[pane.down];
     const [middle, centre] = [pane.top + pane.height / 2, pane.left + pane.width / 2];
+    const [edge, line] = [6 * this.ratio, 12 * this.ratio];
     const shown = { ct: "CT", mr: "MR", fused: this.fused ? "fused" : "not fused yet" }[pane.show] ?? "";
-    const preview = pane.plane === "axial" && this.upper === "fused" && this.preview?.index === index ? ` · preview of ${this.preview.method}` : "";
-    this.write(right[0], pane.left + 6, middle, "left");
-    this.write(right[1], pane.left + pane.width - 6, middle, "right");
-    this.write(down[0], centre, pane.top + 12, "center");
-    this.write(down[1], centre, pane.top + pane.height - 10, "center");
-    this.write(`${shown} ${pane.plane} ${index + 1}/${this.ct.size[pane.across]}${preview}`.trim(), pane.left + 6, pane.top + 12, "left");
+    const preview = this.isPreviewed(pane.plane, index) ? ` · preview of ${this.preview.method}` : "";
+    this.write(right[0], pane.left + edge, middle, "left");
+    this.write(right[1], pane.left + pane.width - edge, middle, "right");
+    this.write(down[0], centre, pane.top + line, "center");
+    this.write(down[1], centre, pane.top + pane.height - line, "center");
+    this.write(`${shown} ${pane.plane} ${index + 1}/${this.ct.size[pane.across]}${preview}`.trim(), pane.left + edge, pane.top + line, "left");
+  }
+
+  isPreviewed(plane, index) {
+    return plane === "axial" && this.upper === "fused" && this.preview?.index === index;
   }
 
   write(text, x, y, align) {
-    const { context } = this;
-    Object.assign(context, { font: "600 12px system-ui, sans-serif", textAlign: align, textBaseline: "middle", lineWidth: 3, strokeStyle: INK.halo, fillStyle: INK.text });
+    const { context, ratio } = this;
+    Object.assign(context, { font: `600 ${12 * ratio}px system-ui, sans-serif`, textAlign: align, textBaseline: "middle", lineWidth: 3 * ratio, strokeStyle: INK.halo, fillStyle: INK.text });
     context.strokeText(text, x, y);
     context.fillText(text, x, y);
-    context.lineWidth = 1;
+    context.lineWidth = ratio;
   }
 
   // Place and values under the cursor; LPS mm.
@@ -237,8 +242,15 @@ export class Viewer extends EventTarget {
       lps: mm,
       hu: this.ct.valueAt(this.cursor),
       mr: this.mr.valueAt(apply(this.mr.voxelFromMm, mrMm)),
-      fused: this.fused ? this.fused.valueAt(this.cursor) / FULL_SCALE : null,
+      fused: this.fusedAt(this.cursor),
     };
+  }
+
+  // The fused value that is on the screen: a previewed slice has its own.
+  fusedAt([x, y, z]) {
+    if (!this.fused) return null;
+    const stored = this.isPreviewed("axial", z) ? this.preview.values[y * this.ct.size[0] + x] : this.fused.valueAt([x, y, z]);
+    return stored / FULL_SCALE;
   }
 
   // Points of both cursors for a pair of landmarks: in the CT, and in the MR itself.
@@ -251,6 +263,12 @@ export class Viewer extends EventTarget {
     return apply(this.ct.voxelFromMm, apply(inverse(this.mrFromCt ?? IDENTITY), point));
   }
 
+  // Which of both crosses the keys move.
+  chooseCross(isMoving) {
+    this.isMoving = isMoving;
+    this.requestDraw();
+  }
+
   setCursor(voxel, isMoving = false) {
     const inside = voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), this.ct.size[axis] - 1));
     this[isMoving ? "moving" : "cursor"] = inside;
@@ -260,7 +278,7 @@ export class Viewer extends EventTarget {
 
   move(left, back, up) {
     if (!this.isShowing) return;
-    const isMoving = this.layout === "landmarks" && this.hovered?.show === "mr";
+    const isMoving = this.layout === "landmarks" && this.isMoving;
     const from = isMoving ? this.moving : this.cursor;
     this.setCursor([from[0] + left, from[1] + back, from[2] + up], isMoving);
   }
@@ -313,6 +331,7 @@ export class Viewer extends EventTarget {
     const pane = this.paneAt(x, y);
     if (!pane) return;
     this.canvas.setPointerCapture(event.pointerId);
+    this.chooseCross(this.cursorOf(pane) === this.moving);
     this.dragged = { pane, x, y, drag: this.dragOf(event, pane, x, y) };
     this.dragged.drag(event, x, y);
   }
@@ -321,8 +340,12 @@ export class Viewer extends EventTarget {
   dragOf(event, pane, x, y) {
     if (event.button === 2) return this.windowDrag(x, y);
     if (event.button === 1 || event.shiftKey) return this.panDrag(pane, x, y);
-    if (this.tool && this.tool.down(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event) !== false)
-      return (moved, toX, toY) => this.tool?.move(pane, pane.toVoxel(toX, toY, this.cursorOf(pane)), moved);
+    const { tool } = this;
+    if (tool && tool.down(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event) !== false) {
+      const drag = (moved, toX, toY) => tool.move(pane, pane.toVoxel(toX, toY, this.cursorOf(pane)), moved);
+      drag.end = (last, toX, toY) => tool.up(pane, pane.toVoxel(toX, toY, this.cursorOf(pane)), last);
+      return drag;
+    }
     if (event.altKey && this.cover === "wipe") return (_, toX) => this.set({ wipe: Math.min(Math.max((toX - pane.corner[0]) / (pane.columns * pane.scale[0]), 0), 1) });
     return (_, toX, toY) => this.setCursor(pane.toVoxel(toX, toY, this.cursorOf(pane)), this.cursorOf(pane) === this.moving);
   }
@@ -345,7 +368,6 @@ export class Viewer extends EventTarget {
   onMove(event) {
     const [x, y] = this.place(event);
     const pane = this.paneAt(x, y);
-    this.hovered = pane;
     if (this.dragged) this.dragged.drag(event, x, y);
     else if (pane) this.tool?.hover?.(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event);
   }
@@ -353,8 +375,8 @@ export class Viewer extends EventTarget {
   onUp(event) {
     if (!this.dragged) return;
     const [x, y] = this.place(event);
-    const { pane } = this.dragged;
+    const { drag } = this.dragged;
     this.dragged = null;
-    if (event.button === 0) this.tool?.up?.(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event);
+    drag.end?.(event, x, y);
   }
 }
