@@ -56,6 +56,12 @@ class Site:
         assert answer.status_code == 202, answer.text
         return list(self.events(identifier))
 
+    def sign(self, identifier: str, state: str, name: str = "A") -> httpx.Response:
+        """Sign off what the study says that its registration is."""
+        seen = self.study(identifier)["outcome"]["registration_id"]
+        verdict = {"state": state, "name": name, "registration_id": seen}
+        return self.client.put(f"/api/v1/studies/{identifier}/signoff", json=verdict)
+
     def view(self, identifier: str) -> dict[str, Any]:
         answer = self.client.get(f"/api/v1/studies/{identifier}/view")
         assert answer.status_code == 200, answer.text

@@ -47,9 +47,7 @@ def test_a_run_tells_its_stages_and_its_outcome(site: Site, done: str) -> None:
 
 
 def test_a_sign_off_is_in_study_and_record_and_survives_the_server(site: Site, done: str) -> None:
-    answer = site.client.put(
-        f"/api/v1/studies/{done}/signoff", json={"state": "accepted", "name": " A. Physicist "}
-    )
+    answer = site.sign(done, "accepted", " A. Physicist ")
     signed = answer.json()["signoff"]
     assert (signed["state"], signed["name"]) == ("accepted", "A. Physicist")
     assert signed["registration_id"] == answer.json()["outcome"]["registration_id"]
@@ -63,11 +61,26 @@ def test_a_sign_off_is_in_study_and_record_and_survives_the_server(site: Site, d
         assert done in [one["id"] for one in again.client.get("/api/v1/studies").json()]
 
 
+def test_a_sign_off_of_another_registration_than_the_result_has_is_refused(
+    site: Site, done: str
+) -> None:
+    before, place = site.study(done), site.folder / "studies" / done / "result"
+    written = (place / "record.json").read_bytes()
+    verdict = {"state": "accepted", "name": "A", "registration_id": "0" * 8}
+    answer = site.client.put(f"/api/v1/studies/{done}/signoff", json=verdict)
+    refused(answer, 409, "has another registration by now than the one that was looked at")
+    del verdict["registration_id"]
+    answer = site.client.put(f"/api/v1/studies/{done}/signoff", json=verdict)
+    refused(answer, 422, "registration_id")
+    assert site.study(done) == before
+    assert (place / "record.json").read_bytes() == written
+
+
 def test_without_a_result_nothing_is_signed_and_no_registration_kept(
     site: Site, asked: dict[str, Any]
 ) -> None:
     identifier = site.make(**asked)
-    verdict = {"state": "accepted", "name": "A"}
+    verdict = {"state": "accepted", "name": "A", "registration_id": "none"}
     answer = site.client.put(f"/api/v1/studies/{identifier}/signoff", json=verdict)
     refused(answer, 400, "no result to sign off")
     kind, facts = site.run(identifier, keep_registration=True)[-1]
@@ -80,8 +93,7 @@ def test_another_method_keeps_registration_and_drawings_and_takes_the_sign_off_b
 ) -> None:
     board = Board(site, done)
     drawn = board.get(board.add("GTVp", ball(board.shape, 4))["id"])
-    verdict = {"state": "rejected", "name": "A"}
-    site.client.put(f"/api/v1/studies/{done}/signoff", json=verdict)
+    assert site.sign(done, "rejected").status_code == 200
     before, folder = site.study(done)["outcome"], site.folder / "studies" / done / "view"
     written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     recipe = {"method": "maximum", "outputs": ["fused"]}

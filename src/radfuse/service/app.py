@@ -18,7 +18,7 @@ from radfuse.service.drawing_routes import api as drawing
 from radfuse.service.drawings import Drawings, StaleError, UnknownStructureError
 from radfuse.service.guard import Access, Guard
 from radfuse.service.routes import api
-from radfuse.service.studies import Studies, UnknownStudyError
+from radfuse.service.studies import OtherRegistrationError, Studies, UnknownStudyError
 from radfuse.service.work import Work
 
 STATIC = Path(__file__).parent / "static"
@@ -28,6 +28,7 @@ STATUS: dict[type[Exception], int] = {
     UnknownStudyError: 404,
     UnknownStructureError: 404,
     StaleError: 409,
+    OtherRegistrationError: 409,
 }
 """HTTP status of an error of ours, where it is not 400."""
 

@@ -93,6 +93,7 @@ class Verdict(BaseModel):
 
     state: Literal["accepted", "rejected"]
     name: Annotated[Text, AfterValidator(_printable)] = Field(description="Who signs, as typed")
+    registration_id: Text = Field(description="Of the outcome that the person has looked at")
 
 
 api = APIRouter(prefix="/api/v1")
@@ -187,11 +188,10 @@ def sheet(identifier: str, desk: AtDesk) -> FileResponse:
 def sign(identifier: str, verdict: Verdict, desk: AtDesk) -> Study:
     """Sign the registration off: into study, record, QA sheet and DICOM objects, with the time.
 
-    The objects are written anew with new UIDs; the study's message says so.
+    The objects are written anew with new UIDs; the study's message says so. 409 where the result
+    has another registration than the one that was looked at.
     """
-    return desk.studies.sign(
-        identifier, Signoff(state=verdict.state, name=verdict.name, time=now())
-    )
+    return desk.studies.sign(identifier, Signoff(**verdict.model_dump(), time=now()))
 
 
 def create_study(desk: Desk, asked: NewStudy) -> Study:

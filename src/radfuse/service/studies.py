@@ -89,6 +89,10 @@ class UnknownStudyError(InputError):
     """There is no study of this name."""
 
 
+class OtherRegistrationError(InputError):
+    """A sign-off is of another registration than the one that the result has now."""
+
+
 class Studies:
     """The studies below a folder; each change is on disk before it is told."""
 
@@ -170,16 +174,20 @@ class Studies:
     def sign(self, identifier: str, signoff: Signoff) -> Study:
         """Put a sign-off into the study and into all of its result, see `sign_result`.
 
-        Raises `InputError` without a result, or one that cannot be read.
+        Raises `InputError` without a result, or one that cannot be read, and
+        `OtherRegistrationError` where it has another registration than was signed.
         """
         with self._lock:
             study = self.get(identifier)
             if study.state != "done" or study.outcome is None:
                 raise InputError("there is no result to sign off; run the fusion first")
-            record = self.place(identifier) / study.outcome.record
-            signed = signoff.model_copy(update={"registration_id": study.outcome.registration_id})
-            note = sign_result(record, signed)
-            return self.change(identifier, signoff=signed, message=note or study.message)
+            if signoff.registration_id != study.outcome.registration_id:
+                raise OtherRegistrationError(
+                    "the study has another registration by now than the one that was looked at; "
+                    "load the study again, look at it and sign then"
+                )
+            note = sign_result(self.place(identifier) / study.outcome.record, signoff)
+            return self.change(identifier, signoff=signoff, message=note or study.message)
 
     def place(self, identifier: str) -> Path:
         """The folder of a study; raises `UnknownStudyError` for what is no identifier."""

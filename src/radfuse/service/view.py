@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from radfuse.errors import InputError
 from radfuse.intensity import mr_head_mask, mr_range, window_named
-from radfuse.io.staging import staging
+from radfuse.io.staging import Staging, staging
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Scaled
@@ -89,6 +89,16 @@ def read_view(folder: Path) -> View | None:
         return None
 
 
+def write_view(folder: Path, view: View) -> None:
+    """Put another description beside the volumes of a study's folder."""
+    with staging(folder / VIEW) as stage:
+        _stage_view(stage, view)
+
+
+def _stage_view(stage: Staging, view: View) -> None:
+    stage.place(Path(VIEW_FILE)).write_text(view.model_dump_json(indent=2), encoding="utf-8")
+
+
 def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
     """Write CT and MR for the page into a study's folder; what is there already stays.
 
@@ -110,7 +120,7 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
             alignment=alignment,
             sources=sources,
         )
-        stage.place(Path(VIEW_FILE)).write_text(view.model_dump_json(indent=2), encoding="utf-8")
+        _stage_view(stage, view)
     return view
 
 
@@ -127,8 +137,7 @@ def write_fused_view(
             "alignment": alignment.origin,
             "preview": _preview(result, scaled, mr_from_ct),
         }
-        text = view.model_copy(update=changes).model_dump_json(indent=2)
-        stage.place(Path(VIEW_FILE)).write_text(text, encoding="utf-8")
+        _stage_view(stage, view.model_copy(update=changes))
 
 
 def write_untrusted_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -> None:
@@ -136,9 +145,7 @@ def write_untrusted_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -
     if view.fused is not None:
         return
     changes = {"mr_from_ct": rows_of(matrix_of(mr_from_ct)), "alignment": UNTRUSTED}
-    with staging(folder / VIEW) as stage:
-        text = view.model_copy(update=changes).model_dump_json(indent=2)
-        stage.place(Path(VIEW_FILE)).write_text(text, encoding="utf-8")
+    write_view(folder, view.model_copy(update=changes))
 
 
 def _preview(result: Result, scaled: Scaled, mr_from_ct: Rows) -> Preview:
