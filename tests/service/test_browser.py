@@ -367,6 +367,69 @@ def pick(page: Page, name: str) -> None:
     next(button for button in buttons if button.text == name).click()
 
 
+DELAYED = """
+const real = window.fetch, wanted = arguments[0];
+window.held = [];
+window.fetch = async (url, ...more) => {
+  const answer = await real(url, ...more);
+  if (String(url).includes(wanted)) await new Promise((go) => window.held.push(go));
+  return answer;
+};
+"""
+"""Hold back the page's answers from some address until `held` is called."""
+
+
+def let_go(page: Page) -> None:
+    page.until(lambda: page.browser.execute_script("return held.length"))
+    page.browser.execute_script("held.splice(0).forEach((go) => go())")
+
+
+def test_a_late_answer_about_one_study_never_reaches_another(
+    page: Page, browser: Chrome, site: Site, done: str, asked: dict[str, Any]
+) -> None:
+    other = site.make(**{**asked, "name": "Other"})
+    site.prepare(other)
+    page.open(site.access.url)
+    page.choose("studies", done)
+    page.until(lambda: page.fact("pictured") == done and page.fact("shown"))
+    page.at("tab-draw").click()
+    draws(page, "Grown late", 0)
+    saved(page)
+    before = cm3(page, "Grown late")
+    browser.execute_script(DELAYED, "/grow")
+    page.press("r")
+    page.click(cursor(page))
+    page.until(lambda: browser.execute_script("return held.length"))
+    page.choose("studies", other)
+    page.until(lambda: page.fact("pictured") == other)
+    let_go(page)
+    page.until(lambda: page.fact("saved") == "yes")
+    assert "Grown late" not in page.at("structures").text
+    assert site.client.get(f"/api/v1/studies/{other}/structures").json() == []
+    page.choose("studies", done)
+    page.until(lambda: "Grown late" in page.at("structures").text)
+    assert cm3(page, "Grown late") == before
+
+
+def test_only_what_is_on_the_screen_can_be_signed(page: Page, done: str, site: Site) -> None:
+    page.choose("studies", done)
+    page.until(lambda: page.fact("pictured") == done and page.fact("shown"))
+    page.until(lambda: page.at("accepting").is_enabled())
+    before = site.study(done)["signoff"]
+    page.at("name").send_keys("A. Nybody", Keys.ENTER)
+    page.browser.execute_script("document.getElementById('shift-left').value = 20")
+    page.browser.execute_script(
+        "document.getElementById('shift-left').dispatchEvent(new Event('input'))"
+    )
+    assert not page.at("accepting").is_enabled()
+    assert "moved by hand" in page.at("unseen").text
+    page.at("tab-align").click()
+    page.at("undo-alignment").click()
+    page.at("tab-fuse").click()
+    assert page.at("accepting").is_enabled()
+    assert site.study(done)["signoff"] == before
+
+
 def test_what_is_drawn_while_the_server_is_away_is_saved_when_it_is_back(
     browser: Chrome, asked: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -102,6 +102,75 @@ def test_a_motion_turns_and_shifts_about_its_centre(page: Page) -> None:
     np.testing.assert_allclose(back, point, atol=1e-9)
 
 
+VIEWER = """
+  const { Viewer } = await import('/viewer.js');
+  const { Volume } = it;
+  const canvas = document.createElement('canvas');
+  canvas.style.cssText = 'position:fixed;left:0;top:0;width:640px;height:480px';
+  document.body.append(canvas);
+  const [v, bright] = given;
+  const ct = new Volume(v.picture, Int16Array.from(v.values));
+  const mr = new Volume(v.picture, new Int16Array(v.values.length));
+  const viewer = new Viewer(canvas);
+  viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: (await import('/geometry.js')).IDENTITY });
+  viewer.set({ window: [1000, 500], blend: 0, layout: 'planes' });
+  viewer.setCursor(bright);
+  viewer.drawCross = viewer.drawWords = () => {};
+  viewer.draw();
+  const pixels = viewer.context.getImageData(0, 0, canvas.width, canvas.height);
+  const told = viewer.panes.map((pane) => {
+    let [x, y, sum] = [0, 0, 0];
+    for (let row = Math.ceil(pane.top); row < pane.top + pane.height; row++)
+      for (let column = Math.ceil(pane.left); column < pane.left + pane.width; column++) {
+        const light = pixels.data[4 * (row * canvas.width + column)];
+        x += light * (column + 0.5);
+        y += light * (row + 0.5);
+        sum += light;
+      }
+    const [seenX, seenY] = [x / sum, y / sum];
+    const back = pane.toVoxel(...pane.toScreen(bright), bright);
+    return [pane.plane, [seenX, seenY], back, pane.toVoxel(seenX, seenY, bright)];
+  });
+  canvas.remove();
+  return told;
+"""
+"""Where a bright voxel is seen; the voxels where the pane puts it and where it is seen."""
+
+
+def test_what_is_seen_lies_where_the_pane_says_and_the_patient_is_turned_as_radiologists_look(
+    page: Page,
+) -> None:
+    values = np.zeros((6, 9, 12), np.int16)
+    bright = [2, 6, 4]  # towards the right, the back, the head
+    values[bright[2], bright[1], bright[0]] = 1000
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((1.5, 1.0, 3.0))
+    told = of(page, "volume.js", VIEWER, volume(image), bright)
+    for plane, _, back, found in told:
+        np.testing.assert_allclose(back, bright, atol=1e-9, err_msg=plane)
+        np.testing.assert_allclose(found, bright, atol=0.1, err_msg=plane)
+    places = {
+        plane: seen for plane, seen, *_ in of(page, "volume.js", VIEWER, volume(image), bright)
+    }
+    corner = {
+        plane: seen
+        for plane, seen, *_ in of(
+            page, "volume.js", VIEWER, volume(mirrored(image, values)), [9, 2, 1]
+        )
+    }
+    assert places["axial"][0] < corner["axial"][0]  # the patient's right is on the left
+    assert places["axial"][1] > corner["axial"][1]  # the back is below
+    assert places["coronal"][1] < corner["coronal"][1]  # the head is above
+    assert places["sagittal"][0] > corner["sagittal"][0]  # the front is on the left
+
+
+def mirrored(image: sitk.Image, values: np.ndarray) -> sitk.Image:
+    """The same with its bright voxel towards the left, the front and the feet."""
+    other = sitk.GetImageFromArray(values[::-1, ::-1, ::-1].copy())
+    other.CopyInformation(image)
+    return other
+
+
 def composed(page: Page, lower: list[int], upper: list[int] | None, looks: str) -> np.ndarray:
     code = f"""
       const [lower, upper] = given.map((one) => one && Int16Array.from(one));
