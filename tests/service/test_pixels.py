@@ -131,8 +131,13 @@ VIEWER = """
     const back = pane.toVoxel(...pane.toScreen(bright), bright);
     return [pane.plane, [seenX, seenY], back, pane.toVoxel(seenX, seenY, bright)];
   });
+  const none = new Volume(v.picture, new Int16Array(v.values.length));
+  viewer.show({ ct: none, mr: none, mrRange: [0, 1], mrFromCt: viewer.mrFromCt });
+  viewer.setCursor(bright);
+  viewer.draw();
+  const after = viewer.context.getImageData(0, 0, canvas.width, canvas.height).data;
   canvas.remove();
-  return told;
+  return [told, after.some((value, i) => i % 4 < 3 && value > 0)];
 """
 """Where a bright voxel is seen; the voxels where the pane puts it and where it is seen."""
 
@@ -145,7 +150,8 @@ def test_what_is_seen_lies_where_the_pane_says_and_the_patient_is_turned_as_radi
     values[bright[2], bright[1], bright[0]] = 1000
     image = sitk.GetImageFromArray(values)
     image.SetSpacing((1.5, 1.0, 3.0))
-    told = of(page, "volume.js", VIEWER, volume(image), bright)
+    told, is_left = of(page, "volume.js", VIEWER, volume(image), bright)
+    assert not is_left, "the picture of one patient stays for the next"
     for plane, _, back, found in told:
         np.testing.assert_allclose(back, bright, atol=1e-9, err_msg=plane)
         np.testing.assert_allclose(found, bright, atol=0.1, err_msg=plane)
@@ -156,7 +162,7 @@ def test_what_is_seen_lies_where_the_pane_says_and_the_patient_is_turned_as_radi
         plane: seen
         for plane, seen, *_ in of(
             page, "volume.js", VIEWER, volume(mirrored(image, values)), [9, 2, 1]
-        )
+        )[0]
     }
     assert places["axial"][0] < corner["axial"][0]  # the patient's right is on the left
     assert places["axial"][1] > corner["axial"][1]  # the back is below

@@ -3,6 +3,7 @@
 import { COVERS, FULL_SCALE, MAPS, compose, greys } from "./compose.js";
 import { IDENTITY, apply, inverse, times } from "./geometry.js";
 import { LAYOUTS, Pane } from "./panes.js";
+import { Pointer } from "./pointer.js";
 import { cut, sample } from "./volume.js";
 
 const BLACK = new Uint8ClampedArray(65536);
@@ -14,7 +15,7 @@ const LOOKS = {
 };
 const SQUARE_MM = 25;
 const KEPT_PLANES = 24;
-const WHEEL_ZOOM = 1.1, NARROWEST = 1, MOST_ZOOM = 20;
+const NARROWEST = 1, MOST_ZOOM = 20;
 const INK = { lines: "#ffd54a", text: "#e8ecef", halo: "#000" };
 const SIDES = { 0: ["R", "L"], 1: ["A", "P"], 2: ["I", "S"] };
 
@@ -25,14 +26,13 @@ export class Viewer extends EventTarget {
     this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     this.window = [400, 40];
     this.planes = new Map();
-    this.images = [];
     this.clear();
     new ResizeObserver(() => this.resize()).observe(canvas);
-    this.listen();
+    this.pointer = new Pointer(this);
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, mrFromCt: null, isMoving: false, panes: [] });
+    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, mrFromCt: null, isMoving: false, panes: [], images: [] });
     this.planes.clear();
     this.requestDraw();
   }
@@ -118,8 +118,13 @@ export class Viewer extends EventTarget {
     this.told("drawn");
   }
 
+  // Whether a pane has the cross that is the MR's own.
+  isOfMoving(pane) {
+    return this.layout === "landmarks" && pane.show === "mr";
+  }
+
   cursorOf(pane) {
-    return this.layout === "landmarks" && pane.show === "mr" ? this.moving : this.cursor;
+    return this.isOfMoving(pane) ? this.moving : this.cursor;
   }
 
   drawPane(pane, i) {
@@ -201,7 +206,7 @@ export class Viewer extends EventTarget {
     const [x, y] = pane.toScreen(this.cursorOf(pane));
     const gap = 9 * ratio;
     context.strokeStyle = INK.lines;
-    context.globalAlpha = this.layout === "landmarks" && this.isMoving !== (pane.show === "mr") ? 0.35 : 0.75;
+    context.globalAlpha = this.layout === "landmarks" && this.isMoving !== this.isOfMoving(pane) ? 0.35 : 0.75;
     context.beginPath();
     for (const [from, to] of [[pane.left, x - gap], [x + gap, pane.left + pane.width]]) context.moveTo(from, y), context.lineTo(to, y);
     for (const [from, to] of [[pane.top, y - gap], [y + gap, pane.top + pane.height]]) context.moveTo(x, from), context.lineTo(x, to);
@@ -287,11 +292,6 @@ export class Viewer extends EventTarget {
     return this.panes.find((pane) => pane.contains(x, y));
   }
 
-  place(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) * this.canvas.width) / box.width, ((event.clientY - box.top) * this.canvas.height) / box.height];
-  }
-
   zoomBy(factor, pane = this.panes[0], [x, y] = pane ? [pane.left + pane.width / 2, pane.top + pane.height / 2] : []) {
     if (!pane) return;
     const zoom = Math.min(Math.max(this.zoom * factor, NARROWEST), MOST_ZOOM);
@@ -303,80 +303,5 @@ export class Viewer extends EventTarget {
 
   resetZoom() {
     if (this.isShowing) this.set({ zoom: 1, middle: this.ct.size.map((size) => (size - 1) / 2) });
-  }
-
-  listen() {
-    const { canvas } = this;
-    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-    canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
-    canvas.addEventListener("pointerdown", (event) => this.onDown(event));
-    canvas.addEventListener("pointermove", (event) => this.onMove(event));
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.onUp(event));
-    canvas.addEventListener("pointerleave", () => this.tool?.leave?.());
-  }
-
-  onWheel(event) {
-    event.preventDefault();
-    const [x, y] = this.place(event);
-    const pane = this.paneAt(x, y);
-    if (!pane) return;
-    if (event.ctrlKey) return this.zoomBy(event.deltaY < 0 ? WHEEL_ZOOM : 1 / WHEEL_ZOOM, pane, [x, y]);
-    const voxel = [...this.cursorOf(pane)];
-    voxel[pane.across] -= Math.sign(event.deltaY);
-    this.setCursor(voxel, this.cursorOf(pane) === this.moving);
-  }
-
-  onDown(event) {
-    const [x, y] = this.place(event);
-    const pane = this.paneAt(x, y);
-    if (!pane) return;
-    this.canvas.setPointerCapture(event.pointerId);
-    this.chooseCross(this.cursorOf(pane) === this.moving);
-    this.dragged = { pane, x, y, drag: this.dragOf(event, pane, x, y) };
-    this.dragged.drag(event, x, y);
-  }
-
-  // What dragging from here does: the tool, the window (right button), the view (middle or Shift), the wipe's line, the cursor.
-  dragOf(event, pane, x, y) {
-    if (event.button === 2) return this.windowDrag(x, y);
-    if (event.button === 1 || event.shiftKey) return this.panDrag(pane, x, y);
-    const { tool } = this;
-    if (tool && tool.down(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event) !== false) {
-      const drag = (moved, toX, toY) => tool.move(pane, pane.toVoxel(toX, toY, this.cursorOf(pane)), moved);
-      drag.end = (last, toX, toY) => tool.up(pane, pane.toVoxel(toX, toY, this.cursorOf(pane)), last);
-      return drag;
-    }
-    if (event.altKey && this.cover === "wipe") return (_, toX) => this.set({ wipe: Math.min(Math.max((toX - pane.corner[0]) / (pane.columns * pane.scale[0]), 0), 1) });
-    return (_, toX, toY) => this.setCursor(pane.toVoxel(toX, toY, this.cursorOf(pane)), this.cursorOf(pane) === this.moving);
-  }
-
-  windowDrag(x, y) {
-    const [width, level] = this.window;
-    return (_, toX, toY) => this.set({ window: [Math.max(width + 2 * (toX - x), 1), level + toY - y] });
-  }
-
-  panDrag(pane, x, y) {
-    const from = [...this.middle];
-    return (_, toX, toY) => {
-      const middle = [...from];
-      middle[pane.right] -= (toX - x) / pane.scale[0];
-      middle[pane.down] += ((pane.upwards ? 1 : -1) * (toY - y)) / pane.scale[1];
-      this.set({ middle });
-    };
-  }
-
-  onMove(event) {
-    const [x, y] = this.place(event);
-    const pane = this.paneAt(x, y);
-    if (this.dragged) this.dragged.drag(event, x, y);
-    else if (pane) this.tool?.hover?.(pane, pane.toVoxel(x, y, this.cursorOf(pane)), event);
-  }
-
-  onUp(event) {
-    if (!this.dragged) return;
-    const [x, y] = this.place(event);
-    const { drag } = this.dragged;
-    this.dragged = null;
-    drag.end?.(event, x, y);
   }
 }
