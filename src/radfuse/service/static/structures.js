@@ -239,9 +239,12 @@ export class Structures extends EventTarget {
     const [name, runs] = [structure.name.slice(0, LONGEST_NAME - mark.length) + mark, structure.runs()];
     const theirs = isThere ? [new Structure(await api.structure(this.study, structure.id), this.volume)] : [];
     const ours = await api.addStructure(this.study, { name, runs });
+    const copy = new Structure({ ...ours, runs: structure.runs() }, this.volume);
+    const later = this.unsaved.get(structure); // drawn while both were asked for
     this.unsaved.delete(structure);
+    if (later) this.unsaved.set(copy, later), this.saveSoon();
     this.drop(structure);
-    this.show([...theirs, new Structure({ ...ours, runs: structure.runs() }, this.volume)]);
+    this.show([...theirs, copy]);
     const what = isThere ? "changed" : "deleted";
     Object.assign(this, { saved: new Date(), problem: `${structure.name} was ${what} in another window; what was drawn here is kept as ${name}` });
     this.changed();
