@@ -39,10 +39,10 @@ def test_a_study_goes_with_the_uploads_that_no_other_study_uses(tmp_path: Path) 
 
 def test_a_study_is_deleted_once_and_not_while_it_runs(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
-    studies = Studies(site.folder)
-    studies.change(identifier, state="running")
+    site.client.post(f"/api/v1/studies/{identifier}/run", json={})
     refused(site.client.delete(f"/api/v1/studies/{identifier}"), 400, "cancel it first")
-    studies.change(identifier, state="failed")
+    site.client.post(f"/api/v1/studies/{identifier}/cancel")
+    assert list(site.events(identifier))[-1][0] == "error"
     assert site.client.delete(f"/api/v1/studies/{identifier}").status_code == 204
     refused(site.client.delete(f"/api/v1/studies/{identifier}"), 404, "no study")
     assert Path(asked["ct"]).is_dir()

@@ -164,7 +164,7 @@ def study(identifier: str, desk: AtDesk) -> Study:
 @api.delete("/studies/{identifier}", status_code=204)
 def delete(identifier: str, desk: AtDesk) -> None:
     """Remove a study that does not run, and its upload where no other study uses it."""
-    desk.studies.delete(identifier)
+    desk.work.delete(identifier)
 
 
 @api.get("/studies/{identifier}/events", response_class=StreamingResponse)

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from radfuse.io.staging import staging
 from radfuse.pipeline.signing import sign_result
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
+from radfuse.service.results import RESULT, Outcome, read_outcome, sweep_folder
 from radfuse.service.uploads import remove, sweep_uploads, uploads_of
 from radfuse.service.view import VIEW, View, VolumeName, read_view
 
@@ -23,8 +23,8 @@ State = Literal["new", "queued", "running", "ready", "done", "failed", "cancelle
 """Where a study stands: `ready` has CT and MR to look at, `done` has a result, too, and both stay
 so when a later run fails or is cancelled."""
 
-STUDY_FILE, RESULT, REGISTRATION = "study.json", "result", "registration.tfm"
-"""What lies in a study's folder, beside the view."""
+STUDY_FILE = "study.json"
+"""What lies in a study's folder, beside view and result."""
 
 IDENTIFIER = re.compile(r"[0-9a-f]{12}")
 """What names a study: nothing that could be a path."""
@@ -35,34 +35,11 @@ BUSY = {"queued", "running"}
 STOPPED = "the server was stopped during the run; run it again"
 """Said of a run that a killed server left behind."""
 
-
-class Outcome(BaseModel):
-    """What a run has found, for the page."""
-
-    model_config = ConfigDict(frozen=True)
-
-    method: str
-    window_hu: tuple[float, float]
-    """Width and level of the fusion's CT window."""
-
-    mr_range: tuple[float, float]
-    """MR values that became 0 and 1."""
-
-    quality: str
-    """The registration's quality in a sentence."""
-
-    trusted: bool
-    registration_id: str
-    alignment: str
-    """`headers`, `file`, `manual`, or the start that led the search to it."""
-
-    notes: tuple[str, ...]
-    """What was mended in reading or left out in writing, a sentence each."""
-
-    record: str
-    """The record's path inside the study's folder."""
-
-    seconds: float
+MIXED = (
+    "the run was stopped while its results replaced the earlier ones, so that neither are left; "
+    "run it again"
+)
+"""Said where the results of two runs were mixed."""
 
 
 class Study(BaseModel):
@@ -100,6 +77,7 @@ class Studies:
         self.folder = folder / "studies"
         self.uploads = folder / "uploads"
         self._lock = RLock()
+        self._unwritten: dict[str, Study] = {}
 
     def recover(self) -> None:
         """Mark runs that a killed server left behind, and sweep what nobody needs any more.
@@ -108,8 +86,7 @@ class Studies:
         """
         for study in self.all():
             if study.state in BUSY:
-                self.sweep(study.id)
-                self.fall_back(study.id, "failed", STOPPED)
+                self.settle(study.id, "failed", STOPPED)
         sweep_uploads(self.uploads, self._sources())
 
     def create(self, name: str, ct: Path, mr: Path, recipe: Recipe, message: str = "") -> Study:
@@ -132,6 +109,8 @@ class Studies:
 
     def get(self, identifier: str) -> Study:
         """The study of this identifier; raises `UnknownStudyError`."""
+        if identifier in self._unwritten:
+            return self._unwritten[identifier]
         try:
             return Study.model_validate_json((self.place(identifier) / STUDY_FILE).read_bytes())
         except (OSError, ValidationError) as error:
@@ -144,13 +123,38 @@ class Studies:
             self._write(study)
         return study
 
-    def fall_back(self, identifier: str, state: State, message: str) -> Study:
-        """Say why a run came to nothing; a study that can be looked at stays `ready` or `done`."""
-        return self.change(identifier, state=self.standing(identifier) or state, message=message)
+    def settle(self, identifier: str, state: State, message: str) -> Study:
+        """Let a study say what lies in its folder, now that a run has ended.
+
+        What there is to look at makes it `ready` or `done`, the state is for one without. The
+        message is not for a run that has put its result in place, whatever became of it then.
+        """
+        with self._lock:
+            folder, before = self.place(identifier), self.get(identifier)
+            mixed = sweep_folder(folder)
+            outcome, signoff = read_outcome(folder)
+            if mixed:
+                message = MIXED
+            elif outcome not in {None, before.outcome}:
+                message = before.message
+            return self.change(
+                identifier,
+                state=self.standing(identifier) or state,
+                message=message,
+                outcome=outcome,
+                signoff=signoff,
+            )
+
+    def remember(self, identifier: str, state: State, message: str) -> None:
+        """Say how a run has ended until the server does, where the disk does not take it."""
+        with self._lock:
+            changes = {"state": self.standing(identifier) or state, "message": message}
+            self._unwritten[identifier] = self.get(identifier).model_copy(update=changes)
 
     def standing(self, identifier: str) -> State | None:
         """What of a study there is to look at, as a state; None before there is anything."""
-        view, outcome = read_view(self.place(identifier)), self.get(identifier).outcome
+        folder = self.place(identifier)
+        view, (outcome, _) = read_view(folder), read_outcome(folder)
         if view is None:
             return None
         return "ready" if view.fused is None or outcome is None else "done"
@@ -158,13 +162,13 @@ class Studies:
     def delete(self, identifier: str) -> None:
         """Remove a study that does not run, and its uploads where no other study uses them.
 
-        Raises `InputError` while it runs, `OutputError` where the disk does not let it go.
+        Raises `OutputError` where the disk does not let it go.
         """
         with self._lock:
-            if self.get(identifier).state in BUSY:
-                raise InputError("this study is queued or runs; cancel it first")
+            self.get(identifier)
             before = set(uploads_of(self.uploads, self._sources()))
             remove(self.place(identifier))
+            self._unwritten.pop(identifier, None)
             for unused in before - set(uploads_of(self.uploads, self._sources())):
                 remove(unused)
 
@@ -194,12 +198,6 @@ class Studies:
         if not IDENTIFIER.fullmatch(identifier):
             raise UnknownStudyError("a study is named by 12 hexadecimal digits; see the list")
         return self.folder / identifier
-
-    def sweep(self, identifier: str) -> None:
-        """Remove what an ended run left half-written."""
-        with self._lock:
-            for folder in self.place(identifier).glob(".radfuse-*"):
-                shutil.rmtree(folder, ignore_errors=True)
 
     def volume(self, identifier: str, name: VolumeName) -> Path:
         """The file of a volume; raises `UnknownStudyError` before there is one."""
@@ -234,3 +232,4 @@ class Studies:
         with self._lock, staging(self.folder / study.id) as stage:
             text = study.model_dump_json(indent=2)
             stage.place(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
+        self._unwritten.pop(study.id, None)
