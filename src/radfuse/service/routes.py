@@ -145,8 +145,8 @@ async def upload(request: Request, desk: AtDesk) -> dict[str, str]:
 
 @api.get("/studies", response_model_exclude={"__all__": WITHOUT_PATHS})
 def studies(desk: AtDesk) -> list[Study]:
-    """Every study, the newest first."""
-    return desk.studies.all()
+    """Every study, the newest first, and what is known of those that cannot be read."""
+    return [*desk.studies.all(), *desk.studies.broken()]
 
 
 @api.post("/studies", status_code=201, response_model_exclude=WITHOUT_PATHS)

@@ -3,7 +3,8 @@
 import re
 import secrets
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -34,6 +35,12 @@ BUSY = {"queued", "running"}
 
 STOPPED = "the server was stopped during the run; run it again"
 """Said of a run that a killed server left behind."""
+
+UNREADABLE = (
+    f"its {STUDY_FILE} is damaged or of another version of radfuse; restore it from a backup or "
+    "delete the study"
+)
+"""Said of a study that cannot be read."""
 
 MIXED = (
     "the run was stopped while its results replaced the earlier ones, so that neither are left; "
@@ -82,12 +89,14 @@ class Studies:
     def recover(self) -> None:
         """Mark runs that a killed server left behind, and sweep what nobody needs any more.
 
-        That is what they left half-written, and uploads of no study that are older than a day.
+        That is what they left half-written, and uploads of no study that are older than a day,
+        unless a study cannot be read: nobody knows its uploads.
         """
         for study in self.all():
             if study.state in BUSY:
                 self.settle(study.id, "failed", STOPPED)
-        sweep_uploads(self.uploads, self._sources())
+        if not self.broken():
+            sweep_uploads(self.uploads, self._sources())
 
     def create(self, name: str, ct: Path, mr: Path, recipe: Recipe, message: str = "") -> Study:
         """A new study of a CT and an MR, not yet run."""
@@ -107,13 +116,33 @@ class Studies:
         """Every study that can be read, the newest first."""
         return sorted(self._read_all(), key=lambda study: (study.created, study.id), reverse=True)
 
+    def broken(self) -> list[Study]:
+        """Stand-ins for the studies whose file cannot be read, each with a message about it."""
+        readable = {study.id for study in self.all()}
+        return [
+            Study(
+                id=path.parent.name,
+                name=f"unreadable {path.parent.name}",
+                created=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+                ct=path.parent,
+                mr=path.parent,
+                recipe=Recipe(),
+                state="failed",
+                message=UNREADABLE,
+            )
+            for path in self._files()
+            if path.parent.name not in readable
+        ]
+
     def get(self, identifier: str) -> Study:
-        """The study of this identifier; raises `UnknownStudyError`."""
+        """The study of this identifier; raises `UnknownStudyError`, also for an unreadable one."""
         if identifier in self._unwritten:
             return self._unwritten[identifier]
         try:
             return Study.model_validate_json((self.place(identifier) / STUDY_FILE).read_bytes())
-        except (OSError, ValidationError) as error:
+        except ValidationError as error:
+            raise UnknownStudyError(f"study {identifier}: {UNREADABLE}") from error
+        except OSError as error:
             raise UnknownStudyError(f"no study '{identifier}'; see the list of studies") from error
 
     def change(self, identifier: str, **changes: Any) -> Study:
@@ -162,13 +191,17 @@ class Studies:
     def delete(self, identifier: str) -> None:
         """Remove a study that does not run, and its uploads where no other study uses them.
 
+        One that cannot be read goes, too; while there is another such, no upload goes.
         Raises `OutputError` where the disk does not let it go.
         """
         with self._lock:
-            self.get(identifier)
+            if not (self.place(identifier) / STUDY_FILE).is_file():
+                raise UnknownStudyError(f"no study '{identifier}'; see the list of studies")
             before = set(uploads_of(self.uploads, self._sources()))
             remove(self.place(identifier))
             self._unwritten.pop(identifier, None)
+            if self.broken():
+                return
             for unused in before - set(uploads_of(self.uploads, self._sources())):
                 remove(unused)
 
@@ -221,12 +254,14 @@ class Studies:
             raise UnknownStudyError(f"study {identifier} has no QA sheet yet; run the fusion")
         return found[0]
 
+    def _files(self) -> list[Path]:
+        found = self.folder.glob(f"*/{STUDY_FILE}")
+        return sorted(path for path in found if IDENTIFIER.fullmatch(path.parent.name))
+
     def _read_all(self) -> Iterator[Study]:
-        for path in self.folder.glob(f"*/{STUDY_FILE}"):
-            try:
+        for path in self._files():
+            with suppress(UnknownStudyError):
                 yield self.get(path.parent.name)
-            except UnknownStudyError:
-                continue
 
     def _write(self, study: Study) -> None:
         with self._lock, staging(self.folder / study.id) as stage:
