@@ -114,14 +114,37 @@ def test_names_in_other_letters_stay_what_they_are(result: Path) -> None:
     assert header.PatientName == "Grün^Jörg"
 
 
-@pytest.mark.parametrize("name", ["REG/0001.dcm", "record.json"])
-def test_a_damaged_result_is_not_signed_and_nothing_changes(result: Path, name: str) -> None:
-    (result / name).write_bytes((result / name).read_bytes()[:300])
+def nothing_is_signed(result: Path) -> None:
     before = {path: path.read_bytes() for path in result.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="run the fusion again"):
         sign_result(result / "record.json", ACCEPTED)
     assert {path: path.read_bytes() for path in result.rglob("*") if path.is_file()} == before
     assert [path.name for path in result.parent.iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize("name", ["REG/0001.dcm", "record.json"])
+def test_a_damaged_result_is_not_signed_and_nothing_changes(result: Path, name: str) -> None:
+    (result / name).write_bytes((result / name).read_bytes()[:300])
+    nothing_is_signed(result)
+
+
+@pytest.mark.parametrize(
+    "keyword", ["ImageComments", "ContentDescription", "ContributionDescription"]
+)
+def test_an_object_without_the_place_of_a_verdict_is_not_signed(result: Path, keyword: str) -> None:
+    for path in result.rglob("*.dcm"):
+        header = pydicom.dcmread(path)
+        for part in (header, header.ContributingEquipmentSequence[0]):
+            if keyword in part:
+                part[keyword].value = "changed by another program"
+        header.save_as(path)
+    nothing_is_signed(result)
+
+
+def test_a_sheet_without_the_place_of_a_verdict_is_not_signed(result: Path) -> None:
+    sheet = result / "qa.html"
+    sheet.write_text(sheet.read_text().replace('id="verdict"', 'id="mine"'))
+    nothing_is_signed(result)
 
 
 def test_a_full_disk_leaves_the_result_unsigned(

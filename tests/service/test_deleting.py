@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from service_kit import Site, refused
 
 from radfuse.recipe import Recipe
-from radfuse.service.studies import Studies
+from radfuse.service.studies import UNREADABLE, Studies, UnknownStudyError
 from radfuse.service.uploads import LEAST_AGE_S
 
 
@@ -39,10 +40,10 @@ def test_a_study_goes_with_the_uploads_that_no_other_study_uses(tmp_path: Path) 
 
 def test_a_study_is_deleted_once_and_not_while_it_runs(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
-    studies = Studies(site.folder)
-    studies.change(identifier, state="running")
+    site.client.post(f"/api/v1/studies/{identifier}/run", json={})
     refused(site.client.delete(f"/api/v1/studies/{identifier}"), 400, "cancel it first")
-    studies.change(identifier, state="failed")
+    site.client.post(f"/api/v1/studies/{identifier}/cancel")
+    assert list(site.events(identifier))[-1][0] == "error"
     assert site.client.delete(f"/api/v1/studies/{identifier}").status_code == 204
     refused(site.client.delete(f"/api/v1/studies/{identifier}"), 404, "no study")
     assert Path(asked["ct"]).is_dir()
@@ -58,3 +59,35 @@ def test_old_uploads_of_no_study_are_swept_when_the_page_starts(tmp_path: Path) 
         os.utime(places[name], (yesterday, yesterday))
     studies.recover()
     assert {name for name, place in places.items() if place.exists()} == {"used", "new"}
+
+
+def test_while_a_study_cannot_be_read_no_upload_is_swept(tmp_path: Path) -> None:
+    studies = Studies(tmp_path)
+    place, other = uploaded(studies, "used"), uploaded(studies, "other")
+    damaged, whole = (studies.create("study", one, one, Recipe()) for one in (place, other))
+    file = studies.place(damaged.id) / "study.json"
+    file.write_text(damaged.model_dump_json()[:-1] + ',"later":1}')
+    yesterday = time.time() - LEAST_AGE_S - 60
+    os.utime(place, (yesterday, yesterday))
+    studies.recover()
+    studies.delete(whole.id)
+    assert place.exists()
+    assert other.exists()
+    (told,) = studies.broken()
+    assert (told.id, told.state) == (damaged.id, "failed")
+    assert told.message == UNREADABLE
+    with pytest.raises(UnknownStudyError, match=f"study {damaged.id}: its study.json is damaged"):
+        studies.get(damaged.id)
+    studies.delete(damaged.id)
+    assert studies.broken() == []
+
+
+def test_the_page_lists_a_study_that_cannot_be_read_and_can_delete_it(
+    site: Site, asked: dict[str, Any]
+) -> None:
+    identifier = site.make(**asked)
+    (site.folder / "studies" / identifier / "study.json").write_text("{")
+    (told,) = (one for one in site.client.get("/api/v1/studies").json() if one["id"] == identifier)
+    assert (told["state"], told["message"]) == ("failed", UNREADABLE)
+    refused(site.client.get(f"/api/v1/studies/{identifier}"), 404, "is damaged or of another")
+    assert site.client.delete(f"/api/v1/studies/{identifier}").status_code == 204

@@ -84,7 +84,7 @@ def test_what_is_there_already_is_not_prepared_again(site: Site, done: str) -> N
     studies = Studies(site.folder)
     prepare_study(folder.parent, studies.get(done), lambda _stage, _share: None)
     assert studies.standing(done) == "done"
-    assert studies.fall_back(done, "failed", "why").state == "done"
+    assert studies.settle(done, "failed", "why").state == "done"
     studies.change(done, message="")
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 

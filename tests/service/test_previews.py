@@ -12,6 +12,7 @@ from service_kit import Site, refused
 from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
+from radfuse.io.staging import staging
 from radfuse.methods.catalogue import load_method
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
@@ -22,7 +23,7 @@ from radfuse.registration.quality import Quality
 from radfuse.series import Series
 from radfuse.service.pictures import read_picture
 from radfuse.service.preview import Previews
-from radfuse.service.view import View, prepare_view, write_fused_view
+from radfuse.service.view import VIEW, View, prepare_view, stage_fused_view
 
 LEARNED = "densefuse"
 SOURCE = (Path(__file__),)
@@ -45,7 +46,9 @@ def fused_study(
     alignment = Alignment(phantom.mr_from_ct, UNJUDGED, "manual")
     record = Record.model_construct(recipe=Recipe())
     result = Result(compose(ct, scaled, fused, window), of_ct, of_mr, record, alignment, scaled)
-    write_fused_view(folder, prepare_view(folder, of_ct, of_mr), result, alignment, scaled)
+    view = prepare_view(folder, of_ct, of_mr)
+    with staging(folder / VIEW) as stage:
+        stage_fused_view(stage, view, result, alignment, scaled)
     view = View.model_validate_json((folder / "view/view.json").read_bytes())
     return view, sitk.GetArrayFromImage(read_picture(folder / "view/fused.nii"))
 

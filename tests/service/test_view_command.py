@@ -11,7 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from radfuse.cli import main
+from radfuse.recipe import Recipe
 from radfuse.record import NOTICE
+from radfuse.service.lock import held
+from radfuse.service.studies import Studies
 
 VIEW = [sys.executable, "-m", "radfuse", "view", "--no-browser"]
 
@@ -58,3 +61,26 @@ def test_wrong_options_are_refused_in_a_line(
     (line,) = ended.stderr.splitlines()
     assert line.startswith("radfuse: ")
     assert words in line
+
+
+def test_a_second_page_of_the_same_studies_is_refused_in_a_line(tmp_path: Path) -> None:
+    studies = Studies(tmp_path)
+    running = studies.create("Running", tmp_path, tmp_path, Recipe())
+    studies.change(running.id, state="running")
+    command = ["view", "--no-browser", "--folder", str(tmp_path)]
+    with held(tmp_path):
+        ended = CliRunner().invoke(main, command)
+    assert ended.exit_code == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"radfuse: {tmp_path}: another `radfuse view` works on these studies")
+    assert "pass --folder" in line
+    assert studies.get(running.id).state == "running"
+
+
+def test_a_folder_that_cannot_be_is_refused_in_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    ended = CliRunner().invoke(main, ["view", "--no-browser", "--folder", str(file / "in")])
+    assert ended.exit_code == 2
+    (line,) = ended.stderr.splitlines()
+    assert "cannot be written to (Not a directory); pass --folder" in line

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
+from radfuse.errors import InputError
 from radfuse.record import NOTICE, Signoff
 
 Floats = NDArray[np.float32]
@@ -137,8 +138,14 @@ def _checklist_html() -> str:
 
 
 def sign_sheet(page: str, signoff: Signoff) -> str:
-    """The page with a verdict in it, in the place of the empty lines or of an earlier verdict."""
-    return VERDICT.sub(lambda _: _verdict_html(signoff), page)
+    """The page with a verdict in it, in the place of the empty lines or of an earlier verdict.
+
+    Raises `InputError` for a page without that place.
+    """
+    signed, count = VERDICT.subn(lambda _: _verdict_html(signoff), page)
+    if count != 1:
+        raise InputError("the QA sheet has no lines of a verdict; run the fusion again")
+    return signed
 
 
 def _verdict_html(signoff: Signoff | None) -> str:

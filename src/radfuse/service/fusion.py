@@ -1,7 +1,9 @@
 """Preparing and fusing a study in its folder."""
 
+import secrets
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ from radfuse.registration.transform import (
 )
 from radfuse.series import Series
 from radfuse.service.pictures import Rows
-from radfuse.service.studies import REGISTRATION, RESULT, Outcome, Study
-from radfuse.service.view import View, prepare_view, write_fused_view, write_untrusted_view
+from radfuse.service.results import OUTCOME, REGISTRATION, RESULT, Outcome, placing
+from radfuse.service.studies import Study
+from radfuse.service.view import VIEW, View, prepare_view, stage_fused_view, write_untrusted_view
 
 FROM_A_SEARCH: Mapping[str, Any] = {
     "transform": None, "initial_transform": None, "register_rigidly": True,
@@ -54,7 +57,7 @@ def fuse_study(
     given = _kept(folder, study) if keep else manual(mr_from_ct, refine=refine)
     ct, mr, view = _prepared(folder, study, report)
     recipe = study.recipe.model_copy(update=dict(FROM_A_SEARCH)) if given else study.recipe
-    with staging(folder) as stage:
+    with ExitStack() as placed, staging(folder / VIEW) as pictures, staging(folder) as stage:
         result_folder = stage.folder / RESULT
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
         try:
@@ -64,11 +67,15 @@ def fuse_study(
             raise
         alignment, scaled = _parts(result)
         report("preparing the pictures", None)
-        write_fused_view(folder, view, result, alignment, scaled)
+        stage_fused_view(pictures, view, result, alignment, scaled)
         write_transform(stage.folder / REGISTRATION, alignment.mr_from_ct)
-    record = "record.json" if output == result_folder else "fused.json"
-    seconds = time.perf_counter() - start
-    return _outcome(result, alignment, scaled, f"{RESULT}/{record}", seconds)
+        record = "record.json" if output == result_folder else "fused.json"
+        seconds = time.perf_counter() - start
+        outcome = _outcome(result, alignment, scaled, f"{RESULT}/{record}", seconds)
+        (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
+        report("putting the results in place", None)  # the run of a killed server ends here
+        placed.enter_context(placing(folder))
+    return outcome
 
 
 def _prepared(folder: Path, study: Study, report: Report) -> tuple[Series, Series, View]:
@@ -114,6 +121,7 @@ def _outcome(
         trusted=alignment.quality.trusted,
         registration_id=alignment.identifier,
         alignment=alignment.origin,
+        run=secrets.token_hex(6),
         notes=tuple(result.identifiers.hide(note) for note in notes),
         record=record,
         seconds=round(seconds, 1),

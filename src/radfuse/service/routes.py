@@ -145,8 +145,8 @@ async def upload(request: Request, desk: AtDesk) -> dict[str, str]:
 
 @api.get("/studies", response_model_exclude={"__all__": WITHOUT_PATHS})
 def studies(desk: AtDesk) -> list[Study]:
-    """Every study, the newest first."""
-    return desk.studies.all()
+    """Every study, the newest first, and what is known of those that cannot be read."""
+    return [*desk.studies.all(), *desk.studies.broken()]
 
 
 @api.post("/studies", status_code=201, response_model_exclude=WITHOUT_PATHS)
@@ -164,7 +164,7 @@ def study(identifier: str, desk: AtDesk) -> Study:
 @api.delete("/studies/{identifier}", status_code=204)
 def delete(identifier: str, desk: AtDesk) -> None:
     """Remove a study that does not run, and its upload where no other study uses it."""
-    desk.studies.delete(identifier)
+    desk.work.delete(identifier)
 
 
 @api.get("/studies/{identifier}/events", response_class=StreamingResponse)

@@ -7,12 +7,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from radfuse.errors import InputError
 from radfuse.methods.installed import user_data_folder
 from radfuse.service.app import make_app
 from radfuse.service.desk import Desk
 from radfuse.service.guard import LOOPBACK_NAMES, Access
+from radfuse.service.lock import held
 from radfuse.service.routes import NewStudy, create_study
 
 LOCAL = LOOPBACK_NAMES[0]
@@ -78,9 +80,20 @@ def serve(
     """Serve the page on a bound socket; `tell` is called with its address once it answers.
 
     With `asked` a study is made first and the address leads to it. Returns when the process is
-    told to end. Raises what `create_study` does, `OutputError` for a folder that cannot be used.
+    told to end. Raises what `create_study` does, `OutputError` for a folder that cannot be used,
+    `InputError` for one that another server uses.
     """
-    app = make_app(access, folder)
+    with held(folder):
+        _serve(sock, make_app(access, folder), access, asked, tell)
+
+
+def _serve(
+    sock: socket.socket,
+    app: FastAPI,
+    access: Access,
+    asked: NewStudy | None,
+    tell: Callable[[str], None],
+) -> None:
     desk: Desk = app.state.desk
     try:
         study = create_study(desk, asked) if asked else None

@@ -2,9 +2,9 @@
 
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from radfuse.io.staging import staging
 from radfuse.pipeline.signing import sign_result
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
+from radfuse.service.results import RESULT, Outcome, read_outcome, sweep_folder
 from radfuse.service.uploads import remove, sweep_uploads, uploads_of
 from radfuse.service.view import VIEW, View, VolumeName, read_view
 
@@ -23,8 +24,8 @@ State = Literal["new", "queued", "running", "ready", "done", "failed", "cancelle
 """Where a study stands: `ready` has CT and MR to look at, `done` has a result, too, and both stay
 so when a later run fails or is cancelled."""
 
-STUDY_FILE, RESULT, REGISTRATION = "study.json", "result", "registration.tfm"
-"""What lies in a study's folder, beside the view."""
+STUDY_FILE = "study.json"
+"""What lies in a study's folder, beside view and result."""
 
 IDENTIFIER = re.compile(r"[0-9a-f]{12}")
 """What names a study: nothing that could be a path."""
@@ -35,34 +36,17 @@ BUSY = {"queued", "running"}
 STOPPED = "the server was stopped during the run; run it again"
 """Said of a run that a killed server left behind."""
 
+UNREADABLE = (
+    f"its {STUDY_FILE} is damaged or of another version of radfuse; restore it from a backup or "
+    "delete the study"
+)
+"""Said of a study that cannot be read."""
 
-class Outcome(BaseModel):
-    """What a run has found, for the page."""
-
-    model_config = ConfigDict(frozen=True)
-
-    method: str
-    window_hu: tuple[float, float]
-    """Width and level of the fusion's CT window."""
-
-    mr_range: tuple[float, float]
-    """MR values that became 0 and 1."""
-
-    quality: str
-    """The registration's quality in a sentence."""
-
-    trusted: bool
-    registration_id: str
-    alignment: str
-    """`headers`, `file`, `manual`, or the start that led the search to it."""
-
-    notes: tuple[str, ...]
-    """What was mended in reading or left out in writing, a sentence each."""
-
-    record: str
-    """The record's path inside the study's folder."""
-
-    seconds: float
+MIXED = (
+    "the run was stopped while its results replaced the earlier ones, so that neither are left; "
+    "run it again"
+)
+"""Said where the results of two runs were mixed."""
 
 
 class Study(BaseModel):
@@ -100,17 +84,19 @@ class Studies:
         self.folder = folder / "studies"
         self.uploads = folder / "uploads"
         self._lock = RLock()
+        self._unwritten: dict[str, Study] = {}
 
     def recover(self) -> None:
         """Mark runs that a killed server left behind, and sweep what nobody needs any more.
 
-        That is what they left half-written, and uploads of no study that are older than a day.
+        That is what they left half-written, and uploads of no study that are older than a day,
+        unless a study cannot be read: nobody knows its uploads.
         """
         for study in self.all():
             if study.state in BUSY:
-                self.sweep(study.id)
-                self.fall_back(study.id, "failed", STOPPED)
-        sweep_uploads(self.uploads, self._sources())
+                self.settle(study.id, "failed", STOPPED)
+        if not self.broken():
+            sweep_uploads(self.uploads, self._sources())
 
     def create(self, name: str, ct: Path, mr: Path, recipe: Recipe, message: str = "") -> Study:
         """A new study of a CT and an MR, not yet run."""
@@ -130,11 +116,33 @@ class Studies:
         """Every study that can be read, the newest first."""
         return sorted(self._read_all(), key=lambda study: (study.created, study.id), reverse=True)
 
+    def broken(self) -> list[Study]:
+        """Stand-ins for the studies whose file cannot be read, each with a message about it."""
+        readable = {study.id for study in self.all()}
+        return [
+            Study(
+                id=path.parent.name,
+                name=f"unreadable {path.parent.name}",
+                created=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+                ct=path.parent,
+                mr=path.parent,
+                recipe=Recipe(),
+                state="failed",
+                message=UNREADABLE,
+            )
+            for path in self._files()
+            if path.parent.name not in readable
+        ]
+
     def get(self, identifier: str) -> Study:
-        """The study of this identifier; raises `UnknownStudyError`."""
+        """The study of this identifier; raises `UnknownStudyError`, also for an unreadable one."""
+        if identifier in self._unwritten:
+            return self._unwritten[identifier]
         try:
             return Study.model_validate_json((self.place(identifier) / STUDY_FILE).read_bytes())
-        except (OSError, ValidationError) as error:
+        except ValidationError as error:
+            raise UnknownStudyError(f"study {identifier}: {UNREADABLE}") from error
+        except OSError as error:
             raise UnknownStudyError(f"no study '{identifier}'; see the list of studies") from error
 
     def change(self, identifier: str, **changes: Any) -> Study:
@@ -144,13 +152,38 @@ class Studies:
             self._write(study)
         return study
 
-    def fall_back(self, identifier: str, state: State, message: str) -> Study:
-        """Say why a run came to nothing; a study that can be looked at stays `ready` or `done`."""
-        return self.change(identifier, state=self.standing(identifier) or state, message=message)
+    def settle(self, identifier: str, state: State, message: str) -> Study:
+        """Let a study say what lies in its folder, now that a run has ended.
+
+        What there is to look at makes it `ready` or `done`, the state is for one without. The
+        message is not for a run that has put its result in place, whatever became of it then.
+        """
+        with self._lock:
+            folder, before = self.place(identifier), self.get(identifier)
+            mixed = sweep_folder(folder)
+            outcome, signoff = read_outcome(folder)
+            if mixed:
+                message = MIXED
+            elif outcome not in {None, before.outcome}:
+                message = before.message
+            return self.change(
+                identifier,
+                state=self.standing(identifier) or state,
+                message=message,
+                outcome=outcome,
+                signoff=signoff,
+            )
+
+    def remember(self, identifier: str, state: State, message: str) -> None:
+        """Say how a run has ended until the server does, where the disk does not take it."""
+        with self._lock:
+            changes = {"state": self.standing(identifier) or state, "message": message}
+            self._unwritten[identifier] = self.get(identifier).model_copy(update=changes)
 
     def standing(self, identifier: str) -> State | None:
         """What of a study there is to look at, as a state; None before there is anything."""
-        view, outcome = read_view(self.place(identifier)), self.get(identifier).outcome
+        folder = self.place(identifier)
+        view, (outcome, _) = read_view(folder), read_outcome(folder)
         if view is None:
             return None
         return "ready" if view.fused is None or outcome is None else "done"
@@ -158,13 +191,17 @@ class Studies:
     def delete(self, identifier: str) -> None:
         """Remove a study that does not run, and its uploads where no other study uses them.
 
-        Raises `InputError` while it runs, `OutputError` where the disk does not let it go.
+        One that cannot be read goes, too; while there is another such, no upload goes.
+        Raises `OutputError` where the disk does not let it go.
         """
         with self._lock:
-            if self.get(identifier).state in BUSY:
-                raise InputError("this study is queued or runs; cancel it first")
+            if not (self.place(identifier) / STUDY_FILE).is_file():
+                raise UnknownStudyError(f"no study '{identifier}'; see the list of studies")
             before = set(uploads_of(self.uploads, self._sources()))
             remove(self.place(identifier))
+            self._unwritten.pop(identifier, None)
+            if self.broken():
+                return
             for unused in before - set(uploads_of(self.uploads, self._sources())):
                 remove(unused)
 
@@ -195,12 +232,6 @@ class Studies:
             raise UnknownStudyError("a study is named by 12 hexadecimal digits; see the list")
         return self.folder / identifier
 
-    def sweep(self, identifier: str) -> None:
-        """Remove what an ended run left half-written."""
-        with self._lock:
-            for folder in self.place(identifier).glob(".radfuse-*"):
-                shutil.rmtree(folder, ignore_errors=True)
-
     def volume(self, identifier: str, name: VolumeName) -> Path:
         """The file of a volume; raises `UnknownStudyError` before there is one."""
         path = self.place(identifier) / VIEW / f"{name}.nii"
@@ -223,14 +254,17 @@ class Studies:
             raise UnknownStudyError(f"study {identifier} has no QA sheet yet; run the fusion")
         return found[0]
 
+    def _files(self) -> list[Path]:
+        found = self.folder.glob(f"*/{STUDY_FILE}")
+        return sorted(path for path in found if IDENTIFIER.fullmatch(path.parent.name))
+
     def _read_all(self) -> Iterator[Study]:
-        for path in self.folder.glob(f"*/{STUDY_FILE}"):
-            try:
+        for path in self._files():
+            with suppress(UnknownStudyError):
                 yield self.get(path.parent.name)
-            except UnknownStudyError:
-                continue
 
     def _write(self, study: Study) -> None:
         with self._lock, staging(self.folder / study.id) as stage:
             text = study.model_dump_json(indent=2)
             stage.place(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
+        self._unwritten.pop(study.id, None)

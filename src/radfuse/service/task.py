@@ -1,11 +1,14 @@
 """What a study is asked to do, in a process of its own: it can be cancelled at any moment."""
 
+import os
 import signal
 import sys
 import traceback
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from radfuse.errors import RadfuseError, UntrustedError
@@ -49,6 +52,7 @@ def do_in_process(pipe: Connection, folder: Path, study: Study, task: Task) -> N
     `prepare`, or `error` with its facts.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
+    Thread(target=_end_with_the_server, daemon=True).start()
     try:
         pipe.send(("done", _done(pipe, folder, study, task)))
     except BrokenPipeError:  # the server is gone
@@ -58,6 +62,14 @@ def do_in_process(pipe: Connection, folder: Path, study: Study, task: Task) -> N
     except Exception:
         traceback.print_exc()
         pipe.send(("error", {"error": INTERNAL}))
+
+
+def _end_with_the_server() -> None:
+    """End this process, wherever it is, when the one that has started it ends."""
+    server = parent_process()
+    if server is not None:
+        server.join()
+        os._exit(1)
 
 
 def _done(pipe: Connection, folder: Path, study: Study, task: Task) -> dict[str, Any] | None:

@@ -124,20 +124,27 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
     return view
 
 
-def write_fused_view(
-    folder: Path, view: View, result: Result, alignment: Alignment, scaled: Scaled
+def stage_fused_view(
+    stage: Staging, view: View, result: Result, alignment: Alignment, scaled: Scaled
 ) -> None:
-    """Add the image of a fusion of volumes, and its registration, to a study's view."""
+    """Write the image of a fusion of volumes, and its registration, aside for a study's view."""
     mr_from_ct = rows_of(matrix_of(alignment.mr_from_ct))
-    with staging(folder / VIEW) as stage:
-        changes = {
-            "fused": write_picture(stage.folder / "fused.nii", result.image, step=FUSED_STEP),
-            "mr_range": scaled.mr_range,
-            "mr_from_ct": mr_from_ct,
-            "alignment": alignment.origin,
-            "preview": _preview(result, scaled, mr_from_ct),
-        }
-        _stage_view(stage, view.model_copy(update=changes))
+    changes = {
+        "fused": write_picture(stage.folder / "fused.nii", result.image, step=FUSED_STEP),
+        "mr_range": scaled.mr_range,
+        "mr_from_ct": mr_from_ct,
+        "alignment": alignment.origin,
+        "preview": _preview(result, scaled, mr_from_ct),
+    }
+    _stage_view(stage, view.model_copy(update=changes))
+
+
+def take_fused_back(folder: Path) -> None:
+    """Leave of a study's view what was there before any fusion; CT and MR stay."""
+    (folder / VIEW / "fused.nii").unlink(missing_ok=True)
+    view = read_view(folder)
+    if view is not None:
+        write_view(folder, view.model_copy(update={"fused": None, "preview": None}))
 
 
 def write_untrusted_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -> None:

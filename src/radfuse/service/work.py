@@ -2,14 +2,16 @@
 
 import multiprocessing
 import queue
+import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
 from radfuse.errors import InputError, RadfuseError
-from radfuse.service.studies import Outcome, State, Studies, Study
-from radfuse.service.task import Task, do_in_process
+from radfuse.service.studies import State, Studies, Study, UnknownStudyError
+from radfuse.service.task import INTERNAL, Task, do_in_process
 
 CANCELLED = "the run was cancelled; earlier results are as they were"
 """Said of a run that somebody stopped."""
@@ -73,6 +75,14 @@ class Work:
             raise InputError("nothing to cancel: this study is neither queued nor running")
         run.cancelled.set()
 
+    def delete(self, identifier: str) -> None:
+        """Remove a study, see `Studies.delete`; raises `InputError` while it is queued or runs."""
+        with self._lock:
+            run = self.run_of(identifier)
+            if run is not None and not run.ended.is_set():
+                raise InputError("this study is queued or runs; cancel it first")
+            self._studies.delete(identifier)
+
     def run_of(self, identifier: str) -> Run | None:
         """The last run of a study since the server was started."""
         return self._runs.get(identifier)
@@ -88,33 +98,45 @@ class Work:
         while (run := self._waiting.get()) is not None:
             try:
                 self._one(run)
-            except RadfuseError as error:  # its folder was deleted, say
-                run.tell("error", state="failed", error=str(error))
+            except Exception as error:  # whatever it is, others wait for their turn
+                self._give_up(run, error)
             finally:
                 run.ended.set()
 
     def _one(self, run: Run) -> None:
         if run.cancelled.is_set():
-            self._end(run, "cancelled", {"error": CANCELLED})
+            self._settle(run, "cancelled", {"error": CANCELLED})
             return
         study = self._studies.change(run.study, state="running")
         kind, content = self._watch(run, study, self._studies.place(run.study))
-        self._studies.sweep(run.study)
-        if kind == "done":
-            self._studies.change(run.study, **self._gained(run, content))
-            run.tell("done", outcome=content)
+        self._settle(run, kind, content)
+
+    def _settle(self, run: Run, kind: str, content: Any) -> None:
+        """Say what a run has left, which is its result even where it was cancelled too late."""
+        before = self._studies.get(run.study)
+        state: State = "cancelled" if kind == "cancelled" else "failed"
+        message = before.message if kind == "done" else content["error"]
+        after = self._studies.settle(run.study, state, message)
+        if after.outcome not in {None, before.outcome}:
+            run.tell("done", outcome=after.outcome.model_dump(mode="json"))
+        elif kind == "done":
+            run.tell("done", outcome=None)
         else:
-            self._end(run, "cancelled" if kind == "cancelled" else "failed", content)
+            run.tell("error", state=state, **{**content, "error": after.message})
 
-    def _gained(self, run: Run, outcome: dict[str, Any] | None) -> dict[str, Any]:
-        """What a task changes in its study; a new result takes back the old one's sign-off."""
-        if outcome is None:
-            return {"state": self._studies.standing(run.study)}
-        return {"state": "done", "outcome": Outcome.model_validate(outcome), "signoff": None}
-
-    def _end(self, run: Run, state: State, facts: dict[str, Any]) -> None:
-        self._studies.fall_back(run.study, state, facts["error"])
-        run.tell("error", state=state, **facts)
+    def _give_up(self, run: Run, error: Exception) -> None:
+        """Tell of a run that a bug or the machine has ended."""
+        ours = isinstance(error, RadfuseError)
+        if not ours:
+            with suppress(OSError):  # the terminal may be a file on a full disk
+                traceback.print_exception(error)
+        sentence = str(error) if ours else INTERNAL
+        try:
+            self._studies.settle(run.study, "failed", sentence)
+        except Exception:  # a full disk, say
+            with suppress(UnknownStudyError):
+                self._studies.remember(run.study, "failed", sentence)
+        run.tell("error", state="failed", error=sentence)
 
     def _watch(self, run: Run, study: Study, folder: Path) -> tuple[str, Any]:
         """Run a task to its end; returns `done`, `error` or `cancelled`, and its content."""
@@ -146,5 +168,6 @@ class Work:
                 process.terminate()
             process.join(END_S)
             process.kill()
+            process.join()
             ours.close()
         return "cancelled", {"error": CANCELLED}

@@ -22,7 +22,7 @@ UNREVIEWED = "unreviewed"
 COMMENT = re.compile(r"(?<=Registration )(\S+) .*(?=; its quality is )", re.DOTALL)
 """Where a comment states the registration and its review."""
 
-DESCRIPTION = re.compile(r"\w+$")
+DESCRIPTION = re.compile(r"(?<=, )(unreviewed|accepted|rejected)$")
 """The review in a content description: its last word, for it holds 64 characters."""
 
 UNICODE = "ISO_IR 192"
@@ -72,13 +72,23 @@ def _sign(header: Dataset, signoff: Signoff) -> None:
     if not verdict.isascii():
         header.decode()
         header.SpecificCharacterSet = UNICODE
+    if "ContentDescription" in header:
+        header.ContentDescription = _replaced(DESCRIPTION, signoff.state, header.ContentDescription)
     if "ImageComments" in header:
         header.ImageComments = _signed(header.ImageComments, verdict)
-    if "ContentDescription" in header:
-        header.ContentDescription = DESCRIPTION.sub(signoff.state, header.ContentDescription)
+        return
     for item in header.ContributingEquipmentSequence:
         item.ContributionDescription = _signed(item.ContributionDescription, verdict)
 
 
 def _signed(comment: str, verdict: str) -> str:
-    return COMMENT.sub(lambda said: f"{said[1]} {verdict}", comment)
+    registration = COMMENT.search(comment)
+    return _replaced(COMMENT, f"{registration and registration[1]} {verdict}", comment)
+
+
+def _replaced(where: re.Pattern[str], by: str, text: str) -> str:
+    """A text with a verdict in it; raises `InputError` where it says nothing of a review."""
+    signed, count = where.subn(lambda _: by, text)
+    if count != 1:
+        raise InputError(f"nothing to sign in '{text}'")
+    return signed
