@@ -145,6 +145,12 @@ def test_a_deformation_is_refused(tmp_path: Path):
         read_transform(path)
 
 
+def test_a_transform_without_finite_numbers_is_refused() -> None:
+    turned_by_nearly_nothing = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, 5e-324)
+    with pytest.raises(InputError, match="numbers that are not finite"):
+        matrix_of(turned_by_nearly_nothing.GetInverse())
+
+
 def test_an_unknown_suffix_is_not_written(tmp_path: Path):
     with pytest.raises(OutputError, match=r"\.tfm, \.txt or \.h5"):
         write_transform(tmp_path / "pose.doc", rigid())
