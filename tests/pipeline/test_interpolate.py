@@ -7,12 +7,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
-from radfuse.pipeline.interpolate import between
+from radfuse.pipeline import interpolate
+from radfuse.pipeline.interpolate import MOST_GAP_MM
 from structure_kit import dice
 
 SQUARE = (1.0, 1.0)
 STEP = 4
 Body = NDArray[np.bool_]
+
+
+def between(
+    drawn: dict[int, Body], spacing_mm: tuple[float, float] = SQUARE, slice_mm: float = 1.0
+) -> dict[int, Body]:
+    return interpolate.between(drawn, spacing_mm, slice_mm=slice_mm)
+
 
 z, y, x = np.indices((33, 72, 80))
 
@@ -84,11 +92,37 @@ def test_what_is_moved_comes_out_moved(rows: int, columns: int, up: int) -> None
         np.testing.assert_array_equal(found[index + up], np.roll(mask, (rows, columns), (0, 1)))
 
 
+def disc(column: int) -> Body:
+    """Of 13 pixels' width."""
+    return np.asarray((y[0] - 35) ** 2 + (x[0] - column) ** 2 <= 6**2)
+
+
 def test_an_outline_that_moves_beyond_itself_keeps_its_size() -> None:
-    disc = (y[0] - 35) ** 2 + (x[0] - 15) ** 2 <= 6**2
-    found = between({0: disc, 4: np.roll(disc, 40, axis=1)}, SQUARE)
+    found = between({0: disc(15), 4: disc(35)})
     for index, mask in found.items():
-        assert dice(mask, np.roll(disc, 10 * index, axis=1)) > 0.98
+        assert dice(mask, disc(15 + 5 * index)) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("column", "slices", "slice_mm"),
+    [(35, 30, 1.0), (35, 4, 5.0), (60, 4, 1.0)],
+)
+def test_lesions_that_are_too_far_apart_to_be_one_are_not_joined(
+    column: int, slices: int, slice_mm: float
+) -> None:
+    lesions = {0: disc(15), slices: disc(column)}
+    with pytest.raises(InputError, match="too far apart to be one body; draw on a slice in b"):
+        between(lesions, slice_mm=slice_mm)
+    found = between({-4: disc(15), **lesions, slices + 2: disc(column)}, slice_mm=slice_mm)
+    assert sorted(found) == [-3, -2, -1, slices + 1]
+
+
+def test_outlines_that_lie_over_each_other_are_one_body_however_far() -> None:
+    assert len(between({0: disc(15), 30: disc(18)})) == 29
+
+
+def test_slices_up_to_the_largest_gap_are_one_body() -> None:
+    assert len(between({0: disc(15), 3: disc(35)}, slice_mm=MOST_GAP_MM / 3)) == 2
 
 
 def test_one_part_becomes_two_and_none_is_lost() -> None:

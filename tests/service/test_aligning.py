@@ -111,6 +111,26 @@ def test_a_refused_alignment_is_shown_and_a_better_one_taken_as_it_stands(
     assert record.recipe.transform is None
 
 
+def test_an_untrusted_registration_is_accepted_in_one_run_alone(
+    site: Site, asked: dict[str, Any], phantom: Phantom
+) -> None:
+    off = matrix_of(phantom.mr_from_ct)
+    off[:3, 3] += 25
+    identifier = site.make(**asked)
+    run = {"mr_from_ct": off.tolist(), "refine": False}
+    kind, facts = site.run(identifier, **run, accept=True)[-1]
+    assert kind == "done"
+    assert not facts["outcome"]["trusted"]
+    study, folder = site.study(identifier), site.folder / "studies" / identifier
+    assert not study["recipe"]["accept_registration"]
+    record = Record.model_validate_json((folder / study["outcome"]["record"]).read_bytes())
+    assert record.recipe.accept_registration
+    kind, facts = site.run(identifier, **run)[-1]
+    assert kind == "error"
+    assert facts["error"].startswith("not to be trusted")
+    assert site.study(identifier)["outcome"] == study["outcome"]
+
+
 @pytest.mark.parametrize(
     ("run", "status", "words"),
     [

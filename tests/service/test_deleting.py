@@ -2,13 +2,20 @@
 
 import os
 import time
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
+from drawing_kit import show
 from service_kit import Site, refused
 
+from radfuse.data.phantom import Phantom
+from radfuse.errors import InputError
 from radfuse.recipe import Recipe
+from radfuse.service.drawings import Change, Draft, Drawings
 from radfuse.service.studies import UNREADABLE, Studies, UnknownStudyError
 from radfuse.service.uploads import LEAST_AGE_S
 
@@ -91,3 +98,28 @@ def test_the_page_lists_a_study_that_cannot_be_read_and_can_delete_it(
     assert (told["state"], told["message"]) == ("failed", UNREADABLE)
     refused(site.client.get(f"/api/v1/studies/{identifier}"), 404, "is damaged or of another")
     assert site.client.delete(f"/api/v1/studies/{identifier}").status_code == 204
+
+
+def test_a_change_of_a_structure_never_brings_a_deleted_study_back(
+    tmp_path: Path, phantom: Phantom
+) -> None:
+    studies = Studies(tmp_path)
+    drawings = Drawings(studies)
+    for _ in range(5):
+        study = studies.create("study", tmp_path, tmp_path, Recipe())
+        show(studies.place(study.id), phantom.ct.image)
+        (made,) = drawings.add(study.id, [Draft(name="GTVp")])
+        drawn = Event()
+
+        def draw(study: str = study.id, made: str = made.id, drawn: Event = drawn) -> None:
+            with suppress(InputError):
+                for revision in count(1):
+                    drawings.change(study, made, Change(revision=revision))
+                    drawn.set()
+
+        drawer = Thread(target=draw)
+        drawer.start()
+        drawn.wait(60)
+        studies.delete(study.id)
+        drawer.join(60)
+        assert not studies.place(study.id).exists()

@@ -284,12 +284,28 @@ def test_an_uploaded_label_map_keeps_its_names_and_a_mask_takes_the_one_that_is_
     names = path.with_name(path.name.replace(".nii.gz", ".json"))
     files = [("files", (one.name, one.read_bytes())) for one in (path, names)]
     place = board.site.client.post("/api/v1/uploads", files=files).json()["path"]
-    (back,) = imported(board, Path(place))["structures"]
-    assert (back["name"], back["colour"]) == ("GTVp", made["colour"])
+    for more in ({}, {"name": "Pituitary"}):
+        (back,) = imported(board, Path(place), **more)["structures"]
+        assert (back["name"], back["colour"]) == ("GTVp", made["colour"])
+        board.clear()
     place = board.site.client.post("/api/v1/uploads", files=files[:1]).json()["path"]
     (back,) = imported(board, Path(place), name=" Pituitary ")["structures"]
     assert back["name"] == "Pituitary"
     assert dice(board.mask(back["id"]), mask) == 1
+    (back,) = imported(board, Path(place), name="x" * 90)["structures"]
+    assert back["name"] == "x" * 64
+
+
+def test_the_name_of_an_roi_stays_whatever_name_is_given(
+    board: Board, ct: Series, tmp_path: Path
+) -> None:
+    image = sitk.Image(ct.image.GetSize(), sitk.sitkUInt8)
+    image.CopyInformation(ct.image)
+    image[5, 5, 5] = 1
+    path = tmp_path / "set.dcm"
+    write_structure_set(path, ct, [Structure("GTVp", image, (1, 2, 3))])
+    (back,) = imported(board, path, name="RTSTRUCT")["structures"]
+    assert back["name"] == "GTVp"
 
 
 def test_an_uploaded_archive_of_masks_comes_back(board: Board) -> None:

@@ -9,7 +9,7 @@ import pytest
 from service_kit import MOST_UPLOAD_BYTES, TOKEN, Site
 
 from radfuse.errors import InputError
-from radfuse.service.guard import TOKEN_HEADER, Access
+from radfuse.service.guard import TOKEN_HEADER, TOKEN_QUERY, Access
 from radfuse.service.server import access_of, bound
 
 
@@ -85,6 +85,13 @@ def test_addresses_and_own_names_are_hosts_where_others_may_come(
 def test_a_weak_token_is_refused(host: str, token: str | None, words: str) -> None:
     with bound("127.0.0.1", 0) as sock, pytest.raises(InputError, match=words):
         access_of(sock, host, token)
+
+
+def test_a_token_of_any_letters_is_whole_in_the_address_that_is_printed() -> None:
+    access = Access("127.0.0.1", 8000, "a&b=c#d+e %f?/12", MOST_UPLOAD_BYTES)
+    parts = httpx.URL(access.url)
+    assert dict(parts.params) == {TOKEN_QUERY: access.token}
+    assert parts.fragment == ""
 
 
 def test_a_random_token_is_long_and_new_each_time() -> None:

@@ -117,6 +117,12 @@ def test_a_click_that_cannot_be_is_refused(
     refused(board.call("POST", "/grow", **click), status, words)
 
 
+def test_the_page_is_told_how_far_a_region_may_reach(board: Board) -> None:
+    told = board.site.client.get("/api/v1/info").json()
+    for reach_mm in (told["least_reach_mm"], told["most_reach_mm"]):
+        clicked(board, image="ct", voxel=[1, 1, 1], reach_mm=reach_mm)
+
+
 def test_in_a_large_volume_the_answer_comes_at_once(tmp_path: Path) -> None:
     grid = Grid(
         size=(512, 512, 234),

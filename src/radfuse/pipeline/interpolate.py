@@ -38,12 +38,19 @@ Pair = tuple[Mask, Mask]
 TOUCHING = np.ones((3, 3), np.int8)
 """Pixels that share a corner are of one part."""
 
+MOST_GAP_MM = 15.0
+"""Farthest from slice to slice that outlines which do not lie over each other are one body: three
+slices of the thickest that heads are planned on, 5 mm. Beyond, they may well be two lesions."""
+
 RIM = 1
 """Empty pixels around all that is drawn, so that every outline closes."""
 
 
-def between(drawn: Mapping[int, Mask], spacing_mm: Spacing) -> dict[int, Mask]:
+def between(drawn: Mapping[int, Mask], spacing_mm: Spacing, *, slice_mm: float) -> dict[int, Mask]:
     """The outlines on the slices between drawn ones, by index of the slice.
+
+    Outlines that do not lie over each other are taken for one body only where they are near, see
+    `MOST_GAP_MM`, and no farther apart than the smaller is wide; else what is between stays empty.
 
     Parameters
     ----------
@@ -51,11 +58,13 @@ def between(drawn: Mapping[int, Mask], spacing_mm: Spacing) -> dict[int, Mask]:
         Masks (H, W) of one shape by index of the slice; an empty one counts as not drawn.
     spacing_mm
         Between rows and between columns.
+    slice_mm
+        From slice to slice.
 
     Raises
     ------
     InputError
-        No slice lies between two that are drawn.
+        No slice lies between two that are drawn, or between two that are of one body.
     """
     filled = sorted(index for index, mask in drawn.items() if mask.any())
     if not any(upper - lower > 1 for lower, upper in pairwise(filled)):
@@ -65,16 +74,26 @@ def between(drawn: Mapping[int, Mask], spacing_mm: Spacing) -> dict[int, Mask]:
         )
     box = find_objects(np.logical_or.reduce([drawn[at] for at in filled]).astype(np.int8))[0]
     outlines = [np.pad(drawn[at][box], RIM) for at in filled]
-    pairs = [_partners(lower, upper) for lower, upper in pairwise(outlines)]
     distances, found = _Distances(spacing_mm), {}
+    gaps_mm = [(upper - lower) * slice_mm for lower, upper in pairwise(filled)]
+    pairs = [
+        _partners(lower, upper, distances, gap_mm)
+        for gap_mm, (lower, upper) in zip(gaps_mm, pairwise(outlines), strict=True)
+    ]
     for place, (lower, upper) in enumerate(pairwise(filled)):
-        if upper - lower == 1:
+        lie_over = (outlines[place] & outlines[place + 1]).any()
+        if upper - lower == 1 or not (pairs[place] or lie_over):
             continue
         parts = list(_parts(place, filled, outlines, pairs, distances))
         for index in range(lower + 1, upper):
             outline = np.logical_or.reduce([part.at(index) for part in parts])
             found[index] = np.zeros(drawn[lower].shape, np.bool_)
             found[index][box] = outline[RIM:-RIM, RIM:-RIM]
+    if not found:
+        raise InputError(
+            "nothing was filled: the outlines on the drawn slices do not lie over each other and "
+            "are too far apart to be one body; draw on a slice in between"
+        )
     return found
 
 
@@ -150,10 +169,12 @@ def _parts(
         yield _Part(slices[place : place + 2], list(ends), np.zeros((2, 2)))
 
 
-def _partners(lower: Mask, upper: Mask) -> list[Pair]:
-    """Parts that overlap one another alone, or the single part of each."""
+def _partners(lower: Mask, upper: Mask, distances: _Distances, gap_mm: float) -> list[Pair]:
+    """Parts that overlap one another alone, or the single part of each where they are near."""
     (ours, count), (theirs, other_count) = (label(mask, TOUCHING) for mask in (lower, upper))
-    if count == other_count == 1:
+    if count == other_count == 1 and (
+        (lower & upper).any() or (gap_mm <= MOST_GAP_MM and _near(lower, upper, distances))
+    ):
         return [(lower, upper)]
     both = np.unique(np.stack([ours, theirs])[:, lower & upper], axis=1)
     return [
@@ -161,6 +182,13 @@ def _partners(lower: Mask, upper: Mask) -> list[Pair]:
         for one, other in both.T
         if (both[0] == one).sum() == (both[1] == other).sum() == 1
     ]
+
+
+def _near(lower: Mask, upper: Mask, distances: _Distances) -> bool:
+    """Whether no more lies between two outlines, one laid upon the other, than the smaller one."""
+    apart_mm = -distances.of(lower)[upper].max()
+    width_mm = 2 * min(distances.of(mask).max() for mask in (lower, upper))
+    return bool(apart_mm <= width_mm)
 
 
 def _ends_mm(lower: Mask, upper: Mask, distances: _Distances) -> tuple[Floats, Floats]:

@@ -86,7 +86,7 @@ def matrix_of(transform: sitk.Transform) -> Matrix:
     Raises
     ------
     InputError
-        The transform is not affine.
+        The transform is not affine, or takes points to no place at all.
     """
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     matrix = np.eye(4)
@@ -95,6 +95,8 @@ def matrix_of(transform: sitk.Transform) -> Matrix:
         unit = [0.0, 0.0, 0.0]
         unit[axis] = 1.0
         matrix[:3, axis] = np.array(transform.TransformPoint(unit)) - origin
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{transform.GetName()} has numbers that are not finite; align again")
     far = np.array([-90.0, 70.0, 110.0])
     if not np.allclose(matrix[:3, :3] @ far + origin, transform.TransformPoint(far), atol=1e-3):
         raise InputError(f"{transform.GetName()} is not affine, so it cannot be rigid")

@@ -68,6 +68,9 @@ class AskedRun(BaseModel):
     refine: bool = True
     """Whether a search starts from the manual alignment; else it is taken as it stands."""
 
+    accept: bool = False
+    """Whether a registration that is not trusted is taken, in this run alone."""
+
     @model_validator(mode="after")
     def _one_alignment(self) -> "AskedRun":
         if self.keep_registration and self.mr_from_ct is not None:
@@ -133,7 +136,7 @@ def run(identifier: str, asked: AskedRun, desk: AtDesk) -> Study:
         found = found.model_copy(update={"recipe": asked.recipe.model_copy(update=chosen)})
     desk.check(found.recipe)
     manual(asked.mr_from_ct)
-    task = Task("fuse", asked.keep_registration, asked.mr_from_ct, asked.refine)
+    task = Task("fuse", asked.keep_registration, asked.mr_from_ct, asked.refine, asked.accept)
     return desk.work.start(found, task)
 
 

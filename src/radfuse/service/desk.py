@@ -1,13 +1,16 @@
 """What the routes work with: studies, tasks, and which paths may be opened."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from radfuse.errors import InputError
+from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import window_named
+from radfuse.io.identifiers import identifiers_below
 from radfuse.methods.catalogue import METHODS, entry_of
 from radfuse.recipe import Recipe
 from radfuse.service.guard import Access
@@ -67,6 +70,15 @@ class Desk:
             if method.endswith(".onnx"):
                 self.usable(method)
         entry_of(method)
+
+
+@contextmanager
+def hiding(*paths: Path) -> Iterator[None]:
+    """Within it our errors name no patient of the files at these paths."""
+    try:
+        yield
+    except RadfuseError as error:
+        raise type(error)(identifiers_below(*paths).hide(str(error), paths)) from error
 
 
 def _desk(request: Request) -> Desk:

@@ -5,7 +5,6 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,11 +13,11 @@ import numpy as np
 import SimpleITK as sitk
 from pydantic import BaseModel, ConfigDict
 
-from radfuse.errors import GeometryError, InputError, RadfuseError
+from radfuse.errors import GeometryError, InputError
 from radfuse.io.archives import unpacked
 from radfuse.io.dicom.structure_file import read_drawings
 from radfuse.io.dicom.structure_read import read_structure_set
-from radfuse.io.dicom.structure_set import write_structure_set
+from radfuse.io.dicom.structure_set import NAME_LENGTH, write_structure_set
 from radfuse.io.identifiers import identifiers_below
 from radfuse.io.read import read
 from radfuse.io.staging import staging
@@ -26,6 +25,7 @@ from radfuse.io.structure_files import NAMES, write_label_map, write_masks
 from radfuse.io.structures import Structure, names_path, read_label_map, read_names
 from radfuse.io.volumes import volume_suffix
 from radfuse.series import Series
+from radfuse.service.desk import hiding
 from radfuse.service.drawings import (
     Draft,
     Drawing,
@@ -84,6 +84,8 @@ class _Read:
 
     drafts: tuple[Draft, ...]
     notes: tuple[str, ...]
+    named: bool = True
+    """Whether the file itself says what they are called."""
 
 
 def export(drawings: Drawings, study: Study, folder: Path, form: Format) -> Export:
@@ -99,7 +101,7 @@ def export(drawings: Drawings, study: Study, folder: Path, form: Format) -> Expo
         readable = [one for one in readable if one.runs]
     if not readable:
         raise InputError("there is nothing to export; draw a structure first")
-    with _hiding(study.ct):
+    with hiding(study.ct):
         ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
         _check_same(ct, readable[0].grid)
         notes += ct.notes
@@ -127,10 +129,11 @@ def exported(folder: Path, name: str) -> Path:
 def import_file(drawings: Drawings, study: Study, path: Path, name: str | None) -> Import:
     """Add the structures of an RT Structure Set, a label map, a mask, or an archive with one.
 
-    `name` is for a mask that brings none. Raises `InputError`, and nothing is added, for files
-    that cannot be read and for structures of another grid, frame of reference or patient.
+    `name` is for a mask that brings none, and is cut to what DICOM holds. Raises `InputError`, and
+    nothing is added, for files that cannot be read and for structures of another grid, frame of
+    reference or patient.
     """
-    with _hiding(study.ct, path), unpacked(path) as place:
+    with hiding(study.ct, path), unpacked(path) as place:
         ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
         grid = drawings.grid(study.id)
         _check_same(ct, grid)
@@ -138,23 +141,14 @@ def import_file(drawings: Drawings, study: Study, path: Path, name: str | None) 
         drafts = found.drafts
         if not drafts:
             raise InputError(f"{path}: no structure is in it")
-        if name is not None and len(drafts) == 1:
-            drafts = (drafts[0].model_copy(update={"name": name}),)
+        if name is not None and len(drafts) == 1 and not found.named:
+            drafts = (drafts[0].model_copy(update={"name": name[:NAME_LENGTH]}),)
         added = drawings.add(study.id, drafts, rename=True)
     hidden = identifiers_below(study.ct, path)
     return Import(
         structures=tuple(one.summary() for one in added),
         notes=tuple(hidden.hide(note, [path, place]) for note in found.notes),
     )
-
-
-@contextmanager
-def _hiding(*paths: Path) -> Iterator[None]:
-    """Within it our errors name no patient of the files at these paths."""
-    try:
-        yield
-    except RadfuseError as error:
-        raise type(error)(identifiers_below(*paths).hide(str(error), paths)) from error
 
 
 def _check_same(ct: Series, grid: Grid) -> None:
@@ -249,7 +243,8 @@ def _read(place: Path, ct: Series) -> _Read:
 
 def _read_volume(path: Path, ct: Series) -> _Read:
     found = read_label_map(path, ct.image, None)
-    return _Read(tuple(map(_draft, found.structures())), found.notes)
+    named = names_path(path).is_file()
+    return _Read(tuple(map(_draft, found.structures())), found.notes, named)
 
 
 def _read_masks(names: Path, ct: Series) -> _Read:

@@ -47,16 +47,20 @@ def fuse_study(
     keep: bool = False,
     mr_from_ct: Rows | None = None,
     refine: bool = True,
+    accept: bool = False,
 ) -> Outcome:
     """Fuse a study: result, fused image to look at and transform appear in its folder.
 
     `keep` takes the study's last registration instead of a new search; `mr_from_ct` a manual one,
-    from which a search starts where it is to be refined. Raises what `fuse` does.
+    from which a search starts where it is to be refined. `accept` takes a registration that is not
+    trusted. Raises what `fuse` does.
     """
     start = time.perf_counter()
     given = _kept(folder, study) if keep else manual(mr_from_ct, refine=refine)
     ct, mr, view = _prepared(folder, study, report)
     recipe = study.recipe.model_copy(update=dict(FROM_A_SEARCH)) if given else study.recipe
+    if accept:
+        recipe = recipe.model_copy(update={"accept_registration": True})
     with ExitStack() as placed, staging(folder / VIEW) as pictures, staging(folder) as stage:
         result_folder = stage.folder / RESULT
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"

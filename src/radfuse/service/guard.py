@@ -6,7 +6,7 @@ import secrets
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
@@ -76,7 +76,7 @@ class Access:
     def url(self) -> str:
         """The page's address, token included."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/?{TOKEN_QUERY}={self.token}"
+        return f"http://{host}:{self.port}/?{urlencode({TOKEN_QUERY: self.token})}"
 
     def allows_host(self, host: str | None) -> bool:
         """Whether a Host header names this server: a foreign name is a rebound one."""

@@ -92,7 +92,8 @@ def filled_between(runs: Runs, grid: Grid) -> Runs:
         int(index): unpacked(flat, (rows, columns))
         for index, flat in checked(runs, grid.size).items()
     }
-    return runs_of(between(drawn, (grid.spacing_mm[1], grid.spacing_mm[0])))
+    across, down, along = grid.spacing_mm
+    return runs_of(between(drawn, (down, across), slice_mm=along))
 
 
 def agreement(first: Drawing, reference: Drawing, tolerance_mm: float) -> Agreement:

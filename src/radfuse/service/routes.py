@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -22,7 +20,6 @@ from pydantic import (
 )
 from starlette.datastructures import UploadFile
 
-from radfuse.errors import RadfuseError
 from radfuse.intensity import WINDOWS
 from radfuse.io.identifiers import identifiers_below
 from radfuse.io.inspect import Finding, inspect
@@ -31,7 +28,8 @@ from radfuse.methods.catalogue import METHODS
 from radfuse.pipeline.study import choose_pair
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
-from radfuse.service.desk import WITHOUT_PATHS, AtDesk, Desk
+from radfuse.service.desk import WITHOUT_PATHS, AtDesk, Desk, hiding
+from radfuse.service.regions import REACHES_MM
 from radfuse.service.studies import Study
 from radfuse.service.uploads import keep_files
 from radfuse.service.work import Run
@@ -101,7 +99,7 @@ api = APIRouter(prefix="/api/v1")
 
 @api.get("/info")
 def info() -> dict[str, Any]:
-    """Version, notice, methods and CT windows (width, level in HU)."""
+    """Version, notice, methods, CT windows (width, level in HU) and limits of the drawing tools."""
     return {
         "version": version("radfuse"),
         "notice": NOTICE,
@@ -111,6 +109,8 @@ def info() -> dict[str, Any]:
             if entry.weights is None or entry.weights.is_file()
         },
         "structure_names": STRUCTURE_NAMES,
+        "least_reach_mm": REACHES_MM[0],
+        "most_reach_mm": REACHES_MM[1],
         "windows": {name: [window.width, window.level] for name, window in WINDOWS.items()},
     }
 
@@ -119,7 +119,7 @@ def info() -> dict[str, Any]:
 def inspect_path(place: Place, desk: AtDesk) -> dict[str, Any]:
     """Say what a file, folder or archive holds, without names and IDs of patients."""
     (path,) = desk.usable(place.path)
-    with _hiding(path):
+    with hiding(path):
         findings, others = inspect(path)
     hidden = identifiers_below(path)
     facts = [_facts(found) for found in findings]
@@ -203,7 +203,7 @@ def create_study(desk: Desk, asked: NewStudy) -> Study:
     recipe, message = asked.recipe, ""
     if asked.study is not None:
         (both,) = desk.usable(asked.study)
-        with _hiding(both):
+        with hiding(both):
             pair = choose_pair(both, recipe)
         series = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
         ct, mr, recipe = both, both, recipe.model_copy(update=series)
@@ -212,15 +212,6 @@ def create_study(desk: Desk, asked: NewStudy) -> Study:
         ct, mr = desk.usable(asked.ct or "", asked.mr or "")
     name = asked.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
     return desk.studies.create(name, ct, mr, recipe, message)
-
-
-@contextmanager
-def _hiding(*paths: Path) -> Iterator[None]:
-    """Within it our errors name no patient of the files at these paths."""
-    try:
-        yield
-    except RadfuseError as error:
-        raise type(error)(identifiers_below(*paths).hide(str(error), paths)) from error
 
 
 def _facts(found: Finding) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
@@ -225,6 +225,13 @@ class Studies:
                 )
             note = sign_result(self.place(identifier) / study.outcome.record, signoff)
             return self.change(identifier, signoff=signoff, message=note or study.message)
+
+    @contextmanager
+    def kept(self, identifier: str) -> Iterator[Path]:
+        """The folder of a study that is not deleted within; raises `UnknownStudyError`."""
+        with self._lock:
+            self.get(identifier)
+            yield self.place(identifier)
 
     def place(self, identifier: str) -> Path:
         """The folder of a study; raises `UnknownStudyError` for what is no identifier."""

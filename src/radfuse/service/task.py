@@ -44,6 +44,9 @@ class Task:
     refine: bool = True
     """Whether a search starts from the manual alignment; else it is taken as it stands."""
 
+    accept: bool = False
+    """Whether a registration that is not trusted is taken, without the study's recipe saying so."""
+
 
 def do_in_process(pipe: Connection, folder: Path, study: Study, task: Task) -> None:
     """Do a task in a study's folder and tell the other end of the pipe; never raises.
@@ -81,7 +84,7 @@ def _done(pipe: Connection, folder: Path, study: Study, task: Task) -> dict[str,
         return None
     outcome = fuse_study(
         folder, study, report,
-        keep=task.keep, mr_from_ct=task.mr_from_ct, refine=task.refine,
+        keep=task.keep, mr_from_ct=task.mr_from_ct, refine=task.refine, accept=task.accept,
     )  # fmt: skip
     return outcome.model_dump(mode="json")
 

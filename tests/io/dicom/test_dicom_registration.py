@@ -82,7 +82,7 @@ def test_any_rigid_transform_is_read_back_as_it_was(
     given_transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
     pair = headed("CT", CTImageStorage), headed("MR", MRImageStorage)
     path = write_reg(folder / "reg", pair, mr_from_ct=given_transform)
-    assert_same_map(read_transform(path), given_transform, 1e-6)
+    assert_same_map(read_transform(path), given_transform)
 
 
 def headed(modality: str, storage: str, image: sitk.Image | None = None) -> Series:
@@ -123,7 +123,8 @@ def blob(centre_mm: tuple[float, ...]) -> sitk.Image:
     return image
 
 
-near, small = st.floats(-8.0, 8.0), st.floats(-0.5, 0.5)
+near = st.floats(-8.0, 8.0, allow_subnormal=False)
+small = st.floats(-0.5, 0.5, allow_subnormal=False)
 
 
 @settings(max_examples=12, deadline=None)
