@@ -24,7 +24,7 @@ const prepared = new Set(); // studies whose preparation this page has asked for
 
 async function listStudies() {
   const studies = await api.studies();
-  const told = (one) => `${one.name}: ${one.signoff ? one.signoff.state : one.state}`;
+  const told = (one) => `${one.name}: ${one.signoff && one.state === "done" ? one.signoff.state : one.state}`;
   at("studies").replaceChildren(...studies.map((one) => new Option(told(one), one.id)));
   at("studies").value = wanted ?? "";
   at("delete").disabled = !wanted;
@@ -53,13 +53,15 @@ async function showStudy(study) {
   at("running").hidden = !busy;
   const told = failure?.id === id ? failure : ["failed", "cancelled"].includes(state) ? { state, error: message } : null;
   say("failure", told?.error ?? "");
-  at("ways").hidden = told?.state !== "failed";
+  at("ways").hidden = true;
   at("to-accept").hidden = !told?.mr_from_ct;
   if (!busy) at("stage").textContent = told ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
   panels.fuse.show(study, busy);
   if (busy) listen();
   await showPictures();
-  if (wanted === id && shown && told?.mr_from_ct) panels.align.try(told.mr_from_ct); // to be looked at before it is gone on with
+  if (wanted !== id || !shown) return;
+  at("ways").hidden = told?.state !== "failed";
+  if (told?.mr_from_ct) panels.align.try(told.mr_from_ct); // to be looked at before it is gone on with
 }
 
 // CT and MR as soon as they are prepared; the fused image when there is one.
@@ -117,6 +119,12 @@ async function viewOf(id) {
   }
 }
 
+// Why growing in the MR would go by another alignment than the one on the screen.
+function misaligned() {
+  if (!shown?.result) return "The MR is not registered yet: run the fusion first, then grow in it.";
+  return isMoved() ? "The MR was moved by hand; growing in it goes by the registration. Run it from there, or go back to the start on Align." : "";
+}
+
 const isMoved = () => Boolean(shown) && JSON.stringify(viewer.mrFromCt) !== shown.mrFromCt;
 
 // Why the screen does not show the result that a sign-off would speak of.
@@ -132,7 +140,8 @@ function clear() {
   panels.looks.clear();
   panels.draw.close();
   at("empty").hidden = false;
-  at("running").hidden = true;
+  at("running").hidden = at("ways").hidden = true;
+  say("failure", "");
   at("stage").textContent = "";
   delete document.body.dataset.shown;
   delete document.body.dataset.pictured;
@@ -179,6 +188,16 @@ async function follow(id, answer) {
 function run(asked) {
   if (!current) throw new Error("Open a CT and an MR first.");
   return follow(current.id, api.run(current.id, { recipe: panels.fuse.recipe(), ...asked }));
+}
+
+// Go on with what was found but is not trusted, once it is on the screen.
+async function goOn() {
+  const { mr_from_ct } = failure;
+  if (JSON.stringify(viewer.mrFromCt) !== JSON.stringify(mr_from_ct)) {
+    panels.align.try(mr_from_ct);
+    throw new Error(`${failure.error}. The MR is shown where it was found; look at it, then press “Go on with it” again.`);
+  }
+  await run({ mr_from_ct, refine: false, accept: true });
 }
 
 async function removeStudy() {
@@ -244,7 +263,7 @@ async function begin() {
   panels.looks = new Looks(viewer, told.windows);
   panels.fuse = new FusePanel(viewer, { run, unseen, signed: (study) => follow(study.id, study) });
   panels.align = new AlignPanel(viewer, run);
-  panels.draw = new DrawPanel(viewer, { names: told.structure_names, isMoved });
+  panels.draw = new DrawPanel(viewer, { names: told.structure_names, misaligned });
   new Opening(async (made) => (await listStudies(), choose(made.id)));
   viewer.addEventListener("alignment", () => panels.fuse.showVerdicts());
   document.addEventListener("keydown", onKey);
@@ -258,7 +277,7 @@ async function begin() {
 for (const tab of TABS) at(`tab-${tab}`).addEventListener("click", () => bringForward(tab));
 document.querySelector("[role=tablist]").addEventListener("keydown", onTabKey);
 at("to-align").addEventListener("click", () => bringForward("align"));
-at("to-accept").addEventListener("click", attempt(() => run({ mr_from_ct: failure.mr_from_ct, refine: false, accept: true }), "failure"));
+at("to-accept").addEventListener("click", attempt(goOn, "failure"));
 at("cancel").addEventListener("click", attempt(() => api.cancel(current.id), "failure"));
 at("studies").addEventListener("change", attempt(() => choose(at("studies").value), "failure"));
 at("delete").addEventListener("click", attempt(removeStudy, "failure"));

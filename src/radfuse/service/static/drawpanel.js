@@ -24,9 +24,9 @@ const MEASURES = {
 };
 
 export class DrawPanel {
-  // `isMoved` says whether the MR on the screen lies elsewhere than the registration has it.
-  constructor(viewer, { names, isMoved }) {
-    Object.assign(this, { viewer, isMoved, structures: new Structures(), isErasing: false, study: null });
+  // `misaligned` says why the MR on the screen does not lie as a registration has it, or nothing.
+  constructor(viewer, { names, misaligned }) {
+    Object.assign(this, { viewer, misaligned, structures: new Structures(), isErasing: false, study: null });
     this.layer = new StructureLayer(this.structures);
     viewer.layers.push(this.layer);
     this.tools = { cursor: null, brush: new Brush(this), polygon: new Polygon(this), freehand: new Freehand(this), grow: new Grow(this) };
@@ -50,6 +50,7 @@ export class DrawPanel {
     does("import", () => at("import-files").click());
     does("import-files", () => this.load(), "change");
     does("comparing", (event) => this.compare(event), "submit");
+    for (const id of ["first", "reference", "tolerance-mm"]) at(id).addEventListener("input", () => at("agreement").replaceChildren());
     at("brush-mm").addEventListener("input", () => this.setBrush(Number(at("brush-mm").value)));
     this.viewer.addEventListener("tool", () => this.showTool());
   }
@@ -86,11 +87,11 @@ export class DrawPanel {
 
   choose(name) {
     this.viewer.setTool(this.tools[name]);
-    at("tool-hint").textContent = HINTS[name];
     if (name !== "cursor") at("complaint").textContent = "";
   }
 
   showTool() {
+    at("tool-hint").textContent = HINTS[Object.keys(this.tools).find((name) => this.tools[name] === this.viewer.tool)] ?? "";
     for (const button of at("tools").querySelectorAll("[data-tool]")) press(button, this.tools[button.dataset.tool] === this.viewer.tool);
   }
 
@@ -124,8 +125,10 @@ export class DrawPanel {
     await attempt(async () => {
       const structure = this.needed();
       const image = at("grow-in").value;
-      if (image === "mr" && this.isMoved()) throw new Error("The MR was moved by hand; growing in it goes by the registration. Run it from there, or go back to the start on Align.");
-      const asked = { image, voxel, multiplier: Number(at("multiplier").value), reach_mm: Number(at("reach-mm").value) };
+      const why = image === "mr" && this.misaligned();
+      if (why) throw new Error(why);
+      const { value, max } = at("reach-mm");
+      const asked = { image, voxel, multiplier: Number(at("multiplier").value), reach_mm: Math.min(Math.max(Number(value), 1), Number(max)) };
       const { runs } = await api.grow(this.study, asked);
       this.join(structure, runs, isErasing);
     }, "complaint")();
@@ -152,19 +155,21 @@ export class DrawPanel {
 
   async save(format) {
     const { study } = this;
+    at("exported").textContent = "";
+    if (this.structures.list.every((one) => one.slices.size === 0)) throw new Error("Nothing is drawn yet.");
     await this.structures.settled();
-    const { name, notes } = await api.exportStructures(study, format);
+    const { files, notes } = await api.exportStructures(study, format);
     if (this.study !== study) return;
-    const link = made("a", { href: api.exportOf(study, name), download: name, textContent: name });
-    at("exported").replaceChildren("Saved: ", link, ...notes.map((note) => made("span", { textContent: ` ${note}` })));
+    const links = files.map((name) => made("a", { href: api.exportOf(study, name), download: name, textContent: name }));
+    at("exported").replaceChildren("Saved: ", ...links.flatMap((link) => [link, " "]), notes.join(" "));
     at("exported").hidden = false;
-    link.click();
+    links.forEach((link) => link.click());
   }
 
   async load() {
     const { study } = this;
     const files = [...at("import-files").files];
-    at("import-files").value = "";
+    at("import-files").value = at("exported").textContent = "";
     if (!files.length) return;
     if (!study) throw new Error("Open a CT and an MR first.");
     const { path } = await api.upload(files);
@@ -181,6 +186,7 @@ export class DrawPanel {
     await this.structures.settled();
     const asked = { first: at("first").value, reference: at("reference").value, tolerance_mm: Number(at("tolerance-mm").value) };
     const told = await api.compareStructures(this.study, asked);
+    if (asked.first !== at("first").value || asked.reference !== at("reference").value) return;
     at("agreement").replaceChildren(
       ...Object.entries(MEASURES).flatMap(([key, [words, digits]]) => [made("dt", { textContent: words }), made("dd", { textContent: told[key]?.toFixed(digits) ?? "–" })]),
     );

@@ -78,7 +78,15 @@ export class FusePanel {
   async sign(state) {
     if (!at("signoff").reportValidity()) return;
     const { id, outcome } = this.study;
-    await this.signed(await api.sign(id, { state, name: at("name").value, registration_id: outcome.registration_id }));
+    const name = at("name").value.trim();
+    if (!name) throw new Error("Type your name to sign.");
+    at("signed").textContent = "signing…";
+    for (const button of [...Object.keys(VERDICTS), "start"]) at(button).disabled = true;
+    try {
+      await this.signed(await api.sign(id, { state, name, registration_id: outcome.registration_id }));
+    } finally {
+      if (this.study?.id === id) this.show(this.study, this.isBusy);
+    }
   }
 
   lookSoon() {

@@ -41,6 +41,7 @@ export class Looks {
   start(isFused) {
     if (this.isFused === isFused) return;
     this.isFused = isFused;
+    at("upper").options[0].disabled = !isFused;
     this.pick(isFused ? 0 : 1);
     this.setBlend(isFused ? 1 : 0.5);
   }
@@ -48,6 +49,7 @@ export class Looks {
   clear() {
     this.isFused = null;
     this.rendering.clear();
+    for (const id of ["place", "hu", "mr", "fused"]) at(id).textContent = "–";
   }
 
   setBlend(share) {
@@ -59,7 +61,7 @@ export class Looks {
 
   setCover(cover) {
     at("wipe").hidden = cover !== "wipe";
-    at("blend").hidden = cover === "wipe";
+    at("blend").hidden = at("blended").hidden = cover === "wipe";
     this.viewer.set({ cover });
   }
 

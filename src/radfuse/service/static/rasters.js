@@ -27,8 +27,10 @@ export function count(mask) {
   return sum;
 }
 
-// An ellipse about a place, in voxels; a round brush on voxels that are not square.
+// An ellipse about a place, in voxels: a round brush on voxels that are not square; never less than the voxel there.
 export function fillDisc(mask, [columns, rows], [x, y], [radiusX, radiusY], value) {
+  const [column, line] = [Math.round(x), Math.round(y)];
+  if (column >= 0 && line >= 0 && column < columns && line < rows) mask[line * columns + column] = value;
   for (let row = Math.max(Math.ceil(y - radiusY), 0); row <= Math.min(Math.floor(y + radiusY), rows - 1); row++) {
     const half = radiusX * Math.sqrt(1 - ((row - y) / radiusY) ** 2);
     fillRow(mask, columns, row, x - half, x + half, value);
