@@ -121,6 +121,13 @@ def test_outlines_that_lie_over_each_other_are_one_body_however_far() -> None:
     assert len(between({0: disc(15), 30: disc(18)})) == 29
 
 
+def test_a_part_without_a_partner_ends_where_it_is_on_slices_that_are_far_from_each_other() -> None:
+    both = two_cylinders()[0]
+    one = both & (x[0] > 40)
+    for mask in between({0: both, 30: one}).values():
+        np.testing.assert_array_equal(mask, one)
+
+
 def test_slices_up_to_the_largest_gap_are_one_body() -> None:
     assert len(between({0: disc(15), 3: disc(35)}, slice_mm=MOST_GAP_MM / 3)) == 2
 

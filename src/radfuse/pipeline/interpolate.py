@@ -84,7 +84,8 @@ def between(drawn: Mapping[int, Mask], spacing_mm: Spacing, *, slice_mm: float) 
         lie_over = (outlines[place] & outlines[place + 1]).any()
         if upper - lower == 1 or not (pairs[place] or lie_over):
             continue
-        parts = list(_parts(place, filled, outlines, pairs, distances))
+        far = gaps_mm[place] > MOST_GAP_MM
+        parts = list(_parts(place, filled, outlines, pairs, distances, far=far))
         for index in range(lower + 1, upper):
             outline = np.logical_or.reduce([part.at(index) for part in parts])
             found[index] = np.zeros(drawn[lower].shape, np.bool_)
@@ -149,8 +150,13 @@ def _parts(
     outlines: list[Mask],
     pairs: list[list[Pair]],
     distances: _Distances,
+    *,
+    far: bool,
 ) -> Iterator[_Part]:
-    """The parts between a drawn slice and the next: pairs, and all that have no partner as one."""
+    """The parts between a drawn slice and the next: pairs, and all that have no partner as one.
+
+    On slices that are far from each other what lies over nothing of the other ends where it is.
+    """
     lower, upper = outlines[place], outlines[place + 1]
     for ours, theirs in pairs[place]:
         before = [one for one, other in pairs[place - 1] if (other == ours).all()] if place else []
@@ -164,7 +170,7 @@ def _parts(
             np.array([center_of_mass(mask) for mask in chain]),
         )
         lower, upper = lower & ~ours, upper & ~theirs
-    if lower.any() or upper.any():
+    if (lower & upper).any() or (not far and (lower | upper).any()):
         ends = _ends_mm(lower, upper, distances)
         yield _Part(slices[place : place + 2], list(ends), np.zeros((2, 2)))
 
