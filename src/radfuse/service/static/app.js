@@ -201,8 +201,9 @@ async function goOn() {
 }
 
 async function removeStudy() {
-  if (!current || !confirm(`Delete the study “${current.name}” with its result and drawings? The files that it was made from stay, uploads go.`)) return;
-  const { id } = current;
+  const name = at("studies").selectedOptions[0]?.text;
+  if (!wanted || !confirm(`Delete the study “${name}” with its result and drawings? The files that it was made from stay, uploads go.`)) return;
+  const id = wanted;
   await api.remove(id);
   if (wanted === id) {
     clear();

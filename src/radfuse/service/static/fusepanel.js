@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { at, attempt, made } from "./page.js";
 
+const CONFLICT = 409;
 const LOOK_MS = 150; // a pause in scrolling after which the next slice of another method is asked for
 const VERDICTS = { accepting: "accepted", rejecting: "rejected" };
 
@@ -84,6 +85,9 @@ export class FusePanel {
     for (const button of [...Object.keys(VERDICTS), "start"]) at(button).disabled = true;
     try {
       await this.signed(await api.sign(id, { state, name, registration_id: outcome.registration_id }));
+    } catch (error) {
+      if (error.status === CONFLICT) await this.signed(await api.study(id)); // another result lies there by now
+      throw error;
     } finally {
       if (this.study?.id === id) this.show(this.study, this.isBusy);
     }
