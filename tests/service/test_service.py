@@ -92,7 +92,7 @@ def test_another_method_keeps_registration_and_drawings_and_takes_the_sign_off_b
     site: Site, done: str
 ) -> None:
     board = Board(site, done)
-    drawn = board.get(board.add("GTVp", ball(board.shape, 4))["id"])
+    drawn = board.get(board.add("Kept target", ball(board.shape, 4))["id"])
     assert site.sign(done, "rejected").status_code == 200
     before, folder = site.study(done)["outcome"], site.folder / "studies" / done / "view"
     written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
