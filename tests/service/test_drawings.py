@@ -318,3 +318,10 @@ def test_what_a_killed_server_left_half_written_is_swept(board: Board) -> None:
     Drawings(Studies(board.site.folder))
     assert not half.exists()
     assert board.names() == ["GTVp"]
+
+
+def test_no_two_structures_look_alike_while_the_palette_lasts(board: Board) -> None:
+    made = [board.add(name) for name in ("A", "B", "C")]
+    assert board.call("DELETE", f"/structures/{made[0]['id']}").status_code == 204
+    made[0] = board.add("D")
+    assert len({one["colour"] for one in made}) == 3

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from radfuse.errors import InputError
 from radfuse.io.dicom.structure_set import NAME_LENGTH, check_name
 from radfuse.io.staging import staging
-from radfuse.io.structures import Colour, palette_colour
+from radfuse.io.structures import PALETTE, Colour, palette_colour
 from radfuse.record import NOTICE
 from radfuse.service.pictures import read_grid
 from radfuse.service.runs import Grid, Runs, checked, grid_of, pixels
@@ -170,6 +170,8 @@ class Drawings:
     def add(self, study: str, drafts: Sequence[Draft], *, rename: bool = False) -> list[Drawing]:
         """Add structures, all or none; with `rename` a name that is taken gets a number.
 
+        With `rename` a colour that was taken before becomes one that is not, too.
+
         Raises `InputError` for names and runs that cannot be used.
         """
         grid = self.grid(study)
@@ -177,6 +179,8 @@ class Drawings:
         with self._lock:
             readable, broken = self.all(study)
             names = [*(one.name for one in readable), *(one.name for one in broken)]
+            before = [one.colour for one in readable]
+            colours = list(before)
             number = max((one.number for one in readable), default=0)
             added: list[Drawing] = []
             for draft, drawn in zip(drafts, runs, strict=True):
@@ -185,7 +189,10 @@ class Drawings:
                 _check(name, names)
                 names.append(name)
                 number += 1
-                colour = draft.colour or hexadecimal(palette_colour(number - 1))
+                colour = draft.colour
+                if colour is None or (rename and colour in before):
+                    colour = _fresh(colours)
+                colours.append(colour)
                 added.append(
                     Drawing(name=name, colour=colour, number=number, grid=grid, runs=drawn)
                 )
@@ -288,6 +295,13 @@ def _check(name: str, others: Iterable[str]) -> None:
     check_name(name, [])
     if taken := [other for other in others if other.casefold() == name.casefold()]:
         raise InputError(f"there is a structure '{taken[0]}' already; choose another name")
+
+
+def _fresh(used: Sequence[str]) -> str:
+    """The first colour of the palette that is not used; by turns where all are."""
+    colours = [hexadecimal(colour) for colour in PALETTE]
+    free = (colour for colour in colours if colour not in used)
+    return next(free, hexadecimal(palette_colour(len(used))))
 
 
 def _free(name: str, others: Iterable[str]) -> str:
