@@ -25,18 +25,6 @@ from radfuse.series import Series
 
 
 @pytest.fixture(scope="module")
-def truth(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("truth") / "truth.tfm"
-    write_transform(path, phantom.mr_from_ct)
-    return path
-
-
-@pytest.fixture(scope="module")
-def given(truth: Path) -> Recipe:
-    return Recipe(transform=truth, accept_registration=True, method="bone_blend")
-
-
-@pytest.fixture(scope="module")
 def alone(given: Recipe) -> Recipe:
     """Writes the fused series and no other object."""
     return given.model_copy(update={"outputs": ("fused",)})

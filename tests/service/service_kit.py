@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import uvicorn
+from hypothesis import HealthCheck, Phase, settings
 from numpy.typing import NDArray
 
 from radfuse.service.app import make_app
@@ -115,3 +116,15 @@ def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Si
         finally:
             server.should_exit = True
             thread.join()
+
+
+def fuzzing(examples: int) -> settings:
+    """Drawn requests, the same in each run, none of them kept or made smaller."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )

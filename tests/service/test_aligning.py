@@ -76,11 +76,17 @@ def test_three_rough_clicks_and_a_search_from_there_come_home(phantom: Phantom) 
     assert off_mm(phantom, found.mr_from_ct) < 1.0
 
 
+def far_off(phantom: Phantom) -> np.ndarray:
+    """An alignment that nobody should trust."""
+    off = matrix_of(phantom.mr_from_ct)
+    off[:3, 3] += 25
+    return off
+
+
 def test_a_refused_alignment_is_shown_and_a_better_one_taken_as_it_stands(
     site: Site, asked: dict[str, Any], phantom: Phantom
 ) -> None:
-    off = matrix_of(phantom.mr_from_ct)
-    off[:3, 3] += 25
+    off = far_off(phantom)
     identifier = site.make(**asked)
     kind, facts = site.run(identifier, mr_from_ct=off.tolist(), refine=False)[-1]
     assert (kind, facts["state"]) == ("error", "failed")
@@ -114,8 +120,7 @@ def test_a_refused_alignment_is_shown_and_a_better_one_taken_as_it_stands(
 def test_an_untrusted_registration_is_accepted_in_one_run_alone(
     site: Site, asked: dict[str, Any], phantom: Phantom
 ) -> None:
-    off = matrix_of(phantom.mr_from_ct)
-    off[:3, 3] += 25
+    off = far_off(phantom)
     identifier = site.make(**asked)
     run = {"mr_from_ct": off.tolist(), "refine": False}
     kind, facts = site.run(identifier, **run, accept=True)[-1]

@@ -17,6 +17,7 @@ from drawing_kit import Board, ball, prepare, refused
 from service_kit import Site
 
 from dicom_kit import OBLIQUE, SAGITTAL, Angles
+from ladder_kit import run_tool
 from radfuse.io.dicom.structure_set import write_structure_set
 from radfuse.io.read import read
 from radfuse.io.structures import Structure
@@ -296,16 +297,42 @@ def test_an_uploaded_label_map_keeps_its_names_and_a_mask_takes_the_one_that_is_
     assert back["name"] == "x" * 64
 
 
-def test_the_name_of_an_roi_stays_whatever_name_is_given(
-    board: Board, ct: Series, tmp_path: Path
-) -> None:
+def set_of_one_voxel(folder: Path, ct: Series, *names: str) -> Path:
+    """A structure set on a CT; its structures are the same voxel."""
     image = sitk.Image(ct.image.GetSize(), sitk.sitkUInt8)
     image.CopyInformation(ct.image)
     image[5, 5, 5] = 1
-    path = tmp_path / "set.dcm"
-    write_structure_set(path, ct, [Structure("GTVp", image, (1, 2, 3))])
+    path = folder / "set.dcm"
+    write_structure_set(path, ct, [Structure(name, image, (1, 2, 3)) for name in names])
+    return path
+
+
+def test_the_name_of_an_roi_stays_whatever_name_is_given(
+    board: Board, ct: Series, tmp_path: Path
+) -> None:
+    path = set_of_one_voxel(tmp_path, ct, "GTVp")
     (back,) = imported(board, path, name="RTSTRUCT")["structures"]
     assert back["name"] == "GTVp"
+
+
+def test_what_is_drawn_on_a_real_tilted_ct_comes_back(
+    site: Site, shared: Path, tmp_path: Path
+) -> None:
+    """18.5 degrees and uneven steps: the page's grid is not that of the slices."""
+    source = shared / "data/real/dicom_head/ct_ge_tilt18_variable_gap"
+    if not source.is_dir():
+        pytest.skip(f"real data is missing: {source}")
+    ct = read(source, "CT")
+    assert ct.regridded
+    board = prepare(site, (source, source), ct.image)
+    mask = np.zeros(board.shape, bool)
+    mask[tuple(slice(size // 3, size // 2) for size in board.shape)] = True
+    board.add("GTVp", mask)
+    path = fetched(board, "rtstruct", tmp_path)
+    assert "Error" not in run_tool("dciodvfy", "-new", path)
+    board.clear()
+    (back,) = imported(board, path)["structures"]
+    assert dice(board.mask(back["id"]), mask) == 1
 
 
 def test_an_uploaded_archive_of_masks_comes_back(board: Board) -> None:
@@ -322,13 +349,8 @@ def test_an_uploaded_archive_of_masks_comes_back(board: Board) -> None:
 def test_names_that_are_taken_get_a_number_within_what_dicom_holds(
     board: Board, ct: Series, tmp_path: Path
 ) -> None:
-    image = sitk.Image(ct.image.GetSize(), sitk.sitkUInt8)
-    image.CopyInformation(ct.image)
-    image[5, 5, 5] = 1
     long = "x" * 64
-    path = tmp_path / "set.dcm"
-    names = ("gtvp", "GTVp (2)", long)
-    write_structure_set(path, ct, [Structure(name, image, (1, 2, 3)) for name in names])
+    path = set_of_one_voxel(tmp_path, ct, "gtvp", "GTVp (2)", long)
     board.add("GTVp")
     board.add(long)
     found = [one["name"] for one in imported(board, path)["structures"]]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import schemathesis
 from drawing_kit import Board, ball, prepare
-from hypothesis import HealthCheck, Phase, given, settings
-from service_kit import TOKEN, Site
+from hypothesis import given
+from service_kit import TOKEN, Site, fuzzing
 
 from radfuse.data.phantom import Phantom
 from radfuse.service.guard import TOKEN_HEADER
@@ -48,14 +48,7 @@ def test_no_request_about_structures_makes_the_server_fail(
     operation = schema["/api/v1/studies/{identifier}" + path][method]
     mine = board.add(f"Fuzzed {method} {path}"[:60], ball(board.shape, 3))["id"]
 
-    @settings(
-        max_examples=SLOW_EXAMPLES if path.endswith("/export") else EXAMPLES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @fuzzing(SLOW_EXAMPLES if path.endswith("/export") else EXAMPLES)
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
         case.path_parameters["identifier"] = board.study

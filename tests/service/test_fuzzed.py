@@ -3,8 +3,8 @@
 from typing import Any
 
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from service_kit import TOKEN, Site
+from hypothesis import given
+from service_kit import TOKEN, Site, fuzzing
 
 from radfuse.service.guard import TOKEN_HEADER
 
@@ -19,14 +19,7 @@ def test_the_server_never_fails(site: Site) -> None:
     assert len(operations) >= 28
     for operation in operations:
 
-        @settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
+        @fuzzing(EXAMPLES)
         @given(case=operation.as_strategy())
         def check(case: Any) -> None:
             answer = case.call(headers=token)

@@ -38,7 +38,7 @@ def view_command(
     no_browser: bool,
     folder: Path | None,
 ) -> None:
-    """Open a local page: choose CT and MR, watch the fusion run, look at it, sign off.
+    """Open a local page: fuse a CT and an MR, judge, align by hand, sign off, draw structures.
 
     STUDY is a folder or zip archive with both CT and MR. The page is for this machine alone and
     ends with Ctrl-C; studies stay.

@@ -30,11 +30,6 @@ export class AlignPanel {
     this.reset();
   }
 
-  // Show the MR somewhere else than where it started.
-  try(mrFromCt) {
-    this.rest(mrFromCt);
-  }
-
   slider({ name, unit, most, step }) {
     const id = name.replace(/ /g, "-");
     const input = made("input", { type: "range", id, min: -most, max: most, step, value: 0 });
@@ -44,7 +39,8 @@ export class AlignPanel {
     return { input, told, unit };
   }
 
-  rest(mrFromCt) {
+  // Lay the MR somewhere, with the sliders in their middle there.
+  lay(mrFromCt) {
     this.base = mrFromCt;
     for (const { input, told, unit } of this.sliders) (input.value = 0), (told.textContent = `0 ${unit}`);
     if (this.viewer.isShowing) this.viewer.setAlignment(mrFromCt);
@@ -54,7 +50,7 @@ export class AlignPanel {
   reset() {
     this.errors = [];
     at("fitted").textContent = "";
-    this.rest(this.start);
+    this.lay(this.start);
   }
 
   // The MR's picture turns about the middle of the CT's.
@@ -78,7 +74,7 @@ export class AlignPanel {
     const { study } = this;
     const told = await api.landmarks(study, this.pairs);
     if (this.study !== study || !this.viewer.isShowing) return;
-    this.rest(told.mr_from_ct);
+    this.lay(told.mr_from_ct);
     this.errors = told.errors_mm;
     at("fitted").textContent = `Root mean square ${told.rms_mm.toFixed(1)} mm over ${this.pairs.length} pairs. Small errors show that the clicks agree, not that they are right: look at the pictures.`;
     this.show();

@@ -61,7 +61,7 @@ async function showStudy(study) {
   await showPictures();
   if (wanted !== id || !shown) return;
   at("ways").hidden = told?.state !== "failed";
-  if (told?.mr_from_ct) panels.align.try(told.mr_from_ct); // to be looked at before it is gone on with
+  if (told?.mr_from_ct) panels.align.lay(told.mr_from_ct); // to be looked at before it is gone on with
 }
 
 // CT and MR as soon as they are prepared; the fused image when there is one.
@@ -194,7 +194,7 @@ function run(asked) {
 async function goOn() {
   const { mr_from_ct } = failure;
   if (JSON.stringify(viewer.mrFromCt) !== JSON.stringify(mr_from_ct)) {
-    panels.align.try(mr_from_ct);
+    panels.align.lay(mr_from_ct);
     throw new Error(`${failure.error}. The MR is shown where it was found; look at it, then press “Go on with it” again.`);
   }
   await run({ mr_from_ct, refine: false, accept: true });

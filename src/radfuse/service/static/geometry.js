@@ -38,5 +38,3 @@ export function motion(shiftMm, degrees, centre) {
   const turned = times(turn(2, degrees[2]), turn(1, degrees[1]), turn(0, degrees[0]));
   return times(shifted(shiftMm), shifted(centre), turned, shifted(centre.map((value) => -value)));
 }
-
-export const distance = (a, b) => Math.hypot(...a.map((value, i) => value - b[i]));
