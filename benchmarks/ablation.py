@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from torch import nn
 
-from radfuse.data.pairs import read_pairs
+from radfuse.io.image_pairs import read_pairs
 from radfuse.training.images import read_training_pairs
 from radfuse.training.loop import train
 from radfuse.training.settings import Settings, read_settings

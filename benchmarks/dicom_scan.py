@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
-from radfuse.io.dicom.write import fresh_uid, write_series
+from radfuse.dicom.write.series import fresh_uid, write_series
 
 SLICES = 2000
 """Of a folder with several thin-slice series."""
@@ -54,7 +54,7 @@ def measured(command: list[str]) -> tuple[float, float]:
 def main() -> None:
     """Print a row a command."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else SLICES
-    scan = "import sys; from pathlib import Path; from radfuse.io.dicom.scan import scan_folder; "
+    scan = "import sys; from pathlib import Path; from radfuse.dicom.read.scan import scan_folder; "
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "slices"
         writer = Process(target=write_folder, args=(folder, count))

@@ -21,12 +21,12 @@ import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 
-from radfuse.data.phantom import make_phantom
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS, entry_of, load_method
 from radfuse.networks.catalogue import NETWORKS, make_network
 from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network
+from radfuse.phantom.head import make_phantom
 
 Floats = NDArray[np.float32]
 Fuse = Callable[[Floats, Floats], Floats]

@@ -16,11 +16,11 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from radfuse.data.pairs import read_pairs
-from radfuse.data.phantom import Label, make_phantom
 from radfuse.intensity import window_named
+from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.catalogue import METHODS, load_method
 from radfuse.methods.installed import weights_folder, weights_in
+from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import NOTICE

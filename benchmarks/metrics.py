@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 from skimage import metrics as skimage
 
-from radfuse.data.pairs import Pair, PairFiles, find_pairs, read_pair
+from radfuse.io.image_pairs import Pair, PairFiles, find_pairs, read_pair
 from radfuse.io.images import read_grey, write_picture
 from radfuse.methods.catalogue import METHODS, Method, load_method
 from radfuse.metrics.catalogue import METRICS, load_metric

@@ -17,13 +17,13 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.data.pairs import read_pairs
-from radfuse.data.phantom import Label, make_phantom
 from radfuse.intensity import WINDOWS
+from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.catalogue import Method, load_method
 from radfuse.metrics.flicker import slice_flicker
 from radfuse.metrics.lesion import lesion_contrast, lesion_ring
 from radfuse.metrics.regions import region_fidelity
+from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.volume import bone_level, scale_volumes
 
 Grey = NDArray[np.float32]

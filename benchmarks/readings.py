@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radfuse.data.pairs import Pair, read_pairs
 from radfuse.intensity import grey_levels
+from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.io.images import read_grey
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.catalogue import load_metric

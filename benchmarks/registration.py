@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.data.phantom import LABELS, Phantom, make_phantom
 from radfuse.errors import RadfuseError
+from radfuse.phantom.head import LABELS, Phantom, make_phantom
 from radfuse.registration.quality import Quality, assess
-from radfuse.registration.rigid import register
-from radfuse.registration.transform import matrix_of, rigid_from_matrix
+from radfuse.registration.search import register
+from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 from radfuse.series import Modality, Series
 
 Point = tuple[float, ...]

@@ -17,11 +17,11 @@ from typing import Any
 
 import pandas as pd
 
-from radfuse.benchmark.plan import make_plan
-from radfuse.benchmark.run import run
+from radfuse.benchmark.run.plan import make_plan
+from radfuse.benchmark.run.runner import run
 from radfuse.benchmark.settings import read_settings
 from radfuse.methods.installed import VARIABLE, install, weights_folder
-from radfuse.training.authors import import_weights
+from radfuse.training.export.import_weights import import_weights
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radfuse.data.pairs import read_pairs
+from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.catalogue import METHODS, load_method
 
 TEST_PAIRS = Path(__file__).parents[2] / "shared" / "data" / "harvard" / "test"

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from radfuse.settings import checked_settings
+from radfuse.training.distributed import ALONE
 from radfuse.training.images import Pairs, draw_crops
 from radfuse.training.objectives import OBJECTIVES, forward_of
 from radfuse.training.settings import Augmentation, Phase, Schedule, Settings
 from radfuse.training.state import first_state
 from radfuse.training.step import Stepper
-from radfuse.training.team import ALONE
 
 IMAGES, SIDE = 32, 256
 """Pairs to draw from, and their rows and columns."""

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from radfuse.io.inspect import Finding, inspect
+from radfuse.pipeline.inspect import Finding, inspect
 
 CASES = ("dicom_head", "io")
 """Folders of real files, below the folder of real data."""

@@ -17,14 +17,14 @@ from PIL import Image
 
 import radfuse
 from radfuse.cli import main
-from radfuse.data.phantom import make_phantom
 from radfuse.methods.catalogue import METHODS, Entry
 from radfuse.metrics import catalogue as metrics
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES
+from radfuse.phantom.head import make_phantom
 from radfuse.recipe import DEFAULT_METHOD, Recipe
 from radfuse.record import NOTICE
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transforms import write_transform
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cases import cases_page

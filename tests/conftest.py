@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from orthanc_kit import Orthanc, running_orthanc
-from radfuse.data.phantom import Phantom, make_phantom
-from radfuse.data.phantom_dicom import write_phantom
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import Phantom, make_phantom
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -29,12 +29,12 @@ from pydicom.uid import (
 )
 
 import dicom_kit
+from radfuse.dicom.read.safe_read import check_size, missing_bytes, open_dataset
 from radfuse.errors import RadfuseError
 from radfuse.intensity import AIR_HU
 from radfuse.io.archives import unpacked
-from radfuse.io.dicom.encoded import check_size, missing_bytes, open_dataset
-from radfuse.io.inspect import inspect
-from radfuse.io.read import read
+from radfuse.pipeline.inspect import inspect
+from radfuse.pipeline.read import read
 from radfuse.series import Modality, Series
 
 SECONDS_LIMIT = 5.0

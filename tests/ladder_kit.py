@@ -10,12 +10,12 @@ import pytest
 import SimpleITK as sitk
 
 from dicom_kit import AXIAL, Angles, change_all, put, volume, write
-from radfuse.io.dicom.colour import write_colour
-from radfuse.io.dicom.fused import FULL_SCALE, write_fused
-from radfuse.io.dicom.origin import Origin
-from radfuse.io.dicom.registration import write_registration
-from radfuse.io.dicom.resampled import write_resampled
-from radfuse.io.read import read
+from radfuse.dicom.write.colour_blend import write_colour
+from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.fused import FULL_SCALE, write_fused
+from radfuse.dicom.write.resampled import write_resampled
+from radfuse.dicom.write.spatial_registration import write_registration
+from radfuse.pipeline.read import read
 from radfuse.series import Series
 
 FEET_FIRST = (0.0, np.pi, 0.0)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from radfuse.io.dicom.address import Node, Tls, WebService
+from radfuse.dicom.network.address import Node, Tls, WebService
 
 HOST = "127.0.0.1"
 PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")

@@ -19,9 +19,9 @@ from pydicom.uid import (
 from pynetdicom.dsutils import split_dataset
 
 from dicom_kit import change
-from radfuse.io.dicom.address import Address
-from radfuse.io.dicom.connect import connect
-from radfuse.io.dicom.parcel import Failure, pack
+from radfuse.dicom.network.address import Address
+from radfuse.dicom.network.connect import connect
+from radfuse.dicom.network.outgoing import Failure, pack
 
 GDCM = {
     RLELossless: gdcm.TransferSyntax.RLELossless,

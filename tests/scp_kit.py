@@ -19,7 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from orthanc_kit import HOST
-from radfuse.io.dicom.address import Node, Tls, WebService
+from radfuse.dicom.network.address import Node, Tls, WebService
 
 PENDING, SUCCESS = 0xFF00, 0x0000
 

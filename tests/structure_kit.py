@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from dicom_kit import Angles, volume, write
-from radfuse.io.read import read
-from radfuse.io.structures import Structure
+from radfuse.pipeline.read import read
 from radfuse.series import Modality, Series
+from radfuse.structures.label_maps import Structure
 
 RED = (255, 0, 0)
 

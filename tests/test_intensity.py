@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from radfuse.data.phantom import Label, Phantom
 from radfuse.errors import InputError
 from radfuse.intensity import (
     MR_PERCENTILES,
@@ -19,7 +18,8 @@ from radfuse.intensity import (
     mr_head_mask,
     mr_range,
 )
-from radfuse.io.read import read
+from radfuse.phantom.head import Label, Phantom
+from radfuse.pipeline.read import read
 
 WIDTHS = st.floats(0.5, 5000, width=32)
 LEVELS = st.floats(-1000, 3000, width=32)

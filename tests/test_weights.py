@@ -44,7 +44,7 @@ def card_of(name: str) -> dict[str, Any]:
 
 def test_the_folder_holds_a_graph_and_a_card_for_each_learned_method_and_nothing_else() -> None:
     expected = {f"{name}{suffix}" for name in SHIPPED for suffix in (".onnx", ".json")}
-    assert {path.name for path in WEIGHTS.iterdir()} == expected
+    assert {path.name for path in WEIGHTS.rglob("*.*")} == expected
 
 
 @each

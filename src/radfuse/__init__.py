@@ -11,12 +11,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from radfuse.io.read import read
     from radfuse.metrics.measure import measure
     from radfuse.pipeline.evaluate import evaluate
     from radfuse.pipeline.fuse import fuse
+    from radfuse.pipeline.read import read
     from radfuse.recipe import Recipe
-    from radfuse.registration.rigid import register
+    from radfuse.registration.search import register
 
 __all__ = ["Recipe", "evaluate", "fuse", "measure", "read", "register"]
 
@@ -25,8 +25,8 @@ _HOMES = {
     "evaluate": "radfuse.pipeline.evaluate",
     "fuse": "radfuse.pipeline.fuse",
     "measure": "radfuse.metrics.measure",
-    "read": "radfuse.io.read",
-    "register": "radfuse.registration.rigid",
+    "read": "radfuse.pipeline.read",
+    "register": "radfuse.registration.search",
 }
 
 

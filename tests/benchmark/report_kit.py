@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from radfuse.benchmark.analysis import Column, analyse
 from radfuse.benchmark.results import (
     FAILURE_COLUMNS,
     ROW_COLUMNS,
@@ -19,6 +18,7 @@ from radfuse.benchmark.results import (
     Measure,
     Results,
 )
+from radfuse.benchmark.statistics.analysis import Column, analyse
 from radfuse.errors import NothingHereError
 from radfuse.metrics.regions import BONE_LEVEL
 

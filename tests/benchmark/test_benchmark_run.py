@@ -20,15 +20,14 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from radfuse.benchmark.cases import cases_of
-from radfuse.benchmark.contestants import entrants
-from radfuse.benchmark.outcome import results_of
-from radfuse.benchmark.plan import Plan, make_plan
-from radfuse.benchmark.report import write_report
-from radfuse.benchmark.run import run as run_plan
+from radfuse.benchmark.report.write import write_report
+from radfuse.benchmark.run.collect import results_of
+from radfuse.benchmark.run.methods import entrants
+from radfuse.benchmark.run.plan import Plan, make_plan
+from radfuse.benchmark.run.runner import run as run_plan
+from radfuse.benchmark.run.work_items import read_fused, read_levels
 from radfuse.benchmark.settings import Settings, Theirs, Volume, read_settings
-from radfuse.benchmark.units import read_fused, read_levels
 from radfuse.cli import main
-from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError, NothingHereError, OutputError
 from radfuse.io.images import read_grey
 from radfuse.io.volumes import write_volume
@@ -36,7 +35,8 @@ from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS
 from radfuse.methods.installed import VARIABLE
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of
-from radfuse.registration.transform import write_transform
+from radfuse.phantom.head import Phantom
+from radfuse.registration.transforms import write_transform
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 BENCHMARKS = [
@@ -104,7 +104,7 @@ def test_installed_weights_take_part_where_the_user_has_them(
     shelf.mkdir()
     monkeypatch.setenv(VARIABLE, str(shelf))
     for suffix in (".onnx", ".json"):
-        shutil.copy(WEIGHTS / f"res2fusion{suffix}", shelf / f"mine@home{suffix}")
+        shutil.copy(WEIGHTS / "res2fusion" / f"res2fusion{suffix}", shelf / f"mine@home{suffix}")
     asked = replace(settings, installed=("mine@home", "theirs@home"))
     plan = carried_out(asked, tmp_path / "out")
     assert set(plan.rows.read()["method"]) == {"average", "maximum", "mine@home"}

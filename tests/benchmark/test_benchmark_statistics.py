@@ -7,7 +7,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from radfuse.benchmark.statistics import (
+from radfuse.benchmark.statistics.hypothesis_tests import (
     CASES_NOT_INDEPENDENT,
     COMPARISON_COLUMNS,
     SUMMARY_COLUMNS,

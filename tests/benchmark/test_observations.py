@@ -4,8 +4,8 @@ import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from radfuse.benchmark.observations import by_case, per_unit, unseen, unseen_by_all
 from radfuse.benchmark.results import ROW_COLUMNS, Contestant, Measure
+from radfuse.benchmark.statistics.observations import by_case, per_unit, unseen, unseen_by_all
 from radfuse.errors import InputError
 
 SSIM = Measure("ours", "SSIM", True, "", "", "")

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_kit import METHODS, REFERENCE, MadeUp, columns_of, contestants, made_up
 
-from radfuse.benchmark.analysis import Column
-from radfuse.benchmark.chapters import chapters, slug
-from radfuse.benchmark.critical_difference import can_be_drawn, critical_differences
-from radfuse.benchmark.document import Figure
-from radfuse.benchmark.drawing import GREY, LONGEST_NAME, pens_of, short, title_of
-from radfuse.benchmark.facts import speed_summary
-from radfuse.benchmark.plots import apart, box_plots, rank_lines, rows_of, speed_and_quality
-from radfuse.benchmark.ranks import Ranking
+from radfuse.benchmark.report.critical_difference import can_be_drawn, critical_differences
+from radfuse.benchmark.report.document import Figure
+from radfuse.benchmark.report.plot_style import GREY, LONGEST_NAME, pens_of, short, title_of
+from radfuse.benchmark.report.plots import apart, box_plots, rank_lines, rows_of, speed_and_quality
+from radfuse.benchmark.report.result_tables import TRIVIAL
+from radfuse.benchmark.report.sections import chapters, slug
+from radfuse.benchmark.report.summary_tables import speed_summary
 from radfuse.benchmark.results import Contestant
-from radfuse.benchmark.tables import TRIVIAL
+from radfuse.benchmark.statistics.analysis import Column
+from radfuse.benchmark.statistics.ranks import Ranking
 
 TEXT = "{http://www.w3.org/2000/svg}text"
 """Name of a text in SVG."""

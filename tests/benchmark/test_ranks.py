@@ -5,7 +5,12 @@ from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from radfuse.benchmark.ranks import Ranking, nemenyi_distance, rank_methods, ranks_over_metrics
+from radfuse.benchmark.statistics.ranks import (
+    Ranking,
+    nemenyi_distance,
+    rank_methods,
+    ranks_over_metrics,
+)
 
 DEMSAR = (1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164)
 """q_0.05 of two to ten methods: Demsar 2006, Table 5(a)."""

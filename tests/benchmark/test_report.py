@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from report_kit import MEASURES, METHODS, REFERENCE, SIDE, Grey, MadeUp, head, hostile, made_up
 
-from radfuse.benchmark.gallery import (
+from radfuse.benchmark.report.gallery import (
     BRIGHTER,
     DARKER,
     DIFFERENCE_RANGE,
@@ -27,7 +27,7 @@ from radfuse.benchmark.gallery import (
     sheet_of,
     strongest_structure,
 )
-from radfuse.benchmark.report import PAGE, write_report
+from radfuse.benchmark.report.write import PAGE, write_report
 from radfuse.errors import InputError, OutputError
 from radfuse.record import NOTICE
 

@@ -5,12 +5,12 @@ import re
 import pytest
 from report_kit import HOSTILE, REFERENCE, MadeUp, columns_of, hostile, made_up
 
-from radfuse.benchmark.analysis import Column
-from radfuse.benchmark.chapters import chapters
-from radfuse.benchmark.latex import ESCAPES, METRICS_A_BLOCK, latex_tables
-from radfuse.benchmark.latex import escaped as tex
-from radfuse.benchmark.markdown import escaped as md
-from radfuse.benchmark.markdown import markdown
+from radfuse.benchmark.report.latex import ESCAPES, METRICS_A_BLOCK, latex_tables
+from radfuse.benchmark.report.latex import escaped as tex
+from radfuse.benchmark.report.markdown import escaped as md
+from radfuse.benchmark.report.markdown import markdown
+from radfuse.benchmark.report.sections import chapters
+from radfuse.benchmark.statistics.analysis import Column
 
 
 @pytest.fixture(scope="module")

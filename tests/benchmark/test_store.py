@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radfuse.benchmark.store import Table
+from radfuse.benchmark.run.tables import Table
 from radfuse.errors import InputError, OutputError
 
 COLUMNS = ("method", "case", "slice", "value")

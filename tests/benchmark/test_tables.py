@@ -19,21 +19,18 @@ from report_kit import (
     rows_of,
 )
 
-from radfuse.benchmark.analysis import Column, analyse, unseen_of
-from radfuse.benchmark.chapters import EVERYBODY_SAW, NOBODY_SAW, chapters
-from radfuse.benchmark.document import Line, Paragraph, Table
-from radfuse.benchmark.facts import (
-    failures_table,
-    measures_table,
-    methods_table,
-    record_tables,
-    speed_table,
+from radfuse.benchmark.report.csv_tables import frames
+from radfuse.benchmark.report.document import Line, Paragraph, Table
+from radfuse.benchmark.report.latex import latex_tables
+from radfuse.benchmark.report.number_format import (
+    MINUS,
+    decimals_of,
+    fixed,
+    marks_of,
+    p_text,
+    stars,
 )
-from radfuse.benchmark.formats import MINUS, decimals_of, fixed, marks_of, p_text, stars
-from radfuse.benchmark.frames import frames
-from radfuse.benchmark.latex import latex_tables
-from radfuse.benchmark.results import SPEED_COLUMNS
-from radfuse.benchmark.tables import (
+from radfuse.benchmark.report.result_tables import (
     OWN_CASES,
     TRIVIAL,
     comparison_table,
@@ -41,6 +38,16 @@ from radfuse.benchmark.tables import (
     ranks_table,
     summary_table,
 )
+from radfuse.benchmark.report.sections import EVERYBODY_SAW, NOBODY_SAW, chapters
+from radfuse.benchmark.report.summary_tables import (
+    failures_table,
+    measures_table,
+    methods_table,
+    record_tables,
+    speed_table,
+)
+from radfuse.benchmark.results import SPEED_COLUMNS
+from radfuse.benchmark.statistics.analysis import Column, analyse, unseen_of
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS as CATALOGUE
 

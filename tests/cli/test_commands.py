@@ -18,9 +18,9 @@ from click.testing import Result
 from PIL import Image
 
 from radfuse.cli import COMMANDS
-from radfuse.data.phantom import Phantom
 from radfuse.methods.catalogue import METHODS
-from radfuse.registration.transform import read_transform, write_transform
+from radfuse.phantom.head import Phantom
+from radfuse.registration.transforms import read_transform, write_transform
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import pytest
 import SimpleITK as sitk
 from cli_kit import refused_in_a_line, run
 
-from radfuse.data.phantom import Label, Phantom
-from radfuse.io.dicom.structure_set import write_structure_set
-from radfuse.io.read import read
-from radfuse.io.structures import Structure
+from radfuse.dicom.rtstruct.write import write_structure_set
 from radfuse.io.volumes import write_volume
+from radfuse.phantom.head import Label, Phantom
+from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
+from radfuse.structures.label_maps import Structure
 
 Folders = tuple[Path, Path]
 RED = (255, 0, 0)

@@ -13,7 +13,7 @@ import pytest
 from cli_kit import refused_in_a_line, run
 
 from orthanc_kit import HOST, Orthanc, free_ports
-from radfuse.data.phantom_dicom import STUDY_DATE
+from radfuse.phantom.dicom import STUDY_DATE
 
 WAYS = ("node", "web")
 

@@ -6,8 +6,8 @@ import pytest
 import SimpleITK as sitk
 from cli_kit import refused_in_a_line, run
 
-from radfuse.data.phantom import Phantom
-from radfuse.registration.transform import write_transform
+from radfuse.phantom.head import Phantom
+from radfuse.registration.transforms import write_transform
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from cli_kit import refused_in_a_line, run
 from click.testing import Result
 
-from radfuse.data.phantom import make_phantom
-from radfuse.data.phantom_dicom import write_phantom
-from radfuse.io.dicom import dciodvfy
-from radfuse.io.dicom.check import check
-from radfuse.io.identifiers import HIDDEN
-from radfuse.registration.transform import write_transform
+from radfuse.dicom.deidentify.identifiers import HIDDEN
+from radfuse.dicom.validate import dciodvfy
+from radfuse.dicom.validate.check import check
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import make_phantom
+from radfuse.registration.transforms import write_transform
 
 NAME, NUMBER = "Montgomery^Bartholomew", "ZX-4711-KQ"
 

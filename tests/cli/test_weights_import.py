@@ -21,7 +21,7 @@ from radfuse.methods.installed import VARIABLE
 from radfuse.networks.catalogue import NETWORKS, make_network
 from radfuse.networks.densefuse import TENSORFLOW_LAYERS
 from radfuse.networks.torch_method import load_network
-from radfuse.training.authors import DATA
+from radfuse.training.export.import_weights import DATA
 
 IMPORT = ("weights", "import")
 AUTHORS_FILE = "densefuse_tf_bs2_epoch4_all_weight_1e2.npz"

@@ -19,7 +19,7 @@ from dicom_kit import as_nobody, assert_same_image, slices, write
 from radfuse.errors import InputError
 from radfuse.io import archives
 from radfuse.io.archives import is_archive, unpacked
-from radfuse.io.read import read
+from radfuse.pipeline.read import read
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, InputError
-from radfuse.io.read import read
 from radfuse.io.volumes import read_volume, write_volume
+from radfuse.pipeline.read import read
 from volume_kit import VALUES, assert_in_place, grid, refusal
 
 

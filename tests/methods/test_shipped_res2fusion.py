@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from radfuse.data.pairs import Pair, read_pairs
+from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.measure import measure
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from radfuse.errors import InputError
 from radfuse.metrics.exposure import FAINTEST, STRONGEST_POWER, mef_ssim
 from radfuse.metrics.image import Floats
+from radfuse.metrics.sliding_windows import LINES
 from radfuse.metrics.structure import SCALE_WEIGHTS, STRUCTURE_FLOOR, halved
-from radfuse.metrics.windows import LINES
 
 Grey = NDArray[np.uint8]
 quick = settings(max_examples=15, deadline=None)

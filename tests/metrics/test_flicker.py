@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.flicker import BORDER_STEP, slice_flicker, slice_jumps
+from radfuse.phantom.head import Phantom
 from radfuse.pipeline.volume import scale_volumes
 
 Floats = NDArray[np.float64]

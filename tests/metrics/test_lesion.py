@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from radfuse.data.phantom import LABELS, Phantom
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.metrics.lesion import (
@@ -18,6 +17,7 @@ from radfuse.metrics.lesion import (
     lesion_ring,
 )
 from radfuse.metrics.regions import VISIBLE
+from radfuse.phantom.head import LABELS, Phantom
 from radfuse.pipeline.volume import scale_volumes
 
 Floats = NDArray[np.float64]

@@ -9,8 +9,8 @@ import pytest
 from golden_kit import GoldenRow
 from numpy.typing import NDArray
 
-from radfuse.data.pairs import Pair, read_pairs
 from radfuse.intensity import grey_levels
+from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of

@@ -15,7 +15,7 @@ from skimage.metrics import structural_similarity
 
 from radfuse.metrics.image import Floats
 from radfuse.metrics.quality_index import q_c, q_e, q_s, q_w, q_y, uqi, uqi_map
-from radfuse.metrics.windows import views
+from radfuse.metrics.sliding_windows import views
 
 Grey = NDArray[np.uint8]
 Metric = Callable[..., float]

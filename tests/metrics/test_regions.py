@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift, sobel
 from skimage.metrics import structural_similarity
 
-from radfuse.data.pairs import Pair, read_pairs
-from radfuse.data.phantom import LABELS, Phantom
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
+from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.methods.bone_over_mr import BONE_LEVEL as BONE_SHARE
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.regions import (
@@ -31,6 +30,7 @@ from radfuse.metrics.regions import (
     seam_fidelity,
     tissue_fidelity,
 )
+from radfuse.phantom.head import LABELS, Phantom
 from radfuse.pipeline.volume import Scaled, bone_level, scale_volumes
 
 Floats = NDArray[np.float64]

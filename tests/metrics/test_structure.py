@@ -19,6 +19,7 @@ from torchmetrics.functional.image import (
 from radfuse.errors import InputError
 from radfuse.io.images import read_grey
 from radfuse.metrics.image import Floats
+from radfuse.metrics.sliding_windows import Window
 from radfuse.metrics.structure import (
     LUMINANCE_FLOOR,
     SCALE_WEIGHTS,
@@ -29,7 +30,6 @@ from radfuse.metrics.structure import (
     ssim,
     ssim_index,
 )
-from radfuse.metrics.windows import Window
 
 Grey = NDArray[np.uint8]
 WINDOWS: list[Window] = ["gaussian11", "gaussian7", "uniform8", "uniform7", "global"]

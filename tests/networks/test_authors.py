@@ -13,8 +13,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from radfuse.data.pairs import Pair, read_pairs
 from radfuse.intensity import grey_levels
+from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.io.images import read_grey
 from radfuse.metrics.measure import measure
 from radfuse.networks.catalogue import NETWORKS, make_network

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import radfuse
-from radfuse.data.phantom import Phantom
+from radfuse.phantom.head import Phantom
 from radfuse.pipeline.result import Result
 from radfuse.recipe import Recipe
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transforms import write_transform
 from radfuse.series import Series
 
 

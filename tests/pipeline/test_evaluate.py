@@ -12,15 +12,15 @@ from PIL import Image
 
 import radfuse
 from radfuse.cli import main
-from radfuse.data.phantom import Phantom
 from radfuse.intensity import WINDOWS, grey_levels
 from radfuse.io.volumes import write_volume
 from radfuse.metrics.measure import measure, measure_volume
 from radfuse.metrics.profiles import columns_of
 from radfuse.metrics.regions import bone_fidelity
+from radfuse.phantom.head import Phantom
 from radfuse.pipeline.volume import bone_level
 from radfuse.recipe import Recipe
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transforms import write_transform
 
 Grey = NDArray[np.uint8]
 PROFILE = "mfinet2024"

@@ -12,15 +12,15 @@ from PIL import Image
 
 import radfuse
 from radfuse.cli import main
-from radfuse.data.phantom import DEFAULT_SEED, Label, Phantom, make_phantom
 from radfuse.errors import InputError, OutputError, UntrustedError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
+from radfuse.phantom.head import DEFAULT_SEED, Label, Phantom, make_phantom
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import NOTICE, Record, digest
-from radfuse.registration.transform import read_transform, write_transform
+from radfuse.registration.transforms import read_transform, write_transform
 from radfuse.series import Series
 
 

@@ -7,14 +7,14 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from radfuse.io.dicom import dciodvfy
-from radfuse.io.dicom.check import check
-from radfuse.io.read import read
+from radfuse.dicom.validate import dciodvfy
+from radfuse.dicom.validate.check import check
 from radfuse.io.volumes import read_volume, write_volume
-from radfuse.pipeline.contour import read_contours, write_contours
 from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.read import read
+from radfuse.pipeline.structures import read_contours, write_contours
 from radfuse.recipe import Recipe
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transforms import write_transform
 
 CT, MR = "ct_ge_tilt18_variable_gap", "mr_siemens_t1_gammaknife"
 """Of two people: what is written is judged here, not the registration."""

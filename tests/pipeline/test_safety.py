@@ -10,13 +10,13 @@ import SimpleITK as sitk
 from PIL import Image
 
 import radfuse
-from radfuse.data.phantom import Phantom
+from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.fused import FULL_SCALE, write_fused
 from radfuse.errors import InputError, OutputError, UntrustedError
-from radfuse.io.dicom.fused import FULL_SCALE, write_fused
-from radfuse.io.dicom.origin import Origin
+from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import SHORT_NOTICE
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transforms import write_transform
 from radfuse.series import Series
 
 QUICK = {"method": "average", "accept_registration": True, "outputs": ("fused",)}

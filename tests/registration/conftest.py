@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from radfuse.data.phantom import Phantom, make_phantom
+from radfuse.phantom.head import Phantom, make_phantom
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "registration.py"
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from radfuse.errors import InputError
 from radfuse.registration.landmarks import LEAST_SPREAD_MM, fit_landmarks
-from radfuse.registration.transform import matrix_of
+from radfuse.registration.transforms import matrix_of
 
 angles = st.tuples(*[st.floats(-3.1, 3.1)] * 3)
 points = st.tuples(*[st.floats(-300, 300)] * 3)

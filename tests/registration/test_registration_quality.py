@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError
+from radfuse.phantom.head import Phantom
 from radfuse.registration.quality import THRESHOLD_MM, WORST_MM, Quality, assess
 
 

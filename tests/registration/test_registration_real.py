@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from radfuse.registration.rigid import register
+from radfuse.registration.search import register
 
 
 @pytest.fixture(scope="session")

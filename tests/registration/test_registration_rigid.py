@@ -6,10 +6,10 @@ import pytest
 import SimpleITK as sitk
 from numpy.testing import assert_allclose
 
-from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError, UntrustedError
-from radfuse.registration.rigid import Registration, register
-from radfuse.registration.transform import matrix_of
+from radfuse.phantom.head import Phantom
+from radfuse.registration.search import Registration, register
+from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 
 BRAIN_MM = [(x, y, z) for x in (-60.0, 60.0) for y in (-75.0, 80.0) for z in (-45.0, 65.0)]

@@ -3,7 +3,7 @@ import SimpleITK as sitk
 from numpy.testing import assert_allclose
 
 from radfuse.intensity import shrunk
-from radfuse.registration.grids import centroid, dilated, head_of
+from radfuse.registration.preprocessing import centroid, dilated, head_of
 from radfuse.registration.starts import candidate_starts, from_vertex, height_mm, heights_mm
 
 OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()

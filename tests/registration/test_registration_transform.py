@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from radfuse.errors import InputError, OutputError
-from radfuse.registration.transform import (
+from radfuse.registration.transforms import (
     SHIFT_STEP_MM,
     matrix_of,
     read_transform,

@@ -9,8 +9,8 @@ from browser_kit import opened_browser
 from selenium.webdriver import Chrome
 from service_kit import Site, running
 
-from radfuse.data.phantom import Phantom
-from radfuse.registration.transform import write_transform
+from radfuse.phantom.head import Phantom
+from radfuse.registration.transforms import write_transform
 
 
 @pytest.fixture(scope="session")

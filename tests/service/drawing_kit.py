@@ -10,10 +10,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from service_kit import Site
 
-from radfuse.registration.transform import matrix_of
-from radfuse.service.pictures import read_grid, rows_of, write_picture
-from radfuse.service.runs import Grid, grid_of, packed, unpacked
-from radfuse.service.view import View, write_view
+from radfuse.registration.transforms import matrix_of
+from radfuse.service.jobs.view_files import View, write_view
+from radfuse.service.stores.rle import Grid, grid_of, packed, unpacked
+from radfuse.service.stores.view_volumes import read_grid, rows_of, write_picture
 
 Mask = NDArray[np.bool_]
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, settings
 from numpy.typing import NDArray
 
 from radfuse.service.app import make_app
-from radfuse.service.guard import TOKEN_HEADER, Access
-from radfuse.service.pictures import DATA_OFFSET
+from radfuse.service.security import TOKEN_HEADER, Access
 from radfuse.service.server import bound
+from radfuse.service.stores.view_volumes import DATA_OFFSET
 
 TOKEN = "a token for the tests"  # noqa: S105
 MOST_UPLOAD_BYTES = 20_000_000

@@ -17,12 +17,12 @@ from selenium.webdriver.common.keys import Keys
 from service_kit import Site, running
 
 from ladder_kit import run_tool
-from radfuse.data.phantom import Phantom
-from radfuse.io.dicom.structure_read import read_structure_set
-from radfuse.io.read import read
+from radfuse.dicom.rtstruct.read import read_structure_set
+from radfuse.phantom.head import Phantom
+from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
-from radfuse.service.pictures import oriented_like
-from radfuse.service.work import CANCELLED
+from radfuse.service.jobs.job_queue import CANCELLED
+from radfuse.service.stores.view_volumes import oriented_like
 
 SHOTS = Path(__file__).parents[2] / "build/screenshots"
 SAME_DICE = 0.98

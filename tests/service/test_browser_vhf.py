@@ -12,9 +12,9 @@ from service_kit import running
 from test_browser import SHOTS, cm3, cursor, dice, downloaded, draws, exported, mask, saved
 
 from ladder_kit import run_tool
-from radfuse.data.phantom import Phantom
-from radfuse.data.phantom_dicom import write_phantom
-from radfuse.io.read import read
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import Phantom
+from radfuse.pipeline.read import read
 
 SKULL_LPS_MM = ((-60.0, 0.0, 0.0), (60.0, 5.0, 5.0), (0.0, -75.0, 10.0), (0.0, 60.0, 20.0))
 """From the middle of the brain: about where the pairs of landmarks are put."""

@@ -12,12 +12,12 @@ import pytest
 from drawing_kit import show
 from service_kit import Site, refused
 
-from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError
+from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe
-from radfuse.service.drawings import Change, Draft, Drawings
-from radfuse.service.studies import UNREADABLE, Studies, UnknownStudyError
-from radfuse.service.uploads import LEAST_AGE_S
+from radfuse.service.stores.structure_store import Change, Draft, Drawings
+from radfuse.service.stores.studies import UNREADABLE, Studies, UnknownStudyError
+from radfuse.service.stores.uploads import LEAST_AGE_S
 
 
 def uploaded(studies: Studies, name: str, files: int = 1) -> Path:

@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import given
 from service_kit import TOKEN, Site, fuzzing
 
-from radfuse.service.guard import TOKEN_HEADER
+from radfuse.service.security import TOKEN_HEADER
 
 EXAMPLES = 12
 """Requests to each operation."""

@@ -16,12 +16,12 @@ from drawing_kit import Board, show
 from numpy.testing import assert_allclose
 from service_kit import TOKEN, Site, running
 
-from radfuse.data.phantom import Phantom
+from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe
-from radfuse.registration.transform import matrix_of
-from radfuse.service.guard import TOKEN_HEADER, Access
-from radfuse.service.results import PLACING
-from radfuse.service.studies import STOPPED, Studies
+from radfuse.registration.transforms import matrix_of
+from radfuse.service.security import TOKEN_HEADER, Access
+from radfuse.service.stores.results import PLACING
+from radfuse.service.stores.studies import STOPPED, Studies
 
 ANSWERS = 25
 """Changes that are answered before the server is killed."""

@@ -9,11 +9,11 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from service_kit import Site, refused
 
-from radfuse.data.phantom import Phantom
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import staging
 from radfuse.methods.catalogue import load_method
+from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
@@ -21,9 +21,9 @@ from radfuse.recipe import Recipe
 from radfuse.record import Record
 from radfuse.registration.quality import Quality
 from radfuse.series import Series
-from radfuse.service.pictures import read_picture
-from radfuse.service.preview import Previews
-from radfuse.service.view import VIEW, View, prepare_view, stage_fused_view
+from radfuse.service.jobs.view_files import VIEW, View, prepare_view, stage_fused_view
+from radfuse.service.slice_preview import Previews
+from radfuse.service.stores.view_volumes import read_picture
 
 LEARNED = "densefuse"
 SOURCE = (Path(__file__),)

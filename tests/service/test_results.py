@@ -9,10 +9,10 @@ import pytest
 from service_kit import Site
 
 from radfuse.record import Record, Signoff, now
-from radfuse.service.results import OUTCOME, PLACING, Outcome
-from radfuse.service.studies import MIXED, STOPPED, Studies, Study
-from radfuse.service.task import INTERNAL, Task
-from radfuse.service.work import CANCELLED, Work
+from radfuse.service.jobs.job_queue import CANCELLED, Work
+from radfuse.service.jobs.worker import INTERNAL, Task
+from radfuse.service.stores.results import OUTCOME, PLACING, Outcome
+from radfuse.service.stores.studies import MIXED, STOPPED, Studies, Study
 
 
 @pytest.fixture

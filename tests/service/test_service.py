@@ -12,10 +12,10 @@ from drawing_kit import Board, ball
 from service_kit import MOST_UPLOAD_BYTES, Site, refused, running
 
 from radfuse.record import NOTICE, Record
+from radfuse.service.jobs.job_queue import CANCELLED
 from radfuse.service.server import default_folder
-from radfuse.service.studies import STOPPED, Studies
-from radfuse.service.uploads import keep_files
-from radfuse.service.work import CANCELLED
+from radfuse.service.stores.studies import STOPPED, Studies
+from radfuse.service.stores.uploads import keep_files
 
 
 def zipped(*folders: Path) -> bytes:

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from radfuse.cli import main
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE
-from radfuse.service.lock import held
-from radfuse.service.studies import Studies
+from radfuse.service.stores.lock import held
+from radfuse.service.stores.studies import Studies
 
 VIEW = [sys.executable, "-m", "radfuse", "view", "--no-browser"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from radfuse.training.compared_losses import (
+from radfuse.training.losses.end_to_end import (
     LAPLACIAN,
     FusionGANProportions,
     Proportions,

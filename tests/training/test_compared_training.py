@@ -24,12 +24,12 @@ from radfuse.networks.infrared import Modality
 from radfuse.networks.pmgi import PMGI
 from radfuse.networks.torch_method import TorchMethod
 from radfuse.training.checkpoint import LAST, read_checkpoint
-from radfuse.training.export import export
+from radfuse.training.distributed import ALONE
+from radfuse.training.export.checkpoint import export
 from radfuse.training.objectives import OBJECTIVES, fused_of_ct_and_mr, fused_raw
 from radfuse.training.settings import Schedule, Settings
 from radfuse.training.state import first_state
 from radfuse.training.step import Stepper
-from radfuse.training.team import ALONE
 
 STAGED = {"rfnnest": "fusion", "csf_classifier": "classifier"}
 """Objectives that train one child of a network, and which."""

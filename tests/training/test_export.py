@@ -19,17 +19,17 @@ from training_kit import (
     write_pairs,
 )
 
-from radfuse.data.pairs import read_pairs
 from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import grey_levels
+from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.metrics.measure import measure
 from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network
-from radfuse.training import card as card_module
-from radfuse.training.card import MOST_APART
 from radfuse.training.checkpoint import BEST, LAST, read_checkpoint
-from radfuse.training.export import METRIC_DECIMALS, export
+from radfuse.training.export import model_card as card_module
+from radfuse.training.export.checkpoint import METRIC_DECIMALS, export
+from radfuse.training.export.model_card import MOST_APART
 from radfuse.training.loop import train
 from radfuse.training.settings import Export, Settings
 from radfuse.training.state import first_state

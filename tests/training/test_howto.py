@@ -13,9 +13,9 @@ from PIL import Image
 from training_kit import rows_of
 
 import radfuse
-from radfuse.data.phantom import make_phantom
+from radfuse.phantom.head import make_phantom
 from radfuse.recipe import Recipe
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transforms import write_transform
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "train-your-own.md"
 PATIENTS = {"train": (7, 8), "test": (9,)}

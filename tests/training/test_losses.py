@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from radfuse.training.losses import SSIM_WINDOW, autoencoder_loss, ssim
+from radfuse.training.losses.autoencoder import SSIM_WINDOW, autoencoder_loss, ssim
 
 quick = settings(max_examples=15, deadline=None)
 shapes = st.tuples(st.integers(1, 3), st.just(1), st.integers(11, 40), st.integers(11, 40))

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from radfuse.data.pairs import read_pairs
+from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.bone_blend import BoneBlend
 from radfuse.metrics import edge_transfer as edge_transfer_metric
 from radfuse.metrics import fidelity, gradient, information
-from radfuse.training.metric_losses import (
+from radfuse.training.losses.metrics import (
     edge_transfer,
     mutual_information,
     spatial_frequency,

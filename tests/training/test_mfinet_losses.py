@@ -11,8 +11,8 @@ from torch import Tensor
 
 from radfuse.methods.bone_blend import BoneBlend
 from radfuse.metrics.measure import measure
-from radfuse.training.losses import ssim
-from radfuse.training.mfinet_losses import (
+from radfuse.training.losses.autoencoder import ssim
+from radfuse.training.losses.mfinet import (
     MetricWeights,
     bone_level,
     bone_target,

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radfuse.training.adversarial import FAKE, REAL, distance, soft_labels
-from radfuse.training.losses import AutoencoderWeights, autoencoder_loss, ssim
-from radfuse.training.stage_losses import (
+from radfuse.training.losses.adversarial import FAKE, REAL, distance, soft_labels
+from radfuse.training.losses.autoencoder import AutoencoderWeights, autoencoder_loss, ssim
+from radfuse.training.losses.staged import (
     DFENetWeights,
     RFNNestWeights,
     csf_classifier_loss,

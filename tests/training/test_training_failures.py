@@ -23,7 +23,7 @@ from training_kit import (
 
 from radfuse.errors import InputError, OutputError, RadfuseError
 from radfuse.training.checkpoint import LAST
-from radfuse.training.journal import LOG
+from radfuse.training.log import LOG
 from radfuse.training.loop import train
 from radfuse.training.settings import Schedule
 from radfuse.training.state import first_state

@@ -27,7 +27,7 @@ from training_kit import (
 
 from radfuse.training.checkpoint import BEST, LAST, checkpoint_of, read_checkpoint
 from radfuse.training.images import Pairs
-from radfuse.training.journal import EVENTS, LOG, SAMPLES
+from radfuse.training.log import EVENTS, LOG, SAMPLES
 from radfuse.training.loop import Progress, train
 from radfuse.training.settings import Schedule, Settings
 from radfuse.training.state import first_state

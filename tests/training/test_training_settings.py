@@ -11,7 +11,7 @@ from training_kit import AUTOENCODER, FUSION
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS
 from radfuse.networks.catalogue import NETWORKS
-from radfuse.training.losses import SSIM_WINDOW
+from radfuse.training.losses.autoencoder import SSIM_WINDOW
 from radfuse.training.objectives import OBJECTIVES
 from radfuse.training.settings import (
     Augmentation,

@@ -13,10 +13,10 @@ from training_kit import MFINET, REBUILDING, some_pairs
 
 from radfuse.errors import InputError
 from radfuse.training.checkpoint import LAST
+from radfuse.training.distributed import ALONE
 from radfuse.training.settings import Export
 from radfuse.training.state import State, first_state, fresh_adam
 from radfuse.training.step import Stepper
-from radfuse.training.team import ALONE
 
 PAIRS = some_pairs()
 

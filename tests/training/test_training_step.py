@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from training_kit import PLAIN, REBUILDING, pairs_of, settings_of, some_pairs, with_phase
 
 from radfuse.errors import RadfuseError
+from radfuse.training.distributed import ALONE
 from radfuse.training.objectives import OBJECTIVES, forward_of
 from radfuse.training.settings import Phase, Schedule, learning_rate
 from radfuse.training.state import State, first_state
 from radfuse.training.step import NORM_MEMORY, NORM_RELIEF, Stepper, rounding_noise
-from radfuse.training.team import ALONE
 
 PAIRS = some_pairs()
 

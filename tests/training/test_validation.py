@@ -13,8 +13,8 @@ from radfuse.intensity import grey_levels
 from radfuse.metrics.measure import measure
 from radfuse.networks.catalogue import make_network
 from radfuse.networks.res2fusion import Res2Fusion
-from radfuse.training.losses import autoencoder_loss, ssim
-from radfuse.training.mfinet_losses import mfinet_paper_loss
+from radfuse.training.losses.autoencoder import autoencoder_loss, ssim
+from radfuse.training.losses.mfinet import mfinet_paper_loss
 from radfuse.training.settings import Settings
 from radfuse.training.validation import fuse, score, validate
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from radfuse.networks.fusiongan import PATCH
 from radfuse.training.images import Pairs
-from radfuse.training.journal import LOG
+from radfuse.training.log import LOG
 from radfuse.training.loop import Progress, train
 from radfuse.training.settings import Augmentation, Phase, Schedule, Settings
 from radfuse.training.state import State, first_state

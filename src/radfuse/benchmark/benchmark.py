@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from radfuse.benchmark.claim import locked
-from radfuse.benchmark.outcome import results_of
-from radfuse.benchmark.plan import make_plan
-from radfuse.benchmark.report import write_report
+from radfuse.benchmark.report.write import write_report
 from radfuse.benchmark.results import Results
-from radfuse.benchmark.run import run
+from radfuse.benchmark.run.collect import results_of
+from radfuse.benchmark.run.output_folder import locked
+from radfuse.benchmark.run.plan import make_plan
+from radfuse.benchmark.run.runner import run
+from radfuse.benchmark.run.tables import write_parquet
 from radfuse.benchmark.settings import Settings
-from radfuse.benchmark.store import write_parquet
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 import SimpleITK as sitk
 
+from radfuse.benchmark.image_pairs import Case, Sources, pair_cases
 from radfuse.benchmark.settings import Settings, Volume
-from radfuse.data.cases import Case, Sources, pair_cases
-from radfuse.data.phantom import Label, make_phantom
 from radfuse.errors import InputError, NothingHereError
 from radfuse.intensity import Window, window_named
-from radfuse.io.read import check_pair, read
 from radfuse.metrics.lesion import lesion_ring
+from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.align import align
+from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.volume import Scaled, bone_level, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import digest

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from radfuse.benchmark.units import Grey, Levels, fused_path, read_fused, read_levels
+from radfuse.benchmark.run.work_items import Grey, Levels, fused_path, read_fused, read_levels
 from radfuse.errors import NothingHereError
 from radfuse.metrics.regions import BONE_LEVEL
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from radfuse.data.phantom import DEFAULT_SPACING_MM
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, columns_of
+from radfuse.phantom.head import DEFAULT_SPACING_MM
 from radfuse.recipe import DEFAULT_WINDOW, Precision
 from radfuse.settings import checked_settings, read_settings_file
 

@@ -19,7 +19,7 @@ COMMANDS = {
     "contour": ("radfuse.cli.contour:contour_command", "Structures: masks, RTSTRUCT, compare."),
     "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images."),
     "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),
-    "study": ("radfuse.cli.study:study_command", "Ask what fusion is good for, with a truth."),
+    "study": ("radfuse.cli.experiment:study_command", "Ask what fusion is good for, with a truth."),
     "train": ("radfuse.cli.train:train_command", "Train a network on pairs of your own."),
     "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
     "weights": ("radfuse.cli.weights:weights_command", "List, install, build trained networks."),
@@ -44,7 +44,7 @@ def _shown(message: str, words: list[str]) -> str:
     """The message without names and IDs of the patients in the files that the words name."""
     if SHOW_IDENTIFIERS in words:
         return message
-    from radfuse.io.identifiers import identifiers_below  # noqa: PLC0415  # help goes without
+    from radfuse.dicom.deidentify.identifiers import identifiers_below  # noqa: PLC0415  # help goes without
 
     values = [word.partition("=")[2] if word.startswith("-") else word for word in words]
     paths = [Path(value) for value in values if value and os.path.exists(value)]  # noqa: PTH110

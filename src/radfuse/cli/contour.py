@@ -11,8 +11,8 @@ import click
 from radfuse.cli.options import PATH, Command, Stages, output_options, print_json
 from radfuse.errors import InputError
 from radfuse.metrics.delineation import TOLERANCE_MM, Agreement
-from radfuse.pipeline.compare import Compared, compare_contours
-from radfuse.pipeline.contour import (
+from radfuse.pipeline.compare_structures import Compared, compare_contours
+from radfuse.pipeline.structures import (
     Acceptance,
     Outcome,
     read_contours,

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from radfuse.cli.options import PATH, Stages, output_options, print_json
-from radfuse.data.phantom import DEFAULT_SEED, make_phantom
-from radfuse.data.phantom_dicom import write_phantom
 from radfuse.io.staging import refuse_existing
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import DEFAULT_SEED, make_phantom
 from radfuse.pipeline.fuse import fuse
 from radfuse.recipe import DEFAULT_METHOD, make_recipe
 from radfuse.record import NOTICE

@@ -39,7 +39,7 @@ def export_command(
     """  # fmt: skip
     try:
         from radfuse.training.checkpoint import checkpoint_of  # noqa: PLC0415  # an extra
-        from radfuse.training.export import export  # noqa: PLC0415
+        from radfuse.training.export.checkpoint import export  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     if output.suffix != ".onnx":

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from radfuse.cli.options import PATH, print_json
-from radfuse.io.inspect import Finding, Place, inspect
+from radfuse.pipeline.inspect import Finding, Place, inspect
 
 IDENTIFIERS = ("patient_id", "patient_name")
 """Facts that are shown only when asked for."""

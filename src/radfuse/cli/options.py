@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from radfuse.errors import InputError
-from radfuse.pipeline.study import choose_pair
+from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
 
 PATH = click.Path(path_type=Path)

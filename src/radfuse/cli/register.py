@@ -15,14 +15,14 @@ from radfuse.cli.options import (
     series_options,
     show_identifiers_option,
 )
+from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
 from radfuse.errors import InputError
-from radfuse.io.identifiers import Identifiers, identifiers_in
-from radfuse.io.read import check_pair, read
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.pipeline.align import align
+from radfuse.pipeline.read import check_pair, read
 from radfuse.recipe import make_recipe
 from radfuse.record import NOTICE
-from radfuse.registration.transform import WRITTEN_SUFFIXES, write_transform
+from radfuse.registration.transforms import WRITTEN_SUFFIXES, write_transform
 
 
 @click.command("register")

@@ -47,8 +47,8 @@ def view_command(
     """
     try:
         from radfuse.service import server  # noqa: PLC0415  # an extra
-        from radfuse.service.guard import LOOPBACK_NAMES  # noqa: PLC0415
-        from radfuse.service.routes import NewStudy  # noqa: PLC0415
+        from radfuse.service.routes.studies import NewStudy  # noqa: PLC0415
+        from radfuse.service.security import LOOPBACK_NAMES  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[view]") from error
     if (ct is None) != (mr is None) or (study and ct):

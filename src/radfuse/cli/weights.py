@@ -104,7 +104,7 @@ def import_command(
     its files or their prefix. No code of theirs runs. See docs/howto/authors-weights.md.
     """  # fmt: skip
     try:
-        from radfuse.training.authors import import_weights  # noqa: PLC0415  # an extra
+        from radfuse.training.export.import_weights import import_weights  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     path = _place(method or f"{name}@authors")
@@ -139,7 +139,7 @@ def build_command(
     it was stopped.
     """  # fmt: skip
     try:
-        from radfuse.training.build import build  # noqa: PLC0415  # an extra
+        from radfuse.training.export.build import build  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     trainings = shipped_trainings()

@@ -18,7 +18,7 @@ from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
 
 from radfuse.errors import GeometryError, InputError
-from radfuse.io.grids import check_right_angles, checked_volume
+from radfuse.io.volume_checks import check_right_angles, checked_volume
 from radfuse.io.volume_headers import (
     GZIP_MAGIC,
     check_count,

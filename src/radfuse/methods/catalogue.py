@@ -19,7 +19,7 @@ Method = Callable[[Floats, Floats], Floats]
 """Called with CT and MR, (N, H, W) in [0, 1]; returns the fused images likewise."""
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-"""Folder of the graphs that ship with the package."""
+"""Folder of the graphs that ship with the package, in a folder per network."""
 
 HARVARD_PATIENTS = ("2", "16", "20", "21", "28", "32", "33", "34", "37", "41")
 """Whom the Harvard training and test pairs show, both."""
@@ -52,12 +52,17 @@ class Entry:
     """What was tuned on what."""
 
 
+def shipped_graph(name: str) -> Path:
+    """Where the graph of a method lies that ships: `mfinet-patients` in the folder `mfinet`."""
+    return WEIGHTS / name.partition("-")[0] / f"{name}.onnx"
+
+
 def _rule(name: str, kind: str, summary: str, source: str = "", *options: str) -> Entry:
     return Entry(summary, source or "trivial baseline", f"radfuse.methods.{name}:{kind}", options)
 
 
 def _shipped(name: str, summary: str, paper: str) -> Entry:
-    return Entry(summary, f"{paper}, own weights", ONNX, ("precision",), WEIGHTS / f"{name}.onnx")
+    return Entry(summary, f"{paper}, own weights", ONNX, ("precision",), shipped_graph(name))
 
 
 def _mfinet(suffix: str, summary: str) -> Entry:

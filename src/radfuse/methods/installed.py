@@ -65,8 +65,9 @@ def user_data_folder(
 
 
 def weights_in(folder: Path) -> list[Weights]:
-    """The graphs of a folder, in order of name; none where there is no folder."""
-    return [read_weights(path) for path in sorted(folder.glob("*.onnx"))]
+    """The graphs in a folder and below it, in order of name; none where there is no folder."""
+    graphs = sorted(folder.rglob("*.onnx"), key=lambda path: path.name)
+    return [read_weights(graph) for graph in graphs]
 
 
 def is_installed(name: str) -> bool:

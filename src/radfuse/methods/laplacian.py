@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from radfuse.filters.pyramid import analyse, synthesise
+from radfuse.methods.transforms.laplacian_pyramid import analyse, synthesise
 
 Floats = NDArray[np.float32]
 

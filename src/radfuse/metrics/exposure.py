@@ -4,8 +4,8 @@ import numpy as np
 
 from radfuse.errors import InputError
 from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.sliding_windows import LINES, View, views
 from radfuse.metrics.structure import SCALE_WEIGHTS, STRUCTURE_FLOOR, halved
-from radfuse.metrics.windows import LINES, View, views
 
 PATCH_SIDE = LINES["uniform11"].size
 """Pixels a side of the patches, as in the authors' code."""

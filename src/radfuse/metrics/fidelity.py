@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radfuse.metrics.image import Floats, Image, floats
-from radfuse.metrics.windows import gaussian, weighted_means
+from radfuse.metrics.sliding_windows import gaussian, weighted_means
 
 SCALES = 4
 """Scales of the pixel-domain VIF."""

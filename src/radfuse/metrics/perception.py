@@ -5,7 +5,7 @@ from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 from scipy.ndimage import sobel
 
 from radfuse.metrics.image import WHITE, Floats, Image, floats, stretched_levels
-from radfuse.metrics.windows import means_beside_black
+from radfuse.metrics.sliding_windows import means_beside_black
 
 REGION = 16
 """Side in pixels of the regions of Chen and Varshney."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from radfuse.metrics.image import Floats, Image, floats
-from radfuse.metrics.windows import LINES, means_beside_black
+from radfuse.metrics.sliding_windows import LINES, means_beside_black
 
 Mask = NDArray[np.bool_]
 Responses = NDArray[np.complex128]

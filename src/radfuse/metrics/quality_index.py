@@ -10,8 +10,8 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.sliding_windows import View, Window, views
 from radfuse.metrics.structure import ssim_map
-from radfuse.metrics.windows import View, Window, views
 
 Similarity = Literal["uqi8", "ssim11"]
 """Universal quality index in uniform windows of 8x8, or SSIM in Gaussian ones of 11x11."""

@@ -19,8 +19,8 @@ from scipy.ndimage import (
 
 from radfuse.errors import InputError
 from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.sliding_windows import SIGMA
 from radfuse.metrics.structure import LUMINANCE_FLOOR, STRUCTURE_FLOOR
-from radfuse.metrics.windows import SIGMA
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer]

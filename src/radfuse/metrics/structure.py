@@ -5,7 +5,7 @@ import numpy as np
 from radfuse.errors import InputError
 from radfuse.metrics.image import WHITE, Floats, Image, floats
 from radfuse.metrics.pairing import Pairing, paired
-from radfuse.metrics.windows import View, Window, views
+from radfuse.metrics.sliding_windows import View, Window, views
 
 LUMINANCE_FLOOR, STRUCTURE_FLOOR = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
 """C_1 = (K_1 L)^2 and C_2 = (K_2 L)^2 of Wang et al. 2004, with their K and 8-bit L."""

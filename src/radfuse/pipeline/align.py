@@ -10,11 +10,11 @@ import SimpleITK as sitk
 from radfuse.errors import UntrustedError
 from radfuse.intensity import ct_head_mask
 from radfuse.recipe import Recipe
-from radfuse.registration.climb import DEFAULT_SEED, apart_mm, threads
-from radfuse.registration.grids import centroid
+from radfuse.registration.optimizer import DEFAULT_SEED, apart_mm, threads
+from radfuse.registration.preprocessing import centroid
 from radfuse.registration.quality import Quality, assess
-from radfuse.registration.rigid import register
-from radfuse.registration.transform import matrix_of, read_transform, settled
+from radfuse.registration.search import register
+from radfuse.registration.transforms import matrix_of, read_transform, settled
 from radfuse.series import Series
 
 WAYS_OUT = (

@@ -8,11 +8,11 @@ import numpy as np
 
 from radfuse.errors import InputError
 from radfuse.io.images import PICTURE_SUFFIXES, read_grey
-from radfuse.io.read import is_picture
 from radfuse.metrics.measure import Values, measure
 from radfuse.metrics.profiles import DEFAULT_PROFILE
 from radfuse.pipeline.evaluate_volume import VolumeChoices, evaluate_volume
 from radfuse.pipeline.fuse import silent
+from radfuse.pipeline.read import is_picture
 
 WHOLE = "volume"
 """Name of the row with the metrics that are measured in 3-D."""

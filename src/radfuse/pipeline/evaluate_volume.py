@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import WINDOWS, Window, grey_levels, window_named
-from radfuse.io.dicom.fused import FULL_SCALE
-from radfuse.io.read import check_pair, read
 from radfuse.io.volumes import volume_suffix
 from radfuse.metrics.image import WHITE
 from radfuse.metrics.measure import Known, VolumeValues, measure_volume
 from radfuse.pipeline.outputs import TRANSFORM
+from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.volume import bone_level, scale_volumes
 from radfuse.record import Record
-from radfuse.registration.transform import read_transform
+from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
 
 LEVELS = 256

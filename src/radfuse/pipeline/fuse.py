@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
+from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
-from radfuse.io.dicom.fused import FULL_SCALE
-from radfuse.io.identifiers import Identifiers, identifiers_in
-from radfuse.io.read import check_pair, read
 from radfuse.methods.catalogue import Method, entry_of, load_method
 from radfuse.pipeline.align import Alignment, Given, align
 from radfuse.pipeline.outputs import check_output, write_result
-from radfuse.pipeline.privacy import Rename, private_record
+from radfuse.pipeline.read import check_pair, read
+from radfuse.pipeline.record_privacy import Rename, private_record
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
 from radfuse.recipe import Recipe
@@ -123,7 +123,7 @@ def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> 
 def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
     """Both de-identified under one key that is then forgotten, and what it does to a UID."""
     # the tables of the standard take a second to import
-    from radfuse.io.dicom.deidentify import (  # noqa: PLC0415
+    from radfuse.dicom.deidentify.headers import (  # noqa: PLC0415
         deidentified,
         hashed_uid,
         random_key,

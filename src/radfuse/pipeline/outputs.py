@@ -10,20 +10,20 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.spatial_registration import why_not
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
-from radfuse.io.dicom.origin import Origin
-from radfuse.io.dicom.registration import why_not
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.staging import Staging, refuse_existing, staging
 from radfuse.io.volumes import write_volume
-from radfuse.pipeline.objects import places, write_dicom, write_volumes
+from radfuse.pipeline.dicom_outputs import places, write_dicom, write_volumes
+from radfuse.pipeline.qa.content import write_sheet
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.sheet import write_sheet
 from radfuse.pipeline.volume import Scaled, field_of_view_mask
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
-from radfuse.registration.transform import write_transform
+from radfuse.registration.transforms import write_transform
 from radfuse.series import Series
 
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")

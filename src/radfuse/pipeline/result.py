@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.io.identifiers import Identifiers
+from radfuse.dicom.deidentify.identifiers import Identifiers
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.volume import Scaled
 from radfuse.record import Record

@@ -7,9 +7,9 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, Window, ct_head_mask, mr_head_mask, mr_range
-from radfuse.io.dicom.fused import FULL_SCALE
 from radfuse.methods.catalogue import Method
 
 Floats = NDArray[np.float32]

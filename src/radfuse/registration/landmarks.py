@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from radfuse.errors import InputError
-from radfuse.registration.transform import rigid_from_matrix
+from radfuse.registration.transforms import rigid_from_matrix
 
 Points = npt.NDArray[np.float64]
 Place = Sequence[float]

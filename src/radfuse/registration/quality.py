@@ -14,10 +14,10 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy.spatial import cKDTree
 
-from radfuse.registration.climb import MIDDLE, Climber, apart_mm, share_in_view
-from radfuse.registration.grids import MARGIN_MM, centroid, dilated, head_of
-from radfuse.registration.profiles import REACH_MM, Profiles, log_ratios, skull_profiles
-from radfuse.registration.transform import turning_about
+from radfuse.registration.optimizer import MIDDLE, Climber, apart_mm, share_in_view
+from radfuse.registration.preprocessing import MARGIN_MM, centroid, dilated, head_of
+from radfuse.registration.skull_profiles import REACH_MM, Profiles, log_ratios, skull_profiles
+from radfuse.registration.transforms import turning_about
 from radfuse.series import Series
 
 Floats = npt.NDArray[np.float64]

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from radfuse.registration.grids import centroid
-from radfuse.registration.transform import turning_about
+from radfuse.registration.preprocessing import centroid
+from radfuse.registration.transforms import turning_about
 
 Point = npt.NDArray[np.float64]
 

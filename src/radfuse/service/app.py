@@ -12,14 +12,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from radfuse.errors import RadfuseError
-from radfuse.service.alignment import api as alignment
-from radfuse.service.desk import Desk
-from radfuse.service.drawing_routes import api as drawing
-from radfuse.service.drawings import Drawings, StaleError, UnknownStructureError
-from radfuse.service.guard import Access, Guard
-from radfuse.service.routes import api
-from radfuse.service.studies import OtherRegistrationError, Studies, UnknownStudyError
-from radfuse.service.work import Work
+from radfuse.service.jobs.job_queue import Work
+from radfuse.service.routes.dependencies import Desk
+from radfuse.service.routes.registration import api as alignment
+from radfuse.service.routes.structures import api as drawing
+from radfuse.service.routes.studies import api
+from radfuse.service.security import Access, Guard
+from radfuse.service.stores.structure_store import Drawings, StaleError, UnknownStructureError
+from radfuse.service.stores.studies import OtherRegistrationError, Studies, UnknownStudyError
 
 STATIC = Path(__file__).parent / "static"
 """The page."""

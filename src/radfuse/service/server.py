@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from radfuse.errors import InputError
 from radfuse.methods.installed import user_data_folder
 from radfuse.service.app import make_app
-from radfuse.service.desk import Desk
-from radfuse.service.guard import LOOPBACK_NAMES, Access
-from radfuse.service.lock import held
-from radfuse.service.routes import NewStudy, create_study
+from radfuse.service.routes.dependencies import Desk
+from radfuse.service.routes.studies import NewStudy, create_study
+from radfuse.service.security import LOOPBACK_NAMES, Access
+from radfuse.service.stores.lock import held
 
 LOCAL = LOOPBACK_NAMES[0]
 """Where the page is served unless another host is asked for."""

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radfuse.data.pairs import Pair, read_pairs
 from radfuse.errors import InputError
+from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.training.settings import Augmentation, Phase
 
 Grey = NDArray[np.uint8]

@@ -8,12 +8,12 @@ from typing import Any
 
 from radfuse.errors import OutputError
 from radfuse.training.checkpoint import BEST, LAST
+from radfuse.training.distributed import ALONE, Team
 from radfuse.training.images import Pairs
-from radfuse.training.journal import Journal
+from radfuse.training.log import Journal
 from radfuse.training.settings import Phase, Settings, steps_of
 from radfuse.training.state import State
 from radfuse.training.step import Stepper, rounding_noise
-from radfuse.training.team import ALONE, Team
 from radfuse.training.validation import score, validate
 
 SAVE_EVERY_S = 300.0

@@ -13,8 +13,9 @@ from radfuse.networks.fusiongan import PATCH, Discriminator
 from radfuse.networks.infrared import InfraredVisible
 from radfuse.networks.rfnnest import RFNNest
 from radfuse.networks.sdnet import SDNet
-from radfuse.training.adversarial import Contest
-from radfuse.training.compared_losses import (
+from radfuse.training.losses.adversarial import Contest
+from radfuse.training.losses.autoencoder import SSIM_WINDOW, AutoencoderWeights, autoencoder_loss
+from radfuse.training.losses.end_to_end import (
     FusionGANProportions,
     Proportions,
     SDNetWeights,
@@ -28,9 +29,8 @@ from radfuse.training.compared_losses import (
     u2fusion_loss,
     umfcmgr_loss,
 )
-from radfuse.training.losses import SSIM_WINDOW, AutoencoderWeights, autoencoder_loss
-from radfuse.training.mfinet_losses import MetricWeights, mfinet_metric_loss, mfinet_paper_loss
-from radfuse.training.stage_losses import (
+from radfuse.training.losses.mfinet import MetricWeights, mfinet_metric_loss, mfinet_paper_loss
+from radfuse.training.losses.staged import (
     DFENetWeights,
     RFNNestWeights,
     csf_classifier_loss,

@@ -9,11 +9,11 @@ import torch
 
 from radfuse.errors import InputError
 from radfuse.training.checkpoint import checkpoint_of
+from radfuse.training.distributed import Team, joined_team
 from radfuse.training.images import Pairs, read_training_pairs
 from radfuse.training.loop import Progress, train
 from radfuse.training.settings import Settings, read_settings
 from radfuse.training.state import State, first_state
-from radfuse.training.team import Team, joined_team
 
 
 @dataclass(frozen=True)

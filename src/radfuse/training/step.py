@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from radfuse.errors import RadfuseError
 from radfuse.settings import checked_settings
-from radfuse.training.adversarial import FAKE, REAL, Contest, Label, distance, soft_labels
+from radfuse.training.distributed import Team
 from radfuse.training.images import Grey, draw_crops
+from radfuse.training.losses.adversarial import FAKE, REAL, Contest, Label, distance, soft_labels
 from radfuse.training.objectives import OBJECTIVES, Loss, Output, forward_of, wake
 from radfuse.training.settings import Phase, learning_rate
 from radfuse.training.state import State
-from radfuse.training.team import Team
 
 NORM_MEMORY = 0.98
 """Of the running mean of the gradient's norm."""

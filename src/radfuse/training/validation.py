@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from radfuse.data.pairs import Pair
 from radfuse.errors import RadfuseError
 from radfuse.intensity import grey_levels
+from radfuse.io.image_pairs import Pair
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import PROFILES
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.settings import checked_settings
-from radfuse.training.losses import ssim
+from radfuse.training.losses.autoencoder import ssim
 from radfuse.training.objectives import OBJECTIVES, fused_whole
 from radfuse.training.settings import Phase, Settings
 

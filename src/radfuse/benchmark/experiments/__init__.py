@@ -1,0 +1,1 @@
+"""Experiments on phantoms with known ground truth."""

@@ -1,0 +1,1 @@
+"""The report of a benchmark: HTML, Markdown, LaTeX, CSV and figures."""

@@ -1,0 +1,160 @@
+"""Pictures of a case side by side: CT, MR and every method, with a zoom and a difference map."""
+
+import base64
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_gradient_magnitude, uniform_filter
+
+from radfuse.benchmark.results import SOURCES, Results
+from radfuse.benchmark.run.work_items import Grey
+from radfuse.errors import InputError, NothingHereError
+from radfuse.metrics.regions import BONE_LEVEL
+
+Colours = NDArray[np.uint8]
+
+DIFFERENCE_RANGE = 96
+"""Differences in grey levels at which the colours of a difference map end."""
+
+DARKER = np.array([0, 114, 178], np.float64)
+"""Blue of Okabe and Ito's palette: the fused image is darker."""
+
+BRIGHTER = np.array([213, 94, 0], np.float64)
+"""Vermilion of the same palette: the fused image is brighter."""
+
+ZOOM_SHARE = 0.25
+"""Side of the zoomed square as a part of the picture's shorter side."""
+
+STRUCTURE_SIGMA = 1.0
+"""Pixels over which gradients are smoothed before structure is sought."""
+
+LARGEST_SIDE_PX = 384
+"""Larger pictures are reduced to this; the zoom never is."""
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """A square in a picture, in pixels."""
+
+    top: int
+    left: int
+    side: int
+
+    def of(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The square's part of a picture (H, W, ...)."""
+        return picture[self.top : self.top + self.side, self.left : self.left + self.side]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One column of the grid; pictures are data URLs, `difference` is empty for the sources."""
+
+    name: str
+    picture: str
+    zoom: str
+    difference: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All of one case."""
+
+    case: str
+    patient: str
+    tiles: tuple[Tile, ...]
+    missing: tuple[str, ...]
+    """Methods without a picture of this case."""
+
+    frame: tuple[float, float, float, float]
+    """Place of the zoomed square in per cent of the picture: left, top, width, height."""
+
+    difference_range: int = DIFFERENCE_RANGE
+
+
+def sheet_of(results: Results, case: str) -> Sheet:
+    """The grid of one case; raises `InputError` for a case that nothing was measured of."""
+    rows = results.rows[results.rows["case"] == case]
+    if rows.empty:
+        raise InputError(
+            f"'{case}' is no case with values and cannot be pictured; choose among "
+            f"{', '.join(sorted(results.rows['case'].unique()))}"
+        )
+    ct, mr = (results.picture(case, source) for source in SOURCES)
+    zoom, bone_level = strongest_structure(ct, mr), results.bone_level(case)
+    tiles = [
+        Tile(source.upper(), data_url(reduced(picture)), data_url(zoom.of(picture)))
+        for source, picture in zip(SOURCES, (ct, mr), strict=True)
+    ]
+    missing = []
+    for name in (contestant.name for contestant in results.contestants):
+        try:
+            tiles.append(_fused_tile(name, results.picture(case, name), ct, mr, zoom, bone_level))
+        except NothingHereError:
+            missing.append(name)
+    patient = str(rows["patient"].iloc[0])
+    return Sheet(case, patient, tuple(tiles), tuple(missing), _frame(zoom, ct))
+
+
+def _fused_tile(name: str, fused: Grey, ct: Grey, mr: Grey, zoom: Zoom, bone_level: float) -> Tile:
+    difference = difference_map(fused, ct, mr, bone_level=bone_level)
+    pictures = (reduced(fused), zoom.of(fused), reduced(difference))
+    return Tile(name, *(data_url(picture) for picture in pictures))
+
+
+def _frame(zoom: Zoom, picture: Grey) -> tuple[float, float, float, float]:
+    height, width = picture.shape
+    sides = (zoom.left / width, zoom.top / height, zoom.side / width, zoom.side / height)
+    left, top, across, down = (round(100 * side, 2) for side in sides)
+    return left, top, across, down
+
+
+def strongest_structure(ct: Grey, mr: Grey) -> Zoom:
+    """The square in which both sources have the most structure.
+
+    Structure is the gradient magnitude averaged over the square; the geometric mean of both
+    sources decides, the first square in reading order where several are equal.
+    """
+    side = max(1, round(ZOOM_SHARE * min(ct.shape)))
+    strength = np.sqrt(_mean_gradient(ct, side) * _mean_gradient(mr, side))
+    before, after = side // 2, (side - 1) // 2  # pixels of the square on either side of its centre
+    inside = strength[before : ct.shape[0] - after, before : ct.shape[1] - after]
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return Zoom(int(top), int(left), side)
+
+
+def _mean_gradient(picture: Grey, side: int) -> NDArray[np.float64]:
+    gradient = gaussian_gradient_magnitude(picture.astype(np.float64), STRUCTURE_SIGMA)
+    return np.maximum(uniform_filter(gradient, side), 0)  # running sums may end just below 0
+
+
+def difference_map(fused: Grey, ct: Grey, mr: Grey, *, bone_level: float = BONE_LEVEL) -> Colours:
+    """Signed difference in colour (H, W, 3): to the CT in bone, to the MR elsewhere.
+
+    Bone is where the CT exceeds both the level of bone and the MR. White is no difference, blue a
+    fused image that is darker, vermilion one that is brighter, full at `DIFFERENCE_RANGE`.
+    """
+    bone = (ct > bone_level) & (ct > mr)
+    difference = fused.astype(np.float64) - np.where(bone, ct, mr)
+    share = np.clip(difference / DIFFERENCE_RANGE, -1, 1)[..., None]
+    colours = 255 + np.abs(share) * (np.where(share < 0, DARKER, BRIGHTER) - 255)
+    return np.asarray(np.rint(colours), np.uint8)
+
+
+def reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture, at most `LARGEST_SIDE_PX` a side."""
+    height, width = picture.shape[:2]
+    scale = LARGEST_SIDE_PX / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+def data_url(picture: NDArray[np.uint8]) -> str:
+    """A picture (H, W) or (H, W, 3) as a PNG within a URL."""
+    stream = BytesIO()
+    Image.fromarray(picture).save(stream, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,1 @@
+"""Run a benchmark: plan, methods, work items, tables on disk."""

@@ -1,0 +1,162 @@
+"""Who is compared: a method of the catalogue, somebody's graph, a folder of fused images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from radfuse.benchmark.image_pairs import Case, Sources
+from radfuse.benchmark.results import Contestant
+from radfuse.benchmark.run.work_items import STACK, Grey, fused_path, read_fused
+from radfuse.benchmark.settings import Settings, Theirs
+from radfuse.errors import InputError, NothingHereError
+from radfuse.intensity import grey_levels
+from radfuse.methods.catalogue import METHODS, Method, entry_of, load_method
+from radfuse.methods.installed import is_installed
+from radfuse.recipe import Precision
+from radfuse.record import digest
+
+UNTOLD = "which patients it has seen is not said"
+"""Note of a method without a card: that it counts as having seen nobody may flatter it."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A contestant and how to have its fused images."""
+
+    contestant: Contestant
+    digest: str
+    """Changes when its images may."""
+
+    fuse: Callable[[Case, Sources], Grey]
+    """Fused images of a case in 8 bits, (N, H, W)."""
+
+    folder: Path | None = None
+    """Where its images lie already; fusing is reading then, and is not timed."""
+
+
+def entrants(settings: Settings) -> list[Entrant]:
+    """All contestants of a benchmark; raises `InputError` for an unknown or a double one."""
+    found = [_entrant(use, _name(use), settings.precision) for use in settings.methods]
+    found += [_described(theirs, settings.precision) for theirs in settings.theirs]
+    there = [name for name in settings.installed if is_installed(name)]
+    found += [_entrant(name, name, settings.precision) for name in there]
+    names = [entrant.contestant.name for entrant in found]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"two methods are called {', '.join(doubled)}; name them apart")
+    if not found:
+        raise InputError("no method to compare; name some (see `radfuse methods`)")
+    return found
+
+
+def _described(theirs: Theirs, precision: Precision) -> Entrant:
+    """Somebody's method with what they say of it; what a card says stands where they are silent."""
+    entrant = _entrant(theirs.use, theirs.name, precision)
+    known = entrant.contestant
+    seen = frozenset(theirs.patients_seen)
+    contestant = Contestant(
+        theirs.name,
+        theirs.summary or known.summary,
+        known.source,
+        seen or known.patients_seen,
+        theirs.note or ("" if seen and known.note == UNTOLD else known.note),
+    )
+    return replace(entrant, contestant=contestant)
+
+
+def _is_folder(use: str) -> bool:
+    """A name of the catalogue stays one beside whatever folder is called the same."""
+    return use not in METHODS and Path(use).is_dir()
+
+
+def _name(use: str) -> str:
+    return Path(use).name if _is_folder(use) else Path(use).stem
+
+
+def _entrant(use: str, name: str, precision: Precision) -> Entrant:
+    if _is_folder(use):
+        return _from_folder(Path(use), name)
+    entry, running = entry_of(use), _Running(use, precision)
+    running.method(None)  # its libraries are imported here, where an interrupt still ends all
+    seen, note, mark = frozenset(entry.patients_seen), entry.note, f"radfuse {version('radfuse')}"
+    if entry.weights:
+        card = _card(entry.weights)
+        seen, note = frozenset(card.patients_trained or ()), card.note
+        mark = digest([entry.weights])
+    contestant = Contestant(name, entry.summary, entry.source, seen, note)
+    return Entrant(contestant, f"{mark} {precision}", running.fuse)
+
+
+def _from_folder(folder: Path, name: str) -> Entrant:
+    if not any(path.is_file() for path in folder.iterdir()):
+        raise NothingHereError(f"{folder}: no fused images, CASE.png or CASE{STACK}")
+    contestant = Contestant(name, "fused images from a folder", folder.name, frozenset(), UNTOLD)
+    read = partial(_read, folder)
+    return Entrant(contestant, "a folder", read, folder)
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What a card says of patients."""
+
+    patients_trained: tuple[str, ...] | None = None
+    patients_validated: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What to know of the numbers of a network."""
+        if self.patients_trained is None:
+            return UNTOLD
+        validated = ", ".join(self.patients_validated)
+        return f"validated on patient {validated}" if validated else ""
+
+
+def _card(weights: Path) -> _Card:
+    """The card beside a graph; an empty one where there is none."""
+    path = weights.with_suffix(".json")
+    if not path.is_file():
+        return _Card()
+    try:
+        return TypeAdapter(_Card).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: not a card: patients are to be lists of texts") from error
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A method that is loaded when it first fuses, once for each level of bone."""
+
+    use: str
+    precision: Precision
+    loaded: dict[float | None, Method] = field(default_factory=dict)
+
+    def method(self, bone_level: float | None) -> Method:
+        """The method for CTs that show bone from this level on."""
+        if bone_level not in self.loaded:
+            known = {} if bone_level is None else {"bone_level": bone_level}
+            self.loaded[bone_level] = load_method(self.use, precision=self.precision, **known)
+        return self.loaded[bone_level]
+
+    def fuse(self, case: Case, sources: Sources) -> Grey:  # noqa: ARG002
+        """Fuse where both scanners looked; elsewhere the CT alone."""
+        fused = self.method(sources.bone_level)(sources.ct, sources.mr)
+        if sources.seen is not None:
+            fused = np.where(sources.seen, fused, sources.ct)
+        return np.asarray(grey_levels(fused), np.uint8)
+
+
+def _read(folder: Path, case: Case, sources: Sources) -> Grey:
+    """Fused images of a case from a folder; `InputError` where they are missing or do not fit."""
+    path = fused_path(folder, case.name)
+    if path is None:
+        raise NothingHereError(f"{folder}: no {case.name}.png, nor {case.name}{STACK}")
+    fused = read_fused(path)
+    if fused.shape != sources.ct.shape or fused.dtype != np.uint8:
+        raise InputError(
+            f"{path}: {fused.dtype} {fused.shape}, but the case is uint8 {sources.ct.shape}"
+        )
+    return fused

@@ -1,0 +1,1 @@
+"""Statistics that account for within-patient correlation."""

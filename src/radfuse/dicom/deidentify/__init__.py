@@ -1,0 +1,1 @@
+"""De-identification by the DICOM confidentiality profile."""

@@ -1,0 +1,1 @@
+"""A PACS by DIMSE or DICOMweb: echo, send, find, get."""

@@ -1,0 +1,1 @@
+"""From the files of a scanner to volumes: scan, group slices, decode, check geometry."""

@@ -1,0 +1,168 @@
+"""The pixels of DICOM files as values: decoded, rescaled, padding taken out."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+
+from radfuse.dicom.read.frame_headers import check_frames
+from radfuse.dicom.read.grouping import names, numbers
+from radfuse.dicom.read.safe_read import open_dataset, silenced
+from radfuse.dicom.read.scan import Slice
+from radfuse.errors import InputError
+from radfuse.intensity import AIR_HU
+
+Floats = NDArray[np.float32]
+
+GREY = ("MONOCHROME1", "MONOCHROME2", None)
+"""Photometric interpretations of scanners' images; palettes and colours are none."""
+
+
+IN_HU = re.compile(r"(HU|US|UNSPECIFIED|HOU\w*SFIELD.*|)", re.IGNORECASE)
+"""RescaleType of a CT in HU, as scanners spell it; anything else is a map computed from a CT."""
+
+MOSAIC = "MOSAIC"
+"""Value of ImageType of many slices in one picture."""
+
+WIDEST_STORED = 2.0**32
+"""No stored value is as large."""
+
+PERFUSION = "PERFUSION"
+"""Value of ImageType of such maps, whatever unit they claim."""
+
+
+def check_values_of(slices: tuple[Slice, ...]) -> None:
+    """Raise `InputError` for images in colour, of a palette, or of a CT that is a map, not HU."""
+    if coloured := [one for one in slices if one.header.get("SamplesPerPixel", 1) != 1]:
+        raise InputError(
+            f"{names(coloured)}: a colour image, not the values of a scanner; give the original"
+        )
+    if strange := [one for one in slices
+                   if one.header.get("PhotometricInterpretation") not in GREY]:  # fmt: skip
+        raise InputError(f"{names(strange)}: no grey image of a scanner; give the original")
+    if inverted := [one for one in slices if _is_inverted(one.header)]:
+        raise InputError(
+            f"{names(inverted)}: inverted grey (MONOCHROME1), not the values of an MR; give the "
+            "original"
+        )
+    if mosaics := [one for one in slices if MOSAIC in (one.header.get("ImageType") or ())]:
+        raise InputError(
+            f"{names(mosaics)}: many slices in one picture (MOSAIC); convert them to one each first"
+        )
+    if maps := [one for one in slices if _map_of(one.header)]:
+        raise InputError(
+            f"{names(maps)}: values in {_map_of(maps[0].header)}, not HU; give the CT itself"
+        )
+
+
+def _is_inverted(header: Dataset) -> bool:
+    """Whether an MR's values run from white to black; of a CT the rescale makes HU all the same."""
+    kind = header.get("PhotometricInterpretation")
+    return bool(header.get("Modality") == "MR" and kind == "MONOCHROME1")
+
+
+def _map_of(header: Dataset) -> str:
+    """What a CT shows other than HU: electron density, blood flow, ...; empty for a CT in HU."""
+    if header.get("Modality") != "CT":
+        return ""
+    if PERFUSION in (header.get("ImageType") or ()):
+        return PERFUSION.lower()
+    unit = str(header.get("RescaleType") or "").strip()
+    return "" if IN_HU.fullmatch(unit) else unit
+
+
+def outside_value(header: Dataset) -> float:
+    """What stands where nothing was measured: air in a CT, 0 in an MR."""
+    return AIR_HU if header.get("Modality") == "CT" else 0.0
+
+
+def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Floats]]:
+    """Index and values (rows, columns) of each slice, file by file, each opened once.
+
+    CT in HU. Raises `InputError` for what cannot be decoded.
+    """
+    by_file: dict[Path, list[int]] = {}
+    for index, one in enumerate(slices):
+        by_file.setdefault(one.path, []).append(index)
+    for path, indices in by_file.items():
+        frames = [slices[index].frame for index in indices]
+        for index, stored in zip(indices, _stored(path, frames), strict=True):
+            header = slices[index].header
+            if stored.shape != (header.Rows, header.Columns):
+                raise InputError(
+                    f"{slices[index].name}: pixels of {'x'.join(map(str, stored.shape))}, the "
+                    f"header says {header.Rows}x{header.Columns}; export the series again"
+                )
+            yield index, _values(stored, slices[index])
+
+
+def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
+    """Stored values of a file or of some of its frames."""
+    dataset = open_dataset(path, pixels=True)
+    check_frames(dataset, path)
+    for frame in frames:
+        try:
+            with silenced():
+                stored = pixel_array(dataset, index=frame)
+        except Exception as error:  # a decoder raises whatever it likes at a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
+        yield stored
+
+
+def _values(stored: NDArray[np.integer], one: Slice) -> Floats:
+    """Rescaled values of one image; padding becomes air."""
+    values = _rescaled(stored, one)
+    values[_padding(stored, one)] = outside_value(one.header)
+    return values
+
+
+def _rescaled(stored: NDArray[np.integer], one: Slice) -> Floats:
+    """Values in the unit of the series: HU for a CT."""
+    header = one.header
+    if header.get("ModalityLUTSequence"):
+        try:
+            return np.array(apply_modality_lut(stored, header), np.float32)
+        except (KeyError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+            raise InputError(
+                f"{one.name}: its modality lookup table is damaged ({error}); export it again"
+            ) from error
+    if header.get("Modality") == "CT" and header.get("RescaleIntercept") in (None, ""):
+        raise InputError(
+            f"{one.name}: a CT without RescaleIntercept, so its values are no HU; export it again"
+        )
+    slope, intercept = (
+        numbers(header, keyword) if header.get(keyword) not in (None, "") else np.array([default])
+        for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
+    )
+    if not (slope.size == intercept.size == 1 and np.isfinite([slope, intercept]).all() and slope):
+        raise InputError(
+            f"{one.name}: RescaleSlope {header.get('RescaleSlope')} and RescaleIntercept "
+            f"{header.get('RescaleIntercept')} make no values; export the series again"
+        )
+    return (stored * slope + intercept).astype(np.float32)
+
+
+def _padding(stored: NDArray[np.integer], one: Slice) -> NDArray[np.bool_]:
+    """Where nothing was measured, by PixelPaddingValue and PixelPaddingRangeLimit.
+
+    Scanners write a negative value as unsigned: it has the right bits, not the right sign.
+    """
+    keywords = [keyword for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+                if one.header.get(keyword) not in (None, "", b"")]  # fmt: skip
+    if "PixelPaddingValue" not in keywords:
+        return np.zeros(stored.shape, np.bool_)
+    ends = [numbers(one.header, keyword) for keyword in keywords]
+    if not all(end.size == 1 and abs(end[0]) < WIDEST_STORED for end in ends):
+        said = " and ".join(f"{keyword} {one.header.get(keyword)}" for keyword in keywords)
+        raise InputError(f"{one.name}: {said} is no number; export the series again")
+    told = np.concatenate(ends).astype(np.int64)
+    if stored.dtype.kind == "u" and one.header.get("BitsStored"):
+        told &= (1 << int(one.header.BitsStored)) - 1  # as the pixels are
+    bits = told.astype(stored.dtype)
+    return np.asarray((stored >= bits.min()) & (stored <= bits.max()))

@@ -1,0 +1,1 @@
+"""RT Structure Sets: parse, rasterise onto slices, write."""

@@ -1,0 +1,1 @@
+"""Validation of DICOM files: attributes, pixels, references, series geometry."""

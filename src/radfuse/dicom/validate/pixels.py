@@ -1,0 +1,98 @@
+"""Whether the pixel data of an object are what its header says, without decoding them."""
+
+from collections.abc import Iterator
+
+from pydicom.dataelem import RawDataElement
+from pydicom.encaps import generate_fragments
+from pydicom.uid import UID
+
+from radfuse.dicom.iod_tables import modules_of
+from radfuse.dicom.validate.problem import Finding, Instance
+
+PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+"""Attributes that hold pixels; an image has one of them."""
+
+HALF_SAMPLED = "YBR_FULL_422"
+"""Photometric interpretation with two samples a pixel where three are told."""
+
+
+def check_pixels(instance: Instance) -> Iterator[Finding]:
+    """Bits, photometric interpretation, and the length of the pixel data."""
+    names = {module.name for module in modules_of(instance.sop_class)}
+    present = [keyword for keyword in PIXEL_KEYWORDS if keyword in instance.dataset]
+    if "image-pixel" in names and not present and "PixelDataProviderURL" not in instance.dataset:
+        yield instance.error("PixelData", "missing")
+    if present and all(keyword in instance.dataset for keyword in ("Rows", "Columns")):
+        yield from _bits(instance)
+        yield from _length(instance, present[0])
+
+
+def _bits(instance: Instance) -> Iterator[Finding]:
+    allocated, stored, high = (
+        instance.whole(keyword) for keyword in ("BitsAllocated", "BitsStored", "HighBit")
+    )
+    if not 0 < stored <= allocated:
+        yield instance.error("BitsStored", f"{stored} of {allocated} bits allocated")
+    elif high != stored - 1:
+        yield instance.error("HighBit", f"{high}, but {stored} bits are stored")
+    if instance.whole("PixelRepresentation") not in (0, 1):
+        yield instance.error(
+            "PixelRepresentation", f"{instance.whole('PixelRepresentation')}, neither 0 nor 1"
+        )
+    grey = instance.text("PhotometricInterpretation").startswith(("MONOCHROME", "PALETTE"))
+    samples = instance.whole("SamplesPerPixel", 1)
+    if grey != (samples == 1):
+        yield instance.error(
+            "SamplesPerPixel", f"{samples} with {instance.text('PhotometricInterpretation')}"
+        )
+
+
+def _length(instance: Instance, keyword: str) -> Iterator[Finding]:
+    element = instance.dataset.get_item(keyword, keep_deferred=True)
+    if element is None:
+        return
+    syntax = UID(str(instance.dataset.file_meta.get("TransferSyntaxUID", "")))
+    if syntax.is_private or not syntax.is_transfer_syntax:
+        return
+    if syntax.is_encapsulated:
+        yield from _fragments(instance, keyword)
+        return
+    found = _stored_bytes(element)
+    needed = _bytes_needed(instance)
+    if isinstance(element, RawDataElement) and element.value_tell + found > instance.bytes_in_file:
+        found = max(0, instance.bytes_in_file - element.value_tell)
+    if found < needed or found > needed + needed % 2:
+        yield instance.error(keyword, f"{found} bytes, but the header asks for {needed}")
+
+
+def _stored_bytes(element: object) -> int:
+    """Bytes of a native value, which may have been left in the file."""
+    if isinstance(element, RawDataElement):
+        return int(element.length)
+    return len(getattr(element, "value", None) or b"")
+
+
+def _bytes_needed(instance: Instance) -> int:
+    samples = 2 if instance.text("PhotometricInterpretation") == HALF_SAMPLED else (
+        instance.whole("SamplesPerPixel", 1)
+    )  # fmt: skip
+    values = instance.whole("Rows") * instance.whole("Columns") * samples * _frames(instance)
+    return (values * instance.whole("BitsAllocated") + 7) // 8
+
+
+def _frames(instance: Instance) -> int:
+    return max(1, instance.whole("NumberOfFrames", 1))
+
+
+def _fragments(instance: Instance, keyword: str) -> Iterator[Finding]:
+    """Fewer compressed fragments than frames, or fragments that break off."""
+    try:
+        value = instance.dataset[keyword].value or b""
+        fragments = [len(part) for part in generate_fragments(value)][1:]  # the first is a table
+    except Exception as error:  # damaged items make the parser raise whatever it likes
+        yield instance.error(keyword, f"compressed frames cannot be told apart: {error}")
+        return
+    if len(fragments) < _frames(instance) or not all(fragments):
+        yield instance.error(
+            keyword, f"{len(fragments)} compressed fragments for {_frames(instance)} frames"
+        )

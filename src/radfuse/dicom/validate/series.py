@@ -1,0 +1,163 @@
+"""Whether the images of a series lie in the patient as one stack, and belong together."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radfuse.dicom.validate.problem import Finding, Instance
+
+Floats = NDArray[np.float64]
+
+ANGLE_TOLERANCE = 1e-4
+"""Deviation of direction cosines from a right angle of unit vectors that rounding explains."""
+
+STEP_TOLERANCE_MM = 0.1
+"""How far a slice may lie from its place on a regular grid."""
+
+DRIFT_TOLERANCE_MM = 0.2
+"""How far the slices of a stack may drift sideways before it counts as gantry tilt."""
+
+SAME_PLACE_MM = 0.01
+"""Slices nearer than this are at one position."""
+
+SHARED = ("StudyInstanceUID", "Modality", "PatientID", "FrameOfReferenceUID")
+"""Attributes that are one for all objects of a series."""
+
+SETS = ("EchoNumbers", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue",
+        "AcquisitionNumber", "ImageType")  # fmt: skip
+"""Attributes that part a series into stacks of the same place: echoes, phases, reconstructions."""
+
+
+def check_orientation(instance: Instance) -> Iterator[Finding]:
+    """Direction cosines that are no right angle of unit vectors, spacings that are no lengths."""
+    cosines = instance.numbers("ImageOrientationPatient", 6)
+    if cosines is not None:
+        rows, columns = cosines[:3], cosines[3:]
+        lengths = np.array([np.linalg.norm(rows), np.linalg.norm(columns)])
+        if np.abs(lengths - 1).max() > ANGLE_TOLERANCE:
+            yield instance.error(
+                "ImageOrientationPatient",
+                "vectors of length {:.5g} and {:.5g}, not 1".format(*lengths),
+            )
+        elif abs(rows @ columns) > ANGLE_TOLERANCE:
+            angle = np.degrees(np.arccos(rows @ columns))
+            yield instance.error("ImageOrientationPatient", f"an angle of {angle:.4g} degrees")
+    for keyword in ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"):
+        values = instance.numbers(keyword, 2 if keyword == "PixelSpacing" else 1)
+        if values is not None and values.min() <= 0:
+            impossible = keyword == "PixelSpacing" or values.min() < 0
+            tell = instance.error if impossible else instance.warning
+            yield tell(keyword, f"{values.min():g} mm")
+    if instance.dataset.get("ImagePositionPatient") and not instance.text("FrameOfReferenceUID"):
+        yield instance.error("FrameOfReferenceUID", "missing, though the image has a position")
+
+
+def check_series(instances: Sequence[Instance]) -> Iterator[Finding]:
+    """What differs within a series, and how regularly its slices lie; localizers are left out."""
+    yield from _shared(instances)
+    slices = [
+        instance
+        for instance in instances
+        if instance.numbers("ImagePositionPatient", 3) is not None
+        and instance.numbers("ImageOrientationPatient", 6) is not None
+        and "LOCALIZER" not in (instance.dataset.get("ImageType") or ())
+    ]
+    odd = list(_odd(slices))
+    yield from odd
+    if not odd and len(slices) > 1:
+        yield from _stack(slices)
+
+
+def _shared(instances: Sequence[Instance]) -> Iterator[Finding]:
+    for keyword in SHARED:
+        values = [instance.text(keyword) for instance in instances]
+        usual = max(values, key=values.count)
+        for instance, value in zip(instances, values, strict=True):
+            if value != usual:
+                yield instance.error(keyword, "another than in the rest of the series")
+
+
+def _odd(slices: Sequence[Instance]) -> Iterator[Finding]:
+    """Slices of another orientation, spacing or size than most."""
+    for keyword, read, tolerance in (
+        ("ImageOrientationPatient", _reader("ImageOrientationPatient", 6), ANGLE_TOLERANCE),
+        ("PixelSpacing", _reader("PixelSpacing", 2), ANGLE_TOLERANCE),
+        ("Rows", _reader("Rows", 1), 0.0),
+        ("Columns", _reader("Columns", 1), 0.0),
+    ):
+        values = np.array([read(instance) for instance in slices])
+        if not len(values):
+            continue
+        usual = _most_frequent(values, tolerance)
+        for instance, value in zip(slices, values, strict=True):
+            if np.abs(value - usual).max() > tolerance:
+                yield instance.error(
+                    keyword, f"{_listed(value)}; the rest of the series has {_listed(usual)}"
+                )
+
+
+def _reader(keyword: str, count: int) -> Callable[[Instance], Floats]:
+    def read(instance: Instance) -> Floats:
+        values = instance.numbers(keyword, count)
+        return np.zeros(count) if values is None else values
+
+    return read
+
+
+def _most_frequent(values: Floats, tolerance: float) -> Floats:
+    votes = [int((np.abs(values - one).max(axis=1) <= tolerance).sum()) for one in values[:1000]]
+    found: Floats = values[int(np.argmax(votes))]
+    return found
+
+
+def _stack(slices: Sequence[Instance]) -> Iterator[Finding]:
+    """Slices at one position, steps of several lengths, a stack that leans."""
+    cosines = slices[0].numbers("ImageOrientationPatient", 6)
+    positions = np.array([slice_.numbers("ImagePositionPatient", 3) for slice_ in slices])
+    if cosines is None:
+        return
+    normal = np.cross(cosines[:3], cosines[3:])
+    order = np.argsort(positions @ normal, kind="stable")
+    ordered, positions = [slices[index] for index in order], positions[order]
+    yield from _duplicates(ordered, positions)
+    heights = positions @ normal
+    first = np.concatenate([[True], np.diff(heights) > SAME_PLACE_MM])
+    ordered = [slice_ for slice_, keep in zip(ordered, first, strict=True) if keep]
+    yield from _uneven(ordered, heights[first])
+    yield from _leaning(ordered, positions[first], normal)
+
+
+def _duplicates(ordered: Sequence[Instance], positions: Floats) -> Iterator[Finding]:
+    for (one, at), (other, there) in pairwise(zip(ordered, positions, strict=True)):
+        same_set = all(one.text(keyword) == other.text(keyword) for keyword in SETS)
+        if same_set and np.linalg.norm(at - there) < SAME_PLACE_MM:
+            yield other.error("ImagePositionPatient", f"the position of {one.file.name}, too")
+
+
+def _uneven(ordered: Sequence[Instance], heights: Floats) -> Iterator[Finding]:
+    steps = np.diff(heights)
+    if len(steps) < 2:
+        return
+    usual = float(np.median(steps))
+    for index in map(int, np.flatnonzero(np.abs(steps - usual) > STEP_TOLERANCE_MM)):
+        yield ordered[index + 1].error(
+            "ImagePositionPatient",
+            f"{steps[index]:.4g} mm from {ordered[index].file.name}; most steps are {usual:.4g} mm",
+        )
+
+
+def _leaning(ordered: Sequence[Instance], positions: Floats, normal: Floats) -> Iterator[Finding]:
+    travel = positions - positions[0]
+    sideways = travel - np.outer(travel @ normal, normal)
+    drift = float(np.linalg.norm(sideways, axis=1).max())
+    if drift > DRIFT_TOLERANCE_MM:
+        yield ordered[0].warning(
+            "ImagePositionPatient",
+            f"the stack drifts sideways by {drift:.3g} mm: a tilted gantry, or several stacks",
+        )
+
+
+def _listed(values: Floats) -> str:
+    return "\\".join(f"{value:.6g}" for value in values)

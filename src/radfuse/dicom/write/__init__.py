@@ -1,0 +1,1 @@
+"""From results to DICOM objects: series, colour, registration, sign-off."""

@@ -1,0 +1,102 @@
+"""Write the phantom as a CT and an MR DICOM series of one made-up patient."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import SimpleITK as sitk
+from pydicom import Dataset
+from pydicom.uid import CTImageStorage, MRImageStorage
+
+from radfuse.dicom.write.series import Rescale, derive_uid, write_series
+from radfuse.phantom.head import Phantom
+
+STUDY_DATE = "20240115"
+"""The day on which every phantom is scanned."""
+
+CT_RESCALE = Rescale(slope=1.0, intercept=-1024.0)
+"""As CT scanners store HU in 12 bits without a sign."""
+
+BRAIN_WINDOW = (80, 40)
+"""Width and centre in which viewers show the CT at first."""
+
+
+def write_phantom(phantom: Phantom, folder: Path, *, overwrite: bool = False) -> tuple[Path, Path]:
+    """Write the series into folder/CT and folder/MR, and return these two.
+
+    The same phantom gives the same files, byte for byte. Raises `OutputError` where one of the
+    folders has files already, unless they may be replaced, or cannot be written to.
+    """
+    ct_folder, mr_folder = folder / "CT", folder / "MR"
+    write_series(
+        ct_folder, phantom.ct.image, _ct_header(phantom), rescale=CT_RESCALE, overwrite=overwrite
+    )
+    write_series(mr_folder, phantom.mr.image, _mr_header(phantom), overwrite=overwrite)
+    return ct_folder, mr_folder
+
+
+def _uid(phantom: Phantom, *parts: str) -> str:
+    """A UID that hangs on every voxel, so that two different phantoms never share one."""
+    digest = sha256()
+    for series in (phantom.ct, phantom.mr):
+        digest.update(sitk.GetArrayViewFromImage(series.image).tobytes())
+    return derive_uid("phantom", str(phantom.seed), digest.hexdigest(), *parts)
+
+
+def _common_header(phantom: Phantom, modality: str, number: int) -> Dataset:
+    """Patient, study, frame of reference and equipment; type 2 attributes are there and empty."""
+    header = Dataset()
+    header.SpecificCharacterSet = "ISO_IR 100"
+    header.PatientName = f"Phantom^Seed{phantom.seed}"
+    header.PatientID = f"PHANTOM-{phantom.seed}"
+    header.PatientBirthDate = ""
+    header.PatientSex = "O"
+    header.StudyInstanceUID = _uid(phantom, "study")
+    header.StudyDate = header.SeriesDate = header.ContentDate = header.AcquisitionDate = STUDY_DATE
+    header.StudyTime = header.SeriesTime = header.ContentTime = header.AcquisitionTime = "120000"
+    header.StudyID = "1"
+    header.StudyDescription = "Numerical head phantom, not a person"
+    header.AccessionNumber = ""
+    header.ReferringPhysicianName = ""
+    header.Modality = modality
+    header.SeriesInstanceUID = _uid(phantom, "series", modality)
+    header.SeriesNumber = number
+    header.FrameOfReferenceUID = _uid(phantom, "frame", modality)
+    header.PositionReferenceIndicator = ""
+    header.PatientPosition = "HFS"
+    header.BodyPartExamined = "HEAD"
+    header.AcquisitionNumber = 1
+    header.Manufacturer = "radfuse"
+    header.ManufacturerModelName = "numerical phantom"
+    header.BurnedInAnnotation = "NO"
+    return header
+
+
+def _ct_header(phantom: Phantom) -> Dataset:
+    header = _common_header(phantom, "CT", 1)
+    header.SOPClassUID = CTImageStorage
+    header.SeriesDescription = "CT head, phantom"
+    header.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    header.KVP = "120"
+    header.ConvolutionKernel = "SOFT"
+    width, centre = BRAIN_WINDOW
+    header.WindowCenter, header.WindowWidth = str(centre), str(width)
+    return header
+
+
+def _mr_header(phantom: Phantom) -> Dataset:
+    header = _common_header(phantom, "MR", 2)
+    header.SOPClassUID = MRImageStorage
+    header.SeriesDescription = "T1 after contrast, phantom"
+    header.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
+    header.ScanningSequence = "GR"
+    header.SequenceVariant = "SP"
+    header.ScanOptions = ""
+    header.MRAcquisitionType = "3D"
+    header.RepetitionTime, header.EchoTime = "9.0", "4.0"
+    header.EchoTrainLength = 1
+    header.FlipAngle = "20"
+    header.MagneticFieldStrength = "1.5"
+    header.ContrastBolusAgent = "simulated"
+    half = float(sitk.GetArrayViewFromImage(phantom.mr.image).max()) / 2
+    header.WindowCenter, header.WindowWidth = f"{half:.0f}", f"{2 * half:.0f}"
+    return header

@@ -1,0 +1,184 @@
+"""A head that CT and MR see differently, with everything about it known.
+
+Both images, and the label maps on either grid, are painted from one set of surfaces. Another
+seed is another patient. For demonstration and tests; it stands for no real person.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radfuse.errors import InputError
+from radfuse.phantom.anatomy import Patient, Tumour
+from radfuse.phantom.distance_fields import Lattice
+from radfuse.phantom.layers import Grid, head_layers, holder_layer, paint
+from radfuse.phantom.scanners import scan_ct, scan_mr
+from radfuse.phantom.tissues import LABELS, Label
+from radfuse.series import Series
+
+__all__ = ["LABELS", "Label", "Phantom", "Tumour", "make_phantom"]
+
+DEFAULT_SEED = 7
+"""The patient of the demonstration."""
+
+DEFAULT_SPACING_MM = 0.9
+"""Pixel of the CT; the other lengths follow from it."""
+
+SPACING_LIMITS_MM = (0.6, 6.0)
+"""Finer takes more memory than a small computer has, coarser leaves no skull."""
+
+CT_SLICE_MORE_MM = 0.6
+"""A CT slice is thicker than its pixel by this."""
+
+CT_EXTENT_MM = (210.0, 246.0, 192.0)
+"""What the CT covers, left to right, front to back, upper jaw to vertex."""
+
+CT_CENTRE_MM = (0.0, 2.0, 0.5)
+"""Middle of the CT in its own frame; the head's centre is at 0."""
+
+MR_PIXEL_RATIO = 1.1
+"""The MR's pixel in CT pixels."""
+
+MR_SLICE_MORE_MM = 0.9
+"""An MR slice is thicker than its pixel by this."""
+
+MR_EXTENT_MM = (196.0, 232.0, 158.0)
+"""What the MR covers; less than the CT below."""
+
+MR_CENTRE_MM = (0.0, 1.0, 13.0)
+"""Middle of the MR, as a point of the head."""
+
+MR_OBLIQUITY_DEG = (12.0, 2.5, -3.0)
+"""Slices of a brain MR lie along the corpus callosum, not across the scanner."""
+
+LATTICE_MM = 1.6
+"""Grain of the surfaces; they are smooth enough to be interpolated."""
+
+LATTICE_RATIO = 0.85
+"""A coarse phantom's grain, in CT pixels: no finer than its voxels show."""
+
+AS_DRAWN = Tumour()
+"""The tumour that the seed brings."""
+
+OFFSET_LIMITS = (7.0, 22.0)
+"""Greatest rotation (degrees) and shift (mm) of the head between the scanners, each axis."""
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """CT and MR of one made-up head, and the truth about them."""
+
+    ct: Series
+    """HU."""
+    mr: Series
+    """T1-weighted after contrast agent, arbitrary units, in the MR scanner's own frame."""
+    labels: sitk.Image
+    """`Label` values, uint8, on the CT's grid."""
+    labels_mr: sitk.Image
+    """The same anatomy on the MR's grid."""
+    mr_from_ct: sitk.Euler3DTransform
+    """Maps a CT point to the MR point of the same place in the head, LPS mm."""
+    tumour_centre_mm: tuple[float, float, float]
+    """Centroid of tumour and necrosis, a CT point."""
+    seed: int
+
+
+def make_phantom(
+    seed: int = DEFAULT_SEED, *, spacing_mm: float = DEFAULT_SPACING_MM, tumour: Tumour = AS_DRAWN
+) -> Phantom:
+    """Make the head of a seed; the same anatomy whatever the spacing, and whatever the tumour.
+
+    `spacing_mm` is the CT's pixel, 0.6 to 6; 3.0 is quick and still a head. Raises `InputError`
+    outside of that.
+    """
+    check_spacing(spacing_mm)
+    patients, surfaces, poses, noises = (
+        np.random.default_rng([seed, stream]) for stream in range(4)
+    )
+    patient = Patient.draw(patients).with_tumour(tumour)
+    lattice = _lattice(spacing_mm)
+    layers = head_layers(patient, lattice, surfaces)
+    mr_from_ct = _draw_offset(poses)
+    ct_grid, mr_grid = _ct_grid(spacing_mm), _mr_grid(spacing_mm, mr_from_ct)
+    with ThreadPoolExecutor(2) as pool:
+        in_ct = pool.submit(paint, [holder_layer(lattice), *layers], ct_grid, lambda it: it.hu)
+        in_mr = pool.submit(paint, layers, mr_grid, lambda it: it.t1)
+    (hu, labels), (t1, labels_mr) = in_ct.result(), in_mr.result()
+    truth = ct_grid.image(labels)
+    source = Path(f"phantom-{seed}")
+    return Phantom(
+        ct=Series(ct_grid.image(scan_ct(hu, ct_grid.spacing_mm, noises)), "CT", source),
+        mr=Series(mr_grid.image(scan_mr(t1, noises)), "MR", source),
+        labels=truth,
+        labels_mr=mr_grid.image(labels_mr),
+        mr_from_ct=mr_from_ct,
+        tumour_centre_mm=_centroid(truth, (Label.TUMOUR, Label.NECROSIS)),
+        seed=seed,
+    )
+
+
+def check_spacing(spacing_mm: float) -> None:
+    """Raise `InputError` for a pixel that no phantom has."""
+    low, high = SPACING_LIMITS_MM
+    if not low <= spacing_mm <= high:
+        raise InputError(f"a phantom's spacing of {spacing_mm:g} mm; give {low:g} to {high:g}")
+
+
+def _lattice(spacing_mm: float) -> Lattice:
+    """A lattice that holds all that either scanner sees."""
+    step = max(LATTICE_MM, LATTICE_RATIO * spacing_mm)
+    extent = np.array(CT_EXTENT_MM) + 4 * step
+    size = [int(np.ceil(length / step)) for length in extent]
+    origin = np.array(CT_CENTRE_MM) - (np.array(size) - 1) / 2 * step
+    return Lattice(tuple(origin.tolist()), (size[0], size[1], size[2]), step)
+
+
+def _draw_offset(rng: np.random.Generator) -> sitk.Euler3DTransform:
+    turn, shift = OFFSET_LIMITS
+    angles = np.radians(rng.uniform(-turn, turn, 3)).tolist()
+    return sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, rng.uniform(-shift, shift, 3).tolist())
+
+
+def _ct_grid(spacing_mm: float) -> Grid:
+    spacing = (spacing_mm, spacing_mm, spacing_mm + CT_SLICE_MORE_MM)
+    return _centred_grid(spacing, CT_EXTENT_MM, CT_CENTRE_MM, np.eye(3), sitk.Euler3DTransform())
+
+
+def _mr_grid(spacing_mm: float, mr_from_ct: sitk.Euler3DTransform) -> Grid:
+    pixel = round(MR_PIXEL_RATIO * spacing_mm, 3)
+    spacing = (pixel, pixel, spacing_mm + MR_SLICE_MORE_MM)
+    oblique = sitk.Euler3DTransform((0.0, 0.0, 0.0), *np.radians(MR_OBLIQUITY_DEG).tolist())
+    centre = mr_from_ct.TransformPoint(MR_CENTRE_MM)
+    ct_from_mr = sitk.Euler3DTransform(mr_from_ct.GetInverse())
+    direction = np.reshape(oblique.GetMatrix(), (3, 3))
+    return _centred_grid(spacing, MR_EXTENT_MM, centre, direction, ct_from_mr)
+
+
+def _centred_grid(
+    spacing: tuple[float, float, float],
+    extent: tuple[float, float, float],
+    centre: tuple[float, float, float],
+    direction: NDArray[np.float64],
+    head_from_grid: sitk.Euler3DTransform,
+) -> Grid:
+    size = [round(length / step) for length, step in zip(extent, spacing, strict=True)]
+    half = (np.array(size) - 1) / 2 * spacing
+    origin = np.array(centre) - direction @ half
+    return Grid(
+        size=(size[0], size[1], size[2]),
+        spacing_mm=spacing,
+        origin_mm=tuple(origin.tolist()),
+        direction=tuple(direction.ravel().tolist()),
+        head_from_grid=head_from_grid,
+    )
+
+
+def _centroid(labels: sitk.Image, wanted: tuple[Label, ...]) -> tuple[float, float, float]:
+    mask = np.isin(sitk.GetArrayViewFromImage(labels), wanted)
+    index = np.argwhere(mask).mean(axis=0)[::-1]
+    x, y, z = labels.TransformContinuousIndexToPhysicalPoint(index.tolist())
+    return x, y, z

@@ -1,0 +1,286 @@
+"""The phantom's anatomy as layers, painted one over the other onto any grid."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radfuse.phantom import anatomy as head
+from radfuse.phantom import brain as brain_parts
+from radfuse.phantom import tissues
+from radfuse.phantom.anatomy import Patient
+from radfuse.phantom.distance_fields import FAR_MM, Array, Lattice, Space, smooth_noise, smooth_step
+from radfuse.phantom.tissues import Tissue
+
+TABLE_MM = 1.7
+"""Thickness of the compact tables of the skull on either side of the diploe."""
+
+CORTEX_MM = 2.9
+"""Thickness of the grey matter: 1 to 4.5 mm, 2.5 on average, in Fischl and Dale, PNAS 2000."""
+
+SULCUS_MM = 0.9
+"""Half the width of a sulcus at its mouth in a young brain; an old one's is twice as wide."""
+
+SUTURE_MM = 1.4
+"""Width of a suture."""
+
+SKIN_MM = 2.0
+"""Thickness of the skin."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Fields, the function that makes one distance of them, and the shells painted by it."""
+
+    shells: tuple[tuple[Tissue, float], ...]
+    """Tissues, and how deep beneath the surface each begins, mm; later ones paint over."""
+    fields: tuple[sitk.Image, ...]
+    """The first one's box is where the layer is painted."""
+    distance: Callable[..., Array] = lambda only: only
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Voxels to paint on: size, spacing (mm), origin and direction as SimpleITK has them."""
+
+    size: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+    direction: tuple[float, ...]
+    head_from_grid: sitk.Euler3DTransform
+    """Maps a point of this grid's space to the space in which the anatomy lies."""
+
+    def image(self, values: NDArray[np.generic]) -> sitk.Image:
+        """The array (Z, Y, X) with this grid's place in space."""
+        image = sitk.GetImageFromArray(values)
+        image.SetSpacing(self.spacing_mm)
+        image.SetOrigin(self.origin_mm)
+        image.SetDirection(self.direction)
+        return image
+
+    def box_of(self, field: sitk.Image) -> tuple[slice, slice, slice]:
+        """The part of the grid, as slices (Z, Y, X), that can lie within a field's box."""
+        frame = sitk.Image(self.size, sitk.sitkUInt8)
+        frame.SetSpacing(self.spacing_mm)
+        frame.SetOrigin(self.origin_mm)
+        frame.SetDirection(self.direction)
+        grid_from_head = self.head_from_grid.GetInverse()
+        corners = [
+            frame.TransformPhysicalPointToContinuousIndex(
+                grid_from_head.TransformPoint(
+                    field.TransformContinuousIndexToPhysicalPoint(
+                        [float(end * (n - 1)) for end, n in zip(ends, field.GetSize(), strict=True)]
+                    )
+                )
+            )
+            for ends in product((0, 1), repeat=3)
+        ]
+        low, high = np.floor(np.min(corners, axis=0)), np.ceil(np.max(corners, axis=0)) + 1
+        start = np.clip(low, 0, self.size).astype(int)
+        stop = np.clip(high, 0, self.size).astype(int)
+        x, y, z = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+        return z, y, x
+
+    def sample(self, field: sitk.Image, box: tuple[slice, slice, slice]) -> Array:
+        """A field's values at the voxels of a box of this grid."""
+        start = [part.start for part in reversed(box)]
+        size = [part.stop - part.start for part in reversed(box)]
+        steps = np.reshape(self.direction, (3, 3)) * self.spacing_mm
+        origin = steps @ start + self.origin_mm
+        values = sitk.Resample(
+            field,
+            size,
+            self.head_from_grid,
+            sitk.sitkLinear,
+            origin.tolist(),
+            self.spacing_mm,
+            self.direction,
+            FAR_MM,
+        )
+        return np.asarray(sitk.GetArrayFromImage(values))  # a view would not keep the image alive
+
+
+def paint(
+    layers: Sequence[Layer], grid: Grid, shown: Callable[[Tissue], float]
+) -> tuple[Array, NDArray[np.uint8]]:
+    """Paint what a modality shows of each tissue, and the labels; arrays (Z, Y, X).
+
+    At a surface the values change over one mean voxel width: the partial volume.
+    """
+    shape = grid.size[::-1]
+    values = np.full(shape, shown(tissues.AIR), np.float32)
+    labels = np.zeros(shape, np.uint8)
+    ramp = np.float32(np.prod(grid.spacing_mm) ** (1 / 3))
+    for layer in layers:
+        box = grid.box_of(layer.fields[0])
+        if any(part.start >= part.stop for part in box):
+            continue
+        distance = layer.distance(*(grid.sample(field, box) for field in layer.fields))
+        for tissue, depth in layer.shells:
+            below = distance + np.float32(depth)
+            share = np.clip(0.5 - below / ramp, 0, 1)
+            part = values[box]
+            part += share * (np.float32(shown(tissue)) - part)
+            labels[box][below < 0] = tissue.label
+    return values, labels
+
+
+def head_layers(patient: Patient, lattice: Lattice, rng: np.random.Generator) -> list[Layer]:
+    """All of a patient's head, from the skin inwards."""
+    space = head.head_space(patient, lattice, rng)
+    case = head.braincase(space)
+    vault = case - head.vault_thickness(space, patient, rng)
+    skin, orbit = head.skin(space, vault), head.orbit(space)
+    air = np.maximum(head.sinus_air(space, patient, rng), skin + SKIN_MM)
+    return [
+        *_outer_layers(space, patient, skin, vault, rng),
+        *_bone_layers(space, case, vault, air=air, orbit=orbit, rng=rng),
+        *_eye_layers(space, orbit),
+        *_brain_layers(space, patient, case, rng),
+    ]
+
+
+def holder_layer(lattice: Lattice) -> Layer:
+    """The head holder of the CT."""
+    return Layer(((tissues.HOLDER, 0.0),), (lattice.image(head.head_holder(lattice)),))
+
+
+def _outer_layers(
+    space: Space, patient: Patient, skin: Array, vault: Array, rng: np.random.Generator
+) -> list[Layer]:
+    image = space.lattice.image
+    uneven = smooth_noise(rng, space.lattice, scale_mm=20.0)
+    fat = patient.fat_mm * np.clip(1 + 0.35 * uneven, 0.4, 2.0)
+    inner = np.asarray(skin + SKIN_MM + fat, np.float32)
+    planes = smooth_noise(rng, space.lattice, scale_mm=8.0)
+    width = 0.7 + 1.3 * smooth_step(-space.y, 10, 50)  # cheeks are fatter than the neck
+    clefts = np.asarray(np.abs(planes) * 7.0 - width, np.float32)
+    between = np.maximum(np.maximum(clefts, inner), 8 - vault)
+    return [
+        Layer(((tissues.SKIN, 0.0), (tissues.FAT, SKIN_MM)), (image(skin),)),
+        Layer(((tissues.MUSCLE, 0.0),), (image(inner),)),
+        Layer(((tissues.FAT, 0.0),), (image(between),)),
+    ]
+
+
+def _bone_layers(
+    space: Space,
+    case: Array,
+    vault: Array,
+    *,
+    air: Array,
+    orbit: Array,
+    rng: np.random.Generator,
+) -> list[Layer]:
+    image = space.lattice.image
+    bone = np.minimum(vault, head.face_bones(space))
+    spongy = np.maximum(
+        np.maximum(bone + TABLE_MM, TABLE_MM - case),
+        np.maximum(1.6 - air, 2.0 - orbit).astype(np.float32),
+    )
+    marrow = np.maximum(spongy + 0.4, 2.2 * smooth_noise(rng, space.lattice, scale_mm=3.0))
+    petrous = head.petrous(space)
+    spine = head.spine(space)
+    sheets = [image_like(space, sheet) for sheet in head.sutures(space, rng)]
+    return [
+        Layer(((tissues.SPINE_COMPACT, 0.0), (tissues.SPINE_SPONGY, 1.8)), (image(spine),)),
+        Layer(((tissues.COMPACT_BONE, 0.0),), (image(bone),)),
+        Layer(((tissues.SPONGY_BONE, 0.0),), (image(spongy),)),
+        Layer(((tissues.FATTY_MARROW, 0.0),), (image(marrow),)),
+        Layer(((tissues.PETROUS_BONE, 0.0),), (image(petrous),)),
+        Layer(((tissues.SUTURE, 0.0),), (image(vault), *sheets), _sutures),
+        Layer(((tissues.MUCOSA, -1.0), (tissues.CAVITY, 0.0)), (image(air),)),
+    ]
+
+
+def image_like(space: Space, values: Array) -> sitk.Image:
+    """A field as an image over the whole lattice."""
+    whole = sitk.GetImageFromArray(values.astype(np.float32, copy=False))
+    whole.SetOrigin(space.lattice.origin_mm)
+    whole.SetSpacing([space.lattice.spacing_mm] * 3)
+    return whole
+
+
+def _sutures(vault: Array, *sheets: Array) -> Array:
+    nearest = np.abs(sheets[0])
+    for sheet in sheets[1:]:
+        nearest = np.minimum(nearest, np.abs(sheet))
+    return np.asarray(np.maximum(nearest - SUTURE_MM / 2, vault), np.float32)
+
+
+def _eye_layers(space: Space, orbit: Array) -> list[Layer]:
+    image = space.lattice.image
+    globes, lenses = head.eyeballs(space)
+    return [
+        Layer(((tissues.ORBITAL_FAT, 0.0),), (image(orbit),)),
+        Layer(((tissues.EYE_MUSCLE, 0.0),), (image(head.eye_muscles(space)),)),
+        Layer(((tissues.SCLERA, 0.0), (tissues.VITREOUS, 1.3)), (image(globes),)),
+        Layer(((tissues.LENS, 0.0),), (image(lenses),)),
+    ]
+
+
+def _brain_layers(
+    space: Space, patient: Patient, case: Array, rng: np.random.Generator
+) -> list[Layer]:
+    image = space.lattice.image
+    brain = brain_parts.cerebrum(space, case, patient, rng)
+    falx, leaf = brain_parts.dura_reach(space, brain, case)
+    found = brain_parts.lesion(space, patient, rng)
+    half_width = SULCUS_MM * (0.6 + patient.atrophy)
+
+    def folds(hull: Array, sheet: Array, bottom: Array) -> Array:
+        return brain_parts.folded(hull, sheet, bottom, sulcus_mm=half_width)
+
+    def membrane(reach: Array, sheet: Array) -> Array:
+        return np.maximum(np.abs(sheet) - np.float32(0.8), reach)
+
+    hull = image(brain.hull)
+    whole = [image_like(space, part) for part in (brain.sheet, brain.bottom)]
+    return [
+        Layer(((tissues.CSF, 0.0),), (image(case),)),
+        Layer(((tissues.DURA, 0.0),), (image(falx), image_like(space, brain.midline)), membrane),
+        Layer(((tissues.DURA, 0.0),), (image(leaf), image_like(space, brain.tent)), membrane),
+        Layer(((tissues.GREY, 0.0), (tissues.WHITE, CORTEX_MM)), (hull, *whole), folds),
+        Layer(
+            ((tissues.WHITE, 0.0),), (image(np.maximum(brain_parts.brain_stem(space), case + 1)),)
+        ),
+        Layer(((tissues.DEEP_GREY, 0.0),), (image(brain_parts.deep_nuclei(space)),)),
+        Layer(((tissues.VENTRICLE, 0.0),), (image(brain_parts.ventricles(space, patient)),)),
+        Layer(((tissues.BLOOD, 0.0),), (image(brain_parts.venous_sinuses(space, brain, case)),)),
+        Layer(
+            ((tissues.OEDEMA, 0.0),),
+            (image(found.oedema), hull, *whole),
+            lambda part, *fields: np.maximum(part, folds(*fields) + np.float32(CORTEX_MM)),
+        ),
+        *_tumour_layers(found, patient, image, image(case) if patient.tumour.is_at_bone else hull),
+        Layer(((tissues.CALCIFICATION, 0.0),), (image(found.calcified),)),
+    ]
+
+
+def _tumour_layers(
+    found: brain_parts.Lesion,
+    patient: Patient,
+    image: Callable[[Array], sitk.Image],
+    hull: sitk.Image,
+) -> list[Layer]:
+    """The tumour and its core, both within a hull."""
+
+    def within(part: Array, hull: Array) -> Array:
+        return np.maximum(part, hull)
+
+    wanted = patient.tumour
+    hu, t1 = (
+        around + wanted.contrast * (own - around)
+        for own, around in (
+            (tissues.TUMOUR.hu, tissues.OEDEMA.hu),
+            (tissues.TUMOUR.t1, tissues.OEDEMA.t1),
+        )
+    )
+    mass = Tissue(tissues.TUMOUR.label, hu, t1)
+    layers = [Layer(((mass, 0.0),), (image(found.tumour), hull), within)]
+    if not wanted.is_solid:
+        layers.append(Layer(((tissues.NECROSIS, 0.0),), (image(found.core), hull), within))
+    return layers

@@ -1,0 +1,99 @@
+"""The images and objects that a fusion of volumes is written as."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+import SimpleITK as sitk
+
+from radfuse.dicom.write.colour_blend import write_colour
+from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.fused import write_fused
+from radfuse.dicom.write.resampled import resampled, write_resampled
+from radfuse.dicom.write.spatial_registration import why_not, write_registration
+from radfuse.errors import InputError
+from radfuse.intensity import Window
+from radfuse.io.volumes import write_volume
+from radfuse.pipeline.volume import scaled_slice
+from radfuse.recipe import OutputName, Recipe
+from radfuse.registration.transforms import matrix_of
+from radfuse.series import Series
+
+FOLDERS: Mapping[str, str] = {
+    "fused": "FUSED_{method}", "mr": "MR_on_CT", "colour": "COLOUR_CT_MR", "registration": "REG",
+}  # fmt: skip
+"""Names of the DICOM series inside the folder of a result."""
+
+RESAMPLED = "space-CT_desc-resampled_MR"
+"""Ends the name of the MR on the CT's grid, in BIDS terms."""
+
+
+def places(
+    path: Path, suffix: str | None, recipe: Recipe, ct: Series, mr: Series
+) -> dict[str, Path]:
+    """Where each output of the recipe goes.
+
+    `path` is a folder (`suffix` None), or a file for the fused image whose name ends with
+    `suffix`. Raises `InputError` for an output that cannot be made of these series or into
+    this place.
+    """
+    if not ct.is_volume:
+        _refuse_others(recipe, ("fused",), "pictures are only fused; leave out --outputs")
+        return {"fused": path / "fused.png" if suffix is None else path}
+    if suffix is not None:
+        _refuse_others(
+            recipe, ("fused", "mr"),
+            f"{path.name} is one file; give a folder as --output for colour and registration",
+        )  # fmt: skip
+        if recipe.outputs and "fused" not in recipe.outputs:
+            raise InputError(f"{path.name} is the fused image; add fused to --outputs")
+        beside = path.with_name(f"{path.name[: -len(suffix)]}_{RESAMPLED}{suffix}")
+        return {"fused": path, "mr": beside} if "mr" in (recipe.outputs or ()) else {"fused": path}
+    left_out = why_not(ct, mr)
+    if left_out and "registration" in (recipe.outputs or ()):
+        raise InputError(f"no registration object: {left_out}; leave it out of --outputs")
+    chosen = recipe.outputs or tuple(
+        name for name in get_args(OutputName) if name != "registration" or not left_out
+    )
+    method = Path(recipe.method).stem
+    return {name: path / FOLDERS[name].format(method=method) for name in chosen}
+
+
+def _refuse_others(recipe: Recipe, possible: tuple[OutputName, ...], reason: str) -> None:
+    others = [name for name in recipe.outputs or () if name not in possible]
+    if others:
+        raise InputError(f"no output {', '.join(others)}: {reason}")
+
+
+def write_dicom(
+    where: Mapping[str, Path],
+    fused: sitk.Image,
+    origin: Origin,
+    window: Window,
+    recipe: Recipe,
+) -> None:
+    """Write the objects, each into a folder of its own that is not there yet."""
+    ct, mr, mr_from_ct = origin.ct.image, origin.mr.image, origin.mr_from_ct
+    if "fused" in where:
+        write_fused(where["fused"], fused, origin)
+    if "mr" in where:
+        write_resampled(where["mr"], origin)
+    if "colour" in where:
+        write_colour(
+            where["colour"],
+            lambda index: scaled_slice(ct, mr, mr_from_ct, window, origin.mr_range, index),
+            origin,
+            recipe.opacity,
+        )
+    if "registration" in where:
+        write_registration(where["registration"], origin, matrix_of(origin.mr_from_ct.GetInverse()))
+
+
+def write_volumes(
+    where: Mapping[str, Path], fused: sitk.Image, ct: Series, mr: Series,
+    mr_from_ct: sitk.Transform,
+) -> None:  # fmt: skip
+    """Write the fused volume, and the MR on the CT's grid (float32) if it is wanted."""
+    write_volume(where["fused"], fused)
+    if "mr" in where:
+        write_volume(where["mr"], resampled(mr.image, ct.image, mr_from_ct))

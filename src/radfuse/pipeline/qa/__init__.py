@@ -1,0 +1,1 @@
+"""The QA sheet of a fusion: content, HTML, sign-off."""

@@ -1,0 +1,150 @@
+"""Read a series from whatever holds it: DICOM folder, volume file, picture."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from radfuse.dicom.read.grouping import choose_stack
+from radfuse.dicom.read.scan import files_below, is_dicom, scan_folder
+from radfuse.dicom.read.volume import read_stack
+from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.io.archives import unpacked
+from radfuse.io.images import read_picture
+from radfuse.io.volume_checks import check_values, checked_volume
+from radfuse.io.volume_headers import data_files
+from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
+from radfuse.series import Modality, Series
+
+PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
+"""First bytes of PNG, JPEG and TIFF files."""
+
+HU_OF_AIR = -500.0
+"""A CT of a head has air around it: its lowest value lies below this, an MR's above."""
+
+
+def read(path: Path | str, modality: Modality, *, series_uid: str | None = None) -> Series:
+    """Read a CT or an MR.
+
+    A folder or zip archive is searched for DICOM slices, subfolders included; a file is
+    multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF picture.
+    `series_uid` chooses among several series, with `#2` behind it the second stack of a series that
+    mixes several.
+    Raises `InputError` and its kin, each with what to do.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        with unpacked(path) as inner:
+            if inner == path:
+                series = _read(path, modality, series_uid)
+            else:
+                series = _read_archive(path, inner, modality, series_uid)
+    except PermissionError as error:
+        raise InputError(f"{error.filename}: no permission to read") from error
+    if series.is_volume:
+        _check_units(series)
+    return series
+
+
+def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:
+    if path.is_dir() or is_dicom(path):
+        return _read_dicom(path, modality, series_uid)
+    return _read_file(path, modality)
+
+
+def _read_archive(
+    archive: Path, folder: Path, modality: Modality, series_uid: str | None
+) -> Series:
+    """What lies in an archive that was unpacked into a folder; messages speak of the archive."""
+    try:
+        series = _read_dicom(folder, modality, series_uid)
+    except InputError as error:
+        raise type(error)(str(error).replace(str(folder), str(archive))) from error
+    notes = tuple(note.replace(str(folder), str(archive)) for note in series.notes)
+    return replace(series, source=archive, files=(archive,), notes=notes)
+
+
+def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Series:
+    scan = scan_folder(path)
+    if path.is_file() and not scan.series and not scan.broken:
+        raise NothingHereError(
+            f"{path}: a DICOM directory, no image; give the folder it belongs to"
+        )
+    if not scan.series and not scan.broken:
+        files = files_below(path)
+        volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
+        hint = f"; did you mean the file {volumes[0]}?" if volumes else "; give another folder"
+        raise NothingHereError(f"{path}: no DICOM images among {len(files)} files{hint}")
+    choice = choose_stack(scan, modality, series_uid)
+    image, lattice = read_stack(choice.stack)
+    return Series(
+        image=checked_volume(image, path),
+        modality=modality,
+        source=path,
+        files=tuple(dict.fromkeys(one.path for one in lattice.slices)),
+        headers=tuple(one.header for one in lattice.slices),
+        regridded=lattice.regridded,
+        notes=(*choice.notes, *lattice.notes),
+    )
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a PNG, JPEG or TIFF, by its first bytes."""
+    with path.open("rb") as stream:
+        return stream.read(8).startswith(PICTURE_MAGIC)
+
+
+def _read_file(path: Path, modality: Modality) -> Series:
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: an empty file")
+    if is_picture(path):
+        levels = read_picture(path)
+        check_values(levels, path)
+        return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
+    if volume_suffix(path) is not None:
+        return Series(read_volume(path), modality, path, data_files(path))
+    raise InputError(f"{path}: not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF")
+
+
+def _check_units(series: Series) -> None:
+    """Refuse a CT that is not in HU, and an MR that is."""
+    lowest = float(sitk.GetArrayViewFromImage(series.image).min())
+    if series.modality == "CT" and lowest > HU_OF_AIR:
+        raise InputError(
+            f"{series.source}: not a CT in HU: its lowest value is {lowest:g}, air would be -1000; "
+            "is it an MR?"
+        )
+    if series.modality == "MR" and lowest < HU_OF_AIR:
+        raise InputError(
+            f"{series.source}: not an MR: its lowest value is {lowest:g} like air in a CT; "
+            "are --ct and --mr swapped?"
+        )
+
+
+def check_pair(
+    ct: Series, mr: Series, *, accept_patients: bool = False, show_identifiers: bool = False
+) -> None:
+    """Refuse a pair that cannot be fused.
+
+    A volume with a picture, pictures of two sizes, or two patients by the headers' PatientID,
+    unless that is accepted. The message has the two IDs in it only with `show_identifiers`.
+    """
+    patients = [series.patient for series in (ct, mr)]
+    if all(patients) and patients[0] != patients[1] and not accept_patients:
+        said = "CT is of patient {}, MR of patient {}".format(*patients)
+        raise InputError(
+            f"{said if show_identifiers else 'CT and MR have different patient IDs'}; if they are "
+            "one person, pass --accept-patients"
+        )
+    if ct.is_volume != mr.is_volume:
+        kinds = {True: "a 3-D volume", False: "a 2-D picture"}
+        raise InputError(
+            f"CT is {kinds[ct.is_volume]}, MR is {kinds[mr.is_volume]}; give two of one kind"
+        )
+    if not ct.is_volume and ct.image.GetSize() != mr.image.GetSize():
+        sizes = ["x".join(map(str, series.image.GetSize())) for series in (ct, mr)]
+        raise GeometryError(
+            f"CT is {sizes[0]} and MR {sizes[1]} pixels; pictures must be registered beforehand"
+        )

@@ -1,0 +1,190 @@
+"""What CT and MR show along the normals of the skull, and how well the two go together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+from scipy import ndimage
+
+from radfuse.intensity import AIR_HU, BONE_HU
+from radfuse.registration.preprocessing import DENSEST_HU
+from radfuse.series import Series
+
+Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
+
+GRID_MM = 1.5
+"""Spacing on which the skull's surface is found: two voxels in the thinnest of bones."""
+
+EDGE_HU_PER_MM = 100.0
+"""Gradient from which on bone has a surface that can be told to a mm; at `EDGE_SIGMA_MM`."""
+
+EDGE_SIGMA_MM = 1.5
+"""Smoothing of the gradient, above a CT's noise and below a skull's thickness."""
+
+POINTS = 40_000
+"""How many points of the surface are looked at."""
+
+LEAST_POINTS = 500
+"""With fewer there is no skull in view."""
+
+STEP_MM = 1.0
+"""Distance between samples along a normal."""
+
+HALF_MM = 10.0
+"""Half the length of a CT profile: as much as the skull is thick, so that its inner side is not
+taken for its outer one."""
+
+REACH_MM = 6.0
+"""How far the MR's profile is moved either way: twice what is trusted, and some more."""
+
+CT_CLASSES_HU = (-800.0, -300.0, -50.0, 100.0, 200.0, 300.0, 450.0, 600.0, 800.0, 1100.0)
+"""Bounds of the CT's classes: air, fat, soft tissue, and bone of growing density."""
+
+MR_CLASSES = 16
+"""The MR's classes hold equally many voxels of the head each."""
+
+PARZEN_BINS = (0.7, 1.0)
+"""Width of the kernel that smooths the joint histogram, in classes of CT and MR."""
+
+FLOOR = 1e-3
+"""Share of the joint histogram that is spread evenly, so that no pair of classes is impossible."""
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Classes of CT and MR along the normals of the skull; all lengths in mm, LPS of the MR."""
+
+    points_mm: Floats
+    """Shape (n, 3), on the surface of bone."""
+    normals: Floats
+    """Shape (n, 3), from soft tissue into bone."""
+    ct_classes: Codes
+    """Shape (n, width)."""
+    mr_classes: Codes
+    """Shape (n, width + number of moves - 1)."""
+    moves_mm: Floats
+    """By how much the MR's profile is moved against the CT's."""
+    log_ratio: Floats
+    """Shape (CT classes, MR classes): ln p(c, m) / (p(c) p(m)) over the whole head."""
+
+
+def skull_profiles(
+    ct: Series, mr: Series, mr_head: sitk.Image, ct_from_mr: sitk.Transform
+) -> Profiles | None:
+    """Sample both images along the normals of the CT's bone; None where no skull is in view."""
+    grid = _ct_on_head(ct.image, mr_head, ct_from_mr)
+    points_mm, normals = _bone_surface(grid, mr_head)
+    reach, half = round(REACH_MM / STEP_MM), round(HALF_MM / STEP_MM)
+    offsets = STEP_MM * np.arange(-half - reach, half + reach + 1)
+    along = points_mm[:, None] + offsets[:, None] * normals[:, None]  # (n, offsets, 3)
+    mr_values = _sampled(mr.image, along)
+    seen = np.isfinite(mr_values).all(axis=1)
+    if seen.sum() < LEAST_POINTS:
+        return None
+    log_ratio, bounds = _joint(grid, mr.image, mr_head)
+    ct_values = _sampled(grid, along[seen, reach:-reach], outside=AIR_HU)
+    return Profiles(
+        points_mm=points_mm[seen],
+        normals=normals[seen],
+        ct_classes=np.digitize(ct_values, CT_CLASSES_HU),
+        mr_classes=np.digitize(mr_values[seen], bounds),
+        moves_mm=STEP_MM * np.arange(-reach, reach + 1, dtype=np.float64),
+        log_ratio=log_ratio,
+    )
+
+
+def log_ratios(profiles: Profiles) -> Floats:
+    """Give how well each point fits after each move, shape (n, moves).
+
+    This is point similarity from mutual information (Rogelj et al. 2003,
+    Computer Vision and Image Understanding 92, 112-140): the mean of
+    ln p(c, m) / (p(c) p(m)) along the profile.
+    """
+    width = profiles.ct_classes.shape[1]
+    return np.stack(
+        [
+            profiles.log_ratio[
+                profiles.ct_classes, profiles.mr_classes[:, move : move + width]
+            ].mean(axis=1)
+            for move in range(len(profiles.moves_mm))
+        ],
+        axis=1,
+    )
+
+
+def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> sitk.Image:
+    """Resample the CT to a grid of `GRID_MM` along the MR's axes, around the MR's head."""
+    z, y, x = np.nonzero(sitk.GetArrayViewFromImage(mr_head))
+    low = np.array([x.min(), y.min(), z.min()]) - 0.5
+    high = np.array([x.max(), y.max(), z.max()]) + 0.5
+    size = np.ceil((high - low) * np.array(mr_head.GetSpacing()) / GRID_MM).astype(int)
+    resampled = sitk.Resample(
+        ct,
+        size.tolist(),
+        ct_from_mr,
+        sitk.sitkLinear,
+        mr_head.TransformContinuousIndexToPhysicalPoint(low.tolist()),
+        [GRID_MM] * 3,
+        mr_head.GetDirection(),
+        AIR_HU,
+    )
+    return sitk.Clamp(resampled, sitk.sitkFloat32, AIR_HU, DENSEST_HU)
+
+
+def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Floats, Floats]:
+    """Give points on the surface of bone within the MR's head, and their normals into it."""
+    gradient = sitk.GetArrayFromImage(sitk.GradientRecursiveGaussian(grid, EDGE_SIGMA_MM))
+    steepness = np.linalg.norm(gradient, axis=-1)
+    bone = sitk.GetArrayViewFromImage(grid) > BONE_HU
+    surface = bone & ~ndimage.binary_erosion(bone) & (steepness > EDGE_HU_PER_MM)
+    voxels = np.argwhere(surface)
+    points_mm = _physical(grid, voxels)
+    inside = _sampled(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
+    chosen = np.flatnonzero(inside)
+    chosen = chosen[:: max(1, -(-len(chosen) // POINTS))]
+    at = tuple(voxels[chosen].T)
+    return points_mm[chosen], np.asarray(gradient[at] / steepness[at][:, None], np.float64)
+
+
+def _joint(grid: sitk.Image, mr: sitk.Image, mr_head: sitk.Image) -> tuple[Floats, Floats]:
+    """Give the log ratio of the classes over the head, and the bounds of the MR's classes."""
+    coarse = sitk.BinShrink(grid, [2, 2, 2])
+    voxels = np.argwhere(np.ones(coarse.GetSize()[::-1], bool))
+    points_mm = _physical(coarse, voxels)
+    mr_values = _sampled(mr, points_mm)
+    inside = _sampled(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
+    inside &= np.isfinite(mr_values)
+    bounds = np.quantile(mr_values[inside], np.linspace(0, 1, MR_CLASSES + 1)[1:-1])
+    counts = np.zeros((len(CT_CLASSES_HU) + 1, MR_CLASSES))
+    ct_codes = np.digitize(sitk.GetArrayViewFromImage(coarse).ravel()[inside], CT_CLASSES_HU)
+    np.add.at(counts, (ct_codes, np.digitize(mr_values[inside], bounds)), 1)
+    smooth = ndimage.gaussian_filter(counts, PARZEN_BINS, mode="nearest")
+    smooth += FLOOR * smooth.sum() / smooth.size
+    joint = smooth / smooth.sum()
+    apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    return np.log(joint / apart), bounds.astype(np.float64)
+
+
+def _physical(grid: sitk.Image, voxels: npt.NDArray[np.int64]) -> Floats:
+    """Give where voxels (z, y, x) lie, LPS mm, shape (n, 3)."""
+    axes = np.array(grid.GetDirection()).reshape(3, 3) * np.array(grid.GetSpacing())
+    return np.asarray(np.array(grid.GetOrigin()) + voxels[:, ::-1] @ axes.T)
+
+
+def _sampled(image: sitk.Image, points_mm: Floats, *, outside: float = np.nan) -> Floats32:
+    """Interpolate an image at points (..., 3), LPS mm; `outside` where it has none."""
+    axes = np.array(image.GetDirection()).reshape(3, 3)
+    index = ((points_mm - np.array(image.GetOrigin())) @ axes) / np.array(image.GetSpacing())
+    values = np.empty(points_mm.shape[:-1], np.float32)
+    ndimage.map_coordinates(
+        sitk.GetArrayViewFromImage(image),
+        np.moveaxis(index[..., ::-1], -1, 0),
+        output=values,
+        order=1,
+        mode="constant",
+        cval=outside,
+    )
+    return values

@@ -1,0 +1,1 @@
+"""Fusions that the service runs, each in a process of its own."""

@@ -1,0 +1,1 @@
+"""Structures on a grid: label maps, polygons, growing, interpolation, transfer."""

@@ -1,0 +1,1 @@
+"""From parameters to an ONNX graph and its model card."""

@@ -1,0 +1,1 @@
+"""Training losses, by the paper they come from."""

@@ -1,0 +1,118 @@
+"""Multi-frame objects are read as the single-frame files that they stand for."""
+
+import shutil
+from pathlib import Path
+
+import pydicom
+import pytest
+import SimpleITK as sitk
+from highdicom.legacy import LegacyConvertedEnhancedCTImage, LegacyConvertedEnhancedMRImage
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+
+from dicom_kit import OBLIQUE, assert_same_image, change_all, put, slices, volume, write
+from radfuse.dicom.read.scan import absent_files
+from radfuse.errors import InputError, NothingHereError
+from radfuse.pipeline.read import read
+from radfuse.series import Modality
+
+STUDY = {
+    "StudyID": "1", "StudyDate": "20200102", "StudyTime": "030405", "AccessionNumber": "7",
+    "PatientBirthDate": "", "PatientSex": "", "ReferringPhysicianName": "", "Manufacturer": "x",
+    "SeriesNumber": 1, "PatientPosition": "HFS", "PositionReferenceIndicator": "",
+}  # fmt: skip
+"""What a legacy conversion asks for."""
+
+
+def converted(folder: Path, modality: Modality, syntax: str = ExplicitVRLittleEndian) -> Path:
+    """The multi-frame file of a folder of single frames, by highdicom."""
+    for keyword, value in STUDY.items():
+        change_all(folder, put(keyword, value))
+    change_all(folder, put("ImageType", ["ORIGINAL", "PRIMARY", "AXIAL"]))
+    kind = {"CT": LegacyConvertedEnhancedCTImage, "MR": LegacyConvertedEnhancedMRImage}[modality]
+    headers = [pydicom.dcmread(path) for path in slices(folder)[::-1]]
+    many = kind(headers, generate_uid(), 5, generate_uid(), 1, transfer_syntax_uid=syntax)
+    target = folder.parent / f"{modality}-many"
+    many.save_as(target)
+    return target
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_a_legacy_converted_series_is_the_series(
+    tmp_path: Path, modality: Modality, syntax: str
+) -> None:
+    folder = write(tmp_path / "in", volume(modality, OBLIQUE), modality)
+    single = read(folder, modality)
+    many = read(converted(folder, modality, syntax), modality)
+    assert_same_image(many.image, single.image, atol=1e-6)
+    assert len(many.files) == 1
+    assert [header.ReferencedFrameNumber for header in many.headers] == [6, 5, 4, 3, 2, 1]
+    places = [list(header.ImagePositionPatient) for header in single.headers]
+    assert [list(header.ImagePositionPatient) for header in many.headers] == places
+
+
+def test_a_multi_frame_file_is_found_in_a_folder(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", volume("MR"), "MR")
+    single = read(folder, "MR")
+    (tmp_path / "enhanced").mkdir()
+    converted(folder, "MR").rename(tmp_path / "enhanced/a")
+    assert_same_image(read(tmp_path / "enhanced", "MR").image, single.image)
+
+
+def test_frames_and_functional_groups_of_two_numbers_are_damage(tmp_path: Path) -> None:
+    path = converted(write(tmp_path / "in", volume("MR"), "MR"), "MR")
+    header = pydicom.dcmread(path)
+    header.NumberOfFrames = 5
+    header.save_as(path)
+    with pytest.raises(InputError, match=r"MR-many: damaged: 5 frames, 6 functional groups"):
+        read(path, "MR")
+
+
+@pytest.mark.parametrize("name", ["001", "001_implicit"])
+def test_frames_of_a_real_enhanced_mr_have_their_own_numbers(odd: Path, name: str) -> None:
+    """Their functional groups refer to a frame of another image."""
+    series = read(odd / "dicom2nifti/philips_enhanced/anatomical" / name, "MR")
+    numbers = [header.ReferencedFrameNumber for header in series.headers]
+    assert sorted(numbers) == list(range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "told"),
+    [
+        ("emri_small.dcm", "MR", "frame 1, .*no ImageOrientationPatient of 6 numbers"),
+        ("eCT_Supplemental.dcm", "CT", "values in perfusion, not HU; give the CT itself"),
+    ],
+)
+def test_real_multi_frame_files_that_are_no_volume_are_refused(
+    odd: Path, tmp_path: Path, name: str, modality: Modality, told: str
+) -> None:
+    shutil.copy(odd / "pydicom-data" / name, tmp_path)
+    with pytest.raises(InputError, match=told):
+        read(tmp_path, modality)
+
+
+def test_a_directory_is_right_whatever_case_the_disk_gave_to_names(
+    heads: Path, tmp_path: Path
+) -> None:
+    """A mounted CD shows its names in small letters."""
+    (tmp_path / "dicom").mkdir()
+    for number in range(304):
+        (tmp_path / "dicom" / f"i{number}").touch()
+    shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "dicomdir")
+    assert absent_files(tmp_path / "dicomdir") == []
+
+
+def test_a_directory_without_its_folder_is_no_image(heads: Path) -> None:
+    with pytest.raises(NothingHereError, match="a DICOM directory, no image; give the folder"):
+        read(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", "CT")
+
+
+def test_a_directory_leads_to_its_folder_and_names_what_is_absent(
+    heads: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "disk")
+    shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "disk/DICOMDIR")
+    series = read(tmp_path / "disk/DICOMDIR", "CT")
+    assert sitk.GetArrayFromImage(series.image).shape == (6, 9, 7)
+    (note,) = series.notes
+    assert note.endswith("more: named in DICOMDIR, but not there")

@@ -1,0 +1,112 @@
+"""The colour blend: its colours, where it lies, and the CT alone where there is no MR."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from dicom_kit import OBLIQUE
+from ladder_kit import make_origin, make_pair
+from radfuse.dicom.write.colour_blend import Sliced, blend, hot, write_colour
+from radfuse.dicom.write.derivation_context import GEOMETRY
+from radfuse.intensity import grey_levels
+from radfuse.record import NOTICE
+from radfuse.series import Series
+
+SHAPE = (9, 7)
+"""Of the slices: their bytes are odd, which DICOM's values may not be."""
+
+opacities = st.floats(0, 1)
+
+
+def planes(index: int) -> Sliced:
+    rng = np.random.default_rng(index)
+    ct, mr = rng.random((2, *SHAPE), np.float32)
+    return ct, mr, rng.random(SHAPE) > 0.5
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Series, Series]:
+    return make_pair(tmp_path, OBLIQUE)
+
+
+def written(folder: Path, pair: tuple[Series, Series], opacity: float = 0.5) -> list[Dataset]:
+    paths = write_colour(folder, planes, make_origin(pair), opacity)
+    return [pydicom.dcmread(path) for path in paths]
+
+
+def test_hot_is_what_others_call_hot() -> None:
+    colormaps = pytest.importorskip("matplotlib").colormaps
+    values = np.linspace(0, 1, 256, dtype=np.float32)
+    np.testing.assert_allclose(hot(values), colormaps["hot"](values)[:, :3], atol=0.05)
+
+
+def test_hot_goes_from_black_over_red_and_yellow_to_white_and_never_back() -> None:
+    values = np.array([0, 3 / 8, 6 / 8, 1], np.float32)
+    wanted = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    np.testing.assert_allclose(hot(values), wanted, atol=1e-6)
+    assert (np.diff(hot(np.linspace(0, 1, 999, dtype=np.float32)), axis=0) >= 0).all()
+
+
+def test_without_opacity_it_is_the_ct_and_with_all_of_it_the_mr() -> None:
+    ct, mr, _ = planes(3)
+    everywhere = np.ones(SHAPE, np.bool_)
+    for channel in range(3):
+        np.testing.assert_array_equal(blend(ct, mr, everywhere, 0.0)[..., channel], grey_levels(ct))
+    np.testing.assert_array_equal(blend(ct, mr, everywhere, 1.0), grey_levels(hot(mr)))
+
+
+@settings(deadline=None)
+@given(opacities, st.integers(0, 99))
+def test_where_the_mr_did_not_look_there_is_the_ct_alone(opacity: float, seed: int) -> None:
+    ct, mr, looked = planes(seed)
+    found = blend(ct, mr, looked, opacity)
+    grey = grey_levels(ct)[..., None].repeat(3, axis=2)
+    np.testing.assert_array_equal(found[~looked], grey[~looked])
+
+
+@settings(deadline=None)
+@given(opacities, st.integers(0, 99))
+def test_a_blend_lies_between_its_parts(opacity: float, seed: int) -> None:
+    ct, mr, _ = planes(seed)
+    found = blend(ct, mr, np.ones(SHAPE, np.bool_), opacity) / 255
+    parts = np.stack([ct[..., None].repeat(3, axis=2), hot(mr)])
+    assert (found >= parts.min(axis=0) - 0.5 / 255 - 1e-5).all()
+    assert (found <= parts.max(axis=0) + 0.5 / 255 + 1e-5).all()
+
+
+def test_the_pixels_are_the_blend_and_lie_where_the_ct_lies(
+    tmp_path: Path, pair: tuple[Series, Series]
+) -> None:
+    headers = written(tmp_path / "out", pair, 0.3)
+    for index, (header, of_ct) in enumerate(zip(headers, pair[0].headers, strict=True)):
+        np.testing.assert_array_equal(header.pixel_array, blend(*planes(index), 0.3))
+        for keyword in (*GEOMETRY, "FrameOfReferenceUID", "StudyInstanceUID"):
+            assert header[keyword].value == of_ct[keyword].value
+        assert header.SourceImageSequence[0].ReferencedSOPInstanceUID == of_ct.SOPInstanceUID
+        assert len(header.SourceImageSequence) > 1
+
+
+def test_it_is_a_secondary_capture_in_eight_bits_of_colour(
+    tmp_path: Path, pair: tuple[Series, Series]
+) -> None:
+    header = written(tmp_path / "out", pair)[0]
+    assert header.SOPClassUID == SecondaryCaptureImageStorage
+    assert list(header.ImageType) == ["DERIVED", "SECONDARY"]
+    assert header.PhotometricInterpretation == "RGB"
+    assert (header.BitsStored, header.SamplesPerPixel, header.PlanarConfiguration) == (8, 3, 0)
+    assert "WindowCenter" not in header
+    assert header.ConversionType == "WSD"
+
+
+def test_it_says_what_it_shows(tmp_path: Path, pair: tuple[Series, Series]) -> None:
+    header = written(tmp_path / "out", pair, 0.25)[0]
+    assert header.SeriesDescription == "COLOUR CT+MR 25% - RESEARCH, NOT FOR DOSE CALC"
+    assert "window width 1000, level 500 HU" in header.DerivationDescription
+    assert "from 0 to 4000, opacity 25%" in header.DerivationDescription
+    assert NOTICE in header.ImageComments

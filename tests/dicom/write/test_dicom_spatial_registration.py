@@ -1,0 +1,376 @@
+"""Spatial Registration: the law of its matrix, what it refers to, and reading anybody's."""
+
+import copy
+import dataclasses
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.uid import CTImageStorage, MRImageStorage, SpatialRegistrationStorage
+
+from dicom_kit import OBLIQUE, change, change_all, put
+from ladder_kit import make_origin, make_pair, matrix, rigid
+from radfuse.dicom.write.resampled import write_resampled
+from radfuse.dicom.write.series import derive_uid
+from radfuse.dicom.write.spatial_registration import read_registration, why_not, write_registration
+from radfuse.errors import InputError
+from radfuse.pipeline.read import read
+from radfuse.registration.transforms import read_transform
+from radfuse.series import Series
+
+Pair = tuple[Series, Series]
+POINTS = [(0.0, 0.0, 0.0), (-90.0, 70.0, 110.0), (-101.3, 57.25, -1234.567)]
+SHIFTED = np.eye(4) + np.outer((1, 0, 0, 0), (0, 0, 0, 5))
+CT_FRAME, MR_FRAME = (derive_uid("test", "frame", modality) for modality in ("CT", "MR"))
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return make_pair(tmp_path, OBLIQUE)
+
+
+def write_reg(folder: Path, pair: Pair, **changes: object) -> Path:
+    origin = make_origin(pair, **changes)
+    return write_registration(folder, origin, matrix(origin.mr_from_ct.GetInverse()))
+
+
+@pytest.fixture
+def reg(tmp_path: Path, pair: Pair) -> Path:
+    return write_reg(tmp_path / "reg", pair)
+
+
+def written_matrix(item: Dataset) -> np.ndarray:
+    (registration,) = item.MatrixRegistrationSequence
+    (part,) = registration.MatrixSequence
+    assert part.FrameOfReferenceTransformationMatrixType == "RIGID"
+    return np.array(part.FrameOfReferenceTransformationMatrix, np.float64).reshape(4, 4)
+
+
+def assert_same_map(found: sitk.Transform, wanted: sitk.Transform, atol: float = 5e-5) -> None:
+    """Steps of a settled transform, 1.5e-8 rad about each axis, are felt so far from the origin."""
+    for point in POINTS:
+        np.testing.assert_allclose(
+            found.TransformPoint(point), wanted.TransformPoint(point), rtol=0, atol=atol
+        )
+
+
+def test_the_matrix_of_the_mr_maps_its_points_to_the_ct_row_by_row(reg: Path) -> None:
+    fixed, moving = pydicom.dcmread(reg).RegistrationSequence
+    np.testing.assert_array_equal(written_matrix(fixed), np.eye(4))
+    for point in POINTS:
+        there = rigid().TransformPoint(point)  # where the MR shows what the CT has at the point
+        np.testing.assert_allclose(written_matrix(moving) @ (*there, 1), (*point, 1), atol=1e-6)
+
+
+angles = st.floats(-3.0, 3.0, allow_subnormal=False)  # of which ITK makes NaN
+shifts = st.floats(-500.0, 500.0, allow_subnormal=False)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(angles, angles, angles), st.tuples(shifts, shifts, shifts))
+def test_any_rigid_transform_is_read_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, turn: tuple[float, ...], shift: tuple[float, ...]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    given_transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
+    pair = headed("CT", CTImageStorage), headed("MR", MRImageStorage)
+    path = write_reg(folder / "reg", pair, mr_from_ct=given_transform)
+    assert_same_map(read_transform(path), given_transform)
+
+
+def headed(modality: str, storage: str, image: sitk.Image | None = None) -> Series:
+    """A series of two headers with what a registration and a reference look at."""
+    headers = []
+    for height_mm in (-60, 60):
+        header = Dataset()
+        header.SOPClassUID = storage
+        header.SOPInstanceUID = derive_uid("test", modality, str(height_mm))
+        header.SeriesInstanceUID = derive_uid("test", modality, "series")
+        header.StudyInstanceUID = derive_uid("test", "study")
+        header.FrameOfReferenceUID = derive_uid("test", "frame", modality)
+        header.ImagePositionPatient = [0, 0, height_mm]
+        header.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        headers.append(header)
+    image = image or sitk.Image(2, 2, 2, sitk.sitkFloat32)
+    return Series(image, modality, Path(modality), headers=tuple(headers), regridded=True)  # type: ignore[arg-type]
+
+
+BLOB_MM, GRID_MM = 9.0, 3.0
+"""Standard deviation of a bright ball, and a spacing at which its centre is found."""
+
+
+def grid(angles: tuple[float, ...] = (0.0, 0.0, 0.0)) -> sitk.Image:
+    """A cube of 108 mm about the origin, turned by some angles."""
+    image = sitk.Image(36, 36, 36, sitk.sitkFloat32)
+    image.SetSpacing([GRID_MM] * 3)
+    image.SetDirection(sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles).GetMatrix())
+    image.SetOrigin((np.reshape(image.GetDirection(), (3, 3)) @ ([-52.5] * 3)).tolist())
+    return image
+
+
+def blob(centre_mm: tuple[float, ...]) -> sitk.Image:
+    places = np.indices((36, 36, 36))[::-1] * GRID_MM - 52.5
+    squares = sum((places[axis] - centre_mm[axis]) ** 2 for axis in range(3))
+    image = sitk.GetImageFromArray((60000 * np.exp(-squares / 2 / BLOB_MM**2)).astype(np.float32))
+    image.CopyInformation(grid())
+    return image
+
+
+near = st.floats(-8.0, 8.0, allow_subnormal=False)
+small = st.floats(-0.5, 0.5, allow_subnormal=False)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.tuples(near, near, near), st.tuples(small, small, small), st.tuples(near, near, near),
+    st.tuples(angles, angles, angles),
+)  # fmt: skip
+def test_a_point_of_the_mr_moved_by_the_matrix_lands_where_the_resampled_mr_shows_it(
+    tmp_path_factory: pytest.TempPathFactory, centre_mm: tuple[float, ...],
+    turn: tuple[float, ...], shift: tuple[float, ...], ct_angles: tuple[float, ...],
+) -> None:  # fmt: skip
+    folder = tmp_path_factory.mktemp("law")
+    pair = (
+        headed("CT", CTImageStorage, grid(ct_angles)),
+        headed("MR", MRImageStorage, blob(centre_mm)),
+    )
+    transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
+    origin = make_origin(pair, mr_from_ct=transform)
+    write_resampled(folder / "mr", origin)
+    path = write_registration(folder / "reg", origin, matrix(transform.GetInverse()))
+    shown = read(folder / "mr", "MR").image
+    weights = sitk.GetArrayFromImage(shown).astype(np.float64)
+    index = [float((weights * axis).sum() / weights.sum()) for axis in np.indices(weights.shape)]
+    centre = shown.TransformContinuousIndexToPhysicalPoint(index[::-1])
+    moved = written_matrix(pydicom.dcmread(path).RegistrationSequence[1]) @ (*centre_mm, 1)
+    np.testing.assert_allclose(moved[:3], centre, rtol=0, atol=0.01)
+
+
+def test_it_refers_to_frames_series_and_images_of_both(reg: Path, pair: Pair) -> None:
+    header = pydicom.dcmread(reg)
+    assert header.SOPClassUID == SpatialRegistrationStorage
+    assert header.Modality == "REG"
+    assert header.FrameOfReferenceUID == pair[0].frame_of_reference_uid
+    codes = [
+        item.MatrixRegistrationSequence[0].RegistrationTypeCodeSequence[0].CodeValue
+        for item in header.RegistrationSequence
+    ]
+    assert codes == ["125021", "125024"]
+    listed = zip(header.RegistrationSequence, header.ReferencedSeriesSequence, pair, strict=True)
+    for item, reference, series in listed:
+        images = [each.SOPInstanceUID for each in series.headers]
+        assert item.FrameOfReferenceUID == series.frame_of_reference_uid
+        assert [each.ReferencedSOPInstanceUID for each in item.ReferencedImageSequence] == images
+        assert reference.SeriesInstanceUID == series.headers[0].SeriesInstanceUID
+        named = [each.ReferencedSOPInstanceUID for each in reference.ReferencedInstanceSequence]
+        assert named == images
+
+
+def test_an_mr_of_another_study_is_listed_there(tmp_path: Path, pair: Pair) -> None:
+    change_all(tmp_path / "mr", put("StudyInstanceUID", derive_uid("test", "other")))
+    mr = read(tmp_path / "mr", "MR")
+    header = pydicom.dcmread(write_reg(tmp_path / "reg", (pair[0], mr)))
+    assert [each.SeriesInstanceUID for each in header.ReferencedSeriesSequence] == [
+        pair[0].headers[0].SeriesInstanceUID
+    ]
+    (other,) = header.StudiesContainingOtherReferencedInstancesSequence
+    assert other.StudyInstanceUID == derive_uid("test", "other")
+    assert other.ReferencedSeriesSequence[0].SeriesInstanceUID == mr.headers[0].SeriesInstanceUID
+
+
+def test_frames_of_one_file_are_one_reference(tmp_path: Path, pair: Pair) -> None:
+    frames = []
+    for number, header in enumerate(pair[1].headers, start=1):
+        frame = copy.deepcopy(header)
+        frame.SOPInstanceUID = pair[1].headers[0].SOPInstanceUID
+        frame.ReferencedFrameNumber = number
+        frames.append(frame)
+    mr = dataclasses.replace(pair[1], headers=tuple(frames))
+    header = pydicom.dcmread(write_reg(tmp_path / "reg", (pair[0], mr)))
+    (image,) = header.RegistrationSequence[1].ReferencedImageSequence
+    assert "ReferencedFrameNumber" not in image
+
+
+@pytest.mark.parametrize(("alignment", "code"), [("headers", "125021"), ("file", "125024")])
+def test_series_of_one_frame_are_told_apart_by_their_images(
+    tmp_path: Path, pair: Pair, alignment: str, code: str
+) -> None:
+    change_all(tmp_path / "mr", put("FrameOfReferenceUID", pair[0].frame_of_reference_uid))
+    mr = read(tmp_path / "mr", "MR")
+    path = write_reg(tmp_path / "reg", (pair[0], mr), alignment=alignment)
+    items = pydicom.dcmread(path).RegistrationSequence
+    assert not any("FrameOfReferenceUID" in item for item in items)
+    kind = items[1].MatrixRegistrationSequence[0].RegistrationTypeCodeSequence[0]
+    assert kind.CodeValue == code
+    assert_same_map(read_transform(path, ct=pair[0], mr=mr), rigid())
+
+
+@pytest.mark.parametrize("strip", [(True, False), (False, True), (True, True)])
+def test_without_a_frame_of_reference_there_is_a_reason_why_not(
+    pair: Pair, strip: tuple[bool, bool]
+) -> None:
+    bare = [
+        dataclasses.replace(series, headers=()) if off else series
+        for series, off in zip(pair, strip, strict=True)
+    ]
+    reason = why_not(*bare)
+    assert reason is not None
+    assert [f"the {each.modality}" in reason for each in pair] == list(strip)
+    assert why_not(*pair) is None
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID"])
+def test_images_that_nothing_can_refer_to_are_not_referred_to(pair: Pair, keyword: str) -> None:
+    nameless = tuple(
+        dataclasses.replace(series, headers=tuple(map(copy.deepcopy, series.headers)))
+        for series in pair
+    )
+    for header in (*nameless[0].headers, *nameless[1].headers):
+        delattr(header, keyword)
+    reason = why_not(*nameless)
+    assert reason is not None
+    assert "the CT and the MR have no DICOM" in reason
+    assert "SourceImageSequence" not in make_origin(nameless).slice_attributes(0)
+
+
+def test_series_without_a_study_are_taken_for_the_own_one(tmp_path: Path, pair: Pair) -> None:
+    for header in (*pair[0].headers, *pair[1].headers):
+        del header.StudyInstanceUID
+    header = pydicom.dcmread(write_reg(tmp_path / "reg", pair))
+    assert header.StudyInstanceUID
+    assert len(header.ReferencedSeriesSequence) == 2
+    assert "StudiesContainingOtherReferencedInstancesSequence" not in header
+
+
+def test_a_registration_is_taken_wherever_a_transform_file_is(reg: Path, pair: Pair) -> None:
+    nameless = reg.rename(reg.with_name("RE.1.2.3"))
+    assert_same_map(read_transform(nameless), rigid())
+    assert_same_map(read_transform(nameless, ct=pair[0], mr=pair[1]), rigid())
+
+
+def unnamed(header: Dataset) -> None:
+    """As systems write it that refer to frames alone."""
+    for item in header.RegistrationSequence:
+        del item.ReferencedImageSequence
+
+
+def one_item(header: Dataset) -> None:
+    """As systems write it that leave out the frame which stays."""
+    header.RegistrationSequence = header.RegistrationSequence[1:]
+
+
+def turned_round(header: Dataset) -> None:
+    """As systems write it that register the CT to the MR."""
+    fixed, moving = header.RegistrationSequence
+    inverse = np.linalg.inv(written_matrix(moving))
+    (of_fixed,), (of_moving,) = (
+        item.MatrixRegistrationSequence[0].MatrixSequence for item in (fixed, moving)
+    )
+    of_fixed.FrameOfReferenceTransformationMatrix = [f"{each:.10f}" for each in inverse.ravel()]
+    of_moving.FrameOfReferenceTransformationMatrix = np.eye(4).ravel().tolist()
+    header.FrameOfReferenceUID = moving.FrameOfReferenceUID
+    header.RegistrationSequence = [moving, fixed]
+
+
+def with_an_identity(header: Dataset) -> None:
+    """As systems write it that put two matrices in a row."""
+    fixed, moving = (
+        item.MatrixRegistrationSequence[0].MatrixSequence for item in header.RegistrationSequence
+    )
+    moving.insert(0, copy.deepcopy(fixed[0]))
+
+
+@pytest.mark.parametrize("as_others_do", [unnamed, one_item, turned_round, with_an_identity])
+def test_registrations_of_other_systems_are_read(
+    reg: Path, pair: Pair, as_others_do: Callable[[Dataset], None]
+) -> None:
+    change(reg, as_others_do)
+    assert_same_map(read_transform(reg, ct=pair[0], mr=pair[1]), rigid())
+    if as_others_do is not unnamed:
+        assert_same_map(read_transform(reg), rigid())
+
+
+def refused(path: Path, words: str, **frames: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        read_registration(path, **frames)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_registration_of_other_series_is_refused(reg: Path) -> None:
+    refused(reg, "belongs to other series", ct_frame="1.2.3", mr_frame=MR_FRAME)
+    refused(reg, "belongs to other series", mr_frame="1.2.3")
+    refused(reg, "belongs to other series", ct_frame=CT_FRAME, mr_frame=CT_FRAME)
+
+
+def test_a_registration_that_does_not_say_whose_frames_it_registers_is_refused(reg: Path) -> None:
+    change(reg, unnamed)
+    refused(reg, "does not say which of its 2 frames is the CT's")
+    assert_same_map(read_registration(reg, ct_frame=CT_FRAME, mr_frame=MR_FRAME), rigid())
+
+
+def test_matrices_whose_order_matters_are_refused(reg: Path) -> None:
+    def twice(header: Dataset) -> None:
+        (registration,) = header.RegistrationSequence[1].MatrixRegistrationSequence
+        shifted = copy.deepcopy(registration.MatrixSequence[0])
+        shifted.FrameOfReferenceTransformationMatrix = SHIFTED.ravel().tolist()
+        registration.MatrixSequence.append(shifted)
+
+    change(reg, twice)
+    refused(reg, "2 matrices in a row that cannot change places")
+
+
+def spoil(numbers: dict[int, float]) -> Callable[[Dataset], None]:
+    def edit(header: Dataset) -> None:
+        (registration,) = header.RegistrationSequence[1].MatrixRegistrationSequence
+        (part,) = registration.MatrixSequence
+        values = list(part.FrameOfReferenceTransformationMatrix)
+        for index, number in numbers.items():
+            values[index] = number
+        part.FrameOfReferenceTransformationMatrix = values
+
+    return edit
+
+
+def test_a_matrix_that_is_not_rigid_or_flat_is_refused(tmp_path: Path, reg: Path) -> None:
+    change(reg, spoil({0: 1.2}))
+    with pytest.raises(InputError, match="is not rigid: it scales"):
+        read_transform(reg)
+    change(reg, spoil(dict.fromkeys((0, 1, 2), 0.0)))
+    refused(reg, "cannot be inverted")
+
+
+def test_another_dicom_object_is_no_transform(tmp_path: Path, pair: Pair) -> None:
+    refused(min((tmp_path / "ct").iterdir()), "CT Image Storage; a transform is a Spatial")
+
+
+def test_a_registration_without_its_frame_or_items_is_refused(tmp_path: Path, reg: Path) -> None:
+    for keyword in ("RegistrationSequence", "FrameOfReferenceUID"):
+        whole = pydicom.dcmread(reg)
+        delattr(whole, keyword)
+        whole.save_as(tmp_path / "part.dcm")
+        refused(tmp_path / "part.dcm", "damaged or incomplete")
+
+
+def test_a_registration_that_was_cut_short_is_refused_or_read_right(
+    tmp_path: Path, reg: Path
+) -> None:
+    short, whole, refusals = tmp_path / "short.dcm", reg.read_bytes(), 0
+    lengths = range(140, len(whole), 7)
+    for length in lengths:
+        short.write_bytes(whole[:length])
+        try:
+            with warnings.catch_warnings(action="ignore"):  # as a user runs it
+                found = read_transform(short)
+        except InputError:
+            refusals += 1
+        else:
+            assert_same_map(found, rigid())
+    assert refusals > 0.8 * len(lengths)

@@ -1,0 +1,77 @@
+"""Folders of registered pairs: complete, of one size, or refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from radfuse.errors import InputError, NothingHereError
+from radfuse.io.image_pairs import read_pairs
+
+
+def write(
+    folder: Path, kind: str, name: str, level: int = 7, size: tuple[int, int] = (5, 4)
+) -> None:
+    (folder / kind).mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full(size, level, np.uint8)).save(folder / kind / f"{name}.png")
+
+
+def test_pairs_come_in_order_of_name_with_their_patient_and_both_images(tmp_path: Path) -> None:
+    for name in ("2004", "16009", "16010"):
+        write(tmp_path, "CT", name, level=int(name[-2:]))
+        write(tmp_path, "MRI", name, level=100 + int(name[-2:]))
+    (tmp_path / "CT" / "notes.txt").write_text("not a picture")
+    pairs = read_pairs(tmp_path)
+    assert [pair.name for pair in pairs] == ["16009", "16010", "2004"]
+    assert [pair.patient for pair in pairs] == ["16", "16", "2"]
+    for pair in pairs:
+        assert pair.ct.dtype == pair.mr.dtype == np.uint8
+        np.testing.assert_array_equal(pair.ct, np.full((5, 4), int(pair.name[-2:])))
+        np.testing.assert_array_equal(pair.mr, pair.ct + 100)
+
+
+@pytest.mark.parametrize(("there", "lonely"), [("CT", "MRI"), ("MRI", "CT")])
+def test_a_picture_without_a_partner_is_named(tmp_path: Path, there: str, lonely: str) -> None:
+    write(tmp_path, "CT", "2001")
+    write(tmp_path, "MRI", "2001")
+    write(tmp_path, there, "2002")
+    with pytest.raises(InputError, match=r"without a partner in CT/ or MRI/: 2002\.png$"):
+        read_pairs(tmp_path)
+
+
+def test_no_more_than_five_pictures_without_a_partner_are_named(tmp_path: Path) -> None:
+    for slice_number in range(7):
+        write(tmp_path, "CT", f"200{slice_number}")
+    with pytest.raises(InputError, match=r"2000\.png, .*2004\.png$"):
+        read_pairs(tmp_path)
+
+
+@pytest.mark.parametrize("kinds", [(), ("MRI",)])
+def test_a_folder_without_ct_pictures_is_refused(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    for kind in kinds:
+        write(tmp_path, kind, "2001")
+    with pytest.raises(NothingHereError, match=r"a folder with CT/ and MRI/ is needed"):
+        read_pairs(tmp_path)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NothingHereError):
+        read_pairs(tmp_path / "nowhere")
+
+
+def test_two_pictures_of_different_sizes_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "CT", "2001")
+    write(tmp_path, "MRI", "2001", size=(6, 4))
+    with pytest.raises(InputError, match=r"2001\.png is \(5, 4\) as CT, \(6, 4\) as MR"):
+        read_pairs(tmp_path)
+
+
+def test_the_harvard_images_are_160_and_24_pairs_of_ten_patients(shared: Path) -> None:
+    patients = set()
+    for part, count in (("train", 160), ("test", 24)):
+        pairs = read_pairs(shared / "data/harvard" / part)
+        assert len(pairs) == count
+        assert {pair.ct.shape for pair in pairs} == {(256, 256)}
+        patients |= {pair.patient for pair in pairs}
+    assert patients == {"2", "16", "20", "21", "28", "32", "33", "34", "37", "41"}

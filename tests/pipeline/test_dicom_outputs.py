@@ -1,0 +1,263 @@
+"""The objects that a fusion is written as: which, where, valid, and true to the registration."""
+
+import dataclasses
+import shutil
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+import radfuse
+from radfuse.errors import InputError, OutputError
+from radfuse.phantom.head import Phantom
+from radfuse.pipeline.outputs import check_output, write_result
+from radfuse.pipeline.result import Result
+from radfuse.recipe import Recipe, make_recipe
+from radfuse.record import Record, digest
+from radfuse.series import Series
+
+ALWAYS = {"record.json", "qa.html", "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"}
+SERIES = {
+    "fused": "FUSED_bone_blend", "mr": "MR_on_CT", "colour": "COLOUR_CT_MR", "registration": "REG",
+}  # fmt: skip
+
+
+def folder_of(result: Result) -> Path:
+    assert result.written is not None
+    return result.written.parent
+
+
+def write(result: Result, output: Path, *outputs: str, overwrite: bool = False) -> Result:
+    """Write a fusion again; to register it again would take seconds."""
+    recipe = result.record.recipe.model_copy(update={"outputs": outputs or None})
+    record = result.record.model_copy(update={"recipe": recipe})
+    target = check_output(output, result.ct, result.mr, recipe, overwrite=overwrite)
+    assert target is not None
+    return write_result(target, dataclasses.replace(result, record=record))
+
+
+@pytest.fixture(scope="module")
+def bare(ladder: Result, phantom: Phantom) -> Result:
+    """The same of volumes without headers."""
+    return dataclasses.replace(ladder, ct=phantom.ct, mr=phantom.mr)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_folder_gets_every_object_and_the_record_lists_them(ladder: Result) -> None:
+    out = folder_of(ladder)
+    assert names(out) == ALWAYS | set(SERIES.values())
+    record = Record.model_validate_json((out / "record.json").read_text())
+    assert record == ladder.record
+    listed = {output.role: output for output in record.outputs}
+    assert {role: listed[role].path for role in SERIES} == SERIES
+    for name in SERIES.values():
+        (found,) = (output for output in record.outputs if output.path == name)
+        assert found.sha256 == digest(sorted((out / name).iterdir()))
+    assert record.left_out == ()
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
+@pytest.mark.parametrize("kind", SERIES)
+def test_the_validator_finds_no_error_in_any_file(ladder: Result, kind: str) -> None:
+    for path in sorted((folder_of(ladder) / SERIES[kind]).iterdir()):
+        done = subprocess.run(
+            ["dciodvfy", "-new", path], capture_output=True, text=True, check=False
+        )
+        lines = (done.stdout + done.stderr).splitlines()
+        assert [line for line in lines if "Error" in line] == [], path.name
+
+
+def test_all_objects_of_a_run_are_of_one_study_frame_and_registration(ladder: Result) -> None:
+    headers = [
+        pydicom.dcmread(min((folder_of(ladder) / name).iterdir())) for name in SERIES.values()
+    ]
+    ct = ladder.ct.headers[0]
+    assert ladder.alignment is not None
+    for header in headers:
+        assert header.StudyInstanceUID == ct.StudyInstanceUID
+        assert header.FrameOfReferenceUID == ct.FrameOfReferenceUID
+        (maker,) = header.ContributingEquipmentSequence
+        said = header.get("ImageComments", maker.ContributionDescription)
+        assert f"Registration {ladder.alignment.identifier} unreviewed" in said
+    assert len({header.SeriesInstanceUID for header in headers}) == len(headers)
+
+
+def test_the_mr_on_the_ct_is_the_mr_and_nothing_where_it_did_not_look(ladder: Result) -> None:
+    assert ladder.alignment is not None
+    found = radfuse.read(folder_of(ladder) / "MR_on_CT", "MR").image
+    ct, mr = ladder.ct.image, ladder.mr.image
+    wanted = sitk.Resample(mr, ct, ladder.alignment.mr_from_ct, sitk.sitkLinear, 0.0)
+    assert found.GetOrigin() == pytest.approx(ct.GetOrigin(), abs=1e-6)
+    np.testing.assert_allclose(
+        sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(wanted), rtol=0, atol=0.5
+    )
+
+
+def test_the_colours_are_those_of_the_pair_and_the_ct_alone_beyond_the_mr(ladder: Result) -> None:
+    scaled = ladder.scaled
+    assert scaled is not None
+    slices = [
+        pydicom.dcmread(path).pixel_array
+        for path in sorted((folder_of(ladder) / "COLOUR_CT_MR").iterdir())
+    ]
+    found = np.array(slices)[scaled.box].astype(np.float64) / 255
+    np.testing.assert_allclose(
+        found[..., 0],
+        np.where(
+            scaled.field_of_view,
+            0.5 * scaled.ct + 0.5 * np.clip(scaled.mr * 8 / 3, 0, 1),
+            scaled.ct,
+        ),
+        atol=0.6 / 255,
+    )
+    np.testing.assert_array_equal(
+        found[~scaled.field_of_view][:, 0], found[~scaled.field_of_view][:, 2]
+    )
+
+
+@pytest.mark.parametrize("outputs", [("mr",), ("colour", "registration"), ("fused", "mr")])
+def test_only_what_is_asked_for_is_written(
+    ladder: Result, tmp_path: Path, outputs: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    result = write(ladder, out, *outputs)
+    assert names(out) == ALWAYS | {SERIES[name] for name in outputs}
+    assert result.written == (out / SERIES["fused"] if "fused" in outputs else out)
+    with pytest.raises(OutputError, match="--overwrite"):
+        write(ladder, out, "mr")
+    write(ladder, out, "registration", overwrite=True)
+    assert names(out) == ALWAYS | {"REG"}
+
+
+def test_the_mr_goes_beside_a_fused_file_if_it_is_asked_for(bare: Result, tmp_path: Path) -> None:
+    write(bare, tmp_path / "s1_fused.nii.gz", "fused", "mr")
+    found = sitk.ReadImage(str(tmp_path / "s1_fused_space-CT_desc-resampled_MR.nii.gz"))
+    assert bare.alignment is not None
+    wanted = sitk.Resample(
+        bare.mr.image, bare.ct.image, bare.alignment.mr_from_ct, sitk.sitkLinear, 0.0
+    )
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(wanted))
+    with pytest.raises(OutputError, match="resampled_MR"):
+        write(bare, tmp_path / "s1_fused.nii.gz", "fused", "mr")
+    write(bare, tmp_path / "s2.mha")
+    assert not list(tmp_path.glob("s2*resampled*"))
+
+
+@pytest.mark.parametrize(
+    ("output", "outputs", "words"),
+    [
+        ("x.nii.gz", ("fused", "colour"), "no output colour: x.nii.gz is one file; give a folder"),
+        ("x.mha", ("registration",), "no output registration: x.mha is one file"),
+        ("x.nrrd", ("mr",), "x.nrrd is the fused image; add fused to --outputs"),
+        ("out", ("registration",), "the CT and the MR have no DICOM frame of reference"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work_begins(
+    bare: Result, tmp_path: Path, output: str, outputs: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        write(bare, tmp_path / output, *outputs)
+    assert names(tmp_path) == set()
+
+
+def test_pictures_have_no_other_outputs(tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(np.eye(16, dtype=np.float32))
+    ct, mr = (Series(image, kind, tmp_path / kind) for kind in ("CT", "MR"))
+    recipe = make_recipe(method="average", outputs=["mr"])
+    with pytest.raises(InputError, match="pictures are only fused"):
+        radfuse.fuse(ct, mr, tmp_path / "x.png", recipe=recipe)
+
+
+def test_volumes_without_frames_get_all_but_the_registration_and_a_reason(
+    bare: Result, tmp_path: Path
+) -> None:
+    result = write(bare, tmp_path / "out")
+    assert names(tmp_path / "out") == ALWAYS | set(SERIES.values()) - {"REG"}
+    (reason,) = result.record.left_out
+    assert "no registration object: the CT and the MR have no DICOM frame" in reason
+    headers = [
+        pydicom.dcmread(min((tmp_path / "out" / name).iterdir()))
+        for name in SERIES.values()
+        if name != "REG"
+    ]
+    assert len({header.StudyInstanceUID for header in headers}) == 1
+    assert len({header.FrameOfReferenceUID for header in headers}) == 1
+    assert write(bare, tmp_path / "few", "fused", "mr").record.left_out == ()
+
+
+def test_the_registration_object_is_taken_instead_of_a_search(
+    pair: tuple[Series, Series], ladder: Result, given: Recipe
+) -> None:
+    reg = min((folder_of(ladder) / "REG").iterdir())
+    again = radfuse.fuse(*pair, recipe=given.model_copy(update={"transform": reg}))
+    for point in ((0.0, 0.0, 0.0), (80.0, -70.0, 60.0)):
+        np.testing.assert_allclose(
+            again.alignment.mr_from_ct.TransformPoint(point),
+            ladder.alignment.mr_from_ct.TransformPoint(point),
+            atol=1e-6,
+        )
+
+
+def test_a_disk_that_fills_up_leaves_nothing(
+    ladder: Result, tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    with full_disk(15000), pytest.raises(OutputError, match="nothing was changed"):
+        write(ladder, tmp_path / "out", "fused", "colour")
+    assert names(tmp_path) == set()
+
+
+BLOB_MM = 8.0
+"""Standard deviation: wide enough that a grid of 3 mm finds its centre."""
+
+
+def with_blob(mr: Series, centre_mm: np.ndarray) -> Series:
+    """The MR with a bright ball of soft edges about a point, LPS."""
+    blob = sitk.GaussianSource(
+        sitk.sitkFloat32, mr.image.GetSize(), [BLOB_MM] * 3,
+        np.array(mr.image.GetDirection()).reshape(3, 3).T @ (centre_mm - mr.image.GetOrigin()),
+        20000.0, (0, 0, 0), mr.image.GetSpacing(),
+    )  # fmt: skip
+    blob.CopyInformation(mr.image)
+    return dataclasses.replace(mr, image=sitk.Round(mr.image + blob))
+
+
+@pytest.mark.parametrize("centre_mm", [(3.3, -7.7, 11.2), (-21.4, 10.9, -8.6)])
+def test_a_point_of_the_mr_moved_by_the_written_matrix_lands_where_the_mr_on_the_ct_shows_it(
+    ladder: Result, tmp_path: Path, centre_mm: tuple[float, float, float]
+) -> None:
+    marked = dataclasses.replace(ladder, mr=with_blob(ladder.mr, np.array(centre_mm)))
+    write(marked, tmp_path / "out", "mr", "registration")
+    with_it, without = (
+        sitk.Cast(radfuse.read(folder / "MR_on_CT", "MR").image, sitk.sitkFloat64)
+        for folder in (tmp_path / "out", folder_of(ladder))
+    )
+    weights = sitk.GetArrayFromImage(with_it - without)
+    index = [float((weights * axis).sum() / weights.sum()) for axis in np.indices(weights.shape)]
+    shown = with_it.TransformContinuousIndexToPhysicalPoint(index[::-1])
+    reg = pydicom.dcmread(min((tmp_path / "out" / "REG").iterdir()))
+    part = reg.RegistrationSequence[1].MatrixRegistrationSequence[0].MatrixSequence[0]
+    matrix = np.reshape(part.FrameOfReferenceTransformationMatrix, (4, 4)).astype(np.float64)
+    moved = (matrix @ (*centre_mm, 1))[:3]
+    assert np.linalg.norm(np.subtract(moved, shown)) < 0.01
+
+
+def test_a_ct_that_was_resampled_on_reading_gives_its_grid_and_no_slice_of_its_own(
+    ladder: Result, tmp_path: Path
+) -> None:
+    straight, fused = sitk.Image(ladder.ct.image), sitk.Image(ladder.image)
+    straight.SetOrigin((-100.0, -110.0, -90.0))
+    fused.CopyInformation(straight)
+    ct = dataclasses.replace(ladder.ct, image=straight, regridded=True)
+    write(dataclasses.replace(ladder, ct=ct, image=fused), tmp_path / "out")
+    for kind in ("fused", "mr", "colour"):
+        header = pydicom.dcmread(min((tmp_path / "out" / SERIES[kind]).iterdir()))
+        assert list(header.ImagePositionPatient) == [-100.0, -110.0, -90.0]
+        assert {item.SpatialLocationsPreserved for item in header.SourceImageSequence} == {"NO"}

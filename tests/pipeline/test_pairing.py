@@ -1,0 +1,186 @@
+"""Which CT and MR of a folder belong together, and what is asked back where several could."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydicom import Dataset
+
+from dicom_kit import change_all, put, volume, write
+from radfuse.cli import main
+from radfuse.dicom.write.series import derive_uid
+from radfuse.errors import InputError, NothingHereError
+from radfuse.phantom.head import Phantom
+from radfuse.pipeline.align import align
+from radfuse.pipeline.pairing import choose_pair
+from radfuse.recipe import Recipe
+from radfuse.registration.transforms import write_transform
+from radfuse.series import Series
+
+PLAIN = Recipe()
+
+
+def series(folder: Path, modality: str, name: str, **values: object) -> str:
+    """Write a small series with some attributes; return its UID."""
+    write(folder / f"{modality}-{name}", volume(modality), modality, name)
+    for keyword, value in values.items():
+        change_all(folder / f"{modality}-{name}", put(keyword, value))
+    return derive_uid("test", modality, name)
+
+
+def chosen(folder: Path, recipe: Recipe = PLAIN) -> tuple[str, str]:
+    pair = choose_pair(folder, recipe)
+    return pair.ct.stack.uid, pair.mr.stack.uid
+
+
+def test_the_only_pair_is_chosen_and_said(tmp_path: Path) -> None:
+    ct, mr = series(tmp_path, "CT", "a"), series(tmp_path, "MR", "b")
+    assert chosen(tmp_path) == (ct, mr)
+    sentence = choose_pair(tmp_path, PLAIN).sentence()
+    assert sentence.startswith(f"chosen: CT 'a', 6 images, UID {ct} and MR 'b', 6 images, UID {mr}")
+
+
+def test_patients_are_not_mixed(tmp_path: Path) -> None:
+    series(tmp_path, "CT", "a", PatientID="1")
+    ct, mr = series(tmp_path, "CT", "b", PatientID="2"), series(tmp_path, "MR", "c", PatientID="2")
+    assert chosen(tmp_path) == (ct, mr)
+    shutil.rmtree(tmp_path / "CT-b")
+    with pytest.raises(NothingHereError, match="no CT and MR of one patient with a region"):
+        choose_pair(tmp_path, PLAIN)
+
+
+def test_other_parts_of_the_body_and_scouts_are_passed_over(tmp_path: Path) -> None:
+    series(tmp_path, "CT", "chest", BodyPartExamined="CHEST")
+    series(tmp_path, "CT", "scout", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    ct = series(tmp_path, "CT", "head", BodyPartExamined="HEADNECK")
+    mr = series(tmp_path, "MR", "brain", BodyPartExamined="BRAIN")
+    assert chosen(tmp_path) == (ct, mr)
+
+
+@pytest.mark.parametrize("part", ["CARDIAC", "ILIAC", "SACROILIAC", "CSPINE"])
+def test_no_letters_inside_a_word_make_a_head(tmp_path: Path, part: str) -> None:
+    series(tmp_path, "CT", "other", BodyPartExamined=part)
+    series(tmp_path, "MR", "mr")
+    with pytest.raises(NothingHereError, match="no CT of a head"):
+        choose_pair(tmp_path, PLAIN)
+
+
+@pytest.mark.parametrize("part", ["IAC", "SINUS", "KOPF", "TEMPORALBONE"])
+def test_every_word_for_a_head_is_one(tmp_path: Path, part: str) -> None:
+    ct, mr = series(tmp_path, "CT", "ct", BodyPartExamined=part), series(tmp_path, "MR", "mr")
+    assert chosen(tmp_path) == (ct, mr)
+
+
+def test_a_series_that_makes_no_volume_is_told(tmp_path: Path) -> None:
+    series(tmp_path, "CT", "ct")
+    series(tmp_path, "MR", "flair")
+    write(tmp_path / "MR-t1", volume("MR", count=9), "MR", "t1")
+    for path in sorted((tmp_path / "MR-t1").iterdir())[3:6]:
+        path.unlink()
+    assert "passed over: " in choose_pair(tmp_path, PLAIN).sentence()
+    assert "were never measured" in choose_pair(tmp_path, PLAIN).sentence()
+
+
+def test_a_missing_patient_id_is_no_other_patient(tmp_path: Path) -> None:
+    ct, mr = series(tmp_path, "CT", "ct", PatientID=""), series(tmp_path, "MR", "mr")
+    assert chosen(tmp_path) == (ct, mr)
+    change_all(tmp_path / "CT-ct", put("PatientID", "2"))
+    with pytest.raises(NothingHereError, match="no CT and MR of one patient"):
+        choose_pair(tmp_path, PLAIN)
+    assert chosen(tmp_path, Recipe(accept_patients=True)) == (ct, mr)
+
+
+def test_the_nearest_in_time_is_chosen(tmp_path: Path) -> None:
+    series(tmp_path, "CT", "old", StudyDate="20200101")
+    ct = series(tmp_path, "CT", "new", StudyDate="20240301")
+    mr = series(tmp_path, "MR", "mr", StudyDate="20240228")
+    assert chosen(tmp_path) == (ct, mr)
+    assert choose_pair(tmp_path, PLAIN).sentence().endswith(", 2 days apart")
+
+
+def test_one_frame_of_reference_without_overlap_is_no_pair(tmp_path: Path) -> None:
+    series(tmp_path, "CT", "ct", FrameOfReferenceUID="1.2.3")
+    series(tmp_path, "MR", "mr", FrameOfReferenceUID="1.2.3")
+    change_all(tmp_path / "MR-mr", lambda header: put(
+        "ImagePositionPatient", [0, 500, header.ImagePositionPatient[2]])(header))  # fmt: skip
+    with pytest.raises(NothingHereError, match="with a region in common; give --ct and --mr"):
+        choose_pair(tmp_path, PLAIN)
+
+
+def test_ambiguity_is_asked_back_and_a_uid_answers_it(tmp_path: Path) -> None:
+    ct = series(tmp_path, "CT", "ct")
+    t1, t2 = series(tmp_path, "MR", "T1"), series(tmp_path, "MR", "T2")
+    with pytest.raises(InputError) as caught:
+        choose_pair(tmp_path, PLAIN)
+    first, *listed = str(caught.value).splitlines()
+    assert first == f"{tmp_path}: 2 pairs of CT and MR; choose with --mr-series UID:"
+    assert listed == [
+        f"  MR '{name}', 6 images, UID {uid}" for name, uid in (("T1", t1), ("T2", t2))
+    ]
+    assert chosen(tmp_path, Recipe(mr_series=t2)) == (ct, t2)
+
+
+def test_a_folder_without_an_mr_lists_what_there_is(tmp_path: Path) -> None:
+    series(tmp_path, "CT", "ct")
+    with pytest.raises(NothingHereError, match=r"no MR of a head that can be read; .*\n  CT 'ct'"):
+        choose_pair(tmp_path, PLAIN)
+    with pytest.raises(InputError, match="nothing: no such file or folder"):
+        choose_pair(tmp_path / "nothing", PLAIN)
+
+
+def test_a_real_study_without_an_mr_says_so(heads: Path) -> None:
+    with pytest.raises(NothingHereError, match="no MR of a head"):
+        choose_pair(heads / "ct_ge_mixed_series_jpegll", PLAIN)
+
+
+def test_a_study_is_fused_from_a_zip_archive(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "study"), "zip", phantom_folders[0].parent)
+    words = ["fuse", "--study", archive, "-o", str(tmp_path / "fused.nii.gz"), "--no-register"]
+    words += ["--accept-registration", "--method", "average", "--quiet"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert "chosen: CT 'CT head, phantom', " in result.stderr
+    assert (tmp_path / "fused.nii.gz").is_file()
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--ct", "a"], ["--study", "s", "--ct", "a"], ["--study", "s", "--mr", "b"]]
+)
+def test_both_sources_or_a_study_are_asked_for(words: list[str]) -> None:
+    result = CliRunner().invoke(main, ["fuse", *words, "-o", "out"])
+    assert result.exit_code == 2
+    assert "give --ct and --mr, or --study with both inside" in result.stderr
+
+
+def in_one_frame(phantom: Phantom) -> tuple[Series, Series]:
+    header = Dataset()
+    header.FrameOfReferenceUID = "1.2.3"
+    return replace(phantom.ct, headers=(header,)), replace(phantom.mr, headers=(header,))
+
+
+@pytest.fixture
+def near(phantom: Phantom, tmp_path: Path) -> Recipe:
+    """A start from which the search is short."""
+    write_transform(tmp_path / "near.tfm", phantom.mr_from_ct)
+    return Recipe(initial_transform=tmp_path / "near.tfm")
+
+
+def test_one_frame_of_reference_offers_the_headers_alignment(
+    phantom: Phantom, near: Recipe
+) -> None:
+    alignment = align(*in_one_frame(phantom), near, lambda _: None)
+    assert "CT and MR share a frame of reference; the headers' alignment is " in alignment.offer
+    assert alignment.offer.endswith(
+        "mm from the one that was found; --no-register takes it instead"
+    )
+    assert alignment.facts()["one_frame_of_reference"] == alignment.offer
+
+
+def test_two_frames_of_reference_offer_nothing(phantom: Phantom, near: Recipe) -> None:
+    alignment = align(phantom.ct, phantom.mr, near, lambda _: None)
+    assert alignment.offer == ""
+    assert "one_frame_of_reference" not in alignment.facts()

@@ -1,0 +1,277 @@
+"""The QA sheet: whole in itself, safe to open, and the right way round."""
+
+import base64
+import re
+from datetime import UTC, datetime
+from html import unescape
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from radfuse.pipeline.qa.sheet import (
+    ANSWERS,
+    BOX,
+    CAPTIONS,
+    CHECKLIST,
+    GRADES,
+    OUTLINE,
+    PANEL_HEIGHT_PX,
+    Plane,
+    planes_of,
+    sign_sheet,
+    write_qa_sheet,
+)
+from radfuse.record import NOTICE, Signoff
+
+SIDE_MM = 60.0
+AXES = {"left": 0, "posterior": 1, "superior": 2}
+
+
+def flat(rows: int = 40, columns: int = 60, name: str = "axial") -> Plane:
+    ramp = np.linspace(0, 1, rows * columns, dtype=np.float32).reshape(rows, columns)
+    view = np.zeros((rows, columns), np.bool_)
+    view[10:30, 15:45] = True
+    return Plane(name, ("R", "L", "A", "P"), ramp, ramp[::-1], ramp / 2, view)
+
+
+def page(tmp_path: Path, planes: list[Plane], facts: dict[str, str], warning: str = "") -> str:
+    write_qa_sheet(tmp_path / "qa.html", planes, {"Facts": facts}, warning=warning)
+    return (tmp_path / "qa.html").read_text(encoding="utf-8")
+
+
+def pictures(html: str) -> dict[str, np.ndarray]:
+    """The decoded pictures by their names."""
+    found = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)"', html)
+    return {
+        unescape(name): np.asarray(Image.open(BytesIO(base64.b64decode(data))))
+        for name, data in found
+    }
+
+
+class Attributes(HTMLParser):
+    """Everything on a page that could fetch something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for key, value in attrs if key in {"src", "href", "action"}]
+
+
+def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
+    html = page(tmp_path, [flat()], {"CT": "a"})
+    parser = Attributes()
+    parser.feed(html)
+    assert parser.links
+    assert all(link.startswith("data:image/png;base64,") for link in parser.links)
+    assert not {"script", "link", "iframe", "object", "base"} & set(parser.tags)
+    assert not re.search(r"https?://|url\(|@import|\$\{?\w", html)
+    assert [path.name for path in tmp_path.iterdir()] == ["qa.html"]
+
+
+def test_the_notice_is_on_the_page(tmp_path: Path) -> None:
+    assert NOTICE in unescape(page(tmp_path, [flat()], {}))
+
+
+def test_the_warning_is_a_banner_above_all_pictures_or_absent(tmp_path: Path) -> None:
+    html = page(tmp_path, [flat()], {}, warning="do not trust <this>")
+    banner = html.index('<p class="warning" role="alert">do not trust &lt;this&gt;</p>')
+    assert banner < html.index("<img")
+    assert 'class="warning"' not in page(tmp_path, [flat()], {})
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "$notice", "a & b", '"quoted"', "Tête"]
+)
+def test_text_is_shown_as_it_is(tmp_path: Path, text: str) -> None:
+    html = page(tmp_path, [flat()], {text: text}, warning=text)
+    assert "<script" not in html
+    shown = re.search(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", html)
+    assert shown
+    assert [unescape(part) for part in shown.groups()] == [text, text]
+
+
+def test_a_registration_has_checks_grades_and_lines_to_sign(tmp_path: Path) -> None:
+    html = page(tmp_path, [flat()], {})
+    for check in CHECKLIST:
+        assert f"<th>{check}</th>" in html
+    assert html.count(BOX) == len(CHECKLIST) * len(ANSWERS) + len(GRADES) + 2
+    assert "0 whole scan aligned" in html
+    write_qa_sheet(tmp_path / "qa.html", [flat()], {}, registered=False)
+    assert BOX not in (tmp_path / "qa.html").read_text(encoding="utf-8")
+
+
+def test_a_verdict_fills_the_lines_and_a_later_one_takes_its_place(tmp_path: Path) -> None:
+    html = page(tmp_path, [flat()], {})
+    time = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    first = sign_sheet(html, Signoff(state="rejected", name="B", time=time))
+    again = sign_sheet(first, Signoff(state="accepted", name="<i> \\1 $notice", time=time))
+    assert "&#9746; rejected" in first
+    assert "&#9746; accepted &#9744; rejected" in again
+    assert "<span>&lt;i&gt; \\1 $notice</span>" in again
+    assert "<span>2026-01-02 03:04 UTC</span>" in again
+    assert again.split('id="verdict"')[0] == html.split('id="verdict"')[0]
+
+
+def test_a_planes_name_is_escaped(tmp_path: Path) -> None:
+    assert "<b>" not in page(tmp_path, [flat(name="<b>")], {})
+
+
+def test_every_plane_has_every_picture(tmp_path: Path) -> None:
+    found = pictures(page(tmp_path, [flat(), flat(name="coronal")], {}))
+    assert list(found) == [
+        f"{plane}, {what}" for plane in ("axial", "coronal") for what in CAPTIONS
+    ]
+
+
+def test_a_picture_without_a_place_has_neither_name_nor_letters(tmp_path: Path) -> None:
+    plane = flat(name="")
+    bare = Plane("", ("", "", "", ""), plane.ct, plane.mr, plane.fused, plane.field_of_view)
+    html = page(tmp_path, [bare], {})
+    assert list(pictures(html)) == list(CAPTIONS)
+    assert '<span class="left">' not in html
+
+
+@pytest.mark.parametrize(("pixel_mm", "width"), [((1, 1), 450), ((2, 1), 225), ((1, 2), 900)])
+def test_pixels_are_shown_square(tmp_path: Path, pixel_mm: tuple[float, float], width: int) -> None:
+    base = flat()
+    plane = Plane("axial", base.sides, base.ct, base.mr, base.fused, base.field_of_view, pixel_mm)
+    for picture in pictures(page(tmp_path, [plane], {})).values():
+        assert picture.shape == (PANEL_HEIGHT_PX, width, 3)
+
+
+def at_scale(rows: int) -> Plane:
+    """A plane whose pixels come on the page unscaled."""
+    return flat(rows=PANEL_HEIGHT_PX, columns=rows)
+
+
+def test_each_picture_shows_what_its_caption_says(tmp_path: Path) -> None:
+    plane = at_scale(280)
+    found = pictures(page(tmp_path, [plane], {}))
+    ct, mr, fused, board, colours = (found[f"axial, {what}"] for what in CAPTIONS)
+    grey = [np.rint(values * 255).astype(np.uint8) for values in (plane.ct, plane.mr, plane.fused)]
+    for channel in range(3):
+        np.testing.assert_array_equal(ct[..., channel], grey[0])
+        np.testing.assert_array_equal(mr[..., channel], grey[1])
+    np.testing.assert_array_equal(colours, np.stack([grey[0], grey[1], grey[0]], -1))
+    from_ct, from_mr = (board[..., 0] == grey[0]), (board[..., 0] == grey[1])
+    assert (from_ct | from_mr).all()
+    side = 280 // 8
+    assert from_mr[:side, :side].all()
+    assert from_ct[:side, side : 2 * side].all()
+    outlined = (fused == OUTLINE).all(-1)
+    np.testing.assert_array_equal(fused[~outlined][:, 0], grey[2][~outlined])
+
+
+def test_the_border_is_drawn_where_the_mr_ended_and_only_there(tmp_path: Path) -> None:
+    fused = pictures(page(tmp_path, [at_scale(280)], {}))["axial, fused"]
+    outlined = (fused == OUTLINE).all(-1)
+    wanted = np.zeros_like(outlined)
+    wanted[10:30, 15:45] = True
+    wanted[11:29, 16:44] = False
+    np.testing.assert_array_equal(outlined, wanted)
+
+
+def test_the_edge_of_the_picture_is_no_border(tmp_path: Path) -> None:
+    plane = at_scale(280)
+    full = Plane("axial", plane.sides, plane.ct, plane.mr, plane.fused, plane.ct > -1)
+    fused = pictures(page(tmp_path, [full], {}))["axial, fused"]
+    assert not (fused == OUTLINE).all(-1).any()
+
+
+def test_a_tiny_picture_is_drawn(tmp_path: Path) -> None:
+    assert len(pictures(page(tmp_path, [flat(rows=31, columns=46), flat(31, 50)], {}))) == 5
+
+
+def head(turn: np.ndarray, spacing: tuple[float, float, float], towards: str) -> sitk.Image:
+    """A volume around 0 with a bright ball 20 mm towards one side of the patient."""
+    size = [round(SIDE_MM / step) + 1 for step in spacing]
+    image = sitk.Image(size, sitk.sitkFloat32)
+    image.SetSpacing(spacing)
+    image.SetDirection(turn.ravel().tolist())
+    middle = np.array(image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in size]))
+    image.SetOrigin((-middle).tolist())
+    place = np.zeros(3)
+    place[AXES[towards]] = 20.0
+    ball = np.zeros(size[::-1], np.float32)
+    for index in np.ndindex(*size):
+        point = image.TransformIndexToPhysicalPoint([int(part) for part in index])
+        ball[index[::-1]] = np.linalg.norm(place - point) < 6
+    values = sitk.GetImageFromArray(ball)
+    values.CopyInformation(image)
+    return values
+
+
+PERMUTED = np.array([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]])
+GRIDS = [
+    (np.eye(3), (2.0, 2.0, 2.0)),
+    (np.diag([-1.0, -1.0, 1.0]), (2.0, 3.0, 4.0)),
+    (PERMUTED, (2.0, 2.5, 4.0)),
+    (Rotation.from_euler("xyz", [12, -8, 5], degrees=True).as_matrix(), (2.0, 2.0, 3.0)),
+]
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=["regular", "prone", "permuted", "oblique"])
+@pytest.mark.parametrize(
+    ("towards", "plane", "side"),
+    [
+        ("left", "axial", "right"),
+        ("left", "coronal", "right"),
+        ("posterior", "axial", "bottom"),
+        ("posterior", "sagittal", "right"),
+        ("superior", "coronal", "top"),
+        ("superior", "sagittal", "top"),
+    ],
+)
+def test_the_patients_left_is_on_the_right_and_the_vertex_above(
+    tmp_path: Path,
+    grid: tuple[np.ndarray, tuple[float, float, float]],
+    towards: str,
+    plane: str,
+    side: str,
+) -> None:
+    image = head(*grid, towards)
+    values = sitk.GetArrayFromImage(image)
+    everywhere = np.ones(values.shape, np.bool_)
+    planes = planes_of(image, values, values, values, everywhere)
+    assert [each.name for each in planes] == ["axial", "coronal", "sagittal"]
+    html = page(tmp_path, planes, {})
+    bright = pictures(html)[f"{plane}, CT"][..., 0] > 100
+    assert bright.any()
+    row, column = (
+        np.mean(where) / length
+        for where, length in zip(np.nonzero(bright), bright.shape, strict=True)
+    )
+    place = {"left": 1 - column, "right": column, "top": 1 - row, "bottom": row}
+    assert place[side] > 0.7
+    other = {"left": "R", "posterior": "A", "superior": "I"}[towards]
+    opposite = {"right": "left", "bottom": "top", "top": "bottom"}[side]
+    section = html.split('<section class="plane">')[1 + [p.name for p in planes].index(plane)]
+    letter = {"left": "L", "posterior": "P", "superior": "S"}[towards]
+    assert f'<span class="{side}">{letter}</span>' in section
+    assert f'<span class="{opposite}">{other}</span>' in section
+
+
+def test_planes_go_through_the_middle_of_what_the_mr_saw() -> None:
+    image = sitk.Image([20, 30, 40], sitk.sitkFloat32)
+    image.SetSpacing((1.0, 2.0, 3.0))
+    z, y, x = np.meshgrid(*map(np.arange, (40, 30, 20)), indexing="ij")
+    view = np.zeros((40, 30, 20), np.bool_)
+    view[20:31, 4:9, 10:15] = True
+    axial, coronal, sagittal = planes_of(
+        image, *(part.astype(np.float32) for part in (z, y, x)), view
+    )
+    assert (axial.ct == 25).all()
+    assert (coronal.mr == 6).all()
+    assert (sagittal.fused == 12).all()
+    assert (axial.pixel_mm, coronal.pixel_mm, sagittal.pixel_mm) == ((2, 1), (3, 1), (3, 2))
+    assert axial.field_of_view.sum() == 25

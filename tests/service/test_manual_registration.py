@@ -1,0 +1,153 @@
+"""Alignment by hand over the interface: landmarks, a matrix as it stands, and what is refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from numpy.testing import assert_allclose
+from service_kit import Site, refused
+
+from radfuse.phantom.head import Phantom
+from radfuse.pipeline.align import MANUAL, Given, align
+from radfuse.recipe import Recipe
+from radfuse.record import Record
+from radfuse.registration.landmarks import fit_landmarks
+from radfuse.registration.transforms import matrix_of
+from radfuse.service.jobs.fusion import fuse_study
+from radfuse.service.stores.studies import Studies
+from radfuse.service.stores.view_volumes import rows_of
+
+ON_THE_HEAD = [(0.0, -85.0, 10.0), (65.0, 0.0, 0.0), (-65.0, 5.0, 5.0)]
+ORIGIN = np.eye(4).tolist()
+
+
+def places(phantom: Phantom) -> list[tuple[float, float, float]]:
+    """Three places about the middle of the CT."""
+    size = phantom.ct.image.GetSize()
+    middle = phantom.ct.image.TransformContinuousIndexToPhysicalPoint([n / 2 for n in size])
+    return [tuple(np.add(middle, place)) for place in ON_THE_HEAD]
+
+
+def off_mm(phantom: Phantom, found: sitk.Transform) -> float:
+    """The largest error of an alignment at some places of the head."""
+    truth = phantom.mr_from_ct
+    return max(
+        float(np.linalg.norm(np.subtract(found.TransformPoint(at), truth.TransformPoint(at))))
+        for at in places(phantom)
+    )
+
+
+def test_landmarks_give_a_matrix_and_an_error_for_each_pair(
+    site: Site, prepared: str, phantom: Phantom
+) -> None:
+    pairs = [{"ct": at, "mr": phantom.mr_from_ct.TransformPoint(at)} for at in places(phantom)]
+    fit = site.client.post(f"/api/v1/studies/{prepared}/landmarks", json={"pairs": pairs}).json()
+    assert_allclose(fit["mr_from_ct"], matrix_of(phantom.mr_from_ct), atol=1e-6)
+    assert_allclose(fit["errors_mm"], [0, 0, 0], atol=1e-6)
+    assert fit["rms_mm"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "status", "words"),
+    [
+        ([], 400, "0 pairs of landmarks; a pose needs at least 3"),
+        ([{"ct": [0, 0, z], "mr": [0, 0, z]} for z in (0, 50, 90)], 400, "of one line or point"),
+        ([{"ct": [0, 0], "mr": [0, 0, 0]}], 422, "pairs.0.ct"),
+        ([{"ct": [0, 0, 1e300], "mr": [0, 0, 0]}], 422, "pairs.0.ct.2"),
+    ],
+)
+def test_landmarks_that_tell_no_pose_are_refused(
+    site: Site, prepared: str, pairs: list[Any], status: int, words: str
+) -> None:
+    answer = site.client.post(f"/api/v1/studies/{prepared}/landmarks", json={"pairs": pairs})
+    refused(answer, status, words)
+
+
+def test_three_rough_clicks_and_a_search_from_there_come_home(phantom: Phantom) -> None:
+    clicks = np.random.default_rng(7).normal(0, 2 / np.sqrt(3), (3, 3))
+    ct = places(phantom)
+    mr = np.array([phantom.mr_from_ct.TransformPoint(at) for at in ct]) + clicks
+    rough = fit_landmarks(ct, mr.tolist()).mr_from_ct
+    found = align(
+        phantom.ct, phantom.mr, Recipe(), lambda _: None, Given(rough, MANUAL, refine=True)
+    )
+    assert found.origin == "manual, refined"
+    assert off_mm(phantom, found.mr_from_ct) < 1.0
+
+
+def far_off(phantom: Phantom) -> np.ndarray:
+    """An alignment that nobody should trust."""
+    off = matrix_of(phantom.mr_from_ct)
+    off[:3, 3] += 25
+    return off
+
+
+def test_a_refused_alignment_is_shown_and_a_better_one_taken_as_it_stands(
+    site: Site, asked: dict[str, Any], phantom: Phantom
+) -> None:
+    off = far_off(phantom)
+    identifier = site.make(**asked)
+    kind, facts = site.run(identifier, mr_from_ct=off.tolist(), refine=False)[-1]
+    assert (kind, facts["state"]) == ("error", "failed")
+    assert facts["error"].startswith("not to be trusted: score")
+    for way in ("align by hand", "landmarks", "check that the series", "accept it"):
+        assert way in facts["error"]
+    assert "--" not in facts["error"]
+    assert_allclose(facts["mr_from_ct"], off, atol=1e-5)
+    study, view = site.study(identifier), site.view(identifier)
+    assert (study["state"], study["message"]) == ("ready", facts["error"])
+    assert study["outcome"] is None
+    assert view["alignment"] == "untrusted"
+    assert_allclose(view["mr_from_ct"], off, atol=1e-5)
+    matrix, folder = matrix_of(phantom.mr_from_ct), site.folder / "studies" / identifier
+    outcome = fuse_study(
+        folder, Studies(site.folder).get(identifier), lambda _stage, _share: None,
+        mr_from_ct=rows_of(matrix), refine=False,
+    )  # fmt: skip
+    assert (outcome.alignment, outcome.trusted) == ("manual", True)
+    view = site.view(identifier)
+    assert view["alignment"] == "manual"
+    assert view["fused"] is not None
+    assert_allclose(view["mr_from_ct"], matrix, atol=1e-5)
+    record = Record.model_validate_json((folder / outcome.record).read_bytes())
+    assert record.registration is not None
+    assert record.registration["origin"] == "manual"
+    assert record.registration["id"] == outcome.registration_id
+    assert record.recipe.transform is None
+
+
+def test_an_untrusted_registration_is_accepted_in_one_run_alone(
+    site: Site, asked: dict[str, Any], phantom: Phantom
+) -> None:
+    off = far_off(phantom)
+    identifier = site.make(**asked)
+    run = {"mr_from_ct": off.tolist(), "refine": False}
+    kind, facts = site.run(identifier, **run, accept=True)[-1]
+    assert kind == "done"
+    assert not facts["outcome"]["trusted"]
+    study, folder = site.study(identifier), site.folder / "studies" / identifier
+    assert not study["recipe"]["accept_registration"]
+    record = Record.model_validate_json((folder / study["outcome"]["record"]).read_bytes())
+    assert record.recipe.accept_registration
+    kind, facts = site.run(identifier, **run)[-1]
+    assert kind == "error"
+    assert facts["error"].startswith("not to be trusted")
+    assert site.study(identifier)["outcome"] == study["outcome"]
+
+
+@pytest.mark.parametrize(
+    ("run", "status", "words"),
+    [
+        ({"mr_from_ct": np.diag([1.1, 1, 1, 1]).tolist()}, 400, "mr_from_ct is not rigid: it sca"),
+        ({"mr_from_ct": np.diag([-1, 1, 1, 1]).tolist()}, 400, "mirrors left and right"),
+        ({"mr_from_ct": np.diag([1, 1, 1, 2]).tolist()}, 400, "its last row must be 0 0 0 1"),
+        ({"mr_from_ct": np.diag([1e300, 1, 1, 1]).tolist()}, 422, "mr_from_ct"),
+        ({"mr_from_ct": np.eye(3).tolist()}, 422, "mr_from_ct"),
+        ({"mr_from_ct": ORIGIN, "keep_registration": True}, 422, "keep_registration or mr_from_ct"),
+    ],
+)
+def test_a_matrix_that_cannot_be_an_alignment_is_refused(
+    site: Site, prepared: str, run: dict[str, Any], status: int, words: str
+) -> None:
+    refused(site.client.post(f"/api/v1/studies/{prepared}/run", json=run), status, words)

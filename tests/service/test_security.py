@@ -1,0 +1,137 @@
+"""Nobody without the token, no page of another origin and no rebound name gets in."""
+
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from service_kit import MOST_UPLOAD_BYTES, TOKEN, Site
+
+from radfuse.errors import InputError
+from radfuse.service.security import TOKEN_HEADER, TOKEN_QUERY, Access
+from radfuse.service.server import access_of, bound
+
+
+@pytest.mark.parametrize("path", ["/", "/app.js", "/api/v1/info", "/api/v1/openapi.json", "/x"])
+@pytest.mark.parametrize("headers", [{}, {TOKEN_HEADER: "wrong"}, {"Cookie": "radfuse-1=x"}])
+def test_without_the_token_nothing_is_told(site: Site, path: str, headers: dict[str, str]) -> None:
+    with site.bare(**headers) as stranger:
+        answer = stranger.get(path, params={"token": "wrong"})
+    assert answer.status_code == 401
+    assert list(answer.json()) == ["error"]
+
+
+def test_the_printed_address_gives_a_cookie_that_scripts_cannot_read(site: Site) -> None:
+    with site.bare() as browser:
+        entrance = browser.get(site.access.url)
+        assert entrance.status_code == 303
+        assert entrance.headers["location"] == "/"
+        cookie = entrance.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert browser.get("/api/v1/info").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1:1", "", "[::"])
+def test_a_foreign_host_name_is_refused_even_with_the_token(site: Site, host: str) -> None:
+    headers = {"Host": host.format(port=site.access.port)}
+    assert site.client.get("/api/v1/info", headers=headers).status_code in {400, 421}
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+def test_a_page_of_another_origin_is_refused_even_with_the_token(site: Site, origin: str) -> None:
+    answer = site.client.get("/api/v1/info", headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert "origin" in answer.json()["error"]
+
+
+def test_the_own_origin_is_let_in(site: Site) -> None:
+    assert site.client.get("/api/v1/info", headers={"Origin": site.base}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/info", "/nothing"])
+def test_answers_are_kept_nowhere_and_allow_no_foreign_script(site: Site, path: str) -> None:
+    headers = site.client.get(path).headers
+    assert headers["cache-control"] == "no-store"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "allowed"),
+    [
+        ("192.168.1.9", "192.168.1.7:8000", True),
+        ("192.168.1.9", "evil.example:8000", False),
+        ("192.168.1.9", f"{socket.gethostname()}:8000", True),
+        ("fusion.hospital.example", "fusion.hospital.example:8000", True),
+        ("127.0.0.1", "192.168.1.7:8000", False),
+        ("127.0.0.1", "localhost:8000", True),
+        ("127.0.0.1", "localhost:notaport", False),
+    ],
+)
+def test_addresses_and_own_names_are_hosts_where_others_may_come(
+    host: str, name: str, allowed: bool
+) -> None:
+    assert Access(host, 8000, TOKEN, MOST_UPLOAD_BYTES).allows_host(name) is allowed
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "words"),
+    [("192.168.1.7", None, "--token of your own"), ("127.0.0.1", "short", "at least 16")],
+)
+def test_a_weak_token_is_refused(host: str, token: str | None, words: str) -> None:
+    with bound("127.0.0.1", 0) as sock, pytest.raises(InputError, match=words):
+        access_of(sock, host, token)
+
+
+def test_a_token_of_any_letters_is_whole_in_the_address_that_is_printed() -> None:
+    access = Access("127.0.0.1", 8000, "a&b=c#d+e %f?/12", MOST_UPLOAD_BYTES)
+    parts = httpx.URL(access.url)
+    assert dict(parts.params) == {TOKEN_QUERY: access.token}
+    assert parts.fragment == ""
+
+
+def test_a_random_token_is_long_and_new_each_time() -> None:
+    with bound("127.0.0.1", 0) as sock:
+        tokens = {access_of(sock, "127.0.0.1", None).token for _ in range(2)}
+    assert len(tokens) == 2
+    assert min(map(len, tokens)) >= 32
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.9"])
+def test_a_place_that_cannot_be_listened_on_is_named(host: str) -> None:
+    with pytest.raises(InputError, match=f"cannot listen on {host}"):
+        bound(host, 0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../studies.py", "/..%2fstudies.py", "/%2e%2e/%2e%2e/app.py", "//etc/passwd",
+        "/api/v1/studies/..%2f..%2fstudy/volumes/ct.nii.gz",
+        "/api/v1/studies/%2e%2e/volumes/ct.nii.gz", "/api/v1/studies/x/volumes/..%2fstudy.nii.gz",
+        "/api/v1/studies/000000000000/volumes/study.nii.gz", "/api/v1/studies/a%00b",
+    ],
+)  # fmt: skip
+def test_no_path_leads_out_of_the_studies(site: Site, path: str) -> None:
+    with httpx.Client(trust_env=False, headers={TOKEN_HEADER: TOKEN}) as client:
+        answer = client.get(httpx.URL(site.base, raw_path=path.encode()))
+    assert answer.status_code in {404, 422}
+    assert list(answer.json()) == ["error"]
+
+
+def test_a_link_out_of_the_page_is_not_followed(site: Site, tmp_path: Path) -> None:
+    answer = site.client.get("/vendor/../../../pyproject.toml")
+    assert answer.status_code == 404
+
+
+def test_a_small_answer_does_not_wait_for_more(site: Site) -> None:
+    times_s = []
+    for _ in range(20):
+        start = time.perf_counter()
+        site.client.get("/api/v1/info")
+        times_s.append(time.perf_counter() - start)
+    assert min(times_s) < 0.03

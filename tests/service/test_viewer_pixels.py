@@ -1,0 +1,280 @@
+"""The page's arithmetic, in a real browser, against numpy and SimpleITK."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from browser_kit import Page
+from matplotlib.path import Path as Outline
+from scipy.spatial.transform import Rotation
+from selenium.webdriver import Chrome
+from service_kit import Site
+
+from radfuse.service.stores.view_volumes import picture_of
+
+OUTSIDE = -32768
+RNG = np.random.default_rng(7)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Chrome, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    browser.get(site.access.url)
+    browser.set_script_timeout(30)
+    return Page(browser, tmp_path_factory.mktemp("pixels"))
+
+
+def of(page: Page, module: str, body: str, *given: Any) -> Any:
+    told = page.call(module, body, *given)
+    assert "error" not in told, told
+    return told["value"]
+
+
+def volume(image: sitk.Image) -> dict[str, Any]:
+    """What `new Volume` takes: facts and numbers."""
+    values = sitk.GetArrayFromImage(image).ravel().tolist()
+    return {"picture": picture_of(image, 1.0).model_dump(), "values": values}
+
+
+def made_up(size: tuple[int, int, int], seed: int) -> sitk.Image:
+    values = np.random.default_rng(seed).integers(-1000, 3000, size[::-1]).astype(np.int16)
+    return sitk.GetImageFromArray(values)
+
+
+def planes_of(values: np.ndarray, plane: str, index: int) -> np.ndarray:
+    """Rows from the top of the screen: the head is up, the patient's right or front is left."""
+    if plane == "axial":
+        return values[index]
+    return (values[:, index] if plane == "coronal" else values[:, :, index])[::-1]
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_a_plane_is_cut_as_the_screen_shows_it(page: Page, plane: str) -> None:
+    image = made_up((5, 4, 3), 1)
+    code = """
+      const [v, plane] = given;
+      const it2 = new it.Volume(v.picture, Int16Array.from(v.values));
+      return [...it.cut(it2, plane, 2)];
+    """
+    found = of(page, "volume.js", code, volume(image), plane)
+    np.testing.assert_array_equal(found, planes_of(sitk.GetArrayFromImage(image), plane, 2).ravel())
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_an_mr_is_laid_over_the_ct_as_simpleitk_resamples_it(page: Page, plane: str) -> None:
+    ct, mr = made_up((9, 8, 7), 2), made_up((12, 11, 6), 3)
+    ct.SetSpacing((1.0, 1.2, 2.0))
+    ct.SetOrigin((-4.0, -5.0, -6.0))
+    mr.SetSpacing((0.9, 0.8, 2.5))
+    mr.SetOrigin((-5.0, -4.0, -7.0))
+    mr.SetDirection(Rotation.from_euler("xyz", (8, -5, 12), degrees=True).as_matrix().ravel())
+    mr_from_ct = sitk.Euler3DTransform((0, 0, 0), 0.1, -0.05, 0.2, (1.0, -0.5, 0.7))
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(mr_from_ct.GetMatrix(), (3, 3))
+    matrix[:3, 3] = mr_from_ct.GetTranslation()
+    expected = sitk.GetArrayFromImage(
+        sitk.Resample(mr, ct, mr_from_ct, sitk.sitkLinear, OUTSIDE, sitk.sitkFloat64)
+    )
+    code = """
+      const [ct, mr, mrFromCt, plane, index] = given;
+      const { times } = await import('/geometry.js');
+      const [a, b] = [ct, mr].map((one) => new it.Volume(one.picture, Int16Array.from(one.values)));
+      return [...it.sample(b, times(b.voxelFromMm, mrFromCt, a.mmFromVoxel), a.size, plane, index)];
+    """
+    found = of(page, "volume.js", code, volume(ct), volume(mr), matrix.tolist(), plane, 3)
+    wanted = planes_of(expected, plane, 3).ravel()
+    assert (np.array(found) == OUTSIDE).any()
+    np.testing.assert_allclose(found, wanted, atol=0.51)
+
+
+def test_a_motion_turns_and_shifts_about_its_centre(page: Page) -> None:
+    shift, degrees, centre = [3.0, -4.0, 5.0], [10.0, -20.0, 30.0], [40.0, 50.0, 60.0]
+    point = [1.0, 2.0, 3.0]
+    code = """
+      const m = it.motion(given[0], given[1], given[2]);
+      return [it.apply(m, given[3]), it.apply(it.inverse(m), it.apply(m, given[3]))];
+    """
+    moved, back = of(page, "geometry.js", code, shift, degrees, centre, point)
+    turn = Rotation.from_euler("xyz", degrees, degrees=True)
+    expected = turn.apply(np.subtract(point, centre)) + centre + shift
+    np.testing.assert_allclose(moved, expected, atol=1e-9)
+    np.testing.assert_allclose(back, point, atol=1e-9)
+
+
+VIEWER = """
+  const { Viewer } = await import('/viewer.js');
+  const { Volume } = it;
+  const canvas = document.createElement('canvas');
+  canvas.style.cssText = 'position:fixed;left:0;top:0;width:640px;height:480px';
+  document.body.append(canvas);
+  const [v, bright] = given;
+  const ct = new Volume(v.picture, Int16Array.from(v.values));
+  const mr = new Volume(v.picture, new Int16Array(v.values.length));
+  const viewer = new Viewer(canvas);
+  viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: (await import('/geometry.js')).IDENTITY });
+  viewer.set({ window: [1000, 500], blend: 0, layout: 'planes' });
+  viewer.setCursor(bright);
+  viewer.drawCross = viewer.drawWords = () => {};
+  viewer.draw();
+  const pixels = viewer.context.getImageData(0, 0, canvas.width, canvas.height);
+  const told = viewer.panes.map((pane) => {
+    let [x, y, sum] = [0, 0, 0];
+    for (let row = Math.ceil(pane.top); row < pane.top + pane.height; row++)
+      for (let column = Math.ceil(pane.left); column < pane.left + pane.width; column++) {
+        const light = pixels.data[4 * (row * canvas.width + column)];
+        x += light * (column + 0.5);
+        y += light * (row + 0.5);
+        sum += light;
+      }
+    const [seenX, seenY] = [x / sum, y / sum];
+    const back = pane.toVoxel(...pane.toScreen(bright), bright);
+    return [pane.plane, [seenX, seenY], back, pane.toVoxel(seenX, seenY, bright)];
+  });
+  const none = new Volume(v.picture, new Int16Array(v.values.length));
+  viewer.show({ ct: none, mr: none, mrRange: [0, 1], mrFromCt: viewer.mrFromCt });
+  viewer.setCursor(bright);
+  viewer.draw();
+  const after = viewer.context.getImageData(0, 0, canvas.width, canvas.height).data;
+  canvas.remove();
+  return [told, after.some((value, i) => i % 4 < 3 && value > 0)];
+"""
+"""Where a bright voxel is seen; the voxels where the pane puts it and where it is seen."""
+
+
+def test_what_is_seen_lies_where_the_pane_says_and_the_patient_is_turned_as_radiologists_look(
+    page: Page,
+) -> None:
+    values = np.zeros((6, 9, 12), np.int16)
+    bright = [2, 6, 4]  # towards the right, the back, the head
+    values[bright[2], bright[1], bright[0]] = 1000
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((1.5, 1.0, 3.0))
+    told, is_left = of(page, "volume.js", VIEWER, volume(image), bright)
+    assert not is_left, "the picture of one patient stays for the next"
+    for plane, _, back, found in told:
+        np.testing.assert_allclose(back, bright, atol=1e-9, err_msg=plane)
+        np.testing.assert_allclose(found, bright, atol=0.1, err_msg=plane)
+    places = {plane: seen for plane, seen, *_ in told}
+    other, _ = of(page, "volume.js", VIEWER, volume(mirrored(image, values)), [9, 2, 1])
+    corner = {plane: seen for plane, seen, *_ in other}
+    assert places["axial"][0] < corner["axial"][0]  # the patient's right is on the left
+    assert places["axial"][1] > corner["axial"][1]  # the back is below
+    assert places["coronal"][1] < corner["coronal"][1]  # the head is above
+    assert places["sagittal"][0] > corner["sagittal"][0]  # the front is on the left
+
+
+def mirrored(image: sitk.Image, values: np.ndarray) -> sitk.Image:
+    """The same with its bright voxel towards the left, the front and the feet."""
+    other = sitk.GetImageFromArray(values[::-1, ::-1, ::-1].copy())
+    other.CopyInformation(image)
+    return other
+
+
+def composed(page: Page, lower: list[int], upper: list[int] | None, looks: str) -> np.ndarray:
+    code = f"""
+      const [lower, upper] = given.map((one) => one && Int16Array.from(one));
+      const target = new Uint8ClampedArray(4 * lower.length);
+      const table = it.greys([0, 255]);
+      const greys = {{ lowerGreys: table, upperGreys: table, columns: 4 }};
+      it.compose(target, lower, upper, {{ ...greys, covers: it.COVERS.blend(), {looks} }});
+      return [...target];
+    """
+    return np.reshape(of(page, "compose.js", code, lower, upper), (-1, 4))
+
+
+def test_a_blend_is_the_mean_by_shares_and_the_ct_alone_where_the_mr_did_not_look(
+    page: Page,
+) -> None:
+    found = composed(page, [0, 100, 200, -50], [200, 100, OUTSIDE, 300], "share: 0.25")
+    np.testing.assert_array_equal(found[:, 0], [50, 100, 200, 64])
+    np.testing.assert_array_equal(found[:, 3], 255)
+
+
+def test_magenta_and_green_add_up_to_grey_where_both_agree(page: Page) -> None:
+    found = composed(page, [120, 0], [120, 200], "share: 1, map: it.MAPS.green")
+    np.testing.assert_array_equal(found[:, :3], [[120, 120, 120], [0, 200, 0]])
+
+
+def test_a_wipe_shows_the_ct_left_of_its_line_and_a_checkerboard_takes_turns(page: Page) -> None:
+    lower, upper = [10] * 8, [250] * 8
+    wiped = composed(page, lower, upper, "covers: it.COVERS.wipe({ line: 2 })")
+    np.testing.assert_array_equal(wiped[:, 0], [10, 10, 250, 250] * 2)
+    board = composed(page, lower, upper, "covers: it.COVERS.checkerboard({ square: [2, 1] })")
+    np.testing.assert_array_equal(board[:, 0], [10, 10, 250, 250, 250, 250, 10, 10])
+
+
+def test_a_window_makes_its_ends_black_and_white(page: Page) -> None:
+    code = """
+      const t = it.greys([-60, 140]);
+      return [-1000, -60, 45, 140, 3000].map((v) => t[v + 32768]);
+    """
+    assert of(page, "compose.js", code) == [0, 0, 134, 255, 255]
+
+
+def test_a_polygon_holds_the_voxels_whose_middles_lie_inside(page: Page) -> None:
+    size = (31, 23)
+    middles = np.stack(np.meshgrid(range(size[0]), range(size[1])), -1).reshape(-1, 2)
+    for corners in (3, 5, 9):
+        points = RNG.uniform((-4, -4), (34, 26), (corners, 2))
+        # even-odd: a crossing outline has holes, as in matplotlib's non-compound path it has not
+        hull = points[np.argsort(np.arctan2(*(points - points.mean(0)).T))]
+        code = """
+          const m = new Uint8Array(given[0][0] * given[0][1]);
+          it.fillPolygon(m, given[0], given[1], 1);
+          return [...m];
+        """
+        found = of(page, "rasters.js", code, size, hull.tolist())
+        np.testing.assert_array_equal(found, Outline(hull).contains_points(middles).astype(int))
+
+
+def test_a_brush_is_a_disc_and_a_stroke_leaves_no_gap(page: Page) -> None:
+    size, radii = [40, 30], [3.4, 2.2]
+    code = """
+      const m = new Uint8Array(1200);
+      it.fillStroke(m, given[0], [5.2, 5.6], given[1], given[2], 1);
+      return [...m];
+    """
+    disc = np.reshape(of(page, "rasters.js", code, size, [5.2, 5.6], radii), (30, 40))
+    y, x = np.mgrid[:30, :40]
+    np.testing.assert_array_equal(disc, ((x - 5.2) / 3.4) ** 2 + ((y - 5.6) / 2.2) ** 2 <= 1)
+    stroke = sitk.GetImageFromArray(
+        np.reshape(of(page, "rasters.js", code, size, [35.0, 24.0], radii), (30, 40)).astype(
+            np.uint8
+        )
+    )
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(sitk.ConnectedComponent(stroke))
+    assert shape.GetNumberOfLabels() == 1
+    closed = sitk.BinaryMorphologicalClosing(stroke, (1, 1))
+    assert np.count_nonzero(sitk.GetArrayFromImage(closed) != sitk.GetArrayFromImage(stroke)) < 12
+
+
+def test_runs_and_masks_are_two_forms_of_one_thing(page: Page) -> None:
+    mask = (RNG.random(200) < 0.4).astype(int)
+    code = """
+      const runs = it.toRuns(Uint8Array.from(given[0]));
+      return [runs, [...it.fromRuns(runs, 200)]];
+    """
+    for values in (mask, np.zeros(200, int), np.ones(200, int)):
+        runs, back = of(page, "rasters.js", code, values.tolist())
+        assert back == values.tolist()
+        assert sum(runs[1::2]) == values.sum()
+        assert runs[::2] == np.flatnonzero(np.diff(values, prepend=0) == 1).tolist()
+
+
+def test_borders_run_along_every_edge_between_inside_and_outside(page: Page) -> None:
+    mask = (RNG.random((9, 12)) < 0.5).astype(int)
+    code = "return it.borders(Uint8Array.from(given[0]), [12, 9]);"
+    pieces = np.array(of(page, "rasters.js", code, mask.ravel().tolist()))
+    around = np.pad(mask, 1)
+    edges = sum(int(np.abs(np.diff(around, axis=axis)).sum()) for axis in (0, 1))
+    assert np.abs(pieces[:, 2:] - pieces[:, :2]).sum() == edges
+
+
+def test_the_scripts_of_the_page_are_small_modules_without_a_build_step() -> None:
+    static = Path(__file__).parents[2] / "src/radfuse/service/static"
+    scripts = list(static.glob("*.js"))
+    assert len(scripts) > 10
+    for script in scripts:
+        assert len(script.read_text().splitlines()) < 400, script.name
