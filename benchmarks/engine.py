@@ -19,8 +19,8 @@ from statistics import median
 import numpy as np
 import SimpleITK as sitk
 import torch
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS, entry_of, load_method
 from radfuse.networks.catalogue import NETWORKS, make_network
@@ -28,8 +28,7 @@ from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network
 from radfuse.phantom.head import make_phantom
 
-Floats = NDArray[np.float32]
-Fuse = Callable[[Floats, Floats], Floats]
+Fuse = Callable[[Float32Array, Float32Array], Float32Array]
 
 ROUNDS = 15
 """Turns of every contestant, unless said otherwise."""
@@ -47,8 +46,8 @@ def torch_fuse(network: torch.nn.Module, layout: torch.memory_format) -> Fuse:
     placed = network.to(memory_format=layout)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def fuse(ct: Floats, mr: Floats) -> Floats:
-        fused: Floats = placed(torch.from_numpy(ct), torch.from_numpy(mr)).numpy()
+    def fuse(ct: Float32Array, mr: Float32Array) -> Float32Array:
+        fused: Float32Array = placed(torch.from_numpy(ct), torch.from_numpy(mr)).numpy()
         return fused
 
     return fuse
@@ -69,7 +68,7 @@ def contestants(name: str) -> dict[str, Fuse]:
     }
 
 
-def head(size: int) -> tuple[Floats, Floats]:
+def head(size: int) -> tuple[Float32Array, Float32Array]:
     """A slice of the phantom, repeated to the size: the CT, and its negative as an MR."""
     volume = sitk.GetArrayFromImage(make_phantom().ct.image)
     slice_ = WINDOWS["soft-tissue"].scale(volume[len(volume) // 2])
@@ -77,7 +76,9 @@ def head(size: int) -> tuple[Floats, Floats]:
     return ct, np.where(ct > 0, 1 - ct, 0).astype(np.float32)
 
 
-def milliseconds(engines: dict[str, Fuse], ct: Floats, mr: Floats, rounds: int) -> dict[str, float]:
+def milliseconds(
+    engines: dict[str, Fuse], ct: Float32Array, mr: Float32Array, rounds: int
+) -> dict[str, float]:
     """Median of each contestant, in turns."""
     taken: dict[str, list[float]] = {label: [] for label in engines}
     for _ in range(rounds):
@@ -112,7 +113,7 @@ def measure_all(networks: list[str], size: int, rounds: int) -> None:
             print(row(name, Path(folder), *head(size), rounds), flush=True)
 
 
-def row(name: str, folder: Path, ct: Floats, mr: Floats, rounds: int) -> str:
+def row(name: str, folder: Path, ct: Float32Array, mr: Float32Array, rounds: int) -> str:
     """A line of that table; graphs are made in a folder."""
     weights = METHODS[name].weights if name in METHODS else None
     network = load_network(weights) if weights else random_network(name)

@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from radfuse.arrays import Float32Array
 from radfuse.intensity import window_named
 from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.catalogue import METHODS, load_method
@@ -25,8 +26,7 @@ from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import NOTICE
 
-Floats = NDArray[np.float32]
-Images = Mapping[str, tuple[Floats, Floats]]
+Images = Mapping[str, tuple[Float32Array, Float32Array]]
 """CT and MR, (H, W) in [0, 1], by name."""
 
 PATIENTS = (1, 2, 3, 4, 5, 6)
@@ -42,7 +42,7 @@ QUALITY = 85
 """Of WebP, of 100."""
 
 
-def made_up() -> Iterator[tuple[str, tuple[Floats, Floats]]]:
+def made_up() -> Iterator[tuple[str, tuple[Float32Array, Float32Array]]]:
     """Slices of every patient: one through the tumour's middle, the others spread over the head."""
     window = window_named(DEFAULT_WINDOW)
     for seed in PATIENTS:
@@ -59,7 +59,7 @@ def pairs_of(folder: Path) -> Images:
     return {pair.name: (scaled(pair.ct), scaled(pair.mr)) for pair in read_pairs(folder)}
 
 
-def scaled(grey: NDArray[np.uint8]) -> Floats:
+def scaled(grey: NDArray[np.uint8]) -> Float32Array:
     """Grey levels as a method takes them."""
     return (grey / 255).astype(np.float32)
 
@@ -73,7 +73,7 @@ def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
         print(name, flush=True)
 
 
-def sheet(pictures: Mapping[str, Floats]) -> Image.Image:
+def sheet(pictures: Mapping[str, Float32Array]) -> Image.Image:
     """Named pictures (H, W) in [0, 1] in rows, each fitted into a square."""
     rows = -(-len(pictures) // COLUMNS)
     whole = Image.new("L", (COLUMNS * TILE_PX, rows * (TILE_PX + LABEL_PX)))

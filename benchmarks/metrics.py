@@ -31,11 +31,12 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 from skimage import metrics as skimage
 
+from radfuse.arrays import Float64Array
 from radfuse.io.image_pairs import Pair, PairFiles, find_pairs, read_pair
 from radfuse.io.images import read_grey, write_picture
 from radfuse.methods.catalogue import METHODS, Method, load_method
 from radfuse.metrics.catalogue import METRICS, load_metric
-from radfuse.metrics.image import WHITE, Floats, floats
+from radfuse.metrics.image import WHITE, floats
 from radfuse.metrics.information import nmi
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import PROFILES
@@ -72,10 +73,10 @@ METHODS_MEASURED, PROCESSES, BAR_S = 8, 2, 60.0
 FRESH = get_context("spawn")
 """Fresh processes, for a library reads its number of threads once, when it is loaded."""
 
-Trio = tuple[Floats, Floats, Floats]
+Trio = tuple[Float64Array, Float64Array, Float64Array]
 """Fused image, CT, MR."""
 
-Metric = Callable[[Floats, Floats, Floats], float]
+Metric = Callable[[Float64Array, Float64Array, Float64Array], float]
 
 
 @dataclass(frozen=True)
@@ -93,23 +94,23 @@ Table = Mapping[str, Found]
 """By metric."""
 
 
-def mean_over_sources(index: Callable[[Floats, Floats], float]) -> Metric:
+def mean_over_sources(index: Callable[[Float64Array, Float64Array], float]) -> Metric:
     """An index of two images as a metric of fusion."""
     return lambda fused, ct, mr: (index(ct, fused) + index(mr, fused)) / 2
 
 
-def skimage_psnr(fused: Floats, ct: Floats, mr: Floats) -> float:
+def skimage_psnr(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """PSNR of the mean error of both sources."""
     both, twice = np.stack([ct, mr]), np.stack([fused, fused])
     return float(skimage.peak_signal_noise_ratio(both, twice, data_range=WHITE))  # type: ignore[no-untyped-call]
 
 
-def skimage_nmi(source: Floats, fused: Floats) -> float:
+def skimage_nmi(source: Float64Array, fused: Float64Array) -> float:
     """I(A;B) / H(A,B) with a bin a grey level."""
     return float(skimage.normalized_mutual_information(source, fused, bins=WHITE + 1)) - 1  # type: ignore[no-untyped-call]
 
 
-def sewar_vif(fused: Floats, ct: Floats, mr: Floats) -> float:
+def sewar_vif(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """Sum of the VIFp to both sources."""
     return float(sewar.vifp(ct, fused) + sewar.vifp(mr, fused))
 

@@ -17,6 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.catalogue import Method, load_method
@@ -26,7 +27,6 @@ from radfuse.metrics.regions import region_fidelity
 from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.volume import bone_level, scale_volumes
 
-Grey = NDArray[np.float32]
 Masks = NDArray[np.bool_]
 Row = dict[str, float]
 
@@ -56,8 +56,8 @@ RING_MM = {"gap": SPACING_MM, "width": 8.0}
 class Head:
     """A phantom on one grid, its tumour and the ring of brain around it."""
 
-    ct: Grey
-    mr: Grey
+    ct: Float32Array
+    mr: Float32Array
     tumour: Masks
     ring: Masks
 

@@ -8,9 +8,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
+from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,10 @@ class Window:
         """The value in HU that becomes 0."""
         return self.level - self.width / 2
 
-    def scale(self, hu: Floats) -> Floats:
+    def scale(self, hu: Float32Array) -> Float32Array:
         """HU to [0, 1]."""
         scaled = (hu - np.float32(self.lowest)) / np.float32(self.width)
-        return cast("Floats", np.clip(scaled, 0, 1, out=scaled))
+        return cast("Float32Array", np.clip(scaled, 0, 1, out=scaled))
 
     def scale_value(self, hu: float) -> float:
         """One value in HU to [0, 1]."""
@@ -70,7 +69,7 @@ TIE_DECIMALS = 3
 """A level within this many decimals of a half is a half; single precision has no more to say."""
 
 
-def grey_levels(image: Floats, bits: int = 8) -> NDArray[np.uint8 | np.uint16]:
+def grey_levels(image: Float32Array, bits: int = 8) -> NDArray[np.uint8 | np.uint16]:
     """An image in [0, 1] in whole levels of 8 or 16 bits, halves to even.
 
     The noise of single precision does not decide where a half goes: the mean of two 8-bit images
@@ -103,7 +102,7 @@ OPENING_MM = 6.0
 """Radius of the opening that parts the head from couch and head holder."""
 
 
-def mr_range(values: Floats, foreground: NDArray[np.bool_]) -> tuple[float, float]:
+def mr_range(values: Float32Array, foreground: NDArray[np.bool_]) -> tuple[float, float]:
     """The MR values, in the series' units, that become 0 and 1: percentiles of the foreground.
 
     Over the whole volume at once, never by slice. Raises `InputError` without any contrast.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from radfuse.arrays import UInt8Array
 from radfuse.benchmark.results import (
     FAILURE_COLUMNS,
     ROW_COLUMNS,
@@ -21,8 +21,6 @@ from radfuse.benchmark.results import (
 from radfuse.benchmark.statistics.analysis import Column, analyse
 from radfuse.errors import NothingHereError
 from radfuse.metrics.regions import BONE_LEVEL
-
-Grey = NDArray[np.uint8]
 
 HOSTILE = r"a_b%c&d#e$f{g}h~i^j\k<l>m|n[o]*p`"
 """What LaTeX and Markdown take for their own."""
@@ -48,7 +46,7 @@ SCALES = {"MI": 4.0, "SF": 30.0, "VIF": 0.5, "CV": 900.0}
 class MadeUp(Results):
     """Results whose pictures are rules over a made-up head."""
 
-    def picture(self, case: str, who: str) -> Grey:
+    def picture(self, case: str, who: str) -> UInt8Array:
         ct, mr = head(case)
         if who in {"ct", "mr"}:
             return ct if who == "ct" else mr
@@ -63,7 +61,7 @@ class MadeUp(Results):
         return BONE_LEVEL
 
 
-def head(case: str) -> tuple[Grey, Grey]:
+def head(case: str) -> tuple[UInt8Array, UInt8Array]:
     """CT and MR of a made-up head; the case's name is the seed."""
     rng = np.random.default_rng(list(case.encode()))
     down, across = np.indices((SIDE, SIDE)) / SIDE - 0.5

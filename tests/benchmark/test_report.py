@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from report_kit import MEASURES, METHODS, REFERENCE, SIDE, Grey, MadeUp, head, hostile, made_up
+from report_kit import MEASURES, METHODS, REFERENCE, SIDE, MadeUp, head, hostile, made_up
 
+from radfuse.arrays import UInt8Array
 from radfuse.benchmark.report.gallery import (
     BRIGHTER,
     DARKER,
@@ -227,7 +228,7 @@ def test_a_full_disk_leaves_the_old_report(
 def test_a_picture_that_cannot_be_read_leaves_nothing(small: MadeUp, tmp_path: Path) -> None:
     @dataclass(frozen=True)
     class Damaged(MadeUp):
-        def picture(self, case: str, who: str) -> Grey:
+        def picture(self, case: str, who: str) -> UInt8Array:
             raise InputError(f"{case} of {who} is damaged")
 
     damaged = Damaged(**vars(small))

@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS, Method, entry_of, load_method
-
-Floats = NDArray[np.float32]
 
 RULES = [name for name, entry in METHODS.items() if entry.weights is None]
 LEARNED = [name for name, entry in METHODS.items() if entry.weights]
@@ -42,13 +40,13 @@ def method_of(name: str) -> Method:
     return load_method(name)
 
 
-def smooth_images(shape: tuple[int, ...], seed: int) -> Floats:
+def smooth_images(shape: tuple[int, ...], seed: int) -> Float32Array:
     """Blobs over the whole range [0, 1]."""
     blobs = gaussian_filter(np.random.default_rng(seed).random(shape), (0, 2, 2))
     return ((blobs - blobs.min()) / max(float(np.ptp(blobs)), 1e-6)).astype(np.float32)
 
 
-def shining(image: Floats) -> Floats:
+def shining(image: Float32Array) -> Float32Array:
     """What a pair of equal images becomes where 5 % of the CT shine through."""
     return np.minimum(image * np.float32(1.05), 1)
 

@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.methods.transforms.laplacian_pyramid import analyse, expand, reduce, synthesise
 
-Floats = NDArray[np.float32]
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 40))
 levels = st.integers(0, 6)
 quick = settings(max_examples=60, deadline=None)
 
 
-def images_of(shape: tuple[int, ...], seed: int) -> Floats:
+def images_of(shape: tuple[int, ...], seed: int) -> Float32Array:
     return np.random.default_rng(seed).random(shape, np.float32)
 
 

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from scipy.ndimage import gaussian_filter
 
+from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import entry_of, load_method
 from radfuse.methods.onnx import PIXELS_AT_ONCE, SHAPES_KEPT, OnnxMethod
 from radfuse.networks.torch_method import TorchMethod
-
-Floats = NDArray[np.float32]
 
 AXES = ["batch", "rows", "columns"]
 GREY_LEVEL = 1 / 255
@@ -27,7 +26,7 @@ def write_graph(
     inputs: tuple[str, ...] = ("ct", "mr"),
     output: str = "fused",
     axes: list[str] = AXES,
-    constants: dict[str, Floats | NDArray[np.int64]] | None = None,
+    constants: dict[str, Float32Array | NDArray[np.int64]] | None = None,
     kind: int = TensorProto.FLOAT,
 ) -> Path:
     graph = helper.make_graph(
@@ -48,7 +47,7 @@ def mean_graph(path: Path) -> Path:
     return write_graph(path, nodes, constants={"half": np.array(0.5, np.float32)})
 
 
-def pair(shape: tuple[int, ...], seed: int = 1) -> tuple[Floats, Floats]:
+def pair(shape: tuple[int, ...], seed: int = 1) -> tuple[Float32Array, Float32Array]:
     rng = np.random.default_rng(seed)
     ct, mr = (gaussian_filter(rng.random(shape), (0, 3, 3)) for _ in ("ct", "mr"))
     return tuple(((x - x.min()) / np.ptp(x)).astype(np.float32) for x in (ct, mr))  # type: ignore[return-value]

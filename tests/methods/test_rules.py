@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.methods.average import Average
 from radfuse.methods.bone_blend import BONE_LEVEL, BoneBlend
 from radfuse.methods.bone_over_mr import BoneOverMR
@@ -15,11 +15,10 @@ from radfuse.methods.dwt import DWT
 from radfuse.methods.laplacian import Laplacian
 from radfuse.methods.maximum import Maximum
 
-Floats = NDArray[np.float32]
 quick = settings(max_examples=30, deadline=None)
 
 
-def pair(seed: int, shape: tuple[int, ...] = (2, 20, 24)) -> tuple[Floats, Floats]:
+def pair(seed: int, shape: tuple[int, ...] = (2, 20, 24)) -> tuple[Float32Array, Float32Array]:
     rng = np.random.default_rng(seed)
     return rng.random(shape, np.float32), rng.random(shape, np.float32)
 

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.measure import measure
-
-Floats = NDArray[np.float32]
 
 BARS = {"MI": 3.55, "SF": 26.5, "VIF": 0.53, "Qabf": 0.52}
 """Least means over the pairs, profile mfinet2024, 8-bit output."""
@@ -25,17 +23,17 @@ def pairs(shared: Path) -> list[Pair]:
 
 
 @pytest.fixture(scope="module")
-def sources(pairs: list[Pair]) -> tuple[Floats, Floats]:
+def sources(pairs: list[Pair]) -> tuple[Float32Array, Float32Array]:
     ct, mr = ([getattr(pair, name) for pair in pairs] for name in ("ct", "mr"))
     return np.stack(ct) / np.float32(255), np.stack(mr) / np.float32(255)
 
 
 @pytest.fixture(scope="module")
-def fused(sources: tuple[Floats, Floats]) -> Floats:
+def fused(sources: tuple[Float32Array, Float32Array]) -> Float32Array:
     return load_method("res2fusion")(*sources)
 
 
-def test_the_default_strategy_reaches_every_bar(pairs: list[Pair], fused: Floats) -> None:
+def test_the_default_strategy_reaches_every_bar(pairs: list[Pair], fused: Float32Array) -> None:
     levels = np.rint(fused * 255).astype(np.uint8)
     rows = [measure("mfinet2024", x, p.ct, p.mr) for x, p in zip(levels, pairs, strict=True)]
     assert len(rows) == 24
@@ -44,7 +42,7 @@ def test_the_default_strategy_reaches_every_bar(pairs: list[Pair], fused: Floats
 
 
 def test_bf16_stays_within_two_grey_levels_and_a_seventh_on_average(
-    sources: tuple[Floats, Floats], fused: Floats
+    sources: tuple[Float32Array, Float32Array], fused: Float32Array
 ) -> None:
     apart = np.abs(load_method("res2fusion", precision="bf16")(*sources) - fused) * 255
     assert apart.mean() <= BF16_MEAN

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from radfuse.arrays import UInt8Array
 from radfuse.io.images import read_grey
 
-Grey = NDArray[np.uint8]
-Trio = tuple[Grey, Grey, Grey]
+Trio = tuple[UInt8Array, UInt8Array, UInt8Array]
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS, Entry, entry_of, load_metric
 from radfuse.metrics.lesion import lesion_ring
 from radfuse.metrics.measure import Known, measure, measure_volume
 from radfuse.metrics.profiles import PROFILES, columns_of
 
-Floats = NDArray[np.float64]
 SIDE = 176
 """The largest of the smallest sides."""
 
@@ -29,7 +28,7 @@ BETTER_BLURRED = {"mse", "nabf", "psnr", "q_cv", "cc", "scd", "ms_ssim", "ssim"}
 KINDS = ("noise", "steps", "smooth", "black", "white", "grey", "one bright pixel", "one edge")
 
 
-def picture(kind: str, rng: np.random.Generator, side: int = SIDE) -> Floats:
+def picture(kind: str, rng: np.random.Generator, side: int = SIDE) -> Float64Array:
     """A whole-level image of one kind."""
     flat = {"black": 0, "white": 255, "grey": 90}
     if kind in flat:
@@ -49,7 +48,7 @@ def picture(kind: str, rng: np.random.Generator, side: int = SIDE) -> Floats:
     return image
 
 
-def value(name: str, fused: Floats, ct: Floats, mr: Floats) -> float:
+def value(name: str, fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     return load_metric(name)(fused, ct, mr)
 
 

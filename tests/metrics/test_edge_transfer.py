@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge_kit import Grey, flat, noise, smooth, triples
+from edge_kit import flat, noise, smooth, triples
 from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from radfuse.arrays import UInt8Array
 from radfuse.metrics.edge_transfer import EdgeConvention, labf, nabf, qabf
 
 CONVENTIONS: tuple[EdgeConvention, ...] = ("xydeas2000", "liu2012", "kumar2013")
@@ -19,7 +20,7 @@ quick = settings(max_examples=20, deadline=None)
 @quick
 @given(triples(), st.sampled_from(CONVENTIONS))
 def test_every_edge_transfer_is_a_share_and_the_same_with_ct_and_mr_exchanged(
-    images: tuple[Grey, Grey, Grey], convention: EdgeConvention
+    images: tuple[UInt8Array, UInt8Array, UInt8Array], convention: EdgeConvention
 ) -> None:
     fused, ct, mr = images
     value = qabf(fused, ct, mr, convention=convention)
@@ -29,7 +30,9 @@ def test_every_edge_transfer_is_a_share_and_the_same_with_ct_and_mr_exchanged(
 
 @quick
 @given(triples())
-def test_what_is_preserved_lost_and_added_is_one(images: tuple[Grey, Grey, Grey]) -> None:
+def test_what_is_preserved_lost_and_added_is_one(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+) -> None:
     parts = [qabf(*images, convention="kumar2013"), labf(*images), nabf(*images)]
     np.testing.assert_allclose(sum(parts), 1, rtol=1e-12)
     assert min(parts) >= 0

@@ -5,32 +5,30 @@ import pytest
 from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float64Array, UInt8Array
 from radfuse.errors import InputError
 from radfuse.metrics.exposure import FAINTEST, STRONGEST_POWER, mef_ssim
-from radfuse.metrics.image import Floats
 from radfuse.metrics.sliding_windows import LINES
 from radfuse.metrics.structure import SCALE_WEIGHTS, STRUCTURE_FLOOR, halved
 
-Grey = NDArray[np.uint8]
 quick = settings(max_examples=15, deadline=None)
 
 
-def noise(seed: int, side: int = 48, low: int = 0, high: int = 256) -> Grey:
+def noise(seed: int, side: int = 48, low: int = 0, high: int = 256) -> UInt8Array:
     return np.random.default_rng(seed).integers(low, high, (side, side), dtype=np.uint8)
 
 
-def flat(level: int) -> Grey:
+def flat(level: int) -> UInt8Array:
     return np.full((48, 48), level, np.uint8)
 
 
-def patches(image: Grey) -> Floats:
+def patches(image: UInt8Array) -> Float64Array:
     windows = np.lib.stride_tricks.sliding_window_view(image.astype(np.float64), (11, 11))
     return windows.reshape(-1, 121)
 
 
-def desired_patch(first: Floats, second: Floats) -> Floats:
+def desired_patch(first: Float64Array, second: Float64Array) -> Float64Array:
     """The patch that a perfect fusion has, less its mean, step by step as in the paper."""
     free = [patch - patch.mean() for patch in (first, second)]
     lengths = [np.linalg.norm(patch) for patch in free]

@@ -9,14 +9,12 @@ import pytest
 import pywt
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float64Array, UInt8Array
 from radfuse.io.images import read_grey
 from radfuse.metrics import feature_information
 from radfuse.metrics.feature_information import Feature, fmi
-from radfuse.metrics.image import Floats
 
-Grey = NDArray[np.uint8]
 quick = settings(max_examples=25, deadline=None)
 FEATURES = get_args(Feature)
 
@@ -50,11 +48,11 @@ ON_CROPS: dict[tuple[str, str, int, int], dict[Feature, float]] = {
 """
 
 
-def noise(seed: int, side: int = 16, levels: int = 256) -> Grey:
+def noise(seed: int, side: int = 16, levels: int = 256) -> UInt8Array:
     return np.random.default_rng(seed).integers(0, levels, (side, side), dtype=np.uint8)
 
 
-def shares_of(window: Floats) -> list[float]:
+def shares_of(window: Float64Array) -> list[float]:
     """The window read column by column, as a distribution."""
     above = (window - window.min()).T.ravel()
     return [float(value) for value in above / above.sum()]
@@ -93,7 +91,7 @@ def joint_shares(p: list[float], q: list[float]) -> list[float]:
     ]
 
 
-def window_score(source: Floats, fused: Floats) -> float:
+def window_score(source: Float64Array, fused: Float64Array) -> float:
     flat = [np.ptp(window) == 0 for window in (source, fused)]
     if np.array_equal(source, fused) or all(flat):
         return 1.0
@@ -104,7 +102,7 @@ def window_score(source: Floats, fused: Floats) -> float:
     return 2 * (alone - entropy(joint_shares(p, q))) / alone if alone > 0 else 0.0
 
 
-def plain_fmi(fused: Floats, ct: Floats, mr: Floats) -> float:
+def plain_fmi(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """The definition, window by window and cell by cell."""
     rows, columns = fused.shape
     scores = [
@@ -116,8 +114,8 @@ def plain_fmi(fused: Floats, ct: Floats, mr: Floats) -> float:
     return float(np.mean(scores))
 
 
-def dct_by_definition(image: Grey) -> Floats:
-    def matrix(size: int) -> Floats:
+def dct_by_definition(image: UInt8Array) -> Float64Array:
+    def matrix(size: int) -> Float64Array:
         place, wave = np.meshgrid(np.arange(size), np.arange(size))
         rows = np.cos(np.pi * (2 * place + 1) * wave / (2 * size)) * np.sqrt(2 / size)
         rows[0] /= np.sqrt(2)
@@ -127,7 +125,7 @@ def dct_by_definition(image: Grey) -> Floats:
 
 
 @st.composite
-def triples(draw: st.DrawFn) -> tuple[Grey, Grey, Grey]:
+def triples(draw: st.DrawFn) -> tuple[UInt8Array, UInt8Array, UInt8Array]:
     """Three small images, some with few levels, hence with flat windows and single dots."""
     shape = draw(st.integers(3, 9)), draw(st.integers(3, 9))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -138,7 +136,9 @@ def triples(draw: st.DrawFn) -> tuple[Grey, Grey, Grey]:
 
 @quick
 @given(triples())
-def test_all_windows_at_once_are_the_windows_one_by_one(images: tuple[Grey, Grey, Grey]) -> None:
+def test_all_windows_at_once_are_the_windows_one_by_one(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+) -> None:
     expected = plain_fmi(*(image.astype(np.float64) for image in images))
     np.testing.assert_allclose(fmi(*images), expected, rtol=1e-9, atol=1e-12)
     slopes = [np.gradient(image.astype(np.float64), axis=1) for image in images]
@@ -155,7 +155,7 @@ def test_the_cosine_transform_is_that_of_the_whole_image() -> None:
 @quick
 @given(triples(), st.sampled_from(FEATURES))
 def test_it_is_finite_and_the_same_with_ct_and_mr_exchanged(
-    images: tuple[Grey, Grey, Grey], feature: Feature
+    images: tuple[UInt8Array, UInt8Array, UInt8Array], feature: Feature
 ) -> None:
     fused, ct, mr = images
     value = fmi(fused, ct, mr, feature=feature)

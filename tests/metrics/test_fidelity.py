@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import sewar
-from numpy.typing import NDArray
 
+from radfuse.arrays import UInt8Array
 from radfuse.metrics.fidelity import NOISE_VARIANCE, SCALES, channel, pyramid, vif, vifp
 
-Grey = NDArray[np.uint8]
 
-
-def texture(seed: int, shape: tuple[int, int] = (64, 80)) -> Grey:
+def texture(seed: int, shape: tuple[int, int] = (64, 80)) -> UInt8Array:
     """Noise over a slow wave: contrast at every scale."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]]

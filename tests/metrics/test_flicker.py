@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import load_method
@@ -14,15 +14,13 @@ from radfuse.metrics.flicker import BORDER_STEP, slice_flicker, slice_jumps
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.volume import scale_volumes
 
-Floats = NDArray[np.float64]
-
 quick = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 2**32)
 ROUNDING = 1e-12
 
 
 @pytest.fixture(scope="module")
-def volumes(phantom: Phantom) -> tuple[Floats, Floats]:
+def volumes(phantom: Phantom) -> tuple[Float64Array, Float64Array]:
     """CT and MR of the phantom on one grid, in grey levels."""
     scaled = scale_volumes(
         phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, WINDOWS["fusion"]
@@ -30,16 +28,16 @@ def volumes(phantom: Phantom) -> tuple[Floats, Floats]:
     return 255 * scaled.ct.astype(float), 255 * scaled.mr.astype(float)
 
 
-def noise(seed: int, depth: int = 5) -> tuple[Floats, Floats]:
+def noise(seed: int, depth: int = 5) -> tuple[Float64Array, Float64Array]:
     ct, mr = np.random.default_rng(seed).uniform(0, 255, (2, depth, 7, 6))
     return ct, mr
 
 
-def still(level: float = 100, depth: int = 5) -> Floats:
+def still(level: float = 100, depth: int = 5) -> Float64Array:
     return np.full((depth, 7, 6), level)
 
 
-def growing_skull() -> tuple[Floats, Floats]:
+def growing_skull() -> tuple[Float64Array, Float64Array]:
     """A ring of bone that grows by two pixels a slice, dark in the MR."""
     radius = np.hypot(*(np.mgrid[:64, :64] - 31.5))
     outer = np.arange(14, 30, 2)[:, None, None]
@@ -48,7 +46,7 @@ def growing_skull() -> tuple[Floats, Floats]:
     return np.where(bone, 255.0, 95.0 * inside), np.where(bone, 15.0, 80.0 * inside)
 
 
-def rescaled(volume: Floats, amplitude: float) -> Floats:
+def rescaled(volume: Float64Array, amplitude: float) -> Float64Array:
     """Each slice with a brightness of its own, as normalised by itself."""
     gains = 1 + amplitude * np.random.default_rng(4).uniform(-1, 1, len(volume))
     return volume * gains[:, None, None]
@@ -123,7 +121,7 @@ def test_a_step_that_a_source_makes_is_forgiven_and_what_goes_beyond_is_not() ->
 
 
 def test_each_slice_normalised_by_itself_flickers_the_more_the_more_it_varies(
-    volumes: tuple[Floats, Floats],
+    volumes: tuple[Float64Array, Float64Array],
 ) -> None:
     ct, mr = volumes
     fused = (ct + mr) / 2
@@ -133,7 +131,7 @@ def test_each_slice_normalised_by_itself_flickers_the_more_the_more_it_varies(
 
 
 def test_slices_taken_from_ct_and_mr_in_turn_flicker_most_of_all(
-    volumes: tuple[Floats, Floats],
+    volumes: tuple[Float64Array, Float64Array],
 ) -> None:
     ct, mr = volumes
     odd = np.arange(len(ct))[:, None, None] % 2 == 1
@@ -166,7 +164,7 @@ def test_a_hard_threshold_flickers_where_the_ct_wavers_about_it() -> None:
 
 
 def test_shift_variant_wavelets_flicker_more_than_a_pyramid_and_that_more_than_a_rule(
-    volumes: tuple[Floats, Floats],
+    volumes: tuple[Float64Array, Float64Array],
 ) -> None:
     ct, mr = volumes
     found = []

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge_kit import Grey, flat, noise, smooth, triples
+from edge_kit import flat, noise, smooth, triples
 from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from scipy.ndimage import gaussian_filter
 
+from radfuse.arrays import UInt8Array
 from radfuse.metrics.gradient import ag, q_sf, sf
 
 quick = settings(max_examples=20, deadline=None)
@@ -78,7 +79,7 @@ def test_the_average_gradient_grows_with_contrast_and_not_with_brightness(
 @quick
 @given(triples())
 def test_no_error_of_spatial_frequency_is_below_minus_one_or_depends_on_the_order_of_sources(
-    images: tuple[Grey, Grey, Grey],
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = images
     assert q_sf(fused, ct, mr) >= -1

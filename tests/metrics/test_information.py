@@ -10,10 +10,10 @@ import pytest
 from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from skimage.measure import shannon_entropy
 from skimage.metrics import normalized_mutual_information
 
+from radfuse.arrays import UInt8Array
 from radfuse.metrics.image import Image
 from radfuse.metrics.information import (
     TSALLIS_ORDERS,
@@ -26,7 +26,6 @@ from radfuse.metrics.information import (
     q_te,
 )
 
-Grey = NDArray[np.uint8]
 quick = settings(max_examples=25, deadline=None)
 LEAST_NCIE = 1 - np.log(3) / np.log(256)
 
@@ -50,7 +49,7 @@ del UNNAMED["mi, mean of 32 bins"], UNNAMED["mi with merged white"]
 
 
 @st.composite
-def triples(draw: st.DrawFn) -> tuple[Grey, Grey, Grey]:
+def triples(draw: st.DrawFn) -> tuple[UInt8Array, UInt8Array, UInt8Array]:
     """Three images of one size with 1 to 256 levels."""
     shape = draw(st.integers(1, 12)), draw(st.integers(1, 12))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -59,22 +58,22 @@ def triples(draw: st.DrawFn) -> tuple[Grey, Grey, Grey]:
     return tuple(image.astype(np.uint8) for image in images)  # type: ignore[return-value]
 
 
-def noise(seed: int, levels: int = 256, side: int = 48) -> Grey:
+def noise(seed: int, levels: int = 256, side: int = 48) -> UInt8Array:
     return np.random.default_rng(seed).integers(0, levels, (side, side), dtype=np.uint8)
 
 
-def flat(level: int, side: int = 48) -> Grey:
+def flat(level: int, side: int = 48) -> UInt8Array:
     return np.full((side, side), level, np.uint8)
 
 
-def all_levels() -> Grey:
+def all_levels() -> UInt8Array:
     return np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
 @quick
 @given(triples())
 def test_every_metric_is_finite_and_the_same_with_ct_and_mr_exchanged(
-    images: tuple[Grey, Grey, Grey],
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = images
     for name, metric in METRICS.items():
@@ -126,13 +125,17 @@ def test_nothing_is_zero_without_a_minus() -> None:
 
 @quick
 @given(triples())
-def test_entropy_is_what_scikit_image_says(images: tuple[Grey, Grey, Grey]) -> None:
+def test_entropy_is_what_scikit_image_says(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+) -> None:
     np.testing.assert_allclose(en(*images), shannon_entropy(images[0]), atol=1e-9)
 
 
 @quick
 @given(triples(), st.sampled_from([1, 2, 10, 32, 100, 256]))
-def test_bins_have_equal_width_in_grey_levels(images: tuple[Grey, Grey, Grey], bins: int) -> None:
+def test_bins_have_equal_width_in_grey_levels(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array], bins: int
+) -> None:
     first, second, _ = images
     box = [[0, 256], [0, 256]]
     joint = np.histogram2d(first.ravel(), second.ravel(), bins, box)[0] / first.size
@@ -144,7 +147,7 @@ def test_bins_have_equal_width_in_grey_levels(images: tuple[Grey, Grey, Grey], b
 
 @quick
 @given(triples())
-def test_coarser_bins_share_no_more(images: tuple[Grey, Grey, Grey]) -> None:
+def test_coarser_bins_share_no_more(images: tuple[UInt8Array, UInt8Array, UInt8Array]) -> None:
     values = [mi(*images, bins=bins) for bins in (256, 64, 16, 4, 1)]
     assert all(fine >= coarse - 1e-9 for fine, coarse in pairwise(values))
     np.testing.assert_allclose(values[-1], 0, atol=1e-12)
@@ -158,7 +161,9 @@ def test_the_mean_pairing_is_half_the_sum() -> None:
 
 @quick
 @given(triples())
-def test_merged_white_adds_and_only_where_a_level_254_is(images: tuple[Grey, Grey, Grey]) -> None:
+def test_merged_white_adds_and_only_where_a_level_254_is(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+) -> None:
     slip, plain = mi(*images, white="merged"), mi(*images)
     assert slip >= plain - 1e-9
     dimmer = [np.where(image == 254, 3, image) for image in images]
@@ -168,7 +173,7 @@ def test_merged_white_adds_and_only_where_a_level_254_is(images: tuple[Grey, Gre
 @quick
 @given(triples())
 def test_normalised_information_lies_in_the_unit_interval_and_a_copy_has_all_of_it(
-    images: tuple[Grey, Grey, Grey],
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = images
     varied = float(en(ct, ct, ct) > 0)
@@ -230,7 +235,7 @@ def test_exchanged_marginals_take_a_constant_image_for_black() -> None:
 @quick
 @given(triples())
 def test_the_correlation_entropy_lies_between_that_of_unrelated_images_and_one(
-    images: tuple[Grey, Grey, Grey],
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     assert LEAST_NCIE - 1e-12 <= q_ncie(*images) <= 1 + 1e-12
 

@@ -5,8 +5,8 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.metrics.lesion import (
@@ -20,25 +20,22 @@ from radfuse.metrics.regions import VISIBLE
 from radfuse.phantom.head import LABELS, Phantom
 from radfuse.pipeline.volume import scale_volumes
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
 SIDE = 40
 BRAIN = ("grey", "white")
 
 
-def disc() -> Mask:
+def disc() -> BoolArray:
     return np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < 6
 
 
-def picture(difference: float, noise: float, seed: int = 1) -> Floats:
+def picture(difference: float, noise: float, seed: int = 1) -> Float64Array:
     """A disc on noisy ground: 100 grey levels, and more or less in the disc."""
     grain = np.random.default_rng(seed).standard_normal((SIDE, SIDE))
     return np.asarray(100 + difference * disc() + noise * grain, np.float64)
 
 
 @pytest.fixture(scope="module")
-def tumour(phantom: Phantom) -> tuple[Floats, Floats, Mask, Mask]:
+def tumour(phantom: Phantom) -> tuple[Float64Array, Float64Array, BoolArray, BoolArray]:
     """CT and MR of the phantom, its tumour, and the brain around it."""
     scaled = scale_volumes(
         phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, WINDOWS["fusion"]
@@ -71,7 +68,7 @@ def test_a_dark_lesion_has_a_negative_difference_and_a_positive_ratio() -> None:
 
 
 def test_a_copy_of_the_source_that_shows_it_better_keeps_all(
-    tumour: tuple[Floats, Floats, Mask, Mask],
+    tumour: tuple[Float64Array, Float64Array, BoolArray, BoolArray],
 ) -> None:
     ct, mr, lesion, ring = tumour
     found = lesion_contrast(mr, ct, mr, lesion=lesion, ring=ring)
@@ -80,7 +77,7 @@ def test_a_copy_of_the_source_that_shows_it_better_keeps_all(
 
 
 def test_averaging_halves_the_tumours_grey_levels_but_not_their_ratio_to_the_noise(
-    tumour: tuple[Floats, Floats, Mask, Mask],
+    tumour: tuple[Float64Array, Float64Array, BoolArray, BoolArray],
 ) -> None:
     ct, mr, lesion, ring = tumour
     found = lesion_contrast((ct + mr) / 2, ct, mr, lesion=lesion, ring=ring)
@@ -139,7 +136,7 @@ def test_the_better_source_is_not_the_one_with_more_grey_levels_but_more_noise()
 
 
 def test_the_noisier_the_fused_image_the_less_of_the_tumour_is_kept(
-    tumour: tuple[Floats, Floats, Mask, Mask],
+    tumour: tuple[Float64Array, Float64Array, BoolArray, BoolArray],
 ) -> None:
     ct, mr, lesion, ring = tumour
     grain = np.random.default_rng(3).standard_normal(mr.shape)
@@ -149,7 +146,7 @@ def test_the_noisier_the_fused_image_the_less_of_the_tumour_is_kept(
 
 
 def test_the_fainter_the_tumour_the_less_of_it_is_kept(
-    tumour: tuple[Floats, Floats, Mask, Mask],
+    tumour: tuple[Float64Array, Float64Array, BoolArray, BoolArray],
 ) -> None:
     ct, mr, lesion, ring = tumour
     mean = mr[ring].mean()

@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden_kit import GoldenRow
-from numpy.typing import NDArray
 
+from radfuse.arrays import UInt8Array
 from radfuse.intensity import grey_levels
 from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of
-
-Grey = NDArray[np.uint8]
 
 BASELINES = {
     "average": "3.686 19.19 0.413 0.349 5.707 4.181 15.99 0.734",
@@ -79,13 +77,13 @@ def test_a_trivial_rule_has_the_figures_of_the_baseline_table(
     assert " ".join(printed).startswith(BASELINES[method])
 
 
-def fused_by(method: str, pairs: list[Pair]) -> Iterator[tuple[Grey, Pair]]:
+def fused_by(method: str, pairs: list[Pair]) -> Iterator[tuple[UInt8Array, Pair]]:
     fuse = load_method(method)
     for pair in pairs:
         ct, mr = (image[None] / np.float32(255) for image in (pair.ct, pair.mr))
         yield np.asarray(grey_levels(fuse(ct, mr)[0]), np.uint8), pair
 
 
-def of(one: tuple[Grey, Pair], profile: str) -> dict[str, float]:
+def of(one: tuple[UInt8Array, Pair], profile: str) -> dict[str, float]:
     fused, pair = one
     return measure(profile, fused, pair.ct, pair.mr)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import UInt8Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS as CATALOGUE
 from radfuse.metrics.edge_transfer import ANGLE_GAIN, STRENGTH_GAIN, qabf
@@ -14,13 +14,12 @@ from radfuse.metrics.gradient import sf
 from radfuse.metrics.information import mi, mutual_information
 from radfuse.metrics.measure import measure
 
-Grey = NDArray[np.uint8]
 SMALLEST_SIDE = CATALOGUE["vif"].smallest_side
 quick = settings(max_examples=15, deadline=None)
 
 
 @st.composite
-def triples(draw: st.DrawFn) -> tuple[Grey, Grey, Grey]:
+def triples(draw: st.DrawFn) -> tuple[UInt8Array, UInt8Array, UInt8Array]:
     """Three images of one size: noise, steps, or flat."""
     side = st.integers(SMALLEST_SIDE, 60)
     shape = draw(side), draw(side)
@@ -29,7 +28,7 @@ def triples(draw: st.DrawFn) -> tuple[Grey, Grey, Grey]:
     return tuple(image_of(kind, shape, rng) for kind in kinds)  # type: ignore[return-value]
 
 
-def image_of(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> Grey:
+def image_of(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> UInt8Array:
     if kind == "noise":
         return rng.integers(0, 256, shape, dtype=np.uint8)
     if kind == "flat":
@@ -38,11 +37,11 @@ def image_of(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> Gre
     return np.kron(coarse, np.ones((8, 8), np.uint8))[: shape[0], : shape[1]]
 
 
-def noise(seed: int, low: int = 0, high: int = 256, side: int = 48) -> Grey:
+def noise(seed: int, low: int = 0, high: int = 256, side: int = 48) -> UInt8Array:
     return np.random.default_rng(seed).integers(low, high, (side, side), dtype=np.uint8)
 
 
-def entropy_bits(image: Grey) -> float:
+def entropy_bits(image: UInt8Array) -> float:
     shares = np.unique(image, return_counts=True)[1] / image.size
     return float(-(shares * np.log2(shares)).sum())
 
@@ -50,7 +49,7 @@ def entropy_bits(image: Grey) -> float:
 @quick
 @given(triples())
 def test_mutual_information_lies_between_zero_and_the_smaller_entropy(
-    images: tuple[Grey, Grey, Grey],
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     first, second, _ = images
     shared = mutual_information(first, second)
@@ -60,7 +59,7 @@ def test_mutual_information_lies_between_zero_and_the_smaller_entropy(
 @quick
 @given(triples())
 def test_the_mutual_information_of_an_image_with_itself_is_its_entropy(
-    images: tuple[Grey, Grey, Grey],
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     image = images[0]
     np.testing.assert_allclose(mi(image, image, image), 2 * entropy_bits(image), atol=1e-9)
@@ -100,7 +99,9 @@ def test_spatial_frequency_grows_with_contrast_and_not_with_brightness() -> None
 
 @quick
 @given(triples())
-def test_edge_transfer_lies_between_zero_and_one(images: tuple[Grey, Grey, Grey]) -> None:
+def test_edge_transfer_lies_between_zero_and_one(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+) -> None:
     assert 0 <= qabf(*images) <= 1
 
 
@@ -122,7 +123,9 @@ def test_edge_transfer_is_the_same_with_everything_turned_by_half() -> None:
 
 @quick
 @given(triples())
-def test_visual_fidelity_of_an_image_to_itself_is_two(images: tuple[Grey, Grey, Grey]) -> None:
+def test_visual_fidelity_of_an_image_to_itself_is_two(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+) -> None:
     np.testing.assert_allclose(vif(images[0], images[0], images[0]), 2, rtol=1e-9)
 
 

@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float64Array
 from radfuse.metrics.multiscale import q_m
 
-Floats = NDArray[np.float64]
 quick = settings(max_examples=20, deadline=None)
 
 
-def noise(seed: int, high: int = 256, shape: tuple[int, int] = (24, 32)) -> Floats:
+def noise(seed: int, high: int = 256, shape: tuple[int, int] = (24, 32)) -> Float64Array:
     return np.random.default_rng(seed).integers(0, high, shape).astype(float)
 
 
-def haar(image: Floats) -> tuple[Floats, list[Floats]]:
+def haar(image: Float64Array) -> tuple[Float64Array, list[Float64Array]]:
     """Coarse image and horizontal, vertical and diagonal detail of blocks of 2x2 pixels."""
     half = tuple(side // 2 for side in image.shape)
     coarse, *details = np.zeros((4, *half))
@@ -30,7 +29,7 @@ def haar(image: Floats) -> tuple[Floats, list[Floats]]:
     return coarse, details
 
 
-def preservation(fused: Floats, ct: Floats, mr: Floats) -> float:
+def preservation(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """Q_M of images whose sides are multiples of four and whose sources are not flat."""
     qualities = []
     for _ in range(2):

@@ -8,10 +8,10 @@ from golden_kit import GoldenRow, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radfuse.metrics.image import Floats
+from radfuse.arrays import Float64Array
 from radfuse.metrics.perception import FLOOR, PEAK, REGION, q_cb, q_cv
 
-Triple = tuple[Floats, Floats, Floats]
+Triple = tuple[Float64Array, Float64Array, Float64Array]
 BOTH: tuple[Callable[..., float], ...] = (q_cv, q_cb)
 
 

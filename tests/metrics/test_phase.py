@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from radfuse.arrays import UInt8Array
 from radfuse.metrics.phase import FEATURE, Features, features, log_gabor_filters, q_p
 
-Grey = NDArray[np.uint8]
 quick = settings(max_examples=10, deadline=None)
 
 
@@ -18,14 +18,14 @@ def found_in(image: NDArray[np.float64]) -> Features:
     return features(image, log_gabor_filters(image.shape))
 
 
-def textured(seed: int, side: int = 63) -> Grey:
+def textured(seed: int, side: int = 63) -> UInt8Array:
     """Blots with sharp edges: a feature wherever the blurred noise crosses its middle."""
     noise = np.random.default_rng(seed).normal(size=(side, side))
     return np.where(gaussian_filter(noise, 4) > 0, 180, 60).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
-def triple() -> tuple[Grey, Grey, Grey]:
+def triple() -> tuple[UInt8Array, UInt8Array, UInt8Array]:
     """A fused image that has something of both sources, the CT, the MR; odd sizes."""
     ct, mr = textured(1), textured(2)
     return np.maximum(ct // 2, mr), ct, mr
@@ -98,7 +98,7 @@ def test_a_copy_of_equal_sources_is_nearly_perfect_and_a_shifted_one_is_not() ->
 
 
 def test_neither_brightness_nor_contrast_nor_its_sign_changes_the_metric(
-    triple: tuple[Grey, Grey, Grey],
+    triple: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = triple
     expected = q_p(fused, ct, mr)
@@ -107,7 +107,9 @@ def test_neither_brightness_nor_contrast_nor_its_sign_changes_the_metric(
     np.testing.assert_allclose(q_p(fused / 2, ct / 2, mr / 2), expected, rtol=1e-3)
 
 
-def test_the_metric_is_the_same_for_a_transposed_image(triple: tuple[Grey, Grey, Grey]) -> None:
+def test_the_metric_is_the_same_for_a_transposed_image(
+    triple: tuple[UInt8Array, UInt8Array, UInt8Array],
+) -> None:
     fused, ct, mr = triple
     np.testing.assert_allclose(q_p(fused.T, ct.T, mr.T), q_p(fused, ct, mr), rtol=1e-9)
 

@@ -8,24 +8,23 @@ from golden_kit import GoldenRow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio
 
+from radfuse.arrays import UInt8Array
 from radfuse.metrics.pixels import cc, mse, psnr, scd, sd
 
-Grey = NDArray[np.uint8]
 METRICS: tuple[Callable[..., float], ...] = (mse, psnr, cc, scd, sd)
 quick = settings(max_examples=50, deadline=None)
 triples = arrays(np.uint8, st.tuples(st.just(3), st.integers(1, 9), st.integers(1, 9)))
 
 
-def noise(seed: int, shape: tuple[int, ...] = (32, 40), high: int = 256) -> Grey:
+def noise(seed: int, shape: tuple[int, ...] = (32, 40), high: int = 256) -> UInt8Array:
     return np.random.default_rng(seed).integers(0, high, shape, dtype=np.uint8)
 
 
 @quick
 @given(triples)
-def test_every_figure_is_finite_and_the_same_with_ct_and_mr_exchanged(images: Grey) -> None:
+def test_every_figure_is_finite_and_the_same_with_ct_and_mr_exchanged(images: UInt8Array) -> None:
     fused, ct, mr = images
     for metric in METRICS:
         value = metric(fused, ct, mr)
@@ -55,7 +54,7 @@ def test_the_error_of_images_in_zero_to_one_is_a_matter_of_scale() -> None:
 
 @quick
 @given(triples)
-def test_no_image_has_a_smaller_error_than_the_average(images: Grey) -> None:
+def test_no_image_has_a_smaller_error_than_the_average(images: UInt8Array) -> None:
     fused, ct, mr = images.astype(float)
     assert mse((ct + mr) / 2, ct, mr) <= mse(fused, ct, mr) + 1e-9
 
@@ -75,7 +74,9 @@ def test_the_mean_of_the_ratios_is_that_of_scikit_image() -> None:
 
 @quick
 @given(triples)
-def test_the_mean_of_the_ratios_is_never_below_the_ratio_of_the_mean_error(images: Grey) -> None:
+def test_the_mean_of_the_ratios_is_never_below_the_ratio_of_the_mean_error(
+    images: UInt8Array,
+) -> None:
     assert psnr(*images, pairing="mean_ratio") >= psnr(*images) - 1e-9
 
 
@@ -134,7 +135,7 @@ def test_correlation_is_that_of_numpy() -> None:
 
 @quick
 @given(triples)
-def test_correlations_keep_within_their_bounds(images: Grey) -> None:
+def test_correlations_keep_within_their_bounds(images: UInt8Array) -> None:
     assert abs(cc(*images)) <= 1 + 1e-12
     assert abs(scd(*images)) <= 2 + 1e-12
 

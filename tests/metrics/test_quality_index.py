@@ -10,14 +10,12 @@ import pytest
 from golden_kit import GoldenRow, having, images_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from radfuse.metrics.image import Floats
+from radfuse.arrays import Float64Array, UInt8Array
 from radfuse.metrics.quality_index import q_c, q_e, q_s, q_w, q_y, uqi, uqi_map
 from radfuse.metrics.sliding_windows import views
 
-Grey = NDArray[np.uint8]
 Metric = Callable[..., float]
 quick = settings(max_examples=15, deadline=None)
 
@@ -45,25 +43,25 @@ No window there is black, where that code's Q_C and Q_Y are 0/0; Q_E is the prod
 """
 
 
-def noise(seed: int, side: int = 24, low: int = 0, high: int = 256) -> Grey:
+def noise(seed: int, side: int = 24, low: int = 0, high: int = 256) -> UInt8Array:
     return np.random.default_rng(seed).integers(low, high, (side, side), dtype=np.uint8)
 
 
-def halves(left: Grey, right: Grey) -> Grey:
+def halves(left: UInt8Array, right: UInt8Array) -> UInt8Array:
     middle = left.shape[1] // 2
     return np.hstack([left[:, :middle], right[:, middle:]])
 
 
-def flat(level: int, side: int = 24) -> Grey:
+def flat(level: int, side: int = 24) -> UInt8Array:
     return np.full((side, side), level, np.uint8)
 
 
-def patches(image: Grey) -> Floats:
+def patches(image: UInt8Array) -> Float64Array:
     windows = np.lib.stride_tricks.sliding_window_view(image.astype(np.float64), (8, 8))
     return windows.reshape(-1, 64)
 
 
-def uqi_of(first: Floats, second: Floats) -> float:
+def uqi_of(first: Float64Array, second: Float64Array) -> float:
     """The index of one patch without border cases, as the paper has it."""
     covariances = np.cov(first, second)
     m, n = first.mean(), second.mean()
@@ -90,7 +88,7 @@ def test_every_index_lies_between_minus_one_and_one_and_most_do_not_see_which_so
 
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("image", [noise(1), flat(0), flat(90), halves(flat(0), noise(2))])
-def test_equal_images_have_the_whole_quality(name: str, image: Grey) -> None:
+def test_equal_images_have_the_whole_quality(name: str, image: UInt8Array) -> None:
     np.testing.assert_allclose(METRICS[name](image, image, image), 1, rtol=1e-9)
 
 

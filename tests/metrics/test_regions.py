@@ -8,10 +8,10 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift, sobel
 from skimage.metrics import structural_similarity
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.image_pairs import Pair, read_pairs
@@ -33,15 +33,14 @@ from radfuse.metrics.regions import (
 from radfuse.phantom.head import LABELS, Phantom
 from radfuse.pipeline.volume import Scaled, bone_level, scale_volumes
 
-Floats = NDArray[np.float64]
-Spoil = Callable[[Floats, float], Floats]
+Spoil = Callable[[Float64Array, float], Float64Array]
 
 WINDOW = WINDOWS["fusion"]
 PHANTOM_BONE = 255 * bone_level(WINDOW)
 SIDE = 96
 
 
-def head() -> tuple[Floats, Floats]:
+def head() -> tuple[Float64Array, Float64Array]:
     """CT and MR of a round head: scalp, a bright skull with a dark MR, a brain with structure."""
     radius = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2))
     texture = gaussian_filter(np.random.default_rng(5).standard_normal((SIDE, SIDE)), 2)
@@ -50,29 +49,29 @@ def head() -> tuple[Floats, Floats]:
     return ct, np.clip(mr + np.where(radius < 30, texture * 200, 0), 0, 255)
 
 
-def composite(ct: Floats, mr: Floats, level: float = BONE_LEVEL) -> Floats:
+def composite(ct: Float64Array, mr: Float64Array, level: float = BONE_LEVEL) -> Float64Array:
     return np.where(ct > level, ct, mr)
 
 
-def noisy(image: Floats, amount: float) -> Floats:
+def noisy(image: Float64Array, amount: float) -> Float64Array:
     grain = np.random.default_rng(8).standard_normal(image.shape)
     return np.clip(image + 30 * amount * grain, 0, 255)
 
 
-def blurred(image: Floats, amount: float) -> Floats:
+def blurred(image: Float64Array, amount: float) -> Float64Array:
     return gaussian_filter(image, 2 * amount)
 
 
-def ghosted(image: Floats, amount: float) -> Floats:
+def ghosted(image: Float64Array, amount: float) -> Float64Array:
     ghost = shift(image, (3, 3), order=0, mode="nearest")
     return (1 - amount / 2) * image + amount / 2 * ghost
 
 
-def faded(image: Floats, amount: float) -> Floats:
+def faded(image: Float64Array, amount: float) -> Float64Array:
     return np.asarray(image.mean() + (1 - 0.8 * amount) * (image - image.mean()), np.float64)
 
 
-def haloed(image: Floats, amount: float) -> Floats:
+def haloed(image: Float64Array, amount: float) -> Float64Array:
     return np.clip(image + 2 * amount * (image - gaussian_filter(image, 2)), 0, 255)
 
 
@@ -87,7 +86,7 @@ def scaled(phantom: Phantom) -> Scaled:
 
 
 @pytest.fixture(scope="module")
-def slices(scaled: Scaled) -> list[tuple[Floats, Floats]]:
+def slices(scaled: Scaled) -> list[tuple[Float64Array, Float64Array]]:
     """Slices through the brain of the phantom, in grey levels."""
     return [(255 * scaled.ct[z].astype(float), 255 * scaled.mr[z].astype(float)) for z in (22, 30)]
 
@@ -140,7 +139,7 @@ def test_bytes_and_floats_of_the_same_levels_have_the_same_values() -> None:
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_the_worse_a_phantom_is_spoilt_the_lower_its_values(
-    slices: list[tuple[Floats, Floats]], spoil: Spoil
+    slices: list[tuple[Float64Array, Float64Array]], spoil: Spoil
 ) -> None:
     for ct, mr in slices:
         fused = composite(ct, mr, PHANTOM_BONE)
@@ -282,7 +281,7 @@ def test_labels_take_the_place_of_the_rule() -> None:
 
 
 def test_the_phantoms_true_labels_and_the_rule_agree(
-    phantom: Phantom, scaled: Scaled, slices: list[tuple[Floats, Floats]]
+    phantom: Phantom, scaled: Scaled, slices: list[tuple[Float64Array, Float64Array]]
 ) -> None:
     truth = sitk.GetArrayFromImage(phantom.labels)[scaled.box]
     ct, mr = slices[1]

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image import Floats
 from radfuse.metrics.sliding_windows import LINES, SIGMA, View, Window, views, window_means
 
 
-def noise(seed: int, shape: tuple[int, int] = (15, 19)) -> Floats:
+def noise(seed: int, shape: tuple[int, int] = (15, 19)) -> Float64Array:
     return np.random.default_rng(seed).integers(0, 256, shape).astype(np.float64)
 
 
-def patches(image: Floats, side: int) -> list[Floats]:
+def patches(image: Float64Array, side: int) -> list[Float64Array]:
     rows, columns = (size - side + 1 for size in image.shape)
     return [image[r : r + side, c : c + side] for r in range(rows) for c in range(columns)]
 

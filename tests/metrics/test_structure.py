@@ -9,16 +9,15 @@ import torch
 from golden_kit import GoldenRow
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
     structural_similarity_index_measure,
 )
 
+from radfuse.arrays import Float64Array, UInt8Array
 from radfuse.errors import InputError
 from radfuse.io.images import read_grey
-from radfuse.metrics.image import Floats
 from radfuse.metrics.sliding_windows import Window
 from radfuse.metrics.structure import (
     LUMINANCE_FLOOR,
@@ -31,16 +30,15 @@ from radfuse.metrics.structure import (
     ssim_index,
 )
 
-Grey = NDArray[np.uint8]
 WINDOWS: list[Window] = ["gaussian11", "gaussian7", "uniform8", "uniform7", "global"]
 quick = settings(max_examples=15, deadline=None)
 
 
-def noise(seed: int, side: int = 32, low: int = 0, high: int = 256) -> Grey:
+def noise(seed: int, side: int = 32, low: int = 0, high: int = 256) -> UInt8Array:
     return np.random.default_rng(seed).integers(low, high, (side, side), dtype=np.uint8)
 
 
-def blobs(side: int = 192) -> Grey:
+def blobs(side: int = 192) -> UInt8Array:
     """Round shapes of many sizes, so that every scale has something to show."""
     y, x = np.mgrid[:side, :side] / side
     waves = np.sin(9 * x * x + 4 * y) + np.cos(31 * x * y) + np.sin(90 * y) * np.cos(70 * x)
@@ -48,7 +46,7 @@ def blobs(side: int = 192) -> Grey:
 
 
 @pytest.fixture(scope="module")
-def pair(shared: Path) -> tuple[Grey, Grey]:
+def pair(shared: Path) -> tuple[UInt8Array, UInt8Array]:
     folder = shared / "data/harvard/test"
     return read_grey(folder / "CT/16009.png"), read_grey(folder / "MRI/16009.png")
 
@@ -164,7 +162,7 @@ def test_ssim_equals_the_authors_code_on_every_golden_row(golden: list[GoldenRow
 
 
 def test_the_gaussian_window_agrees_with_scikit_image_inside_the_border(
-    pair: tuple[Grey, Grey],
+    pair: tuple[UInt8Array, UInt8Array],
 ) -> None:
     _, whole = structural_similarity(
         *pair, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
@@ -174,17 +172,17 @@ def test_the_gaussian_window_agrees_with_scikit_image_inside_the_border(
 
 
 def test_the_uniform_window_of_seven_is_the_default_of_scikit_image(
-    pair: tuple[Grey, Grey],
+    pair: tuple[UInt8Array, UInt8Array],
 ) -> None:
     expected = structural_similarity(*pair, data_range=255)
     np.testing.assert_allclose(ssim_index(*pair, window="uniform7"), expected, rtol=1e-9)
 
 
 def test_ms_ssim_agrees_with_torchmetrics_but_for_its_border_at_the_coarsest_scale(
-    pair: tuple[Grey, Grey],
+    pair: tuple[UInt8Array, UInt8Array],
 ) -> None:
     """There torchmetrics counts windows over the edge, too, so that factor is divided out."""
-    coarsest: list[Floats] = [image.astype(np.float64) for image in pair]
+    coarsest: list[Float64Array] = [image.astype(np.float64) for image in pair]
     images = [torch.from_numpy(image)[None, None] for image in coarsest]
     for _ in SCALE_WEIGHTS[1:]:
         coarsest = [halved(image) for image in coarsest]

@@ -7,16 +7,15 @@ import pytest
 from golden_kit import GoldenRow
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from radfuse.arrays import UInt8Array
 from radfuse.metrics.viff import SCALE_WEIGHTS, viff
 
-Grey = NDArray[np.uint8]
 Gain = Literal["smaller", "larger"]
 GAINS: tuple[Gain, ...] = ("smaller", "larger")
 
 
-def texture(seed: int, shape: tuple[int, int] = (64, 80)) -> Grey:
+def texture(seed: int, shape: tuple[int, int] = (64, 80)) -> UInt8Array:
     """Noise over a slow wave: contrast at every scale."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]]
@@ -24,7 +23,7 @@ def texture(seed: int, shape: tuple[int, int] = (64, 80)) -> Grey:
     return np.clip(wave + rng.normal(0, 20, shape), 0, 255).astype(np.uint8)
 
 
-def flat(level: int) -> Grey:
+def flat(level: int) -> UInt8Array:
     return np.full((64, 80), level, np.uint8)
 
 

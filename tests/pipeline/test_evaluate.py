@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from click.testing import CliRunner, Result
-from numpy.typing import NDArray
 from PIL import Image
 
 import radfuse
+from radfuse.arrays import UInt8Array
 from radfuse.cli import main
 from radfuse.intensity import WINDOWS, grey_levels
 from radfuse.io.volumes import write_volume
@@ -22,7 +22,6 @@ from radfuse.pipeline.volume import bone_level
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import write_transform
 
-Grey = NDArray[np.uint8]
 PROFILE = "mfinet2024"
 SIDE = 48
 
@@ -42,11 +41,11 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, words)
 
 
-def noise(seed: int, shape: tuple[int, int] = (SIDE, SIDE)) -> Grey:
+def noise(seed: int, shape: tuple[int, int] = (SIDE, SIDE)) -> UInt8Array:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def save(path: Path, levels: Grey) -> Path:
+def save(path: Path, levels: UInt8Array) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(levels).save(path)
     return path

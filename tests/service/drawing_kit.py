@@ -7,15 +7,13 @@ from typing import Any
 import httpx
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 from service_kit import Site
 
+from radfuse.arrays import BoolArray
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.view_files import View, write_view
 from radfuse.service.stores.rle import Grid, grid_of, packed, unpacked
 from radfuse.service.stores.view_volumes import read_grid, rows_of, write_picture
-
-Mask = NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Board:
         address = f"/api/v1/studies/{self.study}{where}"
         return self.site.client.request(method, address, json=body or None, timeout=60)
 
-    def add(self, name: str, mask: Mask | None = None, **more: Any) -> dict[str, Any]:
+    def add(self, name: str, mask: BoolArray | None = None, **more: Any) -> dict[str, Any]:
         slices = {} if mask is None else runs(mask)
         answer = self.call("POST", "/structures", name=name, runs=slices, **more)
         assert answer.status_code == 201, answer.text
@@ -51,7 +49,7 @@ class Board:
     def get(self, identifier: str) -> dict[str, Any]:
         return dict(self.call("GET", f"/structures/{identifier}").json())
 
-    def mask(self, identifier: str) -> Mask:
+    def mask(self, identifier: str) -> BoolArray:
         return masked(self.get(identifier)["runs"], self.shape)
 
     def names(self) -> list[str]:
@@ -98,18 +96,18 @@ def show(
     write_view(place, view)
 
 
-def runs(mask: Mask) -> dict[str, list[int]]:
+def runs(mask: BoolArray) -> dict[str, list[int]]:
     return {str(at): packed(mask[at]) for at in range(len(mask)) if mask[at].any()}
 
 
-def masked(found: dict[str, list[int]], shape: tuple[int, int, int]) -> Mask:
+def masked(found: dict[str, list[int]], shape: tuple[int, int, int]) -> BoolArray:
     mask = np.zeros(shape, np.bool_)
     for index, flat in found.items():
         mask[int(index)] = unpacked(flat, shape[1:])
     return mask
 
 
-def ball(shape: tuple[int, int, int], radius: float, centre: tuple[float, ...] = ()) -> Mask:
+def ball(shape: tuple[int, int, int], radius: float, centre: tuple[float, ...] = ()) -> BoolArray:
     """In voxels, in the middle unless elsewhere."""
     middle = centre or tuple(size / 2 for size in shape)
     squares = [(axis - at) ** 2 for axis, at in zip(np.indices(shape), middle, strict=True)]

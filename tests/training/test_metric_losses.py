@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from radfuse.arrays import UInt8Array
 from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.bone_blend import BoneBlend
 from radfuse.metrics import edge_transfer as edge_transfer_metric
@@ -23,9 +23,8 @@ from radfuse.training.losses.metrics import (
     vifp,
 )
 
-Grey = NDArray[np.uint8]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-Metric = Callable[[Grey, Grey, Grey], float]
+Metric = Callable[[UInt8Array, UInt8Array, UInt8Array], float]
 
 quick = settings(max_examples=15, deadline=None)
 shapes = st.tuples(st.integers(41, 70), st.integers(41, 70))
@@ -46,7 +45,7 @@ TOLERANCE = {"sf": 2e-5, "mi": 1e-5, "vif": 1e-6, "qabf": 2e-6}
 flat image is the root of the small number that keeps its gradient finite."""
 
 
-def grey_of(shape: tuple[int, int], seed: int) -> Grey:
+def grey_of(shape: tuple[int, int], seed: int) -> UInt8Array:
     """A cloud on a black background, like a slice of a head."""
     rng = np.random.default_rng(seed)
     rough = gaussian_filter(rng.standard_normal(shape), 1.3)
@@ -54,11 +53,11 @@ def grey_of(shape: tuple[int, int], seed: int) -> Grey:
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def tensor_of(image: Grey) -> Tensor:
+def tensor_of(image: UInt8Array) -> Tensor:
     return torch.from_numpy(image / np.float32(255)).unsqueeze(0)
 
 
-def both(name: str, fused: Grey, ct: Grey, mr: Grey) -> tuple[float, float]:
+def both(name: str, fused: UInt8Array, ct: UInt8Array, mr: UInt8Array) -> tuple[float, float]:
     in_torch, in_numpy = TWINS[name]
     return in_torch(*(tensor_of(x) for x in (fused, ct, mr))).item(), in_numpy(fused, ct, mr)
 
@@ -110,7 +109,7 @@ def test_the_gradient_is_finite_even_for_flat_and_identical_images(name: str) ->
         assert torch.isfinite(slope).all()
 
 
-def climb(name: str, start: Tensor, ct: Grey, mr: Grey, steps: int = 40) -> Grey:
+def climb(name: str, start: Tensor, ct: UInt8Array, mr: UInt8Array, steps: int = 40) -> UInt8Array:
     """The 8-bit image that gradient ascent finds from a start."""
     image = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([image], lr=0.5 / 255)

@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 from training_kit import AUTOENCODER
 
+from radfuse.arrays import UInt8Array
 from radfuse.errors import InputError, NothingHereError
 from radfuse.training.images import draw_crops, draw_cut, read_training_pairs
 from radfuse.training.settings import Augmentation, Phase
-
-Grey = NDArray[np.uint8]
 
 STILL = Augmentation(turn=False)
 
@@ -97,14 +95,14 @@ def test_images_of_different_sizes_are_refused(tmp_path: Path) -> None:
         read_training_pairs(tmp_path, ())
 
 
-def numbered(count: int, height: int, width: int, channels: int = 1) -> Grey:
+def numbered(count: int, height: int, width: int, channels: int = 1) -> UInt8Array:
     """Images of which no two pixels near each other are equal; channels count on by one."""
     one = (np.arange(count * height * width) * 7 % 251).astype(np.uint8)
     one = one.reshape(count, 1, height, width)
     return np.concatenate([one + channel for channel in range(channels)], axis=1).astype(np.uint8)
 
 
-def levels(crops: object) -> Grey:
+def levels(crops: object) -> UInt8Array:
     return np.rint(np.asarray(crops) * 255).astype(np.uint8)
 
 

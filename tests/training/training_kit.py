@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors import safe_open
 
+from radfuse.arrays import UInt8Array
 from radfuse.networks.fusiongan import PATCH
 from radfuse.training.images import Pairs
 from radfuse.training.log import LOG
 from radfuse.training.loop import Progress, train
 from radfuse.training.settings import Augmentation, Phase, Schedule, Settings
 from radfuse.training.state import State, first_state
-
-Grey = NDArray[np.uint8]
 
 SIDE = 44
 """Of the images: a little more than VIF needs."""
@@ -84,7 +82,7 @@ def with_phase(settings: Settings, **changes: Any) -> Settings:
     )
 
 
-def smooth_images(count: int, seed: int = 0, side: int = SIDE) -> Grey:
+def smooth_images(count: int, seed: int = 0, side: int = SIDE) -> UInt8Array:
     """Images (N, 2, H, W) of waves, black in a corner."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side]

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.io.image_pairs import PairFiles, find_pairs, read_pair
 from radfuse.record import digest
-
-Floats = NDArray[np.float32]
 
 WHITE = 255
 """Of the pictures, 8 bits."""
@@ -21,8 +20,8 @@ WHITE = 255
 class Sources:
     """What is fused: CT and MR on one grid, (N, H, W) in [0, 1]."""
 
-    ct: Floats
-    mr: Floats
+    ct: Float32Array
+    mr: Float32Array
 
     seen: NDArray[np.bool_] | None = None
     """Where both scanners looked; None for everywhere."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from radfuse.benchmark.run.work_items import Grey, Levels, fused_path, read_fused, read_levels
+from radfuse.arrays import UInt8Array
+from radfuse.benchmark.run.work_items import Levels, fused_path, read_fused, read_levels
 from radfuse.errors import NothingHereError
 from radfuse.metrics.regions import BONE_LEVEL
 
@@ -75,7 +76,7 @@ class Results:
 
     folder: Path
 
-    def picture(self, case: str, who: str) -> Grey:
+    def picture(self, case: str, who: str) -> UInt8Array:
         """The slice to look at (H, W) of a case: of a method, or of `ct` or `mr`.
 
         Of a volume, the middle slice. Raises `NothingHereError` where the method failed.
@@ -88,11 +89,11 @@ class Results:
             if path is None:
                 raise NothingHereError(f"{self.folder}: {who} has no image of {case}")
             images = read_fused(path)
-        middle: Grey = images[len(images) // 2]
+        middle: UInt8Array = images[len(images) // 2]
         return middle
 
     def bone_level(self, case: str) -> float:
-        """Grey level above which the CT of a case shows bone."""
+        """UInt8Array level above which the CT of a case shows bone."""
         known = self._levels(case).known.bone_level
         return BONE_LEVEL if known is None else known
 

@@ -6,10 +6,9 @@ Its two constants were chosen on the 24 Harvard test pairs, so its figures there
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-Floats = NDArray[np.float32]
+from radfuse.arrays import Float32Array
 
 BONE_LEVEL = 128 / 255
 """Grey level above which an 8-bit CT in a brain window counts as bone here."""
@@ -28,7 +27,7 @@ class BoneBlend:
     bone_level: float = BONE_LEVEL
     """In [0, 1]; for a CT in HU the pipeline sets the scaled value of `intensity.BONE_HU`."""
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         bone = binary_dilation(ct > np.float32(self.bone_level), NEIGHBOURHOOD)
         soft = np.minimum(mr + np.float32(CT_SHARE) * ct, np.float32(1))

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from radfuse.arrays import Float32Array
 
 BONE_LEVEL = 200 / 255
 """Grey level above which an 8-bit CT in a brain window shows bone."""
@@ -18,6 +17,6 @@ class BoneOverMR:
     bone_level: float = BONE_LEVEL
     """In [0, 1]; for a CT in HU the pipeline sets the scaled value of `intensity.BONE_HU`."""
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         return np.where((ct > np.float32(self.bone_level)) & (ct > mr), ct, mr)

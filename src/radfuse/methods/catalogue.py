@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.methods.installed import is_installed, read_weights, weights_folder
 from radfuse.settings import shipped_trainings
 
-Floats = NDArray[np.float32]
-Method = Callable[[Floats, Floats], Floats]
+Method = Callable[[Float32Array, Float32Array], Float32Array]
 """Called with CT and MR, (N, H, W) in [0, 1]; returns the fused images likewise."""
 
 WEIGHTS = Path(__file__).parent.parent / "weights"

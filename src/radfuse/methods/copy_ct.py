@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float32]
+from radfuse.arrays import Float32Array
 
 
 @dataclass(frozen=True)
 class CopyCT:
     """`ct`, whatever the MR."""
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:  # noqa: ARG002
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:  # noqa: ARG002
         """Fuse images of shape (N, H, W) in [0, 1]."""
         return ct.copy()

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pywt
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from radfuse.arrays import Float32Array
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class DWT:
     levels: int = 3
     """Scales of detail; fewer where an image is too small for them."""
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         deepest = pywt.dwtn_max_level(ct.shape[1:], self.wavelet)
         levels = min(self.levels, deepest)

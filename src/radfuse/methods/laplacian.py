@@ -7,11 +7,9 @@ doi:10.1007/978-3-642-51590-3_2.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.methods.transforms.laplacian_pyramid import analyse, synthesise
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Laplacian:
     levels: int = 4
     """Scales of detail; four reach structures of about 16 pixels."""
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         *details_ct, rest_ct = analyse(ct, self.levels)
         *details_mr, rest_mr = analyse(mr, self.levels)

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from radfuse.arrays import Float32Array
 
 
 @dataclass(frozen=True)
 class Maximum:
     """`max(ct, mr)`."""
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         return np.maximum(ct, mr)

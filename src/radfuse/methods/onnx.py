@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import openvino
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.recipe import Precision
-
-Floats = NDArray[np.float32]
 
 INPUTS, OUTPUT = {"ct", "mr"}, "fused"
 """Names that a graph must have; each (batch, rows, columns), float32 in [0, 1]."""
@@ -35,7 +33,7 @@ class OnnxMethod:
     path: Path
     precision: Precision = "f32"
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         at_once = max(1, PIXELS_AT_ONCE // (ct.shape[1] * ct.shape[2]))
         fused = np.empty_like(ct)
@@ -44,10 +42,10 @@ class OnnxMethod:
             fused[batch] = self._infer(ct[batch], mr[batch])
         return np.clip(fused, 0, 1, out=fused)
 
-    def _infer(self, ct: Floats, mr: Floats) -> Floats:
+    def _infer(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         inputs = {"ct": np.ascontiguousarray(ct), "mr": np.ascontiguousarray(mr)}
         try:
-            fused: Floats = self._request(ct.shape).infer(inputs, share_inputs=True)[OUTPUT]
+            fused: Float32Array = self._request(ct.shape).infer(inputs, share_inputs=True)[OUTPUT]
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"{self.path}: fails on images of {ct.shape}: {reason}") from error

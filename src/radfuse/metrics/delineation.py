@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 from scipy.spatial import cKDTree
 
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
-
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 TOLERANCE_MM = 1.0
 """Distance up to which surfaces count as agreeing, unless another is asked for."""
@@ -79,15 +77,19 @@ class Agreement:
 class Surface:
     """The elements of a mask's surface."""
 
-    places_mm: Floats
+    places_mm: Float64Array
     """(N, 3), along the axes of the array, from the centre of the first voxel of the cut."""
 
-    areas_mm2: Floats
+    areas_mm2: Float64Array
     """(N,); 0 where parts of the surface in one block face each other."""
 
 
 def compare_masks(
-    mask: Mask, reference: Mask, spacing_mm: Sequence[float], *, tolerance_mm: float = TOLERANCE_MM
+    mask: BoolArray,
+    reference: BoolArray,
+    spacing_mm: Sequence[float],
+    *,
+    tolerance_mm: float = TOLERANCE_MM,
 ) -> Agreement:
     """Compare a delineation with a reference, both (D, H, W) on one grid.
 
@@ -135,14 +137,14 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
 
 
-def _cut(mask: Mask, reference: Mask) -> tuple[Mask, Mask]:
+def _cut(mask: BoolArray, reference: BoolArray) -> tuple[BoolArray, BoolArray]:
     """The part of both that holds anything, and a voxel of outside around."""
     found = find_objects((mask | reference).astype(np.uint8))
     box = found[0] if found else (slice(0, 0),) * mask.ndim
     return np.pad(mask[box], 1), np.pad(reference[box], 1)
 
 
-def surface(mask: Mask, spacing_mm: Sequence[float]) -> Surface:
+def surface(mask: BoolArray, spacing_mm: Sequence[float]) -> Surface:
     """The surface of a mask (D, H, W) with a voxel of outside around it."""
     offsets, sizes = _elements(spacing_mm)
     blocks = _blocks(mask, range(mask.ndim))
@@ -152,7 +154,7 @@ def surface(mask: Mask, spacing_mm: Sequence[float]) -> Surface:
     return Surface(places, sizes[kinds])
 
 
-def _blocks(mask: Mask, axes: Sequence[int]) -> NDArray[np.uint8]:
+def _blocks(mask: BoolArray, axes: Sequence[int]) -> NDArray[np.uint8]:
     """Which corners of each block of two voxels along each of these axes are inside, a bit each."""
     blocks: NDArray[np.uint8] = np.zeros((), np.uint8)
     for bit, corner in enumerate(itertools.product((0, 1), repeat=len(axes))):
@@ -163,7 +165,7 @@ def _blocks(mask: Mask, axes: Sequence[int]) -> NDArray[np.uint8]:
     return blocks
 
 
-def _elements(spacing_mm: Sequence[float]) -> tuple[Floats, Floats]:
+def _elements(spacing_mm: Sequence[float]) -> tuple[Float64Array, Float64Array]:
     """Place within its block and size of the element of every kind of block; n axes, 2^n corners.
 
     Sizes are areas for three axes and lengths for two.
@@ -185,7 +187,9 @@ def _elements(spacing_mm: Sequence[float]) -> tuple[Floats, Floats]:
     return places, np.linalg.norm(gradient, axis=1) * float(np.prod(spacing_mm))
 
 
-def _paths(mask: Mask, reference: Mask, spacing_mm: Sequence[float]) -> tuple[float, float]:
+def _paths(
+    mask: BoolArray, reference: BoolArray, spacing_mm: Sequence[float]
+) -> tuple[float, float]:
     """Length of the reference's contours that the mask lacks, and of all of them, mm."""
     _, lengths = _elements(spacing_mm[1:])
     ours, theirs = (_blocks(part, (1, 2)) for part in (mask, reference))
@@ -217,7 +221,7 @@ def _distances(
     )
 
 
-def _quantile(values: Floats, weights: Floats, share: float) -> float:
+def _quantile(values: Float64Array, weights: Float64Array, share: float) -> float:
     """The least value that this share of the weights does not exceed."""
     order = np.argsort(values)
     reached = np.cumsum(weights[order])

@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import Image, floats
 
 EdgeConvention = Literal["xydeas2000", "liu2012", "kumar2013"]
 """Whose constants, angles and weights the edge transfer has; see `qabf`."""
 
-SOBEL_SLOPE: Floats = np.array([-1.0, 0.0, 1.0])
+SOBEL_SLOPE: Float64Array = np.array([-1.0, 0.0, 1.0])
 """Sobel operator along the difference."""
 
-SOBEL_SMOOTH: Floats = np.array([1.0, 2.0, 1.0])
+SOBEL_SMOOTH: Float64Array = np.array([1.0, 2.0, 1.0])
 """Sobel operator across the difference."""
 
 STRENGTH_GAIN, ANGLE_GAIN = 0.9994, 0.9879
@@ -46,7 +47,7 @@ class Sigmoid:
     slope: float
     centre: float
 
-    def __call__(self, share: Floats) -> Floats:
+    def __call__(self, share: Float64Array) -> Float64Array:
         """Preservation in [0, gain]."""
         return self.gain / (1 + np.exp(self.slope * (share - self.centre)))
 
@@ -71,16 +72,16 @@ PERCEPTIONS: dict[EdgeConvention, Perception] = {
 class Edges:
     """Strength, and orientation in radians, rows counted upwards, in [-pi/2, pi/2]."""
 
-    strength: Floats
-    angle: Floats
+    strength: Float64Array
+    angle: Float64Array
 
 
 @dataclass(frozen=True)
 class Transfer:
     """What of the edges of CT and MR is preserved, and what they weigh; source first: (2, H, W)."""
 
-    preserved: Floats
-    weights: Floats
+    preserved: Float64Array
+    weights: Float64Array
     added: NDArray[np.bool_]
     """Where the fused image's edge is stronger than both sources', (H, W)."""
 
@@ -123,7 +124,9 @@ def nabf(fused: Image, ct: Image, mr: Image) -> float:
     return transfer.lost(transfer.added)
 
 
-def _sobel(image: Floats, border: Literal["constant", "mirror"]) -> tuple[Floats, Floats]:
+def _sobel(
+    image: Float64Array, border: Literal["constant", "mirror"]
+) -> tuple[Float64Array, Float64Array]:
     """Slopes across and up; outside the image lies 0, or its mirror image."""
     columns = correlate1d(image, SOBEL_SMOOTH, axis=0, mode=border)
     rows = correlate1d(image, SOBEL_SMOOTH, axis=1, mode=border)
@@ -131,7 +134,7 @@ def _sobel(image: Floats, border: Literal["constant", "mirror"]) -> tuple[Floats
     return across, correlate1d(rows, -SOBEL_SLOPE, axis=0, mode=border)
 
 
-def _edges(image: Floats, border: Literal["constant", "mirror"] = "constant") -> Edges:
+def _edges(image: Float64Array, border: Literal["constant", "mirror"] = "constant") -> Edges:
     """Edges; the orientation is pi/2 where nothing changes across."""
     across, up = _sobel(image, border)
     level = across == 0
@@ -139,7 +142,7 @@ def _edges(image: Floats, border: Literal["constant", "mirror"] = "constant") ->
     return Edges(np.sqrt(across**2 + up**2), np.where(level, np.pi / 2, angle))
 
 
-def _edges_of_liu(image: Floats) -> Edges:
+def _edges_of_liu(image: Float64Array) -> Edges:
     """Edges none of which is 0; the orientation is 0 where nothing changes."""
     across, up = _sobel(image, "constant")
     strength = np.sqrt(across**2 + up**2)
@@ -147,19 +150,19 @@ def _edges_of_liu(image: Floats) -> Edges:
     return Edges(np.where(strength == 0, FAINTEST, strength), angle)
 
 
-def _weaker_share(source: Edges, fused: Edges) -> Floats:
+def _weaker_share(source: Edges, fused: Edges) -> Float64Array:
     """Strength of the weaker edge as a share of the stronger one; 0 where there is none."""
     weaker = np.minimum(source.strength, fused.strength)
     stronger = np.maximum(source.strength, fused.strength)
     return np.divide(weaker, stronger, out=np.zeros_like(weaker), where=stronger > 0)
 
 
-def _agreement(source: Edges, fused: Edges) -> Floats:
+def _agreement(source: Edges, fused: Edges) -> Float64Array:
     """1 for parallel orientations, 0 for perpendicular ones."""
     return np.abs(np.abs(source.angle - fused.angle) - np.pi / 2) / (np.pi / 2)
 
 
-def _preserved_of_xydeas(source: Edges, fused: Edges) -> Floats:
+def _preserved_of_xydeas(source: Edges, fused: Edges) -> Float64Array:
     """Q^AF: how well each edge of a source survives, in [0, 1]."""
     perceive = PERCEPTIONS["xydeas2000"]
     same = source.strength == fused.strength
@@ -168,13 +171,13 @@ def _preserved_of_xydeas(source: Edges, fused: Edges) -> Floats:
     return perceive.strength(share) * perceive.angle(agreement)
 
 
-def _preserved(source: Edges, fused: Edges, perceive: Perception) -> Floats:
+def _preserved(source: Edges, fused: Edges, perceive: Perception) -> Float64Array:
     """Q^AF for orientations modulo pi, in [0, 1]."""
     of_strength = perceive.strength(_weaker_share(source, fused))
     return of_strength * perceive.angle(_agreement(source, fused))
 
 
-def _xydeas(fused: Floats, ct: Floats, mr: Floats) -> float:
+def _xydeas(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     edges_f, *sources = (_edges(image) for image in (fused, ct, mr))
     weight = sum(float(edges.strength.sum()) for edges in sources)
     if weight == 0:
@@ -183,7 +186,7 @@ def _xydeas(fused: Floats, ct: Floats, mr: Floats) -> float:
     return float(np.sum(kept) / weight)
 
 
-def _liu(fused: Floats, ct: Floats, mr: Floats) -> float:
+def _liu(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     edges_f, edges_ct, edges_mr = (_edges_of_liu(image) for image in (fused, ct, mr))
     perceive = PERCEPTIONS["liu2012"]
     kept_ct = _preserved(edges_ct, edges_f, perceive) * edges_ct.strength
@@ -191,7 +194,7 @@ def _liu(fused: Floats, ct: Floats, mr: Floats) -> float:
     return float(((kept_ct + kept_mr) / (edges_ct.strength + edges_mr.strength)).mean())
 
 
-def _kumar(fused: Floats, ct: Floats, mr: Floats) -> Transfer:
+def _kumar(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> Transfer:
     edges_f, *sources = (_edges(image * UNIT_SOBEL, "mirror") for image in (fused, ct, mr))
     perceive = PERCEPTIONS["kumar2013"]
     preserved = [np.sqrt(_preserved(edges, edges_f, perceive)) for edges in sources]
@@ -200,12 +203,12 @@ def _kumar(fused: Floats, ct: Floats, mr: Floats) -> Transfer:
     return Transfer(np.stack(preserved), weights, edges_f.strength > strengths.max(axis=0))
 
 
-def _kept_of_kumar(fused: Floats, ct: Floats, mr: Floats) -> float:
+def _kept_of_kumar(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     transfer = _kumar(fused, ct, mr)
     return float((transfer.preserved * transfer.weights).sum() / transfer.weights.sum())
 
 
-TRANSFERS: dict[EdgeConvention, Callable[[Floats, Floats, Floats], float]] = {
+TRANSFERS: dict[EdgeConvention, Callable[[Float64Array, Float64Array, Float64Array], float]] = {
     "xydeas2000": _xydeas,
     "liu2012": _liu,
     "kumar2013": _kept_of_kumar,

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.image import Image, floats
 from radfuse.metrics.sliding_windows import LINES, View, views
 from radfuse.metrics.structure import SCALE_WEIGHTS, STRUCTURE_FLOOR, halved
 
@@ -55,7 +56,7 @@ def _require_room(image: Image, scales: int) -> None:
         )
 
 
-def _of_scale(fused: Floats, ct: Floats, mr: Floats) -> float:
+def _of_scale(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """Mean quality over the windows of one scale, in [-1, 1].
 
     The desired patch is a sum of both mean-free sources, so its variance and its covariance
@@ -69,7 +70,7 @@ def _of_scale(fused: Floats, ct: Floats, mr: Floats) -> float:
     return float(quality.mean())
 
 
-def _shares(ct: View, mr: View) -> tuple[Floats, Floats]:
+def _shares(ct: View, mr: View) -> tuple[Float64Array, Float64Array]:
     """What of each mean-free source goes into the desired patch of every window."""
     strengths = [PATCH_SIDE * np.sqrt(view.variance) + FAINTEST for view in (ct, mr)]
     power = _power(ct, mr)
@@ -83,7 +84,7 @@ def _shares(ct: View, mr: View) -> tuple[Floats, Floats]:
     return of_unit[0] * scale, of_unit[1] * scale
 
 
-def _power(ct: View, mr: View) -> Floats:
+def _power(ct: View, mr: View) -> Float64Array:
     """Exponent p = tan(pi R / 2) of the weights; R = 1 where both sources have one structure."""
     total = np.sqrt(ct.variance) + np.sqrt(mr.variance)
     together = np.sqrt(np.maximum(_variance_of_sum(ct, mr, 1.0, 1.0), 0))
@@ -93,7 +94,7 @@ def _power(ct: View, mr: View) -> Floats:
 
 
 def _variance_of_sum(
-    ct: View, mr: View, ct_share: Floats | float, mr_share: Floats | float
-) -> Floats:
+    ct: View, mr: View, ct_share: Float64Array | float, mr_share: Float64Array | float
+) -> Float64Array:
     cross = 2 * ct_share * mr_share * ct.covariance(mr)
     return ct_share**2 * ct.variance + mr_share**2 * mr.variance + cross

@@ -10,7 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import Image, floats
 
 Feature = Literal["none", "gradient", "dct", "wavelet"]
 Marks = NDArray[np.bool_]
@@ -65,11 +66,11 @@ def fmi(fused: Image, ct: Image, mr: Image, *, feature: Feature = "none") -> flo
     return float(np.mean([_window_scores(source, of_fused).mean() for source in of_sources]))
 
 
-def _horizontal_gradient(image: Floats) -> Floats:
+def _horizontal_gradient(image: Float64Array) -> Float64Array:
     return np.asarray(np.gradient(image, axis=1), np.float64)
 
 
-def _cosine_transform(image: Floats) -> Floats:
+def _cosine_transform(image: Float64Array) -> Float64Array:
     return np.asarray(dctn(image, norm="ortho"), np.float64)
 
 
@@ -88,12 +89,12 @@ def _meyer_wavelet() -> pywt.Wavelet:
     return pywt.Wavelet("meyer102", filter_bank=pywt.orthogonal_filter_bank(middle))
 
 
-def _wavelet_bands(image: Floats) -> Floats:
+def _wavelet_bands(image: Float64Array) -> Float64Array:
     coarse, (horizontal, vertical, diagonal) = pywt.dwt2(image, _meyer_wavelet(), "symmetric")
     return np.block([[coarse, horizontal], [vertical, diagonal]])
 
 
-FEATURES: Mapping[Feature, Callable[[Floats], Floats]] = {
+FEATURES: Mapping[Feature, Callable[[Float64Array], Float64Array]] = {
     "none": floats,
     "gradient": _horizontal_gradient,
     "dct": _cosine_transform,
@@ -102,14 +103,16 @@ FEATURES: Mapping[Feature, Callable[[Floats], Floats]] = {
 """What is looked at in the windows, by name."""
 
 
-def _windows(feature: Floats) -> tuple[Floats, Marks]:
+def _windows(feature: Float64Array) -> tuple[Float64Array, Marks]:
     """All windows, (9, N), each read column by column, and which of them are flat, (N,)."""
     view = sliding_window_view(feature, (SIDE, SIDE))
     windows = view.transpose(3, 2, 0, 1).reshape(SIDE**2, -1)
     return windows, np.ptp(windows, axis=0) <= FLAT * np.ptp(feature)
 
 
-def _window_scores(source: tuple[Floats, Marks], fused: tuple[Floats, Marks]) -> Floats:
+def _window_scores(
+    source: tuple[Float64Array, Marks], fused: tuple[Float64Array, Marks]
+) -> Float64Array:
     """Normalised mutual information of every window, (N,)."""
     (windows_s, flat_s), (windows_f, flat_f) = source, fused
     alike: Marks = (windows_s == windows_f).all(0) | (flat_s & flat_f)
@@ -123,13 +126,13 @@ def _window_scores(source: tuple[Floats, Marks], fused: tuple[Floats, Marks]) ->
     return scores
 
 
-def _shares(windows: Floats) -> Floats:
+def _shares(windows: Float64Array) -> Float64Array:
     """Windows, none of them flat, as distributions: from 0 up, with sum 1."""
     above = windows - windows.min(0)
     return np.asarray(above / above.sum(0), np.float64)
 
 
-def _shared_information(p: Floats, q: Floats) -> Floats:
+def _shared_information(p: Float64Array, q: Float64Array) -> Float64Array:
     """2 I / (H + H) of distributions p and q, (9, N) each; 0 where neither has any entropy."""
     correlation = _correlation(p, q)
     # Frechet's lower bound is the upper one with one of the two read backwards.
@@ -139,13 +142,15 @@ def _shared_information(p: Floats, q: Floats) -> Floats:
     return np.asarray(2 * shared / np.where(total > 0, total, 1), np.float64)
 
 
-def _correlation(p: Floats, q: Floats) -> Floats:
+def _correlation(p: Float64Array, q: Float64Array) -> Float64Array:
     """Pearson's correlation of the nine values, (N,)."""
     pp, qq, pq = (np.einsum("in,in->n", a, b) - 1 / len(p) for a, b in ((p, p), (q, q), (p, q)))
     return np.asarray(pq / np.sqrt(pp * qq), np.float64)
 
 
-def _joint_entropy_bits(p: Floats, q: Floats, correlation: Floats, total: Floats) -> Floats:
+def _joint_entropy_bits(
+    p: Float64Array, q: Float64Array, correlation: Float64Array, total: Float64Array
+) -> Float64Array:
     """Entropy, (N,), of the joint distribution with margins p and q, drawn to Frechet's bound.
 
     It has 9 x 9 cells, (1 - pull) p q plus `pull` times the bound (Nelsen 1987, "Discrete
@@ -161,7 +166,7 @@ def _joint_entropy_bits(p: Floats, q: Floats, correlation: Floats, total: Floats
     return np.asarray(_surprise(1 - pull) + (1 - pull) * total + drawn.sum(0), np.float64)
 
 
-def _staircase(p: Floats, q: Floats) -> tuple[Floats, Floats, Floats]:
+def _staircase(p: Float64Array, q: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
     """The cells where min(P, Q) of the cumulated p and q has mass: p q and mass, (18, N) each.
 
     A cell ends where a step of p does (the first nine) or one of q (the last nine), and begins
@@ -178,8 +183,12 @@ def _staircase(p: Floats, q: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _cells(
-    own: Floats, other: Floats, sums_own: Floats, sums_other: Floats, passed: NDArray[np.intp]
-) -> tuple[Floats, Floats, Floats]:
+    own: Float64Array,
+    other: Float64Array,
+    sums_own: Float64Array,
+    sums_other: Float64Array,
+    passed: NDArray[np.intp],
+) -> tuple[Float64Array, Float64Array, Float64Array]:
     """`_staircase` for the cells that end with a step of `own`, after `passed` of the other."""
     steps, windows = own.shape
     window = np.arange(windows)
@@ -191,17 +200,17 @@ def _cells(
     return product, mass, _mean(mass * place)
 
 
-def _mean(p: Floats) -> Floats:
+def _mean(p: Float64Array) -> Float64Array:
     """Mean of a position 0..8 that has distribution p, (N,)."""
     return np.asarray(np.arange(len(p)) @ p, np.float64)
 
 
-def _deviation(p: Floats) -> Floats:
+def _deviation(p: Float64Array) -> Float64Array:
     """Standard deviation of a position 0..8 that has distribution p, (N,)."""
     variance = np.arange(len(p)) ** 2 @ p - _mean(p) ** 2
     return np.asarray(np.sqrt(np.maximum(variance, 0)), np.float64)
 
 
-def _surprise(share: Floats) -> Floats:
+def _surprise(share: Float64Array) -> Float64Array:
     """-p log2(p), an outcome's part of the entropy in bits; of a p below 0, the real part."""
     return np.asarray(-share * np.log2(np.abs(share) + TINY), np.float64)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import Image, floats
 from radfuse.metrics.sliding_windows import gaussian, weighted_means
 
 SCALES = 4
@@ -21,25 +22,25 @@ SILENT = 1e-10
 class Scale:
     """An image (H, W) at one scale; mean and variance of the windows wholly inside it."""
 
-    image: Floats
+    image: Float64Array
     side: int
-    mean: Floats
-    variance: Floats
+    mean: Float64Array
+    variance: Float64Array
 
 
 @dataclass(frozen=True)
 class Channel:
     """One scale of a source as the image passes it on, window by window."""
 
-    gain: Floats
+    gain: Float64Array
     """g: regression of the image on the source, never negative."""
-    kept: Floats
+    kept: Float64Array
     """Information of the source that the eye finds in the image, as a decimal logarithm."""
-    there: Floats
+    there: Float64Array
     """Information that the eye finds in the source itself."""
 
 
-def _window_means(image: Floats, side: int, step: int = 1) -> Floats:
+def _window_means(image: Float64Array, side: int, step: int = 1) -> Float64Array:
     """Gaussian means of the windows wholly inside the image, every `step`-th of a row or column."""
     return weighted_means(image, gaussian(side, sigma=side / 5), step=step)
 

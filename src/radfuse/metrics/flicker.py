@@ -6,8 +6,9 @@ Designed in this project; `docs/own-metrics.md` has the formulas, what was tried
 import numpy as np
 from scipy.ndimage import maximum_filter
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.image import Image, floats
 from radfuse.metrics.regions import AIR_LEVEL
 
 BORDER_STEP = 64.0
@@ -17,7 +18,9 @@ BORDER_SIDE = 3
 """Side in pixels of the neighbourhood in the slice in which such a jump frees the choice."""
 
 
-def slice_jumps(fused: Image, ct: Image, mr: Image, *, border_step: float = BORDER_STEP) -> Floats:
+def slice_jumps(
+    fused: Image, ct: Image, mr: Image, *, border_step: float = BORDER_STEP
+) -> Float64Array:
     """Unexplained jump between each two neighbouring slices of volumes (D, H, W), in grey levels.
 
     Shape (D - 1,), 0 or more: the root mean square, over the voxels where CT or MR exceed
@@ -54,7 +57,9 @@ def _jump(fused: Image, ct: Image, mr: Image, border_step: float) -> float:
     return float(np.sqrt((excess[head] ** 2).mean()))
 
 
-def _explained(ct: Floats, mr: Floats, border_step: float) -> tuple[Floats, Floats]:
+def _explained(
+    ct: Float64Array, mr: Float64Array, border_step: float
+) -> tuple[Float64Array, Float64Array]:
     """Least and greatest step of F, (H, W) each, that the two slices of the sources explain.
 
     From the lesser to the greater of both sources' steps, and 0; where a border moved past, F may

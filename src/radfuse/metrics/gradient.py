@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import Image, floats
 
 Differences = Literal["forward", "central"]
 """How a gradient is taken: to the next pixel, or over both neighbours."""
@@ -61,23 +62,23 @@ def q_sf(fused: Image, ct: Image, mr: Image) -> float:
     return float(np.sqrt(found / reference) - 1)
 
 
-def _forward(image: Floats, axis: int) -> Floats:
+def _forward(image: Float64Array, axis: int) -> Float64Array:
     """Differences to the next pixel, where every axis has a next one."""
     return np.diff(image, axis=axis)[tuple(slice(side - 1) for side in image.shape)]
 
 
-def _central(image: Floats, axis: int) -> Floats:
+def _central(image: Float64Array, axis: int) -> Float64Array:
     return np.asarray(np.gradient(image, axis=axis), np.float64)
 
 
-SLOPES: dict[Differences, Callable[[Floats, int], Floats]] = {
+SLOPES: dict[Differences, Callable[[Float64Array, int], Float64Array]] = {
     "forward": _forward,
     "central": _central,
 }
 """Slopes along an axis."""
 
 
-def _squared_steps(image: Floats) -> list[Floats]:
+def _squared_steps(image: Float64Array) -> list[Float64Array]:
     """Weighted squared differences along rows, columns, and both diagonals."""
     return [
         (image[:, 1:] - image[:, :-1]) ** 2,

@@ -3,16 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from radfuse.arrays import Float64Array
 
-Image = NDArray[np.uint8] | Floats
+Image = NDArray[np.uint8] | Float64Array
 """A grey image (H, W), or a volume (D, H, W) where a metric says so; values in 0..255."""
 
 WHITE = 255
 """Largest value of an image."""
 
 
-def floats(image: Image) -> Floats:
+def floats(image: Image) -> Float64Array:
     """The image in double precision, still in 0..255."""
     return np.asarray(image, np.float64)
 
@@ -22,10 +22,10 @@ def whole_levels(image: Image) -> NDArray[np.uint8]:
     return np.asarray(np.rint(image), np.uint8)
 
 
-def stretched_levels(image: Image) -> Floats:
+def stretched_levels(image: Image) -> Float64Array:
     """The image from 0 to 255 in whole levels, halves upwards; black if it is flat."""
     pixels = floats(image)
-    above: Floats = pixels - pixels.min()
+    above: Float64Array = pixels - pixels.min()
     highest = above.max()
     if highest == 0:
         return above

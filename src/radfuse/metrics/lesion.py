@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, find_objects
 
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.image import Image, floats
 from radfuse.metrics.regions import VISIBLE
-
-Mask = NDArray[np.bool_]
 
 RING_WIDTH = 5.0
 """Width of the ring, in pixels or in the unit of the spacing."""
@@ -78,13 +76,13 @@ class LesionContrast:
 
 
 def lesion_ring(
-    lesion: Mask,
+    lesion: BoolArray,
     *,
-    others: Mask | None = None,
+    others: BoolArray | None = None,
     width: float = RING_WIDTH,
     gap: float = RING_GAP,
     spacing: Sequence[float] | None = None,
-) -> Mask:
+) -> BoolArray:
     """The surroundings of a lesion: a band around it, of the lesion's shape.
 
     Parameters
@@ -113,7 +111,7 @@ def lesion_ring(
     return ring if others is None else ring & ~others
 
 
-def _box(lesion: Mask, margins: list[int]) -> tuple[slice, ...]:
+def _box(lesion: BoolArray, margins: list[int]) -> tuple[slice, ...]:
     """The smallest part of the image with the lesion and margins, so that distances cost little."""
     parts = find_objects(lesion.astype(np.uint8))[0]
     return tuple(
@@ -123,7 +121,7 @@ def _box(lesion: Mask, margins: list[int]) -> tuple[slice, ...]:
 
 
 def lesion_contrast(
-    fused: Image, ct: Image, mr: Image, *, lesion: Mask, ring: Mask
+    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
 ) -> LesionContrast:
     """Contrast and noise of one lesion in F, CT and MR, images (H, W) or volumes (D, H, W).
 
@@ -142,13 +140,15 @@ def lesion_contrast(
     return LesionContrast(of_fused, of_ct, of_mr, int(lesion.sum()), int(ring.sum()))
 
 
-def lesion_cnr_ratio(fused: Image, ct: Image, mr: Image, *, lesion: Mask, ring: Mask) -> float:
+def lesion_cnr_ratio(
+    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
+) -> float:
     """CNR of a lesion in F over the better source's, 0 or more; see `LesionContrast`."""
     return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).cnr_ratio
 
 
 def lesion_difference_ratio(
-    fused: Image, ct: Image, mr: Image, *, lesion: Mask, ring: Mask
+    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
 ) -> float:
     """Grey levels between lesion and ring in F over the better source's, 0 or more.
 
@@ -157,7 +157,7 @@ def lesion_difference_ratio(
     return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).difference_ratio
 
 
-def lesion_kept(fused: Image, ct: Image, mr: Image, *, lesion: Mask, ring: Mask) -> float:
+def lesion_kept(fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray) -> float:
     """How far a lesion stands out in F as in the better source, 0 or more, larger is better.
 
     The smaller of the ratios of grey levels and of CNR; see `LesionContrast`.
@@ -165,7 +165,7 @@ def lesion_kept(fused: Image, ct: Image, mr: Image, *, lesion: Mask, ring: Mask)
     return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).kept
 
 
-def _contrast(inside: Floats, around: Floats) -> Contrast:
+def _contrast(inside: Float64Array, around: Float64Array) -> Contrast:
     return Contrast(float(inside.mean() - around.mean()), float(around.std()))
 
 

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from radfuse.arrays import BoolArray, Float64Array, UInt8Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS, load_metric
-from radfuse.metrics.image import Floats, floats
+from radfuse.metrics.image import floats
 from radfuse.metrics.profiles import Column, columns_of
 
-Grey = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 Values = dict[str, float]
 """Value by the column's name in its profile."""
 
@@ -22,12 +20,12 @@ class Known:
     """What some metrics can use beside the images; None where it is not known."""
 
     bone_level: float | None = None
-    """Grey level from which on the CT shows bone."""
+    """UInt8Array level from which on the CT shows bone."""
 
-    lesion: Mask | None = None
+    lesion: BoolArray | None = None
     """Where a lesion is, in the shape of the images."""
 
-    ring: Mask | None = None
+    ring: BoolArray | None = None
     """What the lesion must stand out from."""
 
 
@@ -48,9 +46,9 @@ class VolumeValues:
 
 def measure(
     profile: str,
-    fused: Grey,
-    ct: Grey,
-    mr: Grey,
+    fused: UInt8Array,
+    ct: UInt8Array,
+    mr: UInt8Array,
     *,
     known: Known = NOTHING,
     metrics: Sequence[str] = (),
@@ -69,11 +67,11 @@ def measure(
 
 def measure_volume(
     profile: str,
-    fused: Grey,
-    ct: Grey,
-    mr: Grey,
+    fused: UInt8Array,
+    ct: UInt8Array,
+    mr: UInt8Array,
     *,
-    seen: Mask | None = None,
+    seen: BoolArray | None = None,
     every: int = 1,
     known: Known = NOTHING,
     metrics: Sequence[str] = (),
@@ -105,7 +103,7 @@ def _of_pictures(columns: Mapping[str, Column]) -> dict[str, Column]:
     return {name: column for name, column in columns.items() if METRICS[column.metric].pictures}
 
 
-def _values(columns: Mapping[str, Column], images: Sequence[Floats], known: Known) -> Values:
+def _values(columns: Mapping[str, Column], images: Sequence[Float64Array], known: Known) -> Values:
     """Value of each column for fused image, CT, MR, but of those that need what is not known."""
     found = {}
     for name, column in columns.items():
@@ -126,7 +124,11 @@ def _check_found(metrics: Sequence[str], found: Values) -> None:
 
 
 def _check(
-    profile: str, columns: Mapping[str, Column], images: tuple[Grey, Grey, Grey], *, dimensions: int
+    profile: str,
+    columns: Mapping[str, Column],
+    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+    *,
+    dimensions: int,
 ) -> None:
     """Raise `InputError` for what the profile cannot measure."""
     axes = "(H, W)" if dimensions == 2 else "(D, H, W)"

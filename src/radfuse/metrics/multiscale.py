@@ -3,7 +3,8 @@
 import numpy as np
 import pywt
 
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import Image, floats
 
 SCALE_WEIGHTS = (2 / 3, 1 / 3)
 """Exponents of the scales, finest first, in Liu's code."""
@@ -26,7 +27,7 @@ def q_m(fused: Image, ct: Image, mr: Image) -> float:
     return product
 
 
-def _preserved(fused: Floats, ct: Floats, mr: Floats) -> float:
+def _preserved(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """EP of one scale, weighted by the sources' detail; details are (3 directions, H, W)."""
     weights = np.stack([(source**2).sum(axis=0) for source in (ct, mr)])
     kept = np.stack([np.exp(-np.abs(source - fused)).sum(axis=0) for source in (ct, mr)])

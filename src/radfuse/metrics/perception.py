@@ -4,7 +4,8 @@ import numpy as np
 from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 from scipy.ndimage import sobel
 
-from radfuse.metrics.image import WHITE, Floats, Image, floats, stretched_levels
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import WHITE, Image, floats, stretched_levels
 from radfuse.metrics.sliding_windows import means_beside_black
 
 REGION = 16
@@ -28,18 +29,18 @@ MASKING_OFFSET = 0.0001
 """Z of the masking k C^p / (h C^q + Z), with k = h = 1, p = 3, q = 2 of Chen and Blum 2009."""
 
 
-def _frequencies(shape: tuple[int, ...], width_deg: float) -> Floats:
+def _frequencies(shape: tuple[int, ...], width_deg: float) -> Float64Array:
     """Cycles a degree of each term of `rfft2`, (H, W // 2 + 1)."""
     height, width = shape
     down, across = fftfreq(height, 1 / height), rfftfreq(width, 1 / width)
     return np.asarray(np.hypot(down[:, None], across) / width_deg, np.float64)
 
 
-def _filtered(image: Floats, sensitivity: Floats) -> Floats:
+def _filtered(image: Float64Array, sensitivity: Float64Array) -> Float64Array:
     return np.asarray(irfft2(rfft2(image) * sensitivity, s=image.shape), np.float64)
 
 
-def _region_sums(pixels: Floats) -> Floats:
+def _region_sums(pixels: Float64Array) -> Float64Array:
     """Sums over the regions of the image, filled up with zeros at its end."""
     missing = [(0, -size % REGION) for size in pixels.shape]
     height, width = (size + extra for size, (_, extra) in zip(pixels.shape, missing, strict=True))
@@ -47,7 +48,7 @@ def _region_sums(pixels: Floats) -> Floats:
     return np.asarray(regions.sum(axis=(1, 3)), np.float64)
 
 
-def _edge_strength(image: Floats) -> Floats:
+def _edge_strength(image: Float64Array) -> Float64Array:
     """Length of Sobel's gradient; outside the image lies 0."""
     down, across = (sobel(image, axis, mode="constant") for axis in (0, 1))
     return np.asarray(np.hypot(down, across), np.float64)
@@ -78,14 +79,14 @@ def q_cv(fused: Image, ct: Image, mr: Image, *, alpha: float = 5, stretched: boo
     return float(np.average(errors, weights=salience))
 
 
-def _blurred(image: Floats, sigma: float) -> Floats:
+def _blurred(image: Float64Array, sigma: float) -> Float64Array:
     """Gaussian means; outside the image lies 0."""
     offsets = np.arange(-REACH, REACH + 1)
     line = np.exp(-(offsets**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
     return means_beside_black(image, line)
 
 
-def _masked_contrast(image: Floats, sensitivity: Floats) -> Floats:
+def _masked_contrast(image: Float64Array, sensitivity: Float64Array) -> Float64Array:
     """C': local contrast as seen and masked; none where the surroundings are black."""
     seen = _filtered(image, sensitivity)
     fine, coarse = _blurred(seen, FINE_SIGMA), _blurred(seen, COARSE_SIGMA)
@@ -94,7 +95,7 @@ def _masked_contrast(image: Floats, sensitivity: Floats) -> Floats:
     return np.asarray(contrast**3 / (contrast**2 + MASKING_OFFSET), np.float64)
 
 
-def _preserved(source: Floats, fused: Floats) -> Floats:
+def _preserved(source: Float64Array, fused: Float64Array) -> Float64Array:
     """Smaller contrast as a share of the larger one, in [0, 1]; none of none is all of it: 1."""
     weaker, stronger = np.minimum(source, fused), np.maximum(source, fused)
     return np.divide(weaker, stronger, out=np.ones_like(weaker), where=stronger > 0)

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.arrays import BoolArray, Float64Array
+from radfuse.metrics.image import Image, floats
 from radfuse.metrics.sliding_windows import LINES, means_beside_black
 
-Mask = NDArray[np.bool_]
 Responses = NDArray[np.complex128]
 
 SCALES = 4
@@ -19,7 +19,7 @@ SCALES = 4
 ORIENTATIONS = 6
 """Orientations of the filters, evenly over half a turn."""
 
-TURNS: Floats = np.linspace(0, np.pi, ORIENTATIONS, endpoint=False)
+TURNS: Float64Array = np.linspace(0, np.pi, ORIENTATIONS, endpoint=False)
 """Orientations in radians, counted upwards from the rows."""
 
 SHORTEST_WAVE = 3.0
@@ -60,8 +60,8 @@ STABLE = 1e-4
 class Filters:
     """Log-Gabor filters of one image size in the frequency plane: a product of two factors."""
 
-    radial: list[Floats]
-    angular: list[Floats]
+    radial: list[Float64Array]
+    angular: list[Float64Array]
     noise: list[float]
     """Of each orientation, threshold of the noise over the median amplitude at the finest scale."""
 
@@ -70,13 +70,13 @@ class Filters:
 class Features:
     """Maps (H, W) of the features of an image."""
 
-    congruency: Floats
+    congruency: Float64Array
     """Phase congruency in [0, 1], all orientations together."""
 
-    maximum: Floats
+    maximum: Float64Array
     """Largest moment of the congruency over the orientations: edges."""
 
-    minimum: Floats
+    minimum: Float64Array
     """Smallest moment: corners."""
 
 
@@ -119,20 +119,20 @@ def log_gabor_filters(shape: tuple[int, ...]) -> Filters:
     return Filters(radial, angular, noise)
 
 
-def _band(relative: Floats) -> Floats:
+def _band(relative: Float64Array) -> Float64Array:
     """Log-Gabor profile over the frequency relative to its centre; none of the mean."""
-    band: Floats = np.exp(-(np.log(relative) ** 2) / (2 * np.log(BANDWIDTH) ** 2))
+    band: Float64Array = np.exp(-(np.log(relative) ** 2) / (2 * np.log(BANDWIDTH) ** 2))
     band[0, 0] = 0
     return band
 
 
-def _direction(angle: Floats) -> Floats:
+def _direction(angle: Float64Array) -> Float64Array:
     """Gaussian of an angle in radians, taken modulo a turn."""
     nearest = (angle + np.pi) % (2 * np.pi) - np.pi
     return np.asarray(np.exp(-(nearest**2) / (2 * ANGLE_DEVIATION**2)), np.float64)
 
 
-def _noise(finest: Floats, total: Floats) -> float:
+def _noise(finest: Float64Array, total: Float64Array) -> float:
     """Threshold T for noise of unit median amplitude, from the finest filter and the sum of all.
 
     The amplitudes of noise follow a Rayleigh distribution; the energy of the even part of the
@@ -145,7 +145,7 @@ def _noise(finest: Floats, total: Floats) -> float:
     return float(deviation * (mean + NOISE_DEVIATIONS * spread) / NOISE_EXCESS)
 
 
-def features(image: Floats, filters: Filters) -> Features:
+def features(image: Float64Array, filters: Filters) -> Features:
     """Phase congruency of an image (H, W) and its moments, by filters of its size.
 
     Kovesi 1999, "Image features from phase congruency", Videre 1(3), and Kovesi 2003, "Phase
@@ -168,7 +168,7 @@ def features(image: Floats, filters: Filters) -> Features:
     return Features(energy / (amplitude + SILENT), maximum, minimum)
 
 
-def _energy(responses: list[Responses], noise: float) -> tuple[Floats, Floats]:
+def _energy(responses: list[Responses], noise: float) -> tuple[Float64Array, Float64Array]:
     """Energy of one orientation beyond the noise, weighted by its spread, and sum of amplitudes."""
     amplitudes = [np.abs(response) for response in responses]
     amplitude, largest = reduce(np.add, amplitudes), reduce(np.maximum, amplitudes)
@@ -184,7 +184,9 @@ def _energy(responses: list[Responses], noise: float) -> tuple[Floats, Floats]:
     return weight * np.maximum(energy, 0), amplitude
 
 
-def _principal(across: Floats, up: Floats, both: Floats) -> tuple[Floats, Floats]:
+def _principal(
+    across: Float64Array, up: Float64Array, both: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Largest and smallest moment, from mean moments about the axes and the mixed one."""
     total, apart = 2 * (across + up), 2 * (across - up)
     length = np.sqrt(both**2 + apart**2) + SILENT
@@ -201,7 +203,7 @@ def _stronger(ct: Features, mr: Features) -> Features:
     )
 
 
-def _correlation(found: Floats, sources: list[Floats], masks: list[Mask]) -> float:
+def _correlation(found: Float64Array, sources: list[Float64Array], masks: list[BoolArray]) -> float:
     """Best local correlation with CT, MR or the stronger of both, a mean over their features.
 
     As in Liu's code, a source counts as 0 outside its own features, the fused image does not.
@@ -219,6 +221,6 @@ def _correlation(found: Floats, sources: list[Floats], masks: list[Mask]) -> flo
     return float(best.sum() / masks[-1].sum())
 
 
-def _window_means(image: Floats) -> Floats:
+def _window_means(image: Float64Array) -> Float64Array:
     """Gaussian window means; outside the image lies 0."""
     return means_beside_black(image, LINES["gaussian11"])

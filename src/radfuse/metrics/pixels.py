@@ -4,7 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from radfuse.metrics.image import WHITE, Floats, Image, floats
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import WHITE, Image, floats
 
 FLAT = 1e-9
 """Standard deviation in grey levels up to which an image is flat: rounding, not contrast."""
@@ -48,7 +49,7 @@ def psnr(
     return float(np.mean([10 * np.log10(signal**2 / max(error, least)) for error in errors]))
 
 
-def _correlation(first: Floats, second: Floats) -> float:
+def _correlation(first: Float64Array, second: Float64Array) -> float:
     """Pearson's correlation in [-1, 1]; an image without contrast correlates with nothing: 0."""
     left, right = first - first.mean(), second - second.mean()
     spread_left, spread_right = (float(np.sqrt((part**2).mean())) for part in (left, right))

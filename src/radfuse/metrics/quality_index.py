@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image import Image, floats
 from radfuse.metrics.sliding_windows import View, Window, views
 from radfuse.metrics.structure import ssim_map
 
@@ -29,7 +30,7 @@ ALIKE = 0.75
 """Similarity of the sources above which Yang et al. ask for both of them at once."""
 
 
-def uqi_map(first: View, second: View) -> Floats:
+def uqi_map(first: View, second: View) -> Float64Array:
     """Universal quality index of every window, in [-1, 1].
 
     Windows constant in both images have the structure in common, and black ones the luminance:
@@ -122,7 +123,7 @@ def q_y(fused: Image, ct: Image, mr: Image) -> float:
 
 def _local_quality(
     fused: Image, ct: Image, mr: Image, similarity: Similarity
-) -> tuple[Floats, Floats]:
+) -> tuple[Float64Array, Float64Array]:
     """Quality and saliency of every window."""
     view, first, second = views(WINDOWS[similarity], fused, ct, mr)
     if similarity == "uqi8":
@@ -133,7 +134,7 @@ def _local_quality(
     return quality, np.maximum(*saliencies)
 
 
-def _saliencies_of_liu(first: View, second: View) -> tuple[Floats, Floats]:
+def _saliencies_of_liu(first: View, second: View) -> tuple[Float64Array, Float64Array]:
     """Variances as Liu's code has them: above 0 in constant windows, black or not.
 
     So a window black in both sources has a weight, and of one that is black in one source and
@@ -147,20 +148,20 @@ def _saliencies_of_liu(first: View, second: View) -> tuple[Floats, Floats]:
     return variances[0] + black, variances[1] + black
 
 
-def _share(first: Floats, second: Floats) -> Floats:
+def _share(first: Float64Array, second: Float64Array) -> Float64Array:
     """Lambda: the first source's share of the saliency of both, 1/2 where neither has any."""
     return _ratio(first, first + second, empty=0.5)
 
 
-def _blend(share: Floats, of_first: Floats, of_second: Floats) -> Floats:
+def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array) -> Float64Array:
     return share * of_first + (1 - share) * of_second
 
 
-def _ratio(part: Floats, whole: Floats, *, empty: float) -> Floats:
+def _ratio(part: Float64Array, whole: Float64Array, *, empty: float) -> Float64Array:
     return np.divide(part, whole, out=np.full_like(whole, empty), where=whole != 0)
 
 
-def _edges(image: Floats) -> Floats:
+def _edges(image: Float64Array) -> Float64Array:
     """Gradient magnitude by Prewitt's operator, 0 outside the image."""
     across, along = (
         correlate1d(

@@ -17,12 +17,12 @@ from scipy.ndimage import (
     sobel,
 )
 
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.image import Image, floats
 from radfuse.metrics.sliding_windows import SIGMA
 from radfuse.metrics.structure import LUMINANCE_FLOOR, STRUCTURE_FLOOR
 
-Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer]
 
 BONE_LEVEL = 200.0
@@ -54,7 +54,7 @@ NO_EDGE = 1e-6
 """Gradient in grey levels a pixel that is rounding, not an edge."""
 
 _REACH = np.arange(-SEAM_PIXELS, SEAM_PIXELS + 1)
-DISC: Mask = np.hypot.outer(_REACH, _REACH) <= SEAM_PIXELS
+DISC: BoolArray = np.hypot.outer(_REACH, _REACH) <= SEAM_PIXELS
 """All offsets that lead from a border pixel into the seam."""
 
 
@@ -177,7 +177,9 @@ def seam_fidelity(
     return _seam(fused, ct, mr, bone)
 
 
-def _masks(ct: Image, mr: Image, bone_level: float, labels: Labels | None) -> tuple[Mask, Mask]:
+def _masks(
+    ct: Image, mr: Image, bone_level: float, labels: Labels | None
+) -> tuple[BoolArray, BoolArray]:
     """Bone, and the soft tissue that does not belong to the seam."""
     if labels is None:
         labels = region_labels(ct, mr, bone_level=bone_level)
@@ -189,12 +191,12 @@ def _masks(ct: Image, mr: Image, bone_level: float, labels: Labels | None) -> tu
     return bone, (labels == Region.TISSUE) & ~binary_dilation(bone, DISC)
 
 
-def _band(bone: Mask) -> Mask:
+def _band(bone: BoolArray) -> BoolArray:
     """The seam: what lies within `SEAM_PIXELS` of bone and of what is not bone."""
     return np.asarray(binary_dilation(bone, DISC) & binary_dilation(~bone, DISC), np.bool_)
 
 
-def _owned(fused: Image, source: Image, region: Mask, *, from_black: bool) -> OwnedRegion:
+def _owned(fused: Image, source: Image, region: BoolArray, *, from_black: bool) -> OwnedRegion:
     if not region.any():
         return OwnedRegion(NOTHING_LOST, NOTHING_LOST, 0)
     weights = _weights(floats(source), region)
@@ -206,14 +208,16 @@ def _owned(fused: Image, source: Image, region: Mask, *, from_black: bool) -> Ow
     return OwnedRegion(max(structure, 0.0), contrast, int(region.sum()))
 
 
-def _moments(fused: Floats, source: Floats, region: Mask, sigma: float) -> tuple[Floats, Floats]:
+def _moments(
+    fused: Float64Array, source: Float64Array, region: BoolArray, sigma: float
+) -> tuple[Float64Array, Float64Array]:
     """Local means of F and S, and of FF, SS and FS, at the region's pixels: (2, N) and (3, N).
 
     Windows see nothing but the region, so what another source shows beside it has no say.
     """
     inside = region.astype(np.float64)
 
-    def local(values: Floats) -> Floats:
+    def local(values: Float64Array) -> Float64Array:
         sums = gaussian_filter(values * inside, sigma, mode="constant", truncate=WINDOW_TRUNCATE)
         return np.asarray(sums[region], np.float64)
 
@@ -223,18 +227,18 @@ def _moments(fused: Floats, source: Floats, region: Mask, sigma: float) -> tuple
     return means, powers
 
 
-def _weights(source: Floats, region: Mask) -> Floats:
+def _weights(source: Float64Array, region: BoolArray) -> Float64Array:
     """Weights of the region's pixels, (N,), their sum 1: evenly, and by the source's gradient."""
     strength = np.hypot(*_gradient(source))[region]
     evenly = np.full(strength.size, 1 / strength.size)
     total = strength.sum()
     if total == 0:
         return evenly
-    weights: Floats = FLAT_SHARE * evenly + (1 - FLAT_SHARE) * strength / total
+    weights: Float64Array = FLAT_SHARE * evenly + (1 - FLAT_SHARE) * strength / total
     return weights
 
 
-def _ssim(means: Floats, powers: Floats) -> Floats:
+def _ssim(means: Float64Array, powers: Float64Array) -> Float64Array:
     """Structural similarity, Wang et al. 2004, doi:10.1109/TIP.2003.819861, Eq. 13."""
     mean_f, mean_s = means
     variance_f, variance_s, covariance = _central(means, powers)
@@ -243,7 +247,9 @@ def _ssim(means: Floats, powers: Floats) -> Floats:
     return np.asarray(luminance * structure, np.float64)
 
 
-def _central(means: Floats, powers: Floats) -> tuple[Floats, Floats, Floats]:
+def _central(
+    means: Float64Array, powers: Float64Array
+) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Variances of F and S and their covariance."""
     mean_f, mean_s = means
     power_f, power_s, product = powers
@@ -251,7 +257,7 @@ def _central(means: Floats, powers: Floats) -> tuple[Floats, Floats, Floats]:
     return *variances, product - mean_f * mean_s
 
 
-def _contrast_kept(means: Floats, powers: Floats, *, from_black: bool) -> Floats:
+def _contrast_kept(means: Float64Array, powers: Float64Array, *, from_black: bool) -> Float64Array:
     """min(g, 1/g) of the gain g with which F shows S, in (0, 1].
 
     A grey level of the CT means a density, so its contrast is counted from black; one of the MR
@@ -263,13 +269,13 @@ def _contrast_kept(means: Floats, powers: Floats, *, from_black: bool) -> Floats
     return np.asarray(np.minimum(gain, 1 / gain), np.float64)
 
 
-def _gradient(image: Floats) -> Floats:
+def _gradient(image: Float64Array) -> Float64Array:
     """Sobel gradient in grey levels a pixel, down the rows and along the columns; (2, H, W)."""
     parts = [sobel(image, axis, mode="nearest") / 8 for axis in (0, 1)]
     return np.asarray(parts, np.float64)
 
 
-def _seam(fused: Image, ct: Image, mr: Image, bone: Mask) -> float:
+def _seam(fused: Image, ct: Image, mr: Image, bone: BoolArray) -> float:
     """1 less the false edges' strength over that of all edges of F, root mean squares."""
     band = _band(bone)
     gradient = _gradient(floats(fused))
@@ -283,7 +289,7 @@ def _seam(fused: Image, ct: Image, mr: Image, bone: Mask) -> float:
     return 1 - float(np.sqrt((false**2).sum() / (strength[band] ** 2).sum()))
 
 
-def _strength_along(direction: Floats, reference: Floats) -> Floats:
+def _strength_along(direction: Float64Array, reference: Float64Array) -> Float64Array:
     """Strongest edge of the reference along a direction, at most one pixel away; (H, W)."""
     rows, columns = reference.shape
     padded = np.pad(_gradient(reference), ((0, 0), (1, 1), (1, 1)), mode="edge")

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import correlate1d
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image import Floats, Image, floats
+from radfuse.metrics.image import Image, floats
 
 Window = Literal["gaussian11", "gaussian7", "uniform11", "uniform8", "uniform7", "global"]
 """Shape and side of a window in pixels; "global" is one window as large as the image."""
@@ -27,14 +28,14 @@ SAMPLE_VARIANCE = {"uniform7": 49 / 48}
 """From mean squares to the unbiased estimate, in the window whose users take that one."""
 
 
-def gaussian(side: int, sigma: float = SIGMA) -> Floats:
+def gaussian(side: int, sigma: float = SIGMA) -> Float64Array:
     """Weights of a Gaussian window along one axis, (side,), their sum 1."""
     offsets = np.arange(side) - side // 2
     line = np.exp(-(offsets**2) / (2 * sigma**2))
     return np.asarray(line / line.sum(), np.float64)
 
 
-LINES: dict[Window, Floats] = {
+LINES: dict[Window, Float64Array] = {
     "gaussian11": gaussian(11),
     "gaussian7": gaussian(7),
     "uniform11": np.full(11, 1 / 11),
@@ -44,7 +45,7 @@ LINES: dict[Window, Floats] = {
 """Weights of a window along one axis; the window is their outer product."""
 
 
-def window_means(image: Floats, window: Window) -> Floats:
+def window_means(image: Float64Array, window: Window) -> Float64Array:
     """Means over the windows that lie wholly inside an image (H, W), side - 1 smaller each way.
 
     Raises InputError where the window is larger than the image.
@@ -60,7 +61,7 @@ def window_means(image: Floats, window: Window) -> Floats:
     return weighted_means(image, line)
 
 
-def weighted_means(image: Floats, line: Floats, *, step: int = 1) -> Floats:
+def weighted_means(image: Float64Array, line: Float64Array, *, step: int = 1) -> Float64Array:
     """Sums over windows wholly inside an image (H, W), weighted by the outer product of a line.
 
     Every `step`-th window of a row and of a column; `line` has the weights along one axis.
@@ -69,7 +70,7 @@ def weighted_means(image: Floats, line: Floats, *, step: int = 1) -> Floats:
     return np.asarray(sliding_window_view(columns, line.size, axis=1)[:, ::step] @ line, np.float64)
 
 
-def means_beside_black(image: Floats, line: Floats) -> Floats:
+def means_beside_black(image: Float64Array, line: Float64Array) -> Float64Array:
     """The same around every pixel of an image, (H, W); outside of it lies 0, `line` is odd."""
     rows = correlate1d(image, line, axis=0, mode="constant")
     return np.asarray(correlate1d(rows, line, axis=1, mode="constant"), np.float64)
@@ -79,26 +80,26 @@ def means_beside_black(image: Floats, line: Floats) -> Floats:
 class View:
     """An image through a window; what it costs is computed once, for all that compare it."""
 
-    image: Floats
+    image: Float64Array
     window: Window
 
     @cached_property
-    def mean(self) -> Floats:
+    def mean(self) -> Float64Array:
         """Mean of every window."""
         return window_means(self.image, self.window)
 
     @cached_property
-    def variance(self) -> Floats:
+    def variance(self) -> Float64Array:
         """Variance of every window; exactly 0 where the window is constant."""
         variance = self._without_mean(self.image**2, self.mean**2)
         return np.where(variance < CONSTANT, 0, variance)
 
-    def covariance(self, other: "View") -> Floats:
+    def covariance(self, other: "View") -> Float64Array:
         """Covariance of every window with another image's; 0 where one of them is constant."""
         covariance = self._without_mean(self.image * other.image, self.mean * other.mean)
         return np.where((self.variance == 0) | (other.variance == 0), 0, covariance)
 
-    def _without_mean(self, product: Floats, means: Floats) -> Floats:
+    def _without_mean(self, product: Float64Array, means: Float64Array) -> Float64Array:
         scale = SAMPLE_VARIANCE.get(self.window, 1.0)
         return scale * (window_means(product, self.window) - means)
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image import WHITE, Floats, Image, floats
+from radfuse.metrics.image import WHITE, Image, floats
 from radfuse.metrics.pairing import Pairing, paired
 from radfuse.metrics.sliding_windows import View, Window, views
 
@@ -17,19 +18,19 @@ SMALLEST_SIDE_OF_SCALES = 11 * 2 ** (len(SCALE_WEIGHTS) - 1)
 """Pixels a side that leave one window at the coarsest scale."""
 
 
-def luminance(first: View, second: View) -> Floats:
+def luminance(first: View, second: View) -> Float64Array:
     """Similarity l of the local means, in [0, 1]; C_1 keeps it finite."""
     products = 2 * first.mean * second.mean + LUMINANCE_FLOOR
     return products / (first.mean**2 + second.mean**2 + LUMINANCE_FLOOR)
 
 
-def contrast_structure(first: View, second: View) -> Floats:
+def contrast_structure(first: View, second: View) -> Float64Array:
     """Similarity c s of local contrast and structure, in [-1, 1]; C_2 keeps it finite."""
     numerator = 2 * first.covariance(second) + STRUCTURE_FLOOR
     return numerator / (first.variance + second.variance + STRUCTURE_FLOOR)
 
 
-def ssim_map(first: View, second: View) -> Floats:
+def ssim_map(first: View, second: View) -> Float64Array:
     """Structural similarity of every window, in [-1, 1]; Eq. 13 of Wang et al. 2004."""
     return luminance(first, second) * contrast_structure(first, second)
 
@@ -88,7 +89,7 @@ def ms_ssim(fused: Image, ct: Image, mr: Image, *, pairing: Pairing = "mean") ->
     return paired(product.tolist(), pairing)
 
 
-def halved(image: Floats) -> Floats:
+def halved(image: Float64Array) -> Float64Array:
     """The image (H, W) in 2x2 means, half as large each way; an odd edge is mirrored first."""
     rows, columns = image.shape
     even = np.pad(image, ((0, rows % 2), (0, columns % 2)), mode="symmetric")

@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 from torch import nn
 
+from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.networks.catalogue import make_network
 from radfuse.networks.onnx_export import read_parameters
-
-Floats = NDArray[np.float32]
 
 SLICES_AT_ONCE = 8
 """Slices in one pass: enough to fill a GPU, few enough for its memory."""
@@ -61,7 +59,7 @@ class TorchMethod:
     path: Path
     device: str = "cuda"
 
-    def __call__(self, ct: Floats, mr: Floats) -> Floats:
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         fused = np.empty_like(ct)
         for start in range(0, len(ct), SLICES_AT_ONCE):
@@ -70,9 +68,9 @@ class TorchMethod:
         return fused
 
     @torch.inference_mode()
-    def _infer(self, ct: Floats, mr: Floats) -> Floats:
+    def _infer(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         on_device = (torch.from_numpy(np.ascontiguousarray(x)).to(self.device) for x in (ct, mr))
-        fused: Floats = self._network(*on_device).cpu().numpy()
+        fused: Float32Array = self._network(*on_device).cpu().numpy()
         return fused
 
     @cached_property

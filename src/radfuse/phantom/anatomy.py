@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.phantom.distance_fields import (
     FAR_MM,
-    Array,
     Lattice,
     Point,
     Space,
@@ -139,7 +139,7 @@ def _rotation(angles: Point) -> NDArray[np.float64]:
     return rotation
 
 
-def braincase(space: Space) -> Array:
+def braincase(space: Space) -> Float32Array:
     """Distance to the inner table of the skull, negative inside."""
     x0, y0, z0 = BRAINCASE_CENTRE
     a, b, c = BRAINCASE_RADII
@@ -163,7 +163,7 @@ def vault_beside(y: float, z: float) -> float:
     return float(width * rest ** (1 / BRAINCASE_POWER))
 
 
-def _floor_height(space: Space) -> Array:
+def _floor_height(space: Space) -> Float32Array:
     """Height of the skull's floor: three steps down to the back, with the ridges between."""
     aside, y = np.abs(space.x), space.y
     orbit_roof = 7 * np.exp(-(((aside - 29) / 15) ** 2))
@@ -184,7 +184,7 @@ def _floor_height(space: Space) -> Array:
     return np.asarray(height - canal, np.float32)
 
 
-def vault_thickness(space: Space, patient: Patient, rng: np.random.Generator) -> Array:
+def vault_thickness(space: Space, patient: Patient, rng: np.random.Generator) -> Float32Array:
     """Thickness of the skull, mm: thin at the temples and base, thick in front and behind."""
     noise = smooth_noise(rng, space.lattice, scale_mm=14.0)
     aside = np.abs(space.x)
@@ -197,7 +197,7 @@ def vault_thickness(space: Space, patient: Patient, rng: np.random.Generator) ->
     return np.asarray(np.clip(thick, 2.2, None), np.float32)
 
 
-def face_bones(space: Space) -> Array:
+def face_bones(space: Space) -> Float32Array:
     """Distance to the bones below the braincase; their cavities are not hollowed out."""
     bones = Union(space)
     bones.ellipsoid((0, -14, -40), (17, 19, 15)).tube([(0, 4, -30), (0, 21, -62)], [8, 6])
@@ -222,7 +222,7 @@ def face_bones(space: Space) -> Array:
     return bones.distance
 
 
-def petrous(space: Space) -> Array:
+def petrous(space: Space) -> Float32Array:
     """Distance to the dense bone of the inner ears, the hardest of the body."""
     dense = Union(space).both_sides([(16, 6, -38), (36, 20, -41), (48, 27, -42)], [4.5, 7, 6])
     canals = Union(space).both_sides([(8, 12, -36), (24, 16, -38)], [2.2, 2.4])
@@ -232,7 +232,7 @@ def petrous(space: Space) -> Array:
     return np.maximum(dense.distance, -canals.distance)
 
 
-def sinus_air(space: Space, patient: Patient, rng: np.random.Generator) -> Array:
+def sinus_air(space: Space, patient: Patient, rng: np.random.Generator) -> Float32Array:
     """Distance to the air within the head."""
     lobes = smooth_noise(rng, space.lattice, scale_mm=7.0)
     wide, deep, high = patient.frontal_sinus
@@ -259,7 +259,7 @@ def sinus_air(space: Space, patient: Patient, rng: np.random.Generator) -> Array
     return np.asarray(air, np.float32)
 
 
-def _nose(space: Space, bend: Array) -> Array:
+def _nose(space: Space, bend: Float32Array) -> Float32Array:
     """Distance to the air of the nasal cavity, between septum and turbinates."""
     aside = np.abs(space.x)
     septum = 1.0 - np.abs(space.x + 1.2 * bend)
@@ -268,7 +268,7 @@ def _nose(space: Space, bend: Array) -> Array:
     return np.asarray(np.maximum(cavity, np.maximum(septum, turbinates)), np.float32)
 
 
-def skin(space: Space, skull: Array) -> Array:
+def skin(space: Space, skull: Float32Array) -> Float32Array:
     """Distance to the skin: the skull's, cushioned, with face, nose, ears and neck."""
     body = (
         Union(space).ellipsoid((0, -34, -72), (69, 61, 66)).ellipsoid((0, -42, -34), (70, 49, 48))
@@ -293,7 +293,7 @@ def skin(space: Space, skull: Array) -> Array:
     return smooth_min(smooth_min(soft, lids, 7.0), ears.distance, 5.0)
 
 
-def spine(space: Space) -> Array:
+def spine(space: Space) -> Float32Array:
     """Distance to the first two vertebrae, their canal not hollowed out."""
     bones = (
         Union(space)
@@ -307,14 +307,14 @@ def spine(space: Space) -> Array:
     return bones.distance
 
 
-def orbit(space: Space) -> Array:
+def orbit(space: Space) -> Float32Array:
     """Distance to the fat-filled orbits."""
     cone = Union(space).paired_ellipsoids((31, -66, -32), (18.5, 20, 17))
     cone.both_sides([(27, -56, -32), (12, -26, -28)], [15, 4])
     return cone.distance
 
 
-def eye_muscles(space: Space) -> Array:
+def eye_muscles(space: Space) -> Float32Array:
     """Distance to the muscles that move the eyes and to the optic nerves."""
     strands = Union(space).both_sides([(31, -61, -32), (24, -44, -31), (11, -25, -27)], [2.2] * 3)
     for dx, dz in ((11, 0), (-10, 0), (0, 11), (0, -11)):
@@ -324,13 +324,15 @@ def eye_muscles(space: Space) -> Array:
     return strands.distance
 
 
-def eyeballs(space: Space) -> tuple[Array, Array]:
+def eyeballs(space: Space) -> tuple[Float32Array, Float32Array]:
     """Distances to the globes and to their lenses."""
     globes = Union(space).paired_ellipsoids((31, -72, -32), (12, 12, 12)).distance
     return globes, Union(space).paired_ellipsoids((31, -80, -32), (4.6, 2.2, 4.6)).distance
 
 
-def sutures(space: Space, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+def sutures(
+    space: Space, rng: np.random.Generator
+) -> tuple[Float32Array, Float32Array, Float32Array]:
     """Signed distances to the wavy sheets of the coronal, sagittal and lambdoid sutures."""
     coarse = smooth_noise(rng, space.lattice, scale_mm=9.0)
     wiggle = 1.4 * coarse + 0.9 * smooth_noise(rng, space.lattice, scale_mm=3.5)
@@ -345,7 +347,7 @@ def sutures(space: Space, rng: np.random.Generator) -> tuple[Array, Array, Array
     )
 
 
-def head_holder(lattice: Lattice) -> Array:
+def head_holder(lattice: Lattice) -> Float32Array:
     """Distance to the cradle that the head rests in, which stays with the CT's couch."""
     z, y, x = np.meshgrid(*(lattice.axis_mm(axis) for axis in (2, 1, 0)), indexing="ij")
     half_width, depth = HOLDER_RADII

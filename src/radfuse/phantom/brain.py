@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from radfuse.arrays import Float32Array
 from radfuse.phantom.anatomy import BRAINCASE_CENTRE, BRAINCASE_RADII, Patient
 from radfuse.phantom.distance_fields import (
     FAR_MM,
-    Array,
     Space,
     Union,
     level_distance,
@@ -33,19 +33,19 @@ FOLIA = 18
 class Brain:
     """Fields of the folded brain; `folded` turns the first three into a distance."""
 
-    hull: Array
+    hull: Float32Array
     """Distance to the brain as if it had no sulci."""
-    sheet: Array
+    sheet: Float32Array
     """Signed distance to the nearest sulcus's middle."""
-    bottom: Array
+    bottom: Float32Array
     """How deep the sulci are here, mm."""
-    midline: Array
+    midline: Float32Array
     """Signed distance to the median sheet."""
-    tent: Array
+    tent: Float32Array
     """Signed distance to the tentorium, positive above."""
 
 
-def cerebrum(space: Space, case: Array, patient: Patient, rng: np.random.Generator) -> Brain:
+def cerebrum(space: Space, case: Float32Array, patient: Patient, rng: np.random.Generator) -> Brain:
     """The brain in a braincase, from the distance to its wall."""
     lattice = space.lattice
     sway = smooth_noise(rng, lattice, scale_mm=22.0)
@@ -75,7 +75,9 @@ def cerebrum(space: Space, case: Array, patient: Patient, rng: np.random.Generat
     )
 
 
-def folded(hull: Array, sheet: Array, bottom: Array, *, sulcus_mm: float) -> Array:
+def folded(
+    hull: Float32Array, sheet: Float32Array, bottom: Float32Array, *, sulcus_mm: float
+) -> Float32Array:
     """Distance to the brain's surface with its sulci cut in, from `Brain`'s fields."""
     beyond = np.maximum(-hull - bottom, 0)
     taper = np.clip(1 + hull / (bottom + 1), 0, 1) * np.float32(sulcus_mm)
@@ -83,7 +85,7 @@ def folded(hull: Array, sheet: Array, bottom: Array, *, sulcus_mm: float) -> Arr
     return np.asarray(np.maximum(hull, cut), np.float32)
 
 
-def _folds(space: Space, rng: np.random.Generator) -> tuple[Array, Array]:
+def _folds(space: Space, rng: np.random.Generator) -> tuple[Float32Array, Float32Array]:
     """Signed distance to the sulci's middle sheets, and the depth that they reach to."""
     lattice = space.lattice
     fine = smooth_noise(rng, lattice, scale_mm=FOLD_SCALE_MM)
@@ -109,26 +111,26 @@ def _folds(space: Space, rng: np.random.Generator) -> tuple[Array, Array]:
     return level_distance(carried, lattice.spacing_mm), np.asarray(bottom, np.float32)
 
 
-def _callosum_distance(space: Space) -> Array:
+def _callosum_distance(space: Space) -> Float32Array:
     """Positive above the corpus callosum's arch, which bridges the hemispheres."""
     rise = np.hypot((space.y - 2) / 42, np.maximum(space.z + 6, 0) / 30)
     return np.asarray(30 * (rise - 1), np.float32)
 
 
-def _tent_cut(space: Space, tent: Array) -> Array:
+def _tent_cut(space: Space, tent: Float32Array) -> Float32Array:
     """Positive where the tentorium keeps the hemispheres from reaching down."""
     behind = smooth_step(space.y - 0.45 * np.abs(space.x), 0, 8)
     return np.asarray(np.where(behind > 0.01, 2.0 - tent - 20 * (1 - behind), -FAR_MM), np.float32)
 
 
-def _cisterns(space: Space) -> Array:
+def _cisterns(space: Space) -> Float32Array:
     """Distance to the fluid spaces under and behind the brain."""
     spaces = Union(space).ellipsoid((0, -9, -20), (12, 9, 8)).ellipsoid((0, 12, -26), (17, 17, 12))
     spaces.tube([(0, 28, 2), (0, 36, -10)], [5, 5])
     return spaces.distance
 
 
-def _sylvian(space: Space, wave: Array) -> Array:
+def _sylvian(space: Space, wave: Float32Array) -> Float32Array:
     """Distance to the lateral fissure above the temporal lobes."""
     aside = np.abs(space.x) + 2.5 * wave
     run = space.z + 8 - 0.42 * (space.y + 18) + 3.0 * wave - 0.25 * (aside - 45)
@@ -145,7 +147,7 @@ def _sylvian(space: Space, wave: Array) -> Array:
     return np.asarray(np.minimum(np.maximum(sheet, ends), insula), np.float32)
 
 
-def _cerebellum(space: Space, case: Array, tent: Array) -> Array:
+def _cerebellum(space: Space, case: Float32Array, tent: Float32Array) -> Float32Array:
     """Distance to the cerebellum below the tentorium."""
     lobes = (
         Union(space)
@@ -156,7 +158,7 @@ def _cerebellum(space: Space, case: Array, tent: Array) -> Array:
     return smooth_max(lobes.distance, cut, 3.0)
 
 
-def _folia(space: Space) -> tuple[Array, Array]:
+def _folia(space: Space) -> tuple[Float32Array, Float32Array]:
     """Sheets of the cerebellar folia, which fan out from the fourth ventricle, and their depth."""
     angle = np.arctan2(space.z + 36, space.y - 18)
     reach = np.hypot(space.z + 36, space.y - 18)
@@ -165,7 +167,7 @@ def _folia(space: Space) -> tuple[Array, Array]:
     return np.asarray(sheet, np.float32), np.full(space.shape, 7.0, np.float32)
 
 
-def brain_stem(space: Space) -> Array:
+def brain_stem(space: Space) -> Float32Array:
     """Distance to midbrain, pons, medulla and cord."""
     stem = Union(space).both_sides([(9, 2, -8), (7, 9, -18)], [7, 8])
     stem.tube(
@@ -174,7 +176,7 @@ def brain_stem(space: Space) -> Array:
     return stem.distance
 
 
-def deep_nuclei(space: Space) -> Array:
+def deep_nuclei(space: Space) -> Float32Array:
     """Distance to thalami, putamina and the heads of the caudate nuclei."""
     nuclei = Union(space).paired_ellipsoids((10, 13, 7), (7.5, 15, 9))
     nuclei.paired_ellipsoids((25, -5, 4), (5.5, 17, 10), pitch=0.1)
@@ -182,7 +184,7 @@ def deep_nuclei(space: Space) -> Array:
     return nuclei.distance
 
 
-def ventricles(space: Space, patient: Patient) -> Array:
+def ventricles(space: Space, patient: Patient) -> Float32Array:
     """Distance to the four ventricles, wider in an old brain."""
     wide = 0.7 + 0.75 * patient.atrophy
     lumen = Union(space).both_sides(
@@ -196,7 +198,7 @@ def ventricles(space: Space, patient: Patient) -> Array:
     return lumen.distance
 
 
-def dura_reach(space: Space, brain: Brain, case: Array) -> tuple[Array, Array]:
+def dura_reach(space: Space, brain: Brain, case: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Where falx and tentorium hang: fields that are negative inside of their extent."""
     free_edge = 4 - _callosum_distance(space)
     falx = smooth_max(case, np.maximum(free_edge, -brain.tent), 1.0)
@@ -205,7 +207,7 @@ def dura_reach(space: Space, brain: Brain, case: Array) -> tuple[Array, Array]:
     return falx, leaf
 
 
-def venous_sinuses(space: Space, brain: Brain, case: Array) -> Array:
+def venous_sinuses(space: Space, brain: Brain, case: Float32Array) -> Float32Array:
     """Distance to the superior sagittal, straight and transverse sinuses."""
     on_wall = case + 2.0
     sagittal = np.hypot(brain.midline, on_wall) - 4.0
@@ -222,10 +224,10 @@ def venous_sinuses(space: Space, brain: Brain, case: Array) -> Array:
 class Lesion:
     """Distances to a tumour, its necrotic core, the oedema around it and what is calcified."""
 
-    tumour: Array
-    core: Array
-    oedema: Array
-    calcified: Array
+    tumour: Float32Array
+    core: Float32Array
+    oedema: Float32Array
+    calcified: Float32Array
 
 
 def lesion(space: Space, patient: Patient, rng: np.random.Generator) -> Lesion:

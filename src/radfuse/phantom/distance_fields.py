@@ -11,8 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-"""A field, or anything that broadcasts to one."""
+from radfuse.arrays import Float32Array
 
 Point = tuple[float, float, float]
 """Canonical head coordinates in mm: left, posterior, superior of the head's centre."""
@@ -41,12 +40,12 @@ class Lattice:
     size: tuple[int, int, int]
     spacing_mm: float
 
-    def axis_mm(self, axis: int) -> Array:
+    def axis_mm(self, axis: int) -> Float32Array:
         """Positions of the planes along one axis (0 is x), mm."""
         steps = np.arange(self.size[axis], dtype=np.float32)
         return np.float32(self.origin_mm[axis]) + np.float32(self.spacing_mm) * steps
 
-    def image(self, values: Array) -> sitk.Image:
+    def image(self, values: Float32Array) -> sitk.Image:
         """The field as an image with its place, cut to the box around what is below zero."""
         box = _box(values < REACH_MM / 2)
         image = sitk.GetImageFromArray(values[box])
@@ -73,11 +72,11 @@ class Space:
     """A lattice, and for each of its points the place in a canonical head, mm."""
 
     lattice: Lattice
-    x: Array
+    x: Float32Array
     """Towards the patient's left, (Z, Y, X)."""
-    y: Array
+    y: Float32Array
     """Towards the back."""
-    z: Array
+    z: Float32Array
     """Towards the vertex."""
 
     @property
@@ -92,7 +91,7 @@ class Union:
     """A field that solids are added to; each is worked out only in a box around it."""
 
     space: Space
-    distance: Array = field(init=False)
+    distance: Float32Array = field(init=False)
 
     def __post_init__(self) -> None:
         self.distance = np.full(self.space.shape, FAR_MM, np.float32)
@@ -150,16 +149,18 @@ class Union:
             spans.append(slice(max(first, 0), max(last, 0)))
         return spans[0], spans[1], spans[2]
 
-    def _at(self, box: tuple[slice, slice, slice]) -> tuple[Array, Array, Array]:
+    def _at(
+        self, box: tuple[slice, slice, slice]
+    ) -> tuple[Float32Array, Float32Array, Float32Array]:
         return self.space.x[box], self.space.y[box], self.space.z[box]
 
-    def _merge(self, box: tuple[slice, slice, slice], distance: Array) -> "Union":
+    def _merge(self, box: tuple[slice, slice, slice], distance: Float32Array) -> "Union":
         part = self.distance[box]
         np.minimum(part, distance, out=part)
         return self
 
 
-def smooth_noise(rng: np.random.Generator, lattice: Lattice, *, scale_mm: float) -> Array:
+def smooth_noise(rng: np.random.Generator, lattice: Lattice, *, scale_mm: float) -> Float32Array:
     """A smooth random field of mean 0 and variance about 1, correlated over `scale_mm`.
 
     Bumps of Gaussian shape and random height stand at fixed places, so that one seed gives one
@@ -173,13 +174,13 @@ def smooth_noise(rng: np.random.Generator, lattice: Lattice, *, scale_mm: float)
     return np.ascontiguousarray(values)
 
 
-def _bumps(at_mm: Array, nodes_mm: Array, scale_mm: float) -> Array:
+def _bumps(at_mm: Float32Array, nodes_mm: Float32Array, scale_mm: float) -> Float32Array:
     """Weights (places, nodes) whose squares add up to 1 at each place."""
     weights = np.exp(-0.5 * ((at_mm[:, None] - nodes_mm[None]) / np.float32(scale_mm)) ** 2)
     return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True), np.float32)
 
 
-def level_distance(values: Array, spacing_mm: float) -> Array:
+def level_distance(values: Float32Array, spacing_mm: float) -> Float32Array:
     """The distance from a function's zero level, to first order: value over slope, mm."""
     slopes = np.gradient(values, np.float32(spacing_mm))
     steepness = np.sqrt(sum(slope * slope for slope in slopes))
@@ -187,19 +188,19 @@ def level_distance(values: Array, spacing_mm: float) -> Array:
     return np.asarray(values / np.maximum(steepness, typical), np.float32)
 
 
-def smooth_max(a: Array, b: Array, width_mm: float) -> Array:
+def smooth_max(a: Float32Array, b: Float32Array, width_mm: float) -> Float32Array:
     """The greater of both, the edge between them rounded over a width: an intersection."""
     width = np.float32(width_mm)
     blend = np.clip(width - np.abs(a - b), 0, None)
     return np.asarray(np.maximum(a, b) + blend * blend / (4 * width), np.float32)
 
 
-def smooth_min(a: Array, b: Array, width_mm: float) -> Array:
+def smooth_min(a: Float32Array, b: Float32Array, width_mm: float) -> Float32Array:
     """The lesser of both, the edge between them rounded over a width: a union."""
     return np.asarray(-smooth_max(-a, -b, width_mm), np.float32)
 
 
-def smooth_step(values: NDArray[np.floating], low: float, high: float) -> Array:
+def smooth_step(values: NDArray[np.floating], low: float, high: float) -> Float32Array:
     """0 below `low`, 1 above `high`, a cubic between."""
     t = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -8,11 +8,12 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.phantom import anatomy as head
 from radfuse.phantom import brain as brain_parts
 from radfuse.phantom import tissues
 from radfuse.phantom.anatomy import Patient
-from radfuse.phantom.distance_fields import FAR_MM, Array, Lattice, Space, smooth_noise, smooth_step
+from radfuse.phantom.distance_fields import FAR_MM, Lattice, Space, smooth_noise, smooth_step
 from radfuse.phantom.tissues import Tissue
 
 TABLE_MM = 1.7
@@ -39,7 +40,7 @@ class Layer:
     """Tissues, and how deep beneath the surface each begins, mm; later ones paint over."""
     fields: tuple[sitk.Image, ...]
     """The first one's box is where the layer is painted."""
-    distance: Callable[..., Array] = lambda only: only
+    distance: Callable[..., Float32Array] = lambda only: only
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Grid:
         x, y, z = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
         return z, y, x
 
-    def sample(self, field: sitk.Image, box: tuple[slice, slice, slice]) -> Array:
+    def sample(self, field: sitk.Image, box: tuple[slice, slice, slice]) -> Float32Array:
         """A field's values at the voxels of a box of this grid."""
         start = [part.start for part in reversed(box)]
         size = [part.stop - part.start for part in reversed(box)]
@@ -105,7 +106,7 @@ class Grid:
 
 def paint(
     layers: Sequence[Layer], grid: Grid, shown: Callable[[Tissue], float]
-) -> tuple[Array, NDArray[np.uint8]]:
+) -> tuple[Float32Array, NDArray[np.uint8]]:
     """Paint what a modality shows of each tissue, and the labels; arrays (Z, Y, X).
 
     At a surface the values change over one mean voxel width: the partial volume.
@@ -149,7 +150,11 @@ def holder_layer(lattice: Lattice) -> Layer:
 
 
 def _outer_layers(
-    space: Space, patient: Patient, skin: Array, vault: Array, rng: np.random.Generator
+    space: Space,
+    patient: Patient,
+    skin: Float32Array,
+    vault: Float32Array,
+    rng: np.random.Generator,
 ) -> list[Layer]:
     image = space.lattice.image
     uneven = smooth_noise(rng, space.lattice, scale_mm=20.0)
@@ -168,11 +173,11 @@ def _outer_layers(
 
 def _bone_layers(
     space: Space,
-    case: Array,
-    vault: Array,
+    case: Float32Array,
+    vault: Float32Array,
     *,
-    air: Array,
-    orbit: Array,
+    air: Float32Array,
+    orbit: Float32Array,
     rng: np.random.Generator,
 ) -> list[Layer]:
     image = space.lattice.image
@@ -196,7 +201,7 @@ def _bone_layers(
     ]
 
 
-def image_like(space: Space, values: Array) -> sitk.Image:
+def image_like(space: Space, values: Float32Array) -> sitk.Image:
     """A field as an image over the whole lattice."""
     whole = sitk.GetImageFromArray(values.astype(np.float32, copy=False))
     whole.SetOrigin(space.lattice.origin_mm)
@@ -204,14 +209,14 @@ def image_like(space: Space, values: Array) -> sitk.Image:
     return whole
 
 
-def _sutures(vault: Array, *sheets: Array) -> Array:
+def _sutures(vault: Float32Array, *sheets: Float32Array) -> Float32Array:
     nearest = np.abs(sheets[0])
     for sheet in sheets[1:]:
         nearest = np.minimum(nearest, np.abs(sheet))
     return np.asarray(np.maximum(nearest - SUTURE_MM / 2, vault), np.float32)
 
 
-def _eye_layers(space: Space, orbit: Array) -> list[Layer]:
+def _eye_layers(space: Space, orbit: Float32Array) -> list[Layer]:
     image = space.lattice.image
     globes, lenses = head.eyeballs(space)
     return [
@@ -223,7 +228,7 @@ def _eye_layers(space: Space, orbit: Array) -> list[Layer]:
 
 
 def _brain_layers(
-    space: Space, patient: Patient, case: Array, rng: np.random.Generator
+    space: Space, patient: Patient, case: Float32Array, rng: np.random.Generator
 ) -> list[Layer]:
     image = space.lattice.image
     brain = brain_parts.cerebrum(space, case, patient, rng)
@@ -231,10 +236,10 @@ def _brain_layers(
     found = brain_parts.lesion(space, patient, rng)
     half_width = SULCUS_MM * (0.6 + patient.atrophy)
 
-    def folds(hull: Array, sheet: Array, bottom: Array) -> Array:
+    def folds(hull: Float32Array, sheet: Float32Array, bottom: Float32Array) -> Float32Array:
         return brain_parts.folded(hull, sheet, bottom, sulcus_mm=half_width)
 
-    def membrane(reach: Array, sheet: Array) -> Array:
+    def membrane(reach: Float32Array, sheet: Float32Array) -> Float32Array:
         return np.maximum(np.abs(sheet) - np.float32(0.8), reach)
 
     hull = image(brain.hull)
@@ -263,12 +268,12 @@ def _brain_layers(
 def _tumour_layers(
     found: brain_parts.Lesion,
     patient: Patient,
-    image: Callable[[Array], sitk.Image],
+    image: Callable[[Float32Array], sitk.Image],
     hull: sitk.Image,
 ) -> list[Layer]:
     """The tumour and its core, both within a hull."""
 
-    def within(part: Array, hull: Array) -> Array:
+    def within(part: Float32Array, hull: Float32Array) -> Float32Array:
         return np.maximum(part, hull)
 
     wanted = patient.tumour

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from radfuse.phantom.distance_fields import Array
+from radfuse.arrays import Float32Array
 
 CT_BLUR_VOXELS = (0.35, 0.62, 0.62)
 """Standard deviation of the CT's point spread along z, y, x: a soft head kernel."""
@@ -43,7 +43,9 @@ MR_SCALE = 1.3
 """Stored value of a signal of 1."""
 
 
-def scan_ct(hu: Array, spacing_mm: tuple[float, float, float], rng: np.random.Generator) -> Array:
+def scan_ct(
+    hu: Float32Array, spacing_mm: tuple[float, float, float], rng: np.random.Generator
+) -> Float32Array:
     """A CT of the true HU (Z, Y, X): blurred, noisy and streaky, whole HU."""
     noise = rng.standard_normal(hu.shape, dtype=np.float32)
     streaks = beam_hardening(hu, spacing_mm)
@@ -60,7 +62,7 @@ def _noise_passed() -> float:
     return float(np.prod([np.linalg.norm(kernel) for kernel in kernels]))
 
 
-def beam_hardening(hu: Array, spacing_mm: tuple[float, float, float]) -> Array:
+def beam_hardening(hu: Float32Array, spacing_mm: tuple[float, float, float]) -> Float32Array:
     """The error in HU that a linear reconstruction makes of a polychromatic beam.
 
     To second order a ray through bone of length p reads p - c p^2 (Joseph and Spital, J Comput
@@ -109,7 +111,7 @@ def _projector(rows: int, columns: int) -> sparse.csr_matrix:
     )
 
 
-def scan_mr(signal: Array, rng: np.random.Generator) -> Array:
+def scan_mr(signal: Float32Array, rng: np.random.Generator) -> Float32Array:
     """An MR of the true signal (Z, Y, X): blurred, with bias field and Rician noise."""
     blurred = signal
     for axis, sigma in enumerate(MR_BLUR_VOXELS):

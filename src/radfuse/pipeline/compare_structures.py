@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from radfuse.arrays import BoolArray
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.errors import InputError
 from radfuse.io.volumes import read_volume, volume_suffix
-from radfuse.metrics.delineation import TOLERANCE_MM, Agreement, Mask, compare_masks
+from radfuse.metrics.delineation import TOLERANCE_MM, Agreement, compare_masks
 from radfuse.pipeline.structures import STRICT, Acceptance, drawn_on
 from radfuse.series import Modality, Series
 from radfuse.structures.files import check_readable
@@ -95,7 +96,7 @@ def compare_contours(
     return Comparison(tuple(compared), (*of_series, *said, *alone))
 
 
-def _inside(structure: Structure) -> Mask:
+def _inside(structure: Structure) -> BoolArray:
     return np.asarray(sitk.GetArrayViewFromImage(structure.mask) > 0)
 
 

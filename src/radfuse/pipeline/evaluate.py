@@ -1,6 +1,6 @@
 """Measure fused images that lie in files: pictures, folders of pictures, volumes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +11,14 @@ from radfuse.io.images import PICTURE_SUFFIXES, read_grey
 from radfuse.metrics.measure import Values, measure
 from radfuse.metrics.profiles import DEFAULT_PROFILE
 from radfuse.pipeline.evaluate_volume import VolumeChoices, evaluate_volume
-from radfuse.pipeline.fuse import silent
 from radfuse.pipeline.read import is_picture
+from radfuse.progress import ProgressCallback, no_progress
 
 WHOLE = "volume"
 """Name of the row with the metrics that are measured in 3-D."""
 
 ALL_FROM_RECORD = VolumeChoices()
 """A record beside a fused volume says how it was made."""
-
-Report = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def evaluate(
     profile: str = DEFAULT_PROFILE,
     metrics: Sequence[str] = (),
     volume: VolumeChoices = ALL_FROM_RECORD,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> list[Evaluated]:
     """Measure a fused picture, a folder of them, or a fused volume, with its sources.
 
@@ -71,7 +69,7 @@ def _of_volume(
     profile: str,
     metrics: Sequence[str],
     choices: VolumeChoices,
-    report: Report,
+    report: ProgressCallback,
 ) -> list[Evaluated]:
     values = evaluate_volume(fused, ct, mr, choices, profile, metrics, report)
     slices = [Evaluated(f"slice {index}", row) for index, row in values.slices.items()]

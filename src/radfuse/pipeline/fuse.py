@@ -1,7 +1,7 @@
 """The main job: a CT and an MR in, a fused image and all that belongs to it out."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,23 +21,17 @@ from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.record_privacy import Rename, private_record
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
+from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
 from radfuse.series import Modality, Series
-
-Report = Callable[[str, float | None], None]
-"""Told the name of a stage as it begins, and how much of it is done, 0 to 1, where known."""
-
-
-def silent(stage: str, share: float | None = None) -> None:
-    """Report nothing."""
 
 
 @dataclass
 class Clock:
     """Wall time by stage."""
 
-    report: Report
+    report: ProgressCallback
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -57,7 +51,7 @@ def fuse(
     recipe: Recipe | None = None,
     given: Given | None = None,
     overwrite: bool = False,
-    report: Report = silent,
+    report: ProgressCallback = no_progress,
 ) -> Result:
     """Fuse a CT and an MR of one head.
 

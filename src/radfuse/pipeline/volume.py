@@ -7,12 +7,12 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, Window, ct_head_mask, mr_head_mask, mr_range
 from radfuse.methods.catalogue import Method
 
-Floats = NDArray[np.float32]
 Box = tuple[slice, slice, slice]
 """Part of a volume: slices, rows, columns."""
 
@@ -25,8 +25,8 @@ class Scaled:
     """CT and MR in [0, 1] inside a box of the CT's grid, (slices, rows, columns)."""
 
     box: Box
-    ct: Floats
-    mr: Floats
+    ct: Float32Array
+    mr: Float32Array
     field_of_view: NDArray[np.bool_]
     """Where the MR looked; `mr` is 0 outside."""
 
@@ -60,7 +60,7 @@ def scaled_slice(
     window: Window,
     mr_range: tuple[float, float],
     index: int,
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
     """CT and MR in [0, 1] and where the MR looked, for one whole slice of the CT, (rows, columns).
 
     `mr_range` are the MR values that become 0 and 1.
@@ -76,7 +76,7 @@ def _scaled_on(
     mr_from_ct: sitk.Transform,
     window: Window,
     mr_range: tuple[float, float],
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
     """A part of the CT and the MR on its grid, in [0, 1], and where the MR looked."""
     low, high = mr_range
     resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, low, sitk.sitkFloat32)
@@ -121,7 +121,7 @@ def _common_box(ct: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform) -> B
 
 def fuse_scaled(
     scaled: Scaled, method: Method, report: Callable[[int, int], None], at_once: int = 8
-) -> Floats:
+) -> Float32Array:
     """Fuse slice by slice inside the box; where the MR did not look, the CT alone."""
     fused = np.empty_like(scaled.ct)
     count = len(fused)
@@ -160,7 +160,7 @@ def _untold(done: int, count: int) -> None:
     """Report nothing."""
 
 
-def compose(ct: sitk.Image, scaled: Scaled, fused: Floats, window: Window) -> sitk.Image:
+def compose(ct: sitk.Image, scaled: Scaled, fused: Float32Array, window: Window) -> sitk.Image:
     """The whole CT grid as stored values, 0 to `FULL_SCALE` (uint16); outside the box the CT."""
     hu = sitk.GetArrayViewFromImage(ct)
     stored = np.empty(hu.shape, np.uint16)

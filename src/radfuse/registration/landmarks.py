@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.registration.transforms import rigid_from_matrix
 
-Points = npt.NDArray[np.float64]
 Place = Sequence[float]
 
 FEWEST_PAIRS = 3
@@ -69,7 +68,7 @@ def fit_landmarks(ct: Sequence[Place], mr: Sequence[Place]) -> LandmarkFit:
     return LandmarkFit(rigid_from_matrix(matrix, name="landmarks"), tuple(errors.tolist()))
 
 
-def _checked(places: Sequence[Place], modality: str) -> Points:
+def _checked(places: Sequence[Place], modality: str) -> Float64Array:
     """The points, (count, 3), if a pose can be told by them."""
     points = np.array(places, np.float64).reshape(-1, 3)
     if len(points) < FEWEST_PAIRS:

@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 
+from radfuse.arrays import Float64Array
 from radfuse.intensity import shrunk
 from radfuse.registration.preprocessing import conditioned_ct
 from radfuse.series import Series
-
-Points = npt.NDArray[np.float64]
 
 HEAD_RADIUS_MM = 80.0
 """A turn by one radian moves the head's surface by this: what makes turns and shifts alike."""
@@ -144,7 +142,7 @@ def share_in_view(ct: sitk.Image, mr_mask: sitk.Image, ct_from_mr: sitk.Transfor
     return float(sitk.GetArrayViewFromImage(seen)[masked].mean())
 
 
-def apart_mm(one: sitk.Transform, other: sitk.Transform, middle: Points) -> float:
+def apart_mm(one: sitk.Transform, other: sitk.Transform, middle: Float64Array) -> float:
     """Give how far two transforms take the head apart, mm: the mean over six points around it."""
     around = [middle + sign * HEAD_RADIUS_MM * axis for axis in np.eye(3) for sign in (-1, 1)]
     pairs = ((one.TransformPoint(p.tolist()), other.TransformPoint(p.tolist())) for p in around)

@@ -10,17 +10,15 @@ whole climbs to the nearest optimum: a pose that was given and is off goes there
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 from scipy.spatial import cKDTree
 
+from radfuse.arrays import Float64Array
 from radfuse.registration.optimizer import MIDDLE, Climber, apart_mm, share_in_view
 from radfuse.registration.preprocessing import MARGIN_MM, centroid, dilated, head_of
 from radfuse.registration.skull_profiles import REACH_MM, Profiles, log_ratios, skull_profiles
 from radfuse.registration.transforms import turning_about
 from radfuse.series import Series
-
-Floats = npt.NDArray[np.float64]
 
 THRESHOLD_MM = 2.3
 """Largest score that is trusted; docs/registration.md has the distribution on either side."""
@@ -56,11 +54,11 @@ FITTING_MM = 2.0
 class _Moves:
     """By how much pieces of skull would fit better along their normals."""
 
-    distances_mm: Floats
-    weights: Floats
+    distances_mm: Float64Array
+    weights: Float64Array
     """How clearly: the best fit of a piece above its median fit."""
 
-    def mean(self, values: Floats) -> float:
+    def mean(self, values: Float64Array) -> float:
         """Give the weighted mean of a figure of each piece."""
         return float(np.average(values, weights=self.weights))
 

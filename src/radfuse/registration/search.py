@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import UntrustedError
 from radfuse.registration.optimizer import (
     COARSE,
@@ -13,7 +14,6 @@ from radfuse.registration.optimizer import (
     FINE,
     MIDDLE,
     Climber,
-    Points,
     apart_mm,
     threads,
 )
@@ -136,7 +136,7 @@ def _climbed(climber: Climber, poses: Sequence[_Pose]) -> list[_Pose]:
     return sorted(tops, key=lambda pose: -pose.fit)
 
 
-def _distinct(poses: Sequence[_Pose], middle: Points) -> list[_Pose]:
+def _distinct(poses: Sequence[_Pose], middle: Float64Array) -> list[_Pose]:
     """Keep the best poses that differ from each other."""
     kept: list[_Pose] = []
     for pose in poses:

@@ -7,12 +7,11 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
+from radfuse.arrays import Float32Array, Float64Array
 from radfuse.intensity import AIR_HU, BONE_HU
 from radfuse.registration.preprocessing import DENSEST_HU
 from radfuse.series import Series
 
-Floats = npt.NDArray[np.float64]
-Floats32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 
 GRID_MM = 1.5
@@ -57,17 +56,17 @@ FLOOR = 1e-3
 class Profiles:
     """Classes of CT and MR along the normals of the skull; all lengths in mm, LPS of the MR."""
 
-    points_mm: Floats
+    points_mm: Float64Array
     """Shape (n, 3), on the surface of bone."""
-    normals: Floats
+    normals: Float64Array
     """Shape (n, 3), from soft tissue into bone."""
     ct_classes: Codes
     """Shape (n, width)."""
     mr_classes: Codes
     """Shape (n, width + number of moves - 1)."""
-    moves_mm: Floats
+    moves_mm: Float64Array
     """By how much the MR's profile is moved against the CT's."""
-    log_ratio: Floats
+    log_ratio: Float64Array
     """Shape (CT classes, MR classes): ln p(c, m) / (p(c) p(m)) over the whole head."""
 
 
@@ -96,7 +95,7 @@ def skull_profiles(
     )
 
 
-def log_ratios(profiles: Profiles) -> Floats:
+def log_ratios(profiles: Profiles) -> Float64Array:
     """Give how well each point fits after each move, shape (n, moves).
 
     This is point similarity from mutual information (Rogelj et al. 2003,
@@ -134,7 +133,7 @@ def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform)
     return sitk.Clamp(resampled, sitk.sitkFloat32, AIR_HU, DENSEST_HU)
 
 
-def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Floats, Floats]:
+def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, Float64Array]:
     """Give points on the surface of bone within the MR's head, and their normals into it."""
     gradient = sitk.GetArrayFromImage(sitk.GradientRecursiveGaussian(grid, EDGE_SIGMA_MM))
     steepness = np.linalg.norm(gradient, axis=-1)
@@ -149,7 +148,9 @@ def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Floats, Floats
     return points_mm[chosen], np.asarray(gradient[at] / steepness[at][:, None], np.float64)
 
 
-def _joint(grid: sitk.Image, mr: sitk.Image, mr_head: sitk.Image) -> tuple[Floats, Floats]:
+def _joint(
+    grid: sitk.Image, mr: sitk.Image, mr_head: sitk.Image
+) -> tuple[Float64Array, Float64Array]:
     """Give the log ratio of the classes over the head, and the bounds of the MR's classes."""
     coarse = sitk.BinShrink(grid, [2, 2, 2])
     voxels = np.argwhere(np.ones(coarse.GetSize()[::-1], bool))
@@ -168,13 +169,15 @@ def _joint(grid: sitk.Image, mr: sitk.Image, mr_head: sitk.Image) -> tuple[Float
     return np.log(joint / apart), bounds.astype(np.float64)
 
 
-def _physical(grid: sitk.Image, voxels: npt.NDArray[np.int64]) -> Floats:
+def _physical(grid: sitk.Image, voxels: npt.NDArray[np.int64]) -> Float64Array:
     """Give where voxels (z, y, x) lie, LPS mm, shape (n, 3)."""
     axes = np.array(grid.GetDirection()).reshape(3, 3) * np.array(grid.GetSpacing())
     return np.asarray(np.array(grid.GetOrigin()) + voxels[:, ::-1] @ axes.T)
 
 
-def _sampled(image: sitk.Image, points_mm: Floats, *, outside: float = np.nan) -> Floats32:
+def _sampled(
+    image: sitk.Image, points_mm: Float64Array, *, outside: float = np.nan
+) -> Float32Array:
     """Interpolate an image at points (..., 3), LPS mm; `outside` where it has none."""
     axes = np.array(image.GetDirection()).reshape(3, 3)
     index = ((points_mm - np.array(image.GetOrigin())) @ axes) / np.array(image.GetSpacing())

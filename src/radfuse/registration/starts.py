@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 
+from radfuse.arrays import Float64Array
 from radfuse.registration.preprocessing import centroid
 from radfuse.registration.transforms import turning_about
-
-Point = npt.NDArray[np.float64]
 
 TURNS_DEG = (-20.0, 20.0)
 """Turns tried about each axis beside none: with a capture range of about 15 degrees on the
@@ -72,9 +70,9 @@ def starts_around(given: sitk.Transform, mr_head: sitk.Image) -> tuple[Start, ..
     return tuple(starts)
 
 
-def _turns() -> list[tuple[str | None, Point]]:
+def _turns() -> list[tuple[str | None, Float64Array]]:
     """Give no turn and one about each axis either way: name and radians."""
-    turns: list[tuple[str | None, Point]] = [(None, np.zeros(3))]
+    turns: list[tuple[str | None, Float64Array]] = [(None, np.zeros(3))]
     for axis, letter in enumerate("LPS"):
         for degrees in TURNS_DEG:
             turns.append(
@@ -83,18 +81,18 @@ def _turns() -> list[tuple[str | None, Point]]:
     return turns
 
 
-def _pose(middle: Point, goal: Point, angles: Point) -> sitk.Euler3DTransform:
+def _pose(middle: Float64Array, goal: Float64Array, angles: Float64Array) -> sitk.Euler3DTransform:
     """Turn about `middle` and take it to `goal`."""
     return sitk.Euler3DTransform(middle.tolist(), *angles.tolist(), (goal - middle).tolist())
 
 
-def centre(image: sitk.Image) -> Point:
+def centre(image: sitk.Image) -> Float64Array:
     """Give the middle of a volume, LPS mm."""
     index = [(size - 1) / 2 for size in image.GetSize()]
     return np.array(image.TransformContinuousIndexToPhysicalPoint(index))
 
 
-def heights_mm(mask: sitk.Image) -> Point:
+def heights_mm(mask: sitk.Image) -> Float64Array:
     """Give the superior coordinate of every voxel, shape (z, y, x), LPS mm."""
     axis = np.array(mask.GetDirection()).reshape(3, 3)[2] * np.array(mask.GetSpacing())
     z, y, x = np.indices(mask.GetSize()[::-1], sparse=True)

@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, label
 
-Mask = NDArray[np.bool_]
+from radfuse.arrays import BoolArray
 
 Box = tuple[slice, ...]
 """Part of a volume, along the axes of its array."""
@@ -34,7 +34,7 @@ def grow(
     *,
     multiplier: float = MULTIPLIER,
     reach_mm: float = REACH_MM,
-) -> Mask:
+) -> BoolArray:
     """Grow a region in an image (D, H, W) in [0, 1] or in HU.
 
     Voxels join that touch the region and lie within `multiplier` standard deviations of its mean,
@@ -57,7 +57,7 @@ def grow(
     return found
 
 
-def confident(image: NDArray[np.float32], seed: Index, multiplier: float) -> Mask:
+def confident(image: NDArray[np.float32], seed: Index, multiplier: float) -> BoolArray:
     """The region around a voxel within some standard deviations of its own mean.
 
     Voxel for voxel that of ITK's ConfidenceConnected, which visits them one by one and takes
@@ -108,7 +108,7 @@ def _ball(
     centre: Index,
     spacing_mm: tuple[float, float, float],
     radius_mm: float,
-) -> Mask:
+) -> BoolArray:
     squares = [
         ((np.arange(size) - place) * step) ** 2
         for size, place, step in zip(shape, centre, spacing_mm, strict=True)

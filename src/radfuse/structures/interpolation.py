@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import (
     center_of_mass,
@@ -24,15 +23,13 @@ from scipy.ndimage import (
     shift,
 )
 
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
-
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 Spacing = tuple[float, float]
 """From row to row and from column to column, mm."""
 
-Pair = tuple[Mask, Mask]
+Pair = tuple[BoolArray, BoolArray]
 """A part on a drawn slice and what it becomes on the next."""
 
 TOUCHING = np.ones((3, 3), np.int8)
@@ -46,7 +43,9 @@ RIM = 1
 """Empty pixels around all that is drawn, so that every outline closes."""
 
 
-def between(drawn: Mapping[int, Mask], spacing_mm: Spacing, *, slice_mm: float) -> dict[int, Mask]:
+def between(
+    drawn: Mapping[int, BoolArray], spacing_mm: Spacing, *, slice_mm: float
+) -> dict[int, BoolArray]:
     """The outlines on the slices between drawn ones, by index of the slice.
 
     Outlines that do not lie over each other are taken for one body only where they are near, see
@@ -103,9 +102,9 @@ class _Distances:
 
     def __init__(self, spacing_mm: Spacing) -> None:
         self._spacing_mm = spacing_mm
-        self._known: dict[bytes, Floats] = {}
+        self._known: dict[bytes, Float64Array] = {}
 
-    def of(self, mask: Mask) -> Floats:
+    def of(self, mask: BoolArray) -> Float64Array:
         """To the nearest pixel of the other kind, mm, positive inside; zero lies half-way."""
         key = mask.tobytes()
         if key not in self._known:
@@ -119,13 +118,13 @@ class _Part:
     """What is known of a part on some drawn slices."""
 
     slices: list[int]
-    distances_mm: list[Floats]
+    distances_mm: list[Float64Array]
     """Signed distances to its outline on each, positive inside, (H, W)."""
 
-    centres: Floats
+    centres: Float64Array
     """Row and column on each, (slices, 2)."""
 
-    def at(self, index: int) -> Mask:
+    def at(self, index: int) -> BoolArray:
         """Its outline on a slice in between; the cubics are needed where its neighbours differ."""
         centre = PchipInterpolator(self.slices, self.centres)(index)
         moves = centre - self.centres
@@ -147,7 +146,7 @@ class _Part:
 def _parts(
     place: int,
     slices: list[int],
-    outlines: list[Mask],
+    outlines: list[BoolArray],
     pairs: list[list[Pair]],
     distances: _Distances,
     *,
@@ -175,7 +174,9 @@ def _parts(
         yield _Part(slices[place : place + 2], list(ends), np.zeros((2, 2)))
 
 
-def _partners(lower: Mask, upper: Mask, distances: _Distances, gap_mm: float) -> list[Pair]:
+def _partners(
+    lower: BoolArray, upper: BoolArray, distances: _Distances, gap_mm: float
+) -> list[Pair]:
     """Parts that overlap one another alone, or the single part of each where they are near."""
     (ours, count), (theirs, other_count) = (label(mask, TOUCHING) for mask in (lower, upper))
     if count == other_count == 1 and (
@@ -190,14 +191,16 @@ def _partners(lower: Mask, upper: Mask, distances: _Distances, gap_mm: float) ->
     ]
 
 
-def _near(lower: Mask, upper: Mask, distances: _Distances) -> bool:
+def _near(lower: BoolArray, upper: BoolArray, distances: _Distances) -> bool:
     """Whether no more lies between two outlines, one laid upon the other, than the smaller one."""
     apart_mm = -distances.of(lower)[upper].max()
     width_mm = 2 * min(distances.of(mask).max() for mask in (lower, upper))
     return bool(apart_mm <= width_mm)
 
 
-def _ends_mm(lower: Mask, upper: Mask, distances: _Distances) -> tuple[Floats, Floats]:
+def _ends_mm(
+    lower: BoolArray, upper: BoolArray, distances: _Distances
+) -> tuple[Float64Array, Float64Array]:
     """Signed distances of two outlines; where one is empty, the other shrinks to nothing there."""
     if not lower.any():
         upper_mm, lower_mm = _ends_mm(upper, lower, distances)

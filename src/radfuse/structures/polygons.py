@@ -11,10 +11,10 @@ import numpy as np
 from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
 
+from radfuse.arrays import BoolArray
 from radfuse.errors import InputError
 
 Ring = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 LEVEL = 0.5
 """The boundary runs half-way between the centre of a pixel inside and of one outside."""
@@ -36,7 +36,7 @@ class Region:
     holes: tuple[Ring, ...]
 
 
-def trace(mask: Mask) -> list[Region]:
+def trace(mask: BoolArray) -> list[Region]:
     """The boundaries of a mask (Y, X), its frame included; `rasterise` gives the mask back."""
     values = np.pad(mask, 1).astype(np.float64)
     generator = contour_generator(z=values, fill_type=FillType.OuterOffset)
@@ -87,7 +87,7 @@ def _crossings(ring: Ring, column: float) -> tuple[NDArray[np.intp], NDArray[np.
     return edges, y0 + (column - x0) * (y1 - y0) / (x1 - x0)
 
 
-def rasterise(ring: Ring, shape: tuple[int, int]) -> Mask:
+def rasterise(ring: Ring, shape: tuple[int, int]) -> BoolArray:
     """The pixels (Y, X) with their centre inside a ring, by the even-odd rule.
 
     What lies beyond the frame is cut off. Raises `InputError` for a ring that crosses the rows so

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from radfuse.arrays import Float32Array, UInt8Array
 from radfuse.errors import InputError
 from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.training.settings import Augmentation, Phase
-
-Grey = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 DRAWS = 20
 """Places tried for a crop with enough tissue before the last one is taken as it is."""
@@ -24,8 +21,8 @@ DRAWS = 20
 class Pairs:
     """Images (N, 2, H, W), uint8, CT and MR; split by patient."""
 
-    training: Grey
-    validation: Grey
+    training: UInt8Array
+    validation: UInt8Array
     patients_trained: tuple[str, ...]
     patients_validated: tuple[str, ...]
 
@@ -68,7 +65,7 @@ def _numerically(patient: str) -> tuple[int, str]:
     return len(patient), patient
 
 
-def _stacked(pairs: list[Pair], shapes: set[tuple[int, ...]]) -> Grey:
+def _stacked(pairs: list[Pair], shapes: set[tuple[int, ...]]) -> UInt8Array:
     images = [np.stack([pair.ct, pair.mr]) for pair in pairs]
     return np.stack(images) if images else np.empty((0, 2, *next(iter(shapes))), np.uint8)
 
@@ -85,17 +82,17 @@ class Cut:
 
     mirrored: bool = False
 
-    def of(self, images: Grey) -> Grey:
+    def of(self, images: UInt8Array) -> UInt8Array:
         """The crop (C, height, width) of images (N, C, H, W), as it lay."""
         return images[self.image, :, self.rows, self.columns]
 
-    def turned(self, images: Grey) -> Grey:
+    def turned(self, images: UInt8Array) -> UInt8Array:
         """The crop, turned and mirrored."""
         crop = np.rot90(self.of(images), self.turns, axes=(1, 2))
         return crop[..., ::-1] if self.mirrored else crop
 
 
-def draw_crops(images: Grey, phase: Phase, rng: np.random.Generator) -> Tensor:
+def draw_crops(images: UInt8Array, phase: Phase, rng: np.random.Generator) -> Tensor:
     """Crops (batch, C, height, width) in [0, 1] from images (N, C, H, W), as the phase says.
 
     The channels of a crop show one place. Raises `InputError` where crops do not fit in.
@@ -111,7 +108,7 @@ def draw_crops(images: Grey, phase: Phase, rng: np.random.Generator) -> Tensor:
 
 
 def draw_cut(
-    images: Grey, size: tuple[int, int], choices: Augmentation, rng: np.random.Generator
+    images: UInt8Array, size: tuple[int, int], choices: Augmentation, rng: np.random.Generator
 ) -> Cut:
     """Draw one crop; the image first, so that every image comes up equally often."""
     image = int(rng.integers(len(images)))
@@ -128,7 +125,9 @@ def draw_cut(
     return Cut(cut.image, cut.rows, cut.columns, turns, bool(rng.integers(2)))
 
 
-def _draw_place(images: Grey, image: int, size: tuple[int, int], rng: np.random.Generator) -> Cut:
+def _draw_place(
+    images: UInt8Array, image: int, size: tuple[int, int], rng: np.random.Generator
+) -> Cut:
     starts = (
         int(rng.integers(whole - side + 1))
         for whole, side in zip(images.shape[2:], size, strict=True)
@@ -137,7 +136,9 @@ def _draw_place(images: Grey, image: int, size: tuple[int, int], rng: np.random.
     return Cut(image, rows, columns)
 
 
-def _with_other_light(crops: Floats, choices: Augmentation, rng: np.random.Generator) -> Floats:
+def _with_other_light(
+    crops: Float32Array, choices: Augmentation, rng: np.random.Generator
+) -> Float32Array:
     """Crops with the contrast and brightness of each image changed by chance; black stays black."""
     shape = (*crops.shape[:2], 1, 1)
     if choices.gamma:

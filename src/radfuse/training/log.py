@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from radfuse.arrays import UInt8Array
 from radfuse.errors import OutputError
-
-Grey = NDArray[np.uint8]
 
 LOG = "log.jsonl"
 """Name of the file in a run's folder with one line a validation."""
@@ -62,7 +60,7 @@ class Journal:
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written: {error.strerror}") from error
 
-    def show(self, pairs: Grey, fused: Grey, name: str) -> None:
+    def show(self, pairs: UInt8Array, fused: UInt8Array, name: str) -> None:
         """Draw pairs (N, 2, H, W) and fused images (N, H, W): a row each of CT, MR, fused."""
         rows = [np.hstack([*pair, image]) for pair, image in zip(pairs, fused, strict=True)]
         path = self.folder / SAMPLES / f"{name}.png"

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from radfuse.arrays import UInt8Array
 from radfuse.errors import RadfuseError
 from radfuse.settings import checked_settings
 from radfuse.training.distributed import Team
-from radfuse.training.images import Grey, draw_crops
+from radfuse.training.images import draw_crops
 from radfuse.training.losses.adversarial import FAKE, REAL, Contest, Label, distance, soft_labels
 from radfuse.training.objectives import OBJECTIVES, Loss, Output, forward_of, wake
 from radfuse.training.settings import Phase, learning_rate
@@ -26,7 +27,9 @@ NORM_RELIEF = 1.05
 class Stepper:
     """Takes the steps of one phase."""
 
-    def __init__(self, state: State, phase: Phase, pairs: Grey, team: Team, seed: int) -> None:
+    def __init__(
+        self, state: State, phase: Phase, pairs: UInt8Array, team: Team, seed: int
+    ) -> None:
         objective = OBJECTIVES[phase.objective]
         weights = checked_settings(phase.weights, objective.weights, "weights")
         forward = forward_of(objective, wake(state.network, objective))

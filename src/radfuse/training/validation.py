@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from radfuse.arrays import UInt8Array
 from radfuse.errors import RadfuseError
 from radfuse.intensity import grey_levels
 from radfuse.io.image_pairs import Pair
@@ -20,8 +20,6 @@ from radfuse.settings import checked_settings
 from radfuse.training.losses.autoencoder import ssim
 from radfuse.training.objectives import OBJECTIVES, fused_whole
 from radfuse.training.settings import Phase, Settings
-
-Grey = NDArray[np.uint8]
 
 LOSS = "loss"
 """Name of the objective among the values of a validation."""
@@ -37,12 +35,12 @@ class Validation:
     values: dict[str, float]
     """Means over the pairs: the loss, the profile's metrics, for autoencoders `ssim_rebuilt`."""
 
-    fused: Grey
+    fused: UInt8Array
     """Fused images in 8 bits (N, H, W)."""
 
 
 @torch.no_grad()
-def validate(network: nn.Module, pairs: Grey, settings: Settings, phase: Phase) -> Validation:
+def validate(network: nn.Module, pairs: UInt8Array, settings: Settings, phase: Phase) -> Validation:
     """Fuse pairs (N, 2, H, W), one at a time in full precision, and measure."""
     found = [_validate_pair(network.eval(), pair, settings, phase) for pair in pairs]
     names = found[0][0]
@@ -51,8 +49,8 @@ def validate(network: nn.Module, pairs: Grey, settings: Settings, phase: Phase) 
 
 
 def _validate_pair(
-    network: Any, pair: Grey, settings: Settings, phase: Phase
-) -> tuple[dict[str, float], Grey]:
+    network: Any, pair: UInt8Array, settings: Settings, phase: Phase
+) -> tuple[dict[str, float], UInt8Array]:
     """Values of a pair (2, H, W), and its fused image."""
     images = _images(network, pair)
     fused = network(images[:, 0], images[:, 1])  # (1, H, W)
@@ -71,7 +69,7 @@ def _validate_pair(
 
 
 @torch.no_grad()
-def fuse(network: nn.Module, pair: Grey) -> Grey:
+def fuse(network: nn.Module, pair: UInt8Array) -> UInt8Array:
     """The fused image (H, W) of a pair (2, H, W), in 8 bits; `RadfuseError` where it has NaN."""
     images = _images(network, pair)
     return _levels(network(images[:, 0], images[:, 1]))
@@ -86,12 +84,12 @@ def mean_metrics(network: nn.Module, pairs: Iterable[Pair], profile: str) -> dic
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _images(network: nn.Module, pair: Grey) -> Tensor:
+def _images(network: nn.Module, pair: UInt8Array) -> Tensor:
     device = next(network.parameters()).device
     return torch.from_numpy(pair / np.float32(255))[None].to(device)  # (1, 2, H, W)
 
 
-def _levels(fused: Tensor) -> Grey:
+def _levels(fused: Tensor) -> UInt8Array:
     image = fused[0].cpu().numpy()
     if not np.isfinite(image).all():
         raise RadfuseError("the network's output has NaN or infinite values; lower learning_rate")

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
+from radfuse.arrays import BoolArray, Float32Array
 from radfuse.benchmark.results import Measure
 from radfuse.intensity import Window, mr_head_mask, mr_range
 from radfuse.methods.catalogue import Method
@@ -21,8 +22,6 @@ from radfuse.phantom.head import Label, Phantom, Tumour, make_phantom
 from radfuse.pipeline.volume import scaled_slice
 from radfuse.structures.growing import REACH_MM, grow
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 Click = tuple[int, int, int]
 
 PROFILE = "delineation"
@@ -89,14 +88,14 @@ class Sources:
     Every phantom of one spacing has slices of one size, so that a graph is compiled once.
     """
 
-    hu: Floats
-    ct: Floats
+    hu: Float32Array
+    ct: Float32Array
     """In its window, [0, 1]."""
 
-    mr: Floats
+    mr: Float32Array
     """In [0, 1], where the truth puts it: there is no error of registration."""
 
-    seen: Mask
+    seen: BoolArray
     """Where the MR looked."""
 
     labels: NDArray[np.uint8]
@@ -105,12 +104,12 @@ class Sources:
     spacing_mm: tuple[float, float, float]
 
     @property
-    def truth(self) -> Mask:
+    def truth(self) -> BoolArray:
         """The tumour."""
         return np.asarray(self.labels == int(Label.TUMOUR))
 
 
-Image = Callable[[Sources], Floats]
+Image = Callable[[Sources], Float32Array]
 """Makes of the sources the image that is clicked on."""
 
 
@@ -130,7 +129,9 @@ def phantom_sources(seed: int, kind: str, *, spacing_mm: float, window: Window) 
     return Sources(hu, ct, mr, seen, labels[part.start : part.stop], (z, y, x))
 
 
-def _scaled(phantom: Phantom, part: range, window: Window) -> tuple[Floats, Floats, Mask]:
+def _scaled(
+    phantom: Phantom, part: range, window: Window
+) -> tuple[Float32Array, Float32Array, BoolArray]:
     """Slices of CT and MR in [0, 1], and where the MR looked."""
     ct, mr = phantom.ct.image, phantom.mr.image
     head = sitk.GetArrayFromImage(mr_head_mask(mr)) > 0
@@ -160,7 +161,7 @@ def images(methods: Mapping[str, Method]) -> dict[str, Image]:
     return sources | {name: partial(_fused, method) for name, method in methods.items()}
 
 
-def _fused(method: Method, sources: Sources) -> Floats:
+def _fused(method: Method, sources: Sources) -> Float32Array:
     """Fused slice by slice; the CT alone where the MR did not look."""
     pairs = zip(sources.ct, sources.mr, strict=True)
     fused = np.concatenate([method(ct[None], mr[None]) for ct, mr in pairs])
@@ -183,7 +184,9 @@ def _click(
     return z, y, x
 
 
-def measured(image: Floats, sources: Sources, clicks: list[Click]) -> Iterator[dict[str, float]]:
+def measured(
+    image: Float32Array, sources: Sources, clicks: list[Click]
+) -> Iterator[dict[str, float]]:
     """How the region grown from each click agrees with the truth, by the names of `MEASURES`."""
     truth = sources.truth
     for click in clicks:

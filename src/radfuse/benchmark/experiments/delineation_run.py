@@ -8,7 +8,7 @@ The folder has
     report.md       written anew at the end of each run
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -49,10 +49,9 @@ from radfuse.intensity import Window, window_named
 from radfuse.methods.catalogue import load_method
 from radfuse.phantom.head import DEFAULT_SEED, check_spacing
 from radfuse.pipeline.volume import bone_level
+from radfuse.progress import ProgressCallback
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import library_versions, now, platform_name
-
-Report = Callable[[str, float | None], None]
 
 TITLE = "Does fusion help to find a tumour's border?"
 """Of the report."""
@@ -141,7 +140,7 @@ class Findings:
     """`TRUTH_COLUMNS`."""
 
 
-def run_delineation(study: Study, *, overwrite: bool, report: Report) -> Findings:
+def run_delineation(study: Study, *, overwrite: bool, report: ProgressCallback) -> Findings:
     """Do what is still to be done of a study: fuse, click, grow, compare.
 
     Rows have the click's number as slice. A method that fails costs its own rows. Raises
@@ -176,7 +175,9 @@ def _digests(study: Study, known: Sequence[Entrant]) -> Begun:
     }
 
 
-def _measure_all(study: Study, known: Mapping[str, Image], window: Window, report: Report) -> None:
+def _measure_all(
+    study: Study, known: Mapping[str, Image], window: Window, report: ProgressCallback
+) -> None:
     """Whatever is not in the tables yet; one patient is in memory at a time."""
     study.failures.path.unlink(missing_ok=True)
     study.rows.recover()

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_gradient_magnitude, uniform_filter
 
+from radfuse.arrays import UInt8Array
 from radfuse.benchmark.results import SOURCES, Results
-from radfuse.benchmark.run.work_items import Grey
 from radfuse.errors import InputError, NothingHereError
 from radfuse.metrics.regions import BONE_LEVEL
-
-Colours = NDArray[np.uint8]
 
 DIFFERENCE_RANGE = 96
 """Differences in grey levels at which the colours of a difference map end."""
@@ -98,20 +96,22 @@ def sheet_of(results: Results, case: str) -> Sheet:
     return Sheet(case, patient, tuple(tiles), tuple(missing), _frame(zoom, ct))
 
 
-def _fused_tile(name: str, fused: Grey, ct: Grey, mr: Grey, zoom: Zoom, bone_level: float) -> Tile:
+def _fused_tile(
+    name: str, fused: UInt8Array, ct: UInt8Array, mr: UInt8Array, zoom: Zoom, bone_level: float
+) -> Tile:
     difference = difference_map(fused, ct, mr, bone_level=bone_level)
     pictures = (reduced(fused), zoom.of(fused), reduced(difference))
     return Tile(name, *(data_url(picture) for picture in pictures))
 
 
-def _frame(zoom: Zoom, picture: Grey) -> tuple[float, float, float, float]:
+def _frame(zoom: Zoom, picture: UInt8Array) -> tuple[float, float, float, float]:
     height, width = picture.shape
     sides = (zoom.left / width, zoom.top / height, zoom.side / width, zoom.side / height)
     left, top, across, down = (round(100 * side, 2) for side in sides)
     return left, top, across, down
 
 
-def strongest_structure(ct: Grey, mr: Grey) -> Zoom:
+def strongest_structure(ct: UInt8Array, mr: UInt8Array) -> Zoom:
     """The square in which both sources have the most structure.
 
     Structure is the gradient magnitude averaged over the square; the geometric mean of both
@@ -125,12 +125,14 @@ def strongest_structure(ct: Grey, mr: Grey) -> Zoom:
     return Zoom(int(top), int(left), side)
 
 
-def _mean_gradient(picture: Grey, side: int) -> NDArray[np.float64]:
+def _mean_gradient(picture: UInt8Array, side: int) -> NDArray[np.float64]:
     gradient = gaussian_gradient_magnitude(picture.astype(np.float64), STRUCTURE_SIGMA)
     return np.maximum(uniform_filter(gradient, side), 0)  # running sums may end just below 0
 
 
-def difference_map(fused: Grey, ct: Grey, mr: Grey, *, bone_level: float = BONE_LEVEL) -> Colours:
+def difference_map(
+    fused: UInt8Array, ct: UInt8Array, mr: UInt8Array, *, bone_level: float = BONE_LEVEL
+) -> UInt8Array:
     """Signed difference in colour (H, W, 3): to the CT in bone, to the MR elsewhere.
 
     Bone is where the CT exceeds both the level of bone and the MR. White is no difference, blue a

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from radfuse.arrays import UInt8Array
 from radfuse.benchmark.image_pairs import Case, Sources
 from radfuse.benchmark.results import Contestant
-from radfuse.benchmark.run.work_items import STACK, Grey, fused_path, read_fused
+from radfuse.benchmark.run.work_items import STACK, fused_path, read_fused
 from radfuse.benchmark.settings import Settings, Theirs
 from radfuse.errors import InputError, NothingHereError
 from radfuse.intensity import grey_levels
@@ -32,7 +33,7 @@ class Entrant:
     digest: str
     """Changes when its images may."""
 
-    fuse: Callable[[Case, Sources], Grey]
+    fuse: Callable[[Case, Sources], UInt8Array]
     """Fused images of a case in 8 bits, (N, H, W)."""
 
     folder: Path | None = None
@@ -141,7 +142,7 @@ class _Running:
             self.loaded[bone_level] = load_method(self.use, precision=self.precision, **known)
         return self.loaded[bone_level]
 
-    def fuse(self, case: Case, sources: Sources) -> Grey:  # noqa: ARG002
+    def fuse(self, case: Case, sources: Sources) -> UInt8Array:  # noqa: ARG002
         """Fuse where both scanners looked; elsewhere the CT alone."""
         fused = self.method(sources.bone_level)(sources.ct, sources.mr)
         if sources.seen is not None:
@@ -149,7 +150,7 @@ class _Running:
         return np.asarray(grey_levels(fused), np.uint8)
 
 
-def _read(folder: Path, case: Case, sources: Sources) -> Grey:
+def _read(folder: Path, case: Case, sources: Sources) -> UInt8Array:
     """Fused images of a case from a folder; `InputError` where they are missing or do not fit."""
     path = fused_path(folder, case.name)
     if path is None:

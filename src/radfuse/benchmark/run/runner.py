@@ -1,7 +1,7 @@
 """Run a benchmark: fuse every case by every method, then measure; stop and go on at will."""
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -25,15 +25,15 @@ from radfuse.benchmark.run.work_items import (
     write_levels,
 )
 from radfuse.errors import InputError, OutputError, RadfuseError
+from radfuse.progress import ProgressCallback
 
-Report = Callable[[str, float | None], None]
 Rows = list[tuple[Any, ...]]
 
 ALONE_S = 3.0
 """Seconds of measuring before others help: about what it takes to start them."""
 
 
-def run(plan: Plan, report: Report, *, alone_s: float = ALONE_S) -> None:
+def run(plan: Plan, report: ProgressCallback, *, alone_s: float = ALONE_S) -> None:
     """Do what is still to be done; a killed run is taken up where it stopped.
 
     After `alone_s` seconds of measuring, processes on all cores take the rest.
@@ -77,7 +77,7 @@ def _is_equal(first: Path, second: Path) -> bool:
         return False
 
 
-def _fuse_all(plan: Plan, report: Report) -> None:
+def _fuse_all(plan: Plan, report: ProgressCallback) -> None:
     """Keep each case in 8 bits, and its fused images; one case is in memory at a time."""
     timed = plan.speed.done()
     for index, case in enumerate(plan.cases):
@@ -145,7 +145,7 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _measure_all(plan: Plan, report: Report, alone_s: float) -> None:
+def _measure_all(plan: Plan, report: ProgressCallback, alone_s: float) -> None:
     """Measure and add the rows in the order of the plan."""
     done = plan.rows.done()
     units = [unit for unit in _units(plan) if unit.key not in done]

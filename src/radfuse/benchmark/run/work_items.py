@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from radfuse.arrays import BoolArray, UInt8Array
 from radfuse.benchmark.image_pairs import WHITE, Sources
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import grey_levels
 from radfuse.io.images import read_grey, write_picture
 from radfuse.metrics.measure import Known, Values, VolumeValues, measure, measure_volume
-
-Grey = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 STACK = ".npy"
 """Suffix of a fused volume: uint8, (slices, rows, columns)."""
@@ -26,9 +23,9 @@ STACK = ".npy"
 class Levels:
     """A case in 8 bits, as the metrics take it, (N, H, W)."""
 
-    ct: Grey
-    mr: Grey
-    seen: Mask
+    ct: UInt8Array
+    mr: UInt8Array
+    seen: BoolArray
     known: Known
     is_volume: bool
 
@@ -69,7 +66,7 @@ def fused_path(folder: Path, case: str) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
-def write_fused(folder: Path, case: str, fused: Grey) -> None:
+def write_fused(folder: Path, case: str, fused: UInt8Array) -> None:
     """Keep the fused images of a case: a picture as such, a volume as a stack.
 
     Raises `OutputError` where they cannot be written.
@@ -94,7 +91,7 @@ def _writing(place: Path) -> Iterator[None]:
         raise OutputError(f"{place}: cannot be written: {error.strerror or error}") from error
 
 
-def read_fused(path: Path) -> Grey:
+def read_fused(path: Path) -> UInt8Array:
     """Fused images (N, H, W) of 8 bits; raises `InputError` for another file of that name."""
     if path.suffix != STACK:
         return read_grey(path)[None]

@@ -9,14 +9,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from radfuse.arrays import Float64Array
 from radfuse.benchmark.statistics.observations import Unit, per_unit
 from radfuse.errors import InputError
-
-Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 """Level of the intervals."""
@@ -139,7 +137,7 @@ def _pairs(methods: Sequence[str], reference: str | None) -> list[tuple[str, str
     return [(method, reference) for method in methods if method != reference]
 
 
-def _paired_t(differences: Floats) -> tuple[float, float]:
+def _paired_t(differences: Float64Array) -> tuple[float, float]:
     """Two-sided p of the paired t-test, and Cohen's d_z."""
     if len(differences) < 2:
         return float("nan"), float("nan")
@@ -151,7 +149,7 @@ def _paired_t(differences: Floats) -> tuple[float, float]:
     return p, float(differences.mean() / differences.std(ddof=1))
 
 
-def _signed_ranks(differences: Floats) -> tuple[float, float]:
+def _signed_ranks(differences: Float64Array) -> tuple[float, float]:
     """Two-sided p of Wilcoxon's signed-rank test, and the rank-biserial correlation."""
     if len(differences) == 0:
         return float("nan"), float("nan")

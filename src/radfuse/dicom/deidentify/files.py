@@ -1,7 +1,6 @@
 """Copy the DICOM files of a folder de-identified, their pixels untouched."""
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +15,7 @@ from radfuse.dicom.read.scan import files_below, is_dicom
 from radfuse.dicom.write.series import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from radfuse.errors import InputError, NothingHereError, OutputError
 from radfuse.io.staging import staging
+from radfuse.progress import ProgressCallback
 
 PREAMBLE = bytes(128)
 """Goes before the letters DICM; programs may have hidden something in the source's."""
@@ -31,9 +31,6 @@ PIXELS_WARNING = (
     "face can be rendered from a head"
 )
 """What a de-identification of headers cannot do."""
-
-Report = Callable[[str, float | None], None]
-"""Told the name of a stage, and how much of it is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def deidentify_folder(
     key: bytes,
     *,
     accept_burned_in: bool = False,
-    report: Report = lambda _stage, _share: None,
+    report: ProgressCallback = lambda _stage, _share: None,
 ) -> Copies:
     """Copy all DICOM files at a path and below, de-identified, into a new folder.
 

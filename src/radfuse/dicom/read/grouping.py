@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
+from radfuse.arrays import Float64Array
 from radfuse.dicom.read.scan import DicomSeries, Scan, Slice, is_localizer
 from radfuse.errors import GeometryError, InputError, NothingHereError
 from radfuse.series import Modality
 
-Floats = NDArray[np.float64]
-
-Key = tuple[str | Floats, ...]
+Key = tuple[str | Float64Array, ...]
 """In what slices of one volume agree."""
 
 ANGLE_TOLERANCE = 1e-4
@@ -233,7 +231,7 @@ def _alike(slices: list[Slice]) -> list[list[Slice]]:
     return [group for near in groups.values() for _, group in near]
 
 
-def _same(first: str | Floats, second: str | Floats) -> bool:
+def _same(first: str | Float64Array, second: str | Float64Array) -> bool:
     if isinstance(first, str) or isinstance(second, str):
         return first is second or str(first) == str(second)
     if first.shape != second.shape:
@@ -257,7 +255,7 @@ def _apart(group: list[Slice]) -> list[list[Slice]]:
     return [group]
 
 
-def _heights(group: list[Slice]) -> Floats:
+def _heights(group: list[Slice]) -> Float64Array:
     """Places along the normal of the first, sorted; none where one is not told."""
     places = [numbers(one.header, "ImagePositionPatient") for one in group]
     cosines = numbers(group[0].header, "ImageOrientationPatient")
@@ -291,7 +289,7 @@ def _difference(group: list[Slice], groups: list[list[Slice]]) -> str:
     return "another acquisition of the same places"
 
 
-def numbers(header: Dataset, keyword: str) -> Floats:
+def numbers(header: Dataset, keyword: str) -> Float64Array:
     """The numbers of an attribute; empty for what is absent or no number."""
     try:
         value = header.get(keyword)
@@ -306,7 +304,7 @@ def names(slices: list[Slice] | tuple[Slice, ...]) -> str:
     return f"{told} and {len(slices) - NAMED} more" if len(slices) > NAMED else told
 
 
-def listed(values: str | Floats) -> str:
+def listed(values: str | Float64Array) -> str:
     """Numbers in parentheses, words as they are."""
     if isinstance(values, str):
         return values or "none"

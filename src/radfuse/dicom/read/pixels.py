@@ -10,14 +10,13 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
+from radfuse.arrays import Float32Array
 from radfuse.dicom.read.frame_headers import check_frames
 from radfuse.dicom.read.grouping import names, numbers
 from radfuse.dicom.read.safe_read import open_dataset, silenced
 from radfuse.dicom.read.scan import Slice
 from radfuse.errors import InputError
 from radfuse.intensity import AIR_HU
-
-Floats = NDArray[np.float32]
 
 GREY = ("MONOCHROME1", "MONOCHROME2", None)
 """Photometric interpretations of scanners' images; palettes and colours are none."""
@@ -81,7 +80,7 @@ def outside_value(header: Dataset) -> float:
     return AIR_HU if header.get("Modality") == "CT" else 0.0
 
 
-def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Floats]]:
+def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]]:
     """Index and values (rows, columns) of each slice, file by file, each opened once.
 
     CT in HU. Raises `InputError` for what cannot be decoded.
@@ -115,14 +114,14 @@ def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer
         yield stored
 
 
-def _values(stored: NDArray[np.integer], one: Slice) -> Floats:
+def _values(stored: NDArray[np.integer], one: Slice) -> Float32Array:
     """Rescaled values of one image; padding becomes air."""
     values = _rescaled(stored, one)
     values[_padding(stored, one)] = outside_value(one.header)
     return values
 
 
-def _rescaled(stored: NDArray[np.integer], one: Slice) -> Floats:
+def _rescaled(stored: NDArray[np.integer], one: Slice) -> Float32Array:
     """Values in the unit of the series: HU for a CT."""
     header = one.header
     if header.get("ModalityLUTSequence"):

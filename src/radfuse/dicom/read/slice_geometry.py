@@ -9,8 +9,8 @@ measured is not invented: a hole between slices beyond `HOLE_LIMIT_MM` is refuse
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float64Array
 from radfuse.dicom.read.grouping import (
     NAMED,
     SAME_PLACE_MM,
@@ -22,8 +22,6 @@ from radfuse.dicom.read.grouping import (
 from radfuse.dicom.read.scan import Slice
 from radfuse.errors import GeometryError
 from radfuse.io.volume_checks import RIGHT_ANGLE_TOLERANCE
-
-Floats = NDArray[np.float64]
 
 GRID_TOLERANCE_MM = 0.1
 """How far a slice may lie from its place on a regular grid; headers round to this."""
@@ -60,10 +58,10 @@ class Lattice:
     slices: tuple[Slice, ...]
     """From the lowest along the normal to the highest."""
 
-    origin_mm: Floats
+    origin_mm: Float64Array
     """LPS, of the centre of the grid's first voxel, (3,)."""
 
-    axes: Floats
+    axes: Float64Array
     """Unit vectors along a row, along a column, along the normal, as columns, (3, 3)."""
 
     spacing_mm: tuple[float, float, float]
@@ -72,10 +70,10 @@ class Lattice:
     size: tuple[int, int, int]
     """Voxels along the axes."""
 
-    heights_mm: Floats
+    heights_mm: Float64Array
     """Of the slices above the first, (n,)."""
 
-    shifts_mm: Floats
+    shifts_mm: Float64Array
     """From the grid's first column and row to each slice's, (n, 2); zero without tilt."""
 
     is_even: bool
@@ -122,7 +120,9 @@ def _check_one_patient(slices: tuple[Slice, ...]) -> None:
         )
 
 
-def _laid(slices: tuple[Slice, ...], places: Floats, axes: Floats, pixel_mm: Floats) -> Lattice:
+def _laid(
+    slices: tuple[Slice, ...], places: Float64Array, axes: Float64Array, pixel_mm: Float64Array
+) -> Lattice:
     """The lattice of slices in order; `pixel_mm` is along a row and along a column."""
     travel = places - places[0]
     sideways, heights = travel @ axes[:, :2], travel @ axes[:, 2]
@@ -155,7 +155,7 @@ def _laid(slices: tuple[Slice, ...], places: Floats, axes: Floats, pixel_mm: Flo
     )
 
 
-def _table(slices: tuple[Slice, ...], keyword: str, count: int) -> Floats:
+def _table(slices: tuple[Slice, ...], keyword: str, count: int) -> Float64Array:
     """The numbers of an attribute of every slice, (slices, count), none of them missing."""
     rows = [numbers(one.header, keyword) for one in slices]
     if lacking := [
@@ -170,7 +170,7 @@ def _table(slices: tuple[Slice, ...], keyword: str, count: int) -> Floats:
     return np.array(rows)
 
 
-def _axes(cosines: Floats, first: Slice) -> Floats:
+def _axes(cosines: Float64Array, first: Slice) -> Float64Array:
     """Unit vectors along a row, along a column, and normal to both, as columns."""
     rows, columns = cosines[:3], cosines[3:]
     lengths = np.array([np.linalg.norm(rows), np.linalg.norm(columns)])
@@ -185,7 +185,9 @@ def _axes(cosines: Floats, first: Slice) -> Floats:
     return np.column_stack([rows, columns, np.cross(rows, columns)])
 
 
-def _tilt_degrees(sideways: Floats, heights: Floats, slices: tuple[Slice, ...]) -> float:
+def _tilt_degrees(
+    sideways: Float64Array, heights: Float64Array, slices: tuple[Slice, ...]
+) -> float:
     """By how much the stack leans, 0 within rounding; `sideways` is (slices, 2) in mm."""
     if np.linalg.norm(sideways, axis=1).max() <= DRIFT_TOLERANCE_MM:
         return 0.0
@@ -206,7 +208,7 @@ def _tilt_degrees(sideways: Floats, heights: Floats, slices: tuple[Slice, ...]) 
     return degrees
 
 
-def _stray(sideways: Floats, heights: Floats) -> tuple[int, float]:
+def _stray(sideways: Float64Array, heights: Float64Array) -> tuple[int, float]:
     """The slice that lies farthest from the line through the others, and how far."""
     found = []
     for index in range(len(heights)):
@@ -219,7 +221,7 @@ def _stray(sideways: Floats, heights: Floats) -> tuple[int, float]:
     return stray, float(-away)
 
 
-def _regular(heights: Floats, slices: tuple[Slice, ...]) -> tuple[float, int, bool]:
+def _regular(heights: Float64Array, slices: tuple[Slice, ...]) -> tuple[float, int, bool]:
     """Step and number of the grid's planes, and whether each slice lies on one of its own.
 
     The grid ends where the slices end, so that the outermost are not interpolated.
@@ -235,7 +237,7 @@ def _regular(heights: Floats, slices: tuple[Slice, ...]) -> tuple[float, int, bo
     return float(heights[-1] / count), count + 1, False
 
 
-def _check_holes(steps: Floats, slices: tuple[Slice, ...]) -> None:
+def _check_holes(steps: Float64Array, slices: tuple[Slice, ...]) -> None:
     usual = float(np.median(steps))
     thickness = np.array([_thickness_mm(one, usual) for one in slices])
     holes = steps - (thickness[:-1] + thickness[1:]) / 2
@@ -272,7 +274,7 @@ def _gap_note(step: float, slices: tuple[Slice, ...]) -> list[str]:
     ]
 
 
-def _uneven_note(steps: Floats, step: float, slices: tuple[Slice, ...]) -> str:
+def _uneven_note(steps: Float64Array, step: float, slices: tuple[Slice, ...]) -> str:
     away = np.abs(steps - step)
     off = [index for index in np.argsort(-away, kind="stable") if away[index] > GRID_TOLERANCE_MM]
     told = [f"{steps[index]:.4g} mm between {names(slices[index : index + 2])}"

@@ -4,14 +4,12 @@ import math
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float32Array
 from radfuse.dicom.read.grouping import Stack
 from radfuse.dicom.read.pixels import check_values_of, outside_value, planes_of
 from radfuse.dicom.read.slice_geometry import Lattice, lattice_of
 from radfuse.errors import InputError
-
-Floats = NDArray[np.float32]
 
 MOST_VOXELS = 2**30
 """Voxels of a volume, 4 GiB of values; a head of 0.25 mm in every direction has fewer."""
@@ -47,7 +45,7 @@ def read_stack(stack: Stack) -> tuple[sitk.Image, Lattice]:
     return image, lattice
 
 
-def _voxels(lattice: Lattice) -> Floats:
+def _voxels(lattice: Lattice) -> Float32Array:
     """The slices, each on the grid's columns and rows, (slices, rows, columns)."""
     columns, rows, _ = lattice.size
     voxels = np.empty((len(lattice.slices), rows, columns), np.float32)
@@ -56,7 +54,7 @@ def _voxels(lattice: Lattice) -> Floats:
     return voxels
 
 
-def _shifted(plane: Floats, lattice: Lattice, index: int) -> Floats:
+def _shifted(plane: Float32Array, lattice: Lattice, index: int) -> Float32Array:
     """A slice on the grid's columns and rows, linearly between its pixels; NaN beyond them."""
     image = sitk.GetImageFromArray(plane)
     image.SetSpacing(lattice.spacing_mm[:2])
@@ -68,7 +66,7 @@ def _shifted(plane: Floats, lattice: Lattice, index: int) -> Floats:
     return np.array(sitk.GetArrayViewFromImage(resampled), np.float32)
 
 
-def _levelled(voxels: Floats, lattice: Lattice) -> Floats:
+def _levelled(voxels: Float32Array, lattice: Lattice) -> Float32Array:
     """Slices of uneven heights on the grid's planes, linearly between neighbours."""
     heights = lattice.heights_mm
     planes = np.linspace(0.0, heights[-1], lattice.size[2])

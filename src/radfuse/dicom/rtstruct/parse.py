@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
 from pydicom.uid import RTStructureSetStorage
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError, RadfuseError
 from radfuse.structures.label_maps import Colour, palette_colour
-
-Floats = NDArray[np.float64]
 
 LARGEST_BYTES = 1 << 28
 """A structure set of a head is smaller; the contours of a larger file would fill the memory."""
@@ -41,7 +39,7 @@ class Drawing:
     frame_of_reference_uid: str
     """Empty where the file does not say."""
 
-    contours: tuple[Floats, ...]
+    contours: tuple[Float64Array, ...]
     """Closed contours, (points, 3) each, LPS mm."""
 
     excluding: bool
@@ -160,7 +158,7 @@ def _contour_items(
 def _drawing(
     roi: Dataset, name: str, item: Dataset | None, place: int, path: Path, notes: list[str]
 ) -> Drawing:
-    contours: dict[bytes, Floats] = {}
+    contours: dict[bytes, Float64Array] = {}
     drawn = list((item.get("ContourSequence") if item else None) or ())
     kinds = [str(contour.get("ContourGeometricType") or "") for contour in drawn]
     for number, (contour, kind) in enumerate(zip(drawn, kinds, strict=True), start=1):
@@ -189,7 +187,7 @@ def _colour(item: Dataset | None) -> Colour | None:
     return red, green, blue
 
 
-def _points_mm(contour: Dataset, whose: str) -> Floats:
+def _points_mm(contour: Dataset, whose: str) -> Float64Array:
     """The points of a contour (n, 3); `InputError` for what are no points."""
     try:
         numbers = np.fromiter(_numbers(contour), np.float64)

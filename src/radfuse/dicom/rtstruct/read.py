@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.dicom.rtstruct.parse import Drawing, DrawnSet, read_drawings
 from radfuse.dicom.rtstruct.slice_planes import SlicePlanes, from_slices, slice_planes
 from radfuse.errors import GeometryError, InputError
 from radfuse.series import Series
 from radfuse.structures.label_maps import Colour, Structure
 from radfuse.structures.polygons import Ring, area, rasterise
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 FLAT_MM = 0.2
 """How far the points of a contour may lie from their plane: headers round to this. A contour of
@@ -78,7 +75,7 @@ class StructureSet:
             yield Structure(outline.name, mask, outline.colour)
 
 
-def _fill(filled: Mask, rings: list[Ring], *, excluding: bool) -> None:
+def _fill(filled: BoolArray, rings: list[Ring], *, excluding: bool) -> None:
     """Fill an empty slice, one ring after the other, the large ones first."""
     for ring in sorted(rings, key=area, reverse=True):
         mask = rasterise(ring, (filled.shape[0], filled.shape[1]))
@@ -188,7 +185,7 @@ def _outline(drawing: Drawing, planes: SlicePlanes, path: Path, notes: list[str]
     return Outline(drawing.name, drawing.colour, rings, drawing.excluding)
 
 
-def _heights_mm(drawing: Drawing, planes: SlicePlanes, path: Path) -> Floats:
+def _heights_mm(drawing: Drawing, planes: SlicePlanes, path: Path) -> Float64Array:
     """Of each contour along the normal; `GeometryError` for one that is not flat there."""
     heights = [points @ planes.normal for points in drawing.contours]
     spread = np.array([np.ptp(height) for height in heights])
@@ -205,9 +202,9 @@ def _notes(
     name: str,
     planes: SlicePlanes,
     rings: dict[int, list[Ring]],
-    apart_mm: Floats,
-    inside: Mask,
-    used: Mask,
+    apart_mm: Float64Array,
+    inside: BoolArray,
+    used: BoolArray,
 ) -> Iterator[str]:
     if apart_mm.max() > ON_PLANE_MM:
         yield f"'{name}': contours up to {apart_mm.max():.2f} mm from a slice went to the nearest"

@@ -6,47 +6,45 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 from radfuse.series import Series
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class SlicePlanes:
     """Parallel planes of pixels in the patient, in the order of their height; LPS, mm."""
 
-    origins_mm: Floats
+    origins_mm: Float64Array
     """Centre of each slice's first pixel, (slices, 3)."""
 
-    across_mm: Floats
+    across_mm: Float64Array
     """From a column to the next, (slices, 3)."""
 
-    down_mm: Floats
+    down_mm: Float64Array
     """From a row to the next, (slices, 3)."""
 
     shape: tuple[int, int]
     """Rows and columns."""
 
     @property
-    def normal(self) -> Floats:
+    def normal(self) -> Float64Array:
         """Unit vector from slice to slice."""
         normal = np.cross(self.across_mm[0], self.down_mm[0])
         return np.asarray(normal / np.linalg.norm(normal))
 
     @property
-    def heights_mm(self) -> Floats:
+    def heights_mm(self) -> Float64Array:
         """Of each slice along the normal, increasing."""
         return np.asarray(self.origins_mm @ self.normal)
 
-    def points_mm(self, index: int, ring: Floats) -> Floats:
+    def points_mm(self, index: int, ring: Float64Array) -> Float64Array:
         """Points (n, 3) of columns and rows (n, 2) of a slice."""
         return np.asarray(
             self.origins_mm[index] + ring @ np.stack([self.across_mm[index], self.down_mm[index]])
         )
 
-    def nearest(self, heights_mm: Floats) -> tuple[NDArray[np.intp], Floats]:
+    def nearest(self, heights_mm: Float64Array) -> tuple[NDArray[np.intp], Float64Array]:
         """The nearest slice to each height and the distance to it in halves of the step there.
 
         More than 1 lies beyond the first or the last slice's own thickness.
@@ -58,7 +56,7 @@ class SlicePlanes:
         beside = np.clip(np.where(away < 0, index - 1, index), 0, len(steps) - 1)
         return index, np.abs(away) / (steps[beside] / 2)
 
-    def pixels(self, index: NDArray[np.intp], points_mm: Floats) -> Floats:
+    def pixels(self, index: NDArray[np.intp], points_mm: Float64Array) -> Float64Array:
         """Columns and rows (..., 2) of points (..., 3), each in the slice of its index."""
         offset = points_mm - self.origins_mm[index]
         steps = (self.across_mm[index], self.down_mm[index])
@@ -86,7 +84,7 @@ def slice_planes(series: Series) -> SlicePlanes:
     )
 
 
-def on_slices(mask: sitk.Image, series: Series, planes: SlicePlanes) -> Mask:
+def on_slices(mask: sitk.Image, series: Series, planes: SlicePlanes) -> BoolArray:
     """A mask on the grid of a series' image, seen on its source slices: (slices, rows, columns)."""
     values = np.asarray(sitk.GetArrayViewFromImage(mask) > 0)
     if not series.regridded:
@@ -114,7 +112,7 @@ def _plane_images(planes: SlicePlanes) -> list[sitk.Image]:
     return images
 
 
-def from_slices(stack: Mask, series: Series, planes: SlicePlanes) -> sitk.Image:
+def from_slices(stack: BoolArray, series: Series, planes: SlicePlanes) -> sitk.Image:
     """A mask drawn on the source slices, (slices, rows, columns), on the grid of the image.
 
     Where the image was resampled, a voxel has the value of the nearest pixel.
@@ -125,7 +123,7 @@ def from_slices(stack: Mask, series: Series, planes: SlicePlanes) -> sitk.Image:
     return mask
 
 
-def _regridded(stack: Mask, image: sitk.Image, planes: SlicePlanes) -> Mask:
+def _regridded(stack: BoolArray, image: sitk.Image, planes: SlicePlanes) -> BoolArray:
     columns, rows, count = image.GetSize()
     axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     across, down = np.arange(columns)[None, :, None], np.arange(rows)[:, None, None]

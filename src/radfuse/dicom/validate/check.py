@@ -1,7 +1,7 @@
 """A report of what is wrong with DICOM files: each by itself, and all together."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,12 +23,11 @@ from radfuse.dicom.validate.problem import Finding, Instance
 from radfuse.dicom.validate.references import check_references
 from radfuse.dicom.validate.series import check_orientation, check_series
 from radfuse.errors import InputError, NothingHereError
+from radfuse.progress import ProgressCallback
 
 LEFT_IN_FILE = 4096
 """Bytes from which on a value is not read before it is asked for: pixels, above all."""
 
-Report = Callable[[str, float | None], None]
-"""Told the name of a stage, and how much of it is done, 0 to 1."""
 
 ALONE = (check_values, check_identity, check_required, check_conditions, check_orientation,
          check_pixels)  # fmt: skip
@@ -78,7 +77,7 @@ def check(
     path: Path | str,
     *,
     with_dciodvfy: bool = True,
-    report: Report = lambda _stage, _share: None,
+    report: ProgressCallback = lambda _stage, _share: None,
 ) -> CheckReport:
     """Check a DICOM file, or all DICOM files in a folder and below.
 

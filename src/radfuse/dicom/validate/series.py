@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from radfuse.arrays import Float64Array
 from radfuse.dicom.validate.problem import Finding, Instance
-
-Floats = NDArray[np.float64]
 
 ANGLE_TOLERANCE = 1e-4
 """Deviation of direction cosines from a right angle of unit vectors that rounding explains."""
@@ -98,17 +96,17 @@ def _odd(slices: Sequence[Instance]) -> Iterator[Finding]:
                 )
 
 
-def _reader(keyword: str, count: int) -> Callable[[Instance], Floats]:
-    def read(instance: Instance) -> Floats:
+def _reader(keyword: str, count: int) -> Callable[[Instance], Float64Array]:
+    def read(instance: Instance) -> Float64Array:
         values = instance.numbers(keyword, count)
         return np.zeros(count) if values is None else values
 
     return read
 
 
-def _most_frequent(values: Floats, tolerance: float) -> Floats:
+def _most_frequent(values: Float64Array, tolerance: float) -> Float64Array:
     votes = [int((np.abs(values - one).max(axis=1) <= tolerance).sum()) for one in values[:1000]]
-    found: Floats = values[int(np.argmax(votes))]
+    found: Float64Array = values[int(np.argmax(votes))]
     return found
 
 
@@ -129,14 +127,14 @@ def _stack(slices: Sequence[Instance]) -> Iterator[Finding]:
     yield from _leaning(ordered, positions[first], normal)
 
 
-def _duplicates(ordered: Sequence[Instance], positions: Floats) -> Iterator[Finding]:
+def _duplicates(ordered: Sequence[Instance], positions: Float64Array) -> Iterator[Finding]:
     for (one, at), (other, there) in pairwise(zip(ordered, positions, strict=True)):
         same_set = all(one.text(keyword) == other.text(keyword) for keyword in SETS)
         if same_set and np.linalg.norm(at - there) < SAME_PLACE_MM:
             yield other.error("ImagePositionPatient", f"the position of {one.file.name}, too")
 
 
-def _uneven(ordered: Sequence[Instance], heights: Floats) -> Iterator[Finding]:
+def _uneven(ordered: Sequence[Instance], heights: Float64Array) -> Iterator[Finding]:
     steps = np.diff(heights)
     if len(steps) < 2:
         return
@@ -148,7 +146,9 @@ def _uneven(ordered: Sequence[Instance], heights: Floats) -> Iterator[Finding]:
         )
 
 
-def _leaning(ordered: Sequence[Instance], positions: Floats, normal: Floats) -> Iterator[Finding]:
+def _leaning(
+    ordered: Sequence[Instance], positions: Float64Array, normal: Float64Array
+) -> Iterator[Finding]:
     travel = positions - positions[0]
     sideways = travel - np.outer(travel @ normal, normal)
     drift = float(np.linalg.norm(sideways, axis=1).max())
@@ -159,5 +159,5 @@ def _leaning(ordered: Sequence[Instance], positions: Floats, normal: Floats) -> 
         )
 
 
-def _listed(values: Floats) -> str:
+def _listed(values: Float64Array) -> str:
     return "\\".join(f"{value:.6g}" for value in values)

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from radfuse.arrays import Float32Array
 from radfuse.dicom.write.derivation_context import Origin
 from radfuse.dicom.write.derived_headers import code_item, fill_empty
 from radfuse.dicom.write.series import write_planes
 from radfuse.intensity import grey_levels
 from radfuse.record import NOTICE
-
-Floats = NDArray[np.float32]
 
 SERIES_NUMBER = 303
 """Above the numbers that scanners give."""
@@ -25,7 +24,7 @@ WORKSTATION = "WSD"
 RED_UNTIL, YELLOW_UNTIL = 3 / 8, 6 / 8
 """Where red, then green is full in MATLAB's colour map `hot`, which others have followed."""
 
-Sliced = tuple[Floats, Floats, NDArray[np.bool_]]
+Sliced = tuple[Float32Array, Float32Array, NDArray[np.bool_]]
 """CT in [0, 1], MR in [0, 1], where the MR looked; each (Y, X)."""
 
 
@@ -55,14 +54,16 @@ def write_colour(
     )  # fmt: skip
 
 
-def blend(ct: Floats, mr: Floats, looked: NDArray[np.bool_], opacity: float) -> NDArray[np.uint8]:
+def blend(
+    ct: Float32Array, mr: Float32Array, looked: NDArray[np.bool_], opacity: float
+) -> NDArray[np.uint8]:
     """Red, green, blue (Y, X, 3) of the MR above the CT; the CT alone where the MR did not look."""
     share = np.where(looked, opacity, 0.0)[..., None]
     blended = (1 - share) * ct[..., None] + share * hot(mr)
     return grey_levels(blended.astype(np.float32)).astype(np.uint8)
 
 
-def hot(values: Floats) -> Floats:
+def hot(values: Float32Array) -> Float32Array:
     """Black over red and yellow to white, in [0, 1], for values in [0, 1]; adds a last axis."""
     red = values / RED_UNTIL
     green = (values - RED_UNTIL) / (YELLOW_UNTIL - RED_UNTIL)

@@ -35,7 +35,7 @@ GEOMETRY_TOLERANCE_MM = 0.3
 AXES_TOLERANCE = 1e-4
 """How far the axes may be from orthonormal; the rounding of source headers is within."""
 
-Report = Callable[[int, int], None]
+SliceCallback = Callable[[int, int], None]
 """Told after each slice how many are done, of how many."""
 
 
@@ -74,7 +74,7 @@ def write_series(
     rescale: Rescale | None = None,
     per_slice: Callable[[int], Dataset] | None = None,
     overwrite: bool = False,
-    report: Report | None = None,
+    report: SliceCallback | None = None,
 ) -> tuple[Path, ...]:
     """Write a scalar volume as single-frame DICOM files, all of them or none; return their paths.
 
@@ -125,7 +125,7 @@ def write_planes(
     rescale: Rescale | None = None,
     per_slice: Callable[[int], Dataset] | None = None,
     overwrite: bool = False,
-    report: Report | None = None,
+    report: SliceCallback | None = None,
 ) -> tuple[Path, ...]:
     """Write slices that are made one after the other, as `write_series` does.
 

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
+from radfuse.arrays import Float64Array
 from radfuse.dicom.write.derived_headers import has_name, source_item
 from radfuse.series import Series
-
-Floats = NDArray[np.float64]
 
 HEIGHT_DECIMALS = 3
 """Heights closer than a micrometre are one: headers round, and a slice that lies on another one
@@ -23,10 +21,10 @@ class SourceSlices:
     items: tuple[Dataset, ...]
     """References to them, made once for all the slices that they go into."""
 
-    normal: Floats
-    heights_mm: Floats
+    normal: Float64Array
+    heights_mm: Float64Array
 
-    def cut_by(self, points_mm: Floats) -> list[Dataset]:
+    def cut_by(self, points_mm: Float64Array) -> list[Dataset]:
         """References to the slices from which values between some points are interpolated.
 
         `points_mm` is (n, 3), LPS in the frame of these slices. Beyond the last slice by its

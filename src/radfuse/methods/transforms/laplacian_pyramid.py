@@ -1,27 +1,26 @@
 """Laplacian pyramid of Burt and Adelson 1983, doi:10.1109/TCOM.1983.1095851."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
-Floats = NDArray[np.float32]
+from radfuse.arrays import Float32Array
 
 KERNEL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 """Generating kernel with a = 3/8, close to a Gaussian."""
 
 
-def _smooth(images: Floats, gains: tuple[float, float] = (1.0, 1.0)) -> Floats:
+def _smooth(images: Float32Array, gains: tuple[float, float] = (1.0, 1.0)) -> Float32Array:
     for axis, gain in enumerate(gains, start=1):
         images = convolve1d(images, KERNEL * np.float32(gain), axis=axis, mode="mirror")
     return images
 
 
-def reduce(images: Floats) -> Floats:
+def reduce(images: Float32Array) -> Float32Array:
     """Smooth and keep every second pixel: (N, H, W) to (N, ceil(H/2), ceil(W/2))."""
     return _smooth(images)[:, ::2, ::2]
 
 
-def expand(images: Floats, shape: tuple[int, int]) -> Floats:
+def expand(images: Float32Array, shape: tuple[int, int]) -> Float32Array:
     """Interpolate to a (H, W) that `reduce` would bring to the images' size."""
     spread = np.zeros((len(images), *shape), np.float32)
     spread[:, ::2, ::2] = images
@@ -29,7 +28,7 @@ def expand(images: Floats, shape: tuple[int, int]) -> Floats:
     return _smooth(spread, (rows, columns))
 
 
-def analyse(images: Floats, levels: int) -> list[Floats]:
+def analyse(images: Float32Array, levels: int) -> list[Float32Array]:
     """Detail of each level, finest first, and the coarse rest at the end."""
     bands = []
     for _ in range(levels):
@@ -39,7 +38,7 @@ def analyse(images: Floats, levels: int) -> list[Floats]:
     return [*bands, images]
 
 
-def synthesise(bands: list[Floats]) -> Floats:
+def synthesise(bands: list[Float32Array]) -> Float32Array:
     """The images that `analyse` took apart."""
     images = bands[-1]
     for band in reversed(bands[:-1]):

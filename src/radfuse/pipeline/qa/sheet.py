@@ -14,10 +14,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
+from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, Signoff
 
-Floats = NDArray[np.float32]
 Sides = tuple[str, str, str, str]
 """Letters for left, right, top and bottom of a picture; empty where unknown."""
 
@@ -44,16 +44,20 @@ class Plane:
     name: str
     sides: Sides
 
-    ct: Floats
-    mr: Floats
-    fused: Floats
+    ct: Float32Array
+    mr: Float32Array
+    fused: Float32Array
     field_of_view: NDArray[np.bool_]
     pixel_mm: tuple[float, float] = (1.0, 1.0)
     """Height and width of a pixel."""
 
 
 def planes_of(
-    grid: sitk.Image, ct: Floats, mr: Floats, fused: Floats, field_of_view: NDArray[np.bool_]
+    grid: sitk.Image,
+    ct: Float32Array,
+    mr: Float32Array,
+    fused: Float32Array,
+    field_of_view: NDArray[np.bool_],
 ) -> list[Plane]:
     """Axial, coronal and sagittal planes through the middle of volumes (slices, rows, columns).
 
@@ -75,12 +79,14 @@ def planes_of(
     ]
 
 
-def _plane(name: str, sides: Sides, cuts: Sequence[Floats], pixel_mm: tuple[float, float]) -> Plane:
+def _plane(
+    name: str, sides: Sides, cuts: Sequence[Float32Array], pixel_mm: tuple[float, float]
+) -> Plane:
     ct, mr, fused, field_of_view = cuts
     return Plane(name, sides, ct, mr, fused, field_of_view > 0, pixel_mm)
 
 
-def _lps(values: Floats, grid: sitk.Image) -> sitk.Image:
+def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(values)
     image.CopyInformation(grid)
     return sitk.DICOMOrient(image, "LPS")
@@ -192,7 +198,7 @@ def _pictures(plane: Plane) -> list[NDArray[np.uint8]]:
     return [*grey, fused, board, np.stack([of_ct, of_mr, of_ct], axis=-1)]
 
 
-def _bytes(values: Floats) -> NDArray[np.uint8]:
+def _bytes(values: Float32Array) -> NDArray[np.uint8]:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 

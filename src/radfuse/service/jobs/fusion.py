@@ -13,10 +13,11 @@ from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.io.staging import staging
 from radfuse.pipeline.align import MANUAL, Alignment, Given, UntrustedAlignmentError
-from radfuse.pipeline.fuse import Report, fuse
+from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Scaled
+from radfuse.progress import ProgressCallback
 from radfuse.registration.transforms import (
     read_transform,
     rigid_from_matrix,
@@ -40,7 +41,7 @@ FROM_A_SEARCH: Mapping[str, Any] = {
 """What a recipe says of registration when the alignment comes from the page."""
 
 
-def prepare_study(folder: Path, study: Study, report: Report) -> None:
+def prepare_study(folder: Path, study: Study, report: ProgressCallback) -> None:
     """Write a study's CT and MR for the page; raises what `read` and `prepare_view` do."""
     _prepared(folder, study, report)
 
@@ -48,7 +49,7 @@ def prepare_study(folder: Path, study: Study, report: Report) -> None:
 def fuse_study(
     folder: Path,
     study: Study,
-    report: Report,
+    report: ProgressCallback,
     *,
     keep: bool = False,
     mr_from_ct: Rows | None = None,
@@ -88,7 +89,7 @@ def fuse_study(
     return outcome
 
 
-def _prepared(folder: Path, study: Study, report: Report) -> tuple[Series, Series, View]:
+def _prepared(folder: Path, study: Study, report: ProgressCallback) -> tuple[Series, Series, View]:
     report("reading", None)
     ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
     mr = read(study.mr, "MR", series_uid=study.recipe.mr_series)

@@ -11,9 +11,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from radfuse.arrays import BoolArray
 from radfuse.errors import InputError
-
-Mask = NDArray[np.bool_]
 
 MOST = 2**31 - 1
 """Largest whole number that is looked at."""
@@ -109,13 +108,13 @@ def checked(runs: Runs, size: tuple[int, int, int]) -> Runs:
     return found
 
 
-def packed(mask: Mask) -> list[int]:
+def packed(mask: BoolArray) -> list[int]:
     """The runs of a slice."""
     edges = np.flatnonzero(np.diff(mask.ravel().astype(np.int8), prepend=0, append=0))
     return _flat(edges[::2], edges[1::2])
 
 
-def unpacked(flat: list[int], shape: tuple[int, int]) -> Mask:
+def unpacked(flat: list[int], shape: tuple[int, int]) -> BoolArray:
     """The mask (H, W) of a slice's runs, which have been checked."""
     edges = np.zeros(shape[0] * shape[1] + 1, np.int8)
     starts, lengths = np.array(flat, np.int64).reshape(-1, 2).T
@@ -123,7 +122,7 @@ def unpacked(flat: list[int], shape: tuple[int, int]) -> Mask:
     return np.asarray(np.cumsum(edges[:-1], dtype=np.int8).reshape(shape) > 0)
 
 
-def stack_of(runs: Runs, grid: Grid) -> Mask:
+def stack_of(runs: Runs, grid: Grid) -> BoolArray:
     """The mask (slices, H, W) of runs, which have been checked."""
     columns, rows, slices = grid.size
     stack = np.zeros((slices, rows, columns), np.bool_)
@@ -137,7 +136,7 @@ def image_of(runs: Runs, grid: Grid) -> sitk.Image:
     return grid.image(stack_of(runs, grid).view(np.uint8))
 
 
-def runs_of(slices: Mapping[int, Mask]) -> Runs:
+def runs_of(slices: Mapping[int, BoolArray]) -> Runs:
     """The runs of slices by index, without those that are empty."""
     return {str(index): packed(mask) for index, mask in slices.items() if mask.any()}
 

@@ -1,0 +1,9 @@
+"""Array types by the kind of number that they hold; shapes stand where the types are used."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+UInt8Array = NDArray[np.uint8]
+BoolArray = NDArray[np.bool_]
