@@ -63,8 +63,8 @@ def contestants(name: str) -> dict[str, Fuse]:
         "torch eager": torch_fuse(load_network(weights), torch.contiguous_format),
         "torch channels last": torch_fuse(load_network(weights), torch.channels_last),
         "torch.compile": torch_fuse(compiled, torch.contiguous_format),  # type: ignore[arg-type]
-        "OpenVINO f32": load_method(name, precision="f32"),
-        "OpenVINO bf16": load_method(name, precision="bf16"),
+        "OpenVINO f32": load_method(name),
+        "OpenVINO bf16": load_method(name, {"precision": "bf16"}),
     }
 
 
@@ -123,8 +123,8 @@ def row(name: str, folder: Path, ct: Float32Array, mr: Float32Array, rounds: int
     count = sum(parameter.numel() for parameter in network.parameters())
     engines = {
         "eager": torch_fuse(network, torch.contiguous_format),
-        "f32": load_method(str(graph), precision="f32"),
-        "bf16": load_method(str(graph), precision="bf16"),
+        "f32": load_method(str(graph)),
+        "bf16": load_method(str(graph), {"precision": "bf16"}),
     }
     apart = 255 * np.abs(engines["bf16"](ct, mr) - engines["eager"](ct, mr)).max()
     ms = milliseconds(engines, ct, mr, rounds)

@@ -66,7 +66,7 @@ def scaled(grey: NDArray[np.uint8]) -> Float32Array:
 
 def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
     """A sheet of each pair."""
-    loaded = {name: load_method(name, precision="f32") for name in methods}
+    loaded = {name: load_method(name) for name in methods}
     for name, (ct, mr) in images.items():
         fused = {label: method(ct[None], mr[None])[0] for label, method in loaded.items()}
         sheet({"CT": ct, "MR": mr, **fused}).save(folder / f"{name}.webp", quality=QUALITY)

@@ -25,7 +25,7 @@ from radfuse.metrics.flicker import slice_flicker
 from radfuse.metrics.lesion import lesion_contrast, lesion_ring
 from radfuse.metrics.regions import region_fidelity
 from radfuse.phantom.head import Label, make_phantom
-from radfuse.pipeline.volume import bone_level, scale_volumes
+from radfuse.pipeline.volume import scale_volumes
 
 Masks = NDArray[np.bool_]
 Row = dict[str, float]
@@ -124,7 +124,7 @@ def main() -> None:
     heads = [make_head(seed) for seed in SEEDS] if options.what == "volumes" else []
     for name in NAMES:
         if heads:
-            method = load_method(name, bone_level=bone_level(WINDOW))
+            method = load_method(name, window=WINDOW)
             print_row(name, measure_volumes(method, heads))
         else:
             print_row(name, measure_regions(load_method(name), options.data))

@@ -26,7 +26,7 @@ def main() -> None:
     ct, mr = (levels / np.float32(255) for levels in sources)
     print("| method | mean | most |\n|---|---|---|")
     for name in (name for name, entry in METHODS.items() if entry.weights):
-        exact, rounded = (load_method(name, precision=p)(ct, mr) for p in ("f32", "bf16"))
+        exact, rounded = (load_method(name, {"precision": p})(ct, mr) for p in ("f32", "bf16"))
         apart = np.abs(rounded - exact) * 255
         print(f"| {name} | {apart.mean():.3f} | {apart.max():.2f} |", flush=True)
 

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from radfuse.errors import InputError
 from radfuse.intensity import (
     MR_PERCENTILES,
+    NEARLY_WHITE,
     WINDOWS,
     Window,
     ct_head_mask,
@@ -45,16 +46,18 @@ def test_a_window_runs_from_its_lowest_value_to_its_highest(width: float, level:
     ends = np.array([window.lowest, level, window.lowest + width], np.float32)
     rounding = 4 * np.spacing(np.float32(4000)) / width
     np.testing.assert_allclose(window.scale(ends), [0, 0.5, 1], rtol=0, atol=rounding)
-    assert window.scale_value(window.lowest - 1) == 0
-    assert window.scale_value(window.lowest + width + 1) == 1
+    assert window.threshold(window.lowest - 1) == 0
+    assert window.threshold(window.lowest + width + 1) == NEARLY_WHITE
 
 
 @given(WIDTHS, LEVELS, HU)
 def test_one_value_is_scaled_like_many(width: float, level: float, hu: np.ndarray) -> None:
     window = Window(width, level)
-    single = [window.scale_value(float(value)) for value in hu]
+    single = [window.threshold(float(value)) for value in hu]
     rounding = 4 * np.spacing(np.float32(6000)) / width
-    np.testing.assert_allclose(window.scale(hu), single, rtol=1e-5, atol=rounding)
+    np.testing.assert_allclose(
+        np.minimum(window.scale(hu), NEARLY_WHITE), single, rtol=1e-5, atol=rounding
+    )
 
 
 def test_scaling_leaves_its_input_alone() -> None:

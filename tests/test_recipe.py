@@ -18,6 +18,7 @@ some = st.fixed_dictionaries(
     {},
     optional={
         "method": texts,
+        "options": st.dictionaries(texts, numbers | texts | st.integers(-9, 9), max_size=2),
         "window": texts | st.tuples(numbers, numbers),
         "deterministic": st.booleans(),
         "accept_registration": st.booleans(),
@@ -63,7 +64,7 @@ def test_a_recipe_does_not_change() -> None:
     [
         ({"methid": "maximum"}, "recipe: methid: Extra inputs are not permitted (got 'maximum')"),
         ({"bits": 12}, "recipe: bits: Input should be 8 or 16 (got 12)"),
-        ({"precision": "f16"}, "recipe: precision: Input should be 'f32' or 'bf16' (got 'f16')"),
+        ({"options": 3}, "recipe: options: Input should be a valid dictionary (got 3)"),
         ({"device": "tpu"}, "recipe: device: Input should be 'cpu' or 'cuda' (got 'tpu')"),
         ({"window": (80,)}, "recipe: window."),
         ({"window": 80}, "recipe: window."),
@@ -118,3 +119,8 @@ def test_each_of_them_alone_is_taken(settings: dict[str, object]) -> None:
     recipe = make_recipe(**settings)
     name, value = next(iter(settings.items()))
     assert str(getattr(recipe, name)) == str(value)
+
+
+def test_an_older_recipe_has_precision_as_a_field() -> None:
+    assert make_recipe(precision="f32") == Recipe()
+    assert make_recipe(precision="bf16").options == {"precision": "bf16"}

@@ -11,6 +11,9 @@ from scipy.ndimage import binary_fill_holes
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 
+NEARLY_WHITE = 254.5 / 255
+"""Rounds to white in eight bits."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -35,9 +38,12 @@ class Window:
         scaled = (hu - np.float32(self.lowest)) / np.float32(self.width)
         return cast("Float32Array", np.clip(scaled, 0, 1, out=scaled))
 
-    def scale_value(self, hu: float) -> float:
-        """One value in HU to [0, 1]."""
-        return min(max((hu - self.lowest) / self.width, 0.0), 1.0)
+    def threshold(self, hu: float) -> float:
+        """Grey level in [0, 1] that CT values above `hu` exceed.
+
+        In a window that is white below `hu`, white counts as above it.
+        """
+        return min(max((hu - self.lowest) / self.width, 0.0), NEARLY_WHITE)
 
 
 WINDOWS = {

@@ -1,14 +1,11 @@
 """A recipe: what to do, as data. The same JSON wherever a fusion is asked for."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from radfuse.errors import InputError
-
-Precision = Literal["f32", "bf16"]
-"""Arithmetic of a learned method: bf16 is faster and rounds; docs/measured.md says how far."""
 
 Device = Literal["cpu", "cuda"]
 """Where a learned method runs."""
@@ -35,6 +32,9 @@ class Recipe(BaseModel):
 
     method: str = DEFAULT_METHOD
     """A name of the catalogue or the path of an ONNX file."""
+
+    options: dict[str, float | int | str] = {}
+    """Options of the method by name; `radfuse methods NAME` lists them."""
 
     window: str | tuple[float, float] = DEFAULT_WINDOW
     """CT window: the name of a preset or (width, level) in HU."""
@@ -76,11 +76,22 @@ class Recipe(BaseModel):
     opacity: Annotated[float, Field(ge=0, le=1)] = DEFAULT_OPACITY
     """Of the MR above the CT in colour: 0 shows the CT alone, 1 the MR alone."""
 
-    precision: Precision = "f32"
     device: Device = "cpu"
 
     bits: Literal[8, 16] = 8
     """Depth of a fused picture in 2-D; volumes always have 16."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _precision_as_option(cls, settings: Any) -> Any:
+        """Read older recipes, in which the option `precision` is a field."""
+        if not isinstance(settings, dict) or "precision" not in settings:
+            return settings
+        settings = dict(settings)
+        precision = settings.pop("precision")
+        if precision != "f32":
+            settings["options"] = {"precision": precision, **settings.get("options", {})}
+        return settings
 
     @model_validator(mode="after")
     def _without_contradictions(self) -> "Recipe":
@@ -90,8 +101,6 @@ class Recipe(BaseModel):
             raise ValueError("without registration there is no use for a transform file")
         if self.deidentify and self.show_identifiers:
             raise ValueError("identifiers are removed or shown, not both")
-        if self.device == "cuda" and self.precision == "bf16":
-            raise ValueError("bf16 is for --device cpu")
         return self
 
 

@@ -85,7 +85,7 @@ class Record(BaseModel):
     recipe: Recipe
     inputs: tuple[Input, ...]
     method: Mapping[str, Any]
-    """Name; for learned methods also weights file and sha256, precision, device."""
+    """Name, summary, options, device; for learned methods also weights file and sha256."""
 
     scaling: Mapping[str, Any]
     """How HU, MR values and fused values became and become [0, 1]."""

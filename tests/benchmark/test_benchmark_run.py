@@ -474,6 +474,23 @@ def test_every_shipped_benchmark_finds_its_cases_and_methods(shared: Path, path:
     assert set(settings.pictured) <= cases
 
 
+def test_options_go_to_the_methods_that_declare_them(pairs: Path, tmp_path: Path) -> None:
+    settings = Settings(
+        pairs=(pairs,), methods=("bone_over_mr", "copy_mr"), options={"bone_level": 1},
+        theirs=(Theirs("low", "bone_over_mr", options={"bone_level": 0.1}),),
+        profiles=("mfinet2024",),
+    )  # fmt: skip
+    plan = carried_out(settings, tmp_path / "out")
+    fused = {
+        one.contestant.name: read_fused(plan.fused(one.contestant.name) / "1001.png")
+        for one in plan.entrants
+    }
+    np.testing.assert_array_equal(fused["bone_over_mr"], fused["copy_mr"])
+    assert (fused["low"] != fused["copy_mr"]).any()
+    with pytest.raises(InputError, match="no method here has an option bone"):
+        entrants(replace(settings, options={"bone": 1}))
+
+
 def test_the_methods_of_the_catalogue_say_whom_they_have_seen() -> None:
     of = {one.contestant.name: one.contestant for one in entrants(Settings(methods=tuple(METHODS)))}
     assert of["maximum"].patients_seen == set()

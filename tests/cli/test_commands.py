@@ -115,6 +115,21 @@ def test_quiet_is_quiet_and_json_is_one_object(pair: tuple[Path, Path], tmp_path
     assert facts["recipe"]["method"] == "average"
 
 
+def test_options_of_the_method_are_set_and_recorded(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    words = ("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "f.png", "--json")
+    result = run(*words, "--method", "dwt", "--option", "levels=2", "--option", "wavelet=haar")
+    facts = json.loads(result.stdout)
+    assert facts["recipe"]["options"] == {"levels": 2, "wavelet": "haar"}
+    assert facts["method"]["options"] == {"wavelet": "haar", "levels": 2}
+    result = run(*words, "--overwrite", "--precision", "bf16")
+    assert json.loads(result.stdout)["method"]["options"] == {"precision": "bf16"}
+    result = run(*words, "--overwrite", "--method", "dwt", "--option", "level=2")
+    assert result.exit_code == 2
+    assert "no option level; the options are wavelet, levels" in result.stderr
+
+
 def test_volumes_are_fused_with_a_given_transform(
     phantom_folders: tuple[Path, Path], truth: Path, tmp_path: Path
 ) -> None:

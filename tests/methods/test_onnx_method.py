@@ -64,7 +64,7 @@ def refusal(path: Path, shape: tuple[int, ...] = (1, 8, 9)) -> str:
 
 @pytest.mark.parametrize("shape", [(1, 5, 7), (5, 30, 20), (3, 1, PIXELS_AT_ONCE // 2)])
 def test_a_graph_of_two_nodes_is_a_method(tmp_path: Path, shape: tuple[int, int, int]) -> None:
-    method = load_method(str(mean_graph(tmp_path / "mean.onnx")), bone_level=0.3)
+    method = load_method(str(mean_graph(tmp_path / "mean.onnx")))
     ct, mr = pair(shape)
     np.testing.assert_allclose(method(ct, mr), (ct + mr) / 2, rtol=1e-6)
     np.testing.assert_allclose(method(mr, ct), (ct + mr) / 2, rtol=1e-6)

@@ -44,6 +44,6 @@ def test_the_default_strategy_reaches_every_bar(pairs: list[Pair], fused: Float3
 def test_bf16_stays_within_two_grey_levels_and_a_seventh_on_average(
     sources: tuple[Float32Array, Float32Array], fused: Float32Array
 ) -> None:
-    apart = np.abs(load_method("res2fusion", precision="bf16")(*sources) - fused) * 255
+    apart = np.abs(load_method("res2fusion", {"precision": "bf16"})(*sources) - fused) * 255
     assert apart.mean() <= BF16_MEAN
     assert apart.max() <= BF16_MOST

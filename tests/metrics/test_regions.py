@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.intensity import WINDOWS
+from radfuse.intensity import BONE_HU, WINDOWS
 from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.methods.bone_over_mr import BONE_LEVEL as BONE_SHARE
 from radfuse.methods.catalogue import load_method
@@ -31,12 +31,12 @@ from radfuse.metrics.regions import (
     tissue_fidelity,
 )
 from radfuse.phantom.head import LABELS, Phantom
-from radfuse.pipeline.volume import Scaled, bone_level, scale_volumes
+from radfuse.pipeline.volume import Scaled, scale_volumes
 
 Spoil = Callable[[Float64Array, float], Float64Array]
 
 WINDOW = WINDOWS["fusion"]
-PHANTOM_BONE = 255 * bone_level(WINDOW)
+PHANTOM_BONE = 255 * WINDOW.threshold(BONE_HU)
 SIDE = 96
 
 

@@ -12,13 +12,12 @@ from PIL import Image
 import radfuse
 from radfuse.arrays import UInt8Array
 from radfuse.cli import main
-from radfuse.intensity import WINDOWS, grey_levels
+from radfuse.intensity import BONE_HU, WINDOWS, grey_levels
 from radfuse.io.volumes import write_volume
 from radfuse.metrics.measure import measure, measure_volume
 from radfuse.metrics.profiles import columns_of
 from radfuse.metrics.regions import bone_fidelity
 from radfuse.phantom.head import Phantom
-from radfuse.pipeline.volume import bone_level
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import write_transform
 
@@ -322,6 +321,6 @@ def test_bone_of_a_volume_is_what_its_window_shows_as_bone(
         for values in (again.fused, again.scaled.ct, again.scaled.mr)
     ]
     found = facts["images"][f"slice {again.scaled.box[0].start + index}"]["bone"]
-    level = bone_level(WINDOWS["bone"]) * 255
+    level = WINDOWS["bone"].threshold(BONE_HU) * 255
     np.testing.assert_allclose(found, bone_fidelity(*levels, bone_level=level), atol=2e-3)
     assert abs(found - bone_fidelity(*levels)) > 1e-3

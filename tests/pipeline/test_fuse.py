@@ -17,7 +17,6 @@ from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.phantom.head import DEFAULT_SEED, Label, Phantom, make_phantom
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import bone_level
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import NOTICE, Record, digest
 from radfuse.registration.transforms import read_transform, write_transform
@@ -320,13 +319,6 @@ def test_a_harvard_pair_is_fused_by_every_rule_and_by_networks(shared: Path) -> 
         fused = sitk.GetArrayFromImage(result.image)
         assert fused.shape == (256, 256)
         assert 0 <= fused.min() < fused.max() <= 1
-
-
-def test_the_bone_level_follows_the_window() -> None:
-    assert bone_level(WINDOWS["fusion"]) == pytest.approx(0.3)
-    assert bone_level(WINDOWS["brain"]) < 1
-    for window in WINDOWS.values():
-        assert 0 < bone_level(window) < 1
 
 
 def test_unknown_names_are_told_before_the_work_begins(tmp_path: Path) -> None:

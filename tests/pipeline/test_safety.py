@@ -160,7 +160,6 @@ def test_the_research_use_line_travels_with_every_image(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"device": "cuda", "precision": "bf16"}, "bf16 is for"),
         ({"transform": "a", "initial_transform": "b"}, "not both"),
         ({"register_rigidly": False, "transform": "a"}, "no use"),
     ],

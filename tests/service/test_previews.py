@@ -16,7 +16,7 @@ from radfuse.methods.catalogue import load_method
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
+from radfuse.pipeline.volume import compose, fuse_scaled, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import Record
 from radfuse.registration.quality import Quality
@@ -40,7 +40,7 @@ def fused_study(
     window = WINDOWS["fusion"]
     ct = sitk.DICOMOrient(phantom.ct.image, order)
     scaled = scale_volumes(ct, phantom.mr.image, phantom.mr_from_ct, window)
-    by = load_method(method, bone_level=bone_level(window), precision="f32")
+    by = load_method(method, window=window)
     fused = fuse_scaled(scaled, by, lambda _done, _count: None)
     of_ct, of_mr = Series(ct, "CT", folder, SOURCE), Series(phantom.mr.image, "MR", folder, SOURCE)
     alignment = Alignment(phantom.mr_from_ct, UNJUDGED, "manual")
@@ -64,7 +64,7 @@ def test_a_slice_is_that_of_the_volume(
     assert view.preview is not None
     assert view.preview.order == order
     for index in (0, count // 3, count // 2, count - 1):
-        found = previews.slice_of(tmp_path, view, "f32", method, index)
+        found = previews.slice_of(tmp_path, view, {}, method, index)
         off = np.abs(found.astype(int) - fused[index])
         assert np.percentile(off, 99) <= 8, index  # half a HU of rounding in the page's volumes
         assert_allclose(found, fused[index], atol=40)
@@ -73,7 +73,7 @@ def test_a_slice_is_that_of_the_volume(
 def test_a_ct_cut_along_another_axis_has_no_preview(phantom: Phantom, tmp_path: Path) -> None:
     view, _ = fused_study(tmp_path, phantom, "average", "PSL")
     with pytest.raises(InputError, match="own slices are not axial"):
-        Previews().slice_of(tmp_path, view, "f32", "average", 3)
+        Previews().slice_of(tmp_path, view, {}, "average", 3)
 
 
 def test_the_page_gets_a_slice_as_whole_numbers(site: Site, done: str) -> None:

@@ -15,7 +15,7 @@ from radfuse.metrics.lesion import lesion_ring
 from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.align import align
 from radfuse.pipeline.read import check_pair, read
-from radfuse.pipeline.volume import Scaled, bone_level, scale_volumes
+from radfuse.pipeline.volume import Scaled, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import digest
 
@@ -90,6 +90,6 @@ def _scaled(scaled: Scaled, window: Window) -> Sources:
         scaled.ct,
         scaled.mr,
         seen=scaled.field_of_view,
-        bone_level=bone_level(window),
+        window=window,
         is_volume=True,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.arrays import Float32Array
+from radfuse.intensity import Window
 from radfuse.io.image_pairs import PairFiles, find_pairs, read_pair
 from radfuse.record import digest
 
@@ -32,8 +33,8 @@ class Sources:
     ring: NDArray[np.bool_] | None = None
     """What the lesion must stand out from."""
 
-    bone_level: float | None = None
-    """The scaled value from which on the CT shows bone, where its window is known."""
+    window: Window | None = None
+    """CT window of a volume; None for images that are grey already."""
 
     is_volume: bool = False
     """Whether the slices are neighbours in one patient."""

@@ -1,6 +1,6 @@
 """What to compare on what: read from TOML, or put together on the command line."""
 
-from dataclasses import fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, columns_of
 from radfuse.phantom.head import DEFAULT_SPACING_MM
-from radfuse.recipe import DEFAULT_WINDOW, Precision
+from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.settings import checked_settings, read_settings_file
 
 STRICT = ConfigDict(extra="forbid")
@@ -37,13 +37,16 @@ class Theirs:
 
     name: str
     use: str
-    """Path of an ONNX file, or of a folder with already fused images, CASE.png or CASE.npy."""
+    """A name of the catalogue, or the path of an ONNX file or of a folder with already fused
+    images, CASE.png or CASE.npy."""
 
     summary: str = ""
     patients_seen: tuple[str, ...] = ()
     """Patients whose images shaped it."""
 
     note: str = ""
+    options: dict[str, float | int | str] = field(default_factory=dict)
+    """Options of this method; they go before those of all."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -79,7 +82,9 @@ class Settings:
     """Seeds of made-up patients, aligned by their true transform."""
 
     phantom_spacing_mm: Annotated[float, Field(gt=0)] = DEFAULT_SPACING_MM
-    precision: Precision = "f32"
+    options: dict[str, float | int | str] = field(default_factory=dict)
+    """Options of methods, for each method that declares them."""
+
     repetitions: Annotated[int, Field(ge=0)] = 0
     """How often each fusion is timed, after one that is not."""
 
@@ -126,7 +131,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
         pairs=tuple(folder / pairs for pairs in settings.pairs),
         volumes=tuple(volumes),
         methods=tuple(_place(method, folder) for method in settings.methods),
-        theirs=tuple(replace(one, use=str(folder / one.use)) for one in settings.theirs),
+        theirs=tuple(replace(one, use=_place(one.use, folder)) for one in settings.theirs),
     )
 
 

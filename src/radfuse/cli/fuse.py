@@ -9,6 +9,8 @@ from radfuse.cli.options import (
     PATH,
     Stages,
     chosen_series,
+    named_options,
+    named_values,
     output_options,
     print_json,
     registration_options,
@@ -37,6 +39,7 @@ from radfuse.record import NOTICE
     metavar="NAME",
     help="See `radfuse methods`; or the path of an ONNX file.",
 )
+@named_values("Set an option of the method, see `radfuse methods NAME`")
 @click.option(
     "--window-preset",
     "preset",
@@ -62,9 +65,7 @@ from radfuse.record import NOTICE
 @click.option(
     "--precision",
     type=click.Choice(["f32", "bf16"]),
-    default="f32",
-    show_default=True,
-    help="bf16 is faster and rounds: with mfinet a single pixel may take the other source.",
+    help="Short for --option precision=VALUE, of methods with a network  [default: f32]",
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
@@ -105,6 +106,8 @@ def fuse_command(
     preset: str,
     window: tuple[float, float] | None,
     no_register: bool,
+    options: tuple[str, ...],
+    precision: str | None,
     bits: str,
     outputs: tuple[str, ...],
     overwrite: bool,
@@ -124,6 +127,7 @@ def fuse_command(
     recipe = make_recipe(
         window=window or preset,
         register_rigidly=not no_register,
+        options=named_options(options) | ({"precision": precision} if precision else {}),
         bits=int(bits),
         outputs=[name for names in outputs for name in names.split(",")] or None,
         **settings,

@@ -8,17 +8,28 @@ from rich.console import Console
 from rich.table import Table
 
 from radfuse.cli.options import print_json
-from radfuse.methods.catalogue import METHODS, Entry
+from radfuse.methods.catalogue import INPUTS, METHODS, entry_of, options_of
+from radfuse.methods.options import Option
 from radfuse.recipe import DEFAULT_METHOD
 
 
 @click.command("methods")
+@click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def methods_command(*, as_json: bool) -> None:
-    """List the fusion methods and where they come from."""
-    if as_json:
-        print_json({name: _facts(entry) for name, entry in METHODS.items()})
-        return
+def methods_command(*, name: str | None, as_json: bool) -> None:
+    """List the fusion methods, or the inputs and options of method NAME.
+
+    NAME may be the path of an ONNX file. `radfuse fuse --option` sets the options.
+    """
+    if name:
+        _print_method(name, as_json=as_json)
+    elif as_json:
+        print_json({one: _facts(one) for one in METHODS})
+    else:
+        _print_methods()
+
+
+def _print_methods() -> None:
     table = Table(box=None)
     table.add_column("method", no_wrap=True)
     table.add_column("what it does")
@@ -32,10 +43,40 @@ def methods_command(*, as_json: bool) -> None:
     )
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _print_method(name: str, *, as_json: bool) -> None:
+    entry, options = entry_of(name), options_of(name)
+    if as_json:
+        described = {key: _option_facts(one) for key, one in options.items()}
+        print_json({"name": name, **_facts(name), "inputs": INPUTS, "options": described})
+        return
+    rows = {"summary": entry.summary, "source": entry.source, "inputs": INPUTS}
+    for key, text in rows.items():
+        click.echo(f"{key:9} {text}")
+    for key, one in options.items():
+        click.echo(f"option    {key} = {_default(one)}  ({one.allowed}) {one.help}")
+    if not options:
+        click.echo("options   none")
+
+
+def _default(option: Option) -> str:
+    value = option.default
+    number = f"{value:.4g}" if isinstance(value, float) else str(value)
+    from_window = f", for CT in HU that of {option.hu:g} HU in the window" if option.hu else ""
+    return number + from_window
+
+
+def _facts(name: str) -> dict[str, Any]:
+    entry = entry_of(name)
     card = entry.weights.with_suffix(".json") if entry.weights else None
     return {
         "summary": entry.summary,
         "source": entry.source,
-        "card": json.loads(card.read_text()) if card else None,
+        "card": json.loads(card.read_text()) if card and card.is_file() else None,
     }
+
+
+def _option_facts(option: Option) -> dict[str, Any]:
+    return {
+        "default": option.default, "allowed": option.allowed, "unit": option.unit,
+        "hu": option.hu, "help": option.help,
+    }  # fmt: skip

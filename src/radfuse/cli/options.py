@@ -101,15 +101,18 @@ def output_options(command: Command) -> Command:
     return click.option("--quiet", is_flag=True, help="No progress on stderr.")(command)
 
 
-def network_options(command: Command) -> Command:
+def named_values(description: str) -> Callable[[Command], Command]:
     """`--option`, which `named_options` reads."""
     return click.option(
         "--option",
         "options",
         multiple=True,
         metavar="NAME=VALUE",
-        help="An option of the network, where the parameters fit it; may be given again.",
-    )(command)
+        help=f"{description}; repeatable.",
+    )
+
+
+network_options = named_values("An option of the network, where the parameters fit it")
 
 
 def named_options(options: tuple[str, ...]) -> dict[str, Any]:

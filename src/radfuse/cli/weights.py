@@ -78,7 +78,7 @@ def install_command(*, file: Path, overwrite: bool, as_json: bool) -> None:
     """Copy FILE.onnx and its card FILE.json to where `--method` finds them by name."""
     if file.stem in METHODS:
         raise InputError(f"{file}: a method '{file.stem}' ships with radfuse; rename both files")
-    load_method(str(file), precision="f32")(PROBE, PROBE)
+    load_method(str(file))(PROBE, PROBE)
     _report(install(file, weights_folder(), overwrite=overwrite), as_json=as_json)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from radfuse.arrays import Float32Array
+from radfuse.intensity import BONE_HU
+from radfuse.methods.options import option
 
 BONE_LEVEL = 128 / 255
 """Grey level above which an 8-bit CT in a brain window counts as bone here."""
@@ -24,8 +26,7 @@ NEIGHBOURHOOD = np.ones((1, 3, 3), np.bool_)
 class BoneBlend:
     """`max(ct, mr)` in the dilated bone mask, `mr + 0.05 ct` elsewhere, at most 1."""
 
-    bone_level: float = BONE_LEVEL
-    """In [0, 1]; for a CT in HU the pipeline sets the scaled value of `intensity.BONE_HU`."""
+    bone_level: float = option(BONE_LEVEL, "CT grey level above which a pixel is bone", hu=BONE_HU)
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""

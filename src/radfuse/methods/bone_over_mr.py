@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from radfuse.arrays import Float32Array
+from radfuse.intensity import BONE_HU
+from radfuse.methods.options import option
 
 BONE_LEVEL = 200 / 255
 """Grey level above which an 8-bit CT in a brain window shows bone."""
@@ -14,8 +16,7 @@ BONE_LEVEL = 200 / 255
 class BoneOverMR:
     """`ct` where it exceeds both the bone level and `mr`; `mr` elsewhere."""
 
-    bone_level: float = BONE_LEVEL
-    """In [0, 1]; for a CT in HU the pipeline sets the scaled value of `intensity.BONE_HU`."""
+    bone_level: float = option(BONE_LEVEL, "CT grey level above which a pixel is bone", hu=BONE_HU)
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""

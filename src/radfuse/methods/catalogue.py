@@ -2,14 +2,17 @@
 
 import difflib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
+from radfuse.intensity import Window
 from radfuse.methods.installed import is_installed, read_weights, weights_folder
+from radfuse.methods.options import Option, Value, checked_options, declared_options
 from radfuse.settings import shipped_trainings
 
 Method = Callable[[Float32Array, Float32Array], Float32Array]
@@ -21,8 +24,14 @@ WEIGHTS = Path(__file__).parent.parent / "weights"
 HARVARD_PATIENTS = ("2", "16", "20", "21", "28", "32", "33", "34", "37", "41")
 """Whom the Harvard training and test pairs show, both."""
 
-ONNX = "radfuse.methods.onnx:OnnxMethod"
-"""What runs every graph."""
+RUNNERS = {
+    "cpu": "radfuse.methods.onnx:OnnxMethod",
+    "cuda": "radfuse.networks.torch_method:TorchMethod",
+}
+"""The class that runs every graph, by device."""
+
+INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
+"""What all methods of the catalogue take."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +42,8 @@ class Entry:
     source: str
     """Paper or origin."""
 
-    path: str
-    """`module:class`."""
-
-    options: tuple[str, ...] = ()
-    """Options of the class that a caller may set."""
+    path: str = ""
+    """`module:class` of a rule."""
 
     weights: Path | None = None
     """The graph of a learned method."""
@@ -54,12 +60,12 @@ def shipped_graph(name: str) -> Path:
     return WEIGHTS / name.partition("-")[0] / f"{name}.onnx"
 
 
-def _rule(name: str, kind: str, summary: str, source: str = "", *options: str) -> Entry:
-    return Entry(summary, source or "trivial baseline", f"radfuse.methods.{name}:{kind}", options)
+def _rule(name: str, kind: str, summary: str, source: str = "trivial baseline") -> Entry:
+    return Entry(summary, source, f"radfuse.methods.{name}:{kind}")
 
 
 def _shipped(name: str, summary: str, paper: str) -> Entry:
-    return Entry(summary, f"{paper}, own weights", ONNX, ("precision",), shipped_graph(name))
+    return Entry(summary, f"{paper}, own weights", weights=shipped_graph(name))
 
 
 def _mfinet(suffix: str, summary: str) -> Entry:
@@ -75,13 +81,11 @@ METHODS: dict[str, Entry] = {
     "maximum": _rule("maximum", "Maximum", "larger of CT and MR"),
     "copy_ct": _rule("copy_ct", "CopyCT", "the CT alone"),
     "copy_mr": _rule("copy_mr", "CopyMR", "the MR alone"),
-    "bone_over_mr": _rule(
-        "bone_over_mr", "BoneOverMR", "CT where it shows bone, else MR", "", "bone_level"
-    ),
+    "bone_over_mr": _rule("bone_over_mr", "BoneOverMR", "CT where it shows bone, else MR"),
     "bone_blend": replace(
         _rule(
             "bone_blend", "BoneBlend", "maximum in and around bone, else MR + 0.05 CT",
-            "rule of this project", "bone_level",
+            "rule of this project",
         ),
         patients_seen=HARVARD_PATIENTS,
         note="its two constants were chosen on the Harvard test pairs",
@@ -125,16 +129,10 @@ def entry_of(name: str) -> Entry:
     if name.endswith(".onnx"):
         if not Path(name).is_file():
             raise InputError(f"{name}: no such ONNX file")
-        return Entry("a graph from a file", name, ONNX, ("precision",), Path(name))
+        return Entry("a graph from a file", name, weights=Path(name))
     if is_installed(name):
         graph = weights_folder() / f"{name}.onnx"
-        return Entry(
-            "installed weights",
-            read_weights(graph).card.get("source", ""),
-            ONNX,
-            ("precision",),
-            graph,
-        )
+        return Entry("installed weights", read_weights(graph).card.get("source", ""), weights=graph)
     if name in shipped_trainings():
         raise InputError(
             f"{name}: no weights of it ship; train them: radfuse weights build {name} --data FOLDER"
@@ -143,12 +141,60 @@ def entry_of(name: str) -> Entry:
     raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")
 
 
-def load_method(name: str, **offered: Any) -> Method:
-    """A method by name, given those of the offered options that it has."""
-    entry = entry_of(name)
-    module, kind = entry.path.split(":")
-    options = {key: value for key, value in offered.items() if key in entry.options}
-    if entry.weights:
-        options["path"] = entry.weights
-    method: Method = getattr(importlib.import_module(module), kind)(**options)
+def load_method(
+    name: str,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    window: Window | None = None,
+    device: str = "cpu",
+) -> Method:
+    """A method by name.
+
+    Options that are the grey level of a CT value follow the CT window, where it is given. Raises
+    `InputError` for an unknown method or option, and for a value that is not allowed.
+    """
+    values = _checked(name, options, device, window)
+    weights = entry_of(name).weights
+    method: Method = _class_of(name, device)(**({"path": weights} if weights else {}), **values)
     return method
+
+
+def check_options(name: str, options: Mapping[str, Any], device: str = "cpu") -> None:
+    """Raise `InputError` for an option that the method does not have or a value not allowed."""
+    if options:
+        _checked(name, options, device, None)
+
+
+def options_of(name: str, device: str = "cpu") -> dict[str, Option]:
+    """The options that a method declares, by name."""
+    return declared_options(_class_of(name, device))
+
+
+def applicable_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of the options that a method declares; others may belong to another method."""
+    declared = options_of(name) if options else {}
+    return {key: value for key, value in options.items() if key in declared}
+
+
+def _checked(
+    name: str, options: Mapping[str, Any], device: str, window: Window | None
+) -> dict[str, Value]:
+    try:
+        return checked_options(options_of(name, device), options, window)
+    except InputError as error:
+        raise InputError(f"method '{name}' on {device}: {error}") from error
+
+
+def _class_of(name: str, device: str) -> type[Any]:
+    """The class of a method; `InputError` where the device cannot run it."""
+    entry = entry_of(name)
+    if not entry.weights and device != "cpu":
+        raise InputError(f"method '{name}' has no network; use --device cpu")
+    module, kind = (RUNNERS[device] if entry.weights else entry.path).split(":")
+    try:
+        found: type[Any] = getattr(importlib.import_module(module), kind)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--device {device} needs {error.name}; pip install radfuse[train]"
+        ) from error
+    return found

@@ -4,22 +4,25 @@ Li, Manjunath and Mitra 1995, doi:10.1006/gmip.1995.1022.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pywt
 
 from radfuse.arrays import Float32Array
+from radfuse.methods.options import option
 
 
 @dataclass(frozen=True)
 class DWT:
     """Fusion of discrete wavelet transforms."""
 
-    wavelet: str = "bior2.2"
-    """Short and symmetric: no shift of edges, little ringing at the skull."""
-
-    levels: int = 3
-    """Scales of detail; fewer where an image is too small for them."""
+    wavelet: Literal["haar", "db2", "db4", "sym4", "coif1", "bior2.2", "bior4.4"] = option(
+        "bior2.2", "short and symmetric ones shift no edges and ring little at the skull"
+    )
+    levels: int = option(
+        3, "scales of detail; fewer where an image is too small for them", limits=(1, 10)
+    )
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radfuse.arrays import Float32Array
+from radfuse.methods.options import option
 from radfuse.methods.transforms.laplacian_pyramid import analyse, synthesise
 
 
@@ -16,8 +17,9 @@ from radfuse.methods.transforms.laplacian_pyramid import analyse, synthesise
 class Laplacian:
     """Fusion of Laplacian pyramids."""
 
-    levels: int = 4
-    """Scales of detail; four reach structures of about 16 pixels."""
+    levels: int = option(
+        4, "scales of detail; four reach structures of about 16 pixels", limits=(1, 10)
+    )
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""

@@ -9,13 +9,13 @@ import SimpleITK as sitk
 
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import GeometryError, InputError
-from radfuse.intensity import WINDOWS, Window, grey_levels, window_named
+from radfuse.intensity import BONE_HU, WINDOWS, Window, grey_levels, window_named
 from radfuse.io.volumes import volume_suffix
 from radfuse.metrics.image import WHITE
 from radfuse.metrics.measure import Known, VolumeValues, measure_volume
 from radfuse.pipeline.outputs import TRANSFORM
 from radfuse.pipeline.read import check_pair, read
-from radfuse.pipeline.volume import bone_level, scale_volumes
+from radfuse.pipeline.volume import scale_volumes
 from radfuse.record import Record
 from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
@@ -90,7 +90,7 @@ def evaluate_volume(
         *levels,
         seen=scaled.field_of_view,
         every=choices.every,
-        known=Known(bone_level=bone_level(making.window) * WHITE),
+        known=Known(bone_level=making.window.threshold(BONE_HU) * WHITE),
         metrics=metrics,
     )
     first = scaled.box[0].start

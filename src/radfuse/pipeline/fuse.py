@@ -14,13 +14,14 @@ from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
-from radfuse.methods.catalogue import Method, entry_of, load_method
+from radfuse.methods.catalogue import Method, check_options, entry_of, load_method
+from radfuse.methods.options import option_values
 from radfuse.pipeline.align import Alignment, Given, align
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.record_privacy import Rename, private_record
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import bone_level, compose, fuse_scaled, scale_volumes
+from radfuse.pipeline.volume import compose, fuse_scaled, scale_volumes
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
@@ -80,10 +81,9 @@ def fuse(
     """
     recipe = recipe or Recipe()
     clock = Clock(report)
-    (
-        entry_of(recipe.method),
-        window_named(recipe.window),
-    )  # wrong names are told before the work begins
+    entry_of(recipe.method)  # wrong names are reported before the work begins
+    check_options(recipe.method, recipe.options, recipe.device)
+    window_named(recipe.window)
     with clock.stage("reading"):
         ct_series = _series(ct, "CT", recipe.ct_series)
         mr_series = _series(mr, "MR", recipe.mr_series)
@@ -127,24 +127,11 @@ def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
     return deidentified(ct, key), deidentified(mr, key), lambda uid: hashed_uid(uid, key)
 
 
-def _method_of(recipe: Recipe, **options: float) -> Method:
-    if recipe.device == "cpu":
-        return load_method(recipe.method, precision=recipe.precision, **options)
-    entry = entry_of(recipe.method)
-    if entry.weights is None:
-        raise InputError(f"method '{recipe.method}' has no network; use --device cpu")
-    try:
-        from radfuse.networks.torch_method import TorchMethod  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError("--device cuda needs torch; pip install radfuse[train]") from error
-    return TorchMethod(entry.weights, recipe.device)
-
-
 def _fuse_volumes(
     ct: Series, mr: Series, recipe: Recipe, given: Given | None, clock: Clock
 ) -> Result:
     window = window_named(recipe.window)
-    method = _method_of(recipe, bone_level=bone_level(window))
+    method = load_method(recipe.method, recipe.options, window=window, device=recipe.device)
     with clock.stage("registering"):
         alignment = align(
             ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None), given
@@ -162,19 +149,19 @@ def _fuse_volumes(
         "Fused 1.0 is stored as": FULL_SCALE,
         "Beyond the MR's field of view": "the CT alone, in its window",
     }
-    record = _record(ct, mr, recipe, scaling, alignment, clock)
+    record = _record(ct, mr, recipe, method, scaling, alignment, clock)
     return Result(image, ct, mr, record, alignment, scaled, fused)
 
 
 def _fuse_pictures(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Result:
     if recipe.transform or recipe.initial_transform or not recipe.register_rigidly:
         raise InputError("pictures are not registered; leave out the options of registration")
-    method = _method_of(recipe)
+    method = load_method(recipe.method, recipe.options, device=recipe.device)
     with clock.stage("fusing"):
         of_ct, of_mr = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))
         fused = np.asarray(method(of_ct, of_mr)[0], np.float32)
     scaling = {"Fused 1.0 is stored as": 2**recipe.bits - 1}
-    record = _record(ct, mr, recipe, scaling, None, clock)
+    record = _record(ct, mr, recipe, method, scaling, None, clock)
     return Result(sitk.GetImageFromArray(fused), ct, mr, record)
 
 
@@ -182,6 +169,7 @@ def _record(
     ct: Series,
     mr: Series,
     recipe: Recipe,
+    method: Method,
     scaling: dict[str, Any],
     alignment: Alignment | None,
     clock: Clock,
@@ -190,7 +178,7 @@ def _record(
         created=now(),
         recipe=recipe,
         inputs=tuple(_input(series) for series in (ct, mr)),
-        method=_method_facts(recipe),
+        method=_method_facts(recipe, method),
         scaling=scaling,
         registration=alignment.facts() if alignment else None,
         seconds=clock.seconds,
@@ -211,14 +199,14 @@ def _input(series: Series) -> Input:
     )
 
 
-def _method_facts(recipe: Recipe) -> dict[str, Any]:
+def _method_facts(recipe: Recipe, method: Method) -> dict[str, Any]:
     entry = entry_of(recipe.method)
-    facts: dict[str, Any] = {"name": recipe.method, "summary": entry.summary}
+    facts = {
+        "name": recipe.method,
+        "summary": entry.summary,
+        "options": option_values(method),
+        "device": recipe.device,
+    }
     if entry.weights:
-        facts |= {
-            "weights": entry.weights.name,
-            "sha256": digest([entry.weights]),
-            "precision": recipe.precision,
-            "device": recipe.device,
-        }
+        facts |= {"weights": entry.weights.name, "sha256": digest([entry.weights])}
     return facts

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from radfuse.arrays import Float32Array
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
-from radfuse.intensity import BONE_HU, Window, ct_head_mask, mr_head_mask, mr_range
+from radfuse.intensity import Window, ct_head_mask, mr_head_mask, mr_range
 from radfuse.methods.catalogue import Method
 
 Box = tuple[slice, slice, slice]
@@ -32,10 +32,6 @@ class Scaled:
 
     mr_range: tuple[float, float]
     """MR values that became 0 and 1."""
-
-
-NEARLY_WHITE = 254.5 / 255
-"""Rounds to white in eight bits."""
 
 
 def scale_volumes(
@@ -181,12 +177,3 @@ def _on_grid(values: NDArray[np.generic], grid: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(values)
     image.CopyInformation(grid)
     return image
-
-
-def bone_level(window: Window) -> float:
-    """The scaled value of `BONE_HU`, for methods with a bone mask.
-
-    A window that is white below `BONE_HU` cannot tell bone from what else is white: its white
-    counts as bone.
-    """
-    return min(window.scale_value(BONE_HU), NEARLY_WHITE)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from radfuse.errors import InputError
 from radfuse.intensity import Window
-from radfuse.methods.catalogue import Method, load_method
+from radfuse.methods.catalogue import Method, applicable_options, load_method
 from radfuse.methods.copy_ct import CopyCT
-from radfuse.pipeline.volume import bone_level, fuse_slice
-from radfuse.recipe import Precision
+from radfuse.methods.options import Value
+from radfuse.pipeline.volume import fuse_slice
 from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.jobs.view_files import VIEW, Preview, View
 from radfuse.service.stores.view_volumes import DATA_OFFSET, ORDER, Picture, read_picture
@@ -33,12 +33,13 @@ class Previews:
         self._mr = lru_cache(1)(_read_mr)
 
     def slice_of(
-        self, folder: Path, view: View, precision: Precision, method: str, index: int
+        self, folder: Path, view: View, options: dict[str, Value], method: str, index: int
     ) -> Slice:
         """Slice `index` of the page's grid, (rows, columns), fused as the last fusion was.
 
-        `folder` is the study's. Raises `InputError` before a fusion, for an index outside of the
-        volume and for a CT whose own slices are not axial.
+        `folder` is the study's; of `options` those apply that the method has. Raises `InputError`
+        before a fusion, for an index outside of the volume and for a CT whose own slices are not
+        axial.
         """
         how = view.preview
         if how is None:
@@ -56,7 +57,7 @@ class Previews:
         with self._lock:
             place = folder / VIEW
             mr = self._mr(place / "mr.nii", view.mr.step, view.sources)
-            fuse = self._method(method, precision, bone_level(window), place)
+            fuse = self._method(method, tuple(options.items()), window, place)
             plane = sitk.DICOMOrient(_plane(place / "ct.nii", view.ct, index), how.order)
             fused = _fused(plane, mr, how, fuse if _is_within(own_index, how) else CopyCT())
         values: Slice = sitk.GetArrayFromImage(sitk.DICOMOrient(fused, ORDER))[0]
@@ -75,9 +76,11 @@ def _is_within(own_index: int, how: Preview) -> bool:
     return first <= own_index < end
 
 
-def _loaded(name: str, precision: Precision, level: float, _place: Path) -> Method:
+def _loaded(
+    name: str, options: tuple[tuple[str, Value], ...], window: Window, _place: Path
+) -> Method:
     """A method for one study alone: each keeps what it compiled for the sizes of its slices."""
-    return load_method(name, precision=precision, bone_level=level)
+    return load_method(name, applicable_options(name, dict(options)), window=window)
 
 
 def _read_mr(path: Path, step: float, _sources: tuple[str, str]) -> sitk.Image:

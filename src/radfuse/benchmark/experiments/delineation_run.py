@@ -48,7 +48,6 @@ from radfuse.errors import InputError
 from radfuse.intensity import Window, window_named
 from radfuse.methods.catalogue import load_method
 from radfuse.phantom.head import DEFAULT_SEED, check_spacing
-from radfuse.pipeline.volume import bone_level
 from radfuse.progress import ProgressCallback
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import library_versions, now, platform_name
@@ -153,7 +152,7 @@ def run_delineation(study: Study, *, overwrite: bool, report: ProgressCallback) 
     window = window_named(study.window)
     known = entrants(Settings(methods=tuple(study.methods)))
     methods = {
-        entrant.contestant.name: load_method(use, precision="f32", bone_level=bone_level(window))
+        entrant.contestant.name: load_method(use, window=window)
         for use, entrant in zip(study.methods, known, strict=True)
     }
     take(study.folder, _digests(study, known), overwrite=overwrite)

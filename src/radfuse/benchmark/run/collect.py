@@ -66,7 +66,7 @@ def _record(plan: Plan) -> dict[str, Any]:
     """What was run: settings, cases, versions, machine; plain JSON."""
     settings = dataclasses.asdict(plan.settings)
     patients = sorted({case.patient for case in plan.cases})
-    kept = {key: value for key, value in settings.items() if value not in ((), "", None)}
+    kept = {key: value for key, value in settings.items() if value not in ((), "", None, {})}
     missing = set(plan.settings.installed) - {one.contestant.name for one in plan.entrants}
     return {
         "made": f"{now():%Y-%m-%d %H:%M} UTC",

@@ -1,10 +1,11 @@
 """Who is compared: a method of the catalogue, somebody's graph, a folder of fused images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -15,10 +16,17 @@ from radfuse.benchmark.results import Contestant
 from radfuse.benchmark.run.work_items import STACK, fused_path, read_fused
 from radfuse.benchmark.settings import Settings, Theirs
 from radfuse.errors import InputError, NothingHereError
-from radfuse.intensity import grey_levels
-from radfuse.methods.catalogue import METHODS, Method, entry_of, load_method
+from radfuse.intensity import Window, grey_levels
+from radfuse.methods.catalogue import (
+    METHODS,
+    Method,
+    applicable_options,
+    entry_of,
+    load_method,
+    options_of,
+)
 from radfuse.methods.installed import is_installed
-from radfuse.recipe import Precision
+from radfuse.methods.options import Value, option_values
 from radfuse.record import digest
 
 UNTOLD = "which patients it has seen is not said"
@@ -42,21 +50,26 @@ class Entrant:
 
 def entrants(settings: Settings) -> list[Entrant]:
     """All contestants of a benchmark; raises `InputError` for an unknown or a double one."""
-    found = [_entrant(use, _name(use), settings.precision) for use in settings.methods]
-    found += [_described(theirs, settings.precision) for theirs in settings.theirs]
+    given = settings.options
+    found = [_entrant(use, _name(use), given) for use in settings.methods]
+    found += [_described(theirs, given) for theirs in settings.theirs]
     there = [name for name in settings.installed if is_installed(name)]
-    found += [_entrant(name, name, settings.precision) for name in there]
+    found += [_entrant(name, name, given) for name in there]
     names = [entrant.contestant.name for entrant in found]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"two methods are called {', '.join(doubled)}; name them apart")
+    uses = (*settings.methods, *there, *(theirs.use for theirs in settings.theirs))
+    declared = {name for use in uses if not _is_folder(use) for name in options_of(use)}
+    if unknown := sorted(given.keys() - declared):
+        raise InputError(f"no method here has an option {', '.join(unknown)}")
     if not found:
         raise InputError("no method to compare; name some (see `radfuse methods`)")
     return found
 
 
-def _described(theirs: Theirs, precision: Precision) -> Entrant:
+def _described(theirs: Theirs, options: Mapping[str, Value]) -> Entrant:
     """Somebody's method with what they say of it; what a card says stands where they are silent."""
-    entrant = _entrant(theirs.use, theirs.name, precision)
+    entrant = _entrant(theirs.use, theirs.name, options, theirs.options)
     known = entrant.contestant
     seen = frozenset(theirs.patients_seen)
     contestant = Contestant(
@@ -78,18 +91,27 @@ def _name(use: str) -> str:
     return Path(use).name if _is_folder(use) else Path(use).stem
 
 
-def _entrant(use: str, name: str, precision: Precision) -> Entrant:
+def _entrant(
+    use: str,
+    name: str,
+    shared: Mapping[str, Value],
+    own: Mapping[str, Value] = MappingProxyType({}),
+) -> Entrant:
     if _is_folder(use):
         return _from_folder(Path(use), name)
-    entry, running = entry_of(use), _Running(use, precision)
-    running.method(None)  # its libraries are imported here, where an interrupt still ends all
+    entry, running = entry_of(use), _Running(use, {**applicable_options(use, shared), **own})
+    method = running.method(
+        None
+    )  # its libraries are imported here, where an interrupt still ends all
     seen, note, mark = frozenset(entry.patients_seen), entry.note, f"radfuse {version('radfuse')}"
     if entry.weights:
         card = _card(entry.weights)
         seen, note = frozenset(card.patients_trained or ()), card.note
         mark = digest([entry.weights])
     contestant = Contestant(name, entry.summary, entry.source, seen, note)
-    return Entrant(contestant, f"{mark} {precision}", running.fuse)
+    return Entrant(
+        contestant, " ".join([mark, *map(str, option_values(method).values())]), running.fuse
+    )
 
 
 def _from_folder(folder: Path, name: str) -> Entrant:
@@ -129,22 +151,21 @@ def _card(weights: Path) -> _Card:
 
 @dataclass(frozen=True)
 class _Running:
-    """A method that is loaded when it first fuses, once for each level of bone."""
+    """A method that is loaded when it first fuses, once for each CT window."""
 
     use: str
-    precision: Precision
-    loaded: dict[float | None, Method] = field(default_factory=dict)
+    options: Mapping[str, Value]
+    loaded: dict[Window | None, Method] = field(default_factory=dict)
 
-    def method(self, bone_level: float | None) -> Method:
-        """The method for CTs that show bone from this level on."""
-        if bone_level not in self.loaded:
-            known = {} if bone_level is None else {"bone_level": bone_level}
-            self.loaded[bone_level] = load_method(self.use, precision=self.precision, **known)
-        return self.loaded[bone_level]
+    def method(self, window: Window | None) -> Method:
+        """The method for CTs in a window."""
+        if window not in self.loaded:
+            self.loaded[window] = load_method(self.use, self.options, window=window)
+        return self.loaded[window]
 
     def fuse(self, case: Case, sources: Sources) -> UInt8Array:  # noqa: ARG002
         """Fuse where both scanners looked; elsewhere the CT alone."""
-        fused = self.method(sources.bone_level)(sources.ct, sources.mr)
+        fused = self.method(sources.window)(sources.ct, sources.mr)
         if sources.seen is not None:
             fused = np.where(sources.seen, fused, sources.ct)
         return np.asarray(grey_levels(fused), np.uint8)

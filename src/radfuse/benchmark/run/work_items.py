@@ -11,7 +11,7 @@ import numpy as np
 from radfuse.arrays import BoolArray, UInt8Array
 from radfuse.benchmark.image_pairs import WHITE, Sources
 from radfuse.errors import InputError, OutputError
-from radfuse.intensity import grey_levels
+from radfuse.intensity import BONE_HU, grey_levels
 from radfuse.io.images import read_grey, write_picture
 from radfuse.metrics.measure import Known, Values, VolumeValues, measure, measure_volume
 
@@ -40,7 +40,7 @@ def write_levels(path: Path, sources: Sources) -> None:
             draft,
             ct=grey_levels(sources.ct),
             mr=grey_levels(sources.mr),
-            bone_level=np.nan if sources.bone_level is None else sources.bone_level * WHITE,
+            bone_level=sources.window.threshold(BONE_HU) * WHITE if sources.window else np.nan,
             is_volume=sources.is_volume,
             **{name: mask for name, mask in masks.items() if mask is not None},
         )

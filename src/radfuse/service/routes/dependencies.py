@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from radfuse.dicom.deidentify.identifiers import identifiers_below
 from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import window_named
-from radfuse.methods.catalogue import METHODS, entry_of
+from radfuse.methods.catalogue import METHODS, check_options, entry_of
 from radfuse.recipe import Recipe
 from radfuse.service.jobs.job_queue import Work
 from radfuse.service.security import Access
@@ -57,9 +57,10 @@ class Desk:
         return found
 
     def check(self, recipe: Recipe) -> None:
-        """Raise `InputError` for a recipe with a wrong name, window or file."""
+        """Raise `InputError` for a recipe with a wrong name, option, window or file."""
         self.usable(*(path for path in (recipe.transform, recipe.initial_transform) if path))
         self.check_method(recipe.method)
+        check_options(recipe.method, recipe.options, recipe.device)
         window_named(recipe.window)
 
     def check_method(self, method: str) -> None:

@@ -156,7 +156,7 @@ def fused_slice(identifier: str, asked: AskedSlice, desk: AtDesk) -> Response:
     found = desk.studies.get(identifier)
     desk.check_method(asked.method)
     values = desk.previews.slice_of(
-        desk.studies.place(identifier), desk.studies.view(identifier), found.recipe.precision,
+        desk.studies.place(identifier), desk.studies.view(identifier), found.recipe.options,
         asked.method, asked.index,
     )  # fmt: skip
     return Response(values.astype("<i2").tobytes(), media_type="application/octet-stream")
