@@ -1,19 +1,19 @@
-"""What can go wrong, as a tree.
+"""The errors that radfuse raises, as a tree.
 
-RadfuseError               shown as one line; anything else is a bug and keeps its traceback
-├── InputError             a file, folder, value or option that cannot be used
-│   ├── GeometryError      slices or grids whose place in the patient is irregular or impossible
-│   └── NothingHereError   a folder without any image of the wanted kind
-├── OutputError            a result that cannot be written where it was asked for
-├── PeerError              a PACS that cannot be reached, refuses or answers wrongly
-└── UntrustedError         a registration whose quality does not carry a fusion
+RadfuseError               one line on the command line; anything else is a bug, with its traceback
+├── InputError             a file, folder, value or option cannot be used
+│   ├── GeometryError      slice positions or grids are irregular, impossible or unknown
+│   └── NoImageError       a folder has no image of the wanted kind
+├── OutputError            a result cannot be written to the given path
+├── PeerError              a PACS cannot be reached, refuses, or answers wrongly
+└── RegistrationError      registration QA failed
 """
 
 from typing import ClassVar
 
 
 class RadfuseError(Exception):
-    """An error that a user can mend; its message says what, where and what to do."""
+    """An error that the user can correct; the message says what, where and what to do."""
 
     exit_code: ClassVar[int] = 2
     """Exit status of the command line."""
@@ -24,31 +24,31 @@ class InputError(RadfuseError):
 
 
 class GeometryError(InputError):
-    """The place of an image in the patient is irregular, impossible or unknown."""
+    """Slice positions or grids are irregular, impossible or unknown."""
 
 
-class NothingHereError(InputError):
-    """A folder holds no image of the wanted kind."""
+class NoImageError(InputError):
+    """A folder has no image of the wanted kind."""
 
 
 class OutputError(RadfuseError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to the given path."""
 
 
 class PeerError(RadfuseError):
-    """A PACS cannot be reached, refuses what was asked, or answers as none should."""
+    """A PACS cannot be reached, refuses the request, or answers wrongly."""
 
 
-class UntrustedError(RadfuseError):
-    """The registration's quality lies below the threshold of trust."""
+class RegistrationError(RadfuseError):
+    """Registration QA failed: the estimated error is above its threshold, or unknown."""
 
     exit_code = 3
 
-    def __init__(self, reason: str, ways_out: str) -> None:
-        super().__init__(reason, ways_out)
+    def __init__(self, reason: str, remedies: str) -> None:
+        super().__init__(reason, remedies)
         self.reason = reason
-        """Without the ways out, which the command line and the page call by different names."""
+        """The reason alone: the command line and the viewer name their remedies differently."""
 
     def __str__(self) -> str:
-        """The reason and the ways out in one line."""
+        """The reason and the remedies in one line."""
         return "; ".join(self.args)

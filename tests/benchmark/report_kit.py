@@ -19,7 +19,7 @@ from radfuse.benchmark.results import (
     Results,
 )
 from radfuse.benchmark.statistics.analysis import Column, analyse
-from radfuse.errors import NothingHereError
+from radfuse.errors import NoImageError
 from radfuse.metrics.regions import BONE_LEVEL
 
 HOSTILE = r"a_b%c&d#e$f{g}h~i^j\k<l>m|n[o]*p`"
@@ -51,7 +51,7 @@ class MadeUp(Results):
         if who in {"ct", "mr"}:
             return ct if who == "ct" else mr
         if ((self.failures["method"] == who) & (self.failures["case"] == case)).any():
-            raise NothingHereError(f"{who} has no image of {case}")
+            raise NoImageError(f"{who} has no image of {case}")
         names = [one.name for one in self.contestants]
         share = names.index(who) / len(names)
         fused = (1 - share) * np.maximum(ct, mr) + share * (ct / 2 + mr / 2)

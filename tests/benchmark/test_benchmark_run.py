@@ -28,7 +28,7 @@ from radfuse.benchmark.run.runner import run as run_plan
 from radfuse.benchmark.run.work_items import read_fused, read_levels
 from radfuse.benchmark.settings import Settings, Theirs, Volume, read_settings
 from radfuse.cli import main
-from radfuse.errors import InputError, NothingHereError, OutputError
+from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.images import read_grey
 from radfuse.io.volumes import write_volume
 from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS
@@ -276,8 +276,8 @@ def test_changed_images_under_old_names_are_noticed(
         ({"methods": ("averige",)}, InputError, "no method 'averige'; nearest: average"),
         ({"methods": ("average", "average")}, InputError, "two methods are called average"),
         ({"methods": ()}, InputError, "no method to compare"),
-        ({"pairs": ()}, NothingHereError, "no case to fuse"),
-        ({"patients": ("9",)}, NothingHereError, "no case to fuse"),
+        ({"pairs": ()}, NoImageError, "no case to fuse"),
+        ({"patients": ("9",)}, NoImageError, "no case to fuse"),
         ({"reference": "dwt"}, InputError, "the reference dwt is not among the methods average"),
         ({"theirs": (Theirs("", "average"),)}, InputError, "'': not a name for a file"),
         ({"theirs": (Theirs("ct", "average"),)}, InputError, "a method is called ct, as a source"),
@@ -451,7 +451,7 @@ def test_nothing_measured_is_said_in_a_line(settings: Settings, tmp_path: Path) 
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no graph")
     plan = carried_out(replace(settings, methods=(str(broken),)), tmp_path / "out")
-    with pytest.raises(NothingHereError, match=r"nothing could be measured; failures\.csv says"):
+    with pytest.raises(NoImageError, match=r"nothing could be measured; failures\.csv says"):
         results_of(plan)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.io.image_pairs import read_pairs
 
 
@@ -51,12 +51,12 @@ def test_no_more_than_five_pictures_without_a_partner_are_named(tmp_path: Path) 
 def test_a_folder_without_ct_pictures_is_refused(tmp_path: Path, kinds: tuple[str, ...]) -> None:
     for kind in kinds:
         write(tmp_path, kind, "2001")
-    with pytest.raises(NothingHereError, match=r"a folder with CT/ and MRI/ is needed"):
+    with pytest.raises(NoImageError, match=r"a folder with CT/ and MRI/ is needed"):
         read_pairs(tmp_path)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NothingHereError):
+    with pytest.raises(NoImageError):
         read_pairs(tmp_path / "nowhere")
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import radfuse
 from radfuse.cli import main
-from radfuse.errors import InputError, OutputError, UntrustedError
+from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.phantom.head import DEFAULT_SEED, Label, Phantom, make_phantom
@@ -112,14 +112,14 @@ def test_a_transform_far_off_is_not_trusted_and_leaves_nothing(
     shifted.SetTranslation(np.add(shifted.GetTranslation(), (0.0, 15.0, 0.0)).tolist())
     write_transform(tmp_path / "off.tfm", shifted)
     recipe = Recipe(transform=tmp_path / "off.tfm", method="average")
-    with pytest.raises(UntrustedError, match="--initial-transform"):
+    with pytest.raises(RegistrationError, match="--initial-transform"):
         radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "out", recipe=recipe)
     assert not (tmp_path / "out").exists()
 
 
 def test_headers_of_two_scanners_are_not_trusted_as_they_are(phantom: Phantom) -> None:
     recipe = Recipe(register_rigidly=False, method="average")
-    with pytest.raises(UntrustedError, match="not to be trusted"):
+    with pytest.raises(RegistrationError, match="not to be trusted"):
         radfuse.fuse(phantom.ct, phantom.mr, recipe=recipe)
 
 
@@ -137,7 +137,7 @@ def test_a_ct_without_the_region_of_the_mr_is_refused(phantom: Phantom, given: R
     lower = Series(phantom.ct.image[:, :, :12], "CT", Path("lower"))
     far = sitk.Image(phantom.mr.image)
     far.SetOrigin(np.add(far.GetOrigin(), (0.0, 0.0, 4000.0)).tolist())
-    with pytest.raises((InputError, UntrustedError)):
+    with pytest.raises((InputError, RegistrationError)):
         radfuse.fuse(lower, Series(far, "MR", Path("far")), recipe=given)
 
 

@@ -11,7 +11,7 @@ from pydicom import Dataset
 from dicom_kit import change_all, put, volume, write
 from radfuse.cli import main
 from radfuse.dicom.write.series import derive_uid
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import align
 from radfuse.pipeline.pairing import choose_pair
@@ -47,7 +47,7 @@ def test_patients_are_not_mixed(tmp_path: Path) -> None:
     ct, mr = series(tmp_path, "CT", "b", PatientID="2"), series(tmp_path, "MR", "c", PatientID="2")
     assert chosen(tmp_path) == (ct, mr)
     shutil.rmtree(tmp_path / "CT-b")
-    with pytest.raises(NothingHereError, match="no CT and MR of one patient with a region"):
+    with pytest.raises(NoImageError, match="no CT and MR of one patient with a region"):
         choose_pair(tmp_path, PLAIN)
 
 
@@ -63,7 +63,7 @@ def test_other_parts_of_the_body_and_scouts_are_passed_over(tmp_path: Path) -> N
 def test_no_letters_inside_a_word_make_a_head(tmp_path: Path, part: str) -> None:
     series(tmp_path, "CT", "other", BodyPartExamined=part)
     series(tmp_path, "MR", "mr")
-    with pytest.raises(NothingHereError, match="no CT of a head"):
+    with pytest.raises(NoImageError, match="no CT of a head"):
         choose_pair(tmp_path, PLAIN)
 
 
@@ -87,7 +87,7 @@ def test_a_missing_patient_id_is_no_other_patient(tmp_path: Path) -> None:
     ct, mr = series(tmp_path, "CT", "ct", PatientID=""), series(tmp_path, "MR", "mr")
     assert chosen(tmp_path) == (ct, mr)
     change_all(tmp_path / "CT-ct", put("PatientID", "2"))
-    with pytest.raises(NothingHereError, match="no CT and MR of one patient"):
+    with pytest.raises(NoImageError, match="no CT and MR of one patient"):
         choose_pair(tmp_path, PLAIN)
     assert chosen(tmp_path, Recipe(accept_patients=True)) == (ct, mr)
 
@@ -105,7 +105,7 @@ def test_one_frame_of_reference_without_overlap_is_no_pair(tmp_path: Path) -> No
     series(tmp_path, "MR", "mr", FrameOfReferenceUID="1.2.3")
     change_all(tmp_path / "MR-mr", lambda header: put(
         "ImagePositionPatient", [0, 500, header.ImagePositionPatient[2]])(header))  # fmt: skip
-    with pytest.raises(NothingHereError, match="with a region in common; give --ct and --mr"):
+    with pytest.raises(NoImageError, match="with a region in common; give --ct and --mr"):
         choose_pair(tmp_path, PLAIN)
 
 
@@ -124,14 +124,14 @@ def test_ambiguity_is_asked_back_and_a_uid_answers_it(tmp_path: Path) -> None:
 
 def test_a_folder_without_an_mr_lists_what_there_is(tmp_path: Path) -> None:
     series(tmp_path, "CT", "ct")
-    with pytest.raises(NothingHereError, match=r"no MR of a head that can be read; .*\n  CT 'ct'"):
+    with pytest.raises(NoImageError, match=r"no MR of a head that can be read; .*\n  CT 'ct'"):
         choose_pair(tmp_path, PLAIN)
     with pytest.raises(InputError, match="nothing: no such file or folder"):
         choose_pair(tmp_path / "nothing", PLAIN)
 
 
 def test_a_real_study_without_an_mr_says_so(heads: Path) -> None:
-    with pytest.raises(NothingHereError, match="no MR of a head"):
+    with pytest.raises(NoImageError, match="no MR of a head"):
         choose_pair(heads / "ct_ge_mixed_series_jpegll", PLAIN)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import radfuse
 from radfuse.dicom.write.derivation_context import Origin
 from radfuse.dicom.write.fused import FULL_SCALE, write_fused
-from radfuse.errors import InputError, OutputError, UntrustedError
+from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import SHORT_NOTICE
@@ -53,7 +53,7 @@ def test_two_patients_are_refused_until_that_is_accepted(
 def test_headers_of_different_frames_are_not_taken_for_one(
     phantom_folders: tuple[Path, Path],
 ) -> None:
-    with pytest.raises(UntrustedError, match="different frames of reference"):
+    with pytest.raises(RegistrationError, match="different frames of reference"):
         radfuse.fuse(*phantom_folders, recipe=Recipe(register_rigidly=False, method="average"))
 
 
@@ -141,7 +141,7 @@ def test_a_folder_with_a_foreign_record_is_never_replaced(
 
 def test_a_slab_too_thin_to_register_is_no_bug(phantom: Phantom) -> None:
     slab = Series(phantom.ct.image[:, :, 20:23], "CT", Path("slab"))
-    with pytest.raises((InputError, UntrustedError)):
+    with pytest.raises((InputError, RegistrationError)):
         radfuse.fuse(slab, phantom.mr)
 
 

@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 from numpy.testing import assert_allclose
 
-from radfuse.errors import InputError, UntrustedError
+from radfuse.errors import InputError, RegistrationError
 from radfuse.phantom.head import Phantom
 from radfuse.registration.search import Registration, register
 from radfuse.registration.transforms import matrix_of
@@ -79,7 +79,7 @@ def test_a_rough_pose_from_landmarks_is_the_only_start_and_leads_to_the_truth(ph
 
 def test_a_start_that_is_far_off_ends_with_what_to_do(phantom: Phantom):
     far = sitk.Euler3DTransform((0, 0, 0), 0, 0, 0, (700.0, 0.0, 0.0))
-    with pytest.raises(UntrustedError, match="--initial-transform FILE"):
+    with pytest.raises(RegistrationError, match="--initial-transform FILE"):
         register(phantom.ct, phantom.mr, initial=far)
 
 

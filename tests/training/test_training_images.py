@@ -11,7 +11,7 @@ from PIL import Image
 from training_kit import AUTOENCODER
 
 from radfuse.arrays import UInt8Array
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.training.images import draw_crops, draw_cut, read_training_pairs
 from radfuse.training.settings import Augmentation, Phase
 
@@ -65,7 +65,7 @@ def test_facts_of_pairs_change_with_any_pixel(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NothingHereError, match="a folder with CT/ and MRI/ is needed"):
+    with pytest.raises(NoImageError, match="a folder with CT/ and MRI/ is needed"):
         read_training_pairs(tmp_path, ())
 
 

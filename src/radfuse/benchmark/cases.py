@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from radfuse.benchmark.image_pairs import Case, Sources, pair_cases
 from radfuse.benchmark.settings import Settings, Volume
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, window_named
 from radfuse.metrics.lesion import lesion_ring
 from radfuse.phantom.head import Label, make_phantom
@@ -36,7 +36,7 @@ def cases_of(settings: Settings) -> list[Case]:
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"two cases are called {', '.join(doubled[:5])}; rename one of each")
     if not found:
-        raise NothingHereError("no case to fuse; name folders of pairs, volumes or phantoms")
+        raise NoImageError("no case to fuse; name folders of pairs, volumes or phantoms")
     return found
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.run.work_items import Levels, fused_path, read_fused, read_levels
-from radfuse.errors import NothingHereError
+from radfuse.errors import NoImageError
 from radfuse.metrics.regions import BONE_LEVEL
 
 ROW_COLUMNS = ("profile", "method", "case", "patient", "slice", "metric", "value")
@@ -79,7 +79,7 @@ class Results:
     def picture(self, case: str, who: str) -> UInt8Array:
         """The slice to look at (H, W) of a case: of a method, or of `ct` or `mr`.
 
-        Of a volume, the middle slice. Raises `NothingHereError` where the method failed.
+        Of a volume, the middle slice. Raises `NoImageError` where the method failed.
         """
         if who in SOURCES:
             levels = self._levels(case)
@@ -87,7 +87,7 @@ class Results:
         else:
             path = fused_path(self.folder / "fused" / who, case)
             if path is None:
-                raise NothingHereError(f"{self.folder}: {who} has no image of {case}")
+                raise NoImageError(f"{self.folder}: {who} has no image of {case}")
             images = read_fused(path)
         middle: UInt8Array = images[len(images) // 2]
         return middle

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.io.images import read_grey
 
 SLICE_DIGITS = 3
@@ -46,12 +46,12 @@ def find_pairs(folder: Path) -> list[PairFiles]:
     """All pairs of a folder with `CT/NAME.png` and `MRI/NAME.png`, in order of name.
 
     NAME is a patient's number followed by three digits of a slice.
-    Raises `NothingHereError` without pairs, `InputError` where a file has no partner.
+    Raises `NoImageError` without pairs, `InputError` where a file has no partner.
     """
     ct_names = {path.name for path in (folder / "CT").glob("*.png") if path.is_file()}
     mr_names = {path.name for path in (folder / "MRI").glob("*.png") if path.is_file()}
     if not ct_names:
-        raise NothingHereError(f"{folder}: no CT/*.png; a folder with CT/ and MRI/ is needed")
+        raise NoImageError(f"{folder}: no CT/*.png; a folder with CT/ and MRI/ is needed")
     if lonely := sorted(ct_names ^ mr_names):
         raise InputError(f"{folder}: without a partner in CT/ or MRI/: {', '.join(lonely[:5])}")
     return [PairFiles(folder / "CT" / name, folder / "MRI" / name) for name in sorted(ct_names)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from radfuse.errors import UntrustedError
+from radfuse.errors import RegistrationError
 from radfuse.intensity import ct_head_mask
 from radfuse.recipe import Recipe
 from radfuse.registration.optimizer import DEFAULT_SEED, apart_mm, threads
@@ -17,7 +17,7 @@ from radfuse.registration.search import register
 from radfuse.registration.transforms import matrix_of, read_transform, settled
 from radfuse.series import Series
 
-WAYS_OUT = (
+REMEDIES = (
     "look at the QA sheet of a run with --accept-registration; try --initial-transform FILE with a "
     "rough alignment, made from landmarks for instance"
 )
@@ -72,11 +72,11 @@ class Alignment:
         }
 
 
-class UntrustedAlignmentError(UntrustedError):
+class RegistrationQAError(RegistrationError):
     """An alignment whose quality is below the threshold; a person may want to look at it."""
 
-    def __init__(self, reason: str, ways_out: str, alignment: Alignment) -> None:
-        super().__init__(reason, ways_out)
+    def __init__(self, reason: str, remedies: str, alignment: Alignment) -> None:
+        super().__init__(reason, remedies)
         self.alignment = alignment
 
 
@@ -89,12 +89,12 @@ def align(
 ) -> Alignment:
     """Align two volumes as the recipe says, or as they are `given`, which goes before the recipe.
 
-    Raises `UntrustedAlignmentError` where the quality is below its threshold, whatever the origin
+    Raises `RegistrationQAError` where the quality is below its threshold, whatever the origin
     of the alignment, unless the recipe accepts that.
     """
     alignment = _aligned(ct, mr, recipe, report, given or _given(ct, mr, recipe))
     if not alignment.quality.trusted and not recipe.accept_registration:
-        raise UntrustedAlignmentError(alignment.quality.sentence(), WAYS_OUT, alignment)
+        raise RegistrationQAError(alignment.quality.sentence(), REMEDIES, alignment)
     return alignment
 
 
@@ -109,12 +109,12 @@ def _given(ct: Series, mr: Series, recipe: Recipe) -> Given | None:
 
 
 def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:
-    """Raise `UntrustedError` for headers that name two frames of reference, unless accepted."""
+    """Raise `RegistrationError` for headers that name two frames of reference, unless accepted."""
     frames = {series.frame_of_reference_uid for series in (ct, mr)} - {None}
     if len(frames) > 1 and not recipe.accept_registration:
-        raise UntrustedError(
+        raise RegistrationError(
             "the headers are not to be trusted: CT and MR have different frames of reference",
-            f"leave out --no-register, or {WAYS_OUT}",
+            f"leave out --no-register, or {REMEDIES}",
         )
 
 

@@ -74,7 +74,7 @@ def fuse(
     ------
     InputError
         For input that cannot be fused, with what to do.
-    UntrustedError
+    RegistrationError
         Where the registration's quality is below its threshold.
     OutputError
         Where the result cannot be written; nothing is changed then.

@@ -11,7 +11,7 @@ from pydicom import Dataset
 from radfuse.dicom.read.grouping import STACK_MARK, Stack, main_stack, stacks_of
 from radfuse.dicom.read.scan import DicomSeries, Scan, scan_folder
 from radfuse.dicom.read.slice_geometry import Lattice, lattice_of
-from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
 from radfuse.recipe import Recipe
 from radfuse.series import Modality
@@ -87,7 +87,7 @@ def choose_pair(path: Path, recipe: Recipe) -> Pair:
 
     They are of one patient, show the head, overlap where they share a frame of reference, and no
     other pair of that kind is as near in time. `ct_series` and `mr_series` of the recipe narrow the
-    choice. Raises `NothingHereError` where there is no pair, `InputError` where there are several.
+    choice. Raises `NoImageError` where there is no pair, `InputError` where there are several.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
@@ -101,14 +101,14 @@ def choose_pair(path: Path, recipe: Recipe) -> Pair:
         if not found:
             listed = "".join(sorted(f"\n  {one.line}" for one in scan.series))
             reasons = "".join(f"\n  {reason}" for reason in told)
-            raise NothingHereError(
+            raise NoImageError(
                 f"{path}: no {modality} of a head that can be read; there are"
                 f"{listed or ' no DICOM images'}{reasons}"
             )
     pairs = [Pair(ct, mr, told) for ct in cts for mr in mrs]
     pairs = [pair for pair in pairs if _fits(pair, accept_patients=recipe.accept_patients)]
     if not pairs:
-        raise NothingHereError(
+        raise NoImageError(
             f"{path}: no CT and MR of one patient with a region in common; give --ct and --mr"
         )
     days = [pair.days_apart for pair in pairs]

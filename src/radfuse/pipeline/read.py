@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from radfuse.dicom.read.grouping import choose_stack
 from radfuse.dicom.read.scan import files_below, is_dicom, scan_folder
 from radfuse.dicom.read.volume import read_stack
-from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
 from radfuse.io.images import read_picture
 from radfuse.io.volume_checks import check_values, checked_volume
@@ -69,14 +69,12 @@ def _read_archive(
 def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Series:
     scan = scan_folder(path)
     if path.is_file() and not scan.series and not scan.broken:
-        raise NothingHereError(
-            f"{path}: a DICOM directory, no image; give the folder it belongs to"
-        )
+        raise NoImageError(f"{path}: a DICOM directory, no image; give the folder it belongs to")
     if not scan.series and not scan.broken:
         files = files_below(path)
         volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
         hint = f"; did you mean the file {volumes[0]}?" if volumes else "; give another folder"
-        raise NothingHereError(f"{path}: no DICOM images among {len(files)} files{hint}")
+        raise NoImageError(f"{path}: no DICOM images among {len(files)} files{hint}")
     choice = choose_stack(scan, modality, series_uid)
     image, lattice = read_stack(choice.stack)
     return Series(

@@ -7,7 +7,7 @@ from typing import Any
 
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.dicom.rtstruct.write import Algorithm, Holes, write_structure_set
-from radfuse.errors import InputError, NothingHereError, OutputError
+from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.io.volumes import volume_suffix
 from radfuse.pipeline.outputs import VOLUME_SUFFIXES
@@ -131,7 +131,7 @@ def drawn_on(image: Path, modality: Modality | None, uid: str | None) -> Series:
         return read(image, modality, series_uid=uid)
     try:
         return read(image, "CT", series_uid=uid)
-    except NothingHereError:
+    except NoImageError:
         return read(image, "MR", series_uid=uid)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
-from radfuse.errors import UntrustedError
+from radfuse.errors import RegistrationError
 from radfuse.registration.optimizer import (
     COARSE,
     DEFAULT_SEED,
@@ -25,7 +25,7 @@ from radfuse.series import Series
 DISTINCT_MM = 4.0
 """Poses closer than this are one."""
 
-WAYS_OUT = (
+REMEDIES = (
     "check that both show the same part of one patient, or give a transform found from a few "
     "landmarks with --initial-transform FILE"
 )
@@ -89,7 +89,7 @@ def register(
     ------
     InputError
         A series is no volume, is constant or shows no head; `initial` is not rigid.
-    UntrustedError
+    RegistrationError
         From no start did enough of the MR lie within the CT.
     """
     began = time.perf_counter()
@@ -125,7 +125,7 @@ def _search(
     poses = _climbed(Climber.on(MIDDLE, ct, mr, margin, seed), as_given + _distinct(poses, middle))
     poses = _climbed(Climber.on(FINE, ct, mr, margin, seed), poses[:1])
     if not poses:
-        raise UntrustedError(_nothing_in_view(ct, mr), WAYS_OUT)
+        raise RegistrationError(_nothing_in_view(ct, mr), REMEDIES)
     return poses[0]
 
 

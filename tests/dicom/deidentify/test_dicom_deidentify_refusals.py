@@ -21,7 +21,7 @@ from pydicom.uid import (
 from dicom_kit import as_nobody, change, change_all, put, slices
 from radfuse.dicom.deidentify.files import deidentify_folder
 from radfuse.dicom.validate.check import check
-from radfuse.errors import InputError, NothingHereError, OutputError, RadfuseError
+from radfuse.errors import InputError, NoImageError, OutputError, RadfuseError
 from reference_kit import make_study
 
 KEY = b"a key of the tests"
@@ -135,7 +135,7 @@ def test_wrong_folders_are_refused(study: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists; give another"):
         deidentify_folder(study / "ct", study / "mr", KEY)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NothingHereError, match="no DICOM files"):
+    with pytest.raises(NoImageError, match="no DICOM files"):
         deidentify_folder(tmp_path / "empty", tmp_path / "out", KEY)
     assert not (tmp_path / "out").exists()
 

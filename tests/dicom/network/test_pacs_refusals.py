@@ -23,7 +23,7 @@ from radfuse.dicom.network.outgoing import pack
 from radfuse.dicom.network.pacs import Query, Wanted
 from radfuse.dicom.network.retrieve import fetch
 from radfuse.dicom.write.series import derive_uid
-from radfuse.errors import InputError, NothingHereError, OutputError, PeerError
+from radfuse.errors import InputError, NoImageError, OutputError, PeerError
 from scp_kit import encrypted, listener, store_peer, web_peer
 
 STUDY = derive_uid("test", "study")
@@ -283,7 +283,7 @@ def test_a_path_without_dicom_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         pack([tmp_path / "nowhere"])
     (tmp_path / "readme.txt").write_text("not a slice")
-    with pytest.raises(NothingHereError, match="no DICOM among 1 files"):
+    with pytest.raises(NoImageError, match="no DICOM among 1 files"):
         pack([tmp_path])
     (failure,) = pack([tmp_path / "readme.txt"]).damaged
     assert failure.reason == "damaged, or no DICOM file"
@@ -294,7 +294,7 @@ def test_a_study_that_is_not_there_is_said_to_be_missing(
     orthanc: Orthanc, tmp_path: Path, name: str
 ) -> None:
     pacs = connect(orthanc.node if name == "node" else orthanc.web)
-    with pytest.raises(NothingHereError, match="nothing under this UID"):
+    with pytest.raises(NoImageError, match="nothing under this UID"):
         fetch(pacs, Wanted("1.2.3"), tmp_path / "OUT")
     assert list(tmp_path.iterdir()) == []
 

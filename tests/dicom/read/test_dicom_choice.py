@@ -10,7 +10,7 @@ from pydicom import Dataset
 from dicom_kit import as_nobody, change, change_all, put, put_raw, slices, volume, write
 from radfuse.dicom.read.scan import is_dicom, scan_folder
 from radfuse.dicom.write.series import derive_uid
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.inspect import inspect
 from radfuse.pipeline.read import read
@@ -51,7 +51,7 @@ def test_an_unknown_uid_lists_what_there_is(tmp_path: Path) -> None:
 
 def test_no_series_of_the_modality_lists_what_there_is(tmp_path: Path) -> None:
     write(tmp_path / "a")
-    with pytest.raises(NothingHereError, match=r"no MR series; there are\n  CT 'head', 6 images"):
+    with pytest.raises(NoImageError, match=r"no MR series; there are\n  CT 'head', 6 images"):
         read(tmp_path, "MR")
 
 
@@ -59,7 +59,7 @@ def test_no_series_of_the_modality_lists_what_there_is(tmp_path: Path) -> None:
 def test_localizers_are_left_out(tmp_path: Path, kind: list[str] | str) -> None:
     write(tmp_path / "a", name="scout")
     change_all(tmp_path / "a", put("ImageType", kind))
-    with pytest.raises(NothingHereError, match="'scout', 6 images, localizer, UID"):
+    with pytest.raises(NoImageError, match="'scout', 6 images, localizer, UID"):
         read(tmp_path, "CT")
     write(tmp_path / "b", volume(count=4), name="head")
     assert read(tmp_path, "CT").image.GetSize()[2] == 4
@@ -74,14 +74,14 @@ def test_a_series_without_description_or_image_type_is_read(tmp_path: Path) -> N
 
 
 def test_an_empty_folder_is_said_to_hold_nothing(tmp_path: Path) -> None:
-    with pytest.raises(NothingHereError, match="no DICOM images among 0 files; give another"):
+    with pytest.raises(NoImageError, match="no DICOM images among 0 files; give another"):
         read(tmp_path, "CT")
 
 
 def test_a_folder_of_junk_is_said_to_hold_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "zeros.bin").write_bytes(bytes(1000))
-    with pytest.raises(NothingHereError, match="no DICOM images among 2 files"):
+    with pytest.raises(NoImageError, match="no DICOM images among 2 files"):
         read(tmp_path, "CT")
 
 
@@ -91,7 +91,7 @@ def test_a_folder_with_a_volume_file_hints_at_it(tmp_path: Path, name: str) -> N
     written = tmp_path / "sub" / name.lower()
     write_volume(written, volume())
     written.rename(tmp_path / "sub" / name)
-    with pytest.raises(NothingHereError) as caught:
+    with pytest.raises(NoImageError) as caught:
         read(tmp_path, "CT")
     assert str(caught.value).endswith(f"did you mean the file {tmp_path / 'sub' / name}?")
 

@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from dicom_kit import OBLIQUE, assert_same_image, change_all, put, slices, volume, write
 from radfuse.dicom.read.scan import absent_files
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.pipeline.read import read
 from radfuse.series import Modality
 
@@ -103,7 +103,7 @@ def test_a_directory_is_right_whatever_case_the_disk_gave_to_names(
 
 
 def test_a_directory_without_its_folder_is_no_image(heads: Path) -> None:
-    with pytest.raises(NothingHereError, match="a DICOM directory, no image; give the folder"):
+    with pytest.raises(NoImageError, match="a DICOM directory, no image; give the folder"):
         read(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", "CT")
 
 

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from dicom_kit import assert_same_image
-from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.pipeline.read import read
 
 MIXED = "ct_ge_mixed_series_jpegll"
@@ -148,7 +148,7 @@ def test_series_that_make_no_grid_are_refused(
 
 
 def test_secondary_captures_in_colour_are_no_ct(odd: Path) -> None:
-    with pytest.raises(NothingHereError, match="no CT series; there are\n  OT"):
+    with pytest.raises(NoImageError, match="no CT series; there are\n  OT"):
         read(odd / "secondary_capture_rgb", "CT")
 
 

@@ -13,7 +13,7 @@ from dicom_kit import as_nobody, change, change_all, move, put, put_raw, slices
 from radfuse.dicom.validate import dciodvfy
 from radfuse.dicom.validate.check import check
 from radfuse.dicom.validate.problem import Finding
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
 from radfuse.pipeline.fuse import fuse
@@ -348,7 +348,7 @@ def test_a_class_that_is_in_no_table_is_a_warning(study: Path) -> None:
 def test_a_missing_path_and_a_folder_without_dicom_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         check(tmp_path / "nowhere")
-    with pytest.raises(NothingHereError, match="no DICOM files"):
+    with pytest.raises(NoImageError, match="no DICOM files"):
         check(tmp_path)
 
 
@@ -382,5 +382,5 @@ def test_real_objects_are_judged_without_a_crash(odd: Path, heads: Path) -> None
     for folder in (*odd.iterdir(), heads / "ct_ge_tilt18_variable_gap"):
         try:
             check(folder, with_dciodvfy=False)
-        except NothingHereError:
+        except NoImageError:
             continue

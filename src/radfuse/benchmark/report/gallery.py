@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_gradient_magnitude, uniform_filter
 
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.results import SOURCES, Results
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.metrics.regions import BONE_LEVEL
 
 DIFFERENCE_RANGE = 96
@@ -90,7 +90,7 @@ def sheet_of(results: Results, case: str) -> Sheet:
     for name in (contestant.name for contestant in results.contestants):
         try:
             tiles.append(_fused_tile(name, results.picture(case, name), ct, mr, zoom, bone_level))
-        except NothingHereError:
+        except NoImageError:
             missing.append(name)
     patient = str(rows["patient"].iloc[0])
     return Sheet(case, patient, tuple(tiles), tuple(missing), _frame(zoom, ct))

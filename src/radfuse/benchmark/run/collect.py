@@ -9,7 +9,7 @@ from typing import Any
 
 from radfuse.benchmark.results import Measure, Results
 from radfuse.benchmark.run.plan import Plan
-from radfuse.errors import NothingHereError
+from radfuse.errors import NoImageError
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import columns_of
 from radfuse.record import library_versions, now, platform_name
@@ -19,7 +19,7 @@ LIBRARIES = ("pandas", "statsmodels", "matplotlib", "PyWavelets")
 
 
 def results_of(plan: Plan) -> Results:
-    """All that was measured of the plan; raises `NothingHereError` where nothing was."""
+    """All that was measured of the plan; raises `NoImageError` where nothing was."""
     rows = plan.rows.read()
     names = [entrant.contestant.name for entrant in plan.entrants]
     cases = [case.name for case in plan.cases]
@@ -29,7 +29,7 @@ def results_of(plan: Plan) -> Results:
         & rows["profile"].isin(plan.settings.profiles)
     ]
     if rows.empty:
-        raise NothingHereError(
+        raise NoImageError(
             f"{plan.folder}: nothing could be measured; {plan.failures.path.name} says why"
         )
     speed = plan.speed.read()

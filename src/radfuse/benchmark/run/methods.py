@@ -15,7 +15,7 @@ from radfuse.benchmark.image_pairs import Case, Sources
 from radfuse.benchmark.results import Contestant
 from radfuse.benchmark.run.work_items import STACK, fused_path, read_fused
 from radfuse.benchmark.settings import Settings, Theirs
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, grey_levels
 from radfuse.methods.catalogue import (
     METHODS,
@@ -116,7 +116,7 @@ def _entrant(
 
 def _from_folder(folder: Path, name: str) -> Entrant:
     if not any(path.is_file() for path in folder.iterdir()):
-        raise NothingHereError(f"{folder}: no fused images, CASE.png or CASE{STACK}")
+        raise NoImageError(f"{folder}: no fused images, CASE.png or CASE{STACK}")
     contestant = Contestant(name, "fused images from a folder", folder.name, frozenset(), UNTOLD)
     read = partial(_read, folder)
     return Entrant(contestant, "a folder", read, folder)
@@ -175,7 +175,7 @@ def _read(folder: Path, case: Case, sources: Sources) -> UInt8Array:
     """Fused images of a case from a folder; `InputError` where they are missing or do not fit."""
     path = fused_path(folder, case.name)
     if path is None:
-        raise NothingHereError(f"{folder}: no {case.name}.png, nor {case.name}{STACK}")
+        raise NoImageError(f"{folder}: no {case.name}.png, nor {case.name}{STACK}")
     fused = read_fused(path)
     if fused.shape != sources.ct.shape or fused.dtype != np.uint8:
         raise InputError(

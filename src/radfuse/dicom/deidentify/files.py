@@ -13,7 +13,7 @@ from radfuse.dicom.deidentify.headers import deidentify_in_place
 from radfuse.dicom.read.safe_read import open_dataset
 from radfuse.dicom.read.scan import files_below, is_dicom
 from radfuse.dicom.write.series import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from radfuse.errors import InputError, NothingHereError, OutputError
+from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import staging
 from radfuse.progress import ProgressCallback
 
@@ -61,7 +61,7 @@ def deidentify_folder(
     InputError
         A file is damaged, is an encapsulated document, or may have a name burned into its pixels
         and that is not accepted. Nothing is written then.
-    NothingHereError
+    NoImageError
         There is no DICOM file.
     OutputError
         The folder has files already, lies in the source, or cannot be written to.
@@ -87,7 +87,7 @@ def deidentify_folder(
                 (draft / place).write_bytes(_encoded(dataset, file))
                 copied.append(place)
             if not copied:
-                raise NothingHereError(f"{source}: no DICOM files; give another file or folder")
+                raise NoImageError(f"{source}: no DICOM files; give another file or folder")
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
     return Copies(folder, tuple(folder / place for place in copied), len(everything) - len(copied))

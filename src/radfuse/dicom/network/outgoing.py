@@ -9,7 +9,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 
 from radfuse.dicom.read.scan import DICOM_SUFFIXES, RESOURCE_FORK, files_below, is_dicom
 from radfuse.dicom.uids import is_uid
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 
 NAMES = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
 """What the file meta information must tell, for a PACS is told it before the data set."""
@@ -48,7 +48,7 @@ class Parcel:
 def pack(paths: Sequence[Path]) -> Parcel:
     """Find the DICOM files among files and below folders, whatever they are called.
 
-    Raises `InputError` for a path that does not exist or may not be read, `NothingHereError`
+    Raises `InputError` for a path that does not exist or may not be read, `NoImageError`
     where there is no DICOM at all.
     """
     found: list[Outgoing | Failure | None] = []
@@ -57,7 +57,7 @@ def pack(paths: Sequence[Path]) -> Parcel:
     files = tuple(item for item in found if isinstance(item, Outgoing))
     damaged = tuple(item for item in found if isinstance(item, Failure))
     if not files and not damaged:
-        raise NothingHereError(
+        raise NoImageError(
             f"{', '.join(map(str, paths))}: no DICOM among {len(found)} files; give another folder"
         )
     return Parcel(files, damaged, found.count(None))

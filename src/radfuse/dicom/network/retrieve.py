@@ -8,7 +8,7 @@ import pydicom
 from pydicom.config import disable_value_validation
 
 from radfuse.dicom.network.pacs import MOST_OBJECTS, Pacs, Wanted
-from radfuse.errors import NothingHereError, OutputError, PeerError
+from radfuse.errors import NoImageError, OutputError, PeerError
 from radfuse.io.staging import staging
 
 KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Modality")
@@ -37,7 +37,7 @@ def fetch(pacs: Pacs, wanted: Wanted, output: Path) -> tuple[Received, ...]:
     ------
     OutputError
         The folder has files already, or cannot be written to.
-    NothingHereError
+    NoImageError
         The PACS has no such study or series.
     PeerError
         The PACS cannot be reached, or sends too little, too much or something else.
@@ -81,7 +81,7 @@ class _Inbox:
     def check(self, expected: frozenset[str]) -> None:
         """Raise for an empty study, or one that did not arrive as a whole."""
         if not expected and not self._count:
-            raise NothingHereError(
+            raise NoImageError(
                 "the PACS has nothing under this UID; `radfuse dicom find` lists what it has"
             )
         missing = len(expected - self._uids)

@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from radfuse.arrays import Float64Array
 from radfuse.dicom.read.scan import DicomSeries, Scan, Slice, is_localizer
-from radfuse.errors import GeometryError, InputError, NothingHereError
+from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.series import Modality
 
 Key = tuple[str | Float64Array, ...]
@@ -100,7 +100,7 @@ def _rank(group: list[Slice]) -> tuple[bool, int, str]:
 def choose_stack(scan: Scan, modality: Modality, uid: str | None) -> Choice:
     """The stack asked for, else that of the only series of the modality that is no localizer.
 
-    Raises `NothingHereError` where there is none, `InputError` or `GeometryError` where there is
+    Raises `NoImageError` where there is none, `InputError` or `GeometryError` where there is
     a choice to make.
     """
     wanted_uid, _, number = (uid or "").partition(STACK_MARK)
@@ -170,7 +170,7 @@ def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeri
     if not wanted:
         if scan.broken and not scan.series:
             raise _damaged(scan)
-        raise NothingHereError(f"{scan.folder}: no {modality} series; there are\n  {listed}")
+        raise NoImageError(f"{scan.folder}: no {modality} series; there are\n  {listed}")
     if len(wanted) > 1:
         listed = "\n  ".join(sorted(one.line for one in wanted))
         flag = f"--{modality.lower()}-series UID"

@@ -22,7 +22,7 @@ from radfuse.dicom.validate.pixels import check_pixels
 from radfuse.dicom.validate.problem import Finding, Instance
 from radfuse.dicom.validate.references import check_references
 from radfuse.dicom.validate.series import check_orientation, check_series
-from radfuse.errors import InputError, NothingHereError
+from radfuse.errors import InputError, NoImageError
 from radfuse.progress import ProgressCallback
 
 LEFT_IN_FILE = 4096
@@ -84,7 +84,7 @@ def check(
     A damaged file is an error of that file. Messages may have values of attributes in them;
     `CheckReport.anonymous` takes names and IDs out.
 
-    Raises `InputError` for a path that does not exist or may not be read, `NothingHereError`
+    Raises `InputError` for a path that does not exist or may not be read, `NoImageError`
     where there is no DICOM file.
     """
     path = Path(path)
@@ -104,7 +104,7 @@ def check(
     broken = {finding.file for finding in findings if not finding.attribute}
     checked = len({instance.file for instance in instances} | broken)
     if not checked:
-        raise NothingHereError(f"{path}: no DICOM files; give another file or folder")
+        raise NoImageError(f"{path}: no DICOM files; give another file or folder")
     report("checking series and references", None)
     findings += _together(instances)
     return CheckReport(

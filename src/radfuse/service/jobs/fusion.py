@@ -12,7 +12,7 @@ import numpy as np
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.io.staging import staging
-from radfuse.pipeline.align import MANUAL, Alignment, Given, UntrustedAlignmentError
+from radfuse.pipeline.align import MANUAL, Alignment, Given, RegistrationQAError
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
@@ -73,7 +73,7 @@ def fuse_study(
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
         try:
             result = fuse(ct, mr, output, recipe=recipe, given=given, report=report)
-        except UntrustedAlignmentError as error:
+        except RegistrationQAError as error:
             write_untrusted_view(folder, view, error.alignment.mr_from_ct)
             raise
         alignment, scaled = _parts(result)

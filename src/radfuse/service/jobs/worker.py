@@ -12,8 +12,8 @@ from threading import Thread
 from typing import Any, Literal
 
 from radfuse.dicom.deidentify.identifiers import identifiers_below
-from radfuse.errors import RadfuseError, UntrustedError
-from radfuse.pipeline.align import UntrustedAlignmentError
+from radfuse.errors import RadfuseError, RegistrationError
+from radfuse.pipeline.align import RegistrationQAError
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.fusion import fuse_study, prepare_study
 from radfuse.service.stores.studies import Study
@@ -22,7 +22,7 @@ from radfuse.service.stores.view_volumes import Rows, rows_of
 INTERNAL = "an internal error; the terminal of `radfuse view` has the details"
 """Said on the page of what is a bug."""
 
-WAYS_OUT = (
+REMEDIES = (
     "align by hand, with the sliders or with at least three landmarks, and run again from there; "
     "check that the series are the right ones and show the same head; or look at the alignment "
     "that was found and accept it as it is"
@@ -92,8 +92,8 @@ def _done(pipe: Connection, folder: Path, study: Study, task: Task) -> dict[str,
 def _facts(error: RadfuseError, study: Study) -> dict[str, Any]:
     """What is said of an error: without names and IDs of the patients in the study's files."""
     paths = (study.ct, study.mr)
-    said = f"{error.reason}; {WAYS_OUT}" if isinstance(error, UntrustedError) else str(error)
+    said = f"{error.reason}; {REMEDIES}" if isinstance(error, RegistrationError) else str(error)
     facts: dict[str, Any] = {"error": identifiers_below(*paths).hide(said, paths)}
-    if isinstance(error, UntrustedAlignmentError):
+    if isinstance(error, RegistrationQAError):
         facts["mr_from_ct"] = rows_of(matrix_of(error.alignment.mr_from_ct))
     return facts
