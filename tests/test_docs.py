@@ -70,7 +70,7 @@ def test_every_radfuse_command_in_the_docs_exists() -> None:
                 assert command in COMMANDS, f"{page.name}: radfuse {command}"
 
 
-def test_the_pictures_of_the_page_are_those_that_its_browser_test_takes() -> None:
+def test_viewer_images_are_those_of_the_browser_test() -> None:
     page = (ROOT / "docs/howto/view.md").read_text()
     shown = re.findall(r"\(\.\./images/page/([\w-]+)\.png\)", page)
     taken = (ROOT / "tests/service/test_browser.py").read_text()

@@ -60,7 +60,7 @@ def test_a_record_through_json_is_the_same_record() -> None:
     assert json.loads(before.model_dump_json())["recipe"]["window"] == [80.0, 40.0]
 
 
-def test_a_record_says_what_it_may_be_used_for_and_which_form_it_has() -> None:
+def test_record_states_intended_use_and_schema_version() -> None:
     facts = json.loads(record().model_dump_json())
     assert facts["notice"] == NOTICE
     assert NOTICE.startswith("Research use only. Not a medical device.")
@@ -100,7 +100,7 @@ def test_the_digest_of_one_file_is_its_sha256(tmp_path: Path) -> None:
     assert digest([path]) == hashlib.sha256(b"slice").hexdigest()
 
 
-def test_the_digest_of_several_files_is_that_of_their_digests_in_order(tmp_path: Path) -> None:
+def test_digest_of_files_is_of_their_digests_in_order(tmp_path: Path) -> None:
     paths = write(tmp_path, [b"one", b"two"])
     joined = hashlib.sha256(b"one").digest() + hashlib.sha256(b"two").digest()
     assert digest(paths) == hashlib.sha256(joined).hexdigest()
@@ -121,7 +121,7 @@ def test_a_digest_sees_content_and_order_and_not_names(tmp_path: Path, files: li
         assert digest(swapped) != whole
 
 
-def test_a_byte_moved_from_one_file_to_the_next_changes_the_digest(tmp_path: Path) -> None:
+def test_digest_changes_when_a_byte_moves_between_files(tmp_path: Path) -> None:
     first = digest(write(tmp_path, [b"ab", b"c"]))
     assert digest(write(tmp_path, [b"a", b"bc"])) != first
 

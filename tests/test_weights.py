@@ -42,7 +42,7 @@ def card_of(name: str) -> dict[str, Any]:
     return facts
 
 
-def test_the_folder_holds_a_graph_and_a_card_for_each_learned_method_and_nothing_else() -> None:
+def test_every_learned_method_ships_a_graph_and_model_card() -> None:
     expected = {f"{name}{suffix}" for name in SHIPPED for suffix in (".onnx", ".json")}
     assert {path.name for path in WEIGHTS.rglob("*.*")} == expected
 
@@ -78,7 +78,7 @@ def test_a_card_counts_the_parameters_of_its_network(name: str) -> None:
 
 
 @each
-def test_a_card_lists_whose_images_it_was_trained_on_and_keeps_the_others_apart(name: str) -> None:
+def test_model_card_separates_trained_from_validated_patients(name: str) -> None:
     card = card_of(name)
     trained, validated = set(card["patients_trained"]), set(card["patients_validated"])
     assert trained

@@ -111,7 +111,7 @@ def test_installed_weights_take_part_where_the_user_has_them(
     assert results_of(plan).record["not installed here"] == "theirs@home"
 
 
-def test_a_finished_benchmark_has_nothing_left_to_do_but_its_last_unit(
+def test_finished_benchmark_repeats_only_its_last_work_item(
     settings: Settings, tmp_path: Path
 ) -> None:
     plan = carried_out(settings, tmp_path / "out")
@@ -139,9 +139,7 @@ def test_a_benchmark_may_gain_methods_cases_and_profiles(
     )
 
 
-def test_a_benchmark_killed_at_any_moment_ends_as_if_it_had_not_been(
-    pairs: Path, tmp_path: Path
-) -> None:
+def test_killed_benchmark_resumes_to_the_same_result(pairs: Path, tmp_path: Path) -> None:
     words = ["--pairs", pairs, "--method", "average", "--method", "dwt", "--quiet"]
     words += ["--profile", "mfinet2024"]
     for seconds in (1.5, 3.0, 5.0):
@@ -205,7 +203,7 @@ def test_a_case_that_cannot_be_loaded_costs_its_own_rows_only(
     assert "Case 1002 has no pictures" in page.read_text()
 
 
-def test_who_deletes_fused_images_has_them_made_and_measured_again(
+def test_deleted_fused_images_are_made_and_measured_again(
     settings: Settings, tmp_path: Path
 ) -> None:
     timed = replace(settings, repetitions=1)
@@ -224,9 +222,7 @@ def test_who_deletes_fused_images_has_them_made_and_measured_again(
     assert len(again.speed.read()) == 6
 
 
-def test_images_too_small_for_a_profile_are_failures_with_the_reason(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_images_too_small_for_profile_fail_with_reason(settings: Settings, tmp_path: Path) -> None:
     small = write_pairs(tmp_path / "small", ["5001"], side=24)
     plan = carried_out(replace(settings, pairs=(*settings.pairs, small)), tmp_path / "out")
     failures = plan.failures.read()
@@ -234,7 +230,7 @@ def test_images_too_small_for_a_profile_are_failures_with_the_reason(
     assert "profile mfinet2024 needs images of one size, 41 pixels" in failures["message"][0]
 
 
-def test_fused_images_of_somebodys_are_measured_with_what_they_say_of_them(
+def test_external_fused_images_are_measured_with_their_facts(
     settings: Settings, tmp_path: Path
 ) -> None:
     first = carried_out(settings, tmp_path / "first")
@@ -296,7 +292,7 @@ def test_a_wrong_plan_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_volume_measured_at_other_slices_or_of_another_patient_is_noticed(
+def test_volume_of_other_slices_or_patient_is_noticed(
     tmp_path: Path,
 ) -> None:
     settings = Settings(phantoms=(7,), methods=("average",), every=16)
@@ -327,7 +323,7 @@ def test_a_folder_claimed_by_a_crash_alone_may_be_claimed_again(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {".lock", "plan.json"}
 
 
-def test_a_folder_beside_does_not_stand_in_for_a_method_of_the_catalogue(
+def test_neighbouring_folder_does_not_replace_catalogue_method(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = carried_out(settings, tmp_path / "first")
@@ -339,7 +335,7 @@ def test_a_folder_beside_does_not_stand_in_for_a_method_of_the_catalogue(
     assert found.contestant.note == "which patients it has seen is not said"
 
 
-def test_a_full_disk_stops_the_benchmark_and_is_no_fault_of_a_method(
+def test_full_disk_stops_benchmark_without_blaming_a_method(
     settings: Settings,
     tmp_path: Path,
     full_disk: Callable[[int], AbstractContextManager[None]],
@@ -424,9 +420,7 @@ def test_a_phantom_has_a_lesion_and_neighbouring_slices(tmp_path: Path) -> None:
     assert shapes.pop()[0] > 40
 
 
-def test_a_patients_volumes_are_aligned_by_the_transform_that_is_given(
-    phantom: Phantom, tmp_path: Path
-) -> None:
+def test_patient_volumes_use_the_given_transform(phantom: Phantom, tmp_path: Path) -> None:
     write_volume(tmp_path / "ct.nii.gz", phantom.ct.image)
     write_volume(tmp_path / "mr.nii.gz", phantom.mr.image)
     write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)

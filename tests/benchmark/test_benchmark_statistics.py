@@ -62,7 +62,7 @@ def test_an_interval_holds_the_mean_and_repeats(example: Example) -> None:
     assert (low, high) != cluster_interval(values["a"], patients, rng=rng(6))
 
 
-def test_the_interval_of_independent_cases_is_nearly_that_of_student() -> None:
+def test_interval_of_independent_cases_is_near_student_t() -> None:
     values, patients = draw(60, 1, alike=0.0, seed=1)
     ours = cluster_interval(values["a"], patients, rng=rng())
     assert_allclose(ours, DescrStatsW(values["a"]).tconfint_mean(), atol=0.03)
@@ -124,7 +124,7 @@ def test_a_patient_with_no_value_is_not_resampled(example: Example) -> None:
     assert cluster_interval(missing, patients, rng=rng()) == expected
 
 
-def test_a_summary_has_the_documented_columns_and_the_plain_moments(example: Example) -> None:
+def test_summary_has_documented_columns_and_plain_moments(example: Example) -> None:
     values, patients = example
     table = summarise(values, patients, rng=rng())
     assert list(table) == list(SUMMARY_COLUMNS)

@@ -60,7 +60,7 @@ def test_a_method_that_failed_a_case_has_no_value_there(rows: pd.DataFrame) -> N
 
 
 @pytest.mark.parametrize("missing", [np.nan, None])
-def test_a_mean_over_fewer_slices_than_another_method_has_is_no_value(
+def test_mean_over_fewer_slices_than_others_is_missing(
     missing: float | None,
 ) -> None:
     lines = [(method, "c1", "ann", piece, 1.0) for method in "ab" for piece in (0, 1)]
@@ -104,7 +104,7 @@ def test_a_case_without_a_patient_is_named() -> None:
         per_unit(values, pd.Series({"x": "ann"}), "patient")
 
 
-def test_unseen_keeps_for_each_method_the_patients_it_has_not_seen(rows: pd.DataFrame) -> None:
+def test_unseen_keeps_patients_each_method_was_not_trained_on(rows: pd.DataFrame) -> None:
     left = unseen(rows, [contestant("zeta", "ann"), contestant("alpha", "bob", "stranger")])
     cases = left.groupby("method")["case"].agg(list).to_dict()
     assert cases == {"zeta": ["c3", "c4"], "alpha": ["c1", "c2", "c4"]}

@@ -231,7 +231,7 @@ def _is_alive(pid: str) -> bool:
     return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def test_changed_settings_are_checked_and_forget_the_former_cases() -> None:
+def test_changed_settings_are_checked_and_drop_former_cases() -> None:
     former = Settings(pairs=(Path("a"),), patients=("1",), pictured=("1001",), phantoms=(3,))
     later = changed(former, pairs=(Path("b"),))
     assert (later.pairs, later.patients, later.pictured, later.phantoms) == (

@@ -46,18 +46,18 @@ def test_the_worked_example_of_the_paper_comes_out() -> None:
     assert_allclose(nemenyi_distance(4, 14), 1.25, atol=0.005)
 
 
-def test_the_critical_difference_shrinks_with_cases_and_grows_with_methods() -> None:
+def test_critical_difference_falls_with_cases_grows_with_methods() -> None:
     assert_allclose(nemenyi_distance(5, 40), nemenyi_distance(5, 10) / 2)
     by_methods = [nemenyi_distance(methods, 10) for methods in range(2, 15)]
     assert np.all(np.diff(by_methods) > 0)
 
 
 @pytest.mark.parametrize(("methods", "units"), [(1, 10), (0, 10), (4, 0)])
-def test_without_methods_or_units_there_is_no_critical_difference(methods: int, units: int) -> None:
+def test_no_methods_or_units_have_no_critical_difference(methods: int, units: int) -> None:
     assert np.isnan(nemenyi_distance(methods, units))
 
 
-def test_the_largest_value_has_rank_one_only_where_larger_is_better() -> None:
+def test_largest_value_ranks_first_only_if_larger_is_better() -> None:
     values = pd.DataFrame({"a": [1.0, 1.0], "b": [2.0, 2.0], "c": [3.0, 3.0]})
     patients = pd.Series(["x", "y"])
     upwards = rank_methods(values, patients, larger_is_better=True)
@@ -121,7 +121,7 @@ def test_identical_methods_do_not_differ() -> None:
     assert ranking.groups == (("a", "b", "c"),)
 
 
-def test_two_methods_have_no_friedman_test_but_a_critical_difference() -> None:
+def test_two_methods_have_no_friedman_test_but_a_cd() -> None:
     ranking = of(*([1, 2] for _ in range(20)))
     assert np.isnan(ranking.statistic)
     assert np.isnan(ranking.p)
@@ -204,7 +204,7 @@ def test_far_methods_have_no_bar() -> None:
     assert of(*([9.0, 5.0, 1.0] for _ in range(60))).groups == ()
 
 
-def test_ranks_over_metrics_stand_side_by_side_in_the_order_given() -> None:
+def test_ranks_over_metrics_keep_the_given_order() -> None:
     first, second = of([3, 2, 1], [3, 2, 1]), of([1, 2, 3], [2, 1, 3])
     table = ranks_over_metrics({"SSIM": first, "MI": second}, ["b", "a", "c"])
     expected = pd.DataFrame(
@@ -220,7 +220,7 @@ def test_ranks_over_metrics_stand_side_by_side_in_the_order_given() -> None:
     assert_frame_equal(table, expected)
 
 
-def test_a_method_that_one_metric_has_not_ranked_has_no_mean_rank() -> None:
+def test_method_unranked_on_one_metric_has_no_mean_rank() -> None:
     table = ranks_over_metrics({"SSIM": of([3, 2, 1]), "MI": of([1, 2])}, ["a", "c"])
     assert table.loc["a", "mean rank"] == 1.5
     assert table.loc["c", ["MI", "mean rank", "best rank", "worst rank"]].isna().all()

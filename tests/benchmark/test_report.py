@@ -169,9 +169,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
         assert b"<script" not in path.read_bytes()
 
 
-def test_without_pictures_speed_or_failures_there_is_no_such_chapter(
-    small: MadeUp, tmp_path: Path
-) -> None:
+def test_report_omits_sections_without_content(small: MadeUp, tmp_path: Path) -> None:
     smooth = replace(small, failures=small.failures[:0])
     page = Page(write_report(smooth, tmp_path / "r", reference=REFERENCE).read_text("utf-8"))
     assert "Every method fused every case." in page.texts
@@ -287,7 +285,7 @@ def test_the_zoom_of_a_flat_picture_lies_within_it(shape: tuple[int, int]) -> No
     assert zoom == Zoom(0, 0, max(1, round(min(shape) / 4)))
 
 
-def test_differences_are_to_the_ct_in_bone_and_to_the_mr_elsewhere() -> None:
+def test_difference_map_is_to_ct_in_bone_and_mr_elsewhere() -> None:
     ct = np.array([[250, 250, 90, 210]], np.uint8)
     mr = np.array([[30, 255, 120, 30]], np.uint8)
     np.testing.assert_array_equal(

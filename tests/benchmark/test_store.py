@@ -51,14 +51,14 @@ def test_the_last_unit_is_measured_again_for_it_may_lack_lines(table: Table) -> 
     assert table.read().shape == (3, 4)
 
 
-def test_a_table_of_one_unit_recovers_to_an_empty_one_and_grows_again(table: Table) -> None:
+def test_table_of_one_item_recovers_to_empty_and_grows(table: Table) -> None:
     table.append(FIRST)
     assert table.recover().empty
     table.append(SECOND)
     assert table.done() == {("b", "007")}
 
 
-def test_values_keep_their_last_bit_through_any_number_of_crashes(table: Table) -> None:
+def test_values_keep_their_last_bit_through_crashes(table: Table) -> None:
     values = np.random.default_rng(5).uniform(0, 100, 2000).tolist()
     table.append([("a", "1", place, value) for place, value in enumerate(values)])
     for name in ("b", "c"):

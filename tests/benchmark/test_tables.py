@@ -151,7 +151,7 @@ def test_the_main_table_has_means_spreads_and_intervals(
     assert line(table, "flat").cells[0].lines == ("0.250", "± 0.000", "[0.250, 0.250]")
 
 
-def test_equal_methods_are_marked_alike_and_one_with_missing_cases_never(
+def test_equal_methods_are_marked_alike_incomplete_never(
     results: MadeUp, errors: list[Column]
 ) -> None:
     table = summary_table(results, errors)
@@ -232,7 +232,7 @@ def test_patients_that_anybody_saw_are_left_out_for_all(
     assert line(table, "twin").cells[0].mark == "best"
 
 
-def test_a_method_that_saw_everybody_takes_no_cases_from_the_others(results: MadeUp) -> None:
+def test_method_trained_on_all_patients_keeps_others_cases(results: MadeUp) -> None:
     changed = seen_by(results, {"network": set(PATIENTS), "flat": {"p1"}})
     fair = unseen_of(changed)
     assert "network" not in fair.methods
@@ -242,7 +242,7 @@ def test_a_method_that_saw_everybody_takes_no_cases_from_the_others(results: Mad
     assert "Left out, having seen every patient: network." in table.notes
 
 
-def test_without_a_patient_new_to_all_each_method_has_its_own_cases(results: MadeUp) -> None:
+def test_without_a_common_unseen_patient_methods_have_own_cases(results: MadeUp) -> None:
     changed = seen_by(results, {"flat": {"p1", "p2"}, "twin": {"p3", "p4"}})
     fair = unseen_of(changed)
     assert fair.own

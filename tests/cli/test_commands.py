@@ -145,7 +145,7 @@ def test_volumes_are_fused_with_a_given_transform(
     assert (tmp_path / "out" / "FUSED_bone_blend").is_dir()
 
 
-def test_register_writes_a_transform_from_ct_to_mr_and_repeats_bit_for_bit(
+def test_register_writes_mr_from_ct_and_repeats_bit_for_bit(
     phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     ct, mr = phantom_folders
@@ -167,7 +167,7 @@ def test_register_writes_a_transform_from_ct_to_mr_and_repeats_bit_for_bit(
     refused(run("register", "--ct", ct, "--mr", mr, "-o", paths[0]), "exists", "--overwrite")
 
 
-def test_an_untrusted_registration_exits_with_3_and_says_what_to_try(
+def test_failed_registration_exits_3_and_says_what_to_try(
     phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     ct, mr = phantom_folders

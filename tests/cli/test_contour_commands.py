@@ -59,7 +59,7 @@ def labels_of(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("holes", ["keyhole", "xor"])
-def test_a_label_map_becomes_a_structure_set_and_a_label_map_again(
+def test_label_map_to_rtstruct_and_back_is_identical(
     holes: str, on_ct: Path, phantom: Phantom, phantom_folders: Folders, tmp_path: Path
 ) -> None:
     rt, back = tmp_path / "sub" / "rt.dcm", tmp_path / "back.nii.gz"
@@ -85,7 +85,7 @@ def test_a_label_map_becomes_a_structure_set_and_a_label_map_again(
     assert [part["name"] for part in told["structures"]] == ["GTVp", "Ventricles", "Skull"]
 
 
-def test_structures_that_overlap_are_refused_for_a_label_map_and_fit_into_a_folder(
+def test_overlapping_structures_need_a_folder_not_a_label_map(
     phantom: Phantom, phantom_folders: Folders, tmp_path: Path
 ) -> None:
     ct = read(phantom_folders[0], "CT")

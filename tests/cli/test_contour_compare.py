@@ -57,7 +57,7 @@ def compared(*arguments: object) -> dict[str, dict[str, float]]:
     return {one.pop("name"): one for one in told["structures"]}
 
 
-def test_structure_sets_and_label_maps_of_one_delineation_compare_alike(
+def test_rtstruct_and_label_map_of_one_structure_compare_equal(
     folder: Path, phantom_folders: Folders
 ) -> None:
     sets = compared(folder / "a.dcm", folder / "b.dcm", "--image", phantom_folders[0])
@@ -100,7 +100,7 @@ def test_what_stands_alone_is_told_and_all_is_said_with_its_unit(
     assert result.stdout.endswith(f"{NOTICE}\n")
 
 
-def test_two_masks_of_one_structure_each_are_compared_whatever_their_names(folder: Path) -> None:
+def test_two_single_masks_compare_whatever_their_names(folder: Path) -> None:
     found = compared(folder / "tumour.nii.gz", folder / "eyes.nii.gz")
     assert found["tumour / eyes"]["dice"] == 0
     assert found["tumour / eyes"]["hausdorff_mm"] > 30

@@ -64,7 +64,7 @@ def test_check_gives_json(folder: Path) -> None:
     assert (finding["severity"], finding["attribute"]) == ("error", "KVP")
 
 
-def test_check_of_a_file_that_cannot_be_read_says_so_without_an_attribute(folder: Path) -> None:
+def test_unreadable_file_is_reported_without_attribute(folder: Path) -> None:
     (folder / "0001.dcm").write_bytes(b"junk")
     result = run("dicom", "check", folder, "--no-dciodvfy", "--quiet")
     assert "    error: no DICOM file: the letters DICM are missing" in result.stdout
@@ -99,9 +99,7 @@ def test_deidentify_gives_json(folder: Path, tmp_path: Path) -> None:
     assert "burned" in facts["warning"]
 
 
-def test_deidentify_refuses_burned_in_text_in_a_line_without_the_patient(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_deidentify_refuses_burned_in_text_without_identity(folder: Path, tmp_path: Path) -> None:
     header = pydicom.dcmread(folder / "0001.dcm")
     header.BurnedInAnnotation = "YES"
     header.save_as(folder / "0001.dcm")

@@ -51,7 +51,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_rows_have_every_metric_of_every_click_image_and_tumour(study: Path) -> None:
+def test_rows_have_every_metric_of_click_image_and_tumour(study: Path) -> None:
     rows = pd.read_csv(study / "rows.csv")
     assert len(rows) == 2 * 4 * UNIT_ROWS
     assert set(rows["metric"]) == {measure.name for measure in MEASURES}
@@ -69,7 +69,7 @@ def test_a_method_that_fails_costs_its_own_rows_and_is_told(study: Path) -> None
     assert "not an ONNX graph that OpenVINO can read | 2 | " in text
 
 
-def test_the_report_says_how_it_was_done_and_compares_patient_by_patient(study: Path) -> None:
+def test_report_states_conditions_and_compares_by_patient(study: Path) -> None:
     text = (study / "report.md").read_text()
     for words in (NOTICE, DESIGN, RULE, LIMITS):
         assert words in text
@@ -86,7 +86,7 @@ def silent(stage: str, share: float | None) -> None:
     """Report nothing."""
 
 
-def test_a_stopped_study_goes_on_and_what_is_there_is_not_measured_again(tmp_path: Path) -> None:
+def test_stopped_experiment_resumes_without_measuring_again(tmp_path: Path) -> None:
     asked = Study(tmp_path, 2, ["average"], tumours=["at-bone"], spacing_mm=SPACING_MM)
     run_delineation(asked, overwrite=False, report=silent)
     whole = asked.rows.path.read_text().splitlines()
@@ -103,9 +103,7 @@ def test_a_stopped_study_goes_on_and_what_is_there_is_not_measured_again(tmp_pat
     assert asked.truths.path.read_text() == told
 
 
-def test_a_study_with_other_settings_or_foreign_files_is_never_mixed_or_replaced(
-    study: Path, tmp_path: Path
-) -> None:
+def test_experiment_folder_with_other_settings_is_kept(study: Path, tmp_path: Path) -> None:
     command = ("study", "delineation", "--quiet", "--seeds", 2, "--method", "average")
     refused_in_a_line(run(*command, "-o", study), "begun with other settings: spacing; pass")
     (tmp_path / "thesis.doc").touch()
@@ -142,7 +140,7 @@ def test_the_clicks_lie_in_the_tumour_and_are_the_same_each_time(at_bone: Source
     assert clicks_of(7, at_bone) == clicks != clicks_of(8, at_bone)
 
 
-def test_every_slice_is_fused_alone_and_is_the_ct_where_the_mr_did_not_look(
+def test_every_slice_is_fused_alone_and_ct_outside_the_fov(
     at_bone: Sources,
 ) -> None:
     shapes = set()
@@ -158,7 +156,7 @@ def test_every_slice_is_fused_alone_and_is_the_ct_where_the_mr_did_not_look(
     assert not at_bone.seen.all()
 
 
-def test_a_tumour_at_the_bone_is_near_bone_and_brighter_than_its_oedema(at_bone: Sources) -> None:
+def test_tumour_at_bone_is_near_bone_and_above_its_oedema(at_bone: Sources) -> None:
     truth = dict(zip(TRUTH_COLUMNS[2:], truth_of(at_bone), strict=True))
     assert 5 < truth["volume_cm3"] < 25
     assert truth["ct_contrast_hu"] > 5

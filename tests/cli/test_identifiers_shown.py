@@ -86,7 +86,7 @@ def test_a_fusion_tells_nobody_who_the_patient_is(hospital: Path, tmp_path: Path
     assert report.errors == 0, report.findings
 
 
-def test_a_result_named_like_the_patient_is_not_named_in_its_record_and_can_be_replaced(
+def test_output_named_like_patient_is_hidden_and_replaceable(
     hospital: Path, tmp_path: Path
 ) -> None:
     for options in ((), ("--overwrite",)):

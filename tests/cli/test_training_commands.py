@@ -65,7 +65,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "shelf"
 
 
-def test_training_shows_progress_on_stderr_and_the_folder_on_stdout(
+def test_training_prints_progress_on_stderr_folder_on_stdout(
     workshop: Path, tmp_path: Path
 ) -> None:
     result = train(workshop, tmp_path / "run", "--device", "cpu")
@@ -162,9 +162,7 @@ def test_an_export_replaces_nothing_unasked_and_is_an_onnx_file(
     assert (tmp_path / "x.json").is_file()
 
 
-def test_an_export_in_half_precision_is_smaller_and_its_card_says_so(
-    workshop: Path, tmp_path: Path
-) -> None:
+def test_half_precision_export_is_smaller_and_on_its_card(workshop: Path, tmp_path: Path) -> None:
     result = run("export", workshop / "run", "-o", tmp_path / "x.onnx", "--half", "--json")
     assert json.loads(result.stdout)["graph"]["stored_as"] == "float16"
     sizes = [path.stat().st_size for path in (tmp_path / "x.onnx", workshop / "mine.onnx")]

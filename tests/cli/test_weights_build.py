@@ -45,7 +45,7 @@ def files_of(shelf: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in shelf.iterdir()}
 
 
-def test_a_built_network_is_a_method_and_built_again_the_same_to_the_byte(shelf: Path) -> None:
+def test_rebuilt_network_is_a_method_and_byte_identical(shelf: Path) -> None:
     result = build(shelf, "tiny", "--test", shelf.parent / "test")
     assert result.exit_code == 0, result.output
     assert "use it with --method tiny" in result.stdout
@@ -89,7 +89,7 @@ def test_a_name_that_ships_is_refused_before_any_training(shelf: Path) -> None:
     assert not shelf.exists()
 
 
-def test_test_pairs_that_are_none_are_refused_before_any_training(shelf: Path) -> None:
+def test_invalid_pairs_are_refused_before_training(shelf: Path) -> None:
     folder = shelf.parent / "run"
     result = build(shelf, "tiny", "--test", shelf.parent, "-o", folder)
     refused_in_a_line(result, "a folder with CT/ and MRI/ is needed")
@@ -106,7 +106,7 @@ def test_without_torch_one_line_says_what_to_install() -> None:
     assert done.stderr == "radfuse: torch is missing; pip install radfuse[train]\n"
 
 
-def test_settings_of_every_network_ship_and_are_those_of_the_repository() -> None:
+def test_shipped_settings_equal_those_of_the_repository() -> None:
     trainings = shipped_trainings()
     assert trainings.keys() >= NETWORKS.keys()
     for name, path in trainings.items():
@@ -114,7 +114,7 @@ def test_settings_of_every_network_ship_and_are_those_of_the_repository() -> Non
 
 
 @pytest.mark.parametrize("name", sorted(shipped_trainings().keys() - METHODS.keys()))
-def test_a_method_whose_weights_do_not_ship_says_how_to_build_them(name: str, shelf: Path) -> None:
+def test_method_without_shipped_weights_says_how_to_build_them(name: str, shelf: Path) -> None:
     settings.SHIPPED.joinpath(f"{name}.toml").write_text(CONFIG)
     with pytest.raises(InputError, match=f"radfuse weights build {name} --data FOLDER"):
         entry_of(name)

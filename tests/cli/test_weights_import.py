@@ -151,7 +151,7 @@ def test_an_array_that_is_missing_is_named(arrays: dict[str, NDArray[Any]], tmp_
     )
 
 
-def test_what_two_files_hold_differently_matters_only_where_it_is_needed(
+def test_differing_headers_matter_only_where_needed(
     arrays: dict[str, NDArray[Any]], file: Path, tmp_path: Path
 ) -> None:
     name, slots = "encoder/conv1_1/bias", {"beta1_power": np.ones(1, np.float32)}

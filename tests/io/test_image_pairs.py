@@ -17,7 +17,7 @@ def write(
     Image.fromarray(np.full(size, level, np.uint8)).save(folder / kind / f"{name}.png")
 
 
-def test_pairs_come_in_order_of_name_with_their_patient_and_both_images(tmp_path: Path) -> None:
+def test_pairs_are_ordered_by_name_with_patient_and_images(tmp_path: Path) -> None:
     for name in ("2004", "16009", "16010"):
         write(tmp_path, "CT", name, level=int(name[-2:]))
         write(tmp_path, "MRI", name, level=100 + int(name[-2:]))

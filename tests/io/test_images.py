@@ -127,9 +127,7 @@ def test_no_picture_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
-def test_a_picture_cut_anywhere_is_refused_unless_its_pixels_are_whole(
-    tmp_path: Path, suffix: str
-) -> None:
+def test_truncated_image_is_refused_unless_pixels_complete(tmp_path: Path, suffix: str) -> None:
     path = saved(tmp_path / f"a.{suffix}")
     whole, wanted = path.read_bytes(), read_picture(path)
     for keep in range(0, len(whole), 17):

@@ -98,7 +98,7 @@ def test_a_folder_never_replaces_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text() == "precious"
 
 
-def test_the_old_folder_comes_back_when_the_new_cannot_take_its_place(tmp_path: Path) -> None:
+def test_old_folder_is_restored_when_the_new_cannot_replace_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o777)
     home.chmod(0o777)
@@ -152,7 +152,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_existing_results_are_refused_unless_they_may_be_replaced(tmp_path: Path) -> None:
+def test_existing_results_are_refused_without_overwrite(tmp_path: Path) -> None:
     targets = [tmp_path / name for name in ("a", "b", "c")]
     refuse_existing(targets, overwrite=False)
     targets[0].touch()

@@ -81,7 +81,7 @@ def nifti(
     flips=st.tuples(*[st.sampled_from([-1, 1])] * 3),
     codes=st.sampled_from([(1, 1), (1, 0), (0, 1)]),
 )
-def test_every_voxel_of_a_nifti_keeps_its_place_left_handed_or_right(
+def test_every_nifti_voxel_keeps_position_in_either_handedness(
     tmp_path_factory: pytest.TempPathFactory,
     angles: tuple[float, float, float],
     flips: tuple[int, int, int],

@@ -70,14 +70,14 @@ def check_duties(name: str, shape: tuple[int, int, int], seed: int) -> None:
 @pytest.mark.parametrize("name", RULES)
 @settings(max_examples=25, deadline=None)
 @given(shape=shapes, seed=st.integers(0, 2**32))
-def test_a_rule_fuses_any_size_slice_by_slice_within_zero_and_one(
+def test_rule_fuses_any_size_slice_by_slice_within_range(
     name: str, shape: tuple[int, int, int], seed: int
 ) -> None:
     check_duties(name, shape, seed)
 
 
 @pytest.mark.parametrize("name", sorted(MIRRORING))
-def test_a_network_that_mirrors_its_edge_refuses_a_single_pixel_in_one_line(name: str) -> None:
+def test_mirror_padding_network_refuses_single_pixel(name: str) -> None:
     pixel = smooth_images((2, 1, 1), 1)
     with pytest.raises(
         InputError, match=rf"{name}.onnx: fails on images of \(2, 1, 1\): REFLECT"
@@ -93,7 +93,7 @@ def test_a_network_that_mirrors_its_edge_refuses_a_single_pixel_in_one_line(name
         *product(sorted(set(LEARNED) - MIRRORING), [(2, 1, 1)]),
     ],
 )
-def test_a_network_fuses_any_size_slice_by_slice_within_zero_and_one(
+def test_network_fuses_any_size_slice_by_slice_within_range(
     name: str, shape: tuple[int, int, int]
 ) -> None:
     check_duties(name, shape, seed=11)
@@ -115,7 +115,7 @@ def test_a_rule_given_the_same_image_twice_returns_it(
 
 
 @pytest.mark.parametrize("name", sorted(set(LEARNED) - DOUBLING))
-def test_a_network_given_the_same_image_twice_comes_close_to_it_but_for_those_known(
+def test_equal_sources_are_reproduced_but_by_known_exceptions(
     name: str,
 ) -> None:
     image = smooth_images((1, 96, 80), 3)

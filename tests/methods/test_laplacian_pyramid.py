@@ -42,7 +42,7 @@ def test_a_flat_image_has_no_detail_and_keeps_its_level(
 
 @quick
 @given(shapes, st.integers(0, 2**32))
-def test_reducing_and_expanding_halve_and_restore_the_size_within_the_range_of_values(
+def test_reduce_and_expand_halve_and_restore_size_within_range(
     shape: tuple[int, int, int], seed: int
 ) -> None:
     images = images_of(shape, seed)
@@ -83,7 +83,7 @@ def test_a_ramp_has_no_detail_away_from_the_border(axis: int) -> None:
     np.testing.assert_allclose(detail[:, 4:-4, 4:-4], 0, atol=1e-6)
 
 
-def test_the_energy_of_fine_noise_lies_in_the_finest_band_and_of_a_blob_in_the_rest() -> None:
+def test_fine_noise_lies_in_finest_band_and_blob_in_the_rest() -> None:
     rows, columns = np.mgrid[-32:32, -32:32]
     blob = np.exp(-(rows**2 + columns**2) / 400).astype(np.float32)[None]
     checks = ((rows + columns) % 2).astype(np.float32)[None] - np.float32(0.5)

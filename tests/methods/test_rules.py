@@ -39,7 +39,7 @@ def test_symmetric_methods_do_not_care_which_image_is_the_ct(method: Average) ->
 
 @quick
 @given(st.integers(0, 2**32), st.floats(0, 1, width=32))
-def test_bone_over_mr_takes_the_ct_above_both_its_level_and_the_mr(seed: int, level: float) -> None:
+def test_bone_over_mr_takes_ct_above_level_and_mr(seed: int, level: float) -> None:
     ct, mr = pair(seed)
     taken = (ct > level) & (ct > mr)
     fused = BoneOverMR(level)(ct, mr)
@@ -47,7 +47,7 @@ def test_bone_over_mr_takes_the_ct_above_both_its_level_and_the_mr(seed: int, le
     np.testing.assert_array_equal(fused[~taken], mr[~taken])
 
 
-def test_a_pixel_at_the_bone_level_is_not_bone_and_one_grey_level_above_is() -> None:
+def test_pixel_at_bone_level_is_not_bone_one_above_is() -> None:
     levels = np.array([[[200, 201], [128, 129]]], np.uint8) / np.float32(255)
     mr = np.zeros_like(levels)
     np.testing.assert_array_equal(BoneOverMR()(levels, mr) > 0, [[[False, True], [False, False]]])
@@ -58,7 +58,7 @@ def test_a_pixel_at_the_bone_level_is_not_bone_and_one_grey_level_above_is() -> 
         assert (fused[0, 2, 2] == alone[0, 2, 2]) == bone
 
 
-def test_bone_blend_is_the_maximum_within_one_pixel_of_bone_in_the_same_slice_only() -> None:
+def test_bone_blend_is_maximum_within_one_pixel_of_bone() -> None:
     ct = np.full((3, 7, 7), 0.4, np.float32)
     mr = np.full_like(ct, 0.2)
     ct[1, 3, 3] = BONE_LEVEL + 0.1

@@ -41,7 +41,7 @@ def test_the_default_strategy_reaches_every_bar(pairs: list[Pair], fused: Float3
     assert {name: value for name, value in found.items() if value < BARS[name]} == {}
 
 
-def test_bf16_stays_within_two_grey_levels_and_a_seventh_on_average(
+def test_bf16_is_within_two_grey_levels_and_a_seventh_on_mean(
     sources: tuple[Float32Array, Float32Array], fused: Float32Array
 ) -> None:
     apart = np.abs(load_method("res2fusion", {"precision": "bf16"})(*sources) - fused) * 255

@@ -60,7 +60,7 @@ def in_range(entry: Entry, found: float) -> bool:
 @pytest.mark.parametrize("name", PICTURES)
 @settings(max_examples=8, deadline=None)
 @given(kinds=st.tuples(*[st.sampled_from(KINDS)] * 3), seed=st.integers(0, 2**32))
-def test_a_metric_is_a_finite_number_in_its_range_whatever_the_images(
+def test_metric_is_finite_and_in_range_for_any_image(
     name: str, kinds: tuple[str, str, str], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -139,7 +139,7 @@ def test_one_slice_as_a_volume_has_the_value_of_the_picture(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PICTURES if name not in BETTER_BLURRED])
-def test_sharp_sources_side_by_side_are_better_than_the_same_blurred(name: str) -> None:
+def test_sharp_sources_score_above_the_same_blurred(name: str) -> None:
     """Two images with structure in one half each; the fusion that shows both, and it blurred."""
     rng = np.random.default_rng(3)
     ct, mr = picture("steps", rng), picture("steps", rng)
@@ -174,7 +174,7 @@ def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_column_of_a_profile_measures_a_picture_or_a_volume(profile: str) -> None:
+def test_every_profile_column_measures_image_or_volume(profile: str) -> None:
     rng = np.random.default_rng(11)
     images = [rng.integers(0, 256, (3, 64, 64), np.uint8) for _ in range(3)]
     lesion = np.zeros(images[0].shape, bool)
@@ -201,7 +201,7 @@ def test_unseen_voxels_and_slices_do_not_count() -> None:
     assert list(thin.slices) == [1, 3]
 
 
-def test_a_profile_or_column_that_is_not_there_is_refused_with_those_that_are() -> None:
+def test_unknown_profile_or_column_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="no profile 'song'; there are mfinet2024, res2fusion2024"):
         columns_of("song")
     with pytest.raises(InputError, match="profile mfinet2024 has no AG; it has MI, SF, VIF, Qabf"):

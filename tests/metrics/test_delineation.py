@@ -57,7 +57,7 @@ def test_any_two_masks_obey_the_laws(first: int, second: int) -> None:
 
 @given(st.integers(0, 10_000), st.permutations([0, 1, 2]), st.floats(0.2, 5.0))
 @settings(max_examples=25, deadline=None)
-def test_turning_the_axes_or_the_unit_of_length_changes_only_units(
+def test_axis_order_and_length_unit_only_change_units(
     seed: int, order: list[int], factor: float
 ) -> None:
     one, other = blob(seed), blob(seed + 1)
@@ -94,7 +94,7 @@ def test_concentric_balls_are_as_far_apart_as_their_radii(outer: float) -> None:
 
 
 @pytest.mark.parametrize("shift", [(3.0, 0.0, 0.0), (0.0, 3.2, 0.0), (1.5, 1.6, 1.8)])
-def test_a_shifted_ball_overlaps_and_keeps_distance_as_geometry_says(
+def test_shifted_ball_has_geometric_overlap_and_distance(
     shift: tuple[float, float, float],
 ) -> None:
     radius, apart = 10.0, math.hypot(*shift)
@@ -141,7 +141,7 @@ def test_shifted_slices_keep_the_path_of_those_in_common() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_overlap_and_volume_are_those_of_simpleitk_on_an_oblique_grid(seed: int) -> None:
+def test_overlap_and_volume_match_simpleitk_on_oblique_grid(seed: int) -> None:
     rng = np.random.default_rng(seed)
     one, other = ball(9.0), ball(rng.uniform(6, 12), tuple(rng.uniform(-4, 4, 3)))
     images = [sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in (one, other)]

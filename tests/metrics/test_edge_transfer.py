@@ -19,7 +19,7 @@ quick = settings(max_examples=20, deadline=None)
 
 @quick
 @given(triples(), st.sampled_from(CONVENTIONS))
-def test_every_edge_transfer_is_a_share_and_the_same_with_ct_and_mr_exchanged(
+def test_every_edge_transfer_is_a_fraction_symmetric_in_ct_mr(
     images: tuple[UInt8Array, UInt8Array, UInt8Array], convention: EdgeConvention
 ) -> None:
     fused, ct, mr = images
@@ -56,7 +56,7 @@ def test_an_edge_of_opposite_contrast_is_the_same_edge() -> None:
         np.testing.assert_allclose(metric(255 - fused, ct, mr), metric(fused, ct, mr), rtol=1e-9)
 
 
-def test_edges_tilted_to_either_side_of_the_vertical_are_alike_but_in_the_common_code() -> None:
+def test_edges_tilted_either_way_score_alike_but_in_common_code() -> None:
     down, across = np.mgrid[:24, :24]
     image = 8.0 * down + across / 8
     mirrored = image[:, ::-1]
@@ -90,7 +90,7 @@ def test_flat_images_have_the_values_that_the_docstrings_promise() -> None:
 
 
 @pytest.mark.parametrize("metric", [qabf, labf, nabf])
-def test_whole_levels_measure_the_same_as_eight_bits_and_as_floats(metric: Any) -> None:
+def test_whole_levels_measure_alike_in_bytes_and_floats(metric: Any) -> None:
     images = [noise(seed) for seed in (21, 22, 23)]
     assert metric(*images) == metric(*(image.astype(np.float64) for image in images))
 

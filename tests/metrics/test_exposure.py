@@ -49,9 +49,7 @@ def desired_patch(first: Float64Array, second: Float64Array) -> Float64Array:
     st.lists(st.sampled_from([1, 2, 40, 256]), min_size=3, max_size=3),
     st.integers(1, 3),
 )
-def test_the_value_is_bounded_and_the_same_with_ct_and_mr_exchanged(
-    seed: int, highs: list[int], scales: int
-) -> None:
+def test_value_is_bounded_and_symmetric_in_ct_mr(seed: int, highs: list[int], scales: int) -> None:
     fused, ct, mr = (noise(seed + place, high=high) for place, high in enumerate(highs))
     value = mef_ssim(fused, ct, mr, scales=scales)
     assert -1 <= value <= 1
@@ -84,7 +82,7 @@ def test_constant_sources_ask_for_a_constant_image() -> None:
     np.testing.assert_allclose(mef_ssim(image, flat(0), flat(200)), expected, rtol=1e-9)
 
 
-def test_sources_that_cancel_each_other_ask_for_a_constant_image_too() -> None:
+def test_cancelling_sources_ask_for_a_constant_image() -> None:
     image = noise(4)
     np.testing.assert_allclose(mef_ssim(flat(9), image, 255 - image), 1)
 
@@ -99,13 +97,13 @@ def test_quality_falls_with_noise_and_with_a_shift_of_one_pixel() -> None:
     assert mef_ssim(np.roll(ct, 1, axis=0), ct, mr) < 0.95
 
 
-def test_the_negative_of_the_only_source_has_no_quality_over_several_scales() -> None:
+def test_negative_of_only_source_scores_zero_over_scales() -> None:
     image = noise(7)
     assert mef_ssim(255 - image, image, image) < -0.9
     assert mef_ssim(255 - image, image, image, scales=3) == 0
 
 
-def test_the_value_is_the_mean_over_patches_of_the_similarity_to_the_desired_one() -> None:
+def test_value_is_mean_patch_similarity_to_the_desired_patch() -> None:
     fused, ct = noise(8, 16), noise(9, 16)
     mr = (ct * 0.3 + noise(10, 16) * 0.4).astype(np.uint8)
     weights = np.outer(LINES["gaussian11"], LINES["gaussian11"]).ravel()
@@ -129,7 +127,7 @@ def test_scales_are_a_weighted_geometric_mean_over_halved_images() -> None:
     np.testing.assert_allclose(mef_ssim(fused, *images, scales=2), expected)
 
 
-def test_an_image_smaller_than_the_patch_at_the_coarsest_scale_is_refused() -> None:
+def test_image_below_coarsest_patch_size_is_refused() -> None:
     enough, less = noise(13, 44), noise(13, 43)
     np.testing.assert_allclose(mef_ssim(enough, enough, enough, scales=3), 1, rtol=1e-6)
     with pytest.raises(InputError, match=r"3 scales needs 44 pixels .* these are \(43, 43\)"):
@@ -143,7 +141,7 @@ def test_a_number_of_scales_without_weights_is_refused(scales: int) -> None:
         mef_ssim(image, image, image, scales=scales)
 
 
-def test_one_and_three_scales_equal_the_fields_own_code_on_every_golden_row(
+def test_one_and_three_scales_match_field_code_on_golden_rows(
     golden: list[GoldenRow],
 ) -> None:
     rows = having(golden, "tang.MEF_SSIM")

@@ -164,7 +164,7 @@ def test_it_is_finite_and_the_same_with_ct_and_mr_exchanged(
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-def test_a_copy_of_both_sources_has_all_their_features_and_of_one_at_least_half(
+def test_fmi_of_copied_sources_is_full_and_half_for_one(
     feature: Feature,
 ) -> None:
     ct, mr = noise(1), noise(2)
@@ -213,7 +213,7 @@ def test_a_region_that_is_flat_but_for_rounding_is_flat() -> None:
     np.testing.assert_allclose(fmi(rounded, image, image), 1, rtol=1e-6)
 
 
-def test_two_strips_with_all_the_windows_have_the_mean_of_the_whole() -> None:
+def test_two_strips_with_all_windows_have_the_whole_mean() -> None:
     images = [noise(seed, 42) for seed in (1, 2, 3)]
     strips = [fmi(*(image[rows] for image in images)) for rows in (slice(22), slice(20, 42))]
     np.testing.assert_allclose(fmi(*images), np.mean(strips), rtol=1e-12)
@@ -227,7 +227,7 @@ def test_a_single_dot_counts_only_beside_its_equal() -> None:
     np.testing.assert_allclose(fmi(dot, noise(1, 3), noise(2, 3)), 0, atol=1e-12)
 
 
-def test_windows_of_which_all_but_one_pixel_drown_in_rounding_stay_finite() -> None:
+def test_windows_drowned_in_rounding_stay_finite() -> None:
     """The bound's covariance, about the product of two tiny shares, is lost beside 1."""
     for depth in (1e-6, 1e-9, 1e-13):
         first, second = np.zeros((3, 3)), np.zeros((3, 3))
@@ -248,7 +248,7 @@ def test_the_gradient_is_the_horizontal_one() -> None:
     assert fmi(image + steps.T, image, image) < 1.0
 
 
-def test_meyers_filters_keep_energy_but_for_the_cut_and_are_those_of_the_fields_code() -> None:
+def test_meyer_filters_keep_energy_and_match_field_code() -> None:
     low, high, *_ = feature_information._meyer_wavelet().filter_bank
     assert len(low) == len(high) == 102
     for shift in range(0, 102, 2):

@@ -44,14 +44,14 @@ def test_fidelity_sees_contrast_and_not_brightness() -> None:
     np.testing.assert_allclose(vifp(source, image), vifp(*brighter), rtol=1e-9)
 
 
-def test_each_scale_has_half_the_pixels_of_the_windows_inside_the_last() -> None:
+def test_each_scale_halves_the_windows_inside_the_last() -> None:
     scales = pyramid(texture(11, (64, 80)))
     assert [scale.side for scale in scales] == [17, 9, 5, 3]
     assert [scale.image.shape for scale in scales] == [(64, 80), (28, 36), (12, 16), (5, 7)]
     assert [scale.mean.shape for scale in scales] == [(48, 64), (20, 28), (8, 12), (3, 5)]
 
 
-def test_a_window_of_the_pyramid_has_the_mean_and_variance_of_its_gaussian() -> None:
+def test_pyramid_window_has_mean_and_variance_of_its_gaussian() -> None:
     image = texture(12).astype(float)
     scale = pyramid(image)[0]
     line = np.exp(-(np.arange(-8.0, 9) ** 2) / (2 * (17 / 5) ** 2))
@@ -63,7 +63,7 @@ def test_a_window_of_the_pyramid_has_the_mean_and_variance_of_its_gaussian() -> 
     np.testing.assert_allclose(scale.variance[10, 20], variance, rtol=1e-9)
 
 
-def test_the_gain_of_an_image_with_half_the_contrast_is_half_and_of_a_negative_none() -> None:
+def test_gain_is_half_for_half_contrast_and_zero_for_negative() -> None:
     source = texture(13).astype(float)
     for image, gain in ((source / 2 + 30, 0.5), (255 - source, 0.0)):
         pairs = zip(pyramid(source), pyramid(image), strict=True)

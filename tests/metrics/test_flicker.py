@@ -62,7 +62,7 @@ def test_average_maximum_minimum_and_copies_never_flicker(seed: int) -> None:
 
 @quick
 @given(seeds)
-def test_a_mixture_that_is_the_same_in_every_slice_never_flickers(seed: int) -> None:
+def test_constant_blend_over_slices_never_flickers(seed: int) -> None:
     ct, mr = noise(seed)
     weight = np.random.default_rng(seed + 1).uniform(0, 1, ct.shape[1:])
     assert slice_flicker(weight * ct + (1 - weight) * mr, ct, mr) < ROUNDING
@@ -70,7 +70,7 @@ def test_a_mixture_that_is_the_same_in_every_slice_never_flickers(seed: int) -> 
 
 @quick
 @given(seeds)
-def test_a_mixture_that_changes_flickers_by_no_more_than_the_change_times_the_gap(
+def test_changing_blend_flickers_at_most_change_times_gap(
     seed: int,
 ) -> None:
     ct, mr = noise(seed)
@@ -83,9 +83,7 @@ def test_a_mixture_that_changes_flickers_by_no_more_than_the_change_times_the_ga
 
 @quick
 @given(seeds, st.floats(0, 1), st.floats(0, 1))
-def test_more_of_a_pattern_on_a_volume_without_flicker_never_flickers_less(
-    seed: int, first: float, second: float
-) -> None:
+def test_stronger_pattern_never_flickers_less(seed: int, first: float, second: float) -> None:
     ct, mr = noise(seed)
     pattern = np.random.default_rng(seed + 1).normal(0, 50, ct.shape)
     less, more = (
@@ -97,21 +95,21 @@ def test_more_of_a_pattern_on_a_volume_without_flicker_never_flickers_less(
 
 @quick
 @given(seeds)
-def test_slices_in_the_other_order_and_sources_exchanged_give_the_same(seed: int) -> None:
+def test_flicker_ignores_slice_and_source_order(seed: int) -> None:
     (ct, mr), (fused, _) = noise(seed), noise(seed + 1)
     expected = slice_flicker(fused, ct, mr)
     np.testing.assert_allclose(slice_flicker(fused[::-1], ct[::-1], mr[::-1]), expected)
     np.testing.assert_allclose(slice_flicker(fused, mr, ct), expected)
 
 
-def test_a_bright_slice_among_still_sources_shows_at_both_of_its_sides() -> None:
+def test_single_bright_slice_flickers_on_both_sides() -> None:
     fused = still()
     fused[2] += 12
     np.testing.assert_allclose(slice_jumps(fused, still(), still(60)), [0, 12, 12, 0])
     np.testing.assert_allclose(slice_flicker(fused, still(), still(60)), np.sqrt(2 * 12**2 / 4))
 
 
-def test_a_step_that_a_source_makes_is_forgiven_and_what_goes_beyond_is_not() -> None:
+def test_step_of_a_source_is_forgiven_and_excess_is_not() -> None:
     ct, mr = still(), still(60)
     ct[3:] += 20
     for height, excess in ((0, 0), (10, 0), (20, 0), (25, 5), (-5, 5)):
@@ -120,7 +118,7 @@ def test_a_step_that_a_source_makes_is_forgiven_and_what_goes_beyond_is_not() ->
         np.testing.assert_allclose(slice_jumps(fused, ct, mr), [0, 0, excess, 0])
 
 
-def test_each_slice_normalised_by_itself_flickers_the_more_the_more_it_varies(
+def test_per_slice_normalisation_flickers_with_its_variation(
     volumes: tuple[Float64Array, Float64Array],
 ) -> None:
     ct, mr = volumes
@@ -146,7 +144,7 @@ def test_taking_the_ct_where_bone_moves_in_is_forgiven() -> None:
     assert slice_flicker(fused, ct, mr, border_step=256) > 1
 
 
-def test_changing_the_source_without_a_cause_is_not_forgiven_beside_moving_bone() -> None:
+def test_unexplained_source_switch_is_not_forgiven_near_bone() -> None:
     ct, mr = growing_skull()
     fused = np.where(ct > 200, ct, mr)
     fused[4, 28:36, 28:36] = ct[4, 28:36, 28:36]
@@ -163,7 +161,7 @@ def test_a_hard_threshold_flickers_where_the_ct_wavers_about_it() -> None:
     assert BORDER_STEP > 10
 
 
-def test_shift_variant_wavelets_flicker_more_than_a_pyramid_and_that_more_than_a_rule(
+def test_wavelets_flicker_more_than_pyramid_more_than_rule(
     volumes: tuple[Float64Array, Float64Array],
 ) -> None:
     ct, mr = volumes
@@ -196,7 +194,7 @@ def test_one_slice_and_nothing_but_air_have_no_flicker() -> None:
     assert slice_flicker(air + 9, air, air) == 0
 
 
-def test_bytes_and_floats_of_the_same_levels_have_the_same_flicker() -> None:
+def test_flicker_is_equal_for_bytes_and_floats() -> None:
     fused, ct, mr = np.random.default_rng(6).integers(0, 256, (3, 5, 7, 6), dtype=np.uint8)
     assert slice_flicker(fused, ct, mr) == slice_flicker(
         *(x.astype(float) for x in (fused, ct, mr))

@@ -23,7 +23,7 @@ def test_a_volume_of_one_slice_has_the_detail_of_that_slice() -> None:
         assert ag(image[None], image, image, differences=differences) == of_slice
 
 
-def test_equal_slices_add_no_spatial_frequency_and_different_ones_do() -> None:
+def test_equal_slices_add_no_sf_and_different_ones_do() -> None:
     image = noise(2)
     stack = np.stack([image] * 3)
     np.testing.assert_allclose(sf(stack, stack, stack), sf(image, image, image), rtol=1e-12)
@@ -32,7 +32,7 @@ def test_equal_slices_add_no_spatial_frequency_and_different_ones_do() -> None:
 
 
 @pytest.mark.parametrize("differences", ["forward", "central"])
-def test_the_detail_of_a_volume_does_not_depend_on_the_order_of_its_axes(differences: Any) -> None:
+def test_volume_detail_ignores_axis_order(differences: Any) -> None:
     volume = noise(3, shape=(5, 7, 9))
     turned = volume.transpose(2, 0, 1)
     np.testing.assert_allclose(sf(turned, volume, volume), sf(volume, volume, volume))
@@ -40,7 +40,7 @@ def test_the_detail_of_a_volume_does_not_depend_on_the_order_of_its_axes(differe
     np.testing.assert_allclose(ag(turned, volume, volume, differences=differences), expected)
 
 
-def test_the_average_gradient_of_a_ramp_is_its_slope_over_the_root_of_two() -> None:
+def test_ag_of_a_ramp_is_its_slope_over_root_two() -> None:
     ramp = np.tile(np.arange(0, 60, 3, dtype=np.uint8), (12, 1))
     np.testing.assert_allclose(ag(ramp, ramp, ramp), 3 / np.sqrt(2))
     over_all_pixels = 3 / np.sqrt(2) * (12 * 20) / (11 * 19)
@@ -65,7 +65,7 @@ def test_the_average_gradient_is_the_formula_written_out() -> None:
 
 
 @pytest.mark.parametrize("differences", ["forward", "central"])
-def test_the_average_gradient_grows_with_contrast_and_not_with_brightness(
+def test_ag_grows_with_contrast_and_ignores_brightness(
     differences: Any,
 ) -> None:
     image = noise(5, high=100)
@@ -78,7 +78,7 @@ def test_the_average_gradient_grows_with_contrast_and_not_with_brightness(
 
 @quick
 @given(triples())
-def test_no_error_of_spatial_frequency_is_below_minus_one_or_depends_on_the_order_of_sources(
+def test_sf_error_is_at_least_minus_one_and_symmetric(
     images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = images
@@ -86,12 +86,12 @@ def test_no_error_of_spatial_frequency_is_below_minus_one_or_depends_on_the_orde
     np.testing.assert_allclose(q_sf(fused, ct, mr), q_sf(fused, mr, ct), rtol=1e-12)
 
 
-def test_a_copy_of_equal_sources_has_no_error_of_spatial_frequency() -> None:
+def test_copy_of_equal_sources_has_zero_sf_error() -> None:
     image = noise(6)
     assert q_sf(image, image, image) == 0
 
 
-def test_blur_has_a_negative_error_of_spatial_frequency_and_contrast_a_positive_one() -> None:
+def test_blur_has_negative_sf_error_and_contrast_positive() -> None:
     image = smooth(7) // 2
     assert q_sf(gaussian_filter(image, 1.5), image, image) < -0.05
     np.testing.assert_allclose(q_sf(image * np.uint8(2), image, image), 1, rtol=1e-12)
@@ -103,7 +103,7 @@ def test_flat_sources_ask_for_a_flat_fused_image() -> None:
     assert q_sf(flat(), noise(8), flat()) == -1
 
 
-def test_the_error_of_spatial_frequency_is_the_formula_written_out() -> None:
+def test_sf_error_matches_its_formula() -> None:
     images = [noise(seed, shape=(9, 7)).astype(float) for seed in (9, 10, 11)]
     sums = np.zeros(2)
     for di, dj, weight in ((0, 1, 1), (1, 0, 1), (1, 1, 0.5**0.5), (1, -1, 0.5**0.5)):
@@ -116,7 +116,7 @@ def test_the_error_of_spatial_frequency_is_the_formula_written_out() -> None:
 
 
 @pytest.mark.parametrize("metric", [ag, sf, q_sf])
-def test_whole_levels_measure_the_same_as_eight_bits_and_as_floats(metric: Any) -> None:
+def test_whole_levels_measure_alike_in_bytes_and_floats(metric: Any) -> None:
     images = [noise(seed) for seed in (21, 22, 23)]
     assert metric(*images) == metric(*(image.astype(np.float64) for image in images))
 

@@ -72,7 +72,7 @@ def all_levels() -> UInt8Array:
 
 @quick
 @given(triples())
-def test_every_metric_is_finite_and_the_same_with_ct_and_mr_exchanged(
+def test_every_metric_is_finite_and_symmetric_in_ct_mr(
     images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = images
@@ -85,7 +85,7 @@ def test_every_metric_is_finite_and_the_same_with_ct_and_mr_exchanged(
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_volume_counts_as_the_picture_with_the_same_pixels_and_floats_are_rounded(
+def test_volume_measures_like_image_of_same_pixels(
     name: str,
 ) -> None:
     pictures = [noise(seed, side=24) for seed in (1, 2, 3)]
@@ -105,13 +105,13 @@ def test_neither_places_nor_the_names_of_levels_matter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(METRICS.keys() - {"en"}))
-def test_a_fused_image_shifted_by_one_pixel_tells_less_of_its_sources(name: str) -> None:
+def test_fused_image_shifted_by_one_pixel_has_less_information(name: str) -> None:
     ct = np.kron(noise(5, levels=6, side=8), np.ones((6, 6), np.uint8)) * np.uint8(51)
     shifted = np.roll(ct, 1, axis=1)
     assert METRICS[name](shifted, ct, ct) < METRICS[name](ct, ct, ct)
 
 
-def test_the_entropy_of_a_constant_of_two_halves_and_of_all_levels() -> None:
+def test_entropy_of_constant_halves_and_all_levels() -> None:
     halves = np.repeat(np.array([[3, 200]], np.uint8), 4, axis=1)
     for image, bits in ((flat(7), 0.0), (halves, 1.0), (all_levels(), 8.0)):
         np.testing.assert_allclose(en(image, image, image), bits, atol=1e-12)
@@ -172,7 +172,7 @@ def test_merged_white_adds_and_only_where_a_level_254_is(
 
 @quick
 @given(triples())
-def test_normalised_information_lies_in_the_unit_interval_and_a_copy_has_all_of_it(
+def test_normalised_information_is_in_unit_interval(
     images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = images
@@ -183,7 +183,7 @@ def test_normalised_information_lies_in_the_unit_interval_and_a_copy_has_all_of_
     assert q_mi(fused, ct, mr) == 2 * nmi(fused, ct, mr)
 
 
-def test_by_the_joint_entropy_it_is_one_less_than_in_scikit_image() -> None:
+def test_with_joint_entropy_nmi_is_one_less_than_scikit_image() -> None:
     fused, ct, mr = noise(1, 30), noise(2, 30), noise(1, 30) // np.uint8(3)
     expected = [normalized_mutual_information(source, fused, bins=256) - 1 for source in (ct, mr)]
     np.testing.assert_allclose(nmi(fused, ct, mr, norm="joint"), np.mean(expected), rtol=1e-9)
@@ -216,7 +216,7 @@ def test_tsallis_information_of_an_image_with_itself() -> None:
     np.testing.assert_allclose(q_te(image, image, image, marginals="exchanged"), nava)
 
 
-def test_exchanged_marginals_measure_each_image_stretched_from_black_to_white() -> None:
+def test_exchanged_marginals_measure_stretched_images() -> None:
     images = [noise(seed, levels=52) for seed in (1, 2, 3)]
     dim = [np.uint8(40) + image for image in images]
     wide = [image * np.uint8(5) for image in images]
@@ -234,13 +234,13 @@ def test_exchanged_marginals_take_a_constant_image_for_black() -> None:
 
 @quick
 @given(triples())
-def test_the_correlation_entropy_lies_between_that_of_unrelated_images_and_one(
+def test_correlation_entropy_is_bounded_below_by_unrelated(
     images: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     assert LEAST_NCIE - 1e-12 <= q_ncie(*images) <= 1 + 1e-12
 
 
-def test_the_correlation_entropy_is_least_for_constants_and_one_for_equal_flat_histograms() -> None:
+def test_correlation_entropy_is_zero_for_constants_one_at_most() -> None:
     np.testing.assert_allclose(q_ncie(flat(1), flat(2), noise(3)), LEAST_NCIE)
     np.testing.assert_allclose(q_ncie(all_levels(), all_levels(), all_levels()), 1)
 

@@ -48,7 +48,7 @@ def tumour(phantom: Phantom) -> tuple[Float64Array, Float64Array, BoolArray, Boo
     return 255 * scaled.ct.astype(float), 255 * scaled.mr.astype(float), lesion, ring
 
 
-def test_cnr_is_the_difference_of_means_over_the_noise_of_ring_and_display() -> None:
+def test_cnr_is_mean_difference_over_ring_and_display_noise() -> None:
     lesion, ring = disc(), lesion_ring(disc())
     mr, ct = picture(30, 5), picture(-4, 8, seed=2)
     found = lesion_contrast(mr, ct, mr, lesion=lesion, ring=ring)
@@ -59,7 +59,7 @@ def test_cnr_is_the_difference_of_means_over_the_noise_of_ring_and_display() -> 
     assert (found.lesion_voxels, found.ring_voxels) == (lesion.sum(), ring.sum())
 
 
-def test_a_dark_lesion_has_a_negative_difference_and_a_positive_ratio() -> None:
+def test_dark_lesion_has_negative_difference_positive_ratio() -> None:
     lesion, ring = disc(), lesion_ring(disc())
     dark = picture(-40, 5)
     found = lesion_contrast(dark, dark, dark, lesion=lesion, ring=ring).fused
@@ -76,7 +76,7 @@ def test_a_copy_of_the_source_that_shows_it_better_keeps_all(
     assert found.cnr_ratio == found.difference_ratio == found.kept == 1
 
 
-def test_averaging_halves_the_tumours_grey_levels_but_not_their_ratio_to_the_noise(
+def test_averaging_halves_tumour_contrast_but_not_its_cnr(
     tumour: tuple[Float64Array, Float64Array, BoolArray, BoolArray],
 ) -> None:
     ct, mr, lesion, ring = tumour
@@ -87,7 +87,7 @@ def test_averaging_halves_the_tumours_grey_levels_but_not_their_ratio_to_the_noi
     assert found.kept == found.difference_ratio
 
 
-def test_averaging_with_a_noisy_source_that_shows_nothing_costs_ratio_too() -> None:
+def test_averaging_with_noisy_empty_source_costs_cnr() -> None:
     lesion, ring = disc(), lesion_ring(disc())
     mr, ct = picture(30, 5), picture(0, 15, seed=2)
     ratio = lesion_cnr_ratio((ct + mr) / 2, ct, mr, lesion=lesion, ring=ring)
@@ -96,7 +96,7 @@ def test_averaging_with_a_noisy_source_that_shows_nothing_costs_ratio_too() -> N
     )
 
 
-def test_two_sources_that_show_it_alike_make_an_average_better_than_both() -> None:
+def test_agreeing_sources_make_average_better_than_both() -> None:
     lesion, ring = disc(), lesion_ring(disc())
     ct, mr = picture(30, 8), picture(30, 8, seed=2)
     ratio = lesion_cnr_ratio((ct + mr) / 2, ct, mr, lesion=lesion, ring=ring)
@@ -105,9 +105,7 @@ def test_two_sources_that_show_it_alike_make_an_average_better_than_both() -> No
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.3, 3), st.floats(-60, 60))
-def test_a_gain_changes_the_grey_levels_and_little_else_and_an_offset_nothing(
-    gain: float, offset: float
-) -> None:
+def test_gain_changes_only_grey_levels_and_offset_nothing(gain: float, offset: float) -> None:
     lesion, ring = disc(), lesion_ring(disc())
     ct, mr = picture(10, 6, seed=2), picture(60, 20)
     found = lesion_contrast(gain * mr + offset, ct, mr, lesion=lesion, ring=ring)
@@ -118,7 +116,7 @@ def test_a_gain_changes_the_grey_levels_and_little_else_and_an_offset_nothing(
     np.testing.assert_allclose(found.cnr_ratio, 1, atol=0.06)
 
 
-def test_two_grey_levels_that_no_display_shows_do_not_make_a_better_source() -> None:
+def test_two_invisible_grey_levels_do_not_make_better_source() -> None:
     lesion, ring = disc(), lesion_ring(disc())
     ct, mr = picture(2, 0.5, seed=2), picture(50, 20)
     found = lesion_contrast(mr, ct, mr, lesion=lesion, ring=ring)
@@ -126,7 +124,7 @@ def test_two_grey_levels_that_no_display_shows_do_not_make_a_better_source() -> 
     assert found.better == found.mr
 
 
-def test_the_better_source_is_not_the_one_with_more_grey_levels_but_more_noise() -> None:
+def test_better_source_has_higher_cnr_not_more_grey_levels() -> None:
     lesion, ring = disc(), lesion_ring(disc())
     ct, mr = picture(30, 20, seed=2), picture(20, 2)
     masks = {"lesion": lesion, "ring": ring}
@@ -135,7 +133,7 @@ def test_the_better_source_is_not_the_one_with_more_grey_levels_but_more_noise()
     assert lesion_kept(ct, ct, mr, **masks) == lesion_cnr_ratio(ct, ct, mr, **masks) < 0.3
 
 
-def test_the_noisier_the_fused_image_the_less_of_the_tumour_is_kept(
+def test_noisier_fused_image_keeps_less_of_the_tumour(
     tumour: tuple[Float64Array, Float64Array, BoolArray, BoolArray],
 ) -> None:
     ct, mr, lesion, ring = tumour
@@ -173,7 +171,7 @@ def test_where_neither_source_shows_it_nothing_could_be_lost() -> None:
         assert found.cnr_ratio == found.difference_ratio == 1
 
 
-def test_the_ring_holds_all_that_lies_between_gap_and_gap_and_width() -> None:
+def test_ring_holds_everything_between_gap_and_gap_plus_width() -> None:
     lesion = np.zeros((12, 14), np.bool_)
     lesion[5, 6] = True
     distance = np.hypot(*(np.mgrid[:12, :14] - np.array([5, 6])[:, None, None]))

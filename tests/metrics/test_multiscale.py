@@ -53,7 +53,7 @@ def test_the_metric_is_the_formula_written_out(high: int) -> None:
 
 @quick
 @given(st.integers(0, 2**32), st.integers(2, 15), st.integers(2, 15), st.sampled_from([1, 2, 256]))
-def test_the_metric_lies_between_zero_and_three_and_ct_and_mr_may_be_exchanged(
+def test_metric_is_between_zero_and_three_and_symmetric(
     seed: int, rows: int, columns: int, high: int
 ) -> None:
     rng = np.random.default_rng(seed)

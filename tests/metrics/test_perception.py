@@ -44,7 +44,7 @@ ORIGINALS: list[tuple[Triple, float, float]] = [
 @pytest.mark.parametrize("stretched", [True, False])
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), flat=st.sampled_from(["none", "fused", "ct", "both", "all"]))
-def test_every_figure_is_finite_and_the_same_with_ct_and_mr_exchanged(
+def test_every_index_is_finite_and_symmetric_in_ct_mr(
     metric: Callable[..., float], stretched: bool, seed: int, flat: str
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def test_every_figure_is_finite_and_the_same_with_ct_and_mr_exchanged(
 
 
 @pytest.mark.parametrize("stretched", [True, False])
-def test_an_image_that_equals_both_sources_has_no_error_and_all_contrast(stretched: bool) -> None:
+def test_copy_of_both_sources_has_no_error_and_full_contrast(stretched: bool) -> None:
     image = pattern(48, 48)[0]
     assert q_cv(image, image, image, stretched=stretched) == 0.0
     np.testing.assert_allclose(q_cb(image, image, image, stretched=stretched), 1, rtol=1e-12)
@@ -85,7 +85,7 @@ def test_stretched_images_may_be_darker_and_weaker_unseen() -> None:
     assert q_cv(weaker, ct, mr, stretched=False) > q_cv(fused, ct, mr, stretched=False)
 
 
-def test_the_error_grows_with_the_square_of_the_scale_and_contrast_not_at_all() -> None:
+def test_error_grows_with_squared_scale_contrast_is_invariant() -> None:
     images = waves(48, 48)
     doubled = [2 * image for image in images]
     error, kept = (metric(*images, stretched=False) for metric in BOTH)
@@ -100,7 +100,7 @@ def test_the_eye_hardly_sees_that_the_whole_image_is_brighter() -> None:
     np.testing.assert_allclose(found, seen**2, rtol=1e-9)
 
 
-def test_an_error_counts_where_a_source_has_edges_and_everywhere_if_none_has() -> None:
+def test_error_counts_at_source_edges_or_everywhere_if_none() -> None:
     quiet, spoilt = np.full((64, 64), 0.0), np.zeros((64, 64))
     spoilt[8::4, 8::4] = 50
     spoilt[:, 32:] = 0
@@ -123,7 +123,7 @@ def test_a_larger_alpha_leaves_only_the_most_salient_region() -> None:
     assert values[2] < 0.01 * values[0]
 
 
-def test_the_more_noise_the_more_error_and_the_less_contrast_preserved() -> None:
+def test_more_noise_means_more_error_and_less_contrast_kept() -> None:
     source = waves(64, 64)[1]
     noise = np.random.default_rng(1).normal(0, 1, source.shape)
     images = [source + sigma * noise for sigma in (0, 10, 40)]
@@ -143,7 +143,7 @@ def test_an_incomplete_region_counts_as_one_filled_up_with_black() -> None:
 
 
 @pytest.mark.parametrize(("images", "error", "contrast"), ORIGINALS)
-def test_the_original_has_the_same_figures_on_images_without_black(
+def test_original_code_has_same_values_without_black(
     images: Triple, error: float, contrast: float
 ) -> None:
     np.testing.assert_allclose(q_cv(*images), error, rtol=1e-12)
@@ -158,7 +158,7 @@ def test_the_original_has_the_same_error_on_slices_of_the_head(golden: list[Gold
         np.testing.assert_allclose(found, theirs, rtol=1e-9, err_msg=str(row.values))
 
 
-def test_the_original_has_the_same_contrast_on_slices_of_the_head_but_for_its_rounding(
+def test_original_code_has_same_contrast_but_for_its_rounding(
     golden: list[GoldenRow],
 ) -> None:
     """In wide black margins it divides by rounding errors: transposed images move it by 6.5e-5."""

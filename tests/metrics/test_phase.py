@@ -31,7 +31,7 @@ def triple() -> tuple[UInt8Array, UInt8Array, UInt8Array]:
     return np.maximum(ct // 2, mr), ct, mr
 
 
-def test_a_step_is_most_congruent_where_it_is_and_whatever_its_height() -> None:
+def test_phase_congruency_peaks_at_step_of_any_height() -> None:
     faint, strong = np.zeros((2, 64, 64))
     faint[:, 32:], strong[:, 32:] = 20, 200
     of_faint, of_strong = found_in(faint).congruency, found_in(strong).congruency
@@ -54,7 +54,7 @@ def test_a_corner_has_a_larger_smallest_moment_than_an_edge() -> None:
     assert found.maximum[edge].max() > 0.3
 
 
-def test_congruency_lies_between_zero_and_one_and_the_moments_are_in_order() -> None:
+def test_congruency_is_in_unit_interval_and_moments_ordered() -> None:
     noise = np.random.default_rng(3).random((50, 41)) * 255
     for image in (noise, textured(4).astype(float)):
         found = found_in(image)
@@ -70,7 +70,7 @@ def test_a_quarter_turn_turns_the_features() -> None:
         np.testing.assert_allclose(getattr(turned, name), expected, atol=1e-9)
 
 
-def test_the_noise_of_an_image_of_noise_is_mostly_below_the_threshold() -> None:
+def test_noise_image_is_mostly_below_the_noise_threshold() -> None:
     noise = np.random.default_rng(6).normal(128, 10, (128, 128))
     assert (found_in(noise).congruency > FEATURE).mean() < 0.6
     steps = noise + 100 * (np.arange(128) >= 64)
@@ -80,9 +80,7 @@ def test_the_noise_of_an_image_of_noise_is_mostly_below_the_threshold() -> None:
 
 @quick
 @given(st.integers(0, 2**32), st.integers(20, 40), st.integers(20, 40))
-def test_the_metric_is_at_most_one_and_the_same_with_ct_and_mr_exchanged(
-    seed: int, rows: int, columns: int
-) -> None:
+def test_metric_is_at_most_one_and_symmetric_in_ct_mr(seed: int, rows: int, columns: int) -> None:
     rng = np.random.default_rng(seed)
     fused, ct, mr = rng.integers(0, 256, (3, rows, columns), dtype=np.uint8)
     value = q_p(fused, ct, mr)
@@ -90,14 +88,14 @@ def test_the_metric_is_at_most_one_and_the_same_with_ct_and_mr_exchanged(
     np.testing.assert_allclose(value, q_p(fused, mr, ct), rtol=1e-9)
 
 
-def test_a_copy_of_equal_sources_is_nearly_perfect_and_a_shifted_one_is_not() -> None:
+def test_copy_of_equal_sources_is_near_perfect_shifted_is_not() -> None:
     image = textured(7)
     assert q_p(image, image, image) > 0.9
     assert q_p(np.roll(image, 1, axis=1), image, image) < 0.8
     assert q_p(gaussian_filter(image, 2), image, image) < 0.8
 
 
-def test_neither_brightness_nor_contrast_nor_its_sign_changes_the_metric(
+def test_metric_ignores_brightness_contrast_and_sign(
     triple: tuple[UInt8Array, UInt8Array, UInt8Array],
 ) -> None:
     fused, ct, mr = triple
@@ -114,7 +112,7 @@ def test_the_metric_is_the_same_for_a_transposed_image(
     np.testing.assert_allclose(q_p(fused.T, ct.T, mr.T), q_p(fused, ct, mr), rtol=1e-9)
 
 
-def test_without_features_in_the_sources_or_in_the_fused_image_the_metric_is_zero() -> None:
+def test_zero_features_in_sources_or_fused_give_zero() -> None:
     flat, image = np.full((63, 63), 90, np.uint8), textured(8)
     assert q_p(image, flat, flat) == q_p(flat, image, image) == q_p(flat, flat, flat) == 0
     assert q_p(image, image, flat) > 0.5

@@ -24,7 +24,7 @@ def noise(seed: int, shape: tuple[int, ...] = (32, 40), high: int = 256) -> UInt
 
 @quick
 @given(triples)
-def test_every_figure_is_finite_and_the_same_with_ct_and_mr_exchanged(images: UInt8Array) -> None:
+def test_every_index_is_finite_and_symmetric_in_ct_mr(images: UInt8Array) -> None:
     fused, ct, mr = images
     for metric in METRICS:
         value = metric(fused, ct, mr)
@@ -33,7 +33,7 @@ def test_every_figure_is_finite_and_the_same_with_ct_and_mr_exchanged(images: UI
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_volume_has_the_figure_of_its_voxels_laid_out_as_one_image(
+def test_volume_metric_is_that_of_its_voxels_as_one_image(
     metric: Callable[..., float],
 ) -> None:
     volumes = [noise(seed, (5, 6, 7)) for seed in (1, 2, 3)]
@@ -74,7 +74,7 @@ def test_the_mean_of_the_ratios_is_that_of_scikit_image() -> None:
 
 @quick
 @given(triples)
-def test_the_mean_of_the_ratios_is_never_below_the_ratio_of_the_mean_error(
+def test_mean_of_ratios_is_never_below_ratio_of_mean_error(
     images: UInt8Array,
 ) -> None:
     assert psnr(*images, pairing="mean_ratio") >= psnr(*images) - 1e-9
@@ -97,7 +97,7 @@ def test_a_black_image_has_a_peak_of_one_level() -> None:
 
 
 @pytest.mark.parametrize("pairing", ["mean_error", "mean_ratio"])
-def test_equal_images_have_the_ratio_of_one_pixel_wrong_by_one_level(pairing: str) -> None:
+def test_equal_images_have_psnr_of_one_level_in_one_pixel(pairing: str) -> None:
     image = noise(15, (256, 256), high=255)
     nearly = image.copy()
     nearly[100, 100] += 1
@@ -115,7 +115,7 @@ def test_two_wrong_pixels_have_a_smaller_ratio_than_one() -> None:
     assert psnr(image, worse, worse) < psnr(image, image, image)
 
 
-def test_correlation_is_one_for_a_copy_and_minus_one_for_a_negative() -> None:
+def test_correlation_is_one_for_copy_minus_one_for_negative() -> None:
     image = noise(17)
     np.testing.assert_allclose(cc(image, image, image), 1)
     np.testing.assert_allclose(cc(255 - image, image, image), -1)
@@ -140,12 +140,12 @@ def test_correlations_keep_within_their_bounds(images: UInt8Array) -> None:
     assert abs(scd(*images)) <= 2 + 1e-12
 
 
-def test_the_sum_of_the_sources_has_the_best_correlation_of_differences() -> None:
+def test_sum_of_sources_has_the_best_scd() -> None:
     ct, mr = noise(24, high=128), noise(25, high=128)
     np.testing.assert_allclose(scd(ct + mr, ct, mr), 2)
 
 
-def test_a_copy_of_ct_wins_only_its_own_half_of_the_correlation_of_differences() -> None:
+def test_copied_ct_scores_only_its_half_of_scd() -> None:
     ct, mr = noise(26).astype(float), noise(27).astype(float)
     own = np.corrcoef((ct - mr).ravel(), ct.ravel())[0, 1]
     np.testing.assert_allclose(scd(ct, ct, mr), own, rtol=1e-9)

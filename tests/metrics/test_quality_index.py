@@ -75,9 +75,7 @@ def rows(golden: list[GoldenRow]) -> list[GoldenRow]:
 
 @quick
 @given(st.integers(0, 2**32), st.lists(st.sampled_from([1, 2, 40, 256]), min_size=3, max_size=3))
-def test_every_index_lies_between_minus_one_and_one_and_most_do_not_see_which_source_is_ct(
-    seed: int, highs: list[int]
-) -> None:
+def test_every_index_is_bounded_and_most_are_symmetric(seed: int, highs: list[int]) -> None:
     fused, ct, mr = (noise(seed + place, high=high) for place, high in enumerate(highs))
     for name, metric in METRICS.items():
         assert -1 - 1e-12 <= metric(fused, ct, mr) <= 1 + 1e-12, name
@@ -102,7 +100,7 @@ def test_flat_images_of_any_levels_have_a_finite_quality(
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_source_without_structure_leaves_the_judgement_to_the_other(name: str) -> None:
+def test_flat_source_leaves_the_score_to_the_other(name: str) -> None:
     lively = noise(3)
     np.testing.assert_allclose(METRICS[name](lively, lively, flat(0)), 1, rtol=1e-9)
 
@@ -119,35 +117,33 @@ def test_quality_falls_with_noise(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["q_s", "q_w", "q_c", "q_y"])
-def test_without_constants_the_scale_of_all_grey_levels_does_not_matter(name: str) -> None:
+def test_without_constants_grey_level_scale_is_ignored(name: str) -> None:
     images = [noise(seed) for seed in (6, 7, 8)]
     dimmer = [image / 4 for image in images]
     np.testing.assert_allclose(METRICS[name](*dimmer), METRICS[name](*images), rtol=1e-9)
 
 
-def test_the_universal_index_is_that_of_the_paper_in_windows_of_eight() -> None:
+def test_uqi_is_that_of_the_paper_in_windows_of_eight() -> None:
     first, second = noise(9, 12), noise(10, 12)
     expected = [uqi_of(*pair) for pair in zip(patches(first), patches(second), strict=True)]
     np.testing.assert_allclose(uqi_map(*views("uniform8", first, second)).ravel(), expected)
     np.testing.assert_allclose(uqi(first, second), np.mean(expected))
 
 
-def test_the_universal_index_is_the_structural_similarity_of_scikit_image_without_constants() -> (
-    None
-):
+def test_uqi_is_scikit_image_ssim_without_constants() -> None:
     first, second = noise(11, 40), noise(12, 40)
     expected = structural_similarity(first, second, data_range=255, K1=0, K2=0)
     found = uqi_map(*views("uniform7", first, second)).mean()
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_the_universal_index_of_flat_images_is_that_of_their_luminance() -> None:
+def test_uqi_of_flat_images_is_that_of_their_luminance() -> None:
     np.testing.assert_allclose(uqi(flat(40), flat(120)), 2 * 40 * 120 / (40**2 + 120**2))
     assert uqi(flat(0), flat(120)) == 0
     assert uqi(flat(0), flat(0)) == 1
 
 
-def test_the_weights_of_sources_and_windows_are_those_of_the_paper() -> None:
+def test_source_and_window_weights_match_the_paper() -> None:
     fused, ct, mr = noise(13, 12), noise(14, 12), noise(15, 12, low=90, high=160)
     rows = []
     for f, a, b in zip(patches(fused), patches(ct), patches(mr), strict=True):
@@ -159,7 +155,7 @@ def test_the_weights_of_sources_and_windows_are_those_of_the_paper() -> None:
     np.testing.assert_allclose(q_w(fused, ct, mr), np.average(quality, weights=saliency))
 
 
-def test_windows_without_structure_do_not_count_in_the_weighted_index() -> None:
+def test_flat_windows_do_not_count_in_the_weighted_index() -> None:
     ct, mr = halves(noise(16, 32), flat(0, 32)), flat(0, 32)
     spoilt = halves(ct, noise(17, 32))
     assert q_s(spoilt, ct, mr) < q_s(ct, ct, mr)
@@ -168,7 +164,7 @@ def test_windows_without_structure_do_not_count_in_the_weighted_index() -> None:
     np.testing.assert_allclose(q_w(*left), 1)
 
 
-def test_the_edge_index_is_the_weighted_one_times_that_of_the_gradients() -> None:
+def test_weighted_edge_index_is_weighted_index_times_gradients() -> None:
     """On a ramp, Prewitt's operator has one value inside, so only the border has structure."""
     ramp = np.tile(np.arange(24, dtype=np.uint8) * 10, (24, 1))
     np.testing.assert_allclose(q_e(ramp, ramp, ramp), 1)
@@ -187,15 +183,13 @@ def test_the_edge_index_is_the_weighted_one_times_that_of_the_gradients() -> Non
     np.testing.assert_allclose(q_e(brighter, ramp, ramp), expected)
 
 
-def test_the_source_that_the_fused_image_follows_counts_in_the_similarity_weighted_index() -> None:
+def test_weighted_index_counts_the_followed_source() -> None:
     ct = noise(18)
     assert q_c(ct, ct, 255 - ct // 2) == pytest.approx(1)
     assert q_c(ct, ct, noise(19)) > q_s(ct, ct, noise(19))
 
 
-def test_lius_bounds_put_a_quality_where_the_share_is_out_of_range_and_see_which_source_is_ct() -> (
-    None
-):
+def test_liu_bounds_are_asymmetric_where_out_of_range() -> None:
     """A fused image against CT everywhere: the share of CT is below 0, that of MR above 1."""
     mr = noise(20)
     fused, ct = mr, 160 - mr // 2
@@ -204,13 +198,13 @@ def test_lius_bounds_put_a_quality_where_the_share_is_out_of_range_and_see_which
     np.testing.assert_allclose(q_c(fused, ct, mr), 1)
 
 
-def test_where_the_sources_differ_the_better_match_is_all_that_counts() -> None:
+def test_differing_sources_count_by_the_better_match() -> None:
     ct, mr = noise(21), noise(22)
     np.testing.assert_allclose(q_y(ct, ct, mr), 1)
     np.testing.assert_allclose(q_y(mr, ct, mr), 1)
 
 
-def test_where_the_sources_are_alike_both_count_by_their_variance() -> None:
+def test_alike_sources_count_by_their_variance() -> None:
     ct = noise(23, low=60, high=160).astype(np.float64)
     mr = 1.2 * (ct - ct.mean()) + ct.mean()
     of_mr = uqi_map(*views("gaussian7", mr, ct))
@@ -230,7 +224,7 @@ def test_q_s_and_q_w_equal_lius_code_on_every_golden_row(
 
 
 @pytest.mark.parametrize("crop", ON_CROPS)
-def test_q_c_q_y_and_q_e_equal_lius_code_where_no_window_is_black(
+def test_q_c_q_y_q_e_match_liu_code_without_black_windows(
     shared: Path, crop: tuple[str, str, int, int]
 ) -> None:
     name, method, row, column = crop
@@ -240,7 +234,7 @@ def test_q_c_q_y_and_q_e_equal_lius_code_where_no_window_is_black(
     np.testing.assert_allclose(found, ON_CROPS[crop], rtol=1e-10)
 
 
-def test_q_c_and_q_y_have_a_value_on_whole_pictures_where_lius_code_has_none(
+def test_q_c_and_q_y_are_defined_where_liu_code_is_not(
     rows: list[GoldenRow],
 ) -> None:
     for row in rows:

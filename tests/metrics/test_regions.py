@@ -100,7 +100,7 @@ def values(found: RegionFidelity) -> tuple[float, float, float]:
     return found.bone.fidelity, found.tissue.fidelity, found.seam
 
 
-def test_a_copy_of_the_ct_has_all_of_its_bone_and_a_copy_of_the_mr_all_of_its_tissue() -> None:
+def test_copied_ct_keeps_all_bone_copied_mr_all_tissue() -> None:
     ct, mr = head()
     np.testing.assert_allclose(bone_fidelity(ct, ct, mr), 1, rtol=1e-9)
     np.testing.assert_allclose(tissue_fidelity(mr, ct, mr), 1, rtol=1e-9)
@@ -130,7 +130,7 @@ def test_the_three_metrics_are_parts_of_the_whole() -> None:
         np.testing.assert_allclose(part.fidelity, (part.structure * part.contrast) ** 0.5)
 
 
-def test_bytes_and_floats_of_the_same_levels_have_the_same_values() -> None:
+def test_metrics_are_equal_for_bytes_and_floats() -> None:
     ct, mr = (np.rint(image) for image in head())
     fused = np.rint((ct + mr) / 2)
     small = [image.astype(np.uint8) for image in (fused, ct, mr)]
@@ -172,7 +172,7 @@ def assert_falling(rows: list[tuple[float, float, float]], spoil: Spoil) -> None
     assert (seam < (0.002 if spoil in EDGELESS else 0)).all(), seam
 
 
-def test_a_single_pixel_of_misregistration_lowers_bone_and_tissue() -> None:
+def test_one_pixel_misregistration_lowers_bone_and_tissue() -> None:
     ct, mr = head()
     moved = np.roll(composite(ct, mr), 1, axis=1)
     found = region_fidelity(moved, ct, mr)
@@ -180,7 +180,7 @@ def test_a_single_pixel_of_misregistration_lowers_bone_and_tissue() -> None:
     assert found.tissue.fidelity < 0.99
 
 
-def test_a_double_contour_beside_the_bone_lowers_the_seam_and_nothing_else() -> None:
+def test_double_contour_beside_bone_lowers_only_seam_fidelity() -> None:
     ct, mr = head()
     radius = np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2))
     found = []
@@ -192,7 +192,7 @@ def test_a_double_contour_beside_the_bone_lowers_the_seam_and_nothing_else() -> 
     assert (np.diff(seam) < 0).all()
 
 
-def test_bone_sees_nothing_outside_bone_and_tissue_nothing_outside_tissue() -> None:
+def test_bone_metric_ignores_outside_and_tissue_likewise() -> None:
     ct, mr = head()
     labels = region_labels(ct, mr)
     fused = (ct + mr) / 2
@@ -211,7 +211,7 @@ def test_a_mirrored_head_has_the_same_values() -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0, 0.8])
-def test_bone_at_a_share_of_its_brightness_has_kept_that_share_of_its_contrast(
+def test_dimmed_bone_keeps_its_fraction_of_contrast(
     share: float,
 ) -> None:
     ct, mr = head()
@@ -233,7 +233,7 @@ def test_brightness_added_to_tissue_leaves_its_contrast() -> None:
     np.testing.assert_allclose(region_fidelity(mr + 30, ct, mr).tissue.contrast, 1)
 
 
-def test_the_structure_is_the_weighted_mean_of_scikit_images_ssim() -> None:
+def test_structure_is_weighted_mean_of_scikit_image_ssim() -> None:
     rng = np.random.default_rng(2)
     source = np.pad(gaussian_filter(rng.uniform(0, 255, (40, 40)), 1), 16, constant_values=120)
     fused = np.pad(source[16:-16, 16:-16] + rng.normal(0, 9, (40, 40)), 16, constant_values=90)
@@ -248,7 +248,7 @@ def test_the_structure_is_the_weighted_mean_of_scikit_images_ssim() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_the_head_is_the_largest_body_with_its_cavities_and_without_its_holder() -> None:
+def test_head_mask_is_largest_body_without_holder() -> None:
     ct, mr = head()
     ct[46:50, 46:50] = mr[46:50, 46:50] = 0
     ct[94, 20:70] = 255
@@ -266,7 +266,7 @@ def test_the_bone_level_decides_what_bone_is() -> None:
     assert bone_fidelity(mr, ct, mr, bone_level=95) != bone_fidelity(mr, ct, mr)
 
 
-def test_the_default_level_is_that_of_the_rule_with_the_hard_seam() -> None:
+def test_default_bone_level_is_that_of_the_hard_seam_rule() -> None:
     np.testing.assert_allclose(BONE_SHARE * 255, BONE_LEVEL)
 
 
@@ -307,7 +307,7 @@ def test_without_a_head_nothing_can_be_lost() -> None:
     assert (found.bone.pixels, found.tissue.pixels, found.seam_pixels) == (0, 0, 0)
 
 
-def test_without_bone_there_is_no_seam_and_without_tissue_no_tissue() -> None:
+def test_no_bone_gives_no_seam_and_no_tissue_no_tissue() -> None:
     flat = np.full((20, 20), 90, np.uint8)
     no_bone = region_fidelity(flat, flat, flat)
     assert (no_bone.bone.pixels, no_bone.tissue.pixels, no_bone.seam_pixels) == (0, 400, 0)

@@ -18,7 +18,7 @@ def patches(image: Float64Array, side: int) -> list[Float64Array]:
 
 
 @pytest.mark.parametrize("window", LINES)
-def test_window_statistics_are_the_weighted_ones_of_every_patch_inside(window: Window) -> None:
+def test_window_statistics_match_every_weighted_patch(window: Window) -> None:
     line = LINES[window]
     weights = np.outer(line, line)
     first, second = views(window, noise(1), noise(2))
@@ -37,7 +37,7 @@ def test_window_statistics_are_the_weighted_ones_of_every_patch_inside(window: W
     np.testing.assert_allclose(first.covariance(second).ravel(), covariances * unbiased, atol=1e-9)
 
 
-def test_the_gaussian_window_has_the_published_width_and_a_whole_weight() -> None:
+def test_gaussian_window_has_published_width_and_unit_weight() -> None:
     line = LINES["gaussian11"]
     np.testing.assert_allclose(line.sum(), 1)
     np.testing.assert_allclose(line[5] / line[4], np.exp(1 / (2 * SIGMA**2)))
@@ -68,7 +68,7 @@ def test_one_grey_level_in_the_farthest_corner_is_not_constant(window: Window) -
     assert View(image, window).variance.item() > 0
 
 
-def test_the_window_that_fills_the_image_is_measured_and_a_larger_one_is_refused() -> None:
+def test_window_of_image_size_is_measured_and_larger_refused() -> None:
     assert window_means(noise(5, (8, 12)), "uniform8").shape == (1, 5)
     with pytest.raises(InputError, match=r"uniform8 needs .* 8 pixels .* this one is \(7, 12\)"):
         window_means(noise(5, (7, 12)), "uniform8")

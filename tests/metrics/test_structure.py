@@ -79,7 +79,7 @@ def test_two_flat_images_differ_by_their_luminance_alone(window: Window) -> None
     assert ssim_index(dark, dark, window=window) == 1
 
 
-def test_an_image_and_its_negative_about_their_common_mean_have_opposite_structure() -> None:
+def test_image_and_negative_about_mean_have_opposite_structure() -> None:
     image = noise(3).astype(np.float64)
     negative = 2 * image.mean() - image
     variance = image.var()
@@ -98,7 +98,7 @@ def test_ssim_falls_with_noise_and_with_a_shift_of_one_pixel() -> None:
 
 
 @pytest.mark.parametrize("metric", [ssim, ms_ssim])
-def test_the_sources_may_be_exchanged_and_their_sum_is_twice_their_mean(
+def test_sources_are_symmetric_and_sum_is_twice_the_mean(
     metric: Callable[..., float],
 ) -> None:
     fused, ct, mr = blobs(), noise(5, 192), np.roll(blobs(), 3, axis=1)
@@ -107,12 +107,12 @@ def test_the_sources_may_be_exchanged_and_their_sum_is_twice_their_mean(
     np.testing.assert_allclose(metric(fused, ct, mr, pairing="sum"), 2 * mean, rtol=1e-12)
 
 
-def test_a_copy_of_ct_has_the_mean_of_one_and_the_similarity_of_the_sources() -> None:
+def test_copied_ct_has_mean_of_one_and_source_similarity() -> None:
     ct, mr = blobs(), noise(6, 192)
     np.testing.assert_allclose(ssim(ct, ct, mr), (1 + ssim_index(ct, mr)) / 2)
 
 
-def test_the_global_window_measures_a_volume_and_has_no_sense_of_place() -> None:
+def test_global_window_measures_volumes_without_position() -> None:
     first, second = (np.stack([noise(seed), noise(seed + 1)]) for seed in (7, 17))
     order = np.random.default_rng(8).permutation(first.size)
     moved = [image.ravel()[order].reshape(image.shape) for image in (first, second)]
@@ -125,7 +125,7 @@ def test_halving_takes_means_of_four_and_mirrors_an_odd_edge() -> None:
     np.testing.assert_array_equal(halved(image), [[4, 12], [2, 5]])
 
 
-def test_ms_ssim_of_equal_images_is_one_and_of_flat_ones_their_luminance_at_the_coarsest() -> None:
+def test_ms_ssim_is_one_for_equal_and_luminance_for_flat() -> None:
     image = blobs()
     np.testing.assert_allclose(ms_ssim(image, image, image), 1)
     dark, bright = np.full((192, 192), 40.0), np.full((192, 192), 200.0)
@@ -133,7 +133,7 @@ def test_ms_ssim_of_equal_images_is_one_and_of_flat_ones_their_luminance_at_the_
     np.testing.assert_allclose(ms_ssim(dark, bright, bright), luminance)
 
 
-def test_ms_ssim_of_an_image_and_its_negative_is_zero_not_complex() -> None:
+def test_ms_ssim_of_image_and_negative_is_zero_not_complex() -> None:
     image = blobs()
     assert ms_ssim(image, 255 - image, 255 - image) == 0
 
@@ -161,7 +161,7 @@ def test_ssim_equals_the_authors_code_on_every_golden_row(golden: list[GoldenRow
         np.testing.assert_allclose(ssim(fused, ct, mr), np.mean(expected), rtol=1e-11)
 
 
-def test_the_gaussian_window_agrees_with_scikit_image_inside_the_border(
+def test_gaussian_window_matches_scikit_image_inside_border(
     pair: tuple[UInt8Array, UInt8Array],
 ) -> None:
     _, whole = structural_similarity(
@@ -171,14 +171,14 @@ def test_the_gaussian_window_agrees_with_scikit_image_inside_the_border(
     np.testing.assert_allclose(ssim_index(*pair), whole[5:-5, 5:-5].mean(), rtol=1e-9)
 
 
-def test_the_uniform_window_of_seven_is_the_default_of_scikit_image(
+def test_uniform_window_of_seven_is_scikit_image_default(
     pair: tuple[UInt8Array, UInt8Array],
 ) -> None:
     expected = structural_similarity(*pair, data_range=255)
     np.testing.assert_allclose(ssim_index(*pair, window="uniform7"), expected, rtol=1e-9)
 
 
-def test_ms_ssim_agrees_with_torchmetrics_but_for_its_border_at_the_coarsest_scale(
+def test_ms_ssim_matches_torchmetrics_but_for_coarsest_border(
     pair: tuple[UInt8Array, UInt8Array],
 ) -> None:
     """There torchmetrics counts windows over the edge, too, so that factor is divided out."""

@@ -89,9 +89,7 @@ def unit(image: NDArray[np.uint8]) -> torch.Tensor:
 
 
 @each
-def test_the_output_is_that_of_the_authors_code_before_it_is_saved(
-    proof: Proof, shared: Path
-) -> None:
+def test_output_matches_authors_code_before_saving(proof: Proof, shared: Path) -> None:
     network = network_of(proof, shared)
     low, high = network.RANGE
     for pair in read_pairs(shared / "data" / "harvard" / "test"):

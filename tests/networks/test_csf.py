@@ -57,7 +57,7 @@ def test_the_saliency_is_the_gradient_of_the_logit_exactly(
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-15)
 
 
-def test_where_pixels_are_equal_the_gradient_goes_to_the_first_as_torch_and_tensorflow_do() -> None:
+def test_equal_pixels_pass_gradient_to_the_first_source() -> None:
     network = network_of().double()
     features = draw(1, 24, 1, 1).double().expand(1, 24, 33, 36)
     expected = gradient_of_the_logit(network, features, INFRARED)
@@ -79,7 +79,7 @@ def test_fusion_is_the_authors_rule_with_the_gradient_by_torch() -> None:
     assert (STEPS, TEMPERATURE) == (10, 0.00015)
 
 
-def test_fusion_takes_running_statistics_even_while_the_classifier_learns_by_batches() -> None:
+def test_fusion_uses_running_statistics_while_training_batches() -> None:
     network, (infrared, visible) = network_of(), draw(2, 3, 1, 20, 24)
     expected = network.fuse(infrared, visible)
     before = network.state_dict()["classifier.stages.0.running_mean"].clone()
@@ -89,7 +89,7 @@ def test_fusion_takes_running_statistics_even_while_the_classifier_learns_by_bat
     assert not torch.equal(network.classifier.stages[0].running_mean, before)
 
 
-def test_classification_teaches_every_parameter_of_encoder_and_classifier() -> None:
+def test_csf_classifier_trains_every_parameter() -> None:
     network = network_of().train()
     logits = network.classify(draw(4, 1, 40, 36))
     assert logits.shape == (4, 2)

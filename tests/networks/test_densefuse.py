@@ -40,7 +40,7 @@ def network_of(rule: Rule = "addition", *, last_relu: bool = False) -> DenseFuse
         return DenseFuse(rule=rule, last_relu=last_relu)
 
 
-def test_the_convolutions_are_those_of_the_paper_and_mirror_the_image_at_its_edge() -> None:
+def test_convolutions_match_paper_with_mirror_padding() -> None:
     layers = [layer for layer in network_of().modules() if isinstance(layer, nn.Conv2d)]
     assert [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in layers] == CONVOLUTIONS
     assert {layer.padding_mode for layer in layers} == {"reflect"}
@@ -57,7 +57,7 @@ def test_a_rule_favours_neither_image(rule: Rule) -> None:
 
 
 @each_mean
-def test_a_rule_that_averages_keeps_equal_features_and_stays_between_unequal_ones(
+def test_averaging_rule_keeps_equal_features_and_stays_between(
     rule: Rule,
 ) -> None:
     first, second = draw(2, 64, 5, 7), draw(2, 64, 5, 7, seed=2)
@@ -87,7 +87,7 @@ def test_the_l1_rule_weighs_each_pixel_by_the_share_of_its_norm() -> None:
     torch.testing.assert_close(RULES["l1"](first, second)[0, 0, 0], expected)
 
 
-def test_where_both_images_are_silent_the_l1_rule_is_and_its_gradient_is_finite() -> None:
+def test_l1_rule_is_finite_where_both_images_are_zero() -> None:
     first, second = (torch.zeros(1, 64, 2, 2, requires_grad=True) for _ in ("ct", "mr"))
     joined = RULES["l1"](first, second)
     joined.sum().backward()
@@ -97,7 +97,7 @@ def test_where_both_images_are_silent_the_l1_rule_is_and_its_gradient_is_finite(
         assert features.grad.isfinite().all()
 
 
-def test_the_last_relu_cuts_off_what_is_darker_than_black_and_nothing_else() -> None:
+def test_last_relu_clips_only_below_black() -> None:
     with_relu, without = network_of(last_relu=True), network_of()
     images = 255 * draw(1, 1, 13, 18), 255 * draw(1, 1, 13, 18, seed=2)
     without.decoder[6].bias.data -= without.fuse(*images).mean()
@@ -107,7 +107,7 @@ def test_the_last_relu_cuts_off_what_is_darker_than_black_and_nothing_else() -> 
     assert torch.equal(with_relu.fuse(*images), raw.relu())
 
 
-def test_a_dense_block_hands_on_what_came_in_after_all_that_its_layers_drew() -> None:
+def test_dense_block_concatenates_input_and_layer_outputs() -> None:
     block, features = DenseBlock(4, 3, nn.ReLU()), draw(2, 4, 6, 5)
     collected = block(features)
     assert collected.shape == (2, 16, 6, 5)
@@ -115,7 +115,7 @@ def test_a_dense_block_hands_on_what_came_in_after_all_that_its_layers_drew() ->
     assert torch.equal(collected[:, 8:12], block.layers[0](features).relu())
 
 
-def test_weights_for_the_newest_maps_last_do_the_same_with_the_newest_first() -> None:
+def test_newest_first_weights_do_the_same_as_newest_last() -> None:
     old, middle, new = (draw(1, 4, 6, 5, seed=seed) for seed in (1, 2, 3))
     layer = conv(12, 4, 3)
     expected = layer(torch.cat([old, middle, new], dim=1))

@@ -10,7 +10,7 @@ def draw(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_the_rule_takes_the_features_with_more_energy_around_each_point() -> None:
+def test_rule_takes_features_with_more_local_energy() -> None:
     weak, strong = 0.1 * draw(2, 3, 8, 9), 10 + draw(2, 3, 8, 9, seed=2)
     assert torch.equal(local_energy(weak, strong), strong)
     assert torch.equal(local_energy(strong, weak), strong)

@@ -24,13 +24,13 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def test_the_generator_has_the_parameters_of_the_paper_less_the_biases_that_cancel() -> None:
+def test_generator_has_paper_parameters_less_cancelled_biases() -> None:
     kernels = 25 * 2 * 256 + 25 * 256 * 128 + 9 * 128 * 64 + 9 * 64 * 32
     normalised = 256 + 128 + 64 + 32
     assert count(FusionGAN()) == kernels + 2 * normalised + 32 + 1 == 925_153
 
 
-def test_the_discriminator_has_four_convolutions_of_stride_2_and_scores_each_patch() -> None:
+def test_discriminator_has_four_stride_2_convolutions() -> None:
     discriminator = Discriminator()
     convolutions = [m for m in discriminator.modules() if isinstance(m, nn.Conv2d)]
     widths = [(m.in_channels, m.out_channels) for m in convolutions]
@@ -55,7 +55,7 @@ def test_at_the_edge_of_an_image_its_last_pixels_continue(network: FusionGAN) ->
         torch.testing.assert_close(network.fuse(infrared, visible), expected, rtol=0, atol=1e-6)
 
 
-def test_an_image_is_fused_by_itself_in_evaluation_but_not_in_training() -> None:
+def test_image_is_fused_alone_in_evaluation_not_in_training() -> None:
     network, (infrared, visible) = FusionGAN(), (draw(3, 1, 9, 9), draw(3, 1, 9, 9, seed=2))
     for training in (True, False):
         network.train(training)
@@ -64,7 +64,7 @@ def test_an_image_is_fused_by_itself_in_evaluation_but_not_in_training() -> None
         assert torch.allclose(batch[:1], alone, rtol=0, atol=1e-6) is not training
 
 
-def test_in_evaluation_no_pixel_changes_what_lies_beyond_the_reach_of_the_convolutions(
+def test_pixels_beyond_the_receptive_field_do_not_change(
     network: FusionGAN,
 ) -> None:
     infrared, visible = draw(1, 1, 9, 20), draw(1, 1, 9, 20, seed=2)

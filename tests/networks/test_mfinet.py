@@ -55,7 +55,7 @@ def network() -> MFINet:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 12), (33, 20), (41, 41)])
-def test_fused_images_have_the_size_of_the_sources_odd_or_even_and_lie_in_zero_to_one(
+def test_fused_images_have_source_size_odd_or_even_and_range(
     network: MFINet, size: tuple[int, int]
 ) -> None:
     fused = network(draw(3, *size), draw(3, *size, seed=2))
@@ -63,9 +63,7 @@ def test_fused_images_have_the_size_of_the_sources_odd_or_even_and_lie_in_zero_t
     assert 0 <= fused.min() <= fused.max() <= 1
 
 
-def test_the_network_has_three_pairs_of_modules_of_three_units_with_branches_of_1_2_3_gates() -> (
-    None
-):
+def test_mfinet_has_three_pairs_of_modules_as_published() -> None:
     network = network_of()
     pairs = [module for module in network.modules() if isinstance(module, InteractingPair)]
     assert len(pairs) == 3
@@ -143,13 +141,13 @@ def test_a_gradient_reaches_every_parameter(network: MFINet) -> None:
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_before_training_the_mr_is_there_and_the_ct_shines_through_it() -> None:
+def test_untrained_network_shows_mr_with_ct_shining_through() -> None:
     ct, mr = draw(1, 24, 20) / 2, draw(1, 24, 20, seed=2) / 2
     fused = network_of()(ct, mr)
     torch.testing.assert_close(fused, (0.05 + 0.95 * 0.1) * ct + 0.95 * mr, rtol=0, atol=0.02)
 
 
-def test_where_both_sources_are_black_the_fused_image_is_and_nowhere_is_it_above_their_sum(
+def test_black_sources_stay_black_and_sum_is_never_exceeded(
     network: MFINet,
 ) -> None:
     ct, mr = draw(1, 24, 20), draw(1, 24, 20, seed=2)
@@ -163,7 +161,7 @@ def test_where_both_sources_are_black_the_fused_image_is_and_nowhere_is_it_above
     ("logits", "gains"),
     [((9.0, -9.0), (1, 0)), ((-9.0, 9.0), (0.05, 1)), ((-9.0, -9.0), (0.05, 0))],
 )
-def test_shares_end_at_zero_and_one_so_that_a_source_can_be_copied_exactly(
+def test_blend_weights_end_at_exactly_zero_and_one(
     logits: tuple[float, float], gains: tuple[float, float]
 ) -> None:
     network, (ct, mr) = network_of(), (draw(1, 24, 20), draw(1, 24, 20, seed=2))
@@ -217,7 +215,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> OnnxMethod:
     "shape",
     [(1, 32, 32), (1, 33, 50), (2, 33, 50), (4, 61, 40)],
 )
-def test_openvino_runs_the_exported_graph_for_any_batch_and_size_within_half_a_grey_level(
+def test_openvino_matches_torch_within_half_a_grey_level(
     exported: OnnxMethod, network: MFINet, shape: tuple[int, int, int]
 ) -> None:
     ct, mr = draw(*shape), draw(*shape, seed=2)

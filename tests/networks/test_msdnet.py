@@ -25,7 +25,7 @@ def network() -> MSDNet:
         return MSDNet()
 
 
-def test_the_convolutions_are_those_of_the_authors_and_mirror_the_image_at_its_edge(
+def test_convolutions_match_authors_with_mirror_padding(
     network: MSDNet,
 ) -> None:
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
@@ -58,7 +58,7 @@ def test_each_scale_is_joined_by_itself(network: MSDNet, scale: int) -> None:
     assert changed[0].tolist() == [scale == other for other in range(3)]
 
 
-def test_silent_features_are_fused_to_the_image_that_silence_is_rebuilt_to(
+def test_zero_features_decode_to_the_image_of_zero(
     network: MSDNet,
 ) -> None:
     for scale in network.scales:

@@ -121,7 +121,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return path
 
 
-def test_the_exported_graph_gives_the_networks_images_at_three_sizes(exported: Path) -> None:
+def test_exported_graph_matches_network_at_three_sizes(exported: Path) -> None:
     network, method = network_of(exported.stem).eval(), OnnxMethod(exported)
     for sides in ((1, 32, 32), (4, 24, 40), (2, 33, 50)):
         shape = enlarged(exported.stem, *sides)
@@ -157,7 +157,7 @@ def test_an_unknown_network_is_refused_with_those_there_are() -> None:
 
 
 @each
-def test_every_network_of_the_catalogue_can_be_made_without_options(name: str) -> None:
+def test_every_catalogue_network_is_made_without_options(name: str) -> None:
     parameters = inspect.signature(NETWORKS[name].make).parameters.values()
     required = [p for p in parameters if p.default is p.empty and p.kind != p.VAR_KEYWORD]
     assert required == []

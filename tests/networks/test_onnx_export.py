@@ -62,9 +62,7 @@ def test_a_network_loaded_from_its_graph_and_card_fuses_the_same(
     assert torch.equal(loaded(ct, mr), network.eval()(ct, mr))
 
 
-def test_a_graph_runs_on_sizes_and_batches_it_was_not_traced_with(
-    network: Res2Fusion, graph: Path
-) -> None:
+def test_graph_runs_on_untraced_sizes_and_batches(network: Res2Fusion, graph: Path) -> None:
     rng = np.random.default_rng(1)
     for shape in ((1, 1, 1), (1, 65, 30), (5, 16, 48)):
         ct, mr = rng.random(shape, np.float32), rng.random(shape, np.float32)
@@ -83,7 +81,7 @@ def test_a_graph_names_its_inputs_output_and_axes(graph: Path) -> None:
     assert model.opset_import[0].version == OPSET
 
 
-def test_a_graph_has_all_parameters_inside_and_no_word_of_this_machine(graph: Path) -> None:
+def test_graph_embeds_all_parameters_and_no_local_path(graph: Path) -> None:
     assert graph.stat().st_size < LARGEST_BYTES
     assert [path.name for path in sorted(graph.parent.iterdir())] == ["mine.json", "mine.onnx"]
     model = onnx.load(graph)
@@ -105,7 +103,7 @@ def half(network: Res2Fusion, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_graph_in_half_precision_has_its_parameters_in_half_the_bytes(
+def test_half_precision_graph_halves_parameter_bytes(
     network: Res2Fusion, graph: Path, half: Path
 ) -> None:
     saved = graph.stat().st_size - half.stat().st_size
@@ -118,7 +116,7 @@ def test_a_graph_in_half_precision_has_its_parameters_in_half_the_bytes(
     assert {port.type.tensor_type.elem_type for port in ports} == {onnx.TensorProto.FLOAT}
 
 
-def test_a_graph_in_half_precision_computes_in_float32_from_rounded_parameters(half: Path) -> None:
+def test_half_precision_graph_computes_in_float32(half: Path) -> None:
     rng = np.random.default_rng(4)
     ct, mr = rng.random((2, 31, 44), np.float32), rng.random((2, 31, 44), np.float32)
     rounded = load_network(half)
@@ -140,7 +138,7 @@ def test_a_parameter_beyond_half_precision_is_refused_by_name(tmp_path: Path) ->
     assert not (tmp_path / "y.onnx").exists()
 
 
-def test_the_module_as_a_method_fuses_more_slices_than_fit_in_one_pass(
+def test_torch_method_fuses_more_slices_than_one_pass_holds(
     network: Res2Fusion, graph: Path
 ) -> None:
     rng = np.random.default_rng(2)

@@ -39,7 +39,7 @@ def test_a_path_has_the_layers_of_the_paper() -> None:
     }  # fmt: skip
 
 
-def test_less_contrast_about_the_middle_grey_is_undone_by_normalisation() -> None:
+def test_reduced_contrast_is_undone_by_normalisation() -> None:
     network, (infrared, visible) = network_of(), draw(2, 1, 1, 20, 24)
     fused = network.fuse(infrared, visible)
     torch.testing.assert_close(network.fuse(infrared / 2, visible / 2), fused, rtol=0, atol=1e-2)
@@ -58,7 +58,7 @@ def exchanged(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def test_with_paths_and_images_exchanged_the_fused_image_is_the_same() -> None:
+def test_exchanging_paths_and_images_changes_nothing() -> None:
     network, (infrared, visible) = network_of(), draw(2, 1, 1, 9, 12)
     expected = network.fuse(infrared, visible)
     network.load_state_dict(exchanged({k: v.clone() for k, v in network.state_dict().items()}))

@@ -56,7 +56,7 @@ def test_both_formats_of_tensorflow_give_what_tensorflow_reads() -> None:
         assert_same(read_published([path]).arrays, wanted)
 
 
-def test_a_checkpoint_is_named_by_its_prefix_or_any_or_all_of_its_files(tmp_path: Path) -> None:
+def test_checkpoint_is_named_by_prefix_or_by_its_files(tmp_path: Path) -> None:
     for path in WRITTEN.glob("v*"):
         shutil.copy(path, tmp_path)
     for name in ("v1", "v2"):
@@ -325,9 +325,7 @@ def test_archives_with_objects_and_damaged_ones_are_refused(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["a.npz", "net.pth"])
-def test_an_archive_that_unpacks_to_gigabytes_is_refused_unopened(
-    tmp_path: Path, name: str
-) -> None:
+def test_archive_that_unpacks_to_gigabytes_is_refused_unopened(tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / name, "w") as archive:
         archive.writestr("x.npy", b"")
         archive.filelist[0].file_size = 2**30 + 1  # what the directory will say

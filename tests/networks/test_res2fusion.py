@@ -77,7 +77,7 @@ def test_features_and_rebuilt_images_keep_the_size(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_fused_images_have_the_shape_of_the_sources_and_lie_in_zero_to_one(
+def test_fused_images_have_source_shape_and_unit_range(
     strategy: Strategy,
 ) -> None:
     fused = Res2Fusion(strategy)(draw(3, 9, 14), draw(3, 9, 14, seed=2))
@@ -91,7 +91,7 @@ def test_each_image_is_fused_by_itself(network: Res2Fusion) -> None:
     torch.testing.assert_close(network(ct, mr), alone)
 
 
-def test_fusing_is_extracting_both_then_the_rule_then_reconstructing(network: Res2Fusion) -> None:
+def test_fusing_is_encoding_both_rule_then_decoding(network: Res2Fusion) -> None:
     ct, mr = draw(1, 1, 12, 10), draw(1, 1, 12, 10, seed=2)
     features = network.rule(network.extractor(ct), network.extractor(mr))
     expected = network.reconstructor(features).clamp(0, 1)[:, 0]
@@ -117,7 +117,7 @@ def test_groups_of_the_block_are_wired_as_equation_1_says(block: Res2Block) -> N
 
 
 @pytest.mark.parametrize(("touched", "changed"), [(0, {0}), (1, {1, 2, 3}), (2, {2, 3}), (3, {3})])
-def test_a_group_is_seen_by_itself_and_but_for_the_first_by_those_after_it(
+def test_feature_group_is_seen_by_itself_and_later_groups(
     block: Res2Block, touched: int, changed: set[int]
 ) -> None:
     before = draw(1, 64, 9, 9) + 0.5
@@ -180,7 +180,7 @@ def test_addition_doubles_and_average_halves() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["spatial_mean", "spatial_mean_softmax", "l1"])
-def test_the_weights_of_an_attention_sum_to_one_and_are_those_of_its_formula(
+def test_attention_weights_sum_to_one_and_match_the_formula(
     strategy: Strategy,
 ) -> None:
     ct, mr = draw(1, 64, 6, 6), 2 * draw(1, 64, 6, 6, seed=2)

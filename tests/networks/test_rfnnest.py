@@ -35,7 +35,7 @@ def rfn(width: int) -> int:
     return twice + 4 * convolution(width, width, 3)
 
 
-def test_the_parameters_counted_by_hand_are_seven_and_a_half_million_as_published() -> None:
+def test_parameter_count_by_hand_is_7_5_million_as_published() -> None:
     encoder = convolution(1, 16, 1)
     encoder += block(16, 64) + block(64, 112) + block(112, 160) + block(160, 208)
     decoder = block(64 + 112, 64) + block(112 + 160, 112) + block(160 + 208, 160)
@@ -66,7 +66,7 @@ def test_each_scale_halves_the_one_before_rounded_up(
     ]
 
 
-def test_the_bottom_row_of_an_image_of_odd_height_is_seen_at_every_scale() -> None:
+def test_bottom_row_of_odd_height_is_seen_at_every_scale() -> None:
     encoder, image = network_of().encoder, 255 * draw(1, 1, 33, 16)
     changed = image.clone()
     changed[..., -1, :] = 255 - changed[..., -1, :]
@@ -75,7 +75,7 @@ def test_the_bottom_row_of_an_image_of_odd_height_is_seen_at_every_scale() -> No
             assert not torch.equal(before[..., -1, :], after[..., -1, :])
 
 
-def test_features_of_a_scale_meet_the_pixels_of_the_next_that_cover_them() -> None:
+def test_features_of_a_scale_meet_the_pixels_they_cover() -> None:
     met: list[Tensor] = []
     decoder = NestDecoder()
     decoder.db1_1.register_forward_hook(lambda _, inputs, __: met.append(inputs[0]))
@@ -99,7 +99,7 @@ def test_images_are_rebuilt_without_the_fusion_networks() -> None:
     torch.testing.assert_close(rebuilt, expected)
 
 
-def test_a_fusion_network_whose_deeper_path_is_silent_is_its_first_convolution() -> None:
+def test_rfn_with_zero_deep_path_is_its_first_convolution() -> None:
     fusion, infrared, visible = ResidualFusion(4), draw(1, 4, 6, 5), draw(1, 4, 6, 5, seed=2)
     for parameter in fusion.residual[-1].parameters():
         nn.init.zeros_(parameter)
@@ -108,7 +108,7 @@ def test_a_fusion_network_whose_deeper_path_is_silent_is_its_first_convolution()
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_is_drawn_the_last_relu_lets_the_gradient_pass_before_training(seed: int) -> None:
+def test_last_relu_passes_gradient_before_training(seed: int) -> None:
     network, image = network_of(seed), draw(1, 1, 24, 20)
     with torch.no_grad():
         assert network.reconstruct(image).min() > 0

@@ -24,7 +24,7 @@ def network() -> U2Fusion:
         return U2Fusion()
 
 
-def test_the_convolutions_are_those_of_the_authors_and_mirror_the_image_at_its_edge(
+def test_convolutions_match_authors_with_mirror_padding(
     network: U2Fusion,
 ) -> None:
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
@@ -36,13 +36,13 @@ def test_the_parameters_are_as_many_as_the_authors_published(network: U2Fusion) 
     assert sum(tensor.numel() for tensor in network.parameters()) == 659_217
 
 
-def test_every_convolution_but_the_last_is_followed_by_a_leaky_relu(network: U2Fusion) -> None:
+def test_every_convolution_but_last_has_a_leaky_relu(network: U2Fusion) -> None:
     slopes = {m.negative_slope for m in network.modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
     assert [type(layer) for layer in network.decoder] == [nn.Conv2d, nn.LeakyReLU] * 3 + [nn.Conv2d]
 
 
-def test_the_output_stays_in_range_whatever_the_last_convolution_draws(network: U2Fusion) -> None:
+def test_output_stays_in_range_for_any_last_convolution(network: U2Fusion) -> None:
     images = draw(1, 1, 13, 18), draw(1, 1, 13, 18, seed=2)
     for bias, level in ((-20.0, 0.0), (0.0, 0.5), (20.0, 1.0)):
         nn.init.constant_(network.decoder[-1].bias, bias)

@@ -21,7 +21,7 @@ def network_of(seed: int = 3) -> UMFCMGR:
         return UMFCMGR()
 
 
-def test_the_convolutions_are_those_of_the_authors_with_air_outside_the_image() -> None:
+def test_convolutions_match_authors_with_zero_padding() -> None:
     layers = [layer for layer in network_of().modules() if isinstance(layer, nn.Conv2d)]
     found = [(layer.in_channels, layer.out_channels, layer.kernel_size[0]) for layer in layers]
     assert found == [*STREAM, *STREAM, *INTERACTION, (128, 64, 3), (64, 1, 3)]
@@ -32,7 +32,7 @@ def test_the_parameters_are_as_many_as_those_that_are_known() -> None:
     assert sum(tensor.numel() for tensor in network_of().parameters()) == 629_253
 
 
-def test_a_residual_block_has_no_bias_and_with_a_silent_join_it_is_the_identity() -> None:
+def test_residual_block_with_zero_join_is_identity_without_bias() -> None:
     block, features = ResidualDenseBlock(), draw(1, 64, 6, 5)
     assert {name.rsplit(".", 1)[1] for name, _ in block.named_parameters()} == {"weight"}
     nn.init.zeros_(block.join.weight)
@@ -42,7 +42,7 @@ def test_a_residual_block_has_no_bias_and_with_a_silent_join_it_is_the_identity(
 @pytest.mark.parametrize(
     ("weights", "left"), [((1.0, 0.0), 1.0), ((0.0, 1.0), 0.5), ((2.0, 3.0), 3.5)]
 )
-def test_a_stream_becomes_a_weighed_sum_of_itself_and_of_what_attention_leaves(
+def test_gated_stream_is_weighted_sum_of_itself_and_attention(
     weights: tuple[float, float], left: float
 ) -> None:
     module, streams = InteractionFusion(), (draw(1, 64, 6, 5), draw(1, 64, 6, 5, seed=2))
@@ -54,7 +54,7 @@ def test_a_stream_becomes_a_weighed_sum_of_itself_and_of_what_attention_leaves(
     torch.testing.assert_close(module(*streams), left * torch.cat(streams, dim=1))
 
 
-def test_attention_is_full_where_query_and_key_agree_and_none_where_they_oppose() -> None:
+def test_attention_is_full_for_agreeing_and_zero_for_opposing() -> None:
     module, features = InteractionFusion(), draw(1, 64, 6, 5)
     for layer in (module.query, module.key, module.weigh_infrared, module.weigh_visible):
         nn.init.zeros_(layer.weight)
@@ -68,7 +68,7 @@ def test_attention_is_full_where_query_and_key_agree_and_none_where_they_oppose(
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_new_network_draws_between_black_and_white_so_that_a_gradient_comes_back(
+def test_new_network_starts_between_black_and_white(
     seed: int,
 ) -> None:
     fused = network_of(seed)(draw(1, 13, 18), draw(1, 13, 18, seed=2))

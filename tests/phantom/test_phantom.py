@@ -113,7 +113,7 @@ def test_every_label_is_somewhere(full: Phantom) -> None:
     assert Label.HOLDER not in values(full.labels_mr)
 
 
-def test_the_ct_holds_the_whole_vault_and_the_mr_less_than_the_ct(full: Phantom) -> None:
+def test_ct_covers_the_vault_and_mr_less_than_the_ct(full: Phantom) -> None:
     labels = values(full.labels)
     for face in (labels[-1], labels[:, 0], labels[:, :, 0], labels[:, :, -1]):
         assert not np.isin(face, (Label.SKULL, *SOFT)).any()

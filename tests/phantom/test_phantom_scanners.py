@@ -29,7 +29,7 @@ def two_rods() -> np.ndarray:
     return np.repeat(plane[None], 6, axis=0)
 
 
-def test_beam_hardening_is_dark_between_dense_bones_and_not_beside_them() -> None:
+def test_beam_hardening_is_dark_between_dense_bones_only() -> None:
     error = beam_hardening(two_rods(), SPACING)[3]
     between, above, below = error[60, 60], error[30, 60], error[90, 60]
     assert -25 < between < -8

@@ -21,9 +21,7 @@ def solid() -> Phantom:
     return make_phantom(7, spacing_mm=SPACING_MM, tumour=Tumour(is_solid=True))
 
 
-def test_a_solid_tumour_has_no_core_and_leaves_the_rest_of_the_head(
-    solid: Phantom, phantom: Phantom
-) -> None:
+def test_solid_tumour_has_no_core_and_keeps_rest_of_head(solid: Phantom, phantom: Phantom) -> None:
     ours, drawn = labels_of(solid), labels_of(phantom)
     assert not (ours == Label.NECROSIS).any()
     differing = np.unique(drawn[ours != drawn])
@@ -38,7 +36,7 @@ def test_a_tumour_has_the_radius_that_was_asked_for() -> None:
     assert (3 * volume / (4 * np.pi)) ** (1 / 3) == pytest.approx(8.0, rel=0.15)
 
 
-def test_a_faint_tumour_is_between_the_tumour_and_the_oedema_on_both_images(
+def test_faint_tumour_is_between_tumour_and_oedema_in_ct_and_mr(
     solid: Phantom,
 ) -> None:
     faint = make_phantom(7, spacing_mm=SPACING_MM, tumour=Tumour(is_solid=True, contrast=0.4))
@@ -58,7 +56,7 @@ def _contrast(phantom: Phantom, which: str) -> float:
     return float(means[0] - means[1])
 
 
-def test_a_tumour_at_the_bone_touches_the_skull_and_the_others_do_not(solid: Phantom) -> None:
+def test_only_bone_tumour_touches_the_skull(solid: Phantom) -> None:
     at_bone = make_phantom(7, spacing_mm=SPACING_MM, tumour=Tumour(is_solid=True, is_at_bone=True))
     for phantom, touching in ((at_bone, True), (solid, False)):
         labels = labels_of(phantom)

@@ -75,7 +75,7 @@ def test_the_validator_finds_no_error_in_any_file(ladder: Result, kind: str) -> 
         assert [line for line in lines if "Error" in line] == [], path.name
 
 
-def test_all_objects_of_a_run_are_of_one_study_frame_and_registration(ladder: Result) -> None:
+def test_dicom_outputs_share_study_frame_and_registration(ladder: Result) -> None:
     headers = [
         pydicom.dcmread(min((folder_of(ladder) / name).iterdir())) for name in SERIES.values()
     ]
@@ -90,7 +90,7 @@ def test_all_objects_of_a_run_are_of_one_study_frame_and_registration(ladder: Re
     assert len({header.SeriesInstanceUID for header in headers}) == len(headers)
 
 
-def test_the_mr_on_the_ct_is_the_mr_and_nothing_where_it_did_not_look(ladder: Result) -> None:
+def test_mr_on_ct_is_the_mr_and_zero_outside_the_fov(ladder: Result) -> None:
     assert ladder.alignment is not None
     found = radfuse.read(folder_of(ladder) / "MR_on_CT", "MR").image
     ct, mr = ladder.ct.image, ladder.mr.image
@@ -101,7 +101,7 @@ def test_the_mr_on_the_ct_is_the_mr_and_nothing_where_it_did_not_look(ladder: Re
     )
 
 
-def test_the_colours_are_those_of_the_pair_and_the_ct_alone_beyond_the_mr(ladder: Result) -> None:
+def test_colours_are_of_the_pair_and_ct_alone_outside_the_fov(ladder: Result) -> None:
     scaled = ladder.scaled
     assert scaled is not None
     slices = [
@@ -160,7 +160,7 @@ def test_the_mr_goes_beside_a_fused_file_if_it_is_asked_for(bare: Result, tmp_pa
         ("out", ("registration",), "the CT and the MR have no DICOM frame of reference"),
     ],
 )
-def test_what_cannot_be_written_is_refused_before_the_work_begins(
+def test_unwritable_output_is_refused_before_the_work(
     bare: Result, tmp_path: Path, output: str, outputs: tuple[str, ...], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
@@ -176,9 +176,7 @@ def test_pictures_have_no_other_outputs(tmp_path: Path) -> None:
         radfuse.fuse(ct, mr, tmp_path / "x.png", recipe=recipe)
 
 
-def test_volumes_without_frames_get_all_but_the_registration_and_a_reason(
-    bare: Result, tmp_path: Path
-) -> None:
+def test_volumes_without_frames_get_all_but_the_registration(bare: Result, tmp_path: Path) -> None:
     result = write(bare, tmp_path / "out")
     assert names(tmp_path / "out") == ALWAYS | set(SERIES.values()) - {"REG"}
     (reason,) = result.record.left_out
@@ -230,7 +228,7 @@ def with_blob(mr: Series, centre_mm: np.ndarray) -> Series:
 
 
 @pytest.mark.parametrize("centre_mm", [(3.3, -7.7, 11.2), (-21.4, 10.9, -8.6)])
-def test_a_point_of_the_mr_moved_by_the_written_matrix_lands_where_the_mr_on_the_ct_shows_it(
+def test_written_matrix_moves_mr_point_to_the_resampled_mr(
     ladder: Result, tmp_path: Path, centre_mm: tuple[float, float, float]
 ) -> None:
     marked = dataclasses.replace(ladder, mr=with_blob(ladder.mr, np.array(centre_mm)))
@@ -249,9 +247,7 @@ def test_a_point_of_the_mr_moved_by_the_written_matrix_lands_where_the_mr_on_the
     assert np.linalg.norm(np.subtract(moved, shown)) < 0.01
 
 
-def test_a_ct_that_was_resampled_on_reading_gives_its_grid_and_no_slice_of_its_own(
-    ladder: Result, tmp_path: Path
-) -> None:
+def test_resampled_ct_gives_its_grid_but_no_source_slice(ladder: Result, tmp_path: Path) -> None:
     straight, fused = sitk.Image(ladder.ct.image), sitk.Image(ladder.image)
     straight.SetOrigin((-100.0, -110.0, -90.0))
     fused.CopyInformation(straight)

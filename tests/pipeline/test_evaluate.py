@@ -79,9 +79,7 @@ def of_volume(folder: Path, *more: object, fused: str = "f.nii.gz") -> Result:
 
 
 @pytest.mark.parametrize("folder", PUBLISHED)
-def test_a_row_of_the_published_table_comes_out_to_every_printed_digit(
-    shared: Path, folder: str
-) -> None:
+def test_published_table_row_is_reproduced_to_every_digit(shared: Path, folder: str) -> None:
     fused, sources = shared / "golden/nets" / folder / "png", shared / "data/harvard/test"
     result = run("--fused", fused, "--ct", sources / "CT", "--mr", sources / "MRI", "--json")
     means = json.loads(result.stdout)["mean"].values()
@@ -180,7 +178,7 @@ def test_a_file_among_folders_is_refused(folders: list[str], tmp_path: Path) -> 
     assert "is a file among folders; give three files or three folders" in result.stderr
 
 
-def test_images_too_small_for_the_profile_are_refused_with_the_least_size(tmp_path: Path) -> None:
+def test_images_too_small_for_profile_name_the_minimum_size(tmp_path: Path) -> None:
     small = save(tmp_path / "small.png", noise(1, (30, 30)))
     result = run("--fused", small, "--ct", small, "--mr", small, "--quiet")
     assert "41 pixels a side or more" in result.stderr

@@ -110,7 +110,7 @@ def test_a_registration_has_checks_grades_and_lines_to_sign(tmp_path: Path) -> N
     assert BOX not in (tmp_path / "qa.html").read_text(encoding="utf-8")
 
 
-def test_a_verdict_fills_the_lines_and_a_later_one_takes_its_place(tmp_path: Path) -> None:
+def test_signoff_fills_its_lines_and_later_one_replaces_it(tmp_path: Path) -> None:
     html = page(tmp_path, [flat()], {})
     time = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     first = sign_sheet(html, Signoff(state="rejected", name="B", time=time))

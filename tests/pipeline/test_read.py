@@ -120,9 +120,7 @@ def test_pictures_of_two_sizes_are_no_pair(tmp_path: Path) -> None:
         check_pair(ct, mr)
 
 
-def test_two_volumes_of_any_size_and_two_pictures_of_one_are_pairs(
-    tmp_path: Path, phantom: Phantom
-) -> None:
+def test_two_volumes_or_two_equal_sized_images_are_a_pair(tmp_path: Path, phantom: Phantom) -> None:
     check_pair(phantom.ct, phantom.mr)
     flat = series(picture(tmp_path / "a.png"), "CT")
     check_pair(flat, flat)

@@ -68,7 +68,7 @@ def test_moving_the_mr_obliquely_moves_the_answer(phantom: Phantom, found: Regis
     assert other.quality.trusted
 
 
-def test_a_rough_pose_from_landmarks_is_the_only_start_and_leads_to_the_truth(phantom: Phantom):
+def test_landmark_pose_is_the_only_start_and_reaches_truth(phantom: Phantom):
     rough = sitk.Euler3DTransform(phantom.mr_from_ct)
     rough.SetRotation(rough.GetAngleX() + np.radians(15), rough.GetAngleY(), rough.GetAngleZ())
     rough.SetTranslation(np.add(rough.GetTranslation(), (9.0, -12.0, 6.0)).tolist())
@@ -97,7 +97,7 @@ def test_a_ct_that_ends_below_the_brain_is_not_trusted(phantom: Phantom):
     assert not register(jaw, phantom.mr).quality.trusted
 
 
-def test_the_stages_are_reported_in_order_and_itks_number_of_threads_stays(phantom: Phantom):
+def test_stages_are_reported_in_order_and_itk_threads_restored(phantom: Phantom):
     stages: list[str] = []
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     register(

@@ -70,7 +70,7 @@ def test_a_margin_is_in_mm_along_each_axis():
     assert low.tolist() == [5 - 3, 4 - 4, 0]
 
 
-def test_the_head_of_an_oblique_series_lies_where_the_series_does(phantom):
+def test_oblique_head_lies_where_its_series_does(phantom):
     for series in (phantom.ct, phantom.mr):
         mask = head_of(series)
         assert mask.GetDirection() == series.image.GetDirection()

@@ -164,7 +164,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
 
 @settings(max_examples=30)
 @given(angles, points, points)
-def test_a_settled_transform_is_the_same_map_and_a_file_gives_it_back_bit_for_bit(
+def test_canonical_transform_is_same_map_and_bit_exact_on_disk(
     tmp_path_factory, angle_rad, shift_mm, centre_mm
 ):
     transform = rigid(angle_rad, shift_mm, centre_mm)

@@ -430,7 +430,7 @@ def test_only_what_is_on_the_screen_can_be_signed(page: Page, done: str, site: S
     assert site.study(done)["signoff"] == before
 
 
-def test_what_is_drawn_while_the_server_is_away_is_saved_when_it_is_back(
+def test_drawing_while_server_is_away_is_saved_on_return(
     browser: Chrome, asked: dict[str, Any], tmp_path: Path
 ) -> None:
     page = Page(browser, SHOTS)

@@ -89,9 +89,7 @@ def test_while_a_study_cannot_be_read_no_upload_is_swept(tmp_path: Path) -> None
     assert studies.broken() == []
 
 
-def test_the_page_lists_a_study_that_cannot_be_read_and_can_delete_it(
-    site: Site, asked: dict[str, Any]
-) -> None:
+def test_unreadable_study_is_listed_and_can_be_deleted(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
     (site.folder / "studies" / identifier / "study.json").write_text("{")
     (told,) = (one for one in site.client.get("/api/v1/studies").json() if one["id"] == identifier)
@@ -100,9 +98,7 @@ def test_the_page_lists_a_study_that_cannot_be_read_and_can_delete_it(
     assert site.client.delete(f"/api/v1/studies/{identifier}").status_code == 204
 
 
-def test_a_change_of_a_structure_never_brings_a_deleted_study_back(
-    tmp_path: Path, phantom: Phantom
-) -> None:
+def test_structure_change_does_not_restore_deleted_study(tmp_path: Path, phantom: Phantom) -> None:
     studies = Studies(tmp_path)
     drawings = Drawings(studies)
     for _ in range(5):

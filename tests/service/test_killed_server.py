@@ -69,7 +69,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_run_of_a_killed_server_never_leaves_an_acceptance_beside_another_registration(
+def test_killed_server_never_keeps_signoff_of_other_registration(
     site: Site, done: str, phantom: Phantom, tmp_path: Path, late: bool
 ) -> None:
     folder = tmp_path / "studies" / done

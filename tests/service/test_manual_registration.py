@@ -83,7 +83,7 @@ def far_off(phantom: Phantom) -> np.ndarray:
     return off
 
 
-def test_a_refused_alignment_is_shown_and_a_better_one_taken_as_it_stands(
+def test_failed_registration_is_shown_and_better_one_accepted(
     site: Site, asked: dict[str, Any], phantom: Phantom
 ) -> None:
     off = far_off(phantom)

@@ -45,7 +45,7 @@ def put_in_place(folder: Path, outcome: Outcome) -> Outcome:
     return new
 
 
-def test_the_sign_off_of_an_earlier_result_does_not_pass_to_one_that_nobody_was_told_of(
+def test_earlier_signoff_does_not_pass_to_an_unseen_result(
     copied: tuple[Studies, Study],
 ) -> None:
     studies, study = copied
@@ -58,7 +58,7 @@ def test_the_sign_off_of_an_earlier_result_does_not_pass_to_one_that_nobody_was_
     assert (found.outcome, found.signoff) == (new, None)
 
 
-def test_a_run_that_is_cancelled_too_late_does_not_say_that_earlier_results_are_there(
+def test_late_cancel_does_not_claim_earlier_results(
     copied: tuple[Studies, Study],
 ) -> None:
     studies, study = copied
@@ -68,7 +68,7 @@ def test_a_run_that_is_cancelled_too_late_does_not_say_that_earlier_results_are_
     assert studies.settle(study.id, "cancelled", CANCELLED).message == ""
 
 
-def test_an_earlier_result_keeps_its_sign_off_where_a_run_has_come_to_nothing(
+def test_earlier_signoff_survives_a_failed_run(
     copied: tuple[Studies, Study],
 ) -> None:
     studies, study = copied
@@ -97,7 +97,7 @@ def test_of_results_of_two_runs_that_were_mixed_none_is_left(
     assert left == {"study.json", "view", "view/ct.nii", "view/mr.nii", "view/view.json"}
 
 
-def test_a_process_that_cannot_be_started_ends_its_run_and_no_other(
+def test_process_that_cannot_start_ends_only_its_own_job(
     copied: tuple[Studies, Study], work: Work, capfd: pytest.CaptureFixture[str]
 ) -> None:
     studies, study = copied

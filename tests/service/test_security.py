@@ -22,7 +22,7 @@ def test_without_the_token_nothing_is_told(site: Site, path: str, headers: dict[
     assert list(answer.json()) == ["error"]
 
 
-def test_the_printed_address_gives_a_cookie_that_scripts_cannot_read(site: Site) -> None:
+def test_printed_address_sets_an_http_only_cookie(site: Site) -> None:
     with site.bare() as browser:
         entrance = browser.get(site.access.url)
         assert entrance.status_code == 303
@@ -87,7 +87,7 @@ def test_a_weak_token_is_refused(host: str, token: str | None, words: str) -> No
         access_of(sock, host, token)
 
 
-def test_a_token_of_any_letters_is_whole_in_the_address_that_is_printed() -> None:
+def test_printed_address_contains_any_token_whole() -> None:
     access = Access("127.0.0.1", 8000, "a&b=c#d+e %f?/12", MOST_UPLOAD_BYTES)
     parts = httpx.URL(access.url)
     assert dict(parts.params) == {TOKEN_QUERY: access.token}

@@ -46,7 +46,7 @@ def test_a_run_tells_its_stages_and_its_outcome(site: Site, done: str) -> None:
     assert "score" in facts["outcome"]["quality"]
 
 
-def test_a_sign_off_is_in_study_and_record_and_survives_the_server(site: Site, done: str) -> None:
+def test_signoff_is_in_study_and_record_after_restart(site: Site, done: str) -> None:
     answer = site.sign(done, "accepted", " A. Physicist ")
     signed = answer.json()["signoff"]
     assert (signed["state"], signed["name"]) == ("accepted", "A. Physicist")
@@ -61,9 +61,7 @@ def test_a_sign_off_is_in_study_and_record_and_survives_the_server(site: Site, d
         assert done in [one["id"] for one in again.client.get("/api/v1/studies").json()]
 
 
-def test_a_sign_off_of_another_registration_than_the_result_has_is_refused(
-    site: Site, done: str
-) -> None:
+def test_signoff_of_another_registration_is_refused(site: Site, done: str) -> None:
     before, place = site.study(done), site.folder / "studies" / done / "result"
     written = (place / "record.json").read_bytes()
     verdict = {"state": "accepted", "name": "A", "registration_id": "0" * 8}
@@ -76,9 +74,7 @@ def test_a_sign_off_of_another_registration_than_the_result_has_is_refused(
     assert (place / "record.json").read_bytes() == written
 
 
-def test_without_a_result_nothing_is_signed_and_no_registration_kept(
-    site: Site, asked: dict[str, Any]
-) -> None:
+def test_without_a_result_nothing_is_signed_or_kept(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
     verdict = {"state": "accepted", "name": "A", "registration_id": "none"}
     answer = site.client.put(f"/api/v1/studies/{identifier}/signoff", json=verdict)
@@ -88,9 +84,7 @@ def test_without_a_result_nothing_is_signed_and_no_registration_kept(
     assert facts["error"].startswith("there is no earlier registration to keep")
 
 
-def test_another_method_keeps_registration_and_drawings_and_takes_the_sign_off_back(
-    site: Site, done: str
-) -> None:
+def test_new_method_keeps_registration_and_revokes_signoff(site: Site, done: str) -> None:
     board = Board(site, done)
     drawn = board.get(board.add("Kept target", ball(board.shape, 4))["id"])
     assert site.sign(done, "rejected").status_code == 200
@@ -234,7 +228,7 @@ def test_a_malformed_upload_is_refused(site: Site, content: bytes, kind: str) ->
     assert list(answer.json()) == ["error"]
 
 
-def test_an_uploaded_archive_that_is_none_is_refused_when_looked_into(site: Site) -> None:
+def test_invalid_uploaded_archive_is_refused_on_inspection(site: Site) -> None:
     path = keep_files(site.folder / "uploads", [("a.zip", io.BytesIO(b"PK\x03\x04 rubbish"))])
     answer = site.client.post("/api/v1/studies", json={"study": str(path)})
     refused(answer, 400, str(path))

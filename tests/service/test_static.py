@@ -9,14 +9,14 @@ from radfuse.service.app import STATIC
 VENDOR = STATIC / "vendor"
 
 
-def test_niivue_is_the_file_that_was_published_and_has_its_licence() -> None:
+def test_niivue_is_the_published_file_with_its_licence() -> None:
     for line in (VENDOR / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
     assert "BSD 2-Clause License" in (VENDOR / "LICENSE").read_text()
 
 
-def test_the_page_carries_the_notice_and_no_script_or_style_of_its_own() -> None:
+def test_viewer_html_has_the_notice_and_no_inline_script() -> None:
     page = (STATIC / "index.html").read_text()
     assert NOTICE in page
     assert not re.findall(r"<script(?![^>]*src=)|<style|\bon\w+=|style=", page)

@@ -80,7 +80,7 @@ def fetched(board: Board, form: str, folder: Path) -> Path:
 
 
 @FORMATS
-def test_structures_come_back_as_they_were_from_slices_in_any_order(
+def test_structures_round_trip_from_slices_in_any_order(
     odd_board: Board, tmp_path: Path, form: str
 ) -> None:
     shape = odd_board.shape
@@ -225,9 +225,7 @@ def test_structures_drawn_on_the_mr_are_refused_with_the_way_out(
     assert board.names() == []
 
 
-def test_structures_of_another_patient_are_refused_without_naming_one(
-    board: Board, tmp_path: Path
-) -> None:
+def test_structures_of_another_patient_are_refused_unnamed(board: Board, tmp_path: Path) -> None:
     board.add("GTVp", ball(board.shape, 4))
     path = fetched(board, "rtstruct", tmp_path)
     header = pydicom.dcmread(path)
@@ -275,9 +273,7 @@ def test_what_cannot_be_read_adds_nothing(
     assert board.names() == []
 
 
-def test_an_uploaded_label_map_keeps_its_names_and_a_mask_takes_the_one_that_is_given(
-    board: Board, tmp_path: Path
-) -> None:
+def test_uploaded_label_map_keeps_names_and_mask_takes_given(board: Board, tmp_path: Path) -> None:
     mask = ball(board.shape, 5)
     made = board.add("GTVp", mask)
     path = fetched(board, "nifti", tmp_path)
@@ -346,7 +342,7 @@ def test_an_uploaded_archive_of_masks_comes_back(board: Board) -> None:
     assert [one["name"] for one in imported(board, place)["structures"]] == ["CTV", "GTV"]
 
 
-def test_names_that_are_taken_get_a_number_within_what_dicom_holds(
+def test_duplicate_names_get_a_number_within_dicom_length(
     board: Board, ct: Series, tmp_path: Path
 ) -> None:
     long = "x" * 64

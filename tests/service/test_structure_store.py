@@ -74,7 +74,7 @@ def test_a_change_to_an_old_revision_changes_nothing(board: Board) -> None:
     assert board.get(made["id"]) == before
 
 
-def test_of_clients_that_change_at_once_one_wins_each_time_and_nothing_is_lost(
+def test_concurrent_clients_have_one_winner_and_lose_nothing(
     board: Board,
 ) -> None:
     made = board.add("GTVp")
@@ -301,7 +301,7 @@ def test_a_link_among_the_exports_is_no_export(board: Board) -> None:
     link.unlink()
 
 
-def test_what_cannot_be_read_is_left_out_of_an_export_with_a_note(board: Board) -> None:
+def test_unreadable_file_is_left_out_of_export_with_note(board: Board) -> None:
     broken = board.add("Broken")
     board.add("Whole", ball(board.shape, 3))
     (board.folder / "structures" / f"{broken['id']}.json").write_text("{")

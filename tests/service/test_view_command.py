@@ -19,7 +19,7 @@ from radfuse.service.stores.studies import Studies
 VIEW = [sys.executable, "-m", "radfuse", "view", "--no-browser"]
 
 
-def test_the_command_prints_an_address_that_works_and_ends_with_ctrl_c(
+def test_command_prints_working_address_and_ends_on_ctrl_c(
     phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     command = [*VIEW, "--folder", tmp_path, phantom_folders[0].parent]

@@ -142,7 +142,7 @@ VIEWER = """
 """Where a bright voxel is seen; the voxels where the pane puts it and where it is seen."""
 
 
-def test_what_is_seen_lies_where_the_pane_says_and_the_patient_is_turned_as_radiologists_look(
+def test_displayed_position_and_orientation_are_radiological(
     page: Page,
 ) -> None:
     values = np.zeros((6, 9, 12), np.int16)
@@ -183,7 +183,7 @@ def composed(page: Page, lower: list[int], upper: list[int] | None, looks: str) 
     return np.reshape(of(page, "compose.js", code, lower, upper), (-1, 4))
 
 
-def test_a_blend_is_the_mean_by_shares_and_the_ct_alone_where_the_mr_did_not_look(
+def test_colour_blend_is_weighted_mean_and_ct_outside_the_fov(
     page: Page,
 ) -> None:
     found = composed(page, [0, 100, 200, -50], [200, 100, OUTSIDE, 300], "share: 0.25")
@@ -196,7 +196,7 @@ def test_magenta_and_green_add_up_to_grey_where_both_agree(page: Page) -> None:
     np.testing.assert_array_equal(found[:, :3], [[120, 120, 120], [0, 200, 0]])
 
 
-def test_a_wipe_shows_the_ct_left_of_its_line_and_a_checkerboard_takes_turns(page: Page) -> None:
+def test_wipe_shows_ct_left_and_checkerboard_alternates(page: Page) -> None:
     lower, upper = [10] * 8, [250] * 8
     wiped = composed(page, lower, upper, "covers: it.COVERS.wipe({ line: 2 })")
     np.testing.assert_array_equal(wiped[:, 0], [10, 10, 250, 250] * 2)
@@ -272,7 +272,7 @@ def test_borders_run_along_every_edge_between_inside_and_outside(page: Page) -> 
     assert np.abs(pieces[:, 2:] - pieces[:, :2]).sum() == edges
 
 
-def test_the_scripts_of_the_page_are_small_modules_without_a_build_step() -> None:
+def test_viewer_scripts_are_small_modules_without_build_step() -> None:
     static = Path(__file__).parents[2] / "src/radfuse/service/static"
     scripts = list(static.glob("*.js"))
     assert len(scripts) > 10

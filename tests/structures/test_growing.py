@@ -62,7 +62,7 @@ def test_what_nothing_stops_ends_at_the_reach() -> None:
     assert found[near <= REACH_MM - 3].mean() > 0.9
 
 
-def test_a_click_on_nothing_is_the_click_alone_or_all_that_is_like_it() -> None:
+def test_growing_from_background_gives_click_or_similar_voxels() -> None:
     flat = np.full(SHAPE, 0.5, np.float32)
     assert grow(flat, CLICK, SPACING)[CLICK]
     spike = flat.copy()

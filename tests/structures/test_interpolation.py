@@ -117,11 +117,11 @@ def test_lesions_that_are_too_far_apart_to_be_one_are_not_joined(
     assert sorted(found) == [-3, -2, -1, slices + 1]
 
 
-def test_outlines_that_lie_over_each_other_are_one_body_however_far() -> None:
+def test_overlapping_outlines_are_one_body_at_any_distance() -> None:
     assert len(between({0: disc(15), 30: disc(18)})) == 29
 
 
-def test_a_part_without_a_partner_ends_where_it_is_on_slices_that_are_far_from_each_other() -> None:
+def test_unmatched_region_ends_in_place_on_distant_slices() -> None:
     both = two_cylinders()[0]
     one = both & (x[0] > 40)
     for mask in between({0: both, 30: one}).values():
@@ -139,7 +139,7 @@ def test_one_part_becomes_two_and_none_is_lost() -> None:
     assert one.sum() > areas[0] > areas[1] > areas[2] > two.sum()
 
 
-def test_a_part_without_a_partner_shrinks_towards_the_slice_that_lacks_it() -> None:
+def test_unmatched_region_shrinks_towards_the_empty_slice() -> None:
     both = two_cylinders()[0]
     one = both & (x[0] > 40)
     for first, second in ((both, one), (one, both)):

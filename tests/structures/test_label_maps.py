@@ -170,7 +170,7 @@ def test_a_folder_holds_a_mask_each_whatever_they_are_called(
         np.testing.assert_array_equal(array(found), labels == 1)
 
 
-def test_a_folder_of_masks_is_replaced_only_if_that_is_all_it_holds(
+def test_mask_folder_is_replaced_only_if_it_holds_masks_only(
     ct: Series, labels: np.ndarray, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"

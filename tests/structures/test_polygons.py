@@ -56,7 +56,7 @@ def test_a_square_is_the_pixels_whose_centre_it_holds() -> None:
     np.testing.assert_array_equal(filled, wanted)
 
 
-def test_filling_does_not_hang_on_where_a_ring_begins_or_which_way_it_runs() -> None:
+def test_filling_ignores_ring_start_and_direction() -> None:
     filled = rasterise(SQUARE, (5, 6))
     for shift in range(4):
         np.testing.assert_array_equal(rasterise(np.roll(SQUARE, shift, 0), (5, 6)), filled)

@@ -56,7 +56,7 @@ def centroid_mm(mask: sitk.Image) -> np.ndarray:
     move=st.tuples(shift, shift, shift),
     place=st.tuples(near, near, near),
 )
-def test_a_sphere_on_thick_oblique_slices_lands_at_its_centre_with_its_volume(
+def test_sphere_on_thick_oblique_slices_keeps_centre_and_volume(
     oblique: tuple[float, ...],
     turn: tuple[float, ...],
     move: tuple[float, ...],
@@ -117,7 +117,7 @@ def test_between_thick_slices_the_outline_changes_steadily() -> None:
     assert len(set(widths.tolist())) >= 4
 
 
-def test_a_structure_that_reaches_beyond_the_ct_is_cut_and_says_so() -> None:
+def test_structure_outside_the_ct_is_cropped_with_note() -> None:
     image = grid((40, 40, 40), (1.0, 1.0, 1.0))
     drawn = sphere(image, np.array([20.0, 20.0, 20.0]))
     moved = transferred(drawn, grid((40, 40, 20), (1.0, 1.0, 1.0)), IDENTITY)

@@ -74,9 +74,7 @@ each = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @each
 @quick
 @given(st.integers(0, 2**32))
-def test_a_loss_is_zero_where_both_sources_are_the_fused_image_and_else_more(
-    rule: Rule, seed: int
-) -> None:
+def test_loss_is_zero_where_both_sources_equal_the_fused_image(rule: Rule, seed: int) -> None:
     image, other = draw(seed), draw(seed + 1)
     np.testing.assert_allclose(rule(image, image, image).item(), 0, atol=1e-5)
     assert rule(other, image, image) > 0.01
@@ -108,7 +106,7 @@ def test_following_the_gradient_leads_to_a_smaller_loss(rule: Rule) -> None:
 
 @quick
 @given(st.integers(0, 2**32))
-def test_the_order_of_the_sources_is_nothing_to_u2fusion_and_umfcmgr(seed: int) -> None:
+def test_u2fusion_and_umfcmgr_are_symmetric_in_the_sources(seed: int) -> None:
     fused, first, second = (draw(seed + index) for index in range(3))
     for name in ("u2fusion", "umfcmgr"):
         rule = RULES[name]
@@ -117,7 +115,7 @@ def test_the_order_of_the_sources_is_nothing_to_u2fusion_and_umfcmgr(seed: int) 
 
 @quick
 @given(st.integers(0, 2**32))
-def test_a_loss_that_is_a_mean_does_not_depend_on_the_company_in_the_batch(seed: int) -> None:
+def test_mean_loss_does_not_depend_on_the_rest_of_the_batch(seed: int) -> None:
     images = [draw(seed + index) for index in range(3)]
     for name, rule in RULES.items():
         apart = [rule(*(image[i : i + 1] for image in images)).item() for i in range(2)]
@@ -179,7 +177,7 @@ def test_stdfusionnet_of_a_point_by_hand(bone: float, weight: int) -> None:
     np.testing.assert_allclose(loss.item(), weight * (1 + 16) / 25, rtol=1e-6)
 
 
-def test_stdfusionnet_follows_the_ct_in_bone_and_the_mr_elsewhere() -> None:
+def test_stdfusionnet_follows_ct_in_bone_and_mr_elsewhere() -> None:
     ct, mr = flat(0.2, side=16), flat(0.5, side=16)
     ct[..., :4] = 0.9
     bone = bone_mask(ct.squeeze(1), mr.squeeze(1))
@@ -194,7 +192,7 @@ def test_information_of_a_point_by_hand() -> None:
     np.testing.assert_allclose(information(point()).item(), np.mean(scales), rtol=1e-5)
 
 
-def test_information_is_nothing_in_flat_images_and_grows_with_contrast() -> None:
+def test_information_is_zero_for_flat_and_grows_with_contrast() -> None:
     np.testing.assert_allclose(information(flat(0.7, side=16)).item(), 0, atol=1e-12)
     image = draw(1)
     torch.testing.assert_close(information(2 * image), 4 * information(image))

@@ -79,7 +79,7 @@ def test_a_classifier_learns_to_tell_ct_from_mr(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("infrared", ["ct", "mr"])
-def test_an_objective_sees_what_the_network_gives_before_it_is_cut_off(infrared: Modality) -> None:
+def test_objective_sees_network_output_before_clipping(infrared: Modality) -> None:
     network, images = PMGI(infrared=infrared), torch.rand(2, 2, 12, 13)
     ct, mr = 2 * images[:, :1] - 1, 2 * images[:, 1:] - 1
     fused, *sources = fused_raw(network, images)
@@ -136,7 +136,7 @@ def test_a_rival_learns_to_tell_fused_images() -> None:
     assert told[1] < 0.5 * told[0]
 
 
-def test_a_rival_is_decided_by_the_seed_and_gone_in_the_next_phase() -> None:
+def test_discriminator_follows_seed_and_ends_with_its_phase() -> None:
     state = first_state(CONTEST, PATCHES)
     contest = OBJECTIVES["fusiongan"].contest
     assert contest
@@ -157,7 +157,7 @@ def test_a_checkpoint_has_the_rival_only_where_there_is_one(tmp_path: Path) -> N
     assert parts.keys() == {"network", "average", "adam"}
 
 
-def test_a_network_with_batch_normalisation_can_be_used_after_training(tmp_path: Path) -> None:
+def test_network_with_batch_norm_is_usable_after_training(tmp_path: Path) -> None:
     settings = Settings(network="fusiongan", phases=(settings_of("umfcmgr", steps=1).phases))
     run(settings, tmp_path / "run")
     export(tmp_path / "run" / LAST, tmp_path / "mine.onnx")

@@ -87,7 +87,7 @@ def run(
     )  # fmt: skip
 
 
-def test_two_processes_have_the_loss_curve_of_one_with_the_whole_batch(workshop: Path) -> None:
+def test_two_processes_have_the_loss_curve_of_one(workshop: Path) -> None:
     for processes, output in ((1, "one"), (2, "two")):
         done = run(workshop, processes, output)
         assert done.returncode == 0, done.stderr
@@ -103,7 +103,7 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_whole_batch(workshop:
     assert left == {LAST, "best.safetensors", LOG, EVENTS, SAMPLES}
 
 
-def test_two_processes_resume_bit_for_bit_what_two_processes_left(workshop: Path) -> None:
+def test_two_processes_resume_bit_for_bit(workshop: Path) -> None:
     first = CONFIG.format(batch=4).rsplit("[[phases]]", 1)[0]
     (workshop / "first.toml").write_text(first)
     assert run(workshop, 2, "parts", "first.toml").returncode == 0
@@ -112,7 +112,7 @@ def test_two_processes_resume_bit_for_bit_what_two_processes_left(workshop: Path
     assert content_of(workshop / "parts" / LAST) == content_of(workshop / "whole" / LAST)
 
 
-def test_two_processes_with_a_rival_resume_within_a_phase_bit_for_bit(workshop: Path) -> None:
+def test_two_processes_with_discriminator_resume_bit_for_bit(workshop: Path) -> None:
     script = workshop / "contest.py"
     script.write_text(CONTEST)
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

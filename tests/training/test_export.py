@@ -113,16 +113,14 @@ def test_a_cards_figures_are_those_of_its_graph(workshop: Path) -> None:
         np.testing.assert_allclose(test[metric], expected, rtol=0, atol=0.02)
 
 
-def test_weights_are_rounded_to_what_bf16_holds_where_settings_say_so(workshop: Path) -> None:
+def test_weights_are_rounded_to_bf16_where_settings_say(workshop: Path) -> None:
     for kind, rounded in (("rebuilding", True), ("fusing", False)):
         values = load_network(workshop / f"{kind}.onnx").state_dict().items()
         same = [torch.equal(v, v.bfloat16().float()) for k, v in values if k.endswith("weight")]
         assert all(same) == rounded
 
 
-def test_the_strategies_of_an_autoencoder_share_their_parameters_and_fuse_differently(
-    workshop: Path, tmp_path: Path
-) -> None:
+def test_strategies_share_parameters_and_fuse_differently(workshop: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     ct, mr = rng.random((1, 16, 16), np.float32), rng.random((1, 16, 16), np.float32)
     path = tmp_path / "l1.onnx"
@@ -143,9 +141,7 @@ def test_patients_of_earlier_trainings_count_as_seen(workshop: Path, tmp_path: P
     assert len(card["trainings"]) == 2
 
 
-def test_options_that_do_not_fit_are_refused_and_nothing_is_written(
-    workshop: Path, tmp_path: Path
-) -> None:
+def test_invalid_options_are_refused_and_nothing_is_written(workshop: Path, tmp_path: Path) -> None:
     for options, words in (
         ({"luck": 3}, "do not fit"), ({"strategy": "luck"}, "do not fit"),
     ):  # fmt: skip
@@ -154,7 +150,7 @@ def test_options_that_do_not_fit_are_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_graph_in_half_precision_is_compared_with_the_network_in_full(
+def test_half_precision_graph_is_compared_with_full_network(
     workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = trained(settings_of("sdnet", steps=1), tmp_path / "run")

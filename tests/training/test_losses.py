@@ -39,7 +39,7 @@ def textbook_ssim(first: NDArray[np.float64], second: NDArray[np.float64]) -> fl
 
 @quick
 @given(shapes, st.integers(0, 2**32))
-def test_similarity_is_one_of_an_image_with_itself_symmetric_and_at_most_one(
+def test_similarity_is_one_for_itself_symmetric_and_bounded(
     shape: tuple[int, ...], seed: int
 ) -> None:
     first, second = images_of(shape, seed), images_of(shape, seed + 1)
@@ -59,7 +59,7 @@ def test_similarity_agrees_with_the_textbook(shape: tuple[int, ...], seed: int) 
 
 @quick
 @given(shapes, st.integers(0, 2**32))
-def test_similarity_is_the_same_with_both_images_turned_or_mirrored(
+def test_similarity_is_invariant_to_rotation_and_reflection(
     shape: tuple[int, ...], seed: int
 ) -> None:
     first, second = images_of(shape, seed), images_of(shape, seed + 1)
@@ -81,7 +81,7 @@ def test_two_flat_images_differ_in_light_only() -> None:
     np.testing.assert_allclose(ssim(first, second).item(), light, rtol=1e-3)
 
 
-def test_an_image_of_one_window_is_enough_and_a_smaller_one_is_an_error() -> None:
+def test_image_of_one_window_is_measured_and_smaller_refused() -> None:
     image = images_of((1, 1, SSIM_WINDOW, SSIM_WINDOW), 2)
     torch.testing.assert_close(ssim(image, image), torch.tensor(1.0))
     with pytest.raises(RuntimeError, match="Kernel size"):
@@ -90,9 +90,7 @@ def test_an_image_of_one_window_is_enough_and_a_smaller_one_is_an_error() -> Non
 
 @quick
 @given(shapes, st.integers(0, 2**32))
-def test_the_loss_is_zero_for_a_perfect_copy_and_else_the_sum_of_both_parts(
-    shape: tuple[int, ...], seed: int
-) -> None:
+def test_loss_is_zero_for_perfect_copy_else_sum_of_parts(shape: tuple[int, ...], seed: int) -> None:
     image, rebuilt = images_of(shape, seed), images_of(shape, seed + 1)
     np.testing.assert_allclose(autoencoder_loss(image, image).item(), 0, atol=1e-6)
     expected = 1 - ssim(rebuilt, image).item() + float(((rebuilt - image) ** 2).mean())

@@ -98,7 +98,7 @@ def test_each_image_of_a_batch_has_a_value_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_the_gradient_is_finite_even_for_flat_and_identical_images(name: str) -> None:
+def test_gradient_is_finite_for_flat_and_identical_images(name: str) -> None:
     cloud, black, white = grey_of((45, 50), 1), np.uint8(0), np.uint8(255)
     flat = [np.full_like(cloud, level) for level in (black, white)]
     for fused, ct, mr in ((cloud, cloud, cloud), (flat[0], cloud, flat[0]), (flat[1], *flat)):
@@ -122,7 +122,7 @@ def climb(name: str, start: Tensor, ct: UInt8Array, mr: UInt8Array, steps: int =
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_climbing_the_gradient_raises_the_metric_of_the_8_bit_image(name: str) -> None:
+def test_gradient_ascent_raises_metric_of_8_bit_image(name: str) -> None:
     ct, mr = grey_of((64, 60), 11), grey_of((64, 60), 12)
     start = (tensor_of(ct) + tensor_of(mr)) / 2
     before = np.rint(255 * start[0].numpy()).astype(np.uint8)
@@ -137,7 +137,7 @@ def test_information_is_lower_between_two_levels_than_on_them() -> None:
     assert values[0] - values[-1] > 0.1
 
 
-def test_a_lone_pixel_of_its_level_is_as_rare_wherever_between_two_levels_it_lies() -> None:
+def test_lone_grey_level_is_equally_rare_between_any_two() -> None:
     source = tensor_of(grey_of((60, 60), 4)).clamp(max=0.9)
     values = []
     for share in (0, 0.25, 0.75):

@@ -51,7 +51,7 @@ def test_the_papers_loss_is_its_equations_written_out_in_loops(seed: int) -> Non
     np.testing.assert_allclose(mfinet_paper_loss(fused, ct, mr).item(), expected, rtol=1e-9)
 
 
-def test_the_papers_loss_is_zero_where_one_source_is_all_there_is() -> None:
+def test_paper_loss_is_zero_where_one_source_is_empty() -> None:
     ct, nothing = draw(2, 20, 20), torch.zeros(2, 20, 20)
     np.testing.assert_allclose(mfinet_paper_loss(ct, ct, nothing).item(), 0, atol=1e-4)
     np.testing.assert_allclose(mfinet_paper_loss(ct, nothing, ct).item(), 0, atol=1e-4)
@@ -86,9 +86,7 @@ def test_the_larger_gradient_is_wanted_with_its_sign() -> None:
 
 @quick
 @given(st.integers(0, 2**32), st.floats(0.1, 0.9))
-def test_the_target_is_the_rule_bone_blend_with_a_bone_level_of_each_image(
-    seed: int, tissue: float
-) -> None:
+def test_target_is_bone_blend_with_a_level_per_image(seed: int, tissue: float) -> None:
     ct, mr = draw(2, 30, 31, seed=seed), draw(2, 30, 31, seed=seed + 1)
     ct = torch.where(ct > 0.8, ct, tissue * ct)
     target = bone_target(ct, mr)
@@ -140,7 +138,7 @@ def test_one_more_unit_of_a_weight_adds_the_part_itself(name: str, part: str, si
     np.testing.assert_allclose((after - before).item(), sign * parts[part], rtol=1e-3, atol=1e-5)
 
 
-def test_fidelity_counts_only_as_far_as_both_sources_have_a_part_in_it() -> None:
+def test_fidelity_counts_only_where_both_sources_contribute() -> None:
     ct, mr = draw(1, 48, 44), draw(1, 48, 44, seed=2)
     weights = replace(NOTHING, fidelity=1)
     copy, copied = mfinet_metric_loss(mr, ct, mr, weights)
@@ -149,7 +147,7 @@ def test_fidelity_counts_only_as_far_as_both_sources_have_a_part_in_it() -> None
     assert blend < copy
 
 
-def test_spatial_frequency_costs_where_there_is_too_little_or_too_much() -> None:
+def test_sf_loss_penalises_too_little_and_too_much() -> None:
     ct, mr = torch.zeros(1, 48, 44), draw(1, 48, 44, seed=2)  # the target is the MR itself
     weights = replace(NOTHING, frequency=1, least_frequency=0.5, most_frequency=1.1)
     times = (0.2, 0.4, 0.6, 1, 1.05, 1.3)

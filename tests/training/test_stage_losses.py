@@ -36,7 +36,7 @@ def test_the_parts_of_the_autoencoder_loss_are_weighed() -> None:
     assert torch.equal(autoencoder_loss(rebuilt, image), structure + pixel)
 
 
-def test_rfnnest_is_zero_at_the_visible_image_with_the_features_that_are_wanted() -> None:
+def test_rfnnest_loss_is_zero_at_its_target() -> None:
     visible = full_scale(1)
     infrared, seen = draw(2, 2, 3, 8, 8), draw(3, 2, 3, 8, 8)
     features = [(6 * infrared + 3 * seen, infrared, seen)] * 4
@@ -59,7 +59,7 @@ def test_rfnnest_has_a_gradient_at_flat_images() -> None:
     assert fused.grad.isfinite().all()
 
 
-def test_a_classifier_that_does_not_know_pays_a_bit_and_one_that_is_sure_nothing() -> None:
+def test_csf_classifier_loss_is_a_bit_at_chance_and_zero_at_sure() -> None:
     loss, _ = csf_classifier_loss(torch.zeros(3, 2), torch.zeros(3, 2))
     np.testing.assert_allclose(loss.item(), math.log(2), rtol=1e-6)
     sure = torch.tensor([[50.0, -50.0]] * 3)

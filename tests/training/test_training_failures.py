@@ -51,7 +51,7 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path: Path) -> None:
         run(REBUILDING, tmp_path, pairs=some_pairs(seed=9))
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_checkpoint(
+def test_non_finite_loss_stops_and_keeps_last_checkpoint(
     tmp_path: Path,
 ) -> None:
     settings = with_phase(REBUILDING, bfloat16=False, rounding_noise=0.0, validate_every=1)
@@ -80,7 +80,7 @@ def test_a_rate_that_is_far_too_high_never_reaches_a_checkpoint(tmp_path: Path) 
     assert not (tmp_path / LAST).exists()
 
 
-def test_a_disk_that_fills_while_writing_leaves_the_checkpoint_before_intact(
+def test_full_disk_leaves_previous_checkpoint_intact(
     tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "parts"

@@ -35,7 +35,7 @@ def write_pairs(folder: Path, names: list[str], side: int = 20) -> None:
             )
 
 
-def test_pairs_are_split_by_patient_and_none_is_lost_or_in_both_parts(tmp_path: Path) -> None:
+def test_pairs_are_split_by_patient_without_loss_or_overlap(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["2001", "2002", "3001", "12001", "12002"])
     pairs = read_training_pairs(tmp_path, ("12", "3"))
     assert pairs.training.shape == (2, 2, 20, 20)
@@ -108,7 +108,7 @@ def levels(crops: object) -> UInt8Array:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 4), st.integers(1, 2))
-def test_crops_are_squares_in_zero_to_one_decided_by_the_generator_alone(
+def test_crops_are_unit_range_squares_set_by_the_generator(
     seed: int, side: int, count: int, channels: int
 ) -> None:
     images = numbered(3, 12, 15, channels)
@@ -131,7 +131,7 @@ def test_both_images_of_a_pair_are_cut_turned_and_mirrored_alike() -> None:
     np.testing.assert_array_equal(crops[:, 1], crops[:, 0] + 1)
 
 
-def test_a_crop_is_a_turned_or_mirrored_piece_of_an_image_and_all_eight_ways_occur() -> None:
+def test_crops_cover_all_eight_rotations_and_reflections() -> None:
     image = numbered(1, 6, 6)
     ways = {
         np.rot90(flipped, turns).tobytes(): (turns, mirrored)
@@ -148,7 +148,7 @@ def test_without_turning_whole_images_are_taken_as_they_are() -> None:
     np.testing.assert_array_equal(crops, np.repeat(image, 5, axis=0))
 
 
-def test_whole_images_that_are_no_squares_keep_their_shape_and_four_ways_occur() -> None:
+def test_whole_non_square_images_keep_shape_in_four_ways() -> None:
     crops = draw_crops(numbered(1, 6, 9), phase_of(100, None), np.random.default_rng(2))
     assert crops.shape == (100, 1, 6, 9)
     assert len({crop.tobytes() for crop in levels(crops)}) == 4
@@ -160,14 +160,14 @@ def test_crops_reach_every_corner_of_every_image() -> None:
     assert set(levels(crops).ravel()) == set(range(32))
 
 
-def test_a_crop_as_large_as_the_image_is_drawn_and_a_larger_one_refused() -> None:
+def test_crop_of_image_size_is_drawn_and_larger_refused() -> None:
     images, rng = numbered(1, 12, 15), np.random.default_rng(0)
     assert draw_crops(images, phase_of(1, 12), rng).shape == (1, 1, 12, 12)
     with pytest.raises(InputError, match="crops of 13 pixels do not fit in images of 12x15"):
         draw_crops(images, phase_of(1, 13), rng)
 
 
-def test_crops_with_enough_tissue_are_sought_and_either_modality_counts() -> None:
+def test_crops_with_enough_tissue_in_either_modality_are_drawn() -> None:
     images = np.zeros((1, 2, 40, 40), np.uint8)
     images[0, 1, :, 20:] = 9
     rng, choices = np.random.default_rng(4), Augmentation(least_tissue=0.5, turn=False)
@@ -184,7 +184,7 @@ def test_where_there_is_no_tissue_a_crop_is_drawn_all_the_same() -> None:
     assert not crops.any()
 
 
-def test_other_light_changes_each_image_of_a_pair_by_a_factor_of_its_own() -> None:
+def test_lighting_augmentation_scales_each_image_separately() -> None:
     images = np.full((1, 2, 12, 12), 100, np.uint8)
     phase = phase_of(200, 12, Augmentation(gain=0.2))
     crops = draw_crops(images, phase, np.random.default_rng(5)).numpy()

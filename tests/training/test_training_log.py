@@ -68,7 +68,7 @@ def test_a_line_that_the_power_cut_is_forgotten(tmp_path: Path) -> None:
     assert len((tmp_path / LOG).read_text().splitlines()) == 1
 
 
-def test_a_sample_shows_ct_mr_and_fused_side_by_side_and_a_pair_a_row(tmp_path: Path) -> None:
+def test_training_sample_shows_ct_mr_fused_per_row(tmp_path: Path) -> None:
     pairs = smooth_images(6)
     fused = pairs.max(axis=1)
     Journal(tmp_path).show(pairs, fused, "1-000005")

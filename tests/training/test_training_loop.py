@@ -47,7 +47,7 @@ TWO_PHASES = dataclasses.replace(
     ids=["rebuilding", "mfinet", "two phases", "contest"],
 )
 @pytest.mark.parametrize("save_every_s", [0.0, 300.0])
-def test_a_training_stopped_and_resumed_is_bit_for_bit_the_one_that_was_not(
+def test_resumed_training_is_bit_identical_to_uninterrupted(
     tmp_path: Path, settings: Settings, pairs: Pairs, save_every_s: float
 ) -> None:
     run(settings, tmp_path / "whole", pairs=pairs)
@@ -85,7 +85,7 @@ def test_a_finished_training_started_again_does_nothing(tmp_path: Path) -> None:
     assert {path.name for path in before} == {LAST, BEST, LOG, EVENTS, SAMPLES}
 
 
-def test_a_finished_training_takes_up_phases_that_its_settings_gained(tmp_path: Path) -> None:
+def test_finished_training_runs_phases_added_to_its_settings(tmp_path: Path) -> None:
     run(TWO_PHASES, tmp_path / "whole")
     first = dataclasses.replace(TWO_PHASES, phases=TWO_PHASES.phases[:1])
     run(first, tmp_path / "parts")
@@ -94,7 +94,7 @@ def test_a_finished_training_takes_up_phases_that_its_settings_gained(tmp_path: 
     assert whole == parts
 
 
-def test_a_phase_begins_from_the_running_mean_with_a_fresh_optimiser(tmp_path: Path) -> None:
+def test_phase_starts_from_parameter_average_with_new_optimizer(tmp_path: Path) -> None:
     first = dataclasses.replace(TWO_PHASES, phases=TWO_PHASES.phases[:1])
     state = run(first, tmp_path)
     mean = {name: value.clone() for name, value in state.average.state_dict().items()}
@@ -105,7 +105,7 @@ def test_a_phase_begins_from_the_running_mean_with_a_fresh_optimiser(tmp_path: P
         assert torch.equal(value, mean[name]), name
 
 
-def test_training_lowers_the_loss_and_raises_the_likeness_of_rebuilt_images(tmp_path: Path) -> None:
+def test_training_lowers_loss_and_raises_reconstruction_ssim(tmp_path: Path) -> None:
     settings = with_phase(
         REBUILDING, steps=40, validate_every=20, schedule=Schedule(learning_rate=3e-3), crop=24
     )
@@ -115,7 +115,7 @@ def test_training_lowers_the_loss_and_raises_the_likeness_of_rebuilt_images(tmp_
     assert last["validation"]["ssim_rebuilt"] > first["validation"]["ssim_rebuilt"]
 
 
-def test_the_log_has_a_line_a_validation_and_one_for_the_last_step(tmp_path: Path) -> None:
+def test_log_has_a_line_per_validation_and_for_the_last_step(tmp_path: Path) -> None:
     reported: list[Progress] = []
     run(with_phase(FUSING, steps=5), tmp_path, reported.append)
     rows = rows_of(tmp_path)
@@ -136,7 +136,7 @@ def test_without_validation_images_there_is_no_best_state(tmp_path: Path) -> Non
     assert checkpoint_of(tmp_path) == tmp_path / LAST
 
 
-def test_the_best_state_is_the_one_of_the_least_loss_in_validation(tmp_path: Path) -> None:
+def test_best_state_has_the_lowest_validation_loss(tmp_path: Path) -> None:
     settings = with_phase(FUSING, steps=6, validate_every=1, schedule=Schedule(learning_rate=0.05))
     run(settings, tmp_path)
     rows = rows_of(tmp_path)
@@ -173,7 +173,7 @@ def test_a_phase_ends_early_where_validation_gets_no_better(tmp_path: Path) -> N
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-def test_a_compiled_training_takes_the_same_steps_on_crops_of_any_size(tmp_path: Path) -> None:
+def test_compiled_training_takes_same_steps_for_any_crop_size(tmp_path: Path) -> None:
     phase = dataclasses.replace(
         AUTOENCODER,
         bfloat16=False,

@@ -94,7 +94,7 @@ def test_autoencoders_of_the_full_grey_scale_are_weighed_for_it(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["pmgi", "sdnet", "stdfusionnet", "fusiongan"])
-def test_networks_with_an_image_for_intensity_take_it_from_the_ct(name: str) -> None:
+def test_intensity_branch_takes_the_ct(name: str) -> None:
     settings = read_settings(CONFIGS / f"{name}.toml")
     assert settings.network_options["infrared"] == "ct"
     assert [phase.objective for phase in settings.phases] == [name]
@@ -215,7 +215,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path)
 
 
-def test_the_smallest_crop_of_an_objective_holds_what_it_measures() -> None:
+def test_smallest_crop_of_an_objective_holds_its_window() -> None:
     assert OBJECTIVES["autoencoder"].smallest_side == SSIM_WINDOW
     assert OBJECTIVES["mfinet_metrics"].smallest_side == METRICS["vif"].smallest_side
 
@@ -226,7 +226,7 @@ def test_an_epoch_has_as_many_crops_as_there_are_images() -> None:
     assert steps_of(FUSION, 1000) == FUSION.steps
 
 
-def test_the_rate_falls_from_the_highest_along_half_a_cosine_to_zero() -> None:
+def test_rate_falls_along_half_a_cosine_to_zero() -> None:
     phase = dataclasses.replace(AUTOENCODER, steps=100, schedule=Schedule(learning_rate=0.5))
     rates = [learning_rate(phase, step, 9) for step in range(101)]
     np.testing.assert_allclose([rates[0], rates[50], rates[100]], [0.5, 0.25, 0], atol=1e-15)

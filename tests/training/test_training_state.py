@@ -25,7 +25,7 @@ def stepper_of(state: State) -> Stepper:
     return Stepper(state, REBUILDING.phases[0], PAIRS.training, ALONE, seed=1)
 
 
-def test_the_seed_decides_the_first_network_and_touches_no_other_chance() -> None:
+def test_seed_sets_the_first_network_and_no_global_state() -> None:
     torch.manual_seed(9)
     expected = torch.rand(1)
     torch.manual_seed(9)
@@ -69,7 +69,7 @@ def test_without_decay_the_running_mean_is_the_network_itself() -> None:
     assert torch.equal(state.average.weight, state.network.weight)
 
 
-def test_the_running_mean_follows_slowly_later_and_faster_at_first() -> None:
+def test_parameter_average_follows_faster_at_first() -> None:
     state = state_of(nn.Linear(1, 1, bias=False))
     nn.init.zeros_(state.average.weight)
     nn.init.ones_(state.network.weight)

@@ -71,7 +71,7 @@ def test_the_usual_norm_follows_the_gradients_slowly() -> None:
     assert lowest < state.counts.usual_norm < highest
 
 
-def test_a_gradient_that_is_no_number_is_refused_and_with_outliers_not_followed() -> None:
+def test_non_finite_gradient_is_refused_and_outliers_clipped() -> None:
     def poison(gradient: Tensor) -> Tensor:
         return gradient * math.nan
 
@@ -161,7 +161,7 @@ class Toy(nn.Module):
         return seen
 
 
-def test_rounding_noise_stays_in_its_share_and_only_while_training() -> None:
+def test_rounding_noise_is_bounded_and_only_in_training() -> None:
     network, noise = Toy(), torch.Generator().manual_seed(1)
     image = torch.rand(1, 1, 64, 64) + 0.1
     with rounding_noise(network, 0.1, noise):
@@ -177,7 +177,7 @@ def phase_with(noise: float) -> Phase:
     return dataclasses.replace(PLAIN, rounding_noise=noise)
 
 
-def test_noise_is_drawn_anew_at_each_step_and_the_same_after_a_stop() -> None:
+def test_noise_is_new_each_step_and_reproducible_after_stop() -> None:
     drawn = []
     for steps in (2, 2, 1):
         state = first_state(REBUILDING, PAIRS)

@@ -27,7 +27,7 @@ def network_of(settings: Settings) -> torch.nn.Module:
         return make_network(settings.network, settings.network_options)
 
 
-def test_metrics_are_those_of_the_fused_images_in_whole_grey_levels() -> None:
+def test_validation_metrics_are_of_8_bit_fused_images() -> None:
     network = network_of(FUSING)
     found = validate(network, PAIRS, FUSING, FUSING.phases[0])
     rows = []
@@ -51,7 +51,7 @@ def test_the_loss_is_that_of_the_phase_in_full_precision() -> None:
     np.testing.assert_allclose(found.values["loss"], expected.item(), rtol=1e-5)
 
 
-def test_an_autoencoder_is_judged_by_what_it_rebuilds_of_ct_and_mr() -> None:
+def test_autoencoder_is_validated_by_ct_and_mr_reconstruction() -> None:
     network = network_of(REBUILDING)
     assert isinstance(network, Res2Fusion)
     found = validate(network, PAIRS, REBUILDING, REBUILDING.phases[0])
@@ -63,7 +63,7 @@ def test_an_autoencoder_is_judged_by_what_it_rebuilds_of_ct_and_mr() -> None:
     np.testing.assert_allclose(found.values["loss"], loss.item(), rtol=1e-5)
 
 
-def test_validation_leaves_the_network_at_rest_and_without_gradients() -> None:
+def test_validation_leaves_eval_mode_off_and_no_gradients() -> None:
     network = network_of(REBUILDING).train()
     validate(network, PAIRS, REBUILDING, REBUILDING.phases[0])
     assert not network.training

@@ -27,7 +27,7 @@ def header(name: str = "", number: str = "") -> Dataset:
     return dataset
 
 
-def test_parts_of_names_and_ids_are_found_and_short_parts_are_not() -> None:
+def test_parts_of_names_and_ids_are_hidden_but_short_parts() -> None:
     found = identifiers_of(header("Smith^John^J^Dr", " AB-123 "), header("van der Berg=山田^太郎"))
     assert found.names == {"Smith", "John", "van", "der", "Berg", "山田", "太郎"}
     assert found.numbers == {"AB-123"}

@@ -106,7 +106,7 @@ def test_bytes_that_are_no_dicom_are_refused(orthanc: Orthanc, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_node_that_does_not_tell_the_classes_is_asked_for_the_usual_ones(
+def test_node_without_sop_classes_is_offered_the_usual_ones(
     images: list[Dataset], tmp_path: Path
 ) -> None:
     with peer(told(images, SOPClassUID=""), images) as hostile:
@@ -181,7 +181,7 @@ def test_a_node_that_hangs_up_in_the_middle_leaves_nothing(
     assert nothing_but_the_source(tmp_path)
 
 
-def test_a_search_that_a_node_refuses_or_that_finds_too_much_is_said(
+def test_refused_or_too_large_query_is_reported(
     images: list[Dataset], orthanc: Orthanc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
@@ -269,7 +269,7 @@ def test_no_log_names_a_patient(
     assert STUDY not in caplog.text
 
 
-def test_answers_cannot_steer_a_terminal_and_damaged_ones_are_marked() -> None:
+def test_peer_answers_are_escaped_and_damaged_ones_marked() -> None:
     answer = Dataset()
     with disable_value_validation():
         answer.StudyDescription = "\x1b[2J\x07evil\r\n"

@@ -110,7 +110,7 @@ def test_an_encrypted_pacs_takes_and_gives_by_dimse(closed: Orthanc, tmp_path: P
     assert by_instance(files(tmp_path / "OUT")) == by_instance(slices(folder))
 
 
-def test_an_encrypted_pacs_takes_and_gives_by_dicomweb_with_the_password_of_netrc(
+def test_tls_dicomweb_round_trip_with_netrc_password(
     closed: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused(closed.web, "put them into ~/.netrc")
@@ -145,7 +145,7 @@ def test_a_wrong_title_is_refused_with_its_reason(orthanc: Orthanc) -> None:
     refused(replace(orthanc.node, title="OTHER"), "Called AE title not recognised")
 
 
-def test_what_the_pacs_does_not_take_is_named_and_the_rest_is_sent(
+def test_objects_refused_by_the_pacs_are_named_rest_is_sent(
     orthanc: Orthanc, tmp_path: Path
 ) -> None:
     paths = slices(write(tmp_path / "CT"))
@@ -170,7 +170,7 @@ def test_a_pacs_that_takes_nothing_of_the_kind_is_no_dead_end(
     assert [failure.path for failure in failures] == paths
 
 
-def test_what_the_web_service_does_not_take_is_named_and_the_rest_is_sent(
+def test_objects_refused_by_dicomweb_are_named_rest_is_sent(
     orthanc: Orthanc, tmp_path: Path
 ) -> None:
     paths = slices(write(tmp_path / "CT"))

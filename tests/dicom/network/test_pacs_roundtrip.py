@@ -85,7 +85,7 @@ def test_one_series_of_a_study_can_be_fetched(
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_the_fused_series_goes_comes_back_and_is_found_under_the_study_of_the_ct(
+def test_fused_series_round_trips_under_the_ct_study(
     orthanc: Orthanc,
     fused: Path,
     phantom_folders: tuple[Path, Path],
@@ -109,7 +109,7 @@ def test_the_fused_series_goes_comes_back_and_is_found_under_the_study_of_the_ct
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_every_object_of_a_fusion_goes_comes_back_and_is_found_under_the_study_of_the_ct(
+def test_every_output_object_round_trips_under_the_ct_study(
     orthanc: Orthanc,
     fused: Path,
     phantom: Phantom,
@@ -169,7 +169,7 @@ def test_a_search_lists_patients_and_studies_by_their_keys(
     assert pacs.find(Query("study", {"PatientID": "nobody"})) == []
 
 
-def test_more_kinds_of_objects_than_one_association_can_negotiate_all_go(
+def test_more_sop_classes_than_one_association_allows_are_sent(
     orthanc: Orthanc, tmp_path: Path
 ) -> None:
     classes = [context.abstract_syntax for context in StoragePresentationContexts[3:47]]

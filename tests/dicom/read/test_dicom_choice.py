@@ -133,9 +133,7 @@ def test_a_damaged_header_is_noted(tmp_path: Path, edit: Callable[[Dataset], Non
 
 
 @pytest.mark.parametrize("kept", [0, 100])
-def test_a_slice_without_extension_that_was_cut_to_nothing_is_noted(
-    tmp_path: Path, kept: int
-) -> None:
+def test_extensionless_empty_slice_is_noted(tmp_path: Path, kept: int) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder):
         path.rename(path.with_suffix(""))

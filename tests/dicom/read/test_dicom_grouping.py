@@ -201,7 +201,7 @@ def test_two_acquisitions_that_share_a_place_are_asked_about(tmp_path: Path) -> 
         read(folder, "CT")
 
 
-def test_two_patients_in_one_series_are_refused_without_their_names(tmp_path: Path) -> None:
+def test_two_patients_in_one_series_are_refused_unnamed(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder)[3:]:
         change(path, put("PatientID", "SECRET"))

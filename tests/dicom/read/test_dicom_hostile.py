@@ -334,7 +334,7 @@ def test_a_kind_that_only_pydicom_knows_fails_nowhere(
     assert open_dataset(one, pixels=True)[tag].value in {b"ab", 0x6261}
 
 
-def test_a_slice_without_a_size_and_of_no_known_class_stops_nothing(folder: Path) -> None:
+def test_slice_without_size_of_unknown_class_is_left_out(folder: Path) -> None:
     def edit(header: Dataset) -> None:
         del header.Rows
         header.SOPClassUID = "1.2.3"

@@ -91,9 +91,7 @@ def test_real_multi_frame_files_that_are_no_volume_are_refused(
         read(tmp_path, modality)
 
 
-def test_a_directory_is_right_whatever_case_the_disk_gave_to_names(
-    heads: Path, tmp_path: Path
-) -> None:
+def test_dicomdir_is_read_whatever_the_case_of_file_names(heads: Path, tmp_path: Path) -> None:
     """A mounted CD shows its names in small letters."""
     (tmp_path / "dicom").mkdir()
     for number in range(304):
@@ -107,9 +105,7 @@ def test_a_directory_without_its_folder_is_no_image(heads: Path) -> None:
         read(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", "CT")
 
 
-def test_a_directory_leads_to_its_folder_and_names_what_is_absent(
-    heads: Path, tmp_path: Path
-) -> None:
+def test_dicomdir_resolves_its_folder_and_names_absent_files(heads: Path, tmp_path: Path) -> None:
     write(tmp_path / "disk")
     shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "disk/DICOMDIR")
     series = read(tmp_path / "disk/DICOMDIR", "CT")

@@ -107,9 +107,7 @@ def test_slices_against_the_normal_are_turned_round(tmp_path: Path) -> None:
         assert found[place] == image[0, 0, index]
 
 
-def test_slices_in_subfolders_without_extension_among_junk_are_found(
-    tmp_path: Path, shared: Path
-) -> None:
+def test_extensionless_slices_in_subfolders_are_found(tmp_path: Path, shared: Path) -> None:
     image = volume()
     folder = write(tmp_path / "in", image)
     for index, path in enumerate(slices(folder)):
@@ -259,7 +257,7 @@ def test_an_empty_padding_value_pads_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(values(folder), before)
 
 
-def test_positions_rounded_to_a_twentieth_of_a_millimetre_are_regular(tmp_path: Path) -> None:
+def test_positions_rounded_to_0_05_mm_are_regular(tmp_path: Path) -> None:
     image = volume(spacing=(0.9, 1.1, 2.333333))
     folder = write(tmp_path / "in", image)
     change_all(

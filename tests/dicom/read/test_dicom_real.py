@@ -45,7 +45,7 @@ def test_a_stereotactic_mr_is_read_as_simpleitk_reads_it(heads: Path, tmp_path: 
     assert_same_image(read(tmp_path, "MR").image, itk_reads(tmp_path), atol=1e-4)
 
 
-def test_a_mixed_study_lists_its_series_and_leaves_the_scouts_out(mixed_listing: str) -> None:
+def test_mixed_study_lists_series_without_localizers(mixed_listing: str) -> None:
     first, *listed = mixed_listing.splitlines()
     assert first.endswith("4 CT series; choose with --ct-series UID:")
     assert len(listed) == 4
@@ -68,7 +68,7 @@ def test_reformats_are_read_without_their_foreign_slice(heads: Path, mixed_listi
         assert re.search(r"/I\d+: left out, orientation .*, not ", note), note
 
 
-def test_the_axial_series_in_jpeg_lossless_is_read_as_simpleitk_reads_it(
+def test_jpeg_lossless_axial_series_matches_simpleitk(
     heads: Path, mixed_listing: str, tmp_path: Path
 ) -> None:
     series = read(heads / MIXED, "CT", series_uid=uid_of(mixed_listing, 34))
@@ -96,7 +96,7 @@ of which it takes the steps along the table for those along the normal."""
 
 
 @pytest.mark.parametrize("name", CONVERTED)
-def test_voxels_and_affine_are_those_of_an_independent_conversion(odd: Path, name: str) -> None:
+def test_voxels_and_affine_match_an_independent_conversion(odd: Path, name: str) -> None:
     folder = odd / "dicom2nifti" / name
     found = read(folder, "MR").image
     truth = nibabel.load(folder.with_name(f"{folder.name}_ground_truth.nii.gz"))
@@ -111,9 +111,7 @@ def test_voxels_and_affine_are_those_of_an_independent_conversion(odd: Path, nam
     np.testing.assert_allclose(sitk.GetArrayFromImage(found)[z, y, x], values, rtol=1e-6)
 
 
-def test_one_slice_has_the_same_values_in_seven_transfer_syntaxes(
-    odd: Path, tmp_path: Path
-) -> None:
+def test_slice_has_equal_values_in_seven_transfer_syntaxes(odd: Path, tmp_path: Path) -> None:
     values = []
     for path in sorted((odd / "transfer_syntaxes_same_mr_slice").iterdir()):
         for index in range(2):

@@ -199,7 +199,7 @@ def test_a_slice_with_truncated_pixels_is_named(tmp_path: Path, share: float) ->
     assert message.startswith(f"{last}: damaged: (7FE0,0010) has ")
 
 
-def test_a_truncated_slice_is_refused_or_left_out_with_a_note_at_every_length(
+def test_truncated_slice_is_refused_or_noted_at_every_length(
     tmp_path: Path,
 ) -> None:
     folder = write(tmp_path / "in", volume(count=3))

@@ -76,7 +76,7 @@ def assert_is_field(image: sitk.Image, within_mm: float) -> None:
 
 @pytest.mark.parametrize("angles", [AXIAL, OBLIQUE])
 @pytest.mark.parametrize("degrees", [-25.0, -3.0, 18.5])
-def test_a_tilted_gantry_is_rectified_with_every_value_in_its_place(
+def test_gantry_tilt_is_corrected_with_every_value_in_place(
     tmp_path: Path, degrees: float, angles: Angles
 ) -> None:
     heights = 2.5 * np.arange(5)
@@ -163,7 +163,7 @@ def test_a_few_slices_keep_their_finest_step(tmp_path: Path) -> None:
     assert read(folder, "CT").image.GetSpacing()[2] == pytest.approx(1.0, abs=0.05)
 
 
-def test_slices_that_nearly_lie_on_each_other_make_no_endless_grid(tmp_path: Path) -> None:
+def test_nearly_coincident_slices_make_no_endless_grid(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     move(slices(folder)[1], (0, 0, -2.35))
     assert read(folder, "CT").image.GetSpacing()[2] == pytest.approx(0.5, abs=0.01)
@@ -218,7 +218,7 @@ def test_a_real_tilted_ct_has_the_corners_of_dcm2niix(odd: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("part", [slice(0, 14), slice(15, 28)])
-def test_a_real_ct_of_two_steps_has_the_corners_of_dcm2niix_in_each(
+def test_real_ct_of_two_steps_has_dcm2niix_corners_in_each(
     heads: Path, tmp_path: Path, part: slice
 ) -> None:
     """Each evenly spaced part; of the whole dcm2niix writes axes that are at no right angle."""

@@ -86,7 +86,7 @@ def test_a_contour_on_a_slice_fills_it_and_no_other(rt: Path, ct: Series) -> Non
     assert mask.sum() == mask[2].sum()
 
 
-def test_contours_apart_are_joined_and_one_inside_another_is_a_hole(rt: Path, ct: Series) -> None:
+def test_separate_contours_are_joined_and_nested_is_a_hole(rt: Path, ct: Series) -> None:
     rings = [square(3.5, 7.5, 6), square(1.5, 9.5, 6), square(4.5, 5.5, 6), square(10.5, 12.5, 6)]
     mask = only(read_structure_set(draw(rt, *map(contour, rings)), ct))[2]
     np.testing.assert_array_equal(mask, (block(2, 9) & ~block(4, 7)) | block(5, 5) | block(11, 12))
@@ -132,7 +132,7 @@ def test_points_and_open_lines_are_passed_over_with_a_note(kind: str, rt: Path, 
 
 
 @pytest.mark.parametrize(("z_mm", "index"), [(4.6, 2), (7.4, 2), (-1.4, 0), (22.4, 7)])
-def test_a_contour_between_slices_goes_to_the_nearest_with_a_note(
+def test_contour_between_slices_snaps_to_nearest_with_note(
     z_mm: float, index: int, rt: Path, ct: Series
 ) -> None:
     found = read_structure_set(draw(rt, contour(square(1.5, 9.5, z_mm))), ct)
@@ -205,7 +205,7 @@ def test_another_patient_is_refused_unless_accepted(rt: Path, ct: Series) -> Non
         (b"1\\2\\\xff", "could not convert"),
     ],
 )
-def test_damaged_numbers_are_refused_with_the_name_of_the_structure(
+def test_damaged_numbers_are_refused_with_structure_name(
     data: bytes, words: str, rt: Path, ct: Series
 ) -> None:
     item = contour(square(1.5, 9.5, 6))
@@ -215,7 +215,7 @@ def test_damaged_numbers_are_refused_with_the_name_of_the_structure(
     assert words in str(refusal.value)
 
 
-def test_a_zigzag_of_a_million_crossings_is_refused_with_its_name(rt: Path, ct: Series) -> None:
+def test_contour_with_million_crossings_is_refused_by_name(rt: Path, ct: Series) -> None:
     count = 4000
     zigzag = np.column_stack(
         [np.arange(count) % 19, np.where(np.arange(count) % 2, -900, 900), np.full(count, 6)]
@@ -283,7 +283,7 @@ def test_a_damaged_structure_set_is_refused(
         read_structure_set(edit(rt, change), ct)
 
 
-def test_a_truncated_file_is_refused_unless_its_contours_are_whole(rt: Path, ct: Series) -> None:
+def test_truncated_rtstruct_is_refused_unless_contours_complete(rt: Path, ct: Series) -> None:
     draw(rt, *[contour(square(1.5, 9.5, 3 * index)) for index in range(8)])
     whole = rt.read_bytes()
     full = only(read_structure_set(rt, ct))

@@ -106,7 +106,7 @@ def test_slices_holes_and_contours_are_counted(
 
 
 @HOLES
-def test_contours_lie_on_the_planes_of_the_slices_that_they_refer_to(
+def test_contours_lie_on_their_referenced_slice_planes(
     holes: Holes, ct: Series, ring: np.ndarray, tmp_path: Path
 ) -> None:
     write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)], holes=holes)
@@ -166,7 +166,7 @@ def test_a_patient_whose_name_is_not_ascii_keeps_it(tmp_path: Path) -> None:
     assert pydicom.dcmread(tmp_path / "rt.dcm").PatientName == "Müller^Jörg"
 
 
-def test_a_frame_of_a_multi_frame_ct_is_referred_to_by_its_number(
+def test_multi_frame_ct_frame_is_referenced_by_number(
     ct: Series, ring: np.ndarray, tmp_path: Path
 ) -> None:
     headers = []
@@ -240,7 +240,7 @@ def ball(image: sitk.Image, centre: tuple[float, ...], radius_mm: float) -> np.n
 
 @HOLES
 @pytest.mark.parametrize("case", ["tilted", "uneven"])
-def test_a_mask_on_a_resampled_image_is_drawn_on_the_source_slices(
+def test_mask_of_resampled_image_is_contoured_on_source_slices(
     case: str, holes: Holes, tmp_path: Path
 ) -> None:
     source = series_on_disk(

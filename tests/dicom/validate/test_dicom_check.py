@@ -251,7 +251,7 @@ def test_what_radfuse_writes_has_no_error(tmp_path: Path) -> None:
     assert report.findings == ()
 
 
-def test_a_reference_to_an_object_elsewhere_is_a_warning_with_its_place(study: Path) -> None:
+def test_reference_to_absent_object_is_a_located_warning(study: Path) -> None:
     shutil.rmtree(study / "mr")
     (finding,) = [one for one in check(study, with_dciodvfy=False).findings
                   if one.file.name == "reg.dcm"]  # fmt: skip

@@ -46,7 +46,7 @@ def test_hot_is_what_others_call_hot() -> None:
     np.testing.assert_allclose(hot(values), colormaps["hot"](values)[:, :3], atol=0.05)
 
 
-def test_hot_goes_from_black_over_red_and_yellow_to_white_and_never_back() -> None:
+def test_hot_map_runs_from_black_over_red_yellow_to_white() -> None:
     values = np.array([0, 3 / 8, 6 / 8, 1], np.float32)
     wanted = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
     np.testing.assert_allclose(hot(values), wanted, atol=1e-6)

@@ -51,7 +51,7 @@ def headers(folder: Path, pair: tuple[Series, Series], **changes: object) -> lis
     return [pydicom.dcmread(path) for path in paths]
 
 
-def test_values_and_place_are_those_of_the_fused_volume_on_the_cts_grid(
+def test_values_and_geometry_are_of_the_fused_volume(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     written = headers(tmp_path / "out", pair)
@@ -91,7 +91,7 @@ def test_the_mrs_acquisition_is_repeated_where_it_is_known(
     assert (header.ScanningSequence, header.SequenceVariant) == ("GR", "NONE")
 
 
-def test_a_ct_that_forgot_how_it_was_deidentified_makes_a_valid_series(
+def test_ct_without_deidentification_method_makes_valid_series(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     change_all(tmp_path / "ct", put("PatientIdentityRemoved", "YES"))
@@ -140,7 +140,7 @@ def test_the_equipment_names_method_and_weights(
     assert said == "Fusion by laplacian" + (f", weights sha256 {weights}" if weights else "")
 
 
-def test_every_slice_names_its_ct_slice_and_the_mr_slices_that_it_cuts(
+def test_every_slice_references_ct_slice_and_intersected_mr(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     ct, mr = pair

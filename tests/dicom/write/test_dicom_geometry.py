@@ -121,7 +121,7 @@ def test_plastimatch_finds_the_grid_of_the_ct(ladder: Ladder, kind: str, tmp_pat
     assert_same_corners(corners_mm(sitk.ReadImage(str(copied))), ct, 1e-3)
 
 
-def test_the_objects_of_one_run_are_four_series_of_one_study_and_frame(ladder: Ladder) -> None:
+def test_one_run_writes_four_series_of_one_study_and_frame(ladder: Ladder) -> None:
     ct, folders = ladder
     headers = [pydicom.dcmread(min(folder.iterdir())) for folder in folders.values()]
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):

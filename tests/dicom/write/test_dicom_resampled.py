@@ -126,9 +126,7 @@ def test_it_says_how_it_was_made(tmp_path: Path, pair: Pair) -> None:
     assert said == "Registration and resampling"
 
 
-def test_letters_of_another_alphabet_in_the_mrs_description_do_no_harm(
-    tmp_path: Path, pair: Pair
-) -> None:
+def test_non_latin_mr_description_is_accepted(tmp_path: Path, pair: Pair) -> None:
     change_all(tmp_path / "mr", put("SeriesDescription", "T1 nach KM, Schädel"))
     header = written(tmp_path / "out", (pair[0], read(tmp_path / "mr", "MR")))[0]
     assert header.SeriesDescription.startswith("MR ON CT T1 nach KM, Sch_del - RESEARCH")
@@ -144,9 +142,7 @@ def sources(header: Dataset, series: Series) -> list[tuple[int, str]]:
     ]
 
 
-def test_every_slice_names_its_ct_slice_and_the_mr_slices_between_which_it_lies(
-    tmp_path: Path, pair: Pair
-) -> None:
+def test_every_slice_references_ct_slice_and_adjacent_mr_slices(tmp_path: Path, pair: Pair) -> None:
     ct, mr = pair
     for index, header in enumerate(written(tmp_path / "out", pair)):
         assert sources(header, ct) == [(index, "YES")]
@@ -167,9 +163,7 @@ def test_every_slice_names_its_ct_slice_and_the_mr_slices_between_which_it_lies(
                 for item in header.SourceImageSequence} == {"121322"}  # fmt: skip
 
 
-def test_a_ct_that_was_resampled_on_reading_names_the_slices_nearest_to_each(
-    tmp_path: Path, pair: Pair
-) -> None:
+def test_resampled_ct_references_nearest_source_slices(tmp_path: Path, pair: Pair) -> None:
     ct, mr = pair
     finer = sitk.Resample(
         ct.image, (7, 9, 11), sitk.Transform(), sitk.sitkLinear, ct.image.GetOrigin(),
@@ -184,9 +178,7 @@ def test_a_ct_that_was_resampled_on_reading_names_the_slices_nearest_to_each(
         np.testing.assert_allclose(np.array(header.ImagePositionPatient), place, atol=1e-6)
 
 
-def test_an_mr_that_was_resampled_on_reading_names_its_own_slices(
-    tmp_path: Path, pair: Pair
-) -> None:
+def test_resampled_mr_references_its_own_slices(tmp_path: Path, pair: Pair) -> None:
     ct, mr = pair
     same = written(tmp_path / "a", pair)
     turned = sitk.Flip(mr.image, (False, False, True))

@@ -61,7 +61,7 @@ def assert_same_map(found: sitk.Transform, wanted: sitk.Transform, atol: float =
         )
 
 
-def test_the_matrix_of_the_mr_maps_its_points_to_the_ct_row_by_row(reg: Path) -> None:
+def test_mr_matrix_maps_its_points_to_the_ct_row_by_row(reg: Path) -> None:
     fixed, moving = pydicom.dcmread(reg).RegistrationSequence
     np.testing.assert_array_equal(written_matrix(fixed), np.eye(4))
     for point in POINTS:
@@ -132,7 +132,7 @@ small = st.floats(-0.5, 0.5, allow_subnormal=False)
     st.tuples(near, near, near), st.tuples(small, small, small), st.tuples(near, near, near),
     st.tuples(angles, angles, angles),
 )  # fmt: skip
-def test_a_point_of_the_mr_moved_by_the_matrix_lands_where_the_resampled_mr_shows_it(
+def test_matrix_moves_mr_point_to_where_resampled_mr_shows_it(
     tmp_path_factory: pytest.TempPathFactory, centre_mm: tuple[float, ...],
     turn: tuple[float, ...], shift: tuple[float, ...], ct_angles: tuple[float, ...],
 ) -> None:  # fmt: skip
@@ -310,7 +310,7 @@ def test_a_registration_of_other_series_is_refused(reg: Path) -> None:
     refused(reg, "belongs to other series", ct_frame=CT_FRAME, mr_frame=CT_FRAME)
 
 
-def test_a_registration_that_does_not_say_whose_frames_it_registers_is_refused(reg: Path) -> None:
+def test_registration_without_frames_of_reference_is_refused(reg: Path) -> None:
     change(reg, unnamed)
     refused(reg, "does not say which of its 2 frames is the CT's")
     assert_same_map(read_registration(reg, ct_frame=CT_FRAME, mr_frame=MR_FRAME), rigid())
@@ -359,9 +359,7 @@ def test_a_registration_without_its_frame_or_items_is_refused(tmp_path: Path, re
         refused(tmp_path / "part.dcm", "damaged or incomplete")
 
 
-def test_a_registration_that_was_cut_short_is_refused_or_read_right(
-    tmp_path: Path, reg: Path
-) -> None:
+def test_truncated_registration_is_refused_or_read_right(tmp_path: Path, reg: Path) -> None:
     short, whole, refusals = tmp_path / "short.dcm", reg.read_bytes(), 0
     lengths = range(140, len(whole), 7)
     for length in lengths:

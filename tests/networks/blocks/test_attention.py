@@ -23,7 +23,7 @@ def block() -> ConvolutionalAttention:
         return ConvolutionalAttention(6, 3)
 
 
-def test_weights_of_channels_are_one_number_a_channel_in_zero_to_one(
+def test_channel_weights_are_one_number_each_in_unit_interval(
     block: ConvolutionalAttention,
 ) -> None:
     weights = block.channels(draw(2, 6, 9, 8))
@@ -39,7 +39,7 @@ def test_weights_of_pixels_are_one_number_a_pixel_in_zero_to_one(
     assert 0 < weights.min() <= weights.max() < 1
 
 
-def test_channel_attention_does_not_care_where_in_the_image_something_is(
+def test_channel_attention_ignores_position(
     block: ConvolutionalAttention,
 ) -> None:
     features = draw(1, 6, 9, 8)
@@ -47,7 +47,7 @@ def test_channel_attention_does_not_care_where_in_the_image_something_is(
     torch.testing.assert_close(block.channels(moved), block.channels(features))
 
 
-def test_channel_attention_is_the_bottleneck_of_means_plus_that_of_maxima() -> None:
+def test_channel_attention_sums_bottlenecks_of_mean_and_max() -> None:
     attention, features = ChannelAttention(6, 3), draw(1, 6, 9, 8)
     first, _, last = attention.bottleneck
     assert isinstance(first, nn.Linear)
@@ -64,14 +64,14 @@ def test_channel_attention_is_the_bottleneck_of_means_plus_that_of_maxima() -> N
     np.testing.assert_allclose(attention(features).detach().ravel(), expected, rtol=1e-5)
 
 
-def test_spatial_attention_sees_channels_only_by_their_mean_and_maximum() -> None:
+def test_spatial_attention_uses_only_channel_mean_and_max() -> None:
     attention, features = SpatialAttention(), draw(1, 6, 9, 8)
     torch.testing.assert_close(attention(features[:, [3, 1, 0, 5, 4, 2]]), attention(features))
     two = torch.stack([features.mean(dim=1), features.amax(dim=1)], dim=1)
     torch.testing.assert_close(attention(features), torch.sigmoid(attention.window(two)))
 
 
-def test_channels_are_weighed_first_and_pixels_of_the_result_then(
+def test_channels_are_weighted_before_pixels(
     block: ConvolutionalAttention,
 ) -> None:
     features = draw(1, 6, 9, 8)

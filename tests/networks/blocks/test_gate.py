@@ -29,7 +29,7 @@ def test_a_new_gate_is_the_identity() -> None:
 
 @quick
 @given(st.integers(0, 2**32))
-def test_with_gamma_and_beta_zero_it_is_the_identity_for_any_alpha(seed: int) -> None:
+def test_zero_gamma_and_beta_is_identity_for_any_alpha(seed: int) -> None:
     gate = gate_of(seed)
     gate.gamma.data.zero_()
     gate.beta.data.zero_()
@@ -39,7 +39,7 @@ def test_with_gamma_and_beta_zero_it_is_the_identity_for_any_alpha(seed: int) ->
 
 @quick
 @given(st.integers(0, 2**32))
-def test_it_follows_the_equations_of_the_paper_channel_by_channel(seed: int) -> None:
+def test_gate_follows_paper_equations_channel_by_channel(seed: int) -> None:
     gate, features = gate_of(seed), draw(1, 5, 7, 6, seed=seed)
     alpha, gamma, beta = (
         parameter.detach().numpy().astype(float)

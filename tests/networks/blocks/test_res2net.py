@@ -12,7 +12,7 @@ def draw(*shape: int, seed: int = 1) -> Tensor:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_bottleneck_whose_last_normalisation_is_silent_hands_on_what_it_gets(
+def test_bottleneck_with_zero_last_norm_is_identity(
     first: bool,
 ) -> None:
     block = Bottleneck(64, first=first).eval()
@@ -21,5 +21,5 @@ def test_a_bottleneck_whose_last_normalisation_is_silent_hands_on_what_it_gets(
     torch.testing.assert_close(block(features), features)
 
 
-def test_only_the_first_bottleneck_of_a_stage_has_its_groups_apart() -> None:
+def test_only_first_bottleneck_of_stage_has_separate_groups() -> None:
     assert [block.first for block in stage(64, 3)] == [True, False, False]

@@ -38,7 +38,7 @@ def test_the_norm_is_layer_normalisation_of_each_pixel() -> None:
     torch.testing.assert_close(norm(features), expected)
 
 
-def test_attention_mixes_the_channels_of_a_head_by_their_similarity() -> None:
+def test_attention_mixes_channels_of_a_head_by_similarity() -> None:
     attention, features = TransposedAttention(8, 2), draw(1, 8, 5, 6)
     attention.temperature.data = torch.tensor([2.0, 0.5]).view(2, 1, 1)
     nn.init.dirac_(attention.leave.weight)
@@ -75,7 +75,7 @@ def test_with_silent_outputs_the_block_is_the_identity() -> None:
     assert torch.equal(block(features), features)
 
 
-def test_the_first_convolutions_of_each_part_are_1x1_then_depthwise_3x3(
+def test_first_convolutions_are_1x1_then_depthwise_3x3(
     block: RestormerBlock,
 ) -> None:
     for part in (block.attention[1], block.feed_forward[1]):
