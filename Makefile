@@ -1,6 +1,6 @@
-# demo: fuse a made-up patient; test: all fast tests; check: style, types, layers;
-# study: the slow tests; docs: pages that the program writes; screenshots: the pictures of the page's
-# how-to, by the browser test. Each sets up what it needs in .venv.
+# demo: fuse a synthetic phantom; test: the fast tests; check: style, types, layers; study: the slow
+# tests; docs: the generated documents; screenshots: the images of docs/howto/view.md, taken by the
+# browser test. Each target installs what it needs into .venv.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -44,21 +44,21 @@ screenshots: .venv/dev tools
 
 .venv/made: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "make: python 3.11 or newer is needed; make PYTHON=/path/to/python3.11"; exit 1; }
+	  || { echo "make: Python 3.11 or newer is required; run make PYTHON=/path/to/python3.11"; exit 1; }
 	rm -rf .venv
 	$(PYTHON) -m venv .venv 2>/dev/null || $(MAKE) --no-print-directory venv-package
 	touch $@
 
-# Debian and Ubuntu part the venv module from Python.
+# Debian and Ubuntu package the venv module separately from Python.
 venv-package:
 	rm -rf .venv
 	@test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	  || { echo "make: first: sudo apt-get install python3-venv"; exit 1; }
+	  || { echo "make: run first: sudo apt-get install python3-venv"; exit 1; }
 	apt-get update -qq && apt-get install -y -qq python3-venv
 	$(PYTHON) -m venv .venv
 
-# Judges that we did not write; the tests that need one skip loudly where it cannot be installed.
-# The policy keeps a package from starting a service of its own: the tests start theirs.
+# Independent tools that tests compare with; without one, its tests are skipped with a message.
+# The policy stops packages from starting their services: the tests start their own.
 tools:
 	@policy=/usr/sbin/policy-rc.d; \
 	for tool in $(TOOLS); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null && continue; \
@@ -69,8 +69,8 @@ tools:
 	      && trap "rm -f $$policy" EXIT INT TERM; }; \
 	    apt-get install -y -qq $$package >/dev/null 2>&1 \
 	      || { apt-get update -qq && apt-get install -y -qq $$package >/dev/null; } \
-	      || echo "make: $$package could not be installed; its tests will skip"; \
-	  else echo "make: no $$tool here (apt-get install $$package); its tests will skip"; fi; done
+	      || echo "make: $$package could not be installed; its tests will be skipped"; \
+	  else echo "make: $$tool is missing (apt-get install $$package); its tests will be skipped"; fi; done
 
 clean:
 	rm -rf .venv radfuse-demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,163 @@
+"""Docs, help, messages and names use the field's words: one word, one meaning.
+
+`pytest tests/test_terms.py --runxfail` shows what is left in the folders that are `PENDING`.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from radfuse.cli import main
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "radfuse"
+STATIC = SOURCE / "service" / "static"
+
+REPLACED = {
+    r"pages?": "viewer, sheet, document",
+    r"pictures?": "image",
+    r"look(s|ed|ing)?(?!-?up)": "display, toolbar; inspect, check",
+    r"cross(es)?(?![- ](section|validat|entropy|correlat|referenc))": "crosshair",
+    r"(?<!decimal )places?|spots?": "position",
+    r"turn(s|ed|ing)?": "rotation",
+    r"made[- ]up|makes? up|imagin(e|ed|ary)": "synthetic phantom",
+    r"(un)?trust(s|ed|worthy)?": "registration QA passed, failed",
+    r"drift(s|ed)?": "re-registration distance",
+    r"pieces?|fitting": "skull patches, patches within 2 mm",
+    r"stack(s|ed)?": "volume; split, grouped",
+    r"(?<!model )cards?": "model card",
+    r"beyond|seen": "outside the MR field of view; in the field of view",
+    r"told|said": "the domain noun; names, states, reports",
+    r"radfuse study|(delineation|ablation) stud(y|ies)": "experiment",
+    r"contest(s|ants?)?": "compared methods",
+    r"anew|mend(s|ed)?|vie[sd]?|vying|parted": "again, corrected, are ambiguous, split",
+    r"lie[sd]?|stands?(?!-?alone)|stood|whoever|none that|by hand": "a plain verb with a subject",
+}
+"""Words that the field does not use in this sense, as patterns, and what it says instead."""
+
+EXCEPTIONS: dict[str, str] = {}
+"""Phrases in which a replaced word is the term of the field, each with the reason."""
+
+PENDING = ("README.md", "CHANGELOG.md", "docs/", "benchmarks/", "src/")
+"""Beginnings of the paths that are still being revised."""
+
+WORDS = re.compile(rf"\b(?:{'|'.join(f'(?:{word})' for word in REPLACED)})\b", re.IGNORECASE)
+
+
+def hits(text: str) -> list[str]:
+    """The replaced words of a text, each with what surrounds it."""
+    for phrase in EXCEPTIONS:
+        text = text.replace(phrase, " " * len(phrase))
+    text = " ".join(text.split())
+    return [text[max(m.start() - 30, 0) : m.end() + 20] for m in WORDS.finditer(text)]
+
+
+def strings_and_comments(path: Path) -> Iterator[str]:
+    """What a module says to a reader: strings of two words or more, and comments."""
+    text = path.read_text()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            yield node.value
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+def defined_names(path: Path) -> Iterator[str]:
+    """Names that a module defines, and its own, each split into words."""
+    names = {path.stem}
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                names.add(name)
+    for name in sorted(names):
+        yield re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).strip()
+
+
+class _Shown(HTMLParser):
+    """Text and tool tips of an HTML file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        shown = ("title", "placeholder", "aria-label", "alt")
+        self.parts += [value or "" for name, value in attrs if name in shown]
+
+
+def shown_by(path: Path) -> str:
+    """Text of the viewer: of an HTML file, or the strings and comments of a script."""
+    text = path.read_text()
+    if path.suffix == ".js":
+        return "\n".join(re.findall(r'"[^"\n]* [^"\n]*"|`[^`]*`|(?<!:)//.*|/\*.*?\*/', text))
+    parser = _Shown()
+    parser.feed(text)
+    return "\n".join(parser.parts)
+
+
+def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of a command and of all below it."""
+    yield words
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from commands(below, (*words, name))
+
+
+def files(*patterns: str) -> list[object]:
+    """Files of the repository as parameters; those still being revised may fail."""
+    parameters: list[object] = []
+    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern)):
+        name = path.relative_to(ROOT).as_posix()
+        marks = [pytest.mark.xfail(reason="being revised")] if name.startswith(PENDING) else []
+        parameters.append(pytest.param(path, id=name, marks=marks))
+    return parameters
+
+
+@pytest.mark.parametrize("path", files("*.md", "docs/**/*.md", "benchmarks/**/*.md", "Makefile"))
+def test_documents_use_the_terms(path: Path) -> None:
+    assert hits(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", files("src/**/*.py", "benchmarks/*.py", "docs/*.py"))
+def test_messages_and_docstrings_use_the_terms(path: Path) -> None:
+    assert [hit for text in strings_and_comments(path) for hit in hits(text)] == []
+
+
+@pytest.mark.parametrize("path", files("src/**/*.py", "benchmarks/*.py", "docs/*.py"))
+def test_names_use_the_terms(path: Path) -> None:
+    assert [name for name in defined_names(path) if hits(name)] == []
+
+
+@pytest.mark.parametrize("path", files("src/**/static/*.js", "src/**/static/*.html"))
+def test_the_viewer_uses_the_terms(path: Path) -> None:
+    assert hits(shown_by(path)) == []
+
+
+@pytest.mark.xfail(reason="being revised")
+@pytest.mark.parametrize("words", list(commands(main)), ids=" ".join)
+def test_help_uses_the_terms(words: tuple[str, ...]) -> None:
+    assert hits(CliRunner().invoke(main, [*words, "--help"]).output) == []
+
+
+def test_a_replaced_word_is_found_with_its_surroundings() -> None:
+    assert hits("The QA of a fitted curve.") == []
+    assert hits("Look at this\n page.") == ["Look at this page.", "Look at this page."]
+    assert hits("a model card") == []
+    assert hits("its card") == ["its card"]
