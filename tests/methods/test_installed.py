@@ -1,31 +1,41 @@
 """Where installed weights lie, on every platform."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from platformdirs.macos import MacOS
 
-from radfuse.methods.installed import weights_folder, weights_in
+from radfuse.methods.installed import user_data_folder, weights_folder, weights_in
 
 HOME = Path.home()
 
 
 @pytest.mark.parametrize(
-    ("platform", "environment", "expected"),
+    ("environment", "expected"),
     [
-        ("linux", {}, HOME / ".local" / "share" / "radfuse" / "weights"),
-        ("linux", {"XDG_DATA_HOME": "/data"}, Path("/data/radfuse/weights")),
-        ("darwin", {"XDG_DATA_HOME": "/data"},
-         HOME / "Library" / "Application Support" / "radfuse" / "weights"),
-        ("win32", {}, HOME / "AppData" / "Local" / "radfuse" / "weights"),
-        ("win32", {"LOCALAPPDATA": "/local"}, Path("/local/radfuse/weights")),
-        ("win32", {"LOCALAPPDATA": "/local", "RADFUSE_WEIGHTS": "/mine"}, Path("/mine")),
-        ("linux", {"RADFUSE_WEIGHTS": ""}, HOME / ".local" / "share" / "radfuse" / "weights"),
+        ({}, HOME / ".local" / "share" / "radfuse" / "weights"),
+        ({"XDG_DATA_HOME": "/data"}, Path("/data/radfuse/weights")),
+        ({"XDG_DATA_HOME": "/data", "RADFUSE_WEIGHTS": "/mine"}, Path("/mine")),
+        ({"RADFUSE_WEIGHTS": ""}, HOME / ".local" / "share" / "radfuse" / "weights"),
     ],
-)  # fmt: skip
-def test_the_folder_follows_the_variable_then_the_platform(
-    platform: str, environment: dict[str, str], expected: Path
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="folders of Linux")
+def test_the_folder_follows_the_variables(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: Path
 ) -> None:
-    assert weights_folder(platform, environment) == expected
+    for name in ("XDG_DATA_HOME", "RADFUSE_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert weights_folder() == expected
+
+
+def test_the_folder_of_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    expected = HOME / "Library" / "Application Support" / "radfuse"
+    assert MacOS("radfuse", appauthor=False).user_data_path == expected
+    assert user_data_folder().name == "radfuse"
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 import json
 import os
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_data_path
 
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing, staging
@@ -37,31 +37,15 @@ class Weights:
         return digest([self.path]) == self.card.get(SHA256)
 
 
-def weights_folder(
-    platform: str = sys.platform, environment: Mapping[str, str] = os.environ
-) -> Path:
-    """Where installed weights lie: `RADFUSE_WEIGHTS`; else `weights` in `user_data_folder`."""
-    if chosen := environment.get(VARIABLE):
-        return Path(chosen)
-    return user_data_folder(platform, environment) / "weights"
+def weights_folder() -> Path:
+    """Folder of installed weights: `RADFUSE_WEIGHTS`; else `weights` in `user_data_folder`."""
+    chosen = os.environ.get(VARIABLE)
+    return Path(chosen) if chosen else user_data_folder() / "weights"
 
 
-def user_data_folder(
-    platform: str = sys.platform, environment: Mapping[str, str] = os.environ
-) -> Path:
-    """Folder `radfuse` in the platform's folder for a user's data.
-
-    That is `XDG_DATA_HOME` or `~/.local/share`, on Windows `LOCALAPPDATA`, on macOS
-    `~/Library/Application Support`.
-    """
-    home = Path.home()
-    if platform == "win32":
-        data = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif platform == "darwin":
-        data = home / "Library" / "Application Support"
-    else:
-        data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return data / "radfuse"
+def user_data_folder() -> Path:
+    """Folder `radfuse` in the platform's folder for a user's data; see `platformdirs`."""
+    return user_data_path("radfuse", appauthor=False)
 
 
 def weights_in(folder: Path) -> list[Weights]:
