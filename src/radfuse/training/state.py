@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from radfuse.errors import InputError
 from radfuse.networks.catalogue import make_network
@@ -89,10 +90,10 @@ class State:
     def update_average(self, decay: float) -> None:
         """Draw the running mean nearer to the network; faster over the first steps."""
         step = self.counts.step
-        weight = 1 - min(decay, (1 + step) / (10 + step))
+        update = get_ema_multi_avg_fn(min(decay, (1 + step) / (10 + step)))  # type: ignore[no-untyped-call]
         mean, now = (list[Tensor](m.parameters()) for m in (self.average, self.network))
+        update(mean, now, None)
         with torch.no_grad():
-            torch._foreach_lerp_(mean, now, weight)
             for old, new in zip(self.average.buffers(), self.network.buffers(), strict=True):
                 old.copy_(new)
 
