@@ -22,7 +22,7 @@ import torch
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import METHODS, entry_of, load_method
+from radfuse.methods.catalogue import METHODS, load_method, method_info
 from radfuse.networks.catalogue import NETWORKS, make_network
 from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network
@@ -55,7 +55,7 @@ def torch_fuse(network: torch.nn.Module, layout: torch.memory_format) -> Fuse:
 
 def contestants(name: str) -> dict[str, Fuse]:
     """The same weights in every engine."""
-    weights = entry_of(name).weights
+    weights = method_info(name).weights
     if weights is None:
         raise SystemExit(f"{name} has no weights; choose a learned method")
     compiled = torch.compile(load_network(weights))

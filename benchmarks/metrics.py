@@ -147,7 +147,7 @@ def found_by(metric: Metric, trios: Sequence[Trio]) -> Found:
 
 def found_by_python(trios: Sequence[Trio]) -> tuple[Table, Table]:
     """What we have of all metrics of pictures, by default, and what other libraries have."""
-    pictures = [name for name, entry in METRICS.items() if entry.pictures and not entry.needs]
+    pictures = [name for name, entry in METRICS.items() if entry.in_2d and not entry.needs]
     metrics: dict[str, Metric] = {name: load_metric(name) for name in pictures}
     return (
         {name: found_by(metric, trios) for name, metric in (metrics | EXTRA).items()},

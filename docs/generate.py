@@ -17,7 +17,7 @@ from PIL import Image
 
 import radfuse
 from radfuse.cli import main
-from radfuse.methods.catalogue import METHODS, Entry
+from radfuse.methods.catalogue import METHODS, MethodInfo
 from radfuse.metrics import catalogue as metrics
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES
@@ -55,7 +55,7 @@ def methods_page() -> str:
         "| method | what it does | source | MI | SF | VIF | Qabf |",
         "|---|---|---|---|---|---|---|",
     ]
-    lines += [_method_row(name, entry) for name, entry in METHODS.items()]
+    lines += [_method_row(name, info) for name, info in METHODS.items()]
     lines += [
         "",
         "`radfuse benchmark configs/harvard-test.toml -o OUT` measures them anew.",
@@ -66,13 +66,13 @@ def methods_page() -> str:
     return "\n".join(lines)
 
 
-def _method_row(name: str, entry: Entry) -> str:
+def _method_row(name: str, info: MethodInfo) -> str:
     test = {}
-    if entry.weights:
-        test = json.loads(entry.weights.with_suffix(".json").read_text())["test"]
+    if info.weights:
+        test = json.loads(info.weights.with_suffix(".json").read_text())["test"]
     values = [f"{test[metric]:.4g}" if test else "" for metric in ("MI", "SF", "VIF", "Qabf")]
     label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
-    return f"| {label} | {entry.summary} | {entry.source} | {' | '.join(values)} |"
+    return f"| {label} | {info.summary} | {info.source} | {' | '.join(values)} |"
 
 
 METRICS_HEAD = """# Metrics
@@ -136,17 +136,17 @@ def metrics_page() -> str:
     return "\n".join([*lines, ""])
 
 
-def _metric_row(name: str, entry: metrics.Entry) -> str:
-    low, high = (f"{bound:g}".replace("inf", "∞") for bound in entry.range)
-    arrow = "↑" if entry.larger_is_better else "↓"
+def _metric_row(name: str, info: metrics.MetricInfo) -> str:
+    low, high = (f"{bound:g}".replace("inf", "∞") for bound in info.range)
+    arrow = "↑" if info.larger_is_better else "↓"
     cells = [
         f"`{name}` {arrow}",
-        entry.summary,
-        f"{low} to {high} {entry.unit}".strip(),
-        "may be swapped" if entry.symmetric else "not",
-        {(True, True): "too", (True, False): "only"}.get((entry.volumes, entry.pictures), ""),
-        str(entry.smallest_side),
-        entry.source,
+        info.summary,
+        f"{low} to {high} {info.unit}".strip(),
+        "may be swapped" if info.symmetric else "not",
+        {(True, True): "too", (True, False): "only"}.get((info.in_3d, info.in_2d), ""),
+        str(info.smallest_side),
+        info.source,
     ]
     return f"| {' | '.join(cells)} |"
 

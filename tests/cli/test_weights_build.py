@@ -13,7 +13,7 @@ from test_training_commands import CONFIG, SIDE, write_pairs
 
 from radfuse import settings
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS, entry_of, load_method
+from radfuse.methods.catalogue import METHODS, load_method, method_info
 from radfuse.methods.installed import VARIABLE
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.settings import shipped_trainings
@@ -117,4 +117,4 @@ def test_shipped_settings_equal_those_of_the_repository() -> None:
 def test_method_without_shipped_weights_says_how_to_build_them(name: str, shelf: Path) -> None:
     settings.SHIPPED.joinpath(f"{name}.toml").write_text(CONFIG)
     with pytest.raises(InputError, match=f"radfuse weights build {name} --data FOLDER"):
-        entry_of(name)
+        method_info(name)

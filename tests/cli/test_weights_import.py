@@ -74,7 +74,7 @@ def test_imported_weights_are_the_authors_and_their_card_says_so(
 ) -> None:
     card = json.loads((shelf / "densefuse@authors.json").read_text())
     assert (card["name"], card["network"]) == ("densefuse@authors", "densefuse")
-    assert card["options"] == NETWORKS["densefuse"].authors_options
+    assert card["options"] == NETWORKS["densefuse"].published_options
     assert card["source"] == NETWORKS["densefuse"].source
     assert (card["parameters"], card["patients_trained"]) == (74193, [])
     assert card["data"] == DATA

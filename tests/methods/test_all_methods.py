@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS, Method, entry_of, load_method
+from radfuse.methods.catalogue import METHODS, Method, load_method, method_info
 
 RULES = [name for name, entry in METHODS.items() if entry.weights is None]
 LEARNED = [name for name, entry in METHODS.items() if entry.weights]
@@ -134,7 +134,7 @@ def test_air_stays_dark_but_for_those_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_an_entry_names_its_source_and_says_what_it_does(name: str) -> None:
-    entry = entry_of(name)
+    entry = method_info(name)
     assert entry.summary
     assert entry.source
     assert name == name.lower()

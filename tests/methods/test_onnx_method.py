@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import entry_of, load_method
+from radfuse.methods.catalogue import load_method, method_info
 from radfuse.methods.onnx import PIXELS_AT_ONCE, SHAPES_KEPT, OnnxMethod
 from radfuse.networks.torch_method import TorchMethod
 
@@ -113,7 +113,7 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> N
 
 def test_a_cut_off_graph_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.onnx"
-    shipped = entry_of("res2fusion").weights
+    shipped = method_info("res2fusion").weights
     assert shipped
     path.write_bytes(shipped.read_bytes()[:50_000])
     assert "not an ONNX graph" in refusal(path)
@@ -162,7 +162,7 @@ def test_a_graph_for_one_size_only_is_refused_for_another(tmp_path: Path) -> Non
 def test_the_engine_equals_the_torch_module_within_a_grey_level(
     size: tuple[int, int], count: int
 ) -> None:
-    weights = entry_of("res2fusion").weights
+    weights = method_info("res2fusion").weights
     assert weights
     ct, mr = pair((count, *size))
     by_torch = TorchMethod(weights, "cpu")(ct, mr)
@@ -173,7 +173,7 @@ def test_the_engine_equals_the_torch_module_within_a_grey_level(
     "name", ["addition", "average", "maximum", "l1", "spatial-mean-softmax"]
 )  # fmt: skip
 def test_every_fusion_strategy_runs_as_the_torch_module_does(name: str) -> None:
-    weights = entry_of(f"res2fusion-{name}").weights
+    weights = method_info(f"res2fusion-{name}").weights
     assert weights
     ct, mr = pair((3, 40, 56))
     by_torch = TorchMethod(weights, "cpu")(ct, mr)

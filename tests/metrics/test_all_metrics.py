@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.catalogue import METRICS, Entry, entry_of, load_metric
+from radfuse.metrics.catalogue import METRICS, MetricInfo, load_metric, metric_info
 from radfuse.metrics.lesion import lesion_ring
 from radfuse.metrics.measure import Known, measure, measure_volume
 from radfuse.metrics.profiles import PROFILES, columns_of
@@ -18,9 +18,9 @@ SIDE = 176
 """The largest of the smallest sides."""
 
 ROUNDING = 1e-9
-PICTURES = [name for name, entry in METRICS.items() if entry.pictures]
-VOLUMES = [name for name, entry in METRICS.items() if entry.volumes]
-SYMMETRIC = [name for name, entry in METRICS.items() if entry.symmetric and entry.pictures]
+PICTURES = [name for name, entry in METRICS.items() if entry.in_2d]
+VOLUMES = [name for name, entry in METRICS.items() if entry.in_3d]
+SYMMETRIC = [name for name, entry in METRICS.items() if entry.symmetric and entry.in_2d]
 
 BETTER_BLURRED = {"mse", "nabf", "psnr", "q_cv", "cc", "scd", "ms_ssim", "ssim"}
 """Metrics that may prefer a blurred mixture: they compare values with both sources at once."""
@@ -52,7 +52,7 @@ def value(name: str, fused: Float64Array, ct: Float64Array, mr: Float64Array) ->
     return load_metric(name)(fused, ct, mr)
 
 
-def in_range(entry: Entry, found: float) -> bool:
+def in_range(entry: MetricInfo, found: float) -> bool:
     low, high = entry.range
     return low - ROUNDING <= found <= high + ROUNDING
 
@@ -131,7 +131,7 @@ def test_a_metric_of_volumes_takes_a_volume(name: str) -> None:
     assert in_range(METRICS[name], load_metric(name)(fused, ct, mr, **facts))
 
 
-@pytest.mark.parametrize("name", [name for name in PICTURES if METRICS[name].volumes])
+@pytest.mark.parametrize("name", [name for name in PICTURES if METRICS[name].in_3d])
 def test_one_slice_as_a_volume_has_the_value_of_the_picture(name: str) -> None:
     images = [picture("noise", np.random.default_rng(seed), 60) for seed in (1, 2, 3)]
     of_volume = value(name, *(image[None] for image in images))
@@ -165,12 +165,12 @@ def test_the_catalogue_is_complete(name: str) -> None:
     assert entry.range[0] < entry.range[1]
     if entry.needs:
         assert entry.needs in entry.takes
-    assert entry.pictures or entry.volumes
+    assert entry.in_2d or entry.in_3d
 
 
 def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r"no metric 'qabff'; nearest: qabf"):
-        entry_of("qabff")
+        metric_info("qabff")
 
 
 @pytest.mark.parametrize("profile", PROFILES)

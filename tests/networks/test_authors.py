@@ -77,9 +77,9 @@ def network_of(proof: Proof, shared: Path) -> InfraredVisible:
         with np.load(shared / "weights" / f"{name}.npz") as found:
             arrays |= dict(found)
     network = make_network(proof.network, proof.options | {"stretch": proof.stretch})
-    authors = NETWORKS[proof.network].authors
-    assert authors is not None
-    network.load_state_dict(authors(arrays))
+    published_parameters = NETWORKS[proof.network].published_parameters
+    assert published_parameters is not None
+    network.load_state_dict(published_parameters(arrays))
     assert isinstance(network, InfraredVisible)
     return network.eval()
 

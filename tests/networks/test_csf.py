@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from radfuse.networks.csf import CSF, INFRARED, STEPS, TEMPERATURE, VISIBLE, authors
+from radfuse.networks.csf import CSF, INFRARED, STEPS, TEMPERATURE, VISIBLE, published_parameters
 
 AUTOENCODER, CLASSIFIER = 61_738 - 1, 162_739 - 38_888 - 1
 """Numbers in the published checkpoints less a counter each, and less the encoder, which both have;
@@ -107,4 +107,4 @@ def test_identical_images_are_rebuilt_as_by_the_autoencoder() -> None:
 
 def test_a_missing_array_is_named() -> None:
     with pytest.raises(KeyError, match=r"Encoder\.encoder\.conv1_1\.kernel"):
-        authors({"Encoder.encoder.conv1_1.bias": np.zeros(16)})
+        published_parameters({"Encoder.encoder.conv1_1.bias": np.zeros(16)})

@@ -17,8 +17,8 @@ from radfuse.networks.densefuse import (
     TORCH_LAYERS,
     DenseFuse,
     Rule,
+    published_parameters,
 )
-from radfuse.networks.densefuse import authors as authors_parameters
 
 CONVOLUTIONS = [
     (1, 16, 3), (16, 16, 3), (32, 16, 3), (48, 16, 3),
@@ -141,7 +141,7 @@ def published(network: DenseFuse, program: str) -> dict[str, NDArray[np.float32]
 @pytest.mark.parametrize("program", ["tensorflow", "torch"])
 def test_parameters_are_read_from_either_of_the_authors_programs(program: str) -> None:
     network = network_of()
-    found = authors_parameters(published(network, program))
+    found = published_parameters(published(network, program))
     assert found.keys() == network.state_dict().keys()
     for name, parameter in network.state_dict().items():
         assert torch.equal(found[name], parameter), name
@@ -153,4 +153,4 @@ def test_a_missing_array_is_named(program: str) -> None:
     name = [name for name in arrays if name.endswith("bias")][-1]
     del arrays[name]
     with pytest.raises(KeyError, match=name):
-        authors_parameters(arrays)
+        published_parameters(arrays)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radfuse.networks.pmgi import PMGI, Path, authors
+from radfuse.networks.pmgi import PMGI, Path, published_parameters
 
 PUBLISHED, STATISTICS = 42_401, 2 * 12 * 16
 """Numbers in a published checkpoint, and of these the running statistics of twelve layers, which
@@ -67,4 +67,4 @@ def test_exchanging_paths_and_images_changes_nothing() -> None:
 
 def test_a_missing_array_is_named() -> None:
     with pytest.raises(KeyError, match=r"layer5\.b5"):
-        authors({"fusion_model.layer5.w5": np.zeros((1, 1, 128, 1))})
+        published_parameters({"fusion_model.layer5.w5": np.zeros((1, 1, 128, 1))})

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radfuse.networks.sdnet import DensePath, SDNet, authors
+from radfuse.networks.sdnet import DensePath, SDNet, published_parameters
 
 PUBLISHED = 67_091
 """Numbers in a published checkpoint."""
@@ -57,4 +57,4 @@ def test_fusing_needs_nothing_of_the_decomposition() -> None:
 
 def test_a_missing_array_is_named() -> None:
     with pytest.raises(KeyError, match=r"layer5_fuse\.w5_fuse"):
-        authors({"fusion_model.layer5_fuse.b5_fuse": np.zeros(1)})
+        published_parameters({"fusion_model.layer5_fuse.b5_fuse": np.zeros(1)})

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from radfuse.networks.stdfusionnet import ResidualBlock, STDFusionNet, authors
+from radfuse.networks.stdfusionnet import ResidualBlock, STDFusionNet, published_parameters
 
 
 def draw(*shape: int, seed: int = 1) -> Tensor:
@@ -49,7 +49,7 @@ def test_the_parameters_are_as_many_as_the_published_ones() -> None:
 @pytest.mark.parametrize("scope", ["STDFusion_model", "STMFusion_model"])
 def test_every_published_array_goes_to_a_place_of_its_own(scope: str) -> None:
     network, arrays = STDFusionNet(), published(scope)
-    network.load_state_dict(authors(arrays))
+    network.load_state_dict(published_parameters(arrays))
     found = sorted(parameter.mean().item() for parameter in network.parameters())
     assert found == list(range(len(arrays)))
 
@@ -59,7 +59,7 @@ def test_a_missing_array_is_named(missing: str) -> None:
     arrays = published()
     del arrays[missing]
     with pytest.raises(KeyError, match=missing.removeprefix("any_scope.")):
-        authors(arrays)
+        published_parameters(arrays)
 
 
 def test_a_block_whose_residual_is_silent_is_its_shortcut() -> None:

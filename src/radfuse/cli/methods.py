@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from radfuse.cli.options import print_json
-from radfuse.methods.catalogue import INPUTS, METHODS, entry_of, options_of
+from radfuse.methods.catalogue import INPUTS, METHODS, method_info, options_of
 from radfuse.methods.options import Option
 from radfuse.recipe import DEFAULT_METHOD
 
@@ -34,9 +34,9 @@ def _print_methods() -> None:
     table.add_column("method", no_wrap=True)
     table.add_column("what it does")
     table.add_column("source")
-    for name, entry in METHODS.items():
+    for name, info in METHODS.items():
         mark = " (default)" if name == DEFAULT_METHOD else ""
-        table.add_row(name + mark, entry.summary, entry.source)
+        table.add_row(name + mark, info.summary, info.source)
     Console().print(table)
     click.echo(
         "\nAn ONNX file is a method too: --method PATH.onnx, inputs ct and mr, output fused."
@@ -44,12 +44,12 @@ def _print_methods() -> None:
 
 
 def _print_method(name: str, *, as_json: bool) -> None:
-    entry, options = entry_of(name), options_of(name)
+    info, options = method_info(name), options_of(name)
     if as_json:
         described = {key: _option_facts(one) for key, one in options.items()}
         print_json({"name": name, **_facts(name), "inputs": INPUTS, "options": described})
         return
-    rows = {"summary": entry.summary, "source": entry.source, "inputs": INPUTS}
+    rows = {"summary": info.summary, "source": info.source, "inputs": INPUTS}
     for key, text in rows.items():
         click.echo(f"{key:9} {text}")
     for key, one in options.items():
@@ -66,11 +66,11 @@ def _default(option: Option) -> str:
 
 
 def _facts(name: str) -> dict[str, Any]:
-    entry = entry_of(name)
-    card = entry.weights.with_suffix(".json") if entry.weights else None
+    info = method_info(name)
+    card = info.weights.with_suffix(".json") if info.weights else None
     return {
-        "summary": entry.summary,
-        "source": entry.source,
+        "summary": info.summary,
+        "source": info.source,
         "card": json.loads(card.read_text()) if card and card.is_file() else None,
     }
 

@@ -35,7 +35,7 @@ INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
 
 
 @dataclass(frozen=True)
-class Entry:
+class MethodInfo:
     """What the catalogue knows of a method."""
 
     summary: str
@@ -60,23 +60,23 @@ def shipped_graph(name: str) -> Path:
     return WEIGHTS / name.partition("-")[0] / f"{name}.onnx"
 
 
-def _rule(name: str, kind: str, summary: str, source: str = "trivial baseline") -> Entry:
-    return Entry(summary, source, f"radfuse.methods.{name}:{kind}")
+def _rule(name: str, kind: str, summary: str, source: str = "trivial baseline") -> MethodInfo:
+    return MethodInfo(summary, source, f"radfuse.methods.{name}:{kind}")
 
 
-def _shipped(name: str, summary: str, paper: str) -> Entry:
-    return Entry(summary, f"{paper}, own weights", weights=shipped_graph(name))
+def _shipped(name: str, summary: str, paper: str) -> MethodInfo:
+    return MethodInfo(summary, f"{paper}, own weights", weights=shipped_graph(name))
 
 
-def _mfinet(suffix: str, summary: str) -> Entry:
+def _mfinet(suffix: str, summary: str) -> MethodInfo:
     return _shipped(f"mfinet{suffix}", summary, "Song et al. 2024")
 
 
-def _res2fusion(suffix: str, summary: str) -> Entry:
+def _res2fusion(suffix: str, summary: str) -> MethodInfo:
     return _shipped(f"res2fusion{suffix}", summary, "Chen et al. 2024")
 
 
-METHODS: dict[str, Entry] = {
+METHODS: dict[str, MethodInfo] = {
     "average": _rule("average", "Average", "mean of CT and MR"),
     "maximum": _rule("maximum", "Maximum", "larger of CT and MR"),
     "copy_ct": _rule("copy_ct", "CopyCT", "the CT alone"),
@@ -118,7 +118,7 @@ METHODS: dict[str, Entry] = {
 """Every method; a name is the same word in file, `--method`, docs and tests."""
 
 
-def entry_of(name: str) -> Entry:
+def method_info(name: str) -> MethodInfo:
     """The entry of a method, of installed weights, or one for a path that ends in `.onnx`.
 
     Raises `InputError` with the nearest names for an unknown one, and with the way to weights for
@@ -129,10 +129,12 @@ def entry_of(name: str) -> Entry:
     if name.endswith(".onnx"):
         if not Path(name).is_file():
             raise InputError(f"{name}: no such ONNX file")
-        return Entry("a graph from a file", name, weights=Path(name))
+        return MethodInfo("a graph from a file", name, weights=Path(name))
     if is_installed(name):
         graph = weights_folder() / f"{name}.onnx"
-        return Entry("installed weights", read_weights(graph).card.get("source", ""), weights=graph)
+        return MethodInfo(
+            "installed weights", read_weights(graph).card.get("source", ""), weights=graph
+        )
     if name in shipped_trainings():
         raise InputError(
             f"{name}: no weights of it ship; train them: radfuse weights build {name} --data FOLDER"
@@ -154,7 +156,7 @@ def load_method(
     `InputError` for an unknown method or option, and for a value that is not allowed.
     """
     values = _checked(name, options, device, window)
-    weights = entry_of(name).weights
+    weights = method_info(name).weights
     method: Method = _class_of(name, device)(**({"path": weights} if weights else {}), **values)
     return method
 
@@ -187,10 +189,10 @@ def _checked(
 
 def _class_of(name: str, device: str) -> type[Any]:
     """The class of a method; `InputError` where the device cannot run it."""
-    entry = entry_of(name)
-    if not entry.weights and device != "cpu":
+    info = method_info(name)
+    if not info.weights and device != "cpu":
         raise InputError(f"method '{name}' has no network; use --device cpu")
-    module, kind = (RUNNERS[device] if entry.weights else entry.path).split(":")
+    module, kind = (RUNNERS[device] if info.weights else info.path).split(":")
     try:
         found: type[Any] = getattr(importlib.import_module(module), kind)
     except ModuleNotFoundError as error:

@@ -24,7 +24,7 @@ SIGNED: Range = (-1, 1)
 
 
 @dataclass(frozen=True)
-class Entry:
+class MetricInfo:
     """What the catalogue knows of a metric."""
 
     summary: str
@@ -45,10 +45,10 @@ class Entry:
     smallest_side: int = 2
     """Pixels a side that the coarsest scale or the largest window needs."""
 
-    volumes: bool = False
+    in_3d: bool = False
     """Whether it is defined in 3-D, on (slices, rows, columns)."""
 
-    pictures: bool = True
+    in_2d: bool = True
     """Whether it is defined in 2-D; one that compares slices is not."""
 
     takes: tuple[str, ...] = ()
@@ -58,21 +58,21 @@ class Entry:
     """The one of these facts without which it has no value."""
 
 
-def _metric(place: str, summary: str, source: str, **facts: Any) -> Entry:
-    return Entry(summary, source, f"radfuse.metrics.{place}", **facts)
+def _metric(place: str, summary: str, source: str, **facts: Any) -> MetricInfo:
+    return MetricInfo(summary, source, f"radfuse.metrics.{place}", **facts)
 
 
 LIU = "Liu et al. 2012, doi:10.1109/TPAMI.2011.109"
 """The comparison of metrics whose code defined several of them for the field."""
 
-METRICS: dict[str, Entry] = {
+METRICS: dict[str, MetricInfo] = {
     "en": _metric(
         "information:en",
         "entropy of the fused image",
         "Shannon 1948, doi:10.1002/j.1538-7305.1948.tb01338.x",
         range=(0, 8),
         unit="bits",
-        volumes=True,
+        in_3d=True,
     ),
     "mi": _metric(
         "information:mi",
@@ -80,34 +80,34 @@ METRICS: dict[str, Entry] = {
         "Qu, Zhang, Yan 2002, doi:10.1049/el:20020212",
         range=(0, 16),
         unit="bits",
-        volumes=True,
+        in_3d=True,
     ),
     "q_mi": _metric(
         "information:q_mi",
         "mutual information, each source's by the entropies",
         "Hossny, Nahavandi, Creighton 2008, doi:10.1049/el:20081754",
         range=(0, 2),
-        volumes=True,
+        in_3d=True,
     ),
     "nmi": _metric(
         "information:nmi",
         "normalised mutual information",
         "Studholme, Hill, Hawkes 1999, doi:10.1016/S0031-3203(98)00091-0",
         range=(0, 2),
-        volumes=True,
+        in_3d=True,
     ),
     "q_te": _metric(
         "information:q_te",
         "mutual information by Tsallis' entropy",
         f"Nava, Escalante-Ramirez, Cristobal 2007; Cvejic, Canagarajah, Bull 2006; {LIU}",
         range=POSITIVE,
-        volumes=True,
+        in_3d=True,
     ),
     "q_ncie": _metric(
         "information:q_ncie",
         "nonlinear correlation of fused image and sources",
         f"Wang, Shen, Jin 2008; {LIU}",
-        volumes=True,
+        in_3d=True,
     ),
     "fmi": _metric(
         "feature_information:fmi",
@@ -121,7 +121,7 @@ METRICS: dict[str, Entry] = {
         "Eskicioglu, Fisher 1995, doi:10.1109/26.477498",
         range=POSITIVE,
         unit="grey levels",
-        volumes=True,
+        in_3d=True,
     ),
     "ag": _metric(
         "gradient:ag",
@@ -129,7 +129,7 @@ METRICS: dict[str, Entry] = {
         "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Eq. 7",
         range=POSITIVE,
         unit="grey levels",
-        volumes=True,
+        in_3d=True,
     ),
     "qabf": _metric(
         "edge_transfer:qabf",
@@ -233,7 +233,7 @@ METRICS: dict[str, Entry] = {
         "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Eq. 13-15",
         range=FREE,
         unit="dB",
-        volumes=True,
+        in_3d=True,
     ),
     "mse": _metric(
         "pixels:mse",
@@ -242,7 +242,7 @@ METRICS: dict[str, Entry] = {
         range=POSITIVE,
         larger_is_better=False,
         unit="squared grey levels",
-        volumes=True,
+        in_3d=True,
     ),
     "vif": _metric(
         "fidelity:vif",
@@ -264,14 +264,14 @@ METRICS: dict[str, Entry] = {
         "correlation with the sources",
         "Pearson 1895",
         range=SIGNED,
-        volumes=True,
+        in_3d=True,
     ),
     "scd": _metric(
         "pixels:scd",
         "sum of the correlations of differences",
         "Aslantas, Bendes 2015, doi:10.1016/j.aeue.2015.09.004",
         range=(-2, 2),
-        volumes=True,
+        in_3d=True,
     ),
     "sd": _metric(
         "pixels:sd",
@@ -279,7 +279,7 @@ METRICS: dict[str, Entry] = {
         "Pearson 1894",
         range=(0, 127.5),
         unit="grey levels",
-        volumes=True,
+        in_3d=True,
     ),
     "q_cv": _metric(
         "perception:q_cv",
@@ -326,16 +326,16 @@ METRICS: dict[str, Entry] = {
         range=(0, 255),
         larger_is_better=False,
         unit="grey levels",
-        volumes=True,
-        pictures=False,
+        in_3d=True,
+        in_2d=False,
     ),
     "lesion_cnr_ratio": _metric(
         "lesion:lesion_cnr_ratio",
         "contrast-to-noise of a lesion over the better source's",
         "docs/own-metrics.md",
         range=POSITIVE,
-        volumes=True,
-        pictures=False,
+        in_3d=True,
+        in_2d=False,
         takes=("lesion", "ring"),
         needs="lesion",
     ),
@@ -344,8 +344,8 @@ METRICS: dict[str, Entry] = {
         "grey levels between a lesion and its surroundings, over the better source's",
         "docs/own-metrics.md",
         range=POSITIVE,
-        volumes=True,
-        pictures=False,
+        in_3d=True,
+        in_2d=False,
         takes=("lesion", "ring"),
         needs="lesion",
     ),
@@ -354,8 +354,8 @@ METRICS: dict[str, Entry] = {
         "how a lesion stands out: the smaller of the two ratios",
         "docs/own-metrics.md",
         range=POSITIVE,
-        volumes=True,
-        pictures=False,
+        in_3d=True,
+        in_2d=False,
         takes=("lesion", "ring"),
         needs="lesion",
     ),
@@ -363,7 +363,7 @@ METRICS: dict[str, Entry] = {
 """Every metric; a name is the same word in file, profile, docs and tests."""
 
 
-def entry_of(name: str) -> Entry:
+def metric_info(name: str) -> MetricInfo:
     """The entry of a metric; raises `InputError` with the nearest names for an unknown one."""
     if name in METRICS:
         return METRICS[name]
@@ -373,6 +373,6 @@ def entry_of(name: str) -> Entry:
 
 def load_metric(name: str) -> Metric:
     """A metric's function by its name."""
-    module, function = entry_of(name).path.split(":")
+    module, function = metric_info(name).path.split(":")
     metric: Metric = getattr(importlib.import_module(module), function)
     return metric

@@ -58,7 +58,7 @@ def measure(
     `metrics` chooses some of the profile's columns. Raises `InputError` for an unknown profile or
     column, other types, sizes that differ or are too small for the profile.
     """
-    columns = _of_pictures(columns_of(profile, metrics))
+    columns = _of_slices(columns_of(profile, metrics))
     _check(profile, columns, (fused, ct, mr), dimensions=2)
     found = _values(columns, [floats(image) for image in (fused, ct, mr)], known)
     _check_found(metrics, found)
@@ -85,10 +85,10 @@ def measure_volume(
     _check(profile, columns, (fused, ct, mr), dimensions=3)
     seen = np.ones(ct.shape, np.bool_) if seen is None else seen
     images = [floats(image * seen) for image in (fused, ct, mr)]
-    whole = {name: column for name, column in columns.items() if METRICS[column.metric].volumes}
+    whole = {name: column for name, column in columns.items() if METRICS[column.metric].in_3d}
     found = VolumeValues(
         slices={
-            int(index): _values(_of_pictures(columns), [image[index] for image in images], known)
+            int(index): _values(_of_slices(columns), [image[index] for image in images], known)
             for index in np.flatnonzero(seen.any(axis=(1, 2)))[::every]
         },
         whole=_values(whole, images, known),
@@ -99,18 +99,18 @@ def measure_volume(
     return found
 
 
-def _of_pictures(columns: Mapping[str, Column]) -> dict[str, Column]:
-    return {name: column for name, column in columns.items() if METRICS[column.metric].pictures}
+def _of_slices(columns: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: column for name, column in columns.items() if METRICS[column.metric].in_2d}
 
 
 def _values(columns: Mapping[str, Column], images: Sequence[Float64Array], known: Known) -> Values:
     """Value of each column for fused image, CT, MR, but of those that need what is not known."""
     found = {}
     for name, column in columns.items():
-        entry = METRICS[column.metric]
-        facts = {key: getattr(known, key) for key in entry.takes}
+        info = METRICS[column.metric]
+        facts = {key: getattr(known, key) for key in info.takes}
         facts = {key: fact for key, fact in facts.items() if fact is not None}
-        if not entry.needs or entry.needs in facts:
+        if not info.needs or info.needs in facts:
             found[name] = load_metric(column.metric)(*images, **column.options, **facts)
     return found
 

@@ -26,7 +26,7 @@ from radfuse.settings import checked_settings
 
 
 @dataclass(frozen=True)
-class Entry:
+class NetworkInfo:
     """What the catalogue knows of a network."""
 
     make: Callable[..., nn.Module]
@@ -35,14 +35,14 @@ class Entry:
     source: str
     """Paper, for the card."""
 
-    rebuilds: bool = False
+    is_autoencoder: bool = False
     """Whether it is an autoencoder: has `reconstruct` for images (N, 1, H, W)."""
 
-    authors: Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]] | None = None
+    published_parameters: Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]] | None = None
     """The network's parameters from the arrays that its authors published, by their names; raises
     `KeyError` for one that is missing."""
 
-    authors_options: Mapping[str, Any] = field(default_factory=dict)
+    published_options: Mapping[str, Any] = field(default_factory=dict)
     """With these and the authors' parameters it gives the images that their program saves."""
 
 
@@ -51,61 +51,67 @@ def _mfinet(**options: Any) -> MFINet:
 
 
 NETWORKS = {
-    "res2fusion": Entry(
+    "res2fusion": NetworkInfo(
         Res2Fusion,
         "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Table 1 and Eq. 1-6",
-        rebuilds=True,
+        is_autoencoder=True,
     ),
-    "mfinet": Entry(_mfinet, "Song et al. 2024, doi:10.1007/s13721-024-00449-2"),
-    "densefuse": Entry(
+    "mfinet": NetworkInfo(_mfinet, "Song et al. 2024, doi:10.1007/s13721-024-00449-2"),
+    "densefuse": NetworkInfo(
         DenseFuse,
         "Li and Wu 2019, doi:10.1109/TIP.2018.2887342",
-        rebuilds=True,
-        authors=densefuse.authors,
-        authors_options={"stretch": True},
+        is_autoencoder=True,
+        published_parameters=densefuse.published_parameters,
+        published_options={"stretch": True},
     ),
-    "msdnet": Entry(
+    "msdnet": NetworkInfo(
         MSDNet,
         "Song et al. 2019, Image and Graphics (ICIG), pp. 278-288",
-        rebuilds=True,
-        authors=msdnet.authors,
+        is_autoencoder=True,
+        published_parameters=msdnet.published_parameters,
     ),
-    "u2fusion": Entry(
+    "u2fusion": NetworkInfo(
         U2Fusion,
         "Xu et al. 2022, doi:10.1109/TPAMI.2020.3012548",
-        authors=u2fusion.authors,
-        authors_options={"stretch": True},
+        published_parameters=u2fusion.published_parameters,
+        published_options={"stretch": True},
     ),
-    "umfcmgr": Entry(
-        UMFCMGR, "Wang et al. 2022, doi:10.24963/ijcai.2022/487", authors=umfcmgr.authors
+    "umfcmgr": NetworkInfo(
+        UMFCMGR,
+        "Wang et al. 2022, doi:10.24963/ijcai.2022/487",
+        published_parameters=umfcmgr.published_parameters,
     ),
-    "csf": Entry(
+    "csf": NetworkInfo(
         CSF,
         "Xu et al. 2021, IEEE Transactions on Computational Imaging 7, pp. 824-836",
-        rebuilds=True,
-        authors=csf.authors,
-        authors_options={"stretch": True},
+        is_autoencoder=True,
+        published_parameters=csf.published_parameters,
+        published_options={"stretch": True},
     ),
-    "pmgi": Entry(
+    "pmgi": NetworkInfo(
         PMGI,
         "Zhang et al. 2020, doi:10.1609/aaai.v34i07.6975",
-        authors=pmgi.authors,
-        authors_options={"stretch": True},
+        published_parameters=pmgi.published_parameters,
+        published_options={"stretch": True},
     ),
-    "sdnet": Entry(
+    "sdnet": NetworkInfo(
         SDNet,
         "Zhang and Ma 2021, doi:10.1007/s11263-021-01501-8",
-        authors=sdnet.authors,
-        authors_options={"stretch": True},
+        published_parameters=sdnet.published_parameters,
+        published_options={"stretch": True},
     ),
-    "fusiongan": Entry(FusionGAN, "Ma et al. 2019, doi:10.1016/j.inffus.2018.09.004"),
-    "rfnnest": Entry(RFNNest, "Li et al. 2021, doi:10.1016/j.inffus.2021.02.023", rebuilds=True),
-    "dfenet": Entry(DFENet, "Li et al. 2023, doi:10.1016/j.bspc.2022.104402", rebuilds=True),
-    "stdfusionnet": Entry(
+    "fusiongan": NetworkInfo(FusionGAN, "Ma et al. 2019, doi:10.1016/j.inffus.2018.09.004"),
+    "rfnnest": NetworkInfo(
+        RFNNest, "Li et al. 2021, doi:10.1016/j.inffus.2021.02.023", is_autoencoder=True
+    ),
+    "dfenet": NetworkInfo(
+        DFENet, "Li et al. 2023, doi:10.1016/j.bspc.2022.104402", is_autoencoder=True
+    ),
+    "stdfusionnet": NetworkInfo(
         STDFusionNet,
         "Ma et al. 2021, doi:10.1109/TIM.2021.3075747",
-        authors=stdfusionnet.authors,
-        authors_options={"stretch": True},
+        published_parameters=stdfusionnet.published_parameters,
+        published_options={"stretch": True},
     ),
 }
 """Every network; its file says what its options are."""

@@ -221,7 +221,7 @@ def _mirrored_stack(*widths: int, last: nn.Module) -> nn.Sequential:
     return nn.Sequential(*layers[:-1], last)
 
 
-def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """The parameters from the arrays of both published TensorFlow checkpoints together."""
     found = {}
     for part, scope, numbers in (

@@ -119,7 +119,7 @@ FED_DENSELY = ("encoder.2.layers.1", "encoder.2.layers.2", "decoder.0")
 """Convolutions that take in outputs of the dense block."""
 
 
-def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Parameters from the arrays of either of the authors' programs, TensorFlow or PyTorch."""
     if "conv1.conv2d.weight" not in arrays:
         return tensorflow_layers(arrays, TENSORFLOW_LAYERS)

@@ -75,6 +75,6 @@ LAYERS = {
 """Our names of convolutions, and the authors'."""
 
 
-def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Parameters from the authors' arrays, of their program in TensorFlow."""
     return tensorflow_layers(arrays, LAYERS)

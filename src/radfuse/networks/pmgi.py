@@ -77,7 +77,7 @@ class PMGI(InfraredVisible):
         ]
 
 
-def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """The parameters from the arrays of a published TensorFlow checkpoint.
 
     Normalisation is left without scale and shift: the authors' test program does not restore

@@ -88,7 +88,7 @@ def _leaky() -> nn.LeakyReLU:
     return nn.LeakyReLU(SLOPE)
 
 
-def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """The parameters from the arrays of a published TensorFlow checkpoint."""
     places = {"5_fuse": "squeeze.0", "6_sept": "expand.0"}
     for short, slot in {"ir": "infrared", "vi": "visible"}.items():

@@ -74,7 +74,7 @@ class STDFusionNet(InfraredVisible):
         return fused
 
 
-def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Parameters from the arrays of a published checkpoint, whatever its outermost scope is called.
 
     Raises `KeyError` for an array that is missing.

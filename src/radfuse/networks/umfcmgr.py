@@ -114,7 +114,7 @@ DENSE = {
 """Our names of convolutions without a bias, and the authors'."""
 
 
-def authors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Parameters from arrays by the names of the authors' program, in PyTorch.
 
     The authors' own are not in their repository. Those that are known were trained anew by a third

@@ -14,7 +14,7 @@ from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
-from radfuse.methods.catalogue import Method, check_options, entry_of, load_method
+from radfuse.methods.catalogue import Method, check_options, load_method, method_info
 from radfuse.methods.options import option_values
 from radfuse.pipeline.align import Alignment, Given, align
 from radfuse.pipeline.outputs import check_output, write_result
@@ -81,7 +81,7 @@ def fuse(
     """
     recipe = recipe or Recipe()
     clock = Clock(report)
-    entry_of(recipe.method)  # wrong names are reported before the work begins
+    method_info(recipe.method)  # wrong names are reported before the work begins
     check_options(recipe.method, recipe.options, recipe.device)
     window_named(recipe.window)
     with clock.stage("reading"):
@@ -200,13 +200,13 @@ def _input(series: Series) -> Input:
 
 
 def _method_facts(recipe: Recipe, method: Method) -> dict[str, Any]:
-    entry = entry_of(recipe.method)
+    info = method_info(recipe.method)
     facts = {
         "name": recipe.method,
-        "summary": entry.summary,
+        "summary": info.summary,
         "options": option_values(method),
         "device": recipe.device,
     }
-    if entry.weights:
-        facts |= {"weights": entry.weights.name, "sha256": digest([entry.weights])}
+    if info.weights:
+        facts |= {"weights": info.weights.name, "sha256": digest([info.weights])}
     return facts

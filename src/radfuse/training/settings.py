@@ -185,7 +185,7 @@ def _check_phase(settings: Settings, network: nn.Module, phase: Phase, place: st
         )
     objective = OBJECTIVES[phase.objective]
     checked_settings(phase.weights, objective.weights, f"{place}.weights")
-    if objective.rebuilds and not NETWORKS[settings.network].rebuilds:
+    if objective.rebuilds and not NETWORKS[settings.network].is_autoencoder:
         raise InputError(
             f"{place}: objective '{phase.objective}' is for autoencoders, which network "
             f"'{settings.network}' is not"

@@ -57,7 +57,7 @@ def _validate_pair(
     level = _levels(fused)
     values = {}
     objective = OBJECTIVES[phase.objective]
-    if NETWORKS[settings.network].rebuilds:
+    if NETWORKS[settings.network].is_autoencoder:
         alone = images.transpose(0, 1)  # (2, 1, H, W)
         values["ssim_rebuilt"] = float(ssim(network.reconstruct(alone).clamp(0, 1), alone))
         images = alone if objective.rebuilds else images

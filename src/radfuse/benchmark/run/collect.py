@@ -49,16 +49,16 @@ def _measures(plan: Plan, measured: set[tuple[str, str]]) -> Iterator[Measure]:
     """The columns of the profiles that have values; a picture has none of some."""
     for profile in plan.settings.profiles:
         for name, column in columns_of(profile).items():
-            entry = METRICS[column.metric]
+            info = METRICS[column.metric]
             if (profile, name) in measured:
                 choices = ", ".join(f"{key}={value}" for key, value in column.options.items())
                 yield Measure(
                     profile=profile,
                     name=name,
-                    larger_is_better=entry.larger_is_better,
-                    unit=entry.unit,
-                    summary=entry.summary,
-                    source=entry.source + (f" ({choices})" if choices else ""),
+                    larger_is_better=info.larger_is_better,
+                    unit=info.unit,
+                    summary=info.summary,
+                    source=info.source + (f" ({choices})" if choices else ""),
                 )
 
 

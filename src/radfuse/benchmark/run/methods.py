@@ -21,8 +21,8 @@ from radfuse.methods.catalogue import (
     METHODS,
     Method,
     applicable_options,
-    entry_of,
     load_method,
+    method_info,
     options_of,
 )
 from radfuse.methods.installed import is_installed
@@ -99,16 +99,16 @@ def _entrant(
 ) -> Entrant:
     if _is_folder(use):
         return _from_folder(Path(use), name)
-    entry, running = entry_of(use), _Running(use, {**applicable_options(use, shared), **own})
+    info, running = method_info(use), _Running(use, {**applicable_options(use, shared), **own})
     method = running.method(
         None
     )  # its libraries are imported here, where an interrupt still ends all
-    seen, note, mark = frozenset(entry.patients_seen), entry.note, f"radfuse {version('radfuse')}"
-    if entry.weights:
-        card = _card(entry.weights)
+    seen, note, mark = frozenset(info.patients_seen), info.note, f"radfuse {version('radfuse')}"
+    if info.weights:
+        card = _card(info.weights)
         seen, note = frozenset(card.patients_trained or ()), card.note
-        mark = digest([entry.weights])
-    contestant = Contestant(name, entry.summary, entry.source, seen, note)
+        mark = digest([info.weights])
+    contestant = Contestant(name, info.summary, info.source, seen, note)
     return Entrant(
         contestant, " ".join([mark, *map(str, option_values(method).values())]), running.fuse
     )

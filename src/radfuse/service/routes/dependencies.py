@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from radfuse.dicom.deidentify.identifiers import identifiers_below
 from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import window_named
-from radfuse.methods.catalogue import METHODS, check_options, entry_of
+from radfuse.methods.catalogue import METHODS, check_options, method_info
 from radfuse.recipe import Recipe
 from radfuse.service.jobs.job_queue import Work
 from radfuse.service.security import Access
@@ -70,7 +70,7 @@ class Desk:
                 raise InputError("no such method; see the list of methods")
             if method.endswith(".onnx"):
                 self.usable(method)
-        entry_of(method)
+        method_info(method)
 
 
 @contextmanager

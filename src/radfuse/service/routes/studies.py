@@ -104,9 +104,9 @@ def info() -> dict[str, Any]:
         "version": version("radfuse"),
         "notice": NOTICE,
         "methods": {
-            name: entry.summary
-            for name, entry in METHODS.items()
-            if entry.weights is None or entry.weights.is_file()
+            name: info.summary
+            for name, info in METHODS.items()
+            if info.weights is None or info.weights.is_file()
         },
         "structure_names": STRUCTURE_NAMES,
         "least_reach_mm": REACHES_MM[0],

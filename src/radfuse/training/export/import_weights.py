@@ -13,7 +13,7 @@ from radfuse.networks.published_files.read import Published, read_published
 from radfuse.record import digest
 from radfuse.training.export.model_card import write_weights
 
-Authors = Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]]
+ParameterMapping = Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]]
 """The mapping of a network's file: from their arrays by their names to its parameters."""
 
 DATA = "parameters as their files have them; trained on images of those who published them"
@@ -31,14 +31,14 @@ def import_weights(
     program saved. Raises `InputError` for files that are damaged or another network's,
     `RadfuseError` where the graph differs from the network, and writes nothing then.
     """
-    entry = NETWORKS.get(name)
-    if entry is None or entry.authors is None:
-        known = sorted(name for name, entry in NETWORKS.items() if entry.authors)
+    info = NETWORKS.get(name)
+    if info is None or info.published_parameters is None:
+        known = sorted(name for name, info in NETWORKS.items() if info.published_parameters)
         raise InputError(f"no network '{name}' whose authors' files can be read; there are {known}")
-    used = dict(entry.authors_options) | (options or {})
+    used = dict(info.published_options) | (options or {})
     network = make_network(name, used).eval()
     published = read_published(files)
-    fill_from(network, published, entry.authors)
+    fill_from(network, published, info.published_parameters)
     facts = {
         "data": DATA,
         "patients_trained": [],
@@ -48,9 +48,9 @@ def import_weights(
     return write_weights(network, path, name=name, options=used, facts=facts)
 
 
-def fill_from(network: nn.Module, published: Published, authors: Authors) -> None:
+def fill_from(network: nn.Module, published: Published, mapping: ParameterMapping) -> None:
     """Give a network its authors' parameters; `InputError` for any that is missing or misshapen."""
-    found = _mapped(published, authors)
+    found = _mapped(published, mapping)
     needed = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     shapes = {name: tuple(value.shape) for name, value in found.items()}
     for name in needed | shapes:
@@ -64,10 +64,10 @@ def fill_from(network: nn.Module, published: Published, authors: Authors) -> Non
     network.load_state_dict(found)
 
 
-def _mapped(published: Published, authors: Authors) -> dict[str, Tensor]:
+def _mapped(published: Published, mapping: ParameterMapping) -> dict[str, Tensor]:
     arrays = _Watched(published.arrays)
     try:
-        return authors(arrays)
+        return mapping(arrays)
     except KeyError as error:
         name = str(error.args[0])
         if name in published.differing:
