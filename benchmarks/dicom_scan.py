@@ -17,7 +17,8 @@ import SimpleITK as sitk
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
-from radfuse.dicom.write.series import fresh_uid, write_series
+from radfuse.dicom.uids import new_uid
+from radfuse.dicom.write.series import write_series
 
 SLICES = 2000
 """Of a folder with several thin-slice series."""
@@ -34,7 +35,7 @@ def write_folder(folder: Path, count: int) -> None:
     header = Dataset()
     header.SOPClassUID, header.Modality = MRImageStorage, "MR"
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
-        setattr(header, keyword, fresh_uid())
+        setattr(header, keyword, new_uid())
     header.SeriesDescription = "many slices"
     for number in range(100):  # a scanner writes about a hundred more
         header.add_new(0x00190000 + 0x1001 + number, "LO", f"value {number}")

@@ -14,7 +14,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage, MRImageStorage
 
-from radfuse.dicom.write.series import Rescale, derive_uid, write_series
+from radfuse.dicom.uids import derive_uid
+from radfuse.dicom.write.series import Rescale, write_series
 
 AXIAL = (0.0, 0.0, 0.0)
 OBLIQUE = (0.31, -0.17, 0.55)

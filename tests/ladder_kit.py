@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from dicom_kit import AXIAL, Angles, change_all, put, volume, write
-from radfuse.dicom.write.colour_blend import write_colour
-from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.colour_blend import write_colour_blend
+from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.fused import FULL_SCALE, write_fused
 from radfuse.dicom.write.resampled import write_resampled
 from radfuse.dicom.write.spatial_registration import write_registration
@@ -41,14 +41,14 @@ def rigid() -> sitk.Euler3DTransform:
     return sitk.Euler3DTransform(centre, *TURN, SHIFT_MM)
 
 
-def make_origin(pair: tuple[Series, Series], **changes: object) -> Origin:
+def make_context(pair: tuple[Series, Series], **changes: object) -> DerivationContext:
     facts = {
         "ct": pair[0], "mr": pair[1], "mr_from_ct": rigid(), "method": "laplacian",
-        "weights_sha256": None, "trusted": True, "registration_id": "abc", "alignment": "file",
-        "seen": np.ones(pair[0].image.GetSize()[2], np.bool_),
+        "weights_sha256": None, "qa_passed": True, "registration_id": "abc",
+        "alignment_source": "file", "in_fov": np.ones(pair[0].image.GetSize()[2], np.bool_),
         "window": "width 1000, level 500", "mr_range": (0.0, 4000.0),
     }  # fmt: skip
-    return Origin(**{**facts, **changes})  # type: ignore[arg-type]
+    return DerivationContext(**{**facts, **changes})  # type: ignore[arg-type]
 
 
 def matrix(transform: sitk.Transform) -> np.ndarray:
@@ -60,17 +60,17 @@ def matrix(transform: sitk.Transform) -> np.ndarray:
     return found
 
 
-def write_ladder(folder: Path, origin: Origin) -> dict[str, Path]:
+def write_ladder(folder: Path, context: DerivationContext) -> dict[str, Path]:
     """Every object of one run."""
-    shape = origin.ct.image.GetSize()[::-1]
+    shape = context.ct.image.GetSize()[::-1]
     fused = sitk.GetImageFromArray(np.linspace(0, FULL_SCALE, int(np.prod(shape))).reshape(shape))
-    fused.CopyInformation(origin.ct.image)
-    grey, looked = np.full(shape[1:], 0.5, np.float32), np.ones(shape[1:], np.bool_)
+    fused.CopyInformation(context.ct.image)
+    grey, fov_mask = np.full(shape[1:], 0.5, np.float32), np.ones(shape[1:], np.bool_)
     folder.mkdir()
-    write_fused(folder / "fused", sitk.Cast(fused, sitk.sitkUInt16), origin)
-    write_resampled(folder / "mr", origin)
-    write_colour(folder / "colour", lambda _: (grey, grey, looked), origin, 0.5)
-    write_registration(folder / "registration", origin, matrix(origin.mr_from_ct.GetInverse()))
+    write_fused(folder / "fused", sitk.Cast(fused, sitk.sitkUInt16), context)
+    write_resampled(folder / "mr", context)
+    write_colour_blend(folder / "colour", lambda _: (grey, grey, fov_mask), context, 0.5)
+    write_registration(folder / "registration", context, matrix(context.mr_from_ct.GetInverse()))
     return {path.name: path for path in folder.iterdir()}
 
 

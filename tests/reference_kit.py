@@ -12,7 +12,7 @@ from pydicom.uid import (
     SpatialRegistrationStorage,
 )
 
-from radfuse.dicom.write.series import IMPLEMENTATION_CLASS_UID, derive_uid
+from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, derive_uid
 
 IDENTITY = ["1", "0", "0", "0", "0", "1", "0", "0", "0", "0", "1", "0", "0", "0", "0", "1"]
 

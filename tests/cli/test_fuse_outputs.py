@@ -40,7 +40,7 @@ def test_what_is_left_out_is_said(phantom: Phantom, truth: Path, tmp_path: Path)
         "--transform", truth, "--accept-registration", "--method", "average",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "no registration object: the CT and the MR have no DICOM frame" in done.stdout
+    assert "no registration object: the CT and the MR lack a frame of reference UID" in done.stdout
 
 
 @pytest.mark.parametrize(

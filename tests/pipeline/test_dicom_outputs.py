@@ -157,7 +157,7 @@ def test_the_mr_goes_beside_a_fused_file_if_it_is_asked_for(bare: Result, tmp_pa
         ("x.nii.gz", ("fused", "colour"), "no output colour: x.nii.gz is one file; give a folder"),
         ("x.mha", ("registration",), "no output registration: x.mha is one file"),
         ("x.nrrd", ("mr",), "x.nrrd is the fused image; add fused to --outputs"),
-        ("out", ("registration",), "the CT and the MR have no DICOM frame of reference"),
+        ("out", ("registration",), "the CT and the MR lack a frame of reference UID"),
     ],
 )
 def test_unwritable_output_is_refused_before_the_work(
@@ -180,7 +180,7 @@ def test_volumes_without_frames_get_all_but_the_registration(bare: Result, tmp_p
     result = write(bare, tmp_path / "out")
     assert names(tmp_path / "out") == ALWAYS | set(SERIES.values()) - {"REG"}
     (reason,) = result.record.left_out
-    assert "no registration object: the CT and the MR have no DICOM frame" in reason
+    assert "no registration object: the CT and the MR lack a frame of reference UID" in reason
     headers = [
         pydicom.dcmread(min((tmp_path / "out" / name).iterdir()))
         for name in SERIES.values()

@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from dicom_kit import change_all, put, volume, write
 from radfuse.cli import main
-from radfuse.dicom.write.series import derive_uid
+from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, NoImageError
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import align

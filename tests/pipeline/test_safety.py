@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 import radfuse
-from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.fused import FULL_SCALE, write_fused
 from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.phantom.head import Phantom
@@ -57,19 +57,19 @@ def test_headers_of_different_frames_are_not_taken_for_one(
         radfuse.fuse(*phantom_folders, recipe=Recipe(register_rigidly=False, method="average"))
 
 
-def origin(phantom: Phantom, **changes: object) -> Origin:
+def context(phantom: Phantom, **changes: object) -> DerivationContext:
     facts = {
         "ct": phantom.ct, "mr": phantom.mr, "mr_from_ct": phantom.mr_from_ct,
-        "method": "average", "weights_sha256": None, "trusted": True, "registration_id": "abc",
-        "seen": np.ones(phantom.ct.image.GetSize()[2], np.bool_), "window": "width 1, level 2",
-        "alignment": "file", "mr_range": (0.0, 1.0),
+        "method": "average", "weights_sha256": None, "qa_passed": True, "registration_id": "abc",
+        "in_fov": np.ones(phantom.ct.image.GetSize()[2], np.bool_), "window": "width 1, level 2",
+        "alignment_source": "file", "mr_range": (0.0, 1.0),
     }  # fmt: skip
-    return Origin(**{**facts, **changes})
+    return DerivationContext(**{**facts, **changes})
 
 
 def first(folder: Path, phantom: Phantom, **changes: object) -> pydicom.Dataset:
     stored = sitk.Cast(phantom.ct.image * 0 + FULL_SCALE, sitk.sitkUInt16)
-    return pydicom.dcmread(write_fused(folder, stored, origin(phantom, **changes))[0])
+    return pydicom.dcmread(write_fused(folder, stored, context(phantom, **changes))[0])
 
 
 @pytest.mark.parametrize("method", [r"C:\nets\jdoe\mine.onnx", "/home/jdoe/nets/mine.onnx"])
@@ -81,21 +81,21 @@ def test_the_series_description_keeps_its_warning_and_no_path(
     assert "jdoe" not in str(header)
 
 
-def test_an_untrusted_registration_shows_in_the_series_list(
-    phantom: Phantom, tmp_path: Path
-) -> None:
-    header = first(tmp_path / "f", phantom, trusted=False, method="a" * 80)
-    assert header.SeriesDescription.startswith("UNTRUSTED FUSED CT+MR")
+def test_failed_registration_qa_is_in_the_series_list(phantom: Phantom, tmp_path: Path) -> None:
+    header = first(tmp_path / "f", phantom, qa_passed=False, method="a" * 80)
+    assert header.SeriesDescription.startswith("QA FAILED FUSED CT+MR")
     assert header.SeriesDescription.endswith("NOT FOR DOSE CALC")
     assert len(header.SeriesDescription) <= 64
-    assert "BELOW" in header.ImageComments
+    assert "registration QA FAILED" in header.ImageComments
     assert "abc unreviewed" in header.ImageComments
 
 
-def test_a_slice_that_the_mr_did_not_see_says_so(phantom: Phantom, tmp_path: Path) -> None:
-    seen = np.ones(phantom.ct.image.GetSize()[2], np.bool_)
-    seen[0] = False
-    assert first(tmp_path / "f", phantom, seen=seen).ImageComments.startswith("CT alone")
+def test_slice_outside_the_mr_field_of_view_is_marked(phantom: Phantom, tmp_path: Path) -> None:
+    in_fov = np.ones(phantom.ct.image.GetSize()[2], np.bool_)
+    in_fov[0] = False
+    assert first(tmp_path / "f", phantom, in_fov=in_fov).ImageComments.startswith(
+        "CT only: outside the MR field of view"
+    )
 
 
 def test_lossy_compression_of_a_source_is_told(

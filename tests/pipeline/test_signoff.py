@@ -22,7 +22,7 @@ from radfuse.record import Record, Signoff, digest
 
 TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 ACCEPTED = Signoff(state="accepted", name="A. Physicist", time=TIME)
-REJECTED = Signoff(state="rejected", name="Zoë <b> & Łukasz; its quality is ", time=TIME)
+REJECTED = Signoff(state="rejected", name="Zoë <b> & Łukasz; registration QA ", time=TIME)
 SLICES = 3
 SERIES = ("FUSED_bone_blend", "MR_on_CT", "COLOUR_CT_MR", "REG")
 
@@ -57,7 +57,9 @@ def said(header: pydicom.Dataset) -> str:
 def test_the_verdict_is_in_objects_sheet_and_record(unsigned: Path, result: Path) -> None:
     assert sign_result(result / "record.json", ACCEPTED) == SEND_AGAIN
     for name, header in headers(result).items():
-        assert "accepted by A. Physicist, 2026-03-04 05:06 UTC; its quality" in said(header), name
+        assert "accepted by A. Physicist, 2026-03-04 05:06 UTC; registration QA" in said(header), (
+            name
+        )
         assert "unreviewed" not in str(header), name
     assert headers(result)["REG"].ContentDescription.endswith(", accepted")
     sheet = (result / "qa.html").read_text(encoding="utf-8")
@@ -95,7 +97,7 @@ def test_the_validator_finds_no_error_in_what_was_signed_twice(result: Path) -> 
         sign_result(result / "record.json", verdict)
     for name, header in headers(result).items():
         assert said(header).count(" by ") == 1
-        assert "rejected by Zoë <b> & Łukasz; its quality is , 2026" in said(header), name
+        assert "rejected by Zoë <b> & Łukasz; registration QA , 2026" in said(header), name
         for path in (min((result / name).iterdir()), max((result / name).iterdir())):
             assert list(dciodvfy.errors_of(path)) == []
     sheet = (result / "qa.html").read_text(encoding="utf-8")

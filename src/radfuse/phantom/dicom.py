@@ -7,7 +7,8 @@ import SimpleITK as sitk
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 
-from radfuse.dicom.write.series import Rescale, derive_uid, write_series
+from radfuse.dicom.uids import derive_uid
+from radfuse.dicom.write.series import Rescale, write_series
 from radfuse.phantom.head import Phantom
 
 STUDY_DATE = "20240115"

@@ -6,11 +6,11 @@ from typing import get_args
 
 import SimpleITK as sitk
 
-from radfuse.dicom.write.colour_blend import write_colour
-from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.colour_blend import write_colour_blend
+from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.fused import write_fused
-from radfuse.dicom.write.resampled import resampled, write_resampled
-from radfuse.dicom.write.spatial_registration import why_not, write_registration
+from radfuse.dicom.write.resampled import resample_mr, write_resampled
+from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
 from radfuse.errors import InputError
 from radfuse.intensity import Window
 from radfuse.io.volumes import write_volume
@@ -49,7 +49,7 @@ def places(
             raise InputError(f"{path.name} is the fused image; add fused to --outputs")
         beside = path.with_name(f"{path.name[: -len(suffix)]}_{RESAMPLED}{suffix}")
         return {"fused": path, "mr": beside} if "mr" in (recipe.outputs or ()) else {"fused": path}
-    left_out = why_not(ct, mr)
+    left_out = unwritable_reason(ct, mr)
     if left_out and "registration" in (recipe.outputs or ()):
         raise InputError(f"no registration object: {left_out}; leave it out of --outputs")
     chosen = recipe.outputs or tuple(
@@ -68,25 +68,26 @@ def _refuse_others(recipe: Recipe, possible: tuple[OutputName, ...], reason: str
 def write_dicom(
     where: Mapping[str, Path],
     fused: sitk.Image,
-    origin: Origin,
+    context: DerivationContext,
     window: Window,
     recipe: Recipe,
 ) -> None:
     """Write the objects, each into a folder of its own that is not there yet."""
-    ct, mr, mr_from_ct = origin.ct.image, origin.mr.image, origin.mr_from_ct
+    ct, mr, mr_from_ct = context.ct.image, context.mr.image, context.mr_from_ct
     if "fused" in where:
-        write_fused(where["fused"], fused, origin)
+        write_fused(where["fused"], fused, context)
     if "mr" in where:
-        write_resampled(where["mr"], origin)
+        write_resampled(where["mr"], context)
     if "colour" in where:
-        write_colour(
+        write_colour_blend(
             where["colour"],
-            lambda index: scaled_slice(ct, mr, mr_from_ct, window, origin.mr_range, index),
-            origin,
+            lambda index: scaled_slice(ct, mr, mr_from_ct, window, context.mr_range, index),
+            context,
             recipe.opacity,
         )
     if "registration" in where:
-        write_registration(where["registration"], origin, matrix_of(origin.mr_from_ct.GetInverse()))
+        ct_from_mr = mr_from_ct.GetInverse()
+        write_registration(where["registration"], context, matrix_of(ct_from_mr))
 
 
 def write_volumes(
@@ -96,4 +97,4 @@ def write_volumes(
     """Write the fused volume, and the MR on the CT's grid (float32) if it is wanted."""
     write_volume(where["fused"], fused)
     if "mr" in where:
-        write_volume(where["mr"], resampled(mr.image, ct.image, mr_from_ct))
+        write_volume(where["mr"], resample_mr(mr.image, ct.image, mr_from_ct))

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from radfuse.dicom.write.derivation_context import Origin
-from radfuse.dicom.write.spatial_registration import why_not
+from radfuse.dicom.write.derivation_context import DerivationContext
+from radfuse.dicom.write.spatial_registration import unwritable_reason
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
@@ -168,7 +168,7 @@ def write_result(target: Target, result: Result) -> Result:
 def _left_out(target: Target, result: Result) -> tuple[str, ...]:
     """Why a folder of DICOM lacks the registration object that it would have by default."""
     is_default = target.folder and result.ct.is_volume and result.record.recipe.outputs is None
-    reason = why_not(result.ct, result.mr) if is_default else None
+    reason = unwritable_reason(result.ct, result.mr) if is_default else None
     return (f"no registration object: {reason}",) if reason else ()
 
 
@@ -193,26 +193,26 @@ def _write_volume_parts(target: Target, result: Result) -> dict[str, Path]:
         write_volumes(target.images, result.image, result.ct, result.mr, alignment.mr_from_ct)
     else:
         recipe = result.record.recipe
-        origin = Origin(
+        context = DerivationContext(
             ct=result.ct,
             mr=result.mr,
             mr_from_ct=alignment.mr_from_ct,
             method=recipe.method,
             weights_sha256=result.record.method.get("sha256"),
-            trusted=alignment.quality.trusted,
+            qa_passed=alignment.quality.trusted,
             registration_id=alignment.identifier,
-            alignment=alignment.origin,
-            seen=_slices_seen(result.ct.image, scaled),
+            alignment_source=alignment.origin,
+            in_fov=_slices_in_fov(result.ct.image, scaled),
             window=result.record.scaling["CT window, HU"],
             mr_range=scaled.mr_range,
         )
-        write_dicom(target.images, result.image, origin, window_named(recipe.window), recipe)
+        write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
     write_transform(target.transform, alignment.mr_from_ct)
     write_volume(target.mask, field_of_view_mask(result.ct.image, scaled))
     return {**target.images, "transform": target.transform, "field of view": target.mask}
 
 
-def _slices_seen(ct: sitk.Image, scaled: Scaled) -> NDArray[np.bool_]:
+def _slices_in_fov(ct: sitk.Image, scaled: Scaled) -> NDArray[np.bool_]:
     """For each slice of the CT, whether the MR looked anywhere in it."""
     seen = np.zeros(ct.GetSize()[2], np.bool_)
     seen[scaled.box[0]] = scaled.field_of_view.any(axis=(1, 2))

@@ -302,7 +302,8 @@ def test_a_value_that_cannot_be_read_is_gone(study: Path) -> None:
     ("before", "after"),
     [
         (f"FUSED CT+MR mfinet - {SERIES_SUFFIX}", SERIES_SUFFIX),
-        (f"UNTRUSTED FUSED CT+MR x - {SERIES_SUFFIX}", f"UNTRUSTED {SERIES_SUFFIX}"),
+        (f"QA FAILED FUSED CT+MR x - {SERIES_SUFFIX}", f"QA FAILED {SERIES_SUFFIX}"),
+        (f"UNTRUSTED FUSED CT+MR x - {SERIES_SUFFIX}", f"QA FAILED {SERIES_SUFFIX}"),
     ],
 )
 def test_the_warning_of_a_fused_series_stays(before: str, after: str) -> None:

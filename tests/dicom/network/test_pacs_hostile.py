@@ -25,7 +25,7 @@ from radfuse.dicom.network import retrieve as inbox
 from radfuse.dicom.network.connect import connect
 from radfuse.dicom.network.pacs import Query, Receive, Wanted, rows
 from radfuse.dicom.network.retrieve import fetch
-from radfuse.dicom.write.series import derive_uid
+from radfuse.dicom.uids import derive_uid
 from radfuse.errors import OutputError, PeerError
 from scp_kit import peer, web_peer
 

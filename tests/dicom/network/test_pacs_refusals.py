@@ -22,7 +22,7 @@ from radfuse.dicom.network.dimse import _store as store_one
 from radfuse.dicom.network.outgoing import pack
 from radfuse.dicom.network.pacs import Query, Wanted
 from radfuse.dicom.network.retrieve import fetch
-from radfuse.dicom.write.series import derive_uid
+from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, NoImageError, OutputError, PeerError
 from scp_kit import encrypted, listener, store_peer, web_peer
 

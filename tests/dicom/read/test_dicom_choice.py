@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from dicom_kit import as_nobody, change, change_all, put, put_raw, slices, volume, write
 from radfuse.dicom.read.scan import is_dicom, scan_folder
-from radfuse.dicom.write.series import derive_uid
+from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, NoImageError
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.inspect import inspect

@@ -1,4 +1,4 @@
-"""The colour blend: its colours, where it lies, and the CT alone where there is no MR."""
+"""The colour blend: colours, geometry, the CT only outside the MR field of view."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_kit import OBLIQUE
-from ladder_kit import make_origin, make_pair
-from radfuse.dicom.write.colour_blend import Sliced, blend, hot, write_colour
+from ladder_kit import make_context, make_pair
+from radfuse.dicom.write.colour_blend import ScaledSlice, blend, hot, write_colour_blend
 from radfuse.dicom.write.derivation_context import GEOMETRY
 from radfuse.intensity import grey_levels
 from radfuse.record import NOTICE
@@ -24,7 +24,7 @@ SHAPE = (9, 7)
 opacities = st.floats(0, 1)
 
 
-def planes(index: int) -> Sliced:
+def planes(index: int) -> ScaledSlice:
     rng = np.random.default_rng(index)
     ct, mr = rng.random((2, *SHAPE), np.float32)
     return ct, mr, rng.random(SHAPE) > 0.5
@@ -36,11 +36,11 @@ def pair(tmp_path: Path) -> tuple[Series, Series]:
 
 
 def written(folder: Path, pair: tuple[Series, Series], opacity: float = 0.5) -> list[Dataset]:
-    paths = write_colour(folder, planes, make_origin(pair), opacity)
+    paths = write_colour_blend(folder, planes, make_context(pair), opacity)
     return [pydicom.dcmread(path) for path in paths]
 
 
-def test_hot_is_what_others_call_hot() -> None:
+def test_hot_equals_the_hot_of_matplotlib() -> None:
     colormaps = pytest.importorskip("matplotlib").colormaps
     values = np.linspace(0, 1, 256, dtype=np.float32)
     np.testing.assert_allclose(hot(values), colormaps["hot"](values)[:, :3], atol=0.05)
@@ -53,7 +53,7 @@ def test_hot_map_runs_from_black_over_red_yellow_to_white() -> None:
     assert (np.diff(hot(np.linspace(0, 1, 999, dtype=np.float32)), axis=0) >= 0).all()
 
 
-def test_without_opacity_it_is_the_ct_and_with_all_of_it_the_mr() -> None:
+def test_opacity_0_shows_the_ct_and_opacity_1_the_mr() -> None:
     ct, mr, _ = planes(3)
     everywhere = np.ones(SHAPE, np.bool_)
     for channel in range(3):
@@ -63,11 +63,11 @@ def test_without_opacity_it_is_the_ct_and_with_all_of_it_the_mr() -> None:
 
 @settings(deadline=None)
 @given(opacities, st.integers(0, 99))
-def test_where_the_mr_did_not_look_there_is_the_ct_alone(opacity: float, seed: int) -> None:
-    ct, mr, looked = planes(seed)
-    found = blend(ct, mr, looked, opacity)
+def test_outside_the_mr_field_of_view_there_is_only_the_ct(opacity: float, seed: int) -> None:
+    ct, mr, fov_mask = planes(seed)
+    found = blend(ct, mr, fov_mask, opacity)
     grey = grey_levels(ct)[..., None].repeat(3, axis=2)
-    np.testing.assert_array_equal(found[~looked], grey[~looked])
+    np.testing.assert_array_equal(found[~fov_mask], grey[~fov_mask])
 
 
 @settings(deadline=None)
@@ -80,7 +80,7 @@ def test_a_blend_lies_between_its_parts(opacity: float, seed: int) -> None:
     assert (found <= parts.max(axis=0) + 0.5 / 255 + 1e-5).all()
 
 
-def test_the_pixels_are_the_blend_and_lie_where_the_ct_lies(
+def test_pixels_are_the_blend_on_the_grid_of_the_ct(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     headers = written(tmp_path / "out", pair, 0.3)
@@ -92,7 +92,7 @@ def test_the_pixels_are_the_blend_and_lie_where_the_ct_lies(
         assert len(header.SourceImageSequence) > 1
 
 
-def test_it_is_a_secondary_capture_in_eight_bits_of_colour(
+def test_it_is_a_secondary_capture_in_8_bit_rgb(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     header = written(tmp_path / "out", pair)[0]
@@ -104,7 +104,9 @@ def test_it_is_a_secondary_capture_in_eight_bits_of_colour(
     assert header.ConversionType == "WSD"
 
 
-def test_it_says_what_it_shows(tmp_path: Path, pair: tuple[Series, Series]) -> None:
+def test_description_states_windows_and_opacity(
+    tmp_path: Path, pair: tuple[Series, Series]
+) -> None:
     header = written(tmp_path / "out", pair, 0.25)[0]
     assert header.SeriesDescription == "COLOUR CT+MR 25% - RESEARCH, NOT FOR DOSE CALC"
     assert "window width 1000, level 500 HU" in header.DerivationDescription

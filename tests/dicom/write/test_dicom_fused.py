@@ -1,4 +1,4 @@
-"""The fused series: an MR object in the CT's frame that says where it came from."""
+"""The fused series: an MR object in the frame of reference of the CT, with its derivation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
 from dicom_kit import OBLIQUE, change_all, put, volume, write
-from radfuse.dicom.write.derivation_context import GEOMETRY, Origin
+from radfuse.dicom.write.derivation_context import GEOMETRY, DerivationContext
 from radfuse.dicom.write.fused import FULL_SCALE, SERIES_NUMBER, write_fused
 from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
@@ -28,14 +28,14 @@ def pair(tmp_path: Path) -> tuple[Series, Series]:
     return read(ct, "CT"), read(mr, "MR")
 
 
-def origin(pair: tuple[Series, Series], **changes: object) -> Origin:
+def context(pair: tuple[Series, Series], **changes: object) -> DerivationContext:
     shift = sitk.TranslationTransform(3, SHIFT_MM)
     facts = {
-        "method": "laplacian", "weights_sha256": None, "trusted": True, "registration_id": "abc",
-        "seen": np.ones(len(pair[0].headers) or pair[0].image.GetSize()[2], np.bool_),
-        "window": "width 1000, level 500", "alignment": "file", "mr_range": (0.0, 4000.0),
+        "method": "laplacian", "weights_sha256": None, "qa_passed": True, "registration_id": "abc",
+        "in_fov": np.ones(len(pair[0].headers) or pair[0].image.GetSize()[2], np.bool_),
+        "window": "width 1000, level 500", "alignment_source": "file", "mr_range": (0.0, 4000.0),
     } | changes  # fmt: skip
-    return Origin(*pair, shift, **facts)  # type: ignore[arg-type]
+    return DerivationContext(*pair, shift, **facts)  # type: ignore[arg-type]
 
 
 def fused_on(ct: sitk.Image) -> sitk.Image:
@@ -47,7 +47,7 @@ def fused_on(ct: sitk.Image) -> sitk.Image:
 
 
 def headers(folder: Path, pair: tuple[Series, Series], **changes: object) -> list[Dataset]:
-    paths = write_fused(folder, fused_on(pair[0].image), origin(pair, **changes))
+    paths = write_fused(folder, fused_on(pair[0].image), context(pair, **changes))
     return [pydicom.dcmread(path) for path in paths]
 
 
@@ -64,7 +64,7 @@ def test_values_and_geometry_are_of_the_fused_volume(
             assert header[keyword].value == ct_header[keyword].value
 
 
-def test_it_is_an_mr_object_in_the_cts_study_and_frame(
+def test_it_is_an_mr_object_in_study_and_frame_of_the_ct(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     written = headers(tmp_path / "out", pair)
@@ -83,7 +83,7 @@ def test_it_is_an_mr_object_in_the_cts_study_and_frame(
     assert written[0].SeriesInstanceUID != ct_header.SeriesInstanceUID
 
 
-def test_the_mrs_acquisition_is_repeated_where_it_is_known(
+def test_acquisition_of_the_mr_is_repeated_if_known(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     change_all(tmp_path / "mr", lambda header: setattr(header, "ScanningSequence", "GR"))
@@ -98,7 +98,7 @@ def test_ct_without_deidentification_method_makes_valid_series(
     change_all(tmp_path / "ct", put("DeidentificationMethod", ""))
     (header, *_) = headers(tmp_path / "out", (read(tmp_path / "ct", "CT"), pair[1]))
     assert header.PatientIdentityRemoved == "YES"
-    assert header.DeidentificationMethod == "NOT TOLD BY THE CT"
+    assert header.DeidentificationMethod == "NOT STATED IN THE CT"
 
 
 def test_two_runs_never_share_a_series(tmp_path: Path, pair: tuple[Series, Series]) -> None:
@@ -107,23 +107,23 @@ def test_two_runs_never_share_a_series(tmp_path: Path, pair: tuple[Series, Serie
     assert one.SOPInstanceUID != two.SOPInstanceUID
 
 
-def test_it_says_what_it_is_not_for(tmp_path: Path, pair: tuple[Series, Series]) -> None:
+def test_headers_state_the_intended_use(tmp_path: Path, pair: tuple[Series, Series]) -> None:
     header = headers(tmp_path / "out", pair)[0]
     assert header.SeriesDescription == "FUSED CT+MR laplacian - RESEARCH, NOT FOR DOSE CALC"
     assert NOTICE in header.DerivationDescription
     assert NOTICE in header.ImageComments
-    assert "unreviewed; its quality is above the threshold" in header.ImageComments
+    assert "unreviewed; registration QA passed." in header.ImageComments
     assert list(header.ImageType) == ["DERIVED", "SECONDARY", "OTHER"]
 
 
-def test_a_registration_without_trust_is_shouted(
+def test_failed_registration_qa_is_in_the_description(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
-    header = headers(tmp_path / "out", pair, trusted=False)[0]
-    assert "its quality is BELOW the threshold" in header.ImageComments
+    header = headers(tmp_path / "out", pair, qa_passed=False)[0]
+    assert "registration QA FAILED." in header.ImageComments
 
 
-def test_a_long_name_of_a_method_is_cut_and_the_warning_is_not(
+def test_long_method_name_is_cut_but_the_warning_is_kept(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
     header = headers(tmp_path / "out", pair, method="m" * 80)[0]
@@ -132,7 +132,7 @@ def test_a_long_name_of_a_method_is_cut_and_the_warning_is_not(
 
 
 @pytest.mark.parametrize("weights", [None, "ab" * 32])
-def test_the_equipment_names_method_and_weights(
+def test_equipment_item_names_method_and_weights(
     tmp_path: Path, pair: tuple[Series, Series], weights: str | None
 ) -> None:
     header = headers(tmp_path / "out", pair, weights_sha256=weights)[0]

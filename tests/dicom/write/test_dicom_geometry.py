@@ -15,7 +15,7 @@ from dicom_kit import AXIAL, CORONAL, OBLIQUE, SAGITTAL
 from ladder_kit import (
     FEET_FIRST,
     errors_by_dciodvfy,
-    make_origin,
+    make_context,
     make_pair,
     needs,
     run_tool,
@@ -37,7 +37,7 @@ Ladder = tuple[Series, dict[str, Path]]
 def ladder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ladder:
     folder = tmp_path_factory.mktemp("ladder")
     pair = make_pair(folder, GRIDS[request.param])
-    return pair[0], write_ladder(folder / "out", make_origin(pair))
+    return pair[0], write_ladder(folder / "out", make_context(pair))
 
 
 def corners_mm(image: sitk.Image) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_dcm2niix_finds_the_grid_of_the_ct(ladder: Ladder, kind: str, tmp_path: 
 
 @pytest.mark.parametrize("kind", GREY)
 @needs("gdcminfo")
-def test_gdcm_finds_the_place_of_every_slice(ladder: Ladder, kind: str) -> None:
+def test_gdcm_finds_the_position_of_every_slice(ladder: Ladder, kind: str) -> None:
     ct, folders = ladder
     for index, path in enumerate(sorted(folders[kind].iterdir())):
         said = run_tool("gdcminfo", path)
@@ -141,8 +141,8 @@ def test_one_run_writes_four_series_of_one_study_and_frame(ladder: Ladder) -> No
 def test_volumes_without_headers_share_one_new_study_and_frame(tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
     bare = tuple(Series(each.image, each.modality, each.source) for each in pair)
-    origin = make_origin(bare)  # type: ignore[arg-type]
-    headers = [origin.header(number, "A", "b", "c") for number in (301, 302)]
+    context = make_context(bare)  # type: ignore[arg-type]
+    headers = [context.series_header(number, "A", "b", "c") for number in (301, 302)]
     assert headers[0].StudyInstanceUID == headers[1].StudyInstanceUID
     assert headers[0].FrameOfReferenceUID == headers[1].FrameOfReferenceUID
     assert headers[0].SeriesInstanceUID != headers[1].SeriesInstanceUID

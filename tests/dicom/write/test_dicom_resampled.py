@@ -1,4 +1,4 @@
-"""The MR on the CT's grid: its values, its place, and what it says of where it came from."""
+"""The resampled MR: values, geometry, references to its sources."""
 
 import dataclasses
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
 from dicom_kit import OBLIQUE, change_all, put
-from ladder_kit import make_origin, make_pair, rigid
+from ladder_kit import make_context, make_pair, rigid
 from radfuse.dicom.write.derivation_context import GEOMETRY
 from radfuse.dicom.write.resampled import rescale_of, write_resampled
 from radfuse.pipeline.read import read
@@ -29,13 +29,13 @@ def pair(tmp_path: Path) -> Pair:
 
 
 def on_ct(pair: Pair) -> np.ndarray:
-    """What the MR has on the CT's grid, by ITK."""
+    """The MR resampled onto the grid of the CT by ITK."""
     ct, mr = (series.image for series in pair)
     return sitk.GetArrayFromImage(sitk.Resample(mr, ct, rigid(), sitk.sitkLinear, 0.0))
 
 
 def written(folder: Path, pair: Pair, **changes: object) -> list[Dataset]:
-    paths = write_resampled(folder, make_origin(pair, **changes))
+    paths = write_resampled(folder, make_context(pair, **changes))
     return [pydicom.dcmread(path) for path in paths]
 
 
@@ -45,7 +45,7 @@ def with_values(series: Series, values: np.ndarray) -> Series:
     return dataclasses.replace(series, image=image)
 
 
-def test_whole_numbers_are_stored_as_they_are(tmp_path: Path, pair: Pair) -> None:
+def test_integers_are_stored_unchanged(tmp_path: Path, pair: Pair) -> None:
     headers = written(tmp_path / "out", pair)
     found = np.array([header.pixel_array for header in headers])
     wanted = on_ct(pair)
@@ -57,9 +57,7 @@ def test_whole_numbers_are_stored_as_they_are(tmp_path: Path, pair: Pair) -> Non
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-3, 1.0 / 3, 1e6])
-def test_other_values_are_scaled_so_that_nothing_is_lost(
-    tmp_path: Path, pair: Pair, scale: float
-) -> None:
+def test_other_values_are_scaled_to_16_bits(tmp_path: Path, pair: Pair, scale: float) -> None:
     ct, mr = pair
     small = with_values(mr, sitk.GetArrayFromImage(mr.image) * scale)
     headers = written(tmp_path / "out", (ct, small))
@@ -102,7 +100,7 @@ def test_every_value_fits_into_16_bits_and_zero_is_zero(values: list[float]) -> 
     assert rescale.intercept == 0
 
 
-def test_it_is_an_mr_in_the_place_of_the_ct(tmp_path: Path, pair: Pair) -> None:
+def test_it_is_an_mr_object_on_the_grid_of_the_ct(tmp_path: Path, pair: Pair) -> None:
     ct, mr = pair
     for header, of_ct in zip(written(tmp_path / "out", pair), ct.headers, strict=True):
         assert header.SOPClassUID == MRImageStorage
@@ -114,9 +112,9 @@ def test_it_is_an_mr_in_the_place_of_the_ct(tmp_path: Path, pair: Pair) -> None:
         assert (header.WindowCenter, header.WindowWidth) == (2000, 4000)
 
 
-def test_it_says_how_it_was_made(tmp_path: Path, pair: Pair) -> None:
-    header = written(tmp_path / "out", pair, trusted=False)[0]
-    assert header.SeriesDescription == "UNTRUSTED MR ON CT head - RESEARCH, NOT FOR DOSE CALC"
+def test_description_states_the_derivation(tmp_path: Path, pair: Pair) -> None:
+    header = written(tmp_path / "out", pair, qa_passed=False)[0]
+    assert header.SeriesDescription == "QA FAILED MR ON CT head - RESEARCH, NOT FOR DOSE CALC"
     assert header.DerivationCodeSequence[0].CodeValue == "113085"
     assert "linearly interpolated" in header.DerivationDescription
     assert NOTICE in header.DerivationDescription
@@ -133,7 +131,7 @@ def test_non_latin_mr_description_is_accepted(tmp_path: Path, pair: Pair) -> Non
 
 
 def sources(header: Dataset, series: Series) -> list[tuple[int, str]]:
-    """Which slices of a series a header refers to, and whether in their place."""
+    """The slices of a series that a header refers to, and SpatialLocationsPreserved of each."""
     numbers = {each.SOPInstanceUID: index for index, each in enumerate(series.headers)}
     return [
         (numbers[item.ReferencedSOPInstanceUID], item.SpatialLocationsPreserved)
@@ -170,7 +168,7 @@ def test_resampled_ct_references_nearest_source_slices(tmp_path: Path, pair: Pai
         (0.9, 1.1, 1.25), ct.image.GetDirection(),
     )  # fmt: skip
     regridded = dataclasses.replace(ct, image=finer, regridded=True)
-    headers = written(tmp_path / "out", (regridded, mr), seen=np.ones(11, np.bool_))
+    headers = written(tmp_path / "out", (regridded, mr), in_fov=np.ones(11, np.bool_))
     for index, header in enumerate(headers):
         between = sorted({index // 2, (index + 1) // 2})
         assert sources(header, ct) == [(k, "NO") for k in between]
@@ -187,7 +185,7 @@ def test_resampled_mr_references_its_own_slices(tmp_path: Path, pair: Pair) -> N
         assert sources(one, mr) == sources(two, mr)
 
 
-def test_slices_beyond_the_mr_have_none_of_it(tmp_path: Path, pair: Pair) -> None:
+def test_slices_outside_the_mr_refer_to_no_mr_slice(tmp_path: Path, pair: Pair) -> None:
     far = sitk.TranslationTransform(3, (0.0, 0.0, 500.0))
     for header in written(tmp_path / "out", pair, mr_from_ct=far):
         assert sources(header, pair[1]) == []

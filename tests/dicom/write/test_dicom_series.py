@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.uid import UID, CTImageStorage, MRImageStorage
 
-from radfuse.dicom.write.series import (
-    IMPLEMENTATION_CLASS_UID,
-    Rescale,
-    derive_uid,
-    fresh_uid,
-    write_series,
-)
+from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, derive_uid, new_uid
+from radfuse.dicom.write.series import Rescale, write_series
 from radfuse.errors import GeometryError, InputError, OutputError
 
 EXACT = {"rtol": 0.0, "atol": 1e-9}
@@ -132,7 +127,7 @@ def test_slices_are_numbered_and_named_in_the_images_order(tmp_path: Path) -> No
         )
 
 
-def test_every_file_says_who_wrote_it_and_how(tmp_path: Path) -> None:
+def test_every_file_identifies_the_implementation(tmp_path: Path) -> None:
     header = pydicom.dcmread(write_series(tmp_path / "out", volume(), template())[0])
     assert header.file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
     assert header.file_meta.ImplementationVersionName == "RADFUSE"
@@ -150,7 +145,7 @@ def test_every_decimal_string_fits_into_its_16_characters(tmp_path: Path) -> Non
                 assert all(len(str(value)) <= 16 for value in values)
 
 
-def test_a_slices_own_strings_win_unchanged(tmp_path: Path) -> None:
+def test_decimal_strings_per_slice_are_kept_unchanged(tmp_path: Path) -> None:
     def own(index: int) -> Dataset:
         header = Dataset()
         header.ImagePositionPatient = ["-101.300", "57.2500", f"{-1234.567 + 2.5 * index:.4f}"]
@@ -163,17 +158,11 @@ def test_a_slices_own_strings_win_unchanged(tmp_path: Path) -> None:
     assert pydicom.dcmread(paths[1]).SliceLocation == 2.5
 
 
-def test_the_template_is_left_alone(tmp_path: Path) -> None:
+def test_the_template_is_not_changed(tmp_path: Path) -> None:
     header = template()
     before = header.to_json()
     write_series(tmp_path / "out", volume(), header)
     assert header.to_json() == before
-
-
-def test_progress_is_reported_slice_by_slice(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    write_series(tmp_path / "out", volume(), template(), report=lambda *done: seen.append(done))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_headers_given_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
@@ -247,13 +236,13 @@ def test_a_write_that_fails_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file: cannot be written to"):
         write_series(tmp_path / "file" / "out", volume(), template())
 
 
-def test_a_picture_is_refused(tmp_path: Path) -> None:
+def test_2d_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match="a 2-D image of 1 values"):
         write_series(tmp_path / "out", sitk.Image(4, 4, sitk.sitkFloat32), template())
 
@@ -278,7 +267,7 @@ def test_skewed_axes_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_refused(tmp_path: Path, bad: float) -> None:
+def test_values_that_are_not_finite_are_refused(tmp_path: Path, bad: float) -> None:
     image = volume()
     image[1, 1, 1] = bad
     with pytest.raises(InputError, match="NaN or infinite"):
@@ -294,14 +283,14 @@ def test_values_beyond_16_bits_are_refused(tmp_path: Path, low: int, high: int) 
         write_series(tmp_path / "out", image, template())
 
 
-def test_the_last_value_that_fits_is_kept(tmp_path: Path) -> None:
+def test_largest_values_that_fit_are_kept(tmp_path: Path) -> None:
     image = volume(low=0, high=1)
     image[0, 0, 0] = 65535.0
     write_series(tmp_path / "out", image, template())
     assert_same(read_back(tmp_path / "out"), image)
 
 
-def test_the_same_words_give_the_same_uid() -> None:
+def test_same_texts_give_the_same_uid() -> None:
     assert derive_uid("a", "b") == derive_uid("a", "b")
     assert (
         len({derive_uid("a", "b"), derive_uid("ab"), derive_uid("a,b"), derive_uid("b", "a")}) == 4
@@ -313,7 +302,7 @@ def test_every_derived_uid_is_valid(parts: list[str]) -> None:
     assert UID(derive_uid(*parts)).is_valid
 
 
-def test_fresh_uids_differ_and_are_valid() -> None:
-    first, second = fresh_uid(), fresh_uid()
+def test_new_uids_differ_and_are_valid() -> None:
+    first, second = new_uid(), new_uid()
     assert first != second
     assert UID(first).is_valid

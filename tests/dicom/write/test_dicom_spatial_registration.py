@@ -16,10 +16,14 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage, SpatialRegistrationStorage
 
 from dicom_kit import OBLIQUE, change, change_all, put
-from ladder_kit import make_origin, make_pair, matrix, rigid
+from ladder_kit import make_context, make_pair, matrix, rigid
+from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.resampled import write_resampled
-from radfuse.dicom.write.series import derive_uid
-from radfuse.dicom.write.spatial_registration import read_registration, why_not, write_registration
+from radfuse.dicom.write.spatial_registration import (
+    read_registration,
+    unwritable_reason,
+    write_registration,
+)
 from radfuse.errors import InputError
 from radfuse.pipeline.read import read
 from radfuse.registration.transforms import read_transform
@@ -37,8 +41,8 @@ def pair(tmp_path: Path) -> Pair:
 
 
 def write_reg(folder: Path, pair: Pair, **changes: object) -> Path:
-    origin = make_origin(pair, **changes)
-    return write_registration(folder, origin, matrix(origin.mr_from_ct.GetInverse()))
+    context = make_context(pair, **changes)
+    return write_registration(folder, context, matrix(context.mr_from_ct.GetInverse()))
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ shifts = st.floats(-500.0, 500.0, allow_subnormal=False)
 
 @settings(max_examples=25, deadline=None)
 @given(st.tuples(angles, angles, angles), st.tuples(shifts, shifts, shifts))
-def test_any_rigid_transform_is_read_back_as_it_was(
+def test_any_rigid_transform_is_read_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, turn: tuple[float, ...], shift: tuple[float, ...]
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
@@ -142,9 +146,9 @@ def test_matrix_moves_mr_point_to_where_resampled_mr_shows_it(
         headed("MR", MRImageStorage, blob(centre_mm)),
     )
     transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
-    origin = make_origin(pair, mr_from_ct=transform)
-    write_resampled(folder / "mr", origin)
-    path = write_registration(folder / "reg", origin, matrix(transform.GetInverse()))
+    context = make_context(pair, mr_from_ct=transform)
+    write_resampled(folder / "mr", context)
+    path = write_registration(folder / "reg", context, matrix(transform.GetInverse()))
     shown = read(folder / "mr", "MR").image
     weights = sitk.GetArrayFromImage(shown).astype(np.float64)
     index = [float((weights * axis).sum() / weights.sum()) for axis in np.indices(weights.shape)]
@@ -153,7 +157,7 @@ def test_matrix_moves_mr_point_to_where_resampled_mr_shows_it(
     np.testing.assert_allclose(moved[:3], centre, rtol=0, atol=0.01)
 
 
-def test_it_refers_to_frames_series_and_images_of_both(reg: Path, pair: Pair) -> None:
+def test_registration_refers_to_frames_and_images_of_both(reg: Path, pair: Pair) -> None:
     header = pydicom.dcmread(reg)
     assert header.SOPClassUID == SpatialRegistrationStorage
     assert header.Modality == "REG"
@@ -199,12 +203,12 @@ def test_frames_of_one_file_are_one_reference(tmp_path: Path, pair: Pair) -> Non
 
 
 @pytest.mark.parametrize(("alignment", "code"), [("headers", "125021"), ("file", "125024")])
-def test_series_of_one_frame_are_told_apart_by_their_images(
+def test_images_distinguish_series_of_one_frame(
     tmp_path: Path, pair: Pair, alignment: str, code: str
 ) -> None:
     change_all(tmp_path / "mr", put("FrameOfReferenceUID", pair[0].frame_of_reference_uid))
     mr = read(tmp_path / "mr", "MR")
-    path = write_reg(tmp_path / "reg", (pair[0], mr), alignment=alignment)
+    path = write_reg(tmp_path / "reg", (pair[0], mr), alignment_source=alignment)
     items = pydicom.dcmread(path).RegistrationSequence
     assert not any("FrameOfReferenceUID" in item for item in items)
     kind = items[1].MatrixRegistrationSequence[0].RegistrationTypeCodeSequence[0]
@@ -213,34 +217,32 @@ def test_series_of_one_frame_are_told_apart_by_their_images(
 
 
 @pytest.mark.parametrize("strip", [(True, False), (False, True), (True, True)])
-def test_without_a_frame_of_reference_there_is_a_reason_why_not(
-    pair: Pair, strip: tuple[bool, bool]
-) -> None:
+def test_missing_frame_of_reference_is_reported(pair: Pair, strip: tuple[bool, bool]) -> None:
     bare = [
         dataclasses.replace(series, headers=()) if off else series
         for series, off in zip(pair, strip, strict=True)
     ]
-    reason = why_not(*bare)
+    reason = unwritable_reason(*bare)
     assert reason is not None
     assert [f"the {each.modality}" in reason for each in pair] == list(strip)
-    assert why_not(*pair) is None
+    assert unwritable_reason(*pair) is None
 
 
 @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID"])
-def test_images_that_nothing_can_refer_to_are_not_referred_to(pair: Pair, keyword: str) -> None:
+def test_images_without_uids_are_not_referenced(pair: Pair, keyword: str) -> None:
     nameless = tuple(
         dataclasses.replace(series, headers=tuple(map(copy.deepcopy, series.headers)))
         for series in pair
     )
     for header in (*nameless[0].headers, *nameless[1].headers):
         delattr(header, keyword)
-    reason = why_not(*nameless)
+    reason = unwritable_reason(*nameless)
     assert reason is not None
-    assert "the CT and the MR have no DICOM" in reason
-    assert "SourceImageSequence" not in make_origin(nameless).slice_attributes(0)
+    assert "the CT and the MR lack a frame of reference UID" in reason
+    assert "SourceImageSequence" not in make_context(nameless).slice_attributes(0)
 
 
-def test_series_without_a_study_are_taken_for_the_own_one(tmp_path: Path, pair: Pair) -> None:
+def test_series_without_study_are_listed_in_the_same_study(tmp_path: Path, pair: Pair) -> None:
     for header in (*pair[0].headers, *pair[1].headers):
         del header.StudyInstanceUID
     header = pydicom.dcmread(write_reg(tmp_path / "reg", pair))
@@ -249,7 +251,7 @@ def test_series_without_a_study_are_taken_for_the_own_one(tmp_path: Path, pair: 
     assert "StudiesContainingOtherReferencedInstancesSequence" not in header
 
 
-def test_a_registration_is_taken_wherever_a_transform_file_is(reg: Path, pair: Pair) -> None:
+def test_registration_is_read_as_a_transform_file(reg: Path, pair: Pair) -> None:
     nameless = reg.rename(reg.with_name("RE.1.2.3"))
     assert_same_map(read_transform(nameless), rigid())
     assert_same_map(read_transform(nameless, ct=pair[0], mr=pair[1]), rigid())
@@ -305,18 +307,18 @@ def refused(path: Path, words: str, **frames: str) -> None:
 
 
 def test_a_registration_of_other_series_is_refused(reg: Path) -> None:
-    refused(reg, "belongs to other series", ct_frame="1.2.3", mr_frame=MR_FRAME)
-    refused(reg, "belongs to other series", mr_frame="1.2.3")
-    refused(reg, "belongs to other series", ct_frame=CT_FRAME, mr_frame=CT_FRAME)
+    refused(reg, "pass the registration of these series", ct_frame="1.2.3", mr_frame=MR_FRAME)
+    refused(reg, "pass the registration of these series", mr_frame="1.2.3")
+    refused(reg, "pass the registration of these series", ct_frame=CT_FRAME, mr_frame=CT_FRAME)
 
 
 def test_registration_without_frames_of_reference_is_refused(reg: Path) -> None:
     change(reg, unnamed)
-    refused(reg, "does not say which of its 2 frames is the CT's")
+    refused(reg, "does not identify which of its 2 frames of reference is the CT's")
     assert_same_map(read_registration(reg, ct_frame=CT_FRAME, mr_frame=MR_FRAME), rigid())
 
 
-def test_matrices_whose_order_matters_are_refused(reg: Path) -> None:
+def test_matrices_that_do_not_commute_are_refused(reg: Path) -> None:
     def twice(header: Dataset) -> None:
         (registration,) = header.RegistrationSequence[1].MatrixRegistrationSequence
         shifted = copy.deepcopy(registration.MatrixSequence[0])
@@ -324,7 +326,7 @@ def test_matrices_whose_order_matters_are_refused(reg: Path) -> None:
         registration.MatrixSequence.append(shifted)
 
     change(reg, twice)
-    refused(reg, "2 matrices in a row that cannot change places")
+    refused(reg, "chain of 2 matrices that do not commute")
 
 
 def spoil(numbers: dict[int, float]) -> Callable[[Dataset], None]:
@@ -344,11 +346,11 @@ def test_a_matrix_that_is_not_rigid_or_flat_is_refused(tmp_path: Path, reg: Path
     with pytest.raises(InputError, match="is not rigid: it scales"):
         read_transform(reg)
     change(reg, spoil(dict.fromkeys((0, 1, 2), 0.0)))
-    refused(reg, "cannot be inverted")
+    refused(reg, "matrix is singular")
 
 
 def test_another_dicom_object_is_no_transform(tmp_path: Path, pair: Pair) -> None:
-    refused(min((tmp_path / "ct").iterdir()), "CT Image Storage; a transform is a Spatial")
+    refused(min((tmp_path / "ct").iterdir()), "CT Image Storage; pass a Spatial")
 
 
 def test_a_registration_without_its_frame_or_items_is_refused(tmp_path: Path, reg: Path) -> None:

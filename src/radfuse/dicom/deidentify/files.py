@@ -12,7 +12,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from radfuse.dicom.deidentify.headers import deidentify_in_place
 from radfuse.dicom.read.safe_read import open_dataset
 from radfuse.dicom.read.scan import files_below, is_dicom
-from radfuse.dicom.write.series import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import staging
 from radfuse.progress import ProgressCallback

@@ -22,9 +22,12 @@ from pydicom.tag import BaseTag, Tag
 from radfuse.dicom.deidentify.confidentiality_profile import Action, action_for
 from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_of
 from radfuse.dicom.iod_tables import Module, Path, is_required, modules_present
-from radfuse.dicom.write.derived_headers import SERIES_SUFFIX, code_item
+from radfuse.dicom.write.derived_headers import QA_FAILED, SERIES_SUFFIX, code_item
 from radfuse.errors import InputError
 from radfuse.series import Series
+
+OLD_QA_FAILED = "UNTRUSTED"
+"""`QA_FAILED` in older objects."""
 
 KEY_BYTES = 32
 """Length of a random key."""
@@ -137,11 +140,12 @@ def _pseudonym(dataset: Dataset, key: bytes) -> str:
 
 
 def _caution(dataset: Dataset) -> str:
-    """What the description of a series of this program warns of; empty for any other series."""
-    said = str(dataset.get("SeriesDescription", ""))
-    if not said.endswith(SERIES_SUFFIX):
+    """The warnings in the description of a series by radfuse; empty for any other series."""
+    description = str(dataset.get("SeriesDescription", ""))
+    if not description.endswith(SERIES_SUFFIX):
         return ""
-    return f"UNTRUSTED {SERIES_SUFFIX}" if said.startswith("UNTRUSTED") else SERIES_SUFFIX
+    failed = description.startswith((QA_FAILED, OLD_QA_FAILED))
+    return f"{QA_FAILED} {SERIES_SUFFIX}" if failed else SERIES_SUFFIX
 
 
 @dataclass(frozen=True)

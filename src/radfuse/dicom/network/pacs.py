@@ -10,7 +10,7 @@ from pydicom.config import disable_value_validation
 from pydicom.multival import MultiValue
 
 from radfuse.dicom.network.outgoing import Failure, Outgoing
-from radfuse.dicom.uids import UID_LENGTH, is_uid
+from radfuse.dicom.uids import MAX_UID_LENGTH, is_uid
 from radfuse.errors import InputError, PeerError
 
 Level = Literal["patient", "study", "series"]
@@ -74,7 +74,9 @@ class Wanted:
     def __post_init__(self) -> None:
         for uid in (self.study, self.series):
             if uid is not None and not is_uid(uid):
-                raise InputError(f"{uid!r}: no UID; it has digits and dots, at most {UID_LENGTH}")
+                raise InputError(
+                    f"{uid!r}: no UID; it has digits and dots, at most {MAX_UID_LENGTH}"
+                )
 
 
 Receive = Callable[[bytes], None]

@@ -2,31 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset
 from pydicom.charset import default_encoding
 from pydicom.dataelem import RawDataElement
-from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
 from radfuse.dicom.rtstruct.slice_planes import SlicePlanes, on_slices, slice_planes
+from radfuse.dicom.uids import new_uid
 from radfuse.dicom.write.derived_headers import (
+    add_empty,
     derived_header,
-    described,
     equipment_item,
-    fill_empty,
     image_item,
+    series_description,
 )
-from radfuse.dicom.write.series import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION,
-    fresh_uid,
-)
+from radfuse.dicom.write.series import file_bytes
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, SHORT_NOTICE
 from radfuse.series import Series
@@ -125,7 +120,7 @@ def write_structure_set(
     header.StructureSetROISequence = [roi for roi, _, _ in items]
     header.ROIContourSequence = [contours for _, contours, _ in items]
     header.RTROIObservationsSequence = [observation for _, _, observation in items]
-    path.write_bytes(_encoded(header))
+    path.write_bytes(file_bytes(header, ImplicitVRLittleEndian))
     return tuple(written)
 
 
@@ -155,13 +150,13 @@ def _header(ct: Series, origin: str) -> Dataset:
         if keyword in header:
             delattr(header, keyword)
     header.SpecificCharacterSet = "ISO_IR 192"
-    fill_empty(header, ("OperatorsName",))
+    add_empty(header, ("OperatorsName",))
     header.SOPClassUID = RTStructureSetStorage
-    header.SOPInstanceUID = fresh_uid()
+    header.SOPInstanceUID = new_uid()
     header.Modality = "RTSTRUCT"
     header.SeriesNumber = SERIES_NUMBER
     header.InstanceNumber = 1
-    header.SeriesDescription = described("STRUCTURES", origin)
+    header.SeriesDescription = series_description("STRUCTURES", origin)
     header.StructureSetLabel = LABEL
     header.StructureSetName = "RESEARCH, not for treatment planning without independent review"
     header.StructureSetDescription = f"RESEARCH. Structures {origin}. {NOTICE}"
@@ -242,14 +237,3 @@ def _observation_item(number: int, structure: Structure) -> Dataset:
     item.RTROIInterpretedType = kinds[0] if kinds else ""
     item.ROIInterpreter = ""
     return item
-
-
-def _encoded(header: Dataset) -> bytes:
-    """The bytes of the file; implicit, for explicit lengths of decimals end at 64 kB."""
-    header.file_meta = FileMetaDataset()
-    header.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    header.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    header.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    buffer = BytesIO()
-    dcmwrite(buffer, header, enforce_file_format=True)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""CT in grey below, MR in hot colours above: Secondary Capture with a place in the patient."""
+"""The MR in hot colours over the CT in grey: Secondary Capture with a position in the patient."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,63 +9,69 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from radfuse.arrays import Float32Array
-from radfuse.dicom.write.derivation_context import Origin
-from radfuse.dicom.write.derived_headers import code_item, fill_empty
-from radfuse.dicom.write.series import write_planes
+from radfuse.dicom.write.derivation_context import DerivationContext
+from radfuse.dicom.write.derived_headers import add_empty, code_item
+from radfuse.dicom.write.series import write_slices
 from radfuse.intensity import grey_levels
 from radfuse.record import NOTICE
 
 SERIES_NUMBER = 303
-"""Above the numbers that scanners give."""
+"""Above the numbers that scanners assign."""
 
 WORKSTATION = "WSD"
 """ConversionType: made by a workstation, not scanned from film or paper."""
 
-RED_UNTIL, YELLOW_UNTIL = 3 / 8, 6 / 8
-"""Where red, then green is full in MATLAB's colour map `hot`, which others have followed."""
+MAX_RED_AT, MAX_GREEN_AT = 3 / 8, 6 / 8
+"""Where red, then green reaches its maximum in MATLAB's colour map `hot`."""
 
-Sliced = tuple[Float32Array, Float32Array, NDArray[np.bool_]]
-"""CT in [0, 1], MR in [0, 1], where the MR looked; each (Y, X)."""
+ScaledSlice = tuple[Float32Array, Float32Array, NDArray[np.bool_]]
+"""CT in [0, 1], MR in [0, 1], mask of the MR field of view; each (Y, X)."""
 
 
-def write_colour(
-    folder: Path, planes: Callable[[int], Sliced], origin: Origin, opacity: float
+def write_colour_blend(
+    folder: Path,
+    scaled_slice: Callable[[int], ScaledSlice],
+    context: DerivationContext,
+    opacity: float,
 ) -> tuple[Path, ...]:
     """Write the blend of each slice of the CT's grid, RGB of 8 bits.
 
-    `opacity` of the MR is in [0, 1]. Errors are those of `write.write_planes`.
+    `opacity` of the MR is in [0, 1]. Errors are those of `write.write_slices`.
     """
-    share = f"{opacity:.0%}"
-    header = origin.image_header(SERIES_NUMBER, "COLOUR CT+MR", share, "Registration and blending")
+    percent = f"{opacity:.0%}"
+    low, high = context.mr_range
+    header = context.image_header(
+        SERIES_NUMBER, "COLOUR CT+MR", percent, "Registration and blending"
+    )
     header.SOPClassUID = SecondaryCaptureImageStorage
     header.Modality = "OT"
     header.ConversionType = WORKSTATION
     header.ImageType = ["DERIVED", "SECONDARY"]
-    fill_empty(header, ("PatientOrientation",))
+    add_empty(header, ("PatientOrientation",))
     header.DerivationDescription = (
-        f"CT in grey, window {origin.window} HU; above it the rigidly registered MR in hot "
-        f"colours from {origin.mr_range[0]:g} to {origin.mr_range[1]:g}, opacity {share}; "
-        f"{origin.grid}; where the MR did not look, the CT alone. {NOTICE}"
+        f"CT in grey, window {context.window} HU; over it the rigidly registered MR in hot colours "
+        f"from {low:g} to {high:g}, opacity {percent}; {context.grid_description}; CT only outside "
+        f"the MR field of view. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
-    return write_planes(
-        folder, origin.ct.image, lambda index: blend(*planes(index), opacity), header,
-        per_slice=origin.slice_attributes,
+    return write_slices(
+        folder, context.ct.image, lambda index: blend(*scaled_slice(index), opacity), header,
+        per_slice=context.slice_attributes,
     )  # fmt: skip
 
 
 def blend(
-    ct: Float32Array, mr: Float32Array, looked: NDArray[np.bool_], opacity: float
+    ct: Float32Array, mr: Float32Array, fov_mask: NDArray[np.bool_], opacity: float
 ) -> NDArray[np.uint8]:
-    """Red, green, blue (Y, X, 3) of the MR above the CT; the CT alone where the MR did not look."""
-    share = np.where(looked, opacity, 0.0)[..., None]
-    blended = (1 - share) * ct[..., None] + share * hot(mr)
+    """Red, green, blue (Y, X, 3) of the MR over the CT; the CT only outside the field of view."""
+    weight = np.where(fov_mask, opacity, 0.0)[..., None]
+    blended = (1 - weight) * ct[..., None] + weight * hot(mr)
     return grey_levels(blended.astype(np.float32)).astype(np.uint8)
 
 
 def hot(values: Float32Array) -> Float32Array:
     """Black over red and yellow to white, in [0, 1], for values in [0, 1]; adds a last axis."""
-    red = values / RED_UNTIL
-    green = (values - RED_UNTIL) / (YELLOW_UNTIL - RED_UNTIL)
-    blue = (values - YELLOW_UNTIL) / (1 - YELLOW_UNTIL)
+    red = values / MAX_RED_AT
+    green = (values - MAX_RED_AT) / (MAX_GREEN_AT - MAX_RED_AT)
+    blue = (values - MAX_GREEN_AT) / (1 - MAX_GREEN_AT)
     return np.clip(np.stack([red, green, blue], axis=-1), 0, 1)

@@ -1,4 +1,4 @@
-"""Where the objects of one run come from, and what therefore all of them say."""
+"""The context that all DICOM objects of one fusion are derived from, and the headers it gives."""
 
 import copy
 import re
@@ -11,38 +11,39 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from radfuse.dicom.uids import new_uid
 from radfuse.dicom.write.derived_headers import (
-    copy_known,
+    QA_FAILED,
+    add_empty,
+    copy_attributes,
     derived_header,
-    described,
     equipment_item,
-    fill_empty,
-    has_name,
+    has_reference_uids,
+    series_description,
     source_item,
 )
-from radfuse.dicom.write.series import fresh_uid
-from radfuse.dicom.write.signoff import comment_of
+from radfuse.dicom.write.signoff import review_comment
 from radfuse.dicom.write.source_slices import SourceSlices, source_slices
 from radfuse.series import Series
 
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
-"""Attributes copied from each CT slice to the letter."""
+"""Attributes copied from each CT slice digit for digit."""
 
 ACQUISITION = ("ScanningSequence", "SequenceVariant", "ScanOptions", "MRAcquisitionType",
                "RepetitionTime", "EchoTime", "EchoTrainLength", "InversionTime",
                "MagneticFieldStrength", "FlipAngle")  # fmt: skip
-"""Attributes of the MR's acquisition that an object with its values repeats."""
+"""Attributes of the MR's acquisition that derived MR images repeat."""
 
 EMPTY_IF_UNKNOWN = (
     "PatientPosition", "ScanOptions", "MRAcquisitionType", "EchoTime", "EchoTrainLength",
     "RepetitionTime",
 )  # fmt: skip
-"""Type 2 attributes of an MR image: present, but empty where the source does not tell."""
+"""Type 2 attributes of an MR image: present, but empty where the source lacks them."""
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What the objects of one run, all in one study and frame, say of where they came from."""
+class DerivationContext:
+    """Sources, registration and settings of one fusion; its objects share study and frame."""
 
     ct: Series
     mr: Series
@@ -51,67 +52,71 @@ class Origin:
     """Name, or path of an ONNX file."""
 
     weights_sha256: str | None
-    trusted: bool
-    registration_id: str
-    alignment: str
-    """How the alignment is known: `headers`, `file`, `manual`, or the start that led the search to
-    it."""
+    qa_passed: bool
+    """Whether the registration passed its QA."""
 
-    seen: NDArray[np.bool_]
-    """For each slice of the fused image, whether there is anything of the MR in it."""
+    registration_id: str
+    alignment_source: str
+    """Where the alignment is from: `headers`, `file`, `manual`, or the start of the search."""
+
+    in_fov: NDArray[np.bool_]
+    """For each slice of the fused image, whether it intersects the MR field of view."""
 
     window: str
     """The CT window, in words."""
 
     mr_range: tuple[float, float]
-    """MR values that are shown as black and white."""
+    """MR values displayed as black and white."""
 
     @property
-    def label(self) -> str:
-        """The method in characters that every DICOM value may hold, no folder of anybody's."""
-        return plain(re.split(r"[/\\\\]", self.method)[-1])
+    def method_label(self) -> str:
+        """The method's name without its folder, in characters that every DICOM value allows."""
+        return sanitized(re.split(r"[/\\\\]", self.method)[-1])
 
     @property
-    def grid(self) -> str:
-        """On which grid the images lie, in words."""
+    def grid_description(self) -> str:
+        """The grid of the images, in words."""
         if self.ct.regridded:
-            return "frame of the CT, on the regular grid that its slices were resampled onto"
-        return "grid and frame of the CT"
+            return (
+                "frame of reference of the CT, on the regular grid that its slices were resampled "
+                "onto"
+            )
+        return "grid and frame of reference of the CT"
 
-    def header(self, number: int, start: str, label: str, contribution: str) -> Dataset:
-        """A new series of this run: study, frame, maker, number and description.
+    def series_header(self, number: int, title: str, label: str, contribution: str) -> Dataset:
+        """The header of a new series: study, frame of reference, equipment, number, description.
 
         `contribution` says what the program did.
         """
-        header = copy.deepcopy(self._common)
-        header.SeriesInstanceUID = fresh_uid()
+        header = copy.deepcopy(self._common_header)
+        header.SeriesInstanceUID = new_uid()
         header.SeriesNumber = number
-        start = start if self.trusted else f"UNTRUSTED {start}"
-        header.SeriesDescription = described(start, label)
+        title = title if self.qa_passed else f"{QA_FAILED} {title}"
+        header.SeriesDescription = series_description(title, label)
         header.ContributingEquipmentSequence = [equipment_item(contribution)]
         header.BodyPartExamined = "HEAD"
         return header
 
     @cached_property
-    def _common(self) -> Dataset:
+    def _common_header(self) -> Dataset:
         return derived_header(self.ct)
 
-    def image_header(self, number: int, start: str, label: str, contribution: str) -> Dataset:
-        """The same of a series of images."""
-        header = self.header(number, start, label, contribution)
+    def image_header(self, number: int, title: str, label: str, contribution: str) -> Dataset:
+        """The header of a new series of images."""
+        header = self.series_header(number, title, label, contribution)
         header.BurnedInAnnotation = "NO"
         header.AcquisitionNumber = None
-        header.ImageComments = self.comment
+        header.ImageComments = self.review_comment
         sources = (*self.ct.headers[:1], *self.mr.headers[:1])
         if any(source.get("LossyImageCompression") == "01" for source in sources):
             header.LossyImageCompression = "01"
         return header
 
-    def mr_header(self, number: int, start: str, label: str, contribution: str) -> Dataset:
-        """The same of a series of MR images."""
-        header = self.image_header(number, start, label, contribution)
-        copy_known(header, self.mr, ACQUISITION)
-        fill_empty(header, EMPTY_IF_UNKNOWN)
+    def mr_header(self, number: int, title: str, label: str, contribution: str) -> Dataset:
+        """The header of a new series of MR images."""
+        header = self.image_header(number, title, label, contribution)
+        copy_attributes(header, self.mr, ACQUISITION)
+        add_empty(header, EMPTY_IF_UNKNOWN)
         for keyword, unknown in (("ScanningSequence", "RM"), ("SequenceVariant", "NONE")):
             if not header.get(keyword):
                 setattr(header, keyword, unknown)
@@ -120,12 +125,12 @@ class Origin:
         return header
 
     @property
-    def comment(self) -> str:
-        """State of the registration, and the notice."""
-        return comment_of(self.registration_id, trusted=self.trusted)
+    def review_comment(self) -> str:
+        """The review state of the registration, its QA result, and the notice."""
+        return review_comment(self.registration_id, qa_passed=self.qa_passed)
 
     def slice_attributes(self, index: int) -> Dataset:
-        """Geometry of a slice in the digits of the CT, the images that it came from."""
+        """The geometry of a slice in the CT's own digits, and references to its source images."""
         attributes = Dataset()
         for keyword in GEOMETRY if self.ct.slice_headers else ():
             if self.ct.slice_headers[index].get(keyword) not in (None, ""):
@@ -138,12 +143,12 @@ class Origin:
     def _ct_items(self, index: int) -> list[Dataset]:
         if self.ct.slice_headers:
             header = self.ct.slice_headers[index]
-            return [source_item(header, preserved=True)] if has_name(header) else []
-        return self._ct_slices.cut_by(self._corners_mm(index)) if self._ct_slices else []
+            return [source_item(header, preserved=True)] if has_reference_uids(header) else []
+        return self._ct_slices.spanning(self._corners_mm(index)) if self._ct_slices else []
 
     def _mr_items(self, index: int) -> list[Dataset]:
         corners = [self.mr_from_ct.TransformPoint(corner) for corner in self._corners_mm(index)]
-        return self._mr_slices.cut_by(np.array(corners)) if self._mr_slices else []
+        return self._mr_slices.spanning(np.array(corners)) if self._mr_slices else []
 
     @cached_property
     def _ct_slices(self) -> SourceSlices | None:
@@ -154,7 +159,7 @@ class Origin:
         return source_slices(self.mr)
 
     def _corners_mm(self, index: int) -> NDArray[np.float64]:
-        """Where the corners of a slice of the CT's grid lie, (4, 3)."""
+        """The corners of a slice of the CT's grid, (4, 3), LPS mm."""
         columns, rows, _ = self.ct.image.GetSize()
         return np.array(
             [
@@ -164,6 +169,6 @@ class Origin:
         )
 
 
-def plain(text: str) -> str:
-    """Some text in characters that every DICOM value may hold."""
+def sanitized(text: str) -> str:
+    """The text with all characters replaced that some DICOM values do not allow."""
     return re.sub(r"[^A-Za-z0-9_., -]", "_", text)

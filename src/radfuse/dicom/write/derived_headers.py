@@ -1,4 +1,4 @@
-"""What every object made from a CT and an MR says of patient, study, maker and sources."""
+"""Attributes that all derived objects share: patient, study, equipment, references to sources."""
 
 import copy
 from importlib.metadata import version
@@ -7,17 +7,20 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from radfuse.dicom.write.series import fresh_uid
+from radfuse.dicom.uids import new_uid
 from radfuse.record import now
 from radfuse.series import Series
 
 SERIES_SUFFIX = "RESEARCH, NOT FOR DOSE CALC"
-"""Ends every series description."""
+"""Suffix of every series description."""
+
+QA_FAILED = "QA FAILED"
+"""Prefix of the series description where the registration QA failed."""
 
 DESCRIPTION_LENGTH = 64
 """Characters of a DICOM LO value."""
 
-MAKER = "radfuse"
+MANUFACTURER = "radfuse"
 """Manufacturer and model of every object."""
 
 INHERITED = (
@@ -34,57 +37,56 @@ EMPTY_IF_UNKNOWN = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator",
 )  # fmt: skip
-"""Type 2 attributes of patient, study and frame: present, but empty where the CT does not tell."""
+"""Type 2 attributes of patient, study and frame: present, but empty where the CT lacks them."""
 
+UNKNOWN_METHOD = "NOT STATED IN THE CT"
+"""DeidentificationMethod where the CT says only that the identity was removed."""
 
-METHOD_UNTOLD = "NOT TOLD BY THE CT"
-"""How the patient's identity was removed from a CT that says only that it was."""
-
-NAMES = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
-"""Attributes by which other objects refer to an image."""
+REFERENCE_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
+"""Attributes that a reference to an image needs."""
 
 
 def derived_header(ct: Series) -> Dataset:
-    """Patient, study, frame of reference, maker and time of an object that belongs to a CT.
+    """Patient, study, frame of reference, equipment and time of an object derived from a CT.
 
-    The caller adds class, modality, number and description. The series is a new one, and so are
-    study and frame of reference of a CT that has none.
+    The caller adds class, modality, number and description. The series UID is new, and so are
+    those of study and frame of reference if the CT has none.
     """
     header = Dataset()
-    copy_known(header, ct, INHERITED)
-    fill_empty(header, EMPTY_IF_UNKNOWN)
+    copy_attributes(header, ct, INHERITED)
+    add_empty(header, EMPTY_IF_UNKNOWN)
     if header.get("PatientIdentityRemoved") == "YES" and not header.get("DeidentificationMethod"):
-        header.DeidentificationMethod = METHOD_UNTOLD  # type 1C: removed by whom the CT forgot
+        header.DeidentificationMethod = UNKNOWN_METHOD  # type 1C
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if not header.get(keyword):
-            setattr(header, keyword, fresh_uid())
-    header.SeriesInstanceUID = fresh_uid()
-    moment = now().astimezone()  # local time, as the rest of a study has it
+            setattr(header, keyword, new_uid())
+    header.SeriesInstanceUID = new_uid()
+    moment = now().astimezone()  # local time, as in the rest of the study
     header.SeriesDate = header.ContentDate = header.InstanceCreationDate = f"{moment:%Y%m%d}"
     header.SeriesTime = header.ContentTime = header.InstanceCreationTime = f"{moment:%H%M%S}"
-    header.Manufacturer = header.ManufacturerModelName = MAKER
+    header.Manufacturer = header.ManufacturerModelName = MANUFACTURER
     header.SoftwareVersions = version("radfuse")
     return header
 
 
-def copy_known(header: Dataset, source: Series, keywords: tuple[str, ...]) -> None:
-    """Copy attributes that the first header of a series has."""
+def copy_attributes(header: Dataset, source: Series, keywords: tuple[str, ...]) -> None:
+    """Copy those attributes that the first header of a series has."""
     for keyword in keywords if source.headers else ():
         if keyword in source.headers[0]:
             header[keyword] = copy.deepcopy(source.headers[0][keyword])
 
 
-def fill_empty(header: Dataset, keywords: tuple[str, ...]) -> None:
-    """Make type 2 attributes present."""
+def add_empty(header: Dataset, keywords: tuple[str, ...]) -> None:
+    """Add missing type 2 attributes, empty."""
     for keyword in keywords:
         if keyword not in header:
             setattr(header, keyword, None)
 
 
-def described(start: str, label: str) -> str:
-    """A series description with a label cut to what a DICOM value holds."""
-    room = DESCRIPTION_LENGTH - len(f"{start}  - {SERIES_SUFFIX}")
-    return f"{start} {label[:room]} - {SERIES_SUFFIX}"
+def series_description(title: str, label: str) -> str:
+    """A description with the research notice; the label is cut to the length of a DICOM value."""
+    length = DESCRIPTION_LENGTH - len(f"{title}  - {SERIES_SUFFIX}")
+    return f"{title} {label[:length]} - {SERIES_SUFFIX}"
 
 
 def code_item(code: Code) -> Dataset:
@@ -100,19 +102,19 @@ def equipment_item(contribution: str) -> Dataset:
     """The program as contributing equipment, and what it did."""
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [code_item(codes.DCM.ProcessingEquipment)]
-    item.Manufacturer = item.ManufacturerModelName = MAKER
+    item.Manufacturer = item.ManufacturerModelName = MANUFACTURER
     item.SoftwareVersions = version("radfuse")
     item.ContributionDescription = contribution
     return item
 
 
-def has_name(header: Dataset) -> bool:
-    """Whether other objects can refer to an image: not to all that is no whole DICOM file."""
-    return all(header.get(keyword) for keyword in NAMES)
+def has_reference_uids(header: Dataset) -> bool:
+    """Whether an image has the UIDs that a reference to it needs."""
+    return all(header.get(keyword) for keyword in REFERENCE_UIDS)
 
 
 def image_item(header: Dataset) -> Dataset:
-    """A reference to an image, by class and instance, and by frame where it is one of several."""
+    """A reference to an image by class and instance, and by frame number if multi-frame."""
     item = Dataset()
     item.ReferencedSOPClassUID = header.SOPClassUID
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
@@ -122,7 +124,7 @@ def image_item(header: Dataset) -> Dataset:
 
 
 def source_item(header: Dataset, *, preserved: bool) -> Dataset:
-    """A reference to a source image, and whether it lies where the derived one does."""
+    """A reference to a source image; `preserved` if it has the position of the derived one."""
     item = image_item(header)
     item.PurposeOfReferenceCodeSequence = [
         code_item(codes.DCM.SourceImageForImageProcessingOperation)

@@ -10,39 +10,42 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage
 
-from radfuse.dicom.write.derivation_context import Origin
+from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import code_item
 from radfuse.dicom.write.series import write_series
 from radfuse.record import NOTICE
 
 SERIES_NUMBER = 301
-"""Above the numbers that scanners give."""
+"""Above the numbers that scanners assign."""
 
 FULL_SCALE = 4095
 """The stored value of a fused 1.0: twelve bits, finer than 1 HU in every window preset."""
 
 
-def write_fused(folder: Path, fused: sitk.Image, origin: Origin) -> tuple[Path, ...]:
+def write_fused(folder: Path, fused: sitk.Image, context: DerivationContext) -> tuple[Path, ...]:
     """Write a fused volume (stored values up to `FULL_SCALE`, the CT's grid) as a series.
 
     Errors are those of `write.write_series`.
     """
-    weights = f", weights sha256 {origin.weights_sha256}" if origin.weights_sha256 else ""
-    header = origin.mr_header(
-        SERIES_NUMBER, "FUSED CT+MR", origin.label, f"Fusion by {origin.label}{weights}"
-    )
+    method = context.method_label
+    weights = f", weights sha256 {context.weights_sha256}" if context.weights_sha256 else ""
+    header = context.mr_header(
+        SERIES_NUMBER, "FUSED CT+MR", method, f"Fusion by {method}{weights}"
+    )  # fmt: skip
     header.SOPClassUID = MRImageStorage
     header.WindowCenter, header.WindowWidth = str((FULL_SCALE + 1) // 2), str(FULL_SCALE + 1)
     header.DerivationDescription = (
-        f"CT and rigidly registered MR fused by {origin.label}; {origin.grid}; CT "
-        f"window {origin.window} HU; where the MR did not look, the CT alone. {NOTICE}"
+        f"CT and rigidly registered MR fused by {method}; {context.grid_description}; CT window "
+        f"{context.window} HU; CT only outside the MR field of view. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
 
     def per_slice(index: int) -> Dataset:
-        attributes = origin.slice_attributes(index)
-        if not origin.seen[index]:
-            attributes.ImageComments = f"CT alone: the MR did not look here. {origin.comment}"
+        attributes = context.slice_attributes(index)
+        if not context.in_fov[index]:
+            attributes.ImageComments = (
+                f"CT only: outside the MR field of view. {context.review_comment}"
+            )
         return attributes
 
     return write_series(folder, fused, header, per_slice=per_slice)

@@ -1,4 +1,4 @@
-"""The MR on the grid and in the frame of the CT: every viewer then fuses the two by itself."""
+"""The MR resampled onto the grid of the CT, so that any viewer can overlay the two."""
 
 from pathlib import Path
 
@@ -9,66 +9,67 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
-from radfuse.dicom.write.derivation_context import Origin, plain
+from radfuse.dicom.write.derivation_context import DerivationContext, sanitized
 from radfuse.dicom.write.derived_headers import code_item
-from radfuse.dicom.write.series import Rescale, stored_type, stored_values, write_planes
+from radfuse.dicom.write.series import Rescale, stored_dtype, stored_values, write_slices
 from radfuse.record import NOTICE
 
 SERIES_NUMBER = 302
-"""Above the numbers that scanners give."""
+"""Above the numbers that scanners assign."""
 
 UNSPECIFIED = "US"
 """RescaleType of values in arbitrary units."""
 
-NOT_LOOKED = 0.0
-"""The value where the MR did not look, in its units."""
+OUTSIDE_FOV = 0.0
+"""The value outside the MR field of view, in the MR's units."""
 
 
-def write_resampled(folder: Path, origin: Origin) -> tuple[Path, ...]:
+def write_resampled(folder: Path, context: DerivationContext) -> tuple[Path, ...]:
     """Write the MR, linearly interpolated on the whole grid of the CT, slice by slice.
 
-    Errors are those of `write.write_planes`.
+    Errors are those of `write.write_slices`.
     """
-    rescale = rescale_of(origin.mr.image)
-    kind = stored_type(_ends(origin.mr.image), rescale or Rescale(), folder)
+    mr = context.mr
+    rescale = rescale_of(mr.image)
+    dtype = stored_dtype(_value_range(mr.image), rescale or Rescale(), folder)
 
-    def plane(index: int) -> NDArray[np.generic]:
-        grid = origin.ct.image[:, :, index : index + 1]
-        values = sitk.GetArrayFromImage(resampled(origin.mr.image, grid, origin.mr_from_ct))
-        return stored_values(values[0], rescale or Rescale(), kind)
+    def stored_slice(index: int) -> NDArray[np.generic]:
+        grid = context.ct.image[:, :, index : index + 1]
+        values = sitk.GetArrayFromImage(resample_mr(mr.image, grid, context.mr_from_ct))
+        return stored_values(values[0], rescale or Rescale(), dtype)
 
-    described = origin.mr.headers[0].get("SeriesDescription") if origin.mr.headers else None
-    header = origin.mr_header(
-        SERIES_NUMBER, "MR ON CT", plain(described or "rigid"), "Registration and resampling"
+    description = mr.headers[0].get("SeriesDescription") if mr.headers else None
+    header = context.mr_header(
+        SERIES_NUMBER, "MR ON CT", sanitized(description or "rigid"), "Registration and resampling"
     )
     header.SOPClassUID = MRImageStorage
-    low, high = origin.mr_range
+    low, high = context.mr_range
     header.WindowCenter, header.WindowWidth = (
         format_number_as_ds(value) for value in ((low + high) / 2, high - low)
     )
-    factor = f", stored in steps of {rescale.slope:g}" if rescale else ""
+    precision = f", stored in steps of {rescale.slope:g}" if rescale else ""
     header.DerivationDescription = (
-        f"Rigidly registered MR, linearly interpolated; {origin.grid}{factor}; 0 where the MR did "
-        f"not look. {NOTICE}"
+        f"Rigidly registered MR, linearly interpolated; {context.grid_description}{precision}; "
+        f"0 outside the MR field of view. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
-    return write_planes(
-        folder, origin.ct.image, plane, header,
-        rescale=rescale, per_slice=origin.slice_attributes,
+    return write_slices(
+        folder, context.ct.image, stored_slice, header,
+        rescale=rescale, per_slice=context.slice_attributes,
     )  # fmt: skip
 
 
-def resampled(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
-    """The MR linearly interpolated on a grid (float32), `NOT_LOOKED` beyond it."""
-    return sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, NOT_LOOKED, sitk.sitkFloat32)
+def resample_mr(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
+    """The MR linearly interpolated on a grid (float32), `OUTSIDE_FOV` outside its field of view."""
+    return sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, OUTSIDE_FOV, sitk.sitkFloat32)
 
 
 def rescale_of(mr: sitk.Image) -> Rescale | None:
-    """How MR values become 16 bits; None for whole numbers that fit as they are.
+    """How MR values are scaled to 16 bits; None for integers that fit as they are.
 
-    Other values use all of the 16 bits, so that a step is under 1/32767 of the largest one.
+    Other values use the full 16 bits, so that a step is below 1/32767 of the largest value.
     """
-    values, (low, high) = sitk.GetArrayViewFromImage(mr), _ends(mr)
+    values, (low, high) = sitk.GetArrayViewFromImage(mr), _value_range(mr)
     limits = np.iinfo(np.int16 if low < 0 else np.uint16)
     fits = limits.min <= low and high <= limits.max
     if fits and all(np.array_equal(plane, np.rint(plane)) for plane in values):
@@ -77,7 +78,7 @@ def rescale_of(mr: sitk.Image) -> Rescale | None:
     return Rescale(float(format_number_as_ds(slope)), 0.0, UNSPECIFIED)
 
 
-def _ends(mr: sitk.Image) -> tuple[float, float]:
-    """The lowest and highest values of the MR and of where it did not look."""
+def _value_range(mr: sitk.Image) -> tuple[float, float]:
+    """The lowest and highest value of the MR, `OUTSIDE_FOV` included."""
     values = sitk.GetArrayViewFromImage(mr)
-    return min(float(values.min()), NOT_LOOKED), max(float(values.max()), NOT_LOOKED)
+    return min(float(values.min()), OUTSIDE_FOV), max(float(values.max()), OUTSIDE_FOV)

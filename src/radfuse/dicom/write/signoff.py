@@ -1,9 +1,9 @@
-"""What DICOM objects say of a registration's review: nobody's yet, or a person's verdict.
+"""The review state of a registration in DICOM objects: unreviewed, or a person's verdict.
 
-A verdict is new content. PS3.3 C.12.1.1.9 lets an instance keep its UID through coercion and
-correction alone, and an archive that has an instance throws away another one of the same UID. So
-signed objects are new instances in new series; what was sent before the sign-off stays unreviewed
-wherever it is. Nothing refers to these objects by UID: registration and structures name CT and MR.
+A verdict is new content. PS3.3 C.12.1.1.9 lets an instance keep its UID only through coercion and
+correction, and an archive that has an instance discards another one of the same UID. Signed
+objects are therefore new instances in new series; instances sent before the sign-off remain
+unreviewed. No object refers to these by UID: registration and structures refer to CT and MR.
 """
 
 import re
@@ -12,53 +12,53 @@ from pathlib import Path
 import pydicom
 from pydicom import Dataset
 
-from radfuse.dicom.write.series import derive_uid, encoded, fresh_uid
+from radfuse.dicom.uids import derive_uid, new_uid
+from radfuse.dicom.write.series import file_bytes
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, Signoff, now
 
 UNREVIEWED = "unreviewed"
 """State of a registration that nobody has accepted or rejected yet."""
 
-COMMENT = re.compile(r"(?<=Registration )(\S+) .*(?=; its quality is )", re.DOTALL)
-"""Where a comment states the registration and its review."""
+COMMENT = re.compile(
+    r"(?<=Registration )(\S+) .*(?=; (?:registration QA|its quality is) )", re.DOTALL
+)
+"""The registration and its review in a comment; `its quality is` is in older objects."""
 
 DESCRIPTION = re.compile(r"(?<=, )(unreviewed|accepted|rejected)$")
-"""The review in a content description: its last word, for it holds 64 characters."""
+"""The review in a content description: only its last word, since it holds 64 characters."""
 
 UNICODE = "ISO_IR 192"
-"""SpecificCharacterSet of objects with a name that is not ASCII."""
+"""SpecificCharacterSet of objects with a reviewer's name that is not ASCII."""
 
 
-def comment_of(registration_id: str, *, trusted: bool) -> str:
-    """State of a registration that nobody has reviewed, and the notice."""
-    quality = "above" if trusted else "BELOW"
-    return (
-        f"Registration {registration_id} {UNREVIEWED}; its quality is {quality} the "
-        f"threshold of trust. {NOTICE}"
-    )
+def review_comment(registration_id: str, *, qa_passed: bool) -> str:
+    """The comment on an unreviewed registration: its QA result and the notice."""
+    result = "passed" if qa_passed else "FAILED"
+    return f"Registration {registration_id} {UNREVIEWED}; registration QA {result}. {NOTICE}"
 
 
-def content_description(registration_id: str) -> str:
-    """The same in 64 characters."""
+def review_description(registration_id: str) -> str:
+    """The ContentDescription of an unreviewed registration, in 64 characters."""
     return f"Rigid, MR to CT, id {registration_id}, {UNREVIEWED}"
 
 
 def sign_series(source: Path, target: Path, signoff: Signoff) -> None:
-    """Write the objects of a series of ours into a new folder, as new instances with a verdict.
+    """Write the objects of a series by radfuse into a new folder, as new instances with a verdict.
 
-    Raises `InputError` for what cannot be read.
+    Raises `InputError` for a file that cannot be read.
     """
     target.mkdir()
-    series = fresh_uid()
+    series = new_uid()
     for index, path in enumerate(sorted(source.iterdir())):
         try:
             header = pydicom.dcmread(path)
             _sign(header, signoff)
             header.SeriesInstanceUID, header.SOPInstanceUID = series, derive_uid(series, str(index))
-            (target / path.name).write_bytes(encoded(header))
+            (target / path.name).write_bytes(file_bytes(header))
         except OSError:
             raise
-        except Exception as error:  # pydicom raises whatever it likes at a damaged file
+        except Exception as error:  # pydicom raises any type for a damaged file
             raise InputError(f"{path}: damaged; run the fusion again") from error
 
 
@@ -86,9 +86,9 @@ def _signed(comment: str, verdict: str) -> str:
     return _replaced(COMMENT, f"{registration and registration[1]} {verdict}", comment)
 
 
-def _replaced(where: re.Pattern[str], by: str, text: str) -> str:
-    """A text with a verdict in it; raises `InputError` where it says nothing of a review."""
-    signed, count = where.subn(lambda _: by, text)
+def _replaced(pattern: re.Pattern[str], replacement: str, text: str) -> str:
+    """The text with its review replaced; raises `InputError` for a text without one."""
+    signed, count = pattern.subn(lambda _: replacement, text)
     if count != 1:
-        raise InputError(f"nothing to sign in '{text}'")
+        raise InputError(f"'{text}' has no review state; run the fusion again")
     return signed

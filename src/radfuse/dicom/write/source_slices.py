@@ -1,4 +1,4 @@
-"""Which slices of a series another slice lies between."""
+"""The source slices that a derived slice is interpolated from."""
 
 from dataclasses import dataclass
 
@@ -6,46 +6,47 @@ import numpy as np
 from pydicom import Dataset
 
 from radfuse.arrays import Float64Array
-from radfuse.dicom.write.derived_headers import has_name, source_item
+from radfuse.dicom.write.derived_headers import has_reference_uids, source_item
 from radfuse.series import Series
 
-HEIGHT_DECIMALS = 3
-"""Heights closer than a micrometre are one: headers round, and a slice that lies on another one
-does not also come from that one's neighbours."""
+POSITION_DECIMALS = 3
+"""Positions are rounded to a micrometre, since headers round: a slice that coincides with a source
+slice is then not attributed to that slice's neighbours as well."""
 
 
 @dataclass(frozen=True)
 class SourceSlices:
-    """The slices of a series along their common normal, lowest first."""
+    """The slices of a series along their common normal, in increasing order."""
 
     items: tuple[Dataset, ...]
-    """References to them, made once for all the slices that they go into."""
+    """References to the slices, built once for all derived slices."""
 
     normal: Float64Array
-    heights_mm: Float64Array
+    positions_mm: Float64Array
+    """Of each slice along the normal."""
 
-    def cut_by(self, points_mm: Float64Array) -> list[Dataset]:
+    def spanning(self, points_mm: Float64Array) -> list[Dataset]:
         """References to the slices from which values between some points are interpolated.
 
-        `points_mm` is (n, 3), LPS in the frame of these slices. Beyond the last slice by its
-        thickness there are none.
+        `points_mm` is (n, 3), LPS in the frame of reference of these slices. The list is empty
+        for points more than one slice step outside the first or last slice.
         """
-        between = np.round(points_mm @ self.normal, HEIGHT_DECIMALS)
-        steps = np.diff(self.heights_mm)
-        below = np.r_[self.heights_mm[0] - steps[0], self.heights_mm[:-1]]
-        above = np.r_[self.heights_mm[1:], self.heights_mm[-1] + steps[-1]]
-        (cut,) = np.nonzero((below < between.max()) & (above > between.min()))
-        return [self.items[index] for index in cut]
+        along = np.round(points_mm @ self.normal, POSITION_DECIMALS)
+        steps = np.diff(self.positions_mm)
+        previous = np.r_[self.positions_mm[0] - steps[0], self.positions_mm[:-1]]
+        following = np.r_[self.positions_mm[1:], self.positions_mm[-1] + steps[-1]]
+        (indices,) = np.nonzero((previous < along.max()) & (following > along.min()))
+        return [self.items[index] for index in indices]
 
 
 def source_slices(series: Series) -> SourceSlices | None:
-    """The slices of a series by the geometry of its headers; None where they have no name."""
-    if not series.headers or not all(map(has_name, series.headers)):
+    """The slices of a series by the geometry of its headers; None if they cannot be referenced."""
+    if not series.headers or not all(map(has_reference_uids, series.headers)):
         return None
-    along = np.array(series.headers[0].ImageOrientationPatient, np.float64)
-    normal = np.cross(along[:3], along[3:])
-    places = np.array([header.ImagePositionPatient for header in series.headers], np.float64)
-    heights = np.round(places @ normal, HEIGHT_DECIMALS)
-    order = np.argsort(heights, kind="stable")
+    cosines = np.array(series.headers[0].ImageOrientationPatient, np.float64)
+    normal = np.cross(cosines[:3], cosines[3:])
+    origins = np.array([header.ImagePositionPatient for header in series.headers], np.float64)
+    positions = np.round(origins @ normal, POSITION_DECIMALS)
+    order = np.argsort(positions, kind="stable")
     items = tuple(source_item(series.headers[index], preserved=False) for index in order)
-    return SourceSlices(items, normal, heights[order])
+    return SourceSlices(items, normal, positions[order])

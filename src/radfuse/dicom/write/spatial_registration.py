@@ -1,7 +1,7 @@
 """Spatial Registration (REG): the alignment as a DICOM object, written and read.
 
-Its matrices map points of the moving frame to the registered one, the CT's. ITK's transforms map
-the other way, a point of the CT to the point of the MR: this module is where one becomes the other.
+Its matrices map points of the moving frame of reference to the registered one, the CT's. ITK's
+transforms map CT points to MR points: this module converts between the two.
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,15 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import format_number_as_ds
 
-from radfuse.dicom.write.derivation_context import Origin
-from radfuse.dicom.write.derived_headers import code_item, described, has_name
-from radfuse.dicom.write.series import derive_uid, encoded
-from radfuse.dicom.write.signoff import content_description
+from radfuse.dicom.uids import derive_uid
+from radfuse.dicom.write.derivation_context import DerivationContext
+from radfuse.dicom.write.derived_headers import (
+    code_item,
+    has_reference_uids,
+    series_description,
+)
+from radfuse.dicom.write.series import file_bytes
+from radfuse.dicom.write.signoff import review_description
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.series import Series
@@ -37,76 +42,80 @@ from radfuse.series import Series
 Matrix = NDArray[np.float64]
 
 SERIES_NUMBER = 304
-"""Above the numbers that scanners give."""
+"""Above the numbers that scanners assign."""
 
 FILE_NAME = "0001.dcm"
-"""The one file of the series."""
+"""The only file of the series."""
 
 CONTENT_LABEL = "REGISTRATION"
-"""ContentLabel, a word in capitals."""
+"""ContentLabel, a code string."""
 
 CT_CLASSES = {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
 MR_CLASSES = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
-"""Kinds of object by which an item shows which frame it speaks of."""
+"""SOP classes of referenced images, which identify the frame of reference of an item."""
 
 
-def why_not(ct: Series, mr: Series) -> str | None:
-    """Why a registration cannot be written; None where it can."""
-    without = [
-        series
+def unwritable_reason(ct: Series, mr: Series) -> str | None:
+    """Why a Spatial Registration of two series cannot be written; None where it can."""
+    unreferable = [
+        series.modality
         for series in (ct, mr)
-        if series.frame_of_reference_uid is None or not all(map(has_name, series.headers))
+        if series.frame_of_reference_uid is None or not all(map(has_reference_uids, series.headers))
     ]
-    if not without:
+    if not unreferable:
         return None
-    named = " and ".join(f"the {series.modality}" for series in without)
-    verb = "has" if len(without) == 1 else "have"
-    return f"{named} {verb} no DICOM frame of reference and images that it could name"
+    verb = "lacks" if len(unreferable) == 1 else "lack"
+    return f"the {' and the '.join(unreferable)} {verb} a frame of reference UID or instance UIDs"
 
 
-def write_registration(folder: Path, origin: Origin, ct_from_mr: Matrix) -> Path:
-    """Write the alignment, a homogeneous 4x4 matrix that maps an MR point to the CT's, LPS mm.
+def write_registration(folder: Path, context: DerivationContext, ct_from_mr: Matrix) -> Path:
+    """Write the alignment, a homogeneous 4x4 matrix that maps MR points to CT points, LPS mm.
 
-    Both series must have frames of reference, see `why_not`. Returns the path of the file in
-    `folder`, which appears as a whole; `OutputError` says why not.
+    Both series must have a frame of reference, see `unwritable_reason`. Returns the path of the
+    file in `folder`. Raises `OutputError` where the folder cannot be written.
     """
-    header = origin.header(SERIES_NUMBER, "REG MR TO CT", "rigid", origin.comment)
+    header = context.series_header(SERIES_NUMBER, "REG MR TO CT", "rigid", context.review_comment)
     header.SOPClassUID = SpatialRegistrationStorage
     header.SOPInstanceUID = derive_uid(header.SeriesInstanceUID, "0")
     header.Modality = "REG"
     header.InstanceNumber = 1
     header.ContentLabel = CONTENT_LABEL
-    header.ContentDescription = content_description(origin.registration_id)
+    header.ContentDescription = review_description(context.registration_id)
     header.ContentCreatorName = None
-    shared = origin.ct.frame_of_reference_uid == origin.mr.frame_of_reference_uid
-    from_headers = shared and origin.alignment == "headers"
+    shared = context.ct.frame_of_reference_uid == context.mr.frame_of_reference_uid
+    from_headers = shared and context.alignment_source == "headers"
     identity, content = codes.DCM.FrameOfReferenceIdentity, codes.DCM.ImageContentBasedAlignment
     header.RegistrationSequence = [
-        _item(origin.ct, np.eye(4), identity, "The frame of the CT", named=not shared),
         _item(
-            origin.mr, ct_from_mr, identity if from_headers else content,
-            described("MR to CT, from", origin.alignment), named=not shared,
+            context.ct, np.eye(4), identity, "The frame of reference of the CT", named=not shared,
+        ),
+        _item(
+            context.mr, ct_from_mr, identity if from_headers else content,
+            series_description("MR to CT, from", context.alignment_source), named=not shared,
         ),
     ]  # fmt: skip
-    _refer(header, (origin.ct, origin.mr))
+    _add_common_references(header, (context.ct, context.mr))
     with staging(folder.parent) as stage:
         draft = stage.place(folder)
         draft.mkdir()
-        (draft / FILE_NAME).write_bytes(encoded(header))
+        (draft / FILE_NAME).write_bytes(file_bytes(header))
     return folder / FILE_NAME
 
 
-def _item(series: Series, matrix: Matrix, kind: Code, comment: str, *, named: bool) -> Dataset:
-    """An item of the registration; two series of one frame are told apart by their images alone."""
-    part = Dataset()
-    part.FrameOfReferenceTransformationMatrixType = "RIGID"
-    part.FrameOfReferenceTransformationMatrix = [
+def _item(series: Series, matrix: Matrix, method: Code, comment: str, *, named: bool) -> Dataset:
+    """An item of the registration, unnamed if two series share one frame of reference.
+
+    Only their images then distinguish the two.
+    """
+    step = Dataset()
+    step.FrameOfReferenceTransformationMatrixType = "RIGID"
+    step.FrameOfReferenceTransformationMatrix = [
         format_number_as_ds(float(number) + 0.0) for number in matrix.ravel()
     ]
     registration = Dataset()
     registration.FrameOfReferenceTransformationComment = comment
-    registration.RegistrationTypeCodeSequence = [code_item(kind)]
-    registration.MatrixSequence = [part]
+    registration.RegistrationTypeCodeSequence = [code_item(method)]
+    registration.MatrixSequence = [step]
     item = Dataset()
     if named:
         item.FrameOfReferenceUID = series.frame_of_reference_uid
@@ -116,26 +125,26 @@ def _item(series: Series, matrix: Matrix, kind: Code, comment: str, *, named: bo
 
 
 def _instances(series: Series) -> list[Dataset]:
-    """References to the images of a series, one a file whatever its frames."""
+    """References to the images of a series, one per file, multi-frame or not."""
     classes = {header.SOPInstanceUID: header.SOPClassUID for header in series.headers}
     items = []
-    for instance, kind in classes.items():
+    for instance, sop_class in classes.items():
         item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = kind, instance
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
         items.append(item)
     return items
 
 
-def _refer(header: Dataset, sources: tuple[Series, ...]) -> None:
-    """Common Instance Reference: the series of the own study, then those of others."""
+def _add_common_references(header: Dataset, sources: tuple[Series, ...]) -> None:
+    """Common Instance Reference: the series of the same study, then those of others."""
 
     def study_of(series: Series) -> str:
         return str(series.headers[0].get("StudyInstanceUID") or header.StudyInstanceUID)
 
     by_study = sorted(sources, key=lambda series: study_of(series) != header.StudyInstanceUID)
-    for study, several in groupby(by_study, study_of):
+    for study, members in groupby(by_study, study_of):
         references = []
-        for series in several:
+        for series in members:
             reference = Dataset()
             reference.SeriesInstanceUID = series.headers[0].SeriesInstanceUID
             reference.ReferencedInstanceSequence = _instances(series)
@@ -150,57 +159,63 @@ def _refer(header: Dataset, sources: tuple[Series, ...]) -> None:
 
 
 @dataclass(frozen=True)
-class _Side:
-    """One frame of a registration object, and how it maps to the registered one."""
+class _Frame:
+    """A frame of reference in a registration object, and its matrix to the registered one."""
 
-    frame: str | None
+    uid: str | None
     classes: frozenset[str]
-    registered_from_it: Matrix
+    """Of the images referenced in it."""
+
+    registered_from_frame: Matrix
 
 
 def read_registration(
     path: Path, *, ct_frame: str | None = None, mr_frame: str | None = None
 ) -> sitk.Transform:
-    """Read mr_from_ct, CT point to MR point in LPS mm, from anybody's Spatial Registration.
+    """Read mr_from_ct, CT points to MR points in LPS mm, from a Spatial Registration.
 
-    Which frame is whose is told by `ct_frame` and `mr_frame`, FrameOfReferenceUIDs, where both are
-    known and differ; else by the images that the object refers to. The result is affine;
-    whether it is rigid is for the caller to check.
+    `ct_frame` and `mr_frame`, FrameOfReferenceUIDs, identify the frames of the object where both
+    are known and differ; otherwise the images that it references do. The result is affine; the
+    caller checks whether it is rigid.
 
     Raises
     ------
     InputError
-        The file is no Spatial Registration, is damaged, speaks of other frames, or does not
-        say which is the CT's and which the MR's.
+        The file is not a Spatial Registration, is damaged, registers other frames of reference,
+        or does not identify those of CT and MR.
     """
     try:
         header = pydicom.dcmread(path)
         if header.SOPClassUID != SpatialRegistrationStorage:
             raise InputError(
-                f"{path}: a DICOM object of class {header.SOPClassUID.name}; a transform is a "
-                "Spatial Registration (REG)"
+                f"{path}: a DICOM object of class {header.SOPClassUID.name}; pass a Spatial "
+                "Registration (REG) as the transform"
             )
-        sides = _sides(header, path)
+        frames = _frames(header, path)
     except InputError:
         raise
-    except Exception as error:  # pydicom raises whatever it likes at a damaged file
+    except Exception as error:  # pydicom raises any type for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{path}: a damaged or incomplete registration: {reason}") from error
-    ct, mr = _told_apart(sides, ct_frame, mr_frame, path)
+        raise InputError(
+            f"{path}: damaged or incomplete Spatial Registration ({reason}); export it again"
+        ) from error
+    ct, mr = _identify(frames, ct_frame, mr_frame, path)
     try:
-        matrix = np.linalg.inv(mr.registered_from_it) @ ct.registered_from_it
+        matrix = np.linalg.inv(mr.registered_from_frame) @ ct.registered_from_frame
     except np.linalg.LinAlgError as error:
-        raise InputError(f"{path}: its matrix cannot be inverted, so it is not rigid") from error
+        raise InputError(
+            f"{path}: the matrix is singular, so it is not rigid; export it again"
+        ) from error
     transform = sitk.AffineTransform(3)
     transform.SetMatrix(matrix[:3, :3].ravel().tolist())
     transform.SetTranslation(matrix[:3, 3].tolist())
     return transform
 
 
-def _sides(header: Dataset, path: Path) -> list[_Side]:
-    """The items; the registered frame itself where no item names it."""
-    sides = [
-        _Side(
+def _frames(header: Dataset, path: Path) -> list[_Frame]:
+    """The frames of the items, and the registered frame where no item has it."""
+    frames = [
+        _Frame(
             str(item.FrameOfReferenceUID) if item.get("FrameOfReferenceUID") else None,
             frozenset(
                 image.ReferencedSOPClassUID for image in item.get("ReferencedImageSequence") or ()
@@ -210,50 +225,51 @@ def _sides(header: Dataset, path: Path) -> list[_Side]:
         for item in header.RegistrationSequence
     ]
     registered = str(header.FrameOfReferenceUID)
-    if len(sides) == 1 and sides[0].frame != registered:
-        sides.append(_Side(registered, frozenset(), np.eye(4)))
-    return sides
+    if len(frames) == 1 and frames[0].uid != registered:
+        frames.append(_Frame(registered, frozenset(), np.eye(4)))
+    return frames
 
 
 def _matrix(item: Dataset, path: Path) -> Matrix:
     (registration,) = item.MatrixRegistrationSequence
     matrices = [
-        np.array(part.FrameOfReferenceTransformationMatrix, np.float64).reshape(4, 4)
-        for part in registration.MatrixSequence
+        np.array(step.FrameOfReferenceTransformationMatrix, np.float64).reshape(4, 4)
+        for step in registration.MatrixSequence
     ]
-    product, reverse = np.eye(4), np.eye(4)
+    product, reversed_product = np.eye(4), np.eye(4)
     for matrix in matrices:
-        product, reverse = product @ matrix, matrix @ reverse
-    if not np.allclose(product, reverse, atol=1e-6):
+        product, reversed_product = product @ matrix, matrix @ reversed_product
+    if not np.allclose(product, reversed_product, atol=1e-6):
         raise InputError(
-            f"{path}: {len(matrices)} matrices in a row that cannot change places; systems "
-            "disagree on which comes first; export the registration as one matrix"
+            f"{path}: a chain of {len(matrices)} matrices that do not commute, whose order is "
+            "ambiguous; export the registration as one matrix"
         )
     return product
 
 
-def _told_apart(
-    sides: list[_Side], ct_frame: str | None, mr_frame: str | None, path: Path
-) -> tuple[_Side, _Side]:
-    """The side of the CT and that of the MR."""
-    frames = [side.frame for side in sides]
-    known = {frame for frame in (ct_frame, mr_frame) if frame}
-    is_one = bool(ct_frame) and ct_frame == mr_frame
-    if None not in frames and (not known <= set(frames) or (is_one and known != set(frames))):
+def _identify(
+    frames: list[_Frame], ct_frame: str | None, mr_frame: str | None, path: Path
+) -> tuple[_Frame, _Frame]:
+    """The frame of the CT and that of the MR."""
+    uids = [frame.uid for frame in frames]
+    known = {uid for uid in (ct_frame, mr_frame) if uid}
+    is_shared = bool(ct_frame) and ct_frame == mr_frame
+    if None not in uids and (not known <= set(uids) or (is_shared and known != set(uids))):
         raise InputError(
-            f"{path}: registers the frames of reference {', '.join(map(str, frames))}; CT and "
-            f"MR have {ct_frame} and {mr_frame}: it belongs to other series"
+            f"{path}: registers the frames of reference {', '.join(map(str, uids))}, but CT and "
+            f"MR have {ct_frame} and {mr_frame}; pass the registration of these series"
         )
-    if ct_frame and mr_frame and not is_one and None not in frames:
-        return sides[frames.index(ct_frame)], sides[frames.index(mr_frame)]
+    if ct_frame and mr_frame and not is_shared and None not in uids:
+        return frames[uids.index(ct_frame)], frames[uids.index(mr_frame)]
     of_ct, of_mr = (
-        [side for side in sides if side.classes & kinds] for kinds in (CT_CLASSES, MR_CLASSES)
+        [frame for frame in frames if frame.classes & classes]
+        for classes in (CT_CLASSES, MR_CLASSES)
     )
-    rest = [side for side in sides if side not in of_ct + of_mr]
+    rest = [frame for frame in frames if frame not in of_ct + of_mr]
     of_ct, of_mr = of_ct or rest, of_mr or rest
     if len(of_ct) == len(of_mr) == 1 and of_ct != of_mr:
         return of_ct[0], of_mr[0]
     raise InputError(
-        f"{path}: does not say which of its {len(sides)} frames is the CT's and which the MR's; "
-        "give CT and MR as DICOM with their frames of reference, or an ITK transform"
+        f"{path}: does not identify which of its {len(frames)} frames of reference is the CT's and "
+        "which the MR's; pass CT and MR as DICOM with frames of reference, or an ITK transform"
     )

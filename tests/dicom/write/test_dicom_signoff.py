@@ -1,0 +1,31 @@
+"""Sign-off of DICOM objects: the review state in their comments is replaced."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from dicom_kit import change_all, put, write
+from radfuse.dicom.write.signoff import review_comment, sign_series
+from radfuse.errors import InputError
+from radfuse.record import NOTICE, Signoff
+
+ACCEPTED = Signoff(state="accepted", name="A. Physicist", time=datetime(2026, 3, 4, tzinfo=UTC))
+OLD_COMMENT = f"Registration abc unreviewed; its quality is above the threshold of trust. {NOTICE}"
+
+
+@pytest.mark.parametrize("comment", [review_comment("abc", qa_passed=True), OLD_COMMENT])
+def test_review_in_current_and_older_comments_is_replaced(comment: str, tmp_path: Path) -> None:
+    change_all(write(tmp_path / "unsigned"), put("ImageComments", comment))
+    sign_series(tmp_path / "unsigned", tmp_path / "signed", ACCEPTED)
+    for path in (tmp_path / "signed").iterdir():
+        signed = pydicom.dcmread(path).ImageComments
+        assert signed.startswith("Registration abc accepted by A. Physicist, 2026-03-04")
+        assert signed.endswith(comment.partition("unreviewed")[2])
+
+
+def test_comment_without_review_is_refused(tmp_path: Path) -> None:
+    change_all(write(tmp_path / "other"), put("ImageComments", "a comment"))
+    with pytest.raises(InputError, match=r"0001\.dcm: damaged; run the fusion again"):
+        sign_series(tmp_path / "other", tmp_path / "signed", ACCEPTED)
