@@ -36,8 +36,8 @@ from radfuse.io.image_pairs import Pair, PairFiles, find_pairs, read_pair
 from radfuse.io.images import read_grey, write_picture
 from radfuse.methods.catalogue import METHODS, Method, load_method
 from radfuse.metrics.catalogue import METRICS, load_metric
-from radfuse.metrics.image import WHITE, floats
-from radfuse.metrics.information import nmi
+from radfuse.metrics.entropy_mutual_information import nmi
+from radfuse.metrics.image_levels import WHITE, floats
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import PROFILES
 from radfuse.metrics.quality_index import uqi

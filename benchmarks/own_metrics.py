@@ -21,9 +21,9 @@ from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.catalogue import Method, load_method
-from radfuse.metrics.flicker import slice_flicker
-from radfuse.metrics.lesion import lesion_contrast, lesion_ring
-from radfuse.metrics.regions import region_fidelity
+from radfuse.metrics.lesion_contrast import lesion_contrast, lesion_ring
+from radfuse.metrics.region_fidelity import region_fidelity
+from radfuse.metrics.slice_flicker import slice_flicker
 from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.volume import scale_volumes
 

@@ -20,7 +20,7 @@ from radfuse.benchmark.results import (
 )
 from radfuse.benchmark.statistics.analysis import Column, analyse
 from radfuse.errors import NoImageError
-from radfuse.metrics.regions import BONE_LEVEL
+from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 HOSTILE = r"a_b%c&d#e$f{g}h~i^j\k<l>m|n[o]*p`"
 """What LaTeX and Markdown take for their own."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS, MetricInfo, load_metric, metric_info
-from radfuse.metrics.lesion import lesion_ring
+from radfuse.metrics.lesion_contrast import lesion_ring
 from radfuse.metrics.measure import Known, measure, measure_volume
 from radfuse.metrics.profiles import PROFILES, columns_of
 

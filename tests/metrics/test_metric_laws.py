@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from radfuse.arrays import UInt8Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS as CATALOGUE
-from radfuse.metrics.edge_transfer import ANGLE_GAIN, STRENGTH_GAIN, qabf
-from radfuse.metrics.fidelity import vif, vifp
-from radfuse.metrics.gradient import sf
-from radfuse.metrics.information import mi, mutual_information
+from radfuse.metrics.entropy_mutual_information import mi, mutual_information
 from radfuse.metrics.measure import measure
+from radfuse.metrics.qabf import ANGLE_GAIN, STRENGTH_GAIN, qabf
+from radfuse.metrics.spatial_frequency_gradient import sf
+from radfuse.metrics.vif import vif, vifp
 
 SMALLEST_SIDE = CATALOGUE["vif"].smallest_side
 quick = settings(max_examples=15, deadline=None)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from radfuse.arrays import Float64Array, UInt8Array
+from radfuse.metrics.local_statistics import local_statistics
 from radfuse.metrics.quality_index import q_c, q_e, q_s, q_w, q_y, uqi, uqi_map
-from radfuse.metrics.sliding_windows import views
 
 Metric = Callable[..., float]
 quick = settings(max_examples=15, deadline=None)
@@ -126,14 +126,16 @@ def test_without_constants_grey_level_scale_is_ignored(name: str) -> None:
 def test_uqi_is_that_of_the_paper_in_windows_of_eight() -> None:
     first, second = noise(9, 12), noise(10, 12)
     expected = [uqi_of(*pair) for pair in zip(patches(first), patches(second), strict=True)]
-    np.testing.assert_allclose(uqi_map(*views("uniform8", first, second)).ravel(), expected)
+    np.testing.assert_allclose(
+        uqi_map(*local_statistics("uniform8", first, second)).ravel(), expected
+    )
     np.testing.assert_allclose(uqi(first, second), np.mean(expected))
 
 
 def test_uqi_is_scikit_image_ssim_without_constants() -> None:
     first, second = noise(11, 40), noise(12, 40)
     expected = structural_similarity(first, second, data_range=255, K1=0, K2=0)
-    found = uqi_map(*views("uniform7", first, second)).mean()
+    found = uqi_map(*local_statistics("uniform7", first, second)).mean()
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -207,7 +209,7 @@ def test_differing_sources_count_by_the_better_match() -> None:
 def test_alike_sources_count_by_their_variance() -> None:
     ct = noise(23, low=60, high=160).astype(np.float64)
     mr = 1.2 * (ct - ct.mean()) + ct.mean()
-    of_mr = uqi_map(*views("gaussian7", mr, ct))
+    of_mr = uqi_map(*local_statistics("gaussian7", mr, ct))
     share = 1.2**2 / (1 + 1.2**2)
     np.testing.assert_allclose(q_y(ct, ct, mr), (1 - share) + share * of_mr.mean(), rtol=1e-9)
 

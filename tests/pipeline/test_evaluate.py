@@ -16,7 +16,7 @@ from radfuse.intensity import BONE_HU, WINDOWS, grey_levels
 from radfuse.io.volumes import write_volume
 from radfuse.metrics.measure import measure, measure_volume
 from radfuse.metrics.profiles import columns_of
-from radfuse.metrics.regions import bone_fidelity
+from radfuse.metrics.region_fidelity import bone_fidelity
 from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import write_transform

@@ -14,8 +14,10 @@ from torch import Tensor
 from radfuse.arrays import UInt8Array
 from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.bone_blend import BoneBlend
-from radfuse.metrics import edge_transfer as edge_transfer_metric
-from radfuse.metrics import fidelity, gradient, information
+from radfuse.metrics.entropy_mutual_information import mi
+from radfuse.metrics.qabf import qabf
+from radfuse.metrics.spatial_frequency_gradient import sf
+from radfuse.metrics.vif import vif
 from radfuse.training.losses.metrics import (
     edge_transfer,
     mutual_information,
@@ -30,13 +32,13 @@ quick = settings(max_examples=15, deadline=None)
 shapes = st.tuples(st.integers(41, 70), st.integers(41, 70))
 
 TWINS: dict[str, tuple[Loss, Metric]] = {
-    "sf": (lambda fused, *_: spatial_frequency(fused), gradient.sf),
+    "sf": (lambda fused, *_: spatial_frequency(fused), sf),
     "mi": (
         lambda fused, ct, mr: mutual_information(ct, fused) + mutual_information(mr, fused),
-        information.mi,
+        mi,
     ),
-    "vif": (lambda fused, ct, mr: vifp(ct, fused) + vifp(mr, fused), fidelity.vif),
-    "qabf": (edge_transfer, edge_transfer_metric.qabf),
+    "vif": (lambda fused, ct, mr: vifp(ct, fused) + vifp(mr, fused), vif),
+    "qabf": (edge_transfer, qabf),
 }
 """Each metric as a loss's part, and as what is reported."""
 

@@ -11,7 +11,7 @@ from radfuse.benchmark.image_pairs import Case, Sources, pair_cases
 from radfuse.benchmark.settings import Settings, Volume
 from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, window_named
-from radfuse.metrics.lesion import lesion_ring
+from radfuse.metrics.lesion_contrast import lesion_ring
 from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.align import align
 from radfuse.pipeline.read import check_pair, read

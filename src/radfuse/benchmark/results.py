@@ -10,7 +10,7 @@ import pandas as pd
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.run.work_items import Levels, fused_path, read_fused, read_levels
 from radfuse.errors import NoImageError
-from radfuse.metrics.regions import BONE_LEVEL
+from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 ROW_COLUMNS = ("profile", "method", "case", "patient", "slice", "metric", "value")
 """Columns of `rows.csv`, a value a line; `slice` is 0 for pictures."""

@@ -10,7 +10,7 @@ import click
 
 from radfuse.cli.options import PATH, Command, Stages, output_options, print_json
 from radfuse.errors import InputError
-from radfuse.metrics.delineation import TOLERANCE_MM, Agreement
+from radfuse.metrics.segmentation_agreement import TOLERANCE_MM, Agreement
 from radfuse.pipeline.compare_structures import Compared, compare_contours
 from radfuse.pipeline.structures import (
     Acceptance,

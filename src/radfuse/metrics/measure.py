@@ -8,7 +8,7 @@ import numpy as np
 from radfuse.arrays import BoolArray, Float64Array, UInt8Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS, load_metric
-from radfuse.metrics.image import floats
+from radfuse.metrics.image_levels import floats
 from radfuse.metrics.profiles import Column, columns_of
 
 Values = dict[str, float]

@@ -10,14 +10,14 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float64Array
-from radfuse.metrics.image import Image, floats
-from radfuse.metrics.sliding_windows import View, Window, views
-from radfuse.metrics.structure import ssim_map
+from radfuse.metrics.image_levels import Image, floats
+from radfuse.metrics.local_statistics import LocalStatistics, WindowShape, local_statistics
+from radfuse.metrics.structural_similarity import ssim_map
 
 Similarity = Literal["uqi8", "ssim11"]
 """Universal quality index in uniform windows of 8x8, or SSIM in Gaussian ones of 11x11."""
 
-WINDOWS: dict[Similarity, Window] = {"uqi8": "uniform8", "ssim11": "gaussian11"}
+WINDOWS: dict[Similarity, WindowShape] = {"uqi8": "uniform8", "ssim11": "gaussian11"}
 """The window that each similarity looks through."""
 
 BLACK_SALIENCY = 0.5
@@ -30,7 +30,7 @@ ALIKE = 0.75
 """Similarity of the sources above which Yang et al. ask for both of them at once."""
 
 
-def uqi_map(first: View, second: View) -> Float64Array:
+def uqi_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     """Universal quality index of every window, in [-1, 1].
 
     Windows constant in both images have the structure in common, and black ones the luminance:
@@ -46,7 +46,7 @@ def uqi(first: Image, second: Image) -> float:
 
     Wang, Bovik 2002, doi:10.1109/97.995823.
     """
-    return float(uqi_map(*views("uniform8", first, second)).mean())
+    return float(uqi_map(*local_statistics("uniform8", first, second)).mean())
 
 
 def q_s(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
@@ -96,13 +96,13 @@ def q_c(
     quality of that window instead ("quality"), so that it matters there which source comes first,
     and has no value for black windows.
     """
-    view, first, second = views("gaussian7", fused, ct, mr)
-    of_first, of_second = first.covariance(view), second.covariance(view)
+    image, first, second = local_statistics("gaussian7", fused, ct, mr)
+    of_first, of_second = first.covariance(image), second.covariance(image)
     share = _share(of_first, of_second)
     bounds = np.clip(share, 0, 1)
     if bounded == "share":
-        return float(_blend(bounds, uqi_map(first, view), uqi_map(second, view)).mean())
-    quality = _blend(share, uqi_map(first, view), uqi_map(second, view))
+        return float(_blend(bounds, uqi_map(first, image), uqi_map(second, image)).mean())
+    quality = _blend(share, uqi_map(first, image), uqi_map(second, image))
     return float(np.where(share == bounds, quality, bounds).mean())
 
 
@@ -114,8 +114,8 @@ def q_y(fused: Image, ct: Image, mr: Image) -> float:
     Where the sources have a similarity of 0.75 or more they count by their variance, alike if
     both are constant.
     """
-    view, first, second = views("gaussian7", fused, ct, mr)
-    of_first, of_second = uqi_map(first, view), uqi_map(second, view)
+    image, first, second = local_statistics("gaussian7", fused, ct, mr)
+    of_first, of_second = uqi_map(first, image), uqi_map(second, image)
     both = _blend(_share(first.variance, second.variance), of_first, of_second)
     alike = uqi_map(first, second) >= ALIKE
     return float(np.where(alike, both, np.maximum(of_first, of_second)).mean())
@@ -125,24 +125,26 @@ def _local_quality(
     fused: Image, ct: Image, mr: Image, similarity: Similarity
 ) -> tuple[Float64Array, Float64Array]:
     """Quality and saliency of every window."""
-    view, first, second = views(WINDOWS[similarity], fused, ct, mr)
+    image, first, second = local_statistics(WINDOWS[similarity], fused, ct, mr)
     if similarity == "uqi8":
         saliencies, compare = (first.variance, second.variance), uqi_map
     else:
         saliencies, compare = _saliencies_of_liu(first, second), ssim_map
-    quality = _blend(_share(*saliencies), compare(first, view), compare(second, view))
+    quality = _blend(_share(*saliencies), compare(first, image), compare(second, image))
     return quality, np.maximum(*saliencies)
 
 
-def _saliencies_of_liu(first: View, second: View) -> tuple[Float64Array, Float64Array]:
+def _saliencies_of_liu(
+    first: LocalStatistics, second: LocalStatistics
+) -> tuple[Float64Array, Float64Array]:
     """Variances as Liu's code has them: above 0 in constant windows, black or not.
 
     So a window black in both sources has a weight, and of one that is black in one source and
     constant in the other only the latter counts.
     """
     variances = [
-        np.where(view.variance == 0, ROUNDING * view.mean**2, view.variance)
-        for view in (first, second)
+        np.where(image.variance == 0, ROUNDING * image.mean**2, image.variance)
+        for image in (first, second)
     ]
     black = np.where(variances[0] + variances[1] == 0, BLACK_SALIENCY, 0)
     return variances[0] + black, variances[1] + black

@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from radfuse.metrics.fidelity import channel, pyramid
-from radfuse.metrics.image import WHITE, Image
+from radfuse.metrics.image_levels import WHITE, Image
+from radfuse.metrics.vif import channel, pyramid
 
 NOISE_VARIANCE = 0.005 * WHITE**2
 """Variance of the visual noise, sigma_n^2, for images in 0..255."""

@@ -11,7 +11,7 @@ from radfuse.arrays import BoolArray
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.errors import InputError
 from radfuse.io.volumes import read_volume, volume_suffix
-from radfuse.metrics.delineation import TOLERANCE_MM, Agreement, compare_masks
+from radfuse.metrics.segmentation_agreement import TOLERANCE_MM, Agreement, compare_masks
 from radfuse.pipeline.structures import STRICT, Acceptance, drawn_on
 from radfuse.series import Modality, Series
 from radfuse.structures.files import check_readable

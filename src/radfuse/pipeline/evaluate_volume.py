@@ -11,7 +11,7 @@ from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import BONE_HU, WINDOWS, Window, grey_levels, window_named
 from radfuse.io.volumes import volume_suffix
-from radfuse.metrics.image import WHITE
+from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.measure import Known, VolumeValues, measure_volume
 from radfuse.pipeline.outputs import TRANSFORM
 from radfuse.pipeline.read import check_pair, read

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from radfuse.errors import InputError
-from radfuse.metrics.delineation import Agreement, compare_masks
+from radfuse.metrics.segmentation_agreement import Agreement, compare_masks
 from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.jobs.view_files import VolumeName
 from radfuse.service.stores.rle import (

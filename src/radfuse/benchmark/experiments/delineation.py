@@ -17,7 +17,7 @@ from radfuse.arrays import BoolArray, Float32Array
 from radfuse.benchmark.results import Measure
 from radfuse.intensity import Window, mr_head_mask, mr_range
 from radfuse.methods.catalogue import Method
-from radfuse.metrics.delineation import MM3_OF_CM3, Agreement, compare_masks
+from radfuse.metrics.segmentation_agreement import MM3_OF_CM3, Agreement, compare_masks
 from radfuse.phantom.head import Label, Phantom, Tumour, make_phantom
 from radfuse.pipeline.volume import scaled_slice
 from radfuse.structures.growing import REACH_MM, grow
@@ -54,7 +54,7 @@ SPACING_MM = 1.5
 TOLERANCE_MM = 2.0
 """Of the surface Dice: about a voxel."""
 
-SOURCE = "surfaces as radfuse.metrics.delineation defines them"
+SOURCE = "surfaces as radfuse.metrics.segmentation_agreement defines them"
 """Of every metric."""
 
 MEASURES = (

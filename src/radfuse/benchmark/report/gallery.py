@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_gradient_magnitude, uniform_filter
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.results import SOURCES, Results
 from radfuse.errors import InputError, NoImageError
-from radfuse.metrics.regions import BONE_LEVEL
+from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 DIFFERENCE_RANGE = 96
 """Differences in grey levels at which the colours of a difference map end."""

@@ -32,7 +32,7 @@ from radfuse.benchmark.report.summary_tables import (
 )
 from radfuse.benchmark.results import Results
 from radfuse.benchmark.statistics.analysis import Column, Unseen, patients_of, seen_here, unseen_of
-from radfuse.metrics.regions import BONE_LEVEL
+from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 READING = (
     "A number is the value of one metric as one profile defines it. The same name in another "

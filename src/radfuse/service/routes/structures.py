@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from radfuse.metrics.delineation import TOLERANCE_MM
+from radfuse.metrics.segmentation_agreement import TOLERANCE_MM
 from radfuse.service.drawing_tools import Click, agreement, filled_between, grown
 from radfuse.service.routes.dependencies import AtDesk
 from radfuse.service.routes.studies import FilePath, Text

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from radfuse.metrics.edge_transfer import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
-from radfuse.metrics.fidelity import NOISE_VARIANCE, SCALES, SILENT
-from radfuse.metrics.image import WHITE
-from radfuse.metrics.information import LEVELS
+from radfuse.metrics.entropy_mutual_information import LEVELS
+from radfuse.metrics.image_levels import WHITE
+from radfuse.metrics.qabf import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
+from radfuse.metrics.vif import NOISE_VARIANCE, SCALES, SILENT
 
 FLAT = 1e-3
 """Edge strength, in grey levels, below which an edge has no direction to learn from; the weakest
@@ -23,7 +23,7 @@ edge of whole grey levels has 1."""
 
 
 def spatial_frequency(fused: Tensor) -> Tensor:
-    """`metrics.gradient.sf` in grey levels."""
+    """`metrics.spatial_frequency_gradient.sf` in grey levels."""
     image = fused * WHITE
     rows, columns = image.diff(dim=1), image.diff(dim=2)
     energy = rows.square().mean(dim=(1, 2)) + columns.square().mean(dim=(1, 2))
@@ -50,7 +50,7 @@ def _joint_counts(source: Tensor, fused: Tensor, width: int) -> Tensor:
 
 
 def mutual_information(source: Tensor, fused: Tensor, *, width: int = 1) -> Tensor:
-    """`metrics.information.mutual_information` in bits, by a triangular Parzen window.
+    """`metrics.entropy_mutual_information.mutual_information` in bits, triangular Parzen window.
 
     With bins one level wide it is exact on whole levels and elsewhere the lower, the farther a
     pixel is from one: it teaches a network to copy. But its slope leads no farther than a level,
@@ -92,7 +92,7 @@ def _scale_information(source: Tensor, image: Tensor, side: int) -> tuple[Tensor
 
 
 def vifp(source: Tensor, image: Tensor) -> Tensor:
-    """`metrics.fidelity.vifp`; larger than 40 pixels a side; a constant source gives 1.
+    """`metrics.vif.vifp`; larger than 40 pixels a side; a constant source gives 1.
 
     In double precision: the variances are small differences of large squares.
     """
@@ -139,7 +139,7 @@ def _perceived(sigmoid: Sigmoid, share: Tensor) -> Tensor:
 
 
 def edge_transfer(fused: Tensor, ct: Tensor, mr: Tensor) -> Tensor:
-    """`metrics.gradient.qabf`; two sources without any edge give 0."""
+    """`metrics.qabf.qabf`; two sources without any edge give 0."""
     edges_f, edges_ct, edges_mr = _edges(fused), _edges(ct), _edges(mr)
     kept = _preservation(edges_ct, edges_f) * edges_ct[0]
     kept = (kept + _preservation(edges_mr, edges_f) * edges_mr[0]).sum(dim=(1, 2))

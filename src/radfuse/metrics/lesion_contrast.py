@@ -1,0 +1,173 @@
+"""Lesion contrast: how a labelled lesion stands out from its surroundings.
+
+Designed in this project; `docs/own-metrics.md` has the formulas, what was tried and the limits.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, find_objects
+
+from radfuse.arrays import BoolArray, Float64Array
+from radfuse.errors import InputError
+from radfuse.metrics.image_levels import Image, floats
+from radfuse.metrics.region_fidelity import VISIBLE
+
+RING_WIDTH = 5.0
+"""Width of the ring, in pixels or in the unit of the spacing."""
+
+RING_GAP = 1.0
+"""Distance from the lesion up to which voxels hold part of it and are not in the ring."""
+
+NO_CONTRAST = 1e-9
+"""What a better source has at most where neither shows the lesion: rounding of means."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A lesion in one image."""
+
+    difference: float
+    """Mean of the lesion less that of the ring, in grey levels; negative for a dark lesion."""
+    noise: float
+    """Standard deviation in the ring, in grey levels: noise and varied anatomy alike."""
+
+    @property
+    def cnr(self) -> float:
+        """Contrast-to-noise ratio, 0 or more; to the noise is added what a display hides anyway.
+
+        Without the latter a wide window's CT, with two grey levels between tumour and brain and
+        one of noise, would count for more than the MR.
+        """
+        return abs(self.difference) / math.hypot(self.noise, VISIBLE)
+
+
+@dataclass(frozen=True)
+class LesionContrast:
+    """A lesion in the fused image and in both sources."""
+
+    fused: Contrast
+    ct: Contrast
+    mr: Contrast
+    lesion_voxels: int
+    ring_voxels: int
+
+    @property
+    def better(self) -> Contrast:
+        """The lesion in the source with the larger CNR."""
+        return max(self.ct, self.mr, key=lambda contrast: contrast.cnr)
+
+    @property
+    def cnr_ratio(self) -> float:
+        """CNR of F over the better source's, 0 or more; 1 where neither shows the lesion."""
+        return _ratio(self.fused.cnr, self.better.cnr)
+
+    @property
+    def difference_ratio(self) -> float:
+        """Grey levels between lesion and ring in F over the better source's; 1 likewise."""
+        return _ratio(abs(self.fused.difference), abs(self.better.difference))
+
+    @property
+    def kept(self) -> float:
+        """The smaller of both ratios: F is neither fainter nor noisier than that says."""
+        return min(self.cnr_ratio, self.difference_ratio)
+
+
+def lesion_ring(
+    lesion: BoolArray,
+    *,
+    others: BoolArray | None = None,
+    width: float = RING_WIDTH,
+    gap: float = RING_GAP,
+    spacing: Sequence[float] | None = None,
+) -> BoolArray:
+    """The surroundings of a lesion: a band around it, of the lesion's shape.
+
+    Parameters
+    ----------
+    lesion
+        Where the lesion is, (H, W) or (D, H, W).
+    others
+        What must not be in the ring: bone, air, oedema, other lesions.
+    width, gap
+        The ring holds what lies farther than the gap from the lesion, and at most gap and width.
+    spacing
+        Size of a voxel along each axis, in the unit of the two; pixels without it.
+
+    Raises
+    ------
+    InputError
+        Where the lesion is empty.
+    """
+    if not lesion.any():
+        raise InputError(f"the lesion mask {lesion.shape} is empty; choose a label that occurs")
+    steps = [1.0] * lesion.ndim if spacing is None else list(spacing)
+    box = _box(lesion, [int((gap + width) / step) + 1 for step in steps])
+    distance = distance_transform_edt(~lesion[box], sampling=steps)
+    ring = np.zeros_like(lesion)
+    ring[box] = (distance > gap) & (distance <= gap + width)
+    return ring if others is None else ring & ~others
+
+
+def _box(lesion: BoolArray, margins: list[int]) -> tuple[slice, ...]:
+    """The smallest part of the image with the lesion and margins, so that distances cost little."""
+    parts = find_objects(lesion.astype(np.uint8))[0]
+    return tuple(
+        slice(max(part.start - margin, 0), part.stop + margin)
+        for part, margin in zip(parts, margins, strict=True)
+    )
+
+
+def lesion_contrast(
+    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
+) -> LesionContrast:
+    """Contrast and noise of one lesion in F, CT and MR, images (H, W) or volumes (D, H, W).
+
+    `ring` is what the lesion must stand out from, such as `lesion_ring` gives. Raises
+    `InputError` where a mask is empty or has another shape than the images.
+    """
+    for name, mask in (("lesion", lesion), ("ring", ring)):
+        if mask.shape != np.shape(ct) or not mask.any():
+            raise InputError(
+                f"the {name} mask is {mask.shape} with {mask.sum()} voxels, the images are "
+                f"{np.shape(ct)}; give a mask on their grid that is not empty"
+            )
+    of_fused, of_ct, of_mr = (
+        _contrast(floats(image)[lesion], floats(image)[ring]) for image in (fused, ct, mr)
+    )
+    return LesionContrast(of_fused, of_ct, of_mr, int(lesion.sum()), int(ring.sum()))
+
+
+def lesion_cnr_ratio(
+    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
+) -> float:
+    """CNR of a lesion in F over the better source's, 0 or more; see `LesionContrast`."""
+    return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).cnr_ratio
+
+
+def lesion_difference_ratio(
+    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
+) -> float:
+    """Grey levels between lesion and ring in F over the better source's, 0 or more.
+
+    See `LesionContrast`.
+    """
+    return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).difference_ratio
+
+
+def lesion_kept(fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray) -> float:
+    """How far a lesion stands out in F as in the better source, 0 or more, larger is better.
+
+    The smaller of the ratios of grey levels and of CNR; see `LesionContrast`.
+    """
+    return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).kept
+
+
+def _contrast(inside: Float64Array, around: Float64Array) -> Contrast:
+    return Contrast(float(inside.mean() - around.mean()), float(around.std()))
+
+
+def _ratio(of_fused: float, of_better: float) -> float:
+    return of_fused / of_better if of_better > NO_CONTRAST else 1.0

@@ -1,0 +1,216 @@
+"""Edge transfer: which edges of the sources the fused image keeps, loses and adds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
+
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image_levels import Image, floats
+
+EdgeConvention = Literal["xydeas2000", "liu2012", "kumar2013"]
+"""Whose constants, angles and weights the edge transfer has; see `qabf`."""
+
+SOBEL_SLOPE: Float64Array = np.array([-1.0, 0.0, 1.0])
+"""Sobel operator along the difference."""
+
+SOBEL_SMOOTH: Float64Array = np.array([1.0, 2.0, 1.0])
+"""Sobel operator across the difference."""
+
+STRENGTH_GAIN, ANGLE_GAIN = 0.9994, 0.9879
+"""Gamma_g and Gamma_a of Xydeas and Petrovic 2000."""
+
+FAINTEST = 1e-5
+"""Edge strength in grey levels that stands for none in Liu's code."""
+
+UNIT_SOBEL = 1 / 8
+"""Scale of the Sobel operator in Kumar's code: a ramp of one level a pixel has strength 1."""
+
+VISIBLE = 2.0
+"""Edge strength T_d in grey levels a pixel from which an edge weighs by its strength."""
+
+WEIGHT_POWER = 1.5
+"""Exponent L of the edge strength in Kumar's weights."""
+
+FAINT_WEIGHT = 0.001
+"""Weight of an edge below `VISIBLE` in Kumar's code."""
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """Perceived preservation Gamma / (1 + exp(kappa (x - sigma))) of a strength or an angle."""
+
+    gain: float
+    slope: float
+    centre: float
+
+    def __call__(self, share: Float64Array) -> Float64Array:
+        """Preservation in [0, gain]."""
+        return self.gain / (1 + np.exp(self.slope * (share - self.centre)))
+
+
+@dataclass(frozen=True)
+class Perception:
+    """Sigmoids of the edge strength and of the edge orientation."""
+
+    strength: Sigmoid
+    angle: Sigmoid
+
+
+PERCEPTIONS: dict[EdgeConvention, Perception] = {
+    "xydeas2000": Perception(Sigmoid(STRENGTH_GAIN, -15, 0.5), Sigmoid(ANGLE_GAIN, -22, 0.8)),
+    "liu2012": Perception(Sigmoid(1, -10, 0.5), Sigmoid(1, -20, 0.75)),
+    "kumar2013": Perception(Sigmoid(0.9999, -19, 0.5), Sigmoid(0.9995, -22, 0.5)),
+}
+"""Gamma, kappa and sigma in the papers, or in the codes that their authors published."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Strength, and orientation in radians, rows counted upwards, in [-pi/2, pi/2]."""
+
+    strength: Float64Array
+    angle: Float64Array
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What of the edges of CT and MR is preserved, and what they weigh; source first: (2, H, W)."""
+
+    preserved: Float64Array
+    weights: Float64Array
+    added: NDArray[np.bool_]
+    """Where the fused image's edge is stronger than both sources', (H, W)."""
+
+    def lost(self, where: NDArray[np.bool_]) -> float:
+        """Weighted share of the edges that is not preserved, counted at some pixels, in [0, 1]."""
+        return float((where * (1 - self.preserved) * self.weights).sum() / self.weights.sum())
+
+
+def qabf(fused: Image, ct: Image, mr: Image, *, convention: EdgeConvention = "xydeas2000") -> float:
+    """Edge transfer Q^AB/F in [0, 1], weighted by the strength of the sources' edges.
+
+    "xydeas2000": Xydeas and Petrovic 2000, doi:10.1049/el:20000267, as in the code of most
+    papers, where orientations just left and right of the vertical disagree; two sources without
+    any edge give 0. "liu2012": Q_G of Liu et al. 2012, doi:10.1109/TPAMI.2011.109: other
+    constants, orientations modulo pi, and the weighted mean of CT and MR at every pixel, then
+    averaged; black images give 0.987. "kumar2013": what with `labf` and `nabf` sums to 1.
+    """
+    return TRANSFERS[convention](floats(fused), floats(ct), floats(mr))
+
+
+def labf(fused: Image, ct: Image, mr: Image) -> float:
+    """Loss of edges L^AB/F in [0, 1]: what is not preserved where a source's edge is stronger.
+
+    Petrovic and Xydeas 2005, doi:10.1109/ICCV.2005.175, with the constants of Shreyamsha Kumar
+    2013, doi:10.1007/s11760-012-0361-x, and his 0..255. Pixels without any edge count as lost,
+    with the weight 0.001 of faint ones: of flat images 0.991 is lost.
+    """
+    transfer = _kumar(floats(fused), floats(ct), floats(mr))
+    return transfer.lost(~transfer.added)
+
+
+def nabf(fused: Image, ct: Image, mr: Image) -> float:
+    """Fusion artefacts N^AB/F in [0, 1]: what is not preserved where the fused edge is strongest.
+
+    The modified measure of Shreyamsha Kumar 2013, doi:10.1007/s11760-012-0361-x, weighted so
+    that Q^AB/F + L^AB/F + N^AB/F = 1; less is better. The code set of Tang et al. has it on
+    0..255. Flat images have none.
+    """
+    transfer = _kumar(floats(fused), floats(ct), floats(mr))
+    return transfer.lost(transfer.added)
+
+
+def _sobel(
+    image: Float64Array, border: Literal["constant", "mirror"]
+) -> tuple[Float64Array, Float64Array]:
+    """Slopes across and up; outside the image lies 0, or its mirror image."""
+    columns = correlate1d(image, SOBEL_SMOOTH, axis=0, mode=border)
+    rows = correlate1d(image, SOBEL_SMOOTH, axis=1, mode=border)
+    across = correlate1d(columns, SOBEL_SLOPE, axis=1, mode=border)
+    return across, correlate1d(rows, -SOBEL_SLOPE, axis=0, mode=border)
+
+
+def _edges(image: Float64Array, border: Literal["constant", "mirror"] = "constant") -> Edges:
+    """Edges; the orientation is pi/2 where nothing changes across."""
+    across, up = _sobel(image, border)
+    level = across == 0
+    angle = np.arctan(np.divide(up, across, out=np.zeros_like(up), where=~level))
+    return Edges(np.sqrt(across**2 + up**2), np.where(level, np.pi / 2, angle))
+
+
+def _edges_of_liu(image: Float64Array) -> Edges:
+    """Edges none of which is 0; the orientation is 0 where nothing changes."""
+    across, up = _sobel(image, "constant")
+    strength = np.sqrt(across**2 + up**2)
+    angle = np.arctan(up / np.where(across == 0, FAINTEST, across))
+    return Edges(np.where(strength == 0, FAINTEST, strength), angle)
+
+
+def _weaker_share(source: Edges, fused: Edges) -> Float64Array:
+    """Strength of the weaker edge as a share of the stronger one; 0 where there is none."""
+    weaker = np.minimum(source.strength, fused.strength)
+    stronger = np.maximum(source.strength, fused.strength)
+    return np.divide(weaker, stronger, out=np.zeros_like(weaker), where=stronger > 0)
+
+
+def _agreement(source: Edges, fused: Edges) -> Float64Array:
+    """1 for parallel orientations, 0 for perpendicular ones."""
+    return np.abs(np.abs(source.angle - fused.angle) - np.pi / 2) / (np.pi / 2)
+
+
+def _preserved_of_xydeas(source: Edges, fused: Edges) -> Float64Array:
+    """Q^AF: how well each edge of a source survives, in [0, 1]."""
+    perceive = PERCEPTIONS["xydeas2000"]
+    same = source.strength == fused.strength
+    share = np.where(same, fused.strength, _weaker_share(source, fused))  # as in the common code
+    agreement = 1 - np.abs(source.angle - fused.angle) / (np.pi / 2)
+    return perceive.strength(share) * perceive.angle(agreement)
+
+
+def _preserved(source: Edges, fused: Edges, perceive: Perception) -> Float64Array:
+    """Q^AF for orientations modulo pi, in [0, 1]."""
+    of_strength = perceive.strength(_weaker_share(source, fused))
+    return of_strength * perceive.angle(_agreement(source, fused))
+
+
+def _xydeas(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
+    edges_f, *sources = (_edges(image) for image in (fused, ct, mr))
+    weight = sum(float(edges.strength.sum()) for edges in sources)
+    if weight == 0:
+        return 0.0
+    kept = sum(_preserved_of_xydeas(edges, edges_f) * edges.strength for edges in sources)
+    return float(np.sum(kept) / weight)
+
+
+def _liu(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
+    edges_f, edges_ct, edges_mr = (_edges_of_liu(image) for image in (fused, ct, mr))
+    perceive = PERCEPTIONS["liu2012"]
+    kept_ct = _preserved(edges_ct, edges_f, perceive) * edges_ct.strength
+    kept_mr = _preserved(edges_mr, edges_f, perceive) * edges_mr.strength
+    return float(((kept_ct + kept_mr) / (edges_ct.strength + edges_mr.strength)).mean())
+
+
+def _kumar(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> Transfer:
+    edges_f, *sources = (_edges(image * UNIT_SOBEL, "mirror") for image in (fused, ct, mr))
+    perceive = PERCEPTIONS["kumar2013"]
+    preserved = [np.sqrt(_preserved(edges, edges_f, perceive)) for edges in sources]
+    strengths = np.stack([edges.strength for edges in sources])
+    weights = np.where(strengths >= VISIBLE, strengths**WEIGHT_POWER, FAINT_WEIGHT)
+    return Transfer(np.stack(preserved), weights, edges_f.strength > strengths.max(axis=0))
+
+
+def _kept_of_kumar(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
+    transfer = _kumar(fused, ct, mr)
+    return float((transfer.preserved * transfer.weights).sum() / transfer.weights.sum())
+
+
+TRANSFERS: dict[EdgeConvention, Callable[[Float64Array, Float64Array, Float64Array], float]] = {
+    "xydeas2000": _xydeas,
+    "liu2012": _liu,
+    "kumar2013": _kept_of_kumar,
+}
+"""Edge transfer Q^AB/F of the fused image, CT and MR."""

@@ -1,0 +1,88 @@
+"""Metrics of detail: how much grey levels change from pixel to pixel."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from radfuse.arrays import Float64Array
+from radfuse.metrics.image_levels import Image, floats
+
+Differences = Literal["forward", "central"]
+"""How a gradient is taken: to the next pixel, or over both neighbours."""
+
+DIAGONAL_WEIGHT = 0.5**0.5
+"""w_d of Zheng et al. 2007: squared differences along a diagonal count by their distance."""
+
+
+def sf(fused: Image, ct: Image, mr: Image) -> float:  # noqa: ARG001
+    """Spatial frequency of the fused image or volume: root of the summed mean squared differences.
+
+    Eskicioglu and Fisher 1995, doi:10.1109/26.477498; means over the differences that exist,
+    one sum a row, column and, in a volume (D, H, W), slice direction. In grey levels.
+    """
+    image = floats(fused).squeeze()
+    squares = [(np.diff(image, axis=axis) ** 2).mean() for axis in range(image.ndim)]
+    return float(np.sqrt(sum(squares)))
+
+
+def ag(
+    fused: Image,
+    ct: Image,  # noqa: ARG001
+    mr: Image,  # noqa: ARG001
+    *,
+    differences: Differences = "forward",
+) -> float:
+    """Average gradient of the fused image or volume: root of the mean squared slopes, averaged.
+
+    "forward" is Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Eq. 7: differences to the next
+    pixel, over the (M-1)(N-1) pixels that have both. "central" is the code set of Tang et al.:
+    MATLAB's gradient at all MN pixels, one-sided at the border, and still divided by (M-1)(N-1).
+    In a volume the mean runs over the squared slopes of three axes. In grey levels a pixel.
+    """
+    image = floats(fused).squeeze()
+    slopes = [SLOPES[differences](image, axis) for axis in range(image.ndim)]
+    strength = np.sqrt(sum(slope**2 for slope in slopes) / image.ndim)
+    return float(strength.sum() / np.prod([side - 1 for side in image.shape]))
+
+
+def q_sf(fused: Image, ct: Image, mr: Image) -> float:
+    """Ratio of spatial frequency error (SF_F - SF_R) / SF_R; 0 is best, above 0 is too sharp.
+
+    Zheng, Essock, Hansen, Haun 2007, doi:10.1016/j.inffus.2005.04.003. Four directions; the
+    reference SF_R takes the larger difference of the two sources at every pixel. Signed, as in
+    Liu et al. 2012, doi:10.1109/TPAMI.2011.109, whose code this reproduces. Where both sources
+    are flat: 0 for a flat fused image, else 1.
+    """
+    steps_f, steps_ct, steps_mr = (_squared_steps(floats(image)) for image in (fused, ct, mr))
+    reference = sum(np.maximum(a, b).sum() for a, b in zip(steps_ct, steps_mr, strict=True))
+    found = sum(step.sum() for step in steps_f)
+    if reference == 0:
+        return float(found > 0)
+    return float(np.sqrt(found / reference) - 1)
+
+
+def _forward(image: Float64Array, axis: int) -> Float64Array:
+    """Differences to the next pixel, where every axis has a next one."""
+    return np.diff(image, axis=axis)[tuple(slice(side - 1) for side in image.shape)]
+
+
+def _central(image: Float64Array, axis: int) -> Float64Array:
+    return np.asarray(np.gradient(image, axis=axis), np.float64)
+
+
+SLOPES: dict[Differences, Callable[[Float64Array, int], Float64Array]] = {
+    "forward": _forward,
+    "central": _central,
+}
+"""Slopes along an axis."""
+
+
+def _squared_steps(image: Float64Array) -> list[Float64Array]:
+    """Weighted squared differences along rows, columns, and both diagonals."""
+    return [
+        (image[:, 1:] - image[:, :-1]) ** 2,
+        (image[1:] - image[:-1]) ** 2,
+        DIAGONAL_WEIGHT * (image[1:, 1:] - image[:-1, :-1]) ** 2,
+        DIAGONAL_WEIGHT * (image[1:, :-1] - image[:-1, 1:]) ** 2,
+    ]

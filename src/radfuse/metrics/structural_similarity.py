@@ -1,0 +1,97 @@
+"""Structural similarity of the fused image to its sources."""
+
+import numpy as np
+
+from radfuse.arrays import Float64Array
+from radfuse.errors import InputError
+from radfuse.metrics.image_levels import WHITE, Image, floats
+from radfuse.metrics.local_statistics import LocalStatistics, WindowShape, local_statistics
+from radfuse.metrics.source_aggregation import Aggregation, aggregated
+
+LUMINANCE_FLOOR, STRUCTURE_FLOOR = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
+"""C_1 = (K_1 L)^2 and C_2 = (K_2 L)^2 of Wang et al. 2004, with their K and 8-bit L."""
+
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the scales, finest first: Wang, Simoncelli and Bovik 2003."""
+
+SMALLEST_SIDE_OF_SCALES = 11 * 2 ** (len(SCALE_WEIGHTS) - 1)
+"""Pixels a side that leave one window at the coarsest scale."""
+
+
+def luminance(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
+    """Similarity l of the local means, in [0, 1]; C_1 keeps it finite."""
+    products = 2 * first.mean * second.mean + LUMINANCE_FLOOR
+    return products / (first.mean**2 + second.mean**2 + LUMINANCE_FLOOR)
+
+
+def contrast_structure(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
+    """Similarity c s of local contrast and structure, in [-1, 1]; C_2 keeps it finite."""
+    numerator = 2 * first.covariance(second) + STRUCTURE_FLOOR
+    return numerator / (first.variance + second.variance + STRUCTURE_FLOOR)
+
+
+def ssim_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
+    """Structural similarity of every window, in [-1, 1]; Eq. 13 of Wang et al. 2004."""
+    return luminance(first, second) * contrast_structure(first, second)
+
+
+def ssim_index(first: Image, second: Image, *, window: WindowShape = "gaussian11") -> float:
+    """Mean structural similarity of two images, in [-1, 1]; 1 for equal ones.
+
+    Wang, Bovik, Sheikh, Simoncelli 2004, doi:10.1109/TIP.2003.819861. Only windows wholly
+    inside the image count. "gaussian11" reproduces the authors' code, "uniform8" the same code
+    with its window of ones(8), "uniform7" scikit-image's default (unbiased variances), "global"
+    the formula on the statistics of the whole image, (H, W) or (D, H, W).
+    """
+    return float(ssim_map(*local_statistics(window, first, second)).mean())
+
+
+def ssim(
+    fused: Image,
+    ct: Image,
+    mr: Image,
+    *,
+    window: WindowShape = "gaussian11",
+    aggregation: Aggregation = "mean",
+) -> float:
+    """Structural similarity of the fused image to CT and to MR: their mean, or sum.
+
+    In [-1, 1], or [-2, 2] for the sum; see `ssim_index` for the windows.
+    """
+    image, *sources = local_statistics(window, fused, ct, mr)
+    return aggregated([float(ssim_map(source, image).mean()) for source in sources], aggregation)
+
+
+def ms_ssim(fused: Image, ct: Image, mr: Image, *, aggregation: Aggregation = "mean") -> float:
+    """Multi-scale structural similarity of the fused image to CT and to MR: mean, or sum.
+
+    Wang, Simoncelli, Bovik 2003, doi:10.1109/ACSSC.2003.1292216, Eq. 7: five scales, halved by
+    2x2 means; contrast and structure at every scale, luminance at the coarsest. In [0, 1], or
+    [0, 2] for the sum: a scale whose mean is negative, which has no real root, counts as 0.
+    Raises InputError below 176 pixels a side. The code set of Tang et al. calls another metric
+    MS_SSIM: `mef_ssim` with three scales.
+    """
+    if min(fused.shape) < SMALLEST_SIDE_OF_SCALES:
+        raise InputError(
+            f"MS-SSIM has five scales and needs {SMALLEST_SIDE_OF_SCALES} pixels a side or more; "
+            f"these are {fused.shape}; measure SSIM, or larger images"
+        )
+    images = [floats(image) for image in (fused, ct, mr)]
+    product = np.ones(2)
+    for weight in SCALE_WEIGHTS[:-1]:
+        image, *sources = local_statistics("gaussian11", *images)
+        structure = [contrast_structure(source, image).mean() for source in sources]
+        product *= np.maximum(structure, 0) ** weight
+        images = [halved(image) for image in images]
+    image, *sources = local_statistics("gaussian11", *images)
+    coarsest = [ssim_map(source, image).mean() for source in sources]
+    product *= np.maximum(coarsest, 0) ** SCALE_WEIGHTS[-1]
+    return aggregated(product.tolist(), aggregation)
+
+
+def halved(image: Float64Array) -> Float64Array:
+    """The image (H, W) in 2x2 means, half as large each way; an odd edge is mirrored first."""
+    rows, columns = image.shape
+    even = np.pad(image, ((0, rows % 2), (0, columns % 2)), mode="symmetric")
+    blocks = even.reshape((rows + 1) // 2, 2, (columns + 1) // 2, 2)
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float64)
