@@ -1,36 +1,85 @@
 """radfuse: bone from the CT, soft tissue from the MR, in one image.
 
-`fuse` and `evaluate` do what the commands do; `measure` measures arrays, `read` gives a series from
-a path, `register` a transform for two series, whose quality is yours to look at. They are imported
-when first used, so that `import radfuse` and `radfuse --help` are quick.
+`fuse`, `register`, `read`, `evaluate` and `measure` do what the commands do. Names are imported on
+first use, so that `import radfuse` and `radfuse --help` are fast.
 
 Research use only. Not a medical device.
 """
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from radfuse.errors import (
+        GeometryError,
+        InputError,
+        NoImageError,
+        OutputError,
+        PeerError,
+        RadfuseError,
+        RegistrationError,
+    )
     from radfuse.metrics.measure import measure
     from radfuse.pipeline.evaluate import evaluate
     from radfuse.pipeline.fuse import fuse
     from radfuse.pipeline.read import read
+    from radfuse.pipeline.result import Result
     from radfuse.recipe import Recipe
-    from radfuse.registration.search import register
+    from radfuse.record import Record
+    from radfuse.registration.quality import Quality
+    from radfuse.registration.search import Registration, register
+    from radfuse.series import Series
 
-__all__ = ["Recipe", "evaluate", "fuse", "measure", "read", "register"]
+    __version__: str
 
-_HOMES = {
-    "Recipe": "radfuse.recipe",
-    "evaluate": "radfuse.pipeline.evaluate",
-    "fuse": "radfuse.pipeline.fuse",
-    "measure": "radfuse.metrics.measure",
-    "read": "radfuse.pipeline.read",
-    "register": "radfuse.registration.search",
+__all__ = [
+    "GeometryError",
+    "InputError",
+    "NoImageError",
+    "OutputError",
+    "PeerError",
+    "Quality",
+    "RadfuseError",
+    "Recipe",
+    "Record",
+    "Registration",
+    "RegistrationError",
+    "Result",
+    "Series",
+    "evaluate",
+    "fuse",
+    "measure",
+    "read",
+    "register",
+]
+
+_MODULES = {
+    "Quality": "registration.quality",
+    "Recipe": "recipe",
+    "Record": "record",
+    "Registration": "registration.search",
+    "Result": "pipeline.result",
+    "Series": "series",
+    "evaluate": "pipeline.evaluate",
+    "fuse": "pipeline.fuse",
+    "measure": "metrics.measure",
+    "read": "pipeline.read",
+    "register": "registration.search",
 }
+"""Modules of the public names; of those that are not here, `errors`."""
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("radfuse")
+    if name in __all__:
+        module = _MODULES.get(name, "errors")
+        return getattr(importlib.import_module(f"radfuse.{module}"), name)
     raise AttributeError(f"module 'radfuse' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

@@ -55,9 +55,9 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fused(hospital: Path, output: Path, *options: str) -> Result:
+def fused(hospital: Path, output: Path, *options: object, log: tuple[object, ...] = ()) -> Result:
     return run(
-        "fuse", "--ct", hospital / "CT_montgomery", "--mr", hospital / "MR_montgomery",
+        *log, "fuse", "--ct", hospital / "CT_montgomery", "--mr", hospital / "MR_montgomery",
         "--transform", hospital / "montgomery.tfm", "--method", "average", "-o", output,
         "--accept-registration", *options,
     )  # fmt: skip
@@ -84,6 +84,18 @@ def test_a_fusion_tells_nobody_who_the_patient_is(hospital: Path, tmp_path: Path
     assert (header.PatientName, header.PatientID) == (NAME, NUMBER)
     report = check(output, with_dciodvfy=dciodvfy.is_installed())
     assert report.errors == 0, report.findings
+
+
+def test_a_log_of_a_fusion_has_no_identifiers(hospital: Path, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = ("--log-level", "debug", "--log-file", path)
+    assert fused(hospital, tmp_path / "montgomery", log=log).exit_code == 0
+    events = {json.loads(line)["event"] for line in path.read_text().splitlines()}
+    assert events >= {
+        "command started", "folder scanned", "series read", "registration assessed", "stage ended",
+        "outputs written", "command ended",
+    }  # fmt: skip
+    assert told(path.read_text()) == []
 
 
 def test_output_named_like_patient_is_hidden_and_replaceable(

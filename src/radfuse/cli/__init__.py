@@ -1,8 +1,10 @@
 """The command line: `radfuse COMMAND`. Commands are imported when they run."""
 
 import importlib
+import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +12,10 @@ from typing import Any
 
 import click
 
-from radfuse.errors import RadfuseError
+from radfuse.errors import OutputError, RadfuseError
+from radfuse.log import Level, LogSettings, configure_logging, since
+
+LOG = logging.getLogger(__name__)
 
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
@@ -90,6 +95,7 @@ class Commands(click.Group):
                 warnings.filterwarnings("ignore", module=r"pydicom\.")  # quote values of headers
                 return super().invoke(ctx)
         except RadfuseError as error:
+            LOG.error("command failed", extra={"error": type(error).__name__})
             click.echo(f"radfuse: {_shown(str(error), ctx.meta[WORDS])}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
@@ -100,11 +106,33 @@ class Commands(click.Group):
 @click.command(
     cls=Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Log events of this level and above, on stderr unless --log-file is given  [default: "
+    "info to a file, none on stderr]",
+)
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Append events as JSON lines.",
+)
 @click.version_option(package_name="radfuse", message="radfuse %(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context, log_level: Level | None, log_file: Path | None) -> None:
     """Fuse CT and MR of a head: bone from the CT, soft tissue from the MR.
 
     Research use only. Not a medical device.
 
     Exit status: 0 done, 1 a bug, 2 bad input or usage, 3 a registration not to be trusted.
     """
+    try:
+        configure_logging(LogSettings(log_level, log_file))
+    except OSError as error:
+        raise OutputError(f"--log-file {log_file}: {error.strerror}; give another file") from error
+    command, began = context.invoked_subcommand, time.perf_counter()
+    LOG.info("command started", extra={"command": command})
+    context.call_on_close(
+        lambda: LOG.info("command ended", extra={"command": command, "seconds": since(began)})
+    )

@@ -1,6 +1,7 @@
 """How CT and MR come to lie on each other: a search, a file, or the headers."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from radfuse.registration.quality import Quality, assess
 from radfuse.registration.search import register
 from radfuse.registration.transforms import matrix_of, read_transform, settled
 from radfuse.series import Series
+
+LOG = logging.getLogger(__name__)
 
 REMEDIES = (
     "look at the QA sheet of a run with --accept-registration; try --initial-transform FILE with a "
@@ -93,6 +96,10 @@ def align(
     of the alignment, unless the recipe accepts that.
     """
     alignment = _aligned(ct, mr, recipe, report, given or _given(ct, mr, recipe))
+    LOG.info(
+        "registration assessed",
+        extra={"registration_id": alignment.identifier, **alignment.quality.as_dict()},
+    )
     if not alignment.quality.trusted and not recipe.accept_registration:
         raise RegistrationQAError(alignment.quality.sentence(), REMEDIES, alignment)
     return alignment

@@ -1,5 +1,6 @@
 """The main job: a CT and an MR in, a fused image and all that belongs to it out."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
+from radfuse.log import since
 from radfuse.methods.catalogue import Method, check_options, load_method, method_info
 from radfuse.methods.options import option_values
 from radfuse.pipeline.align import Alignment, Given, align
@@ -26,6 +28,8 @@ from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
 from radfuse.series import Modality, Series
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,7 +45,8 @@ class Clock:
         self.report(name, None)
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+        self.seconds[name] = since(start)
+        LOG.info("stage ended", extra={"stage": name, "seconds": self.seconds[name]})
 
 
 def fuse(

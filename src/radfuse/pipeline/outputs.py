@@ -1,6 +1,7 @@
 """What a fusion leaves behind, and writing it: all of it or nothing."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
 from radfuse.registration.transforms import write_transform
 from radfuse.series import Series
+
+LOG = logging.getLogger(__name__)
 
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 """Formats of a fused volume in one file."""
@@ -162,6 +165,7 @@ def write_result(target: Target, result: Result) -> Result:
         left_out = _left_out(target, result)
         record = result.record.model_copy(update={"outputs": outputs, "left_out": left_out})
         staged.record.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    LOG.info("outputs written", extra={"roles": [output.role for output in outputs]})
     return dataclasses.replace(result, record=record, written=target.written)
 
 

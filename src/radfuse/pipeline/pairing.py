@@ -1,5 +1,6 @@
 """Which CT and which MR of a study folder belong together."""
 
+import logging
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,6 +16,8 @@ from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
 from radfuse.recipe import Recipe
 from radfuse.series import Modality
+
+LOG = logging.getLogger(__name__)
 
 HEAD_PARTS = (
     "HEAD", "BRAIN", "SKULL", "NECK", "ORBIT", "FACE", "SINUS", "SELLA", "PITUITARY", "TEMPORAL",
@@ -114,6 +117,7 @@ def choose_pair(path: Path, recipe: Recipe) -> Pair:
     days = [pair.days_apart for pair in pairs]
     nearest = min((day for day in days if day is not None), default=None)
     pairs = [pair for pair, day in zip(pairs, days, strict=True) if day == nearest]
+    LOG.info("pairs of CT and MR listed", extra={"ct": len(cts), "mr": len(mrs), "fit": len(pairs)})
     if len(pairs) > 1:
         raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_narrow(pairs)}")
     return pairs[0]

@@ -1,5 +1,6 @@
 """Read a series from whatever holds it: DICOM folder, volume file, picture."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from radfuse.io.volume_checks import check_values, checked_volume
 from radfuse.io.volume_headers import data_files
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
 from radfuse.series import Modality, Series
+
+LOG = logging.getLogger(__name__)
 
 PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 """First bytes of PNG, JPEG and TIFF files."""
@@ -45,6 +48,10 @@ def read(path: Path | str, modality: Modality, *, series_uid: str | None = None)
         raise InputError(f"{error.filename}: no permission to read") from error
     if series.is_volume:
         _check_units(series)
+    LOG.info(
+        "series read",
+        extra={"modality": modality, "size": series.image.GetSize(), "notes": len(series.notes)},
+    )
     return series
 
 

@@ -1,5 +1,6 @@
 """The search for the rigid pose of an MR in a CT: many starts, the best of them refined."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import RegistrationError
+from radfuse.log import since
 from radfuse.registration.optimizer import (
     COARSE,
     DEFAULT_SEED,
@@ -21,6 +23,8 @@ from radfuse.registration.preprocessing import MARGIN_MM, centroid, dilated, hea
 from radfuse.registration.quality import Quality, assess
 from radfuse.registration.starts import candidate_starts, starts_around
 from radfuse.series import Series
+
+LOG = logging.getLogger(__name__)
 
 DISTINCT_MM = 4.0
 """Poses closer than this are one."""
@@ -98,6 +102,7 @@ def register(
         report("judge the result")
         mr_from_ct = best.ct_from_mr.GetInverse()
         quality = assess(ct, mr, mr_from_ct)
+    LOG.info("registration found", extra={"start": best.start, "seconds": since(began)})
     return Registration(mr_from_ct, quality, best.start, time.perf_counter() - began)
 
 

@@ -1,5 +1,6 @@
 """Serving the page until somebody ends it."""
 
+import logging
 import secrets
 import socket
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from radfuse.service.routes.dependencies import Desk
 from radfuse.service.routes.studies import NewStudy, create_study
 from radfuse.service.security import LOOPBACK_NAMES, Access
 from radfuse.service.stores.lock import held
+
+LOG = logging.getLogger(__name__)
 
 LOCAL = LOOPBACK_NAMES[0]
 """Where the page is served unless another host is asked for."""
@@ -107,10 +110,12 @@ def _serve(
             )
         )
         server.ready = lambda: tell(place)
+        LOG.info("service started", extra={"host": access.host, "port": access.port})
         with suppress(KeyboardInterrupt):  # which uvicorn raises again when all has ended
             server.run(sockets=[sock])
     finally:
         desk.work.close()
+        LOG.info("service ended")
 
 
 class _Server(uvicorn.Server):

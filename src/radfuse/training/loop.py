@@ -1,5 +1,6 @@
 """The training loop."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from radfuse.training.settings import Phase, Settings, steps_of
 from radfuse.training.state import State
 from radfuse.training.step import Stepper, rounding_noise
 from radfuse.training.validation import score, validate
+
+LOG = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 300.0
 """Seconds between checkpoints; validations leave one, too."""
@@ -117,6 +120,7 @@ class _Run:
         counts.sums = {}
         if len(self.pairs.validation):
             row["validation"] = self._validate()
+        LOG.info("validated", extra={name: row[name] for name in ("phase", "step", "step_s")})
         if self.team.leads:
             Journal(self.folder).write(row)
         return row

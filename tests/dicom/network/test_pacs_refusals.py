@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import CTImageStorage
 from pynetdicom import AE, build_context
 
 from dicom_kit import as_nobody, change, put, slices, write
@@ -365,3 +366,15 @@ def test_a_search_for_series_wants_a_study() -> None:
 def test_what_is_no_uid_is_not_fetched(uid: str) -> None:
     with pytest.raises(InputError, match="no UID"):
         Wanted(uid)
+
+
+def test_log_has_the_peer_of_each_association(caplog: pytest.LogCaptureFixture) -> None:
+    contexts = [build_context(CTImageStorage)]
+    with (
+        caplog.at_level("INFO", "radfuse"),
+        store_peer(lambda _count, _node: False) as node,
+        associated(node, contexts),
+    ):
+        pass
+    events = [(record.message, vars(record)["port"]) for record in caplog.records]
+    assert events == [("association opened", node.port), ("association closed", node.port)]

@@ -1,5 +1,6 @@
 """Run a benchmark: fuse every case by every method, then measure; stop and go on at will."""
 
+import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +28,8 @@ from radfuse.benchmark.run.work_items import (
 from radfuse.errors import InputError, OutputError, RadfuseError
 from radfuse.progress import ProgressCallback
 
+LOG = logging.getLogger(__name__)
+
 Rows = list[tuple[Any, ...]]
 
 ALONE_S = 3.0
@@ -44,6 +47,7 @@ def run(plan: Plan, report: ProgressCallback, *, alone_s: float = ALONE_S) -> No
     _forget_stale(plan)
     _fuse_all(plan, report)
     _measure_all(plan, report, alone_s)
+    LOG.info("benchmark run", extra={"cases": len(plan.cases), "methods": len(plan.entrants)})
 
 
 def _forget_stale(plan: Plan) -> None:

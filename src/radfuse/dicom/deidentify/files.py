@@ -1,5 +1,6 @@
 """Copy the DICOM files of a folder de-identified, their pixels untouched."""
 
+import logging
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,6 +17,8 @@ from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import staging
 from radfuse.progress import ProgressCallback
+
+LOG = logging.getLogger(__name__)
 
 PREAMBLE = bytes(128)
 """Goes before the letters DICM; programs may have hidden something in the source's."""
@@ -90,6 +93,7 @@ def deidentify_folder(
                 raise NoImageError(f"{source}: no DICOM files; give another file or folder")
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
+    LOG.info("files de-identified", extra={"files": len(copied), "series": len(series)})
     return Copies(folder, tuple(folder / place for place in copied), len(everything) - len(copied))
 
 

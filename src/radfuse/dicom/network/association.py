@@ -1,5 +1,6 @@
 """A connection to a DICOM node, with limits on time and size that the library lacks."""
 
+import logging
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 from radfuse.dicom.network.address import ANSWER_TIMEOUT_S, Node, tls_context, why_unreachable
 from radfuse.dicom.network.pacs import Allowance, keep_quiet
 from radfuse.errors import PeerError
+
+LOG = logging.getLogger(__name__)
 
 MOST_CONTEXTS = 128
 """Presentation contexts of one association: their identifiers are the odd bytes."""
@@ -152,16 +155,20 @@ def associated(
         raise
     if not association.is_established:
         _end(association)
+        LOG.warning("association refused", extra={"host": node.host, "port": node.port})
         raise _refusal(node, association, tls)
+    LOG.info("association opened", extra={"host": node.host, "port": node.port})
     try:
         yield association
     except BaseException as error:  # an interrupt, too, ends the connection and its threads
         association.abort()
+        LOG.warning("association aborted", extra={"host": node.host, "port": node.port})
         if isinstance(error, PeerError):
             handlers.allowance.spend(0)  # tells of an answer that was too large
         raise
     if association.is_established:
         association.release()
+    LOG.info("association closed", extra={"host": node.host, "port": node.port})
 
 
 def _end(association: Association) -> None:

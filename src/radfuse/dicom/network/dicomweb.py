@@ -1,5 +1,6 @@
 """A PACS by DICOMweb: STOW-RS, QIDO-RS, WADO-RS."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -36,6 +37,8 @@ from radfuse.dicom.network.pacs import (
 )
 from radfuse.dicom.network.status import explained
 from radfuse.errors import PeerError
+
+LOG = logging.getLogger(__name__)
 
 AS_STORED = (("application/dicom", "*"),)
 """Asks for objects in the transfer syntax in which they lie there."""
@@ -176,6 +179,7 @@ def _encrypt(session: requests.Session, service: WebService, tls: Tls) -> None:
 
 def _bound(allowance: Allowance, response: requests.Response, **_: object) -> requests.Response:
     """Let an answer's body spend an allowance as it comes in."""
+    LOG.info("DICOMweb response", extra={"status": response.status_code})
     read = response.iter_content
 
     def bounded(*arguments: Any, **options: Any) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """What DICOM series a folder holds, by its headers alone."""
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from pydicom.uid import (
 from radfuse.dicom.read.multiframe import frame_headers
 from radfuse.dicom.read.safe_read import begins_like_dicom, check_size, open_dataset
 from radfuse.errors import InputError
+
+LOG = logging.getLogger(__name__)
 
 PREAMBLE = 128
 """Bytes before the letters DICM."""
@@ -206,6 +209,10 @@ def _scan(folder: Path, paths: list[Path]) -> Scan:
                 broken[file.path] = file.reason
             listings += [file.path] if file.is_directory else []
             others += not file.slices and not file.reason
+    LOG.info(
+        "folder scanned",
+        extra={"files": len(paths), "series": len(found), "damaged": len(broken), "other": others},
+    )
     return Scan(
         folder=folder,
         series=tuple(DicomSeries(uid, tuple(slices)) for uid, slices in found.items()),

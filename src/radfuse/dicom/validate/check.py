@@ -1,5 +1,6 @@
 """A report of what is wrong with DICOM files: each by itself, and all together."""
 
+import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from radfuse.dicom.validate.references import check_references
 from radfuse.dicom.validate.series import check_orientation, check_series
 from radfuse.errors import InputError, NoImageError
 from radfuse.progress import ProgressCallback
+
+LOG = logging.getLogger(__name__)
 
 LEFT_IN_FILE = 4096
 """Bytes from which on a value is not read before it is asked for: pixels, above all."""
@@ -107,6 +110,7 @@ def check(
         raise NoImageError(f"{path}: no DICOM files; give another file or folder")
     report("checking series and references", None)
     findings += _together(instances)
+    LOG.info("files checked", extra={"files": checked, "findings": len(findings)})
     return CheckReport(
         path=path,
         files=checked,

@@ -1,7 +1,9 @@
 """Tasks, one after the other, each in a process of its own; what they tell is kept to be read."""
 
+import logging
 import multiprocessing
 import queue
+import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,8 +12,11 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from radfuse.errors import InputError, RadfuseError
+from radfuse.log import current_settings, since
 from radfuse.service.jobs.worker import INTERNAL, Task, do_in_process
 from radfuse.service.stores.studies import State, Studies, Study, UnknownStudyError
+
+LOG = logging.getLogger(__name__)
 
 CANCELLED = "the run was cancelled; earlier results are as they were"
 """Said of a run that somebody stopped."""
@@ -108,8 +113,11 @@ class Work:
             self._settle(run, "cancelled", {"error": CANCELLED})
             return
         study = self._studies.change(run.study, state="running")
+        job, began = {"kind": run.task.kind, "study": run.study}, time.perf_counter()
+        LOG.info("job started", extra=job)
         kind, content = self._watch(run, study, self._studies.place(run.study))
         self._settle(run, kind, content)
+        LOG.info("job ended", extra={**job, "end": kind, "seconds": since(began)})
 
     def _settle(self, run: Run, kind: str, content: Any) -> None:
         """Say what a run has left, which is its result even where it was cancelled too late."""
@@ -144,7 +152,7 @@ class Work:
         ours, theirs = spawn.Pipe(duplex=False)
         process = spawn.Process(
             target=do_in_process,
-            args=(theirs, folder, study, run.task),
+            args=(theirs, folder, study, run.task, current_settings()),
             daemon=True,
         )
         process.start()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from radfuse.dicom.deidentify.identifiers import identifiers_below
 from radfuse.errors import RadfuseError, RegistrationError
+from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.fusion import fuse_study, prepare_study
@@ -48,7 +49,9 @@ class Task:
     """Whether a registration that is not trusted is taken, without the study's recipe saying so."""
 
 
-def do_in_process(pipe: Connection, folder: Path, study: Study, task: Task) -> None:
+def do_in_process(
+    pipe: Connection, folder: Path, study: Study, task: Task, log: LogSettings
+) -> None:
     """Do a task in a study's folder and tell the other end of the pipe; never raises.
 
     It is told of stages (name, share), at the end `done` with an outcome as JSON, None for
@@ -57,6 +60,7 @@ def do_in_process(pipe: Connection, folder: Path, study: Study, task: Task) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
     Thread(target=_end_with_the_server, daemon=True).start()
     try:
+        configure_logging(log)
         pipe.send(("done", _done(pipe, folder, study, task)))
     except BrokenPipeError:  # the server is gone
         sys.exit(1)

@@ -1,0 +1,94 @@
+"""Structured logs: an event and its fields, which cannot identify a patient.
+
+Each module has a logger, `LOG = logging.getLogger(__name__)`, and passes fields as `extra`:
+counts, times, series numbers, method names; no names, no identifiers, no paths of input.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+
+ROOT = "radfuse"
+"""The logger above the loggers of all modules."""
+
+STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+"""Attributes that every record has; all others are fields of the event."""
+
+
+def since(began: float) -> float:
+    """Seconds from a reading of `time.perf_counter` until now, to the millisecond."""
+    return round(time.perf_counter() - began, 3)
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """Where events go; a child process is given the settings of its parent."""
+
+    level: Level | None = None
+    """Lowest level that is written; without it `info` to a file, nothing to stderr."""
+
+    file: Path | None = None
+    """A file that JSON lines are appended to; without it key=value lines go to stderr."""
+
+
+def entry_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Time (UTC), level, logger, event and the fields of the event."""
+    time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    head = {"time": time, "level": record.levelname.lower(), "logger": record.name}
+    fields = {key: value for key, value in vars(record).items() if key not in STANDARD}
+    return {**head, "event": record.getMessage(), **fields}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event as one line of JSON."""
+        return json.dumps(entry_of(record), default=str)
+
+
+class KeyValues(logging.Formatter):
+    """One line of key=value per event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event for a terminal."""
+        entry: Mapping[str, Any] = entry_of(record)
+        return " ".join(f"{key}={json.dumps(value, default=str)}" for key, value in entry.items())
+
+
+def current_settings() -> LogSettings:
+    """The settings that `configure_logging` was called with, for a child process."""
+    root = logging.getLogger(ROOT)
+    handler = root.handlers[0] if root.handlers else None
+    level: Any = logging.getLevelName(root.level).lower()
+    if isinstance(handler, logging.FileHandler):
+        return LogSettings(level, Path(handler.baseFilename))
+    return LogSettings(level if isinstance(handler, logging.StreamHandler) else None)
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Write the events of radfuse as the settings say, and nowhere else.
+
+    Raises `OSError` for a file that cannot be opened.
+    """
+    root = logging.getLogger(ROOT)
+    for earlier in root.handlers[:]:
+        root.removeHandler(earlier)
+        earlier.close()
+    if settings.file:
+        handler: logging.Handler = logging.FileHandler(settings.file, encoding="utf-8")
+        handler.setFormatter(JsonLines())
+    elif settings.level:
+        handler = logging.StreamHandler()
+        handler.setFormatter(KeyValues())
+    else:
+        handler = logging.NullHandler()
+    root.addHandler(handler)
+    root.setLevel((settings.level or "info").upper())
