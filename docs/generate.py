@@ -28,6 +28,8 @@ from radfuse.registration.transforms import write_transform
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cases import cases_page
+from python_api import python_page
+from rooms import rooms_svg
 
 DOCS = Path(__file__).parent
 """Where the pages stand."""
@@ -192,8 +194,14 @@ def picture() -> Image.Image:
     return row.resize((width, PICTURE_HEIGHT), Image.Resampling.BICUBIC)
 
 
-PAGES = {"methods.md": methods_page, "metrics.md": metrics_page, "commands.md": commands_page}
-"""Pages and what writes them."""
+PAGES = {
+    "methods.md": methods_page,
+    "metrics.md": metrics_page,
+    "commands.md": commands_page,
+    "python.md": python_page,
+    "images/rooms.svg": rooms_svg,
+}
+"""Generated files and what writes them."""
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

@@ -26,7 +26,9 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["methods.md", "metrics.md", "commands.md"])
+@pytest.mark.parametrize(
+    "name", ["methods.md", "metrics.md", "commands.md", "python.md", "images/rooms.svg"]
+)
 def test_a_generated_page_is_up_to_date(generate: ModuleType, name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run `make docs`"
 
@@ -51,6 +53,30 @@ def test_every_link_in_the_docs_leads_somewhere() -> None:
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+def test_paths_named_in_the_guides_exist(name: str) -> None:
+    paths = re.findall(
+        r"`((?:src|tests|docs|configs|benchmarks)/[^`]*)`", (ROOT / name).read_text()
+    )
+    for path in paths:
+        known = (ROOT / path.split("NAME")[0]).parent if "NAME" in path else ROOT / path
+        assert known.exists(), path
+
+
+def test_architecture_lists_every_sub_folder() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    for folder in (ROOT / "src/radfuse").glob("*/*/"):
+        if folder.name not in {"__pycache__", "vendor"} and folder.parent.name != "weights":
+            (row,) = re.findall(rf"^\| `{folder.parent.name}` \|.*", text, re.MULTILINE)
+            assert f"`{folder.name}`" in row, folder
+
+
+def test_pre_commit_runs_the_commands_of_make_check() -> None:
+    hooks = re.findall(r"entry: ([^}]*)}", (ROOT / ".pre-commit-config.yaml").read_text())
+    target = (ROOT / "Makefile").read_text().split("\ncheck: .venv/dev\n")[1].split("\n\n")[0]
+    assert hooks == [line.strip().replace("$(BIN)", ".venv/bin") for line in target.splitlines()]
 
 
 def test_the_research_use_line_stands_on_the_pages_for_users() -> None:

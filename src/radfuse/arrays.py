@@ -1,4 +1,4 @@
-"""Array types by the kind of number that they hold; shapes stand where the types are used."""
+"""Array types, named by element type; shapes are given where the types are used."""
 
 import numpy as np
 from numpy.typing import NDArray

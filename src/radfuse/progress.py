@@ -1,4 +1,4 @@
-"""How long work reports its progress."""
+"""The callback through which long operations report progress."""
 
 from collections.abc import Callable
 

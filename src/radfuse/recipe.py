@@ -1,4 +1,4 @@
-"""A recipe: what to do, as data. The same JSON wherever a fusion is asked for."""
+"""Settings of one fusion, as data: the same JSON on the command line, in Python and in REST."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""A record: what was done, beside every result as JSON."""
+"""Provenance of a result: inputs, recipe, versions, registration, outputs; JSON beside it."""
 
 import hashlib
 import platform

@@ -1,4 +1,4 @@
-"""A series: one image of one patient, with its place in space and where it came from."""
+"""One image of one patient: voxels, geometry, DICOM headers and provenance."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings in TOML files, checked against a frozen dataclass; an unknown key is refused."""
+"""Settings files in TOML, validated against a frozen dataclass; unknown keys are rejected."""
 
 import dataclasses
 import tomllib

@@ -1,1 +1,1 @@
-"""Methods x cases x metrics: runs that resume, statistics, reports. Needs `radfuse[benchmark]`."""
+"""Compares methods on cases by metrics: runs, statistics, reports. Needs `radfuse[benchmark]`."""

@@ -1,1 +1,1 @@
-"""DICOM: from a scanner's files to volumes, and from results to objects that a PACS takes."""
+"""DICOM: from a scanner's files to volumes, and from results to objects for a PACS."""

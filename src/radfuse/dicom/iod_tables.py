@@ -1,4 +1,4 @@
-"""What the DICOM standard asks of an object: the tables that highdicom ships, by class."""
+"""What the DICOM standard requires of an object: the tables that highdicom ships, by class."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Files in, files out: DICOM, NIfTI, NRRD, MHA, pictures, the QA sheet; writes are atomic."""
+"""Image files and archives: NIfTI, NRRD, MetaImage, PNG, zip; writes are atomic."""

@@ -1,1 +1,1 @@
-"""Fusion methods: called as method(ct, mr) on float32 (N, H, W) in [0, 1], returning the same."""
+"""Fusion methods, called as method(ct, mr) on float32 (N, H, W) in [0, 1]; fused likewise."""

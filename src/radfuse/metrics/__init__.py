@@ -1,1 +1,1 @@
-"""Fusion metrics: float64 functions of (fused, ct, mr) on grey images in 0..255."""
+"""Fusion metrics: float64 functions of (fused, ct, mr) on grey levels from 0 to 255."""

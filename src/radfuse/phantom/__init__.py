@@ -1,1 +1,1 @@
-"""Cases to fuse: an anatomical phantom with known truth, and folders of image pairs."""
+"""A synthetic head phantom with known ground truth, as arrays and as DICOM."""

@@ -1,1 +1,1 @@
-"""The one place where reading, registering, resampling, scaling, fusing and writing meet."""
+"""The only room where reading, registering, resampling, scaling, fusing and writing meet."""

@@ -1,1 +1,1 @@
-"""Rigid registration of a CT and an MR of one head, and how far to trust it."""
+"""Rigid registration of a CT and an MR of one head, and the estimate of its error."""

@@ -1,1 +1,1 @@
-"""A local web page: open CT and MR, watch the fusion run, look, sign off."""
+"""The local viewer and its REST API: select, fuse, review, sign off, draw structures."""
