@@ -13,10 +13,10 @@ import click
 from torch import nn
 
 from radfuse.io.image_pairs import read_pairs
-from radfuse.training.images import read_training_pairs
+from radfuse.training.dataset import read_training_pairs
 from radfuse.training.loop import train
-from radfuse.training.settings import Settings, read_settings
-from radfuse.training.state import first_state
+from radfuse.training.settings import TrainingSettings, read_training_settings
+from radfuse.training.state import initial_state
 from radfuse.training.validation import mean_metrics
 
 ROOT = Path(__file__).parents[1]
@@ -33,10 +33,10 @@ ROWS = {
 """Options of the network, by what the table calls it."""
 
 
-def trained(settings: Settings, folder: Path) -> nn.Module:
+def trained(settings: TrainingSettings, folder: Path) -> nn.Module:
     """The network at the end of its schedule, and a line of progress a validation."""
     pairs = read_training_pairs(DATA / "train", settings.validation_patients)
-    state = first_state(settings, pairs)
+    state = initial_state(settings, pairs)
     train(state, pairs, settings, folder, lambda done: print(done.row) if done.row else None)
     return state.average
 
@@ -46,7 +46,7 @@ def trained(settings: Settings, folder: Path) -> nn.Module:
 @click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
 def main(output: Path, seeds: tuple[int, ...]) -> None:
     """Train every row with every seed, then print the table."""
-    settings, pairs, lines = read_settings(SETTINGS), read_pairs(DATA / "test"), []
+    settings, pairs, lines = read_training_settings(SETTINGS), read_pairs(DATA / "test"), []
     for name, options in ROWS.items():
         for seed in seeds:
             row = replace(settings, network_options=options, seed=seed)

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 
 from radfuse.settings import checked_settings
-from radfuse.training.distributed import ALONE
-from radfuse.training.images import Pairs, draw_crops
+from radfuse.training.dataset import TrainingPairs, draw_crops
+from radfuse.training.distributed import SINGLE_PROCESS
 from radfuse.training.objectives import OBJECTIVES, forward_of
-from radfuse.training.settings import Augmentation, Phase, Schedule, Settings
-from radfuse.training.state import first_state
-from radfuse.training.step import Stepper
+from radfuse.training.settings import Augmentation, Phase, Schedule, TrainingSettings
+from radfuse.training.state import initial_state
+from radfuse.training.step import PhaseTrainer
 
 IMAGES, SIDE = 32, 256
-"""Pairs to draw from, and their rows and columns."""
+"""TrainingPairs to draw from, and their rows and columns."""
 
 BAR = 1.15
 """Most that a step may cost, in bare steps."""
@@ -34,7 +34,7 @@ SCHEDULE = Schedule(learning_rate=1e-4)
 TRAININGS = {
     "mfinet": Phase(
         objective="mfinet_metrics", schedule=SCHEDULE, steps=10**6, batch=1, crop=128,
-        average=0.99, clip=1.0, outlier=10, augmentation=Augmentation(least_tissue=0.5),
+        ema_decay=0.99, clip=1.0, outlier=10, augmentation=Augmentation(min_tissue=0.5),
     ),
     "res2fusion": Phase(
         objective="autoencoder", schedule=SCHEDULE, steps=10**6, batch=8, crop=64, bfloat16=True
@@ -47,13 +47,13 @@ def steps_of(network: str, device: str) -> tuple[Callable[[], object], Callable[
     """A bare step and a step of training."""
     phase = TRAININGS[network]
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, 2, SIDE, SIDE), np.uint8)
-    pairs = Pairs(images, images[:0], (), ())
-    state = first_state(Settings(network=network, phases=(phase,)), pairs, device)
-    stepper = Stepper(state, phase, images, ALONE, seed=1)
+    pairs = TrainingPairs(images, images[:0], (), ())
+    state = initial_state(TrainingSettings(network=network, phases=(phase,)), pairs, device)
+    trainer = PhaseTrainer(state, phase, images, SINGLE_PROCESS, seed=1)
     objective = OBJECTIVES[phase.objective]
     weights = checked_settings(phase.weights, objective.weights, "weights")
     forward = forward_of(objective, state.network)
-    batch = draw_crops(stepper.images, phase, np.random.default_rng(0)).to(device)
+    batch = draw_crops(trainer.images, phase, np.random.default_rng(0)).to(device)
     batch = batch.contiguous(memory_format=torch.channels_last)
 
     def bare() -> None:
@@ -62,7 +62,7 @@ def steps_of(network: str, device: str) -> tuple[Callable[[], object], Callable[
             output = forward(batch)
         objective.loss(output.float(), batch, weights)[0].backward()
 
-    return bare, stepper.step
+    return bare, trainer.step
 
 
 def seconds(step: Callable[[], object], steps: int, device: str) -> float:

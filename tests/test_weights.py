@@ -16,7 +16,7 @@ from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.res2fusion import STRATEGIES
 from radfuse.networks.torch_method import load_network
-from radfuse.training.settings import read_settings
+from radfuse.training.settings import read_training_settings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHIPPED = {name: entry.weights for name, entry in METHODS.items() if entry.weights}
@@ -98,7 +98,7 @@ def test_a_card_of_res2fusion_says_how_it_was_trained(name: str) -> None:
 def test_a_card_is_of_the_training_that_the_repository_has(name: str) -> None:
     card = card_of(name)
     [training] = card["trainings"]
-    settings = read_settings(CONFIGS / f"{name}.toml")
+    settings = read_training_settings(CONFIGS / f"{name}.toml")
     assert training["settings"] == json.loads(json.dumps(asdict(settings)))
     assert set(card["patients_validated"]) == set(settings.validation_patients)
 

@@ -104,7 +104,9 @@ def test_two_pictures_are_fused(pair: tuple[Path, Path], tmp_path: Path) -> None
     assert "fusing" in result.stderr
 
 
-def test_quiet_is_quiet_and_json_is_one_object(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_quiet_prints_nothing_and_json_is_one_object(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
     result = run(
         "fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "f.png", "--quiet", "--json",
         "--method", "average",

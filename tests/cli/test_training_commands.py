@@ -65,7 +65,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "shelf"
 
 
-def test_training_prints_progress_on_stderr_folder_on_stdout(
+def test_train_prints_progress_on_stderr_and_folder_on_stdout(
     workshop: Path, tmp_path: Path
 ) -> None:
     result = train(workshop, tmp_path / "run", "--device", "cpu")
@@ -75,7 +75,7 @@ def test_training_prints_progress_on_stderr_folder_on_stdout(
         assert words in result.stderr
 
 
-def test_quiet_is_quiet_and_json_is_one_object(workshop: Path, tmp_path: Path) -> None:
+def test_quiet_prints_nothing_and_json_is_one_object(workshop: Path, tmp_path: Path) -> None:
     result = train(workshop, tmp_path / "run", "--quiet", "--json")
     assert result.stderr == ""
     facts = json.loads(result.stdout)
@@ -89,14 +89,14 @@ def test_a_finished_run_started_again_changes_nothing(workshop: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (workshop / "run").iterdir()} == before
 
 
-def test_a_run_can_begin_from_another(workshop: Path, tmp_path: Path) -> None:
+def test_training_can_start_from_another_run(workshop: Path, tmp_path: Path) -> None:
     result = train(workshop, tmp_path / "run", "--start", workshop / "run")
     assert result.exit_code == 0, result.output
     result = run("export", tmp_path / "run", "-o", tmp_path / "x.onnx", "--json")
     assert len(json.loads(result.stdout)["trainings"]) == 2
 
 
-def test_bad_settings_folders_and_checkpoints_are_one_line(workshop: Path, tmp_path: Path) -> None:
+def test_bad_settings_and_checkpoints_give_one_line(workshop: Path, tmp_path: Path) -> None:
     missing = tmp_path / "none.toml"
     refused_in_a_line(
         run("train", missing, "--data", tmp_path, "-o", tmp_path / "run"), "cannot be read"
@@ -113,9 +113,7 @@ def test_bad_settings_folders_and_checkpoints_are_one_line(workshop: Path, tmp_p
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where torch has no CUDA is known here only")
-def test_a_machine_without_a_cuda_device_is_told_to_use_the_cpu(
-    workshop: Path, tmp_path: Path
-) -> None:
+def test_without_cuda_device_the_message_names_the_cpu(workshop: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-m", "radfuse", "train", workshop / "tiny.toml", "--device", "cuda",
@@ -143,15 +141,13 @@ def test_without_torch_one_line_says_what_to_install(
     assert done.stderr == "radfuse: torch is missing; pip install radfuse[train]\n"
 
 
-def test_the_card_has_the_metrics_of_the_test_pairs(workshop: Path) -> None:
+def test_model_card_has_the_metrics_of_the_test_pairs(workshop: Path) -> None:
     card = json.loads((workshop / "mine.json").read_text())
     assert card["test"]["pairs"] == 2
     assert set(card["test"]) == {"profile", "pairs", "MI", "SF", "VIF", "Qabf"}
 
 
-def test_an_export_replaces_nothing_unasked_and_is_an_onnx_file(
-    workshop: Path, tmp_path: Path
-) -> None:
+def test_export_replaces_an_onnx_file_only_with_overwrite(workshop: Path, tmp_path: Path) -> None:
     refused_in_a_line(
         run("export", workshop / "run", "-o", workshop / "mine.onnx"), "pass --overwrite"
     )
@@ -162,16 +158,14 @@ def test_an_export_replaces_nothing_unasked_and_is_an_onnx_file(
     assert (tmp_path / "x.json").is_file()
 
 
-def test_half_precision_export_is_smaller_and_on_its_card(workshop: Path, tmp_path: Path) -> None:
+def test_half_precision_export_is_smaller_and_on_the_card(workshop: Path, tmp_path: Path) -> None:
     result = run("export", workshop / "run", "-o", tmp_path / "x.onnx", "--half", "--json")
     assert json.loads(result.stdout)["graph"]["stored_as"] == "float16"
     sizes = [path.stat().st_size for path in (tmp_path / "x.onnx", workshop / "mine.onnx")]
     assert sizes[0] < 0.6 * sizes[1]
 
 
-def test_an_option_of_the_network_is_a_word_or_a_value_of_toml(
-    workshop: Path, tmp_path: Path
-) -> None:
+def test_network_option_is_a_word_or_a_toml_value(workshop: Path, tmp_path: Path) -> None:
     for option, value in (("strategy=l1", "l1"), ('strategy="l1"', "l1")):
         result = run(
             "export", workshop / "run", "-o", tmp_path / "x.onnx", "--option", option, "--json",
@@ -209,13 +203,13 @@ def test_installed_weights_are_listed_verified_and_fuse_by_name(
     np.testing.assert_array_equal(*outputs)
 
 
-def test_weights_that_ship_are_sound(shelf: Path) -> None:
+def test_shipped_weights_pass_verification(shelf: Path) -> None:
     result = run("weights", "verify", "--json")
     assert result.exit_code == 0, result.output
     assert set(json.loads(result.stdout).values()) == {True}
 
 
-def test_a_graph_that_was_changed_is_found_and_never_installed(
+def test_modified_graph_is_detected_and_not_installed(
     workshop: Path, shelf: Path, tmp_path: Path
 ) -> None:
     assert run("weights", "install", workshop / "mine.onnx").exit_code == 0
@@ -231,14 +225,14 @@ def test_a_graph_that_was_changed_is_found_and_never_installed(
     refused_in_a_line(result, "its sha256 is not that of its card")
 
 
-def test_installing_replaces_nothing_unasked(workshop: Path, shelf: Path) -> None:
+def test_install_replaces_weights_only_with_overwrite(workshop: Path, shelf: Path) -> None:
     assert run("weights", "install", workshop / "mine.onnx").exit_code == 0
     refused_in_a_line(run("weights", "install", workshop / "mine.onnx"), "pass --overwrite")
     result = run("weights", "install", workshop / "mine.onnx", "--overwrite", "--json")
     assert json.loads(result.stdout)["path"] == str(shelf / "mine.onnx")
 
 
-def test_what_is_no_graph_with_a_card_is_not_installed(
+def test_install_refuses_files_without_graph_or_model_card(
     workshop: Path, shelf: Path, tmp_path: Path
 ) -> None:
     refused_in_a_line(run("weights", "install", tmp_path / "none.onnx"), "no such ONNX file")
@@ -257,6 +251,6 @@ def test_what_is_no_graph_with_a_card_is_not_installed(
     assert not shelf.exists()
 
 
-def test_a_method_that_nobody_knows_is_still_refused(shelf: Path) -> None:
+def test_unknown_method_is_refused(shelf: Path) -> None:
     result = run("fuse", "--ct", "a", "--mr", "b", "-o", "c.png", "--method", "../mine")
     assert result.exit_code == 2

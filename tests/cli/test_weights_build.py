@@ -17,7 +17,7 @@ from radfuse.methods.catalogue import METHODS, load_method, method_info
 from radfuse.methods.installed import VARIABLE
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.settings import shipped_trainings
-from radfuse.training.checkpoint import LAST
+from radfuse.training.checkpoint import LAST_CHECKPOINT
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -68,10 +68,10 @@ def test_a_folder_of_the_training_is_kept_and_gone_on_from(shelf: Path) -> None:
     config = shelf.parent / "configs" / "tiny.toml"
     train = ("train", config, "--data", shelf.parent / "train", "-o", folder, "--quiet")
     assert run(*train).exit_code == 0
-    before = (folder / LAST).stat().st_mtime_ns
+    before = (folder / LAST_CHECKPOINT).stat().st_mtime_ns
     result = build(shelf, "tiny", "-o", folder, "--as", "mine", "--json", "--quiet")
     assert json.loads(result.stdout)["name"] == "mine"
-    assert (folder / LAST).stat().st_mtime_ns == before
+    assert (folder / LAST_CHECKPOINT).stat().st_mtime_ns == before
     refused_in_a_line(build(shelf, "tiny", "-o", folder, "--as", "../mine"), "give a word")
 
 

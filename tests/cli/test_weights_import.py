@@ -82,7 +82,7 @@ def test_imported_weights_are_the_authors_and_their_card_says_so(
     assert card["files"] == [{"name": file.name, "sha256": digest}]
     assert card["licence"].startswith("not stated by the authors: check before use")
     assert card["intended_use"] == "Research use only. Not a medical device."
-    assert card["graph"]["most_apart_grey_levels"] < 0.1
+    assert card["graph"]["max_difference_grey_levels"] < 0.1
     for name, value in load_network(shelf / "densefuse@authors.onnx").state_dict().items():
         assert torch.equal(value, parameters[name]), name
 

@@ -155,7 +155,7 @@ def test_torch_method_fuses_more_slices_than_one_pass_holds(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_a_machine_without_a_cuda_device_is_told_to_use_the_cpu(graph: Path) -> None:
+def test_without_cuda_device_the_message_names_the_cpu(graph: Path) -> None:
     image = np.zeros((1, 8, 8), np.float32)
     with pytest.raises(InputError, match="no CUDA device here; use --device cpu"):
         TorchMethod(graph)(image, image)

@@ -1,4 +1,4 @@
-"""Losses of the compared networks: zero at the image they ask for, and worked out by hand."""
+"""Losses of the compared networks: zero at their target, and values computed by hand."""
 
 from collections.abc import Callable
 
@@ -74,7 +74,7 @@ each = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @each
 @quick
 @given(st.integers(0, 2**32))
-def test_loss_is_zero_where_both_sources_equal_the_fused_image(rule: Rule, seed: int) -> None:
+def test_loss_is_zero_only_if_fused_equals_both_sources(rule: Rule, seed: int) -> None:
     image, other = draw(seed), draw(seed + 1)
     np.testing.assert_allclose(rule(image, image, image).item(), 0, atol=1e-5)
     assert rule(other, image, image) > 0.01
@@ -93,14 +93,14 @@ def test_a_loss_of_black_or_flat_images_has_a_gradient(rule: Rule, black: float)
 @each
 def test_following_the_gradient_leads_to_a_smaller_loss(rule: Rule) -> None:
     fused, infrared, visible = draw(1).requires_grad_(), draw(2), draw(3)
-    optimiser = torch.optim.Adam([fused], lr=0.02)
+    optimizer = torch.optim.Adam([fused], lr=0.02)
     losses = []
     for _ in range(30):
         loss = rule(fused, infrared, visible)
         losses.append(loss.item())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -115,7 +115,7 @@ def test_u2fusion_and_umfcmgr_are_symmetric_in_the_sources(seed: int) -> None:
 
 @quick
 @given(st.integers(0, 2**32))
-def test_mean_loss_does_not_depend_on_the_rest_of_the_batch(seed: int) -> None:
+def test_batch_loss_is_the_mean_of_its_images(seed: int) -> None:
     images = [draw(seed + index) for index in range(3)]
     for name, rule in RULES.items():
         apart = [rule(*(image[i : i + 1] for image in images)).item() for i in range(2)]
@@ -137,7 +137,7 @@ def test_proportions_of_a_point_by_hand() -> None:
     np.testing.assert_allclose(loss.item(), 100 * (1 + 20 * 5) / 25, rtol=1e-6)
 
 
-def test_fusiongan_wants_the_infrared_grey_and_the_visible_edges() -> None:
+def test_fusiongan_targets_infrared_grey_and_visible_edges() -> None:
     infrared, edge = flat(0.5, side=16), flat(side=16)
     edge[..., 8:] = 0.5
     for wanted in (infrared, edge):
@@ -154,7 +154,7 @@ def test_sdnet_of_a_point_by_hand() -> None:
     np.testing.assert_allclose(loss.item(), expected, rtol=1e-5)
 
 
-def test_sdnet_takes_each_gradient_from_where_there_is_more() -> None:
+def test_sdnet_takes_the_larger_gradient_of_both_sources() -> None:
     strong, weak = flat(side=9), flat(side=9)
     strong[..., 1, 1], weak[..., 7, 7] = 1, 1
     decision = stronger_gradient(strong, weak)  # the weaker is the visible one, but at its point
@@ -177,7 +177,7 @@ def test_stdfusionnet_of_a_point_by_hand(bone: float, weight: int) -> None:
     np.testing.assert_allclose(loss.item(), weight * (1 + 16) / 25, rtol=1e-6)
 
 
-def test_stdfusionnet_follows_ct_in_bone_and_mr_elsewhere() -> None:
+def test_stdfusionnet_targets_ct_in_bone_and_mr_elsewhere() -> None:
     ct, mr = flat(0.2, side=16), flat(0.5, side=16)
     ct[..., :4] = 0.9
     bone = bone_mask(ct.squeeze(1), mr.squeeze(1))
@@ -192,19 +192,19 @@ def test_information_of_a_point_by_hand() -> None:
     np.testing.assert_allclose(information(point()).item(), np.mean(scales), rtol=1e-5)
 
 
-def test_information_is_zero_for_flat_and_grows_with_contrast() -> None:
+def test_information_is_zero_if_flat_and_grows_with_contrast() -> None:
     np.testing.assert_allclose(information(flat(0.7, side=16)).item(), 0, atol=1e-12)
     image = draw(1)
     torch.testing.assert_close(information(2 * image), 4 * information(image))
 
 
-def test_u2fusion_keeps_to_the_source_with_more_information() -> None:
+def test_u2fusion_prefers_the_source_with_more_information() -> None:
     detail, grey = draw(1, side=32), torch.full((2, 1, 32, 32), 0.5)
     rule = RULES["u2fusion"]
     assert (rule(detail, detail, grey) < 0.7 * rule(grey, detail, grey)).all()
 
 
-def test_u2fusion_weighs_sources_of_equal_information_by_halves() -> None:
+def test_u2fusion_weights_equal_information_equally() -> None:
     image, fused = draw(1), draw(2)
     expected = functional.mse_loss(fused, image)
     one = u2fusion_loss(fused, image, image, U2FusionWeights(pixel=1))
@@ -235,7 +235,7 @@ def test_umfcmgr_of_a_point_by_hand() -> None:
     np.testing.assert_allclose(loss.item(), (20 + 5) / 169, rtol=1e-5)
 
 
-def test_umfcmgr_weighs_the_sources_by_their_saliency() -> None:
+def test_umfcmgr_weights_the_sources_by_their_saliency() -> None:
     salient, black = point(side=13), flat(side=13)
     pixel = UMFCMGRWeights(structure=0, pixel=1, gradient=0)
     assert umfcmgr_loss(salient, salient, black, pixel) < umfcmgr_loss(black, salient, black, pixel)

@@ -1,4 +1,4 @@
-"""How the compared networks are trained: in stages, and against a rival."""
+"""How the compared networks are trained: in stages, and adversarially."""
 
 import dataclasses
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from training_kit import (
-    CONTEST,
+    ADVERSARIAL,
     NETWORK_OF,
     PAIRS,
     PATCHES,
@@ -23,13 +23,13 @@ from training_kit import (
 from radfuse.networks.infrared import Modality
 from radfuse.networks.pmgi import PMGI
 from radfuse.networks.torch_method import TorchMethod
-from radfuse.training.checkpoint import LAST, read_checkpoint
-from radfuse.training.distributed import ALONE
+from radfuse.training.checkpoint import LAST_CHECKPOINT, read_checkpoint
+from radfuse.training.distributed import SINGLE_PROCESS
 from radfuse.training.export.checkpoint import export
 from radfuse.training.objectives import OBJECTIVES, fused_of_ct_and_mr, fused_raw
-from radfuse.training.settings import Schedule, Settings
-from radfuse.training.state import first_state
-from radfuse.training.step import Stepper
+from radfuse.training.settings import Schedule, TrainingSettings
+from radfuse.training.state import initial_state
+from radfuse.training.step import PhaseTrainer
 
 STAGED = {"rfnnest": "fusion", "csf_classifier": "classifier"}
 """Objectives that train one child of a network, and which."""
@@ -45,9 +45,9 @@ def test_every_objective_trains_and_validates(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", STAGED)
-def test_a_stage_trains_its_part_and_leaves_the_rest_as_it_was(name: str, tmp_path: Path) -> None:
+def test_stage_trains_its_module_and_freezes_the_rest(name: str, tmp_path: Path) -> None:
     settings = settings_of(name, steps=2)
-    before = first_state(settings, PAIRS).network.state_dict()
+    before = initial_state(settings, PAIRS).network.state_dict()
     state = run(settings, tmp_path)
     for trained in (state.network, state.average):
         after = trained.state_dict()
@@ -57,17 +57,17 @@ def test_a_stage_trains_its_part_and_leaves_the_rest_as_it_was(name: str, tmp_pa
 
 
 @pytest.mark.parametrize("name", STAGED)
-def test_a_part_that_rested_is_trained_again_in_the_next_phase(name: str, tmp_path: Path) -> None:
+def test_frozen_modules_are_trained_again_in_the_next_phase(name: str, tmp_path: Path) -> None:
     (stage,) = settings_of(name, steps=1).phases
     rebuilding = dataclasses.replace(PLAIN, steps=1)
-    settings = Settings(network=NETWORK_OF.get(name, name), phases=(stage, rebuilding))
-    before = first_state(settings, PAIRS).network.state_dict()
+    settings = TrainingSettings(network=NETWORK_OF.get(name, name), phases=(stage, rebuilding))
+    before = initial_state(settings, PAIRS).network.state_dict()
     after = run(settings, tmp_path).network.state_dict()
     changed = {key.split(".")[0] for key in after if not torch.equal(after[key], before[key])}
     assert changed == {"encoder", "decoder", STAGED[name]}
 
 
-def test_a_classifier_learns_to_tell_ct_from_mr(tmp_path: Path) -> None:
+def test_classifier_learns_to_distinguish_ct_from_mr(tmp_path: Path) -> None:
     rate = Schedule(learning_rate=0.005)
     settings = settings_of("csf_classifier", steps=20, validate_every=10, crop=32, schedule=rate)
     images = PAIRS.training.copy()
@@ -79,7 +79,7 @@ def test_a_classifier_learns_to_tell_ct_from_mr(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("infrared", ["ct", "mr"])
-def test_objective_sees_network_output_before_clipping(infrared: Modality) -> None:
+def test_objective_gets_the_network_output_before_clipping(infrared: Modality) -> None:
     network, images = PMGI(infrared=infrared), torch.rand(2, 2, 12, 13)
     ct, mr = 2 * images[:, :1] - 1, 2 * images[:, 1:] - 1
     fused, *sources = fused_raw(network, images)
@@ -92,32 +92,32 @@ def test_objective_sees_network_output_before_clipping(infrared: Modality) -> No
     torch.testing.assert_close(torch.stack(by_modality), torch.stack([ct, mr]))
 
 
-def stepper(**changes: Any) -> Stepper:
-    settings = with_phase(CONTEST, **changes)
-    state = first_state(settings, PATCHES)
-    return Stepper(state, settings.phases[0], PATCHES.training, ALONE, seed=1)
+def trainer(**changes: Any) -> PhaseTrainer:
+    settings = with_phase(ADVERSARIAL, **changes)
+    state = initial_state(settings, PATCHES)
+    return PhaseTrainer(state, settings.phases[0], PATCHES.training, SINGLE_PROCESS, seed=1)
 
 
-def test_a_rival_takes_two_steps_for_each_one_of_the_network() -> None:
-    trained = stepper()
+def test_discriminator_takes_two_steps_per_network_step() -> None:
+    trained = trainer()
     for _ in range(3):
         trained.step()
     state = trained.state
-    assert state.rival
-    for optimiser, steps in ((state.optimiser, 3), (state.rival.optimiser, 6)):
-        taken = {int(memory["step"]) for memory in optimiser.state.values()}
+    assert state.discriminator
+    for optimizer, steps in ((state.optimizer, 3), (state.discriminator.optimizer, 6)):
+        taken = {int(memory["step"]) for memory in optimizer.state.values()}
         assert taken == {steps}
-        assert optimiser.param_groups[0]["lr"] == trained.rate
+        assert optimizer.param_groups[0]["lr"] == trained.learning_rate
 
 
-def test_a_rival_changes_how_the_network_is_trained() -> None:
-    settings = with_phase(CONTEST, objective="pmgi", weights={"visible_intensity": 0.0})
-    alone = first_state(settings, PATCHES)
+def test_adversarial_term_is_added_to_the_loss() -> None:
+    settings = with_phase(ADVERSARIAL, objective="pmgi", weights={"visible_intensity": 0.0})
+    alone = initial_state(settings, PATCHES)
     weights = {"visible_intensity": 0.0, "visible_gradient": 300.0}
-    phase = dataclasses.replace(CONTEST.phases[0], weights=weights)
-    against = first_state(CONTEST, PATCHES)
+    phase = dataclasses.replace(ADVERSARIAL.phases[0], weights=weights)
+    against = initial_state(ADVERSARIAL, PATCHES)
     losses = [
-        Stepper(state, phase, PATCHES.training, ALONE, seed=1).step()
+        PhaseTrainer(state, phase, PATCHES.training, SINGLE_PROCESS, seed=1).step()
         for state, phase in ((alone, settings.phases[0]), (against, phase))
     ]
     adversarial = against.counts.sums["adversarial"]
@@ -125,47 +125,51 @@ def test_a_rival_changes_how_the_network_is_trained() -> None:
     np.testing.assert_allclose(losses[1] - losses[0], adversarial, rtol=0.05)
 
 
-def test_a_rival_learns_to_tell_fused_images() -> None:
-    told = []
+def test_discriminator_learns_to_detect_fused_images() -> None:
+    losses = []
     for steps in (1, 20):
-        trained = stepper(batch=4, schedule=Schedule(learning_rate=1e-4))
-        assert trained.contest
-        trained.contest = dataclasses.replace(trained.contest, steps=steps)
+        trained = trainer(batch=4, schedule=Schedule(learning_rate=1e-4))
+        assert trained.adversarial
+        trained.adversarial = dataclasses.replace(trained.adversarial, steps=steps)
         trained.step()
-        told.append(trained.state.counts.sums["rival"])
-    assert told[1] < 0.5 * told[0]
+        losses.append(trained.state.counts.sums["discriminator"])
+    assert losses[1] < 0.5 * losses[0]
 
 
-def test_discriminator_follows_seed_and_ends_with_its_phase() -> None:
-    state = first_state(CONTEST, PATCHES)
-    contest = OBJECTIVES["fusiongan"].contest
-    assert contest
-    one = state.face(contest.rival)
-    assert state.face(contest.rival) is one
-    other = first_state(CONTEST, PATCHES).face(contest.rival)
+def test_discriminator_depends_on_seed_and_lasts_one_phase() -> None:
+    state = initial_state(ADVERSARIAL, PATCHES)
+    adversarial = OBJECTIVES["fusiongan"].adversarial
+    assert adversarial
+    one = state.ensure_discriminator(adversarial.make_discriminator)
+    assert state.ensure_discriminator(adversarial.make_discriminator) is one
+    other = initial_state(ADVERSARIAL, PATCHES).ensure_discriminator(adversarial.make_discriminator)
     pairs = zip(one.network.parameters(), other.network.parameters(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
     state.begin_phase()
-    assert state.rival is None
+    assert state.discriminator is None
 
 
-def test_a_checkpoint_has_the_rival_only_where_there_is_one(tmp_path: Path) -> None:
-    run(with_phase(CONTEST, steps=1), tmp_path / "contest", pairs=PATCHES)
-    assert {"rival", "rival_adam"} <= read_checkpoint(tmp_path / "contest" / LAST).parts.keys()
+def test_checkpoint_has_a_discriminator_only_if_adversarial(tmp_path: Path) -> None:
+    run(with_phase(ADVERSARIAL, steps=1), tmp_path / "adversarial", pairs=PATCHES)
+    assert {"discriminator", "discriminator_adam"} <= read_checkpoint(
+        tmp_path / "adversarial" / LAST_CHECKPOINT
+    ).parts.keys()
     run(settings_of("pmgi", steps=1), tmp_path / "alone")
-    parts = read_checkpoint(tmp_path / "alone" / LAST).parts
+    parts = read_checkpoint(tmp_path / "alone" / LAST_CHECKPOINT).parts
     assert parts.keys() == {"network", "average", "adam"}
 
 
-def test_network_with_batch_norm_is_usable_after_training(tmp_path: Path) -> None:
-    settings = Settings(network="fusiongan", phases=(settings_of("umfcmgr", steps=1).phases))
+def test_network_with_batch_norm_is_exported_as_trained(tmp_path: Path) -> None:
+    settings = TrainingSettings(
+        network="fusiongan", phases=(settings_of("umfcmgr", steps=1).phases)
+    )
     run(settings, tmp_path / "run")
-    export(tmp_path / "run" / LAST, tmp_path / "mine.onnx")
+    export(tmp_path / "run" / LAST_CHECKPOINT, tmp_path / "mine.onnx")
     rng = np.random.default_rng(1)
     ct, mr = rng.random((1, 20, 22), np.float32), rng.random((1, 20, 22), np.float32)
     fused = TorchMethod(tmp_path / "mine.onnx", "cpu")(ct, mr)
-    average = read_checkpoint(tmp_path / "run" / LAST).parts["average"]
-    network = first_state(settings, PAIRS).network.eval()
+    average = read_checkpoint(tmp_path / "run" / LAST_CHECKPOINT).parts["average"]
+    network = initial_state(settings, PAIRS).network.eval()
     network.load_state_dict(average)
     with torch.no_grad():
         expected = network(torch.from_numpy(ct), torch.from_numpy(mr))

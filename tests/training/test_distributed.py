@@ -1,4 +1,4 @@
-"""Processes that train together take the steps of one process with the whole batch."""
+"""Data-parallel training takes the steps of one process with the whole batch."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ from torch import nn
 from training_kit import content_of, rows_of, write_pairs
 
 from radfuse.errors import InputError
-from radfuse.training.checkpoint import LAST
-from radfuse.training.distributed import ALONE, Team, joined_team
+from radfuse.training.checkpoint import LAST_CHECKPOINT
+from radfuse.training.distributed import SINGLE_PROCESS, ProcessGroup, process_group
 from radfuse.training.log import EVENTS, LOG, SAMPLES
 
 CONFIG = """
@@ -25,7 +25,7 @@ objective = "mfinet_paper"
 steps = 8
 batch = {batch}
 crop = 20
-average = 0.9
+ema_decay = 0.9
 clip = 0.5
 outlier = 10
 patience = 2
@@ -41,24 +41,25 @@ validate_every = 2
 schedule = {{learning_rate = 1e-3}}
 """
 
-CONTEST = """
+ADVERSARIAL = """
 from contextlib import suppress
 from pathlib import Path
 
-from training_kit import CONTEST, PATCHES, Stopped, silent, stop_at
+from training_kit import ADVERSARIAL, PATCHES, Stopped, silent, stop_at
 
 from radfuse.training.loop import train
-from radfuse.training.state import first_state
-from radfuse.training.distributed import joined_team
+from radfuse.training.state import initial_state
+from radfuse.training.distributed import process_group
 
-with joined_team("cpu") as team:
-    for folder, report in (("contest", silent), ("stopped", stop_at(3)), ("stopped", silent)):
+with process_group("cpu") as processes:
+    for folder, report in (("adversarial", silent), ("stopped", stop_at(3)), ("stopped", silent)):
         with suppress(Stopped):
-            state = first_state(CONTEST, PATCHES)
-            train(state, PATCHES, CONTEST, Path(folder), report, team=team, save_every_s=0)
-        team.wait()
+            state = initial_state(ADVERSARIAL, PATCHES)
+            options = {"processes": processes, "save_every_s": 0}
+            train(state, PATCHES, ADVERSARIAL, Path(folder), report, **options)
+        processes.barrier()
 """
-"""What each process does: a training in one go, then one that stops at its third step of four."""
+"""Run by each process: an uninterrupted training, then one stopped at its third step of four."""
 
 RELATIVE = 1e-4
 """By which losses of one process and of two may differ: sums of float32 in another order, through
@@ -67,7 +68,7 @@ RELATIVE = 1e-4
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("team")
+    folder = tmp_path_factory.mktemp("distributed")
     write_pairs(folder / "pairs", ["2001", "2002", "20001", "16001"])
     (folder / "four.toml").write_text(CONFIG.format(batch=4))
     (folder / "three.toml").write_text(CONFIG.format(batch=3))
@@ -100,7 +101,7 @@ def test_two_processes_have_the_loss_curve_of_one(workshop: Path) -> None:
             values = [[row[group][name] for name in names] for row in (mine, theirs)]
             np.testing.assert_allclose(*values, rtol=RELATIVE)
     left = {path.name for path in (workshop / "two").iterdir()}
-    assert left == {LAST, "best.safetensors", LOG, EVENTS, SAMPLES}
+    assert left == {LAST_CHECKPOINT, "best.safetensors", LOG, EVENTS, SAMPLES}
 
 
 def test_two_processes_resume_bit_for_bit(workshop: Path) -> None:
@@ -109,12 +110,14 @@ def test_two_processes_resume_bit_for_bit(workshop: Path) -> None:
     assert run(workshop, 2, "parts", "first.toml").returncode == 0
     assert run(workshop, 2, "parts").returncode == 0
     assert run(workshop, 2, "whole").returncode == 0
-    assert content_of(workshop / "parts" / LAST) == content_of(workshop / "whole" / LAST)
+    assert content_of(workshop / "parts" / LAST_CHECKPOINT) == content_of(
+        workshop / "whole" / LAST_CHECKPOINT
+    )
 
 
-def test_two_processes_with_discriminator_resume_bit_for_bit(workshop: Path) -> None:
-    script = workshop / "contest.py"
-    script.write_text(CONTEST)
+def test_adversarial_training_resumes_on_two_processes(workshop: Path) -> None:
+    script = workshop / "adversarial.py"
+    script.write_text(ADVERSARIAL)
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -123,8 +126,10 @@ def test_two_processes_with_discriminator_resume_bit_for_bit(workshop: Path) -> 
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    whole, parts = (content_of(workshop / name / LAST) for name in ("contest", "stopped"))
-    assert any(name.startswith("rival.") for name in whole)
+    whole, parts = (
+        content_of(workshop / name / LAST_CHECKPOINT) for name in ("adversarial", "stopped")
+    )
+    assert any(name.startswith("discriminator.") for name in whole)
     assert whole == parts
 
 
@@ -134,33 +139,33 @@ def test_a_batch_without_equal_parts_is_refused(workshop: Path) -> None:
     assert "a batch of 3 has no equal parts for 2 processes" in done.stderr
 
 
-def test_the_parts_of_a_batch_are_the_batch() -> None:
+def test_shards_of_a_batch_make_the_whole_batch() -> None:
     batch = torch.arange(6)
-    parts = [Team(rank, 3).share(batch) for rank in range(3)]
+    parts = [ProcessGroup(rank, 3).shard(batch) for rank in range(3)]
     assert sorted(torch.cat(parts).tolist()) == batch.tolist()
     with pytest.raises(InputError, match="a batch of 6 has no equal parts for 4"):
-        Team(0, 4).share(batch)
+        ProcessGroup(0, 4).shard(batch)
 
 
 def test_running_statistics_of_one_process_are_its_own() -> None:
     network = nn.BatchNorm2d(2)
     network(torch.rand(4, 2, 3, 3))
     before = network.running_mean.clone()
-    ALONE.average_statistics(network)
+    SINGLE_PROCESS.average_batch_norm(network)
     assert torch.equal(network.running_mean, before)
 
 
-def test_one_process_is_its_own_leader_and_changes_nothing() -> None:
+def test_single_process_is_main_and_averages_nothing() -> None:
     network = nn.Linear(2, 2)
     network(torch.ones(2)).sum().backward()
     before = network.weight.grad.clone()
-    ALONE.average_gradients(network)
+    SINGLE_PROCESS.average_gradients(network)
     assert torch.equal(network.weight.grad, before)
-    assert ALONE.average({"loss": 3.5}) == {"loss": 3.5}
-    assert ALONE.told(2.5) == 2.5
-    assert ALONE.leads
+    assert SINGLE_PROCESS.average({"loss": 3.5}) == {"loss": 3.5}
+    assert SINGLE_PROCESS.broadcast(2.5) == 2.5
+    assert SINGLE_PROCESS.is_main
 
 
-def test_without_torchrun_a_process_is_alone() -> None:
-    with joined_team("cpu") as team:
-        assert team == ALONE
+def test_without_torchrun_there_is_a_single_process() -> None:
+    with process_group("cpu") as processes:
+        assert processes == SINGLE_PROCESS

@@ -1,4 +1,4 @@
-"""From a checkpoint to a graph with a card that says the truth."""
+"""Export of a checkpoint: the graph equals the network, the model card is correct."""
 
 import dataclasses
 import hashlib
@@ -26,13 +26,14 @@ from radfuse.methods.onnx import OnnxMethod
 from radfuse.metrics.measure import measure
 from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network
-from radfuse.training.checkpoint import BEST, LAST, read_checkpoint
+from radfuse.training.checkpoint import BEST_CHECKPOINT, LAST_CHECKPOINT, read_checkpoint
 from radfuse.training.export import model_card as card_module
 from radfuse.training.export.checkpoint import METRIC_DECIMALS, export
-from radfuse.training.export.model_card import MOST_APART
+from radfuse.training.export.model_card import MAX_DIFFERENCE
 from radfuse.training.loop import train
-from radfuse.training.settings import Export, Settings
-from radfuse.training.state import first_state
+from radfuse.training.resume import start_from
+from radfuse.training.settings import Export, TrainingSettings
+from radfuse.training.state import initial_state
 from radfuse.training.validation import mean_metrics
 
 PAIRS = some_pairs()
@@ -41,9 +42,9 @@ ROUNDED = dataclasses.replace(
 )
 
 
-def trained(settings: Settings, folder: Path) -> Path:
-    train(first_state(settings, PAIRS), PAIRS, settings, folder, silent)
-    return folder / BEST
+def trained(settings: TrainingSettings, folder: Path) -> Path:
+    train(initial_state(settings, PAIRS), PAIRS, settings, folder, silent)
+    return folder / BEST_CHECKPOINT
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def card_of(graph: Path) -> dict[str, Any]:
     return card
 
 
-def test_a_card_says_what_who_and_how(workshop: Path) -> None:
+def test_model_card_names_network_patients_and_settings(workshop: Path) -> None:
     graph, card = workshop / "fusing.onnx", card_of(workshop / "fusing.onnx")
     assert (card["name"], card["network"]) == ("fusing", "res2fusion")
     assert card["options"] == FUSING.network_options
@@ -78,7 +79,7 @@ def test_a_card_says_what_who_and_how(workshop: Path) -> None:
     assert training["pairs_trained"] == len(PAIRS.training)
 
 
-def test_a_card_has_the_words_of_the_settings(workshop: Path) -> None:
+def test_model_card_has_data_and_licence_of_the_settings(workshop: Path) -> None:
     assert (card_of(workshop / "fusing.onnx")["licence"]) == "not stated"
     card = card_of(workshop / "rebuilding.onnx")
     assert (card["data"], card["licence"]) == ("waves", "MIT")
@@ -86,22 +87,22 @@ def test_a_card_has_the_words_of_the_settings(workshop: Path) -> None:
     assert set(card["validation"]) >= {"ssim_rebuilt"}
 
 
-def test_the_graph_is_the_running_mean_of_the_best_state(workshop: Path) -> None:
-    best = read_checkpoint(workshop / "fusing" / BEST)
+def test_graph_is_the_average_of_the_best_checkpoint(workshop: Path) -> None:
+    best = read_checkpoint(workshop / "fusing" / BEST_CHECKPOINT)
     for name, value in load_network(workshop / "fusing.onnx").state_dict().items():
         assert torch.equal(value, best.parts["average"][name]), name
     reached = card_of(workshop / "fusing.onnx")["reached"]
-    assert reached["step"] == best.facts["counts"]["step"]
+    assert reached["step"] == best.metadata["counts"]["step"]
 
 
 def test_a_graph_was_compared_with_its_network_on_three_sizes(workshop: Path) -> None:
     graph = card_of(workshop / "fusing.onnx")["graph"]
     assert len(graph["checked_shapes"]) == 3
     assert {shape[0] for shape in graph["checked_shapes"]} >= {1, 4}
-    assert graph["most_apart_grey_levels"] <= MOST_APART
+    assert graph["max_difference_grey_levels"] <= MAX_DIFFERENCE
 
 
-def test_a_cards_figures_are_those_of_its_graph(workshop: Path) -> None:
+def test_metrics_of_a_model_card_are_those_of_its_graph(workshop: Path) -> None:
     method, rows = OnnxMethod(workshop / "fusing.onnx"), []
     for pair in read_pairs(workshop / "test"):
         ct, mr = (image[None] / np.float32(255) for image in (pair.ct, pair.mr))
@@ -113,18 +114,18 @@ def test_a_cards_figures_are_those_of_its_graph(workshop: Path) -> None:
         np.testing.assert_allclose(test[metric], expected, rtol=0, atol=0.02)
 
 
-def test_weights_are_rounded_to_bf16_where_settings_say(workshop: Path) -> None:
+def test_export_rounds_weights_to_bf16_only_if_set(workshop: Path) -> None:
     for kind, rounded in (("rebuilding", True), ("fusing", False)):
         values = load_network(workshop / f"{kind}.onnx").state_dict().items()
         same = [torch.equal(v, v.bfloat16().float()) for k, v in values if k.endswith("weight")]
         assert all(same) == rounded
 
 
-def test_strategies_share_parameters_and_fuse_differently(workshop: Path, tmp_path: Path) -> None:
+def test_fusion_strategies_share_the_same_parameters(workshop: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     ct, mr = rng.random((1, 16, 16), np.float32), rng.random((1, 16, 16), np.float32)
     path = tmp_path / "l1.onnx"
-    export(workshop / "rebuilding" / BEST, path, options={"strategy": "l1"})
+    export(workshop / "rebuilding" / BEST_CHECKPOINT, path, options={"strategy": "l1"})
     assert card_of(path)["options"] == {"strategy": "l1"}
     trained_with = OnnxMethod(workshop / "rebuilding.onnx")
     assert not np.array_equal(OnnxMethod(path)(ct, mr), trained_with(ct, mr))
@@ -132,25 +133,25 @@ def test_strategies_share_parameters_and_fuse_differently(workshop: Path, tmp_pa
 
 def test_patients_of_earlier_trainings_count_as_seen(workshop: Path, tmp_path: Path) -> None:
     pairs = dataclasses.replace(PAIRS, patients_trained=("16", "41"), patients_validated=("2", "5"))
-    state = first_state(REBUILDING, pairs)
-    state.start_from(workshop / "rebuilding" / LAST)
+    state = initial_state(REBUILDING, pairs)
+    start_from(state, workshop / "rebuilding" / LAST_CHECKPOINT)
     train(state, pairs, REBUILDING, tmp_path / "later", silent)
-    card = export(tmp_path / "later" / LAST, tmp_path / "later.onnx").card
+    card = export(tmp_path / "later" / LAST_CHECKPOINT, tmp_path / "later.onnx").card
     assert card["patients_trained"] == ["2", "16", "20", "41"]
     assert card["patients_validated"] == ["5"]
     assert len(card["trainings"]) == 2
 
 
-def test_invalid_options_are_refused_and_nothing_is_written(workshop: Path, tmp_path: Path) -> None:
+def test_export_refuses_options_that_do_not_fit(workshop: Path, tmp_path: Path) -> None:
     for options, words in (
         ({"luck": 3}, "do not fit"), ({"strategy": "luck"}, "do not fit"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=words):
-            export(workshop / "fusing" / BEST, tmp_path / "x.onnx", options=options)
+            export(workshop / "fusing" / BEST_CHECKPOINT, tmp_path / "x.onnx", options=options)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_half_precision_graph_is_compared_with_full_network(
+def test_half_precision_graph_is_compared_in_full_precision(
     workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = trained(settings_of("sdnet", steps=1), tmp_path / "run")
@@ -158,13 +159,13 @@ def test_half_precision_graph_is_compared_with_full_network(
     half = export(best, tmp_path / "half.onnx", test=workshop / "test", half=True)
     graphs = [exported.card["graph"] for exported in (full, half)]
     assert [graph["stored_as"] for graph in graphs] == ["float32", "float16"]
-    apart = [graph["most_apart_grey_levels"] for graph in graphs]
-    assert 10 * apart[0] < apart[1] <= MOST_APART
+    apart = [graph["max_difference_grey_levels"] for graph in graphs]
+    assert 10 * apart[0] < apart[1] <= MAX_DIFFERENCE
     assert half.path.stat().st_size < 0.6 * full.path.stat().st_size
     stored = mean_metrics(load_network(half.path), read_pairs(workshop / "test"), "mfinet2024")
     for metric, value in stored.items():
         assert half.card["test"][metric] == round(value, METRIC_DECIMALS)
-    monkeypatch.setattr(card_module, "MOST_APART", apart[1] / 2)
+    monkeypatch.setattr(card_module, "MAX_DIFFERENCE", apart[1] / 2)
     with pytest.raises(RadfuseError, match=r"seen\.onnx: differs from its network by"):
         export(best, tmp_path / "seen.onnx", half=True)
     assert not (tmp_path / "seen.onnx").exists()
@@ -181,11 +182,11 @@ def test_a_graph_that_differs_from_its_network_is_not_written(
 
     monkeypatch.setattr(card_module, "export_onnx", spoil)
     with pytest.raises(RadfuseError, match=r"x\.onnx: differs from its network by \d+"):
-        export(workshop / "rebuilding" / BEST, tmp_path / "x.onnx")
+        export(workshop / "rebuilding" / BEST_CHECKPOINT, tmp_path / "x.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_card_names_no_place_on_this_machine(workshop: Path) -> None:
+def test_model_card_contains_no_local_path(workshop: Path) -> None:
     for path in workshop.glob("*.json"):
         assert str(workshop) not in path.read_text()
         assert str(Path.home()) not in path.read_text()
@@ -194,4 +195,4 @@ def test_a_card_names_no_place_on_this_machine(workshop: Path) -> None:
 def test_training_in_bf16_is_exported_in_full_precision(tmp_path: Path) -> None:
     settings = with_phase(FUSING, objective="mfinet_paper", bfloat16=True, steps=1)
     card = export(trained(settings, tmp_path), tmp_path / "x.onnx").card
-    assert card["graph"]["most_apart_grey_levels"] < 0.1
+    assert card["graph"]["max_difference_grey_levels"] < 0.1

@@ -1,4 +1,4 @@
-"""The page docs/howto/train-your-own.md, word for word, on slices of made-up patients."""
+"""The commands of docs/howto/train-your-own.md, on slices of synthetic phantoms."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def as_module(command: str) -> str:
 
 
 def write_patient(seed: int, folder: Path) -> None:
-    """Slices of a phantom's CT and MR, aligned by the truth."""
+    """Slices of a phantom's CT and MR, aligned by the true transform."""
     phantom = make_phantom(seed, spacing_mm=3.0)
     truth = folder.parent / f"{seed}.tfm"
     truth.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_command_of_the_page_runs_and_leads_to_a_report(place: Path) -> None:
+def test_every_command_of_the_howto_runs(place: Path) -> None:
     environment = {
         **os.environ,
         "RADFUSE_WEIGHTS": str(place / "weights"),

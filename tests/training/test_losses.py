@@ -1,4 +1,4 @@
-"""The losses against their laws and the textbook."""
+"""SSIM and the autoencoder loss against their laws and the textbook."""
 
 import numpy as np
 import pytest
@@ -39,9 +39,7 @@ def textbook_ssim(first: NDArray[np.float64], second: NDArray[np.float64]) -> fl
 
 @quick
 @given(shapes, st.integers(0, 2**32))
-def test_similarity_is_one_for_itself_symmetric_and_bounded(
-    shape: tuple[int, ...], seed: int
-) -> None:
+def test_ssim_is_symmetric_and_at_most_one(shape: tuple[int, ...], seed: int) -> None:
     first, second = images_of(shape, seed), images_of(shape, seed + 1)
     torch.testing.assert_close(ssim(first, first), torch.tensor(1.0))
     torch.testing.assert_close(ssim(first, second), ssim(second, first))
@@ -59,9 +57,7 @@ def test_similarity_agrees_with_the_textbook(shape: tuple[int, ...], seed: int) 
 
 @quick
 @given(shapes, st.integers(0, 2**32))
-def test_similarity_is_invariant_to_rotation_and_reflection(
-    shape: tuple[int, ...], seed: int
-) -> None:
+def test_ssim_is_invariant_to_flips_and_transposition(shape: tuple[int, ...], seed: int) -> None:
     first, second = images_of(shape, seed), images_of(shape, seed + 1)
     expected = ssim(first, second)
     torch.testing.assert_close(ssim(first.flip(2), second.flip(2)), expected)
@@ -81,7 +77,7 @@ def test_two_flat_images_differ_in_light_only() -> None:
     np.testing.assert_allclose(ssim(first, second).item(), light, rtol=1e-3)
 
 
-def test_image_of_one_window_is_measured_and_smaller_refused() -> None:
+def test_ssim_needs_an_image_of_at_least_one_window() -> None:
     image = images_of((1, 1, SSIM_WINDOW, SSIM_WINDOW), 2)
     torch.testing.assert_close(ssim(image, image), torch.tensor(1.0))
     with pytest.raises(RuntimeError, match="Kernel size"):
@@ -90,22 +86,22 @@ def test_image_of_one_window_is_measured_and_smaller_refused() -> None:
 
 @quick
 @given(shapes, st.integers(0, 2**32))
-def test_loss_is_zero_for_perfect_copy_else_sum_of_parts(shape: tuple[int, ...], seed: int) -> None:
+def test_autoencoder_loss_is_the_sum_of_both_terms(shape: tuple[int, ...], seed: int) -> None:
     image, rebuilt = images_of(shape, seed), images_of(shape, seed + 1)
     np.testing.assert_allclose(autoencoder_loss(image, image).item(), 0, atol=1e-6)
     expected = 1 - ssim(rebuilt, image).item() + float(((rebuilt - image) ** 2).mean())
     np.testing.assert_allclose(autoencoder_loss(rebuilt, image).item(), expected, rtol=1e-5)
 
 
-def test_following_the_gradient_of_the_loss_leads_to_the_image() -> None:
+def test_gradient_descent_recovers_the_image() -> None:
     image = images_of((1, 1, 24, 24), 3)
     rebuilt = images_of((1, 1, 24, 24), 4).requires_grad_()
-    optimiser = torch.optim.Adam([rebuilt], lr=0.1)
+    optimizer = torch.optim.Adam([rebuilt], lr=0.1)
     losses = []
     for _ in range(25):
         loss = autoencoder_loss(rebuilt, image)
         losses.append(loss.item())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert losses[-1] < 0.5 * losses[0]

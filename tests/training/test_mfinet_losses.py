@@ -1,4 +1,4 @@
-"""MFINet's losses: the paper's Eq. 1-4, and the one made of metrics."""
+"""Losses of MFINet: Eq. 1-4 of its paper, and the loss made of metrics."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def draw(*shape: int, seed: int = 1) -> Tensor:
 
 @quick
 @given(st.integers(0, 2**32))
-def test_the_papers_loss_is_its_equations_written_out_in_loops(seed: int) -> None:
+def test_paper_loss_equals_its_equations_in_loops(seed: int) -> None:
     fused, ct, mr = (draw(1, 12, 13, seed=seed + index).double() for index in range(3))
     f, a, b = (x[0].numpy() for x in (fused, ct, mr))
     gradient = 0.0
@@ -51,7 +51,7 @@ def test_the_papers_loss_is_its_equations_written_out_in_loops(seed: int) -> Non
     np.testing.assert_allclose(mfinet_paper_loss(fused, ct, mr).item(), expected, rtol=1e-9)
 
 
-def test_paper_loss_is_zero_where_one_source_is_empty() -> None:
+def test_paper_loss_is_zero_for_a_copy_beside_a_black_source() -> None:
     ct, nothing = draw(2, 20, 20), torch.zeros(2, 20, 20)
     np.testing.assert_allclose(mfinet_paper_loss(ct, ct, nothing).item(), 0, atol=1e-4)
     np.testing.assert_allclose(mfinet_paper_loss(ct, nothing, ct).item(), 0, atol=1e-4)
@@ -59,7 +59,7 @@ def test_paper_loss_is_zero_where_one_source_is_empty() -> None:
 
 @quick
 @given(st.integers(0, 2**32))
-def test_the_papers_loss_does_not_care_which_source_is_the_ct(seed: int) -> None:
+def test_paper_loss_is_symmetric_in_the_sources(seed: int) -> None:
     fused, ct, mr = (draw(2, 14, 12, seed=seed + index) for index in range(3))
     apart = (ct.diff(dim=1).abs() != mr.diff(dim=1).abs()).all()
     if apart and (ct.diff(dim=2).abs() != mr.diff(dim=2).abs()).all():
@@ -68,7 +68,7 @@ def test_the_papers_loss_does_not_care_which_source_is_the_ct(seed: int) -> None
         )
 
 
-def test_the_larger_gradient_is_wanted_with_its_sign() -> None:
+def test_paper_loss_targets_the_larger_gradient_with_sign() -> None:
     ct, mr = torch.full((1, 16, 16), 0.5), torch.full((1, 16, 16), 0.5)
     ct[..., 8:] = 0.2  # falls; the maximum of both is flat
     falling, rising = ct.clone(), torch.full((1, 16, 16), 0.2)
@@ -86,7 +86,7 @@ def test_the_larger_gradient_is_wanted_with_its_sign() -> None:
 
 @quick
 @given(st.integers(0, 2**32), st.floats(0.1, 0.9))
-def test_target_is_bone_blend_with_a_level_per_image(seed: int, tissue: float) -> None:
+def test_target_is_bone_blend_with_a_bone_level_per_image(seed: int, tissue: float) -> None:
     ct, mr = draw(2, 30, 31, seed=seed), draw(2, 30, 31, seed=seed + 1)
     ct = torch.where(ct > 0.8, ct, tissue * ct)
     target = bone_target(ct, mr)
@@ -97,7 +97,7 @@ def test_target_is_bone_blend_with_a_level_per_image(seed: int, tissue: float) -
 
 
 @pytest.mark.parametrize("tissue", [0.2, 0.5, 0.9])
-def test_bone_begins_halfway_from_the_tissue_of_the_ct_to_white(tissue: float) -> None:
+def test_bone_level_is_halfway_from_ct_tissue_to_white(tissue: float) -> None:
     ct, mr = torch.zeros(1, 20, 20), torch.zeros(1, 20, 20)
     ct[:, 4:16, 4:16], mr[:, 6:14, 6:14] = 1, 0.5
     ct[:, 6:14, 6:14] = tissue
@@ -108,7 +108,7 @@ def test_bone_begins_halfway_from_the_tissue_of_the_ct_to_white(tissue: float) -
     assert (target[:, 4:6, 4:16] == 1).all()
 
 
-def test_without_any_tissue_bone_begins_halfway_to_white() -> None:
+def test_without_tissue_bone_level_is_halfway_to_white() -> None:
     nothing = torch.zeros(2, 20, 20)
     np.testing.assert_allclose(bone_level(nothing, nothing).ravel(), 0.5)
     assert (bone_target(nothing, nothing) == 0).all()
@@ -130,7 +130,7 @@ def test_the_parts_of_the_metric_loss_are_the_metrics(seed: int) -> None:
     ("name", "part", "sign"),
     [("information", "MI", -1), ("edges", "Qabf", -1), ("intensity", "L1", 1)],
 )
-def test_one_more_unit_of_a_weight_adds_the_part_itself(name: str, part: str, sign: int) -> None:
+def test_a_weight_increased_by_one_adds_the_term_itself(name: str, part: str, sign: int) -> None:
     images = [draw(2, 48, 44, seed=index) for index in range(3)]
     before, parts = mfinet_metric_loss(*images, WEIGHTS)
     more = replace(WEIGHTS, **{name: getattr(WEIGHTS, name) + 1})
@@ -138,7 +138,7 @@ def test_one_more_unit_of_a_weight_adds_the_part_itself(name: str, part: str, si
     np.testing.assert_allclose((after - before).item(), sign * parts[part], rtol=1e-3, atol=1e-5)
 
 
-def test_fidelity_counts_only_where_both_sources_contribute() -> None:
+def test_fidelity_term_prefers_a_blend_to_a_copy() -> None:
     ct, mr = draw(1, 48, 44), draw(1, 48, 44, seed=2)
     weights = replace(NOTHING, fidelity=1)
     copy, copied = mfinet_metric_loss(mr, ct, mr, weights)
@@ -147,9 +147,9 @@ def test_fidelity_counts_only_where_both_sources_contribute() -> None:
     assert blend < copy
 
 
-def test_sf_loss_penalises_too_little_and_too_much() -> None:
+def test_spatial_frequency_is_penalised_outside_its_range() -> None:
     ct, mr = torch.zeros(1, 48, 44), draw(1, 48, 44, seed=2)  # the target is the MR itself
-    weights = replace(NOTHING, frequency=1, least_frequency=0.5, most_frequency=1.1)
+    weights = replace(NOTHING, frequency=1, min_frequency=0.5, max_frequency=1.1)
     times = (0.2, 0.4, 0.6, 1, 1.05, 1.3)
     losses = [mfinet_metric_loss(t * mr, ct, mr, weights)[0].item() for t in times]
     np.testing.assert_allclose(losses, [0.3, 0.1, 0, 0, 0, 0.2], rtol=0, atol=1e-4)

@@ -1,4 +1,4 @@
-"""A graph and its card: only of networks that the graph is the same as."""
+"""A graph and its model card are written only where graph and network agree."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from radfuse.networks.catalogue import make_network
 from radfuse.training.export.model_card import write_weights
 
 
-def test_a_network_that_gives_no_numbers_is_not_written(tmp_path: Path) -> None:
+def test_network_with_nan_output_is_not_exported(tmp_path: Path) -> None:
     network = make_network("res2fusion", {"strategy": "addition"}).eval()
     with torch.no_grad():
         network.state_dict()["extractor.0.bias"][:] = torch.nan  # a ReLU of an engine may hide it

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radfuse.training.losses.adversarial import FAKE, REAL, distance, soft_labels
+from radfuse.training.losses.adversarial import FAKE, REAL, least_squares_loss, soft_labels
 from radfuse.training.losses.autoencoder import AutoencoderWeights, autoencoder_loss, ssim
 from radfuse.training.losses.staged import (
     DFENetWeights,
@@ -28,7 +28,7 @@ def full_scale(seed: int) -> Tensor:
     return 255 * images
 
 
-def test_the_parts_of_the_autoencoder_loss_are_weighed() -> None:
+def test_terms_of_the_autoencoder_loss_are_weighted() -> None:
     image, rebuilt = draw(1, 2, 1, 16, 16), draw(2, 2, 1, 16, 16)
     structure, pixel = 1 - ssim(rebuilt, image), (rebuilt - image).square().mean()
     loss = autoencoder_loss(rebuilt, image, AutoencoderWeights(structure=100, pixel=65025))
@@ -36,7 +36,7 @@ def test_the_parts_of_the_autoencoder_loss_are_weighed() -> None:
     assert torch.equal(autoencoder_loss(rebuilt, image), structure + pixel)
 
 
-def test_rfnnest_loss_is_zero_at_its_target() -> None:
+def test_rfnnest_is_zero_at_visible_image_and_target_features() -> None:
     visible = full_scale(1)
     infrared, seen = draw(2, 2, 3, 8, 8), draw(3, 2, 3, 8, 8)
     features = [(6 * infrared + 3 * seen, infrared, seen)] * 4
@@ -59,7 +59,7 @@ def test_rfnnest_has_a_gradient_at_flat_images() -> None:
     assert fused.grad.isfinite().all()
 
 
-def test_csf_classifier_loss_is_a_bit_at_chance_and_zero_at_sure() -> None:
+def test_classifier_loss_is_log_two_if_undecided_zero_if_sure() -> None:
     loss, _ = csf_classifier_loss(torch.zeros(3, 2), torch.zeros(3, 2))
     np.testing.assert_allclose(loss.item(), math.log(2), rtol=1e-6)
     sure = torch.tensor([[50.0, -50.0]] * 3)
@@ -87,7 +87,7 @@ def test_soft_labels_fill_their_range() -> None:
         assert high - 0.01 < labels.max() <= high
 
 
-def test_the_distance_of_scores_to_labels_is_a_mean_square() -> None:
+def test_least_squares_loss_by_hand() -> None:
     scores, labels = torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [3.0]])
-    np.testing.assert_allclose(distance(scores, labels).item(), (1 + 4) / 2)
-    assert distance(labels, labels) == 0
+    np.testing.assert_allclose(least_squares_loss(scores, labels).item(), (1 + 4) / 2)
+    assert least_squares_loss(labels, labels) == 0

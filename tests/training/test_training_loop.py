@@ -1,4 +1,4 @@
-"""A training that stops and resumes as if it had not, and loses nothing."""
+"""The training loop: resumed training equals uninterrupted training."""
 
 import dataclasses
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from training_kit import (
+    ADVERSARIAL,
     AUTOENCODER,
-    CONTEST,
     FUSING,
     FUSION,
     MFINET,
@@ -25,17 +25,23 @@ from training_kit import (
     with_phase,
 )
 
-from radfuse.training.checkpoint import BEST, LAST, checkpoint_of, read_checkpoint
-from radfuse.training.images import Pairs
+from radfuse.training.checkpoint import (
+    BEST_CHECKPOINT,
+    LAST_CHECKPOINT,
+    find_checkpoint,
+    read_checkpoint,
+)
+from radfuse.training.dataset import TrainingPairs
 from radfuse.training.log import EVENTS, LOG, SAMPLES
-from radfuse.training.loop import Progress, train
-from radfuse.training.settings import Schedule, Settings
-from radfuse.training.state import first_state
+from radfuse.training.loop import StepProgress, train
+from radfuse.training.resume import start_from
+from radfuse.training.settings import Schedule, TrainingSettings
+from radfuse.training.state import initial_state
 
 TWO_PHASES = dataclasses.replace(
     REBUILDING,
     phases=(
-        dataclasses.replace(AUTOENCODER, steps=3, average=0.5),
+        dataclasses.replace(AUTOENCODER, steps=3, ema_decay=0.5),
         dataclasses.replace(AUTOENCODER, steps=3, rounding_noise=0.0),
     ),
 )
@@ -43,33 +49,35 @@ TWO_PHASES = dataclasses.replace(
 
 @pytest.mark.parametrize(
     ("settings", "pairs"),
-    [(REBUILDING, PAIRS), (MFINET, PAIRS), (TWO_PHASES, PAIRS), (CONTEST, PATCHES)],
-    ids=["rebuilding", "mfinet", "two phases", "contest"],
+    [(REBUILDING, PAIRS), (MFINET, PAIRS), (TWO_PHASES, PAIRS), (ADVERSARIAL, PATCHES)],
+    ids=["rebuilding", "mfinet", "two phases", "adversarial"],
 )
 @pytest.mark.parametrize("save_every_s", [0.0, 300.0])
-def test_resumed_training_is_bit_identical_to_uninterrupted(
-    tmp_path: Path, settings: Settings, pairs: Pairs, save_every_s: float
+def test_resumed_training_equals_uninterrupted_bit_for_bit(
+    tmp_path: Path, settings: TrainingSettings, pairs: TrainingPairs, save_every_s: float
 ) -> None:
     run(settings, tmp_path / "whole", pairs=pairs)
     for step in (3, 1):
         with pytest.raises(Stopped):
             run(settings, tmp_path / "parts", stop_at(step), pairs, save_every_s=save_every_s)
     run(settings, tmp_path / "parts", pairs=pairs, save_every_s=save_every_s)
-    for name in (LAST, BEST):
+    for name in (LAST_CHECKPOINT, BEST_CHECKPOINT):
         whole, parts = (content_of(tmp_path / kind / name) for kind in ("whole", "parts"))
         assert whole == parts
     assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "parts")
 
 
-def test_rows_of_steps_that_were_lost_are_not_there_twice(tmp_path: Path) -> None:
+def test_repeated_steps_are_logged_once(tmp_path: Path) -> None:
     settings = with_phase(REBUILDING, validate_every=1)
     run(settings, tmp_path / "whole")
     with pytest.raises(Stopped):
         run(settings, tmp_path / "parts", stop_at(2))
-    earlier = (tmp_path / "parts" / LAST).read_bytes()
+    earlier = (tmp_path / "parts" / LAST_CHECKPOINT).read_bytes()
     with pytest.raises(Stopped):
         run(settings, tmp_path / "parts", stop_at(1))
-    (tmp_path / "parts" / LAST).write_bytes(earlier)  # the log is ahead of the checkpoint
+    (tmp_path / "parts" / LAST_CHECKPOINT).write_bytes(
+        earlier
+    )  # the log is ahead of the checkpoint
     run(settings, tmp_path / "parts")
     assert rows_of(tmp_path / "parts") == rows_of(tmp_path / "whole")
     sizes = {kind: (tmp_path / kind / EVENTS).stat().st_size for kind in ("whole", "parts")}
@@ -82,30 +90,36 @@ def test_a_finished_training_started_again_does_nothing(tmp_path: Path) -> None:
     state = run(REBUILDING, tmp_path, stop_at(1))
     assert state.counts.step == 4
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
-    assert {path.name for path in before} == {LAST, BEST, LOG, EVENTS, SAMPLES}
+    assert {path.name for path in before} == {
+        LAST_CHECKPOINT,
+        BEST_CHECKPOINT,
+        LOG,
+        EVENTS,
+        SAMPLES,
+    }
 
 
-def test_finished_training_runs_phases_added_to_its_settings(tmp_path: Path) -> None:
+def test_finished_training_continues_with_added_phases(tmp_path: Path) -> None:
     run(TWO_PHASES, tmp_path / "whole")
     first = dataclasses.replace(TWO_PHASES, phases=TWO_PHASES.phases[:1])
     run(first, tmp_path / "parts")
     run(TWO_PHASES, tmp_path / "parts")
-    whole, parts = (content_of(tmp_path / kind / LAST) for kind in ("whole", "parts"))
+    whole, parts = (content_of(tmp_path / kind / LAST_CHECKPOINT) for kind in ("whole", "parts"))
     assert whole == parts
 
 
-def test_phase_starts_from_parameter_average_with_new_optimizer(tmp_path: Path) -> None:
+def test_phase_starts_from_the_average_with_fresh_optimizer(tmp_path: Path) -> None:
     first = dataclasses.replace(TWO_PHASES, phases=TWO_PHASES.phases[:1])
     state = run(first, tmp_path)
     mean = {name: value.clone() for name, value in state.average.state_dict().items()}
     state.begin_phase()
-    assert state.optimiser.state_dict()["state"] == {}
+    assert state.optimizer.state_dict()["state"] == {}
     assert (state.counts.phase, state.counts.step, state.counts.total) == (1, 0, 3)
     for name, value in state.network.state_dict().items():
         assert torch.equal(value, mean[name]), name
 
 
-def test_training_lowers_loss_and_raises_reconstruction_ssim(tmp_path: Path) -> None:
+def test_training_improves_loss_and_reconstruction(tmp_path: Path) -> None:
     settings = with_phase(
         REBUILDING, steps=40, validate_every=20, schedule=Schedule(learning_rate=3e-3), crop=24
     )
@@ -116,7 +130,7 @@ def test_training_lowers_loss_and_raises_reconstruction_ssim(tmp_path: Path) -> 
 
 
 def test_log_has_a_line_per_validation_and_for_the_last_step(tmp_path: Path) -> None:
-    reported: list[Progress] = []
+    reported: list[StepProgress] = []
     run(with_phase(FUSING, steps=5), tmp_path, reported.append)
     rows = rows_of(tmp_path)
     assert [row["step"] for row in rows] == [2, 4, 5]
@@ -131,22 +145,22 @@ def test_log_has_a_line_per_validation_and_for_the_last_step(tmp_path: Path) -> 
 
 def test_without_validation_images_there_is_no_best_state(tmp_path: Path) -> None:
     run(REBUILDING, tmp_path, pairs=some_pairs(validation=0))
-    assert {path.name for path in tmp_path.iterdir()} == {LAST, LOG, EVENTS}
+    assert {path.name for path in tmp_path.iterdir()} == {LAST_CHECKPOINT, LOG, EVENTS}
     assert all("validation" not in row for row in rows_of(tmp_path))
-    assert checkpoint_of(tmp_path) == tmp_path / LAST
+    assert find_checkpoint(tmp_path) == tmp_path / LAST_CHECKPOINT
 
 
-def test_best_state_has_the_lowest_validation_loss(tmp_path: Path) -> None:
+def test_best_checkpoint_has_the_least_validation_loss(tmp_path: Path) -> None:
     settings = with_phase(FUSING, steps=6, validate_every=1, schedule=Schedule(learning_rate=0.05))
     run(settings, tmp_path)
     rows = rows_of(tmp_path)
     best = min(rows, key=lambda row: row["validation"]["loss"])
-    facts = read_checkpoint(checkpoint_of(tmp_path)).facts
-    assert facts["counts"]["step"] == best["step"]
-    assert facts["counts"]["validated"] == best["validation"]
+    metadata = read_checkpoint(find_checkpoint(tmp_path)).metadata
+    assert metadata["counts"]["step"] == best["step"]
+    assert metadata["counts"]["validated"] == best["validation"]
 
 
-def test_with_goals_the_best_state_is_the_one_nearest_to_them(tmp_path: Path) -> None:
+def test_best_checkpoint_with_goals_is_nearest_to_them(tmp_path: Path) -> None:
     goals = {"MI": 4.0, "Qabf": 0.4}
     settings = with_phase(MFINET, steps=4, validate_every=1, schedule=Schedule(learning_rate=3e-3))
     run(dataclasses.replace(settings, goals=goals), tmp_path)
@@ -154,12 +168,12 @@ def test_with_goals_the_best_state_is_the_one_nearest_to_them(tmp_path: Path) ->
         min(row["validation"][name] / goal for name, goal in goals.items())
         for row in rows_of(tmp_path)
     ]
-    counts = read_checkpoint(tmp_path / BEST).facts["counts"]
+    counts = read_checkpoint(tmp_path / BEST_CHECKPOINT).metadata["counts"]
     assert counts["best"] == pytest.approx(max(shares))
     assert counts["step"] == 1 + shares.index(max(shares))
 
 
-def test_a_phase_ends_early_where_validation_gets_no_better(tmp_path: Path) -> None:
+def test_phase_ends_early_without_improvement(tmp_path: Path) -> None:
     phase = dataclasses.replace(
         FUSION, steps=50, validate_every=1, patience=2, schedule=Schedule(learning_rate=1e-30)
     )  # a rate at which nothing changes
@@ -173,7 +187,7 @@ def test_a_phase_ends_early_where_validation_gets_no_better(tmp_path: Path) -> N
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-def test_compiled_training_takes_same_steps_for_any_crop_size(tmp_path: Path) -> None:
+def test_compiled_training_equals_eager_for_any_crop_size(tmp_path: Path) -> None:
     phase = dataclasses.replace(
         AUTOENCODER,
         bfloat16=False,
@@ -192,16 +206,16 @@ def test_compiled_training_takes_same_steps_for_any_crop_size(tmp_path: Path) ->
     assert eager == pytest.approx(compiled, rel=1e-3)
 
 
-def test_a_training_can_begin_from_another_and_remembers_it(tmp_path: Path) -> None:
+def test_training_from_a_checkpoint_keeps_its_history(tmp_path: Path) -> None:
     earlier = run(REBUILDING, tmp_path / "earlier")
     later = dataclasses.replace(REBUILDING, seed=3)
-    state = first_state(later, some_pairs(seed=9))
-    state.start_from(tmp_path / "earlier" / LAST)
+    state = initial_state(later, some_pairs(seed=9))
+    start_from(state, tmp_path / "earlier" / LAST_CHECKPOINT)
     for name, value in earlier.average.state_dict().items():
         assert torch.equal(state.network.state_dict()[name], value), name
     assert [item["settings"]["seed"] for item in state.history] == [1, 3]
     train(state, some_pairs(seed=9), later, tmp_path / "later", silent)
-    history = read_checkpoint(tmp_path / "later" / LAST).facts["history"]
+    history = read_checkpoint(tmp_path / "later" / LAST_CHECKPOINT).metadata["history"]
     assert [item["settings"]["seed"] for item in history] == [1, 3]
     resumed = run(later, tmp_path / "later", pairs=some_pairs(seed=9))
     assert [item["settings"]["seed"] for item in resumed.history] == [1, 3]

@@ -1,4 +1,4 @@
-"""Settings of a training: complete, known, in range, or refused in one line."""
+"""Training settings: complete, known and in range, or refused in one line."""
 
 import dataclasses
 import tomllib
@@ -17,9 +17,9 @@ from radfuse.training.settings import (
     Augmentation,
     Phase,
     Schedule,
-    Settings,
+    TrainingSettings,
     learning_rate,
-    read_settings,
+    read_training_settings,
     steps_of,
 )
 
@@ -33,7 +33,7 @@ PHASE = {
     "objective": '"autoencoder"', "steps": "10", "batch": "2", "crop": "16",
     "schedule": "{learning_rate = 1e-3}",
 }  # fmt: skip
-"""What the smallest file says, and a little more."""
+"""Required settings, and a crop."""
 
 
 def write(folder: Path, top: dict[str, str | None], phase: dict[str, str | None]) -> Path:
@@ -49,7 +49,7 @@ def write(folder: Path, top: dict[str, str | None], phase: dict[str, str | None]
 
 def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
-        read_settings(path)
+        read_training_settings(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -58,56 +58,56 @@ def refusal(path: Path) -> str:
 
 @pytest.mark.parametrize("config", TRAININGS, ids=lambda path: path.name)
 def test_every_training_file_of_the_repository_can_be_read(config: Path) -> None:
-    settings = read_settings(config)
+    settings = read_training_settings(config)
     assert settings.network in NETWORKS
     assert "Harvard" in settings.export.data
     assert settings.export.licence == "Apache-2.0"
 
 
-def test_the_repository_has_a_training_for_every_network() -> None:
-    assert {read_settings(path).network for path in TRAININGS} == NETWORKS.keys()
+def test_every_network_has_a_training_configuration() -> None:
+    assert {read_training_settings(path).network for path in TRAININGS} == NETWORKS.keys()
 
 
-def test_the_papers_own_training_of_mfinet_is_as_published() -> None:
-    (phase,) = read_settings(CONFIGS / "mfinet-paper.toml").phases
+def test_training_of_the_mfinet_paper_is_as_published() -> None:
+    (phase,) = read_training_settings(CONFIGS / "mfinet-paper.toml").phases
     assert phase.objective == "mfinet_paper"
-    assert (phase.crop, phase.clip, phase.average) == (None, 0, 0)
+    assert (phase.crop, phase.clip, phase.ema_decay) == (None, 0, 0)
     assert steps_of(phase, 160) == 100 * 160
     for epoch, factor in ((0, 1), (4, 1), (5, 0.95), (99, 0.95**19)):
         rate = learning_rate(phase, epoch * 160, 160)
         np.testing.assert_allclose(rate, 2e-4 * factor)
 
 
-def test_the_split_by_patients_keeps_four_of_ten_aside() -> None:
-    settings = read_settings(CONFIGS / "mfinet-patients.toml")
+def test_split_by_patient_keeps_four_of_ten_for_validation() -> None:
+    settings = read_training_settings(CONFIGS / "mfinet-patients.toml")
     assert set(settings.validation_patients) == {"2", "16", "34", "41"}
-    best = read_settings(CONFIGS / "mfinet.toml")
+    best = read_training_settings(CONFIGS / "mfinet.toml")
     assert dataclasses.replace(settings, validation_patients=()) == dataclasses.replace(
         best, validation_patients=()
     )
 
 
 @pytest.mark.parametrize("name", ["densefuse", "msdnet", "rfnnest"])
-def test_autoencoders_of_the_full_grey_scale_are_weighed_for_it(name: str) -> None:
-    phase = read_settings(CONFIGS / f"{name}.toml").phases[0]
+def test_autoencoder_weights_match_images_in_0_to_255(name: str) -> None:
+    phase = read_training_settings(CONFIGS / f"{name}.toml").phases[0]
     assert phase.weights == {"structure": 100, "pixel": 255**2}
 
 
 @pytest.mark.parametrize("name", ["pmgi", "sdnet", "stdfusionnet", "fusiongan"])
-def test_intensity_branch_takes_the_ct(name: str) -> None:
-    settings = read_settings(CONFIGS / f"{name}.toml")
+def test_networks_with_an_infrared_input_use_the_ct_for_it(name: str) -> None:
+    settings = read_training_settings(CONFIGS / f"{name}.toml")
     assert settings.network_options["infrared"] == "ct"
     assert [phase.objective for phase in settings.phases] == [name]
 
 
-def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
+def test_omitted_settings_have_their_defaults(tmp_path: Path) -> None:
     phase = Phase(
         objective="autoencoder", schedule=Schedule(learning_rate=1e-3), steps=10, batch=2, crop=16
     )
-    expected = Settings(network="res2fusion", phases=(phase,), validation_patients=("16",))
-    assert read_settings(write(tmp_path, {}, {})) == expected
-    assert phase.augmentation == Augmentation(turn=True)
-    assert (phase.average, phase.clip, phase.outlier, phase.patience) == (0, 0, 0, 0)
+    expected = TrainingSettings(network="res2fusion", phases=(phase,), validation_patients=("16",))
+    assert read_training_settings(write(tmp_path, {}, {})) == expected
+    assert phase.augmentation == Augmentation(rotate=True)
+    assert (phase.ema_decay, phase.clip, phase.outlier, phase.patience) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_a_missing_setting_is_refused_by_name(tmp_path: Path, name: str) -> None
     ("name", "value"),
     [
         ("steps", "0"), ("steps", '"ten"'), ("batch", "0"), ("epochs", "0"), ("crop", "0"),
-        ("schedule", "{learning_rate = 0}"), ("schedule", "{learning_rate = 1, warm_up = -1}"),
-        ("schedule", '{learning_rate = 1, fall = "ever"}'), ("validate_every", "0"),
-        ("schedule", "{learning_rate = 1, stair_factor = 1.1}"), ("average", "1.0"),
+        ("schedule", "{learning_rate = 0}"), ("schedule", "{learning_rate = 1, warmup_steps = -1}"),
+        ("schedule", '{learning_rate = 1, decay = "ever"}'), ("validate_every", "0"),
+        ("schedule", "{learning_rate = 1, decay_factor = 1.1}"), ("ema_decay", "1.0"),
         ("rounding_noise", "-0.1"), ("rounding_noise", "1.0"), ("bfloat16", '"perhaps"'),
         ("clip", "-1"), ("outlier", "-1"), ("patience", "-1"), ("weights", '{a = "much"}'),
-        ("augmentation", "{gain = 1.0}"), ("augmentation", "{least_tissue = -0.1}"),
+        ("augmentation", "{gain = 1.0}"), ("augmentation", "{min_tissue = -0.1}"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_of_a_phase_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -174,7 +174,7 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str)
         ),
         (
             {"network": '"fusiongan"'}, {"objective": '"fusiongan"'},
-            "'fusiongan' judges crops of 120 pixels; give crop = 120",
+            "'fusiongan' takes crops of 120 pixels; give crop = 120",
         ),
         ({}, {"crop": str(SSIM_WINDOW - 1)}, "crop 10 is too small for objective 'autoencoder'"),
         ({}, {"epochs": "3"}, "phases.0: give steps or epochs, one of them"),
@@ -185,7 +185,7 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str)
         ({"validation_patients": None}, {"patience": "1"}, "need validation_patients"),
     ],
 )  # fmt: skip
-def test_settings_that_nothing_can_be_done_with_are_refused(
+def test_contradictory_settings_are_refused(
     tmp_path: Path, top: dict[str, str | None], phase: dict[str, str | None], words: str
 ) -> None:
     assert words in refusal(write(tmp_path, top, phase))
@@ -215,7 +215,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path)
 
 
-def test_smallest_crop_of_an_objective_holds_its_window() -> None:
+def test_smallest_crop_fits_the_windows_of_the_objective() -> None:
     assert OBJECTIVES["autoencoder"].smallest_side == SSIM_WINDOW
     assert OBJECTIVES["mfinet_metrics"].smallest_side == METRICS["vif"].smallest_side
 
@@ -226,7 +226,7 @@ def test_an_epoch_has_as_many_crops_as_there_are_images() -> None:
     assert steps_of(FUSION, 1000) == FUSION.steps
 
 
-def test_rate_falls_along_half_a_cosine_to_zero() -> None:
+def test_learning_rate_decays_along_half_a_cosine_to_zero() -> None:
     phase = dataclasses.replace(AUTOENCODER, steps=100, schedule=Schedule(learning_rate=0.5))
     rates = [learning_rate(phase, step, 9) for step in range(101)]
     np.testing.assert_allclose([rates[0], rates[50], rates[100]], [0.5, 0.25, 0], atol=1e-15)
@@ -236,21 +236,21 @@ def test_rate_falls_along_half_a_cosine_to_zero() -> None:
 
 def test_a_cosine_may_be_longer_or_shorter_than_its_phase() -> None:
     for length, expected in ((200, [0.5, 0.25, 0.0732]), (50, [0.5, 0.0, 0.0])):
-        schedule = Schedule(learning_rate=0.5, fall_steps=length)
+        schedule = Schedule(learning_rate=0.5, decay_steps=length)
         phase = dataclasses.replace(AUTOENCODER, steps=150, schedule=schedule)
         rates = [learning_rate(phase, step, 9) for step in (0, 100, 150)]
         np.testing.assert_allclose(rates, expected, atol=1e-4)
 
 
-def test_warming_up_the_rate_rises_evenly() -> None:
-    schedule = Schedule(learning_rate=1, warm_up=4, fall="stairs", stair_factor=1)
+def test_warmup_raises_the_learning_rate_linearly() -> None:
+    schedule = Schedule(learning_rate=1, warmup_steps=4, decay="step", decay_factor=1)
     phase = dataclasses.replace(AUTOENCODER, schedule=schedule)
     rates = [learning_rate(phase, step, 9) for step in range(6)]
     np.testing.assert_allclose(rates, [0.25, 0.5, 0.75, 1, 1, 1])
 
 
-def test_the_rate_falls_in_stairs_of_some_epochs() -> None:
-    schedule = Schedule(learning_rate=1, fall="stairs", stair_epochs=2, stair_factor=0.5)
+def test_learning_rate_decays_in_steps_of_epochs() -> None:
+    schedule = Schedule(learning_rate=1, decay="step", decay_epochs=2, decay_factor=0.5)
     phase = dataclasses.replace(AUTOENCODER, schedule=schedule, batch=2)
     rates = [learning_rate(phase, step, 4) for step in range(9)]
     np.testing.assert_allclose(rates, [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25])

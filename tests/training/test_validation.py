@@ -1,4 +1,4 @@
-"""Validation: what it finds is what the measured graph of the same network would show."""
+"""Validation metrics are those of the fused 8-bit images."""
 
 import dataclasses
 import math
@@ -15,19 +15,19 @@ from radfuse.networks.catalogue import make_network
 from radfuse.networks.res2fusion import Res2Fusion
 from radfuse.training.losses.autoencoder import autoencoder_loss, ssim
 from radfuse.training.losses.mfinet import mfinet_paper_loss
-from radfuse.training.settings import Settings
+from radfuse.training.settings import TrainingSettings
 from radfuse.training.validation import fuse, score, validate
 
 PAIRS = smooth_images(2)
 
 
-def network_of(settings: Settings) -> torch.nn.Module:
+def network_of(settings: TrainingSettings) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(3)
         return make_network(settings.network, settings.network_options)
 
 
-def test_validation_metrics_are_of_8_bit_fused_images() -> None:
+def test_validation_metrics_are_those_of_8_bit_fused_images() -> None:
     network = network_of(FUSING)
     found = validate(network, PAIRS, FUSING, FUSING.phases[0])
     rows = []
@@ -51,7 +51,7 @@ def test_the_loss_is_that_of_the_phase_in_full_precision() -> None:
     np.testing.assert_allclose(found.values["loss"], expected.item(), rtol=1e-5)
 
 
-def test_autoencoder_is_validated_by_ct_and_mr_reconstruction() -> None:
+def test_autoencoder_is_validated_by_its_reconstructions() -> None:
     network = network_of(REBUILDING)
     assert isinstance(network, Res2Fusion)
     found = validate(network, PAIRS, REBUILDING, REBUILDING.phases[0])
@@ -63,7 +63,7 @@ def test_autoencoder_is_validated_by_ct_and_mr_reconstruction() -> None:
     np.testing.assert_allclose(found.values["loss"], loss.item(), rtol=1e-5)
 
 
-def test_validation_leaves_eval_mode_off_and_no_gradients() -> None:
+def test_validation_leaves_eval_mode_and_no_gradients() -> None:
     network = network_of(REBUILDING).train()
     validate(network, PAIRS, REBUILDING, REBUILDING.phases[0])
     assert not network.training
@@ -75,7 +75,7 @@ def test_images_too_small_for_the_profile_are_refused() -> None:
         validate(network_of(REBUILDING), PAIRS[..., :30, :30], REBUILDING, REBUILDING.phases[0])
 
 
-def test_a_network_whose_output_is_no_number_is_refused() -> None:
+def test_nan_output_is_refused() -> None:
     network = network_of(FUSING)
     with torch.no_grad():
         next(network.parameters())[:] = math.nan
@@ -87,14 +87,14 @@ def test_without_goals_a_smaller_loss_is_better() -> None:
     assert score({"loss": 1.0}, FUSING) > score({"loss": 2.0}, FUSING)
 
 
-def test_with_goals_the_metric_farthest_from_its_goal_counts() -> None:
+def test_score_is_that_of_the_metric_farthest_from_its_goal() -> None:
     settings = dataclasses.replace(FUSING, goals={"MI": 4.0, "VIF": 0.5})
     assert score({"loss": 9, "MI": 8.0, "VIF": 0.4}, settings) == pytest.approx(0.8)
     assert score({"loss": 9, "MI": 2.0, "VIF": 0.6}, settings) == pytest.approx(0.5)
     assert 0 < score({"loss": 9, "MI": -2.0, "VIF": 0.6}, settings) < 1e-5
 
 
-def test_of_a_metric_that_should_be_small_less_is_better() -> None:
+def test_score_rises_as_a_smaller_is_better_metric_falls() -> None:
     settings = dataclasses.replace(FUSING, profile="tang", goals={"MSE": 0.05})
     assert score({"loss": 9, "MSE": 0.04}, settings) == pytest.approx(1.25)
     assert score({"loss": 9, "MSE": 0.1}, settings) == pytest.approx(0.5)

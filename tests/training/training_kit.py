@@ -1,8 +1,7 @@
-"""What the tests of training share: small pairs, short settings, and how to look into a run."""
+"""Helpers of the training tests: small pairs, short settings, readers of a run's files."""
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,17 @@ from safetensors import safe_open
 
 from radfuse.arrays import UInt8Array
 from radfuse.networks.fusiongan import PATCH
-from radfuse.training.images import Pairs
+from radfuse.training.dataset import TrainingPairs
 from radfuse.training.log import LOG
-from radfuse.training.loop import Progress, train
-from radfuse.training.settings import Augmentation, Phase, Schedule, Settings
-from radfuse.training.state import State, first_state
+from radfuse.training.loop import ProgressReport, StepProgress, train
+from radfuse.training.settings import Augmentation, Phase, Schedule, TrainingSettings
+from radfuse.training.state import State, initial_state
 
 SIDE = 44
-"""Of the images: a little more than VIF needs."""
+"""Side of the images in pixels, a little more than VIF needs."""
 
 TIMES = {"time", "step_s"}
-"""What of a log's row differs from run to run."""
+"""Columns of the log that differ from run to run."""
 
 AUTOENCODER = Phase(
     objective="autoencoder", schedule=Schedule(learning_rate=1e-3), steps=4, batch=2, crop=12,
@@ -32,20 +31,22 @@ AUTOENCODER = Phase(
 PLAIN = dataclasses.replace(AUTOENCODER, bfloat16=False, rounding_noise=0.0)
 
 FUSION = Phase(
-    objective="mfinet_metrics", schedule=Schedule(learning_rate=1e-3, warm_up=2), steps=4, batch=2,
-    crop=42, average=0.9, clip=1.0, outlier=10, validate_every=2,
-    augmentation=Augmentation(least_tissue=0.1, gain=0.1, gamma=0.1),
+    objective="mfinet_metrics", schedule=Schedule(learning_rate=1e-3, warmup_steps=2), steps=4,
+    batch=2, crop=42, ema_decay=0.9, clip=1.0, outlier=10, validate_every=2,
+    augmentation=Augmentation(min_tissue=0.1, gain=0.1, gamma=0.1),
 )  # fmt: skip
 
-REBUILDING = Settings(network="res2fusion", phases=(AUTOENCODER,))
-FUSING = Settings(network="res2fusion", phases=(FUSION,), network_options={"strategy": "addition"})
-MFINET = Settings(
+REBUILDING = TrainingSettings(network="res2fusion", phases=(AUTOENCODER,))
+FUSING = TrainingSettings(
+    network="res2fusion", phases=(FUSION,), network_options={"strategy": "addition"}
+)
+MFINET = TrainingSettings(
     network="mfinet", phases=(FUSION,),
     network_options={"width": 4, "heads": 1, "hidden": 2, "reconstructor_width": 2},
 )  # fmt: skip
 
 
-CONTEST = Settings(
+ADVERSARIAL = TrainingSettings(
     network="pmgi",
     phases=(dataclasses.replace(FUSION, objective="fusiongan", crop=PATCH),),
     network_options={"infrared": "ct"},
@@ -59,10 +60,10 @@ NETWORK_OF = {
 """Networks that tests train by an objective, where it has not the name of its own."""
 
 
-def settings_of(objective: str, **changes: Any) -> Settings:
+def settings_of(objective: str, **changes: Any) -> TrainingSettings:
     """A short training by an objective."""
     name = NETWORK_OF.get(objective, objective)
-    base = MFINET if name == "mfinet" else Settings(network=name, phases=(FUSION,))
+    base = MFINET if name == "mfinet" else TrainingSettings(network=name, phases=(FUSION,))
     phase = dataclasses.replace(
         FUSION if objective == "mfinet_metrics" else PLAIN, objective=objective
     )
@@ -71,12 +72,12 @@ def settings_of(objective: str, **changes: Any) -> Settings:
     return dataclasses.replace(base, phases=(dataclasses.replace(phase, **changes),))
 
 
-def pairs_of(objective: str) -> Pairs:
+def pairs_of(objective: str) -> TrainingPairs:
     return PATCHES if objective == "fusiongan" else PAIRS
 
 
-def with_phase(settings: Settings, **changes: Any) -> Settings:
-    """Settings whose only phase says something else."""
+def with_phase(settings: TrainingSettings, **changes: Any) -> TrainingSettings:
+    """Settings with changes in their only phase."""
     return dataclasses.replace(
         settings, phases=(dataclasses.replace(settings.phases[0], **changes),)
     )
@@ -95,12 +96,12 @@ def smooth_images(count: int, seed: int = 0, side: int = SIDE) -> UInt8Array:
     return images
 
 
-def some_pairs(validation: int = 1, seed: int = 0, side: int = SIDE) -> Pairs:
+def some_pairs(validation: int = 1, seed: int = 0, side: int = SIDE) -> TrainingPairs:
     aside = ("16",) if validation else ()
     training, aside_images = (
         smooth_images(count, seed + index, side) for index, count in enumerate((3, validation))
     )
-    return Pairs(training, aside_images, ("2", "20"), aside)
+    return TrainingPairs(training, aside_images, ("2", "20"), aside)
 
 
 def write_pairs(folder: Path, names: list[str], side: int = SIDE) -> Path:
@@ -113,22 +114,22 @@ def write_pairs(folder: Path, names: list[str], side: int = SIDE) -> Path:
     return folder
 
 
-def silent(progress: Progress) -> None:
+def silent(progress: StepProgress) -> None:
     """Report nothing."""
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    """The log of a run without what differs from run to run."""
+    """The log of a run without `TIMES`."""
     rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
     return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
 
 
 def content_of(checkpoint: Path) -> dict[str, object]:
-    """Facts and tensors as bytes; the format keeps no order of facts."""
+    """Metadata and tensors as bytes; the format does not keep the order of metadata."""
     with safe_open(checkpoint, "pt") as opened:
-        facts = opened.metadata()
+        metadata = opened.metadata()
         tensors = {name: opened.get_tensor(name).numpy().tobytes() for name in opened.keys()}  # noqa: SIM118
-    return facts | tensors
+    return metadata | tensors
 
 
 PAIRS = some_pairs()
@@ -136,17 +137,15 @@ PAIRS = some_pairs()
 PATCHES = some_pairs(side=PATCH)
 """Large enough for a discriminator."""
 
-Report = Callable[[Progress], None]
-
 
 class Stopped(Exception):  # noqa: N818
-    """The power fails."""
+    """Raised to stop a training."""
 
 
-def stop_at(total: int) -> Report:
+def stop_at(total: int) -> ProgressReport:
     seen = 0
 
-    def report(progress: Progress) -> None:
+    def report(progress: StepProgress) -> None:
         nonlocal seen
         seen += 1
         if seen == total:
@@ -156,10 +155,10 @@ def stop_at(total: int) -> Report:
 
 
 def run(
-    settings: Settings,
+    settings: TrainingSettings,
     folder: Path,
-    report: Report = silent,
-    pairs: Pairs = PAIRS,
+    report: ProgressReport = silent,
+    pairs: TrainingPairs = PAIRS,
     **options: float,
 ) -> State:
-    return train(first_state(settings, pairs), pairs, settings, folder, report, **options)
+    return train(initial_state(settings, pairs), pairs, settings, folder, report, **options)

@@ -38,7 +38,7 @@ def export_command(
     `--method OUTPUT` fuses with it.
     """  # fmt: skip
     try:
-        from radfuse.training.checkpoint import checkpoint_of  # noqa: PLC0415  # an extra
+        from radfuse.training.checkpoint import find_checkpoint  # noqa: PLC0415  # an extra
         from radfuse.training.export.checkpoint import export  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
@@ -46,7 +46,7 @@ def export_command(
         raise InputError(f"{output}: give a name that ends in .onnx")
     refuse_existing([output, output.with_suffix(".json")], overwrite=overwrite)
     exported = export(
-        checkpoint_of(run), output, options=named_options(options), test=test, half=half
+        find_checkpoint(run), output, options=named_options(options), test=test, half=half
     )
     if as_json:
         print_json(exported.card)

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("config", type=PATH)
 @click.option("--data", type=PATH, required=True, help="Folder with CT/NAME.png, MRI/NAME.png.")
-@click.option("-o", "--output", type=PATH, required=True, help="Folder of this run.")
+@click.option("-o", "--output", type=PATH, required=True, help="Folder of the run.")
 @click.option(
     "--start",
     type=PATH,
     metavar="RUN",
-    help="Begin from the parameters of this run, or checkpoint.",
+    help="Start from the parameters of a run's folder or a checkpoint.",
 )
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="auto: cuda where there is one.",
+    help="auto: cuda if available, else cpu.",
 )
 @click.option(
     "--checkpoint-minutes",
@@ -48,29 +48,31 @@ def train_command(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Train a network as CONFIG says, a TOML file (see docs/howto/train-your-own.md).
+    """Train a network by CONFIG, a TOML file (see docs/howto/train-your-own.md).
 
-    Stopped at any moment, the same command goes on where it was. OUTPUT holds checkpoints, the log
-    (log.jsonl, and for TensorBoard) and samples. Several processes: torchrun --nproc-per-node N
+    The same command resumes a stopped training. OUTPUT contains checkpoints, the log (log.jsonl,
+    and for TensorBoard) and sample images. Several processes: torchrun --nproc-per-node N
     -m radfuse train CONFIG ...
     """  # fmt: skip
     try:
-        from radfuse.training.start import begin  # noqa: PLC0415  # an extra
+        from radfuse.training.prepare import prepare_training  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
-    with begin(config, **chosen) as run, Reports(quiet=quiet or not run.team.leads) as report:
+    with (
+        prepare_training(config, **chosen) as run,
+        TrainingProgress(quiet=quiet or not run.processes.is_main) as report,
+    ):
         counts = run.train(output, report, save_every_s=60 * checkpoint_minutes).counts
-    if not run.team.leads:
+    if not run.processes.is_main:
         return
     if as_json:
-        facts = {"run": str(output), "steps": counts.total, "validation": counts.validated}
-        print_json(facts)
+        print_json({"run": str(output), "steps": counts.total, "validation": counts.validated})
     else:
         click.echo(output)
 
 
-class Reports:
-    """Progress on stderr, a bar a phase, a line a validation: a context, called as a report."""
+class TrainingProgress:
+    """Progress on stderr: a bar per phase, a line per validation; called as `ProgressReport`."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._progress = Progress(
@@ -84,15 +86,15 @@ class Reports:
         )
         self._tasks: dict[int, TaskID] = {}
 
-    def __enter__(self) -> "Reports":
+    def __enter__(self) -> "TrainingProgress":
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def __call__(self, done: "loop.Progress") -> None:
-        """Show a step, and what a validation found."""
+    def __call__(self, done: "loop.StepProgress") -> None:
+        """Show a step, and the values of a validation."""
         if done.phase not in self._tasks:
             self._tasks[done.phase] = self._progress.add_task(
                 "", total=done.steps, completed=done.step - 1,
@@ -107,10 +109,10 @@ class Reports:
 
 
 def _line(row: dict[str, Any]) -> str:
-    """What the log says, for a reader."""
-    found = row.get("validation", {})
-    values = "".join(f"  {name} {value:.4f}" for name, value in found.items() if name != "loss")
-    validation = f"  validation {found['loss']:.4f}{values}" if found else ""
+    """A row of the log as text."""
+    values = row.get("validation", {})
+    metrics = "".join(f"  {name} {value:.4f}" for name, value in values.items() if name != "loss")
+    validation = f"  validation {values['loss']:.4f}{metrics}" if values else ""
     return (
         f"phase {row['phase'] + 1}  step {row['step']}  loss {row['train']['loss']:.4f}{validation}"
     )

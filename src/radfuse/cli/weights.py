@@ -16,7 +16,7 @@ from radfuse.cli.options import (
     output_options,
     print_json,
 )
-from radfuse.cli.train import Reports
+from radfuse.cli.train import TrainingProgress
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing
 from radfuse.methods.catalogue import METHODS, WEIGHTS, load_method
@@ -147,7 +147,7 @@ def build_command(
         raise InputError(f"no settings of '{name}' ship; there are {', '.join(trainings)}")
     path = _place(method or name)
     refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite, instead="--as NAME")
-    with TemporaryDirectory() as passing, Reports(quiet=quiet) as report:
+    with TemporaryDirectory() as passing, TrainingProgress(quiet=quiet) as report:
         run = output or Path(passing)
         card = build(trainings[name], path, data=data, run=run, test=test, report=report)
     _report(Weights(path, card), as_json=as_json)

@@ -1,4 +1,4 @@
-"""What a run leaves for its readers: a log in JSON, the same for TensorBoard, samples to see."""
+"""The log of a training in JSON, the same for TensorBoard, and sample images."""
 
 import json
 from pathlib import Path
@@ -20,25 +20,25 @@ EVENTS = "events.out.tfevents.radfuse"
 """Name of the file with the same numbers for TensorBoard."""
 
 SAMPLES = "samples"
-"""Name of the folder with a picture a validation."""
+"""Name of the folder with one image a validation."""
 
-SAMPLES_SHOWN = 4
-"""Pairs in such a picture."""
+MAX_SAMPLES = 4
+"""Pairs in such an image."""
 
 
-class Journal:
-    """The log of a run; rows have the number of their `phase` and `step`."""
+class TrainingLog:
+    """The log in a run's folder; each row contains its `phase` and `step`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def rewind(self, phase: int, step: int) -> None:
-        """Forget what came after a step: it was lost and will be done again."""
+    def truncate(self, phase: int, step: int) -> None:
+        """Remove the rows after a step: resuming from a checkpoint repeats those steps."""
         log = self.folder / LOG
         if not log.is_file():
             return
         lines = log.read_text().splitlines(keepends=True)
-        rows = [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be cut
+        rows = [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be torn
         kept = [row for row in rows if (row["phase"], row["step"]) <= (phase, step)]
         if len(kept) < len(lines):
             log.unlink()
@@ -47,7 +47,7 @@ class Journal:
                 self.write(row)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Add a row; `OutputError` where there is no room."""
+        """Append a row; raises `OutputError` on a full disk."""
         try:
             with (self.folder / LOG).open("a") as log:
                 log.write(json.dumps(row) + "\n")
@@ -60,19 +60,19 @@ class Journal:
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written: {error.strerror}") from error
 
-    def show(self, pairs: UInt8Array, fused: UInt8Array, name: str) -> None:
-        """Draw pairs (N, 2, H, W) and fused images (N, H, W): a row each of CT, MR, fused."""
+    def write_samples(self, pairs: UInt8Array, fused: UInt8Array, name: str) -> None:
+        """Write pairs (N, 2, H, W) and fused images (N, H, W): a row each of CT, MR, fused."""
         rows = [np.hstack([*pair, image]) for pair, image in zip(pairs, fused, strict=True)]
         path = self.folder / SAMPLES / f"{name}.png"
         try:
             path.parent.mkdir(exist_ok=True)
-            Image.fromarray(np.vstack(rows[:SAMPLES_SHOWN])).save(path)
+            Image.fromarray(np.vstack(rows[:MAX_SAMPLES])).save(path)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _event(row: dict[str, Any]) -> Event:
-    """A row's numbers, tagged by what they are of."""
+    """A row's numbers, tagged `rate`, `step_s`, `train/NAME` and `validation/NAME`."""
     values = {"rate": row["rate"], "step_s": row["step_s"]}
     for group in ("train", "validation"):
         values |= {f"{group}/{name}": value for name, value in row.get(group, {}).items()}

@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from radfuse.errors import OutputError
-from radfuse.training.checkpoint import BEST, LAST
-from radfuse.training.distributed import ALONE, Team
-from radfuse.training.images import Pairs
-from radfuse.training.log import Journal
-from radfuse.training.settings import Phase, Settings, steps_of
+from radfuse.training.checkpoint import BEST_CHECKPOINT, LAST_CHECKPOINT
+from radfuse.training.dataset import TrainingPairs
+from radfuse.training.distributed import SINGLE_PROCESS, ProcessGroup
+from radfuse.training.log import TrainingLog
+from radfuse.training.resume import resume, save_state
+from radfuse.training.settings import Phase, TrainingSettings, steps_of
 from radfuse.training.state import State
-from radfuse.training.step import Stepper, rounding_noise
+from radfuse.training.step import PhaseTrainer, rounding_noise
 from radfuse.training.validation import score, validate
 
 LOG = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 300.0
-"""Seconds between checkpoints; validations leave one, too."""
+"""Longest time in seconds between two checkpoints; every validation writes one, too."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """A step that is done."""
+class StepProgress:
+    """A step that was taken."""
 
     phase: int
     step: int
@@ -35,39 +36,42 @@ class Progress:
     loss: float
     batch: int
     row: dict[str, Any] = field(default_factory=dict)
-    """What the log has of it."""
+    """Its line of the log; empty for steps without one."""
+
+
+ProgressReport = Callable[[StepProgress], None]
 
 
 def train(
     state: State,
-    pairs: Pairs,
-    settings: Settings,
+    pairs: TrainingPairs,
+    settings: TrainingSettings,
     folder: Path,
-    report: Callable[[Progress], None],
+    report: ProgressReport,
     *,
-    team: Team = ALONE,
+    processes: ProcessGroup = SINGLE_PROCESS,
     save_every_s: float = SAVE_EVERY_S,
 ) -> State:
     """Train to the end of the last phase, resuming from the folder's checkpoint if it has one."""
-    run = _Run(state, pairs, settings, folder, report, team, save_every_s)
-    run.resume()
+    loop = _Loop(state, pairs, settings, folder, report, processes, save_every_s)
+    loop.resume()
     while True:
-        run.train_phase()
+        loop.train_phase()
         if state.counts.phase + 1 == len(settings.phases):
             return state
         state.begin_phase()
 
 
 @dataclass
-class _Run:
-    """What stays the same from step to step, and the state."""
+class _Loop:
+    """The arguments of `train`."""
 
     state: State
-    pairs: Pairs
-    settings: Settings
+    pairs: TrainingPairs
+    settings: TrainingSettings
     folder: Path
-    report: Callable[[Progress], None]
-    team: Team
+    report: ProgressReport
+    processes: ProcessGroup
     save_every_s: float
 
     @property
@@ -79,62 +83,67 @@ class _Run:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be made: {error.strerror}") from error
-        if (self.folder / LAST).exists():
-            self.state.resume(self.folder / LAST)
-        if self.team.leads:
-            Journal(self.folder).rewind(self.state.counts.phase, self.state.counts.step)
-        self.team.wait()
+        if (self.folder / LAST_CHECKPOINT).exists():
+            resume(self.state, self.folder / LAST_CHECKPOINT)
+        if self.processes.is_main:
+            TrainingLog(self.folder).truncate(self.state.counts.phase, self.state.counts.step)
+        self.processes.barrier()
 
     def train_phase(self) -> None:
-        """Train to the end of a phase, or until validation gets no better."""
+        """Train to the end of a phase, or until validation stops improving."""
         counts, phase = self.state.counts, self.phase
         steps = steps_of(phase, len(self.pairs.training))
-        stepper = Stepper(self.state, phase, self.pairs.training, self.team, self.settings.seed)
-        saved_s = noted_s = time.monotonic()
-        with rounding_noise(self.state.network, phase.rounding_noise, stepper.noise):
+        trainer = PhaseTrainer(
+            self.state, phase, self.pairs.training, self.processes, self.settings.seed
+        )
+        saved_s = validated_s = time.monotonic()
+        with rounding_noise(self.state.network, phase.rounding_noise, trainer.noise):
             while counts.step < steps and not (phase.patience and counts.stale >= phase.patience):
-                loss = stepper.step()
+                loss = trainer.step()
                 row: dict[str, Any] = {}
                 if counts.step % phase.validate_every == 0 or counts.step == steps:
-                    row = self._look(stepper.rate, time.monotonic() - noted_s)
-                    noted_s = time.monotonic()
+                    row = self._log_row(trainer.learning_rate, time.monotonic() - validated_s)
+                    validated_s = time.monotonic()
                 if row or time.monotonic() - saved_s >= self.save_every_s:
-                    self._save(LAST)
+                    self._save(LAST_CHECKPOINT)
                     saved_s = time.monotonic()
-                self.report(Progress(counts.phase, counts.step, steps, loss, phase.batch, row))
+                self.report(StepProgress(counts.phase, counts.step, steps, loss, phase.batch, row))
 
     def _save(self, name: str) -> None:
-        if self.team.leads:
-            self.state.save(self.folder / name)
+        if self.processes.is_main:
+            save_state(self.state, self.folder / name)
 
-    def _look(self, rate: float, seconds: float) -> dict[str, Any]:
-        """Validate, keep the best, write the log."""
+    def _log_row(self, learning_rate: float, seconds: float) -> dict[str, Any]:
+        """Validate, keep the best state, write the log; the row of the log."""
         counts = self.state.counts
-        done = counts.sums.pop("steps")
+        steps = counts.sums.pop("steps")
         row: dict[str, Any] = {
             "phase": counts.phase, "step": counts.step, "total": counts.total,
-            "time": time.time(), "step_s": seconds / done, "rate": rate,
-            "train": {name: total / done for name, total in counts.sums.items()}
+            "time": time.time(), "step_s": seconds / steps, "rate": learning_rate,
+            "train": {name: total / steps for name, total in counts.sums.items()}
             | {"norm": counts.usual_norm},
         }  # fmt: skip
         counts.sums = {}
         if len(self.pairs.validation):
             row["validation"] = self._validate()
         LOG.info("validated", extra={name: row[name] for name in ("phase", "step", "step_s")})
-        if self.team.leads:
-            Journal(self.folder).write(row)
+        if self.processes.is_main:
+            TrainingLog(self.folder).write(row)
         return row
 
     def _validate(self) -> dict[str, float]:
         counts, reached = self.state.counts, 0.0
-        if self.team.leads:
-            found = validate(self.state.average, self.pairs.validation, self.settings, self.phase)
-            counts.validated, reached = found.values, score(found.values, self.settings)
+        if self.processes.is_main:
+            validation = validate(
+                self.state.average, self.pairs.validation, self.settings, self.phase
+            )
+            counts.validated = validation.values
+            reached = score(validation.values, self.settings)
             name = f"{counts.phase + 1}-{counts.step:06d}"
-            Journal(self.folder).show(self.pairs.validation, found.fused, name)
-        reached = self.team.told(reached)
+            TrainingLog(self.folder).write_samples(self.pairs.validation, validation.fused, name)
+        reached = self.processes.broadcast(reached)
         counts.stale += 1
         if counts.best is None or reached > counts.best:
             counts.best, counts.stale = reached, 0
-            self._save(BEST)
+            self._save(BEST_CHECKPOINT)
         return counts.validated

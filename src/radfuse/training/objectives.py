@@ -13,7 +13,7 @@ from radfuse.networks.fusiongan import PATCH, Discriminator
 from radfuse.networks.infrared import InfraredVisible
 from radfuse.networks.rfnnest import RFNNest
 from radfuse.networks.sdnet import SDNet
-from radfuse.training.losses.adversarial import Contest
+from radfuse.training.losses.adversarial import AdversarialTraining
 from radfuse.training.losses.autoencoder import SSIM_WINDOW, AutoencoderWeights, autoencoder_loss
 from radfuse.training.losses.end_to_end import (
     FusionGANProportions,
@@ -39,42 +39,42 @@ from radfuse.training.losses.staged import (
 )
 
 Loss = tuple[Tensor, dict[str, float]]
-"""The loss, and what else is worth a line in the log."""
+"""The loss, and its terms for the log."""
 
 Output = Any
-"""What an objective sees of a network: a tensor, or a tuple of such."""
+"""Output of an objective's `forward`: a tensor, or nested tuples of tensors."""
 
 
-def fused_whole(network: Any, images: Tensor) -> Tensor:
-    """Pairs (N, 2, H, W), CT and MR, to what the network is used for: (N, H, W) in [0, 1]."""
+def fused_output(network: Any, images: Tensor) -> Tensor:
+    """Fused images (N, H, W) in [0, 1] of pairs (N, 2, H, W), CT and MR."""
     fused: Tensor = network(images[:, 0].contiguous(), images[:, 1].contiguous())
     return fused
 
 
-def rebuilt(network: Any, images: Tensor) -> Tensor:
-    """Single images (N, 1, H, W) in [0, 1] to rebuilt ones."""
-    again: Tensor = network.reconstruct(images)
-    return again
+def reconstructed(network: Any, images: Tensor) -> Tensor:
+    """Reconstructions of single images (N, 1, H, W) in [0, 1]."""
+    output: Tensor = network.reconstruct(images)
+    return output
 
 
 def fused_raw(network: InfraredVisible, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pairs to fused, infrared and visible images (N, 1, H, W) in the network's range.
+    """Fused, infrared and visible images (N, 1, H, W) of pairs, in the network's range.
 
-    Nothing is cut off, which would stop the gradient.
+    The fused image is not clipped, which would stop the gradient.
     """
     infrared, visible = network.slots(*images.unbind(dim=1))
     return network.fuse(infrared, visible), infrared, visible
 
 
 def fused_of_ct_and_mr(network: InfraredVisible, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """As `fused_raw`, but fused, CT and MR, in whichever slot those are."""
+    """As `fused_raw`, but in the order fused, CT, MR."""
     fused, *sources = fused_raw(network, images)
     ct, mr = sources if network.infrared == "ct" else sources[::-1]
     return fused, ct, mr
 
 
 def decomposed(network: SDNet, images: Tensor) -> tuple[Tensor, ...]:
-    """As `fused_raw`, and both sources as they are found again in the fused image."""
+    """As `fused_raw`, and both sources as decomposed from the fused image."""
     fused, infrared, visible = fused_raw(network, images)
     return fused, infrared, visible, *network.decompose(fused)
 
@@ -88,7 +88,7 @@ def fused_features(network: RFNNest, images: Tensor) -> tuple[Tensor, Tensor, Ou
 
 
 def classified(network: CSF, images: Tensor) -> tuple[Tensor, ...]:
-    """Logits (N, 2) of visible and of infrared images, the visible as bright as the infrared."""
+    """Logits (N, 2) of visible and of infrared images, both with the mean of the infrared."""
     infrared, visible = network.slots(*images.unbind(dim=1))
     of_infrared, of_visible = (x.mean(dim=(1, 2, 3), keepdim=True) for x in (infrared, visible))
     return network.classify(torch.cat([visible - of_visible + of_infrared, infrared])).chunk(2)
@@ -148,48 +148,48 @@ def _dfenet(output: Tensor, images: Tensor, weights: DFENetWeights) -> Loss:
 
 @dataclass(frozen=True)
 class NoWeights:
-    """Of an objective whose parts are weighed by its paper."""
+    """For objectives whose weights are fixed by their paper."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised."""
+    """What a phase of training minimises."""
 
     loss: Callable[[Output, Tensor, Any], Loss]
     """Called with what `forward` returns, the images (N, C, H, W) and the weights."""
 
     weights: type[Any] = NoWeights
-    """Dataclass of the weights of its parts."""
+    """Dataclass with the weights of its terms."""
 
-    forward: Callable[[Any, Tensor], Output] = fused_whole
-    """What is run of the network: called with it and the images."""
+    forward: Callable[[Any, Tensor], Output] = fused_output
+    """Computes the input of the loss: called with the network and the images."""
 
     network: type[nn.Module] = nn.Module
-    """Kind of networks that it trains."""
+    """Class of the networks that it can train."""
 
     trains: tuple[str, ...] = ()
-    """Children of the network that it trains, the others rest; all of it if empty."""
+    """Child modules that it trains, the others are frozen; empty for the whole network."""
 
-    contest: Contest | None = None
-    """The rival that adds an adversarial loss to each step of training; it tells the fused from
-    the visible images that `fused_raw` returns."""
+    adversarial: AdversarialTraining | None = None
+    """Adds an adversarial loss to each step; the discriminator separates the fused from the visible
+    images that `fused_raw` returns."""
 
     smallest_side: int = SSIM_WINDOW
-    """Of a crop, in pixels."""
+    """Smallest side of a crop in pixels."""
 
     @property
-    def rebuilds(self) -> bool:
-        """Whether it trains an autoencoder on single images (C = 1); else on pairs (C = 2)."""
-        return self.forward is rebuilt
+    def trains_autoencoder(self) -> bool:
+        """Whether it trains an autoencoder on single images (C = 1), not on pairs (C = 2)."""
+        return self.forward is reconstructed
 
 
 def forward_of(objective: Objective, network: Any) -> Callable[[Tensor], Output]:
-    """What the objective sees of a network: images (N, C, H, W) to its output."""
+    """The objective's `forward` of a network: maps images (N, C, H, W) to the input of the loss."""
     return lambda images: objective.forward(network, images)
 
 
-def wake(network: nn.Module, objective: Objective) -> nn.Module:
-    """Set a network to training, but for children that the objective leaves as they are."""
+def set_training_mode(network: nn.Module, objective: Objective) -> nn.Module:
+    """Set a network to training mode, and freeze the child modules that are not trained."""
     network.train().requires_grad_(True)
     for name, child in network.named_children():
         if objective.trains and name not in objective.trains:
@@ -198,7 +198,7 @@ def wake(network: nn.Module, objective: Objective) -> nn.Module:
 
 
 OBJECTIVES = {
-    "autoencoder": Objective(_autoencoder, AutoencoderWeights, rebuilt),
+    "autoencoder": Objective(_autoencoder, AutoencoderWeights, reconstructed),
     "mfinet_paper": Objective(_mfinet_paper),
     "mfinet_metrics": Objective(
         _mfinet_metrics, MetricWeights, smallest_side=METRICS["vif"].smallest_side
@@ -212,10 +212,10 @@ OBJECTIVES = {
     "umfcmgr": Objective(_umfcmgr, UMFCMGRWeights, fused_raw, InfraredVisible),
     "fusiongan": Objective(
         _proportional, FusionGANProportions, fused_raw, InfraredVisible,
-        contest=Contest(Discriminator, PATCH),
+        adversarial=AdversarialTraining(Discriminator, PATCH),
     ),
     "rfnnest": Objective(_rfnnest, RFNNestWeights, fused_features, RFNNest, ("fusion",)),
     "csf_classifier": Objective(_csf_classifier, NoWeights, classified, CSF, ("classifier",)),
-    "dfenet": Objective(_dfenet, DFENetWeights, rebuilt),
+    "dfenet": Objective(_dfenet, DFENetWeights, reconstructed),
 }  # fmt: skip
-"""Every objective; its function says what it is made of."""
+"""Objectives by name; each loss function describes its terms."""

@@ -1,4 +1,4 @@
-"""Settings of a training, read from TOML; an unknown key is refused at every depth."""
+"""Settings of a training, read from TOML; unknown keys are refused at every depth."""
 
 import math
 from pathlib import Path
@@ -25,47 +25,47 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Schedule:
-    """The rate of Adam, step by step."""
+    """The learning rate of Adam, step by step."""
 
     learning_rate: Annotated[float, Field(gt=0)]
     """The highest."""
 
-    warm_up: Annotated[int, Field(ge=0)] = 0
-    """Steps in which it rises evenly to that."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of linear increase up to that rate."""
 
-    fall: Literal["cosine", "stairs"] = "cosine"
-    """Along half a cosine to zero at the last step, or in stairs."""
+    decay: Literal["cosine", "step"] = "cosine"
+    """Half a cosine down to zero at the last step, or a factor every few epochs."""
 
-    fall_steps: Count | None = None
-    """Length of the cosine, where it is not that of the phase."""
+    decay_steps: Count | None = None
+    """Length of the cosine; that of the phase if left out."""
 
-    stair_epochs: Count = 5
-    """Length of a stair; an epoch has as many crops as there are images."""
+    decay_epochs: Count = 5
+    """Epochs between two factors of `step`; an epoch has as many crops as there are images."""
 
-    stair_factor: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """By which each stair is lower than the one before."""
+    decay_factor: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """The factor of `step`."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Augmentation:
-    """What happens to a crop by chance, to CT and MR alike but for intensities."""
+    """Random changes of a crop: of position alike for CT and MR, of intensity for each alone."""
 
-    turn: bool = True
-    """Quarter turns and mirroring."""
+    rotate: bool = True
+    """Rotation by multiples of 90 degrees, and mirroring."""
 
-    least_tissue: Share = 0.0
-    """Share of a crop that is not black in CT or MR; drawn anew, some times, where it is less."""
+    min_tissue: Share = 0.0
+    """Share of a crop that is not black in CT or MR; up to 20 crops are drawn to reach it."""
 
     gain: Share = 0.0
-    """Each image is multiplied by a factor up to this share away from 1, and cut off at white."""
+    """Intensities are multiplied by a factor in 1 plus or minus this share, and clipped at 1."""
 
     gamma: Share = 0.0
-    """Before, it is raised to a power up to this share away from 1."""
+    """Before that, they are raised to a power in 1 plus or minus this share."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Phase:
-    """A stretch of training with one objective; it begins where the one before ended."""
+    """A part of the training with one objective; it starts from the network of the previous one."""
 
     objective: str
     """What is minimised, a key of `training.objectives.OBJECTIVES`."""
@@ -75,7 +75,7 @@ class Phase:
     """Crops in a step, of all processes together."""
 
     steps: Count | None = None
-    """Length in steps of the optimiser; or say `epochs`."""
+    """Length in steps of the optimizer; alternatively give `epochs`."""
 
     epochs: Count | None = None
     """Length in epochs; an epoch has as many crops as there are images."""
@@ -84,25 +84,25 @@ class Phase:
     """Side of a crop in pixels; whole images if left out."""
 
     weights: dict[str, float] = Field(default_factory=dict)
-    """Of the parts of the objective, where it has some."""
+    """Weights of the terms of the objective."""
 
     augmentation: Augmentation = Augmentation()
-    average: Share = 0.0
-    """Decay of the running mean of the parameters, which is what is validated and exported; 0 for
-    the parameters themselves. It is shorter over the first steps."""
+    ema_decay: Share = 0.0
+    """Decay of the exponential moving average of the parameters, which is validated and exported;
+    0 for the parameters themselves. It is lower over the first steps."""
 
     clip: NotNegative = 0.0
-    """Greatest norm of the gradient, longer ones are shortened to it; 0 for any."""
+    """Largest norm of the gradient, larger ones are scaled down to it; 0 for no limit."""
 
     outlier: NotNegative = 0.0
-    """A step whose gradient is this many times longer than usual is not taken; 0 takes all."""
+    """Steps whose gradient norm exceeds its running mean by this factor are skipped; 0: none."""
 
     rounding_noise: Share = 0.0
-    """Relative noise on the input of every convolution, uniform in plus or minus this share, so
-    that the network bears the rounding of bf16 (2**-9) when it runs."""
+    """Relative noise on the input of every convolution, uniform in plus or minus this share, which
+    makes the network robust against the rounding of bf16 (2**-9) at inference."""
 
     bfloat16: bool = False
-    """Whether the network, not the loss, trains in mixed precision."""
+    """Whether the network, but not the loss, runs in mixed precision."""
 
     compile: bool = False
     """Whether torch compiles the network first; needs a C++ compiler and a minute."""
@@ -111,60 +111,60 @@ class Phase:
     """Steps between validations, each with a line in the log and a checkpoint."""
 
     patience: Annotated[int, Field(ge=0)] = 0
-    """Validations without a better one after which the phase ends; 0 to go on to its end."""
+    """Validations without improvement after which the phase ends early; 0 for never."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Export:
-    """What becomes of the trained network; changes nothing in training."""
+    """How the trained network is exported; does not affect training."""
 
     round_weights: bool = False
-    """Whether weights of convolutions are written as what bf16 holds."""
+    """Whether the weights of convolutions are rounded to bf16."""
 
     data: str = "images of the user"
-    """What the images are, in words, for the card."""
+    """Description of the images, for the model card."""
 
     licence: str = "not stated"
-    """Of the trained weights, for the card."""
+    """Licence of the trained weights, for the model card."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class Settings:
-    """Everything that decides the outcome of a training, but the images themselves."""
+class TrainingSettings:
+    """Everything that determines a training, but for the images themselves."""
 
     network: str
     """A key of `networks.catalogue.NETWORKS`."""
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     seed: Annotated[int, Field(ge=0)] = 1
-    """Of the first parameters and of every draw of crops."""
+    """Seed of the initial parameters and of the random crops."""
 
     network_options: dict[str, Any] = Field(default_factory=dict)
     validation_patients: tuple[str, ...] = ()
-    """Patients whose images are never trained on."""
+    """Patients whose images are used for validation only."""
 
     profile: str = "mfinet2024"
-    """Convention of the metrics of validation."""
+    """Profile of the validation metrics."""
 
     goals: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Metrics of the profile and their goals: best is the state whose worst metric is nearest to
-    its goal, or farthest beyond. Without goals it is the state of the least loss."""
+    """Target values of metrics of the profile. The best checkpoint has the largest minimum of
+    metric / target (target / metric where smaller is better); without goals, the smallest loss."""
 
     export: Export = Export()
 
 
-def read_settings(path: Path) -> Settings:
-    """Settings from a TOML file.
+def read_training_settings(path: Path) -> TrainingSettings:
+    """Read settings from a TOML file.
 
     Raises `InputError` for a missing file, broken TOML, unknown, missing or wrong settings.
     """
-    settings = read_settings_file(path, Settings)
+    settings = read_settings_file(path, TrainingSettings)
     check_settings(settings, str(path))
     return settings
 
 
-def check_settings(settings: Settings, source: str) -> None:
-    """Raise `InputError` for names that no catalogue has and settings that contradict another."""
+def check_settings(settings: TrainingSettings, source: str) -> None:
+    """Raise `InputError` for unknown networks, metrics, objectives, and contradictory settings."""
     try:
         with torch.random.fork_rng(), torch.device("meta"):
             network = make_network(settings.network, settings.network_options)
@@ -173,19 +173,19 @@ def check_settings(settings: Settings, source: str) -> None:
         raise InputError(f"{source}: {error}") from error
     for number, phase in enumerate(settings.phases):
         _check_phase(settings, network, phase, f"{source}: phases.{number}")
-    watched = settings.goals or any(phase.patience for phase in settings.phases)
-    if watched and not settings.validation_patients:
+    needs_validation = settings.goals or any(phase.patience for phase in settings.phases)
+    if needs_validation and not settings.validation_patients:
         raise InputError(f"{source}: goals and patience need validation_patients")
 
 
-def _check_phase(settings: Settings, network: nn.Module, phase: Phase, place: str) -> None:
+def _check_phase(settings: TrainingSettings, network: nn.Module, phase: Phase, place: str) -> None:
     if phase.objective not in OBJECTIVES:
         raise InputError(
             f"{place}: no objective '{phase.objective}'; there are {sorted(OBJECTIVES)}"
         )
     objective = OBJECTIVES[phase.objective]
     checked_settings(phase.weights, objective.weights, f"{place}.weights")
-    if objective.rebuilds and not NETWORKS[settings.network].is_autoencoder:
+    if objective.trains_autoencoder and not NETWORKS[settings.network].is_autoencoder:
         raise InputError(
             f"{place}: objective '{phase.objective}' is for autoencoders, which network "
             f"'{settings.network}' is not"
@@ -195,10 +195,10 @@ def _check_phase(settings: Settings, network: nn.Module, phase: Phase, place: st
             f"{place}: objective '{phase.objective}' is for {objective.network.__name__}, which "
             f"network '{settings.network}' is not"
         )
-    if objective.contest and phase.crop != objective.contest.crop:
+    if objective.adversarial and phase.crop != objective.adversarial.crop:
         raise InputError(
-            f"{place}: objective '{phase.objective}' judges crops of {objective.contest.crop} "
-            f"pixels; give crop = {objective.contest.crop}"
+            f"{place}: objective '{phase.objective}' takes crops of {objective.adversarial.crop} "
+            f"pixels; give crop = {objective.adversarial.crop}"
         )
     if phase.crop and phase.crop < objective.smallest_side:
         raise InputError(
@@ -210,16 +210,16 @@ def _check_phase(settings: Settings, network: nn.Module, phase: Phase, place: st
 
 
 def steps_of(phase: Phase, images: int) -> int:
-    """Steps of a phase on so many images."""
+    """The number of steps of a phase, for a number of training images."""
     return phase.steps or math.ceil((phase.epochs or 0) * images / phase.batch)
 
 
 def learning_rate(phase: Phase, step: int, images: int) -> float:
-    """The rate of a step, counted from 0."""
+    """The learning rate of a step, counted from 0."""
     schedule = phase.schedule
-    rise = min(1.0, (step + 1) / schedule.warm_up) if schedule.warm_up else 1.0
-    if schedule.fall == "stairs":
-        stair = step * phase.batch // images // schedule.stair_epochs
-        return schedule.learning_rate * rise * schedule.stair_factor**stair
-    length = schedule.fall_steps or steps_of(phase, images)
+    rise = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
+    if schedule.decay == "step":
+        decays = step * phase.batch // images // schedule.decay_epochs
+        return schedule.learning_rate * rise * schedule.decay_factor**decays
+    length = schedule.decay_steps or steps_of(phase, images)
     return schedule.learning_rate * rise * (1 + math.cos(math.pi * min(step / length, 1))) / 2

@@ -1,4 +1,4 @@
-"""Validation: how well a network fuses pairs that it was not trained on."""
+"""Validation: metrics of a network on pairs that it was not trained on."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from radfuse.metrics.profiles import PROFILES
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.settings import checked_settings
 from radfuse.training.losses.autoencoder import ssim
-from radfuse.training.objectives import OBJECTIVES, fused_whole
-from radfuse.training.settings import Phase, Settings
+from radfuse.training.objectives import OBJECTIVES, fused_output
+from radfuse.training.settings import Phase, TrainingSettings
 
 LOSS = "loss"
-"""Name of the objective among the values of a validation."""
+"""Name of the objective's loss among the values of a validation."""
 
-SMALLEST_VALUE = 1e-6
-"""Stands for metrics that are not positive, where one is compared with its goal."""
+MIN_VALUE = 1e-6
+"""Replaces values that are not positive, where a metric is divided by its goal."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found."""
+    """The result of a validation."""
 
     values: dict[str, float]
     """Means over the pairs: the loss, the profile's metrics, for autoencoders `ssim_rebuilt`."""
@@ -40,39 +40,41 @@ class Validation:
 
 
 @torch.no_grad()
-def validate(network: nn.Module, pairs: UInt8Array, settings: Settings, phase: Phase) -> Validation:
+def validate(
+    network: nn.Module, pairs: UInt8Array, settings: TrainingSettings, phase: Phase
+) -> Validation:
     """Fuse pairs (N, 2, H, W), one at a time in full precision, and measure."""
-    found = [_validate_pair(network.eval(), pair, settings, phase) for pair in pairs]
-    names = found[0][0]
-    values = {name: float(np.mean([values[name] for values, _ in found])) for name in names}
-    return Validation(values, np.stack([fused for _, fused in found]))
+    results = [_validate_pair(network.eval(), pair, settings, phase) for pair in pairs]
+    names = results[0][0]
+    values = {name: float(np.mean([values[name] for values, _ in results])) for name in names}
+    return Validation(values, np.stack([fused for _, fused in results]))
 
 
 def _validate_pair(
-    network: Any, pair: UInt8Array, settings: Settings, phase: Phase
+    network: Any, pair: UInt8Array, settings: TrainingSettings, phase: Phase
 ) -> tuple[dict[str, float], UInt8Array]:
     """Values of a pair (2, H, W), and its fused image."""
     images = _images(network, pair)
     fused = network(images[:, 0], images[:, 1])  # (1, H, W)
-    level = _levels(fused)
+    levels = _grey_levels(fused)
     values = {}
     objective = OBJECTIVES[phase.objective]
     if NETWORKS[settings.network].is_autoencoder:
-        alone = images.transpose(0, 1)  # (2, 1, H, W)
-        values["ssim_rebuilt"] = float(ssim(network.reconstruct(alone).clamp(0, 1), alone))
-        images = alone if objective.rebuilds else images
-    known = objective.forward is fused_whole
-    output = fused if known else objective.forward(network, images)
+        single = images.transpose(0, 1)  # (2, 1, H, W)
+        values["ssim_rebuilt"] = float(ssim(network.reconstruct(single).clamp(0, 1), single))
+        images = single if objective.trains_autoencoder else images
+    is_fused = objective.forward is fused_output
+    output = fused if is_fused else objective.forward(network, images)
     weights = checked_settings(phase.weights, objective.weights, "weights")
     values[LOSS] = float(objective.loss(output, images, weights)[0])
-    return values | measure(settings.profile, level, *pair), level
+    return values | measure(settings.profile, levels, *pair), levels
 
 
 @torch.no_grad()
 def fuse(network: nn.Module, pair: UInt8Array) -> UInt8Array:
     """The fused image (H, W) of a pair (2, H, W), in 8 bits; `RadfuseError` where it has NaN."""
     images = _images(network, pair)
-    return _levels(network(images[:, 0], images[:, 1]))
+    return _grey_levels(network(images[:, 0], images[:, 1]))
 
 
 def mean_metrics(network: nn.Module, pairs: Iterable[Pair], profile: str) -> dict[str, float]:
@@ -89,21 +91,21 @@ def _images(network: nn.Module, pair: UInt8Array) -> Tensor:
     return torch.from_numpy(pair / np.float32(255))[None].to(device)  # (1, 2, H, W)
 
 
-def _levels(fused: Tensor) -> UInt8Array:
+def _grey_levels(fused: Tensor) -> UInt8Array:
     image = fused[0].cpu().numpy()
     if not np.isfinite(image).all():
         raise RadfuseError("the network's output has NaN or infinite values; lower learning_rate")
     return np.asarray(grey_levels(image), np.uint8)
 
 
-def score(values: Mapping[str, float], settings: Settings) -> float:
-    """How good a validation is, larger is better: the worst share of a goal, or minus the loss."""
+def score(values: Mapping[str, float], settings: TrainingSettings) -> float:
+    """The score of a validation, larger is better: the least metric / goal, or minus the loss."""
     if not settings.goals:
         return -values[LOSS]
     columns = PROFILES[settings.profile].columns
     shares = []
     for name, goal in settings.goals.items():
-        share = max(values[name], SMALLEST_VALUE) / goal
+        share = max(values[name], MIN_VALUE) / goal
         larger_is_better = METRICS[columns[name].metric].larger_is_better
         shares.append(share if larger_is_better else 1 / share)
     return min(shares)

@@ -1,1 +1,1 @@
-"""From parameters to an ONNX graph and its model card."""
+"""Export trained or published parameters as an ONNX file with a model card."""

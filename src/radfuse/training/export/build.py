@@ -1,14 +1,13 @@
-"""From settings and images to a graph and its card, in one go."""
+"""Train and export in one command: from settings and images to an ONNX file and model card."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from radfuse.io.image_pairs import read_pairs
-from radfuse.training.checkpoint import checkpoint_of
+from radfuse.training.checkpoint import find_checkpoint
 from radfuse.training.export.checkpoint import export
-from radfuse.training.loop import SAVE_EVERY_S, Progress
-from radfuse.training.start import begin
+from radfuse.training.loop import SAVE_EVERY_S, ProgressReport
+from radfuse.training.prepare import prepare_training
 
 
 def build(
@@ -18,15 +17,15 @@ def build(
     data: Path,
     run: Path,
     test: Path | None,
-    report: Callable[[Progress], None],
+    report: ProgressReport,
 ) -> dict[str, Any]:
-    """Train as settings in a file say and write the best state as a graph with a card; the card.
+    """Train by the settings of a file and export the best checkpoint; returns the model card.
 
-    `run` is the folder of the training, which goes on where it was stopped. On one device the same
-    settings and images give the same files, byte for byte. Raises as `begin`, `train`, `export`.
+    `run` is the folder of the training, which resumes there. On one device the same settings and
+    images give the same files, byte for byte. Raises as `prepare_training`, `train` and `export`.
     """
     if test:
         read_pairs(test)  # refused now, not after hours of training
-    with begin(config, data=data) as beginning:
-        beginning.train(run, report, save_every_s=SAVE_EVERY_S)
-    return export(checkpoint_of(run), path, test=test).card
+    with prepare_training(config, data=data) as training_run:
+        training_run.train(run, report, save_every_s=SAVE_EVERY_S)
+    return export(find_checkpoint(run), path, test=test).card

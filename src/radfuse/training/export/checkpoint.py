@@ -1,4 +1,4 @@
-"""From a checkpoint to the files that others use: an ONNX graph and its card."""
+"""Export a checkpoint as an ONNX file and its model card."""
 
 import copy
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from radfuse.io.image_pairs import Pair, read_pairs
 from radfuse.networks.catalogue import make_network
 from radfuse.training.checkpoint import Checkpoint, read_checkpoint
 from radfuse.training.export.model_card import write_weights
-from radfuse.training.state import fill
+from radfuse.training.resume import load_parameters
 from radfuse.training.validation import mean_metrics
 
 METRIC_DECIMALS = 4
-"""Of the means on a card."""
+"""Decimals of the metrics on a model card."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote."""
+    """The written ONNX file and its model card."""
 
     path: Path
     card: dict[str, Any]
@@ -34,43 +34,43 @@ def export(
     test: Path | None = None,
     half: bool = False,
 ) -> Exported:
-    """Write the running mean of a checkpoint's network as an ONNX file with a card beside it.
+    """Write the averaged network of a checkpoint as an ONNX file with a model card beside it.
 
-    `options` replaces some of the network's own, where the parameters fit both; `test` is a folder
-    of pairs to measure; `half` stores the parameters in half precision. Raises `InputError` for
-    what is no checkpoint and for parameters beyond half precision, `RadfuseError` where the graph
-    differs from the network, and writes nothing then.
+    `options` overrides options of the network that do not change its parameters; `test` is a folder
+    of pairs for the card's test metrics; `half` stores the parameters in half precision. Raises
+    `InputError` for any other file than a checkpoint and for parameters beyond half precision,
+    `RadfuseError` where the graph differs from the network; nothing is written then.
     """
     content = read_checkpoint(checkpoint)
-    settings = content.facts["history"][-1]["settings"]
+    settings = content.metadata["history"][-1]["settings"]
     name, used = settings["network"], settings["network_options"] | (options or {})
     network = make_network(name, used).eval()
-    fill(network, content.parts["average"], checkpoint)
+    load_parameters(network, content.parts["average"], checkpoint)
     if settings["export"]["round_weights"]:
         round_weights(network)
-    facts = _training_facts(content)
+    facts = _training_summary(content)
     if test:
         stored = copy.deepcopy(network).half().float() if half else network
-        facts |= _test_facts(stored, read_pairs(test), settings["profile"])
+        facts |= _test_metrics(stored, read_pairs(test), settings["profile"])
     facts["licence"] = settings["export"]["licence"]
     card = write_weights(network, path, name=name, options=used, facts=facts, half=half)
     return Exported(path, card)
 
 
 def round_weights(network: nn.Module) -> None:
-    """Round the weights of all convolutions to what bf16 holds, in place.
+    """Round the weights of all convolutions to bf16, in place.
 
-    An engine that runs in bf16 rounds them anyway. Rounded beforehand, they are the same in both
-    precisions, and the fused images differ by the rounding of activations alone.
+    Inference in bf16 rounds them in any case. With rounded weights, fused images in both
+    precisions differ by the rounding of activations alone.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.data = module.weight.data.bfloat16().float()
 
 
-def _training_facts(content: Checkpoint) -> dict[str, Any]:
-    """Who was seen, in this training and those before it, and what validation found."""
-    history, counts = content.facts["history"], content.facts["counts"]
+def _training_summary(content: Checkpoint) -> dict[str, Any]:
+    """Patients of this and earlier trainings, and the last validation."""
+    history, counts = content.metadata["history"], content.metadata["counts"]
     trained = {patient for run in history for patient in run["patients_trained"]}
     last = history[-1]
     return {
@@ -83,7 +83,7 @@ def _training_facts(content: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _test_facts(network: nn.Module, pairs: list[Pair], profile: str) -> dict[str, Any]:
+def _test_metrics(network: nn.Module, pairs: list[Pair], profile: str) -> dict[str, Any]:
     means = mean_metrics(network, pairs, profile)
     rounded = {name: round(mean, METRIC_DECIMALS) for name, mean in means.items()}
     return {"test": {"profile": profile, "pairs": len(pairs), **rounded}}

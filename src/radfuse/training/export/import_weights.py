@@ -1,4 +1,4 @@
-"""From the files that a network's authors published to a graph and its card: no training at all."""
+"""Import parameters that a network's authors published: an ONNX file and its model card."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ from radfuse.record import digest
 from radfuse.training.export.model_card import write_weights
 
 ParameterMapping = Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]]
-"""The mapping of a network's file: from their arrays by their names to its parameters."""
+"""Maps the published arrays, by their names, to the parameters of our network."""
 
-DATA = "parameters as their files have them; trained on images of those who published them"
-"""Stands on the card, as does the next."""
+DATA = "parameters as published by the authors; trained on the authors' images"
+"""For the model card, as is the next."""
 
 LICENCE = "not stated by the authors: check before use; not distributed with radfuse"
 
@@ -25,11 +25,11 @@ LICENCE = "not stated by the authors: check before use; not distributed with rad
 def import_weights(
     name: str, files: Sequence[Path], path: Path, *, options: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Write a network with its authors' parameters as an ONNX file with a card beside it; the card.
+    """Write a network with published parameters as an ONNX file; returns its model card.
 
-    `options` replaces some of those with which the network gives the images that the authors'
-    program saved. Raises `InputError` for files that are damaged or another network's,
-    `RadfuseError` where the graph differs from the network, and writes nothing then.
+    By default the network's options reproduce the images of the authors' program; `options`
+    overrides some. Raises `InputError` for files that are damaged or of another network,
+    `RadfuseError` where the graph differs from the network; nothing is written then.
     """
     info = NETWORKS.get(name)
     if info is None or info.published_parameters is None:
@@ -38,7 +38,7 @@ def import_weights(
     used = dict(info.published_options) | (options or {})
     network = make_network(name, used).eval()
     published = read_published(files)
-    fill_from(network, published, info.published_parameters)
+    load_published(network, published, info.published_parameters)
     facts = {
         "data": DATA,
         "patients_trained": [],
@@ -48,24 +48,24 @@ def import_weights(
     return write_weights(network, path, name=name, options=used, facts=facts)
 
 
-def fill_from(network: nn.Module, published: Published, mapping: ParameterMapping) -> None:
-    """Give a network its authors' parameters; `InputError` for any that is missing or misshapen."""
-    found = _mapped(published, mapping)
+def load_published(network: nn.Module, published: Published, mapping: ParameterMapping) -> None:
+    """Load published parameters; `InputError` for missing parameters and wrong shapes."""
+    parameters = _mapped(published, mapping)
     needed = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    shapes = {name: tuple(value.shape) for name, value in found.items()}
+    shapes = {name: tuple(value.shape) for name, value in parameters.items()}
     for name in needed | shapes:
         if shapes.get(name) != needed.get(name):
             raise InputError(
                 f"{published}: parameter '{name}' has shape {shapes.get(name)}; "
                 f"the network needs {needed.get(name)}"
             )
-        if not found[name].isfinite().all():
+        if not parameters[name].isfinite().all():
             raise InputError(f"{published}: parameter '{name}' has values that are not finite")
-    network.load_state_dict(found)
+    network.load_state_dict(parameters)
 
 
 def _mapped(published: Published, mapping: ParameterMapping) -> dict[str, Tensor]:
-    arrays = _Watched(published.arrays)
+    arrays = _RecordingDict(published.arrays)
     try:
         return mapping(arrays)
     except KeyError as error:
@@ -83,8 +83,8 @@ def _mapped(published: Published, mapping: ParameterMapping) -> dict[str, Tensor
         ) from error
 
 
-class _Watched(dict[str, NDArray[Any]]):
-    """Arrays that remember which was taken last: the one that a mapping stumbles over."""
+class _RecordingDict(dict[str, NDArray[Any]]):
+    """Arrays that record the last access: the one at which a mapping fails."""
 
     last, shape_of_last = "", ()
 

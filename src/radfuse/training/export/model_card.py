@@ -1,4 +1,4 @@
-"""A network as the files that others use: an ONNX graph, compared with it, and a card."""
+"""Write a network as an ONNX file, compared with the network, and its model card."""
 
 import copy
 import json
@@ -17,13 +17,13 @@ from radfuse.networks.onnx_export import export_onnx
 from radfuse.record import SHORT_NOTICE, digest
 
 CHECKED_SHAPES = ((1, 64, 64), (4, 96, 80), (2, 57, 71))
-"""Batch, rows and columns on which a graph is compared with its network."""
+"""Batch, rows and columns of the images on which a graph is compared with its network."""
 
-MOST_APART = 1.0
-"""Grey levels of 255 by which the two may differ anywhere."""
+MAX_DIFFERENCE = 1.0
+"""Largest difference of a pixel between graph and network, in grey levels of 255."""
 
-APART_DECIMALS = 4
-"""Of that difference on a card."""
+DIFFERENCE_DECIMALS = 4
+"""Decimals of that difference on a model card."""
 
 
 def write_weights(
@@ -35,11 +35,11 @@ def write_weights(
     facts: dict[str, Any],
     half: bool = False,
 ) -> dict[str, Any]:
-    """Write a network of the catalogue as an ONNX file with a card beside it; the card.
+    """Write a network of the catalogue as an ONNX file; returns the model card beside it.
 
-    `facts` says where the parameters come from; with `half` they are stored in half precision.
-    Raises `RadfuseError` where the graph differs from the network, `InputError` for parameters
-    beyond half precision, and writes nothing then.
+    `facts` describes the origin of the parameters; `half` stores them in half precision. Raises
+    `RadfuseError` where the graph differs from the network, `InputError` for parameters beyond half
+    precision; nothing is written then.
     """
     card = {
         "name": path.stem,
@@ -54,16 +54,16 @@ def write_weights(
         draft = stage.place(path)
         export_onnx(network, draft, half=half)
         stored = {"stored_as": "float16" if half else "float32"}
-        card |= {"graph": stored | _checked(draft, network), "sha256": digest([draft])}
+        card |= {"graph": stored | _compare(draft, network), "sha256": digest([draft])}
         draft.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
     return card
 
 
-def _checked(graph: Path, network: nn.Module) -> dict[str, Any]:
-    """How far the graph is from its network; `RadfuseError` where that can be seen.
+def _compare(graph: Path, network: nn.Module) -> dict[str, Any]:
+    """The largest difference between graph and network; `RadfuseError` above `MAX_DIFFERENCE`.
 
-    The network runs in double precision: where it divides by little, as CSF does, its own rounding
-    may be seen.
+    The network runs in double precision: where it divides by small numbers, as CSF does, rounding
+    in single precision would be visible.
     """
     rng, exact = np.random.default_rng(0), copy.deepcopy(network).double()
     method, differences = OnnxMethod(graph), []
@@ -72,8 +72,13 @@ def _checked(graph: Path, network: nn.Module) -> dict[str, Any]:
         with torch.no_grad():
             expected = exact(*(torch.from_numpy(x).double() for x in (ct, mr))).clamp(0, 1).numpy()
         differences.append(np.abs(method(ct, mr) - expected).max() * 255)
-    apart = float(np.max(differences))  # NaN, if any is
-    if not apart <= MOST_APART:
-        raise RadfuseError(f"{graph.name}: differs from its network by {apart:.2f} grey levels")
+    difference = float(np.max(differences))  # NaN, if any is
+    if not difference <= MAX_DIFFERENCE:
+        raise RadfuseError(
+            f"{graph.name}: differs from its network by {difference:.2f} grey levels"
+        )
     shapes = [list(shape) for shape in CHECKED_SHAPES]
-    return {"checked_shapes": shapes, "most_apart_grey_levels": round(apart, APART_DECIMALS)}
+    return {
+        "checked_shapes": shapes,
+        "max_difference_grey_levels": round(difference, DIFFERENCE_DECIMALS),
+    }

@@ -1,4 +1,4 @@
-"""Losses, as the papers print them."""
+"""Structural similarity, and the loss of autoencoders made of it."""
 
 import math
 from dataclasses import dataclass
@@ -42,19 +42,19 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class AutoencoderWeights:
-    """What one unit of each part is worth in `autoencoder_loss`."""
+    """Weights of the terms of `autoencoder_loss`."""
 
     structure: float = 1.0
     """Of 1 - SSIM."""
 
     pixel: float = 1.0
-    """Of the mean squared error of images in [0, 1]: papers whose images are in [0, 255] mean
-    65,025 where they write 1."""
+    """Of the mean squared error of images in [0, 1]; 65,025 for papers that write 1 for images in
+    [0, 255]."""
 
 
 def autoencoder_loss(
-    rebuilt: Tensor, image: Tensor, weights: AutoencoderWeights = AutoencoderWeights()
+    reconstructed: Tensor, image: Tensor, weights: AutoencoderWeights = AutoencoderWeights()
 ) -> Tensor:
-    """(1 - SSIM) + MSE of a rebuilt image: Eq. 4-6 of Chen et al. 2024 (Res2Fusion)."""
-    structure = weights.structure * (1 - ssim(rebuilt, image))
-    return structure + weights.pixel * functional.mse_loss(rebuilt, image)
+    """(1 - SSIM) + MSE of a reconstructed image: Eq. 4-6 of Chen et al. 2024 (Res2Fusion)."""
+    structure = weights.structure * (1 - ssim(reconstructed, image))
+    return structure + weights.pixel * functional.mse_loss(reconstructed, image)

@@ -1,7 +1,7 @@
-"""The metrics of profile `mfinet2024` in torch, with gradients that lead uphill.
+"""The metrics of profile `mfinet2024` in torch, differentiable.
 
-Each takes images (N, H, W) in [0, 1], differentiable in the fused ones, and returns (N,). On fused
-images of whole grey levels (multiples of 1/255) each has the value of its twin in
+Each takes images (N, H, W) in [0, 1], is differentiable in the fused ones, and returns (N,). For
+fused images of whole grey levels (multiples of 1/255) each equals the metric of the same name in
 `radfuse.metrics`, whose constants it shares.
 """
 
@@ -18,8 +18,8 @@ from radfuse.metrics.qabf import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
 from radfuse.metrics.vif import NOISE_VARIANCE, SCALES, SILENT
 
 FLAT = 1e-3
-"""Edge strength, in grey levels, below which an edge has no direction to learn from; the weakest
-edge of whole grey levels has 1."""
+"""Edge strength in grey levels below which the orientation is undefined; the weakest edge of whole
+grey levels has 1."""
 
 
 def spatial_frequency(fused: Tensor) -> Tensor:
@@ -31,17 +31,17 @@ def spatial_frequency(fused: Tensor) -> Tensor:
 
 
 def _entropy_bits(counts: Tensor) -> Tensor:
-    """Entropy of histograms (N, B); below one pixel a count is as rare as one, not endlessly."""
+    """Entropy in bits of histograms (N, B); counts below one pixel are taken as one in the log."""
     pixels = counts.sum(dim=1, keepdim=True)
     return -(counts / pixels * (counts.clamp(min=1) / pixels).log2()).sum(dim=1)
 
 
 def _joint_counts(source: Tensor, fused: Tensor, width: int) -> Tensor:
-    """Joint histograms (N, bins, bins); a fused pixel is shared by the two bins it lies between."""
+    """Joint histograms (N, bins, bins); a fused pixel contributes to its two nearest bins."""
     bins = (LEVELS - 1) // width + 2
-    place = (fused * WHITE).clamp(0, WHITE).flatten(1) / width  # (N, pixels)
-    below = place.detach().floor()
-    share = place - below
+    position = (fused * WHITE).clamp(0, WHITE).flatten(1) / width  # (N, pixels)
+    below = position.detach().floor()
+    share = position - below
     of_source = (source * WHITE).round().flatten(1).long() // width
     first = of_source * bins + below.long()
     counts = fused.new_zeros(len(fused), bins**2)
@@ -52,9 +52,9 @@ def _joint_counts(source: Tensor, fused: Tensor, width: int) -> Tensor:
 def mutual_information(source: Tensor, fused: Tensor, *, width: int = 1) -> Tensor:
     """`metrics.entropy_mutual_information.mutual_information` in bits, triangular Parzen window.
 
-    With bins one level wide it is exact on whole levels and elsewhere the lower, the farther a
-    pixel is from one: it teaches a network to copy. But its slope leads no farther than a level,
-    so wider bins (`width` levels) come first. The source's levels are rounded.
+    With bins of one grey level it is exact for whole levels and smaller between them. Its gradient
+    reaches no further than one level, so that training starts with wider bins (`width` levels). The
+    source's levels are rounded.
     """
     joint = _joint_counts(source, fused, width)
     of_both = _entropy_bits(joint.flatten(1))
@@ -62,7 +62,7 @@ def mutual_information(source: Tensor, fused: Tensor, *, width: int = 1) -> Tens
 
 
 def _band(length: int, side: int, like: Tensor) -> Tensor:
-    """Matrix (length - side + 1, length) whose rows are the Gaussian window, one pixel on each."""
+    """Matrix (length - side + 1, length): each row is the Gaussian window, shifted by a pixel."""
     offsets = torch.arange(side, dtype=like.dtype, device=like.device) - side // 2
     line = torch.exp(-(offsets**2) / (2 * (side / 5) ** 2))
     rows = length - side + 1
@@ -71,13 +71,13 @@ def _band(length: int, side: int, like: Tensor) -> Tensor:
 
 
 def _window_means(images: Tensor, side: int) -> Tensor:
-    """Gaussian window means of (N, H, W), the windows wholly inside: two matrix products."""
+    """Gaussian window means of (N, H, W), for windows inside the image: two matrix products."""
     rows, columns = (_band(length, side, images) for length in images.shape[1:])
     return rows @ images @ columns.T
 
 
 def _scale_information(source: Tensor, image: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Information that images keep and that their sources have, at one scale; (N,) each."""
+    """Information preserved in images and that of their sources, at one scale; (N,) each."""
     stacked = torch.cat([source, image, source**2, image**2, source * image])
     mean1, mean2, square1, square2, product = _window_means(stacked, side).chunk(5)
     variance1 = (square1 - mean1**2).clamp(min=0)
@@ -92,28 +92,28 @@ def _scale_information(source: Tensor, image: Tensor, side: int) -> tuple[Tensor
 
 
 def vifp(source: Tensor, image: Tensor) -> Tensor:
-    """`metrics.vif.vifp`; larger than 40 pixels a side; a constant source gives 1.
+    """`metrics.vif.vifp`, for images of 41 x 41 pixels or more; a constant source gives 1.
 
     In double precision: the variances are small differences of large squares.
     """
     first, second = (part.double() * WHITE for part in (source, image))
-    kept = there = first.new_zeros(len(first))
+    kept = total = first.new_zeros(len(first))
     for scale in range(SCALES):
         side = 2 ** (SCALES - scale) + 1
         if scale > 0:
             first, second = (_window_means(part, side)[:, ::2, ::2] for part in (first, second))
         of_scale = _scale_information(first, second, side)
-        kept, there = kept + of_scale[0], there + of_scale[1]
-    return torch.where(there > 0, kept / there.clamp(min=SILENT), 1).to(image.dtype)
+        kept, total = kept + of_scale[0], total + of_scale[1]
+    return torch.where(total > 0, kept / total.clamp(min=SILENT), 1).to(image.dtype)
 
 
 def _edges(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Edge strength and orientation in radians, rows counted upwards; outside the image lies 0."""
+    """Edge strength and orientation in radians, rows counted upwards; padded with 0."""
     sobel = np.outer(SOBEL_SMOOTH, SOBEL_SLOPE)
     across_kernel = torch.tensor(sobel, dtype=images.dtype, device=images.device)
     kernels = torch.stack([across_kernel, -across_kernel.T]).unsqueeze(1)
-    found = functional.conv2d(WHITE * images.unsqueeze(1), kernels, padding=1)
-    across, up = found.unbind(dim=1)
+    gradients = functional.conv2d(WHITE * images.unsqueeze(1), kernels, padding=1)
+    across, up = gradients.unbind(dim=1)
     flat = across.square() + up.square() < FLAT**2
     across, up = across.masked_fill(flat, 0), torch.where(flat, FLAT, up)
     strength = torch.hypot(across, up).masked_fill(flat, 0)
@@ -124,11 +124,11 @@ def _edges(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _preservation(source: tuple[Tensor, Tensor], fused: tuple[Tensor, Tensor]) -> Tensor:
-    """Q^AF: how well each edge of a source survives, in [0, 1]."""
+    """Q^AF: preservation of each edge of a source, in [0, 1]."""
     (strength, angle), (strength_f, angle_f) = source, fused
     weaker, stronger = torch.minimum(strength, strength_f), torch.maximum(strength, strength_f)
     ratio = weaker / stronger.clamp(min=FLAT)
-    ratio = torch.where(weaker == stronger, weaker.detach(), ratio)  # as the metric has it
+    ratio = torch.where(weaker == stronger, weaker.detach(), ratio)  # as in the metric
     agreement = 1 - (angle - angle_f).abs() / (math.pi / 2)
     perception = PERCEPTIONS["xydeas2000"]
     return _perceived(perception.strength, ratio) * _perceived(perception.angle, agreement)

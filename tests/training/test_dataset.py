@@ -1,4 +1,4 @@
-"""Training images: split by patient, cut at random where they are, never invented."""
+"""Training images: split by patient, and random aligned crops of them."""
 
 import dataclasses
 from pathlib import Path
@@ -12,10 +12,10 @@ from training_kit import AUTOENCODER
 
 from radfuse.arrays import UInt8Array
 from radfuse.errors import InputError, NoImageError
-from radfuse.training.images import draw_crops, draw_cut, read_training_pairs
+from radfuse.training.dataset import draw_crop, draw_crops, read_training_pairs
 from radfuse.training.settings import Augmentation, Phase
 
-STILL = Augmentation(turn=False)
+STILL = Augmentation(rotate=False)
 
 
 def phase_of(batch: int, crop: int | None, augmentation: Augmentation | None = None) -> Phase:
@@ -25,7 +25,7 @@ def phase_of(batch: int, crop: int | None, augmentation: Augmentation | None = N
 
 
 def write_pairs(folder: Path, names: list[str], side: int = 20) -> None:
-    """Pairs whose every pixel is ten times the patient, plus one in the MR."""
+    """TrainingPairs whose every pixel is ten times the patient, plus one in the MR."""
     for kind, extra in (("CT", 0), ("MRI", 1)):
         (folder / kind).mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -35,7 +35,7 @@ def write_pairs(folder: Path, names: list[str], side: int = 20) -> None:
             )
 
 
-def test_pairs_are_split_by_patient_without_loss_or_overlap(tmp_path: Path) -> None:
+def test_pairs_are_split_by_patient_without_overlap_or_loss(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["2001", "2002", "3001", "12001", "12002"])
     pairs = read_training_pairs(tmp_path, ("12", "3"))
     assert pairs.training.shape == (2, 2, 20, 20)
@@ -54,14 +54,14 @@ def test_without_validation_patients_everything_is_trained_on(tmp_path: Path) ->
     assert (pairs.patients_trained, pairs.patients_validated) == (("3", "12"), ())
 
 
-def test_facts_of_pairs_change_with_any_pixel(tmp_path: Path) -> None:
+def test_summary_of_pairs_changes_with_any_pixel(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["2001", "3001"])
     pairs = read_training_pairs(tmp_path, ("3",))
-    facts = pairs.facts()
-    assert (facts["pairs_trained"], facts["pairs_validated"]) == (1, 1)
-    assert facts == read_training_pairs(tmp_path, ("3",)).facts()
+    summary = pairs.summary()
+    assert (summary["pairs_trained"], summary["pairs_validated"]) == (1, 1)
+    assert summary == read_training_pairs(tmp_path, ("3",)).summary()
     pairs.validation[0, 1, 7, 7] += 1
-    assert pairs.facts()["images_sha256"] != facts["images_sha256"]
+    assert pairs.summary()["images_sha256"] != summary["images_sha256"]
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
         read_training_pairs(tmp_path, ())
 
 
-def test_a_picture_without_a_partner_is_refused_by_name(tmp_path: Path) -> None:
+def test_image_without_partner_is_refused_by_name(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["2001", "3001"])
     (tmp_path / "MRI" / "3001.png").unlink()
     with pytest.raises(InputError, match=r"without a partner in CT/ or MRI/: 3001\.png"):
@@ -82,7 +82,7 @@ def test_a_patient_without_images_is_refused(tmp_path: Path) -> None:
         read_training_pairs(tmp_path, ("16", "2"))
 
 
-def test_setting_every_patient_aside_is_refused(tmp_path: Path) -> None:
+def test_all_patients_for_validation_is_refused(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["2001", "3001"])
     with pytest.raises(InputError, match="none is left to train on"):
         read_training_pairs(tmp_path, ("3", "2"))
@@ -108,11 +108,11 @@ def levels(crops: object) -> UInt8Array:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 4), st.integers(1, 2))
-def test_crops_are_unit_range_squares_set_by_the_generator(
+def test_crops_are_squares_decided_by_the_generator_alone(
     seed: int, side: int, count: int, channels: int
 ) -> None:
     images = numbered(3, 12, 15, channels)
-    phase = phase_of(count, side, Augmentation(gain=0.2, gamma=0.2, least_tissue=0.5))
+    phase = phase_of(count, side, Augmentation(gain=0.2, gamma=0.2, min_tissue=0.5))
     first, second = (draw_crops(images, phase, np.random.default_rng(seed)) for _ in range(2))
     assert first.shape == (count, channels, side, side)
     assert first.dtype.is_floating_point
@@ -126,12 +126,12 @@ def test_another_state_of_the_generator_gives_other_crops() -> None:
     assert not (draw_crops(images, phase, rng) == draw_crops(images, phase, rng)).all()
 
 
-def test_both_images_of_a_pair_are_cut_turned_and_mirrored_alike() -> None:
+def test_both_images_of_a_pair_get_the_same_crop_and_rotation() -> None:
     crops = levels(draw_crops(numbered(3, 20, 24, 2), phase_of(50, 9), np.random.default_rng(2)))
     np.testing.assert_array_equal(crops[:, 1], crops[:, 0] + 1)
 
 
-def test_crops_cover_all_eight_rotations_and_reflections() -> None:
+def test_square_crops_occur_in_all_eight_orientations() -> None:
     image = numbered(1, 6, 6)
     ways = {
         np.rot90(flipped, turns).tobytes(): (turns, mirrored)
@@ -142,13 +142,13 @@ def test_crops_cover_all_eight_rotations_and_reflections() -> None:
     assert len({ways[crop.tobytes()] for crop in crops}) == 8
 
 
-def test_without_turning_whole_images_are_taken_as_they_are() -> None:
+def test_without_rotation_whole_images_are_unchanged() -> None:
     image = numbered(1, 6, 9)
     crops = levels(draw_crops(image, phase_of(5, None, STILL), np.random.default_rng(2)))
     np.testing.assert_array_equal(crops, np.repeat(image, 5, axis=0))
 
 
-def test_whole_non_square_images_keep_shape_in_four_ways() -> None:
+def test_rectangular_images_have_four_orientations() -> None:
     crops = draw_crops(numbered(1, 6, 9), phase_of(100, None), np.random.default_rng(2))
     assert crops.shape == (100, 1, 6, 9)
     assert len({crop.tobytes() for crop in levels(crops)}) == 4
@@ -160,31 +160,31 @@ def test_crops_reach_every_corner_of_every_image() -> None:
     assert set(levels(crops).ravel()) == set(range(32))
 
 
-def test_crop_of_image_size_is_drawn_and_larger_refused() -> None:
+def test_crop_larger_than_the_image_is_refused() -> None:
     images, rng = numbered(1, 12, 15), np.random.default_rng(0)
     assert draw_crops(images, phase_of(1, 12), rng).shape == (1, 1, 12, 12)
     with pytest.raises(InputError, match="crops of 13 pixels do not fit in images of 12x15"):
         draw_crops(images, phase_of(1, 13), rng)
 
 
-def test_crops_with_enough_tissue_in_either_modality_are_drawn() -> None:
+def test_crops_have_enough_tissue_of_either_modality() -> None:
     images = np.zeros((1, 2, 40, 40), np.uint8)
     images[0, 1, :, 20:] = 9
-    rng, choices = np.random.default_rng(4), Augmentation(least_tissue=0.5, turn=False)
+    rng, choices = np.random.default_rng(4), Augmentation(min_tissue=0.5, rotate=False)
     for _ in range(50):
-        cut = draw_cut(images, (10, 10), choices, rng)
-        assert (cut.of(images)[1] > 0).mean() > 0.5
+        crop = draw_crop(images, (10, 10), choices, rng)
+        assert (crop.cut(images)[1] > 0).mean() > 0.5
 
 
-def test_where_there_is_no_tissue_a_crop_is_drawn_all_the_same() -> None:
+def test_crop_is_drawn_even_without_tissue() -> None:
     images = np.zeros((1, 2, 40, 40), np.uint8)
     crops = draw_crops(
-        images, phase_of(2, 10, Augmentation(least_tissue=0.5)), np.random.default_rng(4)
+        images, phase_of(2, 10, Augmentation(min_tissue=0.5)), np.random.default_rng(4)
     )
     assert not crops.any()
 
 
-def test_lighting_augmentation_scales_each_image_separately() -> None:
+def test_gain_differs_between_the_images_of_a_pair() -> None:
     images = np.full((1, 2, 12, 12), 100, np.uint8)
     phase = phase_of(200, 12, Augmentation(gain=0.2))
     crops = draw_crops(images, phase, np.random.default_rng(5)).numpy()
@@ -195,7 +195,7 @@ def test_lighting_augmentation_scales_each_image_separately() -> None:
     assert abs(np.corrcoef(factors.T)[0, 1]) < 0.3
 
 
-def test_other_light_leaves_black_black_and_is_cut_off_at_white() -> None:
+def test_intensity_jitter_keeps_black_and_clips_at_white() -> None:
     images = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)
     phase = phase_of(100, 1, Augmentation(gain=0.5, gamma=0.5))
     values = draw_crops(images, phase, np.random.default_rng(6)).numpy().ravel()
@@ -204,9 +204,9 @@ def test_other_light_leaves_black_black_and_is_cut_off_at_white() -> None:
     assert values.max() == 1
 
 
-def test_a_power_changes_grey_and_neither_black_nor_white() -> None:
+def test_gamma_changes_grey_but_not_black_and_white() -> None:
     images = np.array([0, 64, 255], np.uint8).reshape(1, 1, 1, 3)
-    phase = phase_of(100, None, Augmentation(turn=False, gamma=0.3))
+    phase = phase_of(100, None, Augmentation(rotate=False, gamma=0.3))
     values = draw_crops(images, phase, np.random.default_rng(7)).numpy().reshape(100, 3)
     assert set(values[:, 0]) == {0}
     assert set(values[:, 2]) == {1}
