@@ -46,7 +46,7 @@ REPLACED = {
 EXCEPTIONS: dict[str, str] = {}
 """Phrases in which a replaced word is the term of the field, each with the reason."""
 
-PENDING = ("README.md", "CHANGELOG.md", "docs/", "benchmarks/", "src/")
+PENDING = ("CHANGELOG.md", "docs/", "benchmarks/", "src/")
 """Beginnings of the paths that are still being revised."""
 
 WORDS = re.compile(rf"\b(?:{'|'.join(f'(?:{word})' for word in REPLACED)})\b", re.IGNORECASE)
