@@ -16,6 +16,7 @@ from radfuse.errors import RadfuseError, RegistrationError
 from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
 from radfuse.registration.transforms import matrix_of
+from radfuse.service.jobs.containment import JOB_MEMORY_BYTES, limit_memory
 from radfuse.service.jobs.fusion import fuse_study, prepare_study
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import Rows, rows_of
@@ -57,6 +58,7 @@ def do_in_process(
     It is told of stages (name, share), at the end `done` with an outcome as JSON, None for
     `prepare`, or `error` with its facts.
     """
+    limit_memory(JOB_MEMORY_BYTES)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
     Thread(target=_end_with_the_server, daemon=True).start()
     try:
@@ -66,6 +68,9 @@ def do_in_process(
         sys.exit(1)
     except RadfuseError as error:
         pipe.send(("error", _facts(error, study)))
+    except MemoryError:
+        needed = f"{JOB_MEMORY_BYTES / (1 << 30):g} GiB"
+        pipe.send(("error", {"error": f"this study needs more than {needed} of memory"}))
     except Exception:
         traceback.print_exc()
         pipe.send(("error", {"error": INTERNAL}))

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -28,6 +29,7 @@ from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.service.drawing_tools import REACHES_MM
+from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.job_queue import Run
 from radfuse.service.routes.dependencies import WITHOUT_PATHS, AtDesk, Desk, hiding
 from radfuse.service.stores.studies import Study
@@ -119,12 +121,7 @@ def info() -> dict[str, Any]:
 def inspect_path(place: Place, desk: AtDesk) -> dict[str, Any]:
     """Say what a file, folder or archive holds, without names and IDs of patients."""
     (path,) = desk.usable(place.path)
-    with hiding(path):
-        findings, others = inspect(path)
-    hidden = identifiers_below(path)
-    facts = [_facts(found) for found in findings]
-    shown = json.loads(hidden.hide(json.dumps(facts, ensure_ascii=False)))
-    return {"images": shown, "other_files": others}
+    return run_contained(_inspected, path, path=path)
 
 
 @api.post("/uploads", status_code=201, openapi_extra={
@@ -203,15 +200,28 @@ def create_study(desk: Desk, asked: NewStudy) -> Study:
     recipe, message = asked.recipe, ""
     if asked.study is not None:
         (both,) = desk.usable(asked.study)
-        with hiding(both):
-            pair = choose_pair(both, recipe)
-        series = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
+        series, message = run_contained(_chosen, both, recipe, path=both)
         ct, mr, recipe = both, both, recipe.model_copy(update=series)
-        message = identifiers_below(both).hide(pair.sentence())
     else:
         ct, mr = desk.usable(asked.ct or "", asked.mr or "")
     name = asked.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
     return desk.studies.create(name, ct, mr, recipe, message)
+
+
+def _inspected(path: Path) -> dict[str, Any]:
+    """What a file, folder or archive holds, without identifiers."""
+    with hiding(path):
+        findings, others = inspect(path)
+    facts = json.dumps([_facts(found) for found in findings], ensure_ascii=False)
+    return {"images": json.loads(identifiers_below(path).hide(facts)), "other_files": others}
+
+
+def _chosen(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
+    """The series of the CT and the MR in a folder or archive, and a sentence about the choice."""
+    with hiding(path):
+        pair = choose_pair(path, recipe)
+    series = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
+    return series, identifiers_below(path).hide(pair.sentence())
 
 
 def _facts(found: Finding) -> dict[str, Any]:

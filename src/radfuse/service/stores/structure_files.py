@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from radfuse.io.staging import staging
 from radfuse.io.volumes import volume_suffix
 from radfuse.pipeline.read import read
 from radfuse.series import Series
+from radfuse.service.jobs.containment import run_contained
 from radfuse.service.routes.dependencies import hiding
 from radfuse.service.stores.rle import Grid, grid_of, image_of, runs_of
 from radfuse.service.stores.rle import unpacked as mask_of_slice
@@ -133,22 +134,25 @@ def import_file(drawings: Drawings, study: Study, path: Path, name: str | None) 
     nothing is added, for files that cannot be read and for structures of another grid, frame of
     reference or patient.
     """
+    found = run_contained(_contained_read, study, path, drawings.grid(study.id), path=path)
+    drafts = found.drafts
+    if name is not None and len(drafts) == 1 and not found.named:
+        drafts = (drafts[0].model_copy(update={"name": name[:NAME_LENGTH]}),)
+    added = drawings.add(study.id, drafts, rename=True)
+    return Import(structures=tuple(one.summary() for one in added), notes=found.notes)
+
+
+def _contained_read(study: Study, path: Path, grid: Grid) -> _Read:
+    """The structures of a file or archive on the study's CT; notes and errors are de-identified."""
     with hiding(study.ct, path), unpacked(path) as place:
         ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
-        grid = drawings.grid(study.id)
         _check_same(ct, grid)
         found = _read(place, ct)
-        drafts = found.drafts
-        if not drafts:
+        if not found.drafts:
             raise InputError(f"{path}: no structure is in it")
-        if name is not None and len(drafts) == 1 and not found.named:
-            drafts = (drafts[0].model_copy(update={"name": name[:NAME_LENGTH]}),)
-        added = drawings.add(study.id, drafts, rename=True)
-    hidden = identifiers_below(study.ct, path)
-    return Import(
-        structures=tuple(one.summary() for one in added),
-        notes=tuple(hidden.hide(note, [path, place]) for note in found.notes),
-    )
+        hidden = identifiers_below(study.ct, path)
+        notes = tuple(hidden.hide(note, [path, place]) for note in found.notes)
+        return replace(found, notes=notes)
 
 
 def _check_same(ct: Series, grid: Grid) -> None:

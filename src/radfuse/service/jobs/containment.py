@@ -1,0 +1,113 @@
+"""Run what reads files of unknown origin in a child process with limits on memory and time.
+
+Libraries that parse images may ask for any memory, never return or end their process at a
+malicious or malformed file; here that costs the one request.
+"""
+
+import multiprocessing
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeVar
+
+from radfuse.errors import InputError, RadfuseError
+
+READER_MEMORY_BYTES = 8 << 30
+"""Address space of a process that only reads, libraries included (some 2 GiB)."""
+
+READER_TIMEOUT_S = 300.0
+"""Of a process that only reads; 2,000 slices on a slow disk take a minute."""
+
+JOB_MEMORY_BYTES = max(
+    16 << 30, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if os.name == "posix" else 0
+)
+"""Address space of a process that prepares or fuses a study: the machine's memory, or more."""
+
+PRELOADED = ["radfuse.pipeline.inspect", "radfuse.pipeline.pairing"]
+"""Modules that readers share, so that a reader starts in milliseconds."""
+
+T = TypeVar("T")
+
+END_S = 5.0
+"""How long a child may take to end after its answer."""
+
+
+def run_contained(
+    function: Callable[..., T],
+    *args: object,
+    path: Path,
+    memory_bytes: int = READER_MEMORY_BYTES,
+    timeout_s: float = READER_TIMEOUT_S,
+) -> T:
+    """Call a function of a module in a child process and return its (picklable) result.
+
+    Errors of ours pass through. Raises `InputError`, naming `path`, if the child runs out of
+    memory, takes longer than `timeout_s` or crashes.
+    """
+    context = _context()
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_answer, args=(theirs, memory_bytes, function, args), daemon=True
+    )
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(timeout_s):
+            raise InputError(f"{path}: reading was stopped after {timeout_s:g} s; is it damaged?")
+        result, error = ours.recv()
+    except EOFError:
+        process.join(END_S)
+        raise InputError(
+            f"{path}: the program that reads it ended abnormally (status {process.exitcode}); "
+            "the file is damaged or malicious: replace it or leave it out"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+    if isinstance(error, MemoryError):
+        raise InputError(
+            f"{path}: reading needs more than {memory_bytes / (1 << 30):g} GiB of memory; "
+            "is it damaged?"
+        )
+    if error is not None:
+        raise error
+    value: T = result
+    return value
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Limit the address space of this process; no effect where the platform has no limits."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # POSIX only
+
+        with suppress(ValueError, OSError):  # a lower limit is set already
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _context() -> Any:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def _answer(
+    pipe: Connection, memory_bytes: int, function: Callable[..., object], args: tuple[object, ...]
+) -> None:
+    limit_memory(memory_bytes)
+    try:
+        answer: tuple[object, Exception | None] = function(*args), None
+    except MemoryError:
+        answer = None, MemoryError()
+    except RadfuseError as error:
+        answer = None, error
+    except Exception as error:
+        traceback.print_exc()
+        answer = None, RuntimeError(f"{type(error).__name__} in a reader; see the terminal")
+    pipe.send(answer)
