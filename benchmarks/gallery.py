@@ -47,7 +47,7 @@ def made_up() -> Iterator[tuple[str, tuple[Float32Array, Float32Array]]]:
     window = window_named(DEFAULT_WINDOW)
     for seed in PATIENTS:
         phantom = make_phantom(seed)
-        volumes = scale_volumes(phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, window)
+        volumes = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, window)
         labels = sitk.GetArrayViewFromImage(phantom.labels)[volumes.box]
         tumour = int(np.flatnonzero((labels == Label.TUMOUR).any(axis=(1, 2))).mean())
         for z in sorted({tumour, *(int(share * len(labels)) for share in PLACES)}):

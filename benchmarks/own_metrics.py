@@ -65,7 +65,7 @@ class Head:
 def make_head(seed: int) -> Head:
     """CT and MR brought together by the true transform; the ring is grey and white matter."""
     phantom = make_phantom(seed, spacing_mm=SPACING_MM)
-    scaled = scale_volumes(phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, WINDOW)
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOW)
     labels = sitk.GetArrayFromImage(phantom.labels)[scaled.box]
     tumour = labels == Label.TUMOUR
     others = ~np.isin(labels, [Label.GREY, Label.WHITE])

@@ -23,11 +23,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.errors import RadfuseError
+from radfuse.modality import CT, MR, Modality
 from radfuse.phantom.head import LABELS, Phantom, make_phantom
 from radfuse.registration.quality import Quality, assess
 from radfuse.registration.search import register
 from radfuse.registration.transforms import matrix_of, rigid_from_matrix
-from radfuse.series import Modality, Series
+from radfuse.series import Series
 
 Point = tuple[float, ...]
 Box = Sequence[tuple[float, float]]
@@ -149,9 +150,9 @@ class Bench:
             return phantom(name).ct
         name, _, change = name.partition(" ")
         if name == "vhf":
-            plain = series(self.data / "real/3d_vhf/vhf_head_ct_8bit_hu.nii.gz", "CT")
+            plain = series(self.data / "real/3d_vhf/vhf_head_ct_8bit_hu.nii.gz", CT)
             return replace(plain, image=CHANGES[change](plain.image)) if change else plain
-        return hounsfield(series(self.data / "real/3d_templates/scct_cormack_2mm.nii", "CT"))
+        return hounsfield(series(self.data / "real/3d_templates/scct_cormack_2mm.nii", CT))
 
     def mr(self, name: str) -> Series:
         """Give an MR; what follows a blank is done to it."""
@@ -164,7 +165,7 @@ class Bench:
             "colin": "3d_templates/colin27_ch2_t1.nii.gz",
             "gammaknife": "dicom_head/mr_siemens_t1_gammaknife",
         }[name]
-        plain = series(self.data / "real" / path, "MR")
+        plain = series(self.data / "real" / path, MR)
         return replace(plain, image=CHANGES[change](plain.image)) if change else plain
 
     def silver(self) -> sitk.Transform:

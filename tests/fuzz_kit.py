@@ -31,11 +31,11 @@ from pydicom.uid import (
 import dicom_kit
 from radfuse.dicom.read.safe_read import check_size, missing_bytes, open_dataset
 from radfuse.errors import RadfuseError
-from radfuse.intensity import AIR_HU
 from radfuse.io.archives import unpacked
+from radfuse.modality import AIR_HU
 from radfuse.pipeline.inspect import inspect
 from radfuse.pipeline.read import read
-from radfuse.series import Modality, Series
+from radfuse.series import Series
 
 SECONDS_LIMIT = 5.0
 """Of a core: no reader may take longer for a small file, whatever it holds."""
@@ -60,7 +60,7 @@ class Seed:
     """Files that are read, one of which is hurt."""
 
     name: str
-    modality: Modality
+    modality: str
     files: dict[str, bytes]
     victim: str
 

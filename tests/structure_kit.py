@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from dicom_kit import Angles, volume, write
 from radfuse.pipeline.read import read
-from radfuse.series import Modality, Series
+from radfuse.series import Series
 from radfuse.structures.label_maps import Structure
 
 RED = (255, 0, 0)
@@ -19,7 +19,7 @@ RED = (255, 0, 0)
 def series_on_disk(
     folder: Path,
     *,
-    modality: Modality = "CT",
+    modality: str = "CT",
     angles: Angles = (0.0, 0.0, 0.0),
     size: tuple[int, int, int] = (26, 22, 9),
     spacing: Angles = (0.9, 1.1, 2.5),

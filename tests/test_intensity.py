@@ -11,14 +11,13 @@ from hypothesis.extra.numpy import arrays
 
 from radfuse.errors import InputError
 from radfuse.intensity import (
-    MR_PERCENTILES,
     NEARLY_WHITE,
     WINDOWS,
     Window,
-    ct_head_mask,
-    mr_head_mask,
-    mr_range,
+    head_mask,
+    percentile_range,
 )
+from radfuse.modality import CT, MR
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.read import read
 
@@ -89,8 +88,8 @@ def test_a_window_without_a_width_is_refused(width: float, level: float) -> None
 
 def test_an_mr_is_scaled_by_its_foreground_alone() -> None:
     values = np.concatenate([np.zeros(5000), np.linspace(100, 900, 1001)]).astype(np.float32)
-    low, high = mr_range(values, values > 0)
-    assert MR_PERCENTILES == (1.0, 99.5)
+    low, high = percentile_range(values, values > 0, MR)
+    assert MR.percentiles == (1.0, 99.5)
     assert low == pytest.approx(108)
     assert high == pytest.approx(896)
 
@@ -99,8 +98,8 @@ def test_an_mr_is_scaled_by_its_foreground_alone() -> None:
 def test_the_scaling_follows_gain_and_offset(gain: float, offset: float) -> None:
     values = np.linspace(0, 1000, 501, dtype=np.float32)
     everywhere = values >= 0
-    low, high = mr_range(values, everywhere)
-    changed = mr_range((values * gain + offset).astype(np.float32), everywhere)
+    low, high = percentile_range(values, everywhere, MR)
+    changed = percentile_range((values * gain + offset).astype(np.float32), everywhere, MR)
     np.testing.assert_allclose(
         changed, (low * gain + offset, high * gain + offset), rtol=1e-4, atol=1e-2
     )
@@ -108,14 +107,14 @@ def test_the_scaling_follows_gain_and_offset(gain: float, offset: float) -> None
 
 def test_an_mr_without_foreground_is_refused() -> None:
     values = np.ones(10, np.float32)
-    with pytest.raises(InputError, match="MR has no foreground: nothing stands out"):
-        mr_range(values, values > 1)
+    with pytest.raises(InputError, match="MR has no voxel above its background"):
+        percentile_range(values, values > 1, MR)
 
 
 def test_an_mr_without_contrast_is_refused() -> None:
     values = np.full(10, 7, np.float32)
-    with pytest.raises(InputError, match="no contrast: its foreground lies between 7 and 7"):
-        mr_range(values, values > 0)
+    with pytest.raises(InputError, match="no contrast: the head's values are 7 to 7"):
+        percentile_range(values, values > 0, MR)
 
 
 def on_grid(mask: sitk.Image, grid: sitk.Image) -> np.ndarray:
@@ -144,13 +143,13 @@ def assert_is_head(mask: np.ndarray, labels: sitk.Image) -> None:
 
 
 def test_the_cts_mask_is_the_head_without_its_holder(phantom: Phantom) -> None:
-    mask = ct_head_mask(phantom.ct.image)
+    mask = head_mask(phantom.ct.image, CT)
     assert mask.GetPixelID() == sitk.sitkUInt8
     assert_is_head(on_grid(mask, phantom.ct.image), phantom.labels)
 
 
 def test_the_mrs_mask_is_the_head_on_its_own_oblique_grid(phantom: Phantom) -> None:
-    mask = mr_head_mask(phantom.mr.image)
+    mask = head_mask(phantom.mr.image, MR)
     assert mask.GetSize() == phantom.mr.image.GetSize()
     assert mask.GetDirection() == phantom.mr.image.GetDirection()
     assert_is_head(sitk.GetArrayFromImage(mask) > 0, phantom.labels_mr)
@@ -172,20 +171,20 @@ def resampled(image: sitk.Image, fill: float, *, label: bool = False) -> sitk.Im
 def test_the_cts_mask_does_not_hang_on_the_grid(phantom: Phantom) -> None:
     ct = resampled(phantom.ct.image, -1000.0)
     labels = resampled(phantom.labels, 0, label=True)
-    assert_is_head(on_grid(ct_head_mask(ct), ct), labels)
+    assert_is_head(on_grid(head_mask(ct, CT), ct), labels)
 
 
 def test_a_fine_ct_is_masked_on_a_grid_of_about_two_millimetres(phantom: Phantom) -> None:
     fine = sitk.Expand(phantom.ct.image, [3, 3, 1])
-    mask = ct_head_mask(fine)
+    mask = head_mask(fine, CT)
     np.testing.assert_allclose(mask.GetSpacing(), (2.0, 2.0, 3.6))
     assert_is_head(on_grid(mask, phantom.ct.image), phantom.labels)
 
 
 @pytest.mark.parametrize("gain", [0.01, 1.0, 50.0])
 def test_the_mrs_mask_does_not_hang_on_the_units(phantom: Phantom, gain: float) -> None:
-    wanted = sitk.GetArrayFromImage(mr_head_mask(phantom.mr.image))
-    found = sitk.GetArrayFromImage(mr_head_mask(phantom.mr.image * gain))
+    wanted = sitk.GetArrayFromImage(head_mask(phantom.mr.image, MR))
+    found = sitk.GetArrayFromImage(head_mask(phantom.mr.image * gain, MR))
     assert np.mean(found != wanted) < 0.005
 
 
@@ -199,8 +198,8 @@ def test_the_masks_of_a_real_head_have_a_heads_size_and_place(shared: Path) -> N
         pytest.skip(f"real data is missing: {folder.name}")
     ct = read(folder / "vhf_head_ct_8bit_hu.nii.gz", "CT").image
     mr = read(folder / "vhf_head_mr_t1_8bit.nii.gz", "MR").image
-    of_ct = ct_head_mask(sitk.Shrink(ct, [4, 4, 4]))
-    of_mr = mr_head_mask(sitk.Shrink(mr, [4, 4, 1]))
+    of_ct = head_mask(sitk.Shrink(ct, [4, 4, 4]), CT)
+    of_mr = head_mask(sitk.Shrink(mr, [4, 4, 1]), MR)
     assert 3.0 < litres(of_ct) < 7.5
     assert 2.5 < litres(of_mr) < 6.0
     mr_to_ct = sitk.ReadTransform(str(folder / "mr_to_ct_silver.tfm"))

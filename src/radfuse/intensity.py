@@ -1,4 +1,4 @@
-"""Intensities: CT windows, MR scaling, head masks."""
+"""Intensities: windows, scaling by percentiles, head masks."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -8,8 +8,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import BoolArray, Float32Array, UInt8Array
 from radfuse.errors import InputError
+from radfuse.modality import Modality
 
 NEARLY_WHITE = 254.5 / 255
 """Rounds to white in eight bits."""
@@ -86,17 +87,8 @@ def grey_levels(image: Float32Array, bits: int = 8) -> NDArray[np.uint8 | np.uin
     return whole.astype(np.uint8 if bits == 8 else np.uint16)
 
 
-AIR_HU = -1000.0
-"""A CT's value where nothing was scanned."""
-
-BODY_HU = -300.0
-"""Between air and fat: what is denser belongs to the body, the couch or the head holder."""
-
 BONE_HU = 300.0
 """From here on voxels count as bone: above enhanced vessels and blood, below thin cortical bone."""
-
-MR_PERCENTILES = (1.0, 99.5)
-"""Percentiles of the head's voxels that become 0 and 1; above lie vessels and eyes' fat."""
 
 MASK_SPACING_MM = 2.0
 """Masks are found on a grid at least this coarse: smooth, and fast for large volumes."""
@@ -108,44 +100,51 @@ OPENING_MM = 6.0
 """Radius of the opening that parts the head from couch and head holder."""
 
 
-def mr_range(values: Float32Array, foreground: NDArray[np.bool_]) -> tuple[float, float]:
-    """The MR values, in the series' units, that become 0 and 1: percentiles of the foreground.
+def head_range(image: sitk.Image, modality: Modality) -> tuple[float, float]:
+    """The values that become 0 and 1: percentiles of the voxels of the head in a whole volume.
 
-    Over the whole volume at once, never by slice. Raises `InputError` without any contrast.
+    Raises `InputError` for an image without contrast.
+    """
+    head = sitk.GetArrayFromImage(head_mask(image, modality)) > 0
+    return percentile_range(sitk.GetArrayViewFromImage(image), head, modality)
+
+
+def percentile_range(
+    values: Float32Array, foreground: BoolArray, modality: Modality
+) -> tuple[float, float]:
+    """The values that become 0 and 1: percentiles of the foreground.
+
+    Raises `InputError` without a foreground or contrast.
     """
     inside = values[foreground]
     if inside.size == 0:
-        raise InputError(
-            "MR has no foreground: nothing stands out from its background; is it the right series?"
-        )
-    low, high = (float(value) for value in np.percentile(inside, MR_PERCENTILES))
+        raise InputError(f"{modality} has no voxel above its background; check the series")
+    low, high = (float(value) for value in np.percentile(inside, modality.percentiles))
     if not high > low:
         raise InputError(
-            f"MR has no contrast: its foreground lies between {low:g} and {high:g}; is it the "
-            "right series?"
+            f"{modality} has no contrast: the head's values are {low:g} to {high:g}; check the "
+            "series"
         )
     return low, high
 
 
-def ct_head_mask(ct: sitk.Image) -> sitk.Image:
-    """Mask (uint8) of the head in a CT in HU: the largest dense body, holes filled, no couch.
+def head_mask(image: sitk.Image, modality: Modality) -> sitk.Image:
+    """Mask (uint8) of the head: the largest body, holes filled, without couch and head holder.
 
-    It has a grid of its own, of about `MASK_SPACING_MM`, in the same place.
+    By a fixed threshold on a grid of its own, of about `MASK_SPACING_MM`; by Otsu's method, where
+    the modality has no threshold, on the image's grid.
     """
-    return _largest_body(shrunk(ct, MASK_SPACING_MM) > BODY_HU)
-
-
-def mr_head_mask(mr: sitk.Image) -> sitk.Image:
-    """Mask (uint8) of the head in an MR, on its grid: the largest bright body, holes filled."""
-    coarse = shrunk(mr, MASK_SPACING_MM)
+    coarse = shrunk(image, MASK_SPACING_MM)
+    if modality.head_threshold is not None:
+        return _largest_body(coarse > modality.head_threshold)
     bright = sitk.OtsuThreshold(coarse, 0, 1, 128)
     level = float(np.median(sitk.GetArrayViewFromImage(coarse)[_view(bright) > 0])) / 4
     mask = _largest_body(coarse > level)
-    return sitk.Resample(mask, mr, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+    return sitk.Resample(mask, image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
 
 
-def _view(mask: sitk.Image) -> NDArray[np.uint8]:
-    return cast("NDArray[np.uint8]", sitk.GetArrayViewFromImage(mask))
+def _view(mask: sitk.Image) -> UInt8Array:
+    return cast("UInt8Array", sitk.GetArrayViewFromImage(mask))
 
 
 def shrunk(image: sitk.Image, spacing_mm: float) -> sitk.Image:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from radfuse.errors import InputError
+from radfuse.modality import CT
 
 Device = Literal["cpu", "cuda"]
 """Where a learned method runs."""
@@ -21,7 +22,7 @@ DEFAULT_METHOD = "mfinet"
 """Fuses where no other method is asked for."""
 
 
-DEFAULT_WINDOW = "fusion"
+DEFAULT_WINDOW = CT.default_window
 """CT window where no other is asked for."""
 
 

@@ -2,20 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import SimpleITK as sitk
 from pydicom import Dataset
 
-Modality = Literal["CT", "MR"]
+from radfuse.modality import Modality
 
 
 @dataclass(frozen=True)
 class Series:
-    """A CT or MR image and what is known about it.
+    """One image and what is known about it.
 
-    `image` is a scalar float32 `SimpleITK.Image` in LPS coordinates, mm: a volume (3-D), HU for a
-    CT and arbitrary units for an MR; or a picture without geometry (2-D), scaled to [0, 1].
+    `image` is a scalar float32 `SimpleITK.Image` in LPS coordinates, mm: a volume (3-D) in the unit
+    of its modality; or an image without geometry (2-D), scaled to [0, 1].
     """
 
     image: sitk.Image

@@ -37,9 +37,7 @@ def picture(difference: float, noise: float, seed: int = 1) -> Float64Array:
 @pytest.fixture(scope="module")
 def tumour(phantom: Phantom) -> tuple[Float64Array, Float64Array, BoolArray, BoolArray]:
     """CT and MR of the phantom, its tumour, and the brain around it."""
-    scaled = scale_volumes(
-        phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, WINDOWS["fusion"]
-    )
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOWS["fusion"])
     labels = sitk.GetArrayFromImage(phantom.labels)[scaled.box]
     lesion = labels == LABELS["tumour"]
     others = ~np.isin(labels, [LABELS[name] for name in BRAIN])

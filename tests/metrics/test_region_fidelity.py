@@ -82,7 +82,7 @@ AMOUNTS = (0, 0.25, 0.5, 0.75, 1)
 
 @pytest.fixture(scope="module")
 def scaled(phantom: Phantom) -> Scaled:
-    return scale_volumes(phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, WINDOW)
+    return scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOW)
 
 
 @pytest.fixture(scope="module")

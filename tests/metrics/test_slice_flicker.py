@@ -22,9 +22,7 @@ ROUNDING = 1e-12
 @pytest.fixture(scope="module")
 def volumes(phantom: Phantom) -> tuple[Float64Array, Float64Array]:
     """CT and MR of the phantom on one grid, in grey levels."""
-    scaled = scale_volumes(
-        phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, WINDOWS["fusion"]
-    )
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOWS["fusion"])
     return 255 * scaled.ct.astype(float), 255 * scaled.mr.astype(float)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR
 from radfuse.phantom import tissues
 from radfuse.phantom.head import LABELS, Label, Phantom, make_phantom
 
@@ -92,7 +93,7 @@ def test_the_spacing_does_not_change_the_patient(full: Phantom) -> None:
 
 def test_the_series_say_what_they_are() -> None:
     phantom = small(SEED)
-    assert (phantom.ct.modality, phantom.mr.modality) == ("CT", "MR")
+    assert (phantom.ct.modality, phantom.mr.modality) == (CT, MR)
     assert phantom.seed == SEED
     for series in (phantom.ct, phantom.mr):
         assert series.image.GetPixelID() == sitk.sitkFloat32

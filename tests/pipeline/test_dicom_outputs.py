@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 import radfuse
 from radfuse.errors import InputError, OutputError
+from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.result import Result
@@ -170,7 +171,7 @@ def test_unwritable_output_is_refused_before_the_work(
 
 def test_pictures_have_no_other_outputs(tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(np.eye(16, dtype=np.float32))
-    ct, mr = (Series(image, kind, tmp_path / kind) for kind in ("CT", "MR"))
+    ct, mr = (Series(image, kind, tmp_path / kind.code) for kind in (CT, MR))
     recipe = make_recipe(method="average", outputs=["mr"])
     with pytest.raises(InputError, match="pictures are only fused"):
         radfuse.fuse(ct, mr, tmp_path / "x.png", recipe=recipe)

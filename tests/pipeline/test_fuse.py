@@ -15,6 +15,7 @@ from radfuse.cli import main
 from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
+from radfuse.modality import CT, MR
 from radfuse.phantom.head import DEFAULT_SEED, Label, Phantom, make_phantom
 from radfuse.pipeline.result import Result
 from radfuse.recipe import Recipe, make_recipe
@@ -132,11 +133,11 @@ def test_accepted_registration_is_marked_on_sheet_and_record(
 
 
 def test_a_ct_without_the_region_of_the_mr_is_refused(phantom: Phantom, given: Recipe) -> None:
-    lower = Series(phantom.ct.image[:, :, :12], "CT", Path("lower"))
+    lower = Series(phantom.ct.image[:, :, :12], CT, Path("lower"))
     far = sitk.Image(phantom.mr.image)
     far.SetOrigin(np.add(far.GetOrigin(), (0.0, 0.0, 4000.0)).tolist())
     with pytest.raises((InputError, RegistrationError)):
-        radfuse.fuse(lower, Series(far, "MR", Path("far")), recipe=given)
+        radfuse.fuse(lower, Series(far, MR, Path("far")), recipe=given)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])

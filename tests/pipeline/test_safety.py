@@ -13,6 +13,7 @@ import radfuse
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.fused import FULL_SCALE, write_fused
 from radfuse.errors import InputError, OutputError, RegistrationError
+from radfuse.modality import CT
 from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import SHORT_NOTICE
@@ -140,7 +141,7 @@ def test_a_folder_with_a_foreign_record_is_never_replaced(
 
 
 def test_a_slab_too_thin_to_register_is_no_bug(phantom: Phantom) -> None:
-    slab = Series(phantom.ct.image[:, :, 20:23], "CT", Path("slab"))
+    slab = Series(phantom.ct.image[:, :, 20:23], CT, Path("slab"))
     with pytest.raises((InputError, RegistrationError)):
         radfuse.fuse(slab, phantom.mr)
 

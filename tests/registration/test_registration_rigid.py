@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from numpy.testing import assert_allclose
 
 from radfuse.errors import InputError, RegistrationError
+from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
 from radfuse.registration.search import Registration, register
 from radfuse.registration.transforms import matrix_of
@@ -121,7 +122,7 @@ def test_padding_and_metal_in_the_ct_change_nothing_much(phantom: Phantom):
     assert apart_mm(result.mr_from_ct, phantom.mr_from_ct) < 0.7
 
 
-def volume(values: np.ndarray, modality="CT") -> Series:
+def volume(values: np.ndarray, modality=CT) -> Series:
     image = sitk.GetImageFromArray(values.astype(np.float32))
     return Series(image, modality, Path("made-up"))
 
@@ -129,7 +130,7 @@ def volume(values: np.ndarray, modality="CT") -> Series:
 @pytest.mark.parametrize("value", [7.0, np.nan])
 def test_a_constant_series_is_named(phantom: Phantom, value: float):
     with pytest.raises(InputError, match="MR made-up: its values are constant or not finite"):
-        register(phantom.ct, volume(np.full((20, 20, 20), value), "MR"))
+        register(phantom.ct, volume(np.full((20, 20, 20), value), MR))
 
 
 def test_a_picture_is_not_registered(phantom: Phantom):

@@ -3,6 +3,7 @@ import SimpleITK as sitk
 from numpy.testing import assert_allclose
 
 from radfuse.intensity import shrunk
+from radfuse.modality import CT
 from radfuse.registration.preprocessing import centroid, dilated, head_of
 from radfuse.registration.starts import candidate_starts, from_vertex, height_mm, heights_mm
 
@@ -74,7 +75,7 @@ def test_oblique_head_lies_where_its_series_does(phantom):
     for series in (phantom.ct, phantom.mr):
         mask = head_of(series)
         assert mask.GetDirection() == series.image.GetDirection()
-        truth = phantom.labels if series.modality == "CT" else phantom.labels_mr
+        truth = phantom.labels if series.modality == CT else phantom.labels_mr
         bodies = sitk.Resample(mask, truth, sitk.Transform(), sitk.sitkNearestNeighbor)
         labels = sitk.GetArrayFromImage(truth)
         tissue = (labels >= 1) & (labels <= 17)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from radfuse.modality import CT
 from radfuse.registration.preprocessing import head_of
 from radfuse.registration.skull_profiles import (
     Profiles,
@@ -85,6 +86,6 @@ def test_bone_and_dark_mr_go_together_over_the_head(phantom):
 
 def test_without_bone_there_are_no_profiles(phantom):
     soft = sitk.Clamp(phantom.ct.image, sitk.sitkFloat32, -1000, 80)
-    ct = type(phantom.ct)(soft, "CT", phantom.ct.source)
+    ct = type(phantom.ct)(soft, CT, phantom.ct.source)
     pose = sitk.Euler3DTransform(phantom.mr_from_ct.GetInverse())
     assert skull_profiles(ct, phantom.mr, head_of(phantom.mr), pose) is None

@@ -13,6 +13,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import staging
 from radfuse.methods.catalogue import load_method
+from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
@@ -39,10 +40,10 @@ def fused_study(
     """
     window = WINDOWS["fusion"]
     ct = sitk.DICOMOrient(phantom.ct.image, order)
-    scaled = scale_volumes(ct, phantom.mr.image, phantom.mr_from_ct, window)
+    of_ct, of_mr = Series(ct, CT, folder, SOURCE), Series(phantom.mr.image, MR, folder, SOURCE)
+    scaled = scale_volumes(of_ct, of_mr, phantom.mr_from_ct, window)
     by = load_method(method, window=window)
     fused = fuse_scaled(scaled, by, lambda _done, _count: None)
-    of_ct, of_mr = Series(ct, "CT", folder, SOURCE), Series(phantom.mr.image, "MR", folder, SOURCE)
     alignment = Alignment(phantom.mr_from_ct, UNJUDGED, "manual")
     record = Record.model_construct(recipe=Recipe())
     result = Result(compose(ct, scaled, fused, window), of_ct, of_mr, record, alignment, scaled)

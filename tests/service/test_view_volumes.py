@@ -11,6 +11,7 @@ from pydicom import Dataset
 from service_kit import Site, refused
 
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
@@ -131,7 +132,7 @@ def test_a_refused_alignment_leaves_an_earlier_result_as_it_is(
 
 
 def test_pictures_are_not_for_the_page(tmp_path: Path) -> None:
-    picture = Series(sitk.Image(8, 8, sitk.sitkFloat32), "CT", tmp_path)
+    picture = Series(sitk.Image(8, 8, sitk.sitkFloat32), CT, tmp_path)
     with pytest.raises(InputError, match="the page shows volumes"):
         prepare_view(tmp_path, picture, picture)
 
@@ -141,7 +142,7 @@ def test_an_mr_without_a_head_still_has_a_picture(phantom: Phantom, tmp_path: Pa
     values[4, 4, 4] = 7.0
     speck = sitk.GetImageFromArray(values)
     source = (Path(__file__),)
-    ct = Series(phantom.ct.image, "CT", tmp_path, source)
-    view = prepare_view(tmp_path, ct, Series(speck, "MR", tmp_path, source))
+    ct = Series(phantom.ct.image, CT, tmp_path, source)
+    view = prepare_view(tmp_path, ct, Series(speck, MR, tmp_path, source))
     assert view.mr_range == (0.0, 7.0)
     assert view.alignment == "start"

@@ -12,6 +12,7 @@ from radfuse.benchmark.settings import Settings, Volume
 from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, window_named
 from radfuse.metrics.lesion_contrast import lesion_ring
+from radfuse.modality import CT, MR
 from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.align import align
 from radfuse.pipeline.read import check_pair, read
@@ -55,7 +56,7 @@ def _cases(settings: Settings) -> Iterator[Case]:
 
 
 def _volume_case(volume: Volume, window: Window) -> Case:
-    ct, mr = read(volume.ct, "CT"), read(volume.mr, "MR")
+    ct, mr = read(volume.ct, CT), read(volume.mr, MR)
     given = [volume.transform] if volume.transform else []
     contents = digest([*ct.files, *mr.files, *given])
     load = partial(_volume_sources, volume, window)
@@ -63,16 +64,16 @@ def _volume_case(volume: Volume, window: Window) -> Case:
 
 
 def _volume_sources(volume: Volume, window: Window) -> Sources:
-    ct, mr = read(volume.ct, "CT"), read(volume.mr, "MR")
+    ct, mr = read(volume.ct, CT), read(volume.mr, MR)
     check_pair(ct, mr, accept_patients=True)
     recipe = Recipe(transform=volume.transform, deterministic=True)
     mr_from_ct = align(ct, mr, recipe, lambda _: None).mr_from_ct
-    return _scaled(scale_volumes(ct.image, mr.image, mr_from_ct, window), window)
+    return _scaled(scale_volumes(ct, mr, mr_from_ct, window), window)
 
 
 def _phantom_sources(seed: int, spacing_mm: float, window: Window) -> Sources:
     phantom = make_phantom(seed, spacing_mm=spacing_mm)
-    scaled = scale_volumes(phantom.ct.image, phantom.mr.image, phantom.mr_from_ct, window)
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, window)
     labels = sitk.GetArrayViewFromImage(phantom.labels)[scaled.box]
     lesion = np.isin(labels, LESION)
     ring = lesion_ring(

@@ -11,6 +11,7 @@ import click
 from radfuse.cli.options import PATH, Command, Stages, output_options, print_json
 from radfuse.errors import InputError
 from radfuse.metrics.segmentation_agreement import TOLERANCE_MM, Agreement
+from radfuse.modality import FUSED
 from radfuse.pipeline.compare_structures import Compared, compare_contours
 from radfuse.pipeline.structures import (
     Acceptance,
@@ -112,8 +113,9 @@ def write_command(
     help="Label map (.nii.gz .nii .nrrd .mha), or a folder for one mask a structure.",
 )  # fmt: skip
 @click.option(
-    "--modality", type=click.Choice(["CT", "MR"]), help="Of the image  [default: CT, else MR]"
-)
+    "--modality", type=click.Choice([row.code for row in FUSED]),
+    help="Of the image  [default: CT, else MR]",
+)  # fmt: skip
 @click.option("--series", "series_uid", metavar="UID", help="Which, where a folder has several.")
 @acceptance_options
 @OVERWRITE
@@ -189,8 +191,9 @@ def transfer_command(
 @click.argument("reference", type=PATH)
 @click.option("--image", type=PATH, help="DICOM folder of the series that structure sets are on.")
 @click.option(
-    "--modality", type=click.Choice(["CT", "MR"]), help="Of the image  [default: CT, else MR]"
-)
+    "--modality", type=click.Choice([row.code for row in FUSED]),
+    help="Of the image  [default: CT, else MR]",
+)  # fmt: skip
 @click.option("--series", "series_uid", metavar="UID", help="Which, where a folder has several.")
 @click.option(
     "--tolerance", "tolerance_mm", type=click.FloatRange(min=0), default=TOLERANCE_MM,

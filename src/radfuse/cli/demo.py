@@ -6,6 +6,7 @@ import click
 
 from radfuse.cli.options import PATH, Stages, output_options, print_json
 from radfuse.io.staging import refuse_existing
+from radfuse.modality import CT, MR
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import DEFAULT_SEED, make_phantom
 from radfuse.pipeline.fuse import fuse
@@ -28,7 +29,7 @@ def demo_command(
 
     Research use only. Not a medical device.
     """
-    folders = [output / part for part in ("CT", "MR", "fused")]
+    folders = [output / part for part in (CT.code, MR.code, "fused")]
     refuse_existing(folders, overwrite=overwrite)
     with Stages(quiet=quiet) as report:
         report("imagining a patient")

@@ -18,6 +18,7 @@ from radfuse.cli.options import (
 from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing, staging
+from radfuse.modality import CT, MR
 from radfuse.pipeline.align import align
 from radfuse.pipeline.read import check_pair, read
 from radfuse.recipe import make_recipe
@@ -57,8 +58,8 @@ def register_command(
     ct, mr, recipe = chosen_series(ct, mr, study, recipe)
     with Stages(quiet=quiet) as report:
         report("reading")
-        of_ct = read(ct, "CT", series_uid=recipe.ct_series)
-        of_mr = read(mr, "MR", series_uid=recipe.mr_series)
+        of_ct = read(ct, CT, series_uid=recipe.ct_series)
+        of_mr = read(mr, MR, series_uid=recipe.mr_series)
         check_pair(
             of_ct,
             of_mr,

@@ -9,6 +9,7 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.series import Rescale, write_series
+from radfuse.modality import CT, MR, Modality
 from radfuse.phantom.head import Phantom
 
 STUDY_DATE = "20240115"
@@ -27,7 +28,7 @@ def write_phantom(phantom: Phantom, folder: Path, *, overwrite: bool = False) ->
     The same phantom gives the same files, byte for byte. Raises `OutputError` where one of the
     folders has files already, unless they may be replaced, or cannot be written to.
     """
-    ct_folder, mr_folder = folder / "CT", folder / "MR"
+    ct_folder, mr_folder = folder / CT.code, folder / MR.code
     write_series(
         ct_folder, phantom.ct.image, _ct_header(phantom), rescale=CT_RESCALE, overwrite=overwrite
     )
@@ -43,7 +44,7 @@ def _uid(phantom: Phantom, *parts: str) -> str:
     return derive_uid("phantom", str(phantom.seed), digest.hexdigest(), *parts)
 
 
-def _common_header(phantom: Phantom, modality: str, number: int) -> Dataset:
+def _common_header(phantom: Phantom, modality: Modality, number: int) -> Dataset:
     """Patient, study, frame of reference and equipment; type 2 attributes are there and empty."""
     header = Dataset()
     header.SpecificCharacterSet = "ISO_IR 100"
@@ -58,10 +59,10 @@ def _common_header(phantom: Phantom, modality: str, number: int) -> Dataset:
     header.StudyDescription = "Numerical head phantom, not a person"
     header.AccessionNumber = ""
     header.ReferringPhysicianName = ""
-    header.Modality = modality
-    header.SeriesInstanceUID = _uid(phantom, "series", modality)
+    header.Modality = modality.code
+    header.SeriesInstanceUID = _uid(phantom, "series", modality.code)
     header.SeriesNumber = number
-    header.FrameOfReferenceUID = _uid(phantom, "frame", modality)
+    header.FrameOfReferenceUID = _uid(phantom, "frame", modality.code)
     header.PositionReferenceIndicator = ""
     header.PatientPosition = "HFS"
     header.BodyPartExamined = "HEAD"
@@ -73,7 +74,7 @@ def _common_header(phantom: Phantom, modality: str, number: int) -> Dataset:
 
 
 def _ct_header(phantom: Phantom) -> Dataset:
-    header = _common_header(phantom, "CT", 1)
+    header = _common_header(phantom, CT, 1)
     header.SOPClassUID = CTImageStorage
     header.SeriesDescription = "CT head, phantom"
     header.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
@@ -85,7 +86,7 @@ def _ct_header(phantom: Phantom) -> Dataset:
 
 
 def _mr_header(phantom: Phantom) -> Dataset:
-    header = _common_header(phantom, "MR", 2)
+    header = _common_header(phantom, MR, 2)
     header.SOPClassUID = MRImageStorage
     header.SeriesDescription = "T1 after contrast, phantom"
     header.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR
 from radfuse.phantom.anatomy import Patient, Tumour
 from radfuse.phantom.distance_fields import Lattice
 from radfuse.phantom.layers import Grid, head_layers, holder_layer, paint
@@ -111,8 +112,8 @@ def make_phantom(
     truth = ct_grid.image(labels)
     source = Path(f"phantom-{seed}")
     return Phantom(
-        ct=Series(ct_grid.image(scan_ct(hu, ct_grid.spacing_mm, noises)), "CT", source),
-        mr=Series(mr_grid.image(scan_mr(t1, noises)), "MR", source),
+        ct=Series(ct_grid.image(scan_ct(hu, ct_grid.spacing_mm, noises)), CT, source),
+        mr=Series(mr_grid.image(scan_mr(t1, noises)), MR, source),
         labels=truth,
         labels_mr=mr_grid.image(labels_mr),
         mr_from_ct=mr_from_ct,

@@ -9,7 +9,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from radfuse.errors import RegistrationError
-from radfuse.intensity import ct_head_mask
+from radfuse.intensity import head_mask
 from radfuse.recipe import Recipe
 from radfuse.registration.optimizer import DEFAULT_SEED, apart_mm, threads
 from radfuse.registration.preprocessing import centroid
@@ -162,7 +162,7 @@ def _headers_offer(
     by_headers = sitk.Euler3DTransform()
     with threads(one=recipe.deterministic):
         quality = assess(ct, mr, by_headers)
-    apart = apart_mm(found, by_headers, centroid(ct_head_mask(ct.image)))
+    apart = apart_mm(found, by_headers, centroid(head_mask(ct.image, ct.modality)))
     return (
         f"CT and MR share a frame of reference; the headers' alignment is {quality.sentence()}, "
         f"{apart:.1f} mm from the one that was found; --no-register takes it instead"

@@ -12,8 +12,9 @@ from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.errors import InputError
 from radfuse.io.volumes import read_volume, volume_suffix
 from radfuse.metrics.segmentation_agreement import TOLERANCE_MM, Agreement, compare_masks
+from radfuse.modality import Modality
 from radfuse.pipeline.structures import STRICT, Acceptance, drawn_on
-from radfuse.series import Modality, Series
+from radfuse.series import Series
 from radfuse.structures.files import check_readable
 from radfuse.structures.label_maps import Structure, read_label_map
 
@@ -53,7 +54,7 @@ def compare_contours(
     reference: Path,
     *,
     image: Path | None = None,
-    modality: Modality | None = None,
+    modality: Modality | str | None = None,
     series_uid: str | None = None,
     names: Mapping[int, str] | None = None,
     accept: Acceptance = STRICT,

@@ -13,6 +13,7 @@ from radfuse.intensity import BONE_HU, WINDOWS, Window, grey_levels, window_name
 from radfuse.io.volumes import volume_suffix
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.measure import Known, VolumeValues, measure_volume
+from radfuse.modality import CT, MR
 from radfuse.pipeline.outputs import TRANSFORM
 from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.volume import scale_volumes
@@ -68,12 +69,12 @@ def evaluate_volume(
     `GeometryError` where the grids differ.
     """
     report("reading", None)
-    of_fused, of_ct, of_mr = read(fused, "MR"), read(ct, "CT"), read(mr, "MR")
+    of_fused, of_ct, of_mr = read(fused, MR), read(ct, CT), read(mr, MR)
     check_pair(of_ct, of_mr, accept_patients=True)
     _check_grid(of_fused, of_ct)
     making = _making(fused, of_ct, of_mr, choices)
     report("resampling", None)
-    scaled = scale_volumes(of_ct.image, of_mr.image, making.mr_from_ct, making.window)
+    scaled = scale_volumes(of_ct, of_mr, making.mr_from_ct, making.window)
     stored = sitk.GetArrayViewFromImage(of_fused.image)[scaled.box]
     low, high = float(stored.min()), float(stored.max())
     if not (low >= 0 and high <= making.white <= high * LEVELS):

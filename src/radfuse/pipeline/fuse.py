@@ -18,6 +18,7 @@ from radfuse.intensity import window_named
 from radfuse.log import since
 from radfuse.methods.catalogue import Method, check_options, load_method, method_info
 from radfuse.methods.options import option_values
+from radfuse.modality import CT, MR, Modality
 from radfuse.pipeline.align import Alignment, Given, align
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read
@@ -27,7 +28,7 @@ from radfuse.pipeline.volume import compose, fuse_scaled, scale_volumes
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
-from radfuse.series import Modality, Series
+from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
 
@@ -90,8 +91,8 @@ def fuse(
     check_options(recipe.method, recipe.options, recipe.device)
     window_named(recipe.window)
     with clock.stage("reading"):
-        ct_series = _series(ct, "CT", recipe.ct_series)
-        mr_series = _series(mr, "MR", recipe.mr_series)
+        ct_series = _series(ct, CT, recipe.ct_series)
+        mr_series = _series(mr, MR, recipe.mr_series)
     check_pair(
         ct_series,
         mr_series,
@@ -142,7 +143,7 @@ def _fuse_volumes(
             ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None), given
         )
     with clock.stage("resampling"):
-        scaled = scale_volumes(ct.image, mr.image, alignment.mr_from_ct, window)
+        scaled = scale_volumes(ct, mr, alignment.mr_from_ct, window)
     with clock.stage("fusing"):
         fused = fuse_scaled(
             scaled, method, lambda done, count: clock.report("fusing", done / count)
@@ -194,7 +195,7 @@ def _record(
 
 def _input(series: Series) -> Input:
     return Input(
-        role=series.modality,
+        role=series.modality.code,
         source=str(series.source),
         files=len(series.files),
         sha256=digest(series.files) if series.files else "",

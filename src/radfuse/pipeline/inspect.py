@@ -26,17 +26,14 @@ from radfuse.io.archives import unpacked
 from radfuse.io.images import read_picture
 from radfuse.io.volume_checks import check_spacing, checked_volume
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
-from radfuse.pipeline.read import HU_OF_AIR, is_picture
-from radfuse.series import Modality
+from radfuse.modality import FUSED, MODALITIES
+from radfuse.pipeline.read import is_picture
 
 PLANES = ("sagittal", "coronal", "axial")
 """The plane across each of the patient's axes: left, posterior, superior."""
 
 NEARLY_UPRIGHT = 0.999
 """Cosine, of 2.6 degrees, from which on slices count as oblique."""
-
-READABLE = ("CT", "MR")
-"""Modalities whose series are checked; of others it is only said that they are there."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +141,10 @@ def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
 
 
 def _series(series: DicomSeries, pixels: bool) -> list[Finding]:
-    if not series.is_image or series.is_localizer or series.modality not in READABLE:
+    modality = MODALITIES.get(series.modality)
+    if not series.is_image or series.is_localizer or modality not in FUSED:
         return [_passed_over(series)]
     stacks, notes = stacks_of(series)
-    modality: Modality = "CT" if series.modality == "CT" else "MR"
     try:
         choice = main_stack(series, stacks, notes, modality)
     except GeometryError as error:
@@ -160,7 +157,7 @@ def _series(series: DicomSeries, pixels: bool) -> list[Finding]:
 
 def _passed_over(series: DicomSeries) -> Finding:
     """A series that is not fused, and why."""
-    what = f"{series.modality}, no CT and no MR"
+    what = f"{series.modality}, not {' or '.join(map(str, FUSED))}"
     if series.is_localizer:
         what = "scout views"
     elif series.is_image and series.headers[0].get("SamplesPerPixel", 1) != 1:
@@ -231,8 +228,8 @@ def _damage(slices: tuple[Slice, ...]) -> list[str]:
     if not problems and ends:
         if min(ends) == max(ends):
             problems.append(f"every value is {ends[0]:g}; this is an empty image")
-        elif slices[0].header.Modality == "CT" and min(ends) > HU_OF_AIR:
-            problems.append(f"not a CT in HU: its lowest value is {min(ends):g}")
+        elif problem := MODALITIES[slices[0].header.Modality].minimum_problem(min(ends)):
+            problems.append(problem)
     return problems
 
 

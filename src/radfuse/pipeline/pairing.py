@@ -14,8 +14,8 @@ from radfuse.dicom.read.scan import DicomSeries, Scan, scan_folder
 from radfuse.dicom.read.slice_geometry import Lattice, lattice_of
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
+from radfuse.modality import CT, MR, Modality
 from radfuse.recipe import Recipe
-from radfuse.series import Modality
 
 LOG = logging.getLogger(__name__)
 
@@ -97,10 +97,10 @@ def choose_pair(path: Path, recipe: Recipe) -> Pair:
     with unpacked(path) as folder:
         scan = scan_folder(folder)
     lost: list[str] = []
-    cts = _candidates(scan, "CT", recipe.ct_series, lost)
-    mrs = _candidates(scan, "MR", recipe.mr_series, lost)
+    cts = _candidates(scan, CT, recipe.ct_series, lost)
+    mrs = _candidates(scan, MR, recipe.mr_series, lost)
     told = tuple(reason.replace(str(folder), str(path)) for reason in lost)
-    for modality, found in (("CT", cts), ("MR", mrs)):
+    for modality, found in ((CT, cts), (MR, mrs)):
         if not found:
             listed = "".join(sorted(f"\n  {one.line}" for one in scan.series))
             reasons = "".join(f"\n  {reason}" for reason in told)
@@ -132,7 +132,7 @@ def _candidates(
     """
     found = []
     for series in scan.series:
-        if series.modality != modality or not series.is_image or series.is_localizer:
+        if series.modality != modality.code or not series.is_image or series.is_localizer:
             continue
         for stack in _stacks(series, modality, uid):
             if len(stack.slices) < LEAST_SLICES:

@@ -15,19 +15,17 @@ from radfuse.io.images import read_picture
 from radfuse.io.volume_checks import check_values, checked_volume
 from radfuse.io.volume_headers import data_files
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
-from radfuse.series import Modality, Series
+from radfuse.modality import Modality, modality_named
+from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
 
 PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 """First bytes of PNG, JPEG and TIFF files."""
 
-HU_OF_AIR = -500.0
-"""A CT of a head has air around it: its lowest value lies below this, an MR's above."""
 
-
-def read(path: Path | str, modality: Modality, *, series_uid: str | None = None) -> Series:
-    """Read a CT or an MR.
+def read(path: Path | str, modality: Modality | str, *, series_uid: str | None = None) -> Series:
+    """Read a series of a modality, which may be given by its DICOM code.
 
     A folder or zip archive is searched for DICOM slices, subfolders included; a file is
     multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF picture.
@@ -36,6 +34,7 @@ def read(path: Path | str, modality: Modality, *, series_uid: str | None = None)
     Raises `InputError` and its kin, each with what to do.
     """
     path = Path(path)
+    modality = modality_named(modality) if isinstance(modality, str) else modality
     try:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
@@ -114,18 +113,10 @@ def _read_file(path: Path, modality: Modality) -> Series:
 
 
 def _check_units(series: Series) -> None:
-    """Refuse a CT that is not in HU, and an MR that is."""
+    """Refuse values that its modality does not have: a CT that is not in HU, an MR that is."""
     lowest = float(sitk.GetArrayViewFromImage(series.image).min())
-    if series.modality == "CT" and lowest > HU_OF_AIR:
-        raise InputError(
-            f"{series.source}: not a CT in HU: its lowest value is {lowest:g}, air would be -1000; "
-            "is it an MR?"
-        )
-    if series.modality == "MR" and lowest < HU_OF_AIR:
-        raise InputError(
-            f"{series.source}: not an MR: its lowest value is {lowest:g} like air in a CT; "
-            "are --ct and --mr swapped?"
-        )
+    if problem := series.modality.minimum_problem(lowest):
+        raise InputError(f"{series.source}: {problem}; check that --ct and --mr are not swapped")
 
 
 def check_pair(

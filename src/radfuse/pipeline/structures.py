@@ -10,10 +10,11 @@ from radfuse.dicom.rtstruct.write import Algorithm, Holes, write_structure_set
 from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.io.volumes import volume_suffix
+from radfuse.modality import CT, MR, Modality
 from radfuse.pipeline.outputs import VOLUME_SUFFIXES
 from radfuse.pipeline.read import check_pair, read
 from radfuse.registration.transforms import read_transform
-from radfuse.series import Modality, Series
+from radfuse.series import Series
 from radfuse.structures.files import check_folder, check_readable, write_label_map, write_masks
 from radfuse.structures.label_maps import Structure, names_path, read_label_map
 from radfuse.structures.transfer import transferred
@@ -63,7 +64,7 @@ def write_contours(
     """
     check_readable(labels)
     _check_structure_file(output, (ct, labels), overwrite=overwrite)
-    series = read(ct, "CT", series_uid=ct_series)
+    series = read(ct, CT, series_uid=ct_series)
     found = read_label_map(labels, series.image, names)
     with staging(output.parent) as stage:
         written = write_structure_set(
@@ -94,7 +95,7 @@ def read_contours(
     image: Path,
     output: Path,
     *,
-    modality: Modality | None = None,
+    modality: Modality | str | None = None,
     series_uid: str | None = None,
     accept: Acceptance = STRICT,
     overwrite: bool = False,
@@ -125,14 +126,14 @@ def read_contours(
     return Outcome(output, facts, notes)
 
 
-def drawn_on(image: Path, modality: Modality | None, uid: str | None) -> Series:
+def drawn_on(image: Path, modality: Modality | str | None, uid: str | None) -> Series:
     """The series of a folder that structures lie on; the CT without a modality, else the MR."""
     if modality is not None:
         return read(image, modality, series_uid=uid)
     try:
-        return read(image, "CT", series_uid=uid)
+        return read(image, CT, series_uid=uid)
     except NoImageError:
-        return read(image, "MR", series_uid=uid)
+        return read(image, MR, series_uid=uid)
 
 
 def transfer_contours(
@@ -158,8 +159,8 @@ def transfer_contours(
     check_readable(structures)
     _check_structure_file(output, (structures, ct, mr, transform), overwrite=overwrite)
     mr_from_ct = read_transform(transform)
-    of_ct = read(ct, "CT", series_uid=ct_series)
-    of_mr = read(mr, "MR", series_uid=mr_series)
+    of_ct = read(ct, CT, series_uid=ct_series)
+    of_mr = read(mr, MR, series_uid=mr_series)
     check_pair(of_ct, of_mr, accept_patients=accept.patients)
     drawn, notes = _drawn_on_mr(structures, of_mr, names, accept)
     drawn_cm3: list[float] = []

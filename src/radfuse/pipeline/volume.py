@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from radfuse.arrays import Float32Array
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
-from radfuse.intensity import Window, ct_head_mask, mr_head_mask, mr_range
+from radfuse.intensity import Window, head_mask, head_range
 from radfuse.methods.catalogue import Method
+from radfuse.series import Series
 
 Box = tuple[slice, slice, slice]
 """Part of a volume: slices, rows, columns."""
@@ -34,19 +35,16 @@ class Scaled:
     """MR values that became 0 and 1."""
 
 
-def scale_volumes(
-    ct: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform, window: Window
-) -> Scaled:
+def scale_volumes(ct: Series, mr: Series, mr_from_ct: sitk.Transform, window: Window) -> Scaled:
     """Cut out the head, bring the MR onto the CT's grid, scale both.
 
     Raises `InputError` where CT and MR have no region in common.
     """
-    head = sitk.GetArrayFromImage(mr_head_mask(mr)) > 0
-    low, high = mr_range(sitk.GetArrayViewFromImage(mr), head)
-    box = _common_box(ct, mr, mr_from_ct)
+    levels = head_range(mr.image, mr.modality)
+    box = _common_box(ct, mr.image, mr_from_ct)
     columns, rows, slices = box[::-1]
-    grid = ct[columns, rows, slices]
-    return Scaled(box, *_scaled_on(grid, mr, mr_from_ct, window, (low, high)), (low, high))
+    grid = ct.image[columns, rows, slices]
+    return Scaled(box, *_scaled_on(grid, mr.image, mr_from_ct, window, levels), levels)
 
 
 def scaled_slice(
@@ -91,9 +89,9 @@ def _looked(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sit
     return sitk.Resample(everywhere, grid, mr_from_ct, sitk.sitkNearestNeighbor, 0)
 
 
-def _common_box(ct: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
+def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
     """The smallest box with the CT's head where the MR looked, with a margin."""
-    head = ct_head_mask(ct)
+    head = head_mask(ct.image, ct.modality)
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(head & _looked(mr, head, mr_from_ct))
     if not shape.HasLabel(1):
@@ -102,15 +100,15 @@ def _common_box(ct: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform) -> B
             "and that the transform is right"
         )
     start, size = np.split(np.array(shape.GetBoundingBox(1)), 2)
-    margin = MARGIN_MM / np.array(ct.GetSpacing())
+    margin = MARGIN_MM / np.array(ct.image.GetSpacing())
     first, last = (
-        ct.TransformPhysicalPointToContinuousIndex(
+        ct.image.TransformPhysicalPointToContinuousIndex(
             head.TransformContinuousIndexToPhysicalPoint((corner - 0.5).tolist())
         )
         for corner in (start, start + size)
     )
     low = np.maximum(np.floor(np.array(first) - margin), 0).astype(int)
-    high = np.minimum(np.ceil(np.array(last) + margin) + 1, ct.GetSize()).astype(int)
+    high = np.minimum(np.ceil(np.array(last) + margin) + 1, ct.image.GetSize()).astype(int)
     x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     return z, y, x
 

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR, Modality
 from radfuse.registration.transforms import rigid_from_matrix
 
 Place = Sequence[float]
@@ -55,7 +56,7 @@ def fit_landmarks(ct: Sequence[Place], mr: Sequence[Place]) -> LandmarkFit:
     InputError
         Too few points, points on one line or all in one place, or numbers that are not finite.
     """
-    of_ct, of_mr = _checked(ct, "CT"), _checked(mr, "MR")
+    of_ct, of_mr = _checked(ct, CT), _checked(mr, MR)
     if len(of_ct) != len(of_mr):
         raise InputError(f"{len(of_ct)} landmarks in the CT and {len(of_mr)} in the MR; pair them")
     middle_ct, middle_mr = of_ct.mean(axis=0), of_mr.mean(axis=0)
@@ -68,7 +69,7 @@ def fit_landmarks(ct: Sequence[Place], mr: Sequence[Place]) -> LandmarkFit:
     return LandmarkFit(rigid_from_matrix(matrix, name="landmarks"), tuple(errors.tolist()))
 
 
-def _checked(places: Sequence[Place], modality: str) -> Float64Array:
+def _checked(places: Sequence[Place], modality: Modality) -> Float64Array:
     """The points, (count, 3), if a pose can be told by them."""
     points = np.array(places, np.float64).reshape(-1, 3)
     if len(points) < FEWEST_PAIRS:

@@ -5,7 +5,8 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from radfuse.errors import InputError
-from radfuse.intensity import AIR_HU, ct_head_mask, mr_head_mask, shrunk
+from radfuse.intensity import head_mask, shrunk
+from radfuse.modality import AIR_HU
 from radfuse.series import Series
 
 DENSEST_HU = 1500.0
@@ -40,7 +41,7 @@ def head_of(series: Series) -> sitk.Image:
         raise InputError(
             f"{series.modality} {series.source}: its values are constant or not finite"
         )
-    mask = ct_head_mask(coarse) if series.modality == "CT" else mr_head_mask(coarse)
+    mask = head_mask(coarse, series.modality)
     if not sitk.GetArrayViewFromImage(mask).any():
         raise InputError(f"{series.modality} {series.source}: no head is to be seen in it")
     return mask

@@ -8,7 +8,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from radfuse.arrays import Float32Array, Float64Array
-from radfuse.intensity import AIR_HU, BONE_HU
+from radfuse.intensity import BONE_HU
+from radfuse.modality import AIR_HU
 from radfuse.registration.preprocessing import DENSEST_HU
 from radfuse.series import Series
 

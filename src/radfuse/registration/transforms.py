@@ -48,7 +48,7 @@ def read_transform(
         raise InputError(f"no transform file at {path}")
     if is_dicom(path):
         frames = {
-            f"{series.modality.lower()}_frame": series.frame_of_reference_uid
+            f"{series.modality}_frame".lower(): series.frame_of_reference_uid
             for series in (ct, mr)
             if series is not None
         }

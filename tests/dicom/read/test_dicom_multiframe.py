@@ -13,7 +13,6 @@ from dicom_kit import OBLIQUE, assert_same_image, change_all, put, slices, volum
 from radfuse.dicom.read.scan import absent_files
 from radfuse.errors import InputError, NoImageError
 from radfuse.pipeline.read import read
-from radfuse.series import Modality
 
 STUDY = {
     "StudyID": "1", "StudyDate": "20200102", "StudyTime": "030405", "AccessionNumber": "7",
@@ -23,7 +22,7 @@ STUDY = {
 """What a legacy conversion asks for."""
 
 
-def converted(folder: Path, modality: Modality, syntax: str = ExplicitVRLittleEndian) -> Path:
+def converted(folder: Path, modality: str, syntax: str = ExplicitVRLittleEndian) -> Path:
     """The multi-frame file of a folder of single frames, by highdicom."""
     for keyword, value in STUDY.items():
         change_all(folder, put(keyword, value))
@@ -39,7 +38,7 @@ def converted(folder: Path, modality: Modality, syntax: str = ExplicitVRLittleEn
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
 @pytest.mark.parametrize("modality", ["CT", "MR"])
 def test_a_legacy_converted_series_is_the_series(
-    tmp_path: Path, modality: Modality, syntax: str
+    tmp_path: Path, modality: str, syntax: str
 ) -> None:
     folder = write(tmp_path / "in", volume(modality, OBLIQUE), modality)
     single = read(folder, modality)
@@ -84,7 +83,7 @@ def test_frames_of_a_real_enhanced_mr_have_their_own_numbers(odd: Path, name: st
     ],
 )
 def test_real_multi_frame_files_that_are_no_volume_are_refused(
-    odd: Path, tmp_path: Path, name: str, modality: Modality, told: str
+    odd: Path, tmp_path: Path, name: str, modality: str, told: str
 ) -> None:
     shutil.copy(odd / "pydicom-data" / name, tmp_path)
     with pytest.raises(InputError, match=told):

@@ -265,7 +265,7 @@ def test_a_ct_without_intercept_is_not_in_hu(tmp_path: Path, every: bool) -> Non
     for path in slices(folder) if every else slices(folder)[2:3]:
         change(path, lambda header: header.__delattr__("RescaleIntercept"))
         change(path, lambda header: header.add_new("PixelPaddingValue", "US", 0))
-    assert "a CT without RescaleIntercept, so its values are no HU" in refusal(folder, InputError)
+    assert "CT without RescaleIntercept, so its values are not in HU" in refusal(folder, InputError)
 
 
 def test_an_inverted_mr_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from radfuse.dicom.write.spatial_registration import (
     write_registration,
 )
 from radfuse.errors import InputError
+from radfuse.modality import modality_named
 from radfuse.pipeline.read import read
 from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
@@ -103,7 +104,8 @@ def headed(modality: str, storage: str, image: sitk.Image | None = None) -> Seri
         header.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         headers.append(header)
     image = image or sitk.Image(2, 2, 2, sitk.sitkFloat32)
-    return Series(image, modality, Path(modality), headers=tuple(headers), regridded=True)  # type: ignore[arg-type]
+    row = modality_named(modality)
+    return Series(image, row, Path(modality), headers=tuple(headers), regridded=True)
 
 
 BLOB_MM, GRID_MM = 9.0, 3.0

@@ -15,7 +15,7 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.benchmark.results import Measure
-from radfuse.intensity import Window, mr_head_mask, mr_range
+from radfuse.intensity import Window, head_range
 from radfuse.methods.catalogue import Method
 from radfuse.metrics.segmentation_agreement import MM3_OF_CM3, Agreement, compare_masks
 from radfuse.phantom.head import Label, Phantom, Tumour, make_phantom
@@ -134,8 +134,7 @@ def _scaled(
 ) -> tuple[Float32Array, Float32Array, BoolArray]:
     """Slices of CT and MR in [0, 1], and where the MR looked."""
     ct, mr = phantom.ct.image, phantom.mr.image
-    head = sitk.GetArrayFromImage(mr_head_mask(mr)) > 0
-    levels = mr_range(sitk.GetArrayViewFromImage(mr), head)
+    levels = head_range(mr, phantom.mr.modality)
     slices = [scaled_slice(ct, mr, phantom.mr_from_ct, window, levels, index) for index in part]
     of_ct, of_mr, seen = map(np.stack, zip(*slices, strict=True))
     return of_ct, of_mr, seen

@@ -15,7 +15,7 @@ from pydicom import Dataset
 from radfuse.arrays import Float64Array
 from radfuse.dicom.read.scan import DicomSeries, Scan, Slice, is_localizer
 from radfuse.errors import GeometryError, InputError, NoImageError
-from radfuse.series import Modality
+from radfuse.modality import Modality
 
 Key = tuple[str | Float64Array, ...]
 """In what slices of one volume agree."""
@@ -135,7 +135,7 @@ def main_stack(
     if rivals:
         raise GeometryError(
             f"series {series.uid} of {len(series.slices)} images mixes {len(stacks)} stacks; "
-            f"choose with --{modality.lower()}-series UID{STACK_MARK}NUMBER:{_list(stacks)}"
+            f"choose with --{modality.code.lower()}-series UID{STACK_MARK}NUMBER:{_list(stacks)}"
         )
     return _without_rest(first, stacks, notes)
 
@@ -158,7 +158,7 @@ def _without_rest(chosen: Stack, stacks: list[Stack], notes: list[str]) -> Choic
 
 def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeries:
     listed = "\n  ".join(sorted(one.line for one in scan.series)) or "no DICOM images"
-    of_modality = [one for one in scan.series if one.modality == modality and one.is_image]
+    of_modality = [one for one in scan.series if one.modality == modality.code and one.is_image]
     if uid is not None:
         for one in of_modality:
             if one.uid == uid:
@@ -173,7 +173,7 @@ def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeri
         raise NoImageError(f"{scan.folder}: no {modality} series; there are\n  {listed}")
     if len(wanted) > 1:
         listed = "\n  ".join(sorted(one.line for one in wanted))
-        flag = f"--{modality.lower()}-series UID"
+        flag = f"--{modality.code.lower()}-series UID"
         raise InputError(
             f"{scan.folder}: {len(wanted)} {modality} series; choose with {flag}:\n  {listed}"
         )

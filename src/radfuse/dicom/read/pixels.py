@@ -18,14 +18,11 @@ from radfuse.dicom.read.grouping import names, numbers
 from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
 from radfuse.dicom.read.scan import Slice
 from radfuse.errors import InputError
-from radfuse.intensity import AIR_HU
+from radfuse.modality import MODALITIES
 
 GREY = ("MONOCHROME1", "MONOCHROME2", None)
 """Photometric interpretations of scanners' images; palettes and colours are none."""
 
-
-IN_HU = re.compile(r"(HU|US|UNSPECIFIED|HOU\w*SFIELD.*|)", re.IGNORECASE)
-"""RescaleType of a CT in HU, as scanners spell it; anything else is a map computed from a CT."""
 
 MOSAIC = "MOSAIC"
 """Value of ImageType of many slices in one picture."""
@@ -62,24 +59,27 @@ def check_values_of(slices: tuple[Slice, ...]) -> None:
 
 
 def _is_inverted(header: Dataset) -> bool:
-    """Whether an MR's values run from white to black; of a CT the rescale makes HU all the same."""
+    """Whether values in arbitrary units run from white to black; a rescale makes a unit anyway."""
+    modality = MODALITIES.get(header.get("Modality"))
     kind = header.get("PhotometricInterpretation")
-    return bool(header.get("Modality") == "MR" and kind == "MONOCHROME1")
+    return bool(modality and not modality.is_quantitative and kind == "MONOCHROME1")
 
 
 def _map_of(header: Dataset) -> str:
     """What a CT shows other than HU: electron density, blood flow, ...; empty for a CT in HU."""
-    if header.get("Modality") != "CT":
+    modality = MODALITIES.get(header.get("Modality"))
+    if not (modality and modality.rescale_types):
         return ""
     if PERFUSION in (header.get("ImageType") or ()):
         return PERFUSION.lower()
     unit = str(header.get("RescaleType") or "").strip()
-    return "" if IN_HU.fullmatch(unit) else unit
+    return "" if re.fullmatch(modality.rescale_types, unit, re.IGNORECASE) else unit
 
 
 def outside_value(header: Dataset) -> float:
-    """What stands where nothing was measured: air in a CT, 0 in an MR."""
-    return AIR_HU if header.get("Modality") == "CT" else 0.0
+    """Value outside the field of view, in the unit of the modality: -1000 HU in a CT."""
+    modality = MODALITIES.get(header.get("Modality"))
+    return modality.background if modality else 0.0
 
 
 def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]]:
@@ -159,9 +159,11 @@ def _rescaled(stored: NDArray[np.integer], one: Slice) -> Float32Array:
             raise InputError(
                 f"{one.name}: its modality lookup table is damaged ({error}); export it again"
             ) from error
-    if header.get("Modality") == "CT" and header.get("RescaleIntercept") in (None, ""):
+    modality = MODALITIES.get(header.get("Modality"))
+    if modality and modality.is_quantitative and header.get("RescaleIntercept") in (None, ""):
         raise InputError(
-            f"{one.name}: a CT without RescaleIntercept, so its values are no HU; export it again"
+            f"{one.name}: {modality} without RescaleIntercept, so its values are not in "
+            f"{modality.unit}; export it again"
         )
     slope, intercept = (
         numbers(header, keyword) if header.get(keyword) not in (None, "") else np.array([default])

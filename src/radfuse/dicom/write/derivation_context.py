@@ -24,6 +24,7 @@ from radfuse.dicom.write.derived_headers import (
 )
 from radfuse.dicom.write.signoff import review_comment
 from radfuse.dicom.write.source_slices import SourceSlices, source_slices
+from radfuse.modality import MR
 from radfuse.series import Series
 
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
@@ -120,7 +121,7 @@ class DerivationContext:
         for keyword, unknown in (("ScanningSequence", "RM"), ("SequenceVariant", "NONE")):
             if not header.get(keyword):
                 setattr(header, keyword, unknown)
-        header.Modality = "MR"
+        header.Modality = MR.code
         header.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
         return header
 

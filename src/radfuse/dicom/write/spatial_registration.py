@@ -58,7 +58,7 @@ MR_CLASSES = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRI
 def unwritable_reason(ct: Series, mr: Series) -> str | None:
     """Why a Spatial Registration of two series cannot be written; None where it can."""
     unreferable = [
-        series.modality
+        series.modality.code
         for series in (ct, mr)
         if series.frame_of_reference_uid is None or not all(map(has_reference_uids, series.headers))
     ]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR
 from radfuse.record import NOTICE, Signoff
 
 Sides = tuple[str, str, str, str]
@@ -30,7 +31,7 @@ TILES = 8
 OUTLINE = (0, 190, 255)
 """Colour of the border of the MR's field of view: light blue, seen by the colour-blind."""
 
-CAPTIONS = ("CT", "MR", "fused", "checkerboard", "magenta CT, green MR")
+CAPTIONS = (CT.code, MR.code, "fused", "checkerboard", f"magenta {CT}, green {MR}")
 """Pictures of each plane."""
 
 VERDICT = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)

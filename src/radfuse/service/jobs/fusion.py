@@ -12,6 +12,7 @@ import numpy as np
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.io.staging import staging
+from radfuse.modality import CT, MR
 from radfuse.pipeline.align import MANUAL, Alignment, Given, RegistrationQAError
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read
@@ -91,8 +92,8 @@ def fuse_study(
 
 def _prepared(folder: Path, study: Study, report: ProgressCallback) -> tuple[Series, Series, View]:
     report("reading", None)
-    ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
-    mr = read(study.mr, "MR", series_uid=study.recipe.mr_series)
+    ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
+    mr = read(study.mr, MR, series_uid=study.recipe.mr_series)
     report("preparing the pictures", None)
     return ct, mr, prepare_view(folder, ct, mr)
 

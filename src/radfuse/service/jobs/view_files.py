@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from radfuse.errors import InputError
-from radfuse.intensity import mr_head_mask, mr_range, window_named
+from radfuse.intensity import head_range, window_named
 from radfuse.io.staging import Staging, staging
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
@@ -115,7 +115,7 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
         view = View(
             ct=write_picture(stage.folder / "ct.nii", ct.image),
             mr=write_picture(stage.folder / "mr.nii", mr.image),
-            mr_range=_shown_range(mr.image),
+            mr_range=_shown_range(mr),
             mr_from_ct=rows_of(matrix_of(mr_from_ct)),
             alignment=alignment,
             sources=sources,
@@ -180,10 +180,10 @@ def _first_alignment(ct: Series, mr: Series) -> tuple[sitk.Transform, str]:
         return shift, "start"
 
 
-def _shown_range(mr: sitk.Image) -> tuple[float, float]:
-    """The range of the head, or of all values where no head is to be seen."""
-    values = sitk.GetArrayViewFromImage(mr)
+def _shown_range(mr: Series) -> tuple[float, float]:
+    """The range of the head, or of all values where there is no head."""
+    values = sitk.GetArrayViewFromImage(mr.image)
     try:
-        return mr_range(values, sitk.GetArrayFromImage(mr_head_mask(mr)) > 0)
+        return head_range(mr.image, mr.modality)
     except InputError:
         return float(values.min()), float(values.max())

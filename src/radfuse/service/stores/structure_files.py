@@ -21,6 +21,7 @@ from radfuse.errors import GeometryError, InputError
 from radfuse.io.archives import unpacked
 from radfuse.io.staging import staging
 from radfuse.io.volumes import volume_suffix
+from radfuse.modality import CT
 from radfuse.pipeline.read import read
 from radfuse.series import Series
 from radfuse.service.jobs.containment import run_contained
@@ -103,7 +104,7 @@ def export(drawings: Drawings, study: Study, folder: Path, form: Format) -> Expo
     if not readable:
         raise InputError("there is nothing to export; draw a structure first")
     with hiding(study.ct):
-        ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
+        ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
         _check_same(ct, readable[0].grid)
         notes += ct.notes
         stem = _stem(study.name)
@@ -145,7 +146,7 @@ def import_file(drawings: Drawings, study: Study, path: Path, name: str | None) 
 def _contained_read(study: Study, path: Path, grid: Grid) -> _Read:
     """The structures of a file or archive on the study's CT; notes and errors are de-identified."""
     with hiding(study.ct, path), unpacked(path) as place:
-        ct = read(study.ct, "CT", series_uid=study.recipe.ct_series)
+        ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
         _check_same(ct, grid)
         found = _read(place, ct)
         if not found.drafts:
