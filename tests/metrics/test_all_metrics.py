@@ -11,7 +11,7 @@ from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS, MetricInfo, load_metric, metric_info
 from radfuse.metrics.lesion_contrast import lesion_ring
-from radfuse.metrics.measure import Known, measure, measure_volume
+from radfuse.metrics.measure import CaseFacts, measure, measure_volume
 from radfuse.metrics.profiles import PROFILES, columns_of
 
 SIDE = 176
@@ -179,32 +179,32 @@ def test_every_profile_column_measures_image_or_volume(profile: str) -> None:
     images = [rng.integers(0, 256, (3, 64, 64), np.uint8) for _ in range(3)]
     lesion = np.zeros(images[0].shape, bool)
     lesion[1, 20:30, 20:30] = True
-    known = Known(bone_level=128, lesion=lesion, ring=lesion_ring(lesion))
-    found = measure_volume(profile, *images, known=known)
+    known = CaseFacts(bone_level=128, lesion=lesion, ring=lesion_ring(lesion))
+    found = measure_volume(profile, *images, facts=known)
     measured = set(found.slices[0]) | set(found.whole)
     assert measured == set(columns_of(profile))
-    assert measure(profile, *(image[0] for image in images), known=known) == found.slices[0]
+    assert measure(profile, *(image[0] for image in images), facts=known) == found.slices[0]
 
 
-def test_unseen_voxels_and_slices_do_not_count() -> None:
+def test_voxels_outside_the_field_of_view_do_not_count() -> None:
     rng = np.random.default_rng(12)
     fused, ct, mr = (rng.integers(0, 256, (4, 50, 50), np.uint8) for _ in range(3))
-    seen = np.ones(ct.shape, bool)
-    seen[0] = seen[:, :5] = False
-    other = np.where(seen, fused, 7)
+    fov_mask = np.ones(ct.shape, bool)
+    fov_mask[0] = fov_mask[:, :5] = False
+    other = np.where(fov_mask, fused, 7)
     found, again = (
-        measure_volume("mfinet2024", image, ct, mr, seen=seen) for image in (fused, other)
+        measure_volume("mfinet2024", image, ct, mr, fov_mask=fov_mask) for image in (fused, other)
     )
     assert found == again
     assert list(found.slices) == [1, 2, 3]
-    thin = measure_volume("mfinet2024", fused, ct, mr, seen=seen, every=2)
+    thin = measure_volume("mfinet2024", fused, ct, mr, fov_mask=fov_mask, every=2)
     assert list(thin.slices) == [1, 3]
 
 
 def test_unknown_profile_or_column_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="no profile 'song'; there are mfinet2024, res2fusion2024"):
         columns_of("song")
-    with pytest.raises(InputError, match="profile mfinet2024 has no AG; it has MI, SF, VIF, Qabf"):
+    with pytest.raises(InputError, match=r"'AG' is neither a column of profile mfinet2024 \(MI"):
         columns_of("mfinet2024", ["AG"])
 
 

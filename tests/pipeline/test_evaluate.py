@@ -16,6 +16,7 @@ from radfuse.intensity import BONE_HU, WINDOWS, grey_levels
 from radfuse.io.volumes import write_volume
 from radfuse.metrics.measure import measure, measure_volume
 from radfuse.metrics.profiles import columns_of
+from radfuse.metrics.qabf import labf
 from radfuse.metrics.region_fidelity import bone_fidelity
 from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe
@@ -116,7 +117,7 @@ def test_the_table_names_its_profile_and_where_better_lies(folders: list[str]) -
 
 def test_chosen_metrics_go_into_a_table_in_a_file(folders: list[str], tmp_path: Path) -> None:
     out = tmp_path / "new" / "values.csv"
-    assert run(*folders, "--metrics", "SF, MI", "--csv", out).exit_code == 0
+    assert run(*folders, "--metric", "SF", "--metric", "MI", "--csv", out).exit_code == 0
     head, first, second = out.read_text().splitlines()
     assert head == "profile,image,MI,SF"
     assert first.startswith(f"{PROFILE},case0,")
@@ -125,6 +126,15 @@ def test_chosen_metrics_go_into_a_table_in_a_file(folders: list[str], tmp_path: 
     assert again.exit_code == 2
     assert "exists; pass --overwrite" in again.stderr
     assert run(*folders, "--csv", out, "--overwrite").exit_code == 0
+
+
+def test_a_metric_without_a_column_is_measured_by_its_name(folders: list[str]) -> None:
+    facts = json.loads(run(*folders, "--metric", "labf", "--metric", "MI", "--json").stdout)
+    images = noise(0), noise(10), noise(20)
+    assert facts["images"]["case0"] == {
+        "MI": measure(PROFILE, *images)["MI"], "labf": labf(*images),
+    }  # fmt: skip
+    assert "labf ↓" in run(*folders, "--metric", "labf", "--quiet").stdout
 
 
 def test_a_picture_of_another_format_is_matched_by_its_name(tmp_path: Path) -> None:
@@ -161,7 +171,7 @@ def test_folders_that_do_not_fit_are_refused_in_a_line(
     ("options", "message"),
     [
         (["--fused", "nowhere.png"], "nowhere.png: no such file or folder"),
-        (["--metrics", "MI,Beauty"], f"profile {PROFILE} has no Beauty; it has MI, SF"),
+        (["--metric", "MI", "--metric", "x"], f"'x' is neither a column of profile {PROFILE} (MI,"),
         (["--profile", "song"], "'song' is not one of"),
     ],
 )
@@ -197,7 +207,7 @@ def test_a_volume_is_measured_as_the_fusion_scaled_it(fused_phantom: Path) -> No
         np.asarray(grey_levels(values), np.uint8)
         for values in (stored, again.scaled.ct, again.scaled.mr)
     ]
-    expected = measure_volume(PROFILE, *levels, seen=again.scaled.field_of_view, every=8)
+    expected = measure_volume(PROFILE, *levels, fov_mask=again.scaled.field_of_view, every=8)
     first = again.scaled.box[0].start
     slices = {f"slice {first + index}": values for index, values in expected.slices.items()}
     assert facts["images"] == {**slices, "volume": expected.whole}
@@ -256,9 +266,11 @@ def test_a_white_far_above_the_volume_is_refused(fused_phantom: Path, white: str
 
 
 def test_a_metric_that_pictures_do_not_have_is_refused(folders: list[str]) -> None:
-    result = run(*folders, "--profile", "radfuse1", "--metrics", "flicker,MI", "--quiet")
+    result = run(
+        *folders, "--profile", "radfuse1", "--metric", "flicker", "--metric", "MI", "--quiet"
+    )
     assert result.exit_code == 2
-    assert "flicker: compares slices or needs a lesion" in result.stderr
+    assert "flicker: needs a volume or a lesion mask" in result.stderr
 
 
 def test_a_table_never_takes_the_place_of_an_image_or_a_folder(
@@ -303,9 +315,7 @@ def test_a_volume_with_dots_in_its_name_finds_its_record(
 def test_bone_of_a_volume_is_what_its_window_shows_as_bone(
     fused_phantom: Path, phantom: Phantom
 ) -> None:
-    facts = json.loads(
-        of_volume(fused_phantom, "--profile", "radfuse1", "--metrics", "bone").stdout
-    )
+    facts = json.loads(of_volume(fused_phantom, "--profile", "radfuse1", "--metric", "bone").stdout)
     recipe = Recipe(
         method="maximum", transform=fused_phantom / "truth.tfm", window="bone",
         accept_registration=True,

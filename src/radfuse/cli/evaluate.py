@@ -13,7 +13,7 @@ from radfuse.errors import InputError, OutputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.metrics.catalogue import METRICS
-from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES
+from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES, columns_of
 from radfuse.pipeline.evaluate import Evaluated, evaluate, mean_and_deviation
 from radfuse.pipeline.evaluate_volume import VolumeChoices
 
@@ -32,7 +32,10 @@ COLUMN_WIDTH = 9
     show_default=True,
     help="Convention of the metrics, see docs/metrics.md.",
 )
-@click.option("--metrics", metavar="A,B", default="", help="Only these columns of the profile.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME",
+    help="Only this column of the profile, or this metric of docs/metrics.md; repeatable.",
+)  # fmt: skip
 @click.option(
     "--window-preset",
     "preset",
@@ -69,7 +72,7 @@ def evaluate_command(
     ct: Path,
     mr: Path,
     profile: str,
-    metrics: str,
+    metrics: tuple[str, ...],
     preset: str | None,
     window: tuple[float, float] | None,
     transform: Path | None,
@@ -90,11 +93,10 @@ def evaluate_command(
         _check_csv(csv_path, (fused, ct, mr), overwrite=overwrite)
     if window and preset:
         raise InputError("--window and --window-preset are two windows; give one")
-    wanted = [name.strip() for name in metrics.split(",") if name.strip()]
     choices = VolumeChoices(window or preset, transform, white, every)
     with Stages(quiet=quiet) as report:
         rows = evaluate(
-            fused, ct, mr, profile=profile, metrics=wanted, volume=choices, report=report
+            fused, ct, mr, profile=profile, metrics=metrics, volume=choices, report=report
         )
     if csv_path:
         _write_csv(csv_path, profile, rows)
@@ -157,5 +159,5 @@ def _table(profile: str, rows: Sequence[Evaluated]) -> list[str]:
 
 
 def _arrow(profile: str, name: str) -> str:
-    metric = METRICS[PROFILES[profile].columns[name].metric]
+    metric = METRICS[columns_of(profile, [name])[name].metric]
     return "↑" if metric.larger_is_better else "↓"

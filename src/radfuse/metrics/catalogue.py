@@ -58,8 +58,8 @@ class MetricInfo:
     """The one of these facts without which it has no value."""
 
 
-def _metric(place: str, summary: str, source: str, **facts: Any) -> MetricInfo:
-    return MetricInfo(summary, source, f"radfuse.metrics.{place}", **facts)
+def _metric(function: str, summary: str, source: str, **facts: Any) -> MetricInfo:
+    return MetricInfo(summary, source, f"radfuse.metrics.{function}", **facts)
 
 
 LIU = "Liu et al. 2012, doi:10.1109/TPAMI.2011.109"
@@ -328,26 +328,6 @@ METRICS: dict[str, MetricInfo] = {
         unit="grey levels",
         in_3d=True,
         in_2d=False,
-    ),
-    "lesion_cnr_ratio": _metric(
-        "lesion_contrast:lesion_cnr_ratio",
-        "contrast-to-noise of a lesion over the better source's",
-        "docs/own-metrics.md",
-        range=POSITIVE,
-        in_3d=True,
-        in_2d=False,
-        takes=("lesion", "ring"),
-        needs="lesion",
-    ),
-    "lesion_difference_ratio": _metric(
-        "lesion_contrast:lesion_difference_ratio",
-        "grey levels between a lesion and its surroundings, over the better source's",
-        "docs/own-metrics.md",
-        range=POSITIVE,
-        in_3d=True,
-        in_2d=False,
-        takes=("lesion", "ring"),
-        needs="lesion",
     ),
     "lesion_kept": _metric(
         "lesion_contrast:lesion_kept",

@@ -140,23 +140,6 @@ def lesion_contrast(
     return LesionContrast(of_fused, of_ct, of_mr, int(lesion.sum()), int(ring.sum()))
 
 
-def lesion_cnr_ratio(
-    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
-) -> float:
-    """CNR of a lesion in F over the better source's, 0 or more; see `LesionContrast`."""
-    return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).cnr_ratio
-
-
-def lesion_difference_ratio(
-    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
-) -> float:
-    """Grey levels between lesion and ring in F over the better source's, 0 or more.
-
-    See `LesionContrast`.
-    """
-    return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).difference_ratio
-
-
 def lesion_kept(fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray) -> float:
     """How far a lesion stands out in F as in the better source, 0 or more, larger is better.
 

@@ -16,21 +16,21 @@ Values = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Known:
-    """What some metrics can use beside the images; None where it is not known."""
+class CaseFacts:
+    """Facts about a case that some metrics use beside the images; None where unknown."""
 
     bone_level: float | None = None
-    """UInt8Array level from which on the CT shows bone."""
+    """Grey level, 0 to 255, above which the CT shows bone."""
 
     lesion: BoolArray | None = None
     """Where a lesion is, in the shape of the images."""
 
     ring: BoolArray | None = None
-    """What the lesion must stand out from."""
+    """The surroundings that the lesion is compared with."""
 
 
-NOTHING = Known()
-"""Of most pictures."""
+NO_FACTS = CaseFacts()
+"""Nothing is known beside the images."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class VolumeValues:
     """A fused volume by a profile."""
 
     slices: Mapping[int, Values]
-    """Metrics of pictures, by the index of the slice."""
+    """Metrics that are defined in 2-D, by the index of the slice."""
 
     whole: Values
     """Metrics that are defined in 3-D, of the whole volume."""
@@ -50,17 +50,17 @@ def measure(
     ct: UInt8Array,
     mr: UInt8Array,
     *,
-    known: Known = NOTHING,
+    facts: CaseFacts = NO_FACTS,
     metrics: Sequence[str] = (),
 ) -> Values:
     """Metrics of a profile for one 8-bit image (H, W) and its sources.
 
-    `metrics` chooses some of the profile's columns. Raises `InputError` for an unknown profile or
-    column, other types, sizes that differ or are too small for the profile.
+    `metrics` chooses columns of the profile and adds metrics of the catalogue. Raises `InputError`
+    for an unknown profile or metric, other types, sizes that differ or are too small.
     """
     columns = _of_slices(columns_of(profile, metrics))
     _check(profile, columns, (fused, ct, mr), dimensions=2)
-    found = _values(columns, [floats(image) for image in (fused, ct, mr)], known)
+    found = _values(columns, [floats(image) for image in (fused, ct, mr)], facts)
     _check_found(metrics, found)
     return found
 
@@ -71,27 +71,28 @@ def measure_volume(
     ct: UInt8Array,
     mr: UInt8Array,
     *,
-    seen: BoolArray | None = None,
+    fov_mask: BoolArray | None = None,
     every: int = 1,
-    known: Known = NOTHING,
+    facts: CaseFacts = NO_FACTS,
     metrics: Sequence[str] = (),
 ) -> VolumeValues:
     """Metrics of a profile for an 8-bit volume (D, H, W): slice by slice, and whole.
 
-    Where `seen` is False all three images are taken as black, and slices wholly unseen are left
-    out; `every` measures each n-th of the others. Raises as `measure`.
+    Where `fov_mask` is False, outside the MR field of view, all three images are taken as black;
+    slices wholly outside are left out; `every` measures each n-th of the others. Raises as
+    `measure`.
     """
     columns = columns_of(profile, metrics)
     _check(profile, columns, (fused, ct, mr), dimensions=3)
-    seen = np.ones(ct.shape, np.bool_) if seen is None else seen
-    images = [floats(image * seen) for image in (fused, ct, mr)]
+    fov_mask = np.ones(ct.shape, np.bool_) if fov_mask is None else fov_mask
+    images = [floats(image * fov_mask) for image in (fused, ct, mr)]
     whole = {name: column for name, column in columns.items() if METRICS[column.metric].in_3d}
     found = VolumeValues(
         slices={
-            int(index): _values(_of_slices(columns), [image[index] for image in images], known)
-            for index in np.flatnonzero(seen.any(axis=(1, 2)))[::every]
+            int(index): _values(_of_slices(columns), [image[index] for image in images], facts)
+            for index in np.flatnonzero(fov_mask.any(axis=(1, 2)))[::every]
         },
-        whole=_values(whole, images, known),
+        whole=_values(whole, images, facts),
     )
     _check_found(
         metrics, found.whole | {k: v for row in found.slices.values() for k, v in row.items()}
@@ -103,23 +104,25 @@ def _of_slices(columns: Mapping[str, Column]) -> dict[str, Column]:
     return {name: column for name, column in columns.items() if METRICS[column.metric].in_2d}
 
 
-def _values(columns: Mapping[str, Column], images: Sequence[Float64Array], known: Known) -> Values:
-    """Value of each column for fused image, CT, MR, but of those that need what is not known."""
+def _values(
+    columns: Mapping[str, Column], images: Sequence[Float64Array], facts: CaseFacts
+) -> Values:
+    """Value of each column for fused image, CT, MR, without those that lack a needed fact."""
     found = {}
     for name, column in columns.items():
         info = METRICS[column.metric]
-        facts = {key: getattr(known, key) for key in info.takes}
-        facts = {key: fact for key, fact in facts.items() if fact is not None}
-        if not info.needs or info.needs in facts:
-            found[name] = load_metric(column.metric)(*images, **column.options, **facts)
+        taken = {key: getattr(facts, key) for key in info.takes}
+        taken = {key: fact for key, fact in taken.items() if fact is not None}
+        if not info.needs or info.needs in taken:
+            found[name] = load_metric(column.metric)(*images, **column.options, **taken)
     return found
 
 
 def _check_found(metrics: Sequence[str], found: Values) -> None:
-    """Raise `InputError` for a metric that was asked for but has no value for such images."""
+    """Raise `InputError` for a requested metric that has no value for these images."""
     if missing := [name for name in metrics if name not in found]:
         raise InputError(
-            f"{', '.join(missing)}: compares slices or needs a lesion; these images have none"
+            f"{', '.join(missing)}: needs a volume or a lesion mask; these images have none"
         )
 
 
@@ -130,7 +133,7 @@ def _check(
     *,
     dimensions: int,
 ) -> None:
-    """Raise `InputError` for what the profile cannot measure."""
+    """Raise `InputError` for images that the metrics cannot measure."""
     axes = "(H, W)" if dimensions == 2 else "(D, H, W)"
     if any(image.dtype != np.uint8 or image.ndim != dimensions for image in images):
         found = ", ".join(f"{image.dtype} {image.shape}" for image in images)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from radfuse.errors import InputError
+from radfuse.metrics.catalogue import METRICS
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ PROFILES: dict[str, Profile] = {
         },
     ),
     "tang": Profile(
-        "the general evaluation code of the field, slips included",
+        "the MATLAB evaluation code most used in the field, errors included",
         "the MATLAB set that most fusion papers after 2020 measure with",
         {
             "EN": Column("en"),
@@ -126,15 +127,18 @@ DEFAULT_PROFILE = "radfuse1"
 
 
 def columns_of(profile: str, metrics: Sequence[str] = ()) -> Mapping[str, Column]:
-    """The columns of a profile, or those of them that are named.
+    """The columns of a profile, or the named ones and metrics of the catalogue with their defaults.
 
-    Raises `InputError` for an unknown profile or column, with those that there are.
+    Raises `InputError` for an unknown profile, and for a name that is neither column nor metric.
     """
     if profile not in PROFILES:
         raise InputError(f"no profile '{profile}'; there are {', '.join(PROFILES)}")
     columns = PROFILES[profile].columns
-    if unknown := [name for name in metrics if name not in columns]:
+    others = {name: Column(name) for name in metrics if name not in columns}
+    if unknown := [name for name in others if name not in METRICS]:
         raise InputError(
-            f"profile {profile} has no {', '.join(unknown)}; it has {', '.join(columns)}"
+            f"'{unknown[0]}' is neither a column of profile {profile} ({', '.join(columns)}) nor a "
+            "metric of docs/metrics.md"
         )
-    return {name: column for name, column in columns.items() if not metrics or name in metrics}
+    chosen = {name: column for name, column in columns.items() if not metrics or name in metrics}
+    return chosen | others

@@ -12,7 +12,7 @@ from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import BONE_HU, WINDOWS, Window, grey_levels, window_named
 from radfuse.io.volumes import volume_suffix
 from radfuse.metrics.image_levels import WHITE
-from radfuse.metrics.measure import Known, VolumeValues, measure_volume
+from radfuse.metrics.measure import CaseFacts, VolumeValues, measure_volume
 from radfuse.modality import CT, MR
 from radfuse.pipeline.outputs import TRANSFORM
 from radfuse.pipeline.read import check_pair, read
@@ -89,9 +89,9 @@ def evaluate_volume(
     found = measure_volume(
         profile,
         *levels,
-        seen=scaled.field_of_view,
+        fov_mask=scaled.field_of_view,
         every=choices.every,
-        known=Known(bone_level=making.window.threshold(BONE_HU) * WHITE),
+        facts=CaseFacts(bone_level=making.window.threshold(BONE_HU) * WHITE),
         metrics=metrics,
     )
     first = scaled.box[0].start

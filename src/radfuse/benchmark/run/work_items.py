@@ -13,7 +13,7 @@ from radfuse.benchmark.image_pairs import WHITE, Sources
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import BONE_HU, grey_levels
 from radfuse.io.images import read_grey, write_picture
-from radfuse.metrics.measure import Known, Values, VolumeValues, measure, measure_volume
+from radfuse.metrics.measure import CaseFacts, Values, VolumeValues, measure, measure_volume
 
 STACK = ".npy"
 """Suffix of a fused volume: uint8, (slices, rows, columns)."""
@@ -26,7 +26,7 @@ class Levels:
     ct: UInt8Array
     mr: UInt8Array
     seen: BoolArray
-    known: Known
+    known: CaseFacts
     is_volume: bool
 
 
@@ -51,7 +51,7 @@ def read_levels(path: Path) -> Levels:
     """A case as `write_levels` kept it."""
     with np.load(path, allow_pickle=False) as kept:
         level = float(kept["bone_level"])
-        known = Known(
+        known = CaseFacts(
             bone_level=None if np.isnan(level) else level,
             lesion=kept.get("lesion"),
             ring=kept.get("ring"),
@@ -128,7 +128,7 @@ def measure_unit(unit: Unit) -> list[tuple[Any, ...]]:
     if levels.is_volume:
         found = measure_volume(
             unit.profile, fused, levels.ct, levels.mr,
-            seen=levels.seen, known=levels.known, every=unit.every,
+            fov_mask=levels.seen, facts=levels.known, every=unit.every,
         )  # fmt: skip
         by_slice = {**found.slices, 0: {**_only_whole(found), **found.slices.get(0, {})}}
     else:
