@@ -25,9 +25,9 @@ WAIT_S = 40.0
 CENTRES = """
 const canvas = document.getElementById('canvas'), box = canvas.getBoundingClientRect();
 const share = box.width / canvas.width;
-return radfuse.viewer.panes.map((pane) => {
-  const [x, y] = pane.toScreen(arguments[0] ?? radfuse.viewer.cursorOf(pane));
-  return [pane.plane, box.left + x * share, box.top + y * share];
+return radfuse.viewer.viewports.map((viewport) => {
+  const [x, y] = viewport.toScreen(arguments[0] ?? radfuse.viewer.cursorOf(viewport));
+  return [viewport.plane, box.left + x * share, box.top + y * share];
 });
 """
 
@@ -80,14 +80,14 @@ class Page:
         self.until(lambda: self.fact("shown") == method, wait_s)
 
     def places(self, voxel: list[float] | None = None) -> list[tuple[str, float, float]]:
-        """Plane and place in the window of a voxel, or of the cursor, in every pane."""
+        """Plane and place in the window of a voxel, or of the cursor, in every viewport."""
         return [tuple(place) for place in self.browser.execute_script(CENTRES, voxel)]
 
-    def drag(self, *voxels: list[float], plane: str = "axial", pane: int | None = None) -> None:
+    def drag(self, *voxels: list[float], plane: str = "axial", viewport: int | None = None) -> None:
         """Press at the first voxel, move over the others, let go."""
         shown = self.places(voxels[0])
         number = next(i for i, (name, *_) in enumerate(shown) if name == plane)
-        number = number if pane is None else pane
+        number = number if viewport is None else viewport
         path = [self.places(voxel)[number][1:] for voxel in voxels]
         canvas = self.at("canvas")
         middle = [canvas.rect[a] + canvas.rect[b] / 2 for a, b in (("x", "width"), ("y", "height"))]
@@ -98,8 +98,8 @@ class Page:
             chain.move_to_element_with_offset(canvas, *offset)
         chain.release().perform()
 
-    def click(self, voxel: list[float], plane: str = "axial", pane: int | None = None) -> None:
-        self.drag(voxel, plane=plane, pane=pane)
+    def click(self, voxel: list[float], plane: str = "axial", viewport: int | None = None) -> None:
+        self.drag(voxel, plane=plane, viewport=viewport)
 
     def call(self, module: str, body: str, *given: Any) -> Any:
         """Run code of the page: `it` is the module, `given` what came."""

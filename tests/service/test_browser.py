@@ -186,7 +186,7 @@ Finder = Callable[[np.ndarray], list[float]]
 
 
 def voxels_of(page: Page, phantom: Phantom) -> tuple[Finder, Finder]:
-    """Where a person sees a point of the CT in the CT, and the same place in the MR's panes."""
+    """Where a person sees a point of the CT in the CT, and the same place in the MR's viewports."""
     view = page.browser.execute_script(
         "const { ct, mrFromCt } = radfuse.viewer; return [ct.voxelFromMm, mrFromCt]"
     )

@@ -57,7 +57,7 @@ def test_a_plane_is_cut_as_the_screen_shows_it(page: Page, plane: str) -> None:
       const it2 = new it.Volume(v.picture, Int16Array.from(v.values));
       return [...it.cut(it2, plane, 2)];
     """
-    found = of(page, "volume.js", code, volume(image), plane)
+    found = of(page, "viewer/volume.js", code, volume(image), plane)
     np.testing.assert_array_equal(found, planes_of(sitk.GetArrayFromImage(image), plane, 2).ravel())
 
 
@@ -78,11 +78,11 @@ def test_an_mr_is_laid_over_the_ct_as_simpleitk_resamples_it(page: Page, plane: 
     )
     code = """
       const [ct, mr, mrFromCt, plane, index] = given;
-      const { times } = await import('/geometry.js');
+      const { times } = await import('/viewer/geometry.js');
       const [a, b] = [ct, mr].map((one) => new it.Volume(one.picture, Int16Array.from(one.values)));
       return [...it.sample(b, times(b.voxelFromMm, mrFromCt, a.mmFromVoxel), a.size, plane, index)];
     """
-    found = of(page, "volume.js", code, volume(ct), volume(mr), matrix.tolist(), plane, 3)
+    found = of(page, "viewer/volume.js", code, volume(ct), volume(mr), matrix.tolist(), plane, 3)
     wanted = planes_of(expected, plane, 3).ravel()
     assert (np.array(found) == OUTSIDE).any()
     np.testing.assert_allclose(found, wanted, atol=0.51)
@@ -95,7 +95,7 @@ def test_a_motion_turns_and_shifts_about_its_centre(page: Page) -> None:
       const m = it.motion(given[0], given[1], given[2]);
       return [it.apply(m, given[3]), it.apply(it.inverse(m), it.apply(m, given[3]))];
     """
-    moved, back = of(page, "geometry.js", code, shift, degrees, centre, point)
+    moved, back = of(page, "viewer/geometry.js", code, shift, degrees, centre, point)
     turn = Rotation.from_euler("xyz", degrees, degrees=True)
     expected = turn.apply(np.subtract(point, centre)) + centre + shift
     np.testing.assert_allclose(moved, expected, atol=1e-9)
@@ -103,7 +103,7 @@ def test_a_motion_turns_and_shifts_about_its_centre(page: Page) -> None:
 
 
 VIEWER = """
-  const { Viewer } = await import('/viewer.js');
+  const { Viewer } = await import('/viewer/viewer.js');
   const { Volume } = it;
   const canvas = document.createElement('canvas');
   canvas.style.cssText = 'position:fixed;left:0;top:0;width:640px;height:480px';
@@ -112,24 +112,26 @@ VIEWER = """
   const ct = new Volume(v.picture, Int16Array.from(v.values));
   const mr = new Volume(v.picture, new Int16Array(v.values.length));
   const viewer = new Viewer(canvas);
-  viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: (await import('/geometry.js')).IDENTITY });
+  const { IDENTITY } = await import('/viewer/geometry.js');
+  viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: IDENTITY });
   viewer.set({ window: [1000, 500], blend: 0, layout: 'planes' });
   viewer.setCursor(bright);
   viewer.drawCross = viewer.drawWords = () => {};
   viewer.draw();
   const pixels = viewer.context.getImageData(0, 0, canvas.width, canvas.height);
-  const told = viewer.panes.map((pane) => {
+  const told = viewer.viewports.map((viewport) => {
     let [x, y, sum] = [0, 0, 0];
-    for (let row = Math.ceil(pane.top); row < pane.top + pane.height; row++)
-      for (let column = Math.ceil(pane.left); column < pane.left + pane.width; column++) {
+    const right = viewport.left + viewport.width;
+    for (let row = Math.ceil(viewport.top); row < viewport.top + viewport.height; row++)
+      for (let column = Math.ceil(viewport.left); column < right; column++) {
         const light = pixels.data[4 * (row * canvas.width + column)];
         x += light * (column + 0.5);
         y += light * (row + 0.5);
         sum += light;
       }
     const [seenX, seenY] = [x / sum, y / sum];
-    const back = pane.toVoxel(...pane.toScreen(bright), bright);
-    return [pane.plane, [seenX, seenY], back, pane.toVoxel(seenX, seenY, bright)];
+    const back = viewport.toVoxel(...viewport.toScreen(bright), bright);
+    return [viewport.plane, [seenX, seenY], back, viewport.toVoxel(seenX, seenY, bright)];
   });
   const none = new Volume(v.picture, new Int16Array(v.values.length));
   viewer.show({ ct: none, mr: none, mrRange: [0, 1], mrFromCt: viewer.mrFromCt });
@@ -139,7 +141,7 @@ VIEWER = """
   canvas.remove();
   return [told, after.some((value, i) => i % 4 < 3 && value > 0)];
 """
-"""Where a bright voxel is seen; the voxels where the pane puts it and where it is seen."""
+"""Where a bright voxel is seen; the voxels where the viewport puts it and where it is seen."""
 
 
 def test_displayed_position_and_orientation_are_radiological(
@@ -150,13 +152,13 @@ def test_displayed_position_and_orientation_are_radiological(
     values[bright[2], bright[1], bright[0]] = 1000
     image = sitk.GetImageFromArray(values)
     image.SetSpacing((1.5, 1.0, 3.0))
-    told, is_left = of(page, "volume.js", VIEWER, volume(image), bright)
+    told, is_left = of(page, "viewer/volume.js", VIEWER, volume(image), bright)
     assert not is_left, "the picture of one patient stays for the next"
     for plane, _, back, found in told:
         np.testing.assert_allclose(back, bright, atol=1e-9, err_msg=plane)
         np.testing.assert_allclose(found, bright, atol=0.1, err_msg=plane)
     places = {plane: seen for plane, seen, *_ in told}
-    other, _ = of(page, "volume.js", VIEWER, volume(mirrored(image, values)), [9, 2, 1])
+    other, _ = of(page, "viewer/volume.js", VIEWER, volume(mirrored(image, values)), [9, 2, 1])
     corner = {plane: seen for plane, seen, *_ in other}
     assert places["axial"][0] < corner["axial"][0]  # the patient's right is on the left
     assert places["axial"][1] > corner["axial"][1]  # the back is below
@@ -180,7 +182,7 @@ def composed(page: Page, lower: list[int], upper: list[int] | None, looks: str) 
       it.compose(target, lower, upper, {{ ...greys, covers: it.COVERS.blend(), {looks} }});
       return [...target];
     """
-    return np.reshape(of(page, "compose.js", code, lower, upper), (-1, 4))
+    return np.reshape(of(page, "viewer/compose.js", code, lower, upper), (-1, 4))
 
 
 def test_colour_blend_is_weighted_mean_and_ct_outside_the_fov(
@@ -209,7 +211,7 @@ def test_a_window_makes_its_ends_black_and_white(page: Page) -> None:
       const t = it.greys([-60, 140]);
       return [-1000, -60, 45, 140, 3000].map((v) => t[v + 32768]);
     """
-    assert of(page, "compose.js", code) == [0, 0, 134, 255, 255]
+    assert of(page, "viewer/compose.js", code) == [0, 0, 134, 255, 255]
 
 
 def test_a_polygon_holds_the_voxels_whose_middles_lie_inside(page: Page) -> None:
@@ -224,7 +226,7 @@ def test_a_polygon_holds_the_voxels_whose_middles_lie_inside(page: Page) -> None
           it.fillPolygon(m, given[0], given[1], 1);
           return [...m];
         """
-        found = of(page, "rasters.js", code, size, hull.tolist())
+        found = of(page, "structures/masks.js", code, size, hull.tolist())
         np.testing.assert_array_equal(found, Outline(hull).contains_points(middles).astype(int))
 
 
@@ -235,13 +237,13 @@ def test_a_brush_is_a_disc_and_a_stroke_leaves_no_gap(page: Page) -> None:
       it.fillStroke(m, given[0], [5.2, 5.6], given[1], given[2], 1);
       return [...m];
     """
-    disc = np.reshape(of(page, "rasters.js", code, size, [5.2, 5.6], radii), (30, 40))
+    disc = np.reshape(of(page, "structures/masks.js", code, size, [5.2, 5.6], radii), (30, 40))
     y, x = np.mgrid[:30, :40]
     np.testing.assert_array_equal(disc, ((x - 5.2) / 3.4) ** 2 + ((y - 5.6) / 2.2) ** 2 <= 1)
     stroke = sitk.GetImageFromArray(
-        np.reshape(of(page, "rasters.js", code, size, [35.0, 24.0], radii), (30, 40)).astype(
-            np.uint8
-        )
+        np.reshape(
+            of(page, "structures/masks.js", code, size, [35.0, 24.0], radii), (30, 40)
+        ).astype(np.uint8)
     )
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(sitk.ConnectedComponent(stroke))
@@ -257,7 +259,7 @@ def test_runs_and_masks_are_two_forms_of_one_thing(page: Page) -> None:
       return [runs, [...it.fromRuns(runs, 200)]];
     """
     for values in (mask, np.zeros(200, int), np.ones(200, int)):
-        runs, back = of(page, "rasters.js", code, values.tolist())
+        runs, back = of(page, "structures/masks.js", code, values.tolist())
         assert back == values.tolist()
         assert sum(runs[1::2]) == values.sum()
         assert runs[::2] == np.flatnonzero(np.diff(values, prepend=0) == 1).tolist()
@@ -266,7 +268,7 @@ def test_runs_and_masks_are_two_forms_of_one_thing(page: Page) -> None:
 def test_borders_run_along_every_edge_between_inside_and_outside(page: Page) -> None:
     mask = (RNG.random((9, 12)) < 0.5).astype(int)
     code = "return it.borders(Uint8Array.from(given[0]), [12, 9]);"
-    pieces = np.array(of(page, "rasters.js", code, mask.ravel().tolist()))
+    pieces = np.array(of(page, "structures/masks.js", code, mask.ravel().tolist()))
     around = np.pad(mask, 1)
     edges = sum(int(np.abs(np.diff(around, axis=axis)).sum()) for axis in (0, 1))
     assert np.abs(pieces[:, 2:] - pieces[:, :2]).sum() == edges
@@ -274,7 +276,7 @@ def test_borders_run_along_every_edge_between_inside_and_outside(page: Page) -> 
 
 def test_viewer_scripts_are_small_modules_without_build_step() -> None:
     static = Path(__file__).parents[2] / "src/radfuse/service/static"
-    scripts = list(static.glob("*.js"))
+    scripts = [path for path in static.rglob("*.js") if path.parent.name != "vendor"]
     assert len(scripts) > 10
     for script in scripts:
         assert len(script.read_text().splitlines()) < 400, script.name

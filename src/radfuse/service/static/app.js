@@ -1,14 +1,14 @@
-// The page: which study is open, what runs, which panel is in front, what the keys do.
+// The viewer: which study is open, what runs, which panel is in front, what the keys do.
 
-import { AlignPanel } from "./alignpanel.js";
+import { RegistrationPanel } from "./panels/registration_panel.js";
 import * as api from "./api.js";
-import { DrawPanel } from "./drawpanel.js";
-import { FusePanel } from "./fusepanel.js";
-import { Looks } from "./looks.js";
-import { Opening } from "./opening.js";
-import { at, attempt, options, say } from "./page.js";
-import { Viewer } from "./viewer.js";
-import { Volume } from "./volume.js";
+import { StructuresPanel } from "./panels/structures_panel.js";
+import { FusionPanel } from "./panels/fusion_panel.js";
+import { Toolbar } from "./panels/toolbar.js";
+import { OpenDialog } from "./panels/open_dialog.js";
+import { at, attempt, options, say } from "./dom.js";
+import { Viewer } from "./viewer/viewer.js";
+import { Volume } from "./viewer/volume.js";
 
 const TABS = ["fuse", "align", "draw"];
 const NOT_FOUND = 404;
@@ -261,11 +261,11 @@ async function begin() {
   options(at("window"), Object.keys(told.windows), "fusion");
   for (const option of at("method").options) option.title = told.methods[option.value];
   at("reach-mm").max = told.most_reach_mm;
-  panels.looks = new Looks(viewer, told.windows);
-  panels.fuse = new FusePanel(viewer, { run, unseen, signed: (study) => follow(study.id, study) });
-  panels.align = new AlignPanel(viewer, run);
-  panels.draw = new DrawPanel(viewer, { names: told.structure_names, misaligned });
-  new Opening(async (made) => (await listStudies(), choose(made.id)));
+  panels.looks = new Toolbar(viewer, told.windows);
+  panels.fuse = new FusionPanel(viewer, { run, unseen, signed: (study) => follow(study.id, study) });
+  panels.align = new RegistrationPanel(viewer, run);
+  panels.draw = new StructuresPanel(viewer, { names: told.structure_names, misaligned });
+  new OpenDialog(async (made) => (await listStudies(), choose(made.id)));
   viewer.addEventListener("alignment", () => panels.fuse.showVerdicts());
   document.addEventListener("keydown", onKey);
   const studies = await listStudies();

@@ -1,4 +1,4 @@
-// Small words that every panel needs.
+// Helpers for elements of the document.
 
 export const at = (id) => document.getElementById(id);
 

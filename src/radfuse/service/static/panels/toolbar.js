@@ -1,16 +1,16 @@
 // The toolbar above the pictures: what lies over the CT and how, windows, planes, measuring.
 
-import { FULL_SCALE } from "./compose.js";
-import { RENDERING_PLACE } from "./panes.js";
-import { at, next, options, press } from "./page.js";
-import { Rendering } from "./rendering.js";
-import { Ruler } from "./tools.js";
+import { FULL_SCALE } from "../viewer/compose.js";
+import { RENDERING_PLACE } from "../viewer/viewports.js";
+import { at, next, options, press } from "../dom.js";
+import { Rendering } from "../viewer/rendering.js";
+import { Ruler } from "../viewer/ruler.js";
 
 const BLEND_STEP = 0.1;
 const FLICKER_MS = 500;
 const ZOOM_STEP = 1.25;
 
-export class Looks {
+export class Toolbar {
   constructor(viewer, windows) {
     Object.assign(this, { viewer, windows, flickering: null, rendering: new Rendering(at("rendering")) });
     this.ruler = new Ruler({ viewer });

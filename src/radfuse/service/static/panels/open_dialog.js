@@ -1,11 +1,11 @@
 // The dialog that opens a CT and an MR: by path or upload, with a look at what is in it.
 
-import * as api from "./api.js";
-import { at, attempt, say } from "./page.js";
+import * as api from "../api.js";
+import { at, attempt, say } from "../dom.js";
 
 const SERIES = { CT: "ct-series", MR: "mr-series" };
 
-export class Opening {
+export class OpenDialog {
   // `opened` is told the study that was made.
   constructor(opened) {
     Object.assign(this, { opened, uploads: null });

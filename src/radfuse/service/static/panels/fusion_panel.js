@@ -1,13 +1,13 @@
 // The panel of fusion: method, window, running, quality, sign-off.
 
-import * as api from "./api.js";
-import { at, attempt, made } from "./page.js";
+import * as api from "../api.js";
+import { at, attempt, made } from "../dom.js";
 
 const CONFLICT = 409;
 const LOOK_MS = 150; // a pause in scrolling after which the next slice of another method is asked for
 const VERDICTS = { accepting: "accepted", rejecting: "rejected" };
 
-export class FusePanel {
+export class FusionPanel {
   // `run` starts a fusion with what it is given; `signed` is told the study after a sign-off; `unseen` says why
   // what is on the screen is not the result that would be signed, or nothing.
   constructor(viewer, { run, signed, unseen }) {

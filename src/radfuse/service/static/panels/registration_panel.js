@@ -1,8 +1,8 @@
 // Alignment by hand: sliders and pairs of landmarks, seen at once, then a search from there.
 
-import * as api from "./api.js";
-import { apply, inverse, motion, times } from "./geometry.js";
-import { at, attempt, made } from "./page.js";
+import * as api from "../api.js";
+import { apply, inverse, motion, times } from "../viewer/geometry.js";
+import { at, attempt, made } from "../dom.js";
 
 const FEWEST_PAIRS = 3;
 const SLIDERS = [
@@ -10,7 +10,7 @@ const SLIDERS = [
   ...["about left", "about back", "about up"].map((way, axis) => ({ name: `turn ${way}`, unit: "°", most: 45, step: 0.5, axis: axis + 3 })),
 ];
 
-export class AlignPanel {
+export class RegistrationPanel {
   // `run` starts a fusion with what it is given.
   constructor(viewer, run) {
     Object.assign(this, { viewer, run, pairs: [], errors: [], start: null });
@@ -103,15 +103,15 @@ export class AlignPanel {
   }
 
   // The layer with the pairs that were taken.
-  draw(context, pane, index) {
+  draw(context, viewport, index) {
     if (this.viewer.layout !== "landmarks") return;
     this.pairs.forEach(({ ct, mr }, i) => {
-      const voxel = pane.show === "mr" ? this.viewer.ctFromMr(mr) : apply(this.viewer.ct.voxelFromMm, ct);
-      if (Math.abs(voxel[pane.across] - index) > 2) return;
-      const [x, y] = pane.toScreen(voxel);
+      const voxel = viewport.show === "mr" ? this.viewer.ctFromMr(mr) : apply(this.viewer.ct.voxelFromMm, ct);
+      if (Math.abs(voxel[viewport.across] - index) > 2) return;
+      const [x, y] = viewport.toScreen(voxel);
       context.strokeStyle = "#56b4e9";
-      context.strokeRect(x - 4 * pane.ratio, y - 4 * pane.ratio, 8 * pane.ratio, 8 * pane.ratio);
-      this.viewer.write(String(i + 1), x + 7 * pane.ratio, y - 8 * pane.ratio, "left");
+      context.strokeRect(x - 4 * viewport.ratio, y - 4 * viewport.ratio, 8 * viewport.ratio, 8 * viewport.ratio);
+      this.viewer.write(String(i + 1), x + 7 * viewport.ratio, y - 8 * viewport.ratio, "left");
     });
   }
 

@@ -2,7 +2,7 @@
 
 import { COVERS, FULL_SCALE, MAPS, compose, greys } from "./compose.js";
 import { IDENTITY, apply, inverse, times } from "./geometry.js";
-import { LAYOUTS, Pane } from "./panes.js";
+import { LAYOUTS, Viewport } from "./viewports.js";
 import { Pointer } from "./pointer.js";
 import { cut, sample } from "./volume.js";
 
@@ -32,7 +32,7 @@ export class Viewer extends EventTarget {
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, mrFromCt: null, isMoving: false, panes: [], images: [] });
+    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, mrFromCt: null, isMoving: false, viewports: [], images: [] });
     this.planes.clear();
     this.requestDraw();
   }
@@ -113,58 +113,58 @@ export class Viewer extends EventTarget {
     context.fillStyle = INK.halo;
     context.fillRect(0, 0, canvas.width, canvas.height);
     if (!this.isShowing) return;
-    this.panes = LAYOUTS[this.layout].map((place) => new Pane(place, this.ct, canvas, this));
-    this.panes.forEach((pane, i) => this.drawPane(pane, i));
+    this.viewports = LAYOUTS[this.layout].map((place) => new Viewport(place, this.ct, canvas, this));
+    this.viewports.forEach((viewport, i) => this.drawPane(viewport, i));
     this.told("drawn");
   }
 
-  // Whether a pane has the cross that is the MR's own.
-  isOfMoving(pane) {
-    return this.layout === "landmarks" && pane.show === "mr";
+  // Whether a viewport has the cross that is the MR's own.
+  isOfMoving(viewport) {
+    return this.layout === "landmarks" && viewport.show === "mr";
   }
 
-  cursorOf(pane) {
-    return this.isOfMoving(pane) ? this.moving : this.cursor;
+  cursorOf(viewport) {
+    return this.isOfMoving(viewport) ? this.moving : this.cursor;
   }
 
-  drawPane(pane, i) {
+  drawPane(viewport, i) {
     const { context } = this;
-    const index = Math.round(this.cursorOf(pane)[pane.across]);
+    const index = Math.round(this.cursorOf(viewport)[viewport.across]);
     context.save();
     context.beginPath();
-    context.rect(pane.left, pane.top, pane.width, pane.height);
+    context.rect(viewport.left, viewport.top, viewport.width, viewport.height);
     context.clip();
     Object.assign(context, { imageSmoothingEnabled: true, lineWidth: this.ratio });
-    context.drawImage(this.image(pane, i, index), pane.corner[0], pane.corner[1], pane.columns * pane.scale[0], pane.rows * pane.scale[1]);
-    for (const layer of new Set([...this.layers, this.tool])) layer?.draw(context, pane, index);
-    this.drawCross(pane);
-    this.drawWords(pane, index);
+    context.drawImage(this.image(viewport, i, index), viewport.corner[0], viewport.corner[1], viewport.columns * viewport.scale[0], viewport.rows * viewport.scale[1]);
+    for (const layer of new Set([...this.layers, this.tool])) layer?.draw(context, viewport, index);
+    this.drawCross(viewport);
+    this.drawWords(viewport, index);
     context.restore();
   }
 
-  // The coloured plane of a pane, made anew only when something in it has changed.
-  image(pane, i, index) {
-    const shares = pane.show ? null : [this.upper, this.blend, this.cover, this.wipe];
-    const key = JSON.stringify([pane.plane, index, pane.show, shares, this.window, this.mrRange, this.version, pane.columns, pane.rows]);
+  // The coloured plane of a viewport, made anew only when something in it has changed.
+  image(viewport, i, index) {
+    const shares = viewport.show ? null : [this.upper, this.blend, this.cover, this.wipe];
+    const key = JSON.stringify([viewport.plane, index, viewport.show, shares, this.window, this.mrRange, this.version, viewport.columns, viewport.rows]);
     const kept = this.images[i];
     if (kept?.key === key) return kept.canvas;
     const canvas = kept?.canvas ?? document.createElement("canvas");
-    Object.assign(canvas, { width: pane.columns, height: pane.rows });
+    Object.assign(canvas, { width: viewport.columns, height: viewport.rows });
     const context = canvas.getContext("2d", { willReadFrequently: true });
-    const pixels = context.createImageData(pane.columns, pane.rows);
-    this.composePane(pixels.data, pane, index);
+    const pixels = context.createImageData(viewport.columns, viewport.rows);
+    this.composePane(pixels.data, viewport, index);
     context.putImageData(pixels, 0, 0);
     this.images[i] = { key, canvas };
     return canvas;
   }
 
-  composePane(target, pane, index) {
-    const look = this.lookOf(pane);
-    const isAlone = Boolean(pane.show) && pane.show !== "ct";
-    const line = this.wipe * pane.columns;
-    const square = [pane.right, pane.down].map((axis) => SQUARE_MM / this.ct.spacing[axis]);
-    compose(target, this.plane("ct", pane.plane, index), pane.show === "ct" || !look ? null : this.plane(look.from, pane.plane, index), {
-      columns: pane.columns,
+  composePane(target, viewport, index) {
+    const look = this.lookOf(viewport);
+    const isAlone = Boolean(viewport.show) && viewport.show !== "ct";
+    const line = this.wipe * viewport.columns;
+    const square = [viewport.right, viewport.down].map((axis) => SQUARE_MM / this.ct.spacing[axis]);
+    compose(target, this.plane("ct", viewport.plane, index), viewport.show === "ct" || !look ? null : this.plane(look.from, viewport.plane, index), {
+      columns: viewport.columns,
       lowerGreys: isAlone ? BLACK : this.greysOf("ct"),
       upperGreys: look && this.greysOf(look.from),
       map: look?.map,
@@ -173,9 +173,9 @@ export class Viewer extends EventTarget {
     });
   }
 
-  lookOf(pane) {
-    const look = LOOKS[pane.show && pane.show !== "ct" ? pane.show : this.upper];
-    return look.from === "fused" && !this.fused ? (pane.show ? null : LOOKS.mr) : look;
+  lookOf(viewport) {
+    const look = LOOKS[viewport.show && viewport.show !== "ct" ? viewport.show : this.upper];
+    return look.from === "fused" && !this.fused ? (viewport.show ? null : LOOKS.mr) : look;
   }
 
   greysOf(name) {
@@ -201,30 +201,30 @@ export class Viewer extends EventTarget {
     return times(this.mr.voxelFromMm, this.mrFromCt ?? IDENTITY, this.ct.mmFromVoxel);
   }
 
-  drawCross(pane) {
+  drawCross(viewport) {
     const { context, ratio } = this;
-    const [x, y] = pane.toScreen(this.cursorOf(pane));
+    const [x, y] = viewport.toScreen(this.cursorOf(viewport));
     const gap = 9 * ratio;
     context.strokeStyle = INK.lines;
-    context.globalAlpha = this.layout === "landmarks" && this.isMoving !== this.isOfMoving(pane) ? 0.35 : 0.75;
+    context.globalAlpha = this.layout === "landmarks" && this.isMoving !== this.isOfMoving(viewport) ? 0.35 : 0.75;
     context.beginPath();
-    for (const [from, to] of [[pane.left, x - gap], [x + gap, pane.left + pane.width]]) context.moveTo(from, y), context.lineTo(to, y);
-    for (const [from, to] of [[pane.top, y - gap], [y + gap, pane.top + pane.height]]) context.moveTo(x, from), context.lineTo(x, to);
+    for (const [from, to] of [[viewport.left, x - gap], [x + gap, viewport.left + viewport.width]]) context.moveTo(from, y), context.lineTo(to, y);
+    for (const [from, to] of [[viewport.top, y - gap], [y + gap, viewport.top + viewport.height]]) context.moveTo(x, from), context.lineTo(x, to);
     context.stroke();
     context.globalAlpha = 1;
   }
 
-  drawWords(pane, index) {
-    const right = SIDES[pane.right], down = pane.upwards ? [...SIDES[pane.down]].reverse() : SIDES[pane.down];
-    const [middle, centre] = [pane.top + pane.height / 2, pane.left + pane.width / 2];
+  drawWords(viewport, index) {
+    const right = SIDES[viewport.right], down = viewport.upwards ? [...SIDES[viewport.down]].reverse() : SIDES[viewport.down];
+    const [middle, centre] = [viewport.top + viewport.height / 2, viewport.left + viewport.width / 2];
     const [edge, line] = [6 * this.ratio, 12 * this.ratio];
-    const shown = { ct: "CT", mr: "MR", fused: this.fused ? "fused" : "not fused yet" }[pane.show] ?? "";
-    const preview = this.isPreviewed(pane.plane, index) ? ` · preview of ${this.preview.method}` : "";
-    this.write(right[0], pane.left + edge, middle, "left");
-    this.write(right[1], pane.left + pane.width - edge, middle, "right");
-    this.write(down[0], centre, pane.top + line, "center");
-    this.write(down[1], centre, pane.top + pane.height - line, "center");
-    this.write(`${shown} ${pane.plane} ${index + 1}/${this.ct.size[pane.across]}${preview}`.trim(), pane.left + edge, pane.top + line, "left");
+    const shown = { ct: "CT", mr: "MR", fused: this.fused ? "fused" : "not fused yet" }[viewport.show] ?? "";
+    const preview = this.isPreviewed(viewport.plane, index) ? ` · preview of ${this.preview.method}` : "";
+    this.write(right[0], viewport.left + edge, middle, "left");
+    this.write(right[1], viewport.left + viewport.width - edge, middle, "right");
+    this.write(down[0], centre, viewport.top + line, "center");
+    this.write(down[1], centre, viewport.top + viewport.height - line, "center");
+    this.write(`${shown} ${viewport.plane} ${index + 1}/${this.ct.size[viewport.across]}${preview}`.trim(), viewport.left + edge, viewport.top + line, "left");
   }
 
   isPreviewed(plane, index) {
@@ -289,15 +289,15 @@ export class Viewer extends EventTarget {
   }
 
   paneAt(x, y) {
-    return this.panes.find((pane) => pane.contains(x, y));
+    return this.viewports.find((viewport) => viewport.contains(x, y));
   }
 
-  zoomBy(factor, pane = this.panes[0], [x, y] = pane ? [pane.left + pane.width / 2, pane.top + pane.height / 2] : []) {
-    if (!pane) return;
+  zoomBy(factor, viewport = this.viewports[0], [x, y] = viewport ? [viewport.left + viewport.width / 2, viewport.top + viewport.height / 2] : []) {
+    if (!viewport) return;
     const zoom = Math.min(Math.max(this.zoom * factor, NARROWEST), MOST_ZOOM);
-    const fixed = pane.toVoxel(x, y, this.middle);
+    const fixed = viewport.toVoxel(x, y, this.middle);
     const shrink = this.zoom / zoom;
-    this.middle = this.middle.map((value, axis) => (axis === pane.across ? value : fixed[axis] + (value - fixed[axis]) * shrink));
+    this.middle = this.middle.map((value, axis) => (axis === viewport.across ? value : fixed[axis] + (value - fixed[axis]) * shrink));
     this.set({ zoom });
   }
 

@@ -1,7 +1,7 @@
 // Drawn structures: what is on the page, every change with its way back, and all of it saved.
 
-import * as api from "./api.js";
-import { borders, count, fromRuns, isEmpty, toRuns } from "./rasters.js";
+import * as api from "../api.js";
+import { borders, count, fromRuns, isEmpty, toRuns } from "./masks.js";
 
 const QUIET_MS = 1000; // after a change, until it is saved
 const RETRY_MS = 3000;
@@ -34,27 +34,27 @@ class Structure {
   }
 
   // Borders in one plane, in voxels of that plane, row 0 at the top of the screen.
-  path(pane, index) {
-    const key = `${pane.plane} ${index}`;
-    if (!this.paths.has(key)) this.paths.set(key, this.traced(pane, index));
+  path(viewport, index) {
+    const key = `${viewport.plane} ${index}`;
+    if (!this.paths.has(key)) this.paths.set(key, this.traced(viewport, index));
     return this.paths.get(key);
   }
 
-  traced(pane, index) {
+  traced(viewport, index) {
     const path = new Path2D();
-    const mask = this.plane(pane, index);
-    if (mask) for (const [x, y, toX, toY] of borders(mask, [pane.columns, pane.rows])) path.moveTo(x, y), path.lineTo(toX, toY);
+    const mask = this.plane(viewport, index);
+    if (mask) for (const [x, y, toX, toY] of borders(mask, [viewport.columns, viewport.rows])) path.moveTo(x, y), path.lineTo(toX, toY);
     return path;
   }
 
-  plane(pane, index) {
-    if (pane.plane === "axial") return this.slices.get(index);
-    const mask = new Uint8Array(pane.columns * pane.rows);
+  plane(viewport, index) {
+    if (viewport.plane === "axial") return this.slices.get(index);
+    const mask = new Uint8Array(viewport.columns * viewport.rows);
     const width = this.volume.size[0];
     for (const [slice, drawn] of this.slices) {
-      const row = (pane.rows - 1 - slice) * pane.columns;
-      if (pane.plane === "coronal") mask.set(drawn.subarray(index * width, (index + 1) * width), row);
-      else for (let column = 0; column < pane.columns; column++) mask[row + column] = drawn[column * width + index];
+      const row = (viewport.rows - 1 - slice) * viewport.columns;
+      if (viewport.plane === "coronal") mask.set(drawn.subarray(index * width, (index + 1) * width), row);
+      else for (let column = 0; column < viewport.columns; column++) mask[row + column] = drawn[column * width + index];
     }
     return mask;
   }
@@ -257,15 +257,15 @@ export class StructureLayer {
     this.structures = structures;
   }
 
-  draw(context, pane, index) {
+  draw(context, viewport, index) {
     for (const structure of this.structures.list) {
       if (!structure.isVisible) continue;
       const path = new Path2D();
-      path.addPath(structure.path(pane, index), new DOMMatrix([pane.scale[0], 0, 0, pane.scale[1], pane.corner[0], pane.corner[1]]));
-      context.lineWidth = (structure === this.structures.active ? 2 : 1.2) * pane.ratio;
+      path.addPath(structure.path(viewport, index), new DOMMatrix([viewport.scale[0], 0, 0, viewport.scale[1], viewport.corner[0], viewport.corner[1]]));
+      context.lineWidth = (structure === this.structures.active ? 2 : 1.2) * viewport.ratio;
       context.strokeStyle = structure.colour;
       context.stroke(path);
     }
-    context.lineWidth = pane.ratio;
+    context.lineWidth = viewport.ratio;
   }
 }

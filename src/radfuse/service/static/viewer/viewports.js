@@ -4,7 +4,7 @@ import { PLANES } from "./volume.js";
 
 const MARGIN_PX = 2;
 
-// Left, top, width, height as shares of the canvas; `show` is what a pane is tied to, without one the chosen look.
+// Left, top, width, height as shares of the canvas; `show` is what a viewport is tied to, without one the chosen look.
 const column = (plane, i, row, show) => ({ plane, show, place: [i / 3, row / 2, 1 / 3, 1 / 2] });
 const planes = ["axial", "coronal", "sagittal"];
 export const LAYOUTS = {
@@ -30,7 +30,7 @@ export function rectangle([left, top, width, height], canvas) {
   return [left * canvas.width + MARGIN_PX, top * canvas.height + MARGIN_PX, width * canvas.width - 2 * MARGIN_PX, height * canvas.height - 2 * MARGIN_PX];
 }
 
-export class Pane {
+export class Viewport {
   constructor({ plane, show, place }, grid, canvas, { zoom, middle, ratio }) {
     Object.assign(this, PLANES[plane], { plane, show, grid, ratio });
     [this.left, this.top, this.width, this.height] = rectangle(place, canvas);

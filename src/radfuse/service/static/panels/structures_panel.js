@@ -1,10 +1,12 @@
 // The panel of drawing: structures, tools, files, comparison.
 
-import * as api from "./api.js";
-import { at, attempt, made, press } from "./page.js";
-import { fromRuns } from "./rasters.js";
-import { StructureLayer, Structures } from "./structures.js";
-import { Brush, Freehand, Grow, Polygon } from "./tools.js";
+import * as api from "../api.js";
+import { at, attempt, made, press } from "../dom.js";
+import { fromRuns } from "../structures/masks.js";
+import { StructureLayer, Structures } from "../structures/structures.js";
+import { Brush } from "../structures/brush.js";
+import { Grow } from "../structures/grow.js";
+import { Freehand, Polygon } from "../structures/outlines.js";
 
 const BRUSH_STEP_MM = 1;
 const HINTS = {
@@ -23,7 +25,7 @@ const MEASURES = {
   added_path_mm: ["Added path length, mm", 0],
 };
 
-export class DrawPanel {
+export class StructuresPanel {
   // `misaligned` says why the MR on the screen does not lie as a registration has it, or nothing.
   constructor(viewer, { names, misaligned }) {
     Object.assign(this, { viewer, misaligned, structures: new Structures(), isErasing: false, study: null });

@@ -22,38 +22,38 @@ export class Pointer {
     return [((event.clientX - box.left) * canvas.width) / box.width, ((event.clientY - box.top) * canvas.height) / box.height];
   }
 
-  voxel(pane, x, y) {
-    return pane.toVoxel(x, y, this.viewer.cursorOf(pane));
+  voxel(viewport, x, y) {
+    return viewport.toVoxel(x, y, this.viewer.cursorOf(viewport));
   }
 
   onWheel(event) {
     const { viewer } = this;
     event.preventDefault();
     const [x, y] = this.place(event);
-    const pane = viewer.paneAt(x, y);
-    if (!pane) return;
-    if (event.ctrlKey) return viewer.zoomBy(event.deltaY < 0 ? WHEEL_ZOOM : 1 / WHEEL_ZOOM, pane, [x, y]);
-    const voxel = [...viewer.cursorOf(pane)];
-    voxel[pane.across] -= Math.sign(event.deltaY);
-    viewer.setCursor(voxel, viewer.isOfMoving(pane));
+    const viewport = viewer.paneAt(x, y);
+    if (!viewport) return;
+    if (event.ctrlKey) return viewer.zoomBy(event.deltaY < 0 ? WHEEL_ZOOM : 1 / WHEEL_ZOOM, viewport, [x, y]);
+    const voxel = [...viewer.cursorOf(viewport)];
+    voxel[viewport.across] -= Math.sign(event.deltaY);
+    viewer.setCursor(voxel, viewer.isOfMoving(viewport));
   }
 
   onDown(event) {
     const { viewer } = this;
     const [x, y] = this.place(event);
-    const pane = viewer.paneAt(x, y);
-    if (!pane) return;
+    const viewport = viewer.paneAt(x, y);
+    if (!viewport) return;
     viewer.canvas.setPointerCapture(event.pointerId);
-    viewer.chooseCross(viewer.isOfMoving(pane));
-    this.dragged = this.dragOf(event, pane, x, y);
+    viewer.chooseCross(viewer.isOfMoving(viewport));
+    this.dragged = this.dragOf(event, viewport, x, y);
     this.dragged.move(event, x, y);
   }
 
   onMove(event) {
     const [x, y] = this.place(event);
-    const pane = this.viewer.paneAt(x, y);
+    const viewport = this.viewer.paneAt(x, y);
     if (this.dragged) this.dragged.move(event, x, y);
-    else if (pane) this.viewer.tool?.hover?.(pane, this.voxel(pane, x, y), event);
+    else if (viewport) this.viewer.tool?.hover?.(viewport, this.voxel(viewport, x, y), event);
   }
 
   onUp(event) {
@@ -62,15 +62,15 @@ export class Pointer {
     dragged?.end?.();
   }
 
-  dragOf(event, pane, x, y) {
+  dragOf(event, viewport, x, y) {
     const { viewer } = this;
     if (event.button === RIGHT_BUTTON) return this.windowDrag(x, y);
-    if (event.button === MIDDLE_BUTTON || event.shiftKey) return this.shiftDrag(pane, x, y);
-    if (event.altKey && viewer.cover === "wipe") return this.wipeDrag(pane);
+    if (event.button === MIDDLE_BUTTON || event.shiftKey) return this.shiftDrag(viewport, x, y);
+    if (event.altKey && viewer.cover === "wipe") return this.wipeDrag(viewport);
     const { tool } = viewer;
-    if (tool && tool.down(pane, this.voxel(pane, x, y), event) !== false)
-      return { move: (moved, toX, toY) => tool.move(pane, this.voxel(pane, toX, toY), moved), end: () => tool.up() };
-    return { move: (_, toX, toY) => viewer.setCursor(this.voxel(pane, toX, toY), viewer.isOfMoving(pane)) };
+    if (tool && tool.down(viewport, this.voxel(viewport, x, y), event) !== false)
+      return { move: (moved, toX, toY) => tool.move(viewport, this.voxel(viewport, toX, toY), moved), end: () => tool.up() };
+    return { move: (_, toX, toY) => viewer.setCursor(this.voxel(viewport, toX, toY), viewer.isOfMoving(viewport)) };
   }
 
   windowDrag(x, y) {
@@ -78,17 +78,17 @@ export class Pointer {
     return { move: (_, toX, toY) => this.viewer.set({ window: [Math.max(width + 2 * (toX - x), 1), level + toY - y] }) };
   }
 
-  wipeDrag(pane) {
-    const share = (x) => (x - pane.corner[0]) / (pane.columns * pane.scale[0]);
+  wipeDrag(viewport) {
+    const share = (x) => (x - viewport.corner[0]) / (viewport.columns * viewport.scale[0]);
     return { move: (_, toX) => this.viewer.set({ wipe: Math.min(Math.max(share(toX), 0), 1) }) };
   }
 
-  shiftDrag(pane, x, y) {
+  shiftDrag(viewport, x, y) {
     const from = [...this.viewer.middle];
     const move = (_, toX, toY) => {
       const middle = [...from];
-      middle[pane.right] -= (toX - x) / pane.scale[0];
-      middle[pane.down] += ((pane.upwards ? 1 : -1) * (toY - y)) / pane.scale[1];
+      middle[viewport.right] -= (toX - x) / viewport.scale[0];
+      middle[viewport.down] += ((viewport.upwards ? 1 : -1) * (toY - y)) / viewport.scale[1];
       this.viewer.set({ middle });
     };
     return { move };
