@@ -1,12 +1,13 @@
 """Settings of one fusion, as data: the same JSON on the command line, in Python and in REST."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from radfuse.errors import InputError
 from radfuse.modality import CT
+from radfuse.schema import Values, VersionedModel
 
 Device = Literal["cpu", "cuda"]
 """Where a learned method runs."""
@@ -26,15 +27,27 @@ DEFAULT_WINDOW = CT.default_window
 """CT window where no other is asked for."""
 
 
-class Recipe(BaseModel):
+def _precision_as_option(values: Values) -> Values:
+    """Version 1 has the option `precision` as a field."""
+    if "precision" not in values:
+        return values
+    values = dict(values)
+    precision = values.pop("precision")
+    if precision != "f32":
+        values["options"] = {"precision": precision, **values.get("options", {})}
+    return values
+
+
+class Recipe(VersionedModel):
     """Settings of one fusion; frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
+    migrations = (_precision_as_option,)
 
     method: str = DEFAULT_METHOD
     """A name of the catalogue or the path of an ONNX file."""
 
-    options: dict[str, float | int | str] = {}
+    options: dict[str, float | int | str] = Field(default_factory=dict)
     """Options of the method by name; `radfuse methods NAME` lists them."""
 
     window: str | tuple[float, float] = DEFAULT_WINDOW
@@ -81,18 +94,6 @@ class Recipe(BaseModel):
 
     bits: Literal[8, 16] = 8
     """Depth of a fused picture in 2-D; volumes always have 16."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _precision_as_option(cls, settings: Any) -> Any:
-        """Read older recipes, in which the option `precision` is a field."""
-        if not isinstance(settings, dict) or "precision" not in settings:
-            return settings
-        settings = dict(settings)
-        precision = settings.pop("precision")
-        if precision != "f32":
-            settings["options"] = {"precision": precision, **settings.get("options", {})}
-        return settings
 
     @model_validator(mode="after")
     def _without_contradictions(self) -> "Recipe":

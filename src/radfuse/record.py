@@ -8,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from radfuse.errors import InputError
 from radfuse.recipe import Recipe
+from radfuse.schema import VersionedModel
 
 SHORT_NOTICE = "Research use only. Not a medical device."
 """Stands in files whose headers have room for one line."""
@@ -24,9 +25,6 @@ NOTICE = (
 
 LIBRARIES = ("radfuse", "numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "openvino")
 """Packages whose versions decide a result."""
-
-SCHEMA = 1
-"""Version of this record's form."""
 
 
 class Input(BaseModel):
@@ -74,13 +72,10 @@ class Signoff(BaseModel):
         return f"{self.state} by {self.name}, {self.time:%Y-%m-%d %H:%M} UTC"
 
 
-class Record(BaseModel):
+class Record(VersionedModel):
     """Provenance of one result: frozen, and plain JSON."""
 
-    model_config = ConfigDict(frozen=True)
-
     notice: str = NOTICE
-    schema_version: int = SCHEMA
     created: datetime
     recipe: Recipe
     inputs: tuple[Input, ...]
@@ -105,6 +100,16 @@ class Record(BaseModel):
 
     versions: Mapping[str, str]
     platform: str
+
+
+def read_record(path: Path) -> Record:
+    """The record in a file, migrated; `InputError` for a file without one that can be read."""
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path}: not a record of a fusion; run the fusion again") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def now() -> datetime:

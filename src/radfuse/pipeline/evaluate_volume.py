@@ -17,7 +17,7 @@ from radfuse.modality import CT, MR
 from radfuse.pipeline.outputs import TRANSFORM
 from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.volume import scale_volumes
-from radfuse.record import Record
+from radfuse.record import Record, read_record
 from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
 
@@ -153,8 +153,5 @@ def _beside(fused: Path) -> tuple[Record | None, Path | None]:
         places = [(fused.with_name(f"{stem}.json"), fused.with_name(f"{stem}_{TRANSFORM}"))]
     for record, transform in places:
         if record.is_file() and transform.is_file():
-            try:
-                return Record.model_validate_json(record.read_text()), transform
-            except (OSError, ValueError) as error:  # pydantic's and Unicode's are among them
-                raise InputError(f"{record}: not a record of a fusion") from error
+            return read_record(record), transform
     return None, None

@@ -3,15 +3,12 @@
 import shutil
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from radfuse.dicom.write.signoff import sign_series
-from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.pipeline.dicom_outputs import FOLDERS
 from radfuse.pipeline.outputs import QA_SHEET, files_of
 from radfuse.pipeline.qa.sheet import sign_sheet
-from radfuse.record import Record, Signoff, digest
+from radfuse.record import Signoff, digest, read_record
 
 SEND_AGAIN = (
     "the DICOM objects were written anew with the verdict and have new UIDs: where unreviewed ones "
@@ -27,10 +24,7 @@ def sign_result(path: Path, signoff: Signoff) -> str:
     Raises `InputError` for a record or an object that cannot be read, `OutputError` where the
     result cannot be written.
     """
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError("the result's record cannot be read; run the fusion again") from error
+    record = read_record(path)
     folder, roles = path.parent, {output.path: output.role for output in record.outputs}
     with staging(folder.parent) as stage:
         signed = stage.place(folder)
