@@ -1,13 +1,14 @@
-"""MFINet without one of its parts, each trained anew on the same short schedule.
+"""MFINet without one of its parts, each trained from scratch on the same short schedule.
 
     python benchmarks/ablation.py [-o runs/ablation] [--seed 1 --seed 2]
 
 Prints a Markdown table: means over the 24 Harvard test pairs, 8-bit images, profile `mfinet2024`.
-Stopped, the same command goes on where it was.
+After an interruption the same command resumes.
 """
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from torch import nn
@@ -23,18 +24,18 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = ROOT / "configs" / "mfinet-ablation.toml"
 DATA = ROOT.parent / "shared" / "data" / "harvard"
 
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "complete": {},
     "without the gates of GNBs": {"gated": False},
     "without CBAM": {"enhanced": False},
     "without interaction": {"interacting": False},
     "one branch, of 3 GNBs": {"branches": (3,)},
 }
-"""Options of the network, by what the table calls it."""
+"""Options of the network, by the name of its row."""
 
 
 def trained(settings: TrainingSettings, folder: Path) -> nn.Module:
-    """The network at the end of its schedule, and a line of progress a validation."""
+    """The network at the end of its schedule; prints a line per validation."""
     pairs = read_training_pairs(DATA / "train", settings.validation_patients)
     state = initial_state(settings, pairs)
     train(state, pairs, settings, folder, lambda done: print(done.row) if done.row else None)
@@ -46,7 +47,8 @@ def trained(settings: TrainingSettings, folder: Path) -> nn.Module:
 @click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
 def main(output: Path, seeds: tuple[int, ...]) -> None:
     """Train every row with every seed, then print the table."""
-    settings, pairs, lines = read_training_settings(SETTINGS), read_pairs(DATA / "test"), []
+    settings, pairs = read_training_settings(SETTINGS), read_pairs(DATA / "test")
+    lines: list[str] = []
     for name, options in ROWS.items():
         for seed in seeds:
             row = replace(settings, network_options=options, seed=seed)

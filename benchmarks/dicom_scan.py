@@ -1,7 +1,7 @@
 """Time and memory of `radfuse info` and of the scan of headers on a folder of thousands of slices.
 
 `python benchmarks/dicom_scan.py [SLICES]` writes a folder of 512 x 512 slices with as many
-attributes as a scanner writes, scans it, and prints seconds and the largest memory.
+attributes as a scanner writes, scans it, and prints seconds and peak memory.
 """
 
 import os
@@ -37,14 +37,14 @@ def write_folder(folder: Path, count: int) -> None:
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         setattr(header, keyword, new_uid())
     header.SeriesDescription = "many slices"
-    for number in range(100):  # a scanner writes about a hundred more
+    for number in range(100):  # a scanner writes about a hundred private attributes
         header.add_new(0x00190000 + 0x1001 + number, "LO", f"value {number}")
     header.add_new(0x00291010, "OB", bytes(PRIVATE_BYTES))
     write_series(folder, image, header)
 
 
 def measured(command: list[str]) -> tuple[float, float]:
-    """Seconds on the clock and largest memory in MB of a command."""
+    """Wall time in seconds and peak memory in MB of a command."""
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
@@ -53,13 +53,13 @@ def measured(command: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print a row a command."""
+    """Print a row per command."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else SLICES
     scan = "import sys; from pathlib import Path; from radfuse.dicom.read.scan import scan_folder; "
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "slices"
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "slices"
         writer = Process(target=write_folder, args=(folder, count))
-        writer.start()  # apart: what it needs would count for the commands
+        writer.start()  # its memory must not count for the commands
         writer.join()
         for name, command in (
             ("scan of headers", ["-c", f"{scan}scan_folder(Path(sys.argv[1]))", str(folder)]),

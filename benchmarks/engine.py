@@ -1,12 +1,12 @@
-"""Speed of the engine against PyTorch with the same weights, in one run on one machine.
+"""Speed of OpenVINO compared with PyTorch, same weights, one run on one machine.
 
     python benchmarks/engine.py [--method res2fusion] [--sizes 256 512]
     python benchmarks/engine.py --all [--sizes 256] [--networks sdnet pmgi]
 
-Prints milliseconds a pair (median) and ratios, and how far each output lies from eager
-PyTorch in grey levels of 255. The contestants take turns, so that a busy moment hits them all.
-With `--all` it is one table in Markdown of every network, those without weights that ship with
-random parameters.
+Prints milliseconds per pair (median), ratios, and the difference of each output from eager
+PyTorch in grey levels of 255. The engines run alternately, so that other load affects all of them.
+`--all` prints one Markdown table of every network; networks without shipped weights have random
+parameters.
 """
 
 import argparse
@@ -31,18 +31,18 @@ from radfuse.phantom.head import make_phantom
 Fuse = Callable[[Float32Array, Float32Array], Float32Array]
 
 ROUNDS = 15
-"""Turns of every contestant, unless said otherwise."""
+"""Repetitions of each engine by default."""
 
 SEED = 5
 """Of random parameters."""
 
-HEAD = """| network | parameters | PyTorch ms | f32 ms | ratio | bf16 ms | ratio | bf16 apart |
+HEAD = """| network | parameters | PyTorch ms | f32 ms | ratio | bf16 ms | ratio | bf16 difference |
 |---|---|---|---|---|---|---|---|"""
 """Of the table of every network."""
 
 
 def torch_fuse(network: torch.nn.Module, layout: torch.memory_format) -> Fuse:
-    """The network as a method; channels last where asked for."""
+    """The network as a method, in a memory layout."""
     placed = network.to(memory_format=layout)  # type: ignore[call-overload]
 
     @torch.inference_mode()
@@ -53,7 +53,7 @@ def torch_fuse(network: torch.nn.Module, layout: torch.memory_format) -> Fuse:
     return fuse
 
 
-def contestants(name: str) -> dict[str, Fuse]:
+def engines_of(name: str) -> dict[str, Fuse]:
     """The same weights in every engine."""
     weights = method_info(name).weights
     if weights is None:
@@ -79,11 +79,11 @@ def head(size: int) -> tuple[Float32Array, Float32Array]:
 def milliseconds(
     engines: dict[str, Fuse], ct: Float32Array, mr: Float32Array, rounds: int
 ) -> dict[str, float]:
-    """Median of each contestant, in turns."""
+    """Median time of each engine; the engines run alternately."""
     taken: dict[str, list[float]] = {label: [] for label in engines}
     for _ in range(rounds):
         for label, fuse in engines.items():
-            fuse(ct, mr)  # warms caches after the one before
+            fuse(ct, mr)  # warms the caches
             start = time.perf_counter()
             fuse(ct, mr)
             taken[label].append(1e3 * (time.perf_counter() - start))
@@ -93,7 +93,7 @@ def milliseconds(
 def measure(name: str, size: int, rounds: int) -> None:
     """Print one table of one method in every engine."""
     ct, mr = head(size)
-    engines = contestants(name)
+    engines = engines_of(name)
     expected = engines["torch eager"](ct, mr)
     times = milliseconds(engines, ct, mr, rounds)
     print(f"\n{name}, one {size}x{size} pair, {torch.get_num_threads()} threads")
@@ -105,7 +105,7 @@ def measure(name: str, size: int, rounds: int) -> None:
 
 
 def measure_all(networks: list[str], size: int, rounds: int) -> None:
-    """Print one table of every network, eager and in the engine."""
+    """Print one table of every network, in eager PyTorch and in OpenVINO."""
     print(f"\nOne {size}x{size} pair, {torch.get_num_threads()} threads; * random parameters\n")
     print(HEAD)
     for name in networks:
@@ -114,7 +114,7 @@ def measure_all(networks: list[str], size: int, rounds: int) -> None:
 
 
 def row(name: str, folder: Path, ct: Float32Array, mr: Float32Array, rounds: int) -> str:
-    """A line of that table; graphs are made in a folder."""
+    """A row of that table; graphs are written into the folder."""
     weights = METHODS[name].weights if name in METHODS else None
     network = load_network(weights) if weights else random_network(name)
     graph = weights or folder / f"{name}.onnx"
@@ -135,7 +135,7 @@ def row(name: str, folder: Path, ct: Float32Array, mr: Float32Array, rounds: int
 
 
 def random_network(name: str) -> torch.nn.Module:
-    """A network that nobody trained, always the same."""
+    """An untrained network with reproducible parameters."""
     torch.manual_seed(SEED)
     return make_network(name, {}).eval()
 

@@ -1,14 +1,14 @@
-"""Hurt small images of every kind and read them: a refusal or a right volume, nothing else.
+"""Fuzz the readers with mutated small images: each is rejected or read correctly.
 
     python benchmarks/fuzz_dicom.py [--minutes 20] [--seed 1] [--out fuzz-findings]
     python benchmarks/fuzz_dicom.py --engine atheris
     python benchmarks/fuzz_dicom.py --replay fuzz-findings/finding-0123456789.bin
 
-The files, the ways to hurt them and the rule are those of tests/fuzz_kit.py, of which a short
-run is part of the tests. The engine `random` draws what it hurts. `atheris` is led by the lines of
-radfuse, pydicom and nibabel that a file reaches; it is no dependency: pip install atheris.
-Readers run in a process of their own, so that one that takes it down, or more than 1 GiB, is a
-finding like another. Prints how many runs ended how, and the findings with their files.
+The files, the mutations and the rule are in tests/fuzz_kit.py; a short run is part of the tests.
+The engine `random` mutates at random. `atheris` is guided by coverage of radfuse, pydicom and
+nibabel (pip install atheris). Readers run in a process of their own, so that a crash, or more than
+1 GiB, is a finding like another. Prints the number of runs by outcome, and the findings with their
+files.
 """
 
 import argparse
@@ -30,29 +30,29 @@ from types import ModuleType
 import numpy as np
 
 KIT = Path(__file__).parents[1] / "tests"
-"""Where the files, the rule and the series that they are made of are."""
+"""Folder of `fuzz_kit`, with the files and the rule."""
 
 HANGING_S = 20
-"""A reader that does not return is stopped; what takes 5 s is a finding already."""
+"""A reader that does not return is stopped; 5 s are a finding already."""
 
 MEMORY_LIMIT_KIB = 1 << 20
-"""Resident memory of a process that reads small files, all of it, at most."""
+"""Limit of the resident memory of a process that reads small files."""
 
 ADDRESS_LIMIT_BYTES = 8 << 30
-"""Memory that a process may ask for, so that no finding takes the machine down."""
+"""Limit of the address space of a process, to protect the machine."""
 
-NOTED_EVERY = 50
-"""Runs between two notes of the counts."""
+RUNS_PER_NOTE = 50
+"""Runs between two updates of the counts."""
 
-LONGEST_BYTES = 1 << 14
-"""Of a hurt file."""
+MAX_FILE_BYTES = 1 << 14
+"""Largest mutated file."""
 
 INSTRUMENTED = ["radfuse", "pydicom", "nibabel"]
-"""Packages whose lines lead atheris."""
+"""Packages whose coverage guides atheris."""
 
 
 class Worker:
-    """Reads one hurt file after the other and notes how it ends."""
+    """Reads one mutated file after the other and counts the outcomes."""
 
     def __init__(self, kit: ModuleType, out: Path, name: str) -> None:
         self.kit, self.out = kit, out
@@ -63,7 +63,7 @@ class Worker:
         self.folder = Path(tempfile.mkdtemp(prefix="radfuse-fuzz-")) / "in"
 
     def run(self, data: bytes) -> None:
-        """Read the file that the bytes are: the number of its kind, and its content."""
+        """Read the file that the bytes encode: the number of its kind, then its content."""
         if not data:
             return
         seed = self.seeds[data[0] % len(self.seeds)]
@@ -80,32 +80,32 @@ class Worker:
             _keep(self.out, data, "FINDING more than 1 GiB of memory")
             self.note()
             sys.exit(1)
-        if self.counts.total() % NOTED_EVERY == 0:
+        if self.counts.total() % RUNS_PER_NOTE == 0:
             self.note()
 
     def note(self) -> None:
-        """Leave the counts where the parent finds them whatever happens next."""
+        """Write the counts to a file that survives this process."""
         self.notes.write_text(json.dumps(self.counts))
 
     def mutated(self, data: bytes, rng: np.random.Generator) -> bytes:
-        """The data with the file in it hurt."""
+        """The data with its file mutated."""
         seed = self.seeds[data[0] % len(self.seeds)]
-        return data[:1] + bytes(self.kit.mutated(seed, data[1:], rng))[:LONGEST_BYTES]
+        return data[:1] + bytes(self.kit.mutated(seed, data[1:], rng))[:MAX_FILE_BYTES]
 
     def corpus(self) -> list[bytes]:
-        """The whole files, each after the number of its kind."""
+        """The valid files, each after the number of its kind."""
         return [bytes([n]) + seed.files[seed.victim] for n, seed in enumerate(self.seeds)]
 
 
 def _signature(error: BaseException) -> str:
-    """What and where, the same for all files that the same mistake is behind."""
+    """Error and source line: equal for all files that trigger the same bug."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__
     ]
     ours = [frame for frame in frames if "radfuse" in frame.filename] or frames
     where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
-    said = " ".join(str(error).split())[:80]
-    return f"{type(error).__name__} at {where}: {said}"
+    message = " ".join(str(error).split())[:80]
+    return f"{type(error).__name__} at {where}: {message}"
 
 
 def _keep(out: Path, data: bytes, label: str) -> None:
@@ -117,7 +117,7 @@ def _keep(out: Path, data: bytes, label: str) -> None:
 
 
 def fuzz_random(worker: Worker, seed: int, seconds: float) -> None:
-    """Hurt the whole files by chance."""
+    """Mutate the valid files at random."""
     rng, corpus, end = np.random.default_rng(seed), worker.corpus(), time.monotonic() + seconds
     while time.monotonic() < end:
         worker.run(worker.mutated(corpus[rng.integers(len(corpus))], rng))
@@ -125,8 +125,8 @@ def fuzz_random(worker: Worker, seed: int, seconds: float) -> None:
 
 
 def fuzz_atheris(worker: Worker, seed: int, seconds: float) -> None:
-    """Hurt the files further that reached new lines."""
-    import atheris  # noqa: PLC0415, installed by whoever wants it
+    """Mutate further the files that reached new lines."""
+    import atheris  # noqa: PLC0415, no dependency
 
     folder = Path(tempfile.mkdtemp(prefix="radfuse-corpus-"))
     for number, data in enumerate(worker.corpus()):
@@ -138,7 +138,7 @@ def fuzz_atheris(worker: Worker, seed: int, seconds: float) -> None:
             return worker.mutated(data, rng)[:longest]
         return bytes(atheris.Mutate(data, longest))
 
-    options = [f"-max_total_time={int(seconds)}", f"-seed={seed}", f"-max_len={LONGEST_BYTES}"]
+    options = [f"-max_total_time={int(seconds)}", f"-seed={seed}", f"-max_len={MAX_FILE_BYTES}"]
     options += ["-rss_limit_mb=0", f"-timeout={2 * HANGING_S}", f"-artifact_prefix={folder}/"]
     atheris.Setup([sys.argv[0], *options, str(folder)], worker.run, custom_mutator=mutate)
     atheris.Fuzz()
@@ -155,7 +155,7 @@ def _kit(engine: str) -> ModuleType:
 
 
 def work(engine: str, seed: int, seconds: float, out: Path) -> None:
-    """Fuzz in this process, which may not survive it."""
+    """Fuzz in this process, which a finding may end."""
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_LIMIT_BYTES, ADDRESS_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -167,7 +167,7 @@ def work(engine: str, seed: int, seconds: float, out: Path) -> None:
 
 
 def oversee(engine: str, seed: int, minutes: float, out: Path) -> None:
-    """Start one process after the other until the time is over; keep what ended each."""
+    """Start one process after the other until the time is over; keep the file that ended each."""
     out.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * minutes
     while (left := end - time.monotonic()) > 1:
@@ -186,7 +186,7 @@ def oversee(engine: str, seed: int, minutes: float, out: Path) -> None:
 
 
 def _last_words(log: Path) -> str:
-    """Why a process ended and where, by its fault handler."""
+    """Why and where a process ended, by its fault handler."""
     lines = log.read_text(errors="replace").splitlines()
     why = next((line for line in lines if line.startswith(("Fatal", "Timeout"))), "it ended")
     where = next((line.strip() for line in lines if line.startswith('  File "')), "")

@@ -1,10 +1,11 @@
-"""Pictures of what every method makes of a pair, side by side.
+"""Contact sheets: the result of every method on a pair, side by side.
 
     python benchmarks/gallery.py FOLDER [--pairs PAIRS]
 
-Writes a sheet a pair, NAME.webp, and README.md into FOLDER. Methods are all of the catalogue and
-all installed weights; pairs are those of a folder with CT/NAME.png and MRI/NAME.png, or slices of
-made-up patients, as in `docs/benchmarks/gallery`: pictures of patients are not ours to show.
+Writes a sheet per pair, NAME.webp, and README.md into FOLDER. Methods are those of the catalogue
+and all installed weights. Pairs are those of a folder with CT/NAME.png and MRI/NAME.png, or slices
+of synthetic phantoms, as in `docs/benchmarks/gallery`: images of patients may not be published
+here.
 """
 
 import argparse
@@ -29,28 +30,28 @@ from radfuse.record import NOTICE
 Images = Mapping[str, tuple[Float32Array, Float32Array]]
 """CT and MR, (H, W) in [0, 1], by name."""
 
-PATIENTS = (1, 2, 3, 4, 5, 6)
-"""Seeds of the made-up patients."""
+PHANTOM_SEEDS = (1, 2, 3, 4, 5, 6)
+"""Seeds of the phantoms."""
 
-PLACES = (0.35, 0.55, 0.75)
-"""Of their slices, as a share of the head's height, beside one through the tumour."""
+HEIGHTS = (0.35, 0.55, 0.75)
+"""Heights of the slices as fractions of the head; one more slice is through the tumour."""
 
 TILE_PX, COLUMNS, LABEL_PX = 192, 6, 16
-"""Side of a picture, pictures in a row, height of the name above each."""
+"""Side of a tile, tiles per row, height of the name above each."""
 
 QUALITY = 85
 """Of WebP, of 100."""
 
 
-def made_up() -> Iterator[tuple[str, tuple[Float32Array, Float32Array]]]:
-    """Slices of every patient: one through the tumour's middle, the others spread over the head."""
+def phantom_slices() -> Iterator[tuple[str, tuple[Float32Array, Float32Array]]]:
+    """Slices of each phantom: one through the middle of the tumour, others across the head."""
     window = window_named(DEFAULT_WINDOW)
-    for seed in PATIENTS:
+    for seed in PHANTOM_SEEDS:
         phantom = make_phantom(seed)
         volumes = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, window)
         labels = sitk.GetArrayViewFromImage(phantom.labels)[volumes.box]
         tumour = int(np.flatnonzero((labels == Label.TUMOUR).any(axis=(1, 2))).mean())
-        for z in sorted({tumour, *(int(share * len(labels)) for share in PLACES)}):
+        for z in sorted({tumour, *(int(share * len(labels)) for share in HEIGHTS)}):
             yield f"phantom-{seed}-{z:03}", (volumes.ct[z], volumes.mr[z])
 
 
@@ -60,12 +61,12 @@ def pairs_of(folder: Path) -> Images:
 
 
 def scaled(grey: NDArray[np.uint8]) -> Float32Array:
-    """Grey levels as a method takes them."""
+    """Grey levels 0 to 255 scaled to [0, 1]."""
     return (grey / 255).astype(np.float32)
 
 
 def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
-    """A sheet of each pair."""
+    """Write a sheet per pair."""
     loaded = {name: load_method(name) for name in methods}
     for name, (ct, mr) in images.items():
         fused = {label: method(ct[None], mr[None])[0] for label, method in loaded.items()}
@@ -73,25 +74,25 @@ def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
         print(name, flush=True)
 
 
-def sheet(pictures: Mapping[str, Float32Array]) -> Image.Image:
-    """Named pictures (H, W) in [0, 1] in rows, each fitted into a square."""
-    rows = -(-len(pictures) // COLUMNS)
+def sheet(images: Mapping[str, Float32Array]) -> Image.Image:
+    """Named images (H, W) in [0, 1] in rows, each fitted into a square."""
+    rows = -(-len(images) // COLUMNS)
     whole = Image.new("L", (COLUMNS * TILE_PX, rows * (TILE_PX + LABEL_PX)))
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(LABEL_PX - 4)
-    for place, (name, picture) in enumerate(pictures.items()):
-        row, column = divmod(place, COLUMNS)
+    for number, (name, image) in enumerate(images.items()):
+        row, column = divmod(number, COLUMNS)
         left, top = column * TILE_PX, row * (TILE_PX + LABEL_PX)
         draw.text((left + 2, top), name, fill=255, font=font)
-        grey = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+        grey = Image.fromarray(np.rint(image * 255).astype(np.uint8))
         grey.thumbnail((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
         whole.paste(grey, (left + (TILE_PX - grey.width) // 2, top + LABEL_PX))
     return whole
 
 
 def index(names: list[str], methods: list[str], origin: str) -> str:
-    """The page with all sheets."""
+    """The document with all sheets."""
     lines = ["# Gallery", "", "Written by `python benchmarks/gallery.py FOLDER`.", ""]
-    lines += [f"{len(names)} pairs, {origin}, and what {len(methods)} methods make of them:"]
+    lines += [f"{len(names)} pairs, {origin}, fused by {len(methods)} methods:"]
     lines += [", ".join(f"`{name}`" for name in methods) + ".", "", f"*{NOTICE}*"]
     lines += [f"\n## {name}\n\n![CT, MR and all methods]({name}.webp)" for name in names]
     return "\n".join(lines) + "\n"
@@ -104,13 +105,13 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    images = pairs_of(options.pairs) if options.pairs else dict(made_up())
+    images = pairs_of(options.pairs) if options.pairs else dict(phantom_slices())
     installed = [weights.name for weights in weights_in(weights_folder())]
     methods = [*METHODS, *installed]
     write_sheets(images, methods, options.folder)
-    origin = f"of {options.pairs.name}" if options.pairs else "slices of made-up patients"
-    page = index(list(images), methods, origin)
-    (options.folder / "README.md").write_text(page, encoding="utf-8")
+    origin = f"of {options.pairs.name}" if options.pairs else "slices of synthetic phantoms"
+    text = index(list(images), methods, origin)
+    (options.folder / "README.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

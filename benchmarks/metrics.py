@@ -1,13 +1,13 @@
-"""Speed of the metrics against GNU Octave, sewar and scikit-image, in one run on one machine.
+"""Speed of the metrics compared with GNU Octave, sewar and scikit-image, one run, one machine.
 
     python benchmarks/metrics.py [--data ../shared/data/harvard/test] [--profiles mfinet2024 ...]
 
-Prints milliseconds of CPU time a pair (median, one thread), how many times as long others take, and
-how far their values lie from ours: the largest relative deviation over three pairs. Octave runs
-the formulas of `benchmarks/octave`, written straight from the papers. Then the wall time of
-measuring all pairs, fused by eight methods, by some profiles in two processes.
+Prints milliseconds of CPU time per pair (median, one thread), the time of the others as a ratio,
+and the largest relative deviation of their values over three pairs. Octave runs the formulas of
+`benchmarks/octave`, written directly from the papers. Then prints the wall time of measuring all
+pairs, fused by eight methods, by some profiles in two processes.
 
-Fails at the end where Octave's value is not ours within the stated tolerance.
+Fails at the end if a value of Octave deviates by more than the stated tolerance.
 """
 
 import argparse
@@ -43,16 +43,16 @@ from radfuse.metrics.profiles import PROFILES
 from radfuse.metrics.quality_index import uqi
 
 TEST_PAIRS = Path(__file__).resolve().parents[2] / "shared" / "data" / "harvard" / "test"
-"""Where the pairs lie beside a checkout."""
+"""The pairs, next to the checkout."""
 
 FORMULAS = Path(__file__).resolve().parent / "octave"
 """The published formulas in Octave; `NAME.m` is the metric NAME, other files are their helpers."""
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Environment of every contestant."""
+"""Environment of every library."""
 
-TURNS, PATIENCE_S = 9, 2.0
-"""Turns of every contestant; no further one after so many seconds."""
+REPETITIONS, MAX_TOTAL_S = 9, 2.0
+"""Repetitions per library; no further one after so many seconds."""
 
 COMPARED, FUSED_BY = 3, "laplacian"
 """Pairs on which values are compared, the first of which is timed, and how they are fused."""
@@ -61,17 +61,17 @@ TOLERANCE = 1e-9
 """Relative deviation of Octave's value from ours that still counts as the same."""
 
 TOLERANCES = {"q_cb": 1e-4}
-"""The same, where rounding alone moves a metric farther: see its docstring."""
+"""The same, for metrics that rounding alone changes by more; see their docstrings."""
 
 GOAL = 10.0
-"""Octave's time over ours that is aimed at."""
+"""Target for the time of Octave divided by ours."""
 
-STUDIED = ["mfinet2024", "res2fusion2024"]
-METHODS_MEASURED, PROCESSES, BAR_S = 8, 2, 60.0
-"""The study: profiles, how many methods, in how many processes, in how many seconds at most."""
+DEFAULT_PROFILES = ["mfinet2024", "res2fusion2024"]
+METHODS_MEASURED, PROCESSES, TARGET_S = 8, 2, 60.0
+"""The timed benchmark: profiles, number of methods, processes, target in seconds."""
 
 FRESH = get_context("spawn")
-"""Fresh processes, for a library reads its number of threads once, when it is loaded."""
+"""New processes: a library reads its number of threads when it is loaded."""
 
 Trio = tuple[Float64Array, Float64Array, Float64Array]
 """Fused image, CT, MR."""
@@ -80,17 +80,17 @@ Metric = Callable[[Float64Array, Float64Array, Float64Array], float]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a contestant has of one metric."""
+class Timed:
+    """Values and time of one metric in one library."""
 
     values: tuple[float, ...]
-    """Of every pair."""
+    """One per pair."""
 
     seconds: float
-    """Median, of the first pair."""
+    """Median on the first pair."""
 
 
-Table = Mapping[str, Found]
+Table = Mapping[str, Timed]
 """By metric."""
 
 
@@ -120,7 +120,7 @@ WANGS = GAUSSIAN | {"data_range": WHITE}
 """SSIM in windows of 11x11, as in its paper."""
 
 EXTRA: dict[str, Metric] = {"nmi_joint": partial(nmi, norm="joint"), "uqi": mean_over_sources(uqi)}
-"""What of ours is no default of a metric of fusion, but the convention of others."""
+"""Metrics with the conventions of other libraries."""
 
 PEERS: dict[str, tuple[str, Metric]] = {
     "nmi_joint": ("scikit-image", mean_over_sources(skimage_nmi)),
@@ -131,37 +131,37 @@ PEERS: dict[str, tuple[str, Metric]] = {
     "uqi": ("sewar", mean_over_sources(sewar.uqi)),
     "vif": ("sewar", sewar_vif),
 }
-"""The same metric in another library, and in which."""
+"""Library and function of the same metric elsewhere."""
 
 
-def found_by(metric: Metric, trios: Sequence[Trio]) -> Found:
+def timed(metric: Metric, trios: Sequence[Trio]) -> Timed:
     """Values on all pairs, then the time on the first."""
     values = tuple(float(metric(*trio)) for trio in trios)
     seconds: list[float] = []
-    while len(seconds) < TURNS and sum(seconds) < PATIENCE_S:
+    while len(seconds) < REPETITIONS and sum(seconds) < MAX_TOTAL_S:
         start = time.process_time()
         metric(*trios[0])
         seconds.append(time.process_time() - start)
-    return Found(values, median(seconds))
+    return Timed(values, median(seconds))
 
 
-def found_by_python(trios: Sequence[Trio]) -> tuple[Table, Table]:
-    """What we have of all metrics of pictures, by default, and what other libraries have."""
-    pictures = [name for name, entry in METRICS.items() if entry.in_2d and not entry.needs]
-    metrics: dict[str, Metric] = {name: load_metric(name) for name in pictures}
+def timed_in_python(trios: Sequence[Trio]) -> tuple[Table, Table]:
+    """Our 2-D metrics with their defaults, and those of other libraries."""
+    names = [name for name, entry in METRICS.items() if entry.in_2d and not entry.needs]
+    metrics: dict[str, Metric] = {name: load_metric(name) for name in names}
     return (
-        {name: found_by(metric, trios) for name, metric in (metrics | EXTRA).items()},
-        {name: found_by(metric, trios) for name, (_, metric) in PEERS.items()},
+        {name: timed(metric, trios) for name, metric in (metrics | EXTRA).items()},
+        {name: timed(metric, trios) for name, (_, metric) in PEERS.items()},
     )
 
 
-def found_by_octave(names: Sequence[str], trios: Sequence[Trio]) -> Table:
-    """What Octave has, in one run; nothing where it is not installed."""
+def timed_in_octave(names: Sequence[str], trios: Sequence[Trio]) -> Table:
+    """Octave, all metrics in one run; empty if it is not installed."""
     if shutil.which("octave") is None:
-        print("**No `octave` here: nothing is compared with it** (`apt-get install octave`).\n")
+        print("**`octave` is not installed, so it is left out** (`apt-get install octave`).\n")
         return {}
     fused, ct, mr = (np.stack(images, axis=-1) for images in zip(*trios, strict=True))
-    task = {"fused": fused, "ct": ct, "mr": mr, "turns": TURNS, "patience_s": PATIENCE_S}
+    task = {"fused": fused, "ct": ct, "mr": mr, "turns": REPETITIONS, "patience_s": MAX_TOTAL_S}
     with TemporaryDirectory() as folder:
         savemat(Path(folder) / "task.mat", task | {"names": np.array(names, object)})
         command = ["octave", "--no-gui", "--norc", "--quiet", "--path", str(FORMULAS), "--eval"]
@@ -172,7 +172,7 @@ def found_by_octave(names: Sequence[str], trios: Sequence[Trio]) -> Table:
         raise SystemExit(f"metrics.py: Octave failed: {run.stderr}")
     rows = [line.split() for line in run.stdout.splitlines()]
     return {
-        name: Found(
+        name: Timed(
             tuple(float(value) for metric, value, _ in rows if metric == name),
             next(float(seconds) for metric, _, seconds in rows if metric == name),
         )
@@ -180,15 +180,15 @@ def found_by_octave(names: Sequence[str], trios: Sequence[Trio]) -> Table:
     }
 
 
-def deviation(theirs: Found, ours: Found) -> float:
-    """Largest relative deviation over the pairs; infinite where a value is none."""
+def deviation(theirs: Timed, ours: Timed) -> float:
+    """Largest relative deviation over the pairs; infinite for NaN."""
     found, expected = np.array(theirs.values), np.array(ours.values)
     apart = np.abs(found - expected) / np.where(expected == 0, 1, np.abs(expected))
     return float(np.nan_to_num(apart.max(), nan=np.inf))
 
 
 def print_table(ours: Table, octave: Table, peers: Table) -> list[str]:
-    """Print a line a metric; names where Octave's value is another one."""
+    """Print a row per metric; returns the metrics for which Octave deviates."""
     print("| metric | ms | Octave ms | ratio | deviation | tolerance | library: ratio, deviation |")
     print("|---|---|---|---|---|---|---|")
     differing = []
@@ -209,7 +209,7 @@ def print_table(ours: Table, octave: Table, peers: Table) -> list[str]:
 
 
 def print_summary(ours: Table, octave: Table) -> None:
-    """Print what the table comes to."""
+    """Print totals of the table."""
     ratios = {name: found.seconds / ours[name].seconds for name, found in octave.items()}
     own, others = (sum(table[name].seconds for name in octave) for table in (ours, octave))
     slow = [f"{name} {ratio:.1f}" for name, ratio in ratios.items() if ratio < GOAL]
@@ -234,15 +234,15 @@ def trio_of(method: Method, pair: Pair) -> Trio:
 
 
 def compare(files: Sequence[PairFiles]) -> list[str]:
-    """Print the comparison; names where Octave's value is another one."""
+    """Print the comparison; returns the metrics for which Octave deviates."""
     method = load_method(FUSED_BY)
     chosen = files[:: max(len(files) // COMPARED, 1)][:COMPARED]
     trios = [trio_of(method, read_pair(each)) for each in chosen]
     height, width = trios[0][0].shape
     print(f"One {width}x{height} pair fused by {FUSED_BY}, one thread; {len(trios)} compared.\n")
     with ProcessPoolExecutor(1, FRESH) as pool:
-        ours, peers = pool.submit(found_by_python, trios).result()
-    octave = found_by_octave([name for name in ours if (FORMULAS / f"{name}.m").exists()], trios)
+        ours, peers = pool.submit(timed_in_python, trios).result()
+    octave = timed_in_octave([name for name in ours if (FORMULAS / f"{name}.m").exists()], trios)
     differing = print_table(ours, octave, peers)
     if octave:
         print_summary(ours, octave)
@@ -269,8 +269,8 @@ def measure_file(task: tuple[Path, PairFiles], profiles: Sequence[str]) -> None:
         measure(profile, *images)
 
 
-def print_study(files: Sequence[PairFiles], profiles: Sequence[str]) -> None:
-    """Print the wall time of a study, from cached fused images to the last value."""
+def print_benchmark_time(files: Sequence[PairFiles], profiles: Sequence[str]) -> None:
+    """Print the wall time of measuring, from cached fused images to the last value."""
     with TemporaryDirectory() as folder:
         tasks = cached(Path(folder), files)
         start = time.perf_counter()
@@ -279,7 +279,7 @@ def print_study(files: Sequence[PairFiles], profiles: Sequence[str]) -> None:
         seconds = time.perf_counter() - start
     print(
         f"\n{len(files)} pairs x {METHODS_MEASURED} methods by {' and '.join(profiles)} in "
-        f"{PROCESSES} processes: {seconds:.1f} s of wall time (wanted: at most {BAR_S:.0f} s)."
+        f"{PROCESSES} processes: {seconds:.1f} s of wall time (target: at most {TARGET_S:.0f} s)."
     )
 
 
@@ -287,14 +287,14 @@ def main() -> None:
     """Parse and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=TEST_PAIRS)
-    parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=STUDIED)
+    parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=DEFAULT_PROFILES)
     options = parser.parse_args()
     os.environ.update(ONE_THREAD)
     files = find_pairs(options.data)
     differing = compare(files)
-    print_study(files, options.profiles)
+    print_benchmark_time(files, options.profiles)
     if differing:
-        raise SystemExit(f"metrics.py: Octave has other values of {', '.join(differing)}")
+        raise SystemExit(f"metrics.py: Octave deviates for {', '.join(differing)}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 `regions` prints means over the pairs of a folder, 8-bit fused images. `volumes` prints slice
 flicker and the contrast of the tumour, means over the phantoms of `SEEDS`, in the pipeline's own
-CT window; the whole of each volume is fused, also where the MR did not look.
+CT window; each volume is fused as a whole, also outside the MR field of view.
 """
 
 import argparse
@@ -37,7 +37,7 @@ NAMES = (
 """Methods of the tables."""
 
 TEST_PAIRS = Path(__file__).parents[2] / "shared" / "data" / "harvard" / "test"
-"""Where the pairs lie beside a checkout."""
+"""The pairs, next to the checkout."""
 
 SEEDS = (1, 2, 3, 7)
 """The phantom's patients."""
@@ -49,7 +49,7 @@ WINDOW = WINDOWS["fusion"]
 """The pipeline's window unless another is asked for."""
 
 RING_MM = {"gap": SPACING_MM, "width": 8.0}
-"""The brain that a tumour must stand out from."""
+"""The brain tissue around a tumour."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def measure_regions(method: Method, data: Path) -> list[Row]:
     """Region fidelity of each pair."""
     rows = []
     for pair in read_pairs(data):
-        ct, mr = (image[None] / np.float32(255) for image in (pair.ct, pair.mr))
+        ct, mr = (np.divide(image[None], 255, dtype=np.float32) for image in (pair.ct, pair.mr))
         fused = np.rint(method(ct, mr)[0] * 255).astype(np.uint8)
         found = region_fidelity(fused, pair.ct, pair.mr)
         row = {"bone": found.bone.fidelity, "tissue": found.tissue.fidelity, "seam": found.seam}
@@ -108,7 +108,7 @@ def measure_volumes(method: Method, heads: Sequence[Head]) -> list[Row]:
 
 
 def print_row(name: str, rows: Sequence[Row]) -> None:
-    """Print the means, under a head before the first."""
+    """Print the means, with a header before the first row."""
     if name == NAMES[0]:
         print(f"| method | {' | '.join(rows[0])} |\n|---|{'---|' * len(rows[0])}")
     means = (np.mean([row[key] for row in rows]) for key in rows[0])

@@ -1,10 +1,10 @@
-"""How far the readings of one metric lie apart, on the methods of the Res2Fusion paper's Table 2.
+"""Interpretations of the metrics of the Res2Fusion paper, on the methods of its Table 2.
 
     python benchmarks/readings.py [--shared ../shared]
 
-A line a reading: means over the 24 Harvard test pairs, of the authors' DenseFuse and MSDNet and of
-our Res2Fusion, and what Res2Fusion gains on both. Chen et al. 2024 leave open which reading they
-print; their gain in Q over DenseFuse is 1.50.
+Prints a row per interpretation: means over the 24 Harvard test pairs, of the authors' DenseFuse and
+MSDNet and of our Res2Fusion, and the gain of Res2Fusion. Chen et al. 2024 do not define which
+interpretation they print; their gain in Q over DenseFuse is 1.50.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from radfuse.methods.catalogue import load_method
 from radfuse.metrics.catalogue import load_metric
 
 SHARED = Path(__file__).parents[2] / "shared"
-"""Where data and the authors' outputs lie beside a checkout."""
+"""Data and outputs of the authors' programs, next to the checkout."""
 
 FOLDERS = {"DenseFuse": "densefuse_torch", "MSDNet": "msdnet_l1"}
 """Outputs of the authors' own code."""
@@ -60,7 +60,9 @@ def fused_images(shared: Path, pairs: list[Pair]) -> dict[str, list[NDArray[Any]
         for name, folder in FOLDERS.items()
     }
     method = load_method("res2fusion")
-    sources = ([image[None] / np.float32(255) for image in (p.ct, p.mr)] for p in pairs)
+    sources = (
+        [np.divide(image[None], 255, dtype=np.float32) for image in (p.ct, p.mr)] for p in pairs
+    )
     return {**found, "Res2Fusion": [grey_levels(method(ct, mr)[0]) for ct, mr in sources]}
 
 

@@ -264,10 +264,10 @@ def accuracy(bench: Bench, _: argparse.Namespace) -> None:
     head("CT", "MR", "error mm", "seconds", "peak GiB", "start", *HEADS)
     for names in RIGHT:
         ct, mr, truth, points = known(bench, names)
-        for options in ({}, {"deterministic": True}):
-            found = register(ct, mr, **options)
+        for deterministic in (False, True):
+            found = register(ct, mr, deterministic=deterministic)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            note = " (deterministic)" if options else ""
+            note = " (deterministic)" if deterministic else ""
             error = error_mm(found.mr_from_ct, truth, points)
             measured = error, found.seconds, peak, found.start
             row(names[0], names[1] + note, *measured, *figures(found.quality))

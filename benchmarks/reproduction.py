@@ -1,4 +1,4 @@
-"""What papers print, beside what is measured here: `docs/reproduction.md`.
+"""Published values next to measured ones: `docs/reproduction.md`.
 
     python benchmarks/reproduction.py > docs/reproduction.md
 
@@ -19,16 +19,16 @@ import pandas as pd
 
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
-from radfuse.benchmark.settings import read_training_settings
+from radfuse.benchmark.settings import read_settings
 from radfuse.methods.installed import VARIABLE, install, weights_folder
 from radfuse.training.export.import_weights import import_weights
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
-"""Where the benchmarks stand."""
+"""Settings of the benchmarks."""
 
 PARAMETERS = ROOT.parent / "shared" / "weights"
-"""Arrays that authors published."""
+"""Parameters that authors published."""
 
 AUTHORS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "csf@authors": (("csf_encoder_decoder", "csf_classifier"), {}),
@@ -42,25 +42,25 @@ AUTHORS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "stdfusionnet@authors": (("stdfusionnet_29_LT",), {}),
     "u2fusion@authors": (("u2fusion",), {}),
 }  # fmt: skip
-"""Files and options of each method that has its authors' parameters."""
+"""Files and options of each method with its authors' parameters."""
 
 BUILT = "dfenet"
-"""A method that takes part and ships without weights."""
+"""A compared method whose weights are not shipped."""
 
 WIDTH = 100
-"""Columns of the page."""
+"""Columns of the document."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A table as printed: a row a method, cells as the paper writes them, "" for none."""
+    """A table as printed: a row per method, cells as in the paper, "" for none."""
 
     title: str
     config: str
     columns: tuple[str, ...]
     rows: Mapping[str, str]
     reason: str
-    """Why measured and published differ, or that they do not."""
+    """Why measured and published values differ, or that they agree."""
 
 
 TABLES = (
@@ -80,14 +80,15 @@ TABLES = (
             "umfcmgr": "2.690 28.893 0.353 0.431",
             "mfinet": "4.600 29.54 0.544 0.536",
         },
-        "`@authors`: our networks with their authors' parameters on the paper's 24 test pairs: "
-        "those for infrared and visible light, the MR in the infrared slot, each result stretched "
-        "from its smallest to its largest value as their programs save it. Those of FusionGAN, "
-        "RFN-Nest and UMF-CMGR are not to be had: beside their printed rows stand ours, trained on "
-        "CT and MR by the losses of their papers, while the paper ran them with parameters for "
-        "infrared and visible light. Their cells cannot agree; [the compared "
-        "networks](compared.md) discusses them. The others without `@authors` are trained here, "
-        "too, and their printed rows are those with it. `mfinet`: [MFINet](mfinet.md).",
+        "`@authors`: our networks with their authors' parameters on the paper's 24 test pairs. "
+        "These parameters are for infrared and visible light; the MR is in the infrared slot, and "
+        "each result is stretched from its smallest to its largest value as the authors' programs "
+        "save it. The parameters of FusionGAN, RFN-Nest and UMF-CMGR are not available: next to "
+        "their printed rows are our networks, trained on CT and MR with the losses of their "
+        "papers, whereas the paper ran them with parameters for infrared and visible light. "
+        "Therefore their cells cannot agree; [the compared networks](compared.md) discusses them. "
+        "The other rows without `@authors` are networks trained here; the printed values for them "
+        "are in the rows with `@authors`. `mfinet`: [MFINet](mfinet.md).",
     ),
     Published(
         "Trivial rules, measured independently with the field's codes",
@@ -108,11 +109,11 @@ TABLES = (
         "res2fusion2024-table2",
         ("AG", "SF", "EN", "MI", "PSNR", "SSIM", "VIFF", "Q"),
         {"res2fusion": "4.6771 13.2055 1.8663    0.5176"},
-        "Published are the four figures of the abstract. They are of other patients, whose images "
-        "are not public, so the cells cannot agree. DenseFuse and MSDNet stand here with their "
-        "authors' parameters and as trained here, RFN-Nest and DFENet, whose parameters are not to "
-        "be had, as trained here. [Metrics](metrics.md) says how the readings were chosen that the "
-        "paper leaves open.",
+        "The published values are the four figures of the abstract. They are of other patients, "
+        "whose images are not public, so the cells cannot agree. DenseFuse and MSDNet appear with "
+        "their authors' parameters and as trained here; RFN-Nest and DFENet, whose parameters are "
+        "not available, as trained here. [Metrics](metrics.md) describes how the interpretations "
+        "were chosen that the paper does not define.",
     ),
 )
 """Every published table that can be measured."""
@@ -121,14 +122,14 @@ TABLES = (
 def measured_means(config: str) -> pd.Series:
     """Mean of each method and metric over the cases of a benchmark."""
     with TemporaryDirectory() as folder:
-        plan = make_plan(read_training_settings(CONFIGS / f"{config}.toml"), Path(folder) / "out")
+        plan = make_plan(read_settings(CONFIGS / f"{config}.toml"), Path(folder) / "out")
         run(plan, lambda *_: None)
         rows = plan.rows.read().drop_duplicates(["method", "metric", "case"])
     return rows.groupby(["method", "metric"], sort=False)["value"].mean()
 
 
 def cells_of(measured: float, printed: str) -> str:
-    """A measured value with the digits of the printed one, and whether they are the same."""
+    """A measured value with the digits of the printed one, and whether they are equal."""
     if not printed:
         return f"{measured:.3f}"
     digits = len(printed.partition(".")[2])
@@ -137,7 +138,7 @@ def cells_of(measured: float, printed: str) -> str:
 
 
 def lines_of(table: Published) -> Iterator[str]:
-    """A table in Markdown, a method a line."""
+    """A table in Markdown, a row per method."""
     means = measured_means(table.config)
     yield f"## {table.title}\n\n`radfuse benchmark configs/{table.config}.toml -o OUT`\n"
     yield f"| method | {' | '.join(table.columns)} |\n|---|{'---|' * len(table.columns)}"
@@ -153,7 +154,7 @@ def lines_of(table: Published) -> Iterator[str]:
 
 
 def import_authors(shelf: Path) -> None:
-    """Make methods of the authors' parameters, in a folder of installed weights."""
+    """Install the authors' parameters as methods in a folder of weights."""
     for name, (files, options) in AUTHORS.items():
         found = [PARAMETERS / f"{file}.npz" for file in files]
         network = name.partition("@")[0]
@@ -161,21 +162,21 @@ def import_authors(shelf: Path) -> None:
 
 
 def main() -> None:
-    """Print the page."""
+    """Print the document."""
     with TemporaryDirectory() as shelf:
         install(weights_folder() / f"{BUILT}.onnx", Path(shelf))
         os.environ[VARIABLE] = shelf
         import_authors(Path(shelf))
-        print_page()
+        print_tables()
 
 
-def print_page() -> None:
+def print_tables() -> None:
     """Print the tables with whatever weights are installed."""
     print(
-        "# Measured beside published\n\n"
-        "Written by `python benchmarks/reproduction.py > docs/reproduction.md`. A bold number has "
-        "every\nprinted digit; `MEASURED, printed PUBLISHED` where it has not; a bare number has "
-        "nothing to be\ncompared with.\n"
+        "# Published and measured values\n\n"
+        "Written by `python benchmarks/reproduction.py > docs/reproduction.md`. A bold value "
+        "agrees in every\nprinted digit; `MEASURED, printed PUBLISHED` marks a difference; "
+        "other values have no published\ncounterpart.\n"
     )
     for table in TABLES:
         for line in lines_of(table):

@@ -1,4 +1,4 @@
-"""How far bf16 lies from f32, for every learned method.
+"""Difference between bf16 and f32 for every learned method.
 
     python benchmarks/rounding.py [--data ../shared/data/harvard/test]
 
@@ -14,7 +14,7 @@ from radfuse.io.image_pairs import read_pairs
 from radfuse.methods.catalogue import METHODS, load_method
 
 TEST_PAIRS = Path(__file__).parents[2] / "shared" / "data" / "harvard" / "test"
-"""Where the pairs lie beside a checkout."""
+"""The pairs, next to the checkout."""
 
 
 def main() -> None:
@@ -23,8 +23,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=TEST_PAIRS)
     pairs = read_pairs(parser.parse_args().data)
     sources = [np.stack([getattr(pair, kind) for pair in pairs]) for kind in ("ct", "mr")]
-    ct, mr = (levels / np.float32(255) for levels in sources)
-    print("| method | mean | most |\n|---|---|---|")
+    ct, mr = (np.divide(levels, 255, dtype=np.float32) for levels in sources)
+    print("| method | mean | largest |\n|---|---|---|")
     for name in (name for name, entry in METHODS.items() if entry.weights):
         exact, rounded = (load_method(name, {"precision": p})(ct, mr) for p in ("f32", "bf16"))
         apart = np.abs(rounded - exact) * 255

@@ -1,10 +1,10 @@
-"""Print what training costs beyond the bare forward and backward of the network.
+"""Cost of a training step relative to forward and backward of the network alone.
 
     python benchmarks/training.py [--steps 12] [--rounds 3] [--device cpu]
 
-Both run in turns, so that a busy machine slows both. Bare is: a batch that is already there, the
-network, the objective's loss, backward. A step of training is that, and drawing crops, gradient
-norm, Adam, the running mean and the numbers for the log.
+Both run alternately, so that other load slows both. The bare step has a prepared batch, the
+network, the loss of the objective and backward. A training step adds drawing crops, the gradient
+norm, Adam, the moving average of parameters and the values for the log.
 """
 
 import statistics
@@ -27,7 +27,7 @@ IMAGES, SIDE = 32, 256
 """TrainingPairs to draw from, and their rows and columns."""
 
 BAR = 1.15
-"""Most that a step may cost, in bare steps."""
+"""Largest allowed cost of a training step, in bare steps."""
 
 SCHEDULE = Schedule(learning_rate=1e-4)
 
@@ -60,7 +60,7 @@ def steps_of(network: str, device: str) -> tuple[Callable[[], object], Callable[
         state.network.zero_grad()
         with torch.autocast(device, torch.bfloat16, enabled=phase.bfloat16):
             output = forward(batch)
-        objective.loss(output.float(), batch, weights)[0].backward()
+        objective.loss(output.float(), batch, weights)[0].backward()  # type: ignore[no-untyped-call]
 
     return bare, trainer.step
 

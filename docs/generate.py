@@ -1,7 +1,7 @@
-"""Write the pages and the picture that the program makes: `make docs`.
+"""Write the generated documents and the image of the README: `make docs`.
 
-The pages are compared with the program by a test, so they cannot go stale; that on real files is
-written where these are. `docs/images/fused.png` is the README's picture.
+A test fails when a document is stale. `dicom-cases.md` is written where the real files are
+available. `docs/images/fused.png` is the image of the README.
 """
 
 import json
@@ -27,24 +27,24 @@ from radfuse.record import NOTICE
 from radfuse.registration.transforms import write_transform
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cases import cases_page
-from python_api import python_page
+from cases import cases_document
+from python_api import python_document
 from rooms import rooms_svg
 
 DOCS = Path(__file__).parent
-"""Where the pages stand."""
+"""Folder of the documents."""
 
 REAL = DOCS.parents[1] / "shared" / "data" / "real"
-"""Real and odd files of scanners, where they are."""
+"""Real and unusual files of scanners, if available."""
 
 WIDTH = 88
 """Columns of the help texts."""
 
-PICTURE_HEIGHT = 400
-"""Pixels of the README's picture."""
+IMAGE_HEIGHT = 400
+"""Height of the README's image, pixels."""
 
 
-def methods_page() -> str:
+def methods_document() -> str:
     """The catalogue as Markdown."""
     lines = [
         "# Fusion methods",
@@ -118,7 +118,7 @@ three methods in any column but MI with 32 bins; the usual ones were taken.
 """
 
 
-def metrics_page() -> str:
+def metrics_document() -> str:
     """The catalogue of metrics and the profiles as Markdown."""
     lines = [METRICS_HEAD.format(default=DEFAULT_PROFILE)]
     for name, profile in PROFILES.items():
@@ -153,10 +153,10 @@ def _metric_row(name: str, info: metrics.MetricInfo) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def commands_page() -> str:
+def commands_document() -> str:
     """The help text of every command."""
     parts = ["# Commands", "", "Written by `make docs` from the program's own help texts.", ""]
-    for words in _words(main, []):
+    for words in _command_lines(main, []):
         result = CliRunner().invoke(
             main, [*words, "--help"], prog_name="radfuse", terminal_width=WIDTH
         )
@@ -166,7 +166,7 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
-def _words(command: click.Command, words: list[str]) -> Iterator[list[str]]:
+def _command_lines(command: click.Command, words: list[str]) -> Iterator[list[str]]:
     """The words of a command and of all below it."""
     yield words
     if isinstance(command, click.Group):
@@ -174,10 +174,10 @@ def _words(command: click.Command, words: list[str]) -> Iterator[list[str]]:
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             if below is not None:
-                yield from _words(below, [*words, name])
+                yield from _command_lines(below, [*words, name])
 
 
-def picture() -> Image.Image:
+def phantom_image() -> Image.Image:
     """CT, MR and fused image of the phantom's tumour, side by side."""
     phantom = make_phantom()
     with TemporaryDirectory() as folder:
@@ -190,23 +190,23 @@ def picture() -> Image.Image:
     index = z - result.scaled.box[0].start
     cuts = [volume[index] for volume in (result.scaled.ct, result.scaled.mr, result.fused)]
     row = Image.fromarray(np.rint(np.hstack(cuts) * 255).astype(np.uint8))
-    width = round(row.width * PICTURE_HEIGHT / row.height)
-    return row.resize((width, PICTURE_HEIGHT), Image.Resampling.BICUBIC)
+    width = round(row.width * IMAGE_HEIGHT / row.height)
+    return row.resize((width, IMAGE_HEIGHT), Image.Resampling.BICUBIC)
 
 
-PAGES = {
-    "methods.md": methods_page,
-    "metrics.md": metrics_page,
-    "commands.md": commands_page,
-    "python.md": python_page,
+DOCUMENTS = {
+    "methods.md": methods_document,
+    "metrics.md": metrics_document,
+    "commands.md": commands_document,
+    "python.md": python_document,
     "images/rooms.svg": rooms_svg,
 }
 """Generated files and what writes them."""
 
 if __name__ == "__main__":
-    for name, write in PAGES.items():
+    for name, write in DOCUMENTS.items():
         (DOCS / name).write_text(write(), encoding="utf-8")
     if REAL.is_dir():
-        (DOCS / "dicom-cases.md").write_text(cases_page(REAL), encoding="utf-8")
+        (DOCS / "dicom-cases.md").write_text(cases_document(REAL), encoding="utf-8")
     (DOCS / "images").mkdir(exist_ok=True)
-    picture().save(DOCS / "images" / "fused.png", optimize=True)
+    phantom_image().save(DOCS / "images" / "fused.png", optimize=True)

@@ -17,7 +17,7 @@ name is imported on first use. `radfuse.__version__` is the version.
 """
 
 
-def python_page() -> str:
+def python_document() -> str:
     """Functions, types and errors that `radfuse` exports, as Markdown."""
     names = sorted(radfuse.__all__, key=_rank)
     return HEAD + "\n".join(line for name in names for line in _section(name))

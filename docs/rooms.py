@@ -1,4 +1,4 @@
-"""The picture of the rooms in `docs/architecture.md`, drawn from the import contracts."""
+"""The image of the rooms in `docs/architecture.md`, drawn from the import contracts."""
 
 import ast
 import textwrap

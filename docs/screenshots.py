@@ -1,7 +1,7 @@
-"""Take the pictures of docs/howto/view.md from the screenshots of the browser test.
+"""Write the images of docs/howto/view.md from the screenshots of the browser test.
 
-`make screenshots` runs tests/service/test_browser.py, which leaves a picture of each step in
-build/screenshots, and this, which keeps those that the page shows, in fewer colours.
+`make screenshots` runs tests/service/test_browser.py, which writes a screenshot of each step into
+build/screenshots, and this script, which keeps those that the document shows, in fewer colours.
 """
 
 import re
@@ -11,20 +11,20 @@ from PIL import Image
 
 DOCS = Path(__file__).parent
 SHOTS = DOCS.parent / "build/screenshots"
-PAGE = DOCS / "howto/view.md"
-KEPT = DOCS / "images/page"
+DOCUMENT = DOCS / "howto/view.md"
+KEPT = DOCS / "images/viewer"
 
 COLOURS = 256
-"""Of a kept picture: a third of the bytes, and nobody sees it."""
+"""Of a kept image: a third of the bytes, without visible difference."""
 
 
 def shown() -> list[str]:
-    """Names of the pictures of the page, in its order."""
-    return re.findall(r"\(\.\./images/page/([\w-]+)\.png\)", PAGE.read_text())
+    """Names of the images of the document, in order."""
+    return re.findall(r"\(\.\./images/viewer/([\w-]+)\.png\)", DOCUMENT.read_text())
 
 
 def main() -> None:
-    """Write every picture that the page shows."""
+    """Write every image that the document shows."""
     KEPT.mkdir(parents=True, exist_ok=True)
     for name in shown():
         with Image.open(SHOTS / f"{name}.png") as shot:

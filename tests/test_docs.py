@@ -1,4 +1,4 @@
-"""Pages that the program writes are what it would write now; the README's words hold."""
+"""Generated documents are up to date; links, paths and commands in the docs exist."""
 
 import importlib.util
 import re
@@ -29,30 +29,30 @@ def generate() -> ModuleType:
 @pytest.mark.parametrize(
     "name", ["methods.md", "metrics.md", "commands.md", "python.md", "images/rooms.svg"]
 )
-def test_a_generated_page_is_up_to_date(generate: ModuleType, name: str) -> None:
-    assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run `make docs`"
+def test_generated_document_is_up_to_date(generate: ModuleType, name: str) -> None:
+    assert (ROOT / "docs" / name).read_text() == generate.DOCUMENTS[name](), "run `make docs`"
 
 
-def test_the_page_of_real_files_is_up_to_date(generate: ModuleType, shared: Path) -> None:
+def test_document_of_real_files_is_up_to_date(generate: ModuleType, shared: Path) -> None:
     real = shared / "data/real"
     if not real.is_dir():
         pytest.skip(f"real data is missing: {real}")
-    page = generate.cases_page(real)
-    assert (ROOT / "docs" / "dicom-cases.md").read_text() == page, "run `make docs`"
+    document = generate.cases_document(real)
+    assert (ROOT / "docs" / "dicom-cases.md").read_text() == document, "run `make docs`"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not is_installed("dfenet"), reason="`radfuse weights build dfenet` first")
-def test_the_page_of_reproductions_is_up_to_date(shared: Path) -> None:
+def test_document_of_reproductions_is_up_to_date(shared: Path) -> None:
     command = [sys.executable, ROOT / "benchmarks" / "reproduction.py"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert (ROOT / "docs" / "reproduction.md").read_text() == printed
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for document in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
@@ -79,7 +79,7 @@ def test_pre_commit_runs_the_commands_of_make_check() -> None:
     assert hooks == [line.strip().replace("$(BIN)", ".venv/bin") for line in target.splitlines()]
 
 
-def test_the_research_use_line_stands_on_the_pages_for_users() -> None:
+def test_documents_for_users_have_the_research_use_line() -> None:
     for name in (
         "README.md",
         "docs/methods.md",
@@ -90,16 +90,16 @@ def test_the_research_use_line_stands_on_the_pages_for_users() -> None:
 
 
 def test_every_radfuse_command_in_the_docs_exists() -> None:
-    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+    for document in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        for block in re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL):
             for command in re.findall(r"^radfuse (\w+)", block, re.MULTILINE):
-                assert command in COMMANDS, f"{page.name}: radfuse {command}"
+                assert command in COMMANDS, f"{document.name}: radfuse {command}"
 
 
 def test_viewer_images_are_those_of_the_browser_test() -> None:
-    page = (ROOT / "docs/howto/view.md").read_text()
-    shown = re.findall(r"\(\.\./images/page/([\w-]+)\.png\)", page)
+    document = (ROOT / "docs/howto/view.md").read_text()
+    shown = re.findall(r"\(\.\./images/viewer/([\w-]+)\.png\)", document)
     taken = (ROOT / "tests/service/test_browser.py").read_text()
     assert len(shown) > 8
-    assert {path.stem for path in (ROOT / "docs/images/page").iterdir()} == set(shown)
+    assert {path.stem for path in (ROOT / "docs/images/viewer").iterdir()} == set(shown)
     assert all(f'"{name}"' in taken for name in shown)

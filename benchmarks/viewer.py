@@ -1,10 +1,10 @@
-"""How fast the page of `radfuse view` is with a CT of 512 x 512 x 234, drawn without a GPU.
+"""Speed of the viewer of `radfuse view`, rendered without a GPU.
 
-    python benchmarks/page.py CT MR [--method mfinet]
+    python benchmarks/viewer.py CT MR [--method mfinet]
 
-Opens a study that was prepared and fused before in headless Chromium and prints seconds to the
-first picture, slices a second when scrolling, seconds to a slice of another method, and the
-largest memory of the server and of the fusion's own process.
+Prepares and fuses a study, opens it in headless Chromium and prints seconds to the first image,
+slices per second when scrolling, seconds to a slice by another method, and the peak memory of the
+server and of the fusion process.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 KITS = [Path(__file__).parents[1] / "tests" / part for part in ("", "service")]
-"""Where the browser of the tests is."""
+"""Folders of `browser_kit`."""
 
 TOKEN = "benchmark-on-loopback"  # noqa: S105  # on loopback, for a minute
 PORT = 8799
@@ -39,7 +39,7 @@ const step = () => {
 };
 requestAnimationFrame(step);
 """
-"""One axial slice a frame."""
+"""One axial slice per frame."""
 
 FRAMES = 100
 
@@ -69,7 +69,7 @@ class Server:
 
     @staticmethod
     def wait_for(call: Any) -> None:
-        """Call until somebody answers, half a minute at most."""
+        """Call until the server answers, half a minute at most."""
         for _ in range(300):
             try:
                 call()
@@ -79,7 +79,7 @@ class Server:
                 return
 
     def settled(self, identifier: str) -> dict[str, Any]:
-        """The study when nothing runs any more."""
+        """The study after its job has ended."""
         while True:
             study = dict(self.client.get(f"/studies/{identifier}").json())
             if study["state"] not in {"queued", "running"}:
@@ -104,7 +104,7 @@ class Server:
 
 
 def main() -> None:
-    """Print a row a measure."""
+    """Print a row per measurement."""
     parser = argparse.ArgumentParser()
     parser.add_argument("ct", type=Path)
     parser.add_argument("mr", type=Path)
@@ -112,8 +112,8 @@ def main() -> None:
     asked = parser.parse_args()
     sys.path[:0] = map(str, KITS)
     kit = importlib.import_module("browser_kit")
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent)
         server = Server(folder / "studies")
         try:
             measure(server, kit, folder, asked)
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def measure(server: Server, kit: Any, folder: Path, asked: argparse.Namespace) -> None:
-    """Prepare and fuse, then open and look."""
+    """Prepare and fuse a study, then time the viewer on it."""
     paths = {"ct": str(asked.ct.resolve()), "mr": str(asked.mr.resolve())}
     recipe = {"method": "average", "outputs": ["fused"]}
     made = server.client.post("/studies", json={**paths, "recipe": recipe}).json()
@@ -134,20 +134,20 @@ def measure(server: Server, kit: Any, folder: Path, asked: argparse.Namespace) -
     row("prepare", time.perf_counter() - start, "s")
     start = time.perf_counter()
     server.client.post(f"/studies/{identifier}/run", json={})
-    row("largest memory of the fusion's process", server.largest_child_mb(identifier), "MB")
+    row("peak memory of the fusion's process", server.largest_child_mb(identifier), "MB")
     row("register and fuse (average)", time.perf_counter() - start, "s")
     with kit.opened_browser(folder) as browser:
         browser.set_script_timeout(120)
-        page = kit.Page(browser, folder)
+        viewer = kit.Page(browser, folder)
         browser.get(f"http://127.0.0.1:{PORT}/?token={TOKEN}")
         start = time.perf_counter()
         browser.refresh()
-        page.until(lambda: page.fact("pictured") == identifier)
-        row("first picture of the prepared study", time.perf_counter() - start, "s")
-        page.until(lambda: page.fact("shown"))
+        viewer.until(lambda: viewer.fact("pictured") == identifier)
+        row("first image of the prepared study", time.perf_counter() - start, "s")
+        viewer.until(lambda: viewer.fact("shown"))
         row("and the fused image", time.perf_counter() - start, "s")
         for upper in ("fused", "mr-hot"):
-            page.choose("upper", upper)
+            viewer.choose("upper", upper)
             times = browser.execute_async_script(SCROLL, FRAMES)
             row(f"scrolling, {upper} over the CT", 1000 / statistics.mean(times), "slices/s")
         for method in (asked.method, "bone_blend"):
@@ -159,11 +159,11 @@ def measure(server: Server, kit: Any, folder: Path, asked: argparse.Namespace) -
                 )
                 answer.raise_for_status()
                 row(f"{state} slice by {method}", time.perf_counter() - start, "s")
-    row("largest memory of the server", memory_mb(server.process.pid), "MB")
+    row("peak memory of the server", memory_mb(server.process.pid), "MB")
 
 
 def row(words: str, value: float, unit: str) -> None:
-    """Print one measure."""
+    """Print one measurement."""
     print(f"{words:45} {value:8.2f} {unit}", flush=True)
 
 
