@@ -22,13 +22,13 @@ SOURCE = ROOT / "src" / "radfuse"
 STATIC = SOURCE / "service" / "static"
 
 REPLACED = {
-    r"pages?": "viewer, sheet, document",
+    r"pages?(?! \d)": "viewer, sheet, document",
     r"pictures?": "image",
     r"look(s|ed|ing)?(?!-?up)": "display, toolbar; inspect, check",
-    r"cross(es)?(?![- ](section|validat|entropy|correlat|referenc))": "crosshair",
+    r"cross(es)?(?![- ](section|validat|entropy|correlat|referenc|modal))": "crosshair",
     r"(?<!decimal )places?|spots?": "position",
     r"turn(s|ed|ing)?": "rotation",
-    r"made[- ]up|makes? up|imagin(e|ed|ary)": "synthetic phantom",
+    r"made[- ]up|makes? up|imagined?": "synthetic phantom",
     r"(un)?trust(s|ed|worthy)?": "registration QA passed, failed",
     r"drift(s|ed)?": "re-registration distance",
     r"pieces?|fitting": "skull patches, patches within 2 mm",

@@ -1,7 +1,7 @@
 """The phantom's head outside of the brain: skin, fat, skull, sinuses, eyes, spine.
 
-The numbers in the functions are places and radii in canonical head coordinates, mm, read off an
-adult's proportions in anatomical atlases; `Patient` says how a head differs from them.
+The numbers in the functions are positions and radii in canonical head coordinates, mm, from the
+proportions of an adult in anatomical atlases; `Patient` holds the individual deviations.
 """
 
 from dataclasses import dataclass, replace
@@ -24,16 +24,16 @@ from radfuse.phantom.distance_fields import (
 )
 
 WARP_SCALE_MM = 45.0
-"""Over this length heads differ in shape."""
+"""Correlation length of the shape differences between heads."""
 
 BRAINCASE_POWER = 2.3
 """Exponent of the braincase's superellipsoid: 2 is an ellipsoid, more is boxier."""
 
 BRAINCASE_CENTRE: Point = (0.0, 4.0, 4.0)
-"""Middle of the braincase."""
+"""Centre of the braincase."""
 
 BRAINCASE_RADII: Point = (66.0, 82.0, 68.0)
-"""Half width, length and height within the bone of an adult."""
+"""Half width, length and height inside the bone of an adult."""
 
 HOLDER_RADII = (99.0, 112.0)
 """Half width and depth of the head holder's curve, about the head's centre."""
@@ -42,32 +42,32 @@ HOLDER_MM = 5.0
 """Thickness of its shell."""
 
 AT_BONE_DEPTH = 0.6
-"""How deep beneath the vault the middle of a tumour at the bone lies, as a share of its radius."""
+"""Depth below the vault of the centre of a tumour at the bone, as a fraction of its radius."""
 
 
 @dataclass(frozen=True)
 class Tumour:
-    """What the tumour shall be like; the default leaves it to the patient's draw."""
+    """Requested properties of the tumour; by default they are random."""
 
     radius_mm: float | None = None
     contrast: float = 1.0
-    """How far it differs from the oedema around it, on CT and MR; 0 for not at all."""
+    """Factor of its difference from the surrounding oedema, on CT and MR; 0 for none."""
     is_solid: bool = False
-    """No dead core, nothing calcified in it."""
+    """Without necrotic core and calcifications."""
     is_at_bone: bool = False
-    """It is moved aside until it lies flat against the skull."""
+    """Moved laterally until it touches the skull."""
 
 
 @dataclass(frozen=True)
 class Patient:
-    """What differs between two heads, drawn once; lengths in mm, factors about 1, radians."""
+    """Random individual properties of a head; lengths in mm, factors about 1, radians."""
 
     stretch: Point
-    """Size along left, posterior, superior."""
+    """Scale factor along left, posterior, superior."""
     tilt: Point
     """Pose on the couch: rotation about the three axes."""
     skew: float
-    """Plagiocephaly: one side of the head lies further back than the other."""
+    """Plagiocephaly: one side of the head is further posterior than the other."""
     warp_mm: float
     """Amplitude of the smooth deformation."""
     skull_mm: float
@@ -90,7 +90,7 @@ class Patient:
         sizes = 1.0 + 0.07 * rng.uniform(-0.5, 0.5) + 0.06 * rng.uniform(-0.5, 0.5, 3)
         tilt = np.radians(rng.uniform(-4.0, 4.0, 3))
         sinus = rng.uniform(0.6, 1.2) * np.array([13.0, 3.8, 13.0])
-        place = rng.uniform([26.0, -34.0, 20.0], [36.0, 34.0, 36.0])
+        position = rng.uniform([26.0, -34.0, 20.0], [36.0, 34.0, 36.0])
         return cls(
             stretch=(float(sizes[0]), float(sizes[1]), float(sizes[2])),
             tilt=(float(tilt[0]), float(tilt[1]), float(tilt[2])),
@@ -100,7 +100,7 @@ class Patient:
             fat_mm=float(rng.uniform(2.5, 5.0)),
             atrophy=float(rng.uniform(0.0, 1.0)),
             frontal_sinus=(float(sinus[0]), float(sinus[1]), float(sinus[2])),
-            tumour_at=(side * float(place[0]), float(place[1]), float(place[2])),
+            tumour_at=(side * float(position[0]), float(position[1]), float(position[2])),
             tumour_radius_mm=float(rng.uniform(9.0, 16.0)),
             oedema_mm=float(rng.uniform(6.0, 12.0)),
         )
@@ -115,15 +115,15 @@ class Patient:
 
 
 def head_space(patient: Patient, lattice: Lattice, rng: np.random.Generator) -> Space:
-    """Where each lattice point lies in the canonical head."""
+    """Canonical head coordinates of each lattice point."""
     axes = np.meshgrid(*(lattice.axis_mm(axis) for axis in (2, 1, 0)), indexing="ij")
     z, y, x = axes
-    turned = [
+    rotated = [
         sum(np.float32(step) * part for step, part in zip(row, (x, y, z), strict=True))
         for row in _rotation(patient.tilt)
     ]
     placed = []
-    for part, factor in zip(turned, patient.stretch, strict=True):
+    for part, factor in zip(rotated, patient.stretch, strict=True):
         bend = smooth_noise(rng, lattice, scale_mm=WARP_SCALE_MM)
         placed.append(part / np.float32(factor) + np.float32(patient.warp_mm) * bend)
     placed[1] = placed[1] + np.float32(patient.skew) * placed[0]
@@ -154,7 +154,7 @@ def braincase(space: Space) -> Float32Array:
 
 
 def vault_beside(y: float, z: float) -> float:
-    """How far from the middle the inner table lies to the side of a point, mm."""
+    """Distance of the inner table from the median plane lateral to a point, mm."""
     _, y0, z0 = BRAINCASE_CENTRE
     a, b, c = BRAINCASE_RADII
     front, up = (y - y0) / b, (z - z0) / c

@@ -18,12 +18,11 @@ from radfuse.phantom.distance_fields import (
 )
 
 FOLD_SCALE_MM = 4.6
-"""Grain of the noise whose zero level is where the sulci run: gyri come out 10 to 14 mm wide."""
+"""Scale of the noise whose zero level forms the sulci: gyri become 10 to 14 mm wide."""
 
 FOLD_SHELL = 0.86
-"""Sulci are sheets that point to the brain's middle: drawn on the shell at this part of the way
-to the skull and carried along the radius."""
-
+"""Sulci are radial sheets: defined on the shell at this fraction of the distance from the centre to
+the skull, and extended along the radius."""
 
 FOLIA = 18
 """Folia around a full circle about the fourth ventricle; the real ones are finer than a voxel."""
@@ -31,7 +30,7 @@ FOLIA = 18
 
 @dataclass(frozen=True)
 class Brain:
-    """Fields of the folded brain; `folded` turns the first three into a distance."""
+    """Fields of the folded brain; `folded` computes a distance from the first three."""
 
     hull: Float32Array
     """Distance to the brain as if it had no sulci."""
@@ -79,9 +78,9 @@ def folded(
     hull: Float32Array, sheet: Float32Array, bottom: Float32Array, *, sulcus_mm: float
 ) -> Float32Array:
     """Distance to the brain's surface with its sulci cut in, from `Brain`'s fields."""
-    beyond = np.maximum(-hull - bottom, 0)
+    below_bottom = np.maximum(-hull - bottom, 0)
     taper = np.clip(1 + hull / (bottom + 1), 0, 1) * np.float32(sulcus_mm)
-    cut = taper - np.sqrt(sheet * sheet + beyond * beyond)
+    cut = taper - np.sqrt(sheet * sheet + below_bottom * below_bottom)
     return np.asarray(np.maximum(hull, cut), np.float32)
 
 
@@ -104,8 +103,8 @@ def _folds(space: Space, rng: np.random.Generator) -> tuple[Float32Array, Float3
     for axis, (part, at, half) in enumerate(
         zip(rel, BRAINCASE_CENTRE, BRAINCASE_RADII, strict=True)
     ):
-        place = pull * part * np.float32(half) + np.float32(at)
-        indices.append((place - lattice.origin_mm[axis]) / np.float32(lattice.spacing_mm))
+        position = pull * part * np.float32(half) + np.float32(at)
+        indices.append((position - lattice.origin_mm[axis]) / np.float32(lattice.spacing_mm))
     carried = ndimage.map_coordinates(pattern, indices[::-1], order=1, mode="nearest")
     bottom = np.clip(11 + 5 * depth_noise, 3, 20)
     return level_distance(carried, lattice.spacing_mm), np.asarray(bottom, np.float32)
@@ -118,7 +117,7 @@ def _callosum_distance(space: Space) -> Float32Array:
 
 
 def _tent_cut(space: Space, tent: Float32Array) -> Float32Array:
-    """Positive where the tentorium keeps the hemispheres from reaching down."""
+    """Positive where the tentorium bounds the hemispheres below."""
     behind = smooth_step(space.y - 0.45 * np.abs(space.x), 0, 8)
     return np.asarray(np.where(behind > 0.01, 2.0 - tent - 20 * (1 - behind), -FAR_MM), np.float32)
 
@@ -199,7 +198,7 @@ def ventricles(space: Space, patient: Patient) -> Float32Array:
 
 
 def dura_reach(space: Space, brain: Brain, case: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Where falx and tentorium hang: fields that are negative inside of their extent."""
+    """Extent of falx and tentorium: fields that are negative inside."""
     free_edge = 4 - _callosum_distance(space)
     falx = smooth_max(case, np.maximum(free_edge, -brain.tent), 1.0)
     notch = 19 - np.hypot(space.x / 1.1, space.y - 16)

@@ -1,4 +1,4 @@
-"""Write the phantom as a CT and an MR DICOM series of one made-up patient."""
+"""Write the phantom as a CT and an MR DICOM series of one synthetic patient."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +13,13 @@ from radfuse.modality import CT, MR, Modality
 from radfuse.phantom.head import Phantom
 
 STUDY_DATE = "20240115"
-"""The day on which every phantom is scanned."""
+"""Study date of every phantom."""
 
 CT_RESCALE = Rescale(slope=1.0, intercept=-1024.0)
-"""As CT scanners store HU in 12 bits without a sign."""
+"""As CT scanners store HU in unsigned 12 bits."""
 
 BRAIN_WINDOW = (80, 40)
-"""Width and centre in which viewers show the CT at first."""
+"""Default window of the CT: width and centre."""
 
 
 def write_phantom(phantom: Phantom, folder: Path, *, overwrite: bool = False) -> tuple[Path, Path]:
@@ -37,7 +37,7 @@ def write_phantom(phantom: Phantom, folder: Path, *, overwrite: bool = False) ->
 
 
 def _uid(phantom: Phantom, *parts: str) -> str:
-    """A UID that hangs on every voxel, so that two different phantoms never share one."""
+    """A UID that depends on every voxel, so that different phantoms never share one."""
     digest = sha256()
     for series in (phantom.ct, phantom.mr):
         digest.update(sitk.GetArrayViewFromImage(series.image).tobytes())
@@ -45,7 +45,7 @@ def _uid(phantom: Phantom, *parts: str) -> str:
 
 
 def _common_header(phantom: Phantom, modality: Modality, number: int) -> Dataset:
-    """Patient, study, frame of reference and equipment; type 2 attributes are there and empty."""
+    """Patient, study, frame of reference and equipment; type 2 attributes are present and empty."""
     header = Dataset()
     header.SpecificCharacterSet = "ISO_IR 100"
     header.PatientName = f"Phantom^Seed{phantom.seed}"

@@ -1,7 +1,7 @@
-"""Signed distance fields from which the phantom's anatomy is put together.
+"""Signed distance fields that the phantom's anatomy is composed of.
 
 A field is a float32 array (Z, Y, X) over a lattice, in mm: negative inside a structure, zero on
-its surface. Fields are exact near the surface only, which is all that rendering needs.
+its surface. Fields are exact near the surface only, which is sufficient for rendering.
 """
 
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ Point = tuple[float, float, float]
 """Canonical head coordinates in mm: left, posterior, superior of the head's centre."""
 
 FAR_MM = 30.0
-"""The distance that stands for "nowhere near"."""
+"""The distance outside the neighbourhood of a structure."""
 
 REACH_MM = 8.0
-"""How far outside of a structure its distance is worked out."""
+"""Width of the margin around a structure in which its distance is computed."""
 
 HEADS_DIFFER_MM = 14.0
-"""How far a patient's place may be from the canonical one: tilt, size and warp together."""
+"""Largest displacement from canonical positions: tilt, size and warp together."""
 
 NOISE_REACH_MM = 132.0
-"""The noise is defined from minus to plus this along each axis, beyond any head."""
+"""The noise is defined from minus to plus this along each axis, more than any head needs."""
 
 STEEPEST = 0.25
 """Floor of the gradient in dividing by it: a level set's distance is right within a factor of 4."""
@@ -46,7 +46,7 @@ class Lattice:
         return np.float32(self.origin_mm[axis]) + np.float32(self.spacing_mm) * steps
 
     def image(self, values: Float32Array) -> sitk.Image:
-        """The field as an image with its place, cut to the box around what is below zero."""
+        """The field as an image with geometry, cropped to the box around its negative values."""
         box = _box(values < REACH_MM / 2)
         image = sitk.GetImageFromArray(values[box])
         starts = [part.start for part in reversed(box)]
@@ -58,7 +58,7 @@ class Lattice:
 
 
 def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """The smallest box that holds the voxels, and one more on each side."""
+    """The bounding box of the voxels, with a margin of one voxel."""
     spans = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
@@ -69,7 +69,7 @@ def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
 
 @dataclass(frozen=True)
 class Space:
-    """A lattice, and for each of its points the place in a canonical head, mm."""
+    """A lattice and the canonical head coordinates of its points, mm."""
 
     lattice: Lattice
     x: Float32Array
@@ -88,7 +88,7 @@ class Space:
 
 @dataclass
 class Union:
-    """A field that solids are added to; each is worked out only in a box around it."""
+    """A field that solids are added to; each is computed only in a box around it."""
 
     space: Space
     distance: Float32Array = field(init=False)
@@ -163,8 +163,8 @@ class Union:
 def smooth_noise(rng: np.random.Generator, lattice: Lattice, *, scale_mm: float) -> Float32Array:
     """A smooth random field of mean 0 and variance about 1, correlated over `scale_mm`.
 
-    Bumps of Gaussian shape and random height stand at fixed places, so that one seed gives one
-    field however fine the lattice is.
+    Gaussian bumps of random height are centred at fixed positions, so that a seed gives one field
+    for every lattice spacing.
     """
     nodes = np.arange(-NOISE_REACH_MM, NOISE_REACH_MM + scale_mm, scale_mm, dtype=np.float32)
     values = rng.standard_normal((nodes.size,) * 3, dtype=np.float32)
@@ -175,7 +175,7 @@ def smooth_noise(rng: np.random.Generator, lattice: Lattice, *, scale_mm: float)
 
 
 def _bumps(at_mm: Float32Array, nodes_mm: Float32Array, scale_mm: float) -> Float32Array:
-    """Weights (places, nodes) whose squares add up to 1 at each place."""
+    """Weights (positions, nodes) whose squares add up to 1 at each position."""
     weights = np.exp(-0.5 * ((at_mm[:, None] - nodes_mm[None]) / np.float32(scale_mm)) ** 2)
     return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True), np.float32)
 

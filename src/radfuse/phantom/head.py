@@ -1,7 +1,7 @@
-"""A head that CT and MR see differently, with everything about it known.
+"""A synthetic head phantom: CT and MR with known anatomy and known transform.
 
-Both images, and the label maps on either grid, are painted from one set of surfaces. Another
-seed is another patient. For demonstration and tests; it stands for no real person.
+Both images, and the label maps on either grid, are painted from one set of surfaces. Each seed
+gives another head. For demonstration and tests; it represents no real person.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -24,13 +24,13 @@ from radfuse.series import Series
 __all__ = ["LABELS", "Label", "Phantom", "Tumour", "make_phantom"]
 
 DEFAULT_SEED = 7
-"""The patient of the demonstration."""
+"""The phantom of the demonstration."""
 
 DEFAULT_SPACING_MM = 0.9
 """Pixel of the CT; the other lengths follow from it."""
 
 SPACING_LIMITS_MM = (0.6, 6.0)
-"""Finer takes more memory than a small computer has, coarser leaves no skull."""
+"""Finer grids exceed the memory of a small computer, coarser ones resolve no skull."""
 
 CT_SLICE_MORE_MM = 0.6
 """A CT slice is thicker than its pixel by this."""
@@ -39,7 +39,7 @@ CT_EXTENT_MM = (210.0, 246.0, 192.0)
 """What the CT covers, left to right, front to back, upper jaw to vertex."""
 
 CT_CENTRE_MM = (0.0, 2.0, 0.5)
-"""Middle of the CT in its own frame; the head's centre is at 0."""
+"""Centre of the CT in its own frame; the centre of the head is at 0."""
 
 MR_PIXEL_RATIO = 1.1
 """The MR's pixel in CT pixels."""
@@ -48,30 +48,30 @@ MR_SLICE_MORE_MM = 0.9
 """An MR slice is thicker than its pixel by this."""
 
 MR_EXTENT_MM = (196.0, 232.0, 158.0)
-"""What the MR covers; less than the CT below."""
+"""Extent of the MR; it ends above the lower end of the CT."""
 
 MR_CENTRE_MM = (0.0, 1.0, 13.0)
-"""Middle of the MR, as a point of the head."""
+"""Centre of the MR, as a point of the head."""
 
 MR_OBLIQUITY_DEG = (12.0, 2.5, -3.0)
-"""Slices of a brain MR lie along the corpus callosum, not across the scanner."""
+"""Slices of a brain MR are parallel to the corpus callosum, not to the scanner's axes."""
 
 LATTICE_MM = 1.6
-"""Grain of the surfaces; they are smooth enough to be interpolated."""
+"""Spacing of the surfaces' lattice; they are smooth enough to be interpolated."""
 
 LATTICE_RATIO = 0.85
-"""A coarse phantom's grain, in CT pixels: no finer than its voxels show."""
+"""Spacing of the lattice of a coarse phantom, in CT pixels: no finer than its voxels resolve."""
 
-AS_DRAWN = Tumour()
-"""The tumour that the seed brings."""
+DEFAULT_TUMOUR = Tumour()
+"""The tumour that the seed defines."""
 
 OFFSET_LIMITS = (7.0, 22.0)
-"""Greatest rotation (degrees) and shift (mm) of the head between the scanners, each axis."""
+"""Largest rotation (degrees) and shift (mm) of the head between the scanners, per axis."""
 
 
 @dataclass(frozen=True)
 class Phantom:
-    """CT and MR of one made-up head, and the truth about them."""
+    """CT and MR of one synthetic head, with the ground truth."""
 
     ct: Series
     """HU."""
@@ -82,19 +82,22 @@ class Phantom:
     labels_mr: sitk.Image
     """The same anatomy on the MR's grid."""
     mr_from_ct: sitk.Euler3DTransform
-    """Maps a CT point to the MR point of the same place in the head, LPS mm."""
+    """Maps a CT point to the MR point of the same anatomical position, LPS mm."""
     tumour_centre_mm: tuple[float, float, float]
     """Centroid of tumour and necrosis, a CT point."""
     seed: int
 
 
 def make_phantom(
-    seed: int = DEFAULT_SEED, *, spacing_mm: float = DEFAULT_SPACING_MM, tumour: Tumour = AS_DRAWN
+    seed: int = DEFAULT_SEED,
+    *,
+    spacing_mm: float = DEFAULT_SPACING_MM,
+    tumour: Tumour = DEFAULT_TUMOUR,
 ) -> Phantom:
-    """Make the head of a seed; the same anatomy whatever the spacing, and whatever the tumour.
+    """Make the head of a seed; the anatomy depends on neither the spacing nor the tumour.
 
-    `spacing_mm` is the CT's pixel, 0.6 to 6; 3.0 is quick and still a head. Raises `InputError`
-    outside of that.
+    `spacing_mm` is the CT's pixel spacing, 0.6 to 6; 3.0 is fast and still resolves the skull.
+    Raises `InputError` outside this range.
     """
     check_spacing(spacing_mm)
     patients, surfaces, poses, noises = (
@@ -123,14 +126,14 @@ def make_phantom(
 
 
 def check_spacing(spacing_mm: float) -> None:
-    """Raise `InputError` for a pixel that no phantom has."""
+    """Raise `InputError` for a pixel spacing outside the limits."""
     low, high = SPACING_LIMITS_MM
     if not low <= spacing_mm <= high:
         raise InputError(f"a phantom's spacing of {spacing_mm:g} mm; give {low:g} to {high:g}")
 
 
 def _lattice(spacing_mm: float) -> Lattice:
-    """A lattice that holds all that either scanner sees."""
+    """A lattice that covers both fields of view."""
     step = max(LATTICE_MM, LATTICE_RATIO * spacing_mm)
     extent = np.array(CT_EXTENT_MM) + 4 * step
     size = [int(np.ceil(length / step)) for length in extent]
@@ -139,8 +142,8 @@ def _lattice(spacing_mm: float) -> Lattice:
 
 
 def _draw_offset(rng: np.random.Generator) -> sitk.Euler3DTransform:
-    turn, shift = OFFSET_LIMITS
-    angles = np.radians(rng.uniform(-turn, turn, 3)).tolist()
+    rotation, shift = OFFSET_LIMITS
+    angles = np.radians(rng.uniform(-rotation, rotation, 3)).tolist()
     return sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, rng.uniform(-shift, shift, 3).tolist())
 
 

@@ -34,12 +34,12 @@ SKIN_MM = 2.0
 
 @dataclass(frozen=True)
 class Layer:
-    """Fields, the function that makes one distance of them, and the shells painted by it."""
+    """Fields, the function that combines them into one distance, and the shells painted by it."""
 
     shells: tuple[tuple[Tissue, float], ...]
     """Tissues, and how deep beneath the surface each begins, mm; later ones paint over."""
     fields: tuple[sitk.Image, ...]
-    """The first one's box is where the layer is painted."""
+    """The layer is painted inside the box of the first one."""
     distance: Callable[..., Float32Array] = lambda only: only
 
 
@@ -52,10 +52,10 @@ class Grid:
     origin_mm: tuple[float, float, float]
     direction: tuple[float, ...]
     head_from_grid: sitk.Euler3DTransform
-    """Maps a point of this grid's space to the space in which the anatomy lies."""
+    """Maps a point of this grid's space to the space of the anatomy."""
 
     def image(self, values: NDArray[np.generic]) -> sitk.Image:
-        """The array (Z, Y, X) with this grid's place in space."""
+        """The array (Z, Y, X) with this grid's geometry."""
         image = sitk.GetImageFromArray(values)
         image.SetSpacing(self.spacing_mm)
         image.SetOrigin(self.origin_mm)
@@ -63,7 +63,7 @@ class Grid:
         return image
 
     def box_of(self, field: sitk.Image) -> tuple[slice, slice, slice]:
-        """The part of the grid, as slices (Z, Y, X), that can lie within a field's box."""
+        """The part of the grid, as slices (Z, Y, X), that can overlap a field's box."""
         frame = sitk.Image(self.size, sitk.sitkUInt8)
         frame.SetSpacing(self.spacing_mm)
         frame.SetOrigin(self.origin_mm)
@@ -105,14 +105,14 @@ class Grid:
 
 
 def paint(
-    layers: Sequence[Layer], grid: Grid, shown: Callable[[Tissue], float]
+    layers: Sequence[Layer], grid: Grid, value_of: Callable[[Tissue], float]
 ) -> tuple[Float32Array, NDArray[np.uint8]]:
-    """Paint what a modality shows of each tissue, and the labels; arrays (Z, Y, X).
+    """Paint the values of each tissue in a modality, and the labels; arrays (Z, Y, X).
 
     At a surface the values change over one mean voxel width: the partial volume.
     """
     shape = grid.size[::-1]
-    values = np.full(shape, shown(tissues.AIR), np.float32)
+    values = np.full(shape, value_of(tissues.AIR), np.float32)
     labels = np.zeros(shape, np.uint8)
     ramp = np.float32(np.prod(grid.spacing_mm) ** (1 / 3))
     for layer in layers:
@@ -124,13 +124,13 @@ def paint(
             below = distance + np.float32(depth)
             share = np.clip(0.5 - below / ramp, 0, 1)
             part = values[box]
-            part += share * (np.float32(shown(tissue)) - part)
+            part += share * (np.float32(value_of(tissue)) - part)
             labels[box][below < 0] = tissue.label
     return values, labels
 
 
 def head_layers(patient: Patient, lattice: Lattice, rng: np.random.Generator) -> list[Layer]:
-    """All of a patient's head, from the skin inwards."""
+    """All layers of a head, from the skin inwards."""
     space = head.head_space(patient, lattice, rng)
     case = head.braincase(space)
     vault = case - head.vault_thickness(space, patient, rng)
@@ -233,7 +233,7 @@ def _brain_layers(
     image = space.lattice.image
     brain = brain_parts.cerebrum(space, case, patient, rng)
     falx, leaf = brain_parts.dura_reach(space, brain, case)
-    found = brain_parts.lesion(space, patient, rng)
+    lesion = brain_parts.lesion(space, patient, rng)
     half_width = SULCUS_MM * (0.6 + patient.atrophy)
 
     def folds(hull: Float32Array, sheet: Float32Array, bottom: Float32Array) -> Float32Array:
@@ -257,16 +257,16 @@ def _brain_layers(
         Layer(((tissues.BLOOD, 0.0),), (image(brain_parts.venous_sinuses(space, brain, case)),)),
         Layer(
             ((tissues.OEDEMA, 0.0),),
-            (image(found.oedema), hull, *whole),
+            (image(lesion.oedema), hull, *whole),
             lambda part, *fields: np.maximum(part, folds(*fields) + np.float32(CORTEX_MM)),
         ),
-        *_tumour_layers(found, patient, image, image(case) if patient.tumour.is_at_bone else hull),
-        Layer(((tissues.CALCIFICATION, 0.0),), (image(found.calcified),)),
+        *_tumour_layers(lesion, patient, image, image(case) if patient.tumour.is_at_bone else hull),
+        Layer(((tissues.CALCIFICATION, 0.0),), (image(lesion.calcified),)),
     ]
 
 
 def _tumour_layers(
-    found: brain_parts.Lesion,
+    lesion: brain_parts.Lesion,
     patient: Patient,
     image: Callable[[Float32Array], sitk.Image],
     hull: sitk.Image,
@@ -276,16 +276,16 @@ def _tumour_layers(
     def within(part: Float32Array, hull: Float32Array) -> Float32Array:
         return np.maximum(part, hull)
 
-    wanted = patient.tumour
+    tumour = patient.tumour
     hu, t1 = (
-        around + wanted.contrast * (own - around)
+        around + tumour.contrast * (own - around)
         for own, around in (
             (tissues.TUMOUR.hu, tissues.OEDEMA.hu),
             (tissues.TUMOUR.t1, tissues.OEDEMA.t1),
         )
     )
     mass = Tissue(tissues.TUMOUR.label, hu, t1)
-    layers = [Layer(((mass, 0.0),), (image(found.tumour), hull), within)]
-    if not wanted.is_solid:
-        layers.append(Layer(((tissues.NECROSIS, 0.0),), (image(found.core), hull), within))
+    layers = [Layer(((mass, 0.0),), (image(lesion.tumour), hull), within)]
+    if not tumour.is_solid:
+        layers.append(Layer(((tissues.NECROSIS, 0.0),), (image(lesion.core), hull), within))
     return layers

@@ -1,4 +1,4 @@
-"""How the two scanners see the phantom: blur, noise, beam hardening, bias field."""
+"""Simulation of the two scanners: blur, noise, beam hardening, bias field."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,19 @@ HARDENING_HU = -16.0
 """Depth of the darkest decile between the petrous bones: the Hounsfield bar."""
 
 STREAK_PIXEL_MM = 3.2
-"""Pixel in which the beam hardening is worked out; it has no fine detail."""
+"""Pixel size for computing the beam hardening, which has no fine detail."""
 
 SHADING_MM = 22.0
-"""Wider shades than this a clinical scanner corrects."""
+"""A clinical scanner corrects shading that is wider than this."""
 
 STREAK_ANGLES = 60
-"""Directions of the parallel beams in it."""
+"""Number of directions of its parallel beams."""
 
 BONE_HU = 250.0
-"""What is denser than this hardens the beam."""
+"""Denser material hardens the beam."""
 
 RANGE_HU = (-1024.0, 3071.0)
-"""What 12 bits hold."""
+"""Range of 12 bits."""
 
 MR_BLUR_VOXELS = (0.45, 0.5, 0.5)
 """Standard deviation of the MR's point spread along slices, rows, columns."""
@@ -66,7 +66,7 @@ def beam_hardening(hu: Float32Array, spacing_mm: tuple[float, float, float]) -> 
     """The error in HU that a linear reconstruction makes of a polychromatic beam.
 
     To second order a ray through bone of length p reads p - c p^2 (Joseph and Spital, J Comput
-    Assist Tomogr 1978); the square, filtered and projected back, is what comes on top.
+    Assist Tomogr 1978); the square, filtered and projected back, is added.
     """
     dense = np.clip(hu - BONE_HU, 0, None)
     if not dense.any():
@@ -83,7 +83,7 @@ def beam_hardening(hu: Float32Array, spacing_mm: tuple[float, float, float]) -> 
     filtered = np.fft.irfft(spectrum, axis=1)[:, : squared.shape[1]]
     error = (project.T @ filtered.reshape(-1, len(small))).T.reshape(small.shape)
     smooth = ndimage.gaussian_filter(error, (0, *[SHADING_MM / STREAK_PIXEL_MM] * 2))
-    error -= smooth  # what is wide, the scanner's own correction has taken out
+    error -= smooth  # the scanner's own correction removes wide shading
     darkest = np.percentile(error[(small < 100) & (np.abs(error) > 0)], 99.5)
     error = ndimage.gaussian_filter(error * (HARDENING_HU / darkest), (0.8, 0.5, 0.5))
     limit = np.where(error < 0, -1.5 * HARDENING_HU, -0.4 * HARDENING_HU)
@@ -97,11 +97,11 @@ def _projector(rows: int, columns: int) -> sparse.csr_matrix:
     bins = int(np.ceil(np.hypot(rows, columns))) + 3
     y, x = np.mgrid[:rows, :columns] - np.array([(rows - 1) / 2, (columns - 1) / 2])[:, None, None]
     angles = np.arange(STREAK_ANGLES)[:, None] * np.pi / STREAK_ANGLES
-    place = np.cos(angles) * x.ravel() + np.sin(angles) * y.ravel() + bins / 2
-    low = np.floor(place).astype(int)
-    share = place - low
+    position = np.cos(angles) * x.ravel() + np.sin(angles) * y.ravel() + bins / 2
+    low = np.floor(position).astype(int)
+    share = position - low
     first = np.arange(STREAK_ANGLES)[:, None] * bins + low
-    pixels = np.broadcast_to(np.arange(rows * columns), place.shape)
+    pixels = np.broadcast_to(np.arange(rows * columns), position.shape)
     return sparse.csr_matrix(
         (
             np.concatenate([1 - share, share]).ravel().astype(np.float32),

@@ -1,4 +1,4 @@
-"""What the phantom is made of: labels, and what CT and MR show of each tissue."""
+"""Tissues of the phantom: labels, CT numbers and MR signals."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,7 +12,7 @@ class Label(IntEnum):
     SKIN = 1
     FAT = 2
     MUSCLE = 3
-    """And whatever else is soft and outside of the skull."""
+    """And all other soft tissue outside the skull."""
     SKULL = 4
     """All bone of the head: both tables and the diploe between, base, face; not the spine."""
     SPINE = 5
@@ -33,7 +33,7 @@ class Label(IntEnum):
     CALCIFICATION = 17
     """In the tumour, the pineal gland and the choroid plexus."""
     HOLDER = 18
-    """The cradle that the head lies in; on the CT's grid only."""
+    """The head holder; on the CT's grid only."""
 
 
 LABELS = {label.name.lower(): int(label) for label in Label}
@@ -42,7 +42,7 @@ LABELS = {label.name.lower(): int(label) for label in Label}
 
 @dataclass(frozen=True)
 class Tissue:
-    """A tissue as CT and MR see it."""
+    """A tissue: its label, CT number and MR signal."""
 
     label: Label
     hu: float
