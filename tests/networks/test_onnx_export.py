@@ -170,7 +170,7 @@ def test_a_cuda_device_fuses_as_the_cpu_does(graph: Path) -> None:
 
 
 def test_a_graph_without_a_card_cannot_become_a_module(graph: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no card mine\.json beside it; only --device cpu"):
+    with pytest.raises(InputError, match=r"no model card mine\.json next to it; use --device cpu"):
         load_network(copied(graph, tmp_path))
 
 
@@ -188,7 +188,7 @@ def test_a_card_that_does_not_fit_its_graph_is_refused(
 ) -> None:
     path = copied(graph, tmp_path)
     write_card(path, **facts)
-    with pytest.raises(InputError, match=r"not the network of its card mine\.json"):
+    with pytest.raises(InputError, match=r"not the network of its model card mine\.json"):
         load_network(path)
 
 
@@ -197,14 +197,14 @@ def test_a_card_beside_something_else_is_refused(tmp_path: Path, content: bytes)
     path = tmp_path / "mine.onnx"
     path.write_bytes(content)
     write_card(path)
-    with pytest.raises(InputError, match="not the network of its card"):
+    with pytest.raises(InputError, match="not the network of its model card"):
         load_network(path)
 
 
 def test_a_broken_card_is_refused(graph: Path, tmp_path: Path) -> None:
     path = copied(graph, tmp_path)
     path.with_suffix(".json").write_text("{")
-    with pytest.raises(InputError, match="not the network of its card"):
+    with pytest.raises(InputError, match="not the network of its model card"):
         load_network(path)
 
 
@@ -216,5 +216,5 @@ def test_a_graph_with_a_parameter_of_another_shape_is_refused(graph: Path, tmp_p
     path = tmp_path / "mine.onnx"
     path.write_bytes(model.SerializeToString())
     write_card(path)
-    with pytest.raises(InputError, match="not the network of its card"):
+    with pytest.raises(InputError, match="not the network of its model card"):
         load_network(path)

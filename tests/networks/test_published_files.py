@@ -166,31 +166,31 @@ def test_a_table_written_here_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lies", "words"),
+    ("changes", "words"),
     [
-        ({"shape": (2, 3)}, r"16 bytes stand for an array of shape \(2, 3\)"),
-        ({"shape": (2**62, 2**62)}, "16 bytes stand for"),
+        ({"shape": (2, 3)}, r"16 bytes for an array of shape \(2, 3\)"),
+        ({"shape": (2**62, 2**62)}, "16 bytes for"),
         ({"shape": (2**63, 0), "size": 0}, "checksum|cannot be read"),
-        ({"size": 2**60}, "need more room than"),
-        ({"offset": 2**60}, "ends before"),
-        ({"keys": [b"x", b"y"]}, "need more room than"),
-        ({"header": field(1, 2)}, "lie in 2 files"),
+        ({"size": 2**60}, "are larger than"),
+        ({"offset": 2**60}, "ends before byte"),
+        ({"keys": [b"x", b"y"]}, "are larger than"),
+        ({"header": field(1, 2)}, "2 data files"),
         ({"header": field(1, 1) + field(2, 1)}, "big-endian"),
-        ({"header": b"\x0b"}, "no message"),
+        ({"header": b"\x0b"}, "not a protocol buffer message"),
         ({"header": b"\x0a\x7f"}, "a message ends early"),
-        ({"header": b"\x08\xff"}, "no end"),
+        ({"header": b"\x08\xff"}, "more than 10 bytes"),
         ({"header": field(1, b"1")}, "a number is expected"),
         ({"more": field(2, 1)}, "bytes are expected"),
-        ({"more": field(7, b"")}, "in pieces"),
+        ({"more": field(7, b"")}, "partitioned"),
         ({"keys": [b"\xff\xfe"]}, "cannot be read"),
         ({"keys": [b"x" * 1000]}, "longer than its block"),
         ({"keys": []}, "no arrays of real numbers"),
     ],
 )
-def test_a_checkpoint_that_lies_is_refused(
-    tmp_path: Path, lies: dict[str, Any], words: str
+def test_an_inconsistent_checkpoint_is_refused(
+    tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
-    refused(bundle(tmp_path, VALUES.tobytes(), **lies), words)
+    refused(bundle(tmp_path, VALUES.tobytes(), **changes), words)
 
 
 def one_file(path: Path, *, shape: int = 4, kind: int = 1) -> Path:
@@ -204,8 +204,8 @@ def one_file(path: Path, *, shape: int = 4, kind: int = 1) -> Path:
 def test_an_old_checkpoint_that_lies_is_refused(tmp_path: Path) -> None:
     path = one_file(tmp_path / "m.ckpt")
     assert_same(read_published([path]).arrays, {"x": VALUES.ravel()})
-    refused(one_file(path, shape=5), r"16 bytes stand for an array of shape \(5,\)")
-    refused(one_file(path, kind=2), "0 bytes stand for")
+    refused(one_file(path, shape=5), r"16 bytes for an array of shape \(5,\)")
+    refused(one_file(path, kind=2), "0 bytes for")
     refused(one_file(path, kind=9), "no arrays of real numbers")
 
 

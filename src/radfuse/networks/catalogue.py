@@ -1,4 +1,4 @@
-"""The networks by name: what trains and exports looks here."""
+"""The networks by name, for training and export."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class NetworkInfo:
     """Called with the network's options; what it makes is called with CT and MR."""
 
     source: str
-    """Paper, for the card."""
+    """Paper, for the model card."""
 
     is_autoencoder: bool = False
     """Whether it is an autoencoder: has `reconstruct` for images (N, 1, H, W)."""

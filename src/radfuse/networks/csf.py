@@ -80,7 +80,7 @@ def _unpad(gradient: Tensor) -> Tensor:
 def _windows(features: Tensor) -> Tensor:
     """Features (N, C, H, W) as 2x2 windows (N, C, 4, H/2, W/2), row by row.
 
-    Sides are rounded up: an odd last row or column stands twice.
+    Sides are rounded up: an odd last row or column is repeated.
     """
     even = (torch.arange((n + 1) // 2 * 2).clamp(max=n - 1) for n in features.shape[2:])
     apart = functional.pixel_unshuffle(_take(features, *even), 2)  # (N, 4 C, H/2, W/2)
@@ -174,8 +174,8 @@ class CSF(InfraredVisible):
 
     def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
-        self.encoder = _mirrored_stack(1, 16, 24, 24, 24, last=nn.LeakyReLU(SLOPE))
-        self.decoder = _mirrored_stack(24, 16, 16, 16, 1, last=nn.Tanh())
+        self.encoder = _mirror_padded_layers(1, 16, 24, 24, 24, last=nn.LeakyReLU(SLOPE))
+        self.decoder = _mirror_padded_layers(24, 16, 16, 16, 1, last=nn.Tanh())
         self.classifier = Classifier()
 
     def reconstruct(self, image: Tensor) -> Tensor:
@@ -213,7 +213,7 @@ def _mean(maps: Tensor) -> Tensor:
     return maps.mean(dim=(1, 2, 3), keepdim=True)
 
 
-def _mirrored_stack(*widths: int, last: nn.Module) -> nn.Sequential:
+def _mirror_padded_layers(*widths: int, last: nn.Module) -> nn.Sequential:
     """Four convolutions, a leaky ReLU between any two."""
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise(widths):
@@ -229,14 +229,14 @@ def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor
         ("decoder", "Decoder.decoder", (1, 2, 3, 4)),
         ("classifier", "Classification.classification", (6, 8, 9, 11)),
     ):
-        for place, number in enumerate(numbers):
-            name = part + (f".stages.{place}.conv" if part == "classifier" else f".{2 * place}")
+        for index, number in enumerate(numbers):
+            name = part + (f".stages.{index}.conv" if part == "classifier" else f".{2 * index}")
             found[f"{name}.weight"] = tensorflow_kernel(arrays[f"{scope}.conv1_{number}.kernel"])
             found[f"{name}.bias"] = tensor(arrays[f"{scope}.conv1_{number}.bias"])
     statistics = {"weight": "gamma", "bias": "beta"}
     statistics |= {"running_mean": "moving_mean", "running_var": "moving_variance"}
-    for place in range(4):
-        scope = f"Classification.classification.b{place}.batch_normalization"
+    for index in range(4):
+        scope = f"Classification.classification.b{index}.batch_normalization"
         for ours, theirs in statistics.items():
-            found[f"classifier.stages.{place}.{ours}"] = tensor(arrays[f"{scope}.{theirs}"])
+            found[f"classifier.stages.{index}.{ours}"] = tensor(arrays[f"{scope}.{theirs}"])
     return found

@@ -37,8 +37,8 @@ class FusionGAN(InfraredVisible):
 
     While it trains, batch normalisation takes the statistics of the batch. In evaluation it takes
     their running averages, so that an image is fused by itself, the same in any batch; the authors'
-    test program takes the statistics of the one image there, so that what lies at one end of an
-    image changes the grey at the other.
+    test program takes the statistics of the one image there, so that one end of an image
+    changes the grey levels at the other.
     """
 
     RANGE = (-1.0, 1.0)

@@ -25,7 +25,7 @@ class InfraredVisible(nn.Module, ABC):
     for each image by itself. `infrared` says which of the two goes into the infrared slot: the MR
     in the tables of Song et al. 2024 (doi:10.1007/s13721-024-00449-2). With `stretch` the darkest
     pixel of each fused image becomes 0 and its brightest 1, as the authors' programs save them;
-    without it what lies outside the range is cut off.
+    without it values outside the range are clipped.
     """
 
     RANGE: ClassVar[tuple[float, float]] = (0.0, 1.0)

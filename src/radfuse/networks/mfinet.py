@@ -28,7 +28,7 @@ SHARES = 2
 """Maps that the reconstructor draws: what each pixel takes of the CT and of the MR."""
 
 MARGIN = 0.1
-"""By which the sigmoid of a share reaches beyond 0 and 1 before it is cut off there."""
+"""By which the sigmoid of a share exceeds 0 and 1 before it is clipped to them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Choices:
     """GNBs in each branch of a GFEU; so many chains are drawn in the paper's figure."""
 
     gated: bool = True
-    """Whether GNBs gate; else the convolutions of the branches stand alone."""
+    """Whether GNBs gate; if not, the branches have convolutions only."""
 
     enhanced: bool = True
     """Whether GFEUs end with their feature enhancement, CBAM."""

@@ -34,7 +34,7 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     """
     rng = torch.Generator().manual_seed(0)
     example = tuple(torch.rand(EXAMPLE, generator=rng) for _ in ("ct", "mr"))
-    # told of sides that the network refuses, the exporter would trace it twice
+    # with sides that the network rejects, the exporter would trace it twice
     smallest = getattr(network, "SMALLEST_SIDE", SMALLEST_SIDE)
     sides = torch.export.dims("rows", "columns", min=smallest)
     axes = dict(enumerate((torch.export.Dim("batch"), *sides)))

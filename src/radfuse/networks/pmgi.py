@@ -83,12 +83,12 @@ def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor
     Normalisation is left without scale and shift: the authors' test program does not restore
     those that they trained.
     """
-    places = {"1": "layer1", "2": "layer2", "3": "layer3", "4": "layer4"}
-    places |= {"2_3": "transfer2", "3_4": "transfer3"}
+    layer_names = {"1": "layer1", "2": "layer2", "3": "layer3", "4": "layer4"}
+    layer_names |= {"2_3": "transfer2", "3_4": "transfer3"}
     found = {"join.0.weight": tensorflow_kernel(arrays["fusion_model.layer5.w5"])}
     found["join.0.bias"] = tensor(arrays["fusion_model.layer5.b5"])
     for path, suffix in {"intensity": "", "gradient": "_vi"}.items():
-        for theirs, ours in places.items():
+        for theirs, ours in layer_names.items():
             layer, name = f"fusion_model.layer{theirs}{suffix}", f"paths.{path}.{ours}"
             found[f"{name}.0.weight"] = tensorflow_kernel(arrays[f"{layer}.w{theirs}{suffix}"])
             found[f"{name}.0.bias"] = tensor(arrays[f"{layer}.b{theirs}{suffix}"])

@@ -90,12 +90,12 @@ def _leaky() -> nn.LeakyReLU:
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """The parameters from the arrays of a published TensorFlow checkpoint."""
-    places = {"5_fuse": "squeeze.0", "6_sept": "expand.0"}
+    layer_names = {"5_fuse": "squeeze.0", "6_sept": "expand.0"}
     for short, slot in {"ir": "infrared", "vi": "visible"}.items():
-        places |= {f"{1 + i}_{short}": f"extract_{slot}.layers.{i}.0" for i in range(LAYERS)}
-        places |= {f"{7 + i}_{short}": f"rebuild_{slot}.{2 * i}" for i in range(3)}
+        layer_names |= {f"{1 + i}_{short}": f"extract_{slot}.layers.{i}.0" for i in range(LAYERS)}
+        layer_names |= {f"{7 + i}_{short}": f"rebuild_{slot}.{2 * i}" for i in range(3)}
     found = {}
-    for theirs, ours in places.items():
+    for theirs, ours in layer_names.items():
         layer = f"fusion_model.layer{theirs}"
         found[f"{ours}.weight"] = tensorflow_kernel(arrays[f"{layer}.w{theirs}"])
         found[f"{ours}.bias"] = tensor(arrays[f"{layer}.b{theirs}"])

@@ -24,15 +24,15 @@ graph."""
 
 
 def load_network(weights: Path) -> nn.Module:
-    """The torch module of a shipped ONNX file, built as its card says, in evaluation mode.
+    """The torch module of a shipped ONNX file, built as its model card states, in evaluation mode.
 
-    Raises `InputError` without a card, or where graph and card do not agree.
+    Raises `InputError` without a model card, or if graph and model card differ.
     """
-    card = weights.with_suffix(".json")
-    if not card.is_file():
-        raise InputError(f"{weights}: no card {card.name} beside it; only --device cpu can run it")
+    model_card = weights.with_suffix(".json")
+    if not model_card.is_file():
+        raise InputError(f"{weights}: no model card {model_card.name} next to it; use --device cpu")
     try:
-        facts = json.loads(card.read_text())
+        facts = json.loads(model_card.read_text())
         network = make_network(facts["network"], facts["options"])
         parameters = read_parameters(weights)
         network.load_state_dict(
@@ -42,7 +42,9 @@ def load_network(weights: Path) -> nn.Module:
             }
         )
     except (DecodeError, InputError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{weights}: not the network of its card {card.name}") from error
+        raise InputError(
+            f"{weights}: not the network of its model card {model_card.name}"
+        ) from error
     return network.eval()
 
 

@@ -3,7 +3,7 @@
 Wang et al. 2022, "Unsupervised misaligned infrared and visible image fusion via cross-modality
 image generation and registration", IJCAI, pages 3508-3515, doi:10.24963/ijcai.2022/487. This is its
 dual-path interaction fusion network (DIFN). The parts before it, which draw an infrared image from
-the visible one and register the two by it, are for images that do not lie on each other.
+the visible one and register the two by it, are for images that are not registered.
 """
 
 from collections.abc import Mapping
@@ -117,7 +117,7 @@ DENSE = {
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Parameters from arrays by the names of the authors' program, in PyTorch.
 
-    The authors' own are not in their repository. Those that are known were trained anew by a third
+    The authors' own are not in their repository. The known ones were retrained by a third
     party, https://github.com/HaodeShi/UMF-CMGR-retrain-and-test, and prove the structure only.
     """
     parameters = {

@@ -26,6 +26,6 @@ class GatedChannels(nn.Module):
         energy = features.square().sum(dim=(2, 3))  # (N, C)
         embedding = self.alpha * (energy + SMALLEST_NORM).sqrt()
         norm = (embedding.square().mean(dim=1, keepdim=True) + SMALLEST_NORM).sqrt()
-        # of vectors, not of maps 1x1: engines that fuse would take the tanh at every pixel anew
+        # of vectors, not of 1x1 maps: fusing engines would recompute the tanh at every pixel
         gate = 1 + torch.tanh(self.gamma * embedding / norm + self.beta)
         return features * gate[:, :, None, None]

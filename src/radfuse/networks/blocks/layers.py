@@ -19,7 +19,7 @@ def conv(
 ) -> nn.Conv2d:
     """Convolution of odd size; a stride divides height and width, rounded up.
 
-    Outside the image lies air, 0, or its mirror image.
+    Padding is air, 0, or the mirror image.
     """
     return nn.Conv2d(
         width_in, width_out, size, stride, padding=dilation * (size // 2), dilation=dilation,

@@ -50,4 +50,4 @@ class Bottleneck(nn.Module):
 
 def stage(width: int, depth: int) -> nn.Sequential:
     """Bottlenecks in a row: features (N, C, H, W) to features of the same shape."""
-    return nn.Sequential(*(Bottleneck(width, first=place == 0) for place in range(depth)))
+    return nn.Sequential(*(Bottleneck(width, first=index == 0) for index in range(depth)))

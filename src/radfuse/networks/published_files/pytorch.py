@@ -44,7 +44,7 @@ def _is_real(value: Any) -> bool:
 
 
 def _array(value: Tensor, most: int) -> NDArray[Any]:
-    """A tensor as float32; one that repeats few values in many places is refused."""
+    """A tensor as float32; rejects one that repeats a few stored values many times."""
     if value.numel() * value.element_size() > most:
         raise ValueError("a tensor is larger than the file")
     array: NDArray[Any] = value.detach().to(torch.float32).numpy()

@@ -34,7 +34,7 @@ class Published:
     """By name, dots for slashes; without those of `differing`."""
 
     differing: frozenset[str] = frozenset()
-    """Names that stand for different arrays in different files, such as those of optimisers."""
+    """Names of different arrays in different files, such as those of optimisers."""
 
     def __str__(self) -> str:
         return ", ".join(str(file) for file in self.files)

@@ -1,7 +1,7 @@
-"""Sorted tables: how TensorFlow's checkpoints lie in a file, those of LevelDB with another magic.
+"""Sorted tables: the file format of TensorFlow's checkpoints, LevelDB's with another magic.
 
-https://github.com/google/leveldb/blob/main/doc/table_format.md. Whatever does not add up is a
-`ValueError`. Nothing is read beyond a file's end, nor more than the file has.
+https://github.com/google/leveldb/blob/main/doc/table_format.md. Inconsistent
+content is a `ValueError`. Reads never exceed the size of the file.
 """
 
 import struct
@@ -17,14 +17,14 @@ FOOTER_BYTES = 48
 TRAILER_BYTES = 5
 """After a block: its kind of compression and its checksum."""
 
-LONGEST_KEY = 512
-"""Bytes; names of arrays are far shorter. Keys that share their beginnings could fill a memory."""
+MAX_KEY_BYTES = 512
+"""Names of arrays are far shorter; keys that share prefixes could fill the memory."""
 
 CASTAGNOLI = 0x82F63B78
 """Polynomial of CRC-32C, its bits reversed."""
 
 MASK = 0xA282EAD8
-"""Added to a stored checksum, so that none is the checksum of what holds it."""
+"""Added to a stored checksum, so that it is not the checksum of its container."""
 
 
 def entries(path: Path) -> Iterator[tuple[bytes, bytes]]:
@@ -32,9 +32,9 @@ def entries(path: Path) -> Iterator[tuple[bytes, bytes]]:
     left = path.stat().st_size
     footer = stretch(path, max(left - FOOTER_BYTES, 0), FOOTER_BYTES)
     if struct.unpack("<Q", footer[-8:]) != (MAGIC,):
-        raise ValueError("it does not end as a checkpoint of TensorFlow does")
-    _, _, place = _handle(footer, 0)
-    for _, handle in _block(path, *_handle(footer, place)[:2]):
+        raise ValueError("no footer of a TensorFlow checkpoint")
+    _, _, position = _handle(footer, 0)
+    for _, handle in _block(path, *_handle(footer, position)[:2]):
         offset, length, _ = _handle(handle, 0)
         if (left := left - length) < 0:
             raise ValueError("its blocks overlap")
@@ -42,26 +42,26 @@ def entries(path: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def stretch(path: Path, offset: int, length: int) -> bytes:
-    """So many bytes of a file from an offset on."""
+    """Bytes of a file from an offset."""
     if offset + length > path.stat().st_size:
-        raise ValueError(f"it ends before the {length} bytes from byte {offset} on")
+        raise ValueError(f"the file ends before byte {offset + length}")
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(length)
 
 
-def varint(data: bytes, place: int) -> tuple[int, int]:
-    """A number, seven bits a byte and the lowest first, and the place after it."""
+def varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number, seven bits per byte, lowest first, and the position after it."""
     value = 0
-    for count, byte in enumerate(data[place : place + 10]):
+    for count, byte in enumerate(data[position : position + 10]):
         value |= (byte & 127) << 7 * count
         if byte < 128:
-            return value, place + count + 1
-    raise ValueError("a number has no end")
+            return value, position + count + 1
+    raise ValueError("a number has more than 10 bytes")
 
 
 def check(data: bytes, stored: int) -> None:
-    """Compare the checksum of data with the one that is stored."""
+    """Compare the checksum of data with the stored one."""
     if masked_crc32c(data) != stored:
         raise ValueError("a checksum differs")
 
@@ -84,30 +84,30 @@ def _remainder(value: int) -> int:
 _REMAINDERS = [_remainder(byte) for byte in range(256)]
 
 
-def _handle(data: bytes, place: int) -> tuple[int, int, int]:
-    """Offset and length of a block, and the place after them."""
-    offset, place = varint(data, place)
-    length, place = varint(data, place)
-    return offset, length, place
+def _handle(data: bytes, position: int) -> tuple[int, int, int]:
+    """Offset and length of a block, and the position after them."""
+    offset, position = varint(data, position)
+    length, position = varint(data, position)
+    return offset, length, position
 
 
 def _block(path: Path, offset: int, length: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a block; of a key only what differs from the one before is stored."""
+    """Keys and values of a block; a key is stored as its difference from the previous one."""
     data = stretch(path, offset, length + TRAILER_BYTES)
     compression, stored = struct.unpack("<BI", data[length:])
     if compression:
-        raise ValueError("it is compressed, which no checkpoint of TensorFlow is")
+        raise ValueError("a block is compressed, unlike in TensorFlow checkpoints")
     check(data[: length + 1], stored)
     (restarts,) = struct.unpack("<I", data[length - 4 : length])
-    end, place, key = length - 4 * (restarts + 1), 0, b""
+    end, position, key = length - 4 * (restarts + 1), 0, b""
     if end < 0:
         raise ValueError("a block has no room for its entries")
-    while place < end:
-        shared, place = varint(data, place)
-        more, place = varint(data, place)
-        size, place = varint(data, place)
-        if shared > len(key) or shared + more > LONGEST_KEY or place + more + size > end:
+    while position < end:
+        shared, position = varint(data, position)
+        more, position = varint(data, position)
+        size, position = varint(data, position)
+        if shared > len(key) or shared + more > MAX_KEY_BYTES or position + more + size > end:
             raise ValueError("an entry is longer than its block")
-        key = key[:shared] + data[place : place + more]
-        place += more + size
-        yield key, data[place - size : place]
+        key = key[:shared] + data[position : position + more]
+        position += more + size
+        yield key, data[position - size : position]

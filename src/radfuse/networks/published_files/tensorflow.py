@@ -1,8 +1,8 @@
 """Checkpoints of TensorFlow, both formats, read without it.
 
-V2 is a table (PREFIX.index) of places in PREFIX.data-00000-of-00001, V1 one file, a table of
+V2 is a table (PREFIX.index) of offsets in PREFIX.data-00000-of-00001, V1 one file, a table of
 arrays. Messages are those of tensorflow/core/protobuf/tensor_bundle.proto and
-tensorflow/core/util/saved_tensor_slice.proto, of which only the fields below matter.
+tensorflow/core/util/saved_tensor_slice.proto, of which only the fields below are read.
 """
 
 import math
@@ -22,13 +22,13 @@ INDEX, DATA, GRAPH = ".index", ".data-00000-of-00001", ".meta"
 """Suffixes of V2's files; the last one is not read."""
 
 KINDS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 2: np.dtype("<f8")}
-"""Numbers that are read: parameters are real. Counters and texts are left out."""
+"""Types that are read: parameters are real numbers. Counters and texts are skipped."""
 
 V1_VALUES = {1: 5, 2: 6}
 """Field of a V1 array's values, by kind."""
 
 Message = dict[int, list[Any]]
-"""Fields of a message by number, each as often as it stands there."""
+"""Fields of a message by number, with repetitions."""
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -41,7 +41,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
 
 def read_v2(index: Path, data: Path) -> Arrays:
-    """The arrays of a checkpoint in two files; `ValueError` where anything does not add up."""
+    """The arrays of a checkpoint in two files; `ValueError` for inconsistent content."""
     arrays, left = {}, data.stat().st_size
     for key, value in entries(index):
         facts = _message(value)
@@ -49,7 +49,7 @@ def read_v2(index: Path, data: Path) -> Arrays:
             _refuse_foreign(facts)
             continue
         if (left := left - _number(facts, 5)) < 0:
-            raise ValueError(f"its arrays need more room than {data.name} has")
+            raise ValueError(f"the arrays are larger than {data.name}")
         values = stretch(data, _number(facts, 4), _number(facts, 5))
         if (kind := KINDS.get(_number(facts, 1))) is not None:
             arrays[key.decode()] = _checked(values, facts, kind)
@@ -57,7 +57,7 @@ def read_v2(index: Path, data: Path) -> Arrays:
 
 
 def read_v1(path: Path) -> Arrays:
-    """The arrays of a checkpoint in one file; `ValueError` where anything does not add up."""
+    """The arrays of a checkpoint in one file; `ValueError` for inconsistent content."""
     kinds: dict[bytes, tuple[int, tuple[int, ...]]] = {}
     arrays = {}
     for key, value in entries(path):
@@ -78,22 +78,22 @@ def read_v1(path: Path) -> Arrays:
 
 def _refuse_foreign(header: Message) -> None:
     if (shards := _number(header, 1)) != 1:
-        raise ValueError(f"its arrays lie in {shards} files; one is needed")
+        raise ValueError(f"{shards} data files; only checkpoints with one are supported")
     if _number(header, 2):
-        raise ValueError("its numbers are big-endian")
+        raise ValueError("big-endian numbers are not supported")
 
 
 def _checked(values: bytes, facts: Message, kind: np.dtype[Any]) -> NDArray[Any]:
     """The array of which V2's index gives shape and checksum."""
     if facts.get(7):
-        raise ValueError("an array lies in pieces")
+        raise ValueError("a partitioned array is not supported")
     check(values, *struct.unpack("<I", _bytes(facts, 6)))
     return _shaped(values, kind, _shape(_bytes(facts, 2)))
 
 
 def _shaped(values: bytes, kind: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     if len(values) != math.prod(shape) * kind.itemsize:
-        raise ValueError(f"{len(values)} bytes stand for an array of shape {shape}")
+        raise ValueError(f"{len(values)} bytes for an array of shape {shape}")
     return np.frombuffer(values, kind).reshape(shape)
 
 
@@ -102,7 +102,7 @@ def _shape(message: bytes) -> tuple[int, ...]:
 
 
 def _number(message: Message, field: int) -> int:
-    """The last value of a field, as the format has it; 0 where there is none."""
+    """The last value of a field, as the format defines; 0 if absent."""
     value = message.get(field, [0])[-1]
     if not isinstance(value, int):
         raise ValueError("a number is expected")
@@ -125,18 +125,18 @@ def _message(data: bytes) -> Message:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    place = 0
-    while place < len(data):
-        key, place = varint(data, place)
+    position = 0
+    while position < len(data):
+        key, position = varint(data, position)
         wire = key & 7
         if wire == 0:
-            value, place = varint(data, place)
+            value, position = varint(data, position)
             yield key >> 3, value
             continue
         if wire not in {1, 2, 5}:
-            raise ValueError("it is no message")
-        size, place = varint(data, place) if wire == 2 else ({1: 8, 5: 4}[wire], place)
-        if place + size > len(data):
+            raise ValueError("not a protocol buffer message")
+        size, position = varint(data, position) if wire == 2 else ({1: 8, 5: 4}[wire], position)
+        if position + size > len(data):
             raise ValueError("a message ends early")
-        yield key >> 3, data[place : place + size]
-        place += size
+        yield key >> 3, data[position : position + size]
+        position += size
