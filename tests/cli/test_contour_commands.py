@@ -136,7 +136,7 @@ def test_a_tumour_drawn_on_the_mr_lands_on_the_tumour_of_the_ct(
         assert part["volume_cm3"] == pytest.approx(part["drawn_cm3"], rel=0.1)
     header = pydicom.dcmread(rt)
     assert header.FrameOfReferenceUID == read(ct, "CT").frame_of_reference_uid
-    assert header.SeriesDescription == "STRUCTURES moved from MR - RESEARCH, NOT FOR DOSE CALC"
+    assert header.SeriesDescription == "STRUCTURES transferred from MR - RESEARCH, NOT FOR DOSE CALC"
     assert {roi.ROIGenerationAlgorithm for roi in header.StructureSetROISequence} == {
         "SEMIAUTOMATIC"
     }
@@ -159,7 +159,7 @@ def test_a_structure_beyond_the_ct_is_told(
                  phantom_folders[1], "--transform", tmp_path / "far.tfm", "-o",
                  tmp_path / "rt.dcm", "--name", "8=Grey")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "% of it lie beyond the CT" in result.output
+    assert "% of it is outside the CT" in result.output
 
 
 def test_results_are_replaced_only_when_asked(
@@ -174,15 +174,15 @@ def test_results_are_replaced_only_when_asked(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("-o", "{tmp}/rt.nii"), "a structure set goes to a file that ends in .dcm"),
-        (("-o", "{ct}/rt.dcm"), "would lie over or in"),
+        (("-o", "{tmp}/rt.nii"), "give a file name that ends in .dcm for a structure set"),
+        (("-o", "{ct}/rt.dcm"), "overlaps the input"),
         (("-o", "{tmp}/folder.dcm"), "is a folder; give another --output"),
         (("-o", "{tmp}/rt.dcm", "--name", "GTVp"), "--name GTVp: give LABEL=NAME"),
         (("-o", "{tmp}/rt.dcm", "--name", "0=GTVp"), "--name 0=GTVp: give LABEL=NAME"),
         (("-o", "{tmp}/rt.dcm", "--name", "²=GTVp"), "give LABEL=NAME"),
         (("-o", "{tmp}/rt.dcm", "--name", "4="), "give LABEL=NAME"),
-        (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "4=b"), "label 4 has the name a too"),
-        (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "5=a"), "two structures are called 'a'"),
+        (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "4=b"), "label 4 already has the name a"),
+        (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "5=a"), "two structures are named 'a'"),
         (("-o", "{tmp}/rt.dcm", "--name", "99=a"), "no voxel has the label 99 of 'a'"),
         (("-o", "{tmp}/rt.dcm", "--mask", "{mr}"), "labels.nrrd: a label map of"),
         (("-o", "{tmp}/rt.dcm", "--mask", "{tmp}/none.nrrd"), "none.nrrd: no such file"),
@@ -208,8 +208,8 @@ def test_what_cannot_be_written_is_refused_in_a_line(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--structures", "{rt}", "--image", "{mr}"), "drawn in frame of reference"),
-        (("--structures", "{labels}", "--image", "{ct}"), "no RT Structure Set"),
+        (("--structures", "{rt}", "--image", "{mr}"), "is in frame of reference"),
+        (("--structures", "{labels}", "--image", "{ct}"), "not an RT Structure Set"),
         (("--structures", "{rt}", "--image", "{ct}", "--modality", "MR"), "no MR series"),
         (("--structures", "{rt}", "--image", "{tmp}"), "no DICOM images"),
         (("--structures", "{rt}", "--image", "{ct}", "--series", "1.2"), "no CT series with UID"),
@@ -241,7 +241,7 @@ def test_what_cannot_be_transferred_is_refused(
     ct, mr = phantom_folders
     command = ("contour", "transfer", "--ct", ct, "--mr", mr, "--quiet")
     good = ("--transform", truth, "-o", tmp_path / "rt.dcm")
-    refused_in_a_line(run(*command, "--structures", written, *good), "drawn in frame of reference")
+    refused_in_a_line(run(*command, "--structures", written, *good), "is in frame of reference")
     refused_in_a_line(
         run(*command, "--structures", written, *good, "--name", "1=a"), "--name is for label maps"
     )
@@ -252,6 +252,6 @@ def test_what_cannot_be_transferred_is_refused(
     )
     refused_in_a_line(
         run(*command, "--structures", written, *good[:2], "-o", written, "--overwrite"),
-        "would lie over or in",
+        "overlaps the input",
     )
     assert list(tmp_path.iterdir()) == []

@@ -113,10 +113,10 @@ def test_two_single_masks_compare_whatever_their_names(folder: Path) -> None:
         (("{f}/a.nii.gz", "{f}/no.nrrd"), "no.nrrd: no such file"),
         (("{f}/a.nii.gz", "{f}/b.dcm"), "b.dcm: pass --image"),
         (("{f}/a.dcm", "{f}/b.dcm"), "a.dcm: pass --image"),
-        (("{f}/a.dcm", "{f}/b.dcm", "--image", "{mr}"), "drawn in frame of reference"),
+        (("{f}/a.dcm", "{f}/b.dcm", "--image", "{mr}"), "is in frame of reference"),
         (("{f}/mr.nrrd", "{f}/b.dcm", "--image", "{ct}"), "mr.nrrd: a label map of"),
-        (("{f}/a.nii.gz", "{f}/b.nrrd", "--name", "14=x", "--name", "10=x"), "are called 'x'"),
-        (("{f}/a.nii.gz", "{f}/tumour.nii.gz"), "no name in common; rename one"),
+        (("{f}/a.nii.gz", "{f}/b.nrrd", "--name", "14=x", "--name", "10=x"), "are named 'x'"),
+        (("{f}/a.nii.gz", "{f}/tumour.nii.gz"), "no common name; rename one"),
         (("{f}/a.nii.gz", "{f}/b.nrrd", "--name", "1"), "--name 1: give LABEL=NAME"),
     ],
 )

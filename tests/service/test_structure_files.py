@@ -251,7 +251,7 @@ def test_what_cannot_be_read_adds_nothing(
     write_volume(path, image)
     words = {
         "name": "DICOM takes 1 to 64", "grid": "their voxels must be the same",
-        "rubbish": "no RT Structure Set", "folder": "2 files; give one",
+        "rubbish": "not an RT Structure Set", "folder": "2 files; give one",
         "missing mask": "no mask 'gone.nii.gz' of 'A' beside it", "escape": "no mask '../",
     }  # fmt: skip
     names = {"structures": [{"label": 1, "name": "Fine"}, {"label": 2, "name": "a\\b"}]}

@@ -123,7 +123,7 @@ def test_a_deleted_structure_is_gone(board: Board) -> None:
         ("", 400, "DICOM takes 1 to 64 characters"),
         ("   ", 400, "DICOM takes 1 to 64 characters"),
         ("x" * 65, 400, "DICOM takes 1 to 64 characters"),
-        ("a\\b", 400, "no backslash"),
+        ("a\\b", 400, "without backslash"),
         ("a\nb", 400, "or line break"),
         (7, 422, "body.name"),
     ],

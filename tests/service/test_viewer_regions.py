@@ -14,7 +14,7 @@ from radfuse.phantom.head import Phantom
 from radfuse.service.drawing_tools import Click, grown
 from radfuse.service.stores.rle import Grid, stack_of
 from radfuse.service.stores.view_volumes import DATA_OFFSET, oriented, read_picture, rows_of
-from radfuse.structures.growing import grow
+from radfuse.structures.growing import grow_region
 from structure_kit import dice
 
 LONGEST_CPU_S = 2.0
@@ -40,11 +40,11 @@ def clicked(board: Board, **asked: Any) -> np.ndarray:
 @pytest.mark.parametrize("image", ["ct", "fused"])
 def test_the_region_is_that_of_the_rule_on_the_whole_volume(board: Board, image: str) -> None:
     voxel = middle(board)
-    found = clicked(board, image=image, voxel=voxel, reach_mm=20, multiplier=2)
+    found = clicked(board, image=image, voxel=voxel, max_distance_mm=20, multiplier=2)
     volume = sitk.GetArrayFromImage(read_picture(board.folder / f"view/{image}.nii"))
     spacing = board.grid.spacing_mm[::-1]
     at = (voxel[2], voxel[1], voxel[0])
-    wanted = grow(volume.astype(np.float32), at, spacing, multiplier=2, reach_mm=20)
+    wanted = grow_region(volume.astype(np.float32), at, spacing, multiplier=2, max_distance_mm=20)
     np.testing.assert_array_equal(found, wanted)
     assert found[at]
 
@@ -56,7 +56,7 @@ def test_in_the_mr_it_grows_on_the_grid_of_the_ct(board: Board, phantom: Phantom
         phantom.mr.image, oriented(phantom.ct.image), phantom.mr_from_ct, sitk.sitkLinear, 0.0
     )
     at = (voxel[2], voxel[1], voxel[0])
-    wanted = grow(sitk.GetArrayFromImage(moved), at, board.grid.spacing_mm[::-1])
+    wanted = grow_region(sitk.GetArrayFromImage(moved), at, board.grid.spacing_mm[::-1])
     assert wanted.sum() > 50
     assert dice(found, wanted) > 0.97
 
@@ -159,9 +159,9 @@ def test_between_drawn_slices_only_those_between_come(board: Board) -> None:
 @pytest.mark.parametrize(
     ("drawn", "words"),
     [
-        ({"5": [0, 1]}, "none to fill between them"),
-        ({"5": [0, 1], "6": [0, 1]}, "none to fill between them"),
-        ({"5": [0, 1], "9": []}, "none to fill between them"),
+        ({"5": [0, 1]}, "no slice to interpolate between"),
+        ({"5": [0, 1], "6": [0, 1]}, "no slice to interpolate between"),
+        ({"5": [0, 1], "9": []}, "no slice to interpolate between"),
         ({"5": [0, 1], "9": [0, 10**6]}, "slice 9: a run ends at"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Regions grown from a click: they fill what is uniform, and stop where they must."""
+"""Region growing fills uniform tissue and stops at edges and at the largest distance."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from radfuse.structures.growing import FIRST_RADIUS, ITERATIONS, REACH_MM, confident, grow
+from radfuse.structures.growing import (
+    ITERATIONS,
+    MAX_DISTANCE_MM,
+    SEED_RADIUS,
+    confidence_connected,
+    grow_region,
+)
 
 SPACING = (2.0, 1.5, 1.0)
 SHAPE = (40, 50, 70)
@@ -34,7 +40,7 @@ def noisy(inside: NDArray[np.bool_], seed: int = 1) -> NDArray[np.float32]:
 
 
 def test_a_bright_ball_is_filled_but_for_its_edge(ball: NDArray[np.bool_]) -> None:
-    found = grow(noisy(ball), CLICK, SPACING)
+    found = grow_region(noisy(ball), CLICK, SPACING)
     assert not (found & ~ball).any()
     assert found[distance_mm(CLICK) <= 9.0].all()
 
@@ -42,7 +48,7 @@ def test_a_bright_ball_is_filled_but_for_its_edge(ball: NDArray[np.bool_]) -> No
 def test_the_unit_of_the_image_does_not_matter(ball: NDArray[np.bool_]) -> None:
     image = noisy(ball)
     in_hu = image * np.float32(1000) - np.float32(700)
-    differing = grow(image, CLICK, SPACING) ^ grow(in_hu, CLICK, SPACING)
+    differing = grow_region(image, CLICK, SPACING) ^ grow_region(in_hu, CLICK, SPACING)
     assert differing.sum() < 0.005 * ball.sum()
 
 
@@ -51,27 +57,27 @@ def test_a_hole_is_filled(ball: NDArray[np.bool_]) -> None:
     image = noisy(ball)
     image[hole] = 0
     click = (20, 25, 28)
-    assert grow(image, click, SPACING)[hole].all()
+    assert grow_region(image, click, SPACING)[hole].all()
 
 
 def test_what_nothing_stops_ends_at_the_reach() -> None:
     image = noisy(np.zeros(SHAPE, np.bool_))
     near = distance_mm(CLICK)
-    found = grow(image, CLICK, SPACING)
-    assert not found[near > REACH_MM].any()
-    assert found[near <= REACH_MM - 3].mean() > 0.9
+    found = grow_region(image, CLICK, SPACING)
+    assert not found[near > MAX_DISTANCE_MM].any()
+    assert found[near <= MAX_DISTANCE_MM - 3].mean() > 0.9
 
 
 def test_growing_from_background_gives_click_or_similar_voxels() -> None:
     flat = np.full(SHAPE, 0.5, np.float32)
-    assert grow(flat, CLICK, SPACING)[CLICK]
+    assert grow_region(flat, CLICK, SPACING)[CLICK]
     spike = flat.copy()
     spike[CLICK] = 1.0
-    assert grow(spike, CLICK, SPACING)[CLICK]
+    assert grow_region(spike, CLICK, SPACING)[CLICK]
 
 
 def test_a_click_at_the_corner_of_the_image_stays_inside() -> None:
-    found = grow(noisy(np.zeros(SHAPE, np.bool_)), (0, 0, 0), SPACING)
+    found = grow_region(noisy(np.zeros(SHAPE, np.bool_)), (0, 0, 0), SPACING)
     assert found.shape == SHAPE
     assert found[0, 0, 0]
 
@@ -95,8 +101,8 @@ def test_the_region_is_that_of_itk(
         seedList=[place[::-1]],
         numberOfIterations=ITERATIONS,
         multiplier=multiplier,
-        initialNeighborhoodRadius=FIRST_RADIUS,
+        initialNeighborhoodRadius=SEED_RADIUS,
     )
     region = sitk.GetArrayFromImage(wanted) > 0
     region[place] = True  # which is lost there where it is alone
-    np.testing.assert_array_equal(confident(image, place, multiplier), region)
+    np.testing.assert_array_equal(confidence_connected(image, place, multiplier), region)

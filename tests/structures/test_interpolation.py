@@ -1,4 +1,4 @@
-"""Bodies drawn on every fourth slice come back; what is drawn stays as it is."""
+"""Bodies drawn on every fourth slice are restored; drawn slices are not changed."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
-from radfuse.structures import interpolation as interpolate
-from radfuse.structures.interpolation import MOST_GAP_MM
+from radfuse.structures.interpolation import MAX_GAP_MM, interpolate_slices
 from structure_kit import dice
 
 SQUARE = (1.0, 1.0)
@@ -19,7 +18,7 @@ Body = NDArray[np.bool_]
 def between(
     drawn: dict[int, Body], spacing_mm: tuple[float, float] = SQUARE, slice_mm: float = 1.0
 ) -> dict[int, Body]:
-    return interpolate.between(drawn, spacing_mm, slice_mm=slice_mm)
+    return interpolate_slices(drawn, spacing_mm, slice_mm=slice_mm)
 
 
 z, y, x = np.indices((33, 72, 80))
@@ -129,7 +128,7 @@ def test_unmatched_region_ends_in_place_on_distant_slices() -> None:
 
 
 def test_slices_up_to_the_largest_gap_are_one_body() -> None:
-    assert len(between({0: disc(15), 3: disc(35)}, slice_mm=MOST_GAP_MM / 3)) == 2
+    assert len(between({0: disc(15), 3: disc(35)}, slice_mm=MAX_GAP_MM / 3)) == 2
 
 
 def test_one_part_becomes_two_and_none_is_lost() -> None:
@@ -164,5 +163,5 @@ def test_a_part_at_the_edge_of_the_image_stays_there() -> None:
 
 @pytest.mark.parametrize("drawn", [{}, {3: ball()[16]}, {3: ball()[16], 4: ball()[16]}])
 def test_nothing_to_fill_is_said(drawn: dict[int, Body]) -> None:
-    with pytest.raises(InputError, match="none to fill between them; draw on two slices"):
+    with pytest.raises(InputError, match="drawn slices; draw on two slices with others between"):
         between(drawn, SQUARE)

@@ -98,13 +98,13 @@ def test_values_that_are_no_labels_are_refused(
     value: float, ct: Series, labels: np.ndarray, tmp_path: Path
 ) -> None:
     path = saved(tmp_path / "odd.nrrd", np.where(labels == 1, value, labels), ct.image)
-    with pytest.raises(InputError, match=f"values such as {value:g} are no labels"):
+    with pytest.raises(InputError, match=f"values such as {value:g} are not labels"):
         read_label_map(path, ct.image, None)
 
 
 def test_labels_without_names_get_some(ct: Series, labels: np.ndarray, tmp_path: Path) -> None:
     path = saved(tmp_path / "map.nii.gz", labels, ct.image)
-    assert [entry.name for entry in read_label_map(path, ct.image, None).entries] == [
+    assert [info.name for info in read_label_map(path, ct.image, None).infos] == [
         "Label_1", "Label_7",
     ]  # fmt: skip
     single = saved(tmp_path / "GTVp.nii.gz", labels == 7, ct.image)
@@ -123,7 +123,7 @@ def test_a_name_for_a_label_that_is_not_there_is_refused(
     ct: Series, labels: np.ndarray, tmp_path: Path
 ) -> None:
     path = saved(tmp_path / "map.nrrd", labels, ct.image)
-    with pytest.raises(InputError, match="no voxel has the label 3 of 'GTVp'; there are 1, 7"):
+    with pytest.raises(InputError, match="no voxel has the label 3 of 'GTVp'; its labels are 1, 7"):
         read_label_map(path, ct.image, {3: "GTVp"})
 
 
@@ -133,7 +133,7 @@ def test_a_json_of_something_else_is_refused(
 ) -> None:
     path = saved(tmp_path / "map.nrrd", labels, ct.image)
     (tmp_path / "map.json").write_text(text)
-    with pytest.raises(InputError, match=r"map\.json: no list of structures as radfuse writes it"):
+    with pytest.raises(InputError, match=r"map\.json: not a list of structures by radfuse"):
         read_label_map(path, ct.image, None)
 
 
@@ -159,14 +159,14 @@ def test_a_folder_holds_a_mask_each_whatever_they_are_called(
 ) -> None:
     names = ["../../evil", "a/b", "a_b", "con:", "x" * 200]
     parts = [structure(labels == 1, ct, name) for name in names]
-    entries = write_masks(tmp_path / "out", parts, [])
+    infos = write_masks(tmp_path / "out", parts, [])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "structures.json", *(entry.file for entry in entries),
+        "structures.json", *(info.file for info in infos),
     }  # fmt: skip
-    assert [entry.name for entry in entries] == names
+    assert [info.name for info in infos] == names
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
-    for entry in entries:
-        found = sitk.ReadImage(str(tmp_path / "out" / str(entry.file)))
+    for info in infos:
+        found = sitk.ReadImage(str(tmp_path / "out" / str(info.file)))
         np.testing.assert_array_equal(array(found), labels == 1)
 
 
@@ -180,10 +180,10 @@ def test_mask_folder_is_replaced_only_if_it_holds_masks_only(
         check_folder(folder, overwrite=False)
     check_folder(folder, overwrite=True)
     write_volume(folder / "mine.nrrd", ct.image)
-    with pytest.raises(OutputError, match=r"files that are no masks of radfuse \(mine\.nrrd\)"):
+    with pytest.raises(OutputError, match=r"files that are not masks by radfuse \(mine\.nrrd\)"):
         check_folder(folder, overwrite=True)
     (folder / "structures.json").unlink()
-    with pytest.raises(OutputError, match="files that are no masks"):
+    with pytest.raises(OutputError, match="files that are not masks"):
         check_folder(folder, overwrite=True)
     with pytest.raises(OutputError, match="is a file; give a folder"):
         check_folder(folder / "mine.nrrd", overwrite=True)

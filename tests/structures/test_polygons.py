@@ -1,4 +1,4 @@
-"""Tracing a mask and filling its rings gives the mask."""
+"""Tracing a mask and filling its contours restores the mask."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from radfuse.errors import InputError
-from radfuse.structures.polygons import keyholed, rasterise, trace
+from radfuse.structures.polygons import keyhole_contour, rasterise, trace_polygons
 from structure_kit import blobs
 
 SQUARE = np.array([[1.5, 0.5], [4.5, 0.5], [4.5, 3.5], [1.5, 3.5]])
@@ -15,26 +15,28 @@ SQUARE = np.array([[1.5, 0.5], [4.5, 0.5], [4.5, 3.5], [1.5, 3.5]])
 masks = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
 
-def union(rings: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    return np.logical_or.reduce([np.zeros(shape, bool), *(rasterise(r, shape) for r in rings)])
+def union(contours: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    return np.logical_or.reduce([np.zeros(shape, bool), *(rasterise(r, shape) for r in contours)])
 
 
-def exclusive(rings: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    return np.logical_xor.reduce([np.zeros(shape, bool), *(rasterise(r, shape) for r in rings)])
+def exclusive(contours: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    return np.logical_xor.reduce([np.zeros(shape, bool), *(rasterise(r, shape) for r in contours)])
 
 
 @settings(deadline=None)
 @given(masks)
 def test_keyholed_rings_fill_to_the_mask(mask: np.ndarray) -> None:
-    rings = [keyholed(region) for region in trace(mask)]
-    np.testing.assert_array_equal(union(rings, mask.shape), mask)
+    contours = [keyhole_contour(polygon) for polygon in trace_polygons(mask)]
+    np.testing.assert_array_equal(union(contours, mask.shape), mask)
 
 
 @settings(deadline=None)
 @given(masks)
 def test_outer_rings_and_holes_exclude_each_other_to_the_mask(mask: np.ndarray) -> None:
-    rings = [ring for region in trace(mask) for ring in (region.outer, *region.holes)]
-    np.testing.assert_array_equal(exclusive(rings, mask.shape), mask)
+    contours = [
+        contour for polygon in trace_polygons(mask) for contour in (polygon.outer, *polygon.holes)
+    ]
+    np.testing.assert_array_equal(exclusive(contours, mask.shape), mask)
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,8 +46,10 @@ def test_rings_survive_a_turn_and_the_rounding_of_a_file(
 ) -> None:
     mask = blobs((40, 37), seed, share=share)
     turn = spacing * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    written = [np.round(keyholed(region) @ turn - 300, 4) for region in trace(mask)]
-    back = [(ring + 300) @ np.linalg.inv(turn) for ring in written]
+    written = [
+        np.round(keyhole_contour(polygon) @ turn - 300, 4) for polygon in trace_polygons(mask)
+    ]
+    back = [(contour + 300) @ np.linalg.inv(turn) for contour in written]
     np.testing.assert_array_equal(union(back, mask.shape), mask)
 
 
@@ -76,19 +80,19 @@ def test_what_lies_beyond_the_frame_is_cut_off(shift: tuple[int, int]) -> None:
 def test_a_traced_ring_has_no_point_on_a_straight_line() -> None:
     mask = np.zeros((9, 9), bool)
     mask[2:7, 2:7] = True
-    (region,) = trace(mask)
-    assert len(region.outer) == 8  # a square with its corners cut
+    (polygon,) = trace_polygons(mask)
+    assert len(polygon.outer) == 8  # a square with its corners cut
 
 
 def test_a_ring_within_a_hole_is_a_region_of_its_own() -> None:
     mask = np.ones((9, 9), bool)
     mask[1:8, 1:8] = False
     mask[3:6, 3:6] = True
-    holes = sorted(len(region.holes) for region in trace(mask))
+    holes = sorted(len(polygon.holes) for polygon in trace_polygons(mask))
     assert holes == [0, 1]
 
 
 def test_a_zigzag_that_would_take_long_to_fill_is_refused() -> None:
     zigzag = np.column_stack([np.arange(60.0), np.where(np.arange(60) % 2, -5.0, 50.0)])
-    with pytest.raises(InputError, match=r"60 points that cross the image's 8 rows 4\d\d times"):
+    with pytest.raises(InputError, match=r"contour of 60 points crosses the 8 rows of the image 4\d\d times"):
         rasterise(zigzag, (8, 8))

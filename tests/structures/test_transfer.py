@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.errors import InputError
 from radfuse.structures.label_maps import Structure
-from radfuse.structures.transfer import signed_distance_mm, transferred
+from radfuse.structures.transfer import signed_distance_mm, transfer_structure
 
 IDENTITY = sitk.Euler3DTransform()
 RADIUS_MM = 15.0
@@ -67,8 +67,8 @@ def test_sphere_on_thick_oblique_slices_keeps_centre_and_volume(
     mr_from_ct = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, move)
     wanted = np.array(mr_from_ct.GetInverse().TransformPoint(centre))
     ct = grid((44, 44, 26), (0.9, 0.9, 1.5), tuple(wanted - 19.5))
-    moved = transferred(sphere(mr, centre), ct, mr_from_ct)
-    assert moved.lost == 0
+    moved = transfer_structure(sphere(mr, centre), ct, mr_from_ct)
+    assert moved.lost_fraction == 0
     np.testing.assert_allclose(centroid_mm(moved.structure.mask), wanted, atol=0.3)
     true_cm3 = 4 / 3 * np.pi * RADIUS_MM**3 / 1000
     np.testing.assert_allclose(moved.structure.volume_cm3, true_cm3, rtol=0.05)
@@ -87,11 +87,11 @@ def test_the_identity_on_the_same_grid_changes_no_voxel(
     field = gaussian_filter(np.random.default_rng(seed).normal(size=(7, 12, 11)), 1)
     image = grid((11, 12, 7), (0.8, 1.3, thick), (-100.0, 20.5, 7.0), angles)
     drawn = masked(field > np.quantile(field, 1 - share), image)
-    moved = transferred(drawn, image, IDENTITY)
+    moved = transfer_structure(drawn, image, IDENTITY)
     np.testing.assert_array_equal(
         sitk.GetArrayViewFromImage(moved.structure.mask), sitk.GetArrayViewFromImage(drawn.mask)
     )
-    assert moved.lost == 0
+    assert moved.lost_fraction == 0
 
 
 def test_the_surface_lies_half_way_between_voxels() -> None:
@@ -109,7 +109,7 @@ def test_between_thick_slices_the_outline_changes_steadily() -> None:
     values[0, 2:19, 2:19] = 1  # 17 pixels wide
     values[1, 6:15, 6:15] = 1  # 9 pixels wide
     drawn = masked(values, grid((21, 21, 2), (1.0, 1.0, 5.0)))
-    moved = transferred(drawn, grid((21, 21, 6), (1.0, 1.0, 1.0)), IDENTITY)
+    moved = transfer_structure(drawn, grid((21, 21, 6), (1.0, 1.0, 1.0)), IDENTITY)
     widths = sitk.GetArrayFromImage(moved.structure.mask)[:, 10].sum(axis=1)
     assert widths[0] == 17
     assert widths[-1] == 9
@@ -120,8 +120,8 @@ def test_between_thick_slices_the_outline_changes_steadily() -> None:
 def test_structure_outside_the_ct_is_cropped_with_note() -> None:
     image = grid((40, 40, 40), (1.0, 1.0, 1.0))
     drawn = sphere(image, np.array([20.0, 20.0, 20.0]))
-    moved = transferred(drawn, grid((40, 40, 20), (1.0, 1.0, 1.0)), IDENTITY)
-    assert moved.lost == pytest.approx(0.5, abs=0.1)
+    moved = transfer_structure(drawn, grid((40, 40, 20), (1.0, 1.0, 1.0)), IDENTITY)
+    assert moved.lost_fraction == pytest.approx(0.5, abs=0.1)
     assert 0.4 < moved.structure.volume_cm3 / moved.drawn_cm3 < 0.6
 
 
@@ -130,11 +130,11 @@ def test_a_structure_that_no_voxel_of_the_ct_meets_is_refused(away_mm: float) ->
     image = grid((40, 40, 40), (1.0, 1.0, 1.0))
     drawn = sphere(image, np.array([20.0, 20.0, 20.0]), 1.5)
     coarse = grid((4, 4, 4), (8.0, 8.0, 8.0), (20 - away_mm,) * 3)
-    with pytest.raises(InputError, match=r"'GTVp' \(0\.019 cm3 where it was drawn\) has no voxel"):
-        transferred(drawn, coarse, IDENTITY)
+    with pytest.raises(InputError, match=r"'GTVp' \(0\.019 cm3 on the MR\) has no voxel"):
+        transfer_structure(drawn, coarse, IDENTITY)
 
 
 def test_an_empty_structure_stays_empty() -> None:
     image = grid((5, 5, 5), (1.0, 1.0, 1.0))
-    moved = transferred(masked(np.zeros((5, 5, 5)), image), image, IDENTITY)
+    moved = transfer_structure(masked(np.zeros((5, 5, 5)), image), image, IDENTITY)
     assert moved.structure.volume_cm3 == moved.drawn_cm3 == 0

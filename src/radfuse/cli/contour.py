@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
+from functools import wraps
 from typing import Any
 
 import click
@@ -12,240 +12,226 @@ from radfuse.cli.options import PATH, Command, Stages, output_options, print_jso
 from radfuse.errors import InputError
 from radfuse.metrics.segmentation_agreement import TOLERANCE_MM, Agreement
 from radfuse.modality import FUSED
-from radfuse.pipeline.compare_structures import Compared, compare_contours
+from radfuse.pipeline.compare_structures import StructureAgreement, compare_contours
 from radfuse.pipeline.structures import (
-    Acceptance,
-    Outcome,
+    ContourResult,
+    Overrides,
     read_contours,
     transfer_contours,
     write_contours,
 )
 from radfuse.record import NOTICE
 
+CT_FOLDER = click.option("--ct", type=PATH, required=True, help="CT: DICOM folder.")
+CT_SERIES = click.option("--ct-series", metavar="UID", help="CT series, if a folder has several.")
+STRUCTURE_SET_OUTPUT = click.option(
+    "-o", "--output", type=PATH, required=True, help="Structure set to write, .dcm."
+)
 HOLES = click.option(
     "--holes",
     type=click.Choice(["keyhole", "xor"]),
     default="keyhole",
     show_default=True,
-    help="A hole by a channel to the outer contour, or by contours that exclude each other.",
+    help="Write a hole as a channel to the outer contour, or as a contour combined by XOR.",
 )
-NAME = click.option(
-    "--name",
-    "named",
-    multiple=True,
-    metavar="LABEL=NAME",
-    help="Name of a label, such as 1=GTVp; may be given again  [default: FILE.json beside it]",
+MODALITY = click.option(
+    "--modality", type=click.Choice([row.code for row in FUSED]),
+    help="Of the image.  [default: CT, else MR]",
 )
-CT_SERIES = click.option("--ct-series", metavar="UID", help="Which CT, where a folder has several.")
+SERIES = click.option(
+    "--series", "series_uid", metavar="UID", help="Image series, if the folder has several."
+)
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace an earlier result.")
 
 
-def acceptance_options(command: Command) -> Command:
-    """What the user vouches for."""
-    for option in (
-        click.option(
-            "--accept-frame", is_flag=True,
-            help="Go on though the structures name another frame of reference than the image.",
-        ),
-        click.option(
-            "--accept-patients", is_flag=True,
-            help="Go on though the headers name different patients.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+def parse_names(words: tuple[str, ...]) -> dict[int, str]:
+    """Names by label, from words such as 1=GTVp."""
+    names: dict[int, str] = {}
+    for word in words:
+        label, equals, name = word.partition("=")
+        if not (equals and name and label.isascii() and label.isdigit() and int(label)):
+            raise InputError(f"--name {word}: give LABEL=NAME, such as 1=GTVp")
+        if int(label) in names:
+            raise InputError(
+                f"--name {word}: label {label} already has the name {names[int(label)]}"
+            )
+        names[int(label)] = name
+    return names
+
+
+NAMES = click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="LABEL=NAME",
+    callback=lambda _context, _parameter, words: parse_names(words),
+    help="Name of a label, such as 1=GTVp; repeatable.  [default: from FILE.json beside the file]",
+)
+
+
+def override_options(command: Command) -> Command:
+    """`--accept-frame`, `--accept-patients`; the command receives them as `overrides`."""
+
+    @wraps(command)
+    def with_overrides(*, accept_frame: bool, accept_patients: bool, **options: Any) -> Any:
+        overrides = Overrides(patients=accept_patients, frame=accept_frame)
+        return command(overrides=overrides, **options)
+
+    frame = click.option(
+        "--accept-frame", is_flag=True,
+        help="Continue if structures and image have different frames of reference.",
+    )  # fmt: skip
+    patients = click.option(
+        "--accept-patients", is_flag=True, help="Continue if the headers name different patients."
+    )
+    return patients(frame(with_overrides))
+
+
+def prints_result(stage: str) -> Callable[[Callable[..., ContourResult]], Command]:
+    """Show progress while a command runs, then print its result; adds `--json` and `--quiet`."""
+
+    def decorate(command: Callable[..., ContourResult]) -> Command:
+        @wraps(command)
+        def run(*, as_json: bool, quiet: bool, **options: Any) -> None:
+            with Stages(quiet=quiet) as report:
+                report(stage)
+                result = command(**options)
+            if as_json:
+                _print_json(result.structures, result.notes, written=str(result.output))
+                return
+            for summary in result.structures:
+                click.echo(f"{summary['name']}  {summary['volume_cm3']:.3f} cm3")
+            _print_notes(result.notes)
+            click.echo(f"{result.output}\n{NOTICE}")
+
+        return output_options(run)
+
+    return decorate
+
+
+def _print_json(
+    structures: tuple[dict[str, Any], ...], notes: tuple[str, ...], **more: object
+) -> None:
+    print_json({**more, "structures": structures, "notes": notes, "notice": NOTICE})
+
+
+def _print_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        click.echo(f"note: {note}")
 
 
 @click.group("contour")
 def contour_command() -> None:
-    """Structures: masks and RT Structure Sets, from the MR to the CT, compared.
+    """Convert structures between masks and RT Structure Sets, transfer and compare them.
 
     Research use only. Not a medical device.
     """
 
 
 @contour_command.command("write")
-@click.option("--ct", type=PATH, required=True, help="CT: DICOM folder.")
+@CT_FOLDER
 @click.option(
-    "--mask", type=PATH, required=True, help="Mask or label map on the CT's grid: NIfTI, NRRD, MHA."
-)
-@click.option("-o", "--output", type=PATH, required=True, help="Structure set to write, .dcm.")
-@NAME
+    "--mask", "labels", type=PATH, required=True,
+    help="Mask or label map on the CT's grid: NIfTI, NRRD, MHA.",
+)  # fmt: skip
+@STRUCTURE_SET_OUTPUT
+@NAMES
 @HOLES
 @click.option(
     "--algorithm",
     type=click.Choice(["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"], case_sensitive=False),
-    help="How the structures came about, where it is known.",
+    help="How the structures were generated, if known.",
 )
 @CT_SERIES
 @OVERWRITE
-@output_options
-def write_command(
-    *,
-    ct: Path,
-    mask: Path,
-    output: Path,
-    named: tuple[str, ...],
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
+@prints_result("writing contours")
+def write_command(**options: Any) -> ContourResult:
     """Write a mask or label map as an RT Structure Set that refers to the CT's slices."""
-    _run(
-        "writing contours",
-        lambda: write_contours(
-            ct,
-            mask,
-            output,
-            names=names_of(named),
-            **options,
-        ),
-        as_json=as_json,
-        quiet=quiet,
-    )
+    return write_contours(**options)
 
 
 @contour_command.command("read")
 @click.option("--structures", type=PATH, required=True, help="RT Structure Set, a DICOM file.")
-@click.option("--image", type=PATH, required=True, help="DICOM folder of the series it is on.")
+@click.option(
+    "--image", type=PATH, required=True,
+    help="DICOM folder of the series on which the structures were drawn.",
+)  # fmt: skip
 @click.option(
     "-o", "--output", type=PATH, required=True,
-    help="Label map (.nii.gz .nii .nrrd .mha), or a folder for one mask a structure.",
+    help="Label map (.nii.gz .nii .nrrd .mha), or a folder for one mask per structure.",
 )  # fmt: skip
-@click.option(
-    "--modality", type=click.Choice([row.code for row in FUSED]),
-    help="Of the image  [default: CT, else MR]",
-)  # fmt: skip
-@click.option("--series", "series_uid", metavar="UID", help="Which, where a folder has several.")
-@acceptance_options
+@MODALITY
+@SERIES
 @OVERWRITE
-@output_options
-def read_command(
-    *,
-    structures: Path,
-    image: Path,
-    output: Path,
-    accept_frame: bool,
-    accept_patients: bool,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Write the structures of an RT Structure Set as a label map, with a JSON of their names."""
-    accept = Acceptance(patients=accept_patients, frame=accept_frame)
-    _run(
-        "reading contours",
-        lambda: read_contours(structures, image, output, accept=accept, **options),
-        as_json=as_json,
-        quiet=quiet,
-    )
+@prints_result("reading contours")
+@override_options
+def read_command(**options: Any) -> ContourResult:
+    """Write the structures of an RT Structure Set as a label map, with a JSON list of names."""
+    return read_contours(**options)
 
 
 @contour_command.command("transfer")
 @click.option(
     "--structures", type=PATH, required=True, help="RT Structure Set on the MR, or a label map."
 )
-@click.option("--ct", type=PATH, required=True, help="CT: DICOM folder.")
-@click.option("--mr", type=PATH, required=True, help="MR: DICOM folder; a volume for a label map.")
+@CT_FOLDER
+@click.option(
+    "--mr", type=PATH, required=True, help="MR: DICOM folder; also a volume for a label map."
+)
 @click.option(
     "--transform", type=PATH, required=True, metavar="FILE",
-    help="Where the MR lies: CT point to MR point, as `radfuse register` writes it.",
+    help="Transform that maps CT points to MR points, as written by `radfuse register`.",
 )  # fmt: skip
-@click.option("-o", "--output", type=PATH, required=True, help="Structure set to write, .dcm.")
-@NAME
+@STRUCTURE_SET_OUTPUT
+@NAMES
 @HOLES
 @CT_SERIES
-@click.option("--mr-series", metavar="UID", help="Which MR, where a folder has several.")
-@acceptance_options
+@click.option("--mr-series", metavar="UID", help="MR series, if a folder has several.")
 @OVERWRITE
-@output_options
-def transfer_command(
-    *,
-    structures: Path,
-    ct: Path,
-    mr: Path,
-    transform: Path,
-    output: Path,
-    named: tuple[str, ...],
-    accept_frame: bool,
-    accept_patients: bool,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
+@prints_result("transferring contours")
+@override_options
+def transfer_command(**options: Any) -> ContourResult:
     """Write structures drawn on the MR as an RT Structure Set on the CT."""
-    accept = Acceptance(patients=accept_patients, frame=accept_frame)
-    _run(
-        "transferring contours",
-        lambda: transfer_contours(
-            structures, ct, mr, transform, output,
-            names=names_of(named), accept=accept, **options,
-        ),
-        as_json=as_json,
-        quiet=quiet,
-    )  # fmt: skip
+    return transfer_contours(**options)
 
 
 @contour_command.command("compare")
 @click.argument("first", type=PATH)
 @click.argument("reference", type=PATH)
-@click.option("--image", type=PATH, help="DICOM folder of the series that structure sets are on.")
 @click.option(
-    "--modality", type=click.Choice([row.code for row in FUSED]),
-    help="Of the image  [default: CT, else MR]",
-)  # fmt: skip
-@click.option("--series", "series_uid", metavar="UID", help="Which, where a folder has several.")
+    "--image", type=PATH, help="DICOM folder of the series on which structure sets were drawn."
+)
+@MODALITY
+@SERIES
 @click.option(
     "--tolerance", "tolerance_mm", type=click.FloatRange(min=0), default=TOLERANCE_MM,
-    show_default=True, metavar="MM", help="Surfaces this near agree, for the surface Dice.",
+    show_default=True, metavar="MM", help="Tolerance of the surface Dice.",
 )  # fmt: skip
-@NAME
-@acceptance_options
+@NAMES
 @output_options
-def compare_command(
-    *,
-    first: Path,
-    reference: Path,
-    tolerance_mm: float,
-    named: tuple[str, ...],
-    accept_frame: bool,
-    accept_patients: bool,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Measure how far structures agree with those of the same names in a reference.
+@override_options
+def compare_command(*, tolerance_mm: float, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Measure the agreement of structures with those of the same names in a reference.
 
     FIRST and REFERENCE are RT Structure Sets, label maps or masks; structure sets need --image.
-    The added path is the contour of the reference that FIRST lacks, slice by slice: what is to be
-    drawn anew. All else is the same the other way round.
+    The added path length is the length of the reference contours, slice by slice, that FIRST lacks
+    and that a correction has to draw. All other values are symmetric.
     """
-    accept = Acceptance(patients=accept_patients, frame=accept_frame)
     with Stages(quiet=quiet) as report:
         report("comparing contours")
-        found = compare_contours(
-            first, reference, names=names_of(named), accept=accept, tolerance_mm=tolerance_mm,
-            **options,
-        )  # fmt: skip
+        comparison = compare_contours(tolerance_mm=tolerance_mm, **options)
     if as_json:
-        print_json(
-            {
-                "tolerance_mm": tolerance_mm,
-                "structures": [_agreement_facts(one) for one in found.structures],
-                "notes": list(found.notes),
-                "notice": NOTICE,
-            }
-        )
+        structures = tuple(map(_agreement_json, comparison.structures))
+        _print_json(structures, comparison.notes, tolerance_mm=tolerance_mm)
         return
-    for one in found.structures:
+    for one in comparison.structures:
         click.echo("\n  ".join([one.name, *_agreement_lines(one.agreement, tolerance_mm)]))
-    for note in found.notes:
-        click.echo(f"note: {note}")
+    _print_notes(comparison.notes)
     click.echo(NOTICE)
 
 
-def _agreement_facts(compared: Compared) -> dict[str, Any]:
-    """Plain JSON, null for what is not defined."""
+def _agreement_json(compared: StructureAgreement) -> dict[str, Any]:
+    """Plain JSON, null for undefined values."""
     agreement = compared.agreement
     values = asdict(agreement) | {"volume_difference_cm3": agreement.volume_difference_cm3}
     return {"name": compared.name} | {
@@ -253,50 +239,17 @@ def _agreement_facts(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _agreement_lines(found: Agreement, tolerance_mm: float) -> list[str]:
-    added = f"{found.added_path_mm:.1f} mm of {found.reference_path_mm:.1f} mm"
-    volumes = f"{found.volume_cm3:.3f} cm3, reference {found.reference_volume_cm3:.3f} cm3"
+def _agreement_lines(agreement: Agreement, tolerance_mm: float) -> list[str]:
+    added = f"{agreement.added_path_mm:.1f} mm of {agreement.reference_path_mm:.1f} mm"
+    volumes = f"{agreement.volume_cm3:.3f} cm3, reference {agreement.reference_volume_cm3:.3f} cm3"
+    difference = f"{agreement.volume_difference_cm3:+.3f} cm3"
     return [
-        f"Dice                      {found.dice:.4f}",
-        f"Jaccard                   {found.jaccard:.4f}",
-        f"surface Dice at {f'{tolerance_mm:g} mm':<10}{found.surface_dice:.4f}",
-        f"95 % Hausdorff distance   {found.hausdorff_95_mm:.2f} mm",
-        f"Hausdorff distance        {found.hausdorff_mm:.2f} mm",
-        f"mean surface distance     {found.mean_distance_mm:.2f} mm",
-        f"volume                    {volumes}, difference {found.volume_difference_cm3:+.3f} cm3",
+        f"Dice                      {agreement.dice:.4f}",
+        f"Jaccard                   {agreement.jaccard:.4f}",
+        f"surface Dice at {f'{tolerance_mm:g} mm':<10}{agreement.surface_dice:.4f}",
+        f"95 % Hausdorff distance   {agreement.hausdorff_95_mm:.2f} mm",
+        f"Hausdorff distance        {agreement.hausdorff_mm:.2f} mm",
+        f"mean surface distance     {agreement.mean_distance_mm:.2f} mm",
+        f"volume                    {volumes}, difference {difference}",
         f"added path length         {added}",
     ]
-
-
-def names_of(named: tuple[str, ...]) -> dict[int, str]:
-    """Names by label, of words such as 1=GTVp."""
-    names: dict[int, str] = {}
-    for word in named:
-        label, equals, name = word.partition("=")
-        if not (equals and name and label.isascii() and label.isdigit() and int(label)):
-            raise InputError(f"--name {word}: give LABEL=NAME, such as 1=GTVp")
-        if int(label) in names:
-            raise InputError(f"--name {word}: label {label} has the name {names[int(label)]} too")
-        names[int(label)] = name
-    return names
-
-
-def _run(stage: str, work: Callable[[], Outcome], *, as_json: bool, quiet: bool) -> None:
-    with Stages(quiet=quiet) as report:
-        report(stage)
-        outcome = work()
-    if as_json:
-        print_json(
-            {
-                "written": str(outcome.output),
-                "structures": list(outcome.structures),
-                "notes": list(outcome.notes),
-                "notice": NOTICE,
-            }
-        )
-        return
-    for facts in outcome.structures:
-        click.echo(f"{facts['name']}  {facts['volume_cm3']:.3f} cm3")
-    for note in outcome.notes:
-        click.echo(f"note: {note}")
-    click.echo(f"{outcome.output}\n{NOTICE}")

@@ -1,4 +1,4 @@
-"""Structures between masks and RT Structure Sets, and from the MR to the CT."""
+"""Convert structures between masks and RT Structure Sets, and transfer them from MR to CT."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from radfuse.dicom.rtstruct.read import read_structure_set
-from radfuse.dicom.rtstruct.write import Algorithm, Holes, write_structure_set
+from radfuse.dicom.rtstruct.write import GenerationAlgorithm, HoleEncoding, write_structure_set
 from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.io.volumes import volume_suffix
@@ -16,34 +16,34 @@ from radfuse.pipeline.read import check_pair, read
 from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
 from radfuse.structures.files import check_folder, check_readable, write_label_map, write_masks
-from radfuse.structures.label_maps import Structure, names_path, read_label_map
-from radfuse.structures.transfer import transferred
+from radfuse.structures.label_maps import Structure, read_label_map, structure_list_path
+from radfuse.structures.transfer import transfer_structure
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What was written, and what should be known about it."""
+class ContourResult:
+    """The written structures, and notes on them."""
 
     output: Path
     structures: tuple[dict[str, Any], ...]
-    """Plain JSON, one a structure."""
+    """One JSON object per structure."""
 
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """What a user vouches for."""
+class Overrides:
+    """Checks of the headers that the user overrides."""
 
     patients: bool = False
-    """Different PatientID in the headers are one person."""
+    """Different values of PatientID in the headers are of one person."""
 
     frame: bool = False
-    """Structures that name another frame of reference were drawn on this series."""
+    """Structures in another frame of reference were drawn on this series."""
 
 
-STRICT = Acceptance()
-"""Nothing is vouched for."""
+NO_OVERRIDES = Overrides()
+"""All checks apply."""
 
 
 def write_contours(
@@ -52,42 +52,42 @@ def write_contours(
     output: Path,
     *,
     names: Mapping[int, str] | None = None,
-    holes: Holes = "keyhole",
-    algorithm: Algorithm | None = None,
+    holes: HoleEncoding = "keyhole",
+    algorithm: GenerationAlgorithm | None = None,
     ct_series: str | None = None,
     overwrite: bool = False,
-) -> Outcome:
+) -> ContourResult:
     """Write a mask or label map on the grid of a CT as an RT Structure Set.
 
-    Raises `InputError` for input that cannot be used, `OutputError` where `output` cannot be
-    written; nothing is changed then.
+    Raises `InputError` for input that cannot be used and `OutputError` where `output` cannot be
+    written, without changing anything.
     """
     check_readable(labels)
     _check_structure_file(output, (ct, labels), overwrite=overwrite)
     series = read(ct, CT, series_uid=ct_series)
-    found = read_label_map(labels, series.image, names)
+    label_map = read_label_map(labels, series.image, names)
     with staging(output.parent) as stage:
         written = write_structure_set(
-            stage.place(output), series, found.structures(), holes=holes, algorithm=algorithm
+            stage.place(output), series, label_map.structures(), holes=holes, algorithm=algorithm
         )
-    return Outcome(output, tuple(map(asdict, written)), (*series.notes, *found.notes))
+    return ContourResult(output, tuple(map(asdict, written)), (*series.notes, *label_map.notes))
 
 
 def _check_structure_file(output: Path, inputs: tuple[Path, ...], *, overwrite: bool) -> None:
     if output.suffix.lower() != ".dcm":
-        raise InputError(f"{output}: a structure set goes to a file that ends in .dcm")
+        raise InputError(f"{output}: give a file name that ends in .dcm for a structure set")
     if output.is_dir():
         raise OutputError(f"{output} is a folder; give another --output")
-    _keep_inputs([output], inputs)
+    _protect_inputs([output], inputs)
     refuse_existing([output], overwrite=overwrite)
 
 
-def _keep_inputs(outputs: list[Path], inputs: tuple[Path, ...]) -> None:
-    """Raise `OutputError` for results that would lie over or among the inputs."""
-    for place in (path.resolve() for path in outputs):
+def _protect_inputs(outputs: list[Path], inputs: tuple[Path, ...]) -> None:
+    """Raise `OutputError` for outputs that would replace, contain or be in an input."""
+    for target in (path.resolve() for path in outputs):
         for source in (path.resolve() for path in inputs):
-            if place == source or source in place.parents or place in source.parents:
-                raise OutputError(f"{place} would lie over or in {source}; give another --output")
+            if target == source or source in target.parents or target in source.parents:
+                raise OutputError(f"{target} overlaps the input {source}; give another --output")
 
 
 def read_contours(
@@ -97,37 +97,36 @@ def read_contours(
     *,
     modality: Modality | str | None = None,
     series_uid: str | None = None,
-    accept: Acceptance = STRICT,
+    overrides: Overrides = NO_OVERRIDES,
     overwrite: bool = False,
-) -> Outcome:
+) -> ContourResult:
     """Write the structures of an RT Structure Set as a label map, or as masks into a folder.
 
-    `output` is a volume file, with a JSON of names beside it, or a folder for a mask a structure.
-    Without a `modality` the image is the CT of its folder, or the MR where there is no CT. Raises
-    `InputError` for input that cannot be used and for structures that overlap and so make no label
-    map, `OutputError` where the result cannot be written.
+    `output` is a volume file, with a JSON list beside it, or a folder with one mask per structure.
+    Without a `modality` the image is the CT of its folder, or the MR if there is no CT. Raises
+    `InputError` for input that cannot be used and for structures that overlap in a label map,
+    `OutputError` where the result cannot be written.
     """
     check_readable(structures)
-    in_one = output.name.lower().endswith(VOLUME_SUFFIXES)
-    targets = [output, names_path(output)] if in_one else [output]
-    _keep_inputs(targets, (structures, image))
-    if in_one:
+    is_label_map = output.name.lower().endswith(VOLUME_SUFFIXES)
+    targets = [output, structure_list_path(output)] if is_label_map else [output]
+    _protect_inputs(targets, (structures, image))
+    if is_label_map:
         refuse_existing(targets, overwrite=overwrite)
     else:
         check_folder(output, overwrite=overwrite)
-    series = drawn_on(image, modality, series_uid)
-    drawn = read_structure_set(
-        structures, series, accept_frame=accept.frame, accept_patients=accept.patients
+    series = read_delineated_series(image, modality, series_uid)
+    structure_set = read_structure_set(
+        structures, series, accept_frame=overrides.frame, accept_patients=overrides.patients
     )
-    notes = (*series.notes, *drawn.notes)
-    write = write_label_map if in_one else write_masks
-    entries = write(output, drawn.structures(), notes)
-    facts = tuple(entry.model_dump(exclude_none=True) for entry in entries)
-    return Outcome(output, facts, notes)
+    notes = (*series.notes, *structure_set.notes)
+    write = write_label_map if is_label_map else write_masks
+    infos = write(output, structure_set.structures(), notes)
+    return ContourResult(output, tuple(info.model_dump(exclude_none=True) for info in infos), notes)
 
 
-def drawn_on(image: Path, modality: Modality | str | None, uid: str | None) -> Series:
-    """The series of a folder that structures lie on; the CT without a modality, else the MR."""
+def read_delineated_series(image: Path, modality: Modality | None, uid: str | None) -> Series:
+    """The series in a folder on which structures were drawn; by default the CT, else the MR."""
     if modality is not None:
         return read(image, modality, series_uid=uid)
     try:
@@ -144,16 +143,16 @@ def transfer_contours(
     output: Path,
     *,
     names: Mapping[int, str] | None = None,
-    holes: Holes = "keyhole",
+    holes: HoleEncoding = "keyhole",
     ct_series: str | None = None,
     mr_series: str | None = None,
-    accept: Acceptance = STRICT,
+    overrides: Overrides = NO_OVERRIDES,
     overwrite: bool = False,
-) -> Outcome:
+) -> ContourResult:
     """Write structures drawn on the MR as an RT Structure Set on the CT, through a registration.
 
     `structures` is an RT Structure Set on the MR, or a label map on its grid; `transform` maps
-    points of the CT to points of the MR, as `radfuse register` writes it. Errors are those of
+    CT points to MR points (LPS, mm), as `radfuse register` writes it. Errors are those of
     `write_contours` and `read_contours`.
     """
     check_readable(structures)
@@ -161,44 +160,44 @@ def transfer_contours(
     mr_from_ct = read_transform(transform)
     of_ct = read(ct, CT, series_uid=ct_series)
     of_mr = read(mr, MR, series_uid=mr_series)
-    check_pair(of_ct, of_mr, accept_patients=accept.patients)
-    drawn, notes = _drawn_on_mr(structures, of_mr, names, accept)
+    check_pair(of_ct, of_mr, accept_patients=overrides.patients)
+    on_mr, notes = _structures_on_mr(structures, of_mr, names, overrides)
     drawn_cm3: list[float] = []
-    cut: list[str] = []
+    cropped: list[str] = []
 
-    def moved() -> Iterator[Structure]:
-        for structure in drawn:
-            move = transferred(structure, of_ct.image, mr_from_ct)
-            drawn_cm3.append(move.drawn_cm3)
-            if move.lost:
-                cut.append(f"'{structure.name}': {move.lost:.1%} of it lie beyond the CT")
-            yield move.structure
+    def transferred() -> Iterator[Structure]:
+        for structure in on_mr:
+            result = transfer_structure(structure, of_ct.image, mr_from_ct)
+            drawn_cm3.append(result.drawn_cm3)
+            if lost := result.lost_fraction:
+                cropped.append(f"'{structure.name}': {lost:.1%} of it is outside the CT")
+            yield result.structure
 
     with staging(output.parent) as stage:
         written = write_structure_set(
             stage.place(output),
             of_ct,
-            moved(),
+            transferred(),
             holes=holes,
             algorithm="SEMIAUTOMATIC",
-            origin="moved from MR",
+            source="transferred from MR",
         )
-    facts = tuple(
+    summaries = tuple(
         {**asdict(part), "drawn_cm3": volume}
         for part, volume in zip(written, drawn_cm3, strict=True)
     )
-    return Outcome(output, facts, (*of_ct.notes, *of_mr.notes, *notes, *cut))
+    return ContourResult(output, summaries, (*of_ct.notes, *of_mr.notes, *notes, *cropped))
 
 
-def _drawn_on_mr(
-    structures: Path, mr: Series, names: Mapping[int, str] | None, accept: Acceptance
+def _structures_on_mr(
+    path: Path, mr: Series, names: Mapping[int, str] | None, overrides: Overrides
 ) -> tuple[Iterator[Structure], tuple[str, ...]]:
-    if volume_suffix(structures) is not None:
-        found = read_label_map(structures, mr.image, names)
-        return found.structures(), found.notes
+    if volume_suffix(path) is not None:
+        label_map = read_label_map(path, mr.image, names)
+        return label_map.structures(), label_map.notes
     if names:
-        raise InputError(f"{structures}: a structure set has names; --name is for label maps")
-    drawn = read_structure_set(
-        structures, mr, accept_frame=accept.frame, accept_patients=accept.patients
+        raise InputError(f"{path}: a structure set contains names; --name is for label maps")
+    structure_set = read_structure_set(
+        path, mr, accept_frame=overrides.frame, accept_patients=overrides.patients
     )
-    return drawn.structures(), drawn.notes
+    return structure_set.structures(), structure_set.notes

@@ -25,8 +25,8 @@ from radfuse.service.stores.rle import (
 )
 from radfuse.service.stores.structure_store import Drawing
 from radfuse.service.stores.view_volumes import DATA_OFFSET, Rows, read_grid
-from radfuse.structures.growing import MULTIPLIER, REACH_MM, Box, box_around, grow
-from radfuse.structures.interpolation import between
+from radfuse.structures.growing import MAX_DISTANCE_MM, MULTIPLIER, Box, grow_region, reachable_box
+from radfuse.structures.interpolation import interpolate_slices
 
 MULTIPLIERS = (0.5, 10.0)
 """Fewest and most deviations from the mean that may belong to a region."""
@@ -41,7 +41,7 @@ Place = Annotated[int, Field(strict=True, ge=-MOST, le=MOST)]
 
 
 class Click(BaseModel):
-    """A voxel of the page's grid and how to grow from it."""
+    """A voxel of the page's grid and how to grow a region from it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class Click(BaseModel):
     multiplier: float = Field(MULTIPLIER, ge=MULTIPLIERS[0], le=MULTIPLIERS[1])
     """Standard deviations around the region's mean that belong to it."""
 
-    reach_mm: float = Field(REACH_MM, ge=REACHES_MM[0], le=REACHES_MM[1])
+    reach_mm: float = Field(MAX_DISTANCE_MM, ge=REACHES_MM[0], le=REACHES_MM[1])
     """A region ends this far from the click."""
 
 
@@ -72,19 +72,19 @@ def grown(click: Click, path: Path, grid: Grid, mr_from_ct: Rows) -> Runs:
     check_inside(click, grid)
     at = click.voxel[::-1]
     spacing = grid.spacing_mm[::-1]
-    box = box_around(grid.size[::-1], at, spacing, click.reach_mm)
+    box = reachable_box(grid.size[::-1], at, spacing, click.reach_mm)
     if click.image == "mr":
         move = rigid_from_matrix(np.array(mr_from_ct), name="the alignment")
         part = _moved(path, _cut(grid, box), move)
     else:
         part = _part(path, grid, box)
     first = [side.start for side in box]
-    region = grow(
+    region = grow_region(
         part,
         (at[0] - first[0], at[1] - first[1], at[2] - first[2]),
         spacing,
         multiplier=click.multiplier,
-        reach_mm=click.reach_mm,
+        max_distance_mm=click.reach_mm,
     )
     slices = {}
     for offset in np.flatnonzero(region.any(axis=(1, 2))):
@@ -102,7 +102,7 @@ def filled_between(runs: Runs, grid: Grid) -> Runs:
         for index, flat in checked(runs, grid.size).items()
     }
     across, down, along = grid.spacing_mm
-    return runs_of(between(drawn, (down, across), slice_mm=along))
+    return runs_of(interpolate_slices(drawn, (down, across), slice_mm=along))
 
 
 def agreement(first: Drawing, reference: Drawing, tolerance_mm: float) -> Agreement:

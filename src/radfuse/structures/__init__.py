@@ -1,1 +1,1 @@
-"""Structures on a grid: label maps, polygons, growing, interpolation, transfer."""
+"""Structures on a grid: label maps, polygons, region growing, interpolation, transfer."""

@@ -1,4 +1,4 @@
-"""Structures written as a label map, or as a folder of one mask each, with a JSON of names."""
+"""Write structures as a label map, or as a folder of one mask each, with a JSON list."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,79 +12,80 @@ from radfuse.errors import InputError, OutputError
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.io.volumes import write_volume
 from radfuse.structures.label_maps import (
-    Entry,
     Structure,
-    names_path,
-    read_names,
-    write_names,
+    StructureInfo,
+    read_structure_list,
+    structure_list_path,
+    write_structure_list,
 )
 
-NAMES = "structures.json"
-"""What a folder of masks says of them."""
+STRUCTURE_LIST = "structures.json"
+"""The list of structures in a folder of masks."""
 
-WAY_OUT = "give a folder as --output for one mask a structure"
-"""What to do about structures that do not fit into one label map."""
+OVERLAP_REMEDY = "give a folder as --output for one mask per structure"
+"""What to do about structures that overlap."""
 
-NAMED = 3
-"""Overlaps named in an error message, at most."""
+MAX_LISTED = 3
+"""Overlaps listed in an error message, at most."""
 
 
 def write_label_map(
     path: Path, structures: Iterable[Structure], notes: Sequence[str]
-) -> tuple[Entry, ...]:
-    """Write structures of one grid as labels 1, 2, ..., and a JSON with their names beside.
+) -> tuple[StructureInfo, ...]:
+    """Write structures of one grid as labels 1, 2, ..., and a JSON file of their names beside it.
 
-    Raises `InputError` for structures that overlap, with the volumes.
+    Raises `InputError` for structures that overlap, with the overlapping volumes.
     """
     labels: NDArray[np.uint16] | None = None
-    entries: list[Entry] = []
+    infos: list[StructureInfo] = []
     overlaps: list[str] = []
     for label, structure in enumerate(structures, start=1):
         inside = sitk.GetArrayViewFromImage(structure.mask) > 0
         if labels is None:
             grid = structure.mask
             labels = np.zeros(inside.shape, np.uint16)
-        taken = np.bincount(labels[inside], minlength=label)[1:]
+        shared_voxels = np.bincount(labels[inside], minlength=label)[1:]
         voxel_cm3 = np.prod(grid.GetSpacing()) / 1000
         overlaps += [
-            f"'{entries[other].name}' and '{structure.name}' {taken[other] * voxel_cm3:.3g} cm3"
-            for other in np.flatnonzero(taken)
+            f"'{infos[other].name}' and '{structure.name}' {shared_voxels[other] * voxel_cm3:.3g} "
+            "cm3"
+            for other in np.flatnonzero(shared_voxels)
         ]
         labels[inside] = label
-        entries.append(_entry(structure, label))
+        infos.append(_info(structure, label))
     if overlaps:
-        more = f" and {len(overlaps) - NAMED} more" if len(overlaps) > NAMED else ""
+        more = f" and {len(overlaps) - MAX_LISTED} more" if len(overlaps) > MAX_LISTED else ""
         raise InputError(
-            f"structures overlap and make no label map: {', '.join(overlaps[:NAMED])}{more}; "
-            f"{WAY_OUT}"
+            f"structures overlap and cannot share a label map: {', '.join(overlaps[:MAX_LISTED])}"
+            f"{more}; {OVERLAP_REMEDY}"
         )
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(grid)
     with staging(path.parent) as stage:
         write_volume(stage.place(path), image)
-        write_names(stage.place(names_path(path)), entries, notes)
-    return tuple(entries)
+        write_structure_list(stage.place(structure_list_path(path)), infos, notes)
+    return tuple(infos)
 
 
 def write_masks(
     folder: Path, structures: Iterable[Structure], notes: Sequence[str]
-) -> tuple[Entry, ...]:
-    """Write each structure as a mask of its own into a folder, and a JSON that lists them."""
-    entries: list[Entry] = []
+) -> tuple[StructureInfo, ...]:
+    """Write each structure as a mask into a folder, and a JSON file that lists them."""
+    infos: list[StructureInfo] = []
     with staging(folder.parent) as stage:
         draft = stage.place(folder)
         draft.mkdir()
         for number, structure in enumerate(structures, start=1):
-            word = re.sub(r"[^A-Za-z0-9_-]", "_", structure.name)[:64]
-            file = f"{number:02}_{word}.nii.gz"
+            name = re.sub(r"[^A-Za-z0-9_-]", "_", structure.name)[:64]
+            file = f"{number:02}_{name}.nii.gz"
             write_volume(draft / file, structure.mask)
-            entries.append(_entry(structure, 1, file))
-        write_names(draft / NAMES, entries, notes)
-    return tuple(entries)
+            infos.append(_info(structure, 1, file))
+        write_structure_list(draft / STRUCTURE_LIST, infos, notes)
+    return tuple(infos)
 
 
 def check_readable(path: Path) -> None:
-    """Raise `InputError` for what is no file or may not be read."""
+    """Raise `InputError` where a path is not a file or cannot be read."""
     try:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
@@ -95,25 +96,26 @@ def check_readable(path: Path) -> None:
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Raise `OutputError` for a folder with foreign files, or one that may not be replaced."""
+    """Raise `OutputError` for a folder with other files, or one that must not be replaced."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; give a folder, or a name that ends in .nii.gz")
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if not present:
         return
     try:
-        own = {NAMES, *(entry.file for entry in read_names(folder / NAMES).structures)}
+        infos = read_structure_list(folder / STRUCTURE_LIST).structures
+        own = {STRUCTURE_LIST, *(info.file for info in infos)}
     except InputError:
         own = set()
     if foreign := sorted(present - own):
         raise OutputError(
-            f"{folder} has files that are no masks of radfuse ({foreign[0]}); give another folder"
+            f"{folder} has files that are not masks by radfuse ({foreign[0]}); give another folder"
         )
     refuse_existing([folder], overwrite=overwrite)
 
 
-def _entry(structure: Structure, label: int, file: str | None = None) -> Entry:
-    return Entry(
+def _info(structure: Structure, label: int, file: str | None = None) -> StructureInfo:
+    return StructureInfo(
         label=label,
         name=structure.name,
         colour=structure.colour,

@@ -1,4 +1,4 @@
-"""A region grown from a click, by one rule for every image."""
+"""Region growing from a seed voxel, with the same rule for CT, MR and fused images."""
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,60 +13,64 @@ Box = tuple[slice, ...]
 Index = tuple[int, ...]
 """Of a voxel, along the axes of an array."""
 
-REACH_MM = 30.0
-"""A region ends this far from its click, where nothing else stops it."""
+MAX_DISTANCE_MM = 30.0
+"""Largest distance of a region from its seed."""
 
-SMOOTHINGS, TIME_STEP = 5, 0.0625
-"""Steps of curvature flow before growing, and the stable length of a step in 3-D."""
+SMOOTHING_STEPS, TIME_STEP = 5, 0.0625
+"""Steps of curvature flow before growing, and the largest stable time step in 3-D."""
 
-ITERATIONS, MULTIPLIER, FIRST_RADIUS = 5, 2.5, 1
-"""Rounds of growing, the deviations from the mean that still belong to the region, and the radius
-in voxels of the cube that the first mean is taken over."""
+ITERATIONS, MULTIPLIER, SEED_RADIUS = 5, 2.5, 1
+"""Iterations of growing, standard deviations around the mean that belong to the region, and the
+radius in voxels of the cube from which the first mean is computed."""
 
-LEVELS = 1000.0
-"""Range of an image while it is smoothed: curvature flow takes tiny differences for none."""
+SMOOTHING_RANGE = 1000.0
+"""Range of the image while it is smoothed: curvature flow ignores tiny differences."""
 
 
-def grow(
+def grow_region(
     image: NDArray[np.float32],
-    click: tuple[int, int, int],
+    seed: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
     *,
     multiplier: float = MULTIPLIER,
-    reach_mm: float = REACH_MM,
+    max_distance_mm: float = MAX_DISTANCE_MM,
 ) -> BoolArray:
-    """Grow a region in an image (D, H, W) in [0, 1] or in HU.
+    """Grow a region from a seed in an image (D, H, W), in [0, 1] or in HU.
 
-    Voxels join that touch the region and lie within `multiplier` standard deviations of its mean,
-    both taken anew in each round (ITK's ConfidenceConnected, with the settings of the example in
-    the ITK Software Guide), after a little smoothing that keeps edges. Then holes are
-    filled; the click itself always belongs to the region, and nothing farther from it than
-    `reach_mm`. The unit of the image does not matter, nor what lies outside `box_around`.
+    After a little edge-preserving smoothing, connected voxels within `multiplier` standard
+    deviations of the region's mean are added; both are computed again in each iteration (ITK's
+    ConfidenceConnected with the settings of the example in the ITK Software Guide). Holes are
+    filled. The seed always belongs to the region, and no voxel farther from it than
+    `max_distance_mm`. The result depends neither on the unit of the image nor on voxels outside
+    `reachable_box`.
     """
-    box = box_around(image.shape, click, spacing_mm, reach_mm)
+    box = reachable_box(image.shape, seed, spacing_mm, max_distance_mm)
     part = image[box]
     low, high = float(part.min()), float(part.max())
-    scaled = sitk.GetImageFromArray((part - low) * np.float32(LEVELS / ((high - low) or 1.0)))
+    scaled = sitk.GetImageFromArray(
+        (part - low) * np.float32(SMOOTHING_RANGE / ((high - low) or 1.0))
+    )
     scaled.SetSpacing(spacing_mm[::-1])
-    inner = tuple(place - side.start for place, side in zip(click, box, strict=True))
-    smooth = sitk.GetArrayFromImage(sitk.CurvatureFlow(scaled, TIME_STEP, SMOOTHINGS))
-    region = confident(smooth, inner, multiplier) & _ball(part.shape, inner, spacing_mm, reach_mm)
+    inner = tuple(index - side.start for index, side in zip(seed, box, strict=True))
+    smooth = sitk.GetArrayFromImage(sitk.CurvatureFlow(scaled, TIME_STEP, SMOOTHING_STEPS))
+    region = confidence_connected(smooth, inner, multiplier)
+    region &= _ball(part.shape, inner, spacing_mm, max_distance_mm)
     region[inner] = True
-    found = np.zeros(image.shape, np.bool_)
-    found[box] = binary_fill_holes(region)
-    return found
+    mask = np.zeros(image.shape, np.bool_)
+    mask[box] = binary_fill_holes(region)
+    return mask
 
 
-def confident(image: NDArray[np.float32], seed: Index, multiplier: float) -> BoolArray:
-    """The region around a voxel within some standard deviations of its own mean.
+def confidence_connected(image: NDArray[np.float32], seed: Index, multiplier: float) -> BoolArray:
+    """The connected region around a seed within some standard deviations of its own mean.
 
-    Voxel for voxel that of ITK's ConfidenceConnected, which visits them one by one and takes
-    several times as long.
+    Voxel for voxel the result of ITK's ConfidenceConnected, which visits voxels one by one and is
+    several times slower.
     """
-    around = [slice(max(place - FIRST_RADIUS, 0), place + FIRST_RADIUS + 1) for place in seed]
+    around = [slice(max(index - SEED_RADIUS, 0), index + SEED_RADIUS + 1) for index in seed]
     missing = [
-        (max(FIRST_RADIUS - place, 0), max(place + FIRST_RADIUS + 1 - size, 0))
-        for place, size in zip(seed, image.shape, strict=True)
+        (max(SEED_RADIUS - index, 0), max(index + SEED_RADIUS + 1 - size, 0))
+        for index, size in zip(seed, image.shape, strict=True)
     ]
     values = np.pad(image[tuple(around)], missing, mode="edge").ravel()
     region = np.zeros(image.shape, np.bool_)
@@ -76,11 +80,11 @@ def confident(image: NDArray[np.float32], seed: Index, multiplier: float) -> Boo
             break
         low, high = (mean + sign * multiplier * deviation for sign in (-1, 1))
         low, high = min(low, image[seed]), max(high, image[seed])
-        parts, _ = label((image >= np.float32(low)) & (image <= np.float32(high)))
-        found = parts == parts[seed]
-        if (found == region).all():
+        components, _ = label((image >= np.float32(low)) & (image <= np.float32(high)))
+        grown = components == components[seed]
+        if (grown == region).all():
             break
-        region = found
+        region = grown
         values = image[region]
     return region
 
@@ -89,17 +93,17 @@ def _deviation(values: NDArray[np.float32]) -> float:
     return float(values.std(dtype=np.float64, ddof=1)) if len(values) > 1 else 0.0
 
 
-def box_around(
+def reachable_box(
     shape: tuple[int, ...],
-    click: tuple[int, int, int],
+    seed: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
-    reach_mm: float = REACH_MM,
+    max_distance_mm: float = MAX_DISTANCE_MM,
 ) -> Box:
-    """The part of an image (D, H, W) with all that a region grown from a click can reach."""
-    steps = [int(reach_mm / step) + 1 for step in spacing_mm]
+    """The part of an image (D, H, W) that a region grown from a seed can reach."""
+    steps = [int(max_distance_mm / step) + 1 for step in spacing_mm]
     return tuple(
-        slice(max(place - step, 0), min(place + step + 1, size))
-        for place, step, size in zip(click, steps, shape, strict=True)
+        slice(max(index - step, 0), min(index + step + 1, size))
+        for index, step, size in zip(seed, steps, shape, strict=True)
     )
 
 
@@ -110,8 +114,8 @@ def _ball(
     radius_mm: float,
 ) -> BoolArray:
     squares = [
-        ((np.arange(size) - place) * step) ** 2
-        for size, place, step in zip(shape, centre, spacing_mm, strict=True)
+        ((np.arange(size) - index) * step) ** 2
+        for size, index, step in zip(shape, centre, spacing_mm, strict=True)
     ]
     z, y, x = np.meshgrid(*squares, indexing="ij", sparse=True)
     return np.asarray(z + y + x <= radius_mm**2)

@@ -1,11 +1,11 @@
-"""Slices between drawn ones: shape-based interpolation of outlines.
+"""Shape-based interpolation of the slices between drawn slices.
 
-The signed distance to the outline is interpolated, not the pixels (Raya and Udupa 1990,
-doi:10.1109/42.52980). A part that has one partner alone on the next drawn slice is moved onto it
-first, centre on centre, so that an outline that runs oblique to the slices keeps its size on the
-way, and its distances follow monotone cubics through the drawn slices beside as well (Fritsch and
-Butland 1984, doi:10.1137/0905021): straight lines would cut 4 % off a ball of 16 slices' radius
-drawn on every fourth.
+The signed distance to the contours is interpolated, not the pixels (Raya and Udupa 1990,
+doi:10.1109/42.52980). A component with exactly one counterpart on the next drawn slice is first
+shifted onto it, centroid on centroid, so that a structure oblique to the slices keeps its size,
+and its distances follow monotone cubics through the neighbouring drawn slices as well (Fritsch
+and Butland 1984, doi:10.1137/0905021): linear interpolation would lose 4 % of the volume of a ball
+with a radius of 16 slices that is drawn on every fourth slice.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,34 +27,36 @@ from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 
 Spacing = tuple[float, float]
-"""From row to row and from column to column, mm."""
+"""Between rows and between columns, mm."""
 
-Pair = tuple[BoolArray, BoolArray]
-"""A part on a drawn slice and what it becomes on the next."""
+Match = tuple[BoolArray, BoolArray]
+"""A component on a drawn slice and its counterpart on the next."""
 
-TOUCHING = np.ones((3, 3), np.int8)
-"""Pixels that share a corner are of one part."""
+CONNECTIVITY_8 = np.ones((3, 3), np.int8)
+"""Pixels that share a corner belong to one component."""
 
-MOST_GAP_MM = 15.0
-"""Farthest from slice to slice that outlines which do not lie over each other are one body: three
-slices of the thickest that heads are planned on, 5 mm. Beyond, they may well be two lesions."""
+MAX_GAP_MM = 15.0
+"""Largest distance between slices at which contours that do not overlap can belong to one body:
+three slices of 5 mm, the thickest used for planning on heads. Farther apart they may be two
+lesions."""
 
-RIM = 1
-"""Empty pixels around all that is drawn, so that every outline closes."""
+PADDING = 1
+"""Empty pixels around all drawn masks, so that every contour is closed."""
 
 
-def between(
+def interpolate_slices(
     drawn: Mapping[int, BoolArray], spacing_mm: Spacing, *, slice_mm: float
 ) -> dict[int, BoolArray]:
-    """The outlines on the slices between drawn ones, by index of the slice.
+    """The masks of the slices between drawn ones, by slice index.
 
-    Outlines that do not lie over each other are taken for one body only where they are near, see
-    `MOST_GAP_MM`, and no farther apart than the smaller is wide; else what is between stays empty.
+    Contours that do not overlap are one body only if they are near each other: within
+    `MAX_GAP_MM`, and no farther apart than the width of the smaller one. Slices between others
+    stay empty.
 
     Parameters
     ----------
     drawn
-        Masks (H, W) of one shape by index of the slice; an empty one counts as not drawn.
+        Masks (H, W) of one shape by slice index; an empty one counts as not drawn.
     spacing_mm
         Between rows and between columns.
     slice_mm
@@ -63,124 +65,124 @@ def between(
     Raises
     ------
     InputError
-        No slice lies between two that are drawn, or between two that are of one body.
+        There is no slice between two drawn slices, or between two of one body.
     """
     filled = sorted(index for index, mask in drawn.items() if mask.any())
     if not any(upper - lower > 1 for lower, upper in pairwise(filled)):
         raise InputError(
-            f"{len(filled)} drawn slices and none to fill between them; draw on two slices that "
-            "have others in between"
+            f"no slice to interpolate between the {len(filled)} drawn slices; draw on two slices "
+            "with others between them"
         )
     box = find_objects(np.logical_or.reduce([drawn[at] for at in filled]).astype(np.int8))[0]
-    outlines = [np.pad(drawn[at][box], RIM) for at in filled]
-    distances, found = _Distances(spacing_mm), {}
+    masks = [np.pad(drawn[at][box], PADDING) for at in filled]
+    distances, interpolated = _SignedDistances(spacing_mm), {}
     gaps_mm = [(upper - lower) * slice_mm for lower, upper in pairwise(filled)]
-    pairs = [
-        _partners(lower, upper, distances, gap_mm)
-        for gap_mm, (lower, upper) in zip(gaps_mm, pairwise(outlines), strict=True)
+    matches = [
+        _matches(lower, upper, distances, gap_mm)
+        for gap_mm, (lower, upper) in zip(gaps_mm, pairwise(masks), strict=True)
     ]
-    for place, (lower, upper) in enumerate(pairwise(filled)):
-        lie_over = (outlines[place] & outlines[place + 1]).any()
-        if upper - lower == 1 or not (pairs[place] or lie_over):
+    for gap, (lower, upper) in enumerate(pairwise(filled)):
+        overlap = (masks[gap] & masks[gap + 1]).any()
+        if upper - lower == 1 or not (matches[gap] or overlap):
             continue
-        far = gaps_mm[place] > MOST_GAP_MM
-        parts = list(_parts(place, filled, outlines, pairs, distances, far=far))
+        is_far = gaps_mm[gap] > MAX_GAP_MM
+        parts = list(_parts(gap, filled, masks, matches, distances, is_far=is_far))
         for index in range(lower + 1, upper):
-            outline = np.logical_or.reduce([part.at(index) for part in parts])
-            found[index] = np.zeros(drawn[lower].shape, np.bool_)
-            found[index][box] = outline[RIM:-RIM, RIM:-RIM]
-    if not found:
+            mask = np.logical_or.reduce([part.at(index) for part in parts])
+            interpolated[index] = np.zeros(drawn[lower].shape, np.bool_)
+            interpolated[index][box] = mask[PADDING:-PADDING, PADDING:-PADDING]
+    if not interpolated:
         raise InputError(
-            "nothing was filled: the outlines on the drawn slices do not lie over each other and "
-            "are too far apart to be one body; draw on a slice in between"
+            "nothing was interpolated: the contours on the drawn slices do not overlap and are too "
+            "far apart to belong to one body; draw on a slice between them"
         )
-    return found
+    return interpolated
 
 
-class _Distances:
-    """Signed distances to outlines, each computed once."""
+class _SignedDistances:
+    """Signed distances to contours, each computed once."""
 
     def __init__(self, spacing_mm: Spacing) -> None:
         self._spacing_mm = spacing_mm
-        self._known: dict[bytes, Float64Array] = {}
+        self._computed: dict[bytes, Float64Array] = {}
 
     def of(self, mask: BoolArray) -> Float64Array:
-        """To the nearest pixel of the other kind, mm, positive inside; zero lies half-way."""
+        """To the nearest pixel of the other value, mm, positive inside; zero is half-way."""
         key = mask.tobytes()
-        if key not in self._known:
-            ways = (distance_transform_edt(kind, self._spacing_mm) for kind in (mask, ~mask))
-            self._known[key] = np.subtract(*ways)
-        return self._known[key]
+        if key not in self._computed:
+            both = (distance_transform_edt(side, self._spacing_mm) for side in (mask, ~mask))
+            self._computed[key] = np.subtract(*both)
+        return self._computed[key]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What is known of a part on some drawn slices."""
+    """A component followed over some drawn slices."""
 
     slices: list[int]
     distances_mm: list[Float64Array]
-    """Signed distances to its outline on each, positive inside, (H, W)."""
+    """Signed distances to its contour on each slice, positive inside, (H, W)."""
 
     centres: Float64Array
-    """Row and column on each, (slices, 2)."""
+    """Row and column on each slice, (slices, 2)."""
 
     def at(self, index: int) -> BoolArray:
-        """Its outline on a slice in between; the cubics are needed where its neighbours differ."""
+        """Its mask on a slice in between; cubics are evaluated where its two neighbours differ."""
         centre = PchipInterpolator(self.slices, self.centres)(index)
-        moves = centre - self.centres
+        shifts = centre - self.centres
         after = int(np.searchsorted(self.slices, index))
         lower, upper = (
-            shift(self.distances_mm[at], moves[at], order=1, mode="nearest") > 0
+            shift(self.distances_mm[at], shifts[at], order=1, mode="nearest") > 0
             for at in (after - 1, after)
         )
-        outline = np.asarray(lower & upper)
-        open_ = np.nonzero(lower ^ upper)
+        mask = np.asarray(lower & upper)
+        undecided = np.nonzero(lower ^ upper)
         values = [
-            map_coordinates(distance, open_ - move[:, None], order=1, mode="nearest")
-            for distance, move in zip(self.distances_mm, moves, strict=True)
+            map_coordinates(distance, undecided - offset[:, None], order=1, mode="nearest")
+            for distance, offset in zip(self.distances_mm, shifts, strict=True)
         ]
-        outline[open_] = PchipInterpolator(self.slices, values)(index) > 0
-        return outline
+        mask[undecided] = PchipInterpolator(self.slices, values)(index) > 0
+        return mask
 
 
 def _parts(
-    place: int,
+    gap: int,
     slices: list[int],
-    outlines: list[BoolArray],
-    pairs: list[list[Pair]],
-    distances: _Distances,
+    masks: list[BoolArray],
+    matches: list[list[Match]],
+    distances: _SignedDistances,
     *,
-    far: bool,
+    is_far: bool,
 ) -> Iterator[_Part]:
-    """The parts between a drawn slice and the next: pairs, and all that have no partner as one.
+    """The parts between a drawn slice and the next: matches, and all unmatched components as one.
 
-    On slices that are far from each other what lies over nothing of the other ends where it is.
+    On slices that are far apart, components that overlap no other end on their slice.
     """
-    lower, upper = outlines[place], outlines[place + 1]
-    for ours, theirs in pairs[place]:
-        before = [one for one, other in pairs[place - 1] if (other == ours).all()] if place else []
-        later = pairs[place + 1] if place + 1 < len(pairs) else []
+    lower, upper = masks[gap], masks[gap + 1]
+    for ours, theirs in matches[gap]:
+        before = [one for one, other in matches[gap - 1] if (other == ours).all()] if gap else []
+        later = matches[gap + 1] if gap + 1 < len(matches) else []
         after = [other for one, other in later if (one == theirs).all()]
         chain = [*before, ours, theirs, *after]
-        first = place - len(before)
+        first = gap - len(before)
         yield _Part(
             slices[first : first + len(chain)],
             [distances.of(mask) for mask in chain],
             np.array([center_of_mass(mask) for mask in chain]),
         )
         lower, upper = lower & ~ours, upper & ~theirs
-    if (lower & upper).any() or (not far and (lower | upper).any()):
-        ends = _ends_mm(lower, upper, distances)
-        yield _Part(slices[place : place + 2], list(ends), np.zeros((2, 2)))
+    if (lower & upper).any() or (not is_far and (lower | upper).any()):
+        ends = _end_distances_mm(lower, upper, distances)
+        yield _Part(slices[gap : gap + 2], list(ends), np.zeros((2, 2)))
 
 
-def _partners(
-    lower: BoolArray, upper: BoolArray, distances: _Distances, gap_mm: float
-) -> list[Pair]:
-    """Parts that overlap one another alone, or the single part of each where they are near."""
-    (ours, count), (theirs, other_count) = (label(mask, TOUCHING) for mask in (lower, upper))
+def _matches(
+    lower: BoolArray, upper: BoolArray, distances: _SignedDistances, gap_mm: float
+) -> list[Match]:
+    """Components that overlap only each other, or the single component of each if near."""
+    (ours, count), (theirs, other_count) = (label(mask, CONNECTIVITY_8) for mask in (lower, upper))
     if count == other_count == 1 and (
-        (lower & upper).any() or (gap_mm <= MOST_GAP_MM and _near(lower, upper, distances))
+        (lower & upper).any() or (gap_mm <= MAX_GAP_MM and _are_near(lower, upper, distances))
     ):
         return [(lower, upper)]
     both = np.unique(np.stack([ours, theirs])[:, lower & upper], axis=1)
@@ -191,19 +193,19 @@ def _partners(
     ]
 
 
-def _near(lower: BoolArray, upper: BoolArray, distances: _Distances) -> bool:
-    """Whether no more lies between two outlines, one laid upon the other, than the smaller one."""
+def _are_near(lower: BoolArray, upper: BoolArray, distances: _SignedDistances) -> bool:
+    """Whether two masks in one plane are no farther apart than the width of the smaller one."""
     apart_mm = -distances.of(lower)[upper].max()
     width_mm = 2 * min(distances.of(mask).max() for mask in (lower, upper))
     return bool(apart_mm <= width_mm)
 
 
-def _ends_mm(
-    lower: BoolArray, upper: BoolArray, distances: _Distances
+def _end_distances_mm(
+    lower: BoolArray, upper: BoolArray, distances: _SignedDistances
 ) -> tuple[Float64Array, Float64Array]:
-    """Signed distances of two outlines; where one is empty, the other shrinks to nothing there."""
+    """Signed distances of two masks; where one is empty, the other shrinks to nothing there."""
     if not lower.any():
-        upper_mm, lower_mm = _ends_mm(upper, lower, distances)
+        upper_mm, lower_mm = _end_distances_mm(upper, lower, distances)
         return lower_mm, upper_mm
     distance = distances.of(lower)
     if upper.any():

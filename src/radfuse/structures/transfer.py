@@ -1,9 +1,9 @@
-"""A structure drawn on one image, on the grid of another: shape-based interpolation.
+"""Transfer of a structure to the grid of another image, by shape-based interpolation.
 
 The signed distance to the structure's surface is interpolated, not its voxels: between the thick
-slices of an MR the outline then changes steadily instead of in steps. After Raya and Udupa 1990,
-doi:10.1109/42.52980, with distances in three dimensions and cubic splines: straight lines between
-the slices cut the round ends off, 5 % of a sphere of 15 mm on slices of 5 mm where splines cut 3.
+slices of an MR the surface then changes steadily instead of in steps. After Raya and Udupa 1990,
+doi:10.1109/42.52980, with 3-D distances and cubic splines: linear interpolation between slices
+loses 5 % of the volume of a sphere of 15 mm on slices of 5 mm, splines 3 %.
 """
 
 import dataclasses
@@ -15,55 +15,59 @@ import SimpleITK as sitk
 from radfuse.errors import InputError
 from radfuse.structures.label_maps import Structure
 
-RIM = 2
-"""Empty voxels around the structure: one to end it, one more to interpolate from."""
+PADDING = 2
+"""Empty voxels around the structure: one to close it, one more to interpolate from."""
 
 Box = tuple[slice, slice, slice]
 """Part of a volume: columns, rows, slices."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Moved:
+class TransferredStructure:
     """A structure on its new grid."""
 
     structure: Structure
     drawn_cm3: float
-    """Its volume where it was drawn."""
+    """Its volume on the image on which it was drawn."""
 
-    lost: float
-    """Share of that which lies beyond the new grid."""
+    lost_fraction: float
+    """Fraction of that volume outside the new grid."""
 
 
-def transferred(structure: Structure, grid: sitk.Image, mr_from_ct: sitk.Transform) -> Moved:
+def transfer_structure(
+    structure: Structure, grid: sitk.Image, mr_from_ct: sitk.Transform
+) -> TransferredStructure:
     """A structure drawn on the MR, on the grid of the CT.
 
-    `mr_from_ct` maps a point of the CT to the point of the MR at the same place in the patient.
-    On the same grid, by the identity, the mask stays as it is. Raises `InputError` for a structure
-    of which nothing lies on the grid.
+    `mr_from_ct` maps CT points to MR points (LPS, mm). On the same grid, the identity does not
+    change the mask. Raises `InputError` for a structure that is entirely outside the grid.
     """
     empty = sitk.Image(grid.GetSize(), sitk.sitkUInt8)
     empty.CopyInformation(grid)
-    drawn = structure.volume_cm3
-    if drawn == 0:
-        return Moved(dataclasses.replace(structure, mask=empty), drawn, lost=0.0)
-    part = _bounded(structure.mask)
+    drawn_cm3 = structure.volume_cm3
+    if drawn_cm3 == 0:
+        empty_structure = dataclasses.replace(structure, mask=empty)
+        return TransferredStructure(empty_structure, drawn_cm3, lost_fraction=0.0)
+    part = _cropped(structure.mask)
     distance = signed_distance_mm(part)
     box = _box_on(grid, distance, mr_from_ct)
     if box is not None:
         outside = -float(np.linalg.norm(structure.mask.GetSpacing()))
-        found = sitk.Resample(distance, grid[box], mr_from_ct, sitk.sitkBSpline, outside) > 0
-        mask = sitk.Paste(empty, found, found.GetSize(), destinationIndex=[it.start for it in box])
-        moved = dataclasses.replace(structure, mask=mask)
-        if moved.volume_cm3 > 0:
-            return Moved(moved, drawn, _lost(part, empty == 0, mr_from_ct))
+        inside = sitk.Resample(distance, grid[box], mr_from_ct, sitk.sitkBSpline, outside) > 0
+        start = [side.start for side in box]
+        mask = sitk.Paste(empty, inside, inside.GetSize(), destinationIndex=start)
+        transferred = dataclasses.replace(structure, mask=mask)
+        if transferred.volume_cm3 > 0:
+            lost = _lost_fraction(part, empty == 0, mr_from_ct)
+            return TransferredStructure(transferred, drawn_cm3, lost)
     raise InputError(
-        f"structure '{structure.name}' ({drawn:.3g} cm3 where it was drawn) has no voxel on the "
-        "CT after the transform; does the transform belong to this pair?"
+        f"structure '{structure.name}' ({drawn_cm3:.3g} cm3 on the MR) has no voxel on the CT "
+        "after the transform; pass the transform of this CT and MR"
     )
 
 
-def _bounded(mask: sitk.Image) -> sitk.Image:
-    """The box of a mask that holds all of it."""
+def _cropped(mask: sitk.Image) -> sitk.Image:
+    """The bounding box of a mask."""
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(mask)
     starts, sizes = np.reshape(shape.GetBoundingBox(1), (2, 3)).tolist()
@@ -72,22 +76,22 @@ def _bounded(mask: sitk.Image) -> sitk.Image:
     ]
 
 
-def _lost(mask: sitk.Image, everywhere: sitk.Image, mr_from_ct: sitk.Transform) -> float:
-    """Share of a mask's voxels that another grid, given as a mask of all of it, does not cover."""
-    seen = sitk.Resample(everywhere, mask, mr_from_ct.GetInverse(), sitk.sitkNearestNeighbor, 0)
-    inside, kept = (
-        np.count_nonzero(sitk.GetArrayViewFromImage(image)) for image in (mask, mask & seen)
+def _lost_fraction(mask: sitk.Image, everywhere: sitk.Image, mr_from_ct: sitk.Transform) -> float:
+    """Fraction of a mask's voxels outside another grid, given as a mask of all its voxels."""
+    covered = sitk.Resample(everywhere, mask, mr_from_ct.GetInverse(), sitk.sitkNearestNeighbor, 0)
+    all_voxels, kept_voxels = (
+        np.count_nonzero(sitk.GetArrayViewFromImage(image)) for image in (mask, mask & covered)
     )
-    return float(1 - kept / inside)
+    return float(1 - kept_voxels / all_voxels)
 
 
 def signed_distance_mm(mask: sitk.Image) -> sitk.Image:
-    """Distance to the surface of a mask, mm, positive inside, on its grid and a rim around it.
+    """Distance to the surface of a mask, mm, positive inside, on its padded grid.
 
     ITK measures from the centres of the last voxels inside; the mean with the distance from the
-    first voxels outside has its zero half-way between the two.
+    first voxels outside is zero half-way between the two.
     """
-    inside = sitk.ConstantPad(mask, (RIM,) * 3, (RIM,) * 3, 0)
+    inside = sitk.ConstantPad(mask, (PADDING,) * 3, (PADDING,) * 3, 0)
     distances = [
         sitk.SignedMaurerDistanceMap(
             image, insideIsPositive=positive, squaredDistance=False, useImageSpacing=True
@@ -98,7 +102,7 @@ def signed_distance_mm(mask: sitk.Image) -> sitk.Image:
 
 
 def _box_on(grid: sitk.Image, image: sitk.Image, mr_from_ct: sitk.Transform) -> Box | None:
-    """The part of a grid that an image covers; None without one."""
+    """The part of a grid that an image covers; None if there is none."""
     ct_from_mr = mr_from_ct.GetInverse()
     corners = np.array(
         [

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from pydicom import Dataset
 
 from dicom_kit import put, put_raw
-from radfuse.dicom.rtstruct import parse as structure_file
+from radfuse.dicom.rtstruct import parse
 from radfuse.dicom.rtstruct.read import StructureSet, read_structure_set
 from radfuse.dicom.rtstruct.write import write_structure_set
 from radfuse.errors import GeometryError, InputError
@@ -87,22 +87,27 @@ def test_a_contour_on_a_slice_fills_it_and_no_other(rt: Path, ct: Series) -> Non
 
 
 def test_separate_contours_are_joined_and_nested_is_a_hole(rt: Path, ct: Series) -> None:
-    rings = [square(3.5, 7.5, 6), square(1.5, 9.5, 6), square(4.5, 5.5, 6), square(10.5, 12.5, 6)]
-    mask = only(read_structure_set(draw(rt, *map(contour, rings)), ct))[2]
+    contours = [
+        square(3.5, 7.5, 6),
+        square(1.5, 9.5, 6),
+        square(4.5, 5.5, 6),
+        square(10.5, 12.5, 6),
+    ]
+    mask = only(read_structure_set(draw(rt, *map(contour, contours)), ct))[2]
     np.testing.assert_array_equal(mask, (block(2, 9) & ~block(4, 7)) | block(5, 5) | block(11, 12))
 
 
 def test_plain_contours_that_overlap_are_joined(rt: Path, ct: Series) -> None:
-    rings = [contour(square(1.5, 6.5, 6)), contour(square(4.5, 9.5, 6))]
+    contours = [contour(square(1.5, 6.5, 6)), contour(square(4.5, 9.5, 6))]
     np.testing.assert_array_equal(
-        only(read_structure_set(draw(rt, *rings), ct))[2], block(2, 6) | block(5, 9)
+        only(read_structure_set(draw(rt, *contours), ct))[2], block(2, 6) | block(5, 9)
     )
 
 
 def test_xor_contours_that_overlap_exclude_each_other(rt: Path, ct: Series) -> None:
-    rings = [contour(square(*ends, 6), "CLOSEDPLANAR_XOR") for ends in ((1.5, 6.5), (4.5, 9.5))]
+    contours = [contour(square(*ends, 6), "CLOSEDPLANAR_XOR") for ends in ((1.5, 6.5), (4.5, 9.5))]
     np.testing.assert_array_equal(
-        only(read_structure_set(draw(rt, *rings), ct))[2], block(2, 6) ^ block(5, 9)
+        only(read_structure_set(draw(rt, *contours), ct))[2], block(2, 6) ^ block(5, 9)
     )
 
 
@@ -119,7 +124,7 @@ def test_the_same_contour_again_is_no_hole(rt: Path, ct: Series) -> None:
     found = read_structure_set(draw(rt, *[contour(square(1.5, 9.5, 6))] * 2), ct)
     np.testing.assert_array_equal(only(found)[2], block(2, 9))
     assert found.notes == (
-        "'GTVp': 1 of 2 contours passed over: points, open lines or the same contour again",
+        "'GTVp': 1 of 2 contours skipped: points, open lines or duplicates",
     )
 
 
@@ -128,7 +133,7 @@ def test_points_and_open_lines_are_passed_over_with_a_note(kind: str, rt: Path, 
     points = square(1.5, 9.5, 6)[: 1 if kind == "POINT" else 4]
     found = read_structure_set(draw(rt, contour(points, kind)), ct)
     assert not only(found).any()
-    assert "1 of 1 contours passed over" in found.notes[0]
+    assert "1 of 1 contours skipped" in found.notes[0]
 
 
 @pytest.mark.parametrize(("z_mm", "index"), [(4.6, 2), (7.4, 2), (-1.4, 0), (22.4, 7)])
@@ -137,14 +142,14 @@ def test_contour_between_slices_snaps_to_nearest_with_note(
 ) -> None:
     found = read_structure_set(draw(rt, contour(square(1.5, 9.5, z_mm))), ct)
     assert only(found)[index].any()
-    assert found.notes == ("'GTVp': contours up to 1.40 mm from a slice went to the nearest",)
+    assert found.notes == ("'GTVp': contours up to 1.40 mm from a slice were assigned to the nearest",)
 
 
 def test_of_several_planes_at_one_slice_the_nearest_counts(rt: Path, ct: Series) -> None:
-    rings = [contour(square(1.5, 2.5 + z, z)) for z in (5.0, 6.0, 7.0)]
-    found = read_structure_set(draw(rt, *rings), ct)
+    contours = [contour(square(1.5, 2.5 + z, z)) for z in (5.0, 6.0, 7.0)]
+    found = read_structure_set(draw(rt, *contours), ct)
     np.testing.assert_array_equal(only(found)[2], block(2, 8))
-    assert found.notes == ("'GTVp': 2 contours left out, others lie nearer to the same slice",)
+    assert found.notes == ("'GTVp': 2 contours left out, others are nearer to the same slice",)
 
 
 def test_contours_beyond_the_image_are_told(rt: Path, ct: Series) -> None:
@@ -153,8 +158,8 @@ def test_contours_beyond_the_image_are_told(rt: Path, ct: Series) -> None:
     )
     assert only(found)[7, 2:, 2:].all()
     assert found.notes == (
-        "'GTVp': 1 of 2 contours lie beyond the first or last slice",
-        "'GTVp': 1 contours cut off at the edge of the image",
+        "'GTVp': 1 of 2 contours are outside the first or last slice",
+        "'GTVp': 1 contours clipped at the edge of the image",
     )
 
 
@@ -166,27 +171,27 @@ def test_slices_without_a_contour_between_others_are_told(rt: Path, ct: Series) 
 
 
 def test_a_structure_wholly_beyond_the_image_is_refused(rt: Path, ct: Series) -> None:
-    with pytest.raises(GeometryError, match=r"'GTVp' lies at 60.0 to 60.0 mm .* 0.0 to 21.0"):
+    with pytest.raises(GeometryError, match=r"'GTVp' extends from 60.0 to 60.0 mm .* 0.0 to 21.0"):
         read_structure_set(draw(rt, contour(square(1.5, 9.5, 60))), ct)
 
 
 def test_a_contour_across_the_slices_is_refused(rt: Path, ct: Series) -> None:
     sagittal = np.roll(square(1.5, 9.5, 6), 1, axis=1)
-    with pytest.raises(GeometryError, match=r"'GTVp', contour 1: its points spread over 8.0 mm"):
+    with pytest.raises(GeometryError, match=r"'GTVp', contour 1: its points extend over 8.0 mm"):
         read_structure_set(draw(rt, contour(sagittal)), ct)
 
 
 def test_another_frame_of_reference_is_refused_unless_accepted(rt: Path, ct: Series) -> None:
     draw(rt, contour(square(1.5, 9.5, 6)))
     edit(rt, lambda h: put("ReferencedFrameOfReferenceUID", "1.2.3")(h.StructureSetROISequence[0]))
-    with pytest.raises(GeometryError, match=r"'GTVp' is drawn in frame of reference 1\.2\.3, but"):
+    with pytest.raises(GeometryError, match=r"'GTVp' is in frame of reference 1\.2\.3, but"):
         read_structure_set(rt, ct)
     assert only(read_structure_set(rt, ct, accept_frame=True)).any()
 
 
 def test_another_patient_is_refused_unless_accepted(rt: Path, ct: Series) -> None:
     edit(draw(rt, contour(square(1.5, 9.5, 6))), put("PatientID", "Q77"))
-    with pytest.raises(InputError, match="another patient") as refusal:
+    with pytest.raises(InputError, match="PatientID differs") as refusal:
         read_structure_set(rt, ct)
     assert "Q77" not in str(refusal.value)
     assert only(read_structure_set(rt, ct, accept_patients=True)).any()
@@ -195,13 +200,13 @@ def test_another_patient_is_refused_unless_accepted(rt: Path, ct: Series) -> Non
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"1\\2\\3\\4", "4 numbers that are no points"),
-        (b"1\\2\\nan", "3 numbers that are no points"),
-        (b"1\\2\\1e300", "3 numbers that are no points"),
-        (b"1\\2\\-inf", "3 numbers that are no points"),
+        (b"1\\2\\3\\4", "4 numbers in ContourData are not points"),
+        (b"1\\2\\nan", "3 numbers in ContourData are not points"),
+        (b"1\\2\\1e300", "3 numbers in ContourData are not points"),
+        (b"1\\2\\-inf", "3 numbers in ContourData are not points"),
         (b"1\\x\\3", "could not convert string to float: 'x'"),
         (b"1\\\\3", "could not convert string to float: ''"),
-        (b"1\\2\\3", "1 points where it should have 4"),
+        (b"1\\2\\3", "1 points, but NumberOfContourPoints is 4"),
         (b"1\\2\\\xff", "could not convert"),
     ],
 )
@@ -221,7 +226,7 @@ def test_contour_with_million_crossings_is_refused_by_name(rt: Path, ct: Series)
         [np.arange(count) % 19, np.where(np.arange(count) % 2, -900, 900), np.full(count, 6)]
     )
     found = read_structure_set(draw(rt, contour(zigzag)), ct)
-    with pytest.raises(InputError, match="structure 'GTVp': 4000 points that cross"):
+    with pytest.raises(InputError, match="structure 'GTVp': a contour of 4000 points crosses"):
         only(found)
 
 
@@ -259,21 +264,21 @@ def again(keyword: str) -> Callable[[Dataset], None]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda h: h.pop("StructureSetROISequence"), "a structure set without structures"),
-        (lambda h: h.pop("ROIContourSequence"), "a structure set without contours"),
-        (again("StructureSetROISequence"), "'GTVp' and 'GTVp' have the same number 1"),
-        (again("ROIContourSequence"), "the contours of number 1 are there twice"),
+        (lambda h: h.pop("StructureSetROISequence"), "a structure set without StructureSetROISequence"),
+        (lambda h: h.pop("ROIContourSequence"), "a structure set without ROIContourSequence"),
+        (again("StructureSetROISequence"), "'GTVp' and 'GTVp' have the same ROINumber 1"),
+        (again("ROIContourSequence"), "the contours of ROINumber 1 occur twice"),
         (
             lambda h: put("ReferencedROINumber", 9)(h.ROIContourSequence[0]),
-            "the contours of number 9 belong to no structure",
+            "the contours of ROINumber 9 belong to no structure",
         ),
-        (lambda h: h.ROIContourSequence[0].pop("ReferencedROINumber"), "a damaged structure set"),
+        (lambda h: h.ROIContourSequence[0].pop("ReferencedROINumber"), "damaged structure set"),
         (
             lambda h: put_raw("ROINumber", b"one")(h.StructureSetROISequence[0]),
-            "a damaged structure set",
+            "damaged structure set",
         ),
         (put_raw("ROIContourSequence", b"12345678"), "damaged"),
-        (put("SOPClassUID", "1.2.840.10008.5.1.4.1.1.2"), r"no RT Structure Set \(RTSTRUCT\)"),
+        (put("SOPClassUID", "1.2.840.10008.5.1.4.1.1.2"), r"not an RT Structure Set \(modality RTSTRUCT\)"),
     ],
 )
 def test_a_damaged_structure_set_is_refused(
@@ -299,7 +304,7 @@ def test_truncated_rtstruct_is_refused_unless_contours_complete(rt: Path, ct: Se
 
 def test_other_files_are_refused(rt: Path, ct: Series, tmp_path: Path) -> None:
     (tmp_path / "junk.dcm").write_bytes(b"\x08\x00junk" * 90)
-    with pytest.raises(InputError, match=r"no RT Structure Set \(CT\); give the RTSTRUCT file"):
+    with pytest.raises(InputError, match=r"not an RT Structure Set \(modality CT\); give the RTSTRUCT file"):
         read_structure_set(ct.files[0], ct)
     with pytest.raises(InputError, match=r"junk\.dcm"):
         read_structure_set(tmp_path / "junk.dcm", ct)
@@ -308,14 +313,14 @@ def test_other_files_are_refused(rt: Path, ct: Series, tmp_path: Path) -> None:
 def test_absurd_amounts_are_refused(rt: Path, ct: Series, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(rt, *[contour(square(1.5, 9.5, 6))] * 4)
     with monkeypatch.context() as patch:
-        patch.setattr(structure_file, "MOST_CONTOURS", 3)
-        with pytest.raises(InputError, match="4 contours; a structure set of a head has at most 3"):
+        patch.setattr(parse, "MAX_CONTOURS", 3)
+        with pytest.raises(InputError, match="4 contours, above the limit of 3"):
             read_structure_set(rt, ct)
     draw(rt, *[contour(square(0, 15 + step / 900, 6)) for step in range(1200)])
     with pytest.raises(InputError, match="1200 contours that cover the image 115 times over"):
         read_structure_set(rt, ct)
     with (tmp := rt.with_name("large.dcm")).open("wb") as stream:
-        stream.truncate(structure_file.LARGEST_BYTES + 1)
+        stream.truncate(parse.MAX_FILE_BYTES + 1)
     with pytest.raises(InputError, match="256 MiB; a structure set of a head has at most 256"):
         read_structure_set(tmp, ct)
 
@@ -328,7 +333,7 @@ def test_an_image_that_is_no_dicom_is_refused(rt: Path, ct: Series) -> None:
 def test_a_structure_set_of_rt_utils_has_a_frame_of_its_own(odd: Path) -> None:
     series = read(odd / "rtstruct", "CT")
     path = odd / "rtstruct" / "rt.dcm"
-    with pytest.raises(GeometryError, match="'ROI-1' is drawn in frame of reference"):
+    with pytest.raises(GeometryError, match="'ROI-1' is in frame of reference"):
         read_structure_set(path, series)
     found = read_structure_set(path, series, accept_frame=True)
     (part,) = found.structures()
@@ -345,7 +350,7 @@ def test_a_structure_set_of_slices_that_are_missing_says_so(odd: Path) -> None:
     assert list(volumes) == ["ROI-1", "ROI-2", "ROI-3", "ROI-4"]
     assert all(min(counts) > 0 for counts in volumes.values())
     assert found.notes == tuple(
-        f"'{name}': 1 of 3 contours lie beyond the first or last slice" for name in volumes
+        f"'{name}': 1 of 3 contours are outside the first or last slice" for name in volumes
     )
 
 
@@ -354,9 +359,9 @@ def test_a_structure_set_without_preamble_is_read(odd: Path, tmp_path: Path) -> 
     series = series_on_disk(
         tmp_path / "CT", size=(90, 70, 4), spacing=(5.0, 5.0, 10.0), origin=(-222.5, -172.5, -200)
     )
-    with pytest.raises(InputError, match="another patient"):
+    with pytest.raises(InputError, match="PatientID differs"):
         read_structure_set(path, series)
-    with pytest.raises(GeometryError, match="'patient' is drawn in frame of reference"):
+    with pytest.raises(GeometryError, match="'patient' is in frame of reference"):
         read_structure_set(path, series, accept_patients=True)
     found = read_structure_set(path, series, accept_patients=True, accept_frame=True)
     patient, *points = found.structures()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dicom_kit import OBLIQUE, change_all
 from radfuse.dicom.rtstruct.read import read_structure_set
-from radfuse.dicom.rtstruct.write import Holes, write_structure_set
+from radfuse.dicom.rtstruct.write import HoleEncoding, write_structure_set
 from radfuse.errors import InputError
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.read import read
@@ -77,7 +77,7 @@ def turned(series: Series, angles: tuple[float, ...], spacing: tuple[float, ...]
     share=st.floats(0.02, 0.95),
 )
 def test_a_mask_comes_back_as_it_was_from_any_grid(
-    holes: Holes,
+    holes: HoleEncoding,
     seed: int,
     angles: tuple[float, ...],
     spacing: tuple[float, ...],
@@ -97,7 +97,7 @@ def test_a_mask_comes_back_as_it_was_from_any_grid(
 
 @HOLES
 def test_slices_holes_and_contours_are_counted(
-    holes: Holes, ct: Series, ring: np.ndarray, tmp_path: Path
+    holes: HoleEncoding, ct: Series, ring: np.ndarray, tmp_path: Path
 ) -> None:
     (written,) = write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)], holes=holes)
     assert written.slices == 5
@@ -107,7 +107,7 @@ def test_slices_holes_and_contours_are_counted(
 
 @HOLES
 def test_contours_lie_on_their_referenced_slice_planes(
-    holes: Holes, ct: Series, ring: np.ndarray, tmp_path: Path
+    holes: HoleEncoding, ct: Series, ring: np.ndarray, tmp_path: Path
 ) -> None:
     write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)], holes=holes)
     header = pydicom.dcmread(tmp_path / "rt.dcm")
@@ -200,7 +200,7 @@ def test_an_empty_structure_is_kept(ct: Series, ring: np.ndarray, tmp_path: Path
         ("", "structure name ''"),
         ("   ", "1 to 64 characters"),
         ("x" * 65, "1 to 64 characters"),
-        ("a\\b", "no backslash"),
+        ("a\\b", "without backslash"),
         ("a\nb", "line break"),
     ],
 )
@@ -213,7 +213,7 @@ def test_a_name_that_dicom_cannot_hold_is_refused(
 
 
 def test_a_name_used_twice_is_refused(ct: Series, ring: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="two structures are called 'GTVp'"):
+    with pytest.raises(InputError, match="two structures are named 'GTVp'"):
         write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)] * 2)
 
 
@@ -241,7 +241,7 @@ def ball(image: sitk.Image, centre: tuple[float, ...], radius_mm: float) -> np.n
 @HOLES
 @pytest.mark.parametrize("case", ["tilted", "uneven"])
 def test_mask_of_resampled_image_is_contoured_on_source_slices(
-    case: str, holes: Holes, tmp_path: Path
+    case: str, holes: HoleEncoding, tmp_path: Path
 ) -> None:
     source = series_on_disk(
         tmp_path / "CT", size=(60, 60, 14), spacing=(1.0, 1.0, 2.5), origin=(-30.0, -30.0, 0.0)
@@ -282,7 +282,7 @@ def test_mask_of_resampled_image_is_contoured_on_source_slices(
 @pytest.mark.parametrize("source", ["phantom", "oblique"])
 def test_an_independent_validator_finds_no_error(
     source: str,
-    holes: Holes,
+    holes: HoleEncoding,
     ct: Series,
     ring: np.ndarray,
     phantom: Phantom,

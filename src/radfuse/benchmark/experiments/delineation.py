@@ -20,7 +20,7 @@ from radfuse.methods.catalogue import Method
 from radfuse.metrics.segmentation_agreement import MM3_OF_CM3, Agreement, compare_masks
 from radfuse.phantom.head import Label, Phantom, Tumour, make_phantom
 from radfuse.pipeline.volume import scaled_slice
-from radfuse.structures.growing import REACH_MM, grow
+from radfuse.structures.growing import MAX_DISTANCE_MM, grow_region
 
 Click = tuple[int, int, int]
 
@@ -122,7 +122,7 @@ def phantom_sources(seed: int, kind: str, *, spacing_mm: float, window: Window) 
     labels = sitk.GetArrayFromImage(phantom.labels)
     x, y, z = phantom.labels.GetSpacing()
     heights = np.flatnonzero((labels == int(Label.TUMOUR)).any(axis=(1, 2)))
-    more = int(REACH_MM / z) + 1
+    more = int(MAX_DISTANCE_MM / z) + 1
     part = range(max(heights[0] - more, 0), min(heights[-1] + more + 1, len(labels)))
     ct, mr, seen = _scaled(phantom, part, window)
     hu = sitk.GetArrayFromImage(phantom.ct.image)[part.start : part.stop]
@@ -189,7 +189,7 @@ def measured(
     """How the region grown from each click agrees with the truth, by the names of `MEASURES`."""
     truth = sources.truth
     for click in clicks:
-        found = grow(image, click, sources.spacing_mm)
+        found = grow_region(image, click, sources.spacing_mm)
         yield _values(compare_masks(found, truth, sources.spacing_mm, tolerance_mm=TOLERANCE_MM))
 
 

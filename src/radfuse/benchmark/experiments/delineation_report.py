@@ -42,11 +42,11 @@ from radfuse.benchmark.statistics.analysis import analyse
 from radfuse.benchmark.statistics.ranks import ALPHA
 from radfuse.io.staging import staging
 from radfuse.structures.growing import (
-    FIRST_RADIUS,
     ITERATIONS,
+    MAX_DISTANCE_MM,
     MULTIPLIER,
-    REACH_MM,
-    SMOOTHINGS,
+    SEED_RADIUS,
+    SMOOTHING_STEPS,
     TIME_STEP,
 )
 
@@ -70,10 +70,10 @@ DESIGN = (
 """What was done."""
 
 RULE = (
-    f"The rule, fixed before anything was measured: {SMOOTHINGS} steps of curvature flow of "
+    f"The rule, fixed before anything was measured: {SMOOTHING_STEPS} steps of curvature flow of "
     f"{TIME_STEP:g}, then SimpleITK's ConfidenceConnected from the click ({ITERATIONS} rounds, "
-    f"{MULTIPLIER:g} standard deviations, first mean within {FIRST_RADIUS} voxel), cut {REACH_MM:g}"
-    " mm from the click, holes filled. It does not depend on the unit of "
+    f"{MULTIPLIER:g} standard deviations, first mean within {SEED_RADIUS} voxel), cut "
+    f"{MAX_DISTANCE_MM:g} mm from the click, holes filled. It does not depend on the unit of "
     "an image, so that a window alone changes nothing but where it cuts values off. One thing was "
     "changed after a look: small tumours had 6 mm radius at first, where the rule ran out into the "
     "brain on every image and told nothing."

@@ -1,4 +1,4 @@
-"""What an RT Structure Set file says: names, colours and closed contours, in the patient."""
+"""Parse an RT Structure Set file: names, colours and closed contours of its ROIs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,57 +12,57 @@ from pydicom.uid import RTStructureSetStorage
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError, RadfuseError
-from radfuse.structures.label_maps import Colour, palette_colour
+from radfuse.structures.label_maps import RgbColour, palette_colour
 
-LARGEST_BYTES = 1 << 28
-"""A structure set of a head is smaller; the contours of a larger file would fill the memory."""
+MAX_FILE_BYTES = 1 << 28
+"""Structure sets of a head are smaller; the contours of a larger file would fill the memory."""
 
-MOST_CONTOURS = 100_000
-"""Sixty structures of five contours on each of three hundred slices are fewer."""
+MAX_CONTOURS = 100_000
+"""Sixty structures with five contours on each of 300 slices are fewer."""
 
-FARTHEST_MM = 10_000.0
-"""A coordinate beyond this is no place in a patient."""
+MAX_COORDINATE_MM = 10_000.0
+"""Larger coordinates are not positions in a patient."""
 
-PLAIN, EXCLUDING = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
-"""Kinds of contours that have an inside."""
+CLOSED, CLOSED_XOR = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
+"""ContourGeometricType of contours that enclose an area."""
 
-FEWEST_POINTS = 3
-"""Corners of a contour that has an inside."""
+MIN_POINTS = 3
+"""Points of a contour that encloses an area."""
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A structure as it stands in the file."""
+class Roi:
+    """A region of interest as in the file."""
 
     name: str
-    colour: Colour
+    colour: RgbColour
     frame_of_reference_uid: str
-    """Empty where the file does not say."""
+    """Empty if absent."""
 
     contours: tuple[Float64Array, ...]
     """Closed contours, (points, 3) each, LPS mm."""
 
-    excluding: bool
+    is_xor: bool
     """Whether the contours are combined by exclusive or."""
 
 
 @dataclass(frozen=True)
-class DrawnSet:
-    """All that a structure set holds."""
+class ParsedStructureSet:
+    """The ROIs of a file, not yet related to a series."""
 
-    patient: str
-    """Identifier; empty where the file does not say."""
+    patient_id: str
+    """Empty if absent."""
 
-    drawings: tuple[Drawing, ...]
+    rois: tuple[Roi, ...]
     notes: tuple[str, ...]
-    """What was passed over or renamed, a sentence each."""
+    """Contours that were skipped and ROIs that were renamed, a sentence each."""
 
 
-def read_drawings(path: Path) -> DrawnSet:
-    """Read a structure set; contours without an inside are passed over with a note.
+def parse_structure_set(path: Path) -> ParsedStructureSet:
+    """Read a structure set; contours that enclose no area are skipped with a note.
 
-    Raises `InputError` for a file that is damaged, no structure set or absurdly large, and for
-    contours whose numbers are none.
+    Raises `InputError` for a file that is damaged, not a structure set or too large, and for
+    contours with invalid coordinates.
     """
     header = _header(path)
     notes: list[str] = []
@@ -71,144 +71,151 @@ def read_drawings(path: Path) -> DrawnSet:
             names = _names(header, path)
             _check_count(header, path)
             items = _contour_items(header, names, path)
-            drawings = tuple(
-                _drawing(roi, name, items.get(number), place, path, notes)
-                for place, (number, (roi, name)) in enumerate(_unique(names, notes).items())
+            rois = tuple(
+                _roi(item, name, items.get(number), index, path, notes)
+                for index, (number, (item, name)) in enumerate(_unique(names, notes).items())
             )
-            return DrawnSet(str(header.get("PatientID") or ""), drawings, tuple(notes))
+            return ParsedStructureSet(str(header.get("PatientID") or ""), rois, tuple(notes))
     except RadfuseError:
         raise
-    except Exception as error:  # damaged elements make the parser raise whatever it likes
+    except Exception as error:  # pydicom raises any type for a damaged element
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{path}: a damaged structure set ({reason}); export it again") from error
+        raise InputError(f"{path}: damaged structure set ({reason}); export it again") from error
 
 
 def _header(path: Path) -> Dataset:
-    if (size := path.stat().st_size) > LARGEST_BYTES:
+    if (size := path.stat().st_size) > MAX_FILE_BYTES:
         raise InputError(
-            f"{path}: {size / 2**20:.0f} MiB; a structure set of a head has at most "
-            f"{LARGEST_BYTES >> 20}; export fewer structures"
+            f"{path}: {size / 2**20:.0f} MiB, above the limit of {MAX_FILE_BYTES >> 20} MiB for a "
+            "structure set; export fewer structures"
         )
     try:
         header = pydicom.dcmread(path, force=True)
-        kind, modality = header.get("SOPClassUID"), header.get("Modality") or "no DICOM"
-    except Exception as error:  # a damaged file makes the parser raise whatever it likes
+        sop_class, modality = header.get("SOPClassUID"), header.get("Modality")
+    except Exception as error:  # pydicom raises any type for a damaged file
         raise InputError(f"{path}: damaged or truncated; copy it again") from error
-    if kind != RTStructureSetStorage:
-        raise InputError(f"{path}: no RT Structure Set ({modality}); give the RTSTRUCT file")
+    if sop_class != RTStructureSetStorage:
+        found = f"modality {modality}" if modality else "no DICOM"
+        raise InputError(f"{path}: not an RT Structure Set ({found}); give the RTSTRUCT file")
     return header
 
 
 def _names(header: Dataset, path: Path) -> dict[int, tuple[Dataset, str]]:
-    """Item and name of each structure by its number."""
-    found: dict[int, tuple[Dataset, str]] = {}
-    for roi in header.get("StructureSetROISequence") or ():
-        number, name = int(roi.ROINumber), str(roi.get("ROIName") or "").strip()
-        if number in found:
+    """Item and name of each ROI by its number."""
+    names: dict[int, tuple[Dataset, str]] = {}
+    for item in header.get("StructureSetROISequence") or ():
+        number, name = int(item.ROINumber), str(item.get("ROIName") or "").strip()
+        if number in names:
             raise InputError(
-                f"{path}: '{found[number][1]}' and '{name}' have the same number {number}; "
+                f"{path}: '{names[number][1]}' and '{name}' have the same ROINumber {number}; "
                 "export it again"
             )
-        found[number] = roi, name or f"ROI_{number}"
-    if not found or "ROIContourSequence" not in header:
-        what = "contours" if found else "structures"
-        raise InputError(f"{path}: a structure set without {what}; export it again")
-    return found
+        names[number] = item, name or f"ROI_{number}"
+    if not names or "ROIContourSequence" not in header:
+        missing = "ROIContourSequence" if names else "StructureSetROISequence"
+        raise InputError(f"{path}: a structure set without {missing}; export it again")
+    return names
 
 
 def _unique(
     names: dict[int, tuple[Dataset, str]], notes: list[str]
 ) -> dict[int, tuple[Dataset, str]]:
-    """The same with a name of its own for each."""
-    taken: set[str] = set()
+    """The same with unique names."""
+    used: set[str] = set()
     unique = {}
-    for number, (roi, name) in names.items():
-        own = f"{name}_{number}" if name in taken else name
-        if own != name:
-            notes.append(f"'{name}': the name of two structures; number {number} is now '{own}'")
-        taken.add(own)
-        unique[number] = roi, own
+    for number, (item, name) in names.items():
+        new = f"{name}_{number}" if name in used else name
+        if new != name:
+            notes.append(f"'{name}': the name of two structures; number {number} is now '{new}'")
+        used.add(new)
+        unique[number] = item, new
     return unique
 
 
 def _check_count(header: Dataset, path: Path) -> None:
     items = header.get("ROIContourSequence") or ()
     count = sum(len(item.get("ContourSequence") or ()) for item in items)
-    if count > MOST_CONTOURS:
+    if count > MAX_CONTOURS:
         raise InputError(
-            f"{path}: {count} contours; a structure set of a head has at most {MOST_CONTOURS}; "
-            "export fewer structures"
+            f"{path}: {count} contours, above the limit of {MAX_CONTOURS}; export fewer structures"
         )
 
 
 def _contour_items(
     header: Dataset, names: dict[int, tuple[Dataset, str]], path: Path
 ) -> dict[int, Dataset]:
-    """The item with the contours of each structure that has one, by its number."""
+    """The ROIContourSequence items by ROI number."""
     items: dict[int, Dataset] = {}
     for item in header.get("ROIContourSequence") or ():
         number = int(item.ReferencedROINumber)
         if number not in names or number in items:
-            what = "are there twice" if number in items else "belong to no structure"
-            raise InputError(f"{path}: the contours of number {number} {what}; export it again")
+            reason = "occur twice" if number in items else "belong to no structure"
+            raise InputError(
+                f"{path}: the contours of ROINumber {number} {reason}; export it again"
+            )
         items[number] = item
     return items
 
 
-def _drawing(
-    roi: Dataset, name: str, item: Dataset | None, place: int, path: Path, notes: list[str]
-) -> Drawing:
+def _roi(
+    item: Dataset,
+    name: str,
+    contour_item: Dataset | None,
+    index: int,
+    path: Path,
+    notes: list[str],
+) -> Roi:
     contours: dict[bytes, Float64Array] = {}
-    drawn = list((item.get("ContourSequence") if item else None) or ())
-    kinds = [str(contour.get("ContourGeometricType") or "") for contour in drawn]
-    for number, (contour, kind) in enumerate(zip(drawn, kinds, strict=True), start=1):
+    sequence = list((contour_item.get("ContourSequence") if contour_item else None) or ())
+    types = [str(contour.get("ContourGeometricType") or "") for contour in sequence]
+    for number, (contour, kind) in enumerate(zip(sequence, types, strict=True), start=1):
         points = _points_mm(contour, f"{path}: structure '{name}', contour {number}")
-        if kind in (PLAIN, EXCLUDING) and len(points) >= FEWEST_POINTS:
+        if kind in (CLOSED, CLOSED_XOR) and len(points) >= MIN_POINTS:
             contours[points.tobytes()] = points
-    if passed := len(drawn) - len(contours):
+    if skipped := len(sequence) - len(contours):
         notes.append(
-            f"'{name}': {passed} of {len(drawn)} contours passed over: points, open lines or the "
-            "same contour again"
+            f"'{name}': {skipped} of {len(sequence)} contours skipped: points, open lines or "
+            "duplicates"
         )
-    return Drawing(
+    return Roi(
         name=name,
-        colour=_colour(item) or palette_colour(place),
-        frame_of_reference_uid=str(roi.get("ReferencedFrameOfReferenceUID") or ""),
+        colour=_colour(contour_item) or palette_colour(index),
+        frame_of_reference_uid=str(item.get("ReferencedFrameOfReferenceUID") or ""),
         contours=tuple(contours.values()),
-        excluding=EXCLUDING in kinds,
+        is_xor=CLOSED_XOR in types,
     )
 
 
-def _colour(item: Dataset | None) -> Colour | None:
-    values = list((item.get("ROIDisplayColor") if item else None) or ())
+def _colour(contour_item: Dataset | None) -> RgbColour | None:
+    values = list((contour_item.get("ROIDisplayColor") if contour_item else None) or ())
     if len(values) != 3 or not all(0 <= int(value) <= 255 for value in values):
         return None
     red, green, blue = map(int, values)
     return red, green, blue
 
 
-def _points_mm(contour: Dataset, whose: str) -> Float64Array:
-    """The points of a contour (n, 3); `InputError` for what are no points."""
+def _points_mm(contour: Dataset, where: str) -> Float64Array:
+    """The points of a contour (n, 3); `InputError` for invalid coordinates."""
     try:
-        numbers = np.fromiter(_numbers(contour), np.float64)
+        coordinates = np.fromiter(_coordinates(contour), np.float64)
     except ValueError as error:
-        raise InputError(f"{whose}: {error}; the file is damaged, export it again") from error
-    if len(numbers) % 3 or not (np.abs(numbers) < FARTHEST_MM).all():
+        raise InputError(f"{where}: {error}; the file is damaged, export it again") from error
+    if len(coordinates) % 3 or not (np.abs(coordinates) < MAX_COORDINATE_MM).all():
         raise InputError(
-            f"{whose}: {len(numbers)} numbers that are no points in a patient; the file is "
-            "damaged, export it again"
+            f"{where}: {len(coordinates)} numbers in ContourData are not points in a patient; the "
+            "file is damaged, export it again"
         )
-    said = contour.get("NumberOfContourPoints")
-    if said is not None and int(said) * 3 != len(numbers):
+    count = contour.get("NumberOfContourPoints")
+    if count is not None and int(count) * 3 != len(coordinates):
         raise InputError(
-            f"{whose}: {len(numbers) // 3} points where it should have {int(said)}; the file is "
-            "damaged, export it again"
+            f"{where}: {len(coordinates) // 3} points, but NumberOfContourPoints is {int(count)}; "
+            "the file is damaged, export it again"
         )
-    return numbers.reshape(-1, 3)
+    return coordinates.reshape(-1, 3)
 
 
-def _numbers(contour: Dataset) -> Iterator[float]:
-    """The coordinates from the raw bytes: pydicom's numbers would take ten times the room."""
+def _coordinates(contour: Dataset) -> Iterator[float]:
+    """The coordinates from the raw bytes: pydicom's numbers would need ten times the memory."""
     if "ContourData" not in contour:
         return
     value = contour.get_item("ContourData").value or b""

@@ -1,4 +1,7 @@
-"""The planes of a series' own slices: where contours are drawn, whatever became of the image."""
+"""The planes of a series' source slices, on which contours are defined.
+
+The image itself may have been resampled onto another grid on reading.
+"""
 
 from dataclasses import dataclass
 
@@ -13,16 +16,16 @@ from radfuse.series import Series
 
 @dataclass(frozen=True)
 class SlicePlanes:
-    """Parallel planes of pixels in the patient, in the order of their height; LPS, mm."""
+    """Parallel planes of pixels, in increasing order along their normal; LPS, mm."""
 
     origins_mm: Float64Array
     """Centre of each slice's first pixel, (slices, 3)."""
 
-    across_mm: Float64Array
-    """From a column to the next, (slices, 3)."""
+    column_step_mm: Float64Array
+    """Vector between adjacent columns, (slices, 3)."""
 
-    down_mm: Float64Array
-    """From a row to the next, (slices, 3)."""
+    row_step_mm: Float64Array
+    """Vector between adjacent rows, (slices, 3)."""
 
     shape: tuple[int, int]
     """Rows and columns."""
@@ -30,44 +33,44 @@ class SlicePlanes:
     @property
     def normal(self) -> Float64Array:
         """Unit vector from slice to slice."""
-        normal = np.cross(self.across_mm[0], self.down_mm[0])
+        normal = np.cross(self.column_step_mm[0], self.row_step_mm[0])
         return np.asarray(normal / np.linalg.norm(normal))
 
     @property
-    def heights_mm(self) -> Float64Array:
+    def positions_mm(self) -> Float64Array:
         """Of each slice along the normal, increasing."""
         return np.asarray(self.origins_mm @ self.normal)
 
-    def points_mm(self, index: int, ring: Float64Array) -> Float64Array:
-        """Points (n, 3) of columns and rows (n, 2) of a slice."""
-        return np.asarray(
-            self.origins_mm[index] + ring @ np.stack([self.across_mm[index], self.down_mm[index]])
-        )
+    def points_mm(self, index: int, pixels: Float64Array) -> Float64Array:
+        """The points (n, 3) of columns and rows (n, 2) of a slice."""
+        steps = np.stack([self.column_step_mm[index], self.row_step_mm[index]])
+        return np.asarray(self.origins_mm[index] + pixels @ steps)
 
-    def nearest(self, heights_mm: Float64Array) -> tuple[NDArray[np.intp], Float64Array]:
-        """The nearest slice to each height and the distance to it in halves of the step there.
+    def nearest(self, positions_mm: Float64Array) -> tuple[NDArray[np.intp], Float64Array]:
+        """The nearest slice to each position along the normal, and its relative distance.
 
-        More than 1 lies beyond the first or the last slice's own thickness.
+        The distance is in half slice steps: above 1 the position is outside the thickness of the
+        first or last slice.
         """
-        own = self.heights_mm
-        steps = np.diff(own)
-        index = np.searchsorted((own[1:] + own[:-1]) / 2, heights_mm)
-        away = heights_mm - own[index]
-        beside = np.clip(np.where(away < 0, index - 1, index), 0, len(steps) - 1)
-        return index, np.abs(away) / (steps[beside] / 2)
+        slices = self.positions_mm
+        steps = np.diff(slices)
+        index = np.searchsorted((slices[1:] + slices[:-1]) / 2, positions_mm)
+        offset = positions_mm - slices[index]
+        gap = np.clip(np.where(offset < 0, index - 1, index), 0, len(steps) - 1)
+        return index, np.abs(offset) / (steps[gap] / 2)
 
     def pixels(self, index: NDArray[np.intp], points_mm: Float64Array) -> Float64Array:
-        """Columns and rows (..., 2) of points (..., 3), each in the slice of its index."""
+        """The columns and rows (..., 2) of points (..., 3), each in the slice of its index."""
         offset = points_mm - self.origins_mm[index]
-        steps = (self.across_mm[index], self.down_mm[index])
-        along = [(offset * step).sum(-1) / (step * step).sum(-1) for step in steps]
-        return np.stack(along, axis=-1)
+        steps = (self.column_step_mm[index], self.row_step_mm[index])
+        coordinates = [(offset * step).sum(-1) / (step * step).sum(-1) for step in steps]
+        return np.stack(coordinates, axis=-1)
 
 
 def slice_planes(series: Series) -> SlicePlanes:
-    """The planes that the headers of a series state, one a source slice.
+    """The planes in the headers of a series, one per source slice.
 
-    Raises `InputError` for a series that is no volume from DICOM.
+    Raises `InputError` for a series that is not a volume from DICOM.
     """
     if not (series.headers and series.is_volume):
         raise InputError(
@@ -78,14 +81,14 @@ def slice_planes(series: Series) -> SlicePlanes:
     spacing = np.array([header.PixelSpacing for header in headers], np.float64)
     return SlicePlanes(
         origins_mm=np.array([header.ImagePositionPatient for header in headers], np.float64),
-        across_mm=cosines[:, :3] * spacing[:, 1:],
-        down_mm=cosines[:, 3:] * spacing[:, :1],
+        column_step_mm=cosines[:, :3] * spacing[:, 1:],
+        row_step_mm=cosines[:, 3:] * spacing[:, :1],
         shape=(int(headers[0].Rows), int(headers[0].Columns)),
     )
 
 
-def on_slices(mask: sitk.Image, series: Series, planes: SlicePlanes) -> BoolArray:
-    """A mask on the grid of a series' image, seen on its source slices: (slices, rows, columns)."""
+def mask_on_slices(mask: sitk.Image, series: Series, planes: SlicePlanes) -> BoolArray:
+    """A mask on the grid of a series' image, resampled onto its source slices: (Z, Y, X)."""
     values = np.asarray(sitk.GetArrayViewFromImage(mask) > 0)
     if not series.regridded:
         return values
@@ -96,14 +99,14 @@ def on_slices(mask: sitk.Image, series: Series, planes: SlicePlanes) -> BoolArra
 
 
 def _plane_images(planes: SlicePlanes) -> list[sitk.Image]:
-    """Each slice as an empty volume of one slice."""
+    """Each plane as an empty volume of one slice."""
     rows, columns = planes.shape
     images = []
-    for origin, across, down in zip(
-        planes.origins_mm, planes.across_mm, planes.down_mm, strict=True
+    for origin, column_step, row_step in zip(
+        planes.origins_mm, planes.column_step_mm, planes.row_step_mm, strict=True
     ):
-        spacing = np.linalg.norm([across, down], axis=1)
-        axes = np.column_stack([across / spacing[0], down / spacing[1], planes.normal])
+        spacing = np.linalg.norm([column_step, row_step], axis=1)
+        axes = np.column_stack([column_step / spacing[0], row_step / spacing[1], planes.normal])
         image = sitk.Image(columns, rows, 1, sitk.sitkFloat32)
         image.SetSpacing((*spacing.tolist(), 1.0))
         image.SetOrigin(origin.tolist())
@@ -112,28 +115,28 @@ def _plane_images(planes: SlicePlanes) -> list[sitk.Image]:
     return images
 
 
-def from_slices(stack: BoolArray, series: Series, planes: SlicePlanes) -> sitk.Image:
-    """A mask drawn on the source slices, (slices, rows, columns), on the grid of the image.
+def mask_from_slices(slices: BoolArray, series: Series, planes: SlicePlanes) -> sitk.Image:
+    """A mask on the source slices, (Z, Y, X), on the grid of the image.
 
-    Where the image was resampled, a voxel has the value of the nearest pixel.
+    If the image was resampled, a voxel has the value of the nearest pixel.
     """
-    values = _regridded(stack, series.image, planes) if series.regridded else stack
+    values = _regridded(slices, series.image, planes) if series.regridded else slices
     mask = sitk.GetImageFromArray(values.astype(np.uint8))
     mask.CopyInformation(series.image)
     return mask
 
 
-def _regridded(stack: BoolArray, image: sitk.Image, planes: SlicePlanes) -> BoolArray:
+def _regridded(slices: BoolArray, image: sitk.Image, planes: SlicePlanes) -> BoolArray:
     columns, rows, count = image.GetSize()
     axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    across, down = np.arange(columns)[None, :, None], np.arange(rows)[:, None, None]
-    in_plane = image.GetOrigin() + across * axes[:, 0] + down * axes[:, 1]  # (rows, columns, 3)
+    column, row = np.arange(columns)[None, :, None], np.arange(rows)[:, None, None]
+    in_plane = image.GetOrigin() + column * axes[:, 0] + row * axes[:, 1]  # (Y, X, 3)
     values = np.zeros((count, rows, columns), np.bool_)
     for number in range(count):
         points = in_plane + number * axes[:, 2]
-        index, away = planes.nearest(points @ planes.normal)
-        column, row = np.moveaxis(np.rint(planes.pixels(index, points)).astype(np.int64), -1, 0)
-        seen = (away <= 1) & (row >= 0) & (row < planes.shape[0])
-        seen &= (column >= 0) & (column < planes.shape[1])
-        values[number][seen] = stack[index[seen], row[seen], column[seen]]
+        index, distance = planes.nearest(points @ planes.normal)
+        x, y = np.moveaxis(np.rint(planes.pixels(index, points)).astype(np.int64), -1, 0)
+        covered = (distance <= 1) & (y >= 0) & (y < planes.shape[0])
+        covered &= (x >= 0) & (x < planes.shape[1])
+        values[number][covered] = slices[index[covered], y[covered], x[covered]]
     return values

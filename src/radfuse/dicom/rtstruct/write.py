@@ -1,4 +1,4 @@
-"""Structures as an RT Structure Set on a CT: contours on the planes of the CT's own slices."""
+"""Write structures as an RT Structure Set, with contours on the source slices of a CT."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 
-from radfuse.dicom.rtstruct.slice_planes import SlicePlanes, on_slices, slice_planes
+from radfuse.dicom.rtstruct.slice_planes import SlicePlanes, mask_on_slices, slice_planes
 from radfuse.dicom.uids import new_uid
 from radfuse.dicom.write.derived_headers import (
     add_empty,
@@ -26,40 +26,40 @@ from radfuse.errors import InputError
 from radfuse.record import NOTICE, SHORT_NOTICE
 from radfuse.series import Series
 from radfuse.structures.label_maps import Structure
-from radfuse.structures.polygons import Ring, keyholed, trace
+from radfuse.structures.polygons import Contour, keyhole_contour, trace_polygons
 
-Holes = Literal["keyhole", "xor"]
-Algorithm = Literal["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"]
+HoleEncoding = Literal["keyhole", "xor"]
+GenerationAlgorithm = Literal["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"]
 
 SERIES_NUMBER = 311
-"""Above the numbers that scanners give, and beside those of the fused series."""
+"""Above the numbers that scanners assign, next to those of the fused series."""
 
 LABEL = "RADFUSE RESEARCH"
-"""Label of every structure set: 16 characters, what a DICOM SH value holds."""
+"""StructureSetLabel: 16 characters, the length of a DICOM SH value."""
 
-FOR_IMAGES = ("PatientPosition", "ContentDate", "ContentTime")
+IMAGE_ATTRIBUTES = ("PatientPosition", "ContentDate", "ContentTime")
 """Attributes of derived images that a structure set does not have."""
 
-NAME_LENGTH = 64
-"""Characters of a structure's name, a DICOM LO value; TG-263 recommends 16."""
+MAX_NAME_LENGTH = 64
+"""Characters of an ROIName, a DICOM LO value; TG-263 recommends 16."""
 
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
-"""Detached Study Management, retired: what a reference to a study names as its class."""
+"""Detached Study Management, retired: the class in a reference to a study."""
 
 CONTOUR_DATA = Tag("ContourData")
-"""Points of a contour, x, y, z of each."""
+"""x, y, z of each point of a contour."""
 
-DECIMALS = 4
-"""Of a coordinate in mm: 0.1 micrometre, far below the half pixel that decides in or out, and
-short enough for the 64 kB that other programs may have for a contour."""
+COORDINATE_DECIMALS = 4
+"""Of a coordinate in mm: 0.1 micrometre, far below the half pixel that decides inside or outside,
+and short enough for programs that limit a contour to 64 kB."""
 
-INTERPRETED = ("GTV", "CTV", "PTV")
-"""Names that begin with one of these say what kind of structure they are, as TG-263 wants it."""
+INTERPRETED_TYPES = ("GTV", "CTV", "PTV")
+"""RTROIInterpretedTypes that the beginning of a name states, by TG-263."""
 
 
 @dataclass(frozen=True)
-class Written:
-    """What became of a structure."""
+class WrittenRoi:
+    """A structure as it was written."""
 
     name: str
     volume_cm3: float
@@ -74,40 +74,40 @@ def write_structure_set(
     ct: Series,
     structures: Iterable[Structure],
     *,
-    holes: Holes = "keyhole",
-    algorithm: Algorithm | None = None,
-    origin: str = "from masks",
-) -> tuple[Written, ...]:
-    """Write an RT Structure Set that refers to a CT; return what each structure became.
+    holes: HoleEncoding = "keyhole",
+    algorithm: GenerationAlgorithm | None = None,
+    source: str = "from masks",
+) -> tuple[WrittenRoi, ...]:
+    """Write an RT Structure Set that refers to a CT; return a summary of each ROI.
 
     Parameters
     ----------
     path
-        The file, replaced if it is there; stage it.
+        The file; an existing one is replaced. The caller stages it.
     ct
-        From DICOM. Where its image was resampled on reading, the contours lie on its source slices.
+        From DICOM. If its image was resampled on reading, the contours are on its source slices.
     structures
-        Masks on the grid of the CT's image; an empty one is kept as a name without contours.
+        Masks on the grid of the CT's image; an empty one is written without contours.
     holes
-        By a channel of no width to the outer contour, or by contours that exclude each other.
+        As a channel of zero width to the outer contour, or as contours combined by exclusive or.
     algorithm
-        How the structures came about, where it is known.
-    origin
-        Where from, in a few words for descriptions.
+        ROIGenerationAlgorithm, if known.
+    source
+        The source of the structures, in a few words for descriptions.
 
     Raises
     ------
     InputError
-        The CT is not from DICOM, a header has no instance UID, a name is used twice or is none
-        that DICOM can hold.
+        The CT is not from DICOM, a header has no instance UID, a name is used twice or is not
+        valid in DICOM.
     """
     planes = slice_planes(ct)
     _check_instances(ct)
-    header = _header(ct, origin)
+    header = _header(ct, source)
     items: list[tuple[Dataset, Dataset, Dataset]] = []
-    written: list[Written] = []
+    written: list[WrittenRoi] = []
     for number, structure in enumerate(structures, start=1):
-        check_name(structure.name, [other.name for other in written])
+        check_roi_name(structure.name, [other.name for other in written])
         contours, slices = _contours(structure, ct, planes, holes)
         items.append(
             (
@@ -116,10 +116,11 @@ def write_structure_set(
                 _observation_item(number, structure),
             )
         )
-        written.append(Written(structure.name, structure.volume_cm3, slices, len(contours)))
+        written.append(WrittenRoi(structure.name, structure.volume_cm3, slices, len(contours)))
     header.StructureSetROISequence = [roi for roi, _, _ in items]
     header.ROIContourSequence = [contours for _, contours, _ in items]
     header.RTROIObservationsSequence = [observation for _, _, observation in items]
+    # implicit VR: explicit VR limits a decimal string to 64 kB
     path.write_bytes(file_bytes(header, ImplicitVRLittleEndian))
     return tuple(written)
 
@@ -128,25 +129,25 @@ def _check_instances(ct: Series) -> None:
     for header, file in zip(ct.headers, ct.files, strict=False):
         if not (header.get("SOPInstanceUID") and header.get("SOPClassUID")):
             raise InputError(
-                f"{file}: no SOPInstanceUID, so contours cannot refer to this slice; export the "
+                f"{file}: no SOPInstanceUID, which contours on this slice refer to; export the "
                 "series again"
             )
 
 
-def check_name(name: str, others: Sequence[str]) -> None:
-    """Raise `InputError` for a name that DICOM cannot hold, or that another structure has."""
-    if not 1 <= len(name.strip()) <= NAME_LENGTH or "\\" in name or not name.isprintable():
+def check_roi_name(name: str, others: Sequence[str]) -> None:
+    """Raise `InputError` for a name that is invalid in DICOM, or used by another structure."""
+    if not 1 <= len(name.strip()) <= MAX_NAME_LENGTH or "\\" in name or not name.isprintable():
         raise InputError(
-            f"structure name {name!r}: DICOM takes 1 to {NAME_LENGTH} characters and no backslash "
-            "or line break; TG-263 recommends 16 at most, such as GTVp"
+            f"structure name {name!r}: DICOM takes 1 to {MAX_NAME_LENGTH} characters without "
+            "backslash or line break; TG-263 recommends 16 at most, such as GTVp"
         )
     if name in others:
-        raise InputError(f"two structures are called '{name}'; give each a name of its own")
+        raise InputError(f"two structures are named '{name}'; give them different names")
 
 
-def _header(ct: Series, origin: str) -> Dataset:
+def _header(ct: Series, source: str) -> Dataset:
     header = derived_header(ct)
-    for keyword in FOR_IMAGES:
+    for keyword in IMAGE_ATTRIBUTES:
         if keyword in header:
             delattr(header, keyword)
     header.SpecificCharacterSet = "ISO_IR 192"
@@ -156,12 +157,12 @@ def _header(ct: Series, origin: str) -> Dataset:
     header.Modality = "RTSTRUCT"
     header.SeriesNumber = SERIES_NUMBER
     header.InstanceNumber = 1
-    header.SeriesDescription = series_description("STRUCTURES", origin)
+    header.SeriesDescription = series_description("STRUCTURES", source)
     header.StructureSetLabel = LABEL
     header.StructureSetName = "RESEARCH, not for treatment planning without independent review"
-    header.StructureSetDescription = f"RESEARCH. Structures {origin}. {NOTICE}"
+    header.StructureSetDescription = f"RESEARCH. Structures {source}. {NOTICE}"
     header.StructureSetDate, header.StructureSetTime = header.SeriesDate, header.SeriesTime
-    header.ContributingEquipmentSequence = [equipment_item(f"Contours {origin}")]
+    header.ContributingEquipmentSequence = [equipment_item(f"Contours {source}")]
     header.ApprovalStatus = "UNAPPROVED"
     series = Dataset()
     series.SeriesInstanceUID = ct.headers[0].SeriesInstanceUID
@@ -178,39 +179,43 @@ def _header(ct: Series, origin: str) -> Dataset:
 
 
 def _contours(
-    structure: Structure, ct: Series, planes: SlicePlanes, holes: Holes
+    structure: Structure, ct: Series, planes: SlicePlanes, holes: HoleEncoding
 ) -> tuple[list[Dataset], int]:
-    """The contours of a structure, and on how many slices they lie."""
-    contours: list[Dataset] = []
-    stack = on_slices(structure.mask, ct, planes)
-    (indices,) = np.nonzero(stack.any(axis=(1, 2)))
+    """The contour items of a structure, and the number of their slices."""
+    items: list[Dataset] = []
+    slices = mask_on_slices(structure.mask, ct, planes)
+    (indices,) = np.nonzero(slices.any(axis=(1, 2)))
     for index in map(int, indices):
-        for region in trace(stack[index]):
-            rings = [keyholed(region)] if holes == "keyhole" else [region.outer, *region.holes]
-            contours += [
-                _contour(planes.points_mm(index, ring), ct.headers[index], holes) for ring in rings
+        for polygon in trace_polygons(slices[index]):
+            with_holes = [polygon.outer, *polygon.holes]
+            contours = [keyhole_contour(polygon)] if holes == "keyhole" else with_holes
+            items += [
+                _contour(planes.points_mm(index, contour), ct.headers[index], holes)
+                for contour in contours
             ]
-    for number, contour in enumerate(contours, start=1):
-        contour.ContourNumber = number
-    return contours, len(indices)
+    for number, item in enumerate(items, start=1):
+        item.ContourNumber = number
+    return items, len(indices)
 
 
-def _contour(points_mm: Ring, slice_header: Dataset, holes: Holes) -> Dataset:
+def _contour(points_mm: Contour, slice_header: Dataset, holes: HoleEncoding) -> Dataset:
     contour = Dataset()
     contour.ContourImageSequence = [image_item(slice_header)]
     contour.ContourGeometricType = "CLOSED_PLANAR" if holes == "keyhole" else "CLOSEDPLANAR_XOR"
     contour.NumberOfContourPoints = len(points_mm)
-    data = "\\".join([f"{part:.{DECIMALS}f}" for part in points_mm.ravel().tolist()]).encode()
+    data = "\\".join(
+        [f"{part:.{COORDINATE_DECIMALS}f}" for part in points_mm.ravel().tolist()]
+    ).encode()
     data += b" " * (len(data) % 2)
-    contour[CONTOUR_DATA] = RawDataElement(  # as numbers of pydicom they would take minutes
+    contour[CONTOUR_DATA] = RawDataElement(  # pydicom would take minutes to format them
         CONTOUR_DATA, "DS", len(data), data, 0, is_implicit_VR=True, is_little_endian=True
     )
-    contour.set_original_encoding(True, True, default_encoding)  # so that it is written as it is
+    contour.set_original_encoding(True, True, default_encoding)  # written unchanged
     return contour
 
 
 def _roi_item(
-    number: int, structure: Structure, frame_uid: str, algorithm: Algorithm | None
+    number: int, structure: Structure, frame_uid: str, algorithm: GenerationAlgorithm | None
 ) -> Dataset:
     item = Dataset()
     item.ROINumber = number
@@ -233,7 +238,7 @@ def _contour_item(number: int, structure: Structure, contours: list[Dataset]) ->
 def _observation_item(number: int, structure: Structure) -> Dataset:
     item = Dataset()
     item.ObservationNumber = item.ReferencedROINumber = number
-    kinds = [kind for kind in INTERPRETED if structure.name.startswith(kind)]
-    item.RTROIInterpretedType = kinds[0] if kinds else ""
+    types = [kind for kind in INTERPRETED_TYPES if structure.name.startswith(kind)]
+    item.RTROIInterpretedType = types[0] if types else ""
     item.ROIInterpreter = ""
     return item

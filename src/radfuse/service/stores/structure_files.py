@@ -14,9 +14,9 @@ import SimpleITK as sitk
 from pydantic import BaseModel, ConfigDict
 
 from radfuse.dicom.deidentify.identifiers import identifiers_below
-from radfuse.dicom.rtstruct.parse import read_drawings
+from radfuse.dicom.rtstruct.parse import parse_structure_set
 from radfuse.dicom.rtstruct.read import read_structure_set
-from radfuse.dicom.rtstruct.write import NAME_LENGTH, write_structure_set
+from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, write_structure_set
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.archives import unpacked
 from radfuse.io.staging import staging
@@ -38,8 +38,13 @@ from radfuse.service.stores.structure_store import (
 )
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import oriented, oriented_like
-from radfuse.structures.files import NAMES, write_label_map, write_masks
-from radfuse.structures.label_maps import Structure, names_path, read_label_map, read_names
+from radfuse.structures.files import STRUCTURE_LIST, write_label_map, write_masks
+from radfuse.structures.label_maps import (
+    Structure,
+    read_label_map,
+    read_structure_list,
+    structure_list_path,
+)
 
 EXPORTS = "exports"
 """Of a study's folder."""
@@ -50,7 +55,7 @@ EXPORT_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\.(dcm|nii\.gz|json|zip)")
 LONGEST_STUDY_NAME = 40
 """Characters of a study's name that go into the names of its files."""
 
-ORIGIN = "drawn on CT, MR and fused image"
+SOURCE = "drawn on CT, MR and fused image"
 """Said in a structure set."""
 
 Format = Literal["rtstruct", "nifti"]
@@ -138,7 +143,7 @@ def import_file(drawings: Drawings, study: Study, path: Path, name: str | None) 
     found = run_contained(_contained_read, study, path, drawings.grid(study.id), path=path)
     drafts = found.drafts
     if name is not None and len(drafts) == 1 and not found.named:
-        drafts = (drafts[0].model_copy(update={"name": name[:NAME_LENGTH]}),)
+        drafts = (drafts[0].model_copy(update={"name": name[:MAX_NAME_LENGTH]}),)
     added = drawings.add(study.id, drafts, rename=True)
     return Import(structures=tuple(one.summary() for one in added), notes=found.notes)
 
@@ -189,7 +194,7 @@ def _write_set(
         )
     name = f"{stem}_RTSTRUCT.dcm"
     with staging(folder) as stage:
-        write_structure_set(stage.place(Path(name)), ct, _structures(drawings, ct), origin=ORIGIN)
+        write_structure_set(stage.place(Path(name)), ct, _structures(drawings, ct), source=SOURCE)
     return (name,)
 
 
@@ -200,7 +205,7 @@ def _write_nifti(
     if not _overlap(drawings):
         path = folder / f"{stem}_structures.nii.gz"
         write_label_map(path, _structures(drawings, ct), notes)
-        return path.name, names_path(path).name
+        return path.name, structure_list_path(path).name
     notes.append("structures overlap: the archive has one mask a structure")
     name = f"{stem}_masks.zip"
     with staging(folder) as stage, tempfile.TemporaryDirectory(dir=stage.folder) as aside:
@@ -228,34 +233,34 @@ def _read(place: Path, ct: Series) -> _Read:
     if place.is_file():
         return _read_volume(place, ct) if volume_suffix(place) else _read_set(place, ct)
     files = [path for path in sorted(place.rglob("*")) if path.is_file()]
-    if lists := [path for path in files if path.name == NAMES]:
+    if lists := [path for path in files if path.name == STRUCTURE_LIST]:
         return _read_masks(lists[0], ct)
     names = [path for path in files if path.suffix == ".json"]
     others = [path for path in files if path not in names]
     if len(others) != 1 or len(names) > 1:
         raise InputError(
             f"{place}: {len(others)} files; give one RTSTRUCT, label map or mask, or an archive "
-            f"with {NAMES} as the page exports it"
+            f"with {STRUCTURE_LIST} as the page exports it"
         )
     if not names:
         return _read(others[0], ct)
     with tempfile.TemporaryDirectory() as folder:
         beside = Path(folder) / others[0].name
         shutil.copyfile(others[0], beside)
-        shutil.copyfile(names[0], names_path(beside))
+        shutil.copyfile(names[0], structure_list_path(beside))
         return _read_volume(beside, ct)
 
 
 def _read_volume(path: Path, ct: Series) -> _Read:
     found = read_label_map(path, ct.image, None)
-    named = names_path(path).is_file()
+    named = structure_list_path(path).is_file()
     return _Read(tuple(map(_draft, found.structures())), found.notes, named)
 
 
 def _read_masks(names: Path, ct: Series) -> _Read:
     """A folder of masks with their list."""
     drafts = []
-    for entry in read_names(names).structures:
+    for entry in read_structure_list(names).structures:
         file = entry.file or ""
         if Path(file).name != file or not (names.parent / file).is_file():
             raise InputError(f"{names}: no mask '{file}' of '{entry.name}' beside it")
@@ -271,16 +276,16 @@ def _read_set(path: Path, ct: Series) -> _Read:
         raise InputError(
             f"{ct.source}: no DICOM, so no structure set can be drawn on it; import a label map"
         )
-    raw, own = read_drawings(path), ct.frame_of_reference_uid
-    if raw.patient and ct.patient and raw.patient != ct.patient:
+    raw, own = parse_structure_set(path), ct.frame_of_reference_uid
+    if raw.patient_id and ct.patient and raw.patient_id != ct.patient:
         raise InputError(
             f"{path}: of another patient than the CT by the headers' PatientID; if they are one "
             "person, make a label map by `radfuse contour read --accept-patients` and import that"
         )
-    for drawing in raw.drawings:
-        if own and drawing.frame_of_reference_uid not in ("", own):
+    for roi in raw.rois:
+        if own and roi.frame_of_reference_uid not in ("", own):
             raise GeometryError(
-                f"{path}: '{drawing.name}' is drawn in another frame of reference than the CT's, "
+                f"{path}: '{roi.name}' is drawn in another frame of reference than the CT's, "
                 "on the MR maybe; move it with `radfuse contour transfer` and import the result"
             )
     drawn = read_structure_set(path, ct)

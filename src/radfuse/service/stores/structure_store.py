@@ -10,14 +10,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from radfuse.dicom.rtstruct.write import NAME_LENGTH, check_name
+from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, check_roi_name
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.record import NOTICE
 from radfuse.service.stores.rle import Grid, Runs, checked, grid_of, pixels
 from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
-from radfuse.structures.label_maps import PALETTE, Colour, palette_colour
+from radfuse.structures.label_maps import PALETTE, RgbColour, palette_colour
 
 FOLDER = "structures"
 """Of a study's folder."""
@@ -67,7 +67,7 @@ class Drawing(BaseModel):
     """By slice; without empty ones."""
 
     @property
-    def rgb(self) -> Colour:
+    def rgb(self) -> RgbColour:
         """Red, green, blue."""
         red, green, blue = bytes.fromhex(self.colour[1:])
         return red, green, blue
@@ -268,7 +268,7 @@ class Drawings:
                 path.write_text(drawing.model_dump_json(), encoding="utf-8")
 
 
-def hexadecimal(colour: Colour) -> str:
+def hexadecimal(colour: RgbColour) -> str:
     """A colour as the page writes it."""
     return f"#{bytes(colour).hex()}"
 
@@ -292,7 +292,7 @@ def _broken(path: Path, problem: str) -> Summary:
 
 def _check(name: str, others: Iterable[str]) -> None:
     """Raise `InputError` for a name that DICOM cannot hold or that is taken, whatever its case."""
-    check_name(name, [])
+    check_roi_name(name, [])
     if taken := [other for other in others if other.casefold() == name.casefold()]:
         raise InputError(f"there is a structure '{taken[0]}' already; choose another name")
 
@@ -311,5 +311,5 @@ def _free(name: str, others: Iterable[str]) -> str:
     while name.casefold() in taken:
         number += 1
         ending = f" ({number})"
-        name = base[: NAME_LENGTH - len(ending)] + ending
+        name = base[: MAX_NAME_LENGTH - len(ending)] + ending
     return name
