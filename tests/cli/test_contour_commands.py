@@ -136,7 +136,9 @@ def test_a_tumour_drawn_on_the_mr_lands_on_the_tumour_of_the_ct(
         assert part["volume_cm3"] == pytest.approx(part["drawn_cm3"], rel=0.1)
     header = pydicom.dcmread(rt)
     assert header.FrameOfReferenceUID == read(ct, "CT").frame_of_reference_uid
-    assert header.SeriesDescription == "STRUCTURES transferred from MR - RESEARCH, NOT FOR DOSE CALC"
+    assert (
+        header.SeriesDescription == "STRUCTURES transferred from MR - RESEARCH, NOT FOR DOSE CALC"
+    )
     assert {roi.ROIGenerationAlgorithm for roi in header.StructureSetROISequence} == {
         "SEMIAUTOMATIC"
     }
@@ -181,7 +183,10 @@ def test_results_are_replaced_only_when_asked(
         (("-o", "{tmp}/rt.dcm", "--name", "0=GTVp"), "--name 0=GTVp: give LABEL=NAME"),
         (("-o", "{tmp}/rt.dcm", "--name", "²=GTVp"), "give LABEL=NAME"),
         (("-o", "{tmp}/rt.dcm", "--name", "4="), "give LABEL=NAME"),
-        (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "4=b"), "label 4 already has the name a"),
+        (
+            ("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "4=b"),
+            "label 4 already has the name a",
+        ),
         (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "5=a"), "two structures are named 'a'"),
         (("-o", "{tmp}/rt.dcm", "--name", "99=a"), "no voxel has the label 99 of 'a'"),
         (("-o", "{tmp}/rt.dcm", "--mask", "{mr}"), "labels.nrrd: a label map of"),

@@ -250,7 +250,7 @@ def test_what_cannot_be_read_adds_nothing(
         image = image[:-1]
     write_volume(path, image)
     words = {
-        "name": "DICOM takes 1 to 64", "grid": "their voxels must be the same",
+        "name": "DICOM takes 1 to 64", "grid": "their grids must be equal",
         "rubbish": "not an RT Structure Set", "folder": "2 files; give one",
         "missing mask": "no mask 'gone.nii.gz' of 'A' beside it", "escape": "no mask '../",
     }  # fmt: skip

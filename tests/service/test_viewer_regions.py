@@ -40,7 +40,7 @@ def clicked(board: Board, **asked: Any) -> np.ndarray:
 @pytest.mark.parametrize("image", ["ct", "fused"])
 def test_the_region_is_that_of_the_rule_on_the_whole_volume(board: Board, image: str) -> None:
     voxel = middle(board)
-    found = clicked(board, image=image, voxel=voxel, max_distance_mm=20, multiplier=2)
+    found = clicked(board, image=image, voxel=voxel, reach_mm=20, multiplier=2)
     volume = sitk.GetArrayFromImage(read_picture(board.folder / f"view/{image}.nii"))
     spacing = board.grid.spacing_mm[::-1]
     at = (voxel[2], voxel[1], voxel[0])

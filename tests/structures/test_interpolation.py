@@ -110,7 +110,7 @@ def test_lesions_that_are_too_far_apart_to_be_one_are_not_joined(
     column: int, slices: int, slice_mm: float
 ) -> None:
     lesions = {0: disc(15), slices: disc(column)}
-    with pytest.raises(InputError, match="too far apart to be one body; draw on a slice in b"):
+    with pytest.raises(InputError, match="too far apart to belong to one body; draw on a slice b"):
         between(lesions, slice_mm=slice_mm)
     found = between({-4: disc(15), **lesions, slices + 2: disc(column)}, slice_mm=slice_mm)
     assert sorted(found) == [-3, -2, -1, slices + 1]

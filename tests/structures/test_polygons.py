@@ -94,5 +94,7 @@ def test_a_ring_within_a_hole_is_a_region_of_its_own() -> None:
 
 def test_a_zigzag_that_would_take_long_to_fill_is_refused() -> None:
     zigzag = np.column_stack([np.arange(60.0), np.where(np.arange(60) % 2, -5.0, 50.0)])
-    with pytest.raises(InputError, match=r"contour of 60 points crosses the 8 rows of the image 4\d\d times"):
+    with pytest.raises(
+        InputError, match=r"contour of 60 points crosses the 8 rows of the image 4\d\d times"
+    ):
         rasterise(zigzag, (8, 8))

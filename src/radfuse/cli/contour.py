@@ -35,7 +35,8 @@ HOLES = click.option(
     help="Write a hole as a channel to the outer contour, or as a contour combined by XOR.",
 )
 MODALITY = click.option(
-    "--modality", type=click.Choice([row.code for row in FUSED]),
+    "--modality",
+    type=click.Choice([row.code for row in FUSED]),
     help="Of the image.  [default: CT, else MR]",
 )
 SERIES = click.option(

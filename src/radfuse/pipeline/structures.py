@@ -125,7 +125,7 @@ def read_contours(
     return ContourResult(output, tuple(info.model_dump(exclude_none=True) for info in infos), notes)
 
 
-def read_delineated_series(image: Path, modality: Modality | None, uid: str | None) -> Series:
+def read_delineated_series(image: Path, modality: Modality | str | None, uid: str | None) -> Series:
     """The series in a folder on which structures were drawn; by default the CT, else the MR."""
     if modality is not None:
         return read(image, modality, series_uid=uid)
