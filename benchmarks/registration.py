@@ -1,9 +1,9 @@
-"""Measure the registration: accuracy, random starts, right and wrong pairs, and a peer.
+"""Measure the registration: accuracy, random poses, right and wrong pairs, and a peer.
 
-    python benchmarks/registration.py accuracy | starts | pairs | displaced | peer
+    python benchmarks/registration.py accuracy | poses | pairs | displaced | peer
 
-`--data FOLDER` names the folder of the public data sets; what is missing there is skipped, and
-said so. Every command prints a table in Markdown.
+`--data FOLDER` names the folder of the public data sets; missing ones are skipped with a line.
+Every command prints a table in Markdown.
 """
 
 import argparse
@@ -34,7 +34,7 @@ Point = tuple[float, ...]
 Box = Sequence[tuple[float, float]]
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-"""Where the data sets are unless `--data` says otherwise."""
+"""Default folder of the data sets."""
 
 VHF_BRAIN_MM = ((-65.0, 55.0), (-75.0, 70.0), (-45.0, 55.0))
 """Box of the brain in the VHF's MR, LPS mm: read off its slices."""
@@ -42,8 +42,8 @@ VHF_BRAIN_MM = ((-65.0, 55.0), (-75.0, 70.0), (-45.0, 55.0))
 PHANTOM_BRAIN_MM = ((-60.0, 60.0), (-75.0, 80.0), (-45.0, 65.0))
 """Box of the brain in the phantom's CT, LPS mm."""
 
-TURN_DEG, SHIFT_MM = 25.0, 50.0
-"""Random starts: rotation about a random axis and shift along each axis, both up to these."""
+MAX_ROTATION_DEG, SHIFT_MM = 25.0, 50.0
+"""Random poses: rotation about a random axis and shift along each axis, both up to these."""
 
 SEEDS = (1, 2, 3, 7)
 """The phantom's patients."""
@@ -82,7 +82,7 @@ ELASTIX_RIGID = """
 
 @dataclass(frozen=True)
 class MissingError(Exception):
-    """A data set is not there."""
+    """A data set is missing."""
 
     path: Path
 
@@ -94,13 +94,13 @@ def corners(box_mm: Box) -> list[Point]:
 
 
 def error_mm(found: sitk.Transform, truth: sitk.Transform, points: Sequence[Point]) -> float:
-    """Give the mean distance between where two transforms take points."""
+    """Mean distance between the images of points under two transforms."""
     pairs = ((found.TransformPoint(p), truth.TransformPoint(p)) for p in points)
     return float(np.mean([np.linalg.norm(np.subtract(a, b)) for a, b in pairs]))
 
 
 def series(path: Path, modality: Modality) -> Series:
-    """Read a volume, or the DICOM files of a folder that holds one series of parallel slices."""
+    """Read a volume, or the DICOM files of a folder with one series of parallel slices."""
     if not path.exists():
         raise MissingError(path)
     if path.is_file():
@@ -111,7 +111,7 @@ def series(path: Path, modality: Modality) -> Series:
 
 @cache
 def phantom(name: str) -> Phantom:
-    """Give one of the phantom's patients."""
+    """The phantom of a seed."""
     return make_phantom(int(name.removeprefix("phantom")))
 
 
@@ -131,8 +131,8 @@ def t2_weighted(patient: Phantom) -> Series:
 def hounsfield(template: Series) -> Series:
     """Undo the scale of the Clinical Toolbox that stretches -100 to 100 HU tenfold."""
     values = sitk.GetArrayFromImage(template.image)
-    middle, dense = (values + 8100) / 10, values - 1800
-    above_air = np.where(values < 900, values, np.where(values < 2900, middle, dense))
+    soft, dense = (values + 8100) / 10, values - 1800
+    above_air = np.where(values < 900, values, np.where(values < 2900, soft, dense))
     image = sitk.GetImageFromArray((above_air - 1000).astype(np.float32))
     image.CopyInformation(template.image)
     return replace(template, image=image)
@@ -145,7 +145,7 @@ class Bench:
     data: Path
 
     def ct(self, name: str) -> Series:
-        """Give a CT; what follows a blank is done to it."""
+        """A CT, with the change of `CHANGES` named after the blank."""
         if name.startswith("phantom"):
             return phantom(name).ct
         name, _, change = name.partition(" ")
@@ -155,7 +155,7 @@ class Bench:
         return hounsfield(series(self.data / "real/3d_templates/scct_cormack_2mm.nii", CT))
 
     def mr(self, name: str) -> Series:
-        """Give an MR; what follows a blank is done to it."""
+        """An MR, with the change of `CHANGES` named after the blank."""
         if name.startswith("phantom"):
             return t2_weighted(phantom(name[:8])) if name.endswith(" t2") else phantom(name).mr
         name, _, change = name.partition(" ")
@@ -184,7 +184,7 @@ def mirrored(image: sitk.Image) -> sitk.Image:
 
 
 def stretched(*factors: float) -> Callable[[sitk.Image], sitk.Image]:
-    """Make the head larger or smaller along each axis, about the volume's middle."""
+    """Make the head larger or smaller along each axis, about the centre of the volume."""
 
     def stretch(image: sitk.Image) -> sitk.Image:
         other = sitk.Image(image)
@@ -218,20 +218,23 @@ WRONG = (
     *(("phantom1", mr) for mr in ("vhf", "spm", "gammaknife", "colin")),
     *((f"phantom{a}", f"phantom{b}") for a in SEEDS for b in SEEDS if a != b),
 )
-"""Pairs of one patient, and what must not be trusted: (CT, MR)."""
+"""Pairs (CT, MR) of one patient, and pairs for which QA must fail."""
 
-HEADS = ("score mm", "displacement mm", "drift mm", "fitting", "overlap", "trusted")
+HEADS = (
+    "estimated error mm", "displacement mm", "re-registration mm", "patches within 2 mm", "overlap",
+    "QA passed",
+)  # fmt: skip
 
 
 def figures(quality: Quality) -> tuple[str | float, ...]:
     """Give the cells of a table for a quality; their heads are `HEADS`."""
-    shares = f"{quality.fitting:.0%}", f"{quality.overlap:.0%}"
-    lengths = quality.score, quality.displacement_mm, quality.drift_mm
-    return (*lengths, *shares, yes(quality.trusted))
+    shares = f"{quality.within_tolerance:.0%}", f"{quality.overlap:.0%}"
+    lengths = quality.error_mm, quality.displacement_mm, quality.reregistration_mm
+    return (*lengths, *shares, yes(quality.passed))
 
 
 def yes(it: bool) -> str:
-    """Say it in a word."""
+    """`yes` or `no`."""
     return "yes" if it else "no"
 
 
@@ -250,7 +253,7 @@ def head(*cells: str) -> None:
 def known(
     bench: Bench, names: tuple[str, str]
 ) -> tuple[Series, Series, sitk.Transform, list[Point]]:
-    """Give a right pair, its true map from CT to MR, and the points of the CT to judge it at."""
+    """A pair of one patient, the true map from CT to MR, and CT points to measure errors at."""
     ct, mr = bench.ct(names[0]), bench.mr(names[1])
     if names[0].startswith("phantom"):
         return ct, mr, phantom(names[0]).mr_from_ct, corners(PHANTOM_BRAIN_MM)
@@ -261,7 +264,7 @@ def known(
 
 def accuracy(bench: Bench, _: argparse.Namespace) -> None:
     """Print error, time and memory on the pairs whose truth is known."""
-    head("CT", "MR", "error mm", "seconds", "peak GiB", "start", *HEADS)
+    head("CT", "MR", "error mm", "seconds", "peak GiB", "initial pose", *HEADS)
     for names in RIGHT:
         ct, mr, truth, points = known(bench, names)
         for deterministic in (False, True):
@@ -269,69 +272,71 @@ def accuracy(bench: Bench, _: argparse.Namespace) -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
             note = " (deterministic)" if deterministic else ""
             error = error_mm(found.mr_from_ct, truth, points)
-            measured = error, found.seconds, peak, found.start
+            measured = error, found.seconds, peak, found.initial_pose
             row(names[0], names[1] + note, *measured, *figures(found.quality))
 
 
-def thrown(rng: np.random.Generator) -> sitk.Euler3DTransform:
-    """Draw a rigid motion within `TURN_DEG` and `SHIFT_MM`."""
+def random_motion(rng: np.random.Generator) -> sitk.Euler3DTransform:
+    """Draw a rigid motion within `MAX_ROTATION_DEG` and `SHIFT_MM`."""
     axis = rng.normal(size=3)
-    turn = sitk.VersorRigid3DTransform()
-    turn.SetRotation((axis / np.linalg.norm(axis)).tolist(), np.radians(rng.uniform(0, TURN_DEG)))
-    turn.SetTranslation(rng.uniform(-SHIFT_MM, SHIFT_MM, 3).tolist())
-    return sitk.Euler3DTransform(rigid_from_matrix(matrix_of(turn), name="random"))
+    motion = sitk.VersorRigid3DTransform()
+    motion.SetRotation(
+        (axis / np.linalg.norm(axis)).tolist(), np.radians(rng.uniform(0, MAX_ROTATION_DEG))
+    )
+    motion.SetTranslation(rng.uniform(-SHIFT_MM, SHIFT_MM, 3).tolist())
+    return sitk.Euler3DTransform(rigid_from_matrix(matrix_of(motion), name="random"))
 
 
 def moved(series: Series, motion: sitk.Euler3DTransform) -> Series:
     """Move a series in space, rigidly, by its geometry alone."""
     image = sitk.Image(series.image)
-    turn = np.array(motion.GetMatrix()).reshape(3, 3)
+    rotation = np.array(motion.GetMatrix()).reshape(3, 3)
     image.SetOrigin(motion.TransformPoint(image.GetOrigin()))
-    image.SetDirection((turn @ np.array(image.GetDirection()).reshape(3, 3)).ravel().tolist())
+    image.SetDirection((rotation @ np.array(image.GetDirection()).reshape(3, 3)).ravel().tolist())
     return replace(series, image=image)
 
 
-def starts(bench: Bench, options: argparse.Namespace) -> None:
-    """Register the VHF after throwing its MR about."""
+def poses(bench: Bench, options: argparse.Namespace) -> None:
+    """Register the VHF after moving its MR at random."""
     ct, mr, truth, points = known(bench, ("vhf", "vhf"))
     rng = np.random.default_rng(40)
-    near = trusted_wrong = 0
-    head("throw", "error mm", "seconds", "start", *HEADS)
-    for throw in range(options.count):
-        motion = thrown(rng)
+    near = passed_wrong = 0
+    head("pose", "error mm", "seconds", "initial pose", *HEADS)
+    for number in range(options.count):
+        motion = random_motion(rng)
         found = register(ct, moved(mr, motion))
         error = error_mm(found.mr_from_ct, sitk.CompositeTransform([motion, truth]), points)
         near += error <= 2
-        trusted_wrong += error > 2 and found.quality.trusted
-        row(throw, error, found.seconds, found.start, *figures(found.quality))
-    print(f"\n{near} of {options.count} within 2 mm; {trusted_wrong} of the others trusted")
+        passed_wrong += error > 2 and found.quality.passed
+        row(number, error, found.seconds, found.initial_pose, *figures(found.quality))
+    print(f"\n{near} of {options.count} within 2 mm; {passed_wrong} of the others passed QA")
 
 
 def pairs(bench: Bench, _: argparse.Namespace) -> None:
     """Print the quality of right and wrong pairs."""
-    head("CT", "MR", "right", "start", *HEADS)
+    head("CT", "MR", "right", "initial pose", *HEADS)
     for right, names in [(True, n) for n in RIGHT] + [(False, n) for n in WRONG]:
         try:
             found = register(bench.ct(names[0]), bench.mr(names[1]))
-            row(*names, yes(right), found.start, *figures(found.quality))
+            row(*names, yes(right), found.initial_pose, *figures(found.quality))
         except RadfuseError as error:
             row(*names, yes(right), type(error).__name__, *[""] * 5, "no")
         except MissingError as missing:
-            row(*names, yes(right), f"skipped: {missing.path} is not there", *[""] * 6)
+            row(*names, yes(right), f"skipped: {missing.path} is missing", *[""] * 6)
 
 
 def steps() -> Iterator[tuple[str, sitk.Euler3DTransform]]:
-    """Give displacements along and about each axis, about the brain's middle."""
-    middle = (0.0, 0.0, 10.0)
+    """Displacements along and about each axis, about the centre of the brain."""
+    centre = (0.0, 0.0, 10.0)
     for axis, letter in enumerate("LPS"):
         for size in (1, 2, 3, 5, 8, 15):
             along = (size * np.eye(3)[axis]).tolist()
-            yield f"{size} mm along {letter}", sitk.Euler3DTransform(middle, 0, 0, 0, along)
-            yield f"{size} deg about {letter}", sitk.Euler3DTransform(middle, *np.radians(along))
+            yield f"{size} mm along {letter}", sitk.Euler3DTransform(centre, 0, 0, 0, along)
+            yield f"{size} deg about {letter}", sitk.Euler3DTransform(centre, *np.radians(along))
 
 
 def displaced(bench: Bench, _: argparse.Namespace) -> None:
-    """Print the quality of the right pose, moved away from its place."""
+    """Print the quality of the true pose with known displacements."""
     head("pair", "displacement", "error mm", *HEADS)
     for names in RIGHT[:1] + RIGHT[-1:]:
         ct, mr, truth, points = known(bench, names)
@@ -346,17 +351,17 @@ def displaced(bench: Bench, _: argparse.Namespace) -> None:
 def elastix(ct: Series, mr: Series) -> tuple[sitk.Transform, float]:
     """Register with elastix, MR fixed as here; give MR points to CT points, and seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        room = Path(folder)
-        (room / "rigid.txt").write_text(ELASTIX_RIGID)
-        sitk.WriteImage(ct.image, str(room / "ct.nii"))
-        sitk.WriteImage(mr.image, str(room / "mr.nii"))
+        path = Path(folder)
+        (path / "rigid.txt").write_text(ELASTIX_RIGID)
+        sitk.WriteImage(ct.image, str(path / "ct.nii"))
+        sitk.WriteImage(mr.image, str(path / "mr.nii"))
         command = ["elastix", "-f", "mr.nii", "-m", "ct.nii", "-p", "rigid.txt", "-out", "."]
         began = time.perf_counter()
-        subprocess.run(command, cwd=room, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=path, check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - began
         entries = dict(
             line.strip("()").split(" ", 1)
-            for line in (room / "TransformParameters.0.txt").read_text().splitlines()
+            for line in (path / "TransformParameters.0.txt").read_text().splitlines()
             if line[:1] == "("
         )
     angles_shift = [float(v) for v in entries["TransformParameters"].split()]
@@ -380,7 +385,7 @@ def peer(bench: Bench, _: argparse.Namespace) -> None:
         row(names[0], "elastix", error, seconds)
 
 
-COMMANDS = {it.__name__: it for it in (accuracy, starts, pairs, displaced, peer)}
+COMMANDS = {it.__name__: it for it in (accuracy, poses, pairs, displaced, peer)}
 
 
 def main() -> int:
@@ -388,12 +393,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
-    parser.add_argument("--count", type=int, default=40, help="how many random starts")
+    parser.add_argument("--count", type=int, default=40, help="number of random poses")
     options = parser.parse_args()
     try:
         COMMANDS[options.command](Bench(options.data), options)
     except MissingError as missing:
-        print(f"skipped: {missing.path} is not there; name the data's folder with --data")
+        print(f"skipped: {missing.path} is missing; name the data's folder with --data")
     return 0
 
 

@@ -41,6 +41,29 @@ def test_another_version_is_refused_in_one_line(version: object) -> None:
     assert str(refused.value) == f"{message}: update radfuse"
 
 
+def test_a_record_of_version_1_gets_the_current_keys() -> None:
+    quality = {"score": 1.46, "threshold": 2.3, "trusted": True, "drift_mm": 0.35, "overlap": 0.9}
+    old = {
+        "schema_version": 1, "created": "2024-05-01T10:00:00Z", "recipe": {"precision": "bf16"},
+        "inputs": [], "method": {"name": "mfinet"}, "seconds": {}, "versions": {}, "platform": "",
+        "scaling": {"Beyond the MR's field of view": "the CT alone, in its window"},
+        "registration": {"origin": "headers", "quality": quality, "one_frame_of_reference": "x"},
+    }  # fmt: skip
+    record = Record.model_validate_json(json.dumps(old))
+    assert record.schema_version == 2
+    assert record.recipe == Recipe(options={"precision": "bf16"})
+    assert record.scaling == {"Outside the MR field of view": "the CT alone, in its window"}
+    assert record.registration == {
+        "origin": "headers",
+        "header_alignment": "x",
+        "quality": {
+            "error_mm": 1.46, "threshold_mm": 2.3, "passed": True, "reregistration_mm": 0.35,
+            "overlap": 0.9,
+        },
+    }  # fmt: skip
+    assert Record.model_validate_json(record.model_dump_json()) == record
+
+
 @pytest.mark.parametrize("kind", [Record, Recipe])
 def test_a_newer_record_or_recipe_is_refused(kind: type[VersionedModel]) -> None:
     newer = len(kind.migrations) + 2

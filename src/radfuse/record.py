@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from radfuse.errors import InputError
 from radfuse.recipe import Recipe
-from radfuse.schema import VersionedModel
+from radfuse.schema import Values, VersionedModel
 
 SHORT_NOTICE = "Research use only. Not a medical device."
 """Stands in files whose headers have room for one line."""
@@ -72,8 +72,31 @@ class Signoff(BaseModel):
         return f"{self.state} by {self.name}, {self.time:%Y-%m-%d %H:%M} UTC"
 
 
+RENAMED_KEYS = {
+    "score": "error_mm", "threshold": "threshold_mm", "trusted": "passed",
+    "drift_mm": "reregistration_mm", "fitting": "within_tolerance", "pieces": "patches",
+    "judged": "is_estimated", "one_frame_of_reference": "header_alignment",
+    "Beyond the MR's field of view": "Outside the MR field of view",
+}  # fmt: skip
+"""Keys of registration and scaling in version 1, and in version 2."""
+
+
+def _with_renamed_keys(values: Values) -> Values:
+    """Version 1 to 2."""
+
+    def renamed(part: Any) -> Any:
+        if not isinstance(part, Mapping):
+            return part
+        return {RENAMED_KEYS.get(key, key): renamed(value) for key, value in part.items()}
+
+    changed = ("registration", "scaling")
+    return {key: renamed(value) if key in changed else value for key, value in values.items()}
+
+
 class Record(VersionedModel):
     """Provenance of one result: frozen, and plain JSON."""
+
+    migrations = (_with_renamed_keys,)
 
     notice: str = NOTICE
     created: datetime

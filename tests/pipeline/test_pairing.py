@@ -164,23 +164,22 @@ def in_one_frame(phantom: Phantom) -> tuple[Series, Series]:
 
 @pytest.fixture
 def near(phantom: Phantom, tmp_path: Path) -> Recipe:
-    """A start from which the search is short."""
+    """An initial transform from which the search is short."""
     write_transform(tmp_path / "near.tfm", phantom.mr_from_ct)
     return Recipe(initial_transform=tmp_path / "near.tfm")
 
 
-def test_one_frame_of_reference_offers_the_headers_alignment(
-    phantom: Phantom, near: Recipe
-) -> None:
+def test_headers_with_one_frame_of_reference_are_assessed(phantom: Phantom, near: Recipe) -> None:
     alignment = align(*in_one_frame(phantom), near, lambda _: None)
-    assert "CT and MR share a frame of reference; the headers' alignment is " in alignment.offer
-    assert alignment.offer.endswith(
-        "mm from the one that was found; --no-register takes it instead"
+    assert (
+        "CT and MR share a frame of reference; the headers' alignment is " in alignment.header_note
     )
-    assert alignment.facts()["one_frame_of_reference"] == alignment.offer
+    assert " mm away, registration QA " in alignment.header_note
+    assert alignment.header_note.endswith("; pass --no-register to use it")
+    assert alignment.facts()["header_alignment"] == alignment.header_note
 
 
-def test_two_frames_of_reference_offer_nothing(phantom: Phantom, near: Recipe) -> None:
+def test_headers_with_two_frames_are_not_assessed(phantom: Phantom, near: Recipe) -> None:
     alignment = align(phantom.ct, phantom.mr, near, lambda _: None)
-    assert alignment.offer == ""
-    assert "one_frame_of_reference" not in alignment.facts()
+    assert alignment.header_note == ""
+    assert "header_alignment" not in alignment.facts()

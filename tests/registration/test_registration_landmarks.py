@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from radfuse.errors import InputError
-from radfuse.registration.landmarks import LEAST_SPREAD_MM, fit_landmarks
+from radfuse.registration.landmarks import MIN_SPREAD_MM, fit_landmarks
 from radfuse.registration.transforms import matrix_of
 
 angles = st.tuples(*[st.floats(-3.1, 3.1)] * 3)
@@ -17,11 +17,11 @@ HEAD = [(0.0, -90.0, 10.0), (70.0, 0.0, 0.0), (-70.0, 5.0, 0.0), (0.0, 90.0, 20.
 
 def spread_out(ct) -> bool:
     values = np.linalg.svd(np.array(ct) - np.mean(ct, axis=0), compute_uv=False)
-    return bool(np.linalg.norm(values[1:]) > 1.1 * LEAST_SPREAD_MM * np.sqrt(len(ct)))
+    return bool(np.linalg.norm(values[1:]) > 1.1 * MIN_SPREAD_MM * np.sqrt(len(ct)))
 
 
-def moved(places, rigid: sitk.Transform) -> list[tuple[float, ...]]:
-    return [rigid.TransformPoint(place) for place in places]
+def moved(landmarks, rigid: sitk.Transform) -> list[tuple[float, ...]]:
+    return [rigid.TransformPoint(point) for point in landmarks]
 
 
 @given(sets, angles, points)
@@ -66,13 +66,13 @@ LINE = [(0.0, 0.0, float(z)) for z in (0, 40, 90, 130)]
     [
         (HEAD[:2], HEAD[:2], "2 pairs of landmarks; a pose needs at least 3"),
         ([], [], "0 pairs"),
-        (LINE, HEAD[:4], "landmarks in the CT lie within 0.0 mm of one line"),
-        (HEAD[:4], [(3.0, 1.0, z) for *_, z in LINE], "landmarks in the MR lie within"),
+        (LINE, HEAD[:4], "landmarks in the CT are within 0.0 mm of one line"),
+        (HEAD[:4], [(3.0, 1.0, z) for *_, z in LINE], "landmarks in the MR are within"),
         ([HEAD[0]] * 3, HEAD[:3], "of one line or point"),
         (HEAD[:3], [*HEAD[:2], (0.0, float("nan"), 0.0)], "in the MR has a coordinate"),
         (HEAD, HEAD[:4], "5 landmarks in the CT and 4 in the MR"),
     ],
 )
-def test_points_that_tell_no_pose_are_refused(ct, mr, words):
+def test_points_that_determine_no_pose_are_refused(ct, mr, words):
     with pytest.raises(InputError, match=words):
         fit_landmarks(ct, mr)

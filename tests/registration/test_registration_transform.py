@@ -10,11 +10,11 @@ from numpy.testing import assert_allclose
 from radfuse.errors import InputError, OutputError
 from radfuse.registration.transforms import (
     SHIFT_STEP_MM,
+    canonicalize,
     matrix_of,
     read_transform,
     rigid_from_matrix,
-    settled,
-    turning_about,
+    with_rotation_centre,
     write_transform,
 )
 
@@ -27,7 +27,7 @@ def rigid(angle_rad=(0.2, -0.1, 0.4), shift_mm=(10.0, -20.0, 5.0), centre_mm=(3.
 
 
 @given(angles, points, points)
-def test_a_matrix_says_the_same_as_its_transform(angle_rad, shift_mm, centre_mm):
+def test_a_matrix_is_the_same_map_as_its_transform(angle_rad, shift_mm, centre_mm):
     transform = rigid(angle_rad, shift_mm, centre_mm)
     again = rigid_from_matrix(matrix_of(transform), name="again")
     assert_allclose(
@@ -38,11 +38,11 @@ def test_a_matrix_says_the_same_as_its_transform(angle_rad, shift_mm, centre_mm)
 
 
 @given(angles, points, points, points)
-def test_turning_about_another_point_is_the_same_map(angle_rad, shift_mm, centre_mm, middle_mm):
+def test_another_rotation_centre_is_the_same_map(angle_rad, shift_mm, centre_mm, other_mm):
     transform = rigid(angle_rad, shift_mm, centre_mm)
-    turning = turning_about(np.array(middle_mm), transform)
-    assert_allclose(turning.GetCenter(), middle_mm)
-    assert_allclose(matrix_of(turning), matrix_of(transform), atol=1e-6)
+    centred = with_rotation_centre(np.array(other_mm), transform)
+    assert_allclose(centred.GetCenter(), other_mm)
+    assert_allclose(matrix_of(centred), matrix_of(transform), atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".tfm", ".txt", ".h5"])
@@ -70,7 +70,7 @@ def test_a_versor_and_a_rigid_affine_are_read(tmp_path: Path):
         assert_allclose(matrix_of(read_transform(path)), matrix_of(transform), atol=SHIFT_STEP_MM)
 
 
-def test_writing_replaces_what_was_there(tmp_path: Path):
+def test_writing_replaces_an_existing_file(tmp_path: Path):
     path = tmp_path / "pose.tfm"
     write_transform(path, rigid())
     write_transform(path, sitk.Euler3DTransform())
@@ -119,7 +119,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"not numbers at all", b"\xff\xfe\x00\x01", b""])
-def test_a_file_of_something_else_is_refused_in_one_line(tmp_path: Path, content: bytes):
+def test_a_file_without_a_transform_is_refused_in_one_line(tmp_path: Path, content: bytes):
     path = tmp_path / "pose.tfm"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"pose\.tfm") as caught:
@@ -147,9 +147,9 @@ def test_a_deformation_is_refused(tmp_path: Path):
 
 
 def test_a_transform_without_finite_numbers_is_refused() -> None:
-    turned_by_nearly_nothing = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, 5e-324)
+    nearly_the_identity = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, 5e-324)
     with pytest.raises(InputError, match="numbers that are not finite"):
-        matrix_of(turned_by_nearly_nothing.GetInverse())
+        matrix_of(nearly_the_identity.GetInverse())
 
 
 def test_an_unknown_suffix_is_not_written(tmp_path: Path):
@@ -157,7 +157,7 @@ def test_an_unknown_suffix_is_not_written(tmp_path: Path):
         write_transform(tmp_path / "pose.doc", rigid())
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+def test_a_missing_folder_is_named(tmp_path: Path):
     with pytest.raises(OutputError, match="cannot write the transform"):
         write_transform(tmp_path / "gone" / "pose.tfm", rigid())
 
@@ -168,18 +168,18 @@ def test_canonical_transform_is_same_map_and_bit_exact_on_disk(
     tmp_path_factory, angle_rad, shift_mm, centre_mm
 ):
     transform = rigid(angle_rad, shift_mm, centre_mm)
-    once = settled(transform)
+    once = canonicalize(transform)
     assert_allclose(matrix_of(once), matrix_of(transform), atol=1e-5)
-    path = tmp_path_factory.mktemp("settled") / "once.tfm"
+    path = tmp_path_factory.mktemp("canonical") / "once.tfm"
     write_transform(path, once)
-    again = settled(read_transform(path))
+    again = canonicalize(read_transform(path))
     assert again.GetParameters() == once.GetParameters()
-    back = settled(settled(once.GetInverse()).GetInverse())
+    back = canonicalize(canonicalize(once.GetInverse()).GetInverse())
     assert_allclose(matrix_of(back), matrix_of(once), atol=1e-4)
 
 
 @pytest.mark.parametrize("axis", range(3))
-@pytest.mark.parametrize("turn", [np.pi / 2, -np.pi / 2, np.pi, -np.pi])
-def test_right_angles_settle_too(axis, turn):
-    once = settled(rigid(tuple(turn * np.eye(3)[axis]), centre_mm=(0.0, 0.0, 0.0)))
-    assert settled(once).GetParameters() == once.GetParameters()
+@pytest.mark.parametrize("angle", [np.pi / 2, -np.pi / 2, np.pi, -np.pi])
+def test_right_angles_are_canonical_after_one_step(axis, angle):
+    once = canonicalize(rigid(tuple(angle * np.eye(3)[axis]), centre_mm=(0.0, 0.0, 0.0)))
+    assert canonicalize(once).GetParameters() == once.GetParameters()

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from radfuse.modality import CT
-from radfuse.registration.preprocessing import head_of
+from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.skull_profiles import (
     Profiles,
-    _physical,
-    _sampled,
-    log_ratios,
+    _interpolated,
+    _positions_mm,
+    point_similarity,
     skull_profiles,
 )
 
@@ -18,12 +18,12 @@ SLOPE = np.array([0.3, -1.2, 0.7])
 
 
 def ramp() -> sitk.Image:
-    """An oblique anisotropic grid whose values are a linear function of the place."""
+    """An oblique anisotropic grid whose values are a linear function of the position."""
     image = sitk.Image((20, 16, 12), sitk.sitkFloat32)
     image.SetSpacing((0.8, 1.5, 4.0))
     image.SetOrigin((-20.0, 35.0, 12.0))
     image.SetDirection(sitk.Euler3DTransform((0, 0, 0), 0.3, -0.5, 0.8).GetMatrix())
-    values = _physical(image, np.argwhere(np.ones((12, 16, 20)))) @ SLOPE
+    values = _positions_mm(image, np.argwhere(np.ones((12, 16, 20)))) @ SLOPE
     filled = sitk.GetImageFromArray(values.reshape(12, 16, 20).astype(np.float32))
     filled.CopyInformation(image)
     return filled
@@ -33,41 +33,42 @@ def ramp() -> sitk.Image:
 def test_a_linear_image_is_sampled_exactly_anywhere(index):
     image = ramp()
     point = np.array(image.TransformContinuousIndexToPhysicalPoint(index))
-    assert_allclose(_sampled(image, point[None]), [point @ SLOPE], rtol=1e-4, atol=1e-3)
+    assert_allclose(_interpolated(image, point[None]), [point @ SLOPE], rtol=1e-4, atol=1e-3)
 
 
-def test_voxels_lie_where_itk_says():
+def test_voxel_positions_are_those_of_itk():
     image = ramp()
     assert_allclose(
-        _physical(image, np.array([[3, 5, 7]]))[0], image.TransformIndexToPhysicalPoint((7, 5, 3))
+        _positions_mm(image, np.array([[3, 5, 7]]))[0],
+        image.TransformIndexToPhysicalPoint((7, 5, 3)),
     )
 
 
-def test_outside_of_an_image_is_what_was_asked_for():
+def test_off_the_grid_the_value_is_the_given_one():
     far = np.array([[900.0, 0.0, 0.0]])
-    assert np.isnan(_sampled(ramp(), far)[0])
-    assert _sampled(ramp(), far, outside=-1000.0)[0] == -1000
+    assert np.isnan(_interpolated(ramp(), far)[0])
+    assert _interpolated(ramp(), far, outside=-1000.0)[0] == -1000
 
 
 @given(st.integers(-2, 2))
-def test_profiles_fit_best_after_the_move_that_was_made(move):
+def test_profiles_fit_best_at_their_true_shift(shift):
     rng = np.random.default_rng(5)
     mr = rng.integers(0, 4, (30, 13))
     profiles = Profiles(
         points_mm=np.zeros((30, 3)),
         normals=np.zeros((30, 3)),
-        ct_classes=mr[:, 2 + move : 11 + move],
+        ct_classes=mr[:, 2 + shift : 11 + shift],
         mr_classes=mr,
-        moves_mm=np.arange(-2.0, 3.0),
+        shifts_mm=np.arange(-2.0, 3.0),
         log_ratio=np.log(np.eye(4) + 0.1),
     )
-    mean = log_ratios(profiles).mean(axis=0)
-    assert profiles.moves_mm[mean.argmax()] == move
+    mean = point_similarity(profiles).mean(axis=0)
+    assert profiles.shifts_mm[mean.argmax()] == shift
 
 
 def test_normals_are_unit_vectors_out_of_soft_tissue_into_bone(phantom):
     pose = sitk.Euler3DTransform(phantom.mr_from_ct.GetInverse())
-    profiles = skull_profiles(phantom.ct, phantom.mr, head_of(phantom.mr), pose)
+    profiles = skull_profiles(phantom.ct, phantom.mr, coarse_head_mask(phantom.mr), pose)
     assert profiles is not None
     assert_allclose(np.linalg.norm(profiles.normals, axis=1), 1, rtol=1e-5)
     middle = profiles.ct_classes.shape[1] // 2
@@ -75,9 +76,9 @@ def test_normals_are_unit_vectors_out_of_soft_tissue_into_bone(phantom):
     assert inwards > 2
 
 
-def test_bone_and_dark_mr_go_together_over_the_head(phantom):
+def test_bone_is_associated_with_dark_mr(phantom):
     pose = sitk.Euler3DTransform(phantom.mr_from_ct.GetInverse())
-    profiles = skull_profiles(phantom.ct, phantom.mr, head_of(phantom.mr), pose)
+    profiles = skull_profiles(phantom.ct, phantom.mr, coarse_head_mask(phantom.mr), pose)
     assert profiles is not None
     dense = profiles.log_ratio[-1]
     assert dense[:3].max() > 0.5
@@ -88,4 +89,4 @@ def test_without_bone_there_are_no_profiles(phantom):
     soft = sitk.Clamp(phantom.ct.image, sitk.sitkFloat32, -1000, 80)
     ct = type(phantom.ct)(soft, CT, phantom.ct.source)
     pose = sitk.Euler3DTransform(phantom.mr_from_ct.GetInverse())
-    assert skull_profiles(ct, phantom.mr, head_of(phantom.mr), pose) is None
+    assert skull_profiles(ct, phantom.mr, coarse_head_mask(phantom.mr), pose) is None

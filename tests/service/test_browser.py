@@ -62,7 +62,7 @@ def fuses(page: Page, method: str) -> None:
     page.picture("04-preview-of-a-method")
     page.at("start").click()
     page.shows(method)
-    assert page.at("quality").text.startswith("trusted")
+    assert page.at("quality").text.startswith("registration QA passed")
 
 
 def looks(page: Page) -> None:
@@ -169,7 +169,7 @@ def test_pairs_of_landmarks_bring_the_mr_onto_the_ct(
     truth = phantom.mr_from_ct.TransformPoint(phantom_centre(phantom).tolist())
     assert np.linalg.norm((found @ [*phantom_centre(phantom), 1])[:3] - truth) < 3
     page.at("as-it-stands").click()
-    page.until(lambda: page.at("failure").text.startswith("not to be trusted"))
+    page.until(lambda: page.at("failure").text.startswith("registration QA failed"))
     page.picture("20-not-to-be-trusted")
     page.at("to-accept").click()
     page.shows("average")

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from service_kit import Site, refused
 
 from radfuse.phantom.head import Phantom
-from radfuse.pipeline.align import MANUAL, Given, align
+from radfuse.pipeline.align import MANUAL, PriorAlignment, align
 from radfuse.recipe import Recipe
 from radfuse.record import Record
 from radfuse.registration.landmarks import fit_landmarks
@@ -70,7 +70,7 @@ def test_three_rough_clicks_and_a_search_from_there_come_home(phantom: Phantom) 
     mr = np.array([phantom.mr_from_ct.TransformPoint(at) for at in ct]) + clicks
     rough = fit_landmarks(ct, mr.tolist()).mr_from_ct
     found = align(
-        phantom.ct, phantom.mr, Recipe(), lambda _: None, Given(rough, MANUAL, refine=True)
+        phantom.ct, phantom.mr, Recipe(), lambda _: None, PriorAlignment(rough, MANUAL, refine=True)
     )
     assert found.origin == "manual, refined"
     assert off_mm(phantom, found.mr_from_ct) < 1.0
@@ -90,7 +90,7 @@ def test_failed_registration_is_shown_and_better_one_accepted(
     identifier = site.make(**asked)
     kind, facts = site.run(identifier, mr_from_ct=off.tolist(), refine=False)[-1]
     assert (kind, facts["state"]) == ("error", "failed")
-    assert facts["error"].startswith("not to be trusted: score")
+    assert facts["error"].startswith("registration QA failed: estimated error")
     for way in ("align by hand", "landmarks", "check that the series", "accept it"):
         assert way in facts["error"]
     assert "--" not in facts["error"]
@@ -132,7 +132,7 @@ def test_an_untrusted_registration_is_accepted_in_one_run_alone(
     assert record.recipe.accept_registration
     kind, facts = site.run(identifier, **run)[-1]
     assert kind == "error"
-    assert facts["error"].startswith("not to be trusted")
+    assert facts["error"].startswith("registration QA failed")
     assert site.study(identifier)["outcome"] == study["outcome"]
 
 

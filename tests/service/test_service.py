@@ -43,7 +43,7 @@ def test_a_run_tells_its_stages_and_its_outcome(site: Site, done: str) -> None:
     kind, facts = events[-1]
     assert kind == "done"
     assert facts["outcome"]["trusted"]
-    assert "score" in facts["outcome"]["quality"]
+    assert "estimated error" in facts["outcome"]["quality"]
 
 
 def test_signoff_is_in_study_and_record_after_restart(site: Site, done: str) -> None:

@@ -144,6 +144,6 @@ def fuse_command(
         click.echo(f"note: {note}")
     if result.alignment:
         click.echo(result.alignment.quality.sentence())
-        if result.alignment.offer:
-            click.echo(f"note: {result.alignment.offer}")
+        if result.alignment.header_note:
+            click.echo(f"note: {result.alignment.header_note}")
     click.echo(f"{written}\n{NOTICE}")

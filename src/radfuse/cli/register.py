@@ -23,7 +23,7 @@ from radfuse.pipeline.align import align
 from radfuse.pipeline.read import check_pair, read
 from radfuse.recipe import make_recipe
 from radfuse.record import NOTICE
-from radfuse.registration.transforms import WRITTEN_SUFFIXES, write_transform
+from radfuse.registration.transforms import TRANSFORM_SUFFIXES, write_transform
 
 
 @click.command("register")
@@ -52,7 +52,7 @@ def register_command(
     Research use only. Not a medical device.
     """
     recipe = make_recipe(**settings)
-    if output.suffix.lower() not in WRITTEN_SUFFIXES:
+    if output.suffix.lower() not in TRANSFORM_SUFFIXES:
         raise InputError(f"{output}: a transform goes to .tfm, .txt or .h5")
     refuse_existing([output], overwrite=overwrite)
     ct, mr, recipe = chosen_series(ct, mr, study, recipe)
@@ -76,7 +76,7 @@ def register_command(
     if as_json:
         print_json({"written": written, **alignment.facts()})
         return
-    notes = (*of_ct.notes, *of_mr.notes, *filter(None, [alignment.offer]))
+    notes = (*of_ct.notes, *of_mr.notes, *filter(None, [alignment.header_note]))
     for note in notes:
         click.echo(f"note: {identifiers.hide(note, [ct, mr])}")
     click.echo(f"{alignment.quality.sentence()}\n{written}\n{NOTICE}")

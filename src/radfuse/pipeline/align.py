@@ -1,4 +1,4 @@
-"""How CT and MR come to lie on each other: a search, a file, or the headers."""
+"""Alignment of CT and MR: by a search, a file, or the headers, with registration QA."""
 
 import hashlib
 import logging
@@ -11,52 +11,52 @@ import SimpleITK as sitk
 from radfuse.errors import RegistrationError
 from radfuse.intensity import head_mask
 from radfuse.recipe import Recipe
-from radfuse.registration.optimizer import DEFAULT_SEED, apart_mm, threads
+from radfuse.registration.optimizer import DEFAULT_SEED, itk_threads, mean_displacement_mm
 from radfuse.registration.preprocessing import centroid
 from radfuse.registration.quality import Quality, assess
 from radfuse.registration.search import register
-from radfuse.registration.transforms import matrix_of, read_transform, settled
+from radfuse.registration.transforms import canonicalize, matrix_of, read_transform
 from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
 
 REMEDIES = (
-    "look at the QA sheet of a run with --accept-registration; try --initial-transform FILE with a "
-    "rough alignment, made from landmarks for instance"
+    "check the QA sheet of a run with --accept-registration, or pass an approximate transform, for "
+    "example from landmarks, with --initial-transform FILE"
 )
-"""What to do about a registration that is not trusted."""
+"""Suggestions where registration QA failed."""
 
 MANUAL = "manual"
-"""Origin of an alignment that a person made."""
+"""Origin of an alignment made by a person."""
 
 
 @dataclass(frozen=True)
-class Given:
-    """An alignment that is there before the fusion: made by hand, or kept from an earlier one."""
+class PriorAlignment:
+    """An alignment from before the fusion: made manually, or kept from an earlier fusion."""
 
     mr_from_ct: sitk.Transform
     """Rigid; maps a CT point to an MR point, LPS mm."""
 
     origin: str
-    """`manual`, or where the kept one came from."""
+    """`manual`, or the origin of the kept one."""
 
     refine: bool = False
-    """Whether a search starts from it; else it is taken as it stands."""
+    """Whether a search starts from it; else it is used unchanged."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the MR lies in the CT, how that is known and how far to trust it."""
+    """The transform between CT and MR, its origin and its estimated error."""
 
     mr_from_ct: sitk.Transform
-    """Settled: a file gives back the same."""
+    """Canonical, see `canonicalize`; maps a CT point to an MR point, LPS mm."""
 
     quality: Quality
     origin: str
-    """`headers`, `file`, `manual`, or the start that led the search to it."""
+    """`headers`, `file`, `manual`, or the initial pose of the search that led to it."""
 
-    offer: str = ""
-    """How good the headers' alignment is, where CT and MR share a frame of reference."""
+    header_note: str = ""
+    """QA of the headers' alignment, where CT and MR share a frame of reference."""
 
     @property
     def identifier(self) -> str:
@@ -70,13 +70,13 @@ class Alignment:
             "origin": self.origin,
             "seed": DEFAULT_SEED,
             "mr_from_ct": matrix_of(self.mr_from_ct).tolist(),
-            **({"one_frame_of_reference": self.offer} if self.offer else {}),
+            **({"header_alignment": self.header_note} if self.header_note else {}),
             "quality": self.quality.as_dict(),
         }
 
 
 class RegistrationQAError(RegistrationError):
-    """An alignment whose quality is below the threshold; a person may want to look at it."""
+    """Registration QA failed; has the alignment, for a person to inspect."""
 
     def __init__(self, reason: str, remedies: str, alignment: Alignment) -> None:
         super().__init__(reason, remedies)
@@ -88,31 +88,31 @@ def align(
     mr: Series,
     recipe: Recipe,
     report: Callable[[str], None],
-    given: Given | None = None,
+    prior: PriorAlignment | None = None,
 ) -> Alignment:
-    """Align two volumes as the recipe says, or as they are `given`, which goes before the recipe.
+    """Align two volumes by the recipe, or by `prior`, which takes precedence.
 
-    Raises `RegistrationQAError` where the quality is below its threshold, whatever the origin
-    of the alignment, unless the recipe accepts that.
+    Raises `RegistrationQAError` where registration QA failed, whatever the origin of the alignment,
+    unless the recipe accepts that.
     """
-    alignment = _aligned(ct, mr, recipe, report, given or _given(ct, mr, recipe))
+    alignment = _aligned(ct, mr, recipe, report, prior or _recipe_prior(ct, mr, recipe))
     LOG.info(
         "registration assessed",
         extra={"registration_id": alignment.identifier, **alignment.quality.as_dict()},
     )
-    if not alignment.quality.trusted and not recipe.accept_registration:
+    if not alignment.quality.passed and not recipe.accept_registration:
         raise RegistrationQAError(alignment.quality.sentence(), REMEDIES, alignment)
     return alignment
 
 
-def _given(ct: Series, mr: Series, recipe: Recipe) -> Given | None:
-    """What the recipe gives: a file, a rough one to start from, the headers; else nothing."""
+def _recipe_prior(ct: Series, mr: Series, recipe: Recipe) -> PriorAlignment | None:
+    """The alignment that the recipe names: a file, an initial one, the headers; else None."""
     if recipe.transform:
-        return Given(read_transform(recipe.transform, ct=ct, mr=mr), "file")
+        return PriorAlignment(read_transform(recipe.transform, ct=ct, mr=mr), "file")
     if recipe.initial_transform:
         rough = read_transform(recipe.initial_transform, ct=ct, mr=mr)
-        return Given(rough, "given", refine=True)
-    return None if recipe.register_rigidly else Given(sitk.Euler3DTransform(), "headers")
+        return PriorAlignment(rough, "given", refine=True)
+    return None if recipe.register_rigidly else PriorAlignment(sitk.Euler3DTransform(), "headers")
 
 
 def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:
@@ -120,7 +120,7 @@ def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:
     frames = {series.frame_of_reference_uid for series in (ct, mr)} - {None}
     if len(frames) > 1 and not recipe.accept_registration:
         raise RegistrationError(
-            "the headers are not to be trusted: CT and MR have different frames of reference",
+            "CT and MR have different frames of reference, so their headers do not align them",
             f"leave out --no-register, or {REMEDIES}",
         )
 
@@ -130,40 +130,44 @@ def _aligned(
     mr: Series,
     recipe: Recipe,
     report: Callable[[str], None],
-    given: Given | None,
+    prior: PriorAlignment | None,
 ) -> Alignment:
-    if given is not None and not given.refine:
-        report("judging the given alignment")
-        if given.origin == "headers":
+    if prior is not None and not prior.refine:
+        report("estimate the error of the given alignment")
+        if prior.origin == "headers":
             _check_frames(ct, mr, recipe)
-        mr_from_ct = settled(given.mr_from_ct)
-        with threads(one=recipe.deterministic):
-            return Alignment(mr_from_ct, assess(ct, mr, mr_from_ct), given.origin)
-    initial = given.mr_from_ct if given else None
-    found = register(ct, mr, initial=initial, deterministic=recipe.deterministic, report=report)
-    mr_from_ct = settled(found.mr_from_ct)
-    offer = _headers_offer(ct, mr, mr_from_ct, recipe, report)
-    origin = f"{given.origin}, refined" if given and given.origin == MANUAL else found.start
-    return Alignment(mr_from_ct, found.quality, origin, offer)
+        mr_from_ct = canonicalize(prior.mr_from_ct)
+        with itk_threads(single=recipe.deterministic):
+            return Alignment(mr_from_ct, assess(ct, mr, mr_from_ct), prior.origin)
+    initial = prior.mr_from_ct if prior else None
+    registration = register(
+        ct, mr, initial=initial, deterministic=recipe.deterministic, report=report
+    )
+    mr_from_ct = canonicalize(registration.mr_from_ct)
+    header_note = _header_note(ct, mr, mr_from_ct, recipe, report)
+    is_manual = prior is not None and prior.origin == MANUAL
+    origin = f"{MANUAL}, refined" if is_manual else registration.initial_pose
+    return Alignment(mr_from_ct, registration.quality, origin, header_note)
 
 
-def _headers_offer(
+def _header_note(
     ct: Series,
     mr: Series,
-    found: sitk.Transform,
+    mr_from_ct: sitk.Transform,
     recipe: Recipe,
     report: Callable[[str], None],
 ) -> str:
-    """What the headers' alignment is worth, where one scanner's frame holds both; else empty."""
+    """QA of the headers' alignment, where both share a frame of reference; else empty."""
     frames = {series.frame_of_reference_uid for series in (ct, mr)}
     if None in frames or len(frames) > 1:
         return ""
-    report("judging the headers' alignment")
+    report("estimate the error of the headers' alignment")
     by_headers = sitk.Euler3DTransform()
-    with threads(one=recipe.deterministic):
+    with itk_threads(single=recipe.deterministic):
         quality = assess(ct, mr, by_headers)
-    apart = apart_mm(found, by_headers, centroid(head_mask(ct.image, ct.modality)))
+    centre = centroid(head_mask(ct.image, ct.modality))
+    distance_mm = mean_displacement_mm(mr_from_ct, by_headers, centre)
     return (
-        f"CT and MR share a frame of reference; the headers' alignment is {quality.sentence()}, "
-        f"{apart:.1f} mm from the one that was found; --no-register takes it instead"
+        "CT and MR share a frame of reference; the headers' alignment is "
+        f"{distance_mm:.1f} mm away, {quality.sentence()}; pass --no-register to use it"
     )

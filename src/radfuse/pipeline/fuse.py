@@ -19,7 +19,7 @@ from radfuse.log import since
 from radfuse.methods.catalogue import Method, check_options, load_method, method_info
 from radfuse.methods.options import option_values
 from radfuse.modality import CT, MR, Modality
-from radfuse.pipeline.align import Alignment, Given, align
+from radfuse.pipeline.align import Alignment, PriorAlignment, align
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.record_privacy import Rename, private_record
@@ -56,7 +56,7 @@ def fuse(
     output: Path | str | None = None,
     *,
     recipe: Recipe | None = None,
-    given: Given | None = None,
+    prior: PriorAlignment | None = None,
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
 ) -> Result:
@@ -71,8 +71,8 @@ def fuse(
         for pictures. Nothing is written without it.
     recipe
         What to do; the default without it.
-    given
-        How volumes are aligned or where a search starts, instead of what the recipe says of it.
+    prior
+        The alignment, or where the search starts, instead of the recipe's.
     overwrite
         Whether earlier results may be replaced.
 
@@ -81,7 +81,7 @@ def fuse(
     InputError
         For input that cannot be fused, with what to do.
     RegistrationError
-        Where the registration's quality is below its threshold.
+        Where registration QA failed.
     OutputError
         Where the result cannot be written; nothing is changed then.
     """
@@ -105,7 +105,7 @@ def fuse(
     if recipe.deidentify:
         ct_series, mr_series, rename = _without_identity(ct_series, mr_series)
     if ct_series.is_volume:
-        result = _fuse_volumes(ct_series, mr_series, recipe, given, clock)
+        result = _fuse_volumes(ct_series, mr_series, recipe, prior, clock)
     else:
         result = _fuse_pictures(ct_series, mr_series, recipe, clock)
     record = private_record(result.record, identifiers, rename)
@@ -134,13 +134,13 @@ def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
 
 
 def _fuse_volumes(
-    ct: Series, mr: Series, recipe: Recipe, given: Given | None, clock: Clock
+    ct: Series, mr: Series, recipe: Recipe, prior: PriorAlignment | None, clock: Clock
 ) -> Result:
     window = window_named(recipe.window)
     method = load_method(recipe.method, recipe.options, window=window, device=recipe.device)
     with clock.stage("registering"):
         alignment = align(
-            ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None), given
+            ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None), prior
         )
     with clock.stage("resampling"):
         scaled = scale_volumes(ct, mr, alignment.mr_from_ct, window)
@@ -153,7 +153,7 @@ def _fuse_volumes(
         "CT window, HU": f"width {window.width:g}, level {window.level:g}",
         "MR values that become 0 and 1": "{:g} and {:g}".format(*scaled.mr_range),
         "Fused 1.0 is stored as": FULL_SCALE,
-        "Beyond the MR's field of view": "the CT alone, in its window",
+        "Outside the MR field of view": "the CT alone, in its window",
     }
     record = _record(ct, mr, recipe, method, scaling, alignment, clock)
     return Result(image, ct, mr, record, alignment, scaled, fused)

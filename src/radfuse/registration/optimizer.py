@@ -1,8 +1,7 @@
-"""One climb to the nearest optimum of mutual information, by ITK.
+"""Local maximization of mutual information, by ITK.
 
 Mattes mutual information (Mattes et al. 2003, 10.1109/TMI.2003.809072). The MR is ITK's fixed
-image, the one that is sampled: its voxels are the larger ones, so each sample of it meets CT that
-is known at that very place, and not the other way round.
+image, the one that is sampled: its voxels are the larger ones, so the CT is known at each sample.
 """
 
 from collections.abc import Iterator
@@ -14,26 +13,26 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
 from radfuse.intensity import shrunk
-from radfuse.registration.preprocessing import conditioned_ct
+from radfuse.registration.preprocessing import clamped_ct
 from radfuse.series import Series
 
 HEAD_RADIUS_MM = 80.0
-"""A turn by one radian moves the head's surface by this: what makes turns and shifts alike."""
+"""A rotation by one radian moves the surface of the head by this: the scale of rotations."""
 
 DEFAULT_SEED = 2003
-"""Seed of the samples that the metric draws; ITK takes 0 for the time of day."""
+"""Seed of the metric's samples; ITK replaces 0 by the time of day."""
 
 
 @dataclass(frozen=True)
-class Level:
-    """One pair of grids, and how the climb steps on it."""
+class ResolutionLevel:
+    """One pair of grids, and the steps of the optimizer on it."""
 
     mr_mm: float
     """Spacing up to which the MR's voxels are averaged."""
     ct_mm: float
     """Spacing up to which the CT's voxels are averaged."""
-    sampled: float
-    """Share of the MR's voxels within the mask that the metric looks at."""
+    sampling_fraction: float
+    """Fraction of the MR voxels within the mask that the metric samples."""
     bins: int
     """Bins of the joint histogram, along each axis."""
     first_step_mm: float
@@ -41,60 +40,60 @@ class Level:
     iterations: int
 
 
-COARSE = Level(8.0, 8.0, 1.0, 24, first_step_mm=4.0, last_step_mm=0.2, iterations=40)
-"""Some ten thousand voxels: a climb takes about 0.1 s and comes from 15 degrees and 40 mm."""
+COARSE = ResolutionLevel(8.0, 8.0, 1.0, 24, first_step_mm=4.0, last_step_mm=0.2, iterations=40)
+"""Some ten thousand voxels: an optimization takes 0.1 s and captures 15 degrees and 40 mm."""
 
-MIDDLE = Level(4.0, 4.0, 1.0, 32, first_step_mm=2.0, last_step_mm=0.1, iterations=40)
-"""Tells the best of the coarse poses from the next best."""
+MIDDLE = ResolutionLevel(4.0, 4.0, 1.0, 32, first_step_mm=2.0, last_step_mm=0.1, iterations=40)
+"""Separates the best of the coarse poses from the next best."""
 
-FINE = Level(1.0, 2.0, 0.15, 32, first_step_mm=0.5, last_step_mm=0.01, iterations=60)
-"""The answer. With 10 to 20 % of the MR's voxels, answers lie within 0.3 mm of each other."""
+FINE = ResolutionLevel(1.0, 2.0, 0.15, 32, first_step_mm=0.5, last_step_mm=0.01, iterations=60)
+"""The result. With 10 to 20 % of the MR voxels, results are within 0.3 mm of each other."""
 
 
 @dataclass(frozen=True)
-class Climber:
-    """A pair on the grids of a level, and what it takes to climb there."""
+class MutualInformationOptimizer:
+    """A pair on the grids of a level, with ITK's metric and optimizer."""
 
     ct: sitk.Image
     mr: sitk.Image
     mr_mask: sitk.Image
-    """Where the metric looks; uint8, on a grid of its own."""
-    level: Level
+    """Mask of the metric; uint8, on a grid of its own."""
+    level: ResolutionLevel
     seed: int
 
     @classmethod
-    def on(
+    def at_level(
         cls,
-        level: Level,
+        level: ResolutionLevel,
         ct: Series,
         mr: Series,
         mr_mask: sitk.Image,
         seed: int = DEFAULT_SEED,
-    ) -> "Climber":
-        """Bring a pair to the grids of a level."""
-        conditioned = conditioned_ct(ct, level.ct_mm)
+    ) -> "MutualInformationOptimizer":
+        """Resample a pair to the grids of a level."""
+        conditioned = clamped_ct(ct, level.ct_mm)
         return cls(conditioned, shrunk(mr.image, level.mr_mm), mr_mask, level, seed)
 
-    def climb(self, start: sitk.Euler3DTransform) -> tuple[sitk.Euler3DTransform, float] | None:
-        """Climb from `start` (MR points to CT points) to the nearest optimum.
+    def optimize(self, start: sitk.Euler3DTransform) -> tuple[sitk.Euler3DTransform, float] | None:
+        """Optimize from `start`, which maps MR points to CT points.
 
         Returns
         -------
-        The pose, and its fit: mutual information in nats, times the share of the mask that the
-        CT has in view, so that no pose wins by looking away. None where ITK gives up, because too
-        few samples lie in the CT.
+        The pose, and its fit: mutual information in nats, times the fraction of the mask inside
+        the CT, so that no pose gains by leaving it. None where ITK stops because too few samples
+        are inside the CT.
         """
         pose = sitk.Euler3DTransform(start)
-        method = self._method()
+        method = self._registration_method()
         method.SetInitialTransform(pose, inPlace=True)
         try:
             method.Execute(self.mr, self.ct)
         except RuntimeError:
             return None
-        return pose, -method.GetMetricValue() * share_in_view(self.ct, self.mr_mask, pose)
+        return pose, -method.GetMetricValue() * overlap_fraction(self.ct, self.mr_mask, pose)
 
-    def _method(self) -> sitk.ImageRegistrationMethod:
-        """Set ITK's metric and optimiser up."""
+    def _registration_method(self) -> sitk.ImageRegistrationMethod:
+        """ITK's metric and optimizer of this level."""
         method = sitk.ImageRegistrationMethod()
         method.SetMetricAsMattesMutualInformation(self.level.bins)
         method.SetMetricFixedMask(self.mr_mask)
@@ -103,9 +102,9 @@ class Climber:
         # takes ten times as long.
         method.SetMetricUseMovingImageGradientFilter(False)
         method.SetMetricUseFixedImageGradientFilter(False)
-        if self.level.sampled < 1:
+        if self.level.sampling_fraction < 1:
             method.SetMetricSamplingStrategy(method.RANDOM)
-            method.SetMetricSamplingPercentage(self.level.sampled, self.seed)
+            method.SetMetricSamplingPercentage(self.level.sampling_fraction, self.seed)
         method.SetInterpolator(sitk.sitkLinear)
         method.SetOptimizerAsRegularStepGradientDescent(
             learningRate=self.level.first_step_mm,
@@ -118,32 +117,32 @@ class Climber:
 
 
 @contextmanager
-def threads(*, one: bool) -> Iterator[None]:
-    """Run ITK in one thread, or as it is set; afterwards it is set as it was.
+def itk_threads(*, single: bool) -> Iterator[None]:
+    """Run ITK in a single thread, or unchanged; restore the number of threads afterwards.
 
-    ITK sums the metric over threads as they come, so with two the last digits differ from run to
-    run. `ImageRegistrationMethod.SetNumberOfThreads` does not reach the metric (SimpleITK 2.5);
-    the number for the whole process does. Other threads of the process share it meanwhile.
+    ITK adds the metric up in the order in which threads finish, so with two the last digits differ
+    between runs. `ImageRegistrationMethod.SetNumberOfThreads` does not reach the metric (SimpleITK
+    2.5); the number for the whole process does. Other threads of the process share it meanwhile.
     """
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1 if one else before)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1 if single else before)
     try:
         yield
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
-def share_in_view(ct: sitk.Image, mr_mask: sitk.Image, ct_from_mr: sitk.Transform) -> float:
-    """Give which share of a mask of the MR the CT has in view."""
+def overlap_fraction(ct: sitk.Image, mr_mask: sitk.Image, ct_from_mr: sitk.Transform) -> float:
+    """Fraction of a mask of the MR that is inside the CT's field of view."""
     field = sitk.Image(ct.GetSize(), sitk.sitkUInt8) + 1
     field.CopyInformation(ct)
-    seen = sitk.Resample(field, mr_mask, ct_from_mr, sitk.sitkNearestNeighbor, 0)
+    in_fov = sitk.Resample(field, mr_mask, ct_from_mr, sitk.sitkNearestNeighbor, 0)
     masked = sitk.GetArrayViewFromImage(mr_mask) > 0
-    return float(sitk.GetArrayViewFromImage(seen)[masked].mean())
+    return float(sitk.GetArrayViewFromImage(in_fov)[masked].mean())
 
 
-def apart_mm(one: sitk.Transform, other: sitk.Transform, middle: Float64Array) -> float:
-    """Give how far two transforms take the head apart, mm: the mean over six points around it."""
-    around = [middle + sign * HEAD_RADIUS_MM * axis for axis in np.eye(3) for sign in (-1, 1)]
+def mean_displacement_mm(one: sitk.Transform, other: sitk.Transform, centre: Float64Array) -> float:
+    """Mean distance in mm between the images of six points on the head under two transforms."""
+    around = [centre + sign * HEAD_RADIUS_MM * axis for axis in np.eye(3) for sign in (-1, 1)]
     pairs = ((one.TransformPoint(p.tolist()), other.TransformPoint(p.tolist())) for p in around)
     return float(np.mean([np.linalg.norm(np.subtract(a, b)) for a, b in pairs]))

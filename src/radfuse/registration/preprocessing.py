@@ -1,32 +1,32 @@
-"""What registration looks at: a CT and an MR brought to coarser grids."""
+"""Preparation of CT and MR for registration: coarser grids and head masks."""
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import head_mask, shrunk
 from radfuse.modality import AIR_HU
 from radfuse.series import Series
 
-DENSEST_HU = 1500.0
-"""Denser than this is petrous bone, teeth and metal, which mutual information needs not tell
-apart and which would stretch the histogram's bins."""
+MAX_HU = 1500.0
+"""Petrous bone, teeth and metal are denser; mutual information need not separate them, and they
+would stretch the bins of the histogram."""
 
 MASK_MM = 4.0
-"""Spacing of the head masks: only starts and margins hang on them."""
+"""Spacing of the head masks: only initial poses and margins depend on them."""
 
 MARGIN_MM = 12.0
-"""Air around the head that is compared too: without it nothing holds the head's outline."""
+"""Air around the head that is compared too: without it the outline of the head has no weight."""
 
 
-def conditioned_ct(ct: Series, spacing_mm: float) -> sitk.Image:
-    """Give the CT in HU on a grid of about `spacing_mm`, padding as air, metal as dense bone."""
-    return sitk.Clamp(shrunk(ct.image, spacing_mm), sitk.sitkFloat32, AIR_HU, DENSEST_HU)
+def clamped_ct(ct: Series, spacing_mm: float) -> sitk.Image:
+    """CT in HU on a grid of about `spacing_mm`, padding set to air, metal to dense bone."""
+    return sitk.Clamp(shrunk(ct.image, spacing_mm), sitk.sitkFloat32, AIR_HU, MAX_HU)
 
 
-def head_of(series: Series) -> sitk.Image:
-    """Give the mask (uint8) of the head on a grid of about `MASK_MM`.
+def coarse_head_mask(series: Series) -> sitk.Image:
+    """Mask (uint8) of the head on a grid of about `MASK_MM`.
 
     Raises
     ------
@@ -43,17 +43,17 @@ def head_of(series: Series) -> sitk.Image:
         )
     mask = head_mask(coarse, series.modality)
     if not sitk.GetArrayViewFromImage(mask).any():
-        raise InputError(f"{series.modality} {series.source}: no head is to be seen in it")
+        raise InputError(f"{series.modality} {series.source}: it shows no head")
     return mask
 
 
 def dilated(mask: sitk.Image, margin_mm: float) -> sitk.Image:
-    """Grow a mask by `margin_mm`, along each axis by whole voxels."""
+    """The mask dilated by `margin_mm`, along each axis by whole voxels."""
     return sitk.BinaryDilate(mask, [round(margin_mm / s) for s in mask.GetSpacing()])
 
 
-def centroid(mask: sitk.Image) -> npt.NDArray[np.float64]:
-    """Give the centre of gravity of a mask, LPS mm."""
+def centroid(mask: sitk.Image) -> Float64Array:
+    """Centroid of a mask, LPS mm."""
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(mask)
     return np.array(shape.GetCentroid(1))

@@ -1,4 +1,4 @@
-"""What CT and MR show along the normals of the skull, and how well the two go together."""
+"""Profiles of CT and MR along the normals of the skull, and their similarity."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ from scipy import ndimage
 from radfuse.arrays import Float32Array, Float64Array
 from radfuse.intensity import BONE_HU
 from radfuse.modality import AIR_HU
-from radfuse.registration.preprocessing import DENSEST_HU
+from radfuse.registration.preprocessing import MAX_HU
 from radfuse.series import Series
 
 Codes = npt.NDArray[np.int64]
 
 GRID_MM = 1.5
-"""Spacing on which the skull's surface is found: two voxels in the thinnest of bones."""
+"""Spacing of the grid for the surface of the skull: two voxels in the thinnest of bones."""
 
 EDGE_HU_PER_MM = 100.0
-"""Gradient from which on bone has a surface that can be told to a mm; at `EDGE_SIGMA_MM`."""
+"""Least gradient, at `EDGE_SIGMA_MM`, at which the surface of bone is known to a mm."""
 
 EDGE_SIGMA_MM = 1.5
 """Smoothing of the gradient, above a CT's noise and below a skull's thickness."""
 
-POINTS = 40_000
-"""How many points of the surface are looked at."""
+MAX_POINTS = 40_000
+"""Number of surface points that are sampled."""
 
-LEAST_POINTS = 500
+MIN_POINTS = 500
 """With fewer there is no skull in view."""
 
 STEP_MM = 1.0
@@ -37,20 +37,20 @@ HALF_MM = 10.0
 """Half the length of a CT profile: as much as the skull is thick, so that its inner side is not
 taken for its outer one."""
 
-REACH_MM = 6.0
-"""How far the MR's profile is moved either way: twice what is trusted, and some more."""
+MAX_SHIFT_MM = 6.0
+"""Largest shift of the MR profile either way: more than twice the error that passes."""
 
 CT_CLASSES_HU = (-800.0, -300.0, -50.0, 100.0, 200.0, 300.0, 450.0, 600.0, 800.0, 1100.0)
-"""Bounds of the CT's classes: air, fat, soft tissue, and bone of growing density."""
+"""Bounds of the CT classes: air, fat, soft tissue, and bone of growing density."""
 
 MR_CLASSES = 16
-"""The MR's classes hold equally many voxels of the head each."""
+"""Number of MR classes; each has equally many voxels of the head."""
 
 PARZEN_BINS = (0.7, 1.0)
 """Width of the kernel that smooths the joint histogram, in classes of CT and MR."""
 
-FLOOR = 1e-3
-"""Share of the joint histogram that is spread evenly, so that no pair of classes is impossible."""
+UNIFORM_FRACTION = 1e-3
+"""Fraction of the joint histogram that is uniform, so that every pair of classes is possible."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Profiles:
     ct_classes: Codes
     """Shape (n, width)."""
     mr_classes: Codes
-    """Shape (n, width + number of moves - 1)."""
-    moves_mm: Float64Array
-    """By how much the MR's profile is moved against the CT's."""
+    """Shape (n, width + number of shifts - 1)."""
+    shifts_mm: Float64Array
+    """Shifts of the MR profile against the CT profile."""
     log_ratio: Float64Array
     """Shape (CT classes, MR classes): ln p(c, m) / (p(c) p(m)) over the whole head."""
 
@@ -77,27 +77,27 @@ def skull_profiles(
     """Sample both images along the normals of the CT's bone; None where no skull is in view."""
     grid = _ct_on_head(ct.image, mr_head, ct_from_mr)
     points_mm, normals = _bone_surface(grid, mr_head)
-    reach, half = round(REACH_MM / STEP_MM), round(HALF_MM / STEP_MM)
+    reach, half = round(MAX_SHIFT_MM / STEP_MM), round(HALF_MM / STEP_MM)
     offsets = STEP_MM * np.arange(-half - reach, half + reach + 1)
     along = points_mm[:, None] + offsets[:, None] * normals[:, None]  # (n, offsets, 3)
-    mr_values = _sampled(mr.image, along)
-    seen = np.isfinite(mr_values).all(axis=1)
-    if seen.sum() < LEAST_POINTS:
+    mr_values = _interpolated(mr.image, along)
+    in_fov = np.isfinite(mr_values).all(axis=1)
+    if in_fov.sum() < MIN_POINTS:
         return None
     log_ratio, bounds = _joint(grid, mr.image, mr_head)
-    ct_values = _sampled(grid, along[seen, reach:-reach], outside=AIR_HU)
+    ct_values = _interpolated(grid, along[in_fov, reach:-reach], outside=AIR_HU)
     return Profiles(
-        points_mm=points_mm[seen],
-        normals=normals[seen],
+        points_mm=points_mm[in_fov],
+        normals=normals[in_fov],
         ct_classes=np.digitize(ct_values, CT_CLASSES_HU),
-        mr_classes=np.digitize(mr_values[seen], bounds),
-        moves_mm=STEP_MM * np.arange(-reach, reach + 1, dtype=np.float64),
+        mr_classes=np.digitize(mr_values[in_fov], bounds),
+        shifts_mm=STEP_MM * np.arange(-reach, reach + 1, dtype=np.float64),
         log_ratio=log_ratio,
     )
 
 
-def log_ratios(profiles: Profiles) -> Float64Array:
-    """Give how well each point fits after each move, shape (n, moves).
+def point_similarity(profiles: Profiles) -> Float64Array:
+    """Similarity of each point for each shift, shape (n, shifts).
 
     This is point similarity from mutual information (Rogelj et al. 2003,
     Computer Vision and Image Understanding 92, 112-140): the mean of
@@ -107,16 +107,16 @@ def log_ratios(profiles: Profiles) -> Float64Array:
     return np.stack(
         [
             profiles.log_ratio[
-                profiles.ct_classes, profiles.mr_classes[:, move : move + width]
+                profiles.ct_classes, profiles.mr_classes[:, shift : shift + width]
             ].mean(axis=1)
-            for move in range(len(profiles.moves_mm))
+            for shift in range(len(profiles.shifts_mm))
         ],
         axis=1,
     )
 
 
 def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> sitk.Image:
-    """Resample the CT to a grid of `GRID_MM` along the MR's axes, around the MR's head."""
+    """The CT on a grid of `GRID_MM` along the axes of the MR, around the MR's head."""
     z, y, x = np.nonzero(sitk.GetArrayViewFromImage(mr_head))
     low = np.array([x.min(), y.min(), z.min()]) - 0.5
     high = np.array([x.max(), y.max(), z.max()]) + 0.5
@@ -131,20 +131,20 @@ def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform)
         mr_head.GetDirection(),
         AIR_HU,
     )
-    return sitk.Clamp(resampled, sitk.sitkFloat32, AIR_HU, DENSEST_HU)
+    return sitk.Clamp(resampled, sitk.sitkFloat32, AIR_HU, MAX_HU)
 
 
 def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, Float64Array]:
-    """Give points on the surface of bone within the MR's head, and their normals into it."""
+    """Points on the surface of bone within the MR's head, and their normals into bone."""
     gradient = sitk.GetArrayFromImage(sitk.GradientRecursiveGaussian(grid, EDGE_SIGMA_MM))
     steepness = np.linalg.norm(gradient, axis=-1)
     bone = sitk.GetArrayViewFromImage(grid) > BONE_HU
     surface = bone & ~ndimage.binary_erosion(bone) & (steepness > EDGE_HU_PER_MM)
     voxels = np.argwhere(surface)
-    points_mm = _physical(grid, voxels)
-    inside = _sampled(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
+    points_mm = _positions_mm(grid, voxels)
+    inside = _interpolated(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
     chosen = np.flatnonzero(inside)
-    chosen = chosen[:: max(1, -(-len(chosen) // POINTS))]
+    chosen = chosen[:: max(1, -(-len(chosen) // MAX_POINTS))]
     at = tuple(voxels[chosen].T)
     return points_mm[chosen], np.asarray(gradient[at] / steepness[at][:, None], np.float64)
 
@@ -152,34 +152,34 @@ def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, 
 def _joint(
     grid: sitk.Image, mr: sitk.Image, mr_head: sitk.Image
 ) -> tuple[Float64Array, Float64Array]:
-    """Give the log ratio of the classes over the head, and the bounds of the MR's classes."""
+    """Log ratio of the classes over the head, and the bounds of the MR classes."""
     coarse = sitk.BinShrink(grid, [2, 2, 2])
     voxels = np.argwhere(np.ones(coarse.GetSize()[::-1], bool))
-    points_mm = _physical(coarse, voxels)
-    mr_values = _sampled(mr, points_mm)
-    inside = _sampled(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
+    points_mm = _positions_mm(coarse, voxels)
+    mr_values = _interpolated(mr, points_mm)
+    inside = _interpolated(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
     inside &= np.isfinite(mr_values)
     bounds = np.quantile(mr_values[inside], np.linspace(0, 1, MR_CLASSES + 1)[1:-1])
     counts = np.zeros((len(CT_CLASSES_HU) + 1, MR_CLASSES))
     ct_codes = np.digitize(sitk.GetArrayViewFromImage(coarse).ravel()[inside], CT_CLASSES_HU)
     np.add.at(counts, (ct_codes, np.digitize(mr_values[inside], bounds)), 1)
     smooth = ndimage.gaussian_filter(counts, PARZEN_BINS, mode="nearest")
-    smooth += FLOOR * smooth.sum() / smooth.size
+    smooth += UNIFORM_FRACTION * smooth.sum() / smooth.size
     joint = smooth / smooth.sum()
-    apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    return np.log(joint / apart), bounds.astype(np.float64)
+    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    return np.log(joint / independent), bounds.astype(np.float64)
 
 
-def _physical(grid: sitk.Image, voxels: npt.NDArray[np.int64]) -> Float64Array:
-    """Give where voxels (z, y, x) lie, LPS mm, shape (n, 3)."""
+def _positions_mm(grid: sitk.Image, voxels: npt.NDArray[np.int64]) -> Float64Array:
+    """Positions of voxels (z, y, x), LPS mm, shape (n, 3)."""
     axes = np.array(grid.GetDirection()).reshape(3, 3) * np.array(grid.GetSpacing())
     return np.asarray(np.array(grid.GetOrigin()) + voxels[:, ::-1] @ axes.T)
 
 
-def _sampled(
+def _interpolated(
     image: sitk.Image, points_mm: Float64Array, *, outside: float = np.nan
 ) -> Float32Array:
-    """Interpolate an image at points (..., 3), LPS mm; `outside` where it has none."""
+    """Image values at points (..., 3), LPS mm, by linear interpolation; `outside` off its grid."""
     axes = np.array(image.GetDirection()).reshape(3, 3)
     index = ((points_mm - np.array(image.GetOrigin())) @ axes) / np.array(image.GetSpacing())
     values = np.empty(points_mm.shape[:-1], np.float32)

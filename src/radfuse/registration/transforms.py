@@ -3,29 +3,27 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk
 
+from radfuse.arrays import Float64Array
 from radfuse.dicom.read.scan import is_dicom
 from radfuse.dicom.write.spatial_registration import read_registration
 from radfuse.errors import InputError, OutputError
 from radfuse.series import Series
-
-Matrix = npt.NDArray[np.float64]
 
 RIGID_TOLERANCE = 1e-4
 """Largest entry of R^T R - I that is still a rotation: 0.01 mm at 100 mm, and what a matrix
 printed with five decimals keeps."""
 
 ANGLE_STEP_RAD = 2.0**-26
-"""Angles of a settled transform are whole multiples of this, 1.5e-6 mm at 100 mm. Neither half a
-turn nor a quarter rounds up, so angles stay within the ranges that ITK gives them."""
+"""Angles of a canonical transform are whole multiples of this, 1.5e-6 mm at 100 mm. Neither 180 nor
+90 degrees round up, so angles stay within the ranges that ITK gives them."""
 
 SHIFT_STEP_MM = 2.0**-20
-"""Translations of a settled transform are whole multiples of this."""
+"""Translations of a canonical transform are whole multiples of this."""
 
-WRITTEN_SUFFIXES = (".tfm", ".txt", ".h5", ".hdf5")
-"""What transforms are written as."""
+TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".hdf5")
+"""Suffixes of the formats that transforms are written in."""
 
 
 def read_transform(
@@ -33,11 +31,10 @@ def read_transform(
 ) -> sitk.Transform:
     """Read a rigid transform: an ITK transform file, a 4x4 matrix as text or a DICOM registration.
 
-    The file is taken as it stands: an ITK transform that maps points of the CT to points of the
-    MR (LPS, mm), or the same as a homogeneous matrix, row by row. A transform whose matrix is
-    orthonormal with determinant +1 is rigid whatever its class is called. A DICOM Spatial
-    Registration is turned round where it maps the MR to the CT; the series say which is which.
-    What is read is `settled`.
+    An ITK transform, or a homogeneous matrix row by row, maps CT points to MR points (LPS, mm). A
+    transform whose matrix is orthonormal with determinant +1 is rigid whatever its class. A DICOM
+    Spatial Registration is inverted where it maps MR to CT, by the frames of reference of the
+    series. The result is canonical, see `canonicalize`.
 
     Raises
     ------
@@ -53,22 +50,22 @@ def read_transform(
             if series is not None
         }
         read = rigid_from_matrix(matrix_of(read_registration(path, **frames)), name=str(path))
-        return settled(read)
+        return canonicalize(read)
     matrix = _matrix_from_text(path)
     if matrix is None:
         matrix = _matrix_from_itk(path)
-    return settled(rigid_from_matrix(matrix, name=str(path)))
+    return canonicalize(rigid_from_matrix(matrix, name=str(path)))
 
 
 def write_transform(path: Path, mr_from_ct: sitk.Transform) -> None:
-    """Write a transform for ITK: a draft beside `path` first, then one rename.
+    """Write a transform for ITK: first a draft in the same folder, then one rename.
 
     Raises
     ------
     OutputError
-        The suffix is none that ITK writes, or the file cannot be written there.
+        ITK does not write the suffix, or the file cannot be written.
     """
-    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+    if path.suffix.lower() not in TRANSFORM_SUFFIXES:
         raise OutputError(f"cannot write a transform as {path.name}; use .tfm, .txt or .h5")
     draft = path.with_name(f".{path.stem}.draft{path.suffix.lower()}")
     try:
@@ -80,13 +77,13 @@ def write_transform(path: Path, mr_from_ct: sitk.Transform) -> None:
         draft.unlink(missing_ok=True)
 
 
-def matrix_of(transform: sitk.Transform) -> Matrix:
-    """Give the homogeneous 4x4 matrix of an affine map, found by where it takes four points.
+def matrix_of(transform: sitk.Transform) -> Float64Array:
+    """Homogeneous 4x4 matrix of an affine map, from the images of four points.
 
     Raises
     ------
     InputError
-        The transform is not affine, or takes points to no place at all.
+        The transform is not affine, or maps points to coordinates that are not finite.
     """
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     matrix = np.eye(4)
@@ -103,14 +100,14 @@ def matrix_of(transform: sitk.Transform) -> Matrix:
     return matrix
 
 
-def rigid_from_matrix(matrix: Matrix, *, name: str) -> sitk.Transform:
-    """Make an Euler transform of a homogeneous 4x4 matrix.
+def rigid_from_matrix(matrix: Float64Array, *, name: str) -> sitk.Transform:
+    """Euler transform of a homogeneous 4x4 matrix.
 
     Raises
     ------
     InputError
-        The matrix scales, shears, reflects, has a wrong last row or is not finite; `name` says
-        in the message which one it was.
+        The matrix scales, shears, reflects, has a wrong last row or is not finite; the message
+        begins with `name`.
     """
     if not np.all(np.isfinite(matrix)) or not np.allclose(matrix[3], (0, 0, 0, 1)):
         raise InputError(f"{name} is not a homogeneous matrix: its last row must be 0 0 0 1")
@@ -131,11 +128,11 @@ def rigid_from_matrix(matrix: Matrix, *, name: str) -> sitk.Transform:
     return rigid
 
 
-def settled(rigid: sitk.Transform) -> sitk.Euler3DTransform:
-    """Give a rigid transform in the one form that a file gives back: no two names for one pose.
+def canonicalize(rigid: sitk.Transform) -> sitk.Euler3DTransform:
+    """A rigid transform in canonical form: one pose has one set of parameters.
 
-    It turns about the origin, and its six parameters are whole multiples of small steps: what
-    writing, reading and composing do to the last digits is rounded away.
+    The centre of rotation is the origin, and the six parameters are whole multiples of small
+    steps, so writing, reading and composing do not change the last digits.
 
     Raises
     ------
@@ -150,8 +147,8 @@ def settled(rigid: sitk.Transform) -> sitk.Euler3DTransform:
     return rounded
 
 
-def turning_about(middle: npt.NDArray[np.float64], rigid: sitk.Transform) -> sitk.Euler3DTransform:
-    """Give a rigid transform as one that turns about `middle`, LPS mm.
+def with_rotation_centre(centre: Float64Array, rigid: sitk.Transform) -> sitk.Euler3DTransform:
+    """The same rigid transform with another centre of rotation, LPS mm.
 
     Raises
     ------
@@ -159,15 +156,15 @@ def turning_about(middle: npt.NDArray[np.float64], rigid: sitk.Transform) -> sit
         It is not rigid.
     """
     plain = rigid_from_matrix(matrix_of(rigid), name=rigid.GetName())
-    turning = sitk.Euler3DTransform()
-    turning.SetCenter(middle.tolist())
-    turning.SetMatrix(plain.GetMatrix())
-    turning.SetTranslation((np.array(plain.TransformPoint(middle.tolist())) - middle).tolist())
-    return turning
+    centred = sitk.Euler3DTransform()
+    centred.SetCenter(centre.tolist())
+    centred.SetMatrix(plain.GetMatrix())
+    centred.SetTranslation((np.array(plain.TransformPoint(centre.tolist())) - centre).tolist())
+    return centred
 
 
-def _matrix_from_text(path: Path) -> Matrix | None:
-    """Read sixteen numbers in four rows, or None where the file holds something else."""
+def _matrix_from_text(path: Path) -> Float64Array | None:
+    """Sixteen numbers in four rows, or None where the file has other content."""
     try:
         lines = path.read_text().splitlines()
         rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
@@ -178,14 +175,14 @@ def _matrix_from_text(path: Path) -> Matrix | None:
         return None
     if matrix.shape != (4, 4):
         raise InputError(
-            f"{path} holds {' x '.join(map(str, matrix.shape))} numbers; "
+            f"{path} has {' x '.join(map(str, matrix.shape))} numbers; "
             "a rigid transform is a 4 x 4 matrix or an ITK transform file"
         )
     return matrix
 
 
-def _matrix_from_itk(path: Path) -> Matrix:
-    """Read the matrix of a 3-D ITK transform file."""
+def _matrix_from_itk(path: Path) -> Float64Array:
+    """Matrix of a 3-D ITK transform file."""
     try:
         transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
@@ -194,10 +191,10 @@ def _matrix_from_itk(path: Path) -> Matrix:
             f"nor a 4x4 matrix of numbers nor a DICOM registration ({_last_line(error)})"
         ) from error
     if transform.GetDimension() != 3:
-        raise InputError(f"{path} holds a {transform.GetDimension()}-D transform, not a 3-D one")
+        raise InputError(f"{path} has a {transform.GetDimension()}-D transform, not a 3-D one")
     return matrix_of(transform)
 
 
 def _last_line(error: Exception) -> str:
-    """Give the sentence at the end of an ITK exception, without its source lines."""
+    """Last sentence of an ITK exception, without its source lines."""
     return str(error).strip().splitlines()[-1].strip()

@@ -86,8 +86,8 @@ def _registration(result: Result, alignment: Alignment, scaled: Scaled) -> dict[
         **_motion(result.ct.image, alignment.mr_from_ct, scaled),
         "Limits": LIMITS,
     }
-    if alignment.offer:
-        facts["One frame of reference"] = alignment.offer
+    if alignment.header_note:
+        facts["One frame of reference"] = alignment.header_note
     return facts
 
 
@@ -107,6 +107,7 @@ def _motion(ct: sitk.Image, mr_from_ct: sitk.Transform, scaled: Scaled) -> dict[
 
 
 def _warning(alignment: Alignment) -> str:
-    if alignment.quality.trusted:
+    if alignment.quality.passed:
         return ""
-    return f"REGISTRATION NOT TRUSTED. {alignment.quality.sentence()}."
+    failed = "registration QA failed"
+    return f"{failed.upper()}{alignment.quality.sentence().removeprefix(failed)}"

@@ -13,7 +13,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.io.staging import staging
 from radfuse.modality import CT, MR
-from radfuse.pipeline.align import MANUAL, Alignment, Given, RegistrationQAError
+from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, RegistrationQAError
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
@@ -73,7 +73,7 @@ def fuse_study(
         result_folder = stage.folder / RESULT
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
         try:
-            result = fuse(ct, mr, output, recipe=recipe, given=given, report=report)
+            result = fuse(ct, mr, output, recipe=recipe, prior=given, report=report)
         except RegistrationQAError as error:
             write_untrusted_view(folder, view, error.alignment.mr_from_ct)
             raise
@@ -98,17 +98,19 @@ def _prepared(folder: Path, study: Study, report: ProgressCallback) -> tuple[Ser
     return ct, mr, prepare_view(folder, ct, mr)
 
 
-def _kept(folder: Path, study: Study) -> Given:
+def _kept(folder: Path, study: Study) -> PriorAlignment:
     if study.outcome is None:
         raise InputError("there is no earlier registration to keep; run with a search")
-    return Given(read_transform(folder / REGISTRATION), study.outcome.alignment)
+    return PriorAlignment(read_transform(folder / REGISTRATION), study.outcome.alignment)
 
 
-def manual(mr_from_ct: Rows | None, *, refine: bool = True) -> Given | None:
+def manual(mr_from_ct: Rows | None, *, refine: bool = True) -> PriorAlignment | None:
     """A person's alignment, if there is one; raises `InputError` for a matrix that is not rigid."""
     if mr_from_ct is None:
         return None
-    return Given(rigid_from_matrix(np.array(mr_from_ct), name="mr_from_ct"), MANUAL, refine)
+    return PriorAlignment(
+        rigid_from_matrix(np.array(mr_from_ct), name="mr_from_ct"), MANUAL, refine
+    )
 
 
 def _parts(result: Result) -> tuple[Alignment, Scaled]:
@@ -123,14 +125,14 @@ def _outcome(
     window = window_named(result.record.recipe.window)
     notes = [note for source in result.record.inputs for note in source.notes]
     notes += result.record.left_out
-    if alignment.offer:
-        notes.append(alignment.offer)
+    if alignment.header_note:
+        notes.append(alignment.header_note)
     return Outcome(
         method=result.record.recipe.method,
         window_hu=(window.width, window.level),
         mr_range=scaled.mr_range,
         quality=alignment.quality.sentence(),
-        trusted=alignment.quality.trusted,
+        trusted=alignment.quality.passed,
         registration_id=alignment.identifier,
         alignment=alignment.origin,
         run=secrets.token_hex(6),

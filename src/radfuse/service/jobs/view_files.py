@@ -13,8 +13,8 @@ from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Scaled
 from radfuse.record import digest
-from radfuse.registration.preprocessing import head_of
-from radfuse.registration.starts import centre, middles_together
+from radfuse.registration.initialization import centre, centroid_translation
+from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 from radfuse.service.stores.view_volumes import Picture, Rows, order_of, rows_of, write_picture
@@ -173,7 +173,7 @@ def _first_alignment(ct: Series, mr: Series) -> tuple[sitk.Transform, str]:
     if None not in frames and len(frames) == 1:
         return sitk.Euler3DTransform(), "headers"
     try:
-        return middles_together(head_of(ct), head_of(mr)), "start"
+        return centroid_translation(coarse_head_mask(ct), coarse_head_mask(mr)), "start"
     except InputError:  # no head is to be seen
         shift = sitk.Euler3DTransform()
         shift.SetTranslation((centre(mr.image) - centre(ct.image)).tolist())

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from radfuse.arrays import Float64Array
 from radfuse.io.volumes import write_volume
-from radfuse.registration.transforms import Matrix
 
 ORDER = "LPS"
 """First axis towards the patient's left, second to the back, third to the head."""
@@ -107,7 +107,7 @@ def picture_of(image: sitk.Image, step: float) -> Picture:
     )
 
 
-def rows_of(matrix: Matrix) -> Rows:
+def rows_of(matrix: Float64Array) -> Rows:
     """A 4x4 matrix as JSON takes it."""
     rows: Rows = tuple(tuple(row) for row in matrix.tolist())  # type: ignore[assignment]
     return rows

@@ -4,8 +4,13 @@ from numpy.testing import assert_allclose
 
 from radfuse.intensity import shrunk
 from radfuse.modality import CT
-from radfuse.registration.preprocessing import centroid, dilated, head_of
-from radfuse.registration.starts import candidate_starts, from_vertex, height_mm, heights_mm
+from radfuse.registration.initialization import (
+    cropped_from_vertex,
+    height_mm,
+    heights_mm,
+    initial_poses,
+)
+from radfuse.registration.preprocessing import centroid, coarse_head_mask, dilated
 
 OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()
 
@@ -30,31 +35,31 @@ def test_heights_are_the_superior_coordinates_on_an_oblique_grid():
         assert_allclose(heights[index[::-1]], mask.TransformIndexToPhysicalPoint(index)[2])
 
 
-def test_what_lies_near_the_vertex_is_as_high_as_asked_for():
-    kept = from_vertex(box(), 40.0)
+def test_the_part_below_the_vertex_has_the_given_height():
+    kept = cropped_from_vertex(box(), 40.0)
     assert height_mm(kept) == 40.0
     assert_allclose(centroid(kept)[2], 7.0 + 4.0 * 24 - 20.0)
 
 
-def test_all_of_a_mask_lies_within_its_own_height():
+def test_a_mask_is_kept_whole_within_its_own_height():
     mask = box(OBLIQUE)
-    kept = from_vertex(mask, height_mm(mask) + 1e-6)
+    kept = cropped_from_vertex(mask, height_mm(mask) + 1e-6)
     assert_allclose(sitk.GetArrayFromImage(kept), sitk.GetArrayFromImage(mask))
 
 
-def test_every_start_takes_the_head_to_its_goal():
+def test_every_initial_pose_moves_the_head_to_its_target():
     ct, mr = box(), box(OBLIQUE, spacing=(2.5, 2.5, 3.0))
-    starts = {start.name: start.ct_from_mr for start in candidate_starts(ct, ct, mr, mr)}
-    assert len(starts) == 28
-    for name, start in starts.items():
-        goal = centroid(mr) if name.startswith("headers") else centroid(ct)
+    poses = {pose.name: pose.ct_from_mr for pose in initial_poses(ct, ct, mr, mr)}
+    assert len(poses) == 28
+    for name, pose in poses.items():
+        target = centroid(mr) if name.startswith("headers") else centroid(ct)
         if not name.startswith(("vertex", "centres")):
-            assert_allclose(start.TransformPoint(centroid(mr).tolist()), goal, atol=1e-9)
+            assert_allclose(pose.TransformPoint(centroid(mr).tolist()), target, atol=1e-9)
 
 
-def test_the_headers_start_is_the_identity():
-    starts = candidate_starts(box(), box(), box(OBLIQUE), box(OBLIQUE))
-    plain = next(start for start in starts if start.name == "headers")
+def test_the_pose_of_the_headers_is_the_identity():
+    poses = initial_poses(box(), box(), box(OBLIQUE), box(OBLIQUE))
+    plain = next(pose for pose in poses if pose.name == "headers")
     assert_allclose(plain.ct_from_mr.TransformPoint((5.0, -7.0, 30.0)), (5.0, -7.0, 30.0))
 
 
@@ -71,9 +76,9 @@ def test_a_margin_is_in_mm_along_each_axis():
     assert low.tolist() == [5 - 3, 4 - 4, 0]
 
 
-def test_oblique_head_lies_where_its_series_does(phantom):
+def test_the_mask_of_an_oblique_head_is_on_its_tissue(phantom):
     for series in (phantom.ct, phantom.mr):
-        mask = head_of(series)
+        mask = coarse_head_mask(series)
         assert mask.GetDirection() == series.image.GetDirection()
         truth = phantom.labels if series.modality == CT else phantom.labels_mr
         bodies = sitk.Resample(mask, truth, sitk.Transform(), sitk.sitkNearestNeighbor)
