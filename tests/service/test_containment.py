@@ -1,15 +1,21 @@
 """Readers with limits: memory, time and crashes cost one clear line, no more."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
+from drawing_kit import Board
+from service_kit import Site, refused
 
 from radfuse.errors import GeometryError, InputError
-from radfuse.service.jobs.containment import run_contained
+from radfuse.service.jobs import job_queue
+from radfuse.service.jobs.containment import limit_memory, run_contained
+from volume_kit import grid
 
 PATH = Path("scan.dcm")
 
@@ -64,3 +70,53 @@ def test_reader_that_crashes_names_the_file() -> None:
 def test_bug_in_a_reader_stays_a_bug(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="KeyError in a reader"):
         run_contained(faulty, path=PATH)
+
+
+def unlimited() -> bool:
+    limit_memory(None)
+    return resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+
+
+def test_memory_limit_can_be_lifted() -> None:
+    assert run_contained(unlimited, path=PATH, memory_bytes=4 << 30)
+
+
+def meta_image(path: Path, old: str, new: str) -> Path:
+    """A MetaImage file with one value of its header replaced."""
+    sitk.WriteImage(grid((0, 0, 0), (1, 2, 3), (0, 0, 0)), path)
+    plain = path.read_bytes()
+    assert old.encode() in plain
+    path.write_bytes(plain.replace(old.encode(), new.encode()))
+    return path
+
+
+@pytest.fixture
+def crash(tmp_path: Path) -> Path:
+    """A file at which ITK ends its process with a segmentation fault."""
+    return meta_image(tmp_path / "crash.mha", "NDims = 3", "NDims = 65535")
+
+
+def test_crashing_file_costs_one_request(site: Site, crash: Path, prepared: str) -> None:
+    answer = site.client.post("/api/v1/inspect", json={"path": str(crash)})
+    refused(answer, 400, f"{crash}: the program that reads it ended abnormally (status -11)")
+    board = Board(site, prepared)
+    refused(board.call("POST", "/structures/import", path=str(crash)), 400, f"{crash}: ")
+    whole = meta_image(crash.with_name("whole.mha"), "NDims = 3", "NDims = 3")
+    answer = site.client.post("/api/v1/inspect", json={"path": str(whole)})
+    assert answer.json()["images"][0]["problems"] == []
+
+
+def test_crashing_file_ends_one_job_and_is_named(site: Site, crash: Path) -> None:
+    kind, facts = site.prepare(site.make(ct=str(crash), mr=str(crash)))[-1]
+    assert kind == "error"
+    assert facts["error"].startswith(f"{crash}: the process that reads and fuses them ended")
+
+
+def test_file_that_never_ends_is_stopped_and_named(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_queue, "JOB_TIMEOUT_S", 8.0)
+    axes = "1 0 0 0 1 0 0 0 1"
+    path = meta_image(tmp_path / "endless.mha", axes, "1 0 0 0 1 0 1e308 0 1")
+    kind, facts = site.prepare(site.make(ct=str(path), mr=str(path)))[-1]
+    assert (kind, facts["error"]) == ("error", f"{path}: stopped after 8 s without progress")

@@ -50,8 +50,9 @@ def check_right_angles(axes: np.ndarray, path: Path) -> None:
 
     Slices of a tilted gantry look like this.
     """
-    skew = np.abs(axes.T @ axes - np.eye(3)).max()
-    if skew > RIGHT_ANGLE_TOLERANCE:
+    with np.errstate(over="ignore", invalid="ignore"):
+        skew = np.abs(axes.T @ axes - np.eye(3)).max()
+    if not skew <= RIGHT_ANGLE_TOLERANCE:  # it may be NaN
         raise GeometryError(
             f"{path}: its axes are not at right angles (off by {skew:.4f}); resample it first"
         )

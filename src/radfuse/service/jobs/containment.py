@@ -14,7 +14,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from radfuse.dicom.deidentify.identifiers import identifiers_below
 from radfuse.errors import InputError, RadfuseError
+from radfuse.log import LogSettings, configure_logging, current_settings
 
 READER_MEMORY_BYTES = 8 << 30
 """Address space of a process that only reads, libraries included (some 2 GiB)."""
@@ -25,7 +27,11 @@ READER_TIMEOUT_S = 300.0
 JOB_MEMORY_BYTES = max(
     16 << 30, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if os.name == "posix" else 0
 )
-"""Address space of a process that prepares or fuses a study: the machine's memory, or more."""
+"""Address space of a process that prepares or fuses a study, until it has read CT and MR: the
+machine's memory, or more."""
+
+JOB_TIMEOUT_S = 1800.0
+"""A process that prepares or fuses a study is stopped if it reports no progress for this long."""
 
 PRELOADED = ["radfuse.pipeline.inspect", "radfuse.pipeline.pairing"]
 """Modules that readers share, so that a reader starts in milliseconds."""
@@ -51,7 +57,9 @@ def run_contained(
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
-        target=_answer, args=(theirs, memory_bytes, function, args), daemon=True
+        target=_answer,
+        args=(theirs, memory_bytes, current_settings(), function, args),
+        daemon=True,
     )
     process.start()
     theirs.close()
@@ -80,13 +88,27 @@ def run_contained(
     return value
 
 
-def limit_memory(memory_bytes: int) -> None:
-    """Limit the address space of this process; no effect where the platform has no limits."""
+def limit_memory(memory_bytes: int | None) -> None:
+    """Limit the address space of this process, or lift the limit; no effect on Windows."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  # POSIX only
 
-        with suppress(ValueError, OSError):  # a lower limit is set already
-            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        with suppress(ValueError):  # the system's own limit is lower
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes or most, most))
+
+
+def shown_paths(*paths: Path) -> str:
+    """Paths without the identifiers of the patient, which a child process reads, too."""
+    try:
+        return run_contained(_hidden_paths, paths, path=paths[0])
+    except (RadfuseError, RuntimeError):
+        return "CT or MR"
+
+
+def _hidden_paths(paths: tuple[Path, ...]) -> str:
+    identifiers = identifiers_below(*paths)
+    return ", ".join(dict.fromkeys(map(identifiers.hide_in_path, paths)))
 
 
 def _context() -> Any:
@@ -98,8 +120,13 @@ def _context() -> Any:
 
 
 def _answer(
-    pipe: Connection, memory_bytes: int, function: Callable[..., object], args: tuple[object, ...]
+    pipe: Connection,
+    memory_bytes: int,
+    log: LogSettings,
+    function: Callable[..., object],
+    args: tuple[object, ...],
 ) -> None:
+    configure_logging(log)
     limit_memory(memory_bytes)
     try:
         answer: tuple[object, Exception | None] = function(*args), None

@@ -25,6 +25,7 @@ from radfuse.registration.transforms import (
     write_transform,
 )
 from radfuse.series import Series
+from radfuse.service.jobs.containment import limit_memory
 from radfuse.service.jobs.view_files import (
     VIEW,
     View,
@@ -66,6 +67,7 @@ def fuse_study(
     start = time.perf_counter()
     given = _kept(folder, study) if keep else manual(mr_from_ct, refine=refine)
     ct, mr, view = _prepared(folder, study, report)
+    limit_memory(None)  # a GPU maps more addresses than there is memory
     recipe = study.recipe.model_copy(update=dict(FROM_A_SEARCH)) if given else study.recipe
     if accept:
         recipe = recipe.model_copy(update={"accept_registration": True})

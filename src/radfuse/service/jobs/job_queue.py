@@ -13,6 +13,7 @@ from typing import Any
 
 from radfuse.errors import InputError, RadfuseError
 from radfuse.log import current_settings, since
+from radfuse.service.jobs.containment import JOB_TIMEOUT_S, shown_paths
 from radfuse.service.jobs.worker import INTERNAL, Task, do_in_process
 from radfuse.service.stores.studies import State, Studies, Study, UnknownStudyError
 
@@ -157,19 +158,25 @@ class Work:
         )
         process.start()
         theirs.close()
+        paths, silent_since = (study.ct, study.mr), time.monotonic()
         try:
             while not run.cancelled.is_set():
                 if not ours.poll(LOOK_S):
+                    if time.monotonic() - silent_since > JOB_TIMEOUT_S:
+                        process.kill()
+                        reason = f"stopped after {JOB_TIMEOUT_S:g} s without progress"
+                        return "error", {"error": f"{shown_paths(*paths)}: {reason}"}
                     continue
                 kind, content = ours.recv()
+                silent_since = time.monotonic()
                 if kind != "stage":
                     return kind, content
                 run.tell("stage", stage=content[0], share=content[1])
         except EOFError:
             process.join(END_S)
+            reason = f"the process that reads and fuses them ended (status {process.exitcode})"
             return "error", {
-                "error": f"the process ended without a word (exit status {process.exitcode}); "
-                "was there too little memory?"
+                "error": f"{shown_paths(*paths)}: {reason}; a file is damaged, or memory too small"
             }
         finally:
             if run.cancelled.is_set():

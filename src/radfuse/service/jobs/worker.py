@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any, Literal
 
 from radfuse.dicom.deidentify.identifiers import identifiers_below
-from radfuse.errors import RadfuseError, RegistrationError
+from radfuse.errors import InputError, RadfuseError, RegistrationError
 from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
 from radfuse.registration.transforms import matrix_of
@@ -69,8 +69,8 @@ def do_in_process(
     except RadfuseError as error:
         pipe.send(("error", _facts(error, study)))
     except MemoryError:
-        needed = f"{JOB_MEMORY_BYTES / (1 << 30):g} GiB"
-        pipe.send(("error", {"error": f"this study needs more than {needed} of memory"}))
+        message = f"{study.ct}, {study.mr}: not enough memory to read them; crop the head"
+        pipe.send(("error", _facts(InputError(message), study)))
     except Exception:
         traceback.print_exc()
         pipe.send(("error", {"error": INTERNAL}))

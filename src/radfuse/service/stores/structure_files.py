@@ -108,21 +108,25 @@ def export(drawings: Drawings, study: Study, folder: Path, form: Format) -> Expo
         readable = [one for one in readable if one.runs]
     if not readable:
         raise InputError("there is nothing to export; draw a structure first")
+    files, notes = run_contained(
+        _contained_write, study, folder / EXPORTS, form, readable, notes, path=study.ct
+    )
+    structures = tuple(one.summary() for one in readable)
+    return Export(name=files[0], files=files, notes=tuple(notes), structures=structures)
+
+
+def _contained_write(
+    study: Study, folder: Path, form: Format, drawings: Sequence[Drawing], notes: list[str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Read the study's CT and write the files; their names and de-identified notes."""
     with hiding(study.ct):
         ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
-        _check_same(ct, readable[0].grid)
-        notes += ct.notes
-        stem = _stem(study.name)
-        files = (_write_set if form == "rtstruct" else _write_nifti)(
-            folder / EXPORTS, stem, ct, readable, notes
-        )
+        _check_same(ct, drawings[0].grid)
+        notes = [*notes, *ct.notes]
+        write = _write_set if form == "rtstruct" else _write_nifti
+        files = write(folder, _stem(study.name), ct, drawings, notes)
     hidden = identifiers_below(study.ct)
-    return Export(
-        name=files[0],
-        files=files,
-        notes=tuple(hidden.hide(note, [study.ct]) for note in notes),
-        structures=tuple(one.summary() for one in readable),
-    )
+    return files, [hidden.hide(note, [study.ct]) for note in notes]
 
 
 def exported(folder: Path, name: str) -> Path:
