@@ -1,22 +1,26 @@
-# demo: fuse a synthetic phantom; test: the fast tests; check: style, types, layers; study: the slow
-# tests; docs: the generated documents; screenshots: the images of docs/howto/view.md, taken by the
-# browser test. Each target installs what it needs into .venv.
+# demo: fuse a synthetic phantom; test: the fast tests; check: style, types, layers; study: all tests,
+# with branch coverage; docs: the generated documents; screenshots: the images of docs/howto/view.md,
+# taken by the browser test. Each target installs what it needs into .venv; see docs/testing.md.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
-CONSTRAINED := $(PIP) install --quiet --constraint constraints.txt
-TOOLS := chromedriver dciodvfy dcm2niix elastix gdcminfo Orthanc plastimatch
+# pip would compile all packages on one core; compileall takes all cores and leaves out their tests.
+CONSTRAINED := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile \
+  --constraint constraints.txt
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
+# Programs that tests compare with, and their Debian packages.
+TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix elastix=elastix \
+  gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch
+# Programs that tests start import radfuse, too: keep what is compiled.
+ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+TWO_AT_ONCE := -n 2 --dist worksteal --durations=25
 
-.PHONY: demo test check study docs screenshots tools venv-package clean
+.PHONY: demo test check study docs screenshots ready tools venv-package clean
 
 demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
 
-test: .venv/dev tools
-	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -m "not slow" -n 2 --dist worksteal --durations=40
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --skip-covered --fail-under=85
+test: ready
+	$(ENVIRONMENT) $(BIN)/pytest $(TWO_AT_ONCE) -m "not slow"
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -24,22 +28,27 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-study: .venv/dev tools
-	$(BIN)/pytest -m slow
+study: ready
+	$(BIN)/coverage erase
+	$(ENVIRONMENT) $(BIN)/coverage run -m pytest $(TWO_AT_ONCE) --hypothesis-profile=study
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --fail-under=95
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py
 
-screenshots: .venv/dev tools
+screenshots: ready
 	$(BIN)/pytest -q tests/service/test_browser.py
 	$(BIN)/python docs/screenshots.py
 
 .venv/demo: .venv/made
 	$(CONSTRAINED) --editable .
+	$(COMPILE)
 	touch $@
 
 .venv/dev: .venv/made
 	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train,view]"
+	$(COMPILE)
 	touch $@ .venv/demo
 
 .venv/made: pyproject.toml constraints.txt
@@ -57,20 +66,26 @@ venv-package:
 	apt-get update -qq && apt-get install -y -qq python3-venv
 	$(PYTHON) -m venv .venv
 
-# Independent tools that tests compare with; without one, its tests are skipped with a message.
+# Python packages and Debian packages at the same time.
+ready:
+	@$(MAKE) --no-print-directory -j 2 .venv/dev tools
+
+# Without one of them, its tests are skipped with a message.
 # The policy stops packages from starting their services: the tests start their own.
-tools:
-	@policy=/usr/sbin/policy-rc.d; \
-	for tool in $(TOOLS); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null && continue; \
-	  case $$tool in chromedriver) package="chromium chromium-driver";; dciodvfy) package=dicom3tools;; gdcminfo) package=libgdcm-tools;; \
-	    Orthanc) package="orthanc orthanc-dicomweb";; *) package=$$tool;; esac; \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    test -e $$policy || { printf '#!/bin/sh\nexit 101\n' >$$policy && chmod +x $$policy \
-	      && trap "rm -f $$policy" EXIT INT TERM; }; \
-	    apt-get install -y -qq $$package >/dev/null 2>&1 \
-	      || { apt-get update -qq && apt-get install -y -qq $$package >/dev/null; } \
-	      || echo "make: $$package could not be installed; its tests will be skipped"; \
-	  else echo "make: $$tool is missing (apt-get install $$package); its tests will be skipped"; fi; done
+tools: | .venv/made
+	@missing=; for tool in $(TOOLS); do \
+	  PATH=$$PATH:/usr/sbin command -v $${tool%=*} >/dev/null || missing="$$missing $${tool#*=}"; \
+	done; test -n "$$missing" || exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "make: tests will be skipped; for all of them: apt-get install$$missing"; exit 0; fi; \
+	policy=/usr/sbin/policy-rc.d; \
+	test -e $$policy || { printf '#!/bin/sh\nexit 101\n' >$$policy && chmod +x $$policy \
+	  && trap "rm -f $$policy" EXIT INT TERM; }; \
+	install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq"; \
+	$$install $$missing >/dev/null 2>&1 \
+	  || { apt-get update -qq && $$install $$missing >/dev/null 2>&1; } \
+	  || for package in $$missing; do $$install $$package >/dev/null \
+	    || echo "make: $$package could not be installed; its tests will be skipped"; done
 
 clean:
 	rm -rf .venv radfuse-demo .mypy_cache .ruff_cache .pytest_cache
