@@ -7,12 +7,23 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from orthanc_kit import Orthanc, running_orthanc
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import Phantom, make_phantom
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+settings.register_profile("test", deadline=None)
+settings.register_profile("study", max_examples=1000, deadline=None)
+settings.load_profile("test")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start: in the background a shell ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -139,28 +139,22 @@ def test_a_benchmark_may_gain_methods_cases_and_profiles(
     )
 
 
-def test_killed_benchmark_resumes_to_the_same_result(pairs: Path, tmp_path: Path) -> None:
+def test_killed_benchmark_resumes_to_the_same_result(
+    settings: Settings, pairs: Path, tmp_path: Path
+) -> None:
     words = ["--pairs", pairs, "--method", "average", "--method", "dwt", "--quiet"]
     words += ["--profile", "mfinet2024"]
-    for seconds in (1.5, 3.0, 5.0):
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "radfuse",
-                "benchmark",
-                "-o",
-                tmp_path / "out",
-                *map(str, words),
-            ],
-            start_new_session=True,
-        )
-        time.sleep(seconds)
+    program = [sys.executable, "-m", "radfuse", "benchmark", "-o", tmp_path / "out", *words]
+    for written in ("plan.json", "fused/average/*.png", "fused/dwt/*.png"):
+        process = subprocess.Popen([str(word) for word in program], start_new_session=True)
+        while process.poll() is None and not any((tmp_path / "out").glob(written)):
+            time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert command("-o", tmp_path / "out", *words).exit_code == 0
-    assert command("-o", tmp_path / "fresh", *words).exit_code == 0
-    found, expected = (pd.read_csv(tmp_path / name / "rows.csv") for name in ("out", "fresh"))
+        assert process.wait() == -signal.SIGKILL, written
+    methods = replace(settings, methods=("average", "dwt"))
+    found, expected = (
+        carried_out(methods, tmp_path / name).rows.read() for name in ("out", "fresh")
+    )
     pd.testing.assert_frame_equal(found, expected)
 
 

@@ -375,9 +375,10 @@ def test_ctrl_c_ends_with_one_line_and_nothing_written(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
-    time.sleep(3)
+    loaded = Path(f"/proc/{process.pid}/maps")
+    while process.poll() is None and "_SimpleITK" not in loaded.read_text():
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
