@@ -211,6 +211,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> OnnxMethod:
     return OnnxMethod(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [(1, 32, 32), (1, 33, 50), (2, 33, 50), (4, 61, 40)],

@@ -119,9 +119,13 @@ def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Si
 
 
 def fuzzing(examples: int) -> settings:
-    """Drawn requests, the same in each run, none of them kept or made smaller."""
+    """Drawn requests, the same in each run, none of them kept or made smaller.
+
+    Outside of `make study` only a quarter of them.
+    """
+    is_study = settings.get_current_profile_name() == "study"
     return settings(
-        max_examples=examples,
+        max_examples=examples if is_study else -(-examples // 4),
         deadline=None,
         derandomize=True,
         database=None,

@@ -185,6 +185,7 @@ def test_phase_ends_early_without_improvement(tmp_path: Path) -> None:
     assert again.counts.total == state.counts.total
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_compiled_training_equals_eager_for_any_crop_size(tmp_path: Path) -> None:
