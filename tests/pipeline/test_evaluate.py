@@ -280,7 +280,7 @@ def test_a_table_never_takes_the_place_of_an_image_or_a_folder(
     before = picture.read_bytes()
     for place in (picture, tmp_path / "fused" / "values.csv"):
         result = run(*folders, "--csv", place, "--overwrite", "--quiet")
-        assert "lies where the images are; give another" in result.stderr
+        assert "would replace an image; give another file" in result.stderr
     assert "is a folder; give a file" in run(*folders, "--csv", tmp_path, "--quiet").stderr
     assert picture.read_bytes() == before
 

@@ -153,7 +153,7 @@ def test_a_study_is_fused_from_a_zip_archive(
 def test_both_sources_or_a_study_are_asked_for(words: list[str]) -> None:
     result = CliRunner().invoke(main, ["fuse", *words, "-o", "out"])
     assert result.exit_code == 2
-    assert "give --ct and --mr, or --study with both inside" in result.stderr
+    assert "give --ct and --mr, or --study with both" in result.stderr
 
 
 def in_one_frame(phantom: Phantom) -> tuple[Series, Series]:

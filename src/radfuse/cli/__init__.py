@@ -19,37 +19,43 @@ LOG = logging.getLogger(__name__)
 
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
-    "register": ("radfuse.cli.register:register_command", "Align an MR with a CT, rigidly."),
-    "view": ("radfuse.cli.view:view_command", "Open, fuse, look and sign off on a local page."),
-    "contour": ("radfuse.cli.contour:contour_command", "Structures: masks, RTSTRUCT, compare."),
-    "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images."),
-    "benchmark": ("radfuse.cli.benchmark:benchmark_command", "Compare methods, with statistics."),
+    "register": ("radfuse.cli.register:register_command", "Register an MR to a CT, rigidly."),
+    "view": ("radfuse.cli.view:view_command", "Open the viewer: fuse, review, sign off, draw."),
+    "contour": ("radfuse.cli.contour:contour_command", "Convert, transfer and compare structures."),
+    "evaluate": ("radfuse.cli.evaluate:evaluate_command", "Measure fused images with metrics."),
+    "benchmark": (
+        "radfuse.cli.benchmark:benchmark_command",
+        "Compare fusion methods, with statistics.",
+    ),
     "study": ("radfuse.cli.experiment:study_command", "Ask what fusion is good for, with a truth."),
-    "train": ("radfuse.cli.train:train_command", "Train a network on pairs of your own."),
+    "train": ("radfuse.cli.train:train_command", "Train a network on your own pairs."),
     "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
-    "weights": ("radfuse.cli.weights:weights_command", "List, install, build trained networks."),
-    "dicom": ("radfuse.cli.dicom:dicom_command", "Check, send, find and fetch DICOM."),
-    "info": ("radfuse.cli.info:info_command", "Say what a file or folder holds."),
+    "weights": ("radfuse.cli.weights:weights_command", "List, install and build weights."),
+    "dicom": (
+        "radfuse.cli.dicom:dicom_command",
+        "Check, de-identify, send, find and retrieve DICOM.",
+    ),
+    "info": ("radfuse.cli.info:info_command", "List patients, studies and series of a folder."),
     "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
-    "demo": ("radfuse.cli.demo:demo_command", "Fuse a made-up patient, start to end."),
+    "demo": ("radfuse.cli.demo:demo_command", "Generate a synthetic phantom and fuse it."),
 }
-"""Command, where it lives, what it does."""
+"""Command, import path, summary."""
 
 SHOW_IDENTIFIERS = "--show-identifiers"
-"""Option that lets names and IDs of patients stand in messages."""
+"""Option that allows names and IDs of patients in messages."""
 
 WORDS = "radfuse.words"
-"""Where a context keeps the words of its command line."""
+"""Key of the words of the command line in a context."""
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, by convention of shells."""
 
 
 def _shown(message: str, words: list[str]) -> str:
     """The message without names and IDs of the patients in the files that the words name."""
     if SHOW_IDENTIFIERS in words:
         return message
-    from radfuse.dicom.deidentify.identifiers import identifiers_below  # noqa: PLC0415  # help goes without
+    from radfuse.dicom.deidentify.identifiers import identifiers_below  # noqa: PLC0415  # slow, not needed by help
 
     values = [word.partition("=")[2] if word.startswith("-") else word for word in words]
     paths = [Path(value) for value in values if value and os.path.exists(value)]  # noqa: PTH110
@@ -57,7 +63,7 @@ def _shown(message: str, words: list[str]) -> str:
 
 
 class Commands(click.Group):
-    """A command table like `COMMANDS`; help needs none of the commands imported."""
+    """A group from a table like `COMMANDS`; help imports none of the commands."""
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,14 +87,14 @@ class Commands(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in self._table.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the words, for an error may have to hide names in them."""
+        """Keep the words, in case an error has to hide names in them."""
         ctx.meta[WORDS] = list(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn our errors into one line and their exit status; a bug keeps its traceback.
+        """Print our errors as one line and exit with their status; a bug keeps its traceback.
 
-        The line has no name or ID of a patient in it but with `--show-identifiers`.
+        The line contains names and IDs of patients only with `--show-identifiers`.
         """
         try:
             with warnings.catch_warnings():
@@ -125,7 +131,7 @@ def main(context: click.Context, log_level: Level | None, log_file: Path | None)
 
     Research use only. Not a medical device.
 
-    Exit status: 0 done, 1 a bug, 2 bad input or usage, 3 a registration not to be trusted.
+    Exit status: 0 success, 1 internal error, 2 invalid input or usage, 3 registration QA failed.
     """
     try:
         configure_logging(LogSettings(log_level, log_file))

@@ -18,23 +18,23 @@ from radfuse.record import NOTICE
 @click.option(
     "-o", "--output", type=PATH, default=Path("radfuse-demo"), show_default=True, help="Folder."
 )
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Which patient.")
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Which phantom.")
 @click.option("--method", default=DEFAULT_METHOD, show_default=True, metavar="NAME")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 @output_options
 def demo_command(
     *, output: Path, seed: int, method: str, overwrite: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Make up a patient, write CT and MR as DICOM, read, register and fuse them.
+    """Generate a synthetic phantom, write CT and MR as DICOM, read, register and fuse them.
 
     Research use only. Not a medical device.
     """
     folders = [output / part for part in (CT.code, MR.code, "fused")]
     refuse_existing(folders, overwrite=overwrite)
     with Stages(quiet=quiet) as report:
-        report("imagining a patient")
+        report("generating the phantom")
         phantom = make_phantom(seed)
-        report("scanning it to DICOM")
+        report("writing DICOM")
         ct, mr = write_phantom(phantom, output, overwrite=overwrite)
         recipe = make_recipe(method=method)
         result = fuse(ct, mr, folders[2], recipe=recipe, overwrite=overwrite, report=report)
@@ -42,4 +42,4 @@ def demo_command(
         print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
         return
     click.echo(f"CT series      {ct}\nMR series      {mr}\nfused series   {result.written}")
-    click.echo(f"look at this   {folders[2] / 'qa.html'}\n{NOTICE}")
+    click.echo(f"check the QA   {folders[2] / 'qa.html'}\n{NOTICE}")

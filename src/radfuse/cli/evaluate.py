@@ -18,19 +18,19 @@ from radfuse.pipeline.evaluate import Evaluated, evaluate, mean_and_deviation
 from radfuse.pipeline.evaluate_volume import VolumeChoices
 
 COLUMN_WIDTH = 9
-"""Characters of a number in the table."""
+"""Characters per number in the table."""
 
 
 @click.command("evaluate")
-@click.option("--fused", type=PATH, required=True, help="Fused picture, folder of them, or volume.")
-@click.option("--ct", type=PATH, required=True, help="Its CT; a folder is matched by name.")
-@click.option("--mr", type=PATH, required=True, help="Its MR, likewise.")
+@click.option("--fused", type=PATH, required=True, help="Fused 2-D image, folder, or volume.")
+@click.option("--ct", type=PATH, required=True, help="Its CT; folders are matched by file name.")
+@click.option("--mr", type=PATH, required=True, help="Its MR; folders are matched by file name.")
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
     default=DEFAULT_PROFILE,
     show_default=True,
-    help="Convention of the metrics, see docs/metrics.md.",
+    help="Conventions of the metrics, see docs/metrics.md.",
 )
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME",
@@ -40,28 +40,35 @@ COLUMN_WIDTH = 9
     "--window-preset",
     "preset",
     type=click.Choice(list(WINDOWS)),
-    help="Volumes: the CT window of the fusion, where no record says it.",
+    help="Volumes: CT window of the fusion, if there is no record.",
 )
-@click.option("--window", type=(float, float), metavar="W L", help="The same, width level, HU.")
+@click.option(
+    "--window",
+    type=(float, float),
+    metavar="W L",
+    help="Volumes: CT window as width and level, HU.",
+)
 @click.option(
     "--transform",
     type=PATH,
     metavar="FILE",
-    help="Volumes: maps CT points to MR points, where none lies beside the fused volume.",
+    help="Volumes: maps CT to MR points; by default the file next to the fused volume.",
 )
 @click.option(
     "--white",
     type=click.FloatRange(min=0, min_open=True),
-    help="Volumes: the stored value of white, where no record says it.",
+    help="Volumes: stored value of white, if there is no record.",
 )
 @click.option(
     "--every",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Volumes: measure each n-th slice.",
+    help="Volumes: measure every n-th slice.",
 )
-@click.option("--csv", "csv_path", type=PATH, metavar="OUT", help="Write the values of each image.")
+@click.option(
+    "--csv", "csv_path", type=PATH, metavar="OUT", help="Write the values of each image as CSV."
+)
 @show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier CSV.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -79,20 +86,20 @@ def evaluate_command(
     white: float | None,
     every: int,
     csv_path: Path | None,
-    show_identifiers: bool,  # noqa: ARG001  # read where errors become lines
+    show_identifiers: bool,  # noqa: ARG001  # read by the error handler
     overwrite: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Measure fused images with their sources, by the conventions of a profile.
+    """Measure fused images and their sources with the metrics of a profile.
 
-    Three pictures, three folders of pictures matched by name, or three volumes. Pictures are taken
-    in 8 bits. A volume that `radfuse fuse` wrote needs no further options.
+    Give three 2-D images, three folders of images matched by file name, or three volumes. 2-D
+    images are read as 8 bits. A volume that `radfuse fuse` wrote needs no further options.
     """  # fmt: skip
     if csv_path:
         _check_csv(csv_path, (fused, ct, mr), overwrite=overwrite)
     if window and preset:
-        raise InputError("--window and --window-preset are two windows; give one")
+        raise InputError("give --window or --window-preset, not both")
     choices = VolumeChoices(window or preset, transform, white, every)
     with Stages(quiet=quiet) as report:
         rows = evaluate(
@@ -107,12 +114,12 @@ def evaluate_command(
 
 
 def _check_csv(path: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse a table in the place of a folder, of something else, or among the images."""
+    """Raise `OutputError` if the CSV would replace a folder or one of the images."""
     if path.is_dir():
-        raise OutputError(f"--csv {path} is a folder; give a file's name")
-    places = {place.resolve() for given in inputs for place in (given, given / path.name)}
-    if path.resolve() in places:
-        raise OutputError(f"--csv {path} lies where the images are; give another")
+        raise OutputError(f"--csv {path} is a folder; give a file name")
+    occupied = {one.resolve() for given in inputs for one in (given, given / path.name)}
+    if path.resolve() in occupied:
+        raise OutputError(f"--csv {path} would replace an image; give another file")
     refuse_existing([path], overwrite=overwrite)
 
 
@@ -126,7 +133,7 @@ def _facts(profile: str, rows: Sequence[Evaluated]) -> dict[str, Any]:
 
 
 def _write_csv(path: Path, profile: str, rows: Sequence[Evaluated]) -> None:
-    """A row an image, and the profile in each."""
+    """Write a row per image, with the profile in each."""
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -138,7 +145,7 @@ def _write_csv(path: Path, profile: str, rows: Sequence[Evaluated]) -> None:
 
 
 def _table(profile: str, rows: Sequence[Evaluated]) -> list[str]:
-    """Aligned lines: an image each, then mean and standard deviation."""
+    """Aligned lines: one per image, then mean and standard deviation."""
     summary = mean_and_deviation(rows)
     lines = [(row.name, row.values) for row in rows]
     if len(rows) > 1:

@@ -10,7 +10,7 @@ from radfuse.cli.options import PATH, print_json
 from radfuse.pipeline.inspect import Finding, Place, inspect
 
 IDENTIFIERS = ("patient_id", "patient_name")
-"""Facts that are shown only when asked for."""
+"""Fields that are shown only with `--show-identifiers`."""
 
 
 @click.command("info")
@@ -19,9 +19,9 @@ IDENTIFIERS = ("patient_id", "patient_name")
 @click.option("--show-identifiers", is_flag=True, help="Show names and IDs of patients.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def info_command(*, path: Path, no_pixels: bool, show_identifiers: bool, as_json: bool) -> None:
-    """Say what a file, folder or zip archive holds: patients, studies, series, problems.
+    """List the patients, studies, series and problems of a file, folder or zip archive.
 
-    A problem keeps a series from being fused; a note says what would be mended or left out.
+    A series with a problem cannot be fused; a note describes a correction or an omission.
     """
     findings, others = inspect(path, pixels=not no_pixels)
     if as_json:
@@ -34,14 +34,16 @@ def info_command(*, path: Path, no_pixels: bool, show_identifiers: bool, as_json
 
 
 def _tree(findings: list[Finding], show_identifiers: bool) -> list[str]:
-    """Patients, their studies, series of each; then files without any."""
+    """Patients, studies and series as a tree; then the other files."""
     lines = []
-    placed = [(found.place, found) for found in findings if found.place is not None]
-    patients = list(dict.fromkeys((place.patient_id, place.patient_name) for place, _ in placed))
+    with_place = [(found.place, found) for found in findings if found.place is not None]
+    patients = list(
+        dict.fromkeys((place.patient_id, place.patient_name) for place, _ in with_place)
+    )
     for number, patient in enumerate(patients, 1):
         shown = f"  {patient[1]} ({patient[0]})" if show_identifiers else ""
         lines.append(f"patient {number}{shown}")
-        theirs = [(place, found) for place, found in placed
+        theirs = [(place, found) for place, found in with_place
                   if (place.patient_id, place.patient_name) == patient]  # fmt: skip
         for uid in dict.fromkeys(place.study_uid for place, _ in theirs):
             of_study = [(place, found) for place, found in theirs if place.study_uid == uid]
@@ -61,9 +63,9 @@ def _study_line(place: Place) -> str:
 
 
 def _lines(found: Finding, indent: str, frame: str) -> list[str]:
-    told = [f"{indent}{found.line()}{frame}"]
-    told += [f"{indent}    problem: {problem}" for problem in found.problems]
-    return told + [f"{indent}    note: {note}" for note in found.notes]
+    lines = [f"{indent}{found.line()}{frame}"]
+    lines += [f"{indent}    problem: {problem}" for problem in found.problems]
+    return lines + [f"{indent}    note: {note}" for note in found.notes]
 
 
 def _facts(found: Finding, show_identifiers: bool) -> dict[str, Any]:

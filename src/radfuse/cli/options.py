@@ -1,4 +1,4 @@
-"""Options that several commands share, and what their values become."""
+"""Options that several commands share, and conversion of their values."""
 
 import json
 import tomllib
@@ -23,19 +23,19 @@ def series_options(command: Command) -> Command:
     """`--ct`, `--mr` and the choice among several series."""
     for option in reversed(
         (
-            click.option("--ct", type=PATH, help="CT: DICOM folder, zip archive, volume, picture."),
-            click.option("--mr", type=PATH, help="MR: DICOM folder, zip archive, volume, picture."),
+            click.option(
+                "--ct", type=PATH, help="CT: DICOM folder, zip archive, volume, 2-D image."
+            ),
+            click.option(
+                "--mr", type=PATH, help="MR: DICOM folder, zip archive, volume, 2-D image."
+            ),
             click.option(
                 "--study",
                 type=PATH,
-                help="Instead: a folder or archive with both.",
+                help="A folder or archive with both, instead of --ct and --mr.",
             ),
-            click.option(
-                "--ct-series", metavar="UID", help="Which CT, where a folder has several."
-            ),
-            click.option(
-                "--mr-series", metavar="UID", help="Which MR, where a folder has several."
-            ),
+            click.option("--ct-series", metavar="UID", help="The CT, if the folder has several."),
+            click.option("--mr-series", metavar="UID", help="The MR, if the folder has several."),
         )
     ):
         command = option(command)
@@ -45,14 +45,15 @@ def series_options(command: Command) -> Command:
 def chosen_series(
     ct: Path | None, mr: Path | None, study: Path | None, recipe: Recipe
 ) -> tuple[Path, Path, Recipe]:
-    """The CT's and the MR's path and the recipe that says which series to take there.
+    """Paths of CT and MR, and the recipe with the selected series.
 
-    A study's pair is told on stderr. Raises `InputError` for anything but both paths or a study.
+    The pair selected in a study is printed on stderr. Raises `InputError` unless both paths or a
+    study are given.
     """
     if study is None and ct is not None and mr is not None:
         return ct, mr, recipe
     if study is None or ct is not None or mr is not None:
-        raise InputError("give --ct and --mr, or --study with both inside")
+        raise InputError("give --ct and --mr, or --study with both")
     pair = choose_pair(study, recipe)
     click.echo(pair.sentence(), err=True)
     uids = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
@@ -60,23 +61,24 @@ def chosen_series(
 
 
 def registration_options(command: Command) -> Command:
-    """How the search for the alignment runs."""
+    """Options of the registration."""
     for option in reversed(
         (
             click.option(
                 "--initial-transform", type=PATH, metavar="FILE",
-                help="Start the search from this transform (CT point to MR point, or a DICOM REG).",
+                help="Start the search from this transform (CT to MR points, or DICOM REG).",
             ),
             click.option(
-                "--deterministic", is_flag=True, help="One thread: repeats bit for bit, slower.",
+                "--deterministic", is_flag=True,
+                help="Use one thread: slower, reproducible bit for bit.",
             ),
             click.option(
                 "--accept-patients", is_flag=True,
-                help="Go on though the headers of CT and MR name different patients.",
+                help="Continue if the headers of CT and MR name different patients.",
             ),
             click.option(
                 "--accept-registration", is_flag=True,
-                help="Go on though the registration's quality is below its threshold.",
+                help="Continue if registration QA fails.",
             ),
         )
     ):  # fmt: skip
@@ -89,16 +91,16 @@ def show_identifiers_option(command: Command) -> Command:
     return click.option(
         "--show-identifiers",
         is_flag=True,
-        help="Let names and IDs of patients stand in what is printed and recorded.",
+        help="Include names and IDs of patients in messages and records.",
     )(command)
 
 
 def output_options(command: Command) -> Command:
-    """What the command prints."""
-    command = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(
-        command
-    )
-    return click.option("--quiet", is_flag=True, help="No progress on stderr.")(command)
+    """Options of the output."""
+    command = click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+    )(command)
+    return click.option("--quiet", is_flag=True, help="Print no progress on stderr.")(command)
 
 
 def named_values(description: str) -> Callable[[Command], Command]:
@@ -112,11 +114,11 @@ def named_values(description: str) -> Callable[[Command], Command]:
     )
 
 
-network_options = named_values("An option of the network, where the parameters fit it")
+network_options = named_values("Set an option of the network")
 
 
 def named_options(options: tuple[str, ...]) -> dict[str, Any]:
-    """Names and values of options; a value that TOML does not know is a word."""
+    """Names and values of options; a value that is no TOML value is a word."""
     return dict(_named(option) for option in options)
 
 
@@ -131,7 +133,7 @@ def _named(option: str) -> tuple[str, Any]:
 
 
 class Stages:
-    """Progress on stderr, a line a stage: use as a context, call as a report."""
+    """Progress on stderr, one line per stage: a context, called with stage and share."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._progress = Progress(
@@ -151,7 +153,7 @@ class Stages:
         self._progress.stop()
 
     def __call__(self, stage: str, share: float | None = None) -> None:
-        """Show a stage, and how much of it is done, 0 to 1."""
+        """Show a stage and its completed share, 0 to 1."""
         if stage != self._stage:
             self._close()
             self._stage = stage
@@ -161,7 +163,7 @@ class Stages:
             self._progress.update(self._progress.tasks[-1].id, total=1, completed=share)
 
     def _close(self) -> None:
-        """Fill the bar of the stage that has ended."""
+        """Complete the bar of the last stage."""
         if self._progress.tasks:
             self._progress.update(self._progress.tasks[-1].id, total=1, completed=1)
 

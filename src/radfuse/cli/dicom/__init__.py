@@ -5,22 +5,22 @@ import click
 from radfuse.cli import Commands
 
 DICOM_COMMANDS = {
-    "check": ("radfuse.cli.dicom.check:check_command", "Say what is wrong with DICOM files."),
+    "check": ("radfuse.cli.dicom.check:check_command", "Validate DICOM files."),
     "deidentify": (
         "radfuse.cli.dicom.deidentify:deidentify_command",
-        "Copy files without who the patient is.",
+        "Create de-identified copies.",
     ),
-    "echo": ("radfuse.cli.dicom.network:echo_command", "Ask whether a PACS answers."),
+    "echo": ("radfuse.cli.dicom.network:echo_command", "Test the connection to a PACS."),
     "send": ("radfuse.cli.dicom.network:send_command", "Send files and folders to a PACS."),
-    "find": ("radfuse.cli.dicom.network:find_command", "List what a PACS has."),
-    "get": ("radfuse.cli.dicom.network:get_command", "Fetch a study or a series from a PACS."),
+    "find": ("radfuse.cli.dicom.network:find_command", "Search a PACS."),
+    "get": ("radfuse.cli.dicom.network:get_command", "Retrieve a study or a series from a PACS."),
 }
-"""Command, where it lives, what it does."""
+"""Command, import path, summary."""
 
 
 @click.command("dicom", cls=Commands, table=DICOM_COMMANDS)
 def dicom_command() -> None:
-    """Check DICOM files, and send them to a PACS, find them there and fetch them.
+    """Validate and de-identify DICOM files; send, find and retrieve them at a PACS.
 
     Research use only. Not a medical device.
     """
