@@ -285,9 +285,9 @@ def test_a_table_never_takes_the_place_of_an_image_or_a_folder(
     assert picture.read_bytes() == before
 
 
-def test_two_windows_are_one_too_many(fused_phantom: Path) -> None:
+def test_two_ct_windows_are_rejected(fused_phantom: Path) -> None:
     result = of_volume(fused_phantom, "--window", 80, 40, "--window-preset", "bone")
-    assert "give one" in result.stderr
+    assert "give --window or --window-preset, not both" in result.stderr
 
 
 def test_a_whole_volume_is_no_further_slice_of_the_mean(fused_phantom: Path) -> None:
