@@ -43,6 +43,7 @@ def ct_from_mr(shared: Path) -> sitk.Transform:
     return sitk.ReadTransform(str(shared / "data/real/3d_vhf/mr_to_ct_silver.tfm"))
 
 
+@pytest.mark.slow
 def test_a_real_head_goes_from_landmarks_to_a_structure_set(
     browser: Chrome, vhf: tuple[Path, Path], ct_from_mr: sitk.Transform, tmp_path: Path
 ) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training_kit import content_of, rows_of, write_pairs
+from training_kit import content_of, rows_of, silent, write_pairs
 
 from radfuse.errors import InputError
 from radfuse.training.checkpoint import LAST_CHECKPOINT
 from radfuse.training.distributed import SINGLE_PROCESS, ProcessGroup, process_group
 from radfuse.training.log import EVENTS, LOG, SAMPLES
+from radfuse.training.prepare import prepare_training
 
 CONFIG = """
 network = "res2fusion"
@@ -41,25 +42,39 @@ validate_every = 2
 schedule = {{learning_rate = 1e-3}}
 """
 
-ADVERSARIAL = """
+TRAIN = ("train", "--data", "pairs", "--quiet")
+
+FIRST_PHASE = CONFIG.rsplit("[[phases]]", 1)[0]
+
+RESUMED = """
 from contextlib import suppress
 from pathlib import Path
 
 from training_kit import ADVERSARIAL, PATCHES, Stopped, silent, stop_at
 
-from radfuse.training.loop import train
-from radfuse.training.state import initial_state
+from radfuse.training.dataset import read_training_pairs
 from radfuse.training.distributed import process_group
+from radfuse.training.loop import train
+from radfuse.training.settings import read_training_settings
+from radfuse.training.state import initial_state
+
+PAIRS = read_training_pairs(Path("pairs"), ("16",))
+FIRST, BOTH = (read_training_settings(Path(name)) for name in ("first.toml", "four.toml"))
 
 with process_group("cpu") as processes:
-    for folder, report in (("adversarial", silent), ("stopped", stop_at(3)), ("stopped", silent)):
+    for folder, pairs, settings, report in (
+        ("parts", PAIRS, FIRST, silent),
+        ("parts", PAIRS, BOTH, silent),
+        ("adversarial", PATCHES, ADVERSARIAL, silent),
+        ("stopped", PATCHES, ADVERSARIAL, stop_at(3)),
+        ("stopped", PATCHES, ADVERSARIAL, silent),
+    ):
         with suppress(Stopped):
-            state = initial_state(ADVERSARIAL, PATCHES)
             options = {"processes": processes, "save_every_s": 0}
-            train(state, PATCHES, ADVERSARIAL, Path(folder), report, **options)
+            train(initial_state(settings, pairs), pairs, settings, Path(folder), report, **options)
         processes.barrier()
 """
-"""Run by each process: an uninterrupted training, then one stopped at its third step of four."""
+"""Run by each process: trainings that resume after a phase, and after three of four steps."""
 
 RELATIVE = 1e-4
 """By which losses of one process and of two may differ: sums of float32 in another order, through
@@ -68,30 +83,32 @@ RELATIVE = 1e-4
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trainings on two processes: `two` at once, the others as `RESUMED` has them."""
     folder = tmp_path_factory.mktemp("distributed")
     write_pairs(folder / "pairs", ["2001", "2002", "20001", "16001"])
     (folder / "four.toml").write_text(CONFIG.format(batch=4))
+    (folder / "first.toml").write_text(FIRST_PHASE.format(batch=4))
     (folder / "three.toml").write_text(CONFIG.format(batch=3))
+    (folder / "resumed.py").write_text(RESUMED)
+    for program in (("-m", "radfuse", *TRAIN, "four.toml", "-o", "two"), ("resumed.py",)):
+        done = on_two_processes(folder, *program)
+        assert done.returncode == 0, done.stderr
     return folder
 
 
-def run(
-    workshop: Path, processes: int, output: str, config: str = "four.toml"
-) -> subprocess.CompletedProcess[str]:
-    start = [sys.executable, "-m"]
-    if processes > 1:
-        start += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+def on_two_processes(folder: Path, *program: str) -> subprocess.CompletedProcess[str]:
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [*start, "radfuse", "train", config, "--data", "pairs", "-o", output, "--quiet"],
-        cwd=workshop, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [*start, *program],
+        cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 def test_two_processes_have_the_loss_curve_of_one(workshop: Path) -> None:
-    for processes, output in ((1, "one"), (2, "two")):
-        done = run(workshop, processes, output)
-        assert done.returncode == 0, done.stderr
+    with prepare_training(workshop / "four.toml", data=workshop / "pairs") as alone:
+        alone.train(workshop / "one", silent, save_every_s=300)
     one, two = (rows_of(workshop / output) for output in ("one", "two"))
     assert [row["step"] for row in one] == [row["step"] for row in two]
     assert len({row["phase"] for row in one}) == 2
@@ -104,37 +121,17 @@ def test_two_processes_have_the_loss_curve_of_one(workshop: Path) -> None:
     assert left == {LAST_CHECKPOINT, "best.safetensors", LOG, EVENTS, SAMPLES}
 
 
-def test_two_processes_resume_bit_for_bit(workshop: Path) -> None:
-    first = CONFIG.format(batch=4).rsplit("[[phases]]", 1)[0]
-    (workshop / "first.toml").write_text(first)
-    assert run(workshop, 2, "parts", "first.toml").returncode == 0
-    assert run(workshop, 2, "parts").returncode == 0
-    assert run(workshop, 2, "whole").returncode == 0
-    assert content_of(workshop / "parts" / LAST_CHECKPOINT) == content_of(
-        workshop / "whole" / LAST_CHECKPOINT
-    )
+@pytest.mark.parametrize(("whole", "parts"), [("two", "parts"), ("adversarial", "stopped")])
+def test_two_processes_resume_bit_for_bit(workshop: Path, whole: str, parts: str) -> None:
+    expected, found = (content_of(workshop / name / LAST_CHECKPOINT) for name in (whole, parts))
+    assert found == expected
+    is_adversarial = any(name.startswith("discriminator.") for name in expected)
+    assert is_adversarial == (whole == "adversarial")
 
 
-def test_adversarial_training_resumes_on_two_processes(workshop: Path) -> None:
-    script = workshop / "adversarial.py"
-    script.write_text(ADVERSARIAL)
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [*start, str(script)],
-        cwd=workshop, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    whole, parts = (
-        content_of(workshop / name / LAST_CHECKPOINT) for name in ("adversarial", "stopped")
-    )
-    assert any(name.startswith("discriminator.") for name in whole)
-    assert whole == parts
-
-
+@pytest.mark.slow
 def test_a_batch_without_equal_parts_is_refused(workshop: Path) -> None:
-    done = run(workshop, 2, "odd", "three.toml")
+    done = on_two_processes(workshop, "-m", "radfuse", *TRAIN, "three.toml", "-o", "odd")
     assert done.returncode != 0
     assert "a batch of 3 has no equal parts for 2 processes" in done.stderr
 
