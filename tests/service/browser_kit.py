@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page, and what a person does with it."""
+"""A real browser for the tests of the viewer, and actions of a user."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,12 +24,19 @@ WAIT_S = 40.0
 
 CENTRES = """
 const canvas = document.getElementById('canvas'), box = canvas.getBoundingClientRect();
-const share = box.width / canvas.width;
+const scale = box.width / canvas.width;
 return radfuse.viewer.viewports.map((viewport) => {
-  const [x, y] = viewport.toScreen(arguments[0] ?? radfuse.viewer.cursorOf(viewport));
-  return [viewport.plane, box.left + x * share, box.top + y * share];
+  const [x, y] = viewport.toScreen(arguments[0] ?? radfuse.viewer.crosshairOf(viewport));
+  return [viewport.plane, box.left + x * scale, box.top + y * scale];
 });
 """
+
+
+SET_BOTH_CROSSHAIRS = """
+radfuse.viewer.setCrosshair(arguments[0]);
+radfuse.viewer.setCrosshair(arguments[1], true);
+"""
+"""Voxel of the CT's crosshair, and of the MR's, both on the CT's grid."""
 
 
 @contextmanager
@@ -49,47 +56,47 @@ def opened_browser(folder: Path) -> Iterator[Chrome]:
     browser.quit()
 
 
-class Page:
-    """What a person sees and does."""
+class ViewerDriver:
+    """Actions of a user, and what the viewer displays."""
 
     def __init__(self, browser: Chrome, folder: Path) -> None:
         self.browser, self.folder = browser, folder
 
-    def at(self, name: str) -> WebElement:
+    def element(self, name: str) -> WebElement:
         return self.browser.find_element(By.ID, name)
 
-    def until(self, condition: Callable[[], Any], wait_s: float = WAIT_S) -> None:
+    def wait_until(self, condition: Callable[[], Any], wait_s: float = WAIT_S) -> None:
         WebDriverWait(self.browser, wait_s, poll_frequency=0.1).until(lambda _: condition())
 
-    def fact(self, name: str) -> Any:
-        """A word that the page keeps about itself."""
+    def body_data(self, name: str) -> Any:
+        """A status value of the viewer in `document.body.dataset`."""
         return self.browser.execute_script(f"return document.body.dataset.{name}")
 
     def open(self, url: str) -> None:
         self.browser.get(url)
-        self.until(lambda: self.fact("ready"))
+        self.wait_until(lambda: self.body_data("ready"))
 
     def press(self, key: str) -> None:
-        self.at("canvas").send_keys(key)
+        self.element("canvas").send_keys(key)
 
-    def choose(self, name: str, value: str) -> None:
-        Select(self.at(name)).select_by_value(value)
+    def select(self, name: str, value: str) -> None:
+        Select(self.element(name)).select_by_value(value)
 
-    def shows(self, method: str, wait_s: float = WAIT_S) -> None:
-        """Wait until the volumes of a result are on the canvas."""
-        self.until(lambda: self.fact("shown") == method, wait_s)
+    def wait_for_result(self, method: str, wait_s: float = WAIT_S) -> None:
+        """Wait until the result of a method is displayed."""
+        self.wait_until(lambda: self.body_data("shown") == method, wait_s)
 
-    def places(self, voxel: list[float] | None = None) -> list[tuple[str, float, float]]:
-        """Plane and place in the window of a voxel, or of the cursor, in every viewport."""
-        return [tuple(place) for place in self.browser.execute_script(CENTRES, voxel)]
+    def positions(self, voxel: list[float] | None = None) -> list[tuple[str, float, float]]:
+        """Plane and window position of a voxel, or of the crosshair, in each viewport."""
+        return [tuple(position) for position in self.browser.execute_script(CENTRES, voxel)]
 
     def drag(self, *voxels: list[float], plane: str = "axial", viewport: int | None = None) -> None:
-        """Press at the first voxel, move over the others, let go."""
-        shown = self.places(voxels[0])
+        """Press at the first voxel, move over the others, release."""
+        shown = self.positions(voxels[0])
         number = next(i for i, (name, *_) in enumerate(shown) if name == plane)
         number = number if viewport is None else viewport
-        path = [self.places(voxel)[number][1:] for voxel in voxels]
-        canvas = self.at("canvas")
+        path = [self.positions(voxel)[number][1:] for voxel in voxels]
+        canvas = self.element("canvas")
         middle = [canvas.rect[a] + canvas.rect[b] / 2 for a, b in (("x", "width"), ("y", "height"))]
         offsets = [(round(x - middle[0]), round(y - middle[1])) for x, y in path]
         chain = ActionChains(self.browser, duration=20)
@@ -101,8 +108,8 @@ class Page:
     def click(self, voxel: list[float], plane: str = "axial", viewport: int | None = None) -> None:
         self.drag(voxel, plane=plane, viewport=viewport)
 
-    def call(self, module: str, body: str, *given: Any) -> Any:
-        """Run code of the page: `it` is the module, `given` what came."""
+    def call_module(self, module: str, body: str, *given: Any) -> Any:
+        """Run code with a module of the viewer as `it` and arguments as `given`."""
         return self.browser.execute_async_script(
             "const given = [...arguments], done = given.pop();"
             f"import('/{module}').then(async (it) => {{ {body} }})"
@@ -110,12 +117,12 @@ class Page:
             *given,
         )
 
-    def picture(self, name: str) -> np.ndarray:
-        """The canvas as a person sees it; the whole page is kept under the test's folder."""
+    def screenshot(self, name: str) -> np.ndarray:
+        """The displayed canvas as RGB; the window's screenshot is kept in the driver's folder."""
         shot = self.browser.get_screenshot_as_png()
         (self.folder / f"{name}.png").write_bytes(shot)
-        place = self.at("canvas").rect
-        left, top = place["x"], place["y"]
+        box = self.element("canvas").rect
+        left, top = box["x"], box["y"]
         with Image.open(BytesIO(shot)) as image:
-            canvas = image.crop((left, top, left + place["width"], top + place["height"]))
+            canvas = image.crop((left, top, left + box["width"], top + box["height"]))
             return np.asarray(canvas.convert("RGB"), float)

@@ -13,7 +13,9 @@ from radfuse.service.security import TOKEN_HEADER, TOKEN_QUERY, Access
 from radfuse.service.server import access_of, bound
 
 
-@pytest.mark.parametrize("path", ["/", "/app.js", "/api/v1/info", "/api/v1/openapi.json", "/x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/viewer/viewer.js", "/api/v1/info", "/api/v1/openapi.json", "/x"]
+)
 @pytest.mark.parametrize("headers", [{}, {TOKEN_HEADER: "wrong"}, {"Cookie": "radfuse-1=x"}])
 def test_without_the_token_nothing_is_told(site: Site, path: str, headers: dict[str, str]) -> None:
     with site.bare(**headers) as stranger:

@@ -1,4 +1,4 @@
-"""What the page is made of: nothing from elsewhere, NiiVue as its authors published it."""
+"""Files of the viewer: nothing from other servers, NiiVue as published by its authors."""
 
 import hashlib
 import re
@@ -17,22 +17,24 @@ def test_niivue_is_the_published_file_with_its_licence() -> None:
 
 
 def test_viewer_html_has_the_notice_and_no_inline_script() -> None:
-    page = (STATIC / "index.html").read_text()
-    assert NOTICE in page
-    assert not re.findall(r"<script(?![^>]*src=)|<style|\bon\w+=|style=", page)
+    html = (STATIC / "index.html").read_text()
+    assert NOTICE in html
+    assert not re.findall(r"<script(?![^>]*src=)|<style|\bon\w+=|style=", html)
 
 
-def test_the_page_fetches_nothing_from_elsewhere() -> None:
-    for path in (path for path in STATIC.rglob("*.*") if VENDOR not in path.parents):
+def test_viewer_loads_nothing_from_other_servers() -> None:
+    for path in STATIC.rglob("*.*"):
+        if VENDOR in path.parents:
+            continue
         text = re.sub(r"(?m)(^|\s)//.*$", "", path.read_text())
         assert "//" not in text, path
 
 
-def test_every_field_of_the_page_has_a_label() -> None:
-    page = (STATIC / "index.html").read_text()
-    labels = set(re.findall(r'<label for="([\w-]+)"', page))
-    inside = set(re.findall(r'<label class="tick"><input id="(\w+)"', page))
-    fields = re.findall(r"<(?:input|select)[^>]*>", page)
+def test_every_field_of_the_viewer_has_a_label() -> None:
+    html = (STATIC / "index.html").read_text()
+    labels = set(re.findall(r'<label for="([\w-]+)"', html))
+    inside = set(re.findall(r'<label class="tick"><input id="([\w-]+)"', html))
+    fields = re.findall(r"<(?:input|select)[^>]*>", html)
     named = {re.search(r' id="([\w-]+)"', field)[1]: "aria-label=" in field for field in fields}
     assert set(named) >= labels | inside
-    assert {name for name, is_said in named.items() if not is_said} <= labels | inside
+    assert {name for name, is_labelled in named.items() if not is_labelled} <= labels | inside

@@ -1,4 +1,4 @@
-"""The page's arithmetic, in a real browser, against numpy and SimpleITK."""
+"""The viewer's arithmetic in a real browser, compared with numpy and SimpleITK."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from browser_kit import Page
+from browser_kit import ViewerDriver
 from matplotlib.path import Path as Outline
 from scipy.spatial.transform import Rotation
 from selenium.webdriver import Chrome
@@ -19,25 +19,25 @@ RNG = np.random.default_rng(7)
 
 
 @pytest.fixture(scope="module")
-def page(browser: Chrome, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Page:
+def viewer(browser: Chrome, site: Site, tmp_path_factory: pytest.TempPathFactory) -> ViewerDriver:
     browser.get(site.access.url)
     browser.set_script_timeout(30)
-    return Page(browser, tmp_path_factory.mktemp("pixels"))
+    return ViewerDriver(browser, tmp_path_factory.mktemp("pixels"))
 
 
-def of(page: Page, module: str, body: str, *given: Any) -> Any:
-    told = page.call(module, body, *given)
-    assert "error" not in told, told
-    return told["value"]
+def evaluate(viewer: ViewerDriver, module: str, body: str, *given: Any) -> Any:
+    response = viewer.call_module(module, body, *given)
+    assert "error" not in response, response
+    return response["value"]
 
 
 def volume(image: sitk.Image) -> dict[str, Any]:
-    """What `new Volume` takes: facts and numbers."""
+    """Arguments of `new Volume`: description and values."""
     values = sitk.GetArrayFromImage(image).ravel().tolist()
-    return {"picture": picture_of(image, 1.0).model_dump(), "values": values}
+    return {"description": picture_of(image, 1.0).model_dump(), "values": values}
 
 
-def made_up(size: tuple[int, int, int], seed: int) -> sitk.Image:
+def random_image(size: tuple[int, int, int], seed: int) -> sitk.Image:
     values = np.random.default_rng(seed).integers(-1000, 3000, size[::-1]).astype(np.int16)
     return sitk.GetImageFromArray(values)
 
@@ -50,20 +50,20 @@ def planes_of(values: np.ndarray, plane: str, index: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
-def test_a_plane_is_cut_as_the_screen_shows_it(page: Page, plane: str) -> None:
-    image = made_up((5, 4, 3), 1)
+def test_planes_have_radiological_orientation(viewer: ViewerDriver, plane: str) -> None:
+    image = random_image((5, 4, 3), 1)
     code = """
       const [v, plane] = given;
-      const it2 = new it.Volume(v.picture, Int16Array.from(v.values));
-      return [...it.cut(it2, plane, 2)];
+      const it2 = new it.Volume(v.description, Int16Array.from(v.values));
+      return [...it.extractPlane(it2, plane, 2)];
     """
-    found = of(page, "viewer/volume.js", code, volume(image), plane)
+    found = evaluate(viewer, "viewer/volume.js", code, volume(image), plane)
     np.testing.assert_array_equal(found, planes_of(sitk.GetArrayFromImage(image), plane, 2).ravel())
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
-def test_an_mr_is_laid_over_the_ct_as_simpleitk_resamples_it(page: Page, plane: str) -> None:
-    ct, mr = made_up((9, 8, 7), 2), made_up((12, 11, 6), 3)
+def test_mr_overlay_equals_simpleitk_resampling(viewer: ViewerDriver, plane: str) -> None:
+    ct, mr = random_image((9, 8, 7), 2), random_image((12, 11, 6), 3)
     ct.SetSpacing((1.0, 1.2, 2.0))
     ct.SetOrigin((-4.0, -5.0, -6.0))
     mr.SetSpacing((0.9, 0.8, 2.5))
@@ -78,48 +78,52 @@ def test_an_mr_is_laid_over_the_ct_as_simpleitk_resamples_it(page: Page, plane: 
     )
     code = """
       const [ct, mr, mrFromCt, plane, index] = given;
-      const { times } = await import('/viewer/geometry.js');
-      const [a, b] = [ct, mr].map((one) => new it.Volume(one.picture, Int16Array.from(one.values)));
-      return [...it.sample(b, times(b.voxelFromMm, mrFromCt, a.mmFromVoxel), a.size, plane, index)];
+      const { multiply } = await import('/viewer/geometry.js');
+      const load = (v) => new it.Volume(v.description, Int16Array.from(v.values));
+      const [a, b] = [load(ct), load(mr)];
+      const bFromA = multiply(b.voxelFromMm, mrFromCt, a.mmFromVoxel);
+      return [...it.resamplePlane(b, bFromA, a.size, plane, index)];
     """
-    found = of(page, "viewer/volume.js", code, volume(ct), volume(mr), matrix.tolist(), plane, 3)
+    found = evaluate(
+        viewer, "viewer/volume.js", code, volume(ct), volume(mr), matrix.tolist(), plane, 3
+    )
     wanted = planes_of(expected, plane, 3).ravel()
     assert (np.array(found) == OUTSIDE).any()
     np.testing.assert_allclose(found, wanted, atol=0.51)
 
 
-def test_a_motion_turns_and_shifts_about_its_centre(page: Page) -> None:
+def test_rigid_motion_rotates_about_its_centre(viewer: ViewerDriver) -> None:
     shift, degrees, centre = [3.0, -4.0, 5.0], [10.0, -20.0, 30.0], [40.0, 50.0, 60.0]
     point = [1.0, 2.0, 3.0]
     code = """
-      const m = it.motion(given[0], given[1], given[2]);
+      const m = it.rigidMotion(given[0], given[1], given[2]);
       return [it.apply(m, given[3]), it.apply(it.inverse(m), it.apply(m, given[3]))];
     """
-    moved, back = of(page, "viewer/geometry.js", code, shift, degrees, centre, point)
-    turn = Rotation.from_euler("xyz", degrees, degrees=True)
-    expected = turn.apply(np.subtract(point, centre)) + centre + shift
+    moved, back = evaluate(viewer, "viewer/geometry.js", code, shift, degrees, centre, point)
+    rotation = Rotation.from_euler("xyz", degrees, degrees=True)
+    expected = rotation.apply(np.subtract(point, centre)) + centre + shift
     np.testing.assert_allclose(moved, expected, atol=1e-9)
     np.testing.assert_allclose(back, point, atol=1e-9)
 
 
 VIEWER = """
   const { Viewer } = await import('/viewer/viewer.js');
+  const { IDENTITY } = await import('/viewer/geometry.js');
   const { Volume } = it;
   const canvas = document.createElement('canvas');
   canvas.style.cssText = 'position:fixed;left:0;top:0;width:640px;height:480px';
   document.body.append(canvas);
   const [v, bright] = given;
-  const ct = new Volume(v.picture, Int16Array.from(v.values));
-  const mr = new Volume(v.picture, new Int16Array(v.values.length));
+  const ct = new Volume(v.description, Int16Array.from(v.values));
+  const mr = new Volume(v.description, new Int16Array(v.values.length));
   const viewer = new Viewer(canvas);
-  const { IDENTITY } = await import('/viewer/geometry.js');
   viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: IDENTITY });
-  viewer.set({ window: [1000, 500], blend: 0, layout: 'planes' });
-  viewer.setCursor(bright);
-  viewer.drawCross = viewer.drawWords = () => {};
+  viewer.set({ window: [1000, 500], opacity: 0, layout: 'planes' });
+  viewer.setCrosshair(bright);
+  viewer.drawCrosshair = viewer.drawLabels = () => {};
   viewer.draw();
   const pixels = viewer.context.getImageData(0, 0, canvas.width, canvas.height);
-  const told = viewer.viewports.map((viewport) => {
+  const positions = viewer.viewports.map((viewport) => {
     let [x, y, sum] = [0, 0, 0];
     const right = viewport.left + viewport.width;
     for (let row = Math.ceil(viewport.top); row < viewport.top + viewport.height; row++)
@@ -129,41 +133,43 @@ VIEWER = """
         y += light * (row + 0.5);
         sum += light;
       }
-    const [seenX, seenY] = [x / sum, y / sum];
+    const [screenX, screenY] = [x / sum, y / sum];
     const back = viewport.toVoxel(...viewport.toScreen(bright), bright);
-    return [viewport.plane, [seenX, seenY], back, viewport.toVoxel(seenX, seenY, bright)];
+    return [viewport.plane, [screenX, screenY], back, viewport.toVoxel(screenX, screenY, bright)];
   });
-  const none = new Volume(v.picture, new Int16Array(v.values.length));
+  const none = new Volume(v.description, new Int16Array(v.values.length));
   viewer.show({ ct: none, mr: none, mrRange: [0, 1], mrFromCt: viewer.mrFromCt });
-  viewer.setCursor(bright);
+  viewer.setCrosshair(bright);
   viewer.draw();
   const after = viewer.context.getImageData(0, 0, canvas.width, canvas.height).data;
   canvas.remove();
-  return [told, after.some((value, i) => i % 4 < 3 && value > 0)];
+  return [positions, after.some((value, i) => i % 4 < 3 && value > 0)];
 """
-"""Where a bright voxel is seen; the voxels where the viewport puts it and where it is seen."""
+"""Displayed position of a bright voxel, and the voxels that the viewport maps to and from it."""
 
 
 def test_displayed_position_and_orientation_are_radiological(
-    page: Page,
+    viewer: ViewerDriver,
 ) -> None:
     values = np.zeros((6, 9, 12), np.int16)
     bright = [2, 6, 4]  # towards the right, the back, the head
     values[bright[2], bright[1], bright[0]] = 1000
     image = sitk.GetImageFromArray(values)
     image.SetSpacing((1.5, 1.0, 3.0))
-    told, is_left = of(page, "viewer/volume.js", VIEWER, volume(image), bright)
-    assert not is_left, "the picture of one patient stays for the next"
-    for plane, _, back, found in told:
+    results, is_left = evaluate(viewer, "viewer/volume.js", VIEWER, volume(image), bright)
+    assert not is_left, "the image of one patient stays for the next"
+    for plane, _, back, found in results:
         np.testing.assert_allclose(back, bright, atol=1e-9, err_msg=plane)
         np.testing.assert_allclose(found, bright, atol=0.1, err_msg=plane)
-    places = {plane: seen for plane, seen, *_ in told}
-    other, _ = of(page, "viewer/volume.js", VIEWER, volume(mirrored(image, values)), [9, 2, 1])
-    corner = {plane: seen for plane, seen, *_ in other}
-    assert places["axial"][0] < corner["axial"][0]  # the patient's right is on the left
-    assert places["axial"][1] > corner["axial"][1]  # the back is below
-    assert places["coronal"][1] < corner["coronal"][1]  # the head is above
-    assert places["sagittal"][0] > corner["sagittal"][0]  # the front is on the left
+    positions = {plane: screen for plane, screen, *_ in results}
+    other, _ = evaluate(
+        viewer, "viewer/volume.js", VIEWER, volume(mirrored(image, values)), [9, 2, 1]
+    )
+    corner = {plane: screen for plane, screen, *_ in other}
+    assert positions["axial"][0] < corner["axial"][0]  # the patient's right is on the left
+    assert positions["axial"][1] > corner["axial"][1]  # the back is below
+    assert positions["coronal"][1] < corner["coronal"][1]  # the head is above
+    assert positions["sagittal"][0] > corner["sagittal"][0]  # the front is on the left
 
 
 def mirrored(image: sitk.Image, values: np.ndarray) -> sitk.Image:
@@ -173,48 +179,53 @@ def mirrored(image: sitk.Image, values: np.ndarray) -> sitk.Image:
     return other
 
 
-def composed(page: Page, lower: list[int], upper: list[int] | None, looks: str) -> np.ndarray:
+def composed(
+    viewer: ViewerDriver, lower: list[int], upper: list[int] | None, options: str
+) -> np.ndarray:
     code = f"""
       const [lower, upper] = given.map((one) => one && Int16Array.from(one));
       const target = new Uint8ClampedArray(4 * lower.length);
-      const table = it.greys([0, 255]);
-      const greys = {{ lowerGreys: table, upperGreys: table, columns: 4 }};
-      it.compose(target, lower, upper, {{ ...greys, covers: it.COVERS.blend(), {looks} }});
+      const table = it.greyTable([0, 255]);
+      const greys = {{ baseGreys: table, overlayGreys: table, columns: 4 }};
+      const hasOverlay = it.OVERLAY_MODES.blend();
+      it.compose(target, lower, upper, {{ ...greys, hasOverlay, {options} }});
       return [...target];
     """
-    return np.reshape(of(page, "viewer/compose.js", code, lower, upper), (-1, 4))
+    return np.reshape(evaluate(viewer, "viewer/compose.js", code, lower, upper), (-1, 4))
 
 
 def test_colour_blend_is_weighted_mean_and_ct_outside_the_fov(
-    page: Page,
+    viewer: ViewerDriver,
 ) -> None:
-    found = composed(page, [0, 100, 200, -50], [200, 100, OUTSIDE, 300], "share: 0.25")
+    found = composed(viewer, [0, 100, 200, -50], [200, 100, OUTSIDE, 300], "opacity: 0.25")
     np.testing.assert_array_equal(found[:, 0], [50, 100, 200, 64])
     np.testing.assert_array_equal(found[:, 3], 255)
 
 
-def test_magenta_and_green_add_up_to_grey_where_both_agree(page: Page) -> None:
-    found = composed(page, [120, 0], [120, 200], "share: 1, map: it.MAPS.green")
+def test_magenta_and_green_add_up_to_grey(viewer: ViewerDriver) -> None:
+    found = composed(viewer, [120, 0], [120, 200], "opacity: 1, map: it.COLOUR_MAPS.green")
     np.testing.assert_array_equal(found[:, :3], [[120, 120, 120], [0, 200, 0]])
 
 
-def test_wipe_shows_ct_left_and_checkerboard_alternates(page: Page) -> None:
+def test_wipe_shows_ct_left_and_checkerboard_alternates(viewer: ViewerDriver) -> None:
     lower, upper = [10] * 8, [250] * 8
-    wiped = composed(page, lower, upper, "covers: it.COVERS.wipe({ line: 2 })")
+    wiped = composed(viewer, lower, upper, "hasOverlay: it.OVERLAY_MODES.wipe({ line: 2 })")
     np.testing.assert_array_equal(wiped[:, 0], [10, 10, 250, 250] * 2)
-    board = composed(page, lower, upper, "covers: it.COVERS.checkerboard({ square: [2, 1] })")
+    board = composed(
+        viewer, lower, upper, "hasOverlay: it.OVERLAY_MODES.checkerboard({ square: [2, 1] })"
+    )
     np.testing.assert_array_equal(board[:, 0], [10, 10, 250, 250, 250, 250, 10, 10])
 
 
-def test_a_window_makes_its_ends_black_and_white(page: Page) -> None:
+def test_ends_of_a_window_are_black_and_white(viewer: ViewerDriver) -> None:
     code = """
-      const t = it.greys([-60, 140]);
+      const t = it.greyTable([-60, 140]);
       return [-1000, -60, 45, 140, 3000].map((v) => t[v + 32768]);
     """
-    assert of(page, "viewer/compose.js", code) == [0, 0, 134, 255, 255]
+    assert evaluate(viewer, "viewer/compose.js", code) == [0, 0, 134, 255, 255]
 
 
-def test_a_polygon_holds_the_voxels_whose_middles_lie_inside(page: Page) -> None:
+def test_polygon_contains_voxels_with_centre_inside(viewer: ViewerDriver) -> None:
     size = (31, 23)
     middles = np.stack(np.meshgrid(range(size[0]), range(size[1])), -1).reshape(-1, 2)
     for corners in (3, 5, 9):
@@ -226,23 +237,25 @@ def test_a_polygon_holds_the_voxels_whose_middles_lie_inside(page: Page) -> None
           it.fillPolygon(m, given[0], given[1], 1);
           return [...m];
         """
-        found = of(page, "structures/masks.js", code, size, hull.tolist())
+        found = evaluate(viewer, "structures/masks.js", code, size, hull.tolist())
         np.testing.assert_array_equal(found, Outline(hull).contains_points(middles).astype(int))
 
 
-def test_a_brush_is_a_disc_and_a_stroke_leaves_no_gap(page: Page) -> None:
+def test_brush_is_a_disc_and_a_stroke_has_no_gap(viewer: ViewerDriver) -> None:
     size, radii = [40, 30], [3.4, 2.2]
     code = """
       const m = new Uint8Array(1200);
       it.fillStroke(m, given[0], [5.2, 5.6], given[1], given[2], 1);
       return [...m];
     """
-    disc = np.reshape(of(page, "structures/masks.js", code, size, [5.2, 5.6], radii), (30, 40))
+    disc = np.reshape(
+        evaluate(viewer, "structures/masks.js", code, size, [5.2, 5.6], radii), (30, 40)
+    )
     y, x = np.mgrid[:30, :40]
     np.testing.assert_array_equal(disc, ((x - 5.2) / 3.4) ** 2 + ((y - 5.6) / 2.2) ** 2 <= 1)
     stroke = sitk.GetImageFromArray(
         np.reshape(
-            of(page, "structures/masks.js", code, size, [35.0, 24.0], radii), (30, 40)
+            evaluate(viewer, "structures/masks.js", code, size, [35.0, 24.0], radii), (30, 40)
         ).astype(np.uint8)
     )
     shape = sitk.LabelShapeStatisticsImageFilter()
@@ -252,31 +265,31 @@ def test_a_brush_is_a_disc_and_a_stroke_leaves_no_gap(page: Page) -> None:
     assert np.count_nonzero(sitk.GetArrayFromImage(closed) != sitk.GetArrayFromImage(stroke)) < 12
 
 
-def test_runs_and_masks_are_two_forms_of_one_thing(page: Page) -> None:
+def test_masks_survive_run_length_encoding(viewer: ViewerDriver) -> None:
     mask = (RNG.random(200) < 0.4).astype(int)
     code = """
       const runs = it.toRuns(Uint8Array.from(given[0]));
       return [runs, [...it.fromRuns(runs, 200)]];
     """
     for values in (mask, np.zeros(200, int), np.ones(200, int)):
-        runs, back = of(page, "structures/masks.js", code, values.tolist())
+        runs, back = evaluate(viewer, "structures/masks.js", code, values.tolist())
         assert back == values.tolist()
         assert sum(runs[1::2]) == values.sum()
         assert runs[::2] == np.flatnonzero(np.diff(values, prepend=0) == 1).tolist()
 
 
-def test_borders_run_along_every_edge_between_inside_and_outside(page: Page) -> None:
+def test_borders_contain_every_edge_of_a_mask(viewer: ViewerDriver) -> None:
     mask = (RNG.random((9, 12)) < 0.5).astype(int)
     code = "return it.borders(Uint8Array.from(given[0]), [12, 9]);"
-    pieces = np.array(of(page, "structures/masks.js", code, mask.ravel().tolist()))
+    segments = np.array(evaluate(viewer, "structures/masks.js", code, mask.ravel().tolist()))
     around = np.pad(mask, 1)
     edges = sum(int(np.abs(np.diff(around, axis=axis)).sum()) for axis in (0, 1))
-    assert np.abs(pieces[:, 2:] - pieces[:, :2]).sum() == edges
+    assert np.abs(segments[:, 2:] - segments[:, :2]).sum() == edges
 
 
 def test_viewer_scripts_are_small_modules_without_build_step() -> None:
     static = Path(__file__).parents[2] / "src/radfuse/service/static"
-    scripts = [path for path in static.rglob("*.js") if path.parent.name != "vendor"]
+    scripts = [path for path in static.rglob("*.js") if "vendor" not in path.parts]
     assert len(scripts) > 10
     for script in scripts:
         assert len(script.read_text().splitlines()) < 400, script.name

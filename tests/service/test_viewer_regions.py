@@ -119,7 +119,7 @@ def test_a_click_that_cannot_be_is_refused(
 
 def test_the_page_is_told_how_far_a_region_may_reach(board: Board) -> None:
     told = board.site.client.get("/api/v1/info").json()
-    for reach_mm in (told["least_reach_mm"], told["most_reach_mm"]):
+    for reach_mm in (told["min_reach_mm"], told["max_reach_mm"]):
         clicked(board, image="ct", voxel=[1, 1, 1], reach_mm=reach_mm)
 
 

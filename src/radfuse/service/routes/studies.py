@@ -111,8 +111,8 @@ def info() -> dict[str, Any]:
             if info.weights is None or info.weights.is_file()
         },
         "structure_names": STRUCTURE_NAMES,
-        "least_reach_mm": REACHES_MM[0],
-        "most_reach_mm": REACHES_MM[1],
+        "min_reach_mm": REACHES_MM[0],
+        "max_reach_mm": REACHES_MM[1],
         "windows": {name: [window.width, window.level] for name, window in WINDOWS.items()},
     }
 

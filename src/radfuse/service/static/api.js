@@ -1,89 +1,89 @@
-// The server's interface.
+// Calls of the server's REST interface.
 
 const ROOT = "/api/v1";
 
-export class Refusal extends Error {
+export class ApiError extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
   }
 }
 
-async function send(method, path, body) {
-  const asked = { method, headers: {} };
-  if (body instanceof FormData) asked.body = body;
+async function request(method, path, body) {
+  const options = { method, headers: {} };
+  if (body instanceof FormData) options.body = body;
   else if (body !== undefined) {
-    asked.body = JSON.stringify(body);
-    asked.headers["content-type"] = "application/json";
+    options.body = JSON.stringify(body);
+    options.headers["content-type"] = "application/json";
   }
-  let answer;
+  let response;
   try {
-    answer = await fetch(ROOT + path, asked);
+    response = await fetch(ROOT + path, options);
   } catch {
-    throw new Refusal("the server does not answer; is `radfuse view` still running?", 0);
+    throw new ApiError("the server does not respond; is `radfuse view` still running?", 0);
   }
-  if (!answer.ok) throw new Refusal(await reason(answer), answer.status);
-  return answer;
+  if (!response.ok) throw new ApiError(await messageOf(response), response.status);
+  return response;
 }
 
-async function reason(answer) {
+async function messageOf(response) {
   try {
-    return (await answer.json()).error;
+    return (await response.json()).error;
   } catch {
-    return `the server failed (${answer.status}); its terminal has the details`;
+    return `the server failed (${response.status}); its terminal has the details`;
   }
 }
 
-async function ask(method, path, body) {
-  const answer = await send(method, path, body);
-  return answer.status === 204 ? null : answer.json();
+async function requestJson(method, path, body) {
+  const response = await request(method, path, body);
+  return response.status === 204 ? null : response.json();
 }
 
-export const info = () => ask("GET", "/info");
-export const studies = () => ask("GET", "/studies");
-export const study = (id) => ask("GET", `/studies/${id}`);
-export const create = (asked) => ask("POST", "/studies", asked);
-export const remove = (id) => ask("DELETE", `/studies/${id}`);
-export const inspect = (path) => ask("POST", "/inspect", { path });
-export const prepare = (id) => ask("POST", `/studies/${id}/prepare`);
-export const run = (id, asked) => ask("POST", `/studies/${id}/run`, asked);
-export const cancel = (id) => ask("POST", `/studies/${id}/cancel`);
-export const sign = (id, verdict) => ask("PUT", `/studies/${id}/signoff`, verdict);
-export const view = (id) => ask("GET", `/studies/${id}/view`);
-export const landmarks = (id, pairs) => ask("POST", `/studies/${id}/landmarks`, { pairs });
-export const sheetOf = (id) => `${ROOT}/studies/${id}/qa.html`;
-export const volumeOf = (id, name) => `${ROOT}/studies/${id}/volumes/${name}.nii`;
+export const info = () => requestJson("GET", "/info");
+export const studies = () => requestJson("GET", "/studies");
+export const study = (id) => requestJson("GET", `/studies/${id}`);
+export const create = (body) => requestJson("POST", "/studies", body);
+export const remove = (id) => requestJson("DELETE", `/studies/${id}`);
+export const inspect = (path) => requestJson("POST", "/inspect", { path });
+export const prepare = (id) => requestJson("POST", `/studies/${id}/prepare`);
+export const run = (id, body) => requestJson("POST", `/studies/${id}/run`, body);
+export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
+export const sign = (id, signoff) => requestJson("PUT", `/studies/${id}/signoff`, signoff);
+export const view = (id) => requestJson("GET", `/studies/${id}/view`);
+export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks`, { pairs });
+export const qaSheetUrl = (id) => `${ROOT}/studies/${id}/qa.html`;
+export const volumeUrl = (id, name) => `${ROOT}/studies/${id}/volumes/${name}.nii`;
 
-export async function slice(id, method, index) {
-  const answer = await send("POST", `/studies/${id}/slice`, { method, index });
-  return new Int16Array(await answer.arrayBuffer());
+export async function previewSlice(id, method, index) {
+  const response = await request("POST", `/studies/${id}/slice`, { method, index });
+  return new Int16Array(await response.arrayBuffer());
 }
 
-const drawn = (id, rest = "") => `/studies/${id}/structures${rest}`;
-export const structures = (id) => ask("GET", drawn(id));
-export const structure = (id, sid) => ask("GET", drawn(id, `/${sid}`));
-export const addStructure = (id, asked) => ask("POST", drawn(id), asked);
-export const changeStructure = (id, sid, changes) => ask("PATCH", drawn(id, `/${sid}`), changes);
-export const removeStructure = (id, sid) => ask("DELETE", drawn(id, `/${sid}`));
-export const importStructures = (id, asked) => ask("POST", drawn(id, "/import"), asked);
-export const exportStructures = (id, format) => ask("POST", drawn(id, "/export"), { format });
-export const compareStructures = (id, asked) => ask("POST", drawn(id, "/compare"), asked);
-export const exportOf = (id, name) => `${ROOT}/studies/${id}/exports/${name}`;
-export const grow = (id, asked) => ask("POST", `/studies/${id}/grow`, asked);
-export const interpolate = (id, runs) => ask("POST", `/studies/${id}/interpolate`, { runs });
+const structuresPath = (id, rest = "") => `/studies/${id}/structures${rest}`;
+export const structures = (id) => requestJson("GET", structuresPath(id));
+export const structure = (id, sid) => requestJson("GET", structuresPath(id, `/${sid}`));
+export const addStructure = (id, body) => requestJson("POST", structuresPath(id), body);
+export const changeStructure = (id, sid, changes) => requestJson("PATCH", structuresPath(id, `/${sid}`), changes);
+export const removeStructure = (id, sid) => requestJson("DELETE", structuresPath(id, `/${sid}`));
+export const importStructures = (id, body) => requestJson("POST", structuresPath(id, "/import"), body);
+export const exportStructures = (id, format) => requestJson("POST", structuresPath(id, "/export"), { format });
+export const compareStructures = (id, body) => requestJson("POST", structuresPath(id, "/compare"), body);
+export const exportUrl = (id, name) => `${ROOT}/studies/${id}/exports/${name}`;
+export const grow = (id, body) => requestJson("POST", `/studies/${id}/grow`, body);
+export const interpolate = (id, runs) => requestJson("POST", `/studies/${id}/interpolate`, { runs });
 
 export function upload(files) {
   const form = new FormData();
   for (const file of files) form.append("files", file);
-  return ask("POST", "/uploads", form);
+  return requestJson("POST", "/uploads", form);
 }
 
-// Told each stage, and at the end why it came to nothing, or null.
-export function watch(id, onStage, onEnd) {
+// Follow a job: `onStage` gets each stage, `onEnd` the reason of a failure, or null.
+export function watchEvents(id, onStage, onEnd) {
   const source = new EventSource(`${ROOT}/studies/${id}/events`);
   const end = (event) => {
     source.close();
-    onEnd(event.type === "error" && event.data ? JSON.parse(event.data) : null); // without data it is the connection's own
+    onEnd(event.type === "error" && event.data ? JSON.parse(event.data) : null); // without data, the connection failed
   };
   source.addEventListener("stage", (event) => onStage(JSON.parse(event.data)));
   source.addEventListener("done", end);

@@ -1,47 +1,47 @@
-// The viewer: which study is open, what runs, which panel is in front, what the keys do.
+// The viewer's application: open study, running job, tabs and keys.
 
-import { RegistrationPanel } from "./panels/registration_panel.js";
 import * as api from "./api.js";
-import { StructuresPanel } from "./panels/structures_panel.js";
+import { byId, setOptions, showErrors, showText } from "./dom.js";
 import { FusionPanel } from "./panels/fusion_panel.js";
-import { Toolbar } from "./panels/toolbar.js";
 import { OpenDialog } from "./panels/open_dialog.js";
-import { at, attempt, options, say } from "./dom.js";
+import { RegistrationPanel } from "./panels/registration_panel.js";
+import { StructuresPanel } from "./panels/structures_panel.js";
+import { Toolbar } from "./panels/toolbar.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
 
-const TABS = ["fuse", "align", "draw"];
+const TABS = ["fusion", "registration", "structures"];
 const NOT_FOUND = 404;
 const RETRY_MS = 2000;
-const viewer = new Viewer(at("canvas"));
+const viewer = new Viewer(byId("canvas"));
 const panels = {};
-let current = null; // the study on the page
-let wanted = null; // the study that was chosen last; late answers about others are dropped
-let shown = null; // what the viewer has: study, alignment, result
-let source = null; // the events that are listened to
-let failure = null; // why the last run on this page came to nothing: study, state, error
-const prepared = new Set(); // studies whose preparation this page has asked for
+let current = null; // the open study, as of its last response
+let selected = null; // id of the study chosen last; late responses about others are ignored
+let displayed = null; // what the viewer displays: study, alignment, result
+let source = null; // the open event stream
+let failure = null; // of the last job: study, state, error
+const prepared = new Set(); // studies whose preparation was requested
 
 async function listStudies() {
   const studies = await api.studies();
-  const told = (one) => `${one.name}: ${one.signoff && one.state === "done" ? one.signoff.state : one.state}`;
-  at("studies").replaceChildren(...studies.map((one) => new Option(told(one), one.id)));
-  at("studies").value = wanted ?? "";
-  at("delete").disabled = !wanted;
+  const label = (one) => `${one.name}: ${one.signoff && one.state === "done" ? one.signoff.state : one.state}`;
+  byId("studies").replaceChildren(...studies.map((one) => new Option(label(one), one.id)));
+  byId("studies").value = selected ?? "";
+  byId("delete-study").disabled = !selected;
   return studies;
 }
 
 async function choose(id) {
-  if (wanted && wanted !== id) {
-    at("studies").value = wanted;
-    await panels.draw.leave();
+  if (selected && selected !== id) {
+    byId("studies").value = selected;
+    await panels.structures.saveAll();
     clear();
   }
-  wanted = id;
-  at("studies").value = id;
+  selected = id;
+  byId("studies").value = id;
   location.hash = id;
   const study = await api.study(id);
-  if (wanted === id) await showStudy(study);
+  if (selected === id) await showStudy(study);
 }
 
 async function showStudy(study) {
@@ -49,69 +49,69 @@ async function showStudy(study) {
   const { id, state, message, outcome } = study;
   const busy = state === "queued" || state === "running";
   if (busy && failure?.id === id) failure = null;
-  at("delete").disabled = busy;
-  at("running").hidden = !busy;
-  const told = failure?.id === id ? failure : ["failed", "cancelled"].includes(state) ? { state, error: message } : null;
-  say("failure", told?.error ?? "");
-  at("ways").hidden = true;
-  at("to-accept").hidden = !told?.mr_from_ct;
-  if (!busy) at("stage").textContent = told ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
-  panels.fuse.show(study, busy);
+  byId("delete-study").disabled = busy;
+  byId("running").hidden = !busy;
+  const problem = failure?.id === id ? failure : ["failed", "cancelled"].includes(state) ? { state, error: message } : null;
+  showText("error", problem?.error ?? "");
+  byId("next-steps").hidden = true;
+  byId("accept-and-fuse").hidden = !problem?.mr_from_ct;
+  if (!busy) byId("stage").textContent = problem ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
+  panels.fusion.show(study, busy);
   if (busy) listen();
-  await showPictures();
-  if (wanted !== id || !shown) return;
-  at("ways").hidden = told?.state !== "failed";
-  if (told?.mr_from_ct) panels.align.lay(told.mr_from_ct); // to be looked at before it is gone on with
+  await showImages();
+  if (selected !== id || !displayed) return;
+  byId("next-steps").hidden = problem?.state !== "failed";
+  if (problem?.mr_from_ct) panels.registration.setAlignment(problem.mr_from_ct); // to be checked before it is accepted
 }
 
-// CT and MR as soon as they are prepared; the fused image when there is one.
-async function showPictures() {
+// Show CT and MR as soon as they are prepared, and the fused image if there is one.
+async function showImages() {
   const { id } = current;
   const view = await viewOf(id);
-  if (!view || wanted !== id) return;
-  if (!shown) {
-    const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeOf(id, name), view[name])));
-    if (wanted !== id || shown) return;
-    shown = { id, mrFromCt: "", result: "" };
+  if (!view || selected !== id) return;
+  if (!displayed) {
+    const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name), view[name])));
+    if (selected !== id || displayed) return;
+    displayed = { id, mrFromCt: "", result: "" };
     viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct });
-    at("empty").hidden = true;
-    panels.looks.start(Boolean(view.fused));
-    document.body.dataset.pictured = id;
+    byId("no-study").hidden = true;
+    panels.toolbar.setInitial(Boolean(view.fused));
+    document.body.dataset.loaded = id;
   }
-  if (shown.mrFromCt !== JSON.stringify(view.mr_from_ct)) {
-    shown.mrFromCt = JSON.stringify(view.mr_from_ct);
-    panels.align.open(id, view.mr_from_ct);
+  if (displayed.mrFromCt !== JSON.stringify(view.mr_from_ct)) {
+    displayed.mrFromCt = JSON.stringify(view.mr_from_ct);
+    panels.registration.open(id, view.mr_from_ct);
   }
-  await panels.draw.open(id, viewer.ct);
-  if (wanted === id) await showFused(view);
+  await panels.structures.open(id, viewer.ct);
+  if (selected === id) await showFused(view);
 }
 
 async function showFused(view) {
   const { id, outcome } = current;
   const result = outcome && view.fused ? `${outcome.registration_id} ${outcome.method} ${outcome.seconds}` : "";
-  if (shown.result !== result) {
-    shown.result = document.body.dataset.shown = "";
+  if (displayed.result !== result) {
+    displayed.result = document.body.dataset.shown = "";
     viewer.setFused(null);
-    const fused = result ? await Volume.load(api.volumeOf(id, "fused"), view.fused) : null;
-    if (wanted !== id || current.outcome !== outcome) return;
+    const fused = result ? await Volume.load(api.volumeUrl(id, "fused"), view.fused) : null;
+    if (selected !== id || current.outcome !== outcome) return;
     viewer.set({ mrRange: view.mr_range });
     viewer.setFused(fused);
-    shown.result = result;
-    if (fused) panels.looks.start(true);
-    panels.looks.render();
+    displayed.result = result;
+    if (fused) panels.toolbar.setInitial(true);
+    panels.toolbar.render();
   }
   document.body.dataset.shown = result ? outcome.method : "";
-  panels.fuse.showVerdicts();
+  panels.fusion.updateSignoff();
 }
 
-// What there is to look at; without it, CT and MR are read for the page, once.
+// The view of a study; if there is none, CT and MR are prepared, once.
 async function viewOf(id) {
   try {
     return await api.view(id);
   } catch (error) {
     if (error.status !== NOT_FOUND) throw error;
     const isIdle = ["new", "done", "ready"].includes(current.state);
-    if (wanted === id && isIdle && !prepared.has(id)) {
+    if (selected === id && isIdle && !prepared.has(id)) {
       prepared.add(id);
       await follow(id, api.prepare(id));
     }
@@ -119,127 +119,127 @@ async function viewOf(id) {
   }
 }
 
-// Why growing in the MR would go by another alignment than the one on the screen.
-function misaligned() {
-  if (!shown?.result) return "The MR is not registered yet: run the fusion first, then grow in it.";
-  return isMoved() ? "The MR was moved by hand; growing in it goes by the registration. Run it from there, or go back to the start on Align." : "";
+// Why region growing would use another alignment of the MR than the displayed one; empty if it does not.
+function growBlocker() {
+  if (!displayed?.result) return "The MR is not registered yet: run the fusion before growing in the MR.";
+  return isMoved() ? "The MR was moved manually, but region growing uses the registration: fuse with the new alignment or press Reset on the Registration tab." : "";
 }
 
-const isMoved = () => Boolean(shown) && JSON.stringify(viewer.mrFromCt) !== shown.mrFromCt;
+const isMoved = () => Boolean(displayed) && JSON.stringify(viewer.mrFromCt) !== displayed.mrFromCt;
 
-// Why the screen does not show the result that a sign-off would speak of.
-function unseen() {
-  if (!shown?.result) return "The result is not on the screen yet.";
-  return isMoved() ? "The MR was moved by hand: run the fusion from there, or go back to the start on Align, then sign." : "";
+// Why the displayed images are not the result to be signed off; empty if they are.
+function signoffBlocker() {
+  if (!displayed?.result) return "The result is not displayed yet.";
+  return isMoved() ? "The MR was moved manually: fuse with the new alignment or press Reset on the Registration tab, then sign." : "";
 }
 
 function clear() {
   source?.close();
-  current = shown = null;
+  current = displayed = null;
   viewer.clear();
-  panels.looks.clear();
-  panels.draw.close();
-  at("empty").hidden = false;
-  at("running").hidden = at("ways").hidden = true;
-  say("failure", "");
-  at("stage").textContent = "";
+  panels.toolbar.clear();
+  panels.structures.close();
+  byId("no-study").hidden = false;
+  byId("running").hidden = byId("next-steps").hidden = true;
+  showText("error", "");
+  byId("stage").textContent = "";
   delete document.body.dataset.shown;
-  delete document.body.dataset.pictured;
+  delete document.body.dataset.loaded;
 }
 
 function listen() {
   source?.close();
   const { id } = current;
-  source = api.watch(id, showStage, attempt((told) => ended(id, told), "failure"));
+  source = api.watchEvents(id, showStage, showErrors((problem) => onJobEnd(id, problem), "error"));
 }
 
 function showStage({ stage, share }) {
-  at("stage").textContent = `${stage}…`;
-  if (share === null) at("progress").removeAttribute("value");
-  else at("progress").value = share;
+  byId("stage").textContent = `${stage}…`;
+  if (share === null) byId("progress").removeAttribute("value");
+  else byId("progress").value = share;
 }
 
-// A run has ended, or the connection was lost: ask until somebody answers.
-async function ended(id, told) {
-  failure = told && { id, ...told };
+// The job has ended or the connection was lost: request the study until the server responds.
+async function onJobEnd(id, problem) {
+  failure = problem && { id, ...problem };
   let study = null;
-  while (!study && wanted === id) {
+  while (!study && selected === id) {
     try {
       study = await api.study(id);
       await listStudies();
     } catch (error) {
       if (error.status) throw error;
-      at("stage").textContent = `${error.message} Asking again…`;
+      byId("stage").textContent = `${error.message} Retrying…`;
       await new Promise((done) => setTimeout(done, RETRY_MS));
     }
   }
-  if (wanted !== id) return;
+  if (selected !== id) return;
   await showStudy(study);
-  if (!told && study.state === "done" && !at("panel-align").hidden) bringForward("fuse"); // to judge it
+  if (!problem && study.state === "done" && !byId("panel-registration").hidden) selectTab("fusion"); // for review and sign-off
 }
 
-// Show the study that an answer brings, unless another one was chosen meanwhile.
-async function follow(id, answer) {
-  const study = await answer;
+// Show the study of a response, unless another one was chosen meanwhile.
+async function follow(id, response) {
+  const study = await response;
   await listStudies();
-  if (wanted === id) await showStudy(study);
+  if (selected === id) await showStudy(study);
 }
 
-function run(asked) {
+function fuse(options) {
   if (!current) throw new Error("Open a CT and an MR first.");
-  return follow(current.id, api.run(current.id, { recipe: panels.fuse.recipe(), ...asked }));
+  return follow(current.id, api.run(current.id, { recipe: panels.fusion.recipe(), ...options }));
 }
 
-// Go on with what was found but is not trusted, once it is on the screen.
-async function goOn() {
+// Accept a registration that failed QA and fuse, once it is displayed.
+async function acceptAndFuse() {
   const { mr_from_ct } = failure;
   if (JSON.stringify(viewer.mrFromCt) !== JSON.stringify(mr_from_ct)) {
-    panels.align.lay(mr_from_ct);
-    throw new Error(`${failure.error}. The MR is shown where it was found; look at it, then press “Go on with it” again.`);
+    panels.registration.setAlignment(mr_from_ct);
+    throw new Error(`${failure.error}. The MR is displayed with this registration: check it, then press “Accept and fuse” again.`);
   }
-  await run({ mr_from_ct, refine: false, accept: true });
+  await fuse({ mr_from_ct, refine: false, accept: true });
 }
 
 async function removeStudy() {
-  const name = at("studies").selectedOptions[0]?.text;
-  if (!wanted || !confirm(`Delete the study “${name}” with its result and drawings? The files that it was made from stay, uploads go.`)) return;
-  const id = wanted;
+  const name = byId("studies").selectedOptions[0]?.text;
+  if (!selected || !confirm(`Delete the study “${name}” with its result and structures? Its source files are kept; its uploads are removed.`)) return;
+  const id = selected;
   await api.remove(id);
-  if (wanted === id) {
+  if (selected === id) {
     clear();
-    wanted = null;
+    selected = null;
     location.hash = "";
   }
   const [first] = await listStudies();
-  if (first && !wanted) await choose(first.id);
+  if (first && !selected) await choose(first.id);
 }
 
-function bringForward(name) {
+function selectTab(name) {
   for (const tab of TABS) {
     const isChosen = tab === name;
-    at(`tab-${tab}`).setAttribute("aria-selected", String(isChosen));
-    at(`tab-${tab}`).tabIndex = isChosen ? 0 : -1;
-    at(`panel-${tab}`).hidden = !isChosen;
+    byId(`tab-${tab}`).setAttribute("aria-selected", String(isChosen));
+    byId(`tab-${tab}`).tabIndex = isChosen ? 0 : -1;
+    byId(`panel-${tab}`).hidden = !isChosen;
   }
-  if (name === "align") viewer.set({ layout: "landmarks" });
+  if (name === "registration") viewer.set({ layout: "landmarks" });
   else if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
-  if (name !== "draw") panels.draw.choose("cursor");
+  if (name !== "structures") panels.structures.chooseTool("crosshair");
 }
 
-const chosenTab = () => TABS.find((tab) => at(`tab-${tab}`).getAttribute("aria-selected") === "true");
+const selectedTab = () => TABS.find((tab) => byId(`tab-${tab}`).getAttribute("aria-selected") === "true");
 
 function onTabKey(event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
-  const name = TABS[(TABS.indexOf(chosenTab()) + step + TABS.length) % TABS.length];
-  bringForward(name);
-  at(`tab-${name}`).focus();
+  const name = TABS[(TABS.indexOf(selectedTab()) + step + TABS.length) % TABS.length];
+  selectTab(name);
+  byId(`tab-${name}`).focus();
   event.stopPropagation();
 }
 
-// The keys of the viewer, and those of the panel in front.
+// Keys of the viewer, and of the selected tab.
 function keys() {
-  return { ...panels.looks.keys, ...panels[chosenTab()].keys, "?": () => at("helping").showModal() };
+  return { ...panels.toolbar.keys, ...panels[selectedTab()].keys, "?": () => byId("help").showModal() };
 }
 
 function onKey(event) {
@@ -247,41 +247,41 @@ function onKey(event) {
   const plain = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const isControlled = event.ctrlKey || event.metaKey;
   const key = isControlled ? `ctrl+${event.shiftKey ? "shift+" : ""}${plain}` : plain;
-  const does = keys()[key];
-  if (event.altKey || !does || (plain === "Enter" && event.target.closest("button, a"))) return;
+  const action = keys()[key];
+  if (event.altKey || !action || (plain === "Enter" && event.target.closest("button, a"))) return;
   if (event.target.type === "range" && plain.startsWith("Arrow")) return;
   event.preventDefault();
-  does();
+  action();
 }
 
-async function begin() {
-  const told = await api.info();
-  at("version").textContent = told.version;
-  options(at("method"), Object.keys(told.methods), "mfinet");
-  options(at("window"), Object.keys(told.windows), "fusion");
-  for (const option of at("method").options) option.title = told.methods[option.value];
-  at("reach-mm").max = told.most_reach_mm;
-  panels.looks = new Toolbar(viewer, told.windows);
-  panels.fuse = new FusionPanel(viewer, { run, unseen, signed: (study) => follow(study.id, study) });
-  panels.align = new RegistrationPanel(viewer, run);
-  panels.draw = new StructuresPanel(viewer, { names: told.structure_names, misaligned });
-  new OpenDialog(async (made) => (await listStudies(), choose(made.id)));
-  viewer.addEventListener("alignment", () => panels.fuse.showVerdicts());
+async function start() {
+  const info = await api.info();
+  byId("version").textContent = info.version;
+  setOptions(byId("method"), Object.keys(info.methods), "mfinet");
+  setOptions(byId("fusion-window"), Object.keys(info.windows), "fusion");
+  for (const option of byId("method").options) option.title = info.methods[option.value];
+  byId("radius-mm").max = info.max_reach_mm;
+  panels.toolbar = new Toolbar(viewer, info.windows);
+  panels.fusion = new FusionPanel(viewer, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
+  panels.registration = new RegistrationPanel(viewer, fuse);
+  panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
+  new OpenDialog(async (created) => (await listStudies(), choose(created.id)));
+  viewer.addEventListener("alignment", () => panels.fusion.updateSignoff());
   document.addEventListener("keydown", onKey);
   const studies = await listStudies();
-  const asked = location.hash.slice(1);
-  const first = studies.find((one) => one.id === asked) ?? studies[0];
+  const linked = location.hash.slice(1);
+  const first = studies.find((one) => one.id === linked) ?? studies[0];
   if (first) await choose(first.id);
   document.body.dataset.ready = "yes";
 }
 
-for (const tab of TABS) at(`tab-${tab}`).addEventListener("click", () => bringForward(tab));
+for (const tab of TABS) byId(`tab-${tab}`).addEventListener("click", () => selectTab(tab));
 document.querySelector("[role=tablist]").addEventListener("keydown", onTabKey);
-at("to-align").addEventListener("click", () => bringForward("align"));
-at("to-accept").addEventListener("click", attempt(goOn, "failure"));
-at("cancel").addEventListener("click", attempt(() => api.cancel(current.id), "failure"));
-at("studies").addEventListener("change", attempt(() => choose(at("studies").value), "failure"));
-at("delete").addEventListener("click", attempt(removeStudy, "failure"));
-at("help").addEventListener("click", () => at("helping").showModal());
-globalThis.radfuse = { viewer, panels }; // for a look from the browser's console
-attempt(begin, "failure")();
+byId("register-manually").addEventListener("click", () => selectTab("registration"));
+byId("accept-and-fuse").addEventListener("click", showErrors(acceptAndFuse, "error"));
+byId("cancel").addEventListener("click", showErrors(() => api.cancel(current.id), "error"));
+byId("studies").addEventListener("change", showErrors(() => choose(byId("studies").value), "error"));
+byId("delete-study").addEventListener("click", showErrors(removeStudy, "error"));
+byId("show-help").addEventListener("click", () => byId("help").showModal());
+globalThis.radfuse = { viewer, panels }; // for the browser's console
+showErrors(start, "error")();

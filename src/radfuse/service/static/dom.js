@@ -1,39 +1,40 @@
-// Helpers for elements of the document.
+// Helpers for the elements of index.html.
 
-export const at = (id) => document.getElementById(id);
+export const byId = (id) => document.getElementById(id);
 
-export function say(id, text) {
-  at(id).textContent = text;
-  at(id).hidden = !text;
+// Show a text in an element, or hide the element where there is none.
+export function showText(id, text) {
+  byId(id).textContent = text;
+  byId(id).hidden = !text;
 }
 
-// Do something; what is refused is told at a place of the page.
-export function attempt(work, place) {
-  return async (...given) => {
-    say(place, "");
+// A function that runs an action and shows the message of its error in an element.
+export function showErrors(action, id) {
+  return async (...args) => {
+    showText(id, "");
     try {
-      return await work(...given);
+      return await action(...args);
     } catch (error) {
-      say(place, error.message);
+      showText(id, error.message);
     }
   };
 }
 
-export function options(select, names, chosen) {
+export function setOptions(select, names, chosen) {
   select.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
 }
 
-export function made(tag, facts = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), facts);
+export function createElement(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
 
-export function next(select) {
+export function selectNext(select) {
   select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
   select.dispatchEvent(new Event("change"));
 }
 
-export function press(button, isPressed) {
+export function setPressed(button, isPressed) {
   button.setAttribute("aria-pressed", String(isPressed));
 }

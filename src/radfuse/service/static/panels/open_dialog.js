@@ -1,81 +1,81 @@
-// The dialog that opens a CT and an MR: by path or upload, with a look at what is in it.
+// The dialog that opens a CT and an MR, by path or upload, and lists their series.
 
 import * as api from "../api.js";
-import { at, attempt, say } from "../dom.js";
+import { byId, showErrors, showText } from "../dom.js";
 
 const SERIES = { CT: "ct-series", MR: "mr-series" };
 
 export class OpenDialog {
-  // `opened` is told the study that was made.
-  constructor(opened) {
-    Object.assign(this, { opened, uploads: null });
-    at("new").addEventListener("click", () => (this.forget(), at("opening").showModal()));
-    for (const id of ["both", "ct-path", "mr-path", "files"]) at(id).addEventListener("input", () => this.forget());
-    at("close").addEventListener("click", () => at("opening").close());
-    at("look").addEventListener("click", attempt(() => this.look(), "refused"));
-    at("open").addEventListener(
+  // `onOpened` gets the created study.
+  constructor(onOpened) {
+    Object.assign(this, { onOpened, uploads: null });
+    byId("open-study").addEventListener("click", () => (this.reset(), byId("open-dialog").showModal()));
+    for (const id of ["study-path", "ct-path", "mr-path", "files"]) byId(id).addEventListener("input", () => this.reset());
+    byId("close-dialog").addEventListener("click", () => byId("open-dialog").close());
+    byId("inspect").addEventListener("click", showErrors(() => this.inspect(), "open-error"));
+    byId("open-form").addEventListener(
       "submit",
-      attempt(async (event) => {
+      showErrors(async (event) => {
         event.preventDefault();
-        await this.make();
-      }, "refused"),
+        await this.createStudy();
+      }, "open-error"),
     );
   }
 
-  // What was found belongs to the paths that were looked at.
-  forget() {
-    this.uploads = this.looked = null;
-    for (const kind of Object.keys(SERIES)) this.offer(SERIES[kind], []);
-    for (const id of ["found", "refused"]) say(id, "");
+  // Discard the inspection of other paths.
+  reset() {
+    this.uploads = this.inspected = null;
+    for (const kind of Object.keys(SERIES)) this.offerSeries(SERIES[kind], []);
+    for (const id of ["inspection", "open-error"]) showText(id, "");
   }
 
-  // Where the files lie: uploaded once, also for a look and an opening after it.
+  // Paths of the files; files to upload are uploaded once, for inspecting and for opening.
   async paths() {
-    const { files } = at("files");
+    const { files } = byId("files");
     if (files.length) {
       this.uploads ??= (await api.upload(files)).path;
       return { study: this.uploads };
     }
-    const [both, ct, mr] = ["both", "ct-path", "mr-path"].map((id) => at(id).value.trim());
-    if (both) return { study: both };
-    if (!ct || !mr) throw new Error("Name a folder with both, or the CT and the MR, or choose files to upload.");
+    const [study, ct, mr] = ["study-path", "ct-path", "mr-path"].map((id) => byId(id).value.trim());
+    if (study) return { study };
+    if (!ct || !mr) throw new Error("Enter a folder with both, or the CT and the MR, or choose files to upload.");
     return { ct, mr };
   }
 
-  async look() {
-    const lines = [], found = { CT: [], MR: [] };
-    const looked = (this.looked = {});
+  async inspect() {
+    const lines = [], series = { CT: [], MR: [] };
+    const inspected = (this.inspected = {});
     for (const path of Object.values(await this.paths()).filter(Boolean)) {
       for (const image of (await api.inspect(path)).images) {
         lines.push(image.line, ...image.problems.map((one) => `  problem: ${one}`), ...image.notes.map((one) => `  note: ${one}`));
-        if (image.uid && !image.problems.length) found[image.kind]?.push(image);
+        if (image.uid && !image.problems.length) series[image.kind]?.push(image);
       }
     }
-    if (this.looked !== looked) return;
-    for (const [kind, id] of Object.entries(SERIES)) this.offer(id, found[kind]);
-    say("found", lines.join("\n") || "No images.");
+    if (this.inspected !== inspected) return;
+    for (const [kind, id] of Object.entries(SERIES)) this.offerSeries(id, series[kind]);
+    showText("inspection", lines.join("\n") || "No images.");
   }
 
-  // Several series of a kind: the user chooses.
-  offer(id, images) {
-    at(id).replaceChildren(new Option("choose…", ""), ...images.map((image) => new Option(image.line, image.uid)));
-    at(`${id}-choice`).hidden = images.length < 2;
+  // Where there are several series of a modality, the user selects one.
+  offerSeries(id, images) {
+    byId(id).replaceChildren(new Option("choose…", ""), ...images.map((image) => new Option(image.line, image.uid)));
+    byId(`${id}-choice`).hidden = images.length < 2;
   }
 
-  async make() {
-    const chosen = Object.entries(SERIES).map(([kind, id]) => [`${kind.toLowerCase()}_series`, at(id).value || null]);
+  async createStudy() {
+    const chosen = Object.entries(SERIES).map(([kind, id]) => [`${kind.toLowerCase()}_series`, byId(id).value || null]);
     for (const [kind, id] of Object.entries(SERIES))
-      if (!at(`${id}-choice`).hidden && !at(id).value) throw new Error(`Choose the ${kind} series.`);
+      if (!byId(`${id}-choice`).hidden && !byId(id).value) throw new Error(`Choose the ${kind} series.`);
     const recipe = Object.fromEntries(chosen.filter(([, uid]) => uid));
-    const asked = { ...(await this.paths()), name: at("study-name").value.trim() || null, recipe };
-    let made;
+    const request = { ...(await this.paths()), name: byId("study-name").value.trim() || null, recipe };
+    let created;
     try {
-      made = await api.create(asked);
+      created = await api.create(request);
     } catch (error) {
-      await this.look().catch(() => {}); // several pairs, say: they are listed to choose from
+      await this.inspect().catch(() => {}); // lists the series, for instance of several pairs
       throw error;
     }
-    await this.opened(made);
-    at("opening").close();
+    await this.onOpened(created);
+    byId("open-dialog").close();
   }
 }

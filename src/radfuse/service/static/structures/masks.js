@@ -1,4 +1,4 @@
-// Masks of one slice: bytes of 0 and 1, row by row; a voxel belongs where its middle lies inside.
+// Masks of one slice: bytes of 0 and 1, row by row; a voxel is inside where its centre is.
 
 // Runs are [start, length, start, length, ...] of ones.
 export function fromRuns(runs, count) {
@@ -27,7 +27,7 @@ export function count(mask) {
   return sum;
 }
 
-// An ellipse about a place, in voxels: a round brush on voxels that are not square; never less than the voxel there.
+// An ellipse in voxels: a round brush on anisotropic voxels; at least the voxel at its centre.
 export function fillDisc(mask, [columns, rows], [x, y], [radiusX, radiusY], value) {
   const [column, line] = [Math.round(x), Math.round(y)];
   if (column >= 0 && line >= 0 && column < columns && line < rows) mask[line * columns + column] = value;
@@ -37,12 +37,12 @@ export function fillDisc(mask, [columns, rows], [x, y], [radiusX, radiusY], valu
   }
 }
 
-// Discs along a line, close enough to leave no gaps.
+// Discs along a line, without gaps.
 export function fillStroke(mask, size, from, to, radii, value) {
   const steps = Math.max(1, Math.ceil(2 * Math.max(...[0, 1].map((axis) => Math.abs(to[axis] - from[axis]) / radii[axis]))));
   for (let step = 0; step <= steps; step++) {
-    const place = from.map((start, axis) => start + ((to[axis] - start) * step) / steps);
-    fillDisc(mask, size, place, radii, value);
+    const centre = from.map((start, axis) => start + ((to[axis] - start) * step) / steps);
+    fillDisc(mask, size, centre, radii, value);
   }
 }
 
@@ -70,21 +70,21 @@ function fillRow(mask, columns, row, from, to, value) {
   if (last >= first) mask.fill(value, row * columns + first, row * columns + last + 1);
 }
 
-// The border between 1 and 0 as straight pieces [x, y, toX, toY] along the edges of voxels; voxel (0, 0) reaches from 0 to 1.
+// The border between 1 and 0 as segments [x, y, toX, toY] along voxel edges; voxel (0, 0) spans 0 to 1.
 export function borders(mask, [columns, rows]) {
   const at = (column, row) => column >= 0 && row >= 0 && column < columns && row < rows && mask[row * columns + column] === 1;
-  const pieces = [];
-  const trace = (lines, length, differs, piece) => {
+  const segments = [];
+  const trace = (lines, length, differs, segment) => {
     for (let line = 0; line <= lines; line++)
       for (let start = 0; start < length; start++) {
         if (!differs(line, start)) continue;
         let end = start + 1;
         while (end < length && differs(line, end)) end++;
-        pieces.push(piece(line, start, end));
+        segments.push(segment(line, start, end));
         start = end;
       }
   };
   trace(rows, columns, (row, column) => at(column, row) !== at(column, row - 1), (row, start, end) => [start, row, end, row]);
   trace(columns, rows, (column, row) => at(column, row) !== at(column - 1, row), (column, start, end) => [column, start, column, end]);
-  return pieces;
+  return segments;
 }

@@ -1,58 +1,57 @@
-// Outlines: freehand and polygon.
+// Tools that fill an outline: `Freehand` adds points while the pointer is dragged, `Polygon` one per click.
 
-import { Tool } from "../viewer/tool.js";
 import { fillPolygon } from "./masks.js";
+import { Tool } from "./tool.js";
 
-const CLOSE_PX = 9;
+const CLOSE_PX = 9; // a click this near to the first point closes the polygon
 
-// An outline of points; `Freehand` takes them while the pointer is drawn, `Polygon` one a click.
 class Outline extends Tool {
-  constructor(desk) {
-    super(desk);
+  constructor(panel) {
+    super(panel);
     this.cancel();
   }
 
   cancel() {
     this.points = [];
-    this.desk.viewer.requestDraw();
+    this.panel.viewer.requestDraw();
   }
 
   begin(viewport, voxel, event) {
-    Object.assign(this, { points: [], drawn: this.structure, index: Math.round(voxel[2]), filling: this.value(event), viewport });
+    Object.assign(this, { points: [], target: this.structure, index: Math.round(voxel[2]), fillValue: this.value(event), viewport });
   }
 
   finish() {
-    if (this.points.length > 2 && this.desk.structures.list.includes(this.drawn)) {
-      const mask = this.paper(this.viewport, this.index, this.drawn);
-      fillPolygon(mask, this.sizeOf(this.viewport), this.points, this.filling);
-      this.desk.structures.edit(this.drawn, new Map([[this.index, mask]]));
+    if (this.points.length > 2 && this.panel.store.list.includes(this.target)) {
+      const mask = this.copyOfSlice(this.viewport, this.index, this.target);
+      fillPolygon(mask, this.sizeOf(this.viewport), this.points, this.fillValue);
+      this.panel.store.edit(this.target, new Map([[this.index, mask]]));
     }
     this.cancel();
   }
 
   draw(context, viewport, index) {
     if (viewport.plane !== "axial" || index !== this.index || !this.points.length) return;
-    const places = this.points.map(([x, y]) => viewport.toScreen([x, y, index]));
+    const corners = this.points.map(([x, y]) => viewport.toScreen([x, y, index]));
     context.beginPath();
-    for (const [x, y] of places) context.lineTo(x, y);
-    if (this.place) context.lineTo(...viewport.toScreen(this.place));
+    for (const [x, y] of corners) context.lineTo(x, y);
+    if (this.pointer) context.lineTo(...viewport.toScreen(this.pointer));
     context.setLineDash([5, 3]);
-    context.strokeStyle = this.drawn.colour;
+    context.strokeStyle = this.target.colour;
     context.stroke();
     context.setLineDash([]);
-    context.strokeRect(places[0][0] - 3 * viewport.ratio, places[0][1] - 3 * viewport.ratio, 6 * viewport.ratio, 6 * viewport.ratio);
+    context.strokeRect(corners[0][0] - 3 * viewport.ratio, corners[0][1] - 3 * viewport.ratio, 6 * viewport.ratio, 6 * viewport.ratio);
   }
 }
 
 export class Freehand extends Outline {
   down(viewport, voxel, event) {
-    if (!this.mayDraw(viewport)) return false;
+    if (!this.canDraw(viewport)) return false;
     this.begin(viewport, voxel, event);
   }
 
   move(viewport, voxel) {
     this.points.push(voxel.slice(0, 2));
-    this.desk.viewer.requestDraw();
+    this.panel.viewer.requestDraw();
   }
 
   up() {
@@ -62,18 +61,18 @@ export class Freehand extends Outline {
 
 export class Polygon extends Outline {
   down(viewport, voxel, event) {
-    if (!this.mayDraw(viewport)) return false;
+    if (!this.canDraw(viewport)) return false;
     if (this.points.length && Math.round(voxel[2]) !== this.index) this.cancel();
     if (!this.points.length) this.begin(viewport, voxel, event);
     const [first] = this.points;
-    const near = first && Math.hypot(...viewport.toScreen([...first, 0]).map((value, axis) => value - viewport.toScreen(voxel)[axis])) < CLOSE_PX * viewport.ratio;
-    if (near && this.points.length > 2) this.finish();
+    const isNear = first && Math.hypot(...viewport.toScreen([...first, 0]).map((value, axis) => value - viewport.toScreen(voxel)[axis])) < CLOSE_PX * viewport.ratio;
+    if (isNear && this.points.length > 2) this.finish();
     else this.points.push(voxel.slice(0, 2));
-    this.desk.viewer.requestDraw();
+    this.panel.viewer.requestDraw();
   }
 
-  back() {
+  removeLast() {
     this.points.pop();
-    this.desk.viewer.requestDraw();
+    this.panel.viewer.requestDraw();
   }
 }

@@ -1,13 +1,13 @@
-// From values to colours: windows, colour maps, and how one image is laid over another.
+// From voxel values to colours: windows, colour maps and overlay modes.
 
 import { OUTSIDE } from "./volume.js";
 
-export const FULL_SCALE = 4095; // what fused 1.0 is stored as
+export const FULL_SCALE = 4095; // stored value of fused 1.0
 
 const RANGE = 65536, MIDDLE = 32768;
 
-// Grey levels 0 to 255 of every stored number, between two of them.
-export function greys([low, high]) {
+// Lookup table from stored values to grey levels: `low` is 0, `high` is 255.
+export function greyTable([low, high]) {
   const table = new Uint8ClampedArray(RANGE);
   const scale = 255 / Math.max(high - low, 1e-6);
   for (let i = 0; i < RANGE; i++) table[i] = (i - MIDDLE - low) * scale;
@@ -17,40 +17,40 @@ export function greys([low, high]) {
 const grey = (level) => [level, level, level];
 const hot = (level) => [level * 3, level * 3 - 255, level * 3 - 510];
 
-function coloured(map) {
+function colourTable(map) {
   const table = new Uint8ClampedArray(3 * 256);
   for (let level = 0; level < 256; level++) table.set(map(level), 3 * level);
   return table;
 }
 
-// Colours of the upper image; `adds`: the lower one is magenta then, and both lights add up to grey.
-export const MAPS = {
-  grey: { colours: coloured(grey) },
-  hot: { colours: coloured(hot) },
-  green: { colours: coloured((level) => [0, level, 0]), adds: true },
+// Colours of the overlay; `adds`: the CT is magenta, and both add up to grey.
+export const COLOUR_MAPS = {
+  grey: { colours: colourTable(grey) },
+  hot: { colours: colourTable(hot) },
+  green: { colours: colourTable((level) => [0, level, 0]), adds: true },
 };
 
-// How much of the upper image is seen, pixel by pixel: everywhere, right of a line, in squares.
-export const COVERS = {
+// Pixels with an overlay: everywhere, right of a line, in every other square.
+export const OVERLAY_MODES = {
   blend: () => () => true,
   wipe: ({ line }) => (column) => column >= line,
   checkerboard: ({ square }) => (column, row) => (Math.floor(column / square[0]) + Math.floor(row / square[1])) % 2 === 1,
 };
 
-// Lay an upper plane over a lower one, into RGBA bytes; the lower one alone where there is no upper.
-export function compose(target, lower, upper, { lowerGreys, upperGreys, map = MAPS.grey, share = 1, columns, covers }) {
+// Compose a base plane and an overlay plane (or null) into RGBA bytes.
+export function compose(target, base, overlay, { baseGreys, overlayGreys, map = COLOUR_MAPS.grey, opacity = 1, columns, hasOverlay }) {
   const { colours, adds } = map;
-  for (let i = 0, to = 0, column = 0, row = 0; i < lower.length; i++, to += 4) {
-    const below = lowerGreys[lower[i] + MIDDLE];
-    let red = below, green = adds ? 0 : below, blue = below;
-    if (upper && upper[i] !== OUTSIDE && share > 0 && covers(column, row)) {
-      const level = 3 * upperGreys[upper[i] + MIDDLE];
+  for (let i = 0, to = 0, column = 0, row = 0; i < base.length; i++, to += 4) {
+    const grey = baseGreys[base[i] + MIDDLE];
+    let red = grey, green = adds ? 0 : grey, blue = grey;
+    if (overlay && overlay[i] !== OUTSIDE && opacity > 0 && hasOverlay(column, row)) {
+      const at = 3 * overlayGreys[overlay[i] + MIDDLE];
       if (adds) {
-        green = colours[level + 1] * share;
+        green = colours[at + 1] * opacity;
       } else {
-        red += (colours[level] - red) * share;
-        green += (colours[level + 1] - green) * share;
-        blue += (colours[level + 2] - blue) * share;
+        red += (colours[at] - red) * opacity;
+        green += (colours[at + 1] - green) * opacity;
+        blue += (colours[at + 2] - blue) * opacity;
       }
     }
     target[to] = red;

@@ -1,11 +1,11 @@
-// What the pointer does on the canvas: the tool, or cursor, window, zoom, shift and the wipe's line.
+// Pointer input on the canvas: the active tool, else crosshair, CT window, zoom, pan and the wipe's line.
 
 const WHEEL_ZOOM = 1.1;
 const MIDDLE_BUTTON = 1, RIGHT_BUTTON = 2;
 
 export class Pointer {
   constructor(viewer) {
-    Object.assign(this, { viewer, dragged: null });
+    Object.assign(this, { viewer, drag: null });
     const { canvas } = viewer;
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
@@ -15,62 +15,62 @@ export class Pointer {
     canvas.addEventListener("pointerleave", () => viewer.tool?.leave?.());
   }
 
-  // Where an event lies on the canvas, in its own pixels.
-  place(event) {
+  // Position of an event in pixels of the canvas.
+  position(event) {
     const { canvas } = this.viewer;
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) * canvas.width) / box.width, ((event.clientY - box.top) * canvas.height) / box.height];
   }
 
   voxel(viewport, x, y) {
-    return viewport.toVoxel(x, y, this.viewer.cursorOf(viewport));
+    return viewport.toVoxel(x, y, this.viewer.crosshairOf(viewport));
   }
 
   onWheel(event) {
     const { viewer } = this;
     event.preventDefault();
-    const [x, y] = this.place(event);
-    const viewport = viewer.paneAt(x, y);
+    const [x, y] = this.position(event);
+    const viewport = viewer.viewportAt(x, y);
     if (!viewport) return;
     if (event.ctrlKey) return viewer.zoomBy(event.deltaY < 0 ? WHEEL_ZOOM : 1 / WHEEL_ZOOM, viewport, [x, y]);
-    const voxel = [...viewer.cursorOf(viewport)];
+    const voxel = [...viewer.crosshairOf(viewport)];
     voxel[viewport.across] -= Math.sign(event.deltaY);
-    viewer.setCursor(voxel, viewer.isOfMoving(viewport));
+    viewer.setCrosshair(voxel, viewer.hasMrCrosshair(viewport));
   }
 
   onDown(event) {
     const { viewer } = this;
-    const [x, y] = this.place(event);
-    const viewport = viewer.paneAt(x, y);
+    const [x, y] = this.position(event);
+    const viewport = viewer.viewportAt(x, y);
     if (!viewport) return;
     viewer.canvas.setPointerCapture(event.pointerId);
-    viewer.chooseCross(viewer.isOfMoving(viewport));
-    this.dragged = this.dragOf(event, viewport, x, y);
-    this.dragged.move(event, x, y);
+    viewer.selectCrosshair(viewer.hasMrCrosshair(viewport));
+    this.drag = this.startDrag(event, viewport, x, y);
+    this.drag.move(event, x, y);
   }
 
   onMove(event) {
-    const [x, y] = this.place(event);
-    const viewport = this.viewer.paneAt(x, y);
-    if (this.dragged) this.dragged.move(event, x, y);
+    const [x, y] = this.position(event);
+    const viewport = this.viewer.viewportAt(x, y);
+    if (this.drag) this.drag.move(event, x, y);
     else if (viewport) this.viewer.tool?.hover?.(viewport, this.voxel(viewport, x, y), event);
   }
 
   onUp(event) {
-    const dragged = this.dragged;
-    this.dragged = null;
-    dragged?.end?.();
+    const drag = this.drag;
+    this.drag = null;
+    drag?.end?.();
   }
 
-  dragOf(event, viewport, x, y) {
+  startDrag(event, viewport, x, y) {
     const { viewer } = this;
     if (event.button === RIGHT_BUTTON) return this.windowDrag(x, y);
-    if (event.button === MIDDLE_BUTTON || event.shiftKey) return this.shiftDrag(viewport, x, y);
-    if (event.altKey && viewer.cover === "wipe") return this.wipeDrag(viewport);
+    if (event.button === MIDDLE_BUTTON || event.shiftKey) return this.panDrag(viewport, x, y);
+    if (event.altKey && viewer.mode === "wipe") return this.wipeDrag(viewport);
     const { tool } = viewer;
     if (tool && tool.down(viewport, this.voxel(viewport, x, y), event) !== false)
       return { move: (moved, toX, toY) => tool.move(viewport, this.voxel(viewport, toX, toY), moved), end: () => tool.up() };
-    return { move: (_, toX, toY) => viewer.setCursor(this.voxel(viewport, toX, toY), viewer.isOfMoving(viewport)) };
+    return { move: (_, toX, toY) => viewer.setCrosshair(this.voxel(viewport, toX, toY), viewer.hasMrCrosshair(viewport)) };
   }
 
   windowDrag(x, y) {
@@ -79,11 +79,11 @@ export class Pointer {
   }
 
   wipeDrag(viewport) {
-    const share = (x) => (x - viewport.corner[0]) / (viewport.columns * viewport.scale[0]);
-    return { move: (_, toX) => this.viewer.set({ wipe: Math.min(Math.max(share(toX), 0), 1) }) };
+    const fraction = (x) => (x - viewport.corner[0]) / (viewport.columns * viewport.scale[0]);
+    return { move: (_, toX) => this.viewer.set({ wipe: Math.min(Math.max(fraction(toX), 0), 1) }) };
   }
 
-  shiftDrag(viewport, x, y) {
+  panDrag(viewport, x, y) {
     const from = [...this.viewer.middle];
     const move = (_, toX, toY) => {
       const middle = [...from];

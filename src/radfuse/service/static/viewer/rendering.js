@@ -1,22 +1,22 @@
-// The thin layer over NiiVue: a turning view of the head, cut at the cursor's height.
+// Volume rendering by NiiVue, cut at the crosshair's height.
 
-const MOST_VOXELS = 128; // along an axis
-const COARSE = 0.35; // pixels a pixel of the screen where rays are cast without a GPU
-const PAUSE_MS = 250; // of the cursor, after which the cut follows it
+const MAX_VOXELS = 128; // along an axis
+const SOFTWARE_PIXEL_RATIO = 0.35; // rendered per screen pixel without a GPU
+const CUT_DELAY_MS = 250; // after the last move of the crosshair
 const FLOAT32 = 16;
-const FROM_ABOVE = 90;
-const CLOSER = 1.5;
+const CLIP_ELEVATION_DEG = 90;
+const SCALE = 1.5;
 
 export class Rendering {
   constructor(canvas) {
     this.canvas = canvas;
   }
 
-  // A volume, with the values that become black and white; one after the other.
+  // Render a volume with a display range; loads one volume after the other.
   show(volume, range) {
     const wanted = (this.wanted = { volume, range });
-    this.turn = (this.turn ?? Promise.resolve()).then(() => this.wanted === wanted && this.load(volume, range));
-    return this.turn;
+    this.loading = (this.loading ?? Promise.resolve()).then(() => this.wanted === wanted && this.load(volume, range));
+    return this.loading;
   }
 
   clear() {
@@ -31,8 +31,8 @@ export class Rendering {
   async load(volume, range) {
     const wanted = this.wanted;
     if (this.shown?.volume === volume && String(this.shown.range) === String(range)) return;
-    this.nv ??= await this.attached();
-    const { data, size, affine } = coarse(volume, range);
+    this.nv ??= await this.createNiivue();
+    const { data, size, affine } = subsample(volume, range);
     const spacing = [0, 1, 2].map((column) => Math.hypot(...[0, 1, 2].map((row) => affine[row][column])));
     const bytes = await this.nv.createNiftiArray(size, spacing, affine.flat(), FLOAT32, new Uint8Array(data.buffer));
     const image = await this.nv.niftiArray2NVImage(bytes);
@@ -43,19 +43,19 @@ export class Rendering {
     this.shown = wanted;
   }
 
-  async attached() {
-    const nv = new niivue.Niivue({ forceDevicePixelRatio: hasGpu() ? 0 : COARSE, backColor: [0, 0, 0, 1], clipPlaneColor: [0, 0, 0, 0], isOrientCube: true, dragAndDropEnabled: false, loadingText: "", viewModeHotKey: "None", clipPlaneHotKey: "None", cycleClipPlaneHotKey: "None", logLevel: "error" });
+  async createNiivue() {
+    const nv = new niivue.Niivue({ forceDevicePixelRatio: hasGpu() ? 0 : SOFTWARE_PIXEL_RATIO, backColor: [0, 0, 0, 1], clipPlaneColor: [0, 0, 0, 0], isOrientCube: true, dragAndDropEnabled: false, loadingText: "", viewModeHotKey: "None", clipPlaneHotKey: "None", cycleClipPlaneHotKey: "None", logLevel: "error" });
     await nv.attachToCanvas(this.canvas);
     nv.setSliceType(nv.sliceTypeRender);
     nv.setRenderAzimuthElevation(160, 35);
-    nv.setScale(CLOSER);
+    nv.setScale(SCALE);
     return nv;
   }
 
-  // Cut everything above this share of the height away.
-  cutAt(share) {
+  // Remove everything above a height in [0, 1].
+  cutAt(height) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.nv?.setClipPlane([share - 0.5, 0, FROM_ABOVE]), PAUSE_MS);
+    this.timer = setTimeout(() => this.nv?.setClipPlane([height - 0.5, 0, CLIP_ELEVATION_DEG]), CUT_DELAY_MS);
   }
 }
 
@@ -65,11 +65,11 @@ function hasGpu() {
   return Boolean(gl) && !/swiftshader|llvmpipe|software/i.test(gl.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
 }
 
-// Every nth voxel, scaled to [0, 1], with its affine in RAS as NIfTI has it.
-function coarse({ data, size, step, mmFromVoxel }, [low, high]) {
-  const strides = size.map((count) => Math.ceil(count / MOST_VOXELS));
-  const few = size.map((count, axis) => Math.ceil(count / strides[axis]));
-  const values = new Float32Array(few[0] * few[1] * few[2]);
+// Every nth voxel, scaled to [0, 1], with the affine in RAS as in NIfTI.
+function subsample({ data, size, step, mmFromVoxel }, [low, high]) {
+  const strides = size.map((count) => Math.ceil(count / MAX_VOXELS));
+  const counts = size.map((count, axis) => Math.ceil(count / strides[axis]));
+  const values = new Float32Array(counts[0] * counts[1] * counts[2]);
   let to = 0;
   for (let z = 0; z < size[2]; z += strides[2])
     for (let y = 0; y < size[1]; y += strides[1])
@@ -78,5 +78,5 @@ function coarse({ data, size, step, mmFromVoxel }, [low, high]) {
         values[to++] = Math.min(Math.max((value - low) / (high - low), 0), 1);
       }
   const affine = mmFromVoxel.map((row, i) => row.map((value, j) => value * (j < 3 ? strides[j] : 1) * (i < 2 ? -1 : 1)));
-  return { data: values, size: few, affine };
+  return { data: values, size: counts, affine };
 }

@@ -1,19 +1,24 @@
-import { Tool } from "./tool.js";
+// A tool that draws a line with its length in mm; it stays in its plane until the next line.
 
-// A line with its length; it lies in one plane until the next one is drawn.
-export class Ruler extends Tool {
+export class Ruler {
+  constructor(viewer) {
+    this.viewer = viewer;
+  }
+
   down(viewport, voxel) {
     this.line = { plane: viewport.plane, index: Math.round(voxel[viewport.across]), from: voxel, to: voxel };
   }
 
   move(viewport, voxel) {
     if (viewport.plane === this.line.plane) this.line.to = voxel;
-    this.desk.viewer.requestDraw();
+    this.viewer.requestDraw();
   }
+
+  up() {}
 
   get mm() {
     const { from, to } = this.line;
-    return Math.hypot(...from.map((value, axis) => (to[axis] - value) * this.desk.viewer.ct.spacing[axis]));
+    return Math.hypot(...from.map((value, axis) => (to[axis] - value) * this.viewer.ct.spacing[axis]));
   }
 
   draw(context, viewport, index) {
@@ -26,6 +31,6 @@ export class Ruler extends Tool {
     context.lineWidth = 2 * viewport.ratio;
     context.stroke();
     context.lineWidth = viewport.ratio;
-    this.desk.viewer.write(`${this.mm.toFixed(1)} mm`, to[0] + 8 * viewport.ratio, to[1] - 10 * viewport.ratio, "left");
+    this.viewer.write(`${this.mm.toFixed(1)} mm`, to[0] + 8 * viewport.ratio, to[1] - 10 * viewport.ratio, "left");
   }
 }

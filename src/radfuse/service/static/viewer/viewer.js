@@ -1,28 +1,28 @@
-// CT, MR and fused image in linked planes on a canvas; layers draw over it, a tool may take the pointer.
+// CT, MR and fused image in linked planes on a canvas; layers draw on top, a tool may take the pointer.
 
-import { COVERS, FULL_SCALE, MAPS, compose, greys } from "./compose.js";
-import { IDENTITY, apply, inverse, times } from "./geometry.js";
+import { COLOUR_MAPS, FULL_SCALE, OVERLAY_MODES, compose, greyTable } from "./compose.js";
+import { IDENTITY, apply, inverse, multiply } from "./geometry.js";
 import { LAYOUTS, Viewport } from "./viewports.js";
 import { Pointer } from "./pointer.js";
-import { cut, sample } from "./volume.js";
+import { extractPlane, resamplePlane } from "./volume.js";
 
 const BLACK = new Uint8ClampedArray(65536);
-const LOOKS = {
-  fused: { from: "fused", map: MAPS.grey },
-  mr: { from: "mr", map: MAPS.grey },
-  "mr-hot": { from: "mr", map: MAPS.hot },
-  "magenta-green": { from: "mr", map: MAPS.green },
+const OVERLAYS = {
+  fused: { from: "fused", map: COLOUR_MAPS.grey },
+  mr: { from: "mr", map: COLOUR_MAPS.grey },
+  "mr-hot": { from: "mr", map: COLOUR_MAPS.hot },
+  "magenta-green": { from: "mr", map: COLOUR_MAPS.green },
 };
 const SQUARE_MM = 25;
-const KEPT_PLANES = 24;
-const NARROWEST = 1, MOST_ZOOM = 20;
+const MAX_CACHED_PLANES = 24;
+const MIN_ZOOM = 1, MAX_ZOOM = 20;
 const INK = { lines: "#ffd54a", text: "#e8ecef", halo: "#000" };
-const SIDES = { 0: ["R", "L"], 1: ["A", "P"], 2: ["I", "S"] };
+const DIRECTIONS = { 0: ["R", "L"], 1: ["A", "P"], 2: ["I", "S"] };
 
 export class Viewer extends EventTarget {
   constructor(canvas) {
     super();
-    Object.assign(this, { canvas, layers: [], tool: null, layout: "planes", upper: "fused", blend: 1, cover: "blend", wipe: 0.5, zoom: 1 });
+    Object.assign(this, { canvas, layers: [], tool: null, layout: "planes", overlay: "fused", opacity: 1, mode: "blend", wipe: 0.5, zoom: 1 });
     this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     this.window = [400, 40];
     this.planes = new Map();
@@ -32,7 +32,7 @@ export class Viewer extends EventTarget {
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, cursor: null, moving: null, mrFromCt: null, isMoving: false, viewports: [], images: [] });
+    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, isMrActive: false, viewports: [], images: [] });
     this.planes.clear();
     this.requestDraw();
   }
@@ -41,56 +41,56 @@ export class Viewer extends EventTarget {
     return Boolean(this.ct);
   }
 
-  // A CT, and an MR that `mrFromCt` brings onto it; the fused image may come later.
+  // Show a CT, and an MR resampled on it by `mrFromCt`; the fused image may follow.
   show({ ct, mr, mrRange, mrFromCt }) {
     this.clear();
     Object.assign(this, { ct, mr, mrRange, mrFromCt, zoom: 1 });
     this.middle = ct.size.map((size) => (size - 1) / 2);
-    this.cursor = ct.size.map((size) => Math.floor(size / 2));
-    this.moving = [...this.cursor];
+    this.crosshair = ct.size.map((size) => Math.floor(size / 2));
+    this.mrCrosshair = [...this.crosshair];
     this.resize();
-    this.told("cursor");
+    this.notify("crosshair");
   }
 
   setFused(volume) {
     Object.assign(this, { fused: volume, preview: null });
-    this.forget("fused");
+    this.invalidate("fused");
   }
 
-  // One axial slice of another method, shown instead of the fused image there.
+  // One axial slice of another method, shown instead of that slice of the fused image.
   setPreview(preview) {
     this.preview = preview;
-    this.forget("fused");
+    this.invalidate("fused");
   }
 
   setAlignment(mrFromCt) {
     this.mrFromCt = mrFromCt;
-    this.forget("mr");
-    this.told("alignment");
+    this.invalidate("mr");
+    this.notify("alignment");
   }
 
   set(changes) {
     Object.assign(this, changes);
     this.requestDraw();
-    if (changes.window) this.told("window");
-    if (changes.layout) this.told("layout");
+    if (changes.window) this.notify("window");
+    if (changes.layout) this.notify("layout");
   }
 
   setTool(tool) {
     this.tool?.cancel?.();
     this.tool = tool;
     this.requestDraw();
-    this.told("tool");
+    this.notify("tool");
   }
 
-  forget(name) {
+  invalidate(name) {
     for (const key of this.planes.keys()) if (key.startsWith(name)) this.planes.delete(key);
     this.version = (this.version ?? 0) + 1;
     this.requestDraw();
-    this.told("cursor");
+    this.notify("crosshair");
   }
 
-  told(kind) {
+  notify(kind) {
     this.dispatchEvent(new Event(kind));
   }
 
@@ -102,8 +102,8 @@ export class Viewer extends EventTarget {
   }
 
   requestDraw() {
-    this.wanted ??= requestAnimationFrame(() => {
-      this.wanted = null;
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
       this.draw();
     });
   }
@@ -113,23 +113,23 @@ export class Viewer extends EventTarget {
     context.fillStyle = INK.halo;
     context.fillRect(0, 0, canvas.width, canvas.height);
     if (!this.isShowing) return;
-    this.viewports = LAYOUTS[this.layout].map((place) => new Viewport(place, this.ct, canvas, this));
-    this.viewports.forEach((viewport, i) => this.drawPane(viewport, i));
-    this.told("drawn");
+    this.viewports = LAYOUTS[this.layout].map((entry) => new Viewport(entry, this.ct, canvas, this));
+    this.viewports.forEach((viewport, i) => this.drawViewport(viewport, i));
+    this.notify("drawn");
   }
 
-  // Whether a viewport has the cross that is the MR's own.
-  isOfMoving(viewport) {
+  // Whether a viewport shows the second crosshair, for landmarks in the MR.
+  hasMrCrosshair(viewport) {
     return this.layout === "landmarks" && viewport.show === "mr";
   }
 
-  cursorOf(viewport) {
-    return this.isOfMoving(viewport) ? this.moving : this.cursor;
+  crosshairOf(viewport) {
+    return this.hasMrCrosshair(viewport) ? this.mrCrosshair : this.crosshair;
   }
 
-  drawPane(viewport, i) {
+  drawViewport(viewport, i) {
     const { context } = this;
-    const index = Math.round(this.cursorOf(viewport)[viewport.across]);
+    const index = Math.round(this.crosshairOf(viewport)[viewport.across]);
     context.save();
     context.beginPath();
     context.rect(viewport.left, viewport.top, viewport.width, viewport.height);
@@ -137,53 +137,53 @@ export class Viewer extends EventTarget {
     Object.assign(context, { imageSmoothingEnabled: true, lineWidth: this.ratio });
     context.drawImage(this.image(viewport, i, index), viewport.corner[0], viewport.corner[1], viewport.columns * viewport.scale[0], viewport.rows * viewport.scale[1]);
     for (const layer of new Set([...this.layers, this.tool])) layer?.draw(context, viewport, index);
-    this.drawCross(viewport);
-    this.drawWords(viewport, index);
+    this.drawCrosshair(viewport);
+    this.drawLabels(viewport, index);
     context.restore();
   }
 
-  // The coloured plane of a viewport, made anew only when something in it has changed.
+  // The coloured plane of a viewport, composed again only after a change.
   image(viewport, i, index) {
-    const shares = viewport.show ? null : [this.upper, this.blend, this.cover, this.wipe];
-    const key = JSON.stringify([viewport.plane, index, viewport.show, shares, this.window, this.mrRange, this.version, viewport.columns, viewport.rows]);
-    const kept = this.images[i];
-    if (kept?.key === key) return kept.canvas;
-    const canvas = kept?.canvas ?? document.createElement("canvas");
+    const display = viewport.show ? null : [this.overlay, this.opacity, this.mode, this.wipe];
+    const key = JSON.stringify([viewport.plane, index, viewport.show, display, this.window, this.mrRange, this.version, viewport.columns, viewport.rows]);
+    const cached = this.images[i];
+    if (cached?.key === key) return cached.canvas;
+    const canvas = cached?.canvas ?? document.createElement("canvas");
     Object.assign(canvas, { width: viewport.columns, height: viewport.rows });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     const pixels = context.createImageData(viewport.columns, viewport.rows);
-    this.composePane(pixels.data, viewport, index);
+    this.composeViewport(pixels.data, viewport, index);
     context.putImageData(pixels, 0, 0);
     this.images[i] = { key, canvas };
     return canvas;
   }
 
-  composePane(target, viewport, index) {
-    const look = this.lookOf(viewport);
+  composeViewport(target, viewport, index) {
+    const overlay = this.overlayOf(viewport);
     const isAlone = Boolean(viewport.show) && viewport.show !== "ct";
     const line = this.wipe * viewport.columns;
     const square = [viewport.right, viewport.down].map((axis) => SQUARE_MM / this.ct.spacing[axis]);
-    compose(target, this.plane("ct", viewport.plane, index), viewport.show === "ct" || !look ? null : this.plane(look.from, viewport.plane, index), {
+    compose(target, this.plane("ct", viewport.plane, index), viewport.show === "ct" || !overlay ? null : this.plane(overlay.from, viewport.plane, index), {
       columns: viewport.columns,
-      lowerGreys: isAlone ? BLACK : this.greysOf("ct"),
-      upperGreys: look && this.greysOf(look.from),
-      map: look?.map,
-      share: isAlone ? 1 : this.blend,
-      covers: COVERS[isAlone ? "blend" : this.cover]({ line, square }),
+      baseGreys: isAlone ? BLACK : this.greysOf("ct"),
+      overlayGreys: overlay && this.greysOf(overlay.from),
+      map: overlay?.map,
+      opacity: isAlone ? 1 : this.opacity,
+      hasOverlay: OVERLAY_MODES[isAlone ? "blend" : this.mode]({ line, square }),
     });
   }
 
-  lookOf(viewport) {
-    const look = LOOKS[viewport.show && viewport.show !== "ct" ? viewport.show : this.upper];
-    return look.from === "fused" && !this.fused ? (viewport.show ? null : LOOKS.mr) : look;
+  overlayOf(viewport) {
+    const overlay = OVERLAYS[viewport.show && viewport.show !== "ct" ? viewport.show : this.overlay];
+    return overlay.from === "fused" && !this.fused ? (viewport.show ? null : OVERLAYS.mr) : overlay;
   }
 
   greysOf(name) {
     const range = { ct: [this.window[1] - this.window[0] / 2, this.window[1] + this.window[0] / 2], mr: this.mrRange, fused: [0, FULL_SCALE] }[name];
     const key = `${name} ${range}`;
     this.tables ??= new Map();
-    if (this.tables.size > KEPT_PLANES) this.tables.clear();
-    if (!this.tables.has(key)) this.tables.set(key, greys(range.map((value) => value / this[name].step)));
+    if (this.tables.size > MAX_CACHED_PLANES) this.tables.clear();
+    if (!this.tables.has(key)) this.tables.set(key, greyTable(range.map((value) => value / this[name].step)));
     return this.tables.get(key);
   }
 
@@ -191,22 +191,22 @@ export class Viewer extends EventTarget {
     if (name === "fused" && this.isPreviewed(plane, index)) return this.preview.values;
     const key = `${name} ${plane} ${index}`;
     if (!this.planes.has(key)) {
-      if (this.planes.size >= KEPT_PLANES) this.planes.delete(this.planes.keys().next().value);
-      this.planes.set(key, name === "mr" ? sample(this.mr, this.mrVoxelFromVoxel(), this.ct.size, plane, index) : cut(this[name], plane, index));
+      if (this.planes.size >= MAX_CACHED_PLANES) this.planes.delete(this.planes.keys().next().value);
+      this.planes.set(key, name === "mr" ? resamplePlane(this.mr, this.mrVoxelFromVoxel(), this.ct.size, plane, index) : extractPlane(this[name], plane, index));
     }
     return this.planes.get(key);
   }
 
   mrVoxelFromVoxel() {
-    return times(this.mr.voxelFromMm, this.mrFromCt ?? IDENTITY, this.ct.mmFromVoxel);
+    return multiply(this.mr.voxelFromMm, this.mrFromCt ?? IDENTITY, this.ct.mmFromVoxel);
   }
 
-  drawCross(viewport) {
+  drawCrosshair(viewport) {
     const { context, ratio } = this;
-    const [x, y] = viewport.toScreen(this.cursorOf(viewport));
+    const [x, y] = viewport.toScreen(this.crosshairOf(viewport));
     const gap = 9 * ratio;
     context.strokeStyle = INK.lines;
-    context.globalAlpha = this.layout === "landmarks" && this.isMoving !== this.isOfMoving(viewport) ? 0.35 : 0.75;
+    context.globalAlpha = this.layout === "landmarks" && this.isMrActive !== this.hasMrCrosshair(viewport) ? 0.35 : 0.75;
     context.beginPath();
     for (const [from, to] of [[viewport.left, x - gap], [x + gap, viewport.left + viewport.width]]) context.moveTo(from, y), context.lineTo(to, y);
     for (const [from, to] of [[viewport.top, y - gap], [y + gap, viewport.top + viewport.height]]) context.moveTo(x, from), context.lineTo(x, to);
@@ -214,8 +214,8 @@ export class Viewer extends EventTarget {
     context.globalAlpha = 1;
   }
 
-  drawWords(viewport, index) {
-    const right = SIDES[viewport.right], down = viewport.upwards ? [...SIDES[viewport.down]].reverse() : SIDES[viewport.down];
+  drawLabels(viewport, index) {
+    const right = DIRECTIONS[viewport.right], down = viewport.upwards ? [...DIRECTIONS[viewport.down]].reverse() : DIRECTIONS[viewport.down];
     const [middle, centre] = [viewport.top + viewport.height / 2, viewport.left + viewport.width / 2];
     const [edge, line] = [6 * this.ratio, 12 * this.ratio];
     const shown = { ct: "CT", mr: "MR", fused: this.fused ? "fused" : "not fused yet" }[viewport.show] ?? "";
@@ -228,7 +228,7 @@ export class Viewer extends EventTarget {
   }
 
   isPreviewed(plane, index) {
-    return plane === "axial" && this.upper === "fused" && this.preview?.index === index;
+    return plane === "axial" && this.overlay === "fused" && this.preview?.index === index;
   }
 
   write(text, x, y, align) {
@@ -239,62 +239,62 @@ export class Viewer extends EventTarget {
     context.lineWidth = ratio;
   }
 
-  // Place and values under the cursor; LPS mm.
-  reading() {
-    const mm = apply(this.ct.mmFromVoxel, this.cursor);
+  // Position (LPS, mm) and values at the crosshair.
+  readout() {
+    const mm = apply(this.ct.mmFromVoxel, this.crosshair);
     const mrMm = apply(this.mrFromCt ?? IDENTITY, mm);
     return {
       lps: mm,
-      hu: this.ct.valueAt(this.cursor),
+      hu: this.ct.valueAt(this.crosshair),
       mr: this.mr.valueAt(apply(this.mr.voxelFromMm, mrMm)),
-      fused: this.fusedAt(this.cursor),
+      fused: this.fusedAt(this.crosshair),
     };
   }
 
-  // The fused value that is on the screen: a previewed slice has its own.
+  // The displayed fused value: that of the preview in a previewed slice.
   fusedAt([x, y, z]) {
     if (!this.fused) return null;
     const stored = this.isPreviewed("axial", z) ? this.preview.values[y * this.ct.size[0] + x] : this.fused.valueAt([x, y, z]);
     return stored / FULL_SCALE;
   }
 
-  // Points of both cursors for a pair of landmarks: in the CT, and in the MR itself.
-  pair() {
-    const [ct, moving] = [this.cursor, this.moving].map((voxel) => apply(this.ct.mmFromVoxel, voxel));
-    return { ct, mr: apply(this.mrFromCt ?? IDENTITY, moving) };
+  // The points of both crosshairs, LPS mm: in the CT, and in the MR's own coordinates.
+  landmarkPair() {
+    const [ct, onCt] = [this.crosshair, this.mrCrosshair].map((voxel) => apply(this.ct.mmFromVoxel, voxel));
+    return { ct, mr: apply(this.mrFromCt ?? IDENTITY, onCt) };
   }
 
   ctFromMr(point) {
     return apply(this.ct.voxelFromMm, apply(inverse(this.mrFromCt ?? IDENTITY), point));
   }
 
-  // Which of both crosses the keys move.
-  chooseCross(isMoving) {
-    this.isMoving = isMoving;
+  // Choose the crosshair that the keys move.
+  selectCrosshair(isMr) {
+    this.isMrActive = isMr;
     this.requestDraw();
   }
 
-  setCursor(voxel, isMoving = false) {
-    const inside = voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), this.ct.size[axis] - 1));
-    this[isMoving ? "moving" : "cursor"] = inside;
+  setCrosshair(voxel, isMr = false) {
+    const clamped = voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), this.ct.size[axis] - 1));
+    this[isMr ? "mrCrosshair" : "crosshair"] = clamped;
     this.requestDraw();
-    this.told("cursor");
+    this.notify("crosshair");
   }
 
   move(left, back, up) {
     if (!this.isShowing) return;
-    const isMoving = this.layout === "landmarks" && this.isMoving;
-    const from = isMoving ? this.moving : this.cursor;
-    this.setCursor([from[0] + left, from[1] + back, from[2] + up], isMoving);
+    const isMr = this.layout === "landmarks" && this.isMrActive;
+    const from = isMr ? this.mrCrosshair : this.crosshair;
+    this.setCrosshair([from[0] + left, from[1] + back, from[2] + up], isMr);
   }
 
-  paneAt(x, y) {
+  viewportAt(x, y) {
     return this.viewports.find((viewport) => viewport.contains(x, y));
   }
 
   zoomBy(factor, viewport = this.viewports[0], [x, y] = viewport ? [viewport.left + viewport.width / 2, viewport.top + viewport.height / 2] : []) {
     if (!viewport) return;
-    const zoom = Math.min(Math.max(this.zoom * factor, NARROWEST), MOST_ZOOM);
+    const zoom = Math.min(Math.max(this.zoom * factor, MIN_ZOOM), MAX_ZOOM);
     const fixed = viewport.toVoxel(x, y, this.middle);
     const shrink = this.zoom / zoom;
     this.middle = this.middle.map((value, axis) => (axis === viewport.across ? value : fixed[axis] + (value - fixed[axis]) * shrink));

@@ -1,39 +1,39 @@
-// Where planes lie on the canvas, and how a place on it and a voxel find each other.
+// Layouts of the viewports on the canvas, and conversion between canvas positions and voxels.
 
 import { PLANES } from "./volume.js";
 
 const MARGIN_PX = 2;
 
-// Left, top, width, height as shares of the canvas; `show` is what a viewport is tied to, without one the chosen look.
-const column = (plane, i, row, show) => ({ plane, show, place: [i / 3, row / 2, 1 / 3, 1 / 2] });
+// `area` is left, top, width, height in [0, 1] of the canvas; `show` fixes the image, else the overlay is shown.
+const column = (plane, i, row, show) => ({ plane, show, area: [i / 3, row / 2, 1 / 3, 1 / 2] });
 const planes = ["axial", "coronal", "sagittal"];
 export const LAYOUTS = {
   planes: [
-    { plane: "axial", place: [0, 0, 0.62, 1] },
-    { plane: "coronal", place: [0.62, 0, 0.38, 0.5] },
-    { plane: "sagittal", place: [0.62, 0.5, 0.38, 0.5] },
+    { plane: "axial", area: [0, 0, 0.62, 1] },
+    { plane: "coronal", area: [0.62, 0, 0.38, 0.5] },
+    { plane: "sagittal", area: [0.62, 0.5, 0.38, 0.5] },
   ],
   rendering: [
-    { plane: "axial", place: [0, 0, 0.5, 0.5] },
-    { plane: "coronal", place: [0.5, 0, 0.5, 0.5] },
-    { plane: "sagittal", place: [0, 0.5, 0.5, 0.5] },
+    { plane: "axial", area: [0, 0, 0.5, 0.5] },
+    { plane: "coronal", area: [0.5, 0, 0.5, 0.5] },
+    { plane: "sagittal", area: [0, 0.5, 0.5, 0.5] },
   ],
-  side: ["ct", "mr", "fused"].map((show, i) => ({ plane: "axial", show, place: [i / 3, 0, 1 / 3, 1] })),
-  axial: [{ plane: "axial", place: [0, 0, 1, 1] }],
-  coronal: [{ plane: "coronal", place: [0, 0, 1, 1] }],
-  sagittal: [{ plane: "sagittal", place: [0, 0, 1, 1] }],
+  side: ["ct", "mr", "fused"].map((show, i) => ({ plane: "axial", show, area: [i / 3, 0, 1 / 3, 1] })),
+  axial: [{ plane: "axial", area: [0, 0, 1, 1] }],
+  coronal: [{ plane: "coronal", area: [0, 0, 1, 1] }],
+  sagittal: [{ plane: "sagittal", area: [0, 0, 1, 1] }],
   landmarks: [...planes.map((plane, i) => column(plane, i, 0, "ct")), ...planes.map((plane, i) => column(plane, i, 1, "mr"))],
 };
-export const RENDERING_PLACE = [0.5, 0.5, 0.5, 0.5];
+export const RENDERING_AREA = [0.5, 0.5, 0.5, 0.5];
 
 export function rectangle([left, top, width, height], canvas) {
   return [left * canvas.width + MARGIN_PX, top * canvas.height + MARGIN_PX, width * canvas.width - 2 * MARGIN_PX, height * canvas.height - 2 * MARGIN_PX];
 }
 
 export class Viewport {
-  constructor({ plane, show, place }, grid, canvas, { zoom, middle, ratio }) {
+  constructor({ plane, show, area }, grid, canvas, { zoom, middle, ratio }) {
     Object.assign(this, PLANES[plane], { plane, show, grid, ratio });
-    [this.left, this.top, this.width, this.height] = rectangle(place, canvas);
+    [this.left, this.top, this.width, this.height] = rectangle(area, canvas);
     this.columns = grid.size[this.right];
     this.rows = grid.size[this.down];
     const [wide, high] = [this.columns * grid.spacing[this.right], this.rows * grid.spacing[this.down]];
@@ -50,12 +50,12 @@ export class Viewport {
     return x >= this.left && y >= this.top && x < this.left + this.width && y < this.top + this.height;
   }
 
-  // The middle of a voxel on the canvas.
+  // Canvas position of a voxel's centre.
   toScreen(voxel) {
     return [this.corner[0] + (voxel[this.right] + 0.5) * this.scale[0], this.corner[1] + (this.rowOf(voxel) + 0.5) * this.scale[1]];
   }
 
-  // The voxel, in fractions, at a place on the canvas, in the plane of another voxel.
+  // Continuous voxel index at a canvas position, in the plane of another voxel.
   toVoxel(x, y, within) {
     const voxel = [...within];
     voxel[this.right] = (x - this.corner[0]) / this.scale[0] - 0.5;

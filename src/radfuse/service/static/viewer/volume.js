@@ -1,11 +1,11 @@
-// A volume of the page: whole numbers in LPS order, and planes cut out of it.
+// A volume of the viewer: int16 voxels with axes in LPS order, and its planes.
 
 import { apply, inverse } from "./geometry.js";
 
 const DATA_OFFSET = 352;
 export const OUTSIDE = -32768;
 
-// Which axes run to the right and down the screen, which one across; the head is up.
+// Voxel axes along the screen's right and down directions and across the plane; superior is up.
 export const PLANES = {
   axial: { right: 0, down: 1, across: 2, upwards: false },
   coronal: { right: 0, down: 2, across: 1, upwards: true },
@@ -13,21 +13,21 @@ export const PLANES = {
 };
 
 export class Volume {
-  constructor(picture, data) {
-    this.size = picture.size;
-    this.spacing = picture.spacing_mm;
-    this.step = picture.step;
-    this.mmFromVoxel = picture.mm_from_voxel;
-    this.voxelFromMm = inverse(picture.mm_from_voxel);
+  constructor(description, data) {
+    this.size = description.size;
+    this.spacing = description.spacing_mm;
+    this.step = description.step;
+    this.mmFromVoxel = description.mm_from_voxel;
+    this.voxelFromMm = inverse(description.mm_from_voxel);
     this.data = data;
   }
 
-  static async load(url, picture) {
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error((await answer.json()).error);
-    const bytes = await answer.arrayBuffer();
-    const count = picture.size.reduce((product, size) => product * size, 1);
-    return new Volume(picture, new Int16Array(bytes, DATA_OFFSET, count));
+  static async load(url, description) {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error((await response.json()).error);
+    const bytes = await response.arrayBuffer();
+    const count = description.size.reduce((product, size) => product * size, 1);
+    return new Volume(description, new Int16Array(bytes, DATA_OFFSET, count));
   }
 
   valueAt(voxel) {
@@ -39,7 +39,7 @@ export class Volume {
 }
 
 // One plane of a volume on its own grid, row by row from the top of the screen.
-export function cut(volume, plane, index) {
+export function extractPlane(volume, plane, index) {
   const { right, down, across, upwards } = PLANES[plane];
   const [columns, rows] = [volume.size[right], volume.size[down]];
   const strides = [1, volume.size[0], volume.size[0] * volume.size[1]];
@@ -52,8 +52,8 @@ export function cut(volume, plane, index) {
   return values;
 }
 
-// The same plane of a grid, sampled linearly in a volume that lies elsewhere; OUTSIDE where it ends.
-export function sample(volume, volumeFromGrid, gridSize, plane, index) {
+// The same plane of a grid, interpolated linearly in another volume; OUTSIDE where its field of view ends.
+export function resamplePlane(volume, volumeFromGrid, gridSize, plane, index) {
   const { right, down, across, upwards } = PLANES[plane];
   const [columns, rows] = [gridSize[right], gridSize[down]];
   const values = new Int16Array(columns * rows);
@@ -70,7 +70,7 @@ export function sample(volume, volumeFromGrid, gridSize, plane, index) {
 function sampleRow({ data, size: [nx, ny, nz] }, [x, y, z], [dx, dy, dz], values, to, count) {
   const slice = nx * ny;
   for (let end = to + count; to < end; to++, x += dx, y += dy, z += dz) {
-    // the last half voxel belongs to the image: its value is held there
+    // the outer half voxel belongs to the image: its value is held there
     if (x < -0.5 || y < -0.5 || z < -0.5 || x >= nx - 0.5 || y >= ny - 0.5 || z >= nz - 0.5) {
       values[to] = OUTSIDE;
       continue;
