@@ -33,8 +33,8 @@ const step = () => {
   const now = performance.now();
   times.push(now - last);
   last = now;
-  if (viewer.cursor[2] > viewer.ct.size[2] * 0.75) up = -1;
-  if (viewer.cursor[2] < viewer.ct.size[2] * 0.25) up = 1;
+  if (viewer.crosshair[2] > viewer.ct.size[2] * 0.75) up = -1;
+  if (viewer.crosshair[2] < viewer.ct.size[2] * 0.25) up = 1;
   if (left-- > 0) { viewer.move(0, 0, up); requestAnimationFrame(step); } else done(times.slice(1));
 };
 requestAnimationFrame(step);
@@ -138,16 +138,16 @@ def measure(server: Server, kit: Any, folder: Path, asked: argparse.Namespace) -
     row("register and fuse (average)", time.perf_counter() - start, "s")
     with kit.opened_browser(folder) as browser:
         browser.set_script_timeout(120)
-        viewer = kit.Page(browser, folder)
+        viewer = kit.ViewerDriver(browser, folder)
         browser.get(f"http://127.0.0.1:{PORT}/?token={TOKEN}")
         start = time.perf_counter()
         browser.refresh()
-        viewer.until(lambda: viewer.fact("pictured") == identifier)
+        viewer.wait_until(lambda: viewer.body_data("loaded") == identifier)
         row("first image of the prepared study", time.perf_counter() - start, "s")
-        viewer.until(lambda: viewer.fact("shown"))
+        viewer.wait_until(lambda: viewer.body_data("shown"))
         row("and the fused image", time.perf_counter() - start, "s")
         for upper in ("fused", "mr-hot"):
-            viewer.choose("upper", upper)
+            viewer.select("overlay", upper)
             times = browser.execute_async_script(SCROLL, FRAMES)
             row(f"scrolling, {upper} over the CT", 1000 / statistics.mean(times), "slices/s")
         for method in (asked.method, "bone_blend"):
