@@ -19,7 +19,7 @@ import pandas as pd
 
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
-from radfuse.benchmark.settings import read_settings
+from radfuse.benchmark.settings import read_benchmark_settings
 from radfuse.methods.installed import VARIABLE, install, weights_folder
 from radfuse.training.export.import_weights import import_weights
 
@@ -122,7 +122,7 @@ TABLES = (
 def measured_means(config: str) -> pd.Series:
     """Mean of each method and metric over the cases of a benchmark."""
     with TemporaryDirectory() as folder:
-        plan = make_plan(read_settings(CONFIGS / f"{config}.toml"), Path(folder) / "out")
+        plan = make_plan(read_benchmark_settings(CONFIGS / f"{config}.toml"), Path(folder) / "out")
         run(plan, lambda *_: None)
         rows = plan.rows.read().drop_duplicates(["method", "metric", "case"])
     return rows.groupby(["method", "metric"], sort=False)["value"].mean()

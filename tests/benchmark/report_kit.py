@@ -1,5 +1,5 @@
-"""Made-up results of a benchmark with what makes reports hard: failures, ties, methods without
-spread, patients that some have seen."""
+"""Synthetic results of a benchmark with failures, ties, methods without spread, and development
+patients."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,16 +14,16 @@ from radfuse.benchmark.results import (
     FAILURE_COLUMNS,
     ROW_COLUMNS,
     SPEED_COLUMNS,
-    Contestant,
-    Measure,
+    ComparedMethod,
+    ProfileMetric,
     Results,
 )
-from radfuse.benchmark.statistics.analysis import Column, analyse
+from radfuse.benchmark.statistics.analysis import MetricStatistics, analyse
 from radfuse.errors import NoImageError
 from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 HOSTILE = r"a_b%c&d#e$f{g}h~i^j\k<l>m|n[o]*p`"
-"""What LaTeX and Markdown take for their own."""
+"""Characters with a meaning in LaTeX or Markdown."""
 
 SIDE = 96
 CASES_A_PATIENT = 6
@@ -33,27 +33,27 @@ METHODS = ("average", "flat", "network", "twin", "broken")
 
 BROKEN_CASES = ("p1-0", "p1-1", "p3-4")
 REFERENCE = "network"
-MEASURES = (
-    Measure("one", "MI", True, "bit", "mutual information", "Qu 2002, 256 bins"),
-    Measure("one", "SF", True, "", "spatial frequency", "Eskicioglu 1995"),
-    Measure("two", "VIF", True, "", "visual information fidelity", "Sheikh 2006"),
-    Measure("two", "CV", False, "", "Chen and Varshney's error", "Chen 2007"),
+METRICS = (
+    ProfileMetric("one", "MI", True, "bit", "mutual information", "Qu 2002, 256 bins"),
+    ProfileMetric("one", "SF", True, "", "spatial frequency", "Eskicioglu 1995"),
+    ProfileMetric("two", "VIF", True, "", "visual information fidelity", "Sheikh 2006"),
+    ProfileMetric("two", "CV", False, "", "Chen and Varshney's error", "Chen 2007"),
 )
 SCALES = {"MI": 4.0, "SF": 30.0, "VIF": 0.5, "CV": 900.0}
 
 
 @dataclass(frozen=True)
-class MadeUp(Results):
-    """Results whose pictures are rules over a made-up head."""
+class SyntheticResults(Results):
+    """Results whose images are computed from a synthetic head."""
 
-    def picture(self, case: str, who: str) -> UInt8Array:
+    def middle_slice(self, case: str, name: str) -> UInt8Array:
         ct, mr = head(case)
-        if who in {"ct", "mr"}:
-            return ct if who == "ct" else mr
-        if ((self.failures["method"] == who) & (self.failures["case"] == case)).any():
-            raise NoImageError(f"{who} has no image of {case}")
-        names = [one.name for one in self.contestants]
-        share = names.index(who) / len(names)
+        if name in {"ct", "mr"}:
+            return ct if name == "ct" else mr
+        if ((self.failures["method"] == name) & (self.failures["case"] == case)).any():
+            raise NoImageError(f"{name} has no image of {case}")
+        names = [one.name for one in self.methods]
+        share = names.index(name) / len(names)
         fused = (1 - share) * np.maximum(ct, mr) + share * (ct / 2 + mr / 2)
         return np.rint(fused).astype(np.uint8)
 
@@ -62,7 +62,7 @@ class MadeUp(Results):
 
 
 def head(case: str) -> tuple[UInt8Array, UInt8Array]:
-    """CT and MR of a made-up head; the case's name is the seed."""
+    """CT and MR of a synthetic head; the case's name is the seed."""
     rng = np.random.default_rng(list(case.encode()))
     down, across = np.indices((SIDE, SIDE)) / SIDE - 0.5
     radius = np.hypot(down / 0.95, across / 0.8)
@@ -75,26 +75,26 @@ def head(case: str) -> tuple[UInt8Array, UInt8Array]:
     return levels[0].astype(np.uint8), levels[1].astype(np.uint8)
 
 
-def contestants(names: Sequence[str] = METHODS) -> tuple[Contestant, ...]:
-    """`network` has seen a patient, and `broken` one more."""
-    seen = {"network": {"p4", "elsewhere"}, "broken": {"p3", "p4"}}
+def methods(names: Sequence[str] = METHODS) -> tuple[ComparedMethod, ...]:
+    """`network` has a development patient, and `broken` one more."""
+    development = {"network": {"p4", "elsewhere"}, "broken": {"p3", "p4"}}
     return tuple(
-        Contestant(
-            name, f"what {name} does", "a paper", frozenset(seen.get(name, ())),
-            "trained on p4" if name in seen else "",
+        ComparedMethod(
+            name, f"what {name} does", "a paper", frozenset(development.get(name, ())),
+            "trained on p4" if name in development else "",
         )
         for name in names
     )  # fmt: skip
 
 
 def rows_of(
-    measures: Sequence[Measure], names: Sequence[str], patients: Sequence[str], seed: int
+    metrics: Sequence[ProfileMetric], names: Sequence[str], patients: Sequence[str], seed: int
 ) -> pd.DataFrame:
     """Values of all methods on all cases, a patient's alike."""
     rng = np.random.default_rng(seed)
     rows: list[tuple[object, ...]] = []
-    for measure in measures:
-        scale = SCALES[measure.name]
+    for metric in metrics:
+        scale = SCALES[metric.name]
         gains = dict(zip(names, rng.uniform(0.8, 1.2, len(names)), strict=True))
         for patient in patients:
             level = rng.normal(1, 0.1)
@@ -103,9 +103,7 @@ def rows_of(
                 shared = rng.normal(0, 0.05)
                 for name in names:
                     value = scale * gains[name] * (level + shared + rng.normal(0, 0.03))
-                    rows.append(
-                        (measure.profile, name, case, patient, 0, measure.name, float(value))
-                    )
+                    rows.append((metric.profile, name, case, patient, 0, metric.name, float(value)))
     return pd.DataFrame(rows, columns=list(ROW_COLUMNS))
 
 
@@ -114,27 +112,27 @@ def speeds(names: Sequence[str], cases: Sequence[str], seed: int) -> pd.DataFram
     typical = 10 ** rng.uniform(-4, -1, len(names))
     return pd.DataFrame(
         [
-            (name, case, 1, SIDE, SIDE, turn, float(seconds * rng.uniform(1, 1.3)))
+            (name, case, 1, SIDE, SIDE, repetition, float(seconds * rng.uniform(1, 1.3)))
             for name, seconds in zip(names, typical, strict=True)
             for case in cases
-            for turn in range(2)
+            for repetition in range(2)
         ],
         columns=list(SPEED_COLUMNS),
     )
 
 
-def made_up(folder: Path = Path(), seed: int = 3) -> MadeUp:
+def synthetic_results(folder: Path = Path(), seed: int = 3) -> SyntheticResults:
     """Two profiles, five methods, 24 cases of four patients."""
-    rows = rows_of(MEASURES, METHODS, PATIENTS, seed)
+    rows = rows_of(METRICS, METHODS, PATIENTS, seed)
     rows.loc[rows["method"] == "flat", "value"] = 0.25
     twin = rows[rows["method"] == "network"].assign(method="twin")
     rows = pd.concat([rows[rows["method"] != "twin"], twin], ignore_index=True)
     failed = (rows["method"] == "broken") & rows["case"].isin(BROKEN_CASES)
     failures = [("broken", case, "ran out of <memory> & gave up") for case in BROKEN_CASES]
-    return MadeUp(
-        title="Fusion of made-up heads",
-        measures=MEASURES,
-        contestants=contestants(),
+    return SyntheticResults(
+        title="Fusion of synthetic heads",
+        metrics=METRICS,
+        methods=methods(),
         rows=rows[~failed].reset_index(drop=True),
         speed=speeds(METHODS, sorted(rows["case"].unique()), seed),
         failures=pd.DataFrame(failures, columns=list(FAILURE_COLUMNS)),
@@ -148,17 +146,17 @@ def made_up(folder: Path = Path(), seed: int = 3) -> MadeUp:
     )
 
 
-def hostile(folder: Path = Path()) -> MadeUp:
+def hostile(folder: Path = Path()) -> SyntheticResults:
     """Names and texts that would be commands in HTML, LaTeX or Markdown."""
-    results = made_up(folder)
+    results = synthetic_results(folder)
     names = {name: f"{name} {HOSTILE} <script>alert(1)</script>" for name in METHODS}
     names[REFERENCE] = REFERENCE
     return replace(
         results,
         title=f"{HOSTILE}\n\n% title <script>alert(2)</script>",
-        contestants=tuple(
+        methods=tuple(
             replace(one, name=names[one.name], note="]]> --> \\end{table*}")
-            for one in results.contestants
+            for one in results.methods
         ),
         rows=results.rows.assign(method=results.rows["method"].map(names)),
         speed=results.speed.assign(method=results.speed["method"].map(names)),
@@ -170,7 +168,7 @@ def hostile(folder: Path = Path()) -> MadeUp:
     )
 
 
-def columns_of(results: Results, profile: str = "one") -> list[Column]:
-    """What `analyse` says of one profile."""
-    own = tuple(one for one in results.measures if one.profile == profile)
-    return analyse(replace(results, measures=own), REFERENCE, rng=np.random.default_rng(0))
+def columns_of(results: Results, profile: str = "one") -> list[MetricStatistics]:
+    """The statistics of one profile."""
+    own = tuple(one for one in results.metrics if one.profile == profile)
+    return analyse(replace(results, metrics=own), REFERENCE, rng=np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""A benchmark from command to report: it resumes, it survives, it judges strangers fairly."""
+"""A benchmark from command to report: it resumes, survives failures, takes external methods."""
 
 import json
 import os
@@ -19,14 +19,19 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from radfuse.benchmark.cases import cases_of
+from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.report.write import write_report
-from radfuse.benchmark.run.collect import results_of
-from radfuse.benchmark.run.methods import entrants
+from radfuse.benchmark.run.collect import collect_results
+from radfuse.benchmark.run.methods import UNKNOWN_PATIENTS, find_methods
 from radfuse.benchmark.run.plan import Plan, make_plan
 from radfuse.benchmark.run.runner import run as run_plan
-from radfuse.benchmark.run.work_items import read_fused, read_levels
-from radfuse.benchmark.settings import Settings, Theirs, Volume, read_settings
+from radfuse.benchmark.run.work_items import read_fused, read_sources
+from radfuse.benchmark.settings import (
+    BenchmarkSettings,
+    ExternalMethod,
+    Volume,
+    read_benchmark_settings,
+)
 from radfuse.cli import main
 from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.images import read_grey
@@ -73,18 +78,20 @@ def pairs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(pairs: Path) -> Settings:
-    return Settings(pairs=(pairs,), methods=("average", "maximum"), profiles=("mfinet2024",))
+def settings(pairs: Path) -> BenchmarkSettings:
+    return BenchmarkSettings(
+        pairs=(pairs,), methods=("average", "maximum"), profiles=("mfinet2024",)
+    )
 
 
-def carried_out(settings: Settings, folder: Path) -> Plan:
+def carried_out(settings: BenchmarkSettings, folder: Path) -> Plan:
     plan = make_plan(settings, folder)
     run_plan(plan, silent)
     return plan
 
 
 def test_every_value_is_that_of_the_profile_on_the_fused_image(
-    settings: Settings, pairs: Path, tmp_path: Path
+    settings: BenchmarkSettings, pairs: Path, tmp_path: Path
 ) -> None:
     plan = carried_out(settings, tmp_path / "out")
     rows = plan.rows.read()
@@ -98,21 +105,21 @@ def test_every_value_is_that_of_the_profile_on_the_fused_image(
 
 
 def test_installed_weights_take_part_where_the_user_has_them(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: BenchmarkSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     monkeypatch.setenv(VARIABLE, str(shelf))
     for suffix in (".onnx", ".json"):
         shutil.copy(WEIGHTS / "res2fusion" / f"res2fusion{suffix}", shelf / f"mine@home{suffix}")
-    asked = replace(settings, installed=("mine@home", "theirs@home"))
+    asked = replace(settings, installed=("mine@home", "other@home"))
     plan = carried_out(asked, tmp_path / "out")
     assert set(plan.rows.read()["method"]) == {"average", "maximum", "mine@home"}
-    assert results_of(plan).record["not installed here"] == "theirs@home"
+    assert collect_results(plan).record["not installed here"] == "other@home"
 
 
 def test_finished_benchmark_repeats_only_its_last_work_item(
-    settings: Settings, tmp_path: Path
+    settings: BenchmarkSettings, tmp_path: Path
 ) -> None:
     plan = carried_out(settings, tmp_path / "out")
     rows = plan.rows.path.read_text()
@@ -123,7 +130,7 @@ def test_finished_benchmark_repeats_only_its_last_work_item(
 
 
 def test_a_benchmark_may_gain_methods_cases_and_profiles(
-    settings: Settings, pairs: Path, tmp_path: Path
+    settings: BenchmarkSettings, pairs: Path, tmp_path: Path
 ) -> None:
     carried_out(settings, tmp_path / "out")
     more = write_pairs(tmp_path / "more", ["3001"])
@@ -140,7 +147,7 @@ def test_a_benchmark_may_gain_methods_cases_and_profiles(
 
 
 def test_killed_benchmark_resumes_to_the_same_result(
-    settings: Settings, pairs: Path, tmp_path: Path
+    settings: BenchmarkSettings, pairs: Path, tmp_path: Path
 ) -> None:
     words = ["--pairs", pairs, "--method", "average", "--method", "dwt", "--quiet"]
     words += ["--profile", "mfinet2024"]
@@ -158,7 +165,9 @@ def test_killed_benchmark_resumes_to_the_same_result(
     pd.testing.assert_frame_equal(found, expected)
 
 
-def test_a_failing_method_costs_its_own_rows_only(settings: Settings, tmp_path: Path) -> None:
+def test_a_failing_method_costs_its_own_rows_only(
+    settings: BenchmarkSettings, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no graph")
     partly = tmp_path / "partly"
@@ -167,7 +176,7 @@ def test_a_failing_method_costs_its_own_rows_only(settings: Settings, tmp_path: 
     Image.new("L", (SIDE, SIDE + 8), 9).save(partly / "1002.png")
     methods = ("average", str(broken), str(partly))
     plan = carried_out(replace(settings, methods=methods), tmp_path / "out")
-    assert plan.rows.done() == {
+    assert plan.rows.finished_keys() == {
         *(("mfinet2024", "average", case) for case in ("1001", "1002", "2001")),
         ("mfinet2024", "partly", "1001"),
     }
@@ -177,28 +186,31 @@ def test_a_failing_method_costs_its_own_rows_only(settings: Settings, tmp_path: 
     assert "not an ONNX graph" in messages
     assert "uint8 (1, 56, 48), but the case is uint8 (1, 48, 48)" in messages
     assert "no 2001.png, nor 2001.npy" in messages
-    assert len(results_of(plan).failures) == 5
+    assert len(collect_results(plan).failures) == 5
 
 
 def test_a_case_that_cannot_be_loaded_costs_its_own_rows_only(
-    settings: Settings, pairs: Path, tmp_path: Path
+    settings: BenchmarkSettings, pairs: Path, tmp_path: Path
 ) -> None:
     whole = (pairs / "MRI" / "1002.png").read_bytes()
     (pairs / "MRI" / "1002.png").write_bytes(whole[: len(whole) // 2])
-    plan = carried_out(replace(settings, pictured=("1002",)), tmp_path / "out")
-    assert {case for _, _, case in plan.rows.done()} == {"1001", "2001"}
+    plan = carried_out(replace(settings, shown_cases=("1002",)), tmp_path / "out")
+    assert {case for _, _, case in plan.rows.finished_keys()} == {"1001", "2001"}
     failures = plan.failures.read()
     assert failures["method"].tolist() == ["average", "maximum"]
     assert set(failures["case"]) == {"1002"}
     assert failures["message"].str.startswith("the case cannot be loaded: ").all()
     page = write_report(
-        results_of(plan), tmp_path / "report", reference="average", pictured=("1001", "1002")
+        collect_results(plan),
+        tmp_path / "report",
+        reference="average",
+        shown_cases=("1001", "1002"),
     )
-    assert "Case 1002 has no pictures" in page.read_text()
+    assert "Case 1002 has no images" in page.read_text()
 
 
 def test_deleted_fused_images_are_made_and_measured_again(
-    settings: Settings, tmp_path: Path
+    settings: BenchmarkSettings, tmp_path: Path
 ) -> None:
     timed = replace(settings, repetitions=1)
     first = carried_out(timed, tmp_path / "out")
@@ -216,7 +228,9 @@ def test_deleted_fused_images_are_made_and_measured_again(
     assert len(again.speed.read()) == 6
 
 
-def test_images_too_small_for_profile_fail_with_reason(settings: Settings, tmp_path: Path) -> None:
+def test_images_too_small_for_profile_fail_with_reason(
+    settings: BenchmarkSettings, tmp_path: Path
+) -> None:
     small = write_pairs(tmp_path / "small", ["5001"], side=24)
     plan = carried_out(replace(settings, pairs=(*settings.pairs, small)), tmp_path / "out")
     failures = plan.failures.read()
@@ -225,22 +239,25 @@ def test_images_too_small_for_profile_fail_with_reason(settings: Settings, tmp_p
 
 
 def test_external_fused_images_are_measured_with_their_facts(
-    settings: Settings, tmp_path: Path
+    settings: BenchmarkSettings, tmp_path: Path
 ) -> None:
     first = carried_out(settings, tmp_path / "first")
-    theirs = Theirs("song", str(first.fused("maximum")), "a paper", ("1",), "read from a disk")
-    plan = carried_out(replace(settings, theirs=(theirs,)), tmp_path / "out")
+    external = ExternalMethod(
+        "song", str(first.fused("maximum")), "a paper", ("1",), "read from a disk"
+    )
+    plan = carried_out(replace(settings, external=(external,)), tmp_path / "out")
     rows = plan.rows.read().set_index(["method", "case", "metric"])["value"]
     np.testing.assert_array_equal(rows["song"], rows["maximum"])
-    contestant = results_of(plan).contestants[-1]
-    assert entrants(replace(settings, theirs=(replace(theirs, note=""),)))[-1].contestant.note == ""
-    assert contestant.name == "song"
-    assert contestant.patients_seen == {"1"}
-    assert contestant.note == "read from a disk"
+    method = collect_results(plan).methods[-1]
+    described = replace(settings, external=(replace(external, note=""),))
+    assert find_methods(described)[-1].info.note == ""
+    assert method.name == "song"
+    assert method.development_patients == {"1"}
+    assert method.note == "read from a disk"
 
 
 def test_times_are_taken_so_often_as_asked_and_not_of_files(
-    settings: Settings, tmp_path: Path
+    settings: BenchmarkSettings, tmp_path: Path
 ) -> None:
     first = carried_out(settings, tmp_path / "first")
     timed = replace(settings, methods=("average", str(first.fused("maximum"))), repetitions=2)
@@ -252,7 +269,7 @@ def test_times_are_taken_so_often_as_asked_and_not_of_files(
 
 
 def test_changed_images_under_old_names_are_noticed(
-    settings: Settings, pairs: Path, tmp_path: Path
+    settings: BenchmarkSettings, pairs: Path, tmp_path: Path
 ) -> None:
     carried_out(settings, tmp_path / "out")
     Image.new("L", (SIDE, SIDE), 9).save(pairs / "CT" / "1002.png")
@@ -269,16 +286,24 @@ def test_changed_images_under_old_names_are_noticed(
         ({"pairs": ()}, NoImageError, "no case to fuse"),
         ({"patients": ("9",)}, NoImageError, "no case to fuse"),
         ({"reference": "dwt"}, InputError, "the reference dwt is not among the methods average"),
-        ({"theirs": (Theirs("", "average"),)}, InputError, "'': not a name for a file"),
-        ({"theirs": (Theirs("ct", "average"),)}, InputError, "a method is called ct, as a source"),
+        ({"external": (ExternalMethod("", "average"),)}, InputError, "'': not a valid file name"),
+        (
+            {"external": (ExternalMethod("ct", "average"),)},
+            InputError,
+            "a method is called ct like a source",
+        ),
         ({"profiles": ()}, InputError, "no profile to measure by; name some of mfinet2024"),
         ({"profiles": ("tang", "tang")}, InputError, "profile tang is named twice; name it once"),
-        ({"pictured": ("1001", "7")}, InputError, "no case 7 to be pictured"),
-        ({"theirs": (Theirs("../up", "average"),)}, InputError, "'../up': not a name for a file"),
+        ({"shown_cases": ("1001", "7")}, InputError, "no case 7 to show"),
+        (
+            {"external": (ExternalMethod("../up", "average"),)},
+            InputError,
+            "'../up': not a valid file name",
+        ),
     ],
 )
 def test_a_wrong_plan_is_refused(
-    settings: Settings, tmp_path: Path, changes: dict, error: type[Exception], message: str
+    settings: BenchmarkSettings, tmp_path: Path, changes: dict, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error) as caught:
         make_plan(replace(settings, **changes), tmp_path / "out")
@@ -289,10 +314,10 @@ def test_a_wrong_plan_is_refused(
 def test_volume_of_other_slices_or_patient_is_noticed(
     tmp_path: Path,
 ) -> None:
-    settings = Settings(phantoms=(7,), methods=("average",), every=16)
+    settings = BenchmarkSettings(phantoms=(7,), methods=("average",), slice_step=16)
     make_plan(settings, tmp_path / "out")
     with pytest.raises(OutputError, match="begun with other settings: every; pass --overwrite"):
-        make_plan(replace(settings, every=8), tmp_path / "out")
+        make_plan(replace(settings, slice_step=8), tmp_path / "out")
     plan = json.loads((tmp_path / "out/plan.json").read_text())
     plan["patients"]["phantom-7"] = "somebody"
     (tmp_path / "out/plan.json").write_text(json.dumps(plan))
@@ -301,7 +326,9 @@ def test_volume_of_other_slices_or_patient_is_noticed(
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"cases": 3}', b"\xff"])
-def test_a_damaged_plan_is_refused(settings: Settings, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_plan_is_refused(
+    settings: BenchmarkSettings, tmp_path: Path, content: bytes
+) -> None:
     make_plan(settings, tmp_path / "out")
     (tmp_path / "out/plan.json").write_bytes(content)
     with pytest.raises(OutputError, match=r"plan\.json: damaged; pass --overwrite"):
@@ -309,7 +336,7 @@ def test_a_damaged_plan_is_refused(settings: Settings, tmp_path: Path, content: 
 
 
 def test_a_folder_claimed_by_a_crash_alone_may_be_claimed_again(
-    settings: Settings, tmp_path: Path
+    settings: BenchmarkSettings, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/plan.draft").write_text("{")
@@ -318,19 +345,19 @@ def test_a_folder_claimed_by_a_crash_alone_may_be_claimed_again(
 
 
 def test_neighbouring_folder_does_not_replace_catalogue_method(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: BenchmarkSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = carried_out(settings, tmp_path / "first")
     monkeypatch.chdir(tmp_path / "first/fused")
-    assert all(one.folder is None for one in entrants(settings))
+    assert all(one.folder is None for one in find_methods(settings))
     folder = first.fused("maximum").rename(tmp_path / "run_0.1")
-    (found,) = entrants(Settings(methods=(str(folder),)))
-    assert (found.contestant.name, found.folder) == ("run_0.1", folder)
-    assert found.contestant.note == "which patients it has seen is not said"
+    (from_folder,) = find_methods(BenchmarkSettings(methods=(str(folder),)))
+    assert (from_folder.name, from_folder.folder) == ("run_0.1", folder)
+    assert from_folder.info.note == UNKNOWN_PATIENTS
 
 
 def test_full_disk_stops_benchmark_without_blaming_a_method(
-    settings: Settings,
+    settings: BenchmarkSettings,
     tmp_path: Path,
     full_disk: Callable[[int], AbstractContextManager[None]],
 ) -> None:
@@ -340,17 +367,19 @@ def test_full_disk_stops_benchmark_without_blaming_a_method(
     assert plan.failures.read().empty
 
 
-def test_two_cases_of_one_name_are_refused(settings: Settings, pairs: Path, tmp_path: Path) -> None:
+def test_two_cases_of_one_name_are_refused(
+    settings: BenchmarkSettings, pairs: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="two cases are called 1001, 1002, 2001; rename"):
         make_plan(replace(settings, pairs=(pairs, pairs)), tmp_path / "out")
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(
-    settings: Settings, tmp_path: Path
+    settings: BenchmarkSettings, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("irreplaceable")
-    with pytest.raises(OutputError, match="holds something else"):
+    with pytest.raises(OutputError, match="contains other files"):
         make_plan(settings, tmp_path / "out")
     words = ["-o", tmp_path / "out", "--pairs", settings.pairs[0], "--overwrite", "--quiet"]
     result = command(*words)
@@ -361,7 +390,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
 
 def test_the_command_writes_a_report_and_says_where(pairs: Path, tmp_path: Path) -> None:
     words = ["--pairs", pairs, "--method", "average", "--method", "bone_blend", "--quiet"]
-    words += ["--profile", "mfinet2024", "--pictured", "1002", "--repetitions", 1, "--json"]
+    words += ["--profile", "mfinet2024", "--show-case", "1002", "--repetitions", 1, "--json"]
     result = command("-o", tmp_path / "out", *words)
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
@@ -379,7 +408,7 @@ def test_the_command_writes_a_report_and_says_where(pairs: Path, tmp_path: Path)
     assert set(parquet["patient"]) == {"1", "2"}
 
 
-def test_overwriting_begins_anew(settings: Settings, pairs: Path, tmp_path: Path) -> None:
+def test_overwriting_begins_anew(settings: BenchmarkSettings, pairs: Path, tmp_path: Path) -> None:
     words = ["-o", tmp_path / "out", "--pairs", pairs, "--method", "average", "--quiet"]
     words += ["--profile", "mfinet2024"]
     assert command(*words).exit_code == 0
@@ -389,8 +418,8 @@ def test_overwriting_begins_anew(settings: Settings, pairs: Path, tmp_path: Path
 
 
 def test_a_phantom_has_a_lesion_and_neighbouring_slices(tmp_path: Path) -> None:
-    settings = Settings(
-        phantoms=(7,), phantom_spacing_mm=3.0, every=16, methods=("copy_mr", "average"),
+    settings = BenchmarkSettings(
+        phantoms=(7,), phantom_spacing_mm=3.0, slice_step=16, methods=("copy_mr", "average"),
         profiles=("radfuse1",),
     )  # fmt: skip
     plan = carried_out(settings, tmp_path / "out")
@@ -401,15 +430,15 @@ def test_a_phantom_has_a_lesion_and_neighbouring_slices(tmp_path: Path) -> None:
     assert len(values["average", "bone"]) > 1
     slices = plan.rows.read().query("method == 'average'").groupby("metric")["slice"].nunique()
     assert slices["flicker"] == slices["lesion"] == 1
-    levels = read_levels(plan.sources("phantom-7"))
+    levels = read_sources(plan.sources("phantom-7"))
     fused = read_fused(plan.fused("average") / "phantom-7.npy")
     rows = plan.rows.read().query("method == 'average' and metric == 'MI'")
     for index, value in zip(rows["slice"], rows["value"], strict=True):
-        images = [one[index] * levels.seen[index] for one in (fused, levels.ct, levels.mr)]
+        images = [one[index] * levels.fov_mask[index] for one in (fused, levels.ct, levels.mr)]
         assert value == measure("radfuse1", *images, metrics=["MI"])["MI"]
-    results = results_of(plan)
+    results = collect_results(plan)
     np.testing.assert_allclose(results.bone_level("phantom-7"), 0.3 * 255)
-    shapes = {results.picture("phantom-7", who).shape for who in ("ct", "mr", "average")}
+    shapes = {results.middle_slice("phantom-7", who).shape for who in ("ct", "mr", "average")}
     assert len(shapes) == 1
     assert shapes.pop()[0] > 40
 
@@ -419,69 +448,66 @@ def test_patient_volumes_use_the_given_transform(phantom: Phantom, tmp_path: Pat
     write_volume(tmp_path / "mr.nii.gz", phantom.mr.image)
     write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)
     (tmp_path / "mine.toml").write_text(
-        'methods = ["maximum"]\nprofiles = ["mfinet2024"]\nevery = 20\n'
+        'methods = ["maximum"]\nprofiles = ["mfinet2024"]\nslice_step = 20\n'
         '[[volumes]]\nname = "head"\nct = "ct.nii.gz"\nmr = "mr.nii.gz"\n'
         'transform = "truth.tfm"\npatient = "p1"\n'
     )
-    settings = read_settings(tmp_path / "mine.toml")
+    settings = read_benchmark_settings(tmp_path / "mine.toml")
     assert settings.volumes == (
         Volume(
             "head", tmp_path / "ct.nii.gz", tmp_path / "mr.nii.gz", "p1", tmp_path / "truth.tfm"
         ),
     )
-    of_files = cases_of(settings)[0].load()
-    of_phantom = cases_of(Settings(phantoms=(7,), phantom_spacing_mm=3.0))[0].load()
+    of_files = find_cases(settings)[0].load()
+    of_phantom = find_cases(BenchmarkSettings(phantoms=(7,), phantom_spacing_mm=3.0))[0].load()
     np.testing.assert_allclose(of_files.ct, of_phantom.ct, atol=1e-5)
     np.testing.assert_allclose(of_files.mr, of_phantom.mr, atol=1e-4)
 
 
-def test_nothing_measured_is_said_in_a_line(settings: Settings, tmp_path: Path) -> None:
+def test_nothing_measured_is_said_in_a_line(settings: BenchmarkSettings, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no graph")
     plan = carried_out(replace(settings, methods=(str(broken),)), tmp_path / "out")
     with pytest.raises(NoImageError, match=r"nothing could be measured; failures\.csv says"):
-        results_of(plan)
+        collect_results(plan)
 
 
 def test_an_unknown_setting_or_profile_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('profiles = ["song"]\n')
     with pytest.raises(InputError, match="no profile 'song'"):
-        read_settings(path)
+        read_benchmark_settings(path)
     path.write_text('method = ["average"]\n')
     with pytest.raises(InputError, match=r"mine\.toml: unknown settings \['method'\]; known are"):
-        read_settings(path)
+        read_benchmark_settings(path)
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
 def test_every_shipped_benchmark_finds_its_cases_and_methods(shared: Path, path: Path) -> None:
-    settings = read_settings(path)
-    names = {entrant.contestant.name for entrant in entrants(settings)}
-    cases = {case.name for case in cases_of(settings)}
+    settings = read_benchmark_settings(path)
+    names = {method.name for method in find_methods(settings)}
+    cases = {case.name for case in find_cases(settings)}
     assert settings.reference in names
-    assert set(settings.pictured) <= cases
+    assert set(settings.shown_cases) <= cases
 
 
 def test_options_go_to_the_methods_that_declare_them(pairs: Path, tmp_path: Path) -> None:
-    settings = Settings(
+    settings = BenchmarkSettings(
         pairs=(pairs,), methods=("bone_over_mr", "copy_mr"), options={"bone_level": 1},
-        theirs=(Theirs("low", "bone_over_mr", options={"bone_level": 0.1}),),
+        external=(ExternalMethod("low", "bone_over_mr", options={"bone_level": 0.1}),),
         profiles=("mfinet2024",),
     )  # fmt: skip
     plan = carried_out(settings, tmp_path / "out")
-    fused = {
-        one.contestant.name: read_fused(plan.fused(one.contestant.name) / "1001.png")
-        for one in plan.entrants
-    }
+    fused = {one.name: read_fused(plan.fused(one.name) / "1001.png") for one in plan.methods}
     np.testing.assert_array_equal(fused["bone_over_mr"], fused["copy_mr"])
     assert (fused["low"] != fused["copy_mr"]).any()
     with pytest.raises(InputError, match="no method here has an option bone"):
-        entrants(replace(settings, options={"bone": 1}))
+        find_methods(replace(settings, options={"bone": 1}))
 
 
 def test_the_methods_of_the_catalogue_say_whom_they_have_seen() -> None:
-    of = {one.contestant.name: one.contestant for one in entrants(Settings(methods=tuple(METHODS)))}
-    assert of["maximum"].patients_seen == set()
-    assert of["bone_blend"].patients_seen == set(HARVARD_PATIENTS)
-    assert of["res2fusion"].patients_seen == set(HARVARD_PATIENTS) - {"16"}
+    of = {one.name: one.info for one in find_methods(BenchmarkSettings(methods=tuple(METHODS)))}
+    assert of["maximum"].development_patients == set()
+    assert of["bone_blend"].development_patients == set(HARVARD_PATIENTS)
+    assert of["res2fusion"].development_patients == set(HARVARD_PATIENTS) - {"16"}
     assert of["res2fusion"].note == "validated on patient 16"

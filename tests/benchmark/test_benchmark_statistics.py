@@ -7,14 +7,12 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from radfuse.benchmark.statistics.hypothesis_tests import (
+from radfuse.benchmark.statistics.bootstrap import SUMMARY_COLUMNS, cluster_interval, summarise
+from radfuse.benchmark.statistics.multiple_comparisons import (
     CASES_NOT_INDEPENDENT,
     COMPARISON_COLUMNS,
-    SUMMARY_COLUMNS,
-    cluster_interval,
     compare,
     holm,
-    summarise,
 )
 from radfuse.errors import InputError
 
@@ -26,7 +24,7 @@ def rng(seed: int = 5) -> np.random.Generator:
 
 
 def draw(patients: int, slices: int, *, alike: float, seed: int, methods: int = 4) -> Example:
-    """Values about 0; the spread of patients is `alike` times that of slices within one."""
+    """Values around 0; the spread of patients is `alike` times that of slices within one."""
     chance = np.random.default_rng(seed)
     owner = np.repeat(np.arange(patients), slices)
     effect = alike * chance.normal(size=(patients, methods))[owner]
@@ -271,7 +269,7 @@ def test_neither_order_of_cases_nor_scale_matters(example: Example, unit: str) -
 
 
 def test_patients_rather_than_slices_decide_where_slices_agree() -> None:
-    """No method is better: the test on cases cries wolf, the one on patients does not."""
+    """No method is better: the test on cases finds too many differences, not that on patients."""
     on_cases, on_patients = [], []
     for seed in range(200):
         values, patients = draw(8, 10, alike=2.0, seed=seed, methods=2)

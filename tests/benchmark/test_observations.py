@@ -4,15 +4,20 @@ import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from radfuse.benchmark.results import ROW_COLUMNS, Contestant, Measure
-from radfuse.benchmark.statistics.observations import by_case, per_unit, unseen, unseen_by_all
+from radfuse.benchmark.results import ROW_COLUMNS, ComparedMethod, ProfileMetric
+from radfuse.benchmark.statistics.observations import (
+    by_case,
+    per_observation_unit,
+    unseen,
+    unseen_by_all,
+)
 from radfuse.errors import InputError
 
-SSIM = Measure("ours", "SSIM", True, "", "", "")
+SSIM = ProfileMetric("ours", "SSIM", True, "", "", "")
 
 
-def contestant(name: str, *patients_seen: str) -> Contestant:
-    return Contestant(name, "", "", frozenset(patients_seen))
+def method(name: str, *development_patients: str) -> ComparedMethod:
+    return ComparedMethod(name, "", "", frozenset(development_patients))
 
 
 def rows_of(*lines: tuple[str, str, str, int, float], metric: str = "SSIM") -> pd.DataFrame:
@@ -84,14 +89,14 @@ def test_the_order_of_the_rows_changes_no_value(rows: pd.DataFrame) -> None:
 def test_a_patient_is_the_mean_of_the_cases_that_have_a_value() -> None:
     values = pd.DataFrame({"a": [1.0, 3.0, 8.0], "b": [5.0, np.nan, np.nan]}, index=["x", "y", "z"])
     patients = pd.Series({"z": "bob", "y": "ann", "x": "ann"})
-    means, clusters = per_unit(values, patients, "patient")
+    means, clusters = per_observation_unit(values, patients, "patient")
     assert_allclose(means.loc[["ann", "bob"]], [[2, 5], [8, np.nan]])
     assert clusters.to_dict() == {"ann": "ann", "bob": "bob"}
 
 
 def test_cases_stay_as_they_are_and_find_their_patient_by_name() -> None:
     values = pd.DataFrame({"a": [1.0, 3.0]}, index=["x", "y"])
-    table, clusters = per_unit(values, pd.Series({"y": "bob", "x": "ann"}), "case")
+    table, clusters = per_observation_unit(values, pd.Series({"y": "bob", "x": "ann"}), "case")
     assert_frame_equal(table, values)
     assert list(clusters) == ["ann", "bob"]
 
@@ -99,23 +104,23 @@ def test_cases_stay_as_they_are_and_find_their_patient_by_name() -> None:
 def test_a_case_without_a_patient_is_named() -> None:
     values = pd.DataFrame({"a": [1.0, 3.0]}, index=["x", "y"])
     with pytest.raises(InputError, match="1 of 2 cases have no patient, the first is 'y'"):
-        per_unit(values, pd.Series({"x": "ann", "y": None}), "case")
+        per_observation_unit(values, pd.Series({"x": "ann", "y": None}), "case")
     with pytest.raises(InputError, match="no patient"):
-        per_unit(values, pd.Series({"x": "ann"}), "patient")
+        per_observation_unit(values, pd.Series({"x": "ann"}), "patient")
 
 
 def test_unseen_keeps_patients_each_method_was_not_trained_on(rows: pd.DataFrame) -> None:
-    left = unseen(rows, [contestant("zeta", "ann"), contestant("alpha", "bob", "stranger")])
+    left = unseen(rows, [method("zeta", "ann"), method("alpha", "bob", "stranger")])
     cases = left.groupby("method")["case"].agg(list).to_dict()
     assert cases == {"zeta": ["c3", "c4"], "alpha": ["c1", "c2", "c4"]}
 
 
 def test_a_method_that_has_seen_no_one_keeps_all_rows(rows: pd.DataFrame) -> None:
-    assert_frame_equal(unseen(rows, [contestant("zeta"), contestant("alpha")]), rows)
+    assert_frame_equal(unseen(rows, [method("zeta"), method("alpha")]), rows)
 
 
 def test_a_method_that_has_seen_everyone_keeps_none(rows: pd.DataFrame) -> None:
-    left = unseen(rows, [contestant("zeta", "ann", "bob", "cy"), contestant("alpha")])
+    left = unseen(rows, [method("zeta", "ann", "bob", "cy"), method("alpha")])
     assert set(left["method"]) == {"alpha"}
 
 
@@ -124,22 +129,22 @@ def test_rows_of_nothing_keep_their_columns(rows: pd.DataFrame) -> None:
 
 
 def test_seen_cases_have_no_value_in_the_table(rows: pd.DataFrame) -> None:
-    left = unseen(rows, [contestant("zeta", "ann"), contestant("alpha", "bob")])
+    left = unseen(rows, [method("zeta", "ann"), method("alpha", "bob")])
     values, _ = by_case(left, SSIM)
     assert list(values.dropna().index) == ["c4"]
 
 
 def test_a_group_shares_the_cases_that_none_of_it_has_seen(rows: pd.DataFrame) -> None:
-    zeta, alpha = contestant("zeta", "ann"), contestant("alpha", "bob")
+    zeta, alpha = method("zeta", "ann"), method("alpha", "bob")
     assert unseen_by_all(rows, [zeta, alpha]) == ["c4"]
     assert unseen_by_all(rows, [zeta]) == ["c3", "c4"]
-    assert unseen_by_all(rows, [contestant("zeta")]) == ["c1", "c2", "c3", "c4"]
-    assert unseen_by_all(rows, [contestant("zeta", "ann", "bob", "cy")]) == []
+    assert unseen_by_all(rows, [method("zeta")]) == ["c1", "c2", "c3", "c4"]
+    assert unseen_by_all(rows, [method("zeta", "ann", "bob", "cy")]) == []
 
 
 def test_a_method_of_unknown_training_is_refused(rows: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="'alpha' has rows but is no contestant"):
-        unseen(rows, [contestant("zeta")])
+    with pytest.raises(InputError, match="'alpha' has rows but is no method"):
+        unseen(rows, [method("zeta")])
 
 
 @pytest.mark.parametrize("patient", [7, np.nan])
@@ -147,7 +152,7 @@ def test_patients_that_could_not_be_looked_up_are_refused(
     rows: pd.DataFrame, patient: float
 ) -> None:
     numbered = rows.assign(patient=[patient] * len(rows))
-    everyone = [contestant("zeta"), contestant("alpha")]
+    everyone = [method("zeta"), method("alpha")]
     with pytest.raises(InputError, match="read column patient as text"):
         unseen(numbered, everyone)
     with pytest.raises(InputError, match="read column patient as text"):

@@ -1,4 +1,4 @@
-"""A benchmark's folder: who may write there, and what is never deleted."""
+"""The output folder of a benchmark: locks, and files that are never deleted."""
 
 import json
 import os
@@ -12,10 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radfuse.benchmark.run.output_folder import LOCK, PLAN, locked
+from radfuse.benchmark.run.output_folder import LOCK, PLAN, lock_folder
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
-from radfuse.benchmark.settings import Settings, Theirs, Volume, changed, read_settings
+from radfuse.benchmark.settings import (
+    BenchmarkSettings,
+    ExternalMethod,
+    Volume,
+    changed,
+    read_benchmark_settings,
+)
 from radfuse.errors import InputError, OutputError, RadfuseError
 
 
@@ -24,24 +30,26 @@ def silent(stage: str, share: float | None) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> BenchmarkSettings:
     rng = np.random.default_rng(1)
     for kind in ("CT", "MRI"):
         (tmp_path / "pairs" / kind).mkdir(parents=True)
         levels = rng.integers(0, 256, (48, 48), np.uint8)
         Image.fromarray(levels).save(tmp_path / "pairs" / kind / "1001.png")
-    return Settings(pairs=(tmp_path / "pairs",), methods=("average",), profiles=("mfinet2024",))
+    return BenchmarkSettings(
+        pairs=(tmp_path / "pairs",), methods=("average",), profiles=("mfinet2024",)
+    )
 
 
 @pytest.fixture
-def done(settings: Settings, tmp_path: Path) -> Path:
+def done(settings: BenchmarkSettings, tmp_path: Path) -> Path:
     run(make_plan(settings, tmp_path / "out"), silent)
     return tmp_path / "out"
 
 
 @pytest.mark.parametrize("wrong", [{"methods": ("averige",)}, {"pairs": (Path("nowhere"),)}])
 def test_overwriting_deletes_nothing_before_all_is_found(
-    settings: Settings, done: Path, wrong: dict
+    settings: BenchmarkSettings, done: Path, wrong: dict
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
     with pytest.raises(InputError):
@@ -50,47 +58,51 @@ def test_overwriting_deletes_nothing_before_all_is_found(
 
 
 def test_overwriting_takes_out_what_a_benchmark_left_and_no_more(
-    settings: Settings, done: Path
+    settings: BenchmarkSettings, done: Path
 ) -> None:
     make_plan(settings, done, overwrite=True)
     assert {path.name for path in done.iterdir()} == {PLAN, LOCK}
     (done / "thesis.tex").write_text("irreplaceable")
-    with pytest.raises(OutputError, match=r"thesis\.tex is no benchmark's; move it elsewhere"):
+    with pytest.raises(OutputError, match=r"thesis\.tex is no file of a benchmark; move it"):
         make_plan(settings, done, overwrite=True)
     assert (done / "thesis.tex").read_text() == "irreplaceable"
 
 
-def test_a_strangers_plan_does_not_make_a_folder_ours(settings: Settings, tmp_path: Path) -> None:
+def test_a_strangers_plan_does_not_make_a_folder_ours(
+    settings: BenchmarkSettings, tmp_path: Path
+) -> None:
     (tmp_path / "tf").mkdir()
     (tmp_path / "tf" / PLAN).write_text('{"terraform": 1}')
     (tmp_path / "tf" / "state").write_text("precious")
-    with pytest.raises(OutputError, match="state is no benchmark's"):
+    with pytest.raises(OutputError, match="state is no file of a benchmark"):
         make_plan(settings, tmp_path / "tf", overwrite=True)
     with pytest.raises(OutputError, match="damaged; pass --overwrite or another --output"):
         make_plan(settings, tmp_path / "tf")
 
 
-def test_inputs_in_the_output_are_refused(settings: Settings, done: Path, tmp_path: Path) -> None:
+def test_inputs_in_the_output_are_refused(
+    settings: BenchmarkSettings, done: Path, tmp_path: Path
+) -> None:
     (tmp_path / "pairs").rename(done / "pairs")
     inside = replace(settings, pairs=(done / "pairs",))
-    with pytest.raises(InputError, match="pairs lies in the output"):
+    with pytest.raises(InputError, match="pairs is inside the output"):
         make_plan(inside, done, overwrite=True)
     assert (done / "pairs/CT/1001.png").is_file()
 
 
-def test_two_runs_in_one_folder_do_not_mix(settings: Settings, done: Path) -> None:
-    with locked(done):
+def test_two_runs_in_one_folder_do_not_mix(settings: BenchmarkSettings, done: Path) -> None:
+    with lock_folder(done):
         for overwrite in (False, True):
-            with pytest.raises(OutputError, match="another run works in it"):
+            with pytest.raises(OutputError, match="in use by another run"):
                 make_plan(settings, done, overwrite=overwrite)
     make_plan(settings, done)
 
 
-def test_the_lock_of_a_killed_run_is_free(settings: Settings, done: Path) -> None:
+def test_the_lock_of_a_killed_run_is_free(settings: BenchmarkSettings, done: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from radfuse.benchmark.run.output_folder import locked\n"
-        f"with locked(Path({str(done)!r})): print('in', flush=True); time.sleep(60)"
+        "from radfuse.benchmark.run.output_folder import lock_folder\n"
+        f"with lock_folder(Path({str(done)!r})): print('in', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -102,7 +114,7 @@ def test_the_lock_of_a_killed_run_is_free(settings: Settings, done: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"cases": [1]}', "\xff"])
-def test_a_damaged_plan_is_named(settings: Settings, done: Path, text: str) -> None:
+def test_a_damaged_plan_is_named(settings: BenchmarkSettings, done: Path, text: str) -> None:
     (done / PLAN).write_bytes(text.encode("latin-1"))
     with pytest.raises(OutputError, match=r"plan\.json: damaged"):
         make_plan(settings, done)
@@ -110,37 +122,39 @@ def test_a_damaged_plan_is_named(settings: Settings, done: Path, text: str) -> N
 
 @pytest.mark.parametrize("name", ["a\rb", "a\nb", ".hidden", "x" * 201, "bad\udcff", ""])
 def test_a_name_that_makes_no_plain_file_is_refused(
-    settings: Settings, tmp_path: Path, name: str
+    settings: BenchmarkSettings, tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(InputError, match="not a name for a file; rename it"):
-        make_plan(replace(settings, theirs=(Theirs(name, "maximum"),)), tmp_path / "out")
+    with pytest.raises(InputError, match="not a valid file name; rename it"):
+        make_plan(replace(settings, external=(ExternalMethod(name, "maximum"),)), tmp_path / "out")
 
 
-def test_a_case_called_like_a_draft_is_kept_apart(settings: Settings, tmp_path: Path) -> None:
+def test_a_case_called_like_a_draft_is_kept_apart(
+    settings: BenchmarkSettings, tmp_path: Path
+) -> None:
     for kind in ("CT", "MRI"):
         folder = tmp_path / "pairs" / kind
         (folder / "q.draft.png").write_bytes((folder / "1001.png").read_bytes())
         (folder / "q.png").write_bytes((folder / "1001.png").read_bytes())
     plan = make_plan(settings, tmp_path / "out")
     run(plan, silent)
-    assert {case for _, _, case in plan.rows.done()} == {"1001", "q", "q.draft"}
+    assert {case for _, _, case in plan.rows.finished_keys()} == {"1001", "q", "q.draft"}
 
 
 def test_a_folder_of_fused_images_may_gain_and_mend_pictures(
-    settings: Settings, done: Path, tmp_path: Path
+    settings: BenchmarkSettings, done: Path, tmp_path: Path
 ) -> None:
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    Image.new("L", (48, 48), 9).save(theirs / "other.png")
-    with_theirs = replace(settings, theirs=(Theirs("song", str(theirs)),))
-    plan = make_plan(with_theirs, done)
+    external = tmp_path / "external"
+    external.mkdir()
+    Image.new("L", (48, 48), 9).save(external / "other.png")
+    with_external = replace(settings, external=(ExternalMethod("song", str(external)),))
+    plan = make_plan(with_external, done)
     run(plan, silent)
     assert len(plan.failures.read()) == 1
-    (theirs / "1001.png").write_bytes((tmp_path / "pairs/CT/1001.png").read_bytes())
-    run(make_plan(with_theirs, done), silent)
+    (external / "1001.png").write_bytes((tmp_path / "pairs/CT/1001.png").read_bytes())
+    run(make_plan(with_external, done), silent)
     first = plan.rows.read().query("method == 'song'")["value"].tolist()
-    (theirs / "1001.png").write_bytes((tmp_path / "pairs/MRI/1001.png").read_bytes())
-    run(make_plan(with_theirs, done), silent)
+    (external / "1001.png").write_bytes((tmp_path / "pairs/MRI/1001.png").read_bytes())
+    run(make_plan(with_external, done), silent)
     second = plan.rows.read().query("method == 'song'")["value"].tolist()
     assert len(first) == len(second) == 4
     assert first != second
@@ -148,18 +162,20 @@ def test_a_folder_of_fused_images_may_gain_and_mend_pictures(
 
 @pytest.mark.parametrize("content", ["pickle", "several", "text"])
 def test_an_array_that_is_none_is_a_failure_with_its_path(
-    settings: Settings, tmp_path: Path, content: str
+    settings: BenchmarkSettings, tmp_path: Path, content: str
 ) -> None:
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    with (theirs / "1001.npy").open("wb") as stream:
+    external = tmp_path / "external"
+    external.mkdir()
+    with (external / "1001.npy").open("wb") as stream:
         if content == "pickle":
             np.save(stream, np.array([{}], object), allow_pickle=True)
         elif content == "several":
             np.savez(stream, a=np.zeros(3))
         else:
             stream.write(b"text")
-    plan = make_plan(replace(settings, theirs=(Theirs("song", str(theirs)),)), tmp_path / "out")
+    plan = make_plan(
+        replace(settings, external=(ExternalMethod("song", str(external)),)), tmp_path / "out"
+    )
     run(plan, silent)
     message = plan.failures.read()["message"].item()
     assert "1001.npy: " in message
@@ -169,14 +185,18 @@ def test_an_array_that_is_none_is_a_failure_with_its_path(
 @pytest.mark.parametrize(
     "card", ['{"patients_trained": "16"}', "[]", "{", '{"patients_validated": [16]}']
 )
-def test_a_card_that_is_none_is_refused(settings: Settings, tmp_path: Path, card: str) -> None:
+def test_a_card_that_is_none_is_refused(
+    settings: BenchmarkSettings, tmp_path: Path, card: str
+) -> None:
     (tmp_path / "net.onnx").write_bytes(b"")
     (tmp_path / "net.json").write_text(card)
-    with pytest.raises(InputError, match=r"net\.json: not a card"):
+    with pytest.raises(InputError, match=r"net\.json: not a model card"):
         make_plan(replace(settings, methods=(str(tmp_path / "net.onnx"),)), tmp_path / "out")
 
 
-def test_a_worker_that_is_killed_ends_the_run_in_a_line(settings: Settings, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_ends_the_run_in_a_line(
+    settings: BenchmarkSettings, tmp_path: Path
+) -> None:
     many = replace(settings, methods=("average", "maximum", "dwt", "laplacian"))
     many = replace(many, profiles=("tang", "liu2012", "radfuse1"))
     plan = make_plan(many, tmp_path / "out")
@@ -185,10 +205,10 @@ def test_a_worker_that_is_killed_ends_the_run_in_a_line(settings: Settings, tmp_
         if stage == "measuring":
             subprocess.run(["pkill", "-9", "-P", str(os.getpid()), "-f", "spawn_main"], check=False)
 
-    with pytest.raises(RadfuseError, match=r"a measuring process was killed.*same command goes on"):
-        run(plan, kill_workers, alone_s=0)
+    with pytest.raises(RadfuseError, match=r"a measuring process was killed.*same command resumes"):
+        run(plan, kill_workers, single_process_s=0)
     run(plan, silent)
-    assert len(plan.rows.done()) == 4 * 3
+    assert len(plan.rows.finished_keys()) == 4 * 3
 
 
 BUSY = """
@@ -196,27 +216,27 @@ import sys
 from pathlib import Path
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
-from radfuse.benchmark.settings import Settings
+from radfuse.benchmark.settings import BenchmarkSettings
 pairs, out = map(Path, sys.argv[1:])
 methods = ("average", "maximum", "copy_ct", "copy_mr", "dwt", "laplacian")
-settings = Settings(pairs=(pairs,), methods=methods, profiles=("tang", "liu2012"))
-run(make_plan(settings, out), lambda *_: None, alone_s=0)
+settings = BenchmarkSettings(pairs=(pairs,), methods=methods, profiles=("tang", "liu2012"))
+run(make_plan(settings, out), lambda *_: None, single_process_s=0)
 """
 """A run whose workers have something to do."""
 
 
-def test_workers_end_with_a_run_that_is_killed(settings: Settings, tmp_path: Path) -> None:
+def test_workers_end_with_a_run_that_is_killed(settings: BenchmarkSettings, tmp_path: Path) -> None:
     words = [sys.executable, "-c", BUSY, str(settings.pairs[0]), str(tmp_path / "out")]
     process = subprocess.Popen(words)
     children: list[str] = []
     deadline = time.monotonic() + 60
     while not children and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-        found = subprocess.run(
+        listed = subprocess.run(
             ["pgrep", "-P", str(process.pid), "-f", "spawn_main"],
             check=False, capture_output=True, text=True,
         )  # fmt: skip
-        children = found.stdout.split()
+        children = listed.stdout.split()
     assert children
     process.kill()
     process.wait()
@@ -232,9 +252,11 @@ def _is_alive(pid: str) -> bool:
 
 
 def test_changed_settings_are_checked_and_drop_former_cases() -> None:
-    former = Settings(pairs=(Path("a"),), patients=("1",), pictured=("1001",), phantoms=(3,))
+    former = BenchmarkSettings(
+        pairs=(Path("a"),), patients=("1",), shown_cases=("1001",), phantoms=(3,)
+    )
     later = changed(former, pairs=(Path("b"),))
-    assert (later.pairs, later.patients, later.pictured, later.phantoms) == (
+    assert (later.pairs, later.patients, later.shown_cases, later.phantoms) == (
         (Path("b"),),
         (),
         (),
@@ -248,24 +270,24 @@ def test_changed_settings_are_checked_and_drop_former_cases() -> None:
     ("text", "message"),
     [
         ("seed = -1", "seed: Input should be greater"),
-        ('[[theirs]]\nname = "a"\nuse = "b"\nsumary = "c"', "theirs.0.sumary: Unexpected"),
+        ('[[external]]\nname = "a"\nuse = "b"\nsumary = "c"', "external.0.sumary: Unexpected"),
         ('[[volumes]]\nname = "a"\nct = "b"\nmr = "c"\nmrr = "d"', "volumes.0.mrr: Unexpected"),
     ],
 )
 def test_a_slip_in_a_file_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(InputError) as caught:
-        read_settings(tmp_path / "mine.toml")
+        read_benchmark_settings(tmp_path / "mine.toml")
     assert message in str(caught.value)
 
 
 def test_a_file_of_volumes_says_where_they_are(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('[[volumes]]\nname = "a"\nct = "b"\nmr = "c"\n')
-    assert read_settings(tmp_path / "mine.toml").volumes == (
+    assert read_benchmark_settings(tmp_path / "mine.toml").volumes == (
         Volume("a", tmp_path / "b", tmp_path / "c"),
     )
 
 
-def test_a_plan_that_grew_keeps_what_it_began_with(settings: Settings, done: Path) -> None:
+def test_a_plan_that_grew_keeps_what_it_began_with(settings: BenchmarkSettings, done: Path) -> None:
     make_plan(replace(settings, methods=("maximum",)), done)
     assert set(json.loads((done / PLAN).read_text())["methods"]) == {"average", "maximum"}

@@ -1,4 +1,4 @@
-"""Figures of a report: they repeat byte for byte, bear any name, and leave matplotlib as it was."""
+"""Figures of a report: reproducible, with any names, without side effects on matplotlib."""
 
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -9,18 +9,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_kit import METHODS, REFERENCE, MadeUp, columns_of, contestants, made_up
+from report_kit import METHODS, REFERENCE, SyntheticResults, columns_of, methods, synthetic_results
 
-from radfuse.benchmark.report.critical_difference import can_be_drawn, critical_differences
+from radfuse.benchmark.report.critical_difference_diagram import can_be_drawn, critical_differences
+from radfuse.benchmark.report.description_tables import speed_summary
 from radfuse.benchmark.report.document import Figure
-from radfuse.benchmark.report.plot_style import GREY, LONGEST_NAME, pens_of, short, title_of
-from radfuse.benchmark.report.plots import apart, box_plots, rank_lines, rows_of, speed_and_quality
+from radfuse.benchmark.report.plot_style import GREY, MAX_NAME_LENGTH, short, styles_of, title_of
+from radfuse.benchmark.report.plots import (
+    box_plots,
+    rank_lines,
+    rows_of,
+    speed_and_quality,
+    spread_apart,
+)
 from radfuse.benchmark.report.result_tables import TRIVIAL
-from radfuse.benchmark.report.sections import chapters, slug
-from radfuse.benchmark.report.summary_tables import speed_summary
-from radfuse.benchmark.results import Contestant
-from radfuse.benchmark.statistics.analysis import Column
-from radfuse.benchmark.statistics.ranks import Ranking
+from radfuse.benchmark.report.sections import report_sections, slug
+from radfuse.benchmark.results import ComparedMethod
+from radfuse.benchmark.statistics.analysis import MetricStatistics
+from radfuse.benchmark.statistics.critical_difference import Ranking
 
 TEXT = "{http://www.w3.org/2000/svg}text"
 """Name of a text in SVG."""
@@ -29,23 +35,23 @@ ODD_NAMES = ("$x^2", "</svg> --> <script>", "\N{SNOWMAN}漢字\x00\x1b", "a" * 2
 
 
 @pytest.fixture(scope="module")
-def results() -> MadeUp:
-    return made_up()
+def results() -> SyntheticResults:
+    return synthetic_results()
 
 
 @pytest.fixture(scope="module")
-def columns(results: MadeUp) -> list[Column]:
+def columns(results: SyntheticResults) -> list[MetricStatistics]:
     return columns_of(results)
 
 
-def all_drawings(results: MadeUp, columns: list[Column]) -> dict[str, bytes]:
-    sections = chapters(results, columns, REFERENCE, [])
+def all_drawings(results: SyntheticResults, columns: list[MetricStatistics]) -> dict[str, bytes]:
+    sections = report_sections(results, columns, REFERENCE, [])
     figures = [one for part in sections for one in part.blocks if isinstance(one, Figure)]
-    return {drawing.name: drawing.svg for figure in figures for drawing in figure.drawings}
+    return {plot.name: plot.svg for figure in figures for plot in figure.plots}
 
 
 def texts(svg: bytes) -> list[str]:
-    """Texts of a drawing, each its own element: they can be searched and read aloud."""
+    """Texts of a plot, each its own element: they can be searched and read aloud."""
     return [(text.text or "").strip() for text in ElementTree.fromstring(svg).iter(TEXT)]  # noqa: S314
 
 
@@ -59,7 +65,7 @@ def check_xml(svg: bytes) -> None:
 
 
 def test_figures_repeat_byte_for_byte_without_a_date(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     first, second = (all_drawings(results, columns) for _ in range(2))
     assert first == second
@@ -72,14 +78,14 @@ def test_figures_repeat_byte_for_byte_without_a_date(
 
 
 def test_figures_leave_the_settings_of_matplotlib_alone(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     before = dict(mpl.rcParams)
-    box_plots(results.contestants, columns)
+    box_plots(results.methods, columns)
     assert dict(mpl.rcParams) == before
 
 
-def test_any_name_can_be_drawn(results: MadeUp, columns: list[Column]) -> None:
+def test_any_name_can_be_drawn(results: SyntheticResults, columns: list[MetricStatistics]) -> None:
     names = dict(zip(METHODS, ODD_NAMES, strict=True))
     changed = [
         replace(
@@ -94,13 +100,13 @@ def test_any_name_can_be_drawn(results: MadeUp, columns: list[Column]) -> None:
         )
         for column in columns
     ]
-    odd = [replace(one, name=names[one.name]) for one in contestants()]
+    odd = [replace(one, name=names[one.name]) for one in methods()]
     speed = speed_summary(results.speed.replace({"method": names}))
     for svg in (
         box_plots(odd, changed),
         rank_lines(odd, changed),
         speed_and_quality(odd, changed, speed, legend=True),
-        critical_differences(changed[0].measure, changed[0].ranking),
+        critical_differences(changed[0].metric, changed[0].ranking),
     ):
         check_xml(svg)
         assert "$x^2" in " ".join(texts(svg))
@@ -111,51 +117,53 @@ def test_long_names_keep_their_ends() -> None:
     assert short("a\tb\x00c") == "a b c"
     long = short("res2fusion-spatial-mean-softmax")
     assert long == "res2fusion-s…ean-softmax"
-    assert len(long) == LONGEST_NAME
+    assert len(long) == MAX_NAME_LENGTH
 
 
 def test_trivial_baselines_are_grey_and_all_pens_differ() -> None:
     names = sorted(TRIVIAL) + [f"method {number}" for number in range(20)]
-    pens = pens_of([Contestant(name, "", "", frozenset()) for name in names])
-    assert list(pens) == names
-    assert {pens[name].colour for name in TRIVIAL} == {GREY}
-    assert GREY not in {pens[name].colour for name in names[len(TRIVIAL) :]}
-    assert len(set(pens.values())) == len(names)
+    styles = styles_of([ComparedMethod(name, "", "", frozenset()) for name in names])
+    assert list(styles) == names
+    assert {styles[name].colour for name in TRIVIAL} == {GREY}
+    assert GREY not in {styles[name].colour for name in names[len(TRIVIAL) :]}
+    assert len(set(styles.values())) == len(names)
 
 
 @given(st.lists(st.floats(1, 15), max_size=15), st.floats(0.1, 2))
 def test_labels_move_apart_in_order(places: list[float], gap: float) -> None:
-    moved = apart(np.sort(np.array(places, np.float64)), gap)
+    moved = spread_apart(np.sort(np.array(places, np.float64)), gap)
     assert len(moved) == len(places)
     assert (np.diff(moved) >= gap - 1e-9).all()
     np.testing.assert_allclose(moved.sum(), sum(places), atol=1e-6)
 
 
 def test_labels_with_room_stay_where_they_are() -> None:
-    np.testing.assert_allclose(apart(np.array([1.0, 2.0, 5.0]), 0.5), [1, 2, 5])
+    np.testing.assert_allclose(spread_apart(np.array([1.0, 2.0, 5.0]), 0.5), [1, 2, 5])
 
 
 def test_box_plots_name_methods_once_and_every_metric(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
-    found = texts(box_plots(results.contestants, columns))
-    assert [found.count(name) for name in METHODS] == [1] * len(METHODS)
-    assert [title_of(one.measure) in found for one in columns] == [True, True]
-    assert title_of(columns[0].measure) == "MI ↑ (bit)"
+    shown = texts(box_plots(results.methods, columns))
+    assert [shown.count(name) for name in METHODS] == [1] * len(METHODS)
+    assert [title_of(one.metric) in shown for one in columns] == [True, True]
+    assert title_of(columns[0].metric) == "MI ↑ (bit)"
 
 
 def test_rank_lines_leave_out_a_method_without_ranks(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     ranks = {"network": 1.0, "twin": 2.0}
     few = [replace(one, ranking=replace(one.ranking, mean_ranks=ranks)) for one in columns]
-    found = texts(rank_lines(results.contestants, few))
-    assert [name in found for name in METHODS] == [False, False, True, True, False]
+    shown = texts(rank_lines(results.methods, few))
+    assert [name in shown for name in METHODS] == [False, False, True, True, False]
 
 
-def test_rank_lines_can_end_without_any_rank(results: MadeUp, columns: list[Column]) -> None:
+def test_rank_lines_can_end_without_any_rank(
+    results: SyntheticResults, columns: list[MetricStatistics]
+) -> None:
     none = [replace(one, ranking=replace(one.ranking, mean_ranks={})) for one in columns]
-    check_xml(rank_lines(results.contestants, none))
+    check_xml(rank_lines(results.methods, none))
 
 
 def ranking(names: tuple[str, ...], distance: float) -> Ranking:
@@ -168,26 +176,26 @@ def ranking(names: tuple[str, ...], distance: float) -> Ranking:
     [(1.5, "critical difference 1.5"), (9.0, "critical difference 9.0, longer than the scale")],
 )
 def test_a_diagram_says_its_critical_difference(
-    columns: list[Column], distance: float, words: str
+    columns: list[MetricStatistics], distance: float, words: str
 ) -> None:
-    svg = critical_differences(columns[0].measure, ranking(("a", "b", "c"), distance))
-    found = texts(svg)
-    assert words in found
-    assert {"a  1.0", "b  2.0", "3.0  c", "MI ↑ (bit)"} <= set(found)
+    svg = critical_differences(columns[0].metric, ranking(("a", "b", "c"), distance))
+    shown = texts(svg)
+    assert words in shown
+    assert {"a  1.0", "b  2.0", "3.0  c", "MI ↑ (bit)"} <= set(shown)
 
 
 @pytest.mark.parametrize(
     ("methods", "numbers"), [(12, list(range(1, 13))), (22, [1, 5, 10, 15, 20])]
 )
 def test_a_diagram_of_many_methods_numbers_each_fifth_rank(
-    columns: list[Column], methods: int, numbers: list[int]
+    columns: list[MetricStatistics], methods: int, numbers: list[int]
 ) -> None:
     names = tuple(f"m{place}" for place in range(methods))
-    found = texts(critical_differences(columns[0].measure, ranking(names, 3.0)))
-    assert [int(text) for text in found if text.isdecimal()] == numbers
+    shown = texts(critical_differences(columns[0].metric, ranking(names, 3.0)))
+    assert [int(text) for text in shown if text.isdecimal()] == numbers
 
 
-def test_one_method_or_no_complete_case_makes_no_diagram(results: MadeUp) -> None:
+def test_one_method_or_no_complete_case_makes_no_diagram(results: SyntheticResults) -> None:
     assert not can_be_drawn(ranking(("a", "b"), float("nan")))
     cases = sorted(results.rows["case"].unique())
     fails = dict(zip(cases, METHODS * 5, strict=False))
@@ -199,24 +207,24 @@ def test_one_method_or_no_complete_case_makes_no_diagram(results: MadeUp) -> Non
 
 @pytest.mark.parametrize(("spread", "labels"), [(1.5, ["20"]), (1000, ["100", "1000"])])
 def test_times_have_labels_however_far_they_spread(
-    results: MadeUp, columns: list[Column], spread: float, labels: list[str]
+    results: SyntheticResults, columns: list[MetricStatistics], spread: float, labels: list[str]
 ) -> None:
     speed = results.speed.assign(seconds=0.015)
     speed.loc[speed["method"] == "twin", "seconds"] *= spread
-    found = texts(
-        speed_and_quality(results.contestants, columns, speed_summary(speed), legend=False)
-    )
-    assert set(labels) <= set(found)
-    assert not set(METHODS) & set(found)
+    shown = texts(speed_and_quality(results.methods, columns, speed_summary(speed), legend=False))
+    assert set(labels) <= set(shown)
+    assert not set(METHODS) & set(shown)
 
 
-def test_untimed_methods_are_not_in_the_legend(results: MadeUp, columns: list[Column]) -> None:
+def test_untimed_methods_are_not_in_the_legend(
+    results: SyntheticResults, columns: list[MetricStatistics]
+) -> None:
     speed = speed_summary(results.speed[results.speed["method"] == "twin"])
-    found = texts(speed_and_quality(results.contestants, columns, speed, legend=True))
-    assert [name in found for name in METHODS] == [False, False, False, True, False]
+    shown = texts(speed_and_quality(results.methods, columns, speed, legend=True))
+    assert [name in shown for name in METHODS] == [False, False, False, True, False]
 
 
-def test_metrics_come_in_rows_of_four(columns: list[Column]) -> None:
+def test_metrics_come_in_rows_of_four(columns: list[MetricStatistics]) -> None:
     assert [len(row) for row in rows_of(columns * 5)] == [4, 4, 2]
 
 

@@ -13,22 +13,31 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from report_kit import MEASURES, METHODS, REFERENCE, SIDE, MadeUp, head, hostile, made_up
+from report_kit import (
+    METHODS,
+    METRICS,
+    REFERENCE,
+    SIDE,
+    SyntheticResults,
+    head,
+    hostile,
+    synthetic_results,
+)
 
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.report.gallery import (
     BRIGHTER,
     DARKER,
     DIFFERENCE_RANGE,
-    LARGEST_SIDE_PX,
+    MAX_SIDE_PX,
     Zoom,
+    case_gallery,
     data_url,
     difference_map,
     reduced,
-    sheet_of,
     strongest_structure,
 )
-from radfuse.benchmark.report.write import PAGE, write_report
+from radfuse.benchmark.report.write import HTML_FILE, write_report
 from radfuse.errors import InputError, OutputError
 from radfuse.record import NOTICE
 
@@ -37,27 +46,27 @@ CASE = "p1-0"
 
 
 @pytest.fixture(scope="module")
-def results() -> MadeUp:
-    return made_up()
+def results() -> SyntheticResults:
+    return synthetic_results()
 
 
 @pytest.fixture(scope="module")
-def folder(results: MadeUp, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(results: SyntheticResults, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("benchmark") / "report"
-    page = write_report(results, target, reference=REFERENCE, pictured=[CASE, "p2-3"])
-    assert page == target / PAGE
+    page = write_report(results, target, reference=REFERENCE, shown_cases=[CASE, "p2-3"])
+    assert page == target / HTML_FILE
     return target
 
 
 @pytest.fixture(scope="module")
 def html(folder: Path) -> str:
-    return (folder / PAGE).read_text(encoding="utf-8")
+    return (folder / HTML_FILE).read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def small(results: MadeUp) -> MadeUp:
+def small(results: SyntheticResults) -> SyntheticResults:
     """One metric, no speed: quickly reported."""
-    return replace(results, measures=MEASURES[:1], speed=results.speed[:0])
+    return replace(results, metrics=METRICS[:1], speed=results.speed[:0])
 
 
 class Page(HTMLParser):
@@ -95,7 +104,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_folder_has_page_texts_drawings_and_numbers(folder: Path) -> None:
     names = set(contents(folder))
-    assert {PAGE, "report.md", "tables.tex", "tables/summary.csv", "tables/speed.csv"} <= names
+    assert {HTML_FILE, "report.md", "tables.tex", "tables/summary.csv", "tables/speed.csv"} <= names
     linked = re.findall(r"\]\((figures/.*?\.svg)\)", (folder / "report.md").read_text())
     assert set(linked) == {name for name in names if name.startswith("figures/")}
     assert list(folder.parent.iterdir()) == [folder]
@@ -120,7 +129,7 @@ def test_every_picture_and_drawing_has_words_in_its_place(html: str) -> None:
 
 
 def test_the_notice_stands_on_every_text(folder: Path) -> None:
-    for name in (PAGE, "report.md", "tables.tex"):
+    for name in (HTML_FILE, "report.md", "tables.tex"):
         assert NOTICE in (folder / name).read_text(encoding="utf-8"), name
 
 
@@ -137,13 +146,13 @@ def test_tables_and_figures_are_counted_through(html: str) -> None:
         assert len(numbers) > 9
 
 
-def test_the_same_results_give_the_same_bytes(small: MadeUp, tmp_path: Path) -> None:
+def test_the_same_results_give_the_same_bytes(small: SyntheticResults, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_report(small, tmp_path / name, reference=REFERENCE, pictured=[CASE])
+        write_report(small, tmp_path / name, reference=REFERENCE, shown_cases=[CASE])
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_the_seed_decides_the_intervals_alone(small: MadeUp, tmp_path: Path) -> None:
+def test_the_seed_decides_the_intervals_alone(small: SyntheticResults, tmp_path: Path) -> None:
     many_patients = replace(small, rows=small.rows.assign(patient=small.rows["case"]))
     for seed in (1, 2):
         write_report(many_patients, tmp_path / str(seed), reference=REFERENCE, seed=seed)
@@ -156,56 +165,60 @@ def test_the_seed_decides_the_intervals_alone(small: MadeUp, tmp_path: Path) -> 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     results = hostile()
     page = Page(
-        write_report(results, tmp_path / "report", reference=REFERENCE, pictured=["p2-0"])
+        write_report(results, tmp_path / "report", reference=REFERENCE, shown_cases=["p2-0"])
         .read_text(encoding="utf-8")
     )  # fmt: skip
     assert not {"script", "b0", "k"} & set(page.tags)
     assert page.handlers == []
     assert page.tags.count("img") == len(page.alternatives)
     shown = "".join(page.texts)
-    for text in (results.title, results.contestants[0].name, "<img src=x", "<b>/home/_x_|y"):
+    for text in (results.title, results.methods[0].name, "<img src=x", "<b>/home/_x_|y"):
         assert text in shown
     for path in (tmp_path / "report" / "figures").iterdir():
         assert b"<script" not in path.read_bytes()
 
 
-def test_report_omits_sections_without_content(small: MadeUp, tmp_path: Path) -> None:
+def test_report_omits_sections_without_content(small: SyntheticResults, tmp_path: Path) -> None:
     smooth = replace(small, failures=small.failures[:0])
     page = Page(write_report(smooth, tmp_path / "r", reference=REFERENCE).read_text("utf-8"))
     assert "Every method fused every case." in page.texts
-    assert not {"5. Pictures", "4. Speed"} & set(page.texts)
+    assert not {"5. Images", "4. Speed"} & set(page.texts)
     assert not (tmp_path / "r" / "tables" / "speed.csv").exists()
 
 
-def test_one_method_and_one_case_make_a_report(small: MadeUp, tmp_path: Path) -> None:
+def test_one_method_and_one_case_make_a_report(small: SyntheticResults, tmp_path: Path) -> None:
     rows = small.rows[(small.rows["method"] == REFERENCE) & (small.rows["case"] == "p2-0")]
-    alone = replace(small, rows=rows, contestants=small.contestants[2:3])
+    alone = replace(small, rows=rows, methods=small.methods[2:3])
     page = Page(write_report(alone, tmp_path / "r", reference=REFERENCE).read_text("utf-8"))
     assert any("over 1 case of 1 patient" in text for text in page.texts)
     assert r"\pm" not in (tmp_path / "r/tables.tex").read_text().split(r"\midrule")[1]
 
 
-def test_a_report_replaces_an_older_one_as_a_whole(small: MadeUp, tmp_path: Path) -> None:
+def test_a_report_replaces_an_older_one_as_a_whole(small: SyntheticResults, tmp_path: Path) -> None:
     target = tmp_path / "report"
     target.mkdir()
-    (target / PAGE).write_text("old")
+    (target / HTML_FILE).write_text("old")
     (target / "stale.svg").write_text("old")
     write_report(small, target, reference=REFERENCE)
     assert not (target / "stale.svg").exists()
-    assert "made-up heads" in (target / PAGE).read_text()
+    assert "synthetic heads" in (target / HTML_FILE).read_text()
 
 
-def test_a_folder_with_something_else_is_left_alone(small: MadeUp, tmp_path: Path) -> None:
+def test_a_folder_with_something_else_is_left_alone(
+    small: SyntheticResults, tmp_path: Path
+) -> None:
     (tmp_path / "rows.csv").write_text("precious")
     with pytest.raises(OutputError) as caught:
         write_report(small, tmp_path, reference=REFERENCE)
     assert str(caught.value) == (
-        f"{tmp_path}: holds something else than a report; choose another folder"
+        f"{tmp_path}: contains other files than a report; choose another folder"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
-def test_a_file_in_the_place_of_the_folder_is_left_alone(small: MadeUp, tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_left_alone(
+    small: SyntheticResults, tmp_path: Path
+) -> None:
     (tmp_path / "report").write_text("precious")
     with pytest.raises(OutputError, match="Not a directory; nothing was changed"):
         write_report(small, tmp_path / "report", reference=REFERENCE)
@@ -213,34 +226,38 @@ def test_a_file_in_the_place_of_the_folder_is_left_alone(small: MadeUp, tmp_path
 
 
 def test_a_full_disk_leaves_the_old_report(
-    small: MadeUp, tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+    small: SyntheticResults,
+    tmp_path: Path,
+    full_disk: Callable[[int], AbstractContextManager[None]],
 ) -> None:
     target = tmp_path / "report"
     target.mkdir()
-    (target / PAGE).write_text("old")
+    (target / HTML_FILE).write_text("old")
     with full_disk(1000), pytest.raises(OutputError, match="File too large; nothing was changed"):
         write_report(small, target, reference=REFERENCE)
-    assert contents(tmp_path) == {f"report/{PAGE}": b"old"}
+    assert contents(tmp_path) == {f"report/{HTML_FILE}": b"old"}
 
 
-def test_a_picture_that_cannot_be_read_leaves_nothing(small: MadeUp, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_read_leaves_nothing(
+    small: SyntheticResults, tmp_path: Path
+) -> None:
     @dataclass(frozen=True)
-    class Damaged(MadeUp):
-        def picture(self, case: str, who: str) -> UInt8Array:
-            raise InputError(f"{case} of {who} is damaged")
+    class Damaged(SyntheticResults):
+        def middle_slice(self, case: str, name: str) -> UInt8Array:
+            raise InputError(f"{case} of {name} is damaged")
 
     damaged = Damaged(**vars(small))
     with pytest.raises(InputError, match="p1-0 of ct is damaged"):
-        write_report(damaged, tmp_path / "r", reference=REFERENCE, pictured=[CASE])
+        write_report(damaged, tmp_path / "r", reference=REFERENCE, shown_cases=[CASE])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_case_that_is_none_cannot_be_pictured(small: MadeUp, tmp_path: Path) -> None:
+def test_a_case_that_is_none_cannot_be_pictured(small: SyntheticResults, tmp_path: Path) -> None:
     few = replace(small, rows=small.rows[small.rows["patient"] == "p1"])
     with pytest.raises(InputError) as caught:
-        write_report(few, tmp_path / "r", reference=REFERENCE, pictured=["x"])
+        write_report(few, tmp_path / "r", reference=REFERENCE, shown_cases=["x"])
     assert str(caught.value) == (
-        "'x' is no case with values and cannot be pictured; choose among p1-0, p1-1, p1-2, p1-3, "
+        "'x' is no case with values and cannot be shown; choose among p1-0, p1-1, p1-2, p1-3, "
         "p1-4, p1-5"
     )
 
@@ -250,19 +267,19 @@ def decoded(url: str) -> np.ndarray:
     return np.asarray(Image.open(BytesIO(base64.b64decode(data))))
 
 
-def test_pictures_on_the_page_are_those_of_the_results(results: MadeUp) -> None:
-    sheet = sheet_of(results, CASE)
-    assert [tile.name for tile in sheet.tiles] == ["CT", "MR", *METHODS[:-1]]
-    assert (sheet.patient, sheet.missing) == ("p1", ("broken",))
+def test_pictures_on_the_page_are_those_of_the_results(results: SyntheticResults) -> None:
+    gallery = case_gallery(results, CASE)
+    assert [tile.name for tile in gallery.tiles] == ["CT", "MR", *METHODS[:-1]]
+    assert (gallery.patient, gallery.missing) == ("p1", ("broken",))
     ct, mr = head(CASE)
-    np.testing.assert_array_equal(decoded(sheet.tiles[0].picture), ct)
-    fused = results.picture(CASE, "network")
+    np.testing.assert_array_equal(decoded(gallery.tiles[0].image), ct)
+    fused = results.middle_slice(CASE, "network")
     zoom = strongest_structure(ct, mr)
-    tile = sheet.tiles[4]
-    np.testing.assert_array_equal(decoded(tile.picture), fused)
-    np.testing.assert_array_equal(decoded(tile.zoom), zoom.of(fused))
+    tile = gallery.tiles[4]
+    np.testing.assert_array_equal(decoded(tile.image), fused)
+    np.testing.assert_array_equal(decoded(tile.zoom), zoom.crop(fused))
     np.testing.assert_array_equal(decoded(tile.difference), difference_map(fused, ct, mr))
-    assert sheet.frame[2] == pytest.approx(100 * zoom.side / SIDE, abs=0.01)
+    assert gallery.frame[2] == pytest.approx(100 * zoom.side / SIDE, abs=0.01)
 
 
 def test_the_zoom_finds_where_both_sources_have_structure() -> None:
@@ -275,7 +292,7 @@ def test_the_zoom_finds_where_both_sources_have_structure() -> None:
     assert zoom.side == 20
     assert abs(zoom.top - 20) <= 2
     assert abs(zoom.left - 70) <= 2
-    assert zoom.of(ct).shape == (20, 20)
+    assert zoom.crop(ct).shape == (20, 20)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (64, 40), (41, 41)])
@@ -306,8 +323,8 @@ def test_half_a_difference_is_half_a_colour() -> None:
 
 
 def test_large_pictures_are_reduced_in_proportion() -> None:
-    assert reduced(np.zeros((1000, 500), np.uint8)).shape == (LARGEST_SIDE_PX, LARGEST_SIDE_PX // 2)
-    assert reduced(np.zeros((4000, 1, 3), np.uint8)).shape == (LARGEST_SIDE_PX, 1, 3)
+    assert reduced(np.zeros((1000, 500), np.uint8)).shape == (MAX_SIDE_PX, MAX_SIDE_PX // 2)
+    assert reduced(np.zeros((4000, 1, 3), np.uint8)).shape == (MAX_SIDE_PX, 1, 3)
     small = np.arange(12, dtype=np.uint8).reshape(3, 4)
     np.testing.assert_array_equal(reduced(small), small)
 

@@ -3,23 +3,23 @@
 import re
 
 import pytest
-from report_kit import HOSTILE, REFERENCE, MadeUp, columns_of, hostile, made_up
+from report_kit import HOSTILE, REFERENCE, SyntheticResults, columns_of, hostile, synthetic_results
 
 from radfuse.benchmark.report.latex import ESCAPES, METRICS_A_BLOCK, latex_tables
 from radfuse.benchmark.report.latex import escaped as tex
 from radfuse.benchmark.report.markdown import escaped as md
 from radfuse.benchmark.report.markdown import markdown
-from radfuse.benchmark.report.sections import chapters
-from radfuse.benchmark.statistics.analysis import Column
+from radfuse.benchmark.report.sections import report_sections
+from radfuse.benchmark.statistics.analysis import MetricStatistics
 
 
 @pytest.fixture(scope="module")
-def results() -> MadeUp:
-    return made_up()
+def results() -> SyntheticResults:
+    return synthetic_results()
 
 
 @pytest.fixture(scope="module")
-def columns(results: MadeUp) -> list[Column]:
+def columns(results: SyntheticResults) -> list[MetricStatistics]:
     return columns_of(results)
 
 
@@ -60,7 +60,7 @@ def check_latex(text: str) -> None:
 
 
 def test_tables_for_papers_have_bold_underlined_and_p_values(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     text = latex_tables(results, columns, REFERENCE)
     check_latex(text)
@@ -75,7 +75,7 @@ def test_tables_for_papers_have_bold_underlined_and_p_values(
 
 
 def test_many_metrics_make_several_blocks_of_one_latex_table(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     text = latex_tables(results, columns * METRICS_A_BLOCK, REFERENCE)
     check_latex(text)
@@ -97,7 +97,7 @@ def test_markdown_escapes_what_it_would_read_as_its_own() -> None:
 
 def test_hostile_names_break_no_markdown() -> None:
     results = hostile()
-    text = markdown(results.title, chapters(results, columns_of(results), REFERENCE, []))
+    text = markdown(results.title, report_sections(results, columns_of(results), REFERENCE, []))
     assert not re.search(r"<(?!br>|ins>|/ins>)", text)
     tables = re.findall(r"(?m)(?:^\|.*\n)+", text)
     assert len(tables) >= 8

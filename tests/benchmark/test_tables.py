@@ -1,4 +1,4 @@
-"""Tables of a report: what they say, mark and keep quiet about."""
+"""Tables of a report: values, marks and notes."""
 
 import re
 from dataclasses import replace
@@ -8,18 +8,25 @@ import pandas as pd
 import pytest
 from report_kit import (
     BROKEN_CASES,
-    MEASURES,
     METHODS,
+    METRICS,
     PATIENTS,
     REFERENCE,
-    MadeUp,
+    SyntheticResults,
     columns_of,
-    contestants,
-    made_up,
+    methods,
     rows_of,
+    synthetic_results,
 )
 
-from radfuse.benchmark.report.csv_tables import frames
+from radfuse.benchmark.report.csv_tables import csv_tables
+from radfuse.benchmark.report.description_tables import (
+    failures_table,
+    methods_table,
+    metrics_table,
+    record_tables,
+    speed_table,
+)
 from radfuse.benchmark.report.document import Line, Paragraph, Table
 from radfuse.benchmark.report.latex import latex_tables
 from radfuse.benchmark.report.number_format import (
@@ -34,20 +41,13 @@ from radfuse.benchmark.report.result_tables import (
     OWN_CASES,
     TRIVIAL,
     comparison_table,
-    never_seen_table,
     ranks_table,
     summary_table,
+    unseen_patients_table,
 )
-from radfuse.benchmark.report.sections import EVERYBODY_SAW, NOBODY_SAW, chapters
-from radfuse.benchmark.report.summary_tables import (
-    failures_table,
-    measures_table,
-    methods_table,
-    record_tables,
-    speed_table,
-)
+from radfuse.benchmark.report.sections import UNSEEN_BY_ALL, UNSEEN_BY_NONE, report_sections
 from radfuse.benchmark.results import SPEED_COLUMNS
-from radfuse.benchmark.statistics.analysis import Column, analyse, unseen_of
+from radfuse.benchmark.statistics.analysis import MetricStatistics, analyse, find_unseen_cases
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS as CATALOGUE
 
@@ -56,17 +56,17 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 @pytest.fixture(scope="module")
-def results() -> MadeUp:
-    return made_up()
+def results() -> SyntheticResults:
+    return synthetic_results()
 
 
 @pytest.fixture(scope="module")
-def columns(results: MadeUp) -> list[Column]:
+def columns(results: SyntheticResults) -> list[MetricStatistics]:
     return columns_of(results)
 
 
 @pytest.fixture(scope="module")
-def errors(results: MadeUp) -> list[Column]:
+def errors(results: SyntheticResults) -> list[MetricStatistics]:
     """The columns of profile two, whose second is better when smaller."""
     return columns_of(results, "two")
 
@@ -76,9 +76,11 @@ def line(table: Table, name: str) -> Line:
     return found
 
 
-def seen_by(results: MadeUp, seen: dict[str, set[str]]) -> MadeUp:
-    changed = [replace(c, patients_seen=frozenset(seen.get(c.name, ()))) for c in contestants()]
-    return replace(results, contestants=tuple(changed))
+def developed_on(results: SyntheticResults, patients: dict[str, set[str]]) -> SyntheticResults:
+    changed = [
+        replace(c, development_patients=frozenset(patients.get(c.name, ()))) for c in methods()
+    ]
+    return replace(results, methods=tuple(changed))
 
 
 @pytest.mark.parametrize(
@@ -125,17 +127,17 @@ def test_means_that_print_alike_share_a_mark() -> None:
     assert marks_of(means, 3, larger_is_better=False) == {"d": "best", "c": "second"}
 
 
-def test_a_reference_that_took_no_part_is_refused(results: MadeUp) -> None:
+def test_a_reference_that_took_no_part_is_refused(results: SyntheticResults) -> None:
     with pytest.raises(InputError) as caught:
         analyse(results, "nobody", rng=np.random.default_rng(0))
     assert str(caught.value) == (
-        "'nobody' took no part and cannot be the reference; choose one of average, flat, network, "
-        "twin, broken"
+        "the reference 'nobody' is no method here; choose one of average, flat, network, twin, "
+        "broken"
     )
 
 
 def test_the_main_table_has_means_spreads_and_intervals(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     table = summary_table(results, columns)
     assert [one.name for one in table.lines] == list(METHODS)
@@ -152,7 +154,7 @@ def test_the_main_table_has_means_spreads_and_intervals(
 
 
 def test_equal_methods_are_marked_alike_incomplete_never(
-    results: MadeUp, errors: list[Column]
+    results: SyntheticResults, errors: list[MetricStatistics]
 ) -> None:
     table = summary_table(results, errors)
     means = {one.name: float(one.cells[0].lines[0]) for one in table.lines}
@@ -163,38 +165,38 @@ def test_equal_methods_are_marked_alike_incomplete_never(
 
 
 def test_the_main_table_says_whose_numbers_flatter_and_lack(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     table = summary_table(results, columns)
     signs = {one.name: one.signs for one in table.lines}
     assert signs == {"average": "†", "flat": "", "network": "‡", "twin": "", "broken": "‡§"}
     assert table.notes[-3:] == (
-        "† trivial baseline: every other method should beat it.",
-        "‡ has seen patients of this benchmark, which flatters its numbers: network 1 of 4 "
-        "(trained on p4); broken 2 of 4 (trained on p4).",
-        "§ lacks cases, its means are over the rest: broken 3.",
+        "† trivial baseline: every other method should be better.",
+        "‡ developed on patients of this benchmark, so that its values are optimistic: network "
+        "1 of 4 (trained on p4); broken 2 of 4 (trained on p4).",
+        "§ has no value for some cases, its means are over the others: broken 3.",
     )
-    assert any("the intervals say little" in note for note in table.notes)
+    assert any("the intervals are unreliable" in note for note in table.notes)
 
 
 def test_few_patients_are_said_to_be_too_few_for_the_tests(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
-    few = "Fewer than 5 patients: Friedman's and Nemenyi's tests hold for more of them."
-    least = "Wilcoxon's p of 4 patients is 0.12 at least, so nothing can be marked here."
+    few = "Fewer than 5 patients: too few for Friedman's and Nemenyi's tests."
+    least = "Wilcoxon's p of 4 patients is at least 0.12: nothing can be marked here."
     assert few in ranks_table(results, columns).notes
     table = comparison_table(results, columns, REFERENCE, "patient")
     assert least in table.notes
     assert {cell.mark for one in table.lines for cell in one.cells} == {""}
     assert least not in comparison_table(results, columns, REFERENCE, "case").notes
     six = tuple(f"q{number}" for number in range(6))
-    many = replace(results, rows=rows_of(MEASURES, METHODS, six, 1))
+    many = replace(results, rows=rows_of(METRICS, METHODS, six, 1))
     assert few not in ranks_table(many, columns_of(many)).notes
     notes = comparison_table(many, columns_of(many), REFERENCE, "patient").notes
     assert not any("at least" in note for note in notes)
 
 
-def test_a_metric_that_some_cases_do_not_have_is_said_to(results: MadeUp) -> None:
+def test_a_metric_that_some_cases_do_not_have_is_said_to(results: SyntheticResults) -> None:
     rows = results.rows[(results.rows["metric"] != "SF") | (results.rows["patient"] == "p1")]
     few = replace(results, rows=rows)
     table = summary_table(few, columns_of(few))
@@ -203,7 +205,7 @@ def test_a_metric_that_some_cases_do_not_have_is_said_to(results: MadeUp) -> Non
     assert [one.cells[1].mark for one in table.lines][:1] == ["best"]
 
 
-def test_a_method_without_any_value_has_dashes(results: MadeUp) -> None:
+def test_a_method_without_any_value_has_dashes(results: SyntheticResults) -> None:
     failed = replace(results, rows=results.rows[results.rows["method"] != "twin"])
     columns = columns_of(failed)
     for table in (
@@ -216,12 +218,12 @@ def test_a_method_without_any_value_has_dashes(results: MadeUp) -> None:
 
 
 def test_patients_that_anybody_saw_are_left_out_for_all(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
-    fair = unseen_of(results)
-    assert {case.split("-")[0] for case in fair.cases} == {"p1", "p2"}
-    table = never_seen_table(results, columns, fair)
-    assert "the 12 cases of 2 patients that no method here has seen" in table.caption
+    unseen_cases = find_unseen_cases(results)
+    assert {case.split("-")[0] for case in unseen_cases.cases} == {"p1", "p2"}
+    table = unseen_patients_table(results, columns, unseen_cases)
+    assert "the 12 cases of 2 patients that no method here was developed on" in table.caption
     rows = results.rows
     values = rows[
         (rows["method"] == "twin") & (rows["metric"] == "MI") & rows["patient"].isin(["p1", "p2"])
@@ -232,45 +234,47 @@ def test_patients_that_anybody_saw_are_left_out_for_all(
     assert line(table, "twin").cells[0].mark == "best"
 
 
-def test_method_trained_on_all_patients_keeps_others_cases(results: MadeUp) -> None:
-    changed = seen_by(results, {"network": set(PATIENTS), "flat": {"p1"}})
-    fair = unseen_of(changed)
-    assert "network" not in fair.methods
-    assert len(fair.cases) == 18
-    table = never_seen_table(changed, columns_of(changed), fair)
+def test_method_trained_on_all_patients_keeps_others_cases(results: SyntheticResults) -> None:
+    changed = developed_on(results, {"network": set(PATIENTS), "flat": {"p1"}})
+    unseen_cases = find_unseen_cases(changed)
+    assert "network" not in unseen_cases.methods
+    assert len(unseen_cases.cases) == 18
+    table = unseen_patients_table(changed, columns_of(changed), unseen_cases)
     assert "network" not in [one.name for one in table.lines]
-    assert "Left out, having seen every patient: network." in table.notes
+    assert "Left out, developed on every patient: network." in table.notes
 
 
-def test_without_a_common_unseen_patient_methods_have_own_cases(results: MadeUp) -> None:
-    changed = seen_by(results, {"flat": {"p1", "p2"}, "twin": {"p3", "p4"}})
-    fair = unseen_of(changed)
-    assert fair.own
+def test_without_a_common_unseen_patient_methods_have_own_cases(results: SyntheticResults) -> None:
+    changed = developed_on(results, {"flat": {"p1", "p2"}, "twin": {"p3", "p4"}})
+    unseen_cases = find_unseen_cases(changed)
+    assert unseen_cases.differ
     columns = columns_of(changed)
-    table = never_seen_table(changed, columns, fair)
+    table = unseen_patients_table(changed, columns, unseen_cases)
     assert table.notes[0] == OWN_CASES
     assert {cell.mark for one in table.lines for cell in one.cells} == {""}
-    assert columns[0].never_seen["cases"].to_dict() == {
+    assert columns[0].unseen_summary["cases"].to_dict() == {
         "average": 24, "flat": 12, "network": 24, "twin": 12, "broken": 21,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("seen", "words"),
-    [({}, NOBODY_SAW), ({name: set(PATIENTS) for name in METHODS}, EVERYBODY_SAW)],
+    ("patients", "words"),
+    [({}, UNSEEN_BY_ALL), ({name: set(PATIENTS) for name in METHODS}, UNSEEN_BY_NONE)],
 )
 def test_there_is_no_such_table_when_nobody_or_everybody_saw_all(
-    results: MadeUp, seen: dict[str, set[str]], words: str
+    results: SyntheticResults, patients: dict[str, set[str]], words: str
 ) -> None:
-    changed = replace(seen_by(results, seen), measures=MEASURES[:1])
-    sections = chapters(changed, columns_of(changed)[:1], REFERENCE, [])
+    changed = replace(developed_on(results, patients), metrics=METRICS[:1])
+    sections = report_sections(changed, columns_of(changed)[:1], REFERENCE, [])
     blocks = [block for section in sections for block in section.blocks]
     assert Paragraph(words) in blocks
-    assert not any("never seen:" in block.caption for block in blocks if isinstance(block, Table))
+    assert not any(
+        "unseen patients:" in block.caption for block in blocks if isinstance(block, Table)
+    )
 
 
 def test_better_and_worse_follow_the_metrics_direction(
-    results: MadeUp, errors: list[Column]
+    results: SyntheticResults, errors: list[MetricStatistics]
 ) -> None:
     table = comparison_table(results, errors, REFERENCE, "case")
     assert [one.name for one in table.lines] == ["average", "flat", "twin", "broken"]
@@ -280,7 +284,9 @@ def test_better_and_worse_follow_the_metrics_direction(
     assert error.lines[0].startswith(f"▲ {MINUS}")
 
 
-def test_equal_methods_do_not_differ_at_all(results: MadeUp, columns: list[Column]) -> None:
+def test_equal_methods_do_not_differ_at_all(
+    results: SyntheticResults, columns: list[MetricStatistics]
+) -> None:
     for unit in ("case", "patient"):
         cell = line(comparison_table(results, columns, REFERENCE, unit), "twin").cells[0]
         assert cell.lines == ("0.000", "1.000 / 1.000", "0.00 / 0.00")
@@ -288,7 +294,7 @@ def test_equal_methods_do_not_differ_at_all(results: MadeUp, columns: list[Colum
 
 
 def test_both_tests_must_agree_before_a_method_counts_as_better(
-    results: MadeUp, columns: list[Column]
+    results: SyntheticResults, columns: list[MetricStatistics]
 ) -> None:
     table = comparison_table(results, columns, REFERENCE, "patient")
     t_test, wilcoxon = line(table, "average").cells[0].lines[1].split(" / ")
@@ -296,7 +302,9 @@ def test_both_tests_must_agree_before_a_method_counts_as_better(
     assert {cell.mark for one in table.lines for cell in one.cells} == {""}
 
 
-def test_comparisons_by_case_carry_their_warning(results: MadeUp, columns: list[Column]) -> None:
+def test_comparisons_by_case_carry_their_warning(
+    results: SyntheticResults, columns: list[MetricStatistics]
+) -> None:
     notes = [
         " ".join(comparison_table(results, columns, REFERENCE, unit).notes)
         for unit in ("case", "patient")
@@ -304,7 +312,9 @@ def test_comparisons_by_case_carry_their_warning(results: MadeUp, columns: list[
     assert ["not independent" in note for note in notes] == [True, False]
 
 
-def test_ranks_of_a_metric_sum_up_and_have_no_total(results: MadeUp, columns: list[Column]) -> None:
+def test_ranks_of_a_metric_sum_up_and_have_no_total(
+    results: SyntheticResults, columns: list[MetricStatistics]
+) -> None:
     table = ranks_table(results, columns)
     ranks = [float(one.cells[0].lines[0]) for one in table.lines[: len(METHODS)]]
     assert sum(ranks) == pytest.approx(15)
@@ -315,22 +325,24 @@ def test_ranks_of_a_metric_sum_up_and_have_no_total(results: MadeUp, columns: li
     assert line(table, "patients ranked").cells[0].lines == ("4",)
 
 
-def test_every_table_of_a_profile_names_it(results: MadeUp, columns: list[Column]) -> None:
-    sections = chapters(results, columns, REFERENCE, [])
+def test_every_table_of_a_profile_names_it(
+    results: SyntheticResults, columns: list[MetricStatistics]
+) -> None:
+    sections = report_sections(results, columns, REFERENCE, [])
     (profile,) = [section for section in sections if section.title == "Profile one"]
     captions = [block.caption for block in profile.blocks if not isinstance(block, Paragraph)]
     assert len(captions) >= 9
     assert all("Profile one" in caption for caption in captions)
 
 
-def test_a_metric_without_values_is_named_and_no_column(results: MadeUp) -> None:
+def test_a_metric_without_values_is_named_and_no_column(results: SyntheticResults) -> None:
     rows = results.rows[results.rows["metric"] != "SF"]
     lacking = replace(results, rows=rows)
-    sections = chapters(lacking, columns_of(lacking), REFERENCE, [])
+    sections = report_sections(lacking, columns_of(lacking), REFERENCE, [])
     profile = sections[2]
     assert Paragraph("Profile one has no value of SF.") in profile.blocks
     none = replace(results, rows=rows[rows["profile"] == "two"])
-    blocks = chapters(none, columns_of(none), REFERENCE, [])[2].blocks
+    blocks = report_sections(none, columns_of(none), REFERENCE, [])[2].blocks
     assert [block.kind for block in blocks] == ["table", "paragraph"]
 
 
@@ -338,7 +350,7 @@ def test_trivial_baselines_are_methods_of_the_catalogue() -> None:
     assert set(CATALOGUE) >= TRIVIAL
 
 
-def test_methods_are_listed_with_the_patients_they_saw(results: MadeUp) -> None:
+def test_methods_are_listed_with_the_patients_they_saw(results: SyntheticResults) -> None:
     cells = line(methods_table(results), "broken").cells
     assert [cell.lines[0] for cell in cells] == [
         "what broken does", "a paper", "2 of 4: p3, p4", "trained on p4",
@@ -346,14 +358,14 @@ def test_methods_are_listed_with_the_patients_they_saw(results: MadeUp) -> None:
 
 
 def test_metrics_are_listed_with_direction_unit_and_source() -> None:
-    table = measures_table(MEASURES[2:])
+    table = metrics_table(METRICS[2:])
     assert table.caption == "Profile two: its metrics."
     assert [cell.lines[0] for cell in line(table, "CV").cells] == [
         "smaller ↓", "1", "Chen and Varshney's error", "Chen 2007",
     ]  # fmt: skip
 
 
-def test_speed_is_a_median_a_slice(results: MadeUp) -> None:
+def test_speed_is_a_median_a_slice(results: SyntheticResults) -> None:
     runs = enumerate((0.2, 0.4, 0.6))
     times = [("flat", "a", 2, 100, 50, turn, seconds) for turn, seconds in runs]
     timed = replace(results, speed=pd.DataFrame(times, columns=list(SPEED_COLUMNS)))
@@ -364,7 +376,7 @@ def test_speed_is_a_median_a_slice(results: MadeUp) -> None:
     assert [cell.lines[0] for cell in line(table, "twin").cells] == [DASH] * 4
 
 
-def test_equal_failures_share_a_line(results: MadeUp) -> None:
+def test_equal_failures_share_a_line(results: SyntheticResults) -> None:
     (only,) = failures_table(results).lines
     assert only.name == "broken"
     assert [cell.lines[0] for cell in only.cells] == [
@@ -372,7 +384,7 @@ def test_equal_failures_share_a_line(results: MadeUp) -> None:
     ]  # fmt: skip
 
 
-def test_a_record_becomes_tables_of_words(results: MadeUp) -> None:
+def test_a_record_becomes_tables_of_words(results: SyntheticResults) -> None:
     plain, settings, inputs = record_tables(results.record)
     assert [(one.name, one.cells[0].lines[0]) for one in plain.lines] == [
         ("made", "2024-05-06 07:08 UTC"), ("cores", "2"),
@@ -389,10 +401,12 @@ def test_odd_values_of_a_record_are_written_as_they_are(value: object) -> None:
     assert len(table.lines) == 1
 
 
-def test_csv_tables_have_the_numbers_in_full(results: MadeUp, columns: list[Column]) -> None:
-    tables = frames(results, columns)
+def test_csv_tables_have_the_numbers_in_full(
+    results: SyntheticResults, columns: list[MetricStatistics]
+) -> None:
+    tables = csv_tables(results, columns)
     assert set(tables) == {
-        "methods", "metrics", "summary", "never_seen", "comparisons_by_case",
+        "methods", "metrics", "summary", "unseen_patients", "comparisons_by_case",
         "comparisons_by_patient", "ranks", "failures", "speed",
     }  # fmt: skip
     summary = tables["summary"].set_index(["profile", "metric", "method"])

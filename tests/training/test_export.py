@@ -136,7 +136,7 @@ def test_patients_of_earlier_trainings_count_as_seen(workshop: Path, tmp_path: P
     state = initial_state(REBUILDING, pairs)
     start_from(state, workshop / "rebuilding" / LAST_CHECKPOINT)
     train(state, pairs, REBUILDING, tmp_path / "later", silent)
-    card = export(tmp_path / "later" / LAST_CHECKPOINT, tmp_path / "later.onnx").card
+    card = export(tmp_path / "later" / LAST_CHECKPOINT, tmp_path / "later.onnx").model_card
     assert card["patients_trained"] == ["2", "16", "20", "41"]
     assert card["patients_validated"] == ["5"]
     assert len(card["trainings"]) == 2
@@ -157,14 +157,14 @@ def test_half_precision_graph_is_compared_in_full_precision(
     best = trained(settings_of("sdnet", steps=1), tmp_path / "run")
     full = export(best, tmp_path / "full.onnx")
     half = export(best, tmp_path / "half.onnx", test=workshop / "test", half=True)
-    graphs = [exported.card["graph"] for exported in (full, half)]
+    graphs = [exported.model_card["graph"] for exported in (full, half)]
     assert [graph["stored_as"] for graph in graphs] == ["float32", "float16"]
     apart = [graph["max_difference_grey_levels"] for graph in graphs]
     assert 10 * apart[0] < apart[1] <= MAX_DIFFERENCE
     assert half.path.stat().st_size < 0.6 * full.path.stat().st_size
     stored = mean_metrics(load_network(half.path), read_pairs(workshop / "test"), "mfinet2024")
     for metric, value in stored.items():
-        assert half.card["test"][metric] == round(value, METRIC_DECIMALS)
+        assert half.model_card["test"][metric] == round(value, METRIC_DECIMALS)
     monkeypatch.setattr(card_module, "MAX_DIFFERENCE", apart[1] / 2)
     with pytest.raises(RadfuseError, match=r"seen\.onnx: differs from its network by"):
         export(best, tmp_path / "seen.onnx", half=True)
@@ -194,5 +194,5 @@ def test_model_card_contains_no_local_path(workshop: Path) -> None:
 
 def test_training_in_bf16_is_exported_in_full_precision(tmp_path: Path) -> None:
     settings = with_phase(FUSING, objective="mfinet_paper", bfloat16=True, steps=1)
-    card = export(trained(settings, tmp_path), tmp_path / "x.onnx").card
+    card = export(trained(settings, tmp_path), tmp_path / "x.onnx").model_card
     assert card["graph"]["max_difference_grey_levels"] < 0.1

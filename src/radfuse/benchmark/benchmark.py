@@ -1,51 +1,37 @@
-"""A benchmark from its settings to its report."""
+"""Run a benchmark, from its settings to its report."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from radfuse.benchmark.report.write import write_report
 from radfuse.benchmark.results import Results
-from radfuse.benchmark.run.collect import results_of
-from radfuse.benchmark.run.output_folder import locked
+from radfuse.benchmark.run.append_only_table import write_parquet
+from radfuse.benchmark.run.collect import collect_results
+from radfuse.benchmark.run.output_folder import lock_folder
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
-from radfuse.benchmark.run.tables import write_parquet
-from radfuse.benchmark.settings import Settings
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a benchmark came to."""
-
-    results: Results
-    page: Path
-    """The report to open."""
+from radfuse.benchmark.settings import BenchmarkSettings
+from radfuse.progress import ProgressCallback
 
 
 def benchmark(
-    settings: Settings,
-    folder: Path,
-    *,
-    overwrite: bool,
-    report: Callable[[str, float | None], None],
-) -> Outcome:
-    """Do what is still to be done of a benchmark, and write its report anew.
+    settings: BenchmarkSettings, folder: Path, *, overwrite: bool, report: ProgressCallback
+) -> tuple[Results, Path]:
+    """Run or resume a benchmark and write its report; the results, and the path of report.html.
 
-    Raises `InputError` for cases or methods that cannot be found, `OutputError` for a folder that
-    holds something else, that another run works in, or that cannot be written to.
+    Raises `InputError` for unknown cases or methods, `OutputError` for a folder that contains other
+    files, is in use by another run, or cannot be written.
     """
     plan = make_plan(settings, folder, overwrite=overwrite)
-    with locked(folder):
+    with lock_folder(folder):
         run(plan, report)
-        results = results_of(plan)
+        results = collect_results(plan)
         write_parquet(folder / "rows.parquet", results.rows)
         report("writing the report", None)
-        page = write_report(
+        path = write_report(
             results,
             folder / "report",
-            reference=settings.reference or results.contestants[-1].name,
-            pictured=settings.pictured,
+            reference=settings.reference or results.methods[-1].name,
+            shown_cases=settings.shown_cases,
             seed=settings.seed,
         )
-    return Outcome(results, page)
+    return results, path

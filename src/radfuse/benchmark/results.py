@@ -1,4 +1,4 @@
-"""What a benchmark has measured, as the report reads it."""
+"""The results of a benchmark, as input of the statistics and the report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from typing import Any
 import pandas as pd
 
 from radfuse.arrays import UInt8Array
-from radfuse.benchmark.run.work_items import Levels, fused_path, read_fused, read_levels
+from radfuse.benchmark.run.work_items import GreySources, fused_path, read_fused, read_sources
 from radfuse.errors import NoImageError
 from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 ROW_COLUMNS = ("profile", "method", "case", "patient", "slice", "metric", "value")
-"""Columns of `rows.csv`, a value a line; `slice` is 0 for pictures."""
+"""Columns of `rows.csv`, one value per line; `slice` is 0 for images."""
 
 SPEED_COLUMNS = ("method", "case", "slices", "height", "width", "repetition", "seconds")
 """Columns of `speed.csv`: wall time to fuse a whole case, scaled and registered beforehand."""
 
 SOURCES = ("ct", "mr")
-"""What `Results.picture` calls the sources; no method can be called so."""
+"""Names of the sources in `Results.middle_slice`; no method can have them."""
 
 FAILURE_COLUMNS = ("method", "case", "message")
 """Columns of `failures.csv`."""
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A column of a table: one metric as one profile defines it."""
+class ProfileMetric:
+    """A metric as one profile defines it: a column of a table."""
 
     profile: str
     name: str
@@ -41,61 +41,61 @@ class Measure:
 
     @property
     def arrow(self) -> str:
-        """Points to where better values lie."""
+        """Points up where larger is better, else down."""
         return "↑" if self.larger_is_better else "↓"
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A method and what must be known of it to read its numbers fairly."""
+class ComparedMethod:
+    """A compared method, and what is needed to judge its numbers."""
 
     name: str
     summary: str
     source: str
-    patients_seen: frozenset[str]
-    """Patients whose images shaped it, by training or by choice of constants."""
+    development_patients: frozenset[str]
+    """Patients whose images were used to train or tune it."""
 
     note: str = ""
-    """What was tuned on what."""
+    """How images were used to tune it."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """One benchmark: rows are long tables with the columns above."""
+    """Results of a benchmark; the data frames are long tables with the columns above."""
 
     title: str
-    measures: tuple[Measure, ...]
-    contestants: tuple[Contestant, ...]
+    metrics: tuple[ProfileMetric, ...]
+    methods: tuple[ComparedMethod, ...]
     """In the order of the tables."""
 
     rows: pd.DataFrame
     speed: pd.DataFrame
     failures: pd.DataFrame
     record: Mapping[str, Any]
-    """What was run: settings, cases, versions, platform, times; plain JSON."""
+    """Settings, cases, versions, platform and times of the run; plain JSON."""
 
     folder: Path
 
-    def picture(self, case: str, who: str) -> UInt8Array:
-        """The slice to look at (H, W) of a case: of a method, or of `ct` or `mr`.
+    def middle_slice(self, case: str, name: str) -> UInt8Array:
+        """The image (H, W) of a case, fused by a method, or `ct` or `mr`; the middle of a volume.
 
-        Of a volume, the middle slice. Raises `NoImageError` where the method failed.
+        Raises `NoImageError` where the method failed.
         """
-        if who in SOURCES:
-            levels = self._levels(case)
-            images = levels.ct if who == "ct" else levels.mr
+        if name in SOURCES:
+            sources = self._sources(case)
+            images = sources.ct if name == "ct" else sources.mr
         else:
-            path = fused_path(self.folder / "fused" / who, case)
+            path = fused_path(self.folder / "fused" / name, case)
             if path is None:
-                raise NoImageError(f"{self.folder}: {who} has no image of {case}")
+                raise NoImageError(f"{self.folder}: {name} has no image of {case}")
             images = read_fused(path)
         middle: UInt8Array = images[len(images) // 2]
         return middle
 
     def bone_level(self, case: str) -> float:
-        """UInt8Array level above which the CT of a case shows bone."""
-        known = self._levels(case).known.bone_level
-        return BONE_LEVEL if known is None else known
+        """Grey level of 255 above which the CT of a case shows bone."""
+        level = self._sources(case).facts.bone_level
+        return BONE_LEVEL if level is None else level
 
-    def _levels(self, case: str) -> Levels:
-        return read_levels(self.folder / "sources" / f"{case}.npz")
+    def _sources(self, case: str) -> GreySources:
+        return read_sources(self.folder / "sources" / f"{case}.npz")

@@ -1,4 +1,4 @@
-"""What to compare on what: read from TOML, or put together on the command line."""
+"""Settings of a benchmark: methods, cases, profiles; from TOML or the command line."""
 
 from dataclasses import field, fields, replace
 from pathlib import Path
@@ -14,12 +14,12 @@ from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.settings import checked_settings, read_settings_file
 
 STRICT = ConfigDict(extra="forbid")
-"""An unknown key is a slip of the pen."""
+"""Unknown keys are refused."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Volume:
-    """A CT and an MR of one patient to be registered, or with the transform between them."""
+    """CT and MR of one patient, to be registered or with a transform."""
 
     name: str
     ct: Path
@@ -28,95 +28,95 @@ class Volume:
     """The name, if empty."""
 
     transform: Path | None = None
-    """Maps CT points to MR points; without one they are registered."""
+    """Maps CT points to MR points (LPS, mm); registered if left out."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class Theirs:
-    """A method from files, with what is known of it."""
+class ExternalMethod:
+    """A method with its description, from files or of the catalogue."""
 
     name: str
     use: str
-    """A name of the catalogue, or the path of an ONNX file or of a folder with already fused
-    images, CASE.png or CASE.npy."""
+    """A name of the catalogue, or the path of an ONNX file or of a folder of fused images,
+    CASE.png or CASE.npy."""
 
     summary: str = ""
-    patients_seen: tuple[str, ...] = ()
-    """Patients whose images shaped it."""
+    development_patients: tuple[str, ...] = ()
+    """Patients whose images were used to train or tune it."""
 
     note: str = ""
     options: dict[str, float | int | str] = field(default_factory=dict)
-    """Options of this method; they go before those of all."""
+    """Options of this method; they override those of all methods."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class Settings:
-    """One benchmark; relative paths start at the file that they stand in."""
+class BenchmarkSettings:
+    """One benchmark; relative paths start at the folder of the settings file."""
 
     title: str = "Benchmark of CT-MR fusion"
     profiles: tuple[str, ...] = (DEFAULT_PROFILE,)
     methods: tuple[str, ...] = ()
     """Names of the catalogue, paths of ONNX files or of folders with fused images."""
 
-    theirs: tuple[Theirs, ...] = ()
+    external: tuple[ExternalMethod, ...] = ()
     installed: tuple[str, ...] = ()
-    """Installed weights that take part where the user has them (`radfuse weights list`)."""
+    """Installed weights to compare; skipped where not installed (`radfuse weights list`)."""
 
     reference: str = ""
-    """The method that the others are compared with; the last, if empty."""
+    """The method that the others are compared with; the last one if empty."""
 
     pairs: tuple[Path, ...] = ()
     """Folders with CT/NAME.png and MRI/NAME.png."""
 
     patients: tuple[str, ...] = ()
-    """Only pairs of these patients; all, if empty."""
+    """Only pairs of these patients; all if empty."""
 
     volumes: tuple[Volume, ...] = ()
     window: str | tuple[float, float] = DEFAULT_WINDOW
     """CT window of volumes and phantoms."""
 
-    every: Annotated[int, Field(gt=0)] = 1
-    """Measure each n-th slice of volumes and phantoms."""
+    slice_step: Annotated[int, Field(gt=0)] = 1
+    """Measure every n-th slice of volumes and phantoms."""
 
     phantoms: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    """Seeds of made-up patients, aligned by their true transform."""
+    """Seeds of synthetic phantoms, aligned by their true transform."""
 
     phantom_spacing_mm: Annotated[float, Field(gt=0)] = DEFAULT_SPACING_MM
     options: dict[str, float | int | str] = field(default_factory=dict)
     """Options of methods, for each method that declares them."""
 
     repetitions: Annotated[int, Field(ge=0)] = 0
-    """How often each fusion is timed, after one that is not."""
+    """Number of times that each fusion is timed, after one run that is not timed."""
 
-    pictured: tuple[str, ...] = ()
+    shown_cases: tuple[str, ...] = ()
     """Cases to show in the report."""
 
     seed: Annotated[int, Field(ge=0)] = 1
-    """Of the bootstrap."""
+    """Seed of the bootstrap."""
 
 
-def read_settings(path: Path) -> Settings:
-    """Settings from a TOML file; raises `InputError` for what is wrong with it."""
-    settings = read_settings_file(path, Settings)
+def read_benchmark_settings(path: Path) -> BenchmarkSettings:
+    """Read settings from a TOML file; raises `InputError` for wrong ones."""
+    settings = read_settings_file(path, BenchmarkSettings)
     for profile in settings.profiles:
         columns_of(profile)
-    return _beside(settings, path.parent)
+    return _resolve_paths(settings, path.parent)
 
 
-def changed(settings: Settings, **options: Any) -> Settings:
+def changed(settings: BenchmarkSettings, **options: Any) -> BenchmarkSettings:
     """Settings with some replaced; `InputError` for a wrong value.
 
-    Other pairs or phantoms are other cases: what was said of the former ones goes with them.
+    Other pairs or phantoms replace all cases, and the settings that refer to cases.
     """
     if options.keys() & {"pairs", "phantoms"}:
-        none = ("pairs", "phantoms", "volumes", "patients", "pictured")
-        options = {**dict.fromkeys(none, ()), **options}
+        cases = ("pairs", "phantoms", "volumes", "patients", "shown_cases")
+        options = {**dict.fromkeys(cases, ()), **options}
     known = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    return checked_settings({**known, **options}, Settings, "options")
+    return checked_settings({**known, **options}, BenchmarkSettings, "options")
 
 
-def _beside(settings: Settings, folder: Path) -> Settings:
-    """Relative paths seen from the settings' own folder."""
+def _resolve_paths(settings: BenchmarkSettings, folder: Path) -> BenchmarkSettings:
+    """Relative paths, relative to the folder of the settings file."""
     volumes = (
         replace(
             volume,
@@ -130,13 +130,15 @@ def _beside(settings: Settings, folder: Path) -> Settings:
         settings,
         pairs=tuple(folder / pairs for pairs in settings.pairs),
         volumes=tuple(volumes),
-        methods=tuple(_place(method, folder) for method in settings.methods),
-        theirs=tuple(replace(one, use=_place(one.use, folder)) for one in settings.theirs),
+        methods=tuple(_resolve_method(method, folder) for method in settings.methods),
+        external=tuple(
+            replace(one, use=_resolve_method(one.use, folder)) for one in settings.external
+        ),
     )
 
 
-def _place(method: str, folder: Path) -> str:
-    """A path beside the settings' file; a name of the catalogue stays, and one of nothing."""
+def _resolve_method(method: str, folder: Path) -> str:
+    """A path relative to the settings file; names stay as they are."""
     if method in METHODS:
         return method
     path = folder / method

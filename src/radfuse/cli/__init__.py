@@ -27,7 +27,10 @@ COMMANDS = {
         "radfuse.cli.benchmark:benchmark_command",
         "Compare fusion methods, with statistics.",
     ),
-    "study": ("radfuse.cli.experiment:study_command", "Ask what fusion is good for, with a truth."),
+    "experiment": (
+        "radfuse.cli.experiment:experiment_command",
+        "Evaluate fusion against ground truth.",
+    ),
     "train": ("radfuse.cli.train:train_command", "Train a network on your own pairs."),
     "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
     "weights": ("radfuse.cli.weights:weights_command", "List, install and build weights."),

@@ -1,4 +1,4 @@
-"""`radfuse study`."""
+"""`radfuse experiment`."""
 
 from pathlib import Path
 
@@ -13,37 +13,37 @@ from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import NOTICE
 
 
-@click.group("study")
-def study_command() -> None:
-    """Studies of what fusion is good for, with a known truth.
+@click.group("experiment")
+def experiment_command() -> None:
+    """Evaluate fusion against ground truth.
 
     Research use only. Not a medical device.
     """
 
 
-@study_command.command("delineation")
-@click.option("-o", "--output", type=PATH, required=True, help="Folder of this study.")
+@experiment_command.command("delineation")
+@click.option("-o", "--output", type=PATH, required=True, help="Output folder.")
 @click.option(
     "--seeds", type=click.IntRange(min=2), default=5, show_default=True,
-    help=f"Made-up patients, from seed {DEFAULT_SEED} on.",
+    help=f"Number of synthetic phantoms, from seed {DEFAULT_SEED} on.",
 )  # fmt: skip
 @click.option(
     "--method", "methods", multiple=True, metavar="NAME",
-    help="A method or an ONNX file; may be given again  [default: all without a network]",
+    help="A method or an ONNX file; may be repeated  [default: all without a network]",
 )  # fmt: skip
 @click.option(
     "--tumour", "tumours", multiple=True, metavar="KIND",
-    help="typical, small, faint or at-bone; may be given again  [default: all]",
+    help="typical, small, faint or at-bone; may be repeated  [default: all]",
 )  # fmt: skip
 @click.option(
     "--spacing", "spacing_mm", type=float, default=1.5, show_default=True, metavar="MM",
-    help="Pixel of the made-up CTs.",
+    help="Pixel spacing of the phantoms' CT.",
 )  # fmt: skip
 @click.option(
     "--window-preset", "window", type=click.Choice(list(WINDOWS)), default=DEFAULT_WINDOW,
     show_default=True, help="CT window of the fusion.",
 )  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Begin anew where another study lies.")
+@click.option("--overwrite", is_flag=True, help="Replace another experiment in OUTPUT.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def delineation_command(
@@ -58,35 +58,41 @@ def delineation_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Measure whether fusion helps to find a tumour's border, and which method.
+    """Measure which images help to find a tumour's border: CT, MR or fused.
 
-    From the same clicks the same rule grows a region on CT, MR and every fused image of made-up
-    patients, whose tumours are known; regions are compared with them, with statistics. Stopped at
-    any moment, the same command goes on where it was. A method that fails costs its own rows only.
+    From the same seed points the same algorithm grows a region on CT, MR and every fused image of
+    synthetic phantoms; the regions are compared with the true tumours. The same command resumes a
+    stopped experiment. The failure of a method does not affect the others.
     """
     try:
-        from radfuse.benchmark.experiments.delineation_report import write_study  # noqa: PLC0415  # an extra
-        from radfuse.benchmark.experiments.delineation_run import Study, run_delineation  # noqa: PLC0415
+        from radfuse.benchmark.experiments import (  # noqa: PLC0415  # an extra
+            delineation_report,
+            delineation_run,
+        )
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     copies = {"copy_ct", "copy_mr"}
     rules = [name for name, one in METHODS.items() if not one.weights and name not in copies]
-    named = {"tumours": tuple(dict.fromkeys(tumours))} if tumours else {}
-    study = Study(output, seeds, tuple(dict.fromkeys(methods or rules)),
-                  spacing_mm=spacing_mm, window=window, **named)  # fmt: skip
+    kinds = {"tumours": tuple(dict.fromkeys(tumours))} if tumours else {}
+    experiment = delineation_run.DelineationExperiment(
+        output, seeds, tuple(dict.fromkeys(methods or rules)),
+        spacing_mm=spacing_mm, window=window, **kinds,
+    )  # fmt: skip
     try:
         with Stages(quiet=quiet) as report:
-            findings = run_delineation(study, overwrite=overwrite, report=report)
-            page = write_study(findings, output)
+            outcome = delineation_run.run_delineation(
+                experiment, overwrite=overwrite, report=report
+            )
+            path = delineation_report.write_delineation_report(outcome, output)
     except KeyboardInterrupt:
-        click.echo("radfuse: stopped; the same command without --overwrite goes on", err=True)
+        click.echo("radfuse: stopped; the same command without --overwrite resumes", err=True)
         raise
-    results = findings.results
+    results = outcome.results
     if as_json:
         means = results.rows[results.rows["metric"] == "Dice"].groupby("method")["value"].mean()
-        print_json({"report": str(page), "rows": len(results.rows), "dice": means.to_dict(),
+        print_json({"report": str(path), "rows": len(results.rows), "dice": means.to_dict(),
                     "failures": len(results.failures), "notice": NOTICE})  # fmt: skip
         return
     if len(results.failures):
         click.echo(f"{len(results.failures)} failures, see {output / 'failures.csv'}", err=True)
-    click.echo(f"{page}\n{NOTICE}")
+    click.echo(f"{path}\n{NOTICE}")

@@ -49,8 +49,8 @@ def export_command(
         find_checkpoint(run), output, options=named_options(options), test=test, half=half
     )
     if as_json:
-        print_json(exported.card)
+        print_json(exported.model_card)
         return
-    test_facts = exported.card.get("test", {})
+    test_facts = exported.model_card.get("test", {})
     values = [f"{name} {value}" for name, value in test_facts.items()]
     click.echo("\n".join([*(["  ".join(values)] if values else []), str(exported.path)]))

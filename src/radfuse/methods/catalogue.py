@@ -48,7 +48,7 @@ class MethodInfo:
     weights: Path | None = None
     """The graph of a learned method."""
 
-    patients_seen: tuple[str, ...] = ()
+    development_patients: tuple[str, ...] = ()
     """Harvard patients whose images its constants were chosen on; a card says more."""
 
     note: str = ""
@@ -87,7 +87,7 @@ METHODS: dict[str, MethodInfo] = {
             "bone_blend", "BoneBlend", "maximum in and around bone, else MR + 0.05 CT",
             "rule of this project",
         ),
-        patients_seen=HARVARD_PATIENTS,
+        development_patients=HARVARD_PATIENTS,
         note="its two constants were chosen on the Harvard test pairs",
     ),
     "laplacian": _rule(

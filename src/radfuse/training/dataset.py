@@ -56,8 +56,8 @@ def read_training_pairs(folder: Path, validation_patients: tuple[str, ...]) -> T
             f"{folder}: all patients are validation_patients, none is left to train on"
         )
     return TrainingPairs(
-        _stacked([pair for pair in pairs if pair.patient in trained], shapes),
-        _stacked([pair for pair in pairs if pair.patient not in trained], shapes),
+        _as_array([pair for pair in pairs if pair.patient in trained], shapes),
+        _as_array([pair for pair in pairs if pair.patient not in trained], shapes),
         tuple(sorted(trained, key=_numeric_order)),
         tuple(sorted(patients - trained, key=_numeric_order)),
     )
@@ -68,7 +68,7 @@ def _numeric_order(patient: str) -> tuple[int, str]:
     return len(patient), patient
 
 
-def _stacked(pairs: list[Pair], shapes: set[tuple[int, ...]]) -> UInt8Array:
+def _as_array(pairs: list[Pair], shapes: set[tuple[int, ...]]) -> UInt8Array:
     images = [np.stack([pair.ct, pair.mr]) for pair in pairs]
     return np.stack(images) if images else np.empty((0, 2, *next(iter(shapes))), np.uint8)
 

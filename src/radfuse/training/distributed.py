@@ -36,12 +36,12 @@ class ProcessGroup:
 
     def average_gradients(self, network: nn.Module) -> None:
         """Replace gradients by their mean over the processes: the gradient of the whole batch."""
-        self._average_in_place([p.grad for p in network.parameters() if p.grad is not None])
+        self._replace_by_mean([p.grad for p in network.parameters() if p.grad is not None])
 
     def average_batch_norm(self, network: nn.Module) -> None:
         """Replace the running statistics of batch normalisation by their mean over processes."""
         named = network.named_buffers()
-        self._average_in_place([t for name, t in named if name.endswith(BATCH_NORM_BUFFERS)])
+        self._replace_by_mean([t for name, t in named if name.endswith(BATCH_NORM_BUFFERS)])
 
     def average(self, values: dict[str, float]) -> dict[str, float]:
         """Means of values over the processes."""
@@ -63,7 +63,7 @@ class ProcessGroup:
         if self.world_size > 1:
             distributed.barrier()
 
-    def _average_in_place(self, tensors: list[Tensor]) -> None:
+    def _replace_by_mean(self, tensors: list[Tensor]) -> None:
         if self.world_size > 1 and tensors:
             flat = self._mean(torch.cat([tensor.flatten() for tensor in tensors]))
             sizes = [tensor.numel() for tensor in tensors]

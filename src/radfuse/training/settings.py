@@ -178,35 +178,35 @@ def check_settings(settings: TrainingSettings, source: str) -> None:
         raise InputError(f"{source}: goals and patience need validation_patients")
 
 
-def _check_phase(settings: TrainingSettings, network: nn.Module, phase: Phase, place: str) -> None:
+def _check_phase(settings: TrainingSettings, network: nn.Module, phase: Phase, source: str) -> None:
     if phase.objective not in OBJECTIVES:
         raise InputError(
-            f"{place}: no objective '{phase.objective}'; there are {sorted(OBJECTIVES)}"
+            f"{source}: no objective '{phase.objective}'; there are {sorted(OBJECTIVES)}"
         )
     objective = OBJECTIVES[phase.objective]
-    checked_settings(phase.weights, objective.weights, f"{place}.weights")
+    checked_settings(phase.weights, objective.weights, f"{source}.weights")
     if objective.trains_autoencoder and not NETWORKS[settings.network].is_autoencoder:
         raise InputError(
-            f"{place}: objective '{phase.objective}' is for autoencoders, which network "
+            f"{source}: objective '{phase.objective}' is for autoencoders, which network "
             f"'{settings.network}' is not"
         )
     if not isinstance(network, objective.network):
         raise InputError(
-            f"{place}: objective '{phase.objective}' is for {objective.network.__name__}, which "
+            f"{source}: objective '{phase.objective}' is for {objective.network.__name__}, which "
             f"network '{settings.network}' is not"
         )
     if objective.adversarial and phase.crop != objective.adversarial.crop:
         raise InputError(
-            f"{place}: objective '{phase.objective}' takes crops of {objective.adversarial.crop} "
+            f"{source}: objective '{phase.objective}' takes crops of {objective.adversarial.crop} "
             f"pixels; give crop = {objective.adversarial.crop}"
         )
     if phase.crop and phase.crop < objective.smallest_side:
         raise InputError(
-            f"{place}: crop {phase.crop} is too small for objective '{phase.objective}'; give "
+            f"{source}: crop {phase.crop} is too small for objective '{phase.objective}'; give "
             f"{objective.smallest_side} pixels or more"
         )
     if (phase.steps is None) == (phase.epochs is None):
-        raise InputError(f"{place}: give steps or epochs, one of them")
+        raise InputError(f"{source}: give steps or epochs, one of them")
 
 
 def steps_of(phase: Phase, images: int) -> int:

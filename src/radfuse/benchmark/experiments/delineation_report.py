@@ -1,4 +1,4 @@
-"""The report of the delineation study, in Markdown."""
+"""The report of the delineation experiment, in Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,14 +9,20 @@ import pandas as pd
 
 from radfuse.benchmark.experiments.delineation import (
     AT_BONE_MM,
-    CLICKS,
     CT_ALONE,
     JITTER_MM,
-    MEASURES,
+    METRICS,
     MR_ALONE,
+    SEED_POINTS,
     TUMOURS,
 )
-from radfuse.benchmark.experiments.delineation_run import Findings
+from radfuse.benchmark.experiments.delineation_run import DelineationResults
+from radfuse.benchmark.report.description_tables import (
+    failures_table,
+    methods_table,
+    metrics_table,
+    record_tables,
+)
 from radfuse.benchmark.report.document import (
     Head,
     Line,
@@ -30,16 +36,10 @@ from radfuse.benchmark.report.document import (
 from radfuse.benchmark.report.markdown import markdown
 from radfuse.benchmark.report.number_format import fixed
 from radfuse.benchmark.report.result_tables import comparison_table, ranks_table, summary_table
-from radfuse.benchmark.report.summary_tables import (
-    failures_table,
-    measures_table,
-    methods_table,
-    record_tables,
-)
 from radfuse.benchmark.report.write import SEED
 from radfuse.benchmark.results import Results
 from radfuse.benchmark.statistics.analysis import analyse
-from radfuse.benchmark.statistics.ranks import ALPHA
+from radfuse.benchmark.statistics.critical_difference import ALPHA
 from radfuse.io.staging import staging
 from radfuse.structures.growing import (
     ITERATIONS,
@@ -51,74 +51,73 @@ from radfuse.structures.growing import (
 )
 
 REPORT = "report.md"
-"""File of the study's folder."""
+"""Name of the report in the output folder."""
 
-SHOWN = ("Dice", "MSD")
-"""Metrics of the overview: how much is in common, and how far apart the borders are."""
+OVERVIEW_METRICS = ("Dice", "MSD")
+"""Metrics of the overview: overlap, and distance of the borders."""
 
 DESIGN = (
-    "Every patient is a made-up head with one tumour of each kind, whose true border is known "
-    "voxel by voxel. All are solid, enhance and lie in oedema: typical ones have 9 to 16 mm "
-    f"radius, small ones {TUMOURS['small'].radius_mm:g} mm, faint ones "
-    f"{TUMOURS['faint'].contrast:g} of the others' contrast with the oedema, and those at "
-    "the bone lie flat against the skull. CT and MR are aligned by the truth, so that no error of "
-    "registration is in the numbers. A click aims at "
-    f"the true tumour's centre and misses it by {JITTER_MM:g} mm (standard deviation along each "
-    f"axis); {CLICKS} clicks a tumour, the same for every image. A tumour is one case, the mean "
-    "over its clicks."
+    "Every patient is a synthetic phantom of a head with one tumour of each kind, whose true "
+    "border is known voxel by voxel. All are solid, enhancing and surrounded by oedema: typical "
+    f"ones have 9 to 16 mm radius, small ones {TUMOURS['small'].radius_mm:g} mm, faint ones "
+    f"{TUMOURS['faint'].contrast:g} of the others' contrast with the oedema, and those at the bone "
+    "are flattened against the skull. CT and MR are aligned by the true transform, so that the "
+    "numbers contain no registration error. The seed points are the true tumour's centre with a "
+    f"random offset of {JITTER_MM:g} mm (standard deviation along each axis); {SEED_POINTS} per "
+    "tumour, the same for every image. A tumour is one case, the mean over its seed points."
 )
-"""What was done."""
+"""Design of the experiment."""
 
-RULE = (
-    f"The rule, fixed before anything was measured: {SMOOTHING_STEPS} steps of curvature flow of "
-    f"{TIME_STEP:g}, then SimpleITK's ConfidenceConnected from the click ({ITERATIONS} rounds, "
-    f"{MULTIPLIER:g} standard deviations, first mean within {SEED_RADIUS} voxel), cut "
-    f"{MAX_DISTANCE_MM:g} mm from the click, holes filled. It does not depend on the unit of "
-    "an image, so that a window alone changes nothing but where it cuts values off. One thing was "
-    "changed after a look: small tumours had 6 mm radius at first, where the rule ran out into the "
-    "brain on every image and told nothing."
+ALGORITHM = (
+    f"The algorithm, fixed before any measurement: {SMOOTHING_STEPS} steps of curvature flow of "
+    f"{TIME_STEP:g}, then SimpleITK's ConfidenceConnected from the seed point ({ITERATIONS} "
+    f"iterations, {MULTIPLIER:g} standard deviations, first mean within {SEED_RADIUS} voxel), "
+    f"limited to {MAX_DISTANCE_MM:g} mm from the seed point, holes filled. It does not depend on "
+    "the unit of an image, so that a window changes the result only where it clips values. One "
+    "change was made after the first results: small tumours had 6 mm radius, with which the region leaked "
+    "into the brain on every image."
 )
-"""How regions grow."""
+"""The region growing."""
 
 LIMITS = (
-    "What this can show: whether an image lets this simple rule stop at the tumour's border. It "
-    "does not show what a radiation oncologist would draw, and phantoms are no patients: their "
-    "tissues are uniform but for noise and the coil's bias, and all their tumours enhance."
+    "The experiment shows whether an image lets this simple algorithm stop at the tumour's border. "
+    "It does not show what a radiation oncologist would draw, and phantoms are not patients: their "
+    "tissues are uniform except for noise and the coil's bias field, and all their tumours enhance."
 )
-"""How far the numbers carry."""
+"""Limits of the conclusions."""
 
 MARKS: tuple[Mark, Mark] = ("better", "worse")
 """Of a comparison's cells."""
 
-NOT_SEEN = (
-    "Not marked does not mean equal: the intervals in the tables below say how large a difference "
-    "may be that these patients do not show."
+UNMARKED = (
+    "Not marked does not mean equal: the intervals in the tables below show how large a difference "
+    "these data do not exclude."
 )
-"""What no mark means."""
+"""Explains missing marks."""
 
 
-def write_study(findings: Findings, folder: Path) -> Path:
-    """Write report.md into a study's folder, whole or not at all; returns its path."""
+def write_delineation_report(outcome: DelineationResults, folder: Path) -> Path:
+    """Write report.md, completely or not at all; returns its path."""
     with staging(folder) as stage:
-        text = markdown(findings.results.title, numbered(list(_sections(findings))))
+        text = markdown(outcome.results.title, numbered(list(_sections(outcome))))
         stage.place(folder / REPORT).write_text(text, encoding="utf-8")
     return folder / REPORT
 
 
-def _sections(findings: Findings) -> Iterator[Section]:
-    results = findings.results
-    made = f"This page is what `{results.record['command']}` writes."
-    yield Section("How it was done", tuple(map(Paragraph, (made, DESIGN, RULE, LIMITS))))
-    yield Section("The tumours", (_tumours_table(findings.truths),))
-    kinds = {kind: _of_kind(results, kind) for kind in findings.truths["kind"].unique()}
+def _sections(outcome: DelineationResults) -> Iterator[Section]:
+    results = outcome.results
+    command = f"Written by `{results.record['command']}`."
+    yield Section("Method", tuple(map(Paragraph, (command, DESIGN, ALGORITHM, LIMITS))))
+    yield Section("The tumours", (_tumours_table(outcome.properties),))
+    kinds = {kind: _of_kind(results, kind) for kind in outcome.properties["kind"].unique()}
     parts = {"All tumours": results, **{f"Tumours: {kind}": one for kind, one in kinds.items()}}
     tables = {title: _tables(part) for title, part in parts.items()}
     against_ct = _comparison(results, CT_ALONE)
-    conclusions = _conclusions(against_ct, {title: found[1] for title, found in tables.items()})
-    overviews = [_overview(results, kinds, name) for name in SHOWN]
-    yield Section("What came out", (*map(Paragraph, conclusions), *overviews))
-    yield Section("Images and metrics", (methods_table(results), measures_table(MEASURES)))
-    yield from (Section(title, found) for title, found in tables.items())
+    conclusions = _conclusions(against_ct, {title: three[1] for title, three in tables.items()})
+    overviews = [_overview(results, kinds, name) for name in OVERVIEW_METRICS]
+    yield Section("Results", (*map(Paragraph, conclusions), *overviews))
+    yield Section("Images and metrics", (methods_table(results), metrics_table(METRICS)))
+    yield from (Section(title, three) for title, three in tables.items())
     none = Paragraph("Every method fused every tumour.")
     yield Section("Failures", (failures_table(results) if len(results.failures) else none,))
     yield Section("What was run", tuple(record_tables(results.record)))
@@ -130,7 +129,7 @@ def _of_kind(results: Results, kind: str) -> Results:
 
 
 def _tables(results: Results) -> tuple[Table, Table, Table]:
-    """Means, comparisons patient by patient, and ranks."""
+    """Means, comparisons paired by patients, and ranks."""
     columns = analyse(results, MR_ALONE, rng=np.random.default_rng(SEED))
     return (
         summary_table(results, columns),
@@ -144,11 +143,14 @@ def _comparison(results: Results, reference: str) -> Table:
     return comparison_table(results, columns, reference, "patient")
 
 
-def _tumours_table(truths: pd.DataFrame) -> Table:
-    """Sizes, contrasts and bone contact as they are in the images."""
-    of_kind = truths.drop(columns="case").groupby("kind", sort=False)
+def _tumours_table(properties: pd.DataFrame) -> Table:
+    """Sizes, contrasts and bone contact of the tumours in the images."""
+    of_kind = properties.drop(columns="case").groupby("kind", sort=False)
     lines = [
-        Line(str(kind), words(str(len(group)), *map(_range, *zip(*_facts(group), strict=True))))
+        Line(
+            str(kind),
+            words(str(len(group)), *map(_range, *zip(*_columns_and_decimals(group), strict=True))),
+        )
         for kind, group in of_kind
     ]
     return Table(
@@ -166,8 +168,8 @@ def _tumours_table(truths: pd.DataFrame) -> Table:
     )
 
 
-def _facts(group: pd.DataFrame) -> Iterator[tuple[pd.Series, int]]:
-    """Columns of a table's line and the places behind the point."""
+def _columns_and_decimals(group: pd.DataFrame) -> Iterator[tuple[pd.Series, int]]:
+    """Columns of a table's line, and their decimal places."""
     decimals = (1, 1, 2, 1, 0)
     columns = [group[name] for name in group.columns if name != "kind"]
     yield from zip(columns, decimals, strict=True)
@@ -178,54 +180,52 @@ def _range(values: pd.Series, decimals: int) -> str:
     return f"{mean} ({low} to {high})"
 
 
-def _overview(results: Results, kinds: dict[str, Results], metric: str) -> Table:
-    """Means of one metric: a line an image, a column a kind of tumour."""
-    measure = next(one for one in MEASURES if one.name == metric)
+def _overview(results: Results, kinds: dict[str, Results], name: str) -> Table:
+    """Means of one metric: a line per image, a column per kind of tumour."""
+    metric = next(one for one in METRICS if one.name == name)
     parts = [*kinds.values(), results]
     means = [
-        part.rows[part.rows["metric"] == metric].groupby("method")["value"].mean() for part in parts
+        part.rows[part.rows["metric"] == name].groupby("method")["value"].mean() for part in parts
     ]
     lines = (
         Line(one.name, words(*(fixed(mean.get(one.name, np.nan), 3) for mean in means)))
-        for one in results.contestants
+        for one in results.methods
     )
     heads = (Head("Image"), *(Head(name) for name in (*kinds, "all")))
-    caption = (
-        f"{metric} {measure.arrow}, {measure.summary}{', mm' * (measure.unit == 'mm')}: means."
-    )
+    caption = f"{name} {metric.arrow}, {metric.summary}{', mm' * (metric.unit == 'mm')}: means."
     return Table(caption, heads, tuple(lines))
 
 
 def _conclusions(against_ct: Table, against_mr: Mapping[str, Table]) -> Iterator[str]:
-    """What the tests say, a sentence a comparison."""
+    """The results of the tests, a sentence per comparison."""
     yield (
-        "An image is called better or worse where Wilcoxon's test and the t-test, paired by "
-        f"patients and both corrected by Holm for all images, stay below p = {ALPHA:g}."
+        "An image is called better or worse where both Wilcoxon's test and the t-test, paired by "
+        f"patients and with Holm's correction for all images, have p below {ALPHA:g}."
     )
-    yield f"All tumours, against {CT_ALONE}: {_verdicts(against_ct)}"
+    yield f"All tumours, against {CT_ALONE}: {_significant(against_ct)}"
     for title, table in against_mr.items():
-        yield f"{title}, against {MR_ALONE}: {_verdicts(table)}"
-    yield NOT_SEEN
+        yield f"{title}, against {MR_ALONE}: {_significant(table)}"
+    yield UNMARKED
 
 
-def _verdicts(comparison: Table) -> str:
-    """Who is better and who is worse by which metrics; the others are not named."""
-    metrics = [one.name for one in MEASURES]
+def _significant(comparison: Table) -> str:
+    """The images that are better and worse, with the metrics."""
+    metrics = [one.name for one in METRICS]
     better, worse = (_marked(comparison.lines, metrics, mark) for mark in MARKS)
     return f"better: {better}; worse: {worse}."
 
 
 def _marked(lines: Sequence[Line], metrics: Sequence[str], mark: Mark) -> str:
-    """The images that a table marks so, and by which metrics."""
+    """The images with a mark in a table, and its metrics."""
     by = {
         line.name: [
             name for name, cell in zip(metrics, line.cells, strict=True) if cell.mark == mark
         ]
         for line in lines
     }
-    said = (
-        f"{name} ({'every metric' if len(found) == len(metrics) else ', '.join(found)})"
-        for name, found in by.items()
-        if found
+    marked = (
+        f"{name} ({'every metric' if len(names) == len(metrics) else ', '.join(names)})"
+        for name, names in by.items()
+        if names
     )
-    return ", ".join(said) or "no image"
+    return ", ".join(marked) or "no image"

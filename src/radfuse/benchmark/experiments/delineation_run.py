@@ -1,11 +1,11 @@
-"""Run the delineation study: image by image, kept as they come; stop and go on at will.
+"""Run the delineation experiment image by image; can be stopped and resumed.
 
-The folder has
-    plan.json       which methods and settings it was begun with, by digest
-    rows.csv        a measured value a line
-    tumours.csv     what is known of each tumour, a line each
-    failures.csv    which method failed on which tumour in the last run, and why
-    report.md       written anew at the end of each run
+The output folder contains
+    plan.json       digests of the methods and settings it was begun with
+    rows.csv        one measured value per line
+    tumours.csv     the properties of each tumour, one line each
+    failures.csv    method, tumour and reason of each failure in the last run
+    report.md       rewritten at the end of each run
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,32 +18,32 @@ import pandas as pd
 
 from radfuse.benchmark.experiments.delineation import (
     CT_ALONE,
-    MEASURES,
+    METRICS,
     MR_ALONE,
     PROFILE,
     SPACING_MM,
-    TRUTH_COLUMNS,
+    TUMOUR_COLUMNS,
     TUMOURS,
-    Image,
-    Sources,
-    clicks_of,
-    images,
-    measured,
-    phantom_sources,
-    truth_of,
+    ImageFunction,
+    TumourImages,
+    image_functions,
+    make_tumour_images,
+    measure_regions,
+    seed_points_of,
+    tumour_properties,
 )
 from radfuse.benchmark.results import (
     FAILURE_COLUMNS,
     ROW_COLUMNS,
     SPEED_COLUMNS,
-    Contestant,
+    ComparedMethod,
     Results,
 )
-from radfuse.benchmark.run.methods import Entrant, entrants
-from radfuse.benchmark.run.output_folder import Begun, locked, take
+from radfuse.benchmark.run.append_only_table import AppendOnlyTable
+from radfuse.benchmark.run.methods import BenchmarkMethod, find_methods
+from radfuse.benchmark.run.output_folder import Digests, lock_folder, start_or_resume
 from radfuse.benchmark.run.runner import reason
-from radfuse.benchmark.run.tables import Table
-from radfuse.benchmark.settings import Settings
+from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.errors import InputError
 from radfuse.intensity import Window, window_named
 from radfuse.methods.catalogue import load_method
@@ -53,18 +53,18 @@ from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import library_versions, now, platform_name
 
 TITLE = "Does fusion help to find a tumour's border?"
-"""Of the report."""
+"""Title of the report."""
 
-ALONE = (
-    Contestant(CT_ALONE, "the CT in HU, in no window", "", frozenset()),
-    Contestant(MR_ALONE, "the MR on the CT's grid", "", frozenset()),
+SINGLE_MODALITIES = (
+    ComparedMethod(CT_ALONE, "the CT in HU, without window", "", frozenset()),
+    ComparedMethod(MR_ALONE, "the MR on the CT's grid", "", frozenset()),
 )
 """The images without fusion."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """A made-up head with one tumour of a kind."""
+class TumourCase:
+    """A phantom's head with one tumour of a kind."""
 
     seed: int
     kind: str
@@ -81,8 +81,8 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Study:
-    """What is measured, on whom, and where it is kept."""
+class DelineationExperiment:
+    """Methods, phantoms and output folder."""
 
     folder: Path
     patients: int
@@ -96,147 +96,167 @@ class Study:
     window: str = DEFAULT_WINDOW
 
     @property
-    def rows(self) -> Table:
-        """Measured values; a unit is a method and a case."""
-        return Table(self.folder / "rows.csv", ROW_COLUMNS, 3)
+    def rows(self) -> AppendOnlyTable:
+        """Measured values; keys are profile, method and case."""
+        return AppendOnlyTable(self.folder / "rows.csv", ROW_COLUMNS, 3)
 
     @property
-    def truths(self) -> Table:
-        """The tumours; a unit is a case."""
-        return Table(self.folder / "tumours.csv", TRUTH_COLUMNS, 1)
+    def properties(self) -> AppendOnlyTable:
+        """Properties of the tumours; keys are cases."""
+        return AppendOnlyTable(self.folder / "tumours.csv", TUMOUR_COLUMNS, 1)
 
     @property
-    def failures(self) -> Table:
-        """What went wrong in the last run; a unit is a method and a case."""
-        return Table(self.folder / "failures.csv", FAILURE_COLUMNS, 2)
+    def failures(self) -> AppendOnlyTable:
+        """Failures of the last run; keys are method and case."""
+        return AppendOnlyTable(self.folder / "failures.csv", FAILURE_COLUMNS, 2)
 
     @property
     def seeds(self) -> range:
-        """One a patient."""
+        """One per patient."""
         return range(DEFAULT_SEED, DEFAULT_SEED + self.patients)
 
     @property
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[TumourCase]:
         """All tumours, patient by patient."""
-        return [Case(seed, kind) for seed in self.seeds for kind in self.tumours]
+        return [TumourCase(seed, kind) for seed in self.seeds for kind in self.tumours]
 
     @property
     def command(self) -> str:
-        """What makes the study again."""
+        """The command that repeats the experiment."""
         options = [f"--seeds {self.patients}", f"--spacing {self.spacing_mm:g}"]
         options += [f"--tumour {kind}" for kind in self.tumours if len(self.tumours) < len(TUMOURS)]
         options += [f"--window-preset {self.window}"] * (self.window != DEFAULT_WINDOW)
         options += [f"--method {Path(name).name}" for name in self.methods]
-        return f"radfuse study delineation --output study {' '.join(options)}"
+        return f"radfuse experiment delineation --output OUT {' '.join(options)}"
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What a study came to."""
+class DelineationResults:
+    """The results of the experiment."""
 
     results: Results
-    truths: pd.DataFrame
-    """`TRUTH_COLUMNS`."""
+    properties: pd.DataFrame
+    """`TUMOUR_COLUMNS`."""
 
 
-def run_delineation(study: Study, *, overwrite: bool, report: ProgressCallback) -> Findings:
-    """Do what is still to be done of a study: fuse, click, grow, compare.
+def run_delineation(
+    experiment: DelineationExperiment, *, overwrite: bool, report: ProgressCallback
+) -> DelineationResults:
+    """Run or resume an experiment: fuse, grow regions, compare them with the truth.
 
-    Rows have the click's number as slice. A method that fails costs its own rows. Raises
-    `InputError` for unknown methods, kinds of tumours, windows, and a spacing that no phantom has;
-    `OutputError` for a folder with something else in it, or that cannot be written to.
+    Rows have the number of the seed point as slice. A failure of one method does not affect others.
+    Raises `InputError` for unknown methods, kinds of tumours and windows, and a spacing out of the
+    range of phantoms; `OutputError` for a folder with other files, or that cannot be written.
     """
-    if unknown := [kind for kind in study.tumours if kind not in TUMOURS]:
+    if unknown := [kind for kind in experiment.tumours if kind not in TUMOURS]:
         raise InputError(f"no tumour '{unknown[0]}'; there are {', '.join(TUMOURS)}")
-    check_spacing(study.spacing_mm)
-    window = window_named(study.window)
-    known = entrants(Settings(methods=tuple(study.methods)))
-    methods = {
-        entrant.contestant.name: load_method(use, window=window)
-        for use, entrant in zip(study.methods, known, strict=True)
+    check_spacing(experiment.spacing_mm)
+    window = window_named(experiment.window)
+    methods = find_methods(BenchmarkSettings(methods=tuple(experiment.methods)))
+    loaded = {
+        method.name: load_method(use, window=window)
+        for use, method in zip(experiment.methods, methods, strict=True)
     }
-    take(study.folder, _digests(study, known), overwrite=overwrite)
-    with locked(study.folder):
-        _measure_all(study, images(methods), window, report)
-        return _findings(study, [*ALONE, *(one.contestant for one in known)])
+    start_or_resume(experiment.folder, _digests(experiment, methods), overwrite=overwrite)
+    with lock_folder(experiment.folder):
+        _measure_all(experiment, image_functions(loaded), window, report)
+        return _collect(experiment, [*SINGLE_MODALITIES, *(method.info for method in methods)])
 
 
-def _digests(study: Study, known: Sequence[Entrant]) -> Begun:
-    """What tells whether kept rows are still those of the study."""
+def _digests(experiment: DelineationExperiment, methods: Sequence[BenchmarkMethod]) -> Digests:
+    """Digests of everything that rows depend on."""
     return {
-        "methods": {one.contestant.name: one.digest for one in known},
+        "methods": {method.name: method.digest for method in methods},
         "settings": {
             "kind": PROFILE,
             "version of radfuse": version("radfuse"),
-            "spacing": f"{study.spacing_mm:g} mm",
-            "window": study.window,
+            "spacing": f"{experiment.spacing_mm:g} mm",
+            "window": experiment.window,
         },
     }
 
 
 def _measure_all(
-    study: Study, known: Mapping[str, Image], window: Window, report: ProgressCallback
+    experiment: DelineationExperiment,
+    functions: Mapping[str, ImageFunction],
+    window: Window,
+    report: ProgressCallback,
 ) -> None:
-    """Whatever is not in the tables yet; one patient is in memory at a time."""
-    study.failures.path.unlink(missing_ok=True)
-    study.rows.recover()
-    study.truths.recover()
-    done, told = study.rows.done(), study.truths.done()
-    for index, case in enumerate(study.cases):
-        report("growing regions", index / len(study.cases))
+    """Measure what is not in the tables yet; one patient is in memory at a time."""
+    experiment.failures.path.unlink(missing_ok=True)
+    experiment.rows.recover()
+    experiment.properties.recover()
+    measured, described = (
+        table.finished_keys() for table in (experiment.rows, experiment.properties)
+    )
+    for index, case in enumerate(experiment.cases):
+        report("growing regions", index / len(experiment.cases))
         waiting = {
-            name: image for name, image in known.items() if (PROFILE, name, case.name) not in done
+            name: function
+            for name, function in functions.items()
+            if (PROFILE, name, case.name) not in measured
         }
-        if not waiting and (case.name,) in told:
+        if not waiting and (case.name,) in described:
             continue
-        sources = phantom_sources(case.seed, case.kind, spacing_mm=study.spacing_mm, window=window)
-        if (case.name,) not in told:
-            study.truths.append([(case.name, case.kind, *truth_of(sources))])
-        for name, image in waiting.items():
-            _measure(study, case, sources, name, image)
+        images = make_tumour_images(
+            case.seed, case.kind, spacing_mm=experiment.spacing_mm, window=window
+        )
+        if (case.name,) not in described:
+            experiment.properties.append([(case.name, case.kind, *tumour_properties(images))])
+        for name, function in waiting.items():
+            _measure(experiment, case, images, name, function)
 
 
-def _measure(study: Study, case: Case, sources: Sources, name: str, image: Image) -> None:
-    """Add the rows of an image; one that fails is noted and costs no other's."""
+def _measure(
+    experiment: DelineationExperiment,
+    case: TumourCase,
+    images: TumourImages,
+    name: str,
+    function: ImageFunction,
+) -> None:
+    """Append the rows of a method, or record its failure."""
     try:
-        found = list(measured(image(sources), sources, clicks_of(case.seed, sources)))
-    except Exception as error:  # somebody's graph fails in whatever way it likes
-        study.failures.append([(name, case.name, reason(error))])
+        seed_points = seed_points_of(case.seed, images)
+        by_seed_point = list(measure_regions(function(images), images, seed_points))
+    except Exception as error:  # external graphs raise any exception
+        experiment.failures.append([(name, case.name, reason(error))])
         return
-    study.rows.append(
-        (PROFILE, name, case.name, case.patient, click, *pair)
-        for click, values in enumerate(found)
-        for pair in values.items()
+    experiment.rows.append(
+        (PROFILE, name, case.name, case.patient, index, *metric_and_value)
+        for index, values in enumerate(by_seed_point)
+        for metric_and_value in values.items()
     )
 
 
-def _findings(study: Study, contestants: Sequence[Contestant]) -> Findings:
-    """All that was measured of the study; the folder may hold more."""
-    rows, truths = study.rows.read(), study.truths.read()
-    names, cases = [one.name for one in contestants], [case.name for case in study.cases]
-    return Findings(
+def _collect(
+    experiment: DelineationExperiment, methods: Sequence[ComparedMethod]
+) -> DelineationResults:
+    """The results of the experiment's methods and cases; the folder may contain more."""
+    rows, properties = experiment.rows.read(), experiment.properties.read()
+    names, cases = [one.name for one in methods], [case.name for case in experiment.cases]
+    return DelineationResults(
         Results(
             title=TITLE,
-            measures=MEASURES,
-            contestants=tuple(contestants),
+            metrics=METRICS,
+            methods=tuple(methods),
             rows=rows[rows["method"].isin(names) & rows["case"].isin(cases)],
             speed=pd.DataFrame(columns=list(SPEED_COLUMNS)),
-            failures=study.failures.read(),
-            record=_record(study),
-            folder=study.folder,
+            failures=experiment.failures.read(),
+            record=_record(experiment),
+            folder=experiment.folder,
         ),
-        truths[truths["case"].isin(cases)],
+        properties[properties["case"].isin(cases)],
     )
 
 
-def _record(study: Study) -> dict[str, Any]:
+def _record(experiment: DelineationExperiment) -> dict[str, Any]:
     return {
-        "command": study.command,
+        "command": experiment.command,
         "made": f"{now():%Y-%m-%d %H:%M} UTC",
-        "patients": f"{study.patients}, seeds {study.seeds[0]} to {study.seeds[-1]}",
-        "tumours": ", ".join(study.tumours),
-        "CT pixel, mm": study.spacing_mm,
-        "CT window of the fusion": study.window,
+        "patients": f"{experiment.patients}, seeds {experiment.seeds[0]} to {experiment.seeds[-1]}",
+        "tumours": ", ".join(experiment.tumours),
+        "CT pixel, mm": experiment.spacing_mm,
+        "CT window of the fusion": experiment.window,
         "platform": platform_name(),
         "versions": library_versions(),
     }

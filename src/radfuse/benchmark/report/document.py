@@ -1,13 +1,13 @@
-"""A report before it is HTML or Markdown: sections of text, tables, figures and pictures."""
+"""The content of a report for all formats: sections of text, tables, figures and images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from radfuse.benchmark.report.gallery import Sheet
+from radfuse.benchmark.report.gallery import CaseGallery
 
 Mark = Literal["", "best", "second", "better", "worse"]
-"""How a cell stands out; `better` and `worse` than the reference where tests agree on it."""
+"""Emphasis of a cell; `better` or `worse` than the reference where both tests agree."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a place of a table; the first line is the one that counts."""
+    """A cell of a table; its first line is emphasised."""
 
     lines: tuple[str, ...]
     mark: Mark = ""
@@ -33,7 +33,7 @@ def words(*texts: str) -> tuple[Cell, ...]:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above a column."""
+    """The heading of a column."""
 
     title: str
     unit: str = ""
@@ -46,10 +46,10 @@ class Line:
     name: str
     cells: tuple[Cell, ...]
     signs: str = ""
-    """Footnote signs behind the name."""
+    """Footnote signs after the name."""
 
     faint: bool = False
-    """A line that stands for comparison's sake."""
+    """Printed pale: a baseline or a test."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +59,22 @@ class Table:
     kind: ClassVar[str] = "table"
     caption: str
     heads: tuple[Head, ...]
-    """The first stands above the names."""
+    """The first is that of the names."""
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
     prose: bool = False
-    """Cells are words, set to the left."""
+    """Cells are text, aligned to the left."""
 
     number: int = 0
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A drawing as SVG; several share one figure."""
+class Plot:
+    """A plot as SVG; several share one figure."""
 
     name: str
-    """Of its file, without suffix."""
+    """Name of its file, without suffix."""
 
     alt: str
     svg: bytes
@@ -86,20 +86,20 @@ class Figure:
 
     kind: ClassVar[str] = "figure"
     caption: str
-    drawings: tuple[Drawing, ...]
+    plots: tuple[Plot, ...]
     halves: bool = False
-    """Two drawings stand side by side."""
+    """Whether two plots are side by side."""
 
     number: int = 0
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures of one case."""
+    """Images of one case."""
 
     kind: ClassVar[str] = "gallery"
     caption: str
-    sheet: Sheet
+    images: CaseGallery
     number: int = 0
 
 
@@ -108,14 +108,14 @@ Block = Paragraph | Table | Figure | Gallery
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of the report."""
+    """A section of the report."""
 
     title: str
     blocks: tuple[Block, ...]
 
 
 def numbered(sections: Sequence[Section]) -> tuple[Section, ...]:
-    """The same with tables counted from 1, and figures and pictures counted from 1."""
+    """The sections with tables numbered from 1, and figures and galleries numbered from 1."""
     tables = figures = 0
     counted = []
     for section in sections:

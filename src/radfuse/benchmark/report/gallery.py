@@ -1,4 +1,4 @@
-"""Pictures of a case side by side: CT, MR and every method, with a zoom and a difference map."""
+"""Images of a case side by side: CT, MR and every method, with a zoom and a difference map."""
 
 import base64
 from dataclasses import dataclass
@@ -24,88 +24,90 @@ BRIGHTER = np.array([213, 94, 0], np.float64)
 """Vermilion of the same palette: the fused image is brighter."""
 
 ZOOM_SHARE = 0.25
-"""Side of the zoomed square as a part of the picture's shorter side."""
+"""Side of the zoomed square relative to the image's shorter side."""
 
 STRUCTURE_SIGMA = 1.0
-"""Pixels over which gradients are smoothed before structure is sought."""
+"""Standard deviation in pixels of the smoothing of gradients."""
 
-LARGEST_SIDE_PX = 384
-"""Larger pictures are reduced to this; the zoom never is."""
+MAX_SIDE_PX = 384
+"""Larger images are reduced to this side; the zoom is not."""
 
 
 @dataclass(frozen=True)
 class Zoom:
-    """A square in a picture, in pixels."""
+    """A square in an image, in pixels."""
 
     top: int
     left: int
     side: int
 
-    def of(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The square's part of a picture (H, W, ...)."""
-        return picture[self.top : self.top + self.side, self.left : self.left + self.side]
+    def crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of an image (H, W, ...) in the square."""
+        return image[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One column of the grid; pictures are data URLs, `difference` is empty for the sources."""
+    """One column of the grid; images are data URLs, `difference` is empty for the sources."""
 
     name: str
-    picture: str
+    image: str
     zoom: str
     difference: str = ""
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """All of one case."""
+class CaseGallery:
+    """The images of one case."""
 
     case: str
     patient: str
     tiles: tuple[Tile, ...]
     missing: tuple[str, ...]
-    """Methods without a picture of this case."""
+    """Methods without an image of this case."""
 
     frame: tuple[float, float, float, float]
-    """Place of the zoomed square in per cent of the picture: left, top, width, height."""
+    """The zoomed square in per cent of the image: left, top, width, height."""
 
     difference_range: int = DIFFERENCE_RANGE
 
 
-def sheet_of(results: Results, case: str) -> Sheet:
-    """The grid of one case; raises `InputError` for a case that nothing was measured of."""
+def case_gallery(results: Results, case: str) -> CaseGallery:
+    """The grid of one case; raises `InputError` for a case without values."""
     rows = results.rows[results.rows["case"] == case]
     if rows.empty:
         raise InputError(
-            f"'{case}' is no case with values and cannot be pictured; choose among "
+            f"'{case}' is no case with values and cannot be shown; choose among "
             f"{', '.join(sorted(results.rows['case'].unique()))}"
         )
-    ct, mr = (results.picture(case, source) for source in SOURCES)
+    ct, mr = (results.middle_slice(case, source) for source in SOURCES)
     zoom, bone_level = strongest_structure(ct, mr), results.bone_level(case)
     tiles = [
-        Tile(source.upper(), data_url(reduced(picture)), data_url(zoom.of(picture)))
-        for source, picture in zip(SOURCES, (ct, mr), strict=True)
+        Tile(source.upper(), data_url(reduced(image)), data_url(zoom.crop(image)))
+        for source, image in zip(SOURCES, (ct, mr), strict=True)
     ]
     missing = []
-    for name in (contestant.name for contestant in results.contestants):
+    for name in (method.name for method in results.methods):
         try:
-            tiles.append(_fused_tile(name, results.picture(case, name), ct, mr, zoom, bone_level))
+            tiles.append(
+                _fused_tile(name, results.middle_slice(case, name), ct, mr, zoom, bone_level)
+            )
         except NoImageError:
             missing.append(name)
     patient = str(rows["patient"].iloc[0])
-    return Sheet(case, patient, tuple(tiles), tuple(missing), _frame(zoom, ct))
+    return CaseGallery(case, patient, tuple(tiles), tuple(missing), _frame(zoom, ct))
 
 
 def _fused_tile(
     name: str, fused: UInt8Array, ct: UInt8Array, mr: UInt8Array, zoom: Zoom, bone_level: float
 ) -> Tile:
     difference = difference_map(fused, ct, mr, bone_level=bone_level)
-    pictures = (reduced(fused), zoom.of(fused), reduced(difference))
-    return Tile(name, *(data_url(picture) for picture in pictures))
+    images = (reduced(fused), zoom.crop(fused), reduced(difference))
+    return Tile(name, *(data_url(image) for image in images))
 
 
-def _frame(zoom: Zoom, picture: UInt8Array) -> tuple[float, float, float, float]:
-    height, width = picture.shape
+def _frame(zoom: Zoom, image: UInt8Array) -> tuple[float, float, float, float]:
+    height, width = image.shape
     sides = (zoom.left / width, zoom.top / height, zoom.side / width, zoom.side / height)
     left, top, across, down = (round(100 * side, 2) for side in sides)
     return left, top, across, down
@@ -114,8 +116,8 @@ def _frame(zoom: Zoom, picture: UInt8Array) -> tuple[float, float, float, float]
 def strongest_structure(ct: UInt8Array, mr: UInt8Array) -> Zoom:
     """The square in which both sources have the most structure.
 
-    Structure is the gradient magnitude averaged over the square; the geometric mean of both
-    sources decides, the first square in reading order where several are equal.
+    The square with the largest geometric mean over both sources of the mean gradient magnitude; the
+    first one in reading order where several are equal.
     """
     side = max(1, round(ZOOM_SHARE * min(ct.shape)))
     strength = np.sqrt(_mean_gradient(ct, side) * _mean_gradient(mr, side))
@@ -125,9 +127,9 @@ def strongest_structure(ct: UInt8Array, mr: UInt8Array) -> Zoom:
     return Zoom(int(top), int(left), side)
 
 
-def _mean_gradient(picture: UInt8Array, side: int) -> NDArray[np.float64]:
-    gradient = gaussian_gradient_magnitude(picture.astype(np.float64), STRUCTURE_SIGMA)
-    return np.maximum(uniform_filter(gradient, side), 0)  # running sums may end just below 0
+def _mean_gradient(image: UInt8Array, side: int) -> NDArray[np.float64]:
+    gradient = gaussian_gradient_magnitude(image.astype(np.float64), STRUCTURE_SIGMA)
+    return np.maximum(uniform_filter(gradient, side), 0)  # running sums may be slightly below 0
 
 
 def difference_map(
@@ -135,8 +137,8 @@ def difference_map(
 ) -> UInt8Array:
     """Signed difference in colour (H, W, 3): to the CT in bone, to the MR elsewhere.
 
-    Bone is where the CT exceeds both the level of bone and the MR. White is no difference, blue a
-    fused image that is darker, vermilion one that is brighter, full at `DIFFERENCE_RANGE`.
+    Bone is where the CT exceeds both the bone level and the MR. White is no difference, blue a
+    darker fused image, vermilion a brighter one, saturated at `DIFFERENCE_RANGE`.
     """
     bone = (ct > bone_level) & (ct > mr)
     difference = fused.astype(np.float64) - np.where(bone, ct, mr)
@@ -145,18 +147,18 @@ def difference_map(
     return np.asarray(np.rint(colours), np.uint8)
 
 
-def reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture, at most `LARGEST_SIDE_PX` a side."""
-    height, width = picture.shape[:2]
-    scale = LARGEST_SIDE_PX / max(height, width)
+def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image, its longer side at most `MAX_SIDE_PX`."""
+    height, width = image.shape[:2]
+    scale = MAX_SIDE_PX / max(height, width)
     if scale >= 1:
-        return picture
+        return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def data_url(picture: NDArray[np.uint8]) -> str:
-    """A picture (H, W) or (H, W, 3) as a PNG within a URL."""
+def data_url(image: NDArray[np.uint8]) -> str:
+    """An image (H, W) or (H, W, 3) as a data URL with a PNG."""
     stream = BytesIO()
-    Image.fromarray(picture).save(stream, "PNG", optimize=True)
+    Image.fromarray(image).save(stream, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

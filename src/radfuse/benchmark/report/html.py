@@ -1,4 +1,4 @@
-"""A report as one page of HTML that needs nothing else: no network, no script, no other file."""
+"""A report as one HTML file without scripts, network access or other files."""
 
 import base64
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from radfuse.benchmark.report.document import Section
 from radfuse.record import NOTICE
 
 
-def page(title: str, sections: Sequence[Section]) -> str:
-    """The page; everything in it is escaped, for names and messages are anybody's."""
+def html(title: str, sections: Sequence[Section]) -> str:
+    """The HTML file; all text is escaped, since names and messages may come from other programs."""
     environment = Environment(
         loader=PackageLoader("radfuse.benchmark.report"),
         autoescape=True,
@@ -24,5 +24,5 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 
 def svg_url(svg: bytes) -> str:
-    """A drawing within a URL."""
+    """A plot as a data URL."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"

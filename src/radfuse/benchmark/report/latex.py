@@ -14,12 +14,12 @@ from radfuse.benchmark.report.number_format import (
     stars,
 )
 from radfuse.benchmark.report.result_tables import explanations, signs_of
-from radfuse.benchmark.results import Measure, Results
-from radfuse.benchmark.statistics.analysis import Column, extent
+from radfuse.benchmark.results import ProfileMetric, Results
+from radfuse.benchmark.statistics.analysis import MetricStatistics, count_cases_and_patients
 from radfuse.record import NOTICE
 
 METRICS_A_BLOCK = 6
-"""Metrics side by side on a page; more make a further block in the same table."""
+"""Metrics side by side; further ones are in another block of the same table."""
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -50,20 +50,20 @@ ESCAPES = {
     "↓": r"$\downarrow$",
     MINUS: "$-$",
 }
-"""Characters that LaTeX would take for commands, or does not know."""
+"""Characters with a meaning in LaTeX, or unknown to it."""
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints as it is; line breaks and control characters become spaces."""
+    """Text escaped for LaTeX; line breaks and control characters become spaces."""
     one_line = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
     return "".join(ESCAPES.get(letter, letter) for letter in one_line)
 
 
-def latex_tables(results: Results, columns: Sequence[Column], reference: str) -> str:
-    """A table environment for each profile, in the order of the columns."""
-    profiles = dict.fromkeys(one.measure.profile for one in columns)
+def latex_tables(results: Results, columns: Sequence[MetricStatistics], reference: str) -> str:
+    """A table environment per profile, in the order of the columns."""
+    profiles = dict.fromkeys(one.metric.profile for one in columns)
     tables = [
-        _table(results, [one for one in columns if one.measure.profile == profile], reference)
+        _table(results, [one for one in columns if one.metric.profile == profile], reference)
         for profile in profiles
     ]
     head = [f"% {_comment(results.title)}", f"% {NOTICE}", r"% Needs \usepackage{booktabs}."]
@@ -74,13 +74,13 @@ def _comment(text: str) -> str:
     return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text)
 
 
-def _table(results: Results, columns: Sequence[Column], reference: str) -> str:
-    cases, patients = extent(columns)
+def _table(results: Results, columns: Sequence[MetricStatistics], reference: str) -> str:
+    cases, patients = count_cases_and_patients(columns)
     blocks = [
         _block(results, columns[start : start + METRICS_A_BLOCK], reference)
         for start in range(0, len(columns), METRICS_A_BLOCK)
     ]
-    profile = escaped(columns[0].measure.profile)
+    profile = escaped(columns[0].metric.profile)
     caption = (
         rf"{escaped(results.title)}. Profile \texttt{{{profile}}}: mean $\pm$ standard deviation "
         f"over {counted(cases, 'case')} of {counted(patients, 'patient')}; below it the "
@@ -89,7 +89,7 @@ def _table(results: Results, columns: Sequence[Column], reference: str) -> str:
         "methods with every case."
     )
     notes = escaped(" ".join(explanations(results, columns)))
-    label = re.sub(r"[^A-Za-z0-9]+", "-", columns[0].measure.profile)
+    label = re.sub(r"[^A-Za-z0-9]+", "-", columns[0].metric.profile)
     return "\n".join(
         [
             r"\begin{table*}[t]",
@@ -104,18 +104,18 @@ def _table(results: Results, columns: Sequence[Column], reference: str) -> str:
     )
 
 
-def _block(results: Results, columns: Sequence[Column], reference: str) -> str:
+def _block(results: Results, columns: Sequence[MetricStatistics], reference: str) -> str:
     cells = [_cells(one) for one in columns]
     tests = [_tests(one) for one in columns]
     lines = [
         rf"\begin{{tabular}}{{l{'c' * len(columns)}}}",
         r"\toprule",
-        _row("Method", [_head(one.measure) for one in columns]),
+        _row("Method", [_head(one.metric) for one in columns]),
         r"\midrule",
     ]
-    for contestant in results.contestants:
-        name = contestant.name
-        signs = escaped(signs_of(results, contestant, columns))
+    for method in results.methods:
+        name = method.name
+        signs = escaped(signs_of(results, method, columns))
         shown = rf"{escaped(name)}\textsuperscript{{{signs}}}" if signs else escaped(name)
         lines.append(_row(shown, [of_column.get(name, "--") for of_column in cells]))
         if name != reference:
@@ -127,17 +127,17 @@ def _row(first: str, rest: Sequence[str]) -> str:
     return " & ".join([first, *rest]) + r" \\"
 
 
-def _head(measure: Measure) -> str:
-    arrow = r"$\uparrow$" if measure.larger_is_better else r"$\downarrow$"
-    unit = f" ({escaped(measure.unit)})" if measure.unit else ""
-    return f"{escaped(measure.name)} {arrow}{unit}"
+def _head(metric: ProfileMetric) -> str:
+    arrow = r"$\uparrow$" if metric.larger_is_better else r"$\downarrow$"
+    unit = f" ({escaped(metric.unit)})" if metric.unit else ""
+    return f"{escaped(metric.name)} {arrow}{unit}"
 
 
-def _cells(column: Column) -> dict[str, str]:
+def _cells(column: MetricStatistics) -> dict[str, str]:
     summary = column.summary[column.summary["cases"] > 0]
     decimals = decimals_of(list(summary["mean"]))
-    entrants = summary.loc[summary["cases"] == len(column.values), "mean"]
-    marks = marks_of(entrants, decimals, larger_is_better=column.measure.larger_is_better)
+    complete = summary.loc[summary["cases"] == len(column.values), "mean"]
+    marks = marks_of(complete, decimals, larger_is_better=column.metric.larger_is_better)
     styles = {"best": r"\mathbf{%s}", "second": r"\underline{%s}"}
     cells = {}
     for name, line in summary.iterrows():
@@ -148,7 +148,7 @@ def _cells(column: Column) -> dict[str, str]:
     return cells
 
 
-def _tests(column: Column) -> dict[str, str]:
+def _tests(column: MetricStatistics) -> dict[str, str]:
     compared = column.comparisons["case"]["t_p_holm"].dropna()
     return {str(name): rf"{{\footnotesize ${_p_formula(p)}$}}" for name, p in compared.items()}
 

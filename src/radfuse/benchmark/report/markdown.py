@@ -1,4 +1,4 @@
-"""A report as Markdown, for those who read it on GitHub or in a terminal."""
+"""A report as Markdown, for GitHub and terminals."""
 
 import re
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from radfuse.benchmark.report.document import Block, Cell, Figure, Gallery, Line
 from radfuse.record import NOTICE
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]|~$#!])")
-"""Characters that Markdown might take for its own."""
+"""Characters with a meaning in Markdown."""
 
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-"""Characters that HTML within Markdown might take for its own."""
+"""Characters with a meaning in HTML within Markdown."""
 
 STYLES = {"best": "**{}**", "second": "<ins>{}</ins>"}
-"""How best and second best stand out."""
+"""Emphasis of the best and second best."""
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Text escaped for Markdown, on one line."""
     one_line = " ".join(text.split())
     for letter, entity in ENTITIES.items():
         one_line = one_line.replace(letter, entity)
@@ -25,7 +25,7 @@ def escaped(text: str) -> str:
 
 
 def markdown(title: str, sections: Sequence[Section]) -> str:
-    """The whole report; drawings are linked as `figures/NAME.svg`."""
+    """The whole report; plots are linked as `figures/NAME.svg`."""
     parts = [f"# {escaped(title)}", f"**{escaped(NOTICE)}**"]
     for section in sections:
         parts.append(f"## {escaped(section.title)}")
@@ -67,7 +67,5 @@ def _cell(cell: Cell) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    images = [
-        f"![{escaped(drawing.alt)}](figures/{drawing.name}.svg)" for drawing in figure.drawings
-    ]
+    images = [f"![{escaped(plot.alt)}](figures/{plot.name}.svg)" for plot in figure.plots]
     return "\n\n".join([*images, f"Figure {figure.number}. {escaped(figure.caption)}"])

@@ -1,4 +1,4 @@
-"""How a report writes numbers, and which of them stand out."""
+"""Number formats of a report, and the marks of the best values."""
 
 import math
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ import pandas as pd
 from radfuse.benchmark.report.document import Mark
 
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
-"""Stars by the p value that they stay below."""
+"""Stars of p values below each level."""
 
 NO_NUMBER = "\N{EN DASH}"
-"""Stands where there is none."""
+"""Printed for missing values."""
 
 MINUS = "\N{MINUS SIGN}"
-"""As wide as a plus, unlike the hyphen."""
+"""As wide as the plus sign, unlike the hyphen."""
 
 
 def decimals_of(values: Sequence[float]) -> int:
-    """Places behind the point that give the largest value four digits, three below 1."""
+    """Decimal places that give the largest value four digits, or three below 1."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     if largest == 0:
         return 3
@@ -27,7 +27,7 @@ def decimals_of(values: Sequence[float]) -> int:
 
 
 def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
-    """A number with so many places behind the point; what rounds to 0 has no sign."""
+    """A number with a number of decimal places; no sign where it rounds to 0."""
     if not math.isfinite(value):
         return NO_NUMBER
     text = f"{abs(value):.{decimals}f}"
@@ -38,7 +38,7 @@ def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p value to three places, without the 0 before its point."""
+    """A p value with three decimal places, without the leading 0."""
     if math.isnan(p):
         return NO_NUMBER
     if p < LEVELS[0][0]:
@@ -47,17 +47,17 @@ def p_text(p: float) -> str:
 
 
 def stars(p: float) -> str:
-    """As many as `LEVELS` grants; none for NaN."""
+    """The stars of a p value; none for NaN."""
     return next((sign for level, sign in LEVELS if p < level), "")
 
 
 def counted(count: int, noun: str) -> str:
-    """How many there are of something, in words: 1 case, 2 cases."""
+    """A number with its noun: 1 case, 2 cases."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def marks_of(means: pd.Series, decimals: int, *, larger_is_better: bool) -> dict[str, Mark]:
-    """Best and second best by name, of the means as printed: what prints alike shares a mark."""
+    """Best and second best by name, of the printed means; equal ones share a mark."""
     printed = means.round(decimals).dropna()
     levels = sorted(printed.unique(), reverse=larger_is_better)
     words: tuple[Mark, Mark] = ("best", "second")

@@ -1,4 +1,4 @@
-"""How the figures of a report look, and how they become SVG that repeats byte for byte."""
+"""Style of the figures of a report, and reproducible SVG."""
 
 import re
 import warnings
@@ -12,32 +12,32 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from radfuse.benchmark.report.result_tables import TRIVIAL
-from radfuse.benchmark.results import Contestant, Measure
+from radfuse.benchmark.results import ComparedMethod, ProfileMetric
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
 )  # fmt: skip
-"""Okabe and Ito's palette, told apart by the colour-blind; without its yellow, pale on white."""
+"""Okabe and Ito's palette, safe for colour blindness, without its yellow."""
 
 GREY, INK = "#8c8c8c", "#1a1a1a"
 """Trivial baselines, and text."""
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
-"""Of methods, in turn."""
+"""Colours of methods, cyclic."""
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">")
-"""As many as share no divisor with the colours, so that pairs of both repeat late."""
+"""Their number and that of the colours are coprime, so that pairs of both repeat late."""
 
 WIDTH_INCHES = 12.6
 """Width of a whole figure."""
 
 PANELS_A_ROW = 4
-"""Metrics side by side; each row is a drawing of its own, so that pages break between."""
+"""Metrics side by side; each row is a plot of its own, so that printing can break between."""
 
-LONGEST_NAME = 24
-"""Letters of a name in a figure; tables have the whole."""
+MAX_NAME_LENGTH = 24
+"""Letters of a name in a figure; tables have the full name."""
 
-LOOK: dict[Any, Any] = {
+RC_PARAMS: dict[Any, Any] = {
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
@@ -56,12 +56,12 @@ LOOK: dict[Any, Any] = {
     "ytick.color": GREY,
     "ytick.labelcolor": INK,
 }
-"""matplotlib settings; names are never read as formulas, and identifiers do not vary."""
+"""matplotlib settings; names are not parsed as formulas, and identifiers are reproducible."""
 
 
 @dataclass(frozen=True)
-class Pen:
-    """How one method is drawn in all figures."""
+class Style:
+    """Colour and marker of a method in all figures."""
 
     colour: str
     marker: str
@@ -69,28 +69,28 @@ class Pen:
 
     @property
     def inside(self) -> str:
-        """Colour within a marker: trivial baselines are hollow."""
+        """Colour of the marker's interior: trivial baselines are hollow."""
         return "white" if self.trivial else self.colour
 
 
-def pens_of(contestants: Sequence[Contestant]) -> dict[str, Pen]:
-    """A pen a method: grey for trivial baselines, colours in turn for others."""
-    trivial = [one.name for one in contestants if one.name in TRIVIAL]
-    others = [one.name for one in contestants if one.name not in TRIVIAL]
-    pens = {
-        name: Pen(GREY, MARKERS[place % len(MARKERS)], trivial=True)
+def styles_of(methods: Sequence[ComparedMethod]) -> dict[str, Style]:
+    """The style of each method: grey for trivial baselines, colours for others."""
+    trivial = [one.name for one in methods if one.name in TRIVIAL]
+    others = [one.name for one in methods if one.name not in TRIVIAL]
+    styles = {
+        name: Style(GREY, MARKERS[place % len(MARKERS)], trivial=True)
         for place, name in enumerate(trivial)
     }
     for place, name in enumerate(others):
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        pens[name] = Pen(colour, marker, trivial=False)
-    return pens
+        styles[name] = Style(colour, marker, trivial=False)
+    return styles
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Within it figures look alike; letters that the font lacks become boxes without a warning."""
-    with mpl.rc_context(LOOK), warnings.catch_warnings():
+def plot_style() -> Iterator[None]:
+    """Apply the style within; letters missing in the font become boxes without a warning."""
+    with mpl.rc_context(RC_PARAMS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
@@ -103,13 +103,13 @@ def svg_of(figure: Figure) -> bytes:
 
 
 def short(name: str) -> str:
-    """A name for a figure: one line, its middle left out where it is too long."""
+    """A name for a figure: one line, shortened in the middle where it is too long."""
     line = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", name)
-    half = LONGEST_NAME // 2
-    return line if len(line) <= LONGEST_NAME else f"{line[:half]}…{line[1 - half :]}"
+    half = MAX_NAME_LENGTH // 2
+    return line if len(line) <= MAX_NAME_LENGTH else f"{line[:half]}…{line[1 - half :]}"
 
 
-def title_of(measure: Measure) -> str:
+def title_of(metric: ProfileMetric) -> str:
     """Name, arrow and unit of a metric."""
-    unit = f" ({measure.unit})" if measure.unit else ""
-    return short(f"{measure.name} {measure.arrow}{unit}")
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return short(f"{metric.name} {metric.arrow}{unit}")

@@ -16,16 +16,16 @@ from radfuse.benchmark.report.plot_style import (
     INK,
     PANELS_A_ROW,
     WIDTH_INCHES,
-    Pen,
-    look,
-    pens_of,
+    Style,
+    plot_style,
     short,
+    styles_of,
     svg_of,
     title_of,
 )
 from radfuse.benchmark.report.result_tables import TRIVIAL
-from radfuse.benchmark.results import Contestant
-from radfuse.benchmark.statistics.analysis import Column
+from radfuse.benchmark.results import ComparedMethod
+from radfuse.benchmark.statistics.analysis import MetricStatistics
 
 PALE_GREY, PALE_BLUE = "#e6e6e6", "#cfe4f1"
 """Boxes of trivial baselines, and of others."""
@@ -34,7 +34,7 @@ RANK_INCHES = 0.25
 """Height of one rank among parallel coordinates."""
 
 LABEL_RANKS = 0.68
-"""Least distance of two names there, in ranks."""
+"""Smallest distance of two names there, in ranks."""
 
 ONE_LABEL_A_DECADE = 30
 """Ratio of the longest to the shortest time from which an axis has no labels between decades."""
@@ -43,16 +43,16 @@ PANEL_INCHES, LEGEND_INCHES = 2.4, 0.45
 """Height of a panel of speed against quality, and of the names above it."""
 
 
-def rows_of(columns: Sequence[Column]) -> list[Sequence[Column]]:
+def rows_of(columns: Sequence[MetricStatistics]) -> list[Sequence[MetricStatistics]]:
     """Metrics that share a row of panels."""
     starts = range(0, len(columns), PANELS_A_ROW)
     return [columns[start : start + PANELS_A_ROW] for start in starts]
 
 
-def box_plots(contestants: Sequence[Contestant], columns: Sequence[Column]) -> bytes:
-    """Cases of every method, a panel a metric: quartiles, whiskers to 1.5 of their distance."""
-    names = [one.name for one in contestants]
-    with look():
+def box_plots(methods: Sequence[ComparedMethod], columns: Sequence[MetricStatistics]) -> bytes:
+    """Box plots of the cases, a panel per metric; whiskers to 1.5 interquartile ranges."""
+    names = [one.name for one in methods]
+    with plot_style():
         figure, grid = _panels(len(columns), 0.75 + 0.21 * len(names))
         for axes, column in zip(grid, columns, strict=True):
             _boxes(axes, column, names)
@@ -69,7 +69,7 @@ def _panels(count: int, height_inches: float) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[:count])
 
 
-def _boxes(axes: Axes, column: Column, names: Sequence[str]) -> None:
+def _boxes(axes: Axes, column: MetricStatistics, names: Sequence[str]) -> None:
     drawn = axes.boxplot(
         [column.values[name].dropna().to_numpy() for name in names],
         orientation="horizontal",
@@ -89,24 +89,24 @@ def _boxes(axes: Axes, column: Column, names: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#ebebeb", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_title(title_of(column.measure), loc="left")
+    axes.set_title(title_of(column.metric), loc="left")
 
 
-def rank_lines(contestants: Sequence[Contestant], columns: Sequence[Column]) -> bytes:
-    """Parallel coordinates: an axis a metric, scaled by mean rank, best on top."""
-    pens, count = pens_of(contestants), len(contestants)
+def rank_lines(methods: Sequence[ComparedMethod], columns: Sequence[MetricStatistics]) -> bytes:
+    """Parallel coordinates: an axis per metric, scaled by mean rank, best on top."""
+    styles, count = styles_of(methods), len(methods)
     ranks = {
         one.name: [column.ranking.mean_ranks.get(one.name, np.nan) for column in columns]
-        for one in contestants
+        for one in methods
     }
-    with look():
+    with plot_style():
         figure = Figure(figsize=(WIDTH_INCHES, 0.7 + RANK_INCHES * count), layout="constrained")
         axes = figure.subplots()
         axes.set(xlim=(-0.15, len(columns) - 0.9), ylim=(count + 0.5, 0.5))
         for name, heights in ranks.items():
-            _rank_line(axes, heights, pens[name])
-        _end_labels(axes, {name: heights[-1] for name, heights in ranks.items()}, pens)
-        labels = [short(f"{one.measure.name} {one.measure.arrow}") for one in columns]
+            _rank_line(axes, heights, styles[name])
+        _end_labels(axes, {name: heights[-1] for name, heights in ranks.items()}, styles)
+        labels = [short(f"{one.metric.name} {one.metric.arrow}") for one in columns]
         axes.set_xticks(range(len(columns)), labels)
         axes.set_ylabel("mean rank within patients")
         axes.spines[["bottom", "left"]].set_visible(False)
@@ -115,67 +115,67 @@ def rank_lines(contestants: Sequence[Contestant], columns: Sequence[Column]) -> 
         return svg_of(figure)
 
 
-def _rank_line(axes: Axes, heights: Sequence[float], pen: Pen) -> None:
+def _rank_line(axes: Axes, heights: Sequence[float], style: Style) -> None:
     axes.plot(
         range(len(heights)), heights,
-        color=pen.colour, marker=pen.marker, markersize=5, clip_on=False,
-        linewidth=1.0 if pen.trivial else 1.5, linestyle=(0, (4, 2)) if pen.trivial else "-",
-        markerfacecolor=pen.inside, zorder=2 if pen.trivial else 3,
+        color=style.colour, marker=style.marker, markersize=5, clip_on=False,
+        linewidth=1.0 if style.trivial else 1.5, linestyle=(0, (4, 2)) if style.trivial else "-",
+        markerfacecolor=style.inside, zorder=2 if style.trivial else 3,
     )  # fmt: skip
 
 
-def _end_labels(axes: Axes, ends: Mapping[str, float], pens: Mapping[str, Pen]) -> None:
-    """Names right of the last axis, moved apart where they would overlap."""
+def _end_labels(axes: Axes, ends: Mapping[str, float], styles: Mapping[str, Style]) -> None:
+    """Names to the right of the last axis, moved apart where they would overlap."""
     ranked = sorted((end, name) for name, end in ends.items() if not np.isnan(end))
-    places = apart(np.array([end for end, _ in ranked]), LABEL_RANKS)
+    positions = spread_apart(np.array([end for end, _ in ranked]), LABEL_RANKS)
     right = axes.get_xlim()[1]
-    for (end, name), place in zip(ranked, places, strict=True):
+    for (end, name), position in zip(ranked, positions, strict=True):
         axes.annotate(
-            short(name), (right - 0.1, end), (right, place), annotation_clip=False, va="center",
-            arrowprops={"arrowstyle": "-", "color": pens[name].colour, "linewidth": 0.8},
+            short(name), (right - 0.1, end), (right, position), annotation_clip=False, va="center",
+            arrowprops={"arrowstyle": "-", "color": styles[name].colour, "linewidth": 0.8},
         )  # fmt: skip
 
 
-def apart(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Ascending places moved as little as possible, in squares, to keep a gap."""
-    if not places.size:
-        return places
-    steps = gap * np.arange(places.size)
-    moved: NDArray[np.float64] = isotonic_regression(places - steps).x + steps
+def spread_apart(positions: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Ascending positions moved as little as possible, in squares, to a minimum distance."""
+    if not positions.size:
+        return positions
+    steps = gap * np.arange(positions.size)
+    moved: NDArray[np.float64] = isotonic_regression(positions - steps).x + steps
     return moved
 
 
 def speed_and_quality(
-    contestants: Sequence[Contestant],
-    columns: Sequence[Column],
+    methods: Sequence[ComparedMethod],
+    columns: Sequence[MetricStatistics],
     speed: pd.DataFrame,
     *,
     legend: bool,
 ) -> bytes:
-    """Mean of a metric against the median time a slice, a panel a metric.
+    """Mean of a metric against the median time per slice, a panel per metric.
 
-    `speed` is what `facts.speed_summary` returns.
+    `speed` is the result of `description_tables.speed_summary`.
     """
-    timed = {name: pen for name, pen in pens_of(contestants).items() if name in speed.index}
-    with look():
+    timed = {name: style for name, style in styles_of(methods).items() if name in speed.index}
+    with plot_style():
         figure, grid = _panels(len(columns), PANEL_INCHES + LEGEND_INCHES * legend)
         for axes, column in zip(grid, columns, strict=True):
-            for name, pen in timed.items():
-                place = [speed["ms_median"][name]], [column.summary["mean"][name]]
-                axes.add_line(_point(pen, *place))
+            for name, style in timed.items():
+                position = [speed["ms_median"][name]], [column.summary["mean"][name]]
+                axes.add_line(_point(style, *position))
             axes.autoscale_view()
             _speed_axis(axes)
-            axes.set_title(title_of(column.measure), loc="left")
+            axes.set_title(title_of(column.metric), loc="left")
         if legend:
-            points = [_point(pen, [], [], short(name)) for name, pen in timed.items()]
+            points = [_point(style, [], [], short(name)) for name, style in timed.items()]
             figure.legend(handles=points, loc="outside upper left", ncols=8, handletextpad=0.2)
         return svg_of(figure)
 
 
-def _point(pen: Pen, across: list[float], up: list[float], label: str = "") -> Line2D:
+def _point(style: Style, across: list[float], up: list[float], label: str = "") -> Line2D:
     return Line2D(
-        across, up, label=label, color=pen.colour, marker=pen.marker, markersize=6,
-        linestyle="none", markerfacecolor=pen.inside,
+        across, up, label=label, color=style.colour, marker=style.marker, markersize=6,
+        linestyle="none", markerfacecolor=style.inside,
     )  # fmt: skip
 
 
@@ -186,7 +186,7 @@ def _speed_axis(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=steps))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("ms a slice, median")
+    axes.set_xlabel("ms per slice, median")
     axes.grid(color="#ebebeb", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.margins(0.08)

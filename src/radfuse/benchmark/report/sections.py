@@ -1,100 +1,109 @@
-"""What a report says, chapter by chapter."""
+"""The sections of a report."""
 
 import re
 from collections.abc import Iterator, Sequence
 
-from radfuse.benchmark.report.critical_difference import can_be_drawn, critical_differences
-from radfuse.benchmark.report.document import (
-    Block,
-    Drawing,
-    Figure,
-    Gallery,
-    Paragraph,
-    Section,
-    numbered,
-)
-from radfuse.benchmark.report.gallery import DIFFERENCE_RANGE, sheet_of
-from radfuse.benchmark.report.number_format import counted
-from radfuse.benchmark.report.plots import box_plots, rank_lines, rows_of, speed_and_quality
-from radfuse.benchmark.report.result_tables import (
-    comparison_table,
-    never_seen_table,
-    ranks_table,
-    summary_table,
-)
-from radfuse.benchmark.report.summary_tables import (
+from radfuse.benchmark.report.critical_difference_diagram import can_be_drawn, critical_differences
+from radfuse.benchmark.report.description_tables import (
     failures_table,
-    measures_table,
     methods_table,
+    metrics_table,
     record_tables,
     speed_summary,
     speed_table,
 )
+from radfuse.benchmark.report.document import (
+    Block,
+    Figure,
+    Gallery,
+    Paragraph,
+    Plot,
+    Section,
+    numbered,
+)
+from radfuse.benchmark.report.gallery import DIFFERENCE_RANGE, case_gallery
+from radfuse.benchmark.report.number_format import counted
+from radfuse.benchmark.report.plots import box_plots, rank_lines, rows_of, speed_and_quality
+from radfuse.benchmark.report.result_tables import (
+    comparison_table,
+    ranks_table,
+    summary_table,
+    unseen_patients_table,
+)
 from radfuse.benchmark.results import Results
-from radfuse.benchmark.statistics.analysis import Column, Unseen, patients_of, seen_here, unseen_of
+from radfuse.benchmark.statistics.analysis import (
+    MetricStatistics,
+    UnseenCases,
+    development_patients_of,
+    find_unseen_cases,
+    patients_of,
+)
 from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 READING = (
     "A number is the value of one metric as one profile defines it. The same name in another "
-    "profile, or in a paper, may be another formula: compare numbers within a profile only. Arrows "
-    "point to where better values lie, ↑ larger or ↓ smaller. The value of a case is the mean over "
-    "its slices."
+    "profile, or in a paper, may have another formula: compare values within one profile only. "
+    "Arrows mark the better direction: ↑ larger, ↓ smaller. The value of a case is the mean over "
+    "its slices. The statistics account for within-patient correlation."
 )
-"""What the numbers are."""
+"""Explains the values."""
 
 NO_WINNER = (
     "This report names no winner and has no overall score. Fusion metrics contradict each other, "
-    "several measure nearly the same, and some reward a mere copy of one source or added noise, so "
-    "a single number would only tell which metrics were put into it. Trivial baselines stand in "
-    "every table: where they lead, the metric does not tell good fusion from bad here."
+    "several measure nearly the same, and some reward a copy of one source or added noise, so that "
+    "a single score would depend on the choice of metrics. Trivial baselines are in every table: a "
+    "metric that they lead does not separate good fusion from bad here."
 )
-"""Why there is no single number."""
+"""Explains the missing overall score."""
 
-NOBODY_SAW = (
-    "No method is known to have seen any patient of this benchmark: the means above are those of "
-    "patients never seen, as far as the methods' cards say."
-)
-
-EVERYBODY_SAW = (
-    "Every method has seen every patient of this benchmark: there is no table of patients never "
-    "seen, and the means above flatter all methods."
+UNSEEN_BY_ALL = (
+    "According to the model cards, no method was developed on patients of this benchmark: the "
+    "means above are those of unseen patients."
 )
 
-PICTURES = (
-    "Above: the picture, with a frame around the square in which CT and MR together have the "
-    "strongest gradients. Middle: that square, enlarged. Below: fused image minus the CT in bone "
-    f"(CT above the MR and above {BONE_LEVEL:.0f} of 255, or above the level of bone where its "
-    "window is known), minus the MR elsewhere; orange is brighter, blue darker, full colour from "
-    f"{DIFFERENCE_RANGE} grey levels. A difference is no error: the map has no truth to compare "
-    "with, and the baseline bone_over_mr is white by construction."
+UNSEEN_BY_NONE = (
+    "Every method was developed on every patient of this benchmark: there is no table of unseen "
+    "patients, and all means above are optimistic."
 )
-"""How to read the pictures."""
+
+IMAGES = (
+    "Top: the image, with a frame around the square in which CT and MR together have the strongest "
+    "gradients. Middle: that square, enlarged. Bottom: fused image minus the CT in bone (CT above "
+    f"the MR and above {BONE_LEVEL:.0f} of 255, or above the bone level of its window where that "
+    "is known), minus the MR elsewhere; orange is brighter, blue darker, full colour from "
+    f"{DIFFERENCE_RANGE} grey levels. A difference is no error: there is no ground truth, and the "
+    "baseline bone_over_mr is white by construction."
+)
+"""Explains the images."""
 
 
-def chapters(
-    results: Results, columns: Sequence[Column], reference: str, pictured: Sequence[str]
+def report_sections(
+    results: Results,
+    columns: Sequence[MetricStatistics],
+    reference: str,
+    shown_cases: Sequence[str],
 ) -> tuple[Section, ...]:
-    """All sections, tables and figures counted."""
-    texts = (_extent(results, reference), READING, NO_WINNER)
+    """All sections, with numbered tables and figures."""
+    texts = (_summary(results, reference), READING, NO_WINNER)
     sections = [
         Section("How to read this report", tuple(map(Paragraph, texts))),
         Section("Methods", (methods_table(results),)),
     ]
-    for place, profile in enumerate(dict.fromkeys(one.profile for one in results.measures)):
-        own = [one for one in columns if one.measure.profile == profile]
+    for place, profile in enumerate(dict.fromkeys(one.profile for one in results.metrics)):
+        own = [one for one in columns if one.metric.profile == profile]
         blocks = tuple(_profile(results, profile, own, reference, f"{place + 1}-{slug(profile)}"))
         sections.append(Section(f"Profile {profile}", blocks))
-    sections += _rest(results, pictured)
+    sections += _rest(results, shown_cases)
     return numbered(sections)
 
 
 def slug(name: str) -> str:
-    """A part of a file's name."""
+    """A name as part of a file name."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
 
 
-def _extent(results: Results, reference: str) -> str:
-    methods = counted(len(results.contestants), "method")
+def _summary(results: Results, reference: str) -> str:
+    methods = counted(len(results.methods), "method")
     cases = counted(results.rows["case"].nunique(), "case")
     patients = counted(len(patients_of(results)), "patient")
     failures = counted(len(results.failures), "failure")
@@ -102,44 +111,46 @@ def _extent(results: Results, reference: str) -> str:
 
 
 def _profile(
-    results: Results, profile: str, columns: Sequence[Column], reference: str, stem: str
+    results: Results, profile: str, columns: Sequence[MetricStatistics], reference: str, stem: str
 ) -> Iterator[Block]:
-    """All that is said of one profile; `stem` begins the names of its drawings."""
-    measures = [one for one in results.measures if one.profile == profile]
-    yield measures_table(measures)
-    measured = [one.measure.name for one in columns]
-    if lacking := [one.name for one in measures if one.name not in measured]:
+    """The blocks of one profile; names of plots start with `stem`."""
+    metrics = [one for one in results.metrics if one.profile == profile]
+    yield metrics_table(metrics)
+    measured = [one.metric.name for one in columns]
+    if lacking := [one.name for one in metrics if one.name not in measured]:
         yield Paragraph(f"Profile {profile} has no value of {', '.join(lacking)}.")
     if not columns:
         return
     yield summary_table(results, columns)
-    yield _never_seen(results, columns, unseen_of(results))
-    if len(results.contestants) > 1:
+    yield _unseen_patients(results, columns, find_unseen_cases(results))
+    if len(results.methods) > 1:
         yield comparison_table(results, columns, reference, "case")
         yield comparison_table(results, columns, reference, "patient")
         yield ranks_table(results, columns)
     yield from _figures(results, profile, columns, stem)
 
 
-def _never_seen(results: Results, columns: Sequence[Column], fair: Unseen) -> Block:
-    if not any(seen_here(results, one) for one in results.contestants):
-        return Paragraph(NOBODY_SAW)
-    if not fair.methods:
-        return Paragraph(EVERYBODY_SAW)
-    return never_seen_table(results, columns, fair)
+def _unseen_patients(
+    results: Results, columns: Sequence[MetricStatistics], unseen_cases: UnseenCases
+) -> Block:
+    if not any(development_patients_of(results, one) for one in results.methods):
+        return Paragraph(UNSEEN_BY_ALL)
+    if not unseen_cases.methods:
+        return Paragraph(UNSEEN_BY_NONE)
+    return unseen_patients_table(results, columns, unseen_cases)
 
 
 def _figures(
-    results: Results, profile: str, columns: Sequence[Column], stem: str
+    results: Results, profile: str, columns: Sequence[MetricStatistics], stem: str
 ) -> Iterator[Figure]:
-    contestants = results.contestants
+    methods = results.methods
     ranked = [one for one in columns if can_be_drawn(one.ranking)]
     if ranked:
         diagrams = tuple(
-            Drawing(
+            Plot(
                 f"{stem}-ranks-{place}",
-                f"Mean ranks of {one.measure.name}",
-                critical_differences(one.measure, one.ranking),
+                f"Mean ranks of {one.metric.name}",
+                critical_differences(one.metric, one.ranking),
             )
             for place, one in enumerate(ranked, start=1)
         )
@@ -149,49 +160,47 @@ def _figures(
             diagrams,
             halves=True,
         )
-        lines = rank_lines(contestants, ranked)
+        lines = rank_lines(methods, ranked)
         yield Figure(
             f"Profile {profile}: parallel coordinates, every metric scaled by mean rank within "
             "patients, best on top. Crossing lines are metrics that disagree; grey and dashed: "
             "trivial baselines.",
-            (Drawing(f"{stem}-lines", "Mean ranks of all methods over the metrics", lines),),
+            (Plot(f"{stem}-lines", "Mean ranks of all methods over the metrics", lines),),
         )
     yield Figure(
         f"Profile {profile}: cases of every method. Box: quartiles; whiskers: to 1.5 of their "
         "distance; line: median; diamond: mean; grey: trivial baselines.",
         tuple(
-            Drawing(
-                f"{stem}-boxes-{place}", f"Box plots of {_names(row)}", box_plots(contestants, row)
-            )
+            Plot(f"{stem}-boxes-{place}", f"Box plots of {_names(row)}", box_plots(methods, row))
             for place, row in enumerate(rows_of(columns), start=1)
         ),
     )
     if len(results.speed):
         speed = speed_summary(results.speed)
         yield Figure(
-            f"Profile {profile}: mean over the cases against time; arrows tell where better values "
-            "lie, faster is left. Grey and hollow: trivial baselines.",
+            f"Profile {profile}: mean over the cases against time; arrows mark the better "
+            "direction, faster is left. Grey and hollow: trivial baselines.",
             tuple(
-                Drawing(
+                Plot(
                     f"{stem}-speed-{place}",
                     f"Time against {_names(row)}",
-                    speed_and_quality(contestants, row, speed, legend=place == 1),
+                    speed_and_quality(methods, row, speed, legend=place == 1),
                 )
                 for place, row in enumerate(rows_of(columns), start=1)
             ),
         )
 
 
-def _names(columns: Sequence[Column]) -> str:
-    return ", ".join(one.measure.name for one in columns)
+def _names(columns: Sequence[MetricStatistics]) -> str:
+    return ", ".join(one.metric.name for one in columns)
 
 
-def _rest(results: Results, pictured: Sequence[str]) -> Iterator[Section]:
+def _rest(results: Results, shown_cases: Sequence[str]) -> Iterator[Section]:
     if len(results.speed):
         yield Section("Speed", (speed_table(results),))
-    if pictured:
-        galleries = (_gallery(results, case) for case in pictured)
-        yield Section("Pictures", (Paragraph(PICTURES), *galleries))
+    if shown_cases:
+        galleries = (_gallery(results, case) for case in shown_cases)
+        yield Section("Images", (Paragraph(IMAGES), *galleries))
     none = Paragraph("Every method fused every case.")
     failures = failures_table(results) if len(results.failures) else none
     yield Section("Failures", (failures,))
@@ -201,7 +210,7 @@ def _rest(results: Results, pictured: Sequence[str]) -> Iterator[Section]:
 def _gallery(results: Results, case: str) -> Block:
     failed = (results.failures["case"] == case).any()
     if failed and not (results.rows["case"] == case).any():
-        return Paragraph(f"Case {case} has no pictures, for nothing of it could be measured.")
-    sheet = sheet_of(results, case)
-    missing = f" No picture: {', '.join(sheet.missing)}." if sheet.missing else ""
-    return Gallery(f"Case {case} of patient {sheet.patient}.{missing}", sheet)
+        return Paragraph(f"Case {case} has no images, since none could be measured.")
+    images = case_gallery(results, case)
+    missing = f" No image: {', '.join(images.missing)}." if images.missing else ""
+    return Gallery(f"Case {case} of patient {images.patient}.{missing}", images)

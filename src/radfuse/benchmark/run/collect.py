@@ -1,4 +1,4 @@
-"""What a benchmark's folder holds, ready for the report."""
+"""Collect the results of a benchmark from its output folder."""
 
 import dataclasses
 import os
@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from radfuse.benchmark.results import Measure, Results
+from radfuse.benchmark.results import ProfileMetric, Results
 from radfuse.benchmark.run.plan import Plan
 from radfuse.errors import NoImageError
 from radfuse.metrics.catalogue import METRICS
@@ -15,13 +15,13 @@ from radfuse.metrics.profiles import columns_of
 from radfuse.record import library_versions, now, platform_name
 
 LIBRARIES = ("pandas", "statsmodels", "matplotlib", "PyWavelets")
-"""Packages that decide a report's numbers, beside those that decide a fusion's."""
+"""Packages that affect the numbers of a report, beside those of a fusion."""
 
 
-def results_of(plan: Plan) -> Results:
-    """All that was measured of the plan; raises `NoImageError` where nothing was."""
+def collect_results(plan: Plan) -> Results:
+    """The measured values of a plan; raises `NoImageError` where there are none."""
     rows = plan.rows.read()
-    names = [entrant.contestant.name for entrant in plan.entrants]
+    names = [method.name for method in plan.methods]
     cases = [case.name for case in plan.cases]
     rows = rows[
         rows["method"].isin(names)
@@ -35,8 +35,8 @@ def results_of(plan: Plan) -> Results:
     speed = plan.speed.read()
     return Results(
         title=plan.settings.title,
-        measures=tuple(_measures(plan, set(zip(rows["profile"], rows["metric"], strict=True)))),
-        contestants=tuple(entrant.contestant for entrant in plan.entrants),
+        metrics=tuple(_measures(plan, set(zip(rows["profile"], rows["metric"], strict=True)))),
+        methods=tuple(method.info for method in plan.methods),
         rows=rows.reset_index(drop=True),
         speed=speed[speed["method"].isin(names) & speed["case"].isin(cases)],
         failures=plan.failures.read(),
@@ -45,14 +45,14 @@ def results_of(plan: Plan) -> Results:
     )
 
 
-def _measures(plan: Plan, measured: set[tuple[str, str]]) -> Iterator[Measure]:
-    """The columns of the profiles that have values; a picture has none of some."""
+def _measures(plan: Plan, measured: set[tuple[str, str]]) -> Iterator[ProfileMetric]:
+    """The metrics of the profiles that have values; metrics of volumes have none for images."""
     for profile in plan.settings.profiles:
         for name, column in columns_of(profile).items():
             info = METRICS[column.metric]
             if (profile, name) in measured:
                 choices = ", ".join(f"{key}={value}" for key, value in column.options.items())
-                yield Measure(
+                yield ProfileMetric(
                     profile=profile,
                     name=name,
                     larger_is_better=info.larger_is_better,
@@ -63,11 +63,11 @@ def _measures(plan: Plan, measured: set[tuple[str, str]]) -> Iterator[Measure]:
 
 
 def _record(plan: Plan) -> dict[str, Any]:
-    """What was run: settings, cases, versions, machine; plain JSON."""
+    """Settings, cases, versions and platform of the run; plain JSON."""
     settings = dataclasses.asdict(plan.settings)
     patients = sorted({case.patient for case in plan.cases})
     kept = {key: value for key, value in settings.items() if value not in ((), "", None, {})}
-    missing = set(plan.settings.installed) - {one.contestant.name for one in plan.entrants}
+    missing = set(plan.settings.installed) - {one.name for one in plan.methods}
     return {
         "made": f"{now():%Y-%m-%d %H:%M} UTC",
         "cases": f"{len(plan.cases)} of {len(patients)} patients",
@@ -77,15 +77,15 @@ def _record(plan: Plan) -> dict[str, Any]:
         "settings": {key: _plain(value) for key, value in kept.items()},
         "versions": library_versions() | {name: version(name) for name in LIBRARIES},
         "weights": {
-            entrant.contestant.name: entrant.digest
-            for entrant in plan.entrants
-            if not entrant.digest.startswith("radfuse")
+            method.name: method.digest
+            for method in plan.methods
+            if not method.digest.startswith("radfuse")
         },
     }
 
 
 def _plain(value: Any) -> Any:
-    """Paths by their last two parts: a report is not the place for a home folder's name."""
+    """Paths by their last two parts, so that a report does not contain a user's name."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,12 +1,12 @@
-"""A benchmark's plan and its folder.
+"""The plan of a benchmark: its cases, methods and files.
 
-The folder has
-    plan.json       which cases, methods and settings of values were begun with, by digest
+The output folder contains
+    plan.json       digests of the cases, methods and settings it was begun with
     fused/          the fused images, METHOD/CASE.png, or .npy for volumes
-    sources/        the cases' CT and MR in 8 bits, CASE.npz
-    rows.csv        a measured value a line, added as they are made
-    speed.csv       seconds of each fusion that was timed
-    failures.csv    which method failed on which case in the last run, and why
+    sources/        CT and MR of the cases in 8 bits, CASE.npz
+    rows.csv        one measured value per line, appended during the run
+    speed.csv       seconds of each timed fusion
+    failures.csv    method, case and reason of each failure in the last run
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,118 +14,118 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from radfuse.benchmark.cases import cases_of
-from radfuse.benchmark.image_pairs import Case
+from radfuse.benchmark.case import Case
+from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.results import FAILURE_COLUMNS, ROW_COLUMNS, SOURCES, SPEED_COLUMNS
-from radfuse.benchmark.run.methods import Entrant, entrants
-from radfuse.benchmark.run.output_folder import Begun, keep_inputs, take
-from radfuse.benchmark.run.tables import Table
-from radfuse.benchmark.settings import Settings
+from radfuse.benchmark.run.append_only_table import AppendOnlyTable
+from radfuse.benchmark.run.methods import BenchmarkMethod, find_methods
+from radfuse.benchmark.run.output_folder import Digests, check_inputs_outside, start_or_resume
+from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import PROFILES
 
-LONGEST_NAME = 200
-"""Bytes of a name that still makes a file's with every suffix."""
+MAX_NAME_BYTES = 200
+"""Longest name of a case or method; file names add a suffix."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared on what, and where it is kept."""
+    """Compared methods, cases, and the output folder."""
 
-    settings: Settings
+    settings: BenchmarkSettings
     cases: Sequence[Case]
-    entrants: Sequence[Entrant]
+    methods: Sequence[BenchmarkMethod]
     folder: Path
 
     @property
-    def rows(self) -> Table:
-        """Measured values; a unit is a profile, a method and a case."""
-        return Table(self.folder / "rows.csv", ROW_COLUMNS, 3)
+    def rows(self) -> AppendOnlyTable:
+        """Measured values; keys are profile, method and case."""
+        return AppendOnlyTable(self.folder / "rows.csv", ROW_COLUMNS, 3)
 
     @property
-    def speed(self) -> Table:
-        """Times; a unit is a method and a case."""
-        return Table(self.folder / "speed.csv", SPEED_COLUMNS, 2)
+    def speed(self) -> AppendOnlyTable:
+        """Times; keys are method and case."""
+        return AppendOnlyTable(self.folder / "speed.csv", SPEED_COLUMNS, 2)
 
     @property
-    def failures(self) -> Table:
-        """What went wrong in the last run; a unit is a method and a case."""
-        return Table(self.folder / "failures.csv", FAILURE_COLUMNS, 2)
+    def failures(self) -> AppendOnlyTable:
+        """Failures of the last run; keys are method and case."""
+        return AppendOnlyTable(self.folder / "failures.csv", FAILURE_COLUMNS, 2)
 
     def fused(self, method: str) -> Path:
         """Folder of a method's fused images."""
         return self.folder / "fused" / method
 
     def sources(self, case: str) -> Path:
-        """File of a case in 8 bits."""
+        """File with the source images of a case in 8 bits."""
         return self.folder / "sources" / f"{case}.npz"
 
-    def digests(self) -> Begun:
-        """What tells whether kept images and rows are still those of the plan, by kind and name."""
+    def digests(self) -> Digests:
+        """Digests of everything that images and rows depend on, by kind and name."""
         return {
             "cases": {case.name: case.digest for case in self.cases},
-            "methods": {entrant.contestant.name: entrant.digest for entrant in self.entrants},
+            "methods": {method.name: method.digest for method in self.methods},
             "patients": {case.name: case.patient for case in self.cases},
-            "settings": self._settings_of_values(),
+            "settings": self._settings_digests(),
         }
 
-    def _settings_of_values(self) -> dict[str, str]:
-        """What else decides a value: rows made with another mixture cannot be compared."""
+    def _settings_digests(self) -> dict[str, str]:
+        """BenchmarkSettings that values depend on; rows with other settings cannot be compared."""
         has_slices = self.settings.volumes or self.settings.phantoms
-        every = {"every": str(self.settings.every)} if has_slices else {}
-        return {"version of radfuse": version("radfuse"), **every}
+        step = {"every": str(self.settings.slice_step)} if has_slices else {}
+        return {"version of radfuse": version("radfuse"), **step}
 
 
-def make_plan(settings: Settings, folder: Path, *, overwrite: bool = False) -> Plan:
-    """Look up cases and methods, and claim the folder.
+def make_plan(settings: BenchmarkSettings, folder: Path, *, overwrite: bool = False) -> Plan:
+    """Find cases and methods, then start or resume the output folder.
 
-    A folder begun before may gain cases, methods and profiles; with `overwrite` it is emptied, but
-    only once all is found. Raises `InputError` for what cannot be found or lies in the folder,
-    `OutputError` where that holds other images under the same names or anything else.
+    An existing folder may gain cases, methods and profiles; with `overwrite` it is emptied, but
+    only after all inputs were found. Raises `InputError` for missing inputs and inputs inside the
+    folder, `OutputError` where it has other images under the same names or other files.
     """
     _check_profiles(settings.profiles)
-    plan = Plan(settings, cases_of(settings), entrants(settings), folder)
+    plan = Plan(settings, find_cases(settings), find_methods(settings), folder)
     _check_names(plan)
-    keep_inputs(folder, _inputs(plan))
-    take(folder, plan.digests(), overwrite=overwrite)
+    check_inputs_outside(folder, _inputs(plan))
+    start_or_resume(folder, plan.digests(), overwrite=overwrite)
     return plan
 
 
 def _inputs(plan: Plan) -> Iterator[Path]:
-    """Where the benchmark reads."""
+    """Files and folders that the benchmark reads."""
     yield from plan.settings.pairs
     for volume in plan.settings.volumes:
         yield from (volume.ct, volume.mr)
-    uses = (*plan.settings.methods, *(theirs.use for theirs in plan.settings.theirs))
+    uses = (*plan.settings.methods, *(external.use for external in plan.settings.external))
     yield from (Path(use) for use in uses if use not in METHODS)
 
 
 def _check_profiles(profiles: Sequence[str]) -> None:
     if not profiles:
         raise InputError(f"no profile to measure by; name some of {', '.join(PROFILES)}")
-    if doubled := sorted({name for name in profiles if profiles.count(name) > 1}):
-        raise InputError(f"profile {', '.join(doubled)} is named twice; name it once")
+    if duplicates := sorted({name for name in profiles if profiles.count(name) > 1}):
+        raise InputError(f"profile {', '.join(duplicates)} is named twice; name it once")
 
 
 def _check_names(plan: Plan) -> None:
-    """Names become names of files: refuse those that would lie elsewhere."""
-    names = [case.name for case in plan.cases] + [one.contestant.name for one in plan.entrants]
-    if odd := [name for name in names if not _can_be_a_file(name)]:
-        raise InputError(f"{', '.join(map(repr, odd[:5]))}: not a name for a file; rename it")
+    """Refuse names that are no file names, since they become names of files."""
+    names = [case.name for case in plan.cases] + [one.name for one in plan.methods]
+    if invalid := [name for name in names if not _is_file_name(name)]:
+        raise InputError(f"{', '.join(map(repr, invalid[:5]))}: not a valid file name; rename it")
     cases = {case.name for case in plan.cases}
-    if unknown := [name for name in plan.settings.pictured if name not in cases]:
-        raise InputError(f"no case {', '.join(unknown[:5])} to be pictured; choose among the cases")
-    known = [entrant.contestant.name for entrant in plan.entrants]
+    if unknown := [name for name in plan.settings.shown_cases if name not in cases]:
+        raise InputError(f"no case {', '.join(unknown[:5])} to show; choose among the cases")
+    known = [method.name for method in plan.methods]
     if taken := sorted(set(SOURCES).intersection(known)):
-        raise InputError(f"a method is called {', '.join(taken)}, as a source; name it otherwise")
+        raise InputError(f"a method is called {', '.join(taken)} like a source; rename it")
     if plan.settings.reference and plan.settings.reference not in known:
         raise InputError(
             f"the reference {plan.settings.reference} is not among the methods {', '.join(known)}"
         )
 
 
-def _can_be_a_file(name: str) -> bool:
+def _is_file_name(name: str) -> bool:
     """Whether a name is plain: printable, of Unicode's letters, not hidden, not too long."""
     plain = Path(name).name == name != "" and not name.startswith(".") and name.isprintable()
-    return plain and len(name.encode()) <= LONGEST_NAME
+    return plain and len(name.encode()) <= MAX_NAME_BYTES

@@ -1,4 +1,4 @@
-"""Run a benchmark: fuse every case by every method, then measure; stop and go on at will."""
+"""Run a benchmark: fuse every case by every method, then measure; can be stopped and resumed."""
 
 import logging
 import os
@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from radfuse.benchmark.image_pairs import Case, Sources
-from radfuse.benchmark.run.methods import Entrant
+from radfuse.benchmark.case import Case, Sources
+from radfuse.benchmark.run.methods import BenchmarkMethod
 from radfuse.benchmark.run.plan import Plan
 from radfuse.benchmark.run.work_items import (
-    Unit,
+    WorkItem,
     fused_path,
-    measure_unit,
+    measure_item,
     read_fused,
     write_fused,
-    write_levels,
+    write_sources,
 )
 from radfuse.errors import InputError, OutputError, RadfuseError
 from radfuse.progress import ProgressCallback
@@ -32,45 +32,47 @@ LOG = logging.getLogger(__name__)
 
 Rows = list[tuple[Any, ...]]
 
-ALONE_S = 3.0
-"""Seconds of measuring before others help: about what it takes to start them."""
+SINGLE_PROCESS_S = 3.0
+"""Seconds of measuring before worker processes start: about the time that starting them takes."""
 
 
-def run(plan: Plan, report: ProgressCallback, *, alone_s: float = ALONE_S) -> None:
-    """Do what is still to be done; a killed run is taken up where it stopped.
+def run(
+    plan: Plan, report: ProgressCallback, *, single_process_s: float = SINGLE_PROCESS_S
+) -> None:
+    """Run what is not done yet; a killed run resumes where it stopped.
 
-    After `alone_s` seconds of measuring, processes on all cores take the rest.
+    After `single_process_s` seconds of measuring, processes on all cores measure the rest.
     """
     plan.failures.path.unlink(missing_ok=True)
     plan.rows.recover()
     plan.speed.recover()
-    _forget_stale(plan)
+    _drop_stale_rows(plan)
     _fuse_all(plan, report)
-    _measure_all(plan, report, alone_s)
-    LOG.info("benchmark run", extra={"cases": len(plan.cases), "methods": len(plan.entrants)})
+    _measure_all(plan, report, single_process_s)
+    LOG.info("benchmark run", extra={"cases": len(plan.cases), "methods": len(plan.methods)})
 
 
-def _forget_stale(plan: Plan) -> None:
-    """Drop what is known of images that are gone or changed: they are made and measured again."""
-    gone = {
-        (entrant.contestant.name, case.name)
-        for entrant in plan.entrants
+def _drop_stale_rows(plan: Plan) -> None:
+    """Remove rows of fused images that are missing or have changed, to measure them again."""
+    stale = {
+        (method.name, case.name)
+        for method in plan.methods
         for case in plan.cases
-        if _is_stale(plan, entrant, case)
+        if _is_stale(plan, method, case)
     }
     for table in (plan.rows, plan.speed):
-        table.drop({unit for unit in table.done() if unit[-2:] in gone})
+        table.drop({key for key in table.finished_keys() if key[-2:] in stale})
 
 
-def _is_stale(plan: Plan, entrant: Entrant, case: Case) -> bool:
-    """Whether there is no fused image, or another one than in the folder that it is read from."""
-    kept = fused_path(plan.fused(entrant.contestant.name), case.name)
-    if kept is None or entrant.folder is None:
-        return kept is None
-    theirs = fused_path(entrant.folder, case.name)
-    is_same = theirs is not None and _is_equal(theirs, kept)
+def _is_stale(plan: Plan, method: BenchmarkMethod, case: Case) -> bool:
+    """Whether the fused image is missing, or differs from that in the method's folder."""
+    ours = fused_path(plan.fused(method.name), case.name)
+    if ours is None or method.folder is None:
+        return ours is None
+    external = fused_path(method.folder, case.name)
+    is_same = external is not None and _is_equal(external, ours)
     if not is_same:
-        kept.unlink()
+        ours.unlink()
     return not is_same
 
 
@@ -82,112 +84,114 @@ def _is_equal(first: Path, second: Path) -> bool:
 
 
 def _fuse_all(plan: Plan, report: ProgressCallback) -> None:
-    """Keep each case in 8 bits, and its fused images; one case is in memory at a time."""
-    timed = plan.speed.done()
+    """Write sources and fused images of each case; one case is in memory at a time."""
+    timed = plan.speed.finished_keys()
     for index, case in enumerate(plan.cases):
         report("fusing", index / len(plan.cases))
-        waiting = [entrant for entrant in plan.entrants if _is_waiting(plan, case, entrant, timed)]
+        waiting = [method for method in plan.methods if _is_waiting(plan, case, method, timed)]
         if not waiting and plan.sources(case.name).is_file():
             continue
-        sources = _loaded(plan, case, waiting)
+        sources = _load_sources(plan, case, waiting)
         if sources is None:
             continue
-        write_levels(plan.sources(case.name), sources)
-        for entrant in waiting:
-            with _noted(plan, entrant.contestant.name, case.name):
-                _fuse(plan, case, sources, entrant)
+        write_sources(plan.sources(case.name), sources)
+        for method in waiting:
+            with _record_failure(plan, method.name, case.name):
+                _fuse(plan, case, sources, method)
 
 
-def _loaded(plan: Plan, case: Case, waiting: Sequence[Entrant]) -> Sources | None:
-    """The images of a case; without them it costs the rows of all methods that wait for it."""
+def _load_sources(plan: Plan, case: Case, waiting: Sequence[BenchmarkMethod]) -> Sources | None:
+    """The source images of a case; where they fail to load, so do all methods that need them."""
     try:
         return case.load()
-    except Exception as error:  # a damaged file fails in whatever way it likes
-        failing = waiting if plan.sources(case.name).is_file() else plan.entrants
+    except Exception as error:  # damaged files raise any exception
+        failing = waiting if plan.sources(case.name).is_file() else plan.methods
         message = f"the case cannot be loaded: {reason(error)}"
-        plan.failures.append((one.contestant.name, case.name, message) for one in failing)
+        plan.failures.append((one.name, case.name, message) for one in failing)
         return None
 
 
-def _is_waiting(plan: Plan, case: Case, entrant: Entrant, timed: set[tuple[str, ...]]) -> bool:
-    name = entrant.contestant.name
-    is_to_time = entrant.folder is None and plan.settings.repetitions > 0
+def _is_waiting(
+    plan: Plan, case: Case, method: BenchmarkMethod, timed: set[tuple[str, ...]]
+) -> bool:
+    name = method.name
+    is_to_time = method.folder is None and plan.settings.repetitions > 0
     return fused_path(plan.fused(name), case.name) is None or (
         is_to_time and (name, case.name) not in timed
     )
 
 
-def _fuse(plan: Plan, case: Case, sources: Sources, entrant: Entrant) -> None:
-    """Fuse a case, then time the same again: the first time, a graph is compiled."""
-    name = entrant.contestant.name
-    write_fused(plan.fused(name), case.name, entrant.fuse(case, sources))
+def _fuse(plan: Plan, case: Case, sources: Sources, method: BenchmarkMethod) -> None:
+    """Fuse a case, then time it again: the first run includes compiling a graph."""
+    name = method.name
+    write_fused(plan.fused(name), case.name, method.fuse(case, sources))
     seconds = []
-    for _ in range(plan.settings.repetitions if entrant.folder is None else 0):
+    for _ in range(plan.settings.repetitions if method.folder is None else 0):
         start = perf_counter()
-        entrant.fuse(case, sources)
+        method.fuse(case, sources)
         seconds.append(perf_counter() - start)
     if seconds:
-        unit = (name, case.name, *sources.ct.shape)
-        plan.speed.append((*unit, turn, spent) for turn, spent in enumerate(seconds))
+        key = (name, case.name, *sources.ct.shape)
+        plan.speed.append((*key, repetition, time) for repetition, time in enumerate(seconds))
 
 
 @contextmanager
-def _noted(plan: Plan, method: str, case: str) -> Iterator[None]:
-    """Note a failure and go on: a method that fails costs its own rows only."""
+def _record_failure(plan: Plan, method: str, case: str) -> Iterator[None]:
+    """Record a failure and continue: other methods are not affected."""
     try:
         yield
     except OutputError:
         raise
-    except Exception as error:  # somebody's graph fails in whatever way it likes
+    except Exception as error:  # external graphs raise any exception
         plan.failures.append([(method, case, reason(error))])
 
 
 def reason(error: Exception) -> str:
-    """Why something failed, in a line of `failures.csv`."""
+    """The reason of a failure, for a line of `failures.csv`."""
     if isinstance(error, RadfuseError):
         return str(error)
     return f"{type(error).__name__}: {error}"
 
 
-def _measure_all(plan: Plan, report: ProgressCallback, alone_s: float) -> None:
-    """Measure and add the rows in the order of the plan."""
-    done = plan.rows.done()
-    units = [unit for unit in _units(plan) if unit.key not in done]
-    with closing(_findings(units, alone_s)) as findings:
-        for index, unit in enumerate(units):
-            report("measuring", index / len(units))
-            found = next(findings)
-            if isinstance(found, str):
-                plan.failures.append([(unit.method, unit.case, f"profile {unit.profile}: {found}")])
+def _measure_all(plan: Plan, report: ProgressCallback, single_process_s: float) -> None:
+    """Measure, and append the rows in the order of the plan."""
+    measured = plan.rows.finished_keys()
+    items = [item for item in _work_items(plan) if item.key not in measured]
+    with closing(_measured_items(items, single_process_s)) as results:
+        for index, item in enumerate(items):
+            report("measuring", index / len(items))
+            rows = next(results)
+            if isinstance(rows, str):
+                plan.failures.append([(item.method, item.case, f"profile {item.profile}: {rows}")])
             else:
-                plan.rows.append(found)
+                plan.rows.append(rows)
 
 
-def _findings(units: Sequence[Unit], alone_s: float) -> Generator[Rows | str]:
-    """What `_measured` says of each unit: of the first ones here, of the others on all cores."""
+def _measured_items(items: Sequence[WorkItem], single_process_s: float) -> Generator[Rows | str]:
+    """Rows or failure of each item: of the first ones in this process, then on all cores."""
     start = perf_counter()
-    for place, unit in enumerate(units):
-        if perf_counter() - start >= alone_s:
-            yield from _by_workers(units[place:])
+    for index, item in enumerate(items):
+        if perf_counter() - start >= single_process_s:
+            yield from _measure_in_workers(items[index:])
             return
-        yield _measured(unit)
+        yield _try_measure(item)
 
 
-def _by_workers(units: Sequence[Unit]) -> Generator[Rows | str]:
-    workers = min(os.cpu_count() or 1, len(units))
+def _measure_in_workers(items: Sequence[WorkItem]) -> Generator[Rows | str]:
+    workers = min(os.cpu_count() or 1, len(items))
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent)
     try:
-        yield from pool.map(_measured, units)
+        yield from pool.map(_try_measure, items)
     except BrokenProcessPool as error:
         raise RadfuseError(
-            "a measuring process was killed, perhaps for want of memory; the same command goes on"
+            "a measuring process was killed, perhaps out of memory; the same command resumes"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _end_with_parent() -> None:
-    """Let a worker end when the run is killed: nobody else would tell it."""
+    """Exit a worker process when its parent is killed."""
 
     def watch() -> None:
         if parent := parent_process():
@@ -197,27 +201,27 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _measured(unit: Unit) -> Rows | str:
-    """Rows of a unit, or why there are none."""
+def _try_measure(item: WorkItem) -> Rows | str:
+    """Rows of a work item, or the reason of its failure."""
     try:
-        return measure_unit(unit)
+        return measure_item(item)
     except Exception as error:
         return reason(error)
 
 
-def _units(plan: Plan) -> Iterator[Unit]:
+def _work_items(plan: Plan) -> Iterator[WorkItem]:
     for case in plan.cases:
         if not plan.sources(case.name).is_file():
-            continue  # its failure is noted already
-        for name in (entrant.contestant.name for entrant in plan.entrants):
+            continue  # its failure is recorded already
+        for name in (method.name for method in plan.methods):
             if fused := fused_path(plan.fused(name), case.name):
                 for profile in plan.settings.profiles:
-                    yield Unit(
+                    yield WorkItem(
                         profile=profile,
                         method=name,
                         case=case.name,
                         patient=case.patient,
                         fused=fused,
                         sources=plan.sources(case.name),
-                        every=plan.settings.every,
+                        slice_step=plan.settings.slice_step,
                     )

@@ -1,4 +1,4 @@
-"""The unit of measuring: one method's fused images of one case, by one profile."""
+"""Work items of measuring: one method's fused images of one case by one profile; their files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,32 +9,34 @@ from typing import Any
 import numpy as np
 
 from radfuse.arrays import BoolArray, UInt8Array
-from radfuse.benchmark.image_pairs import WHITE, Sources
+from radfuse.benchmark.case import Sources
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import BONE_HU, grey_levels
 from radfuse.io.images import read_grey, write_picture
+from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.measure import CaseFacts, Values, VolumeValues, measure, measure_volume
 
-STACK = ".npy"
+VOLUME_SUFFIX = ".npy"
 """Suffix of a fused volume: uint8, (slices, rows, columns)."""
 
 
 @dataclass(frozen=True)
-class Levels:
-    """A case in 8 bits, as the metrics take it, (N, H, W)."""
+class GreySources:
+    """The source images of a case in 8 bits, (N, H, W), for the metrics."""
 
     ct: UInt8Array
     mr: UInt8Array
-    seen: BoolArray
-    known: CaseFacts
+    fov_mask: BoolArray
+    facts: CaseFacts
     is_volume: bool
 
 
-def write_levels(path: Path, sources: Sources) -> None:
-    """Keep a case as it is measured; raises `OutputError` where it cannot be written."""
-    masks = {name: getattr(sources, name) for name in ("seen", "lesion", "ring")}
+def write_sources(path: Path, sources: Sources) -> None:
+    """Write source images in 8 bits; raises `OutputError` where that fails."""
+    masks = {"seen": sources.fov_mask, "lesion": sources.lesion, "ring": sources.ring}
+    stored: dict[str, Any] = {name: mask for name, mask in masks.items() if mask is not None}
     draft = path.with_name(".draft.npz")
-    with _writing(path):
+    with _output_errors(path):
         path.parent.mkdir(exist_ok=True)
         np.savez_compressed(
             draft,
@@ -42,71 +44,72 @@ def write_levels(path: Path, sources: Sources) -> None:
             mr=grey_levels(sources.mr),
             bone_level=sources.window.threshold(BONE_HU) * WHITE if sources.window else np.nan,
             is_volume=sources.is_volume,
-            **{name: mask for name, mask in masks.items() if mask is not None},
+            **stored,
         )
         draft.replace(path)
 
 
-def read_levels(path: Path) -> Levels:
-    """A case as `write_levels` kept it."""
-    with np.load(path, allow_pickle=False) as kept:
-        level = float(kept["bone_level"])
-        known = CaseFacts(
+def read_sources(path: Path) -> GreySources:
+    """Source images that `write_sources` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        level = float(arrays["bone_level"])
+        facts = CaseFacts(
             bone_level=None if np.isnan(level) else level,
-            lesion=kept.get("lesion"),
-            ring=kept.get("ring"),
+            lesion=arrays.get("lesion"),
+            ring=arrays.get("ring"),
         )
-        seen = kept["seen"] if "seen" in kept else np.ones(kept["ct"].shape, np.bool_)
-        return Levels(kept["ct"], kept["mr"], seen, known, bool(kept["is_volume"]))
+        ct, mr = arrays["ct"], arrays["mr"]
+        fov_mask = arrays["seen"] if "seen" in arrays else np.ones(ct.shape, np.bool_)
+        return GreySources(ct, mr, fov_mask, facts, bool(arrays["is_volume"]))
 
 
 def fused_path(folder: Path, case: str) -> Path | None:
-    """Where a folder has the fused images of a case; None where it has not."""
-    found = (folder / f"{case}{suffix}" for suffix in (".png", STACK))
-    return next((path for path in found if path.is_file()), None)
+    """The file with the fused images of a case in a folder; None where there is none."""
+    candidates = (folder / f"{case}{suffix}" for suffix in (".png", VOLUME_SUFFIX))
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def write_fused(folder: Path, case: str, fused: UInt8Array) -> None:
-    """Keep the fused images of a case: a picture as such, a volume as a stack.
+    """Write the fused images of a case: one image as PNG, a volume as an array.
 
-    Raises `OutputError` where they cannot be written.
+    Raises `OutputError` where that fails.
     """
-    with _writing(folder):
+    with _output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if len(fused) == 1:
             draft, final = folder / ".draft.png", folder / f"{case}.png"
             write_picture(draft, fused[0] / np.float32(WHITE))
         else:
-            draft, final = folder / ".draft.npy", folder / f"{case}{STACK}"
+            draft, final = folder / ".draft.npy", folder / f"{case}{VOLUME_SUFFIX}"
             np.save(draft, fused)
         draft.replace(final)
 
 
 @contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """A full disk is no fault of the method whose image did not fit."""
+def _output_errors(path: Path) -> Iterator[None]:
+    """Raise `OutputError` for errors of the disk, which are no failures of a method."""
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{place}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def read_fused(path: Path) -> UInt8Array:
-    """Fused images (N, H, W) of 8 bits; raises `InputError` for another file of that name."""
-    if path.suffix != STACK:
+    """Fused images (N, H, W) in 8 bits; raises `InputError` for any other content."""
+    if path.suffix != VOLUME_SUFFIX:
         return read_grey(path)[None]
     try:
-        stack = np.load(path, allow_pickle=False)
+        volume = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not an array that numpy.save wrote; write it again") from error
-    if not isinstance(stack, np.ndarray):
+    if not isinstance(volume, np.ndarray):
         raise InputError(f"{path}: several arrays; numpy.save the fused images alone")
-    return stack
+    return volume
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What to measure; plain data that another process can take."""
+class WorkItem:
+    """What to measure; plain data for another process."""
 
     profile: str
     method: str
@@ -114,36 +117,38 @@ class Unit:
     patient: str
     fused: Path
     sources: Path
-    every: int
+    slice_step: int
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Names the unit in the table of rows."""
+        """The key of its rows in the table of values."""
         return self.profile, self.method, self.case
 
 
-def measure_unit(unit: Unit) -> list[tuple[Any, ...]]:
-    """Rows of a unit, in the columns of `results.ROW_COLUMNS`."""
-    levels, fused = read_levels(unit.sources), read_fused(unit.fused)
-    if levels.is_volume:
-        found = measure_volume(
-            unit.profile, fused, levels.ct, levels.mr,
-            fov_mask=levels.seen, facts=levels.known, every=unit.every,
+def measure_item(item: WorkItem) -> list[tuple[Any, ...]]:
+    """Rows of a work item, in the columns of `results.ROW_COLUMNS`."""
+    sources, fused = read_sources(item.sources), read_fused(item.fused)
+    if sources.is_volume:
+        values = measure_volume(
+            item.profile, fused, sources.ct, sources.mr,
+            fov_mask=sources.fov_mask, facts=sources.facts, every=item.slice_step,
         )  # fmt: skip
-        by_slice = {**found.slices, 0: {**_only_whole(found), **found.slices.get(0, {})}}
+        first = {**_values_without_slices(values), **values.slices.get(0, {})}
+        by_slice = {**values.slices, 0: first}
     else:
-        by_slice = {0: measure(unit.profile, fused[0], levels.ct[0], levels.mr[0])}
+        by_slice = {0: measure(item.profile, fused[0], sources.ct[0], sources.mr[0])}
     return [
-        (*unit.key, unit.patient, index, metric, value)
-        for index, values in by_slice.items()
-        for metric, value in values.items()
+        (*item.key, item.patient, index, metric, value)
+        for index, values_of_slice in by_slice.items()
+        for metric, value in values_of_slice.items()
     ]
 
 
-def _only_whole(found: VolumeValues) -> Values:
-    """Values that no slice has; of others the rows have one a slice, and their mean is the case's.
+def _values_without_slices(values: VolumeValues) -> Values:
+    """Values of the whole volume by metrics that have none per slice.
 
-    The value of the whole volume among them would count as that of one more slice.
+    The value of a case is the mean of its rows. For other metrics the value of the whole volume
+    would count as that of one more slice.
     """
-    of_slices = {name for values in found.slices.values() for name in values}
-    return {name: value for name, value in found.whole.items() if name not in of_slices}
+    of_slices = {name for values_of_slice in values.slices.values() for name in values_of_slice}
+    return {name: value for name, value in values.whole.items() if name not in of_slices}

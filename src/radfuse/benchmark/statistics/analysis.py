@@ -1,4 +1,4 @@
-"""All numbers of a report, a column of a table at a time."""
+"""All statistics of a report, one metric at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,63 +6,70 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from radfuse.benchmark.results import Contestant, Measure, Results
-from radfuse.benchmark.statistics.hypothesis_tests import compare, summarise
-from radfuse.benchmark.statistics.observations import Unit, by_case, unseen, unseen_by_all
-from radfuse.benchmark.statistics.ranks import Ranking, rank_methods
+from radfuse.benchmark.results import ComparedMethod, ProfileMetric, Results
+from radfuse.benchmark.statistics.bootstrap import summarise
+from radfuse.benchmark.statistics.critical_difference import Ranking, rank_methods
+from radfuse.benchmark.statistics.multiple_comparisons import compare
+from radfuse.benchmark.statistics.observations import (
+    ObservationUnit,
+    by_case,
+    unseen,
+    unseen_by_all,
+)
 from radfuse.errors import InputError
 
-UNITS: tuple[Unit, ...] = ("case", "patient")
-"""What counts as one observation in a comparison: as papers have it, and independent ones."""
+OBSERVATION_UNITS: tuple[ObservationUnit, ...] = ("case", "patient")
+"""Units of observation of the comparisons: cases, as in papers, and patients, which are
+independent."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """What the benchmark says of one metric; lines of all tables follow the contestants."""
+class MetricStatistics:
+    """Statistics of one metric; the lines of all tables are in the order of the methods."""
 
-    measure: Measure
+    metric: ProfileMetric
     values: pd.DataFrame
-    """A line a case, a column a method, NaN where the method failed."""
+    """A line per case, a column per method, NaN where the method failed."""
 
     patients: pd.Series
-    """Of each case."""
+    """The patient of each case."""
 
     summary: pd.DataFrame
     """`statistics.SUMMARY_COLUMNS` by method."""
 
-    never_seen: pd.DataFrame
-    """The same over the cases that `Unseen` names."""
+    unseen_summary: pd.DataFrame
+    """The same over the cases of `UnseenCases`."""
 
-    comparisons: dict[Unit, pd.DataFrame]
+    comparisons: dict[ObservationUnit, pd.DataFrame]
     """`statistics.COMPARISON_COLUMNS` by method, against the reference."""
 
     ranking: Ranking
-    """Within patients."""
+    """Ranks within patients."""
 
     @property
     def complete(self) -> pd.Series:
-        """Whether a method has a value for every case; means of others are over other cases."""
+        """Whether each method has a value for every case; other means are over other cases."""
         return self.values.notna().all()
 
 
-def extent(columns: Sequence[Column]) -> tuple[int, int]:
-    """How many cases and patients some of the columns have a value of."""
+def count_cases_and_patients(columns: Sequence[MetricStatistics]) -> tuple[int, int]:
+    """Number of cases and patients with a value in any of the columns."""
     cases = pd.concat([one.patients for one in columns])
     return cases.index.nunique(), cases.nunique()
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """Which cases are fair to whom."""
+class UnseenCases:
+    """Cases of patients that were not used to develop the methods."""
 
     cases: tuple[str, ...]
-    """Cases whose patient no method of the table has seen; empty where there are none."""
+    """Cases of patients unseen by all methods of the table; empty where there are none."""
 
     methods: tuple[str, ...]
-    """Those that have seen some patient of the benchmark at most, not all of them."""
+    """Methods of the table: those with at least one unseen patient."""
 
-    own: bool
-    """No case is unseen by all of these methods, so that each is measured on its own cases."""
+    differ: bool
+    """Whether no case is unseen by all methods, so that each has its own cases."""
 
 
 def patients_of(results: Results) -> tuple[str, ...]:
@@ -70,73 +77,83 @@ def patients_of(results: Results) -> tuple[str, ...]:
     return tuple(sorted(map(str, results.rows["patient"].unique())))
 
 
-def seen_here(results: Results, contestant: Contestant) -> tuple[str, ...]:
-    """The benchmark's patients that a method has seen, sorted."""
-    return tuple(name for name in patients_of(results) if name in contestant.patients_seen)
+def development_patients_of(results: Results, method: ComparedMethod) -> tuple[str, ...]:
+    """The patients of the benchmark that were used to develop a method, sorted."""
+    return tuple(name for name in patients_of(results) if name in method.development_patients)
 
 
-def unseen_of(results: Results) -> Unseen:
-    """The cases on which methods can be compared though some have seen some patients.
+def find_unseen_cases(results: Results) -> UnseenCases:
+    """The cases for a fair comparison of methods with different development patients.
 
-    A method that has seen every patient has no such case and does not take cases from the others.
+    A method without any unseen patient is left out, so that the others keep their cases.
     """
-    everybody = len(patients_of(results))
-    fair = [one for one in results.contestants if len(seen_here(results, one)) < everybody]
-    cases = unseen_by_all(results.rows, fair) if fair else []
-    return Unseen(tuple(cases), tuple(one.name for one in fair), bool(fair) and not cases)
+    count = len(patients_of(results))
+    methods = [one for one in results.methods if len(development_patients_of(results, one)) < count]
+    cases = unseen_by_all(results.rows, methods) if methods else []
+    return UnseenCases(
+        tuple(cases), tuple(one.name for one in methods), bool(methods) and not cases
+    )
 
 
-def analyse(results: Results, reference: str, *, rng: np.random.Generator) -> list[Column]:
-    """A column a measure that has values, in the order of the measures.
+def analyse(
+    results: Results, reference: str, *, rng: np.random.Generator
+) -> list[MetricStatistics]:
+    """Statistics of every metric with values, in the order of the metrics.
 
-    Raises `InputError` for a reference that is no contestant.
+    Raises `InputError` for an unknown reference method.
     """
-    names = [contestant.name for contestant in results.contestants]
+    names = [method.name for method in results.methods]
     if reference not in names:
         raise InputError(
-            f"'{reference}' took no part and cannot be the reference; choose one of "
-            f"{', '.join(names)}"
+            f"the reference '{reference}' is no method here; choose one of {', '.join(names)}"
         )
-    fair = unseen_of(results)
+    unseen_cases = find_unseen_cases(results)
     return [
-        _column(results, measure, reference, fair, rng)
-        for measure in results.measures
-        if not _rows_of(results, measure).empty
+        _metric_statistics(results, metric, reference, unseen_cases, rng)
+        for metric in results.metrics
+        if not _rows_of(results, metric).empty
     ]
 
 
-def _rows_of(results: Results, measure: Measure) -> pd.DataFrame:
+def _rows_of(results: Results, metric: ProfileMetric) -> pd.DataFrame:
     rows = results.rows
-    return rows[(rows["profile"] == measure.profile) & (rows["metric"] == measure.name)]
+    return rows[(rows["profile"] == metric.profile) & (rows["metric"] == metric.name)]
 
 
-def _column(
-    results: Results, measure: Measure, reference: str, fair: Unseen, rng: np.random.Generator
-) -> Column:
-    found, patients = by_case(_rows_of(results, measure), measure)
-    values = found.reindex(columns=[contestant.name for contestant in results.contestants])
+def _metric_statistics(
+    results: Results,
+    metric: ProfileMetric,
+    reference: str,
+    unseen_cases: UnseenCases,
+    rng: np.random.Generator,
+) -> MetricStatistics:
+    by_method, patients = by_case(_rows_of(results, metric), metric)
+    values = by_method.reindex(columns=[method.name for method in results.methods])
     compared = {
-        unit: compare(values, patients, rng=rng, unit=unit, reference=reference) for unit in UNITS
+        unit: compare(values, patients, rng=rng, unit=unit, reference=reference)
+        for unit in OBSERVATION_UNITS
     }
-    return Column(
-        measure=measure,
+    return MetricStatistics(
+        metric=metric,
         values=values,
         patients=patients,
         summary=summarise(values, patients, rng=rng).set_index("method"),
-        never_seen=summarise(_unseen(results, measure, values, fair), patients, rng=rng).set_index(
-            "method"
-        ),
+        unseen_summary=summarise(
+            _unseen_values(results, metric, values, unseen_cases), patients, rng=rng
+        ).set_index("method"),
         comparisons={unit: table.set_index("method") for unit, table in compared.items()},
         ranking=rank_methods(
-            values, patients, larger_is_better=measure.larger_is_better, unit="patient"
+            values, patients, larger_is_better=metric.larger_is_better, unit="patient"
         ),
     )
 
 
-def _unseen(results: Results, measure: Measure, values: pd.DataFrame, fair: Unseen) -> pd.DataFrame:
-    """The values over `fair` cases of `fair` methods, or over each method's own."""
-    names = list(fair.methods)
-    if not fair.own:
-        return values.loc[values.index.isin(fair.cases), names]
-    own, _ = by_case(unseen(_rows_of(results, measure), results.contestants), measure)
+def _unseen_values(
+    results: Results, metric: ProfileMetric, values: pd.DataFrame, unseen_cases: UnseenCases
+) -> pd.DataFrame:
+    """The values over the cases unseen by all methods, or over each method's own."""
+    names = list(unseen_cases.methods)
+    if not unseen_cases.differ:
+        return values.loc[values.index.isin(unseen_cases.cases), names]
+    own, _ = by_case(unseen(_rows_of(results, metric), results.methods), metric)
     return own.reindex(index=values.index, columns=names)

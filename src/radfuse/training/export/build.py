@@ -28,4 +28,4 @@ def build(
         read_pairs(test)  # refused now, not after hours of training
     with prepare_training(config, data=data) as training_run:
         training_run.train(run, report, save_every_s=SAVE_EVERY_S)
-    return export(find_checkpoint(run), path, test=test).card
+    return export(find_checkpoint(run), path, test=test).model_card

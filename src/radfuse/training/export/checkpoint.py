@@ -23,7 +23,7 @@ class Exported:
     """The written ONNX file and its model card."""
 
     path: Path
-    card: dict[str, Any]
+    model_card: dict[str, Any]
 
 
 def export(
@@ -37,9 +37,10 @@ def export(
     """Write the averaged network of a checkpoint as an ONNX file with a model card beside it.
 
     `options` overrides options of the network that do not change its parameters; `test` is a folder
-    of pairs for the card's test metrics; `half` stores the parameters in half precision. Raises
-    `InputError` for any other file than a checkpoint and for parameters beyond half precision,
-    `RadfuseError` where the graph differs from the network; nothing is written then.
+    of pairs for the test metrics of the model card; `half` stores the parameters in half precision.
+    Raises `InputError` for any other file than a checkpoint and for parameters out of the range of
+    half precision, `RadfuseError` where the graph differs from the network; nothing is written
+    then.
     """
     content = read_checkpoint(checkpoint)
     settings = content.metadata["history"][-1]["settings"]
@@ -53,12 +54,12 @@ def export(
         stored = copy.deepcopy(network).half().float() if half else network
         facts |= _test_metrics(stored, read_pairs(test), settings["profile"])
     facts["licence"] = settings["export"]["licence"]
-    card = write_weights(network, path, name=name, options=used, facts=facts, half=half)
-    return Exported(path, card)
+    model_card = write_weights(network, path, name=name, options=used, facts=facts, half=half)
+    return Exported(path, model_card)
 
 
 def round_weights(network: nn.Module) -> None:
-    """Round the weights of all convolutions to bf16, in place.
+    """Round the weights of all convolutions to bf16; modifies the network.
 
     Inference in bf16 rounds them in any case. With rounded weights, fused images in both
     precisions differ by the rounding of activations alone.

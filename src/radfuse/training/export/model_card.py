@@ -38,10 +38,10 @@ def write_weights(
     """Write a network of the catalogue as an ONNX file; returns the model card beside it.
 
     `facts` describes the origin of the parameters; `half` stores them in half precision. Raises
-    `RadfuseError` where the graph differs from the network, `InputError` for parameters beyond half
-    precision; nothing is written then.
+    `RadfuseError` where the graph differs from the network, `InputError` for parameters out of the
+    range of half precision; nothing is written then.
     """
-    card = {
+    model_card = {
         "name": path.stem,
         "network": name,
         "options": options,
@@ -54,9 +54,9 @@ def write_weights(
         draft = stage.place(path)
         export_onnx(network, draft, half=half)
         stored = {"stored_as": "float16" if half else "float32"}
-        card |= {"graph": stored | _compare(draft, network), "sha256": digest([draft])}
-        draft.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    return card
+        model_card |= {"graph": stored | _compare(draft, network), "sha256": digest([draft])}
+        draft.with_suffix(".json").write_text(json.dumps(model_card, indent=2) + "\n")
+    return model_card
 
 
 def _compare(graph: Path, network: nn.Module) -> dict[str, Any]:

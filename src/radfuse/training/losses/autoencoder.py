@@ -27,8 +27,8 @@ def _gaussian_blur(image: Tensor) -> Tensor:
 
 def ssim_map(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity of images (N, 1, H, W) in [0, 1] at each window wholly inside."""
-    stacked = torch.cat([first, second, first**2, second**2, first * second])
-    mean1, mean2, square1, square2, product = _gaussian_blur(stacked).chunk(5)
+    moments = torch.cat([first, second, first**2, second**2, first * second])
+    mean1, mean2, square1, square2, product = _gaussian_blur(moments).chunk(5)
     variance1, variance2 = square1 - mean1**2, square2 - mean2**2
     covariance = product - mean1 * mean2
     similarity = (2 * mean1 * mean2 + SSIM_C1) * (2 * covariance + SSIM_C2)

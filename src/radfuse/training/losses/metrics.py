@@ -78,8 +78,8 @@ def _window_means(images: Tensor, side: int) -> Tensor:
 
 def _scale_information(source: Tensor, image: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """Information preserved in images and that of their sources, at one scale; (N,) each."""
-    stacked = torch.cat([source, image, source**2, image**2, source * image])
-    mean1, mean2, square1, square2, product = _window_means(stacked, side).chunk(5)
+    moments = torch.cat([source, image, source**2, image**2, source * image])
+    mean1, mean2, square1, square2, product = _window_means(moments, side).chunk(5)
     variance1 = (square1 - mean1**2).clamp(min=0)
     variance2 = (square2 - mean2**2).clamp(min=0)
     covariance = product - mean1 * mean2

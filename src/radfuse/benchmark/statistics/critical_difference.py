@@ -1,8 +1,8 @@
-"""Mean ranks of many methods on one metric, and which of them differ: Friedman, Nemenyi.
+"""Mean ranks of methods on one metric: Friedman test, critical difference of Nemenyi's test.
 
 Follows Demsar 2006, "Statistical comparisons of classifiers over multiple data sets", Journal of
-Machine Learning Research 7: 1-30. What Nemenyi's test says of two methods depends on which others
-take part (Benavoli et al. 2016, same journal 17(5)); `compare` does not share that.
+Machine Learning Research 7: 1-30. Nemenyi's test of two methods depends on the other methods in
+the ranking (Benavoli et al. 2016, same journal 17(5)); `compare` does not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from radfuse.benchmark.statistics.observations import Unit, per_unit
+from radfuse.benchmark.statistics.observations import ObservationUnit, per_observation_unit
 
 ALPHA = 0.05
 """Level of Nemenyi's critical difference."""
@@ -20,16 +20,16 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Ranking:
-    """Where methods stand on one metric."""
+    """Mean ranks of methods on one metric."""
 
-    unit: Unit
-    """What was ranked within: each case (see CASES_NOT_INDEPENDENT), or each patient's means."""
+    unit: ObservationUnit
+    """Ranked within each case (see CASES_NOT_INDEPENDENT), or within each patient's means."""
 
     units: int
-    """Cases or patients; of cases only those where every ranked method has a value."""
+    """Number of cases or patients; only cases where every ranked method has a value."""
 
     mean_ranks: Mapping[str, float]
-    """Method -> mean rank, best first; 1 is the best rank, ties share the mean of theirs."""
+    """Method -> mean rank, best first; 1 is the best rank, ties share the mean of external."""
 
     statistic: float
     """Friedman's chi-squared, corrected for ties; 0 where all methods tie everywhere."""
@@ -41,7 +41,7 @@ class Ranking:
     """Mean ranks nearer than this are not shown to differ at ALPHA; NaN without two methods."""
 
     groups: tuple[tuple[str, ...], ...]
-    """The bars of the diagram: largest runs of two or more methods that do not differ."""
+    """The bars of the diagram: largest groups of two or more methods that do not differ."""
 
 
 def nemenyi_distance(methods: int, units: int) -> float:
@@ -67,7 +67,7 @@ def _friedman(ranks: pd.DataFrame) -> tuple[float, float]:
 
 
 def _groups(mean_ranks: pd.Series, distance: float) -> tuple[tuple[str, ...], ...]:
-    """Largest runs of sorted methods whose ends lie nearer than the distance."""
+    """Largest groups of sorted methods whose mean ranks differ by less than the distance."""
     groups: list[tuple[str, ...]] = []
     reached = 0
     for start, best in enumerate(mean_ranks):
@@ -79,7 +79,11 @@ def _groups(mean_ranks: pd.Series, distance: float) -> tuple[tuple[str, ...], ..
 
 
 def rank_methods(
-    values: pd.DataFrame, patients: pd.Series, *, larger_is_better: bool, unit: Unit = "case"
+    values: pd.DataFrame,
+    patients: pd.Series,
+    *,
+    larger_is_better: bool,
+    unit: ObservationUnit = "case",
 ) -> Ranking:
     """Rank the methods within each unit and test whether they differ.
 
@@ -87,7 +91,7 @@ def rank_methods(
     that some method lacks. Two methods tie where their values are equal to the last bit.
     """
     complete = values.dropna(axis="columns", how="all").dropna()
-    table, _ = per_unit(complete, patients, unit)
+    table, _ = per_observation_unit(complete, patients, unit)
     ranks = table.rank(axis="columns", ascending=not larger_is_better)
     units, methods = ranks.shape
     mean_ranks = ranks.mean().sort_values(kind="stable")
@@ -99,11 +103,11 @@ def rank_methods(
 
 
 def ranks_over_metrics(rankings: Mapping[str, Ranking], methods: Sequence[str]) -> pd.DataFrame:
-    """Mean ranks side by side: a line a method, in the order given, and a column a metric.
+    """Mean ranks side by side: a line per method, in the order given, and a column per metric.
 
-    Then `mean rank`, `best rank` and `worst rank` over the metrics; NaN where a metric has not
-    ranked the method. A picture of agreement between metrics and no verdict: metrics that measure
-    nearly the same count as often as they occur, so the lines are not sorted by the mean.
+    Then `mean rank`, `best rank` and `worst rank` over the metrics; NaN where the method
+    has no rank for a metric. Shows the agreement between metrics, not an overall result: similar
+    metrics count several times, so the lines are not sorted by the mean.
     """
     columns = {metric: dict(ranking.mean_ranks) for metric, ranking in rankings.items()}
     table = pd.DataFrame(columns, index=list(methods), dtype=np.float64)

@@ -1,6 +1,6 @@
 """Diagrams of critical differences: mean ranks on a line, bars over methods that do not differ.
 
-The drawing follows Demsar 2006, Journal of Machine Learning Research 7: 1-30, figure 1.
+The diagram follows Demsar 2006, Journal of Machine Learning Research 7: 1-30, figure 1.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from radfuse.benchmark.report.plot_style import (
     GREY,
     INK,
     WIDTH_INCHES,
-    look,
+    plot_style,
     short,
     svg_of,
     title_of,
 )
-from radfuse.benchmark.results import Measure
-from radfuse.benchmark.statistics.ranks import Ranking
+from radfuse.benchmark.results import ProfileMetric
+from radfuse.benchmark.statistics.critical_difference import Ranking
 
 HALF_INCHES = WIDTH_INCHES / 2
-"""Width of one diagram; two stand side by side."""
+"""Width of one diagram; two are side by side."""
 
 NAMES_INCHES = 2.0
 """Width of the names on either side."""
@@ -32,21 +32,21 @@ LINE_INCHES, BAR_INCHES = 0.17, 0.075
 """Distances of names, and of bars."""
 
 TITLE_INCHES, DISTANCE_INCHES, AXIS_INCHES = 0.18, 0.38, 0.72
-"""Places of title, critical difference and scale below the top."""
+"""Distances of title, critical difference and scale from the top."""
 
-MOST_NUMBERS, EACH_NTH = 12, 5
-"""More ranks than that have no room for a number each: the first has one, and each fifth."""
+MAX_RANK_LABELS, LABEL_STEP = 12, 5
+"""With more ranks than this only the first and each fifth have a label."""
 
 
 @dataclass(frozen=True)
 class _Canvas:
-    """Axes in inches from the top left corner, and how ranks lie on them."""
+    """Axes in inches from the top left corner, and the position of ranks on them."""
 
     axes: Axes
     ranking: Ranking
 
     def x_of(self, rank: float) -> float:
-        """Inches from the left of a rank."""
+        """Distance of a rank from the left, in inches."""
         share = (rank - 1) / (len(self.ranking.mean_ranks) - 1)
         return NAMES_INCHES + share * (HALF_INCHES - 2 * NAMES_INCHES)
 
@@ -61,20 +61,20 @@ class _Canvas:
 
 
 def can_be_drawn(ranking: Ranking) -> bool:
-    """Whether there are two methods, and a case that all have."""
+    """Whether there are at least two methods, and a case that all have."""
     return not np.isnan(ranking.critical_difference)
 
 
-def critical_differences(measure: Measure, ranking: Ranking) -> bytes:
+def critical_differences(metric: ProfileMetric, ranking: Ranking) -> bytes:
     """The diagram of one metric, for rankings that `can_be_drawn`."""
     names_top = AXIS_INCHES + 0.2 + BAR_INCHES * len(ranking.groups)
     height = names_top + LINE_INCHES * ((len(ranking.mean_ranks) + 1) // 2) + 0.05
-    with look():
+    with plot_style():
         figure = Figure(figsize=(HALF_INCHES, height))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, HALF_INCHES), ylim=(height, 0))
         axes.set_axis_off()
-        axes.text(0.05, TITLE_INCHES, title_of(measure), weight="bold", size=9.5, va="center")
+        axes.text(0.05, TITLE_INCHES, title_of(metric), weight="bold", size=9.5, va="center")
         canvas = _Canvas(axes, ranking)
         _draw_scale(canvas)
         _draw_distance(canvas)
@@ -88,12 +88,12 @@ def _draw_scale(canvas: _Canvas) -> None:
     canvas.line([canvas.x_of(1), canvas.x_of(worst)], [AXIS_INCHES] * 2, 0.8)
     for rank in range(1, worst + 1):
         canvas.line([canvas.x_of(rank)] * 2, [AXIS_INCHES - 0.05, AXIS_INCHES], 0.8)
-        if worst <= MOST_NUMBERS or rank == 1 or rank % EACH_NTH == 0:
+        if worst <= MAX_RANK_LABELS or rank == 1 or rank % LABEL_STEP == 0:
             canvas.text(canvas.x_of(rank), AXIS_INCHES - 0.12, str(rank), "center")
 
 
 def _draw_distance(canvas: _Canvas) -> None:
-    """The critical difference above the scale, if it is not the longer of both."""
+    """The critical difference above the scale, unless it is longer than the scale."""
     distance, right = canvas.ranking.critical_difference, HALF_INCHES - NAMES_INCHES
     fits = distance <= len(canvas.ranking.mean_ranks) - 1
     note = "" if fits else ", longer than the scale"
@@ -110,12 +110,12 @@ def _draw_names(canvas: _Canvas, top: float) -> None:
     ranked = list(canvas.ranking.mean_ranks.items())
     half = (len(ranked) + 1) // 2
     left, right = NAMES_INCHES - 0.15, HALF_INCHES - NAMES_INCHES + 0.15
-    for place, (name, rank) in enumerate(ranked[:half]):
-        down = top + LINE_INCHES * (place + 0.5)
+    for index, (name, rank) in enumerate(ranked[:half]):
+        down = top + LINE_INCHES * (index + 0.5)
         _draw_leader(canvas, rank, down, left)
         canvas.text(left - 0.06, down, f"{short(name)}  {rank:.1f}", "right")
-    for place, (name, rank) in enumerate(reversed(ranked[half:])):
-        down = top + LINE_INCHES * (place + 0.5)
+    for index, (name, rank) in enumerate(reversed(ranked[half:])):
+        down = top + LINE_INCHES * (index + 0.5)
         _draw_leader(canvas, rank, down, right)
         canvas.text(right + 0.06, down, f"{rank:.1f}  {short(name)}", "left")
 
@@ -127,7 +127,7 @@ def _draw_leader(canvas: _Canvas, rank: float, down: float, edge: float) -> None
 
 
 def _draw_groups(canvas: _Canvas) -> None:
-    for place, group in enumerate(canvas.ranking.groups):
+    for index, group in enumerate(canvas.ranking.groups):
         ranks = [canvas.ranking.mean_ranks[name] for name in group]
         ends = [canvas.x_of(min(ranks)) - 0.04, canvas.x_of(max(ranks)) + 0.04]
-        canvas.line(ends, [AXIS_INCHES + 0.12 + BAR_INCHES * place] * 2, 3)
+        canvas.line(ends, [AXIS_INCHES + 0.12 + BAR_INCHES * index] * 2, 3)

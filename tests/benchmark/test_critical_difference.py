@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from radfuse.benchmark.statistics.ranks import (
+from radfuse.benchmark.statistics.critical_difference import (
     Ranking,
     nemenyi_distance,
     rank_methods,

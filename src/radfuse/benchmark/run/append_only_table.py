@@ -1,4 +1,4 @@
-"""Tables that grow a unit of work at a time and survive a crash."""
+"""Append-only tables in CSV that survive a crash."""
 
 import csv
 import io
@@ -13,26 +13,26 @@ import pandas as pd
 from radfuse.errors import InputError, OutputError
 
 TEXT = ("profile", "method", "case", "patient", "metric", "message")
-"""Columns that are text even where they look like numbers."""
+"""Columns that are text even where they could be numbers."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """A CSV file that is only ever added to.
+class AppendOnlyTable:
+    """A CSV file that rows are appended to, one group at a time.
 
-    The rows that share the values of the first `unit` columns were measured together. A crash may
-    leave the last unit torn: `recover` takes it back, so that it is measured again.
+    The rows of a group share their key, the values of the first `key_columns` columns. A crash may
+    truncate the last group: `recover` removes it, so that it is measured again.
     """
 
     path: Path
     columns: Sequence[str]
-    unit: int
-    """How many of the leading columns name a unit of work."""
+    key_columns: int
+    """Number of leading columns that are the key of a group."""
 
     def append(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Add a unit's rows and see them safe on the disk.
+        """Append the rows of a group and flush them to the disk.
 
-        Raises `OutputError` where they cannot be written; the table is then as before.
+        Raises `OutputError` where that fails; the table is then as before.
         """
         before = self.path.stat().st_size if self.path.exists() else 0
         lines = [] if before else [self.columns]
@@ -42,17 +42,17 @@ class Table:
             with self.path.open("ab", buffering=0) as stream:
                 try:
                     left = memoryview(text.getvalue().encode())
-                    while left:  # a nearly full disk takes a part first
+                    while left:  # a nearly full disk writes a part first
                         left = left[stream.write(left) :]
                     os.fsync(stream.fileno())
                 except OSError:
                     stream.truncate(before)
                     raise
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be added to: {error.strerror}") from error
+            raise OutputError(f"{self.path}: cannot be appended to: {error.strerror}") from error
 
     def read(self) -> pd.DataFrame:
-        """All rows; none of them where there is no file yet."""
+        """All rows; none where there is no file yet."""
         if not self.path.exists() or self.path.stat().st_size == 0:
             return pd.DataFrame(columns=list(self.columns))
         kinds = {name: str for name in self.columns if name in TEXT}
@@ -68,31 +68,31 @@ class Table:
         return frame
 
     def recover(self) -> pd.DataFrame:
-        """Drop what a crash may have torn, the last line's unit; returns what is whole."""
+        """Remove the last group, which a crash may have truncated; returns the other rows."""
         if self.path.exists():
             content = self.path.read_bytes()
             self._rewrite(content[: content.rfind(b"\n") + 1])
         frame = self.read()
         if frame.empty:
             return frame
-        return self._without({self._units(frame).iloc[-1]}, frame)
+        return self._without({self._keys(frame).iloc[-1]}, frame)
 
-    def drop(self, units: Set[tuple[str, ...]]) -> None:
-        """Take units back, so that they are measured again."""
-        if units:
-            self._without(units, self.read())
+    def drop(self, keys: Set[tuple[str, ...]]) -> None:
+        """Remove groups, so that they are measured again."""
+        if keys:
+            self._without(keys, self.read())
 
-    def done(self) -> set[tuple[str, ...]]:
-        """The units that are in the table."""
-        return set(self._units(self.read()))
+    def finished_keys(self) -> set[tuple[str, ...]]:
+        """The keys in the table."""
+        return set(self._keys(self.read()))
 
-    def _units(self, frame: pd.DataFrame) -> "pd.Series[Any]":
-        """The unit of each row, a tuple of texts."""
-        keys = frame[list(self.columns[: self.unit])].astype(str)
+    def _keys(self, frame: pd.DataFrame) -> "pd.Series[Any]":
+        """The key of each row, a tuple of texts."""
+        keys = frame[list(self.columns[: self.key_columns])].astype(str)
         return pd.Series(list(keys.itertuples(index=False, name=None)), frame.index, dtype=object)
 
-    def _without(self, units: Set[tuple[str, ...]], frame: pd.DataFrame) -> pd.DataFrame:
-        kept = frame[~self._units(frame).isin(units)]
+    def _without(self, keys: Set[tuple[str, ...]], frame: pd.DataFrame) -> pd.DataFrame:
+        kept = frame[~self._keys(frame).isin(keys)]
         self._rewrite(kept.to_csv(index=False).encode() if len(kept) else b"")
         return kept
 

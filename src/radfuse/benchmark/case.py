@@ -1,0 +1,42 @@
+"""A case of a benchmark: a CT-MR pair of one patient, loaded on demand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from radfuse.arrays import BoolArray, Float32Array
+from radfuse.intensity import Window
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The source images: CT and MR on one grid, (N, H, W) in [0, 1], and what is known of them."""
+
+    ct: Float32Array
+    mr: Float32Array
+
+    fov_mask: BoolArray | None = None
+    """True inside the field of view of both scanners; None where that is everywhere."""
+
+    lesion: BoolArray | None = None
+    """Mask of a lesion, where its position is known."""
+
+    ring: BoolArray | None = None
+    """Mask of the tissue around the lesion that its contrast is measured against."""
+
+    window: Window | None = None
+    """CT window of a volume; None for images that are grey already."""
+
+    is_volume: bool = False
+    """Whether the slices are neighbours in one patient."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A CT-MR pair."""
+
+    name: str
+    patient: str
+    digest: str
+    """Changes with the images."""
+
+    load: Callable[[], Sources]
