@@ -74,8 +74,8 @@ ALGORITHM = (
     f"iterations, {MULTIPLIER:g} standard deviations, first mean within {SEED_RADIUS} voxel), "
     f"limited to {MAX_DISTANCE_MM:g} mm from the seed point, holes filled. It does not depend on "
     "the unit of an image, so that a window changes the result only where it clips values. One "
-    "change was made after the first results: small tumours had 6 mm radius, with which the region leaked "
-    "into the brain on every image."
+    "change was made after the first results: small tumours had 6 mm radius, with which the "
+    "region leaked into the brain on every image."
 )
 """The region growing."""
 
