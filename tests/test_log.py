@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parents[1] / "src/radfuse"
 FIELDS = {
     "cases", "command", "ct", "damaged", "end", "error", "files", "findings", "fit", "host", "kind",
     "methods", "modality", "mr", "notes", "other", "port", "registration_id", "roles", "seconds",
-    "series", "size", "stage", "start", "status", "study",
+    "initial_pose", "series", "size", "stage", "status", "study",
 }  # fmt: skip
 """Fields of events: counts, times, kinds, random identifiers; nothing that names a patient."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         RegistrationError,
     )
     from radfuse.metrics.measure import measure
+    from radfuse.modality import Modality
     from radfuse.pipeline.evaluate import evaluate
     from radfuse.pipeline.fuse import fuse
     from radfuse.pipeline.read import read
@@ -34,39 +35,17 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "GeometryError",
-    "InputError",
-    "NoImageError",
-    "OutputError",
-    "PeerError",
-    "Quality",
-    "RadfuseError",
-    "Recipe",
-    "Record",
-    "Registration",
-    "RegistrationError",
-    "Result",
-    "Series",
-    "evaluate",
-    "fuse",
-    "measure",
-    "read",
-    "register",
-]
+    "GeometryError", "InputError", "Modality", "NoImageError", "OutputError", "PeerError",
+    "Quality", "RadfuseError", "Recipe", "Record", "Registration", "RegistrationError", "Result",
+    "Series", "evaluate", "fuse", "measure", "read", "register",
+]  # fmt: skip
 
 _MODULES = {
-    "Quality": "registration.quality",
-    "Recipe": "recipe",
-    "Record": "record",
-    "Registration": "registration.search",
-    "Result": "pipeline.result",
-    "Series": "series",
-    "evaluate": "pipeline.evaluate",
-    "fuse": "pipeline.fuse",
-    "measure": "metrics.measure",
-    "read": "pipeline.read",
-    "register": "registration.search",
-}
+    "Modality": "modality", "Quality": "registration.quality", "Recipe": "recipe",
+    "Record": "record", "Registration": "registration.search", "Result": "pipeline.result",
+    "Series": "series", "evaluate": "pipeline.evaluate", "fuse": "pipeline.fuse",
+    "measure": "metrics.measure", "read": "pipeline.read", "register": "registration.search",
+}  # fmt: skip
 """Modules of the public names; of those that are not here, `errors`."""
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

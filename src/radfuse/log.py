@@ -7,7 +7,6 @@ counts, times, series numbers, method names; no names, no identifiers, no paths 
 import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,28 +37,21 @@ class LogSettings:
     """A file that JSON lines are appended to; without it key=value lines go to stderr."""
 
 
-def entry_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Time (UTC), level, logger, event and the fields of the event."""
-    time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    head = {"time": time, "level": record.levelname.lower(), "logger": record.name}
-    fields = {key: value for key, value in vars(record).items() if key not in STANDARD}
-    return {**head, "event": record.getMessage(), **fields}
+class Events(logging.Formatter):
+    """One line per event: time (UTC), level, logger, event and its fields."""
 
-
-class JsonLines(logging.Formatter):
-    """One JSON object per event."""
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        """The event as one line of JSON."""
-        return json.dumps(entry_of(record), default=str)
-
-
-class KeyValues(logging.Formatter):
-    """One line of key=value per event."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The event for a terminal."""
-        entry: Mapping[str, Any] = entry_of(record)
+        """The event as a JSON object, or as key=value for a terminal."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        head = {"time": time, "level": record.levelname.lower(), "logger": record.name}
+        fields = {key: value for key, value in vars(record).items() if key not in STANDARD}
+        entry = {**head, "event": record.getMessage(), **fields}
+        if self._as_json:
+            return json.dumps(entry, default=str)
         return " ".join(f"{key}={json.dumps(value, default=str)}" for key, value in entry.items())
 
 
@@ -82,13 +74,11 @@ def configure_logging(settings: LogSettings) -> None:
     for earlier in root.handlers[:]:
         root.removeHandler(earlier)
         earlier.close()
+    handler: logging.Handler = logging.NullHandler()
     if settings.file:
-        handler: logging.Handler = logging.FileHandler(settings.file, encoding="utf-8")
-        handler.setFormatter(JsonLines())
+        handler = logging.FileHandler(settings.file, encoding="utf-8")
     elif settings.level:
         handler = logging.StreamHandler()
-        handler.setFormatter(KeyValues())
-    else:
-        handler = logging.NullHandler()
+    handler.setFormatter(Events(as_json=settings.file is not None))
     root.addHandler(handler)
     root.setLevel((settings.level or "info").upper())
