@@ -1,5 +1,6 @@
 """What many tests share: a quick phantom, a PACS, and the folder of real data."""
 
+import pickle
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -7,11 +8,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from orthanc_kit import Orthanc, running_orthanc
 from radfuse.phantom.dicom import write_phantom
-from radfuse.phantom.head import Phantom, make_phantom
+from radfuse.phantom.head import DEFAULT_SEED, Phantom, make_phantom
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -52,6 +54,18 @@ def odd(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def phantom() -> Phantom:
     return make_phantom(7, spacing_mm=3.0)
+
+
+@pytest.fixture(scope="session")
+def full_phantom(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Phantom:
+    """The phantom in its default size; the process that needs it first makes it for all."""
+    folder = tmp_path_factory.getbasetemp()
+    path = (folder if worker_id == "master" else folder.parent) / "phantom.pickle"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            path.write_bytes(pickle.dumps(make_phantom(DEFAULT_SEED)))
+        made: Phantom = pickle.loads(path.read_bytes())  # noqa: S301  # our own
+    return made
 
 
 @pytest.fixture(scope="session")

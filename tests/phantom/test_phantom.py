@@ -27,9 +27,10 @@ def small(seed: int) -> Phantom:
 
 
 @pytest.fixture(scope="module")
-def full() -> Phantom:
-    """The phantom in its default size; made once, for it takes seconds."""
-    return make_phantom(SEED)
+def full(full_phantom: Phantom) -> Phantom:
+    """The phantom in its default size."""
+    assert full_phantom.seed == SEED
+    return full_phantom
 
 
 def values(image: sitk.Image) -> NDArray[np.float32]:

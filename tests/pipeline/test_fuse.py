@@ -16,7 +16,7 @@ from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.modality import CT, MR
-from radfuse.phantom.head import DEFAULT_SEED, Label, Phantom, make_phantom
+from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.result import Result
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import NOTICE, Record, digest
@@ -35,7 +35,7 @@ def fused(phantom: Phantom, given: Recipe) -> Result:
     return radfuse.fuse(phantom.ct, phantom.mr, recipe=given)
 
 
-def test_full_size_demo_passes_registration_qa(tmp_path: Path) -> None:
+def test_full_size_demo_passes_registration_qa(full_phantom: Phantom, tmp_path: Path) -> None:
     demo = ["demo", "-o", str(tmp_path / "demo"), "--method", "bone_blend", "--quiet"]
     done = CliRunner().invoke(main, [*demo, "--json"])
     assert done.exit_code == 0, done.output
@@ -46,7 +46,7 @@ def test_full_size_demo_passes_registration_qa(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, demo)
     assert again.exit_code == 2
     assert "exists; pass --overwrite" in again.stderr
-    phantom = make_phantom(DEFAULT_SEED)
+    phantom = full_phantom
     corners = [(x, y, z) for x in (-60, 60) for y in (-70, 70) for z in (-40, 60)]
     (path,) = (tmp_path / "demo" / "fused").glob("*.tfm")
     found, true = read_transform(path), phantom.mr_from_ct
