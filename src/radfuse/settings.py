@@ -15,11 +15,11 @@ INSTALLED = Path(__file__).parent / "configs"
 """Where a wheel puts the settings of the repository."""
 
 SHIPPED = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[2] / "configs"
-"""Folder of the settings that ship; in a checkout that of the repository itself."""
+"""Folder of the packaged settings; in a checkout, that of the repository."""
 
 
 def shipped_trainings() -> dict[str, Path]:
-    """By name, the settings that ship and say how a network is trained."""
+    """The packaged settings of trainings, by name."""
     tables = {
         path: tomllib.loads(path.read_text("utf-8")) for path in sorted(SHIPPED.glob("*.toml"))
     }
@@ -47,5 +47,7 @@ def checked_settings(table: dict[str, Any], kind: type[Kind], source: str) -> Ki
         return TypeAdapter(kind).validate_python(table)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(f"{source}: {place}: {first['msg']} (got {first['input']!r})") from error
+        location = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{source}: {location}: {first['msg']} (got {first['input']!r})"
+        ) from error

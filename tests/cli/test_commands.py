@@ -93,7 +93,7 @@ def test_methods_lists_the_catalogue() -> None:
     text, facts = run("methods").output, json.loads(run("methods", "--json").output)
     assert facts.keys() == METHODS.keys()
     assert all(name in text for name in METHODS)
-    assert facts["res2fusion"]["card"]["intended_use"].startswith("Research use only")
+    assert facts["res2fusion"]["model_card"]["intended_use"].startswith("Research use only")
 
 
 def test_two_pictures_are_fused(pair: tuple[Path, Path], tmp_path: Path) -> None:

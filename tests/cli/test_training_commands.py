@@ -189,7 +189,7 @@ def test_installed_weights_are_listed_verified_and_fuse_by_name(
     assert facts["folder"] == str(shelf)
     origins = {item["name"]: item["origin"] for item in facts["weights"]}
     assert origins["mine"] == "installed"
-    assert origins["res2fusion"] == "ships"
+    assert origins["res2fusion"] == "packaged"
     text = run("weights", "list").stdout
     assert "mine" in text
     assert "2, 10" in text
@@ -218,11 +218,11 @@ def test_modified_graph_is_detected_and_not_installed(
     result = run("weights", "verify")
     assert result.exit_code == 2
     assert "mine  DIFFERS" in result.stdout
-    assert "mine: not the graph of its card" in result.stderr
+    assert "mine: the sha256 differs from the model card" in result.stderr
     for path in shelf.iterdir():
         shutil.copy(path, tmp_path / path.name.replace("mine", "yours"))
     result = run("weights", "install", tmp_path / "yours.onnx")
-    refused_in_a_line(result, "its sha256 is not that of its card")
+    refused_in_a_line(result, "its sha256 differs from its model card")
 
 
 def test_install_replaces_weights_only_with_overwrite(workshop: Path, shelf: Path) -> None:
@@ -241,12 +241,12 @@ def test_install_refuses_files_without_graph_or_model_card(
     refused_in_a_line(run("weights", "install", bare), "bare.json: missing")
     for text in ("{", "[]"):
         (tmp_path / "bare.json").write_text(text)
-        refused_in_a_line(run("weights", "install", bare), "not a card in JSON")
+        refused_in_a_line(run("weights", "install", bare), "not a model card in JSON")
     (tmp_path / "text.onnx").write_text("text")
     refused_in_a_line(run("weights", "install", tmp_path / "text.onnx"), "not an ONNX graph")
     shutil.copy(workshop / "mine.onnx", tmp_path / "res2fusion.onnx")
     refused_in_a_line(
-        run("weights", "install", tmp_path / "res2fusion.onnx"), "ships with radfuse; rename"
+        run("weights", "install", tmp_path / "res2fusion.onnx"), "is a packaged method; rename"
     )
     assert not shelf.exists()
 

@@ -84,7 +84,7 @@ def test_a_name_without_settings_lists_those_there_are(shelf: Path) -> None:
 
 def test_a_name_that_ships_is_refused_before_any_training(shelf: Path) -> None:
     refused_in_a_line(
-        build(shelf, "maximum"), "a method 'maximum' ships with radfuse; choose a name with --as"
+        build(shelf, "maximum"), "'maximum' is a packaged method; choose another name with --as"
     )
     assert not shelf.exists()
 

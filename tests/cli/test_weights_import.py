@@ -102,7 +102,8 @@ def test_imported_weights_are_listed_verified_and_fuse(file: Path, tmp_path: Pat
 def test_options_replace_those_of_the_authors_program(file: Path) -> None:
     options = ("--option", "stretch=false", "--option", "rule=l1")
     facts = json.loads(run(*IMPORT, "densefuse", file, *options, "--as", "l1", "--json").stdout)
-    assert (facts["name"], facts["card"]["options"]) == ("l1", {"stretch": False, "rule": "l1"})
+    assert facts["name"] == "l1"
+    assert facts["model_card"]["options"] == {"stretch": False, "rule": "l1"}
     result = run(*IMPORT, "densefuse", file, "--as", "x", "--option", "luck=3")
     refused_in_a_line(result, "do not fit network 'densefuse'")
 
@@ -111,7 +112,7 @@ def test_nothing_is_replaced_unasked_and_a_name_is_a_word(file: Path) -> None:
     refused_in_a_line(run(*IMPORT, "densefuse", file), "pass --overwrite")
     for name in ("../mine", "mine.onnx"):
         refused_in_a_line(run(*IMPORT, "densefuse", file, "--as", name), "give a word")
-    refused_in_a_line(run(*IMPORT, "densefuse", file, "--as", "res2fusion"), "ships with radfuse")
+    refused_in_a_line(run(*IMPORT, "densefuse", file, "--as", "res2fusion"), "is a packaged method")
 
 
 def test_networks_without_published_parameters_are_refused(file: Path) -> None:

@@ -91,8 +91,9 @@ def test_options_of_another_method_do_not_apply() -> None:
 def test_the_command_lists_inputs_and_options_of_a_method() -> None:
     text = command("methods", "bone_blend").stdout
     assert "CT in its window and MR" in text
-    assert "bone_level = 0.502, for CT in HU that of 300 HU in the window  (0 to 1)" in text
-    assert "options   none" in command("methods", "average").stdout
+    assert "--option bone_level=  CT grey level above which a pixel is bone; 0 to 1" in text
+    assert "[default: 0.502; of volumes, the grey level of 300 HU in the CT window]" in text
+    assert "no options" in command("methods", "average").stdout
     facts = json.loads(command("methods", "dwt", "--json").stdout)
     assert facts["options"]["levels"] | {"help": ""} == {
         "default": 3, "allowed": "1 to 10, whole", "unit": "", "hu": None, "help": "",

@@ -20,7 +20,7 @@ from training_kit import (
     with_phase,
 )
 
-from radfuse.networks.infrared import Modality
+from radfuse.networks.infrared_visible import Modality
 from radfuse.networks.pmgi import PMGI
 from radfuse.networks.torch_method import TorchMethod
 from radfuse.training.checkpoint import LAST_CHECKPOINT, read_checkpoint

@@ -216,8 +216,8 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_smallest_crop_fits_the_windows_of_the_objective() -> None:
-    assert OBJECTIVES["autoencoder"].smallest_side == SSIM_WINDOW
-    assert OBJECTIVES["mfinet_metrics"].smallest_side == METRICS["vif"].smallest_side
+    assert OBJECTIVES["autoencoder"].min_side == SSIM_WINDOW
+    assert OBJECTIVES["mfinet_metrics"].min_side == METRICS["vif"].min_side
 
 
 def test_an_epoch_has_as_many_crops_as_there_are_images() -> None:

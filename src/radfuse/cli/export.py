@@ -11,8 +11,11 @@ from radfuse.io.staging import refuse_existing
 
 @click.command("export")
 @click.argument("run", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="ONNX file; its card lies beside.")
-@click.option("--test", type=PATH, help="Folder of pairs to measure, for the card.")
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="FILE.onnx",
+    help="The model card is written beside it, FILE.json.",
+)  # fmt: skip
+@click.option("--test", type=PATH, help="Folder of pairs; the metrics go into the model card.")
 @network_options
 @click.option(
     "--half",
@@ -20,7 +23,7 @@ from radfuse.io.staging import refuse_existing
     help="Store parameters in half precision: half the size; all is computed in float32.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier file.")
-@click.option("--json", "as_json", is_flag=True, help="The card on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print the model card on stdout.")
 def export_command(
     *,
     run: Path,
@@ -31,11 +34,11 @@ def export_command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Write the network of RUN, a training's folder or checkpoint, as an ONNX file with a card.
+    """Write the network of RUN, the folder of a training or a checkpoint, as an ONNX file.
 
-    Of a folder the best state counts. The graph takes any batch and size and is compared with the
-    network on three sizes; above one grey level of 255 apart, with --half too, nothing is written.
-    `--method OUTPUT` fuses with it.
+    Of a folder the best checkpoint is taken. The graph accepts any batch and image size. It is
+    compared with the network on three sizes; if they differ by more than 1 of 255 grey levels,
+    with --half too, nothing is written. `radfuse fuse --method FILE.onnx` uses it.
     """  # fmt: skip
     try:
         from radfuse.training.checkpoint import find_checkpoint  # noqa: PLC0415  # an extra

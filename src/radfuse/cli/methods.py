@@ -49,30 +49,27 @@ def _print_method(name: str, *, as_json: bool) -> None:
         described = {key: _option_facts(one) for key, one in options.items()}
         print_json({"name": name, **_facts(name), "inputs": INPUTS, "options": described})
         return
-    rows = {"summary": info.summary, "source": info.source, "inputs": INPUTS}
-    for key, text in rows.items():
-        click.echo(f"{key:9} {text}")
-    for key, one in options.items():
-        click.echo(f"option    {key} = {_default(one)}  ({one.allowed}) {one.help}")
+    lines = {"summary": info.summary, "source": info.source, "inputs": INPUTS}
+    lines |= {f"--option {key}=": _option_line(one) for key, one in options.items()}
+    width = max(map(len, lines))
+    click.echo("\n".join(f"{title:{width}}  {text}" for title, text in lines.items()))
     if not options:
-        click.echo("options   none")
+        click.echo("no options")
 
 
-def _default(option: Option) -> str:
+def _option_line(option: Option) -> str:
     value = option.default
-    number = f"{value:.4g}" if isinstance(value, float) else str(value)
-    from_window = f", for CT in HU that of {option.hu:g} HU in the window" if option.hu else ""
-    return number + from_window
+    default = f"{value:.4g}" if isinstance(value, float) else str(value)
+    if option.hu is not None:
+        default += f"; of volumes, the grey level of {option.hu:g} HU in the CT window"
+    return f"{option.help}; {option.allowed} {option.unit}".strip() + f"  [default: {default}]"
 
 
 def _facts(name: str) -> dict[str, Any]:
     info = method_info(name)
-    card = info.weights.with_suffix(".json") if info.weights else None
-    return {
-        "summary": info.summary,
-        "source": info.source,
-        "card": json.loads(card.read_text()) if card and card.is_file() else None,
-    }
+    path = info.weights.with_suffix(".json") if info.weights else None
+    model_card = json.loads(path.read_text()) if path and path.is_file() else None
+    return {"summary": info.summary, "source": info.source, "model_card": model_card}
 
 
 def _option_facts(option: Option) -> dict[str, Any]:

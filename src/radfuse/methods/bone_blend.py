@@ -1,6 +1,6 @@
-"""A rule that anybody can explain: the brighter of both in and around bone, else the MR.
+"""Maximum of CT and MR in and around bone, mostly MR elsewhere: a simple rule.
 
-Its two constants were chosen on the 24 Harvard test pairs, so its figures there flatter it.
+Its two constants were chosen on the 24 Harvard test pairs, so its results there are optimistic.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from radfuse.intensity import BONE_HU
 from radfuse.methods.options import option
 
 BONE_LEVEL = 128 / 255
-"""Grey level above which an 8-bit CT in a brain window counts as bone here."""
+"""Grey level above which a CT in a brain window counts as bone here."""
 
 CT_SHARE = 0.05
-"""Part of the CT that shows through the MR outside bone."""
+"""Weight of the CT outside bone."""
 
 NEIGHBOURHOOD = np.ones((1, 3, 3), np.bool_)
 """Dilates the bone mask by one pixel in the slice."""

@@ -1,4 +1,4 @@
-"""The CT where it shows bone, the MR elsewhere: a trivial baseline with a hard seam."""
+"""CT in bone, MR elsewhere: a trivial baseline with a hard seam."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from radfuse.intensity import BONE_HU
 from radfuse.methods.options import option
 
 BONE_LEVEL = 200 / 255
-"""Grey level above which an 8-bit CT in a brain window shows bone."""
+"""Grey level above which a CT in a brain window shows bone."""
 
 
 @dataclass(frozen=True)

@@ -16,19 +16,20 @@ from radfuse.methods.options import Option, Value, checked_options, declared_opt
 from radfuse.settings import shipped_trainings
 
 Method = Callable[[Float32Array, Float32Array], Float32Array]
-"""Called with CT and MR, (N, H, W) in [0, 1]; returns the fused images likewise."""
+"""Called with the first and the second source, CT and MR, (N, H, W) in [0, 1]; returns the fused
+images, of the same shape and range."""
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-"""Folder of the graphs that ship with the package, in a folder per network."""
+"""Folder of the packaged ONNX graphs, with a sub-folder per network."""
 
 HARVARD_PATIENTS = ("2", "16", "20", "21", "28", "32", "33", "34", "37", "41")
-"""Whom the Harvard training and test pairs show, both."""
+"""Patients of the Harvard training pairs, and of the test pairs too."""
 
 RUNNERS = {
     "cpu": "radfuse.methods.onnx:OnnxMethod",
     "cuda": "radfuse.networks.torch_method:TorchMethod",
 }
-"""The class that runs every graph, by device."""
+"""The class that runs ONNX graphs, by device."""
 
 INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
 """What all methods of the catalogue take."""
@@ -36,7 +37,7 @@ INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What the catalogue knows of a method."""
+    """A row of the catalogue."""
 
     summary: str
     source: str
@@ -49,14 +50,15 @@ class MethodInfo:
     """The graph of a learned method."""
 
     development_patients: tuple[str, ...] = ()
-    """Harvard patients whose images its constants were chosen on; a card says more."""
+    """Harvard patients whose images its constants were chosen on; of a learned method, the model
+    card lists them."""
 
     note: str = ""
-    """What was tuned on what."""
+    """Which constants were tuned on which data."""
 
 
 def shipped_graph(name: str) -> Path:
-    """Where the graph of a method lies that ships: `mfinet-patients` in the folder `mfinet`."""
+    """Path of a packaged graph: that of `mfinet-patients` is in the folder `mfinet`."""
     return WEIGHTS / name.partition("-")[0] / f"{name}.onnx"
 
 
@@ -79,50 +81,50 @@ def _res2fusion(suffix: str, summary: str) -> MethodInfo:
 METHODS: dict[str, MethodInfo] = {
     "average": _rule("average", "Average", "mean of CT and MR"),
     "maximum": _rule("maximum", "Maximum", "larger of CT and MR"),
-    "copy_ct": _rule("copy_ct", "CopyCT", "the CT alone"),
-    "copy_mr": _rule("copy_mr", "CopyMR", "the MR alone"),
-    "bone_over_mr": _rule("bone_over_mr", "BoneOverMR", "CT where it shows bone, else MR"),
+    "copy_ct": _rule("copy_ct", "CopyCT", "CT only"),
+    "copy_mr": _rule("copy_mr", "CopyMR", "MR only"),
+    "bone_over_mr": _rule("bone_over_mr", "BoneOverMR", "CT in bone, MR elsewhere"),
     "bone_blend": replace(
         _rule(
-            "bone_blend", "BoneBlend", "maximum in and around bone, else MR + 0.05 CT",
+            "bone_blend", "BoneBlend", "maximum in and around bone, MR + 0.05 CT elsewhere",
             "rule of this project",
         ),
         development_patients=HARVARD_PATIENTS,
         note="its two constants were chosen on the Harvard test pairs",
     ),
     "laplacian": _rule(
-        "laplacian", "Laplacian", "strongest detail of Laplacian pyramids", "Burt & Adelson 1983"
+        "laplacian", "Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983"
     ),
-    "dwt": _rule("dwt", "DWT", "strongest detail of wavelet transforms", "Li et al. 1995"),
-    "mfinet": _mfinet("", "gated feature interaction of two streams, trained for its metrics"),
+    "dwt": _rule("dwt", "DWT", "discrete wavelet transform, larger coefficients", "Li et al. 1995"),
+    "mfinet": _mfinet("", "two-stream CNN, gated feature interaction, trained on its metrics"),
     "mfinet-patients": _mfinet("-patients", "as mfinet, trained without patients 2, 16, 34, 41"),
     "res2fusion": _res2fusion("", "Res2Net autoencoder, spatial mean attention (Eq. 3)"),
-    "res2fusion-addition": _res2fusion("-addition", "features added"),
-    "res2fusion-average": _res2fusion("-average", "features averaged"),
-    "res2fusion-maximum": _res2fusion("-maximum", "larger feature"),
-    "res2fusion-l1": _res2fusion("-l1", "l1-norm attention of DenseFuse"),
+    "res2fusion-addition": _res2fusion("-addition", "Res2Net autoencoder, feature addition"),
+    "res2fusion-average": _res2fusion("-average", "Res2Net autoencoder, feature average"),
+    "res2fusion-maximum": _res2fusion("-maximum", "Res2Net autoencoder, feature maximum"),
+    "res2fusion-l1": _res2fusion("-l1", "Res2Net autoencoder, l1-norm attention of DenseFuse"),
     "res2fusion-spatial-mean-softmax": _res2fusion(
-        "-spatial-mean-softmax", "spatial mean attention through a softmax"
+        "-spatial-mean-softmax", "Res2Net autoencoder, softmax of the spatial mean"
     ),
-    "densefuse": _shipped("densefuse", "dense autoencoder, features added", "Li and Wu 2019"),
-    "msdnet": _shipped("msdnet", "as densefuse, three scales, l1 rule", "Song et al. 2019"),
-    "rfnnest": _shipped("rfnnest", "nested autoencoder, learnt fusion", "Li et al. 2021"),
-    "csf": _shipped("csf", "autoencoder, saliency of a classifier", "Xu et al. 2021"),
-    "fusiongan": _shipped("fusiongan", "generator against a discriminator", "Ma et al. 2019"),
-    "pmgi": _shipped("pmgi", "paths of intensity and of gradient", "Zhang et al. 2020"),
-    "sdnet": _shipped("sdnet", "squeezed and decomposed again", "Zhang and Ma 2021"),
-    "stdfusionnet": _shipped("stdfusionnet", "bone as the salient target", "Ma et al. 2021"),
-    "u2fusion": _shipped("u2fusion", "sources weighed by information", "Xu et al. 2022"),
-    "umfcmgr": _shipped("umfcmgr", "interactive attention", "Wang et al. 2022"),
+    "densefuse": _shipped("densefuse", "dense autoencoder, feature addition", "Li and Wu 2019"),
+    "msdnet": _shipped("msdnet", "three-scale dense autoencoder, l1-norm rule", "Song et al. 2019"),
+    "rfnnest": _shipped("rfnnest", "nested autoencoder, residual fusion network", "Li et al. 2021"),
+    "csf": _shipped("csf", "autoencoder, classification saliency", "Xu et al. 2021"),
+    "fusiongan": _shipped("fusiongan", "generative adversarial network", "Ma et al. 2019"),
+    "pmgi": _shipped("pmgi", "CNN, gradient path and intensity path", "Zhang et al. 2020"),
+    "sdnet": _shipped("sdnet", "squeeze-and-decomposition CNN", "Zhang and Ma 2021"),
+    "stdfusionnet": _shipped("stdfusionnet", "CNN, bone as the salient target", "Ma et al. 2021"),
+    "u2fusion": _shipped("u2fusion", "dense CNN, information-weighted sources", "Xu et al. 2022"),
+    "umfcmgr": _shipped("umfcmgr", "two-stream CNN, interaction by attention", "Wang et al. 2022"),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""
 
 
 def method_info(name: str) -> MethodInfo:
-    """The entry of a method, of installed weights, or one for a path that ends in `.onnx`.
+    """The row of a method, or one for installed weights or a path that ends in `.onnx`.
 
-    Raises `InputError` with the nearest names for an unknown one, and with the way to weights for
-    a network that ships without.
+    Raises `InputError` with the nearest names for an unknown one, and with the command that trains
+    a network whose weights are not packaged.
     """
     if name in METHODS:
         return METHODS[name]
@@ -133,11 +135,11 @@ def method_info(name: str) -> MethodInfo:
     if is_installed(name):
         graph = weights_folder() / f"{name}.onnx"
         return MethodInfo(
-            "installed weights", read_weights(graph).card.get("source", ""), weights=graph
+            "installed weights", read_weights(graph).model_card.get("source", ""), weights=graph
         )
     if name in shipped_trainings():
         raise InputError(
-            f"{name}: no weights of it ship; train them: radfuse weights build {name} --data FOLDER"
+            f"{name} has no packaged weights; train it: radfuse weights build {name} --data FOLDER"
         )
     near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or list(METHODS)
     raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")

@@ -1,4 +1,4 @@
-"""The MR alone: a trivial baseline that shows what a metric gives for no fusion."""
+"""MR only: a trivial baseline that shows the value of a metric without fusion."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from radfuse.arrays import Float32Array
 
 @dataclass(frozen=True)
 class CopyMR:
-    """`mr`, whatever the CT."""
+    """A copy of the MR."""
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:  # noqa: ARG002
         """Fuse images of shape (N, H, W) in [0, 1]."""

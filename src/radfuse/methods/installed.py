@@ -1,4 +1,4 @@
-"""Weights that a user installed: graphs with cards, in a folder of the user's."""
+"""Weights that a user installed: ONNX graphs with model cards, in the user's data folder."""
 
 import json
 import os
@@ -16,25 +16,25 @@ VARIABLE = "RADFUSE_WEIGHTS"
 """Environment variable that names the folder."""
 
 SHA256 = "sha256"
-"""Key of the graph's digest on a card."""
+"""Key of the graph's digest in a model card."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A graph and its card."""
+    """An ONNX graph and its model card."""
 
     path: Path
-    card: dict[str, Any]
+    model_card: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """What `--method` calls it."""
+        """Its name for `--method`."""
         return self.path.stem
 
     @property
-    def is_sound(self) -> bool:
-        """Whether the graph is the one of which the card speaks."""
-        return digest([self.path]) == self.card.get(SHA256)
+    def is_intact(self) -> bool:
+        """Whether the graph has the sha256 of its model card."""
+        return digest([self.path]) == self.model_card.get(SHA256)
 
 
 def weights_folder() -> Path:
@@ -49,7 +49,7 @@ def user_data_folder() -> Path:
 
 
 def weights_in(folder: Path) -> list[Weights]:
-    """The graphs in a folder and below it, in order of name; none where there is no folder."""
+    """The graphs in a folder and its sub-folders, sorted by name; none without the folder."""
     graphs = sorted(folder.rglob("*.onnx"), key=lambda path: path.name)
     return [read_weights(graph) for graph in graphs]
 
@@ -60,35 +60,35 @@ def is_installed(name: str) -> bool:
 
 
 def read_weights(path: Path) -> Weights:
-    """A graph with the card beside it; `InputError` where either is missing or no card."""
-    card = path.with_suffix(".json")
-    for needed in (path, card):
+    """A graph with the model card beside it; `InputError` where either is missing or damaged."""
+    model_card = path.with_suffix(".json")
+    for needed in (path, model_card):
         if not needed.is_file():
             raise InputError(
-                f"{needed}: missing; weights are a graph and its card, NAME.onnx and NAME.json"
+                f"{needed}: missing; weights are NAME.onnx and its model card NAME.json"
             )
     try:
-        facts = json.loads(card.read_text(encoding="utf-8"))
+        facts = json.loads(model_card.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{card}: not a card in JSON") from error
+        raise InputError(f"{model_card}: not a model card in JSON") from error
     if not isinstance(facts, dict):
-        raise InputError(f"{card}: not a card in JSON")
+        raise InputError(f"{model_card}: not a model card in JSON")
     return Weights(path, facts)
 
 
 def install(path: Path, folder: Path, *, overwrite: bool = False) -> Weights:
-    """Copy a graph and its card into a folder.
+    """Copy a graph and its model card into a folder.
 
-    Raises `InputError` where the graph is not the one of its card, `OutputError` where the name
+    Raises `InputError` where the sha256 differs from the model card, `OutputError` where the name
     is taken.
     """
     weights = read_weights(path)
-    if not weights.is_sound:
-        raise InputError(f"{path}: its sha256 is not that of its card; get both again")
+    if not weights.is_intact:
+        raise InputError(f"{path}: its sha256 differs from its model card; get both again")
     target = folder / path.name
-    taken = [target, target.with_suffix(".json")]
-    refuse_existing(taken, overwrite=overwrite, instead="another name")
+    written = [target, target.with_suffix(".json")]
+    refuse_existing(written, overwrite=overwrite, instead="another name")
     with staging(folder) as stage:
         for source in (path, path.with_suffix(".json")):
             stage.place(source).write_bytes(source.read_bytes())
-    return Weights(target, weights.card)
+    return Weights(target, weights.model_card)

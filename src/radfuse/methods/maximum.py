@@ -1,4 +1,4 @@
-"""Larger of CT and MR, pixel by pixel: a trivial baseline."""
+"""Larger of both sources, pixel by pixel: a trivial baseline."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from radfuse.arrays import Float32Array
 
 @dataclass(frozen=True)
 class Maximum:
-    """`max(ct, mr)`."""
+    """`max(first, second)`."""
 
-    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
+    def __call__(self, first: Float32Array, second: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
-        return np.maximum(ct, mr)
+        return np.maximum(first, second)

@@ -1,4 +1,4 @@
-"""Learned methods: any ONNX graph with inputs `ct`, `mr` and output `fused`, run by OpenVINO."""
+"""Learned methods: ONNX graphs with inputs `ct` and `mr` and output `fused`, run by OpenVINO."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,34 +13,33 @@ from radfuse.errors import InputError
 from radfuse.methods.options import option
 
 INPUTS, OUTPUT = {"ct", "mr"}, "fused"
-"""Names that a graph must have; each (batch, rows, columns), float32 in [0, 1]."""
+"""Names of a graph's inputs and output; each (batch, rows, columns), float32 in [0, 1]."""
 
-PIXELS_AT_ONCE = 2**17
-"""Pixels of one inference, about two 256x256 slices: more slices fall out of the cache."""
+MAX_BATCH_PIXELS = 2**17
+"""Pixels of one inference, about two slices of 256x256: more exceed the processor's cache."""
 
-
-SHAPES_KEPT = 4
-"""Compiled graphs that are kept, the latest: a volume has two shapes, its last batch is smaller."""
+MAX_COMPILED_SHAPES = 4
+"""Compiled graphs in memory, the latest: a volume has two shapes, its last batch is smaller."""
 
 
 @dataclass(frozen=True)
 class OnnxMethod:
     """A fusion method from an ONNX file.
 
-    Raises `InputError` for a file that is no such graph, or whose output is not finite.
+    Raises `InputError` for a file that is not such a graph, and where its output is not finite.
     """
 
     path: Path
     precision: Literal["f32", "bf16"] = option(
-        "f32", "arithmetic; bf16 is faster and rounds, docs/measured.md says how far"
+        "f32", "arithmetic; bf16 is faster and less exact, see docs/measured.md"
     )
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
-        at_once = max(1, PIXELS_AT_ONCE // (ct.shape[1] * ct.shape[2]))
+        batch_size = max(1, MAX_BATCH_PIXELS // (ct.shape[1] * ct.shape[2]))
         fused = np.empty_like(ct)
-        for start in range(0, len(ct), at_once):
-            batch = slice(start, start + at_once)
+        for start in range(0, len(ct), batch_size):
+            batch = slice(start, start + batch_size)
             fused[batch] = self._infer(ct[batch], mr[batch])
         return np.clip(fused, 0, 1, out=fused)
 
@@ -52,15 +51,17 @@ class OnnxMethod:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"{self.path}: fails on images of {ct.shape}: {reason}") from error
         if fused.shape != ct.shape:
-            raise InputError(f"{self.path}: turned images of {ct.shape} into {fused.shape}")
+            raise InputError(
+                f"{self.path}: the output has shape {fused.shape}, the input {ct.shape}"
+            )
         if not np.isfinite(fused).all():
-            raise InputError(f"{self.path}: the graph produced NaN or infinite values")
+            raise InputError(f"{self.path}: the output has NaN or infinite values")
         return fused
 
     def _request(self, shape: tuple[int, ...]) -> Any:
-        """The graph compiled for one shape: faster, and in bf16 closer, than for any shape."""
+        """The graph compiled for one shape: faster and, in bf16, more exact than for any shape."""
         if shape not in self._compiled:
-            if len(self._compiled) == SHAPES_KEPT:
+            if len(self._compiled) == MAX_COMPILED_SHAPES:
                 del self._compiled[next(iter(self._compiled))]
             graph = self._graph.clone()
             graph.reshape({port: list(shape) for port in graph.inputs})

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from radfuse.metrics.catalogue import METRICS
 from radfuse.networks.csf import CSF
 from radfuse.networks.fusiongan import PATCH, Discriminator
-from radfuse.networks.infrared import InfraredVisible
+from radfuse.networks.infrared_visible import InfraredVisible
 from radfuse.networks.rfnnest import RFNNest
 from radfuse.networks.sdnet import SDNet
 from radfuse.training.losses.adversarial import AdversarialTraining
@@ -174,7 +174,7 @@ class Objective:
     """Adds an adversarial loss to each step; the discriminator separates the fused from the visible
     images that `fused_raw` returns."""
 
-    smallest_side: int = SSIM_WINDOW
+    min_side: int = SSIM_WINDOW
     """Smallest side of a crop in pixels."""
 
     @property
@@ -201,7 +201,7 @@ OBJECTIVES = {
     "autoencoder": Objective(_autoencoder, AutoencoderWeights, reconstructed),
     "mfinet_paper": Objective(_mfinet_paper),
     "mfinet_metrics": Objective(
-        _mfinet_metrics, MetricWeights, smallest_side=METRICS["vif"].smallest_side
+        _mfinet_metrics, MetricWeights, min_side=METRICS["vif"].min_side
     ),
     "pmgi": Objective(_proportional, Proportions, fused_raw, InfraredVisible),
     "sdnet": Objective(_sdnet, SDNetWeights, decomposed, SDNet),

@@ -200,10 +200,10 @@ def _check_phase(settings: TrainingSettings, network: nn.Module, phase: Phase, s
             f"{source}: objective '{phase.objective}' takes crops of {objective.adversarial.crop} "
             f"pixels; give crop = {objective.adversarial.crop}"
         )
-    if phase.crop and phase.crop < objective.smallest_side:
+    if phase.crop and phase.crop < objective.min_side:
         raise InputError(
             f"{source}: crop {phase.crop} is too small for objective '{phase.objective}'; give "
-            f"{objective.smallest_side} pixels or more"
+            f"{objective.min_side} pixels or more"
         )
     if (phase.steps is None) == (phase.epochs is None):
         raise InputError(f"{source}: give steps or epochs, one of them")

@@ -21,15 +21,15 @@ def reduce(images: Float32Array) -> Float32Array:
 
 
 def expand(images: Float32Array, shape: tuple[int, int]) -> Float32Array:
-    """Interpolate to a (H, W) that `reduce` would bring to the images' size."""
+    """Interpolate to the shape (H, W), which `reduce` brings to the images' size."""
     spread = np.zeros((len(images), *shape), np.float32)
     spread[:, ::2, ::2] = images
     rows, columns = (2.0 if side > 1 else 1.0 for side in shape)  # one pixel has no gaps to fill
     return _smooth(spread, (rows, columns))
 
 
-def analyse(images: Float32Array, levels: int) -> list[Float32Array]:
-    """Detail of each level, finest first, and the coarse rest at the end."""
+def decompose(images: Float32Array, levels: int) -> list[Float32Array]:
+    """The pyramid: detail of each level, finest first, then the low-pass top level."""
     bands = []
     for _ in range(levels):
         coarse = reduce(images)
@@ -38,8 +38,8 @@ def analyse(images: Float32Array, levels: int) -> list[Float32Array]:
     return [*bands, images]
 
 
-def synthesise(bands: list[Float32Array]) -> Float32Array:
-    """The images that `analyse` took apart."""
+def reconstruct(bands: list[Float32Array]) -> Float32Array:
+    """The images of a pyramid by `decompose`."""
     images = bands[-1]
     for band in reversed(bands[:-1]):
         images = band + expand(images, band.shape[1:])
