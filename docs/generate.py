@@ -147,7 +147,7 @@ def _metric_row(name: str, info: metrics.MetricInfo) -> str:
         f"{low} to {high} {info.unit}".strip(),
         "may be swapped" if info.symmetric else "not",
         {(True, True): "too", (True, False): "only"}.get((info.in_3d, info.in_2d), ""),
-        str(info.smallest_side),
+        str(info.min_side),
         info.source,
     ]
     return f"| {' | '.join(cells)} |"

@@ -93,7 +93,7 @@ def test_a_symmetric_metric_does_not_care_which_source_is_which(
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_metric_is_defined_from_its_smallest_side_on(name: str) -> None:
     rng = np.random.default_rng(5)
-    side = METRICS[name].smallest_side
+    side = METRICS[name].min_side
     images = [picture("noise", rng, side) for _ in range(3)]
     assert in_range(METRICS[name], value(name, *images))
 

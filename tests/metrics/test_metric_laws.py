@@ -14,14 +14,14 @@ from radfuse.metrics.qabf import ANGLE_GAIN, STRENGTH_GAIN, qabf
 from radfuse.metrics.spatial_frequency_gradient import sf
 from radfuse.metrics.vif import vif, vifp
 
-SMALLEST_SIDE = CATALOGUE["vif"].smallest_side
+MIN_SIDE = CATALOGUE["vif"].min_side
 quick = settings(max_examples=15, deadline=None)
 
 
 @st.composite
 def triples(draw: st.DrawFn) -> tuple[UInt8Array, UInt8Array, UInt8Array]:
     """Three images of one size: noise, steps, or flat."""
-    side = st.integers(SMALLEST_SIDE, 60)
+    side = st.integers(MIN_SIDE, 60)
     shape = draw(side), draw(side)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     kinds = draw(st.tuples(*[st.sampled_from(["noise", "steps", "flat"])] * 3))
@@ -148,7 +148,7 @@ def test_vif_of_inverted_image_is_below_a_tenth() -> None:
 
 
 def test_smallest_side_is_measured_and_one_less_refused() -> None:
-    enough, less = noise(14, side=SMALLEST_SIDE), noise(14, side=SMALLEST_SIDE - 1)
+    enough, less = noise(14, side=MIN_SIDE), noise(14, side=MIN_SIDE - 1)
     np.testing.assert_allclose(measure("mfinet2024", enough, enough, enough)["VIF"], 2)
     with pytest.raises(InputError, match=r"41 pixels a side or more; these are \(40, 40\)"):
         measure("mfinet2024", less, less, less)

@@ -21,8 +21,8 @@ from radfuse.io.images import read_grey
 from radfuse.metrics.local_statistics import WindowShape
 from radfuse.metrics.structural_similarity import (
     LUMINANCE_FLOOR,
+    MIN_SIDE,
     SCALE_WEIGHTS,
-    SMALLEST_SIDE_OF_SCALES,
     STRUCTURE_FLOOR,
     halved,
     ms_ssim,
@@ -145,7 +145,7 @@ def test_ms_ssim_forgives_fine_noise_that_ssim_does_not() -> None:
 
 
 def test_ms_ssim_needs_a_window_at_the_coarsest_scale() -> None:
-    side = SMALLEST_SIDE_OF_SCALES
+    side = MIN_SIDE
     enough, less = noise(10, side), noise(10, side - 1)
     np.testing.assert_allclose(ms_ssim(enough, enough, enough), 1)
     with pytest.raises(InputError, match=r"176 pixels a side or more; these are \(175, 175\)"):

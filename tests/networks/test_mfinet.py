@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from radfuse.methods.onnx import OnnxMethod
-from radfuse.networks.blocks.gate import GatedChannels
+from radfuse.networks.blocks.gated_channels import GatedChannels
 from radfuse.networks.blocks.restormer import RestormerBlock
 from radfuse.networks.mfinet import (
     Choices,

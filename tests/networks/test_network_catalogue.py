@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from radfuse.errors import InputError
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS, make_network
-from radfuse.networks.infrared import InfraredVisible
+from radfuse.networks.infrared_visible import InfraredVisible
 from radfuse.networks.onnx_export import export_onnx
 
 each = pytest.mark.parametrize("name", NETWORKS)

@@ -11,9 +11,9 @@ import torch
 
 from radfuse.errors import InputError
 from radfuse.methods.onnx import OnnxMethod
-from radfuse.networks.onnx_export import LARGEST_HALF, OPSET, export_onnx, read_parameters
+from radfuse.networks.onnx_export import MAX_FLOAT16, OPSET, export_onnx, read_parameters
 from radfuse.networks.res2fusion import Res2Fusion
-from radfuse.networks.torch_method import SLICES_AT_ONCE, TorchMethod, load_network
+from radfuse.networks.torch_method import BATCH_SLICES, TorchMethod, load_network
 
 LARGEST_BYTES = 1_000_000
 """Four bytes for each of 101,217 parameters and the graph around them."""
@@ -129,7 +129,7 @@ def test_half_precision_graph_computes_in_float32(half: Path) -> None:
 def test_a_parameter_beyond_half_precision_is_refused_by_name(tmp_path: Path) -> None:
     network = Res2Fusion("l1")
     bias = network.state_dict()["reconstructor.6.bias"]
-    bias[:] = LARGEST_HALF
+    bias[:] = MAX_FLOAT16
     export_onnx(network, tmp_path / "x.onnx", half=True)
     bias[:] = -1e6
     words = r"'reconstructor\.6\.bias' reaches 1e\+06; half precision ends at 65504"
@@ -142,7 +142,7 @@ def test_torch_method_fuses_more_slices_than_one_pass_holds(
     network: Res2Fusion, graph: Path
 ) -> None:
     rng = np.random.default_rng(2)
-    shape = (SLICES_AT_ONCE + 3, 10, 12)
+    shape = (BATCH_SLICES + 3, 10, 12)
     ct, mr = rng.random(shape, np.float32), rng.random(shape, np.float32)
     with torch.no_grad():
         expected = network(torch.from_numpy(ct), torch.from_numpy(mr)).numpy()
@@ -170,7 +170,7 @@ def test_a_cuda_device_fuses_as_the_cpu_does(graph: Path) -> None:
 
 
 def test_a_graph_without_a_card_cannot_become_a_module(graph: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no model card mine\.json next to it; use --device cpu"):
+    with pytest.raises(InputError, match=r"no model card mine\.json; use --device cpu"):
         load_network(copied(graph, tmp_path))
 
 
@@ -188,7 +188,7 @@ def test_a_card_that_does_not_fit_its_graph_is_refused(
 ) -> None:
     path = copied(graph, tmp_path)
     write_card(path, **facts)
-    with pytest.raises(InputError, match=r"not the network of its model card mine\.json"):
+    with pytest.raises(InputError, match="not the network of its model card"):
         load_network(path)
 
 

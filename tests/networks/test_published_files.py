@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radfuse.errors import InputError
+from radfuse.networks.published_files.leveldb_table import MAGIC, masked_crc32c
 from radfuse.networks.published_files.read import read_published
-from radfuse.networks.published_files.table import MAGIC, masked_crc32c
 
 WRITTEN = Path(__file__).parent / "published"
 V1, V2 = WRITTEN / "v1.ckpt", WRITTEN / "v2.ckpt"
@@ -39,7 +39,7 @@ def assert_same(found: Arrays, wanted: Arrays) -> None:
         np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
-def refused(path: Path, words: str = "cannot be read as published parameters") -> None:
+def refused(path: Path, words: str = "not readable as published parameters") -> None:
     with pytest.raises(InputError, match=words) as caught:
         read_published([path])
     assert str(path.with_suffix("")) in str(caught.value)
@@ -102,7 +102,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         refused(path)
 
 
-# a table written here, to lie in
+# a table written by the test, to damage
 
 
 def varint(value: int) -> bytes:
@@ -161,47 +161,47 @@ def test_a_checksum_is_that_of_the_standard() -> None:
     assert masked_crc32c(b"123456789") == ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
 
 
-def test_a_table_written_here_is_read(tmp_path: Path) -> None:
+def test_a_table_written_by_the_test_is_read(tmp_path: Path) -> None:
     assert_same(read_published([bundle(tmp_path, VALUES.tobytes())]).arrays, {"x": VALUES})
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("damage", "words"),
     [
         ({"shape": (2, 3)}, r"16 bytes for an array of shape \(2, 3\)"),
         ({"shape": (2**62, 2**62)}, "16 bytes for"),
-        ({"shape": (2**63, 0), "size": 0}, "checksum|cannot be read"),
-        ({"size": 2**60}, "are larger than"),
-        ({"offset": 2**60}, "ends before byte"),
-        ({"keys": [b"x", b"y"]}, "are larger than"),
-        ({"header": field(1, 2)}, "2 data files"),
+        ({"shape": (2**63, 0), "size": 0}, "checksum|not readable"),
+        ({"size": 2**60}, "arrays are larger than"),
+        ({"offset": 2**60}, "truncated"),
+        ({"keys": [b"x", b"y"]}, "arrays are larger than"),
+        ({"header": field(1, 2)}, "arrays are in 2 files"),
         ({"header": field(1, 1) + field(2, 1)}, "big-endian"),
         ({"header": b"\x0b"}, "not a protocol buffer message"),
         ({"header": b"\x0a\x7f"}, "a message ends early"),
-        ({"header": b"\x08\xff"}, "more than 10 bytes"),
+        ({"header": b"\x08\xff"}, "not terminated"),
         ({"header": field(1, b"1")}, "a number is expected"),
         ({"more": field(2, 1)}, "bytes are expected"),
-        ({"more": field(7, b"")}, "partitioned"),
-        ({"keys": [b"\xff\xfe"]}, "cannot be read"),
+        ({"more": field(7, b"")}, "partitioned arrays"),
+        ({"keys": [b"\xff\xfe"]}, "not readable"),
         ({"keys": [b"x" * 1000]}, "longer than its block"),
         ({"keys": []}, "no arrays of real numbers"),
     ],
 )
-def test_an_inconsistent_checkpoint_is_refused(
-    tmp_path: Path, changes: dict[str, Any], words: str
+def test_an_inconsistent_v2_checkpoint_is_refused(
+    tmp_path: Path, damage: dict[str, Any], words: str
 ) -> None:
-    refused(bundle(tmp_path, VALUES.tobytes(), **changes), words)
+    refused(bundle(tmp_path, VALUES.tobytes(), **damage), words)
 
 
 def one_file(path: Path, *, shape: int = 4, kind: int = 1) -> Path:
-    """A V1 checkpoint of one array, float32 or what is said to be."""
+    """A V1 checkpoint of one array, float32 or declared as another type."""
     facts = field(1, b"x") + field(2, field(2, field(1, shape))) + field(3, kind)
     data = field(1, b"x") + field(3, field(5, VALUES.tobytes()))
     write_table(path, [(b"", field(1, field(1, facts))), (b"\0x", field(2, data))])
     return path
 
 
-def test_an_old_checkpoint_that_lies_is_refused(tmp_path: Path) -> None:
+def test_an_inconsistent_v1_checkpoint_is_refused(tmp_path: Path) -> None:
     path = one_file(tmp_path / "m.ckpt")
     assert_same(read_published([path]).arrays, {"x": VALUES.ravel()})
     refused(one_file(path, shape=5), r"16 bytes for an array of shape \(5,\)")
@@ -214,9 +214,9 @@ def test_a_compressed_block_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "m.ckpt", "compressed")
 
 
-def test_a_block_without_room_for_its_entries_is_refused(tmp_path: Path) -> None:
+def test_a_block_too_short_for_its_entries_is_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "m.ckpt", [(b"", b"")], restarts=2**31)
-    refused(tmp_path / "m.ckpt", "no room for its entries")
+    refused(tmp_path / "m.ckpt", "too short for its entries")
 
 
 def test_blocks_are_read_but_once(tmp_path: Path) -> None:
@@ -279,9 +279,9 @@ def test_no_code_of_a_file_runs(tmp_path: Path, as_zip: bool) -> None:
     trace = tmp_path / "trace"
     content = STATE | {"x": Intruder(trace)}
     torch.save(content, tmp_path / "net.pth", _use_new_zipfile_serialization=as_zip)
-    refused(tmp_path / "net.pth", "code of its authors would run")
+    refused(tmp_path / "net.pth", "would run code")
     (tmp_path / "net.pkl").write_bytes(pickle.dumps(content))
-    refused(tmp_path / "net.pkl", "code of its authors would run")
+    refused(tmp_path / "net.pkl", "would run code")
     assert not trace.exists()
 
 
@@ -316,7 +316,7 @@ def test_an_archive_of_numpy_is_read(tmp_path: Path) -> None:
 def test_archives_with_objects_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.array([{}], object))
-    refused(path, "no archive of plain arrays")
+    refused(path, "not an archive of plain arrays")
     np.savez(path, x=VALUES)
     content = path.read_bytes()
     for length in range(0, len(content), 64):
@@ -328,7 +328,7 @@ def test_archives_with_objects_and_damaged_ones_are_refused(tmp_path: Path) -> N
 def test_archive_that_unpacks_to_gigabytes_is_refused_unopened(tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / name, "w") as archive:
         archive.writestr("x.npy", b"")
-        archive.filelist[0].file_size = 2**30 + 1  # what the directory will say
+        archive.filelist[0].file_size = 2**30 + 1  # in the directory of the archive
     refused(tmp_path / name, "unpacks to 1073741825 bytes")
 
 

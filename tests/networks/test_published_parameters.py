@@ -18,7 +18,7 @@ from radfuse.io.image_pairs import Pair, PairFiles, read_pair, read_pairs
 from radfuse.io.images import read_grey
 from radfuse.metrics.measure import measure
 from radfuse.networks.catalogue import NETWORKS, make_network
-from radfuse.networks.infrared import InfraredVisible
+from radfuse.networks.infrared_visible import InfraredVisible
 
 FLOAT_CASES = ("16009", "2004", "28011", "20013")
 

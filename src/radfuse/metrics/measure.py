@@ -138,7 +138,7 @@ def _check(
     if any(image.dtype != np.uint8 or image.ndim != dimensions for image in images):
         found = ", ".join(f"{image.dtype} {image.shape}" for image in images)
         raise InputError(f"metrics need three images of 8 bits, {axes}; these are {found}")
-    least = max((METRICS[column.metric].smallest_side for column in columns.values()), default=1)
+    least = max((METRICS[column.metric].min_side for column in columns.values()), default=1)
     if len({image.shape for image in images}) > 1 or min(images[0].shape[-2:]) < least:
         found = ", ".join(f"{image.shape}" for image in images)
         raise InputError(

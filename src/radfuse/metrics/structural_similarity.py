@@ -14,7 +14,7 @@ LUMINANCE_FLOOR, STRUCTURE_FLOOR = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales, finest first: Wang, Simoncelli and Bovik 2003."""
 
-SMALLEST_SIDE_OF_SCALES = 11 * 2 ** (len(SCALE_WEIGHTS) - 1)
+MIN_SIDE = 11 * 2 ** (len(SCALE_WEIGHTS) - 1)
 """Pixels a side that leave one window at the coarsest scale."""
 
 
@@ -71,9 +71,9 @@ def ms_ssim(fused: Image, ct: Image, mr: Image, *, aggregation: Aggregation = "m
     Raises InputError below 176 pixels a side. The code set of Tang et al. calls another metric
     MS_SSIM: `mef_ssim` with three scales.
     """
-    if min(fused.shape) < SMALLEST_SIDE_OF_SCALES:
+    if min(fused.shape) < MIN_SIDE:
         raise InputError(
-            f"MS-SSIM has five scales and needs {SMALLEST_SIDE_OF_SCALES} pixels a side or more; "
+            f"MS-SSIM has five scales and needs {MIN_SIDE} pixels a side or more; "
             f"these are {fused.shape}; measure SSIM, or larger images"
         )
     images = [floats(image) for image in (fused, ct, mr)]

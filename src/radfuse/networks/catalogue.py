@@ -1,4 +1,4 @@
-"""The networks by name, for training and export."""
+"""Catalogue of the networks by name, for training and export."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,23 +27,23 @@ from radfuse.settings import checked_settings
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """What the catalogue knows of a network."""
+    """A row of the catalogue."""
 
     make: Callable[..., nn.Module]
-    """Called with the network's options; what it makes is called with CT and MR."""
+    """Called with the network's options; the network is called with CT and MR."""
 
     source: str
     """Paper, for the model card."""
 
     is_autoencoder: bool = False
-    """Whether it is an autoencoder: has `reconstruct` for images (N, 1, H, W)."""
+    """Whether it has `reconstruct` for images (N, 1, H, W)."""
 
     published_parameters: Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]] | None = None
-    """The network's parameters from the arrays that its authors published, by their names; raises
-    `KeyError` for one that is missing."""
+    """Maps the arrays that the authors published, by their names, to the network's parameters;
+    raises `KeyError` for a missing one."""
 
     published_options: Mapping[str, Any] = field(default_factory=dict)
-    """With these and the authors' parameters it gives the images that their program saves."""
+    """Options with which the published parameters reproduce the images of the authors' program."""
 
 
 def _mfinet(**options: Any) -> MFINet:
@@ -114,7 +114,7 @@ NETWORKS = {
         published_options={"stretch": True},
     ),
 }
-"""Every network; its file says what its options are."""
+"""Every network; its options are the arguments of its class."""
 
 
 def make_network(name: str, options: dict[str, Any]) -> nn.Module:

@@ -1,8 +1,8 @@
-"""CSF, an autoencoder whose features are weighed by what tells their modality to a classifier.
+"""CSF, an autoencoder whose features are weighted by their saliency for a modality classifier.
 
 Xu et al. 2021, "Classification saliency-based rule for visible and infrared image fusion", IEEE
-Transactions on Computational Imaging 7, pp. 824-836. What the paper
-leaves open is as in the authors' published program, and so is the saliency where they differ.
+Transactions on Computational Imaging 7, pp. 824-836. Details that the paper leaves open follow the
+authors' published program, and so does the saliency, where the two differ.
 """
 
 from collections.abc import Mapping
@@ -15,26 +15,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensor, tensorflow_kernel
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.blocks.parameter_layouts import tensor, tensorflow_kernel
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 SLOPE = 0.2
-"""Of the leaky ReLU, for negative values."""
+"""Slope of the leaky ReLU for negative values."""
 
-SIZE, REACH = 5, 2
-"""Side of every convolution, and how far it sees."""
+SIZE, HALF_SIZE = 5, 2
+"""Side of every convolution, and half of it, rounded down."""
 
 VISIBLE, INFRARED = 0, 1
 """The classes, in the order of the logits."""
 
 STEPS = 10
 """Steps of the path between two images. The authors' program takes the gradient at the first step
-alone and divides by their number."""
+only and divides by the number of steps."""
 
 TEMPERATURE = 0.00015
-"""What saliency is divided by before the softmax over the two images."""
+"""Divisor of the saliency before the softmax over the two images."""
 
-SMALLEST_VARIANCE = 1e-3
+VARIANCE_EPSILON = 1e-3
 """Added to the variances of batch normalisation."""
 
 MOMENTUM = 0.01
@@ -42,38 +42,38 @@ MOMENTUM = 0.01
 
 
 def _take(maps: Tensor, *sides: Tensor) -> Tensor:
-    """Rows and columns of maps (N, C, H, W) by their numbers.
+    """Rows and columns of maps (N, C, H, W) by index.
 
-    By numbers even where a slice would do: an exported slice asks whether sizes are odd.
+    An exported slice would specialise on odd or even sizes; an index does not.
     """
-    for axis, numbers in enumerate(sides, start=2):
-        maps = maps.index_select(axis, numbers.to(maps.device))
+    for axis, indices in enumerate(sides, start=2):
+        maps = maps.index_select(axis, indices.to(maps.device))
     return maps
 
 
 def _mirror(size: int) -> Tensor:
-    """Which pixels of a side of `size` its padded form shows: 2, 1, 0, 1, 2, 3 and so on.
+    """Indices of the pixels of a side of `size` after reflect padding: 2, 1, 0, 1, 2, 3 and so on.
 
     The padding of torch needs sides of 3 pixels; after pooling there may be fewer.
     """
     last = size - 1
-    position = torch.arange(-REACH, size + REACH).abs()
+    position = torch.arange(-HALF_SIZE, size + HALF_SIZE).abs()
     return (last - (last - position).abs()).abs().clamp(max=last)
 
 
 def _pad(features: Tensor) -> Tensor:
-    """Features (N, C, H, W) with a mirrored border of two pixels."""
+    """Features (N, C, H, W) with a reflected border of two pixels."""
     return _take(features, *(_mirror(size) for size in features.shape[2:]))
 
 
 def _unpad(gradient: Tensor) -> Tensor:
     """Gradient of padded features to that of features: the adjoint of `_pad`."""
     for _ in ("rows", "columns"):
-        size = gradient.shape[2] - 2 * REACH
-        border = torch.cat([gradient[:, :, :REACH], gradient[:, :, -REACH:]], dim=2)
-        shown = torch.cat([_mirror(size)[:REACH], _mirror(size)[-REACH:]])
+        size = gradient.shape[2] - 2 * HALF_SIZE
+        border = torch.cat([gradient[:, :, :HALF_SIZE], gradient[:, :, -HALF_SIZE:]], dim=2)
+        shown = torch.cat([_mirror(size)[:HALF_SIZE], _mirror(size)[-HALF_SIZE:]])
         home = (torch.arange(size)[:, None] == shown).to(border)  # (H, 4)
-        gradient = (gradient[:, :, REACH:-REACH] + home @ border).transpose(2, 3)
+        gradient = (gradient[:, :, HALF_SIZE:-HALF_SIZE] + home @ border).transpose(2, 3)
     return gradient
 
 
@@ -83,12 +83,12 @@ def _windows(features: Tensor) -> Tensor:
     Sides are rounded up: an odd last row or column is repeated.
     """
     even = (torch.arange((n + 1) // 2 * 2).clamp(max=n - 1) for n in features.shape[2:])
-    apart = functional.pixel_unshuffle(_take(features, *even), 2)  # (N, 4 C, H/2, W/2)
-    return torch.stack([apart[:, pixel::4] for pixel in range(4)], dim=2)
+    unshuffled = functional.pixel_unshuffle(_take(features, *even), 2)  # (N, 4 C, H/2, W/2)
+    return torch.stack([unshuffled[:, pixel::4] for pixel in range(4)], dim=2)
 
 
 def _unpool(gradient: Tensor, features: Tensor) -> Tensor:
-    """Gradient of pooled features to that of features: to the first largest of each window."""
+    """Gradient of max-pooled features to that of features: the first maximum of each window."""
     a, b, c, d = _windows(features).unbind(dim=2)
     above = torch.maximum(a, b) >= torch.maximum(c, d)
     upper, lower = gradient * above, gradient * ~above
@@ -121,18 +121,18 @@ class Stage(nn.Module):
         return functional.batch_norm(
             functional.conv2d(_pad(features), self.conv.weight, self.conv.bias),
             self.running_mean, self.running_var, self.weight, self.bias,
-            by_batch, MOMENTUM, SMALLEST_VARIANCE,
+            by_batch, MOMENTUM, VARIANCE_EPSILON,
         )  # fmt: skip
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Gradient (N, D, H, W) of what `respond` gives to that of its features (N, C, H, W)."""
-        scale = self.weight * (self.running_var + SMALLEST_VARIANCE).rsqrt()
+        scale = self.weight * (self.running_var + VARIANCE_EPSILON).rsqrt()
         padded = functional.conv_transpose2d(gradient * scale[:, None, None], self.conv.weight)
         return _unpad(padded)
 
 
 class Classifier(nn.Module):
-    """Four stages; the logits are the means of the last one's maps."""
+    """Four stages; the logits are the spatial means of the last stage's maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class Classifier(nn.Module):
     def gradient(self, features: Tensor, label: int) -> Tensor:
         """Gradient of a logit with respect to the features (N, 24, H, W), of the same shape.
 
-        Written out, so that it is a graph like any other; always by running statistics.
+        Written out, so that it can be exported; always with running statistics.
         """
         stages = [stage for stage in self.stages if isinstance(stage, Stage)]
         trace = []
@@ -165,17 +165,17 @@ class Classifier(nn.Module):
 
 
 class CSF(InfraredVisible):
-    """The network: `reconstruct` and `classify` are what is trained, in that order.
+    """The network; `reconstruct` and `classify` are trained, in that order.
 
     Images must have at least three rows and columns.
     """
 
     RANGE: ClassVar = (-1.0, 1.0)
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
-        self.encoder = _mirror_padded_layers(1, 16, 24, 24, 24, last=nn.LeakyReLU(SLOPE))
-        self.decoder = _mirror_padded_layers(24, 16, 16, 16, 1, last=nn.Tanh())
+        self.encoder = _reflect_padded(1, 16, 24, 24, 24, last=nn.LeakyReLU(SLOPE))
+        self.decoder = _reflect_padded(24, 16, 16, 16, 1, last=nn.Tanh())
         self.classifier = Classifier()
 
     def reconstruct(self, image: Tensor) -> Tensor:
@@ -184,10 +184,10 @@ class CSF(InfraredVisible):
         return (rebuilt + 1) / 2
 
     def classify(self, image: Tensor) -> Tensor:
-        """Images (N, 1, H, W) in [-1, 1] to logits (N, 2) of being a visible, an infrared one.
+        """Images (N, 1, H, W) in [-1, 1] to logits (N, 2) of the classes visible and infrared.
 
-        The authors train the classifier on features of the trained encoder, which they keep, with
-        visible images shifted to the mean of the infrared ones.
+        The authors train the classifier on features of the trained, frozen encoder, with visible
+        images shifted to the mean of the infrared ones.
         """
         logits: Tensor = self.classifier(self.encoder(image))
         return logits
@@ -204,7 +204,7 @@ class CSF(InfraredVisible):
         return fused
 
     def _saliency(self, start: Tensor, end: Tensor, label: int) -> Tensor:
-        """How much each feature (N, 24, H, W) would change the logit, one step from the start."""
+        """Absolute gradient of the logit (N, 24, H, W) by the features, one step from `start`."""
         features = self.encoder(start + (end - start) / STEPS)
         return self.classifier.gradient(features, label).abs() / STEPS
 
@@ -213,8 +213,8 @@ def _mean(maps: Tensor) -> Tensor:
     return maps.mean(dim=(1, 2, 3), keepdim=True)
 
 
-def _mirror_padded_layers(*widths: int, last: nn.Module) -> nn.Sequential:
-    """Four convolutions, a leaky ReLU between any two."""
+def _reflect_padded(*widths: int, last: nn.Module) -> nn.Sequential:
+    """Four convolutions with leaky ReLUs between them."""
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise(widths):
         layers += [conv(width_in, width_out, SIZE, padding="reflect"), nn.LeakyReLU(SLOPE)]
@@ -223,7 +223,7 @@ def _mirror_padded_layers(*widths: int, last: nn.Module) -> nn.Sequential:
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """The parameters from the arrays of both published TensorFlow checkpoints together."""
-    found = {}
+    parameters = {}
     for part, scope, numbers in (
         ("encoder", "Encoder.encoder", (1, 4, 6, 8)),
         ("decoder", "Decoder.decoder", (1, 2, 3, 4)),
@@ -231,12 +231,14 @@ def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor
     ):
         for index, number in enumerate(numbers):
             name = part + (f".stages.{index}.conv" if part == "classifier" else f".{2 * index}")
-            found[f"{name}.weight"] = tensorflow_kernel(arrays[f"{scope}.conv1_{number}.kernel"])
-            found[f"{name}.bias"] = tensor(arrays[f"{scope}.conv1_{number}.bias"])
+            parameters[f"{name}.weight"] = tensorflow_kernel(
+                arrays[f"{scope}.conv1_{number}.kernel"]
+            )
+            parameters[f"{name}.bias"] = tensor(arrays[f"{scope}.conv1_{number}.bias"])
     statistics = {"weight": "gamma", "bias": "beta"}
     statistics |= {"running_mean": "moving_mean", "running_var": "moving_variance"}
     for index in range(4):
         scope = f"Classification.classification.b{index}.batch_normalization"
         for ours, theirs in statistics.items():
-            found[f"classifier.stages.{index}.{ours}"] = tensor(arrays[f"{scope}.{theirs}"])
-    return found
+            parameters[f"classifier.stages.{index}.{ours}"] = tensor(arrays[f"{scope}.{theirs}"])
+    return parameters

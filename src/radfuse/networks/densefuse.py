@@ -13,30 +13,30 @@ from torch import Tensor, nn
 
 from radfuse.networks.blocks.dense import DenseBlock, decoder, newest_first
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensor, tensorflow_layers
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.blocks.parameter_layouts import tensor, tensorflow_layers
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 Rule = Literal["addition", "average", "l1"]
-"""How two feature maps become one: their sum, their mean, or each by its share of the l1-norm."""
+"""Fusion of two feature maps: sum, mean, or weights by the share of the l1-norm."""
 
 WIDTH = 16
-"""Maps that the first convolution and each layer of the dense block draw."""
+"""Output maps of the first convolution and of each layer of the dense block."""
 
 DENSE_LAYERS = 3
 """Convolutions in the dense block."""
 
-SMALLEST_NORM = 1e-6
-"""Least sum of l1-norms that is divided by: where both images are silent, so is the result."""
+MIN_NORM = 1e-6
+"""Lower bound of the sum of l1-norms as divisor: features that are 0 in both give 0."""
 
 
 def l1(first: Tensor, second: Tensor) -> Tensor:
-    """Features (N, C, H, W) weighed at each pixel by the share of their l1-norm over channels.
+    """Features (N, C, H, W) weighted at each pixel by the share of their l1-norm over channels.
 
-    As in the authors' program; the paper takes the norm's mean of 3x3 pixels before.
+    As in the authors' program; the paper averages the norm over 3x3 pixels before.
     """
     of_first, of_second = (maps.abs().sum(dim=1, keepdim=True) for maps in (first, second))
-    weighed = of_first * first + of_second * second
-    return weighed / (of_first + of_second).clamp(min=SMALLEST_NORM)
+    weighted = of_first * first + of_second * second
+    return weighted / (of_first + of_second).clamp(min=MIN_NORM)
 
 
 RULES: dict[Rule, Callable[[Tensor, Tensor], Tensor]] = {
@@ -44,7 +44,7 @@ RULES: dict[Rule, Callable[[Tensor, Tensor], Tensor]] = {
     "average": lambda first, second: (first + second) / 2,
     "l1": l1,
 }
-"""`addition` is that of the program in TensorFlow, `average` that of the one in PyTorch."""
+"""`addition` is the rule of the authors' TensorFlow program, `average` of their PyTorch program."""
 
 
 def encoder() -> nn.Sequential:
@@ -56,7 +56,7 @@ def encoder() -> nn.Sequential:
 
 
 class DenseFuse(InfraredVisible):
-    """The network: `reconstruct` is what is trained, `fuse` joins the features of two images.
+    """The network; `reconstruct` is trained, `fuse` merges the features of two images.
 
     `last_relu` ends it with a ReLU, as the authors' program in PyTorch does.
     """
@@ -68,7 +68,7 @@ class DenseFuse(InfraredVisible):
         *,
         rule: Rule = "addition",
         last_relu: bool = False,
-        infrared: Modality = "mr",
+        infrared: Slot = "mr",
         stretch: bool = False,
     ) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
@@ -85,7 +85,7 @@ class DenseFuse(InfraredVisible):
         return rebuilt
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
-        """Images (N, 1, H, W) in [0, 255] to fused images of the same shape, not cut off."""
+        """Images (N, 1, H, W) in [0, 255] to fused images of the same shape, not clipped."""
         features = self.rule(self.encoder(infrared), self.encoder(visible))
         fused: Tensor = self.decoder(features)
         return fused
@@ -101,7 +101,7 @@ TENSORFLOW_LAYERS = {
     "decoder.4": "decoder.conv2_3",
     "decoder.6": "decoder.conv2_4",
 }
-"""Our names of convolutions, and theirs in TensorFlow."""
+"""Names of the convolutions here, and in the TensorFlow program."""
 
 TORCH_LAYERS = {
     "encoder.0": "conv1",
@@ -113,10 +113,10 @@ TORCH_LAYERS = {
     "decoder.4": "conv4",
     "decoder.6": "conv5",
 }
-"""Our names of convolutions, and theirs in PyTorch."""
+"""Names of the convolutions here, and in the PyTorch program."""
 
 FED_DENSELY = ("encoder.2.layers.1", "encoder.2.layers.2", "decoder.0")
-"""Convolutions that take in outputs of the dense block."""
+"""Convolutions whose input is the output of the dense block."""
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:

@@ -13,34 +13,34 @@ from radfuse.networks.blocks.attention import ConvolutionalAttention
 from radfuse.networks.blocks.layers import conv
 from radfuse.networks.blocks.res2net import stage
 from radfuse.networks.blocks.vision_transformer import TransformerStage
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 FIRST_WIDTH = 32
-"""Maps of the convolution before the convolutional branch parts into three."""
+"""Output maps of the convolution before the three parallel paths."""
 
 PARALLEL = ((1, 64), (3, 96), (5, 128))
-"""Sides and maps of the dilated convolutions, each before a stage of Res2Net."""
+"""Kernel size and output maps of the dilated convolutions, each before a stage of Res2Net."""
 
 BOTTLENECKS = 4
-"""Of each such stage."""
+"""Bottlenecks of each such stage."""
 
 DILATION = 2
-"""Of those convolutions and of the decoder's."""
+"""Dilation of those convolutions and of the decoder's."""
 
 WIDTHS, DEPTHS, HEADS = (64, 128, 256, 512), (3, 4, 6, 3), (1, 2, 4, 8)
-"""Of the transformer's stages, the finest first."""
+"""Of the transformer's stages, finest first."""
 
 FEATURES = sum(width for _, width in PARALLEL) + WIDTHS[0]
 """Maps of the encoder: those of the convolutional branch, and of the transformer's finest stage."""
 
 PATCHES = ((7, 4), (3, 2), (3, 2), (3, 2))
-"""Side of a stage's patches, and how far they are apart."""
+"""Side and stride of each stage's patches."""
 
 REDUCTION = 16
 """Channels over hidden units of the channel attention."""
 
 WINDOW = 3
-"""Side of the neighbourhood whose energy is compared."""
+"""Side of the neighbourhood of the local energy."""
 
 
 def _layer(width_in: int, width_out: int, size: int, dilation: int = 1) -> nn.Sequential:
@@ -49,7 +49,7 @@ def _layer(width_in: int, width_out: int, size: int, dilation: int = 1) -> nn.Se
 
 
 class ConvolutionalBranch(nn.Module):
-    """Three neighbourhoods side by side, each through a stage of Res2Net."""
+    """Three parallel paths with different kernel sizes, each with a stage of Res2Net."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,18 +66,18 @@ class ConvolutionalBranch(nn.Module):
         return image * features + features
 
 
-def _spread(features: Tensor, like: Tensor) -> Tensor:
-    """Features drawn out to the rows and columns of others."""
+def _resized(features: Tensor, like: Tensor) -> Tensor:
+    """Features, resized bicubically to the rows and columns of others."""
     size = like.shape[-2:]
     return functional.interpolate(features, size=size, mode="bicubic", align_corners=True)
 
 
 def _joined(features: Tensor, *coarser: Tensor) -> Tensor:
-    return torch.cat([features, *(_spread(maps, features) for maps in coarser)], dim=1)
+    return torch.cat([features, *(_resized(maps, features) for maps in coarser)], dim=1)
 
 
 class TransformerBranch(nn.Module):
-    """Features of a transformer at four scales, brought together from the coarsest on."""
+    """Features of a transformer at four scales, merged from coarse to fine."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,13 +106,13 @@ class TransformerBranch(nn.Module):
         two = self.two(_joined(two, self.four_to_two(four), self.three_to_two(three)))
         coarser = self.four_to_one(four), self.three_to_one(three), self.two_to_one(two)
         one = self.one(_joined(one, *coarser))
-        whole = _spread(one, image)
+        whole = _resized(one, image)
         attended: Tensor = self.attention(self.leave(image * whole + whole))
         return attended
 
 
 class Encoder(nn.Module):
-    """Both branches, and attention over what they find."""
+    """Both branches, and attention over their features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,13 +121,13 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, 1, H, W) to features (N, 352, H, W)."""
-        found = torch.cat([self.convolutional(image), self.transformer(image)], dim=1)
-        features: Tensor = self.attention(found)
+        both = torch.cat([self.convolutional(image), self.transformer(image)], dim=1)
+        features: Tensor = self.attention(both)
         return features
 
 
 class Decoder(nn.Module):
-    """Dilated convolutions, the third and the fourth of which see the two before."""
+    """Dilated convolutions; inputs of the third and fourth are the outputs of the two before."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,9 +145,9 @@ class Decoder(nn.Module):
 
 
 def local_energy(first: Tensor, second: Tensor) -> Tensor:
-    """Of features (N, C, H, W), at each point those of more energy nearby; of equals, the second's.
+    """Choose, of features (N, C, H, W), those of larger local energy; of equals, the second's.
 
-    Energy is the sum of squares over 3x3 points, and the largest of 3x3 such sums counts: the rule
+    The energy is the mean of squares over 3x3 points, then the maximum over 3x3 points: the rule
     of the authors' program for CT and MR.
     """
     of_first, of_second = (
@@ -161,16 +161,16 @@ def local_energy(first: Tensor, second: Tensor) -> Tensor:
 
 
 class DFENet(InfraredVisible):
-    """The network: `reconstruct` is what is trained, `fuse` joins the features of two images.
+    """The network; `reconstruct` is trained, `fuse` merges the features of two images.
 
     The authors' program takes the MR first, which here is the infrared slot, and images of
-    256x256; here the mirror at the edge of the coarsest scale needs two pixels there.
+    256x256; here reflect padding needs two pixels at the coarsest scale.
     """
 
     RANGE = (0.0, 1.0)
-    SMALLEST_SIDE = 33
+    MIN_SIDE = 33
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.encoder, self.decoder = Encoder(), Decoder()
 
@@ -180,8 +180,8 @@ class DFENet(InfraredVisible):
         return rebuilt
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
-        """Images (N, 1, H, W) in [0, 1] to fused images of the same shape, not cut off."""
+        """Images (N, 1, H, W) in [0, 1] to fused images of the same shape, not clipped."""
         features = self.encoder(torch.cat([infrared, visible]))  # (2N, 352, H, W)
-        count = infrared.shape[0]  # of a batch that the exporter leaves open, as len() does not
+        count = infrared.shape[0]  # len() would fix the batch size of an exported graph
         fused: Tensor = self.decoder(local_energy(features[:count], features[count:]))
         return fused

@@ -8,23 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 SLOPE = 0.2
-"""Of the leaky ReLUs below 0."""
+"""Slope of the leaky ReLUs for negative values."""
 
 MARGIN = 6
-"""Pixels that the generator's convolutions take off each side: two 5x5 and two 3x3, unpadded."""
+"""Pixels that the unpadded convolutions, two 5x5 and two 3x3, remove at each side."""
 
 PATCH = 120
-"""Side of the patches that the discriminator judges."""
+"""Side of the discriminator's patches."""
 
-PATCH_LEFT = 6
-"""Side of what its four convolutions leave of a patch: 120, 59, 29, 14, 6."""
+FEATURE_SIDE = 6
+"""Side of the features after its four convolutions of a patch: 120, 59, 29, 14, 6."""
 
 
 def _normalised(width_in: int, width_out: int, size: int, stride: int = 1) -> nn.Sequential:
-    """Convolution without padding, without biases, which the normalisation would take out."""
+    """Convolution without padding, and without biases, which the normalisation would cancel."""
     return nn.Sequential(
         nn.Conv2d(width_in, width_out, size, stride=stride, bias=False),
         nn.BatchNorm2d(width_out),
@@ -35,15 +35,14 @@ def _normalised(width_in: int, width_out: int, size: int, stride: int = 1) -> nn
 class FusionGAN(InfraredVisible):
     """The generator: five convolutions of both sources, without padding.
 
-    While it trains, batch normalisation takes the statistics of the batch. In evaluation it takes
-    their running averages, so that an image is fused by itself, the same in any batch; the authors'
-    test program takes the statistics of the one image there, so that one end of an image
-    changes the grey levels at the other.
+    In training, batch normalisation uses the statistics of the batch; in evaluation their running
+    averages, so that an image is fused alike in any batch. The authors' test program uses the
+    statistics of the image itself, so that one end of an image changes grey levels at the other.
     """
 
     RANGE = (-1.0, 1.0)
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.generator = nn.Sequential(
             _normalised(2, 256, 5),
@@ -55,14 +54,14 @@ class FusionGAN(InfraredVisible):
         )
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
-        """Images (N, 1, H, W) in [-1, 1] to fused images likewise; pixels at the edge continue."""
+        """Images (N, 1, H, W) in [-1, 1] to fused images likewise; edge pixels are replicated."""
         sources = torch.cat([infrared, visible], dim=1)
         fused: Tensor = self.generator(functional.pad(sources, (MARGIN,) * 4, mode="replicate"))
         return fused
 
 
 class Discriminator(nn.Module):
-    """Tells visible patches from fused ones; only training needs it."""
+    """Classifies patches as visible or fused; used in training only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +71,7 @@ class Discriminator(nn.Module):
             _normalised(64, 128, 3, stride=2),
             _normalised(128, 256, 3, stride=2),
             nn.Flatten(),
-            nn.Linear(256 * PATCH_LEFT**2, 1),
+            nn.Linear(256 * FEATURE_SIDE**2, 1),
         )  # fmt: skip
 
     def forward(self, patches: Tensor) -> Tensor:

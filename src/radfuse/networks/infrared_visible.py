@@ -1,7 +1,7 @@
-"""What networks made for pairs of an infrared and a visible image share.
+"""Base class of networks designed for pairs of an infrared and a visible image.
 
-Most networks that fuse CT and MR in papers are such networks. They have two slots, a range of
-values of their own, and were saved by programs that stretch each image to the full grey scale.
+Papers on CT-MR fusion compare with many such networks. Each has two input slots and its own value
+range; most authors' programs stretch each fused image to the full grey scale.
 """
 
 from abc import ABC, abstractmethod
@@ -9,35 +9,36 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-Modality = Literal["ct", "mr"]
+Slot = Literal["ct", "mr"]
+"""The source that takes the infrared slot."""
 
-SMALLEST_SIDE = 3
-"""Pixels that are enough for most networks: a mirror two pixels wide at the edge needs as many."""
+MIN_SIDE = 3
+"""Rows and columns that most networks need: reflect padding by two pixels."""
 
-SMALLEST_CONTRAST = 1e-6
-"""Least difference of white and black that is divided by: a flat image stretched is black."""
+MIN_CONTRAST = 1e-6
+"""Lower bound of white minus black as divisor: a flat image is stretched to black."""
 
 
 class InfraredVisible(nn.Module, ABC):
     """A network whose `fuse` takes an infrared and a visible image in `RANGE`.
 
     `forward` takes CT and MR of shape (N, H, W) in [0, 1] and returns the fused images likewise,
-    for each image by itself. `infrared` says which of the two goes into the infrared slot: the MR
-    in the tables of Song et al. 2024 (doi:10.1007/s13721-024-00449-2). With `stretch` the darkest
-    pixel of each fused image becomes 0 and its brightest 1, as the authors' programs save them;
-    without it values outside the range are clipped.
+    each independent of the others. `infrared` is the source in the infrared slot: the MR in the
+    tables of Song et al. 2024 (doi:10.1007/s13721-024-00449-2). With `stretch` the minimum of each
+    fused image becomes 0 and its maximum 1, as the authors' programs save them; without it values
+    outside the range are clipped.
     """
 
     RANGE: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    """Values of black and white, going in and coming out."""
+    """Values of black and white of input and output."""
 
-    SMALLEST_SIDE: ClassVar[int] = SMALLEST_SIDE
-    """Rows and columns that an image has at least."""
+    MIN_SIDE: ClassVar[int] = MIN_SIDE
+    """Minimum number of rows and of columns."""
 
     TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()
-    """Children that fusing does not need; an exported graph has not their parameters."""
+    """Sub-modules that only training uses; an exported graph has none of their parameters."""
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__()
         if infrared not in {"ct", "mr"}:
             raise ValueError(f"infrared = {infrared!r}; give 'ct' or 'mr'")
@@ -45,7 +46,7 @@ class InfraredVisible(nn.Module, ABC):
 
     @abstractmethod
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
-        """Images (N, 1, H, W) in `RANGE` to fused images of the same shape, not cut off."""
+        """Images (N, 1, H, W) in `RANGE` to fused images of the same shape, not clipped."""
 
     def slots(self, ct: Tensor, mr: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, H, W) in [0, 1] as `fuse` takes them: infrared, visible, (N, 1, H, W)."""
@@ -60,5 +61,5 @@ class InfraredVisible(nn.Module, ABC):
         black, white = raw.new_tensor(low), raw.new_tensor(high)
         if self.stretch:
             black, white = raw.amin(dim=(1, 2), keepdim=True), raw.amax(dim=(1, 2), keepdim=True)
-        fused: Tensor = (raw - black) / (white - black).clamp(min=SMALLEST_CONTRAST)
+        fused: Tensor = (raw - black) / (white - black).clamp(min=MIN_CONTRAST)
         return fused.clamp(0, 1)

@@ -1,8 +1,8 @@
-"""MFINet, two streams of dense feature extraction that hand each other what they attend to.
+"""MFINet, two streams of dense feature extraction that exchange features by attention.
 
 Song et al. 2024, "CT and MRI image fusion via multimodal feature interaction network", Network
 Modeling Analysis in Health Informatics and Bioinformatics 13:13, doi:10.1007/s13721-024-00449-2.
-The names in capitals below are that paper's; what it leaves open is chosen in `Choices`.
+The names in capitals below are that paper's; `Choices` has what it leaves open.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from radfuse.networks.blocks.attention import ChannelAttention, ConvolutionalAttention
-from radfuse.networks.blocks.gate import GatedChannels
+from radfuse.networks.blocks.gated_channels import GatedChannels
 from radfuse.networks.blocks.layers import conv
 from radfuse.networks.blocks.restormer import RestormerBlock
 
@@ -19,31 +19,31 @@ UNITS = 3
 """GFEUs in a DFEM."""
 
 PAIRS = 3
-"""Pairs of DFEMs, one of the pair a modality."""
+"""Pairs of DFEMs, one DFEM for each source."""
 
 STRIDE = 2
-"""Between images and features."""
+"""Stride between images and features."""
 
 SHARES = 2
-"""Maps that the reconstructor draws: what each pixel takes of the CT and of the MR."""
+"""Output maps of the reconstructor: weights of CT and MR at each pixel."""
 
 MARGIN = 0.1
-"""By which the sigmoid of a share exceeds 0 and 1 before it is clipped to them."""
+"""By how much the sigmoid of a share exceeds [0, 1] before it is clipped."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the paper leaves open, each with the reason for its value; last, parts to leave out."""
+    """What the paper leaves open, each with the reason for its value; then parts for ablation."""
 
     width: int = 16
     """Channels of features. They have half the rows and columns of the images: the same detail
-    for a quarter of the work, and every convolution sees twice as far."""
+    for a quarter of the work, and twice the receptive field."""
 
     heads: int = 2
-    """Of the transposed attention: eight channels each, fewer say little about similarity."""
+    """Heads of the transposed attention, of eight channels each."""
 
     restormer_blocks: int = 1
-    """Of the SFE of a modality: the features are shallow, the depth is in the DFEMs."""
+    """Restormer blocks in the SFE of each source; the depth is in the DFEMs."""
 
     hidden: int = 4
     """Width of the bottleneck of channel attention."""
@@ -51,37 +51,36 @@ class Choices:
     reconstructor_width: int = 16
     """Channels of the reconstructor at the resolution of the images."""
 
-    least_ct: float = 0.05
-    """Least gain of the CT: so much of it shines through the MR in soft tissue, as in the rule
-    `bone_blend`, and evenly."""
+    min_ct_gain: float = 0.05
+    """Lower bound of the gain of the CT: its contribution in soft tissue, as in `bone_blend`."""
 
-    first_shares: tuple[float, float] = (0.1, 0.95)
-    """What is taken of CT and MR before training: about the MR, where a gradient still flows."""
+    initial_shares: tuple[float, float] = (0.1, 0.95)
+    """Weights of CT and MR before training: nearly the MR, where gradients do not vanish."""
 
     branches: tuple[int, ...] = (1, 2, 3)
-    """GNBs in each branch of a GFEU; so many chains are drawn in the paper's figure."""
+    """GNBs in each branch of a GFEU, as in the paper's figure."""
 
     gated: bool = True
-    """Whether GNBs gate; if not, the branches have convolutions only."""
+    """Whether branches have GNBs; without them only convolutions and ReLUs."""
 
     enhanced: bool = True
-    """Whether GFEUs end with their feature enhancement, CBAM."""
+    """Whether GFEUs end with feature enhancement, CBAM."""
 
     interacting: bool = True
-    """Whether the streams hand each other features before the reconstructor."""
+    """Whether the streams exchange features before the reconstructor."""
 
 
 def _shares(logits: Tensor) -> Tensor:
-    """Shares in [0, 1] that reach both ends: a stretched sigmoid, cut off.
+    """Shares in [0, 1], both ends included: a stretched sigmoid, clipped.
 
-    Louizos et al. 2018, "Learning sparse neural networks through L0 regularization". Its slope
-    fades before the ends: with a straight line instead, the logits grew without end.
+    Louizos et al. 2018, "Learning sparse neural networks through L0 regularization". With a linear
+    function instead, the logits grew without bound in training.
     """
     return (torch.sigmoid(logits) * (1 + 2 * MARGIN) - MARGIN).clamp(0, 1)
 
 
 class GatedBranch(nn.Sequential):
-    """A chain of GNBs, each after a convolution 3x3 for it to gate, and a ReLU."""
+    """A chain of convolution 3x3, GNB and ReLU."""
 
     def __init__(self, gates: int, choices: Choices) -> None:
         width = choices.width
@@ -118,7 +117,7 @@ class FeatureUnit(nn.Module):
 
 
 class DenseModule(nn.Module):
-    """DFEM: three GFEUs, each followed by a convolution 1x1 over all before it; residual."""
+    """DFEM: three GFEUs, each followed by a convolution 1x1 of all features before; residual."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -136,7 +135,7 @@ class DenseModule(nn.Module):
 
 
 class ParallelPair(nn.Module):
-    """A DFEM a modality."""
+    """A DFEM for each source."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -148,7 +147,7 @@ class ParallelPair(nn.Module):
 
 
 class InteractingPair(ParallelPair):
-    """A DFEM a modality; each stream then takes in what channel attention picks of the other."""
+    """A DFEM for each source, then channel attention from each stream into the other."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__(choices)
@@ -163,7 +162,7 @@ class InteractingPair(ParallelPair):
 
 
 class Reconstructor(nn.Module):
-    """Features of both streams and the images themselves to the logits of shares."""
+    """Maps features of both streams and the images to the logits of shares."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__()
@@ -174,7 +173,7 @@ class Reconstructor(nn.Module):
         self.refine = nn.Sequential(conv(width + 2, width, 3), nn.ReLU())
         self.draw = conv(width, SHARES, 3)
         nn.init.normal_(self.draw.weight, std=1e-3)
-        first = (torch.tensor(choices.first_shares) + MARGIN) / (1 + 2 * MARGIN)
+        first = (torch.tensor(choices.initial_shares) + MARGIN) / (1 + 2 * MARGIN)
         self.draw.bias = nn.Parameter(torch.logit(first))
 
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
@@ -189,9 +188,9 @@ class MFINet(nn.Module):
     """The network: SFE, three interacting pairs of DFEMs, reconstructor.
 
     `forward` takes CT and MR of shape (N, H, W) in [0, 1] and returns the fused images likewise:
-    their sum, each weighed by the share that the reconstructor draws for each pixel. Shares end at
-    exactly 0 and 1, so the network can copy a source; where both sources are black the fused image
-    is, too, and nowhere is it brighter than their sum: it invents nothing.
+    the sum of CT and MR, weighted at each pixel by the reconstructor's shares. Shares can be 0 and
+    1, so the network can copy a source; where both sources are black, so is the fused image, and
+    nowhere is it brighter than their sum.
     """
 
     def __init__(self, choices: Choices | None = None) -> None:
@@ -210,7 +209,7 @@ class MFINet(nn.Module):
         pair = InteractingPair if choices.interacting else ParallelPair
         self.pairs = nn.ModuleList(pair(choices) for _ in range(PAIRS))
         self.reconstruct = Reconstructor(choices)
-        self.least_ct = choices.least_ct
+        self.min_ct_gain = choices.min_ct_gain
 
     def forward(self, ct: Tensor, mr: Tensor) -> Tensor:
         """Fuse images (N, H, W) in [0, 1]."""
@@ -220,5 +219,5 @@ class MFINet(nn.Module):
             of_ct, of_mr = pair(of_ct, of_mr)
         logits = self.reconstruct(torch.cat([of_ct, of_mr], dim=1), images)
         ct_share, mr_share = _shares(logits).unbind(dim=1)  # (N, H, W)
-        ct_gain = self.least_ct + (1 - self.least_ct) * ct_share
+        ct_gain = self.min_ct_gain + (1 - self.min_ct_gain) * ct_share
         return (ct_gain * ct + mr_share * mr).clamp(0, 1)

@@ -1,7 +1,7 @@
 """MSDNet, DenseFuse with features of three scales.
 
 Song, Wu and Li 2019, "MSDNet for medical image fusion", International Conference on Image and
-Graphics (ICIG), pages 278-288.
+Graphics (ICIG), pp. 278-288.
 """
 
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from torch import Tensor, nn
 
 from radfuse.networks.blocks.dense import decoder
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensorflow_layers
+from radfuse.networks.blocks.parameter_layouts import tensorflow_layers
 from radfuse.networks.densefuse import encoder, l1
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 CHANNELS = 64
 """Maps after the dense block, and maps of each scale."""
 
 SCALES = (1, 3, 5)
-"""Sides of the convolutions in parallel after the dense block."""
+"""Kernel sizes of the parallel convolutions after the dense block."""
 
 
 class MSDNet(InfraredVisible):
-    """The network: `reconstruct` is what is trained, `fuse` joins the features of two images.
+    """The network; `reconstruct` is trained, `fuse` merges the features of two images.
 
-    Features are joined for each scale by itself, by their shares of the l1-norm.
+    Features are merged at each scale separately, by their shares of the l1-norm.
     """
 
     RANGE: ClassVar[tuple[float, float]] = (0.0, 255.0)
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.encoder = encoder()
         self.scales = nn.ModuleList(
@@ -53,7 +53,7 @@ class MSDNet(InfraredVisible):
         return rebuilt
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
-        """Images (N, 1, H, W) in [0, 255] to fused images of the same shape, not cut off."""
+        """Images (N, 1, H, W) in [0, 255] to fused images of the same shape, not clipped."""
         scales = zip(self.features(infrared), self.features(visible), strict=True)
         fused: Tensor = self.decoder(torch.cat([l1(*scale) for scale in scales], dim=1))
         return fused
@@ -72,9 +72,9 @@ LAYERS = {
     "decoder.4": "decoder.conv8",
     "decoder.6": "decoder.conv9",
 }
-"""Our names of convolutions, and the authors'."""
+"""Names of the convolutions here, and in the authors' program."""
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """Parameters from the authors' arrays, of their program in TensorFlow."""
+    """Parameters from the arrays of the authors' TensorFlow program."""
     return tensorflow_layers(arrays, LAYERS)

@@ -14,35 +14,35 @@ from onnx.numpy_helper import from_array, to_array
 from torch import Tensor, nn
 
 from radfuse.errors import InputError
-from radfuse.networks.infrared import SMALLEST_SIDE
+from radfuse.networks.infrared_visible import MIN_SIDE
 
 OPSET = 20
-"""ONNX operator set: recent enough for every block we have, old enough for common runtimes."""
+"""ONNX operator set: has every operator that the networks need, and common runtimes support it."""
 
 EXAMPLE = (2, 48, 40)
-"""Shape traced; all three numbers differ and exceed 1, so that none is taken for a constant."""
+"""Shape of the traced input; sizes differ and exceed 1, so that none becomes a constant."""
 
-LARGEST_HALF = float(np.finfo(np.float16).max)
-"""Largest number of half precision, 65504."""
+MAX_FLOAT16 = float(np.finfo(np.float16).max)
+"""Largest number in half precision, 65504."""
 
 
 def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     """Write a network's `forward(ct, mr)` as an ONNX file with its parameters inside.
 
-    With `half` they are stored as float16 and cast back to float32, in which all is computed.
-    Raises `InputError` for parameters that are too large for that.
+    With `half` they are stored as float16 and cast to float32, in which all is computed. Raises
+    `InputError` for parameters that float16 cannot represent.
     """
     rng = torch.Generator().manual_seed(0)
     example = tuple(torch.rand(EXAMPLE, generator=rng) for _ in ("ct", "mr"))
-    # with sides that the network rejects, the exporter would trace it twice
-    smallest = getattr(network, "SMALLEST_SIDE", SMALLEST_SIDE)
-    sides = torch.export.dims("rows", "columns", min=smallest)
+    # without the minimum, the exporter would trace the network twice
+    min_side = getattr(network, "MIN_SIDE", MIN_SIDE)
+    sides = torch.export.dims("rows", "columns", min=min_side)
     axes = dict(enumerate((torch.export.Dim("batch"), *sides)))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # the exporter itself calls what torch has deprecated
+        # the exporter itself calls deprecated functions of torch
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
-        # ct and mr share their three axes on purpose
+        # ct and mr have the same three axes on purpose
         warnings.filterwarnings("ignore", "# The axis name", UserWarning)
         draft = Path(folder) / path.name
         torch.onnx.export(
@@ -54,7 +54,7 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
             dynamic_shapes=(axes, axes),
             opset_version=OPSET,
             external_data=False,
-            optimize=False,  # it would merge parameters that are equal, under one name
+            optimize=False,  # would merge equal parameters under one name
             dynamo=True,
             verbose=False,
         )
@@ -67,7 +67,7 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
 
 
 def _remove_trace(model: onnx.ModelProto) -> None:
-    """Remove names of source files and code lines, which differ by machine."""
+    """Remove names of source files and line numbers, which depend on the machine."""
     model.doc_string = ""
     for node in model.graph.node:
         node.doc_string = ""
@@ -79,9 +79,9 @@ def _remove_trace(model: onnx.ModelProto) -> None:
 
 
 def _store_half(graph: onnx.GraphProto, parameters: set[str]) -> None:
-    """Store parameters as float16, under their names; nodes read what casts make of them.
+    """Store parameters as float16 under their names; nodes read casts to float32.
 
-    Other constants stay: they weigh nothing, and some are small numbers to be divided by.
+    Other constants stay float32: they are few, and some are small divisors.
     """
     for item in graph.initializer:
         if item.name in parameters:
@@ -101,15 +101,15 @@ def _store_half(graph: onnx.GraphProto, parameters: set[str]) -> None:
 
 
 def _half(values: NDArray[np.float32], name: str) -> NDArray[np.float16]:
-    if (largest := np.abs(values).max()) > LARGEST_HALF:
+    if (largest := np.abs(values).max()) > MAX_FLOAT16:
         raise InputError(
-            f"parameter '{name}' reaches {largest:g}; half precision ends at {LARGEST_HALF:g}, "
+            f"parameter '{name}' reaches {largest:g}; half precision ends at {MAX_FLOAT16:g}, "
             "export without --half"
         )
     return values.astype(np.float16)
 
 
 def read_parameters(path: Path) -> dict[str, Tensor]:
-    """The parameters of a network that `export_onnx` wrote, by their torch names, as stored."""
+    """The stored parameters of a graph by `export_onnx`, by their torch names."""
     graph = onnx.load(path).graph
     return {item.name: torch.from_numpy(to_array(item).copy()) for item in graph.initializer}

@@ -1,8 +1,9 @@
-"""PMGI, one path for gradients and one for intensity, which hand each other features.
+"""PMGI, a gradient path and an intensity path that exchange features.
 
 Zhang et al. 2020, "Rethinking the image fusion: a fast unified image fusion network based on
 proportional maintenance of gradient and intensity", AAAI Conference on Artificial Intelligence 34,
-doi:10.1609/aaai.v34i07.6975. What the paper leaves open is as in the authors' published program.
+doi:10.1609/aaai.v34i07.6975. Details that the paper leaves
+open follow the authors' published program.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,21 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensor, tensorflow_kernel
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.blocks.parameter_layouts import tensor, tensorflow_kernel
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 WIDTH = 16
 """Feature maps of each layer."""
 
 SLOPE = 0.2
-"""Of the leaky ReLU, for negative values."""
+"""Slope of the leaky ReLU for negative values."""
 
 
 class Layer(nn.Sequential):
     """Convolution, normalisation by the statistics of each image itself, leaky ReLU.
 
-    The authors train with batch normalisation, but their test program, too, takes the statistics
-    of what it is given: one image.
+    The authors train with batch normalisation, but their test program uses the statistics of its
+    input, one image.
     """
 
     def __init__(self, width_in: int, size: int) -> None:
@@ -39,7 +40,7 @@ class Layer(nn.Sequential):
 
 
 class Path(nn.Module):
-    """The four layers of a path, and the two that draw from the features of both paths."""
+    """The four layers of a path, and the two transfer layers on the features of both paths."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,11 +50,11 @@ class Path(nn.Module):
 
 
 class PMGI(InfraredVisible):
-    """The network: the infrared image leads the intensity path, the visible one the other."""
+    """The network; infrared dominates the intensity path, visible the gradient path."""
 
     RANGE: ClassVar = (-1.0, 1.0)
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.paths = nn.ModuleDict({"intensity": Path(), "gradient": Path()})
         self.join = nn.Sequential(conv(8 * WIDTH, 1, 1), nn.Tanh())
@@ -70,7 +71,7 @@ class PMGI(InfraredVisible):
         return fused
 
     def _each(self, layer: str, inputs: Iterable[Iterable[Tensor]]) -> list[Tensor]:
-        """That layer of each path, (N, 16, H, W), from the maps that it is given."""
+        """The outputs of a layer of both paths, (N, 16, H, W), for their inputs."""
         return [
             path.get_submodule(layer)(torch.cat(list(maps), dim=1))
             for path, maps in zip(self.paths.values(), inputs, strict=True)
@@ -80,20 +81,20 @@ class PMGI(InfraredVisible):
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """The parameters from the arrays of a published TensorFlow checkpoint.
 
-    Normalisation is left without scale and shift: the authors' test program does not restore
-    those that they trained.
+    Normalisation has no scale and shift: the authors' test program does not restore the trained
+    ones.
     """
-    layer_names = {"1": "layer1", "2": "layer2", "3": "layer3", "4": "layer4"}
-    layer_names |= {"2_3": "transfer2", "3_4": "transfer3"}
-    found = {"join.0.weight": tensorflow_kernel(arrays["fusion_model.layer5.w5"])}
-    found["join.0.bias"] = tensor(arrays["fusion_model.layer5.b5"])
+    layers = {"1": "layer1", "2": "layer2", "3": "layer3", "4": "layer4"}
+    layers |= {"2_3": "transfer2", "3_4": "transfer3"}
+    parameters = {"join.0.weight": tensorflow_kernel(arrays["fusion_model.layer5.w5"])}
+    parameters["join.0.bias"] = tensor(arrays["fusion_model.layer5.b5"])
     for path, suffix in {"intensity": "", "gradient": "_vi"}.items():
-        for theirs, ours in layer_names.items():
+        for theirs, ours in layers.items():
             layer, name = f"fusion_model.layer{theirs}{suffix}", f"paths.{path}.{ours}"
-            found[f"{name}.0.weight"] = tensorflow_kernel(arrays[f"{layer}.w{theirs}{suffix}"])
-            found[f"{name}.0.bias"] = tensor(arrays[f"{layer}.b{theirs}{suffix}"])
-            found[f"{name}.1.weight"], found[f"{name}.1.bias"] = (
+            parameters[f"{name}.0.weight"] = tensorflow_kernel(arrays[f"{layer}.w{theirs}{suffix}"])
+            parameters[f"{name}.0.bias"] = tensor(arrays[f"{layer}.b{theirs}{suffix}"])
+            parameters[f"{name}.1.weight"], parameters[f"{name}.1.bias"] = (
                 torch.ones(WIDTH),
                 torch.zeros(WIDTH),
             )
-    return found
+    return parameters

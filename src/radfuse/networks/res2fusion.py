@@ -14,22 +14,22 @@ from torch.nn import functional
 from radfuse.networks.blocks.layers import conv
 
 Strategy = Literal["addition", "average", "maximum", "l1", "spatial_mean", "spatial_mean_softmax"]
-"""How the features of CT and MR become one (Fig. 3 and its relatives)."""
+"""Fusion strategy of the features of CT and MR (Fig. 3 and variants)."""
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 CHANNELS = 64
-"""Feature maps that the extractor hands to the fusion layer (Table 1)."""
+"""Output maps of the extractor (Table 1)."""
 
 GROUPS = 4
 """Groups of the Res2Net block (Eq. 1)."""
 
-SMALLEST_ACTIVITY = 1e-6
-"""Added to the sum of activities, so that where both images are silent nothing is divided by 0."""
+ACTIVITY_EPSILON = 1e-6
+"""Added to the sum of activities, which may be 0 in both images."""
 
 
 class Res2Block(nn.Module):
-    """Res2Net block (Eq. 1): groups that see ever larger neighbourhoods, in one layer."""
+    """Res2Net block (Eq. 1): channel groups with increasing receptive fields in one layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,11 +61,11 @@ def _mean(features: Tensor) -> Tensor:
 
 
 def _shares(activity: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """Rule that weighs each pixel by its image's share of the activity of both."""
+    """Rule that weights the features of each pixel by their share of the activity."""
 
     def rule(ct: Tensor, mr: Tensor) -> Tensor:
         of_ct, of_mr = activity(ct), activity(mr)
-        return (of_ct * ct + of_mr * mr) / (of_ct + of_mr + SMALLEST_ACTIVITY)
+        return (of_ct * ct + of_mr * mr) / (of_ct + of_mr + ACTIVITY_EPSILON)
 
     return rule
 
@@ -87,7 +87,7 @@ RULES: dict[Strategy, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class Res2Fusion(nn.Module):
-    """The network of Table 1: `reconstruct` is what is trained, `forward` what fuses.
+    """The network of Table 1; `reconstruct` is trained, `forward` fuses.
 
     `forward` takes CT and MR of shape (N, H, W) in [0, 1] and returns the fused images likewise.
     """

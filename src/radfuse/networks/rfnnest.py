@@ -9,20 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 FIRST_WIDTH = 16
 """Channels of the convolution before the encoder's blocks."""
 
 WIDTHS = (64, 112, 160, 208)
-"""Channels of features at each scale, the finest first."""
+"""Channels of features at each scale, finest first."""
 
 WHITE = 255.0
-"""Grey levels go in and out as they are."""
+"""Input and output are grey levels of eight bits."""
 
-FIRST_GREY = 2.0
-"""Grey level about which the output starts before training: no image starts all below 0, where the
-last ReLU would let no gradient pass."""
+INITIAL_GREY = 2.0
+"""Bias of the output before training: grey levels above 0, where the last ReLU has a gradient."""
 
 
 def _layer(width_in: int, width_out: int, size: int) -> nn.Sequential:
@@ -56,7 +55,7 @@ class Encoder(nn.Module):
 
 
 class ResidualFusion(nn.Module):
-    """RFN: a convolution of both features, and what a deeper path of both adds to it."""
+    """RFN: a convolution of both features plus a deeper residual path."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -68,14 +67,14 @@ class ResidualFusion(nn.Module):
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Features (N, C, H, W) of each source to fused features of the same shape."""
-        apart = [self.of_infrared(infrared), self.of_visible(visible)]
+        separate = [self.of_infrared(infrared), self.of_visible(visible)]
         together = torch.cat([infrared, visible], dim=1)
-        fused: Tensor = self.both(together) + self.residual(torch.cat(apart, dim=1))
+        fused: Tensor = self.both(together) + self.residual(torch.cat(separate, dim=1))
         return fused
 
 
 def _nest(*same_scale: Tensor, coarser: Tensor) -> Tensor:
-    """All features of a scale and those of the next, each pixel doubled, cropped to their size."""
+    """All features of a scale and the upsampled ones of the next, concatenated."""
     rows, columns = same_scale[0].shape[-2:]
     doubled = functional.interpolate(coarser, scale_factor=2.0, mode="nearest")
     return torch.cat([*same_scale, doubled[..., :rows, :columns]], dim=1)
@@ -94,7 +93,7 @@ class NestDecoder(nn.Module):
         self.db2_2 = _block(2 * two + three, two)
         self.db1_3 = _block(3 * one + two, one)
         last = conv(one, 1, 1)
-        last.bias = nn.Parameter(torch.tensor([FIRST_GREY]))
+        last.bias = nn.Parameter(torch.tensor([INITIAL_GREY]))
         self.leave = nn.Sequential(last, nn.ReLU())
 
     def forward(self, features: list[Tensor]) -> Tensor:
@@ -111,15 +110,15 @@ class NestDecoder(nn.Module):
 
 
 class RFNNest(InfraredVisible):
-    """The network: `reconstruct` is what is trained first, then the RFNs alone through `fuse`.
+    """The network; `reconstruct` is trained first, then the RFNs alone through `fuse`.
 
-    The mirror at the edge of the coarsest scale needs two pixels there.
+    Reflect padding needs two pixels at the coarsest scale.
     """
 
     RANGE = (0.0, WHITE)
-    SMALLEST_SIDE = 9
+    MIN_SIDE = 9
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.encoder, self.decoder = Encoder(), NestDecoder()
         self.fusion = nn.ModuleList(ResidualFusion(width) for width in WIDTHS)

@@ -1,8 +1,8 @@
-"""SDNet, squeeze and decomposition: the sources must be found again in the fused image.
+"""SDNet, squeeze and decomposition: in training the fused image is decomposed into the sources.
 
 Zhang and Ma 2021, "SDNet: a versatile squeeze-and-decomposition network for real-time image
-fusion", International Journal of Computer Vision 129, doi:10.1007/s11263-021-01501-8. What the
-paper leaves open is as in the authors' published program.
+fusion", International Journal of Computer Vision 129, doi:10.1007/s11263-021-01501-8. Details
+that the paper leaves open follow the authors' published program.
 """
 
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensor, tensorflow_kernel
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.blocks.parameter_layouts import tensor, tensorflow_kernel
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 WIDTH = 16
 """Feature maps of each layer of a path."""
 
 LAYERS = 4
-"""Layers of a path, of which each sees all before it."""
+"""Densely connected layers of a path."""
 
 FEATURES = 2 * LAYERS * WIDTH
 """Feature maps of both paths together."""
 
 SLOPE = 0.2
-"""Of the leaky ReLU, for negative values."""
+"""Slope of the leaky ReLU for negative values."""
 
 
 class DensePath(nn.Module):
-    """What is drawn from one source: four densely connected layers."""
+    """Feature extraction of one source: four densely connected layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,12 +48,12 @@ class DensePath(nn.Module):
 
 
 class SDNet(InfraredVisible):
-    """The network: `fuse` squeezes two images into one, `decompose` takes them out again."""
+    """The network; `fuse` squeezes two images into one, `decompose` restores them."""
 
     RANGE: ClassVar = (-1.0, 1.0)
     TRAINING_ONLY: ClassVar = ("expand", "rebuild_infrared", "rebuild_visible")
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.extract_infrared, self.extract_visible = DensePath(), DensePath()
         self.squeeze = nn.Sequential(conv(FEATURES, 1, 1), nn.Tanh())
@@ -77,8 +77,8 @@ class SDNet(InfraredVisible):
     def decompose(self, fused: Tensor) -> tuple[Tensor, Tensor]:
         """Fused images (N, 1, H, W) in [-1, 1] to infrared and visible images likewise.
 
-        For training alone: the loss compares them with the sources, so that `fuse` is driven to
-        leave in the fused image what tells both. Nothing of it is needed to fuse.
+        For training only: the loss compares them with the sources, so that the fused image keeps
+        the information of both.
         """
         features = self.expand(fused)
         return self.rebuild_infrared(features), self.rebuild_visible(features)
@@ -90,13 +90,13 @@ def _leaky() -> nn.LeakyReLU:
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """The parameters from the arrays of a published TensorFlow checkpoint."""
-    layer_names = {"5_fuse": "squeeze.0", "6_sept": "expand.0"}
+    layers = {"5_fuse": "squeeze.0", "6_sept": "expand.0"}
     for short, slot in {"ir": "infrared", "vi": "visible"}.items():
-        layer_names |= {f"{1 + i}_{short}": f"extract_{slot}.layers.{i}.0" for i in range(LAYERS)}
-        layer_names |= {f"{7 + i}_{short}": f"rebuild_{slot}.{2 * i}" for i in range(3)}
-    found = {}
-    for theirs, ours in layer_names.items():
+        layers |= {f"{1 + i}_{short}": f"extract_{slot}.layers.{i}.0" for i in range(LAYERS)}
+        layers |= {f"{7 + i}_{short}": f"rebuild_{slot}.{2 * i}" for i in range(3)}
+    parameters = {}
+    for theirs, ours in layers.items():
         layer = f"fusion_model.layer{theirs}"
-        found[f"{ours}.weight"] = tensorflow_kernel(arrays[f"{layer}.w{theirs}"])
-        found[f"{ours}.bias"] = tensor(arrays[f"{layer}.b{theirs}"])
-    return found
+        parameters[f"{ours}.weight"] = tensorflow_kernel(arrays[f"{layer}.w{theirs}"])
+        parameters[f"{ours}.bias"] = tensor(arrays[f"{layer}.b{theirs}"])
+    return parameters

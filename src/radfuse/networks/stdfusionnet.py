@@ -1,8 +1,8 @@
-"""STDFusionNet, which keeps the salient target of the infrared and the background of the visible.
+"""STDFusionNet, salient target of the infrared image, background of the visible one.
 
 Ma et al. 2021, "STDFusionNet: an infrared and visible image fusion network based on salient target
 detection", IEEE Transactions on Instrumentation and Measurement 70, doi:10.1109/TIM.2021.3075747.
-Its mask of salient targets is part of the training only.
+The mask of salient targets is used in training only.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensor, tensorflow_kernel
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.blocks.parameter_layouts import tensor, tensorflow_kernel
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 SLOPE = 0.2
-"""Of the leaky ReLUs below 0."""
+"""Slope of the leaky ReLUs for negative values."""
 
 
 class ResidualBlock(nn.Module):
-    """Convolutions 1x1, 3x3 and 1x1 beside a shortcut; the activation of the sum comes after it."""
+    """Convolutions 1x1, 3x3 and 1x1 and a shortcut; the caller applies the last activation."""
 
     def __init__(self, width_in: int, width_out: int) -> None:
         super().__init__()
@@ -50,14 +50,14 @@ def _extraction() -> nn.Sequential:
 
 
 class STDFusionNet(InfraredVisible):
-    """Feature extraction of each source, and one feature reconstruction from both.
+    """Feature extraction of each source, and a feature reconstruction from both.
 
     As in the authors' program, two activations of the reconstruction are ELUs.
     """
 
     RANGE = (-1.0, 1.0)
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.extract_infrared, self.extract_visible = _extraction(), _extraction()
         self.reconstruction = nn.Sequential(
@@ -75,9 +75,9 @@ class STDFusionNet(InfraredVisible):
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """Parameters from the arrays of a published checkpoint, whatever its outermost scope is called.
+    """Parameters from the arrays of a published checkpoint; its outermost scope may have any name.
 
-    Raises `KeyError` for an array that is missing.
+    Raises `KeyError` for a missing array.
     """
     published = {name.partition(".")[2]: array for name, array in arrays.items()}
     parameters: dict[str, Tensor] = {}
@@ -89,7 +89,7 @@ def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor
 
 
 def _layers() -> list[tuple[str, str]]:
-    """Every convolution: its name here and the authors'."""
+    """Name of every convolution here, and in the authors' program."""
     layers, blocks = [], []
     for ours, theirs in (("extract_infrared", "ir"), ("extract_visible", "vi")):
         layers.append((f"{ours}.0", f"{theirs}_extraction_network.conv1"))

@@ -1,4 +1,4 @@
-"""A published network as a method: the torch module itself, for CUDA devices and for checks."""
+"""A network as a method: runs the torch module, for CUDA devices and for comparisons."""
 
 import json
 from dataclasses import dataclass
@@ -15,22 +15,21 @@ from radfuse.errors import InputError
 from radfuse.networks.catalogue import make_network
 from radfuse.networks.onnx_export import read_parameters
 
-SLICES_AT_ONCE = 8
-"""Slices in one pass: enough to fill a GPU, few enough for its memory."""
+BATCH_SLICES = 8
+"""Slices of one forward pass: enough to occupy a GPU, few enough for its memory."""
 
 COUNTER = "num_batches_tracked"
-"""Of batch normalisation: counts its training steps, means nothing after them, and so is in no
-graph."""
+"""Counter of training steps in batch normalisation; not used in evaluation, so in no graph."""
 
 
 def load_network(weights: Path) -> nn.Module:
-    """The torch module of a shipped ONNX file, built as its model card states, in evaluation mode.
+    """The torch module of an ONNX file, built by its model card, in evaluation mode.
 
-    Raises `InputError` without a model card, or if graph and model card differ.
+    Raises `InputError` without a model card, and where graph and model card disagree.
     """
     model_card = weights.with_suffix(".json")
     if not model_card.is_file():
-        raise InputError(f"{weights}: no model card {model_card.name} next to it; use --device cpu")
+        raise InputError(f"{weights}: no model card {model_card.name}; use --device cpu")
     try:
         facts = json.loads(model_card.read_text())
         network = make_network(facts["network"], facts["options"])
@@ -42,21 +41,19 @@ def load_network(weights: Path) -> nn.Module:
             }
         )
     except (DecodeError, InputError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{weights}: not the network of its model card {model_card.name}"
-        ) from error
+        raise InputError(f"{weights}: not the network of its model card") from error
     return network.eval()
 
 
 def _is_spare(name: str, network: nn.Module) -> bool:
-    """Whether fusing does without this tensor, so that no graph has it."""
+    """Whether only training uses this tensor, so that no graph has it."""
     unused: tuple[str, ...] = getattr(network, "TRAINING_ONLY", ())
     return name.endswith(COUNTER) or name.split(".", maxsplit=1)[0] in unused
 
 
 @dataclass(frozen=True)
 class TorchMethod:
-    """A fusion method that runs a network by torch on the device asked for."""
+    """A fusion method that runs a torch module on a device."""
 
     path: Path
     device: str = "cuda"
@@ -64,8 +61,8 @@ class TorchMethod:
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
         fused = np.empty_like(ct)
-        for start in range(0, len(ct), SLICES_AT_ONCE):
-            batch = slice(start, start + SLICES_AT_ONCE)
+        for start in range(0, len(ct), BATCH_SLICES):
+            batch = slice(start, start + BATCH_SLICES)
             fused[batch] = self._infer(ct[batch], mr[batch])
         return fused
 

@@ -13,27 +13,27 @@ from torch import Tensor, nn
 
 from radfuse.networks.blocks.dense import DenseBlock, decoder
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensorflow_layers
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.blocks.parameter_layouts import tensorflow_layers
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 WIDTH = 44
-"""Maps that the first convolution and each layer of the dense block draw."""
+"""Output maps of the first convolution and of each layer of the dense block."""
 
 DENSE_LAYERS = 5
 """Convolutions in the dense block."""
 
 SLOPE = 0.2
-"""Of the leaky ReLUs below 0."""
+"""Slope of the leaky ReLUs for negative values."""
 
 
 class U2Fusion(InfraredVisible):
-    """The network; both images enter the first convolution together, the infrared one first.
+    """The network; input channels are the infrared and the visible image.
 
-    The authors' program maps 0 to 0 and the brightest pixel to 1; the images of Song et al. 2024
-    (doi:10.1007/s13721-024-00449-2) are those of `stretch`.
+    The authors' program maps 0 to 0 and the maximum to 1; the images of Song et al. 2024
+    (doi:10.1007/s13721-024-00449-2) are those with `stretch`.
     """
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         leaky = nn.LeakyReLU(SLOPE)
         self.encoder = nn.Sequential(
@@ -58,9 +58,9 @@ LAYERS = {
     "decoder.4": "Generator_1.decoder.conv2_3",
     "decoder.6": "Generator_1.decoder.conv2_4",
 }
-"""Our names of convolutions, and the authors'."""
+"""Names of the convolutions here, and in the authors' program."""
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """Parameters from the authors' arrays, of their program in TensorFlow."""
+    """Parameters from the arrays of the authors' TensorFlow program."""
     return tensorflow_layers(arrays, LAYERS)

@@ -1,9 +1,9 @@
-"""UMF-CMGR, two streams of dense features that meet in attention.
+"""UMF-CMGR, two streams of dense features with an interaction module.
 
 Wang et al. 2022, "Unsupervised misaligned infrared and visible image fusion via cross-modality
-image generation and registration", IJCAI, pages 3508-3515, doi:10.24963/ijcai.2022/487. This is its
-dual-path interaction fusion network (DIFN). The parts before it, which draw an infrared image from
-the visible one and register the two by it, are for images that are not registered.
+image generation and registration", IJCAI, pp. 3508-3515, doi:10.24963/ijcai.2022/487. This is its
+dual-path interaction fusion network (DIFN). The preceding networks for image generation and
+registration are for images that are not registered yet.
 """
 
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ from torch import Tensor, nn
 
 from radfuse.networks.blocks.dense import DenseBlock, newest_first
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.published import tensor
-from radfuse.networks.infrared import InfraredVisible, Modality
+from radfuse.networks.blocks.parameter_layouts import tensor
+from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
 WIDTH = 64
-"""Maps of each stream, and maps that each layer of a dense block draws."""
+"""Feature maps of each stream, and output maps of each layer of a dense block."""
 
 DENSE_LAYERS = 3
 """Convolutions in a dense block."""
 
 SLOPE = 0.2
-"""Of the leaky ReLUs below 0."""
+"""Slope of the leaky ReLUs for negative values."""
 
-FIRST_GREY = 0.1
-"""Drawn, about, before training; from darker than black no gradient would come back."""
+INITIAL_GREY = 0.1
+"""Bias of the output before training: above black, where clipping leaves a gradient."""
 
 
 class ResidualDenseBlock(nn.Module):
-    """A dense block, all of it joined by a convolution 1x1, added to what came in; no biases."""
+    """A dense block and a convolution 1x1, with a residual connection; no biases."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class ResidualDenseBlock(nn.Module):
 class InteractionFusion(nn.Module):
     """The interaction fusion module (IFM): attention where both streams agree.
 
-    Each stream becomes a sum of itself and of what the attention leaves of it, both weighed at
-    each pixel by a convolution of the two.
+    Each stream becomes a weighted sum of itself and of itself times the attention; a convolution
+    of the two gives the weights at each pixel.
     """
 
     def __init__(self) -> None:
@@ -61,18 +61,18 @@ class InteractionFusion(nn.Module):
         """Features (N, 64, H, W) of both streams to those of both together, (N, 128, H, W)."""
         attention = torch.sigmoid(self.query(infrared) * self.key(visible))
         streams = (infrared, self.weigh_infrared), (visible, self.weigh_visible)
-        weighed = []
+        weighted = []
         for features, weigh in streams:
             attended = features * attention
             weights = weigh(torch.cat([features, attended], dim=1))  # (N, 2, H, W)
-            weighed.append(features * weights[:, :1] + attended * weights[:, 1:])
-        return torch.cat(weighed, dim=1)
+            weighted.append(features * weights[:, :1] + attended * weights[:, 1:])
+        return torch.cat(weighted, dim=1)
 
 
 class UMFCMGR(InfraredVisible):
-    """The network: a stream an image, their interaction, and two convolutions that draw."""
+    """The network: a stream for each image, their interaction, two convolutions to the output."""
 
-    def __init__(self, *, infrared: Modality = "mr", stretch: bool = False) -> None:
+    def __init__(self, *, infrared: Slot = "mr", stretch: bool = False) -> None:
         super().__init__(infrared=infrared, stretch=stretch)
         self.extract_infrared, self.extract_visible = (
             nn.Sequential(conv(1, WIDTH, 3), nn.LeakyReLU(SLOPE), ResidualDenseBlock())
@@ -80,7 +80,7 @@ class UMFCMGR(InfraredVisible):
         )
         self.interact = InteractionFusion()
         last = conv(WIDTH, 1, 3)
-        last.bias = nn.Parameter(torch.tensor([FIRST_GREY]))
+        last.bias = nn.Parameter(torch.tensor([INITIAL_GREY]))
         self.draw = nn.Sequential(conv(2 * WIDTH, WIDTH, 3), last)
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ LAYERS = {
     "draw.0": "fuse_res",
     "draw.1": "out_conv",
 }
-"""Our names of convolutions with a bias, and the authors'."""
+"""Names of the convolutions with a bias here, and in the authors' program."""
 
 DENSE = {
     f"{ours}.2.{layer}": f"{theirs}.0.{name}"
@@ -111,14 +111,14 @@ DENSE = {
         "join": "conv_1x1",
     }.items()
 }
-"""Our names of convolutions without a bias, and the authors'."""
+"""Names of the convolutions without a bias here, and in the authors' program."""
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """Parameters from arrays by the names of the authors' program, in PyTorch.
+    """Parameters from arrays with the names of the authors' PyTorch program.
 
-    The authors' own are not in their repository. The known ones were retrained by a third
-    party, https://github.com/HaodeShi/UMF-CMGR-retrain-and-test, and prove the structure only.
+    The authors do not publish their parameters. Those by a third party that retrained the network,
+    https://github.com/HaodeShi/UMF-CMGR-retrain-and-test, verify the structure only.
     """
     parameters = {
         f"{ours}.{kind}": tensor(arrays[f"{theirs}.{kind}"])

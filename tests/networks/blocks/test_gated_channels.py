@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from radfuse.networks.blocks.gate import GatedChannels
+from radfuse.networks.blocks.gated_channels import GatedChannels
 
 quick = settings(max_examples=15, deadline=None)
 

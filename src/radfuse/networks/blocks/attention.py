@@ -1,4 +1,4 @@
-"""Attention over channels, over pixels, and the block that applies one after the other.
+"""Channel attention, spatial attention, and the block that applies one after the other (CBAM).
 
 Woo et al. 2018, "CBAM: convolutional block attention module", doi:10.1007/978-3-030-01234-2_1.
 """
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from radfuse.networks.blocks.layers import conv
 
 SPATIAL_WINDOW = 7
-"""Side of the convolution of the spatial attention."""
+"""Kernel size of the spatial attention."""
 
 
 class ChannelAttention(nn.Module):
@@ -19,14 +19,14 @@ class ChannelAttention(nn.Module):
         super().__init__()
         enter, leave = nn.Linear(width, hidden, bias=bias), nn.Linear(hidden, width, bias=bias)
         if bias:
-            # so few hidden units, started around 0, would now and then all be silent for good
+            # with biases around 0, few hidden units can all stay inactive in training
             enter.bias = nn.Parameter(torch.ones(hidden))
         self.bottleneck = nn.Sequential(enter, nn.ReLU(), leave)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to weights (N, C, 1, 1)."""
-        mean, most = features.mean(dim=(2, 3)), features.amax(dim=(2, 3))  # (N, C)
-        weights = torch.sigmoid(self.bottleneck(mean) + self.bottleneck(most))
+        mean, maximum = features.mean(dim=(2, 3)), features.amax(dim=(2, 3))  # (N, C)
+        weights = torch.sigmoid(self.bottleneck(mean) + self.bottleneck(maximum))
         return weights[:, :, None, None]
 
 
@@ -40,12 +40,12 @@ class SpatialAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to weights (N, 1, H, W)."""
         mean = features.mean(dim=1, keepdim=True)
-        most = features.amax(dim=1, keepdim=True)
-        return torch.sigmoid(self.window(torch.cat([mean, most], dim=1)))
+        maximum = features.amax(dim=1, keepdim=True)
+        return torch.sigmoid(self.window(torch.cat([mean, maximum], dim=1)))
 
 
 class ConvolutionalAttention(nn.Module):
-    """CBAM: features weighed by channel attention, then by spatial attention."""
+    """CBAM: features weighted by channel attention, then by spatial attention."""
 
     def __init__(self, width: int, hidden: int, *, bias: bool = True) -> None:
         super().__init__()
@@ -54,6 +54,6 @@ class ConvolutionalAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
-        weighed = self.channels(features) * features
-        result: Tensor = self.pixels(weighed) * weighed
+        weighted = self.channels(features) * features
+        result: Tensor = self.pixels(weighted) * weighted
         return result

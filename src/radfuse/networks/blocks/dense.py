@@ -1,4 +1,4 @@
-"""Dense blocks, and the plain convolutions that draw an image from what they collect."""
+"""Dense blocks, and plain convolutional decoders."""
 
 from itertools import pairwise
 
@@ -9,10 +9,10 @@ from radfuse.networks.blocks.layers import Padding, conv
 
 
 class DenseBlock(nn.Module):
-    """Convolutions 3x3, each of which takes in the outputs of all before it.
+    """Convolutions 3x3; the input of each is the concatenated output of all before it.
 
     Huang et al. 2017, "Densely connected convolutional networks", doi:10.1109/CVPR.2017.243,
-    without their normalisation. Each layer adds as many maps as come in.
+    without normalisation. Each layer adds as many maps as the block's input has.
     """
 
     def __init__(
@@ -32,14 +32,14 @@ class DenseBlock(nn.Module):
         self.activation = activation
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, H, W) to (N, (layers + 1) C, H, W), the newest first."""
+        """Features (N, C, H, W) to (N, (layers + 1) C, H, W), the last layer's first."""
         for layer in self.layers:
             features = torch.cat([self.activation(layer(features)), features], dim=1)
         return features
 
 
 def newest_first(weight: Tensor, width: int) -> Tensor:
-    """The weight (out, in, rows, columns) of a convolution that was fed the newest maps last."""
+    """Reorder a weight (out, in, rows, columns) whose input maps have the last layer's last."""
     groups = weight.chunk(weight.shape[1] // width, dim=1)
     return torch.cat(groups[::-1], dim=1)
 

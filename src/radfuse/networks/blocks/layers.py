@@ -1,4 +1,4 @@
-"""Layers that every network needs."""
+"""Convolution layer of all networks."""
 
 from typing import Literal
 
@@ -19,7 +19,7 @@ def conv(
 ) -> nn.Conv2d:
     """Convolution of odd size; a stride divides height and width, rounded up.
 
-    Padding is air, 0, or the mirror image.
+    The image is padded with 0, air, or by reflection.
     """
     return nn.Conv2d(
         width_in, width_out, size, stride, padding=dilation * (size // 2), dilation=dilation,

@@ -1,4 +1,4 @@
-"""Bottlenecks of Res2Net: groups of channels that see ever larger neighbourhoods, in one layer.
+"""Bottlenecks of Res2Net: channel groups with increasing receptive fields in one layer.
 
 Gao et al. 2021, "Res2Net: a new multi-scale backbone architecture", IEEE Transactions on Pattern
 Analysis and Machine Intelligence 43, doi:10.1109/TPAMI.2019.2938758.
@@ -24,8 +24,8 @@ def _normalised(width_in: int, width_out: int, size: int) -> nn.Sequential:
 class Bottleneck(nn.Module):
     """1x1, groups of 3x3, and 1x1 beside a shortcut; one PReLU serves all its activations.
 
-    Each group takes in the output of the one before. The `first` of a stage has its groups apart,
-    and the last, which is not convolved, is averaged over 3x3 pixels.
+    The input of each group includes the output of the one before. In the `first` bottleneck of a
+    stage groups are independent, and the last, not convolved, is averaged over 3x3 pixels.
     """
 
     def __init__(self, width: int, *, first: bool = False) -> None:
@@ -44,10 +44,10 @@ class Bottleneck(nn.Module):
             alone = self.first or not outputs
             outputs.append(self.activation(group(part if alone else part + outputs[-1])))
         outputs.append(functional.avg_pool2d(last, 3, stride=1, padding=1) if self.first else last)
-        left: Tensor = self.activation(self.leave(torch.cat(outputs, dim=1)) + features)
-        return left
+        result: Tensor = self.activation(self.leave(torch.cat(outputs, dim=1)) + features)
+        return result
 
 
 def stage(width: int, depth: int) -> nn.Sequential:
-    """Bottlenecks in a row: features (N, C, H, W) to features of the same shape."""
+    """A sequence of bottlenecks: features (N, C, H, W) to features of the same shape."""
     return nn.Sequential(*(Bottleneck(width, first=index == 0) for index in range(depth)))

@@ -1,4 +1,4 @@
-"""The transformer block of Restormer: attention between channels, at the cost of a convolution.
+"""The transformer block of Restormer: attention between channels, linear in the number of pixels.
 
 Zamir et al. 2022, "Restormer: efficient transformer for high-resolution image restoration",
 doi:10.1109/CVPR52688.2022.00564.
@@ -11,10 +11,10 @@ from torch.nn import functional
 from radfuse.networks.blocks.layers import conv
 
 EXPANSION = 2.66
-"""Width of the feed-forward part over that of the block."""
+"""Hidden width of the feed-forward part over that of the block."""
 
-SMALLEST_VARIANCE = 1e-5
-"""Added to variances that are divided by."""
+VARIANCE_EPSILON = 1e-5
+"""Added to variances in divisors."""
 
 
 def _depthwise(width: int) -> nn.Conv2d:
@@ -33,7 +33,7 @@ class ChannelNorm(nn.Module):
         """Features (N, C, H, W) to features of the same shape."""
         centred = features - features.mean(dim=1, keepdim=True)
         variance = centred.square().mean(dim=1, keepdim=True)
-        return centred * (variance + SMALLEST_VARIANCE).rsqrt() * self.weight + self.bias
+        return centred * (variance + VARIANCE_EPSILON).rsqrt() * self.weight + self.bias
 
 
 class TransposedAttention(nn.Module):
@@ -54,12 +54,12 @@ class TransposedAttention(nn.Module):
         query, key = (functional.normalize(part, dim=-1) for part in (query, key))
         attention = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
         mixed = (attention @ value).reshape(count, width, rows, columns)
-        left: Tensor = self.leave(mixed)
-        return left
+        result: Tensor = self.leave(mixed)
+        return result
 
 
 class GatedFeedForward(nn.Module):
-    """Two parallel depthwise convolutions, one of which gates the other through a GELU."""
+    """Two parallel depthwise convolutions; the GELU of one gates the other."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -70,8 +70,8 @@ class GatedFeedForward(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         gate, value = self.enter(features).chunk(2, dim=1)
-        left: Tensor = self.leave(functional.gelu(gate) * value)
-        return left
+        result: Tensor = self.leave(functional.gelu(gate) * value)
+        return result
 
 
 class RestormerBlock(nn.Module):

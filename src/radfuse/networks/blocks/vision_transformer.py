@@ -1,4 +1,4 @@
-"""A vision transformer that halves its image at each stage and sees all of it at each.
+"""A hierarchical vision transformer with global attention in each stage.
 
 Dosovitskiy et al. 2021, "An image is worth 16x16 words: transformers for image recognition at
 scale" (ICLR), with the overlapping patches and the stages of Wang et al. 2022, "PVT v2",
@@ -11,10 +11,10 @@ from torch.nn import functional
 from radfuse.networks.blocks.layers import conv
 
 EXPANSION = 4
-"""Width of the feed-forward part over that of the block."""
+"""Hidden width of the feed-forward part over that of the block."""
 
-SMALLEST_VARIANCE = 1e-6
-"""Added to variances that are divided by, but for those of patches."""
+VARIANCE_EPSILON = 1e-6
+"""Added to variances in divisors, except those of patches."""
 
 
 class SelfAttention(nn.Module):
@@ -30,8 +30,8 @@ class SelfAttention(nn.Module):
         parts = self.enter(tokens).unflatten(2, (3, self.heads, -1))  # (N, T, 3, heads, C / heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind()
         mixed = functional.scaled_dot_product_attention(query, key, value)  # (N, heads, T, C/heads)
-        left: Tensor = self.leave(mixed.transpose(1, 2).flatten(2))
-        return left
+        result: Tensor = self.leave(mixed.transpose(1, 2).flatten(2))
+        return result
 
 
 class TransformerBlock(nn.Module):
@@ -53,7 +53,7 @@ class TransformerBlock(nn.Module):
 
 
 class TransformerStage(nn.Module):
-    """Overlapping patches of an image or of features as tokens, and blocks that mix them."""
+    """Overlapping patches of an image or of features as tokens, then transformer blocks."""
 
     def __init__(
         self, width_in: int, width: int, *, patch: int, stride: int, depth: int, heads: int
@@ -74,4 +74,4 @@ class TransformerStage(nn.Module):
 
 
 def _norm(width: int) -> nn.LayerNorm:
-    return nn.LayerNorm(width, eps=SMALLEST_VARIANCE)
+    return nn.LayerNorm(width, eps=VARIANCE_EPSILON)

@@ -1,7 +1,7 @@
-"""Sorted tables: the file format of TensorFlow's checkpoints, LevelDB's with another magic.
+"""Sorted tables of LevelDB, the container of TensorFlow checkpoints (with another magic number).
 
-https://github.com/google/leveldb/blob/main/doc/table_format.md. Inconsistent
-content is a `ValueError`. Reads never exceed the size of the file.
+https://github.com/google/leveldb/blob/main/doc/table_format.md. Inconsistent content raises
+`ValueError`. No more bytes are read than the file has.
 """
 
 import struct
@@ -15,55 +15,55 @@ FOOTER_BYTES = 48
 """Two handles, padding, the magic."""
 
 TRAILER_BYTES = 5
-"""After a block: its kind of compression and its checksum."""
+"""After a block: compression type and checksum."""
 
 MAX_KEY_BYTES = 512
-"""Names of arrays are far shorter; keys that share prefixes could fill the memory."""
+"""Names of arrays are far shorter; malformed prefix compression could exhaust the memory."""
 
 CASTAGNOLI = 0x82F63B78
-"""Polynomial of CRC-32C, its bits reversed."""
+"""Polynomial of CRC-32C, bits reversed."""
 
 MASK = 0xA282EAD8
-"""Added to a stored checksum, so that it is not the checksum of its container."""
+"""Added to stored checksums, as the format prescribes."""
 
 
 def entries(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a table, in order of the keys."""
-    left = path.stat().st_size
-    footer = stretch(path, max(left - FOOTER_BYTES, 0), FOOTER_BYTES)
+    """Keys and values of a table, sorted by key."""
+    remaining = path.stat().st_size
+    footer = read_range(path, max(remaining - FOOTER_BYTES, 0), FOOTER_BYTES)
     if struct.unpack("<Q", footer[-8:]) != (MAGIC,):
-        raise ValueError("no footer of a TensorFlow checkpoint")
+        raise ValueError("not a TensorFlow checkpoint: wrong magic number")
     _, _, position = _handle(footer, 0)
     for _, handle in _block(path, *_handle(footer, position)[:2]):
         offset, length, _ = _handle(handle, 0)
-        if (left := left - length) < 0:
+        if (remaining := remaining - length) < 0:
             raise ValueError("its blocks overlap")
         yield from _block(path, offset, length)
 
 
-def stretch(path: Path, offset: int, length: int) -> bytes:
-    """Bytes of a file from an offset."""
+def read_range(path: Path, offset: int, length: int) -> bytes:
+    """`length` bytes of a file from `offset` on."""
     if offset + length > path.stat().st_size:
-        raise ValueError(f"the file ends before byte {offset + length}")
+        raise ValueError(f"truncated: {length} bytes expected from byte {offset} on")
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(length)
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
-    """A number, seven bits per byte, lowest first, and the position after it."""
+    """A number of seven bits a byte, lowest first, and the position after it."""
     value = 0
     for count, byte in enumerate(data[position : position + 10]):
         value |= (byte & 127) << 7 * count
         if byte < 128:
             return value, position + count + 1
-    raise ValueError("a number has more than 10 bytes")
+    raise ValueError("a number is not terminated")
 
 
 def check(data: bytes, stored: int) -> None:
-    """Compare the checksum of data with the stored one."""
+    """Raise `ValueError` where the checksum of data differs from the stored one."""
     if masked_crc32c(data) != stored:
-        raise ValueError("a checksum differs")
+        raise ValueError("wrong checksum: the file is damaged")
 
 
 def masked_crc32c(data: bytes) -> int:
@@ -92,16 +92,16 @@ def _handle(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def _block(path: Path, offset: int, length: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a block; a key is stored as its difference from the previous one."""
-    data = stretch(path, offset, length + TRAILER_BYTES)
+    """Keys and values of a block; keys are stored without the prefix shared with the one before."""
+    data = read_range(path, offset, length + TRAILER_BYTES)
     compression, stored = struct.unpack("<BI", data[length:])
     if compression:
-        raise ValueError("a block is compressed, unlike in TensorFlow checkpoints")
+        raise ValueError("compressed blocks are not supported")
     check(data[: length + 1], stored)
     (restarts,) = struct.unpack("<I", data[length - 4 : length])
     end, position, key = length - 4 * (restarts + 1), 0, b""
     if end < 0:
-        raise ValueError("a block has no room for its entries")
+        raise ValueError("a block is too short for its entries")
     while position < end:
         shared, position = varint(data, position)
         more, position = varint(data, position)

@@ -1,4 +1,4 @@
-"""State dicts of PyTorch: zip archives, and the pickles before them."""
+"""State dicts of PyTorch: zip archives, and the older pickle format."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,17 +12,17 @@ from torch import Tensor
 def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a state dict, or of the only one in a dict, such as under `state_dict`.
 
-    No code of the file runs. Raises `ValueError` for what is more than tensors, or less.
+    No code in the file is run. Raises `ValueError` for files with other objects than tensors.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises what its parser stumbles over
+    except Exception as error:  # torch raises many types for damaged files
         raise ValueError(
-            "it is damaged, or more than tensors, so that code of its authors would run"
+            "damaged, or has other objects than tensors, which would run code"
         ) from error
-    found = _state_dict(content)
-    most = path.stat().st_size
-    return {name: _array(value, most) for name, value in found.items() if _is_real(value)}
+    tensors = _state_dict(content)
+    max_bytes = path.stat().st_size
+    return {name: _array(value, max_bytes) for name, value in tensors.items() if _is_real(value)}
 
 
 def _state_dict(content: Any) -> Mapping[Any, Any]:
@@ -30,7 +30,7 @@ def _state_dict(content: Any) -> Mapping[Any, Any]:
     dicts = [item for item in candidates if isinstance(item, Mapping)]
     found = [item for item in dicts if any(map(_is_real, item.values()))]
     if len(found) != 1:
-        raise ValueError(f"it has {len(found)} state dicts; one is needed")
+        raise ValueError(f"has {len(found)} state dicts; one is needed")
     return found[0]
 
 
@@ -43,9 +43,9 @@ def _is_real(value: Any) -> bool:
     )
 
 
-def _array(value: Tensor, most: int) -> NDArray[Any]:
-    """A tensor as float32; rejects one that repeats a few stored values many times."""
-    if value.numel() * value.element_size() > most:
+def _array(value: Tensor, max_bytes: int) -> NDArray[Any]:
+    """A tensor as float32; `ValueError` for an expanded tensor that is larger than the file."""
+    if value.numel() * value.element_size() > max_bytes:
         raise ValueError("a tensor is larger than the file")
     array: NDArray[Any] = value.detach().to(torch.float32).numpy()
     return array

@@ -1,4 +1,4 @@
-"""Every kind of file in which authors publish parameters, read to arrays by name."""
+"""Read published parameters of any supported file format to arrays by name."""
 
 import struct
 import zipfile
@@ -11,30 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.errors import InputError
-from radfuse.networks.published_files.pytorch import read_state_dict
-from radfuse.networks.published_files.table import stretch
-from radfuse.networks.published_files.tensorflow import files_of, read_v1, read_v2
+from radfuse.networks.published_files.leveldb_table import read_range
+from radfuse.networks.published_files.pytorch_state_dict import read_state_dict
+from radfuse.networks.published_files.tensorflow_checkpoint import files_of, read_v1, read_v2
 
 PYTORCH = {".pth", ".pt", ".pkl", ".model"}
-"""Suffixes of PyTorch's files. What is neither these nor `.npz` is taken for TensorFlow's."""
+"""Suffixes of PyTorch files. Files with other suffixes than these and `.npz` are TensorFlow's."""
 
 ZIP = b"PK"
-"""First bytes of an archive."""
+"""First bytes of a zip archive."""
 
-MOST_BYTES = 2**30
-"""Of a file's unpacked content: a hundred times the largest of the compared networks."""
+MAX_BYTES = 2**30
+"""Maximum unpacked size: a hundred times that of the largest network."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What several files hold together."""
+    """The arrays of several files together."""
 
     files: tuple[Path, ...]
     arrays: dict[str, NDArray[Any]] = field(repr=False)
-    """By name, dots for slashes; without those of `differing`."""
+    """By name, with dots for slashes; without those in `differing`."""
 
     differing: frozenset[str] = frozenset()
-    """Names of different arrays in different files, such as those of optimisers."""
+    """Names with different arrays in different files, such as those of optimisers."""
 
     def __str__(self) -> str:
         return ", ".join(str(file) for file in self.files)
@@ -43,8 +43,8 @@ class Published:
 def read_published(paths: Sequence[Path]) -> Published:
     """The arrays of NumPy archives, PyTorch's state dicts and TensorFlow's checkpoints.
 
-    A checkpoint is named by any of its files or their common prefix. Raises `InputError` for a
-    file that is missing, damaged, or that cannot be read without running code.
+    A checkpoint is given by any of its files or their common prefix. Raises `InputError` for a file
+    that is missing, damaged, or that cannot be read without running code.
     """
     sources = dict.fromkeys(_files_of(path) for path in paths)
     arrays: dict[str, NDArray[Any]] = {}
@@ -75,35 +75,35 @@ def _read(files: tuple[Path, ...]) -> dict[str, NDArray[Any]]:
         elif first.suffix == ".npz":
             arrays = _read_npz(first)
         elif first.suffix in PYTORCH:
-            _refuse_bomb(first)
+            _check_unpacked_size(first)
             arrays = read_state_dict(first)
         else:
             arrays = read_v1(first)
     except (ValueError, OverflowError, OSError, struct.error) as error:
-        raise InputError(f"{first}: cannot be read as published parameters: {error}") from error
+        raise InputError(f"{first}: not readable as published parameters: {error}") from error
     if not arrays:
         raise InputError(f"{first}: has no arrays of real numbers")
     return arrays
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    _refuse_bomb(path)
+    _check_unpacked_size(path)
     try:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
             return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
-    except Exception as error:  # NumPy raises what zipfile, zlib and its own parser stumble over
-        raise ValueError("it is damaged, or no archive of plain arrays") from error
+    except Exception as error:  # NumPy, zipfile and zlib raise many types for damaged files
+        raise ValueError("damaged, or not an archive of plain arrays") from error
 
 
-def _refuse_bomb(path: Path) -> None:
-    """Raise `ValueError` for an archive that unpacks to far more than any network has."""
-    if stretch(path, 0, len(ZIP)) != ZIP:
+def _check_unpacked_size(path: Path) -> None:
+    """Raise `ValueError` for an archive that unpacks to more than `MAX_BYTES`."""
+    if read_range(path, 0, len(ZIP)) != ZIP:
         return
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(item.file_size for item in archive.infolist())
-    except Exception as error:  # zipfile raises what its parser stumbles over
-        raise ValueError("it is a damaged archive") from error
-    if unpacked > MOST_BYTES:
-        raise ValueError(f"it unpacks to {unpacked} bytes")
+    except Exception as error:  # zipfile raises many types for damaged files
+        raise ValueError("damaged archive") from error
+    if unpacked > MAX_BYTES:
+        raise ValueError(f"unpacks to {unpacked} bytes, more than {MAX_BYTES}")

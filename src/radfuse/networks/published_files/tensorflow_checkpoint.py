@@ -1,8 +1,8 @@
-"""Checkpoints of TensorFlow, both formats, read without it.
+"""Checkpoints of TensorFlow, formats V1 and V2, read without TensorFlow.
 
-V2 is a table (PREFIX.index) of offsets in PREFIX.data-00000-of-00001, V1 one file, a table of
+V2 is a table (PREFIX.index) of positions in PREFIX.data-00000-of-00001; V1 is one file, a table of
 arrays. Messages are those of tensorflow/core/protobuf/tensor_bundle.proto and
-tensorflow/core/util/saved_tensor_slice.proto, of which only the fields below are read.
+tensorflow/core/util/saved_tensor_slice.proto; only the fields below are read.
 """
 
 import math
@@ -14,25 +14,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radfuse.networks.published_files.table import check, entries, stretch, varint
+from radfuse.networks.published_files.leveldb_table import check, entries, read_range, varint
 
 Arrays = dict[str, NDArray[Any]]
 
 INDEX, DATA, GRAPH = ".index", ".data-00000-of-00001", ".meta"
 """Suffixes of V2's files; the last one is not read."""
 
-KINDS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 2: np.dtype("<f8")}
-"""Types that are read: parameters are real numbers. Counters and texts are skipped."""
+DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 2: np.dtype("<f8")}
+"""Types of arrays that are read: real numbers. Counters and strings are skipped."""
 
 V1_VALUES = {1: 5, 2: 6}
-"""Field of a V1 array's values, by kind."""
+"""Field of a V1 array's values, by type."""
 
 Message = dict[int, list[Any]]
-"""Fields of a message by number, with repetitions."""
+"""Fields of a message by number, each with all its values."""
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The files of the checkpoint that one of them, or their common prefix, names."""
+    """The files of a checkpoint given by one of them or by their common prefix."""
     prefix = path
     for suffix in (INDEX, DATA, GRAPH):
         prefix = Path(str(prefix).removesuffix(suffix))
@@ -42,59 +42,59 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
 def read_v2(index: Path, data: Path) -> Arrays:
     """The arrays of a checkpoint in two files; `ValueError` for inconsistent content."""
-    arrays, left = {}, data.stat().st_size
+    arrays, remaining = {}, data.stat().st_size
     for key, value in entries(index):
         facts = _message(value)
         if not key:
-            _refuse_foreign(facts)
+            _check_header(facts)
             continue
-        if (left := left - _number(facts, 5)) < 0:
-            raise ValueError(f"the arrays are larger than {data.name}")
-        values = stretch(data, _number(facts, 4), _number(facts, 5))
-        if (kind := KINDS.get(_number(facts, 1))) is not None:
-            arrays[key.decode()] = _checked(values, facts, kind)
+        if (remaining := remaining - _number(facts, 5)) < 0:
+            raise ValueError(f"its arrays are larger than {data.name}")
+        values = read_range(data, _number(facts, 4), _number(facts, 5))
+        if (dtype := DTYPES.get(_number(facts, 1))) is not None:
+            arrays[key.decode()] = _checked(values, facts, dtype)
     return arrays
 
 
 def read_v1(path: Path) -> Arrays:
     """The arrays of a checkpoint in one file; `ValueError` for inconsistent content."""
-    kinds: dict[bytes, tuple[int, tuple[int, ...]]] = {}
+    dtypes: dict[bytes, tuple[int, tuple[int, ...]]] = {}
     arrays = {}
     for key, value in entries(path):
         content = _message(value)
         if not key:
             for item in _message(_bytes(content, 1)).get(1, []):
                 facts = _message(item)
-                kinds[_bytes(facts, 1)] = _number(facts, 3), _shape(_bytes(facts, 2))
+                dtypes[_bytes(facts, 1)] = _number(facts, 3), _shape(_bytes(facts, 2))
             continue
         facts = _message(_bytes(content, 2))
         name = _bytes(facts, 1)
-        kind, shape = kinds.get(name, (0, ()))
-        if kind in KINDS:
-            values = _bytes(_message(_bytes(facts, 3)), V1_VALUES[kind])
-            arrays[name.decode()] = _shaped(values, KINDS[kind], shape)
+        dtype, shape = dtypes.get(name, (0, ()))
+        if dtype in DTYPES:
+            values = _bytes(_message(_bytes(facts, 3)), V1_VALUES[dtype])
+            arrays[name.decode()] = _shaped(values, DTYPES[dtype], shape)
     return arrays
 
 
-def _refuse_foreign(header: Message) -> None:
+def _check_header(header: Message) -> None:
     if (shards := _number(header, 1)) != 1:
-        raise ValueError(f"{shards} data files; only checkpoints with one are supported")
+        raise ValueError(f"its arrays are in {shards} files; one is supported")
     if _number(header, 2):
         raise ValueError("big-endian numbers are not supported")
 
 
-def _checked(values: bytes, facts: Message, kind: np.dtype[Any]) -> NDArray[Any]:
-    """The array of which V2's index gives shape and checksum."""
+def _checked(values: bytes, facts: Message, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The array with shape and checksum in V2's index."""
     if facts.get(7):
-        raise ValueError("a partitioned array is not supported")
+        raise ValueError("partitioned arrays are not supported")
     check(values, *struct.unpack("<I", _bytes(facts, 6)))
-    return _shaped(values, kind, _shape(_bytes(facts, 2)))
+    return _shaped(values, dtype, _shape(_bytes(facts, 2)))
 
 
-def _shaped(values: bytes, kind: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    if len(values) != math.prod(shape) * kind.itemsize:
+def _shaped(values: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    if len(values) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{len(values)} bytes for an array of shape {shape}")
-    return np.frombuffer(values, kind).reshape(shape)
+    return np.frombuffer(values, dtype).reshape(shape)
 
 
 def _shape(message: bytes) -> tuple[int, ...]:
@@ -102,7 +102,7 @@ def _shape(message: bytes) -> tuple[int, ...]:
 
 
 def _number(message: Message, field: int) -> int:
-    """The last value of a field, as the format defines; 0 if absent."""
+    """The last value of a field; 0 for a missing field."""
     value = message.get(field, [0])[-1]
     if not isinstance(value, int):
         raise ValueError("a number is expected")
