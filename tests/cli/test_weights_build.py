@@ -78,7 +78,7 @@ def test_a_folder_of_the_training_is_kept_and_gone_on_from(shelf: Path) -> None:
 def test_a_name_without_settings_lists_those_there_are(shelf: Path) -> None:
     for name in ("luck", "report"):
         refused_in_a_line(
-            build(shelf, name), f"no settings of '{name}' ship; there are maximum, tiny"
+            build(shelf, name), f"no packaged settings '{name}'; there are maximum, tiny"
         )
 
 

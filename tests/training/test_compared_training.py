@@ -20,7 +20,7 @@ from training_kit import (
     with_phase,
 )
 
-from radfuse.networks.infrared_visible import Modality
+from radfuse.networks.infrared_visible import Slot
 from radfuse.networks.pmgi import PMGI
 from radfuse.networks.torch_method import TorchMethod
 from radfuse.training.checkpoint import LAST_CHECKPOINT, read_checkpoint
@@ -79,7 +79,7 @@ def test_classifier_learns_to_distinguish_ct_from_mr(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("infrared", ["ct", "mr"])
-def test_objective_gets_the_network_output_before_clipping(infrared: Modality) -> None:
+def test_objective_gets_the_network_output_before_clipping(infrared: Slot) -> None:
     network, images = PMGI(infrared=infrared), torch.rand(2, 2, 12, 13)
     ct, mr = 2 * images[:, :1] - 1, 2 * images[:, 1:] - 1
     fused, *sources = fused_raw(network, images)
