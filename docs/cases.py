@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from radfuse.pipeline.inspect import Finding, inspect
+from radfuse.pipeline.inspect import InspectedSeries, inspect
 
 CASES = ("dicom_head", "io")
 """Folders of real files, below the folder of real data."""
@@ -20,7 +20,7 @@ pixels are decoded here as well.
 |---|---|---|
 """
 
-PASSED_OVER = "passed over"
+IGNORED = "ignored"
 """Prefix of the note on a file that is neither read nor refused."""
 
 UID = re.compile(r"\b\d+(?:\.\d+){5,}(#\d+)?")
@@ -56,12 +56,12 @@ def _is_single(path: Path) -> bool:
     return alone and path.is_file()
 
 
-def _row(found: Finding, case: str, real: Path) -> str:
+def _row(found: InspectedSeries, case: str, real: Path) -> str:
     what = found.line().split("  UID")[0].replace(str(real / case), "").replace("  ", ", ")
-    passed_over = any(note.startswith(PASSED_OVER) for note in found.notes)
+    is_ignored = any(note.startswith(IGNORED) for note in found.notes)
     outcomes = [f"refused: {problem}" for problem in found.problems]
-    outcomes += ["read"] if not outcomes and not passed_over else []
-    outcomes += [note if note.startswith(PASSED_OVER) else f"note: {note}" for note in found.notes]
+    outcomes += ["read"] if not outcomes and not is_ignored else []
+    outcomes += [note if note.startswith(IGNORED) else f"note: {note}" for note in found.notes]
     cells = [f"`{case}`", what.strip(", "), "<br>".join(outcomes)]
     return "| " + " | ".join(_plain(cell, case, real) for cell in cells) + " |"
 

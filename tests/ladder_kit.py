@@ -1,4 +1,4 @@
-"""What tests of written DICOM objects share: a small pair, and judges that others wrote."""
+"""Shared by tests of written DICOM objects: a small pair, and third-party validators."""
 
 import shutil
 import subprocess
@@ -19,13 +19,13 @@ from radfuse.pipeline.read import read
 from radfuse.series import Series
 
 FEET_FIRST = (0.0, np.pi, 0.0)
-TURN, SHIFT_MM = (0.02, -0.03, 0.05), (1.5, -2.0, 2.4)
+ROTATION, SHIFT_MM = (0.02, -0.03, 0.05), (1.5, -2.0, 2.4)
 
 
 def make_pair(
     folder: Path, angles: Angles = AXIAL, mr_image: sitk.Image | None = None
 ) -> tuple[Series, Series]:
-    """A CT on a grid turned by some angles, and an axial MR of the same place."""
+    """A CT on a grid rotated by some angles, and an axial MR of the same region."""
     position = "FFS" if angles == FEET_FIRST else "HFS"
     ct = write(folder / "ct", volume("CT", angles))
     change_all(ct, put("PatientPosition", position))
@@ -36,9 +36,9 @@ def make_pair(
 
 
 def rigid() -> sitk.Euler3DTransform:
-    """mr_from_ct, turned about the origin of the grids."""
+    """mr_from_ct, a rotation about the origin of the grids and a shift."""
     centre = (-101.3, 57.25, -1234.567)
-    return sitk.Euler3DTransform(centre, *TURN, SHIFT_MM)
+    return sitk.Euler3DTransform(centre, *ROTATION, SHIFT_MM)
 
 
 def make_context(pair: tuple[Series, Series], **changes: object) -> DerivationContext:
@@ -75,7 +75,7 @@ def write_ladder(folder: Path, context: DerivationContext) -> dict[str, Path]:
 
 
 def needs(tool: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Skip, loudly, where a program is missing."""
+    """Skip, with a reason, where a program is missing."""
     return pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")
 
 
@@ -87,7 +87,7 @@ def run_tool(*command: object) -> str:
 
 
 def errors_by_dciodvfy(folder: Path) -> list[str]:
-    """What David Clunie's validator finds wrong in the files of a folder."""
+    """Errors of David Clunie's validator in the files of a folder."""
     return [
         f"{path.name}: {line}"
         for path in sorted(folder.iterdir())

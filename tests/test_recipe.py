@@ -97,9 +97,15 @@ def test_of_several_wrong_settings_the_first_is_named() -> None:
     ("settings", "words"),
     [
         ({"transform": "a.tfm", "initial_transform": "b.tfm"}, "transform or initial_transform"),
-        ({"deidentify": True, "show_identifiers": True}, "removed or shown, not both"),
-        ({"register_rigidly": False, "transform": "a.tfm"}, "no use for a transform file"),
-        ({"register_rigidly": False, "initial_transform": "b.tfm"}, "no use for a transform file"),
+        (
+            {"deidentify": True, "show_identifiers": True},
+            "deidentify or show_identifiers, not both",
+        ),
+        ({"register_rigidly": False, "transform": "a.tfm"}, "a transform file needs"),
+        (
+            {"register_rigidly": False, "initial_transform": "b.tfm"},
+            "a transform file needs",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

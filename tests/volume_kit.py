@@ -1,4 +1,4 @@
-"""Volume files for the tests, and what must hold of them."""
+"""Volume files for the tests, and checks of them."""
 
 from pathlib import Path
 
@@ -37,11 +37,11 @@ def grid(
 
 
 def assert_in_place(image: sitk.Image, affine_ras: np.ndarray, values: np.ndarray) -> None:
-    """Every voxel of the file's array is found where the affine says, and nothing else is there."""
+    """Every voxel of the file's array is at the position of the affine, and there is no other."""
     assert image.GetNumberOfPixels() == values.size
     for index in [*np.ndindex(*values.shape)][::7]:
         x, y, z = (affine_ras @ (*index, 1))[:3]
-        place = image.TransformPhysicalPointToIndex((float(-x), float(-y), float(z)))
-        found = image.TransformIndexToPhysicalPoint(place)
+        index_lps = image.TransformPhysicalPointToIndex((float(-x), float(-y), float(z)))
+        found = image.TransformIndexToPhysicalPoint(index_lps)
         np.testing.assert_allclose(found, (-x, -y, z), atol=1e-3)
-        assert image[place] == values[index]
+        assert image[index_lps] == values[index]

@@ -18,7 +18,7 @@ NEARLY_WHITE = 254.5 / 255
 
 @dataclass(frozen=True)
 class Window:
-    """A display window of a CT: what lies below is black, above is white; HU."""
+    """A display window: lower values are black, higher ones white; HU."""
 
     width: float
     level: float
@@ -42,7 +42,7 @@ class Window:
     def threshold(self, hu: float) -> float:
         """Grey level in [0, 1] that CT values above `hu` exceed.
 
-        In a window that is white below `hu`, white counts as above it.
+        In a window that is white below `hu`, white counts as exceeding it.
         """
         return min(max((hu - self.lowest) / self.width, 0.0), NEARLY_WHITE)
 
@@ -56,12 +56,12 @@ WINDOWS = {
     "bone-thin": Window(2000, 500),
     "fusion": Window(1000, 500),
 }
-"""Window presets in common radiological use, and ours for fusion: bone is white, what the MR shows
-better is nearly black."""
+"""Window presets in common radiological use, and one for fusion: bone is white, soft tissue, which
+the MR shows better, is nearly black."""
 
 
 def window_named(window: str | tuple[float, float]) -> Window:
-    """The window of a preset's name or of (width, level) in HU; `InputError` for another name."""
+    """The window of a preset or of (width, level) in HU; `InputError` for an unknown name."""
     if not isinstance(window, str):
         return Window(*window)
     if window not in WINDOWS:
@@ -70,17 +70,17 @@ def window_named(window: str | tuple[float, float]) -> Window:
 
 
 FULL_SCALE = {8: 255, 16: 65535}
-"""White of a picture, by bits."""
+"""White of an image, by bits."""
 
 TIE_DECIMALS = 3
-"""A level within this many decimals of a half is a half; single precision has no more to say."""
+"""A level within this many decimals of a half is a half: the precision of float32."""
 
 
 def grey_levels(image: Float32Array, bits: int = 8) -> NDArray[np.uint8 | np.uint16]:
     """An image in [0, 1] in whole levels of 8 or 16 bits, halves to even.
 
-    The noise of single precision does not decide where a half goes: the mean of two 8-bit images
-    comes out as in whole numbers.
+    The noise of single precision does not change how a half is rounded: the mean of two 8-bit
+    images is that of integer arithmetic.
     """
     levels = np.clip(image, 0, 1) * np.float64(FULL_SCALE[bits])
     whole = np.rint(np.round(levels, TIE_DECIMALS))
@@ -88,16 +88,16 @@ def grey_levels(image: Float32Array, bits: int = 8) -> NDArray[np.uint8 | np.uin
 
 
 BONE_HU = 300.0
-"""From here on voxels count as bone: above enhanced vessels and blood, below thin cortical bone."""
+"""Least value of bone: above enhanced vessels and blood, below thin cortical bone."""
 
 MASK_SPACING_MM = 2.0
-"""Masks are found on a grid at least this coarse: smooth, and fast for large volumes."""
+"""Masks are computed on a grid at least this coarse: smooth, and fast for large volumes."""
 
 CLOSING_MM = 4.0
-"""Radius of the closing that mends a scalp with gaps, where hair or fat-free skin is dark."""
+"""Radius of the closing for gaps in the scalp, where hair or fat-free skin is dark."""
 
 OPENING_MM = 6.0
-"""Radius of the opening that parts the head from couch and head holder."""
+"""Radius of the opening that separates the head from couch and head holder."""
 
 
 def head_range(image: sitk.Image, modality: Modality) -> tuple[float, float]:

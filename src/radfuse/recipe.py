@@ -10,21 +10,21 @@ from radfuse.modality import CT
 from radfuse.schema import Values, VersionedModel
 
 Device = Literal["cpu", "cuda"]
-"""Where a learned method runs."""
+"""Device of a learned method."""
 
 OutputName = Literal["fused", "mr", "colour", "registration"]
-"""What a fusion of volumes can be written as: the fused image in grey, the MR on the CT's grid, the
-MR in colours above the CT, the Spatial Registration."""
+"""Outputs of a fusion of volumes: the fused image in grey, the MR on the CT's grid, the MR in
+colour over the CT, the Spatial Registration."""
 
 DEFAULT_OPACITY = 0.5
-"""Of the MR above the CT, where no other is asked for."""
+"""Default opacity of the MR over the CT."""
 
 DEFAULT_METHOD = "mfinet"
-"""Fuses where no other method is asked for."""
+"""Default method."""
 
 
 DEFAULT_WINDOW = CT.default_window
-"""CT window where no other is asked for."""
+"""Default CT window."""
 
 
 def _precision_as_option(values: Values) -> Values:
@@ -39,7 +39,7 @@ def _precision_as_option(values: Values) -> Values:
 
 
 class Recipe(VersionedModel):
-    """Settings of one fusion; frozen, unknown keys refused."""
+    """Settings of one fusion; frozen, unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid")
     migrations = (_precision_as_option,)
@@ -54,65 +54,65 @@ class Recipe(VersionedModel):
     """CT window: the name of a preset or (width, level) in HU."""
 
     register_rigidly: bool = True
-    """Whether to search for the alignment; if not, the headers' coordinates are taken as true."""
+    """Whether to search for the alignment; otherwise the coordinates of the headers are used."""
 
     transform: Path | None = None
-    """File of a transform that maps CT points to MR points, or a DICOM registration, taken instead
-    of a search."""
+    """File of a transform that maps CT points to MR points, or a DICOM registration, instead of a
+    search."""
 
     initial_transform: Path | None = None
-    """File of a transform to start the search from, instead of the usual starts."""
+    """File of a transform from which the search starts, instead of the default initial poses."""
 
     deterministic: bool = False
-    """Whether registration runs in one thread, so that it repeats bit for bit."""
+    """Whether registration runs in one thread, for bit-identical results."""
 
     accept_registration: bool = False
-    """Whether to go on with a registration whose quality is below the threshold."""
+    """Whether to fuse although registration QA failed."""
 
     accept_patients: bool = False
-    """Whether to go on though the headers of CT and MR name different patients."""
+    """Whether to fuse although the headers of CT and MR have different patients."""
 
     deidentify: bool = False
-    """Whether all outputs are made without who the patient is, by the DICOM basic profile."""
+    """Whether all outputs are de-identified, by the DICOM Basic Profile."""
 
     show_identifiers: bool = False
-    """Whether names and IDs of patients may stand in record, QA sheet and messages."""
+    """Whether record, QA sheet and messages may contain names and IDs of patients."""
 
     ct_series: str | None = None
-    """SeriesInstanceUID of the CT, where a folder has several."""
+    """SeriesInstanceUID of the CT in a folder with several."""
 
     mr_series: str | None = None
-    """SeriesInstanceUID of the MR, where a folder has several."""
+    """SeriesInstanceUID of the MR in a folder with several."""
 
     outputs: Annotated[tuple[OutputName, ...], Field(min_length=1)] | None = None
-    """What is written; without it all that a folder of DICOM takes, the fused image in a file."""
+    """Outputs; by default all of them into a folder, and only the fused image into a file."""
 
     opacity: Annotated[float, Field(ge=0, le=1)] = DEFAULT_OPACITY
-    """Of the MR above the CT in colour: 0 shows the CT alone, 1 the MR alone."""
+    """Opacity of the MR over the CT in colour: 0 shows the CT alone, 1 the MR alone."""
 
     device: Device = "cpu"
 
     bits: Literal[8, 16] = 8
-    """Depth of a fused picture in 2-D; volumes always have 16."""
+    """Bit depth of a fused 2-D image; volumes always have 16."""
 
     @model_validator(mode="after")
     def _without_contradictions(self) -> "Recipe":
         if self.transform and self.initial_transform:
             raise ValueError("give transform or initial_transform, not both")
         if not self.register_rigidly and (self.transform or self.initial_transform):
-            raise ValueError("without registration there is no use for a transform file")
+            raise ValueError("a transform file needs registration; leave one of both out")
         if self.deidentify and self.show_identifiers:
-            raise ValueError("identifiers are removed or shown, not both")
+            raise ValueError("give deidentify or show_identifiers, not both")
         return self
 
 
 def make_recipe(**settings: object) -> Recipe:
-    """A recipe from loose settings; raises `InputError` with one line for the first wrong one."""
+    """A recipe from settings; raises `InputError` with one line for the first wrong one."""
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        if not place:  # a contradiction between settings
+        key = ".".join(map(str, first["loc"]))
+        if not key:  # a contradiction between settings
             raise InputError(f"recipe: {first['msg'].removeprefix('Value error, ')}") from error
-        raise InputError(f"recipe: {place}: {first['msg']} (got {first['input']!r})") from error
+        raise InputError(f"recipe: {key}: {first['msg']} (got {first['input']!r})") from error

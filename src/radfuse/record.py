@@ -15,16 +15,16 @@ from radfuse.recipe import Recipe
 from radfuse.schema import Values, VersionedModel
 
 SHORT_NOTICE = "Research use only. Not a medical device."
-"""Stands in files whose headers have room for one line."""
+"""Notice for files with room for one line."""
 
 NOTICE = (
     f"{SHORT_NOTICE} "
     "Not for diagnosis, treatment planning or dose calculation without independent review."
 )
-"""Stands on every output and every page."""
+"""Notice on every output."""
 
 LIBRARIES = ("radfuse", "numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "openvino")
-"""Packages whose versions decide a result."""
+"""Packages whose versions a result depends on."""
 
 
 class Input(BaseModel):
@@ -41,7 +41,7 @@ class Input(BaseModel):
     size: tuple[int, ...]
     spacing_mm: tuple[float, ...]
     notes: tuple[str, ...] = ()
-    """What was mended or left out on reading, a sentence each."""
+    """What reading corrected or left out, a sentence each."""
 
 
 class Output(BaseModel):
@@ -55,7 +55,7 @@ class Output(BaseModel):
 
 
 class Signoff(BaseModel):
-    """A person's verdict on a registration."""
+    """A person's sign-off of a registration."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,10 +65,10 @@ class Signoff(BaseModel):
 
     time: datetime
     registration_id: str = ""
-    """Which alignment was looked at."""
+    """Identifier of the alignment that was reviewed."""
 
     def sentence(self) -> str:
-        """The verdict, who gave it and when."""
+        """State, name and time."""
         return f"{self.state} by {self.name}, {self.time:%Y-%m-%d %H:%M} UTC"
 
 
@@ -77,6 +77,7 @@ RENAMED_KEYS = {
     "drift_mm": "reregistration_mm", "fitting": "within_tolerance", "pieces": "patches",
     "judged": "is_estimated", "one_frame_of_reference": "header_alignment",
     "Beyond the MR's field of view": "Outside the MR field of view",
+    "MR values that become 0 and 1": "MR values scaled to 0 and 1",
 }  # fmt: skip
 """Keys of registration and scaling in version 1, and in version 2."""
 
@@ -106,20 +107,20 @@ class Record(VersionedModel):
     """Name, summary, options, device; for learned methods also weights file and sha256."""
 
     scaling: Mapping[str, Any]
-    """How HU, MR values and fused values became and become [0, 1]."""
+    """How HU, MR values and fused values map to [0, 1]."""
 
     registration: Mapping[str, Any] | None
     """Origin, transform (row-major 4x4, CT point to MR point, LPS mm), quality; None for 2-D."""
 
     outputs: tuple[Output, ...] = ()
     left_out: tuple[str, ...] = ()
-    """What was not written though it could be expected, and why, a sentence each."""
+    """Default outputs that were not written, with the reason, a sentence each."""
 
     seconds: Mapping[str, float]
     """Wall time by stage."""
 
     signoff: Signoff | None = None
-    """None until somebody has looked."""
+    """None before the review."""
 
     versions: Mapping[str, str]
     platform: str
@@ -136,12 +137,12 @@ def read_record(path: Path) -> Record:
 
 
 def now() -> datetime:
-    """The present moment in UTC, to the second."""
+    """The current time in UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the packages that decide a result."""
+    """Versions of `LIBRARIES`."""
     return {name: version(name) for name in LIBRARIES}
 
 

@@ -61,7 +61,7 @@ def test_help_lists_every_command_and_the_exit_statuses() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself(name: str) -> None:
+def test_every_command_has_help(name: str) -> None:
     result = run(name, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.output
@@ -96,7 +96,7 @@ def test_methods_lists_the_catalogue() -> None:
     assert facts["res2fusion"]["model_card"]["intended_use"].startswith("Research use only")
 
 
-def test_two_pictures_are_fused(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_two_2d_images_are_fused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     result = run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "f.png")
     assert result.exit_code == 0, result.output
     assert str(tmp_path / "f.png") in result.stdout
@@ -169,7 +169,7 @@ def test_register_writes_mr_from_ct_and_repeats_bit_for_bit(
     refused(run("register", "--ct", ct, "--mr", mr, "-o", paths[0]), "exists", "--overwrite")
 
 
-def test_failed_registration_exits_3_and_says_what_to_try(
+def test_failed_registration_exits_3_with_remedies(
     phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     ct, mr = phantom_folders
@@ -234,7 +234,7 @@ def test_a_ct_without_the_region_of_the_mr(
     assert not (tmp_path / "o").exists()
 
 
-def test_pictures_of_different_sizes(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_2d_images_of_different_sizes(pair: tuple[Path, Path], tmp_path: Path) -> None:
     Image.new("L", (30, 30), 7).save(tmp_path / "small.png")
     pixels = np.arange(900, dtype=np.uint8).reshape(30, 30)
     Image.fromarray(pixels).save(tmp_path / "small.png")
@@ -245,13 +245,13 @@ def test_pictures_of_different_sizes(pair: tuple[Path, Path], tmp_path: Path) ->
     )
 
 
-def test_a_volume_with_a_picture(
+def test_a_volume_with_a_2d_image(
     pair: tuple[Path, Path], phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     refused(
         run("fuse", "--ct", phantom_folders[0], "--mr", pair[1], "-o", tmp_path / "o"),
         "3-D volume",
-        "2-D picture",
+        "2-D image",
     )
 
 
@@ -327,7 +327,7 @@ def test_an_output_where_nothing_can_be_written(pair: tuple[Path, Path]) -> None
     refused(run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", "/proc/nothing/o.png"), "/proc")
 
 
-def test_a_full_disk_leaves_nothing_half_written(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing(pair: tuple[Path, Path], tmp_path: Path) -> None:
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("mounting a tiny disk needs root")
     disk = tmp_path / "disk"

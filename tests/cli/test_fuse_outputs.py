@@ -32,7 +32,9 @@ def test_outputs_are_given_with_commas_or_one_by_one(
     assert "no registration object" not in done.stdout
 
 
-def test_what_is_left_out_is_said(phantom: Phantom, truth: Path, tmp_path: Path) -> None:
+def test_a_missing_registration_object_is_explained(
+    phantom: Phantom, truth: Path, tmp_path: Path
+) -> None:
     for series in (phantom.ct, phantom.mr):
         sitk.WriteImage(series.image, str(tmp_path / f"{series.modality}.mha"))
     done = run(
@@ -51,7 +53,7 @@ def test_what_is_left_out_is_said(phantom: Phantom, truth: Path, tmp_path: Path)
         ("--opacity", "50", "recipe: opacity: Input should be less than or equal to 1"),
     ],
 )
-def test_wrong_words_are_refused_in_a_line(
+def test_wrong_values_are_refused_in_a_line(
     tmp_path: Path, option: str, value: str, words: str
 ) -> None:
     result = run("fuse", "--ct", "a", "--mr", "b", "-o", tmp_path / "out", option, value)

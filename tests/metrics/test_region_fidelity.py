@@ -31,7 +31,7 @@ from radfuse.metrics.region_fidelity import (
     tissue_fidelity,
 )
 from radfuse.phantom.head import LABELS, Phantom
-from radfuse.pipeline.volume import Scaled, scale_volumes
+from radfuse.pipeline.volume import ScaledPair, scale_volumes
 
 Spoil = Callable[[Float64Array, float], Float64Array]
 
@@ -81,12 +81,12 @@ AMOUNTS = (0, 0.25, 0.5, 0.75, 1)
 
 
 @pytest.fixture(scope="module")
-def scaled(phantom: Phantom) -> Scaled:
+def scaled(phantom: Phantom) -> ScaledPair:
     return scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOW)
 
 
 @pytest.fixture(scope="module")
-def slices(scaled: Scaled) -> list[tuple[Float64Array, Float64Array]]:
+def slices(scaled: ScaledPair) -> list[tuple[Float64Array, Float64Array]]:
     """Slices through the brain of the phantom, in grey levels."""
     return [(255 * scaled.ct[z].astype(float), 255 * scaled.mr[z].astype(float)) for z in (22, 30)]
 
@@ -281,7 +281,7 @@ def test_labels_take_the_place_of_the_rule() -> None:
 
 
 def test_the_phantoms_true_labels_and_the_rule_agree(
-    phantom: Phantom, scaled: Scaled, slices: list[tuple[Float64Array, Float64Array]]
+    phantom: Phantom, scaled: ScaledPair, slices: list[tuple[Float64Array, Float64Array]]
 ) -> None:
     truth = sitk.GetArrayFromImage(phantom.labels)[scaled.box]
     ct, mr = slices[1]

@@ -86,8 +86,8 @@ def test_dicom_outputs_share_study_frame_and_registration(ladder: Result) -> Non
         assert header.StudyInstanceUID == ct.StudyInstanceUID
         assert header.FrameOfReferenceUID == ct.FrameOfReferenceUID
         (maker,) = header.ContributingEquipmentSequence
-        said = header.get("ImageComments", maker.ContributionDescription)
-        assert f"Registration {ladder.alignment.identifier} unreviewed" in said
+        comment = header.get("ImageComments", maker.ContributionDescription)
+        assert f"Registration {ladder.alignment.identifier} unreviewed" in comment
     assert len({header.SeriesInstanceUID for header in headers}) == len(headers)
 
 
@@ -113,19 +113,17 @@ def test_colours_are_of_the_pair_and_ct_alone_outside_the_fov(ladder: Result) ->
     np.testing.assert_allclose(
         found[..., 0],
         np.where(
-            scaled.field_of_view,
+            scaled.fov_mask,
             0.5 * scaled.ct + 0.5 * np.clip(scaled.mr * 8 / 3, 0, 1),
             scaled.ct,
         ),
         atol=0.6 / 255,
     )
-    np.testing.assert_array_equal(
-        found[~scaled.field_of_view][:, 0], found[~scaled.field_of_view][:, 2]
-    )
+    np.testing.assert_array_equal(found[~scaled.fov_mask][:, 0], found[~scaled.fov_mask][:, 2])
 
 
 @pytest.mark.parametrize("outputs", [("mr",), ("colour", "registration"), ("fused", "mr")])
-def test_only_what_is_asked_for_is_written(
+def test_only_chosen_outputs_are_written(
     ladder: Result, tmp_path: Path, outputs: tuple[str, ...]
 ) -> None:
     out = tmp_path / "out"
@@ -138,7 +136,7 @@ def test_only_what_is_asked_for_is_written(
     assert names(out) == ALWAYS | {"REG"}
 
 
-def test_the_mr_goes_beside_a_fused_file_if_it_is_asked_for(bare: Result, tmp_path: Path) -> None:
+def test_the_mr_is_written_next_to_a_fused_file(bare: Result, tmp_path: Path) -> None:
     write(bare, tmp_path / "s1_fused.nii.gz", "fused", "mr")
     found = sitk.ReadImage(str(tmp_path / "s1_fused_space-CT_desc-resampled_MR.nii.gz"))
     assert bare.alignment is not None
@@ -161,7 +159,7 @@ def test_the_mr_goes_beside_a_fused_file_if_it_is_asked_for(bare: Result, tmp_pa
         ("out", ("registration",), "the CT and the MR lack a frame of reference UID"),
     ],
 )
-def test_unwritable_output_is_refused_before_the_work(
+def test_unwritable_output_is_refused_before_the_fusion(
     bare: Result, tmp_path: Path, output: str, outputs: tuple[str, ...], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
@@ -169,11 +167,11 @@ def test_unwritable_output_is_refused_before_the_work(
     assert names(tmp_path) == set()
 
 
-def test_pictures_have_no_other_outputs(tmp_path: Path) -> None:
+def test_2d_images_have_no_other_outputs(tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(np.eye(16, dtype=np.float32))
     ct, mr = (Series(image, kind, tmp_path / kind.code) for kind in (CT, MR))
     recipe = make_recipe(method="average", outputs=["mr"])
-    with pytest.raises(InputError, match="pictures are only fused"):
+    with pytest.raises(InputError, match="2-D images have only the fused output"):
         radfuse.fuse(ct, mr, tmp_path / "x.png", recipe=recipe)
 
 
@@ -192,7 +190,7 @@ def test_volumes_without_frames_get_all_but_the_registration(bare: Result, tmp_p
     assert write(bare, tmp_path / "few", "fused", "mr").record.left_out == ()
 
 
-def test_the_registration_object_is_taken_instead_of_a_search(
+def test_the_registration_object_replaces_a_search(
     pair: tuple[Series, Series], ladder: Result, given: Recipe
 ) -> None:
     reg = min((folder_of(ladder) / "REG").iterdir())
@@ -205,7 +203,7 @@ def test_the_registration_object_is_taken_instead_of_a_search(
         )
 
 
-def test_a_disk_that_fills_up_leaves_nothing(
+def test_a_full_disk_leaves_nothing(
     ladder: Result, tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     with full_disk(15000), pytest.raises(OutputError, match="nothing was changed"):

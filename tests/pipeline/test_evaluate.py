@@ -137,7 +137,7 @@ def test_a_metric_without_a_column_is_measured_by_its_name(folders: list[str]) -
     assert "labf ↓" in run(*folders, "--metric", "labf", "--quiet").stdout
 
 
-def test_a_picture_of_another_format_is_matched_by_its_name(tmp_path: Path) -> None:
+def test_2d_images_are_matched_by_name_in_any_format(tmp_path: Path) -> None:
     for kind, suffix in (("fused", "png"), ("ct", "tif"), ("mr", "png")):
         save(tmp_path / kind / f"a.{suffix}", noise(4))
     result = run(*(f"--{kind}={tmp_path / kind}" for kind in ("fused", "ct", "mr")), "--json")
@@ -147,14 +147,14 @@ def test_a_picture_of_another_format_is_matched_by_its_name(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda at: (at / "mr/case1.png").unlink(), "mr: has no case1 (1 missing), which"),
-        (lambda at: save(at / "ct/case0.tif", noise(3)), "have one name; keep one of them"),
+        (lambda at: (at / "mr/case1.png").unlink(), "fused are missing: case1"),
+        (lambda at: save(at / "ct/case0.tif", noise(3)), "have the same name; keep one of them"),
         (lambda at: save(at / "ct/case1.png", noise(3, (50, SIDE))), "case1.png is 48x50"),
         (lambda at: [p.unlink() for p in (at / "fused").iterdir()], "fused: no DICOM images"),
         (lambda at: (at / "ct/case0.png").write_bytes(b"no picture"), "not a readable PNG"),
     ],
 )
-def test_folders_that_do_not_fit_are_refused_in_a_line(
+def test_folders_that_do_not_match_are_refused_in_a_line(
     folders: list[str],
     tmp_path: Path,
     damage,
@@ -185,7 +185,7 @@ def test_a_wrong_option_is_refused_by_name(
 
 def test_a_file_among_folders_is_refused(folders: list[str], tmp_path: Path) -> None:
     result = run(*folders[:2], "--mr", tmp_path / "mr/case0.png", "--quiet")
-    assert "is a file among folders; give three files or three folders" in result.stderr
+    assert "is a file, not a folder; give three files or three folders" in result.stderr
 
 
 def test_images_too_small_for_profile_name_the_minimum_size(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_volume_is_measured_as_the_fusion_scaled_it(fused_phantom: Path) -> No
         np.asarray(grey_levels(values), np.uint8)
         for values in (stored, again.scaled.ct, again.scaled.mr)
     ]
-    expected = measure_volume(PROFILE, *levels, fov_mask=again.scaled.field_of_view, every=8)
+    expected = measure_volume(PROFILE, *levels, fov_mask=again.scaled.fov_mask, every=8)
     first = again.scaled.box[0].start
     slices = {f"slice {first + index}": values for index, values in expected.slices.items()}
     assert facts["images"] == {**slices, "volume": expected.whole}
@@ -227,19 +227,19 @@ def test_a_volume_without_a_record_asks_for_what_it_needs(
     assert json.loads(found.stdout) == json.loads(of_volume(fused_phantom).stdout)
 
 
-def test_a_white_below_the_volumes_values_is_refused(fused_phantom: Path) -> None:
+def test_white_below_the_values_is_refused(fused_phantom: Path) -> None:
     result = of_volume(fused_phantom, "--white", 1000)
     assert result.exit_code == 2
-    assert "but white is 1000; pass --white" in result.stderr
+    assert "does not fit white = 1000; pass --white" in result.stderr
 
 
 def test_a_fused_volume_on_another_grid_is_refused(fused_phantom: Path) -> None:
     result = of_volume(fused_phantom, fused="mr.nii.gz")
     assert result.exit_code == 2
-    assert "measure the fused volume on the CT's own grid" in result.stderr
+    assert "resample the fused volume to the CT's grid" in result.stderr
 
 
-def test_a_record_that_is_none_is_refused(fused_phantom: Path, tmp_path: Path) -> None:
+def test_an_invalid_record_is_refused(fused_phantom: Path, tmp_path: Path) -> None:
     for path in fused_phantom.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "f.json").write_text("{}")
@@ -258,14 +258,14 @@ def test_an_mr_on_the_grid_of_the_ct_needs_no_transform(
 
 
 @pytest.mark.parametrize("white", ["nan", "inf", "1e40"])
-def test_a_white_far_above_the_volume_is_refused(fused_phantom: Path, white: str) -> None:
+def test_white_far_above_the_values_is_refused(fused_phantom: Path, white: str) -> None:
     result = of_volume(fused_phantom, "--white", white)
     assert result.exit_code == 2
     assert "Traceback" not in result.output
     assert "--white" in result.stderr
 
 
-def test_a_metric_that_pictures_do_not_have_is_refused(folders: list[str]) -> None:
+def test_a_metric_for_volumes_alone_is_refused(folders: list[str]) -> None:
     result = run(
         *folders, "--profile", "radfuse1", "--metric", "flicker", "--metric", "MI", "--quiet"
     )
@@ -273,16 +273,14 @@ def test_a_metric_that_pictures_do_not_have_is_refused(folders: list[str]) -> No
     assert "flicker: needs a volume or a lesion mask" in result.stderr
 
 
-def test_a_table_never_takes_the_place_of_an_image_or_a_folder(
-    folders: list[str], tmp_path: Path
-) -> None:
-    picture = tmp_path / "fused" / "case0.png"
-    before = picture.read_bytes()
-    for place in (picture, tmp_path / "fused" / "values.csv"):
-        result = run(*folders, "--csv", place, "--overwrite", "--quiet")
+def test_a_table_never_replaces_an_image_or_a_folder(folders: list[str], tmp_path: Path) -> None:
+    image = tmp_path / "fused" / "case0.png"
+    before = image.read_bytes()
+    for path in (image, tmp_path / "fused" / "values.csv"):
+        result = run(*folders, "--csv", path, "--overwrite", "--quiet")
         assert "would replace an image; give another file" in result.stderr
     assert "is a folder; give a file" in run(*folders, "--csv", tmp_path, "--quiet").stderr
-    assert picture.read_bytes() == before
+    assert image.read_bytes() == before
 
 
 def test_two_ct_windows_are_rejected(fused_phantom: Path) -> None:
@@ -290,13 +288,13 @@ def test_two_ct_windows_are_rejected(fused_phantom: Path) -> None:
     assert "give --window or --window-preset, not both" in result.stderr
 
 
-def test_a_whole_volume_is_no_further_slice_of_the_mean(fused_phantom: Path) -> None:
+def test_the_mean_of_slices_excludes_the_whole_volume(fused_phantom: Path) -> None:
     facts = json.loads(of_volume(fused_phantom).stdout)
     slices = [row["MI"] for name, row in facts["images"].items() if name != "volume"]
     np.testing.assert_allclose(facts["mean"]["MI"], np.mean(slices))
 
 
-def test_a_file_that_is_no_file_is_refused() -> None:
+def test_a_device_file_is_refused() -> None:
     result = run("--fused", "/dev/null", "--ct", "/dev/null", "--mr", "/dev/null", "--quiet")
     assert "/dev/null: no such file or folder" in result.stderr
 

@@ -57,13 +57,13 @@ def test_full_size_demo_passes_registration_qa(full_phantom: Phantom, tmp_path: 
     assert np.mean(errors_mm) <= 1.0
     skull = phantom.labels_mr == int(Label.SKULL)
     moved = sitk.Resample(sitk.Cast(skull, sitk.sitkFloat32), phantom.ct.image, found)
-    in_view = sitk.GetArrayFromImage(_field_of_view(phantom, found)) > 0
-    first = (sitk.GetArrayFromImage(moved) > 0.5) & in_view
-    second = (sitk.GetArrayFromImage(phantom.labels) == Label.SKULL) & in_view
+    in_fov = sitk.GetArrayFromImage(_fov_mask_image(phantom, found)) > 0
+    first = (sitk.GetArrayFromImage(moved) > 0.5) & in_fov
+    second = (sitk.GetArrayFromImage(phantom.labels) == Label.SKULL) & in_fov
     assert 2 * (first & second).sum() / (first.sum() + second.sum()) >= 0.95
 
 
-def _field_of_view(phantom: Phantom, mr_from_ct: sitk.Transform) -> sitk.Image:
+def _fov_mask_image(phantom: Phantom, mr_from_ct: sitk.Transform) -> sitk.Image:
     everywhere = sitk.Image(phantom.mr.image.GetSize(), sitk.sitkUInt8) + 1
     everywhere.CopyInformation(phantom.mr.image)
     return sitk.Resample(everywhere, phantom.ct.image, mr_from_ct, sitk.sitkNearestNeighbor, 0)
@@ -75,10 +75,10 @@ def test_the_fused_volume_has_the_grid_of_the_ct(phantom: Phantom, fused: Result
     assert fused.image.GetPixelID() == sitk.sitkUInt16
 
 
-def test_nothing_is_invented_where_the_mr_did_not_look(phantom: Phantom, fused: Result) -> None:
+def test_outside_the_mr_field_of_view_is_the_ct_alone(phantom: Phantom, fused: Result) -> None:
     assert fused.scaled is not None
     outside = np.ones(phantom.ct.image.GetSize()[::-1], np.bool_)
-    outside[fused.scaled.box] = ~fused.scaled.field_of_view
+    outside[fused.scaled.box] = ~fused.scaled.fov_mask
     ct = WINDOWS["fusion"].scale(sitk.GetArrayFromImage(phantom.ct.image))
     stored = sitk.GetArrayFromImage(fused.image)
     assert outside.any()
@@ -88,16 +88,16 @@ def test_nothing_is_invented_where_the_mr_did_not_look(phantom: Phantom, fused: 
 def test_bone_is_white_and_brain_follows_the_mr(phantom: Phantom, fused: Result) -> None:
     labels = sitk.GetArrayFromImage(phantom.labels)[fused.scaled.box]
     hu = sitk.GetArrayFromImage(phantom.ct.image)[fused.scaled.box]
-    dense = fused.scaled.field_of_view & (hu > 900)
-    brain = fused.scaled.field_of_view & (labels == Label.WHITE)
+    dense = fused.scaled.fov_mask & (hu > 900)
+    brain = fused.scaled.fov_mask & (labels == Label.WHITE)
     assert fused.fused[dense].mean() > 0.85
     assert np.corrcoef(fused.fused[brain], fused.scaled.mr[brain])[0, 1] > 0.95
 
 
 def test_head_is_inside_its_box_smaller_than_the_scan(phantom: Phantom, fused: Result) -> None:
     labels = sitk.GetArrayFromImage(phantom.labels)
-    looked = sitk.GetArrayFromImage(_field_of_view(phantom, phantom.mr_from_ct)) > 0
-    brain = (labels == Label.GREY) & looked
+    in_fov = sitk.GetArrayFromImage(_fov_mask_image(phantom, phantom.mr_from_ct)) > 0
+    brain = (labels == Label.GREY) & in_fov
     kept = np.zeros_like(brain)
     kept[fused.scaled.box] = True
     assert not (brain & ~kept).any()
@@ -139,7 +139,7 @@ def test_a_ct_without_the_region_of_the_mr_is_refused(phantom: Phantom, given: R
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
-def test_every_volume_format_is_read_back_in_place(
+def test_every_volume_format_is_read_back(
     phantom: Phantom, given: Recipe, fused: Result, tmp_path: Path, suffix: str
 ) -> None:
     path = tmp_path / f"sub-01_fused{suffix}"
@@ -161,7 +161,9 @@ def test_every_volume_format_is_read_back_in_place(
     }
 
 
-def test_the_companions_say_what_was_done(phantom: Phantom, given: Recipe, tmp_path: Path) -> None:
+def test_record_transform_and_mask_describe_the_fusion(
+    phantom: Phantom, given: Recipe, tmp_path: Path
+) -> None:
     result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "f.nii.gz", recipe=given)
     record = Record.model_validate_json((tmp_path / "f.json").read_text())
     assert record == result.record
@@ -174,10 +176,10 @@ def test_the_companions_say_what_was_done(phantom: Phantom, given: Recipe, tmp_p
         transform.TransformPoint(point), phantom.mr_from_ct.TransformPoint(point), atol=1e-6
     )
     mask = sitk.ReadImage(str(tmp_path / "f_desc-fov_mask.nii.gz"))
-    looked = sitk.GetArrayFromImage(_field_of_view(phantom, phantom.mr_from_ct))
+    in_fov = sitk.GetArrayFromImage(_fov_mask_image(phantom, phantom.mr_from_ct))
     found = sitk.GetArrayFromImage(mask)
     assert found.max() == 1
-    assert not (found & ~looked.astype(np.uint8)).any()
+    assert not (found & ~in_fov.astype(np.uint8)).any()
 
 
 def test_a_dicom_result_belongs_to_the_study_and_frame_of_the_ct(
@@ -221,7 +223,7 @@ def test_volumes_without_headers_become_unnamed_dicom(
     assert "SourceImageSequence" not in header
 
 
-def test_earlier_results_are_kept_unless_told_otherwise(
+def test_earlier_results_are_kept_without_overwrite(
     phantom: Phantom, alone: Recipe, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -239,20 +241,20 @@ def test_a_folder_with_other_files_is_never_replaced(
     phantom: Phantom, given: Recipe, tmp_path: Path
 ) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="no radfuse result"):
+    with pytest.raises(OutputError, match="has files that radfuse did not write"):
         radfuse.fuse(phantom.ct, phantom.mr, tmp_path, recipe=given, overwrite=True)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.dcm", "out.tiff"])
-def test_a_volume_does_not_go_into_a_picture(
+def test_a_volume_is_not_written_to_a_2d_image(
     phantom: Phantom, given: Recipe, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(InputError, match=r"\.nii\.gz"):
         radfuse.fuse(phantom.ct, phantom.mr, tmp_path / name, recipe=given)
 
 
-def test_a_name_that_is_taken_by_a_folder_or_a_file_is_refused(
+def test_an_existing_folder_or_file_is_refused(
     phantom: Phantom, given: Recipe, tmp_path: Path
 ) -> None:
     (tmp_path / "x.nii.gz").mkdir()
@@ -271,9 +273,7 @@ def pictures(folder: Path, shape: tuple[int, int] = (40, 48)) -> tuple[Path, Pat
 
 
 @pytest.mark.parametrize(("bits", "kind"), [(8, np.uint8), (16, np.uint16)])
-def test_two_pictures_become_one_of_the_depth_asked_for(
-    tmp_path: Path, bits: int, kind: type
-) -> None:
+def test_two_2d_images_are_fused_with_the_given_bits(tmp_path: Path, bits: int, kind: type) -> None:
     ct, mr = pictures(tmp_path)
     recipe = make_recipe(method="maximum", bits=bits)
     radfuse.fuse(ct, mr, tmp_path / "fused.png", recipe=recipe)
@@ -286,7 +286,7 @@ def test_two_pictures_become_one_of_the_depth_asked_for(
     assert (tmp_path / "fused_qa.html").is_file()
 
 
-def test_pictures_can_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+def test_2d_images_are_written_to_a_folder(tmp_path: Path) -> None:
     ct, mr = pictures(tmp_path)
     radfuse.fuse(ct, mr, tmp_path / "out", recipe=Recipe(method="average"))
     names = {entry.name for entry in (tmp_path / "out").iterdir()}
@@ -316,7 +316,7 @@ def test_a_harvard_pair_is_fused_by_every_rule_and_by_networks(shared: Path) -> 
         assert 0 <= fused.min() < fused.max() <= 1
 
 
-def test_unknown_names_are_told_before_the_work_begins(tmp_path: Path) -> None:
+def test_unknown_names_are_refused_before_the_fusion(tmp_path: Path) -> None:
     nowhere = tmp_path / "missing"
     with pytest.raises(InputError, match="nearest: bone_blend"):
         radfuse.fuse(nowhere, nowhere, recipe=Recipe(method="bone_blent"))
@@ -324,7 +324,7 @@ def test_unknown_names_are_told_before_the_work_begins(tmp_path: Path) -> None:
         radfuse.fuse(nowhere, nowhere, recipe=Recipe(window="bones"))
 
 
-def test_cuda_is_refused_in_one_line_where_it_cannot_be(tmp_path: Path) -> None:
+def test_unavailable_cuda_is_refused_in_one_line(tmp_path: Path) -> None:
     ct, mr = pictures(tmp_path)
     with pytest.raises(InputError, match="no network"):
         radfuse.fuse(ct, mr, recipe=Recipe(method="average", device="cuda"))

@@ -1,4 +1,4 @@
-"""Which CT and MR of a folder belong together, and what is asked back where several could."""
+"""The CT and MR of a folder that are fused, and the message where several could be."""
 
 import shutil
 from dataclasses import replace
@@ -35,7 +35,7 @@ def chosen(folder: Path, recipe: Recipe = PLAIN) -> tuple[str, str]:
     return pair.ct.stack.uid, pair.mr.stack.uid
 
 
-def test_the_only_pair_is_chosen_and_said(tmp_path: Path) -> None:
+def test_the_only_pair_is_chosen_and_named(tmp_path: Path) -> None:
     ct, mr = series(tmp_path, "CT", "a"), series(tmp_path, "MR", "b")
     assert chosen(tmp_path) == (ct, mr)
     sentence = choose_pair(tmp_path, PLAIN).sentence()
@@ -51,7 +51,7 @@ def test_patients_are_not_mixed(tmp_path: Path) -> None:
         choose_pair(tmp_path, PLAIN)
 
 
-def test_other_parts_of_the_body_and_scouts_are_passed_over(tmp_path: Path) -> None:
+def test_other_parts_of_the_body_and_localizers_are_ignored(tmp_path: Path) -> None:
     series(tmp_path, "CT", "chest", BodyPartExamined="CHEST")
     series(tmp_path, "CT", "scout", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     ct = series(tmp_path, "CT", "head", BodyPartExamined="HEADNECK")
@@ -79,7 +79,7 @@ def test_a_series_that_makes_no_volume_is_told(tmp_path: Path) -> None:
     write(tmp_path / "MR-t1", volume("MR", count=9), "MR", "t1")
     for path in sorted((tmp_path / "MR-t1").iterdir())[3:6]:
         path.unlink()
-    assert "passed over: " in choose_pair(tmp_path, PLAIN).sentence()
+    assert "rejected: " in choose_pair(tmp_path, PLAIN).sentence()
     assert "were never measured" in choose_pair(tmp_path, PLAIN).sentence()
 
 

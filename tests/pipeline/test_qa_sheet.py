@@ -1,4 +1,4 @@
-"""The QA sheet: whole in itself, safe to open, and the right way round."""
+"""The QA sheet: self-contained, escaped, and in radiological orientation."""
 
 import base64
 import re
@@ -17,13 +17,13 @@ from scipy.spatial.transform import Rotation
 from radfuse.pipeline.qa.sheet import (
     ANSWERS,
     BOX,
-    CAPTIONS,
     CHECKLIST,
     GRADES,
+    IMAGES,
     OUTLINE,
     PANEL_HEIGHT_PX,
     Plane,
-    planes_of,
+    central_planes,
     sign_sheet,
     write_qa_sheet,
 )
@@ -40,13 +40,13 @@ def flat(rows: int = 40, columns: int = 60, name: str = "axial") -> Plane:
     return Plane(name, ("R", "L", "A", "P"), ramp, ramp[::-1], ramp / 2, view)
 
 
-def page(tmp_path: Path, planes: list[Plane], facts: dict[str, str], warning: str = "") -> str:
+def document(tmp_path: Path, planes: list[Plane], facts: dict[str, str], warning: str = "") -> str:
     write_qa_sheet(tmp_path / "qa.html", planes, {"Facts": facts}, warning=warning)
     return (tmp_path / "qa.html").read_text(encoding="utf-8")
 
 
-def pictures(html: str) -> dict[str, np.ndarray]:
-    """The decoded pictures by their names."""
+def images(html: str) -> dict[str, np.ndarray]:
+    """The decoded images by name."""
     found = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)"', html)
     return {
         unescape(name): np.asarray(Image.open(BytesIO(base64.b64decode(data))))
@@ -55,7 +55,7 @@ def pictures(html: str) -> dict[str, np.ndarray]:
 
 
 class Attributes(HTMLParser):
-    """Everything on a page that could fetch something."""
+    """Everything in a document that could fetch something."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,8 +67,8 @@ class Attributes(HTMLParser):
         self.links += [value or "" for key, value in attrs if key in {"src", "href", "action"}]
 
 
-def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
-    html = page(tmp_path, [flat()], {"CT": "a"})
+def test_the_sheet_is_self_contained(tmp_path: Path) -> None:
+    html = document(tmp_path, [flat()], {"CT": "a"})
     parser = Attributes()
     parser.feed(html)
     assert parser.links
@@ -78,30 +78,30 @@ def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["qa.html"]
 
 
-def test_the_notice_is_on_the_page(tmp_path: Path) -> None:
-    assert NOTICE in unescape(page(tmp_path, [flat()], {}))
+def test_the_notice_is_on_the_sheet(tmp_path: Path) -> None:
+    assert NOTICE in unescape(document(tmp_path, [flat()], {}))
 
 
-def test_the_warning_is_a_banner_above_all_pictures_or_absent(tmp_path: Path) -> None:
-    html = page(tmp_path, [flat()], {}, warning="do not trust <this>")
-    banner = html.index('<p class="warning" role="alert">do not trust &lt;this&gt;</p>')
+def test_the_warning_is_a_banner_above_all_images(tmp_path: Path) -> None:
+    html = document(tmp_path, [flat()], {}, warning="QA failed <here>")
+    banner = html.index('<p class="warning" role="alert">QA failed &lt;here&gt;</p>')
     assert banner < html.index("<img")
-    assert 'class="warning"' not in page(tmp_path, [flat()], {})
+    assert 'class="warning"' not in document(tmp_path, [flat()], {})
 
 
 @pytest.mark.parametrize(
     "text", ["<script>alert(1)</script>", "$notice", "a & b", '"quoted"', "Tête"]
 )
-def test_text_is_shown_as_it_is(tmp_path: Path, text: str) -> None:
-    html = page(tmp_path, [flat()], {text: text}, warning=text)
+def test_text_is_escaped(tmp_path: Path, text: str) -> None:
+    html = document(tmp_path, [flat()], {text: text}, warning=text)
     assert "<script" not in html
     shown = re.search(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", html)
     assert shown
     assert [unescape(part) for part in shown.groups()] == [text, text]
 
 
-def test_a_registration_has_checks_grades_and_lines_to_sign(tmp_path: Path) -> None:
-    html = page(tmp_path, [flat()], {})
+def test_a_registration_has_checks_grades_and_signoff(tmp_path: Path) -> None:
+    html = document(tmp_path, [flat()], {})
     for check in CHECKLIST:
         assert f"<th>{check}</th>" in html
     assert html.count(BOX) == len(CHECKLIST) * len(ANSWERS) + len(GRADES) + 2
@@ -111,7 +111,7 @@ def test_a_registration_has_checks_grades_and_lines_to_sign(tmp_path: Path) -> N
 
 
 def test_signoff_fills_its_lines_and_later_one_replaces_it(tmp_path: Path) -> None:
-    html = page(tmp_path, [flat()], {})
+    html = document(tmp_path, [flat()], {})
     time = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     first = sign_sheet(html, Signoff(state="rejected", name="B", time=time))
     again = sign_sheet(first, Signoff(state="accepted", name="<i> \\1 $notice", time=time))
@@ -122,42 +122,40 @@ def test_signoff_fills_its_lines_and_later_one_replaces_it(tmp_path: Path) -> No
     assert again.split('id="verdict"')[0] == html.split('id="verdict"')[0]
 
 
-def test_a_planes_name_is_escaped(tmp_path: Path) -> None:
-    assert "<b>" not in page(tmp_path, [flat(name="<b>")], {})
+def test_the_name_of_a_plane_is_escaped(tmp_path: Path) -> None:
+    assert "<b>" not in document(tmp_path, [flat(name="<b>")], {})
 
 
-def test_every_plane_has_every_picture(tmp_path: Path) -> None:
-    found = pictures(page(tmp_path, [flat(), flat(name="coronal")], {}))
-    assert list(found) == [
-        f"{plane}, {what}" for plane in ("axial", "coronal") for what in CAPTIONS
-    ]
+def test_every_plane_has_every_image(tmp_path: Path) -> None:
+    found = images(document(tmp_path, [flat(), flat(name="coronal")], {}))
+    assert list(found) == [f"{plane}, {what}" for plane in ("axial", "coronal") for what in IMAGES]
 
 
-def test_a_picture_without_a_place_has_neither_name_nor_letters(tmp_path: Path) -> None:
+def test_a_2d_image_has_neither_name_nor_letters(tmp_path: Path) -> None:
     plane = flat(name="")
-    bare = Plane("", ("", "", "", ""), plane.ct, plane.mr, plane.fused, plane.field_of_view)
-    html = page(tmp_path, [bare], {})
-    assert list(pictures(html)) == list(CAPTIONS)
+    bare = Plane("", ("", "", "", ""), plane.ct, plane.mr, plane.fused, plane.fov_mask)
+    html = document(tmp_path, [bare], {})
+    assert list(images(html)) == list(IMAGES)
     assert '<span class="left">' not in html
 
 
 @pytest.mark.parametrize(("pixel_mm", "width"), [((1, 1), 450), ((2, 1), 225), ((1, 2), 900)])
 def test_pixels_are_shown_square(tmp_path: Path, pixel_mm: tuple[float, float], width: int) -> None:
     base = flat()
-    plane = Plane("axial", base.sides, base.ct, base.mr, base.fused, base.field_of_view, pixel_mm)
-    for picture in pictures(page(tmp_path, [plane], {})).values():
-        assert picture.shape == (PANEL_HEIGHT_PX, width, 3)
+    plane = Plane("axial", base.sides, base.ct, base.mr, base.fused, base.fov_mask, pixel_mm)
+    for image in images(document(tmp_path, [plane], {})).values():
+        assert image.shape == (PANEL_HEIGHT_PX, width, 3)
 
 
 def at_scale(rows: int) -> Plane:
-    """A plane whose pixels come on the page unscaled."""
+    """A plane whose pixels are shown unscaled."""
     return flat(rows=PANEL_HEIGHT_PX, columns=rows)
 
 
-def test_each_picture_shows_what_its_caption_says(tmp_path: Path) -> None:
+def test_each_image_shows_its_caption(tmp_path: Path) -> None:
     plane = at_scale(280)
-    found = pictures(page(tmp_path, [plane], {}))
-    ct, mr, fused, board, colours = (found[f"axial, {what}"] for what in CAPTIONS)
+    found = images(document(tmp_path, [plane], {}))
+    ct, mr, fused, board, colours = (found[f"axial, {what}"] for what in IMAGES)
     grey = [np.rint(values * 255).astype(np.uint8) for values in (plane.ct, plane.mr, plane.fused)]
     for channel in range(3):
         np.testing.assert_array_equal(ct[..., channel], grey[0])
@@ -172,8 +170,8 @@ def test_each_picture_shows_what_its_caption_says(tmp_path: Path) -> None:
     np.testing.assert_array_equal(fused[~outlined][:, 0], grey[2][~outlined])
 
 
-def test_the_border_is_drawn_where_the_mr_ended_and_only_there(tmp_path: Path) -> None:
-    fused = pictures(page(tmp_path, [at_scale(280)], {}))["axial, fused"]
+def test_the_border_of_the_mr_field_of_view_is_drawn(tmp_path: Path) -> None:
+    fused = images(document(tmp_path, [at_scale(280)], {}))["axial, fused"]
     outlined = (fused == OUTLINE).all(-1)
     wanted = np.zeros_like(outlined)
     wanted[10:30, 15:45] = True
@@ -181,31 +179,31 @@ def test_the_border_is_drawn_where_the_mr_ended_and_only_there(tmp_path: Path) -
     np.testing.assert_array_equal(outlined, wanted)
 
 
-def test_the_edge_of_the_picture_is_no_border(tmp_path: Path) -> None:
+def test_the_edge_of_the_image_is_no_border(tmp_path: Path) -> None:
     plane = at_scale(280)
     full = Plane("axial", plane.sides, plane.ct, plane.mr, plane.fused, plane.ct > -1)
-    fused = pictures(page(tmp_path, [full], {}))["axial, fused"]
+    fused = images(document(tmp_path, [full], {}))["axial, fused"]
     assert not (fused == OUTLINE).all(-1).any()
 
 
-def test_a_tiny_picture_is_drawn(tmp_path: Path) -> None:
-    assert len(pictures(page(tmp_path, [flat(rows=31, columns=46), flat(31, 50)], {}))) == 5
+def test_a_tiny_image_is_drawn(tmp_path: Path) -> None:
+    assert len(images(document(tmp_path, [flat(rows=31, columns=46), flat(31, 50)], {}))) == 5
 
 
-def head(turn: np.ndarray, spacing: tuple[float, float, float], towards: str) -> sitk.Image:
+def head(rotation: np.ndarray, spacing: tuple[float, float, float], towards: str) -> sitk.Image:
     """A volume around 0 with a bright ball 20 mm towards one side of the patient."""
     size = [round(SIDE_MM / step) + 1 for step in spacing]
     image = sitk.Image(size, sitk.sitkFloat32)
     image.SetSpacing(spacing)
-    image.SetDirection(turn.ravel().tolist())
+    image.SetDirection(rotation.ravel().tolist())
     middle = np.array(image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in size]))
     image.SetOrigin((-middle).tolist())
-    place = np.zeros(3)
-    place[AXES[towards]] = 20.0
+    position = np.zeros(3)
+    position[AXES[towards]] = 20.0
     ball = np.zeros(size[::-1], np.float32)
     for index in np.ndindex(*size):
         point = image.TransformIndexToPhysicalPoint([int(part) for part in index])
-        ball[index[::-1]] = np.linalg.norm(place - point) < 6
+        ball[index[::-1]] = np.linalg.norm(position - point) < 6
     values = sitk.GetImageFromArray(ball)
     values.CopyInformation(image)
     return values
@@ -242,17 +240,17 @@ def test_the_patients_left_is_on_the_right_and_the_vertex_above(
     image = head(*grid, towards)
     values = sitk.GetArrayFromImage(image)
     everywhere = np.ones(values.shape, np.bool_)
-    planes = planes_of(image, values, values, values, everywhere)
+    planes = central_planes(image, values, values, values, everywhere)
     assert [each.name for each in planes] == ["axial", "coronal", "sagittal"]
-    html = page(tmp_path, planes, {})
-    bright = pictures(html)[f"{plane}, CT"][..., 0] > 100
+    html = document(tmp_path, planes, {})
+    bright = images(html)[f"{plane}, CT"][..., 0] > 100
     assert bright.any()
     row, column = (
         np.mean(where) / length
         for where, length in zip(np.nonzero(bright), bright.shape, strict=True)
     )
-    place = {"left": 1 - column, "right": column, "top": 1 - row, "bottom": row}
-    assert place[side] > 0.7
+    position = {"left": 1 - column, "right": column, "top": 1 - row, "bottom": row}
+    assert position[side] > 0.7
     other = {"left": "R", "posterior": "A", "superior": "I"}[towards]
     opposite = {"right": "left", "bottom": "top", "top": "bottom"}[side]
     section = html.split('<section class="plane">')[1 + [p.name for p in planes].index(plane)]
@@ -261,17 +259,17 @@ def test_the_patients_left_is_on_the_right_and_the_vertex_above(
     assert f'<span class="{opposite}">{other}</span>' in section
 
 
-def test_planes_go_through_the_middle_of_what_the_mr_saw() -> None:
+def test_planes_pass_the_centre_of_the_mr_field_of_view() -> None:
     image = sitk.Image([20, 30, 40], sitk.sitkFloat32)
     image.SetSpacing((1.0, 2.0, 3.0))
     z, y, x = np.meshgrid(*map(np.arange, (40, 30, 20)), indexing="ij")
     view = np.zeros((40, 30, 20), np.bool_)
     view[20:31, 4:9, 10:15] = True
-    axial, coronal, sagittal = planes_of(
+    axial, coronal, sagittal = central_planes(
         image, *(part.astype(np.float32) for part in (z, y, x)), view
     )
     assert (axial.ct == 25).all()
     assert (coronal.mr == 6).all()
     assert (sagittal.fused == 12).all()
     assert (axial.pixel_mm, coronal.pixel_mm, sagittal.pixel_mm) == ((2, 1), (3, 1), (3, 2))
-    assert axial.field_of_view.sum() == 25
+    assert axial.fov_mask.sum() == 25

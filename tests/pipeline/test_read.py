@@ -12,7 +12,7 @@ from radfuse.errors import GeometryError, InputError
 from radfuse.io.images import write_picture
 from radfuse.io.volumes import write_volume
 from radfuse.phantom.head import Phantom
-from radfuse.pipeline.read import check_pair, is_picture, read
+from radfuse.pipeline.read import check_pair, is_image_file, read
 from radfuse.series import Series
 
 
@@ -25,7 +25,7 @@ def refusal(path: Path, modality: str = "CT") -> str:
     return message.removeprefix(f"{path}: ")
 
 
-def picture(path: Path, shape: tuple[int, int] = (8, 9)) -> Path:
+def image_file(path: Path, shape: tuple[int, int] = (8, 9)) -> Path:
     write_picture(path, np.linspace(0, 1, shape[0] * shape[1], dtype=np.float32).reshape(shape))
     return path
 
@@ -45,20 +45,20 @@ def test_an_unknown_file_is_refused(tmp_path: Path) -> None:
     assert message == "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
 
 
-def test_a_single_dicom_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_single_dicom_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
     path = slices(write(tmp_path / "in"))[0]
     assert refusal(path) == "one slice only; give the folder with 2 or more of its series"
 
 
-def test_a_picture_that_is_one_colour_is_refused(tmp_path: Path) -> None:
+def test_a_constant_2d_image_is_refused(tmp_path: Path) -> None:
     Image.new("L", (5, 5), 255).save(tmp_path / "a.png")
     assert refusal(tmp_path / "a.png") == "every value is 1; this is an empty image"
 
 
 @pytest.mark.parametrize("name", ["ct.png", "ct"])
-def test_a_picture_is_known_by_its_first_bytes(tmp_path: Path, name: str) -> None:
-    path = picture(tmp_path / "p.png").rename(tmp_path / name)
-    assert is_picture(path)
+def test_a_2d_image_is_known_by_its_first_bytes(tmp_path: Path, name: str) -> None:
+    path = image_file(tmp_path / "p.png").rename(tmp_path / name)
+    assert is_image_file(path)
     series = read(str(path), "CT")
     assert not series.is_volume
     assert series.image.GetSize() == (9, 8)
@@ -66,7 +66,7 @@ def test_a_picture_is_known_by_its_first_bytes(tmp_path: Path, name: str) -> Non
     assert series.frame_of_reference_uid is None
 
 
-def test_a_volume_file_is_known_as_its_own_source(tmp_path: Path) -> None:
+def test_a_volume_file_is_its_own_source(tmp_path: Path) -> None:
     write_volume(tmp_path / "ct.nii.gz", volume())
     series = read(tmp_path / "ct.nii.gz", "CT")
     assert series.is_volume
@@ -77,7 +77,7 @@ def test_a_volume_file_is_known_as_its_own_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lowest", "is_ct"), [(-1000, True), (-501, True), (-499, False), (0, False)]
 )
-def test_air_tells_a_ct_from_an_mr(tmp_path: Path, lowest: int, is_ct: bool) -> None:
+def test_air_distinguishes_ct_from_mr(tmp_path: Path, lowest: int, is_ct: bool) -> None:
     image = sitk.Clamp(volume("MR"), lowerBound=0, upperBound=500)
     image[0, 0, 0] = lowest
     path = tmp_path / "image.nii"
@@ -106,24 +106,22 @@ def series(path: Path, modality: str) -> Series:
     return read(path, modality)
 
 
-def test_a_volume_and_a_picture_are_no_pair(tmp_path: Path, phantom: Phantom) -> None:
-    flat = series(picture(tmp_path / "p.png"), "MR")
-    with pytest.raises(
-        InputError, match="CT is a 3-D volume, MR is a 2-D picture; give two of one"
-    ):
+def test_a_volume_and_a_2d_image_are_no_pair(tmp_path: Path, phantom: Phantom) -> None:
+    flat = series(image_file(tmp_path / "p.png"), "MR")
+    with pytest.raises(InputError, match="CT is a 3-D volume, MR is a 2-D image; give two of one"):
         check_pair(phantom.ct, flat)
-    with pytest.raises(InputError, match="CT is a 2-D picture, MR is a 3-D volume"):
+    with pytest.raises(InputError, match="CT is a 2-D image, MR is a 3-D volume"):
         check_pair(flat, phantom.mr)
 
 
-def test_pictures_of_two_sizes_are_no_pair(tmp_path: Path) -> None:
-    ct = series(picture(tmp_path / "a.png"), "CT")
-    mr = series(picture(tmp_path / "b.png", (9, 9)), "MR")
-    with pytest.raises(GeometryError, match="CT is 9x8 and MR 9x9 pixels; pictures must be"):
+def test_2d_images_of_two_sizes_are_no_pair(tmp_path: Path) -> None:
+    ct = series(image_file(tmp_path / "a.png"), "CT")
+    mr = series(image_file(tmp_path / "b.png", (9, 9)), "MR")
+    with pytest.raises(GeometryError, match="CT has 9x8 and MR 9x9 pixels; 2-D images must be"):
         check_pair(ct, mr)
 
 
 def test_two_volumes_or_two_equal_sized_images_are_a_pair(tmp_path: Path, phantom: Phantom) -> None:
     check_pair(phantom.ct, phantom.mr)
-    flat = series(picture(tmp_path / "a.png"), "CT")
+    flat = series(image_file(tmp_path / "a.png"), "CT")
     check_pair(flat, flat)

@@ -43,7 +43,7 @@ def test_every_object_of_a_rectified_ct_is_valid(out: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_fused_series_says_that_the_ct_was_resampled(out: Path, heads: Path) -> None:
+def test_the_fused_series_states_that_the_ct_was_resampled(out: Path, heads: Path) -> None:
     fused, ct = read(out / "FUSED_bone_blend", "MR"), read(heads / CT, "CT")
     np.testing.assert_allclose(fused.image.GetOrigin(), ct.image.GetOrigin(), atol=1e-4)
     np.testing.assert_allclose(fused.image.GetSpacing(), ct.image.GetSpacing(), atol=1e-6)
@@ -53,14 +53,14 @@ def test_the_fused_series_says_that_the_ct_was_resampled(out: Path, heads: Path)
     assert sources == {"NO"}
 
 
-def test_the_record_and_the_sheet_tell_what_was_mended(out: Path) -> None:
+def test_record_and_sheet_state_what_was_corrected(out: Path) -> None:
     for name in ("record.json", "qa.html"):
         text = (out / name).read_text()
         assert "a gantry tilt of 18.5 degrees, rectified" in text
         assert "interpolated onto steps of 4.002 mm" in text
 
 
-def test_structures_of_a_rectified_ct_lie_on_its_own_slices(heads: Path, tmp_path: Path) -> None:
+def test_structures_of_a_rectified_ct_are_on_its_slices(heads: Path, tmp_path: Path) -> None:
     """A ball drawn on the rectified grid is written on tilted slices, and read back."""
     ct = read(heads / CT, "CT")
     middle = np.array(ct.image.TransformContinuousIndexToPhysicalPoint((256.0, 300.0, 20.0)))

@@ -39,7 +39,7 @@ def renamed(folder: Path, target: Path, **values: str) -> Path:
     return target
 
 
-def test_two_patients_are_refused_until_that_is_accepted(
+def test_two_patients_are_refused_unless_accepted(
     phantom_folders: tuple[Path, Path], given: Recipe, tmp_path: Path
 ) -> None:
     ct = phantom_folders[0]
@@ -48,10 +48,10 @@ def test_two_patients_are_refused_until_that_is_accepted(
         radfuse.fuse(ct, mr, recipe=given)
     recipe = given.model_copy(update={"accept_patients": True})
     radfuse.fuse(ct, mr, tmp_path / "out", recipe=recipe)
-    assert "ANOTHER PATIENT" in (tmp_path / "out" / "qa.html").read_text()
+    assert "DIFFERENT PATIENT ID IN THE MR" in (tmp_path / "out" / "qa.html").read_text()
 
 
-def test_headers_of_different_frames_are_not_taken_for_one(
+def test_headers_of_different_frames_are_not_used(
     phantom_folders: tuple[Path, Path],
 ) -> None:
     with pytest.raises(RegistrationError, match="different frames of reference"):
@@ -99,7 +99,7 @@ def test_slice_outside_the_mr_field_of_view_is_marked(phantom: Phantom, tmp_path
     )
 
 
-def test_lossy_compression_of_a_source_is_told(
+def test_lossy_compression_of_a_source_is_recorded(
     phantom_folders: tuple[Path, Path], given: Recipe, tmp_path: Path
 ) -> None:
     mr = renamed(phantom_folders[1], tmp_path / "MR", LossyImageCompression="01")
@@ -107,19 +107,19 @@ def test_lossy_compression_of_a_source_is_told(
     assert pydicom.dcmread(min(result.written.iterdir())).LossyImageCompression == "01"
 
 
-def test_results_never_lie_over_or_among_the_inputs(
+def test_results_never_overwrite_inputs(
     phantom_folders: tuple[Path, Path], phantom: Phantom, given: Recipe, tmp_path: Path
 ) -> None:
     ct = tmp_path / "ct.nii.gz"
     sitk.WriteImage(phantom.ct.image, str(ct))
     before = ct.read_bytes()
     for source, output in ((ct, ct), (phantom_folders[0], phantom_folders[0] / "out.nii.gz")):
-        with pytest.raises(OutputError, match="would lie over or in"):
+        with pytest.raises(OutputError, match="overlaps with the input"):
             radfuse.fuse(source, phantom.mr, output, recipe=given, overwrite=True)
     assert ct.read_bytes() == before
 
 
-def test_a_result_with_somebodys_files_in_it_is_never_replaced(
+def test_a_result_folder_with_other_files_is_kept(
     phantom: Phantom, given: Recipe, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -130,23 +130,23 @@ def test_a_result_with_somebodys_files_in_it_is_never_replaced(
     assert (out / "contours.dcm").read_text() == "drawn by hand"
 
 
-def test_a_folder_with_a_foreign_record_is_never_replaced(
+def test_a_folder_with_another_record_is_kept(
     phantom: Phantom, given: Recipe, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "record.json").write_text("{}")
-    with pytest.raises(OutputError, match="no radfuse result"):
+    with pytest.raises(OutputError, match="has files that radfuse did not write"):
         radfuse.fuse(phantom.ct, phantom.mr, out, recipe=given, overwrite=True)
 
 
-def test_a_slab_too_thin_to_register_is_no_bug(phantom: Phantom) -> None:
+def test_a_slab_too_thin_to_register_is_refused(phantom: Phantom) -> None:
     slab = Series(phantom.ct.image[:, :, 20:23], CT, Path("slab"))
     with pytest.raises((InputError, RegistrationError)):
         radfuse.fuse(slab, phantom.mr)
 
 
-def test_the_research_use_line_travels_with_every_image(
+def test_every_image_has_the_research_use_notice(
     phantom: Phantom, given: Recipe, tmp_path: Path
 ) -> None:
     radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "f.mha", recipe=given)
@@ -162,19 +162,17 @@ def test_the_research_use_line_travels_with_every_image(
     ("settings", "words"),
     [
         ({"transform": "a", "initial_transform": "b"}, "not both"),
-        ({"register_rigidly": False, "transform": "a"}, "no use"),
+        ({"register_rigidly": False, "transform": "a"}, "a transform file needs"),
     ],
 )
-def test_contradictions_are_refused_however_a_recipe_is_made(
-    settings: dict[str, object], words: str
-) -> None:
+def test_contradictory_settings_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         make_recipe(**settings)
     with pytest.raises(ValueError, match=words):
         Recipe(**settings)
 
 
-def test_pictures_are_not_registered(tmp_path: Path) -> None:
+def test_2d_images_are_not_registered(tmp_path: Path) -> None:
     levels = np.arange(64, dtype=np.uint8).reshape(8, 8)
     Image.fromarray(levels).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="not registered"):

@@ -1,4 +1,4 @@
-"""A verdict in everything that a result consists of."""
+"""Sign-off of a result in all its parts."""
 
 import dataclasses
 import re
@@ -15,7 +15,7 @@ from radfuse.dicom.validate import dciodvfy
 from radfuse.errors import InputError, OutputError
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.outputs import check_output, files_of, write_result
-from radfuse.pipeline.qa.signoff import SEND_AGAIN, sign_result
+from radfuse.pipeline.qa.signoff import RESEND_NOTE, sign_result
 from radfuse.pipeline.result import Result
 from radfuse.recipe import Recipe
 from radfuse.record import Record, Signoff, digest
@@ -49,17 +49,17 @@ def headers(folder: Path) -> dict[str, pydicom.Dataset]:
     return {name: pydicom.dcmread(min((folder / name).iterdir())) for name in SERIES}
 
 
-def said(header: pydicom.Dataset) -> str:
+def comment_of(header: pydicom.Dataset) -> str:
     maker = header.ContributingEquipmentSequence[0].ContributionDescription
     return str(header.get("ImageComments", maker))
 
 
-def test_the_verdict_is_in_objects_sheet_and_record(unsigned: Path, result: Path) -> None:
-    assert sign_result(result / "record.json", ACCEPTED) == SEND_AGAIN
+def test_the_signoff_is_in_objects_sheet_and_record(unsigned: Path, result: Path) -> None:
+    assert sign_result(result / "record.json", ACCEPTED) == RESEND_NOTE
     for name, header in headers(result).items():
-        assert "accepted by A. Physicist, 2026-03-04 05:06 UTC; registration QA" in said(header), (
-            name
-        )
+        assert "accepted by A. Physicist, 2026-03-04 05:06 UTC; registration QA" in comment_of(
+            header
+        ), name
         assert "unreviewed" not in str(header), name
     assert headers(result)["REG"].ContentDescription.endswith(", accepted")
     sheet = (result / "qa.html").read_text(encoding="utf-8")
@@ -92,12 +92,12 @@ def test_signed_objects_are_new_instances_with_the_same_image(unsigned: Path, re
 
 
 @pytest.mark.skipif(not dciodvfy.is_installed(), reason="dciodvfy is not installed")
-def test_the_validator_finds_no_error_in_what_was_signed_twice(result: Path) -> None:
+def test_objects_signed_twice_are_valid(result: Path) -> None:
     for verdict in (REJECTED, REJECTED):
         sign_result(result / "record.json", verdict)
     for name, header in headers(result).items():
-        assert said(header).count(" by ") == 1
-        assert "rejected by Zoë <b> & Łukasz; registration QA , 2026" in said(header), name
+        assert comment_of(header).count(" by ") == 1
+        assert "rejected by Zoë <b> & Łukasz; registration QA , 2026" in comment_of(header), name
         for path in (min((result / name).iterdir()), max((result / name).iterdir())):
             assert list(dciodvfy.errors_of(path)) == []
     sheet = (result / "qa.html").read_text(encoding="utf-8")
@@ -105,7 +105,7 @@ def test_the_validator_finds_no_error_in_what_was_signed_twice(result: Path) -> 
     assert len(re.findall('id="verdict"', sheet)) == 1
 
 
-def test_names_in_other_letters_stay_what_they_are(result: Path) -> None:
+def test_names_in_other_character_sets_are_kept(result: Path) -> None:
     for path in (result / "REG").iterdir():
         header = pydicom.dcmread(path)
         header.SpecificCharacterSet, header.PatientName = "ISO_IR 100", "Grün^Jörg"
@@ -133,7 +133,7 @@ def test_a_damaged_result_is_not_signed_and_nothing_changes(result: Path, name: 
 @pytest.mark.parametrize(
     "keyword", ["ImageComments", "ContentDescription", "ContributionDescription"]
 )
-def test_an_object_without_the_place_of_a_verdict_is_not_signed(result: Path, keyword: str) -> None:
+def test_an_object_without_a_review_state_is_not_signed(result: Path, keyword: str) -> None:
     for path in result.rglob("*.dcm"):
         header = pydicom.dcmread(path)
         for part in (header, header.ContributingEquipmentSequence[0]):
@@ -143,7 +143,7 @@ def test_an_object_without_the_place_of_a_verdict_is_not_signed(result: Path, ke
     nothing_is_signed(result)
 
 
-def test_a_sheet_without_the_place_of_a_verdict_is_not_signed(result: Path) -> None:
+def test_a_sheet_without_signoff_lines_is_not_signed(result: Path) -> None:
     sheet = result / "qa.html"
     sheet.write_text(sheet.read_text().replace('id="verdict"', 'id="mine"'))
     nothing_is_signed(result)
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_the_result_unsigned(
     assert {path: path.read_bytes() for path in result.rglob("*") if path.is_file()} == before
 
 
-def test_a_result_in_files_has_no_objects_to_send_again(
+def test_a_result_in_files_has_no_note_to_send_again(
     ladder: Result, phantom: Phantom, tmp_path: Path
 ) -> None:
     bare = dataclasses.replace(ladder, ct=phantom.ct, mr=phantom.mr)

@@ -18,7 +18,7 @@ from radfuse.modality import CT, MR
 from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.align import align
 from radfuse.pipeline.read import check_pair, read
-from radfuse.pipeline.volume import Scaled, scale_volumes
+from radfuse.pipeline.volume import ScaledPair, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import digest
 
@@ -87,7 +87,7 @@ def _phantom_sources(seed: int, spacing_mm: float, window: Window) -> Sources:
     lesion = np.isin(labels, LESION_LABELS)
     ring = lesion_ring(
         lesion,
-        others=~np.isin(labels, BACKGROUND_LABELS) | ~scaled.field_of_view,
+        others=~np.isin(labels, BACKGROUND_LABELS) | ~scaled.fov_mask,
         width=RING_WIDTH_MM,
         gap=RING_GAP_MM,
         spacing=phantom.labels.GetSpacing()[::-1],
@@ -95,7 +95,5 @@ def _phantom_sources(seed: int, spacing_mm: float, window: Window) -> Sources:
     return replace(_sources_of(scaled, window), lesion=lesion, ring=ring)
 
 
-def _sources_of(scaled: Scaled, window: Window) -> Sources:
-    return Sources(
-        scaled.ct, scaled.mr, fov_mask=scaled.field_of_view, window=window, is_volume=True
-    )
+def _sources_of(scaled: ScaledPair, window: Window) -> Sources:
+    return Sources(scaled.ct, scaled.mr, fov_mask=scaled.fov_mask, window=window, is_volume=True)

@@ -14,8 +14,8 @@ from radfuse.intensity import WINDOWS
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES, columns_of
-from radfuse.pipeline.evaluate import Evaluated, evaluate, mean_and_deviation
-from radfuse.pipeline.evaluate_volume import VolumeChoices
+from radfuse.pipeline.evaluate import ImageValues, evaluate, mean_and_deviation
+from radfuse.pipeline.evaluate_volume import VolumeOptions
 
 COLUMN_WIDTH = 9
 """Characters per number in the table."""
@@ -100,10 +100,10 @@ def evaluate_command(
         _check_csv(csv_path, (fused, ct, mr), overwrite=overwrite)
     if window and preset:
         raise InputError("give --window or --window-preset, not both")
-    choices = VolumeChoices(window or preset, transform, white, every)
+    options = VolumeOptions(window or preset, transform, white, every)
     with Stages(quiet=quiet) as report:
         rows = evaluate(
-            fused, ct, mr, profile=profile, metrics=metrics, volume=choices, report=report
+            fused, ct, mr, profile=profile, metrics=metrics, volume=options, report=report
         )
     if csv_path:
         _write_csv(csv_path, profile, rows)
@@ -123,7 +123,7 @@ def _check_csv(path: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
     refuse_existing([path], overwrite=overwrite)
 
 
-def _facts(profile: str, rows: Sequence[Evaluated]) -> dict[str, Any]:
+def _facts(profile: str, rows: Sequence[ImageValues]) -> dict[str, Any]:
     return {
         "profile": profile,
         "images": {row.name: row.values for row in rows},
@@ -132,7 +132,7 @@ def _facts(profile: str, rows: Sequence[Evaluated]) -> dict[str, Any]:
     }
 
 
-def _write_csv(path: Path, profile: str, rows: Sequence[Evaluated]) -> None:
+def _write_csv(path: Path, profile: str, rows: Sequence[ImageValues]) -> None:
     """Write a row per image, with the profile in each."""
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     text = io.StringIO()
@@ -144,7 +144,7 @@ def _write_csv(path: Path, profile: str, rows: Sequence[Evaluated]) -> None:
         stage.place(path).write_text(text.getvalue(), encoding="utf-8")
 
 
-def _table(profile: str, rows: Sequence[Evaluated]) -> list[str]:
+def _table(profile: str, rows: Sequence[ImageValues]) -> list[str]:
     """Aligned lines: one per image, then mean and standard deviation."""
     summary = mean_and_deviation(rows)
     lines = [(row.name, row.values) for row in rows]

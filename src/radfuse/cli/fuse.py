@@ -30,14 +30,14 @@ from radfuse.record import NOTICE
     "--output",
     type=PATH,
     required=True,
-    help="A folder (DICOM), or a file: .nii.gz, .nrrd, .mha for volumes, .png for pictures.",
+    help="A folder (DICOM), or a file: .nii.gz, .nrrd, .mha for volumes, .png for 2-D images.",
 )
 @click.option(
     "--method",
     default=DEFAULT_METHOD,
     show_default=True,
     metavar="NAME",
-    help="See `radfuse methods`; or the path of an ONNX file.",
+    help="A name of `radfuse methods`, or the path of an ONNX file.",
 )
 @named_values("Set an option of the method, see `radfuse methods NAME`")
 @click.option(
@@ -46,21 +46,23 @@ from radfuse.record import NOTICE
     type=click.Choice(list(WINDOWS)),
     default=DEFAULT_WINDOW,
     show_default=True,
-    help="How the CT becomes grey.",
+    help="CT window.",
 )
 @click.option(
     "--window",
     type=(float, float),
     metavar="W L",
-    help="A window of your own, width level, HU.",
+    help="CT window: width and level, HU.",
 )
 @click.option(
     "--transform",
     type=PATH,
     metavar="FILE",
-    help="Take this transform (CT point to MR point, or a DICOM REG) instead of registering.",
+    help="Use this transform (CT to MR points, or a DICOM REG) instead of registering.",
 )
-@click.option("--no-register", is_flag=True, help="Trust the headers' coordinates.")
+@click.option(
+    "--no-register", is_flag=True, help="Use the coordinates of the headers instead of registering."
+)
 @registration_options
 @click.option(
     "--precision",
@@ -73,13 +75,13 @@ from radfuse.record import NOTICE
     type=click.Choice(["8", "16"]),
     default="8",
     show_default=True,
-    help="Depth of a fused picture.",
+    help="Bit depth of a fused 2-D image.",
 )
 @click.option(
     "--outputs",
     multiple=True,
     metavar="NAME,...",
-    help="What to write: fused, mr, colour, registration; all of them into a folder, else fused.",
+    help="Outputs: fused, mr, colour, registration; default: all into a folder, else fused.",
 )
 @click.option(
     "--opacity",
@@ -87,12 +89,12 @@ from radfuse.record import NOTICE
     default=DEFAULT_OPACITY,
     show_default=True,
     metavar="0..1",
-    help="Of the MR above the CT in colour.",
+    help="Opacity of the MR over the CT in colour.",
 )
 @click.option(
     "--deidentify",
     is_flag=True,
-    help="Write everything without who the patient is, by the DICOM basic profile.",
+    help="De-identify all outputs, by the DICOM Basic Profile.",
 )
 @show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
@@ -117,10 +119,10 @@ def fuse_command(
 ) -> None:
     """Fuse a CT and an MR of one head into one image on the CT's grid.
 
-    Into a folder go, each a DICOM series, the fused image in grey, the MR on the CT's grid, the MR
-    in colours above the CT, and the registration. Beside them stand the record (JSON), the
-    transform, the mask of the MR's field of view and a QA sheet (HTML) to look at before anything
-    is believed.
+    A folder as output gets one DICOM series each for the fused image in grey, the MR on the CT's
+    grid, the MR in colour over the CT, and the registration, and with them the record (JSON), the
+    transform, the mask of the MR field of view and a QA sheet (HTML). Review the QA sheet before
+    you use the result.
 
     Research use only. Not a medical device.
     """  # fmt: skip

@@ -152,15 +152,15 @@ class Stages:
         self._close()
         self._progress.stop()
 
-    def __call__(self, stage: str, share: float | None = None) -> None:
-        """Show a stage and its completed share, 0 to 1."""
+    def __call__(self, stage: str, fraction: float | None = None) -> None:
+        """Show a stage and its completed fraction, 0 to 1."""
         if stage != self._stage:
             self._close()
             self._stage = stage
             self._progress.start()
-            self._progress.add_task(stage, total=None if share is None else 1)
-        if share is not None and self._progress.tasks:
-            self._progress.update(self._progress.tasks[-1].id, total=1, completed=share)
+            self._progress.add_task(stage, total=None if fraction is None else 1)
+        if fraction is not None and self._progress.tasks:
+            self._progress.update(self._progress.tasks[-1].id, total=1, completed=fraction)
 
     def _close(self) -> None:
         """Complete the bar of the last stage."""
@@ -169,5 +169,5 @@ class Stages:
 
 
 def print_json(facts: dict[str, Any]) -> None:
-    """One object on stdout."""
+    """Print one JSON object on stdout."""
     click.echo(json.dumps(facts, indent=2, default=str))

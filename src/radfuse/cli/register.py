@@ -44,39 +44,41 @@ def register_command(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Align an MR with a CT rigidly and write an ITK transform.
+    """Register an MR to a CT rigidly and write an ITK transform.
 
-    The transform maps a CT point to the MR point of the same place in the head, LPS mm. That is
-    the one with which ITK resamples the MR onto the CT.
+    The transform maps CT points to MR points (LPS, mm), as ITK needs it to resample the MR onto the
+    CT.
 
     Research use only. Not a medical device.
     """
     recipe = make_recipe(**settings)
     if output.suffix.lower() not in TRANSFORM_SUFFIXES:
-        raise InputError(f"{output}: a transform goes to .tfm, .txt or .h5")
+        raise InputError(f"{output}: a transform is written to .tfm, .txt or .h5")
     refuse_existing([output], overwrite=overwrite)
     ct, mr, recipe = chosen_series(ct, mr, study, recipe)
     with Stages(quiet=quiet) as report:
         report("reading")
-        of_ct = read(ct, CT, series_uid=recipe.ct_series)
-        of_mr = read(mr, MR, series_uid=recipe.mr_series)
+        ct_series = read(ct, CT, series_uid=recipe.ct_series)
+        mr_series = read(mr, MR, series_uid=recipe.mr_series)
         check_pair(
-            of_ct,
-            of_mr,
+            ct_series,
+            mr_series,
             accept_patients=recipe.accept_patients,
             show_identifiers=recipe.show_identifiers,
         )
-        if not of_ct.is_volume:
-            raise InputError(f"{ct}: a picture has no place in space; register volumes")
-        alignment = align(of_ct, of_mr, recipe, lambda stage: report(f"registering: {stage}"))
+        if not ct_series.is_volume:
+            raise InputError(f"{ct}: a 2-D image has no geometry; give volumes")
+        alignment = align(
+            ct_series, mr_series, recipe, lambda stage: report(f"registering: {stage}")
+        )
         with staging(output.parent) as stage:
             write_transform(stage.place(output), alignment.mr_from_ct)
-    identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(of_ct, of_mr)
+    identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(ct_series, mr_series)
     written = identifiers.hide_in_path(output)
     if as_json:
         print_json({"written": written, **alignment.facts()})
         return
-    notes = (*of_ct.notes, *of_mr.notes, *filter(None, [alignment.header_note]))
+    notes = (*ct_series.notes, *mr_series.notes, *filter(None, [alignment.header_note]))
     for note in notes:
         click.echo(f"note: {identifiers.hide(note, [ct, mr])}")
     click.echo(f"{alignment.quality.sentence()}\n{written}\n{NOTICE}")

@@ -1,4 +1,4 @@
-"""The images and objects that a fusion of volumes is written as."""
+"""Paths and files of the images and DICOM objects of a fusion."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from radfuse.dicom.write.spatial_registration import unwritable_reason, write_re
 from radfuse.errors import InputError
 from radfuse.intensity import Window
 from radfuse.io.volumes import write_volume
-from radfuse.pipeline.volume import scaled_slice
+from radfuse.pipeline.volume import scale_slice
 from radfuse.recipe import OutputName, Recipe
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
@@ -25,20 +25,21 @@ FOLDERS: Mapping[str, str] = {
 """Names of the DICOM series inside the folder of a result."""
 
 RESAMPLED = "space-CT_desc-resampled_MR"
-"""Ends the name of the MR on the CT's grid, in BIDS terms."""
+"""End of the name of the MR on the CT's grid, in BIDS terms."""
 
 
-def places(
+def output_paths(
     path: Path, suffix: str | None, recipe: Recipe, ct: Series, mr: Series
 ) -> dict[str, Path]:
-    """Where each output of the recipe goes.
+    """Path of each output of the recipe.
 
     `path` is a folder (`suffix` None), or a file for the fused image whose name ends with
-    `suffix`. Raises `InputError` for an output that cannot be made of these series or into
-    this place.
+    `suffix`. Raises `InputError` for an output that these series or a single file cannot have.
     """
     if not ct.is_volume:
-        _refuse_others(recipe, ("fused",), "pictures are only fused; leave out --outputs")
+        _refuse_others(
+            recipe, ("fused",), "2-D images have only the fused output; leave out --outputs"
+        )
         return {"fused": path / "fused.png" if suffix is None else path}
     if suffix is not None:
         _refuse_others(
@@ -47,8 +48,10 @@ def places(
         )  # fmt: skip
         if recipe.outputs and "fused" not in recipe.outputs:
             raise InputError(f"{path.name} is the fused image; add fused to --outputs")
-        beside = path.with_name(f"{path.name[: -len(suffix)]}_{RESAMPLED}{suffix}")
-        return {"fused": path, "mr": beside} if "mr" in (recipe.outputs or ()) else {"fused": path}
+        companion = path.with_name(f"{path.name[: -len(suffix)]}_{RESAMPLED}{suffix}")
+        return (
+            {"fused": path, "mr": companion} if "mr" in (recipe.outputs or ()) else {"fused": path}
+        )
     left_out = unwritable_reason(ct, mr)
     if left_out and "registration" in (recipe.outputs or ()):
         raise InputError(f"no registration object: {left_out}; leave it out of --outputs")
@@ -72,7 +75,7 @@ def write_dicom(
     window: Window,
     recipe: Recipe,
 ) -> None:
-    """Write the objects, each into a folder of its own that is not there yet."""
+    """Write the DICOM objects, each series into a new folder."""
     ct, mr, mr_from_ct = context.ct.image, context.mr.image, context.mr_from_ct
     if "fused" in where:
         write_fused(where["fused"], fused, context)
@@ -81,7 +84,7 @@ def write_dicom(
     if "colour" in where:
         write_colour_blend(
             where["colour"],
-            lambda index: scaled_slice(ct, mr, mr_from_ct, window, context.mr_range, index),
+            lambda index: scale_slice(ct, mr, mr_from_ct, window, context.mr_range, index),
             context,
             recipe.opacity,
         )
@@ -94,7 +97,7 @@ def write_volumes(
     where: Mapping[str, Path], fused: sitk.Image, ct: Series, mr: Series,
     mr_from_ct: sitk.Transform,
 ) -> None:  # fmt: skip
-    """Write the fused volume, and the MR on the CT's grid (float32) if it is wanted."""
+    """Write the fused volume and, if it is an output, the MR on the CT's grid (float32)."""
     write_volume(where["fused"], fused)
     if "mr" in where:
         write_volume(where["mr"], resample_mr(mr.image, ct.image, mr_from_ct))

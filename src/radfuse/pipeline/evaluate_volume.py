@@ -1,4 +1,4 @@
-"""Measure a fused volume: find out how its sources were scaled, then slice by slice."""
+"""Evaluate a fused volume slice by slice, with its sources scaled as in the fusion."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,16 +21,16 @@ from radfuse.record import Record, read_record
 from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
 
-LEVELS = 256
-"""A volume whose brightest voxel is below white by this factor would be measured as black."""
+MAX_WHITE_RATIO = 256
+"""Largest ratio of white to the brightest voxel; a darker volume would count as black."""
 
-SAME_PLACE_MM = 1e-3
-"""Corners of one grid lie on each other within this; the rounding of headers."""
+SAME_POSITION_MM = 1e-3
+"""Tolerance for corners of one grid: the rounding of headers."""
 
 
 @dataclass(frozen=True)
-class VolumeChoices:
-    """What must be known to measure a fused volume; a record beside it says what is None."""
+class VolumeOptions:
+    """How a fused volume was made; values of None come from the record of the fusion."""
 
     window: str | tuple[float, float] | None = None
     """CT window of the fusion: a preset, or width and level in HU."""
@@ -42,12 +42,12 @@ class VolumeChoices:
     """The stored value of white in the fused volume."""
 
     every: int = 1
-    """Measure each n-th slice."""
+    """Measure every n-th slice."""
 
 
 @dataclass(frozen=True)
-class Making:
-    """How a fused volume was made."""
+class VolumeScaling:
+    """Window, alignment and white of a fused volume."""
 
     window: Window
     mr_from_ct: sitk.Transform
@@ -58,52 +58,53 @@ def evaluate_volume(
     fused: Path,
     ct: Path,
     mr: Path,
-    choices: VolumeChoices,
+    options: VolumeOptions,
     profile: str,
     metrics: Sequence[str],
     report: Callable[[str, float | None], None],
 ) -> VolumeValues:
-    """Measure a fused volume that lies on the CT's grid, whose slices it counts, where both looked.
+    """Measure a fused volume on the CT's grid, inside the MR field of view, by slices of the CT.
 
-    CT and MR are scaled as the fusion scaled them. Raises `InputError` where that is not known,
+    CT and MR are scaled as in the fusion. Raises `InputError` where the scaling is unknown,
     `GeometryError` where the grids differ.
     """
     report("reading", None)
-    of_fused, of_ct, of_mr = read(fused, MR), read(ct, CT), read(mr, MR)
-    check_pair(of_ct, of_mr, accept_patients=True)
-    _check_grid(of_fused, of_ct)
-    making = _making(fused, of_ct, of_mr, choices)
+    fused_series, ct_series, mr_series = read(fused, MR), read(ct, CT), read(mr, MR)
+    check_pair(ct_series, mr_series, accept_patients=True)
+    _check_grid(fused_series, ct_series)
+    scaling = _scaling(fused, ct_series, mr_series, options)
     report("resampling", None)
-    scaled = scale_volumes(of_ct, of_mr, making.mr_from_ct, making.window)
-    stored = sitk.GetArrayViewFromImage(of_fused.image)[scaled.box]
+    scaled = scale_volumes(ct_series, mr_series, scaling.mr_from_ct, scaling.window)
+    stored = sitk.GetArrayViewFromImage(fused_series.image)[scaled.box]
     low, high = float(stored.min()), float(stored.max())
-    if not (low >= 0 and high <= making.white <= high * LEVELS):
+    if not (low >= 0 and high <= scaling.white <= high * MAX_WHITE_RATIO):
         raise InputError(
-            f"{fused}: values from {low:g} to {high:g}, but white is {making.white:g}; pass --white"
+            f"{fused}: its values are {low:g} to {high:g}, which does not fit white = "
+            f"{scaling.white:g}; pass --white"
         )
     report("measuring", None)
     levels = [
         np.asarray(grey_levels(values), np.uint8)
-        for values in (stored / np.float32(making.white), scaled.ct, scaled.mr)
+        for values in (stored / np.float32(scaling.white), scaled.ct, scaled.mr)
     ]
-    found = measure_volume(
+    values = measure_volume(
         profile,
         *levels,
-        fov_mask=scaled.field_of_view,
-        every=choices.every,
-        facts=CaseFacts(bone_level=making.window.threshold(BONE_HU) * WHITE),
+        fov_mask=scaled.fov_mask,
+        every=options.every,
+        facts=CaseFacts(bone_level=scaling.window.threshold(BONE_HU) * WHITE),
         metrics=metrics,
     )
     first = scaled.box[0].start
-    return replace(found, slices={first + index: row for index, row in found.slices.items()})
+    return replace(values, slices={first + index: row for index, row in values.slices.items()})
 
 
 def _check_grid(fused: Series, ct: Series) -> None:
     if not _same_grid(fused.image, ct.image):
         sizes = ["x".join(map(str, series.image.GetSize())) for series in (fused, ct)]
         raise GeometryError(
-            f"{fused.source}: a grid of {sizes[0]} voxels, the CT's is {sizes[1]} or lies "
-            "elsewhere; measure the fused volume on the CT's own grid"
+            f"{fused.source}: its grid of {sizes[0]} voxels is not the CT's, of {sizes[1]}, at the "
+            "same position; resample the fused volume to the CT's grid"
         )
 
 
@@ -112,25 +113,25 @@ def _same_grid(first: sitk.Image, second: sitk.Image) -> bool:
         return False
     far = [length - 1 for length in first.GetSize()]
     corners = [np.diag(far)[axis].tolist() for axis in range(len(far))] + [[0] * len(far), far]
-    apart = [
+    offsets = [
         np.subtract(*(image.TransformIndexToPhysicalPoint(corner) for image in (first, second)))
         for corner in corners
     ]
-    return bool(np.abs(apart).max() < SAME_PLACE_MM)
+    return bool(np.abs(offsets).max() < SAME_POSITION_MM)
 
 
-def _making(fused: Path, ct: Series, mr: Series, choices: VolumeChoices) -> Making:
-    """What the choices say, else the record beside the fused volume, else what is plain to see."""
-    record, transform = _beside(fused)
-    window = choices.window or (record.recipe.window if record else None)
+def _scaling(fused: Path, ct: Series, mr: Series, options: VolumeOptions) -> VolumeScaling:
+    """From the options, else from the record of the fused volume."""
+    record, transform = _companions(fused)
+    window = options.window or (record.recipe.window if record else None)
     if window is None:
-        raise InputError(f"{fused}: no record beside it; pass the CT window, --window-preset or "
+        raise InputError(f"{fused}: no record next to it; pass the CT window, --window-preset or "
                          f"--window; there are {', '.join(WINDOWS)}")  # fmt: skip
-    white = choices.white or (float(FULL_SCALE) if record else None)
+    white = options.white or (float(FULL_SCALE) if record else None)
     if white is None:
-        raise InputError(f"{fused}: no record beside it; pass --white, its stored value of white")
-    return Making(
-        window_named(window), _transform(fused, ct, mr, choices.transform or transform), white
+        raise InputError(f"{fused}: no record next to it; pass --white, its stored value of white")
+    return VolumeScaling(
+        window_named(window), _transform(fused, ct, mr, options.transform or transform), white
     )
 
 
@@ -140,18 +141,18 @@ def _transform(fused: Path, ct: Series, mr: Series, path: Path | None) -> sitk.T
     if _same_grid(ct.image, mr.image):
         return sitk.Euler3DTransform()
     raise InputError(
-        f"{fused}: no transform beside it, and the MR is not on the CT's grid; pass --transform"
+        f"{fused}: no transform next to it, and the MR is not on the CT's grid; pass --transform"
     )
 
 
-def _beside(fused: Path) -> tuple[Record | None, Path | None]:
-    """Record and transform that `radfuse fuse` left with a fused volume, where they are."""
+def _companions(fused: Path) -> tuple[Record | None, Path | None]:
+    """Record and transform that `radfuse fuse` wrote with a fused volume, if they exist."""
     if fused.is_dir():
-        places = [(folder / "record.json", folder / TRANSFORM) for folder in (fused, fused.parent)]
+        pairs = [(folder / "record.json", folder / TRANSFORM) for folder in (fused, fused.parent)]
     else:
         stem = fused.name.removesuffix(volume_suffix(fused) or "")
-        places = [(fused.with_name(f"{stem}.json"), fused.with_name(f"{stem}_{TRANSFORM}"))]
-    for record, transform in places:
+        pairs = [(fused.with_name(f"{stem}.json"), fused.with_name(f"{stem}_{TRANSFORM}"))]
+    for record, transform in pairs:
         if record.is_file() and transform.is_file():
             return read_record(record), transform
     return None, None

@@ -1,4 +1,4 @@
-"""The main job: a CT and an MR in, a fused image and all that belongs to it out."""
+"""Fusion: read, register, resample, scale, fuse and write a CT and an MR."""
 
 import logging
 import time
@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 
 
 @dataclass
-class Clock:
+class StageTimer:
     """Wall time by stage."""
 
     report: ProgressCallback
@@ -42,7 +42,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Announce and time a stage."""
+        """Report and time a stage."""
         self.report(name, None)
         start = time.perf_counter()
         yield
@@ -65,12 +65,12 @@ def fuse(
     Parameters
     ----------
     ct, mr
-        Two volumes, or two pictures of one size; series, or paths that `read` takes.
+        Two volumes, or two 2-D images of one size; series, or paths for `read`.
     output
-        Where to write: a NIfTI, NRRD or MetaImage file or a folder for DICOM, for volumes; a PNG
-        for pictures. Nothing is written without it.
+        For volumes a NIfTI, NRRD or MetaImage file, or a folder for DICOM; for 2-D images a PNG
+        file or a folder. Nothing is written without it.
     recipe
-        What to do; the default without it.
+        Settings; the default recipe without it.
     prior
         The alignment, or where the search starts, instead of the recipe's.
     overwrite
@@ -79,18 +79,18 @@ def fuse(
     Raises
     ------
     InputError
-        For input that cannot be fused, with what to do.
+        For input that cannot be fused.
     RegistrationError
         Where registration QA failed.
     OutputError
-        Where the result cannot be written; nothing is changed then.
+        Where the result cannot be written; nothing is changed.
     """
     recipe = recipe or Recipe()
-    clock = Clock(report)
+    timer = StageTimer(report)
     method_info(recipe.method)  # wrong names are reported before the work begins
     check_options(recipe.method, recipe.options, recipe.device)
     window_named(recipe.window)
-    with clock.stage("reading"):
+    with timer.stage("reading"):
         ct_series = _series(ct, CT, recipe.ct_series)
         mr_series = _series(mr, MR, recipe.mr_series)
     check_pair(
@@ -105,13 +105,13 @@ def fuse(
     if recipe.deidentify:
         ct_series, mr_series, rename = _without_identity(ct_series, mr_series)
     if ct_series.is_volume:
-        result = _fuse_volumes(ct_series, mr_series, recipe, prior, clock)
+        result = _fuse_volumes(ct_series, mr_series, recipe, prior, timer)
     else:
-        result = _fuse_pictures(ct_series, mr_series, recipe, clock)
+        result = _fuse_images(ct_series, mr_series, recipe, timer)
     record = private_record(result.record, identifiers, rename)
     result = replace(result, record=record, identifiers=identifiers)
     if target is not None:
-        with clock.stage("writing"):
+        with timer.stage("writing"):
             result = write_result(target, result)
     return result
 
@@ -121,7 +121,7 @@ def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> 
 
 
 def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
-    """Both de-identified under one key that is then forgotten, and what it does to a UID."""
+    """Both de-identified with one key that is not kept, and the new UID of each UID."""
     # the tables of the standard take a second to import
     from radfuse.dicom.deidentify.headers import (  # noqa: PLC0415
         deidentified,
@@ -134,40 +134,40 @@ def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
 
 
 def _fuse_volumes(
-    ct: Series, mr: Series, recipe: Recipe, prior: PriorAlignment | None, clock: Clock
+    ct: Series, mr: Series, recipe: Recipe, prior: PriorAlignment | None, timer: StageTimer
 ) -> Result:
     window = window_named(recipe.window)
     method = load_method(recipe.method, recipe.options, window=window, device=recipe.device)
-    with clock.stage("registering"):
+    with timer.stage("registering"):
         alignment = align(
-            ct, mr, recipe, lambda stage: clock.report(f"registering: {stage}", None), prior
+            ct, mr, recipe, lambda stage: timer.report(f"registering: {stage}", None), prior
         )
-    with clock.stage("resampling"):
+    with timer.stage("resampling"):
         scaled = scale_volumes(ct, mr, alignment.mr_from_ct, window)
-    with clock.stage("fusing"):
+    with timer.stage("fusing"):
         fused = fuse_scaled(
-            scaled, method, lambda done, count: clock.report("fusing", done / count)
+            scaled, method, lambda done, count: timer.report("fusing", done / count)
         )
         image = compose(ct.image, scaled, fused, window)
     scaling = {
         "CT window, HU": f"width {window.width:g}, level {window.level:g}",
-        "MR values that become 0 and 1": "{:g} and {:g}".format(*scaled.mr_range),
+        "MR values scaled to 0 and 1": "{:g} and {:g}".format(*scaled.mr_range),
         "Fused 1.0 is stored as": FULL_SCALE,
         "Outside the MR field of view": "the CT alone, in its window",
     }
-    record = _record(ct, mr, recipe, method, scaling, alignment, clock)
+    record = _record(ct, mr, recipe, method, scaling, alignment, timer)
     return Result(image, ct, mr, record, alignment, scaled, fused)
 
 
-def _fuse_pictures(ct: Series, mr: Series, recipe: Recipe, clock: Clock) -> Result:
+def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:
     if recipe.transform or recipe.initial_transform or not recipe.register_rigidly:
-        raise InputError("pictures are not registered; leave out the options of registration")
+        raise InputError("2-D images are not registered; leave out the options of registration")
     method = load_method(recipe.method, recipe.options, device=recipe.device)
-    with clock.stage("fusing"):
-        of_ct, of_mr = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))
-        fused = np.asarray(method(of_ct, of_mr)[0], np.float32)
+    with timer.stage("fusing"):
+        ct_array, mr_array = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))
+        fused = np.asarray(method(ct_array, mr_array)[0], np.float32)
     scaling = {"Fused 1.0 is stored as": 2**recipe.bits - 1}
-    record = _record(ct, mr, recipe, method, scaling, None, clock)
+    record = _record(ct, mr, recipe, method, scaling, None, timer)
     return Result(sitk.GetImageFromArray(fused), ct, mr, record)
 
 
@@ -178,7 +178,7 @@ def _record(
     method: Method,
     scaling: dict[str, Any],
     alignment: Alignment | None,
-    clock: Clock,
+    timer: StageTimer,
 ) -> Record:
     return Record(
         created=now(),
@@ -187,7 +187,7 @@ def _record(
         method=_method_facts(recipe, method),
         scaling=scaling,
         registration=alignment.facts() if alignment else None,
-        seconds=clock.seconds,
+        seconds=timer.seconds,
         versions=library_versions(),
         platform=platform_name(),
     )

@@ -1,4 +1,4 @@
-"""What a file or folder holds, and whether it can be fused."""
+"""Inspection of a file or folder: its series, and their problems."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,25 +27,25 @@ from radfuse.io.images import read_picture
 from radfuse.io.volume_checks import check_spacing, checked_volume
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
 from radfuse.modality import FUSED, MODALITIES
-from radfuse.pipeline.read import is_picture
+from radfuse.pipeline.read import is_image_file
 
 PLANES = ("sagittal", "coronal", "axial")
 """The plane across each of the patient's axes: left, posterior, superior."""
 
 NEARLY_UPRIGHT = 0.999
-"""Cosine, of 2.6 degrees, from which on slices count as oblique."""
+"""Cosine of 2.6 degrees; below it slices count as oblique."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """To whom and to what a DICOM series belongs."""
+class DicomContext:
+    """Patient, study and frame of reference of a DICOM series."""
 
     patient_id: str
     patient_name: str
     study_uid: str
     study_date: str
     study: str
-    """Its description."""
+    """Description of the study."""
 
     body_part: str
     frame_of_reference_uid: str
@@ -53,135 +53,139 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One image or stack of a series."""
+class InspectedSeries:
+    """One file, or one volume of a DICOM series, with its problems."""
 
     name: str
     """File, or DICOM series with its description."""
 
     kind: str
-    """CT, MR or another DICOM modality; volume; picture."""
+    """DICOM modality, volume or image."""
 
     uid: str | None
-    """What `--ct-series` or `--mr-series` takes."""
+    """For `--ct-series` or `--mr-series`."""
 
     files: int
     size: tuple[int, ...] | None = None
     spacing_mm: tuple[float, ...] | None = None
     plane: str | None = None
     problems: tuple[str, ...] = ()
-    """Why it cannot be fused."""
+    """Reasons why it cannot be fused."""
 
     notes: tuple[str, ...] = ()
-    """What would be mended or left out on reading."""
+    """What reading would correct or leave out."""
 
-    place: Place | None = None
-    """Of DICOM."""
+    dicom: DicomContext | None = None
+    """Only of a DICOM series."""
 
     def line(self) -> str:
-        """All of it but problems and notes in one line."""
+        """One line, without problems and notes."""
         parts = [self.kind, self.name, f"{self.files} files" if self.files > 1 else ""]
         if self.size:
             parts.append(" x ".join(map(str, self.size)))
         if self.spacing_mm:
             parts.append(" x ".join(f"{step:.4g}" for step in self.spacing_mm) + " mm")
-        parts += [self.plane or "", self.place.transfer_syntax if self.place else ""]
+        parts += [self.plane or "", self.dicom.transfer_syntax if self.dicom else ""]
         parts += [f"UID {self.uid}" if self.uid else ""]
         return "  ".join(part for part in parts if part)
 
 
-def inspect(path: Path, *, pixels: bool = True) -> tuple[list[Finding], int]:
-    """What lies at a path, and the number of other files there.
+def inspect(path: Path, *, pixels: bool = True) -> tuple[list[InspectedSeries], int]:
+    """The series at a path, and the number of other files there.
 
-    DICOM pixels are decoded slice by slice, to find the damaged ones, and not kept; or not at all
-    without `pixels`. Raises `InputError` for a path that does not exist or may not be read.
+    DICOM pixels are decoded slice by slice to find damage, unless `pixels` is False. Raises
+    `InputError` for a path that does not exist or cannot be read.
     """
     try:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
         with unpacked(path) as inner:
-            findings, others = _findings(inner, pixels)
-            return [_of_archive(found, inner, path) for found in findings], others
+            inspected, others = _inspected(inner, pixels)
+            return [_in_archive(one, inner, path) for one in inspected], others
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
 
 
-def _of_archive(found: Finding, folder: Path, archive: Path) -> Finding:
-    """What was found in an archive's folder, told as of the archive."""
+def _in_archive(one: InspectedSeries, folder: Path, archive: Path) -> InspectedSeries:
+    """The same, with the archive's path instead of the folder that it was unpacked into."""
 
-    def told(text: str) -> str:
+    def renamed(text: str) -> str:
         return text.replace(str(folder), str(archive))
 
     return replace(
-        found,
-        name=told(found.name),
-        problems=tuple(map(told, found.problems)),
-        notes=tuple(map(told, found.notes)),
+        one,
+        name=renamed(one.name),
+        problems=tuple(map(renamed, one.problems)),
+        notes=tuple(map(renamed, one.notes)),
     )
 
 
-def _findings(path: Path, pixels: bool) -> tuple[list[Finding], int]:
+def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
     if path.is_file() and not is_dicom(path):
         return [_file(path)], 0
     scan = scan_folder(path)
     files = [] if path.is_file() else files_below(path)
     volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
-    pictures = [file for file in files if is_picture(file)]
-    findings = [found for series in scan.series for found in _series(series, pixels)]
-    findings += [_file(file) for file in volumes + pictures]
-    findings += [
-        Finding(str(file), "DICOM", None, 1, problems=(reason,))
+    images = [file for file in files if is_image_file(file)]
+    inspected = [one for series in scan.series for one in _series(series, pixels)]
+    inspected += [_file(file) for file in volumes + images]
+    inspected += [
+        InspectedSeries(str(file), "DICOM", None, 1, problems=(reason,))
         for file, reason in scan.broken.items()
     ]
     if scan.absent:
-        told = (f"{listed_paths(scan.absent)}: named here, but not there",)
-        findings.append(Finding(DIRECTORY_NAME, "list", None, 1, problems=told))
-    known = {file for file in volumes + pictures if file not in scan.broken}
-    return findings, scan.others - len(known)
+        missing = (f"lists missing files: {listed_paths(scan.absent)}",)
+        inspected.append(InspectedSeries(DIRECTORY_NAME, "list", None, 1, problems=missing))
+    known = {file for file in volumes + images if file not in scan.broken}
+    return inspected, scan.others - len(known)
 
 
-def _series(series: DicomSeries, pixels: bool) -> list[Finding]:
+def _series(series: DicomSeries, pixels: bool) -> list[InspectedSeries]:
     modality = MODALITIES.get(series.modality)
     if not series.is_image or series.is_localizer or modality not in FUSED:
-        return [_passed_over(series)]
+        return [_not_fused(series)]
     stacks, notes = stacks_of(series)
     try:
         choice = main_stack(series, stacks, notes, modality)
     except GeometryError as error:
-        told = str(error).splitlines()[0].removesuffix(":")
-        found = [_stack(stack, pixels) for stack in stacks]
-        return [replace(one, notes=(*one.notes, *notes, told)) for one in found]
+        reason = str(error).splitlines()[0].removesuffix(":")
+        inspected = [_stack(stack, pixels) for stack in stacks]
+        return [replace(one, notes=(*one.notes, *notes, reason)) for one in inspected]
     first = _stack(choice.stack, pixels)
     return [replace(first, notes=(*choice.notes, *first.notes))]
 
 
-def _passed_over(series: DicomSeries) -> Finding:
-    """A series that is not fused, and why."""
-    what = f"{series.modality}, not {' or '.join(map(str, FUSED))}"
+def _not_fused(series: DicomSeries) -> InspectedSeries:
+    """A series that is not fused, with the reason."""
+    reason = f"{series.modality}, not {' or '.join(map(str, FUSED))}"
     if series.is_localizer:
-        what = "scout views"
+        reason = "a localizer"
     elif series.is_image and series.headers[0].get("SamplesPerPixel", 1) != 1:
-        what = f"{what}: colour images, not the values of a scanner"
-    return replace(_named(Stack(series.uid, series.slices, "")), notes=(f"passed over: {what}",))
+        reason = f"{reason}: colour images, not the values of a scanner"
+    return replace(_named(Stack(series.uid, series.slices, "")), notes=(f"ignored: {reason}",))
 
 
-def _named(stack: Stack) -> Finding:
-    """A stack without a word on whether it can be read."""
+def _named(stack: Stack) -> InspectedSeries:
+    """Name and headers, without problems."""
     series = DicomSeries(stack.uid, stack.slices)
     scout = ", localizer" if series.is_localizer else ""
     what = f" ({stack.what})" if stack.what else ""
     name = f"'{series.description}'{scout}{what}"
-    return Finding(
-        name, series.modality, series.uid, len(series.files), place=_place(series.headers[0])
+    return InspectedSeries(
+        name,
+        series.modality,
+        series.uid,
+        len(series.files),
+        dicom=_dicom_context(series.headers[0]),
     )
 
 
-def _place(header: Dataset) -> Place:
+def _dicom_context(header: Dataset) -> DicomContext:
     def text(keyword: str) -> str:
         return str(header.get(keyword) or "")
 
     syntax = header.file_meta.get("TransferSyntaxUID")
-    return Place(
+    return DicomContext(
         patient_id=text("PatientID"),
         patient_name=text("PatientName"),
         study_uid=text("StudyInstanceUID"),
@@ -193,8 +197,8 @@ def _place(header: Dataset) -> Place:
     )
 
 
-def _stack(stack: Stack, pixels: bool) -> Finding:
-    found = _named(stack)
+def _stack(stack: Stack, pixels: bool) -> InspectedSeries:
+    named = _named(stack)
     damage: list[str] = []
     try:
         check_values_of(stack.slices)
@@ -202,9 +206,9 @@ def _stack(stack: Stack, pixels: bool) -> Finding:
         lattice = lattice_of(stack)
         check_spacing(lattice.spacing_mm, stack.slices[0].path.parent)
     except RadfuseError as error:
-        return replace(found, problems=(str(error), *damage))
+        return replace(named, problems=(str(error), *damage))
     return replace(
-        found,
+        named,
         size=lattice.size,
         spacing_mm=lattice.spacing_mm,
         plane=_plane(lattice.axes[:, 2].tolist()),
@@ -214,14 +218,14 @@ def _stack(stack: Stack, pixels: bool) -> Finding:
 
 
 def _damage(slices: tuple[Slice, ...]) -> list[str]:
-    """What is wrong with the pixels of a stack."""
+    """Problems of the pixels of a volume."""
     problems, ends = [], []
     by_path: dict[Path, list[Slice]] = {}
     for one in slices:
         by_path.setdefault(one.path, []).append(one)
-    for of_one in by_path.values():
+    for frames in by_path.values():
         try:
-            for _, plane in planes_of(tuple(of_one)):
+            for _, plane in planes_of(tuple(frames)):
                 ends += [float(plane.min()), float(plane.max())]
         except RadfuseError as error:
             problems.append(str(error))
@@ -234,37 +238,39 @@ def _damage(slices: tuple[Slice, ...]) -> list[str]:
 
 
 def _shortage(slices: tuple[Slice, ...]) -> list[str]:
-    """Files that are shorter than their headers say."""
+    """Files that are shorter than their headers require."""
     problems = []
     for path, header in {one.path: one.header for one in slices}.items():
         try:
-            if lacking := missing_bytes(path, header):
-                problems.append(f"{path}: pixels truncated: {lacking} bytes are missing")
+            if count := missing_bytes(path, header):
+                problems.append(f"{path}: pixels truncated: {count} bytes are missing")
         except RadfuseError as error:
             problems.append(str(error))
     return problems
 
 
-def _file(path: Path) -> Finding:
-    if is_picture(path):
-        return _found(path, "picture", lambda: sitk.GetImageFromArray(read_picture(path)))
+def _file(path: Path) -> InspectedSeries:
+    if is_image_file(path):
+        return _loaded(path, "image", lambda: sitk.GetImageFromArray(read_picture(path)))
     if volume_suffix(path) is not None:
-        return _found(path, "volume", lambda: read_volume(path))
-    return Finding(str(path), "unknown", None, 1, problems=("no known image format",))
+        return _loaded(path, "volume", lambda: read_volume(path))
+    return InspectedSeries(
+        str(path), "unknown", None, 1, problems=("not a supported image format",)
+    )
 
 
-def _found(path: Path, kind: str, load: Callable[[], sitk.Image]) -> Finding:
-    """Load the image to know what is wrong with it."""
-    found = Finding(str(path), kind, None, 1)
+def _loaded(path: Path, kind: str, load: Callable[[], sitk.Image]) -> InspectedSeries:
+    """Load the image to find its problems."""
+    named = InspectedSeries(str(path), kind, None, 1)
     try:
         image = load()
         if image.GetDimension() == 2:
-            return replace(found, size=image.GetSize())
+            return replace(named, size=image.GetSize())
         image = checked_volume(image, path)
     except RadfuseError as error:
-        return replace(found, problems=(str(error),))
+        return replace(named, problems=(str(error),))
     return replace(
-        found,
+        named,
         size=image.GetSize(),
         spacing_mm=image.GetSpacing(),
         plane=_plane(image.GetDirection()[2::3]),
@@ -272,7 +278,7 @@ def _found(path: Path, kind: str, load: Callable[[], sitk.Image]) -> Finding:
 
 
 def _plane(normal: tuple[float, ...] | list[float]) -> str:
-    """In which of the patient's planes slices with this normal lie."""
+    """The patient's plane of slices with this normal."""
     parts = np.abs(normal)
     oblique = "" if parts.max() > NEARLY_UPRIGHT else ", oblique"
     return PLANES[int(parts.argmax())] + oblique

@@ -1,4 +1,4 @@
-"""What a fusion leaves behind, and writing it: all of it or nothing."""
+"""Outputs of a fusion: their paths, and writing all of them or none."""
 
 import dataclasses
 import logging
@@ -18,10 +18,10 @@ from radfuse.intensity import window_named
 from radfuse.io.images import PICTURE_SUFFIXES, write_picture
 from radfuse.io.staging import Staging, refuse_existing, staging
 from radfuse.io.volumes import write_volume
-from radfuse.pipeline.dicom_outputs import places, write_dicom, write_volumes
-from radfuse.pipeline.qa.content import write_sheet
+from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
+from radfuse.pipeline.qa.content import write_result_sheet
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import Scaled, field_of_view_mask
+from radfuse.pipeline.volume import ScaledPair, fov_mask_image
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
 from radfuse.registration.transforms import write_transform
@@ -32,19 +32,19 @@ LOG = logging.getLogger(__name__)
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 """Formats of a fused volume in one file."""
 
-OTHER_SUFFIXES = (".dcm", *PICTURE_SUFFIXES, ".hdr", ".img", ".mhd", ".gz")
-"""Names that somebody takes for a file, though no result can be written to them."""
+UNWRITABLE_SUFFIXES = (".dcm", *PICTURE_SUFFIXES, ".hdr", ".img", ".mhd", ".gz")
+"""Suffixes of files that no result can be written to."""
 
 TRANSFORM, MASK = "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"
-"""Names of the companions in BIDS terms: the transform that resamples the MR onto the CT."""
+"""Names in BIDS terms of the transform that resamples the MR onto the CT, and of the FOV mask."""
 
 QA_SHEET = "qa sheet"
 """Role of the QA sheet in a record."""
 
 
 @dataclass(frozen=True)
-class Target:
-    """Where the parts of a result go."""
+class OutputPaths:
+    """Paths of the parts of a result."""
 
     images: Mapping[str, Path]
     record: Path
@@ -52,7 +52,7 @@ class Target:
     transform: Path
     mask: Path
     folder: Path | None = None
-    """The folder that holds them all and appears as a whole; None where they stand in a row."""
+    """Folder of all of them, which appears as a whole; None where they are files side by side."""
 
     @property
     def written(self) -> Path:
@@ -61,55 +61,57 @@ class Target:
 
     @property
     def parts(self) -> tuple[Path, ...]:
-        """All that is written of a fusion of volumes."""
+        """All files and folders of a fusion of volumes."""
         return (*self.images.values(), self.record, self.sheet, self.transform, self.mask)
 
 
 def check_output(
     output: Path | str | None, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bool
-) -> Target | None:
-    """Where to write, checked before the work begins.
+) -> OutputPaths | None:
+    """The output paths, checked before the fusion.
 
-    Raises `InputError` for a name that does not fit the image, `OutputError` for what exists.
+    Raises `InputError` for a name that does not fit the image, `OutputError` for existing files.
     """
     if output is None:
         return None
     try:
         target = _target(Path(output), ct, mr, recipe, overwrite=overwrite)
-        _keep_inputs(target, (ct, mr))
+        _check_inputs_kept(target, (ct, mr))
         return target
     except PermissionError as error:
         raise OutputError(f"{error.filename}: no permission; choose another --output") from error
 
 
-def _target(path: Path, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bool) -> Target:
+def _target(path: Path, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bool) -> OutputPaths:
     suffixes = VOLUME_SUFFIXES if ct.is_volume else (".png",)
     suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
     if suffix is None:
-        if path.name.lower().endswith(OTHER_SUFFIXES + VOLUME_SUFFIXES) and not path.is_dir():
-            kind = "volume" if ct.is_volume else "picture"
-            raise InputError(f"{path}: a fused {kind} goes to {', '.join(suffixes)} or a folder")
-        return _folder_target(path, places(path, None, recipe, ct, mr), overwrite=overwrite)
+        if path.name.lower().endswith(UNWRITABLE_SUFFIXES + VOLUME_SUFFIXES) and not path.is_dir():
+            kind = "volume" if ct.is_volume else "2-D image"
+            raise InputError(
+                f"{path}: a fused {kind} is written to {', '.join(suffixes)} or a folder"
+            )
+        return _folder_target(path, output_paths(path, None, recipe, ct, mr), overwrite=overwrite)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; give another name")
     stem = path.name[: -len(suffix)]
-    beside = {
+    companion = {
         "record": f"{stem}.json",
         "sheet": f"{stem}_qa.html",
         "transform": f"{stem}_{TRANSFORM}",
         "mask": f"{stem}_{MASK}",
     }
-    images = places(path, suffix, recipe, ct, mr)
-    target = Target(images, **{role: path.with_name(name) for role, name in beside.items()})
-    of_pictures = [*target.images.values(), target.record, target.sheet]
-    refuse_existing(list(target.parts) if ct.is_volume else of_pictures, overwrite=overwrite)
+    images = output_paths(path, suffix, recipe, ct, mr)
+    target = OutputPaths(images, **{role: path.with_name(name) for role, name in companion.items()})
+    flat_parts = [*target.images.values(), target.record, target.sheet]
+    refuse_existing(list(target.parts) if ct.is_volume else flat_parts, overwrite=overwrite)
     return target
 
 
-def _folder_target(folder: Path, images: Mapping[str, Path], *, overwrite: bool) -> Target:
+def _folder_target(folder: Path, images: Mapping[str, Path], *, overwrite: bool) -> OutputPaths:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; give a folder, or a name that ends in .nii.gz")
-    target = Target(
+    target = OutputPaths(
         images=images,
         record=folder / "record.json",
         sheet=folder / "qa.html",
@@ -118,25 +120,27 @@ def _folder_target(folder: Path, images: Mapping[str, Path], *, overwrite: bool)
         folder=folder,
     )
     if folder.is_dir() and any(folder.iterdir()):
-        if foreign := sorted({path.name for path in folder.iterdir()} - _own_names(target.record)):
+        if foreign := sorted(
+            {path.name for path in folder.iterdir()} - _known_names(target.record)
+        ):
             raise OutputError(
-                f"{folder} has files that are no radfuse result ({foreign[0]}); give another folder"
+                f"{folder} has files that radfuse did not write ({foreign[0]}); give another folder"
             )
         refuse_existing([folder], overwrite=overwrite)
     return target
 
 
-def _keep_inputs(target: Target, inputs: tuple[Series, ...]) -> None:
-    """Raise `OutputError` for results that would lie over or among the inputs."""
+def _check_inputs_kept(target: OutputPaths, inputs: tuple[Series, ...]) -> None:
+    """Raise `OutputError` for outputs that would overwrite inputs or be inside their folder."""
     targets = (target.folder,) if target.folder else target.parts
     for source in (series.source.resolve() for series in inputs):
-        for place in (place.resolve() for place in targets):
-            if place == source or place in source.parents or source in place.parents:
-                raise OutputError(f"{place} would lie over or in {source}; give another --output")
+        for path in (path.resolve() for path in targets):
+            if path == source or path in source.parents or source in path.parents:
+                raise OutputError(f"{path} overlaps with the input {source}; give another --output")
 
 
-def _own_names(record: Path) -> set[str]:
-    """What an earlier run wrote into a folder, by its record; nothing without a valid one."""
+def _known_names(record: Path) -> set[str]:
+    """Names written by an earlier run, from its record; empty without a valid record."""
     try:
         outputs = Record.model_validate_json(record.read_bytes()).outputs
     except (OSError, ValidationError):
@@ -144,8 +148,8 @@ def _own_names(record: Path) -> set[str]:
     return {record.name, *(output.path for output in outputs)}
 
 
-def write_result(target: Target, result: Result) -> Result:
-    """Write all parts; they appear together, or an `OutputError` says why not."""
+def write_result(target: OutputPaths, result: Result) -> Result:
+    """Write all parts; they appear together. Raises `OutputError` where they cannot be written."""
     parent = target.folder.parent if target.folder else target.record.parent
     with staging(parent) as stage:
         staged = _staged(stage, target)
@@ -155,9 +159,9 @@ def write_result(target: Target, result: Result) -> Result:
             image = sitk.GetArrayViewFromImage(result.image)
             write_picture(staged.images["fused"], image, bits=result.record.recipe.bits)
             roles = dict(staged.images)
-        write_sheet(staged.sheet, result)
+        write_result_sheet(staged.sheet, result)
         roles[QA_SHEET] = staged.sheet
-        shown = str if target.folder else result.identifiers.hide_in_path  # names of the user's
+        shown = str if target.folder else result.identifiers.hide_in_path  # named by the user
         outputs = tuple(
             Output(role=role, path=shown(path.name), sha256=digest(files_of(path)))
             for role, path in roles.items()
@@ -169,30 +173,30 @@ def write_result(target: Target, result: Result) -> Result:
     return dataclasses.replace(result, record=record, written=target.written)
 
 
-def _left_out(target: Target, result: Result) -> tuple[str, ...]:
-    """Why a folder of DICOM lacks the registration object that it would have by default."""
+def _left_out(target: OutputPaths, result: Result) -> tuple[str, ...]:
+    """Why the folder lacks the registration object, which is a default output."""
     is_default = target.folder and result.ct.is_volume and result.record.recipe.outputs is None
     reason = unwritable_reason(result.ct, result.mr) if is_default else None
     return (f"no registration object: {reason}",) if reason else ()
 
 
-def _staged(stage: Staging, target: Target) -> Target:
-    """The same target, inside the staging folder."""
+def _staged(stage: Staging, target: OutputPaths) -> OutputPaths:
+    """The same paths inside the staging folder."""
     folder = stage.folder
     if target.folder is not None:
         folder = stage.place(target.folder)
         folder.mkdir()
-    return Target(
+    return OutputPaths(
         {name: folder / path.name for name, path in target.images.items()},
         *(folder / path.name for path in target.parts[len(target.images) :]),
     )
 
 
-def _write_volume_parts(target: Target, result: Result) -> dict[str, Path]:
-    """Write images and objects, transform and mask; returns what went where."""
+def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
+    """Write images and objects, transform and mask; returns the path of each role."""
     alignment, scaled = result.alignment, result.scaled
     if alignment is None or scaled is None:
-        raise InputError("a volume's result has an alignment and scaled volumes")
+        raise InputError("the result of a volume needs an alignment and scaled volumes")
     if target.written.name.endswith(VOLUME_SUFFIXES):
         write_volumes(target.images, result.image, result.ct, result.mr, alignment.mr_from_ct)
     else:
@@ -212,17 +216,17 @@ def _write_volume_parts(target: Target, result: Result) -> dict[str, Path]:
         )
         write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
     write_transform(target.transform, alignment.mr_from_ct)
-    write_volume(target.mask, field_of_view_mask(result.ct.image, scaled))
+    write_volume(target.mask, fov_mask_image(result.ct.image, scaled))
     return {**target.images, "transform": target.transform, "field of view": target.mask}
 
 
-def _slices_in_fov(ct: sitk.Image, scaled: Scaled) -> NDArray[np.bool_]:
-    """For each slice of the CT, whether the MR looked anywhere in it."""
-    seen = np.zeros(ct.GetSize()[2], np.bool_)
-    seen[scaled.box[0]] = scaled.field_of_view.any(axis=(1, 2))
-    return seen
+def _slices_in_fov(ct: sitk.Image, scaled: ScaledPair) -> NDArray[np.bool_]:
+    """For each slice of the CT, whether it intersects the MR field of view."""
+    in_fov = np.zeros(ct.GetSize()[2], np.bool_)
+    in_fov[scaled.box[0]] = scaled.fov_mask.any(axis=(1, 2))
+    return in_fov
 
 
 def files_of(path: Path) -> list[Path]:
-    """A file, or the files of a folder in the order that their digest goes by."""
+    """A file, or the files of a folder in the order of their digest."""
     return sorted(path.iterdir()) if path.is_dir() else [path]

@@ -1,4 +1,4 @@
-"""Which CT and which MR of a study folder belong together."""
+"""Choice of the CT and the MR of a study folder that are fused."""
 
 import logging
 import re
@@ -23,21 +23,21 @@ HEAD_PARTS = (
     "HEAD", "BRAIN", "SKULL", "NECK", "ORBIT", "FACE", "SINUS", "SELLA", "PITUITARY", "TEMPORAL",
     "CRANI", "KOPF", "SCHAEDEL", "TETE", "CABEZA", "CEREBR",
 )  # fmt: skip
-"""How words in BodyPartExamined begin of images that show the head."""
+"""Beginnings of words in BodyPartExamined for images of the head."""
 
 CANAL = "IAC"
 """The inner ear, a whole word: other parts of the body have these letters in them."""
 
-LEAST_SLICES = 3
-"""A stack of fewer is no volume that anybody would fuse."""
+MIN_SLICES = 3
+"""Fewer slices make no volume to fuse."""
 
-LEAST_OVERLAP = 0.1
-"""Share of the smaller image's box that lies in the other's, where both have one frame."""
+MIN_OVERLAP = 0.1
+"""Least fraction of the smaller bounding box inside the other, in one frame of reference."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A stack that could be fused."""
+    """A volume that could be fused."""
 
     stack: Stack
     lattice: Lattice
@@ -49,7 +49,7 @@ class Candidate:
 
     @property
     def shows_a_head(self) -> bool:
-        """Whether its body part is a head's, or not told."""
+        """Whether its body part is the head, or unknown."""
         words = re.findall("[A-Z]+", str(self.header.get("BodyPartExamined") or "").upper())
         return not words or any(word.startswith(HEAD_PARTS) or word == CANAL for word in words)
 
@@ -63,52 +63,52 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A CT and an MR that belong together."""
+class SeriesPair:
+    """A CT and an MR to fuse."""
 
     ct: Candidate
     mr: Candidate
-    passed_over: tuple[str, ...] = ()
-    """Why other series of the folder could not be chosen."""
+    rejected: tuple[str, ...] = ()
+    """Reasons why other series of the folder could not be chosen."""
 
     @property
     def days_apart(self) -> int | None:
-        """Between the two studies; None where a date is not told."""
+        """Days between the two studies; None where a date is unknown."""
         if self.ct.day is None or self.mr.day is None:
             return None
         return abs((self.ct.day - self.mr.day).days)
 
     def sentence(self) -> str:
-        """What was chosen, without a word on who the patient is."""
+        """The choice in one sentence, without the patient's identity."""
         apart = "" if self.days_apart is None else f", {self.days_apart} days apart"
-        lost = "".join(f"\npassed over: {reason}" for reason in self.passed_over)
-        return f"chosen: {self.ct.stack.line} and {self.mr.stack.line}{apart}{lost}"
+        rejected = "".join(f"\nrejected: {reason}" for reason in self.rejected)
+        return f"chosen: {self.ct.stack.line} and {self.mr.stack.line}{apart}{rejected}"
 
 
-def choose_pair(path: Path, recipe: Recipe) -> Pair:
-    """The CT and the MR of a folder or zip archive that belong together, by their headers.
+def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
+    """The CT and the MR of a folder or zip archive to fuse, by their headers.
 
-    They are of one patient, show the head, overlap where they share a frame of reference, and no
-    other pair of that kind is as near in time. `ct_series` and `mr_series` of the recipe narrow the
-    choice. Raises `NoImageError` where there is no pair, `InputError` where there are several.
+    They are of one patient and show the head, overlap where they share a frame of reference, and
+    are the nearest such pair in time. `ct_series` and `mr_series` of the recipe narrow the choice.
+    Raises `NoImageError` where there is no pair, `InputError` where there are several.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     with unpacked(path) as folder:
         scan = scan_folder(folder)
-    lost: list[str] = []
-    cts = _candidates(scan, CT, recipe.ct_series, lost)
-    mrs = _candidates(scan, MR, recipe.mr_series, lost)
-    told = tuple(reason.replace(str(folder), str(path)) for reason in lost)
-    for modality, found in ((CT, cts), (MR, mrs)):
-        if not found:
+    reasons: list[str] = []
+    cts = _candidates(scan, CT, recipe.ct_series, reasons)
+    mrs = _candidates(scan, MR, recipe.mr_series, reasons)
+    rejected = tuple(reason.replace(str(folder), str(path)) for reason in reasons)
+    for modality, candidates in ((CT, cts), (MR, mrs)):
+        if not candidates:
             listed = "".join(sorted(f"\n  {one.line}" for one in scan.series))
-            reasons = "".join(f"\n  {reason}" for reason in told)
+            because = "".join(f"\n  {reason}" for reason in rejected)
             raise NoImageError(
                 f"{path}: no {modality} of a head that can be read; there are"
-                f"{listed or ' no DICOM images'}{reasons}"
+                f"{listed or ' no DICOM images'}{because}"
             )
-    pairs = [Pair(ct, mr, told) for ct in cts for mr in mrs]
+    pairs = [SeriesPair(ct, mr, rejected) for ct in cts for mr in mrs]
     pairs = [pair for pair in pairs if _fits(pair, accept_patients=recipe.accept_patients)]
     if not pairs:
         raise NoImageError(
@@ -119,28 +119,28 @@ def choose_pair(path: Path, recipe: Recipe) -> Pair:
     pairs = [pair for pair, day in zip(pairs, days, strict=True) if day == nearest]
     LOG.info("pairs of CT and MR listed", extra={"ct": len(cts), "mr": len(mrs), "fit": len(pairs)})
     if len(pairs) > 1:
-        raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_narrow(pairs)}")
+        raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_choices(pairs)}")
     return pairs[0]
 
 
 def _candidates(
-    scan: Scan, modality: Modality, uid: str | None, lost: list[str]
+    scan: Scan, modality: Modality, uid: str | None, reasons: list[str]
 ) -> list[Candidate]:
-    """Volumes of a modality that show a head; one that is asked for need not say so.
+    """Volumes of a modality that show the head; one chosen by `uid` may have any body part.
 
-    Why a series is none is added to `lost`.
+    Reasons why a series is rejected are added to `reasons`.
     """
     found = []
     for series in scan.series:
         if series.modality != modality.code or not series.is_image or series.is_localizer:
             continue
         for stack in _stacks(series, modality, uid):
-            if len(stack.slices) < LEAST_SLICES:
+            if len(stack.slices) < MIN_SLICES:
                 continue
             try:
                 candidate = Candidate(stack, lattice_of(stack))
             except GeometryError as error:
-                lost.append(str(error))
+                reasons.append(str(error))
                 continue
             if uid or candidate.shows_a_head:
                 found.append(candidate)
@@ -148,7 +148,7 @@ def _candidates(
 
 
 def _stacks(series: DicomSeries, modality: Modality, uid: str | None) -> list[Stack]:
-    """What could be meant: the stack asked for, what the series is about, or all that vie."""
+    """The volume chosen by `uid`, else the main one of the series, else all if ambiguous."""
     stacks, notes = stacks_of(series)
     if uid and STACK_MARK in uid:
         return [stack for stack in stacks if stack.uid == uid]
@@ -160,20 +160,20 @@ def _stacks(series: DicomSeries, modality: Modality, uid: str | None) -> list[St
         return stacks
 
 
-def _fits(pair: Pair, *, accept_patients: bool) -> bool:
-    """Whether both are of one patient and, in one frame of reference, show one region."""
+def _fits(pair: SeriesPair, *, accept_patients: bool) -> bool:
+    """Whether both are of one patient and, in one frame of reference, overlap."""
     for keyword in ("PatientID", "PatientName"):
-        told = {str(one.header.get(keyword) or "") for one in (pair.ct, pair.mr)} - {""}
-        if told:  # the ID counts, where it is told
+        values = {str(one.header.get(keyword) or "") for one in (pair.ct, pair.mr)} - {""}
+        if values:  # the name counts only without IDs
             break
-    if len(told) > 1 and not accept_patients:
+    if len(values) > 1 and not accept_patients:
         return False
     frames = [str(one.header.get("FrameOfReferenceUID") or "") for one in (pair.ct, pair.mr)]
-    return frames[0] != frames[1] or not frames[0] or _overlap(pair) >= LEAST_OVERLAP
+    return frames[0] != frames[1] or not frames[0] or _overlap(pair) >= MIN_OVERLAP
 
 
-def _overlap(pair: Pair) -> float:
-    """Share of the smaller box, along the patient's axes, that lies in the other."""
+def _overlap(pair: SeriesPair) -> float:
+    """Fraction of the smaller bounding box, along the patient's axes, inside the other."""
     boxes = [_box(one.lattice) for one in (pair.ct, pair.mr)]
     low = np.maximum(boxes[0][0], boxes[1][0])
     high = np.minimum(boxes[0][1], boxes[1][1])
@@ -187,14 +187,14 @@ def _box(lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     return np.min(corners, axis=0), np.max(corners, axis=0)
 
 
-def _narrow(pairs: list[Pair]) -> str:
-    """What to choose among, for each modality with a choice."""
-    told = []
+def _choices(pairs: list[SeriesPair]) -> str:
+    """The options that choose, with the candidates of each."""
+    choices = []
     for flag, candidates in (
         ("--ct-series UID", [pair.ct for pair in pairs]),
         ("--mr-series UID", [pair.mr for pair in pairs]),
     ):
         lines = list(dict.fromkeys(one.stack.line for one in candidates))
         if len(lines) > 1:
-            told.append(f"choose with {flag}:\n  " + "\n  ".join(lines))
-    return "\n".join(told)
+            choices.append(f"choose with {flag}:\n  " + "\n  ".join(lines))
+    return "\n".join(choices)

@@ -1,4 +1,4 @@
-"""Read a series from whatever holds it: DICOM folder, volume file, picture."""
+"""Read a series from a DICOM folder, zip archive, volume file or 2-D image."""
 
 import logging
 from dataclasses import replace
@@ -20,7 +20,7 @@ from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
 
-PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
+IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 """First bytes of PNG, JPEG and TIFF files."""
 
 
@@ -28,10 +28,9 @@ def read(path: Path | str, modality: Modality | str, *, series_uid: str | None =
     """Read a series of a modality, which may be given by its DICOM code.
 
     A folder or zip archive is searched for DICOM slices, subfolders included; a file is
-    multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF picture.
-    `series_uid` chooses among several series, with `#2` behind it the second stack of a series that
-    mixes several.
-    Raises `InputError` and its kin, each with what to do.
+    multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF image.
+    `series_uid` chooses among several series; with `#2` appended, the second volume of a mixed
+    series. Raises `InputError` or a subclass.
     """
     path = Path(path)
     modality = modality_named(modality) if isinstance(modality, str) else modality
@@ -63,7 +62,7 @@ def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:
 def _read_archive(
     archive: Path, folder: Path, modality: Modality, series_uid: str | None
 ) -> Series:
-    """What lies in an archive that was unpacked into a folder; messages speak of the archive."""
+    """The series of an archive, unpacked into a folder; messages and notes name the archive."""
     try:
         series = _read_dicom(folder, modality, series_uid)
     except InputError as error:
@@ -75,7 +74,7 @@ def _read_archive(
 def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Series:
     scan = scan_folder(path)
     if path.is_file() and not scan.series and not scan.broken:
-        raise NoImageError(f"{path}: a DICOM directory, no image; give the folder it belongs to")
+        raise NoImageError(f"{path}: a DICOM directory, not an image; give its folder")
     if not scan.series and not scan.broken:
         files = files_below(path)
         volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
@@ -94,16 +93,16 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
     )
 
 
-def is_picture(path: Path) -> bool:
+def is_image_file(path: Path) -> bool:
     """Whether a file is a PNG, JPEG or TIFF, by its first bytes."""
     with path.open("rb") as stream:
-        return stream.read(8).startswith(PICTURE_MAGIC)
+        return stream.read(8).startswith(IMAGE_MAGIC)
 
 
 def _read_file(path: Path, modality: Modality) -> Series:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: an empty file")
-    if is_picture(path):
+    if is_image_file(path):
         levels = read_picture(path)
         check_values(levels, path)
         return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
@@ -113,7 +112,7 @@ def _read_file(path: Path, modality: Modality) -> Series:
 
 
 def _check_units(series: Series) -> None:
-    """Refuse values that its modality does not have: a CT that is not in HU, an MR that is."""
+    """Raise `InputError` for values that do not fit the modality: a CT that is not in HU."""
     lowest = float(sitk.GetArrayViewFromImage(series.image).min())
     if problem := series.modality.minimum_problem(lowest):
         raise InputError(f"{series.source}: {problem}; check that --ct and --mr are not swapped")
@@ -122,25 +121,25 @@ def _check_units(series: Series) -> None:
 def check_pair(
     ct: Series, mr: Series, *, accept_patients: bool = False, show_identifiers: bool = False
 ) -> None:
-    """Refuse a pair that cannot be fused.
+    """Raise `InputError` for a pair that cannot be fused.
 
-    A volume with a picture, pictures of two sizes, or two patients by the headers' PatientID,
-    unless that is accepted. The message has the two IDs in it only with `show_identifiers`.
+    A volume with a 2-D image, 2-D images of two sizes, or two patients by PatientID unless that is
+    accepted. The message contains the IDs only with `show_identifiers`.
     """
     patients = [series.patient for series in (ct, mr)]
     if all(patients) and patients[0] != patients[1] and not accept_patients:
-        said = "CT is of patient {}, MR of patient {}".format(*patients)
+        ids = " ({} and {})".format(*patients) if show_identifiers else ""
         raise InputError(
-            f"{said if show_identifiers else 'CT and MR have different patient IDs'}; if they are "
-            "one person, pass --accept-patients"
+            f"CT and MR have different patient IDs{ids}; if they are one person, pass "
+            "--accept-patients"
         )
     if ct.is_volume != mr.is_volume:
-        kinds = {True: "a 3-D volume", False: "a 2-D picture"}
+        kinds = {True: "a 3-D volume", False: "a 2-D image"}
         raise InputError(
             f"CT is {kinds[ct.is_volume]}, MR is {kinds[mr.is_volume]}; give two of one kind"
         )
     if not ct.is_volume and ct.image.GetSize() != mr.image.GetSize():
         sizes = ["x".join(map(str, series.image.GetSize())) for series in (ct, mr)]
         raise GeometryError(
-            f"CT is {sizes[0]} and MR {sizes[1]} pixels; pictures must be registered beforehand"
+            f"CT has {sizes[0]} and MR {sizes[1]} pixels; 2-D images must be registered before"
         )

@@ -1,4 +1,4 @@
-"""What a fusion has made."""
+"""The result of a fusion."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,31 +9,31 @@ from numpy.typing import NDArray
 
 from radfuse.dicom.deidentify.identifiers import Identifiers
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.volume import Scaled
+from radfuse.pipeline.volume import ScaledPair
 from radfuse.record import Record
 from radfuse.series import Series
 
 
 @dataclass(frozen=True)
 class Result:
-    """A fusion: the image and how it came about."""
+    """A fused image with its sources, record and registration."""
 
     image: sitk.Image
-    """A volume of stored values, 0 to 4095, on the CT's grid; a picture, float32 in [0, 1]."""
+    """A volume of stored values, 0 to 4095, on the CT's grid; a 2-D image, float32 in [0, 1]."""
 
     ct: Series
     mr: Series
     record: Record
     alignment: Alignment | None = None
-    """None for pictures, as the following."""
+    """None for 2-D images, as the following."""
 
-    scaled: Scaled | None = None
+    scaled: ScaledPair | None = None
     fused: NDArray[np.float32] | None = None
     """The fused values in [0, 1] inside the box of `scaled`."""
 
     identifiers: Identifiers = field(default_factory=Identifiers)
-    """Names and IDs that are not to be printed."""
+    """Names and IDs that must not be printed."""
 
     written: Path | None = None
-    """The file or folder with the fused image, or the folder of a result without one; None if
+    """The file or folder of the fused image, or the folder of a result without one; None where
     nothing was written."""

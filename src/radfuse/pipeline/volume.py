@@ -18,24 +18,24 @@ Box = tuple[slice, slice, slice]
 """Part of a volume: slices, rows, columns."""
 
 MARGIN_MM = 10.0
-"""Air kept around the head, so that ears and the filters' borders lie inside."""
+"""Air kept around the head, so that ears and the borders of filters are inside."""
 
 
 @dataclass(frozen=True)
-class Scaled:
+class ScaledPair:
     """CT and MR in [0, 1] inside a box of the CT's grid, (slices, rows, columns)."""
 
     box: Box
     ct: Float32Array
     mr: Float32Array
-    field_of_view: NDArray[np.bool_]
-    """Where the MR looked; `mr` is 0 outside."""
+    fov_mask: NDArray[np.bool_]
+    """Mask of the MR field of view; `mr` is 0 outside."""
 
     mr_range: tuple[float, float]
     """MR values that became 0 and 1."""
 
 
-def scale_volumes(ct: Series, mr: Series, mr_from_ct: sitk.Transform, window: Window) -> Scaled:
+def scale_volumes(ct: Series, mr: Series, mr_from_ct: sitk.Transform, window: Window) -> ScaledPair:
     """Cut out the head, bring the MR onto the CT's grid, scale both.
 
     Raises `InputError` where CT and MR have no region in common.
@@ -44,10 +44,10 @@ def scale_volumes(ct: Series, mr: Series, mr_from_ct: sitk.Transform, window: Wi
     box = _common_box(ct, mr.image, mr_from_ct)
     columns, rows, slices = box[::-1]
     grid = ct.image[columns, rows, slices]
-    return Scaled(box, *_scaled_on(grid, mr.image, mr_from_ct, window, levels), levels)
+    return ScaledPair(box, *_scaled_on(grid, mr.image, mr_from_ct, window, levels), levels)
 
 
-def scaled_slice(
+def scale_slice(
     ct: sitk.Image,
     mr: sitk.Image,
     mr_from_ct: sitk.Transform,
@@ -55,13 +55,13 @@ def scaled_slice(
     mr_range: tuple[float, float],
     index: int,
 ) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
-    """CT and MR in [0, 1] and where the MR looked, for one whole slice of the CT, (rows, columns).
+    """CT, MR and mask of the MR field of view, for one whole slice of the CT, (rows, columns).
 
     `mr_range` are the MR values that become 0 and 1.
     """
     grid = ct[:, :, index : index + 1]
-    of_ct, of_mr, looked = _scaled_on(grid, mr, mr_from_ct, window, mr_range)
-    return of_ct[0], of_mr[0], looked[0]
+    scaled_ct, scaled_mr, in_fov = _scaled_on(grid, mr, mr_from_ct, window, mr_range)
+    return scaled_ct[0], scaled_mr[0], in_fov[0]
 
 
 def _scaled_on(
@@ -71,29 +71,29 @@ def _scaled_on(
     window: Window,
     mr_range: tuple[float, float],
 ) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
-    """A part of the CT and the MR on its grid, in [0, 1], and where the MR looked."""
+    """A part of the CT, the MR on its grid, both in [0, 1], and the MR field of view mask."""
     low, high = mr_range
     resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, low, sitk.sitkFloat32)
-    looked = sitk.GetArrayFromImage(_looked(mr, grid, mr_from_ct)) > 0
+    in_fov = sitk.GetArrayFromImage(_fov_mask(mr, grid, mr_from_ct)) > 0
     values = sitk.GetArrayFromImage(resampled)
     values -= np.float32(low)
     values /= np.float32(high - low)
     np.clip(values, 0, 1, out=values)
-    values[~looked] = 0
-    return window.scale(sitk.GetArrayViewFromImage(grid)), values, looked
+    values[~in_fov] = 0
+    return window.scale(sitk.GetArrayViewFromImage(grid)), values, in_fov
 
 
-def _looked(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
+def _fov_mask(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
     everywhere = sitk.Image(mr.GetSize(), sitk.sitkUInt8) + 1
     everywhere.CopyInformation(mr)
     return sitk.Resample(everywhere, grid, mr_from_ct, sitk.sitkNearestNeighbor, 0)
 
 
 def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
-    """The smallest box with the CT's head where the MR looked, with a margin."""
+    """Bounding box of the CT's head inside the MR field of view, with a margin."""
     head = head_mask(ct.image, ct.modality)
     shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.Execute(head & _looked(mr, head, mr_from_ct))
+    shape.Execute(head & _fov_mask(mr, head, mr_from_ct))
     if not shape.HasLabel(1):
         raise InputError(
             "CT and MR have no part of the head in common; check that both show the same region "
@@ -114,16 +114,16 @@ def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
 
 
 def fuse_scaled(
-    scaled: Scaled, method: Method, report: Callable[[int, int], None], at_once: int = 8
+    scaled: ScaledPair, method: Method, report: Callable[[int, int], None], at_once: int = 8
 ) -> Float32Array:
-    """Fuse slice by slice inside the box; where the MR did not look, the CT alone."""
+    """Fuse slice by slice inside the box; outside the MR field of view, the CT alone."""
     fused = np.empty_like(scaled.ct)
     count = len(fused)
     for start in range(0, count, at_once):
         part = slice(start, start + at_once)
         fused[part] = method(scaled.ct[part], scaled.mr[part])
         report(min(start + at_once, count), count)
-    np.copyto(fused, scaled.ct, where=~scaled.field_of_view)
+    np.copyto(fused, scaled.ct, where=~scaled.fov_mask)
     return fused
 
 
@@ -137,25 +137,21 @@ def fuse_slice(
     columns: slice,
     method: Method,
 ) -> sitk.Image:
-    """Fuse one slice of a CT, a volume of depth 1, as `fuse_scaled` and `compose` do it.
+    """Fuse one slice of a CT, a volume of depth 1, as `fuse_scaled` and `compose` do.
 
-    `rows` and `columns` are those of the box that the volume was fused in.
+    `rows` and `columns` are those of the box of the fused volume.
     """
     part = plane[columns, rows, :]
-    scaled = Scaled(
+    scaled = ScaledPair(
         (slice(0, 1), rows, columns),
         *_scaled_on(part, mr, mr_from_ct, window, mr_range),
         mr_range,
     )
-    return compose(plane, scaled, fuse_scaled(scaled, method, _untold), window)
+    return compose(plane, scaled, fuse_scaled(scaled, method, lambda _done, _count: None), window)
 
 
-def _untold(done: int, count: int) -> None:
-    """Report nothing."""
-
-
-def compose(ct: sitk.Image, scaled: Scaled, fused: Float32Array, window: Window) -> sitk.Image:
-    """The whole CT grid as stored values, 0 to `FULL_SCALE` (uint16); outside the box the CT."""
+def compose(ct: sitk.Image, scaled: ScaledPair, fused: Float32Array, window: Window) -> sitk.Image:
+    """Stored values, 0 to `FULL_SCALE` (uint16), on the whole CT grid; outside the box the CT."""
     hu = sitk.GetArrayViewFromImage(ct)
     stored = np.empty(hu.shape, np.uint16)
     for index, plane in enumerate(hu):
@@ -164,10 +160,10 @@ def compose(ct: sitk.Image, scaled: Scaled, fused: Float32Array, window: Window)
     return _on_grid(stored, ct)
 
 
-def field_of_view_mask(ct: sitk.Image, scaled: Scaled) -> sitk.Image:
-    """1 where a voxel of the fused volume has both CT and MR in it, on the CT's grid (uint8)."""
+def fov_mask_image(ct: sitk.Image, scaled: ScaledPair) -> sitk.Image:
+    """1 inside the field of view of both scanners, on the CT's grid (uint8)."""
     mask = np.zeros(ct.GetSize()[::-1], np.uint8)
-    mask[scaled.box] = scaled.field_of_view
+    mask[scaled.box] = scaled.fov_mask
     return _on_grid(mask, ct)
 
 

@@ -19,7 +19,7 @@ from radfuse.intensity import Window, head_range
 from radfuse.methods.catalogue import Method
 from radfuse.metrics.segmentation_agreement import MM3_OF_CM3, Agreement, compare_masks
 from radfuse.phantom.head import Label, Phantom, Tumour, make_phantom
-from radfuse.pipeline.volume import scaled_slice
+from radfuse.pipeline.volume import scale_slice
 from radfuse.structures.growing import MAX_DISTANCE_MM, grow_region
 
 SeedPoint = tuple[int, int, int]
@@ -135,7 +135,7 @@ def _scaled(
     """Slices of CT and MR in [0, 1], and the mask of the MR field of view."""
     ct, mr = phantom.ct.image, phantom.mr.image
     levels = head_range(mr, phantom.mr.modality)
-    slices = [scaled_slice(ct, mr, phantom.mr_from_ct, window, levels, index) for index in part]
+    slices = [scale_slice(ct, mr, phantom.mr_from_ct, window, levels, index) for index in part]
     of_ct, of_mr, fov_mask = map(np.stack, zip(*slices, strict=True))
     return of_ct, of_mr, fov_mask
 

@@ -1,4 +1,4 @@
-"""The QA sheet of a fusion: its planes, and what is told beside them."""
+"""Content of the QA sheet of a fusion: planes and tables."""
 
 from pathlib import Path
 
@@ -6,27 +6,27 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.qa.sheet import Plane, planes_of, write_qa_sheet
+from radfuse.pipeline.qa.sheet import Plane, central_planes, write_qa_sheet
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import Scaled
+from radfuse.pipeline.volume import ScaledPair
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
-"""Of the patient, along and against each axis of LPS."""
+"""Directions along and against each axis of LPS."""
 
-DIGITS = 16
-"""Of a SHA-256, enough to tell files apart; the record has all."""
+SHOWN_DIGITS = 16
+"""Digits of a SHA-256, enough to distinguish files; the record has all."""
 
-NO_PATIENT = "kept off this sheet; write it on by hand where your rules ask for it"
-"""Said of a patient whose name and ID are not to be shown."""
+PATIENT_OMITTED = "identity omitted; pass --show-identifiers to print it"
+"""Patient on the sheet without `--show-identifiers`."""
 
 LIMITS = (
-    "one rigid motion of the whole head: jaw, neck, eyes and a deformed scalp may be off; judged "
-    "by the skull where CT and MR both look; no bound for a single place"
+    "one rigid transform for the whole head: jaw, neck, eyes and a deformed scalp may be "
+    "misaligned; the error is estimated from the skull in both fields of view, as a mean"
 )
-"""Where a registration is not to be trusted, whatever its score."""
+"""Limits of a registration, whatever its estimated error."""
 
 
-def write_sheet(path: Path, result: Result) -> None:
+def write_result_sheet(path: Path, result: Result) -> None:
     """Write the QA sheet of a fusion."""
     warning = "" if result.alignment is None else _warning(result.alignment)
     registered = result.alignment is not None
@@ -38,7 +38,7 @@ def _planes(result: Result) -> list[Plane]:
         scaled = result.scaled
         columns, rows, slices = scaled.box[::-1]
         grid = result.ct.image[columns, rows, slices]
-        return planes_of(grid, scaled.ct, scaled.mr, result.fused, scaled.field_of_view)
+        return central_planes(grid, scaled.ct, scaled.mr, result.fused, scaled.fov_mask)
     ct, mr, fused = (
         sitk.GetArrayFromImage(image) for image in (result.ct.image, result.mr.image, result.image)
     )
@@ -46,63 +46,63 @@ def _planes(result: Result) -> list[Plane]:
 
 
 def _sections(result: Result) -> dict[str, dict[str, str]]:
-    """Headings, and what is told below each."""
+    """Headings, with the table of each."""
     record = result.record
-    made = f"{record.created:%Y-%m-%d %H:%M} UTC by radfuse {record.versions['radfuse']}"
+    created = f"{record.created:%Y-%m-%d %H:%M} UTC by radfuse {record.versions['radfuse']}"
     method = {"Method": f"{record.recipe.method}: {record.method['summary']}"}
     scaling = {key: str(value) for key, value in record.scaling.items()}
     sections = {"Datasets": _datasets(result)}
     if result.alignment is not None and result.scaled is not None:
         sections["Registration"] = _registration(result, result.alignment, result.scaled)
-    return {**sections, "Fusion": {**method, **scaling, "Made": made}}
+    return {**sections, "Fusion": {**method, **scaling, "Created": created}}
 
 
 def _datasets(result: Result) -> dict[str, str]:
-    record, facts = result.record, {"Patient": NO_PATIENT}
+    record, facts = result.record, {"Patient": PATIENT_OMITTED}
     shown = record.recipe.show_identifiers
     if result.ct.headers and shown:
         header = result.ct.headers[0]
         facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
     if result.mr.patient and result.mr.patient != result.ct.patient:
-        facts["ANOTHER PATIENT in the MR"] = result.mr.patient if shown else "by its patient ID"
+        facts["DIFFERENT PATIENT ID IN THE MR"] = result.mr.patient if shown else "identity omitted"
     for source in record.inputs:
         size, spacing = (
             " x ".join(f"{value:.4g}" for value in values)
             for values in (source.size, source.spacing_mm)
         )
         facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
-        facts[f"{source.role}, SHA-256"] = source.sha256[:DIGITS]
+        facts[f"{source.role}, SHA-256"] = source.sha256[:SHOWN_DIGITS]
         if source.notes:
-            facts[f"Mended in reading the {source.role}"] = "; ".join(source.notes)
+            facts[f"Corrected on reading the {source.role}"] = "; ".join(source.notes)
     return facts
 
 
-def _registration(result: Result, alignment: Alignment, scaled: Scaled) -> dict[str, str]:
+def _registration(result: Result, alignment: Alignment, scaled: ScaledPair) -> dict[str, str]:
     quality = alignment.quality
     facts = {
         "Registration": quality.sentence(),
-        "Registration id": alignment.identifier,
-        "Alignment from": alignment.origin,
+        "Registration ID": alignment.identifier,
+        "Alignment source": alignment.origin,
         **_motion(result.ct.image, alignment.mr_from_ct, scaled),
         "Limits": LIMITS,
     }
     if alignment.header_note:
-        facts["One frame of reference"] = alignment.header_note
+        facts["Header alignment"] = alignment.header_note
     return facts
 
 
-def _motion(ct: sitk.Image, mr_from_ct: sitk.Transform, scaled: Scaled) -> dict[str, str]:
-    """Three shifts, of the middle of what was fused, and three turns; CT point to MR point."""
-    middle = [(part.start + part.stop - 1) / 2 for part in scaled.box[::-1]]
-    place = np.array(ct.TransformContinuousIndexToPhysicalPoint(middle))
-    shift = np.array(mr_from_ct.TransformPoint(place.tolist())) - place
-    turns = np.degrees(sitk.Euler3DTransform(mr_from_ct).GetParameters()[:3])
+def _motion(ct: sitk.Image, mr_from_ct: sitk.Transform, scaled: ScaledPair) -> dict[str, str]:
+    """Translation of the centre of the fused box, and rotation; CT point to MR point."""
+    centre = [(part.start + part.stop - 1) / 2 for part in scaled.box[::-1]]
+    point = np.array(ct.TransformContinuousIndexToPhysicalPoint(centre))
+    shift = np.array(mr_from_ct.TransformPoint(point.tolist())) - point
+    angles = np.degrees(sitk.Euler3DTransform(mr_from_ct).GetParameters()[:3])
     shifts = ", ".join(
         f"{abs(mm):.1f} mm {sides[int(mm < 0)]}" for mm, sides in zip(shift, SIDES, strict=True)
     )
     return {
-        "Shift of the middle, CT to MR": shifts,
-        "Turns about L, P, S": ", ".join(f"{turn:+.1f}\N{DEGREE SIGN}" for turn in turns),
+        "Translation of the centre, CT to MR": shifts,
+        "Rotation about L, P, S": ", ".join(f"{angle:+.1f}\N{DEGREE SIGN}" for angle in angles),
     }
 
 

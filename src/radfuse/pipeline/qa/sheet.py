@@ -1,4 +1,4 @@
-"""The QA sheet: one self-contained HTML page to judge a registration and a fusion by."""
+"""The QA sheet: one self-contained HTML document for the review of a registration and a fusion."""
 
 import base64
 import re
@@ -20,27 +20,27 @@ from radfuse.modality import CT, MR
 from radfuse.record import NOTICE, Signoff
 
 Sides = tuple[str, str, str, str]
-"""Letters for left, right, top and bottom of a picture; empty where unknown."""
+"""Letters for left, right, top and bottom of an image; empty where unknown."""
 
 PANEL_HEIGHT_PX = 300
-"""Height of one picture; five of them fill a laptop's or a landscape page's width."""
+"""Height of one image; five of them fill the width of a screen or of landscape A4."""
 
 TILES = 8
-"""Fields of the checkerboard along the shorter side."""
+"""Squares of the checkerboard along the shorter side."""
 
 OUTLINE = (0, 190, 255)
-"""Colour of the border of the MR's field of view: light blue, seen by the colour-blind."""
+"""Colour of the border of the MR field of view: light blue, visible to the colour-blind."""
 
-CAPTIONS = (CT.code, MR.code, "fused", "checkerboard", f"magenta {CT}, green {MR}")
-"""Pictures of each plane."""
+IMAGES = (CT.code, MR.code, "fused", "checkerboard", f"magenta {CT}, green {MR}")
+"""Images of each plane."""
 
-VERDICT = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)
-"""The lines of the verdict on a page."""
+SIGNOFF_LINES = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)
+"""The sign-off in the document."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """One cut through the head, (rows, columns) in [0, 1], as a radiologist looks at it."""
+    """One plane of the head, (rows, columns) in [0, 1], in radiological orientation."""
 
     name: str
     sides: Sides
@@ -48,23 +48,23 @@ class Plane:
     ct: Float32Array
     mr: Float32Array
     fused: Float32Array
-    field_of_view: NDArray[np.bool_]
+    fov_mask: NDArray[np.bool_]
     pixel_mm: tuple[float, float] = (1.0, 1.0)
     """Height and width of a pixel."""
 
 
-def planes_of(
+def central_planes(
     grid: sitk.Image,
     ct: Float32Array,
     mr: Float32Array,
     fused: Float32Array,
-    field_of_view: NDArray[np.bool_],
+    fov_mask: NDArray[np.bool_],
 ) -> list[Plane]:
-    """Axial, coronal and sagittal planes through the middle of volumes (slices, rows, columns).
+    """Axial, coronal and sagittal planes through the centre of volumes (slices, rows, columns).
 
-    `grid` has the volumes' geometry; the patient's left comes on the right of the picture.
+    `grid` has the geometry of the volumes; the patient's left is on the right of the image.
     """
-    oriented = [_lps(values, grid) for values in (ct, mr, fused, field_of_view.astype(np.float32))]
+    oriented = [_lps(values, grid) for values in (ct, mr, fused, fov_mask.astype(np.float32))]
     across, down, up = oriented[0].GetSpacing()
     arrays = [sitk.GetArrayFromImage(image) for image in oriented]
     z, y, x = (round(float(where.mean())) for where in np.nonzero(arrays[3] > 0))
@@ -83,8 +83,8 @@ def planes_of(
 def _plane(
     name: str, sides: Sides, cuts: Sequence[Float32Array], pixel_mm: tuple[float, float]
 ) -> Plane:
-    ct, mr, fused, field_of_view = cuts
-    return Plane(name, sides, ct, mr, fused, field_of_view > 0, pixel_mm)
+    ct, mr, fused, fov_mask = cuts
+    return Plane(name, sides, ct, mr, fused, fov_mask > 0, pixel_mm)
 
 
 def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:
@@ -101,20 +101,20 @@ def write_qa_sheet(
     warning: str = "",
     registered: bool = True,
 ) -> None:
-    """Write the page.
+    """Write the document.
 
-    `sections` are headings with a table each, `warning` is a banner above all else. Without a
-    registration there is none to check and to sign.
+    `sections` are headings with a table each, `warning` is a banner on top. The checks and the
+    sign-off are for a registration only.
     """
-    page = Template(PAGE).substitute(
+    document = Template(DOCUMENT).substitute(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
         planes="\n".join(_plane_html(plane) for plane in planes),
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
         checklist=_checklist_html() if registered else "",
-        verdict=_verdict_html(None) if registered else "",
+        signoff=_signoff_html(None) if registered else "",
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(document, encoding="utf-8")
 
 
 def _section_html(heading: str, facts: Mapping[str, str]) -> str:
@@ -125,7 +125,7 @@ def _section_html(heading: str, facts: Mapping[str, str]) -> str:
 
 
 def _checklist_html() -> str:
-    """What to look at, with boxes, and the grades of TG-132 to choose from."""
+    """Checks with boxes, and the grades of TG-132."""
     boxes = "".join(f"<td>{BOX}</td>" for _ in ANSWERS)
     heads = "".join(f"<th>{answer}</th>" for answer in ANSWERS)
     rows = "\n".join(
@@ -140,23 +140,23 @@ def _checklist_html() -> str:
         f"<table class='checks'><tr><th></th><th></th>{heads}</tr>\n{rows}\n</table></section>\n"
         "<section><h2>Grade (AAPM TG-132)</h2>\n"
         f"<table>\n{grades}\n</table>\n"
-        "<p class='line'>Use and region it is good for <span>&nbsp;</span></p></section>"
+        "<p class='line'>Intended use and region <span>&nbsp;</span></p></section>"
     )
 
 
-def sign_sheet(page: str, signoff: Signoff) -> str:
-    """The page with a verdict in it, in the place of the empty lines or of an earlier verdict.
+def sign_sheet(document: str, signoff: Signoff) -> str:
+    """The document with a sign-off, instead of the empty lines or of an earlier sign-off.
 
-    Raises `InputError` for a page without that place.
+    Raises `InputError` for a document without these lines.
     """
-    signed, count = VERDICT.subn(lambda _: _verdict_html(signoff), page)
+    signed, count = SIGNOFF_LINES.subn(lambda _: _signoff_html(signoff), document)
     if count != 1:
-        raise InputError("the QA sheet has no lines of a verdict; run the fusion again")
+        raise InputError("the QA sheet has no sign-off lines; run the fusion again")
     return signed
 
 
-def _verdict_html(signoff: Signoff | None) -> str:
-    """The lines of the verdict, to fill in by hand where there is none yet."""
+def _signoff_html(signoff: Signoff | None) -> str:
+    """The sign-off lines, empty without a sign-off."""
     state = signoff.state if signoff else ""
     boxes = " ".join(
         f"{'&#9746;' if word == state else '&#9744;'} {word}" for word in ("accepted", "rejected")
@@ -172,31 +172,31 @@ def _verdict_html(signoff: Signoff | None) -> str:
 
 def _plane_html(plane: Plane) -> str:
     figures = []
-    for caption, picture in zip(CAPTIONS, _pictures(plane), strict=True):
+    for caption, image in zip(IMAGES, _images(plane), strict=True):
         name = f"{plane.name}, {caption}".lstrip(", ")
         letters = "".join(
-            f'<span class="{place}">{letter}</span>'
-            for place, letter in zip(("left", "right", "top", "bottom"), plane.sides, strict=True)
+            f'<span class="{side}">{letter}</span>'
+            for side, letter in zip(("left", "right", "top", "bottom"), plane.sides, strict=True)
             if letter
         )
         figures.append(
-            f'<figure><div><img alt="{escape(name)}" src="{_png(picture, plane)}">{letters}</div>'
+            f'<figure><div><img alt="{escape(name)}" src="{_png(image, plane)}">{letters}</div>'
             f"<figcaption>{escape(name)}</figcaption></figure>"
         )
     return f'<section class="plane">{"".join(figures)}</section>'
 
 
-def _pictures(plane: Plane) -> list[NDArray[np.uint8]]:
-    """The pictures of `CAPTIONS`, (rows, columns, 3)."""
+def _images(plane: Plane) -> list[NDArray[np.uint8]]:
+    """The images of `IMAGES`, (rows, columns, 3)."""
     grey = [np.repeat(_bytes(values)[..., None], 3, axis=2) for values in (plane.ct, plane.mr)]
     fused = np.repeat(_bytes(plane.fused)[..., None], 3, axis=2)
-    fused[_border(plane.field_of_view)] = OUTLINE
+    fused[_border(plane.fov_mask)] = OUTLINE
     rows, columns = plane.ct.shape
     side = max(1, min(rows, columns) // TILES)
     odd = (np.add.outer(np.arange(rows) // side, np.arange(columns) // side) % 2).astype(np.bool_)
     board = np.where(odd[..., None], grey[0], grey[1])
-    of_ct, of_mr = grey[0][..., 0], grey[1][..., 0]
-    return [*grey, fused, board, np.stack([of_ct, of_mr, of_ct], axis=-1)]
+    ct, mr = grey[0][..., 0], grey[1][..., 0]
+    return [*grey, fused, board, np.stack([ct, mr, ct], axis=-1)]
 
 
 def _bytes(values: Float32Array) -> NDArray[np.uint8]:
@@ -204,54 +204,54 @@ def _bytes(values: Float32Array) -> NDArray[np.uint8]:
 
 
 def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of a mask with a neighbour outside of it; the picture's own edge is no border."""
+    """Pixels of a mask with a neighbour outside it; the edge of the image is no border."""
     padded = np.pad(mask, 1, mode="edge")
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return mask & ~inner
 
 
-def _png(picture: NDArray[np.uint8], plane: Plane) -> str:
-    """The picture with square pixels as a data URL."""
-    rows, columns = picture.shape[:2]
+def _png(image: NDArray[np.uint8], plane: Plane) -> str:
+    """The image with square pixels as a data URL."""
+    rows, columns = image.shape[:2]
     height_mm, width_mm = rows * plane.pixel_mm[0], columns * plane.pixel_mm[1]
     size = (max(1, round(PANEL_HEIGHT_PX * width_mm / height_mm)), PANEL_HEIGHT_PX)
     stream = BytesIO()
-    Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR).save(stream, "PNG")
+    Image.fromarray(image).resize(size, Image.Resampling.BILINEAR).save(stream, "PNG")
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 BOX = "&#9744;"
 """An empty box to tick."""
 
-ANSWERS = ("yes", "no", "unseen")
-"""What can be ticked of each check."""
+ANSWERS = ("yes", "no", "not visible")
+"""Answers of each check."""
 
 CHECKLIST = {
-    "Datasets": "the right patient, studies and series; dates; the whole head without gaps",
-    "Orientation": "left and right, front and back, head and feet are the same in CT and MR",
-    "Scale": "the head has one size in both; no stretch along an axis",
-    "Skull": "inner and outer table run on across the checkerboard's fields, on all sides",
-    "Skull base": "petrous bones, clivus and sella; the MR's distortion is worst near air",
+    "Datasets": "correct patient, studies, series and dates; the whole head without gaps",
+    "Orientation": "left and right, front and back, head and feet agree in CT and MR",
+    "Scale": "the head has the same size in both; no stretch along an axis",
+    "Skull": "inner and outer table are continuous across the checkerboard, on all sides",
+    "Skull base": "petrous bones, clivus and sella; MR distortion is largest near air",
     "Brain surface": "no fringe of one colour at the cortex, in all three planes",
     "Ventricles": "lateral horns and fourth ventricle coincide",
-    "Midline": "falx and septum are one line in axial and coronal planes",
+    "Midline": "falx and septum coincide in axial and coronal planes",
     "Brainstem": "brainstem and cerebellum, and the foramen magnum around them",
-    "Eyes": "globes and optic nerves, as far as they did not move between the scans",
-    "Target": "the region that the fusion is wanted for, looked at slice by slice",
+    "Eyes": "globes and optic nerves, unless they moved between the scans",
+    "Target": "the region of interest, slice by slice",
 }
-"""What to compare, and how: the qualitative checks of AAPM TG-132 (Brock et al. 2017,
+"""The qualitative checks of AAPM TG-132 (Brock et al. 2017,
 10.1002/mp.12256) for a rigid registration of the head."""
 
 GRADES = {
     "whole scan aligned": "within 1 mm everywhere; for structures and localization",
     "locally aligned": "within 1 mm around the target; for structures there",
     "usable with risk of deformation": "aligned locally, mild change of anatomy around it",
-    "for diagnosis only": "not good enough to rely on geometry",
-    "not acceptable": "the anatomy cannot be brought together",
+    "for diagnosis only": "not accurate enough for geometry",
+    "not acceptable": "the anatomy cannot be aligned",
 }
-"""Levels of TG-132 by which a physicist says what a registration is good for, from 0."""
+"""Levels of TG-132 for the use of a registration, from 0."""
 
-PAGE = """<!doctype html>
+DOCUMENT = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -288,7 +288,7 @@ PAGE = """<!doctype html>
     .plane img { height: 45mm; object-fit: contain; }
     section, tr, .sign, h2 { break-inside: avoid; }
     h2 { break-after: avoid; margin-top: 2mm; }
-    .pictures { break-after: page; }
+    .images { break-after: page; }
     .facts { columns: 2; column-gap: 8mm; font-size: 8pt; }
     .facts th, .facts td { padding-right: 2mm; }
     * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
@@ -296,21 +296,21 @@ PAGE = """<!doctype html>
 </style>
 </head>
 <body>
-<h1>radfuse: CT and MR of the head, registration and fusion</h1>
+<h1>radfuse: registration and fusion of CT and MR of the head</h1>
 <p class="notice">$notice</p>
 $banner
-<div class="pictures">
+<div class="images">
 $planes
-<p>Judge the skull in the checkerboard and the ventricles and the brain's surface in magenta and
-green: edges must run on without a step. The light blue line bounds the MR's field of view; beyond
-it the fused image is the CT alone.</p>
+<p>Check the skull in the checkerboard, and the ventricles and the surface of the brain in magenta
+and green: edges must be continuous. The light blue line is the border of the MR field of view;
+outside it the fused image is the CT alone.</p>
 </div>
 <div class="facts">
 $sections
 $checklist
 </div>
-$verdict
+$signoff
 </body>
 </html>
 """
-"""The page; `string.Template` fields."""
+"""The document, with `string.Template` fields."""

@@ -1,4 +1,4 @@
-"""A person's verdict goes into a result: record, QA sheet and DICOM objects, or into none."""
+"""Sign-off of a result in record, QA sheet and DICOM objects: in all of them or in none."""
 
 import shutil
 from pathlib import Path
@@ -10,17 +10,17 @@ from radfuse.pipeline.outputs import QA_SHEET, files_of
 from radfuse.pipeline.qa.sheet import sign_sheet
 from radfuse.record import Signoff, digest, read_record
 
-SEND_AGAIN = (
-    "the DICOM objects were written anew with the verdict and have new UIDs: where unreviewed ones "
-    "were sent, send these, too"
+RESEND_NOTE = (
+    "the DICOM objects were written again with the sign-off and new UIDs; send them where the "
+    "unreviewed ones were sent"
 )
-"""Told of a result with DICOM objects."""
+"""Note for a result with DICOM objects."""
 
 
 def sign_result(path: Path, signoff: Signoff) -> str:
-    """Put a sign-off into the result that a record speaks of; returns what to tell of it.
+    """Add a sign-off to the result of a record; returns a note for the user, or an empty one.
 
-    The folder of the result is replaced as a whole. An earlier sign-off of it is overwritten.
+    The folder of the result is replaced as a whole. An earlier sign-off is overwritten.
     Raises `InputError` for a record or an object that cannot be read, `OutputError` where the
     result cannot be written.
     """
@@ -37,11 +37,11 @@ def sign_result(path: Path, signoff: Signoff) -> str:
         )
         record = record.model_copy(update={"outputs": outputs, "signoff": signoff})
         (signed / path.name).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return SEND_AGAIN if any((folder / name).is_dir() for name in roles) else ""
+    return RESEND_NOTE if any((folder / name).is_dir() for name in roles) else ""
 
 
 def _sign(source: Path, target: Path, role: str, signoff: Signoff) -> None:
-    """Write one part of a result anew: signed, or as it is where it says nothing of a review."""
+    """Write one part of a result again: with the sign-off, or as it is without a review state."""
     if role in FOLDERS and source.is_dir():
         sign_series(source, target, signoff)
     elif role == QA_SHEET:

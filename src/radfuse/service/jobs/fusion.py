@@ -17,7 +17,7 @@ from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, Registrati
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import Scaled
+from radfuse.pipeline.volume import ScaledPair
 from radfuse.progress import ProgressCallback
 from radfuse.registration.transforms import (
     read_transform,
@@ -115,14 +115,14 @@ def manual(mr_from_ct: Rows | None, *, refine: bool = True) -> PriorAlignment | 
     )
 
 
-def _parts(result: Result) -> tuple[Alignment, Scaled]:
+def _parts(result: Result) -> tuple[Alignment, ScaledPair]:
     if result.alignment is None or result.scaled is None:
         raise InputError("the page shows volumes; fuse pictures with `radfuse fuse`")
     return result.alignment, result.scaled
 
 
 def _outcome(
-    result: Result, alignment: Alignment, scaled: Scaled, record: str, seconds: float
+    result: Result, alignment: Alignment, scaled: ScaledPair, record: str, seconds: float
 ) -> Outcome:
     window = window_named(result.record.recipe.window)
     notes = [note for source in result.record.inputs for note in source.notes]

@@ -11,7 +11,7 @@ from radfuse.intensity import head_range, window_named
 from radfuse.io.staging import Staging, staging
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import Scaled
+from radfuse.pipeline.volume import ScaledPair
 from radfuse.record import digest
 from radfuse.registration.initialization import centre, centroid_translation
 from radfuse.registration.preprocessing import coarse_head_mask
@@ -125,7 +125,7 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
 
 
 def stage_fused_view(
-    stage: Staging, view: View, result: Result, alignment: Alignment, scaled: Scaled
+    stage: Staging, view: View, result: Result, alignment: Alignment, scaled: ScaledPair
 ) -> None:
     """Write the image of a fusion of volumes, and its registration, aside for a study's view."""
     mr_from_ct = rows_of(matrix_of(alignment.mr_from_ct))
@@ -155,7 +155,7 @@ def write_untrusted_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -
     write_view(folder, view.model_copy(update=changes))
 
 
-def _preview(result: Result, scaled: Scaled, mr_from_ct: Rows) -> Preview:
+def _preview(result: Result, scaled: ScaledPair, mr_from_ct: Rows) -> Preview:
     window = window_named(result.record.recipe.window)
     slices, rows, columns = ((part.start, part.stop) for part in scaled.box)
     return Preview(

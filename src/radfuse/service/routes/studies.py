@@ -24,7 +24,7 @@ from starlette.datastructures import UploadFile
 from radfuse.dicom.deidentify.identifiers import identifiers_below
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
-from radfuse.pipeline.inspect import Finding, inspect
+from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
@@ -224,10 +224,10 @@ def _chosen(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
     return series, identifiers_below(path).hide(pair.sentence())
 
 
-def _facts(found: Finding) -> dict[str, Any]:
+def _facts(found: InspectedSeries) -> dict[str, Any]:
     facts = asdict(found)
     for name in ("patient_id", "patient_name"):
-        (facts["place"] or {}).pop(name, None)
+        (facts["dicom"] or {}).pop(name, None)
     return {"line": found.line(), **facts}
 
 
