@@ -49,10 +49,10 @@ def methods_document() -> str:
     lines = [
         "# Fusion methods",
         "",
-        "Written by `make docs` from the catalogue and the cards of the weights. A name is one",
-        "word in `--method`, in the code and in the tests; a path that ends in `.onnx` is a method",
-        "too. Metrics: means over the 24 Harvard test pairs, 8-bit images, profile `mfinet2024`.",
-        "The test pairs show the patients of the training pairs, other slices of them.",
+        "Written by `make docs` from the catalogue and the model cards. A name is the same word in",
+        "`--method`, in the code and in the tests; a path that ends in `.onnx` is a method as",
+        "well. Metrics: means over the 24 Harvard test pairs, 8-bit images, profile `mfinet2024`.",
+        "The test pairs are other slices of the patients of the training pairs.",
         "",
         "| method | what it does | source | MI | SF | VIF | Qabf |",
         "|---|---|---|---|---|---|---|",
@@ -60,7 +60,7 @@ def methods_document() -> str:
     lines += [_method_row(name, info) for name, info in METHODS.items()]
     lines += [
         "",
-        "`radfuse benchmark configs/harvard-test.toml -o OUT` measures them anew.",
+        "`radfuse benchmark configs/harvard-test.toml -o OUT` measures them again.",
         "",
         f"*{NOTICE}*",
         "",
@@ -79,42 +79,42 @@ def _method_row(name: str, info: MethodInfo) -> str:
 
 METRICS_HEAD = """# Metrics
 
-Written by `make docs` from the catalogue and the profiles, but for these words. A metric is a
-function of the fused image, the CT and the MR, in double precision on 8-bit images (levels 0 to
-255). One name stands for several formulas in the literature: with 256 bins the average of two
-images has more mutual information with them than their maximum, with 32 bins less; one fused image
-has an edge transfer of 0.36 by one widely used code and 0.67 by another. So every number that
-radfuse prints names its **profile**: which formula, with which options, each column stands for. A
-profile never changes; a better choice gets a new name.
+Written by `make docs` from the catalogue and the profiles. A metric is a function of the fused
+image, the CT and the MR, in double precision on 8-bit images (levels 0 to 255). In the literature
+one name denotes several formulas: with 256 bins the average of two images has more mutual
+information with them than their maximum, with 32 bins less; one fused image has an edge transfer
+of 0.36 by one widely used code and 0.67 by another. Therefore every value that radfuse prints
+names its **profile**: the formula and the options of each column. A profile never changes; a
+better choice gets a new name.
 
 `radfuse evaluate --profile NAME` measures; the default is `{default}`. The values of the profiles
-`tang` and `liu2012` are those of the field's own MATLAB codes, to 1e-6 relative (Q_CB: 1e-4) on the
-images that the tests have; `mfinet2024` gives six rows of that paper's Table 1 to every printed
-digit.
+`tang` and `liu2012` are those of the field's own MATLAB codes, to 1e-6 relative (Q_CB: 1e-4) on
+the images that the tests have; `mfinet2024` gives six rows of that paper's Table 1 to every
+printed digit.
 
-Trivial rules (copies of a source, average, maximum) belong into every table. Some metrics prefer
-them: a copy of the CT has the best VIF of all. A metric that a copy leads does not measure fusion
-by itself, and no single number names a winner.
+Trivial rules (copies of a source, average, maximum) belong in every table. Some metrics prefer
+them: a copy of the CT has the best VIF of all. A metric with a copy as the best method does not
+measure fusion by itself, and no single value determines the best method.
 
-What the images have to be, and what comes out at the edge of sense:
+Requirements on the images, and special cases:
 
-* 8 bits, one size. NaN, other types and other sizes are refused in one line. Images below the
-  smallest side of a profile's metrics are refused with that size.
+* 8 bits, one size. NaN, other types and other sizes are rejected in one line. Images below the
+  smallest side of a profile's metrics are rejected with that size.
 * Flat images, windows without contrast and identical images have finite values, which each
   function's docstring states.
 * Volumes are measured slice by slice; metrics marked 3-D also as a whole, and those marked "only"
-  compare slices or need a lesion. Where the MR did not look, all three images count as black.
+  compare slices or need a lesion. Outside the MR field of view all three images count as black.
 """
 
-RES2FUSION_NOTE = """Chen et al. 2024 leave open what MI pairs, the window of SSIM, which of three
-indices of Piella and Heijmans is Q, and whether gradients are forward or central. Their test images
-are not public, so only ratios can be compared; of their results, the abstract's four figures (AG
-4.6771, SF 13.2055, EN 1.8663, VIFF 0.5176) and the gain in Q over DenseFuse, 1.50, were at hand.
-`python benchmarks/readings.py` prints the readings on the authors' DenseFuse and MSDNet and our
-Res2Fusion: Q_S gains 1.04, Q_W 1.22, Q_E 1.68, so Q is Q_E, the nearest of the three; forward
-differences are Eq. 7 as printed; the smaller gain in VIFF is what the code of its authors does, on
-all 73 images that we have of it. Bins, logarithm and SSIM's window do not change the order of these
-three methods in any column but MI with 32 bins; the usual ones were taken.
+RES2FUSION_NOTE = """Chen et al. 2024 do not define what MI pairs, the window of SSIM, which of
+three indices of Piella and Heijmans is Q, and whether gradients are forward or central. Their
+test images are not public, so only ratios can be compared; of their results, the abstract's four
+figures (AG 4.6771, SF 13.2055, EN 1.8663, VIFF 0.5176) and the gain in Q over DenseFuse, 1.50,
+were available. `python benchmarks/readings.py` prints the readings on the authors' DenseFuse and
+MSDNet and our Res2Fusion: Q_S gains 1.04, Q_W 1.22, Q_E 1.68, so Q is Q_E, the nearest of the
+three; forward differences are Eq. 7 as printed; the smaller gain in VIFF is what the code of its
+authors does, on all 73 images that we have of it. Bins, logarithm and SSIM's window do not change
+the order of these three methods in any column but MI with 32 bins; the usual ones were taken.
 """
 
 

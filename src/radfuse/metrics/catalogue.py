@@ -167,7 +167,7 @@ METRICS: dict[str, MetricInfo] = {
         "docs/own-metrics.md", range=(0, 255), larger_is_better=False, unit="grey levels",
         in_3d=True, in_2d=False),
     "lesion_kept": _metric(
-        "lesion_contrast:lesion_kept", "how a lesion stands out: the smaller of the two ratios",
+        "lesion_contrast:lesion_kept", "contrast of a lesion: the smaller of the two ratios",
         "docs/own-metrics.md", range=POSITIVE, in_3d=True, in_2d=False, takes=("lesion", "ring"),
         needs="lesion"),
 }  # fmt: skip

@@ -10,22 +10,22 @@ from radfuse.dicom.validate.check import CheckReport, check
 from radfuse.dicom.validate.problem import Finding
 
 FAULTY = 2
-"""Exit status where there are errors."""
+"""Exit status with errors."""
 
 
 @click.command("check")
 @click.argument("path", type=PATH)
-@click.option("--no-dciodvfy", is_flag=True, help="Do not run dciodvfy, though it is installed.")
+@click.option("--no-dciodvfy", is_flag=True, help="Do not run dciodvfy.")
 @show_identifiers_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def check_command(
     *, path: Path, no_dciodvfy: bool, show_identifiers: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Say what is wrong with DICOM files: attributes, UIDs, geometry, references, pixel data.
+    """Validate DICOM files: attributes, UIDs, geometry, references, pixel data.
 
-    Exit status 2 if there is an error, 0 if there are warnings at most. The program dciodvfy
-    looks, too, where it is installed.
+    Exit status 2 with errors, otherwise 0. The program dciodvfy is run as well if it is
+    installed.
     """
     with Stages(quiet=quiet) as report:
         found = check(path, with_dciodvfy=not no_dciodvfy, report=report)
@@ -52,7 +52,7 @@ def _facts(report: CheckReport) -> dict[str, object]:
 
 
 def _lines(report: CheckReport) -> list[str]:
-    """Findings by file; files with the same findings stand together."""
+    """Findings by file; files with the same findings are grouped."""
     by_file: dict[Path, list[Finding]] = {}
     for finding in report.findings:
         by_file.setdefault(finding.file, []).append(finding)
@@ -64,8 +64,8 @@ def _lines(report: CheckReport) -> list[str]:
         more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
         lines += [f"{_short(files[0], report.path)}{more}", *texts]
     warnings = len(report.findings) - report.errors
-    looked = f"{report.files} DICOM files, {report.others} other files"
-    return [*lines, f"{looked}; by {' and '.join(report.judges)}: "
+    counted = f"{report.files} DICOM files, {report.others} other files"
+    return [*lines, f"{counted}; by {' and '.join(report.judges)}: "
                     f"{report.errors} errors, {warnings} warnings"]  # fmt: skip
 
 

@@ -15,13 +15,13 @@ from radfuse.dicom.deidentify.headers import random_key
 @click.option(
     "--key",
     metavar="TEXT",
-    help="Secret from which UIDs and pseudonyms are made: the same key, the same UIDs. Without "
-    "it a random one is taken and forgotten.",
+    help="Secret key of UIDs and pseudonyms: the same key gives the same UIDs. By default "
+    "a random key that is discarded.",
 )
 @click.option(
     "--accept-burned-in",
     is_flag=True,
-    help="Copy secondary captures, too, and images that have text burned in.",
+    help="Also copy secondary captures and images with burned-in text.",
 )
 @show_identifiers_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -36,10 +36,10 @@ def deidentify_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Copy DICOM files without who the patient is, by the basic profile of DICOM PS3.15.
+    """Create de-identified copies by the basic profile of DICOM PS3.15.
 
-    Geometry and pixels stay as they are; UIDs change, and references still lead to where they
-    led. All files are copied, or none.
+    Geometry and pixels are unchanged; UIDs are replaced consistently, so that references are
+    kept. Either all files are copied or none.
 
     Research use only. Not a medical device.
     """

@@ -30,7 +30,7 @@ DATES = r"\d{8}|\d{8}-(\d{8})?|-\d{8}"
 
 
 def pacs_options(command: Command) -> Command:
-    """Where the PACS is; the command gets `pacs`, ready to be asked."""
+    """Address of the PACS; the command gets `pacs`, a connection."""
 
     @wraps(command)
     def connected(
@@ -47,8 +47,8 @@ def pacs_options(command: Command) -> Command:
         encrypted = Tls(tls_ca, tls_cert, tls_key) if tls or tls_ca or tls_cert else None
         if tls_key and not tls_cert:
             raise InputError("--tls-key is the key of a certificate; give --tls-cert, too")
-        place = parse_address(address, own_title=ae_title, tls=encrypted, timeout_s=timeout)
-        command(pacs=connect(place), **others)
+        node = parse_address(address, own_title=ae_title, tls=encrypted, timeout_s=timeout)
+        command(pacs=connect(node), **others)
 
     for option in reversed(
         (
@@ -63,10 +63,10 @@ def pacs_options(command: Command) -> Command:
             click.option("--tls", is_flag=True, help="Encrypt DIMSE."),
             click.option(
                 "--tls-ca", type=PATH, metavar="FILE",
-                help="Certificates to trust (PEM), instead of the usual ones.",
+                help="CA certificates (PEM), instead of the default ones.",
             ),
             click.option(
-                "--tls-cert", type=PATH, metavar="FILE", help="Certificate to show (PEM).",
+                "--tls-cert", type=PATH, metavar="FILE", help="Client certificate (PEM).",
             ),
             click.option(
                 "--tls-key", type=PATH, metavar="FILE", help="Key of the certificate (PEM).",
@@ -88,7 +88,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on 
 @pacs_options
 @JSON
 def echo_command(*, pacs: Pacs, as_json: bool) -> None:
-    """Ask whether a PACS answers."""
+    """Test the connection to a PACS."""
     pacs.echo()
     if as_json:
         print_json({"answers": True})
@@ -103,8 +103,8 @@ def echo_command(*, pacs: Pacs, as_json: bool) -> None:
 def send_command(*, pacs: Pacs, paths: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     """Send the DICOM files of files and folders to a PACS, as they are stored.
 
-    Files that are no DICOM, and DICOMDIRs, are passed over and counted. What the PACS does not
-    take is named, the rest is sent; the exit status is then 2.
+    Files that are not DICOM, and DICOMDIRs, are skipped and counted. Files that the PACS rejects
+    are listed, the others are sent; the exit status is then 2.
     """
     parcel = pack(paths)
     with Stages(quiet=quiet) as report:
@@ -150,7 +150,7 @@ def _failed(failures: list[Failure]) -> str:
 def find_command(
     *, pacs: Pacs, level: Level | None, modality: str | None, as_json: bool, **keys: str | None
 ) -> None:
-    """List patients, studies or series that a PACS has, names and IDs included."""
+    """List patients, studies or series of a PACS, including names and IDs."""
     level = level or ("series" if keys["study_uid"] else "study")
     if keys["study_date"] and not re.fullmatch(DATES, keys["study_date"]):
         raise InputError(f"--study-date {keys['study_date']}: give YYYYMMDD or YYYYMMDD-YYYYMMDD")
@@ -190,9 +190,9 @@ def get_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Fetch a study or a series from a PACS into a folder with a folder a series.
+    """Retrieve a study or a series from a PACS into a folder with a subfolder per series.
 
-    All of it comes, unchanged, or nothing is kept.
+    Either all files are retrieved, unchanged, or nothing is kept.
     """
     with Stages(quiet=quiet) as report:
         report("fetching")
