@@ -1,18 +1,14 @@
-"""Docs, help, messages and names use the field's words: one word, one meaning.
-
-`pytest tests/test_terms.py --runxfail` shows what is left in the folders that are `PENDING`.
-"""
+"""Docs, help, messages and names use the field's words: one word, one meaning."""
 
 import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import click
-import pytest
 from click.testing import CliRunner
 
 from radfuse.cli import main
@@ -120,42 +116,46 @@ def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tu
             yield from commands(below, (*words, name))
 
 
-def files(*patterns: str) -> list[object]:
-    """Files of the repository as parameters; those still being revised may fail."""
-    parameters: list[object] = []
-    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern)):
-        if path.parent.name == "vendor":
-            continue
-        name = path.relative_to(ROOT).as_posix()
-        marks = [pytest.mark.xfail(reason="being revised")] if name.startswith(PENDING) else []
-        parameters.append(pytest.param(path, id=name, marks=marks))
-    return parameters
+def files(*patterns: str) -> list[Path]:
+    """Files of the repository that are not `PENDING`."""
+    found = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    return [one for one in found if not one.relative_to(ROOT).as_posix().startswith(PENDING)]
 
 
-@pytest.mark.parametrize("path", files("*.md", "docs/**/*.md", "benchmarks/**/*.md", "Makefile"))
-def test_documents_use_the_terms(path: Path) -> None:
-    assert hits(path.read_text()) == []
+def found(paths: list[Path], texts: Callable[[Path], Iterable[str]]) -> dict[str, list[str]]:
+    """The replaced words of each file that has any."""
+    hits_by_file = {
+        path.relative_to(ROOT).as_posix(): [hit for text in texts(path) for hit in hits(text)]
+        for path in paths
+    }
+    return {name: words for name, words in hits_by_file.items() if words}
 
 
-@pytest.mark.parametrize("path", files("src/**/*.py", "benchmarks/*.py", "docs/*.py"))
-def test_messages_and_docstrings_use_the_terms(path: Path) -> None:
-    assert [hit for text in strings_and_comments(path) for hit in hits(text)] == []
+PYTHON = ("src/**/*.py", "benchmarks/*.py", "docs/*.py")
 
 
-@pytest.mark.parametrize("path", files("src/**/*.py", "benchmarks/*.py", "docs/*.py"))
-def test_names_use_the_terms(path: Path) -> None:
-    assert [name for name in defined_names(path) if hits(name)] == []
+def test_documents_use_the_terms() -> None:
+    paths = files("*.md", "docs/**/*.md", "benchmarks/**/*.md", "Makefile", ".ci/run")
+    assert found(paths, lambda path: [path.read_text()]) == {}
 
 
-@pytest.mark.parametrize("path", files("src/**/static/**/*.js", "src/**/static/*.html"))
-def test_the_viewer_uses_the_terms(path: Path) -> None:
-    assert hits(shown_by(path)) == []
+def test_messages_and_docstrings_use_the_terms() -> None:
+    assert found(files(*PYTHON), strings_and_comments) == {}
 
 
-@pytest.mark.xfail(reason="being revised")
-@pytest.mark.parametrize("words", list(commands(main)), ids=" ".join)
-def test_help_uses_the_terms(words: tuple[str, ...]) -> None:
-    assert hits(CliRunner().invoke(main, [*words, "--help"]).output) == []
+def test_names_use_the_terms() -> None:
+    assert found(files(*PYTHON), defined_names) == {}
+
+
+def test_the_viewer_uses_the_terms() -> None:
+    paths = [*STATIC.rglob("*.js"), *STATIC.rglob("*.html")]
+    paths = [path for path in paths if "vendor" not in path.parts]
+    assert PENDING or found(paths, lambda path: [shown_by(path)]) == {}
+
+
+def test_help_uses_the_terms() -> None:
+    texts = {words: CliRunner().invoke(main, [*words, "--help"]).output for words in commands(main)}
+    assert {words: found for words, text in texts.items() if (found := hits(text))} == {}
 
 
 def test_a_replaced_word_is_found_with_its_surroundings() -> None:
