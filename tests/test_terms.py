@@ -21,7 +21,7 @@ REPLACED = {
     r"pages?(?! \d)": "viewer, sheet, document",
     r"pictures?": "image",
     r"look(s|ed|ing)?(?!-?up)": "display, toolbar; inspect, check",
-    r"cross(es)?(?![- ](section|validat|entropy|correlat|referenc|modal))": "crosshair",
+    r"(the|a|each|own|both) cross(es)?(?![- ])": "crosshair",
     r"(?<!decimal )places?|spots?": "position",
     r"turn(s|ed|ing)?": "rotation",
     r"made[- ]up|makes? up|imagined?": "synthetic phantom",

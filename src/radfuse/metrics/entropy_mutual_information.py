@@ -1,7 +1,7 @@
 """Metrics of information theory: histograms of grey levels, alone and of two images together.
 
 All work on images (H, W) and on volumes (D, H, W), in whole grey levels; floats are rounded. None
-sees where a pixel lies. A histogram has `bins` of equal width in grey levels over 0..255.
+depends on the positions of pixels. A histogram has `bins` of equal width in grey levels over 0..255.
 """
 
 from typing import Literal
@@ -147,7 +147,7 @@ def q_te(
     information and Tsallis entropy", Electronics Letters 42(11).
 
     `marginals="exchanged"` follows Liu's toolbox, `metricMI(.., 2)` for "cvejic", where the value
-    may be negative, and `(.., 3)` for "nava". There p(a) and p(f) change places, so the value
+    may be negative, and `(.., 3)` for "nava". There p(a) and p(f) are exchanged, so the value
     depends on the levels themselves, and each image is stretched to 0..255 before. A constant
     image, for which that code fails, is taken for black.
     """

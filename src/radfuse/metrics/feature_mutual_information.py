@@ -38,13 +38,13 @@ def fmi(fused: Image, ct: Image, mr: Image, *, feature: Feature = "none") -> flo
     Within a window the nine values, stretched to 0..1 and divided by their sum, are taken for the
     distribution of a position, read column by column. The joint distribution is the independent
     one drawn towards Frechet's upper bound (or lower, where the two are opposed) until it has the
-    correlation of the two windows. So the value depends on the order of reading, images turned by
+    correlation of the two windows. So the value depends on the order of reading, images rotated by
     90 degrees have another, and single windows can leave 0..1: all as in the authors' code, which
     this follows.
 
     Two windows that are equal count 1, and so do two flat ones of different levels, where the
     authors' code leaves it to rounding. A flat window counts 0 beside one that is not, and so does
-    one in which a single pixel lies above eight equal ones, beside any that is not equal to it.
+    one in which a single pixel is above eight equal ones, beside any that is not equal to it.
     The result is always finite. Images are (H, W), both at least 3.
 
     Parameters
@@ -100,7 +100,7 @@ FEATURES: Mapping[Feature, Callable[[Float64Array], Float64Array]] = {
     "dct": _cosine_transform,
     "wavelet": _wavelet_bands,
 }
-"""What is looked at in the windows, by name."""
+"""The feature in the windows, by name."""
 
 
 def _windows(feature: Float64Array) -> tuple[Float64Array, Marks]:
@@ -120,7 +120,7 @@ def _window_scores(
     scores = alike.astype(np.float64)
     for start in range(0, open_ones.size, BATCH):
         batch = open_ones[start : start + BATCH]
-        # `take`, for an index would turn the order in memory and halve the speed.
+        # `take`, because an index would change the order in memory and halve the speed.
         of_both = (_shares(windows.take(batch, axis=1)) for windows in (windows_s, windows_f))
         scores[batch] = _shared_information(*of_both)
     return scores
@@ -170,7 +170,7 @@ def _staircase(p: Float64Array, q: Float64Array) -> tuple[Float64Array, Float64A
     """The cells where min(P, Q) of the cumulated p and q has mass: p q and mass, (18, N) each.
 
     A cell ends where a step of p does (the first nine) or one of q (the last nine), and begins
-    where the one before it ended. The third value is the mean product of the places, (N,).
+    where the one before it ended. The third value is the mean product of the positions, (N,).
     """
     before = np.tri(len(p) + 1, len(p), -1)
     sums_p, sums_q = before @ p, before @ q  # (10, N), from 0 to 1
@@ -192,12 +192,12 @@ def _cells(
     """`_staircase` for the cells that end with a step of `own`, after `passed` of the other."""
     steps, windows = own.shape
     window = np.arange(windows)
-    # Past the last step, where both reach 1, the cell is empty: any place will do.
-    place = np.minimum(passed, steps - 1)
+    # Past the last step, where both reach 1, the cell is empty: any position works.
+    position = np.minimum(passed, steps - 1)
     start = sums_other.take(passed * windows + window)
     mass = sums_own[1:] - np.maximum(sums_own[:-1], start)
-    product = own * other.take(place * windows + window)
-    return product, mass, _mean(mass * place)
+    product = own * other.take(position * windows + window)
+    return product, mass, _mean(mass * position)
 
 
 def _mean(p: Float64Array) -> Float64Array:

@@ -49,7 +49,7 @@ def _region_sums(pixels: Float64Array) -> Float64Array:
 
 
 def _edge_strength(image: Float64Array) -> Float64Array:
-    """Length of Sobel's gradient; outside the image lies 0."""
+    """Length of Sobel's gradient; 0 outside the image."""
     down, across = (sobel(image, axis, mode="constant") for axis in (0, 1))
     return np.asarray(np.hypot(down, across), np.float64)
 
@@ -80,16 +80,16 @@ def q_cv(fused: Image, ct: Image, mr: Image, *, alpha: float = 5, stretched: boo
 
 
 def _blurred(image: Float64Array, sigma: float) -> Float64Array:
-    """Gaussian means; outside the image lies 0."""
+    """Gaussian means; 0 outside the image."""
     offsets = np.arange(-REACH, REACH + 1)
     line = np.exp(-(offsets**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
     return zero_padded_means(image, line)
 
 
 def _masked_contrast(image: Float64Array, sensitivity: Float64Array) -> Float64Array:
-    """C': local contrast as seen and masked; none where the surroundings are black."""
-    seen = _filtered(image, sensitivity)
-    fine, coarse = _blurred(seen, FINE_SIGMA), _blurred(seen, COARSE_SIGMA)
+    """C': perceived local contrast with masking; none where the surroundings are black."""
+    filtered = _filtered(image, sensitivity)
+    fine, coarse = _blurred(filtered, FINE_SIGMA), _blurred(filtered, COARSE_SIGMA)
     ratio = np.divide(fine, coarse, out=np.ones_like(fine), where=coarse != 0)
     contrast = np.abs(ratio - 1)
     return np.asarray(contrast**3 / (contrast**2 + MASKING_OFFSET), np.float64)
@@ -102,7 +102,7 @@ def _preserved(source: Float64Array, fused: Float64Array) -> Float64Array:
 
 
 def q_cb(fused: Image, ct: Image, mr: Image, *, stretched: bool = True) -> float:
-    """Share of the contrast seen in the sources that the fused image preserves, in [0, 1].
+    """Share of the perceived contrast of the sources that the fused image preserves, in [0, 1].
 
     Chen and Blum 2009, doi:10.1016/j.imavis.2007.12.002: images pass a difference of Gaussians as
     contrast sensitivity, then Peli's local contrast and its masking; sources count as the square

@@ -1,4 +1,4 @@
-"""Lesion contrast: how a labelled lesion stands out from its surroundings.
+"""Lesion contrast: contrast of a labelled lesion with its surroundings.
 
 Designed in this project; `docs/own-metrics.md` has the formulas, what was tried and the limits.
 """
@@ -92,7 +92,7 @@ def lesion_ring(
     others
         What must not be in the ring: bone, air, oedema, other lesions.
     width, gap
-        The ring holds what lies farther than the gap from the lesion, and at most gap and width.
+        The ring has the pixels farther than the gap from the lesion, and at most gap and width.
     spacing
         Size of a voxel along each axis, in the unit of the two; pixels without it.
 
@@ -125,7 +125,7 @@ def lesion_contrast(
 ) -> LesionContrast:
     """Contrast and noise of one lesion in F, CT and MR, images (H, W) or volumes (D, H, W).
 
-    `ring` is what the lesion must stand out from, such as `lesion_ring` gives. Raises
+    `ring` is the surroundings of the lesion, such as `lesion_ring` gives. Raises
     `InputError` where a mask is empty or has another shape than the images.
     """
     for name, mask in (("lesion", lesion), ("ring", ring)):
@@ -141,7 +141,7 @@ def lesion_contrast(
 
 
 def lesion_kept(fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray) -> float:
-    """How far a lesion stands out in F as in the better source, 0 or more, larger is better.
+    """Contrast of a lesion in F relative to the better source, 0 or more, larger is better.
 
     The smaller of the ratios of grey levels and of CNR; see `LesionContrast`.
     """

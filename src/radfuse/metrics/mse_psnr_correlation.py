@@ -1,4 +1,4 @@
-"""Metrics of pixel values, with no regard to where the pixels lie: images or volumes."""
+"""Metrics of pixel values, with no regard to the positions of the pixels: images or volumes."""
 
 from typing import Literal
 
@@ -70,7 +70,7 @@ def cc(fused: Image, ct: Image, mr: Image) -> float:
 def scd(fused: Image, ct: Image, mr: Image) -> float:
     """Sum of the correlations of differences, in [-2, 2].
 
-    What the fused image has beyond one source should be what the other one shows: Aslantas and
+    What the fused image adds to one source should be what the other one shows: Aslantas and
     Bendes 2015, doi:10.1016/j.aeue.2015.09.004. A flat difference correlates with nothing, 0: a
     copy of one source can win 1 at most.
     """

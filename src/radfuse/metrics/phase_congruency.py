@@ -17,9 +17,9 @@ SCALES = 4
 """Log-Gabor filters of one orientation."""
 
 ORIENTATIONS = 6
-"""Orientations of the filters, evenly over half a turn."""
+"""Orientations of the filters, evenly over half a rotation."""
 
-TURNS: Float64Array = np.linspace(0, np.pi, ORIENTATIONS, endpoint=False)
+ROTATIONS: Float64Array = np.linspace(0, np.pi, ORIENTATIONS, endpoint=False)
 """Orientations in radians, counted upwards from the rows."""
 
 SHORTEST_WAVE = 3.0
@@ -113,7 +113,7 @@ def log_gabor_filters(shape: tuple[int, ...]) -> Filters:
     waves = SHORTEST_WAVE * WAVE_RATIO ** np.arange(SCALES)
     radial = [_band(radius * wave) * lowpass for wave in waves]
     angle = np.arctan2(up, across)
-    angular = [_direction(angle - turn) for turn in TURNS]
+    angular = [_direction(angle - rotation) for rotation in ROTATIONS]
     total = reduce(np.add, radial)
     noise = [_noise(radial[0] * direction, total * direction) for direction in angular]
     return Filters(radial, angular, noise)
@@ -127,7 +127,7 @@ def _band(relative: Float64Array) -> Float64Array:
 
 
 def _direction(angle: Float64Array) -> Float64Array:
-    """Gaussian of an angle in radians, taken modulo a turn."""
+    """Gaussian of an angle in radians, taken modulo a rotation."""
     nearest = (angle + np.pi) % (2 * np.pi) - np.pi
     return np.asarray(np.exp(-(nearest**2) / (2 * ANGLE_DEVIATION**2)), np.float64)
 
@@ -154,22 +154,22 @@ def features(image: Float64Array, filters: Filters) -> Features:
     spectrum = fft.fft2(image)
     energy, amplitude = np.zeros_like(image), np.zeros_like(image)
     across, up, both = (np.zeros_like(image) for _ in range(3))
-    for turn, direction, noise in zip(TURNS, filters.angular, filters.noise, strict=True):
+    for rotation, direction, noise in zip(ROTATIONS, filters.angular, filters.noise, strict=True):
         directed = spectrum * direction
         responses = [fft.ifft2(directed * band) for band in filters.radial]
-        of_turn, total = _energy(responses, noise)
-        energy += of_turn
+        of_rotation, total = _energy(responses, noise)
+        energy += of_rotation
         amplitude += total
-        squared = np.divide(of_turn, total, out=np.zeros_like(total), where=total > 0) ** 2
-        across += np.cos(turn) ** 2 * squared
-        up += np.sin(turn) ** 2 * squared
-        both += np.cos(turn) * np.sin(turn) * squared
+        squared = np.divide(of_rotation, total, out=np.zeros_like(total), where=total > 0) ** 2
+        across += np.cos(rotation) ** 2 * squared
+        up += np.sin(rotation) ** 2 * squared
+        both += np.cos(rotation) * np.sin(rotation) * squared
     maximum, minimum = _principal(*(sum_ / ORIENTATIONS for sum_ in (across, up, both)))
     return Features(energy / (amplitude + SILENT), maximum, minimum)
 
 
 def _energy(responses: list[Responses], noise: float) -> tuple[Float64Array, Float64Array]:
-    """Energy of one orientation beyond the noise, weighted by its spread, and sum of amplitudes."""
+    """Energy of one orientation above the noise, weighted by its spread, and sum of amplitudes."""
     amplitudes = [np.abs(response) for response in responses]
     amplitude, largest = reduce(np.add, amplitudes), reduce(np.maximum, amplitudes)
     total = reduce(np.add, responses)
@@ -222,5 +222,5 @@ def _correlation(found: Float64Array, sources: list[Float64Array], masks: list[B
 
 
 def _window_means(image: Float64Array) -> Float64Array:
-    """Gaussian window means; outside the image lies 0."""
+    """Gaussian window means; 0 outside the image."""
     return zero_padded_means(image, LINES["gaussian11"])

@@ -24,7 +24,7 @@ STRENGTH_GAIN, ANGLE_GAIN = 0.9994, 0.9879
 """Gamma_g and Gamma_a of Xydeas and Petrovic 2000."""
 
 FAINTEST = 1e-5
-"""Edge strength in grey levels that stands for none in Liu's code."""
+"""Edge strength in grey levels that means none in Liu's code."""
 
 UNIT_SOBEL = 1 / 8
 """Scale of the Sobel operator in Kumar's code: a ramp of one level a pixel has strength 1."""
@@ -127,7 +127,7 @@ def nabf(fused: Image, ct: Image, mr: Image) -> float:
 def _sobel(
     image: Float64Array, border: Literal["constant", "mirror"]
 ) -> tuple[Float64Array, Float64Array]:
-    """Slopes across and up; outside the image lies 0, or its mirror image."""
+    """Slopes across and up; outside the image is 0, or its mirror image."""
     columns = correlate1d(image, SOBEL_SMOOTH, axis=0, mode=border)
     rows = correlate1d(image, SOBEL_SMOOTH, axis=1, mode=border)
     across = correlate1d(columns, SOBEL_SLOPE, axis=1, mode=border)

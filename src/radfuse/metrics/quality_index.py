@@ -18,7 +18,7 @@ Similarity = Literal["uqi8", "ssim11"]
 """Universal quality index in uniform windows of 8x8, or SSIM in Gaussian ones of 11x11."""
 
 WINDOWS: dict[Similarity, WindowShape] = {"uqi8": "uniform8", "ssim11": "gaussian11"}
-"""The window that each similarity looks through."""
+"""The window of each similarity."""
 
 BLACK_SALIENCY = 0.5
 """Variance that Liu's code gives both sources of a window where they are black."""

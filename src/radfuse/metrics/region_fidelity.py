@@ -29,7 +29,7 @@ BONE_LEVEL = 200.0
 """Grey level above which an 8-bit CT in a brain window shows bone, as in `bone_over_mr`."""
 
 AIR_LEVEL = 10.0
-"""Grey level up to which a pixel may be air; the head is what lies above it in CT or MR."""
+"""Grey level up to which a pixel may be air; the head is above it in CT or MR."""
 
 SEAM_PIXELS = 3
 """Half the width of the seam: this far from the bone's border, on either side."""
@@ -192,7 +192,7 @@ def _masks(
 
 
 def _band(bone: BoolArray) -> BoolArray:
-    """The seam: what lies within `SEAM_PIXELS` of bone and of what is not bone."""
+    """The seam: pixels within `SEAM_PIXELS` of bone and of what is not bone."""
     return np.asarray(binary_dilation(bone, DISC) & binary_dilation(~bone, DISC), np.bool_)
 
 

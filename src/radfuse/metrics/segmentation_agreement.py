@@ -1,11 +1,11 @@
 """How far two delineations of one structure agree: overlap, distance of surfaces, path to draw.
 
-A mask says for each voxel's centre whether it is inside. Its surface lies half way between a centre
+A mask says for each voxel's centre whether it is inside. Its surface is half-way between a centre
 inside and its neighbour outside: every block of 2 x 2 x 2 centres that is partly inside holds one
 element of it, at the mean of the block's edges' middles that it crosses, with the area that the
 block's mean gradient gives. That area is exact for planes along faces, diagonals of faces and
 diagonals of voxels, and too large in between, over a ball by a twentieth to an eighth. Distances go
-from element to nearest element. What lies beyond the image is outside. No mask tells where within a
+from element to nearest element. Outside the image nothing is inside. No mask tells where within a
 voxel the true border ran, so differences below half a voxel are not to be read as findings.
 """
 
@@ -25,7 +25,7 @@ TOLERANCE_MM = 1.0
 """Distance up to which surfaces count as agreeing, unless another is asked for."""
 
 HAUSDORFF_SHARE = 0.95
-"""Share of a surface's area that lies nearer than the 95 % Hausdorff distance."""
+"""Share of a surface's area nearer than the 95 % Hausdorff distance."""
 
 ROUNDING_MM = 1e-6
 """What a distance may exceed the tolerance by: whole voxels that sum up to it are within."""
@@ -45,7 +45,7 @@ class Agreement:
     """Common volume over the volume of either, 0 to 1; NaN where both are empty."""
 
     surface_dice: float
-    """Share of both surfaces' area that lies within the tolerance of the other, 0 to 1; 0 where one
+    """Share of both surfaces' area within the tolerance of the other, 0 to 1; 0 where one
     is empty, NaN where both are."""
 
     hausdorff_mm: float
@@ -61,8 +61,8 @@ class Agreement:
     reference_volume_cm3: float
 
     added_path_mm: float
-    """Contour of the reference within the slices that the delineation does not have: what somebody
-    draws anew who corrects it to the reference."""
+    """Contour of the reference within the slices that the delineation does not have: the length
+    to redraw when correcting it to the reference."""
 
     reference_path_mm: float
     """All contour of the reference within the slices."""
@@ -77,7 +77,7 @@ class Agreement:
 class Surface:
     """The elements of a mask's surface."""
 
-    places_mm: Float64Array
+    positions_mm: Float64Array
     """(N, 3), along the axes of the array, from the centre of the first voxel of the cut."""
 
     areas_mm2: Float64Array
@@ -150,8 +150,8 @@ def surface(mask: BoolArray, spacing_mm: Sequence[float]) -> Surface:
     blocks = _blocks(mask, range(mask.ndim))
     at = np.nonzero((blocks > 0) & (blocks < len(sizes) - 1))
     kinds = blocks[at]
-    places = np.stack(at, axis=1) * np.asarray(spacing_mm) + offsets[kinds]
-    return Surface(places, sizes[kinds])
+    positions = np.stack(at, axis=1) * np.asarray(spacing_mm) + offsets[kinds]
+    return Surface(positions, sizes[kinds])
 
 
 def _blocks(mask: BoolArray, axes: Sequence[int]) -> NDArray[np.uint8]:
@@ -166,7 +166,7 @@ def _blocks(mask: BoolArray, axes: Sequence[int]) -> NDArray[np.uint8]:
 
 
 def _elements(spacing_mm: Sequence[float]) -> tuple[Float64Array, Float64Array]:
-    """Place within its block and size of the element of every kind of block; n axes, 2^n corners.
+    """Position in its block and size of the element of every kind of block; n axes, 2^n corners.
 
     Sizes are areas for three axes and lengths for two.
     """
@@ -183,8 +183,8 @@ def _elements(spacing_mm: Sequence[float]) -> tuple[Float64Array, Float64Array]:
         gradient[:, axis] = steps.mean(axis=1) / spacing_mm[axis]
         total += np.abs(steps) @ (corners[near] + corners[far]) / 2
         count += np.abs(steps).sum(axis=1)
-    places = total / np.maximum(count, 1)[:, None] * spacing_mm
-    return places, np.linalg.norm(gradient, axis=1) * float(np.prod(spacing_mm))
+    positions = total / np.maximum(count, 1)[:, None] * spacing_mm
+    return positions, np.linalg.norm(gradient, axis=1) * float(np.prod(spacing_mm))
 
 
 def _paths(
@@ -206,10 +206,10 @@ def _distances(
     """Surface Dice, Hausdorff distance, its 95 %, mean distance."""
     nan = float("nan")
     area = float(first.areas_mm2.sum() + second.areas_mm2.sum())
-    if not (len(first.places_mm) and len(second.places_mm)):
+    if not (len(first.positions_mm) and len(second.positions_mm)):
         return (0.0 if area else nan), nan, nan, nan
     ways = [
-        (np.asarray(cKDTree(there.places_mm).query(here.places_mm)[0]), here.areas_mm2)
+        (np.asarray(cKDTree(there.positions_mm).query(here.positions_mm)[0]), here.areas_mm2)
         for here, there in ((first, second), (second, first))
     ]
     near = sum(float(areas[apart <= tolerance_mm + ROUNDING_MM].sum()) for apart, areas in ways)

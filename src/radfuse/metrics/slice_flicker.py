@@ -24,7 +24,7 @@ def slice_jumps(
     """Unexplained jump between each two neighbouring slices of volumes (D, H, W), in grey levels.
 
     Shape (D - 1,), 0 or more: the root mean square, over the voxels where CT or MR exceed
-    `AIR_LEVEL` in either slice, of the part of F's step that lies outside of what the sources'
+    `AIR_LEVEL` in either slice, of the part of F's step outside of what the sources'
     steps span. 0 where all is air. Raises `InputError` for anything but a volume.
     """
     if np.ndim(fused) != 3:

@@ -23,7 +23,7 @@ def viff(
     """Visual information fidelity for fusion, 0 or more.
 
     Han, Cai, Cao and Xu 2013, doi:10.1016/j.inffus.2011.08.002. In every window one source
-    stands for both: the one whose gain to the fused image is `gain`, and MR where both gains
+    represents both: the one whose gain to the fused image is `gain`, and MR where both gains
     are equal, which makes CT and MR almost, not quite, exchangeable. "smaller" is what the
     authors' code does with CT as first source; it asks for the source that the image follows
     least. "larger" asks for the one that it follows most, so that a copy of either source has

@@ -78,11 +78,11 @@ def styles_of(methods: Sequence[ComparedMethod]) -> dict[str, Style]:
     trivial = [one.name for one in methods if one.name in TRIVIAL]
     others = [one.name for one in methods if one.name not in TRIVIAL]
     styles = {
-        name: Style(GREY, MARKERS[place % len(MARKERS)], trivial=True)
-        for place, name in enumerate(trivial)
+        name: Style(GREY, MARKERS[position % len(MARKERS)], trivial=True)
+        for position, name in enumerate(trivial)
     }
-    for place, name in enumerate(others):
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    for position, name in enumerate(others):
+        colour, marker = COLOURS[position % len(COLOURS)], MARKERS[position % len(MARKERS)]
         styles[name] = Style(colour, marker, trivial=False)
     return styles
 

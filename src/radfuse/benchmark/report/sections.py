@@ -89,9 +89,9 @@ def report_sections(
         Section("How to read this report", tuple(map(Paragraph, texts))),
         Section("Methods", (methods_table(results),)),
     ]
-    for place, profile in enumerate(dict.fromkeys(one.profile for one in results.metrics)):
+    for index, profile in enumerate(dict.fromkeys(one.profile for one in results.metrics)):
         own = [one for one in columns if one.metric.profile == profile]
-        blocks = tuple(_profile(results, profile, own, reference, f"{place + 1}-{slug(profile)}"))
+        blocks = tuple(_profile(results, profile, own, reference, f"{index + 1}-{slug(profile)}"))
         sections.append(Section(f"Profile {profile}", blocks))
     sections += _rest(results, shown_cases)
     return numbered(sections)
@@ -148,11 +148,11 @@ def _figures(
     if ranked:
         diagrams = tuple(
             Plot(
-                f"{stem}-ranks-{place}",
+                f"{stem}-ranks-{index}",
                 f"Mean ranks of {one.metric.name}",
                 critical_differences(one.metric, one.ranking),
             )
-            for place, one in enumerate(ranked, start=1)
+            for index, one in enumerate(ranked, start=1)
         )
         yield Figure(
             f"Profile {profile}: mean ranks within patients, 1 is best; bars join methods that do "
@@ -171,8 +171,8 @@ def _figures(
         f"Profile {profile}: cases of every method. Box: quartiles; whiskers: to 1.5 of their "
         "distance; line: median; diamond: mean; grey: trivial baselines.",
         tuple(
-            Plot(f"{stem}-boxes-{place}", f"Box plots of {_names(row)}", box_plots(methods, row))
-            for place, row in enumerate(rows_of(columns), start=1)
+            Plot(f"{stem}-boxes-{index}", f"Box plots of {_names(row)}", box_plots(methods, row))
+            for index, row in enumerate(rows_of(columns), start=1)
         ),
     )
     if len(results.speed):
@@ -182,11 +182,11 @@ def _figures(
             "direction, faster is left. Grey and hollow: trivial baselines.",
             tuple(
                 Plot(
-                    f"{stem}-speed-{place}",
+                    f"{stem}-speed-{index}",
                     f"Time against {_names(row)}",
-                    speed_and_quality(methods, row, speed, legend=place == 1),
+                    speed_and_quality(methods, row, speed, legend=index == 1),
                 )
-                for place, row in enumerate(rows_of(columns), start=1)
+                for index, row in enumerate(rows_of(columns), start=1)
             ),
         )
 

@@ -42,7 +42,7 @@ def cluster_interval(
     Both series have a line per case; NaN values are left out. The ends are percentiles of the
     resampled means, widened for few patients as Hesterberg 2015 proposes
     (doi:10.1080/00031305.2015.1089789, "expanded percentile"), since plain ones are too narrow by
-    sqrt((n - 1) / n) and by the normal in place of Student's t. For normally distributed patients
+    sqrt((n - 1) / n) and by the normal instead of Student's t. For normally distributed patients
     they contain the true mean about 19 times in 20 from eight patients on, 18 times with five, 15
     with three, where they are the range of the resampled means. (NaN, NaN) for a single patient.
     """
