@@ -1,7 +1,7 @@
 """Metrics of information theory: histograms of grey levels, alone and of two images together.
 
-All work on images (H, W) and on volumes (D, H, W), in whole grey levels; floats are rounded. None
-depends on the positions of pixels. A histogram has `bins` of equal width in grey levels over 0..255.
+All work on images (H, W) and on volumes (D, H, W), in whole grey levels; floats are rounded.
+Pixel positions do not matter. A histogram has `bins` of equal width in grey levels over 0..255.
 """
 
 from typing import Literal
