@@ -42,7 +42,11 @@ REPLACED = {
 EXCEPTIONS: dict[str, str] = {}
 """Phrases in which a replaced word is the term of the field, each with the reason."""
 
-PENDING = ("CHANGELOG.md", "docs/", "benchmarks/", "src/")
+PENDING = (
+    "docs/commands.md", "docs/dicom-cases.md", "docs/howto/view.md", "src/radfuse/cli/view.py",
+    "src/radfuse/dicom/", "src/radfuse/io/", "src/radfuse/pipeline/", "src/radfuse/record.py",
+    "src/radfuse/service/",
+)  # fmt: skip
 """Beginnings of the paths that are still being revised."""
 
 WORDS = re.compile(rf"\b(?:{'|'.join(f'(?:{word})' for word in REPLACED)})\b", re.IGNORECASE)
@@ -155,7 +159,8 @@ def test_the_viewer_uses_the_terms() -> None:
 
 def test_help_uses_the_terms() -> None:
     texts = {words: CliRunner().invoke(main, [*words, "--help"]).output for words in commands(main)}
-    assert {words: found for words, text in texts.items() if (found := hits(text))} == {}
+    found = {words: hits(text) for words, text in texts.items() if hits(text)}
+    assert found.keys() <= ({("view",)} if PENDING else set()), found
 
 
 def test_a_replaced_word_is_found_with_its_surroundings() -> None:
