@@ -39,7 +39,9 @@ REPLACED = {
 }
 """Words that the field does not use in this sense, as patterns, and what it says instead."""
 
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS = {
+    "`radfuse study delineation` is": "the changelog names the former command",
+}
 """Phrases in which a replaced word is the term of the field, each with the reason."""
 
 PENDING = (
