@@ -49,10 +49,7 @@ from radfuse.record import NOTICE
     help="CT window.",
 )
 @click.option(
-    "--window",
-    type=(float, float),
-    metavar="W L",
-    help="CT window: width and level, HU.",
+    "--window", type=(float, float), metavar="W L", help="CT window: width and level, HU."
 )
 @click.option(
     "--transform",
@@ -92,9 +89,7 @@ from radfuse.record import NOTICE
     help="Opacity of the MR over the CT in colour.",
 )
 @click.option(
-    "--deidentify",
-    is_flag=True,
-    help="De-identify all outputs, by the DICOM Basic Profile.",
+    "--deidentify", is_flag=True, help="De-identify all outputs, by the DICOM Basic Profile."
 )
 @show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")

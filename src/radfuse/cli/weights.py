@@ -9,13 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from radfuse.cli.options import (
-    PATH,
-    named_options,
-    network_options,
-    output_options,
-    print_json,
-)
+from radfuse.cli.options import PATH, named_options, network_options, output_options, print_json
 from radfuse.cli.train import TrainingProgress
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing

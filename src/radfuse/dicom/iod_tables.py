@@ -12,10 +12,7 @@ from pydicom.datadict import tag_for_keyword
 Path = tuple[str, ...]
 """Keywords of sequences, from the outermost on; empty for the data set itself."""
 
-FUNCTIONAL_GROUPS = (
-    ("SharedFunctionalGroupsSequence",),
-    ("PerFrameFunctionalGroupsSequence",),
-)
+FUNCTIONAL_GROUPS = (("SharedFunctionalGroupsSequence",), ("PerFrameFunctionalGroupsSequence",))
 """Paths whose attributes are required in one of the two, which the tables do not tell."""
 
 REQUIRED = ("1", "2")

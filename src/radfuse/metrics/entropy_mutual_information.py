@@ -47,11 +47,7 @@ def en(fused: Image, ct: Image, mr: Image, *, bins: int = LEVELS) -> float:  # n
 
 
 def mutual_information(
-    first: Image,
-    second: Image,
-    *,
-    bins: int = LEVELS,
-    white: Literal["apart", "merged"] = "apart",
+    first: Image, second: Image, *, bins: int = LEVELS, white: Literal["apart", "merged"] = "apart"
 ) -> float:
     """Mutual information of two images in bits, from 0 to the smaller of their entropies.
 

@@ -36,12 +36,7 @@ PROFILES: dict[str, Profile] = {
     "mfinet2024": Profile(
         "Table 1 of the MFINet paper: 8-bit images, 256 bins, bits, sums over both sources",
         "Song et al. 2024, doi:10.1007/s13721-024-00449-2",
-        {
-            "MI": Column("mi"),
-            "SF": Column("sf"),
-            "VIF": Column("vif"),
-            "Qabf": Column("qabf"),
-        },
+        {"MI": Column("mi"), "SF": Column("sf"), "VIF": Column("vif"), "Qabf": Column("qabf")},
     ),
     "res2fusion2024": Profile(
         "Eq. 7-17 and Table 2 of the Res2Fusion paper; docs/metrics.md has what they leave open",

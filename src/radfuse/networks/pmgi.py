@@ -33,9 +33,7 @@ class Layer(nn.Sequential):
 
     def __init__(self, width_in: int, size: int) -> None:
         super().__init__(
-            conv(width_in, WIDTH, size),
-            nn.InstanceNorm2d(WIDTH, affine=True),
-            nn.LeakyReLU(SLOPE),
+            conv(width_in, WIDTH, size), nn.InstanceNorm2d(WIDTH, affine=True), nn.LeakyReLU(SLOPE)
         )
 
 

@@ -143,9 +143,7 @@ def fuse_slice(
     """
     part = plane[columns, rows, :]
     scaled = ScaledPair(
-        (slice(0, 1), rows, columns),
-        *_scaled_on(part, mr, mr_from_ct, window, mr_range),
-        mr_range,
+        (slice(0, 1), rows, columns), *_scaled_on(part, mr, mr_from_ct, window, mr_range), mr_range
     )
     return compose(plane, scaled, fuse_scaled(scaled, method, lambda _done, _count: None), window)
 

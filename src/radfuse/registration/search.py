@@ -106,11 +106,7 @@ def register(
 
 
 def _search(
-    ct: Series,
-    mr: Series,
-    initial: sitk.Transform | None,
-    seed: int,
-    report: Callable[[str], None],
+    ct: Series, mr: Series, initial: sitk.Transform | None, seed: int, report: Callable[[str], None]
 ) -> _Pose:
     """Optimize every initial pose on the coarse grids, and the best of them on the finer ones."""
     report("segment the heads")

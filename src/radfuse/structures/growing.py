@@ -108,10 +108,7 @@ def reachable_box(
 
 
 def _ball(
-    shape: tuple[int, ...],
-    centre: Index,
-    spacing_mm: tuple[float, float, float],
-    radius_mm: float,
+    shape: tuple[int, ...], centre: Index, spacing_mm: tuple[float, float, float], radius_mm: float
 ) -> BoolArray:
     squares = [
         ((np.arange(size) - index) * step) ** 2

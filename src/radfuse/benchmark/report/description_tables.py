@@ -40,8 +40,7 @@ def metrics_table(metrics: Sequence[ProfileMetric]) -> Table:
     better = {True: "larger ↑", False: "smaller ↓"}
     lines = (
         Line(
-            one.name,
-            words(better[one.larger_is_better], one.unit or "1", one.summary, one.source),
+            one.name, words(better[one.larger_is_better], one.unit or "1", one.summary, one.source)
         )
         for one in metrics
     )

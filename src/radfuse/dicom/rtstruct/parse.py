@@ -158,12 +158,7 @@ def _contour_items(
 
 
 def _roi(
-    item: Dataset,
-    name: str,
-    contour_item: Dataset | None,
-    index: int,
-    path: Path,
-    notes: list[str],
+    item: Dataset, name: str, contour_item: Dataset | None, index: int, path: Path, notes: list[str]
 ) -> Roi:
     contours: dict[bytes, Float64Array] = {}
     sequence = list((contour_item.get("ContourSequence") if contour_item else None) or ())

@@ -57,9 +57,7 @@ def run_contained(
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
-        target=_answer,
-        args=(theirs, memory_bytes, current_settings(), function, args),
-        daemon=True,
+        target=_answer, args=(theirs, memory_bytes, current_settings(), function, args), daemon=True
     )
     process.start()
     theirs.close()
