@@ -13,7 +13,7 @@ from typing import Any
 import click
 from torch import nn
 
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 from radfuse.training.dataset import read_training_pairs
 from radfuse.training.loop import train
 from radfuse.training.settings import TrainingSettings, read_training_settings
@@ -47,7 +47,7 @@ def trained(settings: TrainingSettings, folder: Path) -> nn.Module:
 @click.option("--seed", "seeds", multiple=True, type=int, default=[1], show_default=True)
 def main(output: Path, seeds: tuple[int, ...]) -> None:
     """Train every row with every seed, then print the table."""
-    settings, pairs = read_training_settings(SETTINGS), read_pairs(DATA / "test")
+    settings, pairs = read_training_settings(SETTINGS), read_image_pairs(DATA / "test")
     lines: list[str] = []
     for name, options in ROWS.items():
         for seed in seeds:

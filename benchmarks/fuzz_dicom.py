@@ -94,7 +94,7 @@ class Worker:
 
     def corpus(self) -> list[bytes]:
         """The valid files, each after the number of its kind."""
-        return [bytes([n]) + seed.files[seed.victim] for n, seed in enumerate(self.seeds)]
+        return [bytes([n]) + seed.files[seed.target] for n, seed in enumerate(self.seeds)]
 
 
 def _signature(error: BaseException) -> str:

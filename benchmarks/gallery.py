@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import window_named
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 from radfuse.methods.catalogue import METHODS, load_method
 from radfuse.methods.installed import weights_folder, weights_in
 from radfuse.phantom.head import Label, make_phantom
@@ -57,7 +57,7 @@ def phantom_slices() -> Iterator[tuple[str, tuple[Float32Array, Float32Array]]]:
 
 def pairs_of(folder: Path) -> Images:
     """The pairs of a folder."""
-    return {pair.name: (scaled(pair.ct), scaled(pair.mr)) for pair in read_pairs(folder)}
+    return {pair.name: (scaled(pair.ct), scaled(pair.mr)) for pair in read_image_pairs(folder)}
 
 
 def scaled(grey: NDArray[np.uint8]) -> Float32Array:

@@ -32,8 +32,8 @@ from scipy.io import savemat
 from skimage import metrics as skimage
 
 from radfuse.arrays import Float64Array
-from radfuse.io.image_pairs import Pair, PairFiles, find_pairs, read_pair
-from radfuse.io.images import read_grey, write_picture
+from radfuse.io.image_pairs import ImagePair, ImagePairFiles, find_image_pairs, read_image_pair
+from radfuse.io.images import read_grey, write_image
 from radfuse.methods.catalogue import METHODS, Method, load_method
 from radfuse.metrics.catalogue import METRICS, load_metric
 from radfuse.metrics.entropy_mutual_information import nmi
@@ -221,23 +221,23 @@ def print_summary(ours: Table, octave: Table) -> None:
     )
 
 
-def fused_image(method: Method, pair: Pair) -> NDArray[np.float32]:
+def fused_image(method: Method, pair: ImagePair) -> NDArray[np.float32]:
     """The fused image (H, W) in [0, 1]."""
     ct, mr = (np.divide(image[None], WHITE, dtype=np.float32) for image in (pair.ct, pair.mr))
     return np.asarray(method(ct, mr)[0], np.float32)
 
 
-def trio_of(method: Method, pair: Pair) -> Trio:
+def trio_of(method: Method, pair: ImagePair) -> Trio:
     """Fused image and sources, in whole grey levels."""
     fused = np.rint(fused_image(method, pair) * WHITE)
     return fused.astype(np.float64), floats(pair.ct), floats(pair.mr)
 
 
-def compare(files: Sequence[PairFiles]) -> list[str]:
+def compare(files: Sequence[ImagePairFiles]) -> list[str]:
     """Print the comparison; returns the metrics for which Octave deviates."""
     method = load_method(FUSED_BY)
     chosen = files[:: max(len(files) // COMPARED, 1)][:COMPARED]
-    trios = [trio_of(method, read_pair(each)) for each in chosen]
+    trios = [trio_of(method, read_image_pair(each)) for each in chosen]
     height, width = trios[0][0].shape
     print(f"One {width}x{height} pair fused by {FUSED_BY}, one thread; {len(trios)} compared.\n")
     with ProcessPoolExecutor(1, FRESH) as pool:
@@ -249,19 +249,19 @@ def compare(files: Sequence[PairFiles]) -> list[str]:
     return differing
 
 
-def cached(folder: Path, files: Sequence[PairFiles]) -> list[tuple[Path, PairFiles]]:
+def cached(folder: Path, files: Sequence[ImagePairFiles]) -> list[tuple[Path, ImagePairFiles]]:
     """Fuse all pairs by several methods into files."""
     found = []
     for name in islice(METHODS, METHODS_MEASURED):
         method = load_method(name)
         for each in files:
             path = folder / f"{name}-{each.name}.png"
-            write_picture(path, fused_image(method, read_pair(each)))
+            write_image(path, fused_image(method, read_image_pair(each)))
             found.append((path, each))
     return found
 
 
-def measure_file(task: tuple[Path, PairFiles], profiles: Sequence[str]) -> None:
+def measure_file(task: tuple[Path, ImagePairFiles], profiles: Sequence[str]) -> None:
     """Read a fused image and its sources, and measure it by the profiles."""
     fused, files = task
     images = [read_grey(path) for path in (fused, files.ct, files.mr)]
@@ -269,7 +269,7 @@ def measure_file(task: tuple[Path, PairFiles], profiles: Sequence[str]) -> None:
         measure(profile, *images)
 
 
-def print_benchmark_time(files: Sequence[PairFiles], profiles: Sequence[str]) -> None:
+def print_benchmark_time(files: Sequence[ImagePairFiles], profiles: Sequence[str]) -> None:
     """Print the wall time of measuring, from cached fused images to the last value."""
     with TemporaryDirectory() as folder:
         tasks = cached(Path(folder), files)
@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=DEFAULT_PROFILES)
     options = parser.parse_args()
     os.environ.update(ONE_THREAD)
-    files = find_pairs(options.data)
+    files = find_image_pairs(options.data)
     differing = compare(files)
     print_benchmark_time(files, options.profiles)
     if differing:

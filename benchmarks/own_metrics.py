@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 from radfuse.methods.catalogue import Method, load_method
 from radfuse.metrics.lesion_contrast import lesion_contrast, lesion_ring
 from radfuse.metrics.region_fidelity import region_fidelity
@@ -77,7 +77,7 @@ def make_head(seed: int) -> Head:
 def measure_regions(method: Method, data: Path) -> list[Row]:
     """Region fidelity of each pair."""
     rows = []
-    for pair in read_pairs(data):
+    for pair in read_image_pairs(data):
         ct, mr = (np.divide(image[None], 255, dtype=np.float32) for image in (pair.ct, pair.mr))
         fused = np.rint(method(ct, mr)[0] * 255).astype(np.uint8)
         found = region_fidelity(fused, pair.ct, pair.mr)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.intensity import grey_levels
-from radfuse.io.image_pairs import Pair, read_pairs
+from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.io.images import read_grey
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.catalogue import load_metric
@@ -53,7 +53,7 @@ READINGS: tuple[tuple[str, Mapping[str, Any]], ...] = (
 """Metric and options."""
 
 
-def fused_images(shared: Path, pairs: list[Pair]) -> dict[str, list[NDArray[Any]]]:
+def fused_images(shared: Path, pairs: list[ImagePair]) -> dict[str, list[NDArray[Any]]]:
     """The fused images of each method, in the order of the pairs."""
     found = {
         name: [read_grey(shared / "golden/nets" / folder / "png" / f"{p.name}.png") for p in pairs]
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=SHARED)
     shared = parser.parse_args().shared
-    pairs = read_pairs(shared / "data/harvard/test")
+    pairs = read_image_pairs(shared / "data/harvard/test")
     images = fused_images(shared, pairs)
     print(f"| reading | {' | '.join(images)} | gain on DenseFuse | gain on MSDNet |")
     print(f"|---|{'---|' * (len(images) + 2)}")

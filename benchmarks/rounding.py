@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 from radfuse.methods.catalogue import METHODS, load_method
 
 TEST_PAIRS = Path(__file__).parents[2] / "shared" / "data" / "harvard" / "test"
@@ -21,7 +21,7 @@ def main() -> None:
     """Parse and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=TEST_PAIRS)
-    pairs = read_pairs(parser.parse_args().data)
+    pairs = read_image_pairs(parser.parse_args().data)
     sources = [np.stack([getattr(pair, kind) for pair in pairs]) for kind in ("ct", "mr")]
     ct, mr = (np.divide(levels, 255, dtype=np.float32) for levels in sources)
     print("| method | mean | largest |\n|---|---|---|")

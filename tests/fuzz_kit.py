@@ -1,4 +1,4 @@
-"""Small files of every kind that is read, ways to hurt them, and what must hold of the outcome."""
+"""Small files of every format that is read, ways to corrupt them, and checks of the outcome."""
 
 import gzip
 import io
@@ -38,35 +38,35 @@ from radfuse.pipeline.read import read
 from radfuse.series import Series
 
 SECONDS_LIMIT = 5.0
-"""Of a core: no reader may take longer for a small file, whatever it holds."""
+"""CPU time of a reader for a small file, at most."""
 
-PLACE_TOLERANCE_MM = 0.35
-"""How far a slice may lie from where its header places it: what `stack` tolerates, together."""
+POSITION_TOLERANCE_MM = 0.35
+"""Distance of a slice from the position in its header: the tolerances of the reader together."""
 
 WHOLE = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, 0x10000, 0x7FFFFFFF,
          0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)  # fmt: skip
-"""Numbers at the edges of their kinds."""
+"""Integers at the limits of their types."""
 
 TEXTS = (b"", b"0", b"-1", b"1", b"2", b"65535", b"99999999999999999999", b"1e308", b"-1e-308",
          b"nan", b"inf", b"x", b"1\\2", b"1\\2\\3", b"0\\0\\0", b"1\\0\\0\\0\\1\\0", b"\\" * 7,
          b"0\\1\\0\\1\\0\\0", b"1.2.840.10008.1.2.4.70", b"1.2.840.10008.1.2.1.99", b"CT", b"MR",
          b"../../x", b"\xff\xfe\0", b" ", b"1" * 300, b"MONOCHROME1", b"2.5", b"0.001",
          b"1,5")  # fmt: skip
-"""Values that a header may have where it should have another."""
+"""Unexpected values of headers."""
 
 
 @dataclass(frozen=True)
 class Seed:
-    """Files that are read, one of which is hurt."""
+    """Files that are read together, one of which is corrupted."""
 
     name: str
     modality: str
     files: dict[str, bytes]
-    victim: str
+    target: str
 
     @property
     def is_dicom(self) -> bool:
-        return self.victim.endswith(".dcm")
+        return self.target.endswith(".dcm")
 
 
 @lru_cache
@@ -112,14 +112,14 @@ def _seed(name: str, folder: Path) -> Seed:
 
 def _pack_jpeg_2000(header: pydicom.Dataset) -> None:
     stream = io.BytesIO()
-    picture = Image.fromarray(header.pixel_array.astype(np.uint16))
-    picture.save(stream, "JPEG2000", no_jp2=True)
+    image = Image.fromarray(header.pixel_array.astype(np.uint16))
+    image.save(stream, "JPEG2000", no_jp2=True)
     header.PixelData = encapsulate([stream.getvalue()])
     header.file_meta.TransferSyntaxUID = JPEG2000Lossless
 
 
 def _volume_seeds(folder: Path) -> Iterator[Seed]:
-    """Every format that is read; of formats in two files the header is hurt."""
+    """Every format that is read; of formats with two files the header is corrupted."""
     for name in ("a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.mhd", "a.nhdr", "a.hdr"):
         inside = folder / name.removeprefix("a.")
         inside.mkdir()
@@ -133,21 +133,21 @@ def _volume_seeds(folder: Path) -> Iterator[Seed]:
 
 
 def mutated(seed: Seed, blob: bytes, rng: np.random.Generator) -> bytes:
-    """The victim's bytes, hurt one to four times."""
+    """The bytes of the target, corrupted one to four times."""
     for _ in range(rng.integers(1, 5)):
-        ways: list[Callable[[bytes, np.random.Generator], bytes]] = [_hurt_bytes]
-        if seed.victim.endswith(".gz"):
-            ways += [_hurt_inside] * 4
+        ways: list[Callable[[bytes, np.random.Generator], bytes]] = [_corrupt_bytes]
+        if seed.target.endswith(".gz"):
+            ways += [_corrupt_inside] * 4
         elif seed.is_dicom:
-            ways += [_hurt_element] * 3
-        elif seed.victim.endswith((".nrrd", ".mha", ".mhd", ".nhdr")):
-            ways += [_hurt_text] * 2
+            ways += [_corrupt_element] * 3
+        elif seed.target.endswith((".nrrd", ".mha", ".mhd", ".nhdr")):
+            ways += [_corrupt_text] * 2
         blob = ways[rng.integers(len(ways))](blob, rng)
     return blob
 
 
-def _hurt_bytes(blob: bytes, rng: np.random.Generator) -> bytes:
-    """Change, drop, double or insert bytes anywhere; early ones are hurt more often."""
+def _corrupt_bytes(blob: bytes, rng: np.random.Generator) -> bytes:
+    """Change, drop, double or insert bytes anywhere; early ones more often."""
     if not blob:
         return rng.bytes(4)
     reach = len(blob) if rng.random() < 0.5 else min(len(blob), 400)
@@ -167,15 +167,15 @@ def _hurt_bytes(blob: bytes, rng: np.random.Generator) -> bytes:
     return blob[:at] + pieces[rng.integers(len(pieces))]
 
 
-def _hurt_inside(blob: bytes, rng: np.random.Generator) -> bytes:
+def _corrupt_inside(blob: bytes, rng: np.random.Generator) -> bytes:
     """Hurt what is packed, and pack it again."""
     try:
-        return gzip.compress(_hurt_bytes(gzip.decompress(blob), rng), mtime=0)
-    except (OSError, EOFError, zlib.error):  # a byte of the packed stream was hurt before
-        return _hurt_bytes(blob, rng)
+        return gzip.compress(_corrupt_bytes(gzip.decompress(blob), rng), mtime=0)
+    except (OSError, EOFError, zlib.error):  # the compressed stream was corrupted before
+        return _corrupt_bytes(blob, rng)
 
 
-def _hurt_text(blob: bytes, rng: np.random.Generator) -> bytes:
+def _corrupt_text(blob: bytes, rng: np.random.Generator) -> bytes:
     """Change a word of a header line."""
     words = [*re.finditer(rb"[^\s:=(),]+", blob[:600])]
     if not words:
@@ -185,11 +185,11 @@ def _hurt_text(blob: bytes, rng: np.random.Generator) -> bytes:
     return blob[: word.start()] + text + blob[word.end() :]
 
 
-def _hurt_element(blob: bytes, rng: np.random.Generator) -> bytes:
+def _corrupt_element(blob: bytes, rng: np.random.Generator) -> bytes:
     """Change value, length or kind of a DICOM element, drop it or double it."""
     elements = _elements(blob)
     if not elements:
-        return _hurt_bytes(blob, rng)
+        return _corrupt_bytes(blob, rng)
     raw = elements[rng.integers(len(elements))]
     value_at, length = int(raw.value_tell), len(raw.value or b"")
     long = not raw.is_implicit_VR and raw.VR in pydicom.valuerep.EXPLICIT_VR_LENGTH_32
@@ -215,13 +215,13 @@ def _hurt_element(blob: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _elements(blob: bytes) -> list[RawDataElement]:
-    """Elements of the top level with their places in the file, as far as they can be read."""
+    """Elements of the top level with their offsets in the file, as far as they can be read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = pydicom.dcmread(io.BytesIO(blob), force=True)
             parts = [*header.file_meta.elements(), *header.elements()]
-    except Exception:  # a hurt file makes the parser raise whatever it likes
+    except Exception:  # pydicom raises errors of many types at a corrupted file
         return []
     return [raw for raw in parts if isinstance(raw, RawDataElement)]
 
@@ -234,7 +234,7 @@ def outcome(seed: Seed, blob: bytes, folder: Path) -> str:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for name, content in {**seed.files, seed.victim: blob}.items():
+    for name, content in {**seed.files, seed.target: blob}.items():
         (folder / name).write_bytes(content)
     start = time.process_time()
     with warnings.catch_warnings():
@@ -246,16 +246,16 @@ def outcome(seed: Seed, blob: bytes, folder: Path) -> str:
 
 
 def _calls(seed: Seed, folder: Path) -> list[Callable[[], object]]:
-    victim = folder / seed.victim
-    if seed.victim.endswith(".zip"):
-        return [lambda: _read_archive(seed, victim)]
+    target = folder / seed.target
+    if seed.target.endswith(".zip"):
+        return [lambda: _read_archive(seed, target)]
     if not seed.is_dicom:
-        return [lambda: inspect(victim), lambda: _read_volume(seed, victim)]
+        return [lambda: inspect(target), lambda: _read_volume(seed, target)]
     return [
         lambda: inspect(folder),
-        lambda: missing_bytes(victim, open_dataset(victim, pixels=False)),
-        lambda: _ask_for_all(open_dataset(victim, pixels=True), victim),
-        lambda: check_stack(read(folder, seed.modality), seed, folder),
+        lambda: missing_bytes(target, open_dataset(target, pixels=False)),
+        lambda: _ask_for_all(open_dataset(target, pixels=True), target),
+        lambda: check_volume(read(folder, seed.modality), seed, folder),
     ]
 
 
@@ -283,7 +283,7 @@ def _read_archive(seed: Seed, path: Path) -> None:
 
 
 def _read_volume(seed: Seed, path: Path) -> None:
-    """Read a volume, or a picture that the bytes happen to be."""
+    """Read a volume, or an image that the bytes happen to be."""
     series = read(path, seed.modality)
     if series.is_volume:
         _check_values(series)
@@ -296,8 +296,8 @@ def _check_values(series: Series) -> None:
     assert np.isfinite(series.image.GetOrigin()).all()
 
 
-def check_stack(series: Series, seed: Seed, folder: Path) -> None:
-    """Every slice lies where its header says, and those that nobody hurt have their values."""
+def check_volume(series: Series, seed: Seed, folder: Path) -> None:
+    """Every slice has the position of its header, and the unmodified ones have their values."""
     _check_values(series)
     image, values = series.image, sitk.GetArrayViewFromImage(series.image)
     if len(series.files) != len(series.slice_headers):
@@ -311,14 +311,14 @@ def check_stack(series: Series, seed: Seed, folder: Path) -> None:
         far = far + down * height * float(plain.PixelSpacing[0])
         for at, wanted in (((0, 0, index), place), ((width, height, index), far)):
             found = image.TransformIndexToPhysicalPoint(at)
-            np.testing.assert_allclose(found, wanted, rtol=0, atol=PLACE_TOLERANCE_MM)
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=POSITION_TOLERANCE_MM)
         assert header.get("SOPInstanceUID") == plain.get("SOPInstanceUID")
-        if path.name != seed.victim:
+        if path.name != seed.target:
             np.testing.assert_array_equal(values[index], _rescaled(plain))
 
 
 def _rescaled(plain: pydicom.Dataset) -> np.ndarray:
-    """Values of a slice that nobody hurt, padding as air."""
+    """Values of an unmodified slice, padding as air."""
     stored = plain.pixel_array
     values = stored * float(plain.RescaleSlope) + float(plain.RescaleIntercept)
     return np.where(stored == plain.get("PixelPaddingValue"), AIR_HU, values).astype(np.float32)

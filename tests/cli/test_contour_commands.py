@@ -217,7 +217,7 @@ def test_what_cannot_be_written_is_refused_in_a_line(
         (("--structures", "{labels}", "--image", "{ct}"), "not an RT Structure Set"),
         (("--structures", "{rt}", "--image", "{ct}", "--modality", "MR"), "no MR series"),
         (("--structures", "{rt}", "--image", "{tmp}"), "no DICOM images"),
-        (("--structures", "{rt}", "--image", "{ct}", "--series", "1.2"), "no CT series with UID"),
+        (("--structures", "{rt}", "--image", "{ct}", "--series", "1.2"), "no CT series has UID"),
     ],
 )
 def test_what_cannot_be_read_is_refused(

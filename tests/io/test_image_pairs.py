@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from radfuse.errors import InputError, NoImageError
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 
 
 def write(
@@ -17,12 +17,12 @@ def write(
     Image.fromarray(np.full(size, level, np.uint8)).save(folder / kind / f"{name}.png")
 
 
-def test_pairs_are_ordered_by_name_with_patient_and_images(tmp_path: Path) -> None:
+def test_pairs_are_sorted_by_name(tmp_path: Path) -> None:
     for name in ("2004", "16009", "16010"):
         write(tmp_path, "CT", name, level=int(name[-2:]))
         write(tmp_path, "MRI", name, level=100 + int(name[-2:]))
-    (tmp_path / "CT" / "notes.txt").write_text("not a picture")
-    pairs = read_pairs(tmp_path)
+    (tmp_path / "CT" / "notes.txt").write_text("not an image")
+    pairs = read_image_pairs(tmp_path)
     assert [pair.name for pair in pairs] == ["16009", "16010", "2004"]
     assert [pair.patient for pair in pairs] == ["16", "16", "2"]
     for pair in pairs:
@@ -31,46 +31,46 @@ def test_pairs_are_ordered_by_name_with_patient_and_images(tmp_path: Path) -> No
         np.testing.assert_array_equal(pair.mr, pair.ct + 100)
 
 
-@pytest.mark.parametrize(("there", "lonely"), [("CT", "MRI"), ("MRI", "CT")])
-def test_a_picture_without_a_partner_is_named(tmp_path: Path, there: str, lonely: str) -> None:
+@pytest.mark.parametrize("kind", ["CT", "MRI"])
+def test_image_without_counterpart_is_named(tmp_path: Path, kind: str) -> None:
     write(tmp_path, "CT", "2001")
     write(tmp_path, "MRI", "2001")
-    write(tmp_path, there, "2002")
-    with pytest.raises(InputError, match=r"without a partner in CT/ or MRI/: 2002\.png$"):
-        read_pairs(tmp_path)
+    write(tmp_path, kind, "2002")
+    with pytest.raises(InputError, match=r"only in one of CT/ and MRI/: 2002\.png; add the other"):
+        read_image_pairs(tmp_path)
 
 
-def test_no_more_than_five_pictures_without_a_partner_are_named(tmp_path: Path) -> None:
+def test_at_most_five_single_images_are_named(tmp_path: Path) -> None:
     for slice_number in range(7):
         write(tmp_path, "CT", f"200{slice_number}")
-    with pytest.raises(InputError, match=r"2000\.png, .*2004\.png$"):
-        read_pairs(tmp_path)
+    with pytest.raises(InputError, match=r"2000\.png, .*2004\.png; add the other"):
+        read_image_pairs(tmp_path)
 
 
 @pytest.mark.parametrize("kinds", [(), ("MRI",)])
-def test_a_folder_without_ct_pictures_is_refused(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+def test_folder_without_ct_images_is_refused(tmp_path: Path, kinds: tuple[str, ...]) -> None:
     for kind in kinds:
         write(tmp_path, kind, "2001")
-    with pytest.raises(NoImageError, match=r"a folder with CT/ and MRI/ is needed"):
-        read_pairs(tmp_path)
+    with pytest.raises(NoImageError, match=r"give a folder with CT/ and MRI/"):
+        read_image_pairs(tmp_path)
 
 
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoImageError):
-        read_pairs(tmp_path / "nowhere")
+        read_image_pairs(tmp_path / "nowhere")
 
 
-def test_two_pictures_of_different_sizes_are_refused(tmp_path: Path) -> None:
+def test_images_of_different_sizes_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "CT", "2001")
     write(tmp_path, "MRI", "2001", size=(6, 4))
-    with pytest.raises(InputError, match=r"2001\.png is \(5, 4\) as CT, \(6, 4\) as MR"):
-        read_pairs(tmp_path)
+    with pytest.raises(InputError, match=r"2001\.png has .* \(5, 4\) in CT/ and \(6, 4\) in MRI/"):
+        read_image_pairs(tmp_path)
 
 
-def test_the_harvard_images_are_160_and_24_pairs_of_ten_patients(shared: Path) -> None:
+def test_harvard_pairs_are_complete(shared: Path) -> None:
     patients = set()
     for part, count in (("train", 160), ("test", 24)):
-        pairs = read_pairs(shared / "data/harvard" / part)
+        pairs = read_image_pairs(shared / "data/harvard" / part)
         assert len(pairs) == count
         assert {pair.ct.shape for pair in pairs} == {(256, 256)}
         patients |= {pair.patient for pair in pairs}

@@ -11,10 +11,10 @@ from radfuse.errors import OutputError
 from radfuse.io.staging import refuse_existing, staging
 
 
-def test_results_appear_on_leaving_and_not_before(tmp_path: Path) -> None:
+def test_results_appear_on_exit_and_not_before(tmp_path: Path) -> None:
     target = tmp_path / "new" / "deep" / "a.txt"
     with staging(target.parent) as stage:
-        stage.place(target).write_text("done")
+        stage.path_of(target).write_text("done")
         assert not target.exists()
     assert target.read_text() == "done"
     assert list(target.parent.iterdir()) == [target]
@@ -28,8 +28,8 @@ def test_nothing_remains_after_an_interrupt_or_error(
 
     def run() -> None:
         with staging(tmp_path) as stage:
-            stage.place(tmp_path / "a.txt").write_text("new")
-            stage.place(tmp_path / "folder").mkdir()
+            stage.path_of(tmp_path / "a.txt").write_text("new")
+            stage.path_of(tmp_path / "folder").mkdir()
             raise stop
 
     with pytest.raises(stop):
@@ -44,21 +44,21 @@ def filled(folder: Path, name: str) -> Path:
     return folder
 
 
-def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     target = filled(tmp_path / "series", "old")
     with staging(tmp_path) as stage:
-        filled(stage.place(target), "new")
+        filled(stage.path_of(target), "new")
         assert (target / "old").exists()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folder_stays_when_the_run_fails(tmp_path: Path) -> None:
+def test_folder_stays_when_the_run_fails(tmp_path: Path) -> None:
     target = filled(tmp_path / "series", "old")
 
     def run() -> None:
         with staging(tmp_path) as stage:
-            filled(stage.place(target), "new")
+            filled(stage.path_of(target), "new")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -66,20 +66,20 @@ def test_a_folder_stays_when_the_run_fails(tmp_path: Path) -> None:
     assert [path.name for path in target.iterdir()] == ["old"]
 
 
-def test_a_file_is_replaced(tmp_path: Path) -> None:
+def test_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
     with staging(tmp_path) as stage:
-        stage.place(tmp_path / "a.txt").write_text("new")
+        stage.path_of(tmp_path / "a.txt").write_text("new")
     assert (tmp_path / "a.txt").read_text() == "new"
 
 
-def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
+def test_file_never_replaces_a_folder(tmp_path: Path) -> None:
     target = filled(tmp_path / "b", "precious")
 
     def run() -> None:
         with staging(tmp_path) as stage:
-            stage.place(tmp_path / "a").write_text("new")
-            stage.place(target).write_text("new")
+            stage.path_of(tmp_path / "a").write_text("new")
+            stage.path_of(target).write_text("new")
 
     with pytest.raises(OutputError) as caught:
         run()
@@ -88,13 +88,13 @@ def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_a_folder_never_replaces_a_file(tmp_path: Path) -> None:
+def test_folder_never_replaces_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("precious")
     with (
         pytest.raises(OutputError, match="Not a directory; nothing was changed"),
         staging(tmp_path) as stage,
     ):
-        filled(stage.place(tmp_path / "a"), "new")
+        filled(stage.path_of(tmp_path / "a"), "new")
     assert (tmp_path / "a").read_text() == "precious"
 
 
@@ -108,12 +108,12 @@ def test_old_folder_is_restored_when_the_new_cannot_replace_it(tmp_path: Path) -
             pytest.raises(OutputError, match="Permission denied; nothing was changed"),
             staging(home) as stage,
         ):
-            stage.place(target).mkdir(mode=0o555)
+            stage.path_of(target).mkdir(mode=0o555)
     assert [path.name for path in target.iterdir()] == ["old"]
     assert list(home.iterdir()) == [target]
 
 
-def test_an_error_without_words_keeps_its_own(tmp_path: Path) -> None:
+def test_error_without_a_message_is_kept(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match="writing failed: half a word; nothing was changed"),
         staging(tmp_path),
@@ -121,7 +121,7 @@ def test_an_error_without_words_keeps_its_own(tmp_path: Path) -> None:
         raise OSError("half a word")
 
 
-def test_a_parent_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_parent_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError) as caught, staging(tmp_path / "file"):
         pass
@@ -130,7 +130,7 @@ def test_a_parent_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_a_parent_without_permission_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_parent_without_permission_is_refused_in_one_line(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     with as_nobody(tmp_path), pytest.raises(OutputError) as caught, staging(closed):
@@ -140,7 +140,7 @@ def test_a_parent_without_permission_is_refused_in_one_line(tmp_path: Path) -> N
     )
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(
+def test_full_disk_is_one_line_and_leaves_nothing(
     tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     with (
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
         pytest.raises(OutputError, match="writing failed: File too large; nothing was changed"),
         staging(tmp_path) as stage,
     ):
-        stage.place(tmp_path / "a").write_bytes(bytes(1000))
+        stage.path_of(tmp_path / "a").write_bytes(bytes(1000))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""NRRD and MetaImage files: a place that is missing or damaged is refused."""
+"""NRRD and MetaImage files: a missing or damaged geometry is refused."""
 
 import re
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from volume_kit import VALUES, assert_in_place, grid, refusal
 def test_vectors_and_time_series_are_refused(tmp_path: Path, suffix: str) -> None:
     image, path = grid((0, 0, 0), (1, 2, 3), (0, 0, 0)), tmp_path / f"a{suffix}"
     sitk.WriteImage(sitk.Compose(image, image, image), path)
-    assert refusal(path, InputError) == "3 values a voxel; need one"
+    assert refusal(path, InputError) == "3 values per voxel, expected one"
     sitk.WriteImage(sitk.JoinSeries([image, image]), path)
     assert "a 4-D image of 6 x 7 x 8 x 2" in refusal(path, InputError)
     sitk.WriteImage(image[:, :, 0], path)
     assert "a 2-D image of 6 x 7" in refusal(path, InputError)
 
 
-def test_voxels_beside_their_header_are_read_and_checked(tmp_path: Path) -> None:
+def test_voxel_data_files_are_read_and_checked(tmp_path: Path) -> None:
     for suffix, data in ((".mhd", ".zraw"), (".nhdr", ".raw.gz")):
         path = tmp_path / f"image{suffix}"
         write_volume(path, grid((0, 0, 0), (1, 2, 3), (4, 5, 6)))
@@ -36,7 +36,7 @@ def test_voxels_beside_their_header_are_read_and_checked(tmp_path: Path) -> None
         with pytest.raises(InputError, match=f"{beside.name}: .*; copy it again"):
             read_volume(path)
         beside.unlink()
-        assert "without its file of voxels" in refusal(path, InputError)
+        assert "without its voxel data file" in refusal(path, InputError)
 
 
 def edited(folder: Path, suffix: str, edit: Callable[[bytes], bytes]) -> Path:
@@ -67,38 +67,38 @@ LPS = b"left-posterior-superior"
 @pytest.mark.parametrize(
     ("suffix", "edit", "said"),
     [
-        (".nrrd", without(b"space directions"), "its header has no voxel spacing; add it"),
+        (".nrrd", without(b"space directions"), "the header has no voxel spacing; add it"),
         (".nrrd", lambda text: SPACINGS_ONLY + text[text.index(b"\n\n") :],
-         "no 'space' of the patient with 'space directions', so its orientation is unknown"),
-        (".nrrd", instead(b"space: " + LPS, b"space dimension: 3"), "its orientation is unknown"),
-        (".nrrd", instead(LPS, b"scanner-xyz"), "its orientation is unknown; add them"),
-        (".nrrd", instead(DIRECTIONS, b"(0,0,0) (0,2,0) (0,0,3)"), "spacing is zero or no number"),
-        (".nrrd", instead(DIRECTIONS, b"(1,0,0) (.5,2,0) (0,0,3)"), "axes are not at right angles"),
-        (".mha", without(b"ElementSpacing"), "its header has no voxel spacing; add it"),
+         "the header has no anatomical 'space' with 'space directions', so the orientation"),
+        (".nrrd", instead(b"space: " + LPS, b"space dimension: 3"), "the orientation is unknown"),
+        (".nrrd", instead(LPS, b"scanner-xyz"), "the orientation is unknown; add them"),
+        (".nrrd", instead(DIRECTIONS, b"(0,0,0) (0,2,0) (0,0,3)"), "zero or not a number"),
+        (".nrrd", instead(DIRECTIONS, b"(1,0,0) (.5,2,0) (0,0,3)"), "axes are not perpendicular"),
+        (".mha", without(b"ElementSpacing"), "the header has no voxel spacing; add it"),
         (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = 0 2 3"),
-         "voxel spacing 0 2 3 mm; mend the header"),
+         "voxel spacing 0 2 3 mm, expected positive values"),
         (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = -1 2 3"),
-         "voxel spacing -1 2 3 mm; mend the header"),
+         "voxel spacing -1 2 3 mm, expected positive values"),
         (".mha", instead(b"ElementSpacing = 1 2 3", b"ElementSpacing = nan 2 3"),
-         "ElementSpacing is nan 2 3, no numbers; mend the header"),
-        (".mha", instead(b"Offset = 0 0 0", b"Offset = x 0 0"), "Offset is x 0 0, no numbers"),
-        (".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 .3 .95 0 0 0 1"), "not at right angles"),
-        (".mha", instead(MATRIX, b"TransformMatrix = 2 0 0 0 2 0 0 0 2"), "not at right angles"),
-        (".mha", instead(MATRIX, b"TransformMatrix = nan 0 0 0 1 0 0 0 1"), "no numbers; mend"),
+         "ElementSpacing is 'nan 2 3', not numbers; correct the header"),
+        (".mha", instead(b"Offset = 0 0 0", b"Offset = x 0 0"), "Offset is 'x 0 0', not numbers"),
+        (".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 .3 .95 0 0 0 1"), "not perpendicular"),
+        (".mha", instead(MATRIX, b"TransformMatrix = 2 0 0 0 2 0 0 0 2"), "not perpendicular"),
+        (".mha", instead(MATRIX, b"TransformMatrix = nan 0 0 0 1 0 0 0 1"), "not numbers; correct"),
     ],
 )  # fmt: skip
-def test_a_text_header_without_a_place_is_refused(
+def test_header_without_geometry_is_refused(
     tmp_path: Path, suffix: str, edit: Callable[[bytes], bytes], said: str
 ) -> None:
     assert said in refusal(edited(tmp_path, suffix, edit), GeometryError)
 
 
-def test_an_older_meta_image_names_its_spacing_otherwise(tmp_path: Path) -> None:
+def test_older_key_of_meta_image_spacing_is_read(tmp_path: Path) -> None:
     path = edited(tmp_path, ".mha", instead(b"ElementSpacing", b"ElementSize"))
     assert "voxel spacing" not in str(read_volume(path).GetSpacing())
 
 
-def test_an_nrrd_in_ras_is_turned_to_lps(tmp_path: Path) -> None:
+def test_nrrd_in_ras_is_converted_to_lps(tmp_path: Path) -> None:
     def to_ras(text: bytes) -> bytes:
         text = text.replace(LPS, b"right-anterior-superior")
         return text.replace(b"origin: (0,0,0)", b"origin: (5,6,7)")
@@ -109,21 +109,21 @@ def test_an_nrrd_in_ras_is_turned_to_lps(tmp_path: Path) -> None:
     assert_in_place(read_volume(path), affine, VALUES)
 
 
-def test_a_left_handed_meta_image_keeps_its_voxels_in_place(tmp_path: Path) -> None:
+def test_left_handed_meta_image_is_read(tmp_path: Path) -> None:
     path = edited(tmp_path, ".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 0 1 0 0 0 -1"))
     assert_in_place(read_volume(path), np.diag([-1.0, -2.0, -3.0, 1.0]), VALUES)
 
 
 @pytest.mark.parametrize("key", ["TransformMatrix", "Offset"])
-def test_a_metaimage_without_axes_or_place_is_refused(tmp_path: Path, key: str) -> None:
+def test_meta_image_without_axes_or_origin_is_refused(tmp_path: Path, key: str) -> None:
     path = tmp_path / "a.mha"
     sitk.WriteImage(grid((0, 0, 0), (1, 2, 3), (4, 5, 6)), path)
     content = re.sub(rf"{key} = [^\n]*\n".encode(), b"", path.read_bytes(), count=1)
     path.write_bytes(content)
-    assert f"no {key}" in refusal(path, GeometryError)
+    assert f"the header has no {key}" in refusal(path, GeometryError)
 
 
-def test_the_voxels_beside_a_header_belong_to_a_series(tmp_path: Path) -> None:
+def test_voxel_data_file_belongs_to_the_series(tmp_path: Path) -> None:
     image = sitk.Cast(grid((0, 0, 0), (1, 2, 3), (4, 5, 6)), sitk.sitkFloat32)
     path = tmp_path / "image.mhd"
     sitk.WriteImage(image - 3000, path)

@@ -1,4 +1,4 @@
-"""NIfTI, NRRD and MetaImage files: voxels keep their place, irregular files are refused."""
+"""NIfTI, NRRD and MetaImage files: voxels keep their position, invalid files are refused."""
 
 import gzip
 import re
@@ -34,7 +34,7 @@ CORNERS = [*np.ndindex(2, 2, 2)]
 )
 @example(angles=(0.0, 0.0, 0.0), spacing=(0.05, 25.0, 1.0), origin=(0.0, 0.0, 0.0))
 @pytest.mark.parametrize("suffix", ALL)
-def test_any_rigidly_placed_grid_is_written_and_read_back(
+def test_any_rigid_grid_is_written_and_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     suffix: str,
     angles: tuple[float, float, float],
@@ -106,7 +106,7 @@ def test_nifti_2_and_scaled_voxels_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path)), VALUES.T * 2.0 - 1024)
 
 
-def test_all_axis_orders_are_one_image_in_space(shared: Path) -> None:
+def test_axis_orders_give_the_same_image(shared: Path) -> None:
     folder = shared / "data/real/io/nifti_orientations"
     if not folder.is_dir():
         pytest.skip(f"real data is missing: {folder.name}")
@@ -130,12 +130,12 @@ def test_real_files_are_read(shared: Path, name: str) -> None:
     if not path.exists():
         pytest.skip(f"real data is missing: {name}")
     if name.startswith("example_nifti2"):
-        assert "need one 3-D volume" in refusal(path, InputError)
+        assert "expected one 3-D volume" in refusal(path, InputError)
     else:
         assert read_volume(path).GetDimension() == 3
 
 
-def test_the_same_image_in_two_formats_is_the_same(shared: Path) -> None:
+def test_image_is_equal_in_two_formats(shared: Path) -> None:
     folder = shared / "data/real/io/volumes"
     if not folder.is_dir():
         pytest.skip(f"real data is missing: {folder.name}")
@@ -148,12 +148,15 @@ def test_the_same_image_in_two_formats_is_the_same(shared: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("shear.nii.gz", r"its axes are not at right angles \(off by 0\.\d+\); resample"),
-        ("example4d.nii.gz", r"a 4-D image of 128 x 96 x 24 x 2; need one 3-D volume"),
+        (
+            "shear.nii.gz",
+            r"the axes are not perpendicular unit vectors \(off by 0\.\d+\); resample",
+        ),
+        ("example4d.nii.gz", r"a 4-D image of 128 x 96 x 24 x 2, expected one 3-D volume"),
         ("nifti1.hdr", "damaged or truncated"),
     ],
 )
-def test_real_files_that_are_no_volume_are_refused(shared: Path, name: str, said: str) -> None:
+def test_real_files_without_a_volume_are_refused(shared: Path, name: str, said: str) -> None:
     path = shared / "data/real/io/volumes" / name
     if not path.exists():
         pytest.skip(f"real data is missing: {name}")
@@ -162,7 +165,7 @@ def test_real_files_that_are_no_volume_are_refused(shared: Path, name: str, said
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_a_file_without_suffix_is_known_by_its_first_bytes(tmp_path: Path, suffix: str) -> None:
+def test_format_is_recognized_by_first_bytes(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"image{suffix}"
     write_volume(path, grid((0.1, 0.2, 0.3), (1, 2, 3), (4, 5, 6)))
     wanted = read_volume(path)
@@ -173,19 +176,19 @@ def test_a_file_without_suffix_is_known_by_its_first_bytes(tmp_path: Path, suffi
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found), VALUES.T)
 
 
-def test_a_nifti_2_file_without_suffix_is_known(tmp_path: Path) -> None:
+def test_nifti_2_without_suffix_is_recognized(tmp_path: Path) -> None:
     bare = nifti(tmp_path / "two.nii", kind=nibabel.Nifti2Image).rename(tmp_path / "two")
     assert volume_suffix(bare) == ".nii"
 
 
-def test_an_unknown_file_is_refused(tmp_path: Path) -> None:
+def test_unknown_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("nothing")
     assert volume_suffix(path) is None
-    assert refusal(path, InputError) == "neither NIfTI nor NRRD nor MetaImage"
+    assert refusal(path, InputError) == "not a NIfTI, NRRD or MetaImage file; convert it"
 
 
-def test_the_name_decides_before_the_bytes_in_any_case(tmp_path: Path) -> None:
+def test_suffix_of_any_case_precedes_first_bytes(tmp_path: Path) -> None:
     path = nifti(tmp_path / "a.nii.gz").rename(tmp_path / "A.NII.GZ")
     assert volume_suffix(path) == ".nii.gz"
     assert read_volume(path).GetSize() == VALUES.shape
@@ -193,7 +196,7 @@ def test_the_name_decides_before_the_bytes_in_any_case(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ALL)
 @pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.9, 0.999])
-def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
+def test_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
     path = tmp_path / f"image{suffix}"
     write_volume(path, grid((0, 0, 0), (1, 2, 3), (4, 5, 6)))
     whole = path.read_bytes()
@@ -202,7 +205,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) 
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
-def test_a_flipped_bit_in_compressed_voxels_never_passes(tmp_path: Path, suffix: str) -> None:
+def test_flipped_bit_in_compressed_voxels_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"image{suffix}"
     write_volume(path, grid((0, 0, 0), (1, 2, 3), (4, 5, 6)))
     whole = path.read_bytes()
@@ -214,7 +217,7 @@ def test_a_flipped_bit_in_compressed_voxels_never_passes(tmp_path: Path, suffix:
 
 
 @pytest.mark.parametrize("tail", [b"", b"\0" * 700])
-def test_gzip_streams_may_follow_one_another(tmp_path: Path, tail: bytes) -> None:
+def test_several_gzip_streams_are_read(tmp_path: Path, tail: bytes) -> None:
     plain = nifti(tmp_path / "a.nii").read_bytes()
     path = tmp_path / "a.nii.gz"
     path.write_bytes(gzip.compress(plain[:500]) + gzip.compress(plain[500:]) + tail)
@@ -228,64 +231,64 @@ def poke(path: Path, offset: int, form: str, *values: float) -> None:
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
-def test_a_nifti_spacing_that_is_no_length_is_refused(tmp_path: Path, bad: float) -> None:
+def test_invalid_nifti_spacing_is_refused(tmp_path: Path, bad: float) -> None:
     path = nifti(tmp_path / "a.nii")
     poke(path, 80, "<f", bad)
-    assert refusal(path, GeometryError) == f"voxel spacing {bad:g} x 2 x 3 mm; mend the header"
+    assert refusal(path, GeometryError) == f"voxel spacing {bad:g} x 2 x 3 mm; correct the header"
 
 
 @pytest.mark.parametrize("factor", [0.001, 30.0])
 @pytest.mark.parametrize("suffix", ALL)
-def test_an_absurd_spacing_is_refused(tmp_path: Path, suffix: str, factor: float) -> None:
+def test_implausible_spacing_is_refused(tmp_path: Path, suffix: str, factor: float) -> None:
     path = tmp_path / f"a{suffix}"
     write_volume(path, grid((0, 0, 0), (factor, factor, factor), (0, 0, 0)))
-    assert "expected 0.05 to 25 mm; mend the header" in refusal(path, GeometryError)
+    assert "expected 0.05 to 25 mm; correct the header" in refusal(path, GeometryError)
 
 
-def test_two_spacings_in_one_nifti_are_refused(tmp_path: Path) -> None:
+def test_contradictory_nifti_spacings_are_refused(tmp_path: Path) -> None:
     path = nifti(tmp_path / "a.nii", codes=(1, 0))
     poke(path, 80, "<f", 1.5)
     message = refusal(path, GeometryError)
-    assert message.startswith("voxel spacing is 1.5 x 2 x 3 mm by pixdim and 1 x 2 x 3 mm by its")
+    assert message.startswith("voxel spacing 1.5 x 2 x 3 mm in pixdim and 1 x 2 x 3 mm in the")
 
 
-def test_two_places_in_one_nifti_are_refused_and_rounding_is_not(tmp_path: Path) -> None:
+def test_contradictory_nifti_transforms_are_refused(tmp_path: Path) -> None:
     path = nifti(tmp_path / "a.nii")
     poke(path, 280 + 12, "<f", 0.4)
     assert read_volume(path).GetOrigin()[0] == pytest.approx(-0.4)
     poke(path, 280 + 12, "<f", 50.0)
-    assert refusal(path, GeometryError) == "sform and qform are 50.0 mm apart; delete the wrong one"
+    assert refusal(path, GeometryError) == "sform and qform differ by 50.0 mm; delete the wrong one"
 
 
-def test_a_nifti_without_a_place_is_refused(tmp_path: Path) -> None:
+def test_nifti_without_transform_is_refused(tmp_path: Path) -> None:
     path = nifti(tmp_path / "a.nii", codes=(0, 0))
     message = refusal(path, GeometryError)
-    assert message == "neither sform nor qform: its orientation is unknown; set one"
+    assert message == "neither sform nor qform is set, so the orientation is unknown; set one"
 
 
 @pytest.mark.parametrize(("codes", "offset"), [((1, 0), 292), ((0, 1), 268)])
-def test_a_nifti_placed_nowhere_is_refused(
+def test_nifti_with_nan_origin_is_refused(
     tmp_path: Path, codes: tuple[int, int], offset: int
 ) -> None:
     path = nifti(tmp_path / "a.nii", codes=codes)
     poke(path, offset, "<f", np.nan)
-    assert "is no number; mend the header" in refusal(path, GeometryError)
+    assert "is not finite; correct the header" in refusal(path, GeometryError)
 
 
-def test_a_quaternion_that_is_no_rotation_is_refused(tmp_path: Path) -> None:
+def test_invalid_quaternion_is_refused(tmp_path: Path) -> None:
     path = nifti(tmp_path / "a.nii")
     poke(path, 256, "<3f", 0.9, 0.9, 0.9)
     assert "damaged or truncated" in refusal(path, InputError)
 
 
 @pytest.mark.parametrize("dimension", [-6, 32000])
-def test_a_damaged_size_is_refused(tmp_path: Path, dimension: int) -> None:
+def test_invalid_size_is_refused(tmp_path: Path, dimension: int) -> None:
     path = nifti(tmp_path / "a.nii")
     poke(path, 42, "<h", dimension)
     assert "damaged or truncated" in refusal(path, InputError)
 
 
-def test_a_header_damaged_anywhere_is_refused_or_harmless(tmp_path: Path) -> None:
+def test_corrupted_header_is_refused_or_harmless(tmp_path: Path) -> None:
     whole = nifti(tmp_path / "a.nii").read_bytes()
     for at in range(0, 352, 3):
         (tmp_path / "a.nii").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
@@ -293,24 +296,24 @@ def test_a_header_damaged_anywhere_is_refused_or_harmless(tmp_path: Path) -> Non
             read_volume(tmp_path / "a.nii")
 
 
-def test_a_sheared_nifti_is_refused_and_rounding_is_not(tmp_path: Path) -> None:
+def test_sheared_nifti_is_refused_and_rounding_is_not(tmp_path: Path) -> None:
     affine = np.diag([1.0, 1.0, 3.0, 1.0])
     affine[0, 1] = 0.0005
     assert read_volume(nifti(tmp_path / "a.nii", affine=affine, codes=(1, 0))).GetDimension() == 3
     affine[0, 1] = 0.1
     path = nifti(tmp_path / "b.nii", affine=affine, codes=(1, 0))
     assert re.match(
-        r"its axes are not at right angles \(off by 0\.09", refusal(path, GeometryError)
+        r"the axes are not perpendicular unit vectors \(off by 0\.09", refusal(path, GeometryError)
     )
 
 
-def test_an_analyze_file_is_refused(tmp_path: Path) -> None:
+def test_analyze_file_is_refused(tmp_path: Path) -> None:
     nibabel.save(nibabel.AnalyzeImage(VALUES, np.eye(4)), tmp_path / "a.hdr")
     message = refusal(tmp_path / "a.hdr", GeometryError)
-    assert message == "an Analyze file has no orientation; convert it to NIfTI"
+    assert message == "Analyze files have no orientation; convert it to NIfTI"
 
 
-def test_a_nifti_pair_is_read(tmp_path: Path) -> None:
+def test_nifti_pair_is_read(tmp_path: Path) -> None:
     image = nibabel.Nifti1Pair(VALUES, np.diag([1.0, 2.0, 3.0, 1.0]))
     nibabel.save(image, tmp_path / "a.hdr")
     np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(tmp_path / "a.hdr")), VALUES.T)
@@ -322,26 +325,26 @@ RGB = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (np.zeros((4, 4, 4, 2), np.float32), "a 4-D image of 4 x 4 x 4 x 2; need one 3-D volume"),
+        (np.zeros((4, 4, 4, 2), np.float32), "a 4-D image of 4 x 4 x 4 x 2, expected one 3-D"),
         (np.zeros((4, 4, 4, 1, 3), np.float32), "a 5-D image of 4 x 4 x 4 x 1 x 3"),
-        (np.zeros((4, 4), np.float32), "a 2-D image of 4 x 4; need one 3-D volume"),
-        (np.ones((4, 4, 4), np.complex64), "voxels are complex64; need one real number"),
-        (RGB, "voxels are .*R.*G.*B.*; need one real number"),
-        (np.full((4, 4, 4), 7, np.int16), "every value is 7; this is an empty image"),
-        (np.where(VALUES == 500, np.nan, VALUES), "values are NaN or infinite; mend the image"),
+        (np.zeros((4, 4), np.float32), "a 2-D image of 4 x 4, expected one 3-D volume"),
+        (np.ones((4, 4, 4), np.complex64), "voxels are complex64, expected a real number each"),
+        (RGB, "voxels are .*R.*G.*B.*, expected a real number each"),
+        (np.full((4, 4, 4), 7, np.int16), "every value is 7; the image is empty"),
+        (np.where(VALUES == 500, np.nan, VALUES), "values are NaN or infinite; replace them"),
         (np.where(VALUES > 998, np.inf, 1.0) + VALUES, "values are NaN or infinite"),
         (VALUES * 1e300, "values are NaN or infinite"),
-        (VALUES[:1], "a volume of 1 x 7 x 8 voxels; give one of 2 or more an axis"),
+        (VALUES[:1], "1 x 7 x 8 voxels; a volume needs 2 or more per axis"),
     ],
 )  # fmt: skip
-def test_a_nifti_that_is_no_scalar_volume_is_refused(
+def test_nifti_without_a_scalar_volume_is_refused(
     tmp_path: Path, values: np.ndarray, said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
         read_volume(nifti(tmp_path / "a.nii", values))
 
 
-def test_further_axes_of_one_element_do_no_harm(tmp_path: Path) -> None:
+def test_further_axes_of_one_element_are_ignored(tmp_path: Path) -> None:
     found = read_volume(nifti(tmp_path / "a.nii", VALUES[..., None, None]))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found), VALUES.T)
     sitk.WriteImage(sitk.JoinSeries([grid((0, 0, 0), (1, 2, 3), (0, 0, 0))]), tmp_path / "a.mha")
@@ -349,7 +352,7 @@ def test_further_axes_of_one_element_do_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ALL)
-def test_a_full_disk_is_an_error(
+def test_full_disk_is_an_error(
     tmp_path: Path, suffix: str, full_disk: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     noise = sitk.GetImageFromArray(RNG.integers(0, 60000, (20, 20, 20)).astype(np.uint16))

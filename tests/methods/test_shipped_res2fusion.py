@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from radfuse.arrays import Float32Array
-from radfuse.io.image_pairs import Pair, read_pairs
+from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.measure import measure
 
@@ -18,12 +18,12 @@ BF16_MEAN, BF16_MOST = 0.15, 2.0
 
 
 @pytest.fixture(scope="module")
-def pairs(shared: Path) -> list[Pair]:
-    return read_pairs(shared / "data/harvard/test")
+def pairs(shared: Path) -> list[ImagePair]:
+    return read_image_pairs(shared / "data/harvard/test")
 
 
 @pytest.fixture(scope="module")
-def sources(pairs: list[Pair]) -> tuple[Float32Array, Float32Array]:
+def sources(pairs: list[ImagePair]) -> tuple[Float32Array, Float32Array]:
     ct, mr = ([getattr(pair, name) for pair in pairs] for name in ("ct", "mr"))
     return np.stack(ct) / np.float32(255), np.stack(mr) / np.float32(255)
 
@@ -33,7 +33,9 @@ def fused(sources: tuple[Float32Array, Float32Array]) -> Float32Array:
     return load_method("res2fusion")(*sources)
 
 
-def test_the_default_strategy_reaches_every_bar(pairs: list[Pair], fused: Float32Array) -> None:
+def test_the_default_strategy_reaches_every_bar(
+    pairs: list[ImagePair], fused: Float32Array
+) -> None:
     levels = np.rint(fused * 255).astype(np.uint8)
     rows = [measure("mfinet2024", x, p.ct, p.mr) for x, p in zip(levels, pairs, strict=True)]
     assert len(rows) == 24

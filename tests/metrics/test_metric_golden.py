@@ -10,7 +10,7 @@ from golden_kit import GoldenRow
 
 from radfuse.arrays import UInt8Array
 from radfuse.intensity import grey_levels
-from radfuse.io.image_pairs import Pair, read_pairs
+from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of
@@ -38,8 +38,8 @@ PSNR_SLIP = 20 * np.log10(255)
 
 
 @pytest.fixture(scope="module")
-def pairs(shared: Path) -> list[Pair]:
-    return read_pairs(shared / "data/harvard/test")
+def pairs(shared: Path) -> list[ImagePair]:
+    return read_image_pairs(shared / "data/harvard/test")
 
 
 @pytest.mark.parametrize(("author", "profile"), [("tang", "tang"), ("liu", "liu2012")])
@@ -68,7 +68,7 @@ def test_a_profile_has_the_values_of_the_fields_own_code(
 
 @pytest.mark.parametrize("method", BASELINES)
 def test_a_trivial_rule_has_the_figures_of_the_baseline_table(
-    pairs: list[Pair], method: str
+    pairs: list[ImagePair], method: str
 ) -> None:
     fused = fused_by(method, pairs)
     rows = [{**of(one, "mfinet2024"), **of(one, "res2fusion2024")} for one in fused]
@@ -77,13 +77,13 @@ def test_a_trivial_rule_has_the_figures_of_the_baseline_table(
     assert " ".join(printed).startswith(BASELINES[method])
 
 
-def fused_by(method: str, pairs: list[Pair]) -> Iterator[tuple[UInt8Array, Pair]]:
+def fused_by(method: str, pairs: list[ImagePair]) -> Iterator[tuple[UInt8Array, ImagePair]]:
     fuse = load_method(method)
     for pair in pairs:
         ct, mr = (image[None] / np.float32(255) for image in (pair.ct, pair.mr))
         yield np.asarray(grey_levels(fuse(ct, mr)[0]), np.uint8), pair
 
 
-def of(one: tuple[UInt8Array, Pair], profile: str) -> dict[str, float]:
+def of(one: tuple[UInt8Array, ImagePair], profile: str) -> dict[str, float]:
     fused, pair = one
     return measure(profile, fused, pair.ct, pair.mr)

@@ -14,7 +14,7 @@ from skimage.metrics import structural_similarity
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, WINDOWS
-from radfuse.io.image_pairs import Pair, read_pairs
+from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.methods.bone_over_mr import BONE_LEVEL as BONE_SHARE
 from radfuse.methods.catalogue import load_method
 from radfuse.metrics.region_fidelity import (
@@ -92,8 +92,8 @@ def slices(scaled: ScaledPair) -> list[tuple[Float64Array, Float64Array]]:
 
 
 @pytest.fixture(scope="module")
-def pairs(shared: Path) -> list[Pair]:
-    return read_pairs(shared / "data/harvard/test")
+def pairs(shared: Path) -> list[ImagePair]:
+    return read_image_pairs(shared / "data/harvard/test")
 
 
 def values(found: RegionFidelity) -> tuple[float, float, float]:
@@ -154,7 +154,7 @@ def test_the_worse_a_phantom_is_spoilt_the_lower_its_values(
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_the_worse_a_real_head_is_spoilt_the_lower_its_values(
-    pairs: list[Pair], spoil: Spoil
+    pairs: list[ImagePair], spoil: Spoil
 ) -> None:
     for pair in pairs[::3]:
         fused = composite(pair.ct.astype(float), pair.mr.astype(float))
@@ -359,7 +359,7 @@ def test_every_value_lies_between_zero_and_one(
     assert np.less_equal(found, 1 + 1e-12).all()
 
 
-def test_the_rules_stand_in_the_order_that_their_purpose_says(pairs: list[Pair]) -> None:
+def test_the_rules_stand_in_the_order_that_their_purpose_says(pairs: list[ImagePair]) -> None:
     names = ("bone_over_mr", "laplacian", "average", "dwt", "copy_ct", "copy_mr")
     ct, mr = (np.stack([getattr(p, kind) for p in pairs[::3]]) for kind in ("ct", "mr"))
     of = {}

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from radfuse.intensity import grey_levels
-from radfuse.io.image_pairs import Pair, PairFiles, read_pair, read_pairs
+from radfuse.io.image_pairs import ImagePair, ImagePairFiles, read_image_pair, read_image_pairs
 from radfuse.io.images import read_grey
 from radfuse.metrics.measure import measure
 from radfuse.networks.catalogue import NETWORKS, make_network
@@ -92,9 +92,11 @@ def unit(image: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(image.astype(np.float32) / 255)[None]
 
 
-def pair_of(case: str, shared: Path) -> Pair:
+def pair_of(case: str, shared: Path) -> ImagePair:
     folder = shared / "data" / "harvard" / "test"
-    return read_pair(PairFiles(folder / "CT" / f"{case}.png", folder / "MRI" / f"{case}.png"))
+    return read_image_pair(
+        ImagePairFiles(folder / "CT" / f"{case}.png", folder / "MRI" / f"{case}.png")
+    )
 
 
 @each
@@ -118,7 +120,10 @@ def test_first_image_is_that_the_authors_code_saved(proof: Proof, shared: Path) 
 @pytest.mark.slow
 @each
 def test_all_images_are_theirs_and_so_is_the_row_of_the_table(proof: Proof, shared: Path) -> None:
-    network, pairs = network_of(proof, shared), read_pairs(shared / "data" / "harvard" / "test")
+    network, pairs = (
+        network_of(proof, shared),
+        read_image_pairs(shared / "data" / "harvard" / "test"),
+    )
     fused = [_fused(network, pair) for pair in pairs]
     for image, pair in zip(fused, pairs, strict=True):
         _check_image(image, proof, pair, shared)
@@ -128,11 +133,11 @@ def test_all_images_are_theirs_and_so_is_the_row_of_the_table(proof: Proof, shar
         assert [f"{mean:.3f}" for mean in means] == [f"{printed:.3f}" for printed in proof.table]
 
 
-def _check_image(image: NDArray[np.uint8], proof: Proof, pair: Pair, shared: Path) -> None:
+def _check_image(image: NDArray[np.uint8], proof: Proof, pair: ImagePair, shared: Path) -> None:
     path = shared / "golden" / "nets" / proof.golden / "png" / f"{pair.name}.png"
     assert np.abs(image.astype(int) - read_grey(path)).max() <= 1, pair.name
 
 
-def _fused(network: InfraredVisible, pair: Pair) -> NDArray[np.uint8]:
+def _fused(network: InfraredVisible, pair: ImagePair) -> NDArray[np.uint8]:
     with torch.no_grad():
         return grey_levels(network(unit(pair.ct), unit(pair.mr))[0].numpy())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dicom_kit import CORONAL, SAGITTAL, Angles, change_all, put, slices, volume, write
 from radfuse.errors import InputError
-from radfuse.io.images import write_picture
+from radfuse.io.images import write_image
 from radfuse.io.volumes import write_volume
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.inspect import InspectedSeries, inspect
@@ -55,14 +55,14 @@ def test_a_series_that_cannot_be_read_has_its_problem(tmp_path: Path) -> None:
     one = only(folder)
     assert one.size is one.spacing_mm is one.plane is None
     assert len(one.problems) == 1
-    assert "the step is 7.5 between" in one.problems[0]
+    assert "it is 7.5 mm between" in one.problems[0]
     assert one.line() == f"CT  'head'  4 files  Explicit VR Little Endian  UID {one.uid}"
 
 
 def test_a_series_without_contrast_has_a_problem(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, lambda header: setattr(header, "PixelData", bytes(len(header.PixelData))))
-    assert "this is an empty image" in only(folder).problems[0]
+    assert "the image is empty" in only(folder).problems[0]
 
 
 def test_a_localizer_without_description_is_named(tmp_path: Path) -> None:
@@ -92,11 +92,11 @@ def test_a_folder_of_volumes_damage_and_other_files(tmp_path: Path) -> None:
 
 
 def test_a_2d_image_has_a_size_and_no_geometry(tmp_path: Path) -> None:
-    write_picture(tmp_path / "a.png", np.eye(4, 6, dtype=np.float32))
+    write_image(tmp_path / "a.png", np.eye(4, 6, dtype=np.float32))
     one = only(tmp_path / "a.png")
     assert one.line() == f"image  {tmp_path / 'a.png'}  6 x 4"
     Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "b.png")
-    assert "a colour picture" in only(tmp_path / "b.png").problems[0]
+    assert "a colour image" in only(tmp_path / "b.png").problems[0]
 
 
 def test_one_volume_file_is_listed(tmp_path: Path) -> None:
@@ -107,7 +107,9 @@ def test_one_volume_file_is_listed(tmp_path: Path) -> None:
 def test_one_dicom_file_has_a_remedy(tmp_path: Path) -> None:
     one = only(slices(write(tmp_path / "in"))[0])
     assert one.kind == "CT"
-    assert "one slice only; give the folder with 2 or more of its series" in one.problems[0]
+    assert (
+        "only one slice, a volume needs 2 or more; give the folder of the series" in one.problems[0]
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(500)])
@@ -133,10 +135,10 @@ def test_real_folders_show_their_problems(shared: Path) -> None:
     inspected, others = inspect(folder)
     assert others == 0
     problems = " ".join(problem for one in inspected for problem in one.problems)
-    for words in ("same position", "the step is 10"):
+    for words in ("same position", "it is 10 mm between"):
         assert words in problems
     notes = " ".join(note for one in inspected for note in one.notes)
-    for words in ("gantry tilt of 14.0", "gantry tilt of 15.5", "onto steps of 0.7497 mm"):
+    for words in ("gantry tilt of 14.0", "gantry tilt of 15.5", "interpolated to 0.7497 mm"):
         assert words in notes
     assert sum("orientation" in one.name for one in inspected) == 2
     assert sum(one.kind == "volume" for one in inspected) == 2

@@ -32,7 +32,7 @@ def series(folder: Path, modality: str, name: str, **values: object) -> str:
 
 def chosen(folder: Path, recipe: Recipe = PLAIN) -> tuple[str, str]:
     pair = choose_pair(folder, recipe)
-    return pair.ct.stack.uid, pair.mr.stack.uid
+    return pair.ct.volume.uid, pair.mr.volume.uid
 
 
 def test_the_only_pair_is_chosen_and_named(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_series_that_makes_no_volume_is_told(tmp_path: Path) -> None:
     for path in sorted((tmp_path / "MR-t1").iterdir())[3:6]:
         path.unlink()
     assert "rejected: " in choose_pair(tmp_path, PLAIN).sentence()
-    assert "were never measured" in choose_pair(tmp_path, PLAIN).sentence()
+    assert "mm without data" in choose_pair(tmp_path, PLAIN).sentence()
 
 
 def test_a_missing_patient_id_is_no_other_patient(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dicom_kit import slices, volume, write
 from radfuse.errors import GeometryError, InputError
-from radfuse.io.images import write_picture
+from radfuse.io.images import write_image
 from radfuse.io.volumes import write_volume
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.read import check_pair, is_image_file, read
@@ -26,7 +26,7 @@ def refusal(path: Path, modality: str = "CT") -> str:
 
 
 def image_file(path: Path, shape: tuple[int, int] = (8, 9)) -> Path:
-    write_picture(path, np.linspace(0, 1, shape[0] * shape[1], dtype=np.float32).reshape(shape))
+    write_image(path, np.linspace(0, 1, shape[0] * shape[1], dtype=np.float32).reshape(shape))
     return path
 
 
@@ -47,12 +47,14 @@ def test_an_unknown_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_single_dicom_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
     path = slices(write(tmp_path / "in"))[0]
-    assert refusal(path) == "one slice only; give the folder with 2 or more of its series"
+    assert (
+        refusal(path) == "only one slice, a volume needs 2 or more; give the folder of the series"
+    )
 
 
 def test_a_constant_2d_image_is_refused(tmp_path: Path) -> None:
     Image.new("L", (5, 5), 255).save(tmp_path / "a.png")
-    assert refusal(tmp_path / "a.png") == "every value is 1; this is an empty image"
+    assert refusal(tmp_path / "a.png") == "every value is 1; the image is empty"
 
 
 @pytest.mark.parametrize("name", ["ct.png", "ct"])
@@ -96,9 +98,13 @@ def test_air_distinguishes_ct_from_mr(tmp_path: Path, lowest: int, is_ct: bool) 
 
 def test_the_phantoms_series_cannot_be_swapped(phantom_folders: tuple[Path, Path]) -> None:
     ct, mr = phantom_folders
-    with pytest.raises(InputError, match=r"no MR series; there are\n  CT 'CT head, phantom'"):
+    with pytest.raises(
+        InputError, match=r"no MR series; the folder contains:\n  CT 'CT head, phantom'"
+    ):
         read(ct, "MR")
-    with pytest.raises(InputError, match=r"no CT series; there are\n  MR 'T1 after contrast"):
+    with pytest.raises(
+        InputError, match=r"no CT series; the folder contains:\n  MR 'T1 after contrast"
+    ):
         read(mr, "CT")
 
 

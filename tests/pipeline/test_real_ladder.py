@@ -56,8 +56,8 @@ def test_the_fused_series_states_that_the_ct_was_resampled(out: Path, heads: Pat
 def test_record_and_sheet_state_what_was_corrected(out: Path) -> None:
     for name in ("record.json", "qa.html"):
         text = (out / name).read_text()
-        assert "a gantry tilt of 18.5 degrees, rectified" in text
-        assert "interpolated onto steps of 4.002 mm" in text
+        assert "gantry tilt of 18.5 degrees corrected" in text
+        assert "interpolated to 4.002 mm" in text
 
 
 def test_structures_of_a_rectified_ct_are_on_its_slices(heads: Path, tmp_path: Path) -> None:

@@ -65,14 +65,14 @@ def test_summary_of_pairs_changes_with_any_pixel(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoImageError, match="a folder with CT/ and MRI/ is needed"):
+    with pytest.raises(NoImageError, match="give a folder with CT/ and MRI/"):
         read_training_pairs(tmp_path, ())
 
 
 def test_image_without_partner_is_refused_by_name(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["2001", "3001"])
     (tmp_path / "MRI" / "3001.png").unlink()
-    with pytest.raises(InputError, match=r"without a partner in CT/ or MRI/: 3001\.png"):
+    with pytest.raises(InputError, match=r"only in one of CT/ and MRI/: 3001\.png"):
         read_training_pairs(tmp_path, ())
 
 

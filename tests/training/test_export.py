@@ -21,7 +21,7 @@ from training_kit import (
 
 from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import grey_levels
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.metrics.measure import measure
 from radfuse.networks.onnx_export import export_onnx
@@ -104,7 +104,7 @@ def test_a_graph_was_compared_with_its_network_on_three_sizes(workshop: Path) ->
 
 def test_metrics_of_a_model_card_are_those_of_its_graph(workshop: Path) -> None:
     method, rows = OnnxMethod(workshop / "fusing.onnx"), []
-    for pair in read_pairs(workshop / "test"):
+    for pair in read_image_pairs(workshop / "test"):
         ct, mr = (image[None] / np.float32(255) for image in (pair.ct, pair.mr))
         rows.append(measure("mfinet2024", grey_levels(method(ct, mr)[0]), pair.ct, pair.mr))
     test = card_of(workshop / "fusing.onnx")["test"]
@@ -162,7 +162,9 @@ def test_half_precision_graph_is_compared_in_full_precision(
     apart = [graph["max_difference_grey_levels"] for graph in graphs]
     assert 10 * apart[0] < apart[1] <= MAX_DIFFERENCE
     assert half.path.stat().st_size < 0.6 * full.path.stat().st_size
-    stored = mean_metrics(load_network(half.path), read_pairs(workshop / "test"), "mfinet2024")
+    stored = mean_metrics(
+        load_network(half.path), read_image_pairs(workshop / "test"), "mfinet2024"
+    )
     for metric, value in stored.items():
         assert half.model_card["test"][metric] == round(value, METRIC_DECIMALS)
     monkeypatch.setattr(card_module, "MAX_DIFFERENCE", apart[1] / 2)

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from radfuse.arrays import UInt8Array
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 from radfuse.methods.bone_blend import BoneBlend
 from radfuse.metrics.entropy_mutual_information import mi
 from radfuse.metrics.qabf import qabf
@@ -76,7 +76,7 @@ def test_value_equals_the_metric_on_random_images(
 
 @pytest.mark.parametrize("name", BOTH_FORMS)
 def test_value_equals_the_metric_on_real_images(name: str, shared: Path) -> None:
-    for pair in read_pairs(shared / "data/harvard/train")[::40]:
+    for pair in read_image_pairs(shared / "data/harvard/train")[::40]:
         blend = BoneBlend()(*(x[None] / np.float32(255) for x in (pair.ct, pair.mr)))[0]
         for fused in (np.rint(255 * blend).astype(np.uint8), pair.mr, np.maximum(pair.ct, pair.mr)):
             found, expected = both(name, fused, pair.ct, pair.mr)

@@ -11,7 +11,7 @@ from radfuse.benchmark.case import Case, Sources
 from radfuse.benchmark.settings import BenchmarkSettings, Volume
 from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, window_named
-from radfuse.io.image_pairs import PairFiles, find_pairs, read_pair
+from radfuse.io.image_pairs import ImagePairFiles, find_image_pairs, read_image_pair
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.lesion_contrast import lesion_ring
 from radfuse.modality import CT, MR
@@ -45,7 +45,7 @@ def find_cases(settings: BenchmarkSettings) -> list[Case]:
 
 def _cases(settings: BenchmarkSettings) -> Iterator[Case]:
     for folder in settings.pairs:
-        for files in find_pairs(folder):
+        for files in find_image_pairs(folder):
             if not settings.patients or files.patient in settings.patients:
                 contents = digest([files.ct, files.mr])
                 yield Case(files.name, files.patient, contents, partial(_pair_sources, files))
@@ -58,8 +58,8 @@ def _cases(settings: BenchmarkSettings) -> Iterator[Case]:
         yield Case(f"phantom-{seed}", f"phantom-{seed}", f"{seed} {spacing_mm} {window}", load)
 
 
-def _pair_sources(files: PairFiles) -> Sources:
-    pair = read_pair(files)
+def _pair_sources(files: ImagePairFiles) -> Sources:
+    pair = read_image_pair(files)
     ct, mr = (image[None] / np.float32(WHITE) for image in (pair.ct, pair.mr))
     return Sources(ct.astype(np.float32), mr.astype(np.float32))
 

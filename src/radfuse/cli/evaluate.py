@@ -141,7 +141,7 @@ def _write_csv(path: Path, profile: str, rows: Sequence[ImageValues]) -> None:
     for row in rows:
         writer.writerow([profile, row.name, *(row.values.get(name, "") for name in names)])
     with staging(path.parent) as stage:
-        stage.place(path).write_text(text.getvalue(), encoding="utf-8")
+        stage.path_of(path).write_text(text.getvalue(), encoding="utf-8")
 
 
 def _table(profile: str, rows: Sequence[ImageValues]) -> list[str]:

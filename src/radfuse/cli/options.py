@@ -56,7 +56,7 @@ def chosen_series(
         raise InputError("give --ct and --mr, or --study with both")
     pair = choose_pair(study, recipe)
     click.echo(pair.sentence(), err=True)
-    uids = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
+    uids = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
     return study, study, recipe.model_copy(update=uids)
 
 

@@ -72,7 +72,7 @@ def register_command(
             ct_series, mr_series, recipe, lambda stage: report(f"registering: {stage}")
         )
         with staging(output.parent) as stage:
-            write_transform(stage.place(output), alignment.mr_from_ct)
+            write_transform(stage.path_of(output), alignment.mr_from_ct)
     identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(ct_series, mr_series)
     written = identifiers.hide_in_path(output)
     if as_json:

@@ -1,4 +1,4 @@
-"""Zip archives, as a PACS sends them, unpacked where they can do no harm."""
+"""Unpack zip archives, as a PACS sends them, into a temporary folder."""
 
 import io
 import stat
@@ -14,43 +14,46 @@ from typing import NoReturn
 from radfuse.errors import InputError
 
 ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")
-"""First bytes of a zip archive: of its first member, or of its end where it has none."""
+"""First bytes of a zip archive: of its first member, or of the end of an empty one."""
 
-METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""Ways to pack a member that are read; the others are rare and cost memory to unpack."""
+SUPPORTED_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""Supported compression methods; the others are rare and need much memory."""
 
-MEMBERS_LIMIT = 50_000
-"""Files in one archive, at most; a study of several thin-slice series has some thousands."""
+MAX_MEMBERS = 50_000
+"""Maximum number of files; a study of several thin-slice series has some thousands."""
 
-TOTAL_LIMIT_BYTES = 8 << 30
-"""Bytes of all members together, at most; a study of 10,000 slices of 512 x 512 has 5 GiB."""
+MAX_TOTAL_BYTES = 8 << 30
+"""Maximum size of all members; a study of 10,000 slices of 512 x 512 has 5 GiB."""
 
-RATIO_LIMIT = 200
-"""Unpacked bytes for each byte of the archive, at most; images pack to a third, masks to 1 %."""
+MAX_RATIO = 200
+"""Maximum compression ratio; images are compressed to a third, masks to 1 %."""
 
-RATIO_GRACE_BYTES = 64 << 20
-"""Up to here any ratio is harmless: a few blank slices."""
+UNCHECKED_BYTES = 64 << 20
+"""Unpacked size up to which any ratio is accepted: a few blank slices."""
 
-DIRECTORY_LIMIT_BYTES = 16 << 20
-"""Bytes of an archive's table of contents, at most: 300 for each member that is allowed."""
+MAX_DIRECTORY_BYTES = 16 << 20
+"""Maximum size of the central directory: 300 bytes for each member that is allowed."""
 
 BLOCK_BYTES = 1 << 20
-"""Members are unpacked in pieces of this size."""
+"""Members are unpacked in blocks of this size."""
+
+GIVE_FOLDER = "unpack it with another program and give the folder"
+"""Remedy for an archive that is not unpacked."""
 
 FORBIDDEN = '<>:"|?*'
-"""Characters that a file system may refuse in a name; each becomes a low line."""
+"""Characters that file systems may refuse in a name; replaced by underscores."""
 
-NAME_SHOWN = 100
-"""Characters of a member's name in a message, at most."""
+MAX_NAME_LENGTH = 100
+"""Maximum length of a member's name in a message."""
 
 ENCRYPTED = 0x1 | 0x40 | 0x2000
-"""Flag bits of a member that needs a password."""
+"""Flag bits of an encrypted member."""
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a path is a regular file that is a zip archive, by its first bytes or its name.
+    """Whether a path is a zip archive, by its first bytes or its name.
 
-    Raises `PermissionError` for what may not be read.
+    Raises `PermissionError` for a file without read permission.
     """
     if not path.is_file():
         return False
@@ -60,12 +63,12 @@ def is_archive(path: Path) -> bool:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """The folder with the files of a zip archive, removed on leaving; another path as it is.
+    """A temporary folder with the files of a zip archive; another path unchanged.
 
-    Members keep their names, cleaned of what a file system may refuse. An archive in the archive
-    is a file like another and stays packed. Raises `InputError`, naming the member, for an archive
-    that is encrypted, damaged or larger than the limits of this module, and for one whose names
-    leave the folder, stand there twice or belong to links.
+    Members keep their names, except for characters that file systems refuse. Archives in the
+    archive are not unpacked. Raises `InputError`, naming the member, for an archive that is
+    encrypted, damaged or larger than the limits of this module, and for names that are duplicate,
+    outside the folder or of links.
     """
     try:
         archive = is_archive(path)
@@ -80,74 +83,74 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 class _Stream(io.FileIO):
-    """The archive's file; a table of contents above the limit is not read into memory."""
+    """The archive; a central directory above the limit is not read into memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read as ever, but never more than the limit at once."""
-        if size is not None and size > DIRECTORY_LIMIT_BYTES:
-            raise zipfile.BadZipFile(f"a table of contents of {size} bytes")
+        """Read as `io.FileIO`; raises `BadZipFile` for more than the limit."""
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"a central directory of {size} bytes")
         return super().read(-1 if size is None else size)
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Write all members below the folder, which is empty."""
+    """Write all members into an empty folder."""
     try:
         with _Stream(path) as stream, zipfile.ZipFile(stream) as archive:
             members = _checked(archive.infolist(), path)
-            allowed = min(TOTAL_LIMIT_BYTES, RATIO_GRACE_BYTES + RATIO_LIMIT * path.stat().st_size)
-            for member, place in members:
-                allowed -= _write(archive, member, folder / place, allowed, path)
+            allowed = min(MAX_TOTAL_BYTES, UNCHECKED_BYTES + MAX_RATIO * path.stat().st_size)
+            for member, target in members:
+                allowed -= _write(archive, member, folder / target, allowed, path)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
-        _refuse(path, f"a damaged zip archive ({_shown(str(error))}); download it again")
+        _refuse(path, f"damaged zip archive ({_shown(str(error))}); download it again")
     except OSError as error:
         reason = error.strerror or _shown(str(error))
-        _refuse(path, f"cannot be unpacked ({reason}); unpack it and give the folder")
+        _refuse(path, f"cannot be unpacked ({reason}); {GIVE_FOLDER}")
 
 
 def _checked(
     members: list[zipfile.ZipInfo], path: Path
 ) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
-    """The files among the members, each with its place below the folder."""
-    if len(members) > MEMBERS_LIMIT:
-        _refuse(path, f"{len(members)} files, more than {MEMBERS_LIMIT}; unpack a part of it")
-    places: dict[PurePosixPath, PurePosixPath] = {}
+    """The files among the members, each with its path relative to the folder."""
+    if len(members) > MAX_MEMBERS:
+        _refuse(path, f"{len(members)} files, the maximum is {MAX_MEMBERS}; unpack a part of it")
+    targets: dict[PurePosixPath, PurePosixPath] = {}
     files = []
     for member in members:
-        place = _place(member, path)
+        target = _target(member, path)
         if member.filename.endswith(("/", "\\")):
             continue
-        key = PurePosixPath(str(place).casefold())
-        if key in places:
-            _refuse_member(path, member, "is there twice; unpack it and give the folder")
-        places[key] = place
-        files.append((member, place))
-    for key, place in places.items():
-        if not places.keys().isdisjoint(key.parents):
-            _refuse(path, f"'{_shown(str(place))}' lies below a file; unpack it by hand")
+        key = PurePosixPath(str(target).casefold())
+        if key in targets:
+            _refuse_member(path, member, f"is a duplicate; {GIVE_FOLDER}")
+        targets[key] = target
+        files.append((member, target))
+    for key, target in targets.items():
+        if not targets.keys().isdisjoint(key.parents):
+            _refuse(path, f"the folder of '{_shown(str(target))}' is also a file; {GIVE_FOLDER}")
     return files
 
 
-def _place(member: zipfile.ZipInfo, path: Path) -> PurePosixPath:
-    """Where a member goes, relative to the folder; refuse one that is no plain file in it."""
+def _target(member: zipfile.ZipInfo, path: Path) -> PurePosixPath:
+    """The path of a member relative to the folder; refuse links, devices and paths outside it."""
     if member.flag_bits & ENCRYPTED:
-        _refuse_member(path, member, "is encrypted; unpack it with its password first")
+        _refuse_member(path, member, f"is encrypted; decrypt it; {GIVE_FOLDER}")
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        _refuse_member(path, member, "is a link or device, no file; unpack it by hand")
-    if member.compress_type not in METHODS:
-        _refuse_member(path, member, "is packed in a rare way; unpack it and give the folder")
+        _refuse_member(path, member, f"is a link or device, not a file; {GIVE_FOLDER}")
+    if member.compress_type not in SUPPORTED_METHODS:
+        _refuse_member(path, member, f"has an unsupported compression method; {GIVE_FOLDER}")
     name = unicodedata.normalize("NFC", member.filename.replace("\\", "/"))
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or name[1:2] == ":":
-        _refuse_member(path, member, "would be written outside its folder; unpack it by hand")
+        _refuse_member(path, member, f"would be written outside the folder; {GIVE_FOLDER}")
     cleaned = [_cleaned(part) for part in parts if part not in {"", "."}]
     if not cleaned:
-        _refuse_member(path, member, "has no name; unpack it by hand")
+        _refuse_member(path, member, f"has no name; {GIVE_FOLDER}")
     return PurePosixPath(*cleaned)
 
 
 def _cleaned(part: str) -> str:
-    """A part of a name without what a file system may refuse or drop."""
+    """A part of a name with the characters replaced that file systems may refuse or drop."""
     fit = "".join(sign if sign.isprintable() and sign not in FORBIDDEN else "_" for sign in part)
     kept = fit.rstrip(" .")
     return kept + "_" * (len(fit) - len(kept))
@@ -156,7 +159,7 @@ def _cleaned(part: str) -> str:
 def _write(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, allowed: int, path: Path
 ) -> int:
-    """Unpack one member and return its bytes; they are counted as they come."""
+    """Unpack one member and return its size, which is checked while it is unpacked."""
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     try:
@@ -167,13 +170,15 @@ def _write(
                     _refuse_member(path, member, _too_large(path))
                 plain.write(block)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        reason = _shown(str(error)) or "it ends too early"
+        reason = _shown(str(error)) or "truncated"
         raise InputError(
             f"{path}: '{_shown(member.filename)}' is damaged ({reason}); download it again"
         ) from error
     if written != member.file_size:
         _refuse_member(
-            path, member, f"has {written} bytes, not {member.file_size}; download it again"
+            path,
+            member,
+            f"has {written} bytes, its entry says {member.file_size}; download it again",
         )
     return written
 
@@ -181,8 +186,8 @@ def _write(
 def _too_large(path: Path) -> str:
     packed = path.stat().st_size
     return (
-        f"makes the archive of {packed} bytes unpack to more than {TOTAL_LIMIT_BYTES >> 30} GiB "
-        f"or {RATIO_LIMIT} times its size; unpack it by hand if you trust it"
+        f"exceeds the maximum unpacked size, {MAX_TOTAL_BYTES >> 30} GiB or {MAX_RATIO} times "
+        f"the {packed} bytes of the archive; {GIVE_FOLDER}"
     )
 
 
@@ -195,5 +200,5 @@ def _refuse_member(path: Path, member: zipfile.ZipInfo, what: str) -> NoReturn:
 
 
 def _shown(text: str) -> str:
-    """A text from the file as part of one line."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)[:NAME_SHOWN]
+    """Printable, shortened text."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)[:MAX_NAME_LENGTH]

@@ -1,4 +1,4 @@
-"""Folders of registered 2-D pairs, in the layout of the Harvard brain images."""
+"""Folders of registered 2-D CT-MR pairs, in the layout of the Harvard brain images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,30 +10,30 @@ from radfuse.errors import InputError, NoImageError
 from radfuse.io.images import read_grey
 
 SLICE_DIGITS = 3
-"""Digits at the end of a file's stem that number the slice; those before name the patient."""
+"""Digits at the end of a file's stem that number the slice; the patient number precedes them."""
 
 
 @dataclass(frozen=True)
-class PairFiles:
-    """Where the CT and the MR slice of a pair lie."""
+class ImagePairFiles:
+    """The files of the CT and the MR slice of a pair."""
 
     ct: Path
     mr: Path
 
     @property
     def name(self) -> str:
-        """The stem that both files share."""
+        """The common stem of both files."""
         return self.ct.stem
 
     @property
     def patient(self) -> str:
-        """The patient's number; 16009 is patient 16. Other names stand for a patient each."""
+        """The patient's number: 16 for the stem 16009. Each other stem is one patient."""
         stem, digits = self.name[:-SLICE_DIGITS], self.name[-SLICE_DIGITS:]
         return stem if stem and digits.isdecimal() else self.name
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """A CT and an MR slice of one patient on one grid; uint8, (H, W)."""
 
     name: str
@@ -42,30 +42,37 @@ class Pair:
     mr: NDArray[np.uint8]
 
 
-def find_pairs(folder: Path) -> list[PairFiles]:
-    """All pairs of a folder with `CT/NAME.png` and `MRI/NAME.png`, in order of name.
+def find_image_pairs(folder: Path) -> list[ImagePairFiles]:
+    """All pairs of a folder with `CT/NAME.png` and `MRI/NAME.png`, sorted by name.
 
     NAME is a patient's number followed by three digits of a slice.
-    Raises `NoImageError` without pairs, `InputError` where a file has no partner.
+    Raises `NoImageError` without pairs, `InputError` for a file without its counterpart.
     """
     ct_names = {path.name for path in (folder / "CT").glob("*.png") if path.is_file()}
     mr_names = {path.name for path in (folder / "MRI").glob("*.png") if path.is_file()}
     if not ct_names:
-        raise NoImageError(f"{folder}: no CT/*.png; a folder with CT/ and MRI/ is needed")
-    if lonely := sorted(ct_names ^ mr_names):
-        raise InputError(f"{folder}: without a partner in CT/ or MRI/: {', '.join(lonely[:5])}")
-    return [PairFiles(folder / "CT" / name, folder / "MRI" / name) for name in sorted(ct_names)]
+        raise NoImageError(f"{folder}: no CT/*.png; give a folder with CT/ and MRI/")
+    if single := sorted(ct_names ^ mr_names):
+        raise InputError(
+            f"{folder}: only in one of CT/ and MRI/: {', '.join(single[:5])}; add the other"
+        )
+    return [
+        ImagePairFiles(folder / "CT" / name, folder / "MRI" / name) for name in sorted(ct_names)
+    ]
 
 
-def read_pair(files: PairFiles) -> Pair:
-    """The images of a pair; `InputError` where they have different sizes."""
+def read_image_pair(files: ImagePairFiles) -> ImagePair:
+    """The images of a pair; raises `InputError` if their sizes differ."""
     ct, mr = read_grey(files.ct), read_grey(files.mr)
     if ct.shape != mr.shape:
         folder = files.ct.parent.parent
-        raise InputError(f"{folder}: {files.ct.name} is {ct.shape} as CT, {mr.shape} as MR")
-    return Pair(files.name, files.patient, ct, mr)
+        raise InputError(
+            f"{folder}: {files.ct.name} has (rows, columns) {ct.shape} in CT/ and {mr.shape} in "
+            "MRI/; resample one of them"
+        )
+    return ImagePair(files.name, files.patient, ct, mr)
 
 
-def read_pairs(folder: Path) -> list[Pair]:
-    """All pairs of a folder at once; raises as `find_pairs` and `read_pair`."""
-    return [read_pair(files) for files in find_pairs(folder)]
+def read_image_pairs(folder: Path) -> list[ImagePair]:
+    """All pairs of a folder at once; raises as `find_image_pairs` and `read_image_pair`."""
+    return [read_image_pair(files) for files in find_image_pairs(folder)]

@@ -1,4 +1,4 @@
-"""Grey pictures in 2-D: PNG, TIFF, JPEG."""
+"""Greyscale 2-D images: PNG, TIFF, JPEG."""
 
 import warnings
 from pathlib import Path
@@ -13,50 +13,51 @@ from radfuse.intensity import FULL_SCALE, grey_levels
 from radfuse.record import SHORT_NOTICE
 
 GREY_TOLERANCE = 8
-"""JPEG rounds the three channels of a grey picture apart by a few levels; a colour picture more."""
+"""Levels by which JPEG may round the channels of a greyscale image apart; colours differ more."""
 
 EXIF_ORIENTATION = 274
-"""EXIF tag that says how a picture is to be turned; 1 is upright."""
+"""EXIF tag of the orientation; 1 is upright."""
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-"""Names of pictures, in lower case."""
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+"""File name suffixes of images, in lower case."""
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """An 8-bit grey picture (H, W)."""
-    return np.asarray(grey_levels(read_picture(path)), np.uint8)
+    """A greyscale image (H, W) in 8 bits."""
+    return np.asarray(grey_levels(read_image(path)), np.uint8)
 
 
-def read_picture(path: Path) -> NDArray[np.float32]:
-    """A grey picture (H, W) of 8 or 16 bits, scaled to [0, 1] by its full scale.
+def read_image(path: Path) -> NDArray[np.float32]:
+    """A greyscale image (H, W) of 8 or 16 bits, scaled to [0, 1] by its full scale.
 
-    Raises `InputError` for a file that is no picture, a colour picture, several pages.
+    Raises `InputError` for a file that is not an image, is damaged, in colour, of several frames,
+    floating point, rotated by EXIF or partly transparent.
     """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
-            picture: Image.Image = opened
-            pages = getattr(opened, "n_frames", 1)
-            if pages > 1:
-                raise InputError(f"{path}: {pages} pages; give one picture a file")
-            if picture.getexif().get(EXIF_ORIENTATION, 1) != 1:
-                raise InputError(f"{path}: turned by its EXIF orientation; save it upright")
-            if picture.mode in {"P", "PA"} or (
-                picture.mode in {"1", "L", "RGB"} and "transparency" in picture.info
+            image: Image.Image = opened
+            frames = getattr(opened, "n_frames", 1)
+            if frames > 1:
+                raise InputError(f"{path}: {frames} frames; save each as a file")
+            if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
+                raise InputError(f"{path}: EXIF orientation rotates the image; save it upright")
+            if image.mode in {"P", "PA"} or (
+                image.mode in {"1", "L", "RGB"} and "transparency" in image.info
             ):
-                picture = picture.convert("RGBA")
-            mode, levels = picture.mode, np.asarray(picture)
+                image = image.convert("RGBA")
+            mode, levels = image.mode, np.asarray(image)
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a readable PNG, JPEG or TIFF picture") from error
-    except Exception as error:  # a decoder raises whatever it likes at a damaged file
-        raise InputError(f"{path}: a damaged or truncated picture: {error}") from error
+        raise InputError(f"{path}: not a readable PNG, JPEG or TIFF image") from error
+    except Exception as error:  # decoders raise errors of many types at damaged files
+        raise InputError(f"{path}: damaged or truncated image ({error}); copy it again") from error
     if mode in {"RGB", "RGBA", "LA"}:
         levels = _grey_channel(path, levels)
     if levels.ndim != 2:
-        raise InputError(f"{path}: a colour picture ({mode}); save it as grey")
+        raise InputError(f"{path}: a colour image ({mode}); save it as greyscale")
     if levels.dtype.kind == "f":
-        raise InputError(f"{path}: floating point picture; save it with 8 or 16 bits")
+        raise InputError(f"{path}: a floating-point image; save it with 8 or 16 bits")
     if levels.dtype == np.bool_:
         return levels.astype(np.float32)
     bits = 8 if levels.dtype.itemsize == 1 else 16
@@ -68,20 +69,22 @@ def read_picture(path: Path) -> NDArray[np.float32]:
 
 
 def _grey_channel(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The one channel of a grey picture stored with three, or with an opacity of 1."""
+    """The only channel of a greyscale image that is stored as RGB, RGBA or with opacity."""
     if levels.shape[-1] in {2, 4}:
         if levels[..., -1].min() < FULL_SCALE[8]:
-            raise InputError(f"{path}: a picture with transparent parts; save it as grey")
+            raise InputError(f"{path}: the image is partly transparent; save it as greyscale")
         levels = levels[..., :-1]
     spread = int(np.ptp(levels, axis=-1).max())
     if spread > GREY_TOLERANCE:
-        raise InputError(f"{path}: a colour picture (channels differ by {spread}); save it as grey")
+        raise InputError(
+            f"{path}: a colour image (channels differ by {spread}); save it as greyscale"
+        )
     return levels[..., levels.shape[-1] // 2]
 
 
-def write_picture(path: Path, image: NDArray[np.float32], *, bits: int = 8) -> None:
+def write_image(path: Path, values: NDArray[np.float32], *, bits: int = 8) -> None:
     """Write an image (H, W) in [0, 1] as a PNG of 8 or 16 bits."""
-    picture = Image.fromarray(grey_levels(image, bits))
-    notes = PngInfo()
-    notes.add_text("Comment", SHORT_NOTICE)
-    picture.save(path, "PNG", pnginfo=notes)
+    image = Image.fromarray(grey_levels(values, bits))
+    text = PngInfo()
+    text.add_text("Comment", SHORT_NOTICE)
+    image.save(path, "PNG", pnginfo=text)

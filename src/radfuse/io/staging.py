@@ -1,4 +1,4 @@
-"""Results appear whole or not at all: written aside, then renamed into place."""
+"""Write results completely or not at all: in a staging folder, then renamed to their targets."""
 
 import shutil
 import tempfile
@@ -10,26 +10,26 @@ from pathlib import Path
 from radfuse.errors import OutputError
 
 RECORD_SUFFIX = ".json"
-"""Records move into place last: one that is there speaks of results that are there."""
+"""Records are moved last: one that exists describes results that exist."""
 
 
 @dataclass(frozen=True)
 class Staging:
-    """A folder beside the results in which they are written first, under their final names."""
+    """A folder beside the targets in which results are written first, under their final names."""
 
     folder: Path
 
-    def place(self, target: Path) -> Path:
-        """Where to write what shall appear at the target."""
+    def path_of(self, target: Path) -> Path:
+        """Path at which to write the result for a target."""
         return self.folder / target.name
 
 
 def refuse_existing(
     targets: list[Path], *, overwrite: bool, instead: str = "another --output"
 ) -> None:
-    """Raise `OutputError` for results that exist already, unless they may be replaced.
+    """Raise `OutputError` for targets that exist, unless they may be overwritten.
 
-    `instead` is the option that chooses another place.
+    `instead` is the option that chooses another target.
     """
     try:
         existing = [str(target) for target in targets if target.exists()]
@@ -41,10 +41,10 @@ def refuse_existing(
 
 @contextmanager
 def staging(parent: Path) -> Iterator[Staging]:
-    """Stage results under a parent folder; on leaving without an error they move into place.
+    """Stage results under a parent folder; without an error they are moved to their targets.
 
-    After an error or an interrupt nothing has changed but that the parent folder may be new.
-    Raises `OutputError` where the parent cannot be written to or has no space left.
+    After an error or an interrupt nothing has changed, except that the parent folder may be new.
+    Raises `OutputError` if the parent cannot be written to or has no space left.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -73,18 +73,18 @@ def _record_last(path: Path) -> tuple[bool, str]:
 
 
 def _replace(staged: Path, target: Path) -> None:
-    """Move into place; a folder cannot be replaced in one step, so the old one steps aside.
+    """Move to the target; an existing folder is moved away first, for it cannot be replaced.
 
-    A file never replaces a folder, nor a folder a file.
+    A file does not replace a folder, nor a folder a file.
     """
     if not (target.is_dir() and staged.is_dir()):
         staged.replace(target)
         return
-    with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=target.parent) as aside:
-        old = Path(aside) / target.name
+    with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=target.parent) as backup:
+        old = Path(backup) / target.name
         target.replace(old)
         try:
             staged.replace(target)
-        except BaseException:  # an interrupt, too, brings the old one back
+        except BaseException:  # also an interrupt restores the old folder
             old.replace(target)
             raise

@@ -1,4 +1,4 @@
-"""What every volume's grid must satisfy, whatever file it came from."""
+"""Checks of the grid and the values of every volume, independent of its file format."""
 
 from pathlib import Path
 
@@ -8,23 +8,26 @@ import SimpleITK as sitk
 from radfuse.errors import GeometryError, InputError
 
 SPACING_LIMITS_MM = (0.05, 25.0)
-"""Voxel sizes outside this range are no clinical head scan but a header with the wrong unit."""
+"""Voxel sizes outside this range do not occur in head scans; the header has a wrong unit."""
 
 RIGHT_ANGLE_TOLERANCE = 1e-3
-"""Cosine by which two axes may miss a right angle: 0.06 degrees, the rounding of headers."""
+"""Largest cosine between two axes: 0.06 degrees from a right angle, the rounding of headers."""
 
 
 def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
-    """The volume, its axes a right-handed system.
+    """The volume with right-handed, exactly perpendicular axes.
 
-    Raises `GeometryError` for an absurd grid, `InputError` for NaN, infinite or constant voxels.
+    Raises `GeometryError` for an implausible grid, `InputError` for NaN, infinite or constant
+    voxels.
     """
     check_spacing(image.GetSpacing(), path)
     if not np.isfinite(image.GetOrigin()).all():
-        raise GeometryError(f"{path}: its place {image.GetOrigin()} is no number; mend the header")
+        raise GeometryError(
+            f"{path}: its origin {image.GetOrigin()} is not finite; correct the header"
+        )
     if min(image.GetSize()) < 2:
         size = " x ".join(map(str, image.GetSize()))
-        raise GeometryError(f"{path}: a volume of {size} voxels; give one of 2 or more an axis")
+        raise GeometryError(f"{path}: {size} voxels; a volume needs 2 or more per axis")
     axes = np.reshape(image.GetDirection(), (3, 3))
     check_right_angles(axes, path)
     check_values(sitk.GetArrayViewFromImage(image), path)
@@ -36,33 +39,34 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
 
 
 def check_spacing(spacing_mm: tuple[float, ...], path: Path) -> None:
-    """Raise `GeometryError` for voxel sizes that no clinical head scan has."""
+    """Raise `GeometryError` for voxel sizes outside `SPACING_LIMITS_MM`."""
     low, high = SPACING_LIMITS_MM
     if not all(low <= step <= high for step in spacing_mm):
-        told = " x ".join(f"{step:g}" for step in spacing_mm)
+        spacing = " x ".join(f"{step:g}" for step in spacing_mm)
         raise GeometryError(
-            f"{path}: voxels of {told} mm; expected {low:g} to {high:g} mm; mend the header"
+            f"{path}: voxel spacing {spacing} mm, expected {low:g} to {high:g} mm; correct the "
+            "header"
         )
 
 
 def check_right_angles(axes: np.ndarray, path: Path) -> None:
-    """Raise `GeometryError` for axes, the columns of a matrix, that are sheared or no unit vectors.
+    """Raise `GeometryError` for axes, the columns of a matrix, that are not orthonormal.
 
-    Slices of a tilted gantry look like this.
+    The slices of a tilted gantry give such axes.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         skew = np.abs(axes.T @ axes - np.eye(3)).max()
     if not skew <= RIGHT_ANGLE_TOLERANCE:  # it may be NaN
         raise GeometryError(
-            f"{path}: its axes are not at right angles (off by {skew:.4f}); resample it first"
+            f"{path}: the axes are not perpendicular unit vectors (off by {skew:.4f}); resample it"
         )
 
 
 def check_values(values: np.ndarray, path: Path) -> None:
-    """Raise `InputError` for an image with NaN or infinity, or one that is the same everywhere."""
+    """Raise `InputError` for NaN, infinity, or an image with one value everywhere."""
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(np.size(values) - np.isfinite(values).sum())
-        raise InputError(f"{path}: {bad} values are NaN or infinite; mend the image first")
+        raise InputError(f"{path}: {bad} values are NaN or infinite; replace them first")
     if low == high:
-        raise InputError(f"{path}: every value is {low:g}; this is an empty image")
+        raise InputError(f"{path}: every value is {low:g}; the image is empty")

@@ -13,7 +13,7 @@ import numpy as np
 from radfuse.errors import GeometryError, InputError
 
 BLOCK_BYTES = 1 << 16
-"""Compressed voxels are tested in pieces of this size: one may unpack to a thousand times that."""
+"""Compressed voxels are checked in blocks of this size; each may inflate a thousandfold."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 """First bytes of a gzip stream."""
@@ -22,24 +22,24 @@ DATA_KEYS = ("ElementDataFile", "data file", "datafile")
 """Keys of the file that holds the voxels."""
 
 META_SPACING = ("ElementSpacing", "ElementSize")
-"""Keys of a MetaImage's voxel size; the first one that is there counts."""
+"""Keys of the voxel spacing of a MetaImage; the first that exists counts."""
 
 META_AXES = ("TransformMatrix", "Rotation", "Orientation")
-"""Keys of MetaImage headers that say how the axes lie."""
+"""Keys of the axes of a MetaImage."""
 
-META_PLACE = ("Offset", "Position", "Origin")
-"""Keys of MetaImage headers that say where the first voxel lies."""
+META_ORIGIN = ("Offset", "Position", "Origin")
+"""Keys of the position of the first voxel of a MetaImage."""
 
 META_NUMBERS = (*META_SPACING, "TransformMatrix", "Rotation", "Orientation", "Offset", "Position",
                 "Origin")  # fmt: skip
-"""Keys of a MetaImage whose numbers place it."""
+"""Keys of the geometry of a MetaImage."""
 
 NRRD_SPACES = ("left-posterior-superior", "right-anterior-superior", "left-anterior-superior",
                "lps", "ras", "las")  # fmt: skip
-"""Spaces of an NRRD file whose axes are the patient's."""
+"""Values of `space` of an NRRD file with anatomical axes."""
 
 
-def check_header(named: Path, path: Path) -> None:
+def check_itk_header(named: Path, path: Path) -> None:
     """Check an NRRD or MetaImage file that ITK can read; messages call it `path`.
 
     Raises `GeometryError` for a geometry that is missing or not numeric, `InputError` for damaged
@@ -48,19 +48,19 @@ def check_header(named: Path, path: Path) -> None:
     with named.open("rb") as stream:
         fields = _fields(stream)
         if "ElementDataFile" in fields:
-            _check_meta_place(fields, path)
-            packed = fields.get("CompressedData", "").lower() == "true"
+            _check_meta_geometry(fields, path)
+            is_compressed = fields.get("CompressedData", "").lower() == "true"
             voxels = fields["ElementDataFile"]
         else:
-            _check_nrrd_place(fields, path)
-            packed = fields.get("encoding", "") in {"gz", "gzip"}
+            _check_nrrd_geometry(fields, path)
+            is_compressed = fields.get("encoding", "") in {"gz", "gzip"}
             voxels = fields.get("data file", fields.get("datafile", "LOCAL"))
-        if packed and voxels.upper() == "LOCAL":
-            check_packed(stream, path)
+        if is_compressed and voxels.upper() == "LOCAL":
+            check_compressed(stream, path)
     beside = path.parent / voxels
-    if packed and beside.is_file():
+    if is_compressed and beside.is_file():
         with beside.open("rb") as stream:
-            check_packed(stream, beside)
+            check_compressed(stream, beside)
 
 
 def check_data_file(named: Path, path: Path) -> None:
@@ -76,8 +76,8 @@ def check_data_file(named: Path, path: Path) -> None:
             )
 
 
-def check_packed(stream: BinaryIO, path: Path) -> None:
-    """Raise `InputError` unless a zlib or gzip stream is whole and its checksum is right."""
+def check_compressed(stream: BinaryIO, path: Path) -> None:
+    """Raise `InputError` for a zlib or gzip stream that is truncated or whose checksum is wrong."""
     rest = stream.read(BLOCK_BYTES)
     try:
         while True:
@@ -93,8 +93,8 @@ def check_packed(stream: BinaryIO, path: Path) -> None:
         raise InputError(f"{path}: damaged ({error}); copy it again") from error
 
 
-def data_files(path: Path) -> tuple[Path, ...]:
-    """The files that a volume's voxels lie in: itself, and what its header points to."""
+def voxel_files(path: Path) -> tuple[Path, ...]:
+    """The files of a volume: itself, and the voxel data file that its header names."""
     if path.suffix.lower() == ".hdr":
         images = (path.with_suffix(".img"), path.with_suffix(".img.gz"))
         return (path, *(image for image in images if image.is_file()))
@@ -102,13 +102,13 @@ def data_files(path: Path) -> tuple[Path, ...]:
         return (path,)
     with path.open("rb") as stream:
         fields = _fields(stream)
-    named = fields.get("ElementDataFile") or fields.get("data file") or ""
-    data = path.parent / named
-    return (path, data) if named and data.is_file() else (path,)
+    name = fields.get("ElementDataFile") or fields.get("data file") or ""
+    data = path.parent / name
+    return (path, data) if name and data.is_file() else (path,)
 
 
 def _fields(stream: BinaryIO) -> dict[str, str]:
-    """Keys and values up to where the voxels start."""
+    """Keys and values of the header."""
     fields: dict[str, str] = {}
     while line := stream.readline().strip():
         text = line.decode("latin-1")
@@ -119,18 +119,24 @@ def _fields(stream: BinaryIO) -> dict[str, str]:
     return fields
 
 
-def _check_meta_place(fields: dict[str, str], path: Path) -> None:
+def _check_meta_geometry(fields: dict[str, str], path: Path) -> None:
     spacing = next((fields[key] for key in META_SPACING if key in fields), None)
     if spacing is None:
-        raise GeometryError(f"{path}: its header has no voxel spacing; add it")
-    for keys in (META_AXES, META_PLACE):
+        raise GeometryError(f"{path}: the header has no voxel spacing; add it")
+    for keys in (META_AXES, META_ORIGIN):
         if not any(key in fields for key in keys):
-            raise GeometryError(f"{path}: no {keys[0]}, so its place is unknown; add it")
+            raise GeometryError(
+                f"{path}: the header has no {keys[0]}, so the geometry is unknown; add it"
+            )
     for key in META_NUMBERS:
         if not np.isfinite(_numbers(fields.get(key, "0"))).all():
-            raise GeometryError(f"{path}: {key} is {fields[key]}, no numbers; mend the header")
+            raise GeometryError(
+                f"{path}: {key} is {fields[key]!r}, not numbers; correct the header"
+            )
     if min(_numbers(spacing)) <= 0:
-        raise GeometryError(f"{path}: voxel spacing {spacing} mm; mend the header")
+        raise GeometryError(
+            f"{path}: voxel spacing {spacing} mm, expected positive values; correct the header"
+        )
 
 
 def _numbers(text: str) -> list[float]:
@@ -140,11 +146,11 @@ def _numbers(text: str) -> list[float]:
         return [np.nan]
 
 
-def _check_nrrd_place(fields: dict[str, str], path: Path) -> None:
+def _check_nrrd_geometry(fields: dict[str, str], path: Path) -> None:
     if "space directions" not in fields and "spacings" not in fields:
-        raise GeometryError(f"{path}: its header has no voxel spacing; add it")
+        raise GeometryError(f"{path}: the header has no voxel spacing; add it")
     if "space directions" not in fields or fields.get("space", "").lower() not in NRRD_SPACES:
         raise GeometryError(
-            f"{path}: no 'space' of the patient with 'space directions', so its orientation is "
-            "unknown; add them"
+            f"{path}: the header has no anatomical 'space' with 'space directions', so the "
+            "orientation is unknown; add them"
         )

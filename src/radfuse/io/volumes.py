@@ -1,7 +1,7 @@
-"""Volumes in NIfTI (nibabel), NRRD and MetaImage files (SimpleITK).
+"""Read and write volumes: NIfTI (nibabel), NRRD and MetaImage (SimpleITK).
 
-ITK's own NIfTI reader is not used: it fills a truncated file with zeros, takes 1 mm for a spacing
-of 0 and straightens sheared axes, each without an error.
+The NIfTI reader of ITK is not used: it fills a truncated file with zeros, replaces a spacing of 0
+by 1 mm and makes sheared axes perpendicular, each without an error.
 """
 
 import os
@@ -22,9 +22,9 @@ from radfuse.errors import GeometryError, InputError
 from radfuse.io.volume_checks import check_right_angles, checked_volume
 from radfuse.io.volume_headers import (
     GZIP_MAGIC,
+    check_compressed,
     check_data_file,
-    check_header,
-    check_packed,
+    check_itk_header,
 )
 from radfuse.record import SHORT_NOTICE
 
@@ -38,35 +38,35 @@ SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 """Suffixes of all volume files."""
 
 FIRST_BYTES = {b"NRRD": ".nrrd", b"ObjectType": ".mha", b"NDims": ".mha", GZIP_MAGIC: ".nii.gz"}
-"""First bytes of volume files, for those whose name does not tell."""
+"""First bytes of volume files, for names without a suffix."""
 
 NIFTI_MAGIC = {b"n+1\0": 344, b"n+2\0": 4}
-"""Magic words of NIfTI-1 and NIfTI-2 and where they stand."""
+"""Magic bytes of NIfTI-1 and NIfTI-2, and their offsets."""
 
 NIFTI_ERRORS = (
     OSError, EOFError, ValueError, TypeError, ArithmeticError, ImageFileError, HeaderDataError,
     zlib.error,
 )  # fmt: skip
-"""What nibabel raises at damaged files."""
+"""Errors of nibabel at damaged files."""
 
 ITK_ZERO_SPACING = "Zero-valued spacing"
-"""Stands in what ITK says of such a header."""
+"""Part of ITK's message on such a header."""
 
 AXES_AGREE_MM = 1.0
-"""The two transforms of a NIfTI file, sform and qform, may place a corner this far apart."""
+"""Largest distance between the corners of the volume by sform and by qform."""
 
 SPACING_AGREES = 0.01
-"""Relative difference of the two places in a NIfTI header that state the voxel spacing."""
+"""Relative difference of the voxel spacings in pixdim and in the transform of a NIfTI header."""
 
 MAX_NIFTI_HEADER_BYTES = 1 << 16
 """Header and extensions of a NIfTI that we write; 352 without extensions."""
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""NIfTI's axes point right, anterior, superior; ours left, posterior, superior."""
+"""NIfTI axes are right, anterior, superior; DICOM and ITK axes left, posterior, superior."""
 
 
 def volume_suffix(path: Path) -> str | None:
-    """The suffix that names the file's format, by its name or its first bytes; None if neither."""
+    """The suffix of the file format, by name or first bytes; None for an unknown format."""
     name = path.name.lower()
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if name.endswith(suffix):
@@ -83,11 +83,11 @@ def read_volume(path: Path) -> sitk.Image:
     """A scalar volume as float32, LPS mm.
 
     Raises `InputError` for unreadable or truncated files, 4-D or vector images, NaN or constant
-    values; `GeometryError` for a grid that is sheared, contradictory or of absurd spacing.
+    values; `GeometryError` for a grid that is sheared, contradictory or of implausible spacing.
     """
     suffix = volume_suffix(path)
     if suffix is None:
-        raise InputError(f"{path}: neither NIfTI nor NRRD nor MetaImage")
+        raise InputError(f"{path}: not a NIfTI, NRRD or MetaImage file; convert it")
     with tempfile.TemporaryDirectory() as folder:
         named = path
         if not path.name.lower().endswith(suffix):  # the libraries go by the name alone
@@ -103,11 +103,13 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
             nifti = nibabel.load(named)
         _check_dimensions(path, nifti.shape)
         if nifti.get_data_dtype().kind not in "iuf":
-            raise InputError(f"{path}: voxels are {nifti.get_data_dtype()}; need one real number")
+            raise InputError(
+                f"{path}: voxels are {nifti.get_data_dtype()}, expected a real number each"
+            )
         affine = _nifti_affine(nifti, path)
         if named.name.lower().endswith(".gz"):
             with named.open("rb") as stream:
-                check_packed(stream, path)
+                check_compressed(stream, path)
         with np.errstate(over="ignore"):  # infinity is refused with the other values
             voxels = np.asarray(nifti.dataobj, np.float32).reshape(nifti.shape[:3])
     except NIFTI_ERRORS as error:
@@ -123,7 +125,7 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep nibabel from telling what it mends in a header; we refuse that in a line of our own."""
+    """Silence the log of nibabel on what it corrects in headers; radfuse refuses that instead."""
     before, logger.disabled = logger.disabled, True
     try:
         yield
@@ -132,36 +134,38 @@ def _silence() -> Iterator[None]:
 
 
 def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
-    """Voxel index to LPS mm; `GeometryError` where the file contradicts itself or has none."""
+    """The affine from voxel index to LPS mm; `GeometryError` if it is missing or contradictory."""
     header = nifti.header
     if not isinstance(header, nibabel.Nifti1Header):
-        raise GeometryError(f"{path}: an Analyze file has no orientation; convert it to NIfTI")
+        raise GeometryError(f"{path}: Analyze files have no orientation; convert it to NIfTI")
     zooms = _raw_zooms_mm(nifti)
     if not (np.isfinite(zooms).all() and zooms.min() > 0):
-        raise GeometryError(f"{path}: voxel spacing {_listed(zooms)} mm; mend the header")
+        raise GeometryError(f"{path}: voxel spacing {_shown(zooms)} mm; correct the header")
     sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     if sform is None and qform is None:
-        raise GeometryError(f"{path}: neither sform nor qform: its orientation is unknown; set one")
+        raise GeometryError(
+            f"{path}: neither sform nor qform is set, so the orientation is unknown; set one"
+        )
     affine: np.ndarray = qform if sform is None else sform
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.allclose(spacing, zooms, rtol=SPACING_AGREES):
         raise GeometryError(
-            f"{path}: voxel spacing is {_listed(zooms)} mm by pixdim and {_listed(spacing)} mm by "
-            "its transform; mend the header"
+            f"{path}: voxel spacing {_shown(zooms)} mm in pixdim and {_shown(spacing)} mm in the "
+            "transform; correct the header"
         )
-    check_right_angles(affine[:3, :3] / spacing, path)  # a qform cannot say that it is sheared
+    check_right_angles(affine[:3, :3] / spacing, path)  # a qform cannot be sheared
     if sform is not None and qform is not None:
         corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(nifti.shape[:3]) - 1)
-        apart = np.abs(np.c_[corners, np.ones(len(corners))] @ (sform - qform).T).max()
-        if apart > AXES_AGREE_MM:
+        distance = np.abs(np.c_[corners, np.ones(len(corners))] @ (sform - qform).T).max()
+        if distance > AXES_AGREE_MM:
             raise GeometryError(
-                f"{path}: sform and qform are {apart:.1f} mm apart; delete the wrong one"
+                f"{path}: sform and qform differ by {distance:.1f} mm; delete the wrong one"
             )
     return np.asarray(LPS_FROM_RAS @ affine)
 
 
 def _raw_zooms_mm(nifti: nibabel.Nifti1Image) -> np.ndarray:
-    """Voxel spacing as it stands in the file: nibabel mends zeros and signs without a word."""
+    """Voxel spacing of the file; nibabel silently corrects zeros and signs."""
     holder = nifti.file_map.get("header", nifti.file_map["image"])
     with holder.get_prepare_fileobj("rb") as stream:
         raw = type(nifti.header).from_fileobj(stream, check=False)
@@ -169,7 +173,7 @@ def _raw_zooms_mm(nifti: nibabel.Nifti1Image) -> np.ndarray:
     return zooms
 
 
-def _listed(spacing_mm: np.ndarray) -> str:
+def _shown(spacing_mm: np.ndarray) -> str:
     return " x ".join(f"{step:g}" for step in spacing_mm)
 
 
@@ -180,32 +184,34 @@ def _read_itk(named: Path, path: Path) -> sitk.Image:
     try:
         reader.ReadImageInformation()
         if reader.GetNumberOfComponents() > 1:
-            raise InputError(f"{path}: {reader.GetNumberOfComponents()} values a voxel; need one")
+            raise InputError(
+                f"{path}: {reader.GetNumberOfComponents()} values per voxel, expected one"
+            )
         _check_dimensions(path, reader.GetSize())
-        check_header(named, path)
+        check_itk_header(named, path)
         if reader.GetDimension() == 4:
             reader.SetExtractSize([*reader.GetSize()[:3], 0])
         image = reader.Execute()
     except RuntimeError as error:
         if ITK_ZERO_SPACING in str(error):
             raise GeometryError(
-                f"{path}: its voxel spacing is zero or no number; mend the header"
+                f"{path}: the voxel spacing is zero or not a number; correct the header"
             ) from error
         raise InputError(
-            f"{path}: damaged, truncated or without its file of voxels; copy it again"
+            f"{path}: damaged, truncated or without its voxel data file; copy it again"
         ) from error
     return sitk.Cast(image, sitk.sitkFloat32)
 
 
 def _check_dimensions(path: Path, shape: tuple[int, ...]) -> None:
-    """Accept 3-D, and more where all further axes have one element."""
+    """Raise `InputError` unless the image is 3-D; further axes of one element are accepted."""
     if len(shape) < 3 or any(size > 1 for size in shape[3:]):
-        listed = " x ".join(map(str, shape))
-        raise InputError(f"{path}: a {len(shape)}-D image of {listed}; need one 3-D volume")
+        size = " x ".join(map(str, shape))
+        raise InputError(f"{path}: a {len(shape)}-D image of {size}, expected one 3-D volume")
 
 
 def write_volume(path: Path, image: sitk.Image) -> None:
-    """Write a compressed volume in the format of the suffix; `OSError` where that fails."""
+    """Write a compressed volume in the format of the suffix; raises `OSError` if that fails."""
     image = sitk.Image(image)
     image.SetMetaData("ITK_FileNotes", SHORT_NOTICE)
     try:

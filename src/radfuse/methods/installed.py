@@ -90,5 +90,5 @@ def install(path: Path, folder: Path, *, overwrite: bool = False) -> Weights:
     refuse_existing(written, overwrite=overwrite, instead="another name")
     with staging(folder) as stage:
         for source in (path, path.with_suffix(".json")):
-            stage.place(source).write_bytes(source.read_bytes())
+            stage.path_of(source).write_bytes(source.read_bytes())
     return Weights(target, weights.model_card)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from radfuse.errors import InputError
-from radfuse.io.images import PICTURE_SUFFIXES, read_grey
+from radfuse.io.images import IMAGE_SUFFIXES, read_grey
 from radfuse.metrics.measure import Values, measure
 from radfuse.metrics.profiles import DEFAULT_PROFILE
 from radfuse.pipeline.evaluate_volume import VolumeOptions, evaluate_volume
@@ -87,7 +87,7 @@ def images_by_name(folder: Path) -> dict[str, Path]:
     """
     by_name: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
             continue
         if path.stem in by_name:
             other = by_name[path.stem].name

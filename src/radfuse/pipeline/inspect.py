@@ -8,22 +8,21 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
-from radfuse.dicom.read.grouping import Stack, main_stack, stacks_of
-from radfuse.dicom.read.pixels import check_values_of, planes_of
-from radfuse.dicom.read.safe_read import missing_bytes
+from radfuse.dicom.read.grouping import VolumeSlices, group_slices, main_volume
+from radfuse.dicom.read.pixels import check_pixel_values, slice_values
+from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
 from radfuse.dicom.read.scan import (
     DIRECTORY_NAME,
     DicomSeries,
     Slice,
-    files_below,
-    is_dicom,
-    listed_paths,
+    format_paths,
+    list_files,
     scan_folder,
 )
-from radfuse.dicom.read.slice_geometry import lattice_of
+from radfuse.dicom.read.slice_geometry import slice_geometry
 from radfuse.errors import GeometryError, InputError, RadfuseError
 from radfuse.io.archives import unpacked
-from radfuse.io.images import read_picture
+from radfuse.io.images import read_image
 from radfuse.io.volume_checks import check_spacing, checked_volume
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
 from radfuse.modality import FUSED, MODALITIES
@@ -124,7 +123,7 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
     if path.is_file() and not is_dicom(path):
         return [_file(path)], 0
     scan = scan_folder(path)
-    files = [] if path.is_file() else files_below(path)
+    files = [] if path.is_file() else list_files(path)
     volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
     images = [file for file in files if is_image_file(file)]
     inspected = [one for series in scan.series for one in _series(series, pixels)]
@@ -133,8 +132,8 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
         InspectedSeries(str(file), "DICOM", None, 1, problems=(reason,))
         for file, reason in scan.broken.items()
     ]
-    if scan.absent:
-        missing = (f"lists missing files: {listed_paths(scan.absent)}",)
+    if scan.missing:
+        missing = (f"lists missing files: {format_paths(scan.missing)}",)
         inspected.append(InspectedSeries(DIRECTORY_NAME, "list", None, 1, problems=missing))
     known = {file for file in volumes + images if file not in scan.broken}
     return inspected, scan.others - len(known)
@@ -144,14 +143,14 @@ def _series(series: DicomSeries, pixels: bool) -> list[InspectedSeries]:
     modality = MODALITIES.get(series.modality)
     if not series.is_image or series.is_localizer or modality not in FUSED:
         return [_not_fused(series)]
-    stacks, notes = stacks_of(series)
+    volumes, notes = group_slices(series)
     try:
-        choice = main_stack(series, stacks, notes, modality)
+        choice = main_volume(series, volumes, notes, modality)
     except GeometryError as error:
         reason = str(error).splitlines()[0].removesuffix(":")
-        inspected = [_stack(stack, pixels) for stack in stacks]
+        inspected = [_volume(volume, pixels) for volume in volumes]
         return [replace(one, notes=(*one.notes, *notes, reason)) for one in inspected]
-    first = _stack(choice.stack, pixels)
+    first = _volume(choice.volume, pixels)
     return [replace(first, notes=(*choice.notes, *first.notes))]
 
 
@@ -162,14 +161,16 @@ def _not_fused(series: DicomSeries) -> InspectedSeries:
         reason = "a localizer"
     elif series.is_image and series.headers[0].get("SamplesPerPixel", 1) != 1:
         reason = f"{reason}: colour images, not the values of a scanner"
-    return replace(_named(Stack(series.uid, series.slices, "")), notes=(f"ignored: {reason}",))
+    return replace(
+        _named(VolumeSlices(series.uid, series.slices, "")), notes=(f"ignored: {reason}",)
+    )
 
 
-def _named(stack: Stack) -> InspectedSeries:
+def _named(volume: VolumeSlices) -> InspectedSeries:
     """Name and headers, without problems."""
-    series = DicomSeries(stack.uid, stack.slices)
+    series = DicomSeries(volume.uid, volume.slices)
     scout = ", localizer" if series.is_localizer else ""
-    what = f" ({stack.what})" if stack.what else ""
+    what = f" ({volume.difference})" if volume.difference else ""
     name = f"'{series.description}'{scout}{what}"
     return InspectedSeries(
         name,
@@ -197,23 +198,23 @@ def _dicom_context(header: Dataset) -> DicomContext:
     )
 
 
-def _stack(stack: Stack, pixels: bool) -> InspectedSeries:
-    named = _named(stack)
+def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
+    named = _named(volume)
     damage: list[str] = []
     try:
-        check_values_of(stack.slices)
-        damage = (_damage if pixels else _shortage)(stack.slices)
-        lattice = lattice_of(stack)
-        check_spacing(lattice.spacing_mm, stack.slices[0].path.parent)
+        check_pixel_values(volume.slices)
+        damage = (_damage if pixels else _shortage)(volume.slices)
+        geometry = slice_geometry(volume)
+        check_spacing(geometry.spacing_mm, volume.slices[0].path.parent)
     except RadfuseError as error:
         return replace(named, problems=(str(error), *damage))
     return replace(
         named,
-        size=lattice.size,
-        spacing_mm=lattice.spacing_mm,
-        plane=_plane(lattice.axes[:, 2].tolist()),
+        size=geometry.size,
+        spacing_mm=geometry.spacing_mm,
+        plane=_plane(geometry.axes[:, 2].tolist()),
         problems=tuple(damage),
-        notes=lattice.notes,
+        notes=geometry.notes,
     )
 
 
@@ -225,13 +226,13 @@ def _damage(slices: tuple[Slice, ...]) -> list[str]:
         by_path.setdefault(one.path, []).append(one)
     for frames in by_path.values():
         try:
-            for _, plane in planes_of(tuple(frames)):
+            for _, plane in slice_values(tuple(frames)):
                 ends += [float(plane.min()), float(plane.max())]
         except RadfuseError as error:
             problems.append(str(error))
     if not problems and ends:
         if min(ends) == max(ends):
-            problems.append(f"every value is {ends[0]:g}; this is an empty image")
+            problems.append(f"every value is {ends[0]:g}; the image is empty")
         elif problem := MODALITIES[slices[0].header.Modality].minimum_problem(min(ends)):
             problems.append(problem)
     return problems
@@ -251,7 +252,7 @@ def _shortage(slices: tuple[Slice, ...]) -> list[str]:
 
 def _file(path: Path) -> InspectedSeries:
     if is_image_file(path):
-        return _loaded(path, "image", lambda: sitk.GetImageFromArray(read_picture(path)))
+        return _loaded(path, "image", lambda: sitk.GetImageFromArray(read_image(path)))
     if volume_suffix(path) is not None:
         return _loaded(path, "volume", lambda: read_volume(path))
     return InspectedSeries(

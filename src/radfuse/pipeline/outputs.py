@@ -15,7 +15,7 @@ from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.spatial_registration import unwritable_reason
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
-from radfuse.io.images import PICTURE_SUFFIXES, write_picture
+from radfuse.io.images import IMAGE_SUFFIXES, write_image
 from radfuse.io.staging import Staging, refuse_existing, staging
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
@@ -32,7 +32,7 @@ LOG = logging.getLogger(__name__)
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 """Formats of a fused volume in one file."""
 
-UNWRITABLE_SUFFIXES = (".dcm", *PICTURE_SUFFIXES, ".hdr", ".img", ".mhd", ".gz")
+UNWRITABLE_SUFFIXES = (".dcm", *IMAGE_SUFFIXES, ".hdr", ".img", ".mhd", ".gz")
 """Suffixes of files that no result can be written to."""
 
 TRANSFORM, MASK = "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"
@@ -157,7 +157,7 @@ def write_result(target: OutputPaths, result: Result) -> Result:
             roles = _write_volume_parts(staged, result)
         else:
             image = sitk.GetArrayViewFromImage(result.image)
-            write_picture(staged.images["fused"], image, bits=result.record.recipe.bits)
+            write_image(staged.images["fused"], image, bits=result.record.recipe.bits)
             roles = dict(staged.images)
         write_result_sheet(staged.sheet, result)
         roles[QA_SHEET] = staged.sheet
@@ -184,7 +184,7 @@ def _staged(stage: Staging, target: OutputPaths) -> OutputPaths:
     """The same paths inside the staging folder."""
     folder = stage.folder
     if target.folder is not None:
-        folder = stage.place(target.folder)
+        folder = stage.path_of(target.folder)
         folder.mkdir()
     return OutputPaths(
         {name: folder / path.name for name, path in target.images.items()},

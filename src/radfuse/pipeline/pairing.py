@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from radfuse.dicom.read.grouping import STACK_MARK, Stack, main_stack, stacks_of
+from radfuse.dicom.read.grouping import VOLUME_MARK, VolumeSlices, group_slices, main_volume
 from radfuse.dicom.read.scan import DicomSeries, Scan, scan_folder
-from radfuse.dicom.read.slice_geometry import Lattice, lattice_of
+from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
 from radfuse.modality import CT, MR, Modality
@@ -39,13 +39,13 @@ MIN_OVERLAP = 0.1
 class Candidate:
     """A volume that could be fused."""
 
-    stack: Stack
-    lattice: Lattice
+    volume: VolumeSlices
+    geometry: SliceGeometry
 
     @property
     def header(self) -> Dataset:
         """Of its first slice."""
-        return self.stack.slices[0].header
+        return self.volume.slices[0].header
 
     @property
     def shows_a_head(self) -> bool:
@@ -82,7 +82,7 @@ class SeriesPair:
         """The choice in one sentence, without the patient's identity."""
         apart = "" if self.days_apart is None else f", {self.days_apart} days apart"
         rejected = "".join(f"\nrejected: {reason}" for reason in self.rejected)
-        return f"chosen: {self.ct.stack.line} and {self.mr.stack.line}{apart}{rejected}"
+        return f"chosen: {self.ct.volume.line} and {self.mr.volume.line}{apart}{rejected}"
 
 
 def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
@@ -134,11 +134,11 @@ def _candidates(
     for series in scan.series:
         if series.modality != modality.code or not series.is_image or series.is_localizer:
             continue
-        for stack in _stacks(series, modality, uid):
-            if len(stack.slices) < MIN_SLICES:
+        for volume in _volumes(series, modality, uid):
+            if len(volume.slices) < MIN_SLICES:
                 continue
             try:
-                candidate = Candidate(stack, lattice_of(stack))
+                candidate = Candidate(volume, slice_geometry(volume))
             except GeometryError as error:
                 reasons.append(str(error))
                 continue
@@ -147,17 +147,17 @@ def _candidates(
     return found
 
 
-def _stacks(series: DicomSeries, modality: Modality, uid: str | None) -> list[Stack]:
+def _volumes(series: DicomSeries, modality: Modality, uid: str | None) -> list[VolumeSlices]:
     """The volume chosen by `uid`, else the main one of the series, else all if ambiguous."""
-    stacks, notes = stacks_of(series)
-    if uid and STACK_MARK in uid:
-        return [stack for stack in stacks if stack.uid == uid]
+    volumes, notes = group_slices(series)
+    if uid and VOLUME_MARK in uid:
+        return [volume for volume in volumes if volume.uid == uid]
     if uid not in {None, series.uid}:
         return []
     try:
-        return [main_stack(series, stacks, notes, modality).stack]
+        return [main_volume(series, volumes, notes, modality).volume]
     except GeometryError:
-        return stacks
+        return volumes
 
 
 def _fits(pair: SeriesPair, *, accept_patients: bool) -> bool:
@@ -174,16 +174,18 @@ def _fits(pair: SeriesPair, *, accept_patients: bool) -> bool:
 
 def _overlap(pair: SeriesPair) -> float:
     """Fraction of the smaller bounding box, along the patient's axes, inside the other."""
-    boxes = [_box(one.lattice) for one in (pair.ct, pair.mr)]
+    boxes = [_box(one.geometry) for one in (pair.ct, pair.mr)]
     low = np.maximum(boxes[0][0], boxes[1][0])
     high = np.minimum(boxes[0][1], boxes[1][1])
     common = np.prod(np.clip(high - low, 0, None))
     return float(common / min(np.prod(end - start) for start, end in boxes))
 
 
-def _box(lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
-    far = (np.array(lattice.size) - 1) * lattice.spacing_mm
-    corners = [lattice.origin_mm + lattice.axes @ (far * corner) for corner in np.ndindex(2, 2, 2)]
+def _box(geometry: SliceGeometry) -> tuple[np.ndarray, np.ndarray]:
+    far = (np.array(geometry.size) - 1) * geometry.spacing_mm
+    corners = [
+        geometry.origin_mm + geometry.axes @ (far * corner) for corner in np.ndindex(2, 2, 2)
+    ]
     return np.min(corners, axis=0), np.max(corners, axis=0)
 
 
@@ -194,7 +196,7 @@ def _choices(pairs: list[SeriesPair]) -> str:
         ("--ct-series UID", [pair.ct for pair in pairs]),
         ("--mr-series UID", [pair.mr for pair in pairs]),
     ):
-        lines = list(dict.fromkeys(one.stack.line for one in candidates))
+        lines = list(dict.fromkeys(one.volume.line for one in candidates))
         if len(lines) > 1:
             choices.append(f"choose with {flag}:\n  " + "\n  ".join(lines))
     return "\n".join(choices)

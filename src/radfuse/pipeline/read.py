@@ -6,14 +6,15 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from radfuse.dicom.read.grouping import choose_stack
-from radfuse.dicom.read.scan import files_below, is_dicom, scan_folder
-from radfuse.dicom.read.volume import read_stack
+from radfuse.dicom.read.grouping import choose_volume
+from radfuse.dicom.read.safe_read import is_dicom
+from radfuse.dicom.read.scan import list_files, scan_folder
+from radfuse.dicom.read.volume import read_dicom_volume
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
-from radfuse.io.images import read_picture
+from radfuse.io.images import read_image
 from radfuse.io.volume_checks import check_values, checked_volume
-from radfuse.io.volume_headers import data_files
+from radfuse.io.volume_headers import voxel_files
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
 from radfuse.modality import Modality, modality_named
 from radfuse.series import Series
@@ -76,20 +77,20 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
     if path.is_file() and not scan.series and not scan.broken:
         raise NoImageError(f"{path}: a DICOM directory, not an image; give its folder")
     if not scan.series and not scan.broken:
-        files = files_below(path)
+        files = list_files(path)
         volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
         hint = f"; did you mean the file {volumes[0]}?" if volumes else "; give another folder"
         raise NoImageError(f"{path}: no DICOM images among {len(files)} files{hint}")
-    choice = choose_stack(scan, modality, series_uid)
-    image, lattice = read_stack(choice.stack)
+    choice = choose_volume(scan, modality, series_uid)
+    image, geometry = read_dicom_volume(choice.volume)
     return Series(
         image=checked_volume(image, path),
         modality=modality,
         source=path,
-        files=tuple(dict.fromkeys(one.path for one in lattice.slices)),
-        headers=tuple(one.header for one in lattice.slices),
-        regridded=lattice.regridded,
-        notes=(*choice.notes, *lattice.notes),
+        files=tuple(dict.fromkeys(one.path for one in geometry.slices)),
+        headers=tuple(one.header for one in geometry.slices),
+        regridded=geometry.regridded,
+        notes=(*choice.notes, *geometry.notes),
     )
 
 
@@ -103,11 +104,11 @@ def _read_file(path: Path, modality: Modality) -> Series:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: an empty file")
     if is_image_file(path):
-        levels = read_picture(path)
+        levels = read_image(path)
         check_values(levels, path)
         return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
     if volume_suffix(path) is not None:
-        return Series(read_volume(path), modality, path, data_files(path))
+        return Series(read_volume(path), modality, path, voxel_files(path))
     raise InputError(f"{path}: not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF")
 
 

@@ -68,7 +68,7 @@ def write_contours(
     label_map = read_label_map(labels, series.image, names)
     with staging(output.parent) as stage:
         written = write_structure_set(
-            stage.place(output), series, label_map.structures(), holes=holes, algorithm=algorithm
+            stage.path_of(output), series, label_map.structures(), holes=holes, algorithm=algorithm
         )
     return ContourResult(output, tuple(map(asdict, written)), (*series.notes, *label_map.notes))
 
@@ -175,7 +175,7 @@ def transfer_contours(
 
     with staging(output.parent) as stage:
         written = write_structure_set(
-            stage.place(output),
+            stage.path_of(output),
             of_ct,
             transferred(),
             holes=holes,

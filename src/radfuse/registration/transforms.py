@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
-from radfuse.dicom.read.scan import is_dicom
+from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.write.spatial_registration import read_registration
 from radfuse.errors import InputError, OutputError
 from radfuse.series import Series

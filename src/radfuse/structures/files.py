@@ -62,8 +62,8 @@ def write_label_map(
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(grid)
     with staging(path.parent) as stage:
-        write_volume(stage.place(path), image)
-        write_structure_list(stage.place(structure_list_path(path)), infos, notes)
+        write_volume(stage.path_of(path), image)
+        write_structure_list(stage.path_of(structure_list_path(path)), infos, notes)
     return tuple(infos)
 
 
@@ -73,7 +73,7 @@ def write_masks(
     """Write each structure as a mask into a folder, and a JSON file that lists them."""
     infos: list[StructureInfo] = []
     with staging(folder.parent) as stage:
-        draft = stage.place(folder)
+        draft = stage.path_of(folder)
         draft.mkdir()
         for number, structure in enumerate(structures, start=1):
             name = re.sub(r"[^A-Za-z0-9_-]", "_", structure.name)[:64]

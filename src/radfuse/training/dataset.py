@@ -10,7 +10,7 @@ from torch import Tensor
 
 from radfuse.arrays import Float32Array, UInt8Array
 from radfuse.errors import InputError
-from radfuse.io.image_pairs import Pair, read_pairs
+from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.training.settings import Augmentation, Phase
 
 MAX_DRAWS = 20
@@ -39,12 +39,12 @@ class TrainingPairs:
 
 
 def read_training_pairs(folder: Path, validation_patients: tuple[str, ...]) -> TrainingPairs:
-    """All pairs of a folder, those of the named patients for validation; raises as `read_pairs`.
+    """All pairs of a folder, those of some patients for validation; raises as `read_image_pairs`.
 
     Raises `InputError` for images of several sizes, unknown patients, and where every patient is
     a validation patient.
     """
-    pairs = read_pairs(folder)
+    pairs = read_image_pairs(folder)
     shapes = {pair.ct.shape for pair in pairs}
     if len(shapes) > 1:
         raise InputError(f"{folder}: images of different sizes {sorted(shapes)}; give one size")
@@ -68,7 +68,7 @@ def _numeric_order(patient: str) -> tuple[int, str]:
     return len(patient), patient
 
 
-def _as_array(pairs: list[Pair], shapes: set[tuple[int, ...]]) -> UInt8Array:
+def _as_array(pairs: list[ImagePair], shapes: set[tuple[int, ...]]) -> UInt8Array:
     images = [np.stack([pair.ct, pair.mr]) for pair in pairs]
     return np.stack(images) if images else np.empty((0, 2, *next(iter(shapes))), np.uint8)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from radfuse.arrays import UInt8Array
 from radfuse.errors import RadfuseError
 from radfuse.intensity import grey_levels
-from radfuse.io.image_pairs import Pair
+from radfuse.io.image_pairs import ImagePair
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import PROFILES
@@ -77,7 +77,7 @@ def fuse(network: nn.Module, pair: UInt8Array) -> UInt8Array:
     return _grey_levels(network(images[:, 0], images[:, 1]))
 
 
-def mean_metrics(network: nn.Module, pairs: Iterable[Pair], profile: str) -> dict[str, float]:
+def mean_metrics(network: nn.Module, pairs: Iterable[ImagePair], profile: str) -> dict[str, float]:
     """Means of a profile's metrics over pairs, on 8-bit fused images."""
     rows = [
         measure(profile, fuse(network, np.stack([pair.ct, pair.mr])), pair.ct, pair.mr)

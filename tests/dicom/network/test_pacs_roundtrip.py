@@ -16,7 +16,7 @@ from radfuse.dicom.network.address import Address
 from radfuse.dicom.network.connect import connect
 from radfuse.dicom.network.pacs import Query, Wanted, rows
 from radfuse.dicom.network.retrieve import fetch
-from radfuse.dicom.read.scan import is_dicom
+from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.uids import derive_uid
 from radfuse.io.volumes import write_volume
 from radfuse.phantom.head import Phantom

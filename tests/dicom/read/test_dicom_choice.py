@@ -1,4 +1,4 @@
-"""Which series of a folder is read, and what is said where none or several could be."""
+"""Choice of the series of a folder, and the messages for none or several."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import pytest
 from pydicom import Dataset
 
 from dicom_kit import as_nobody, change, change_all, put, put_raw, slices, volume, write
-from radfuse.dicom.read.scan import is_dicom, scan_folder
+from radfuse.dicom.read.safe_read import is_dicom
+from radfuse.dicom.read.scan import scan_folder
 from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, NoImageError
 from radfuse.io.volumes import write_volume
@@ -16,42 +17,46 @@ from radfuse.pipeline.inspect import inspect
 from radfuse.pipeline.read import read
 
 
-def test_the_only_series_of_the_modality_is_chosen(tmp_path: Path) -> None:
+def test_only_series_of_the_modality_is_chosen(tmp_path: Path) -> None:
     write(tmp_path / "all/a", modality="CT")
     write(tmp_path / "all/b", modality="MR")
     assert read(tmp_path / "all", "CT").headers[0].Modality == "CT"
     assert read(tmp_path / "all", "MR").headers[0].Modality == "MR"
 
 
-def test_several_series_are_listed_with_the_flag_to_choose(tmp_path: Path) -> None:
+def test_several_series_are_listed_with_the_option(tmp_path: Path) -> None:
     write(tmp_path / "a", name="thin")
     write(tmp_path / "b", name="Tête épaisse")
     write(tmp_path / "c", modality="MR")
     with pytest.raises(InputError) as caught:
         read(tmp_path, "CT")
     first, *listed = str(caught.value).splitlines()
-    assert first == f"{tmp_path}: 2 CT series; choose with --ct-series UID:"
+    assert first == f"{tmp_path}: 2 CT series; choose one with --ct-series UID:"
     assert len(listed) == 2
     assert any(line.startswith("  CT 'Tête épaisse', 6 images, UID 2.25.") for line in listed)
     assert f"  CT 'thin', 6 images, UID {derive_uid('test', 'CT', 'thin')}" in listed
 
 
-def test_the_series_asked_for_is_chosen(tmp_path: Path) -> None:
+def test_series_is_chosen_by_uid(tmp_path: Path) -> None:
     write(tmp_path / "a", name="thin")
     write(tmp_path / "b", volume(count=4), name="thick")
     uid = derive_uid("test", "CT", "thick")
     assert read(tmp_path, "CT", series_uid=uid).image.GetSize()[2] == 4
 
 
-def test_an_unknown_uid_lists_what_there_is(tmp_path: Path) -> None:
+def test_unknown_series_uid_lists_the_series(tmp_path: Path) -> None:
     write(tmp_path / "a")
-    with pytest.raises(InputError, match=r"no CT series with UID 1\.2; there are\n  CT 'head'"):
+    with pytest.raises(
+        InputError, match=r"no CT series has UID 1\.2; the folder contains:\n  CT 'head'"
+    ):
         read(tmp_path, "CT", series_uid="1.2")
 
 
-def test_no_series_of_the_modality_lists_what_there_is(tmp_path: Path) -> None:
+def test_missing_modality_lists_the_series(tmp_path: Path) -> None:
     write(tmp_path / "a")
-    with pytest.raises(NoImageError, match=r"no MR series; there are\n  CT 'head', 6 images"):
+    with pytest.raises(
+        NoImageError, match=r"no MR series; the folder contains:\n  CT 'head', 6 images"
+    ):
         read(tmp_path, "MR")
 
 
@@ -65,7 +70,7 @@ def test_localizers_are_left_out(tmp_path: Path, kind: list[str] | str) -> None:
     assert read(tmp_path, "CT").image.GetSize()[2] == 4
 
 
-def test_a_series_without_description_or_image_type_is_read(tmp_path: Path) -> None:
+def test_series_without_description_or_image_type_is_read(tmp_path: Path) -> None:
     folder = write(tmp_path / "a")
     change_all(folder, put("SeriesDescription", ""))
     change_all(folder, put("ImageType", ""))
@@ -73,12 +78,12 @@ def test_a_series_without_description_or_image_type_is_read(tmp_path: Path) -> N
     assert "'no description'" in scan_folder(folder).series[0].line
 
 
-def test_an_empty_folder_is_said_to_hold_nothing(tmp_path: Path) -> None:
+def test_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoImageError, match="no DICOM images among 0 files; give another"):
         read(tmp_path, "CT")
 
 
-def test_a_folder_of_junk_is_said_to_hold_nothing(tmp_path: Path) -> None:
+def test_folder_without_dicom_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "zeros.bin").write_bytes(bytes(1000))
     with pytest.raises(NoImageError, match="no DICOM images among 2 files"):
@@ -86,7 +91,7 @@ def test_a_folder_of_junk_is_said_to_hold_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["ct.nii.gz", "CT.NII", "ct.mha"])
-def test_a_folder_with_a_volume_file_hints_at_it(tmp_path: Path, name: str) -> None:
+def test_folder_with_a_volume_file_suggests_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "sub").mkdir()
     written = tmp_path / "sub" / name.lower()
     write_volume(written, volume())
@@ -96,7 +101,7 @@ def test_a_folder_with_a_volume_file_hints_at_it(tmp_path: Path, name: str) -> N
     assert str(caught.value).endswith(f"did you mean the file {tmp_path / 'sub' / name}?")
 
 
-def test_a_folder_with_only_damaged_slices_names_the_first(tmp_path: Path) -> None:
+def test_folder_of_damaged_slices_names_the_first(tmp_path: Path) -> None:
     folder = write(tmp_path / "a")
     for path in slices(folder):
         path.write_bytes(path.read_bytes()[:300])
@@ -117,7 +122,7 @@ def test_many_damaged_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a")
     for path in slices(write(tmp_path / "b", name="other"))[:2]:
         path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(InputError, match=r"b/0001\.dcm and 1 more: damaged: .*be lost"):
+    with pytest.raises(InputError, match=r"b/0001\.dcm and 1 more: damaged: .*be missing"):
         read(tmp_path, "CT", series_uid=derive_uid("test", "CT", "head"))
 
 
@@ -125,7 +130,7 @@ def test_many_damaged_files_are_refused(tmp_path: Path) -> None:
     "edit",
     [put_raw("NumberOfFrames", b"x"), put_raw("Rows", b""), put_raw("SeriesInstanceUID", b"")],
 )
-def test_a_damaged_header_is_noted(tmp_path: Path, edit: Callable[[Dataset], None]) -> None:
+def test_damaged_header_is_noted(tmp_path: Path, edit: Callable[[Dataset], None]) -> None:
     folder = write(tmp_path / "in", volume(count=7))
     change(slices(folder)[6], edit)
     (note,) = read(folder, "CT").notes
@@ -140,7 +145,7 @@ def test_extensionless_empty_slice_is_noted(tmp_path: Path, kept: int) -> None:
     last = max(folder.iterdir())
     last.write_bytes(last.read_bytes()[:kept])
     (note,) = read(folder, "CT").notes
-    assert note == f"{last}: damaged, or no DICOM file; left out"
+    assert note == f"{last}: damaged, or not a DICOM file; left out"
 
 
 def test_dicom_is_known_by_its_preamble(tmp_path: Path) -> None:
@@ -150,7 +155,7 @@ def test_dicom_is_known_by_its_preamble(tmp_path: Path) -> None:
     assert not is_dicom(tmp_path / "short")
 
 
-def test_a_closed_slice_is_refused(tmp_path: Path) -> None:
+def test_slice_without_read_permission_is_refused(tmp_path: Path) -> None:
     closed = slices(write(tmp_path / "a"))[2]
     closed.chmod(0)
     with as_nobody(tmp_path / "a"):
@@ -160,7 +165,7 @@ def test_a_closed_slice_is_refused(tmp_path: Path) -> None:
             inspect(tmp_path / "a")
 
 
-def test_a_closed_subfolder_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+def test_subfolder_without_read_permission_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a")
     closed = tmp_path / "a" / "rest"
     closed.mkdir(mode=0)
@@ -174,7 +179,7 @@ def test_a_closed_subfolder_is_refused_and_not_passed_over(tmp_path: Path) -> No
         closed.chmod(0o755)
 
 
-def test_a_path_inside_a_closed_folder_is_refused(tmp_path: Path) -> None:
+def test_path_in_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     (closed / "ct").mkdir(parents=True)
     closed.chmod(0)

@@ -1,4 +1,4 @@
-"""Series that mix what cannot be one volume: which stack is read, and what is said of the rest."""
+"""Series of several volumes: which of them is read, and the notes on the others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +10,13 @@ import SimpleITK as sitk
 from pydicom import Dataset
 
 from dicom_kit import change, move, put, slices, volume, write
-from radfuse.dicom.read.grouping import stacks_of
+from radfuse.dicom.read.grouping import group_slices
 from radfuse.dicom.read.scan import scan_folder
 from radfuse.errors import GeometryError, InputError
 from radfuse.pipeline.read import read
 from radfuse.series import Series
 
-TURNED = [1, 0, 0, 0, 0, -1]
+CORONAL = [1, 0, 0, 0, 0, -1]
 
 
 def narrow(header: Dataset) -> None:
@@ -25,19 +25,22 @@ def narrow(header: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "difference"),
     [
-        (put("ImageOrientationPatient", TURNED), "orientation (1, 0, 0, 0, 0, -1), not (1, 0,"),
-        (put("PixelSpacing", [1.1, 0.95]), "pixel spacing (1.1, 0.95), not (1.1, 0.9)"),
-        (put("FrameOfReferenceUID", "1.2.3"), "frame of reference 1.2.3, not 2.25."),
-        (put("ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]), "sort scout view, not grey"),
-        (put("ImageOrientationPatient", [1, 0, 0]), "orientation (1, 0, 0), not"),
-        (narrow, "size (9, 4), not (9, 7)"),
+        (put("ImageOrientationPatient", CORONAL), "orientation is (1, 0, 0, 0, 0, -1), not (1, 0,"),
+        (put("PixelSpacing", [1.1, 0.95]), "pixel spacing is (1.1, 0.95), not (1.1, 0.9)"),
+        (put("FrameOfReferenceUID", "1.2.3"), "frame of reference is 1.2.3, not 2.25."),
+        (
+            put("ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]),
+            "image type is localizer, not grey",
+        ),
+        (put("ImageOrientationPatient", [1, 0, 0]), "orientation is (1, 0, 0), not"),
+        (narrow, "size is (9, 4), not (9, 7)"),
     ],
 )
 @pytest.mark.parametrize("odd", [[0], [7], [0, 7]])
-def test_a_few_odd_slices_are_left_out_with_a_note(
-    tmp_path: Path, edit: Callable[[Dataset], None], told: str, odd: list[int]
+def test_slices_that_differ_are_left_out_with_a_note(
+    tmp_path: Path, edit: Callable[[Dataset], None], difference: str, odd: list[int]
 ) -> None:
     folder = write(tmp_path / "in", volume(count=8))
     for index in odd:
@@ -49,18 +52,18 @@ def test_a_few_odd_slices_are_left_out_with_a_note(
     np.testing.assert_array_equal(sitk.GetArrayFromImage(series.image), whole[kept] * 1.0)
     (note,) = series.notes
     assert note.startswith(", ".join(str(slices(folder)[index]) for index in odd))
-    assert f": left out, {told}" in note
+    assert f": left out: {difference}" in note
 
 
-def test_a_long_list_of_files_is_cut(tmp_path: Path) -> None:
+def test_note_names_three_files_and_the_number_of_others(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume(count=17))
     for path in slices(folder)[:5]:
-        change(path, put("ImageOrientationPatient", TURNED))
+        change(path, put("ImageOrientationPatient", CORONAL))
     (note,) = read(folder, "CT").notes
-    assert "0003.dcm and 2 more: left out, orientation" in note
+    assert "0003.dcm and 2 more: left out: orientation" in note
 
 
-def turned_by_half(folder: Path) -> Path:
+def half_coronal(folder: Path) -> Path:
     write(folder)
     for path in slices(folder)[3:]:
         change(path, put("ImageOrientationPatient", [0, 1, 0, 0, 0, -1]))
@@ -71,28 +74,28 @@ def turned_by_half(folder: Path) -> Path:
     return folder
 
 
-def test_a_series_of_two_halves_asks_which(tmp_path: Path) -> None:
-    folder = turned_by_half(tmp_path / "in")
+def test_series_of_two_volumes_lists_them(tmp_path: Path) -> None:
+    folder = half_coronal(tmp_path / "in")
     with pytest.raises(GeometryError) as caught:
         read(folder, "CT")
     first, *listed = str(caught.value).splitlines()
-    assert first.endswith("of 6 images mixes 2 stacks; choose with --ct-series UID#NUMBER:")
+    assert first.endswith("of 6 images contains 2 volumes; choose one with --ct-series UID#NUMBER:")
     assert len(listed) == 2
-    assert "#1 (orientation (1, 0, 0, 0, 1, 0), not (0, 1, 0, 0, 0, -1))" in listed[0]
+    assert "#1 (orientation is (1, 0, 0, 0, 1, 0), not (0, 1, 0, 0, 0, -1))" in listed[0]
 
 
-def test_the_stack_asked_for_is_read(tmp_path: Path) -> None:
-    folder = turned_by_half(tmp_path / "in")
+def test_volume_is_chosen_by_number(tmp_path: Path) -> None:
+    folder = half_coronal(tmp_path / "in")
     uid = str(pydicom.dcmread(slices(folder)[0]).SeriesInstanceUID)
     first, second = (read(folder, "CT", series_uid=f"{uid}#{number}") for number in (1, 2))
     assert first.files == tuple(slices(folder)[:3])
     assert set(second.files) == set(slices(folder)[3:])
-    with pytest.raises(InputError, match=r"no stack .*#3; there are\n  CT 'head', 3 images"):
+    with pytest.raises(InputError, match=r"no volume .*#3; choose one of:\n  CT 'head', 3 images"):
         read(folder, "CT", series_uid=f"{uid}#3")
 
 
 def two_echoes(folder: Path, keyword: str, values: tuple[object, object]) -> Path:
-    """Two volumes at one place in one series, the second twice as bright."""
+    """Two volumes at the same positions in one series, the second twice as bright."""
     image = volume("MR")
     for part, value in enumerate(values):
         write(folder / str(part), image * (part + 1), "MR")
@@ -112,32 +115,32 @@ def two_echoes(folder: Path, keyword: str, values: tuple[object, object]) -> Pat
         ("ImageType", (["ORIGINAL", "PRIMARY", "M"], ["ORIGINAL", "PRIMARY", "P"])),
     ],
 )
-def test_two_acquisitions_of_one_place_are_told_apart(
+def test_acquisitions_at_the_same_positions_are_split(
     tmp_path: Path, keyword: str, values: tuple[object, object]
 ) -> None:
     folder = two_echoes(tmp_path / "in", keyword, values)
     (series,) = scan_folder(folder).series
-    stacks, _ = stacks_of(series)
-    assert [len(stack.slices) for stack in stacks] == [6, 6]
-    assert all(keyword in stack.what for stack in stacks)
+    groups, _ = group_slices(series)
+    assert [len(group.slices) for group in groups] == [6, 6]
+    assert all(keyword in group.difference for group in groups)
     single = sitk.GetArrayFromImage(volume("MR"))
-    for factor, stack in enumerate(stacks, 1):
-        image = read(folder, "MR", series_uid=stack.uid).image
+    for factor, group in enumerate(groups, 1):
+        image = read(folder, "MR", series_uid=group.uid).image
         np.testing.assert_array_equal(sitk.GetArrayFromImage(image), factor * single)
 
 
-def test_a_file_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+def test_duplicate_file_is_left_out(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     copy = folder / "copy.dcm"
     copy.write_bytes(slices(folder)[2].read_bytes())
     series = read(folder, "CT")
     assert series.image.GetSize()[2] == 6
-    assert series.notes == (
-        f"{copy}: copies of images that are there; left out",
-    ) or series.notes == (f"{slices(folder)[2]}: copies of images that are there; left out",)
+    assert series.notes == (f"{copy}: duplicates; left out",) or series.notes == (
+        f"{slices(folder)[2]}: duplicates; left out",
+    )
 
 
-def test_one_instance_number_for_all_is_no_copy(tmp_path: Path) -> None:
+def test_same_instance_uid_for_all_slices_is_accepted(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder):
         change(path, put("SOPInstanceUID", "1.2.3"))
@@ -149,8 +152,8 @@ def headers_of(series: Series) -> list[float]:
 
 
 @pytest.mark.parametrize("position", ["HFS", "FFS", "HFDL", "FFP"])
-def test_the_patients_position_changes_nothing(tmp_path: Path, position: str) -> None:
-    """LPS coordinates are the patient's, however he lies in the scanner."""
+def test_patient_position_changes_nothing(tmp_path: Path, position: str) -> None:
+    """LPS coordinates are the patient's in every position in the scanner."""
     folder = write(tmp_path / "in")
     before = read(folder, "CT")
     for path in slices(folder):
@@ -161,15 +164,15 @@ def test_the_patients_position_changes_nothing(tmp_path: Path, position: str) ->
     assert after.image.GetDirection() == before.image.GetDirection()
 
 
-def test_two_echoes_between_each_other_are_no_volume(tmp_path: Path) -> None:
+def test_interleaved_echoes_are_split(tmp_path: Path) -> None:
     folder = two_echoes(tmp_path / "in", "EchoTime", (20, 90))
     for path in slices(folder / "1"):
         move(path, (0, 0, 1.25))
-    with pytest.raises(GeometryError, match="12 images mixes 2 stacks"):
+    with pytest.raises(GeometryError, match="12 images contains 2 volumes"):
         read(folder, "MR")
 
 
-def test_two_attributes_at_once_tell_acquisitions_apart(tmp_path: Path) -> None:
+def test_acquisitions_are_split_by_two_attributes(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     for number, kind in enumerate("MP"):
         two_echoes(folder / kind, "EchoTime", (20, 90))
@@ -177,40 +180,40 @@ def test_two_attributes_at_once_tell_acquisitions_apart(tmp_path: Path) -> None:
             change(path, put("ImageType", ["ORIGINAL", "PRIMARY", kind]))
             change(path, put("SOPInstanceUID", f"1.{number}.{path.parent.name}.{path.stem[-1]}"))
     (series,) = scan_folder(folder).series
-    assert [len(stack.slices) for stack in stacks_of(series)[0]] == [6, 6, 6, 6]
+    assert [len(group.slices) for group in group_slices(series)[0]] == [6, 6, 6, 6]
 
 
-def test_a_number_means_the_same_stack_whatever_files_are_called(tmp_path: Path) -> None:
+def test_volume_number_is_independent_of_file_names(tmp_path: Path) -> None:
     folder = two_echoes(tmp_path / "in", "EchoTime", (20, 90))
     (before,) = scan_folder(folder).series
     (folder / "0").rename(folder / "2")
     (after,) = scan_folder(folder).series
-    told = [[stack.slices[0].header.EchoTime for stack in stacks_of(series)[0]]
+    times = [[group.slices[0].header.EchoTime for group in group_slices(series)[0]]
             for series in (before, after)]  # fmt: skip
-    assert told[0] == told[1]
+    assert times[0] == times[1]
 
 
-def test_two_acquisitions_that_share_a_place_are_asked_about(tmp_path: Path) -> None:
-    """Half a head is not left out because its neighbour overlaps it by a slice."""
+def test_overlapping_acquisitions_are_listed(tmp_path: Path) -> None:
+    """Half a head is not left out because the other half overlaps it by a slice."""
     folder = write(tmp_path / "in", volume(count=12))
     for index, path in enumerate(slices(folder)):
         change(path, put("AcquisitionNumber", 1 if index < 3 else 2))
     change(slices(folder)[2], put("SOPInstanceUID", "1.2.3"))
     move(slices(folder)[2], (0, 0, 2.5))
-    with pytest.raises(GeometryError, match="12 images mixes 2 stacks; choose with"):
+    with pytest.raises(GeometryError, match="12 images contains 2 volumes; choose one with"):
         read(folder, "CT")
 
 
-def test_two_patients_in_one_series_are_refused_unnamed(tmp_path: Path) -> None:
+def test_two_patients_are_refused_without_their_ids(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder)[3:]:
         change(path, put("PatientID", "SECRET"))
-    with pytest.raises(GeometryError, match="images of two patients in one series") as caught:
+    with pytest.raises(GeometryError, match="images of several patients") as caught:
         read(folder, "CT")
     assert "SECRET" not in str(caught.value)
 
 
-def test_an_object_without_pixels_in_a_series_is_passed_over(tmp_path: Path) -> None:
+def test_object_without_pixels_is_ignored(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     (folder / "raw.dcm").write_bytes(slices(folder)[0].read_bytes())
 
@@ -223,7 +226,7 @@ def test_an_object_without_pixels_in_a_series_is_passed_over(tmp_path: Path) -> 
     assert read(folder, "CT").image.GetSize()[2] == 6
 
 
-def test_empty_hidden_files_are_no_damage(tmp_path: Path) -> None:
+def test_empty_hidden_files_are_ignored(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for name in (".gitkeep", ".nomedia", "._0001.dcm"):
         (folder / name).touch()

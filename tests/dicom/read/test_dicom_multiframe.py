@@ -1,4 +1,4 @@
-"""Multi-frame objects are read as the single-frame files that they stand for."""
+"""Multi-frame objects are read as the equivalent single-frame files."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,8 @@ from highdicom.legacy import LegacyConvertedEnhancedCTImage, LegacyConvertedEnha
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from dicom_kit import OBLIQUE, assert_same_image, change_all, put, slices, volume, write
-from radfuse.dicom.read.scan import absent_files
+from radfuse.dicom.read.dicomdir import missing_dicomdir_files
+from radfuse.dicom.read.scan import list_files
 from radfuse.errors import InputError, NoImageError
 from radfuse.pipeline.read import read
 
@@ -37,7 +38,7 @@ def converted(folder: Path, modality: str, syntax: str = ExplicitVRLittleEndian)
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
 @pytest.mark.parametrize("modality", ["CT", "MR"])
-def test_a_legacy_converted_series_is_the_series(
+def test_legacy_converted_series_equals_the_original(
     tmp_path: Path, modality: str, syntax: str
 ) -> None:
     folder = write(tmp_path / "in", volume(modality, OBLIQUE), modality)
@@ -50,7 +51,7 @@ def test_a_legacy_converted_series_is_the_series(
     assert [list(header.ImagePositionPatient) for header in many.headers] == places
 
 
-def test_a_multi_frame_file_is_found_in_a_folder(tmp_path: Path) -> None:
+def test_multi_frame_file_is_found_in_a_folder(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume("MR"), "MR")
     single = read(folder, "MR")
     (tmp_path / "enhanced").mkdir()
@@ -58,7 +59,7 @@ def test_a_multi_frame_file_is_found_in_a_folder(tmp_path: Path) -> None:
     assert_same_image(read(tmp_path / "enhanced", "MR").image, single.image)
 
 
-def test_frames_and_functional_groups_of_two_numbers_are_damage(tmp_path: Path) -> None:
+def test_too_few_frames_for_their_groups_are_refused(tmp_path: Path) -> None:
     path = converted(write(tmp_path / "in", volume("MR"), "MR"), "MR")
     header = pydicom.dcmread(path)
     header.NumberOfFrames = 5
@@ -68,7 +69,7 @@ def test_frames_and_functional_groups_of_two_numbers_are_damage(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["001", "001_implicit"])
-def test_frames_of_a_real_enhanced_mr_have_their_own_numbers(odd: Path, name: str) -> None:
+def test_frames_of_enhanced_mr_have_their_own_numbers(odd: Path, name: str) -> None:
     """Their functional groups refer to a frame of another image."""
     series = read(odd / "dicom2nifti/philips_enhanced/anatomical" / name, "MR")
     numbers = [header.ReferencedFrameNumber for header in series.headers]
@@ -76,38 +77,39 @@ def test_frames_of_a_real_enhanced_mr_have_their_own_numbers(odd: Path, name: st
 
 
 @pytest.mark.parametrize(
-    ("name", "modality", "told"),
+    ("name", "modality", "message"),
     [
-        ("emri_small.dcm", "MR", "frame 1, .*no ImageOrientationPatient of 6 numbers"),
-        ("eCT_Supplemental.dcm", "CT", "values in perfusion, not HU; give the CT itself"),
+        ("emri_small.dcm", "MR", "frame 1, .*ImageOrientationPatient is missing or not 6 numbers"),
+        ("eCT_Supplemental.dcm", "CT", "values in perfusion, not in HU; give the CT itself"),
     ],
 )
-def test_real_multi_frame_files_that_are_no_volume_are_refused(
-    odd: Path, tmp_path: Path, name: str, modality: str, told: str
+def test_multi_frame_files_without_a_volume_are_refused(
+    odd: Path, tmp_path: Path, name: str, modality: str, message: str
 ) -> None:
     shutil.copy(odd / "pydicom-data" / name, tmp_path)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read(tmp_path, modality)
 
 
-def test_dicomdir_is_read_whatever_the_case_of_file_names(heads: Path, tmp_path: Path) -> None:
-    """A mounted CD shows its names in small letters."""
+def test_dicomdir_matches_file_names_of_any_case(heads: Path, tmp_path: Path) -> None:
+    """A mounted CD shows its names in lower case."""
     (tmp_path / "dicom").mkdir()
     for number in range(304):
         (tmp_path / "dicom" / f"i{number}").touch()
     shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "dicomdir")
-    assert absent_files(tmp_path / "dicomdir") == []
+    existing = list_files(tmp_path)
+    assert missing_dicomdir_files(tmp_path / "dicomdir", existing) == []
 
 
-def test_a_directory_without_its_folder_is_no_image(heads: Path) -> None:
-    with pytest.raises(NoImageError, match="a DICOM directory, no image; give the folder"):
+def test_dicomdir_without_its_files_is_refused(heads: Path) -> None:
+    with pytest.raises(NoImageError, match="a DICOM directory, not an image; give its folder"):
         read(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", "CT")
 
 
-def test_dicomdir_resolves_its_folder_and_names_absent_files(heads: Path, tmp_path: Path) -> None:
+def test_dicomdir_reads_its_folder_and_names_missing_files(heads: Path, tmp_path: Path) -> None:
     write(tmp_path / "disk")
     shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "disk/DICOMDIR")
     series = read(tmp_path / "disk/DICOMDIR", "CT")
     assert sitk.GetArrayFromImage(series.image).shape == (6, 9, 7)
     (note,) = series.notes
-    assert note.endswith("more: named in DICOMDIR, but not there")
+    assert note.endswith("more: listed in DICOMDIR, but missing")

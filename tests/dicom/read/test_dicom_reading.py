@@ -1,4 +1,4 @@
-"""Series that are read: every voxel has the right value at the right place."""
+"""Series that are read: every voxel has the right value at the right position."""
 
 import shutil
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def values(folder: Path, modality: str = "CT") -> np.ndarray:
 
 @pytest.mark.parametrize("angles", [AXIAL, OBLIQUE, SAGITTAL, CORONAL])
 @pytest.mark.parametrize("modality", ["CT", "MR"])
-def test_a_regular_series_has_its_voxels_in_place(
+def test_voxels_of_a_regular_series_are_in_position(
     tmp_path: Path, modality: str, angles: Angles
 ) -> None:
     image = volume(modality, angles)
@@ -57,19 +57,17 @@ def test_a_regular_series_has_its_voxels_in_place(
     assert found.image.GetPixelID() == sitk.sitkFloat32
 
 
-def test_the_phantoms_ct_is_read_as_it_was_made(
-    phantom: Phantom, phantom_folders: tuple[Path, Path]
-) -> None:
+def test_phantom_ct_is_read_back(phantom: Phantom, phantom_folders: tuple[Path, Path]) -> None:
     assert_same_image(read(phantom_folders[0], "CT").image, phantom.ct.image)
 
 
-def test_the_phantoms_oblique_mr_is_read_as_it_was_made(
+def test_oblique_phantom_mr_is_read_back(
     phantom: Phantom, phantom_folders: tuple[Path, Path]
 ) -> None:
     assert_same_image(read(phantom_folders[1], "MR").image, phantom.mr.image)
 
 
-def test_files_headers_and_slices_are_in_one_order(phantom_folders: tuple[Path, Path]) -> None:
+def test_files_headers_and_slices_have_one_order(phantom_folders: tuple[Path, Path]) -> None:
     series = read(phantom_folders[1], "MR")
     assert len(series.files) == len(series.headers) == series.image.GetSize()[2]
     for index, (path, header) in enumerate(zip(series.files, series.headers, strict=True)):
@@ -83,7 +81,7 @@ def test_files_headers_and_slices_are_in_one_order(phantom_folders: tuple[Path, 
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(order=st.permutations(range(6)), numbers=st.permutations(range(6)))
-def test_neither_names_nor_instance_numbers_matter(
+def test_file_names_and_instance_numbers_are_ignored(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], numbers: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("series")
@@ -94,7 +92,7 @@ def test_neither_names_nor_instance_numbers_matter(
     assert_same_image(read(folder / "in", "CT").image, image)
 
 
-def test_slices_against_the_normal_are_turned_round(tmp_path: Path) -> None:
+def test_slices_are_sorted_along_their_normal(tmp_path: Path) -> None:
     image = volume()
     folder = write(tmp_path / "in", image)
     change_all(folder, put("ImageOrientationPatient", [1, 0, 0, 0, -1, 0]))
@@ -126,7 +124,7 @@ def test_extensionless_slices_in_subfolders_are_found(tmp_path: Path, shared: Pa
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
-def test_a_compressed_series_has_the_same_values(tmp_path: Path, syntax: UID) -> None:
+def test_compressed_series_has_the_same_values(tmp_path: Path, syntax: UID) -> None:
     if not get_encoder(syntax).is_available:
         pytest.skip(f"no encoder here for {syntax.name}; real files of it are read elsewhere")
     image = volume()
@@ -135,7 +133,7 @@ def test_a_compressed_series_has_the_same_values(tmp_path: Path, syntax: UID) ->
     assert_same_image(read(folder, "CT").image, image)
 
 
-def test_a_big_endian_series_has_the_same_values(tmp_path: Path) -> None:
+def test_big_endian_series_has_the_same_values(tmp_path: Path) -> None:
     image = volume()
     folder = write(tmp_path / "in", image)
     for path in slices(folder):
@@ -156,7 +154,7 @@ def test_every_slice_has_its_own_rescale(tmp_path: Path) -> None:
     np.testing.assert_allclose(values(folder), scaled, rtol=1e-6)
 
 
-def test_an_mr_may_be_rescaled(tmp_path: Path) -> None:
+def test_mr_may_be_rescaled(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", modality="MR")
     before = values(folder, "MR")
     change_all(folder, put("RescaleSlope", "0.5"))
@@ -166,9 +164,7 @@ def test_an_mr_may_be_rescaled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["RescaleSlope", "RescaleIntercept"])
 @pytest.mark.parametrize("empty", [False, True])
-def test_half_a_rescale_counts_and_the_other_half_is_neutral(
-    tmp_path: Path, missing: str, empty: bool
-) -> None:
+def test_missing_slope_or_intercept_is_neutral(tmp_path: Path, missing: str, empty: bool) -> None:
     folder = write(tmp_path / "in", modality="MR")
     before = values(folder, "MR")
     change_all(folder, put("RescaleSlope", "2"))
@@ -178,7 +174,7 @@ def test_half_a_rescale_counts_and_the_other_half_is_neutral(
     np.testing.assert_array_equal(values(folder, "MR"), wanted)
 
 
-def test_a_lookup_table_takes_the_place_of_the_rescale(tmp_path: Path) -> None:
+def test_modality_lut_replaces_the_rescale(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", modality="MR")
 
     def square(header: Dataset) -> None:
@@ -212,7 +208,7 @@ def test_signed_values_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "padding"), [("SS", -2000), ("US", 65536 - 2000)])
 @pytest.mark.parametrize("implicit", [False, True])
-def test_padding_becomes_air_whatever_sign_it_was_written_with(
+def test_padding_of_either_sign_becomes_air(
     tmp_path: Path, kind: str, padding: int, implicit: bool
 ) -> None:
     folder = write(tmp_path / "in")
@@ -233,7 +229,7 @@ def pad_with(keyword: str, value: int | None) -> Callable[[Dataset], None]:
     return lambda header: header.add_new(keyword, "US", value)
 
 
-def test_a_range_of_padding_becomes_air_and_its_neighbours_stay(tmp_path: Path) -> None:
+def test_padding_range_becomes_air_and_no_other_value(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, pad_with("PixelPaddingValue", 100))
     change_all(folder, pad_with("PixelPaddingRangeLimit", 900))
@@ -250,7 +246,7 @@ def test_padding_of_an_mr_becomes_zero(tmp_path: Path) -> None:
     assert values(folder, "MR")[0, 1, 1] == 0
 
 
-def test_an_empty_padding_value_pads_nothing(tmp_path: Path) -> None:
+def test_empty_padding_value_is_ignored(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     before = values(folder)
     change_all(folder, pad_with("PixelPaddingValue", None))
@@ -292,7 +288,7 @@ def test_high_throughput_jpeg_2000_is_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, plane)
 
 
-def test_padding_counts_in_the_bits_that_are_stored(tmp_path: Path) -> None:
+def test_padding_is_compared_in_the_stored_bits(tmp_path: Path) -> None:
     """Twelve bits of an unsigned value; pixels and padding have more in the rest."""
     folder = write(tmp_path / "in")
 

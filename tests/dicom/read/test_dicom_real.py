@@ -25,7 +25,7 @@ def mixed_listing(heads: Path) -> str:
 
 
 def itk_reads(folder: Path) -> sitk.Image:
-    """What SimpleITK makes of the files, sorted by their place along the normal."""
+    """The volume by SimpleITK, of the files sorted along the normal."""
 
     def height(path: Path) -> float:
         header = pydicom.dcmread(path, stop_before_pixels=True)
@@ -39,7 +39,7 @@ def itk_reads(folder: Path) -> sitk.Image:
     return reader.Execute()
 
 
-def test_a_stereotactic_mr_is_read_as_simpleitk_reads_it(heads: Path, tmp_path: Path) -> None:
+def test_stereotactic_mr_matches_simpleitk(heads: Path, tmp_path: Path) -> None:
     for path in sorted((heads / "mr_siemens_t1_gammaknife").iterdir())[:24]:
         shutil.copy(path, tmp_path)
     assert_same_image(read(tmp_path, "MR").image, itk_reads(tmp_path), atol=1e-4)
@@ -47,7 +47,7 @@ def test_a_stereotactic_mr_is_read_as_simpleitk_reads_it(heads: Path, tmp_path: 
 
 def test_mixed_study_lists_series_without_localizers(mixed_listing: str) -> None:
     first, *listed = mixed_listing.splitlines()
-    assert first.endswith("4 CT series; choose with --ct-series UID:")
+    assert first.endswith("4 CT series; choose one with --ct-series UID:")
     assert len(listed) == 4
     assert "localizer" not in mixed_listing
 
@@ -58,14 +58,14 @@ def uid_of(listing: str, images: int) -> str:
     return found[1]
 
 
-def test_reformats_are_read_without_their_foreign_slice(heads: Path, mixed_listing: str) -> None:
+def test_reformats_are_read_without_the_other_slice(heads: Path, mixed_listing: str) -> None:
     left_out = {}
     for images in (89, 111):
         series = read(heads / MIXED, "CT", series_uid=uid_of(mixed_listing, images))
         assert series.image.GetSize()[2] == images - 1
         (left_out[images],) = series.notes
     for note in left_out.values():
-        assert re.search(r"/I\d+: left out, orientation .*, not ", note), note
+        assert re.search(r"/I\d+: left out: orientation is .*, not ", note), note
 
 
 def test_jpeg_lossless_axial_series_matches_simpleitk(
@@ -132,13 +132,13 @@ def test_slice_has_equal_values_in_seven_transfer_syntaxes(odd: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("name", "modality", "said"),
     [
-        ("dicom2nifti/failing/notavolume", "CT", "two slices at the same position"),
-        ("dicom2nifti/failing/sliceincrement/001", "CT", "the step is 10 between"),
-        ("dicom2nifti/failing/sliceorientation", "MR", "4 images mixes 2 stacks; choose"),
-        ("transfer_syntaxes_same_mr_slice", "MR", "two slices at the same position"),
+        ("dicom2nifti/failing/notavolume", "CT", "two slices have the same position"),
+        ("dicom2nifti/failing/sliceincrement/001", "CT", "it is 10 mm between"),
+        ("dicom2nifti/failing/sliceorientation", "MR", "4 images contains 2 volumes; choose"),
+        ("transfer_syntaxes_same_mr_slice", "MR", "two slices have the same position"),
     ],
 )
-def test_series_that_make_no_grid_are_refused(
+def test_series_without_a_regular_grid_are_refused(
     odd: Path, name: str, modality: str, said: str
 ) -> None:
     with pytest.raises(GeometryError, match=said):
@@ -146,11 +146,11 @@ def test_series_that_make_no_grid_are_refused(
 
 
 def test_secondary_captures_in_colour_are_no_ct(odd: Path) -> None:
-    with pytest.raises(NoImageError, match="no CT series; there are\n  OT"):
+    with pytest.raises(NoImageError, match="no CT series; the folder contains:\n  OT"):
         read(odd / "secondary_capture_rgb", "CT")
 
 
-def test_a_dicom_file_without_preamble_is_not_passed_over(odd: Path, tmp_path: Path) -> None:
+def test_dicom_file_without_preamble_is_not_ignored(odd: Path, tmp_path: Path) -> None:
     shutil.copy(odd / "pydicom/no_meta.dcm", tmp_path)
-    with pytest.raises(InputError, match=r"no_meta\.dcm: damaged, or no DICOM file"):
+    with pytest.raises(InputError, match=r"no_meta\.dcm: damaged, or not a DICOM file"):
         read(tmp_path, "CT")

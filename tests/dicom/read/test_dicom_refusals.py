@@ -1,4 +1,4 @@
-"""Series that are refused: the message names the files, the values and the way out."""
+"""Series that are refused: the message names the files, the values and what to do."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def refusal(folder: Path, kind: type[InputError] = GeometryError) -> str:
     return message
 
 
-def test_a_drift_within_rounding_is_no_tilt(tmp_path: Path) -> None:
+def test_sideways_rounding_is_not_a_tilt(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for index, path in enumerate(slices(folder)):
         move(path, (0, 0.03 * index, 0))
@@ -39,49 +39,49 @@ def test_a_drift_within_rounding_is_no_tilt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stray", range(6))
-def test_a_slice_beside_the_others_is_named_and_not_called_tilt(tmp_path: Path, stray: int) -> None:
+def test_slice_off_the_line_is_named_and_not_a_tilt(tmp_path: Path, stray: int) -> None:
     folder = write(tmp_path / "in")
     move(slices(folder)[stray], (3.0, 0, 0))
     message = refusal(folder)
-    assert message.startswith(f"{slices(folder)[stray]}: this slice lies 3.0 mm beside")
+    assert message.startswith(f"{slices(folder)[stray]}: the slice is 3.0 mm off the line")
     assert "tilt" not in message
 
 
-def test_no_frame_of_reference_at_all_is_accepted(tmp_path: Path) -> None:
+def test_missing_frame_of_reference_is_accepted(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, lambda header: header.__delattr__("FrameOfReferenceUID"))
     assert read(folder, "CT").frame_of_reference_uid is None
 
 
-def test_one_slice_is_no_volume_and_two_are(tmp_path: Path) -> None:
+def test_one_slice_is_refused_and_two_are_read(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder)[2:]:
         path.unlink()
     assert read(folder, "CT").image.GetSize() == (7, 9, 2)
     slices(folder)[1].unlink()
     assert refusal(folder).endswith(
-        "0001.dcm: one slice only; give the folder with 2 or more of its series"
+        "0001.dcm: only one slice, a volume needs 2 or more; give the folder of the series"
     )
 
 
 @pytest.mark.parametrize("more", [1, 3])
-def test_a_hole_between_slices_is_refused_with_its_neighbours(tmp_path: Path, more: int) -> None:
+def test_gap_is_refused_with_the_slices_around_it(tmp_path: Path, more: int) -> None:
     folder = write(tmp_path / "in", volume(count=9))
     paths = slices(folder)
     for path in paths[3 : 4 + more]:
         path.unlink()
     message = refusal(folder)
     step = 2.5 * (2 + more)
-    assert f"2.5 to {step:g} mm apart, mostly 2.5; the step is {step:g} between" in message
-    assert f"{paths[2]}, {paths[4 + more]}, so {step - 2.5:g} mm were never measured" in message
-    assert "(at most 3 are interpolated): a slice is missing" in message
+    assert f"2.5 to {step:g} mm, median 2.5; it is {step:g} mm between" in message
+    assert f"{paths[2]}, {paths[4 + more]}, a gap of {step - 2.5:g} mm without data" in message
+    assert "(at most 3 are interpolated); a slice is missing" in message
 
 
-def test_slices_that_lean_more_than_a_gantry_tilts_are_refused(tmp_path: Path) -> None:
+def test_larger_angle_than_a_gantry_tilt_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for index, path in enumerate(slices(folder)):
         move(path, (0, 3.0 * index, 0))
-    assert f"{folder}: slices lean by 50.2 degrees, more than a gantry tilts" in refusal(folder)
+    assert "as by a gantry tilt of 50.2 degrees, the maximum is 45" in refusal(folder)
 
 
 def test_two_slices_at_one_position_are_named(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_two_slices_at_one_position_are_named(tmp_path: Path) -> None:
     (folder / "other.dcm").write_bytes(paths[2].read_bytes())
     change(folder / "other.dcm", put("SOPInstanceUID", "1.2.3.4"))
     message = refusal(folder)
-    assert f"{paths[2]}, {folder / 'other.dcm'}: two slices at the same position; move" in message
+    assert f"{paths[2]}, {folder / 'other.dcm'}: two slices have the same position; move" in message
 
 
 @pytest.mark.parametrize(
@@ -105,57 +105,61 @@ def test_two_slices_at_one_position_are_named(tmp_path: Path) -> None:
         ("PixelSpacing", b"nan\\1"),
     ],
 )
-def test_places_that_are_no_numbers_are_refused_with_their_files(
+def test_invalid_geometry_attributes_name_their_files(
     tmp_path: Path, keyword: str, bad: bytes
 ) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put_raw(keyword, bad))
     message = refusal(folder)
-    assert f"no {keyword} of" in message
+    assert f"{keyword} is missing or not" in message
     assert "0001.dcm" in message
 
 
-def test_one_slice_without_a_position_is_refused_with_its_file(tmp_path: Path) -> None:
+def test_slice_without_a_position_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change(slices(folder)[3], put_raw("ImagePositionPatient", b""))
-    assert refusal(folder).startswith(f"{slices(folder)[3]}: no ImagePositionPatient of 3 numbers")
+    assert refusal(folder).startswith(
+        f"{slices(folder)[3]}: ImagePositionPatient is missing or not 3 numbers"
+    )
 
 
 @pytest.mark.parametrize("spacing", [[0, 1], [-1, 1]])
-def test_pixels_without_a_size_are_refused(tmp_path: Path, spacing: list[float]) -> None:
+def test_pixel_spacing_of_zero_or_less_is_refused(tmp_path: Path, spacing: list[float]) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put("PixelSpacing", spacing))
-    assert f"PixelSpacing {spacing[0]} x 1 mm; export the series again" in refusal(folder)
+    assert f"PixelSpacing is {spacing[0]} x 1 mm, expected positive values; export" in refusal(
+        folder
+    )
 
 
-def test_pixels_of_an_absurd_size_are_refused(tmp_path: Path) -> None:
+def test_implausible_pixel_spacing_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put("PixelSpacing", [900, 900]))
-    assert "voxels of 900 x 900 x 2.5 mm; expected 0.05 to 25 mm" in refusal(folder)
+    assert "voxel spacing 900 x 900 x 2.5 mm, expected 0.05 to 25 mm" in refusal(folder)
 
 
 @pytest.mark.parametrize("cosines", [[0] * 6, [1, 0, 0, 0.3, 1, 0], [2, 0, 0, 0, 1, 0]])
-def test_axes_that_are_no_right_angle_are_refused(tmp_path: Path, cosines: list[float]) -> None:
+def test_axes_that_are_not_orthonormal_are_refused(tmp_path: Path, cosines: list[float]) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put("ImageOrientationPatient", cosines))
-    assert "is no right angle of unit vectors; export" in refusal(folder)
+    assert "not two perpendicular unit vectors; export" in refusal(folder)
 
 
-def test_several_frames_a_file_without_a_place_each_are_refused(tmp_path: Path) -> None:
+def test_frames_without_positions_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put("NumberOfFrames", 2))
     change_all(folder, lambda header: header.__delattr__("ImagePositionPatient"))
     assert "0001.dcm frame 1" in refusal(folder)
-    assert "no ImagePositionPatient of 3 numbers" in refusal(folder)
+    assert "ImagePositionPatient is missing or not 3 numbers" in refusal(folder)
 
 
-def test_one_frame_a_file_is_read(tmp_path: Path) -> None:
+def test_single_frame_files_are_read(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put("NumberOfFrames", 1))
     assert read(folder, "CT").image.GetSize() == (7, 9, 6)
 
 
-def test_a_truncated_compressed_slice_is_named(tmp_path: Path) -> None:
+def test_truncated_compressed_slice_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, lambda header: header.compress(RLELossless))
     last = slices(folder)[-1]
@@ -163,7 +167,7 @@ def test_a_truncated_compressed_slice_is_named(tmp_path: Path) -> None:
     assert refusal(folder, InputError).startswith(f"{last}: damaged: ")
 
 
-def test_a_ct_in_colour_is_refused(tmp_path: Path) -> None:
+def test_ct_in_colour_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
 
     def colour(header: Dataset) -> None:
@@ -172,25 +176,27 @@ def test_a_ct_in_colour_is_refused(tmp_path: Path) -> None:
 
     change_all(folder, colour)
     assert f"{slices(folder)[0]}, " in refusal(folder, InputError)
-    assert ": a colour image, not the values of a scanner" in refusal(folder, InputError)
+    assert ": a colour image (SamplesPerPixel is not 1)" in refusal(folder, InputError)
 
 
 @pytest.mark.parametrize(
-    ("keyword", "value", "told"),
-    [("RescaleType", "ED", "values in ED, not HU; give the CT itself"),
-     ("RescaleType", "mg/cm3", "values in mg/cm3, not HU; give the CT itself"),
-     ("RescaleType", "HU_MOD", "values in HU_MOD, not HU; give the CT itself"),
-     ("ImageType", ["ORIGINAL", "PRIMARY", "MOSAIC"], "many slices in one picture (MOSAIC)"),
-     ("ImageType", ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"], "values in perfusion, not HU")],
+    ("keyword", "value", "problem"),
+    [("RescaleType", "ED", "values in ED, not in HU; give the CT itself"),
+     ("RescaleType", "mg/cm3", "values in mg/cm3, not in HU; give the CT itself"),
+     ("RescaleType", "HU_MOD", "values in HU_MOD, not in HU; give the CT itself"),
+     ("ImageType", ["ORIGINAL", "PRIMARY", "MOSAIC"], "slices in one image (ImageType MOSAIC)"),
+     ("ImageType", ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"], "values in perfusion, not in HU")],
 )  # fmt: skip
-def test_a_map_is_no_ct(tmp_path: Path, keyword: str, value: object, told: str) -> None:
+def test_map_computed_from_a_ct_is_refused(
+    tmp_path: Path, keyword: str, value: object, problem: str
+) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put(keyword, value))
-    assert told in refusal(folder, InputError)
+    assert problem in refusal(folder, InputError)
 
 
 @pytest.mark.parametrize("share", [0.9, 0.95, 0.999])
-def test_a_slice_with_truncated_pixels_is_named(tmp_path: Path, share: float) -> None:
+def test_slice_with_truncated_pixels_is_named(tmp_path: Path, share: float) -> None:
     folder = write(tmp_path / "in", volume(count=3))
     last = slices(folder)[-1]
     whole = last.read_bytes()
@@ -221,62 +227,64 @@ def test_truncated_slice_is_refused_or_noted_at_every_length(
     [("RescaleSlope", b"0"), ("RescaleSlope", b"x"), ("RescaleIntercept", b"nan"),
      ("RescaleSlope", b"1\\2")],
 )  # fmt: skip
-def test_a_rescale_that_makes_no_values_is_named(tmp_path: Path, keyword: str, bad: bytes) -> None:
+def test_invalid_rescale_is_refused_with_its_file(tmp_path: Path, keyword: str, bad: bytes) -> None:
     folder = write(tmp_path / "in")
     change(slices(folder)[5], put_raw(keyword, bad))
     message = refusal(folder, InputError)
     assert message.startswith(f"{slices(folder)[5]}: RescaleSlope")
-    assert "make no values; export the series again" in message
+    assert "are not usable numbers; export the series again" in message
 
 
-def test_a_constant_series_is_refused(tmp_path: Path) -> None:
+def test_constant_series_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, lambda header: setattr(header, "PixelData", bytes(len(header.PixelData))))
-    assert "every value is -1024; this is an empty image" in refusal(folder, InputError)
+    assert "every value is -1024; the image is empty" in refusal(folder, InputError)
 
 
-def test_a_series_of_another_modality_cannot_be_chosen(tmp_path: Path) -> None:
+def test_series_of_another_modality_cannot_be_chosen(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume())
     uid = str(pydicom.dcmread(min(folder.iterdir())).SeriesInstanceUID)
-    with pytest.raises(InputError, match="no MR series with UID"):
+    with pytest.raises(InputError, match="no MR series has UID"):
         read(folder, "MR", series_uid=uid)
 
 
-def test_a_palette_is_not_taken_for_values(tmp_path: Path) -> None:
+def test_palette_image_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume())
     for path in slices(folder):
         header = pydicom.dcmread(path)
         header.PhotometricInterpretation = "PALETTE COLOR"
         header.save_as(path)
-    with pytest.raises(InputError, match="no grey image"):
+    with pytest.raises(InputError, match="not a greyscale image"):
         read(folder, "CT")
 
 
 @pytest.mark.parametrize("unit", ["HU", "US", "Houndsfield Unit", "Hounsfield units", ""])
-def test_every_spelling_of_hu_is_hu(tmp_path: Path, unit: str) -> None:
+def test_spellings_of_hu_are_accepted(tmp_path: Path, unit: str) -> None:
     folder = write(tmp_path / "in")
     change_all(folder, put("RescaleType", unit))
     assert read(folder, "CT").image.GetSize() == (7, 9, 6)
 
 
 @pytest.mark.parametrize("every", [True, False])
-def test_a_ct_without_intercept_is_not_in_hu(tmp_path: Path, every: bool) -> None:
+def test_ct_without_intercept_is_refused(tmp_path: Path, every: bool) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder) if every else slices(folder)[2:3]:
         change(path, lambda header: header.__delattr__("RescaleIntercept"))
         change(path, lambda header: header.add_new("PixelPaddingValue", "US", 0))
-    assert "CT without RescaleIntercept, so its values are not in HU" in refusal(folder, InputError)
+    assert "RescaleIntercept is missing, so the values of the CT are not in HU" in refusal(
+        folder, InputError
+    )
 
 
-def test_an_inverted_mr_is_refused(tmp_path: Path) -> None:
+def test_inverted_mr_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume("MR"), "MR")
     change_all(folder, put("PhotometricInterpretation", "MONOCHROME1"))
-    with pytest.raises(InputError, match=r"inverted grey \(MONOCHROME1\), not the values of an MR"):
+    with pytest.raises(InputError, match=r"inverted values \(MONOCHROME1\); give the original"):
         read(folder, "MR")
 
 
-def test_a_damaged_lookup_table_is_named(tmp_path: Path) -> None:
+def test_damaged_lookup_table_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change(slices(folder)[2], put("ModalityLUTSequence", [Dataset()]))
     message = refusal(folder, InputError)
-    assert message.startswith(f"{slices(folder)[2]}: its modality lookup table is damaged")
+    assert message.startswith(f"{slices(folder)[2]}: ModalityLUTSequence is damaged")

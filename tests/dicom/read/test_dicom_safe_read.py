@@ -22,8 +22,8 @@ from pydicom.uid import (
 
 from dicom_kit import as_nobody, change, put, put_raw, slices, write
 from radfuse.dicom.read.safe_read import (
-    begins_like_dicom,
     check_size,
+    is_dicom,
     missing_bytes,
     open_dataset,
     silenced,
@@ -61,7 +61,7 @@ def saved(path: Path, syntax: UID, *, meta: bool = True) -> Path:
 
 
 def deflate(path: Path) -> None:
-    """Deflate what stands in a file, whatever it is."""
+    """Deflate the data set of a file."""
     whole, old, new = path.read_bytes(), ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian
     start = 144 + int.from_bytes(whole[140:144], "little")
     meta = whole[:start].replace(
@@ -82,7 +82,7 @@ def one(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("syntax", [*PLAIN, DeflatedExplicitVRLittleEndian])
 @pytest.mark.parametrize("pixels", [True, False])
-def test_what_opens_is_what_pydicom_reads(one: Path, syntax: UID, pixels: bool) -> None:
+def test_opened_data_set_equals_that_of_pydicom(one: Path, syntax: UID, pixels: bool) -> None:
     before = one.read_bytes()
     saved(one, syntax)
     header = open_dataset(one, pixels=pixels)
@@ -95,7 +95,7 @@ def test_what_opens_is_what_pydicom_reads(one: Path, syntax: UID, pixels: bool) 
         np.testing.assert_array_equal(header.pixel_array, pydicom.dcmread(one).pixel_array)
 
 
-def test_only_the_wanted_attributes_are_kept(one: Path) -> None:
+def test_only_specific_tags_are_kept(one: Path) -> None:
     header = open_dataset(one, pixels=False, specific_tags=("Rows", "PixelSpacing"))
     assert {element.keyword for element in header} == {
         "Rows", "PixelSpacing", "SpecificCharacterSet"
@@ -103,18 +103,18 @@ def test_only_the_wanted_attributes_are_kept(one: Path) -> None:
 
 
 @pytest.mark.parametrize("syntax", PLAIN)
-def test_a_file_without_preamble_opens(one: Path, syntax: UID) -> None:
+def test_file_without_preamble_opens(one: Path, syntax: UID) -> None:
     whole = open_dataset(one, pixels=False)
     saved(one, syntax, meta=False)
     assert one.read_bytes()[128:132] != b"DICM"
-    assert begins_like_dicom(one)
+    assert is_dicom(one)
     assert open_dataset(one, pixels=False).SOPInstanceUID == whole.SOPInstanceUID
 
 
 def test_file_meta_without_preamble_opens(one: Path) -> None:
     whole = one.read_bytes()
     one.write_bytes(whole[132:])
-    assert begins_like_dicom(one)
+    assert is_dicom(one)
     header = open_dataset(one, pixels=True)
     one.write_bytes(whole)
     np.testing.assert_array_equal(header.pixel_array, pydicom.dcmread(one).pixel_array)
@@ -126,14 +126,14 @@ def test_file_meta_without_preamble_opens(one: Path) -> None:
      b"NRRD0004\n" * 9, b"{" * 300, struct.pack("<HHI", 8, 5, 1 << 30),
      struct.pack("<HHI", 8, 0x7777, 4)],
 )  # fmt: skip
-def test_other_files_are_no_dicom(tmp_path: Path, junk: bytes) -> None:
+def test_other_files_are_not_dicom(tmp_path: Path, junk: bytes) -> None:
     path = tmp_path / "x"
     path.write_bytes(junk)
-    assert not begins_like_dicom(path)
+    assert not is_dicom(path)
     assert refused(path) == "not a DICOM file"
 
 
-def test_real_files_without_their_parts(odd: Path) -> None:
+def test_incomplete_real_files_are_read_or_refused(odd: Path) -> None:
     folder = odd / "pydicom"
     for name in ("ExplVR_BigEndNoMeta", "ExplVR_LitEndNoMeta", "meta_missing_tsyntax",
                  "no_meta_group_length", "UN_sequence", "badVR"):  # fmt: skip
@@ -143,12 +143,12 @@ def test_real_files_without_their_parts(odd: Path) -> None:
     assert "(300A,00B0) has 711 of 976 bytes" in refused(folder / "rtplan_truncated.dcm")
 
 
-def test_every_real_file_is_whole_by_its_size(odd: Path, heads: Path) -> None:
+def test_real_files_lack_no_bytes(odd: Path, heads: Path) -> None:
     paths = [path for path in odd.rglob("*.dcm") if path.is_file()]
     paths += [min(folder.iterdir()) for folder in heads.rglob("*") if [*folder.glob("*.dcm")]]
     lacking = {}
     for path in paths:
-        if begins_like_dicom(path):
+        if is_dicom(path):
             header = open_dataset(path, pixels=False) if "rtplan" not in path.name else Dataset()
             if "Rows" in header and path.name != "badVR.dcm":
                 check_size(header, path)
@@ -157,7 +157,7 @@ def test_every_real_file_is_whole_by_its_size(odd: Path, heads: Path) -> None:
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
-def test_warnings_stay_inside(one: Path, syntax: UID) -> None:
+def test_warnings_of_pydicom_are_silenced(one: Path, syntax: UID) -> None:
     change(one, put("SpecificCharacterSet", "ISO_IR 100"))
     change(one, put_raw("StudyDate", b"not a date"))
     change(one, put_raw("SeriesInstanceUID", b"1.2.x.."))
@@ -169,7 +169,7 @@ def test_warnings_stay_inside(one: Path, syntax: UID) -> None:
     assert str(header.PatientName) == "Test^Nobody"
 
 
-def test_foreign_letters_that_are_none_refuse_no_file(one: Path) -> None:
+def test_undecodable_letters_do_not_refuse_a_file(one: Path) -> None:
     change(one, put("PatientName", "M\u00fcller^J\u00fcrgen"))
     change(one, put("SeriesDescription", "Sch\u00e4del"))
     assert open_dataset(one, pixels=False).PatientName.family_name == "M\u00fcller"
@@ -191,7 +191,7 @@ def test_many_threads_open_without_a_warning(one: Path) -> None:
         warnings.warn("heard again", stacklevel=1)
 
 
-def test_silence_may_be_asked_for_in_a_silence(one: Path) -> None:
+def test_silencing_can_be_nested(one: Path) -> None:
     with silenced():
         assert open_dataset(one, pixels=False).Rows == 9
         warnings.warn("unheard", stacklevel=1)
@@ -204,7 +204,7 @@ def test_invalid_number_becomes_bytes(one: Path) -> None:
     assert header.Rows == 9
 
 
-def test_every_length_of_a_slice_but_the_whole_lacks_something(one: Path) -> None:
+def test_truncated_slice_is_detected_at_every_length(one: Path) -> None:
     whole = one.read_bytes()
     for keep in range(0, len(whole), 3):
         one.write_bytes(whole[:keep])
@@ -230,24 +230,24 @@ def test_missing_pixels_are_counted(one: Path, syntax: UID) -> None:
 
 
 @pytest.mark.parametrize("frames", [2, 20_000])
-def test_frames_that_are_not_there_are_missing(one: Path, frames: int) -> None:
+def test_bytes_of_missing_frames_are_counted(one: Path, frames: int) -> None:
     change(one, put("NumberOfFrames", frames))
     header = open_dataset(one, pixels=False)
     assert missing_bytes(one, header) == (frames - 1) * 9 * 7 * 2
 
 
-def test_no_pixels_are_all_missing(one: Path) -> None:
+def test_bytes_of_missing_pixel_data_are_counted(one: Path) -> None:
     change(one, lambda header: header.__delattr__("PixelData"))
     assert missing_bytes(one, open_dataset(one, pixels=False)) == 9 * 7 * 2
 
 
-def test_deflated_pixels_are_counted_inflated(one: Path) -> None:
+def test_missing_bytes_of_deflated_data_are_counted(one: Path) -> None:
     change(one, put("Rows", 10))
     saved(one, DeflatedExplicitVRLittleEndian)
     assert missing_bytes(one, open_dataset(one, pixels=False)) == 7 * 2
 
 
-def test_plain_pixels_that_claim_to_be_packed_are_refused(one: Path) -> None:
+def test_native_data_with_compressed_syntax_is_refused(one: Path) -> None:
     header = pydicom.dcmread(one)
     plain = one.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0")
     one.write_bytes(plain)
@@ -257,11 +257,12 @@ def test_plain_pixels_that_claim_to_be_packed_are_refused(one: Path) -> None:
     )
 
 
-def test_a_closed_file_is_told(one: Path) -> None:
+def test_file_without_read_permission_is_refused(one: Path) -> None:
     one.chmod(0)
     with as_nobody(one.parent):
         assert refused(one) == "no permission to read"
-        assert "Permission denied" in refusal(lambda: begins_like_dicom(one), one)
+        with pytest.raises(PermissionError):
+            is_dicom(one)
         assert "Permission denied" in refusal(lambda: missing_bytes(one, whole_header()), one)
 
 
@@ -290,7 +291,9 @@ def test_empty_image_is_refused(rows: int, columns: int, frames: int, message: s
 @pytest.mark.parametrize(
     "edit", [put_raw("Rows", b""), put_raw("NumberOfFrames", b"1A"), put_raw("Columns", b"1234")]
 )
-def test_sizes_that_are_no_number_are_refused(one: Path, edit: Callable[[Dataset], None]) -> None:
+def test_sizes_that_are_not_integers_are_refused(
+    one: Path, edit: Callable[[Dataset], None]
+) -> None:
     change(one, edit)
     header = open_dataset(one, pixels=False)
     assert "is missing or not an integer; export it" in refusal(
@@ -298,10 +301,10 @@ def test_sizes_that_are_no_number_are_refused(one: Path, edit: Callable[[Dataset
     )
 
 
-def test_deflated_data_that_end_early_are_refused(one: Path) -> None:
+def test_truncated_deflated_data_are_refused(one: Path) -> None:
     saved(one, DeflatedExplicitVRLittleEndian)
     one.write_bytes(one.read_bytes()[:-40])
-    assert "its deflated data end too early" in refused(one)
+    assert "the deflated data end too early" in refused(one)
     whole = one.read_bytes()
     at = whole.index(b"1.2.840.10008.1.2.1.99") + 40
     one.write_bytes(whole[: at + 60] + zlib.compress(bytes(90)))

@@ -1,4 +1,4 @@
-"""Gantry tilt and uneven steps: resampled onto a regular grid, checked against known geometry."""
+"""Gantry tilt and uneven spacing: resampled to a regular grid, checked against known geometry."""
 
 import shutil
 import subprocess
@@ -50,10 +50,10 @@ def field_volume(angles: Angles, shifts_mm: NDArray[np.float64]) -> sitk.Image:
     return filled
 
 
-def put_in_place(
+def write_field(
     folder: Path, angles: Angles, sideways_mm: NDArray[np.float64], heights_mm: NDArray[np.float64]
 ) -> Path:
-    """An MR of the field whose headers say where each slice lies."""
+    """An MR of the field with the position of each slice in its header."""
     up = heights_mm - 2.5 * np.arange(len(heights_mm))
     shifts = np.column_stack([sideways_mm, up])
     image = field_volume(angles, shifts)
@@ -65,7 +65,7 @@ def put_in_place(
 
 
 def assert_is_field(image: sitk.Image, within_mm: float) -> None:
-    """Every voxel with its neighbours in the plane measured has the field's value at its place."""
+    """Every voxel with its neighbours in the plane measured has the value of the field."""
     values = sitk.GetArrayFromImage(image)
     inside = ndimage.binary_erosion(values != 0, np.ones((1, 3, 3)))
     assert inside.mean() > 0.1
@@ -76,17 +76,15 @@ def assert_is_field(image: sitk.Image, within_mm: float) -> None:
 
 @pytest.mark.parametrize("angles", [AXIAL, OBLIQUE])
 @pytest.mark.parametrize("degrees", [-25.0, -3.0, 18.5])
-def test_gantry_tilt_is_corrected_with_every_value_in_place(
-    tmp_path: Path, degrees: float, angles: Angles
-) -> None:
+def test_gantry_tilt_is_corrected(tmp_path: Path, degrees: float, angles: Angles) -> None:
     heights = 2.5 * np.arange(5)
     sideways = np.outer(heights * np.tan(np.radians(degrees)), (0.0, 1.0))
-    series = read(put_in_place(tmp_path / "in", angles, sideways, heights), "MR")
+    series = read(write_field(tmp_path / "in", angles, sideways, heights), "MR")
     assert series.regridded
     assert series.slice_headers == ()
     assert len(series.headers) == 5
     (note,) = series.notes
-    assert f"a gantry tilt of {abs(degrees):.1f} degrees, rectified" in note
+    assert f"gantry tilt of {abs(degrees):.1f} degrees corrected" in note
     assert_is_field(series.image, within_mm=1e-4)
     assert series.image.GetSpacing() == pytest.approx((0.9, 1.1, 2.5))
 
@@ -96,11 +94,11 @@ def test_gantry_tilt_is_corrected_with_every_value_in_place(
     lean=st.tuples(*[st.floats(-0.6, 0.6)] * 2),
     steps=st.lists(st.floats(0.5, 2.9), min_size=2, max_size=6),
 )
-def test_any_lean_and_any_steps_keep_every_value_in_its_place(
+def test_tilted_uneven_slices_keep_values_in_position(
     tmp_path_factory: pytest.TempPathFactory, lean: tuple[float, float], steps: list[float]
 ) -> None:
     heights = np.concatenate([[0], np.cumsum(steps)])
-    folder = put_in_place(
+    folder = write_field(
         tmp_path_factory.mktemp("in") / "mr", OBLIQUE, np.outer(heights, lean), heights
     )
     image = read(folder, "MR").image
@@ -124,18 +122,18 @@ def test_one_missing_slice_is_interpolated_with_a_note(
     np.testing.assert_allclose(sitk.GetArrayFromImage(series.image), wanted, atol=1e-3)
     assert series.regridded
     (note,) = series.notes
-    assert "2.5 to 5 mm apart; interpolated onto steps of 2.5 mm" in note
-    assert f"the step is 5 mm between {paths[missing - 1]}, {paths[missing + 1]}" in note
+    assert "2.5 to 5 mm; interpolated to 2.5 mm" in note
+    assert f"it is 5 mm between {paths[missing - 1]}, {paths[missing + 1]}" in note
 
 
-def test_a_thick_slice_after_a_wide_step_leaves_no_hole(tmp_path: Path) -> None:
+def test_thick_slices_leave_no_gap(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume(spacing=(1.0, 1.0, 7.0)))
     for path, down in zip(slices(folder), (0, 5, 10, 10, 10, 10), strict=True):
         move(path, (0, 0, -down))
-    assert "2 to 7 mm apart; interpolated onto steps of" in read(folder, "CT").notes[0]
+    assert "2 to 7 mm; interpolated to" in read(folder, "CT").notes[0]
 
 
-def test_a_drift_within_rounding_is_no_tilt(tmp_path: Path) -> None:
+def test_sideways_rounding_is_not_a_tilt(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for index, path in enumerate(slices(folder)):
         move(path, (0, 0.03 * index, 0))
@@ -145,34 +143,32 @@ def test_a_drift_within_rounding_is_no_tilt(tmp_path: Path) -> None:
     assert series.slice_headers == series.headers
 
 
-def test_thin_slices_far_apart_are_noted(tmp_path: Path) -> None:
+def test_gaps_between_even_slices_are_noted(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder):
         change(path, put("SliceThickness", 1.0))
     series = read(folder, "CT")
     assert not series.regridded
     assert series.notes == (
-        f"{folder}: slices of 1 mm lie 2.5 mm apart; what is between them was never measured",
+        f"{folder}: slices of 1 mm thickness are 2.5 mm apart; there are no data between them",
     )
 
 
-def test_a_few_slices_keep_their_finest_step(tmp_path: Path) -> None:
+def test_grid_has_the_finest_slice_spacing(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     for path, up in zip(slices(folder), (0, -1.5, -1, -0.5, 0, 0.5), strict=True):
         move(path, (0, 0, up))
     assert read(folder, "CT").image.GetSpacing()[2] == pytest.approx(1.0, abs=0.05)
 
 
-def test_nearly_coincident_slices_make_no_endless_grid(tmp_path: Path) -> None:
+def test_grid_spacing_has_a_minimum(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     move(slices(folder)[1], (0, 0, -2.35))
     assert read(folder, "CT").image.GetSpacing()[2] == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("cosines", [[0.707, 0.707, 0, 0, 0, -1], [0.8, 0.6, 0, -0.6, 0.8, 0]])
-def test_directions_rounded_to_three_decimals_are_read(
-    tmp_path: Path, cosines: list[float]
-) -> None:
+def test_rounded_directions_are_read(tmp_path: Path, cosines: list[float]) -> None:
     image = volume()
     rows, columns = np.reshape(cosines, (2, 3))
     normal = np.cross(rows, columns)
@@ -196,7 +192,7 @@ def dcm2niix(folder: Path, out: Path) -> nibabel.Nifti1Image:
 
 
 def corners(matrix: NDArray[np.float64], size: tuple[int, ...]) -> NDArray[np.float64]:
-    """Centres of the eight corner voxels, sorted by place."""
+    """Centres of the eight corner voxels, sorted by position."""
     indices = [np.multiply(corner, np.array(size[:3]) - 1) for corner in np.ndindex(2, 2, 2)]
     places = np.array([(matrix @ (*index, 1))[:3] for index in indices])
     return places[np.lexsort(places.round(0).T)]
@@ -213,12 +209,12 @@ def assert_corners_agree(folder: Path, out: Path) -> None:
     assert np.linalg.norm(apart, axis=1).max() <= 0.5
 
 
-def test_a_real_tilted_ct_has_the_corners_of_dcm2niix(odd: Path, tmp_path: Path) -> None:
+def test_tilted_ct_has_the_corners_of_dcm2niix(odd: Path, tmp_path: Path) -> None:
     assert_corners_agree(odd / "dicom2nifti/failing/gantrytilting/001", tmp_path / "out")
 
 
 @pytest.mark.parametrize("part", [slice(0, 14), slice(15, 28)])
-def test_real_ct_of_two_steps_has_dcm2niix_corners_in_each(
+def test_parts_of_uneven_ct_have_corners_of_dcm2niix(
     heads: Path, tmp_path: Path, part: slice
 ) -> None:
     """Each evenly spaced part; of the whole dcm2niix writes axes that are at no right angle."""
@@ -228,7 +224,7 @@ def test_real_ct_of_two_steps_has_dcm2niix_corners_in_each(
     assert_corners_agree(tmp_path / "in", tmp_path / "out")
 
 
-def test_a_real_ct_of_two_steps_has_the_extent_of_dcm2niix(heads: Path, tmp_path: Path) -> None:
+def test_uneven_ct_has_the_extent_of_dcm2niix(heads: Path, tmp_path: Path) -> None:
     folder = heads / "ct_ge_tilt18_variable_gap"
     theirs = dcm2niix(folder, tmp_path / "out")
     ours = read(folder, "CT").image

@@ -100,7 +100,7 @@ def write_delineation_report(outcome: DelineationResults, folder: Path) -> Path:
     """Write report.md, completely or not at all; returns its path."""
     with staging(folder) as stage:
         text = markdown(outcome.results.title, numbered(list(_sections(outcome))))
-        stage.place(folder / REPORT).write_text(text, encoding="utf-8")
+        stage.path_of(folder / REPORT).write_text(text, encoding="utf-8")
     return folder / REPORT
 
 

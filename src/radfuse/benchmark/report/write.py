@@ -44,7 +44,7 @@ def write_report(
     columns = analyse(results, reference, rng=np.random.default_rng(seed))
     sections = report_sections(results, columns, reference, shown_cases)
     with staging(folder.parent) as stage:
-        draft = stage.place(folder)
+        draft = stage.path_of(folder)
         _write_drawings(draft / "figures", sections)
         (draft / "tables").mkdir()
         for name, frame in csv_tables(results, columns).items():

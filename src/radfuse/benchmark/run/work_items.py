@@ -12,7 +12,7 @@ from radfuse.arrays import BoolArray, UInt8Array
 from radfuse.benchmark.case import Sources
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import BONE_HU, grey_levels
-from radfuse.io.images import read_grey, write_picture
+from radfuse.io.images import read_grey, write_image
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.measure import CaseFacts, Values, VolumeValues, measure, measure_volume
 
@@ -78,7 +78,7 @@ def write_fused(folder: Path, case: str, fused: UInt8Array) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if len(fused) == 1:
             draft, final = folder / ".draft.png", folder / f"{case}.png"
-            write_picture(draft, fused[0] / np.float32(WHITE))
+            write_image(draft, fused[0] / np.float32(WHITE))
         else:
             draft, final = folder / ".draft.npy", folder / f"{case}{VOLUME_SUFFIX}"
             np.save(draft, fused)

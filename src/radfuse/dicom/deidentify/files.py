@@ -11,8 +11,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from radfuse.dicom.deidentify.headers import deidentify_in_place
-from radfuse.dicom.read.safe_read import open_dataset
-from radfuse.dicom.read.scan import files_below, is_dicom
+from radfuse.dicom.read.safe_read import is_dicom, open_dataset
+from radfuse.dicom.read.scan import list_files
 from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import staging
@@ -71,12 +71,12 @@ def deidentify_folder(
     """
     _check_folder(source, folder)
     try:
-        everything = files_below(source) if source.is_dir() else [source]
+        everything = list_files(source) if source.is_dir() else [source]
         files = [file for file in everything if is_dicom(file)]
         copied: list[Path] = []
         series: dict[str, int] = {}
         with staging(folder.parent) as stage:
-            draft = stage.place(folder)
+            draft = stage.path_of(folder)
             draft.mkdir()
             for done, file in enumerate(files):
                 report("de-identifying", done / len(files))

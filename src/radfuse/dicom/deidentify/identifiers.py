@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom import Dataset
 from pydicom.filereader import read_partial
 
-from radfuse.dicom.read.scan import is_dicom
+from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.series import Series
 
 HIDDEN = "***"

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from radfuse.dicom.read.scan import DICOM_SUFFIXES, RESOURCE_FORK, files_below, is_dicom
+from radfuse.dicom.read.safe_read import is_dicom
+from radfuse.dicom.read.scan import DICOM_SUFFIXES, RESOURCE_FORK, list_files
 from radfuse.dicom.uids import is_uid
 from radfuse.errors import InputError, NoImageError
 
@@ -67,7 +68,7 @@ def _files(path: Path) -> list[Path]:
     try:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
-        return files_below(path) if path.is_dir() else [path]
+        return list_files(path) if path.is_dir() else [path]
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
 

@@ -45,7 +45,7 @@ def fetch(pacs: Pacs, wanted: Wanted, output: Path) -> tuple[Received, ...]:
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; choose another --output")
     with staging(output.parent) as stage:
-        inbox = _Inbox(stage.place(output), wanted)
+        inbox = _Inbox(stage.path_of(output), wanted)
         expected = pacs.get(wanted, inbox.take)
         inbox.check(expected)
     return tuple(

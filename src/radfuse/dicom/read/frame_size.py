@@ -1,4 +1,4 @@
-"""The size that a compressed frame states: decoders trust the DICOM header where the two differ."""
+"""The size that a compressed frame states: decoders follow the DICOM header if the two differ."""
 
 import struct
 

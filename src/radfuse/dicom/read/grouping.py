@@ -1,8 +1,8 @@
-"""From a series, which may mix anything, to stacks of slices that can make one volume each.
+"""Group the slices of a series into volumes, and choose the one to read.
 
-A scanner's series may hold scout views, reformats of another orientation, two echoes, several
-phases. A stack has slices of one size, orientation, pixel spacing and frame of reference, no two of
-them at one place. Where one stack is much larger than all others, it is what the series is about.
+A series of a scanner may contain localizers, reformats of another orientation, several echoes and
+phases. The slices of a volume agree in size, orientation, pixel spacing and frame of reference, and
+no two of them have the same position. The main volume of a series is much larger than all others.
 """
 
 from collections.abc import Hashable
@@ -17,280 +17,285 @@ from radfuse.dicom.read.scan import DicomSeries, Scan, Slice, is_localizer
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.modality import Modality
 
-Key = tuple[str | Float64Array, ...]
-"""In what slices of one volume agree."""
+GroupKey = tuple[str | Float64Array, ...]
+"""Attributes in which the slices of a volume agree, in the order of `KEY_PARTS`."""
 
-ANGLE_TOLERANCE = 1e-4
-"""Difference of direction cosines within a stack that rounding explains; of pixel spacings, mm."""
+KEY_PARTS = ("image type", "size", "orientation", "pixel spacing", "frame of reference")
+"""Names of the parts of a `GroupKey`."""
 
-SAME_PLACE_MM = 0.1
-"""Slices nearer than this lie at one place; headers round to it."""
+KEY_TOLERANCE = 1e-4
+"""Rounding of direction cosines, and of pixel spacings in mm, within a volume."""
 
-MAIN_SHARE = 0.5
-"""A stack is what its series is about if no other has more than this share of its slices."""
+SAME_POSITION_MM = 0.1
+"""Slices nearer than this have the same position; headers round to it."""
 
-NAMED = 3
-"""Files named in a message, at most."""
+MAIN_FRACTION = 0.5
+"""A volume is the main one if no other has more than this fraction of its slices."""
+
+MAX_DAMAGED_FRACTION = 0.05
+"""Damaged files, relative to the slices of the volume, that are left out with a note; a single one
+always is. More indicate a damaged disk, and slices of the head may be among them."""
+
+MAX_NAMES = 3
+"""Files that a message names."""
 
 CONTRASTS = (
     "EchoNumbers", "EchoTime", "InversionTime", "TemporalPositionIdentifier",
     "TemporalPositionIndex", "DiffusionBValue", "StackID", "ImageType",
 )  # fmt: skip
-"""Attributes in which images of one place differ that must not be woven into one volume."""
+"""Attributes that differ between contrasts, which are never mixed in one volume."""
 
-SEPARATORS = (*CONTRASTS, "AcquisitionNumber", "TriggerTime", "AcquisitionTime")
-"""Attributes that tell acquisitions of one place apart, the most telling first."""
+ACQUISITIONS = (*CONTRASTS, "AcquisitionNumber", "TriggerTime", "AcquisitionTime")
+"""Attributes that separate acquisitions at the same position, the most reliable first."""
 
-KINDS = ("sort", "size", "orientation", "pixel spacing", "frame of reference")
-"""In what slices of one series may differ: parts of the key of a stack."""
-
-MOST_DAMAGED = 0.05
-"""Damaged files beside a stack, as a share of its slices, that are left out with a note; one always
-is. More is a damaged disk, and slices of the head may be among them."""
-
-STACK_MARK = "#"
-"""Between the UID of a series and the number of a stack in it."""
+VOLUME_MARK = "#"
+"""Between the UID of a series and the number of a volume in it."""
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Slices that can make one volume."""
+class VolumeSlices:
+    """Slices that form one volume, in no particular order."""
 
     uid: str
-    """Of the series; of one stack among several in it, followed by its number."""
+    """UID of the series; followed by the number of the volume if the series has several."""
 
     slices: tuple[Slice, ...]
-    what: str
-    """What sets it apart from the other stacks of its series; empty where it is the only one."""
+    difference: str
+    """Difference from the other volumes of the series; empty for the only one."""
 
     @property
     def line(self) -> str:
-        """One line for a list to choose from."""
-        return DicomSeries(self.uid, self.slices).line + (f" ({self.what})" if self.what else "")
+        """One line for a list of choices."""
+        difference = f" ({self.difference})" if self.difference else ""
+        return DicomSeries(self.uid, self.slices).line + difference
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A stack, and what was left out to get it."""
+class ChosenVolume:
+    """The volume to read, and notes on what was left out."""
 
-    stack: Stack
+    volume: VolumeSlices
     notes: tuple[str, ...]
 
 
-def stacks_of(series: DicomSeries) -> tuple[list[Stack], list[str]]:
-    """The stacks of a series, the largest first, and notes about copies that were dropped."""
+def group_slices(series: DicomSeries) -> tuple[list[VolumeSlices], list[str]]:
+    """The volumes of a series, the largest first, and notes on duplicates that were left out."""
     images = tuple(one for one in series.slices if one.header.get("Rows"))
-    slices, notes = _without_copies(images or series.slices)
-    groups = [part for group in _alike(slices) for part in _apart(group)]
+    slices, notes = _without_duplicates(images or series.slices)
+    groups = [part for group in _group_by_key(slices) for part in _split_acquisitions(group)]
     groups.sort(key=_rank)
     if len(groups) == 1:
-        return [Stack(series.uid, tuple(groups[0]), "")], notes
+        return [VolumeSlices(series.uid, tuple(groups[0]), "")], notes
     return [
-        Stack(f"{series.uid}{STACK_MARK}{number}", tuple(group), _difference(group, groups))
+        VolumeSlices(f"{series.uid}{VOLUME_MARK}{number}", tuple(group), _difference(group, groups))
         for number, group in enumerate(groups, 1)
     ], notes
 
 
 def _rank(group: list[Slice]) -> tuple[bool, int, str]:
-    """Scout views last, the largest first, and among equals an order that no name changes."""
+    """Localizers last, the largest first; ties are independent of file names."""
     uids = (str(one.header.get("SOPInstanceUID") or "") for one in group)
     return any(is_localizer(one.header) for one in group), -len(group), min(uids)
 
 
-def choose_stack(scan: Scan, modality: Modality, uid: str | None) -> Choice:
-    """The stack asked for, else that of the only series of the modality that is no localizer.
+def choose_volume(scan: Scan, modality: Modality, uid: str | None) -> ChosenVolume:
+    """The volume with a UID, or the main volume of the only series of the modality.
 
-    Raises `NoImageError` where there is none, `InputError` or `GeometryError` where there is
-    a choice to make.
+    Localizers do not count. Raises `NoImageError` without such a series, `InputError` or
+    `GeometryError` where there are several to choose from.
     """
-    wanted_uid, _, number = (uid or "").partition(STACK_MARK)
-    series = _choose_series(scan, modality, wanted_uid or None)
-    stacks, notes = stacks_of(series)
+    series_uid, _, number = (uid or "").partition(VOLUME_MARK)
+    series = _choose_series(scan, modality, series_uid or None)
+    volumes, notes = group_slices(series)
     if number:
-        chosen = [stack for stack in stacks if stack.uid == uid]
-        if not chosen:
-            raise InputError(f"{scan.folder}: no stack {uid}; there are{_list(stacks)}")
-        choice = _without_rest(chosen[0], stacks, notes)
+        matches = [volume for volume in volumes if volume.uid == uid]
+        if not matches:
+            raise InputError(f"{scan.folder}: no volume {uid}; choose one of:{_listed(volumes)}")
+        chosen = _chosen(matches[0], volumes, notes)
     else:
-        choice = main_stack(series, stacks, notes, modality)
-    if len(scan.broken) > max(1, MOST_DAMAGED * len(choice.stack.slices)):
+        chosen = main_volume(series, volumes, notes, modality)
+    if len(scan.broken) > max(1, MAX_DAMAGED_FRACTION * len(chosen.volume.slices)):
         raise _damaged(scan)
-    return Choice(choice.stack, (*scan.problems(), *choice.notes))
+    return ChosenVolume(chosen.volume, (*scan.problems(), *chosen.notes))
 
 
 def _damaged(scan: Scan) -> InputError:
     path, reason = next(iter(scan.broken.items()))
     more = f" and {len(scan.broken) - 1} more" if len(scan.broken) > 1 else ""
     return InputError(
-        f"{path}{more}: {reason}; slices may be lost; replace, or move away to go on without"
+        f"{path}{more}: {reason}; slices may be missing; replace the files, or move them away to "
+        "read the others"
     )
 
 
-def main_stack(
-    series: DicomSeries, stacks: list[Stack], notes: list[str], modality: Modality
-) -> Choice:
-    """What a series is about, of its stacks; `GeometryError` where two vie for it."""
-    first, *rest = stacks
-    rivals = [one for one in rest if _rivals(one, first)]
-    if rivals:
+def main_volume(
+    series: DicomSeries, volumes: list[VolumeSlices], notes: list[str], modality: Modality
+) -> ChosenVolume:
+    """The main one of the volumes of a series; `GeometryError` where several are candidates."""
+    first, *others = volumes
+    if any(_is_candidate(one, first) for one in others):
         raise GeometryError(
-            f"series {series.uid} of {len(series.slices)} images mixes {len(stacks)} stacks; "
-            f"choose with --{modality.code.lower()}-series UID{STACK_MARK}NUMBER:{_list(stacks)}"
+            f"series {series.uid} of {len(series.slices)} images contains {len(volumes)} volumes; "
+            f"choose one with --{modality.code.lower()}-series UID{VOLUME_MARK}NUMBER:"
+            f"{_listed(volumes)}"
         )
-    return _without_rest(first, stacks, notes)
+    return _chosen(first, volumes, notes)
 
 
-def _rivals(one: Stack, first: Stack) -> bool:
-    """Whether a stack could be meant as well as the first: as large, or on the same planes."""
+def _is_candidate(one: VolumeSlices, first: VolumeSlices) -> bool:
+    """Whether a volume is as likely as the first: of similar size, or with the same key."""
     if all(is_localizer(image.header) for image in one.slices):
         return False
-    keys = (_key(one.slices[0].header), _key(first.slices[0].header))
-    alike = all(_same(*pair) for pair in zip(*keys, strict=True))
-    return alike or len(one.slices) > MAIN_SHARE * len(first.slices)
+    keys = (_group_key(one.slices[0].header), _group_key(first.slices[0].header))
+    same_key = all(_nearly_equal(*pair) for pair in zip(*keys, strict=True))
+    return same_key or len(one.slices) > MAIN_FRACTION * len(first.slices)
 
 
-def _without_rest(chosen: Stack, stacks: list[Stack], notes: list[str]) -> Choice:
+def _chosen(chosen: VolumeSlices, volumes: list[VolumeSlices], notes: list[str]) -> ChosenVolume:
     left_out = [
-        f"{names(one.slices)}: left out, {one.what}" for one in stacks if one.uid != chosen.uid
+        f"{slice_names(one.slices)}: left out: {one.difference}"
+        for one in volumes
+        if one.uid != chosen.uid
     ]
-    return Choice(chosen, (*notes, *left_out))
+    return ChosenVolume(chosen, (*notes, *left_out))
 
 
 def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeries:
-    listed = "\n  ".join(sorted(one.line for one in scan.series)) or "no DICOM images"
+    content = "\n  ".join(sorted(one.line for one in scan.series)) or "no DICOM images"
     of_modality = [one for one in scan.series if one.modality == modality.code and one.is_image]
     if uid is not None:
         for one in of_modality:
             if one.uid == uid:
                 return one
         raise InputError(
-            f"{scan.folder}: no {modality} series with UID {uid}; there are\n  {listed}"
+            f"{scan.folder}: no {modality} series has UID {uid}; the folder contains:\n  {content}"
         )
-    wanted = [one for one in of_modality if not one.is_localizer]
-    if not wanted:
+    candidates = [one for one in of_modality if not one.is_localizer]
+    if not candidates:
         if scan.broken and not scan.series:
             raise _damaged(scan)
-        raise NoImageError(f"{scan.folder}: no {modality} series; there are\n  {listed}")
-    if len(wanted) > 1:
-        listed = "\n  ".join(sorted(one.line for one in wanted))
-        flag = f"--{modality.code.lower()}-series UID"
-        raise InputError(
-            f"{scan.folder}: {len(wanted)} {modality} series; choose with {flag}:\n  {listed}"
+        raise NoImageError(
+            f"{scan.folder}: no {modality} series; the folder contains:\n  {content}"
         )
-    return wanted[0]
+    if len(candidates) > 1:
+        choices = "\n  ".join(sorted(one.line for one in candidates))
+        option = f"--{modality.code.lower()}-series UID"
+        raise InputError(
+            f"{scan.folder}: {len(candidates)} {modality} series; choose one with {option}:"
+            f"\n  {choices}"
+        )
+    return candidates[0]
 
 
-def _list(stacks: list[Stack]) -> str:
-    return "".join(f"\n  {stack.line}" for stack in stacks)
+def _listed(volumes: list[VolumeSlices]) -> str:
+    return "".join(f"\n  {volume.line}" for volume in volumes)
 
 
-def _without_copies(slices: tuple[Slice, ...]) -> tuple[list[Slice], list[str]]:
-    """Each instance once: an export may hold a file twice, under two names."""
+def _without_duplicates(slices: tuple[Slice, ...]) -> tuple[list[Slice], list[str]]:
+    """Each instance once: an export may contain an image under two file names."""
     kept: dict[Hashable, Slice] = {}
-    copies = []
+    duplicates = []
     for index, one in enumerate(slices):
         key = (str(one.header.get("SOPInstanceUID") or index), one.frame)
-        if key in kept and _place(one.header) == _place(kept[key].header):
-            copies.append(one)
+        if key in kept and _position(one.header) == _position(kept[key].header):
+            duplicates.append(one)
         else:
             kept[key if key not in kept else index] = one
-    notes = [f"{names(copies)}: copies of images that are there; left out"] if copies else []
+    notes = [f"{slice_names(duplicates)}: duplicates; left out"] if duplicates else []
     return list(kept.values()), notes
 
 
-def _place(header: Dataset) -> tuple[str, ...]:
+def _position(header: Dataset) -> tuple[str, ...]:
     return tuple(map(str, header.get("ImagePositionPatient") or ()))
 
 
-def _key(header: Dataset) -> Key:
-    """In what slices of one volume agree, in the order of `KINDS`."""
-    grey = "grey" if header.get("SamplesPerPixel", 1) == 1 else "colour"
-    scout = "scout view" if is_localizer(header) else grey
+def _group_key(header: Dataset) -> GroupKey:
+    image_type = "grey" if header.get("SamplesPerPixel", 1) == 1 else "colour"
     return (
-        scout,
+        "localizer" if is_localizer(header) else image_type,
         np.array([float(header.get(keyword) or 0) for keyword in ("Rows", "Columns")]),
-        numbers(header, "ImageOrientationPatient"),
-        numbers(header, "PixelSpacing"),
+        float_values(header, "ImageOrientationPatient"),
+        float_values(header, "PixelSpacing"),
         str(header.get("FrameOfReferenceUID") or ""),
     )
 
 
-def _alike(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices by what those of one volume agree in."""
-    groups: dict[Hashable, list[tuple[Key, list[Slice]]]] = {}
+def _group_by_key(slices: list[Slice]) -> list[list[Slice]]:
+    """Slices with nearly equal keys."""
+    groups: dict[Hashable, list[tuple[GroupKey, list[Slice]]]] = {}
     for one in slices:
-        key = _key(one.header)
+        key = _group_key(one.header)
         exact = (key[0], str(key[1]), key[-1])
-        near = groups.setdefault(exact, [])
-        for other, group in near:
-            if all(_same(*pair) for pair in zip(key, other, strict=True)):
+        candidates = groups.setdefault(exact, [])
+        for other, group in candidates:
+            if all(_nearly_equal(*pair) for pair in zip(key, other, strict=True)):
                 group.append(one)
                 break
         else:
-            near.append((key, [one]))
-    return [group for near in groups.values() for _, group in near]
+            candidates.append((key, [one]))
+    return [group for candidates in groups.values() for _, group in candidates]
 
 
-def _same(first: str | Float64Array, second: str | Float64Array) -> bool:
+def _nearly_equal(first: str | Float64Array, second: str | Float64Array) -> bool:
     if isinstance(first, str) or isinstance(second, str):
         return first is second or str(first) == str(second)
     if first.shape != second.shape:
         return False
-    return bool(np.nan_to_num(np.abs(first - second)).max(initial=0) <= ANGLE_TOLERANCE)
+    return bool(np.nan_to_num(np.abs(first - second)).max(initial=0) <= KEY_TOLERANCE)
 
 
-def _apart(group: list[Slice]) -> list[list[Slice]]:
-    """A group in volumes: one slice a place, and one contrast where two are interleaved."""
-    collides = _collides(group)
-    for keywords in (*combinations(SEPARATORS, 1), *combinations(SEPARATORS, 2)):
+def _split_acquisitions(group: list[Slice]) -> list[list[Slice]]:
+    """Split a group so that positions are unique, and contrasts whose slices interleave."""
+    has_duplicates = _has_duplicate_positions(group)
+    for keywords in (*combinations(ACQUISITIONS, 1), *combinations(ACQUISITIONS, 2)):
         parts: dict[tuple[str, ...], list[Slice]] = {}
         for one in group:
-            told = tuple(str(one.header.get(keyword)) for keyword in keywords)
-            parts.setdefault(told, []).append(one)
-        several = list(parts.values())
-        if len(several) < 2 or any(len(part) < 2 or _collides(part) for part in several):
+            values = tuple(str(one.header.get(keyword)) for keyword in keywords)
+            parts.setdefault(values, []).append(one)
+        split = list(parts.values())
+        if len(split) < 2 or any(len(part) < 2 or _has_duplicate_positions(part) for part in split):
             continue
-        if collides or (set(keywords) <= set(CONTRASTS) and _interleave(several)):
-            return several
+        if has_duplicates or (set(keywords) <= set(CONTRASTS) and _interleave(split)):
+            return split
     return [group]
 
 
-def _heights(group: list[Slice]) -> Float64Array:
-    """Places along the normal of the first, sorted; none where one is not told."""
-    places = [numbers(one.header, "ImagePositionPatient") for one in group]
-    cosines = numbers(group[0].header, "ImageOrientationPatient")
-    if cosines.shape != (6,) or any(place.shape != (3,) for place in places):
+def _heights_mm(group: list[Slice]) -> Float64Array:
+    """Positions along the normal of the first slice, sorted; empty if one is unknown."""
+    positions = [float_values(one.header, "ImagePositionPatient") for one in group]
+    cosines = float_values(group[0].header, "ImageOrientationPatient")
+    if cosines.shape != (6,) or any(position.shape != (3,) for position in positions):
         return np.array([])
-    return np.sort(np.array(places) @ np.cross(cosines[:3], cosines[3:]))
+    return np.sort(np.array(positions) @ np.cross(cosines[:3], cosines[3:]))
 
 
 def _interleave(parts: list[list[Slice]]) -> bool:
-    """Whether slices of one part lie between those of another."""
-    ranges = sorted((heights[0], heights[-1]) for heights in map(_heights, parts) if heights.size)
+    """Whether slices of one part are between those of another."""
+    heights = [_heights_mm(part) for part in parts]
+    ranges = sorted((part[0], part[-1]) for part in heights if part.size)
     return any(after[0] < before[1] for before, after in pairwise(ranges))
 
 
-def _collides(group: list[Slice]) -> bool:
-    """Whether two slices lie at one place."""
-    heights = _heights(group)
-    return heights.size > 1 and bool(np.diff(heights).min() < SAME_PLACE_MM)
+def _has_duplicate_positions(group: list[Slice]) -> bool:
+    heights = _heights_mm(group)
+    return heights.size > 1 and bool(np.diff(heights).min() < SAME_POSITION_MM)
 
 
 def _difference(group: list[Slice], groups: list[list[Slice]]) -> str:
-    """In what a group differs from the largest, or the largest from the next, in words."""
+    """The first difference from the largest group, or of the largest from the next."""
     other = groups[1] if group is groups[0] else groups[0]
     ours, theirs = group[0].header, other[0].header
-    for kind, mine, its in zip(KINDS, _key(ours), _key(theirs), strict=True):
-        if not _same(mine, its):
-            return f"{kind} {listed(mine)}, not {listed(its)}"
-    for keyword in SEPARATORS:
+    for part, own, its in zip(KEY_PARTS, _group_key(ours), _group_key(theirs), strict=True):
+        if not _nearly_equal(own, its):
+            return f"{part} is {format_values(own)}, not {format_values(its)}"
+    for keyword in ACQUISITIONS:
         if str(ours.get(keyword)) != str(theirs.get(keyword)):
-            return f"{keyword} {ours.get(keyword)}, not {theirs.get(keyword)}"
-    return "another acquisition of the same places"
+            return f"{keyword} is {ours.get(keyword)}, not {theirs.get(keyword)}"
+    return "another acquisition at the same positions"
 
 
-def numbers(header: Dataset, keyword: str) -> Float64Array:
-    """The numbers of an attribute; empty for what is absent or no number."""
+def float_values(header: Dataset, keyword: str) -> Float64Array:
+    """The values of an attribute as floats; empty if it is missing or not numeric."""
     try:
         value = header.get(keyword)
         return np.atleast_1d(np.array([] if value is None else value, np.float64))
@@ -298,14 +303,14 @@ def numbers(header: Dataset, keyword: str) -> Float64Array:
         return np.array([])
 
 
-def names(slices: list[Slice] | tuple[Slice, ...]) -> str:
-    """The names of some slices, a few of them written out."""
-    told = ", ".join(one.name for one in slices[:NAMED])
-    return f"{told} and {len(slices) - NAMED} more" if len(slices) > NAMED else told
+def slice_names(slices: list[Slice] | tuple[Slice, ...]) -> str:
+    """The files of the first slices, and the number of the others."""
+    first = ", ".join(one.name for one in slices[:MAX_NAMES])
+    return f"{first} and {len(slices) - MAX_NAMES} more" if len(slices) > MAX_NAMES else first
 
 
-def listed(values: str | Float64Array) -> str:
-    """Numbers in parentheses, words as they are."""
+def format_values(values: str | Float64Array) -> str:
+    """Numbers in parentheses, text as it is."""
     if isinstance(values, str):
         return values or "none"
     return "(" + ", ".join(f"{value:.4g}" for value in np.atleast_1d(values)) + ")"

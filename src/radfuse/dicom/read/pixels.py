@@ -1,7 +1,7 @@
-"""The pixels of DICOM files as values: decoded, rescaled, padding taken out."""
+"""The pixel data of DICOM files as values: decoded, rescaled, padding replaced by background."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,59 +14,68 @@ from pydicom.uid import ExplicitVRLittleEndian, UncompressedTransferSyntaxes
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.frame_size import frame_size
-from radfuse.dicom.read.grouping import names, numbers
+from radfuse.dicom.read.grouping import float_values, slice_names
 from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
 from radfuse.dicom.read.scan import Slice
 from radfuse.errors import InputError
 from radfuse.modality import MODALITIES
 
-GREY = ("MONOCHROME1", "MONOCHROME2", None)
-"""Photometric interpretations of scanners' images; palettes and colours are none."""
-
+GREYSCALE = ("MONOCHROME1", "MONOCHROME2", None)
+"""Photometric interpretations of greyscale images; others are palettes and colours."""
 
 MOSAIC = "MOSAIC"
-"""Value of ImageType of many slices in one picture."""
-
-WIDEST_STORED = 2.0**32
-"""No stored value is as large."""
+"""Value of ImageType of an image that contains many slices."""
 
 PERFUSION = "PERFUSION"
-"""Value of ImageType of such maps, whatever unit they claim."""
+"""Value of ImageType of perfusion maps, whose RescaleType may be HU nevertheless."""
+
+MAX_STORED = 2.0**32
+"""Stored values are smaller."""
 
 
-def check_values_of(slices: tuple[Slice, ...]) -> None:
-    """Raise `InputError` for images in colour, of a palette, or of a CT that is a map, not HU."""
-    if coloured := [one for one in slices if one.header.get("SamplesPerPixel", 1) != 1]:
+def check_pixel_values(slices: tuple[Slice, ...]) -> None:
+    """Raise `InputError` for colour, palettes, mosaics, inverted MR and maps computed from a CT."""
+    checks: tuple[tuple[Callable[[Dataset], object], str], ...] = (
+        (_is_colour, "a colour image (SamplesPerPixel is not 1); give the original series"),
+        (
+            _is_not_grey,
+            "not a greyscale image (PhotometricInterpretation); give the original series",
+        ),
+        (_is_inverted, "inverted values (MONOCHROME1); give the original series"),
+        (_is_mosaic, "many slices in one image (ImageType MOSAIC); convert it to one per slice"),
+    )
+    for is_unsuitable, problem in checks:
+        if unsuitable := [one for one in slices if is_unsuitable(one.header)]:
+            raise InputError(f"{slice_names(unsuitable)}: {problem}")
+    if maps := [one for one in slices if _map_quantity(one.header)]:
+        header = maps[0].header
         raise InputError(
-            f"{names(coloured)}: a colour image, not the values of a scanner; give the original"
+            f"{slice_names(maps)}: values in {_map_quantity(header)}, not in "
+            f"{MODALITIES[header.Modality].unit}; give the {header.Modality} itself"
         )
-    if strange := [one for one in slices
-                   if one.header.get("PhotometricInterpretation") not in GREY]:  # fmt: skip
-        raise InputError(f"{names(strange)}: no grey image of a scanner; give the original")
-    if inverted := [one for one in slices if _is_inverted(one.header)]:
-        raise InputError(
-            f"{names(inverted)}: inverted grey (MONOCHROME1), not the values of an MR; give the "
-            "original"
-        )
-    if mosaics := [one for one in slices if MOSAIC in (one.header.get("ImageType") or ())]:
-        raise InputError(
-            f"{names(mosaics)}: many slices in one picture (MOSAIC); convert them to one each first"
-        )
-    if maps := [one for one in slices if _map_of(one.header)]:
-        raise InputError(
-            f"{names(maps)}: values in {_map_of(maps[0].header)}, not HU; give the CT itself"
-        )
+
+
+def _is_colour(header: Dataset) -> bool:
+    return bool(header.get("SamplesPerPixel", 1) != 1)
+
+
+def _is_not_grey(header: Dataset) -> bool:
+    return header.get("PhotometricInterpretation") not in GREYSCALE
+
+
+def _is_mosaic(header: Dataset) -> bool:
+    return MOSAIC in (header.get("ImageType") or ())
 
 
 def _is_inverted(header: Dataset) -> bool:
-    """Whether values in arbitrary units run from white to black; a rescale makes a unit anyway."""
+    """Whether values in arbitrary units decrease with brightness; HU are independent of it."""
     modality = MODALITIES.get(header.get("Modality"))
     kind = header.get("PhotometricInterpretation")
     return bool(modality and not modality.is_quantitative and kind == "MONOCHROME1")
 
 
-def _map_of(header: Dataset) -> str:
-    """What a CT shows other than HU: electron density, blood flow, ...; empty for a CT in HU."""
+def _map_quantity(header: Dataset) -> str:
+    """Quantity of a CT whose values are not HU, such as electron density; empty for HU."""
     modality = MODALITIES.get(header.get("Modality"))
     if not (modality and modality.rescale_types):
         return ""
@@ -76,16 +85,16 @@ def _map_of(header: Dataset) -> str:
     return "" if re.fullmatch(modality.rescale_types, unit, re.IGNORECASE) else unit
 
 
-def outside_value(header: Dataset) -> float:
+def background_of(header: Dataset) -> float:
     """Value outside the field of view, in the unit of the modality: -1000 HU in a CT."""
     modality = MODALITIES.get(header.get("Modality"))
     return modality.background if modality else 0.0
 
 
-def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]]:
-    """Index and values (rows, columns) of each slice, file by file, each opened once.
+def slice_values(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]]:
+    """Index and values (rows, columns) of each slice, CT in HU, in the order of their files.
 
-    CT in HU. Raises `InputError` for what cannot be decoded.
+    Each file is opened once. Raises `InputError` for pixel data that cannot be decoded.
     """
     by_file: dict[Path, list[int]] = {}
     for index, one in enumerate(slices):
@@ -96,29 +105,32 @@ def planes_of(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]]:
             header = slices[index].header
             if stored.shape != (header.Rows, header.Columns):
                 raise InputError(
-                    f"{slices[index].name}: pixels of {'x'.join(map(str, stored.shape))}, the "
-                    f"header says {header.Rows}x{header.Columns}; export the series again"
+                    f"{slices[index].name}: its pixel data have the shape "
+                    f"{' x '.join(map(str, stored.shape))}, expected {header.Rows} rows x "
+                    f"{header.Columns} columns; export the series again"
                 )
             yield index, _values(stored, slices[index])
 
 
 def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
-    """Stored values of a file or of some of its frames."""
+    """Stored values of a file, or of some of its frames."""
     dataset = open_dataset(path, pixels=True)
     _check_frames(dataset, path)
     for frame in frames:
         try:
             with silenced():
                 stored = pixel_array(dataset, index=frame)
-        except Exception as error:  # a decoder raises whatever it likes at a damaged file
-            raise InputError(f"{path}: pixels damaged or truncated: {reason_of(error)}") from error
+        except Exception as error:  # decoders raise errors of many types at damaged data
+            raise InputError(
+                f"{path}: pixel data damaged or truncated: {reason_of(error)}; export it again"
+            ) from error
         yield stored
 
 
 def _check_frames(dataset: Dataset, path: Path) -> None:
-    """Raise `InputError` for compressed frames that are not those of the header.
+    """Raise `InputError` if number or size of compressed frames differ from the header.
 
-    Decoders give an image of scrambled rows, or abort, where a frame has another size.
+    Decoders return scrambled rows, or abort, for a frame of another size.
     """
     syntax = str(dataset.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
     if "PixelData" not in dataset or syntax in UncompressedTransferSyntaxes:
@@ -133,65 +145,69 @@ def _check_frames(dataset: Dataset, path: Path) -> None:
     except Exception as error:  # pydicom raises errors of many types at damaged items
         raise InputError(f"{path}: damaged: {reason_of(error)}; export it again") from error
     if len(sizes) != stated:
-        raise InputError(f"{path}: {len(sizes)} compressed frames, its header says {stated}")
+        raise InputError(
+            f"{path}: {len(sizes)} compressed frames, NumberOfFrames is {stated}; export it again"
+        )
     for size in sizes:
-        if size not in {None, (rows, columns)}:
+        if size is not None and size != (rows, columns):
             raise InputError(
-                f"{path}: a compressed frame has (rows, columns) {size}, its header says "
-                f"{(rows, columns)}; export it again"
+                f"{path}: a compressed frame has {size[0]} rows and {size[1]} columns, the header "
+                f"says {rows} and {columns}; export it again"
             )
 
 
 def _values(stored: NDArray[np.integer], one: Slice) -> Float32Array:
-    """Rescaled values of one image; padding becomes air."""
+    """Rescaled values of one image; padding becomes background."""
     values = _rescaled(stored, one)
-    values[_padding(stored, one)] = outside_value(one.header)
+    values[_padding(stored, one)] = background_of(one.header)
     return values
 
 
 def _rescaled(stored: NDArray[np.integer], one: Slice) -> Float32Array:
-    """Values in the unit of the series: HU for a CT."""
+    """Values in the unit of the modality: HU for a CT."""
     header = one.header
     if header.get("ModalityLUTSequence"):
         try:
             return np.array(apply_modality_lut(stored, header), np.float32)
         except (KeyError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
             raise InputError(
-                f"{one.name}: its modality lookup table is damaged ({error}); export it again"
+                f"{one.name}: ModalityLUTSequence is damaged ({error}); export it again"
             ) from error
     modality = MODALITIES.get(header.get("Modality"))
     if modality and modality.is_quantitative and header.get("RescaleIntercept") in (None, ""):
         raise InputError(
-            f"{one.name}: {modality} without RescaleIntercept, so its values are not in "
+            f"{one.name}: RescaleIntercept is missing, so the values of the {modality} are not in "
             f"{modality.unit}; export it again"
         )
     slope, intercept = (
-        numbers(header, keyword) if header.get(keyword) not in (None, "") else np.array([default])
+        float_values(header, keyword)
+        if header.get(keyword) not in (None, "")
+        else np.array([default])
         for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
     )
     if not (slope.size == intercept.size == 1 and np.isfinite([slope, intercept]).all() and slope):
         raise InputError(
             f"{one.name}: RescaleSlope {header.get('RescaleSlope')} and RescaleIntercept "
-            f"{header.get('RescaleIntercept')} make no values; export the series again"
+            f"{header.get('RescaleIntercept')} are not usable numbers; export the series again"
         )
     return (stored * slope + intercept).astype(np.float32)
 
 
 def _padding(stored: NDArray[np.integer], one: Slice) -> NDArray[np.bool_]:
-    """Where nothing was measured, by PixelPaddingValue and PixelPaddingRangeLimit.
+    """Pixels without data, by PixelPaddingValue and PixelPaddingRangeLimit.
 
-    Scanners write a negative value as unsigned: it has the right bits, not the right sign.
+    Scanners write a negative value as unsigned: its bits are right, its sign is not.
     """
     keywords = [keyword for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
                 if one.header.get(keyword) not in (None, "", b"")]  # fmt: skip
     if "PixelPaddingValue" not in keywords:
         return np.zeros(stored.shape, np.bool_)
-    ends = [numbers(one.header, keyword) for keyword in keywords]
-    if not all(end.size == 1 and abs(end[0]) < WIDEST_STORED for end in ends):
-        said = " and ".join(f"{keyword} {one.header.get(keyword)}" for keyword in keywords)
-        raise InputError(f"{one.name}: {said} is no number; export the series again")
-    told = np.concatenate(ends).astype(np.int64)
+    limits = [float_values(one.header, keyword) for keyword in keywords]
+    if not all(limit.size == 1 and abs(limit[0]) < MAX_STORED for limit in limits):
+        values = " and ".join(f"{keyword} {one.header.get(keyword)}" for keyword in keywords)
+        raise InputError(f"{one.name}: {values} is not a stored value; export the series again")
+    whole = np.concatenate(limits).astype(np.int64)
     if stored.dtype.kind == "u" and one.header.get("BitsStored"):
-        told &= (1 << int(one.header.BitsStored)) - 1  # as the pixels are
-    bits = told.astype(stored.dtype)
-    return np.asarray((stored >= bits.min()) & (stored <= bits.max()))
+        whole &= (1 << int(one.header.BitsStored)) - 1  # as the pixels are
+    padding = whole.astype(stored.dtype)
+    return np.asarray((stored >= padding.min()) & (stored <= padding.max()))

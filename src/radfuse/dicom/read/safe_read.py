@@ -60,7 +60,7 @@ COMPRESSED = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferS
 
 
 class DamageError(Exception):
-    """What is wrong with a file; `open_dataset` and `missing_bytes` turn it into `InputError`."""
+    """Damage of a file; `open_dataset` and `missing_bytes` raise `InputError` from it."""
 
 
 @dataclass
@@ -130,16 +130,13 @@ def open_dataset(
     return dataset
 
 
-def begins_like_dicom(path: Path) -> bool:
-    """Whether `open_dataset` would try a file: a preamble, or a first element without one.
+def is_dicom(path: Path) -> bool:
+    """Whether a file starts like DICOM: with the preamble, or with a first element without it.
 
-    Raises `InputError` for a file that is not regular or cannot be read.
+    Raises `InputError` for a file that is not regular, `OSError` for one that cannot be read.
     """
-    try:
-        with _regular(path) as (file, size):
-            return _start(file, size) is not None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    with _regular(path) as (file, size):
+        return _start(file, size) is not None
 
 
 @contextmanager
@@ -207,7 +204,7 @@ def _inflated(deflated: bytes) -> bytes:
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     plain = inflate.decompress(deflated)
     if not inflate.eof:
-        raise DamageError("its deflated data end too early")
+        raise DamageError("the deflated data end too early")
     return plain
 
 
@@ -220,16 +217,16 @@ def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 
 def _check_end(file: BinaryIO, size: int, *, pixels: bool) -> None:
-    """Refuse a file that pydicom silently stopped reading before or beyond its end."""
+    """Refuse a file that pydicom silently stopped reading before or after its end."""
     if file.tell() > size:
-        raise DamageError(f"it ends {file.tell() - size} bytes too early")
+        raise DamageError(f"the file ends {file.tell() - size} bytes too early")
     if size - file.tell() < TAG_BYTES:
         return
     head = file.read(4)
     tags = {int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:], order)
             for order in ("little", "big")}  # fmt: skip
     if pixels or not tags & PIXEL_TAGS:
-        raise DamageError(f"an element at byte {file.tell() - 4} has no end")
+        raise DamageError(f"the element at byte {file.tell() - 4} has no end")
 
 
 def _decode(dataset: Dataset) -> None:

@@ -1,8 +1,8 @@
-"""What DICOM series a folder holds, by its headers alone."""
+"""Scan a folder for DICOM series, by the headers of its files."""
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,47 +20,47 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
+from radfuse.dicom.read.dicomdir import missing_dicomdir_files
 from radfuse.dicom.read.multiframe import frame_headers
-from radfuse.dicom.read.safe_read import begins_like_dicom, check_size, open_dataset
+from radfuse.dicom.read.safe_read import PREAMBLE_BYTES, check_size, is_dicom, open_dataset
 from radfuse.errors import InputError
 
 LOG = logging.getLogger(__name__)
-
-PREAMBLE = 128
-"""Bytes before the letters DICM."""
 
 SLICE_CLASSES = {
     CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage,
     MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage,
 }  # fmt: skip
-"""Kinds of object that are images, even where their header ends before it says so."""
+"""SOP classes whose objects are images, even if Rows and Columns are missing."""
 
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
-"""A file of such a name is DICOM, or was before it was damaged; never junk to pass over."""
+"""Files with such names are never ignored: if they are not DICOM, they are damaged."""
 
-NO_DICOM = "damaged, or no DICOM file"
-"""What is said of a file that its name or its kind promised to be an image."""
+NO_DICOM = "damaged, or not a DICOM file"
+"""Problem of a file whose name indicates DICOM and whose content does not."""
 
 RESOURCE_FORK = "._"
-"""Begins the names of the files that macOS puts beside others on foreign disks."""
+"""Prefix of the files that macOS adds to other files on foreign disks."""
 
 DIRECTORY_NAME = "DICOMDIR"
-"""The file on a disk that lists its images."""
+"""Name of the file on a medium that lists its images."""
 
 READERS = 8
-"""Headers read at once: hides the delay of a hospital's network drive."""
+"""Threads that read headers, against the latency of network drives."""
 
 BULK_BYTES = 64 * 1024
-"""An attribute of more bytes is no header of an image that any of our work needs."""
+"""Longer attributes are dropped from headers."""
 
+MAX_PATHS = 3
+"""Paths that a message names."""
 
 FUNCTIONAL_GROUPS = {0x52009229, 0x52009230}
-"""Tags of the shared and the per-frame functional groups, which are as long as they are."""
+"""Tags of the shared and the per-frame functional groups, which are kept at any length."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One image in a plane: a file, or a frame of a file."""
+    """One image: a file, or a frame of a file."""
 
     header: Dataset
     """Without pixels; a frame has the attributes that a file of its own would have."""
@@ -94,86 +94,76 @@ class DicomSeries:
 
     @property
     def modality(self) -> str:
-        """The DICOM modality: CT, MR, ..."""
+        """DICOM Modality (0008,0060)."""
         return str(self.headers[0].get("Modality", "?"))
 
     @property
     def description(self) -> str:
-        """What the scanner or its user called it."""
+        """SeriesDescription (0008,103E)."""
         return str(self.headers[0].get("SeriesDescription") or "no description")
 
     @property
     def is_image(self) -> bool:
-        """Whether it has pixels: not so a structure set or a registration."""
+        """Whether its objects have pixels; structure sets and registrations have none."""
         return all(header.get(keyword) for header in self.headers[:1]
                    for keyword in ("Rows", "Columns"))  # fmt: skip
 
     @property
     def is_localizer(self) -> bool:
-        """Whether all its images are scout views."""
+        """Whether all its images are localizers."""
         return all(is_localizer(header) for header in self.headers)
 
     @property
     def line(self) -> str:
-        """One line for a list to choose from."""
-        scout = ", localizer" if self.is_localizer else ""
-        count = f"{len(self.slices)} images{scout}"
+        """One line for a list of choices."""
+        localizer = ", localizer" if self.is_localizer else ""
+        count = f"{len(self.slices)} images{localizer}"
         return f"{self.modality} '{self.description}', {count}, UID {self.uid}"
 
 
 def is_localizer(header: Dataset) -> bool:
-    """Whether an image is a scout view."""
+    """Whether ImageType says that an image is a localizer (scout view)."""
     return "LOCALIZER" in (header.get("ImageType") or ())
 
 
 @dataclass(frozen=True)
 class Scan:
-    """All that a folder holds."""
+    """Content of a folder."""
 
     folder: Path
     series: tuple[DicomSeries, ...]
     broken: Mapping[Path, str]
-    """DICOM files whose header cannot be read or ends too early, and why."""
+    """Damaged or truncated DICOM files, with the reason."""
 
     others: int
-    """Files that are no DICOM: reports, junk."""
+    """Number of files other than DICOM."""
 
-    absent: tuple[Path, ...] = ()
-    """Files that a DICOMDIR names and that are not there."""
+    missing: tuple[Path, ...] = ()
+    """Files that a DICOMDIR lists and that do not exist."""
 
     def problems(self) -> list[str]:
-        """What is wrong with files of no series, a sentence each."""
-        told = [f"{path}: {reason}; left out" for path, reason in self.broken.items()]
-        if self.absent:
-            told.append(f"{listed_paths(self.absent)}: named in DICOMDIR, but not there")
-        return told
+        """Damaged and missing files, one sentence each."""
+        problems = [f"{path}: {reason}; left out" for path, reason in self.broken.items()]
+        if self.missing:
+            problems.append(f"{format_paths(self.missing)}: listed in DICOMDIR, but missing")
+        return problems
 
 
 @dataclass(frozen=True)
-class _Read:
-    """What a file turned out to be: images, a list of files, a damaged file, or no DICOM."""
+class _ScannedFile:
+    """A file with images, a DICOMDIR, a damaged file, or a file other than DICOM."""
 
     path: Path
     slices: tuple[Slice, ...] = ()
-    is_directory: bool = False
-    reason: str = ""
-    """Why it cannot be read."""
+    is_dicomdir: bool = False
+    damage: str = ""
+    """Reason why it cannot be read."""
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins like DICOM, with or without the preamble.
+def list_files(folder: Path) -> list[Path]:
+    """All regular files in a folder and its subfolders, sorted; links to folders are not followed.
 
-    Raises `PermissionError` for what may not be read.
-    """
-    with path.open("rb") as stream:
-        stream.seek(PREAMBLE)
-        return stream.read(4) == b"DICM" or begins_like_dicom(path)
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files in a folder and its subfolders, sorted; links to folders are not followed.
-
-    Raises `PermissionError` for a subfolder that may not be read: slices in it would be missing.
+    Raises `PermissionError` for a subfolder without read permission.
     """
 
     def refuse(error: OSError) -> None:
@@ -186,44 +176,45 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def scan_folder(folder: Path) -> Scan:
-    """Read the headers of all files in a folder and below, whatever they are called.
+    """Read the headers of all files in a folder and its subfolders, independent of their names.
 
-    A file in place of the folder is scanned alone, a DICOMDIR as the folder that it lies in.
-    Raises `PermissionError` for what may not be read.
+    For a file instead of a folder only that file is scanned, for a DICOMDIR its folder. Raises
+    `PermissionError` for files and folders without read permission.
     """
     if folder.is_file() and folder.name.upper() == DIRECTORY_NAME:
         folder = folder.parent
-    return _scan(folder, [folder] if folder.is_file() else files_below(folder))
+    return _scan(folder, [folder] if folder.is_file() else list_files(folder))
 
 
 def _scan(folder: Path, paths: list[Path]) -> Scan:
-    found: dict[str, list[Slice]] = {}
-    broken, listings, others = {}, [], 0
+    series: dict[str, list[Slice]] = {}
+    broken, dicomdirs, others = {}, [], 0
     with ThreadPoolExecutor(READERS) as readers:
-        for file in readers.map(_read, paths):
+        for file in readers.map(_scan_file, paths):
             for one in file.slices:
-                slices = found.setdefault(str(one.header.SeriesInstanceUID), [])
-                _share_equal(one.header, slices[0].header if slices else one.header)
+                slices = series.setdefault(str(one.header.SeriesInstanceUID), [])
+                _share_equal_elements(one.header, slices[0].header if slices else one.header)
                 slices.append(one)
-            if file.reason:
-                broken[file.path] = file.reason
-            listings += [file.path] if file.is_directory else []
-            others += not file.slices and not file.reason
-    LOG.info(
-        "folder scanned",
-        extra={"files": len(paths), "series": len(found), "damaged": len(broken), "other": others},
-    )
+            if file.damage:
+                broken[file.path] = file.damage
+            dicomdirs += [file.path] if file.is_dicomdir else []
+            others += not file.slices and not file.damage
+    counts = {"series": len(series), "damaged": len(broken), "other": others}
+    LOG.info("folder scanned", extra={"files": len(paths), **counts})
     return Scan(
         folder=folder,
-        series=tuple(DicomSeries(uid, tuple(slices)) for uid, slices in found.items()),
+        series=tuple(DicomSeries(uid, tuple(slices)) for uid, slices in series.items()),
         broken=broken,
         others=others,
-        absent=tuple(path for listing in listings for path in absent_files(listing)),
-    )
+        missing=tuple(
+            path for dicomdir in dicomdirs
+            for path in missing_dicomdir_files(dicomdir, list_files(dicomdir.parent))
+        ),
+    )  # fmt: skip
 
 
-def _share_equal(header: Dataset, first: Dataset) -> None:
-    """Keep once what thousands of slices say alike: it is most of what a header holds."""
+def _share_equal_elements(header: Dataset, first: Dataset) -> None:
+    """Keep equal elements of the headers of a series only once: they are most of the memory."""
     for tag in list(header.keys()):
         if tag in first:
             element, same = header.get_item(tag), first.get_item(tag)
@@ -231,61 +222,61 @@ def _share_equal(header: Dataset, first: Dataset) -> None:
                 header[tag] = same
 
 
-def _read(path: Path) -> _Read:
+def _scan_file(path: Path) -> _ScannedFile:
     try:
         header = _header(path)
         if header is None:
-            return _Read(path)
-        if _class_of(header) == MediaStorageDirectoryStorage:
-            return _Read(path, is_directory=True)
+            return _ScannedFile(path)
+        if _sop_class(header) == MediaStorageDirectoryStorage:
+            return _ScannedFile(path, is_dicomdir=True)
         frames = frame_headers(header)
     except InputError as error:
-        return _Read(path, reason=str(error).removeprefix(f"{path}: ").split(";")[0])
-    except (ValueError, TypeError, AttributeError) as error:  # what damaged groups make of frames
-        return _Read(path, reason=f"damaged: {error}")
+        return _ScannedFile(path, damage=str(error).removeprefix(f"{path}: ").split(";")[0])
+    except (ValueError, TypeError, AttributeError) as error:  # damaged functional groups
+        return _ScannedFile(path, damage=f"damaged: {error}")
     slices = (Slice(one, path, index if len(frames) > 1 else None)
               for index, one in enumerate(frames))  # fmt: skip
-    return _Read(path, tuple(slices))
+    return _ScannedFile(path, tuple(slices))
 
 
 def _header(path: Path) -> Dataset | None:
-    """The header of a DICOM file; None for a file of another kind.
+    """The header of a DICOM file; None for another file.
 
-    Raises `InputError` for a damaged one, `PermissionError` for one that may not be read.
+    Raises `InputError` for a damaged file, `PermissionError` for one without read permission.
     """
     if not is_dicom(path):
-        named_so = path.suffix.lower() in DICOM_SUFFIXES
-        cut_short = not path.suffix and _is_blank(path)
-        if (named_so or cut_short) and not path.name.startswith("."):
+        has_dicom_name = path.suffix.lower() in DICOM_SUFFIXES
+        is_truncated = not path.suffix and _is_blank(path)
+        if (has_dicom_name or is_truncated) and not path.name.startswith("."):
             raise InputError(f"{path}: {NO_DICOM}")
         return None
     header = open_dataset(path, pixels=False)
     _drop_bulk(header)
-    kind = _class_of(header)
-    if kind == MediaStorageDirectoryStorage:
+    sop_class = _sop_class(header)
+    if sop_class == MediaStorageDirectoryStorage:
         return header
-    sized = all(header.get(keyword) for keyword in ("Rows", "Columns"))
+    has_size = all(header.get(keyword) for keyword in ("Rows", "Columns"))
     if not header.get("SeriesInstanceUID"):
-        raise InputError(f"{path}: damaged: no SeriesInstanceUID; export it again")
-    if kind in SLICE_CLASSES and not sized:
-        raise InputError(f"{path}: damaged: an image without Rows and Columns; export it again")
-    if sized:
+        raise InputError(f"{path}: damaged: SeriesInstanceUID is missing; export it again")
+    if sop_class in SLICE_CLASSES and not has_size:
+        raise InputError(f"{path}: damaged: Rows or Columns is missing; export it again")
+    if has_size:
         check_size(header, path)
     return header
 
 
 def _is_blank(path: Path) -> bool:
-    """Whether nothing but a preamble's zeros is left of a file: a slice cut short."""
-    return path.stat().st_size <= PREAMBLE and not path.read_bytes().strip(b"\0")
+    """Whether a file ends within its preamble: a truncated slice."""
+    return path.stat().st_size <= PREAMBLE_BYTES and not path.read_bytes().strip(b"\0")
 
 
-def _class_of(header: Dataset) -> UID | None:
-    kind: UID | None = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
-    return kind
+def _sop_class(header: Dataset) -> UID | None:
+    uid: UID | None = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+    return uid
 
 
 def _drop_bulk(header: Dataset) -> None:
-    """Forget private and bulky attributes: of thousands of slices they would fill the memory."""
+    """Drop private and long attributes, which would fill the memory with thousands of slices."""
     for tag in list(header.keys()):
         value = header.get_item(tag).value
         if tag.is_private or (isinstance(value, bytes) and len(value) > BULK_BYTES
@@ -293,25 +284,7 @@ def _drop_bulk(header: Dataset) -> None:
             del header[tag]
 
 
-def absent_files(listing: Path) -> list[Path]:
-    """The files that a DICOMDIR names and that are not there.
-
-    Names are compared, whatever case a disk gave to them, and never opened: a name that leads
-    elsewhere does no harm.
-    """
-    records = open_dataset(listing, pixels=False).get("DirectoryRecordSequence") or ()
-    named = [record.get("ReferencedFileID") for record in records]
-    parts = [[name] if isinstance(name, str) else list(name) for name in named if name]
-    there = {str(path.relative_to(listing.parent)).lower() for path in files_below(listing.parent)}
-    return [
-        listing.parent.joinpath(*map(str, names))
-        for names in parts
-        if str(Path(*map(str, names))).lower() not in there
-    ]
-
-
-def listed_paths(paths: Iterable[Path], most: int = 3) -> str:
-    """The first of some paths, and how many more there are."""
-    names = [str(path) for path in paths]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def format_paths(paths: Sequence[Path]) -> str:
+    """The first paths, and the number of the others."""
+    first = ", ".join(map(str, paths[:MAX_PATHS]))
+    return f"{first} and {len(paths) - MAX_PATHS} more" if len(paths) > MAX_PATHS else first

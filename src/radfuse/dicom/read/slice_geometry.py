@@ -1,9 +1,7 @@
-"""Where the slices of a stack lie, by their headers alone, and on which regular grid they go.
+"""Geometry of the slices of a volume: their order, and the regular grid for them.
 
-Slices of a tilted gantry do not lie above each other, slices of two acquisitions are not evenly
-spaced. Both can be resampled onto a regular grid that has the orientation of the slices: each slice
-is shifted within its plane, and missing heights are interpolated between neighbours. What was never
-measured is not invented: a hole between slices beyond `HOLE_LIMIT_MM` is refused.
+Unevenly spaced slices are interpolated onto a grid with their orientation, and a gantry tilt is
+corrected (`gantry_tilt`). A gap without data of more than `MAX_GAP_MM` is refused.
 """
 
 from dataclasses import dataclass
@@ -11,55 +9,46 @@ from dataclasses import dataclass
 import numpy as np
 
 from radfuse.arrays import Float64Array
+from radfuse.dicom.read.gantry_tilt import tilt_degrees, tilt_note, upright_extent
 from radfuse.dicom.read.grouping import (
-    NAMED,
-    SAME_PLACE_MM,
-    Stack,
-    listed,
-    names,
-    numbers,
+    MAX_NAMES,
+    SAME_POSITION_MM,
+    VolumeSlices,
+    float_values,
+    format_values,
+    slice_names,
 )
 from radfuse.dicom.read.scan import Slice
 from radfuse.errors import GeometryError
 from radfuse.io.volume_checks import RIGHT_ANGLE_TOLERANCE
 
 GRID_TOLERANCE_MM = 0.1
-"""How far a slice may lie from its place on a regular grid; headers round to this."""
+"""Distance of a slice from its position on a regular grid that is rounding of headers."""
 
-DRIFT_TOLERANCE_MM = 0.2
-"""How far the slices of one stack may drift sideways before it counts as gantry tilt."""
+MAX_GAP_MM = 3.0
+"""Thickest layer without data between two slices that is interpolated: the spacing less the
+thickness of the slices. It is below the largest slice spacing that planning systems use for the
+head."""
 
-LARGEST_TILT_DEGREES = 45.0
-"""No gantry tilts this far (30 degrees is the most); slices that lean more are no stack."""
+FINE_STEP_QUANTILE = 0.1
+"""Fraction of the spacings that may be finer than the spacing of the grid."""
 
-HOLE_LIMIT_MM = 3.0
-"""The thickest layer between two slices that may be filled by interpolation though nothing was
-measured there: a step less the slices' thickness. Thinner than what a planning system's largest
-slice spacing for the head loses anyway."""
+MIN_STEP_MM = 0.5
+"""Finest spacing of the grid, even if a few slices are nearer to each other."""
 
-FINE_STEPS = 0.1
-"""Share of the steps that may be finer than the step of the regular grid."""
-
-FINEST_STEP_MM = 0.5
-"""A grid is not made finer than this because a few slices nearly lie on each other."""
-
-GAP_SHARE = 0.5
-"""Evenly spaced slices with more than this share of their thickness unmeasured between them are
-read, for nothing is resampled, but it is noted."""
-
-ON_A_PIXEL = 1e-4
-"""Share of a pixel by which a shift may miss a whole number of them."""
+MAX_GAP_FRACTION = 0.5
+"""Evenly spaced slices with a larger gap between them, relative to their thickness, get a note."""
 
 
 @dataclass(frozen=True)
-class Lattice:
+class SliceGeometry:
     """The slices in order, and the regular grid for them."""
 
     slices: tuple[Slice, ...]
-    """From the lowest along the normal to the highest."""
+    """In the direction of the normal."""
 
     origin_mm: Float64Array
-    """LPS, of the centre of the grid's first voxel, (3,)."""
+    """LPS, of the centre of the first voxel of the grid, (3,)."""
 
     axes: Float64Array
     """Unit vectors along a row, along a column, along the normal, as columns, (3, 3)."""
@@ -71,101 +60,104 @@ class Lattice:
     """Voxels along the axes."""
 
     heights_mm: Float64Array
-    """Of the slices above the first, (n,)."""
+    """Heights of the slices above the first, along the normal, (n,)."""
 
     shifts_mm: Float64Array
-    """From the grid's first column and row to each slice's, (n, 2); zero without tilt."""
+    """From the first pixel of the grid to that of each slice, (n, 2); zero without tilt."""
 
     is_even: bool
-    """Whether the slices lie on the grid's planes."""
+    """Whether the slices are on the planes of the grid."""
 
     is_tilted: bool
     notes: tuple[str, ...]
 
     @property
     def regridded(self) -> bool:
-        """Whether voxels are resampled on the way."""
+        """Whether the volume is resampled."""
         return self.is_tilted or not self.is_even
 
 
-def lattice_of(stack: Stack) -> Lattice:
-    """Order the slices of a stack and find the grid for them.
+def slice_geometry(volume: VolumeSlices) -> SliceGeometry:
+    """Sort the slices of a volume along their normal and compute the grid for them.
 
-    Raises `GeometryError` for slices without a place, at one place, beside each other, leaning by
-    more than a gantry does, or with a hole between them.
+    Raises `GeometryError` for slices of several patients, without a position, with the same
+    position, off the line through the others, or with a gap between them.
     """
-    slices = stack.slices
+    slices = volume.slices
     if len(slices) < 2:
         raise GeometryError(
-            f"{slices[0].name}: one slice only; give the folder with 2 or more of its series"
+            f"{slices[0].name}: only one slice, a volume needs 2 or more; give the folder of the "
+            "series"
         )
     _check_one_patient(slices)
-    axes = _axes(np.median(_table(slices, "ImageOrientationPatient", 6), axis=0), slices[0])
-    between = np.median(_table(slices, "PixelSpacing", 2), axis=0)
-    if not between.min() > 0:
+    cosines = np.median(_attribute_table(slices, "ImageOrientationPatient", 6), axis=0)
+    axes = _axes(cosines, slices[0])
+    pixel_mm = np.median(_attribute_table(slices, "PixelSpacing", 2), axis=0)
+    if not pixel_mm.min() > 0:
         raise GeometryError(
-            f"{slices[0].path.parent}: PixelSpacing {between[0]:g} x {between[1]:g} mm; "
-            "export the series again"
+            f"{slices[0].path.parent}: PixelSpacing is {pixel_mm[0]:g} x {pixel_mm[1]:g} mm, "
+            "expected positive values; export the series again"
         )
-    places = _table(slices, "ImagePositionPatient", 3)
-    order = np.argsort(places @ axes[:, 2], kind="stable")
+    positions = _attribute_table(slices, "ImagePositionPatient", 3)
+    order = np.argsort(positions @ axes[:, 2], kind="stable")
     ordered = tuple(slices[index] for index in order)
-    return _laid(ordered, places[order], axes, between[::-1])
+    return _regular_grid(ordered, positions[order], axes, pixel_mm[::-1])
 
 
 def _check_one_patient(slices: tuple[Slice, ...]) -> None:
     if len({str(one.header.get("PatientID") or "") for one in slices}) > 1:
         raise GeometryError(
-            f"{slices[0].path.parent}: images of two patients in one series; part them"
+            f"{slices[0].path.parent}: the series has images of several patients (PatientID); "
+            "move those of the others away"
         )
 
 
-def _laid(
-    slices: tuple[Slice, ...], places: Float64Array, axes: Float64Array, pixel_mm: Float64Array
-) -> Lattice:
-    """The lattice of slices in order; `pixel_mm` is along a row and along a column."""
-    travel = places - places[0]
-    sideways, heights = travel @ axes[:, :2], travel @ axes[:, 2]
+def _regular_grid(
+    slices: tuple[Slice, ...], positions: Float64Array, axes: Float64Array, pixel_mm: Float64Array
+) -> SliceGeometry:
+    """The grid for sorted slices; `pixel_mm` is along a row and along a column."""
+    relative = positions - positions[0]
+    offsets, heights = relative @ axes[:, :2], relative @ axes[:, 2]
     steps = np.diff(heights)
-    if steps.min() < SAME_PLACE_MM:
+    if steps.min() < SAME_POSITION_MM:
         at = int(steps.argmin())
         raise GeometryError(
-            f"{names(slices[at : at + 2])}: two slices at the same position; move one of them, or "
-            "the second acquisition, away"
+            f"{slice_names(slices[at : at + 2])}: two slices have the same position; move away one "
+            "of them, or the second acquisition"
         )
-    tilt = _tilt_degrees(sideways, heights, slices)
-    step, count, is_even = _regular(heights, slices)
-    shifts = sideways if tilt else np.zeros_like(sideways)
-    first = np.floor(shifts.min(axis=0) / pixel_mm + ON_A_PIXEL) * pixel_mm
-    beyond = np.ceil((shifts.max(axis=0) - first) / pixel_mm - ON_A_PIXEL).astype(int)
+    tilt = tilt_degrees(offsets, heights, slices)
+    step, count, is_even = _regular_steps(heights, slices)
+    if not tilt:
+        offsets = np.zeros_like(offsets)
+    first, (columns, rows) = upright_extent(offsets, pixel_mm)
     header = slices[0].header
-    notes = [_tilt_note(tilt, slices)] if tilt else []
+    notes = [tilt_note(tilt, slices)] if tilt else []
     notes += _gap_note(step, slices) if is_even else [_uneven_note(steps, step, slices)]
-    return Lattice(
+    return SliceGeometry(
         slices=slices,
-        origin_mm=places[0] + axes[:, :2] @ first,
+        origin_mm=positions[0] + axes[:, :2] @ first,
         axes=axes,
         spacing_mm=(float(pixel_mm[0]), float(pixel_mm[1]), step),
-        size=(int(header.Columns + beyond[0]), int(header.Rows + beyond[1]), count),
+        size=(int(header.Columns) + columns, int(header.Rows) + rows, count),
         heights_mm=heights,
-        shifts_mm=shifts - first,
+        shifts_mm=offsets - first,
         is_even=is_even,
         is_tilted=bool(tilt),
         notes=tuple(notes),
     )
 
 
-def _table(slices: tuple[Slice, ...], keyword: str, count: int) -> Float64Array:
-    """The numbers of an attribute of every slice, (slices, count), none of them missing."""
-    rows = [numbers(one.header, keyword) for one in slices]
-    if lacking := [
+def _attribute_table(slices: tuple[Slice, ...], keyword: str, count: int) -> Float64Array:
+    """The values of an attribute of every slice, (slices, count)."""
+    rows = [float_values(one.header, keyword) for one in slices]
+    if invalid := [
         one
         for row, one in zip(rows, slices, strict=True)
         if row.shape != (count,) or not np.isfinite(row).all()
     ]:
         raise GeometryError(
-            f"{names(lacking)}: no {keyword} of {count} numbers, so the place in the patient is "
-            "unknown; export the series again"
+            f"{slice_names(invalid)}: {keyword} is missing or not {count} numbers, so the position "
+            "in the patient is unknown; export the series again"
         )
     return np.array(rows)
 
@@ -176,8 +168,8 @@ def _axes(cosines: Float64Array, first: Slice) -> Float64Array:
     lengths = np.array([np.linalg.norm(rows), np.linalg.norm(columns)])
     if max(np.abs(lengths - 1).max(), abs(rows @ columns)) > RIGHT_ANGLE_TOLERANCE:
         raise GeometryError(
-            f"{first.name}: ImageOrientationPatient {listed(cosines)} is no right angle of unit "
-            "vectors; export the series again"
+            f"{first.name}: ImageOrientationPatient is {format_values(cosines)}, not two "
+            "perpendicular unit vectors; export the series again"
         )
     rows = rows / lengths[0]
     columns = columns - (columns @ rows) * rows
@@ -185,102 +177,61 @@ def _axes(cosines: Float64Array, first: Slice) -> Float64Array:
     return np.column_stack([rows, columns, np.cross(rows, columns)])
 
 
-def _tilt_degrees(
-    sideways: Float64Array, heights: Float64Array, slices: tuple[Slice, ...]
-) -> float:
-    """By how much the stack leans, 0 within rounding; `sideways` is (slices, 2) in mm."""
-    if np.linalg.norm(sideways, axis=1).max() <= DRIFT_TOLERANCE_MM:
-        return 0.0
-    lean = sideways[-1] / heights[-1]
-    away = np.linalg.norm(sideways - np.outer(heights, lean), axis=1)
-    if away.max() > DRIFT_TOLERANCE_MM:
-        stray, apart_mm = _stray(sideways, heights)
-        raise GeometryError(
-            f"{slices[stray].name}: this slice lies {apart_mm:.1f} mm beside the line of "
-            f"the others in {slices[0].path.parent}; two series are mixed; move one away"
-        )
-    degrees = float(np.degrees(np.arctan(np.linalg.norm(lean))))
-    if degrees > LARGEST_TILT_DEGREES:
-        raise GeometryError(
-            f"{slices[0].path.parent}: slices lean by {degrees:.1f} degrees, more than a gantry "
-            "tilts; two series are mixed; export the series again"
-        )
-    return degrees
+def _regular_steps(heights: Float64Array, slices: tuple[Slice, ...]) -> tuple[float, int, bool]:
+    """Spacing and number of the planes of the grid, and whether each slice is on one of them.
 
-
-def _stray(sideways: Float64Array, heights: Float64Array) -> tuple[int, float]:
-    """The slice that lies farthest from the line through the others, and how far."""
-    found = []
-    for index in range(len(heights)):
-        others = np.arange(len(heights)) != index
-        line = np.column_stack([np.ones_like(heights), heights])
-        slope = np.linalg.lstsq(line[others], sideways[others], rcond=None)[0]
-        rest = np.linalg.norm(sideways - line @ slope, axis=1)
-        found.append((rest[others].max(), -rest[index], index))
-    _, away, stray = min(found)
-    return stray, float(-away)
-
-
-def _regular(heights: Float64Array, slices: tuple[Slice, ...]) -> tuple[float, int, bool]:
-    """Step and number of the grid's planes, and whether each slice lies on one of its own.
-
-    The grid ends where the slices end, so that the outermost are not interpolated.
+    The first and last plane are the first and last slice.
     """
     steps = np.diff(heights)
     even = float(heights[-1] / len(steps))
     if np.abs(heights - even * np.arange(len(heights))).max() <= GRID_TOLERANCE_MM:
         return even, len(heights), True
-    _check_holes(steps, slices)
-    fine = float(np.quantile(steps, FINE_STEPS, method="lower"))
-    fine = max(fine, min(FINEST_STEP_MM, float(np.median(steps))))
+    _check_gaps(steps, slices)
+    fine = float(np.quantile(steps, FINE_STEP_QUANTILE, method="lower"))
+    fine = max(fine, min(MIN_STEP_MM, float(np.median(steps))))
     count = round(float(heights[-1]) / fine)
     return float(heights[-1] / count), count + 1, False
 
 
-def _check_holes(steps: Float64Array, slices: tuple[Slice, ...]) -> None:
-    usual = float(np.median(steps))
-    thickness = np.array([_thickness_mm(one, usual) for one in slices])
-    holes = steps - (thickness[:-1] + thickness[1:]) / 2
-    worst = int(holes.argmax())
-    if holes[worst] > HOLE_LIMIT_MM:
+def _check_gaps(steps: Float64Array, slices: tuple[Slice, ...]) -> None:
+    median = float(np.median(steps))
+    thickness = np.array([_thickness_mm(one, median) for one in slices])
+    gaps = steps - (thickness[:-1] + thickness[1:]) / 2
+    worst = int(gaps.argmax())
+    if gaps[worst] > MAX_GAP_MM:
         raise GeometryError(
-            f"{slices[0].path.parent}: slices are {steps.min():.4g} to {steps.max():.4g} mm apart, "
-            f"mostly {usual:.4g}; the step is {steps[worst]:.4g} between "
-            f"{names(slices[worst : worst + 2])}, so {holes[worst]:.4g} mm were never measured (at "
-            f"most {HOLE_LIMIT_MM:g} are interpolated): a slice is missing or two series are "
+            f"{slices[0].path.parent}: the slice spacing is {steps.min():.4g} to "
+            f"{steps.max():.4g} mm, median {median:.4g}; it is {steps[worst]:.4g} mm between "
+            f"{slice_names(slices[worst : worst + 2])}, a gap of {gaps[worst]:.4g} mm without data "
+            f"(at most {MAX_GAP_MM:g} are interpolated); a slice is missing or two series are "
             "mixed; export the series again"
         )
 
 
-def _thickness_mm(one: Slice, usual: float) -> float:
-    found = numbers(one.header, "SliceThickness")
-    return float(found[0]) if found.size == 1 and 0 < found[0] < usual else usual
-
-
-def _tilt_note(degrees: float, slices: tuple[Slice, ...]) -> str:
-    return (
-        f"{slices[0].path.parent}: a gantry tilt of {degrees:.1f} degrees, rectified: each slice "
-        "was shifted within its plane"
-    )
+def _thickness_mm(one: Slice, largest: float) -> float:
+    """SliceThickness; `largest` if it is missing, impossible or larger."""
+    values = float_values(one.header, "SliceThickness")
+    return float(values[0]) if values.size == 1 and 0 < values[0] < largest else largest
 
 
 def _gap_note(step: float, slices: tuple[Slice, ...]) -> list[str]:
     thickness = float(np.median([_thickness_mm(one, step) for one in slices]))
-    if step - thickness <= GAP_SHARE * thickness:
+    if step - thickness <= MAX_GAP_FRACTION * thickness:
         return []
     return [
-        f"{slices[0].path.parent}: slices of {thickness:.4g} mm lie {step:.4g} mm apart; what is "
-        "between them was never measured"
+        f"{slices[0].path.parent}: slices of {thickness:.4g} mm thickness are {step:.4g} mm apart; "
+        "there are no data between them"
     ]
 
 
 def _uneven_note(steps: Float64Array, step: float, slices: tuple[Slice, ...]) -> str:
-    away = np.abs(steps - step)
-    off = [index for index in np.argsort(-away, kind="stable") if away[index] > GRID_TOLERANCE_MM]
-    told = [f"{steps[index]:.4g} mm between {names(slices[index : index + 2])}"
-            for index in sorted(off[:NAMED])]  # fmt: skip
-    more = f" and {len(off) - NAMED} more" if len(off) > NAMED else ""
+    deviation = np.abs(steps - step)
+    largest_first = np.argsort(-deviation, kind="stable")
+    odd = [index for index in largest_first if deviation[index] > GRID_TOLERANCE_MM]
+    named = [f"{steps[index]:.4g} mm between {slice_names(slices[index : index + 2])}"
+             for index in sorted(odd[:MAX_NAMES])]  # fmt: skip
+    more = f" and {len(odd) - MAX_NAMES} more" if len(odd) > MAX_NAMES else ""
     return (
-        f"{slices[0].path.parent}: slices are {steps.min():.4g} to {steps.max():.4g} mm apart; "
-        f"interpolated onto steps of {step:.4g} mm; the step is {'; '.join(told)}{more}"
+        f"{slices[0].path.parent}: the slice spacing is {steps.min():.4g} to {steps.max():.4g} mm; "
+        f"interpolated to {step:.4g} mm; it is {'; '.join(named)}{more}"
     )

@@ -10,8 +10,8 @@ import pydicom
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_of
-from radfuse.dicom.read.safe_read import open_dataset
-from radfuse.dicom.read.scan import DICOM_SUFFIXES, files_below, is_dicom
+from radfuse.dicom.read.safe_read import is_dicom, open_dataset
+from radfuse.dicom.read.scan import DICOM_SUFFIXES, list_files
 from radfuse.dicom.validate import dciodvfy
 from radfuse.dicom.validate.attributes import (
     check_conditions,
@@ -114,7 +114,7 @@ def check(
     return CheckReport(
         path=path,
         files=checked,
-        others=(len(files_below(path)) if path.is_dir() else 1) - checked,
+        others=(len(list_files(path)) if path.is_dir() else 1) - checked,
         findings=_sorted(findings),
         identifiers=identifiers_of(*(instance.dataset for instance in instances)),
         judges=("radfuse", *[dciodvfy.PROGRAM] * (with_dciodvfy and dciodvfy.is_installed())),
@@ -125,7 +125,7 @@ def _candidates(path: Path) -> list[Path]:
     """Files with the DICOM preamble, and those whose name says that they should have it."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    files = files_below(path) if path.is_dir() else [path]
+    files = list_files(path) if path.is_dir() else [path]
     return [
         file for file in files
         if is_dicom(file) or (file.suffix.lower() in DICOM_SUFFIXES and file.name[:2] != "._")

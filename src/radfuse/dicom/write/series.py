@@ -114,7 +114,7 @@ def write_slices(
     digits = max(4, len(str(count)))
     names = [f"{number:0{digits}d}.dcm" for number in range(1, count + 1)]
     with staging(folder.parent) as stage:
-        draft = stage.place(folder)
+        draft = stage.path_of(folder)
         draft.mkdir()
         for index, name in enumerate(names):
             header = copy.deepcopy(template)

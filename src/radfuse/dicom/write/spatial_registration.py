@@ -96,7 +96,7 @@ def write_registration(folder: Path, context: DerivationContext, ct_from_mr: Mat
     ]  # fmt: skip
     _add_common_references(header, (context.ct, context.mr))
     with staging(folder.parent) as stage:
-        draft = stage.place(folder)
+        draft = stage.path_of(folder)
         draft.mkdir()
         (draft / FILE_NAME).write_bytes(file_bytes(header))
     return folder / FILE_NAME

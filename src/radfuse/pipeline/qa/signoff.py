@@ -27,7 +27,7 @@ def sign_result(path: Path, signoff: Signoff) -> str:
     record = read_record(path)
     folder, roles = path.parent, {output.path: output.role for output in record.outputs}
     with staging(folder.parent) as stage:
-        signed = stage.place(folder)
+        signed = stage.path_of(folder)
         signed.mkdir()
         for entry in folder.iterdir():
             _sign(entry, signed / entry.name, roles.get(entry.name, ""), signoff)

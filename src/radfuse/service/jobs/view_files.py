@@ -96,7 +96,7 @@ def write_view(folder: Path, view: View) -> None:
 
 
 def _stage_view(stage: Staging, view: View) -> None:
-    stage.place(Path(VIEW_FILE)).write_text(view.model_dump_json(indent=2), encoding="utf-8")
+    stage.path_of(Path(VIEW_FILE)).write_text(view.model_dump_json(indent=2), encoding="utf-8")
 
 
 def prepare_view(folder: Path, ct: Series, mr: Series) -> View:

@@ -220,7 +220,7 @@ def _chosen(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
     """The series of the CT and the MR in a folder or archive, and a sentence about the choice."""
     with hiding(path):
         pair = choose_pair(path, recipe)
-    series = {"ct_series": pair.ct.stack.uid, "mr_series": pair.mr.stack.uid}
+    series = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
     return series, identifiers_below(path).hide(pair.sentence())
 
 

@@ -198,7 +198,7 @@ def _write_set(
         )
     name = f"{stem}_RTSTRUCT.dcm"
     with staging(folder) as stage:
-        write_structure_set(stage.place(Path(name)), ct, _structures(drawings, ct), source=SOURCE)
+        write_structure_set(stage.path_of(Path(name)), ct, _structures(drawings, ct), source=SOURCE)
     return (name,)
 
 
@@ -215,7 +215,7 @@ def _write_nifti(
     with staging(folder) as stage, tempfile.TemporaryDirectory(dir=stage.folder) as aside:
         masks = Path(aside) / "masks"
         write_masks(masks, _structures(drawings, ct), notes)
-        with zipfile.ZipFile(stage.place(Path(name)), "w") as archive:
+        with zipfile.ZipFile(stage.path_of(Path(name)), "w") as archive:
             for path in sorted(masks.iterdir()):
                 archive.write(path, path.name)
     return (name,)

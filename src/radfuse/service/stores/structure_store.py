@@ -264,7 +264,7 @@ class Drawings:
     def _write(self, study: str, drawings: Iterable[Drawing]) -> None:
         with self._studies.kept(study) as folder, staging(folder / FOLDER) as stage:
             for drawing in drawings:
-                path = stage.place(Path(f"{drawing.id}.json"))
+                path = stage.path_of(Path(f"{drawing.id}.json"))
                 path.write_text(drawing.model_dump_json(), encoding="utf-8")
 
 

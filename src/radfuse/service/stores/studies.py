@@ -273,5 +273,5 @@ class Studies:
     def _write(self, study: Study) -> None:
         with self._lock, staging(self.folder / study.id) as stage:
             text = study.model_dump_json(indent=2)
-            stage.place(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
+            stage.path_of(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
         self._unwritten.pop(study.id, None)

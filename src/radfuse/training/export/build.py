@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from radfuse.io.image_pairs import read_pairs
+from radfuse.io.image_pairs import read_image_pairs
 from radfuse.training.checkpoint import find_checkpoint
 from radfuse.training.export.checkpoint import export
 from radfuse.training.loop import SAVE_EVERY_S, ProgressReport
@@ -25,7 +25,7 @@ def build(
     images give the same files, byte for byte. Raises as `prepare_training`, `train` and `export`.
     """
     if test:
-        read_pairs(test)  # refused now, not after hours of training
+        read_image_pairs(test)  # refused now, not after hours of training
     with prepare_training(config, data=data) as training_run:
         training_run.train(run, report, save_every_s=SAVE_EVERY_S)
     return export(find_checkpoint(run), path, test=test).model_card

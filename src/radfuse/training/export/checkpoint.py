@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from radfuse.io.image_pairs import Pair, read_pairs
+from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.networks.catalogue import make_network
 from radfuse.training.checkpoint import Checkpoint, read_checkpoint
 from radfuse.training.export.model_card import write_weights
@@ -52,7 +52,7 @@ def export(
     facts = _training_summary(content)
     if test:
         stored = copy.deepcopy(network).half().float() if half else network
-        facts |= _test_metrics(stored, read_pairs(test), settings["profile"])
+        facts |= _test_metrics(stored, read_image_pairs(test), settings["profile"])
     facts["licence"] = settings["export"]["licence"]
     model_card = write_weights(network, path, name=name, options=used, facts=facts, half=half)
     return Exported(path, model_card)
@@ -84,7 +84,7 @@ def _training_summary(content: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _test_metrics(network: nn.Module, pairs: list[Pair], profile: str) -> dict[str, Any]:
+def _test_metrics(network: nn.Module, pairs: list[ImagePair], profile: str) -> dict[str, Any]:
     means = mean_metrics(network, pairs, profile)
     rounded = {name: round(mean, METRIC_DECIMALS) for name, mean in means.items()}
     return {"test": {"profile": profile, "pairs": len(pairs), **rounded}}

@@ -51,7 +51,7 @@ def write_weights(
         "intended_use": SHORT_NOTICE,
     }
     with staging(path.parent) as stage:
-        draft = stage.place(path)
+        draft = stage.path_of(path)
         export_onnx(network, draft, half=half)
         stored = {"stored_as": "float16" if half else "float32"}
         model_card |= {"graph": stored | _compare(draft, network), "sha256": digest([draft])}
