@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from radfuse.phantom.distance_fields import (
-    Lattice,
+    FieldGrid,
     Space,
     Union,
     level_distance,
@@ -14,10 +14,10 @@ from radfuse.phantom.distance_fields import (
     smooth_step,
 )
 
-LATTICE = Lattice((-40.0, -36.0, -30.0), (81, 73, 61), 1.0)
+LATTICE = FieldGrid((-40.0, -36.0, -30.0), (81, 73, 61), 1.0)
 
 
-def plain_space(lattice: Lattice = LATTICE) -> Space:
+def plain_space(lattice: FieldGrid = LATTICE) -> Space:
     """A space that no patient has bent."""
     z, y, x = np.meshgrid(*(lattice.axis_mm(axis) for axis in (2, 1, 0)), indexing="ij")
     return Space(lattice, x, y, z)
@@ -59,7 +59,7 @@ def test_pairs_are_mirror_images() -> None:
 
 
 def test_noise_is_the_same_on_a_finer_lattice() -> None:
-    fine = Lattice(LATTICE.origin_mm, (161, 145, 121), 0.5)
+    fine = FieldGrid(LATTICE.origin_mm, (161, 145, 121), 0.5)
     coarse_noise = smooth_noise(np.random.default_rng(3), LATTICE, scale_mm=6.0)
     fine_noise = smooth_noise(np.random.default_rng(3), fine, scale_mm=6.0)
     np.testing.assert_allclose(fine_noise[::2, ::2, ::2], coarse_noise, atol=1e-5)

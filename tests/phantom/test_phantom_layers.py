@@ -4,21 +4,21 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.phantom import tissues
-from radfuse.phantom.distance_fields import Lattice, Space, Union
-from radfuse.phantom.layers import Grid, Layer, paint
+from radfuse.phantom.distance_fields import FieldGrid, Space, Union
+from radfuse.phantom.layers import TissueLayer, VoxelGrid, paint
 
 RADIUS_MM = 9.0
 CENTRE_MM = (4.0, -3.0, 2.0)
 
 
-def ball() -> Layer:
-    lattice = Lattice((-20.0, -20.0, -20.0), (41, 41, 41), 1.0)
+def ball() -> TissueLayer:
+    lattice = FieldGrid((-20.0, -20.0, -20.0), (41, 41, 41), 1.0)
     z, y, x = np.meshgrid(*[lattice.axis_mm(0)] * 3, indexing="ij")
     field = Union(Space(lattice, x, y, z)).ellipsoid(CENTRE_MM, (RADIUS_MM,) * 3).distance
-    return Layer(((tissues.MUSCLE, 0.0), (tissues.WHITE, 4.0)), (lattice.image(field),))
+    return TissueLayer(((tissues.MUSCLE, 0.0), (tissues.WHITE, 4.0)), (lattice.image(field),))
 
 
-def grid(shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Grid:
+def grid(shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> VoxelGrid:
     """An anisotropic oblique grid in a frame of its own, about the ball."""
     head_from_grid = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.2, -0.1, 0.3, (5.0, 2.0, -6.0))
     direction = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.4, 0.1, -0.2).GetMatrix()
@@ -26,7 +26,7 @@ def grid(shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Grid:
     spacing, size = (0.8, 1.1, 1.7), (34, 26, 18)
     half = np.reshape(direction, (3, 3)) @ ((np.array(size) - 1) / 2 * spacing)
     x, y, z = (np.array(middle) - half + shift_mm).tolist()
-    return Grid(size, spacing, (x, y, z), direction, head_from_grid)
+    return VoxelGrid(size, spacing, (x, y, z), direction, head_from_grid)
 
 
 def test_a_balls_volume_and_centre_are_kept_on_an_oblique_grid() -> None:

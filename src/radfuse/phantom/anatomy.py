@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from radfuse.arrays import Float32Array
 from radfuse.phantom.distance_fields import (
     FAR_MM,
-    Lattice,
+    FieldGrid,
     Point,
     Space,
     Union,
@@ -114,7 +114,7 @@ class Patient:
         return replace(self, tumour=tumour, tumour_at=(x, y, z), tumour_radius_mm=radius)
 
 
-def head_space(patient: Patient, lattice: Lattice, rng: np.random.Generator) -> Space:
+def head_space(patient: Patient, lattice: FieldGrid, rng: np.random.Generator) -> Space:
     """Canonical head coordinates of each lattice point."""
     axes = np.meshgrid(*(lattice.axis_mm(axis) for axis in (2, 1, 0)), indexing="ij")
     z, y, x = axes
@@ -347,7 +347,7 @@ def sutures(
     )
 
 
-def head_holder(lattice: Lattice) -> Float32Array:
+def head_holder(lattice: FieldGrid) -> Float32Array:
     """Distance to the cradle that the head rests in, which stays with the CT's couch."""
     z, y, x = np.meshgrid(*(lattice.axis_mm(axis) for axis in (2, 1, 0)), indexing="ij")
     half_width, depth = HOLDER_RADII

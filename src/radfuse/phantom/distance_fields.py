@@ -33,7 +33,7 @@ STEEPEST = 0.25
 
 
 @dataclass(frozen=True)
-class Lattice:
+class FieldGrid:
     """A regular lattice, centred on the head: `origin_mm` and `size` are in the order x, y, z."""
 
     origin_mm: Point
@@ -71,7 +71,7 @@ def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
 class Space:
     """A lattice and the canonical head coordinates of its points, mm."""
 
-    lattice: Lattice
+    lattice: FieldGrid
     x: Float32Array
     """Towards the patient's left, (Z, Y, X)."""
     y: Float32Array
@@ -160,7 +160,7 @@ class Union:
         return self
 
 
-def smooth_noise(rng: np.random.Generator, lattice: Lattice, *, scale_mm: float) -> Float32Array:
+def smooth_noise(rng: np.random.Generator, lattice: FieldGrid, *, scale_mm: float) -> Float32Array:
     """A smooth random field of mean 0 and variance about 1, correlated over `scale_mm`.
 
     Gaussian bumps of random height are centred at fixed positions, so that a seed gives one field

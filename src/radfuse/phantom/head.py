@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR
 from radfuse.phantom.anatomy import Patient, Tumour
-from radfuse.phantom.distance_fields import Lattice
-from radfuse.phantom.layers import Grid, head_layers, holder_layer, paint
+from radfuse.phantom.distance_fields import FieldGrid
+from radfuse.phantom.layers import VoxelGrid, head_layers, holder_layer, paint
 from radfuse.phantom.scanners import scan_ct, scan_mr
 from radfuse.phantom.tissues import LABELS, Label
 from radfuse.series import Series
@@ -132,13 +132,13 @@ def check_spacing(spacing_mm: float) -> None:
         raise InputError(f"a phantom's spacing of {spacing_mm:g} mm; give {low:g} to {high:g}")
 
 
-def _lattice(spacing_mm: float) -> Lattice:
+def _lattice(spacing_mm: float) -> FieldGrid:
     """A lattice that covers both fields of view."""
     step = max(LATTICE_MM, LATTICE_RATIO * spacing_mm)
     extent = np.array(CT_EXTENT_MM) + 4 * step
     size = [int(np.ceil(length / step)) for length in extent]
     origin = np.array(CT_CENTRE_MM) - (np.array(size) - 1) / 2 * step
-    return Lattice(tuple(origin.tolist()), (size[0], size[1], size[2]), step)
+    return FieldGrid(tuple(origin.tolist()), (size[0], size[1], size[2]), step)
 
 
 def _draw_offset(rng: np.random.Generator) -> sitk.Euler3DTransform:
@@ -147,12 +147,12 @@ def _draw_offset(rng: np.random.Generator) -> sitk.Euler3DTransform:
     return sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, rng.uniform(-shift, shift, 3).tolist())
 
 
-def _ct_grid(spacing_mm: float) -> Grid:
+def _ct_grid(spacing_mm: float) -> VoxelGrid:
     spacing = (spacing_mm, spacing_mm, spacing_mm + CT_SLICE_MORE_MM)
     return _centred_grid(spacing, CT_EXTENT_MM, CT_CENTRE_MM, np.eye(3), sitk.Euler3DTransform())
 
 
-def _mr_grid(spacing_mm: float, mr_from_ct: sitk.Euler3DTransform) -> Grid:
+def _mr_grid(spacing_mm: float, mr_from_ct: sitk.Euler3DTransform) -> VoxelGrid:
     pixel = round(MR_PIXEL_RATIO * spacing_mm, 3)
     spacing = (pixel, pixel, spacing_mm + MR_SLICE_MORE_MM)
     oblique = sitk.Euler3DTransform((0.0, 0.0, 0.0), *np.radians(MR_OBLIQUITY_DEG).tolist())
@@ -168,11 +168,11 @@ def _centred_grid(
     centre: tuple[float, float, float],
     direction: NDArray[np.float64],
     head_from_grid: sitk.Euler3DTransform,
-) -> Grid:
+) -> VoxelGrid:
     size = [round(length / step) for length, step in zip(extent, spacing, strict=True)]
     half = (np.array(size) - 1) / 2 * spacing
     origin = np.array(centre) - direction @ half
-    return Grid(
+    return VoxelGrid(
         size=(size[0], size[1], size[2]),
         spacing_mm=spacing,
         origin_mm=tuple(origin.tolist()),

@@ -13,7 +13,7 @@ from radfuse.phantom import anatomy as head
 from radfuse.phantom import brain as brain_parts
 from radfuse.phantom import tissues
 from radfuse.phantom.anatomy import Patient
-from radfuse.phantom.distance_fields import FAR_MM, Lattice, Space, smooth_noise, smooth_step
+from radfuse.phantom.distance_fields import FAR_MM, FieldGrid, Space, smooth_noise, smooth_step
 from radfuse.phantom.tissues import Tissue
 
 TABLE_MM = 1.7
@@ -33,7 +33,7 @@ SKIN_MM = 2.0
 
 
 @dataclass(frozen=True)
-class Layer:
+class TissueLayer:
     """Fields, the function that combines them into one distance, and the shells painted by it."""
 
     shells: tuple[tuple[Tissue, float], ...]
@@ -44,7 +44,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Grid:
+class VoxelGrid:
     """Voxels to paint on: size, spacing (mm), origin and direction as SimpleITK has them."""
 
     size: tuple[int, int, int]
@@ -105,7 +105,7 @@ class Grid:
 
 
 def paint(
-    layers: Sequence[Layer], grid: Grid, value_of: Callable[[Tissue], float]
+    layers: Sequence[TissueLayer], grid: VoxelGrid, value_of: Callable[[Tissue], float]
 ) -> tuple[Float32Array, NDArray[np.uint8]]:
     """Paint the values of each tissue in a modality, and the labels; arrays (Z, Y, X).
 
@@ -129,7 +129,9 @@ def paint(
     return values, labels
 
 
-def head_layers(patient: Patient, lattice: Lattice, rng: np.random.Generator) -> list[Layer]:
+def head_layers(
+    patient: Patient, lattice: FieldGrid, rng: np.random.Generator
+) -> list[TissueLayer]:
     """All layers of a head, from the skin inwards."""
     space = head.head_space(patient, lattice, rng)
     case = head.braincase(space)
@@ -144,9 +146,9 @@ def head_layers(patient: Patient, lattice: Lattice, rng: np.random.Generator) ->
     ]
 
 
-def holder_layer(lattice: Lattice) -> Layer:
+def holder_layer(lattice: FieldGrid) -> TissueLayer:
     """The head holder of the CT."""
-    return Layer(((tissues.HOLDER, 0.0),), (lattice.image(head.head_holder(lattice)),))
+    return TissueLayer(((tissues.HOLDER, 0.0),), (lattice.image(head.head_holder(lattice)),))
 
 
 def _outer_layers(
@@ -155,7 +157,7 @@ def _outer_layers(
     skin: Float32Array,
     vault: Float32Array,
     rng: np.random.Generator,
-) -> list[Layer]:
+) -> list[TissueLayer]:
     image = space.lattice.image
     uneven = smooth_noise(rng, space.lattice, scale_mm=20.0)
     fat = patient.fat_mm * np.clip(1 + 0.35 * uneven, 0.4, 2.0)
@@ -165,9 +167,9 @@ def _outer_layers(
     clefts = np.asarray(np.abs(planes) * 7.0 - width, np.float32)
     between = np.maximum(np.maximum(clefts, inner), 8 - vault)
     return [
-        Layer(((tissues.SKIN, 0.0), (tissues.FAT, SKIN_MM)), (image(skin),)),
-        Layer(((tissues.MUSCLE, 0.0),), (image(inner),)),
-        Layer(((tissues.FAT, 0.0),), (image(between),)),
+        TissueLayer(((tissues.SKIN, 0.0), (tissues.FAT, SKIN_MM)), (image(skin),)),
+        TissueLayer(((tissues.MUSCLE, 0.0),), (image(inner),)),
+        TissueLayer(((tissues.FAT, 0.0),), (image(between),)),
     ]
 
 
@@ -179,7 +181,7 @@ def _bone_layers(
     air: Float32Array,
     orbit: Float32Array,
     rng: np.random.Generator,
-) -> list[Layer]:
+) -> list[TissueLayer]:
     image = space.lattice.image
     bone = np.minimum(vault, head.face_bones(space))
     spongy = np.maximum(
@@ -191,13 +193,13 @@ def _bone_layers(
     spine = head.spine(space)
     sheets = [image_like(space, sheet) for sheet in head.sutures(space, rng)]
     return [
-        Layer(((tissues.SPINE_COMPACT, 0.0), (tissues.SPINE_SPONGY, 1.8)), (image(spine),)),
-        Layer(((tissues.COMPACT_BONE, 0.0),), (image(bone),)),
-        Layer(((tissues.SPONGY_BONE, 0.0),), (image(spongy),)),
-        Layer(((tissues.FATTY_MARROW, 0.0),), (image(marrow),)),
-        Layer(((tissues.PETROUS_BONE, 0.0),), (image(petrous),)),
-        Layer(((tissues.SUTURE, 0.0),), (image(vault), *sheets), _sutures),
-        Layer(((tissues.MUCOSA, -1.0), (tissues.CAVITY, 0.0)), (image(air),)),
+        TissueLayer(((tissues.SPINE_COMPACT, 0.0), (tissues.SPINE_SPONGY, 1.8)), (image(spine),)),
+        TissueLayer(((tissues.COMPACT_BONE, 0.0),), (image(bone),)),
+        TissueLayer(((tissues.SPONGY_BONE, 0.0),), (image(spongy),)),
+        TissueLayer(((tissues.FATTY_MARROW, 0.0),), (image(marrow),)),
+        TissueLayer(((tissues.PETROUS_BONE, 0.0),), (image(petrous),)),
+        TissueLayer(((tissues.SUTURE, 0.0),), (image(vault), *sheets), _sutures),
+        TissueLayer(((tissues.MUCOSA, -1.0), (tissues.CAVITY, 0.0)), (image(air),)),
     ]
 
 
@@ -216,20 +218,20 @@ def _sutures(vault: Float32Array, *sheets: Float32Array) -> Float32Array:
     return np.asarray(np.maximum(nearest - SUTURE_MM / 2, vault), np.float32)
 
 
-def _eye_layers(space: Space, orbit: Float32Array) -> list[Layer]:
+def _eye_layers(space: Space, orbit: Float32Array) -> list[TissueLayer]:
     image = space.lattice.image
     globes, lenses = head.eyeballs(space)
     return [
-        Layer(((tissues.ORBITAL_FAT, 0.0),), (image(orbit),)),
-        Layer(((tissues.EYE_MUSCLE, 0.0),), (image(head.eye_muscles(space)),)),
-        Layer(((tissues.SCLERA, 0.0), (tissues.VITREOUS, 1.3)), (image(globes),)),
-        Layer(((tissues.LENS, 0.0),), (image(lenses),)),
+        TissueLayer(((tissues.ORBITAL_FAT, 0.0),), (image(orbit),)),
+        TissueLayer(((tissues.EYE_MUSCLE, 0.0),), (image(head.eye_muscles(space)),)),
+        TissueLayer(((tissues.SCLERA, 0.0), (tissues.VITREOUS, 1.3)), (image(globes),)),
+        TissueLayer(((tissues.LENS, 0.0),), (image(lenses),)),
     ]
 
 
 def _brain_layers(
     space: Space, patient: Patient, case: Float32Array, rng: np.random.Generator
-) -> list[Layer]:
+) -> list[TissueLayer]:
     image = space.lattice.image
     brain = brain_parts.cerebrum(space, case, patient, rng)
     falx, leaf = brain_parts.dura_reach(space, brain, case)
@@ -245,23 +247,27 @@ def _brain_layers(
     hull = image(brain.hull)
     whole = [image_like(space, part) for part in (brain.sheet, brain.bottom)]
     return [
-        Layer(((tissues.CSF, 0.0),), (image(case),)),
-        Layer(((tissues.DURA, 0.0),), (image(falx), image_like(space, brain.midline)), membrane),
-        Layer(((tissues.DURA, 0.0),), (image(leaf), image_like(space, brain.tent)), membrane),
-        Layer(((tissues.GREY, 0.0), (tissues.WHITE, CORTEX_MM)), (hull, *whole), folds),
-        Layer(
+        TissueLayer(((tissues.CSF, 0.0),), (image(case),)),
+        TissueLayer(
+            ((tissues.DURA, 0.0),), (image(falx), image_like(space, brain.midline)), membrane
+        ),
+        TissueLayer(((tissues.DURA, 0.0),), (image(leaf), image_like(space, brain.tent)), membrane),
+        TissueLayer(((tissues.GREY, 0.0), (tissues.WHITE, CORTEX_MM)), (hull, *whole), folds),
+        TissueLayer(
             ((tissues.WHITE, 0.0),), (image(np.maximum(brain_parts.brain_stem(space), case + 1)),)
         ),
-        Layer(((tissues.DEEP_GREY, 0.0),), (image(brain_parts.deep_nuclei(space)),)),
-        Layer(((tissues.VENTRICLE, 0.0),), (image(brain_parts.ventricles(space, patient)),)),
-        Layer(((tissues.BLOOD, 0.0),), (image(brain_parts.venous_sinuses(space, brain, case)),)),
-        Layer(
+        TissueLayer(((tissues.DEEP_GREY, 0.0),), (image(brain_parts.deep_nuclei(space)),)),
+        TissueLayer(((tissues.VENTRICLE, 0.0),), (image(brain_parts.ventricles(space, patient)),)),
+        TissueLayer(
+            ((tissues.BLOOD, 0.0),), (image(brain_parts.venous_sinuses(space, brain, case)),)
+        ),
+        TissueLayer(
             ((tissues.OEDEMA, 0.0),),
             (image(lesion.oedema), hull, *whole),
             lambda part, *fields: np.maximum(part, folds(*fields) + np.float32(CORTEX_MM)),
         ),
         *_tumour_layers(lesion, patient, image, image(case) if patient.tumour.is_at_bone else hull),
-        Layer(((tissues.CALCIFICATION, 0.0),), (image(lesion.calcified),)),
+        TissueLayer(((tissues.CALCIFICATION, 0.0),), (image(lesion.calcified),)),
     ]
 
 
@@ -270,7 +276,7 @@ def _tumour_layers(
     patient: Patient,
     image: Callable[[Float32Array], sitk.Image],
     hull: sitk.Image,
-) -> list[Layer]:
+) -> list[TissueLayer]:
     """The tumour and its core, both within a hull."""
 
     def within(part: Float32Array, hull: Float32Array) -> Float32Array:
@@ -285,7 +291,7 @@ def _tumour_layers(
         )
     )
     mass = Tissue(tissues.TUMOUR.label, hu, t1)
-    layers = [Layer(((mass, 0.0),), (image(lesion.tumour), hull), within)]
+    layers = [TissueLayer(((mass, 0.0),), (image(lesion.tumour), hull), within)]
     if not tumour.is_solid:
-        layers.append(Layer(((tissues.NECROSIS, 0.0),), (image(lesion.core), hull), within))
+        layers.append(TissueLayer(((tissues.NECROSIS, 0.0),), (image(lesion.core), hull), within))
     return layers
