@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from radfuse.arrays import Float64Array, UInt8Array
 from radfuse.errors import InputError
 from radfuse.metrics.local_statistics import LINES
-from radfuse.metrics.mef_ssim import FAINTEST, STRONGEST_POWER, mef_ssim
+from radfuse.metrics.mef_ssim import MAX_POWER, STRENGTH_OFFSET, mef_ssim
 from radfuse.metrics.structural_similarity import SCALE_WEIGHTS, STRUCTURE_FLOOR, halved
 
 quick = settings(max_examples=15, deadline=None)
@@ -32,9 +32,9 @@ def desired_patch(first: Float64Array, second: Float64Array) -> Float64Array:
     """The patch that a perfect fusion has, less its mean, step by step as in the paper."""
     free = [patch - patch.mean() for patch in (first, second)]
     lengths = [np.linalg.norm(patch) for patch in free]
-    strengths = np.array(lengths) + FAINTEST
+    strengths = np.array(lengths) + STRENGTH_OFFSET
     consistency = np.linalg.norm(free[0] + free[1]) / sum(lengths)
-    power = min(abs(np.tan(np.pi / 2 * consistency)), STRONGEST_POWER)
+    power = min(abs(np.tan(np.pi / 2 * consistency)), MAX_POWER)
     weights = (strengths / 11) ** power
     mixed = sum(
         weight * patch / strength

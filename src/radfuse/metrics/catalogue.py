@@ -25,7 +25,7 @@ SIGNED: Range = (-1, 1)
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """What the catalogue knows of a metric."""
+    """A row of the catalogue."""
 
     summary: str
     source: str
@@ -94,12 +94,12 @@ METRICS: dict[str, MetricInfo] = {
     "ag": _metric("spatial_frequency_gradient:ag", "average gradient",
         "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Eq. 7", range=POSITIVE,
         unit="grey levels", in_3d=True),
-    "qabf": _metric("qabf:qabf", "edges of the sources that survive",
+    "qabf": _metric("qabf:qabf", "edge information of the sources preserved in the fused image",
         "Xydeas, Petrovic 2000, doi:10.1049/el:20000267", min_side=3),
-    "nabf": _metric("qabf:nabf", "edges that no source has: artefacts",
+    "nabf": _metric("qabf:nabf", "artefacts: edges that no source has",
         "Shreyamsha Kumar 2013, doi:10.1007/s11760-012-0361-x", larger_is_better=False,
         min_side=3),
-    "labf": _metric("qabf:labf", "edges of the sources that are lost",
+    "labf": _metric("qabf:labf", "edge information of the sources that is lost",
         "Petrovic, Xydeas 2005, doi:10.1109/ICCV.2005.175", larger_is_better=False,
         min_side=3),
     "q_sf": _metric("spatial_frequency_gradient:q_sf",
@@ -118,13 +118,13 @@ METRICS: dict[str, MetricInfo] = {
     "mef_ssim": _metric(
         "mef_ssim:mef_ssim", "structural similarity to the sources' strongest structure",
         "Ma, Zeng, Wang 2015, doi:10.1109/TIP.2015.2442920", range=SIGNED, min_side=44),
-    "q_s": _metric("quality_index:q_s", "quality index, sources weighed by their saliency",
+    "q_s": _metric("quality_index:q_s", "quality index, sources weighted by their saliency",
         "Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209", range=SIGNED, min_side=11),
-    "q_w": _metric("quality_index:q_w", "the same, windows weighed by their saliency",
+    "q_w": _metric("quality_index:q_w", "q_s with windows weighted by their saliency",
         "Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209", range=SIGNED, min_side=11),
-    "q_e": _metric("quality_index:q_e", "the same, times that of the edge images",
+    "q_e": _metric("quality_index:q_e", "q_w times the q_w of the edge images",
         "Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209", range=SIGNED, min_side=11),
-    "q_c": _metric("quality_index:q_c", "quality index, sources weighed by their covariance",
+    "q_c": _metric("quality_index:q_c", "quality index, sources weighted by their covariance",
         f"Cvejic, Loza, Bull, Canagarajah 2005; {LIU}", range=SIGNED, min_side=7),
     "q_y": _metric("quality_index:q_y", "similarity to both sources, or to the more similar one",
         "Yang, Zhang, Wang, Liu 2008, doi:10.1016/j.inffus.2006.09.001", range=SIGNED,
@@ -148,10 +148,10 @@ METRICS: dict[str, MetricInfo] = {
     "sd": _metric(
         "mse_psnr_correlation:sd", "standard deviation of the fused image", "Pearson 1894",
         range=(0, 127.5), unit="grey levels", in_3d=True),
-    "q_cv": _metric("human_perception:q_cv", "difference that the eye sees, weighed by edges",
+    "q_cv": _metric("human_perception:q_cv", "visible difference, weighted by edges",
         "Chen, Varshney 2007, doi:10.1016/j.inffus.2005.10.001", range=POSITIVE,
         larger_is_better=False, min_side=16),
-    "q_cb": _metric("human_perception:q_cb", "contrast that the eye finds again",
+    "q_cb": _metric("human_perception:q_cb", "visible contrast preserved",
         "Chen, Blum 2009, doi:10.1016/j.imavis.2007.12.002", min_side=16),
     "bone_fidelity": _metric(
         "region_fidelity:bone_fidelity", "how well bone follows the CT", "docs/own-metrics.md",

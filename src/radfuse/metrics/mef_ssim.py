@@ -1,4 +1,4 @@
-"""Structural similarity to the patch that a perfect fusion of both sources would show."""
+"""MEF-SSIM: structural similarity to the patches of an ideal fusion of both sources."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from radfuse.metrics.structural_similarity import SCALE_WEIGHTS, STRUCTURE_FLOOR
 PATCH_SIDE = LINES["uniform11"].size
 """Pixels a side of the patches, as in the authors' code."""
 
-FAINTEST = 0.001
+STRENGTH_OFFSET = 0.001
 """Added to the strength of every patch, in grey levels, as in the authors' code."""
 
-STRONGEST_POWER = 10.0
+MAX_POWER = 10.0
 """Upper bound of p, where the stronger patch is all that counts; in the authors' code."""
 
 CANCELLED = 1e-12
@@ -33,7 +33,7 @@ def mef_ssim(fused: Image, ct: Image, mr: Image, *, scales: int = 1) -> float:
 
     In the code set of Tang et al., MEF_SSIM is `scales=1` and MS_SSIM is `scales=3`.
     """
-    _require_room(fused, scales)
+    _check_size(fused, scales)
     images = [floats(image) for image in (fused, ct, mr)]
     weights = np.array(SCALE_WEIGHTS[:scales])
     of_scales = [_of_scale(*images)]
@@ -45,13 +45,13 @@ def mef_ssim(fused: Image, ct: Image, mr: Image, *, scales: int = 1) -> float:
     return float(np.prod(np.maximum(of_scales, 0) ** (weights / weights.sum())))
 
 
-def _require_room(image: Image, scales: int) -> None:
+def _check_size(image: Image, scales: int) -> None:
     if not 1 <= scales <= len(SCALE_WEIGHTS):
         raise InputError(f"MEF-SSIM has 1 to {len(SCALE_WEIGHTS)} scales, not {scales}")
-    smallest = PATCH_SIDE * 2 ** (scales - 1)
-    if min(image.shape) < smallest:
+    min_side = PATCH_SIDE * 2 ** (scales - 1)
+    if min(image.shape) < min_side:
         raise InputError(
-            f"MEF-SSIM with {scales} scales needs {smallest} pixels a side or more; these are "
+            f"MEF-SSIM with {scales} scales needs {min_side} pixels a side or more; these are "
             f"{image.shape}; choose fewer scales, or measure larger images"
         )
 
@@ -72,7 +72,7 @@ def _of_scale(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
 
 def _shares(ct: LocalStatistics, mr: LocalStatistics) -> tuple[Float64Array, Float64Array]:
     """What of each mean-free source goes into the desired patch of every window."""
-    strengths = [PATCH_SIDE * np.sqrt(image.variance) + FAINTEST for image in (ct, mr)]
+    strengths = [PATCH_SIDE * np.sqrt(image.variance) + STRENGTH_OFFSET for image in (ct, mr)]
     power = _power(ct, mr)
     weights = [(strength / PATCH_SIDE) ** power for strength in strengths]
     of_unit = [weight / strength for weight, strength in zip(weights, strengths, strict=True)]
@@ -89,7 +89,7 @@ def _power(ct: LocalStatistics, mr: LocalStatistics) -> Float64Array:
     total = np.sqrt(ct.variance) + np.sqrt(mr.variance)
     together = np.sqrt(np.maximum(_variance_of_sum(ct, mr, 1.0, 1.0), 0))
     consistency = np.divide(together, total, out=np.ones_like(total), where=total > 0)
-    highest = np.arctan(STRONGEST_POWER) * 2 / np.pi
+    highest = np.arctan(MAX_POWER) * 2 / np.pi
     return np.asarray(np.tan(np.pi / 2 * np.minimum(consistency, highest)), np.float64)
 
 
@@ -99,5 +99,5 @@ def _variance_of_sum(
     ct_share: Float64Array | float,
     mr_share: Float64Array | float,
 ) -> Float64Array:
-    cross = 2 * ct_share * mr_share * ct.covariance(mr)
-    return ct_share**2 * ct.variance + mr_share**2 * mr.variance + cross
+    mixed = 2 * ct_share * mr_share * ct.covariance(mr)
+    return ct_share**2 * ct.variance + mr_share**2 * mr.variance + mixed

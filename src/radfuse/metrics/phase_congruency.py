@@ -22,7 +22,7 @@ ORIENTATIONS = 6
 ROTATIONS: Float64Array = np.linspace(0, np.pi, ORIENTATIONS, endpoint=False)
 """Orientations in radians, counted upwards from the rows."""
 
-SHORTEST_WAVE = 3.0
+MIN_WAVELENGTH = 3.0
 """Wavelength of the finest filter in pixels."""
 
 WAVE_RATIO = 2.1
@@ -46,7 +46,7 @@ NOISE_EXCESS = 1.7
 SPREAD_CENTRE, SPREAD_SLOPE = 0.5, 10.0
 """Sigmoid of the share of scales that respond: fewer than half of them make no feature."""
 
-SILENT = 1e-4
+EPSILON = 1e-4
 """Amplitude in grey levels, and moment, that keeps quotients finite; as in Kovesi's code."""
 
 FEATURE = 0.1
@@ -110,7 +110,7 @@ def log_gabor_filters(shape: tuple[int, ...]) -> Filters:
     radius = np.hypot(up, across)
     lowpass = 1 / (1 + (radius / LOWPASS_CUTOFF) ** LOWPASS_POWER)
     radius[0, 0] = 1  # any number: the filters are 0 there
-    waves = SHORTEST_WAVE * WAVE_RATIO ** np.arange(SCALES)
+    waves = MIN_WAVELENGTH * WAVE_RATIO ** np.arange(SCALES)
     radial = [_band(radius * wave) * lowpass for wave in waves]
     angle = np.arctan2(up, across)
     angular = [_direction(angle - rotation) for rotation in ROTATIONS]
@@ -165,7 +165,7 @@ def features(image: Float64Array, filters: Filters) -> Features:
         up += np.sin(rotation) ** 2 * squared
         both += np.cos(rotation) * np.sin(rotation) * squared
     maximum, minimum = _principal(*(sum_ / ORIENTATIONS for sum_ in (across, up, both)))
-    return Features(energy / (amplitude + SILENT), maximum, minimum)
+    return Features(energy / (amplitude + EPSILON), maximum, minimum)
 
 
 def _energy(responses: list[Responses], noise: float) -> tuple[Float64Array, Float64Array]:
@@ -177,9 +177,9 @@ def _energy(responses: list[Responses], noise: float) -> tuple[Float64Array, Flo
     energy = length**2
     for response in responses:
         energy -= np.abs(response.real * total.imag - response.imag * total.real)
-    energy /= length + SILENT
+    energy /= length + EPSILON
     energy -= noise * np.sqrt(np.median(amplitudes[0] ** 2))
-    spread = amplitude / (largest + SILENT) / SCALES
+    spread = amplitude / (largest + EPSILON) / SCALES
     weight = 1 / (1 + np.exp(SPREAD_SLOPE * (SPREAD_CENTRE - spread)))
     return weight * np.maximum(energy, 0), amplitude
 
@@ -189,7 +189,7 @@ def _principal(
 ) -> tuple[Float64Array, Float64Array]:
     """Largest and smallest moment, from mean moments about the axes and the mixed one."""
     total, apart = 2 * (across + up), 2 * (across - up)
-    length = np.sqrt(both**2 + apart**2) + SILENT
+    length = np.sqrt(both**2 + apart**2) + EPSILON
     return (total + length) / 2, (total - length) / 2
 
 

@@ -23,7 +23,7 @@ SOBEL_SMOOTH: Float64Array = np.array([1.0, 2.0, 1.0])
 STRENGTH_GAIN, ANGLE_GAIN = 0.9994, 0.9879
 """Gamma_g and Gamma_a of Xydeas and Petrovic 2000."""
 
-FAINTEST = 1e-5
+MIN_STRENGTH = 1e-5
 """Edge strength in grey levels that means none in Liu's code."""
 
 UNIT_SOBEL = 1 / 8
@@ -146,8 +146,8 @@ def _edges_of_liu(image: Float64Array) -> Edges:
     """Edges none of which is 0; the orientation is 0 where nothing changes."""
     across, up = _sobel(image, "constant")
     strength = np.sqrt(across**2 + up**2)
-    angle = np.arctan(up / np.where(across == 0, FAINTEST, across))
-    return Edges(np.where(strength == 0, FAINTEST, strength), angle)
+    angle = np.arctan(up / np.where(across == 0, MIN_STRENGTH, across))
+    return Edges(np.where(strength == 0, MIN_STRENGTH, strength), angle)
 
 
 def _weaker_share(source: Edges, fused: Edges) -> Float64Array:

@@ -50,7 +50,7 @@ def uqi(first: Image, second: Image) -> float:
 
 
 def q_s(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
-    """Fusion quality index Q, in [-1, 1]: in every window the livelier source counts more.
+    """Fusion quality index Q, in [-1, 1]: sources are weighted by their variance in every window.
 
     Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209; the saliency of a source is its
     variance. Where both sources are constant they count alike. "uqi8" is the paper's,
@@ -61,7 +61,7 @@ def q_s(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") 
 
 
 def q_w(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
-    """Weighted fusion quality index Q_W, in [-1, 1]: windows count by their livelier source.
+    """Weighted fusion quality index Q_W, in [-1, 1]: windows are weighted by the larger variance.
 
     Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209; windows and options as in `q_s`.
     Where no source has any structure all windows count alike.

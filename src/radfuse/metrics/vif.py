@@ -1,4 +1,4 @@
-"""Visual information fidelity: how much of what the eye takes from a source the image keeps."""
+"""Visual information fidelity (VIF): visible information of a source that the image preserves."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ SCALES = 4
 NOISE_VARIANCE = 2.0
 """Variance of the visual noise, sigma_n^2, for images in 0..255."""
 
-SILENT = 1e-10
+MIN_VARIANCE = 1e-10
 """Variance below which the original code takes a window for constant."""
 
 
@@ -63,11 +63,11 @@ def channel(source: Scale, image: Scale, noise_variance: float) -> Channel:
     """What the image tells of the source at one scale, for an eye of this noise."""
     product = _window_means(source.image * image.image, source.side)
     covariance = product - source.mean * image.mean
-    gain = covariance / (source.variance + SILENT)
+    gain = covariance / (source.variance + MIN_VARIANCE)
     rest = image.variance - gain * covariance
-    flat_source, flat_image = source.variance < SILENT, image.variance < SILENT
+    flat_source, flat_image = source.variance < MIN_VARIANCE, image.variance < MIN_VARIANCE
     rest = np.where(flat_source | (gain < 0), image.variance, rest)
-    rest = np.maximum(np.where(flat_image, 0, rest), SILENT)
+    rest = np.maximum(np.where(flat_image, 0, rest), MIN_VARIANCE)
     gain = np.where(flat_source | flat_image, 0, np.maximum(gain, 0))
     variance = np.where(flat_source, 0, source.variance)
     kept = np.log10(1 + gain**2 * variance / (rest + noise_variance))

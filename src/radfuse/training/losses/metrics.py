@@ -15,7 +15,7 @@ from torch.nn import functional
 from radfuse.metrics.entropy_mutual_information import LEVELS
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.qabf import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
-from radfuse.metrics.vif import NOISE_VARIANCE, SCALES, SILENT
+from radfuse.metrics.vif import MIN_VARIANCE, NOISE_VARIANCE, SCALES
 
 FLAT = 1e-3
 """Edge strength in grey levels below which the orientation is undefined; the weakest edge of whole
@@ -27,7 +27,7 @@ def spatial_frequency(fused: Tensor) -> Tensor:
     image = fused * WHITE
     rows, columns = image.diff(dim=1), image.diff(dim=2)
     energy = rows.square().mean(dim=(1, 2)) + columns.square().mean(dim=(1, 2))
-    return (energy + SILENT).sqrt()
+    return (energy + MIN_VARIANCE).sqrt()
 
 
 def _entropy_bits(counts: Tensor) -> Tensor:
@@ -83,10 +83,10 @@ def _scale_information(source: Tensor, image: Tensor, side: int) -> tuple[Tensor
     variance1 = (square1 - mean1**2).clamp(min=0)
     variance2 = (square2 - mean2**2).clamp(min=0)
     covariance = product - mean1 * mean2
-    variance1 = torch.where(variance1 < SILENT, 0, variance1)
-    gain = (covariance / (variance1 + SILENT)).clamp(min=0)
-    gain = torch.where((variance1 < SILENT) | (variance2 < SILENT), 0, gain)
-    rest = (variance2 - gain * covariance).clamp(min=SILENT)
+    variance1 = torch.where(variance1 < MIN_VARIANCE, 0, variance1)
+    gain = (covariance / (variance1 + MIN_VARIANCE)).clamp(min=0)
+    gain = torch.where((variance1 < MIN_VARIANCE) | (variance2 < MIN_VARIANCE), 0, gain)
+    rest = (variance2 - gain * covariance).clamp(min=MIN_VARIANCE)
     kept = torch.log10(1 + gain**2 * variance1 / (rest + NOISE_VARIANCE)).sum(dim=(1, 2))
     return kept, torch.log10(1 + variance1 / NOISE_VARIANCE).sum(dim=(1, 2))
 
@@ -104,7 +104,7 @@ def vifp(source: Tensor, image: Tensor) -> Tensor:
             first, second = (_window_means(part, side)[:, ::2, ::2] for part in (first, second))
         of_scale = _scale_information(first, second, side)
         kept, total = kept + of_scale[0], total + of_scale[1]
-    return torch.where(total > 0, kept / total.clamp(min=SILENT), 1).to(image.dtype)
+    return torch.where(total > 0, kept / total.clamp(min=MIN_VARIANCE), 1).to(image.dtype)
 
 
 def _edges(images: Tensor) -> tuple[Tensor, Tensor]:
