@@ -9,7 +9,7 @@ from radfuse.recipe import Recipe
 from radfuse.record import Input, Record
 
 Rename = Callable[[str], str]
-"""Takes a UID to the one that stands for it."""
+"""Maps a UID to its replacement."""
 
 
 def private_record(record: Record, identifiers: Identifiers, rename: Rename | None) -> Record:

@@ -128,9 +128,9 @@ def test_a_dicomdir_and_junk_are_left_out(study: Path, tmp_path: Path) -> None:
 def test_wrong_folders_are_refused(study: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         deidentify_folder(tmp_path / "nowhere", tmp_path / "out", KEY)
-    with pytest.raises(OutputError, match="would lie in or over"):
+    with pytest.raises(OutputError, match="would be inside or replace"):
         deidentify_folder(study, study / "out", KEY)
-    with pytest.raises(OutputError, match="would lie in or over"):
+    with pytest.raises(OutputError, match="would be inside or replace"):
         deidentify_folder(study / "ct", study, KEY)
     with pytest.raises(OutputError, match="exists; give another"):
         deidentify_folder(study / "ct", study / "mr", KEY)

@@ -184,7 +184,7 @@ FAULTS: dict[str, tuple[Edit, str, str]] = {
                             "ImagePositionPatient", "the position of 0021.dcm, too"),
     "reference of another class": (refer("mr", "ReferencedSOPClassUID", "1.2.3"),
                                    "SourceImageSequence[1].ReferencedSOPInstanceUID",
-                                   "said to be of class 1.2.3; in 0021.dcm it is"),
+                                   "stated to be of class 1.2.3; in 0021.dcm it is"),
     "reference to a frame too many": (refer("mr", "ReferencedFrameNumber", 2),
                                       "SourceImageSequence[1].ReferencedSOPInstanceUID",
                                       "frame 2 of 1 frames"),
@@ -195,7 +195,7 @@ FAULTS: dict[str, tuple[Edit, str, str]] = {
                                     "ReferencedFrameOfReferenceSequence[1]"
                                     ".RTReferencedStudySequence[1].RTReferencedSeriesSequence[1]"
                                     ".ContourImageSequence[1].ReferencedSOPInstanceUID",
-                                    "said to be of another series"),
+                                    "stated to be of another series"),
     "structure in another frame": (on("rt.dcm", at(LISTED[:1], "FrameOfReferenceUID", "1.2.3")),
                                    "StructureSetROISequence", "that is not referenced"),
     "structure that nobody defines": (on("rt.dcm", at(CONTOUR[:1], "ReferencedROINumber", 9)),
@@ -264,7 +264,7 @@ def test_a_leaning_stack_is_a_warning(study: Path) -> None:
     for index, path in enumerate(slices(study / "ct")):
         move(path, (0, index, 0))
     warnings = [one.message for one in check(study / "ct", with_dciodvfy=False).findings]
-    assert "the stack drifts sideways by 4 mm: a tilted gantry, or several stacks" in warnings
+    assert "the slices shift laterally by 4 mm: gantry tilt, or several volumes" in warnings
 
 
 def test_a_localizer_in_the_series_is_left_out_of_the_geometry(study: Path) -> None:

@@ -171,7 +171,7 @@ def test_headers_given_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
         header.ImagePositionPatient = ["-101.3", "57.25", f"{-1234.567 + 2.5 * (3 - index):.4f}"]
         return header
 
-    with pytest.raises(GeometryError, match=r"slice 1 places a corner 7\.5 mm from"):
+    with pytest.raises(GeometryError, match=r"slice 1 has a corner 7\.5 mm from"):
         write_series(tmp_path / "out", volume(), template(), per_slice=reverse)
     assert list(tmp_path.iterdir()) == []
 

@@ -30,7 +30,7 @@ NAMED = 3
 """Files named in an error message, at most."""
 
 PIXELS_WARNING = (
-    "pixels are copied as they are: look for names that are burned into them, and mind that a "
+    "pixels are copied as they are: check them for burned-in names, and mind that a "
     "face can be rendered from a head"
 )
 """What a de-identification of headers cannot do."""
@@ -67,7 +67,7 @@ def deidentify_folder(
     NoImageError
         There is no DICOM file.
     OutputError
-        The folder has files already, lies in the source, or cannot be written to.
+        The folder already has files, is inside the source, or cannot be written to.
     """
     _check_folder(source, folder)
     try:
@@ -85,16 +85,16 @@ def deidentify_folder(
                     continue
                 uid = str(dataset.get("SeriesInstanceUID", ""))
                 series[uid] = series.get(uid, 0) + 1
-                place = Path(f"series{list(series).index(uid) + 1:02d}", f"{series[uid]:04d}.dcm")
-                (draft / place).parent.mkdir(exist_ok=True)
-                (draft / place).write_bytes(_encoded(dataset, file))
-                copied.append(place)
+                copy = Path(f"series{list(series).index(uid) + 1:02d}", f"{series[uid]:04d}.dcm")
+                (draft / copy).parent.mkdir(exist_ok=True)
+                (draft / copy).write_bytes(_encoded(dataset, file))
+                copied.append(copy)
             if not copied:
                 raise NoImageError(f"{source}: no DICOM files; give another file or folder")
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
     LOG.info("files de-identified", extra={"files": len(copied), "series": len(series)})
-    return Copies(folder, tuple(folder / place for place in copied), len(everything) - len(copied))
+    return Copies(folder, tuple(folder / copy for copy in copied), len(everything) - len(copied))
 
 
 def _check_folder(source: Path, folder: Path) -> None:
@@ -102,7 +102,7 @@ def _check_folder(source: Path, folder: Path) -> None:
         raise InputError(f"{source}: no such file or folder")
     inside = source.resolve() in (folder.resolve(), *folder.resolve().parents)
     if inside or folder.resolve() in source.resolve().parents:
-        raise OutputError(f"{folder} would lie in or over {source}; give another --output")
+        raise OutputError(f"{folder} would be inside or replace {source}; give another --output")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} exists; give another --output")
 
@@ -125,7 +125,7 @@ def _cleaned(file: Path, key: bytes, *, accept_burned_in: bool) -> Dataset | Non
 
 
 def _check_object(dataset: Dataset, file: Path, *, accept_burned_in: bool) -> None:
-    """Refuse what may say who the patient is beyond its header."""
+    """Refuse objects that may identify the patient outside the header."""
     if "EncapsulatedDocument" in dataset or "ContentSequence" in dataset:
         raise InputError(
             f"{file}: a document or report, which may name the patient anywhere in its text; "
@@ -136,7 +136,7 @@ def _check_object(dataset: Dataset, file: Path, *, accept_burned_in: bool) -> No
     if (burned_in or captured) and not accept_burned_in:
         what = "BurnedInAnnotation is YES" if burned_in else "a secondary capture"
         raise InputError(
-            f"{file}: {what}: the patient's name may stand in the picture; look at it, then move "
+            f"{file}: {what}: the patient's name may be in the image; check it, then move "
             "it away or pass --accept-burned-in"
         )
 

@@ -1,4 +1,4 @@
-"""DICOM headers without who the patient is, but with the place of everything in the patient.
+"""De-identified DICOM headers with unchanged geometry.
 
 By the Basic Application Level Confidentiality Profile of PS3.15, annex E. UIDs are replaced by a
 hash with a secret key: the same everywhere under one key, and of no use without it.
@@ -42,7 +42,7 @@ PSEUDONYM_LETTERS = 10
 """Hexadecimal digits of a pseudonym."""
 
 SHORTEST_NUMBER = 3
-"""Characters of a patient ID that is looked for in texts that the profile keeps."""
+"""Characters of a patient ID that is searched for in texts that the profile keeps."""
 
 BASIC_PROFILE = Code("113100", "DCM", "Basic Application Confidentiality Profile")
 """Names the profile in the DeidentificationMethodCodeSequence."""
@@ -91,7 +91,7 @@ def deidentified(series: Series, key: bytes) -> Series:
     """
     if any(header.get("BurnedInAnnotation") == "YES" for header in series.headers):
         raise InputError(
-            f"{series.source}: BurnedInAnnotation is YES: the patient's name may stand in the "
+            f"{series.source}: BurnedInAnnotation is YES: the patient's name may be in the "
             "pictures, which no de-identification takes away; give images without"
         )
     return replace(
@@ -132,7 +132,7 @@ def deidentify_in_place(dataset: Dataset, key: bytes) -> None:
 
 
 def _pseudonym(dataset: Dataset, key: bytes) -> str:
-    """Stands for name and ID; empty for a patient who has neither."""
+    """Pseudonym of name and ID; empty for a patient who has neither."""
     who = str(dataset.get("PatientID") or "").strip() or str(dataset.get("PatientName") or "")
     if not who:
         return ""

@@ -15,13 +15,13 @@ from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.series import Series
 
 HIDDEN = "***"
-"""Stands where an identifier stood."""
+"""Replaces an identifier."""
 
 SHORTEST = 3
-"""Letters of a name or characters of an ID that are looked for inside other words."""
+"""Letters of a name or characters of an ID that are searched for inside other words."""
 
 SHORTEST_IDEOGRAPHIC = 2
-"""The same for names beyond the Latin, Greek and Cyrillic scripts, whose words are short."""
+"""The same for names outside the Latin, Greek and Cyrillic scripts, whose words are short."""
 
 LAST_ALPHABET = "\u04ff"
 """The last letter of the scripts with words of several letters, in the order of Unicode."""
@@ -149,7 +149,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """The value as text, several of them parted by backslashes; empty where it cannot be read."""
+    """The value as text, several separated by backslashes; empty if unreadable."""
     try:
         value = header.get(keyword)
     except Exception:  # a damaged value, likewise

@@ -40,7 +40,7 @@ SAME_IN_META = {
 """Attributes of the file meta information that repeat one of the data set."""
 
 POSITIONED = (CTImageStorage, MRImageStorage)
-"""Classes whose series tell how the patient lies."""
+"""Classes whose series state the position of the patient."""
 
 PERSONAL = 0x0010
 """The group of the patient, whose values are never quoted."""
@@ -68,8 +68,8 @@ def _values(instance: Instance, dataset: Dataset, prefix: str) -> Iterator[Findi
                 yield instance.error(name, f"unreadable value: {_reason(tag, str(error))}")
                 dataset[tag] = DataElement(tag, "UN", None)
                 continue
-        told = [str(complaint.message) for complaint in complaints] + _invalid(element)
-        for complaint in dict.fromkeys(_reason(tag, complaint) for complaint in told):
+        problems = [str(complaint.message) for complaint in complaints] + _invalid(element)
+        for complaint in dict.fromkeys(_reason(tag, complaint) for complaint in problems):
             yield instance.error(name, complaint)
         if element.VR == "SQ":
             for number, item in enumerate(element.value or (), 1):
@@ -77,7 +77,7 @@ def _values(instance: Instance, dataset: Dataset, prefix: str) -> Iterator[Findi
 
 
 def _invalid(element: DataElement) -> list[str]:
-    """What is wrong with values of representations that pydicom does not look at on reading."""
+    """What is wrong with values of representations that pydicom does not check on reading."""
     values = [element.value] if element.VM == 1 else list(element.value or ())
     problems = []
     for value in values if element.VR in UNWATCHED else ():
@@ -113,21 +113,21 @@ def check_required(instance: Instance) -> Iterator[Finding]:
         yield instance.warning(
             "SOPClassUID", f"class '{sop_class}' is in no table; its attributes were not checked"
         )
-    told = set[str]()
+    reported = set[str]()
     for module in modules_present(instance.dataset, sop_class):
         for path, required in module.required.items():
             for prefix, item in _items(instance.dataset, path):
                 for keyword, kind in required:
                     problem = _lack(item, keyword, kind)
                     name = prefix + keyword
-                    if problem and name not in told:
-                        told.add(name)
+                    if problem and name not in reported:
+                        reported.add(name)
                         tell = instance.error if module.mandatory else instance.warning
                         yield tell(name, f"{problem} (type {kind} of module {module.name})")
 
 
 def _items(dataset: Dataset, path: Path, prefix: str = "") -> Iterator[tuple[str, Dataset]]:
-    """The data sets at the end of a path of sequences, with what stands before their keywords."""
+    """The data sets at the end of a path of sequences, with the prefix of their keywords."""
     if not path:
         yield prefix, dataset
         return
@@ -148,7 +148,7 @@ def _lack(dataset: Dataset, keyword: str, kind: str) -> str:
 
 
 def check_conditions(instance: Instance) -> Iterator[Finding]:
-    """Conditional attributes whose condition stands in the same data set."""
+    """Conditional attributes whose condition is in the same data set."""
     dataset = instance.dataset
     for keyword, partner in (
         ("RescaleSlope", "RescaleIntercept"),

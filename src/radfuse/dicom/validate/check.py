@@ -53,7 +53,7 @@ class CheckReport:
     """Those of all patients in the files."""
 
     judges: tuple[str, ...]
-    """Who looked: radfuse, and dciodvfy where it is installed."""
+    """Programs that checked: radfuse, and dciodvfy if it is installed."""
 
     @property
     def errors(self) -> int:

@@ -13,7 +13,7 @@ PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 """Attributes that hold pixels; an image has one of them."""
 
 HALF_SAMPLED = "YBR_FULL_422"
-"""Photometric interpretation with two samples a pixel where three are told."""
+"""Photometric interpretation with two samples per pixel where the header has three."""
 
 
 def check_pixels(instance: Instance) -> Iterator[Finding]:
@@ -90,7 +90,7 @@ def _fragments(instance: Instance, keyword: str) -> Iterator[Finding]:
         value = instance.dataset[keyword].value or b""
         fragments = [len(part) for part in generate_fragments(value)][1:]  # the first is a table
     except Exception as error:  # damaged items make the parser raise whatever it likes
-        yield instance.error(keyword, f"compressed frames cannot be told apart: {error}")
+        yield instance.error(keyword, f"compressed frames cannot be separated: {error}")
         return
     if len(fragments) < _frames(instance) or not all(fragments):
         yield instance.error(

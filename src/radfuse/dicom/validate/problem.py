@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 Severity = Literal["error", "warning"]
-"""An error breaks the standard or the geometry; a warning is worth a look."""
+"""An error breaks the standard or the geometry; a warning should be checked."""
 
 
 @dataclass(frozen=True)

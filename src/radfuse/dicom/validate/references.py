@@ -1,4 +1,4 @@
-"""Whether what an object refers to is there, is what it is said to be, and lies where it should."""
+"""Whether referenced objects exist and have the stated class, series and frame of reference."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class _Reference:
     name: str
     item: Dataset
     series: str
-    """SeriesInstanceUID that is told beside it; empty for none."""
+    """SeriesInstanceUID that the reference states; empty for none."""
 
     frame: str
-    """FrameOfReferenceUID that is told around it; empty for none."""
+    """FrameOfReferenceUID of the enclosing item; empty for none."""
 
     @property
     def uid(self) -> str:
@@ -69,19 +69,19 @@ def _references(
 
 
 def _agreement(instance: Instance, reference: _Reference, target: Instance) -> Iterator[Finding]:
-    """What is told of a target that is there."""
+    """Differences between a reference and its existing target."""
     where = f"in {target.file.name}"
     sop_class = str(reference.item.get("ReferencedSOPClassUID") or "")
     if sop_class and sop_class != target.text("SOPClassUID"):
         yield instance.error(
-            reference.name, f"said to be of class {sop_class}; {where} it is "
+            reference.name, f"stated to be of class {sop_class}; {where} it is "
             f"{target.text('SOPClassUID')}",
         )  # fmt: skip
     if reference.series and reference.series != target.text("SeriesInstanceUID"):
-        yield instance.error(reference.name, f"said to be of another series than {where}")
+        yield instance.error(reference.name, f"stated to be of another series than {where}")
     if reference.frame and target.text("FrameOfReferenceUID") not in ("", reference.frame):
         yield instance.error(
-            reference.name, f"said to be in another frame of reference than {where}"
+            reference.name, f"stated to be in another frame of reference than {where}"
         )
     frames = reference.item.get("ReferencedFrameNumber") or ()
     count = max(1, target.whole("NumberOfFrames", 1))
@@ -118,7 +118,7 @@ def _structures(instance: Instance) -> Iterator[Finding]:
         if frame and frames and frame not in frames:
             yield instance.error(
                 "StructureSetROISequence",
-                f"structure {item.get('ROINumber')} lies in a frame of reference that is not "
+                f"structure {item.get('ROINumber')} is in a frame of reference that is not "
                 "referenced",
             )
     listed = {

@@ -1,4 +1,4 @@
-"""Whether the images of a series lie in the patient as one stack, and belong together."""
+"""Whether the images of a series form one volume of one acquisition."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -12,12 +12,12 @@ ANGLE_TOLERANCE = 1e-4
 """Deviation of direction cosines from a right angle of unit vectors that rounding explains."""
 
 STEP_TOLERANCE_MM = 0.1
-"""How far a slice may lie from its place on a regular grid."""
+"""Tolerance of a slice position on a regular grid."""
 
-DRIFT_TOLERANCE_MM = 0.2
-"""How far the slices of a stack may drift sideways before it counts as gantry tilt."""
+SHIFT_TOLERANCE_MM = 0.2
+"""Lateral shift of the slices of a volume above which it is gantry tilt."""
 
-SAME_PLACE_MM = 0.01
+SAME_POSITION_MM = 0.01
 """Slices nearer than this are at one position."""
 
 SHARED = ("StudyInstanceUID", "Modality", "PatientID", "FrameOfReferenceUID")
@@ -25,7 +25,7 @@ SHARED = ("StudyInstanceUID", "Modality", "PatientID", "FrameOfReferenceUID")
 
 SETS = ("EchoNumbers", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue",
         "AcquisitionNumber", "ImageType")  # fmt: skip
-"""Attributes that part a series into stacks of the same place: echoes, phases, reconstructions."""
+"""Attributes that split a series into volumes at one position: echoes, phases, reconstructions."""
 
 
 def check_orientation(instance: Instance) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def check_orientation(instance: Instance) -> Iterator[Finding]:
 
 
 def check_series(instances: Sequence[Instance]) -> Iterator[Finding]:
-    """What differs within a series, and how regularly its slices lie; localizers are left out."""
+    """Differences within a series, and irregular slice positions; localizers are left out."""
     yield from _shared(instances)
     slices = [
         instance
@@ -111,7 +111,7 @@ def _most_frequent(values: Float64Array, tolerance: float) -> Float64Array:
 
 
 def _stack(slices: Sequence[Instance]) -> Iterator[Finding]:
-    """Slices at one position, steps of several lengths, a stack that leans."""
+    """Slices at one position, irregular spacing, a sheared volume."""
     cosines = slices[0].numbers("ImageOrientationPatient", 6)
     positions = np.array([slice_.numbers("ImagePositionPatient", 3) for slice_ in slices])
     if cosines is None:
@@ -121,7 +121,7 @@ def _stack(slices: Sequence[Instance]) -> Iterator[Finding]:
     ordered, positions = [slices[index] for index in order], positions[order]
     yield from _duplicates(ordered, positions)
     heights = positions @ normal
-    first = np.concatenate([[True], np.diff(heights) > SAME_PLACE_MM])
+    first = np.concatenate([[True], np.diff(heights) > SAME_POSITION_MM])
     ordered = [slice_ for slice_, keep in zip(ordered, first, strict=True) if keep]
     yield from _uneven(ordered, heights[first])
     yield from _leaning(ordered, positions[first], normal)
@@ -130,7 +130,7 @@ def _stack(slices: Sequence[Instance]) -> Iterator[Finding]:
 def _duplicates(ordered: Sequence[Instance], positions: Float64Array) -> Iterator[Finding]:
     for (one, at), (other, there) in pairwise(zip(ordered, positions, strict=True)):
         same_set = all(one.text(keyword) == other.text(keyword) for keyword in SETS)
-        if same_set and np.linalg.norm(at - there) < SAME_PLACE_MM:
+        if same_set and np.linalg.norm(at - there) < SAME_POSITION_MM:
             yield other.error("ImagePositionPatient", f"the position of {one.file.name}, too")
 
 
@@ -151,11 +151,11 @@ def _leaning(
 ) -> Iterator[Finding]:
     travel = positions - positions[0]
     sideways = travel - np.outer(travel @ normal, normal)
-    drift = float(np.linalg.norm(sideways, axis=1).max())
-    if drift > DRIFT_TOLERANCE_MM:
+    shift_mm = float(np.linalg.norm(sideways, axis=1).max())
+    if shift_mm > SHIFT_TOLERANCE_MM:
         yield ordered[0].warning(
             "ImagePositionPatient",
-            f"the stack drifts sideways by {drift:.3g} mm: a tilted gantry, or several stacks",
+            f"the slices shift laterally by {shift_mm:.3g} mm: gantry tilt, or several volumes",
         )
 
 

@@ -213,7 +213,7 @@ def _check_geometry(header: Dataset, image: sitk.Image, index: int, folder: Path
         distance_mm = float(np.linalg.norm(by_header - by_image))
         if distance_mm > GEOMETRY_TOLERANCE_MM:
             raise GeometryError(
-                f"{folder}: the header of slice {index + 1} places a corner {distance_mm:.3g} mm "
+                f"{folder}: the header of slice {index + 1} has a corner {distance_mm:.3g} mm "
                 "from its position in the image; pass the headers in the image's order of slices"
             )
 
