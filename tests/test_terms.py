@@ -41,12 +41,16 @@ REPLACED = {
 
 EXCEPTIONS = {
     "`radfuse study delineation` is": "the changelog names the former command",
+    "@page": "CSS of printed sheets",
+    "break-after: page": "CSS of printed sheets",
+    "Beyond the MR's field of view": "key of records of schema version 1, which are migrated",
 }
 """Phrases in which a replaced word is the term of the field, each with the reason."""
 
 PENDING = (
     "docs/commands.md", "docs/howto/view.md", "src/radfuse/cli/view.py",
-    "src/radfuse/dicom/", "src/radfuse/pipeline/", "src/radfuse/record.py",
+    "src/radfuse/dicom/network/", "src/radfuse/dicom/deidentify/headers.py",
+    "src/radfuse/dicom/validate/series.py", "src/radfuse/pipeline/record_privacy.py",
     "src/radfuse/service/",
 )  # fmt: skip
 """Beginnings of the paths that are still being revised."""
