@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from radfuse.dicom.network.address import Node, Tls, WebService
+from radfuse.dicom.network.address import DicomwebService, DimseNode, Tls
 
 HOST = "127.0.0.1"
 PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-PATIENCE_S = 20.0
+START_TIMEOUT_S = 20.0
 ATTEMPTS = 3
 
 
@@ -31,18 +31,18 @@ class Orthanc:
     tls: Tls | None = None
 
     @property
-    def node(self) -> Node:
-        return Node("ORTHANC", HOST, self.dicom_port, tls=self.tls)
+    def node(self) -> DimseNode:
+        return DimseNode("ORTHANC", HOST, self.dicom_port, tls=self.tls)
 
     @property
-    def web(self) -> WebService:
+    def web(self) -> DicomwebService:
         scheme = "https" if self.tls else "http"
-        return WebService(f"{scheme}://{HOST}:{self.http_port}/dicom-web", tls=self.tls)
+        return DicomwebService(f"{scheme}://{HOST}:{self.http_port}/dicom-web", tls=self.tls)
 
     def ask(self, path: str, method: str = "GET") -> Any:
-        """Orthanc's own REST, which shares nothing with what is tested."""
+        """Call Orthanc's own REST API, independent of the tested code."""
         request = urllib.request.Request(f"http://{HOST}:{self.http_port}{path}", method=method)
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=START_TIMEOUT_S) as answer:  # noqa: S310
             return json.load(answer)
 
     def empty(self) -> None:
@@ -66,7 +66,7 @@ def running_orthanc(folder: Path, tls: Tls | None = None, **settings: Any) -> It
     """Orthanc without authentication, with its data in a folder."""
     if PROGRAM is None or not PLUGIN.exists():
         pytest.skip("no Orthanc with DICOMweb here: apt-get install orthanc orthanc-dicomweb")
-    for _ in range(ATTEMPTS):  # somebody else may take a free port in between
+    for _ in range(ATTEMPTS):  # another process may take a free port in between
         dicom_port, http_port = free_ports(2)
         process = _start(folder, dicom_port, http_port, settings)
         try:
@@ -102,13 +102,13 @@ def _start(
             [str(PROGRAM), str(folder / "orthanc.json")],
             stdout=log,
             stderr=log,
-            restore_signals=False,  # as under systemd, a connection cut short does not end it
+            restore_signals=False,  # as under systemd, a broken connection does not end it
         )
 
 
 def _answers(process: subprocess.Popen[bytes], *ports: int) -> bool:
-    """Whether it listens on its ports before it ends or patience does."""
-    end = time.monotonic() + PATIENCE_S
+    """Whether it listens on its ports before it ends or the timeout."""
+    end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end and process.poll() is None:
         if all(_listens(port) for port in ports):
             return process.poll() is None
@@ -125,7 +125,7 @@ def _listens(port: int) -> bool:
 
 
 def self_signed(folder: Path) -> Tls:
-    """A certificate for this machine, which trusts itself."""
+    """A self-signed certificate for this machine."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here to make a certificate: apt-get install openssl")
     certificate, key = folder / "certificate.pem", folder / "key.pem"

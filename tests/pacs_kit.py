@@ -1,4 +1,4 @@
-"""Series in many encodings, and what comes back of them."""
+"""Series in many transfer syntaxes, and comparison of sent and received objects."""
 
 import zlib
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,8 @@ from pynetdicom.dsutils import split_dataset
 from dicom_kit import change
 from radfuse.dicom.network.address import Address
 from radfuse.dicom.network.connect import connect
-from radfuse.dicom.network.outgoing import Failure, pack
+from radfuse.dicom.network.outgoing import SendFailure, collect_files
+from radfuse.progress import no_progress
 
 GDCM = {
     RLELossless: gdcm.TransferSyntax.RLELossless,
@@ -71,7 +72,7 @@ def recode(path: Path, syntax: str) -> None:
 
 
 def rename(path: Path, **values: str) -> None:
-    """Give a file's object other attributes, its own name in the file meta information included."""
+    """Change attributes of a file's object, and its UID in the file meta information."""
 
     def edit(header: Dataset) -> None:
         header.update(values)
@@ -80,8 +81,8 @@ def rename(path: Path, **values: str) -> None:
     change(path, edit)
 
 
-def send(address: Address, *paths: Path) -> tuple[Failure, ...]:
-    return connect(address).send(pack(paths).files, lambda *_: None)
+def send(address: Address, *paths: Path) -> tuple[SendFailure, ...]:
+    return connect(address).send(collect_files(paths).files, no_progress)
 
 
 def content(path: Path) -> tuple[str, bytes]:

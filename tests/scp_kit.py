@@ -1,4 +1,4 @@
-"""Peers of our own that answer as a hostile or a broken PACS would."""
+"""Peers that respond as a hostile or a broken PACS."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from orthanc_kit import HOST
-from radfuse.dicom.network.address import Node, Tls, WebService
+from radfuse.dicom.network.address import DicomwebService, DimseNode, Tls
 
 PENDING, SUCCESS = 0xFF00, 0x0000
 
@@ -27,10 +27,10 @@ PENDING, SUCCESS = 0xFF00, 0x0000
 @contextmanager
 def peer(
     found: Callable[[str], Sequence[Dataset]], given: Sequence[Dataset | None]
-) -> Iterator[Node]:
-    """A node that answers each level's search with `found`, and every fetch with `given`.
+) -> Iterator[DimseNode]:
+    """A node that answers queries by level with `found`, and every retrieval with `given`.
 
-    It hangs up where it has None to give.
+    It aborts the association at None.
     """
 
     def find(event: Event) -> Iterator[tuple[int, Dataset | None]]:
@@ -54,14 +54,14 @@ def peer(
         (HOST, 0), block=False, evt_handlers=[(evt.EVT_C_FIND, find), (evt.EVT_C_GET, get)]
     )
     try:
-        yield Node("HOSTILE", HOST, server.server_address[1])
+        yield DimseNode("HOSTILE", HOST, server.server_address[1])
     finally:
         server.shutdown()
 
 
 @contextmanager
-def store_peer(crashes: Callable[[int, AE], bool]) -> Iterator[Node]:
-    """A node that takes CT images, and hangs up at those numbers that `crashes` says."""
+def store_peer(crashes: Callable[[int, AE], bool]) -> Iterator[DimseNode]:
+    """A node that accepts CT images, and aborts at the numbers for which `crashes` is true."""
     count = 0
 
     def store(event: Event) -> int:
@@ -75,14 +75,14 @@ def store_peer(crashes: Callable[[int, AE], bool]) -> Iterator[Node]:
     entity.add_supported_context(CTImageStorage, ExplicitVRLittleEndian)
     server = entity.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
     try:
-        yield Node("FRAGILE", HOST, server.server_address[1])
+        yield DimseNode("FRAGILE", HOST, server.server_address[1])
     finally:
         server.shutdown()
 
 
 @contextmanager
 def listener(answer: bytes | None, certificate: Tls | None = None) -> Iterator[int]:
-    """A port that says the same to everybody, or, without an answer, nothing at all."""
+    """A port that sends the same response to every client, or none."""
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -114,7 +114,7 @@ def listener(answer: bytes | None, certificate: Tls | None = None) -> Iterator[i
 
 @contextmanager
 def encrypted(port: int, certificate: Tls) -> Iterator[int]:
-    """A port that speaks TLS and passes everything on to a port that does not."""
+    """A TLS port that forwards to a port without TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(str(certificate.certificate), certificate.key)
 
@@ -125,9 +125,9 @@ def encrypted(port: int, certificate: Tls) -> Iterator[int]:
                 context.wrap_socket(self.request, server_side=True) as outside,
                 socket.create_connection((HOST, port)) as inside,
             ):
-                back = threading.Thread(target=_pass_on, args=(inside, outside))
+                back = threading.Thread(target=_forward, args=(inside, outside))
                 back.start()
-                _pass_on(outside, inside)
+                _forward(outside, inside)
                 back.join()
 
     with socketserver.ThreadingTCPServer((HOST, 0), Relay) as server:
@@ -138,7 +138,7 @@ def encrypted(port: int, certificate: Tls) -> Iterator[int]:
         thread.join()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _forward(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
@@ -149,10 +149,10 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 @contextmanager
 def web_peer(
     found: Sequence[dict[str, object]], given: Sequence[bytes], statuses: Sequence[int] = ()
-) -> Iterator[WebService]:
-    """A DICOMweb service that answers every search with `found`, and every fetch with `given`.
+) -> Iterator[DicomwebService]:
+    """A DICOMweb service that answers every query with `found`, every retrieval with `given`.
 
-    The HTTP statuses are what it says to what it is sent, one after the other.
+    `statuses` are its HTTP statuses for stored objects, one after the other.
     """
     left = list(statuses)
 
@@ -185,6 +185,6 @@ def web_peer(
     with ThreadingHTTPServer((HOST, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield WebService(f"http://{HOST}:{server.server_address[1]}")
+        yield DicomwebService(f"http://{HOST}:{server.server_address[1]}")
         server.shutdown()
         thread.join()

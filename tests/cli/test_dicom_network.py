@@ -33,11 +33,11 @@ def test_a_study_is_sent_found_and_fetched(
 ) -> None:
     pacs, folders = place(orthanc, way), phantom_folders
     count = sum(len(list(folder.iterdir())) for folder in folders)
-    assert run("dicom", "echo", "--to", pacs).stdout == "it answers\n"
+    assert run("dicom", "echo", "--to", pacs).stdout == "the PACS responds\n"
 
     sent = run("dicom", "send", *folders, "--to", pacs, "--quiet")
     assert sent.exit_code == 0, sent.output
-    assert sent.output == f"{count} sent, 0 other files passed over\n"
+    assert sent.output == f"{count} sent, 0 other files skipped\n"
 
     found = run("dicom", "find", "--from", pacs, "--patient-id", "PHANTOM-7")
     heads, line, total = found.stdout.splitlines()
@@ -49,7 +49,7 @@ def test_a_study_is_sent_found_and_fetched(
     assert total == "1 found"
 
     listed = json.loads(run("dicom", "find", "--from", pacs, "--study-uid", study, "--json").stdout)
-    assert {row["Modality"] for row in listed["found"]} == {"CT", "MR"}
+    assert {row["Modality"] for row in listed["matches"]} == {"CT", "MR"}
 
     out = tmp_path / "OUT"
     got = run("dicom", "get", "--from", pacs, "--study-uid", study, "-o", out, "--json", "--quiet")
@@ -57,7 +57,7 @@ def test_a_study_is_sent_found_and_fetched(
     assert sum(series["files"] for series in json.loads(got.stdout)["series"]) == count
     refused_in_a_line(
         run("dicom", "get", "--from", pacs, "--study-uid", study, "-o", out, "--quiet"),
-        "exists; choose another --output",
+        "exists; give another --output",
     )
 
 
@@ -73,12 +73,12 @@ def test_a_send_that_fails_in_part_names_what_did_not_go(
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {
         "sent": 1,
-        "passed_over": 1,
-        "failed": [{"path": str(tmp_path / "cut.dcm"), "reason": "damaged, or no DICOM file"}],
+        "skipped": 1,
+        "failed": [{"path": str(tmp_path / "cut.dcm"), "reason": "damaged, or not a DICOM file"}],
     }
     assert result.stderr.splitlines() == [
         "radfuse: 1 files were not sent:",
-        f"  {tmp_path / 'cut.dcm'}: damaged, or no DICOM file",
+        f"  {tmp_path / 'cut.dcm'}: damaged, or not a DICOM file",
     ]
     assert orthanc.count() == 1
 
@@ -87,7 +87,7 @@ def test_an_error_names_some_files_and_counts_the_rest(tmp_path: Path) -> None:
     for number in range(25):
         (tmp_path / f"{number}.dcm").write_bytes(b"junk")
     result = run("dicom", "send", tmp_path, "--to", f"PACS@{HOST}:104", "--quiet")
-    assert result.stderr.splitlines()[-1] == "  and 5 more; --json names all"
+    assert result.stderr.splitlines()[-1] == "  and 5 more; --json lists all"
 
 
 def test_a_pacs_that_is_not_there_is_one_line_and_status_2(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_a_fetch_at_once_and_leaves_nothing(tmp_path: Path, scheme: 
     [
         (["--study-date", "yesterday"], "--study-date yesterday: give YYYYMMDD"),
         (["--level", "series"], "give --study-uid"),
-        (["--tls-key", "key.pem"], "give --tls-cert, too"),
+        (["--tls-key", "key.pem"], "give --tls-cert as well"),
         (["--ae-title", "A\\B"], "--ae-title"),
     ],
 )

@@ -16,13 +16,13 @@ from pynetdicom import AE, build_context
 from dicom_kit import as_nobody, change, put, slices, write
 from orthanc_kit import HOST, Orthanc, free_ports, running_orthanc, self_signed
 from pacs_kit import by_instance, files, send
-from radfuse.dicom.network.address import Address, Node, Tls, WebService, parse_address
+from radfuse.dicom.network.address import Address, DicomwebService, DimseNode, Tls, parse_address
 from radfuse.dicom.network.association import associated
 from radfuse.dicom.network.connect import connect
 from radfuse.dicom.network.dimse import _store as store_one
-from radfuse.dicom.network.outgoing import pack
-from radfuse.dicom.network.pacs import Query, Wanted
-from radfuse.dicom.network.retrieve import fetch
+from radfuse.dicom.network.outgoing import collect_files
+from radfuse.dicom.network.pacs import Query, RetrieveRequest
+from radfuse.dicom.network.retrieve import retrieve
 from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, NoImageError, OutputError, PeerError
 from scp_kit import encrypted, listener, store_peer, web_peer
@@ -68,46 +68,53 @@ def test_a_pacs_answers(orthanc: Orthanc) -> None:
 
 def test_a_port_where_nobody_listens_is_named() -> None:
     (port,) = free_ports(1)
-    refused(Node("PACS", HOST, port), "no connection (Connection refused)")
-    refused(WebService(f"http://{HOST}:{port}/dicom-web"), "no connection (Connection refused)")
+    refused(DimseNode("PACS", HOST, port), "no connection (Connection refused)")
+    refused(
+        DicomwebService(f"http://{HOST}:{port}/dicom-web"), "no connection (Connection refused)"
+    )
 
 
 def test_a_name_that_no_computer_has_is_named() -> None:
-    refused(Node("PACS", "nowhere.invalid", 104), "no computer has the name nowhere.invalid")
-    refused(WebService("http://nowhere.invalid"), "no computer has the name nowhere.invalid")
+    refused(DimseNode("PACS", "nowhere.invalid", 104), "unknown host nowhere.invalid")
+    refused(DicomwebService("http://nowhere.invalid"), "unknown host nowhere.invalid")
 
 
 def test_a_server_that_is_no_dicom_node_is_named(orthanc: Orthanc) -> None:
-    refused(Node("PACS", HOST, orthanc.http_port, timeout_s=2.0), "does not answer as a DICOM node")
+    refused(
+        DimseNode("PACS", HOST, orthanc.http_port, timeout_s=2.0),
+        "does not respond as a DICOM node",
+    )
     with listener(HTTP_ANSWER) as port:
-        refused(Node("PACS", HOST, port), "does not answer as a DICOM node")
+        refused(DimseNode("PACS", HOST, port), "does not respond as a DICOM node")
     with listener(HTTP_ANSWER) as port:
-        refused(WebService(f"http://{HOST}:{port}"), "answers as no DICOMweb service does")
-    refused(WebService(f"http://{HOST}:{orthanc.http_port}/elsewhere"), "HTTP status 404")
-    refused(WebService(f"http://{HOST}:{orthanc.dicom_port}"), "the connection was lost")
+        refused(
+            DicomwebService(f"http://{HOST}:{port}"), "response is not one of a DICOMweb service"
+        )
+    refused(DicomwebService(f"http://{HOST}:{orthanc.http_port}/elsewhere"), "HTTP status 404")
+    refused(DicomwebService(f"http://{HOST}:{orthanc.dicom_port}"), "the connection was lost")
 
 
 def test_a_server_that_says_nothing_is_not_waited_for() -> None:
     with listener(None) as port:
-        refused(Node("PACS", HOST, port, timeout_s=0.5), "does not answer as a DICOM node")
-        refused(WebService(f"http://{HOST}:{port}", timeout_s=0.5), "no answer in time")
+        refused(DimseNode("PACS", HOST, port, timeout_s=0.5), "does not respond as a DICOM node")
+        refused(DicomwebService(f"http://{HOST}:{port}", timeout_s=0.5), "no response in time")
 
 
 def test_a_redirect_is_not_followed() -> None:
     moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
     with listener(moved) as port:
-        refused(WebService(f"http://{HOST}:{port}"), "it redirects")
+        refused(DicomwebService(f"http://{HOST}:{port}"), "the service redirects")
 
 
 def test_a_packet_beyond_all_measure_ends_the_connection() -> None:
     with listener(b"\x02\x00\xff\xff\xff\xff" + bytes(100)) as port:
-        refused(Node("PACS", HOST, port), "does not answer as a DICOM node")
+        refused(DimseNode("PACS", HOST, port), "does not respond as a DICOM node")
 
 
 def test_an_encrypted_pacs_takes_and_gives_by_dimse(closed: Orthanc, tmp_path: Path) -> None:
     folder = write(tmp_path / "CT")
     assert send(closed.node, folder) == ()
-    fetch(connect(closed.node), Wanted(STUDY), tmp_path / "OUT")
+    retrieve(connect(closed.node), RetrieveRequest(STUDY), tmp_path / "OUT")
     assert by_instance(files(tmp_path / "OUT")) == by_instance(slices(folder))
 
 
@@ -120,14 +127,17 @@ def test_tls_dicomweb_round_trip_with_netrc_password(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     folder = write(tmp_path / "CT", name="web")
     assert send(closed.web, folder) == ()
-    wanted = Wanted(STUDY, derive_uid("test", "CT", "web"))
-    fetch(connect(closed.web), wanted, tmp_path / "OUT")
+    wanted = RetrieveRequest(STUDY, derive_uid("test", "CT", "web"))
+    retrieve(connect(closed.web), wanted, tmp_path / "OUT")
     assert by_instance(files(tmp_path / "OUT")) == by_instance(slices(folder))
 
 
 def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
     with listener(b"", self_signed(tmp_path)) as port:
-        for address in (Node("A", HOST, port, tls=Tls()), WebService(f"https://{HOST}:{port}")):
+        for address in (
+            DimseNode("A", HOST, port, tls=Tls()),
+            DicomwebService(f"https://{HOST}:{port}"),
+        ):
             refused(address, "its certificate cannot be verified (self-signed certificate)")
 
 
@@ -137,9 +147,9 @@ def test_a_pacs_that_wants_our_certificate_is_told_so(closed: Orthanc) -> None:
 
 
 def test_tls_where_there_is_none_and_none_where_there_is(orthanc: Orthanc, closed: Orthanc) -> None:
-    plain = WebService(f"https://{HOST}:{orthanc.http_port}")
-    refused(plain, "it does not speak TLS there")
-    refused(replace(closed.node, tls=None, timeout_s=1.0), "whether it wants TLS")
+    plain = DicomwebService(f"https://{HOST}:{orthanc.http_port}")
+    refused(plain, "the port does not support TLS")
+    refused(replace(closed.node, tls=None, timeout_s=1.0), "whether it requires TLS")
 
 
 def test_a_wrong_title_is_refused_with_its_reason(orthanc: Orthanc) -> None:
@@ -156,7 +166,7 @@ def test_objects_refused_by_the_pacs_are_named_rest_is_sent(
     refusals = {failure.path: failure.reason for failure in send(orthanc.node, tmp_path / "CT")}
     assert set(refusals) == set(paths[1:4])
     assert refusals[paths[1]].startswith("status 0xA900, Data Set Does Not Match SOP Class; ")
-    assert refusals[paths[2]].startswith("the PACS takes no CT Image Storage in 1.2.3.4; ")
+    assert refusals[paths[2]].startswith("the PACS does not accept CT Image Storage in 1.2.3.4; ")
     assert refusals[paths[3]].startswith("the PACS takes no 1.2.3 in Explicit VR Little Endian; ")
     assert orthanc.count() == len(paths) - 3
 
@@ -188,7 +198,7 @@ def test_after_a_node_hangs_up_on_one_file_the_rest_is_sent(tmp_path: Path) -> N
     with store_peer(lambda number, _: number == 2) as node:
         (failure,) = send(node, *paths)
     assert failure.path == paths[1]
-    assert failure.reason.startswith("no answer, the connection was lost; ")
+    assert failure.reason.startswith("no response, the connection was lost; ")
 
 
 def test_after_a_node_is_gone_the_rest_is_named(tmp_path: Path) -> None:
@@ -204,12 +214,12 @@ def test_after_a_node_is_gone_the_rest_is_named(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_has_just_ended_is_said(orthanc: Orthanc, tmp_path: Path) -> None:
-    (file, *_) = pack([write(tmp_path / "CT")]).files
+    (file, *_) = collect_files([write(tmp_path / "CT")]).files
     with associated(orthanc.node, [build_context(file.sop_class)]) as association:
         association.release()
         reason = store_one(association, file)
     assert reason is not None
-    assert reason.startswith("no answer, the connection was lost; ")
+    assert reason.startswith("no response, the connection was lost; ")
 
 
 def test_what_a_web_service_says_to_each_file_is_told(tmp_path: Path) -> None:
@@ -218,10 +228,10 @@ def test_what_a_web_service_says_to_each_file_is_told(tmp_path: Path) -> None:
         failures = send(service, *paths)
     assert [failure.path for failure in failures] == [paths[1], paths[2], paths[3], paths[5]]
     assert [failure.reason.split("; ")[1] for failure in failures] == [
-        "look at its log",
-        "it takes no object of this size",
+        "check its log",
+        "it does not accept objects of this size",
         "it wants a user and a password: put them into ~/.netrc",
-        "look at its log",
+        "check its log",
     ]
     with web_peer([], [], [401]) as service, pytest.raises(PeerError, match="HTTP status 401"):
         send(service, *paths)
@@ -233,7 +243,7 @@ def test_a_large_object_goes_in_chunks(orthanc: Orthanc, tmp_path: Path) -> None
     )
     folder = write(tmp_path / "CT", image)
     assert send(orthanc.web, folder) == ()
-    fetch(connect(orthanc.web), Wanted(STUDY), tmp_path / "OUT")
+    retrieve(connect(orthanc.web), RetrieveRequest(STUDY), tmp_path / "OUT")
     assert by_instance(files(tmp_path / "OUT")) == by_instance(slices(folder))
 
 
@@ -243,15 +253,15 @@ def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     with as_nobody(tmp_path):
-        (failure,) = pack([folder]).damaged
+        (failure,) = collect_files([folder]).damaged
         assert failure.reason == "cannot be read: Permission denied"
         with pytest.raises(InputError, match="no permission to read"):
-            pack([closed / "inside"])
+            collect_files([closed / "inside"])
 
 
 def test_files_that_vanish_while_being_sent_are_named(orthanc: Orthanc, tmp_path: Path) -> None:
     paths = slices(write(tmp_path / "CT"))
-    parcel = pack([tmp_path / "CT"])
+    parcel = collect_files([tmp_path / "CT"])
     paths[2].unlink()
     for address in (orthanc.node, orthanc.web):
         (failure,) = connect(address).send(parcel.files, lambda *_: None)
@@ -273,8 +283,8 @@ def test_a_folder_with_junk_is_sent_without_it(orthanc: Orthanc, tmp_path: Path)
     (folder / "garbled").write_bytes(bytes(128) + b"DICM" + b"\2\0\0\0UL\xff\xff" + bytes(9))
     nameless = folder / "nameless"
     nameless.write_bytes(bytes(128) + b"DICM")
-    parcel = pack([folder])
-    assert parcel.others == 4
+    parcel = collect_files([folder])
+    assert parcel.skipped == 4
     assert {failure.path.name for failure in parcel.damaged} == {"cut.dcm", "garbled", "nameless"}
     assert send(orthanc.node, folder) == ()
     assert orthanc.count() == len(parcel.files) == 6
@@ -282,12 +292,12 @@ def test_a_folder_with_junk_is_sent_without_it(orthanc: Orthanc, tmp_path: Path)
 
 def test_a_path_without_dicom_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
-        pack([tmp_path / "nowhere"])
+        collect_files([tmp_path / "nowhere"])
     (tmp_path / "readme.txt").write_text("not a slice")
     with pytest.raises(NoImageError, match="no DICOM among 1 files"):
-        pack([tmp_path])
-    (failure,) = pack([tmp_path / "readme.txt"]).damaged
-    assert failure.reason == "damaged, or no DICOM file"
+        collect_files([tmp_path])
+    (failure,) = collect_files([tmp_path / "readme.txt"]).damaged
+    assert failure.reason == "damaged, or not a DICOM file"
 
 
 @pytest.mark.parametrize("name", ["node", "web"])
@@ -295,31 +305,31 @@ def test_a_study_that_is_not_there_is_said_to_be_missing(
     orthanc: Orthanc, tmp_path: Path, name: str
 ) -> None:
     pacs = connect(orthanc.node if name == "node" else orthanc.web)
-    with pytest.raises(NoImageError, match="nothing under this UID"):
-        fetch(pacs, Wanted("1.2.3"), tmp_path / "OUT")
+    with pytest.raises(NoImageError, match="no objects of this UID"):
+        retrieve(pacs, RetrieveRequest("1.2.3"), tmp_path / "OUT")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_overwritten(orthanc: Orthanc, tmp_path: Path) -> None:
     (tmp_path / "OUT").mkdir()
     (tmp_path / "OUT" / "mine").touch()
-    with pytest.raises(OutputError, match="exists; choose another --output"):
-        fetch(connect(orthanc.node), Wanted(STUDY), tmp_path / "OUT")
+    with pytest.raises(OutputError, match="exists; give another --output"):
+        retrieve(connect(orthanc.node), RetrieveRequest(STUDY), tmp_path / "OUT")
 
 
 def test_an_empty_folder_is_filled(orthanc: Orthanc, tmp_path: Path) -> None:
     send(orthanc.node, write(tmp_path / "CT"))
     (tmp_path / "OUT").mkdir()
-    fetch(connect(orthanc.node), Wanted(STUDY), tmp_path / "OUT")
+    retrieve(connect(orthanc.node), RetrieveRequest(STUDY), tmp_path / "OUT")
     assert len(files(tmp_path / "OUT")) == 6
 
 
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("ORTHANC@pacs.clinic:104", Node("ORTHANC", "pacs.clinic", 104)),
-        ("A B@[::1]:11112", Node("A B", "::1", 11112)),
-        ("https://pacs:8443/dicom-web/", WebService("https://pacs:8443/dicom-web")),
+        ("ORTHANC@pacs.clinic:104", DimseNode("ORTHANC", "pacs.clinic", 104)),
+        ("A B@[::1]:11112", DimseNode("A B", "::1", 11112)),
+        ("https://pacs:8443/dicom-web/", DicomwebService("https://pacs:8443/dicom-web")),
     ],
 )
 def test_an_address_is_understood(text: str, address: Address) -> None:
@@ -334,7 +344,7 @@ def test_an_address_is_understood(text: str, address: Address) -> None:
      "http://h:0/"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="no address of a PACS; give"):
+    with pytest.raises(InputError, match="is not an address of a PACS; give"):
         parse_address(text)
 
 
@@ -350,11 +360,11 @@ def test_tls_options_that_cannot_hold_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--ae-title"):
         parse_address("A@h:1", own_title="MUCH TOO LONG A TITLE")
     with pytest.raises(InputError, match=r"--tls-ca .*nowhere: no such file"):
-        connect(Node("A", HOST, 1, tls=Tls(tmp_path / "nowhere"))).echo()
+        connect(DimseNode("A", HOST, 1, tls=Tls(tmp_path / "nowhere"))).echo()
     (tmp_path / "junk").write_text("junk")
     for tls in (Tls(tmp_path / "junk"), Tls(None, tmp_path / "junk")):
-        with pytest.raises(InputError, match="cannot be used"):
-            connect(Node("A", HOST, 1, tls=tls)).echo()
+        with pytest.raises(InputError, match="invalid --tls files"):
+            connect(DimseNode("A", HOST, 1, tls=tls)).echo()
 
 
 def test_a_search_for_series_wants_a_study() -> None:
@@ -364,8 +374,8 @@ def test_a_search_for_series_wants_a_study() -> None:
 
 @pytest.mark.parametrize("uid", ["../../etc/x", "", "1.2*", "1" * 65])
 def test_what_is_no_uid_is_not_fetched(uid: str) -> None:
-    with pytest.raises(InputError, match="no UID"):
-        Wanted(uid)
+    with pytest.raises(InputError, match="is not a UID"):
+        RetrieveRequest(uid)
 
 
 def test_log_has_the_peer_of_each_association(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,8 +14,8 @@ from orthanc_kit import Orthanc
 from pacs_kit import SYNTAXES, by_instance, files, recode, rename, send
 from radfuse.dicom.network.address import Address
 from radfuse.dicom.network.connect import connect
-from radfuse.dicom.network.pacs import Query, Wanted, rows
-from radfuse.dicom.network.retrieve import fetch
+from radfuse.dicom.network.pacs import Query, RetrieveRequest, table_rows
+from radfuse.dicom.network.retrieve import retrieve
 from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.uids import derive_uid
 from radfuse.io.volumes import write_volume
@@ -64,7 +64,7 @@ def test_every_byte_comes_back(
     orthanc: Orthanc, encoded: Path, tmp_path: Path, sent_by: str, fetched_by: str
 ) -> None:
     assert send(way(orthanc, sent_by), encoded) == ()
-    series = fetch(connect(way(orthanc, fetched_by)), Wanted(STUDY), tmp_path / "OUT")
+    series = retrieve(connect(way(orthanc, fetched_by)), RetrieveRequest(STUDY), tmp_path / "OUT")
     assert by_instance(files(tmp_path / "OUT")) == by_instance(files(encoded))
     assert {(found.modality, found.files) for found in series} == {
         ("CT", len(SYNTAXES)),
@@ -78,8 +78,8 @@ def test_one_series_of_a_study_can_be_fetched(
     orthanc: Orthanc, encoded: Path, tmp_path: Path, name: str
 ) -> None:
     send(orthanc.node, encoded)
-    wanted = Wanted(STUDY, derive_uid("test", "MR", "head"))
-    (series,) = fetch(connect(way(orthanc, name)), wanted, tmp_path / "OUT")
+    wanted = RetrieveRequest(STUDY, derive_uid("test", "MR", "head"))
+    (series,) = retrieve(connect(way(orthanc, name)), wanted, tmp_path / "OUT")
     assert (series.modality, series.files) == ("MR", len(SYNTAXES))
     assert by_instance(files(tmp_path / "OUT")) == by_instance(files(encoded / "MR"))
 
@@ -97,14 +97,14 @@ def test_fused_series_round_trips_under_the_ct_study(
     study = str(pydicom.dcmread(slices(phantom_folders[0])[0]).StudyInstanceUID)
     header = pydicom.dcmread(slices(fused)[0], stop_before_pixels=True)
 
-    found = rows(pacs.find(Query("series", {"StudyInstanceUID": study})), "series")
+    found = table_rows(pacs.find(Query("series", {"StudyInstanceUID": study})), "series")
     (row,) = (row for row in found if row["SeriesInstanceUID"] == header.SeriesInstanceUID)
     assert len(found) == 3
     assert row["SeriesDescription"] == header.SeriesDescription
     assert row["Modality"] == "MR"
     assert row["NumberOfSeriesRelatedInstances"] == str(len(slices(fused)))
 
-    fetch(pacs, Wanted(study, str(header.SeriesInstanceUID)), tmp_path / "OUT")
+    retrieve(pacs, RetrieveRequest(study, str(header.SeriesInstanceUID)), tmp_path / "OUT")
     assert by_instance(files(tmp_path / "OUT")) == by_instance(files(fused))
 
 
@@ -127,9 +127,9 @@ def test_every_output_object_round_trips_under_the_ct_study(
     pacs = connect(way(orthanc, name))
     assert send(way(orthanc, name), results) == ()
     study = str(pydicom.dcmread(slices(phantom_folders[0])[0]).StudyInstanceUID)
-    found = rows(pacs.find(Query("series", {"StudyInstanceUID": study})), "series")
+    found = table_rows(pacs.find(Query("series", {"StudyInstanceUID": study})), "series")
     assert sorted(row["Modality"] for row in found) == ["MR", "MR", "OT", "REG", "RTSTRUCT"]
-    fetch(pacs, Wanted(study), tmp_path / "OUT")
+    retrieve(pacs, RetrieveRequest(study), tmp_path / "OUT")
     sent = [path for path in files(results) if is_dicom(path)]
     assert by_instance(files(tmp_path / "OUT")) == by_instance(sent)
 
@@ -150,7 +150,7 @@ def test_a_search_lists_patients_and_studies_by_their_keys(
     assert send(orthanc.node, encoded, other) == ()
     pacs = connect(way(orthanc, name))
 
-    patients = rows(pacs.find(Query("patient")), "patient")
+    patients = table_rows(pacs.find(Query("patient")), "patient")
     assert {(row["PatientID"], row["PatientName"]) for row in patients} == {
         ("T1", "Test^Nobody"),
         ("T2", "Müller^Jürgen"),
@@ -161,10 +161,10 @@ def test_a_search_lists_patients_and_studies_by_their_keys(
         {"StudyDate": "20260101-20261231"},
         {"PatientID": "T2", "ModalitiesInStudy": "CT"},
     ):
-        found = rows(pacs.find(Query("study", keys)), "study")
+        found = table_rows(pacs.find(Query("study", keys)), "study")
         assert study in {row["StudyInstanceUID"] for row in found}, keys
         assert len(found) == (1 if keys else 2)
-    (row,) = rows(pacs.find(Query("study", {"ModalitiesInStudy": "MR"})), "study")
+    (row,) = table_rows(pacs.find(Query("study", {"ModalitiesInStudy": "MR"})), "study")
     assert row["ModalitiesInStudy"] == "CT, MR"
     assert pacs.find(Query("study", {"PatientID": "nobody"})) == []
 
@@ -186,5 +186,5 @@ def test_more_sop_classes_than_one_association_allows_are_sent(
     assert len(files(folder)) > 128
     assert send(orthanc.node, folder) == ()
     assert orthanc.count() == len(files(folder))
-    fetch(connect(orthanc.node), Wanted(STUDY), tmp_path / "OUT")
+    retrieve(connect(orthanc.node), RetrieveRequest(STUDY), tmp_path / "OUT")
     assert by_instance(files(tmp_path / "OUT")) == by_instance(files(folder))

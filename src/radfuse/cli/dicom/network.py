@@ -14,23 +14,30 @@ from rich.text import Text
 from radfuse.cli.options import PATH, Command, Stages, output_options, print_json
 from radfuse.dicom.network.address import OWN_TITLE, TIMEOUT_S, Tls, parse_address
 from radfuse.dicom.network.connect import connect
-from radfuse.dicom.network.outgoing import Failure, pack
-from radfuse.dicom.network.pacs import COLUMNS, Level, Pacs, Query, Wanted, rows
-from radfuse.dicom.network.retrieve import fetch
+from radfuse.dicom.network.outgoing import SendFailure, collect_files
+from radfuse.dicom.network.pacs import (
+    COLUMNS,
+    Level,
+    Pacs,
+    Query,
+    RetrieveRequest,
+    table_rows,
+)
+from radfuse.dicom.network.retrieve import retrieve
 from radfuse.errors import InputError, PeerError
 
-NAMED = 20
-"""Files that an error names one by one; --json names all."""
+MAX_LISTED = 20
+"""Files listed in an error message; --json lists all."""
 
-LINE = 1000
-"""Characters of a line of a table: a UID that is cut short cannot be copied."""
+TABLE_WIDTH = 1000
+"""Characters per line of a table, so that UIDs are not truncated."""
 
 DATES = r"\d{8}|\d{8}-(\d{8})?|-\d{8}"
-"""A day or a range of days, PS3.4 section C.2.2.2.5."""
+"""A date or a range of dates, PS3.4 section C.2.2.2.5."""
 
 
 def pacs_options(command: Command) -> Command:
-    """Address of the PACS; the command gets `pacs`, a connection."""
+    """The address of the PACS; the command receives its requests as `pacs`."""
 
     @wraps(command)
     def connected(
@@ -46,9 +53,9 @@ def pacs_options(command: Command) -> Command:
     ) -> None:
         encrypted = Tls(tls_ca, tls_cert, tls_key) if tls or tls_ca or tls_cert else None
         if tls_key and not tls_cert:
-            raise InputError("--tls-key is the key of a certificate; give --tls-cert, too")
-        node = parse_address(address, own_title=ae_title, tls=encrypted, timeout_s=timeout)
-        command(pacs=connect(node), **others)
+            raise InputError("--tls-key is the key of a certificate; give --tls-cert as well")
+        peer = parse_address(address, own_title=ae_title, tls=encrypted, timeout_s=timeout)
+        command(pacs=connect(peer), **others)
 
     for option in reversed(
         (
@@ -58,22 +65,22 @@ def pacs_options(command: Command) -> Command:
             ),
             click.option(
                 "--ae-title", default=OWN_TITLE, show_default=True, metavar="TITLE",
-                help="The application entity title of this program.",
+                help="Calling application entity title of this program.",
             ),
-            click.option("--tls", is_flag=True, help="Encrypt DIMSE."),
+            click.option("--tls", is_flag=True, help="Use TLS for DIMSE."),
             click.option(
                 "--tls-ca", type=PATH, metavar="FILE",
-                help="CA certificates (PEM), instead of the default ones.",
+                help="Trusted CA certificates (PEM).  [default: the system's]",
             ),
             click.option(
                 "--tls-cert", type=PATH, metavar="FILE", help="Client certificate (PEM).",
             ),
             click.option(
-                "--tls-key", type=PATH, metavar="FILE", help="Key of the certificate (PEM).",
+                "--tls-key", type=PATH, metavar="FILE", help="Key of the client certificate (PEM).",
             ),
             click.option(
                 "--timeout", type=click.FloatRange(min=0, min_open=True), default=TIMEOUT_S,
-                show_default=True, metavar="S", help="Seconds to wait for a connection.",
+                show_default=True, metavar="S", help="Timeout of the connection in seconds.",
             ),
         )
     ):  # fmt: skip
@@ -88,12 +95,12 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on 
 @pacs_options
 @JSON
 def echo_command(*, pacs: Pacs, as_json: bool) -> None:
-    """Test the connection to a PACS."""
+    """Verify that a PACS responds (C-ECHO)."""
     pacs.echo()
     if as_json:
         print_json({"answers": True})
     else:
-        click.echo("it answers")
+        click.echo("the PACS responds")
 
 
 @click.command("send")
@@ -101,35 +108,37 @@ def echo_command(*, pacs: Pacs, as_json: bool) -> None:
 @pacs_options
 @output_options
 def send_command(*, pacs: Pacs, paths: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
-    """Send the DICOM files of files and folders to a PACS, as they are stored.
+    """Send the DICOM files among files and in folders to a PACS, unchanged.
 
-    Files that are not DICOM, and DICOMDIRs, are skipped and counted. Files that the PACS rejects
-    are listed, the others are sent; the exit status is then 2.
+    Other files and DICOMDIRs are skipped and counted. Files that the PACS does not accept are
+    listed, the others are sent; the exit status is then 2.
     """
-    parcel = pack(paths)
+    outgoing = collect_files(paths)
     with Stages(quiet=quiet) as report:
-        refused = pacs.send(
-            parcel.files, lambda done, count: report("sending", done / max(count, 1))
-        )
-    failures = [*parcel.damaged, *refused]
-    sent = len(parcel.files) - len(refused)
+        refused = pacs.send(outgoing.files, report)
+    failures = [*outgoing.damaged, *refused]
+    sent = len(outgoing.files) - len(refused)
     if as_json:
         print_json(
             {
                 "sent": sent,
-                "passed_over": parcel.others,
+                "skipped": outgoing.skipped,
                 "failed": [asdict(failure) for failure in failures],
             }
         )
     else:
-        click.echo(f"{sent} sent, {parcel.others} other files passed over")
+        click.echo(f"{sent} sent, {outgoing.skipped} other files skipped")
     if failures:
         raise PeerError(_failed(failures))
 
 
-def _failed(failures: list[Failure]) -> str:
-    lines = [f"{failure.path}: {failure.reason}" for failure in failures[:NAMED]]
-    more = [f"and {len(failures) - NAMED} more; --json names all"] if failures[NAMED:] else []
+def _failed(failures: list[SendFailure]) -> str:
+    lines = [f"{failure.path}: {failure.reason}" for failure in failures[:MAX_LISTED]]
+    more = (
+        [f"and {len(failures) - MAX_LISTED} more; --json lists all"]
+        if failures[MAX_LISTED:]
+        else []
+    )
     return "\n  ".join([f"{len(failures)} files were not sent:", *lines, *more])
 
 
@@ -138,23 +147,23 @@ def _failed(failures: list[Failure]) -> str:
 @click.option(
     "--level",
     type=click.Choice(list(COLUMNS)),
-    help="What to list  [default: study; series with --study-uid]",
+    help="Query level.  [default: study; series with --study-uid]",
 )
 @click.option("--patient-id", metavar="ID")
 @click.option("--patient-name", metavar="NAME", help="FAMILY^GIVEN; * and ? are wildcards.")
-@click.option("--study-uid", metavar="UID", help="The study.")
+@click.option("--study-uid", metavar="UID", help="StudyInstanceUID.")
 @click.option("--study-date", metavar="DATES", help="YYYYMMDD, or a range YYYYMMDD-YYYYMMDD.")
-@click.option("--accession", metavar="NUMBER", help="The accession number.")
-@click.option("--modality", metavar="CT|MR|...", help="Of the series, or of one in the study.")
+@click.option("--accession", metavar="NUMBER", help="AccessionNumber.")
+@click.option("--modality", metavar="CT|MR|...", help="Of the series, or of a series in the study.")
 @JSON
 def find_command(
     *, pacs: Pacs, level: Level | None, modality: str | None, as_json: bool, **keys: str | None
 ) -> None:
-    """List patients, studies or series of a PACS, including names and IDs."""
+    """List patients, studies or series of a PACS, with patient names and IDs."""
     level = level or ("series" if keys["study_uid"] else "study")
     if keys["study_date"] and not re.fullmatch(DATES, keys["study_date"]):
         raise InputError(f"--study-date {keys['study_date']}: give YYYYMMDD or YYYYMMDD-YYYYMMDD")
-    named = {
+    values = {
         "PatientID": keys["patient_id"],
         "PatientName": keys["patient_name"],
         "StudyInstanceUID": keys["study_uid"],
@@ -162,23 +171,23 @@ def find_command(
         "AccessionNumber": keys["accession"],
         "Modality" if level == "series" else "ModalitiesInStudy": modality,
     }
-    query = Query(level, {keyword: value for keyword, value in named.items() if value})
-    found = rows(pacs.find(query), level)
+    query = Query(level, {keyword: value for keyword, value in values.items() if value})
+    matches = table_rows(pacs.find(query), level)
     if as_json:
-        print_json({"level": level, "found": found})
+        print_json({"level": level, "matches": matches})
         return
     table = Table(*COLUMNS[level].values(), box=None, pad_edge=False)
-    for row in found:
+    for row in matches:
         table.add_row(*(Text(value, no_wrap=True) for value in row.values()))
-    if found:
-        Console(width=LINE).print(table)
-    click.echo(f"{len(found)} found")
+    if matches:
+        Console(width=TABLE_WIDTH).print(table)
+    click.echo(f"{len(matches)} found")
 
 
 @click.command("get")
 @pacs_options
-@click.option("--study-uid", required=True, metavar="UID", help="The study.")
-@click.option("--series-uid", metavar="UID", help="One series of the study.")
+@click.option("--study-uid", required=True, metavar="UID", help="StudyInstanceUID.")
+@click.option("--series-uid", metavar="UID", help="SeriesInstanceUID of one series of the study.")
 @click.option("-o", "--output", type=PATH, required=True, help="A new folder.")
 @output_options
 def get_command(
@@ -190,13 +199,13 @@ def get_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Retrieve a study or a series from a PACS into a folder with a subfolder per series.
+    """Retrieve a study or a series from a PACS into a folder with one folder per series.
 
-    Either all files are retrieved, unchanged, or nothing is kept.
+    Either all objects are received, unchanged, or nothing is kept.
     """
     with Stages(quiet=quiet) as report:
-        report("fetching")
-        received = fetch(pacs, Wanted(study_uid, series_uid), output)
+        report("retrieving")
+        received = retrieve(pacs, RetrieveRequest(study_uid, series_uid), output)
     if as_json:
         print_json({"written": str(output), "series": [asdict(series) for series in received]})
         return

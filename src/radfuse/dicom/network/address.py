@@ -1,4 +1,4 @@
-"""Where a PACS is: a DICOM node or a DICOMweb service, and how to reach it."""
+"""The address of a PACS: a DIMSE node or a DICOMweb service, with its TLS settings."""
 
 import re
 import socket
@@ -10,41 +10,41 @@ from urllib.parse import urlsplit
 from radfuse.errors import InputError
 
 OWN_TITLE = "RADFUSE"
-"""The application entity title with which this program presents itself."""
+"""The calling application entity title of this program."""
 
 TIMEOUT_S = 10.0
-"""How long a PACS may take to let a connection in."""
+"""Longest time until a PACS accepts a connection."""
 
 ANSWER_TIMEOUT_S = 120.0
-"""How long a PACS may take over one answer: it may fetch a study from tape first."""
+"""Longest time for one response: a PACS may load a study from tape first."""
 
-LARGEST_PORT = 65535
+MAX_PORT = 65535
 """Ports have 16 bits."""
 
 TITLE = r"[!-?A-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?"
-"""An application entity title: at most 16 printable characters, no backslash, no outer space."""
+"""An application entity title: 1 to 16 printable characters, no backslash, no outer spaces."""
 
 HOST = r"\[[0-9A-Fa-f:.]+\]|[^\s:@/\[\]]+"
-"""A name, an IPv4 address, or an IPv6 address in brackets."""
+"""A host name, an IPv4 address, or an IPv6 address in brackets."""
 
 
 @dataclass(frozen=True)
 class Tls:
-    """How an encrypted connection is checked."""
+    """Certificates of an encrypted connection."""
 
     ca: Path | None = None
-    """Certificates to trust, PEM; without it the usual ones."""
+    """CA certificates, PEM; the default is the system's."""
 
     certificate: Path | None = None
-    """What this program shows of itself, PEM."""
+    """The client certificate, PEM."""
 
     key: Path | None = None
-    """The key of the certificate, PEM; without it the certificate's file has it."""
+    """Its private key, PEM; the default is in the certificate file."""
 
 
 @dataclass(frozen=True)
-class Node:
-    """A PACS that speaks DIMSE."""
+class DimseNode:
+    """A PACS that supports DIMSE."""
 
     title: str
     """Its application entity title."""
@@ -61,8 +61,8 @@ class Node:
 
 
 @dataclass(frozen=True)
-class WebService:
-    """A PACS that speaks DICOMweb."""
+class DicomwebService:
+    """A PACS that supports DICOMweb."""
 
     url: str
     tls: Tls | None = None
@@ -72,7 +72,7 @@ class WebService:
         return self.url
 
 
-Address = Node | WebService
+Address = DimseNode | DicomwebService
 
 
 def parse_address(
@@ -82,53 +82,41 @@ def parse_address(
     tls: Tls | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> Address:
-    """The address that TITLE@HOST:PORT or a URL names.
-
-    Raises `InputError` for anything else.
-    """
+    """Parse TITLE@HOST:PORT or a URL; raises `InputError` for any other text."""
     if "://" in text:
         return _parse_url(text, tls, timeout_s)
-    return parse_node(text, own_title=own_title, tls=tls, timeout_s=timeout_s)
-
-
-def parse_node(
-    text: str,
-    *,
-    own_title: str = OWN_TITLE,
-    tls: Tls | None = None,
-    timeout_s: float = TIMEOUT_S,
-) -> Node:
-    """The DICOM node that TITLE@HOST:PORT names. Raises `InputError` for anything else."""
     if not re.fullmatch(TITLE, own_title):
-        raise InputError(f"--ae-title {own_title!r}: give 1 to 16 characters, no backslash")
-    found = re.fullmatch(rf"({TITLE})@({HOST}):(\d{{1,5}})", text)
-    if not found or not 1 <= int(found[3]) <= LARGEST_PORT:
-        raise InputError(f"{text!r}: no address of a PACS; give TITLE@HOST:PORT or http(s)://...")
-    return Node(found[1], found[2].strip("[]"), int(found[3]), own_title, tls, timeout_s)
+        raise InputError(f"--ae-title {own_title!r}: give 1 to 16 characters without backslash")
+    match = re.fullmatch(rf"({TITLE})@({HOST}):(\d{{1,5}})", text)
+    if not match or not 1 <= int(match[3]) <= MAX_PORT:
+        raise InputError(
+            f"{text!r} is not an address of a PACS; give TITLE@HOST:PORT or http(s)://..."
+        )
+    return DimseNode(match[1], match[2].strip("[]"), int(match[3]), own_title, tls, timeout_s)
 
 
-def _parse_url(text: str, tls: Tls | None, timeout_s: float) -> WebService:
+def _parse_url(text: str, tls: Tls | None, timeout_s: float) -> DicomwebService:
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), 0
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise InputError(f"{text!r}: no address of a PACS; give http(s)://HOST[:PORT]/PATH")
+        raise InputError(f"{text!r} is not an address of a PACS; give http(s)://HOST[:PORT]/PATH")
     if parts.username is not None or parts.query or parts.fragment:
         raise InputError(
-            f"{parts.scheme}://{parts.hostname}: give the URL without password, ? and #; "
-            "a user and a password belong into the file ~/.netrc"
+            f"{parts.scheme}://{parts.hostname}: give the URL without user, ? and #; put "
+            "user and password into ~/.netrc"
         )
     if tls and parts.scheme != "https":
-        raise InputError(f"{text}: not encrypted; give https:// or leave the --tls options out")
-    return WebService(text.rstrip("/"), tls, timeout_s)
+        raise InputError(f"{text} is not encrypted; give https:// or omit the --tls options")
+    return DicomwebService(text.rstrip("/"), tls, timeout_s)
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """The settings of encrypted connections; the other side's certificate is always checked.
+    """The settings of encrypted connections; the certificate of the peer is always verified.
 
-    Raises `InputError` for a file that is missing or no certificate.
+    Raises `InputError` for a file that is missing or not a certificate.
     """
     context = ssl.create_default_context()
     for option, file in (("ca", tls.ca), ("cert", tls.certificate), ("key", tls.key)):
@@ -140,29 +128,29 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.key)
     except ssl.SSLError as error:
-        raise InputError(f"the --tls files cannot be used ({error.reason}); give PEM") from error
+        raise InputError(f"invalid --tls files ({error.reason}); give PEM files") from error
     return context
 
 
-def why_unreachable(
+def connection_problem(
     host: str, port: int, timeout_s: float, context: ssl.SSLContext | None = None
 ) -> str | None:
-    """What keeps a connection from being made, and what to do; None where one can be made."""
+    """Why a connection cannot be made, and what to do; None if it can be made."""
     try:
-        with socket.create_connection((host, port), timeout_s) as plain:
+        with socket.create_connection((host, port), timeout_s) as connection:
             if context:
-                context.wrap_socket(plain, server_hostname=host).close()
+                context.wrap_socket(connection, server_hostname=host).close()
     except ssl.SSLCertVerificationError as error:
         return (
             f"its certificate cannot be verified ({error.verify_message}); "
-            "give the right one with --tls-ca, and the name that it is made out to"
+            "give its CA with --tls-ca, and the host name in the certificate"
         )
     except ssl.SSLError:
-        return "it does not speak TLS there; leave the --tls options out, or give its TLS port"
+        return "the port does not support TLS; omit the --tls options, or give the TLS port"
     except socket.gaierror:
-        return f"no computer has the name {host}; check the name"
+        return f"unknown host {host}; check the name"
     except TimeoutError:
         return f"no connection within {timeout_s:g} s; check host, port and firewalls"
     except OSError as error:
-        return f"no connection ({error.strerror}); check host and port, and whether it runs"
+        return f"no connection ({error.strerror}); check host, port, and that the PACS is running"
     return None

@@ -1,4 +1,7 @@
-"""A connection to a DICOM node, with limits on time and size that the library lacks."""
+"""An association with a DICOM node, with the limits on time and size that pynetdicom lacks.
+
+The overridden methods are private in pynetdicom, whose minor version is therefore pinned.
+"""
 
 import logging
 import socket
@@ -17,91 +20,96 @@ from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
-from radfuse.dicom.network.address import ANSWER_TIMEOUT_S, Node, tls_context, why_unreachable
-from radfuse.dicom.network.pacs import Allowance, keep_quiet
+from radfuse.dicom.network.address import (
+    ANSWER_TIMEOUT_S,
+    DimseNode,
+    connection_problem,
+    tls_context,
+)
+from radfuse.dicom.network.pacs import SizeLimit, silence_libraries
 from radfuse.errors import PeerError
 
 LOG = logging.getLogger(__name__)
 
-MOST_CONTEXTS = 128
-"""Presentation contexts of one association: their identifiers are the odd bytes."""
+MAX_CONTEXTS = 128
+"""Presentation contexts of one association: their IDs are the odd bytes."""
 
-LARGEST_PDU_BYTES = 2**20
-"""The largest packet that this program asks for; none larger is taken."""
+MAX_PDU_BYTES = 2**20
+"""The maximum PDU length that this program proposes; longer PDUs are rejected."""
 
 THREAD_END_S = 1.0
-"""How long the thread of a connection that failed may take to end."""
+"""Longest wait for the end of the thread of a failed connection."""
 
 READ_BYTES = 2**16
-"""Read from the connection in one go."""
+"""Largest portion read from the connection."""
 
 
 class NoContextError(PeerError):
-    """The node takes none of the kinds of object that were proposed."""
+    """The node accepted no presentation context."""
 
 
 @dataclass(frozen=True)
-class Handlers:
-    """What takes part in an association besides the requests."""
+class AssociationOptions:
+    """Roles, event handlers and the size limit of an association."""
 
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
     events: Sequence[EventHandlerType] = ()
-    allowance: Allowance = field(default_factory=Allowance)
-    """Bounds what comes in."""
+    limit: SizeLimit = field(default_factory=SizeLimit)
+    """Of the bytes received for one object."""
 
 
-class _Socket(AssociationSocket):
-    """Reads packets of bounded size in bounded time."""
+class _LimitedSocket(AssociationSocket):
+    """Reads PDUs of limited length in limited time."""
 
-    allowance: Allowance | None = None
+    limit: SizeLimit | None = None
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Read as many bytes; fewer where the connection ends, an OSError where it may not go on.
+        """Read `nr_bytes`, or fewer if the connection ends; raise OSError at a limit.
 
-        The library then takes the connection for closed.
+        pynetdicom then treats the connection as closed.
         """
-        if nr_bytes > LARGEST_PDU_BYTES or self.socket is None:
-            raise OSError(f"a packet of {nr_bytes} bytes")
+        if nr_bytes > MAX_PDU_BYTES or self.socket is None:
+            raise OSError(f"a PDU of {nr_bytes} bytes")
         end, data = time.monotonic() + ANSWER_TIMEOUT_S, bytearray()
         while len(data) < nr_bytes:
             self.socket.settimeout(max(end - time.monotonic(), 1e-3))
-            if hasattr(socket, "TCP_QUICKACK"):  # else some peers hold each packet for 40 ms
+            if hasattr(socket, "TCP_QUICKACK"):  # otherwise some peers delay each packet by 40 ms
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             part = self.socket.recv(min(nr_bytes - len(data), READ_BYTES))
             if not part:
                 break
             data += part
-        if self.allowance:
+        if self.limit:
             try:
-                self.allowance.spend(len(data))
+                self.limit.add(len(data))
             except PeerError as error:
                 raise OSError(str(error)) from error
         return data
 
     def _shutdown_socket(self) -> None:
-        """Close the socket, even one that was never connected."""
+        """Close the socket, even if it was never connected."""
         connection = self.socket
         super()._shutdown_socket()
         if connection:
             connection.close()
 
 
-class _Answers(DIMSEServiceProvider):
-    """Leaves every message to the request that waits for it.
+class _RequestMessages(DIMSEServiceProvider):
+    """Delivers every message to the request that waits for it.
 
-    The library's own thread looks for messages, too, and may take the answer to a request that
-    was made just after another one; the request then waits until its time is up.
+    The reactor thread of pynetdicom also polls for messages, and may consume the response to a
+    request that directly follows another one; the request would then wait until its timeout.
     """
 
     def get_msg(self, block: bool = False) -> tuple[int, DimseServiceType] | tuple[None, None]:
-        """The next message, for a request; nothing for the thread, which does not wait."""
+        """The next message for a request; nothing for the reactor thread, which does not block."""
         return super().get_msg(block) if block else (None, None)
 
 
-class _Entity(AE):
-    allowance: Allowance | None = None
+class _ApplicationEntity(AE):
+    limit: SizeLimit | None = None
     latest: Association | None = None
-    """What was made last, before it is known whether it holds."""
+    """The association created last, possibly not established."""
 
     def _create_socket(
         self,
@@ -110,29 +118,31 @@ class _Entity(AE):
         tls_args: tuple[SSLContext, str] | None,
     ) -> AssociationSocket:
         self.latest = assoc
-        assoc.dimse = _Answers(assoc)
-        connection = _Socket(assoc, address=address)
-        connection.allowance = self.allowance
+        assoc.dimse = _RequestMessages(assoc)
+        connection = _LimitedSocket(assoc, address=address)
+        connection.limit = self.limit
         connection.tls_args = tls_args
-        if connection.socket:  # small packets go at once, else some 40 ms later
+        if connection.socket:  # sends small packets at once, not after 40 ms
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
 
 @contextmanager
 def associated(
-    node: Node, contexts: Sequence[PresentationContext], handlers: Handlers | None = None
+    node: DimseNode,
+    contexts: Sequence[PresentationContext],
+    options: AssociationOptions | None = None,
 ) -> Iterator[Association]:
-    """An association in which at least one of the contexts was accepted; it is closed at the end.
+    """An association with at least one accepted context, released at the end.
 
-    Raises `PeerError` where it does not come about, `NoContextError` where no context is taken.
+    Raises `PeerError` if it cannot be established, `NoContextError` if no context is accepted.
     """
-    keep_quiet()
+    silence_libraries()
     _config.LOG_HANDLER_LEVEL = "none"
-    _config.STORE_SEND_CHUNKED_DATASET = True  # files go as they are stored
-    handlers = handlers or Handlers()
-    entity = _Entity(node.own_title)
-    entity.allowance = handlers.allowance
+    _config.STORE_SEND_CHUNKED_DATASET = True  # files are sent unchanged
+    options = options or AssociationOptions()
+    entity = _ApplicationEntity(node.own_title)
+    entity.limit = options.limit
     entity.acse_timeout = entity.connection_timeout = node.timeout_s
     entity.dimse_timeout = entity.network_timeout = ANSWER_TIMEOUT_S
     tls = (tls_context(node.tls), node.host) if node.tls else None
@@ -142,13 +152,13 @@ def associated(
             node.port,
             contexts=list(contexts),
             ae_title=node.title,
-            max_pdu=LARGEST_PDU_BYTES,
-            ext_neg=list(handlers.roles),
+            max_pdu=MAX_PDU_BYTES,
+            ext_neg=list(options.roles),
             tls_args=tls,
-            evt_handlers=list(handlers.events),
+            evt_handlers=list(options.events),
         )
     except OSError as error:  # an unknown host
-        raise PeerError(f"{node}: {_why(node, tls)}") from error
+        raise PeerError(f"{node}: {_reason(node, tls)}") from error
     except KeyboardInterrupt:
         if entity.latest:
             _end(entity.latest)
@@ -160,11 +170,11 @@ def associated(
     LOG.info("association opened", extra={"host": node.host, "port": node.port})
     try:
         yield association
-    except BaseException as error:  # an interrupt, too, ends the connection and its threads
+    except BaseException as error:  # an interrupt also ends the connection and its threads
         association.abort()
         LOG.warning("association aborted", extra={"host": node.host, "port": node.port})
         if isinstance(error, PeerError):
-            handlers.allowance.spend(0)  # tells of an answer that was too large
+            options.limit.add(0)  # raises if a response was too large
         raise
     if association.is_established:
         association.release()
@@ -172,9 +182,9 @@ def associated(
 
 
 def _end(association: Association) -> None:
-    """End the thread of an association that did not come about, and close its connection.
+    """End the thread of an association that was not established, and close its connection.
 
-    The library leaves both where the node has closed the connection, and after an interrupt.
+    pynetdicom leaves both open if the node closed the connection, and after an interrupt.
     """
     association.dul.kill_dul()
     association.dul.join(THREAD_END_S)
@@ -182,22 +192,24 @@ def _end(association: Association) -> None:
         association.dul.socket.close()
 
 
-def _why(node: Node, tls: tuple[SSLContext, str] | None) -> str:
-    reason = why_unreachable(node.host, node.port, node.timeout_s, tls[0] if tls else None)
+def _reason(node: DimseNode, tls: tuple[SSLContext, str] | None) -> str:
+    reason = connection_problem(node.host, node.port, node.timeout_s, tls[0] if tls else None)
     return reason or (
-        "what listens there does not answer as a DICOM node does; check the port, "
-        "and whether it wants TLS or a certificate (--tls, --tls-cert)"
+        "the port does not respond as a DICOM node; check the port, and whether it requires TLS "
+        "or a client certificate (--tls, --tls-cert)"
     )
 
 
-def _refusal(node: Node, association: Association, tls: tuple[SSLContext, str] | None) -> PeerError:
-    """Why an association did not come about."""
+def _refusal(
+    node: DimseNode, association: Association, tls: tuple[SSLContext, str] | None
+) -> PeerError:
+    """The error for an association that was not established."""
     if association.rejected_contexts:
-        return NoContextError(f"{node}: it does none of what was proposed to it")
-    answer = association.acceptor.primitive
-    if association.is_rejected and answer:
+        return NoContextError(f"{node}: the peer accepted no presentation context")
+    response = association.acceptor.primitive
+    if association.is_rejected and response:
         return PeerError(
-            f"{node}: it refused the association: {answer.reason_str}; check its title, and "
-            f"whether it knows this program as {node.own_title} (--ae-title)"
+            f"{node}: the association was rejected: {response.reason_str}; check the called title, "
+            f"and whether the PACS accepts the calling title {node.own_title} (--ae-title)"
         )
-    return PeerError(f"{node}: {_why(node, tls)}")
+    return PeerError(f"{node}: {_reason(node, tls)}")

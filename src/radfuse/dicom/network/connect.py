@@ -1,17 +1,26 @@
-"""A PACS at an address, whichever way it speaks."""
+"""Connect to a PACS by DIMSE or DICOMweb."""
 
-from radfuse.dicom.network.address import Address, Node
+from functools import partial
+
+from radfuse.dicom.network.address import Address, DimseNode
 from radfuse.dicom.network.pacs import Pacs
 from radfuse.errors import InputError
 
 
 def connect(address: Address) -> Pacs:
-    """What can be asked of the PACS at an address; nothing is asked yet.
+    """The requests to the PACS at an address; no connection is made yet.
 
     Raises `InputError` where the extra `pacs` is not installed.
     """
     try:
-        from radfuse.dicom.network import dicomweb, dimse  # noqa: PLC0415  # an extra
+        from radfuse.dicom.network import dicomweb, dimse  # noqa: PLC0415  # optional extra
     except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[pacs]") from error
-    return dimse.connect(address) if isinstance(address, Node) else dicomweb.connect(address)
+        package = str(error.name).partition(".")[0]
+        raise InputError(f"{package} is missing; pip install radfuse[pacs]") from error
+    protocol = dimse if isinstance(address, DimseNode) else dicomweb
+    return Pacs(
+        echo=partial(protocol.echo, address),
+        send=partial(protocol.send, address),
+        find=partial(protocol.find, address),
+        get=partial(protocol.get, address),
+    )

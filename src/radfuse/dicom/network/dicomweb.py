@@ -18,76 +18,65 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from radfuse.dicom.network.address import (
     ANSWER_TIMEOUT_S,
+    DicomwebService,
     Tls,
-    WebService,
+    connection_problem,
     tls_context,
-    why_unreachable,
 )
-from radfuse.dicom.network.outgoing import Failure, Outgoing
+from radfuse.dicom.network.outgoing import OutgoingFile, SendFailure
 from radfuse.dicom.network.pacs import (
     COLUMNS,
-    MOST_OBJECTS,
-    Allowance,
-    Pacs,
-    Progress,
+    MAX_OBJECTS,
     Query,
     Receive,
-    Wanted,
-    keep_quiet,
+    RetrieveRequest,
+    SizeLimit,
+    silence_libraries,
 )
-from radfuse.dicom.network.status import explained
+from radfuse.dicom.network.status import describe_failure
 from radfuse.errors import PeerError
+from radfuse.progress import ProgressCallback, no_progress
 
 LOG = logging.getLogger(__name__)
 
 AS_STORED = (("application/dicom", "*"),)
-"""Asks for objects in the transfer syntax in which they lie there."""
+"""Media type of objects in the transfer syntax in which they are stored."""
 
-PAGE = 500
-"""Answers of a search that are asked for at once."""
+PAGE_SIZE = 500
+"""Matches of a query in one response."""
 
 ADVICE = {
-    HTTPStatus.UNAUTHORIZED: "it wants a user and a password: put them into ~/.netrc",
-    HTTPStatus.FORBIDDEN: "this user may not; ask who runs it",
+    HTTPStatus.UNAUTHORIZED: "it requires a user and a password: put them into ~/.netrc",
+    HTTPStatus.FORBIDDEN: "this user has no permission; ask its administrator",
     HTTPStatus.NOT_FOUND: "check the path: many end in /dicom-web",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "it takes no object of this size",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "it does not take this transfer syntax",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "it does not accept objects of this size",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "it does not accept this transfer syntax",
 }
-"""What to do, by the status of a refusal."""
+"""What to do, by the HTTP status of a refusal."""
 
-CLOSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
-"""After these no other object would fare better."""
+NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+"""Statuses that apply to all objects, not only to the sent one."""
 
 Search = Callable[..., list[dict[str, Any]]]
 
 
-def connect(service: WebService) -> Pacs:
-    """What can be asked of a service."""
-    return Pacs(
-        echo=partial(echo, service),
-        send=partial(send, service),
-        find=partial(find, service),
-        get=partial(get, service),
-    )
-
-
-def echo(service: WebService) -> None:
-    """Return if a service answers a search. Raises `PeerError` otherwise."""
-    with _client(service, answer_timeout_s=service.timeout_s) as (client, _), _asking(service):
+def echo(service: DicomwebService) -> None:
+    """Verify that a service responds to a query. Raises `PeerError` otherwise."""
+    with _client(service, answer_timeout_s=service.timeout_s) as (client, _), _requesting(service):
         client.search_for_studies(limit=1)
 
 
 def send(
-    service: WebService, files: Sequence[Outgoing], report: Progress | None = None
-) -> tuple[Failure, ...]:
-    """STOW-RS, a file a request, as they are stored; what the service did not take.
+    service: DicomwebService, files: Sequence[OutgoingFile], report: ProgressCallback = no_progress
+) -> tuple[SendFailure, ...]:
+    """STOW-RS, one file per request, unchanged; return those that were not stored.
 
-    Raises `PeerError` where it cannot be reached at all, or lets nobody in.
+    Raises `PeerError` if the service cannot be reached or denies access.
     """
-    failures: list[Failure] = []
-    with _client(service) as (client, allowance):
+    failures: list[SendFailure] = []
+    with _client(service) as (client, limit):
         for count, file in enumerate(files, start=1):
-            allowance.refill()
+            limit.reset()
             try:
                 reason = _store(service, client, file)
             except _RefusedError as error:
@@ -96,78 +85,76 @@ def send(
                 if count == 1:
                     raise
                 reason = str(error)
-            failures += [Failure(file.path, reason)] if reason else []
-            if report:
-                report(count, len(files))
+            failures += [SendFailure(file.path, reason)] if reason else []
+            report("sending", count / len(files))
     return tuple(failures)
 
 
-def find(service: WebService, query: Query) -> list[Dataset]:
-    """QIDO-RS. Raises `PeerError` where the service refuses or finds too much."""
+def find(service: DicomwebService, query: Query) -> list[Dataset]:
+    """QIDO-RS. Raises `PeerError` if the service refuses or has too many matches."""
     keys = dict(query.keys)
-    with _client(service) as (client, allowance):
+    with _client(service) as (client, limit):
         search: Search = client.search_for_studies
         if query.level == "series":
             search = partial(client.search_for_series, keys.pop("StudyInstanceUID"))
         search = partial(search, fields=list(COLUMNS[query.level]), search_filters=keys)
-        return _answers(service, search, allowance)
+        return _matches(service, search, limit)
 
 
-def get(service: WebService, wanted: Wanted, receive: Receive) -> frozenset[str]:
-    """WADO-RS of a study or a series; the SOP instance UIDs that the service said it has.
+def get(service: DicomwebService, request: RetrieveRequest, receive: Receive) -> frozenset[str]:
+    """WADO-RS of a study or a series; return the SOP instance UIDs that the service lists.
 
-    Raises `PeerError` where the service refuses, and whatever `receive` raises.
+    Raises `PeerError` if the service refuses, and the errors of `receive`.
     """
-    with _client(service) as (client, allowance):
-        search = partial(
-            client.search_for_instances, wanted.study, wanted.series, fields=["SOPInstanceUID"]
-        )
-        told = _answers(service, search, allowance)
-        if not told:
+    study, series = request.study_uid, request.series_uid
+    with _client(service) as (client, limit):
+        search = partial(client.search_for_instances, study, series, fields=["SOPInstanceUID"])
+        instances = _matches(service, search, limit)
+        if not instances:
             return frozenset()
         parts = (
-            client.iter_series(wanted.study, wanted.series, media_types=AS_STORED)
-            if wanted.series
-            else client.iter_study(wanted.study, media_types=AS_STORED)
+            client.iter_series(study, series, media_types=AS_STORED)
+            if series
+            else client.iter_study(study, media_types=AS_STORED)
         )
         while True:
-            allowance.refill()
-            with _asking(service):
+            limit.reset()
+            with _requesting(service):
                 content = _next(parts)
             if content is None:
-                return frozenset(str(answer.get("SOPInstanceUID", "")) for answer in told)
+                return frozenset(str(match.get("SOPInstanceUID", "")) for match in instances)
             receive(content)
 
 
 class _RefusedError(PeerError):
-    """A service refuses one object; it may take the next."""
+    """A service refuses one object but may accept the next."""
 
 
 @contextmanager
 def _client(
-    service: WebService, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
-) -> Iterator[tuple[DICOMwebClient, Allowance]]:
-    """A client, and how much its service may answer."""
-    keep_quiet()
-    allowance = Allowance()
+    service: DicomwebService, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
+) -> Iterator[tuple[DICOMwebClient, SizeLimit]]:
+    """A client, and the limit of its responses."""
+    silence_libraries()
+    limit = SizeLimit()
     with requests.Session() as session:
-        session.max_redirects = 0  # what is sent has one place to go to
+        session.max_redirects = 0  # data are sent to the given address only
         if service.tls:
             _encrypt(session, service, service.tls)
         client = DICOMwebClient(
             service.url,
             session=session,
             headers={"Accept": "application/dicom+json"},
-            callback=partial(_bound, allowance),
+            callback=partial(_bound, limit),
             timeout=(service.timeout_s, answer_timeout_s),
         )
         client.set_http_retry_params(retry=False)
-        yield client, allowance
+        yield client, limit
 
 
-def _encrypt(session: requests.Session, service: WebService, tls: Tls) -> None:
-    """Trust the certificates that were named, not those which the environment names."""
-    tls_context(tls)  # tells what is wrong with the files
+def _encrypt(session: requests.Session, service: DicomwebService, tls: Tls) -> None:
+    """Trust the given certificates instead of those named in the environment."""
+    tls_context(tls)  # raises for invalid files
     if tls.ca:
         session.auth = requests.utils.get_netrc_auth(service.url)
         session.proxies = requests.utils.get_environ_proxies(service.url)
@@ -177,14 +164,14 @@ def _encrypt(session: requests.Session, service: WebService, tls: Tls) -> None:
         session.cert = (str(tls.certificate), str(tls.key or tls.certificate))
 
 
-def _bound(allowance: Allowance, response: requests.Response, **_: object) -> requests.Response:
-    """Let an answer's body spend an allowance as it comes in."""
+def _bound(limit: SizeLimit, response: requests.Response, **_: object) -> requests.Response:
+    """Count the bytes of a response while they are received."""
     LOG.info("DICOMweb response", extra={"status": response.status_code})
     read = response.iter_content
 
     def bounded(*arguments: Any, **options: Any) -> Iterator[Any]:
         for chunk in read(*arguments, **options):
-            allowance.spend(len(chunk))
+            limit.add(len(chunk))
             yield chunk
 
     setattr(response, "iter_content", bounded)  # noqa: B010  # mypy minds an assignment
@@ -192,8 +179,8 @@ def _bound(allowance: Allowance, response: requests.Response, **_: object) -> re
 
 
 @contextmanager
-def _asking(service: WebService) -> Iterator[None]:
-    """Turn what the libraries raise during a request into `PeerError`."""
+def _requesting(service: DicomwebService) -> Iterator[None]:
+    """Raise `PeerError` for the errors of the libraries during a request."""
     try:
         yield
     except PeerError:
@@ -202,69 +189,71 @@ def _asking(service: WebService) -> Iterator[None]:
         status = 0 if error.response is None else error.response.status_code
         raise _refusal(service, status) from error
     except requests.TooManyRedirects as error:
-        raise PeerError(f"{service}: it redirects; give the address to which it leads") from error
+        raise PeerError(
+            f"{service}: the service redirects; give the address to which it redirects"
+        ) from error
     except requests.Timeout as error:
         raise PeerError(
-            f"{service}: no answer in time; check that it is a DICOMweb service"
+            f"{service}: no response in time; check that it is a DICOMweb service"
         ) from error
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-        raise PeerError(f"{service}: {_why(service)}") from error
-    except Exception as error:  # an answer of another kind makes the parsers raise what they like
+        raise PeerError(f"{service}: {_reason(service)}") from error
+    except Exception as error:  # the parsers raise any type for an unexpected response
         raise PeerError(
-            f"{service}: it answers as no DICOMweb service does ({type(error).__name__}); "
+            f"{service}: the response is not one of a DICOMweb service ({type(error).__name__}); "
             "check the path: many end in /dicom-web"
         ) from error
 
 
-def _why(service: WebService) -> str:
+def _reason(service: DicomwebService) -> str:
     parts = urlsplit(service.url)
     context = tls_context(service.tls or Tls()) if parts.scheme == "https" else None
     port = parts.port or (443 if context else 80)
-    reason = why_unreachable(parts.hostname or "", port, service.timeout_s, context)
-    return reason or "the connection was lost; try again, and look at its log"
+    reason = connection_problem(parts.hostname or "", port, service.timeout_s, context)
+    return reason or "the connection was lost; try again, and check its log"
 
 
-def _refusal(service: WebService, status: int) -> PeerError:
+def _refusal(service: DicomwebService, status: int) -> PeerError:
     advice = ADVICE.get(HTTPStatus(status)) if status in set(HTTPStatus) else None
-    words = f"{service}: HTTP status {status}; {advice or 'look at its log'}"
-    return PeerError(words) if status in CLOSED else _RefusedError(words)
+    message = f"{service}: HTTP status {status}; {advice or 'check its log'}"
+    return PeerError(message) if status in NO_ACCESS else _RefusedError(message)
 
 
-def _store(service: WebService, client: DICOMwebClient, file: Outgoing) -> str | None:
-    """Send one file; why it was not stored."""
+def _store(service: DicomwebService, client: DICOMwebClient, file: OutgoingFile) -> str | None:
+    """Send one file; return why it was not stored."""
     try:
         with disable_value_validation():
             dataset = pydicom.dcmread(file.path)
-    except Exception:  # a damaged file makes the parser raise whatever it likes
+    except Exception:  # pydicom raises any type for a damaged file
         return "damaged; copy it again"
-    with _asking(service), disable_value_validation():
-        answer = client.store_instances([dataset])
-        failed = answer.get("FailedSOPSequence") or []
-        return explained(int(failed[0].get("FailureReason", 0))) if failed else None
+    with _requesting(service), disable_value_validation():
+        response = client.store_instances([dataset])
+        failed = response.get("FailedSOPSequence") or []
+        return describe_failure(int(failed[0].get("FailureReason", 0))) if failed else None
 
 
-def _answers(service: WebService, search: Search, allowance: Allowance) -> list[Dataset]:
-    """All pages of a search."""
-    found: list[Dataset] = []
+def _matches(service: DicomwebService, search: Search, limit: SizeLimit) -> list[Dataset]:
+    """All matches of a query, requested in portions."""
+    matches: list[Dataset] = []
     while True:
-        allowance.refill()
-        with _asking(service), disable_value_validation():
-            page = search(limit=PAGE, offset=len(found))
-            found += [Dataset.from_json(answer) for answer in page]
-        if not page:
-            return found
-        if len(found) > MOST_OBJECTS:
-            raise PeerError(f"{service}: more than {MOST_OBJECTS} answers; search for less")
+        limit.reset()
+        with _requesting(service), disable_value_validation():
+            portion = search(limit=PAGE_SIZE, offset=len(matches))
+            matches += [Dataset.from_json(match) for match in portion]
+        if not portion:
+            return matches
+        if len(matches) > MAX_OBJECTS:
+            raise PeerError(f"{service}: more than {MAX_OBJECTS} matches; narrow the query")
 
 
 def _next(parts: Iterator[Dataset]) -> bytes | None:
-    """The bytes of the next object as they came; None after the last."""
+    """The bytes of the next object as received; None after the last."""
     with disable_value_validation():
         dataset = next(parts, None)
         if dataset is None:
             return None
         if dataset.file_meta.TransferSyntaxUID != DeflatedExplicitVRLittleEndian:
             return bytes(dataset.buffer.getvalue())
-        deflated = BytesIO()  # the library keeps only what it has inflated
+        deflated = BytesIO()  # the library keeps only the inflated bytes
         pydicom.dcmwrite(deflated, dataset)
         return deflated.getvalue()

@@ -2,7 +2,6 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
@@ -37,21 +36,25 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.status import code_to_category
 
-from radfuse.dicom.network.address import ANSWER_TIMEOUT_S, Node
-from radfuse.dicom.network.association import MOST_CONTEXTS, Handlers, NoContextError, associated
-from radfuse.dicom.network.outgoing import Failure, Outgoing
+from radfuse.dicom.network.address import ANSWER_TIMEOUT_S, DimseNode
+from radfuse.dicom.network.association import (
+    MAX_CONTEXTS,
+    AssociationOptions,
+    NoContextError,
+    associated,
+)
+from radfuse.dicom.network.outgoing import OutgoingFile, SendFailure
 from radfuse.dicom.network.pacs import (
     COLUMNS,
-    MOST_OBJECTS,
-    Allowance,
-    Pacs,
-    Progress,
+    MAX_OBJECTS,
     Query,
     Receive,
-    Wanted,
+    RetrieveRequest,
+    SizeLimit,
 )
-from radfuse.dicom.network.status import refusal
+from radfuse.dicom.network.status import store_failure
 from radfuse.errors import PeerError, RadfuseError
+from radfuse.progress import ProgressCallback, no_progress
 
 SYNTAXES = (
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian,
@@ -59,63 +62,52 @@ SYNTAXES = (
     JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000, HTJ2KLossless,
     HTJ2KLosslessRPCL,
 )  # fmt: skip
-"""Transfer syntaxes in which objects may come, each as it is stored."""
+"""Accepted transfer syntaxes; objects are received as stored."""
 
 USUAL_CLASSES = (
     CTImageStorage, MRImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage,
     SecondaryCaptureImageStorage, SpatialRegistrationStorage, RTStructureSetStorage,
 )  # fmt: skip
-"""What is expected of a PACS that does not tell of what classes its objects are."""
+"""SOP classes requested from a PACS that does not list those of its objects."""
 
-CLASSES_AT_ONCE = (MOST_CONTEXTS - 1) // len(SYNTAXES)
-"""Classes that one association can fetch; one context is the request's own."""
+CLASSES_PER_ASSOCIATION = (MAX_CONTEXTS - 1) // len(SYNTAXES)
+"""SOP classes that one association can retrieve; one context is for the request itself."""
 
-UNTOLD = ""
-"""The class of an object that a node does not tell."""
+UNKNOWN_CLASS = ""
+"""The SOP class of an object that a node does not state."""
 
 SUCCESS = 0x0000
-"""The status with which an object is acknowledged."""
+"""The status value of a successful C-STORE."""
 
 VERIFICATION = UID("1.2.840.10008.1.1")
 FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
 FIND_PATIENTS = UID("1.2.840.10008.5.1.4.1.2.1.1")
 GET = UID("1.2.840.10008.5.1.4.1.2.2.3")
-"""SOP classes of PS3.4: verification; search by study root and by patient root; retrieval."""
+"""SOP classes of PS3.4: verification; query by study root and by patient root; retrieval."""
 
 
-def connect(node: Node) -> Pacs:
-    """What can be asked of a node."""
-    return Pacs(
-        echo=partial(echo, node),
-        send=partial(send, node),
-        find=partial(find, node),
-        get=partial(get, node),
-    )
-
-
-def echo(node: Node) -> None:
-    """Return if a node answers C-ECHO. Raises `PeerError` otherwise."""
+def echo(node: DimseNode) -> None:
+    """Verify that a node responds to C-ECHO. Raises `PeerError` otherwise."""
     with associated(node, [build_context(VERIFICATION)]) as association:
         _check(association.send_c_echo(), "C-ECHO")
 
 
 def send(
-    node: Node, files: Sequence[Outgoing], report: Progress | None = None
-) -> tuple[Failure, ...]:
-    """C-STORE files as they are stored; what the node did not take.
+    node: DimseNode, files: Sequence[OutgoingFile], report: ProgressCallback = no_progress
+) -> tuple[SendFailure, ...]:
+    """C-STORE files unchanged; return those that were not stored.
 
-    Raises `PeerError` where no connection can be made at all.
+    Raises `PeerError` if no connection can be made.
     """
-    failures: list[Failure] = []
+    failures: list[SendFailure] = []
     done = 0
 
-    def store(association: Association, file: Outgoing) -> None:
+    def store(association: Association, file: OutgoingFile) -> None:
         nonlocal done
         reason = _store(association, file)
-        failures.extend([Failure(file.path, reason)] if reason else [])
+        failures.extend([SendFailure(file.path, reason)] if reason else [])
         done += 1
-        if report:
-            report(done, len(files))
+        report("sending", done / len(files))
 
     for batch in _batches(files):
         waiting = deque(batch)
@@ -126,128 +118,131 @@ def send(
                     while waiting and association.is_established:
                         store(association, waiting.popleft())
             except NoContextError:
-                failures += [Failure(file.path, _not_taken(file)) for file in waiting]
+                failures += [SendFailure(file.path, _not_accepted(file)) for file in waiting]
                 break
             except PeerError as error:
                 if not done:
                     raise
-                failures += [Failure(file.path, str(error)) for file in waiting]
+                failures += [SendFailure(file.path, str(error)) for file in waiting]
                 break
     return tuple(failures)
 
 
-def find(node: Node, query: Query) -> list[Dataset]:
-    """C-FIND. Raises `PeerError` where the node refuses or finds too much."""
+def find(node: DimseNode, query: Query) -> list[Dataset]:
+    """C-FIND. Raises `PeerError` if the node refuses or has too many matches."""
     model = FIND_PATIENTS if query.level == "patient" else FIND
-    wanted = dict.fromkeys(COLUMNS[query.level], "") | dict(query.keys)
+    keys = dict.fromkeys(COLUMNS[query.level], "") | dict(query.keys)
     with associated(node, [build_context(model)]) as association:
-        return list(_answers(association, model, query.level, wanted))
+        return list(_matches(association, model, query.level, keys))
 
 
-def get(node: Node, wanted: Wanted, receive: Receive) -> frozenset[str]:
-    """C-GET a study or a series; the SOP instance UIDs that the node said it has.
+def get(node: DimseNode, request: RetrieveRequest, receive: Receive) -> frozenset[str]:
+    """C-GET a study or a series; return the SOP instance UIDs that the node lists.
 
-    Each class of object is proposed in each transfer syntax by itself, so that a node need not
-    recompress. Raises `PeerError` where the node refuses, and whatever `receive` raises.
+    Each SOP class is proposed separately in each transfer syntax, so that a node need not
+    transcode. Raises `PeerError` if the node refuses, and the errors of `receive`.
     """
-    contents = _contents(node, wanted)
-    told = {kind for held in contents.values() for kind in held.values()}
-    classes = sorted((told - {UNTOLD}) | set(USUAL_CLASSES if UNTOLD in told else ()))
-    for start in range(0, len(classes), CLASSES_AT_ONCE):
-        now = classes[start : start + CLASSES_AT_ONCE]
-        requests = [
-            request for uid, held in contents.items() for request in _requests(uid, held, {*now})
+    classes_by_series = _list_instances(node, request)
+    listed = {kind for instances in classes_by_series.values() for kind in instances.values()}
+    usual = USUAL_CLASSES if UNKNOWN_CLASS in listed else ()
+    classes = sorted((listed - {UNKNOWN_CLASS}) | set(usual))
+    for start in range(0, len(classes), CLASSES_PER_ASSOCIATION):
+        batch = classes[start : start + CLASSES_PER_ASSOCIATION]
+        keys = [
+            key
+            for uid, instances in classes_by_series.items()
+            for key in _retrieve_keys(uid, instances, {*batch})
         ]
-        _get_classes(node, wanted.study, requests, now, receive)
-    return frozenset(instance for held in contents.values() for instance in held)
+        _get_classes(node, request.study_uid, keys, batch, receive)
+    return frozenset(uid for instances in classes_by_series.values() for uid in instances)
 
 
-def _requests(
-    series: str, held: Mapping[str, str], classes: set[str]
+def _retrieve_keys(
+    series: str, instances: Mapping[str, str], classes: set[str]
 ) -> Iterator[Mapping[str, str]]:
-    """Keys that name what a series has of some classes: the series, or each instance by itself."""
+    """Keys of the instances of some classes in a series: of the whole series, or of each."""
     keys = {"SeriesInstanceUID": series}
-    if {*held.values()} <= {*classes, UNTOLD}:
+    if {*instances.values()} <= {*classes, UNKNOWN_CLASS}:
         yield keys
         return
-    for instance, kind in held.items():
-        if kind in classes:
+    for instance, sop_class in instances.items():
+        if sop_class in classes:
             yield keys | {"SOPInstanceUID": instance}
 
 
 class _Stop(BaseException):
-    """Ends a fetch at once: the library goes on after every mere Exception of a handler."""
+    """Stops a retrieval: the library continues after every Exception of a handler."""
 
 
 def _get_classes(
-    node: Node,
+    node: DimseNode,
     study: str,
-    requests: Sequence[Mapping[str, str]],
+    keys: Sequence[Mapping[str, str]],
     classes: Sequence[str],
     receive: Receive,
 ) -> None:
     """C-GET series or instances of some classes."""
-    allowance = Allowance()
+    limit = SizeLimit()
 
-    def take(event: Event) -> int:
+    def store(event: Event) -> int:
         try:
             receive(event.encoded_dataset())
         except (RadfuseError, OSError) as error:
             raise _Stop from error
-        allowance.refill()
+        limit.reset()
         return SUCCESS
 
-    contexts = [build_context(kind, [syntax]) for kind in classes for syntax in SYNTAXES]
-    handlers = Handlers(
-        roles=[build_role(UID(kind), scp_role=True) for kind in classes],
-        events=[(evt.EVT_C_STORE, take)],
-        allowance=allowance,
+    contexts = [build_context(uid, [syntax]) for uid in classes for syntax in SYNTAXES]
+    options = AssociationOptions(
+        roles=[build_role(UID(uid), scp_role=True) for uid in classes],
+        events=[(evt.EVT_C_STORE, store)],
+        limit=limit,
     )
     try:
         with (
             disable_value_validation(),
-            associated(node, [build_context(GET), *contexts], handlers) as association,
+            associated(node, [build_context(GET), *contexts], options) as association,
         ):
-            for keys in requests:
-                level = "image" if "SOPInstanceUID" in keys else "series"
-                identifier = _identifier(level, {"StudyInstanceUID": study, **keys})
+            for key in keys:
+                level = "image" if "SOPInstanceUID" in key else "series"
+                identifier = _identifier(level, {"StudyInstanceUID": study, **key})
                 for status, _ in association.send_c_get(identifier, GET):
                     _check(status, "C-GET")
     except _Stop as stop:
         raise stop.__cause__ or stop from None
 
 
-def _contents(node: Node, wanted: Wanted) -> Mapping[str, Mapping[str, str]]:
-    """Which instances, of which classes, the wanted series have, as the node tells."""
-    study = {"StudyInstanceUID": wanted.study}
+def _list_instances(node: DimseNode, request: RetrieveRequest) -> Mapping[str, Mapping[str, str]]:
+    """By series UID, the SOP class by SOP instance UID, as the node lists them."""
+    study = {"StudyInstanceUID": request.study_uid}
     instances = {"SOPInstanceUID": "", "SOPClassUID": ""}
     with associated(node, [build_context(FIND)]) as association:
-        keys = study | {"SeriesInstanceUID": wanted.series or ""}
-        found = list(_answers(association, FIND, "series", keys))
+        keys = study | {"SeriesInstanceUID": request.series_uid or ""}
+        series = list(_matches(association, FIND, "series", keys))
         return {
             uid: {
-                str(answer.get("SOPInstanceUID", "")): str(answer.get("SOPClassUID", UNTOLD))
-                for answer in _answers(
+                str(match.get("SOPInstanceUID", "")): str(match.get("SOPClassUID", UNKNOWN_CLASS))
+                for match in _matches(
                     association, FIND, "image", study | {"SeriesInstanceUID": uid} | instances
                 )
             }
-            for uid in (str(series.get("SeriesInstanceUID", "")) for series in found)
+            for uid in (str(match.get("SeriesInstanceUID", "")) for match in series)
         }
 
 
-def _answers(
+def _matches(
     association: Association, model: UID, level: str, keys: Mapping[str, str]
 ) -> Iterator[Dataset]:
-    """The answers to a C-FIND."""
+    """The matches of a C-FIND."""
     with disable_value_validation():
         identifier = _identifier(level, keys)
-        for count, (status, answer) in enumerate(association.send_c_find(identifier, model)):
-            if answer is None:
+        for count, (status, match) in enumerate(association.send_c_find(identifier, model)):
+            if match is None:
                 _check(status, "C-FIND")
                 return
-            if count == MOST_OBJECTS:
-                raise PeerError(f"more than {count} answers; search for less")
-            yield answer
+            if count == MAX_OBJECTS:
+                raise PeerError(f"more than {count} matches; narrow the query")
+            yield match
 
 
 def _identifier(level: str, keys: Mapping[str, str]) -> Dataset:
@@ -261,57 +256,57 @@ def _identifier(level: str, keys: Mapping[str, str]) -> Dataset:
 
 
 def _check(status: Dataset, request: str) -> None:
-    """Raise `PeerError` for a status that tells of a failure, or for none at all."""
+    """Raise `PeerError` for the status of a failure, or for a missing status."""
     code = status.get("Status")
     if code is None:
         raise PeerError(
-            f"{request}: no answer within {ANSWER_TIMEOUT_S:g} s, or the connection was closed; "
-            "look at the log of the PACS"
+            f"{request}: no response within {ANSWER_TIMEOUT_S:g} s, or the connection was closed; "
+            "check the log of the PACS"
         )
     if code_to_category(code) in {"Failure", "Cancel", "Unknown"}:
         raise PeerError(
-            f"{request} was refused with status 0x{code:04X}; look at the log of the PACS"
+            f"{request} was refused with status 0x{code:04X}; check the log of the PACS"
         )
 
 
-def _batches(files: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Files in groups that one association can negotiate, those of one kind together."""
-    kinds: dict[tuple[str, str], list[Outgoing]] = defaultdict(list)
+def _batches(files: Sequence[OutgoingFile]) -> Iterator[list[OutgoingFile]]:
+    """Files in batches that one association can negotiate, grouped by presentation context."""
+    by_context: dict[tuple[str, str], list[OutgoingFile]] = defaultdict(list)
     for file in files:
-        kinds[file.sop_class, file.transfer_syntax].append(file)
-    groups = list(kinds.values())
-    for start in range(0, len(groups), MOST_CONTEXTS):
-        yield [file for group in groups[start : start + MOST_CONTEXTS] for file in group]
+        by_context[file.sop_class, file.transfer_syntax].append(file)
+    groups = list(by_context.values())
+    for start in range(0, len(groups), MAX_CONTEXTS):
+        yield [file for group in groups[start : start + MAX_CONTEXTS] for file in group]
 
 
-def _contexts(files: Iterable[Outgoing]) -> list[PresentationContext]:
-    """One for each kind of file."""
-    kinds = dict.fromkeys((file.sop_class, file.transfer_syntax) for file in files)
-    return [build_context(kind, [syntax]) for kind, syntax in kinds]
+def _contexts(files: Iterable[OutgoingFile]) -> list[PresentationContext]:
+    """One for each SOP class and transfer syntax."""
+    pairs = dict.fromkeys((file.sop_class, file.transfer_syntax) for file in files)
+    return [build_context(sop_class, [syntax]) for sop_class, syntax in pairs]
 
 
-def _store(association: Association, file: Outgoing) -> str | None:
-    """Send one file; why it was not stored."""
+def _store(association: Association, file: OutgoingFile) -> str | None:
+    """Send one file; return why it was not stored."""
     if not any(
         context.abstract_syntax == file.sop_class
         and file.transfer_syntax in context.transfer_syntax
         for context in association.accepted_contexts
     ):
-        return _not_taken(file)
+        return _not_accepted(file)
     try:
         status = association.send_c_store(file.path)
         if "Status" not in status:
-            association.abort()  # else the library may take it for alive and the next file waits
-        return refusal(status)
+            association.abort()  # the library may consider it alive, and the next file would wait
+        return store_failure(status)
     except OSError as error:
         association.abort()
         return f"cannot be read: {error.strerror}"
-    except RuntimeError:  # what the library raises where the connection has just ended
-        return refusal(Dataset())
+    except RuntimeError:  # raised by the library if the connection has just ended
+        return store_failure(Dataset())
 
 
-def _not_taken(file: Outgoing) -> str:
+def _not_accepted(file: OutgoingFile) -> str:
     return (
-        f"the PACS takes no {UID(file.sop_class).name} in {UID(file.transfer_syntax).name}; "
-        "set it up for this, or rewrite the file"
+        f"the PACS does not accept {UID(file.sop_class).name} in "
+        f"{UID(file.transfer_syntax).name}; enable this on the PACS, or transcode the file"
     )

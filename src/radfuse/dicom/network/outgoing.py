@@ -1,4 +1,4 @@
-"""Which files of a folder go to a PACS."""
+"""The DICOM files to send to a PACS."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from radfuse.dicom.read.scan import DICOM_SUFFIXES, RESOURCE_FORK, list_files
 from radfuse.dicom.uids import is_uid
 from radfuse.errors import InputError, NoImageError
 
-NAMES = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
-"""What the file meta information must tell, for a PACS is told it before the data set."""
+META_UIDS = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
+"""UIDs in the file meta information that are sent to a PACS before the data set."""
 
 
 @dataclass(frozen=True)
-class Outgoing:
-    """A DICOM file and what it is."""
+class OutgoingFile:
+    """A DICOM file with its UIDs."""
 
     path: Path
     sop_class: str
@@ -27,41 +27,41 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A file that did not go, and why."""
+class SendFailure:
+    """A file that was not sent, and why."""
 
     path: Path
     reason: str
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """What is to be sent."""
+class OutgoingFiles:
+    """The files to send, and those that cannot be sent."""
 
-    files: tuple[Outgoing, ...]
-    damaged: tuple[Failure, ...]
-    """DICOM files that cannot be sent as they are."""
+    files: tuple[OutgoingFile, ...]
+    damaged: tuple[SendFailure, ...]
+    """DICOM files that cannot be sent unchanged."""
 
-    others: int
-    """Files that are passed over: no DICOM, or a DICOMDIR."""
+    skipped: int
+    """Files that are not DICOM, or a DICOMDIR."""
 
 
-def pack(paths: Sequence[Path]) -> Parcel:
-    """Find the DICOM files among files and below folders, whatever they are called.
+def collect_files(paths: Sequence[Path]) -> OutgoingFiles:
+    """Find the DICOM files among files and in folders, with any file name.
 
-    Raises `InputError` for a path that does not exist or may not be read, `NoImageError`
-    where there is no DICOM at all.
+    Raises `InputError` for a path that does not exist or cannot be read, `NoImageError` if there
+    is no DICOM file.
     """
-    found: list[Outgoing | Failure | None] = []
+    found: list[OutgoingFile | SendFailure | None] = []
     for path in paths:
-        found += [_look(file, named=file == path) for file in _files(path)]
-    files = tuple(item for item in found if isinstance(item, Outgoing))
-    damaged = tuple(item for item in found if isinstance(item, Failure))
+        found += [_inspect(file, named=file == path) for file in _files(path)]
+    files = tuple(item for item in found if isinstance(item, OutgoingFile))
+    damaged = tuple(item for item in found if isinstance(item, SendFailure))
     if not files and not damaged:
         raise NoImageError(
             f"{', '.join(map(str, paths))}: no DICOM among {len(found)} files; give another folder"
         )
-    return Parcel(files, damaged, found.count(None))
+    return OutgoingFiles(files, damaged, found.count(None))
 
 
 def _files(path: Path) -> list[Path]:
@@ -73,21 +73,21 @@ def _files(path: Path) -> list[Path]:
         raise InputError(f"{error.filename}: no permission to read") from error
 
 
-def _look(path: Path, *, named: bool) -> Outgoing | Failure | None:
-    """What to do with a file; one that the user named is never passed over."""
+def _inspect(path: Path, *, named: bool) -> OutgoingFile | SendFailure | None:
+    """Inspect a file; None to skip it, but a file that the user named is never skipped."""
     try:
         if not is_dicom(path):
-            claims = path.suffix.lower() in DICOM_SUFFIXES
-            junk = not claims or path.name.startswith(RESOURCE_FORK)
-            return None if junk and not named else Failure(path, "damaged, or no DICOM file")
+            has_suffix = path.suffix.lower() in DICOM_SUFFIXES
+            skip = not named and (not has_suffix or path.name.startswith(RESOURCE_FORK))
+            return None if skip else SendFailure(path, "damaged, or not a DICOM file")
         meta = read_file_meta_info(path)
     except OSError as error:
-        return Failure(path, f"cannot be read: {error.strerror}")
-    except Exception:  # a damaged header makes the parser raise whatever it likes
-        return Failure(path, "its file meta information is damaged; copy it again")
-    kind, instance, syntax = (str(meta.get(name, "")) for name in NAMES)
-    if kind == MediaStorageDirectoryStorage:
+        return SendFailure(path, f"cannot be read: {error.strerror}")
+    except Exception:  # pydicom raises any type for a damaged header
+        return SendFailure(path, "damaged file meta information; copy it again")
+    sop_class, instance, syntax = (str(meta.get(name, "")) for name in META_UIDS)
+    if sop_class == MediaStorageDirectoryStorage:
         return None
-    if not all(map(is_uid, (kind, instance, syntax))):
-        return Failure(path, "its file meta information lacks UIDs; write it anew")
-    return Outgoing(path, kind, instance, syntax)
+    if not all(map(is_uid, (sop_class, instance, syntax))):
+        return SendFailure(path, "file meta information without UIDs; export it again")
+    return OutgoingFile(path, sop_class, instance, syntax)

@@ -1,4 +1,4 @@
-"""What every PACS can be asked, whichever way it speaks."""
+"""Requests to a PACS, independent of the protocol."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,12 +9,13 @@ from pydicom import Dataset
 from pydicom.config import disable_value_validation
 from pydicom.multival import MultiValue
 
-from radfuse.dicom.network.outgoing import Failure, Outgoing
+from radfuse.dicom.network.outgoing import OutgoingFile, SendFailure
 from radfuse.dicom.uids import MAX_UID_LENGTH, is_uid
 from radfuse.errors import InputError, PeerError
+from radfuse.progress import ProgressCallback
 
 Level = Literal["patient", "study", "series"]
-"""What one answer of a search stands for."""
+"""The level of a query, PS3.4 section C.6."""
 
 COLUMNS: Mapping[Level, Mapping[str, str]] = {
     "patient": {
@@ -32,114 +33,111 @@ COLUMNS: Mapping[Level, Mapping[str, str]] = {
         "StudyInstanceUID": "study UID",
     },
 }  # fmt: skip
-"""Attributes that a search asks for, in the order in which they are shown, and their headings."""
+"""Attributes that a query returns, in the order of their display, and their headings."""
 
-MOST_OBJECTS = 100_000
-"""Objects that one fetch may bring, and answers that one search may find; the largest 4-D studies
-have some ten thousand."""
+MAX_OBJECTS = 100_000
+"""Objects in one retrieval, and matches of one query; the largest 4-D studies have some ten
+thousand."""
 
-LARGEST_OBJECT_BYTES = 2 * 2**30
-"""An object passes through memory; a multi-frame series of a head has a tenth of this."""
+MAX_OBJECT_BYTES = 2 * 2**30
+"""An object is held in memory; a multi-frame series of a head has a tenth of this."""
 
 UNREADABLE = "?"
-"""Stands for what cannot be shown."""
+"""Replaces unreadable values and unprintable characters."""
 
-LOUD = ("pynetdicom", "dicomweb_client", "retrying", "urllib3")
-"""Libraries that write requests and answers, with the names of patients, into their logs."""
-
-Progress = Callable[[int, int], None]
-"""Told how many objects are done, of how many."""
+LOGGERS = ("pynetdicom", "dicomweb_client", "retrying", "urllib3")
+"""Libraries that log requests and responses, with the names of patients."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A search."""
+    """A query."""
 
     level: Level
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Keyword of DICOM and what its value must match; * and ? are wildcards."""
+    """DICOM keywords and the values to match; * and ? are wildcards."""
 
     def __post_init__(self) -> None:
         if self.level == "series" and not self.keys.get("StudyInstanceUID"):
-            raise InputError("a search for series is one within a study; give --study-uid")
+            raise InputError("a query at series level needs a study; give --study-uid")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to fetch: a study, or one series of it."""
+class RetrieveRequest:
+    """The study, or the one series of it, to retrieve."""
 
-    study: str
-    series: str | None = None
+    study_uid: str
+    series_uid: str | None = None
 
     def __post_init__(self) -> None:
-        for uid in (self.study, self.series):
+        for uid in (self.study_uid, self.series_uid):
             if uid is not None and not is_uid(uid):
                 raise InputError(
-                    f"{uid!r}: no UID; it has digits and dots, at most {MAX_UID_LENGTH}"
+                    f"{uid!r} is not a UID; give digits and dots, at most {MAX_UID_LENGTH}"
                 )
 
 
 Receive = Callable[[bytes], None]
-"""Takes one object, as the bytes of a DICOM file; raises `RadfuseError` to stop the fetch."""
+"""Called with each object, as the bytes of a DICOM file; raises `RadfuseError` to stop."""
 
 
 @dataclass(frozen=True)
 class Pacs:
-    """A PACS, ready to be asked; each call makes the connections that it needs.
+    """The requests to a PACS; each call makes the connections that it needs.
 
-    All raise `PeerError` where the PACS cannot be reached, refuses or answers wrongly.
+    All raise `PeerError` if the PACS cannot be reached, refuses or responds incorrectly.
     """
 
     echo: Callable[[], None]
-    """Return if it is there and speaks the expected language."""
+    """Verify that it responds."""
 
-    send: Callable[[Sequence[Outgoing], Progress], tuple[Failure, ...]]
-    """Send files as they are stored; what it did not take, and why."""
+    send: Callable[[Sequence[OutgoingFile], ProgressCallback], tuple[SendFailure, ...]]
+    """Send files unchanged; return those that were not stored, and why."""
 
     find: Callable[[Query], list[Dataset]]
-    """Search; an answer has the attributes of `COLUMNS` that the PACS knows."""
+    """Query; a match has the attributes of `COLUMNS` that the PACS supports."""
 
-    get: Callable[[Wanted, Receive], frozenset[str]]
-    """Fetch, object by object; the SOP instance UIDs that the PACS says there are."""
+    get: Callable[[RetrieveRequest, Receive], frozenset[str]]
+    """Retrieve object by object; return the SOP instance UIDs that the PACS lists."""
 
 
-class Allowance:
-    """How many bytes may still come in before the next object is complete."""
+class SizeLimit:
+    """Limits the bytes received for one object."""
 
     def __init__(self) -> None:
-        self._left = LARGEST_OBJECT_BYTES
+        self._remaining = MAX_OBJECT_BYTES
 
-    def spend(self, count: int) -> None:
-        """Raise `PeerError` for more bytes than an object can have."""
-        self._left -= count
-        if self._left < 0:
-            raise PeerError(f"an answer of more than {LARGEST_OBJECT_BYTES} bytes was refused")
+    def add(self, count: int) -> None:
+        """Count received bytes; raise `PeerError` above the limit."""
+        self._remaining -= count
+        if self._remaining < 0:
+            raise PeerError(f"a response of more than {MAX_OBJECT_BYTES} bytes was refused")
 
-    def refill(self) -> None:
-        """An object is complete."""
-        self._left = LARGEST_OBJECT_BYTES
+    def reset(self) -> None:
+        """Start the next object."""
+        self._remaining = MAX_OBJECT_BYTES
 
 
-def keep_quiet() -> None:
-    """Keep requests and answers, which name patients, out of every log."""
-    for name in LOUD:
+def silence_libraries() -> None:
+    """Keep requests and responses, which name patients, out of every log."""
+    for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
-def rows(answers: Iterable[Dataset], level: Level) -> list[dict[str, str]]:
-    """Answers of a search as texts by keyword, in the order of `COLUMNS`, none twice."""
+def table_rows(matches: Iterable[Dataset], level: Level) -> list[dict[str, str]]:
+    """The distinct matches of a query as texts by keyword, in the order of `COLUMNS`."""
     with disable_value_validation():
-        found = [
-            {keyword: _text(answer, keyword) for keyword in COLUMNS[level]} for answer in answers
+        all_rows = [
+            {keyword: _text(match, keyword) for keyword in COLUMNS[level]} for match in matches
         ]
-    return list({tuple(row.values()): row for row in found}.values())
+    return list({tuple(row.values()): row for row in all_rows}.values())
 
 
-def _text(answer: Dataset, keyword: str) -> str:
-    """A value on one line; whatever else it holds cannot steer a terminal."""
+def _text(match: Dataset, keyword: str) -> str:
+    """A value on one line, without control characters that a terminal would execute."""
     try:
-        value = answer.get(keyword)
-    except Exception:  # a damaged value makes the parser raise whatever it likes
+        value = match.get(keyword)
+    except Exception:  # pydicom raises any type for a damaged value
         return UNREADABLE
     parts = value if isinstance(value, MultiValue) else [value]
     text = ", ".join("" if part is None else str(part) for part in parts)

@@ -1,4 +1,4 @@
-"""What a PACS sends, written below one folder under names of our own."""
+"""Retrieve a study or series from a PACS into a folder, with file names of our own."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -7,19 +7,19 @@ from pathlib import Path
 import pydicom
 from pydicom.config import disable_value_validation
 
-from radfuse.dicom.network.pacs import MOST_OBJECTS, Pacs, Wanted
+from radfuse.dicom.network.pacs import MAX_OBJECTS, Pacs, RetrieveRequest
 from radfuse.errors import NoImageError, OutputError, PeerError
 from radfuse.io.staging import staging
 
 KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Modality")
-"""What is looked at in a received object."""
+"""Attributes that are read from a received object."""
 
-MODALITY_LENGTH = 16
+MAX_MODALITY_LENGTH = 16
 """Characters of a DICOM CS value."""
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedSeries:
     """The objects of one series."""
 
     folder: Path
@@ -27,68 +27,67 @@ class Received:
     files: int
 
 
-def fetch(pacs: Pacs, wanted: Wanted, output: Path) -> tuple[Received, ...]:
-    """Fetch a study or a series, all of it or nothing, into a folder with a folder a series.
+def retrieve(pacs: Pacs, request: RetrieveRequest, output: Path) -> tuple[ReceivedSeries, ...]:
+    """Retrieve a complete study or series, or nothing, into a folder with a folder per series.
 
-    Folders and files have running numbers for names, for what a PACS sends may name any path.
-    The files are as they came: no pixel and no attribute differs.
+    Folders and files are named by consecutive numbers, since received values may contain any
+    path. The files are unchanged: all pixels and attributes as sent.
 
     Raises
     ------
     OutputError
-        The folder has files already, or cannot be written to.
+        The folder is not empty, or cannot be written to.
     NoImageError
         The PACS has no such study or series.
     PeerError
-        The PACS cannot be reached, or sends too little, too much or something else.
+        The PACS cannot be reached, or sends too few, too many or other objects.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(f"{output} exists; choose another --output")
+        raise OutputError(f"{output} exists; give another --output")
     with staging(output.parent) as stage:
-        inbox = _Inbox(stage.path_of(output), wanted)
-        expected = pacs.get(wanted, inbox.take)
-        inbox.check(expected)
+        receiver = _Receiver(stage.path_of(output), request)
+        receiver.check(pacs.get(request, receiver.write))
     return tuple(
-        Received(output / folder, modality, files)
-        for folder, modality, files in inbox.series.values()
+        ReceivedSeries(output / folder, modality, files)
+        for folder, modality, files in receiver.series.values()
     )
 
 
-class _Inbox:
-    def __init__(self, draft: Path, wanted: Wanted) -> None:
+class _Receiver:
+    def __init__(self, draft: Path, request: RetrieveRequest) -> None:
         draft.mkdir()
-        self._draft, self._wanted = draft, wanted
+        self._draft, self._request = draft, request
         self._uids: set[str] = set()
         self._count = 0
         self.series: dict[str, tuple[str, str, int]] = {}
 
-    def take(self, content: bytes) -> None:
-        """Write an object of what was asked for."""
-        if self._count == MOST_OBJECTS:
-            raise PeerError(f"more than {MOST_OBJECTS} objects; fetch series by series")
+    def write(self, content: bytes) -> None:
+        """Write an object that belongs to the request."""
+        if self._count == MAX_OBJECTS:
+            raise PeerError(f"more than {MAX_OBJECTS} objects; retrieve single series")
         study, series, instance, modality = _identity(content)
-        if study != self._wanted.study or self._wanted.series not in (None, series):
-            raise PeerError("it sent an object of another study or series; nothing was kept")
+        if study != self._request.study_uid or self._request.series_uid not in (None, series):
+            raise PeerError("the PACS sent an object of another study or series; nothing was kept")
         new = (f"series-{len(self.series) + 1:03d}", modality, 0)
         folder, first_modality, files = self.series.get(series, new)
         self.series[series] = (folder, first_modality, files + 1)
-        place = self._draft / folder
-        place.mkdir(exist_ok=True)
-        (place / f"{files + 1:05d}.dcm").write_bytes(content)
+        target = self._draft / folder
+        target.mkdir(exist_ok=True)
+        (target / f"{files + 1:05d}.dcm").write_bytes(content)
         self._uids.add(instance)
         self._count += 1
 
     def check(self, expected: frozenset[str]) -> None:
-        """Raise for an empty study, or one that did not arrive as a whole."""
+        """Raise for an empty study, or one that is incomplete."""
         if not expected and not self._count:
             raise NoImageError(
-                "the PACS has nothing under this UID; `radfuse dicom find` lists what it has"
+                "the PACS has no objects of this UID; list its studies with `radfuse dicom find`"
             )
         missing = len(expected - self._uids)
         if missing:
             raise PeerError(
-                f"{missing} of {len(expected)} objects did not come; nothing was kept; "
-                "fetch again, or series by series"
+                f"{missing} of {len(expected)} objects were not received; nothing was kept; "
+                "retrieve again, or single series"
             )
 
 
@@ -100,7 +99,9 @@ def _identity(content: bytes) -> tuple[str, str, str, str]:
                 BytesIO(content), stop_before_pixels=True, specific_tags=list(KEYWORDS)
             )
             study, series, instance, modality = (str(header.get(word, "")) for word in KEYWORDS)
-    except Exception as error:  # damaged bytes make the parser raise whatever it likes
-        raise PeerError("it sent what is no DICOM object; nothing was kept") from error
-    known = modality.isascii() and modality.isalnum() and len(modality) <= MODALITY_LENGTH
-    return study, series, instance, modality if known else "?"
+    except Exception as error:  # pydicom raises any type for damaged bytes
+        raise PeerError(
+            "the PACS sent data that are not a DICOM object; nothing was kept"
+        ) from error
+    valid = modality.isascii() and modality.isalnum() and len(modality) <= MAX_MODALITY_LENGTH
+    return study, series, instance, modality if valid else "?"
