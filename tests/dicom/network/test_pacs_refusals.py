@@ -167,7 +167,7 @@ def test_objects_refused_by_the_pacs_are_named_rest_is_sent(
     assert set(refusals) == set(paths[1:4])
     assert refusals[paths[1]].startswith("status 0xA900, Data Set Does Not Match SOP Class; ")
     assert refusals[paths[2]].startswith("the PACS does not accept CT Image Storage in 1.2.3.4; ")
-    assert refusals[paths[3]].startswith("the PACS takes no 1.2.3 in Explicit VR Little Endian; ")
+    assert refusals[paths[3]].startswith("the PACS does not accept 1.2.3 in Explicit VR Little Endian; ")
     assert orthanc.count() == len(paths) - 3
 
 
@@ -230,7 +230,7 @@ def test_what_a_web_service_says_to_each_file_is_told(tmp_path: Path) -> None:
     assert [failure.reason.split("; ")[1] for failure in failures] == [
         "check its log",
         "it does not accept objects of this size",
-        "it wants a user and a password: put them into ~/.netrc",
+        "it requires a user and a password: put them into ~/.netrc",
         "check its log",
     ]
     with web_peer([], [], [401]) as service, pytest.raises(PeerError, match="HTTP status 401"):
