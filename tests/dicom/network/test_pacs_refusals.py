@@ -167,7 +167,9 @@ def test_objects_refused_by_the_pacs_are_named_rest_is_sent(
     assert set(refusals) == set(paths[1:4])
     assert refusals[paths[1]].startswith("status 0xA900, Data Set Does Not Match SOP Class; ")
     assert refusals[paths[2]].startswith("the PACS does not accept CT Image Storage in 1.2.3.4; ")
-    assert refusals[paths[3]].startswith("the PACS does not accept 1.2.3 in Explicit VR Little Endian; ")
+    assert refusals[paths[3]].startswith(
+        "the PACS does not accept 1.2.3 in Explicit VR Little Endian; "
+    )
     assert orthanc.count() == len(paths) - 3
 
 
