@@ -22,6 +22,9 @@ from radfuse.methods.catalogue import METHODS
 from radfuse.phantom.head import Phantom
 from radfuse.registration.transforms import read_transform, write_transform
 
+SIMPLE = ("--method", "average")
+"""For tests whose point is not the method: a network takes seconds to compile."""
+
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -227,7 +230,14 @@ def test_a_ct_without_the_region_of_the_mr(
 ) -> None:
     sitk.WriteImage(phantom.ct.image[:, :, :6], str(tmp_path / "jaw.nii.gz"))
     result = run(
-        "fuse", "--ct", tmp_path / "jaw.nii.gz", "--mr", phantom_folders[1], "-o", tmp_path / "o"
+        "fuse",
+        "--ct",
+        tmp_path / "jaw.nii.gz",
+        "--mr",
+        phantom_folders[1],
+        "-o",
+        tmp_path / "o",
+        *SIMPLE,
     )
     assert result.exit_code in {2, 3}
     assert result.stderr.strip().splitlines()[-1].startswith("radfuse: ")
@@ -317,14 +327,16 @@ def test_several_series_are_listed_to_choose_from(
 
 def test_an_existing_output(pair: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "o.png").write_text("mine")
-    arguments = ("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "o.png")
+    arguments = ("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "o.png", *SIMPLE)
     refused(run(*arguments), "exists", "--overwrite")
     assert (tmp_path / "o.png").read_text() == "mine"
     assert run(*arguments, "--overwrite").exit_code == 0
 
 
 def test_an_output_where_nothing_can_be_written(pair: tuple[Path, Path]) -> None:
-    refused(run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", "/proc/nothing/o.png"), "/proc")
+    refused(
+        run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", "/proc/nothing/o.png", *SIMPLE), "/proc"
+    )
 
 
 def test_a_full_disk_leaves_nothing(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -339,7 +351,7 @@ def test_a_full_disk_leaves_nothing(pair: tuple[Path, Path], tmp_path: Path) -> 
         pytest.skip("no tmpfs can be mounted here")
     try:
         refused(
-            run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", disk / "o.png"),
+            run("fuse", "--ct", pair[0], "--mr", pair[1], "-o", disk / "o.png", *SIMPLE),
             "No space left",
             "nothing was changed",
         )
