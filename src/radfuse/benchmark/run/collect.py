@@ -14,7 +14,7 @@ from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import columns_of
 from radfuse.record import library_versions, now, platform_name
 
-LIBRARIES = ("pandas", "statsmodels", "matplotlib", "PyWavelets")
+LIBRARIES = ("pandas", "matplotlib", "PyWavelets")
 """Packages that affect the numbers of a report, beside those of a fusion."""
 
 

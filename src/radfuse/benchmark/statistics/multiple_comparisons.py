@@ -10,7 +10,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from radfuse.arrays import Float64Array
 from radfuse.benchmark.statistics.bootstrap import patients_and_interval
@@ -92,8 +91,8 @@ def holm(p_values: pd.Series) -> pd.Series:
 
     Holm 1979, Scandinavian Journal of Statistics 6: 65-70.
     """
-    tested = p_values.dropna().astype(np.float64)
-    adjusted = pd.Series(multipletests(tested, method="holm")[1], index=tested.index)
+    ascending = p_values.dropna().astype(np.float64).sort_values(kind="stable")
+    adjusted = (ascending * np.arange(len(ascending), 0, -1)).cummax().clip(upper=1)
     return adjusted.reindex(p_values.index)
 
 
