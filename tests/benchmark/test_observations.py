@@ -143,7 +143,7 @@ def test_a_group_shares_the_cases_that_none_of_it_has_seen(rows: pd.DataFrame) -
 
 
 def test_a_method_of_unknown_training_is_refused(rows: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="'alpha' has rows but is no method"):
+    with pytest.raises(InputError, match="'alpha' has rows but no description"):
         unseen(rows, [method("zeta")])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_kit import METHODS, REFERENCE, SyntheticResults, columns_of, methods, synthetic_results
+from report_kit import METHODS, REFERENCE, SyntheticResults, columns_of, methods
 
 from radfuse.benchmark.report.critical_difference_diagram import can_be_drawn, critical_differences
 from radfuse.benchmark.report.description_tables import speed_summary
@@ -32,16 +32,6 @@ TEXT = "{http://www.w3.org/2000/svg}text"
 """Name of a text in SVG."""
 
 ODD_NAMES = ("$x^2", "</svg> --> <script>", "\N{SNOWMAN}漢字\x00\x1b", "a" * 200, "two\nlines")
-
-
-@pytest.fixture(scope="module")
-def results() -> SyntheticResults:
-    return synthetic_results()
-
-
-@pytest.fixture(scope="module")
-def columns(results: SyntheticResults) -> list[MetricStatistics]:
-    return columns_of(results)
 
 
 def all_drawings(results: SyntheticResults, columns: list[MetricStatistics]) -> dict[str, bytes]:

@@ -21,7 +21,6 @@ from report_kit import (
     SyntheticResults,
     head,
     hostile,
-    synthetic_results,
 )
 
 from radfuse.arrays import UInt8Array
@@ -43,11 +42,6 @@ from radfuse.record import NOTICE
 
 CASE = "p1-0"
 """`broken` failed on it."""
-
-
-@pytest.fixture(scope="module")
-def results() -> SyntheticResults:
-    return synthetic_results()
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,7 @@
 
 import re
 
-import pytest
-from report_kit import HOSTILE, REFERENCE, SyntheticResults, columns_of, hostile, synthetic_results
+from report_kit import HOSTILE, REFERENCE, SyntheticResults, columns_of, hostile
 
 from radfuse.benchmark.report.latex import ESCAPES, METRICS_A_BLOCK, latex_tables
 from radfuse.benchmark.report.latex import escaped as tex
@@ -11,16 +10,6 @@ from radfuse.benchmark.report.markdown import escaped as md
 from radfuse.benchmark.report.markdown import markdown
 from radfuse.benchmark.report.sections import report_sections
 from radfuse.benchmark.statistics.analysis import MetricStatistics
-
-
-@pytest.fixture(scope="module")
-def results() -> SyntheticResults:
-    return synthetic_results()
-
-
-@pytest.fixture(scope="module")
-def columns(results: SyntheticResults) -> list[MetricStatistics]:
-    return columns_of(results)
 
 
 def unescaped(text: str) -> str:

@@ -16,7 +16,6 @@ from report_kit import (
     columns_of,
     methods,
     rows_of,
-    synthetic_results,
 )
 
 from radfuse.benchmark.report.csv_tables import csv_tables
@@ -53,16 +52,6 @@ from radfuse.methods.catalogue import METHODS as CATALOGUE
 
 DASH = "\N{EN DASH}"
 NBSP = "\N{NO-BREAK SPACE}"
-
-
-@pytest.fixture(scope="module")
-def results() -> SyntheticResults:
-    return synthetic_results()
-
-
-@pytest.fixture(scope="module")
-def columns(results: SyntheticResults) -> list[MetricStatistics]:
-    return columns_of(results)
 
 
 @pytest.fixture(scope="module")

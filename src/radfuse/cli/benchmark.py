@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, Stages, print_json
+from radfuse.cli.options import PATH, Stages, output_options, print_json
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import PROFILES
@@ -20,21 +20,21 @@ from radfuse.metrics.profiles import PROFILES
     "phantoms",
     type=click.IntRange(min=0),
     multiple=True,
-    help="Seed of a synthetic phantom; may be repeated.",
+    help="Seed of a synthetic phantom; repeatable.",
 )
 @click.option(
     "--method",
     "methods",
     multiple=True,
     metavar="NAME",
-    help="A method, ONNX file or folder of fused images; may be repeated  [default: all methods]",
+    help="A method, ONNX file or folder of fused images; repeatable  [default: all methods]",
 )
 @click.option(
     "--profile",
     "profiles",
     type=click.Choice(list(PROFILES)),
     multiple=True,
-    help="Metric profile; may be repeated.",
+    help="Metric profile; repeatable.",
 )
 @click.option("--reference", metavar="NAME", help="Compare the others with this method.")
 @click.option(
@@ -45,11 +45,10 @@ from radfuse.metrics.profiles import PROFILES
     "shown_cases",
     multiple=True,
     metavar="CASE",
-    help="Show images of this case in the report; may be repeated.",
+    help="Show images of this case in the report; repeatable.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace another benchmark in OUTPUT.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@output_options
 def benchmark_command(
     *, config: Path | None, output: Path, overwrite: bool, as_json: bool, quiet: bool, **named: Any
 ) -> None:

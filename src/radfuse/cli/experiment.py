@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from radfuse.cli.options import PATH, Stages, print_json
+from radfuse.cli.options import PATH, Stages, output_options, print_json
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
@@ -29,11 +29,11 @@ def experiment_command() -> None:
 )  # fmt: skip
 @click.option(
     "--method", "methods", multiple=True, metavar="NAME",
-    help="A method or an ONNX file; may be repeated  [default: all without a network]",
+    help="A method or an ONNX file; repeatable  [default: all without a network]",
 )  # fmt: skip
 @click.option(
     "--tumour", "tumours", multiple=True, metavar="KIND",
-    help="typical, small, faint or at-bone; may be repeated  [default: all]",
+    help="typical, small, faint or at-bone; repeatable  [default: all]",
 )  # fmt: skip
 @click.option(
     "--spacing", "spacing_mm", type=float, default=1.5, show_default=True, metavar="MM",
@@ -44,8 +44,7 @@ def experiment_command() -> None:
     show_default=True, help="CT window of the fusion.",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace another experiment in OUTPUT.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@output_options
 def delineation_command(
     *,
     output: Path,

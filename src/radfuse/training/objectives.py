@@ -44,6 +44,9 @@ Loss = tuple[Tensor, dict[str, float]]
 Output = Any
 """Output of an objective's `forward`: a tensor, or nested tuples of tensors."""
 
+LossFunction = Callable[[Output, Tensor, Any], Loss]
+"""Called with the output of `forward`, the images (N, C, H, W) and the weights."""
+
 
 def fused_output(network: Any, images: Tensor) -> Tensor:
     """Fused images (N, H, W) in [0, 1] of pairs (N, 2, H, W), CT and MR."""
@@ -94,8 +97,14 @@ def classified(network: CSF, images: Tensor) -> tuple[Tensor, ...]:
     return network.classify(torch.cat([visible - of_visible + of_infrared, infrared])).chunk(2)
 
 
-def _autoencoder(output: Tensor, images: Tensor, weights: AutoencoderWeights) -> Loss:
-    return autoencoder_loss(output, images, weights), {}
+def _of_images(loss: Callable[[Tensor, Tensor, Any], Tensor]) -> LossFunction:
+    """A loss of output, images and weights without terms for the log."""
+    return lambda output, images, weights: (loss(output, images, weights), {})
+
+
+def _of_outputs(loss: Callable[..., Tensor]) -> LossFunction:
+    """A loss of the outputs of `forward` and the weights, without terms for the log."""
+    return lambda outputs, _images, weights: (loss(*outputs, weights), {})
 
 
 def _mfinet_paper(fused: Tensor, images: Tensor, weights: "NoWeights") -> Loss:  # noqa: ARG001
@@ -104,11 +113,6 @@ def _mfinet_paper(fused: Tensor, images: Tensor, weights: "NoWeights") -> Loss: 
 
 def _mfinet_metrics(fused: Tensor, images: Tensor, weights: MetricWeights) -> Loss:
     return mfinet_metric_loss(fused, images[:, 0], images[:, 1], weights)
-
-
-def _proportional(output: Output, images: Tensor, weights: Proportions) -> Loss:  # noqa: ARG001
-    fused, infrared, visible = output
-    return proportional_loss(fused, infrared, visible, weights), {}
 
 
 def _sdnet(output: Output, images: Tensor, weights: SDNetWeights) -> Loss:  # noqa: ARG001
@@ -122,28 +126,9 @@ def _stdfusionnet(output: Output, images: Tensor, weights: STDFusionNetWeights) 
     return stdfusionnet_loss(fused, ct, mr, bone, weights), {}
 
 
-def _u2fusion(output: Output, images: Tensor, weights: U2FusionWeights) -> Loss:  # noqa: ARG001
-    fused, infrared, visible = output
-    return u2fusion_loss(fused, infrared, visible, weights), {}
-
-
-def _umfcmgr(output: Output, images: Tensor, weights: UMFCMGRWeights) -> Loss:  # noqa: ARG001
-    fused, infrared, visible = output
-    return umfcmgr_loss(fused, infrared, visible, weights), {}
-
-
-def _rfnnest(output: Output, images: Tensor, weights: RFNNestWeights) -> Loss:  # noqa: ARG001
-    fused, visible, features = output
-    return rfnnest_loss(fused, visible, features, weights), {}
-
-
 def _csf_classifier(output: Output, images: Tensor, weights: "NoWeights") -> Loss:  # noqa: ARG001
     loss, accuracy = csf_classifier_loss(*output)
     return loss, {"accuracy": accuracy}
-
-
-def _dfenet(output: Tensor, images: Tensor, weights: DFENetWeights) -> Loss:
-    return dfenet_loss(output, images, weights), {}
 
 
 @dataclass(frozen=True)
@@ -155,7 +140,7 @@ class NoWeights:
 class Objective:
     """What a phase of training minimises."""
 
-    loss: Callable[[Output, Tensor, Any], Loss]
+    loss: LossFunction
     """Called with what `forward` returns, the images (N, C, H, W) and the weights."""
 
     weights: type[Any] = NoWeights
@@ -198,24 +183,26 @@ def set_training_mode(network: nn.Module, objective: Objective) -> nn.Module:
 
 
 OBJECTIVES = {
-    "autoencoder": Objective(_autoencoder, AutoencoderWeights, reconstructed),
+    "autoencoder": Objective(_of_images(autoencoder_loss), AutoencoderWeights, reconstructed),
     "mfinet_paper": Objective(_mfinet_paper),
     "mfinet_metrics": Objective(
         _mfinet_metrics, MetricWeights, min_side=METRICS["vif"].min_side
     ),
-    "pmgi": Objective(_proportional, Proportions, fused_raw, InfraredVisible),
+    "pmgi": Objective(_of_outputs(proportional_loss), Proportions, fused_raw, InfraredVisible),
     "sdnet": Objective(_sdnet, SDNetWeights, decomposed, SDNet),
     "stdfusionnet": Objective(
         _stdfusionnet, STDFusionNetWeights, fused_of_ct_and_mr, InfraredVisible
     ),
-    "u2fusion": Objective(_u2fusion, U2FusionWeights, fused_raw, InfraredVisible),
-    "umfcmgr": Objective(_umfcmgr, UMFCMGRWeights, fused_raw, InfraredVisible),
+    "u2fusion": Objective(_of_outputs(u2fusion_loss), U2FusionWeights, fused_raw, InfraredVisible),
+    "umfcmgr": Objective(_of_outputs(umfcmgr_loss), UMFCMGRWeights, fused_raw, InfraredVisible),
     "fusiongan": Objective(
-        _proportional, FusionGANProportions, fused_raw, InfraredVisible,
+        _of_outputs(proportional_loss), FusionGANProportions, fused_raw, InfraredVisible,
         adversarial=AdversarialTraining(Discriminator, PATCH),
     ),
-    "rfnnest": Objective(_rfnnest, RFNNestWeights, fused_features, RFNNest, ("fusion",)),
+    "rfnnest": Objective(
+        _of_outputs(rfnnest_loss), RFNNestWeights, fused_features, RFNNest, ("fusion",)
+    ),
     "csf_classifier": Objective(_csf_classifier, NoWeights, classified, CSF, ("classifier",)),
-    "dfenet": Objective(_dfenet, DFENetWeights, reconstructed),
+    "dfenet": Objective(_of_images(dfenet_loss), DFENetWeights, reconstructed),
 }  # fmt: skip
 """Objectives by name; each loss function describes its terms."""

@@ -73,8 +73,7 @@ def unseen(rows: pd.DataFrame, methods: Sequence[ComparedMethod]) -> pd.DataFram
     for method in rows["method"].unique():
         if method not in development:
             raise InputError(
-                f"Method {method!r} has rows but is no method, so its training patients "
-                "are unknown; describe it as a method"
+                f"method {method!r} has rows but no description with its development_patients"
             )
     methods_and_patients = zip(rows["method"], rows["patient"], strict=True)
     return rows.loc[
