@@ -24,7 +24,7 @@ from radfuse.training.state import initial_state
 from radfuse.training.step import PhaseTrainer
 
 IMAGES, SIDE = 32, 256
-"""TrainingPairs to draw from, and their rows and columns."""
+"""Pairs to draw from, and their rows and columns."""
 
 BAR = 1.15
 """Largest allowed cost of a training step, in bare steps."""

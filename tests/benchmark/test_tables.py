@@ -349,6 +349,8 @@ def test_methods_are_listed_with_the_patients_they_saw(results: SyntheticResults
 def test_metrics_are_listed_with_direction_unit_and_source() -> None:
     table = metrics_table(METRICS[2:])
     assert table.caption == "Profile two: its metrics."
+    heads = ["Metric", "Better", "Unit", "What it measures", "Source and convention"]
+    assert [head.title for head in table.heads] == heads
     assert [cell.lines[0] for cell in line(table, "CV").cells] == [
         "smaller ↓", "1", "Chen and Varshney's error", "Chen 2007",
     ]  # fmt: skip

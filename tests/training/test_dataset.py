@@ -25,7 +25,7 @@ def phase_of(batch: int, crop: int | None, augmentation: Augmentation | None = N
 
 
 def write_pairs(folder: Path, names: list[str], side: int = 20) -> None:
-    """TrainingPairs whose every pixel is ten times the patient, plus one in the MR."""
+    """Pairs whose every pixel is ten times the patient, plus one in the MR."""
     for kind, extra in (("CT", 0), ("MRI", 1)):
         (folder / kind).mkdir(parents=True, exist_ok=True)
         for name in names:

@@ -108,9 +108,9 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes)
 def test_a_cut_off_or_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     state = initial_state(REBUILDING, PAIRS)
     save_state(state, tmp_path / LAST_CHECKPOINT)
-    crop = tmp_path / "crop.safetensors"
-    crop.write_bytes((tmp_path / LAST_CHECKPOINT).read_bytes()[:-4])
-    for path in (crop, tmp_path / "none.safetensors"):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes((tmp_path / LAST_CHECKPOINT).read_bytes()[:-4])
+    for path in (cut, tmp_path / "none.safetensors"):
         with pytest.raises(InputError, match="cannot be read as a checkpoint"):
             resume(state, path)
 

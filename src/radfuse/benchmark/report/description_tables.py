@@ -46,7 +46,7 @@ def metrics_table(metrics: Sequence[ProfileMetric]) -> Table:
     )
     return Table(
         f"Profile {metrics[0].profile}: its metrics.",
-        _heads("Metric", "Better", "ObservationUnit", "What it metrics", "Source and convention"),
+        _heads("Metric", "Better", "Unit", "What it measures", "Source and convention"),
         tuple(lines),
         prose=True,
     )

@@ -71,7 +71,7 @@ class Plan:
         }
 
     def _settings_digests(self) -> dict[str, str]:
-        """BenchmarkSettings that values depend on; rows with other settings cannot be compared."""
+        """Settings that values depend on; rows with other settings cannot be compared."""
         has_slices = self.settings.volumes or self.settings.phantoms
         step = {"every": str(self.settings.slice_step)} if has_slices else {}
         return {"version of radfuse": version("radfuse"), **step}

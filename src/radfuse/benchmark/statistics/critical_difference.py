@@ -29,7 +29,7 @@ class Ranking:
     """Number of cases or patients; only cases where every ranked method has a value."""
 
     mean_ranks: Mapping[str, float]
-    """Method -> mean rank, best first; 1 is the best rank, ties share the mean of external."""
+    """Method -> mean rank, best first; 1 is the best rank, ties share their mean rank."""
 
     statistic: float
     """Friedman's chi-squared, corrected for ties; 0 where all methods tie everywhere."""
