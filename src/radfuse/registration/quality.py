@@ -33,10 +33,6 @@ from radfuse.series import Series
 THRESHOLD_MM = 2.3
 """Largest estimated error that passes; docs/registration.md has the distribution on either side."""
 
-UNCERTAINTY_MM = 1.2
-"""By how much the error at the brain may exceed an estimate that passes: a rotation of 2 degrees,
-3.0 mm at the brain, is estimated as 1.8 mm (docs/registration.md, Displaced poses)."""
-
 PATCH_MM = 14.0
 """Radius of a skull patch: room for some hundred surface points, small against a head."""
 
@@ -114,8 +110,8 @@ class Quality:
             )
         return (
             f"registration QA {'passed' if self.passed else 'failed'}: estimated error "
-            f"{self.error_mm:.1f} mm (uncertainty {UNCERTAINTY_MM:.1f} mm, threshold "
-            f"{self.threshold_mm:.1f} mm); skull displacement {self.displacement_mm:.1f} mm, "
+            f"at the skull {self.error_mm:.1f} mm (threshold {self.threshold_mm:.1f} mm); "
+            f"skull displacement {self.displacement_mm:.1f} mm, "
             f"{self.within_tolerance:.0%} of skull patches within {PATCH_TOLERANCE_MM:.0f} mm, "
             f"re-registration distance {self.reregistration_mm:.1f} mm, overlap {self.overlap:.0%}"
         )
