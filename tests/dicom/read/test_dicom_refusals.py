@@ -288,3 +288,9 @@ def test_damaged_lookup_table_is_named(tmp_path: Path) -> None:
     change(slices(folder)[2], put("ModalityLUTSequence", [Dataset()]))
     message = refusal(folder, InputError)
     assert message.startswith(f"{slices(folder)[2]}: ModalityLUTSequence is damaged")
+
+
+def test_slice_with_two_modalities_raises_no_type_error(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    change(slices(folder)[2], put_raw("Modality", b"CT\\MR"))
+    assert read(folder, "CT").image.GetSize() == (7, 9, 6)

@@ -69,14 +69,14 @@ def _is_mosaic(header: Dataset) -> bool:
 
 def _is_inverted(header: Dataset) -> bool:
     """Whether values in arbitrary units decrease with brightness; HU are independent of it."""
-    modality = MODALITIES.get(header.get("Modality"))
+    modality = MODALITIES.get(str(header.get("Modality")))
     kind = header.get("PhotometricInterpretation")
     return bool(modality and not modality.is_quantitative and kind == "MONOCHROME1")
 
 
 def _map_quantity(header: Dataset) -> str:
     """Quantity of a CT whose values are not HU, such as electron density; empty for HU."""
-    modality = MODALITIES.get(header.get("Modality"))
+    modality = MODALITIES.get(str(header.get("Modality")))
     if not (modality and modality.rescale_types):
         return ""
     if PERFUSION in (header.get("ImageType") or ()):
@@ -87,7 +87,7 @@ def _map_quantity(header: Dataset) -> str:
 
 def background_of(header: Dataset) -> float:
     """Value outside the field of view, in the unit of the modality: -1000 HU in a CT."""
-    modality = MODALITIES.get(header.get("Modality"))
+    modality = MODALITIES.get(str(header.get("Modality")))
     return modality.background if modality else 0.0
 
 
@@ -173,7 +173,7 @@ def _rescaled(stored: NDArray[np.integer], one: Slice) -> Float32Array:
             raise InputError(
                 f"{one.name}: ModalityLUTSequence is damaged ({error}); export it again"
             ) from error
-    modality = MODALITIES.get(header.get("Modality"))
+    modality = MODALITIES.get(str(header.get("Modality")))
     if modality and modality.is_quantitative and header.get("RescaleIntercept") in (None, ""):
         raise InputError(
             f"{one.name}: RescaleIntercept is missing, so the values of the {modality} are not in "
