@@ -112,7 +112,7 @@ def shown_by(path: Path) -> str:
         return "\n".join(re.findall(r'"[^"\n]* [^"\n]*"|`[^`]*`|(?<!:)//.*|/\*.*?\*/', text))
     parser = _Shown()
     parser.feed(text)
-    return "\n".join(parser.parts)
+    return " | ".join(parser.parts)
 
 
 def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

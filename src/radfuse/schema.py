@@ -1,5 +1,6 @@
 """Models that are stored as JSON: older versions are migrated on reading, newer ones refused."""
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -33,8 +34,9 @@ class VersionedModel(BaseModel):
             return values
         found, current = values.get("schema_version", 1), len(cls.migrations) + 1
         if not isinstance(found, int) or not 1 <= found <= current:
+            name = re.sub("(?<!^)(?=[A-Z])", " ", cls.__name__).lower()
             raise InputError(
-                f"{cls.__name__.lower()} has schema_version {found!r}; this version of radfuse "
+                f"{name} has schema_version {found!r}; this version of radfuse "
                 f"reads 1 to {current}: update radfuse"
             )
         for migration in cls.migrations[found - 1 :]:

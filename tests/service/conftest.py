@@ -1,4 +1,4 @@
-"""One server for all tests of the page, and a study that has run."""
+"""Fixtures: one server for all tests of the viewer, and studies on it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +15,13 @@ from radfuse.registration.transforms import write_transform
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("page")) as served:
-        yield served
+    with running(tmp_path_factory.mktemp("viewer")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def quick_recipe(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Average with the true transform, the fused series alone."""
+    """Average with the true transform; only the fused series is written."""
     transform = tmp_path_factory.mktemp("given") / "true.tfm"
     write_transform(transform, phantom.mr_from_ct)
     return {"method": "average", "transform": str(transform), "outputs": ["fused"]}
@@ -29,16 +29,16 @@ def quick_recipe(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def asked(phantom_folders: tuple[Path, Path], quick_recipe: dict[str, Any]) -> dict[str, Any]:
-    """What makes a study of the quick phantom."""
+    """Request for a study of the quick phantom."""
     ct, mr = map(str, phantom_folders)
     return {"ct": ct, "mr": mr, "name": "Quick phantom", "recipe": quick_recipe}
 
 
 @pytest.fixture(scope="session")
 def done(site: Site, asked: dict[str, Any]) -> str:
-    """A study that has run; sign it, run it again, but leave it done."""
+    """A fused study; tests may sign it and fuse it again, but must leave it fused."""
     identifier = site.make(**asked)
-    events = site.run(identifier)
+    events = site.fuse(identifier)
     assert events[-1][0] == "done", events
     return identifier
 
@@ -51,7 +51,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture(scope="session")
 def prepared(site: Site, asked: dict[str, Any]) -> str:
-    """A study that was prepared and has no result; leave it so."""
+    """A prepared study without result; tests must leave it so."""
     identifier = site.make(**asked)
     events = site.prepare(identifier)
     assert events[-1] == ("done", {"outcome": None}), events

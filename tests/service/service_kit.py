@@ -1,4 +1,4 @@
-"""A real server on loopback for the tests of the page."""
+"""A real server on loopback for the tests of the service."""
 
 import json
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from radfuse.service.app import make_app
 from radfuse.service.security import TOKEN_HEADER, Access
-from radfuse.service.server import bound
+from radfuse.service.server import bind
 from radfuse.service.stores.view_volumes import DATA_OFFSET
 
 TOKEN = "a token for the tests"  # noqa: S105
-MOST_UPLOAD_BYTES = 20_000_000
+MAX_UPLOAD_BYTES = 20_000_000
 END_S = 120.0
 
 
@@ -45,23 +45,23 @@ class Site:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    def run(self, identifier: str, **asked: Any) -> list[tuple[str, dict[str, Any]]]:
-        """Run a study to its end; its events."""
-        answer = self.client.post(f"/api/v1/studies/{identifier}/run", json=asked)
+    def fuse(self, identifier: str, **asked: Any) -> list[tuple[str, dict[str, Any]]]:
+        """Fuse a study; returns the events."""
+        answer = self.client.post(f"/api/v1/studies/{identifier}/fuse", json=asked)
         assert answer.status_code == 202, answer.text
         return list(self.events(identifier))
 
     def prepare(self, identifier: str) -> list[tuple[str, dict[str, Any]]]:
-        """Prepare a study to its end; its events."""
+        """Prepare a study; returns the events."""
         answer = self.client.post(f"/api/v1/studies/{identifier}/prepare")
         assert answer.status_code == 202, answer.text
         return list(self.events(identifier))
 
     def sign(self, identifier: str, state: str, name: str = "A") -> httpx.Response:
-        """Sign off what the study says that its registration is."""
-        seen = self.study(identifier)["outcome"]["registration_id"]
-        verdict = {"state": state, "name": name, "registration_id": seen}
-        return self.client.put(f"/api/v1/studies/{identifier}/signoff", json=verdict)
+        """Sign off the current registration of a study."""
+        current = self.study(identifier)["outcome"]["registration_id"]
+        signoff = {"state": state, "name": name, "registration_id": current}
+        return self.client.put(f"/api/v1/studies/{identifier}/signoff", json=signoff)
 
     def view(self, identifier: str) -> dict[str, Any]:
         answer = self.client.get(f"/api/v1/studies/{identifier}/view")
@@ -69,7 +69,7 @@ class Site:
         return dict(answer.json())
 
     def volume(self, identifier: str, name: str) -> NDArray[np.int16]:
-        """What the page makes of a volume's bytes, (slices, rows, columns)."""
+        """Values of a volume, (slices, rows, columns)."""
         answer = self.client.get(f"/api/v1/studies/{identifier}/volumes/{name}.nii")
         assert answer.status_code == 200, answer.text
         columns, rows, slices = self.view(identifier)[name]["size"]
@@ -93,15 +93,17 @@ class Site:
 
 
 def refused(answer: httpx.Response, status: int, words: str) -> None:
+    """Assert that a request was refused with one sentence that has some words."""
     assert answer.status_code == status, answer.text
     assert words in answer.json()["error"]
+    assert list(answer.json()) == ["error"]
 
 
 @contextmanager
 def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Site]:
-    """Serve the studies of a folder on loopback, on a free port unless one is named."""
-    with bound("127.0.0.1", port) as sock:
-        access = Access(host, sock.getsockname()[1], TOKEN, MOST_UPLOAD_BYTES)
+    """Serve the studies of a folder on loopback, by default on a free port."""
+    with bind("127.0.0.1", port) as sock:
+        access = Access(host, sock.getsockname()[1], TOKEN, MAX_UPLOAD_BYTES)
         app = make_app(access, folder)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
@@ -111,7 +113,9 @@ def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Si
         headers = {TOKEN_HEADER: TOKEN}
         try:
             base = f"http://127.0.0.1:{access.port}"
-            with httpx.Client(base_url=base, headers=headers, trust_env=False) as client:
+            with httpx.Client(
+                base_url=base, headers=headers, timeout=END_S, trust_env=False
+            ) as client:
                 yield Site(access, folder, client)
         finally:
             server.should_exit = True
@@ -119,7 +123,7 @@ def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Si
 
 
 def fuzzing(examples: int) -> settings:
-    """Drawn requests, the same in each run, none of them kept or made smaller.
+    """Settings of generated requests: the same in each run, none stored or shrunk.
 
     Outside of `make study` only a quarter of them.
     """

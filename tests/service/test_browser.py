@@ -22,7 +22,7 @@ from radfuse.phantom.head import Phantom
 from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
 from radfuse.service.jobs.job_queue import CANCELLED
-from radfuse.service.stores.view_volumes import oriented_like
+from radfuse.service.stores.view_volumes import to_axes_of
 
 SHOTS = Path(__file__).parents[2] / "build/screenshots"
 SAME_DICE = 0.98
@@ -174,7 +174,7 @@ def test_landmark_pairs_align_the_mr_with_the_ct(
     viewer.element("accept-and-fuse").click()
     viewer.wait_for_result("average")
     outcome = site.study(identifier)["outcome"]
-    assert (outcome["alignment"], outcome["trusted"]) == ("manual", False)
+    assert (outcome["alignment"], outcome["qa_passed"]) == ("manual", False)
 
 
 def phantom_centre(phantom: Phantom) -> np.ndarray:
@@ -224,7 +224,7 @@ def cm3(viewer: ViewerDriver, name: str) -> float:
 
 
 def mask(viewer: ViewerDriver, name: str) -> np.ndarray:
-    """A structure as the page has it, (slices, rows, columns)."""
+    """A structure in the viewer, (slices, rows, columns)."""
     code = """
       const { viewer, panels } = radfuse;
       const one = panels.structures.store.list.find((it) => it.name === arguments[0]);
@@ -329,7 +329,7 @@ def exported(path: Path, ct_folder: Path, name: str) -> np.ndarray:
     ct = read(ct_folder, "CT")
     found = {one.name: one.mask for one in read_structure_set(path, ct).structures()}
     viewer_grid = sitk.DICOMOrient(found[name], "LPS")
-    assert oriented_like(viewer_grid, ct.image).GetDirection() == ct.image.GetDirection()
+    assert to_axes_of(viewer_grid, ct.image).GetDirection() == ct.image.GetDirection()
     return np.asarray(sitk.GetArrayFromImage(viewer_grid))
 
 
@@ -402,7 +402,7 @@ def test_late_response_of_one_study_never_changes_another(
     draws(viewer, "Grown late", 0)
     saved(viewer)
     before = cm3(viewer, "Grown late")
-    browser.execute_script(DELAYED, "/grow")
+    browser.execute_script(DELAYED, "/grow-region")
     viewer.press("r")
     viewer.click(crosshair(viewer))
     viewer.wait_until(lambda: browser.execute_script("return held.length"))

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from drawing_kit import Board
 from service_kit import Site, refused
+from study_kit import StudyClient
 
 from radfuse.errors import GeometryError, InputError
 from radfuse.service.jobs import job_queue
@@ -99,8 +99,8 @@ def crash(tmp_path: Path) -> Path:
 def test_crashing_file_costs_one_request(site: Site, crash: Path, prepared: str) -> None:
     answer = site.client.post("/api/v1/inspect", json={"path": str(crash)})
     refused(answer, 400, f"{crash}: the program that reads it ended abnormally (status -11)")
-    board = Board(site, prepared)
-    refused(board.call("POST", "/structures/import", path=str(crash)), 400, f"{crash}: ")
+    client = StudyClient(site, prepared)
+    refused(client.call("POST", "/structures/import", path=str(crash)), 400, f"{crash}: ")
     whole = meta_image(crash.with_name("whole.mha"), "NDims = 3", "NDims = 3")
     answer = site.client.post("/api/v1/inspect", json={"path": str(whole)})
     assert answer.json()["images"][0]["problems"] == []

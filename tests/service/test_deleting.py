@@ -1,4 +1,4 @@
-"""What goes when a study goes, and what is swept."""
+"""Deletion of studies and of unused uploads."""
 
 import os
 import time
@@ -9,26 +9,26 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from drawing_kit import show
 from service_kit import Site, refused
+from study_kit import write_volumes
 
 from radfuse.errors import InputError
 from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe
-from radfuse.service.stores.structure_store import Change, Draft, Drawings
-from radfuse.service.stores.studies import UNREADABLE, Studies, UnknownStudyError
-from radfuse.service.stores.uploads import LEAST_AGE_S
+from radfuse.service.stores.structure_store import NewStructure, StructureChange, StructureStore
+from radfuse.service.stores.studies import DAMAGED, Studies, UnknownStudyError
+from radfuse.service.stores.uploads import MIN_AGE_S
 
 
 def uploaded(studies: Studies, name: str, files: int = 1) -> Path:
-    place = studies.uploads / name
-    place.mkdir(parents=True)
+    folder = studies.uploads / name
+    folder.mkdir(parents=True)
     for number in range(files):
-        (place / f"{number}.dcm").write_bytes(b"x")
-    return place
+        (folder / f"{number}.dcm").write_bytes(b"x")
+    return folder
 
 
-def test_a_study_goes_with_the_uploads_that_no_other_study_uses(tmp_path: Path) -> None:
+def test_study_is_deleted_with_its_unshared_uploads(tmp_path: Path) -> None:
     studies = Studies(tmp_path)
     own, both = uploaded(studies, "own", 2), uploaded(studies, "both")
     elsewhere = tmp_path / "elsewhere"
@@ -36,7 +36,7 @@ def test_a_study_goes_with_the_uploads_that_no_other_study_uses(tmp_path: Path) 
     first = studies.create("first", own, both / "0.dcm", Recipe())
     second = studies.create("second", both / "0.dcm", elsewhere, Recipe())
     studies.delete(first.id)
-    assert not studies.place(first.id).exists()
+    assert not studies.folder_of(first.id).exists()
     assert not own.exists()
     assert both.exists()
     studies.delete(second.id)
@@ -45,9 +45,9 @@ def test_a_study_goes_with_the_uploads_that_no_other_study_uses(tmp_path: Path) 
     assert studies.all() == []
 
 
-def test_a_study_is_deleted_once_and_not_while_it_runs(site: Site, asked: dict[str, Any]) -> None:
+def test_running_study_is_not_deleted(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
-    site.client.post(f"/api/v1/studies/{identifier}/run", json={})
+    site.client.post(f"/api/v1/studies/{identifier}/fuse", json={})
     refused(site.client.delete(f"/api/v1/studies/{identifier}"), 400, "cancel it first")
     site.client.post(f"/api/v1/studies/{identifier}/cancel")
     assert list(site.events(identifier))[-1][0] == "error"
@@ -56,61 +56,67 @@ def test_a_study_is_deleted_once_and_not_while_it_runs(site: Site, asked: dict[s
     assert Path(asked["ct"]).is_dir()
 
 
-def test_old_uploads_of_no_study_are_swept_when_the_page_starts(tmp_path: Path) -> None:
+def test_old_uploads_without_study_are_removed_on_start(tmp_path: Path) -> None:
     studies = Studies(tmp_path)
     studies.recover()
-    places = {name: uploaded(studies, name) for name in ("used", "unused", ".radfuse-half", "new")}
-    studies.create("study", places["used"], places["used"], Recipe())
-    yesterday = time.time() - LEAST_AGE_S - 60
+    uploads = {name: uploaded(studies, name) for name in ("used", "unused", ".radfuse-half", "new")}
+    studies.create("study", uploads["used"], uploads["used"], Recipe())
+    yesterday = time.time() - MIN_AGE_S - 60
     for name in ("used", "unused", ".radfuse-half"):
-        os.utime(places[name], (yesterday, yesterday))
+        os.utime(uploads[name], (yesterday, yesterday))
     studies.recover()
-    assert {name for name, place in places.items() if place.exists()} == {"used", "new"}
+    assert {name for name, path in uploads.items() if path.exists()} == {"used", "new"}
 
 
-def test_while_a_study_cannot_be_read_no_upload_is_swept(tmp_path: Path) -> None:
+def test_no_upload_is_removed_while_a_study_is_unreadable(tmp_path: Path) -> None:
     studies = Studies(tmp_path)
-    place, other = uploaded(studies, "used"), uploaded(studies, "other")
-    damaged, whole = (studies.create("study", one, one, Recipe()) for one in (place, other))
-    file = studies.place(damaged.id) / "study.json"
+    upload, other = uploaded(studies, "used"), uploaded(studies, "other")
+    damaged, whole = (studies.create("study", one, one, Recipe()) for one in (upload, other))
+    file = studies.folder_of(damaged.id) / "study.json"
     file.write_text(damaged.model_dump_json()[:-1] + ',"later":1}')
-    yesterday = time.time() - LEAST_AGE_S - 60
-    os.utime(place, (yesterday, yesterday))
+    yesterday = time.time() - MIN_AGE_S - 60
+    os.utime(upload, (yesterday, yesterday))
     studies.recover()
     studies.delete(whole.id)
-    assert place.exists()
+    assert upload.exists()
     assert other.exists()
-    (told,) = studies.broken()
-    assert (told.id, told.state) == (damaged.id, "failed")
-    assert told.message == UNREADABLE
+    (listed,) = studies.unreadable()
+    assert (listed.id, listed.state) == (damaged.id, "failed")
+    assert listed.message == f"study {damaged.id}: {DAMAGED}"
     with pytest.raises(UnknownStudyError, match=f"study {damaged.id}: its study.json is damaged"):
         studies.get(damaged.id)
     studies.delete(damaged.id)
-    assert studies.broken() == []
+    assert studies.unreadable() == []
 
 
 def test_unreadable_study_is_listed_and_can_be_deleted(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
     (site.folder / "studies" / identifier / "study.json").write_text("{")
-    (told,) = (one for one in site.client.get("/api/v1/studies").json() if one["id"] == identifier)
-    assert (told["state"], told["message"]) == ("failed", UNREADABLE)
-    refused(site.client.get(f"/api/v1/studies/{identifier}"), 404, "is damaged or of another")
+    (listed,) = (
+        one for one in site.client.get("/api/v1/studies").json() if one["id"] == identifier
+    )
+    assert (listed["state"], listed["message"]) == ("failed", f"study {identifier}: {DAMAGED}")
+    refused(
+        site.client.get(f"/api/v1/studies/{identifier}"),
+        404,
+        "its study.json is damaged; restore it",
+    )
     assert site.client.delete(f"/api/v1/studies/{identifier}").status_code == 204
 
 
 def test_structure_change_does_not_restore_deleted_study(tmp_path: Path, phantom: Phantom) -> None:
     studies = Studies(tmp_path)
-    drawings = Drawings(studies)
+    drawings = StructureStore(studies)
     for _ in range(5):
         study = studies.create("study", tmp_path, tmp_path, Recipe())
-        show(studies.place(study.id), phantom.ct.image)
-        (made,) = drawings.add(study.id, [Draft(name="GTVp")])
+        write_volumes(studies.folder_of(study.id), phantom.ct.image)
+        (made,) = drawings.add(study.id, [NewStructure(name="GTVp")])
         drawn = Event()
 
         def draw(study: str = study.id, made: str = made.id, drawn: Event = drawn) -> None:
             with suppress(InputError):
                 for revision in count(1):
-                    drawings.change(study, made, Change(revision=revision))
+                    drawings.change(study, made, StructureChange(revision=revision))
                     drawn.set()
 
         drawer = Thread(target=draw)
@@ -118,4 +124,4 @@ def test_structure_change_does_not_restore_deleted_study(tmp_path: Path, phantom
         drawn.wait(60)
         studies.delete(study.id)
         drawer.join(60)
-        assert not studies.place(study.id).exists()
+        assert not studies.folder_of(study.id).exists()

@@ -1,4 +1,4 @@
-"""No request that fits the interface's description, or nearly does, makes the server fail."""
+"""No request that follows the OpenAPI document, or nearly does, makes the server fail."""
 
 from typing import Any
 

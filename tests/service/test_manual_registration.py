@@ -1,4 +1,4 @@
-"""Alignment by hand over the interface: landmarks, a matrix as it stands, and what is refused."""
+"""Manual registration through REST: landmarks, a matrix, and refused requests."""
 
 from typing import Any
 
@@ -16,33 +16,35 @@ from radfuse.registration.landmarks import fit_landmarks
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.fusion import fuse_study
 from radfuse.service.stores.studies import Studies
-from radfuse.service.stores.view_volumes import rows_of
+from radfuse.service.stores.view_volumes import matrix_rows
 
 ON_THE_HEAD = [(0.0, -85.0, 10.0), (65.0, 0.0, 0.0), (-65.0, 5.0, 5.0)]
 ORIGIN = np.eye(4).tolist()
 
 
-def places(phantom: Phantom) -> list[tuple[float, float, float]]:
-    """Three places about the middle of the CT."""
+def points(phantom: Phantom) -> list[tuple[float, float, float]]:
+    """Three points around the middle of the CT."""
     size = phantom.ct.image.GetSize()
     middle = phantom.ct.image.TransformContinuousIndexToPhysicalPoint([n / 2 for n in size])
-    return [tuple(np.add(middle, place)) for place in ON_THE_HEAD]
+    return [tuple(np.add(middle, offset)) for offset in ON_THE_HEAD]
 
 
-def off_mm(phantom: Phantom, found: sitk.Transform) -> float:
-    """The largest error of an alignment at some places of the head."""
+def error_mm(phantom: Phantom, transform: sitk.Transform) -> float:
+    """Largest error of a transform at three points of the head."""
     truth = phantom.mr_from_ct
     return max(
-        float(np.linalg.norm(np.subtract(found.TransformPoint(at), truth.TransformPoint(at))))
-        for at in places(phantom)
+        float(np.linalg.norm(np.subtract(transform.TransformPoint(at), truth.TransformPoint(at))))
+        for at in points(phantom)
     )
 
 
-def test_landmarks_give_a_matrix_and_an_error_for_each_pair(
+def test_landmarks_give_a_matrix_and_an_error_per_pair(
     site: Site, prepared: str, phantom: Phantom
 ) -> None:
-    pairs = [{"ct": at, "mr": phantom.mr_from_ct.TransformPoint(at)} for at in places(phantom)]
-    fit = site.client.post(f"/api/v1/studies/{prepared}/landmarks", json={"pairs": pairs}).json()
+    pairs = [{"ct": at, "mr": phantom.mr_from_ct.TransformPoint(at)} for at in points(phantom)]
+    fit = site.client.post(
+        f"/api/v1/studies/{prepared}/landmarks/fit", json={"pairs": pairs}
+    ).json()
     assert_allclose(fit["mr_from_ct"], matrix_of(phantom.mr_from_ct), atol=1e-6)
     assert_allclose(fit["errors_mm"], [0, 0, 0], atol=1e-6)
     assert fit["rms_mm"] == pytest.approx(0, abs=1e-6)
@@ -57,27 +59,27 @@ def test_landmarks_give_a_matrix_and_an_error_for_each_pair(
         ([{"ct": [0, 0, 1e300], "mr": [0, 0, 0]}], 422, "pairs.0.ct.2"),
     ],
 )
-def test_landmarks_that_tell_no_pose_are_refused(
+def test_insufficient_landmarks_are_refused(
     site: Site, prepared: str, pairs: list[Any], status: int, words: str
 ) -> None:
-    answer = site.client.post(f"/api/v1/studies/{prepared}/landmarks", json={"pairs": pairs})
+    answer = site.client.post(f"/api/v1/studies/{prepared}/landmarks/fit", json={"pairs": pairs})
     refused(answer, status, words)
 
 
-def test_three_rough_clicks_and_a_search_from_there_come_home(phantom: Phantom) -> None:
+def test_search_from_three_inexact_landmarks_succeeds(phantom: Phantom) -> None:
     clicks = np.random.default_rng(7).normal(0, 2 / np.sqrt(3), (3, 3))
-    ct = places(phantom)
+    ct = points(phantom)
     mr = np.array([phantom.mr_from_ct.TransformPoint(at) for at in ct]) + clicks
     rough = fit_landmarks(ct, mr.tolist()).mr_from_ct
     found = align(
         phantom.ct, phantom.mr, Recipe(), lambda _: None, PriorAlignment(rough, MANUAL, refine=True)
     )
     assert found.origin == "manual, refined"
-    assert off_mm(phantom, found.mr_from_ct) < 1.0
+    assert error_mm(phantom, found.mr_from_ct) < 1.0
 
 
 def far_off(phantom: Phantom) -> np.ndarray:
-    """An alignment that nobody should trust."""
+    """A registration that fails QA."""
     off = matrix_of(phantom.mr_from_ct)
     off[:3, 3] += 25
     return off
@@ -88,24 +90,24 @@ def test_failed_registration_is_shown_and_better_one_accepted(
 ) -> None:
     off = far_off(phantom)
     identifier = site.make(**asked)
-    kind, facts = site.run(identifier, mr_from_ct=off.tolist(), refine=False)[-1]
+    kind, facts = site.fuse(identifier, mr_from_ct=off.tolist(), refine=False)[-1]
     assert (kind, facts["state"]) == ("error", "failed")
     assert facts["error"].startswith("registration QA failed: estimated error")
-    for way in ("align by hand", "landmarks", "check that the series", "accept it"):
-        assert way in facts["error"]
+    for remedy in ("register manually", "landmark pairs", "check that the series", "accept it"):
+        assert remedy in facts["error"]
     assert "--" not in facts["error"]
     assert_allclose(facts["mr_from_ct"], off, atol=1e-5)
     study, view = site.study(identifier), site.view(identifier)
     assert (study["state"], study["message"]) == ("ready", facts["error"])
     assert study["outcome"] is None
-    assert view["alignment"] == "untrusted"
+    assert view["alignment"] == "qa_failed"
     assert_allclose(view["mr_from_ct"], off, atol=1e-5)
     matrix, folder = matrix_of(phantom.mr_from_ct), site.folder / "studies" / identifier
     outcome = fuse_study(
         folder, Studies(site.folder).get(identifier), lambda _stage, _share: None,
-        mr_from_ct=rows_of(matrix), refine=False,
+        mr_from_ct=matrix_rows(matrix), refine=False,
     )  # fmt: skip
-    assert (outcome.alignment, outcome.trusted) == ("manual", True)
+    assert (outcome.alignment, outcome.qa_passed) == ("manual", True)
     view = site.view(identifier)
     assert view["alignment"] == "manual"
     assert view["fused"] is not None
@@ -117,20 +119,20 @@ def test_failed_registration_is_shown_and_better_one_accepted(
     assert record.recipe.transform is None
 
 
-def test_an_untrusted_registration_is_accepted_in_one_run_alone(
+def test_failed_registration_is_accepted_in_one_fusion_only(
     site: Site, asked: dict[str, Any], phantom: Phantom
 ) -> None:
     off = far_off(phantom)
     identifier = site.make(**asked)
-    run = {"mr_from_ct": off.tolist(), "refine": False}
-    kind, facts = site.run(identifier, **run, accept=True)[-1]
+    request = {"mr_from_ct": off.tolist(), "refine": False}
+    kind, facts = site.fuse(identifier, **request, accept_registration=True)[-1]
     assert kind == "done"
-    assert not facts["outcome"]["trusted"]
+    assert not facts["outcome"]["qa_passed"]
     study, folder = site.study(identifier), site.folder / "studies" / identifier
     assert not study["recipe"]["accept_registration"]
     record = Record.model_validate_json((folder / study["outcome"]["record"]).read_bytes())
     assert record.recipe.accept_registration
-    kind, facts = site.run(identifier, **run)[-1]
+    kind, facts = site.fuse(identifier, **request)[-1]
     assert kind == "error"
     assert facts["error"].startswith("registration QA failed")
     assert site.study(identifier)["outcome"] == study["outcome"]
@@ -147,7 +149,7 @@ def test_an_untrusted_registration_is_accepted_in_one_run_alone(
         ({"mr_from_ct": ORIGIN, "keep_registration": True}, 422, "keep_registration or mr_from_ct"),
     ],
 )
-def test_a_matrix_that_cannot_be_an_alignment_is_refused(
+def test_matrix_that_is_not_rigid_is_refused(
     site: Site, prepared: str, run: dict[str, Any], status: int, words: str
 ) -> None:
-    refused(site.client.post(f"/api/v1/studies/{prepared}/run", json=run), status, words)
+    refused(site.client.post(f"/api/v1/studies/{prepared}/fuse", json=run), status, words)

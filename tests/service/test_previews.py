@@ -1,4 +1,4 @@
-"""A slice fused by another method is the slice that a whole fusion would show."""
+"""A preview slice of another method equals the slice of a volume fusion."""
 
 from pathlib import Path
 
@@ -23,20 +23,20 @@ from radfuse.record import Record
 from radfuse.registration.quality import Quality
 from radfuse.series import Series
 from radfuse.service.jobs.view_files import VIEW, View, prepare_view, stage_fused_view
-from radfuse.service.slice_preview import Previews
-from radfuse.service.stores.view_volumes import read_picture
+from radfuse.service.slice_preview import SlicePreviews
+from radfuse.service.stores.view_volumes import read_view_volume
 
 LEARNED = "densefuse"
 SOURCE = (Path(__file__),)
-UNJUDGED = Quality(0, 0, True, 0, 0, 0, 0, 0, False)
+NO_QA = Quality(0, 0, True, 0, 0, 0, 0, 0, False)
 
 
 def fused_study(
     folder: Path, phantom: Phantom, method: str, order: str
 ) -> tuple[View, NDArray[np.int16]]:
-    """A view with a fusion, the CT's axes in some order, and the fused values.
+    """A view with a fusion of a CT in some orientation, and the fused values.
 
-    The registration is the truth and judged by nobody: to judge it takes seconds.
+    The registration is the ground truth; its QA, which takes seconds, is skipped.
     """
     window = WINDOWS["fusion"]
     ct = sitk.DICOMOrient(phantom.ct.image, order)
@@ -44,60 +44,64 @@ def fused_study(
     scaled = scale_volumes(of_ct, of_mr, phantom.mr_from_ct, window)
     by = load_method(method, window=window)
     fused = fuse_scaled(scaled, by, lambda _done, _count: None)
-    alignment = Alignment(phantom.mr_from_ct, UNJUDGED, "manual")
+    alignment = Alignment(phantom.mr_from_ct, NO_QA, "manual")
     record = Record.model_construct(recipe=Recipe())
     result = Result(compose(ct, scaled, fused, window), of_ct, of_mr, record, alignment, scaled)
     view = prepare_view(folder, of_ct, of_mr)
     with staging(folder / VIEW) as stage:
         stage_fused_view(stage, view, result, alignment, scaled)
     view = View.model_validate_json((folder / "view/view.json").read_bytes())
-    return view, sitk.GetArrayFromImage(read_picture(folder / "view/fused.nii"))
+    return view, sitk.GetArrayFromImage(read_view_volume(folder / "view/fused.nii"))
 
 
 @pytest.mark.parametrize(
     ("method", "order"), [("laplacian", "LPS"), ("dwt", "RPI"), (LEARNED, "PRS")]
 )
-def test_a_slice_is_that_of_the_volume(
+def test_preview_equals_slice_of_the_volume(
     phantom: Phantom, tmp_path: Path, method: str, order: str
 ) -> None:
     view, fused = fused_study(tmp_path, phantom, method, order)
-    previews, count = Previews(), len(fused)
+    previews, count = SlicePreviews(), len(fused)
     assert view.preview is not None
     assert view.preview.order == order
     for index in (0, count // 3, count // 2, count - 1):
-        found = previews.slice_of(tmp_path, view, {}, method, index)
+        found = previews.fuse(tmp_path, view, {}, method, index)
         off = np.abs(found.astype(int) - fused[index])
-        assert np.percentile(off, 99) <= 8, index  # half a HU of rounding in the page's volumes
+        assert np.percentile(off, 99) <= 8, index  # half a HU of rounding in the viewer's volumes
         assert_allclose(found, fused[index], atol=40)
 
 
-def test_a_ct_cut_along_another_axis_has_no_preview(phantom: Phantom, tmp_path: Path) -> None:
+def test_ct_with_other_slices_has_no_preview(phantom: Phantom, tmp_path: Path) -> None:
     view, _ = fused_study(tmp_path, phantom, "average", "PSL")
     with pytest.raises(InputError, match="own slices are not axial"):
-        Previews().slice_of(tmp_path, view, {}, "average", 3)
+        SlicePreviews().fuse(tmp_path, view, {}, "average", 3)
 
 
-def test_the_page_gets_a_slice_as_whole_numbers(site: Site, done: str) -> None:
+def test_preview_is_sent_as_int16(site: Site, done: str) -> None:
     fused = site.volume(done, "fused")
     index = len(fused) // 2
     method = site.study(done)["outcome"]["method"]
     answer = site.client.post(
-        f"/api/v1/studies/{done}/slice", json={"method": method, "index": index}
+        f"/api/v1/studies/{done}/slice-preview", json={"method": method, "index": index}
     )
     assert answer.headers["content-type"] == "application/octet-stream"
     found = np.frombuffer(answer.content, "<i2").reshape(fused.shape[1:])
     assert_allclose(found, fused[index], atol=3)
     other = site.client.post(
-        f"/api/v1/studies/{done}/slice", json={"method": "copy_ct", "index": index}
+        f"/api/v1/studies/{done}/slice-preview", json={"method": "copy_ct", "index": index}
     )
     assert np.abs(np.frombuffer(other.content, "<i2") - found.ravel()).max() > 100
 
 
-def test_slices_that_there_are_none_of_are_refused(site: Site, done: str, prepared: str) -> None:
+def test_invalid_previews_are_refused(site: Site, done: str, prepared: str) -> None:
     for study, asked, words in (
         (prepared, {"method": "average", "index": 0}, "there is no fusion yet"),
-        (done, {"method": "average", "index": -1}, "there is no slice -1; they go from 0 to"),
+        (
+            done,
+            {"method": "average", "index": -1},
+            "there is no slice -1; slices are numbered from",
+        ),
         (done, {"method": "average", "index": 10**6}, "there is no slice 1000000"),
         (done, {"method": "bone_bland", "index": 0}, "bone_blend"),
     ):
-        refused(site.client.post(f"/api/v1/studies/{study}/slice", json=asked), 400, words)
+        refused(site.client.post(f"/api/v1/studies/{study}/slice-preview", json=asked), 400, words)

@@ -1,4 +1,4 @@
-"""Nobody without the token, no page of another origin and no rebound name gets in."""
+"""Requests without token, of another origin or for a rebound host name are refused."""
 
 import socket
 import time
@@ -6,54 +6,54 @@ from pathlib import Path
 
 import httpx
 import pytest
-from service_kit import MOST_UPLOAD_BYTES, TOKEN, Site
+from service_kit import MAX_UPLOAD_BYTES, TOKEN, Site
 
 from radfuse.errors import InputError
 from radfuse.service.security import TOKEN_HEADER, TOKEN_QUERY, Access
-from radfuse.service.server import access_of, bound
+from radfuse.service.server import bind, make_access
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/viewer/viewer.js", "/api/v1/info", "/api/v1/openapi.json", "/x"]
 )
 @pytest.mark.parametrize("headers", [{}, {TOKEN_HEADER: "wrong"}, {"Cookie": "radfuse-1=x"}])
-def test_without_the_token_nothing_is_told(site: Site, path: str, headers: dict[str, str]) -> None:
-    with site.bare(**headers) as stranger:
-        answer = stranger.get(path, params={"token": "wrong"})
+def test_requests_without_token_are_refused(site: Site, path: str, headers: dict[str, str]) -> None:
+    with site.bare(**headers) as client:
+        answer = client.get(path, params={"token": "wrong"})
     assert answer.status_code == 401
     assert list(answer.json()) == ["error"]
 
 
-def test_printed_address_sets_an_http_only_cookie(site: Site) -> None:
+def test_printed_url_sets_an_http_only_cookie(site: Site) -> None:
     with site.bare() as browser:
-        entrance = browser.get(site.access.url)
-        assert entrance.status_code == 303
-        assert entrance.headers["location"] == "/"
-        cookie = entrance.headers["set-cookie"].lower()
+        response = browser.get(site.access.url)
+        assert response.status_code == 303
+        assert response.headers["location"] == "/"
+        cookie = response.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert browser.get("/api/v1/info").status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1:1", "", "[::"])
-def test_a_foreign_host_name_is_refused_even_with_the_token(site: Site, host: str) -> None:
+def test_foreign_host_name_is_refused_even_with_token(site: Site, host: str) -> None:
     headers = {"Host": host.format(port=site.access.port)}
     assert site.client.get("/api/v1/info", headers=headers).status_code in {400, 421}
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
-def test_a_page_of_another_origin_is_refused_even_with_the_token(site: Site, origin: str) -> None:
+def test_another_origin_is_refused_even_with_token(site: Site, origin: str) -> None:
     answer = site.client.get("/api/v1/info", headers={"Origin": origin})
     assert answer.status_code == 403
     assert "origin" in answer.json()["error"]
 
 
-def test_the_own_origin_is_let_in(site: Site) -> None:
+def test_own_origin_is_allowed(site: Site) -> None:
     assert site.client.get("/api/v1/info", headers={"Origin": site.base}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/info", "/nothing"])
-def test_answers_are_kept_nowhere_and_allow_no_foreign_script(site: Site, path: str) -> None:
+def test_responses_forbid_caching_and_foreign_scripts(site: Site, path: str) -> None:
     headers = site.client.get(path).headers
     assert headers["cache-control"] == "no-store"
     policy = headers["content-security-policy"]
@@ -74,39 +74,37 @@ def test_answers_are_kept_nowhere_and_allow_no_foreign_script(site: Site, path: 
         ("127.0.0.1", "localhost:notaport", False),
     ],
 )
-def test_addresses_and_own_names_are_hosts_where_others_may_come(
-    host: str, name: str, allowed: bool
-) -> None:
-    assert Access(host, 8000, TOKEN, MOST_UPLOAD_BYTES).allows_host(name) is allowed
+def test_hosts_are_ip_addresses_and_own_names(host: str, name: str, allowed: bool) -> None:
+    assert Access(host, 8000, TOKEN, MAX_UPLOAD_BYTES).allows_host(name) is allowed
 
 
 @pytest.mark.parametrize(
     ("host", "token", "words"),
-    [("192.168.1.7", None, "--token of your own"), ("127.0.0.1", "short", "at least 16")],
+    [("192.168.1.7", None, "pass a --token"), ("127.0.0.1", "short", "at least 16")],
 )
-def test_a_weak_token_is_refused(host: str, token: str | None, words: str) -> None:
-    with bound("127.0.0.1", 0) as sock, pytest.raises(InputError, match=words):
-        access_of(sock, host, token)
+def test_missing_or_short_token_is_refused(host: str, token: str | None, words: str) -> None:
+    with bind("127.0.0.1", 0) as sock, pytest.raises(InputError, match=words):
+        make_access(sock, host, token)
 
 
-def test_printed_address_contains_any_token_whole() -> None:
-    access = Access("127.0.0.1", 8000, "a&b=c#d+e %f?/12", MOST_UPLOAD_BYTES)
+def test_printed_url_contains_any_token() -> None:
+    access = Access("127.0.0.1", 8000, "a&b=c#d+e %f?/12", MAX_UPLOAD_BYTES)
     parts = httpx.URL(access.url)
     assert dict(parts.params) == {TOKEN_QUERY: access.token}
     assert parts.fragment == ""
 
 
-def test_a_random_token_is_long_and_new_each_time() -> None:
-    with bound("127.0.0.1", 0) as sock:
-        tokens = {access_of(sock, "127.0.0.1", None).token for _ in range(2)}
+def test_random_token_is_long_and_new_each_time() -> None:
+    with bind("127.0.0.1", 0) as sock:
+        tokens = {make_access(sock, "127.0.0.1", None).token for _ in range(2)}
     assert len(tokens) == 2
     assert min(map(len, tokens)) >= 32
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.9"])
-def test_a_place_that_cannot_be_listened_on_is_named(host: str) -> None:
+def test_address_that_cannot_be_bound_is_named(host: str) -> None:
     with pytest.raises(InputError, match=f"cannot listen on {host}"):
-        bound(host, 0)
+        bind(host, 0)
 
 
 @pytest.mark.parametrize(
@@ -125,12 +123,12 @@ def test_no_path_leads_out_of_the_studies(site: Site, path: str) -> None:
     assert list(answer.json()) == ["error"]
 
 
-def test_a_link_out_of_the_page_is_not_followed(site: Site, tmp_path: Path) -> None:
+def test_path_out_of_the_static_files_is_not_found(site: Site, tmp_path: Path) -> None:
     answer = site.client.get("/vendor/../../../pyproject.toml")
     assert answer.status_code == 404
 
 
-def test_a_small_answer_does_not_wait_for_more(site: Site) -> None:
+def test_small_response_is_sent_at_once(site: Site) -> None:
     times_s = []
     for _ in range(20):
         start = time.perf_counter()

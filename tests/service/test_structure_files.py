@@ -1,4 +1,4 @@
-"""Structures go out as RTSTRUCT and NIfTI and come back the same."""
+"""Structures exported as RTSTRUCT and NIfTI are the same when imported again."""
 
 import io
 import json
@@ -13,8 +13,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from drawing_kit import Board, ball, prepare, refused
-from service_kit import Site
+from service_kit import Site, refused
+from study_kit import StudyClient, ball, prepare
 
 from dicom_kit import OBLIQUE, SAGITTAL, Angles
 from ladder_kit import run_tool
@@ -31,10 +31,10 @@ KINDS = {"oblique": OBLIQUE, "sagittal": SAGITTAL, "upside down": (0.0, np.pi, 0
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def odd_board(
+def reoriented_client(
     request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory
-) -> Board:
-    """On slices that do not lie as the page's."""
+) -> StudyClient:
+    """A study whose CT has another orientation than the viewer's grid."""
     angles: Angles = KINDS[request.param]
     series = series_on_disk(tmp_path_factory.mktemp("odd") / "CT", angles=angles)
     return prepare(site, (series.source, series.source), series.image)
@@ -46,125 +46,125 @@ def ct(tmp_path_factory: pytest.TempPathFactory) -> Series:
 
 
 @pytest.fixture(scope="module")
-def shared_board(site: Site, ct: Series) -> Board:
+def shared_client(site: Site, ct: Series) -> StudyClient:
     return prepare(site, (ct.source, ct.source), ct.image, name="Müller, A. / ../x")
 
 
 @pytest.fixture
-def board(shared_board: Board) -> Iterator[Board]:
-    yield shared_board
-    shared_board.clear()
+def client(shared_client: StudyClient) -> Iterator[StudyClient]:
+    yield shared_client
+    shared_client.clear()
 
 
-def exported(board: Board, form: str) -> tuple[dict[str, Any], bytes]:
-    answer = board.call("POST", "/structures/export", format=form)
+def exported(client: StudyClient, form: str) -> tuple[dict[str, Any], bytes]:
+    answer = client.call("POST", "/structures/export", format=form)
     assert answer.status_code == 200, answer.text
-    told = dict(answer.json())
-    file = board.call("GET", f"/exports/{told['name']}")
+    response = dict(answer.json())
+    file = client.call("GET", f"/exports/{response['name']}")
     assert file.status_code == 200
-    assert file.headers["content-disposition"] == f'attachment; filename="{told["name"]}"'
-    return told, file.content
+    assert file.headers["content-disposition"] == f'attachment; filename="{response["name"]}"'
+    return response, file.content
 
 
-def imported(board: Board, path: Path, **more: Any) -> dict[str, Any]:
-    answer = board.call("POST", "/structures/import", path=str(path), **more)
+def imported(client: StudyClient, path: Path, **more: Any) -> dict[str, Any]:
+    answer = client.call("POST", "/structures/import", path=str(path), **more)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-def fetched(board: Board, form: str, folder: Path) -> Path:
-    told, _ = exported(board, form)
-    for name in told["files"]:
-        (folder / name).write_bytes(board.call("GET", f"/exports/{name}").content)
-    return folder / str(told["name"])
+def fetched(client: StudyClient, form: str, folder: Path) -> Path:
+    response, _ = exported(client, form)
+    for name in response["files"]:
+        (folder / name).write_bytes(client.call("GET", f"/exports/{name}").content)
+    return folder / str(response["name"])
 
 
 @FORMATS
 def test_structures_round_trip_from_slices_in_any_order(
-    odd_board: Board, tmp_path: Path, form: str
+    reoriented_client: StudyClient, tmp_path: Path, form: str
 ) -> None:
-    shape = odd_board.shape
+    shape = reoriented_client.shape
     near, far = (tuple(size * part for size in shape) for part in (0.3, 0.7))
     drawn = {"GTVp": ball(shape, 3.4, near), "Eye_L": ball(shape, 2.6, far)}
     for name, mask in drawn.items():
-        odd_board.add(name, mask, colour="#0a141e")
-    path = fetched(odd_board, form, tmp_path)
-    odd_board.clear()
-    for one in imported(odd_board, path)["structures"]:
-        assert dice(odd_board.mask(one["id"]), drawn[one["name"]]) == 1
+        reoriented_client.add(name, mask, colour="#0a141e")
+    path = fetched(reoriented_client, form, tmp_path)
+    reoriented_client.clear()
+    for one in imported(reoriented_client, path)["structures"]:
+        assert dice(reoriented_client.mask(one["id"]), drawn[one["name"]]) == 1
         assert one["colour"] == "#0a141e"
-    assert odd_board.names() == ["GTVp", "Eye_L"]
-    odd_board.clear()
+    assert reoriented_client.names() == ["GTVp", "Eye_L"]
+    reoriented_client.clear()
 
 
-def test_contours_lie_in_the_patient_where_they_were_drawn(
-    odd_board: Board, tmp_path: Path
+def test_exported_contours_are_at_the_drawn_position(
+    reoriented_client: StudyClient, tmp_path: Path
 ) -> None:
-    mask = ball(odd_board.shape, 3.2)
-    odd_board.add("GTVp", mask)
-    header = pydicom.dcmread(fetched(odd_board, "rtstruct", tmp_path))
-    odd_board.clear()
+    mask = ball(reoriented_client.shape, 3.2)
+    reoriented_client.add("GTVp", mask)
+    header = pydicom.dcmread(fetched(reoriented_client, "rtstruct", tmp_path))
+    reoriented_client.clear()
     contours = header.ROIContourSequence[0].ContourSequence
     points = np.vstack([np.reshape(one.ContourData, (-1, 3)) for one in contours])
-    grid = odd_board.grid.image(mask.astype(np.uint8))
-    places = [
+    grid = reoriented_client.grid.image(mask.astype(np.uint8))
+    centres = [
         grid.TransformContinuousIndexToPhysicalPoint(at[::-1].tolist())
         for at in np.argwhere(mask).astype(float)
     ]
-    half_mm = max(odd_board.grid.spacing_mm) / 2 + 0.01
-    assert (points.min(axis=0) >= np.min(places, axis=0) - half_mm).all()
-    assert (points.max(axis=0) <= np.max(places, axis=0) + half_mm).all()
+    half_mm = max(reoriented_client.grid.spacing_mm) / 2 + 0.01
+    assert (points.min(axis=0) >= np.min(centres, axis=0) - half_mm).all()
+    assert (points.max(axis=0) <= np.max(centres, axis=0) + half_mm).all()
     np.testing.assert_allclose(
         (points.min(axis=0) + points.max(axis=0)) / 2,
-        (np.min(places, axis=0) + np.max(places, axis=0)) / 2,
+        (np.min(centres, axis=0) + np.max(centres, axis=0)) / 2,
         atol=half_mm,
     )
 
 
 @FORMATS
-def test_overlapping_structures_come_back_as_they_were(
-    board: Board, tmp_path: Path, form: str
+def test_overlapping_structures_survive_export_and_import(
+    client: StudyClient, tmp_path: Path, form: str
 ) -> None:
-    drawn = {"CTV": ball(board.shape, 7), "GTV": ball(board.shape, 4)}
+    drawn = {"CTV": ball(client.shape, 7), "GTV": ball(client.shape, 4)}
     drawn["Shell"] = drawn["CTV"] & ~drawn["GTV"]
     for name, mask in drawn.items():
-        board.add(name, mask)
-    told, _ = exported(board, form)
-    assert [one["name"] for one in told["structures"]] == list(drawn)
-    assert any("one mask a structure" in note for note in told["notes"]) is (form == "nifti")
-    path = fetched(board, form, tmp_path)
-    back = imported(board, path)["structures"]
+        client.add(name, mask)
+    response, _ = exported(client, form)
+    assert [one["name"] for one in response["structures"]] == list(drawn)
+    assert any("one mask per structure" in note for note in response["notes"]) is (form == "nifti")
+    path = fetched(client, form, tmp_path)
+    back = imported(client, path)["structures"]
     assert [one["name"] for one in back] == [f"{name} (2)" for name in drawn]
     for one, mask in zip(back, drawn.values(), strict=True):
-        assert dice(board.mask(one["id"]), mask) == 1
+        assert dice(client.mask(one["id"]), mask) == 1
 
 
-def test_a_label_map_lies_on_the_ct_with_its_names_beside(
-    board: Board, ct: Series, tmp_path: Path
+def test_label_map_is_on_the_ct_grid_with_its_names(
+    client: StudyClient, ct: Series, tmp_path: Path
 ) -> None:
-    mask = ball(board.shape, 5)
-    board.add("GTVp", mask)
-    board.add("Empty")
-    told, _ = exported(board, "nifti")
-    assert told["files"] == ["M_ller_A_x_structures.nii.gz", "M_ller_A_x_structures.json"]
-    assert told["notes"] == ["'Empty' is empty and was left out"]
-    labels = read_volume(fetched(board, "nifti", tmp_path))
+    mask = ball(client.shape, 5)
+    client.add("GTVp", mask)
+    client.add("Empty")
+    response, _ = exported(client, "nifti")
+    assert response["files"] == ["M_ller_A_x_structures.nii.gz", "M_ller_A_x_structures.json"]
+    assert response["notes"] == ["'Empty' is empty and was left out"]
+    labels = read_volume(fetched(client, "nifti", tmp_path))
     assert labels.GetSize() == ct.image.GetSize()
     np.testing.assert_allclose(labels.GetOrigin(), ct.image.GetOrigin(), atol=1e-3)
-    names = json.loads((tmp_path / told["files"][1]).read_text())
+    names = json.loads((tmp_path / response["files"][1]).read_text())
     assert names["notice"] == NOTICE
     assert names["structures"][0]["name"] == "GTVp"
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
-def test_the_validator_finds_no_error_in_a_structure_set(board: Board, tmp_path: Path) -> None:
-    board.add("GTVp", ball(board.shape, 5))
-    board.add("Größe", ball(board.shape, 7))
-    board.add("Empty")
-    told, _ = exported(board, "rtstruct")
-    assert told["name"] == "M_ller_A_x_RTSTRUCT.dcm"
+def test_dciodvfy_finds_no_error_in_a_structure_set(client: StudyClient, tmp_path: Path) -> None:
+    client.add("GTVp", ball(client.shape, 5))
+    client.add("Größe", ball(client.shape, 7))
+    client.add("Empty")
+    response, _ = exported(client, "rtstruct")
+    assert response["name"] == "M_ller_A_x_RTSTRUCT.dcm"
     done = subprocess.run(
-        ["dciodvfy", "-new", fetched(board, "rtstruct", tmp_path)],
+        ["dciodvfy", "-new", fetched(client, "rtstruct", tmp_path)],
         capture_output=True,
         text=True,
         check=False,
@@ -172,45 +172,43 @@ def test_the_validator_finds_no_error_in_a_structure_set(board: Board, tmp_path:
     assert [line for line in done.stderr.splitlines() if "Error" in line] == []
 
 
-def test_nothing_drawn_is_nothing_to_export(board: Board) -> None:
+def test_export_without_structures_is_refused(client: StudyClient) -> None:
     for form in ("rtstruct", "nifti"):
-        answer = board.call("POST", "/structures/export", format=form)
+        answer = client.call("POST", "/structures/export", format=form)
         refused(answer, 400, "nothing to export; draw a structure first")
-    board.add("Empty")
-    answer = board.call("POST", "/structures/export", format="nifti")
+    client.add("Empty")
+    answer = client.call("POST", "/structures/export", format="nifti")
     refused(answer, 400, "nothing to export")
-    answer = board.call("POST", "/structures/export", format="doc")
+    answer = client.call("POST", "/structures/export", format="doc")
     refused(answer, 422, "format")
 
 
-def test_a_ct_that_is_no_dicom_goes_out_as_nifti_alone(
-    site: Site, ct: Series, tmp_path: Path
-) -> None:
+def test_ct_without_dicom_exports_only_nifti(site: Site, ct: Series, tmp_path: Path) -> None:
     path = tmp_path / "ct.nii.gz"
     write_volume(path, ct.image)
-    board = prepare(site, (path, path), read(path, "CT").image)
-    mask = ball(board.shape, 5)
-    board.add("GTVp", mask)
-    answer = board.call("POST", "/structures/export", format="rtstruct")
-    refused(answer, 400, "no DICOM, so a structure set has no slices to refer to; export NIfTI")
-    assert not (board.folder / "exports").exists()
-    back = imported(board, fetched(board, "nifti", tmp_path))["structures"]
-    assert dice(board.mask(back[0]["id"]), mask) == 1
+    client = prepare(site, (path, path), read(path, "CT").image)
+    mask = ball(client.shape, 5)
+    client.add("GTVp", mask)
+    answer = client.call("POST", "/structures/export", format="rtstruct")
+    refused(answer, 400, "not DICOM, so a structure set cannot reference its slices; export NIfTI")
+    assert not (client.folder / "exports").exists()
+    back = imported(client, fetched(client, "nifti", tmp_path))["structures"]
+    assert dice(client.mask(back[0]["id"]), mask) == 1
     path.unlink()
-    answer = board.call("POST", "/structures/export", format="nifti")
+    answer = client.call("POST", "/structures/export", format="nifti")
     refused(answer, 400, "no such file")
 
 
-def test_a_ct_that_is_another_by_now_is_not_exported(site: Site, ct: Series) -> None:
-    board = prepare(site, (ct.source, ct.source), ct.image[:, :, 1:])
-    board.add("GTVp", ball(board.shape, 5))
+def test_export_with_another_ct_is_refused(site: Site, ct: Series) -> None:
+    client = prepare(site, (ct.source, ct.source), ct.image[:, :, 1:])
+    client.add("GTVp", ball(client.shape, 5))
     for form in ("rtstruct", "nifti"):
-        answer = board.call("POST", "/structures/export", format=form)
-        refused(answer, 400, "not the CT that was drawn on")
+        answer = client.call("POST", "/structures/export", format=form)
+        refused(answer, 400, "not the CT that the structures were drawn on")
 
 
-def test_structures_drawn_on_the_mr_are_refused_with_the_way_out(
-    board: Board, phantom_folders: tuple[Path, Path], tmp_path: Path
+def test_structures_on_the_mr_are_refused_with_a_remedy(
+    client: StudyClient, phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     mr = read(phantom_folders[1], "MR")
     for header in mr.headers:
@@ -219,30 +217,32 @@ def test_structures_drawn_on_the_mr_are_refused_with_the_way_out(
     mask[5:9, 9:20, 9:20] = True
     path = tmp_path / "mr.dcm"
     write_structure_set(path, mr, [structure(mask, mr)])
-    answer = board.call("POST", "/structures/import", path=str(path))
-    refused(answer, 400, "another frame of reference than the CT's")
+    answer = client.call("POST", "/structures/import", path=str(path))
+    refused(answer, 400, "another frame of reference than the CT")
     assert "radfuse contour transfer" in answer.json()["error"]
-    assert board.names() == []
+    assert client.names() == []
 
 
-def test_structures_of_another_patient_are_refused_unnamed(board: Board, tmp_path: Path) -> None:
-    board.add("GTVp", ball(board.shape, 4))
-    path = fetched(board, "rtstruct", tmp_path)
+def test_structures_of_another_patient_are_refused_unnamed(
+    client: StudyClient, tmp_path: Path
+) -> None:
+    client.add("GTVp", ball(client.shape, 4))
+    path = fetched(client, "rtstruct", tmp_path)
     header = pydicom.dcmread(path)
     header.PatientID = "Somebody-77"
     header.save_as(path)
-    answer = board.call("POST", "/structures/import", path=str(path))
-    refused(answer, 400, "of another patient than the CT")
+    answer = client.call("POST", "/structures/import", path=str(path))
+    refused(answer, 400, "PatientID differs from that of the CT")
     assert "77" not in answer.json()["error"]
-    assert board.names() == ["GTVp"]
+    assert client.names() == ["GTVp"]
 
 
 @pytest.mark.parametrize("spoil", ["name", "grid", "rubbish", "folder", "missing mask", "escape"])
-def test_what_cannot_be_read_adds_nothing(
-    board: Board, ct: Series, tmp_path: Path, spoil: str
+def test_unreadable_file_adds_no_structure(
+    client: StudyClient, ct: Series, tmp_path: Path, spoil: str
 ) -> None:
     path = tmp_path / "labels.nii.gz"
-    labels = np.zeros(board.shape, np.uint16)
+    labels = np.zeros(client.shape, np.uint16)
     labels[3:6, 3:6, 3:6], labels[8:10, 8:10, 8:10] = 1, 2
     image = sitk.GetImageFromArray(labels)
     image.CopyInformation(ct.image)
@@ -252,7 +252,7 @@ def test_what_cannot_be_read_adds_nothing(
     words = {
         "name": "DICOM takes 1 to 64", "grid": "their grids must be equal",
         "rubbish": "not an RT Structure Set", "folder": "2 files; give one",
-        "missing mask": "no mask 'gone.nii.gz' of 'A' beside it", "escape": "no mask '../",
+        "missing mask": "mask 'gone.nii.gz' of 'A' is missing", "escape": "mask '../",
     }  # fmt: skip
     names = {"structures": [{"label": 1, "name": "Fine"}, {"label": 2, "name": "a\\b"}]}
     if spoil == "name":
@@ -268,33 +268,35 @@ def test_what_cannot_be_read_adds_nothing(
         masks = {"structures": [{"name": "A", "file": file}]}
         (tmp_path / "structures.json").write_text(json.dumps(masks))
         path = tmp_path
-    answer = board.call("POST", "/structures/import", path=str(path))
+    answer = client.call("POST", "/structures/import", path=str(path))
     refused(answer, 400, words[spoil])
-    assert board.names() == []
+    assert client.names() == []
 
 
-def test_uploaded_label_map_keeps_names_and_mask_takes_given(board: Board, tmp_path: Path) -> None:
-    mask = ball(board.shape, 5)
-    made = board.add("GTVp", mask)
-    path = fetched(board, "nifti", tmp_path)
-    board.call("DELETE", f"/structures/{made['id']}")
+def test_uploaded_label_map_keeps_names_and_mask_takes_given(
+    client: StudyClient, tmp_path: Path
+) -> None:
+    mask = ball(client.shape, 5)
+    made = client.add("GTVp", mask)
+    path = fetched(client, "nifti", tmp_path)
+    client.call("DELETE", f"/structures/{made['id']}")
     names = path.with_name(path.name.replace(".nii.gz", ".json"))
     files = [("files", (one.name, one.read_bytes())) for one in (path, names)]
-    place = board.site.client.post("/api/v1/uploads", files=files).json()["path"]
+    upload = client.site.client.post("/api/v1/uploads", files=files).json()["path"]
     for more in ({}, {"name": "Pituitary"}):
-        (back,) = imported(board, Path(place), **more)["structures"]
+        (back,) = imported(client, Path(upload), **more)["structures"]
         assert (back["name"], back["colour"]) == ("GTVp", made["colour"])
-        board.clear()
-    place = board.site.client.post("/api/v1/uploads", files=files[:1]).json()["path"]
-    (back,) = imported(board, Path(place), name=" Pituitary ")["structures"]
+        client.clear()
+    upload = client.site.client.post("/api/v1/uploads", files=files[:1]).json()["path"]
+    (back,) = imported(client, Path(upload), name=" Pituitary ")["structures"]
     assert back["name"] == "Pituitary"
-    assert dice(board.mask(back["id"]), mask) == 1
-    (back,) = imported(board, Path(place), name="x" * 90)["structures"]
+    assert dice(client.mask(back["id"]), mask) == 1
+    (back,) = imported(client, Path(upload), name="x" * 90)["structures"]
     assert back["name"] == "x" * 64
 
 
 def set_of_one_voxel(folder: Path, ct: Series, *names: str) -> Path:
-    """A structure set on a CT; its structures are the same voxel."""
+    """A structure set on a CT whose structures are all the same voxel."""
     image = sitk.Image(ct.image.GetSize(), sitk.sitkUInt8)
     image.CopyInformation(ct.image)
     image[5, 5, 5] = 1
@@ -303,73 +305,73 @@ def set_of_one_voxel(folder: Path, ct: Series, *names: str) -> Path:
     return path
 
 
-def test_the_name_of_an_roi_stays_whatever_name_is_given(
-    board: Board, ct: Series, tmp_path: Path
+def test_roi_name_of_a_structure_set_is_kept(
+    client: StudyClient, ct: Series, tmp_path: Path
 ) -> None:
     path = set_of_one_voxel(tmp_path, ct, "GTVp")
-    (back,) = imported(board, path, name="RTSTRUCT")["structures"]
+    (back,) = imported(client, path, name="RTSTRUCT")["structures"]
     assert back["name"] == "GTVp"
 
 
-def test_what_is_drawn_on_a_real_tilted_ct_comes_back(
+def test_structure_on_a_real_tilted_ct_survives_export(
     site: Site, shared: Path, tmp_path: Path
 ) -> None:
-    """18.5 degrees and uneven steps: the page's grid is not that of the slices."""
+    """18.5 degrees and uneven spacing: the viewer's grid is not that of the slices."""
     source = shared / "data/real/dicom_head/ct_ge_tilt18_variable_gap"
     if not source.is_dir():
         pytest.skip(f"real data is missing: {source}")
     ct = read(source, "CT")
     assert ct.regridded
-    board = prepare(site, (source, source), ct.image)
-    mask = np.zeros(board.shape, bool)
-    mask[tuple(slice(size // 3, size // 2) for size in board.shape)] = True
-    board.add("GTVp", mask)
-    path = fetched(board, "rtstruct", tmp_path)
+    client = prepare(site, (source, source), ct.image)
+    mask = np.zeros(client.shape, bool)
+    mask[tuple(slice(size // 3, size // 2) for size in client.shape)] = True
+    client.add("GTVp", mask)
+    path = fetched(client, "rtstruct", tmp_path)
     assert "Error" not in run_tool("dciodvfy", "-new", path)
-    board.clear()
-    (back,) = imported(board, path)["structures"]
-    assert dice(board.mask(back["id"]), mask) == 1
+    client.clear()
+    (back,) = imported(client, path)["structures"]
+    assert dice(client.mask(back["id"]), mask) == 1
 
 
-def test_an_uploaded_archive_of_masks_comes_back(board: Board) -> None:
+def test_uploaded_archive_of_masks_is_imported(client: StudyClient) -> None:
     for name, radius in (("CTV", 8), ("GTV", 5)):
-        board.add(name, ball(board.shape, radius))
-    told, content = exported(board, "nifti")
+        client.add(name, ball(client.shape, radius))
+    response, content = exported(client, "nifti")
     assert "structures.json" in zipfile.ZipFile(io.BytesIO(content)).namelist()
-    board.clear()
-    files = [("files", (told["name"], content))]
-    place = board.site.client.post("/api/v1/uploads", files=files).json()["path"]
-    assert [one["name"] for one in imported(board, place)["structures"]] == ["CTV", "GTV"]
+    client.clear()
+    files = [("files", (response["name"], content))]
+    upload = client.site.client.post("/api/v1/uploads", files=files).json()["path"]
+    assert [one["name"] for one in imported(client, upload)["structures"]] == ["CTV", "GTV"]
 
 
 def test_duplicate_names_get_a_number_within_dicom_length(
-    board: Board, ct: Series, tmp_path: Path
+    client: StudyClient, ct: Series, tmp_path: Path
 ) -> None:
     long = "x" * 64
     path = set_of_one_voxel(tmp_path, ct, "gtvp", "GTVp (2)", long)
-    board.add("GTVp")
-    board.add(long)
-    found = [one["name"] for one in imported(board, path)["structures"]]
+    client.add("GTVp")
+    client.add(long)
+    found = [one["name"] for one in imported(client, path)["structures"]]
     assert found == ["gtvp (2)", "GTVp (3)", "x" * 60 + " (2)"]
 
 
-def test_two_structures_are_compared(board: Board) -> None:
-    first = board.add("A", ball(board.shape, 6))
-    second = board.add("B", ball(board.shape, 7))
-    empty = board.add("Empty")
+def test_two_structures_are_compared(client: StudyClient) -> None:
+    first = client.add("A", ball(client.shape, 6))
+    second = client.add("B", ball(client.shape, 7))
+    empty = client.add("Empty")
     asked = {"first": first["id"], "reference": second["id"]}
-    told = board.call("POST", "/structures/compare", **asked).json()
-    assert 0.4 < told["dice"] < 0.8
+    response = client.call("POST", "/structures/compare", **asked).json()
+    assert 0.4 < response["dice"] < 0.8
     difference = first["volume_cm3"] - second["volume_cm3"]
-    np.testing.assert_allclose(told["volume_difference_cm3"], difference, atol=1e-3)
-    wide = board.call("POST", "/structures/compare", **asked, tolerance_mm=50).json()
-    assert told["surface_dice"] < wide["surface_dice"] == 1
+    np.testing.assert_allclose(response["volume_difference_cm3"], difference, atol=1e-3)
+    wide = client.call("POST", "/structures/compare", **asked, tolerance_mm=50).json()
+    assert response["surface_dice"] < wide["surface_dice"] == 1
     asked["reference"] = empty["id"]
-    told = board.call("POST", "/structures/compare", **asked).json()
-    assert told["dice"] == 0
-    assert told["hausdorff_mm"] is None
+    response = client.call("POST", "/structures/compare", **asked).json()
+    assert response["dice"] == 0
+    assert response["hausdorff_mm"] is None
     for tolerance in (-1, 1e9, "nan", "inf"):
-        answer = board.call("POST", "/structures/compare", **asked, tolerance_mm=tolerance)
+        answer = client.call("POST", "/structures/compare", **asked, tolerance_mm=tolerance)
         refused(answer, 422, "tolerance_mm")
     asked["first"] = "../study"
-    refused(board.call("POST", "/structures/compare", **asked), 404, "no such structure")
+    refused(client.call("POST", "/structures/compare", **asked), 404, "no such structure")

@@ -1,4 +1,4 @@
-"""Structures of a study: what was answered is kept, what cannot be is refused in a line."""
+"""Structures of a study are stored; invalid ones are refused in one line."""
 
 import json
 import shutil
@@ -9,110 +9,110 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawing_kit import Board, ball, prepare, refused, runs
-from service_kit import Site
+from service_kit import Site, refused
+from study_kit import StudyClient, ball, prepare, runs
 
 from radfuse.phantom.head import Phantom
-from radfuse.service.security import MOST_DRAWING_BYTES
-from radfuse.service.stores.structure_store import Drawings
+from radfuse.service.security import MAX_STRUCTURE_BYTES
+from radfuse.service.stores.structure_store import StructureStore
 from radfuse.service.stores.studies import Studies
 
 
 @pytest.fixture(scope="module")
-def shared_board(site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]) -> Board:
+def shared_client(site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]) -> StudyClient:
     return prepare(site, phantom_folders, phantom.ct.image)
 
 
 @pytest.fixture
-def board(shared_board: Board) -> Iterator[Board]:
-    yield shared_board
-    shared_board.clear()
+def client(shared_client: StudyClient) -> Iterator[StudyClient]:
+    yield shared_client
+    shared_client.clear()
 
 
-def test_names_of_targets_and_organs_are_offered(site: Site) -> None:
+def test_info_lists_names_of_targets_and_organs(site: Site) -> None:
     names = site.client.get("/api/v1/info").json()["structure_names"]
     assert {"GTVp", "CTV_High", "OpticNrv_L", "OpticChiasm", "Glnd_Lacrimal_R"} <= set(names)
     assert len(set(names)) == len(names)
 
 
-def test_a_structure_is_listed_with_its_volume_and_read_back(board: Board) -> None:
-    mask = ball(board.shape, 6)
-    made = board.add(" GTVp ", mask, colour="#12abef")
-    voxel_cm3 = np.prod(board.grid.spacing_mm) / 1000
+def test_structure_is_listed_with_volume_and_read_back(client: StudyClient) -> None:
+    mask = ball(client.shape, 6)
+    made = client.add(" GTVp ", mask, colour="#12abef")
+    voxel_cm3 = np.prod(client.grid.spacing_mm) / 1000
     np.testing.assert_allclose(made["volume_cm3"], mask.sum() * voxel_cm3, rtol=1e-4)
     assert (made["name"], made["colour"], made["revision"]) == ("GTVp", "#12abef", 1)
     assert made["slices"] == mask.any(axis=(1, 2)).sum()
-    assert board.call("GET", "/structures").json() == [made]
-    np.testing.assert_array_equal(board.mask(made["id"]), mask)
+    assert client.call("GET", "/structures").json() == [made]
+    np.testing.assert_array_equal(client.mask(made["id"]), mask)
 
 
-def test_structures_without_a_colour_get_different_ones(board: Board) -> None:
-    assert len({board.add(f"Part{number}")["colour"] for number in range(5)}) == 5
+def test_structures_without_a_colour_get_different_ones(client: StudyClient) -> None:
+    assert len({client.add(f"Part{number}")["colour"] for number in range(5)}) == 5
 
 
-def test_a_change_leaves_other_slices_and_an_empty_one_clears(board: Board) -> None:
-    mask = ball(board.shape, 6)
-    made = board.add("GTVp", mask)
-    path, middle = f"/structures/{made['id']}", board.shape[0] // 2
+def test_change_keeps_other_slices_and_empty_list_clears(client: StudyClient) -> None:
+    mask = ball(client.shape, 6)
+    made = client.add("GTVp", mask)
+    path, middle = f"/structures/{made['id']}", client.shape[0] // 2
     changes = {str(middle): [], str(middle + 1): [0, 3]}
-    after = board.call("PATCH", path, revision=1, runs=changes, name="GTVn").json()
+    after = client.call("PATCH", path, revision=1, runs=changes, name="GTVn").json()
     mask[middle], mask[middle + 1] = False, False
     mask[middle + 1].ravel()[:3] = True
-    np.testing.assert_array_equal(board.mask(made["id"]), mask)
+    np.testing.assert_array_equal(client.mask(made["id"]), mask)
     assert (after["revision"], after["name"]) == (2, "GTVn")
     assert after["slices"] == made["slices"] - 1
 
 
-def test_a_change_to_an_old_revision_changes_nothing(board: Board) -> None:
-    made = board.add("GTVp", ball(board.shape, 4))
+def test_change_of_an_old_revision_is_refused(client: StudyClient) -> None:
+    made = client.add("GTVp", ball(client.shape, 4))
     path = f"/structures/{made['id']}"
-    assert board.call("PATCH", path, revision=1, colour="#000000").json()["revision"] == 2
-    before = board.get(made["id"])
+    assert client.call("PATCH", path, revision=1, colour="#000000").json()["revision"] == 2
+    before = client.get(made["id"])
     for revision in (1, 3, -5, 10**30):
-        answer = board.call("PATCH", path, revision=revision, runs={"0": [0, 1]})
-        refused(answer, 409, "'GTVp' was changed elsewhere: it is at revision 2")
-    assert board.get(made["id"]) == before
+        answer = client.call("PATCH", path, revision=revision, runs={"0": [0, 1]})
+        refused(answer, 409, "'GTVp' was changed elsewhere: it has revision 2")
+    assert client.get(made["id"]) == before
 
 
 def test_concurrent_clients_have_one_winner_and_lose_nothing(
-    board: Board,
+    client: StudyClient,
 ) -> None:
-    made = board.add("GTVp")
+    made = client.add("GTVp")
     path = f"/structures/{made['id']}"
 
-    def draw(client: int) -> int:
+    def draw(index: int) -> int:
         won = 0
         for attempt in range(8):
-            revision = board.get(made["id"])["revision"]
-            mine = {str(client): [attempt, 1]}
-            answer = board.call("PATCH", path, revision=revision, runs=mine)
+            revision = client.get(made["id"])["revision"]
+            mine = {str(index): [attempt, 1]}
+            answer = client.call("PATCH", path, revision=revision, runs=mine)
             assert answer.status_code in {200, 409}, answer.text
             won += answer.status_code == 200
         return won
 
     with ThreadPoolExecutor(6) as clients:
         wins = list(clients.map(draw, range(6)))
-    found = board.get(made["id"])
+    found = client.get(made["id"])
     assert found["revision"] == 1 + sum(wins)
     assert sorted(map(int, found["runs"])) == [at for at, won in enumerate(wins) if won]
 
 
-def test_of_clients_that_add_one_name_at_once_one_gets_it(board: Board) -> None:
+def test_one_of_concurrent_clients_gets_a_name(client: StudyClient) -> None:
     def add(_: int) -> int:
-        return board.call("POST", "/structures", name="CTV").status_code
+        return client.call("POST", "/structures", name="CTV").status_code
 
     with ThreadPoolExecutor(6) as clients:
         statuses = sorted(clients.map(add, range(6)))
     assert statuses == [201, 400, 400, 400, 400, 400]
-    assert board.names() == ["CTV"]
+    assert client.names() == ["CTV"]
 
 
-def test_a_deleted_structure_is_gone(board: Board) -> None:
-    path = f"/structures/{board.add('GTVp')['id']}"
-    assert board.call("DELETE", path).status_code == 204
+def test_deleted_structure_is_removed(client: StudyClient) -> None:
+    path = f"/structures/{client.add('GTVp')['id']}"
+    assert client.call("DELETE", path).status_code == 204
     for method in ("GET", "DELETE"):
-        refused(board.call(method, path), 404, "no such structure")
-    refused(board.call("PATCH", path, revision=1), 404, "no such structure")
+        refused(client.call(method, path), 404, "no such structure")
+    refused(client.call("PATCH", path, revision=1), 404, "no such structure")
 
 
 @pytest.mark.parametrize(
@@ -128,29 +128,29 @@ def test_a_deleted_structure_is_gone(board: Board) -> None:
         (7, 422, "body.name"),
     ],
 )
-def test_a_name_that_cannot_be_is_refused(
-    board: Board, name: object, status: int, words: str
+def test_invalid_or_used_name_is_refused(
+    client: StudyClient, name: object, status: int, words: str
 ) -> None:
-    board.add("GTVp")
-    other = board.add("Brain")
-    refused(board.call("POST", "/structures", name=name), status, words)
+    client.add("GTVp")
+    other = client.add("Brain")
+    refused(client.call("POST", "/structures", name=name), status, words)
     path = f"/structures/{other['id']}"
-    refused(board.call("PATCH", path, revision=1, name=name), status, words)
-    assert board.names() == ["GTVp", "Brain"]
+    refused(client.call("PATCH", path, revision=1, name=name), status, words)
+    assert client.names() == ["GTVp", "Brain"]
 
 
-def test_a_name_may_change_its_case_and_be_of_any_script(board: Board) -> None:
-    made = board.add("Brain")
+def test_name_can_change_case_and_have_any_script(client: StudyClient) -> None:
+    made = client.add("Brain")
     path = f"/structures/{made['id']}"
-    assert board.call("PATCH", path, revision=1, name="BRAIN").status_code == 200
-    assert board.add("Größe 図")["name"] == "Größe 図"
+    assert client.call("PATCH", path, revision=1, name="BRAIN").status_code == 200
+    assert client.add("Größe 図")["name"] == "Größe 図"
 
 
 @pytest.mark.parametrize(
     ("slices", "status", "words"),
     [
         ({"0": [0, 10**9]}, 400, "slice 0: a run ends at 1000000000"),
-        ({"0": [0]}, 400, "a start without a length"),
+        ({"0": [0]}, 400, "the last run has a start but no length"),
         ({"9999": [0, 1]}, 400, "slice 9999: the image has"),
         ({"0": [5, 2, 5, 2]}, 400, "overlap"),
         ({"0": [-1, 2]}, 422, "greater than or equal to 0"),
@@ -168,107 +168,105 @@ def test_a_name_may_change_its_case_and_be_of_any_script(board: Board) -> None:
     ],
 )
 def test_malformed_slices_are_refused_and_nothing_is_stored(
-    board: Board, slices: Any, status: int, words: str
+    client: StudyClient, slices: Any, status: int, words: str
 ) -> None:
-    made = board.add("Brain")
-    refused(board.call("POST", "/structures", name="GTVp", runs=slices), status, words)
+    made = client.add("Brain")
+    refused(client.call("POST", "/structures", name="GTVp", runs=slices), status, words)
     path = f"/structures/{made['id']}"
-    answer = board.call("PATCH", path, revision=1, runs=slices)
+    answer = client.call("PATCH", path, revision=1, runs=slices)
     refused(answer, status, words)
-    assert board.call("GET", "/structures").json() == [made]
+    assert client.call("GET", "/structures").json() == [made]
 
 
-def test_no_number_is_refused(board: Board) -> None:
+def test_nan_and_incomplete_json_are_refused(client: StudyClient) -> None:
     for body in (b'{"name": "A", "runs": {"0": [NaN, 1]}}', b'{"name": "A", "runs"'):
-        answer = board.site.client.post(
-            f"/api/v1/studies/{board.study}/structures",
+        answer = client.site.client.post(
+            f"/api/v1/studies/{client.study}/structures",
             content=body,
             headers={"content-type": "application/json"},
         )
         assert answer.status_code == 422
-    assert board.names() == []
+    assert client.names() == []
 
 
 @pytest.mark.parametrize("colour", ["red", "#fff", "#GGGGGG", "#1234567", "#ABCDEF", 7])
-def test_a_colour_is_six_small_hexadecimal_digits(board: Board, colour: object) -> None:
-    refused(board.call("POST", "/structures", name="A", colour=colour), 422, "colour")
+def test_colour_is_six_lower_case_hexadecimal_digits(client: StudyClient, colour: object) -> None:
+    refused(client.call("POST", "/structures", name="A", colour=colour), 422, "colour")
 
 
-def test_large_drawings_are_taken_and_larger_ones_are_not(board: Board) -> None:
-    noise = np.random.default_rng(1).random(board.shape) < 0.5
-    noise[:, ::2] = np.arange(board.shape[2]) % 2 == 0
+def test_large_structures_are_stored_up_to_a_limit(client: StudyClient) -> None:
+    noise = np.random.default_rng(1).random(client.shape) < 0.5
+    noise[:, ::2] = np.arange(client.shape[2]) % 2 == 0
     assert len(json.dumps(runs(noise))) > 1_000_000
-    made = board.add("Noise", noise)
-    np.testing.assert_array_equal(board.mask(made["id"]), noise)
-    large = "x" * MOST_DRAWING_BYTES
-    refused(board.call("POST", "/structures", name=large), 413, "larger than the 16 MB")
-    answer = board.call("POST", "/structures/import", path="x" * 2_000_000)
-    refused(answer, 413, "larger than the 1 MB")
+    made = client.add("Noise", noise)
+    np.testing.assert_array_equal(client.mask(made["id"]), noise)
+    large = "x" * MAX_STRUCTURE_BYTES
+    refused(client.call("POST", "/structures", name=large), 413, "larger than 16 MB")
+    answer = client.call("POST", "/structures/import", path="x" * 2_000_000)
+    refused(answer, 413, "larger than 1 MB")
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"null", b"\xff\xfe", b'{"id": "000000000000"}', "runs", "id"],
 )
-def test_a_damaged_file_is_told_and_the_others_still_work(
-    board: Board, content: bytes | str
+def test_damaged_file_is_named_and_others_still_work(
+    client: StudyClient, content: bytes | str
 ) -> None:
-    broken, whole = board.add("Broken"), board.add("Whole", ball(board.shape, 3))
-    path = board.folder / "structures" / f"{broken['id']}.json"
+    broken, whole = client.add("Broken"), client.add("Whole", ball(client.shape, 3))
+    path = client.folder / "structures" / f"{broken['id']}.json"
     if isinstance(content, str):
         facts = json.loads(path.read_bytes())
         facts[content] = {"0": [5, 10**9]} if content == "runs" else "0123456789ab"
         content = json.dumps(facts).encode()
     path.write_bytes(content)
-    first, second = board.call("GET", "/structures").json()
+    first, second = client.call("GET", "/structures").json()
     assert first == whole
     assert (second["id"], second["revision"]) == (broken["id"], 0)
     assert f"structures/{path.name}" in second["problem"]
-    refused(board.call("GET", f"/structures/{broken['id']}"), 400, "its file is damaged")
+    refused(client.call("GET", f"/structures/{broken['id']}"), 400, "its file is damaged")
     assert path.read_bytes() == content
-    change = board.call("PATCH", f"/structures/{whole['id']}", revision=1, name="Still")
+    change = client.call("PATCH", f"/structures/{whole['id']}", revision=1, name="Still")
     assert change.status_code == 200
 
 
-def test_a_drawing_never_lands_on_another_grid(
+def test_structure_is_never_used_on_another_grid(
     site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]
 ) -> None:
-    board = prepare(site, phantom_folders, phantom.ct.image)
-    made = board.add("GTVp", ball(board.shape, 3))
+    client = prepare(site, phantom_folders, phantom.ct.image)
+    made = client.add("GTVp", ball(client.shape, 3))
     moved = phantom.ct.image[:, :, 1:]
     other = prepare(site, phantom_folders, moved)
-    shutil.copy(other.folder / "view/ct.nii", board.folder / "view/ct.nii")
-    (told,) = board.call("GET", "/structures").json()
-    assert "was drawn on another CT" in told["problem"]
+    shutil.copy(other.folder / "view/ct.nii", client.folder / "view/ct.nii")
+    (listed,) = client.call("GET", "/structures").json()
+    assert "was drawn on another CT" in listed["problem"]
     path = f"/structures/{made['id']}"
-    refused(board.call("GET", path), 400, "was drawn on another CT")
-    answer = board.call("PATCH", path, revision=1, runs={"0": [0, 1]})
+    refused(client.call("GET", path), 400, "was drawn on another CT")
+    answer = client.call("PATCH", path, revision=1, runs={"0": [0, 1]})
     refused(answer, 400, "was drawn on another CT")
     prepared = prepare(site, phantom_folders, phantom.ct.image)
-    shutil.copy(prepared.folder / "view/ct.nii", board.folder / "view/ct.nii")
-    assert board.call("GET", "/structures").json() == [made]
+    shutil.copy(prepared.folder / "view/ct.nii", client.folder / "view/ct.nii")
+    assert client.call("GET", "/structures").json() == [made]
 
 
 def test_studies_do_not_see_each_others_structures(
-    board: Board, site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]
+    client: StudyClient, site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]
 ) -> None:
     other = prepare(site, phantom_folders, phantom.ct.image)
-    made = board.add("GTVp")
+    made = client.add("GTVp")
     assert other.names() == []
     refused(other.call("GET", f"/structures/{made['id']}"), 404, "no such structure")
 
 
-def test_before_anything_is_prepared_nothing_can_be_drawn(
-    site: Site, asked: dict[str, Any]
-) -> None:
-    board = Board(site, site.make(**asked))
-    assert board.call("GET", "/structures").json() == []
+def test_study_that_is_not_prepared_has_no_structures(site: Site, asked: dict[str, Any]) -> None:
+    client = StudyClient(site, site.make(**asked))
+    assert client.call("GET", "/structures").json() == []
     for path, body in (
         ("/structures", {"name": "A"}),
-        ("/grow", {"image": "ct", "voxel": [0, 0, 0]}),
+        ("/grow-region", {"image": "ct", "voxel": [0, 0, 0]}),
         ("/interpolate", {"runs": {}}),
     ):
-        refused(board.call("POST", path, **body), 404, "has no ct volume yet; prepare")
+        refused(client.call("POST", path, **body), 404, "has no ct volume yet; prepare")
 
 
 @pytest.mark.parametrize(
@@ -286,42 +284,42 @@ def test_before_anything_is_prepared_nothing_can_be_drawn(
         "/exports/" + "a" * 3000 + ".zip",
     ],
 )
-def test_no_name_leads_out_of_the_study(board: Board, path: str) -> None:
-    answer = board.site.client.get(f"/api/v1/studies/{board.study}{path}")
+def test_no_path_leads_out_of_the_study(client: StudyClient, path: str) -> None:
+    answer = client.site.client.get(f"/api/v1/studies/{client.study}{path}")
     assert answer.status_code in {404, 422}
     assert list(answer.json()) == ["error"]
 
 
-def test_a_link_among_the_exports_is_no_export(board: Board) -> None:
-    exports = board.folder / "exports"
+def test_symbolic_link_is_no_exported_file(client: StudyClient) -> None:
+    exports = client.folder / "exports"
     exports.mkdir(exist_ok=True)
     link = exports / "secret.json"
-    link.symlink_to(board.folder / "study.json")
-    refused(board.call("GET", "/exports/secret.json"), 404, "no such exported file")
+    link.symlink_to(client.folder / "study.json")
+    refused(client.call("GET", "/exports/secret.json"), 404, "no such exported file")
     link.unlink()
 
 
-def test_unreadable_file_is_left_out_of_export_with_note(board: Board) -> None:
-    broken = board.add("Broken")
-    board.add("Whole", ball(board.shape, 3))
-    (board.folder / "structures" / f"{broken['id']}.json").write_text("{")
-    told = board.call("POST", "/structures/export", format="nifti").json()
-    assert [one["name"] for one in told["structures"]] == ["Whole"]
-    assert any("left out" in note and broken["id"] in note for note in told["notes"])
+def test_unreadable_file_is_left_out_of_export_with_note(client: StudyClient) -> None:
+    broken = client.add("Broken")
+    client.add("Whole", ball(client.shape, 3))
+    (client.folder / "structures" / f"{broken['id']}.json").write_text("{")
+    response = client.call("POST", "/structures/export", format="nifti").json()
+    assert [one["name"] for one in response["structures"]] == ["Whole"]
+    assert any("left out" in note and broken["id"] in note for note in response["notes"])
 
 
-def test_what_a_killed_server_left_half_written_is_swept(board: Board) -> None:
-    made = board.add("GTVp")
-    half = board.folder / "structures/.radfuse-half"
+def test_incomplete_files_of_a_killed_server_are_removed(client: StudyClient) -> None:
+    made = client.add("GTVp")
+    half = client.folder / "structures/.radfuse-half"
     half.mkdir()
     (half / f"{made['id']}.json").write_text("{")
-    Drawings(Studies(board.site.folder))
+    StructureStore(Studies(client.site.folder))
     assert not half.exists()
-    assert board.names() == ["GTVp"]
+    assert client.names() == ["GTVp"]
 
 
-def test_no_two_structures_look_alike_while_the_palette_lasts(board: Board) -> None:
-    made = [board.add(name) for name in ("A", "B", "C")]
-    assert board.call("DELETE", f"/structures/{made[0]['id']}").status_code == 204
-    made[0] = board.add("D")
+def test_new_structures_get_unused_colours(client: StudyClient) -> None:
+    made = [client.add(name) for name in ("A", "B", "C")]
+    assert client.call("DELETE", f"/structures/{made[0]['id']}").status_code == 204
+    made[0] = client.add("D")
     assert len({one["colour"] for one in made}) == 3

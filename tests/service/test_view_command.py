@@ -1,4 +1,4 @@
-"""`radfuse view` as somebody starts it."""
+"""The command `radfuse view`."""
 
 import re
 import signal
@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from radfuse.cli import main
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE
-from radfuse.service.stores.lock import held
+from radfuse.service.stores.lock import locked
 from radfuse.service.stores.studies import Studies
 
 VIEW = [sys.executable, "-m", "radfuse", "view", "--no-browser"]
 
 
-def test_command_prints_working_address_and_ends_on_ctrl_c(
+def test_command_prints_working_url_and_ends_on_ctrl_c(
     phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     command = [*VIEW, "--folder", tmp_path, phantom_folders[0].parent]
@@ -30,10 +30,10 @@ def test_command_prints_working_address_and_ends_on_ctrl_c(
             found = re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}#([0-9a-f]{12})", url)
             assert found is not None, url
             with httpx.Client(follow_redirects=True, trust_env=False) as browser:
-                page = browser.get(url)
-            assert page.status_code == 200
-            assert NOTICE in page.text
-            assert f"Ctrl-C ends the page.\n{NOTICE}\n" == "".join(
+                response = browser.get(url)
+            assert response.status_code == 200
+            assert NOTICE in response.text
+            assert f"Ctrl-C ends the viewer.\n{NOTICE}\n" == "".join(
                 process.stdout.readline() for _ in range(2)
             )
         finally:
@@ -52,7 +52,7 @@ def test_command_prints_working_address_and_ends_on_ctrl_c(
         (["--port", "70000"], "choose another --host or --port"),
     ],
 )
-def test_wrong_options_are_refused_in_a_line(
+def test_wrong_options_are_refused_in_one_line(
     arguments: list[str], words: str, tmp_path: Path
 ) -> None:
     command = ["view", "--no-browser", "--folder", str(tmp_path), *arguments]
@@ -63,24 +63,24 @@ def test_wrong_options_are_refused_in_a_line(
     assert words in line
 
 
-def test_a_second_page_of_the_same_studies_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_second_server_of_a_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     studies = Studies(tmp_path)
     running = studies.create("Running", tmp_path, tmp_path, Recipe())
     studies.change(running.id, state="running")
     command = ["view", "--no-browser", "--folder", str(tmp_path)]
-    with held(tmp_path):
+    with locked(tmp_path):
         ended = CliRunner().invoke(main, command)
     assert ended.exit_code == 2
     (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"radfuse: {tmp_path}: another `radfuse view` works on these studies")
-    assert "pass --folder" in line
+    assert line.startswith(f"radfuse: {tmp_path}: another `radfuse view` uses this folder")
+    assert "pass another --folder" in line
     assert studies.get(running.id).state == "running"
 
 
-def test_a_folder_that_cannot_be_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_unwritable_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     ended = CliRunner().invoke(main, ["view", "--no-browser", "--folder", str(file / "in")])
     assert ended.exit_code == 2
     (line,) = ended.stderr.splitlines()
-    assert "cannot be written to (Not a directory); pass --folder" in line
+    assert "not writable (Not a directory); pass another --folder" in line

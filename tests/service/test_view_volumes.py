@@ -1,4 +1,4 @@
-"""What the page is given to look at: volumes, where they lie, and when they are written."""
+"""Volumes for the viewer: their grids, alignment, and when they are written."""
 
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,19 @@ from radfuse.phantom.head import Phantom
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 from radfuse.service.jobs.fusion import prepare_study
-from radfuse.service.jobs.view_files import prepare_view, read_view, write_untrusted_view
+from radfuse.service.jobs.view_files import prepare_view, read_view, write_qa_failed_view
 from radfuse.service.stores.studies import Studies
-from radfuse.service.stores.view_volumes import oriented
+from radfuse.service.stores.view_volumes import to_lps
 
 
-def test_a_prepared_study_shows_ct_and_mr_each_on_its_own_grid(
+def test_prepared_study_has_ct_and_mr_on_their_own_grids(
     site: Site, prepared: str, phantom: Phantom
 ) -> None:
     assert site.study(prepared)["state"] == "ready"
     view = site.view(prepared)
     assert view["fused"] is None
     for name, series in (("ct", phantom.ct), ("mr", phantom.mr)):
-        image = oriented(series.image)
+        image = to_lps(series.image)
         assert view[name]["size"] == list(image.GetSize())
         matrix = np.array(view[name]["mm_from_voxel"])
         assert_allclose(matrix[:3, 3], image.GetOrigin(), atol=1e-3)
@@ -39,9 +39,7 @@ def test_a_prepared_study_shows_ct_and_mr_each_on_its_own_grid(
     assert set(view) == {"ct", "mr", "fused", "mr_range", "mr_from_ct", "alignment"}
 
 
-def test_before_a_registration_the_heads_lie_on_each_other(
-    site: Site, prepared: str, phantom: Phantom
-) -> None:
+def test_heads_overlap_before_a_registration(site: Site, prepared: str, phantom: Phantom) -> None:
     view = site.view(prepared)
     assert view["alignment"] == "start"
     start = np.array(view["mr_from_ct"])
@@ -53,7 +51,7 @@ def test_before_a_registration_the_heads_lie_on_each_other(
     assert np.linalg.norm(off) < 30
 
 
-def test_one_frame_of_reference_is_believed_until_a_search(
+def test_common_frame_of_reference_is_the_initial_alignment(
     phantom: Phantom, tmp_path: Path
 ) -> None:
     header = Dataset()
@@ -67,7 +65,7 @@ def test_one_frame_of_reference_is_believed_until_a_search(
     assert view.mr_from_ct == tuple(map(tuple, np.eye(4)))
 
 
-def test_a_fusion_adds_its_image_and_its_alignment(site: Site, done: str, phantom: Phantom) -> None:
+def test_fusion_adds_image_and_alignment(site: Site, done: str, phantom: Phantom) -> None:
     view = site.view(done)
     fused = site.volume(done, "fused")
     assert view["fused"]["size"] == view["ct"]["size"]
@@ -78,20 +76,20 @@ def test_a_fusion_adds_its_image_and_its_alignment(site: Site, done: str, phanto
     assert_allclose(view["mr_from_ct"], matrix_of(phantom.mr_from_ct), atol=1e-4)
 
 
-def test_what_is_there_already_is_not_prepared_again(site: Site, done: str) -> None:
+def test_prepared_study_is_not_prepared_again(site: Site, done: str) -> None:
     folder = site.folder / "studies" / done / "view"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert set(before) == {"ct.nii", "mr.nii", "fused.nii", "view.json"}
     studies = Studies(site.folder)
     prepare_study(folder.parent, studies.get(done), lambda _stage, _share: None)
-    assert studies.standing(done) == "done"
-    assert studies.settle(done, "failed", "why").state == "done"
+    assert studies.state_on_disk(done) == "done"
+    assert studies.finish_job(done, "failed", "why").state == "done"
     studies.change(done, message="")
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_other_files_in_the_same_place_are_prepared_anew(phantom: Phantom, tmp_path: Path) -> None:
-    source, picture = tmp_path / "source", tmp_path / "view/ct.nii"
+def test_changed_files_are_prepared_again(phantom: Phantom, tmp_path: Path) -> None:
+    source, volume = tmp_path / "source", tmp_path / "view/ct.nii"
     sizes = []
     for content in ("one", "one", "other"):
         source.write_text(content)
@@ -100,22 +98,24 @@ def test_other_files_in_the_same_place_are_prepared_anew(phantom: Phantom, tmp_p
             for series in (phantom.ct, phantom.mr)
         )
         prepare_view(tmp_path, ct, mr)
-        sizes.append(picture.stat().st_size)
-        picture.write_bytes(b"")
+        sizes.append(volume.stat().st_size)
+        volume.write_bytes(b"")
     assert sizes[0] == sizes[2] > sizes[1] == 0
 
 
-def test_a_study_of_an_earlier_version_is_to_be_prepared(site: Site, asked: dict[str, Any]) -> None:
+def test_volumes_of_an_earlier_version_are_prepared_again(
+    site: Site, asked: dict[str, Any]
+) -> None:
     identifier = site.make(**asked)
     old = site.folder / "studies" / identifier / "view"
     old.mkdir()
     (old / "ct.nii.gz").write_bytes(b"")
     answer = site.client.get(f"/api/v1/studies/{identifier}/view")
-    refused(answer, 404, "nothing to look at yet; prepare it")
+    refused(answer, 404, "is not prepared yet; prepare it")
     refused(site.client.get(f"/api/v1/studies/{identifier}/volumes/ct.nii"), 404, "prepare it")
 
 
-def test_a_refused_alignment_leaves_an_earlier_result_as_it_is(
+def test_registration_that_fails_qa_keeps_an_earlier_result(
     phantom: Phantom, tmp_path: Path
 ) -> None:
     ct, mr = (
@@ -123,21 +123,21 @@ def test_a_refused_alignment_leaves_an_earlier_result_as_it_is(
         for series in (phantom.ct, phantom.mr)
     )
     view = prepare_view(tmp_path, ct, mr)
-    write_untrusted_view(tmp_path, view.model_copy(update={"fused": view.ct}), phantom.mr_from_ct)
+    write_qa_failed_view(tmp_path, view.model_copy(update={"fused": view.ct}), phantom.mr_from_ct)
     assert read_view(tmp_path) == view
-    write_untrusted_view(tmp_path, view, phantom.mr_from_ct)
+    write_qa_failed_view(tmp_path, view, phantom.mr_from_ct)
     shown = read_view(tmp_path)
     assert shown is not None
-    assert shown.alignment == "untrusted"
+    assert shown.alignment == "qa_failed"
 
 
-def test_pictures_are_not_for_the_page(tmp_path: Path) -> None:
-    picture = Series(sitk.Image(8, 8, sitk.sitkFloat32), CT, tmp_path)
-    with pytest.raises(InputError, match="the page shows volumes"):
-        prepare_view(tmp_path, picture, picture)
+def test_2d_images_are_refused(tmp_path: Path) -> None:
+    image = Series(sitk.Image(8, 8, sitk.sitkFloat32), CT, tmp_path)
+    with pytest.raises(InputError, match="the viewer shows volumes"):
+        prepare_view(tmp_path, image, image)
 
 
-def test_an_mr_without_a_head_still_has_a_picture(phantom: Phantom, tmp_path: Path) -> None:
+def test_mr_without_a_head_has_a_display_range(phantom: Phantom, tmp_path: Path) -> None:
     values = np.zeros((8, 9, 10), np.float32)
     values[4, 4, 4] = 7.0
     speck = sitk.GetImageFromArray(values)

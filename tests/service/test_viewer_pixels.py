@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from selenium.webdriver import Chrome
 from service_kit import Site
 
-from radfuse.service.stores.view_volumes import picture_of
+from radfuse.service.stores.view_volumes import describe_volume
 
 OUTSIDE = -32768
 RNG = np.random.default_rng(7)
@@ -34,7 +34,7 @@ def evaluate(viewer: ViewerDriver, module: str, body: str, *given: Any) -> Any:
 def volume(image: sitk.Image) -> dict[str, Any]:
     """Arguments of `new Volume`: description and values."""
     values = sitk.GetArrayFromImage(image).ravel().tolist()
-    return {"description": picture_of(image, 1.0).model_dump(), "values": values}
+    return {"description": describe_volume(image, 1.0).model_dump(), "values": values}
 
 
 def random_image(size: tuple[int, int, int], seed: int) -> sitk.Image:

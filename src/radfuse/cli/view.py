@@ -18,15 +18,17 @@ from radfuse.record import NOTICE
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Where to listen; any other than this machine needs a token of your own.",
+    help="Bind address; non-local addresses require --token.",
 )
-@click.option("--port", type=int, default=0, help="Port to listen on; a free one without it.")
+@click.option("--port", type=int, default=0, help="Port to listen on; by default a free port.")
 @click.option(
     "--token",
-    help="What a browser must say to be let in; random without it. Asked for with another --host.",
+    help="Access requires the token in the URL. Random unless given; asked for if not local.",
 )
-@click.option("--no-browser", is_flag=True, help="Print the address only.")
-@click.option("--folder", type=PATH, help="Where studies are kept; the user's data without it.")
+@click.option("--no-browser", is_flag=True, help="Print the URL without opening it.")
+@click.option(
+    "--folder", type=PATH, help="Folder of studies; by default in the user's data folder."
+)
 def view_command(
     *,
     study: Path | None,
@@ -38,32 +40,31 @@ def view_command(
     no_browser: bool,
     folder: Path | None,
 ) -> None:
-    """Open a local page: fuse a CT and an MR, judge, align by hand, sign off, draw structures.
+    """Open the viewer in a browser: fuse CT and MR, review, register manually, sign off, contour.
 
-    STUDY is a folder or zip archive with both CT and MR. The page is for this machine alone and
-    ends with Ctrl-C; studies stay.
+    STUDY is a folder or zip archive with both CT and MR. Only this machine can connect, unless
+    --host is given. Ctrl-C ends the viewer; studies are kept.
 
     Research use only. Not a medical device.
     """
     try:
         from radfuse.service import server  # noqa: PLC0415  # an extra
-        from radfuse.service.routes.studies import NewStudy  # noqa: PLC0415
+        from radfuse.service.routes.studies import StudyRequest  # noqa: PLC0415
         from radfuse.service.security import LOOPBACK_NAMES  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[view]") from error
     if (ct is None) != (mr is None) or (study and ct):
         raise InputError("give --ct and --mr, or a STUDY with both inside, or neither")
     if token is None and host not in LOOPBACK_NAMES:
-        token = click.prompt("Token for this page", hide_input=True)
-    given = {name: str(path) for name, path in (("study", study), ("ct", ct), ("mr", mr)) if path}
-    asked = NewStudy.model_validate(given) if given else None
+        token = click.prompt("Token for the viewer", hide_input=True)
+    paths = {name: str(path) for name, path in (("study", study), ("ct", ct), ("mr", mr)) if path}
+    request = StudyRequest.model_validate(paths) if paths else None
 
-    def tell(url: str) -> None:
-        click.echo(f"{url}\nCtrl-C ends the page.\n{NOTICE}")
+    def announce(url: str) -> None:
+        click.echo(f"{url}\nCtrl-C ends the viewer.\n{NOTICE}")
         if not no_browser:
             webbrowser.open(url)
 
-    with server.bound(host, port) as sock:
-        access = server.access_of(sock, host, token)
-        place = folder or server.default_folder()
-        server.serve(sock, access, place, asked, tell)
+    with server.bind(host, port) as sock:
+        access = server.make_access(sock, host, token)
+        server.serve(sock, access, folder or server.default_folder(), request, announce)

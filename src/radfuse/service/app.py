@@ -1,4 +1,4 @@
-"""The application: the routes, the page and what becomes of errors."""
+"""The application: REST routes, the viewer's files and the responses to errors."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,40 +12,42 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from radfuse.errors import RadfuseError
-from radfuse.service.jobs.job_queue import Work
-from radfuse.service.routes.dependencies import Desk
-from radfuse.service.routes.registration import api as alignment
-from radfuse.service.routes.structures import api as drawing
-from radfuse.service.routes.studies import api
-from radfuse.service.security import Access, Guard
-from radfuse.service.stores.structure_store import Drawings, StaleError, UnknownStructureError
-from radfuse.service.stores.studies import OtherRegistrationError, Studies, UnknownStudyError
+from radfuse.service.jobs.job_queue import JobQueue
+from radfuse.service.routes import registration, structures, studies
+from radfuse.service.routes.dependencies import Dependencies
+from radfuse.service.security import Access, SecurityMiddleware
+from radfuse.service.stores.structure_store import (
+    StaleRevisionError,
+    StructureStore,
+    UnknownStructureError,
+)
+from radfuse.service.stores.studies import RegistrationMismatchError, Studies, UnknownStudyError
 
 STATIC = Path(__file__).parent / "static"
-"""The page."""
+"""HTML, CSS and scripts of the viewer."""
 
 STATUS: dict[type[Exception], int] = {
     UnknownStudyError: 404,
     UnknownStructureError: 404,
-    StaleError: 409,
-    OtherRegistrationError: 409,
+    StaleRevisionError: 409,
+    RegistrationMismatchError: 409,
 }
 """HTTP status of an error of ours, where it is not 400."""
 
 
 def make_app(access: Access, folder: Path) -> FastAPI:
-    """The page and its interface over the studies in a folder.
+    """The viewer and its REST interface for the studies in a folder.
 
-    Raises `OutputError` where the folder cannot be written to.
+    Raises `OutputError` where the folder is not writable.
     """
-    studies = Studies(folder)
-    studies.recover()
-    work = Work(studies)
+    store = Studies(folder)
+    store.recover()
+    jobs = JobQueue(store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        work.close()
+        jobs.close()
 
     app = FastAPI(
         title="radfuse view",
@@ -55,38 +57,36 @@ def make_app(access: Access, folder: Path) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.desk = Desk(studies, work, access)
-    app.state.drawings = Drawings(studies)
-    app.add_middleware(Guard, access=access)
-    app.add_exception_handler(RadfuseError, _ours)
-    app.add_exception_handler(HTTPException, _of_protocol)
-    app.add_exception_handler(RequestValidationError, _of_form)
-    app.include_router(api)
-    app.include_router(alignment)
-    app.include_router(drawing)
+    app.state.deps = Dependencies(store, StructureStore(store), jobs, access)
+    app.add_middleware(SecurityMiddleware, access=access)
+    app.add_exception_handler(RadfuseError, _on_radfuse_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    for routes in (studies, registration, structures):
+        app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
-    return _answer(STATUS.get(type(error), 400), str(error))
+async def _on_radfuse_error(_: Request, error: Exception) -> JSONResponse:
+    return _response(STATUS.get(type(error), 400), str(error))
 
 
-async def _of_protocol(_: Request, error: Exception) -> JSONResponse:
+async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    return _answer(error.status_code, str(error.detail))
+    return _response(error.status_code, str(error.detail))
 
 
-async def _of_form(_: Request, error: Exception) -> JSONResponse:
+async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return _answer(422, f"{place}: {first['msg'].removeprefix('Value error, ')}")
+    field = ".".join(map(str, first["loc"]))
+    return _response(422, f"{field}: {first['msg'].removeprefix('Value error, ')}")
 
 
-def _answer(status: int, error: str) -> JSONResponse:
-    """One sentence; what is no Unicode in it, such as half a surrogate pair, becomes '?'."""
-    sayable = error.encode("utf-8", "replace").decode("utf-8")
-    return JSONResponse({"error": sayable}, status_code=status)
+def _response(status: int, error: str) -> JSONResponse:
+    """One sentence; characters that are not valid Unicode, such as a lone surrogate, become '?'."""
+    encodable = error.encode("utf-8", "replace").decode("utf-8")
+    return JSONResponse({"error": encodable}, status_code=status)

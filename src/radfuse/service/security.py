@@ -1,10 +1,9 @@
-"""Who may talk to the server: token, host and origin, size of a request, headers of an answer."""
+"""Access control: token, host and origin, size of requests, security headers of responses."""
 
 import ipaddress
 import re
 import secrets
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -15,22 +14,24 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER, TOKEN_QUERY = "x-radfuse-token", "token"  # names, not secrets
-"""How a program and how the first call of a browser say the token."""
+"""The token in a program's requests, and in the URL that a browser opens first."""
 
 UPLOADS = "/api/v1/uploads"
-"""The one path that takes files."""
+"""The path that accepts files."""
 
-DRAWINGS = re.compile(r"/api/v1/studies/[0-9a-f]{12}/(interpolate|structures(/[0-9a-f]{12})?)")
-"""Paths that take drawn structures."""
+STRUCTURE_PATHS = re.compile(
+    r"/api/v1/studies/[0-9a-f]{12}/(interpolate|structures(/[0-9a-f]{12})?)"
+)
+"""Paths that accept structures."""
 
-MOST_DRAWING_BYTES = 16_000_000
-"""Largest body with drawn structures: the outline of a head of 512 x 512 x 234 voxels has 1 MB."""
+MAX_STRUCTURE_BYTES = 16_000_000
+"""Largest body with structures: the outline of a head of 512 x 512 x 234 voxels has 1 MB."""
 
-MOST_JSON_BYTES = 1_000_000
+MAX_JSON_BYTES = 1_000_000
 """Largest body of any other request."""
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
-"""Names of this machine to itself."""
+"""Names of the local host."""
 
 POLICY = "; ".join(
     (
@@ -39,7 +40,7 @@ POLICY = "; ".join(
         "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
     )
 )  # fmt: skip
-"""Content-Security-Policy: nothing from elsewhere, no script in the page itself."""
+"""Content-Security-Policy: nothing from other servers, no inline scripts."""
 
 HEADERS = {
     "cache-control": "no-store",
@@ -49,37 +50,37 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-"""On every answer."""
+"""Headers of each response."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where the server listens and who may talk to it."""
+    """Address of the server and its access rules."""
 
     host: str
     port: int
     token: str
-    most_upload_bytes: int
+    max_upload_bytes: int
     """Largest body of an upload."""
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie; browsers do not part cookies by port."""
+        """Name of the cookie; browsers share cookies between ports."""
         return f"radfuse-{self.port}"
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Whether only this machine can connect."""
         return self.host in LOOPBACK_NAMES
 
     @property
     def url(self) -> str:
-        """The page's address, token included."""
+        """URL of the viewer, with the token."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/?{urlencode({TOKEN_QUERY: self.token})}"
 
     def allows_host(self, host: str | None) -> bool:
-        """Whether a Host header names this server: a foreign name is a rebound one."""
+        """Whether a Host header names this server; other names are DNS rebinding."""
         name, port = _split(host or "")
         if port not in {self.port, None}:
             return False
@@ -88,17 +89,17 @@ class Access:
         return name == self.host.lower() or _is_own(name)
 
     def allows_origin(self, origin: str | None, host: str | None) -> bool:
-        """Whether a page of this origin may call: none but our own, or no page at all."""
+        """Whether requests of this origin are allowed: only our own, or no browser at all."""
         return origin is None or origin.lower() == f"http://{host}".lower()
 
-    def knows(self, tokens: Iterable[str | None]) -> bool:
+    def allows_token(self, *tokens: str | None) -> bool:
         """Whether one of these is the token."""
-        wanted = self.token.encode()
-        return any(secrets.compare_digest((given or "").encode(), wanted) for given in tokens)
+        token = self.token.encode()
+        return any(secrets.compare_digest((one or "").encode(), token) for one in tokens)
 
 
 def _split(host: str) -> tuple[str, int | None]:
-    """Name and port of a Host header; an impossible port is 0."""
+    """Name and port of a Host header; an invalid port is 0."""
     try:
         parts = urlsplit(f"//{host}")
         return parts.hostname or "", parts.port
@@ -107,7 +108,7 @@ def _split(host: str) -> tuple[str, int | None]:
 
 
 def _is_own(name: str) -> bool:
-    """Whether a name is an address, which no name server can rebind, or this machine's own."""
+    """Whether a name is an IP address, which DNS cannot rebind, or a name of this machine."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -115,19 +116,19 @@ def _is_own(name: str) -> bool:
     return True
 
 
-class Guard:
-    """ASGI middleware that lets in only what `Access` allows."""
+class SecurityMiddleware:
+    """ASGI middleware that refuses requests which `Access` does not allow."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what is refused, pass on what is not."""
+        """Refuse a request or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, most = Headers(scope=scope), self._most_bytes(scope["path"])
-        answer = self._refusal(headers, most) or self._entrance(scope, headers)
+        headers, max_bytes = Headers(scope=scope), self._max_bytes(scope["path"])
+        response = self._check(headers, max_bytes) or self._authenticate(scope, headers)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -135,58 +136,60 @@ class Guard:
                     MutableHeaders(scope=message).setdefault(name, value)
             await send(message)
 
-        if answer is not None:
-            await answer(scope, receive, send_with_headers)
+        if response is not None:
+            await response(scope, receive, send_with_headers)
             return
-        await self._app(scope, _limited(receive, most), send_with_headers)
+        await self._app(scope, _limited(receive, max_bytes), send_with_headers)
 
-    def _most_bytes(self, path: str) -> int:
+    def _max_bytes(self, path: str) -> int:
         if path == UPLOADS:
-            return self._access.most_upload_bytes
-        return MOST_DRAWING_BYTES if DRAWINGS.fullmatch(path) else MOST_JSON_BYTES
+            return self._access.max_upload_bytes
+        return MAX_STRUCTURE_BYTES if STRUCTURE_PATHS.fullmatch(path) else MAX_JSON_BYTES
 
-    def _refusal(self, headers: Headers, most_bytes: int) -> JSONResponse | None:
+    def _check(self, headers: Headers, max_bytes: int) -> JSONResponse | None:
         access, host = self._access, headers.get("host")
         if not access.allows_host(host):
-            return _refused(421, "this server does not answer to that Host name")
+            return _refused(421, "unknown Host name; open the URL that `radfuse view` printed")
         if not access.allows_origin(headers.get("origin"), host):
-            return _refused(403, "pages of another origin may not call this server")
+            return _refused(403, "requests of another origin are not allowed")
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > most_bytes:
-            return _refused(413, _too_large(most_bytes))
+        if length.isdecimal() and int(length) > max_bytes:
+            return _refused(413, _too_large(max_bytes))
         return None
 
-    def _entrance(self, scope: Scope, headers: Headers) -> JSONResponse | RedirectResponse | None:
-        """The cookie for a first call with the right token, a refusal without any."""
+    def _authenticate(
+        self, scope: Scope, headers: Headers
+    ) -> JSONResponse | RedirectResponse | None:
+        """Set the cookie for a URL with the token; refuse a request without token and cookie."""
         access = self._access
         query = QueryParams(scope["query_string"]).get(TOKEN_QUERY)
-        if scope["method"] == "GET" and scope["path"] == "/" and access.knows([query]):
-            entrance = RedirectResponse("/", status_code=303)
-            entrance.set_cookie(access.cookie, access.token, httponly=True, samesite="strict")
-            return entrance
+        if scope["method"] == "GET" and scope["path"] == "/" and access.allows_token(query):
+            redirect = RedirectResponse("/", status_code=303)
+            redirect.set_cookie(access.cookie, access.token, httponly=True, samesite="strict")
+            return redirect
         cookies = cookie_parser(headers.get("cookie", ""))
-        if access.knows([headers.get(TOKEN_HEADER), cookies.get(access.cookie)]):
+        if access.allows_token(headers.get(TOKEN_HEADER), cookies.get(access.cookie)):
             return None
-        return _refused(401, "open the address that `radfuse view` printed: it has the token")
+        return _refused(401, "access requires the token: open the URL that `radfuse view` printed")
 
 
-def _limited(receive: Receive, most_bytes: int) -> Receive:
-    """Count a body as it comes: its length may not have been told, or told wrongly."""
-    taken = 0
+def _limited(receive: Receive, max_bytes: int) -> Receive:
+    """Limit a body as it is received: its Content-Length may be missing or wrong."""
+    received = 0
 
     async def counted() -> Message:
-        nonlocal taken
+        nonlocal received
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > most_bytes:
-            raise HTTPException(413, _too_large(most_bytes))
+        received += len(message.get("body", b""))
+        if received > max_bytes:
+            raise HTTPException(413, _too_large(max_bytes))
         return message
 
     return counted
 
 
-def _too_large(most_bytes: int) -> str:
-    return f"larger than the {most_bytes / 1e6:g} MB that this request may have"
+def _too_large(max_bytes: int) -> str:
+    return f"the request is larger than {max_bytes / 1e6:g} MB"
 
 
 def _refused(status: int, error: str) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Serving the page until somebody ends it."""
+"""Serve the viewer until the process is ended."""
 
 import logging
 import secrets
@@ -13,51 +13,48 @@ from fastapi import FastAPI
 from radfuse.errors import InputError
 from radfuse.methods.installed import user_data_folder
 from radfuse.service.app import make_app
-from radfuse.service.routes.dependencies import Desk
-from radfuse.service.routes.studies import NewStudy, create_study
+from radfuse.service.routes.dependencies import Dependencies
+from radfuse.service.routes.studies import StudyRequest, create_study
 from radfuse.service.security import LOOPBACK_NAMES, Access
-from radfuse.service.stores.lock import held
+from radfuse.service.stores.lock import locked
 
 LOG = logging.getLogger(__name__)
 
-LOCAL = LOOPBACK_NAMES[0]
-"""Where the page is served unless another host is asked for."""
-
-SHORTEST_TOKEN = 16
-"""Characters of a token of the user's own."""
+MIN_TOKEN_LENGTH = 16
+"""Characters of a token of the user."""
 
 TCP = socket.IPPROTO_TCP
-"""Said of a socket, so that asyncio sends small answers at once: else each waits for 40 ms."""
+"""Protocol of the socket, so that asyncio sets TCP_NODELAY; else small responses take 40 ms."""
 
-MOST_UPLOAD_BYTES = 4 * 10**9
+MAX_UPLOAD_BYTES = 4 * 10**9
 """Largest upload: CT and MR of thin slices, unpacked, with room."""
 
-LAST_ANSWERS_S = 2
-"""How long answers that are under way may take when the server is ended."""
+SHUTDOWN_S = 2
+"""How long open responses may take when the server is ended."""
 
 
 def default_folder() -> Path:
-    """Where studies lie without `--folder`: in the user's folder for data."""
+    """Default folder of studies, in the user's data folder."""
     return user_data_folder() / "view"
 
 
-def access_of(sock: socket.socket, host: str, token: str | None) -> Access:
-    """Who may talk to a server on a bound socket.
+def make_access(sock: socket.socket, host: str, token: str | None) -> Access:
+    """Access rules of a server on a bound socket.
 
-    Raises `InputError` for a token that is too short, and without one beyond this machine.
+    Raises `InputError` for a token that is too short, and for a non-local host without a token.
     """
     if token is None and host not in LOOPBACK_NAMES:
-        raise InputError(f"--host {host} is reachable for others; give a --token of your own")
-    if token is not None and not (len(token) >= SHORTEST_TOKEN and token.isascii()):
-        raise InputError(f"--token: give at least {SHORTEST_TOKEN} ASCII characters")
+        raise InputError(f"--host {host} is reachable from other machines; pass a --token")
+    if token is not None and not (len(token) >= MIN_TOKEN_LENGTH and token.isascii()):
+        raise InputError(f"--token: pass at least {MIN_TOKEN_LENGTH} ASCII characters")
     port = sock.getsockname()[1]
-    return Access(host, port, token or secrets.token_urlsafe(24), MOST_UPLOAD_BYTES)
+    return Access(host, port, token or secrets.token_urlsafe(24), MAX_UPLOAD_BYTES)
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens for the server; port 0 takes a free one.
+def bind(host: str, port: int) -> socket.socket:
+    """Bind a socket for the server; port 0 takes a free port.
 
-    Raises `InputError` where that cannot be.
+    Raises `InputError` on failure.
     """
     with ExitStack() as unused:
         try:
@@ -77,49 +74,49 @@ def serve(
     sock: socket.socket,
     access: Access,
     folder: Path,
-    asked: NewStudy | None,
-    tell: Callable[[str], None],
+    request: StudyRequest | None,
+    announce: Callable[[str], None],
 ) -> None:
-    """Serve the page on a bound socket; `tell` is called with its address once it answers.
+    """Serve the viewer on a bound socket; `announce` gets its URL once it responds.
 
-    With `asked` a study is made first and the address leads to it. Returns when the process is
-    told to end. Raises what `create_study` does, `OutputError` for a folder that cannot be used,
+    With `request` a study is created first and the URL opens it. Returns when the process is asked
+    to end. Raises the errors of `create_study`, `OutputError` for a folder that is not writable,
     `InputError` for one that another server uses.
     """
-    with held(folder):
-        _serve(sock, make_app(access, folder), access, asked, tell)
+    with locked(folder):
+        _serve(sock, make_app(access, folder), access, request, announce)
 
 
 def _serve(
     sock: socket.socket,
     app: FastAPI,
     access: Access,
-    asked: NewStudy | None,
-    tell: Callable[[str], None],
+    request: StudyRequest | None,
+    announce: Callable[[str], None],
 ) -> None:
-    desk: Desk = app.state.desk
+    deps: Dependencies = app.state.deps
     try:
-        study = create_study(desk, asked) if asked else None
-        place = f"{access.url}#{study.id}" if study else access.url
+        study = create_study(deps, request) if request else None
+        url = f"{access.url}#{study.id}" if study else access.url
         server = _Server(
             uvicorn.Config(
                 app,
                 log_level="warning",
                 server_header=False,
-                timeout_graceful_shutdown=LAST_ANSWERS_S,
+                timeout_graceful_shutdown=SHUTDOWN_S,
             )
         )
-        server.ready = lambda: tell(place)
+        server.ready = lambda: announce(url)
         LOG.info("service started", extra={"host": access.host, "port": access.port})
-        with suppress(KeyboardInterrupt):  # which uvicorn raises again when all has ended
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
             server.run(sockets=[sock])
     finally:
-        desk.work.close()
+        deps.jobs.close()
         LOG.info("service ended")
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers."""
+    """Calls `ready` once it responds."""
 
     ready: Callable[[], None]
 

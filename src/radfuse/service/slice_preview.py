@@ -1,4 +1,4 @@
-"""One slice of a study fused by another method, at once."""
+"""One slice of a study fused by another method."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -15,81 +15,90 @@ from radfuse.methods.copy_ct import CopyCT
 from radfuse.methods.options import Value
 from radfuse.pipeline.volume import fuse_slice
 from radfuse.registration.transforms import rigid_from_matrix
-from radfuse.service.jobs.view_files import VIEW, Preview, View
-from radfuse.service.stores.view_volumes import DATA_OFFSET, ORDER, Picture, read_picture
+from radfuse.service.jobs.view_files import VIEW, PreviewSettings, View
+from radfuse.service.stores.view_volumes import (
+    DATA_OFFSET,
+    ORIENTATION,
+    ViewVolume,
+    read_view_volume,
+)
 
-METHODS_KEPT = 4
-"""Loaded methods: a compiled network takes some hundred megabytes, and seconds to compile."""
+MAX_CACHED_METHODS = 4
+"""A compiled network takes some hundred megabytes, and seconds to compile."""
 
 Slice = NDArray[np.uint16]
 
 
-class Previews:
-    """Slices by other methods, one at a time; the last MR and some methods stay in memory."""
+class SlicePreviews:
+    """Fuses slices by other methods, one at a time; caches the last MR and some methods."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._method = lru_cache(METHODS_KEPT)(_loaded)
+        self._method = lru_cache(MAX_CACHED_METHODS)(_load)
         self._mr = lru_cache(1)(_read_mr)
 
-    def slice_of(
+    def fuse(
         self, folder: Path, view: View, options: dict[str, Value], method: str, index: int
     ) -> Slice:
-        """Slice `index` of the page's grid, (rows, columns), fused as the last fusion was.
+        """Fuse slice `index` of the viewer's grid with the settings of the last fusion.
 
-        `folder` is the study's; of `options` those apply that the method has. Raises `InputError`
-        before a fusion, for an index outside of the volume and for a CT whose own slices are not
-        axial.
+        Returns (rows, columns), 0 to 4095. `folder` is the study's; options that the method does
+        not have are ignored. Raises `InputError` before a fusion, for an index outside of the
+        volume and for a CT whose own slices are not axial.
         """
-        how = view.preview
-        if how is None:
-            raise InputError("there is no fusion yet whose registration could be used; run it")
+        settings = view.preview
+        if settings is None:
+            raise InputError("there is no fusion yet whose registration could be used; fuse first")
         count = view.ct.size[2]
         if not 0 <= index < count:
-            raise InputError(f"there is no slice {index}; they go from 0 to {count - 1}")
-        if how.order[2] not in "SI":
             raise InputError(
-                f"the CT's own slices are not axial (its axes point to {how.order}) and methods "
-                "look at its slices; run the fusion with this method instead"
+                f"there is no slice {index}; slices are numbered from 0 to {count - 1}"
             )
-        own_index = index if how.order[2] == "S" else count - 1 - index
-        window = Window(*how.window_hu)
+        if settings.order[2] not in "SI":
+            raise InputError(
+                f"the CT's own slices are not axial (orientation {settings.order}) and methods "
+                "process these slices; fuse the volume with this method instead"
+            )
+        own_index = index if settings.order[2] == "S" else count - 1 - index
+        window = Window(*settings.window_hu)
         with self._lock:
-            place = folder / VIEW
-            mr = self._mr(place / "mr.nii", view.mr.step, view.sources)
-            fuse = self._method(method, tuple(options.items()), window, place)
-            plane = sitk.DICOMOrient(_plane(place / "ct.nii", view.ct, index), how.order)
-            fused = _fused(plane, mr, how, fuse if _is_within(own_index, how) else CopyCT())
-        values: Slice = sitk.GetArrayFromImage(sitk.DICOMOrient(fused, ORDER))[0]
+            view_folder = folder / VIEW
+            mr = self._mr(view_folder / "mr.nii", view.mr.step, view.sources)
+            by = self._method(method, tuple(options.items()), window, view_folder)
+            plane = sitk.DICOMOrient(_plane(view_folder / "ct.nii", view.ct, index), settings.order)
+            fused = _fused(plane, mr, settings, by if _is_within(own_index, settings) else CopyCT())
+        values: Slice = sitk.GetArrayFromImage(sitk.DICOMOrient(fused, ORIENTATION))[0]
         return values
 
 
-def _fused(plane: sitk.Image, mr: sitk.Image, how: Preview, method: Method) -> sitk.Image:
-    _, rows, columns = (slice(*part) for part in how.box)
-    mr_from_ct = rigid_from_matrix(np.array(how.mr_from_ct), name="mr_from_ct")
-    window = Window(*how.window_hu)
-    return fuse_slice(plane, mr, mr_from_ct, window, how.mr_range, rows, columns, method)
+def _fused(
+    plane: sitk.Image, mr: sitk.Image, settings: PreviewSettings, method: Method
+) -> sitk.Image:
+    _, rows, columns = (slice(*part) for part in settings.box)
+    mr_from_ct = rigid_from_matrix(np.array(settings.mr_from_ct), name="mr_from_ct")
+    window = Window(*settings.window_hu)
+    return fuse_slice(plane, mr, mr_from_ct, window, settings.mr_range, rows, columns, method)
 
 
-def _is_within(own_index: int, how: Preview) -> bool:
-    first, end = how.box[0]
+def _is_within(own_index: int, settings: PreviewSettings) -> bool:
+    first, end = settings.box[0]
     return first <= own_index < end
 
 
-def _loaded(
-    name: str, options: tuple[tuple[str, Value], ...], window: Window, _place: Path
+def _load(
+    name: str, options: tuple[tuple[str, Value], ...], window: Window, _folder: Path
 ) -> Method:
-    """A method for one study alone: each keeps what it compiled for the sizes of its slices."""
+    """A method for one study: it keeps what it compiled for the size of its slices."""
     return load_method(name, applicable_options(name, dict(options)), window=window)
 
 
 def _read_mr(path: Path, step: float, _sources: tuple[str, str]) -> sitk.Image:
-    """The MR in its own units; the sources tell one from another in the same place."""
-    return sitk.Cast(read_picture(path), sitk.sitkFloat32) * step
+    """The MR in its own units; `_sources` is part of the cache's key."""
+    return sitk.Cast(read_view_volume(path), sitk.sitkFloat32) * step
 
 
-def _plane(path: Path, grid: Picture, index: int) -> sitk.Image:
-    """One slice of a volume of the page, of depth 1, read without the others."""
+def _plane(path: Path, grid: ViewVolume, index: int) -> sitk.Image:
+    """One slice of a volume of the viewer, of depth 1, read without the others."""
     columns, rows, slices = grid.size
     stored = np.memmap(path, "<i2", "r", DATA_OFFSET, (slices, rows, columns))
     plane = sitk.GetImageFromArray(stored[index : index + 1].astype(np.float32) * grid.step)

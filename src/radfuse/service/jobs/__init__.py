@@ -1,1 +1,1 @@
-"""Fusions that the service runs, each in a process of its own."""
+"""Jobs of the service, each in a child process."""

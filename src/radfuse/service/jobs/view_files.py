@@ -1,4 +1,4 @@
-"""What the page shows of a study: CT, MR and fused image as files, and how they lie together."""
+"""Files for the viewer: CT, MR and fused image of a study, and their alignment."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,72 +17,78 @@ from radfuse.registration.initialization import centre, centroid_translation
 from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
-from radfuse.service.stores.view_volumes import Picture, Rows, order_of, rows_of, write_picture
+from radfuse.service.stores.view_volumes import (
+    MatrixRows,
+    ViewVolume,
+    matrix_rows,
+    orientation_of,
+    write_view_volume,
+)
 
 VIEW, VIEW_FILE = "view", "view.json"
-"""The folder of the page's volumes inside a study's, and what says what they are."""
+"""The folder of the viewer's volumes inside a study's folder, and their description in it."""
 
 VolumeName = Literal["ct", "mr", "fused"]
-"""The three volumes of a page: CT and fused image on the page's grid, the MR on its own."""
+"""The volumes of the viewer: CT and fused image on the viewer's grid, the MR on its own."""
 
-UNTRUSTED = "untrusted"
-"""Alignment of a view whose registration was refused: for a person to look at."""
+QA_FAILED = "qa_failed"
+"""`View.alignment` of a registration that failed QA: it is displayed for review."""
 
 FUSED_STEP = 1.0
-"""Fused values are whole numbers as they are."""
+"""Value of one stored unit: fused values are integers already."""
 
 
-class Preview(BaseModel):
-    """What it takes to fuse one slice as the last fusion did it."""
+class PreviewSettings(BaseModel):
+    """Settings of the last fusion, to fuse one slice in the same way."""
 
     model_config = ConfigDict(frozen=True)
 
     order: str
-    """Where the axes of the CT's own grid point, such as LPS: methods look at its slices."""
+    """Orientation of the CT's own grid, such as LPS: methods process slices of that grid."""
 
     box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-    """Part of the CT's own grid that was fused: slices, rows, columns, from and up to."""
+    """Fused part of the CT's own grid: slices, rows, columns, each as start and stop."""
 
     window_hu: tuple[float, float]
     """Width and level."""
 
     mr_range: tuple[float, float]
-    mr_from_ct: Rows
+    mr_from_ct: MatrixRows
 
 
 class View(BaseModel):
-    """What the page shows of a study."""
+    """Volumes of a study for the viewer, and their alignment."""
 
     model_config = ConfigDict(frozen=True)
 
-    ct: Picture
-    mr: Picture
-    fused: Picture | None = None
+    ct: ViewVolume
+    mr: ViewVolume
+    fused: ViewVolume | None = None
     """None before a fusion."""
 
     mr_range: tuple[float, float]
-    """MR values to show as black and white."""
+    """MR values displayed as black and white."""
 
-    mr_from_ct: Rows
-    """CT point to MR point, LPS mm: the last registration, or where a search could start."""
+    mr_from_ct: MatrixRows
+    """Maps CT points to MR points, LPS mm: the last registration, or an initial alignment."""
 
     alignment: str
-    """Where `mr_from_ct` comes from: `headers`, `start` before a registration, `untrusted` for one
-    that was refused, else the origin of the registration."""
+    """Origin of `mr_from_ct`: `headers`, `start` before a registration, `qa_failed` after a failed
+    QA, else the origin of the registration."""
 
     sources: tuple[str, str]
     """SHA-256 of the files of CT and MR."""
 
-    preview: Preview | None = None
+    preview: PreviewSettings | None = None
     """None before a fusion."""
 
 
-KEPT_BACK = {"sources", "preview"}
-"""Of a view, what is of no use to the page."""
+NOT_SENT = {"sources", "preview"}
+"""Fields of a view that are not sent to the viewer."""
 
 
 def read_view(folder: Path) -> View | None:
-    """The view in a study's folder; None before there is one that can be read."""
+    """The view in a study's folder; None if there is none or it cannot be read."""
     try:
         return View.model_validate_json((folder / VIEW / VIEW_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -90,7 +96,7 @@ def read_view(folder: Path) -> View | None:
 
 
 def write_view(folder: Path, view: View) -> None:
-    """Put another description beside the volumes of a study's folder."""
+    """Replace the description of the volumes in a study's folder."""
     with staging(folder / VIEW) as stage:
         _stage_view(stage, view)
 
@@ -100,23 +106,23 @@ def _stage_view(stage: Staging, view: View) -> None:
 
 
 def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
-    """Write CT and MR for the page into a study's folder; what is there already stays.
+    """Write CT and MR for the viewer into a study's folder, unless they are there already.
 
-    Raises `InputError` for pictures without a place in a patient.
+    Raises `InputError` for 2-D images without patient coordinates.
     """
     if not (ct.is_volume and mr.is_volume):
-        raise InputError("the page shows volumes; fuse pictures with `radfuse fuse`")
+        raise InputError("the viewer shows volumes; fuse 2-D images with `radfuse fuse`")
     sources = digest(ct.files), digest(mr.files)
     before = read_view(folder)
     if before is not None and before.sources == sources:
         return before
     with staging(folder / VIEW) as stage:
-        mr_from_ct, alignment = _first_alignment(ct, mr)
+        mr_from_ct, alignment = _initial_alignment(ct, mr)
         view = View(
-            ct=write_picture(stage.folder / "ct.nii", ct.image),
-            mr=write_picture(stage.folder / "mr.nii", mr.image),
-            mr_range=_shown_range(mr),
-            mr_from_ct=rows_of(matrix_of(mr_from_ct)),
+            ct=write_view_volume(stage.folder / "ct.nii", ct.image),
+            mr=write_view_volume(stage.folder / "mr.nii", mr.image),
+            mr_range=_display_range(mr),
+            mr_from_ct=matrix_rows(matrix_of(mr_from_ct)),
             alignment=alignment,
             sources=sources,
         )
@@ -127,10 +133,10 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
 def stage_fused_view(
     stage: Staging, view: View, result: Result, alignment: Alignment, scaled: ScaledPair
 ) -> None:
-    """Write the image of a fusion of volumes, and its registration, aside for a study's view."""
-    mr_from_ct = rows_of(matrix_of(alignment.mr_from_ct))
+    """Write the fused volume and its registration into a staging folder of a study's view."""
+    mr_from_ct = matrix_rows(matrix_of(alignment.mr_from_ct))
     changes = {
-        "fused": write_picture(stage.folder / "fused.nii", result.image, step=FUSED_STEP),
+        "fused": write_view_volume(stage.folder / "fused.nii", result.image, step=FUSED_STEP),
         "mr_range": scaled.mr_range,
         "mr_from_ct": mr_from_ct,
         "alignment": alignment.origin,
@@ -139,27 +145,27 @@ def stage_fused_view(
     _stage_view(stage, view.model_copy(update=changes))
 
 
-def take_fused_back(folder: Path) -> None:
-    """Leave of a study's view what was there before any fusion; CT and MR stay."""
+def remove_fused(folder: Path) -> None:
+    """Remove the fused volume from a study's view; CT and MR stay."""
     (folder / VIEW / "fused.nii").unlink(missing_ok=True)
     view = read_view(folder)
     if view is not None:
         write_view(folder, view.model_copy(update={"fused": None, "preview": None}))
 
 
-def write_untrusted_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -> None:
-    """Let a person look at a refused registration, unless there is a result to look at."""
+def write_qa_failed_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -> None:
+    """Display a registration that failed QA, unless there is a result to display."""
     if view.fused is not None:
         return
-    changes = {"mr_from_ct": rows_of(matrix_of(mr_from_ct)), "alignment": UNTRUSTED}
+    changes = {"mr_from_ct": matrix_rows(matrix_of(mr_from_ct)), "alignment": QA_FAILED}
     write_view(folder, view.model_copy(update=changes))
 
 
-def _preview(result: Result, scaled: ScaledPair, mr_from_ct: Rows) -> Preview:
+def _preview(result: Result, scaled: ScaledPair, mr_from_ct: MatrixRows) -> PreviewSettings:
     window = window_named(result.record.recipe.window)
     slices, rows, columns = ((part.start, part.stop) for part in scaled.box)
-    return Preview(
-        order=order_of(result.ct.image),
+    return PreviewSettings(
+        order=orientation_of(result.ct.image),
         box=(slices, rows, columns),
         window_hu=(window.width, window.level),
         mr_range=scaled.mr_range,
@@ -167,21 +173,21 @@ def _preview(result: Result, scaled: ScaledPair, mr_from_ct: Rows) -> Preview:
     )
 
 
-def _first_alignment(ct: Series, mr: Series) -> tuple[sitk.Transform, str]:
-    """Where to begin: the headers' word if they share a frame, else middle upon middle."""
+def _initial_alignment(ct: Series, mr: Series) -> tuple[sitk.Transform, str]:
+    """The headers' coordinates if CT and MR share a frame of reference, else aligned centroids."""
     frames = {series.frame_of_reference_uid for series in (ct, mr)}
     if None not in frames and len(frames) == 1:
         return sitk.Euler3DTransform(), "headers"
     try:
         return centroid_translation(coarse_head_mask(ct), coarse_head_mask(mr)), "start"
-    except InputError:  # no head is to be seen
+    except InputError:  # no head was found
         shift = sitk.Euler3DTransform()
         shift.SetTranslation((centre(mr.image) - centre(ct.image)).tolist())
         return shift, "start"
 
 
-def _shown_range(mr: Series) -> tuple[float, float]:
-    """The range of the head, or of all values where there is no head."""
+def _display_range(mr: Series) -> tuple[float, float]:
+    """The range of values in the head, or of all values where no head was found."""
     values = sitk.GetArrayViewFromImage(mr.image)
     try:
         return head_range(mr.image, mr.modality)

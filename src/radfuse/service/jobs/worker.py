@@ -1,4 +1,4 @@
-"""What a study is asked to do, in a process of its own: it can be cancelled at any moment."""
+"""A job in its child process, which can be terminated at any moment."""
 
 import os
 import signal
@@ -19,90 +19,93 @@ from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.containment import JOB_MEMORY_BYTES, limit_memory
 from radfuse.service.jobs.fusion import fuse_study, prepare_study
 from radfuse.service.stores.studies import Study
-from radfuse.service.stores.view_volumes import Rows, rows_of
+from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
 
-INTERNAL = "an internal error; the terminal of `radfuse view` has the details"
-"""Said on the page of what is a bug."""
+INTERNAL_ERROR = "an internal error; the terminal of `radfuse view` has the details"
+"""Message of a bug."""
 
 REMEDIES = (
-    "align by hand, with the sliders or with at least three landmarks, and run again from there; "
-    "check that the series are the right ones and show the same head; or look at the alignment "
-    "that was found and accept it as it is"
+    "register manually, with the sliders or at least three landmark pairs, and fuse again; check "
+    "that the series are the right ones and of the same head; or check the displayed registration "
+    "and accept it"
 )
-"""What to do on the page about a registration that is not trusted."""
+"""Suggestions of the viewer where registration QA failed."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """One thing that a study is asked to do."""
+class JobSpec:
+    """What a job does."""
 
     kind: Literal["prepare", "fuse"]
-    keep: bool = False
-    """Whether the study's last registration is kept."""
+    keep_registration: bool = False
+    """Use the study's last registration."""
 
-    mr_from_ct: Rows | None = None
-    """A manual alignment, CT point to MR point, LPS mm."""
+    mr_from_ct: MatrixRows | None = None
+    """A manual registration; maps CT points to MR points, LPS mm."""
 
     refine: bool = True
-    """Whether a search starts from the manual alignment; else it is taken as it stands."""
+    """Whether a search starts from the manual registration; else it is used unchanged."""
 
-    accept: bool = False
-    """Whether a registration that is not trusted is taken, without the study's recipe saying so."""
+    accept_registration: bool = False
+    """Accept a registration that fails QA, in this job only."""
 
 
-def do_in_process(
-    pipe: Connection, folder: Path, study: Study, task: Task, log: LogSettings
-) -> None:
-    """Do a task in a study's folder and tell the other end of the pipe; never raises.
+def run_job(pipe: Connection, folder: Path, study: Study, spec: JobSpec, log: LogSettings) -> None:
+    """Run a job in a study's folder and send its messages through a pipe; never raises.
 
-    It is told of stages (name, share), at the end `done` with an outcome as JSON, None for
-    `prepare`, or `error` with its facts.
+    The messages are `stage` (name, fraction), and at the end `done` with the outcome as JSON (None
+    for `prepare`) or `error` with its data.
     """
     limit_memory(JOB_MEMORY_BYTES)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
-    Thread(target=_end_with_the_server, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C and ends this process
+    Thread(target=_exit_with_server, daemon=True).start()
     try:
         configure_logging(log)
-        pipe.send(("done", _done(pipe, folder, study, task)))
-    except BrokenPipeError:  # the server is gone
+        pipe.send(("done", _run(pipe, folder, study, spec)))
+    except BrokenPipeError:  # the server has ended
         sys.exit(1)
     except RadfuseError as error:
-        pipe.send(("error", _facts(error, study)))
+        pipe.send(("error", _error_data(error, study)))
     except MemoryError:
         message = f"{study.ct}, {study.mr}: not enough memory to read them; crop the head"
-        pipe.send(("error", _facts(InputError(message), study)))
+        pipe.send(("error", _error_data(InputError(message), study)))
     except Exception:
         traceback.print_exc()
-        pipe.send(("error", {"error": INTERNAL}))
+        pipe.send(("error", {"error": INTERNAL_ERROR}))
 
 
-def _end_with_the_server() -> None:
-    """End this process, wherever it is, when the one that has started it ends."""
+def _exit_with_server() -> None:
+    """End this process at once when the server ends."""
     server = parent_process()
     if server is not None:
         server.join()
         os._exit(1)
 
 
-def _done(pipe: Connection, folder: Path, study: Study, task: Task) -> dict[str, Any] | None:
-    def report(stage: str, share: float | None = None) -> None:
-        pipe.send(("stage", (stage, share)))
+def _run(pipe: Connection, folder: Path, study: Study, spec: JobSpec) -> dict[str, Any] | None:
+    def report(stage: str, fraction: float | None = None) -> None:
+        pipe.send(("stage", (stage, fraction)))
 
-    if task.kind == "prepare":
+    if spec.kind == "prepare":
         prepare_study(folder, study, report)
         return None
     outcome = fuse_study(
-        folder, study, report,
-        keep=task.keep, mr_from_ct=task.mr_from_ct, refine=task.refine, accept=task.accept,
-    )  # fmt: skip
+        folder,
+        study,
+        report,
+        keep_registration=spec.keep_registration,
+        mr_from_ct=spec.mr_from_ct,
+        refine=spec.refine,
+        accept_registration=spec.accept_registration,
+    )
     return outcome.model_dump(mode="json")
 
 
-def _facts(error: RadfuseError, study: Study) -> dict[str, Any]:
-    """What is said of an error: without names and IDs of the patients in the study's files."""
+def _error_data(error: RadfuseError, study: Study) -> dict[str, Any]:
+    """De-identified message of an error, and the registration that failed QA."""
     paths = (study.ct, study.mr)
-    said = f"{error.reason}; {REMEDIES}" if isinstance(error, RegistrationError) else str(error)
-    facts: dict[str, Any] = {"error": identifiers_below(*paths).hide(said, paths)}
+    message = f"{error.reason}; {REMEDIES}" if isinstance(error, RegistrationError) else str(error)
+    data: dict[str, Any] = {"error": identifiers_below(*paths).hide(message, paths)}
     if isinstance(error, RegistrationQAError):
-        facts["mr_from_ct"] = rows_of(matrix_of(error.alignment.mr_from_ct))
-    return facts
+        data["mr_from_ct"] = matrix_rows(matrix_of(error.alignment.mr_from_ct))
+    return data

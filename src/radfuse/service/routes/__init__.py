@@ -1,1 +1,1 @@
-"""The HTTP routes: parse, call one function, encode."""
+"""REST routes: parse the request, call one function, encode the response."""

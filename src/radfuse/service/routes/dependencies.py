@@ -1,4 +1,4 @@
-"""What the routes work with: studies, tasks, and which paths may be opened."""
+"""Dependencies of the routes: stores, job queue, and the paths that may be opened."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,78 +13,78 @@ from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import window_named
 from radfuse.methods.catalogue import METHODS, check_options, method_info
 from radfuse.recipe import Recipe
-from radfuse.service.jobs.job_queue import Work
+from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.security import Access
-from radfuse.service.slice_preview import Previews
+from radfuse.service.slice_preview import SlicePreviews
+from radfuse.service.stores.structure_store import StructureStore
 from radfuse.service.stores.studies import Studies
 
-LONGEST_METHOD = 1000
+MAX_METHOD_LENGTH = 1000
 """Characters of a method's name or path."""
 
-WITHOUT_PATHS = {"ct", "mr"}
-"""Fields of a study that stay on the server: a path may name the patient."""
+PATH_FIELDS = {"ct", "mr"}
+"""Fields of a study that are not sent: a path may identify the patient."""
 
 
 @dataclass(frozen=True)
-class Desk:
+class Dependencies:
     """What the routes work with."""
 
     studies: Studies
-    work: Work
+    structures: StructureStore
+    jobs: JobQueue
     access: Access
-    previews: Previews = field(default_factory=Previews)
+    previews: SlicePreviews = field(default_factory=SlicePreviews)
 
-    def usable(self, *given: str | Path) -> list[Path]:
-        """Paths that may be opened: any on this machine, only studies and uploads from elsewhere.
+    def allowed_paths(self, *paths: str | Path) -> list[Path]:
+        """Resolved paths: any for clients on this machine, only uploads for others.
 
-        Raises `InputError` for others and for what does not exist.
+        Raises `InputError` for other paths and for missing files.
         """
-        return [self._usable(Path(one)) for one in given]
+        return [self._allowed(Path(path)) for path in paths]
 
-    def _usable(self, path: Path) -> Path:
-        home = self.studies.uploads.parent.resolve()
+    def _allowed(self, path: Path) -> Path:
+        root = self.studies.uploads.parent.resolve()
         try:
-            found = path.expanduser().resolve()
-            exists = found.exists()
+            resolved = path.expanduser().resolve()
+            exists = resolved.exists()
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(f"{path}: no such file or folder") from error
-        if not self.access.is_local and home not in found.parents:
-            raise InputError(
-                "paths are opened from the server's own machine only; upload the files"
-            )
+        if not self.access.is_local and root not in resolved.parents:
+            raise InputError("paths can only be opened from the server's machine; upload the files")
         if not exists:
             raise InputError(f"{path}: no such file or folder")
-        return found
+        return resolved
 
     def check(self, recipe: Recipe) -> None:
-        """Raise `InputError` for a recipe with a wrong name, option, window or file."""
-        self.usable(*(path for path in (recipe.transform, recipe.initial_transform) if path))
+        """Raise `InputError` for a recipe with an invalid name, option, window or file."""
+        self.allowed_paths(*(path for path in (recipe.transform, recipe.initial_transform) if path))
         self.check_method(recipe.method)
         check_options(recipe.method, recipe.options, recipe.device)
         window_named(recipe.window)
 
     def check_method(self, method: str) -> None:
-        """Raise `InputError` for a method that is not there or may not be opened."""
+        """Raise `InputError` for a method that does not exist or may not be opened."""
         if method not in METHODS:
-            if len(method) > LONGEST_METHOD or not method.isprintable():
+            if len(method) > MAX_METHOD_LENGTH or not method.isprintable():
                 raise InputError("no such method; see the list of methods")
             if method.endswith(".onnx"):
-                self.usable(method)
+                self.allowed_paths(method)
         method_info(method)
 
 
 @contextmanager
 def hiding(*paths: Path) -> Iterator[None]:
-    """Within it our errors name no patient of the files at these paths."""
+    """Remove identifiers of the patients in these files from errors of ours."""
     try:
         yield
     except RadfuseError as error:
         raise type(error)(identifiers_below(*paths).hide(str(error), paths)) from error
 
 
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
+def _dependencies(request: Request) -> Dependencies:
+    deps: Dependencies = request.app.state.deps
+    return deps
 
 
-AtDesk = Annotated[Desk, Depends(_desk)]
+ServiceDeps = Annotated[Dependencies, Depends(_dependencies)]

@@ -1,4 +1,4 @@
-"""The routes of looking and aligning: prepare, view, landmarks, run, a slice by another method."""
+"""Routes of registration and fusion: prepare, view, landmarks, fuse, preview of a slice."""
 
 from typing import Annotated
 
@@ -9,154 +9,159 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from radfuse.recipe import Recipe
 from radfuse.registration.landmarks import fit_landmarks
 from radfuse.registration.transforms import matrix_of
-from radfuse.service.jobs.fusion import manual
-from radfuse.service.jobs.view_files import KEPT_BACK, View, VolumeName
-from radfuse.service.jobs.worker import Task
-from radfuse.service.routes.dependencies import WITHOUT_PATHS, AtDesk
+from radfuse.service.jobs.fusion import manual_registration
+from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
+from radfuse.service.jobs.worker import JobSpec
+from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
 from radfuse.service.stores.studies import Study
-from radfuse.service.stores.view_volumes import Rows, rows_of
+from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
 
-MOST_MM = 1e5
-"""Largest coordinate that is taken: a hundred metres, beyond any scanner."""
+MAX_COORDINATE_MM = 1e5
+"""Largest coordinate that is accepted: a hundred metres."""
 
-MOST_PAIRS = 1000
-"""Pairs of landmarks at once."""
+MAX_PAIRS = 1000
+"""Landmark pairs in one request."""
 
-Number = Annotated[float, Field(ge=-MOST_MM, le=MOST_MM, allow_inf_nan=False)]
-Place = tuple[Number, Number, Number]
-Row = tuple[Number, Number, Number, Number]
+Coordinate = Annotated[
+    float, Field(ge=-MAX_COORDINATE_MM, le=MAX_COORDINATE_MM, allow_inf_nan=False)
+]
+Point = tuple[Coordinate, Coordinate, Coordinate]
+Row = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
 Matrix = tuple[Row, Row, Row, Row]
 
 
-class Pair(BaseModel):
-    """One landmark in both images, LPS mm."""
+class LandmarkPair(BaseModel):
+    """One landmark in CT and MR, LPS mm."""
 
     model_config = ConfigDict(extra="forbid")
 
-    ct: Place
-    mr: Place
+    ct: Point
+    mr: Point
 
 
-class Landmarks(BaseModel):
-    """Landmarks that a person has found."""
+class LandmarksRequest(BaseModel):
+    """Landmark pairs to fit."""
 
     model_config = ConfigDict(extra="forbid")
 
-    pairs: Annotated[list[Pair], Field(max_length=MOST_PAIRS)]
+    pairs: Annotated[list[LandmarkPair], Field(max_length=MAX_PAIRS)]
 
 
-class Fit(BaseModel):
-    """The rigid transform through landmarks, and how badly they agree with each other."""
+class FitResponse(BaseModel):
+    """The rigid transform that fits landmark pairs, and the residual errors."""
 
-    mr_from_ct: Rows
+    mr_from_ct: MatrixRows
     errors_mm: tuple[float, ...]
     rms_mm: float
 
 
-class AskedRun(BaseModel):
-    """A fusion to run; without a recipe the study's."""
+class FusionRequest(BaseModel):
+    """A fusion to start; by default with the recipe of the study."""
 
     model_config = ConfigDict(extra="forbid")
 
     recipe: Recipe | None = None
     keep_registration: bool = False
-    """Whether the last registration is taken instead of a new search."""
+    """Use the last registration instead of a new search."""
 
     mr_from_ct: Matrix | None = None
-    """A manual alignment, CT point to MR point, LPS mm."""
+    """A manual registration; maps CT points to MR points, LPS mm."""
 
     refine: bool = True
-    """Whether a search starts from the manual alignment; else it is taken as it stands."""
+    """Whether a search starts from the manual registration; else it is used unchanged."""
 
-    accept: bool = False
-    """Whether a registration that is not trusted is taken, in this run alone."""
+    accept_registration: bool = False
+    """Accept a registration that fails QA, in this fusion only."""
 
     @model_validator(mode="after")
-    def _one_alignment(self) -> "AskedRun":
+    def _one_alignment(self) -> "FusionRequest":
         if self.keep_registration and self.mr_from_ct is not None:
-            raise ValueError("give keep_registration or mr_from_ct, not both")
+            raise ValueError("pass keep_registration or mr_from_ct, not both")
         return self
 
 
-class AskedSlice(BaseModel):
-    """One slice to fuse by another method."""
+class PreviewRequest(BaseModel):
+    """A slice to fuse by another method."""
 
     model_config = ConfigDict(extra="forbid")
 
     method: str
     index: int
-    """On the page's grid."""
+    """Slice of the viewer's grid."""
 
 
 class VolumeFile(FileResponse):
-    """A file of some hundred megabytes, in pieces large enough for loopback."""
+    """Response with a file of some hundred megabytes, read in large chunks."""
 
     chunk_size = 2**22
-    """Bytes read at a time. 123 MB take 0.08 to 0.15 s so; 0.27 to 0.34 s in Starlette's 64 KiB."""
+    """Bytes per read: 123 MB take 0.08 to 0.15 s on loopback, 0.27 to 0.34 s with 64 KiB."""
 
 
 api = APIRouter(prefix="/api/v1/studies/{identifier}")
 
 
-@api.post("/prepare", status_code=202, response_model_exclude=WITHOUT_PATHS)
-def prepare(identifier: str, desk: AtDesk) -> Study:
-    """Queue reading CT and MR for the page; afterwards the study is `ready`, or `done` again."""
-    return desk.work.start(desk.studies.get(identifier), Task("prepare"))
+@api.post("/prepare", status_code=202, response_model_exclude=PATH_FIELDS)
+def prepare(identifier: str, deps: ServiceDeps) -> Study:
+    """Queue reading CT and MR for the viewer; the study becomes `ready`, or `done` again."""
+    return deps.jobs.start(deps.studies.get(identifier), JobSpec("prepare"))
 
 
-@api.get("/view", response_model_exclude=KEPT_BACK)
-def view(identifier: str, desk: AtDesk) -> View:
-    """What there is to look at and how it lies together; 404 before the study is prepared."""
-    return desk.studies.view(identifier)
+@api.get("/view", response_model_exclude=NOT_SENT)
+def view(identifier: str, deps: ServiceDeps) -> View:
+    """Volumes for the viewer and their alignment; 404 before the study is prepared."""
+    return deps.studies.view(identifier)
 
 
 @api.get("/volumes/{name}.nii", response_class=VolumeFile)
-def volume(identifier: str, name: VolumeName, desk: AtDesk) -> VolumeFile:
-    """CT (HU) or fused image (0 to 4095) on the page's grid, or the MR on its own; int16 NIfTI."""
-    return VolumeFile(desk.studies.volume(identifier, name), media_type="application/x-nifti")
+def volume(identifier: str, name: VolumeName, deps: ServiceDeps) -> VolumeFile:
+    """CT (HU) or fused image (0 to 4095) on the viewer's grid, or the MR on its own grid; int16."""
+    return VolumeFile(deps.studies.volume(identifier, name), media_type="application/x-nifti")
 
 
-@api.post("/landmarks")
-def landmarks(identifier: str, asked: Landmarks, desk: AtDesk) -> Fit:
-    """Fit a rigid transform to at least three pairs of points; nothing is stored."""
-    desk.studies.get(identifier)
-    fit = fit_landmarks([pair.ct for pair in asked.pairs], [pair.mr for pair in asked.pairs])
-    return Fit(
-        mr_from_ct=rows_of(matrix_of(fit.mr_from_ct)), errors_mm=fit.errors_mm, rms_mm=fit.rms_mm
+@api.post("/landmarks/fit")
+def fit(identifier: str, request: LandmarksRequest, deps: ServiceDeps) -> FitResponse:
+    """Fit a rigid transform to at least three landmark pairs; nothing is stored."""
+    deps.studies.get(identifier)
+    pairs = request.pairs
+    result = fit_landmarks([pair.ct for pair in pairs], [pair.mr for pair in pairs])
+    return FitResponse(
+        mr_from_ct=matrix_rows(matrix_of(result.mr_from_ct)),
+        errors_mm=result.errors_mm,
+        rms_mm=result.rms_mm,
     )
 
 
-@api.post("/run", status_code=202, response_model_exclude=WITHOUT_PATHS)
-def run(identifier: str, asked: AskedRun, desk: AtDesk) -> Study:
-    """Queue a fusion; one runs at a time. Its result takes back an earlier one's sign-off."""
-    found = desk.studies.get(identifier)
-    if asked.recipe is not None:
-        series = {key: getattr(found.recipe, key) for key in ("ct_series", "mr_series")}
-        chosen = {key: uid for key, uid in series.items() if getattr(asked.recipe, key) is None}
-        found = found.model_copy(update={"recipe": asked.recipe.model_copy(update=chosen)})
-    desk.check(found.recipe)
-    manual(asked.mr_from_ct)
-    task = Task("fuse", asked.keep_registration, asked.mr_from_ct, asked.refine, asked.accept)
-    return desk.work.start(found, task)
+@api.post("/fuse", status_code=202, response_model_exclude=PATH_FIELDS)
+def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
+    """Queue a fusion; one runs at a time. Its result removes an earlier sign-off."""
+    study = deps.studies.get(identifier)
+    if request.recipe is not None:
+        series = {key: getattr(study.recipe, key) for key in ("ct_series", "mr_series")}
+        chosen = {key: uid for key, uid in series.items() if getattr(request.recipe, key) is None}
+        study = study.model_copy(update={"recipe": request.recipe.model_copy(update=chosen)})
+    deps.check(study.recipe)
+    manual_registration(request.mr_from_ct)
+    spec = JobSpec("fuse", **request.model_dump(exclude={"recipe"}))
+    return deps.jobs.start(study, spec)
 
 
 @api.post("/cancel", status_code=202)
-def cancel(identifier: str, desk: AtDesk) -> dict[str, str]:
-    """Stop what waits or runs of a study."""
-    desk.studies.get(identifier)
-    desk.work.cancel(identifier)
+def cancel(identifier: str, deps: ServiceDeps) -> dict[str, str]:
+    """Cancel the queued or running job of a study."""
+    deps.studies.get(identifier)
+    deps.jobs.cancel(identifier)
     return {"state": "cancelling"}
 
 
-@api.post("/slice", response_class=Response, responses={200: {"content": {
+@api.post("/slice-preview", response_class=Response, responses={200: {"content": {
     "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
 }}})  # fmt: skip
-def fused_slice(identifier: str, asked: AskedSlice, desk: AtDesk) -> Response:
-    """Fuse a slice of the page's grid by another method: int16 little endian, 0 to 4095."""
-    found = desk.studies.get(identifier)
-    desk.check_method(asked.method)
-    values = desk.previews.slice_of(
-        desk.studies.place(identifier), desk.studies.view(identifier), found.recipe.options,
-        asked.method, asked.index,
+def preview_slice(identifier: str, request: PreviewRequest, deps: ServiceDeps) -> Response:
+    """Fuse a slice of the viewer's grid by another method: int16 little endian, 0 to 4095."""
+    study = deps.studies.get(identifier)
+    deps.check_method(request.method)
+    values = deps.previews.fuse(
+        deps.studies.folder_of(identifier), deps.studies.view(identifier), study.recipe.options,
+        request.method, request.index,
     )  # fmt: skip
     return Response(values.astype("<i2").tobytes(), media_type="application/octet-stream")

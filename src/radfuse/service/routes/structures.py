@@ -1,150 +1,156 @@
-"""The routes of the page's interface for structures: parse, call one function, encode."""
+"""Routes of structures: list, change, region growing, interpolation, files, comparison."""
 
 import math
 from dataclasses import asdict
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from radfuse.metrics.segmentation_agreement import TOLERANCE_MM
-from radfuse.service.drawing_tools import Click, agreement, filled_between, grown
-from radfuse.service.routes.dependencies import AtDesk
+from radfuse.service.routes.dependencies import ServiceDeps
 from radfuse.service.routes.studies import FilePath, Text
+from radfuse.service.segmentation_tools import (
+    RegionRequest,
+    compare_structures,
+    grow_from_seed,
+    interpolate_structure,
+)
 from radfuse.service.stores.rle import Runs
 from radfuse.service.stores.structure_files import (
-    Export,
+    ExportResult,
     Format,
-    Import,
+    ImportResult,
     export,
-    exported,
+    exported_path,
     import_file,
 )
-from radfuse.service.stores.structure_store import Change, Draft, Drawings, Summary
+from radfuse.service.stores.structure_store import (
+    NewStructure,
+    StructureChange,
+    StructureSummary,
+)
 
-MOST_TOLERANCE_MM = 100.0
-"""Largest tolerance of a comparison: surfaces of a head are hardly farther apart."""
+MAX_TOLERANCE_MM = 100.0
+"""Largest tolerance of a comparison."""
 
 
-class Whole(Summary):
-    """A structure with all that is drawn."""
+class StructureDetails(StructureSummary):
+    """A structure with its masks."""
 
     runs: Runs
 
 
-class Slices(BaseModel):
-    """Drawn slices."""
+class SliceRuns(BaseModel):
+    """Masks of slices."""
 
     model_config = ConfigDict(extra="forbid")
 
     runs: Runs
 
 
-class AskedImport(BaseModel):
-    """A file with structures."""
+class ImportRequest(BaseModel):
+    """A file with structures to import."""
 
     model_config = ConfigDict(extra="forbid")
 
     path: FilePath
-    name: Text | None = Field(None, description="For a mask that brings none")
+    name: Text | None = Field(None, description="Name of a mask without a name")
 
 
-class AskedExport(BaseModel):
-    """How to write the structures."""
+class ExportRequest(BaseModel):
+    """Format of the exported structures."""
 
     model_config = ConfigDict(extra="forbid")
 
     format: Format
 
 
-class AskedComparison(BaseModel):
-    """Two structures of a study."""
+class ComparisonRequest(BaseModel):
+    """Two structures of a study to compare."""
 
     model_config = ConfigDict(extra="forbid")
 
     first: str
     reference: str
-    tolerance_mm: float = Field(TOLERANCE_MM, ge=0, le=MOST_TOLERANCE_MM)
+    tolerance_mm: float = Field(TOLERANCE_MM, ge=0, le=MAX_TOLERANCE_MM)
 
-
-def _drawings(request: Request) -> Drawings:
-    drawings: Drawings = request.app.state.drawings
-    return drawings
-
-
-AtDrawings = Annotated[Drawings, Depends(_drawings)]
 
 api = APIRouter(prefix="/api/v1/studies/{identifier}")
 
 
 @api.get("/structures")
-def structures(identifier: str, drawings: AtDrawings) -> list[Summary]:
-    """All structures in the order in which they were added; one that cannot be read says why."""
-    return drawings.summaries(identifier)
+def structures(identifier: str, deps: ServiceDeps) -> list[StructureSummary]:
+    """All structures in the order in which they were added; unreadable ones have a `problem`."""
+    return deps.structures.summaries(identifier)
 
 
 @api.post("/structures", status_code=201)
-def add(identifier: str, draft: Draft, drawings: AtDrawings) -> Summary:
+def add(identifier: str, new: NewStructure, deps: ServiceDeps) -> StructureSummary:
     """Add a structure, empty or with slices."""
-    return drawings.add(identifier, [draft])[0].summary()
+    return deps.structures.add(identifier, [new])[0].summary()
 
 
 @api.get("/structures/{structure}")
-def structure(identifier: str, structure: str, drawings: AtDrawings) -> Whole:
-    """One structure with the runs of all its slices."""
-    found = drawings.get(identifier, structure)
-    return Whole(**found.summary().model_dump(), runs=found.runs)
+def structure(identifier: str, structure: str, deps: ServiceDeps) -> StructureDetails:
+    """One structure with the masks of all its slices."""
+    stored = deps.structures.get(identifier, structure)
+    return StructureDetails(**stored.summary().model_dump(), runs=stored.runs)
 
 
 @api.patch("/structures/{structure}")
-def change(identifier: str, structure: str, wanted: Change, drawings: AtDrawings) -> Summary:
-    """Change name, colour or slices; 409 where somebody else changed it meanwhile."""
-    return drawings.change(identifier, structure, wanted).summary()
+def change(
+    identifier: str, structure: str, changes: StructureChange, deps: ServiceDeps
+) -> StructureSummary:
+    """Change name, colour or slices; 409 if it was changed meanwhile."""
+    return deps.structures.change(identifier, structure, changes).summary()
 
 
 @api.delete("/structures/{structure}", status_code=204)
-def delete(identifier: str, structure: str, drawings: AtDrawings) -> None:
+def delete(identifier: str, structure: str, deps: ServiceDeps) -> None:
     """Remove a structure."""
-    drawings.delete(identifier, structure)
+    deps.structures.delete(identifier, structure)
 
 
-@api.post("/grow")
-def grow(identifier: str, click: Click, drawings: AtDrawings, desk: AtDesk) -> Slices:
-    """The region around a click in CT, MR or fused image; nothing is stored."""
-    volume = desk.studies.volume(identifier, click.image)
-    mr_from_ct = desk.studies.view(identifier).mr_from_ct
-    return Slices(runs=grown(click, volume, drawings.grid(identifier), mr_from_ct))
+@api.post("/grow-region")
+def grow_region(identifier: str, request: RegionRequest, deps: ServiceDeps) -> SliceRuns:
+    """The region around a seed in CT, MR or fused image; nothing is stored."""
+    volume = deps.studies.volume(identifier, request.image)
+    mr_from_ct = deps.studies.view(identifier).mr_from_ct
+    return SliceRuns(
+        runs=grow_from_seed(request, volume, deps.structures.grid(identifier), mr_from_ct)
+    )
 
 
 @api.post("/interpolate")
-def interpolate(identifier: str, drawn: Slices, drawings: AtDrawings) -> Slices:
-    """The slices between drawn ones; nothing is stored."""
-    return Slices(runs=filled_between(drawn.runs, drawings.grid(identifier)))
+def interpolate(identifier: str, masks: SliceRuns, deps: ServiceDeps) -> SliceRuns:
+    """The slices between the given ones; nothing is stored."""
+    return SliceRuns(runs=interpolate_structure(masks.runs, deps.structures.grid(identifier)))
 
 
 @api.post("/structures/import")
-def import_structures(
-    identifier: str, asked: AskedImport, drawings: AtDrawings, desk: AtDesk
-) -> Import:
+def import_structures(identifier: str, request: ImportRequest, deps: ServiceDeps) -> ImportResult:
     """Add all structures of an RT Structure Set, a label map or masks on the CT."""
-    (path,) = desk.usable(asked.path)
-    return import_file(drawings, desk.studies.get(identifier), path, asked.name)
+    (path,) = deps.allowed_paths(request.path)
+    return import_file(deps.structures, deps.studies.get(identifier), path, request.name)
 
 
 @api.post("/structures/export")
-def export_structures(
-    identifier: str, asked: AskedExport, drawings: AtDrawings, desk: AtDesk
-) -> Export:
-    """Write all structures as an RT Structure Set on the CT, or as NIfTI with their names."""
-    return export(drawings, desk.studies.get(identifier), drawings.folder(identifier), asked.format)
+def export_structures(identifier: str, request: ExportRequest, deps: ServiceDeps) -> ExportResult:
+    """Write all structures as an RT Structure Set of the CT, or as NIfTI with their names."""
+    return export(
+        deps.structures,
+        deps.studies.get(identifier),
+        deps.structures.folder(identifier),
+        request.format,
+    )
 
 
 @api.get("/exports/{name}", response_class=FileResponse)
-def exported_file(identifier: str, name: str, drawings: AtDrawings) -> FileResponse:
-    """A file that was exported."""
+def exported_file(identifier: str, name: str, deps: ServiceDeps) -> FileResponse:
+    """An exported file."""
     return FileResponse(
-        exported(drawings.folder(identifier), name),
+        exported_path(deps.structures.folder(identifier), name),
         media_type="application/octet-stream",
         filename=name,
     )
@@ -152,10 +158,15 @@ def exported_file(identifier: str, name: str, drawings: AtDrawings) -> FileRespo
 
 @api.post("/structures/compare")
 def compare(
-    identifier: str, asked: AskedComparison, drawings: AtDrawings
+    identifier: str, request: ComparisonRequest, deps: ServiceDeps
 ) -> dict[str, float | None]:
-    """How far two structures agree; what is not defined is null."""
-    first, reference = (drawings.get(identifier, one) for one in (asked.first, asked.reference))
-    found = agreement(first, reference, asked.tolerance_mm)
-    facts = {**asdict(found), "volume_difference_cm3": found.volume_difference_cm3}
-    return {name: value if math.isfinite(value) else None for name, value in facts.items()}
+    """Agreement of two structures; undefined metrics are null."""
+    first, reference = (
+        deps.structures.get(identifier, one) for one in (request.first, request.reference)
+    )
+    agreement = compare_structures(first, reference, request.tolerance_mm)
+    metrics = {
+        **asdict(agreement),
+        "volume_difference_cm3": agreement.volume_difference_cm3,
+    }
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""The routes of the page's interface: parse, call one function, encode."""
+"""Routes of studies: inspect, upload, create, list, delete, events, QA sheet, sign-off."""
 
 import asyncio
 import json
@@ -28,40 +28,40 @@ from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
-from radfuse.service.drawing_tools import REACHES_MM
 from radfuse.service.jobs.containment import run_contained
-from radfuse.service.jobs.job_queue import Run
-from radfuse.service.routes.dependencies import WITHOUT_PATHS, AtDesk, Desk, hiding
+from radfuse.service.jobs.job_queue import Job
+from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps, hiding
+from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
 from radfuse.service.stores.studies import Study
-from radfuse.service.stores.uploads import keep_files
+from radfuse.service.stores.uploads import store_upload
 from radfuse.structures.names import STRUCTURE_NAMES
 
-MOST_FILES = 20_000
-"""In one upload: a study of thin slices has some thousands."""
+MAX_FILES = 20_000
+"""Files in one upload: a study of thin slices has some thousands."""
 
-NEWS_S = 0.1
-"""How often a stream of events looks for news."""
+POLL_S = 0.1
+"""Interval in which a stream checks for new events."""
 
 HEARTBEAT_S = 15.0
-"""How often a silent stream says that it is alive, so that nothing between closes it."""
+"""Interval of heartbeats in a silent stream, so that no proxy closes it."""
 
 SHEET_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-"""For the QA sheet, which has its styles and pictures in itself and no script."""
+"""Content-Security-Policy of the QA sheet, which embeds its styles and images."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
 
-class Place(BaseModel):
-    """A file or folder to look into."""
+class PathRequest(BaseModel):
+    """A file or folder to inspect."""
 
     model_config = ConfigDict(extra="forbid")
 
     path: FilePath
 
 
-class NewStudy(BaseModel):
-    """A CT and an MR, or a folder or archive with both, and what to do with them."""
+class StudyRequest(BaseModel):
+    """A study to create: CT and MR, or a folder or archive with both, and a recipe."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,28 +72,30 @@ class NewStudy(BaseModel):
     recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
-    def _one_way(self) -> "NewStudy":
+    def _one_source(self) -> "StudyRequest":
         if (self.study is None) != (self.ct is not None and self.mr is not None) or (
             self.study and (self.ct or self.mr)
         ):
-            raise ValueError("give ct and mr, or study with both inside")
+            raise ValueError("pass ct and mr, or study with both inside")
         return self
 
 
 def _printable(name: str) -> str:
     if not name.isprintable():
-        raise ValueError("has characters that cannot be printed; type the name again")
+        raise ValueError("has unprintable characters; type the name again")
     return name
 
 
-class Verdict(BaseModel):
-    """A sign-off as the page sends it."""
+class SignoffRequest(BaseModel):
+    """A sign-off of the viewer."""
 
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["accepted", "rejected"]
-    name: Annotated[Text, AfterValidator(_printable)] = Field(description="Who signs, as typed")
-    registration_id: Text = Field(description="Of the outcome that the person has looked at")
+    name: Annotated[Text, AfterValidator(_printable)] = Field(
+        description="Name of the person who signs"
+    )
+    registration_id: Text = Field(description="Registration that was reviewed, as in the outcome")
 
 
 api = APIRouter(prefix="/api/v1")
@@ -101,7 +103,7 @@ api = APIRouter(prefix="/api/v1")
 
 @api.get("/info")
 def info() -> dict[str, Any]:
-    """Version, notice, methods, CT windows (width, level in HU) and limits of the drawing tools."""
+    """Version, notice, methods, CT windows (width, level in HU), limits of region growing."""
     return {
         "version": version("radfuse"),
         "notice": NOTICE,
@@ -111,17 +113,17 @@ def info() -> dict[str, Any]:
             if info.weights is None or info.weights.is_file()
         },
         "structure_names": STRUCTURE_NAMES,
-        "min_reach_mm": REACHES_MM[0],
-        "max_reach_mm": REACHES_MM[1],
+        "min_distance_mm": DISTANCE_RANGE_MM[0],
+        "max_distance_mm": DISTANCE_RANGE_MM[1],
         "windows": {name: [window.width, window.level] for name, window in WINDOWS.items()},
     }
 
 
 @api.post("/inspect")
-def inspect_path(place: Place, desk: AtDesk) -> dict[str, Any]:
-    """Say what a file, folder or archive holds, without names and IDs of patients."""
-    (path,) = desk.usable(place.path)
-    return run_contained(_inspected, path, path=path)
+def inspect_path(request: PathRequest, deps: ServiceDeps) -> dict[str, Any]:
+    """List the images in a file, folder or archive, without patient identifiers."""
+    (path,) = deps.allowed_paths(request.path)
+    return run_contained(_inspect, path, path=path)
 
 
 @api.post("/uploads", status_code=201, openapi_extra={
@@ -129,121 +131,123 @@ def inspect_path(place: Place, desk: AtDesk) -> dict[str, Any]:
         "type": "object", "required": ["files"],
         "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
     }}}}})  # fmt: skip
-async def upload(request: Request, desk: AtDesk) -> dict[str, str]:
-    """Take a zip archive or files; returns the path to name in `inspect` and `studies`."""
-    async with request.form(max_files=MOST_FILES) as form:
+async def upload(request: Request, deps: ServiceDeps) -> dict[str, str]:
+    """Store a zip archive or files; returns the path for `inspect` and `studies`."""
+    async with request.form(max_files=MAX_FILES) as form:
         files = [
             (part.filename or "", part.file)
             for part in form.getlist("files")
             if isinstance(part, UploadFile)
         ]
-        return {"path": str(await run_in_threadpool(keep_files, desk.studies.uploads, files))}
+        return {"path": str(await run_in_threadpool(store_upload, deps.studies.uploads, files))}
 
 
-@api.get("/studies", response_model_exclude={"__all__": WITHOUT_PATHS})
-def studies(desk: AtDesk) -> list[Study]:
-    """Every study, the newest first, and what is known of those that cannot be read."""
-    return [*desk.studies.all(), *desk.studies.broken()]
+@api.get("/studies", response_model_exclude={"__all__": PATH_FIELDS})
+def studies(deps: ServiceDeps) -> list[Study]:
+    """All studies, the newest first; unreadable ones are last and have a message."""
+    return [*deps.studies.all(), *deps.studies.unreadable()]
 
 
-@api.post("/studies", status_code=201, response_model_exclude=WITHOUT_PATHS)
-def create(asked: NewStudy, desk: AtDesk) -> Study:
-    """Make a study; nothing runs yet."""
-    return create_study(desk, asked)
+@api.post("/studies", status_code=201, response_model_exclude=PATH_FIELDS)
+def create(request: StudyRequest, deps: ServiceDeps) -> Study:
+    """Create a study; no job is started."""
+    return create_study(deps, request)
 
 
-@api.get("/studies/{identifier}", response_model_exclude=WITHOUT_PATHS)
-def study(identifier: str, desk: AtDesk) -> Study:
-    """One study and how far it is."""
-    return desk.studies.get(identifier)
+@api.get("/studies/{identifier}", response_model_exclude=PATH_FIELDS)
+def study(identifier: str, deps: ServiceDeps) -> Study:
+    """One study and its state."""
+    return deps.studies.get(identifier)
 
 
 @api.delete("/studies/{identifier}", status_code=204)
-def delete(identifier: str, desk: AtDesk) -> None:
-    """Remove a study that does not run, and its upload where no other study uses it."""
-    desk.work.delete(identifier)
+def delete(identifier: str, deps: ServiceDeps) -> None:
+    """Remove a study without a job, and its uploads that no other study uses."""
+    deps.jobs.delete(identifier)
 
 
 @api.get("/studies/{identifier}/events", response_class=StreamingResponse)
-def events(identifier: str, desk: AtDesk) -> StreamingResponse:
-    """Server-sent events of the last run: `stage` with its share, at the end `done` or `error`."""
-    desk.studies.get(identifier)
-    return StreamingResponse(_stream(desk.work.run_of(identifier)), media_type="text/event-stream")
+def events(identifier: str, deps: ServiceDeps) -> StreamingResponse:
+    """Server-sent events of the last job: `stage` with its fraction, then `done` or `error`."""
+    deps.studies.get(identifier)
+    return StreamingResponse(
+        _stream(deps.jobs.last_job(identifier)), media_type="text/event-stream"
+    )
 
 
 @api.get("/studies/{identifier}/qa.html", response_class=HTMLResponse)
-def sheet(identifier: str, desk: AtDesk) -> FileResponse:
-    """The QA sheet of the result, to print."""
+def qa_sheet(identifier: str, deps: ServiceDeps) -> FileResponse:
+    """The printable QA sheet of the result."""
     return FileResponse(
-        desk.studies.sheet(identifier),
+        deps.studies.qa_sheet(identifier),
         media_type="text/html",
         headers={"content-security-policy": SHEET_POLICY},
     )
 
 
-@api.put("/studies/{identifier}/signoff", response_model_exclude=WITHOUT_PATHS)
-def sign(identifier: str, verdict: Verdict, desk: AtDesk) -> Study:
-    """Sign the registration off: into study, record, QA sheet and DICOM objects, with the time.
+@api.put("/studies/{identifier}/signoff", response_model_exclude=PATH_FIELDS)
+def sign(identifier: str, request: SignoffRequest, deps: ServiceDeps) -> Study:
+    """Sign off the registration, in study, record, QA sheet and DICOM objects, with the time.
 
-    The objects are written anew with new UIDs; the study's message says so. 409 where the result
-    has another registration than the one that was looked at.
+    The DICOM objects are written again with new UIDs; the study's message says so. 409 if the
+    result has another registration than the reviewed one.
     """
-    return desk.studies.sign(identifier, Signoff(**verdict.model_dump(), time=now()))
+    return deps.studies.sign(identifier, Signoff(**request.model_dump(), time=now()))
 
 
-def create_study(desk: Desk, asked: NewStudy) -> Study:
-    """Make a study of what was asked for.
+def create_study(deps: Dependencies, request: StudyRequest) -> Study:
+    """Create a study.
 
-    Raises `InputError` and its kin for paths and recipes that cannot be used.
+    Raises `InputError` for invalid paths and recipes.
     """
-    desk.check(asked.recipe)
-    recipe, message = asked.recipe, ""
-    if asked.study is not None:
-        (both,) = desk.usable(asked.study)
-        series, message = run_contained(_chosen, both, recipe, path=both)
+    deps.check(request.recipe)
+    recipe, message = request.recipe, ""
+    if request.study is not None:
+        (both,) = deps.allowed_paths(request.study)
+        series, message = run_contained(_choose_series, both, recipe, path=both)
         ct, mr, recipe = both, both, recipe.model_copy(update=series)
     else:
-        ct, mr = desk.usable(asked.ct or "", asked.mr or "")
-    name = asked.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
-    return desk.studies.create(name, ct, mr, recipe, message)
+        ct, mr = deps.allowed_paths(request.ct or "", request.mr or "")
+    name = request.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
+    return deps.studies.create(name, ct, mr, recipe, message)
 
 
-def _inspected(path: Path) -> dict[str, Any]:
-    """What a file, folder or archive holds, without identifiers."""
+def _inspect(path: Path) -> dict[str, Any]:
+    """The images in a file, folder or archive, without patient identifiers."""
     with hiding(path):
-        findings, others = inspect(path)
-    facts = json.dumps([_facts(found) for found in findings], ensure_ascii=False)
+        inspected, others = inspect(path)
+    facts = json.dumps([_image(series) for series in inspected], ensure_ascii=False)
     return {"images": json.loads(identifiers_below(path).hide(facts)), "other_files": others}
 
 
-def _chosen(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
-    """The series of the CT and the MR in a folder or archive, and a sentence about the choice."""
+def _choose_series(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
+    """The series of CT and MR in a folder or archive, and a sentence about the choice."""
     with hiding(path):
         pair = choose_pair(path, recipe)
     series = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
     return series, identifiers_below(path).hide(pair.sentence())
 
 
-def _facts(found: InspectedSeries) -> dict[str, Any]:
-    facts = asdict(found)
+def _image(series: InspectedSeries) -> dict[str, Any]:
+    facts = asdict(series)
     for name in ("patient_id", "patient_name"):
         (facts["dicom"] or {}).pop(name, None)
-    return {"line": found.line(), **facts}
+    return {"line": series.line(), **facts}
 
 
-async def _stream(told: Run | None) -> AsyncIterator[str]:
-    """Events from the first to the last; nothing where nothing has run."""
+async def _stream(job: Job | None) -> AsyncIterator[str]:
+    """All events of a job, past and future; none without a job."""
     sent, silent_s = 0, 0.0
-    while told is not None:
-        over = told.ended.is_set()
-        news: Sequence[tuple[str, dict[str, Any]]] = told.events[sent:]
-        for kind, facts in news:
-            yield f"event: {kind}\ndata: {json.dumps(facts)}\n\n"
-        sent += len(news)
-        if over:
+    while job is not None:
+        ended = job.ended.is_set()
+        new: Sequence[tuple[str, dict[str, Any]]] = job.events[sent:]
+        for kind, data in new:
+            yield f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+        sent += len(new)
+        if ended:
             return
-        silent_s = 0.0 if news else silent_s + NEWS_S
+        silent_s = 0.0 if new else silent_s + POLL_S
         if silent_s > HEARTBEAT_S:
             silent_s = 0.0
             yield ": waiting\n\n"
-        await asyncio.sleep(NEWS_S)
+        await asyncio.sleep(POLL_S)

@@ -46,16 +46,16 @@ export const create = (body) => requestJson("POST", "/studies", body);
 export const remove = (id) => requestJson("DELETE", `/studies/${id}`);
 export const inspect = (path) => requestJson("POST", "/inspect", { path });
 export const prepare = (id) => requestJson("POST", `/studies/${id}/prepare`);
-export const run = (id, body) => requestJson("POST", `/studies/${id}/run`, body);
+export const fuse = (id, body) => requestJson("POST", `/studies/${id}/fuse`, body);
 export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
 export const sign = (id, signoff) => requestJson("PUT", `/studies/${id}/signoff`, signoff);
 export const view = (id) => requestJson("GET", `/studies/${id}/view`);
-export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks`, { pairs });
+export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
 export const qaSheetUrl = (id) => `${ROOT}/studies/${id}/qa.html`;
 export const volumeUrl = (id, name) => `${ROOT}/studies/${id}/volumes/${name}.nii`;
 
 export async function previewSlice(id, method, index) {
-  const response = await request("POST", `/studies/${id}/slice`, { method, index });
+  const response = await request("POST", `/studies/${id}/slice-preview`, { method, index });
   return new Int16Array(await response.arrayBuffer());
 }
 
@@ -69,7 +69,7 @@ export const importStructures = (id, body) => requestJson("POST", structuresPath
 export const exportStructures = (id, format) => requestJson("POST", structuresPath(id, "/export"), { format });
 export const compareStructures = (id, body) => requestJson("POST", structuresPath(id, "/compare"), body);
 export const exportUrl = (id, name) => `${ROOT}/studies/${id}/exports/${name}`;
-export const grow = (id, body) => requestJson("POST", `/studies/${id}/grow`, body);
+export const growRegion = (id, body) => requestJson("POST", `/studies/${id}/grow-region`, body);
 export const interpolate = (id, runs) => requestJson("POST", `/studies/${id}/interpolate`, { runs });
 
 export function upload(files) {

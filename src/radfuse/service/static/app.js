@@ -153,10 +153,10 @@ function listen() {
   source = api.watchEvents(id, showStage, showErrors((problem) => onJobEnd(id, problem), "error"));
 }
 
-function showStage({ stage, share }) {
+function showStage({ stage, fraction }) {
   byId("stage").textContent = `${stage}…`;
-  if (share === null) byId("progress").removeAttribute("value");
-  else byId("progress").value = share;
+  if (fraction === null) byId("progress").removeAttribute("value");
+  else byId("progress").value = fraction;
 }
 
 // The job has ended or the connection was lost: request the study until the server responds.
@@ -187,7 +187,7 @@ async function follow(id, response) {
 
 function fuse(options) {
   if (!current) throw new Error("Open a CT and an MR first.");
-  return follow(current.id, api.run(current.id, { recipe: panels.fusion.recipe(), ...options }));
+  return follow(current.id, api.fuse(current.id, { recipe: panels.fusion.recipe(), ...options }));
 }
 
 // Accept a registration that failed QA and fuse, once it is displayed.
@@ -197,7 +197,7 @@ async function acceptAndFuse() {
     panels.registration.setAlignment(mr_from_ct);
     throw new Error(`${failure.error}. The MR is displayed with this registration: check it, then press “Accept and fuse” again.`);
   }
-  await fuse({ mr_from_ct, refine: false, accept: true });
+  await fuse({ mr_from_ct, refine: false, accept_registration: true });
 }
 
 async function removeStudy() {
@@ -260,7 +260,7 @@ async function start() {
   setOptions(byId("method"), Object.keys(info.methods), "mfinet");
   setOptions(byId("fusion-window"), Object.keys(info.windows), "fusion");
   for (const option of byId("method").options) option.title = info.methods[option.value];
-  byId("radius-mm").max = info.max_reach_mm;
+  byId("max-distance-mm").max = info.max_distance_mm;
   panels.toolbar = new Toolbar(viewer, info.windows);
   panels.fusion = new FusionPanel(viewer, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
   panels.registration = new RegistrationPanel(viewer, fuse);

@@ -1,4 +1,4 @@
-"""One server at a time in a folder of studies."""
+"""Lock of a folder of studies: one server at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,26 +9,26 @@ from filelock import FileLock, Timeout
 from radfuse.errors import InputError, OutputError
 
 LOCK_FILE = ".lock"
-"""In the folder; the system frees it when the server ends, however that is."""
+"""Lock file in the folder; the operating system releases it when the server ends or crashes."""
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep other servers out of a folder of studies.
+def locked(folder: Path) -> Iterator[None]:
+    """Lock a folder of studies for one server.
 
-    Raises `InputError` where one is in it, `OutputError` where the folder cannot be written to.
+    Raises `InputError` if another server uses it, `OutputError` if it is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK_FILE, blocking=False).acquire()
     except Timeout as error:
         raise InputError(
-            f"{folder}: another `radfuse view` works on these studies; use its page, end it, or "
-            "pass --folder with another place"
+            f"{folder}: another `radfuse view` uses this folder; use its viewer, end it, or "
+            "pass another --folder"
         ) from error
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written to ({error.strerror}); pass --folder with another place"
+            f"{folder}: not writable ({error.strerror}); pass another --folder"
         ) from error
     with lock:
         yield

@@ -1,8 +1,8 @@
-"""What lies in a study's folder after a fusion: all of one run, or nothing.
+"""Results in a study's folder: complete results of one fusion, or none.
 
-A run of a killed server, or one that is cancelled in the last moment, may have put its results in
-place without anybody knowing. So the folder itself says which outcome lies there; and a mark lies
-there while the results of a run replace those of the one before.
+A job that is cancelled or killed at its very end may have moved its results into the folder without
+a message to the server. Therefore the outcome is stored with the results, and a mark file exists
+while results of one job replace those of another.
 """
 
 import shutil
@@ -10,82 +10,94 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from radfuse.record import Record, Signoff
-from radfuse.service.jobs.view_files import VIEW, take_fused_back
+from radfuse.schema import Values, VersionedModel
+from radfuse.service.jobs.view_files import VIEW, remove_fused
 
 RESULT, REGISTRATION = "result", "registration.tfm"
 """The result's folder and its transform inside a study's folder."""
 
 OUTCOME = "outcome.json"
-"""The outcome inside the result's folder, with which it moves into place."""
+"""File of the outcome, in the result's folder."""
 
-PLACING = ".placing"
-"""Lies in a study's folder while results move into place."""
+REPLACING = ".placing"
+"""Mark file in a study's folder while results are replaced."""
 
 
-class Outcome(BaseModel):
-    """What a run has found, for the page."""
+def _with_renamed_keys(values: Values) -> Values:
+    """Version 1 to 2."""
+    renamed = {"trusted": "qa_passed", "run": "job"}
+    return {renamed.get(key, key): value for key, value in values.items()}
 
-    model_config = ConfigDict(frozen=True)
+
+class FusionOutcome(VersionedModel):
+    """Summary of a fusion, for the viewer."""
+
+    migrations = (_with_renamed_keys,)
 
     method: str
     window_hu: tuple[float, float]
     """Width and level of the fusion's CT window."""
 
     mr_range: tuple[float, float]
-    """MR values that became 0 and 1."""
+    """MR values that were scaled to 0 and 1."""
 
     quality: str
-    """The registration's quality in a sentence."""
+    """Registration QA in one sentence."""
 
-    trusted: bool
+    qa_passed: bool
+    """Whether registration QA passed."""
+
     registration_id: str
     alignment: str
-    """`headers`, `file`, `manual`, or the start that led the search to it."""
+    """Origin: `headers`, `file`, `manual`, or the initial pose of the search that led to it."""
 
-    run: str = ""
-    """Names the run: no two have the same."""
+    job: str = ""
+    """Unique identifier of the job."""
 
     notes: tuple[str, ...]
-    """What was mended in reading or left out in writing, a sentence each."""
+    """What was corrected on reading or left out on writing, a sentence each."""
 
     record: str
-    """The record's path inside the study's folder."""
+    """Path of the record, relative to the study's folder."""
 
     seconds: float
 
 
 @contextmanager
-def placing(folder: Path) -> Iterator[None]:
-    """Mark a study's folder while results move into place; after an error the mark stays."""
-    mark = folder / PLACING
+def replacing_results(folder: Path) -> Iterator[None]:
+    """Keep the mark file in a study's folder while results are replaced, and after an error."""
+    mark = folder / REPLACING
     mark.touch()
     yield
     mark.unlink()
 
 
-def sweep_folder(folder: Path) -> bool:
-    """Remove what an ended run left half-written; whether results of two runs were mixed.
+def clean_folder(folder: Path) -> bool:
+    """Remove incomplete files of an ended job; returns whether results of two jobs were mixed.
 
-    Then none of them is left: what was replaced cannot be brought back.
+    Mixed results are removed, too.
     """
-    for half in (*folder.glob(".radfuse-*"), *(folder / VIEW).glob(".radfuse-*")):
-        shutil.rmtree(half, ignore_errors=True)
-    mixed = (folder / PLACING).exists()
+    for staged in (*folder.glob(".radfuse-*"), *(folder / VIEW).glob(".radfuse-*")):
+        shutil.rmtree(staged, ignore_errors=True)
+    mixed = (folder / REPLACING).exists()
     if mixed:
         shutil.rmtree(folder / RESULT, ignore_errors=True)
         (folder / REGISTRATION).unlink(missing_ok=True)
-        take_fused_back(folder)
-        (folder / PLACING).unlink()
+        remove_fused(folder)
+        (folder / REPLACING).unlink()
     return mixed
 
 
-def read_outcome(folder: Path) -> tuple[Outcome | None, Signoff | None]:
-    """The outcome that lies in a study's folder and its sign-off; None where there is none."""
+def read_outcome(folder: Path) -> tuple[FusionOutcome | None, Signoff | None]:
+    """Outcome and sign-off of the result in a study's folder; None where there is no result.
+
+    Raises `InputError` for those of a newer version of radfuse.
+    """
     try:
-        outcome = Outcome.model_validate_json((folder / RESULT / OUTCOME).read_bytes())
+        outcome = FusionOutcome.model_validate_json((folder / RESULT / OUTCOME).read_bytes())
         record = Record.model_validate_json((folder / outcome.record).read_bytes())
     except (OSError, ValidationError):
         return None, None

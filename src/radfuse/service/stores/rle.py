@@ -1,4 +1,4 @@
-"""Masks as runs: how structures travel to the page and lie on the disk.
+"""Run-length encoding of masks, on the disk and between server and viewer.
 
 A slice is a list [start, length, start, length, ...] of flat indices y * columns + x, increasing.
 """
@@ -14,31 +14,32 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from radfuse.arrays import BoolArray
 from radfuse.errors import InputError
 
-MOST = 2**31 - 1
-"""Largest whole number that is looked at."""
+MAX_INT = 2**31 - 1
+"""Largest integer that is accepted."""
 
-Whole = Annotated[int, Field(strict=True, ge=0, le=MOST)]
+NonNegative = Annotated[int, Field(strict=True, ge=0, le=MAX_INT)]
 Index = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,4})$")]
-"""Of a slice, as JSON names it."""
+"""Index of a slice, as a key in JSON."""
 
-Runs = dict[Index, list[Whole]]
+Runs = dict[Index, list[NonNegative]]
+"""Encoded slices by index."""
 
-SAME_MM = 1e-3
-"""What grids may differ by in the place of a voxel: the rounding of their files."""
+GRID_TOLERANCE_MM = 1e-3
+"""Tolerance of voxel positions of equal grids: rounding in files."""
 
-Three = tuple[float, float, float]
+Triple = tuple[float, float, float]
 
 
-class Grid(BaseModel):
-    """The page's grid: that of the CT in LPS order."""
+class VoxelGrid(BaseModel):
+    """The viewer's grid: that of the CT in LPS order."""
 
     model_config = ConfigDict(frozen=True)
 
     size: tuple[int, int, int]
     """Columns, rows, slices."""
 
-    spacing_mm: Three
-    origin_mm: Three
+    spacing_mm: Triple
+    origin_mm: Triple
     direction: tuple[float, float, float, float, float, float, float, float, float]
 
     @property
@@ -46,11 +47,11 @@ class Grid(BaseModel):
         """Volume of a voxel."""
         return float(np.prod(self.spacing_mm) / 1000)
 
-    def fits(self, other: "Grid") -> bool:
-        """Whether the voxels of two grids are the same."""
+    def fits(self, other: "VoxelGrid") -> bool:
+        """Whether two grids have the same voxels."""
         if self.size != other.size:
             return False
-        return bool(np.abs(self._corners_mm() - other._corners_mm()).max() <= SAME_MM)
+        return bool(np.abs(self._corners_mm() - other._corners_mm()).max() <= GRID_TOLERANCE_MM)
 
     def _corners_mm(self) -> NDArray[np.float64]:
         """The first voxel and the last one along each axis, (4, 3)."""
@@ -59,7 +60,7 @@ class Grid(BaseModel):
         return np.vstack([self.origin_mm, self.origin_mm + ends @ axes.T])
 
     def image(self, voxels: NDArray[np.generic]) -> sitk.Image:
-        """Voxels (slices, H, W) at their place."""
+        """An image of voxels (slices, H, W) on this grid."""
         image = sitk.GetImageFromArray(voxels)
         image.SetSpacing(self.spacing_mm)
         image.SetOrigin(self.origin_mm)
@@ -67,9 +68,9 @@ class Grid(BaseModel):
         return image
 
 
-def grid_of(image: sitk.Image) -> Grid:
+def grid_of(image: sitk.Image) -> VoxelGrid:
     """The grid of an image in LPS order."""
-    return Grid(
+    return VoxelGrid(
         size=image.GetSize(),
         spacing_mm=image.GetSpacing(),
         origin_mm=image.GetOrigin(),
@@ -77,72 +78,72 @@ def grid_of(image: sitk.Image) -> Grid:
     )
 
 
-def checked(runs: Runs, size: tuple[int, int, int]) -> Runs:
-    """Runs with those that touch made one.
+def validated(runs: Runs, size: tuple[int, int, int]) -> Runs:
+    """Runs in order of the slices, with adjacent runs merged.
 
-    Raises `InputError`, naming the slice, for what lies outside of the grid, overlaps, is empty or
-    not in order.
+    Raises `InputError`, naming the slice, for runs that are outside of the grid, overlap, are empty
+    or not in order.
     """
     columns, rows, slices = size
-    found: Runs = {}
+    merged: Runs = {}
     for index, flat in sorted(runs.items(), key=lambda item: int(item[0])):
         if int(index) >= slices:
             raise InputError(f"slice {index}: the image has {slices}, numbered from 0")
         if len(flat) % 2:
-            raise InputError(f"slice {index}: a start without a length at the end of its runs")
+            raise InputError(f"slice {index}: the last run has a start but no length")
         starts, lengths = np.array(flat, np.int64).reshape(-1, 2).T
         stops = starts + lengths
         if (lengths == 0).any():
-            raise InputError(f"slice {index}: a run of no pixel; leave it out")
+            raise InputError(f"slice {index}: a run of length 0; leave it out")
         if (starts[1:] < stops[:-1]).any():
-            raise InputError(f"slice {index}: its runs overlap or are not in increasing order")
+            raise InputError(f"slice {index}: runs overlap or are not in increasing order")
         if len(stops) and stops[-1] > columns * rows:
             raise InputError(
                 f"slice {index}: a run ends at {stops[-1]}, but a slice has {columns} x {rows} = "
                 f"{columns * rows} pixels"
             )
-        apart = starts[1:] != stops[:-1]
+        separate = starts[1:] != stops[:-1]
         first, last = (np.ones(len(starts), np.bool_) for _ in range(2))
-        first[1:], last[:-1] = apart, apart
-        found[index] = _flat(starts[first], stops[last])
-    return found
+        first[1:], last[:-1] = separate, separate
+        merged[index] = _flat(starts[first], stops[last])
+    return merged
 
 
-def packed(mask: BoolArray) -> list[int]:
-    """The runs of a slice."""
+def encode_slice(mask: BoolArray) -> list[int]:
+    """The runs of a slice's mask (H, W)."""
     edges = np.flatnonzero(np.diff(mask.ravel().astype(np.int8), prepend=0, append=0))
     return _flat(edges[::2], edges[1::2])
 
 
-def unpacked(flat: list[int], shape: tuple[int, int]) -> BoolArray:
-    """The mask (H, W) of a slice's runs, which have been checked."""
+def decode_slice(flat: list[int], shape: tuple[int, int]) -> BoolArray:
+    """The mask (H, W) of validated runs of a slice."""
     edges = np.zeros(shape[0] * shape[1] + 1, np.int8)
     starts, lengths = np.array(flat, np.int64).reshape(-1, 2).T
     edges[starts], edges[starts + lengths] = 1, -1
     return np.asarray(np.cumsum(edges[:-1], dtype=np.int8).reshape(shape) > 0)
 
 
-def stack_of(runs: Runs, grid: Grid) -> BoolArray:
-    """The mask (slices, H, W) of runs, which have been checked."""
+def decode_volume(runs: Runs, grid: VoxelGrid) -> BoolArray:
+    """The mask (slices, H, W) of validated runs."""
     columns, rows, slices = grid.size
-    stack = np.zeros((slices, rows, columns), np.bool_)
+    volume = np.zeros((slices, rows, columns), np.bool_)
     for index, flat in runs.items():
-        stack[int(index)] = unpacked(flat, (rows, columns))
-    return stack
+        volume[int(index)] = decode_slice(flat, (rows, columns))
+    return volume
 
 
-def image_of(runs: Runs, grid: Grid) -> sitk.Image:
-    """The mask of runs, which have been checked, as an image (uint8)."""
-    return grid.image(stack_of(runs, grid).view(np.uint8))
+def decode_image(runs: Runs, grid: VoxelGrid) -> sitk.Image:
+    """The mask of validated runs as an image (uint8)."""
+    return grid.image(decode_volume(runs, grid).view(np.uint8))
 
 
-def runs_of(slices: Mapping[int, BoolArray]) -> Runs:
-    """The runs of slices by index, without those that are empty."""
-    return {str(index): packed(mask) for index, mask in slices.items() if mask.any()}
+def encode_slices(slices: Mapping[int, BoolArray]) -> Runs:
+    """The runs of slices by index; empty slices are left out."""
+    return {str(index): encode_slice(mask) for index, mask in slices.items() if mask.any()}
 
 
-def pixels(runs: Runs) -> int:
-    """How many there are in all."""
+def pixel_count(runs: Runs) -> int:
+    """Number of pixels in all slices."""
     return sum(sum(flat[1::2]) for flat in runs.values())
 
 

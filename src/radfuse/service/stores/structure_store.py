@@ -1,4 +1,4 @@
-"""Drawn structures on disk: a file each in a study's folder; what was answered is written."""
+"""Structures on disk: a JSON file each in a study's folder, written before a request ends."""
 
 import re
 import secrets
@@ -14,21 +14,22 @@ from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, check_roi_name
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.record import NOTICE
-from radfuse.service.stores.rle import Grid, Runs, checked, grid_of, pixels
+from radfuse.schema import VersionedModel
+from radfuse.service.stores.rle import Runs, VoxelGrid, grid_of, pixel_count, validated
 from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
 from radfuse.structures.label_maps import PALETTE, RgbColour, palette_colour
 
 FOLDER = "structures"
-"""Of a study's folder."""
+"""Folder of the structures in a study's folder."""
 
 HexColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
 
 GREY = "#808080"
-"""Of what cannot be read."""
+"""Colour of structures that cannot be read."""
 
 
-class Summary(BaseModel):
+class StructureSummary(BaseModel):
     """A structure without its runs."""
 
     model_config = ConfigDict(frozen=True)
@@ -37,20 +38,20 @@ class Summary(BaseModel):
     name: str
     colour: HexColour
     revision: int
-    """Counts the changes; 1 is new, 0 what cannot be read."""
+    """Number of changes; 1 for a new structure, 0 for one that cannot be read."""
 
     volume_cm3: float
     slices: int
-    """That have something drawn on them."""
+    """Number of slices that are not empty."""
 
     problem: str | None = None
-    """Why it cannot be shown."""
+    """Why it cannot be read."""
 
 
-class Drawing(BaseModel):
-    """A structure as it lies on the disk."""
+class StoredStructure(VersionedModel):
+    """A structure as stored on disk."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     notice: str = NOTICE
     id: str = Field(default_factory=lambda: secrets.token_hex(6))
@@ -58,13 +59,13 @@ class Drawing(BaseModel):
     colour: HexColour
     revision: int = Field(default=1, ge=1)
     number: int = Field(ge=1)
-    """Counts the structures as they were added."""
+    """Order in which the structures were added."""
 
-    grid: Grid
-    """What it is drawn on."""
+    grid: VoxelGrid
+    """Grid of the CT that it was drawn on."""
 
-    runs: Runs = {}
-    """By slice; without empty ones."""
+    runs: Runs = Field(default_factory=dict)
+    """Slices that are not empty."""
 
     @property
     def rgb(self) -> RgbColour:
@@ -72,19 +73,19 @@ class Drawing(BaseModel):
         red, green, blue = bytes.fromhex(self.colour[1:])
         return red, green, blue
 
-    def summary(self) -> Summary:
-        """What a list says of it."""
-        return Summary(
+    def summary(self) -> StructureSummary:
+        """Summary for the list of structures."""
+        return StructureSummary(
             id=self.id,
             name=self.name,
             colour=self.colour,
             revision=self.revision,
-            volume_cm3=round(pixels(self.runs) * self.grid.voxel_cm3, 4),
+            volume_cm3=round(pixel_count(self.runs) * self.grid.voxel_cm3, 4),
             slices=len(self.runs),
         )
 
 
-class Draft(BaseModel):
+class NewStructure(BaseModel):
     """A structure to add."""
 
     model_config = ConfigDict(extra="forbid")
@@ -94,59 +95,59 @@ class Draft(BaseModel):
     runs: Runs = {}
 
 
-class Change(BaseModel):
-    """What shall be otherwise in a structure."""
+class StructureChange(BaseModel):
+    """Changes of a structure."""
 
     model_config = ConfigDict(extra="forbid")
 
     revision: int
-    """That the change was made to."""
+    """Revision that was changed."""
 
     name: str | None = None
     colour: HexColour | None = None
     runs: Runs = {}
-    """Of the slices that changed; an empty list clears one."""
+    """Changed slices; an empty list clears a slice."""
 
 
 class UnknownStructureError(InputError):
-    """A study has no structure of this name."""
+    """A study has no structure with this identifier."""
 
 
-class StaleError(InputError):
-    """A structure was changed by somebody else meanwhile."""
+class StaleRevisionError(InputError):
+    """A structure was changed meanwhile."""
 
 
-class Drawings:
-    """The structures of all studies; each change is on disk before it is told."""
+class StructureStore:
+    """The structures of all studies; each change is on disk before it is returned."""
 
     def __init__(self, studies: Studies) -> None:
         self._studies = studies
         self._lock = RLock()
-        for half in studies.folder.glob(f"*/{FOLDER}/.radfuse-*"):
-            shutil.rmtree(half, ignore_errors=True)  # of a server that was killed
+        for staged in studies.folder.glob(f"*/{FOLDER}/.radfuse-*"):
+            shutil.rmtree(staged, ignore_errors=True)  # of a killed server
 
     def folder(self, study: str) -> Path:
-        """Of a study; raises `UnknownStudyError`."""
+        """The folder of a study; raises `UnknownStudyError`."""
         self._studies.get(study)
-        return self._studies.place(study)
+        return self._studies.folder_of(study)
 
-    def grid(self, study: str) -> Grid:
-        """The page's grid; raises `UnknownStudyError` before the study was prepared."""
+    def grid(self, study: str) -> VoxelGrid:
+        """The viewer's grid; raises `UnknownStudyError` before the study is prepared."""
         path = self._studies.volume(study, "ct")
         try:
             return grid_of(read_grid(path))
         except RuntimeError as error:
             raise InputError(f"study {study}: {path.name} is damaged; prepare it again") from error
 
-    def summaries(self, study: str) -> list[Summary]:
-        """All structures in the order in which they were added; the unreadable ones last."""
-        readable, broken = self.all(study)
-        return [*(drawing.summary() for drawing in readable), *broken]
+    def summaries(self, study: str) -> list[StructureSummary]:
+        """All structures in the order in which they were added, then the unreadable ones."""
+        readable, unreadable = self.all(study)
+        return [*(one.summary() for one in readable), *unreadable]
 
-    def all(self, study: str) -> tuple[list[Drawing], list[Summary]]:
-        """The structures of a study in the order in which they were added, and the unreadable."""
-        readable: list[Drawing] = []
-        broken: list[Summary] = []
+    def all(self, study: str) -> tuple[list[StoredStructure], list[StructureSummary]]:
+        """Structures in the order in which they were added, and summaries of unreadable ones."""
+        readable: list[StoredStructure] = []
+        unreadable: list[StructureSummary] = []
         with self._lock:
             if not (paths := self._paths(study)):
                 return [], []
@@ -155,74 +156,77 @@ class Drawings:
                 try:
                     readable.append(self._read(path, grid))
                 except InputError as error:
-                    broken.append(_broken(path, str(error)))
-        return sorted(readable, key=lambda one: (one.number, one.id)), broken
+                    unreadable.append(_unreadable(path, str(error)))
+        return sorted(readable, key=lambda one: (one.number, one.id)), unreadable
 
-    def get(self, study: str, identifier: str) -> Drawing:
+    def get(self, study: str, identifier: str) -> StoredStructure:
         """One structure.
 
-        Raises `UnknownStructureError`, and `InputError` where its file cannot be read or it was
-        drawn on another CT.
+        Raises `UnknownStructureError`, and `InputError` if its file cannot be read or it was drawn
+        on another CT.
         """
         with self._lock:
             return self._read(self._path(study, identifier), self.grid(study))
 
-    def add(self, study: str, drafts: Sequence[Draft], *, rename: bool = False) -> list[Drawing]:
-        """Add structures, all or none; with `rename` a name that is taken gets a number.
+    def add(
+        self, study: str, new: Sequence[NewStructure], *, rename: bool = False
+    ) -> list[StoredStructure]:
+        """Add structures, all or none.
 
-        With `rename` a colour that was taken before becomes one that is not, too.
-
-        Raises `InputError` for names and runs that cannot be used.
+        With `rename`, used names get a number and used colours are replaced by unused ones. Raises
+        `InputError` for invalid names and runs.
         """
         grid = self.grid(study)
-        runs = [_drawn(checked(draft.runs, grid.size)) for draft in drafts]
+        runs = [_without_empty(validated(one.runs, grid.size)) for one in new]
         with self._lock:
-            readable, broken = self.all(study)
-            names = [*(one.name for one in readable), *(one.name for one in broken)]
+            readable, unreadable = self.all(study)
+            names = [*(one.name for one in readable), *(one.name for one in unreadable)]
             before = [one.colour for one in readable]
             colours = list(before)
             number = max((one.number for one in readable), default=0)
-            added: list[Drawing] = []
-            for draft, drawn in zip(drafts, runs, strict=True):
-                name = draft.name.strip()
-                name = _free(name, names) if rename else name
-                _check(name, names)
+            added: list[StoredStructure] = []
+            for one, one_runs in zip(new, runs, strict=True):
+                name = one.name.strip()
+                name = _unused_name(name, names) if rename else name
+                _check_name(name, names)
                 names.append(name)
                 number += 1
-                colour = draft.colour
+                colour = one.colour
                 if colour is None or (rename and colour in before):
-                    colour = _fresh(colours)
+                    colour = _unused_colour(colours)
                 colours.append(colour)
                 added.append(
-                    Drawing(name=name, colour=colour, number=number, grid=grid, runs=drawn)
+                    StoredStructure(
+                        name=name, colour=colour, number=number, grid=grid, runs=one_runs
+                    )
                 )
             self._write(study, added)
         return added
 
-    def change(self, study: str, identifier: str, wanted: Change) -> Drawing:
+    def change(self, study: str, identifier: str, changes: StructureChange) -> StoredStructure:
         """Change a structure.
 
-        Raises `StaleError` where it is no longer at the revision that the change was made to.
+        Raises `StaleRevisionError` if it has another revision than `changes`.
         """
         path, grid = self._path(study, identifier), self.grid(study)
-        runs = checked(wanted.runs, grid.size)
+        runs = validated(changes.runs, grid.size)
         with self._lock:
-            drawing = self._read(path, grid)
-            if drawing.revision != wanted.revision:
-                raise StaleError(
-                    f"'{drawing.name}' was changed elsewhere: it is at revision "
-                    f"{drawing.revision}, this change was made to {wanted.revision}; load it again"
+            structure = self._read(path, grid)
+            if structure.revision != changes.revision:
+                raise StaleRevisionError(
+                    f"'{structure.name}' was changed elsewhere: it has revision "
+                    f"{structure.revision}, this change is for {changes.revision}; load it again"
                 )
-            name = drawing.name
-            if wanted.name is not None and (name := wanted.name.strip()) != drawing.name:
+            name = structure.name
+            if changes.name is not None and (name := changes.name.strip()) != structure.name:
                 others = [one.name for one in self.summaries(study) if one.id != identifier]
-                _check(name, others)
-            changed = drawing.model_copy(
+                _check_name(name, others)
+            changed = structure.model_copy(
                 update={
                     "name": name,
-                    "colour": wanted.colour or drawing.colour,
-                    "revision": drawing.revision + 1,
-                    "runs": _drawn(drawing.runs | runs),
+                    "colour": changes.colour or structure.colour,
+                    "revision": structure.revision + 1,
+                    "runs": _without_empty(structure.runs | runs),
                 }
             )
             self._write(study, [changed])
@@ -240,46 +244,56 @@ class Drawings:
         return path
 
     def _paths(self, study: str) -> list[Path]:
-        found = (self.folder(study) / FOLDER).glob("*.json")
-        return sorted(path for path in found if IDENTIFIER.fullmatch(path.stem))
+        files = (self.folder(study) / FOLDER).glob("*.json")
+        return sorted(path for path in files if IDENTIFIER.fullmatch(path.stem))
 
-    def _read(self, path: Path, grid: Grid) -> Drawing:
+    def _read(self, path: Path, grid: VoxelGrid) -> StoredStructure:
         try:
-            stored = Drawing.model_validate_json(path.read_bytes())
-            if stored.id != path.stem:
-                raise InputError("a copy of another structure")
-            drawing = stored.model_copy(update={"runs": checked(stored.runs, stored.grid.size)})
-        except (OSError, ValidationError, InputError) as error:
+            stored = StoredStructure.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise _damaged(path) from error
+        except InputError as error:  # of a newer version of radfuse
+            raise InputError(f"structure {path.stem}: {error}") from error
+        if stored.id != path.stem:
+            raise _damaged(path)
+        try:
+            runs = validated(stored.runs, stored.grid.size)
+        except InputError as error:
+            raise _damaged(path) from error
+        structure = stored.model_copy(update={"runs": runs})
+        if not structure.grid.fits(grid):
             raise InputError(
-                f"structure {path.stem} cannot be read: its file is damaged; restore "
-                f"{FOLDER}/{path.name} from a backup or delete it"
-            ) from error
-        if not drawing.grid.fits(grid):
-            raise InputError(
-                f"'{drawing.name}' was drawn on another CT than this study has now; "
-                "choose that CT again or delete it"
+                f"'{structure.name}' was drawn on another CT than that of this study; "
+                "open that CT again or delete the structure"
             )
-        return drawing
+        return structure
 
-    def _write(self, study: str, drawings: Iterable[Drawing]) -> None:
-        with self._studies.kept(study) as folder, staging(folder / FOLDER) as stage:
-            for drawing in drawings:
-                path = stage.path_of(Path(f"{drawing.id}.json"))
-                path.write_text(drawing.model_dump_json(), encoding="utf-8")
+    def _write(self, study: str, structures: Iterable[StoredStructure]) -> None:
+        with self._studies.locked(study) as folder, staging(folder / FOLDER) as stage:
+            for structure in structures:
+                path = stage.path_of(Path(f"{structure.id}.json"))
+                path.write_text(structure.model_dump_json(), encoding="utf-8")
 
 
 def hexadecimal(colour: RgbColour) -> str:
-    """A colour as the page writes it."""
+    """A colour as in HTML, such as #ff8000."""
     return f"#{bytes(colour).hex()}"
 
 
-def _drawn(runs: Runs) -> Runs:
-    """Without empty slices, in order."""
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"structure {path.stem} cannot be read: its file is damaged; restore "
+        f"{FOLDER}/{path.name} from a backup or delete it"
+    )
+
+
+def _without_empty(runs: Runs) -> Runs:
+    """Slices in order, without empty ones."""
     return {index: runs[index] for index in sorted(runs, key=int) if runs[index]}
 
 
-def _broken(path: Path, problem: str) -> Summary:
-    return Summary(
+def _unreadable(path: Path, problem: str) -> StructureSummary:
+    return StructureSummary(
         id=path.stem,
         name=f"unreadable {path.stem}",
         colour=GREY,
@@ -290,25 +304,25 @@ def _broken(path: Path, problem: str) -> Summary:
     )
 
 
-def _check(name: str, others: Iterable[str]) -> None:
-    """Raise `InputError` for a name that DICOM cannot hold or that is taken, whatever its case."""
+def _check_name(name: str, others: Iterable[str]) -> None:
+    """Raise `InputError` for a name that is invalid in DICOM or used, ignoring case."""
     check_roi_name(name, [])
-    if taken := [other for other in others if other.casefold() == name.casefold()]:
-        raise InputError(f"there is a structure '{taken[0]}' already; choose another name")
+    if used := [other for other in others if other.casefold() == name.casefold()]:
+        raise InputError(f"there is a structure '{used[0]}' already; choose another name")
 
 
-def _fresh(used: Sequence[str]) -> str:
-    """The first colour of the palette that is not used; by turns where all are."""
+def _unused_colour(used: Sequence[str]) -> str:
+    """The first unused colour of the palette; where all are used, each in sequence."""
     colours = [hexadecimal(colour) for colour in PALETTE]
     free = (colour for colour in colours if colour not in used)
     return next(free, hexadecimal(palette_colour(len(used))))
 
 
-def _free(name: str, others: Iterable[str]) -> str:
-    """The name, or the name and the first number that makes it a new one."""
-    taken, number = {other.casefold() for other in others}, 1
+def _unused_name(name: str, others: Iterable[str]) -> str:
+    """The name, with the first number that makes it unique where it is used."""
+    used, number = {other.casefold() for other in others}, 1
     base = re.sub(r" \(\d+\)$", "", name)
-    while name.casefold() in taken:
+    while name.casefold() in used:
         number += 1
         ending = f" ({number})"
         name = base[: MAX_NAME_LENGTH - len(ending)] + ending

@@ -1,4 +1,4 @@
-"""Studies on disk: a folder each, with `study.json`, the result and the volumes to look at."""
+"""Studies on disk: a folder each, with `study.json`, the result and the viewer's volumes."""
 
 import re
 import secrets
@@ -9,50 +9,48 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.pipeline.qa.signoff import sign_result
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
+from radfuse.schema import VersionedModel
 from radfuse.service.jobs.view_files import VIEW, View, VolumeName, read_view
-from radfuse.service.stores.results import RESULT, Outcome, read_outcome, sweep_folder
-from radfuse.service.stores.uploads import remove, sweep_uploads, uploads_of
+from radfuse.service.stores.results import RESULT, FusionOutcome, clean_folder, read_outcome
+from radfuse.service.stores.uploads import remove_folder, remove_unused_uploads, uploads_of
 
-State = Literal["new", "queued", "running", "ready", "done", "failed", "cancelled"]
-"""Where a study stands: `ready` has CT and MR to look at, `done` has a result, too, and both stay
-so when a later run fails or is cancelled."""
+StudyState = Literal["new", "queued", "running", "ready", "done", "failed", "cancelled"]
+"""`ready`: CT and MR can be displayed; `done`: there is a result, too. Both states are kept if a
+later job fails or is cancelled."""
 
 STUDY_FILE = "study.json"
-"""What lies in a study's folder, beside view and result."""
+"""File of a study, in its folder."""
 
 IDENTIFIER = re.compile(r"[0-9a-f]{12}")
-"""What names a study: nothing that could be a path."""
+"""Identifier of a study; cannot be a path."""
 
 BUSY = {"queued", "running"}
-"""States of a study whose folder somebody is at work in."""
+"""States of a study with a job."""
 
-STOPPED = "the server was stopped during the run; run it again"
-"""Said of a run that a killed server left behind."""
+STOPPED = "the server was stopped during the job; start it again"
+"""Message of a job whose server was killed."""
 
-UNREADABLE = (
-    f"its {STUDY_FILE} is damaged or of another version of radfuse; restore it from a backup or "
-    "delete the study"
-)
-"""Said of a study that cannot be read."""
+DAMAGED = f"its {STUDY_FILE} is damaged; restore it from a backup or delete the study"
+"""Message of a study that cannot be read."""
 
 MIXED = (
-    "the run was stopped while its results replaced the earlier ones, so that neither are left; "
-    "run it again"
+    "the job was stopped while its results replaced the earlier ones, and both were removed; fuse "
+    "again"
 )
-"""Said where the results of two runs were mixed."""
+"""Message where the results of two jobs were mixed."""
 
 
-class Study(BaseModel):
-    """One patient's CT and MR and how far their fusion is; frozen."""
+class Study(VersionedModel):
+    """CT and MR of a patient and the state of their fusion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     notice: str = NOTICE
     id: str
@@ -61,24 +59,24 @@ class Study(BaseModel):
     ct: Path
     mr: Path
     recipe: Recipe
-    state: State = "new"
+    state: StudyState = "new"
     message: str = ""
-    """Why the last run failed and the ways out, which pair was chosen, or what signing did."""
+    """Why the last job failed and what to do, which pair was chosen, or what the sign-off did."""
 
-    outcome: Outcome | None = None
+    outcome: FusionOutcome | None = None
     signoff: Signoff | None = None
 
 
 class UnknownStudyError(InputError):
-    """There is no study of this name."""
+    """There is no study with this identifier, or it cannot be read."""
 
 
-class OtherRegistrationError(InputError):
-    """A sign-off is of another registration than the one that the result has now."""
+class RegistrationMismatchError(InputError):
+    """A sign-off is for another registration than that of the current result."""
 
 
 class Studies:
-    """The studies below a folder; each change is on disk before it is told."""
+    """The studies in a folder; each change is on disk before it is returned."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "studies"
@@ -87,19 +85,19 @@ class Studies:
         self._unwritten: dict[str, Study] = {}
 
     def recover(self) -> None:
-        """Mark runs that a killed server left behind, and sweep what nobody needs any more.
+        """Clean up after a killed server: its jobs have failed, and incomplete files are removed.
 
-        That is what they left half-written, and uploads of no study that are older than a day,
-        unless a study cannot be read: nobody knows its uploads.
+        Old uploads without a study are removed, too, unless a study cannot be read: its uploads are
+        unknown.
         """
         for study in self.all():
             if study.state in BUSY:
-                self.settle(study.id, "failed", STOPPED)
-        if not self.broken():
-            sweep_uploads(self.uploads, self._sources())
+                self.finish_job(study.id, "failed", STOPPED)
+        if not self.unreadable():
+            remove_unused_uploads(self.uploads, self._sources())
 
     def create(self, name: str, ct: Path, mr: Path, recipe: Recipe, message: str = "") -> Study:
-        """A new study of a CT and an MR, not yet run."""
+        """Create a study of a CT and an MR."""
         study = Study(
             id=secrets.token_hex(6),
             name=name,
@@ -113,12 +111,11 @@ class Studies:
         return study
 
     def all(self) -> list[Study]:
-        """Every study that can be read, the newest first."""
+        """All readable studies, the newest first."""
         return sorted(self._read_all(), key=lambda study: (study.created, study.id), reverse=True)
 
-    def broken(self) -> list[Study]:
-        """Stand-ins for the studies whose file cannot be read, each with a message about it."""
-        readable = {study.id for study in self.all()}
+    def unreadable(self) -> list[Study]:
+        """Placeholders for studies whose file cannot be read, each with a message."""
         return [
             Study(
                 id=path.parent.name,
@@ -128,137 +125,151 @@ class Studies:
                 mr=path.parent,
                 recipe=Recipe(),
                 state="failed",
-                message=UNREADABLE,
+                message=problem,
             )
             for path in self._files()
-            if path.parent.name not in readable
+            if (problem := self._problem(path.parent.name))
         ]
 
     def get(self, identifier: str) -> Study:
-        """The study of this identifier; raises `UnknownStudyError`, also for an unreadable one."""
+        """The study with this identifier; raises `UnknownStudyError`, also if it cannot be read."""
         if identifier in self._unwritten:
             return self._unwritten[identifier]
+        path = self.folder_of(identifier) / STUDY_FILE
+        if not path.is_file():
+            raise UnknownStudyError(f"no study '{identifier}'; see the list of studies")
         try:
-            return Study.model_validate_json((self.place(identifier) / STUDY_FILE).read_bytes())
-        except ValidationError as error:
-            raise UnknownStudyError(f"study {identifier}: {UNREADABLE}") from error
-        except OSError as error:
-            raise UnknownStudyError(f"no study '{identifier}'; see the list of studies") from error
+            return Study.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise UnknownStudyError(f"study {identifier}: {DAMAGED}") from error
+        except InputError as error:  # of a newer version of radfuse
+            raise UnknownStudyError(f"study {identifier}: {error}") from error
+
+    def _problem(self, identifier: str) -> str:
+        """Why a study cannot be read; empty if it can."""
+        try:
+            self.get(identifier)
+        except UnknownStudyError as error:
+            return str(error)
+        return ""
 
     def change(self, identifier: str, **changes: Any) -> Study:
-        """Write a study with some fields changed."""
+        """Change fields of a study and write it."""
         with self._lock:
             study = self.get(identifier).model_copy(update=changes)
             self._write(study)
         return study
 
-    def settle(self, identifier: str, state: State, message: str) -> Study:
-        """Let a study say what lies in its folder, now that a run has ended.
+    def finish_job(self, identifier: str, state: StudyState, message: str) -> Study:
+        """Update a study from the files in its folder after a job has ended.
 
-        What there is to look at makes it `ready` or `done`, the state is for one without. The
-        message is not for a run that has put its result in place, whatever became of it then.
+        With files for the viewer it is `ready` or `done`, else it gets `state`. `message` is not
+        used for a job whose result is complete, even if it was cancelled or killed afterwards.
         """
         with self._lock:
-            folder, before = self.place(identifier), self.get(identifier)
-            mixed = sweep_folder(folder)
-            outcome, signoff = read_outcome(folder)
+            folder, before = self.folder_of(identifier), self.get(identifier)
+            mixed = clean_folder(folder)
+            try:
+                outcome, signoff = read_outcome(folder)
+            except InputError as error:  # of a newer version of radfuse: keep what the study says
+                return self.change(identifier, state="failed", message=str(error))
             if mixed:
                 message = MIXED
             elif outcome not in {None, before.outcome}:
                 message = before.message
             return self.change(
                 identifier,
-                state=self.standing(identifier) or state,
+                state=self.state_on_disk(identifier) or state,
                 message=message,
                 outcome=outcome,
                 signoff=signoff,
             )
 
-    def remember(self, identifier: str, state: State, message: str) -> None:
-        """Say how a run has ended until the server does, where the disk does not take it."""
+    def keep_in_memory(self, identifier: str, state: StudyState, message: str) -> None:
+        """Set state and message until the server ends, where the disk cannot be written to."""
         with self._lock:
-            changes = {"state": self.standing(identifier) or state, "message": message}
+            changes = {"state": self.state_on_disk(identifier) or state, "message": message}
             self._unwritten[identifier] = self.get(identifier).model_copy(update=changes)
 
-    def standing(self, identifier: str) -> State | None:
-        """What of a study there is to look at, as a state; None before there is anything."""
-        folder = self.place(identifier)
+    def state_on_disk(self, identifier: str) -> StudyState | None:
+        """`ready` or `done` by the files in a study's folder; None before it is prepared."""
+        folder = self.folder_of(identifier)
         view, (outcome, _) = read_view(folder), read_outcome(folder)
         if view is None:
             return None
         return "ready" if view.fused is None or outcome is None else "done"
 
     def delete(self, identifier: str) -> None:
-        """Remove a study that does not run, and its uploads where no other study uses them.
+        """Remove a study without a job, readable or not, and uploads that no other study uses.
 
-        One that cannot be read goes, too; while there is another such, no upload goes.
-        Raises `OutputError` where the disk does not let it go.
+        While another study cannot be read, no upload is removed. Raises `OutputError` on failure of
+        the disk.
         """
         with self._lock:
-            if not (self.place(identifier) / STUDY_FILE).is_file():
+            if not (self.folder_of(identifier) / STUDY_FILE).is_file():
                 raise UnknownStudyError(f"no study '{identifier}'; see the list of studies")
             before = set(uploads_of(self.uploads, self._sources()))
-            remove(self.place(identifier))
+            remove_folder(self.folder_of(identifier))
             self._unwritten.pop(identifier, None)
-            if self.broken():
+            if self.unreadable():
                 return
             for unused in before - set(uploads_of(self.uploads, self._sources())):
-                remove(unused)
+                remove_folder(unused)
 
     def _sources(self) -> list[Path]:
         return [path for study in self.all() for path in (study.ct, study.mr)]
 
     def sign(self, identifier: str, signoff: Signoff) -> Study:
-        """Put a sign-off into the study and into all of its result, see `sign_result`.
+        """Sign off a study and all files of its result, see `sign_result`.
 
-        Raises `InputError` without a result, or one that cannot be read, and
-        `OtherRegistrationError` where it has another registration than was signed.
+        Raises `InputError` without a readable result, and `RegistrationMismatchError` where the
+        result has another registration than the signed one.
         """
         with self._lock:
             study = self.get(identifier)
             if study.state != "done" or study.outcome is None:
-                raise InputError("there is no result to sign off; run the fusion first")
+                raise InputError("there is no result to sign off; fuse first")
             if signoff.registration_id != study.outcome.registration_id:
-                raise OtherRegistrationError(
-                    "the study has another registration by now than the one that was looked at; "
-                    "load the study again, look at it and sign then"
+                raise RegistrationMismatchError(
+                    "the study has another registration now than the reviewed one; load the study "
+                    "again, review it and sign"
                 )
-            note = sign_result(self.place(identifier) / study.outcome.record, signoff)
+            note = sign_result(self.folder_of(identifier) / study.outcome.record, signoff)
             return self.change(identifier, signoff=signoff, message=note or study.message)
 
     @contextmanager
-    def kept(self, identifier: str) -> Iterator[Path]:
-        """The folder of a study that is not deleted within; raises `UnknownStudyError`."""
+    def locked(self, identifier: str) -> Iterator[Path]:
+        """The folder of a study, which is not deleted meanwhile; raises `UnknownStudyError`."""
         with self._lock:
             self.get(identifier)
-            yield self.place(identifier)
+            yield self.folder_of(identifier)
 
-    def place(self, identifier: str) -> Path:
-        """The folder of a study; raises `UnknownStudyError` for what is no identifier."""
+    def folder_of(self, identifier: str) -> Path:
+        """The folder of a study; raises `UnknownStudyError` for an invalid identifier."""
         if not IDENTIFIER.fullmatch(identifier):
-            raise UnknownStudyError("a study is named by 12 hexadecimal digits; see the list")
+            raise UnknownStudyError("a study identifier has 12 hexadecimal digits; see the list")
         return self.folder / identifier
 
     def volume(self, identifier: str, name: VolumeName) -> Path:
-        """The file of a volume; raises `UnknownStudyError` before there is one."""
-        path = self.place(identifier) / VIEW / f"{name}.nii"
+        """The file of a volume; raises `UnknownStudyError` if there is none yet."""
+        path = self.folder_of(identifier) / VIEW / f"{name}.nii"
         if not path.is_file():
-            way = "run the fusion" if name == "fused" else "prepare it"
-            raise UnknownStudyError(f"study {identifier} has no {name} volume yet; {way}")
+            remedy = "fuse first" if name == "fused" else "prepare it"
+            raise UnknownStudyError(f"study {identifier} has no {name} volume yet; {remedy}")
         return path
 
     def view(self, identifier: str) -> View:
-        """What the page shows of a study; raises `UnknownStudyError` before it is prepared."""
-        view = read_view(self.place(identifier))
+        """The view of a study; raises `UnknownStudyError` before it is prepared."""
+        view = read_view(self.folder_of(identifier))
         if view is None:
-            raise UnknownStudyError(f"study {identifier} has nothing to look at yet; prepare it")
+            raise UnknownStudyError(f"study {identifier} is not prepared yet; prepare it")
         return view
 
-    def sheet(self, identifier: str) -> Path:
-        """The QA sheet of the result; raises `UnknownStudyError` before there is one."""
-        found = sorted((self.place(identifier) / RESULT).glob("*qa.html"))
+    def qa_sheet(self, identifier: str) -> Path:
+        """The QA sheet of the result; raises `UnknownStudyError` if there is none yet."""
+        found = sorted((self.folder_of(identifier) / RESULT).glob("*qa.html"))
         if not found:
-            raise UnknownStudyError(f"study {identifier} has no QA sheet yet; run the fusion")
+            raise UnknownStudyError(f"study {identifier} has no QA sheet yet; fuse first")
         return found[0]
 
     def _files(self) -> list[Path]:

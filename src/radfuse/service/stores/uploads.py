@@ -1,4 +1,4 @@
-"""Files from a browser, put under names of our own into a folder of their own."""
+"""Uploaded files, stored under generated names in a new folder."""
 
 import secrets
 import shutil
@@ -11,56 +11,56 @@ from typing import BinaryIO
 from radfuse.errors import InputError, OutputError
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
-"""What is kept of a file's name: readers go by it. DICOM slices need none."""
+"""Suffixes that are kept, because readers depend on them. DICOM slices need none."""
 
-LEAST_AGE_S = 24 * 3600.0
-"""An upload of no study is swept when it is at least this old: a younger one may become one."""
+MIN_AGE_S = 24 * 3600.0
+"""Uploads without a study are removed at this age: a younger one may still become a study."""
 
-ROOM_BYTES = 2**30
-"""Left free on the disk: an upload must not fill it."""
+MIN_FREE_BYTES = 2**30
+"""Space that an upload leaves free on the disk."""
 
 
-def keep_files(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
-    """Copy named streams into a new folder; returns it, or the only file in it.
+def store_upload(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
+    """Copy named streams into a new folder; returns the folder, or the file if there is only one.
 
-    Raises `InputError` for nothing or an empty file alone, `OutputError` without room on the disk.
+    Raises `InputError` if there are no files, `OutputError` if the disk is full.
     """
     if not files:
-        raise InputError("no files came; choose a folder, a zip archive or volume files")
+        raise InputError("no files were uploaded; choose a folder, a zip archive or volume files")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        place = folder / secrets.token_hex(6)
-        with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=folder) as aside:
+        target = folder / secrets.token_hex(6)
+        with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=folder) as staging:
             for number, (name, stream) in enumerate(files):
-                _copy(stream, Path(aside) / f"{number:05}{_suffix(name)}")
-            place.mkdir()
-            for path in sorted(Path(aside).iterdir()):
-                path.replace(place / path.name)
+                _copy(stream, Path(staging) / f"{number:05}{_suffix(name)}")
+            target.mkdir()
+            for path in sorted(Path(staging).iterdir()):
+                path.replace(target / path.name)
     except OSError as error:
-        raise OutputError(f"the upload could not be kept: {error.strerror}") from error
-    kept = list(place.iterdir())
-    return kept[0] if len(kept) == 1 else place
+        raise OutputError(f"the upload could not be stored: {error.strerror}") from error
+    stored = list(target.iterdir())
+    return stored[0] if len(stored) == 1 else target
 
 
 def uploads_of(folder: Path, paths: Sequence[Path]) -> Iterator[Path]:
-    """The uploads below a folder in which some paths lie, or which they are."""
-    home = folder.resolve()
+    """The uploads in a folder that contain, or are, some paths."""
+    root = folder.resolve()
     for path in paths:
-        place = path.resolve()
-        if home in place.parents:
-            yield home / place.relative_to(home).parts[0]
+        resolved = path.resolve()
+        if root in resolved.parents:
+            yield root / resolved.relative_to(root).parts[0]
 
 
-def sweep_uploads(folder: Path, used: Sequence[Path]) -> None:
-    """Remove old uploads that none of the used paths lies in, as far as the disk lets them go."""
+def remove_unused_uploads(folder: Path, used: Sequence[Path]) -> None:
+    """Remove old uploads without any of the used paths; ignores errors of the disk."""
     kept = set(uploads_of(folder, used))
-    for place in folder.resolve().glob("*"):
-        if place not in kept and time.time() - place.stat().st_mtime > LEAST_AGE_S:
-            shutil.rmtree(place, ignore_errors=True)
+    for upload in folder.resolve().glob("*"):
+        if upload not in kept and time.time() - upload.stat().st_mtime > MIN_AGE_S:
+            shutil.rmtree(upload, ignore_errors=True)
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder with all that is in it; raises `OutputError` where that fails."""
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and its contents; raises `OutputError` on failure."""
     try:
         shutil.rmtree(folder)
     except OSError as error:
@@ -68,8 +68,8 @@ def remove(folder: Path) -> None:
 
 
 def _copy(stream: BinaryIO, path: Path) -> None:
-    if shutil.disk_usage(path.parent).free < ROOM_BYTES:
-        raise OutputError("the disk of the studies is nearly full; the upload was not kept")
+    if shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
+        raise OutputError("the disk of the studies is nearly full; the upload was not stored")
     with path.open("wb") as target:
         shutil.copyfileobj(stream, target)
 

@@ -1,7 +1,8 @@
-"""Volumes for the page: whole numbers in the order of LPS, so that a page shows them as they lie.
+"""Volumes for the viewer: int16, with axes in LPS order.
 
-The page's grid is the CT's with its axes turned by right angles towards the patient's left, back
-and head; no value is interpolated. The MR keeps its own grid: the page moves it over the CT.
+The viewer's grid is the CT's with its axes permuted and flipped to point to the patient's left,
+posterior and superior; no value is interpolated. The MR keeps its own grid;
+the viewer resamples it.
 """
 
 from pathlib import Path
@@ -14,24 +15,24 @@ from pydantic import BaseModel, ConfigDict
 from radfuse.arrays import Float64Array
 from radfuse.io.volumes import write_volume
 
-ORDER = "LPS"
-"""First axis towards the patient's left, second to the back, third to the head."""
+ORIENTATION = "LPS"
+"""The first axis points to the patient's left, the second to posterior, the third to superior."""
 
-FINE_STEPS = 1000
-"""An image that spans at least as many whole numbers is shown in whole numbers."""
+MIN_INTEGER_RANGE = 1000
+"""An image with at least this range of values is stored with a step of 1."""
 
-LARGEST_INT16 = int(np.iinfo(np.int16).max)
+MAX_INT16 = int(np.iinfo(np.int16).max)
 
 DATA_OFFSET = 352
-"""Where the numbers begin in a NIfTI file without extensions; int16, little endian, x fastest."""
+"""Offset of the voxels in a NIfTI file without extensions; int16, little endian, x fastest."""
 
 Row = tuple[float, float, float, float]
-Rows = tuple[Row, Row, Row, Row]
+MatrixRows = tuple[Row, Row, Row, Row]
 """A homogeneous 4x4 matrix, row by row."""
 
 
-class Picture(BaseModel):
-    """Grid and scale of one volume of the page."""
+class ViewVolume(BaseModel):
+    """Grid and scale of one volume of the viewer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,51 +40,51 @@ class Picture(BaseModel):
     """Columns, rows, slices."""
 
     spacing_mm: tuple[float, float, float]
-    mm_from_voxel: Rows
-    """From an index to LPS mm."""
+    mm_from_voxel: MatrixRows
+    """Maps a voxel index to LPS mm."""
 
     step: float
-    """What one stored unit is worth: HU, or the MR's own units."""
+    """Value of one stored unit: HU, or the MR's own units."""
 
 
-def oriented(image: sitk.Image) -> sitk.Image:
-    """An image with its axes in the page's order; the same voxels at the same places."""
-    return sitk.DICOMOrient(image, ORDER)
+def to_lps(image: sitk.Image) -> sitk.Image:
+    """An image with its axes in LPS order; the same voxels at the same positions."""
+    return sitk.DICOMOrient(image, ORIENTATION)
 
 
-def oriented_like(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
-    """An image of the page's order with its axes as those of `grid`: undoes `oriented`."""
-    return sitk.DICOMOrient(image, order_of(grid))
+def to_axes_of(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
+    """An image in LPS order with its axes as those of `grid`: undoes `to_lps`."""
+    return sitk.DICOMOrient(image, orientation_of(grid))
 
 
-def order_of(grid: sitk.Image) -> str:
-    """Where the axes of a grid point, to the nearest right angle: three letters such as LPS."""
-    order: str = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(grid.GetDirection())
-    return order
+def orientation_of(grid: sitk.Image) -> str:
+    """Orientation of a grid to the nearest right angle: three letters such as LPS."""
+    oriented = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(grid.GetDirection())
+    return str(oriented)
 
 
-def write_picture(path: Path, image: sitk.Image, *, step: float | None = None) -> Picture:
-    """Write a volume for the page as NIfTI (int16) and say what is in it.
+def write_view_volume(path: Path, image: sitk.Image, *, step: float | None = None) -> ViewVolume:
+    """Write a volume for the viewer as NIfTI (int16); returns its description.
 
-    `step` is what one stored unit is worth; it goes by the values without it.
+    `step` is the value of one stored unit; by default it depends on the range of values.
     """
-    turned = oriented(image)
-    values: NDArray[np.float32] = sitk.GetArrayViewFromImage(turned)
+    in_lps = to_lps(image)
+    values: NDArray[np.float32] = sitk.GetArrayViewFromImage(in_lps)
     step = step or _step(values)
-    whole = np.clip(np.rint(values / step), -LARGEST_INT16, LARGEST_INT16).astype(np.int16)
-    stored = sitk.GetImageFromArray(whole)
-    stored.CopyInformation(turned)
-    write_volume(path, stored)
-    return picture_of(turned, step)
+    stored = np.clip(np.rint(values / step), -MAX_INT16, MAX_INT16).astype(np.int16)
+    volume = sitk.GetImageFromArray(stored)
+    volume.CopyInformation(in_lps)
+    write_volume(path, volume)
+    return describe_volume(in_lps, step)
 
 
-def read_picture(path: Path) -> sitk.Image:
-    """A volume of the page as it was written: int16 steps in the page's order."""
+def read_view_volume(path: Path) -> sitk.Image:
+    """A volume of the viewer as it was written: int16, in LPS order."""
     return sitk.ReadImage(str(path))
 
 
 def read_grid(path: Path) -> sitk.Image:
-    """The grid of a volume of the page, without reading its values: an empty uint8 image."""
+    """The grid of a volume of the viewer, without reading its values: an empty uint8 image."""
     header = sitk.ImageFileReader()
     header.SetFileName(str(path))
     header.ReadImageInformation()
@@ -94,29 +95,29 @@ def read_grid(path: Path) -> sitk.Image:
     return grid
 
 
-def picture_of(image: sitk.Image, step: float) -> Picture:
-    """Grid of an image in the page's order."""
+def describe_volume(image: sitk.Image, step: float) -> ViewVolume:
+    """Description of an image in LPS order."""
     matrix = np.eye(4)
     matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     matrix[:3, 3] = image.GetOrigin()
-    return Picture(
+    return ViewVolume(
         size=image.GetSize(),
         spacing_mm=image.GetSpacing(),
-        mm_from_voxel=rows_of(matrix),
+        mm_from_voxel=matrix_rows(matrix),
         step=step,
     )
 
 
-def rows_of(matrix: Float64Array) -> Rows:
-    """A 4x4 matrix as JSON takes it."""
-    rows: Rows = tuple(tuple(row) for row in matrix.tolist())  # type: ignore[assignment]
+def matrix_rows(matrix: Float64Array) -> MatrixRows:
+    """A 4x4 matrix as rows, for JSON."""
+    rows: MatrixRows = tuple(tuple(row) for row in matrix.tolist())  # type: ignore[assignment]
     return rows
 
 
 def _step(values: NDArray[np.float32]) -> float:
-    """1, or what spreads a narrow or very wide range of values over the whole numbers."""
+    """1, or the step that spreads a narrow or very wide range of values over int16."""
     low, high = float(values.min()), float(values.max())
     largest = max(abs(low), abs(high))
-    if high - low >= FINE_STEPS and largest <= LARGEST_INT16:
+    if high - low >= MIN_INTEGER_RANGE and largest <= MAX_INT16:
         return 1.0
-    return largest / LARGEST_INT16 or 1.0
+    return largest / MAX_INT16 or 1.0

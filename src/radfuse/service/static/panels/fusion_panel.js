@@ -32,7 +32,7 @@ export class FusionPanel {
     this.updateSignoff();
     if (!outcome) return;
     byId("quality").textContent = outcome.quality;
-    byId("quality").className = outcome.trusted ? "" : "warning";
+    byId("quality").className = outcome.qa_passed ? "" : "warning";
     byId("notes").replaceChildren(...outcome.notes.map((textContent) => createElement("li", { textContent })));
     byId("qa-sheet").href = api.qaSheetUrl(study.id);
     byId("signoff-status").textContent = signoff ? `${signoff.state} by ${signoff.name}, ${new Date(signoff.time).toLocaleString()}` : "Not signed off.";

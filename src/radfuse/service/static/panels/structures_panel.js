@@ -130,9 +130,9 @@ export class StructuresPanel {
       const image = byId("grow-image").value;
       const reason = image === "mr" && this.growBlocker();
       if (reason) throw new Error(reason);
-      const { value, max } = byId("radius-mm");
-      const request = { image, voxel, multiplier: Number(byId("multiplier").value), reach_mm: Math.min(Math.max(Number(value), 1), Number(max)) };
-      const { runs } = await api.grow(this.study, request);
+      const { value, max } = byId("max-distance-mm");
+      const request = { image, voxel, multiplier: Number(byId("multiplier").value), max_distance_mm: Math.min(Math.max(Number(value), 1), Number(max)) };
+      const { runs } = await api.growRegion(this.study, request);
       this.apply(structure, runs, isErasing);
     }, "structures-error")();
   }

@@ -1,4 +1,4 @@
-"""Studies that can be drawn on, and drawings, for the tests of structures."""
+"""Prepared studies and masks, for the tests of structures."""
 
 import dataclasses
 from pathlib import Path
@@ -12,12 +12,12 @@ from service_kit import Site
 from radfuse.arrays import BoolArray
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.view_files import View, write_view
-from radfuse.service.stores.rle import Grid, grid_of, packed, unpacked
-from radfuse.service.stores.view_volumes import read_grid, rows_of, write_picture
+from radfuse.service.stores.rle import VoxelGrid, decode_slice, encode_slice, grid_of
+from radfuse.service.stores.view_volumes import matrix_rows, read_grid, write_view_volume
 
 
 @dataclasses.dataclass(frozen=True)
-class Board:
+class StudyClient:
     """A prepared study on a server."""
 
     site: Site
@@ -28,7 +28,7 @@ class Board:
         return self.site.folder / "studies" / self.study
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         return grid_of(read_grid(self.folder / "view/ct.nii"))
 
     @property
@@ -66,55 +66,49 @@ def prepare(
     ct: sitk.Image,
     mr: sitk.Image | None = None,
     mr_from_ct: sitk.Transform | None = None,
-    name: str = "Board",
-) -> Board:
-    """A study with volumes to look at; the CT is the fused image, too."""
+    name: str = "Structures",
+) -> StudyClient:
+    """A study with volumes for the viewer; the CT is the fused image, too."""
     study = site.make(ct=str(paths[0]), mr=str(paths[1]), name=name)
-    board = Board(site, study)
-    show(board.folder, ct, mr, mr_from_ct)
-    return board
+    client = StudyClient(site, study)
+    write_volumes(client.folder, ct, mr, mr_from_ct)
+    return client
 
 
-def show(
-    place: Path,
+def write_volumes(
+    study_folder: Path,
     ct: sitk.Image,
     mr: sitk.Image | None = None,
     mr_from_ct: sitk.Transform | None = None,
 ) -> None:
-    """Put volumes to look at into a study's folder."""
-    folder = place / "view"
+    """Write volumes for the viewer into a study's folder."""
+    folder = study_folder / "view"
     folder.mkdir()
     view = View(
-        ct=write_picture(folder / "ct.nii", ct),
-        mr=write_picture(folder / "mr.nii", mr or ct),
-        fused=write_picture(folder / "fused.nii", ct),
+        ct=write_view_volume(folder / "ct.nii", ct),
+        mr=write_view_volume(folder / "mr.nii", mr or ct),
+        fused=write_view_volume(folder / "fused.nii", ct),
         mr_range=(0, 1),
-        mr_from_ct=rows_of(matrix_of(mr_from_ct or sitk.Euler3DTransform())),
+        mr_from_ct=matrix_rows(matrix_of(mr_from_ct or sitk.Euler3DTransform())),
         alignment="file",
         sources=("", ""),
     )
-    write_view(place, view)
+    write_view(study_folder, view)
 
 
 def runs(mask: BoolArray) -> dict[str, list[int]]:
-    return {str(at): packed(mask[at]) for at in range(len(mask)) if mask[at].any()}
+    return {str(at): encode_slice(mask[at]) for at in range(len(mask)) if mask[at].any()}
 
 
 def masked(found: dict[str, list[int]], shape: tuple[int, int, int]) -> BoolArray:
     mask = np.zeros(shape, np.bool_)
     for index, flat in found.items():
-        mask[int(index)] = unpacked(flat, shape[1:])
+        mask[int(index)] = decode_slice(flat, shape[1:])
     return mask
 
 
 def ball(shape: tuple[int, int, int], radius: float, centre: tuple[float, ...] = ()) -> BoolArray:
-    """In voxels, in the middle unless elsewhere."""
+    """A ball of voxels, by default in the middle."""
     middle = centre or tuple(size / 2 for size in shape)
     squares = [(axis - at) ** 2 for axis, at in zip(np.indices(shape), middle, strict=True)]
     return np.asarray(sum(squares) <= radius**2)
-
-
-def refused(answer: httpx.Response, status: int, words: str) -> None:
-    assert answer.status_code == status, answer.text
-    assert words in answer.json()["error"]
-    assert list(answer.json()) == ["error"]
