@@ -25,10 +25,7 @@ Angles = tuple[float, float, float]
 
 
 def volume(
-    modality: str = "CT",
-    angles: Angles = AXIAL,
-    spacing: Angles = (0.9, 1.1, 2.5),
-    count: int = 6,
+    modality: str = "CT", angles: Angles = AXIAL, spacing: Angles = (0.9, 1.1, 2.5), count: int = 6
 ) -> sitk.Image:
     """Noise of whole values, with air in one corner of a CT."""
     low, high = (-1024, 3071) if modality == "CT" else (0, 4000)

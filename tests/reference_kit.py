@@ -6,11 +6,7 @@ from pathlib import Path
 import pydicom
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import (
-    ExplicitVRLittleEndian,
-    RTStructureSetStorage,
-    SpatialRegistrationStorage,
-)
+from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, SpatialRegistrationStorage
 
 from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, derive_uid
 

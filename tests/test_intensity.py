@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from radfuse.errors import InputError
-from radfuse.intensity import (
-    NEARLY_WHITE,
-    WINDOWS,
-    Window,
-    head_mask,
-    percentile_range,
-)
+from radfuse.intensity import NEARLY_WHITE, WINDOWS, Window, head_mask, percentile_range
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.read import read
@@ -78,8 +72,7 @@ def test_the_presets_are_those_of_radiology() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "level"),
-    [(0, 40), (-1, 40), (np.nan, 40), (np.inf, 40), (80, np.nan), (80, -np.inf)],
+    ("width", "level"), [(0, 40), (-1, 40), (np.nan, 40), (np.inf, 40), (80, np.nan), (80, -np.inf)]
 )
 def test_a_window_without_a_width_is_refused(width: float, level: float) -> None:
     with pytest.raises(InputError, match=f"window width {width:g} level {level:g}: give a width"):

@@ -102,10 +102,7 @@ def test_of_several_wrong_settings_the_first_is_named() -> None:
             "deidentify or show_identifiers, not both",
         ),
         ({"register_rigidly": False, "transform": "a.tfm"}, "a transform file needs"),
-        (
-            {"register_rigidly": False, "initial_transform": "b.tfm"},
-            "a transform file needs",
-        ),
+        ({"register_rigidly": False, "initial_transform": "b.tfm"}, "a transform file needs"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

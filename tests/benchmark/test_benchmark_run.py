@@ -311,9 +311,7 @@ def test_a_wrong_plan_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_volume_of_other_slices_or_patient_is_noticed(
-    tmp_path: Path,
-) -> None:
+def test_volume_of_other_slices_or_patient_is_noticed(tmp_path: Path) -> None:
     settings = BenchmarkSettings(phantoms=(7,), methods=("average",), slice_step=16)
     make_plan(settings, tmp_path / "out")
     with pytest.raises(OutputError, match="begun with other settings: every; pass --overwrite"):

@@ -65,9 +65,7 @@ def test_a_method_that_failed_a_case_has_no_value_there(rows: pd.DataFrame) -> N
 
 
 @pytest.mark.parametrize("missing", [np.nan, None])
-def test_mean_over_fewer_slices_than_others_is_missing(
-    missing: float | None,
-) -> None:
+def test_mean_over_fewer_slices_than_others_is_missing(missing: float | None) -> None:
     lines = [(method, "c1", "ann", piece, 1.0) for method in "ab" for piece in (0, 1)]
     rows = rows_of(*lines)
     if missing is None:

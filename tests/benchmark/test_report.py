@@ -13,15 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from report_kit import (
-    METHODS,
-    METRICS,
-    REFERENCE,
-    SIDE,
-    SyntheticResults,
-    head,
-    hostile,
-)
+from report_kit import METHODS, METRICS, REFERENCE, SIDE, SyntheticResults, head, hostile
 
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.report.gallery import (

@@ -111,12 +111,7 @@ def test_overlapping_structures_need_a_folder_not_a_label_map(
 
 @pytest.mark.parametrize("kind", ["label map", "structure set"])
 def test_a_tumour_drawn_on_the_mr_lands_on_the_tumour_of_the_ct(
-    kind: str,
-    on_mr: Path,
-    truth: Path,
-    phantom: Phantom,
-    phantom_folders: Folders,
-    tmp_path: Path,
+    kind: str, on_mr: Path, truth: Path, phantom: Phantom, phantom_folders: Folders, tmp_path: Path
 ) -> None:
     ct, mr = phantom_folders
     structures, names = on_mr, ["--name", "16=Oedema", "--name", "10=Ventricles"]

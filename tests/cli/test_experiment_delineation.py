@@ -144,9 +144,7 @@ def test_the_clicks_lie_in_the_tumour_and_are_the_same_each_time(at_bone: Tumour
     assert seed_points_of(7, at_bone) == seed_points != seed_points_of(8, at_bone)
 
 
-def test_every_slice_is_fused_alone_and_ct_outside_the_fov(
-    at_bone: TumourImages,
-) -> None:
+def test_every_slice_is_fused_alone_and_ct_outside_the_fov(at_bone: TumourImages) -> None:
     shapes = set()
 
     def average(ct: np.ndarray, mr: np.ndarray) -> np.ndarray:

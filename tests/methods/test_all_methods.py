@@ -115,9 +115,7 @@ def test_a_rule_given_the_same_image_twice_returns_it(
 
 
 @pytest.mark.parametrize("name", sorted(set(LEARNED) - DOUBLING))
-def test_equal_sources_are_reproduced_but_by_known_exceptions(
-    name: str,
-) -> None:
+def test_equal_sources_are_reproduced_but_by_known_exceptions(name: str) -> None:
     image = smooth_images((1, 96, 80), 3)
     expected = shining(image) if name in SHINING else image
     apart = np.abs(method_of(name)(image, image) - expected)[:, 8:-8, 8:-8]

@@ -85,9 +85,7 @@ def test_every_metric_is_finite_and_symmetric_in_ct_mr(
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_volume_measures_like_image_of_same_pixels(
-    name: str,
-) -> None:
+def test_volume_measures_like_image_of_same_pixels(name: str) -> None:
     pictures = [noise(seed, side=24) for seed in (1, 2, 3)]
     value = METRICS[name](*pictures)
     assert METRICS[name](*(image.reshape(4, 6, 24) for image in pictures)) == value

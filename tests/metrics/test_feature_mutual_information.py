@@ -164,9 +164,7 @@ def test_it_is_finite_and_the_same_with_ct_and_mr_exchanged(
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-def test_fmi_of_copied_sources_is_full_and_half_for_one(
-    feature: Feature,
-) -> None:
+def test_fmi_of_copied_sources_is_full_and_half_for_one(feature: Feature) -> None:
     ct, mr = noise(1), noise(2)
     assert fmi(ct, ct, ct, feature=feature) == 1.0
     assert 0.5 < fmi(ct, ct, mr, feature=feature) < 0.7

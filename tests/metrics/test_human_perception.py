@@ -158,9 +158,7 @@ def test_the_original_has_the_same_error_on_slices_of_the_head(golden: list[Gold
         np.testing.assert_allclose(found, theirs, rtol=1e-9, err_msg=str(row.values))
 
 
-def test_original_code_has_same_contrast_but_for_its_rounding(
-    golden: list[GoldenRow],
-) -> None:
+def test_original_code_has_same_contrast_but_for_its_rounding(golden: list[GoldenRow]) -> None:
     """In wide black margins it divides by rounding errors: transposed images move it by 6.5e-5."""
     rows = having(golden, "liu.Q_CB")
     deviations = [abs(q_cb(*row.images) / row.values["liu.Q_CB"] - 1) for row in rows]

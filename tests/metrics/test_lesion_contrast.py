@@ -9,11 +9,7 @@ from hypothesis import strategies as st
 from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
-from radfuse.metrics.lesion_contrast import (
-    lesion_contrast,
-    lesion_kept,
-    lesion_ring,
-)
+from radfuse.metrics.lesion_contrast import lesion_contrast, lesion_kept, lesion_ring
 from radfuse.metrics.region_fidelity import VISIBLE
 from radfuse.phantom.head import LABELS, Phantom
 from radfuse.pipeline.volume import scale_volumes

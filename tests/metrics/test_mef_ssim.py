@@ -141,9 +141,7 @@ def test_a_number_of_scales_without_weights_is_refused(scales: int) -> None:
         mef_ssim(image, image, image, scales=scales)
 
 
-def test_one_and_three_scales_match_field_code_on_golden_rows(
-    golden: list[GoldenRow],
-) -> None:
+def test_one_and_three_scales_match_field_code_on_golden_rows(golden: list[GoldenRow]) -> None:
     rows = having(golden, "tang.MEF_SSIM")
     assert len(rows) == 25
     for row in rows:

@@ -33,9 +33,7 @@ def test_every_index_is_finite_and_symmetric_in_ct_mr(images: UInt8Array) -> Non
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_volume_metric_is_that_of_its_voxels_as_one_image(
-    metric: Callable[..., float],
-) -> None:
+def test_volume_metric_is_that_of_its_voxels_as_one_image(metric: Callable[..., float]) -> None:
     volumes = [noise(seed, (5, 6, 7)) for seed in (1, 2, 3)]
     laid_out = [volume.reshape(10, 21) for volume in volumes]
     np.testing.assert_allclose(metric(*volumes), metric(*laid_out), rtol=1e-12)
@@ -74,9 +72,7 @@ def test_the_mean_of_the_ratios_is_that_of_scikit_image() -> None:
 
 @quick
 @given(triples)
-def test_mean_of_ratios_is_never_below_ratio_of_mean_error(
-    images: UInt8Array,
-) -> None:
+def test_mean_of_ratios_is_never_below_ratio_of_mean_error(images: UInt8Array) -> None:
     assert psnr(*images, aggregation="mean_ratio") >= psnr(*images) - 1e-9
 
 

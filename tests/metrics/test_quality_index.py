@@ -214,9 +214,7 @@ def test_alike_sources_count_by_their_variance() -> None:
     np.testing.assert_allclose(q_y(ct, ct, mr), (1 - share) + share * of_mr.mean(), rtol=1e-9)
 
 
-def test_q_s_and_q_w_equal_lius_code_on_every_golden_row(
-    rows: list[GoldenRow],
-) -> None:
+def test_q_s_and_q_w_equal_lius_code_on_every_golden_row(rows: list[GoldenRow]) -> None:
     """Saturated windows of CT over black MR are in one pair; there his code divides rounding."""
     assert len(rows) == 25
     for row in rows:
@@ -236,9 +234,7 @@ def test_q_c_q_y_q_e_match_liu_code_without_black_windows(
     np.testing.assert_allclose(found, ON_CROPS[crop], rtol=1e-10)
 
 
-def test_q_c_and_q_y_are_defined_where_liu_code_is_not(
-    rows: list[GoldenRow],
-) -> None:
+def test_q_c_and_q_y_are_defined_where_liu_code_is_not(rows: list[GoldenRow]) -> None:
     for row in rows:
         assert row.values["liu.Q_C"] is None
         assert row.values["liu.Q_Y"] is None

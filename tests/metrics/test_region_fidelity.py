@@ -211,9 +211,7 @@ def test_a_mirrored_head_has_the_same_values() -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0, 0.8])
-def test_dimmed_bone_keeps_its_fraction_of_contrast(
-    share: float,
-) -> None:
+def test_dimmed_bone_keeps_its_fraction_of_contrast(share: float) -> None:
     ct, mr = head()
     found = region_fidelity(share * ct, ct, mr).bone.contrast
     gain = (share * 255**2 + VISIBLE**2) / (255**2 + VISIBLE**2)

@@ -94,9 +94,7 @@ def test_concentric_balls_are_as_far_apart_as_their_radii(outer: float) -> None:
 
 
 @pytest.mark.parametrize("shift", [(3.0, 0.0, 0.0), (0.0, 3.2, 0.0), (1.5, 1.6, 1.8)])
-def test_shifted_ball_has_geometric_overlap_and_distance(
-    shift: tuple[float, float, float],
-) -> None:
+def test_shifted_ball_has_geometric_overlap_and_distance(shift: tuple[float, float, float]) -> None:
     radius, apart = 10.0, math.hypot(*shift)
     found = compare_masks(ball(radius), ball(radius, shift), SPACING)
     lens = math.pi / 12 * (4 * radius + apart) * (2 * radius - apart) ** 2

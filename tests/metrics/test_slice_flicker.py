@@ -68,9 +68,7 @@ def test_constant_blend_over_slices_never_flickers(seed: int) -> None:
 
 @quick
 @given(seeds)
-def test_changing_blend_flickers_at_most_change_times_gap(
-    seed: int,
-) -> None:
+def test_changing_blend_flickers_at_most_change_times_gap(seed: int) -> None:
     ct, mr = noise(seed)
     weight = np.cumsum(np.random.default_rng(seed + 1).uniform(0, 0.1, ct.shape), axis=0)
     gap = ct - mr

@@ -65,9 +65,7 @@ def test_the_average_gradient_is_the_formula_written_out() -> None:
 
 
 @pytest.mark.parametrize("differences", ["forward", "central"])
-def test_ag_grows_with_contrast_and_ignores_brightness(
-    differences: Any,
-) -> None:
+def test_ag_grows_with_contrast_and_ignores_brightness(differences: Any) -> None:
     image = noise(5, high=100)
     value = ag(image, image, image, differences=differences)
     brighter = ag(image + np.uint8(50), image, image, differences=differences)

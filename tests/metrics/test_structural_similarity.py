@@ -98,9 +98,7 @@ def test_ssim_falls_with_noise_and_with_a_shift_of_one_pixel() -> None:
 
 
 @pytest.mark.parametrize("metric", [ssim, ms_ssim])
-def test_sources_are_symmetric_and_sum_is_twice_the_mean(
-    metric: Callable[..., float],
-) -> None:
+def test_sources_are_symmetric_and_sum_is_twice_the_mean(metric: Callable[..., float]) -> None:
     fused, ct, mr = blobs(), noise(5, 192), np.roll(blobs(), 3, axis=1)
     mean = metric(fused, ct, mr)
     np.testing.assert_allclose(metric(fused, mr, ct), mean, rtol=1e-12)

@@ -57,9 +57,7 @@ def test_a_rule_favours_neither_image(rule: Rule) -> None:
 
 
 @each_mean
-def test_averaging_rule_keeps_equal_features_and_stays_between(
-    rule: Rule,
-) -> None:
+def test_averaging_rule_keeps_equal_features_and_stays_between(rule: Rule) -> None:
     first, second = draw(2, 64, 5, 7), draw(2, 64, 5, 7, seed=2)
     torch.testing.assert_close(RULES[rule](first, first), first)
     joined = RULES[rule](first, second)

@@ -64,9 +64,7 @@ def test_image_is_fused_alone_in_evaluation_not_in_training() -> None:
         assert torch.allclose(batch[:1], alone, rtol=0, atol=1e-6) is not training
 
 
-def test_pixels_beyond_the_receptive_field_do_not_change(
-    network: FusionGAN,
-) -> None:
+def test_pixels_beyond_the_receptive_field_do_not_change(network: FusionGAN) -> None:
     infrared, visible = draw(1, 1, 9, 20), draw(1, 1, 9, 20, seed=2)
     changed = infrared.clone()
     changed[..., 0] = 1

@@ -147,9 +147,7 @@ def test_untrained_network_shows_mr_with_ct_shining_through() -> None:
     torch.testing.assert_close(fused, (0.05 + 0.95 * 0.1) * ct + 0.95 * mr, rtol=0, atol=0.02)
 
 
-def test_black_sources_stay_black_and_sum_is_never_exceeded(
-    network: MFINet,
-) -> None:
+def test_black_sources_stay_black_and_sum_is_never_exceeded(network: MFINet) -> None:
     ct, mr = draw(1, 24, 20), draw(1, 24, 20, seed=2)
     ct[:, 6:, 5:], mr[:, 9:, 3:] = 0, 0
     fused = network(ct, mr)
@@ -212,10 +210,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> OnnxMethod:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "shape",
-    [(1, 32, 32), (1, 33, 50), (2, 33, 50), (4, 61, 40)],
-)
+@pytest.mark.parametrize("shape", [(1, 32, 32), (1, 33, 50), (2, 33, 50), (4, 61, 40)])
 def test_openvino_matches_torch_within_half_a_grey_level(
     exported: OnnxMethod, network: MFINet, shape: tuple[int, int, int]
 ) -> None:

@@ -25,9 +25,7 @@ def network() -> MSDNet:
         return MSDNet()
 
 
-def test_convolutions_match_authors_with_mirror_padding(
-    network: MSDNet,
-) -> None:
+def test_convolutions_match_authors_with_mirror_padding(network: MSDNet) -> None:
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in layers] == CONVOLUTIONS
     assert {layer.padding_mode for layer in layers} == {"reflect"}
@@ -58,9 +56,7 @@ def test_each_scale_is_joined_by_itself(network: MSDNet, scale: int) -> None:
     assert changed[0].tolist() == [scale == other for other in range(3)]
 
 
-def test_zero_features_decode_to_the_image_of_zero(
-    network: MSDNet,
-) -> None:
+def test_zero_features_decode_to_the_image_of_zero(network: MSDNet) -> None:
     for scale in network.scales:
         nn.init.zeros_(scale[0].weight)
         nn.init.constant_(scale[0].bias, -1.0)

@@ -77,9 +77,7 @@ def test_features_and_rebuilt_images_keep_the_size(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_fused_images_have_source_shape_and_unit_range(
-    strategy: Strategy,
-) -> None:
+def test_fused_images_have_source_shape_and_unit_range(strategy: Strategy) -> None:
     fused = Res2Fusion(strategy)(draw(3, 9, 14), draw(3, 9, 14, seed=2))
     assert fused.shape == (3, 9, 14)
     assert 0 <= fused.min() <= fused.max() <= 1
@@ -180,9 +178,7 @@ def test_addition_doubles_and_average_halves() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["spatial_mean", "spatial_mean_softmax", "l1"])
-def test_attention_weights_sum_to_one_and_match_the_formula(
-    strategy: Strategy,
-) -> None:
+def test_attention_weights_sum_to_one_and_match_the_formula(strategy: Strategy) -> None:
     ct, mr = draw(1, 64, 6, 6), 2 * draw(1, 64, 6, 6, seed=2)
     means = [features.mean(dim=1) for features in (ct, mr)]
     if strategy == "spatial_mean":

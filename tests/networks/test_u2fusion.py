@@ -24,9 +24,7 @@ def network() -> U2Fusion:
         return U2Fusion()
 
 
-def test_convolutions_match_authors_with_mirror_padding(
-    network: U2Fusion,
-) -> None:
+def test_convolutions_match_authors_with_mirror_padding(network: U2Fusion) -> None:
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in layers] == CONVOLUTIONS
     assert {layer.padding_mode for layer in layers} == {"reflect"}

@@ -68,8 +68,6 @@ def test_attention_is_full_for_agreeing_and_zero_for_opposing() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_new_network_starts_between_black_and_white(
-    seed: int,
-) -> None:
+def test_new_network_starts_between_black_and_white(seed: int) -> None:
     fused = network_of(seed)(draw(1, 13, 18), draw(1, 13, 18, seed=2))
     assert 0 < fused.min() <= fused.max() < 1

@@ -46,9 +46,7 @@ def test_the_folders_are_named_for_their_modality(folders: tuple[Path, Path]) ->
     assert [header.Modality for header in first_headers(folders)] == ["CT", "MR"]
 
 
-def test_it_is_one_patient_and_study_in_two_frames_of_reference(
-    folders: tuple[Path, Path],
-) -> None:
+def test_it_is_one_patient_and_study_in_two_frames_of_reference(folders: tuple[Path, Path]) -> None:
     ct, mr = first_headers(folders)
     assert ct.PatientID == mr.PatientID == "PHANTOM-7"
     assert str(ct.PatientName) == "Phantom^Seed7"
@@ -90,10 +88,7 @@ def test_a_folder_with_a_series_is_refused(phantom: Phantom, tmp_path: Path) -> 
 def test_an_independent_validator_finds_no_error_in_any_file(folders: tuple[Path, Path]) -> None:
     for path in (path for folder in folders for path in sorted(folder.iterdir())):
         report = subprocess.run(
-            ["dciodvfy", str(path)],
-            capture_output=True,
-            text=True,
-            check=False,
+            ["dciodvfy", str(path)], capture_output=True, text=True, check=False
         )
         lines = (report.stdout + report.stderr).splitlines()
         assert [line for line in lines if "Error" in line] == []

@@ -36,9 +36,7 @@ def test_a_tumour_has_the_radius_that_was_asked_for() -> None:
     assert (3 * volume / (4 * np.pi)) ** (1 / 3) == pytest.approx(8.0, rel=0.15)
 
 
-def test_faint_tumour_is_between_tumour_and_oedema_in_ct_and_mr(
-    solid: Phantom,
-) -> None:
+def test_faint_tumour_is_between_tumour_and_oedema_in_ct_and_mr(solid: Phantom) -> None:
     faint = make_phantom(7, spacing_mm=SPACING_MM, tumour=Tumour(is_solid=True, contrast=0.4))
     np.testing.assert_array_equal(labels_of(faint), labels_of(solid))
     np.testing.assert_allclose(_contrast(faint, "ct"), 0.4 * _contrast(solid, "ct"), atol=1.5)

@@ -113,9 +113,7 @@ def test_colours_are_of_the_pair_and_ct_alone_outside_the_fov(ladder: Result) ->
     np.testing.assert_allclose(
         found[..., 0],
         np.where(
-            scaled.fov_mask,
-            0.5 * scaled.ct + 0.5 * np.clip(scaled.mr * 8 / 3, 0, 1),
-            scaled.ct,
+            scaled.fov_mask, 0.5 * scaled.ct + 0.5 * np.clip(scaled.mr * 8 / 3, 0, 1), scaled.ct
         ),
         atol=0.6 / 255,
     )

@@ -155,10 +155,7 @@ def test_2d_images_are_matched_by_name_in_any_format(tmp_path: Path) -> None:
     ],
 )
 def test_folders_that_do_not_match_are_refused_in_a_line(
-    folders: list[str],
-    tmp_path: Path,
-    damage,
-    message: str,
+    folders: list[str], tmp_path: Path, damage, message: str
 ) -> None:
     damage(tmp_path)
     result = run(*folders, "--quiet")

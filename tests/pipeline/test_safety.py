@@ -51,9 +51,7 @@ def test_two_patients_are_refused_unless_accepted(
     assert "DIFFERENT PATIENT ID IN THE MR" in (tmp_path / "out" / "qa.html").read_text()
 
 
-def test_headers_of_different_frames_are_not_used(
-    phantom_folders: tuple[Path, Path],
-) -> None:
+def test_headers_of_different_frames_are_not_used(phantom_folders: tuple[Path, Path]) -> None:
     with pytest.raises(RegistrationError, match="different frames of reference"):
         radfuse.fuse(*phantom_folders, recipe=Recipe(register_rigidly=False, method="average"))
 

@@ -102,11 +102,7 @@ def test_stages_are_reported_in_order_and_itk_threads_restored(phantom: Phantom)
     stages: list[str] = []
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     register(
-        phantom.ct,
-        phantom.mr,
-        initial=phantom.mr_from_ct,
-        deterministic=True,
-        report=stages.append,
+        phantom.ct, phantom.mr, initial=phantom.mr_from_ct, deterministic=True, report=stages.append
     )
     assert stages == [
         "segment the heads", "optimize initial poses", "refine the best", "estimate the error",

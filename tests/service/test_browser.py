@@ -151,11 +151,7 @@ def test_landmark_pairs_align_the_mr_with_the_ct(
     ct_voxel, mr_voxel = voxels_of(viewer, phantom)
     for shift in ((0, 0, 0), (40, 0, 0), (0, 45, 0), (0, 0, 30), (-30, -30, 15)):
         point = np.add(phantom_centre(phantom), shift)
-        viewer.browser.execute_script(
-            SET_BOTH_CROSSHAIRS,
-            ct_voxel(point),
-            mr_voxel(point),
-        )
+        viewer.browser.execute_script(SET_BOTH_CROSSHAIRS, ct_voxel(point), mr_voxel(point))
         viewer.element("add-pair").click()
     viewer.screenshot("18-landmarks")
     viewer.element("fit-pairs").click()

@@ -45,9 +45,7 @@ def replace_result(folder: Path, outcome: FusionOutcome) -> FusionOutcome:
     return new
 
 
-def test_earlier_signoff_does_not_pass_to_an_unseen_result(
-    copied: tuple[Studies, Study],
-) -> None:
+def test_earlier_signoff_does_not_pass_to_an_unseen_result(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
     assert study.outcome is not None
     new = replace_result(studies.folder_of(study.id), study.outcome)
@@ -58,9 +56,7 @@ def test_earlier_signoff_does_not_pass_to_an_unseen_result(
     assert (found.outcome, found.signoff) == (new, None)
 
 
-def test_late_cancel_does_not_claim_earlier_results(
-    copied: tuple[Studies, Study],
-) -> None:
+def test_late_cancel_does_not_claim_earlier_results(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
     assert study.outcome is not None
     studies.change(study.id, state="running", message="")
@@ -68,18 +64,14 @@ def test_late_cancel_does_not_claim_earlier_results(
     assert studies.finish_job(study.id, "cancelled", CANCELLED).message == ""
 
 
-def test_earlier_signoff_survives_a_failed_run(
-    copied: tuple[Studies, Study],
-) -> None:
+def test_earlier_signoff_survives_a_failed_run(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
     studies.change(study.id, state="running", message="")
     studies.recover()
     assert studies.get(study.id) == study.model_copy(update={"message": STOPPED})
 
 
-def test_mixed_results_of_two_jobs_are_removed(
-    copied: tuple[Studies, Study],
-) -> None:
+def test_mixed_results_of_two_jobs_are_removed(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
     folder = studies.folder_of(study.id)
     (folder / REPLACING).touch()

@@ -74,9 +74,7 @@ def test_change_of_an_old_revision_is_refused(client: StudyClient) -> None:
     assert client.get(made["id"]) == before
 
 
-def test_concurrent_clients_have_one_winner_and_lose_nothing(
-    client: StudyClient,
-) -> None:
+def test_concurrent_clients_have_one_winner_and_lose_nothing(client: StudyClient) -> None:
     made = client.add("GTVp")
     path = f"/structures/{made['id']}"
 
@@ -207,8 +205,7 @@ def test_large_structures_are_stored_up_to_a_limit(client: StudyClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"null", b"\xff\xfe", b'{"id": "000000000000"}', "runs", "id"],
+    "content", [b"", b"{", b"null", b"\xff\xfe", b'{"id": "000000000000"}', "runs", "id"]
 )
 def test_damaged_file_is_named_and_others_still_work(
     client: StudyClient, content: bytes | str

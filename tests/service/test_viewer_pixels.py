@@ -148,9 +148,7 @@ VIEWER = """
 """Displayed position of a bright voxel, and the voxels that the viewport maps to and from it."""
 
 
-def test_displayed_position_and_orientation_are_radiological(
-    viewer: ViewerDriver,
-) -> None:
+def test_displayed_position_and_orientation_are_radiological(viewer: ViewerDriver) -> None:
     values = np.zeros((6, 9, 12), np.int16)
     bright = [2, 6, 4]  # towards the right, the back, the head
     values[bright[2], bright[1], bright[0]] = 1000
@@ -194,9 +192,7 @@ def composed(
     return np.reshape(evaluate(viewer, "viewer/compose.js", code, lower, upper), (-1, 4))
 
 
-def test_colour_blend_is_weighted_mean_and_ct_outside_the_fov(
-    viewer: ViewerDriver,
-) -> None:
+def test_colour_blend_is_weighted_mean_and_ct_outside_the_fov(viewer: ViewerDriver) -> None:
     found = composed(viewer, [0, 100, 200, -50], [200, 100, OUTSIDE, 300], "opacity: 0.25")
     np.testing.assert_array_equal(found[:, 0], [50, 100, 200, 64])
     np.testing.assert_array_equal(found[:, 3], 255)

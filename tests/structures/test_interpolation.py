@@ -103,8 +103,7 @@ def test_an_outline_that_moves_beyond_itself_keeps_its_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "slices", "slice_mm"),
-    [(35, 30, 1.0), (35, 4, 5.0), (60, 4, 1.0)],
+    ("column", "slices", "slice_mm"), [(35, 30, 1.0), (35, 4, 5.0), (60, 4, 1.0)]
 )
 def test_lesions_that_are_too_far_apart_to_be_one_are_not_joined(
     column: int, slices: int, slice_mm: float

@@ -61,11 +61,7 @@ def test_a_label_map_comes_back_with_names_and_colours(
 @pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2), (0, 1, 2)])
 @pytest.mark.parametrize("flips", [(True, False, True), (False, True, False)])
 def test_the_same_voxels_in_another_order_are_taken(
-    order: tuple[int, ...],
-    flips: tuple[bool, ...],
-    ct: Series,
-    labels: np.ndarray,
-    tmp_path: Path,
+    order: tuple[int, ...], flips: tuple[bool, ...], ct: Series, labels: np.ndarray, tmp_path: Path
 ) -> None:
     volume = sitk.GetImageFromArray(labels)
     volume.CopyInformation(ct.image)

@@ -62,11 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_every_command_of_the_howto_runs(place: Path) -> None:
-    environment = {
-        **os.environ,
-        "RADFUSE_WEIGHTS": str(place / "weights"),
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = {**os.environ, "RADFUSE_WEIGHTS": str(place / "weights"), "OMP_NUM_THREADS": "1"}
     lines = "".join(blocks("sh")).splitlines()
     commands = [as_module(line) for line in lines if not line.startswith("pip ")]
     assert len(commands) == len(lines) - 1 >= 8

@@ -33,10 +33,7 @@ shapes = st.tuples(st.integers(41, 70), st.integers(41, 70))
 
 BOTH_FORMS: dict[str, tuple[Loss, Metric]] = {
     "sf": (lambda fused, *_: spatial_frequency(fused), sf),
-    "mi": (
-        lambda fused, ct, mr: mutual_information(ct, fused) + mutual_information(mr, fused),
-        mi,
-    ),
+    "mi": (lambda fused, ct, mr: mutual_information(ct, fused) + mutual_information(mr, fused), mi),
     "vif": (lambda fused, ct, mr: vifp(ct, fused) + vifp(mr, fused), vif),
     "qabf": (edge_transfer, qabf),
 }

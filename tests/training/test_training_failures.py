@@ -51,9 +51,7 @@ def test_resume_refuses_other_images(tmp_path: Path) -> None:
         run(REBUILDING, tmp_path, pairs=some_pairs(seed=9))
 
 
-def test_nan_loss_stops_training_and_keeps_the_checkpoint(
-    tmp_path: Path,
-) -> None:
+def test_nan_loss_stops_training_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     settings = with_phase(REBUILDING, bfloat16=False, rounding_noise=0.0, validate_every=1)
     with pytest.raises(Stopped):
         run(settings, tmp_path, stop_at(1))

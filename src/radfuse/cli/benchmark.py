@@ -60,11 +60,7 @@ def benchmark_command(
     """  # fmt: skip
     try:
         from radfuse.benchmark.benchmark import benchmark  # noqa: PLC0415  # an extra
-        from radfuse.benchmark.settings import (  # noqa: PLC0415
-            BenchmarkSettings,
-            changed,
-            read_benchmark_settings,
-        )
+        from radfuse.benchmark.settings import BenchmarkSettings, changed, read_benchmark_settings  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     settings = (

@@ -64,10 +64,7 @@ def delineation_command(
     stopped experiment. The failure of a method does not affect the others.
     """
     try:
-        from radfuse.benchmark.experiments import (  # noqa: PLC0415  # an extra
-            delineation_report,
-            delineation_run,
-        )
+        from radfuse.benchmark.experiments import delineation_report, delineation_run  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     copies = {"copy_ct", "copy_mr"}

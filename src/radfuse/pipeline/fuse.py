@@ -123,11 +123,7 @@ def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> 
 def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
     """Both de-identified with one key that is not kept, and the new UID of each UID."""
     # the tables of the standard take a second to import
-    from radfuse.dicom.deidentify.headers import (  # noqa: PLC0415
-        deidentified,
-        hashed_uid,
-        random_key,
-    )
+    from radfuse.dicom.deidentify.headers import deidentified, hashed_uid, random_key  # noqa: PLC0415
 
     key = random_key()
     return deidentified(ct, key), deidentified(mr, key), lambda uid: hashed_uid(uid, key)

@@ -100,10 +100,7 @@ def _serve(
         url = f"{access.url}#{study.id}" if study else access.url
         server = _Server(
             uvicorn.Config(
-                app,
-                log_level="warning",
-                server_header=False,
-                timeout_graceful_shutdown=SHUTDOWN_S,
+                app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_S
             )
         )
         server.ready = lambda: announce(url)

@@ -12,11 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import (
-    EncapsulatedPDFStorage,
-    ExplicitVRLittleEndian,
-    SecondaryCaptureImageStorage,
-)
+from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from dicom_kit import as_nobody, change, change_all, put, slices
 from radfuse.dicom.deidentify.files import deidentify_folder

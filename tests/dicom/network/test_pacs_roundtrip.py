@@ -46,9 +46,7 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fused(
-    phantom: Phantom,
-    phantom_folders: tuple[Path, Path],
-    tmp_path_factory: pytest.TempPathFactory,
+    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The fused series of the quick phantom."""
     folder = tmp_path_factory.mktemp("fused")
@@ -86,11 +84,7 @@ def test_one_series_of_a_study_can_be_fetched(
 
 @pytest.mark.parametrize("name", WAYS)
 def test_fused_series_round_trips_under_the_ct_study(
-    orthanc: Orthanc,
-    fused: Path,
-    phantom_folders: tuple[Path, Path],
-    tmp_path: Path,
-    name: str,
+    orthanc: Orthanc, fused: Path, phantom_folders: tuple[Path, Path], tmp_path: Path, name: str
 ) -> None:
     pacs = connect(way(orthanc, name))
     assert send(way(orthanc, name), *phantom_folders, fused) == ()

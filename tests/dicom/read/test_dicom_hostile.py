@@ -25,13 +25,7 @@ from test_dicom_safe_read import refusal, refused, saved
 
 from dicom_kit import change, change_all, put, put_raw, slices, write
 from radfuse.dicom.read.pixels import _check_frames
-from radfuse.dicom.read.safe_read import (
-    check_size,
-    is_dicom,
-    missing_bytes,
-    open_dataset,
-    silenced,
-)
+from radfuse.dicom.read.safe_read import check_size, is_dicom, missing_bytes, open_dataset, silenced
 from radfuse.dicom.read.scan import scan_folder
 from radfuse.dicom.write.series import write_series
 from radfuse.errors import InputError

@@ -7,16 +7,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import RLELossless
 
-from dicom_kit import (
-    change,
-    change_all,
-    move,
-    put,
-    put_raw,
-    slices,
-    volume,
-    write,
-)
+from dicom_kit import change, change_all, move, put, put_raw, slices, volume, write
 from radfuse.errors import GeometryError, InputError
 from radfuse.pipeline.read import read
 
@@ -205,9 +196,7 @@ def test_slice_with_truncated_pixels_is_named(tmp_path: Path, share: float) -> N
     assert message.startswith(f"{last}: damaged: (7FE0,0010) has ")
 
 
-def test_truncated_slice_is_refused_or_noted_at_every_length(
-    tmp_path: Path,
-) -> None:
+def test_truncated_slice_is_refused_or_noted_at_every_length(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume(count=3))
     last = slices(folder)[-1]
     whole = last.read_bytes()

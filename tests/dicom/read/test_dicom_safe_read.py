@@ -21,13 +21,7 @@ from pydicom.uid import (
 )
 
 from dicom_kit import as_nobody, change, put, put_raw, slices, write
-from radfuse.dicom.read.safe_read import (
-    check_size,
-    is_dicom,
-    missing_bytes,
-    open_dataset,
-    silenced,
-)
+from radfuse.dicom.read.safe_read import check_size, is_dicom, missing_bytes, open_dataset, silenced
 from radfuse.errors import InputError
 
 
@@ -277,10 +271,7 @@ def whole_header() -> Dataset:
 
 @pytest.mark.parametrize(
     ("rows", "columns", "frames", "message"),
-    [
-        (64, 0, 1, "64 rows, 0 columns"),
-        (64, 64, -3, "and -3 frames"),
-    ],
+    [(64, 0, 1, "64 rows, 0 columns"), (64, 64, -3, "and -3 frames")],
 )
 def test_empty_image_is_refused(rows: int, columns: int, frames: int, message: str) -> None:
     header, path = Dataset(), Path("a.dcm")

@@ -20,14 +20,7 @@ from radfuse.errors import InputError
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.read import read
 from radfuse.series import Series
-from structure_kit import (
-    array,
-    blobs,
-    dice,
-    regridded,
-    series_on_disk,
-    structure,
-)
+from structure_kit import array, blobs, dice, regridded, series_on_disk, structure
 
 TOO_NEW = "Unrecognized enumerated value = <CLOSEDPLANAR_XOR>"
 """What dciodvfy of Debian 12 says of a value that PS3.3 has had since 2018."""

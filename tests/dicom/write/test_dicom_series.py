@@ -68,9 +68,7 @@ def assert_same(found: sitk.Image, wanted: sitk.Image) -> None:
 @pytest.mark.parametrize("angles", [AXIAL, OBLIQUE, SAGITTAL, CORONAL])
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.9, 1.1, 2.5), (0.48828125, 0.7, 1 / 3)])
 def test_the_geometry_and_the_values_are_read_back(
-    tmp_path: Path,
-    angles: tuple[float, float, float],
-    spacing: tuple[float, float, float],
+    tmp_path: Path, angles: tuple[float, float, float], spacing: tuple[float, float, float]
 ) -> None:
     image = volume(angles, spacing)
     write_series(tmp_path / "out", image, template())

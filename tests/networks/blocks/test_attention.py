@@ -39,9 +39,7 @@ def test_weights_of_pixels_are_one_number_a_pixel_in_zero_to_one(
     assert 0 < weights.min() <= weights.max() < 1
 
 
-def test_channel_attention_ignores_position(
-    block: ConvolutionalAttention,
-) -> None:
+def test_channel_attention_ignores_position(block: ConvolutionalAttention) -> None:
     features = draw(1, 6, 9, 8)
     moved = features.flatten(2)[..., torch.randperm(72)].view_as(features)
     torch.testing.assert_close(block.channels(moved), block.channels(features))
@@ -71,9 +69,7 @@ def test_spatial_attention_uses_only_channel_mean_and_max() -> None:
     torch.testing.assert_close(attention(features), torch.sigmoid(attention.window(two)))
 
 
-def test_channels_are_weighted_before_pixels(
-    block: ConvolutionalAttention,
-) -> None:
+def test_channels_are_weighted_before_pixels(block: ConvolutionalAttention) -> None:
     features = draw(1, 6, 9, 8)
     weighed = features * block.channels(features)
     torch.testing.assert_close(block(features), weighed * block.pixels(weighed))

@@ -12,9 +12,7 @@ def draw(*shape: int, seed: int = 1) -> Tensor:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_bottleneck_with_zero_last_norm_is_identity(
-    first: bool,
-) -> None:
+def test_bottleneck_with_zero_last_norm_is_identity(first: bool) -> None:
     block = Bottleneck(64, first=first).eval()
     torch.nn.init.zeros_(block.leave[1].weight)
     features = draw(1, 64, 7, 5).abs()

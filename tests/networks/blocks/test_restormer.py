@@ -75,9 +75,7 @@ def test_with_silent_outputs_the_block_is_the_identity() -> None:
     assert torch.equal(block(features), features)
 
 
-def test_first_convolutions_are_1x1_then_depthwise_3x3(
-    block: RestormerBlock,
-) -> None:
+def test_first_convolutions_are_1x1_then_depthwise_3x3(block: RestormerBlock) -> None:
     for part in (block.attention[1], block.feed_forward[1]):
         pointwise, depthwise = part.enter
         assert pointwise.kernel_size == (1, 1)

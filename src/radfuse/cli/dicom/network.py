@@ -15,14 +15,7 @@ from radfuse.cli.options import PATH, Command, Stages, output_options, print_jso
 from radfuse.dicom.network.address import OWN_TITLE, TIMEOUT_S, Tls, parse_address
 from radfuse.dicom.network.connect import connect
 from radfuse.dicom.network.outgoing import SendFailure, collect_files
-from radfuse.dicom.network.pacs import (
-    COLUMNS,
-    Level,
-    Pacs,
-    Query,
-    RetrieveRequest,
-    table_rows,
-)
+from radfuse.dicom.network.pacs import COLUMNS, Level, Pacs, Query, RetrieveRequest, table_rows
 from radfuse.dicom.network.retrieve import retrieve
 from radfuse.errors import InputError, PeerError
 
@@ -191,13 +184,7 @@ def find_command(
 @click.option("-o", "--output", type=PATH, required=True, help="A new folder.")
 @output_options
 def get_command(
-    *,
-    pacs: Pacs,
-    study_uid: str,
-    series_uid: str | None,
-    output: Path,
-    as_json: bool,
-    quiet: bool,
+    *, pacs: Pacs, study_uid: str, series_uid: str | None, output: Path, as_json: bool, quiet: bool
 ) -> None:
     """Retrieve a study or a series from a PACS into a folder with one folder per series.
 

@@ -76,11 +76,7 @@ Address = DimseNode | DicomwebService
 
 
 def parse_address(
-    text: str,
-    *,
-    own_title: str = OWN_TITLE,
-    tls: Tls | None = None,
-    timeout_s: float = TIMEOUT_S,
+    text: str, *, own_title: str = OWN_TITLE, tls: Tls | None = None, timeout_s: float = TIMEOUT_S
 ) -> Address:
     """Parse TITLE@HOST:PORT or a URL; raises `InputError` for any other text."""
     if "://" in text:

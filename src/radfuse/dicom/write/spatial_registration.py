@@ -28,11 +28,7 @@ from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.derived_headers import (
-    code_item,
-    has_reference_uids,
-    series_description,
-)
+from radfuse.dicom.write.derived_headers import code_item, has_reference_uids, series_description
 from radfuse.dicom.write.series import file_bytes
 from radfuse.dicom.write.signoff import review_description
 from radfuse.errors import InputError

@@ -19,11 +19,7 @@ from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import ScaledPair
 from radfuse.progress import ProgressCallback
-from radfuse.registration.transforms import (
-    read_transform,
-    rigid_from_matrix,
-    write_transform,
-)
+from radfuse.registration.transforms import read_transform, rigid_from_matrix, write_transform
 from radfuse.series import Series
 from radfuse.service.jobs.containment import limit_memory
 from radfuse.service.jobs.view_files import (

@@ -152,9 +152,7 @@ class JobQueue:
         spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe(duplex=False)
         process = spawn.Process(
-            target=run_job,
-            args=(theirs, folder, study, job.spec, current_settings()),
-            daemon=True,
+            target=run_job, args=(theirs, folder, study, job.spec, current_settings()), daemon=True
         )
         process.start()
         theirs.close()

@@ -25,11 +25,7 @@ from radfuse.service.stores.structure_files import (
     exported_path,
     import_file,
 )
-from radfuse.service.stores.structure_store import (
-    NewStructure,
-    StructureChange,
-    StructureSummary,
-)
+from radfuse.service.stores.structure_store import NewStructure, StructureChange, StructureSummary
 
 MAX_TOLERANCE_MM = 100.0
 """Largest tolerance of a comparison."""
@@ -165,8 +161,5 @@ def compare(
         deps.structures.get(identifier, one) for one in (request.first, request.reference)
     )
     agreement = compare_structures(first, reference, request.tolerance_mm)
-    metrics = {
-        **asdict(agreement),
-        "volume_difference_cm3": agreement.volume_difference_cm3,
-    }
+    metrics = {**asdict(agreement), "volume_difference_cm3": agreement.volume_difference_cm3}
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -26,13 +26,7 @@ from radfuse.pipeline.read import read
 from radfuse.series import Series
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.routes.dependencies import hiding
-from radfuse.service.stores.rle import (
-    VoxelGrid,
-    decode_image,
-    decode_slice,
-    encode_slices,
-    grid_of,
-)
+from radfuse.service.stores.rle import VoxelGrid, decode_image, decode_slice, encode_slices, grid_of
 from radfuse.service.stores.structure_store import (
     NewStructure,
     StoredStructure,

@@ -11,13 +11,7 @@ from radfuse.training.prepare import prepare_training
 
 
 def build(
-    config: Path,
-    path: Path,
-    *,
-    data: Path,
-    run: Path,
-    test: Path | None,
-    report: ProgressReport,
+    config: Path, path: Path, *, data: Path, run: Path, test: Path | None, report: ProgressReport
 ) -> dict[str, Any]:
     """Train by the settings of a file and export the best checkpoint; returns the model card.
 
