@@ -172,7 +172,7 @@ def test_results_are_replaced_only_when_asked(
     ("options", "words"),
     [
         (("-o", "{tmp}/rt.nii"), "give a file name that ends in .dcm for a structure set"),
-        (("-o", "{ct}/rt.dcm"), "overlaps the input"),
+        (("-o", "{ct}/rt.dcm"), "overlaps with the input"),
         (("-o", "{tmp}/folder.dcm"), "is a folder; give another --output"),
         (("-o", "{tmp}/rt.dcm", "--name", "GTVp"), "--name GTVp: give LABEL=NAME"),
         (("-o", "{tmp}/rt.dcm", "--name", "0=GTVp"), "--name 0=GTVp: give LABEL=NAME"),
@@ -252,6 +252,6 @@ def test_what_cannot_be_transferred_is_refused(
     )
     refused_in_a_line(
         run(*command, "--structures", written, *good[:2], "-o", written, "--overwrite"),
-        "overlaps the input",
+        "overlaps with the input",
     )
     assert list(tmp_path.iterdir()) == []

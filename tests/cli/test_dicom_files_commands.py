@@ -31,7 +31,7 @@ def test_check_is_content_with_a_good_folder(folder: Path) -> None:
     assert "checking files" in result.stderr
 
 
-def test_check_puts_files_with_the_same_findings_together(folder: Path) -> None:
+def test_check_puts_files_with_the_same_problems_together(folder: Path) -> None:
     for path in sorted(folder.iterdir())[1:3]:
         spoil(path)
     result = run("dicom", "check", folder, "--no-dciodvfy", "--quiet")
@@ -58,16 +58,16 @@ def test_check_gives_json(folder: Path) -> None:
     result = run("dicom", "check", folder, "--no-dciodvfy", "--quiet", "--json")
     facts = json.loads(result.stdout)
     assert result.exit_code == 2
-    assert (facts["files"], facts["errors"], facts["judges"]) == (4, 1, ["radfuse"])
-    (finding,) = facts["findings"]
-    assert finding["file"].endswith("/ct/0001.dcm")
-    assert (finding["severity"], finding["attribute"]) == ("error", "KVP")
+    assert (facts["files"], facts["errors"], facts["validators"]) == (4, 1, ["radfuse"])
+    (problem,) = facts["problems"]
+    assert problem["file"].endswith("/ct/0001.dcm")
+    assert (problem["severity"], problem["attribute"]) == ("error", "KVP")
 
 
 def test_unreadable_file_is_reported_without_attribute(folder: Path) -> None:
     (folder / "0001.dcm").write_bytes(b"junk")
     result = run("dicom", "check", folder, "--no-dciodvfy", "--quiet")
-    assert "    error: no DICOM file: the letters DICM are missing" in result.stdout
+    assert "    error: not a DICOM file: the letters DICM are missing" in result.stdout
 
 
 def test_check_refuses_a_path_that_is_not_there(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_check_refuses_a_path_that_is_not_there(tmp_path: Path) -> None:
 def test_deidentify_copies_and_warns_of_pixels(folder: Path, tmp_path: Path) -> None:
     result = run("dicom", "deidentify", folder, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "4 files de-identified, 0 other files left out" in result.stdout
-    assert "warning: pixels are copied as they are" in result.stdout
+    assert "4 files de-identified, 0 other files skipped" in result.stdout
+    assert "warning: pixels are not changed" in result.stdout
     assert len(list((tmp_path / "out" / "series01").iterdir())) == 4
     assert b"antom" not in (tmp_path / "out" / "series01" / "0001.dcm").read_bytes()
 

@@ -83,7 +83,7 @@ def test_a_fusion_tells_nobody_who_the_patient_is(hospital: Path, tmp_path: Path
     header = pydicom.dcmread(output / "FUSED_average" / "0001.dcm")
     assert (header.PatientName, header.PatientID) == (NAME, NUMBER)
     report = check(output, with_dciodvfy=dciodvfy.is_installed())
-    assert report.errors == 0, report.findings
+    assert report.errors == 0, report.problems
 
 
 def test_a_log_of_a_fusion_has_no_identifiers(hospital: Path, tmp_path: Path) -> None:
@@ -132,14 +132,14 @@ def test_a_deidentified_fusion_has_the_patient_nowhere(hospital: Path, tmp_path:
     assert header.DeidentificationMethodCodeSequence[0].CodeValue == "113100"
     assert header.SeriesDescription.endswith("RESEARCH, NOT FOR DOSE CALC")
     report = check(tmp_path / "out", with_dciodvfy=dciodvfy.is_installed())
-    assert report.errors == 0, report.findings
+    assert report.errors == 0, report.problems
 
 
 def test_removing_and_showing_identifiers_is_a_contradiction(
     hospital: Path, tmp_path: Path
 ) -> None:
     result = fused(hospital, tmp_path / "out", "--deidentify", "--show-identifiers")
-    refused_in_a_line(result, "removed or shown, not both")
+    refused_in_a_line(result, "give deidentify or show_identifiers, not both")
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_two_patients_are_refused_without_naming_them(
     result = run(*words)
     refused_in_a_line(result, "CT and MR have different patient IDs; if they are one person")
     shown = run(*words, "--show-identifiers")
-    refused_in_a_line(shown, "CT is of patient ZX-4711-KQ, MR of patient OTHER-99; if they are")
+    refused_in_a_line(shown, "different patient IDs (ZX-4711-KQ and OTHER-99); if they are")
 
 
 def test_two_accepted_patients_are_a_warning_without_names(
@@ -173,7 +173,7 @@ def test_two_accepted_patients_are_a_warning_without_names(
     result = fused(two_patients, tmp_path / "out", "--accept-patients")
     assert result.exit_code == 0, result.output
     sheet = texts(tmp_path / "out")["qa.html"]
-    assert "ANOTHER PATIENT in the MR" in sheet
+    assert "DIFFERENT PATIENT ID IN THE MR" in sheet
     assert told(sheet) == []
     assert "OTHER-99" not in sheet
 

@@ -37,7 +37,7 @@ def out(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_object_of_a_rectified_ct_is_valid(out: Path) -> None:
     report = check(out, with_dciodvfy=dciodvfy.is_installed())
-    assert [str(found) for found in report.findings if found.severity == "error"] == []
+    assert [str(problem) for problem in report.problems if problem.severity == "error"] == []
     assert {path.name for path in out.iterdir() if path.is_dir()} == {
         "FUSED_bone_blend", "MR_on_CT", "COLOUR_CT_MR", "REG",
     }  # fmt: skip

@@ -55,14 +55,14 @@ INTERRUPTED = 130
 
 
 def _shown(message: str, words: list[str]) -> str:
-    """The message without names and IDs of the patients in the files that the words name."""
+    """The message without names and IDs of the patients in the files on the command line."""
     if SHOW_IDENTIFIERS in words:
         return message
-    from radfuse.dicom.deidentify.identifiers import identifiers_below  # noqa: PLC0415  # slow, not needed by help
+    from radfuse.dicom.deidentify.identifiers import hide_identifiers  # noqa: PLC0415  # slow, not needed by help
 
     values = [word.partition("=")[2] if word.startswith("-") else word for word in words]
     paths = [Path(value) for value in values if value and os.path.exists(value)]  # noqa: PTH110
-    return identifiers_below(*paths).hide(message, paths)
+    return hide_identifiers(message, *paths)
 
 
 class Commands(click.Group):

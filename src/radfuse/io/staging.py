@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,23 @@ def refuse_existing(
         raise OutputError(f"{error.filename}: no permission; choose {instead}") from error
     if existing and not overwrite:
         raise OutputError(f"{', '.join(existing)} exists; pass --overwrite or {instead}")
+
+
+def refuse_nonempty(folder: Path, *, remedy: str = "give another --output") -> None:
+    """Raise `OutputError` for a path that exists and is not an empty folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} exists; {remedy}")
+
+
+def refuse_overlap(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise `OutputError` for a target that would replace, contain or be inside an input."""
+    sources = [source.resolve() for source in inputs]
+    for target in (target.resolve() for target in targets):
+        for source in sources:
+            if target == source or source in target.parents or target in source.parents:
+                raise OutputError(
+                    f"{target} overlaps with the input {source}; give another --output"
+                )
 
 
 @contextmanager

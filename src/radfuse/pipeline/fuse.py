@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
+from radfuse.dicom.deidentify.identifiers import Identifiers, RenameUid, identifiers_in
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
@@ -22,7 +22,6 @@ from radfuse.modality import CT, MR, Modality
 from radfuse.pipeline.align import Alignment, PriorAlignment, align
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read
-from radfuse.pipeline.record_privacy import Rename, private_record
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import compose, fuse_scaled, scale_volumes
 from radfuse.progress import ProgressCallback, no_progress
@@ -101,14 +100,14 @@ def fuse(
     )
     target = check_output(output, ct_series, mr_series, recipe, overwrite=overwrite)
     identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(ct_series, mr_series)
-    rename = None
+    rename_uid = None
     if recipe.deidentify:
-        ct_series, mr_series, rename = _without_identity(ct_series, mr_series)
+        ct_series, mr_series, rename_uid = _without_identity(ct_series, mr_series)
     if ct_series.is_volume:
         result = _fuse_volumes(ct_series, mr_series, recipe, prior, timer)
     else:
         result = _fuse_images(ct_series, mr_series, recipe, timer)
-    record = private_record(result.record, identifiers, rename)
+    record = identifiers.hide_in_record(result.record, rename_uid)
     result = replace(result, record=record, identifiers=identifiers)
     if target is not None:
         with timer.stage("writing"):
@@ -120,13 +119,18 @@ def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> 
     return given if isinstance(given, Series) else read(given, modality, series_uid=uid)
 
 
-def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, Rename]:
+def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, RenameUid]:
     """Both de-identified with one key that is not kept, and the new UID of each UID."""
     # the tables of the standard take a second to import
-    from radfuse.dicom.deidentify.headers import deidentified, hashed_uid, random_key  # noqa: PLC0415
+    from radfuse.dicom.deidentify.headers import (  # noqa: PLC0415
+        deidentify_series,
+        hashed_uid,
+        random_key,
+    )
 
     key = random_key()
-    return deidentified(ct, key), deidentified(mr, key), lambda uid: hashed_uid(uid, key)
+    deidentified = deidentify_series(ct, key), deidentify_series(mr, key)
+    return *deidentified, lambda uid: hashed_uid(uid, key)
 
 
 def _fuse_volumes(

@@ -16,7 +16,7 @@ from radfuse.dicom.write.spatial_registration import unwritable_reason
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.images import IMAGE_SUFFIXES, write_image
-from radfuse.io.staging import Staging, refuse_existing, staging
+from radfuse.io.staging import Staging, refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
 from radfuse.pipeline.qa.content import write_result_sheet
@@ -76,7 +76,8 @@ def check_output(
         return None
     try:
         target = _target(Path(output), ct, mr, recipe, overwrite=overwrite)
-        _check_inputs_kept(target, (ct, mr))
+        targets = (target.folder,) if target.folder else target.parts
+        refuse_overlap(targets, (ct.source, mr.source))
         return target
     except PermissionError as error:
         raise OutputError(f"{error.filename}: no permission; choose another --output") from error
@@ -128,15 +129,6 @@ def _folder_target(folder: Path, images: Mapping[str, Path], *, overwrite: bool)
             )
         refuse_existing([folder], overwrite=overwrite)
     return target
-
-
-def _check_inputs_kept(target: OutputPaths, inputs: tuple[Series, ...]) -> None:
-    """Raise `OutputError` for outputs that would overwrite inputs or be inside their folder."""
-    targets = (target.folder,) if target.folder else target.parts
-    for source in (series.source.resolve() for series in inputs):
-        for path in (path.resolve() for path in targets):
-            if path == source or path in source.parents or source in path.parents:
-                raise OutputError(f"{path} overlaps with the input {source}; give another --output")
 
 
 def _known_names(record: Path) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.dicom.rtstruct.write import GenerationAlgorithm, HoleEncoding, write_structure_set
 from radfuse.errors import InputError, NoImageError, OutputError
-from radfuse.io.staging import refuse_existing, staging
+from radfuse.io.staging import refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import volume_suffix
 from radfuse.modality import CT, MR, Modality
 from radfuse.pipeline.outputs import VOLUME_SUFFIXES
@@ -78,16 +78,8 @@ def _check_structure_file(output: Path, inputs: tuple[Path, ...], *, overwrite: 
         raise InputError(f"{output}: give a file name that ends in .dcm for a structure set")
     if output.is_dir():
         raise OutputError(f"{output} is a folder; give another --output")
-    _protect_inputs([output], inputs)
+    refuse_overlap([output], inputs)
     refuse_existing([output], overwrite=overwrite)
-
-
-def _protect_inputs(outputs: list[Path], inputs: tuple[Path, ...]) -> None:
-    """Raise `OutputError` for outputs that would replace, contain or be in an input."""
-    for target in (path.resolve() for path in outputs):
-        for source in (path.resolve() for path in inputs):
-            if target == source or source in target.parents or target in source.parents:
-                raise OutputError(f"{target} overlaps the input {source}; give another --output")
 
 
 def read_contours(
@@ -110,7 +102,7 @@ def read_contours(
     check_readable(structures)
     is_label_map = output.name.lower().endswith(VOLUME_SUFFIXES)
     targets = [output, structure_list_path(output)] if is_label_map else [output]
-    _protect_inputs(targets, (structures, image))
+    refuse_overlap(targets, (structures, image))
     if is_label_map:
         refuse_existing(targets, overwrite=overwrite)
     else:

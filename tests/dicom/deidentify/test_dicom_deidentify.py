@@ -20,8 +20,8 @@ from dicom_kit import change, change_all, put, slices
 from radfuse.dicom.deidentify.confidentiality_profile import action_for
 from radfuse.dicom.deidentify.files import deidentify_folder
 from radfuse.dicom.deidentify.headers import (
-    deidentified,
-    deidentified_header,
+    deidentify_header,
+    deidentify_series,
     hashed_uid,
     random_key,
 )
@@ -138,7 +138,7 @@ def test_a_name_in_any_text_of_the_dictionary_is_gone() -> None:
             header.add_new(tag, kind, "Montgomery")
     header.SpecificCharacterSet = "ISO_IR 192"
     assert len(header) > 500
-    text = str(deidentified_header(header, KEY))
+    text = str(deidentify_header(header, KEY))
     assert "Montgomery" not in text
 
 
@@ -147,7 +147,7 @@ def test_a_study_stays_whole_and_valid(study: Path, tmp_path: Path) -> None:
         change(path, plant)
     deidentify_folder(study, tmp_path / "out", KEY)
     report = check(tmp_path / "out", with_dciodvfy=dciodvfy.is_installed())
-    assert report.findings == ()
+    assert report.problems == ()
 
 
 def test_geometry_and_pixels_stay(study: Path, tmp_path: Path) -> None:
@@ -225,10 +225,10 @@ def test_it_says_that_and_how_it_was_done(study: Path, tmp_path: Path) -> None:
 
 def test_one_key_gives_one_set_of_uids_and_another_key_another(study: Path) -> None:
     ct, mr = headers_of(study / "ct")[0], headers_of(study / "mr")[0]
-    first, again, other = (deidentified_header(ct, key) for key in (KEY, KEY, random_key()))
+    first, again, other = (deidentify_header(ct, key) for key in (KEY, KEY, random_key()))
     assert first == again
-    assert deidentified_header(mr, KEY).StudyInstanceUID == first.StudyInstanceUID
-    assert deidentified_header(mr, KEY).PatientID == first.PatientID
+    assert deidentify_header(mr, KEY).StudyInstanceUID == first.StudyInstanceUID
+    assert deidentify_header(mr, KEY).PatientID == first.PatientID
     for keyword in ("StudyInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID", "PatientID"):
         assert first[keyword].value != other[keyword].value
     assert first.SOPClassUID == ct.SOPClassUID
@@ -244,7 +244,7 @@ def test_a_hashed_uid_is_a_uid_and_those_of_the_standard_stay() -> None:
 
 
 def test_a_patient_without_name_and_id_gets_no_pseudonym() -> None:
-    assert deidentified_header(Dataset(), KEY).PatientName == ""
+    assert deidentify_header(Dataset(), KEY).PatientName == ""
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_a_dummy_sequence_keeps_its_form_alone() -> None:
     observer.ReferencedSOPInstanceUID = "1.2.3"
     observer.add_new(0x00111001, "LO", "Montgomery")
     header.VerifyingObserverSequence = [observer]
-    (item,) = deidentified_header(header, KEY).VerifyingObserverSequence
+    (item,) = deidentify_header(header, KEY).VerifyingObserverSequence
     assert item.VerifyingObserverName == item.VerifyingOrganization == "REMOVED"
     assert item.VerificationDateTime == "19000101000000"
     assert item.VerifyingObserverIdentificationCodeSequence[0].CodeMeaning == "REMOVED"
@@ -295,7 +295,7 @@ def test_a_value_that_cannot_be_read_is_gone(study: Path) -> None:
     header = headers_of(study / "ct")[0]
     tag = Tag("ExposureTimeInms")
     header._dict[tag] = pydicom.dataelem.RawDataElement(tag, "FD", 4, b"Mont", 0, False, True)
-    assert tag not in deidentified_header(header, KEY)
+    assert tag not in deidentify_header(header, KEY)
 
 
 @pytest.mark.parametrize(
@@ -309,12 +309,12 @@ def test_a_value_that_cannot_be_read_is_gone(study: Path) -> None:
 def test_the_warning_of_a_fused_series_stays(before: str, after: str) -> None:
     header = Dataset()
     header.SeriesDescription = before
-    assert deidentified_header(header, KEY).SeriesDescription == after
+    assert deidentify_header(header, KEY).SeriesDescription == after
 
 
 def test_a_series_keeps_its_image_and_gets_other_headers(study: Path) -> None:
     series = read(study / "ct", "CT")
-    private = deidentified(series, KEY)
+    private = deidentify_series(series, KEY)
     assert private.image is series.image
     assert private.frame_of_reference_uid != series.frame_of_reference_uid
     assert series.patient == "PHANTOM-7"
@@ -326,4 +326,4 @@ def test_a_series_keeps_its_image_and_gets_other_headers(study: Path) -> None:
 def test_a_series_with_burned_in_text_is_refused(study: Path) -> None:
     change_all(study / "ct", put("BurnedInAnnotation", "YES"))
     with pytest.raises(InputError, match="BurnedInAnnotation is YES"):
-        deidentified(read(study / "ct", "CT"), KEY)
+        deidentify_series(read(study / "ct", "CT"), KEY)

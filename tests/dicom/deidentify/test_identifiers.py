@@ -30,7 +30,7 @@ def header(name: str = "", number: str = "") -> Dataset:
 def test_parts_of_names_and_ids_are_hidden_but_short_parts() -> None:
     found = identifiers_of(header("Smith^John^J^Dr", " AB-123 "), header("van der Berg=山田^太郎"))
     assert found.names == {"Smith", "John", "van", "der", "Berg", "山田", "太郎"}
-    assert found.numbers == {"AB-123"}
+    assert found.ids == {"AB-123"}
 
 
 def test_other_ids_and_names_count() -> None:
@@ -39,7 +39,7 @@ def test_other_ids_and_names_count() -> None:
     dataset.PatientBirthName = "Miller"
     dataset.OtherPatientNames = ["Jones^A", "Baker^B"]
     found = identifiers_of(dataset)
-    assert found.numbers == {"OLD1", "OLD2"}
+    assert found.ids == {"OLD1", "OLD2"}
     assert found.names == {"Miller", "Jones", "Baker"}
 
 
@@ -126,7 +126,7 @@ def test_a_damaged_file_names_nobody(tmp_path: Path) -> None:
     path = slices(write(tmp_path / "a"))[0]
     path.write_bytes(path.read_bytes()[:140] + b"\xff" * 50)
     change(slices(tmp_path / "a")[1], put_raw("PatientName", b"\xff\xfe\xfd"))
-    assert identifiers_below(tmp_path).numbers == {"T1"}
+    assert identifiers_below(tmp_path).ids == {"T1"}
 
 
 def test_a_folder_that_may_not_be_read_names_nobody(tmp_path: Path) -> None:

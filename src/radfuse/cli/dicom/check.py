@@ -7,9 +7,9 @@ import click
 
 from radfuse.cli.options import PATH, Stages, print_json, show_identifiers_option
 from radfuse.dicom.validate.check import CheckReport, check
-from radfuse.dicom.validate.problem import Finding
+from radfuse.dicom.validate.problem import Problem
 
-FAULTY = 2
+ERRORS_STATUS = 2
 """Exit status with errors."""
 
 
@@ -28,50 +28,50 @@ def check_command(
     installed.
     """
     with Stages(quiet=quiet) as report:
-        found = check(path, with_dciodvfy=not no_dciodvfy, report=report)
+        result = check(path, with_dciodvfy=not no_dciodvfy, report=report)
     if not show_identifiers:
-        found = found.anonymous()
+        result = result.without_identifiers()
     if as_json:
-        print_json(_facts(found))
+        print_json(_json(result))
     else:
-        click.echo("\n".join(_lines(found)))
-    if found.errors:
-        sys.exit(FAULTY)
+        click.echo("\n".join(_lines(result)))
+    if result.errors:
+        sys.exit(ERRORS_STATUS)
 
 
-def _facts(report: CheckReport) -> dict[str, object]:
+def _json(report: CheckReport) -> dict[str, object]:
     return {
         "path": str(report.path),
         "files": report.files,
-        "other_files": report.others,
-        "judges": report.judges,
+        "other_files": report.skipped,
+        "validators": report.validators,
         "errors": report.errors,
-        "warnings": len(report.findings) - report.errors,
-        "findings": [{**vars(finding), "file": str(finding.file)} for finding in report.findings],
+        "warnings": len(report.problems) - report.errors,
+        "problems": [{**vars(problem), "file": str(problem.file)} for problem in report.problems],
     }
 
 
 def _lines(report: CheckReport) -> list[str]:
-    """Findings by file; files with the same findings are grouped."""
-    by_file: dict[Path, list[Finding]] = {}
-    for finding in report.findings:
-        by_file.setdefault(finding.file, []).append(finding)
+    """Problems by file; files with the same problems are grouped."""
+    by_file: dict[Path, list[Problem]] = {}
+    for problem in report.problems:
+        by_file.setdefault(problem.file, []).append(problem)
     alike: dict[tuple[str, ...], list[Path]] = {}
-    for file, findings in by_file.items():
-        alike.setdefault(tuple(_line(finding) for finding in findings), []).append(file)
+    for file, problems in by_file.items():
+        alike.setdefault(tuple(_line(problem) for problem in problems), []).append(file)
     lines = []
     for texts, files in alike.items():
         more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
         lines += [f"{_short(files[0], report.path)}{more}", *texts]
-    warnings = len(report.findings) - report.errors
-    counted = f"{report.files} DICOM files, {report.others} other files"
-    return [*lines, f"{counted}; by {' and '.join(report.judges)}: "
+    warnings = len(report.problems) - report.errors
+    counted = f"{report.files} DICOM files, {report.skipped} other files"
+    return [*lines, f"{counted}; by {' and '.join(report.validators)}: "
                     f"{report.errors} errors, {warnings} warnings"]  # fmt: skip
 
 
-def _line(finding: Finding) -> str:
-    where = f"{finding.attribute}: " if finding.attribute else ""
-    return f"    {finding.severity}: {where}{finding.message}"
+def _line(problem: Problem) -> str:
+    where = f"{problem.attribute}: " if problem.attribute else ""
+    return f"    {problem.severity}: {where}{problem.message}"
 
 
 def _short(file: Path, folder: Path) -> str:

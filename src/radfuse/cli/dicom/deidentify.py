@@ -52,8 +52,8 @@ def deidentify_command(
             report=report,
         )
     if as_json:
-        print_json({"files": len(copies.files), "other_files": copies.others,
+        print_json({"files": len(copies.files), "other_files": copies.skipped,
                     "warning": PIXELS_WARNING})  # fmt: skip
         return
-    click.echo(f"{len(copies.files)} files de-identified, {copies.others} other files left out")
+    click.echo(f"{len(copies.files)} files de-identified, {copies.skipped} other files skipped")
     click.echo(f"warning: {PIXELS_WARNING}")

@@ -1,4 +1,4 @@
-"""What the Basic Application Level Confidentiality Profile does to each attribute, as data.
+"""The actions of the Basic Application Level Confidentiality Profile on attributes, as data.
 
 DICOM PS3.15, annex E; the table is that of the package dicom-anonymizer.
 """
@@ -10,9 +10,9 @@ from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_se
 from pydicom.tag import BaseTag
 
 EDITION = "2026c"
-"""Edition of the standard that the table is from."""
+"""Edition of the standard of the table."""
 
-LETTERS = {
+ACTION_CODES = {
     "D_TAGS": "D",
     "Z_TAGS": "Z",
     "X_TAGS": "X",
@@ -23,46 +23,46 @@ LETTERS = {
     "X_Z_D_TAGS": "XZD",
     "X_Z_U_STAR_TAGS": "R",
 }
-"""The library's lists and what they do: D dummy, Z empty, X remove, U another UID, several letters
-whichever the object's definition allows; R keeps a sequence whose references are replaced."""
+"""Lists of dicom-anonymizer and the actions of PS3.15 table E.1-1: D dummy, Z empty, X remove, U
+new UID; several codes: whichever the IOD allows; R keeps a sequence and replaces its references."""
 
 Action = Literal["keep", "remove", "empty", "dummy", "uid"]
 
-ORDERS = {"1": "DZX", "2": "ZDX", "3": "XZD"}
-"""For each type of attribute the actions from the first choice on."""
+PRECEDENCE = {"1": "DZX", "2": "ZDX", "3": "XZD"}
+"""By type of attribute, the action codes in order of preference."""
 
 ACTIONS: dict[str, Action] = {"D": "dummy", "Z": "empty", "X": "remove"}
-"""What a letter means."""
+"""By action code."""
 
 
 @cache
 def _table() -> tuple[dict[int, str], tuple[tuple[int, int, str], ...]]:
-    """Letters by tag, and (bits, mask, letters) of repeating groups."""
+    """Action codes by tag, and (tag, mask, codes) of repeating groups."""
     lists = dicom_anonymization_database_selector(f"dicomfields_{EDITION}")
     single, repeating = {}, []
-    for name, letters in LETTERS.items():
+    for name, codes in ACTION_CODES.items():
         for tag in lists[name]:
             number = tag[0] << 16 | tag[1]
             if len(tag) > 2:
-                repeating.append((number, tag[2] << 16 | tag[3], letters))
+                repeating.append((number, tag[2] << 16 | tag[3], codes))
             else:
-                single[number] = letters
+                single[number] = codes
     return single, tuple(repeating)
 
 
-def action_for(tag: BaseTag, kind: str) -> Action:
-    """What to do to an attribute whose type in its object is `1`, `2` or `3`.
+def action_for(tag: BaseTag, attribute_type: str) -> Action:
+    """The action on an attribute of type `1`, `2` or `3` in its IOD.
 
-    An attribute that must have a value is never removed or emptied where it may be a dummy.
+    A type 1 attribute is never removed or emptied where a dummy is allowed.
     """
     single, repeating = _table()
-    letters = single.get(int(tag)) or next(
-        (letters for bits, mask, letters in repeating if int(tag) & mask == bits & mask), ""
+    codes = single.get(int(tag)) or next(
+        (codes for number, mask, codes in repeating if int(tag) & mask == number & mask), ""
     )
-    if letters == "U":
+    if codes == "U":
         return "uid"
-    if letters in ("", "R"):
+    if codes in ("", "R"):
         return "keep"
-    if letters == "Z" and kind == "1":
+    if codes == "Z" and attribute_type == "1":
         return "dummy"
-    return ACTIONS[next(letter for letter in ORDERS[kind] if letter in letters)]
+    return ACTIONS[next(code for code in PRECEDENCE[attribute_type] if code in codes)]

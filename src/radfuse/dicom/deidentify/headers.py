@@ -1,7 +1,7 @@
 """De-identified DICOM headers with unchanged geometry.
 
-By the Basic Application Level Confidentiality Profile of PS3.15, annex E. UIDs are replaced by a
-hash with a secret key: the same everywhere under one key, and of no use without it.
+By the Basic Application Level Confidentiality Profile of PS3.15, annex E. UIDs are replaced by
+hashes with a secret key: consistent under one key, and not reversible.
 """
 
 import copy
@@ -20,8 +20,8 @@ from pydicom.sr.coding import Code
 from pydicom.tag import BaseTag, Tag
 
 from radfuse.dicom.deidentify.confidentiality_profile import Action, action_for
-from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_of
-from radfuse.dicom.iod_tables import Module, Path, is_required, modules_present
+from radfuse.dicom.deidentify.identifiers import MIN_LENGTH, Identifiers, identifiers_of
+from radfuse.dicom.iod_tables import IodModule, SequencePath, has_type, modules_present
 from radfuse.dicom.write.derived_headers import QA_FAILED, SERIES_SUFFIX, code_item
 from radfuse.errors import InputError
 from radfuse.series import Series
@@ -32,23 +32,20 @@ OLD_QA_FAILED = "UNTRUSTED"
 KEY_BYTES = 32
 """Length of a random key."""
 
-REGISTERED = "1.2.840.10008."
-"""Begins the UIDs of the standard itself, which name classes and the like."""
+STANDARD_ROOT = "1.2.840.10008."
+"""Root of the UIDs that the standard defines, such as SOP classes."""
 
-NO_OBJECT = re.compile("Class|Syntax|Scheme|Context|Resource|Creator|Version")
-"""Keywords of UIDs that name a kind of thing, not a thing of this patient."""
+CLASS_UIDS = re.compile("Class|Syntax|Scheme|Context|Resource|Creator|Version")
+"""Keywords of UIDs that identify a class or the like, not an object of this patient."""
 
-PSEUDONYM_LETTERS = 10
+PSEUDONYM_LENGTH = 10
 """Hexadecimal digits of a pseudonym."""
 
-SHORTEST_NUMBER = 3
-"""Characters of a patient ID that is searched for in texts that the profile keeps."""
-
 BASIC_PROFILE = Code("113100", "DCM", "Basic Application Confidentiality Profile")
-"""Names the profile in the DeidentificationMethodCodeSequence."""
+"""The profile in the DeidentificationMethodCodeSequence."""
 
 OVERLAY_DATA = 0x3000
-"""Element of an overlay's bits; without them the rest of its group says nothing."""
+"""Element of the bits of an overlay, whose group is removed with it."""
 
 OVERLAYS = range(0x6000, 0x6020)
 """Groups of overlays."""
@@ -59,52 +56,52 @@ DUMMIES: dict[str, object] = {
     "US": 0, "UV": 0, "AT": 0, "OB": b"\0\0", "OD": bytes(8), "OF": bytes(4), "OL": bytes(4),
     "OV": bytes(8), "OW": b"\0\0", "UN": b"\0\0",
 }  # fmt: skip
-"""Values that say nothing, by value representation."""
+"""Dummy values by value representation."""
 
-WORD = "REMOVED"
-"""The dummy of all other value representations, which are text."""
+DUMMY_TEXT = "REMOVED"
+"""The dummy value of all other value representations, which are text."""
 
-ADDRESS = "UR"
-"""The value representation of an address in a network, which names a hospital; none is kept."""
+URI = "UR"
+"""The value representation of network addresses, which may name a hospital; they are removed."""
 
-TEXTS = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UT")
-"""Value representations in which somebody may have written a name; code strings are no prose."""
+TEXT_VRS = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UT")
+"""Value representations of free text, which may contain a name."""
 
 
 def random_key() -> bytes:
-    """A key that nobody has."""
+    """A new random key."""
     return secrets.token_bytes(KEY_BYTES)
 
 
 def hashed_uid(uid: str, key: bytes) -> str:
-    """Another UID, of the form 2.25.N of PS3.5 annex B.2; those of the standard stay."""
-    if not uid or uid.startswith(REGISTERED):
+    """A UID of the form 2.25.N, PS3.5 annex B.2; UIDs of the standard are not changed."""
+    if not uid or uid.startswith(STANDARD_ROOT):
         return uid
     digest = hmac.digest(key, uid.encode(), "sha256")
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
 
 
-def deidentified(series: Series, key: bytes) -> Series:
-    """The series with headers that do not say who the patient is.
+def deidentify_series(series: Series, key: bytes) -> Series:
+    """The series with de-identified headers.
 
-    Raises `InputError` for images that have text burned into their pixels.
+    Raises `InputError` for images with text burned into their pixels.
     """
     if any(header.get("BurnedInAnnotation") == "YES" for header in series.headers):
         raise InputError(
             f"{series.source}: BurnedInAnnotation is YES: the patient's name may be in the "
-            "pictures, which no de-identification takes away; give images without"
+            "pixels, which de-identification does not remove; give images without it"
         )
     return replace(
-        series, headers=tuple(deidentified_header(header, key) for header in series.headers)
+        series, headers=tuple(deidentify_header(header, key) for header in series.headers)
     )
 
 
-def deidentified_header(header: Dataset, key: bytes) -> Dataset:
-    """A header that does not say who the patient is.
+def deidentify_header(header: Dataset, key: bytes) -> Dataset:
+    """A de-identified copy of a header.
 
-    Name and ID become a pseudonym that hangs on the ID, or the name, and on the key; UIDs become
-    hashes with the key; geometry stays. Private attributes and attributes that the dictionary
-    does not know are gone, as are values that cannot be read.
+    Name and ID become a pseudonym derived from the ID, or the name, and the key; UIDs become
+    hashes with the key; geometry is not changed. Private attributes, attributes that are not in
+    the dictionary, and unreadable values are removed.
     """
     cleaned = copy.deepcopy(header)
     deidentify_in_place(cleaned, key)
@@ -112,15 +109,15 @@ def deidentified_header(header: Dataset, key: bytes) -> Dataset:
 
 
 def deidentify_in_place(dataset: Dataset, key: bytes) -> None:
-    """Do to a data set what `deidentified_header` does to its copy."""
+    """Apply `deidentify_header` to the data set itself."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of values that are about to go
-        found = identifiers_of(dataset)
+        warnings.simplefilter("ignore")  # about values that are removed
+        identifiers = identifiers_of(dataset)
         pseudonym = _pseudonym(dataset, key)
         caution = _caution(dataset)
         modules = modules_present(dataset, str(dataset.get("SOPClassUID", "")))
-        numbers = {number for number in found.numbers if len(number) >= SHORTEST_NUMBER}
-        cleaner = _Cleaner(key, modules, Identifiers(found.names, frozenset(numbers)))
+        ids = frozenset(one for one in identifiers.ids if len(one) >= MIN_LENGTH)
+        cleaner = _Cleaner(key, modules, Identifiers(identifiers.names, ids))
         cleaner.clean(dataset, ())
     dataset.PatientName = dataset.PatientID = pseudonym
     if caution:
@@ -132,11 +129,11 @@ def deidentify_in_place(dataset: Dataset, key: bytes) -> None:
 
 
 def _pseudonym(dataset: Dataset, key: bytes) -> str:
-    """Pseudonym of name and ID; empty for a patient who has neither."""
-    who = str(dataset.get("PatientID") or "").strip() or str(dataset.get("PatientName") or "")
-    if not who:
+    """Pseudonym of name and ID; empty for a patient without either."""
+    identity = str(dataset.get("PatientID") or "").strip() or str(dataset.get("PatientName") or "")
+    if not identity:
         return ""
-    return f"RF-{hmac.digest(key, who.encode(), 'sha256').hex()[:PSEUDONYM_LETTERS].upper()}"
+    return f"RF-{hmac.digest(key, identity.encode(), 'sha256').hex()[:PSEUDONYM_LENGTH].upper()}"
 
 
 def _caution(dataset: Dataset) -> str:
@@ -151,25 +148,25 @@ def _caution(dataset: Dataset) -> str:
 @dataclass(frozen=True)
 class _Cleaner:
     key: bytes
-    modules: tuple[Module, ...]
+    modules: tuple[IodModule, ...]
     identifiers: Identifiers
 
-    def clean(self, dataset: Dataset, path: Path) -> None:
-        """Apply the profile to a data set at a path of sequences, and to all below it."""
+    def clean(self, dataset: Dataset, path: SequencePath) -> None:
+        """Apply the profile to a data set at a path of sequences, and recursively to its items."""
         for tag in sorted(dataset.keys()):
-            if tag in dataset:  # an overlay goes with its bits
+            if tag in dataset:  # the group of an overlay is removed with its bits
                 self._clean_element(dataset, tag, path)
 
-    def _clean_element(self, dataset: Dataset, tag: BaseTag, path: Path) -> None:
+    def _clean_element(self, dataset: Dataset, tag: BaseTag, path: SequencePath) -> None:
         keyword = keyword_for_tag(tag)
         known = dictionary_has_tag(tag) or repeater_has_tag(int(tag))
-        kind = next((kind for kind in "12" if is_required(self.modules, path, keyword, kind)), "3")
-        action = action_for(tag, kind) if known and not tag.is_private else "remove"
+        required = (kind for kind in "12" if has_type(self.modules, path, keyword, kind))
+        action = action_for(tag, next(required, "3")) if known and not tag.is_private else "remove"
         try:
             element = dataset[tag]
-            if element.VR == ADDRESS and action == "keep":
+            if element.VR == URI and action == "keep":
                 action = "remove"
-        except Exception:  # a damaged value makes the parser raise whatever it likes
+        except Exception:  # pydicom raises any type for a damaged value
             action = "remove"
         if action == "remove":
             self._remove(dataset, tag)
@@ -182,7 +179,7 @@ class _Cleaner:
             for other in [other for other in sorted(dataset.keys()) if other.group == tag.group]:
                 del dataset[other]
 
-    def _change(self, element: DataElement, action: Action, path: Path) -> None:
+    def _change(self, element: DataElement, action: Action, path: SequencePath) -> None:
         if element.VR == "SQ":
             if action == "empty":
                 element.value = []
@@ -192,27 +189,27 @@ class _Cleaner:
                 else:
                     self.clean(item, path)
         elif element.VR == "UI":
-            if action != "keep" or not NO_OBJECT.search(path[-1]):
+            if action != "keep" or not CLASS_UIDS.search(path[-1]):
                 self._replace_uids(element)
         elif action == "empty":
             element.value = None
-        elif action == "dummy" or self._tells(element):
-            element.value = DUMMIES.get(element.VR, WORD)
+        elif action == "dummy" or self._has_identifier(element):
+            element.value = DUMMIES.get(element.VR, DUMMY_TEXT)
 
     def _replace_uids(self, element: DataElement) -> None:
         uids = element.value if element.VM > 1 else [element.value or ""]
         hashed = [hashed_uid(str(uid), self.key) for uid in uids]
         element.value = hashed if len(hashed) > 1 else hashed[0]
 
-    def _tells(self, element: DataElement) -> bool:
-        """Whether a text that the profile keeps has the patient's name or ID in it."""
-        if element.VR not in TEXTS or element.is_empty:
+    def _has_identifier(self, element: DataElement) -> bool:
+        """Whether a text that the profile keeps contains the patient's name or ID."""
+        if element.VR not in TEXT_VRS or element.is_empty:
             return False
         text = str(element.value)
         return self.identifiers.hide(text) != text or self.identifiers.hide_in_path(text) != text
 
     def _dummy_item(self, item: Dataset) -> None:
-        """Leave the form of an item and nothing of its content but the classes of objects."""
+        """Keep the structure of an item and UIDs of classes, and replace all other values."""
         for tag in sorted(item.keys()):
             if Tag(tag).is_private:
                 del item[tag]
@@ -224,4 +221,4 @@ class _Cleaner:
             elif element.VR == "UI":
                 self._replace_uids(element)
             else:
-                element.value = DUMMIES.get(element.VR, WORD)
+                element.value = DUMMIES.get(element.VR, DUMMY_TEXT)

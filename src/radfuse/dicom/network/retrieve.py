@@ -8,8 +8,8 @@ import pydicom
 from pydicom.config import disable_value_validation
 
 from radfuse.dicom.network.pacs import MAX_OBJECTS, Pacs, RetrieveRequest
-from radfuse.errors import NoImageError, OutputError, PeerError
-from radfuse.io.staging import staging
+from radfuse.errors import NoImageError, PeerError
+from radfuse.io.staging import refuse_nonempty, staging
 
 KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Modality")
 """Attributes that are read from a received object."""
@@ -42,8 +42,7 @@ def retrieve(pacs: Pacs, request: RetrieveRequest, output: Path) -> tuple[Receiv
     PeerError
         The PACS cannot be reached, or sends too few, too many or other objects.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(f"{output} exists; give another --output")
+    refuse_nonempty(output)
     with staging(output.parent) as stage:
         receiver = _Receiver(stage.path_of(output), request)
         receiver.check(pacs.get(request, receiver.write))

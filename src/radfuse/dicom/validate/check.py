@@ -1,4 +1,4 @@
-"""A report of what is wrong with DICOM files: each by itself, and all together."""
+"""Validate DICOM files: each object, their series, and references between them."""
 
 import logging
 import warnings
@@ -20,58 +20,59 @@ from radfuse.dicom.validate.attributes import (
     check_values,
 )
 from radfuse.dicom.validate.pixels import check_pixels
-from radfuse.dicom.validate.problem import Finding, Instance
+from radfuse.dicom.validate.problem import Instance, Problem
 from radfuse.dicom.validate.references import check_references
 from radfuse.dicom.validate.series import check_orientation, check_series
 from radfuse.errors import InputError, NoImageError
-from radfuse.progress import ProgressCallback
+from radfuse.progress import ProgressCallback, no_progress
 
 LOG = logging.getLogger(__name__)
 
-LEFT_IN_FILE = 4096
-"""Bytes from which on a value is not read before it is asked for: pixels, above all."""
+DEFER_BYTES = 4096
+"""Longer values, such as pixels, are read only on access."""
 
-
-ALONE = (check_values, check_identity, check_required, check_conditions, check_orientation,
-         check_pixels)  # fmt: skip
-"""What is checked of one object; the values first, for the others rely on them."""
+INSTANCE_CHECKS = (
+    check_values, check_identity, check_required, check_conditions, check_orientation,
+    check_pixels,
+)  # fmt: skip
+"""Checks of one object; values first, since the other checks rely on them."""
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found."""
+    """The problems of all checked files."""
 
     path: Path
     files: int
-    """DICOM files checked."""
+    """Number of checked DICOM files."""
 
-    others: int
-    """Files that are no DICOM objects: DICOMDIR, documents, junk."""
+    skipped: int
+    """Files that are not DICOM objects: DICOMDIR, documents, other files."""
 
-    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
     identifiers: Identifiers
-    """Those of all patients in the files."""
+    """Of all patients in the files."""
 
-    judges: tuple[str, ...]
+    validators: tuple[str, ...]
     """Programs that checked: radfuse, and dciodvfy if it is installed."""
 
     @property
     def errors(self) -> int:
         """Number of errors."""
-        return sum(finding.severity == "error" for finding in self.findings)
+        return sum(problem.severity == "error" for problem in self.problems)
 
-    def anonymous(self) -> "CheckReport":
-        """The same without names and IDs of patients in paths and messages."""
+    def without_identifiers(self) -> "CheckReport":
+        """The report without names and IDs of patients in paths and messages."""
         return replace(
             self,
             path=Path(self.identifiers.hide_in_path(self.path)),
-            findings=tuple(
+            problems=tuple(
                 replace(
-                    finding,
-                    file=Path(self.identifiers.hide_in_path(finding.file)),
-                    message=self.identifiers.hide(finding.message),
+                    problem,
+                    file=Path(self.identifiers.hide_in_path(problem.file)),
+                    message=self.identifiers.hide(problem.message),
                 )
-                for finding in self.findings
+                for problem in self.problems
             ),
         )
 
@@ -80,49 +81,49 @@ def check(
     path: Path | str,
     *,
     with_dciodvfy: bool = True,
-    report: ProgressCallback = lambda _stage, _share: None,
+    report: ProgressCallback = no_progress,
 ) -> CheckReport:
-    """Check a DICOM file, or all DICOM files in a folder and below.
+    """Validate a DICOM file, or all DICOM files in and below a folder.
 
-    A damaged file is an error of that file. Messages may have values of attributes in them;
-    `CheckReport.anonymous` takes names and IDs out.
+    A damaged file is an error of that file. Messages may contain values of attributes;
+    `CheckReport.without_identifiers` hides names and IDs.
 
-    Raises `InputError` for a path that does not exist or may not be read, `NoImageError`
-    where there is no DICOM file.
+    Raises `InputError` for a path that does not exist or cannot be read, `NoImageError` if there
+    is no DICOM file.
     """
     path = Path(path)
     try:
         candidates = _candidates(path)
         instances: list[Instance] = []
-        findings: list[Finding] = []
+        problems: list[Problem] = []
         for done, file in enumerate(candidates):
             report("checking files", done / len(candidates))
-            found = _instance(file, findings)
-            if found is not None:
-                instances.append(found)
-                findings += _guarded(found, _alone(found))
-                findings += _quoted(found) if with_dciodvfy else ()
+            instance = _instance(file, problems)
+            if instance is not None:
+                instances.append(instance)
+                problems += _guarded(instance, _check_instance(instance))
+                problems += _by_dciodvfy(instance) if with_dciodvfy else ()
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
-    broken = {finding.file for finding in findings if not finding.attribute}
-    checked = len({instance.file for instance in instances} | broken)
+    unreadable = {problem.file for problem in problems if not problem.attribute}
+    checked = len({instance.file for instance in instances} | unreadable)
     if not checked:
         raise NoImageError(f"{path}: no DICOM files; give another file or folder")
     report("checking series and references", None)
-    findings += _together(instances)
-    LOG.info("files checked", extra={"files": checked, "findings": len(findings)})
+    problems += _check_relations(instances)
+    LOG.info("files checked", extra={"files": checked, "problems": len(problems)})
     return CheckReport(
         path=path,
         files=checked,
-        others=(len(list_files(path)) if path.is_dir() else 1) - checked,
-        findings=_sorted(findings),
+        skipped=(len(list_files(path)) if path.is_dir() else 1) - checked,
+        problems=_sorted(problems),
         identifiers=identifiers_of(*(instance.dataset for instance in instances)),
-        judges=("radfuse", *[dciodvfy.PROGRAM] * (with_dciodvfy and dciodvfy.is_installed())),
+        validators=("radfuse", *[dciodvfy.PROGRAM] * (with_dciodvfy and dciodvfy.is_installed())),
     )
 
 
 def _candidates(path: Path) -> list[Path]:
-    """Files with the DICOM preamble, and those whose name says that they should have it."""
+    """Files with a DICOM preamble, and those with a suffix of DICOM files."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     files = list_files(path) if path.is_dir() else [path]
@@ -132,60 +133,62 @@ def _candidates(path: Path) -> list[Path]:
     ]  # fmt: skip
 
 
-def _instance(file: Path, findings: list[Finding]) -> Instance | None:
-    """The object in a file; None, and a finding where it is due, for what is none."""
+def _instance(file: Path, problems: list[Problem]) -> Instance | None:
+    """The object in a file; otherwise None, with a problem unless it is a DICOMDIR."""
     if not is_dicom(file):
-        findings.append(Finding("error", file, "", "no DICOM file: the letters DICM are missing"))
+        problems.append(
+            Problem("error", file, "", "not a DICOM file: the letters DICM are missing")
+        )
         return None
     try:
-        open_dataset(file, pixels=False)  # refuses what would cost hours or all memory
+        open_dataset(file, pixels=False)  # refuses files that would need hours or all memory
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # values are complained of one by one, later
-            dataset = pydicom.dcmread(file, defer_size=LEFT_IN_FILE)
+            warnings.simplefilter("ignore")  # values are checked one by one later
+            dataset = pydicom.dcmread(file, defer_size=DEFER_BYTES)
             sop_class = dataset.file_meta.get("MediaStorageSOPClassUID")
     except PermissionError:
         raise
     except InputError as error:
         reason = str(error).removeprefix(f"{file}: ").split("; replace")[0]
-        findings.append(Finding("error", file, "", reason))
+        problems.append(Problem("error", file, "", reason))
         return None
-    except Exception as error:  # a damaged file makes the parser raise whatever it likes
+    except Exception as error:  # pydicom raises any type for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        findings.append(Finding("error", file, "", f"damaged, cannot be read: {reason[:200]}"))
+        problems.append(Problem("error", file, "", f"damaged, cannot be read: {reason[:200]}"))
         return None
     if sop_class == MediaStorageDirectoryStorage:
         return None
     return Instance(file, dataset, file.stat().st_size)
 
 
-def _alone(instance: Instance) -> Iterator[Finding]:
-    for one in ALONE:
+def _check_instance(instance: Instance) -> Iterator[Problem]:
+    for one in INSTANCE_CHECKS:
         yield from one(instance)
 
 
-def _quoted(instance: Instance) -> Iterator[Finding]:
+def _by_dciodvfy(instance: Instance) -> Iterator[Problem]:
     for line in dciodvfy.errors_of(instance.file):
         yield instance.error(dciodvfy.PROGRAM, line)
 
 
-def _guarded(instance: Instance, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Findings up to the point where a hostile file stops a check."""
+def _guarded(instance: Instance, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Problems up to the point at which a damaged file stops a check."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield from findings
-    except Exception as error:  # values contradict each other in more ways than can be foreseen
-        yield instance.error("", f"cannot be checked to the end: {type(error).__name__}")
+            yield from problems
+    except Exception as error:  # values may contradict each other in any way
+        yield instance.error("", f"the check was not completed: {type(error).__name__}")
 
 
-def _together(instances: list[Instance]) -> Iterator[Finding]:
-    """What is wrong between the objects: doubled UIDs, series, references."""
+def _check_relations(instances: list[Instance]) -> Iterator[Problem]:
+    """Problems between objects: duplicate UIDs, series, references."""
     known: dict[str, Instance] = {}
     series: dict[str, list[Instance]] = {}
     for instance in instances:
         uid = instance.text("SOPInstanceUID")
         if uid and uid in known:
-            yield instance.error("SOPInstanceUID", f"that of {known[uid].file.name}, too")
+            yield instance.error("SOPInstanceUID", f"same as in {known[uid].file.name}")
         elif uid:
             known[uid] = instance
         series.setdefault(instance.text("SeriesInstanceUID"), []).append(instance)
@@ -196,7 +199,9 @@ def _together(instances: list[Instance]) -> Iterator[Finding]:
         yield from _guarded(instance, check_references(instance, known))
 
 
-def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:
-    """By file, errors first; each once."""
-    once = dict.fromkeys(findings)
-    return tuple(sorted(once, key=lambda one: (one.file, one.severity, one.attribute, one.message)))
+def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Distinct problems by file, errors first."""
+    distinct = dict.fromkeys(problems)
+    return tuple(
+        sorted(distinct, key=lambda one: (one.file, one.severity, one.attribute, one.message))
+    )

@@ -1,4 +1,4 @@
-"""The errors that `dciodvfy` of dicom3tools finds in a file, where it is installed."""
+"""The errors that `dciodvfy` of dicom3tools reports for a file, if it is installed."""
 
 import shutil
 import subprocess
@@ -8,20 +8,20 @@ from pathlib import Path
 PROGRAM = "dciodvfy"
 """Validator of the Debian package dicom3tools."""
 
-LIMIT_S = 30.0
-"""Seconds for one file."""
+TIMEOUT_S = 30.0
+"""Longest time for one file."""
 
-QUOTED = 20
-"""Lines quoted of one file, at most."""
+MAX_LINES = 20
+"""Lines quoted for one file, at most."""
 
 
 def is_installed() -> bool:
-    """Whether the program can be run."""
+    """Whether the program is installed."""
     return shutil.which(PROGRAM) is not None
 
 
 def errors_of(file: Path) -> Iterator[str]:
-    """The program's lines about errors, without repetition; none where it is not installed."""
+    """The distinct error lines of the program; none if it is not installed."""
     program = shutil.which(PROGRAM)
     if program is None:
         return
@@ -29,11 +29,11 @@ def errors_of(file: Path) -> Iterator[str]:
         run = subprocess.run(  # noqa: S603  # a program that the user installed, without a shell
             [program, "-new", str(file.resolve())],
             capture_output=True,
-            timeout=LIMIT_S,
+            timeout=TIMEOUT_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        yield f"no answer in {LIMIT_S:g} s"
+        yield f"no result within {TIMEOUT_S:g} s"
         return
     if run.returncode < 0:
         yield f"ended by signal {-run.returncode}"
@@ -41,5 +41,5 @@ def errors_of(file: Path) -> Iterator[str]:
     errors = dict.fromkeys(
         line.removeprefix("Error - ").strip() for line in lines if line.startswith("Error")
     )
-    for line, _ in zip(errors, range(QUOTED), strict=False):
+    for line, _ in zip(errors, range(MAX_LINES), strict=False):
         yield line

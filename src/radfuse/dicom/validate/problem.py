@@ -1,4 +1,4 @@
-"""One thing that is wrong with a DICOM file, and the file as the checks see it."""
+"""A problem of a DICOM file, and the file as input of the checks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,33 +13,33 @@ Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong with a file."""
+class Problem:
+    """A problem of a file."""
 
     severity: Severity
     file: Path
     attribute: str
-    """Keyword, with those of the sequences around it and the numbers of the items, from 1 on;
-    empty for the file as a whole."""
+    """Keyword, preceded by those of enclosing sequences and item numbers from 1; empty for the file
+    as a whole."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One object: a file and its data set, without the pixels."""
+    """A DICOM object: a file and its data set, without the pixels."""
 
     file: Path
     dataset: Dataset
     bytes_in_file: int
 
-    def error(self, attribute: str, message: str) -> Finding:
+    def error(self, attribute: str, message: str) -> Problem:
         """An error in this file."""
-        return Finding("error", self.file, attribute, message)
+        return Problem("error", self.file, attribute, message)
 
-    def warning(self, attribute: str, message: str) -> Finding:
+    def warning(self, attribute: str, message: str) -> Problem:
         """A warning about this file."""
-        return Finding("warning", self.file, attribute, message)
+        return Problem("warning", self.file, attribute, message)
 
     @property
     def sop_class(self) -> str:
@@ -48,22 +48,22 @@ class Instance:
         return self.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID") or "")
 
     def text(self, keyword: str) -> str:
-        """The value of an attribute as text; empty where there is none."""
+        """The value of an attribute as text; empty if absent."""
         value = self.dataset.get(keyword)
         return "" if value is None else str(value)
 
-    def whole(self, keyword: str, default: int = 0) -> int:
-        """The value of an attribute as a whole number."""
+    def integer(self, keyword: str, default: int = 0) -> int:
+        """The value of an attribute as an integer."""
         value = self.dataset.get(keyword)
         return value if isinstance(value, int) else default
 
     def numbers(self, keyword: str, count: int) -> NDArray[np.float64] | None:
-        """So many finite numbers; None where the attribute does not have them."""
+        """A number of finite values; None if the attribute does not have them."""
         return numbers_of(self.dataset, keyword, count)
 
 
 def numbers_of(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64] | None:
-    """So many finite numbers of an attribute; None where it does not have them."""
+    """A number of finite values of an attribute; None if it does not have them."""
     try:
         values = np.array(dataset.get(keyword), np.float64).ravel()
     except (TypeError, ValueError):

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 
 from radfuse.arrays import Float64Array
-from radfuse.dicom.validate.problem import Finding, Instance
+from radfuse.dicom.validate.problem import Instance, Problem
 
 ANGLE_TOLERANCE = 1e-4
-"""Deviation of direction cosines from a right angle of unit vectors that rounding explains."""
+"""Largest deviation of direction cosines from orthonormal, by rounding."""
 
 STEP_TOLERANCE_MM = 0.1
 """Tolerance of a slice position on a regular grid."""
@@ -18,18 +18,18 @@ SHIFT_TOLERANCE_MM = 0.2
 """Lateral shift of the slices of a volume above which it is gantry tilt."""
 
 SAME_POSITION_MM = 0.01
-"""Slices nearer than this are at one position."""
+"""Slices closer than this are at one position."""
 
 SHARED = ("StudyInstanceUID", "Modality", "PatientID", "FrameOfReferenceUID")
-"""Attributes that are one for all objects of a series."""
+"""Attributes with the same value in all objects of a series."""
 
-SETS = ("EchoNumbers", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue",
+VOLUME_KEYWORDS = ("EchoNumbers", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue",
         "AcquisitionNumber", "ImageType")  # fmt: skip
 """Attributes that split a series into volumes at one position: echoes, phases, reconstructions."""
 
 
-def check_orientation(instance: Instance) -> Iterator[Finding]:
-    """Direction cosines that are no right angle of unit vectors, spacings that are no lengths."""
+def check_orientation(instance: Instance) -> Iterator[Problem]:
+    """Direction cosines that are not orthonormal, spacings that are not positive."""
     cosines = instance.numbers("ImageOrientationPatient", 6)
     if cosines is not None:
         rows, columns = cosines[:3], cosines[3:]
@@ -41,18 +41,20 @@ def check_orientation(instance: Instance) -> Iterator[Finding]:
             )
         elif abs(rows @ columns) > ANGLE_TOLERANCE:
             angle = np.degrees(np.arccos(rows @ columns))
-            yield instance.error("ImageOrientationPatient", f"an angle of {angle:.4g} degrees")
+            yield instance.error(
+                "ImageOrientationPatient", f"an angle of {angle:.4g} degrees, not 90"
+            )
     for keyword in ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"):
         values = instance.numbers(keyword, 2 if keyword == "PixelSpacing" else 1)
         if values is not None and values.min() <= 0:
-            impossible = keyword == "PixelSpacing" or values.min() < 0
-            tell = instance.error if impossible else instance.warning
-            yield tell(keyword, f"{values.min():g} mm")
+            is_error = keyword == "PixelSpacing" or values.min() < 0
+            problem = instance.error if is_error else instance.warning
+            yield problem(keyword, f"{values.min():g} mm")
     if instance.dataset.get("ImagePositionPatient") and not instance.text("FrameOfReferenceUID"):
         yield instance.error("FrameOfReferenceUID", "missing, though the image has a position")
 
 
-def check_series(instances: Sequence[Instance]) -> Iterator[Finding]:
+def check_series(instances: Sequence[Instance]) -> Iterator[Problem]:
     """Differences within a series, and irregular slice positions; localizers are left out."""
     yield from _shared(instances)
     slices = [
@@ -62,23 +64,23 @@ def check_series(instances: Sequence[Instance]) -> Iterator[Finding]:
         and instance.numbers("ImageOrientationPatient", 6) is not None
         and "LOCALIZER" not in (instance.dataset.get("ImageType") or ())
     ]
-    odd = list(_odd(slices))
-    yield from odd
-    if not odd and len(slices) > 1:
-        yield from _stack(slices)
+    deviating = list(_deviating(slices))
+    yield from deviating
+    if not deviating and len(slices) > 1:
+        yield from _positions(slices)
 
 
-def _shared(instances: Sequence[Instance]) -> Iterator[Finding]:
+def _shared(instances: Sequence[Instance]) -> Iterator[Problem]:
     for keyword in SHARED:
         values = [instance.text(keyword) for instance in instances]
         usual = max(values, key=values.count)
         for instance, value in zip(instances, values, strict=True):
             if value != usual:
-                yield instance.error(keyword, "another than in the rest of the series")
+                yield instance.error(keyword, "differs from the rest of the series")
 
 
-def _odd(slices: Sequence[Instance]) -> Iterator[Finding]:
-    """Slices of another orientation, spacing or size than most."""
+def _deviating(slices: Sequence[Instance]) -> Iterator[Problem]:
+    """Slices with another orientation, spacing or size than most."""
     for keyword, read, tolerance in (
         ("ImageOrientationPatient", _reader("ImageOrientationPatient", 6), ANGLE_TOLERANCE),
         ("PixelSpacing", _reader("PixelSpacing", 2), ANGLE_TOLERANCE),
@@ -106,11 +108,11 @@ def _reader(keyword: str, count: int) -> Callable[[Instance], Float64Array]:
 
 def _most_frequent(values: Float64Array, tolerance: float) -> Float64Array:
     votes = [int((np.abs(values - one).max(axis=1) <= tolerance).sum()) for one in values[:1000]]
-    found: Float64Array = values[int(np.argmax(votes))]
-    return found
+    most_frequent: Float64Array = values[int(np.argmax(votes))]
+    return most_frequent
 
 
-def _stack(slices: Sequence[Instance]) -> Iterator[Finding]:
+def _positions(slices: Sequence[Instance]) -> Iterator[Problem]:
     """Slices at one position, irregular spacing, a sheared volume."""
     cosines = slices[0].numbers("ImageOrientationPatient", 6)
     positions = np.array([slice_.numbers("ImagePositionPatient", 3) for slice_ in slices])
@@ -120,22 +122,22 @@ def _stack(slices: Sequence[Instance]) -> Iterator[Finding]:
     order = np.argsort(positions @ normal, kind="stable")
     ordered, positions = [slices[index] for index in order], positions[order]
     yield from _duplicates(ordered, positions)
-    heights = positions @ normal
-    first = np.concatenate([[True], np.diff(heights) > SAME_POSITION_MM])
+    along_mm = positions @ normal
+    first = np.concatenate([[True], np.diff(along_mm) > SAME_POSITION_MM])
     ordered = [slice_ for slice_, keep in zip(ordered, first, strict=True) if keep]
-    yield from _uneven(ordered, heights[first])
-    yield from _leaning(ordered, positions[first], normal)
+    yield from _irregular(ordered, along_mm[first])
+    yield from _sheared(ordered, positions[first], normal)
 
 
-def _duplicates(ordered: Sequence[Instance], positions: Float64Array) -> Iterator[Finding]:
+def _duplicates(ordered: Sequence[Instance], positions: Float64Array) -> Iterator[Problem]:
     for (one, at), (other, there) in pairwise(zip(ordered, positions, strict=True)):
-        same_set = all(one.text(keyword) == other.text(keyword) for keyword in SETS)
-        if same_set and np.linalg.norm(at - there) < SAME_POSITION_MM:
-            yield other.error("ImagePositionPatient", f"the position of {one.file.name}, too")
+        same_volume = all(one.text(keyword) == other.text(keyword) for keyword in VOLUME_KEYWORDS)
+        if same_volume and np.linalg.norm(at - there) < SAME_POSITION_MM:
+            yield other.error("ImagePositionPatient", f"same position as {one.file.name}")
 
 
-def _uneven(ordered: Sequence[Instance], heights: Float64Array) -> Iterator[Finding]:
-    steps = np.diff(heights)
+def _irregular(ordered: Sequence[Instance], along_mm: Float64Array) -> Iterator[Problem]:
+    steps = np.diff(along_mm)
     if len(steps) < 2:
         return
     usual = float(np.median(steps))
@@ -146,12 +148,12 @@ def _uneven(ordered: Sequence[Instance], heights: Float64Array) -> Iterator[Find
         )
 
 
-def _leaning(
+def _sheared(
     ordered: Sequence[Instance], positions: Float64Array, normal: Float64Array
-) -> Iterator[Finding]:
-    travel = positions - positions[0]
-    sideways = travel - np.outer(travel @ normal, normal)
-    shift_mm = float(np.linalg.norm(sideways, axis=1).max())
+) -> Iterator[Problem]:
+    offsets = positions - positions[0]
+    lateral = offsets - np.outer(offsets @ normal, normal)
+    shift_mm = float(np.linalg.norm(lateral, axis=1).max())
     if shift_mm > SHIFT_TOLERANCE_MM:
         yield ordered[0].warning(
             "ImagePositionPatient",

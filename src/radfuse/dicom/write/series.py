@@ -15,8 +15,11 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, derive_uid
-from radfuse.errors import GeometryError, InputError, OutputError
-from radfuse.io.staging import staging
+from radfuse.errors import GeometryError, InputError
+from radfuse.io.staging import refuse_nonempty, staging
+
+PREAMBLE = bytes(128)
+"""Precedes the letters DICM; empty, since that of a source file may contain anything."""
 
 RGB_SLICE_DIMENSIONS = 3
 """Axes of a colour slice: rows, columns, samples."""
@@ -108,8 +111,8 @@ def write_slices(
         16 bits (Y, X), or RGB of 8 bits (Y, X, 3).
     """
     _check_grid(grid, folder)
-    if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists; pass --overwrite or another --output")
+    if not overwrite:
+        refuse_nonempty(folder, remedy="pass --overwrite or another --output")
     count = grid.GetSize()[2]
     digits = max(4, len(str(count)))
     names = [f"{number:0{digits}d}.dcm" for number in range(1, count + 1)]
@@ -240,6 +243,7 @@ def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION
     header.file_meta = meta
+    header.preamble = PREAMBLE
     buffer = BytesIO()  # a full disk is then reported as such, not as an element that failed
     dcmwrite(buffer, header, enforce_file_format=True)
     return buffer.getvalue()

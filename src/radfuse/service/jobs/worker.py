@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-from radfuse.dicom.deidentify.identifiers import identifiers_below
+from radfuse.dicom.deidentify.identifiers import hide_identifiers
 from radfuse.errors import InputError, RadfuseError, RegistrationError
 from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
@@ -105,7 +105,7 @@ def _error_data(error: RadfuseError, study: Study) -> dict[str, Any]:
     """De-identified message of an error, and the registration that failed QA."""
     paths = (study.ct, study.mr)
     message = f"{error.reason}; {REMEDIES}" if isinstance(error, RegistrationError) else str(error)
-    data: dict[str, Any] = {"error": identifiers_below(*paths).hide(message, paths)}
+    data: dict[str, Any] = {"error": hide_identifiers(message, *paths)}
     if isinstance(error, RegistrationQAError):
         data["mr_from_ct"] = matrix_rows(matrix_of(error.alignment.mr_from_ct))
     return data

@@ -1,15 +1,12 @@
 """Dependencies of the routes: stores, job queue, and the paths that may be opened."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from radfuse.dicom.deidentify.identifiers import identifiers_below
-from radfuse.errors import InputError, RadfuseError
+from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.methods.catalogue import METHODS, check_options, method_info
 from radfuse.recipe import Recipe
@@ -71,15 +68,6 @@ class Dependencies:
             if method.endswith(".onnx"):
                 self.allowed_paths(method)
         method_info(method)
-
-
-@contextmanager
-def hiding(*paths: Path) -> Iterator[None]:
-    """Remove identifiers of the patients in these files from errors of ours."""
-    try:
-        yield
-    except RadfuseError as error:
-        raise type(error)(identifiers_below(*paths).hide(str(error), paths)) from error
 
 
 def _dependencies(request: Request) -> Dependencies:

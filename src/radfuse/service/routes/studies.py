@@ -21,7 +21,7 @@ from pydantic import (
 )
 from starlette.datastructures import UploadFile
 
-from radfuse.dicom.deidentify.identifiers import identifiers_below
+from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, hide_identifiers
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.pipeline.inspect import InspectedSeries, inspect
@@ -30,7 +30,7 @@ from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.job_queue import Job
-from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps, hiding
+from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps
 from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.uploads import store_upload
@@ -214,18 +214,18 @@ def create_study(deps: Dependencies, request: StudyRequest) -> Study:
 
 def _inspect(path: Path) -> dict[str, Any]:
     """The images in a file, folder or archive, without patient identifiers."""
-    with hiding(path):
+    with errors_without_identifiers(path):
         inspected, others = inspect(path)
     facts = json.dumps([_image(series) for series in inspected], ensure_ascii=False)
-    return {"images": json.loads(identifiers_below(path).hide(facts)), "other_files": others}
+    return {"images": json.loads(hide_identifiers(facts, path)), "other_files": others}
 
 
 def _choose_series(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
     """The series of CT and MR in a folder or archive, and a sentence about the choice."""
-    with hiding(path):
+    with errors_without_identifiers(path):
         pair = choose_pair(path, recipe)
     series = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
-    return series, identifiers_below(path).hide(pair.sentence())
+    return series, hide_identifiers(pair.sentence(), path)
 
 
 def _image(series: InspectedSeries) -> dict[str, Any]:

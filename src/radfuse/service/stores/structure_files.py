@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydantic import BaseModel, ConfigDict
 
-from radfuse.dicom.deidentify.identifiers import identifiers_below
+from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, identifiers_below
 from radfuse.dicom.rtstruct.parse import parse_structure_set
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, write_structure_set
@@ -25,7 +25,6 @@ from radfuse.modality import CT
 from radfuse.pipeline.read import read
 from radfuse.series import Series
 from radfuse.service.jobs.containment import run_contained
-from radfuse.service.routes.dependencies import hiding
 from radfuse.service.stores.rle import VoxelGrid, decode_image, decode_slice, encode_slices, grid_of
 from radfuse.service.stores.structure_store import (
     NewStructure,
@@ -118,7 +117,7 @@ def _contained_write(
     study: Study, folder: Path, form: Format, stored: Sequence[StoredStructure], notes: list[str]
 ) -> tuple[tuple[str, ...], list[str]]:
     """Read the study's CT and write the files; returns their names and de-identified notes."""
-    with hiding(study.ct):
+    with errors_without_identifiers(study.ct):
         ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
         _check_same(ct, stored[0].grid)
         notes = [*notes, *ct.notes]
@@ -153,7 +152,7 @@ def import_file(store: StructureStore, study: Study, path: Path, name: str | Non
 
 def _contained_read(study: Study, path: Path, grid: VoxelGrid) -> _ReadStructures:
     """The structures of a file or archive on the study's CT; notes and errors are de-identified."""
-    with hiding(study.ct, path), unpacked(path) as source:
+    with errors_without_identifiers(study.ct, path), unpacked(path) as source:
         ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
         _check_same(ct, grid)
         contents = _read(source, ct)
