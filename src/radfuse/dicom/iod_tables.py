@@ -15,10 +15,7 @@ from pydicom.datadict import tag_for_keyword
 SequencePath = tuple[str, ...]
 """Keywords of nested sequences, outermost first; empty for the data set itself."""
 
-FUNCTIONAL_GROUPS = (
-    ("SharedFunctionalGroupsSequence",),
-    ("PerFrameFunctionalGroupsSequence",),
-)
+FUNCTIONAL_GROUPS = (("SharedFunctionalGroupsSequence",), ("PerFrameFunctionalGroupsSequence",))
 """Paths whose attributes are required in one of the two, which the tables do not state."""
 
 REQUIRED_TYPES = ("1", "2")

@@ -122,11 +122,7 @@ def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> 
 def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, RenameUid]:
     """Both de-identified with one key that is not kept, and the new UID of each UID."""
     # the tables of the standard take a second to import
-    from radfuse.dicom.deidentify.headers import (  # noqa: PLC0415
-        deidentify_series,
-        hashed_uid,
-        random_key,
-    )
+    from radfuse.dicom.deidentify.headers import deidentify_series, hashed_uid, random_key  # noqa: PLC0415
 
     key = random_key()
     deidentified = deidentify_series(ct, key), deidentify_series(mr, key)

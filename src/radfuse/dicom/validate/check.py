@@ -78,10 +78,7 @@ class CheckReport:
 
 
 def check(
-    path: Path | str,
-    *,
-    with_dciodvfy: bool = True,
-    report: ProgressCallback = no_progress,
+    path: Path | str, *, with_dciodvfy: bool = True, report: ProgressCallback = no_progress
 ) -> CheckReport:
     """Validate a DICOM file, or all DICOM files in and below a folder.
 
