@@ -1,5 +1,6 @@
 """What many tests share: a quick phantom, a PACS, and the folder of real data."""
 
+import gc
 import pickle
 import resource
 import signal
@@ -26,6 +27,12 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach the programs that tests start: in the background a shell ignores it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that the imported modules keep to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
