@@ -8,7 +8,7 @@ CONSTRAINED := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
   --constraint constraints.txt
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 # Programs that tests compare with, and their Debian packages.
-TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix elastix=elastix \
+TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
   gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch
 # Programs that tests start import radfuse, too: keep what is compiled.
 ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=

@@ -17,6 +17,9 @@ from radfuse.methods.catalogue import METHODS, Method, load_method, method_info
 RULES = [name for name, entry in METHODS.items() if entry.weights is None]
 LEARNED = [name for name, entry in METHODS.items() if entry.weights]
 
+SAME_GRAPH = "mfinet-patients"
+"""MFINet with other parameters, and as slow to compile."""
+
 SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("mfinet")}
 """5 % of the CT shine through the MR; of two equal images, too."""
 
@@ -89,8 +92,12 @@ def test_mirror_padding_network_refuses_single_pixel(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
-        *product(LEARNED, [(3, 17, 31), (1, 40, 64)]),
-        *product(sorted(set(LEARNED) - MIRRORING), [(2, 1, 1)]),
+        pytest.param(name, shape, marks=pytest.mark.slow if name == SAME_GRAPH else ())
+        for names, sizes in (
+            (LEARNED, [(3, 17, 31), (1, 40, 64)]),
+            (sorted(set(LEARNED) - MIRRORING), [(2, 1, 1)]),
+        )
+        for name, shape in product(names, sizes)
     ],
 )
 def test_network_fuses_any_size_slice_by_slice_within_range(

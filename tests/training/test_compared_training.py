@@ -159,6 +159,7 @@ def test_checkpoint_has_a_discriminator_only_if_adversarial(tmp_path: Path) -> N
     assert parts.keys() == {"network", "average", "adam"}
 
 
+@pytest.mark.slow
 def test_network_with_batch_norm_is_exported_as_trained(tmp_path: Path) -> None:
     settings = TrainingSettings(
         network="fusiongan", phases=(settings_of("umfcmgr", steps=1).phases)

@@ -52,7 +52,7 @@ TWO_PHASES = dataclasses.replace(
     [(REBUILDING, PAIRS), (MFINET, PAIRS), (TWO_PHASES, PAIRS), (ADVERSARIAL, PATCHES)],
     ids=["rebuilding", "mfinet", "two phases", "adversarial"],
 )
-@pytest.mark.parametrize("save_every_s", [0.0, 300.0])
+@pytest.mark.parametrize("save_every_s", [0.0, pytest.param(300.0, marks=pytest.mark.slow)])
 def test_resumed_training_equals_uninterrupted_bit_for_bit(
     tmp_path: Path, settings: TrainingSettings, pairs: TrainingPairs, save_every_s: float
 ) -> None:
