@@ -41,19 +41,12 @@ REPLACED = {
 
 EXCEPTIONS = {
     "`radfuse study delineation` is": "the changelog names the former command",
+    "trust env": "an attribute of sessions of the library requests",
     "@page": "CSS of printed sheets",
     "break-after: page": "CSS of printed sheets",
     "Beyond the MR's field of view": "key of records of schema version 1, which are migrated",
 }
 """Phrases in which a replaced word is the term of the field, each with the reason."""
-
-PENDING = (
-    "docs/commands.md", "docs/howto/view.md", "src/radfuse/cli/view.py",
-    "src/radfuse/dicom/network/", "src/radfuse/dicom/deidentify/headers.py",
-    "src/radfuse/dicom/validate/series.py", "src/radfuse/pipeline/record_privacy.py",
-    "src/radfuse/service/",
-)  # fmt: skip
-"""Beginnings of the paths that are still being revised."""
 
 WORDS = re.compile(rf"\b(?:{'|'.join(f'(?:{word})' for word in REPLACED)})\b", re.IGNORECASE)
 
@@ -127,9 +120,8 @@ def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def files(*patterns: str) -> list[Path]:
-    """Files of the repository that are not `PENDING`."""
-    found = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
-    return [one for one in found if not one.relative_to(ROOT).as_posix().startswith(PENDING)]
+    """Files of the repository."""
+    return sorted(path for pattern in patterns for path in ROOT.glob(pattern))
 
 
 def found(paths: list[Path], texts: Callable[[Path], Iterable[str]]) -> dict[str, list[str]]:
@@ -160,13 +152,13 @@ def test_names_use_the_terms() -> None:
 def test_the_viewer_uses_the_terms() -> None:
     paths = [*STATIC.rglob("*.js"), *STATIC.rglob("*.html")]
     paths = [path for path in paths if "vendor" not in path.parts]
-    assert PENDING or found(paths, lambda path: [shown_by(path)]) == {}
+    assert found(paths, lambda path: [shown_by(path)]) == {}
 
 
 def test_help_uses_the_terms() -> None:
     texts = {words: CliRunner().invoke(main, [*words, "--help"]).output for words in commands(main)}
     found = {words: hits(text) for words, text in texts.items() if hits(text)}
-    assert found.keys() <= ({("view",)} if PENDING else set()), found
+    assert found == {}
 
 
 def test_a_replaced_word_is_found_with_its_surroundings() -> None:

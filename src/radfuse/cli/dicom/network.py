@@ -63,7 +63,7 @@ def pacs_options(command: Command) -> Command:
             click.option("--tls", is_flag=True, help="Use TLS for DIMSE."),
             click.option(
                 "--tls-ca", type=PATH, metavar="FILE",
-                help="Trusted CA certificates (PEM).  [default: the system's]",
+                help="CA certificates to verify the peer (PEM).  [default: the system's]",
             ),
             click.option(
                 "--tls-cert", type=PATH, metavar="FILE", help="Client certificate (PEM).",

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydicom import Dataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from radfuse.dicom.deidentify.headers import deidentify_in_place
+from radfuse.dicom.deidentify.headers import deidentify_dataset
 from radfuse.dicom.read.safe_read import is_dicom, open_dataset
 from radfuse.dicom.read.scan import list_files
 from radfuse.dicom.write.series import file_bytes
@@ -106,7 +106,7 @@ def _cleaned(file: Path, key: bytes, *, accept_burned_in: bool) -> Dataset | Non
             if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
                 return None
             _check_object(dataset, file, accept_burned_in=accept_burned_in)
-            deidentify_in_place(dataset, key)
+            deidentify_dataset(dataset, key)
     except (InputError, PermissionError):
         raise
     except Exception as error:  # pydicom raises any type for a damaged file

@@ -104,11 +104,11 @@ def deidentify_header(header: Dataset, key: bytes) -> Dataset:
     the dictionary, and unreadable values are removed.
     """
     cleaned = copy.deepcopy(header)
-    deidentify_in_place(cleaned, key)
+    deidentify_dataset(cleaned, key)
     return cleaned
 
 
-def deidentify_in_place(dataset: Dataset, key: bytes) -> None:
+def deidentify_dataset(dataset: Dataset, key: bytes) -> None:
     """Apply `deidentify_header` to the data set itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about values that are removed

@@ -42,7 +42,7 @@ LOG = logging.getLogger(__name__)
 AS_STORED = (("application/dicom", "*"),)
 """Media type of objects in the transfer syntax in which they are stored."""
 
-PAGE_SIZE = 500
+MATCHES_PER_REQUEST = 500
 """Matches of a query in one response."""
 
 ADVICE = {
@@ -153,7 +153,7 @@ def _client(
 
 
 def _encrypt(session: requests.Session, service: DicomwebService, tls: Tls) -> None:
-    """Trust the given certificates instead of those named in the environment."""
+    """Verify by the given certificates instead of those named in the environment."""
     tls_context(tls)  # raises for invalid files
     if tls.ca:
         session.auth = requests.utils.get_netrc_auth(service.url)
@@ -238,7 +238,7 @@ def _matches(service: DicomwebService, search: Search, limit: SizeLimit) -> list
     while True:
         limit.reset()
         with _requesting(service), disable_value_validation():
-            portion = search(limit=PAGE_SIZE, offset=len(matches))
+            portion = search(limit=MATCHES_PER_REQUEST, offset=len(matches))
             matches += [Dataset.from_json(match) for match in portion]
         if not portion:
             return matches
