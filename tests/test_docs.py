@@ -33,6 +33,7 @@ def test_generated_document_is_up_to_date(generate: ModuleType, name: str) -> No
     assert (ROOT / "docs" / name).read_text() == generate.DOCUMENTS[name](), "run `make docs`"
 
 
+@pytest.mark.slow
 def test_document_of_real_files_is_up_to_date(generate: ModuleType, shared: Path) -> None:
     real = shared / "data/real"
     if not real.is_dir():
@@ -55,7 +56,9 @@ def test_every_link_in_the_docs_leads_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "name", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/testing.md"]
+)
 def test_paths_named_in_the_guides_exist(name: str) -> None:
     paths = re.findall(
         r"`((?:src|tests|docs|configs|benchmarks)/[^`]*)`", (ROOT / name).read_text()

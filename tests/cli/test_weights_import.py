@@ -152,6 +152,7 @@ def test_an_array_that_is_missing_is_named(arrays: dict[str, NDArray[Any]], tmp_
     )
 
 
+@pytest.mark.slow
 def test_differing_headers_matter_only_where_needed(
     arrays: dict[str, NDArray[Any]], file: Path, tmp_path: Path
 ) -> None:

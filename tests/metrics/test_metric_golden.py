@@ -42,7 +42,10 @@ def pairs(shared: Path) -> list[ImagePair]:
     return read_image_pairs(shared / "data/harvard/test")
 
 
-@pytest.mark.parametrize(("author", "profile"), [("tang", "tang"), ("liu", "liu2012")])
+@pytest.mark.parametrize(
+    ("author", "profile"),
+    [("tang", "tang"), pytest.param("liu", "liu2012", marks=pytest.mark.slow)],
+)
 def test_a_profile_has_the_values_of_the_fields_own_code(
     golden: list[GoldenRow], author: str, profile: str
 ) -> None:
@@ -66,7 +69,10 @@ def test_a_profile_has_the_values_of_the_fields_own_code(
     assert len(compared) == {"tang": 13, "liu": 9}[author]
 
 
-@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(name, marks=[] if name == "average" else pytest.mark.slow) for name in BASELINES],
+)
 def test_a_trivial_rule_has_the_figures_of_the_baseline_table(
     pairs: list[ImagePair], method: str
 ) -> None:

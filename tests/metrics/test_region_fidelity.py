@@ -152,7 +152,9 @@ def test_the_worse_a_phantom_is_spoilt_the_lower_its_values(
         )
 
 
-@pytest.mark.parametrize("spoil", SPOILS)
+@pytest.mark.parametrize(
+    "spoil", [SPOILS[0], *(pytest.param(spoil, marks=pytest.mark.slow) for spoil in SPOILS[1:])]
+)
 def test_the_worse_a_real_head_is_spoilt_the_lower_its_values(
     pairs: list[ImagePair], spoil: Spoil
 ) -> None:

@@ -21,7 +21,7 @@ each = pytest.mark.parametrize("name", NETWORKS)
 COMPARED = sorted(NETWORKS.keys() - {"mfinet", "res2fusion"})
 """Those of other papers; our two have this law, too, in files of their own."""
 
-QUICK_GRAPHS = {"densefuse", "fusiongan", "pmgi", "res2fusion", "sdnet"}
+QUICK_GRAPHS = {"densefuse", "res2fusion", "sdnet"}
 """Networks whose graphs take less than 5 s to write."""
 
 EXPORTED = [

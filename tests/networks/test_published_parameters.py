@@ -111,6 +111,7 @@ def test_output_matches_authors_code_before_saving(proof: Proof, case: str, shar
     assert np.abs(found[0, 0].numpy() - expected.squeeze()).max() <= 1e-3 * (high - low)
 
 
+@pytest.mark.slow
 @each
 def test_first_image_is_that_the_authors_code_saved(proof: Proof, shared: Path) -> None:
     pair = pair_of(FLOAT_CASES[0], shared)

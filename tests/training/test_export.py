@@ -151,6 +151,7 @@ def test_export_refuses_options_that_do_not_fit(workshop: Path, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_half_precision_graph_is_compared_in_full_precision(
     workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +195,7 @@ def test_model_card_contains_no_local_path(workshop: Path) -> None:
         assert str(Path.home()) not in path.read_text()
 
 
+@pytest.mark.slow
 def test_training_in_bf16_is_exported_in_full_precision(tmp_path: Path) -> None:
     settings = with_phase(FUSING, objective="mfinet_paper", bfloat16=True, steps=1)
     card = export(trained(settings, tmp_path), tmp_path / "x.onnx").model_card
