@@ -16,9 +16,9 @@ from radfuse.log import LogSettings, configure_logging, current_settings
 SOURCE = Path(__file__).parents[1] / "src/radfuse"
 
 FIELDS = {
-    "cases", "command", "ct", "damaged", "end", "error", "files", "findings", "fit", "host", "kind",
-    "methods", "modality", "mr", "notes", "other", "port", "registration_id", "roles", "seconds",
-    "initial_pose", "series", "size", "stage", "status", "study",
+    "cases", "command", "ct", "damaged", "end", "error", "files", "fit", "host", "kind",
+    "methods", "modality", "mr", "notes", "other", "port", "problems",
+    "registration_id", "roles", "seconds", "initial_pose", "series", "size", "stage", "status", "study",
 }  # fmt: skip
 """Fields of events: counts, times, kinds, random identifiers; nothing that names a patient."""
 

@@ -102,7 +102,7 @@ def test_bad_settings_and_checkpoints_give_one_line(workshop: Path, tmp_path: Pa
         run("train", missing, "--data", tmp_path, "-o", tmp_path / "run"), "cannot be read"
     )
     result = run("train", workshop / "tiny.toml", "--data", tmp_path, "-o", tmp_path / "run")
-    refused_in_a_line(result, "a folder with CT/ and MRI/ is needed")
+    refused_in_a_line(result, "give a folder with CT/ and MRI/")
     refused_in_a_line(
         train(workshop, tmp_path / "run", "--start", tmp_path), "cannot be read as a checkp"
     )

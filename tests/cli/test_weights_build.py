@@ -92,7 +92,7 @@ def test_a_name_that_ships_is_refused_before_any_training(shelf: Path) -> None:
 def test_invalid_pairs_are_refused_before_training(shelf: Path) -> None:
     folder = shelf.parent / "run"
     result = build(shelf, "tiny", "--test", shelf.parent, "-o", folder)
-    refused_in_a_line(result, "a folder with CT/ and MRI/ is needed")
+    refused_in_a_line(result, "give a folder with CT/ and MRI/")
     assert not folder.exists()
 
 

@@ -169,7 +169,7 @@ def test_differing_headers_matter_only_where_needed(
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.ckpt").write_text("text")
     refused_in_a_line(
-        run(*IMPORT, "densefuse", tmp_path / "text.ckpt", "--as", "x"), "cannot be read as"
+        run(*IMPORT, "densefuse", tmp_path / "text.ckpt", "--as", "x"), "not readable as published"
     )
     refused_in_a_line(run(*IMPORT, "densefuse", tmp_path / "none.npz", "--as", "x"), "no such file")
 
