@@ -18,7 +18,8 @@ SOURCE = Path(__file__).parents[1] / "src/radfuse"
 FIELDS = {
     "cases", "command", "ct", "damaged", "end", "error", "files", "fit", "host", "kind",
     "methods", "modality", "mr", "notes", "other", "port", "problems",
-    "registration_id", "roles", "seconds", "initial_pose", "series", "size", "stage", "status", "study",
+    "registration_id", "roles", "seconds", "initial_pose", "series", "size", "stage", "status",
+    "study",
 }  # fmt: skip
 """Fields of events: counts, times, kinds, random identifiers; nothing that names a patient."""
 
