@@ -10,11 +10,12 @@ from service_kit import Site, refused
 
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import MANUAL, PriorAlignment, align
+from radfuse.progress import no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import Record
 from radfuse.registration.landmarks import fit_landmarks
 from radfuse.registration.transforms import matrix_of
-from radfuse.service.jobs.fusion import fuse_study
+from radfuse.service.jobs.fusion import JobSpec, fuse_study
 from radfuse.service.stores.studies import Studies
 from radfuse.service.stores.view_volumes import matrix_rows
 
@@ -104,8 +105,8 @@ def test_failed_registration_is_shown_and_better_one_accepted(
     assert_allclose(view["mr_from_ct"], off, atol=1e-5)
     matrix, folder = matrix_of(phantom.mr_from_ct), site.folder / "studies" / identifier
     outcome = fuse_study(
-        folder, Studies(site.folder).get(identifier), lambda _stage, _share: None,
-        mr_from_ct=matrix_rows(matrix), refine=False,
+        folder, Studies(site.folder).get(identifier),
+        JobSpec("fuse", mr_from_ct=matrix_rows(matrix), refine=False), no_progress,
     )  # fmt: skip
     assert (outcome.alignment, outcome.qa_passed) == ("manual", True)
     view = site.view(identifier)

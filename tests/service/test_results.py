@@ -9,8 +9,9 @@ import pytest
 from service_kit import Site
 
 from radfuse.record import Record, Signoff, now
+from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.job_queue import CANCELLED, JobQueue
-from radfuse.service.jobs.worker import INTERNAL_ERROR, JobSpec
+from radfuse.service.jobs.worker import INTERNAL_ERROR
 from radfuse.service.stores.results import OUTCOME, REPLACING, FusionOutcome
 from radfuse.service.stores.studies import MIXED, STOPPED, Studies, Study
 

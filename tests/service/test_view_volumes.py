@@ -13,6 +13,7 @@ from service_kit import Site, refused
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
+from radfuse.progress import no_progress
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 from radfuse.service.jobs.fusion import prepare_study
@@ -81,7 +82,7 @@ def test_prepared_study_is_not_prepared_again(site: Site, done: str) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert set(before) == {"ct.nii", "mr.nii", "fused.nii", "view.json"}
     studies = Studies(site.folder)
-    prepare_study(folder.parent, studies.get(done), lambda _stage, _share: None)
+    prepare_study(folder.parent, studies.get(done), no_progress)
     assert studies.state_on_disk(done) == "done"
     assert studies.finish_job(done, "failed", "why").state == "done"
     studies.change(done, message="")

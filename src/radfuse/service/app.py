@@ -59,31 +59,23 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     )
     app.state.deps = Dependencies(store, StructureStore(store), jobs, access)
     app.add_middleware(SecurityMiddleware, access=access)
-    app.add_exception_handler(RadfuseError, _on_radfuse_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    for kind in (RadfuseError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _on_error)
     for routes in (studies, registration, structures):
         app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
 
 
-async def _on_radfuse_error(_: Request, error: Exception) -> JSONResponse:
+async def _on_error(_: Request, error: Exception) -> JSONResponse:
+    match error:
+        case HTTPException():
+            return _response(error.status_code, str(error.detail))
+        case RequestValidationError():
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            return _response(422, f"{field}: {first['msg'].removeprefix('Value error, ')}")
     return _response(STATUS.get(type(error), 400), str(error))
-
-
-async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, HTTPException):
-        raise error
-    return _response(error.status_code, str(error.detail))
-
-
-async def _on_invalid_request(_: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"]))
-    return _response(422, f"{field}: {first['msg'].removeprefix('Value error, ')}")
 
 
 def _response(status: int, error: str) -> JSONResponse:

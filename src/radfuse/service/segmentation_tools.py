@@ -7,12 +7,13 @@ from typing import Annotated
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from radfuse.errors import InputError
 from radfuse.metrics.segmentation_agreement import Agreement, compare_masks
 from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.jobs.view_files import VolumeName
+from radfuse.service.models import RequestModel
 from radfuse.service.stores.rle import (
     MAX_INT,
     Runs,
@@ -40,10 +41,8 @@ MARGIN = 1
 VoxelIndex = Annotated[int, Field(strict=True, ge=-MAX_INT, le=MAX_INT)]
 
 
-class RegionRequest(BaseModel):
+class RegionRequest(RequestModel):
     """A seed voxel on the viewer's grid, and the settings of region growing."""
-
-    model_config = ConfigDict(extra="forbid")
 
     image: VolumeName
     voxel: tuple[VoxelIndex, VoxelIndex, VoxelIndex]

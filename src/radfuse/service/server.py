@@ -8,7 +8,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
 
 from radfuse.errors import InputError
 from radfuse.methods.installed import user_data_folder
@@ -84,32 +83,21 @@ def serve(
     `InputError` for one that another server uses.
     """
     with locked(folder):
-        _serve(sock, make_app(access, folder), access, request, announce)
-
-
-def _serve(
-    sock: socket.socket,
-    app: FastAPI,
-    access: Access,
-    request: StudyRequest | None,
-    announce: Callable[[str], None],
-) -> None:
-    deps: Dependencies = app.state.deps
-    try:
-        study = create_study(deps, request) if request else None
-        url = f"{access.url}#{study.id}" if study else access.url
-        server = _Server(
-            uvicorn.Config(
-                app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_S
-            )
-        )
-        server.ready = lambda: announce(url)
-        LOG.info("service started", extra={"host": access.host, "port": access.port})
-        with suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
-            server.run(sockets=[sock])
-    finally:
-        deps.jobs.close()
-        LOG.info("service ended")
+        app = make_app(access, folder)
+        deps: Dependencies = app.state.deps
+        try:
+            study = create_study(deps, request) if request else None
+            url = f"{access.url}#{study.id}" if study else access.url
+            config = uvicorn.Config(app, log_level="warning", server_header=False)
+            config.timeout_graceful_shutdown = SHUTDOWN_S
+            server = _Server(config)
+            server.ready = lambda: announce(url)
+            LOG.info("service started", extra={"host": access.host, "port": access.port})
+            with suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
+                server.run(sockets=[sock])
+        finally:
+            deps.jobs.close()
+            LOG.info("service ended")
 
 
 class _Server(uvicorn.Server):

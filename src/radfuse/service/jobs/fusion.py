@@ -4,8 +4,9 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,81 +46,79 @@ SEARCH_ONLY: Mapping[str, Any] = {
 """Changes of a recipe whose registration is replaced by one of the viewer."""
 
 
-def prepare_study(folder: Path, study: Study, progress: ProgressCallback) -> None:
+@dataclass(frozen=True)
+class JobSpec:
+    """What a job does."""
+
+    kind: Literal["prepare", "fuse"]
+    keep_registration: bool = False
+    """Use the study's last registration."""
+
+    mr_from_ct: MatrixRows | None = None
+    """A manual registration; maps CT points to MR points, LPS mm."""
+
+    refine: bool = True
+    """Whether a search starts from the manual registration; else it is used unchanged."""
+
+    accept_registration: bool = False
+    """Accept a registration that fails QA, in this job only."""
+
+
+def prepare_study(
+    folder: Path, study: Study, report: ProgressCallback
+) -> tuple[Series, Series, View]:
     """Write a study's CT and MR for the viewer; raises the errors of `read` and `prepare_view`."""
-    _prepared(folder, study, progress)
+    report("reading", None)
+    ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
+    mr = read(study.mr, MR, series_uid=study.recipe.mr_series)
+    report("preparing the images", None)
+    return ct, mr, prepare_view(folder, ct, mr)
 
 
 def fuse_study(
-    folder: Path,
-    study: Study,
-    progress: ProgressCallback,
-    *,
-    keep_registration: bool = False,
-    mr_from_ct: MatrixRows | None = None,
-    refine: bool = True,
-    accept_registration: bool = False,
+    folder: Path, study: Study, spec: JobSpec, report: ProgressCallback
 ) -> FusionOutcome:
     """Fuse a study: writes result, volume for the viewer and transform into its folder.
 
-    See `JobSpec` for the options. Raises the errors of `fuse`.
+    Raises the errors of `fuse`.
     """
     start = time.perf_counter()
-    if keep_registration:
-        prior: PriorAlignment | None = _last_registration(folder, study)
-    else:
-        prior = manual_registration(mr_from_ct, refine=refine)
-    ct, mr, view = _prepared(folder, study, progress)
+    prior = _prior_alignment(folder, study, spec)
+    ct, mr, view = prepare_study(folder, study, report)
     limit_memory(None)  # a GPU maps more addresses than there is memory
     recipe = study.recipe.model_copy(update=dict(SEARCH_ONLY)) if prior else study.recipe
-    if accept_registration:
+    if spec.accept_registration:
         recipe = recipe.model_copy(update={"accept_registration": True})
     with ExitStack() as replaced, staging(folder / VIEW) as view_stage, staging(folder) as stage:
         result_folder = stage.folder / RESULT
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
         try:
-            result = fuse(ct, mr, output, recipe=recipe, prior=prior, report=progress)
+            result = fuse(ct, mr, output, recipe=recipe, prior=prior, report=report)
         except RegistrationQAError as error:
             write_qa_failed_view(folder, view, error.alignment.mr_from_ct)
             raise
         alignment, scaled = _parts(result)
-        progress("preparing the images", None)
+        report("preparing the images", None)
         stage_fused_view(view_stage, view, result, alignment, scaled)
         write_transform(stage.folder / REGISTRATION, alignment.mr_from_ct)
         record = "record.json" if output == result_folder else "fused.json"
         seconds = time.perf_counter() - start
         outcome = _outcome(result, alignment, scaled, f"{RESULT}/{record}", seconds)
         (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
-        progress("moving the results into the study", None)  # a job of a killed server ends here
+        report("moving the results into the study", None)  # a job of a killed server ends here
         replaced.enter_context(replacing_results(folder))
     return outcome
 
 
-def _prepared(
-    folder: Path, study: Study, progress: ProgressCallback
-) -> tuple[Series, Series, View]:
-    progress("reading", None)
-    ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
-    mr = read(study.mr, MR, series_uid=study.recipe.mr_series)
-    progress("preparing the images", None)
-    return ct, mr, prepare_view(folder, ct, mr)
-
-
-def _last_registration(folder: Path, study: Study) -> PriorAlignment:
-    if study.outcome is None:
-        raise InputError("there is no earlier registration to keep; register and fuse")
-    return PriorAlignment(read_transform(folder / REGISTRATION), study.outcome.alignment)
-
-
-def manual_registration(
-    mr_from_ct: MatrixRows | None, *, refine: bool = True
-) -> PriorAlignment | None:
-    """A manual registration, if any; raises `InputError` for a matrix that is not rigid."""
-    if mr_from_ct is None:
+def _prior_alignment(folder: Path, study: Study, spec: JobSpec) -> PriorAlignment | None:
+    if spec.keep_registration:
+        if study.outcome is None:
+            raise InputError("there is no earlier registration to keep; register and fuse")
+        return PriorAlignment(read_transform(folder / REGISTRATION), study.outcome.alignment)
+    if spec.mr_from_ct is None:
         return None
-    return PriorAlignment(
-        rigid_from_matrix(np.array(mr_from_ct), name="mr_from_ct"), MANUAL, refine
-    )
+    mr_from_ct = rigid_from_matrix(np.array(spec.mr_from_ct), name="mr_from_ct")
+    return PriorAlignment(mr_from_ct, MANUAL, spec.refine)
 
 
 def _parts(result: Result) -> tuple[Alignment, ScaledPair]:

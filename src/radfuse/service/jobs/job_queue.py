@@ -14,8 +14,9 @@ from typing import Any
 from radfuse.errors import InputError, RadfuseError
 from radfuse.log import current_settings, since
 from radfuse.service.jobs.containment import JOB_TIMEOUT_S, shown_paths
-from radfuse.service.jobs.worker import INTERNAL_ERROR, JobSpec, run_job
-from radfuse.service.stores.studies import Studies, Study, StudyState, UnknownStudyError
+from radfuse.service.jobs.fusion import JobSpec
+from radfuse.service.jobs.worker import INTERNAL_ERROR, run_job
+from radfuse.service.stores.studies import Studies, Study, StudyState
 
 LOG = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class JobQueue:
         try:
             self._studies.finish_job(job.study, "failed", message)
         except Exception:  # a full disk, for instance
-            with suppress(UnknownStudyError):
+            with suppress(InputError):
                 self._studies.keep_in_memory(job.study, "failed", message)
         job.add_event("error", state="failed", error=message)
 

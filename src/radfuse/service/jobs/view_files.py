@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import SimpleITK as sitk
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from radfuse.errors import InputError
 from radfuse.intensity import head_range, window_named
@@ -17,6 +17,7 @@ from radfuse.registration.initialization import centre, centroid_translation
 from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
+from radfuse.service.models import FrozenModel
 from radfuse.service.stores.view_volumes import (
     MatrixRows,
     ViewVolume,
@@ -38,10 +39,8 @@ FUSED_STEP = 1.0
 """Value of one stored unit: fused values are integers already."""
 
 
-class PreviewSettings(BaseModel):
+class PreviewSettings(FrozenModel):
     """Settings of the last fusion, to fuse one slice in the same way."""
-
-    model_config = ConfigDict(frozen=True)
 
     order: str
     """Orientation of the CT's own grid, such as LPS: methods process slices of that grid."""
@@ -56,10 +55,8 @@ class PreviewSettings(BaseModel):
     mr_from_ct: MatrixRows
 
 
-class View(BaseModel):
+class View(FrozenModel):
     """Volumes of a study for the viewer, and their alignment."""
-
-    model_config = ConfigDict(frozen=True)
 
     ct: ViewVolume
     mr: ViewVolume

@@ -4,12 +4,11 @@ import os
 import signal
 import sys
 import traceback
-from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from typing import Any, Literal
+from typing import Any
 
 from radfuse.dicom.deidentify.identifiers import hide_identifiers
 from radfuse.errors import InputError, RadfuseError, RegistrationError
@@ -17,9 +16,9 @@ from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.containment import JOB_MEMORY_BYTES, limit_memory
-from radfuse.service.jobs.fusion import fuse_study, prepare_study
+from radfuse.service.jobs.fusion import JobSpec, fuse_study, prepare_study
 from radfuse.service.stores.studies import Study
-from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
+from radfuse.service.stores.view_volumes import matrix_rows
 
 INTERNAL_ERROR = "an internal error; the terminal of `radfuse view` has the details"
 """Message of a bug."""
@@ -30,24 +29,6 @@ REMEDIES = (
     "and accept it"
 )
 """Suggestions of the viewer where registration QA failed."""
-
-
-@dataclass(frozen=True)
-class JobSpec:
-    """What a job does."""
-
-    kind: Literal["prepare", "fuse"]
-    keep_registration: bool = False
-    """Use the study's last registration."""
-
-    mr_from_ct: MatrixRows | None = None
-    """A manual registration; maps CT points to MR points, LPS mm."""
-
-    refine: bool = True
-    """Whether a search starts from the manual registration; else it is used unchanged."""
-
-    accept_registration: bool = False
-    """Accept a registration that fails QA, in this job only."""
 
 
 def run_job(pipe: Connection, folder: Path, study: Study, spec: JobSpec, log: LogSettings) -> None:
@@ -89,16 +70,7 @@ def _run(pipe: Connection, folder: Path, study: Study, spec: JobSpec) -> dict[st
     if spec.kind == "prepare":
         prepare_study(folder, study, report)
         return None
-    outcome = fuse_study(
-        folder,
-        study,
-        report,
-        keep_registration=spec.keep_registration,
-        mr_from_ct=spec.mr_from_ct,
-        refine=spec.refine,
-        accept_registration=spec.accept_registration,
-    )
-    return outcome.model_dump(mode="json")
+    return fuse_study(folder, study, spec, report).model_dump(mode="json")
 
 
 def _error_data(error: RadfuseError, study: Study) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from radfuse.recipe import Recipe
 from radfuse.registration.landmarks import fit_landmarks
-from radfuse.registration.transforms import matrix_of
-from radfuse.service.jobs.fusion import manual_registration
+from radfuse.registration.transforms import matrix_of, rigid_from_matrix
+from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
-from radfuse.service.jobs.worker import JobSpec
+from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
@@ -30,19 +31,15 @@ Row = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
 Matrix = tuple[Row, Row, Row, Row]
 
 
-class LandmarkPair(BaseModel):
+class LandmarkPair(RequestModel):
     """One landmark in CT and MR, LPS mm."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ct: Point
     mr: Point
 
 
-class LandmarksRequest(BaseModel):
+class LandmarksRequest(RequestModel):
     """Landmark pairs to fit."""
-
-    model_config = ConfigDict(extra="forbid")
 
     pairs: Annotated[list[LandmarkPair], Field(max_length=MAX_PAIRS)]
 
@@ -55,10 +52,8 @@ class FitResponse(BaseModel):
     rms_mm: float
 
 
-class FusionRequest(BaseModel):
+class FusionRequest(RequestModel):
     """A fusion to start; by default with the recipe of the study."""
-
-    model_config = ConfigDict(extra="forbid")
 
     recipe: Recipe | None = None
     keep_registration: bool = False
@@ -80,10 +75,8 @@ class FusionRequest(BaseModel):
         return self
 
 
-class PreviewRequest(BaseModel):
+class PreviewRequest(RequestModel):
     """A slice to fuse by another method."""
-
-    model_config = ConfigDict(extra="forbid")
 
     method: str
     index: int
@@ -140,7 +133,8 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
         chosen = {key: uid for key, uid in series.items() if getattr(request.recipe, key) is None}
         study = study.model_copy(update={"recipe": request.recipe.model_copy(update=chosen)})
     deps.check(study.recipe)
-    manual_registration(request.mr_from_ct)
+    if request.mr_from_ct is not None:
+        rigid_from_matrix(np.array(request.mr_from_ct), name="mr_from_ct")
     spec = JobSpec("fuse", **request.model_dump(exclude={"recipe"}))
     return deps.jobs.start(study, spec)
 

@@ -5,9 +5,10 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from radfuse.metrics.segmentation_agreement import TOLERANCE_MM
+from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import ServiceDeps
 from radfuse.service.routes.studies import FilePath, Text
 from radfuse.service.segmentation_tools import (
@@ -37,35 +38,27 @@ class StructureDetails(StructureSummary):
     runs: Runs
 
 
-class SliceRuns(BaseModel):
+class SliceRuns(RequestModel):
     """Masks of slices."""
-
-    model_config = ConfigDict(extra="forbid")
 
     runs: Runs
 
 
-class ImportRequest(BaseModel):
+class ImportRequest(RequestModel):
     """A file with structures to import."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: FilePath
     name: Text | None = Field(None, description="Name of a mask without a name")
 
 
-class ExportRequest(BaseModel):
+class ExportRequest(RequestModel):
     """Format of the exported structures."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: Format
 
 
-class ComparisonRequest(BaseModel):
+class ComparisonRequest(RequestModel):
     """Two structures of a study to compare."""
-
-    model_config = ConfigDict(extra="forbid")
 
     first: str
     reference: str

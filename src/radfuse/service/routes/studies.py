@@ -11,14 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from starlette.datastructures import UploadFile
 
 from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, hide_identifiers
@@ -30,6 +23,7 @@ from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.job_queue import Job
+from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps
 from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
 from radfuse.service.stores.studies import Study
@@ -52,18 +46,14 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
 
-class PathRequest(BaseModel):
+class PathRequest(RequestModel):
     """A file or folder to inspect."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: FilePath
 
 
-class StudyRequest(BaseModel):
+class StudyRequest(RequestModel):
     """A study to create: CT and MR, or a folder or archive with both, and a recipe."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ct: FilePath | None = None
     mr: FilePath | None = None
@@ -86,10 +76,8 @@ def _printable(name: str) -> str:
     return name
 
 
-class SignoffRequest(BaseModel):
+class SignoffRequest(RequestModel):
     """A sign-off of the viewer."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Literal["accepted", "rejected"]
     name: Annotated[Text, AfterValidator(_printable)] = Field(

@@ -9,10 +9,11 @@ from typing import Annotated
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from radfuse.arrays import BoolArray
 from radfuse.errors import InputError
+from radfuse.service.models import FrozenModel
 
 MAX_INT = 2**31 - 1
 """Largest integer that is accepted."""
@@ -30,10 +31,8 @@ GRID_TOLERANCE_MM = 1e-3
 Triple = tuple[float, float, float]
 
 
-class VoxelGrid(BaseModel):
+class VoxelGrid(FrozenModel):
     """The viewer's grid: that of the CT in LPS order."""
-
-    model_config = ConfigDict(frozen=True)
 
     size: tuple[int, int, int]
     """Columns, rows, slices."""

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
-from pydantic import BaseModel, ConfigDict
 
 from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, identifiers_below
 from radfuse.dicom.rtstruct.parse import parse_structure_set
@@ -25,6 +24,7 @@ from radfuse.modality import CT
 from radfuse.pipeline.read import read
 from radfuse.series import Series
 from radfuse.service.jobs.containment import run_contained
+from radfuse.service.models import FrozenModel
 from radfuse.service.stores.rle import VoxelGrid, decode_image, decode_slice, encode_slices, grid_of
 from radfuse.service.stores.structure_store import (
     NewStructure,
@@ -59,10 +59,8 @@ SOURCE = "drawn on CT, MR and fused image"
 Format = Literal["rtstruct", "nifti"]
 
 
-class ExportResult(BaseModel):
+class ExportResult(FrozenModel):
     """Exported files."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     """Name of the file to download."""
@@ -74,10 +72,8 @@ class ExportResult(BaseModel):
     structures: tuple[StructureSummary, ...]
 
 
-class ImportResult(BaseModel):
+class ImportResult(FrozenModel):
     """Imported structures."""
-
-    model_config = ConfigDict(frozen=True)
 
     structures: tuple[StructureSummary, ...]
     notes: tuple[str, ...]

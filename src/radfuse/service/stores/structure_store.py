@@ -8,13 +8,14 @@ from pathlib import Path
 from threading import RLock
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, check_roi_name
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.record import NOTICE
 from radfuse.schema import VersionedModel
+from radfuse.service.models import FrozenModel, RequestModel
 from radfuse.service.stores.rle import Runs, VoxelGrid, grid_of, pixel_count, validated
 from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
@@ -29,10 +30,8 @@ GREY = "#808080"
 """Colour of structures that cannot be read."""
 
 
-class StructureSummary(BaseModel):
+class StructureSummary(FrozenModel):
     """A structure without its runs."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     name: str
@@ -85,27 +84,23 @@ class StoredStructure(VersionedModel):
         )
 
 
-class NewStructure(BaseModel):
+class NewStructure(RequestModel):
     """A structure to add."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     colour: HexColour | None = None
-    runs: Runs = {}
+    runs: Runs = Field(default_factory=dict)
 
 
-class StructureChange(BaseModel):
+class StructureChange(RequestModel):
     """Changes of a structure."""
-
-    model_config = ConfigDict(extra="forbid")
 
     revision: int
     """Revision that was changed."""
 
     name: str | None = None
     colour: HexColour | None = None
-    runs: Runs = {}
+    runs: Runs = Field(default_factory=dict)
     """Changed slices; an empty list clears a slice."""
 
 

@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
@@ -112,7 +112,8 @@ class Studies:
 
     def all(self) -> list[Study]:
         """All readable studies, the newest first."""
-        return sorted(self._read_all(), key=lambda study: (study.created, study.id), reverse=True)
+        readable = (study for _, study in self._read_all() if isinstance(study, Study))
+        return sorted(readable, key=lambda study: (study.created, study.id), reverse=True)
 
     def unreadable(self) -> list[Study]:
         """Placeholders for studies whose file cannot be read, each with a message."""
@@ -125,10 +126,10 @@ class Studies:
                 mr=path.parent,
                 recipe=Recipe(),
                 state="failed",
-                message=problem,
+                message=str(error),
             )
-            for path in self._files()
-            if (problem := self._problem(path.parent.name))
+            for path, error in self._read_all()
+            if isinstance(error, UnknownStudyError)
         ]
 
     def get(self, identifier: str) -> Study:
@@ -144,14 +145,6 @@ class Studies:
             raise UnknownStudyError(f"study {identifier}: {DAMAGED}") from error
         except InputError as error:  # of a newer version of radfuse
             raise UnknownStudyError(f"study {identifier}: {error}") from error
-
-    def _problem(self, identifier: str) -> str:
-        """Why a study cannot be read; empty if it can."""
-        try:
-            self.get(identifier)
-        except UnknownStudyError as error:
-            return str(error)
-        return ""
 
     def change(self, identifier: str, **changes: Any) -> Study:
         """Change fields of a study and write it."""
@@ -272,14 +265,13 @@ class Studies:
             raise UnknownStudyError(f"study {identifier} has no QA sheet yet; fuse first")
         return found[0]
 
-    def _files(self) -> list[Path]:
-        found = self.folder.glob(f"*/{STUDY_FILE}")
-        return sorted(path for path in found if IDENTIFIER.fullmatch(path.parent.name))
-
-    def _read_all(self) -> Iterator[Study]:
-        for path in self._files():
-            with suppress(UnknownStudyError):
-                yield self.get(path.parent.name)
+    def _read_all(self) -> Iterator[tuple[Path, Study | UnknownStudyError]]:
+        for path in sorted(self.folder.glob(f"*/{STUDY_FILE}")):
+            if IDENTIFIER.fullmatch(path.parent.name):
+                try:
+                    yield path, self.get(path.parent.name)
+                except UnknownStudyError as error:
+                    yield path, error
 
     def _write(self, study: Study) -> None:
         with self._lock, staging(self.folder / study.id) as stage:

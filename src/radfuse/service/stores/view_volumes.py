@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from radfuse.arrays import Float64Array
 from radfuse.io.volumes import write_volume
+from radfuse.service.models import FrozenModel
 
 ORIENTATION = "LPS"
 """The first axis points to the patient's left, the second to posterior, the third to superior."""
@@ -31,10 +31,8 @@ MatrixRows = tuple[Row, Row, Row, Row]
 """A homogeneous 4x4 matrix, row by row."""
 
 
-class ViewVolume(BaseModel):
+class ViewVolume(FrozenModel):
     """Grid and scale of one volume of the viewer."""
-
-    model_config = ConfigDict(frozen=True)
 
     size: tuple[int, int, int]
     """Columns, rows, slices."""
