@@ -133,7 +133,7 @@ def measure(server: Server, kit: Any, folder: Path, asked: argparse.Namespace) -
     server.settled(identifier)
     row("prepare", time.perf_counter() - start, "s")
     start = time.perf_counter()
-    server.client.post(f"/studies/{identifier}/run", json={})
+    server.client.post(f"/studies/{identifier}/fuse", json={})
     row("peak memory of the fusion's process", server.largest_child_mb(identifier), "MB")
     row("register and fuse (average)", time.perf_counter() - start, "s")
     with kit.opened_browser(folder) as browser:
@@ -146,16 +146,16 @@ def measure(server: Server, kit: Any, folder: Path, asked: argparse.Namespace) -
         row("first image of the prepared study", time.perf_counter() - start, "s")
         viewer.wait_until(lambda: viewer.body_data("shown"))
         row("and the fused image", time.perf_counter() - start, "s")
-        for upper in ("fused", "mr-hot"):
-            viewer.select("overlay", upper)
+        for overlay in ("fused", "mr-hot"):
+            viewer.select("overlay", overlay)
             times = browser.execute_async_script(SCROLL, FRAMES)
-            row(f"scrolling, {upper} over the CT", 1000 / statistics.mean(times), "slices/s")
+            row(f"scrolling, {overlay} over the CT", 1000 / statistics.mean(times), "slices/s")
         for method in (asked.method, "bone_blend"):
             for state in ("first", "next"):
                 start = time.perf_counter()
                 index = 100 if state == "first" else 110
                 answer = server.client.post(
-                    f"/studies/{identifier}/slice", json={"method": method, "index": index}
+                    f"/studies/{identifier}/slice-preview", json={"method": method, "index": index}
                 )
                 answer.raise_for_status()
                 row(f"{state} slice by {method}", time.perf_counter() - start, "s")

@@ -1,5 +1,6 @@
 """Fixtures: one server for all tests of the viewer, and studies on it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from service_kit import Site, running
 
 from radfuse.phantom.head import Phantom
 from radfuse.registration.transforms import write_transform
+from radfuse.service.stores.studies import Studies, Study
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +58,11 @@ def prepared(site: Site, asked: dict[str, Any]) -> str:
     events = site.prepare(identifier)
     assert events[-1] == ("done", {"outcome": None}), events
     return identifier
+
+
+@pytest.fixture
+def copied(site: Site, done: str, tmp_path: Path) -> tuple[Studies, Study]:
+    """A copy of the fused study in its own folder."""
+    shutil.copytree(site.folder / "studies" / done, tmp_path / "studies" / done)
+    studies = Studies(tmp_path)
+    return studies, studies.get(done)

@@ -1,12 +1,10 @@
 """The state of a study agrees with the files in its folder, however a job ended."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from service_kit import Site
 
 from radfuse.record import Record, Signoff, now
 from radfuse.service.jobs.fusion import JobSpec
@@ -17,21 +15,18 @@ from radfuse.service.stores.studies import MIXED, STOPPED, Studies, Study
 
 
 @pytest.fixture
-def copied(site: Site, done: str, tmp_path: Path) -> tuple[Studies, Study]:
+def signed(copied: tuple[Studies, Study]) -> tuple[Studies, Study]:
     """A fused and accepted study in its own folder."""
-    shutil.copytree(site.folder / "studies" / done, tmp_path / "studies" / done)
-    studies = Studies(tmp_path)
-    outcome = studies.get(done).outcome
-    assert outcome is not None
-    reviewed = outcome.registration_id
-    return studies, studies.sign(
-        done, Signoff(state="accepted", name="A", time=now(), registration_id=reviewed)
-    )
+    studies, study = copied
+    assert study.outcome is not None
+    identifier = study.outcome.registration_id
+    signoff = Signoff(state="accepted", name="A", time=now(), registration_id=identifier)
+    return studies, studies.sign(study.id, signoff)
 
 
 @pytest.fixture
-def jobs(copied: tuple[Studies, Study]) -> Iterator[JobQueue]:
-    opened = JobQueue(copied[0])
+def jobs(signed: tuple[Studies, Study]) -> Iterator[JobQueue]:
+    opened = JobQueue(signed[0])
     yield opened
     opened.close()
 
@@ -46,8 +41,8 @@ def replace_result(folder: Path, outcome: FusionOutcome) -> FusionOutcome:
     return new
 
 
-def test_earlier_signoff_does_not_pass_to_an_unseen_result(copied: tuple[Studies, Study]) -> None:
-    studies, study = copied
+def test_earlier_signoff_does_not_pass_to_an_unseen_result(signed: tuple[Studies, Study]) -> None:
+    studies, study = signed
     assert study.outcome is not None
     new = replace_result(studies.folder_of(study.id), study.outcome)
     studies.change(study.id, state="running", message="")
@@ -57,23 +52,23 @@ def test_earlier_signoff_does_not_pass_to_an_unseen_result(copied: tuple[Studies
     assert (found.outcome, found.signoff) == (new, None)
 
 
-def test_late_cancel_does_not_claim_earlier_results(copied: tuple[Studies, Study]) -> None:
-    studies, study = copied
+def test_late_cancel_does_not_claim_earlier_results(signed: tuple[Studies, Study]) -> None:
+    studies, study = signed
     assert study.outcome is not None
     studies.change(study.id, state="running", message="")
     replace_result(studies.folder_of(study.id), study.outcome)
     assert studies.finish_job(study.id, "cancelled", CANCELLED).message == ""
 
 
-def test_earlier_signoff_survives_a_failed_run(copied: tuple[Studies, Study]) -> None:
-    studies, study = copied
+def test_earlier_signoff_survives_a_failed_run(signed: tuple[Studies, Study]) -> None:
+    studies, study = signed
     studies.change(study.id, state="running", message="")
     studies.recover()
     assert studies.get(study.id) == study.model_copy(update={"message": STOPPED})
 
 
-def test_mixed_results_of_two_jobs_are_removed(copied: tuple[Studies, Study]) -> None:
-    studies, study = copied
+def test_mixed_results_of_two_jobs_are_removed(signed: tuple[Studies, Study]) -> None:
+    studies, study = signed
     folder = studies.folder_of(study.id)
     (folder / REPLACING).touch()
     for half in (folder, folder / "view"):
@@ -91,9 +86,9 @@ def test_mixed_results_of_two_jobs_are_removed(copied: tuple[Studies, Study]) ->
 
 
 def test_process_that_cannot_start_ends_only_its_own_job(
-    copied: tuple[Studies, Study], jobs: JobQueue, capfd: pytest.CaptureFixture[str]
+    signed: tuple[Studies, Study], jobs: JobQueue, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    studies, study = copied
+    studies, study = signed
     for sent in ((part for part in "ab"), None):  # cannot be pickled, and can
         jobs.start(studies.get(study.id), JobSpec("prepare", mr_from_ct=sent))  # type: ignore[arg-type]
         job = jobs.last_job(study.id)
@@ -106,11 +101,11 @@ def test_process_that_cannot_start_ends_only_its_own_job(
 
 
 def test_full_disk_leaves_no_job_that_never_ends(
-    copied: tuple[Studies, Study],
+    signed: tuple[Studies, Study],
     jobs: JobQueue,
     full_disk: Callable[[int], AbstractContextManager[None]],
 ) -> None:
-    studies, study = copied
+    studies, study = signed
     bare = studies.create("Bare", study.ct, study.ct / "nothing", study.recipe)
     jobs.start(bare, JobSpec("prepare"))
     job = jobs.last_job(bare.id)

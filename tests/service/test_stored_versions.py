@@ -1,11 +1,9 @@
 """Stored studies and structures have a schema version: older ones are migrated, newer refused."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-import pytest
 from service_kit import Site, refused
 from study_kit import ball, prepare
 
@@ -21,14 +19,6 @@ def edit(path: Path, **changes: Any) -> None:
     """Change fields of a JSON file; None removes one."""
     facts = {**json.loads(path.read_text()), **changes}
     path.write_text(json.dumps({key: value for key, value in facts.items() if value is not None}))
-
-
-@pytest.fixture
-def copied(site: Site, done: str, tmp_path: Path) -> tuple[Studies, Study]:
-    """A fused study in its own folder."""
-    shutil.copytree(site.folder / "studies" / done, tmp_path / "studies" / done)
-    studies = Studies(tmp_path)
-    return studies, studies.get(done)
 
 
 def as_version_1(outcome: dict[str, Any]) -> dict[str, Any]:

@@ -14,13 +14,13 @@ export class Rendering {
 
   // Render a volume with a display range; loads one volume after the other.
   show(volume, range) {
-    const wanted = (this.wanted = { volume, range });
-    this.loading = (this.loading ?? Promise.resolve()).then(() => this.wanted === wanted && this.load(volume, range));
+    const requested = (this.requested = { volume, range });
+    this.loading = (this.loading ?? Promise.resolve()).then(() => this.requested === requested && this.load(volume, range));
     return this.loading;
   }
 
   clear() {
-    this.wanted = this.shown = null;
+    this.requested = this.shown = null;
     this.removeAll();
   }
 
@@ -29,18 +29,18 @@ export class Rendering {
   }
 
   async load(volume, range) {
-    const wanted = this.wanted;
+    const requested = this.requested;
     if (this.shown?.volume === volume && String(this.shown.range) === String(range)) return;
     this.nv ??= await this.createNiivue();
     const { data, size, affine } = subsample(volume, range);
     const spacing = [0, 1, 2].map((column) => Math.hypot(...[0, 1, 2].map((row) => affine[row][column])));
     const bytes = await this.nv.createNiftiArray(size, spacing, affine.flat(), FLOAT32, new Uint8Array(data.buffer));
     const image = await this.nv.niftiArray2NVImage(bytes);
-    if (this.wanted !== wanted) return;
+    if (this.requested !== requested) return;
     this.removeAll();
     Object.assign(image, { cal_min: 0.15, cal_max: 1 });
     this.nv.addVolume(image);
-    this.shown = wanted;
+    this.shown = requested;
   }
 
   async createNiivue() {
