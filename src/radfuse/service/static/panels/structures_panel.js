@@ -193,6 +193,7 @@ export class StructuresPanel {
     byId("agreement").replaceChildren(
       ...Object.entries(MEASURES).flatMap(([key, [label, digits]]) => [createElement("dt", { textContent: label }), createElement("dd", { textContent: response[key]?.toFixed(digits) ?? "–" })]),
     );
+    byId("agreement").scrollIntoView({ block: "nearest" });
   }
 
   show() {
