@@ -1,5 +1,6 @@
 """Inspection of a file or folder: its series, and their problems."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,17 +9,11 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
-from radfuse.dicom.read.grouping import VolumeSlices, group_slices, main_volume
+from radfuse.dicom.read.grouping import group_slices, main_volume
 from radfuse.dicom.read.pixels import check_pixel_values, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
-from radfuse.dicom.read.scan import (
-    DIRECTORY_NAME,
-    DicomSeries,
-    Slice,
-    format_paths,
-    list_files,
-    scan_folder,
-)
+from radfuse.dicom.read.scan import DIRECTORY_NAME, format_paths, scan_folder
+from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, sop_class
 from radfuse.dicom.read.slice_geometry import slice_geometry
 from radfuse.errors import GeometryError, InputError, RadfuseError
 from radfuse.io.archives import unpacked
@@ -77,6 +72,9 @@ class InspectedSeries:
     dicom: DicomContext | None = None
     """Only of a DICOM series."""
 
+    is_volume: bool = False
+    """Whether it is a volume of a DICOM series that can be chosen by its UID."""
+
     def line(self) -> str:
         """One line, without problems and notes."""
         parts = [self.kind, self.name, f"{self.files} files" if self.files > 1 else ""]
@@ -123,11 +121,10 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
     if path.is_file() and not is_dicom(path):
         return [_file(path)], 0
     scan = scan_folder(path)
-    files = [] if path.is_file() else list_files(path)
-    volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
-    images = [file for file in files if is_image_file(file)]
+    files = [file for file in scan.others
+             if file.name.lower().endswith(SUFFIXES) or is_image_file(file)]  # fmt: skip
     inspected = [one for series in scan.series for one in _series(series, pixels)]
-    inspected += [_file(file) for file in volumes + images]
+    inspected = [*_with_choices(inspected), *map(_file, files)]
     inspected += [
         InspectedSeries(str(file), "DICOM", None, 1, problems=(reason,))
         for file, reason in scan.broken.items()
@@ -135,8 +132,19 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
     if scan.missing:
         missing = (f"lists missing files: {format_paths(scan.missing)}",)
         inspected.append(InspectedSeries(DIRECTORY_NAME, "list", None, 1, problems=missing))
-    known = {file for file in volumes + images if file not in scan.broken}
-    return inspected, scan.others - len(known)
+    return inspected, len(scan.others) - len(files)
+
+
+def _with_choices(inspected: list[InspectedSeries]) -> list[InspectedSeries]:
+    """The same, with a note on each of several that `--ct` or `--mr` cannot choose from."""
+    counts = Counter(one.kind for one in inspected if one.is_volume)
+    return [
+        replace(one, notes=(*one.notes, (
+            f"one of {counts[one.kind]} {one.kind} volumes; with --{one.kind.lower()}, choose one "
+            f"by --{one.kind.lower()}-series UID"
+        ))) if one.is_volume and counts[one.kind] > 1 else one
+        for one in inspected
+    ]  # fmt: skip
 
 
 def _series(series: DicomSeries, pixels: bool) -> list[InspectedSeries]:
@@ -159,7 +167,10 @@ def _not_fused(series: DicomSeries) -> InspectedSeries:
     reason = f"{series.modality}, not {' or '.join(map(str, FUSED))}"
     if series.is_localizer:
         reason = "a localizer"
-    elif series.is_image and series.headers[0].get("SamplesPerPixel", 1) != 1:
+    elif not series.is_image:
+        kind = sop_class(series.headers[0])
+        reason = f"{kind.name if kind else series.modality}, no slices of a volume"
+    elif series.headers[0].get("SamplesPerPixel", 1) != 1:
         reason = f"{reason}: colour images, not the values of a scanner"
     return replace(
         _named(VolumeSlices(series.uid, series.slices, "")), notes=(f"ignored: {reason}",)
@@ -199,7 +210,7 @@ def _dicom_context(header: Dataset) -> DicomContext:
 
 
 def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
-    named = _named(volume)
+    named = replace(_named(volume), is_volume=True)
     damage: list[str] = []
     try:
         check_pixel_values(volume.slices)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from radfuse.dicom.read.grouping import VOLUME_MARK, VolumeSlices, group_slices, main_volume
-from radfuse.dicom.read.scan import DicomSeries, Scan, scan_folder
+from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
+from radfuse.dicom.read.scan import Scan, scan_folder
+from radfuse.dicom.read.series import DicomSeries, VolumeSlices
 from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
@@ -24,6 +26,9 @@ HEAD_PARTS = (
     "CRANI", "KOPF", "SCHAEDEL", "TETE", "CABEZA", "CEREBR",
 )  # fmt: skip
 """Beginnings of words in BodyPartExamined for images of the head."""
+
+ANY_PARTS = ("WHOLE", "BODY", "UNKNOWN", "UNSPECIFIED", "OTHER", "NONE")
+"""Beginnings of words in BodyPartExamined that do not exclude the head."""
 
 CANAL = "IAC"
 """The inner ear, a whole word: other parts of the body have these letters in them."""
@@ -41,6 +46,8 @@ class Candidate:
 
     volume: VolumeSlices
     geometry: SliceGeometry
+    ambiguity: str = ""
+    """Reason why another volume of its series may be meant as well."""
 
     @property
     def header(self) -> Dataset:
@@ -48,18 +55,33 @@ class Candidate:
         return self.volume.slices[0].header
 
     @property
+    def body_parts(self) -> list[str]:
+        """BodyPartExamined of its slices, the most frequent first."""
+        return self._values("BodyPartExamined")
+
+    @property
     def shows_a_head(self) -> bool:
-        """Whether its body part is the head, or unknown."""
-        words = re.findall("[A-Z]+", str(self.header.get("BodyPartExamined") or "").upper())
-        return not words or any(word.startswith(HEAD_PARTS) or word == CANAL for word in words)
+        """Whether the body part of one of its slices is the head, or unknown."""
+        return any(map(_may_be_a_head, self.body_parts))
 
     @property
     def day(self) -> date | None:
         """The study's date."""
         try:
-            return datetime.strptime(str(self.header.get("StudyDate") or ""), "%Y%m%d").date()
+            return datetime.strptime(self._values("StudyDate")[0], "%Y%m%d").date()
         except ValueError:
             return None
+
+    def _values(self, keyword: str) -> list[str]:
+        values = Counter(str(one.header.get(keyword) or "") for one in self.volume.slices)
+        return [value for value, _ in values.most_common()]
+
+
+def _may_be_a_head(body_part: str) -> bool:
+    words = re.findall("[A-Z]+", body_part.upper())
+    return not words or any(
+        word.startswith((*HEAD_PARTS, *ANY_PARTS)) or word == CANAL for word in words
+    )
 
 
 @dataclass(frozen=True)
@@ -120,6 +142,9 @@ def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
     LOG.info("pairs of CT and MR listed", extra={"ct": len(cts), "mr": len(mrs), "fit": len(pairs)})
     if len(pairs) > 1:
         raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_choices(pairs)}")
+    for one in (pairs[0].ct, pairs[0].mr):
+        if one.ambiguity:
+            raise GeometryError(one.ambiguity)
     return pairs[0]
 
 
@@ -134,30 +159,39 @@ def _candidates(
     for series in scan.series:
         if series.modality != modality.code or not series.is_image or series.is_localizer:
             continue
-        for volume in _volumes(series, modality, uid):
+        volumes, ambiguity = _volumes(series, modality, uid)
+        for volume in volumes:
             if len(volume.slices) < MIN_SLICES:
+                reasons.append(f"{volume.line}: fewer than {MIN_SLICES} slices")
                 continue
             try:
-                candidate = Candidate(volume, slice_geometry(volume))
+                candidate = Candidate(volume, slice_geometry(volume), ambiguity)
             except GeometryError as error:
                 reasons.append(str(error))
                 continue
             if uid or candidate.shows_a_head:
                 found.append(candidate)
+            else:
+                reasons.append(
+                    f"{volume.line}: BodyPartExamined is {candidate.body_parts[0]}; if it shows "
+                    f"the head, pass --{modality.code.lower()}-series {volume.uid}"
+                )
     return found
 
 
-def _volumes(series: DicomSeries, modality: Modality, uid: str | None) -> list[VolumeSlices]:
-    """The volume chosen by `uid`, else the main one of the series, else all if ambiguous."""
+def _volumes(
+    series: DicomSeries, modality: Modality, uid: str | None
+) -> tuple[list[VolumeSlices], str]:
+    """The volume chosen by `uid`, else the main one of the series, else all and the reason."""
     volumes, notes = group_slices(series)
     if uid and VOLUME_MARK in uid:
-        return [volume for volume in volumes if volume.uid == uid]
+        return [volume for volume in volumes if volume.uid == uid], ""
     if uid not in {None, series.uid}:
-        return []
+        return [], ""
     try:
-        return [main_volume(series, volumes, notes, modality).volume]
-    except GeometryError:
-        return volumes
+        return [main_volume(series, volumes, notes, modality).volume], ""
+    except GeometryError as error:
+        return volumes, str(error)
 
 
 def _fits(pair: SeriesPair, *, accept_patients: bool) -> bool:

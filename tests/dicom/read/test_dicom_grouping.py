@@ -9,9 +9,10 @@ import pytest
 import SimpleITK as sitk
 from pydicom import Dataset
 
-from dicom_kit import change, move, put, slices, volume, write
+from dicom_kit import assert_same_image, change, move, put, slices, volume, write
 from radfuse.dicom.read.grouping import group_slices
 from radfuse.dicom.read.scan import scan_folder
+from radfuse.dicom.uids import derive_uid
 from radfuse.errors import GeometryError, InputError
 from radfuse.pipeline.read import read
 from radfuse.series import Series
@@ -28,8 +29,9 @@ def narrow(header: Dataset) -> None:
     ("edit", "difference"),
     [
         (put("ImageOrientationPatient", CORONAL), "orientation is (1, 0, 0, 0, 0, -1), not (1, 0,"),
-        (put("PixelSpacing", [1.1, 0.95]), "pixel spacing is (1.1, 0.95), not (1.1, 0.9)"),
-        (put("FrameOfReferenceUID", "1.2.3"), "frame of reference is 1.2.3, not 2.25."),
+        (put("PixelSpacing", [1.3, 0.95]), "pixel spacing is (1.3, 0.95), not (1.1, 0.9)"),
+        (put("PixelSpacing", None), "pixel spacing is (), not (1.1, 0.9)"),
+        (put("Modality", "MR"), "modality is MR, not CT"),
         (
             put("ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]),
             "image type is localizer, not grey",
@@ -38,9 +40,40 @@ def narrow(header: Dataset) -> None:
         (narrow, "size is (9, 4), not (9, 7)"),
     ],
 )
-@pytest.mark.parametrize("odd", [[0], [7], [0, 7]])
-def test_slices_that_differ_are_left_out_with_a_note(
+@pytest.mark.parametrize("odd", [[0], [7], [3], [0, 7]])
+def test_slices_of_the_body_that_differ_are_refused(
     tmp_path: Path, edit: Callable[[Dataset], None], difference: str, odd: list[int]
+) -> None:
+    """The top of a head is not left out because its header differs, unless an option says so."""
+    folder = write(tmp_path / "in", volume(count=8))
+    uid = str(pydicom.dcmread(slices(folder)[0]).SeriesInstanceUID)
+    for index in odd:
+        change(slices(folder)[index], edit)
+    with pytest.raises(GeometryError, match="of 8 images contains 2 volumes") as caught:
+        read(folder, "CT")
+    assert f"#2 ({difference}" in str(caught.value)
+    if odd != [3]:
+        series = read(folder, "CT", series_uid=f"{uid}#1")
+        assert series.image.GetSize()[2] == 8 - len(odd)
+        (note,) = series.notes
+        assert note.startswith(", ".join(str(slices(folder)[index]) for index in odd))
+        assert f": left out: {difference}" in note
+
+
+def coronal_elsewhere(header: Dataset) -> None:
+    """As a reformat: it crosses the volume and starts at another corner."""
+    header.ImageOrientationPatient = CORONAL
+    header.ImagePositionPatient = [*np.add(header.ImagePositionPatient[:2], [0.0, 4.0]), 50.0]
+
+
+def colour(header: Dataset) -> None:
+    header.SamplesPerPixel = 3
+
+
+@pytest.mark.parametrize("edit", [coronal_elsewhere, colour])
+@pytest.mark.parametrize("odd", [[0], [0, 7]])
+def test_reformats_and_captures_are_left_out_with_a_note(
+    tmp_path: Path, edit: Callable[[Dataset], None], odd: list[int]
 ) -> None:
     folder = write(tmp_path / "in", volume(count=8))
     for index in odd:
@@ -52,15 +85,85 @@ def test_slices_that_differ_are_left_out_with_a_note(
     np.testing.assert_array_equal(sitk.GetArrayFromImage(series.image), whole[kept] * 1.0)
     (note,) = series.notes
     assert note.startswith(", ".join(str(slices(folder)[index]) for index in odd))
-    assert f": left out: {difference}" in note
+    assert ": left out: " in note
 
 
 def test_note_names_three_files_and_the_number_of_others(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume(count=17))
     for path in slices(folder)[:5]:
-        change(path, put("ImageOrientationPatient", CORONAL))
+        change(path, coronal_elsewhere)
     (note,) = read(folder, "CT").notes
     assert "0003.dcm and 2 more: left out: orientation" in note
+
+
+def rounded(header: Dataset) -> None:
+    header.PixelSpacing = [1.1002, 0.9]
+
+
+def turned(header: Dataset) -> None:
+    """By 1.5e-4, as another program rounds cosines."""
+    header.ImageOrientationPatient = [1, 0.00015, 0, -0.00015, 1, 0]
+
+
+@pytest.mark.parametrize("edit", [rounded, turned])
+@pytest.mark.parametrize("odd", [[7], [5, 6, 7], [1, 3, 5, 7]])
+def test_rounding_is_one_volume(
+    tmp_path: Path, edit: Callable[[Dataset], None], odd: list[int]
+) -> None:
+    folder = write(tmp_path / "in", volume(count=8))
+    for index in odd:
+        change(slices(folder)[index], edit)
+    series = read(folder, "CT")
+    assert_same_image(series.image, volume(count=8), atol=2e-4)
+    assert series.notes == ()
+
+
+def test_deviation_below_half_a_pixel_is_noted(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", volume(count=8))
+    for path in slices(folder)[6:]:
+        change(path, put("PixelSpacing", [1.13, 0.9]))  # 9 rows of 0.03 mm
+    series = read(folder, "CT")
+    assert_same_image(series.image, volume(count=8))
+    (note,) = series.notes
+    assert "differs from the other slices, by 0.27 mm at a corner" in note
+
+
+@pytest.mark.parametrize("growth_mm", [0.002, 0.5])
+def test_growing_rotation_is_one_volume_or_refused(tmp_path: Path, growth_mm: float) -> None:
+    folder = write(tmp_path / "in", volume(count=8))
+    for index, path in enumerate(slices(folder)):
+        angle = index * growth_mm / (9 * 1.1)
+        cosines = [np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0]
+        change(path, put("ImageOrientationPatient", [f"{part:.8f}" for part in cosines]))
+    if growth_mm < 0.1:
+        assert_same_image(read(folder, "CT").image, volume(count=8), atol=2e-3)
+    else:
+        with pytest.raises(GeometryError, match=r"contains [0-9] volumes; choose one with"):
+            read(folder, "CT")
+
+
+@pytest.mark.parametrize("frames", [["1.2.3"], [""], ["1.2.3", "1.2.4", "1.2.5", "1.2.6"]])
+def test_frames_of_reference_are_united_with_a_note(tmp_path: Path, frames: list[str]) -> None:
+    folder = write(tmp_path / "in", volume(count=12))
+    for path, frame in zip(slices(folder)[-len(frames) :], frames, strict=True):
+        change(path, put("FrameOfReferenceUID", frame))
+    series = read(folder, "CT")
+    assert_same_image(series.image, volume(count=12))
+    assert {header.FrameOfReferenceUID for header in series.headers} == {
+        derive_uid("test", "frame", "CT")
+    }
+    assert series.notes == (
+        f"{folder}: {len(frames) + 1} values of FrameOfReferenceUID in 12 slices; read as one "
+        "volume, because their positions continue each other",
+    )
+
+
+def test_interleaved_frames_of_reference_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", volume(count=8))
+    for path in slices(folder)[::2]:
+        change(path, put("FrameOfReferenceUID", "1.2.3"))
+    with pytest.raises(GeometryError, match=r"FrameOfReferenceUID is 1\.2\.3, not 2\.25"):
+        read(folder, "CT")
 
 
 def half_coronal(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import Float32Array, Float64Array
-from radfuse.dicom.read.scan import Slice
+from radfuse.dicom.read.series import Slice
 from radfuse.errors import GeometryError
 
 SIDEWAYS_TOLERANCE_MM = 0.2

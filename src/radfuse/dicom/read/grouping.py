@@ -1,33 +1,34 @@
 """Group the slices of a series into volumes, and choose the one to read.
 
 A series of a scanner may contain localizers, reformats of another orientation, several echoes and
-phases. The slices of a volume agree in size, orientation, pixel spacing and frame of reference, and
-no two of them have the same position. The main volume of a series is much larger than all others.
+phases. The slices of a volume agree in modality, size, orientation and pixel spacing, within
+rounding, and no two of them have the same position. The main volume of a series is much larger than
+all others, and none of the others may be a part of its body.
 """
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, pairwise
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 
 from radfuse.arrays import Float64Array
-from radfuse.dicom.read.scan import DicomSeries, Scan, Slice, is_localizer
+from radfuse.dicom.read.scan import Scan
+from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, is_localizer
+from radfuse.dicom.read.slice_geometry import SAME_POSITION_MM
+from radfuse.dicom.read.slice_plane import (
+    SlicePlane,
+    may_continue,
+    positions_mm,
+    slice_names,
+    slice_plane,
+)
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.modality import Modality
-
-GroupKey = tuple[str | Float64Array, ...]
-"""Attributes in which the slices of a volume agree, in the order of `KEY_PARTS`."""
-
-KEY_PARTS = ("image type", "size", "orientation", "pixel spacing", "frame of reference")
-"""Names of the parts of a `GroupKey`."""
-
-KEY_TOLERANCE = 1e-4
-"""Rounding of direction cosines, and of pixel spacings in mm, within a volume."""
-
-SAME_POSITION_MM = 0.1
-"""Slices nearer than this have the same position; headers round to it."""
 
 MAIN_FRACTION = 0.5
 """A volume is the main one if no other has more than this fraction of its slices."""
@@ -36,38 +37,23 @@ MAX_DAMAGED_FRACTION = 0.05
 """Damaged files, relative to the slices of the volume, that are left out with a note; a single one
 always is. More indicate a damaged disk, and slices of the head may be among them."""
 
-MAX_NAMES = 3
-"""Files that a message names."""
-
 CONTRASTS = (
     "EchoNumbers", "EchoTime", "InversionTime", "TemporalPositionIdentifier",
     "TemporalPositionIndex", "DiffusionBValue", "StackID", "ImageType",
 )  # fmt: skip
 """Attributes that differ between contrasts, which are never mixed in one volume."""
 
-ACQUISITIONS = (*CONTRASTS, "AcquisitionNumber", "TriggerTime", "AcquisitionTime")
+SPLITTING = (*CONTRASTS, "FrameOfReferenceUID")
+"""Attributes that separate volumes whose slices interleave."""
+
+ACQUISITIONS = (*SPLITTING, "AcquisitionNumber", "TriggerTime", "AcquisitionTime")
 """Attributes that separate acquisitions at the same position, the most reliable first."""
+
+Attribute = tuple[str, Callable[[Dataset], str]]
+"""Name of an attribute, and its value in a header."""
 
 VOLUME_MARK = "#"
 """Between the UID of a series and the number of a volume in it."""
-
-
-@dataclass(frozen=True)
-class VolumeSlices:
-    """Slices that form one volume, in no particular order."""
-
-    uid: str
-    """UID of the series; followed by the number of the volume if the series has several."""
-
-    slices: tuple[Slice, ...]
-    difference: str
-    """Difference from the other volumes of the series; empty for the only one."""
-
-    @property
-    def line(self) -> str:
-        """One line for a list of choices."""
-        difference = f" ({self.difference})" if self.difference else ""
-        return DicomSeries(self.uid, self.slices).line + difference
 
 
 @dataclass(frozen=True)
@@ -80,12 +66,12 @@ class ChosenVolume:
 
 def group_slices(series: DicomSeries) -> tuple[list[VolumeSlices], list[str]]:
     """The volumes of a series, the largest first, and notes on duplicates that were left out."""
-    images = tuple(one for one in series.slices if one.header.get("Rows"))
-    slices, notes = _without_duplicates(images or series.slices)
-    groups = [part for group in _group_by_key(slices) for part in _split_acquisitions(group)]
+    slices, notes = _without_duplicates(series.slices)
+    notes = [*series.notes, *notes]
+    groups = [part for group in _group_by_plane(slices) for part in _split_acquisitions(group)]
     groups.sort(key=_rank)
     if len(groups) == 1:
-        return [VolumeSlices(series.uid, tuple(groups[0]), "")], notes
+        return [VolumeSlices(series.uid, tuple(groups[0]))], notes
     return [
         VolumeSlices(f"{series.uid}{VOLUME_MARK}{number}", tuple(group), _difference(group, groups))
         for number, group in enumerate(groups, 1)
@@ -143,12 +129,11 @@ def main_volume(
 
 
 def _is_candidate(one: VolumeSlices, first: VolumeSlices) -> bool:
-    """Whether a volume is as likely as the first: of similar size, or with the same key."""
-    if all(is_localizer(image.header) for image in one.slices):
-        return False
-    keys = (_group_key(one.slices[0].header), _group_key(first.slices[0].header))
-    same_key = all(_nearly_equal(*pair) for pair in zip(*keys, strict=True))
-    return same_key or len(one.slices) > MAIN_FRACTION * len(first.slices)
+    """Whether a volume may be a part of the body of the first, or is of similar size."""
+    if may_continue(one.slices, first.slices):
+        return True
+    is_large = len(one.slices) > MAIN_FRACTION * len(first.slices)
+    return is_large and not all(is_localizer(image.header) for image in one.slices)
 
 
 def _chosen(chosen: VolumeSlices, volumes: list[VolumeSlices], notes: list[str]) -> ChosenVolume:
@@ -157,7 +142,29 @@ def _chosen(chosen: VolumeSlices, volumes: list[VolumeSlices], notes: list[str])
         for one in volumes
         if one.uid != chosen.uid
     ]
-    return ChosenVolume(chosen, (*notes, *left_out))
+    return ChosenVolume(_in_one_frame(chosen), (*notes, *left_out, *_mixture_notes(chosen.slices)))
+
+
+def _mixture_notes(slices: tuple[Slice, ...]) -> list[str]:
+    """Attributes that a volume should have one value of, and that differ between its slices."""
+    counts = {keyword: len({_value(one.header, keyword) for one in slices})
+              for keyword in ("FrameOfReferenceUID", *CONTRASTS)}  # fmt: skip
+    return [
+        f"{slices[0].path.parent}: {count} values of {keyword} in {len(slices)} slices; read as "
+        "one volume, because their positions continue each other"
+        for keyword, count in counts.items()
+        if count > 1
+    ]
+
+
+def _in_one_frame(volume: VolumeSlices) -> VolumeSlices:
+    """The volume with the most frequent FrameOfReferenceUID in all headers."""
+    frames = Counter(_value(one.header, "FrameOfReferenceUID") for one in volume.slices)
+    if len(frames) == 1:
+        return volume
+    frame = max(frames, key=lambda uid: (frames[uid], uid))
+    slices = tuple(one.with_value("FrameOfReferenceUID", frame) for one in volume.slices)
+    return replace(volume, slices=slices)
 
 
 def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeries:
@@ -197,7 +204,7 @@ def _without_duplicates(slices: tuple[Slice, ...]) -> tuple[list[Slice], list[st
     duplicates = []
     for index, one in enumerate(slices):
         key = (str(one.header.get("SOPInstanceUID") or index), one.frame)
-        if key in kept and _position(one.header) == _position(kept[key].header):
+        if key in kept and _acquisition(one.header) == _acquisition(kept[key].header):
             duplicates.append(one)
         else:
             kept[key if key not in kept else index] = one
@@ -205,68 +212,84 @@ def _without_duplicates(slices: tuple[Slice, ...]) -> tuple[list[Slice], list[st
     return list(kept.values()), notes
 
 
-def _position(header: Dataset) -> tuple[str, ...]:
-    return tuple(map(str, header.get("ImagePositionPatient") or ()))
+def _acquisition(header: Dataset) -> list[str]:
+    return [_value(header, keyword) for keyword in ("ImagePositionPatient", *ACQUISITIONS)]
 
 
-def _group_key(header: Dataset) -> GroupKey:
-    image_type = "grey" if header.get("SamplesPerPixel", 1) == 1 else "colour"
-    return (
-        "localizer" if is_localizer(header) else image_type,
-        np.array([float(header.get(keyword) or 0) for keyword in ("Rows", "Columns")]),
-        float_values(header, "ImageOrientationPatient"),
-        float_values(header, "PixelSpacing"),
-        str(header.get("FrameOfReferenceUID") or ""),
-    )
+def _value(header: Dataset, keyword: str) -> str:
+    """The value of an attribute as text; empty without one."""
+    value = header.get(keyword)
+    return "" if value is None else str(value)
 
 
-def _group_by_key(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices with nearly equal keys."""
-    groups: dict[Hashable, list[tuple[GroupKey, list[Slice]]]] = {}
+def _group_by_plane(slices: list[Slice]) -> list[list[Slice]]:
+    """Slices whose planes are equal within rounding."""
+    groups: dict[Hashable, list[tuple[SlicePlane, list[Slice]]]] = {}
     for one in slices:
-        key = _group_key(one.header)
-        exact = (key[0], str(key[1]), key[-1])
-        candidates = groups.setdefault(exact, [])
+        plane = slice_plane(one.header)
+        candidates = groups.setdefault(plane.exact, [])
         for other, group in candidates:
-            if all(_nearly_equal(*pair) for pair in zip(key, other, strict=True)):
+            if plane.matches(other):
                 group.append(one)
                 break
         else:
-            candidates.append((key, [one]))
+            candidates.append((plane, [one]))
     return [group for candidates in groups.values() for _, group in candidates]
-
-
-def _nearly_equal(first: str | Float64Array, second: str | Float64Array) -> bool:
-    if isinstance(first, str) or isinstance(second, str):
-        return first is second or str(first) == str(second)
-    if first.shape != second.shape:
-        return False
-    return bool(np.nan_to_num(np.abs(first - second)).max(initial=0) <= KEY_TOLERANCE)
 
 
 def _split_acquisitions(group: list[Slice]) -> list[list[Slice]]:
     """Split a group so that positions are unique, and contrasts whose slices interleave."""
     has_duplicates = _has_duplicate_positions(group)
     for keywords in (*combinations(ACQUISITIONS, 1), *combinations(ACQUISITIONS, 2)):
-        parts: dict[tuple[str, ...], list[Slice]] = {}
-        for one in group:
-            values = tuple(str(one.header.get(keyword)) for keyword in keywords)
-            parts.setdefault(values, []).append(one)
-        split = list(parts.values())
-        if len(split) < 2 or any(len(part) < 2 or _has_duplicate_positions(part) for part in split):
+        parts = _parts(group, lambda header: tuple(_value(header, one) for one in keywords))  # noqa: B023
+        if len(parts) < 2 or any(len(part) < 2 or _has_duplicate_positions(part) for part in parts):
             continue
-        if has_duplicates or (set(keywords) <= set(CONTRASTS) and _interleave(split)):
-            return split
+        if has_duplicates or (set(keywords) <= set(SPLITTING) and _interleave(parts)):
+            return parts
+    return _split_copies(group) if has_duplicates else [group]
+
+
+def _split_copies(group: list[Slice]) -> list[list[Slice]]:
+    """Split by the first attribute for whose values each part has every position once."""
+    for _, value in _attributes(group):
+        parts = _parts(group, value)
+        heights = [_heights_mm(part) for part in parts]
+        if len({one.size for one in heights}) == 1 < len(parts) and heights[0].size > 1:
+            apart = np.ptp(heights, axis=0).max()
+            if apart < SAME_POSITION_MM <= np.diff(heights[0]).min():
+                return parts
     return [group]
+
+
+def _parts(group: list[Slice], value: Callable[[Dataset], Hashable]) -> list[list[Slice]]:
+    """The slices by a value of their headers."""
+    parts: dict[Hashable, list[Slice]] = {}
+    for one in group:
+        parts.setdefault(value(one.header), []).append(one)
+    return list(parts.values())
+
+
+def _attributes(group: list[Slice]) -> Iterator[Attribute]:
+    """Attributes that may separate acquisitions: the usual ones, dimension indices, all others."""
+    for keyword in ACQUISITIONS:
+        yield keyword, partial(_value, keyword=keyword)
+    for index in range(len(group[0].header.get("DimensionIndexValues") or ())):
+        yield f"DimensionIndexValues[{index}]", partial(_dimension_index, index=index)
+    tags = {tag for one in group for tag in one.header.keys()}  # noqa: SIM118  # as in multiframe
+    plain = (tag for tag in sorted(tags) if dictionary_has_tag(tag) and dictionary_VR(tag) != "SQ")
+    for keyword in map(keyword_for_tag, plain):
+        yield keyword, partial(_value, keyword=keyword)
+
+
+def _dimension_index(header: Dataset, index: int) -> str:
+    indices = header.get("DimensionIndexValues") or ()
+    return str(indices[index]) if index < len(indices) else ""
 
 
 def _heights_mm(group: list[Slice]) -> Float64Array:
     """Positions along the normal of the first slice, sorted; empty if one is unknown."""
-    positions = [float_values(one.header, "ImagePositionPatient") for one in group]
-    cosines = float_values(group[0].header, "ImageOrientationPatient")
-    if cosines.shape != (6,) or any(position.shape != (3,) for position in positions):
-        return np.array([])
-    return np.sort(np.array(positions) @ np.cross(cosines[:3], cosines[3:]))
+    positions, normal = positions_mm(group), slice_plane(group[0].header).normal
+    return np.sort(positions @ normal) if positions.size and normal.size else np.array([])
 
 
 def _interleave(parts: list[list[Slice]]) -> bool:
@@ -284,33 +307,11 @@ def _has_duplicate_positions(group: list[Slice]) -> bool:
 def _difference(group: list[Slice], groups: list[list[Slice]]) -> str:
     """The first difference from the largest group, or of the largest from the next."""
     other = groups[1] if group is groups[0] else groups[0]
-    ours, theirs = group[0].header, other[0].header
-    for part, own, its in zip(KEY_PARTS, _group_key(ours), _group_key(theirs), strict=True):
-        if not _nearly_equal(own, its):
-            return f"{part} is {format_values(own)}, not {format_values(its)}"
-    for keyword in ACQUISITIONS:
-        if str(ours.get(keyword)) != str(theirs.get(keyword)):
-            return f"{keyword} is {ours.get(keyword)}, not {theirs.get(keyword)}"
+    planes = [slice_plane(part[0].header) for part in (group, other)]
+    if words := planes[0].difference(planes[1]):
+        return words
+    for name, value in _attributes(group):
+        ours, theirs = ({value(one.header) for one in part} for part in (group, other))
+        if len(ours) == len(theirs) == 1 and ours != theirs:
+            return f"{name} is {ours.pop() or 'none'}, not {theirs.pop() or 'none'}"
     return "another acquisition at the same positions"
-
-
-def float_values(header: Dataset, keyword: str) -> Float64Array:
-    """The values of an attribute as floats; empty if it is missing or not numeric."""
-    try:
-        value = header.get(keyword)
-        return np.atleast_1d(np.array([] if value is None else value, np.float64))
-    except (ValueError, TypeError):
-        return np.array([])
-
-
-def slice_names(slices: list[Slice] | tuple[Slice, ...]) -> str:
-    """The files of the first slices, and the number of the others."""
-    first = ", ".join(one.name for one in slices[:MAX_NAMES])
-    return f"{first} and {len(slices) - MAX_NAMES} more" if len(slices) > MAX_NAMES else first
-
-
-def format_values(values: str | Float64Array) -> str:
-    """Numbers in parentheses, text as it is."""
-    if isinstance(values, str):
-        return values or "none"
-    return "(" + ", ".join(f"{value:.4g}" for value in np.atleast_1d(values)) + ")"

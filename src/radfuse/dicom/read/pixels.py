@@ -14,9 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian, UncompressedTransferSyntaxes
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.frame_size import frame_size
-from radfuse.dicom.read.grouping import float_values, slice_names
 from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
-from radfuse.dicom.read.scan import Slice
+from radfuse.dicom.read.series import Slice
+from radfuse.dicom.read.slice_plane import float_values, slice_names
 from radfuse.errors import InputError
 from radfuse.modality import MODALITIES
 

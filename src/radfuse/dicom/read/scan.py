@@ -5,33 +5,19 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.uid import (
-    UID,
-    CTImageStorage,
-    EnhancedCTImageStorage,
-    EnhancedMRImageStorage,
-    LegacyConvertedEnhancedCTImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    MediaStorageDirectoryStorage,
-    MRImageStorage,
-)
+from pydicom.uid import MediaStorageDirectoryStorage
 
 from radfuse.dicom.read.dicomdir import missing_dicomdir_files
+from radfuse.dicom.read.fragments import join_fragments
 from radfuse.dicom.read.multiframe import frame_headers
 from radfuse.dicom.read.safe_read import PREAMBLE_BYTES, check_size, is_dicom, open_dataset
+from radfuse.dicom.read.series import SLICE_CLASSES, DicomSeries, Slice, sop_class
 from radfuse.errors import InputError
 
 LOG = logging.getLogger(__name__)
-
-SLICE_CLASSES = {
-    CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage,
-    MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage,
-}  # fmt: skip
-"""SOP classes whose objects are images, even if Rows and Columns are missing."""
 
 DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 """Files with such names are never ignored: if they are not DICOM, they are damaged."""
@@ -59,74 +45,6 @@ FUNCTIONAL_GROUPS = {0x52009229, 0x52009230}
 
 
 @dataclass(frozen=True)
-class Slice:
-    """One image: a file, or a frame of a file."""
-
-    header: Dataset
-    """Without pixels; a frame has the attributes that a file of its own would have."""
-
-    path: Path
-    frame: int | None = None
-    """Index in a multi-frame file, from 0."""
-
-    @property
-    def name(self) -> str:
-        """What to call it in a message."""
-        return str(self.path) if self.frame is None else f"{self.path} frame {self.frame + 1}"
-
-
-@dataclass(frozen=True)
-class DicomSeries:
-    """The images of one series, in order of file name."""
-
-    uid: str
-    slices: tuple[Slice, ...]
-
-    @cached_property
-    def headers(self) -> tuple[Dataset, ...]:
-        """One a slice."""
-        return tuple(one.header for one in self.slices)
-
-    @cached_property
-    def files(self) -> tuple[Path, ...]:
-        """Each file once."""
-        return tuple(dict.fromkeys(one.path for one in self.slices))
-
-    @property
-    def modality(self) -> str:
-        """DICOM Modality (0008,0060)."""
-        return str(self.headers[0].get("Modality", "?"))
-
-    @property
-    def description(self) -> str:
-        """SeriesDescription (0008,103E)."""
-        return str(self.headers[0].get("SeriesDescription") or "no description")
-
-    @property
-    def is_image(self) -> bool:
-        """Whether its objects have pixels; structure sets and registrations have none."""
-        return all(header.get(keyword) for header in self.headers[:1]
-                   for keyword in ("Rows", "Columns"))  # fmt: skip
-
-    @property
-    def is_localizer(self) -> bool:
-        """Whether all its images are localizers."""
-        return all(is_localizer(header) for header in self.headers)
-
-    @property
-    def line(self) -> str:
-        """One line for a list of choices."""
-        localizer = ", localizer" if self.is_localizer else ""
-        count = f"{len(self.slices)} images{localizer}"
-        return f"{self.modality} '{self.description}', {count}, UID {self.uid}"
-
-
-def is_localizer(header: Dataset) -> bool:
-    """Whether ImageType says that an image is a localizer (scout view)."""
-    return "LOCALIZER" in (header.get("ImageType") or ())
-
-
-@dataclass(frozen=True)
 class Scan:
     """Content of a folder."""
 
@@ -135,8 +53,8 @@ class Scan:
     broken: Mapping[Path, str]
     """Damaged or truncated DICOM files, with the reason."""
 
-    others: int
-    """Number of files other than DICOM."""
+    others: tuple[Path, ...]
+    """Files other than DICOM, and DICOMDIRs."""
 
     missing: tuple[Path, ...] = ()
     """Files that a DICOMDIR lists and that do not exist."""
@@ -187,30 +105,37 @@ def scan_folder(folder: Path) -> Scan:
 
 
 def _scan(folder: Path, paths: list[Path]) -> Scan:
-    series: dict[str, list[Slice]] = {}
-    broken, dicomdirs, others = {}, [], 0
+    series: dict[tuple[str, str], list[Slice]] = {}
+    broken, dicomdirs, others = {}, [], []
     with ThreadPoolExecutor(READERS) as readers:
         for file in readers.map(_scan_file, paths):
             for one in file.slices:
-                slices = series.setdefault(str(one.header.SeriesInstanceUID), [])
+                slices = series.setdefault(_series_key(one.header), [])
                 _share_equal_elements(one.header, slices[0].header if slices else one.header)
                 slices.append(one)
             if file.damage:
                 broken[file.path] = file.damage
             dicomdirs += [file.path] if file.is_dicomdir else []
-            others += not file.slices and not file.damage
-    counts = {"series": len(series), "damaged": len(broken), "other": others}
+            others += [] if file.slices or file.damage else [file.path]
+    joined = join_fragments(DicomSeries(uid, tuple(slices)) for (uid, _), slices in series.items())
+    counts = {"series": len(joined), "damaged": len(broken), "other": len(others)}
     LOG.info("folder scanned", extra={"files": len(paths), **counts})
     return Scan(
         folder=folder,
-        series=tuple(DicomSeries(uid, tuple(slices)) for uid, slices in series.items()),
+        series=joined,
         broken=broken,
-        others=others,
+        others=tuple(others),
         missing=tuple(
             path for dicomdir in dicomdirs
             for path in missing_dicomdir_files(dicomdir, list_files(dicomdir.parent))
         ),
     )  # fmt: skip
+
+
+def _series_key(header: Dataset) -> tuple[str, str]:
+    """UID of the series; a structure set or a report with the UID of a CT is another series."""
+    kind = sop_class(header)
+    return str(header.SeriesInstanceUID), "" if kind in SLICE_CLASSES else str(kind)
 
 
 def _share_equal_elements(header: Dataset, first: Dataset) -> None:
@@ -227,7 +152,7 @@ def _scan_file(path: Path) -> _ScannedFile:
         header = _header(path)
         if header is None:
             return _ScannedFile(path)
-        if _sop_class(header) == MediaStorageDirectoryStorage:
+        if sop_class(header) == MediaStorageDirectoryStorage:
             return _ScannedFile(path, is_dicomdir=True)
         frames = frame_headers(header)
     except InputError as error:
@@ -252,13 +177,13 @@ def _header(path: Path) -> Dataset | None:
         return None
     header = open_dataset(path, pixels=False)
     _drop_bulk(header)
-    sop_class = _sop_class(header)
-    if sop_class == MediaStorageDirectoryStorage:
+    kind = sop_class(header)
+    if kind == MediaStorageDirectoryStorage:
         return header
     has_size = all(header.get(keyword) for keyword in ("Rows", "Columns"))
     if not header.get("SeriesInstanceUID"):
         raise InputError(f"{path}: damaged: SeriesInstanceUID is missing; export it again")
-    if sop_class in SLICE_CLASSES and not has_size:
+    if kind in SLICE_CLASSES and not has_size:
         raise InputError(f"{path}: damaged: Rows or Columns is missing; export it again")
     if has_size:
         check_size(header, path)
@@ -268,11 +193,6 @@ def _header(path: Path) -> Dataset | None:
 def _is_blank(path: Path) -> bool:
     """Whether a file ends within its preamble: a truncated slice."""
     return path.stat().st_size <= PREAMBLE_BYTES and not path.read_bytes().strip(b"\0")
-
-
-def _sop_class(header: Dataset) -> UID | None:
-    uid: UID | None = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
-    return uid
 
 
 def _drop_bulk(header: Dataset) -> None:

@@ -4,23 +4,32 @@ Unevenly spaced slices are interpolated onto a grid with their orientation, and 
 corrected (`gantry_tilt`). A gap without data of more than `MAX_GAP_MM` is refused.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from radfuse.arrays import Float64Array
 from radfuse.dicom.read.gantry_tilt import tilt_degrees, tilt_note, upright_extent
-from radfuse.dicom.read.grouping import (
+from radfuse.dicom.read.series import Slice, VolumeSlices
+from radfuse.dicom.read.slice_plane import (
     MAX_NAMES,
-    SAME_POSITION_MM,
-    VolumeSlices,
+    SlicePlane,
     float_values,
     format_values,
     slice_names,
+    slice_plane,
 )
-from radfuse.dicom.read.scan import Slice
 from radfuse.errors import GeometryError
 from radfuse.io.volume_checks import RIGHT_ANGLE_TOLERANCE
+
+SAME_POSITION_MM = 0.1
+"""Slices nearer than this have the same position; headers round to it."""
+
+SAME_POSITION_REMEDIES = (
+    "move away one of them, or the second acquisition",
+    "export the acquisitions of this file as one series each",
+)
+"""What to do with two files, or two frames of one file."""
 
 GRID_TOLERANCE_MM = 0.1
 """Distance of a slice from its position on a regular grid that is rounding of headers."""
@@ -98,10 +107,25 @@ def slice_geometry(volume: VolumeSlices) -> SliceGeometry:
             f"{slices[0].path.parent}: PixelSpacing is {pixel_mm[0]:g} x {pixel_mm[1]:g} mm, "
             "expected positive values; export the series again"
         )
+    median = replace(slice_plane(slices[0].header), orientation=cosines, spacing_mm=pixel_mm)
     positions = _attribute_table(slices, "ImagePositionPatient", 3)
     order = np.argsort(positions @ axes[:, 2], kind="stable")
     ordered = tuple(slices[index] for index in order)
-    return _regular_grid(ordered, positions[order], axes, pixel_mm[::-1])
+    grid = _regular_grid(ordered, positions[order], axes, pixel_mm[::-1])
+    return replace(grid, notes=(*_deviation_note(ordered, median), *grid.notes))
+
+
+def _deviation_note(slices: tuple[Slice, ...], median: SlicePlane) -> list[str]:
+    """A note on slices whose corners are not where the common orientation and spacing have them."""
+    distances = [slice_plane(one.header).corner_distance_mm(median) for one in slices]
+    deviating = [one for one, distance in zip(slices, distances, strict=True)
+                 if distance > GRID_TOLERANCE_MM]  # fmt: skip
+    if not deviating:
+        return []
+    return [
+        f"{slice_names(deviating)}: ImageOrientationPatient or PixelSpacing differs from the other "
+        f"slices, by {max(distances):.2g} mm at a corner; read with the geometry of the others"
+    ]
 
 
 def _check_one_patient(slices: tuple[Slice, ...]) -> None:
@@ -122,8 +146,8 @@ def _regular_grid(
     if steps.min() < SAME_POSITION_MM:
         at = int(steps.argmin())
         raise GeometryError(
-            f"{slice_names(slices[at : at + 2])}: two slices have the same position; move away one "
-            "of them, or the second acquisition"
+            f"{slice_names(slices[at : at + 2])}: two slices have the same position; "
+            + SAME_POSITION_REMEDIES[slices[at].frame is not None]
         )
     tilt = tilt_degrees(offsets, heights, slices)
     step, count, is_even = _regular_steps(heights, slices)

@@ -7,8 +7,8 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.gantry_tilt import shift_in_plane
-from radfuse.dicom.read.grouping import VolumeSlices
 from radfuse.dicom.read.pixels import background_of, check_pixel_values, slice_values
+from radfuse.dicom.read.series import VolumeSlices
 from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
 from radfuse.errors import InputError
 

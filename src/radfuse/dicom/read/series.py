@@ -1,0 +1,148 @@
+"""The images of a DICOM series, by their headers."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    MRImageStorage,
+)
+
+from radfuse.modality import MODALITIES
+
+SLICE_CLASSES = {
+    CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage,
+    MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage,
+}  # fmt: skip
+"""SOP classes whose objects are images, even if Rows and Columns are missing."""
+
+IMAGE_CLASS = "ImageStorage"
+"""End of the keyword of a SOP class of images; spectra, dose and segmentations have others."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One image: a file, or a frame of a file."""
+
+    header: Dataset
+    """Without pixels; a frame has the attributes that a file of its own would have."""
+
+    path: Path
+    frame: int | None = None
+    """Index in a multi-frame file, from 0."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return str(self.path) if self.frame is None else f"{self.path} frame {self.frame + 1}"
+
+    def with_value(self, keyword: str, value: str) -> "Slice":
+        """The slice with another value of an attribute; other elements are shared."""
+        header = Dataset()
+        for tag in self.header.keys():  # noqa: SIM118  # iteration would convert every raw element
+            if tag != Tag(keyword):
+                header[tag] = self.header.get_item(tag)
+        header.file_meta = self.header.file_meta
+        setattr(header, keyword, value)
+        return replace(self, header=header)
+
+
+@dataclass(frozen=True)
+class DicomSeries:
+    """The slices of one series, or its other objects, in order of file name."""
+
+    uid: str
+    slices: tuple[Slice, ...]
+    notes: tuple[str, ...] = ()
+    """Corrections of the headers."""
+
+    @cached_property
+    def headers(self) -> tuple[Dataset, ...]:
+        """One a slice."""
+        return tuple(one.header for one in self.slices)
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """Each file once."""
+        return tuple(dict.fromkeys(one.path for one in self.slices))
+
+    @cached_property
+    def modality(self) -> str:
+        """DICOM Modality (0008,0060) of most of its images."""
+        modalities = Counter(str(header.get("Modality") or "?") for header in self.headers)
+        return modalities.most_common(1)[0][0]
+
+    @property
+    def description(self) -> str:
+        """SeriesDescription (0008,103E)."""
+        return str(self.headers[0].get("SeriesDescription") or "no description")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether there are slices among its objects."""
+        return any(is_slice(header) for header in self.headers)
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether all its images are localizers."""
+        return all(is_localizer(header) for header in self.headers)
+
+    @property
+    def line(self) -> str:
+        """One line for a list of choices."""
+        localizer = ", localizer" if self.is_localizer else ""
+        kind = "images" if self.is_image else "objects that are no slices"
+        count = f"{len(self.slices)} {kind}{localizer}"
+        return f"{self.modality} '{self.description}', {count}, UID {self.uid}"
+
+
+@dataclass(frozen=True)
+class VolumeSlices:
+    """Slices that form one volume, in no particular order."""
+
+    uid: str
+    """UID of the series; followed by the number of the volume if the series has several."""
+
+    slices: tuple[Slice, ...]
+    difference: str = ""
+    """Difference from the other volumes of the series; empty for the only one."""
+
+    @property
+    def line(self) -> str:
+        """One line for a list of choices."""
+        difference = f" ({self.difference})" if self.difference else ""
+        return DicomSeries(self.uid, self.slices).line + difference
+
+
+def is_localizer(header: Dataset) -> bool:
+    """Whether ImageType says that an image is a localizer (scout view)."""
+    return "LOCALIZER" in (header.get("ImageType") or ())
+
+
+def is_slice(header: Dataset) -> bool:
+    """Whether an object may be a slice of a volume: an image of a scanner with a position.
+
+    Reports, screen captures, structure sets, spectra, dose and segmentations are not.
+    """
+    if not all(header.get(keyword) for keyword in ("Rows", "Columns")):
+        return False
+    uid = sop_class(header)
+    if uid in SLICE_CLASSES:
+        return True
+    is_image = uid is None or not uid.keyword or uid.keyword.endswith(IMAGE_CLASS)
+    return is_image and header.get("Modality") in MODALITIES and "ImagePositionPatient" in header
+
+
+def sop_class(header: Dataset) -> UID | None:
+    """SOP class of a file; None without one."""
+    uid: UID | None = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+    return uid
