@@ -241,10 +241,11 @@ def _damage(slices: tuple[Slice, ...]) -> list[str]:
                 ends += [float(plane.min()), float(plane.max())]
         except RadfuseError as error:
             problems.append(str(error))
+    modality = MODALITIES.get(str(slices[0].header.get("Modality")))
     if not problems and ends:
         if min(ends) == max(ends):
             problems.append(f"every value is {ends[0]:g}; the image is empty")
-        elif problem := MODALITIES[slices[0].header.Modality].minimum_problem(min(ends)):
+        elif modality and (problem := modality.minimum_problem(min(ends))):
             problems.append(problem)
     return problems
 
