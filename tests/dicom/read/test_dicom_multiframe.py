@@ -3,16 +3,19 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
 from highdicom.legacy import LegacyConvertedEnhancedCTImage, LegacyConvertedEnhancedMRImage
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom import Dataset
+from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from dicom_kit import OBLIQUE, assert_same_image, change_all, put, slices, volume, write
 from radfuse.dicom.read.dicomdir import missing_dicomdir_files
 from radfuse.dicom.read.scan import list_files
-from radfuse.errors import InputError, NoImageError
+from radfuse.dicom.uids import derive_uid
+from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.pipeline.read import read
 
 STUDY = {
@@ -113,3 +116,115 @@ def test_dicomdir_reads_its_folder_and_names_missing_files(heads: Path, tmp_path
     assert sitk.GetArrayFromImage(series.image).shape == (6, 9, 7)
     (note,) = series.notes
     assert note.endswith("more: listed in DICOMDIR, but missing")
+
+
+def enhanced(
+    path: Path,
+    brightness: list[float],
+    indices: list[list[int]],
+    lift_mm: float = 0.0,
+    **values: list[object],
+) -> None:
+    """An enhanced MR of 6 slices for each brightness; each dynamic has attributes of its own."""
+    folder = write(path.parent / f"{path.name}-single", volume("MR"), "MR")
+    singles = [pydicom.dcmread(one) for one in slices(folder)]
+    shutil.rmtree(folder)
+    pixels = np.stack([one.pixel_array for one in singles])
+    many = singles[0]
+    many.SOPClassUID = many.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+    many.SOPInstanceUID = many.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    many.PerFrameFunctionalGroupsSequence = [
+        frame_groups(one, index, lift_mm, {name: texts[number] for name, texts in values.items()})
+        for number, of_dynamic in enumerate(np.split(np.array(indices), len(brightness)))
+        for one, index in zip(singles, of_dynamic.tolist(), strict=True)
+    ]
+    many.NumberOfFrames = 6 * len(brightness)
+    many.PixelData = (
+        np.concatenate([pixels * factor for factor in brightness]).astype("u2").tobytes()
+    )
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+        del many[keyword]
+    many.save_as(path)
+
+
+def frame_groups(
+    single: Dataset, index: list[int], lift_mm: float, values: dict[str, object]
+) -> Dataset:
+    """Position, orientation, spacing and dimension indices of a frame, and other attributes."""
+    groups = {
+        "FrameContentSequence": {"DimensionIndexValues": index, **values},
+        "PlanePositionSequence": {
+            "ImagePositionPatient": list(np.add(single.ImagePositionPatient, [0, 0, lift_mm]))
+        },
+        "PlaneOrientationSequence": {"ImageOrientationPatient": single.ImageOrientationPatient},
+        "PixelMeasuresSequence": {"PixelSpacing": single.PixelSpacing},
+    }
+    frame = Dataset()
+    for name, attributes in groups.items():
+        item = Dataset()
+        for keyword, value in attributes.items():
+            setattr(item, keyword, value)
+        setattr(frame, name, [item])
+    return frame
+
+
+TWO_DYNAMICS = [[1, position, time] for time in (1, 2) for position in range(1, 7)]
+"""Indices of stack, position and time."""
+
+
+@pytest.mark.parametrize(
+    ("indices", "values", "difference"),
+    [
+        (TWO_DYNAMICS, {}, "DimensionIndexValues[2] is 1, not 2"),
+        ([[1, 1]] * 12, {"FrameComments": ["early", "late"]}, "FrameComments is early, not late"),
+        ([[1, 1]] * 12, {"NominalCardiacTriggerDelayTime": [0.0, 40.0]}, "Time is 0.0, not 40.0"),
+        ([[1, 1]] * 12, {"ConvolutionKernel": ["H30", "H60"]}, "ConvolutionKernel is H30, not H60"),
+    ],
+)  # fmt: skip
+def test_dynamics_of_one_file_are_offered_as_volumes(
+    tmp_path: Path, indices: list[list[int]], values: dict[str, list[object]], difference: str
+) -> None:
+    enhanced(tmp_path / "many", [1, 2], indices, **values)
+    with pytest.raises(GeometryError, match="of 12 images contains 2 volumes") as caught:
+        read(tmp_path / "many", "MR")
+    assert difference in str(caught.value)
+    uid = derive_uid("test", "MR", "head")
+    images = [read(tmp_path / "many", "MR", series_uid=f"{uid}#{number}") for number in (1, 2)]
+    images.sort(key=lambda series: float(sitk.GetArrayFromImage(series.image).max()))
+    assert_same_image(images[0].image, volume("MR"))
+    assert_same_image(images[1].image, volume("MR") * 2)
+
+
+def test_indistinct_frames_of_one_file_have_a_remedy(tmp_path: Path) -> None:
+    enhanced(tmp_path / "many", [1, 2], [[1, 1]] * 12)
+    with pytest.raises(GeometryError, match="same position; export the acquisitions of this file"):
+        read(tmp_path / "many", "MR")
+
+
+ONE_TIME = [[1, position, 1] for position in range(1, 7)]
+
+
+def test_parts_in_several_files_are_joined(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    enhanced(folder / "low", [1], ONE_TIME)
+    enhanced(folder / "high", [2], ONE_TIME, lift_mm=15.0)
+    series = read(folder, "MR")
+    values = sitk.GetArrayFromImage(series.image)
+    single = sitk.GetArrayFromImage(volume("MR"))
+    np.testing.assert_array_equal(values, np.concatenate([single, 2 * single]))
+    assert series.image.GetSpacing()[2] == pytest.approx(2.5)
+
+
+def test_times_in_several_files_are_split(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    enhanced(folder / "early", [1], ONE_TIME)
+    enhanced(folder / "late", [2], ONE_TIME)
+    with pytest.raises(GeometryError, match="of 12 images contains 2 volumes"):
+        read(folder, "MR")
+    uid = derive_uid("test", "MR", "head")
+    images = [read(folder, "MR", series_uid=f"{uid}#{number}").image for number in (1, 2)]
+    images.sort(key=lambda image: float(sitk.GetArrayFromImage(image).max()))
+    assert_same_image(images[0], volume("MR"))
+    assert_same_image(images[1], volume("MR") * 2)

@@ -282,4 +282,5 @@ def test_damaged_lookup_table_is_named(tmp_path: Path) -> None:
 def test_slice_with_two_modalities_raises_no_type_error(tmp_path: Path) -> None:
     folder = write(tmp_path / "in")
     change(slices(folder)[2], put_raw("Modality", b"CT\\MR"))
-    assert read(folder, "CT").image.GetSize() == (7, 9, 6)
+    with pytest.raises(GeometryError, match=r"modality is \['CT', 'MR'\], not CT"):
+        read(folder, "CT")
