@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from pydicom import Dataset
 
-from dicom_kit import change_all, put, volume, write
+from dicom_kit import change, change_all, put, volume, write
 from radfuse.cli import main
 from radfuse.dicom.uids import derive_uid
-from radfuse.errors import InputError, NoImageError
+from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import align
 from radfuse.pipeline.pairing import choose_pair
@@ -63,14 +63,51 @@ def test_other_parts_of_the_body_and_localizers_are_ignored(tmp_path: Path) -> N
 def test_no_letters_inside_a_word_make_a_head(tmp_path: Path, part: str) -> None:
     series(tmp_path, "CT", "other", BodyPartExamined=part)
     series(tmp_path, "MR", "mr")
-    with pytest.raises(NoImageError, match="no CT of a head"):
+    uid = derive_uid("test", "CT", "other")
+    with pytest.raises(NoImageError, match="no CT of a head") as caught:
         choose_pair(tmp_path, PLAIN)
+    assert f"BodyPartExamined is {part}; if it shows the head, pass --ct-series {uid}" in str(
+        caught.value
+    )
+    assert chosen(tmp_path, Recipe(ct_series=uid))[0] == uid
 
 
-@pytest.mark.parametrize("part", ["IAC", "SINUS", "KOPF", "TEMPORALBONE"])
+@pytest.mark.parametrize(
+    "part", ["IAC", "SINUS", "KOPF", "TEMPORALBONE", "WHOLEBODY", "UNKNOWN", "WHOLE BODY"]
+)
 def test_every_word_for_a_head_is_one(tmp_path: Path, part: str) -> None:
     ct, mr = series(tmp_path, "CT", "ct", BodyPartExamined=part), series(tmp_path, "MR", "mr")
     assert chosen(tmp_path) == (ct, mr)
+
+
+def test_one_slice_with_another_body_part_changes_nothing(tmp_path: Path) -> None:
+    ct, mr = series(tmp_path, "CT", "ct", BodyPartExamined="HEAD"), series(tmp_path, "MR", "mr")
+    for path in sorted((tmp_path / "CT-ct").iterdir())[:2]:
+        change(path, put("BodyPartExamined", "CHEST"))
+        change(path, put("StudyDate", "19990101"))
+    assert chosen(tmp_path) == (ct, mr)
+    assert choose_pair(tmp_path, PLAIN).ct.day is None
+
+
+@pytest.mark.parametrize("keyword", ["PixelSpacing", "ImageOrientationPatient"])
+def test_a_part_that_makes_no_volume_is_not_dropped(tmp_path: Path, keyword: str) -> None:
+    """Two slices without a geometry may be the top of the head."""
+    series(tmp_path, "CT", "ct")
+    series(tmp_path, "MR", "mr")
+    for path in sorted((tmp_path / "CT-ct").iterdir())[4:]:
+        change(path, put(keyword, None))
+    with pytest.raises(GeometryError, match="of 6 images contains 2 volumes; choose one"):
+        choose_pair(tmp_path, PLAIN)
+
+
+def test_a_fragment_with_another_series_uid_is_not_dropped(tmp_path: Path) -> None:
+    ct, mr = series(tmp_path, "CT", "ct"), series(tmp_path, "MR", "mr")
+    for path in sorted((tmp_path / "CT-ct").iterdir())[4:]:
+        change(path, put("SeriesInstanceUID", "1.2.3"))
+        change(path, put("PixelSpacing", [1.5, 1.5]))
+    with pytest.raises(GeometryError, match="may continue in 1 others of its number and descr"):
+        choose_pair(tmp_path, PLAIN)
+    assert chosen(tmp_path, Recipe(ct_series=ct)) == (ct, mr)
 
 
 def test_a_series_that_makes_no_volume_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from radfuse.dicom.read.grouping import group_slices, main_volume
 from radfuse.dicom.read.pixels import check_pixel_values, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
-from radfuse.dicom.read.scan import DIRECTORY_NAME, format_paths, scan_folder
+from radfuse.dicom.read.scan import DIRECTORY_NAME, Scan, format_paths, scan_folder
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, sop_class
 from radfuse.dicom.read.slice_geometry import slice_geometry
 from radfuse.errors import GeometryError, InputError, RadfuseError
@@ -123,7 +123,7 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
     scan = scan_folder(path)
     files = [file for file in scan.others
              if file.name.lower().endswith(SUFFIXES) or is_image_file(file)]  # fmt: skip
-    inspected = [one for series in scan.series for one in _series(series, pixels)]
+    inspected = [one for series in scan.series for one in _series(series, scan, pixels)]
     inspected = [*_with_choices(inspected), *map(_file, files)]
     inspected += [
         InspectedSeries(str(file), "DICOM", None, 1, problems=(reason,))
@@ -147,13 +147,13 @@ def _with_choices(inspected: list[InspectedSeries]) -> list[InspectedSeries]:
     ]  # fmt: skip
 
 
-def _series(series: DicomSeries, pixels: bool) -> list[InspectedSeries]:
+def _series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeries]:
     modality = MODALITIES.get(series.modality)
     if not series.is_image or series.is_localizer or modality not in FUSED:
         return [_not_fused(series)]
     volumes, notes = group_slices(series)
     try:
-        choice = main_volume(series, volumes, notes, modality)
+        choice = main_volume(series, volumes, notes, modality, scan.series)
     except GeometryError as error:
         reason = str(error).splitlines()[0].removesuffix(":")
         inspected = [_volume(volume, pixels) for volume in volumes]

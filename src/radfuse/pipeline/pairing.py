@@ -159,7 +159,7 @@ def _candidates(
     for series in scan.series:
         if series.modality != modality.code or not series.is_image or series.is_localizer:
             continue
-        volumes, ambiguity = _volumes(series, modality, uid)
+        volumes, ambiguity = _volumes(scan, series, modality, uid)
         for volume in volumes:
             if len(volume.slices) < MIN_SLICES:
                 reasons.append(f"{volume.line}: fewer than {MIN_SLICES} slices")
@@ -180,7 +180,7 @@ def _candidates(
 
 
 def _volumes(
-    series: DicomSeries, modality: Modality, uid: str | None
+    scan: Scan, series: DicomSeries, modality: Modality, uid: str | None
 ) -> tuple[list[VolumeSlices], str]:
     """The volume chosen by `uid`, else the main one of the series, else all and the reason."""
     volumes, notes = group_slices(series)
@@ -189,7 +189,8 @@ def _volumes(
     if uid not in {None, series.uid}:
         return [], ""
     try:
-        return [main_volume(series, volumes, notes, modality).volume], ""
+        others = () if uid else scan.series
+        return [main_volume(series, volumes, notes, modality, others).volume], ""
     except GeometryError as error:
         return volumes, str(error)
 

@@ -3,13 +3,13 @@
 De-identifiers and some scanners give every slice a SeriesInstanceUID of its own.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 from pydicom import Dataset
 
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices
 from radfuse.dicom.read.slice_geometry import slice_geometry
-from radfuse.dicom.read.slice_plane import slice_names, slice_plane
+from radfuse.dicom.read.slice_plane import may_continue, slice_names, slice_plane
 from radfuse.errors import GeometryError
 
 IDENTITY = ("Modality", "PatientID", "StudyDate", "SeriesNumber", "SeriesDescription")
@@ -32,6 +32,25 @@ def join_fragments(series: Iterable[DicomSeries]) -> tuple[DicomSeries, ...]:
         else:
             buckets.append([one])
     return tuple(one for buckets in alike.values() for bucket in buckets for one in _joined(bucket))
+
+
+def continuations(
+    slices: Sequence[Slice], uid: str, series: Iterable[DicomSeries]
+) -> list[DicomSeries]:
+    """Other series that have the number and description of a volume and may be parts of its body.
+
+    Localizers are not, in a series without number and description.
+    """
+    ours = {_identity(one.header) for one in slices}
+    return [
+        one
+        for one in series
+        if one.uid != uid
+        and one.is_image
+        and not ours.isdisjoint(identities := {_identity(header) for header in one.headers})
+        and (not one.is_localizer or any(any(identity[-2:]) for identity in identities))
+        and may_continue(one.slices, slices)
+    ]
 
 
 def _identity(header: Dataset) -> tuple[str, ...]:

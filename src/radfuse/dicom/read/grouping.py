@@ -7,7 +7,7 @@ all others, and none of the others may be a part of its body.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, pairwise
@@ -17,6 +17,7 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 
 from radfuse.arrays import Float64Array
+from radfuse.dicom.read.fragments import continuations
 from radfuse.dicom.read.scan import Scan
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, is_localizer
 from radfuse.dicom.read.slice_geometry import SAME_POSITION_MM
@@ -99,7 +100,7 @@ def choose_volume(scan: Scan, modality: Modality, uid: str | None) -> ChosenVolu
             raise InputError(f"{scan.folder}: no volume {uid}; choose one of:{_listed(volumes)}")
         chosen = _chosen(matches[0], volumes, notes)
     else:
-        chosen = main_volume(series, volumes, notes, modality)
+        chosen = main_volume(series, volumes, notes, modality, () if uid else scan.series)
     if len(scan.broken) > max(1, MAX_DAMAGED_FRACTION * len(chosen.volume.slices)):
         raise _damaged(scan)
     return ChosenVolume(chosen.volume, (*scan.problems(), *chosen.notes))
@@ -115,15 +116,27 @@ def _damaged(scan: Scan) -> InputError:
 
 
 def main_volume(
-    series: DicomSeries, volumes: list[VolumeSlices], notes: list[str], modality: Modality
+    series: DicomSeries,
+    volumes: list[VolumeSlices],
+    notes: list[str],
+    modality: Modality,
+    others: Iterable[DicomSeries] = (),
 ) -> ChosenVolume:
-    """The main one of the volumes of a series; `GeometryError` where several are candidates."""
-    first, *others = volumes
-    if any(_is_candidate(one, first) for one in others):
+    """The main one of the volumes of a series; `GeometryError` where several are candidates.
+
+    None of the other series may be a part of it.
+    """
+    first, *rest = volumes
+    option = f"choose one with --{modality.code.lower()}-series UID"
+    if any(_is_candidate(one, first) for one in rest):
         raise GeometryError(
             f"series {series.uid} of {len(series.slices)} images contains {len(volumes)} volumes; "
-            f"choose one with --{modality.code.lower()}-series UID{VOLUME_MARK}NUMBER:"
-            f"{_listed(volumes)}"
+            f"{option}{VOLUME_MARK}NUMBER:{_listed(volumes)}"
+        )
+    if parts := continuations(first.slices, series.uid, others):
+        raise GeometryError(
+            f"series {series.uid} of {len(series.slices)} images may continue in {len(parts)} "
+            f"others of its number and description; {option}:{_listed([series, *parts])}"
         )
     return _chosen(first, volumes, notes)
 
@@ -194,8 +207,8 @@ def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeri
     return candidates[0]
 
 
-def _listed(volumes: list[VolumeSlices]) -> str:
-    return "".join(f"\n  {volume.line}" for volume in volumes)
+def _listed(choices: Sequence[DicomSeries | VolumeSlices]) -> str:
+    return "".join(f"\n  {one.line}" for one in choices)
 
 
 def _without_duplicates(slices: tuple[Slice, ...]) -> tuple[list[Slice], list[str]]:

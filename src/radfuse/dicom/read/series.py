@@ -139,7 +139,9 @@ def is_slice(header: Dataset) -> bool:
     if uid in SLICE_CLASSES:
         return True
     is_image = uid is None or not uid.keyword or uid.keyword.endswith(IMAGE_CLASS)
-    return is_image and str(header.get("Modality")) in MODALITIES and "ImagePositionPatient" in header
+    return (
+        is_image and str(header.get("Modality")) in MODALITIES and "ImagePositionPatient" in header
+    )
 
 
 def sop_class(header: Dataset) -> UID | None:
