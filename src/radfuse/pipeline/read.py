@@ -7,6 +7,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from radfuse.dicom.read.grouping import choose_volume
+from radfuse.dicom.read.pixels import lossy_notes
 from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.read.scan import list_files, scan_folder
 from radfuse.dicom.read.volume import read_dicom_volume
@@ -90,7 +91,7 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
         files=tuple(dict.fromkeys(one.path for one in geometry.slices)),
         headers=tuple(one.header for one in geometry.slices),
         regridded=geometry.regridded,
-        notes=(*choice.notes, *geometry.notes),
+        notes=(*choice.notes, *geometry.notes, *lossy_notes(geometry.slices, path)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The pixel data of DICOM files as values: decoded, rescaled, padding replaced by background."""
+"""The pixel data of DICOM files as values: rescaled, padding replaced by background."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,14 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.encaps import generate_frames
 from pydicom.pixels.processing import apply_modality_lut
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import ExplicitVRLittleEndian, UncompressedTransferSyntaxes
 
 from radfuse.arrays import Float32Array
-from radfuse.dicom.read.frame_size import frame_size
-from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
+from radfuse.dicom.read.decode import stored_values
 from radfuse.dicom.read.series import Slice
 from radfuse.dicom.read.slice_plane import float_values, slice_names
 from radfuse.errors import InputError
@@ -28,6 +24,9 @@ MOSAIC = "MOSAIC"
 
 PERFUSION = "PERFUSION"
 """Value of ImageType of perfusion maps, whose RescaleType may be HU nevertheless."""
+
+LOSSY = "01"
+"""Value of LossyImageCompression of an image that lossy compression has changed."""
 
 MAX_STORED = 2.0**32
 """Stored values are smaller."""
@@ -85,6 +84,13 @@ def _map_quantity(header: Dataset) -> str:
     return "" if re.fullmatch(modality.rescale_types, unit, re.IGNORECASE) else unit
 
 
+def lossy_notes(slices: tuple[Slice, ...], folder: Path) -> tuple[str, ...]:
+    """A note where lossy compression has changed the values of a slice."""
+    if all(one.header.get("LossyImageCompression") != LOSSY for one in slices):
+        return ()
+    return (f"{folder}: lossy compression (LossyImageCompression {LOSSY}) has changed values",)
+
+
 def background_of(header: Dataset) -> float:
     """Value outside the field of view, in the unit of the modality: -1000 HU in a CT."""
     modality = MODALITIES.get(str(header.get("Modality")))
@@ -101,7 +107,7 @@ def slice_values(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]
         by_file.setdefault(one.path, []).append(index)
     for path, indices in by_file.items():
         frames = [slices[index].frame for index in indices]
-        for index, stored in zip(indices, _stored(path, frames), strict=True):
+        for index, stored in zip(indices, stored_values(path, frames), strict=True):
             header = slices[index].header
             if stored.shape != (header.Rows, header.Columns):
                 raise InputError(
@@ -110,50 +116,6 @@ def slice_values(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]
                     f"{header.Columns} columns; export the series again"
                 )
             yield index, _values(stored, slices[index])
-
-
-def _stored(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
-    """Stored values of a file, or of some of its frames."""
-    dataset = open_dataset(path, pixels=True)
-    _check_frames(dataset, path)
-    for frame in frames:
-        try:
-            with silenced():
-                stored = pixel_array(dataset, index=frame)
-        except Exception as error:  # decoders raise errors of many types at damaged data
-            raise InputError(
-                f"{path}: pixel data damaged or truncated: {reason_of(error)}; export it again"
-            ) from error
-        yield stored
-
-
-def _check_frames(dataset: Dataset, path: Path) -> None:
-    """Raise `InputError` if number or size of compressed frames differ from the header.
-
-    Decoders return scrambled rows, or abort, for a frame of another size.
-    """
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
-    if "PixelData" not in dataset or syntax in UncompressedTransferSyntaxes:
-        return
-    if syntax not in COMPRESSED:
-        raise InputError(f"{path}: transfer syntax {syntax} is not supported; convert it first")
-    rows, columns, stated = (
-        integer_of(dataset, keyword, path, 1) for keyword in ("Rows", "Columns", "NumberOfFrames")
-    )
-    try:
-        sizes = [*map(frame_size, generate_frames(dataset.PixelData, number_of_frames=stated))]
-    except Exception as error:  # pydicom raises errors of many types at damaged items
-        raise InputError(f"{path}: damaged: {reason_of(error)}; export it again") from error
-    if len(sizes) != stated:
-        raise InputError(
-            f"{path}: {len(sizes)} compressed frames, NumberOfFrames is {stated}; export it again"
-        )
-    for size in sizes:
-        if size is not None and size != (rows, columns):
-            raise InputError(
-                f"{path}: a compressed frame has {size[0]} rows and {size[1]} columns, the header "
-                f"says {rows} and {columns}; export it again"
-            )
 
 
 def _values(stored: NDArray[np.integer], one: Slice) -> Float32Array:

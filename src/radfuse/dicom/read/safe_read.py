@@ -42,6 +42,9 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_REASON_LENGTH = 160
 """Characters of a library's message that an error repeats."""
 
+NO_DECODER = "Unable to decode as exceptions were raised by all available plugins:"
+"""How pydicom begins its list of the errors of decoders."""
+
 PIXEL_TAGS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 """Float, double and integer pixel data."""
 
@@ -333,7 +336,8 @@ def _missing_items(file: BinaryIO, size: int) -> int:
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of a library's message, printable and shortened."""
+    """A library's message in one line, printable and shortened; of pydicom's decoders their own."""
     text = getattr(error, "strerror", None) or str(error)
-    line = (text.splitlines() or [""])[0] or type(error).__name__
+    text = text.removeprefix(NO_DECODER)
+    line = " ".join(text.split()) or type(error).__name__
     return "".join(sign if sign.isprintable() else "?" for sign in line)[:MAX_REASON_LENGTH]

@@ -1,6 +1,7 @@
-"""The size that a compressed frame states: decoders follow the DICOM header if the two differ."""
+"""The size and bits that a compressed frame states; decoders follow the DICOM header instead."""
 
 import struct
+from typing import NamedTuple
 
 JPEG_START = b"\xff\xd8"
 """First bytes of JPEG and JPEG-LS."""
@@ -12,18 +13,27 @@ JPEG_2000_START = b"\xff\x4f\xff\x51"
 """First markers of a JPEG 2000 or HTJ2K codestream, SOC and SIZ; ITU-T T.800 A.4, A.5.1."""
 
 
-def frame_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns in the header of a JPEG, JPEG-LS or JPEG 2000 codestream; None without."""
+class FrameHeader(NamedTuple):
+    """Of a codestream."""
+
+    rows: int
+    columns: int
+    bits: int
+    """Per sample."""
+
+
+def frame_header(frame: bytes) -> FrameHeader | None:
+    """The header of a JPEG, JPEG-LS or JPEG 2000 codestream; None without."""
     try:
         if frame.startswith(JPEG_2000_START):
             right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
-            return bottom - top, right - left
-        return _jpeg_size(frame) if frame.startswith(JPEG_START) else None
+            return FrameHeader(bottom - top, right - left, (frame[42] & 0x7F) + 1)
+        return _jpeg_header(frame) if frame.startswith(JPEG_START) else None
     except (struct.error, IndexError):
         return None
 
 
-def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
+def _jpeg_header(frame: bytes) -> FrameHeader | None:
     at = len(JPEG_START)
     while frame[at] == 0xFF:
         marker = frame[at + 1]
@@ -32,7 +42,7 @@ def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
             continue
         length: int = struct.unpack_from(">H", frame, at + 2)[0]
         if marker in JPEG_FRAMES:
-            rows, columns = struct.unpack_from(">HH", frame, at + 5)
-            return rows, columns
+            bits, rows, columns = struct.unpack_from(">BHH", frame, at + 4)
+            return FrameHeader(rows, columns, bits)
         at += 2 + length
     return None

@@ -1,0 +1,132 @@
+"""Decode pixel data: the stored values of each frame, in the bits that the header states."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gdcm
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.encaps import generate_frames, get_frame
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGExtended12Bit, UncompressedTransferSyntaxes
+
+from radfuse.dicom.read.frame_header import frame_header
+from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
+from radfuse.errors import InputError
+
+
+def stored_values(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
+    """Stored values of a file, or of some of its frames: BitsStored bits up to HighBit.
+
+    Bits outside are overlays or scaling of old scanners (PS3.5 8.1.1, E.2 of 2003). Raises
+    `InputError` for pixel data that are damaged or not supported.
+    """
+    dataset = open_dataset(path, pixels=True)
+    low_bit, stored_bits = _bits(dataset, path)
+    _check_frames(dataset, path, low_bit)
+    if "BitsStored" in dataset:
+        dataset.BitsStored = low_bit + stored_bits  # decoders zero the bits above, or shift them
+    is_extended = dataset.file_meta.get("TransferSyntaxUID") == JPEGExtended12Bit
+    decode = _jpeg_extended if is_extended else _by_pydicom
+    for frame in frames:
+        try:
+            with silenced():
+                stored = decode(dataset, frame)
+        except Exception as error:  # decoders raise errors of many types at damaged data
+            raise InputError(
+                f"{path}: pixel data cannot be decoded: {reason_of(error)}; export it again"
+            ) from error
+        if stored.dtype.kind in "iu":  # else FloatPixelData
+            unused = 8 * stored.itemsize - stored_bits
+            stored <<= unused - low_bit
+            stored >>= unused
+        yield stored
+
+
+def _by_pydicom(dataset: Dataset, index: int | None) -> NDArray[np.integer]:
+    return pixel_array(dataset, index=index, correct_unused_bits=False)
+
+
+def _jpeg_extended(dataset: Dataset, index: int | None) -> NDArray[np.integer]:
+    """A frame of JPEG processes 2 and 4, 8 or 12 bits: GDCM decodes them, pydicom does not ask it.
+
+    The result is equal to that of DCMTK.
+    """
+    encoded = get_frame(
+        dataset.PixelData, index or 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1)
+    )
+    header = frame_header(encoded)
+    if header is None:
+        raise ValueError("no JPEG frame")
+    fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
+    fragment.SetByteStringValue(encoded)
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((header.columns, header.rows, 1))
+    image.SetDataElement(element)
+    image.SetPhotometricInterpretation(
+        gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2)
+    )
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
+    image.SetPixelFormat(gdcm.PixelFormat(1, header.bits, header.bits, header.bits - 1, 0))
+    values = image.GetBuffer().encode("utf-8", "surrogateescape")
+    container = "u1" if header.bits == 8 else "<u2"
+    signed = "i" if dataset.get("PixelRepresentation") else "u"
+    plain = np.frombuffer(values, container).reshape(header.rows, header.columns)
+    return plain.astype(f"{signed}{int(dataset.BitsAllocated) // 8}")
+
+
+def _bits(dataset: Dataset, path: Path) -> tuple[int, int]:
+    """The lowest stored bit and the number of stored bits; `InputError` outside BitsAllocated."""
+    allocated = integer_of(dataset, "BitsAllocated", path)
+    stored = integer_of(dataset, "BitsStored", path, allocated)
+    high = integer_of(dataset, "HighBit", path, stored - 1)
+    if not 0 < stored <= high + 1 <= allocated:
+        raise InputError(
+            f"{path}: BitsAllocated {allocated}, BitsStored {stored} and HighBit {high} contradict "
+            "each other; export it again"
+        )
+    return high + 1 - stored, stored
+
+
+def _check_frames(dataset: Dataset, path: Path, low_bit: int) -> None:
+    """Raise `InputError` if number, size or bits of compressed frames differ from the header.
+
+    Decoders return scrambled rows, or abort, for a frame of another size.
+    """
+    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian))
+    if "PixelData" not in dataset or syntax in UncompressedTransferSyntaxes:
+        return
+    if syntax not in COMPRESSED:
+        name = "" if syntax.name == syntax else f" ({syntax.name})"
+        raise InputError(
+            f"{path}: transfer syntax {syntax}{name} is not supported; convert it to Explicit VR "
+            "Little Endian first"
+        )
+    rows, columns, stated = (
+        integer_of(dataset, keyword, path, 1) for keyword in ("Rows", "Columns", "NumberOfFrames")
+    )
+    try:
+        frames = generate_frames(dataset.PixelData, number_of_frames=stated)
+        headers = [*map(frame_header, frames)]
+    except Exception as error:  # pydicom raises errors of many types at damaged items
+        raise InputError(f"{path}: damaged: {reason_of(error)}; export it again") from error
+    if len(headers) != stated:
+        raise InputError(
+            f"{path}: {len(headers)} compressed frames, NumberOfFrames is {stated}; export it again"
+        )
+    for frame in filter(None, headers):
+        if (frame.rows, frame.columns) != (rows, columns):
+            raise InputError(
+                f"{path}: a compressed frame has {frame.rows} rows and {frame.columns} columns, "
+                f"the header says {rows} and {columns}; export it again"
+            )
+        if low_bit and frame.bits <= dataset.HighBit:
+            raise InputError(
+                f"{path}: HighBit is {dataset.HighBit}, a compressed frame has {frame.bits} bits; "
+                "export it again"
+            )
