@@ -194,7 +194,12 @@ def test_info_names_series_sizes_and_problems(
     assert result.exit_code == 0
     assert "problem: " in result.stdout
     assert "oblique" in result.stdout
+    assert "\nfuse --study: refused: " in result.stdout
     facts = json.loads(run("info", study, "--json").stdout)
+    assert facts["study"].splitlines()[-1].endswith("export the series again")
+    chosen = run("info", phantom_folders[0].parent).stdout
+    assert "\nfuse --study: chosen: CT 'CT head, phantom', 53 images, UID" in chosen
+    assert "fuse --study" not in run("info", phantom_folders[0]).stdout
     assert {image["kind"] for image in facts["images"]} == {"CT", "MR"}
     refused(run("info", tmp_path / "nowhere"), "nowhere", "no such file")
 

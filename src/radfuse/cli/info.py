@@ -8,6 +8,7 @@ import click
 
 from radfuse.cli.options import PATH, print_json
 from radfuse.pipeline.inspect import DicomContext, InspectedSeries, inspect
+from radfuse.pipeline.pairing import selection
 
 IDENTIFIERS = ("patient_id", "patient_name")
 """Fields that are shown only with `--show-identifiers`."""
@@ -22,15 +23,22 @@ def info_command(*, path: Path, no_pixels: bool, show_identifiers: bool, as_json
     """List the patients, studies and series of a file, folder or zip archive, with problems.
 
     A series with a problem cannot be fused; a note states what reading would correct or leave out.
+    With several modalities, the last lines state which series `fuse --study` selects, or why it
+    would be refused.
     """
     inspected, others = inspect(path, pixels=not no_pixels)
+    kinds = {one.kind for one in inspected if one.is_volume}
+    study = selection(path) if len(kinds) > 1 else None
     if as_json:
         images = [_facts(one, show_identifiers) for one in inspected]
-        print_json({"path": str(path), "other_files": others, "images": images})
+        facts = {"path": str(path), "other_files": others, "images": images, "study": study}
+        print_json(facts)
         return
     for line in _tree(inspected, show_identifiers):
         click.echo(line)
     click.echo(f"{len(inspected)} images or series, {others} other files")
+    if study:
+        click.echo(f"fuse --study: {study}")
 
 
 def _tree(inspected: list[InspectedSeries], show_identifiers: bool) -> list[str]:

@@ -1,6 +1,5 @@
 """Inspection of a file or folder: its series, and their problems."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
-from radfuse.dicom.read.grouping import group_slices, main_volume
+from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.pixels import check_pixel_values, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
 from radfuse.dicom.read.scan import DIRECTORY_NAME, Scan, format_paths, scan_folder
@@ -137,14 +136,17 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
 
 def _with_choices(inspected: list[InspectedSeries]) -> list[InspectedSeries]:
     """The same, with a note on each of several that `--ct` or `--mr` cannot choose from."""
-    counts = Counter(one.kind for one in inspected if one.is_volume)
-    return [
-        replace(one, notes=(*one.notes, (
-            f"one of {counts[one.kind]} {one.kind} volumes; with --{one.kind.lower()}, choose one "
-            f"by --{one.kind.lower()}-series UID"
-        ))) if one.is_volume and counts[one.kind] > 1 else one
-        for one in inspected
-    ]  # fmt: skip
+    uids: dict[str, set[str]] = {}
+    for one in inspected:
+        if one.is_volume and one.uid:
+            uids.setdefault(one.kind, set()).add(one.uid.partition(VOLUME_MARK)[0])
+    noted = []
+    for one in inspected:
+        count, option = len(uids.get(one.kind, ())), f"--{one.kind.lower()}"
+        note = f"one of {count} {one.kind} series; with {option}, choose one by {option}-series UID"
+        is_choice = one.is_volume and count > 1
+        noted.append(replace(one, notes=(*one.notes, note)) if is_choice else one)
+    return noted
 
 
 def _series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeries]:
@@ -167,7 +169,7 @@ def _not_fused(series: DicomSeries) -> InspectedSeries:
     reason = f"{series.modality}, not {' or '.join(map(str, FUSED))}"
     if series.is_localizer:
         reason = "a localizer"
-    elif not series.is_image:
+    elif not series.is_image and MODALITIES.get(series.modality) in FUSED:
         kind = sop_class(series.headers[0])
         reason = f"{kind.name if kind else series.modality}, no slices of a volume"
     elif series.headers[0].get("SamplesPerPixel", 1) != 1:

@@ -148,6 +148,14 @@ def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
     return pairs[0]
 
 
+def selection(path: Path) -> str:
+    """What `fuse --study` selects in a folder or archive, or why it refuses."""
+    try:
+        return choose_pair(path, Recipe()).sentence()
+    except InputError as error:
+        return f"refused: {error}"
+
+
 def _candidates(
     scan: Scan, modality: Modality, uid: str | None, reasons: list[str]
 ) -> list[Candidate]:

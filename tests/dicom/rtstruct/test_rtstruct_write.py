@@ -319,3 +319,16 @@ def test_plastimatch_sees_the_same_structures(
         theirs = sitk.ReadImage(str(tmp_path / "masks" / f"{name}.nrrd"))
         np.testing.assert_allclose(theirs.GetOrigin(), ct.image.GetOrigin(), atol=1e-3)
         assert dice(array(theirs), mask) >= 0.9999, name
+
+
+def test_slices_with_series_uids_of_their_own_are_referenced(tmp_path: Path) -> None:
+    ct = series_on_disk(tmp_path / "CT")
+    for number, header in enumerate(ct.headers):
+        header.add_new("SeriesInstanceUID", "UI", f"1.2.{number}")
+    mask = np.ones(ct.image.GetSize()[::-1], bool)
+    write_structure_set(tmp_path / "rs.dcm", ct, [structure(mask, ct)])
+    (frame,) = pydicom.dcmread(tmp_path / "rs.dcm").ReferencedFrameOfReferenceSequence
+    (study,) = frame.RTReferencedStudySequence
+    found = {item.SeriesInstanceUID: [one.ReferencedSOPInstanceUID for one in
+             item.ContourImageSequence] for item in study.RTReferencedSeriesSequence}  # fmt: skip
+    assert found == {one.SeriesInstanceUID: [one.SOPInstanceUID] for one in ct.headers}

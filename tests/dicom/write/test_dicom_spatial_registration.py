@@ -376,3 +376,15 @@ def test_truncated_registration_is_refused_or_read_right(tmp_path: Path, reg: Pa
         else:
             assert_same_map(found, rigid())
     assert refusals > 0.8 * len(lengths)
+
+
+def test_slices_with_series_uids_of_their_own_are_referenced(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, OBLIQUE)
+    for number, header in enumerate(pair[0].headers):
+        header.add_new("SeriesInstanceUID", "UI", f"1.2.{number}")
+    header = pydicom.dcmread(write_reg(tmp_path / "reg", pair))
+    instances = {item.SeriesInstanceUID: item.ReferencedInstanceSequence
+                 for item in header.ReferencedSeriesSequence}  # fmt: skip
+    for one in pair[0].headers:
+        (reference,) = instances[one.SeriesInstanceUID]
+        assert reference.ReferencedSOPInstanceUID == one.SOPInstanceUID

@@ -54,7 +54,7 @@ class Scan:
     """Damaged or truncated DICOM files, with the reason."""
 
     others: tuple[Path, ...]
-    """Files other than DICOM, and DICOMDIRs."""
+    """Files other than DICOM."""
 
     missing: tuple[Path, ...] = ()
     """Files that a DICOMDIR lists and that do not exist."""
@@ -116,7 +116,7 @@ def _scan(folder: Path, paths: list[Path]) -> Scan:
             if file.damage:
                 broken[file.path] = file.damage
             dicomdirs += [file.path] if file.is_dicomdir else []
-            others += [] if file.slices or file.damage else [file.path]
+            others += [] if file.slices or file.damage or file.is_dicomdir else [file.path]
     joined = join_fragments(DicomSeries(uid, tuple(slices)) for (uid, _), slices in series.items())
     counts = {"series": len(joined), "damaged": len(broken), "other": len(others)}
     LOG.info("folder scanned", extra={"files": len(paths), **counts})

@@ -16,6 +16,7 @@ from radfuse.dicom.rtstruct.slice_planes import SlicePlanes, mask_on_slices, sli
 from radfuse.dicom.uids import new_uid
 from radfuse.dicom.write.derived_headers import (
     add_empty,
+    by_series,
     derived_header,
     equipment_item,
     image_item,
@@ -164,13 +165,16 @@ def _header(ct: Series, source: str) -> Dataset:
     header.StructureSetDate, header.StructureSetTime = header.SeriesDate, header.SeriesTime
     header.ContributingEquipmentSequence = [equipment_item(f"Contours {source}")]
     header.ApprovalStatus = "UNAPPROVED"
-    series = Dataset()
-    series.SeriesInstanceUID = ct.headers[0].SeriesInstanceUID
-    series.ContourImageSequence = [image_item(slice_header) for slice_header in ct.headers]
+    series = []
+    for uid, slice_headers in by_series(ct.headers).items():
+        item = Dataset()
+        item.SeriesInstanceUID = uid
+        item.ContourImageSequence = [image_item(slice_header) for slice_header in slice_headers]
+        series.append(item)
     study = Dataset()
     study.ReferencedSOPClassUID = STUDY_CLASS
     study.ReferencedSOPInstanceUID = header.StudyInstanceUID
-    study.RTReferencedSeriesSequence = [series]
+    study.RTReferencedSeriesSequence = series
     frame = Dataset()
     frame.FrameOfReferenceUID = header.FrameOfReferenceUID
     frame.RTReferencedStudySequence = [study]

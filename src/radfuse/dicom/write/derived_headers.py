@@ -1,6 +1,7 @@
 """Attributes that all derived objects share: patient, study, equipment, references to sources."""
 
 import copy
+from collections.abc import Iterable
 from importlib.metadata import version
 
 from pydicom import Dataset
@@ -121,6 +122,14 @@ def image_item(header: Dataset) -> Dataset:
     if "ReferencedFrameNumber" in header:
         item.ReferencedFrameNumber = header.ReferencedFrameNumber
     return item
+
+
+def by_series(headers: Iterable[Dataset]) -> dict[str, list[Dataset]]:
+    """The headers of a volume by SeriesInstanceUID; some sources give each slice one of its own."""
+    found: dict[str, list[Dataset]] = {}
+    for header in headers:
+        found.setdefault(str(header.SeriesInstanceUID), []).append(header)
+    return found
 
 
 def source_item(header: Dataset, *, preserved: bool) -> Dataset:

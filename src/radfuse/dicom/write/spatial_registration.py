@@ -4,6 +4,7 @@ Its matrices map points of the moving frame of reference to the registered one, 
 transforms map CT points to MR points: this module converts between the two.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -28,7 +29,12 @@ from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.derived_headers import code_item, has_reference_uids, series_description
+from radfuse.dicom.write.derived_headers import (
+    by_series,
+    code_item,
+    has_reference_uids,
+    series_description,
+)
 from radfuse.dicom.write.series import file_bytes
 from radfuse.dicom.write.signoff import review_description
 from radfuse.errors import InputError
@@ -115,14 +121,14 @@ def _item(series: Series, matrix: Matrix, method: Code, comment: str, *, named: 
     item = Dataset()
     if named:
         item.FrameOfReferenceUID = series.frame_of_reference_uid
-    item.ReferencedImageSequence = _instances(series)
+    item.ReferencedImageSequence = _instances(series.headers)
     item.MatrixRegistrationSequence = [registration]
     return item
 
 
-def _instances(series: Series) -> list[Dataset]:
-    """References to the images of a series, one per file, multi-frame or not."""
-    classes = {header.SOPInstanceUID: header.SOPClassUID for header in series.headers}
+def _instances(headers: Iterable[Dataset]) -> list[Dataset]:
+    """References to images, one per file, multi-frame or not."""
+    classes = {header.SOPInstanceUID: header.SOPClassUID for header in headers}
     items = []
     for instance, sop_class in classes.items():
         item = Dataset()
@@ -140,10 +146,10 @@ def _add_common_references(header: Dataset, sources: tuple[Series, ...]) -> None
     by_study = sorted(sources, key=lambda series: study_of(series) != header.StudyInstanceUID)
     for study, members in groupby(by_study, study_of):
         references = []
-        for series in members:
+        for uid, headers in (item for one in members for item in by_series(one.headers).items()):
             reference = Dataset()
-            reference.SeriesInstanceUID = series.headers[0].SeriesInstanceUID
-            reference.ReferencedInstanceSequence = _instances(series)
+            reference.SeriesInstanceUID = uid
+            reference.ReferencedInstanceSequence = _instances(headers)
             references.append(reference)
         if study == header.StudyInstanceUID:
             header.ReferencedSeriesSequence = references
