@@ -14,10 +14,12 @@ import SimpleITK as sitk
 
 import radfuse
 from radfuse.errors import InputError, OutputError
+from radfuse.intensity import window_named
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.result import Result
+from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import Record, digest
 from radfuse.series import Series
@@ -103,8 +105,9 @@ def test_mr_on_ct_is_the_mr_and_zero_outside_the_fov(ladder: Result) -> None:
 
 
 def test_colours_are_of_the_pair_and_ct_alone_outside_the_fov(ladder: Result) -> None:
-    scaled = ladder.scaled
-    assert scaled is not None
+    assert ladder.alignment is not None
+    window = window_named(ladder.record.recipe.window)
+    scaled = scale_volumes(ladder.ct, ladder.mr, ladder.alignment.mr_from_ct, window)
     slices = [
         pydicom.dcmread(path).pixel_array
         for path in sorted((folder_of(ladder) / "COLOUR_CT_MR").iterdir())

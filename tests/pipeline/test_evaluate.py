@@ -19,6 +19,8 @@ from radfuse.metrics.profiles import columns_of
 from radfuse.metrics.qabf import labf
 from radfuse.metrics.region_fidelity import bone_fidelity
 from radfuse.phantom.head import Phantom
+from radfuse.pipeline.result import Result as Fusion
+from radfuse.pipeline.volume import ScaledPair, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import write_transform
 
@@ -191,6 +193,12 @@ def test_images_too_small_for_profile_name_the_minimum_size(tmp_path: Path) -> N
     assert "41 pixels a side or more" in result.stderr
 
 
+def scaled_as(result: Fusion) -> ScaledPair:
+    """CT and MR as a fusion in the bone window scaled them."""
+    assert result.alignment is not None
+    return scale_volumes(result.ct, result.mr, result.alignment.mr_from_ct, WINDOWS["bone"])
+
+
 def test_a_volume_is_measured_as_the_fusion_scaled_it(fused_phantom: Path) -> None:
     facts = json.loads(of_volume(fused_phantom).stdout)
     recipe = Recipe(
@@ -198,14 +206,13 @@ def test_a_volume_is_measured_as_the_fusion_scaled_it(fused_phantom: Path) -> No
         accept_registration=True,
     )  # fmt: skip
     again = radfuse.fuse(fused_phantom / "ct.nii.gz", fused_phantom / "mr.nii.gz", recipe=recipe)
-    assert again.scaled is not None
-    stored = sitk.GetArrayFromImage(again.image)[again.scaled.box] / np.float32(4095)
+    scaled = scaled_as(again)
+    stored = sitk.GetArrayFromImage(again.image)[scaled.box] / np.float32(4095)
     levels = [
-        np.asarray(grey_levels(values), np.uint8)
-        for values in (stored, again.scaled.ct, again.scaled.mr)
+        np.asarray(grey_levels(values), np.uint8) for values in (stored, scaled.ct, scaled.mr)
     ]
-    expected = measure_volume(PROFILE, *levels, fov_mask=again.scaled.fov_mask, every=8)
-    first = again.scaled.box[0].start
+    expected = measure_volume(PROFILE, *levels, fov_mask=scaled.fov_mask, every=8)
+    first = scaled.box[0].start
     slices = {f"slice {first + index}": values for index, values in expected.slices.items()}
     assert facts["images"] == {**slices, "volume": expected.whole}
 
@@ -316,14 +323,14 @@ def test_bone_of_a_volume_is_what_its_window_shows_as_bone(
         accept_registration=True,
     )  # fmt: skip
     again = radfuse.fuse(phantom.ct, phantom.mr, recipe=recipe)
-    assert again.scaled is not None
-    assert again.fused is not None
-    index = len(again.scaled.ct) // 16 * 8
+    scaled = scaled_as(again)
+    stored = sitk.GetArrayFromImage(again.image)[scaled.box] / np.float32(4095)
+    index = len(scaled.ct) // 16 * 8
     levels = [
         np.asarray(grey_levels(values[index]), np.uint8)
-        for values in (again.fused, again.scaled.ct, again.scaled.mr)
+        for values in (stored, scaled.ct, scaled.mr)
     ]
-    found = facts["images"][f"slice {again.scaled.box[0].start + index}"]["bone"]
+    found = facts["images"][f"slice {scaled.box[0].start + index}"]["bone"]
     level = WINDOWS["bone"].threshold(BONE_HU) * 255
     np.testing.assert_allclose(found, bone_fidelity(*levels, bone_level=level), atol=2e-3)
     assert abs(found - bone_fidelity(*levels)) > 1e-3

@@ -12,12 +12,14 @@ from PIL import Image
 
 import radfuse
 from radfuse.cli import main
+from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.result import Result
+from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import NOTICE, Record, digest
 from radfuse.registration.transforms import read_transform, write_transform
@@ -76,9 +78,9 @@ def test_the_fused_volume_has_the_grid_of_the_ct(phantom: Phantom, fused: Result
 
 
 def test_outside_the_mr_field_of_view_is_the_ct_alone(phantom: Phantom, fused: Result) -> None:
-    assert fused.scaled is not None
+    assert fused.region is not None
     outside = np.ones(phantom.ct.image.GetSize()[::-1], np.bool_)
-    outside[fused.scaled.box] = ~fused.scaled.fov_mask
+    outside[fused.region.box] = ~fused.region.fov_mask
     ct = WINDOWS["fusion"].scale(sitk.GetArrayFromImage(phantom.ct.image))
     stored = sitk.GetArrayFromImage(fused.image)
     assert outside.any()
@@ -86,12 +88,14 @@ def test_outside_the_mr_field_of_view_is_the_ct_alone(phantom: Phantom, fused: R
 
 
 def test_bone_is_white_and_brain_follows_the_mr(phantom: Phantom, fused: Result) -> None:
-    labels = sitk.GetArrayFromImage(phantom.labels)[fused.scaled.box]
-    hu = sitk.GetArrayFromImage(phantom.ct.image)[fused.scaled.box]
-    dense = fused.scaled.fov_mask & (hu > 900)
-    brain = fused.scaled.fov_mask & (labels == Label.WHITE)
-    assert fused.fused[dense].mean() > 0.85
-    assert np.corrcoef(fused.fused[brain], fused.scaled.mr[brain])[0, 1] > 0.95
+    labels = sitk.GetArrayFromImage(phantom.labels)[fused.region.box]
+    hu = sitk.GetArrayFromImage(phantom.ct.image)[fused.region.box]
+    values = sitk.GetArrayFromImage(fused.image)[fused.region.box] / FULL_SCALE
+    mr = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOWS["fusion"]).mr
+    dense = fused.region.fov_mask & (hu > 900)
+    brain = fused.region.fov_mask & (labels == Label.WHITE)
+    assert values[dense].mean() > 0.85
+    assert np.corrcoef(values[brain], mr[brain])[0, 1] > 0.95
 
 
 def test_head_is_inside_its_box_smaller_than_the_scan(phantom: Phantom, fused: Result) -> None:
@@ -99,7 +103,7 @@ def test_head_is_inside_its_box_smaller_than_the_scan(phantom: Phantom, fused: R
     in_fov = sitk.GetArrayFromImage(_fov_mask_image(phantom, phantom.mr_from_ct)) > 0
     brain = (labels == Label.GREY) & in_fov
     kept = np.zeros_like(brain)
-    kept[fused.scaled.box] = True
+    kept[fused.region.box] = True
     assert not (brain & ~kept).any()
     assert kept.mean() < 1
 

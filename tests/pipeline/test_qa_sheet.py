@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ import SimpleITK as sitk
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from radfuse.pipeline.qa.content import mask_centre
 from radfuse.pipeline.qa.sheet import (
     ANSWERS,
     BOX,
@@ -23,7 +25,7 @@ from radfuse.pipeline.qa.sheet import (
     OUTLINE,
     PANEL_HEIGHT_PX,
     Plane,
-    central_planes,
+    anatomical_plane,
     sign_sheet,
     write_qa_sheet,
 )
@@ -238,9 +240,7 @@ def test_the_patients_left_is_on_the_right_and_the_vertex_above(
     side: str,
 ) -> None:
     image = head(*grid, towards)
-    values = sitk.GetArrayFromImage(image)
-    everywhere = np.ones(values.shape, np.bool_)
-    planes = central_planes(image, values, values, values, everywhere)
+    planes = planes_through(image, [n // 2 for n in image.GetSize()])
     assert [each.name for each in planes] == ["axial", "coronal", "sagittal"]
     html = document(tmp_path, planes, {})
     bright = images(html)[f"{plane}, CT"][..., 0] > 100
@@ -259,17 +259,28 @@ def test_the_patients_left_is_on_the_right_and_the_vertex_above(
     assert f'<span class="{opposite}">{other}</span>' in section
 
 
-def test_planes_pass_the_centre_of_the_mr_field_of_view() -> None:
-    image = sitk.Image([20, 30, 40], sitk.sitkFloat32)
-    image.SetSpacing((1.0, 2.0, 3.0))
+def planes_through(image: sitk.Image, voxel: Sequence[int]) -> list[Plane]:
+    """The three planes of an image through a voxel (x, y, z)."""
+    planes = []
+    for axis, index in enumerate(voxel):
+        thin = tuple(slice(index, index + 1) if k == axis else slice(None) for k in range(3))
+        values = sitk.GetArrayFromImage(image[thin])
+        everywhere = np.ones(values.shape, np.bool_)
+        planes.append(anatomical_plane(image[thin], values, values, values, everywhere))
+    return sorted(planes, key=lambda plane: plane.name)
+
+
+def test_planes_have_their_own_pixels_and_spacing() -> None:
     z, y, x = np.meshgrid(*map(np.arange, (40, 30, 20)), indexing="ij")
+    for values, plane, index in ((z, 0, 25), (y, 1, 6), (x, 2, 12)):
+        image = sitk.GetImageFromArray(values.astype(np.float32))
+        image.SetSpacing((1.0, 2.0, 3.0))
+        planes = planes_through(image, (12, 6, 25))
+        assert (planes[plane].ct == index).all()
+        assert [each.pixel_mm for each in planes] == [(2, 1), (3, 1), (3, 2)]
+
+
+def test_planes_pass_the_centre_of_the_mr_field_of_view() -> None:
     view = np.zeros((40, 30, 20), np.bool_)
     view[20:31, 4:9, 10:15] = True
-    axial, coronal, sagittal = central_planes(
-        image, *(part.astype(np.float32) for part in (z, y, x)), view
-    )
-    assert (axial.ct == 25).all()
-    assert (coronal.mr == 6).all()
-    assert (sagittal.fused == 12).all()
-    assert (axial.pixel_mm, coronal.pixel_mm, sagittal.pixel_mm) == ((2, 1), (3, 1), (3, 2))
-    assert axial.fov_mask.sum() == 25
+    assert mask_centre(view) == (25, 6, 12)

@@ -17,7 +17,7 @@ from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import compose, fuse_scaled, scale_volumes
+from radfuse.pipeline.volume import fuse_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import Record
 from radfuse.registration.quality import Quality
@@ -41,15 +41,14 @@ def fused_study(
     window = WINDOWS["fusion"]
     ct = sitk.DICOMOrient(phantom.ct.image, order)
     of_ct, of_mr = Series(ct, CT, folder, SOURCE), Series(phantom.mr.image, MR, folder, SOURCE)
-    scaled = scale_volumes(of_ct, of_mr, phantom.mr_from_ct, window)
     by = load_method(method, window=window)
-    fused = fuse_scaled(scaled, by, lambda _done, _count: None)
+    image, region = fuse_volumes(of_ct, of_mr, phantom.mr_from_ct, window, by)
     alignment = Alignment(phantom.mr_from_ct, NO_QA, "manual")
     record = Record.model_construct(recipe=Recipe())
-    result = Result(compose(ct, scaled, fused, window), of_ct, of_mr, record, alignment, scaled)
+    result = Result(image, of_ct, of_mr, record, alignment, region)
     view = prepare_view(folder, of_ct, of_mr)
     with staging(folder / VIEW) as stage:
-        stage_fused_view(stage, view, result, alignment, scaled)
+        stage_fused_view(stage, view, result, alignment, region)
     view = View.model_validate_json((folder / "view/view.json").read_bytes())
     return view, sitk.GetArrayFromImage(read_view_volume(folder / "view/fused.nii"))
 

@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 from training_kit import rows_of
 
-import radfuse
+from radfuse.intensity import WINDOWS
 from radfuse.phantom.head import make_phantom
-from radfuse.recipe import Recipe
-from radfuse.registration.transforms import write_transform
+from radfuse.pipeline.volume import scale_volumes
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "train-your-own.md"
 PATIENTS = {"train": (7, 8), "test": (9,)}
@@ -36,11 +35,8 @@ def as_module(command: str) -> str:
 def write_patient(seed: int, folder: Path) -> None:
     """Slices of a phantom's CT and MR, aligned by the true transform."""
     phantom = make_phantom(seed, spacing_mm=3.0)
-    truth = folder.parent / f"{seed}.tfm"
-    truth.parent.mkdir(parents=True, exist_ok=True)
-    write_transform(truth, phantom.mr_from_ct)
-    result = radfuse.fuse(phantom.ct, phantom.mr, recipe=Recipe(method="maximum", transform=truth))
-    for kind, volume in (("CT", result.scaled.ct), ("MRI", result.scaled.mr)):
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOWS["fusion"])
+    for kind, volume in (("CT", scaled.ct), ("MRI", scaled.mr)):
         (folder / kind).mkdir(parents=True, exist_ok=True)
         for index in SLICES:
             levels = np.zeros((96, 96), np.uint8)  # patients differ in size

@@ -23,7 +23,7 @@ from radfuse.pipeline.align import Alignment, PriorAlignment, align
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import compose, fuse_scaled, scale_volumes
+from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
@@ -138,21 +138,19 @@ def _fuse_volumes(
         alignment = align(
             ct, mr, recipe, lambda stage: timer.report(f"registering: {stage}", None), prior
         )
-    with timer.stage("resampling"):
-        scaled = scale_volumes(ct, mr, alignment.mr_from_ct, window)
     with timer.stage("fusing"):
-        fused = fuse_scaled(
-            scaled, method, lambda done, count: timer.report("fusing", done / count)
-        )
-        image = compose(ct.image, scaled, fused, window)
+        image, region = fuse_volumes(
+            ct, mr, alignment.mr_from_ct, window, method,
+            lambda done, count: timer.report("fusing", done / count),
+        )  # fmt: skip
     scaling = {
         "CT window, HU": f"width {window.width:g}, level {window.level:g}",
-        "MR values scaled to 0 and 1": "{:g} and {:g}".format(*scaled.mr_range),
+        "MR values scaled to 0 and 1": "{:g} and {:g}".format(*region.mr_range),
         "Fused 1.0 is stored as": FULL_SCALE,
         "Outside the MR field of view": "the CT alone, in its window",
     }
     record = _record(ct, mr, recipe, method, scaling, alignment, timer)
-    return Result(image, ct, mr, record, alignment, scaled, fused)
+    return Result(image, ct, mr, record, alignment, region)
 
 
 def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:

@@ -21,7 +21,7 @@ from radfuse.io.volumes import write_volume
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
 from radfuse.pipeline.qa.content import write_result_sheet
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import ScaledPair, fov_mask_image
+from radfuse.pipeline.volume import Region, fov_mask_image
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
 from radfuse.registration.transforms import write_transform
@@ -186,9 +186,9 @@ def _staged(stage: Staging, target: OutputPaths) -> OutputPaths:
 
 def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
     """Write images and objects, transform and mask; returns the path of each role."""
-    alignment, scaled = result.alignment, result.scaled
-    if alignment is None or scaled is None:
-        raise InputError("the result of a volume needs an alignment and scaled volumes")
+    alignment, region = result.alignment, result.region
+    if alignment is None or region is None:
+        raise InputError("the result of a volume needs an alignment and region")
     if target.written.name.endswith(VOLUME_SUFFIXES):
         write_volumes(target.images, result.image, result.ct, result.mr, alignment.mr_from_ct)
     else:
@@ -202,20 +202,20 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
             qa_passed=alignment.quality.passed,
             registration_id=alignment.identifier,
             alignment_source=alignment.origin,
-            in_fov=_slices_in_fov(result.ct.image, scaled),
+            in_fov=_slices_in_fov(result.ct.image, region),
             window=result.record.scaling["CT window, HU"],
-            mr_range=scaled.mr_range,
+            mr_range=region.mr_range,
         )
         write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
     write_transform(target.transform, alignment.mr_from_ct)
-    write_volume(target.mask, fov_mask_image(result.ct.image, scaled))
+    write_volume(target.mask, fov_mask_image(result.ct.image, region))
     return {**target.images, "transform": target.transform, "field of view": target.mask}
 
 
-def _slices_in_fov(ct: sitk.Image, scaled: ScaledPair) -> NDArray[np.bool_]:
+def _slices_in_fov(ct: sitk.Image, region: Region) -> NDArray[np.bool_]:
     """For each slice of the CT, whether it intersects the MR field of view."""
     in_fov = np.zeros(ct.GetSize()[2], np.bool_)
-    in_fov[scaled.box[0]] = scaled.fov_mask.any(axis=(1, 2))
+    in_fov[region.box[0]] = region.fov_mask.any(axis=(1, 2))
     return in_fov
 
 

@@ -3,13 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
 from radfuse.dicom.deidentify.identifiers import Identifiers
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.volume import ScaledPair
+from radfuse.pipeline.volume import Region
 from radfuse.record import Record
 from radfuse.series import Series
 
@@ -27,9 +25,7 @@ class Result:
     alignment: Alignment | None = None
     """None for 2-D images, as the following."""
 
-    scaled: ScaledPair | None = None
-    fused: NDArray[np.float32] | None = None
-    """The fused values in [0, 1] inside the box of `scaled`."""
+    region: Region | None = None
 
     identifiers: Identifiers = field(default_factory=Identifiers)
     """Names and IDs that must not be printed."""

@@ -21,18 +21,28 @@ MARGIN_MM = 10.0
 """Air kept around the head, so that ears and the borders of filters are inside."""
 
 
+SLICES_AT_ONCE = 8
+"""Slices that are scaled and fused together: what a volume needs more of is its stored values."""
+
+
 @dataclass(frozen=True)
-class ScaledPair:
-    """CT and MR in [0, 1] inside a box of the CT's grid, (slices, rows, columns)."""
+class Region:
+    """The part of the CT's grid in which CT and MR are fused."""
 
     box: Box
-    ct: Float32Array
-    mr: Float32Array
     fov_mask: NDArray[np.bool_]
-    """Mask of the MR field of view; `mr` is 0 outside."""
+    """Mask of the MR field of view inside the box, (slices, rows, columns)."""
 
     mr_range: tuple[float, float]
     """MR values that became 0 and 1."""
+
+
+@dataclass(frozen=True)
+class ScaledPair(Region):
+    """CT and MR in [0, 1] inside the box, (slices, rows, columns); `mr` is 0 outside its mask."""
+
+    ct: Float32Array
+    mr: Float32Array
 
 
 def scale_volumes(ct: Series, mr: Series, mr_from_ct: sitk.Transform, window: Window) -> ScaledPair:
@@ -42,9 +52,34 @@ def scale_volumes(ct: Series, mr: Series, mr_from_ct: sitk.Transform, window: Wi
     """
     levels = head_range(mr.image, mr.modality)
     box = _common_box(ct, mr.image, mr_from_ct)
-    columns, rows, slices = box[::-1]
-    grid = ct.image[columns, rows, slices]
-    return ScaledPair(box, *_scaled_on(grid, mr.image, mr_from_ct, window, levels), levels)
+    grid = ct.image[box[::-1]]
+    scaled_ct, scaled_mr, in_fov = scale_on(grid, mr.image, mr_from_ct, window, levels)
+    return ScaledPair(box, in_fov, levels, scaled_ct, scaled_mr)
+
+
+def fuse_volumes(
+    ct: Series,
+    mr: Series,
+    mr_from_ct: sitk.Transform,
+    window: Window,
+    method: Method,
+    report: Callable[[int, int], None] = lambda _done, _count: None,
+) -> tuple[sitk.Image, Region]:
+    """Fuse inside the head, `SLICES_AT_ONCE` at a time; elsewhere, the CT alone.
+
+    Returns
+    -------
+    Stored values, 0 to `FULL_SCALE` (uint16), on the whole CT grid, and where they are fused.
+
+    Raises
+    ------
+    InputError
+        CT and MR have no region in common, or the MR has no contrast.
+    """
+    levels = head_range(mr.image, mr.modality)
+    box = _common_box(ct, mr.image, mr_from_ct)
+    image, in_fov = _fuse_box(ct.image, mr.image, mr_from_ct, window, levels, box, method, report)
+    return image, Region(box, in_fov, levels)
 
 
 def scale_slice(
@@ -60,11 +95,11 @@ def scale_slice(
     `mr_range` are the MR values that become 0 and 1.
     """
     grid = ct[:, :, index : index + 1]
-    scaled_ct, scaled_mr, in_fov = _scaled_on(grid, mr, mr_from_ct, window, mr_range)
+    scaled_ct, scaled_mr, in_fov = scale_on(grid, mr, mr_from_ct, window, mr_range)
     return scaled_ct[0], scaled_mr[0], in_fov[0]
 
 
-def _scaled_on(
+def scale_on(
     grid: sitk.Image,
     mr: sitk.Image,
     mr_from_ct: sitk.Transform,
@@ -113,18 +148,31 @@ def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
     return z, y, x
 
 
-def fuse_scaled(
-    scaled: ScaledPair, method: Method, report: Callable[[int, int], None], at_once: int = 8
-) -> Float32Array:
-    """Fuse slice by slice inside the box; outside the MR field of view, the CT alone."""
-    fused = np.empty_like(scaled.ct)
-    count = len(fused)
-    for start in range(0, count, at_once):
-        part = slice(start, start + at_once)
-        fused[part] = method(scaled.ct[part], scaled.mr[part])
-        report(min(start + at_once, count), count)
-    np.copyto(fused, scaled.ct, where=~scaled.fov_mask)
-    return fused
+def _fuse_box(
+    ct: sitk.Image,
+    mr: sitk.Image,
+    mr_from_ct: sitk.Transform,
+    window: Window,
+    mr_range: tuple[float, float],
+    box: Box,
+    method: Method,
+    report: Callable[[int, int], None],
+) -> tuple[sitk.Image, NDArray[np.bool_]]:
+    """Stored values on the whole grid of the CT, and the MR field of view mask inside the box."""
+    stored = np.empty(ct.GetSize()[::-1], np.uint16)
+    for index, plane in enumerate(sitk.GetArrayViewFromImage(ct)):
+        stored[index] = np.rint(window.scale(plane) * FULL_SCALE)
+    slices, rows, columns = box
+    masks = []
+    for start in range(slices.start, slices.stop, SLICES_AT_ONCE):
+        part = slice(start, min(start + SLICES_AT_ONCE, slices.stop))
+        grid = ct[columns, rows, part]
+        scaled_ct, scaled_mr, in_fov = scale_on(grid, mr, mr_from_ct, window, mr_range)
+        fused = np.where(in_fov, method(scaled_ct, scaled_mr), scaled_ct)
+        stored[part, rows, columns] = np.rint(fused * FULL_SCALE)
+        masks.append(in_fov)
+        report(part.stop - slices.start, slices.stop - slices.start)
+    return _on_grid(stored, ct), np.concatenate(masks)
 
 
 def fuse_slice(
@@ -137,31 +185,20 @@ def fuse_slice(
     columns: slice,
     method: Method,
 ) -> sitk.Image:
-    """Fuse one slice of a CT, a volume of depth 1, as `fuse_scaled` and `compose` do.
+    """Fuse one slice of a CT, a volume of depth 1, as `fuse_volumes` does.
 
     `rows` and `columns` are those of the box of the fused volume.
     """
-    part = plane[columns, rows, :]
-    scaled = ScaledPair(
-        (slice(0, 1), rows, columns), *_scaled_on(part, mr, mr_from_ct, window, mr_range), mr_range
-    )
-    return compose(plane, scaled, fuse_scaled(scaled, method, lambda _done, _count: None), window)
+    box = slice(0, 1), rows, columns
+    return _fuse_box(
+        plane, mr, mr_from_ct, window, mr_range, box, method, lambda _done, _count: None
+    )[0]
 
 
-def compose(ct: sitk.Image, scaled: ScaledPair, fused: Float32Array, window: Window) -> sitk.Image:
-    """Stored values, 0 to `FULL_SCALE` (uint16), on the whole CT grid; outside the box the CT."""
-    hu = sitk.GetArrayViewFromImage(ct)
-    stored = np.empty(hu.shape, np.uint16)
-    for index, plane in enumerate(hu):
-        stored[index] = np.rint(window.scale(plane) * FULL_SCALE)
-    stored[scaled.box] = np.rint(fused * FULL_SCALE)
-    return _on_grid(stored, ct)
-
-
-def fov_mask_image(ct: sitk.Image, scaled: ScaledPair) -> sitk.Image:
+def fov_mask_image(ct: sitk.Image, region: Region) -> sitk.Image:
     """1 inside the field of view of both scanners, on the CT's grid (uint8)."""
     mask = np.zeros(ct.GetSize()[::-1], np.uint8)
-    mask[scaled.box] = scaled.fov_mask
+    mask[region.box] = region.fov_mask
     return _on_grid(mask, ct)
 
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
+from radfuse.dicom.write.fused import FULL_SCALE
+from radfuse.intensity import window_named
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.qa.sheet import Plane, central_planes, write_qa_sheet
+from radfuse.pipeline.qa.sheet import Plane, anatomical_plane, write_qa_sheet
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import ScaledPair
+from radfuse.pipeline.volume import Region, scale_on
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
 """Directions along and against each axis of LPS."""
@@ -34,15 +37,32 @@ def write_result_sheet(path: Path, result: Result) -> None:
 
 
 def _planes(result: Result) -> list[Plane]:
-    if result.scaled is not None and result.fused is not None:
-        scaled = result.scaled
-        columns, rows, slices = scaled.box[::-1]
-        grid = result.ct.image[columns, rows, slices]
-        return central_planes(grid, scaled.ct, scaled.mr, result.fused, scaled.fov_mask)
+    if result.region is not None and result.alignment is not None:
+        return _central_planes(result, result.alignment.mr_from_ct, result.region)
     ct, mr, fused = (
         sitk.GetArrayFromImage(image) for image in (result.ct.image, result.mr.image, result.image)
     )
     return [Plane("", ("", "", "", ""), ct, mr, fused, np.ones(ct.shape, np.bool_))]
+
+
+def _central_planes(result: Result, mr_from_ct: sitk.Transform, region: Region) -> list[Plane]:
+    """Axial, coronal and sagittal planes through the centre of the MR field of view."""
+    window = window_named(result.record.recipe.window)
+    planes = []
+    for axis, index in enumerate(mask_centre(region.fov_mask)):
+        box = list(region.box)
+        box[axis] = slice(region.box[axis].start + index, region.box[axis].start + index + 1)
+        grid, stored = (image[tuple(box[::-1])] for image in (result.ct.image, result.image))
+        ct, mr, in_fov = scale_on(grid, result.mr.image, mr_from_ct, window, region.mr_range)
+        fused = sitk.GetArrayViewFromImage(stored) / np.float32(FULL_SCALE)
+        planes.append(anatomical_plane(grid, ct, mr, fused, in_fov))
+    return sorted(planes, key=lambda plane: plane.name)
+
+
+def mask_centre(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The centroid of a mask, as the nearest index along each axis."""
+    counts = (mask.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1)))
+    return tuple(round(float(np.average(np.arange(len(n)), weights=n))) for n in counts)
 
 
 def _sections(result: Result) -> dict[str, dict[str, str]]:
@@ -52,8 +72,8 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
     method = {"Method": f"{record.recipe.method}: {record.method['summary']}"}
     scaling = {key: str(value) for key, value in record.scaling.items()}
     sections = {"Datasets": _datasets(result)}
-    if result.alignment is not None and result.scaled is not None:
-        sections["Registration"] = _registration(result, result.alignment, result.scaled)
+    if result.alignment is not None and result.region is not None:
+        sections["Registration"] = _registration(result, result.alignment, result.region)
     return {**sections, "Fusion": {**method, **scaling, "Created": created}}
 
 
@@ -77,13 +97,13 @@ def _datasets(result: Result) -> dict[str, str]:
     return facts
 
 
-def _registration(result: Result, alignment: Alignment, scaled: ScaledPair) -> dict[str, str]:
+def _registration(result: Result, alignment: Alignment, region: Region) -> dict[str, str]:
     quality = alignment.quality
     facts = {
         "Registration": quality.sentence(),
         "Registration ID": alignment.identifier,
         "Alignment source": alignment.origin,
-        **_motion(result.ct.image, alignment.mr_from_ct, scaled),
+        **_motion(result.ct.image, alignment.mr_from_ct, region),
         "Limits": LIMITS,
     }
     if alignment.header_note:
@@ -91,9 +111,9 @@ def _registration(result: Result, alignment: Alignment, scaled: ScaledPair) -> d
     return facts
 
 
-def _motion(ct: sitk.Image, mr_from_ct: sitk.Transform, scaled: ScaledPair) -> dict[str, str]:
+def _motion(ct: sitk.Image, mr_from_ct: sitk.Transform, region: Region) -> dict[str, str]:
     """Translation of the centre of the fused box, and rotation; CT point to MR point."""
-    centre = [(part.start + part.stop - 1) / 2 for part in scaled.box[::-1]]
+    centre = [(part.start + part.stop - 1) / 2 for part in region.box[::-1]]
     point = np.array(ct.TransformContinuousIndexToPhysicalPoint(centre))
     shift = np.array(mr_from_ct.TransformPoint(point.tolist())) - point
     angles = np.degrees(sitk.Euler3DTransform(mr_from_ct).GetParameters()[:3])

@@ -53,38 +53,33 @@ class Plane:
     """Height and width of a pixel."""
 
 
-def central_planes(
+PLANES: dict[str, Sides] = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "S", "I"),
+    "sagittal": ("A", "P", "S", "I"),
+}
+"""Planes across the third, second and first axis of LPS, in radiological orientation."""
+
+
+def anatomical_plane(
     grid: sitk.Image,
     ct: Float32Array,
     mr: Float32Array,
     fused: Float32Array,
     fov_mask: NDArray[np.bool_],
-) -> list[Plane]:
-    """Axial, coronal and sagittal planes through the centre of volumes (slices, rows, columns).
+) -> Plane:
+    """A plane from volumes (slices, rows, columns) that are one voxel thick along an axis.
 
     `grid` has the geometry of the volumes; the patient's left is on the right of the image.
     """
     oriented = [_lps(values, grid) for values in (ct, mr, fused, fov_mask.astype(np.float32))]
-    across, down, up = oriented[0].GetSpacing()
-    arrays = [sitk.GetArrayFromImage(image) for image in oriented]
-    z, y, x = (round(float(where.mean())) for where in np.nonzero(arrays[3] > 0))
-    axial, coronal, sagittal = (
-        [array[z] for array in arrays],
-        [array[::-1, y] for array in arrays],
-        [array[::-1, :, x] for array in arrays],
-    )
-    return [
-        _plane("axial", ("R", "L", "A", "P"), axial, (down, across)),
-        _plane("coronal", ("R", "L", "S", "I"), coronal, (up, across)),
-        _plane("sagittal", ("A", "P", "S", "I"), sagittal, (up, down)),
-    ]
-
-
-def _plane(
-    name: str, sides: Sides, cuts: Sequence[Float32Array], pixel_mm: tuple[float, float]
-) -> Plane:
-    ct, mr, fused, fov_mask = cuts
-    return Plane(name, sides, ct, mr, fused, fov_mask > 0, pixel_mm)
+    axis = oriented[0].GetSize()[::-1].index(1)
+    name = list(PLANES)[axis]
+    cuts = [np.take(sitk.GetArrayViewFromImage(image), 0, axis) for image in oriented]
+    if name != "axial":
+        cuts = [cut[::-1] for cut in cuts]  # superior above
+    height, width = np.delete(oriented[0].GetSpacing()[::-1], axis)
+    return Plane(name, PLANES[name], *cuts[:3], cuts[3] > 0, (float(height), float(width)))
 
 
 def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:

@@ -18,7 +18,7 @@ from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, Registrati
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import ScaledPair
+from radfuse.pipeline.volume import Region
 from radfuse.progress import ProgressCallback
 from radfuse.registration.transforms import read_transform, rigid_from_matrix, write_transform
 from radfuse.series import Series
@@ -97,13 +97,13 @@ def fuse_study(
         except RegistrationQAError as error:
             write_qa_failed_view(folder, view, error.alignment.mr_from_ct)
             raise
-        alignment, scaled = _parts(result)
+        alignment, region = _parts(result)
         report("preparing the images", None)
-        stage_fused_view(view_stage, view, result, alignment, scaled)
+        stage_fused_view(view_stage, view, result, alignment, region)
         write_transform(stage.folder / REGISTRATION, alignment.mr_from_ct)
         record = "record.json" if output == result_folder else "fused.json"
         seconds = time.perf_counter() - start
-        outcome = _outcome(result, alignment, scaled, f"{RESULT}/{record}", seconds)
+        outcome = _outcome(result, alignment, region, f"{RESULT}/{record}", seconds)
         (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
         report("moving the results into the study", None)  # a job of a killed server ends here
         replaced.enter_context(replacing_results(folder))
@@ -121,14 +121,14 @@ def _prior_alignment(folder: Path, study: Study, spec: JobSpec) -> PriorAlignmen
     return PriorAlignment(mr_from_ct, MANUAL, spec.refine)
 
 
-def _parts(result: Result) -> tuple[Alignment, ScaledPair]:
-    if result.alignment is None or result.scaled is None:
+def _parts(result: Result) -> tuple[Alignment, Region]:
+    if result.alignment is None or result.region is None:
         raise InputError("the viewer shows volumes; fuse 2-D images with `radfuse fuse`")
-    return result.alignment, result.scaled
+    return result.alignment, result.region
 
 
 def _outcome(
-    result: Result, alignment: Alignment, scaled: ScaledPair, record: str, seconds: float
+    result: Result, alignment: Alignment, region: Region, record: str, seconds: float
 ) -> FusionOutcome:
     window = window_named(result.record.recipe.window)
     notes = [note for source in result.record.inputs for note in source.notes]
@@ -138,7 +138,7 @@ def _outcome(
     return FusionOutcome(
         method=result.record.recipe.method,
         window_hu=(window.width, window.level),
-        mr_range=scaled.mr_range,
+        mr_range=region.mr_range,
         quality=alignment.quality.sentence(),
         qa_passed=alignment.quality.passed,
         registration_id=alignment.identifier,

@@ -11,7 +11,7 @@ from radfuse.intensity import head_range, window_named
 from radfuse.io.staging import Staging, staging
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.result import Result
-from radfuse.pipeline.volume import ScaledPair
+from radfuse.pipeline.volume import Region
 from radfuse.record import digest
 from radfuse.registration.initialization import centre, centroid_translation
 from radfuse.registration.preprocessing import coarse_head_mask
@@ -128,16 +128,16 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
 
 
 def stage_fused_view(
-    stage: Staging, view: View, result: Result, alignment: Alignment, scaled: ScaledPair
+    stage: Staging, view: View, result: Result, alignment: Alignment, region: Region
 ) -> None:
     """Write the fused volume and its registration into a staging folder of a study's view."""
     mr_from_ct = matrix_rows(matrix_of(alignment.mr_from_ct))
     changes = {
         "fused": write_view_volume(stage.folder / "fused.nii", result.image, step=FUSED_STEP),
-        "mr_range": scaled.mr_range,
+        "mr_range": region.mr_range,
         "mr_from_ct": mr_from_ct,
         "alignment": alignment.origin,
-        "preview": _preview(result, scaled, mr_from_ct),
+        "preview": _preview(result, region, mr_from_ct),
     }
     _stage_view(stage, view.model_copy(update=changes))
 
@@ -158,14 +158,14 @@ def write_qa_failed_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -
     write_view(folder, view.model_copy(update=changes))
 
 
-def _preview(result: Result, scaled: ScaledPair, mr_from_ct: MatrixRows) -> PreviewSettings:
+def _preview(result: Result, region: Region, mr_from_ct: MatrixRows) -> PreviewSettings:
     window = window_named(result.record.recipe.window)
-    slices, rows, columns = ((part.start, part.stop) for part in scaled.box)
+    slices, rows, columns = ((part.start, part.stop) for part in region.box)
     return PreviewSettings(
         order=orientation_of(result.ct.image),
         box=(slices, rows, columns),
         window_hu=(window.width, window.level),
-        mr_range=scaled.mr_range,
+        mr_range=region.mr_range,
         mr_from_ct=mr_from_ct,
     )
 
