@@ -1,14 +1,12 @@
-"""An association with a DICOM node, with the limits on time and size that pynetdicom lacks.
+"""An association with a DICOM node, with the limits on time that pynetdicom lacks.
 
 The overridden methods are private in pynetdicom, whose minor version is therefore pinned.
 """
 
 import logging
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from ssl import SSLContext
 
 from pynetdicom import AE, _config
@@ -26,7 +24,7 @@ from radfuse.dicom.network.address import (
     connection_problem,
     tls_context,
 )
-from radfuse.dicom.network.pacs import SizeLimit, silence_libraries
+from radfuse.dicom.network.pacs import silence_libraries
 from radfuse.errors import PeerError
 
 LOG = logging.getLogger(__name__)
@@ -35,56 +33,29 @@ MAX_CONTEXTS = 128
 """Presentation contexts of one association: their IDs are the odd bytes."""
 
 MAX_PDU_BYTES = 2**20
-"""The maximum PDU length that this program proposes; longer PDUs are rejected."""
+"""The maximum PDU length that this program proposes."""
 
 THREAD_END_S = 1.0
 """Longest wait for the end of the thread of a failed connection."""
-
-READ_BYTES = 2**16
-"""Largest portion read from the connection."""
 
 
 class NoContextError(PeerError):
     """The node accepted no presentation context."""
 
 
-@dataclass(frozen=True)
-class AssociationOptions:
-    """Roles, event handlers and the size limit of an association."""
-
-    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
-    events: Sequence[EventHandlerType] = ()
-    limit: SizeLimit = field(default_factory=SizeLimit)
-    """Of the bytes received for one object."""
-
-
-class _LimitedSocket(AssociationSocket):
-    """Reads PDUs of limited length in limited time."""
-
-    limit: SizeLimit | None = None
+class _TimedSocket(AssociationSocket):
+    """Waits a limited time for data, and closes the connection."""
 
     def recv(self, nr_bytes: int) -> bytearray:
-        """Read `nr_bytes`, or fewer if the connection ends; raise OSError at a limit.
+        """Read `nr_bytes`, or fewer if the connection ends; raise OSError after a long pause.
 
         pynetdicom then treats the connection as closed.
         """
-        if nr_bytes > MAX_PDU_BYTES or self.socket is None:
-            raise OSError(f"a PDU of {nr_bytes} bytes")
-        end, data = time.monotonic() + ANSWER_TIMEOUT_S, bytearray()
-        while len(data) < nr_bytes:
-            self.socket.settimeout(max(end - time.monotonic(), 1e-3))
+        if self.socket:
+            self.socket.settimeout(ANSWER_TIMEOUT_S)
             if hasattr(socket, "TCP_QUICKACK"):  # otherwise some peers delay each packet by 40 ms
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            part = self.socket.recv(min(nr_bytes - len(data), READ_BYTES))
-            if not part:
-                break
-            data += part
-        if self.limit:
-            try:
-                self.limit.add(len(data))
-            except PeerError as error:
-                raise OSError(str(error)) from error
-        return data
+        return super().recv(nr_bytes)
 
     def _shutdown_socket(self) -> None:
         """Close the socket, even if it was never connected."""
@@ -107,7 +78,6 @@ class _RequestMessages(DIMSEServiceProvider):
 
 
 class _ApplicationEntity(AE):
-    limit: SizeLimit | None = None
     latest: Association | None = None
     """The association created last, possibly not established."""
 
@@ -119,8 +89,7 @@ class _ApplicationEntity(AE):
     ) -> AssociationSocket:
         self.latest = assoc
         assoc.dimse = _RequestMessages(assoc)
-        connection = _LimitedSocket(assoc, address=address)
-        connection.limit = self.limit
+        connection = _TimedSocket(assoc, address=address)
         connection.tls_args = tls_args
         if connection.socket:  # sends small packets at once, not after 40 ms
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -131,7 +100,9 @@ class _ApplicationEntity(AE):
 def associated(
     node: DimseNode,
     contexts: Sequence[PresentationContext],
-    options: AssociationOptions | None = None,
+    *,
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    events: Sequence[EventHandlerType] = (),
 ) -> Iterator[Association]:
     """An association with at least one accepted context, released at the end.
 
@@ -140,9 +111,7 @@ def associated(
     silence_libraries()
     _config.LOG_HANDLER_LEVEL = "none"
     _config.STORE_SEND_CHUNKED_DATASET = True  # files are sent unchanged
-    options = options or AssociationOptions()
     entity = _ApplicationEntity(node.own_title)
-    entity.limit = options.limit
     entity.acse_timeout = entity.connection_timeout = node.timeout_s
     entity.dimse_timeout = entity.network_timeout = ANSWER_TIMEOUT_S
     tls = (tls_context(node.tls), node.host) if node.tls else None
@@ -153,9 +122,9 @@ def associated(
             contexts=list(contexts),
             ae_title=node.title,
             max_pdu=MAX_PDU_BYTES,
-            ext_neg=list(options.roles),
+            ext_neg=list(roles),
             tls_args=tls,
-            evt_handlers=list(options.events),
+            evt_handlers=list(events),
         )
     except OSError as error:  # an unknown host
         raise PeerError(f"{node}: {_reason(node, tls)}") from error
@@ -170,11 +139,9 @@ def associated(
     LOG.info("association opened", extra={"host": node.host, "port": node.port})
     try:
         yield association
-    except BaseException as error:  # an interrupt also ends the connection and its threads
+    except BaseException:  # an interrupt also ends the connection and its threads
         association.abort()
         LOG.warning("association aborted", extra={"host": node.host, "port": node.port})
-        if isinstance(error, PeerError):
-            options.limit.add(0)  # raises if a response was too large
         raise
     if association.is_established:
         association.release()

@@ -30,7 +30,6 @@ from radfuse.dicom.network.pacs import (
     Query,
     Receive,
     RetrieveRequest,
-    SizeLimit,
     silence_libraries,
 )
 from radfuse.dicom.network.status import describe_failure
@@ -62,7 +61,7 @@ Search = Callable[..., list[dict[str, Any]]]
 
 def echo(service: DicomwebService) -> None:
     """Verify that a service responds to a query. Raises `PeerError` otherwise."""
-    with _client(service, answer_timeout_s=service.timeout_s) as (client, _), _requesting(service):
+    with _client(service, answer_timeout_s=service.timeout_s) as client, _requesting(service):
         client.search_for_studies(limit=1)
 
 
@@ -74,9 +73,8 @@ def send(
     Raises `PeerError` if the service cannot be reached or denies access.
     """
     failures: list[SendFailure] = []
-    with _client(service) as (client, limit):
+    with _client(service) as client:
         for count, file in enumerate(files, start=1):
-            limit.reset()
             try:
                 reason = _store(service, client, file)
             except _RefusedError as error:
@@ -93,12 +91,12 @@ def send(
 def find(service: DicomwebService, query: Query) -> list[Dataset]:
     """QIDO-RS. Raises `PeerError` if the service refuses or has too many matches."""
     keys = dict(query.keys)
-    with _client(service) as (client, limit):
+    with _client(service) as client:
         search: Search = client.search_for_studies
         if query.level == "series":
             search = partial(client.search_for_series, keys.pop("StudyInstanceUID"))
         search = partial(search, fields=list(COLUMNS[query.level]), search_filters=keys)
-        return _matches(service, search, limit)
+        return _matches(service, search)
 
 
 def get(service: DicomwebService, request: RetrieveRequest, receive: Receive) -> frozenset[str]:
@@ -107,9 +105,9 @@ def get(service: DicomwebService, request: RetrieveRequest, receive: Receive) ->
     Raises `PeerError` if the service refuses, and the errors of `receive`.
     """
     study, series = request.study_uid, request.series_uid
-    with _client(service) as (client, limit):
+    with _client(service) as client:
         search = partial(client.search_for_instances, study, series, fields=["SOPInstanceUID"])
-        instances = _matches(service, search, limit)
+        instances = _matches(service, search)
         if not instances:
             return frozenset()
         parts = (
@@ -118,7 +116,6 @@ def get(service: DicomwebService, request: RetrieveRequest, receive: Receive) ->
             else client.iter_study(study, media_types=AS_STORED)
         )
         while True:
-            limit.reset()
             with _requesting(service):
                 content = _next(parts)
             if content is None:
@@ -133,10 +130,9 @@ class _RefusedError(PeerError):
 @contextmanager
 def _client(
     service: DicomwebService, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
-) -> Iterator[tuple[DICOMwebClient, SizeLimit]]:
-    """A client, and the limit of its responses."""
+) -> Iterator[DICOMwebClient]:
+    """A client that logs the status of each response."""
     silence_libraries()
-    limit = SizeLimit()
     with requests.Session() as session:
         session.max_redirects = 0  # data are sent to the given address only
         if service.tls:
@@ -145,11 +141,11 @@ def _client(
             service.url,
             session=session,
             headers={"Accept": "application/dicom+json"},
-            callback=partial(_bound, limit),
+            callback=_log_status,
             timeout=(service.timeout_s, answer_timeout_s),
         )
         client.set_http_retry_params(retry=False)
-        yield client, limit
+        yield client
 
 
 def _encrypt(session: requests.Session, service: DicomwebService, tls: Tls) -> None:
@@ -164,17 +160,8 @@ def _encrypt(session: requests.Session, service: DicomwebService, tls: Tls) -> N
         session.cert = (str(tls.certificate), str(tls.key or tls.certificate))
 
 
-def _bound(limit: SizeLimit, response: requests.Response, **_: object) -> requests.Response:
-    """Count the bytes of a response while they are received."""
+def _log_status(response: requests.Response, **_: object) -> requests.Response:
     LOG.info("DICOMweb response", extra={"status": response.status_code})
-    read = response.iter_content
-
-    def bounded(*arguments: Any, **options: Any) -> Iterator[Any]:
-        for chunk in read(*arguments, **options):
-            limit.add(len(chunk))
-            yield chunk
-
-    setattr(response, "iter_content", bounded)  # noqa: B010  # mypy minds an assignment
     return response
 
 
@@ -183,8 +170,6 @@ def _requesting(service: DicomwebService) -> Iterator[None]:
     """Raise `PeerError` for the errors of the libraries during a request."""
     try:
         yield
-    except PeerError:
-        raise
     except requests.HTTPError as error:
         status = 0 if error.response is None else error.response.status_code
         raise _refusal(service, status) from error
@@ -232,11 +217,10 @@ def _store(service: DicomwebService, client: DICOMwebClient, file: OutgoingFile)
         return describe_failure(int(failed[0].get("FailureReason", 0))) if failed else None
 
 
-def _matches(service: DicomwebService, search: Search, limit: SizeLimit) -> list[Dataset]:
+def _matches(service: DicomwebService, search: Search) -> list[Dataset]:
     """All matches of a query, requested in portions."""
     matches: list[Dataset] = []
     while True:
-        limit.reset()
         with _requesting(service), disable_value_validation():
             portion = search(limit=MATCHES_PER_REQUEST, offset=len(matches))
             matches += [Dataset.from_json(match) for match in portion]

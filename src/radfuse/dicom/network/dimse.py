@@ -37,21 +37,9 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.status import code_to_category
 
 from radfuse.dicom.network.address import ANSWER_TIMEOUT_S, DimseNode
-from radfuse.dicom.network.association import (
-    MAX_CONTEXTS,
-    AssociationOptions,
-    NoContextError,
-    associated,
-)
+from radfuse.dicom.network.association import MAX_CONTEXTS, NoContextError, associated
 from radfuse.dicom.network.outgoing import OutgoingFile, SendFailure
-from radfuse.dicom.network.pacs import (
-    COLUMNS,
-    MAX_OBJECTS,
-    Query,
-    Receive,
-    RetrieveRequest,
-    SizeLimit,
-)
+from radfuse.dicom.network.pacs import COLUMNS, MAX_OBJECTS, Query, Receive, RetrieveRequest
 from radfuse.dicom.network.status import store_failure
 from radfuse.errors import PeerError, RadfuseError
 from radfuse.progress import ProgressCallback, no_progress
@@ -182,26 +170,22 @@ def _get_classes(
     receive: Receive,
 ) -> None:
     """C-GET series or instances of some classes."""
-    limit = SizeLimit()
 
     def store(event: Event) -> int:
         try:
             receive(event.encoded_dataset())
         except (RadfuseError, OSError) as error:
             raise _Stop from error
-        limit.reset()
         return SUCCESS
 
     contexts = [build_context(uid, [syntax]) for uid in classes for syntax in SYNTAXES]
-    options = AssociationOptions(
-        roles=[build_role(UID(uid), scp_role=True) for uid in classes],
-        events=[(evt.EVT_C_STORE, store)],
-        limit=limit,
-    )
+    contexts.insert(0, build_context(GET))
+    roles = [build_role(UID(uid), scp_role=True) for uid in classes]
+    events = [(evt.EVT_C_STORE, store)]
     try:
         with (
             disable_value_validation(),
-            associated(node, [build_context(GET), *contexts], options) as association,
+            associated(node, contexts, roles=roles, events=events) as association,
         ):
             for key in keys:
                 level = "image" if "SOPInstanceUID" in key else "series"

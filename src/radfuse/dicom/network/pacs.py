@@ -11,7 +11,7 @@ from pydicom.multival import MultiValue
 
 from radfuse.dicom.network.outgoing import OutgoingFile, SendFailure
 from radfuse.dicom.uids import MAX_UID_LENGTH, is_uid
-from radfuse.errors import InputError, PeerError
+from radfuse.errors import InputError
 from radfuse.progress import ProgressCallback
 
 Level = Literal["patient", "study", "series"]
@@ -38,9 +38,6 @@ COLUMNS: Mapping[Level, Mapping[str, str]] = {
 MAX_OBJECTS = 100_000
 """Objects in one retrieval, and matches of one query; the largest 4-D studies have some ten
 thousand."""
-
-MAX_OBJECT_BYTES = 2 * 2**30
-"""An object is held in memory; a multi-frame series of a head has a tenth of this."""
 
 UNREADABLE = "?"
 """Replaces unreadable values and unprintable characters."""
@@ -99,23 +96,6 @@ class Pacs:
 
     get: Callable[[RetrieveRequest, Receive], frozenset[str]]
     """Retrieve object by object; return the SOP instance UIDs that the PACS lists."""
-
-
-class SizeLimit:
-    """Limits the bytes received for one object."""
-
-    def __init__(self) -> None:
-        self._remaining = MAX_OBJECT_BYTES
-
-    def add(self, count: int) -> None:
-        """Count received bytes; raise `PeerError` above the limit."""
-        self._remaining -= count
-        if self._remaining < 0:
-            raise PeerError(f"a response of more than {MAX_OBJECT_BYTES} bytes was refused")
-
-    def reset(self) -> None:
-        """Start the next object."""
-        self._remaining = MAX_OBJECT_BYTES
 
 
 def silence_libraries() -> None:
