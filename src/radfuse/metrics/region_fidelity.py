@@ -134,51 +134,30 @@ def region_fidelity(
     )
 
 
-def bone_fidelity(
-    fused: Image,
-    ct: Image,
-    mr: Image,
-    *,
-    bone_level: float = BONE_LEVEL,
-    labels: Labels | None = None,
-) -> float:
+def bone_fidelity(fused: Image, ct: Image, mr: Image, *, bone_level: float = BONE_LEVEL) -> float:
     """How well bone follows the CT, in [0, 1], larger is better; see `region_fidelity`."""
-    bone, _ = _masks(ct, mr, bone_level, labels)
+    bone, _ = _masks(ct, mr, bone_level)
     return _owned(fused, ct, bone, from_black=True).fidelity
 
 
-def tissue_fidelity(
-    fused: Image,
-    ct: Image,
-    mr: Image,
-    *,
-    bone_level: float = BONE_LEVEL,
-    labels: Labels | None = None,
-) -> float:
+def tissue_fidelity(fused: Image, ct: Image, mr: Image, *, bone_level: float = BONE_LEVEL) -> float:
     """How well soft tissue follows the MR, in [0, 1], larger is better; see `region_fidelity`."""
-    _, tissue = _masks(ct, mr, bone_level, labels)
+    _, tissue = _masks(ct, mr, bone_level)
     return _owned(fused, mr, tissue, from_black=False).fidelity
 
 
-def seam_fidelity(
-    fused: Image,
-    ct: Image,
-    mr: Image,
-    *,
-    bone_level: float = BONE_LEVEL,
-    labels: Labels | None = None,
-) -> float:
+def seam_fidelity(fused: Image, ct: Image, mr: Image, *, bone_level: float = BONE_LEVEL) -> float:
     """How free of false edges the bone's border is, in [0, 1], larger is better.
 
     A copy of either source has 1, so it says something only beside the other two; see
     `region_fidelity`.
     """
-    bone, _ = _masks(ct, mr, bone_level, labels)
+    bone, _ = _masks(ct, mr, bone_level)
     return _seam(fused, ct, mr, bone)
 
 
 def _masks(
-    ct: Image, mr: Image, bone_level: float, labels: Labels | None
+    ct: Image, mr: Image, bone_level: float, labels: Labels | None = None
 ) -> tuple[BoolArray, BoolArray]:
     """Bone, and the soft tissue that does not belong to the seam."""
     if labels is None:
