@@ -189,8 +189,7 @@ class CSF(InfraredVisible):
         The authors train the classifier on features of the trained, frozen encoder, with visible
         images shifted to the mean of the infrared ones.
         """
-        logits: Tensor = self.classifier(self.encoder(image))
-        return logits
+        return self.classifier(self.encoder(image))
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [-1, 1] to fused images likewise."""
@@ -200,8 +199,7 @@ class CSF(InfraredVisible):
         for_visible = self._saliency(infrared, shifted, VISIBLE)
         contrast = for_visible - for_infrared - _mean(for_visible) + _mean(for_infrared)
         weight = torch.sigmoid(contrast / TEMPERATURE)  # the softmax of two
-        fused: Tensor = self.decoder(weight * of_visible + (1 - weight) * of_infrared)
-        return fused
+        return self.decoder(weight * of_visible + (1 - weight) * of_infrared)
 
     def _saliency(self, start: Tensor, end: Tensor, label: int) -> Tensor:
         """Absolute gradient of the logit (N, 24, H, W) by the features, one step from `start`."""

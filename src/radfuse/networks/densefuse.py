@@ -81,14 +81,12 @@ class DenseFuse(InfraredVisible):
     def reconstruct(self, image: Tensor) -> Tensor:
         """Rebuild images of shape (N, 1, H, W) in [0, 1], without the fusion layer."""
         white = self.RANGE[1]
-        rebuilt: Tensor = self.decoder(self.encoder(image * white)) / white
-        return rebuilt
+        return self.decoder(self.encoder(image * white)) / white
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [0, 255] to fused images of the same shape, not clipped."""
         features = self.rule(self.encoder(infrared), self.encoder(visible))
-        fused: Tensor = self.decoder(features)
-        return fused
+        return self.decoder(features)
 
 
 TENSORFLOW_LAYERS = {

@@ -107,8 +107,7 @@ class TransformerBranch(nn.Module):
         coarser = self.four_to_one(four), self.three_to_one(three), self.two_to_one(two)
         one = self.one(_joined(one, *coarser))
         whole = _resized(one, image)
-        attended: Tensor = self.attention(self.leave(image * whole + whole))
-        return attended
+        return self.attention(self.leave(image * whole + whole))
 
 
 class Encoder(nn.Module):
@@ -122,8 +121,7 @@ class Encoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, 1, H, W) to features (N, 352, H, W)."""
         both = torch.cat([self.convolutional(image), self.transformer(image)], dim=1)
-        features: Tensor = self.attention(both)
-        return features
+        return self.attention(both)
 
 
 class Decoder(nn.Module):
@@ -140,8 +138,7 @@ class Decoder(nn.Module):
         first = self.first(features)
         second = self.second(first)
         third = self.third(torch.cat([first, second], dim=1))
-        image: Tensor = self.leave(self.fourth(torch.cat([second, third], dim=1)))
-        return image
+        return self.leave(self.fourth(torch.cat([second, third], dim=1)))
 
 
 def local_energy(first: Tensor, second: Tensor) -> Tensor:
@@ -176,12 +173,10 @@ class DFENet(InfraredVisible):
 
     def reconstruct(self, image: Tensor) -> Tensor:
         """Rebuild images of shape (N, 1, H, W) in [0, 1], without the fusion rule."""
-        rebuilt: Tensor = self.decoder(self.encoder(image))
-        return rebuilt
+        return self.decoder(self.encoder(image))
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [0, 1] to fused images of the same shape, not clipped."""
         features = self.encoder(torch.cat([infrared, visible]))  # (2N, 352, H, W)
         count = infrared.shape[0]  # len() would fix the batch size of an exported graph
-        fused: Tensor = self.decoder(local_energy(features[:count], features[count:]))
-        return fused
+        return self.decoder(local_energy(features[:count], features[count:]))

@@ -56,8 +56,7 @@ class FusionGAN(InfraredVisible):
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [-1, 1] to fused images likewise; edge pixels are replicated."""
         sources = torch.cat([infrared, visible], dim=1)
-        fused: Tensor = self.generator(functional.pad(sources, (MARGIN,) * 4, mode="replicate"))
-        return fused
+        return self.generator(functional.pad(sources, (MARGIN,) * 4, mode="replicate"))
 
 
 class Discriminator(nn.Module):
@@ -76,5 +75,4 @@ class Discriminator(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """Patches (N, 1, 120, 120) in [-1, 1] to scores (N, 1): 1 for visible, 0 for fused."""
-        scores: Tensor = self.layers(patches)
-        return scores
+        return self.layers(patches)

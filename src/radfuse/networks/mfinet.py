@@ -112,8 +112,7 @@ class FeatureUnit(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         joined = self.join(torch.cat([branch(features) for branch in self.branches], dim=1))
-        enhanced: Tensor = self.enhance(joined)
-        return enhanced
+        return self.enhance(joined)
 
 
 class DenseModule(nn.Module):
@@ -180,8 +179,7 @@ class Reconstructor(nn.Module):
         """Features (N, 2C, H/2, W/2), rounded up, and images (N, 2, H, W) to (N, 2, H, W)."""
         rows, columns = images.shape[2:]
         large = self.enlarge(features)[:, :, :rows, :columns]
-        logits: Tensor = self.draw(self.refine(torch.cat([large, images], dim=1)))
-        return logits
+        return self.draw(self.refine(torch.cat([large, images], dim=1)))
 
 
 class MFINet(nn.Module):

@@ -49,14 +49,12 @@ class MSDNet(InfraredVisible):
     def reconstruct(self, image: Tensor) -> Tensor:
         """Rebuild images of shape (N, 1, H, W) in [0, 1], without the fusion layer."""
         white = self.RANGE[1]
-        rebuilt: Tensor = self.decoder(torch.cat(self.features(image * white), dim=1)) / white
-        return rebuilt
+        return self.decoder(torch.cat(self.features(image * white), dim=1)) / white
 
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [0, 255] to fused images of the same shape, not clipped."""
         scales = zip(self.features(infrared), self.features(visible), strict=True)
-        fused: Tensor = self.decoder(torch.cat([l1(*scale) for scale in scales], dim=1))
-        return fused
+        return self.decoder(torch.cat([l1(*scale) for scale in scales], dim=1))
 
 
 LAYERS = {

@@ -65,8 +65,7 @@ class PMGI(InfraredVisible):
         layer3 = self._each("layer3", zip(layer1, layer2, shared, strict=True))
         shared = self._each("transfer3", (layer3, layer3))
         layer4 = self._each("layer4", zip(layer1, layer2, layer3, shared, strict=True))
-        fused: Tensor = self.join(torch.cat([*layer1, *layer2, *layer3, *layer4], dim=1))
-        return fused
+        return self.join(torch.cat([*layer1, *layer2, *layer3, *layer4], dim=1))
 
     def _each(self, layer: str, inputs: Iterable[Iterable[Tensor]]) -> list[Tensor]:
         """The outputs of a layer of both paths, (N, 16, H, W), for their inputs."""

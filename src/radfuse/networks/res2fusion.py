@@ -107,8 +107,7 @@ class Res2Fusion(nn.Module):
 
     def reconstruct(self, image: Tensor) -> Tensor:
         """Rebuild images of shape (N, 1, H, W), without the fusion layer."""
-        rebuilt: Tensor = self.reconstructor(self.extractor(image))
-        return rebuilt
+        return self.reconstructor(self.extractor(image))
 
     def forward(self, ct: Tensor, mr: Tensor) -> Tensor:
         """Fuse images (N, H, W) in [0, 1]."""

@@ -69,8 +69,7 @@ class ResidualFusion(nn.Module):
         """Features (N, C, H, W) of each source to fused features of the same shape."""
         separate = [self.of_infrared(infrared), self.of_visible(visible)]
         together = torch.cat([infrared, visible], dim=1)
-        fused: Tensor = self.both(together) + self.residual(torch.cat(separate, dim=1))
-        return fused
+        return self.both(together) + self.residual(torch.cat(separate, dim=1))
 
 
 def _nest(*same_scale: Tensor, coarser: Tensor) -> Tensor:
@@ -105,8 +104,7 @@ class NestDecoder(nn.Module):
         x1_2 = self.db1_2(_nest(one, x1_1, coarser=x2_1))
         x2_2 = self.db2_2(_nest(two, x2_1, coarser=x3_1))
         x1_3 = self.db1_3(_nest(one, x1_1, x1_2, coarser=x2_2))
-        images: Tensor = self.leave(x1_3)
-        return images
+        return self.leave(x1_3)
 
 
 class RFNNest(InfraredVisible):
@@ -131,5 +129,4 @@ class RFNNest(InfraredVisible):
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [0, 255] to fused images, none below 0."""
         scales = zip(self.fusion, self.encoder(infrared), self.encoder(visible), strict=True)
-        fused: Tensor = self.decoder([rfn(*features) for rfn, *features in scales])
-        return fused
+        return self.decoder([rfn(*features) for rfn, *features in scales])

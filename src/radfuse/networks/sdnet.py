@@ -71,8 +71,7 @@ class SDNet(InfraredVisible):
         """Images (N, 1, H, W) in [-1, 1] to fused images likewise."""
         paths = self.extract_infrared(infrared), self.extract_visible(visible)
         features = [maps for layer in zip(*paths, strict=True) for maps in layer]
-        fused: Tensor = self.squeeze(torch.cat(features, dim=1))
-        return fused
+        return self.squeeze(torch.cat(features, dim=1))
 
     def decompose(self, fused: Tensor) -> tuple[Tensor, Tensor]:
         """Fused images (N, 1, H, W) in [-1, 1] to infrared and visible images likewise.

@@ -36,8 +36,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features (N, D, H, W)."""
-        total: Tensor = self.residual(features) + self.shortcut(features)
-        return total
+        return self.residual(features) + self.shortcut(features)
 
 
 def _extraction() -> nn.Sequential:
@@ -70,8 +69,7 @@ class STDFusionNet(InfraredVisible):
     def fuse(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [-1, 1] to fused images likewise."""
         features = [self.extract_visible(visible), self.extract_infrared(infrared)]
-        fused: Tensor = self.reconstruction(torch.cat(features, dim=1))
-        return fused
+        return self.reconstruction(torch.cat(features, dim=1))
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:

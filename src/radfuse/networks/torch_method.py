@@ -69,8 +69,7 @@ class TorchMethod:
     @torch.inference_mode()
     def _infer(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         on_device = (torch.from_numpy(np.ascontiguousarray(x)).to(self.device) for x in (ct, mr))
-        fused: Float32Array = self._network(*on_device).cpu().numpy()
-        return fused
+        return self._network(*on_device).cpu().numpy()
 
     @cached_property
     def _network(self) -> nn.Module:

@@ -41,8 +41,7 @@ class ResidualDenseBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, 64, H, W) to features of the same shape."""
-        joined: Tensor = features + self.join(self.dense(features))
-        return joined
+        return features + self.join(self.dense(features))
 
 
 class InteractionFusion(nn.Module):

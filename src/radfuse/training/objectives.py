@@ -50,14 +50,12 @@ LossFunction = Callable[[Output, Tensor, Any], Loss]
 
 def fused_output(network: Any, images: Tensor) -> Tensor:
     """Fused images (N, H, W) in [0, 1] of pairs (N, 2, H, W), CT and MR."""
-    fused: Tensor = network(images[:, 0].contiguous(), images[:, 1].contiguous())
-    return fused
+    return network(images[:, 0].contiguous(), images[:, 1].contiguous())
 
 
 def reconstructed(network: Any, images: Tensor) -> Tensor:
     """Reconstructions of single images (N, 1, H, W) in [0, 1]."""
-    output: Tensor = network.reconstruct(images)
-    return output
+    return network.reconstruct(images)
 
 
 def fused_raw(network: InfraredVisible, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -113,7 +113,7 @@ def _seeded(make: Callable[[], nn.Module], seed: int, device: str) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = make()
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def fresh_adam(network: nn.Module) -> torch.optim.Adam:

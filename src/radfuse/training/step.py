@@ -56,8 +56,7 @@ class PhaseTrainer:
     @property
     def learning_rate(self) -> float:
         """The optimizer's learning rate at the last step."""
-        rate: float = self.state.optimizer.param_groups[0]["lr"]
-        return rate
+        return self.state.optimizer.param_groups[0]["lr"]
 
     def step(self) -> float:
         """Take one step; returns the loss, raises `RadfuseError` where it is not finite."""

@@ -55,5 +55,4 @@ class ConvolutionalAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         weighted = self.channels(features) * features
-        result: Tensor = self.pixels(weighted) * weighted
-        return result
+        return self.pixels(weighted) * weighted

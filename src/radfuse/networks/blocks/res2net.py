@@ -44,8 +44,7 @@ class Bottleneck(nn.Module):
             alone = self.first or not outputs
             outputs.append(self.activation(group(part if alone else part + outputs[-1])))
         outputs.append(functional.avg_pool2d(last, 3, stride=1, padding=1) if self.first else last)
-        result: Tensor = self.activation(self.leave(torch.cat(outputs, dim=1)) + features)
-        return result
+        return self.activation(self.leave(torch.cat(outputs, dim=1)) + features)
 
 
 def stage(width: int, depth: int) -> nn.Sequential:

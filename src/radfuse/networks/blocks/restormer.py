@@ -54,8 +54,7 @@ class TransposedAttention(nn.Module):
         query, key = (functional.normalize(part, dim=-1) for part in (query, key))
         attention = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
         mixed = (attention @ value).reshape(count, width, rows, columns)
-        result: Tensor = self.leave(mixed)
-        return result
+        return self.leave(mixed)
 
 
 class GatedFeedForward(nn.Module):
@@ -70,8 +69,7 @@ class GatedFeedForward(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         gate, value = self.enter(features).chunk(2, dim=1)
-        result: Tensor = self.leave(functional.gelu(gate) * value)
-        return result
+        return self.leave(functional.gelu(gate) * value)
 
 
 class RestormerBlock(nn.Module):
@@ -85,5 +83,4 @@ class RestormerBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         features = features + self.attention(features)
-        result: Tensor = features + self.feed_forward(features)
-        return result
+        return features + self.feed_forward(features)

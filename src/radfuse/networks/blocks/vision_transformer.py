@@ -30,8 +30,7 @@ class SelfAttention(nn.Module):
         parts = self.enter(tokens).unflatten(2, (3, self.heads, -1))  # (N, T, 3, heads, C / heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind()
         mixed = functional.scaled_dot_product_attention(query, key, value)  # (N, heads, T, C/heads)
-        result: Tensor = self.leave(mixed.transpose(1, 2).flatten(2))
-        return result
+        return self.leave(mixed.transpose(1, 2).flatten(2))
 
 
 class TransformerBlock(nn.Module):
@@ -48,8 +47,7 @@ class TransformerBlock(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (N, T, C) to tokens of the same shape."""
         tokens = tokens + self.attention(tokens)
-        result: Tensor = tokens + self.feed_forward(tokens)
-        return result
+        return tokens + self.feed_forward(tokens)
 
 
 class TransformerStage(nn.Module):
@@ -69,8 +67,7 @@ class TransformerStage(nn.Module):
         patches = self.patches(images)
         tokens = self.patch_norm(patches.flatten(2).transpose(1, 2))  # (N, T, D)
         mixed = self.norm(self.blocks(tokens)).transpose(1, 2)
-        features: Tensor = mixed.reshape(patches.shape)
-        return features
+        return mixed.reshape(patches.shape)
 
 
 def _norm(width: int) -> nn.LayerNorm:

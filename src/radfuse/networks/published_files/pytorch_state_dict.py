@@ -47,5 +47,4 @@ def _array(value: Tensor, max_bytes: int) -> NDArray[Any]:
     """A tensor as float32; `ValueError` for an expanded tensor that is larger than the file."""
     if value.numel() * value.element_size() > max_bytes:
         raise ValueError("a tensor is larger than the file")
-    array: NDArray[Any] = value.detach().to(torch.float32).numpy()
-    return array
+    return value.detach().to(torch.float32).numpy()
