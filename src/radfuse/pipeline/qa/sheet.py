@@ -34,6 +34,11 @@ OUTLINE = (0, 190, 255)
 IMAGES = (CT.code, MR.code, "fused", "checkerboard", f"magenta {CT}, green {MR}")
 """Images of each plane."""
 
+TEMPLATES = Path(__file__).parent / "templates"
+"""`sheet.html`, with `string.Template` fields, and `checks.html`: the qualitative checks of AAPM
+TG-132 (Brock et al. 2017, 10.1002/mp.12256) for a rigid registration of the head, and its levels,
+from 0, for the use of a registration."""
+
 SIGNOFF_LINES = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)
 """The sign-off in the document."""
 
@@ -101,15 +106,19 @@ def write_qa_sheet(
     `sections` are headings with a table each, `warning` is a banner on top. The checks and the
     sign-off are for a registration only.
     """
-    document = Template(DOCUMENT).substitute(
+    document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
         planes="\n".join(_plane_html(plane) for plane in planes),
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
-        checklist=_checklist_html() if registered else "",
+        checklist=_template("checks.html").rstrip() if registered else "",
         signoff=_signoff_html(None) if registered else "",
     )
     path.write_text(document, encoding="utf-8")
+
+
+def _template(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _section_html(heading: str, facts: Mapping[str, str]) -> str:
@@ -117,26 +126,6 @@ def _section_html(heading: str, facts: Mapping[str, str]) -> str:
         f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items()
     )
     return f"<section><h2>{escape(heading)}</h2>\n<table>\n{rows}\n</table></section>"
-
-
-def _checklist_html() -> str:
-    """Checks with boxes, and the grades of TG-132."""
-    boxes = "".join(f"<td>{BOX}</td>" for _ in ANSWERS)
-    heads = "".join(f"<th>{answer}</th>" for answer in ANSWERS)
-    rows = "\n".join(
-        f"<tr><th>{what}</th><td>{how}</td>{boxes}</tr>" for what, how in CHECKLIST.items()
-    )
-    grades = "\n".join(
-        f"<tr><td>{BOX}</td><th>{level} {name}</th><td>{meaning}</td></tr>"
-        for level, (name, meaning) in enumerate(GRADES.items())
-    )
-    return (
-        "<section><h2>Checks</h2>\n"
-        f"<table class='checks'><tr><th></th><th></th>{heads}</tr>\n{rows}\n</table></section>\n"
-        "<section><h2>Grade (AAPM TG-132)</h2>\n"
-        f"<table>\n{grades}\n</table>\n"
-        "<p class='line'>Intended use and region <span>&nbsp;</span></p></section>"
-    )
 
 
 def sign_sheet(document: str, signoff: Signoff) -> str:
@@ -213,99 +202,3 @@ def _png(image: NDArray[np.uint8], plane: Plane) -> str:
     stream = BytesIO()
     Image.fromarray(image).resize(size, Image.Resampling.BILINEAR).save(stream, "PNG")
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-BOX = "&#9744;"
-"""An empty box to tick."""
-
-ANSWERS = ("yes", "no", "not visible")
-"""Answers of each check."""
-
-CHECKLIST = {
-    "Datasets": "correct patient, studies, series and dates; the whole head without gaps",
-    "Orientation": "left and right, front and back, head and feet agree in CT and MR",
-    "Scale": "the head has the same size in both; no stretch along an axis",
-    "Skull": "inner and outer table are continuous across the checkerboard, on all sides",
-    "Skull base": "petrous bones, clivus and sella; MR distortion is largest near air",
-    "Brain surface": "no fringe of one colour at the cortex, in all three planes",
-    "Ventricles": "lateral horns and fourth ventricle coincide",
-    "Midline": "falx and septum coincide in axial and coronal planes",
-    "Brainstem": "brainstem and cerebellum, and the foramen magnum around them",
-    "Eyes": "globes and optic nerves, unless they moved between the scans",
-    "Target": "the region of interest, slice by slice",
-}
-"""The qualitative checks of AAPM TG-132 (Brock et al. 2017,
-10.1002/mp.12256) for a rigid registration of the head."""
-
-GRADES = {
-    "whole scan aligned": "within 1 mm everywhere; for structures and localization",
-    "locally aligned": "within 1 mm around the target; for structures there",
-    "usable with risk of deformation": "aligned locally, mild change of anatomy around it",
-    "for diagnosis only": "not accurate enough for geometry",
-    "not acceptable": "the anatomy cannot be aligned",
-}
-"""Levels of TG-132 for the use of a registration, from 0."""
-
-DOCUMENT = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>radfuse QA sheet</title>
-<style>
-  body { margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem;
-         font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
-  h1 { font-size: 1.3rem; margin: 0 0 .3rem; }
-  h2 { font-size: 1rem; margin: 1.2rem 0 .3rem; border-bottom: 1px solid #999; }
-  .notice { margin: 0 0 1rem; font-weight: 600; }
-  .warning { padding: .7rem 1rem; background: #8a1500; color: #fff; font-weight: 600; }
-  .plane { display: grid; grid-template-columns: repeat(5, 1fr); gap: .5rem; margin-bottom: .5rem; }
-  img { width: 100%; }
-  figure { margin: 0; break-inside: avoid; }
-  figure div { position: relative; background: #000; line-height: 0; }
-  figure span { position: absolute; color: #ffe08a; font: 600 13px/1 system-ui, sans-serif; }
-  .left { left: 4px; top: 48%; } .right { right: 4px; top: 48%; }
-  .top { top: 4px; left: 48%; } .bottom { bottom: 4px; left: 48%; }
-  figcaption { font-size: .8rem; color: #444; }
-  table { border-collapse: collapse; }
-  th, td { text-align: left; vertical-align: top; padding: .15rem .8rem .15rem 0; }
-  td { overflow-wrap: anywhere; }
-  th { font-weight: 600; white-space: nowrap; }
-  .checks td:nth-child(n+3), .checks th:nth-child(n+3) { text-align: center; }
-  .sign { display: flex; flex-wrap: wrap; gap: 2rem; margin-top: 1.5rem; }
-  .sign span { border-bottom: 1px solid #1a1a1a; display: inline-block; min-width: 12rem; }
-  .line { display: flex; gap: .5rem; }
-  .line span { border-bottom: 1px solid #1a1a1a; flex: 1; }
-  @page { size: A4 landscape; margin: 10mm; }
-  @media print {
-    body { margin: 0; padding: 0; max-width: none; font-size: 9pt; line-height: 1.3; }
-    .plane { gap: 2mm; break-inside: avoid; }
-    .plane img { height: 45mm; object-fit: contain; }
-    section, tr, .sign, h2 { break-inside: avoid; }
-    h2 { break-after: avoid; margin-top: 2mm; }
-    .images { break-after: page; }
-    .facts { columns: 2; column-gap: 8mm; font-size: 8pt; }
-    .facts th, .facts td { padding-right: 2mm; }
-    * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  }
-</style>
-</head>
-<body>
-<h1>radfuse: registration and fusion of CT and MR of the head</h1>
-<p class="notice">$notice</p>
-$banner
-<div class="images">
-$planes
-<p>Check the skull in the checkerboard, and the ventricles and the surface of the brain in magenta
-and green: edges must be continuous. The light blue line is the border of the MR field of view;
-outside it the fused image is the CT alone.</p>
-</div>
-<div class="facts">
-$sections
-$checklist
-</div>
-$signoff
-</body>
-</html>
-"""
-"""The document, with `string.Template` fields."""
