@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, print_json
+from radfuse.cli.options import PATH, json_option, print_json
 from radfuse.pipeline.inspect import DicomContext, InspectedSeries, inspect
 from radfuse.pipeline.pairing import selection
 
@@ -18,7 +18,7 @@ IDENTIFIERS = ("patient_id", "patient_name")
 @click.argument("path", type=PATH)
 @click.option("--no-pixels", is_flag=True, help="Read headers and file sizes only: faster.")
 @click.option("--show-identifiers", is_flag=True, help="Show names and IDs of patients.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def info_command(*, path: Path, no_pixels: bool, show_identifiers: bool, as_json: bool) -> None:
     """List the patients, studies and series of a file, folder or zip archive, with problems.
 

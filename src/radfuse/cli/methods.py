@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from radfuse.cli.options import print_json
+from radfuse.cli.options import json_option, print_json
 from radfuse.methods.catalogue import INPUTS, METHODS, method_info, options_of
 from radfuse.methods.options import Option
 from radfuse.recipe import DEFAULT_METHOD
@@ -15,7 +15,7 @@ from radfuse.recipe import DEFAULT_METHOD
 
 @click.command("methods")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def methods_command(*, name: str | None, as_json: bool) -> None:
     """List the fusion methods, or the inputs and options of method NAME.
 

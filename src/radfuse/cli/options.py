@@ -19,27 +19,27 @@ PATH = click.Path(path_type=Path)
 Command = Callable[..., Any]
 
 
-def series_options(command: Command) -> Command:
-    """`--ct`, `--mr` and the choice among several series."""
-    for option in reversed(
-        (
-            click.option(
-                "--ct", type=PATH, help="CT: DICOM folder, zip archive, volume, 2-D image."
-            ),
-            click.option(
-                "--mr", type=PATH, help="MR: DICOM folder, zip archive, volume, 2-D image."
-            ),
-            click.option(
-                "--study",
-                type=PATH,
-                help="A folder or archive with both, instead of --ct and --mr.",
-            ),
-            click.option("--ct-series", metavar="UID", help="The CT, if the folder has several."),
-            click.option("--mr-series", metavar="UID", help="The MR, if the folder has several."),
-        )
-    ):
-        command = option(command)
-    return command
+def options_in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Add options to a command; its help lists them in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+series_options = options_in_order(
+    click.option("--ct", type=PATH, help="CT: DICOM folder, zip archive, volume, 2-D image."),
+    click.option("--mr", type=PATH, help="MR: DICOM folder, zip archive, volume, 2-D image."),
+    click.option(
+        "--study", type=PATH, help="A folder or archive with both, instead of --ct and --mr."
+    ),
+    click.option("--ct-series", metavar="UID", help="The CT, if the folder has several."),
+    click.option("--mr-series", metavar="UID", help="The MR, if the folder has several."),
+)
+"""`--ct`, `--mr` and the choice among several series."""
 
 
 def chosen_series(
@@ -60,47 +60,39 @@ def chosen_series(
     return study, study, recipe.model_copy(update=uids)
 
 
-def registration_options(command: Command) -> Command:
-    """Options of the registration."""
-    for option in reversed(
-        (
-            click.option(
-                "--initial-transform", type=PATH, metavar="FILE",
-                help="Start the search from this transform (CT to MR points, or DICOM REG).",
-            ),
-            click.option(
-                "--deterministic", is_flag=True,
-                help="Use one thread: slower, reproducible bit for bit.",
-            ),
-            click.option(
-                "--accept-patients", is_flag=True,
-                help="Continue if the headers of CT and MR name different patients.",
-            ),
-            click.option(
-                "--accept-registration", is_flag=True,
-                help="Continue if registration QA fails.",
-            ),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+registration_options = options_in_order(
+    click.option(
+        "--initial-transform", type=PATH, metavar="FILE",
+        help="Start the search from this transform (CT to MR points, or DICOM REG).",
+    ),
+    click.option(
+        "--deterministic", is_flag=True, help="Use one thread: slower, reproducible bit for bit.",
+    ),
+    click.option(
+        "--accept-patients", is_flag=True,
+        help="Continue if the headers of CT and MR name different patients.",
+    ),
+    click.option(
+        "--accept-registration", is_flag=True, help="Continue if registration QA fails.",
+    ),
+)  # fmt: skip
+"""Options of the registration."""
 
 
-def show_identifiers_option(command: Command) -> Command:
-    """`--show-identifiers`."""
-    return click.option(
-        "--show-identifiers",
-        is_flag=True,
-        help="Include names and IDs of patients in messages and records.",
-    )(command)
+show_identifiers_option = click.option(
+    "--show-identifiers",
+    is_flag=True,
+    help="Include names and IDs of patients in messages and records.",
+)
 
 
-def output_options(command: Command) -> Command:
-    """Options of the output."""
-    command = click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
-    )(command)
-    return click.option("--quiet", is_flag=True, help="Print no progress on stderr.")(command)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+)
+
+output_options = options_in_order(
+    click.option("--quiet", is_flag=True, help="Print no progress on stderr."), json_option
+)
 
 
 def named_values(description: str) -> Callable[[Command], Command]:

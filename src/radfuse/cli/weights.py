@@ -9,7 +9,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from radfuse.cli.options import PATH, named_options, network_options, output_options, print_json
+from radfuse.cli.options import (
+    PATH,
+    json_option,
+    named_options,
+    network_options,
+    output_options,
+    print_json,
+)
 from radfuse.cli.train import TrainingProgress
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing
@@ -19,8 +26,6 @@ from radfuse.settings import shipped_trainings
 
 PROBE = np.zeros((1, 64, 64), np.float32)
 """A black image; a graph that cannot fuse it is not installed."""
-
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
 @click.group("weights")
@@ -34,7 +39,7 @@ def weights_command() -> None:
 
 
 @weights_command.command("list")
-@JSON
+@json_option
 def list_command(*, as_json: bool) -> None:
     """List packaged and installed weights."""
     known = _all()
@@ -52,7 +57,7 @@ def list_command(*, as_json: bool) -> None:
 
 
 @weights_command.command("verify")
-@JSON
+@json_option
 def verify_command(*, as_json: bool) -> None:
     """Compare every graph with the sha256 of its model card; exit status 2 if one differs."""
     intact = {weights.name: weights.is_intact for weights, _ in _all()}
@@ -69,7 +74,7 @@ def verify_command(*, as_json: bool) -> None:
 @weights_command.command("install")
 @click.argument("file", type=PATH)
 @click.option("--overwrite", is_flag=True, help="Replace weights of the same name.")
-@JSON
+@json_option
 def install_command(*, file: Path, overwrite: bool, as_json: bool) -> None:
     """Install FILE.onnx and its model card FILE.json; FILE becomes a name for --method."""
     if file.stem in METHODS:
@@ -84,7 +89,7 @@ def install_command(*, file: Path, overwrite: bool, as_json: bool) -> None:
 @network_options
 @click.option("--as", "method", metavar="METHOD", help="Name for --method  [default: NAME@authors]")
 @click.option("--overwrite", is_flag=True, help="Replace weights of the same name.")
-@JSON
+@json_option
 def import_command(
     *,
     name: str,

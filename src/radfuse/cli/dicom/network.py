@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from radfuse.cli.options import PATH, Command, Stages, output_options, print_json
+from radfuse.cli.options import (
+    PATH,
+    Command,
+    Stages,
+    json_option,
+    options_in_order,
+    output_options,
+    print_json,
+)
 from radfuse.dicom.network.address import OWN_TITLE, TIMEOUT_S, Tls, parse_address
 from radfuse.dicom.network.connect import connect
 from radfuse.dicom.network.outgoing import SendFailure, collect_files
@@ -50,43 +58,36 @@ def pacs_options(command: Command) -> Command:
         peer = parse_address(address, own_title=ae_title, tls=encrypted, timeout_s=timeout)
         command(pacs=connect(peer), **others)
 
-    for option in reversed(
-        (
-            click.option(
-                "--to", "--from", "address", required=True, metavar="PACS",
-                help="TITLE@HOST:PORT (DIMSE), or https://HOST/PATH (DICOMweb).",
-            ),
-            click.option(
-                "--ae-title", default=OWN_TITLE, show_default=True, metavar="TITLE",
-                help="Calling application entity title of this program.",
-            ),
-            click.option("--tls", is_flag=True, help="Use TLS for DIMSE."),
-            click.option(
-                "--tls-ca", type=PATH, metavar="FILE",
-                help="CA certificates to verify the peer (PEM).  [default: the system's]",
-            ),
-            click.option(
-                "--tls-cert", type=PATH, metavar="FILE", help="Client certificate (PEM).",
-            ),
-            click.option(
-                "--tls-key", type=PATH, metavar="FILE", help="Key of the client certificate (PEM).",
-            ),
-            click.option(
-                "--timeout", type=click.FloatRange(min=0, min_open=True), default=TIMEOUT_S,
-                show_default=True, metavar="S", help="Timeout of the connection in seconds.",
-            ),
-        )
-    ):  # fmt: skip
-        connected = option(connected)
-    return connected
-
-
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+    return options_in_order(
+        click.option(
+            "--to", "--from", "address", required=True, metavar="PACS",
+            help="TITLE@HOST:PORT (DIMSE), or https://HOST/PATH (DICOMweb).",
+        ),
+        click.option(
+            "--ae-title", default=OWN_TITLE, show_default=True, metavar="TITLE",
+            help="Calling application entity title of this program.",
+        ),
+        click.option("--tls", is_flag=True, help="Use TLS for DIMSE."),
+        click.option(
+            "--tls-ca", type=PATH, metavar="FILE",
+            help="CA certificates to verify the peer (PEM).  [default: the system's]",
+        ),
+        click.option(
+            "--tls-cert", type=PATH, metavar="FILE", help="Client certificate (PEM).",
+        ),
+        click.option(
+            "--tls-key", type=PATH, metavar="FILE", help="Key of the client certificate (PEM).",
+        ),
+        click.option(
+            "--timeout", type=click.FloatRange(min=0, min_open=True), default=TIMEOUT_S,
+            show_default=True, metavar="S", help="Timeout of the connection in seconds.",
+        ),
+    )(connected)  # fmt: skip
 
 
 @click.command("echo")
 @pacs_options
-@JSON
+@json_option
 def echo_command(*, pacs: Pacs, as_json: bool) -> None:
     """Verify that a PACS responds (C-ECHO)."""
     pacs.echo()
@@ -148,7 +149,7 @@ def _failed(failures: list[SendFailure]) -> str:
 @click.option("--study-date", metavar="DATES", help="YYYYMMDD, or a range YYYYMMDD-YYYYMMDD.")
 @click.option("--accession", metavar="NUMBER", help="AccessionNumber.")
 @click.option("--modality", metavar="CT|MR|...", help="Of the series, or of a series in the study.")
-@JSON
+@json_option
 def find_command(
     *, pacs: Pacs, level: Level | None, modality: str | None, as_json: bool, **keys: str | None
 ) -> None:
