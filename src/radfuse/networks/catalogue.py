@@ -8,20 +8,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from radfuse.errors import InputError
-from radfuse.networks import csf, densefuse, msdnet, pmgi, sdnet, stdfusionnet, u2fusion, umfcmgr
-from radfuse.networks.csf import CSF
-from radfuse.networks.densefuse import DenseFuse
-from radfuse.networks.dfenet import DFENet
-from radfuse.networks.fusiongan import FusionGAN
-from radfuse.networks.mfinet import Choices, MFINet
-from radfuse.networks.msdnet import MSDNet
-from radfuse.networks.pmgi import PMGI
-from radfuse.networks.res2fusion import Res2Fusion
-from radfuse.networks.rfnnest import RFNNest
-from radfuse.networks.sdnet import SDNet
-from radfuse.networks.stdfusionnet import STDFusionNet
-from radfuse.networks.u2fusion import U2Fusion
-from radfuse.networks.umfcmgr import UMFCMGR
+from radfuse.networks import (
+    csf,
+    densefuse,
+    dfenet,
+    fusiongan,
+    mfinet,
+    msdnet,
+    pmgi,
+    res2fusion,
+    rfnnest,
+    sdnet,
+    stdfusionnet,
+    u2fusion,
+    umfcmgr,
+)  # fmt: skip
 from radfuse.settings import checked_settings
 
 
@@ -35,9 +36,6 @@ class NetworkInfo:
     source: str
     """Paper, for the model card."""
 
-    is_autoencoder: bool = False
-    """Whether it has `reconstruct` for images (N, 1, H, W)."""
-
     published_parameters: Callable[[Mapping[str, NDArray[Any]]], dict[str, Tensor]] | None = None
     """Maps the arrays that the authors published, by their names, to the network's parameters;
     raises `KeyError` for a missing one."""
@@ -45,75 +43,55 @@ class NetworkInfo:
     published_options: Mapping[str, Any] = field(default_factory=dict)
     """Options with which the published parameters reproduce the images of the authors' program."""
 
+    is_autoencoder: bool = False
+    """Whether it has `reconstruct` for images (N, 1, H, W)."""
 
-def _mfinet(**options: Any) -> MFINet:
-    return MFINet(checked_settings(options, Choices, "options of mfinet"))
+
+STRETCHED = {"stretch": True}
+"""The options of programs that stretch each fused image to the full grey scale."""
+
+
+def _mfinet(**options: Any) -> mfinet.MFINet:
+    return mfinet.MFINet(checked_settings(options, mfinet.Choices, "options of mfinet"))
 
 
 NETWORKS = {
     "res2fusion": NetworkInfo(
-        Res2Fusion,
+        res2fusion.Res2Fusion,
         "Chen et al. 2024, doi:10.1186/s12880-024-01329-x, Table 1 and Eq. 1-6",
-        is_autoencoder=True,
-    ),
+        is_autoencoder=True),
     "mfinet": NetworkInfo(_mfinet, "Song et al. 2024, doi:10.1007/s13721-024-00449-2"),
     "densefuse": NetworkInfo(
-        DenseFuse,
-        "Li and Wu 2019, doi:10.1109/TIP.2018.2887342",
-        is_autoencoder=True,
-        published_parameters=densefuse.published_parameters,
-        published_options={"stretch": True},
-    ),
+        densefuse.DenseFuse, "Li and Wu 2019, doi:10.1109/TIP.2018.2887342",
+        densefuse.published_parameters, STRETCHED, is_autoencoder=True),
     "msdnet": NetworkInfo(
-        MSDNet,
-        "Song et al. 2019, Image and Graphics (ICIG), pp. 278-288",
-        is_autoencoder=True,
-        published_parameters=msdnet.published_parameters,
-    ),
+        msdnet.MSDNet, "Song et al. 2019, Image and Graphics (ICIG), pp. 278-288",
+        msdnet.published_parameters, is_autoencoder=True),
     "u2fusion": NetworkInfo(
-        U2Fusion,
-        "Xu et al. 2022, doi:10.1109/TPAMI.2020.3012548",
-        published_parameters=u2fusion.published_parameters,
-        published_options={"stretch": True},
-    ),
+        u2fusion.U2Fusion, "Xu et al. 2022, doi:10.1109/TPAMI.2020.3012548",
+        u2fusion.published_parameters, STRETCHED),
     "umfcmgr": NetworkInfo(
-        UMFCMGR,
-        "Wang et al. 2022, doi:10.24963/ijcai.2022/487",
-        published_parameters=umfcmgr.published_parameters,
-    ),
+        umfcmgr.UMFCMGR, "Wang et al. 2022, doi:10.24963/ijcai.2022/487",
+        umfcmgr.published_parameters),
     "csf": NetworkInfo(
-        CSF,
-        "Xu et al. 2021, IEEE Transactions on Computational Imaging 7, pp. 824-836",
-        is_autoencoder=True,
-        published_parameters=csf.published_parameters,
-        published_options={"stretch": True},
-    ),
+        csf.CSF, "Xu et al. 2021, IEEE Transactions on Computational Imaging 7, pp. 824-836",
+        csf.published_parameters, STRETCHED, is_autoencoder=True),
     "pmgi": NetworkInfo(
-        PMGI,
-        "Zhang et al. 2020, doi:10.1609/aaai.v34i07.6975",
-        published_parameters=pmgi.published_parameters,
-        published_options={"stretch": True},
-    ),
+        pmgi.PMGI, "Zhang et al. 2020, doi:10.1609/aaai.v34i07.6975", pmgi.published_parameters,
+        STRETCHED),
     "sdnet": NetworkInfo(
-        SDNet,
-        "Zhang and Ma 2021, doi:10.1007/s11263-021-01501-8",
-        published_parameters=sdnet.published_parameters,
-        published_options={"stretch": True},
-    ),
-    "fusiongan": NetworkInfo(FusionGAN, "Ma et al. 2019, doi:10.1016/j.inffus.2018.09.004"),
+        sdnet.SDNet, "Zhang and Ma 2021, doi:10.1007/s11263-021-01501-8",
+        sdnet.published_parameters, STRETCHED),
+    "fusiongan": NetworkInfo(
+        fusiongan.FusionGAN, "Ma et al. 2019, doi:10.1016/j.inffus.2018.09.004"),
     "rfnnest": NetworkInfo(
-        RFNNest, "Li et al. 2021, doi:10.1016/j.inffus.2021.02.023", is_autoencoder=True
-    ),
+        rfnnest.RFNNest, "Li et al. 2021, doi:10.1016/j.inffus.2021.02.023", is_autoencoder=True),
     "dfenet": NetworkInfo(
-        DFENet, "Li et al. 2023, doi:10.1016/j.bspc.2022.104402", is_autoencoder=True
-    ),
+        dfenet.DFENet, "Li et al. 2023, doi:10.1016/j.bspc.2022.104402", is_autoencoder=True),
     "stdfusionnet": NetworkInfo(
-        STDFusionNet,
-        "Ma et al. 2021, doi:10.1109/TIM.2021.3075747",
-        published_parameters=stdfusionnet.published_parameters,
-        published_options={"stretch": True},
-    ),
-}
+        stdfusionnet.STDFusionNet, "Ma et al. 2021, doi:10.1109/TIM.2021.3075747",
+        stdfusionnet.published_parameters, STRETCHED),
+}  # fmt: skip
 """Every network; its options are the arguments of its class."""
 
 
