@@ -4,32 +4,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydicom import Dataset
+from pydicom import uid as uids
 from pydicom.config import disable_value_validation
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    CTImageStorage,
-    DeflatedExplicitVRLittleEndian,
-    EnhancedCTImageStorage,
-    EnhancedMRImageStorage,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    MRImageStorage,
-    RLELossless,
-    RTStructureSetStorage,
-    SecondaryCaptureImageStorage,
-    SpatialRegistrationStorage,
-)
+from pydicom.uid import UID
 from pynetdicom import build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
@@ -45,16 +22,18 @@ from radfuse.errors import PeerError, RadfuseError
 from radfuse.progress import ProgressCallback, no_progress
 
 SYNTAXES = (
-    ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian, RLELossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless,
-    JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000, HTJ2KLossless,
-    HTJ2KLosslessRPCL,
+    uids.ExplicitVRLittleEndian, uids.ImplicitVRLittleEndian, uids.ExplicitVRBigEndian,
+    uids.DeflatedExplicitVRLittleEndian, uids.RLELossless, uids.JPEGBaseline8Bit,
+    uids.JPEGExtended12Bit, uids.JPEGLossless, uids.JPEGLosslessSV1, uids.JPEGLSLossless,
+    uids.JPEGLSNearLossless, uids.JPEG2000Lossless, uids.JPEG2000, uids.HTJ2KLossless,
+    uids.HTJ2KLosslessRPCL,
 )  # fmt: skip
 """Accepted transfer syntaxes; objects are received as stored."""
 
 USUAL_CLASSES = (
-    CTImageStorage, MRImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage,
-    SecondaryCaptureImageStorage, SpatialRegistrationStorage, RTStructureSetStorage,
+    uids.CTImageStorage, uids.MRImageStorage, uids.EnhancedCTImageStorage,
+    uids.EnhancedMRImageStorage, uids.SecondaryCaptureImageStorage,
+    uids.SpatialRegistrationStorage, uids.RTStructureSetStorage,
 )  # fmt: skip
 """SOP classes requested from a PACS that does not list those of its objects."""
 
