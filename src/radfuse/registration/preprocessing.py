@@ -28,10 +28,7 @@ def clamped_ct(ct: Series, spacing_mm: float) -> sitk.Image:
 def coarse_head_mask(series: Series) -> sitk.Image:
     """Mask (uint8) of the head on a grid of about `MASK_MM`.
 
-    Raises
-    ------
-    InputError
-        The series is no volume, is constant, or shows no head.
+    Raises `InputError` for a series that is no volume, is constant, or shows no head.
     """
     if not series.is_volume:
         raise InputError(f"{series.modality} {series.source}: only volumes can be registered")

@@ -118,17 +118,10 @@ class Quality:
 
 
 def assess(ct: Series, mr: Series, mr_from_ct: sitk.Transform) -> Quality:
-    """Estimate the error of a pose of any origin.
+    """Estimate the error of a pose of any origin; `mr_from_ct` maps CT to MR points, LPS mm.
 
-    Parameters
-    ----------
-    mr_from_ct
-        Rigid; maps a CT point to an MR point, LPS mm.
-
-    Raises
-    ------
-    InputError
-        A series is no volume, is constant or shows no head; the transform is not rigid.
+    Raises `InputError` for a series that is no volume, is constant or shows no head, and for a
+    transform that is not rigid.
     """
     head = coarse_head_mask(mr)
     centre = centroid(head)

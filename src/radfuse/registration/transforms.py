@@ -34,12 +34,8 @@ def read_transform(
     An ITK transform, or a homogeneous matrix row by row, maps CT points to MR points (LPS, mm). A
     transform whose matrix is orthonormal with determinant +1 is rigid whatever its class. A DICOM
     Spatial Registration is inverted where it maps MR to CT, by the frames of reference of the
-    series. The result is canonical, see `canonicalize`.
-
-    Raises
-    ------
-    InputError
-        The file is missing, cannot be read, or is not rigid.
+    series. The result is canonical, see `canonicalize`. Raises `InputError` for a file that is
+    missing, cannot be read, or is not rigid.
     """
     if not path.is_file():
         raise InputError(f"no transform file at {path}")
@@ -60,10 +56,7 @@ def read_transform(
 def write_transform(path: Path, mr_from_ct: sitk.Transform) -> None:
     """Write a transform for ITK: first a draft in the same folder, then one rename.
 
-    Raises
-    ------
-    OutputError
-        ITK does not write the suffix, or the file cannot be written.
+    Raises `OutputError` for a suffix that ITK does not write, or a file that cannot be written.
     """
     if path.suffix.lower() not in TRANSFORM_SUFFIXES:
         raise OutputError(f"cannot write a transform as {path.name}; use .tfm, .txt or .h5")
@@ -80,10 +73,7 @@ def write_transform(path: Path, mr_from_ct: sitk.Transform) -> None:
 def matrix_of(transform: sitk.Transform) -> Float64Array:
     """Homogeneous 4x4 matrix of an affine map, from the images of four points.
 
-    Raises
-    ------
-    InputError
-        The transform is not affine, or maps points to coordinates that are not finite.
+    Raises `InputError` for a transform that is not affine or has coordinates that are not finite.
     """
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     matrix = np.eye(4)
@@ -103,11 +93,8 @@ def matrix_of(transform: sitk.Transform) -> Float64Array:
 def rigid_from_matrix(matrix: Float64Array, *, name: str) -> sitk.Transform:
     """Euler transform of a homogeneous 4x4 matrix.
 
-    Raises
-    ------
-    InputError
-        The matrix scales, shears, reflects, has a wrong last row or is not finite; the message
-        begins with `name`.
+    Raises `InputError`, beginning with `name`, for a matrix that scales, shears, reflects, has a
+    wrong last row or is not finite.
     """
     if not np.all(np.isfinite(matrix)) or not np.allclose(matrix[3], (0, 0, 0, 1)):
         raise InputError(f"{name} is not a homogeneous matrix: its last row must be 0 0 0 1")
@@ -132,12 +119,8 @@ def canonicalize(rigid: sitk.Transform) -> sitk.Euler3DTransform:
     """A rigid transform in canonical form: one pose has one set of parameters.
 
     The centre of rotation is the origin, and the six parameters are whole multiples of small
-    steps, so writing, reading and composing do not change the last digits.
-
-    Raises
-    ------
-    InputError
-        It is not rigid.
+    steps, so writing, reading and composing do not change the last digits. Raises `InputError`
+    for a transform that is not rigid.
     """
     plain = rigid_from_matrix(matrix_of(rigid), name=rigid.GetName())
     steps = np.repeat([ANGLE_STEP_RAD, SHIFT_STEP_MM], 3)
@@ -148,13 +131,7 @@ def canonicalize(rigid: sitk.Transform) -> sitk.Euler3DTransform:
 
 
 def with_rotation_centre(centre: Float64Array, rigid: sitk.Transform) -> sitk.Euler3DTransform:
-    """The same rigid transform with another centre of rotation, LPS mm.
-
-    Raises
-    ------
-    InputError
-        It is not rigid.
-    """
+    """The same transform with another centre of rotation, LPS mm; `InputError` if not rigid."""
     plain = rigid_from_matrix(matrix_of(rigid), name=rigid.GetName())
     centred = sitk.Euler3DTransform()
     centred.SetCenter(centre.tolist())

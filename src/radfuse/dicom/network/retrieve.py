@@ -33,14 +33,9 @@ def retrieve(pacs: Pacs, request: RetrieveRequest, output: Path) -> tuple[Receiv
     Folders and files are named by consecutive numbers, since received values may contain any
     path. The files are unchanged: all pixels and attributes as sent.
 
-    Raises
-    ------
-    OutputError
-        The folder is not empty, or cannot be written to.
-    NoImageError
-        The PACS has no such study or series.
-    PeerError
-        The PACS cannot be reached, or sends too few, too many or other objects.
+    Raises `OutputError` for a folder that is not empty or cannot be written to, `NoImageError` for
+    an unknown study or series, and `PeerError` where the PACS cannot be reached, or sends too few,
+    too many or other objects.
     """
     refuse_nonempty(output)
     with staging(output.parent) as stage:

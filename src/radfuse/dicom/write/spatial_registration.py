@@ -178,13 +178,9 @@ def read_registration(
 
     `ct_frame` and `mr_frame`, FrameOfReferenceUIDs, identify the frames of the object where both
     are known and differ; otherwise the images that it references do. The result is affine; the
-    caller checks whether it is rigid.
-
-    Raises
-    ------
-    InputError
-        The file is not a Spatial Registration, is damaged, registers other frames of reference,
-        or does not identify those of CT and MR.
+    caller checks whether it is rigid. Raises `InputError` for a file that is not a Spatial
+    Registration, is damaged, registers other frames of reference, or does not identify those of
+    CT and MR.
     """
     try:
         header = pydicom.dcmread(path)
