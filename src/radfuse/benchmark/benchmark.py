@@ -4,12 +4,12 @@ from pathlib import Path
 
 from radfuse.benchmark.report.write import write_report
 from radfuse.benchmark.results import Results
-from radfuse.benchmark.run.append_only_table import write_parquet
 from radfuse.benchmark.run.collect import collect_results
 from radfuse.benchmark.run.output_folder import lock_folder
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
 from radfuse.benchmark.settings import BenchmarkSettings
+from radfuse.io.staging import staging
 from radfuse.progress import ProgressCallback
 
 
@@ -25,7 +25,8 @@ def benchmark(
     with lock_folder(folder):
         run(plan, report)
         results = collect_results(plan)
-        write_parquet(folder / "rows.parquet", results.rows)
+        with staging(folder) as stage:
+            results.rows.to_parquet(stage.folder / "rows.parquet", index=False)
         report("writing the report", None)
         path = write_report(
             results,

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from radfuse.errors import InputError, OutputError
+from radfuse.io.staging import staging
 
 TEXT = ("profile", "method", "case", "patient", "metric", "message")
 """Columns that are text even where they could be numbers."""
@@ -97,20 +98,5 @@ class AppendOnlyTable:
         return kept
 
     def _rewrite(self, content: bytes) -> None:
-        draft = self.path.with_suffix(".draft")
-        try:
-            draft.write_bytes(content)
-            draft.replace(self.path)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from error
-
-
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as Parquet, whole or not at all; raises `OutputError`."""
-    draft = path.with_name(f"{path.name}.draft")
-    try:
-        frame.to_parquet(draft, index=False)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with staging(self.path.parent) as stage:
+            stage.path_of(self.path).write_bytes(content)

@@ -10,22 +10,20 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from radfuse.errors import InputError, OutputError
+from radfuse.io.staging import staging
 
 PLAN = "plan.json"
 """Name of the file with the digests that a folder was begun with."""
-
-DRAFT = "plan.draft"
-"""Its name while it is written; a folder with nothing else was left by a crash."""
 
 LOCK = ".lock"
 """Held by the run that uses the folder; the system releases it when that process ends."""
 
 OWNED_FILES = {
-    PLAN, DRAFT, LOCK, "fused", "sources", "report", "rows.csv", "rows.parquet", "speed.csv",
+    PLAN, "plan.draft", LOCK, "fused", "sources", "report", "rows.csv", "rows.parquet", "speed.csv",
     "failures.csv", "rows.draft", "speed.draft", "rows.parquet.draft", "report.md", "tumours.csv",
     "tumours.draft",
 }  # fmt: skip
-"""All files and folders that a benchmark or an experiment writes."""
+"""All files and folders that a benchmark or an experiment writes; earlier versions wrote drafts."""
 
 Digests = dict[str, dict[str, str]]
 """Digests by kind (cases, methods, settings) and name."""
@@ -57,7 +55,7 @@ def read_digests(folder: Path) -> Digests:
     """
     path = folder / PLAN
     if not path.is_file():
-        if folder.exists() and (not folder.is_dir() or _entries(folder) - {DRAFT, LOCK}):
+        if folder.exists() and (not folder.is_dir() or _entries(folder) - {LOCK}):
             raise OutputError(f"{folder}: contains other files; choose another --output")
         return {}
     try:
@@ -92,11 +90,8 @@ def _write_digests(folder: Path, digests: Digests) -> None:
             )
     kinds = dict.fromkeys([*digests, *before])
     merged = {kind: {**before.get(kind, {}), **digests.get(kind, {})} for kind in kinds}
-    try:
-        (folder / DRAFT).write_text(json.dumps(merged, indent=1), encoding="utf-8")
-        (folder / DRAFT).replace(folder / PLAN)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
+    with staging(folder) as stage:
+        (stage.folder / PLAN).write_text(json.dumps(merged, indent=1), encoding="utf-8")
 
 
 def clear_folder(folder: Path) -> None:
@@ -108,22 +103,23 @@ def clear_folder(folder: Path) -> None:
         return
     if not folder.is_dir() or (_entries(folder) and not (folder / PLAN).is_file()):
         raise OutputError(f"{folder}: not the folder of a benchmark; choose another --output")
-    if foreign := sorted(
-        name for name in _entries(folder) - OWNED_FILES if name[:9] != ".radfuse-"
-    ):
+    if foreign := sorted(_entries(folder) - OWNED_FILES):
         raise OutputError(
             f"{folder}: {', '.join(foreign[:5])} is no file of a benchmark; move it elsewhere"
         )
     try:
-        for name in _entries(folder) - {LOCK}:
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
     except OSError as error:
         raise OutputError(f"{folder}: cannot be emptied: {error.strerror}") from error
 
 
 def _entries(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    """Names in a folder, without staging folders that a crash left."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".radfuse-")}
 
 
 def check_inputs_outside(folder: Path, inputs: Iterable[Path]) -> None:

@@ -1,7 +1,5 @@
 """Work items of measuring: one method's fused images of one case by one profile; their files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,10 @@ import numpy as np
 
 from radfuse.arrays import BoolArray, UInt8Array
 from radfuse.benchmark.case import Sources
-from radfuse.errors import InputError, OutputError
+from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, grey_levels
 from radfuse.io.images import read_grey, write_image
+from radfuse.io.staging import staging
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.measure import CaseFacts, Values, VolumeValues, measure, measure_volume
 
@@ -35,18 +34,15 @@ def write_sources(path: Path, sources: Sources) -> None:
     """Write source images in 8 bits; raises `OutputError` where that fails."""
     masks = {"seen": sources.fov_mask, "lesion": sources.lesion, "ring": sources.ring}
     stored: dict[str, Any] = {name: mask for name, mask in masks.items() if mask is not None}
-    draft = path.with_name(".draft.npz")
-    with _output_errors(path):
-        path.parent.mkdir(exist_ok=True)
+    with staging(path.parent) as stage:
         np.savez_compressed(
-            draft,
+            stage.path_of(path),
             ct=grey_levels(sources.ct),
             mr=grey_levels(sources.mr),
             bone_level=sources.window.threshold(BONE_HU) * WHITE if sources.window else np.nan,
             is_volume=sources.is_volume,
             **stored,
         )
-        draft.replace(path)
 
 
 def read_sources(path: Path) -> GreySources:
@@ -74,24 +70,11 @@ def write_fused(folder: Path, case: str, fused: UInt8Array) -> None:
 
     Raises `OutputError` where that fails.
     """
-    with _output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with staging(folder) as stage:
         if len(fused) == 1:
-            draft, final = folder / ".draft.png", folder / f"{case}.png"
-            write_image(draft, fused[0] / np.float32(WHITE))
+            write_image(stage.folder / f"{case}.png", fused[0] / np.float32(WHITE))
         else:
-            draft, final = folder / ".draft.npy", folder / f"{case}{VOLUME_SUFFIX}"
-            np.save(draft, fused)
-        draft.replace(final)
-
-
-@contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
-    """Raise `OutputError` for errors of the disk, which are no failures of a method."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+            np.save(stage.folder / f"{case}{VOLUME_SUFFIX}", fused)
 
 
 def read_fused(path: Path) -> UInt8Array:
