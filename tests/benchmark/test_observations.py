@@ -11,7 +11,6 @@ from radfuse.benchmark.statistics.observations import (
     unseen,
     unseen_by_all,
 )
-from radfuse.errors import InputError
 
 SSIM = ProfileMetric("ours", "SSIM", True, "", "", "")
 
@@ -99,14 +98,6 @@ def test_cases_stay_as_they_are_and_find_their_patient_by_name() -> None:
     assert list(clusters) == ["ann", "bob"]
 
 
-def test_a_case_without_a_patient_is_named() -> None:
-    values = pd.DataFrame({"a": [1.0, 3.0]}, index=["x", "y"])
-    with pytest.raises(InputError, match="1 of 2 cases have no patient, the first is 'y'"):
-        per_observation_unit(values, pd.Series({"x": "ann", "y": None}), "case")
-    with pytest.raises(InputError, match="no patient"):
-        per_observation_unit(values, pd.Series({"x": "ann"}), "patient")
-
-
 def test_unseen_keeps_patients_each_method_was_not_trained_on(rows: pd.DataFrame) -> None:
     left = unseen(rows, [method("zeta", "ann"), method("alpha", "bob", "stranger")])
     cases = left.groupby("method")["case"].agg(list).to_dict()
@@ -138,20 +129,3 @@ def test_a_group_shares_the_cases_that_none_of_it_has_seen(rows: pd.DataFrame) -
     assert unseen_by_all(rows, [zeta]) == ["c3", "c4"]
     assert unseen_by_all(rows, [method("zeta")]) == ["c1", "c2", "c3", "c4"]
     assert unseen_by_all(rows, [method("zeta", "ann", "bob", "cy")]) == []
-
-
-def test_a_method_of_unknown_training_is_refused(rows: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="'alpha' has rows but no description"):
-        unseen(rows, [method("zeta")])
-
-
-@pytest.mark.parametrize("patient", [7, np.nan])
-def test_patients_that_could_not_be_looked_up_are_refused(
-    rows: pd.DataFrame, patient: float
-) -> None:
-    numbered = rows.assign(patient=[patient] * len(rows))
-    everyone = [method("zeta"), method("alpha")]
-    with pytest.raises(InputError, match="read column patient as text"):
-        unseen(numbered, everyone)
-    with pytest.raises(InputError, match="read column patient as text"):
-        unseen_by_all(numbered, everyone)
