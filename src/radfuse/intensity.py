@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
-from radfuse.arrays import BoolArray, Float32Array, UInt8Array
+from radfuse.arrays import BoolArray, Float32Array, UInt8Array, image_on
 from radfuse.errors import InputError
 from radfuse.modality import Modality
 
@@ -176,6 +176,4 @@ def _radius(mask: sitk.Image, radius_mm: float) -> list[int]:
 def _fill_slices(mask: sitk.Image) -> sitk.Image:
     """Fill holes slice by slice: sinuses open to the outside only across slices."""
     planes = [binary_fill_holes(plane) for plane in sitk.GetArrayViewFromImage(mask)]
-    filled = sitk.GetImageFromArray(np.array(planes, np.uint8))
-    filled.CopyInformation(mask)
-    return filled
+    return image_on(mask, np.array(planes, np.uint8))

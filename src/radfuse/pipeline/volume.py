@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import Float32Array, filled_on, image_on
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import Window, head_mask, head_range
@@ -119,9 +119,7 @@ def scale_on(
 
 
 def _fov_mask(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
-    everywhere = sitk.Image(mr.GetSize(), sitk.sitkUInt8) + 1
-    everywhere.CopyInformation(mr)
-    return sitk.Resample(everywhere, grid, mr_from_ct, sitk.sitkNearestNeighbor, 0)
+    return sitk.Resample(filled_on(mr, 1), grid, mr_from_ct, sitk.sitkNearestNeighbor, 0)
 
 
 def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
@@ -172,7 +170,7 @@ def _fuse_box(
         stored[part, rows, columns] = np.rint(fused * FULL_SCALE)
         masks.append(in_fov)
         report(part.stop - slices.start, slices.stop - slices.start)
-    return _on_grid(stored, ct), np.concatenate(masks)
+    return image_on(ct, stored), np.concatenate(masks)
 
 
 def fuse_slice(
@@ -199,10 +197,4 @@ def fov_mask_image(ct: sitk.Image, region: Region) -> sitk.Image:
     """1 inside the field of view of both scanners, on the CT's grid (uint8)."""
     mask = np.zeros(ct.GetSize()[::-1], np.uint8)
     mask[region.box] = region.fov_mask
-    return _on_grid(mask, ct)
-
-
-def _on_grid(values: NDArray[np.generic], grid: sitk.Image) -> sitk.Image:
-    image = sitk.GetImageFromArray(values)
-    image.CopyInformation(grid)
-    return image
+    return image_on(ct, mask)

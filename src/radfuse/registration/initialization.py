@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import Float64Array, image_on
 from radfuse.registration.preprocessing import centroid
 from radfuse.registration.transforms import with_rotation_centre
 
@@ -114,6 +114,4 @@ def cropped_from_vertex(mask: sitk.Image, depth_mm: float) -> sitk.Image:
     heights = heights_mm(mask)
     values = sitk.GetArrayFromImage(mask)
     values[heights < heights[values > 0].max() - depth_mm] = 0
-    kept = sitk.GetImageFromArray(values)
-    kept.CopyInformation(mask)
-    return kept
+    return image_on(mask, values)

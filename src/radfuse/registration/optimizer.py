@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import Float64Array, filled_on
 from radfuse.intensity import shrunk
 from radfuse.registration.preprocessing import clamped_ct
 from radfuse.series import Series
@@ -134,9 +134,7 @@ def itk_threads(*, single: bool) -> Iterator[None]:
 
 def overlap_fraction(ct: sitk.Image, mr_mask: sitk.Image, ct_from_mr: sitk.Transform) -> float:
     """Fraction of a mask of the MR that is inside the CT's field of view."""
-    field = sitk.Image(ct.GetSize(), sitk.sitkUInt8) + 1
-    field.CopyInformation(ct)
-    in_fov = sitk.Resample(field, mr_mask, ct_from_mr, sitk.sitkNearestNeighbor, 0)
+    in_fov = sitk.Resample(filled_on(ct, 1), mr_mask, ct_from_mr, sitk.sitkNearestNeighbor, 0)
     masked = sitk.GetArrayViewFromImage(mr_mask) > 0
     return float(sitk.GetArrayViewFromImage(in_fov)[masked].mean())
 

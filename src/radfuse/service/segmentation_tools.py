@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import Field
 
+from radfuse.arrays import image_on
 from radfuse.errors import InputError
 from radfuse.metrics.segmentation_agreement import Agreement, compare_masks
 from radfuse.registration.transforms import rigid_from_matrix
@@ -143,9 +144,7 @@ def _resampled(path: Path, target: sitk.Image, mr_from_ct: sitk.Transform) -> ND
         raise InputError(
             "this position is outside the MR field of view; grow in the CT, or register the MR"
         )
-    box_grid = _box_grid(grid, box)
-    values = sitk.GetImageFromArray(_read_box(path, grid, box))
-    values.CopyInformation(box_grid)
+    values = image_on(_box_grid(grid, box), _read_box(path, grid, box))
     image = sitk.Resample(values, target, mr_from_ct, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
     return np.asarray(sitk.GetArrayFromImage(image))
 

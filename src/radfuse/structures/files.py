@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from radfuse.arrays import image_on
 from radfuse.errors import InputError, OutputError
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.io.volumes import write_volume
@@ -59,10 +60,8 @@ def write_label_map(
             f"structures overlap and cannot share a label map: {', '.join(overlaps[:MAX_LISTED])}"
             f"{more}; {OVERLAP_REMEDY}"
         )
-    image = sitk.GetImageFromArray(labels)
-    image.CopyInformation(grid)
     with staging(path.parent) as stage:
-        write_volume(stage.path_of(path), image)
+        write_volume(stage.path_of(path), image_on(grid, np.asarray(labels)))
         write_structure_list(stage.path_of(structure_list_path(path)), infos, notes)
     return tuple(infos)
 

@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 import SimpleITK as sitk
 
+from radfuse.arrays import filled_on
 from radfuse.errors import InputError
 from radfuse.structures.label_maps import Structure
 
@@ -42,8 +43,7 @@ def transfer_structure(
     `mr_from_ct` maps CT points to MR points (LPS, mm). On the same grid, the identity does not
     change the mask. Raises `InputError` for a structure that is entirely outside the grid.
     """
-    empty = sitk.Image(grid.GetSize(), sitk.sitkUInt8)
-    empty.CopyInformation(grid)
+    empty = filled_on(grid, 0)
     drawn_cm3 = structure.volume_cm3
     if drawn_cm3 == 0:
         empty_structure = dataclasses.replace(structure, mask=empty)

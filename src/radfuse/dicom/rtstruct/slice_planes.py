@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import BoolArray, Float64Array
+from radfuse.arrays import BoolArray, Float64Array, image_on
 from radfuse.errors import InputError
 from radfuse.series import Series
 
@@ -92,8 +92,7 @@ def mask_on_slices(mask: sitk.Image, series: Series, planes: SlicePlanes) -> Boo
     values = np.asarray(sitk.GetArrayViewFromImage(mask) > 0)
     if not series.regridded:
         return values
-    smooth = sitk.GetImageFromArray(values.astype(np.float32))
-    smooth.CopyInformation(mask)
+    smooth = image_on(mask, values.astype(np.float32))
     slices = [sitk.Resample(smooth, plane) for plane in _plane_images(planes)]
     return np.stack([sitk.GetArrayViewFromImage(image)[0] >= 0.5 for image in slices])
 
@@ -121,9 +120,7 @@ def mask_from_slices(slices: BoolArray, series: Series, planes: SlicePlanes) -> 
     If the image was resampled, a voxel has the value of the nearest pixel.
     """
     values = _regridded(slices, series.image, planes) if series.regridded else slices
-    mask = sitk.GetImageFromArray(values.astype(np.uint8))
-    mask.CopyInformation(series.image)
-    return mask
+    return image_on(series.image, values.astype(np.uint8))
 
 
 def _regridded(slices: BoolArray, image: sitk.Image, planes: SlicePlanes) -> BoolArray:

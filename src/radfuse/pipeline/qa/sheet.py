@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import Float32Array, image_on
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR
 from radfuse.record import NOTICE, Signoff
@@ -88,9 +88,7 @@ def anatomical_plane(
 
 
 def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:
-    image = sitk.GetImageFromArray(values)
-    image.CopyInformation(grid)
-    return sitk.DICOMOrient(image, "LPS")
+    return sitk.DICOMOrient(image_on(grid, values), "LPS")
 
 
 def write_qa_sheet(

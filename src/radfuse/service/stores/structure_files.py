@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import SimpleITK as sitk
 
+from radfuse.arrays import filled_on
 from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, identifiers_below
 from radfuse.dicom.rtstruct.parse import parse_structure_set
 from radfuse.dicom.rtstruct.read import read_structure_set
@@ -160,9 +161,7 @@ def _contained_read(study: Study, path: Path, grid: VoxelGrid) -> _ReadStructure
 
 
 def _check_same(ct: Series, grid: VoxelGrid) -> None:
-    empty = sitk.Image(ct.image.GetSize(), sitk.sitkUInt8)
-    empty.CopyInformation(ct.image)
-    if not (ct.is_volume and grid_of(to_lps(empty)).fits(grid)):
+    if not (ct.is_volume and grid_of(to_lps(filled_on(ct.image, 0))).fits(grid)):
         raise GeometryError(
             f"{ct.source}: not the CT that the structures were drawn on, its grid is different; "
             "restore the files, or prepare the study again"

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import Float64Array, image_on
 from radfuse.io.volumes import write_volume
 from radfuse.service.models import FrozenModel
 
@@ -70,9 +70,7 @@ def write_view_volume(path: Path, image: sitk.Image, *, step: float | None = Non
     values: NDArray[np.float32] = sitk.GetArrayViewFromImage(in_lps)
     step = step or _step(values)
     stored = np.clip(np.rint(values / step), -MAX_INT16, MAX_INT16).astype(np.int16)
-    volume = sitk.GetImageFromArray(stored)
-    volume.CopyInformation(in_lps)
-    write_volume(path, volume)
+    write_volume(path, image_on(in_lps, stored))
     return describe_volume(in_lps, step)
 
 
