@@ -45,34 +45,31 @@ def files_of(shelf: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in shelf.iterdir()}
 
 
-def test_rebuilt_network_is_a_method_and_byte_identical(shelf: Path) -> None:
-    result = build(shelf, "tiny", "--test", shelf.parent / "test")
-    assert result.exit_code == 0, result.output
-    assert "use it with --method tiny" in result.stdout
-    assert "3/3" in result.stderr
-    first = files_of(shelf)
-    assert set(first) == {"tiny.onnx", "tiny.json"}
-    card = json.loads(first["tiny.json"])
-    assert (card["network"], card["patients_trained"]) == ("res2fusion", ["2", "10"])
-    assert card["test"]["pairs"] == 1
-    image = np.zeros((1, SIDE, SIDE), np.float32)
-    assert load_method("tiny")(image, image).shape == image.shape
-    refused_in_a_line(build(shelf, "tiny"), "pass --overwrite")
-    again = build(shelf, "tiny", "--test", shelf.parent / "test", "--overwrite", "--quiet")
-    assert again.exit_code == 0, again.output
-    assert files_of(shelf) == first
-
-
-def test_a_folder_of_the_training_is_kept_and_gone_on_from(shelf: Path) -> None:
+def test_trained_and_rebuilt_network_are_byte_identical(shelf: Path) -> None:
     folder = shelf.parent / "run"
     config = shelf.parent / "configs" / "tiny.toml"
     train = ("train", config, "--data", shelf.parent / "train", "-o", folder, "--quiet")
     assert run(*train).exit_code == 0
     before = (folder / LAST_CHECKPOINT).stat().st_mtime_ns
-    result = build(shelf, "tiny", "-o", folder, "--as", "mine", "--json", "--quiet")
-    assert json.loads(result.stdout)["name"] == "mine"
+    result = build(shelf, "tiny", "-o", folder, "--test", shelf.parent / "test", "--as", "mine")
+    assert result.exit_code == 0, result.output
+    assert "use it with --method mine" in result.stdout
     assert (folder / LAST_CHECKPOINT).stat().st_mtime_ns == before
+    first = files_of(shelf)
+    assert set(first) == {"mine.onnx", "mine.json"}
+    card = json.loads(first["mine.json"])
+    assert (card["network"], card["patients_trained"]) == ("densefuse", ["2", "10"])
+    assert card["test"]["pairs"] == 1
+    image = np.zeros((1, SIDE, SIDE), np.float32)
+    assert load_method("mine")(image, image).shape == image.shape
+    refused_in_a_line(build(shelf, "tiny", "--as", "mine"), "pass --overwrite")
     refused_in_a_line(build(shelf, "tiny", "-o", folder, "--as", "../mine"), "give a word")
+    again = build(
+        shelf, "tiny", "--test", shelf.parent / "test", "--as", "mine", "--overwrite", "--json"
+    )
+    assert json.loads(again.stdout)["name"] == "mine"
+    assert "3/3" in again.stderr
+    assert files_of(shelf) == first
 
 
 def test_a_name_without_settings_lists_those_there_are(shelf: Path) -> None:

@@ -21,8 +21,8 @@ each = pytest.mark.parametrize("name", NETWORKS)
 COMPARED = sorted(NETWORKS.keys() - {"mfinet", "res2fusion"})
 """Those of other papers; our two have this law, too, in files of their own."""
 
-QUICK_GRAPHS = {"densefuse", "res2fusion", "sdnet"}
-"""Networks whose graphs take less than 5 s to write."""
+QUICK_GRAPHS = {"densefuse", "sdnet"}
+"""Networks whose graphs are written in `make test`: one with a choice of rules, one without."""
 
 EXPORTED = [
     name if name in QUICK_GRAPHS else pytest.param(name, marks=pytest.mark.slow)

@@ -83,17 +83,24 @@ RELATIVE = 1e-4
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trainings on two processes: `two` at once, the others as `RESUMED` has them."""
+    """Pairs, settings, and the training `two` on two processes."""
     folder = tmp_path_factory.mktemp("distributed")
     write_pairs(folder / "pairs", ["2001", "2002", "20001", "16001"])
     (folder / "four.toml").write_text(CONFIG.format(batch=4))
     (folder / "first.toml").write_text(FIRST_PHASE.format(batch=4))
     (folder / "three.toml").write_text(CONFIG.format(batch=3))
-    (folder / "resumed.py").write_text(RESUMED)
-    for program in (("-m", "radfuse", *TRAIN, "four.toml", "-o", "two"), ("resumed.py",)):
-        done = on_two_processes(folder, *program)
-        assert done.returncode == 0, done.stderr
+    done = on_two_processes(folder, "-m", "radfuse", *TRAIN, "four.toml", "-o", "two")
+    assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def resumed(workshop: Path) -> Path:
+    """The trainings of `RESUMED` beside `two`."""
+    (workshop / "resumed.py").write_text(RESUMED)
+    done = on_two_processes(workshop, "resumed.py")
+    assert done.returncode == 0, done.stderr
+    return workshop
 
 
 def on_two_processes(folder: Path, *program: str) -> subprocess.CompletedProcess[str]:
@@ -121,9 +128,10 @@ def test_two_processes_have_the_loss_curve_of_one(workshop: Path) -> None:
     assert left == {LAST_CHECKPOINT, "best.safetensors", LOG, EVENTS, SAMPLES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("whole", "parts"), [("two", "parts"), ("adversarial", "stopped")])
-def test_two_processes_resume_bit_for_bit(workshop: Path, whole: str, parts: str) -> None:
-    expected, found = (content_of(workshop / name / LAST_CHECKPOINT) for name in (whole, parts))
+def test_two_processes_resume_bit_for_bit(resumed: Path, whole: str, parts: str) -> None:
+    expected, found = (content_of(resumed / name / LAST_CHECKPOINT) for name in (whole, parts))
     assert found == expected
     is_adversarial = any(name.startswith("discriminator.") for name in expected)
     assert is_adversarial == (whole == "adversarial")

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from radfuse.intensity import grey_levels
 from radfuse.io.image_pairs import read_image_pairs
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.metrics.measure import measure
-from radfuse.networks.onnx_export import export_onnx
+from radfuse.networks.catalogue import make_network
 from radfuse.networks.torch_method import load_network
 from radfuse.training.checkpoint import BEST_CHECKPOINT, LAST_CHECKPOINT, read_checkpoint
 from radfuse.training.export import model_card as card_module
-from radfuse.training.export.checkpoint import METRIC_DECIMALS, export
-from radfuse.training.export.model_card import MAX_DIFFERENCE
+from radfuse.training.export.checkpoint import METRIC_DECIMALS, export, training_summary
+from radfuse.training.export.model_card import MAX_DIFFERENCE, write_weights
 from radfuse.training.loop import train
 from radfuse.training.resume import start_from
 from radfuse.training.settings import Export, TrainingSettings
@@ -66,12 +67,12 @@ def card_of(graph: Path) -> dict[str, Any]:
 
 def test_model_card_names_network_patients_and_settings(workshop: Path) -> None:
     graph, card = workshop / "fusing.onnx", card_of(workshop / "fusing.onnx")
-    assert (card["name"], card["network"]) == ("fusing", "res2fusion")
+    assert (card["name"], card["network"]) == ("fusing", "densefuse")
     assert card["options"] == FUSING.network_options
     assert card["sha256"] == hashlib.sha256(graph.read_bytes()).hexdigest()
     assert card["parameters"] == sum(p.numel() for p in load_network(graph).parameters())
     assert (card["patients_trained"], card["patients_validated"]) == (["2", "20"], ["16"])
-    assert "Chen et al. 2024" in card["source"]
+    assert "Li and Wu 2019" in card["source"]
     assert card["intended_use"] == "Research use only. Not a medical device."
     assert set(card["validation"]) >= {"profile", "loss", "MI", "SF", "VIF", "Qabf"}
     (training,) = card["trainings"]
@@ -121,30 +122,20 @@ def test_export_rounds_weights_to_bf16_only_if_set(workshop: Path) -> None:
         assert all(same) == rounded
 
 
-def test_fusion_strategies_share_the_same_parameters(workshop: Path, tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    ct, mr = rng.random((1, 16, 16), np.float32), rng.random((1, 16, 16), np.float32)
-    path = tmp_path / "l1.onnx"
-    export(workshop / "rebuilding" / BEST_CHECKPOINT, path, options={"strategy": "l1"})
-    assert card_of(path)["options"] == {"strategy": "l1"}
-    trained_with = OnnxMethod(workshop / "rebuilding.onnx")
-    assert not np.array_equal(OnnxMethod(path)(ct, mr), trained_with(ct, mr))
-
-
 def test_patients_of_earlier_trainings_count_as_seen(workshop: Path, tmp_path: Path) -> None:
     pairs = dataclasses.replace(PAIRS, patients_trained=("16", "41"), patients_validated=("2", "5"))
     state = initial_state(REBUILDING, pairs)
     start_from(state, workshop / "rebuilding" / LAST_CHECKPOINT)
     train(state, pairs, REBUILDING, tmp_path / "later", silent)
-    card = export(tmp_path / "later" / LAST_CHECKPOINT, tmp_path / "later.onnx").model_card
-    assert card["patients_trained"] == ["2", "16", "20", "41"]
-    assert card["patients_validated"] == ["5"]
-    assert len(card["trainings"]) == 2
+    summary = training_summary(read_checkpoint(tmp_path / "later" / LAST_CHECKPOINT))
+    assert summary["patients_trained"] == ["2", "16", "20", "41"]
+    assert summary["patients_validated"] == ["5"]
+    assert len(summary["trainings"]) == 2
 
 
 def test_export_refuses_options_that_do_not_fit(workshop: Path, tmp_path: Path) -> None:
     for options, words in (
-        ({"luck": 3}, "do not fit"), ({"strategy": "luck"}, "do not fit"),
+        ({"luck": 3}, "do not fit"), ({"rule": "luck"}, "do not fit"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=words):
             export(workshop / "fusing" / BEST_CHECKPOINT, tmp_path / "x.onnx", options=options)
@@ -177,15 +168,17 @@ def test_half_precision_graph_is_compared_in_full_precision(
 def test_a_graph_that_differs_from_its_network_is_not_written(
     workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(network: torch.nn.Module, path: Path, *, half: bool) -> None:
-        before = network.state_dict()["reconstructor.6.bias"].clone()
-        network.state_dict()["reconstructor.6.bias"] += 1
-        export_onnx(network, path, half=half)
-        network.state_dict()["reconstructor.6.bias"][:] = before
+    def write_another(_: torch.nn.Module, path: Path, *, half: bool) -> None:
+        assert not half
+        shutil.copy(workshop / "fusing.onnx", path)
 
-    monkeypatch.setattr(card_module, "export_onnx", spoil)
+    monkeypatch.setattr(card_module, "export_onnx", write_another)
     with pytest.raises(RadfuseError, match=r"x\.onnx: differs from its network by \d+"):
         export(workshop / "rebuilding" / BEST_CHECKPOINT, tmp_path / "x.onnx")
+    network = make_network("densefuse", {}).eval()
+    network.state_dict()["decoder.6.bias"][:] = torch.nan
+    with pytest.raises(RadfuseError, match=r"x\.onnx: differs from its network by nan"):
+        write_weights(network, tmp_path / "x.onnx", name="densefuse", options={}, facts={})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -33,7 +33,7 @@ def test_seed_sets_the_network_without_global_side_effect() -> None:
     seeds = (1, 1, 2)
     states = [initial_state(dataclasses.replace(REBUILDING, seed=s), PAIRS) for s in seeds]
     assert torch.equal(torch.rand(1), expected)
-    one, same, other = (state.network.state_dict()["extractor.0.weight"] for state in states)
+    one, same, other = (state.network.state_dict()["encoder.0.weight"] for state in states)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 

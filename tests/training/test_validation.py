@@ -12,7 +12,7 @@ from radfuse.errors import InputError, RadfuseError
 from radfuse.intensity import grey_levels
 from radfuse.metrics.measure import measure
 from radfuse.networks.catalogue import make_network
-from radfuse.networks.res2fusion import Res2Fusion
+from radfuse.networks.densefuse import DenseFuse
 from radfuse.training.losses.autoencoder import autoencoder_loss, ssim
 from radfuse.training.losses.mfinet import mfinet_paper_loss
 from radfuse.training.settings import TrainingSettings
@@ -53,7 +53,7 @@ def test_the_loss_is_that_of_the_phase_in_full_precision() -> None:
 
 def test_autoencoder_is_validated_by_its_reconstructions() -> None:
     network = network_of(REBUILDING)
-    assert isinstance(network, Res2Fusion)
+    assert isinstance(network, DenseFuse)
     found = validate(network, PAIRS, REBUILDING, REBUILDING.phases[0])
     images = torch.from_numpy(PAIRS.reshape(-1, 1, SIDE, SIDE) / np.float32(255))
     with torch.no_grad():

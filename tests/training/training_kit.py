@@ -36,10 +36,8 @@ FUSION = Phase(
     augmentation=Augmentation(min_tissue=0.1, gain=0.1, gamma=0.1),
 )  # fmt: skip
 
-REBUILDING = TrainingSettings(network="res2fusion", phases=(AUTOENCODER,))
-FUSING = TrainingSettings(
-    network="res2fusion", phases=(FUSION,), network_options={"strategy": "addition"}
-)
+REBUILDING = TrainingSettings(network="densefuse", phases=(AUTOENCODER,))
+FUSING = TrainingSettings(network="densefuse", phases=(FUSION,), network_options={"rule": "l1"})
 MFINET = TrainingSettings(
     network="mfinet", phases=(FUSION,),
     network_options={"width": 4, "heads": 1, "hidden": 2, "reconstructor_width": 2},
@@ -54,8 +52,8 @@ ADVERSARIAL = TrainingSettings(
 """FusionGAN's training of a smaller network."""
 
 NETWORK_OF = {
-    "autoencoder": "res2fusion", "mfinet_paper": "mfinet", "mfinet_metrics": "mfinet",
-    "fusiongan": "pmgi", "csf_classifier": "csf", "dfenet": "res2fusion",
+    "autoencoder": "densefuse", "mfinet_paper": "mfinet", "mfinet_metrics": "mfinet",
+    "fusiongan": "pmgi", "csf_classifier": "csf", "dfenet": "densefuse",
 }  # fmt: skip
 """Networks that tests train by an objective, where it has not the name of its own."""
 

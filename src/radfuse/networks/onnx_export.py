@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx.helper import make_node
 from onnx.numpy_helper import from_array, to_array
 from torch import Tensor, nn
@@ -32,6 +31,8 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     With `half` they are stored as float16 and cast to float32, in which all is computed. Raises
     `InputError` for parameters that float16 cannot represent.
     """
+    if half:
+        _refuse_beyond_half(network)
     rng = torch.Generator().manual_seed(0)
     example = tuple(torch.rand(EXAMPLE, generator=rng) for _ in ("ct", "mr"))
     # without the minimum, the exporter would trace the network twice
@@ -85,7 +86,7 @@ def _store_half(graph: onnx.GraphProto, parameters: set[str]) -> None:
     """
     for item in graph.initializer:
         if item.name in parameters:
-            item.CopyFrom(from_array(_half(to_array(item), item.name), item.name))
+            item.CopyFrom(from_array(to_array(item).astype(np.float16), item.name))
     wide = {name: f"{name}.float32" for name in sorted(parameters)}
     for node in graph.node:
         node.input[:] = [wide.get(name, name) for name in node.input]
@@ -100,13 +101,13 @@ def _store_half(graph: onnx.GraphProto, parameters: set[str]) -> None:
     graph.node.extend(nodes)
 
 
-def _half(values: NDArray[np.float32], name: str) -> NDArray[np.float16]:
-    if (largest := np.abs(values).max()) > MAX_FLOAT16:
-        raise InputError(
-            f"parameter '{name}' reaches {largest:g}; half precision ends at {MAX_FLOAT16:g}, "
-            "export without --half"
-        )
-    return values.astype(np.float16)
+def _refuse_beyond_half(network: nn.Module) -> None:
+    for name, parameter in network.named_parameters():
+        if (largest := float(parameter.detach().abs().max())) > MAX_FLOAT16:
+            raise InputError(
+                f"parameter '{name}' reaches {largest:g}; half precision ends at "
+                f"{MAX_FLOAT16:g}, export without --half"
+            )
 
 
 def read_parameters(path: Path) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ def export(
     load_parameters(network, content.parts["average"], checkpoint)
     if settings["export"]["round_weights"]:
         round_weights(network)
-    facts = _training_summary(content)
+    facts = training_summary(content)
     if test:
         stored = copy.deepcopy(network).half().float() if half else network
         facts |= _test_metrics(stored, read_image_pairs(test), settings["profile"])
@@ -69,7 +69,7 @@ def round_weights(network: nn.Module) -> None:
             module.weight.data = module.weight.data.bfloat16().float()
 
 
-def _training_summary(content: Checkpoint) -> dict[str, Any]:
+def training_summary(content: Checkpoint) -> dict[str, Any]:
     """Patients of this and earlier trainings, and the last validation."""
     history, counts = content.metadata["history"], content.metadata["counts"]
     trained = {patient for run in history for patient in run["patients_trained"]}
