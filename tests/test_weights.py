@@ -104,14 +104,14 @@ def test_a_card_is_of_the_training_that_the_repository_has(name: str) -> None:
 
 
 @each_later
+@pytest.mark.parametrize("shape", [(3, 37, 51), pytest.param((1, 64, 64), marks=pytest.mark.slow)])
 @torch.no_grad()
-def test_a_graph_is_its_network_within_a_grey_level(name: str) -> None:
+def test_a_graph_is_its_network_within_a_grey_level(name: str, shape: tuple[int, ...]) -> None:
     network, method = load_network(SHIPPED[name]).double(), OnnxMethod(SHIPPED[name])
     rng = np.random.default_rng(1)
-    for shape in ((1, 64, 64), (3, 37, 51)):
-        ct, mr = (rng.random(shape, np.float32) for _ in ("ct", "mr"))
-        expected = network(*(torch.from_numpy(x).double() for x in (ct, mr))).numpy()
-        assert np.abs(method(ct, mr) - expected).max() * 255 <= 1
+    ct, mr = (rng.random(shape, np.float32) for _ in ("ct", "mr"))
+    expected = network(*(torch.from_numpy(x).double() for x in (ct, mr))).numpy()
+    assert np.abs(method(ct, mr) - expected).max() * 255 <= 1
 
 
 @each

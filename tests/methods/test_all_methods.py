@@ -20,6 +20,12 @@ LEARNED = [name for name, entry in METHODS.items() if entry.weights]
 SAME_GRAPH = "mfinet-patients"
 """MFINet with other parameters, and as slow to compile."""
 
+SLOW_TO_COMPILE = {"mfinet", "csf", "rfnnest"}
+"""Seconds a shape: in `make test` they fuse one."""
+
+SHAPE = (2, 96, 80)
+"""Slices for the learned methods: an engine compiles each shape of a graph by itself."""
+
 SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("mfinet")}
 """5 % of the CT shine through the MR; of two equal images, too."""
 
@@ -94,11 +100,11 @@ def test_mirror_padding_network_refuses_single_pixel(name: str) -> None:
     [
         pytest.param(name, shape, marks=pytest.mark.slow if is_slow else ())
         for names, sizes in (
-            (LEARNED, [(3, 17, 31), (1, 40, 64)]),
+            (LEARNED, [SHAPE, (3, 17, 31)]),
             (sorted(set(LEARNED) - MIRRORING), [(2, 1, 1)]),
         )
         for name, shape in product(names, sizes)
-        for is_slow in [name == SAME_GRAPH or shape == (1, 40, 64)]
+        for is_slow in [name == SAME_GRAPH or (name in SLOW_TO_COMPILE and shape != SHAPE)]
     ],
 )
 def test_network_fuses_any_size_slice_by_slice_within_range(
@@ -124,7 +130,7 @@ def test_a_rule_given_the_same_image_twice_returns_it(
 
 @pytest.mark.parametrize("name", sorted(set(LEARNED) - DOUBLING))
 def test_equal_sources_are_reproduced_but_by_known_exceptions(name: str) -> None:
-    image = smooth_images((1, 96, 80), 3)
+    image = smooth_images((1, *SHAPE[1:]), 3)
     expected = shining(image) if name in SHINING else image
     apart = np.abs(method_of(name)(image, image) - expected)[:, 8:-8, 8:-8]
     assert (apart.mean() < 2 / 255) == (name not in UNFAITHFUL)
@@ -132,7 +138,7 @@ def test_equal_sources_are_reproduced_but_by_known_exceptions(name: str) -> None
 
 @pytest.mark.parametrize("name", METHODS)
 def test_air_stays_dark_but_for_those_known(name: str) -> None:
-    air = np.zeros((1, 40, 64), np.float32)
+    air = np.zeros((1, *SHAPE[1:]), np.float32)
     doubled = name == "res2fusion-addition"  # also what the biases make of air
     is_dark = method_of(name)(air, air).max() < (16 if doubled else 4) / 255
     assert is_dark == (name not in GREY_AIR)
