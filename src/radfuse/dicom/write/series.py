@@ -1,6 +1,5 @@
 """Write a volume as a DICOM series, one file per slice."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -120,14 +119,15 @@ def write_slices(
         draft = stage.path_of(folder)
         draft.mkdir()
         for index, name in enumerate(names):
-            header = copy.deepcopy(template)
+            header = Dataset()
+            header.update(template)  # shares its elements: what differs is replaced, not changed
             header.update(_slice_geometry(grid, index, template))
             if rescale is not None:
                 header.update(_rescale_attributes(rescale))
             if per_slice is not None:
                 header.update(per_slice(index))
                 _check_geometry(header, grid, index, folder)
-            _set_pixels(header, stored_slice(index))
+            header.update(_pixel_attributes(stored_slice(index)))
             (draft / name).write_bytes(file_bytes(header))
     return tuple(folder / name for name in names)
 
@@ -221,19 +221,21 @@ def _check_geometry(header: Dataset, image: sitk.Image, index: int, folder: Path
             )
 
 
-def _set_pixels(header: Dataset, stored: NDArray[np.generic]) -> None:
-    """Set stored values, (Y, X) grey or (Y, X, 3) colour, and the attributes that describe them."""
+def _pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
+    """Stored values, (Y, X) grey or (Y, X, 3) colour, and the attributes that describe them."""
     is_rgb = stored.ndim == RGB_SLICE_DIMENSIONS
-    header.SamplesPerPixel = stored.shape[2] if is_rgb else 1
-    header.PhotometricInterpretation = "RGB" if is_rgb else "MONOCHROME2"
+    attributes = Dataset()
+    attributes.SamplesPerPixel = stored.shape[2] if is_rgb else 1
+    attributes.PhotometricInterpretation = "RGB" if is_rgb else "MONOCHROME2"
     if is_rgb:
-        header.PlanarConfiguration = 0
-    header.Rows, header.Columns = stored.shape[:2]
-    header.BitsAllocated = header.BitsStored = 8 * stored.itemsize
-    header.HighBit = header.BitsStored - 1
-    header.PixelRepresentation = int(stored.dtype.kind == "i")
-    header.PixelData = stored.tobytes()
-    header["PixelData"].VR = "OB" if is_rgb else "OW"
+        attributes.PlanarConfiguration = 0
+    attributes.Rows, attributes.Columns = stored.shape[:2]
+    attributes.BitsAllocated = attributes.BitsStored = 8 * stored.itemsize
+    attributes.HighBit = attributes.BitsStored - 1
+    attributes.PixelRepresentation = int(stored.dtype.kind == "i")
+    attributes.PixelData = stored.tobytes()
+    attributes["PixelData"].VR = "OB" if is_rgb else "OW"
+    return attributes
 
 
 def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
