@@ -32,7 +32,7 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     `InputError` for parameters that float16 cannot represent.
     """
     if half:
-        _refuse_beyond_half(network)
+        _check_half_range(network)
     rng = torch.Generator().manual_seed(0)
     example = tuple(torch.rand(EXAMPLE, generator=rng) for _ in ("ct", "mr"))
     # without the minimum, the exporter would trace the network twice
@@ -101,7 +101,7 @@ def _store_half(graph: onnx.GraphProto, parameters: set[str]) -> None:
     graph.node.extend(nodes)
 
 
-def _refuse_beyond_half(network: nn.Module) -> None:
+def _check_half_range(network: nn.Module) -> None:
     for name, parameter in network.named_parameters():
         if (largest := float(parameter.detach().abs().max())) > MAX_FLOAT16:
             raise InputError(
