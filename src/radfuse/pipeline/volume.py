@@ -20,7 +20,6 @@ Box = tuple[slice, slice, slice]
 MARGIN_MM = 10.0
 """Air kept around the head, so that ears and the borders of filters are inside."""
 
-
 SLICES_AT_ONCE = 8
 """Slices that are scaled and fused together: what a volume needs more of is its stored values."""
 
@@ -108,9 +107,9 @@ def scale_on(
 ) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
     """A part of the CT, the MR on its grid, both in [0, 1], and the MR field of view mask."""
     low, high = mr_range
-    resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, low, sitk.sitkFloat32)
-    in_fov = sitk.GetArrayFromImage(_fov_mask(mr, grid, mr_from_ct)) > 0
+    resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, np.nan, sitk.sitkFloat32)
     values = sitk.GetArrayFromImage(resampled)
+    in_fov = ~np.isnan(values)
     values -= np.float32(low)
     values /= np.float32(high - low)
     np.clip(values, 0, 1, out=values)
@@ -118,15 +117,12 @@ def scale_on(
     return window.scale(sitk.GetArrayViewFromImage(grid)), values, in_fov
 
 
-def _fov_mask(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
-    return sitk.Resample(filled_on(mr, 1), grid, mr_from_ct, sitk.sitkNearestNeighbor, 0)
-
-
 def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
     """Bounding box of the CT's head inside the MR field of view, with a margin."""
     head = head_mask(ct.image, ct.modality)
     shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.Execute(head & _fov_mask(mr, head, mr_from_ct))
+    in_fov = sitk.Resample(filled_on(mr, 1), head, mr_from_ct, sitk.sitkNearestNeighbor, 0)
+    shape.Execute(head & in_fov)
     if not shape.HasLabel(1):
         raise InputError(
             "CT and MR have no part of the head in common; check that both show the same region "
