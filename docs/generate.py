@@ -12,16 +12,20 @@ from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
+import SimpleITK as sitk
 from click.testing import CliRunner
 from PIL import Image
 
 import radfuse
 from radfuse.cli import main
+from radfuse.dicom.write.fused import FULL_SCALE
+from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS, MethodInfo
 from radfuse.metrics import catalogue as metrics
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES
 from radfuse.phantom.head import make_phantom
+from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import DEFAULT_METHOD, Recipe
 from radfuse.record import NOTICE
 from radfuse.registration.transforms import write_transform
@@ -184,11 +188,11 @@ def phantom_image() -> Image.Image:
         truth = Path(folder) / "truth.tfm"
         write_transform(truth, phantom.mr_from_ct)
         result = radfuse.fuse(phantom.ct, phantom.mr, recipe=Recipe(transform=truth))
-    if result.scaled is None or result.fused is None:
-        raise click.ClickException("the phantom is a volume")
     z = phantom.ct.image.TransformPhysicalPointToIndex(phantom.tumour_centre_mm)[2]
-    index = z - result.scaled.box[0].start
-    cuts = [volume[index] for volume in (result.scaled.ct, result.scaled.mr, result.fused)]
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOWS["fusion"])
+    slices, rows, columns = scaled.box
+    fused = sitk.GetArrayViewFromImage(result.image)[z, rows, columns] / FULL_SCALE
+    cuts = [scaled.ct[z - slices.start], scaled.mr[z - slices.start], fused]
     row = Image.fromarray(np.rint(np.hstack(cuts) * 255).astype(np.uint8))
     width = round(row.width * IMAGE_HEIGHT / row.height)
     return row.resize((width, IMAGE_HEIGHT), Image.Resampling.BICUBIC)

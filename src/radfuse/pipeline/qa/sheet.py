@@ -80,11 +80,11 @@ def anatomical_plane(
     oriented = [_lps(values, grid) for values in (ct, mr, fused, fov_mask.astype(np.float32))]
     axis = oriented[0].GetSize()[::-1].index(1)
     name = list(PLANES)[axis]
-    cuts = [np.take(sitk.GetArrayViewFromImage(image), 0, axis) for image in oriented]
-    if name != "axial":
-        cuts = [cut[::-1] for cut in cuts]  # superior above
+    downwards = 1 if name == "axial" else -1  # superior is above
+    cuts = [sitk.GetArrayFromImage(image).take(0, axis)[::downwards] for image in oriented]
     height, width = np.delete(oriented[0].GetSpacing()[::-1], axis)
-    return Plane(name, PLANES[name], *cuts[:3], cuts[3] > 0, (float(height), float(width)))
+    pixel_mm = float(height), float(width)
+    return Plane(name, PLANES[name], cuts[0], cuts[1], cuts[2], cuts[3] > 0, pixel_mm)
 
 
 def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:
