@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from radfuse.errors import GeometryError, InputError
+from radfuse.io.volume_checks import check_voxel_count
 from radfuse.io.volumes import read_volume, volume_suffix, write_volume
 from volume_kit import RNG, VALUES, assert_in_place, grid, refusal
 
@@ -358,3 +359,9 @@ def test_full_disk_is_an_error(
     noise = sitk.GetImageFromArray(RNG.integers(0, 60000, (20, 20, 20)).astype(np.uint16))
     with full_disk(600), pytest.raises(OSError, match="disk full"):
         write_volume(tmp_path / f"a{suffix}", noise)
+
+
+def test_a_volume_larger_than_any_head_scan_is_refused() -> None:
+    check_voxel_count((1024, 1024, 1024), Path("ct"))
+    with pytest.raises(GeometryError, match="ct: 1025 x 1024 x 1024 voxels, at most 1073741824"):
+        check_voxel_count((1025, 1024, 1024), Path("ct"))

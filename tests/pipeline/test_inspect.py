@@ -112,6 +112,13 @@ def test_one_dicom_file_has_a_remedy(tmp_path: Path) -> None:
     )
 
 
+def test_a_series_of_one_column_has_the_problem_of_reading(tmp_path: Path) -> None:
+    folder = write(tmp_path / "thin", volume()[:1])
+    assert only(folder).problems == (
+        f"{folder}: 1 x 9 x 6 voxels; a volume needs 2 or more per axis",
+    )
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(500)])
 def test_one_unknown_file_is_unknown(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)

@@ -1,5 +1,6 @@
 """Checks of the grid and the values of every volume, independent of its file format."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from radfuse.errors import GeometryError, InputError
 
 SPACING_LIMITS_MM = (0.05, 25.0)
 """Voxel sizes outside this range do not occur in head scans; the header has a wrong unit."""
+
+MAX_VOXELS = 2**30
+"""Voxels of a volume, 4 GiB of values; a head at 0.25 mm isotropic spacing has fewer."""
 
 RIGHT_ANGLE_TOLERANCE = 1e-3
 """Largest cosine between two axes: 0.06 degrees from a right angle, the rounding of headers."""
@@ -25,9 +29,7 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
         raise GeometryError(
             f"{path}: its origin {image.GetOrigin()} is not finite; correct the header"
         )
-    if min(image.GetSize()) < 2:
-        size = " x ".join(map(str, image.GetSize()))
-        raise GeometryError(f"{path}: {size} voxels; a volume needs 2 or more per axis")
+    check_voxel_count(image.GetSize(), path)
     axes = np.reshape(image.GetDirection(), (3, 3))
     check_right_angles(axes, path)
     check_values(sitk.GetArrayViewFromImage(image), path)
@@ -36,6 +38,17 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
     if np.linalg.det(axes) < 0:
         return image[:, :, ::-1]
     return image
+
+
+def check_voxel_count(size: tuple[int, ...], path: Path) -> None:
+    """Raise `GeometryError` for less than 2 voxels along an axis, or more than `MAX_VOXELS`."""
+    words = " x ".join(map(str, size))
+    if min(size) < 2:
+        raise GeometryError(f"{path}: {words} voxels; a volume needs 2 or more per axis")
+    if math.prod(size) > MAX_VOXELS:
+        raise GeometryError(
+            f"{path}: {words} voxels, at most {MAX_VOXELS} are read; export the head only"
+        )
 
 
 def check_spacing(spacing_mm: tuple[float, ...], path: Path) -> None:

@@ -17,7 +17,7 @@ from radfuse.dicom.read.slice_geometry import slice_geometry
 from radfuse.errors import GeometryError, InputError, RadfuseError
 from radfuse.io.archives import unpacked
 from radfuse.io.images import read_image
-from radfuse.io.volume_checks import check_spacing, checked_volume
+from radfuse.io.volume_checks import check_spacing, check_voxel_count, checked_volume
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
 from radfuse.modality import FUSED, MODALITIES
 from radfuse.pipeline.read import is_image_file
@@ -219,6 +219,7 @@ def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
         damage = (_damage if pixels else _shortage)(volume.slices)
         geometry = slice_geometry(volume)
         check_spacing(geometry.spacing_mm, volume.slices[0].path.parent)
+        check_voxel_count(geometry.size, volume.slices[0].path.parent)
     except RadfuseError as error:
         return replace(named, problems=(str(error), *damage))
     return replace(

@@ -1,7 +1,5 @@
 """Read the slices of a DICOM volume into one image on a regular grid."""
 
-import math
-
 import numpy as np
 import SimpleITK as sitk
 
@@ -10,10 +8,7 @@ from radfuse.dicom.read.gantry_tilt import shift_in_plane
 from radfuse.dicom.read.pixels import background_of, check_pixel_values, slice_values
 from radfuse.dicom.read.series import VolumeSlices
 from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
-from radfuse.errors import InputError
-
-MAX_VOXELS = 2**30
-"""Voxels of a volume, 4 GiB of values; a head at 0.25 mm isotropic spacing has fewer."""
+from radfuse.io.volume_checks import check_voxel_count
 
 PLANE_TOLERANCE = 1e-6
 """Rounding of the position of a plane, in slices."""
@@ -28,12 +23,7 @@ def read_dicom_volume(volume: VolumeSlices) -> tuple[sitk.Image, SliceGeometry]:
     """
     geometry = slice_geometry(volume)
     check_pixel_values(geometry.slices)
-    if math.prod(geometry.size) > MAX_VOXELS:
-        raise InputError(
-            f"{geometry.slices[0].path.parent}: the volume would have "
-            f"{' x '.join(map(str, geometry.size))} voxels, at most {MAX_VOXELS} are read; export "
-            "the head only"
-        )
+    check_voxel_count(geometry.size, geometry.slices[0].path.parent)
     voxels = _voxels(geometry)
     if not geometry.is_even:
         voxels = _resample_spacing(voxels, geometry)
