@@ -14,6 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, derive_uid
+from radfuse.dicom.write.valid_values import make_valid
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.staging import refuse_nonempty, staging
 
@@ -239,7 +240,11 @@ def _pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
 
 
 def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
-    """The bytes of a DICOM file with these attributes and new file meta information."""
+    """The bytes of a DICOM file with these attributes and new file meta information.
+
+    Values that the standard does not allow are corrected in the header, see `make_valid`.
+    """
+    make_valid(header)
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = transfer_syntax
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
