@@ -76,7 +76,7 @@ def test_imported_weights_are_the_authors_and_their_card_says_so(
     assert (card["name"], card["network"]) == ("densefuse@authors", "densefuse")
     assert card["options"] == NETWORKS["densefuse"].published_options
     assert card["source"] == NETWORKS["densefuse"].source
-    assert (card["parameters"], card["patients_trained"]) == (74193, [])
+    assert (card["parameters"], card["patients_trained"]) == (74193, None)
     assert card["data"] == DATA
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert card["files"] == [{"name": file.name, "sha256": digest}]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,22 @@ def test_a_batch_without_equal_parts_is_refused(workshop: Path) -> None:
     done = on_two_processes(workshop, "-m", "radfuse", *TRAIN, "three.toml", "-o", "odd")
     assert done.returncode != 0
     assert "a batch of 3 has no equal parts for 2 processes" in done.stderr
+
+
+@pytest.mark.slow
+def test_failure_of_the_main_process_ends_the_others(tmp_path: Path) -> None:
+    (tmp_path / "fails.py").write_text(
+        "from radfuse.training.distributed import process_group\n"
+        "with process_group('cpu') as processes:\n"
+        "    if processes.is_main:\n"
+        "        raise SystemExit('no space')\n"
+        "    processes.broadcast(0.0)\n"
+    )
+    began = time.monotonic()
+    done = on_two_processes(tmp_path, "fails.py")
+    assert done.returncode != 0
+    assert "no space" in done.stderr
+    assert time.monotonic() - began < 60
 
 
 def test_shards_of_a_batch_make_the_whole_batch() -> None:

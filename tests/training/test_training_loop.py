@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,19 @@ def test_training_from_a_checkpoint_keeps_its_history(tmp_path: Path) -> None:
     assert [item["settings"]["seed"] for item in history] == [1, 3]
     resumed = run(later, tmp_path / "later", pairs=some_pairs(seed=9))
     assert [item["settings"]["seed"] for item in resumed.history] == [1, 3]
+
+
+def test_ctrl_c_completes_the_step_and_loses_none(tmp_path: Path) -> None:
+    settings = with_phase(REBUILDING, steps=4, validate_every=4)
+    run(settings, tmp_path / "whole")
+
+    def interrupt(progress: StepProgress) -> None:
+        if progress.step == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, tmp_path / "parts", interrupt, save_every_s=300.0)
+    run(settings, tmp_path / "parts", save_every_s=300.0)
+    whole, parts = (content_of(tmp_path / kind / LAST_CHECKPOINT) for kind in ("whole", "parts"))
+    assert whole == parts
+    assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "parts")

@@ -16,7 +16,7 @@ from radfuse.networks.densefuse import DenseFuse
 from radfuse.training.losses.autoencoder import autoencoder_loss, ssim
 from radfuse.training.losses.mfinet import mfinet_paper_loss
 from radfuse.training.settings import TrainingSettings
-from radfuse.training.validation import fuse, score, validate
+from radfuse.training.validation import fuse, is_better, score, validate
 
 PAIRS = smooth_images(2)
 
@@ -98,3 +98,14 @@ def test_score_rises_as_a_smaller_is_better_metric_falls() -> None:
     settings = dataclasses.replace(FUSING, profile="tang", goals={"MSE": 0.05})
     assert score({"loss": 9, "MSE": 0.04}, settings) == pytest.approx(1.25)
     assert score({"loss": 9, "MSE": 0.1}, settings) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("reached", "best", "better"),
+    [
+        (math.nan, None, False), (math.nan, 1.0, False), (math.inf, None, False),
+        (1.0, math.nan, True), (1.0, None, True), (2.0, 1.0, True), (1.0, 1.0, False),
+    ],
+)  # fmt: skip
+def test_nan_is_never_the_best_score(reached: float, best: float | None, better: bool) -> None:
+    assert is_better(reached, best) is better

@@ -50,7 +50,7 @@ def list_command(*, as_json: bool) -> None:
     for column in ("name", "origin", "trained on patients", "sha256"):
         table.add_column(column, no_wrap=column != "trained on patients")
     for weights, origin in known:
-        patients = ", ".join(weights.model_card.get("patients_trained", ["not stated"]))
+        patients = ", ".join(weights.model_card.get("patients_trained") or ["not stated"])
         table.add_row(weights.name, origin, patients, str(weights.model_card.get(SHA256, ""))[:12])
     Console().print(table)
     click.echo(f"\ninstalled weights: {weights_folder()}")

@@ -69,7 +69,10 @@ class TorchMethod:
     @torch.inference_mode()
     def _infer(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         on_device = (torch.from_numpy(np.ascontiguousarray(x)).to(self.device) for x in (ct, mr))
-        return self._network(*on_device).cpu().numpy()
+        fused: Float32Array = self._network(*on_device).cpu().numpy()
+        if not np.isfinite(fused).all():
+            raise InputError(f"{self.path}: the output has NaN or infinite values")
+        return fused
 
     @cached_property
     def _network(self) -> nn.Module:

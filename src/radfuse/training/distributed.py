@@ -94,7 +94,5 @@ def process_group(device: str) -> Iterator[ProcessGroup]:
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    try:
-        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
-    finally:
-        distributed.destroy_process_group()
+    yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
+    distributed.destroy_process_group()  # after an error it would wait for the other processes

@@ -1,8 +1,11 @@
 """The training loop."""
 
 import logging
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from radfuse.training.resume import resume, save_state
 from radfuse.training.settings import Phase, TrainingSettings, steps_of
 from radfuse.training.state import State
 from radfuse.training.step import PhaseTrainer, rounding_noise
-from radfuse.training.validation import score, validate
+from radfuse.training.validation import is_better, score, validate
 
 LOG = logging.getLogger(__name__)
 
@@ -97,16 +100,22 @@ class _Loop:
             self.state, phase, self.pairs.training, self.processes, self.settings.seed
         )
         saved_s = validated_s = time.monotonic()
-        with rounding_noise(self.state.network, phase.rounding_noise, trainer.noise):
+        with (
+            rounding_noise(self.state.network, phase.rounding_noise, trainer.noise),
+            deferred_interrupt() as interrupted,
+        ):
             while counts.step < steps and not (phase.patience and counts.stale >= phase.patience):
                 loss = trainer.step()
                 row: dict[str, Any] = {}
                 if counts.step % phase.validate_every == 0 or counts.step == steps:
                     row = self._log_row(trainer.learning_rate, time.monotonic() - validated_s)
                     validated_s = time.monotonic()
-                if row or time.monotonic() - saved_s >= self.save_every_s:
+                is_due = time.monotonic() - saved_s >= self.save_every_s
+                if row or is_due or interrupted.is_set():
                     self._save(LAST_CHECKPOINT)
                     saved_s = time.monotonic()
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
                 self.report(StepProgress(counts.phase, counts.step, steps, loss, phase.batch, row))
 
     def _save(self, name: str) -> None:
@@ -143,7 +152,26 @@ class _Loop:
             TrainingLog(self.folder).write_samples(self.pairs.validation, validation.fused, name)
         reached = self.processes.broadcast(reached)
         counts.stale += 1
-        if counts.best is None or reached > counts.best:
+        if is_better(reached, counts.best):
             counts.best, counts.stale = reached, 0
             self._save(BEST_CHECKPOINT)
         return counts.validated
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that a step is completed; a second one interrupts."""
+    interrupted, before = threading.Event(), signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
+        yield interrupted
+        return
+
+    def on_interrupt(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -108,4 +108,9 @@ def score(values: Mapping[str, float], settings: TrainingSettings) -> float:
         share = max(values[name], MIN_VALUE) / goal
         larger_is_better = METRICS[columns[name].metric].larger_is_better
         shares.append(share if larger_is_better else 1 / share)
-    return min(shares)
+    return float(np.min(shares))  # NaN if one is
+
+
+def is_better(score: float, best: float | None) -> bool:
+    """Whether a score is finite and above the best so far, or that one is NaN or None."""
+    return bool(np.isfinite(score)) and (best is None or not score <= best)

@@ -41,7 +41,7 @@ def import_weights(
     load_published(network, published, info.published_parameters)
     facts = {
         "data": DATA,
-        "patients_trained": [],
+        "patients_trained": None,  # the authors do not say
         "files": [{"name": file.name, "sha256": digest([file])} for file in published.files],
         "licence": LICENCE,
     }
