@@ -59,7 +59,8 @@ def test_table_of_one_item_recovers_to_empty_and_grows(table: AppendOnlyTable) -
 
 
 def test_values_keep_their_last_bit_through_crashes(table: AppendOnlyTable) -> None:
-    values = np.random.default_rng(5).uniform(0, 100, 2000).tolist()
+    rng = np.random.default_rng(5)
+    values = [*rng.uniform(0, 100, 2000).tolist(), *(10 ** rng.uniform(-300, 300, 2000)).tolist()]
     table.append([("a", "1", place, value) for place, value in enumerate(values)])
     for name in ("b", "c"):
         table.append([(name, "1", 0, 1.0)])

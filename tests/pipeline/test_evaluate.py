@@ -110,6 +110,17 @@ def test_folders_are_matched_by_name_and_give_mean_and_deviation(folders: list[s
         np.testing.assert_allclose(facts["standard_deviation"][name], np.std(both, ddof=1))
 
 
+def test_images_without_a_fused_image_are_named(folders: list[str]) -> None:
+    Path(folders[0].partition("=")[2], "case1.png").unlink()
+    facts = json.loads(run(*folders, "--json").stdout)
+    assert list(facts["images"]) == ["case0"]
+    assert facts["unmatched"] == {"ct": ["case1"], "mr": ["case1"]}
+    lines = run(*folders, "--quiet").stdout.splitlines()
+    assert lines[-2:] == [
+        f"note: 1 {role} images have no fused image: case1" for role in ("CT", "MR")
+    ]
+
+
 def test_the_table_names_its_profile_and_where_better_lies(folders: list[str]) -> None:
     lines = run(*folders, "--quiet").stdout.splitlines()
     assert lines[0] == f"profile {PROFILE}"

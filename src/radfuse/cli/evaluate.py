@@ -14,11 +14,14 @@ from radfuse.intensity import WINDOWS
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES, columns_of
-from radfuse.pipeline.evaluate import ImageValues, evaluate, mean_and_deviation
+from radfuse.pipeline.evaluate import ImageValues, evaluate, mean_and_deviation, unmatched_images
 from radfuse.pipeline.evaluate_volume import VolumeOptions
 
 COLUMN_WIDTH = 9
 """Characters per number in the table."""
+
+MAX_NAMES = 5
+"""Names of unmatched images that a note lists."""
 
 
 @click.command("evaluate")
@@ -107,10 +110,14 @@ def evaluate_command(
         )
     if csv_path:
         _write_csv(csv_path, profile, rows)
+    unmatched = unmatched_images(fused, ct, mr)
     if as_json:
-        print_json(_facts(profile, rows))
-    else:
-        click.echo("\n".join(_table(profile, rows)))
+        print_json({**_facts(profile, rows), "unmatched": unmatched})
+        return
+    click.echo("\n".join(_table(profile, rows)))
+    for role, names in unmatched.items():
+        some = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
+        click.echo(f"note: {len(names)} {role.upper()} images have no fused image: {some}")
 
 
 def _check_csv(path: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:

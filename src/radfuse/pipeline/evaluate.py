@@ -113,6 +113,16 @@ def _trios(fused: Path, ct: Path, mr: Path) -> Iterator[tuple[str, tuple[Path, P
         yield name, (path, ct_files[name], mr_files[name])
 
 
+def unmatched_images(fused: Path, ct: Path, mr: Path) -> dict[str, list[str]]:
+    """Names of the images in folders of CT and MR without a fused image; by `ct` and `mr`."""
+    if not all(path.is_dir() for path in (fused, ct, mr)):
+        return {}
+    names = images_by_name(fused).keys()
+    found = {key: sorted(images_by_name(path).keys() - names) for key, path in
+             (("ct", ct), ("mr", mr))}  # fmt: skip
+    return {key: missing for key, missing in found.items() if missing and names}
+
+
 def _check_sizes(paths: Sequence[Path], shapes: Sequence[tuple[int, ...]]) -> None:
     if len(set(shapes)) > 1:
         sizes = [
