@@ -1,17 +1,21 @@
 """The state of a study agrees with the files in its folder, however a job ended."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
+from radfuse.errors import InputError
 from radfuse.record import Record, Signoff, now
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.job_queue import CANCELLED, JobQueue
 from radfuse.service.jobs.worker import INTERNAL_ERROR
-from radfuse.service.stores.results import OUTCOME, REPLACING, FusionOutcome
-from radfuse.service.stores.studies import MIXED, STOPPED, Studies, Study
+from radfuse.service.stores.results import INPUTS, OUTCOME, REPLACING, RESULT, FusionOutcome
+from radfuse.service.stores.studies import MIXED, STOPPED, Studies, Study, UnknownStudyError
 
 
 @pytest.fixture
@@ -118,3 +122,71 @@ def test_full_disk_leaves_no_job_that_never_ends(
     assert failed.message == job.events[-1][1]["error"]
     jobs.delete(bare.id)
     assert [one.id for one in studies.all()] == [study.id]
+
+
+def test_cancel_while_placing_keeps_earlier_or_whole_new_result(
+    signed: tuple[Studies, Study], jobs: JobQueue
+) -> None:
+    studies, study = signed
+    before = study.outcome
+    jobs.start(study, JobSpec("fuse", keep_registration=True))
+    job = jobs.last_job(study.id)
+    assert job is not None
+    while not (job.ended.is_set() or job.events[-1][1].get("stage", "").startswith("moving")):
+        job.ended.wait(0.001)
+    job.cancelled.set()
+    assert job.ended.wait(60)
+    found = studies.get(study.id)
+    assert (found.state, found.outcome is not None) == ("done", True)
+    assert not list(studies.folder_of(study.id).rglob(".*"))
+    assert (found.signoff == study.signoff) == (found.outcome == before)
+
+
+@pytest.mark.parametrize("change", ["value", "removed"])
+@pytest.mark.parametrize("role", ["CT", "MR"])
+def test_result_of_changed_inputs_is_not_signed(
+    copied: tuple[Studies, Study], tmp_path: Path, role: str, change: str
+) -> None:
+    studies, study = copied
+    listed = studies.folder_of(study.id) / RESULT / INPUTS
+    files = json.loads(listed.read_bytes())
+    moved = [tmp_path / f"{role}{number}" for number in range(len(files[role]))]
+    for source, target in zip(files[role], moved, strict=True):
+        shutil.copyfile(source, target)
+    listed.write_text(json.dumps({**files, role: list(map(str, moved))}))
+    assert study.outcome is not None
+    identifier = study.outcome.registration_id
+    signoff = Signoff(state="accepted", name="A", time=now(), registration_id=identifier)
+    assert studies.sign(study.id, signoff).signoff == signoff
+    if change == "value":
+        content = bytearray(moved[-1].read_bytes())
+        content[-1] ^= 1
+        moved[-1].write_bytes(content)
+    else:
+        moved[-1].unlink()
+    words = f"{role} were changed" if change == "value" else "cannot be read"
+    with pytest.raises(InputError, match=words):
+        studies.sign(study.id, signoff.model_copy(update={"state": "rejected"}))
+    assert studies.get(study.id).signoff == signoff
+
+
+def test_study_deleted_during_a_read_is_unknown(copied: tuple[Studies, Study]) -> None:
+    studies, study = copied
+    path, messages, ended = studies.folder_of(study.id) / "study.json", set[str](), Event()
+
+    def delete_and_restore() -> None:
+        while not ended.is_set():
+            path.replace(path.with_suffix(".away"))
+            path.with_suffix(".away").replace(path)
+
+    deleting = Thread(target=delete_and_restore)
+    deleting.start()
+    for _ in range(300):
+        try:
+            studies.get(study.id)
+        except UnknownStudyError as error:
+            messages.add(str(error))
+        assert studies.unreadable() == []
+    ended.set()
+    deleting.join()
+    assert messages <= {f"no study '{study.id}'; see the list of studies"}

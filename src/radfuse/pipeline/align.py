@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from radfuse.errors import RegistrationError
 from radfuse.intensity import head_mask
 from radfuse.recipe import Recipe
+from radfuse.record import digest
 from radfuse.registration.optimizer import DEFAULT_SEED, itk_threads, mean_displacement_mm
 from radfuse.registration.preprocessing import centroid
 from radfuse.registration.quality import Quality, assess
@@ -55,13 +56,17 @@ class Alignment:
     origin: str
     """`headers`, `file`, `manual`, or the initial pose of the search that led to it."""
 
+    inputs: tuple[str, ...] = ()
+    """Digests of CT and MR: of their files, or of the values of an image without files."""
+
     header_note: str = ""
     """QA of the headers' alignment, where CT and MR share a frame of reference."""
 
     @property
     def identifier(self) -> str:
-        """Names this alignment in record, QA sheet and DICOM: a hash of its matrix."""
-        return hashlib.sha256(matrix_of(self.mr_from_ct).tobytes()).hexdigest()[:12]
+        """Names this alignment in record, QA sheet and DICOM: a hash of its inputs and matrix."""
+        inputs = "".join(self.inputs).encode()
+        return hashlib.sha256(inputs + matrix_of(self.mr_from_ct).tobytes()).hexdigest()[:12]
 
     def facts(self) -> dict[str, Any]:
         """Plain JSON for the record."""
@@ -138,7 +143,8 @@ def _aligned(
             _check_frames(ct, mr, recipe)
         mr_from_ct = canonicalize(prior.mr_from_ct)
         with itk_threads(single=recipe.deterministic):
-            return Alignment(mr_from_ct, assess(ct, mr, mr_from_ct), prior.origin)
+            quality = assess(ct, mr, mr_from_ct)
+        return Alignment(mr_from_ct, quality, prior.origin, (_digest(ct), _digest(mr)))
     initial = prior.mr_from_ct if prior else None
     registration = register(
         ct, mr, initial=initial, deterministic=recipe.deterministic, report=report
@@ -147,7 +153,14 @@ def _aligned(
     header_note = _header_note(ct, mr, mr_from_ct, recipe, report)
     is_manual = prior is not None and prior.origin == MANUAL
     origin = f"{MANUAL}, refined" if is_manual else registration.initial_pose
-    return Alignment(mr_from_ct, registration.quality, origin, header_note)
+    inputs = (_digest(ct), _digest(mr))
+    return Alignment(mr_from_ct, registration.quality, origin, inputs, header_note)
+
+
+def _digest(series: Series) -> str:
+    if series.files:
+        return digest(series.files)
+    return hashlib.sha256(sitk.GetArrayFromImage(series.image).tobytes()).hexdigest()
 
 
 def _header_note(

@@ -177,7 +177,7 @@ def _record(
     return Record(
         created=now(),
         recipe=recipe,
-        inputs=tuple(_input(series) for series in (ct, mr)),
+        inputs=tuple(map(_input, (ct, mr), alignment.inputs if alignment else (None, None))),
         method=_method_facts(recipe, method),
         scaling=scaling,
         registration=alignment.facts() if alignment else None,
@@ -187,12 +187,12 @@ def _record(
     )
 
 
-def _input(series: Series) -> Input:
+def _input(series: Series, sha256: str | None) -> Input:
     return Input(
         role=series.modality.code,
         source=str(series.source),
         files=len(series.files),
-        sha256=digest(series.files) if series.files else "",
+        sha256=(sha256 or digest(series.files)) if series.files else "",
         size=series.image.GetSize(),
         spacing_mm=series.image.GetSpacing() if series.is_volume else (),
         notes=series.notes,

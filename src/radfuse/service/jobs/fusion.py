@@ -1,8 +1,9 @@
 """Prepare and fuse a study in its folder."""
 
+import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from radfuse.service.jobs.view_files import (
     write_qa_failed_view,
 )
 from radfuse.service.stores.results import (
+    INPUTS,
     OUTCOME,
     REGISTRATION,
     RESULT,
@@ -76,11 +78,16 @@ def prepare_study(
 
 
 def fuse_study(
-    folder: Path, study: Study, spec: JobSpec, report: ProgressCallback
+    folder: Path,
+    study: Study,
+    spec: JobSpec,
+    report: ProgressCallback,
+    before_placing: Callable[[], None] = lambda: None,
 ) -> FusionOutcome:
     """Fuse a study: writes result, volume for the viewer and transform into its folder.
 
-    Raises the errors of `fuse`.
+    `before_placing` is called before the first file of an earlier result is replaced. Raises
+    the errors of `fuse`.
     """
     start = time.perf_counter()
     prior = _prior_alignment(folder, study, spec)
@@ -104,8 +111,11 @@ def fuse_study(
         record = "record.json" if output == result_folder else "fused.json"
         seconds = time.perf_counter() - start
         outcome = _outcome(result, alignment, region, f"{RESULT}/{record}", seconds)
+        files = {series.modality.code: list(map(str, series.files)) for series in (ct, mr)}
+        (result_folder / INPUTS).write_text(json.dumps(files), encoding="utf-8")
         (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
         report("moving the results into the study", None)  # a job of a killed server ends here
+        before_placing()
         replaced.enter_context(replacing_results(folder))
     return outcome
 

@@ -151,15 +151,16 @@ class JobQueue:
     def _run_in_process(self, job: Job, study: Study, folder: Path) -> tuple[str, Any]:
         """Run a job to its end; returns `done`, `error` or `cancelled`, and its data."""
         spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe(duplex=False)
+        ours, theirs = spawn.Pipe()
         process = spawn.Process(
             target=run_job, args=(theirs, folder, study, job.spec, current_settings()), daemon=True
         )
         process.start()
         theirs.close()
         paths, silent_since = (study.ct, study.mr), time.monotonic()
+        placing = False  # results are placed completely, even if the job is cancelled meanwhile
         try:
-            while not job.cancelled.is_set():
+            while placing or not job.cancelled.is_set():
                 if not ours.poll(POLL_S):
                     if time.monotonic() - silent_since > JOB_TIMEOUT_S:
                         process.kill()
@@ -168,6 +169,10 @@ class JobQueue:
                     continue
                 kind, data = ours.recv()
                 silent_since = time.monotonic()
+                if kind == "placing":
+                    if placing := not job.cancelled.is_set():
+                        ours.send(None)
+                    continue
                 if kind != "stage":
                     return kind, data
                 job.add_event("stage", stage=data[0], fraction=data[1])
@@ -178,7 +183,7 @@ class JobQueue:
                 "error": f"{shown_paths(*paths)}: {reason}; a file is damaged, or memory too small"
             }
         finally:
-            if job.cancelled.is_set():
+            if job.cancelled.is_set() and not placing:
                 process.terminate()
             process.join(END_S)
             process.kill()

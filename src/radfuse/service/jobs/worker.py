@@ -34,7 +34,8 @@ REMEDIES = (
 def run_job(pipe: Connection, folder: Path, study: Study, spec: JobSpec, log: LogSettings) -> None:
     """Run a job in a study's folder and send its messages through a pipe; never raises.
 
-    The messages are `stage` (name, fraction), and at the end `done` with the outcome as JSON (None
+    The messages are `stage` (name, fraction), `placing`, which the server answers unless the job
+    was cancelled, and at the end `done` with the outcome as JSON (None
     for `prepare`) or `error` with its data.
     """
     limit_memory(JOB_MEMORY_BYTES)
@@ -70,7 +71,12 @@ def _run(pipe: Connection, folder: Path, study: Study, spec: JobSpec) -> dict[st
     if spec.kind == "prepare":
         prepare_study(folder, study, report)
         return None
-    return fuse_study(folder, study, spec, report).model_dump(mode="json")
+
+    def before_placing() -> None:
+        pipe.send(("placing", None))
+        pipe.recv()  # ends with the server, or when it terminates a cancelled job
+
+    return fuse_study(folder, study, spec, report, before_placing).model_dump(mode="json")
 
 
 def _error_data(error: RadfuseError, study: Study) -> dict[str, Any]:

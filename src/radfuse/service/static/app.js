@@ -88,7 +88,7 @@ async function showImages() {
 
 async function showFused(view) {
   const { id, outcome } = current;
-  const result = outcome && view.fused ? `${outcome.registration_id} ${outcome.method} ${outcome.seconds}` : "";
+  const result = outcome && view.fused ? JSON.stringify(outcome) : "";
   if (displayed.result !== result) {
     displayed.result = document.body.dataset.shown = "";
     viewer.setFused(null);

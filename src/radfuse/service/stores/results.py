@@ -5,6 +5,7 @@ a message to the server. Therefore the outcome is stored with the results, and a
 while results of one job replace those of another.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from radfuse.record import Record, Signoff
+from radfuse.errors import InputError
+from radfuse.record import Record, Signoff, digest
 from radfuse.schema import Values, VersionedModel
 from radfuse.service.jobs.view_files import VIEW, remove_fused
 
@@ -21,6 +23,9 @@ RESULT, REGISTRATION = "result", "registration.tfm"
 
 OUTCOME = "outcome.json"
 """File of the outcome, in the result's folder."""
+
+INPUTS = "inputs.json"
+"""List of the input files by role, in the result's folder; it stays on this machine."""
 
 REPLACING = ".placing"
 """Mark file in a study's folder while results are replaced."""
@@ -102,3 +107,19 @@ def read_outcome(folder: Path) -> tuple[FusionOutcome | None, Signoff | None]:
     except (OSError, ValidationError):
         return None, None
     return outcome, record.signoff
+
+
+def check_inputs(folder: Path, record: Record) -> None:
+    """Raise `InputError` where an input file of a result was changed or removed since the fusion.
+
+    Results of earlier versions have no list of their files and are not checked.
+    """
+    path = folder / RESULT / INPUTS
+    files: dict[str, list[str]] = json.loads(path.read_bytes()) if path.is_file() else {}
+    for source in record.inputs:
+        names = [Path(name) for name in files.get(source.role, ())]
+        if names and digest(names) != source.sha256:
+            raise InputError(
+                f"the files of the {source.role} were changed after the fusion; fuse again, review "
+                "the result and sign"
+            )

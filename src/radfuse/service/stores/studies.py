@@ -15,10 +15,16 @@ from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.pipeline.qa.signoff import sign_result
 from radfuse.recipe import Recipe
-from radfuse.record import NOTICE, Signoff, now
+from radfuse.record import NOTICE, Signoff, now, read_record
 from radfuse.schema import VersionedModel
 from radfuse.service.jobs.view_files import VIEW, View, VolumeName, read_view
-from radfuse.service.stores.results import RESULT, FusionOutcome, clean_folder, read_outcome
+from radfuse.service.stores.results import (
+    RESULT,
+    FusionOutcome,
+    check_inputs,
+    clean_folder,
+    read_outcome,
+)
 from radfuse.service.stores.uploads import remove_folder, remove_unused_uploads, uploads_of
 
 StudyState = Literal["new", "queued", "running", "ready", "done", "failed", "cancelled"]
@@ -137,10 +143,10 @@ class Studies:
         if identifier in self._unwritten:
             return self._unwritten[identifier]
         path = self.folder_of(identifier) / STUDY_FILE
-        if not path.is_file():
-            raise UnknownStudyError(f"no study '{identifier}'; see the list of studies")
         try:
             return Study.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError) as error:  # or deleted at this moment
+            raise UnknownStudyError(f"no study '{identifier}'; see the list of studies") from error
         except (OSError, ValidationError) as error:
             raise UnknownStudyError(f"study {identifier}: {DAMAGED}") from error
         except InputError as error:  # of a newer version of radfuse
@@ -215,8 +221,8 @@ class Studies:
     def sign(self, identifier: str, signoff: Signoff) -> Study:
         """Sign off a study and all files of its result, see `sign_result`.
 
-        Raises `InputError` without a readable result, and `RegistrationMismatchError` where the
-        result has another registration than the signed one.
+        Raises `InputError` without a readable result or where its inputs were changed, and
+        `RegistrationMismatchError` where the result has another registration than the signed one.
         """
         with self._lock:
             study = self.get(identifier)
@@ -227,7 +233,9 @@ class Studies:
                     "the study has another registration now than the reviewed one; load the study "
                     "again, review it and sign"
                 )
-            note = sign_result(self.folder_of(identifier) / study.outcome.record, signoff)
+            folder = self.folder_of(identifier)
+            check_inputs(folder, read_record(folder / study.outcome.record))
+            note = sign_result(folder / study.outcome.record, signoff)
             return self.change(identifier, signoff=signoff, message=note or study.message)
 
     @contextmanager
@@ -271,7 +279,8 @@ class Studies:
                 try:
                     yield path, self.get(path.parent.name)
                 except UnknownStudyError as error:
-                    yield path, error
+                    if path.is_file():  # else deleted meanwhile
+                        yield path, error
 
     def _write(self, study: Study) -> None:
         with self._lock, staging(self.folder / study.id) as stage:
