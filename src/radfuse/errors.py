@@ -5,6 +5,7 @@ RadfuseError               one line on the command line; anything else is a bug,
 │   ├── GeometryError      slice positions or grids are irregular, impossible or unknown
 │   └── NoImageError       a folder has no image of the wanted kind
 ├── OutputError            a result cannot be written to the given path
+│   └── DiskFullError      there is no space left for it
 ├── PeerError              a PACS cannot be reached, refuses, or answers wrongly
 └── RegistrationError      registration QA failed
 """
@@ -33,6 +34,10 @@ class NoImageError(InputError):
 
 class OutputError(RadfuseError):
     """A result cannot be written to the given path."""
+
+
+class DiskFullError(OutputError):
+    """There is no space left for a result."""
 
 
 class PeerError(RadfuseError):

@@ -35,6 +35,15 @@ def test_printed_url_sets_an_http_only_cookie(site: Site) -> None:
         assert browser.get("/api/v1/info").status_code == 200
 
 
+def test_ticket_of_a_browser_opens_the_viewer_once(site: Site) -> None:
+    assert TOKEN not in site.access.ticket_url
+    with site.bare() as browser:
+        assert browser.get(site.access.ticket_url).status_code == 303
+        assert browser.get("/api/v1/info").status_code == 200
+    with site.bare() as other:
+        assert other.get(site.access.ticket_url).status_code == 401
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1:1", "", "[::"])
 def test_foreign_host_name_is_refused_even_with_token(site: Site, host: str) -> None:
     headers = {"Host": host.format(port=site.access.port)}

@@ -9,6 +9,12 @@ from radfuse.cli.options import PATH
 from radfuse.errors import InputError
 from radfuse.record import NOTICE
 
+UNENCRYPTED = (
+    "images and token are sent over the network without encryption; use a proxy with TLS, or "
+    "an SSH tunnel to the default --host"
+)
+"""Warning of a server that other machines can reach."""
+
 
 @click.command("view")
 @click.argument("study", type=PATH, required=False)
@@ -60,10 +66,12 @@ def view_command(
     paths = {name: str(path) for name, path in (("study", study), ("ct", ct), ("mr", mr)) if path}
     request = StudyRequest.model_validate(paths) if paths else None
 
-    def announce(url: str) -> None:
+    def announce(url: str, ticket_url: str) -> None:
         click.echo(f"{url}\nCtrl-C ends the viewer.\n{NOTICE}")
+        if host not in LOOPBACK_NAMES:
+            click.echo(f"warning: {UNENCRYPTED}", err=True)
         if not no_browser:
-            webbrowser.open(url)
+            webbrowser.open(ticket_url)
 
     with server.bind(host, port) as sock:
         access = server.make_access(sock, host, token)

@@ -1,5 +1,6 @@
 """Write results completely or not at all: in a staging folder, then renamed to their targets."""
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from radfuse.errors import OutputError
+from radfuse.errors import DiskFullError, OutputError
 
 RECORD_SUFFIX = ".json"
 """Records are moved last: one that exists describes results that exist."""
@@ -67,7 +68,7 @@ def staging(parent: Path) -> Iterator[Staging]:
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".radfuse-", dir=parent))
     except OSError as error:
-        raise OutputError(
+        raise output_error(error)(
             f"{parent}: cannot be written to ({error.strerror}); choose another --output"
         ) from error
     stage, changed = Staging(folder), []
@@ -78,11 +79,16 @@ def staging(parent: Path) -> Iterator[Staging]:
             changed.append(staged.name)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(
+        raise output_error(error)(
             f"{parent}: writing failed: {reason}; {', '.join(changed) or 'nothing'} was changed"
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def output_error(error: OSError) -> type[OutputError]:
+    """The kind of an error of the disk."""
+    return DiskFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else OutputError
 
 
 def _record_last(path: Path) -> tuple[bool, str]:

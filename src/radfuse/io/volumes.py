@@ -5,6 +5,7 @@ by 1 mm and makes sheared axes perpendicular, each without an error.
 """
 
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -92,7 +93,10 @@ def read_volume(path: Path) -> sitk.Image:
         named = path
         if not path.name.lower().endswith(suffix):  # the libraries go by the name alone
             named = Path(folder) / f"volume{suffix}"
-            named.symlink_to(path.resolve())
+            try:
+                named.symlink_to(path.resolve())
+            except OSError:  # Windows without the right to make links
+                shutil.copyfile(path, named)
         read = _read_nifti if suffix in NIFTI_SUFFIXES else _read_itk
         return checked_volume(read(named, path), path)
 

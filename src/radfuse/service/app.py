@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from radfuse.errors import RadfuseError
+from radfuse.errors import DiskFullError, RadfuseError
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.routes import registration, structures, studies
 from radfuse.service.routes.dependencies import Dependencies
@@ -31,6 +31,7 @@ STATUS: dict[type[Exception], int] = {
     UnknownStructureError: 404,
     StaleRevisionError: 409,
     RegistrationMismatchError: 409,
+    DiskFullError: 507,
 }
 """HTTP status of an error of ours, where it is not 400."""
 

@@ -4,7 +4,7 @@ import ipaddress
 import re
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import HTTPException
@@ -63,6 +63,9 @@ class Access:
     max_upload_bytes: int
     """Largest body of an upload."""
 
+    ticket: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    """Opens the viewer once and is not the token: other users see a browser's command line."""
+
     @property
     def cookie(self) -> str:
         """Name of the cookie; browsers share cookies between ports."""
@@ -76,8 +79,16 @@ class Access:
     @property
     def url(self) -> str:
         """URL of the viewer, with the token."""
+        return self._url(self.token)
+
+    @property
+    def ticket_url(self) -> str:
+        """URL that opens the viewer once."""
+        return self._url(self.ticket)
+
+    def _url(self, token: str) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/?{urlencode({TOKEN_QUERY: self.token})}"
+        return f"http://{host}:{self.port}/?{urlencode({TOKEN_QUERY: token})}"
 
     def allows_host(self, host: str | None) -> bool:
         """Whether a Host header names this server; other names are DNS rebinding."""
@@ -121,6 +132,7 @@ class SecurityMiddleware:
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
+        self._tickets = {access.ticket}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request or pass it on."""
@@ -163,7 +175,8 @@ class SecurityMiddleware:
         """Set the cookie for a URL with the token; refuse a request without token and cookie."""
         access = self._access
         query = QueryParams(scope["query_string"]).get(TOKEN_QUERY)
-        if scope["method"] == "GET" and scope["path"] == "/" and access.allows_token(query):
+        opens = scope["method"] == "GET" and scope["path"] == "/"
+        if opens and (access.allows_token(query) or self._use_ticket(query)):
             redirect = RedirectResponse("/", status_code=303)
             redirect.set_cookie(access.cookie, access.token, httponly=True, samesite="strict")
             return redirect
@@ -171,6 +184,12 @@ class SecurityMiddleware:
         if access.allows_token(headers.get(TOKEN_HEADER), cookies.get(access.cookie)):
             return None
         return _refused(401, "access requires the token: open the URL that `radfuse view` printed")
+
+    def _use_ticket(self, ticket: str | None) -> bool:
+        """Whether a ticket is valid; it is not afterwards."""
+        valid = ticket in self._tickets
+        self._tickets.discard(ticket or "")
+        return valid
 
 
 def _limited(receive: Receive, max_bytes: int) -> Receive:

@@ -1,10 +1,13 @@
 """Serve the viewer until the process is ended."""
 
 import logging
+import os
 import secrets
+import shutil
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -27,6 +30,12 @@ TCP = socket.IPPROTO_TCP
 
 MAX_UPLOAD_BYTES = 4 * 10**9
 """Largest upload: CT and MR of thin slices, unpacked, with room."""
+
+PRIVATE = 0o077
+"""Umask of the server: files with patients are for the user alone."""
+
+SPOOL = "spool"
+"""Folder of temporary files in the folder of studies."""
 
 SHUTDOWN_S = 2
 """How long open responses may take when the server is ended."""
@@ -74,30 +83,58 @@ def serve(
     access: Access,
     folder: Path,
     request: StudyRequest | None,
-    announce: Callable[[str], None],
+    announce: Callable[[str, str], None],
 ) -> None:
-    """Serve the viewer on a bound socket; `announce` gets its URL once it responds.
+    """Serve the viewer on a bound socket.
+
+    `announce` gets its URL, and one that can be used once, when it responds.
 
     With `request` a study is created first and the URL opens it. Returns when the process is asked
     to end. Raises the errors of `create_study`, `OutputError` for a folder that is not writable,
     `InputError` for one that another server uses.
     """
-    with locked(folder):
+    with _private_files(), locked(folder), _spool_in(folder):
         app = make_app(access, folder)
         deps: Dependencies = app.state.deps
         try:
             study = create_study(deps, request) if request else None
-            url = f"{access.url}#{study.id}" if study else access.url
+            urls = [
+                f"{url}#{study.id}" if study else url for url in (access.url, access.ticket_url)
+            ]
             config = uvicorn.Config(app, log_level="warning", server_header=False)
             config.timeout_graceful_shutdown = SHUTDOWN_S
             server = _Server(config)
-            server.ready = lambda: announce(url)
+            server.ready = lambda: announce(*urls)
             LOG.info("service started", extra={"host": access.host, "port": access.port})
             with suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
                 server.run(sockets=[sock])
         finally:
             deps.jobs.close()
             LOG.info("service ended")
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Only the user can read what this process and its children write."""
+    before = os.umask(PRIVATE)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _spool_in(folder: Path) -> Iterator[None]:
+    """Temporary files, such as those of an upload, are on the disk of the studies."""
+    spool, before = folder / SPOOL, tempfile.tempdir
+    shutil.rmtree(spool, ignore_errors=True)  # of a killed server
+    spool.mkdir()
+    tempfile.tempdir = str(spool)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(spool, ignore_errors=True)
 
 
 class _Server(uvicorn.Server):

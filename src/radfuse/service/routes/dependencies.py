@@ -1,7 +1,9 @@
 """Dependencies of the routes: stores, job queue, and the paths that may be opened."""
 
+from asyncio import Semaphore
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -19,6 +21,12 @@ from radfuse.service.stores.studies import Studies
 MAX_METHOD_LENGTH = 1000
 """Characters of a method's name or path."""
 
+MAX_UPLOADS = 2
+"""Uploads that are received at once; others wait."""
+
+MAX_COMPARISONS = 1
+"""Comparisons of structures at once, each of some volumes in memory; others wait."""
+
 PATH_FIELDS = {"ct", "mr"}
 """Fields of a study that are not sent: a path may identify the patient."""
 
@@ -32,6 +40,10 @@ class Dependencies:
     jobs: JobQueue
     access: Access
     previews: SlicePreviews = field(default_factory=SlicePreviews)
+    uploads_at_once: Semaphore = field(default_factory=lambda: Semaphore(MAX_UPLOADS))
+    comparisons_at_once: BoundedSemaphore = field(
+        default_factory=lambda: BoundedSemaphore(MAX_COMPARISONS)
+    )
 
     def allowed_paths(self, *paths: str | Path) -> list[Path]:
         """Resolved paths: any for clients on this machine, only uploads for others.

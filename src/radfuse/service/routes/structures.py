@@ -153,6 +153,7 @@ def compare(
     first, reference = (
         deps.structures.get(identifier, one) for one in (request.first, request.reference)
     )
-    agreement = compare_structures(first, reference, request.tolerance_mm)
+    with deps.comparisons_at_once:
+        agreement = compare_structures(first, reference, request.tolerance_mm)
     metrics = {**asdict(agreement), "volume_difference_cm3": agreement.volume_difference_cm3}
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 
 from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, hide_identifiers
 from radfuse.intensity import WINDOWS
+from radfuse.io.staging import output_error
 from radfuse.methods.catalogue import METHODS
 from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
@@ -27,7 +28,7 @@ from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps
 from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
 from radfuse.service.stores.studies import Study
-from radfuse.service.stores.uploads import store_upload
+from radfuse.service.stores.uploads import check_space, store_upload
 from radfuse.structures.names import STRUCTURE_NAMES
 
 MAX_FILES = 20_000
@@ -121,13 +122,21 @@ def inspect_path(request: PathRequest, deps: ServiceDeps) -> dict[str, Any]:
     }}}}})  # fmt: skip
 async def upload(request: Request, deps: ServiceDeps) -> dict[str, str]:
     """Store a zip archive or files; returns the path for `inspect` and `studies`."""
-    async with request.form(max_files=MAX_FILES) as form:
-        files = [
-            (part.filename or "", part.file)
-            for part in form.getlist("files")
-            if isinstance(part, UploadFile)
-        ]
-        return {"path": str(await run_in_threadpool(store_upload, deps.studies.uploads, files))}
+    folder = deps.studies.uploads
+    length = request.headers.get("content-length", "")
+    async with deps.uploads_at_once:  # spooled, and then stored: twice the space
+        folder.mkdir(parents=True, exist_ok=True)
+        check_space(folder, 2 * int(length) if length.isdecimal() else 0)
+        try:
+            async with request.form(max_files=MAX_FILES) as form:
+                files = [
+                    (part.filename or "", part.file)
+                    for part in form.getlist("files")
+                    if isinstance(part, UploadFile)
+                ]
+                return {"path": str(await run_in_threadpool(store_upload, folder, files))}
+        except OSError as error:
+            raise output_error(error)(f"the upload was not stored: {error.strerror}") from error
 
 
 @api.get("/studies", response_model_exclude={"__all__": PATH_FIELDS})

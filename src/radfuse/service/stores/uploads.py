@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from radfuse.errors import InputError, OutputError
+from radfuse.errors import DiskFullError, InputError, OutputError
+from radfuse.io.staging import output_error
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
 """Suffixes that are kept, because readers depend on them. DICOM slices need none."""
@@ -37,7 +38,7 @@ def store_upload(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
             for path in sorted(Path(staging).iterdir()):
                 path.replace(target / path.name)
     except OSError as error:
-        raise OutputError(f"the upload could not be stored: {error.strerror}") from error
+        raise output_error(error)(f"the upload could not be stored: {error.strerror}") from error
     stored = list(target.iterdir())
     return stored[0] if len(stored) == 1 else target
 
@@ -67,9 +68,17 @@ def remove_folder(folder: Path) -> None:
         raise OutputError(f"{folder.name} could not be removed: {error.strerror}") from error
 
 
+def check_space(folder: Path, needed_bytes: int = 0) -> None:
+    """Raise `DiskFullError` unless a file leaves `MIN_FREE_BYTES` free on the disk of a folder."""
+    if shutil.disk_usage(folder).free < MIN_FREE_BYTES + needed_bytes:
+        raise DiskFullError(
+            "the disk of the studies is nearly full and the upload was not stored; delete studies "
+            "or make space"
+        )
+
+
 def _copy(stream: BinaryIO, path: Path) -> None:
-    if shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
-        raise OutputError("the disk of the studies is nearly full; the upload was not stored")
+    check_space(path.parent)
     with path.open("wb") as target:
         shutil.copyfileobj(stream, target)
 
