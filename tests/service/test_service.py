@@ -38,7 +38,7 @@ def test_fusion_reports_stages_and_outcome(site: Site, done: str) -> None:
     events = list(site.events(done))
     stages = list(dict.fromkeys(facts["stage"] for kind, facts in events if kind == "stage"))
     assert stages[0] == "queued"
-    assert {"reading", "registering", "resampling", "fusing", "writing"} <= set(stages)
+    assert {"reading", "registering", "fusing", "writing"} <= set(stages)
     assert max(facts["fraction"] or 0 for kind, facts in events if kind == "stage") == 1
     kind, facts = events[-1]
     assert kind == "done"

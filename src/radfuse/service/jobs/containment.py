@@ -33,8 +33,8 @@ machine's memory, or more."""
 JOB_TIMEOUT_S = 1800.0
 """A process that prepares or fuses a study is stopped if it reports no progress for this long."""
 
-PRELOADED = ["radfuse.pipeline.inspect", "radfuse.pipeline.pairing"]
-"""Modules that readers share, so that a reader starts in milliseconds."""
+PRELOADED = ["radfuse.service.jobs.worker"]
+"""Modules that children share, so that a child starts in milliseconds."""
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def run_contained(
     Errors of ours pass through. Raises `InputError`, naming `path`, if the child runs out of
     memory, takes longer than `timeout_s` or crashes.
     """
-    context = _context()
+    context = child_context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
         target=_answer, args=(theirs, memory_bytes, current_settings(), function, args), daemon=True
@@ -109,7 +109,8 @@ def _hidden_paths(paths: tuple[Path, ...]) -> str:
     return ", ".join(dict.fromkeys(map(identifiers.hide_in_path, paths)))
 
 
-def _context() -> Any:
+def child_context() -> Any:
+    """How children start: as copies of a process that has imported `PRELOADED`, where possible."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

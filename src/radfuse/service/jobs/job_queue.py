@@ -1,7 +1,6 @@
 """The jobs of a server: one at a time, each in a child process, with their events."""
 
 import logging
-import multiprocessing
 import queue
 import time
 import traceback
@@ -13,7 +12,7 @@ from typing import Any
 
 from radfuse.errors import InputError, RadfuseError
 from radfuse.log import current_settings, since
-from radfuse.service.jobs.containment import JOB_TIMEOUT_S, shown_paths
+from radfuse.service.jobs.containment import JOB_TIMEOUT_S, child_context, shown_paths
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.worker import INTERNAL_ERROR, run_job
 from radfuse.service.stores.studies import Studies, Study, StudyState
@@ -150,9 +149,9 @@ class JobQueue:
 
     def _run_in_process(self, job: Job, study: Study, folder: Path) -> tuple[str, Any]:
         """Run a job to its end; returns `done`, `error` or `cancelled`, and its data."""
-        spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe()
-        process = spawn.Process(
+        context = child_context()
+        ours, theirs = context.Pipe()
+        process = context.Process(
             target=run_job, args=(theirs, folder, study, job.spec, current_settings()), daemon=True
         )
         process.start()
