@@ -12,7 +12,8 @@ TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
   gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch
 # Programs that tests start import radfuse, too: keep what is compiled.
 ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
-TWO_AT_ONCE := -n 2 --dist worksteal --durations=25
+# Three for two cores: some tests wait for servers and browsers.
+THREE_AT_ONCE := -n 3 --dist worksteal --durations=25
 
 .PHONY: demo test check study docs screenshots ready tools venv-package clean
 
@@ -20,7 +21,7 @@ demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
 
 test: ready
-	$(ENVIRONMENT) $(BIN)/pytest $(TWO_AT_ONCE) -m "not slow"
+	$(ENVIRONMENT) $(BIN)/pytest $(THREE_AT_ONCE) -m "not slow"
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -30,7 +31,7 @@ check: .venv/dev
 
 study: ready
 	$(BIN)/coverage erase
-	$(ENVIRONMENT) $(BIN)/coverage run -m pytest $(TWO_AT_ONCE) --hypothesis-profile=study
+	$(ENVIRONMENT) $(BIN)/coverage run -m pytest $(THREE_AT_ONCE) --hypothesis-profile=study
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=95
 
