@@ -1,7 +1,7 @@
 """Settings of one fusion, as data: the same JSON on the command line, in Python and in REST."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
@@ -84,6 +84,12 @@ class Recipe(VersionedModel):
     mr_series: str | None = None
     """SeriesInstanceUID of the MR in a folder with several."""
 
+    ct_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Factor that brings CT values to HU; with one of both the values are not checked."""
+
+    ct_offset: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Added to CT values after `ct_scale`, to bring them to HU."""
+
     outputs: Annotated[tuple[OutputName, ...], Field(min_length=1)] | None = None
     """Outputs; by default all of them into a folder, and only the fused image into a file."""
 
@@ -94,6 +100,13 @@ class Recipe(VersionedModel):
 
     bits: Literal[8, 16] = 8
     """Bit depth of a fused 2-D image; volumes always have 16."""
+
+    @property
+    def ct_reading(self) -> dict[str, Any]:
+        """Options of `read` for the CT."""
+        return {
+            "series_uid": self.ct_series, "ct_scale": self.ct_scale, "ct_offset": self.ct_offset,
+        }  # fmt: skip
 
     @model_validator(mode="after")
     def _without_contradictions(self) -> "Recipe":

@@ -38,6 +38,10 @@ series_options = options_in_order(
     ),
     click.option("--ct-series", metavar="UID", help="The CT, if the folder has several."),
     click.option("--mr-series", metavar="UID", help="The MR, if the folder has several."),
+    click.option("--ct-scale", type=float, help="Factor that brings CT values to HU."),
+    click.option(
+        "--ct-offset", type=float, help="Added after --ct-scale to bring CT values to HU."
+    ),
 )
 """`--ct`, `--mr` and the choice among several series."""
 

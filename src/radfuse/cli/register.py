@@ -58,7 +58,7 @@ def register_command(
     ct, mr, recipe = chosen_series(ct, mr, study, recipe)
     with Stages(quiet=quiet) as report:
         report("reading")
-        ct_series = read(ct, CT, series_uid=recipe.ct_series)
+        ct_series = read(ct, CT, **recipe.ct_reading)
         mr_series = read(mr, MR, series_uid=recipe.mr_series)
         check_pair(
             ct_series,

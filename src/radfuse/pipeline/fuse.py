@@ -18,7 +18,7 @@ from radfuse.intensity import window_named
 from radfuse.log import since
 from radfuse.methods.catalogue import Method, check_options, load_method, method_info
 from radfuse.methods.options import option_values
-from radfuse.modality import CT, MR, Modality
+from radfuse.modality import CT, MR
 from radfuse.pipeline.align import Alignment, PriorAlignment, align
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read
@@ -90,8 +90,8 @@ def fuse(
     check_options(recipe.method, recipe.options, recipe.device)
     window_named(recipe.window)
     with timer.stage("reading"):
-        ct_series = _series(ct, CT, recipe.ct_series)
-        mr_series = _series(mr, MR, recipe.mr_series)
+        ct_series = ct if isinstance(ct, Series) else read(ct, CT, **recipe.ct_reading)
+        mr_series = mr if isinstance(mr, Series) else read(mr, MR, series_uid=recipe.mr_series)
     check_pair(
         ct_series,
         mr_series,
@@ -113,10 +113,6 @@ def fuse(
         with timer.stage("writing"):
             result = write_result(target, result)
     return result
-
-
-def _series(given: Series | Path | str, modality: Modality, uid: str | None) -> Series:
-    return given if isinstance(given, Series) else read(given, modality, series_uid=uid)
 
 
 def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, RenameUid]:
@@ -156,6 +152,8 @@ def _fuse_volumes(
 def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:
     if recipe.transform or recipe.initial_transform or not recipe.register_rigidly:
         raise InputError("2-D images are not registered; leave out the options of registration")
+    if (recipe.ct_scale, recipe.ct_offset) != (None, None):
+        raise InputError("2-D images have no HU; leave out the scale and offset of the CT")
     method = load_method(recipe.method, recipe.options, device=recipe.device)
     with timer.stage("fusing"):
         ct_array, mr_array = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))

@@ -248,7 +248,11 @@ def _damage(slices: tuple[Slice, ...]) -> list[str]:
     if not problems and ends:
         if min(ends) == max(ends):
             problems.append(f"every value is {ends[0]:g}; the image is empty")
-        elif modality and (problem := modality.minimum_problem(min(ends))):
+        elif (
+            modality
+            and modality.is_quantitative
+            and (problem := modality.minimum_problem(min(ends)))
+        ):
             problems.append(problem)
     return problems
 

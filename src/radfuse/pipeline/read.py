@@ -17,7 +17,8 @@ from radfuse.io.images import read_image
 from radfuse.io.volume_checks import check_values, checked_volume
 from radfuse.io.volume_headers import voxel_files
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
-from radfuse.modality import Modality, modality_named
+from radfuse.modality import CT, Modality, modality_named
+from radfuse.pipeline.hounsfield import MIN_VOXELS, in_hounsfield_units, is_ct
 from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
@@ -26,13 +27,22 @@ IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 """First bytes of PNG, JPEG and TIFF files."""
 
 
-def read(path: Path | str, modality: Modality | str, *, series_uid: str | None = None) -> Series:
+def read(
+    path: Path | str,
+    modality: Modality | str,
+    *,
+    series_uid: str | None = None,
+    ct_scale: float | None = None,
+    ct_offset: float | None = None,
+    check_units: bool = True,
+) -> Series:
     """Read a series of a modality, which may be given by its DICOM code.
 
     A folder or zip archive is searched for DICOM slices, subfolders included; a file is
     multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF image.
     `series_uid` chooses among several series; with `#2` appended, the second volume of a mixed
-    series. Raises `InputError` or a subclass.
+    series. `ct_scale` and `ct_offset` bring CT values to HU; without `check_units` values of any
+    unit are read. Raises `InputError` or a subclass.
     """
     path = Path(path)
     modality = modality_named(modality) if isinstance(modality, str) else modality
@@ -46,8 +56,11 @@ def read(path: Path | str, modality: Modality | str, *, series_uid: str | None =
                 series = _read_archive(path, inner, modality, series_uid)
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read") from error
-    if series.is_volume:
-        _check_units(series)
+    if series.is_volume and check_units:
+        if modality is CT:
+            series = in_hounsfield_units(series, ct_scale, ct_offset)
+        else:
+            _check_not_ct(series)
     LOG.info(
         "series read",
         extra={"modality": modality, "size": series.image.GetSize(), "notes": len(series.notes)},
@@ -113,10 +126,12 @@ def _read_file(path: Path, modality: Modality) -> Series:
     raise InputError(f"{path}: not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF")
 
 
-def _check_units(series: Series) -> None:
-    """Raise `InputError` for values that do not fit the modality: a CT that is not in HU."""
-    lowest = float(sitk.GetArrayViewFromImage(series.image).min())
-    if problem := series.modality.minimum_problem(lowest):
+def _check_not_ct(series: Series) -> None:
+    """Raise `InputError` for a volume file of low values that is a CT, or too small to tell."""
+    values = sitk.GetArrayViewFromImage(series.image)
+    problem = series.modality.minimum_problem(float(values.min()))
+    is_known = series.headers or (values.size >= MIN_VOXELS and not is_ct(series.image))
+    if problem and not is_known:
         raise InputError(f"{series.source}: {problem}; check that --ct and --mr are not swapped")
 
 

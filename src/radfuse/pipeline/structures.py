@@ -64,7 +64,7 @@ def write_contours(
     """
     check_readable(labels)
     _check_structure_file(output, (ct, labels), overwrite=overwrite)
-    series = read(ct, CT, series_uid=ct_series)
+    series = read(ct, CT, series_uid=ct_series, check_units=False)
     label_map = read_label_map(labels, series.image, names)
     with staging(output.parent) as stage:
         written = write_structure_set(
@@ -120,11 +120,11 @@ def read_contours(
 def read_delineated_series(image: Path, modality: Modality | str | None, uid: str | None) -> Series:
     """The series in a folder on which structures were drawn; by default the CT, else the MR."""
     if modality is not None:
-        return read(image, modality, series_uid=uid)
+        return read(image, modality, series_uid=uid, check_units=False)
     try:
-        return read(image, CT, series_uid=uid)
+        return read(image, CT, series_uid=uid, check_units=False)
     except NoImageError:
-        return read(image, MR, series_uid=uid)
+        return read(image, MR, series_uid=uid, check_units=False)
 
 
 def transfer_contours(
@@ -150,8 +150,8 @@ def transfer_contours(
     check_readable(structures)
     _check_structure_file(output, (structures, ct, mr, transform), overwrite=overwrite)
     mr_from_ct = read_transform(transform)
-    of_ct = read(ct, CT, series_uid=ct_series)
-    of_mr = read(mr, MR, series_uid=mr_series)
+    of_ct = read(ct, CT, series_uid=ct_series, check_units=False)
+    of_mr = read(mr, MR, series_uid=mr_series, check_units=False)
     check_pair(of_ct, of_mr, accept_patients=overrides.patients)
     on_mr, notes = _structures_on_mr(structures, of_mr, names, overrides)
     drawn_cm3: list[float] = []

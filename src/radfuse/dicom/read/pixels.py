@@ -28,6 +28,9 @@ PERFUSION = "PERFUSION"
 LOSSY = "01"
 """Value of LossyImageCompression of an image that lossy compression has changed."""
 
+MIN_PADDING_DISTANCE_HU = 200.0
+"""From air down to padding: values nearer to the padding than to air are padding."""
+
 MAX_STORED = 2.0**32
 """Stored values are smaller."""
 
@@ -119,9 +122,26 @@ def slice_values(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]
 
 
 def _values(stored: NDArray[np.integer], one: Slice) -> Float32Array:
-    """Rescaled values of one image; padding becomes background."""
+    """Rescaled values of one image; padding becomes background.
+
+    A padding value that tissue has as well, such as 0 HU, pads nothing here: `hounsfield` replaces
+    it outside the body. Far below air, lossy compression and interpolation change padding.
+    """
     values = _rescaled(stored, one)
-    values[_padding(stored, one)] = background_of(one.header)
+    padding = _padding_limits(stored.dtype, one)
+    if not padding.size:
+        return values
+    modality, background = (
+        MODALITIES.get(str(one.header.get("Modality"))),
+        background_of(one.header),
+    )
+    unit_padding = _rescaled(padding, one)
+    if modality and unit_padding.max() > modality.minimum_range[1]:
+        return values
+    mask = (stored >= padding.min()) & (stored <= padding.max())
+    if background and unit_padding.max() < background - MIN_PADDING_DISTANCE_HU:
+        mask |= values < (unit_padding.max() + background) / 2
+    values[mask] = background
     return values
 
 
@@ -155,21 +175,20 @@ def _rescaled(stored: NDArray[np.integer], one: Slice) -> Float32Array:
     return (stored * slope + intercept).astype(np.float32)
 
 
-def _padding(stored: NDArray[np.integer], one: Slice) -> NDArray[np.bool_]:
-    """Pixels without data, by PixelPaddingValue and PixelPaddingRangeLimit.
+def _padding_limits(dtype: np.dtype[np.integer], one: Slice) -> NDArray[np.integer]:
+    """Stored values of PixelPaddingValue and PixelPaddingRangeLimit; empty without padding.
 
     Scanners write a negative value as unsigned: its bits are right, its sign is not.
     """
     keywords = [keyword for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
                 if one.header.get(keyword) not in (None, "", b"")]  # fmt: skip
     if "PixelPaddingValue" not in keywords:
-        return np.zeros(stored.shape, np.bool_)
+        return np.zeros(0, dtype)
     limits = [float_values(one.header, keyword) for keyword in keywords]
     if not all(limit.size == 1 and abs(limit[0]) < MAX_STORED for limit in limits):
         values = " and ".join(f"{keyword} {one.header.get(keyword)}" for keyword in keywords)
         raise InputError(f"{one.name}: {values} is not a stored value; export the series again")
     whole = np.concatenate(limits).astype(np.int64)
-    if stored.dtype.kind == "u" and one.header.get("BitsStored"):
+    if dtype.kind == "u" and one.header.get("BitsStored"):
         whole &= (1 << int(one.header.BitsStored)) - 1  # as the pixels are
-    padding = whole.astype(stored.dtype)
-    return np.asarray((stored >= padding.min()) & (stored <= padding.max()))
+    return whole.astype(dtype)

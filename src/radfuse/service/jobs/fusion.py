@@ -71,7 +71,7 @@ def prepare_study(
 ) -> tuple[Series, Series, View]:
     """Write a study's CT and MR for the viewer; raises the errors of `read` and `prepare_view`."""
     report("reading", None)
-    ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
+    ct = read(study.ct, CT, **study.recipe.ct_reading)
     mr = read(study.mr, MR, series_uid=study.recipe.mr_series)
     report("preparing the images", None)
     return ct, mr, prepare_view(folder, ct, mr)

@@ -115,7 +115,7 @@ def _contained_write(
 ) -> tuple[tuple[str, ...], list[str]]:
     """Read the study's CT and write the files; returns their names and de-identified notes."""
     with errors_without_identifiers(study.ct):
-        ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
+        ct = read(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
         _check_same(ct, stored[0].grid)
         notes = [*notes, *ct.notes]
         write = _write_set if form == "rtstruct" else _write_nifti
@@ -150,7 +150,7 @@ def import_file(store: StructureStore, study: Study, path: Path, name: str | Non
 def _contained_read(study: Study, path: Path, grid: VoxelGrid) -> _ReadStructures:
     """The structures of a file or archive on the study's CT; notes and errors are de-identified."""
     with errors_without_identifiers(study.ct, path), unpacked(path) as source:
-        ct = read(study.ct, CT, series_uid=study.recipe.ct_series)
+        ct = read(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
         _check_same(ct, grid)
         contents = _read(source, ct)
         if not contents.structures:
