@@ -294,10 +294,10 @@ def test_padding_is_compared_in_the_stored_bits(tmp_path: Path) -> None:
 
     def pad(header: Dataset) -> None:
         stored = header.pixel_array.copy()
-        stored[0, 0] = 63536
+        stored[0, 0] = 61840
         header.PixelData = stored.tobytes()
         header.BitsStored, header.HighBit = 12, 11
-        header.add_new("PixelPaddingValue", "US", 63536)
+        header.add_new("PixelPaddingValue", "US", 61840)
 
     change_all(folder, pad)
     found = sitk.GetArrayFromImage(read(folder, "CT").image)
