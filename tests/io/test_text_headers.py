@@ -110,7 +110,11 @@ def test_nrrd_in_ras_is_converted_to_lps(tmp_path: Path) -> None:
 
 
 def test_left_handed_meta_image_is_read(tmp_path: Path) -> None:
-    path = edited(tmp_path, ".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 0 1 0 0 0 -1"))
+    def mirror(data: bytes) -> bytes:
+        data = instead(MATRIX, b"TransformMatrix = 1 0 0 0 1 0 0 0 -1")(data)
+        return instead(b"Orientation = RAI", b"Orientation = RAS")(data)
+
+    path = edited(tmp_path, ".mha", mirror)
     assert_in_place(read_volume(path), np.diag([-1.0, -2.0, -3.0, 1.0]), VALUES)
 
 
@@ -146,3 +150,29 @@ def test_voxels_outside_the_header_folder_are_refused(
     assert hurt != whole
     path.write_bytes(hurt)
     assert "not one file beside the header; save it as one file" in refusal(path, InputError)
+
+
+def test_nrrd_without_an_origin_is_refused(tmp_path: Path) -> None:
+    path = edited(tmp_path, ".nrrd", lambda data: re.sub(rb"space origin:[^\n]*\n", b"", data))
+    assert "no 'space origin', so the position is unknown; add it" in refusal(path, GeometryError)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+def test_orientation_that_contradicts_the_axes_is_refused(
+    tmp_path: Path, order: tuple[int, ...], signs: tuple[int, ...]
+) -> None:
+    image = grid((0, 0, 0), (1, 2, 3), (0, 0, 0))
+    image.SetDirection((np.eye(3)[list(order)] * signs).ravel().tolist())
+    path = tmp_path / "a.mha"
+    sitk.WriteImage(image, path)
+    read_volume(path)
+    data = path.read_bytes()
+    stated = re.search(rb"AnatomicalOrientation = (...)", data)
+    assert stated
+    other = stated[1][::-1]
+    path.write_bytes(data.replace(b"Orientation = " + stated[1], b"Orientation = " + other))
+    message = refusal(path, GeometryError)
+    assert f"AnatomicalOrientation is {other.decode()}, but the axes in" in message
+    path.write_bytes(data.replace(b"Orientation = " + stated[1], b"Orientation = ???"))
+    read_volume(path)

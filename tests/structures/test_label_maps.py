@@ -192,3 +192,14 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
         check_readable(closed)
     with pytest.raises(InputError, match="no such file"):
         check_readable(tmp_path)
+
+
+@pytest.mark.parametrize("slope", [np.float32(7 / 255), np.float32(7 / 32767), 0.984 / 63])
+def test_labels_stored_with_a_slope_are_labels(
+    slope: float, ct: Series, labels: np.ndarray, tmp_path: Path
+) -> None:
+    stored = np.rint(labels / slope) * slope
+    path = saved(tmp_path / "map.nrrd", stored, ct.image)
+    back = list(read_label_map(path, ct.image, {1: "A", 7: "B"}).structures())
+    for part, label in zip(back, (1, 7), strict=True):
+        np.testing.assert_array_equal(array(part.mask) > 0, labels == label)

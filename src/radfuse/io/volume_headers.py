@@ -133,9 +133,30 @@ def _check_meta_geometry(fields: dict[str, str], path: Path) -> None:
             raise GeometryError(
                 f"{path}: {key} is {fields[key]!r}, not numbers; correct the header"
             )
+    _check_meta_orientation(fields, path)
     if min(_numbers(spacing)) <= 0:
         raise GeometryError(
             f"{path}: voxel spacing {spacing} mm, expected positive values; correct the header"
+        )
+
+
+def _check_meta_orientation(fields: dict[str, str], path: Path) -> None:
+    """Raise `GeometryError` for an AnatomicalOrientation other than that of the axes.
+
+    ITK writes, for each axis, the side that it comes from; "???" is unknown.
+    """
+    stated = fields.get("AnatomicalOrientation", "???").upper()
+    axes = _numbers(next(fields[key] for key in META_AXES if key in fields))
+    if "?" in stated or len(stated) != 3 or len(axes) != 9:
+        return
+    found = ""
+    for axis in np.reshape(axes, (3, 3)):
+        main = int(np.abs(axis).argmax())
+        found += ("RL", "AP", "IS")[main][int(axis[main] < 0)]
+    if stated != found:
+        raise GeometryError(
+            f"{path}: AnatomicalOrientation is {stated}, but the axes in TransformMatrix are "
+            f"{found}; correct the wrong one"
         )
 
 
@@ -153,4 +174,8 @@ def _check_nrrd_geometry(fields: dict[str, str], path: Path) -> None:
         raise GeometryError(
             f"{path}: the header has no anatomical 'space' with 'space directions', so the "
             "orientation is unknown; add them"
+        )
+    if "space origin" not in fields:
+        raise GeometryError(
+            f"{path}: the header has no 'space origin', so the position is unknown; add it"
         )

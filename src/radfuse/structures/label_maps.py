@@ -17,6 +17,9 @@ GRID_TOLERANCE = 0.1
 """Largest distance in voxels between a corner of a label map and that of its image; headers
 round."""
 
+LABEL_TOLERANCE = 0.02
+"""Labels that were stored with a slope, such as 5/255, come back with its rounding, as 0.984."""
+
 MAX_LABEL = int(np.iinfo(np.uint16).max)
 """Label maps have 16 bits."""
 
@@ -114,6 +117,9 @@ def read_label_map(path: Path, image: sitk.Image, names: Mapping[int, str] | Non
     """
     volume = match_grid(read_volume(path), image, path)
     values = np.unique(sitk.GetArrayViewFromImage(volume))
+    if (np.abs(values - np.rint(values)) <= LABEL_TOLERANCE).all():
+        volume = sitk.Round(volume)
+        values = np.unique(np.rint(values))
     is_label = (values == np.rint(values)) & (values >= 0) & (values <= MAX_LABEL)
     if (invalid := values[~is_label]).size:
         raise InputError(
