@@ -12,6 +12,9 @@ MAX_UID_LENGTH = 64
 UID_NAMESPACE = uuid.UUID("6f0a7c1e-5d0b-4d5c-9a55-0c6f8a1b7e42")
 """Namespace of the name-based UUIDs in derived UIDs."""
 
+MANUFACTURER = "radfuse"
+"""Manufacturer and model of every object that is derived from a CT and an MR."""
+
 IMPLEMENTATION_VERSION = "RADFUSE"
 """ImplementationVersionName in the file meta information, at most 16 characters."""
 

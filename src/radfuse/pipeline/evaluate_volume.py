@@ -72,6 +72,8 @@ def evaluate_volume(
     fused_series, ct_series, mr_series = read(fused, MR), read(ct, CT), read(mr, MR)
     check_pair(ct_series, mr_series, accept_patients=True)
     _check_grid(fused_series, ct_series)
+    if set(fused_series.files) & {*ct_series.files, *mr_series.files}:
+        raise InputError(f"{fused}: a source, not the fused volume; give the folder of that series")
     scaling = _scaling(fused, ct_series, mr_series, options)
     report("resampling", None)
     scaled = scale_volumes(ct_series, mr_series, scaling.mr_from_ct, scaling.window)

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
+from radfuse.dicom.read.derived import Derivation
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.pixels import check_pixel_values, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
@@ -19,7 +20,7 @@ from radfuse.io.archives import unpacked
 from radfuse.io.images import read_image
 from radfuse.io.volume_checks import check_spacing, check_voxel_count, checked_volume
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
-from radfuse.modality import FUSED, MODALITIES
+from radfuse.modality import FUSED, MODALITIES, Modality
 from radfuse.pipeline.read import is_image_file
 
 PLANES = ("sagittal", "coronal", "axial")
@@ -72,7 +73,7 @@ class InspectedSeries:
     """Only of a DICOM series."""
 
     is_volume: bool = False
-    """Whether it is a volume of a DICOM series that can be chosen by its UID."""
+    """Whether it is a volume of a DICOM series to choose from, not our own output."""
 
     def line(self) -> str:
         """One line, without problems and notes."""
@@ -153,6 +154,14 @@ def _series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeri
     modality = MODALITIES.get(series.modality)
     if not series.is_image or series.is_localizer or modality not in FUSED:
         return [_not_fused(series)]
+    inspected = _volumes(series, scan, modality, pixels)
+    return [_derived(one, series.derivation) if series.derivation else one for one in inspected]
+
+
+def _volumes(
+    series: DicomSeries, scan: Scan, modality: Modality, pixels: bool
+) -> list[InspectedSeries]:
+    """The main volume of a series, else all."""
     volumes, notes = group_slices(series)
     try:
         choice = main_volume(series, volumes, notes, modality, scan.series)
@@ -164,11 +173,24 @@ def _series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeri
     return [replace(first, notes=(*choice.notes, *first.notes))]
 
 
+def _derived(one: InspectedSeries, derivation: Derivation) -> InspectedSeries:
+    """The same with a note on when it is selected."""
+    selected = f"not selected without --{one.kind.lower()}-series UID"
+    if derivation.is_fused:
+        selected = "not a candidate"
+    elif derivation.is_alternative:
+        selected = "selected where there is no primary series"
+    note = f"derived: {derivation.reason}; {selected}"
+    return replace(one, notes=(note, *one.notes), is_volume=not derivation.is_own)
+
+
 def _not_fused(series: DicomSeries) -> InspectedSeries:
     """A series that is not fused, with the reason."""
     reason = f"{series.modality}, not {' or '.join(map(str, FUSED))}"
     if series.is_localizer:
         reason = "a localizer"
+    elif series.derivation and series.derivation.is_own:
+        reason = f"derived: {series.derivation.reason}"
     elif not series.is_image and MODALITIES.get(series.modality) in FUSED:
         kind = sop_class(series.headers[0])
         reason = f"{kind.name if kind else series.modality}, no slices of a volume"
@@ -182,8 +204,8 @@ def _not_fused(series: DicomSeries) -> InspectedSeries:
 def _named(volume: VolumeSlices) -> InspectedSeries:
     """Name and headers, without problems."""
     series = DicomSeries(volume.uid, volume.slices)
-    scout = ", localizer" if series.is_localizer else ""
     what = f" ({volume.difference})" if volume.difference else ""
+    scout = ", localizer" if series.is_localizer else ""
     name = f"'{series.description}'{scout}{what}"
     return InspectedSeries(
         name,

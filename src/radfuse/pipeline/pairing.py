@@ -17,6 +17,7 @@ from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
 from radfuse.modality import CT, MR, Modality
+from radfuse.pipeline.read import FUSED_PROBLEM
 from radfuse.recipe import Recipe
 
 LOG = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ class Candidate:
 
     volume: VolumeSlices
     geometry: SliceGeometry
+    is_derived: bool = False
+    """Whether its series is derived, not of a scanner."""
+
     ambiguity: str = ""
     """Reason why another volume of its series may be meant as well."""
 
@@ -94,6 +98,11 @@ class SeriesPair:
     """Reasons why other series of the folder could not be chosen."""
 
     @property
+    def derived(self) -> int:
+        """How many of the two are derived."""
+        return self.ct.is_derived + self.mr.is_derived
+
+    @property
     def days_apart(self) -> int | None:
         """Days between the two studies; None where a date is unknown."""
         if self.ct.day is None or self.mr.day is None:
@@ -110,8 +119,9 @@ class SeriesPair:
 def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
     """The CT and the MR of a folder or zip archive to fuse, by their headers.
 
-    They are of one patient and show the head, overlap where they share a frame of reference, and
-    are the nearest such pair in time. `ct_series` and `mr_series` of the recipe narrow the choice.
+    They are of one patient and show the head, overlap where they share a frame of reference, are
+    not derived where others are not, and are the nearest such pair in time. `ct_series` and
+    `mr_series` of the recipe narrow the choice.
     Raises `NoImageError` where there is no pair, `InputError` where there are several.
     """
     if not path.exists():
@@ -136,9 +146,7 @@ def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
         raise NoImageError(
             f"{path}: no CT and MR of one patient with a region in common; give --ct and --mr"
         )
-    days = [pair.days_apart for pair in pairs]
-    nearest = min((day for day in days if day is not None), default=None)
-    pairs = [pair for pair, day in zip(pairs, days, strict=True) if day == nearest]
+    pairs = _best(pairs)
     LOG.info("pairs of CT and MR listed", extra={"ct": len(cts), "mr": len(mrs), "fit": len(pairs)})
     if len(pairs) > 1:
         raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_choices(pairs)}")
@@ -161,11 +169,16 @@ def _candidates(
 ) -> list[Candidate]:
     """Volumes of a modality that show the head; one chosen by `uid` may have any body part.
 
-    Reasons why a series is rejected are added to `reasons`.
+    It may be derived, too, but not a fused image of our own. Reasons why a series is rejected are
+    added to `reasons`.
     """
     found = []
     for series in scan.series:
-        if series.modality != modality.code or not series.is_image or series.is_localizer:
+        if series.modality != modality.code or not series.is_image:
+            continue
+        if uid not in {None, series.uid} and not str(uid).startswith(f"{series.uid}{VOLUME_MARK}"):
+            continue
+        if not _may_be_fused(series, modality, uid, reasons):
             continue
         volumes, ambiguity = _volumes(scan, series, modality, uid)
         for volume in volumes:
@@ -173,7 +186,8 @@ def _candidates(
                 reasons.append(f"{volume.line}: fewer than {MIN_SLICES} slices")
                 continue
             try:
-                candidate = Candidate(volume, slice_geometry(volume), ambiguity)
+                geometry = slice_geometry(volume)
+                candidate = Candidate(volume, geometry, bool(series.derivation), ambiguity)
             except GeometryError as error:
                 reasons.append(str(error))
                 continue
@@ -187,6 +201,25 @@ def _candidates(
     return found
 
 
+def _may_be_fused(
+    series: DicomSeries, modality: Modality, uid: str | None, reasons: list[str]
+) -> bool:
+    """Whether a series is not derived, or a usable alternative, or chosen by `uid`.
+
+    Raises `InputError` for a chosen one that is a fused image of our own.
+    """
+    derivation = series.derivation
+    if derivation is None or derivation.is_alternative:
+        return True
+    if derivation.is_fused:
+        if uid:
+            raise InputError(f"{series.line}: {FUSED_PROBLEM}")
+        reasons.append(series.line)
+    elif not uid and not series.is_localizer:
+        reasons.append(f"{series.line}; --{modality.code.lower()}-series {series.uid} selects it")
+    return uid is not None
+
+
 def _volumes(
     scan: Scan, series: DicomSeries, modality: Modality, uid: str | None
 ) -> tuple[list[VolumeSlices], str]:
@@ -194,13 +227,28 @@ def _volumes(
     volumes, notes = group_slices(series)
     if uid and VOLUME_MARK in uid:
         return [volume for volume in volumes if volume.uid == uid], ""
-    if uid not in {None, series.uid}:
-        return [], ""
     try:
         others = () if uid else scan.series
         return [main_volume(series, volumes, notes, modality, others).volume], ""
     except GeometryError as error:
         return volumes, str(error)
+
+
+def _best(pairs: list[SeriesPair]) -> list[SeriesPair]:
+    """Of the nearest pairs in time those with the fewest derived series.
+
+    Pairs with fewer that are not as near are as good: a user has to choose.
+    """
+    nearest = _nearest(pairs)
+    fewest = min(pair.derived for pair in nearest)
+    others = _nearest([pair for pair in pairs if pair.derived < fewest])
+    return [pair for pair in nearest if pair.derived == fewest] + others
+
+
+def _nearest(pairs: list[SeriesPair]) -> list[SeriesPair]:
+    days = [pair.days_apart for pair in pairs]
+    nearest = min((day for day in days if day is not None), default=None)
+    return [pair for pair, day in zip(pairs, days, strict=True) if day == nearest]
 
 
 def _fits(pair: SeriesPair, *, accept_patients: bool) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from radfuse.dicom.read.derived import common_derivation
 from radfuse.dicom.read.grouping import choose_volume
 from radfuse.dicom.read.pixels import lossy_notes
 from radfuse.dicom.read.safe_read import is_dicom
@@ -25,6 +26,10 @@ LOG = logging.getLogger(__name__)
 
 IMAGE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 """First bytes of PNG, JPEG and TIFF files."""
+
+
+FUSED_PROBLEM = "an image fused by radfuse; give the CT and the MR that it was made from"
+"""Why an image cannot be fused again."""
 
 
 def read(
@@ -140,9 +145,13 @@ def check_pair(
 ) -> None:
     """Raise `InputError` for a pair that cannot be fused.
 
-    A volume with a 2-D image, 2-D images of two sizes, or two patients by PatientID unless that is
-    accepted. The message contains the IDs only with `show_identifiers`.
+    A fused image of our own, a volume with a 2-D image, 2-D images of two sizes, or two patients by
+    PatientID unless that is accepted. The message contains the IDs only with `show_identifiers`.
     """
+    for series in (ct, mr):
+        derivation = common_derivation(series.headers)
+        if derivation and derivation.is_fused:
+            raise InputError(f"{series.source}: {FUSED_PROBLEM}")
     patients = [series.patient for series in (ct, mr)]
     if all(patients) and patients[0] != patients[1] and not accept_patients:
         ids = " ({} and {})".format(*patients) if show_identifiers else ""

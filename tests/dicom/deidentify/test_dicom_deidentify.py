@@ -25,9 +25,9 @@ from radfuse.dicom.deidentify.headers import (
     hashed_uid,
     random_key,
 )
+from radfuse.dicom.read.derived import SERIES_SUFFIX
 from radfuse.dicom.validate import dciodvfy
 from radfuse.dicom.validate.check import check
-from radfuse.dicom.write.derived_headers import SERIES_SUFFIX
 from radfuse.errors import InputError
 from radfuse.pipeline.read import read
 from reference_kit import headers_of, make_study

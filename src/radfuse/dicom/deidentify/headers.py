@@ -22,7 +22,8 @@ from pydicom.tag import BaseTag, Tag
 from radfuse.dicom.deidentify.confidentiality_profile import Action, action_for
 from radfuse.dicom.deidentify.identifiers import MIN_LENGTH, Identifiers, identifiers_of
 from radfuse.dicom.iod_tables import IodModule, SequencePath, has_type, modules_present
-from radfuse.dicom.write.derived_headers import QA_FAILED, SERIES_SUFFIX, code_item
+from radfuse.dicom.read.derived import SERIES_SUFFIX
+from radfuse.dicom.write.derived_headers import QA_FAILED, code_item
 from radfuse.errors import InputError
 from radfuse.series import Series
 

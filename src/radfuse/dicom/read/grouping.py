@@ -17,9 +17,10 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 
 from radfuse.arrays import Float64Array
+from radfuse.dicom.read.derived import is_localizer
 from radfuse.dicom.read.fragments import continuations
 from radfuse.dicom.read.scan import Scan
-from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, is_localizer
+from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices
 from radfuse.dicom.read.slice_geometry import SAME_POSITION_MM
 from radfuse.dicom.read.slice_plane import (
     SlicePlane,
@@ -88,8 +89,8 @@ def _rank(group: list[Slice]) -> tuple[bool, int, str]:
 def choose_volume(scan: Scan, modality: Modality, uid: str | None) -> ChosenVolume:
     """The volume with a UID, or the main volume of the only series of the modality.
 
-    Localizers do not count. Raises `NoImageError` without such a series, `InputError` or
-    `GeometryError` where there are several to choose from.
+    Localizers do not count, nor our own output beside others. Raises `NoImageError` without such a
+    series, `InputError` or `GeometryError` where there are several to choose from.
     """
     series_uid, _, number = (uid or "").partition(VOLUME_MARK)
     series = _choose_series(scan, modality, series_uid or None)
@@ -103,7 +104,8 @@ def choose_volume(scan: Scan, modality: Modality, uid: str | None) -> ChosenVolu
         chosen = main_volume(series, volumes, notes, modality, () if uid else scan.series)
     if len(scan.broken) > max(1, MAX_DAMAGED_FRACTION * len(chosen.volume.slices)):
         raise _damaged(scan)
-    return ChosenVolume(chosen.volume, (*scan.problems(), *chosen.notes))
+    derived = [f"{scan.folder}: derived: {series.derivation.reason}"] if series.derivation else []
+    return ChosenVolume(chosen.volume, (*scan.problems(), *derived, *chosen.notes))
 
 
 def _damaged(scan: Scan) -> InputError:
@@ -191,6 +193,9 @@ def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeri
             f"{scan.folder}: no {modality} series has UID {uid}; the folder contains:\n  {content}"
         )
     candidates = [one for one in of_modality if not one.is_localizer]
+    candidates = [
+        one for one in candidates if not (one.derivation and one.derivation.is_own)
+    ] or candidates
     if not candidates:
         if scan.broken and not scan.series:
             raise _damaged(scan)

@@ -17,6 +17,7 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
+from radfuse.dicom.read.derived import Derivation, common_derivation, is_localizer
 from radfuse.modality import MODALITIES
 
 SLICE_CLASSES = {
@@ -96,12 +97,23 @@ class DicomSeries:
         """Whether all its images are localizers."""
         return all(is_localizer(header) for header in self.headers)
 
+    @cached_property
+    def derivation(self) -> Derivation | None:
+        """How all its images were derived; None for a series of a scanner."""
+        return common_derivation(header for header in self.headers if "Rows" in header)
+
+    @property
+    def remark(self) -> str:
+        """What follows its name in a list: `, localizer`, `, derived: ...`, or nothing."""
+        if self.is_localizer:
+            return ", localizer"
+        return f", derived: {self.derivation.reason}" if self.derivation else ""
+
     @property
     def line(self) -> str:
         """One line for a list of choices."""
-        localizer = ", localizer" if self.is_localizer else ""
         kind = "images" if self.is_image else "objects that are no slices"
-        count = f"{len(self.slices)} {kind}{localizer}"
+        count = f"{len(self.slices)} {kind}{self.remark}"
         return f"{self.modality} '{self.description}', {count}, UID {self.uid}"
 
 
@@ -121,11 +133,6 @@ class VolumeSlices:
         """One line for a list of choices."""
         difference = f" ({self.difference})" if self.difference else ""
         return DicomSeries(self.uid, self.slices).line + difference
-
-
-def is_localizer(header: Dataset) -> bool:
-    """Whether ImageType says that an image is a localizer (scout view)."""
-    return "LOCALIZER" in (header.get("ImageType") or ())
 
 
 def is_slice(header: Dataset) -> bool:

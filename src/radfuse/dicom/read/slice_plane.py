@@ -7,7 +7,8 @@ import numpy as np
 from pydicom import Dataset
 
 from radfuse.arrays import Float64Array
-from radfuse.dicom.read.series import Slice, is_localizer
+from radfuse.dicom.read.derived import is_localizer
+from radfuse.dicom.read.series import Slice
 
 CORNER_TOLERANCE_MM = 0.5
 """Distance between the corners of two images, laid on each other at their first pixel, up to which

@@ -8,21 +8,16 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from radfuse.dicom.uids import new_uid
+from radfuse.dicom.read.derived import SERIES_SUFFIX
+from radfuse.dicom.uids import MANUFACTURER, new_uid
 from radfuse.record import now
 from radfuse.series import Series
-
-SERIES_SUFFIX = "RESEARCH, NOT FOR DOSE CALC"
-"""Suffix of every series description."""
 
 QA_FAILED = "QA FAILED"
 """Prefix of the series description where the registration QA failed."""
 
 DESCRIPTION_LENGTH = 64
 """Characters of a DICOM LO value."""
-
-MANUFACTURER = "radfuse"
-"""Manufacturer and model of every object."""
 
 INHERITED = (
     "SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate",

@@ -48,7 +48,7 @@ export class OpenDialog {
     for (const path of Object.values(await this.paths()).filter(Boolean)) {
       for (const image of (await api.inspect(path)).images) {
         lines.push(image.line, ...image.problems.map((one) => `  problem: ${one}`), ...image.notes.map((one) => `  note: ${one}`));
-        if (image.uid && !image.problems.length) series[image.kind]?.push(image);
+        if (image.is_volume && !image.problems.length) series[image.kind]?.push(image);
       }
     }
     if (this.inspected !== inspected) return;
