@@ -28,7 +28,7 @@ UTF_8 = "ISO_IR 192"
 
 
 def make_valid(header: Dataset) -> None:
-    """Correct each value of a header that its value representation does not allow, in place.
+    """Correct the values of a header that their value representations do not allow.
 
     Numbers keep their value, to the 16 characters of a decimal string. An invalid UID becomes one
     derived from it, so that all objects with it still agree. Texts are cut and lose characters;
