@@ -3,25 +3,34 @@
 import ast
 import json
 import logging
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from click.testing import CliRunner, Result
+from pydicom.uid import ImplicitVRLittleEndian
 
+import dicom_kit
 from radfuse.cli import main
-from radfuse.log import LogSettings, configure_logging, current_settings
+from radfuse.log import LogSettings, configure_logging, current_settings, log_warning
 
 SOURCE = Path(__file__).parents[1] / "src/radfuse"
 
 FIELDS = {
-    "cases", "command", "ct", "damaged", "end", "error", "files", "fit", "host", "kind",
-    "methods", "modality", "mr", "notes", "other", "port", "problems",
-    "registration_id", "roles", "seconds", "initial_pose", "series", "size", "stage", "status",
-    "study",
+    "cases", "category", "command", "ct", "damaged", "end", "error", "files", "fit", "host",
+    "initial_pose", "kind", "methods", "modality", "mr", "notes", "other", "port", "problems",
+    "registration_id", "roles", "seconds", "series", "size", "source", "stage", "status", "study",
 }  # fmt: skip
 """Fields of events: counts, times, kinds, random identifiers; nothing that names a patient."""
+
+
+PRIVATE = "1.2.840.113619.5.2"
+"""A private transfer syntax of GE: implicit VR, pixels big endian."""
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +99,40 @@ def test_a_child_process_can_log_as_its_parent(level: Any, to_file: bool, tmp_pa
     assert current_settings() == LogSettings(
         "info" if to_file and not level else level, settings.file
     )
+
+
+def test_warnings_are_logged_without_text_not_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log"
+    configure_logging(LogSettings("debug", path))
+    with warnings.catch_warnings(action="always"):
+        warnings.showwarning = log_warning  # pytest puts its own in the way
+        warnings.warn("Montgomery^Bartholomew", UserWarning, stacklevel=1)
+    assert capfd.readouterr().err == ""
+    (event,) = events(path)
+    assert event["category"] == "UserWarning"
+    assert "Montgomery" not in path.read_text()
+
+
+def test_user_sees_no_warning_of_a_library(tmp_path: Path) -> None:
+    folder = dicom_kit.write(tmp_path / "ct")
+    for path in folder.iterdir():
+        header = pydicom.dcmread(path)
+        header.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        pydicom.dcmwrite(path, header, implicit_vr=True, little_endian=True)
+        implicit, private = f"{ImplicitVRLittleEndian}\0".encode(), PRIVATE.encode()
+        path.write_bytes(path.read_bytes().replace(implicit, private, 1))
+    words = ["fuse", "--ct", folder, "--mr", folder, "-o", tmp_path / "out.nii.gz", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-m", "radfuse", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert PRIVATE in done.stderr
 
 
 def test_events_are_fixed_texts_with_known_fields() -> None:

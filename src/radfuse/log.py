@@ -7,12 +7,15 @@ counts, times, series numbers, method names; no names, no identifiers, no paths 
 import json
 import logging
 import time
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 Level = Literal["debug", "info", "warning", "error"]
+
+LOG = logging.getLogger(__name__)
 
 ROOT = "radfuse"
 """The logger above the loggers of all modules."""
@@ -66,7 +69,7 @@ def current_settings() -> LogSettings:
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """Write the events of radfuse as the settings say, and nowhere else.
+    """Write the events of radfuse as the settings say, and nowhere else; log Python's warnings.
 
     Raises `OSError` for a file that cannot be opened.
     """
@@ -82,3 +85,20 @@ def configure_logging(settings: LogSettings) -> None:
     handler.setFormatter(Events(as_json=settings.file is not None))
     root.addHandler(handler)
     root.setLevel((settings.level or "info").upper())
+    warnings.showwarning = log_warning
+
+
+def log_warning(
+    message: Warning | str,  # noqa: ARG001
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    """Log a warning of a library instead of `warnings.showwarning`, which writes to stderr.
+
+    Its text is omitted: libraries quote values of headers.
+    """
+    source = f"{Path(filename).name}:{lineno}"
+    LOG.debug("library warning", extra={"category": category.__name__, "source": source})

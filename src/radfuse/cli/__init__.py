@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from radfuse.errors import OutputError, RadfuseError
-from radfuse.log import Level, LogSettings, configure_logging, since
+from radfuse.log import Level, LogSettings, configure_logging, log_warning, since
 
 LOG = logging.getLogger(__name__)
 
@@ -99,17 +99,18 @@ class Commands(click.Group):
 
         The line contains names and IDs of patients only with `--show-identifiers`.
         """
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module=r"pydicom\.")  # quote values of headers
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"pydicom\.")  # quote values of headers
+            warnings.showwarning = log_warning
+            try:
                 return super().invoke(ctx)
-        except RadfuseError as error:
-            LOG.error("command failed", extra={"error": type(error).__name__})
-            click.echo(f"radfuse: {_shown(str(error), ctx.meta[WORDS])}", err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("radfuse: interrupted; the result was not completed", err=True)
-            sys.exit(INTERRUPTED)
+            except RadfuseError as error:
+                LOG.error("command failed", extra={"error": type(error).__name__})
+                click.echo(f"radfuse: {_shown(str(error), ctx.meta[WORDS])}", err=True)
+                sys.exit(error.exit_code)
+            except KeyboardInterrupt:
+                click.echo("radfuse: interrupted; the result was not completed", err=True)
+                sys.exit(INTERRUPTED)
 
 
 @click.command(
