@@ -31,6 +31,7 @@ from radfuse.record import NOTICE
 from radfuse.registration.transforms import write_transform
 
 sys.path.insert(0, str(Path(__file__).parent))
+from altered import altered_document
 from cases import cases_document
 from python_api import python_document
 from rooms import rooms_svg
@@ -203,6 +204,7 @@ DOCUMENTS = {
     "metrics.md": metrics_document,
     "commands.md": commands_document,
     "python.md": python_document,
+    "altered-inputs.md": altered_document,
     "images/rooms.svg": rooms_svg,
 }
 """Generated files and what writes them."""

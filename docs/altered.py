@@ -1,0 +1,206 @@
+"""The document on altered inputs: what becomes of files with faults that others reported."""
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from pydicom import Dataset
+
+from radfuse.arrays import image_on
+from radfuse.dicom.uids import derive_uid
+from radfuse.errors import RadfuseError
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import Phantom, make_phantom
+from radfuse.pipeline.read import read
+
+HEAD = """# Altered inputs, one by one
+
+Written by `make docs`; a test compares it with the program. Each row is the synthetic phantom of
+seed 7 at 3 mm with one fault that was reported for real files, and what reading it gives: the
+voxels of the unaltered phantom, with the notes, or a refusal.
+
+| input | fault | outcome |
+|---|---|---|
+"""
+
+NAME = "FOLDER"
+"""The input in messages."""
+
+UID = re.compile(r"\b2\.25\.\d+(#\d+)?")
+"""A UID of the phantom, which the table leaves out."""
+
+SEED, SPACING_MM, LAST = 7, 3.0, 10
+"""The phantom, and the number of slices at the head's top that are altered."""
+
+Change = Callable[[Dataset, int], object]
+"""Alters the header of the slice with an index."""
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A row: the modality of the input, the fault, and the function that writes the input."""
+
+    modality: str
+    fault: str
+    make: Callable[[Phantom, Path, Path], Path]
+    """Called with the phantom, its DICOM folder of that modality, and a new folder."""
+
+
+def altered_document() -> str:
+    """The table as Markdown."""
+    phantom = make_phantom(SEED, spacing_mm=SPACING_MM)
+    with TemporaryDirectory() as folder:
+        ct, mr = write_phantom(phantom, Path(folder))
+        plain = {"CT": read(ct, "CT").image, "MR": read(mr, "MR").image}
+        rows = []
+        for number, row in enumerate(ALTERED):
+            source, new = {"CT": ct, "MR": mr}[row.modality], Path(folder) / f"{number}"
+            new.mkdir()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom's, of the faults
+                path = row.make(phantom, source, new)
+            outcome = _outcome(path, row.modality, plain[row.modality])
+            rows.append(f"| {row.modality} | {row.fault} | {outcome} |")
+    return HEAD + "\n".join(rows) + "\n"
+
+
+def _outcome(path: Path, modality: str, plain: sitk.Image) -> str:
+    try:
+        series = read(path, modality)
+    except RadfuseError as error:
+        return _cell(f"refused: {error}", path)
+    values, right = (sitk.GetArrayViewFromImage(image) for image in (series.image, plain))
+    is_same = values.shape == right.shape and np.allclose(values, right, atol=1e-3)
+    notes = "".join(f"<br>note: {note}" for note in series.notes)
+    return _cell(f"{'read, same voxels' if is_same else 'READ WITH OTHER VOXELS'}{notes}", path)
+
+
+def _cell(text: str, path: Path) -> str:
+    """A text without temporary folders and UIDs, escaped for a table."""
+    for shown, folder in (("", f"{path}/"), (NAME, str(path)), ("", f"{path.parent}/")):
+        text = text.replace(folder, shown)
+    return UID.sub(r"UID\1", text).replace("|", "\\|").replace("\n", "<br>")
+
+
+def _slices(change: Change) -> Callable[[Phantom, Path, Path], Path]:
+    """Write all slices of a series, each altered."""
+
+    def make(_: Phantom, source: Path, new: Path) -> Path:
+        paths = sorted(source.iterdir())
+        for index, path in enumerate(paths):
+            header = pydicom.dcmread(path)
+            change(header, index - len(paths) + LAST)
+            header.save_as(new / path.name)
+        return new
+
+    return make
+
+
+def _top(change: Change) -> Callable[[Phantom, Path, Path], Path]:
+    """Write all slices of a series, those at the top altered."""
+    return _slices(lambda header, index: change(header, index) if index >= 0 else None)
+
+
+def _set(**values: object) -> Change:
+    """Set attributes, each to a value or to a function of the index of the slice."""
+
+    def change(header: Dataset, index: int) -> None:
+        for keyword, value in values.items():
+            setattr(header, keyword, value(index) if callable(value) else value)
+
+    return change
+
+
+def _volume(values: Callable[[np.ndarray], np.ndarray]) -> Callable[[Phantom, Path, Path], Path]:
+    """Write the CT as NIfTI with other values."""
+
+    def make(phantom: Phantom, _: Path, new: Path) -> Path:
+        hu = sitk.GetArrayFromImage(phantom.ct.image)
+        image = image_on(phantom.ct.image, values(hu).astype(np.float32))
+        sitk.WriteImage(image, str(new / "ct.nii.gz"))
+        return new / "ct.nii.gz"
+
+    return make
+
+
+def _padded(hu: np.ndarray, inside: np.ndarray, padding: float) -> np.ndarray:
+    """Values inside the circle of a scanner, padding outside."""
+    y, x = np.indices(hu.shape[1:])
+    centre, radius = np.array(hu.shape[1:]) / 2, np.array(hu.shape[1:]) / 2 - 2
+    outside = ((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2 > 1
+    return np.where(outside, padding, inside)
+
+
+def _left_justified(header: Dataset, _: int) -> None:
+    header.PixelData = (header.pixel_array.astype("<u2") << 4).tobytes()
+    header.BitsStored, header.HighBit = 12, 15
+
+
+def _with_overlay(header: Dataset, _: int) -> None:
+    stored = header.pixel_array.astype("<u2")
+    stored[5:15, 5:15] |= 0x1000
+    header.PixelData = stored.tobytes()
+    header.BitsStored, header.HighBit = 12, 11
+
+
+def _signed_with_padding_0(header: Dataset, _: int) -> None:
+    header.PixelData = (header.pixel_array.astype(np.int16) - 1024).tobytes()
+    header.PixelRepresentation, header.RescaleIntercept = 1, "0"
+    header.add_new("PixelPaddingValue", "SS", 0)
+
+
+def _one_row_more(header: Dataset, _: int) -> None:
+    header.Rows += 1
+    header.PixelData += bytes(2 * header.Columns)
+
+
+def _negative(header: Dataset, _: int) -> None:
+    stored = header.pixel_array.astype(np.int16)
+    header.PixelData, header.PixelRepresentation = stored.tobytes(), 1
+    header.RescaleSlope, header.RescaleIntercept = "1", "-3142"
+
+
+def _without_origin(phantom: Phantom, _: Path, new: Path) -> Path:
+    path = new / "ct.nrrd"
+    sitk.WriteImage(phantom.ct.image, str(path), useCompression=False)
+    head, _blank, voxels = path.read_bytes().partition(b"\n\n")
+    kept = [line for line in head.split(b"\n") if not line.startswith(b"space origin")]
+    path.write_bytes(b"\n".join(kept) + b"\n\n" + voxels)
+    return path
+
+
+ALTERED = (
+    Altered("CT", "spacing of 3.0002 mm in the last 10 slices",
+            _top(_set(PixelSpacing=[3.0002, 3.0002]))),
+    Altered("CT", "spacing of 3.2 mm in the last 10 slices", _top(_set(PixelSpacing=[3.2, 3.2]))),
+    Altered("CT", "orientation of the last 10 slices off by 1.5e-4",
+            _top(_set(ImageOrientationPatient=[1, 1.5e-4, 0, -1.5e-4, 1, 0]))),
+    Altered("CT", "another frame of reference in the last 10 slices",
+            _top(_set(FrameOfReferenceUID=derive_uid("another")))),
+    Altered("CT", "no frame of reference in the last 10 slices",
+            _top(lambda header, _: header.pop("FrameOfReferenceUID"))),
+    Altered("CT", "one row more in the last 10 slices", _top(_one_row_more)),
+    Altered("CT", "a frame of reference per slice",
+            _slices(_set(FrameOfReferenceUID=lambda index: derive_uid("frame", str(index))))),
+    Altered("CT", "a series UID per slice",
+            _slices(_set(SeriesInstanceUID=lambda index: derive_uid("series", str(index))))),
+    Altered("CT", "12 bits left-justified in 16 (HighBit 15)", _slices(_left_justified)),
+    Altered("CT", "an overlay in bit 12 of the pixels", _slices(_with_overlay)),
+    Altered("CT", "signed HU with PixelPaddingValue 0", _slices(_signed_with_padding_0)),
+    Altered("CT", "body part CHEST", _slices(_set(BodyPartExamined="CHEST"))),
+    Altered("CT", "NIfTI of stored values, padding -2000",
+            _volume(lambda hu: _padded(hu, hu + 1024, -2000))),
+    Altered("CT", "NIfTI with the intercept subtracted twice", _volume(lambda hu: hu - 1024)),
+    Altered("CT", "NIfTI of HU / 1000, padding -1000",
+            _volume(lambda hu: _padded(hu, hu / 1000, -1000))),
+    Altered("CT", "NIfTI of HU times 16", _volume(lambda hu: hu * 16)),
+    Altered("CT", "NRRD without space origin", _without_origin),
+    Altered("MR", "rescale intercept -3142", _slices(_negative)),
+)  # fmt: skip
+"""All rows."""
