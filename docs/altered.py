@@ -160,10 +160,16 @@ def _one_row_more(header: Dataset, _: int) -> None:
     header.PixelData += bytes(2 * header.Columns)
 
 
-def _negative(header: Dataset, _: int) -> None:
-    stored = header.pixel_array.astype(np.int16)
-    header.PixelData, header.PixelRepresentation = stored.tobytes(), 1
+def _with_intercept(header: Dataset, _: int) -> None:
+    stored = header.pixel_array.astype(np.int16) + 3142
+    header.PixelData, header.PixelRepresentation = stored.astype("<i2").tobytes(), 1
     header.RescaleSlope, header.RescaleIntercept = "1", "-3142"
+
+
+def _negative(header: Dataset, _: int) -> None:
+    stored = header.pixel_array.astype("<i2")
+    stored[:2, :2] = -700
+    header.PixelData, header.PixelRepresentation = stored.tobytes(), 1
 
 
 def _without_origin(phantom: Phantom, _: Path, new: Path) -> Path:
@@ -201,6 +207,7 @@ ALTERED = (
             _volume(lambda hu: _padded(hu, hu / 1000, -1000))),
     Altered("CT", "NIfTI of HU times 16", _volume(lambda hu: hu * 16)),
     Altered("CT", "NRRD without space origin", _without_origin),
-    Altered("MR", "rescale intercept -3142", _slices(_negative)),
+    Altered("MR", "rescale intercept -3142", _slices(_with_intercept)),
+    Altered("MR", "values of -700 at a corner (other voxels on purpose)", _slices(_negative)),
 )  # fmt: skip
 """All rows."""

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from radfuse.dicom.read.safe_read import silenced
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.spatial_registration import unwritable_reason
 from radfuse.errors import InputError, OutputError
@@ -143,7 +144,7 @@ def _known_names(record: Path) -> set[str]:
 def write_result(target: OutputPaths, result: Result) -> Result:
     """Write all parts; they appear together. Raises `OutputError` where they cannot be written."""
     parent = target.folder.parent if target.folder else target.record.parent
-    with staging(parent) as stage:
+    with staging(parent) as stage, silenced():  # pydicom quotes values of the sources
         staged = _staged(stage, target)
         if result.ct.is_volume:
             roles = _write_volume_parts(staged, result)

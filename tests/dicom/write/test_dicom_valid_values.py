@@ -53,6 +53,8 @@ def written(header: Dataset) -> Dataset:
         ("SliceThickness", b"1e-3x", None),
         ("InstanceNumber", b"7.0", 7),
         ("PatientSex", b"m", "M"),
+        ("PatientSex", b"male", ""),
+        ("StudyID", b"a\\b\\c", "a"),
         ("StudyDate", b"31.02.2026", ""),
         ("StudyTime", b"25:00", ""),
         ("PatientAge", b"57", ""),

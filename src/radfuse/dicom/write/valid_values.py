@@ -8,7 +8,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.charset import python_encoding
 from pydicom.config import RAISE
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VM, dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.tag import BaseTag
 from pydicom.uid import RE_VALID_UID, UID
@@ -22,6 +22,15 @@ MAX_LENGTHS = {"CS": 16, "SH": 16, "LO": 64, "PN": 64, "ST": 1024, "LT": 10240, 
 
 NUMBERS_AND_TIMES = {"DS", "IS", "DA", "TM", "DT", "AS"}
 """Representations that are validated as text."""
+
+ENUMERATED: dict[str, tuple[set[str], str | None]] = {
+    "PatientSex": ({"M", "F", "O"}, None),
+    "PatientIdentityRemoved": ({"YES", "NO"}, "NO"),
+    "MRAcquisitionType": ({"1D", "2D", "3D"}, None),
+    "ScanningSequence": ({"SE", "IR", "GR", "EP", "RM"}, "RM"),
+    "SequenceVariant": ({"SK", "MTC", "SS", "TRSS", "SP", "MP", "OSP", "TOF", "NONE"}, "NONE"),
+}
+"""Copied attributes with enumerated values, and the value where a source has none of them."""
 
 UTF_8 = "ISO_IR 192"
 """SpecificCharacterSet where that of the source is no defined term."""
@@ -54,8 +63,18 @@ def _correct(header: Dataset) -> None:
             continue
         vr = _vr(tag, element.VR)
         values = _values(element, vr)
-        if vr != element.VR or not all(_is_valid(vr, value) for value in values):
-            header[tag] = DataElement(tag, vr, [_corrected(vr, value) for value in values])
+        corrected = [_corrected(vr, value) for value in values[: _max_count(tag)]]
+        if element.keyword in ENUMERATED and values:
+            allowed, otherwise = ENUMERATED[element.keyword]
+            corrected = [value for value in corrected if value in allowed] or [otherwise]
+        if vr != element.VR or corrected != values or not all(_is_valid(vr, v) for v in values):
+            header[tag] = DataElement(tag, vr, corrected)
+
+
+def _max_count(tag: BaseTag) -> int | None:
+    """Number of values that an attribute may have; None without a limit."""
+    most = dictionary_VM(tag).split("-")[-1] if dictionary_has_tag(tag) else "n"
+    return int(most) if most.isdecimal() else None
 
 
 def _vr(tag: BaseTag, stated: str) -> str:
@@ -104,7 +123,7 @@ def _corrected(vr: str, value: Any) -> Any:
 
 def _text(vr: str, value: Any) -> str:
     text = re.sub(
-        r"[\x00-\x1f\x7f\\]" if vr not in {"ST", "LT"} else r"[\x00\x7f]", "_", str(value)
+        r"[\x00-\x1f\x7f\\]" if vr not in {"ST", "LT"} else r"[\x00-\x08\x0b\x0e-\x1f\x7f]", "_", str(value)
     )
     if vr == "CS":
         text = re.sub(r"[^A-Z0-9_ ]", "_", text.upper())
