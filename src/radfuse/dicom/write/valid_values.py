@@ -64,6 +64,8 @@ def _correct(header: Dataset) -> None:
         vr = _vr(tag, element.VR)
         values = _values(element, vr)
         corrected = [_corrected(vr, value) for value in values[: _max_count(tag)]]
+        if None in corrected:  # without one of its numbers a position or spacing has no meaning
+            corrected = []
         if element.keyword in ENUMERATED and values:
             allowed, otherwise = ENUMERATED[element.keyword]
             corrected = [value for value in corrected if value in allowed] or [otherwise]
