@@ -125,7 +125,9 @@ def _corrected(vr: str, value: Any) -> Any:
 
 def _text(vr: str, value: Any) -> str:
     text = re.sub(
-        r"[\x00-\x1f\x7f\\]" if vr not in {"ST", "LT"} else r"[\x00-\x08\x0b\x0e-\x1f\x7f]", "_", str(value)
+        r"[\x00-\x1f\x7f\\]" if vr not in {"ST", "LT"} else r"[\x00-\x08\x0b\x0e-\x1f\x7f]",
+        "_",
+        str(value),
     )
     if vr == "CS":
         text = re.sub(r"[^A-Z0-9_ ]", "_", text.upper())
