@@ -1,5 +1,6 @@
 """One image of one patient: voxels, geometry, DICOM headers and provenance."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,37 @@ import SimpleITK as sitk
 from pydicom import Dataset
 
 from radfuse.modality import Modality
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Who an image is of, by its header; empty where that is not stated."""
+
+    id: str = ""
+    name: str = ""
+    birth_date: str = ""
+
+    @classmethod
+    def of(cls, header: Dataset) -> "Patient":
+        """The patient of a DICOM header."""
+        values = (str(header.get(keyword) or "").strip()
+                  for keyword in ("PatientID", "PatientName", "PatientBirthDate"))  # fmt: skip
+        return cls(*values)
+
+    def differs_from(self, other: "Patient") -> bool:
+        """Whether IDs differ; where one is missing, whether names or dates of birth do."""
+        if self.id and other.id:
+            return self.id != other.id
+        names, dates = zip(
+            *((_plain(one.name), one.birth_date) for one in (self, other)), strict=True
+        )
+        return any(all(values) and values[0] != values[1] for values in (names, dates))
+
+
+def _plain(name: str) -> str:
+    """A person name, in its first script, without case and delimiters."""
+    first = name.partition("=")[0] or name
+    return re.sub(r"[\W_]+", " ", first).strip().casefold()
 
 
 @dataclass(frozen=True)
@@ -43,9 +75,9 @@ class Series:
         return str(uid) if uid else None
 
     @property
-    def patient(self) -> str | None:
-        """The DICOM PatientID; None without one."""
-        return str(self.headers[0].get("PatientID") or "") or None if self.headers else None
+    def patient(self) -> Patient:
+        """The patient; without any statement for other formats than DICOM."""
+        return Patient.of(self.headers[0]) if self.headers else Patient()
 
     @property
     def slice_headers(self) -> tuple[Dataset, ...]:

@@ -173,7 +173,7 @@ def test_two_accepted_patients_are_a_warning_without_names(
     result = fused(two_patients, tmp_path / "out", "--accept-patients")
     assert result.exit_code == 0, result.output
     sheet = texts(tmp_path / "out")["qa.html"]
-    assert "DIFFERENT PATIENT ID IN THE MR" in sheet
+    assert "DIFFERENT PATIENT IN THE MR" in sheet
     assert told(sheet) == []
     assert "OTHER-99" not in sheet
 

@@ -129,6 +129,17 @@ def test_a_missing_patient_id_is_no_other_patient(tmp_path: Path) -> None:
     assert chosen(tmp_path, Recipe(accept_patients=True)) == (ct, mr)
 
 
+@pytest.mark.parametrize("keyword", ["PatientName", "PatientBirthDate"])
+def test_without_ids_two_names_or_birth_dates_are_no_pair(tmp_path: Path, keyword: str) -> None:
+    values = {"PatientName": ("DOE", "ROE"), "PatientBirthDate": ("19700101", "19700102")}[keyword]
+    ct = series(tmp_path, "CT", "ct", PatientID="", **{keyword: values[0]})
+    mr = series(tmp_path, "MR", "mr", PatientID="", **{keyword: values[1]})
+    with pytest.raises(NoImageError, match="no CT and MR of one patient") as caught:
+        choose_pair(tmp_path, PLAIN)
+    assert not any(value in str(caught.value) for value in values)
+    assert chosen(tmp_path, Recipe(accept_patients=True)) == (ct, mr)
+
+
 def test_the_nearest_in_time_is_chosen(tmp_path: Path) -> None:
     series(tmp_path, "CT", "old", StudyDate="20200101")
     ct = series(tmp_path, "CT", "new", StudyDate="20240301")

@@ -48,7 +48,17 @@ def test_two_patients_are_refused_unless_accepted(
         radfuse.fuse(ct, mr, recipe=given)
     recipe = given.model_copy(update={"accept_patients": True})
     radfuse.fuse(ct, mr, tmp_path / "out", recipe=recipe)
-    assert "DIFFERENT PATIENT ID IN THE MR" in (tmp_path / "out" / "qa.html").read_text()
+    assert "DIFFERENT PATIENT IN THE MR" in (tmp_path / "out" / "qa.html").read_text()
+
+
+def test_without_ids_two_names_are_refused(
+    phantom_folders: tuple[Path, Path], given: Recipe, tmp_path: Path
+) -> None:
+    ct = renamed(phantom_folders[0], tmp_path / "CT", PatientID="", PatientName="DOE")
+    mr = renamed(phantom_folders[1], tmp_path / "MR", PatientID="", PatientName="ROE")
+    with pytest.raises(InputError, match="different patient names or dates of birth") as caught:
+        radfuse.fuse(ct, mr, recipe=given)
+    assert "OE" not in str(caught.value).replace(str(tmp_path), "")
 
 
 def test_headers_of_different_frames_are_not_used(phantom_folders: tuple[Path, Path]) -> None:

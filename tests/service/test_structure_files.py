@@ -232,7 +232,7 @@ def test_structures_of_another_patient_are_refused_unnamed(
     header.PatientID = "Somebody-77"
     header.save_as(path)
     answer = client.call("POST", "/structures/import", path=str(path))
-    refused(answer, 400, "PatientID differs from that of the CT")
+    refused(answer, 400, "differs from that of the CT")
     assert "77" not in answer.json()["error"]
     assert client.names() == ["GTVp"]
 

@@ -19,6 +19,7 @@ from radfuse.io.archives import unpacked
 from radfuse.modality import CT, MR, Modality
 from radfuse.pipeline.read import FUSED_PROBLEM
 from radfuse.recipe import Recipe
+from radfuse.series import Patient
 
 LOG = logging.getLogger(__name__)
 
@@ -253,11 +254,8 @@ def _nearest(pairs: list[SeriesPair]) -> list[SeriesPair]:
 
 def _fits(pair: SeriesPair, *, accept_patients: bool) -> bool:
     """Whether both are of one patient and, in one frame of reference, overlap."""
-    for keyword in ("PatientID", "PatientName"):
-        values = {str(one.header.get(keyword) or "") for one in (pair.ct, pair.mr)} - {""}
-        if values:  # the name counts only without IDs
-            break
-    if len(values) > 1 and not accept_patients:
+    ct, mr = (Patient.of(one.header) for one in (pair.ct, pair.mr))
+    if ct.differs_from(mr) and not accept_patients:
         return False
     frames = [str(one.header.get("FrameOfReferenceUID") or "") for one in (pair.ct, pair.mr)]
     return frames[0] != frames[1] or not frames[0] or _overlap(pair) >= MIN_OVERLAP

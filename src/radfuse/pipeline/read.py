@@ -145,18 +145,21 @@ def check_pair(
 ) -> None:
     """Raise `InputError` for a pair that cannot be fused.
 
-    A fused image of our own, a volume with a 2-D image, 2-D images of two sizes, or two patients by
-    PatientID unless that is accepted. The message contains the IDs only with `show_identifiers`.
+    A fused image of our own, a volume with a 2-D image, 2-D images of two sizes, or two patients
+    unless that is accepted. The message contains the IDs only with `show_identifiers`.
     """
     for series in (ct, mr):
         derivation = common_derivation(series.headers)
         if derivation and derivation.is_fused:
             raise InputError(f"{series.source}: {FUSED_PROBLEM}")
-    patients = [series.patient for series in (ct, mr)]
-    if all(patients) and patients[0] != patients[1] and not accept_patients:
-        ids = " ({} and {})".format(*patients) if show_identifiers else ""
+    if ct.patient.differs_from(mr.patient) and not accept_patients:
+        ids = [ct.patient.id, mr.patient.id]
+        which = (
+            "patient IDs" if all(ids) else "patient names or dates of birth, and an ID is missing"
+        )
+        shown = " ({} and {})".format(*ids) if show_identifiers and all(ids) else ""
         raise InputError(
-            f"CT and MR have different patient IDs{ids}; if they are one person, pass "
+            f"CT and MR have different {which}{shown}; if they are one person, pass "
             "--accept-patients"
         )
     if ct.is_volume != mr.is_volume:

@@ -317,7 +317,7 @@ def test_a_series_keeps_its_image_and_gets_other_headers(study: Path) -> None:
     private = deidentify_series(series, KEY)
     assert private.image is series.image
     assert private.frame_of_reference_uid != series.frame_of_reference_uid
-    assert series.patient == "PHANTOM-7"
+    assert series.patient.id == "PHANTOM-7"
     assert [header.ImagePositionPatient for header in private.headers] == [
         header.ImagePositionPatient for header in series.headers
     ]

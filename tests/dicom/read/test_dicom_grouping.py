@@ -334,3 +334,14 @@ def test_empty_hidden_files_are_ignored(tmp_path: Path) -> None:
     for name in (".gitkeep", ".nomedia", "._0001.dcm"):
         (folder / name).touch()
     assert read(folder, "CT").notes == ()
+
+
+@pytest.mark.parametrize("keyword", ["PatientName", "PatientBirthDate"])
+def test_slices_of_two_patients_without_ids_are_refused(tmp_path: Path, keyword: str) -> None:
+    values = {"PatientName": ("DOE", "ROE"), "PatientBirthDate": ("19700101", "19700102")}[keyword]
+    folder = write(tmp_path / "a")
+    for number, path in enumerate(slices(folder)):
+        change(path, put("PatientID", ""))
+        change(path, put(keyword, values[number % 2]))
+    with pytest.raises(GeometryError, match="images of several patients"):
+        read(folder, "CT")

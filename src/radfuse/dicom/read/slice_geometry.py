@@ -5,6 +5,7 @@ corrected (`gantry_tilt`). A gap without data of more than `MAX_GAP_MM` is refus
 """
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from radfuse.dicom.read.slice_plane import (
 )
 from radfuse.errors import GeometryError
 from radfuse.io.volume_checks import RIGHT_ANGLE_TOLERANCE
+from radfuse.series import Patient
 
 SAME_POSITION_MM = 0.1
 """Slices nearer than this have the same position; headers round to it."""
@@ -129,10 +131,12 @@ def _deviation_note(slices: tuple[Slice, ...], median: SlicePlane) -> list[str]:
 
 
 def _check_one_patient(slices: tuple[Slice, ...]) -> None:
-    if len({str(one.header.get("PatientID") or "") for one in slices}) > 1:
+    patients = {Patient.of(one.header) for one in slices}
+    if any(one.id != other.id or one.differs_from(other)
+           for one, other in combinations(patients, 2)):  # fmt: skip
         raise GeometryError(
-            f"{slices[0].path.parent}: the series has images of several patients (PatientID); "
-            "move those of the others away"
+            f"{slices[0].path.parent}: the series has images of several patients (PatientID, or "
+            "name and date of birth); move those of the others away"
         )
 
 

@@ -12,6 +12,7 @@ from pydicom.uid import RTStructureSetStorage
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError, RadfuseError
+from radfuse.series import Patient
 from radfuse.structures.label_maps import RgbColour, palette_colour
 
 MAX_FILE_BYTES = 1 << 28
@@ -50,7 +51,7 @@ class Roi:
 class ParsedStructureSet:
     """The ROIs of a file, not yet related to a series."""
 
-    patient_id: str
+    patient: Patient
     """Empty if absent."""
 
     rois: tuple[Roi, ...]
@@ -75,7 +76,7 @@ def parse_structure_set(path: Path) -> ParsedStructureSet:
                 _roi(item, name, items.get(number), index, path, notes)
                 for index, (number, (item, name)) in enumerate(_unique(names, notes).items())
             )
-            return ParsedStructureSet(str(header.get("PatientID") or ""), rois, tuple(notes))
+            return ParsedStructureSet(Patient.of(header), rois, tuple(notes))
     except RadfuseError:
         raise
     except Exception as error:  # pydicom raises any type for a damaged element

@@ -139,9 +139,10 @@ def _check_coverage(rois: list[RoiOnSlices], planes: SlicePlanes, path: Path) ->
 
 
 def _check_patient(parsed: ParsedStructureSet, series: Series, path: Path) -> None:
-    if parsed.patient_id and series.patient and parsed.patient_id != series.patient:
+    if parsed.patient.differs_from(series.patient):
         raise InputError(
-            f"{path}: PatientID differs from that of {series.source}; if both are of one person, "
+            f"{path}: the patient (PatientID, or name and date of birth) differs "
+            f"from that of {series.source}; if both are of one person, "
             "pass --accept-patients"
         )
 

@@ -83,8 +83,9 @@ def _datasets(result: Result) -> dict[str, str]:
     if result.ct.headers and shown:
         header = result.ct.headers[0]
         facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
-    if result.mr.patient and result.mr.patient != result.ct.patient:
-        facts["DIFFERENT PATIENT ID IN THE MR"] = result.mr.patient if shown else "identity omitted"
+    if (patient := result.mr.patient).differs_from(result.ct.patient):
+        identity = f"{patient.name} ({patient.id})" if shown else "identity omitted"
+        facts["DIFFERENT PATIENT IN THE MR"] = identity
     for source in record.inputs:
         size, spacing = (
             " x ".join(f"{value:.4g}" for value in values)

@@ -276,9 +276,10 @@ def _read_set(path: Path, ct: Series) -> _ReadStructures:
             f"{ct.source}: not DICOM, so it cannot have a structure set; import a label map"
         )
     raw, own = parse_structure_set(path), ct.frame_of_reference_uid
-    if raw.patient_id and ct.patient and raw.patient_id != ct.patient:
+    if raw.patient.differs_from(ct.patient):
         raise InputError(
-            f"{path}: PatientID differs from that of the CT; if both are the same patient, write "
+            f"{path}: the patient (PatientID, or name and date of birth) differs "
+            f"from that of the CT; if both are the same patient, write "
             "a label map with `radfuse contour read --accept-patients` and import it"
         )
     for roi in raw.rois:
