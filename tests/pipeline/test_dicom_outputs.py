@@ -13,12 +13,16 @@ import pytest
 import SimpleITK as sitk
 
 import radfuse
+from dicom_kit import change_all, put
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
+from radfuse.io.volumes import write_volume
 from radfuse.modality import CT, MR
-from radfuse.phantom.head import Phantom
+from radfuse.phantom.head import Label, Phantom
+from radfuse.pipeline.evaluate_volume import VolumeOptions
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.result import Result
+from radfuse.pipeline.structures import transfer_contours
 from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import Record, digest
@@ -257,3 +261,24 @@ def test_resampled_ct_gives_its_grid_but_no_source_slice(ladder: Result, tmp_pat
         header = pydicom.dcmread(min((tmp_path / "out" / SERIES[kind]).iterdir()))
         assert list(header.ImagePositionPatient) == [-100.0, -110.0, -90.0]
         assert {item.SpatialLocationsPreserved for item in header.SourceImageSequence} == {"NO"}
+
+
+def test_registrations_of_another_patient_are_not_used(
+    phantom: Phantom, phantom_folders: tuple[Path, Path], ladder: Result, tmp_path: Path
+) -> None:
+    assert ladder.written is not None
+    (reg,) = (ladder.written.parent / "REG").iterdir()
+    mask = tmp_path / "mask.nii.gz"
+    write_volume(mask, phantom.labels_mr == int(Label.OEDEMA))
+    result = transfer_contours(mask, *phantom_folders, reg, tmp_path / "right.dcm")
+    assert result.structures[0]["volume_cm3"] == pytest.approx(
+        result.structures[0]["drawn_cm3"], rel=0.1
+    )
+    ct, mr = (shutil.copytree(folder, tmp_path / folder.name) for folder in phantom_folders)
+    for folder in (ct, mr):
+        change_all(folder, put("PatientID", "SOMEBODY-ELSE"))
+    with pytest.raises(InputError, match="the registration of another patient"):
+        transfer_contours(mask, ct, mr, reg, tmp_path / "wrong.dcm")
+    assert not (tmp_path / "wrong.dcm").exists()
+    with pytest.raises(InputError, match="the registration of another patient"):
+        radfuse.evaluate(ladder.written, ct, mr, volume=VolumeOptions(transform=reg))

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -134,16 +135,71 @@ def test_a_two_dimensional_transform_is_refused(tmp_path: Path):
         read_transform(path)
 
 
-def test_a_deformation_is_refused(tmp_path: Path):
-    path = tmp_path / "warp.tfm"
-    spline = sitk.BSplineTransform(3, 3)
-    spline.SetTransformDomainPhysicalDimensions([200.0] * 3)
-    spline.SetTransformDomainOrigin([-100.0] * 3)
-    spline.SetTransformDomainMeshSize([2] * 3)
-    spline.SetParameters(np.random.default_rng(1).normal(size=len(spline.GetParameters())).tolist())
-    sitk.WriteTransform(spline, str(path))
-    with pytest.raises(InputError, match="not affine"):
+def spline() -> sitk.Transform:
+    """A deformation of 8 mm that is the identity at most points, the origin among them."""
+    deformation = sitk.BSplineTransform(3, 3)
+    deformation.SetTransformDomainPhysicalDimensions([400.0] * 3)
+    deformation.SetTransformDomainOrigin([-200.0] * 3)
+    deformation.SetTransformDomainMeshSize([8] * 3)
+    parameters = np.zeros(len(deformation.GetParameters()))
+    parameters[0] = 8.0
+    deformation.SetParameters(parameters.tolist())
+    return deformation
+
+
+def field() -> sitk.Transform:
+    shifts = np.zeros((9, 9, 9, 3))
+    shifts[1, 2, 3] = 8.0
+    image = sitk.GetImageFromArray(shifts, isVector=True)
+    image.SetOrigin([-200.0] * 3)
+    image.SetSpacing([50.0] * 3)
+    return sitk.DisplacementFieldTransform(image)
+
+
+def composite(*parts: sitk.Transform) -> sitk.Transform:
+    whole = sitk.CompositeTransform(3)
+    for part in parts:
+        whole.AddTransform(part)
+    return whole
+
+
+@pytest.mark.parametrize("suffix", [".tfm", ".h5"])
+@pytest.mark.parametrize("deformation", [spline, field])
+@pytest.mark.parametrize("is_part", [False, True])
+def test_deformations_are_refused_wherever_they_are_not_zero(
+    tmp_path: Path, suffix: str, deformation: Callable[[], sitk.Transform], is_part: bool
+):
+    transform = deformation()
+    for point in ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-90.0, 70.0, 110.0)):
+        assert_allclose(transform.TransformPoint(point), point, atol=1e-9)
+    if is_part:
+        transform = composite(rigid(), composite(transform), rigid())
+        transform.FlattenTransform()
+    path = tmp_path / f"warp{suffix}"
+    sitk.WriteTransform(transform, str(path))
+    with pytest.raises(InputError, match="not affine, so it cannot be rigid"):
         read_transform(path)
+
+
+ANTS = """#Insight Transform File V1.0
+#Transform 0
+Transform: {}_double_3_3
+Parameters: 1 0 0 0 1 0 0 0 1 1 2 3
+FixedParameters: 0 0 0
+"""
+
+
+@pytest.mark.parametrize("name", ["MatrixOffsetTransformBase", "AffineTransform"])
+def test_linear_transforms_of_other_programs_are_read(tmp_path: Path, name: str):
+    (tmp_path / "ants.tfm").write_text(ANTS.format(name))
+    assert_allclose(read_transform(tmp_path / "ants.tfm").GetTranslation(), (1.0, 2.0, 3.0))
+
+
+def test_a_composite_of_rigid_transforms_is_read(tmp_path: Path):
+    both = composite(rigid(), sitk.TranslationTransform(3, (1.0, 2.0, 3.0)))
+    sitk.WriteTransform(both, str(tmp_path / "both.tfm"))
+    found = matrix_of(read_transform(tmp_path / "both.tfm"))
+    assert_allclose(found, matrix_of(both), atol=SHIFT_STEP_MM)
 
 
 def test_a_transform_without_finite_numbers_is_refused() -> None:

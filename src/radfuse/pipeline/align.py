@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
@@ -113,11 +114,15 @@ def align(
 def _recipe_prior(ct: Series, mr: Series, recipe: Recipe) -> PriorAlignment | None:
     """The alignment that the recipe names: a file, an initial one, the headers; else None."""
     if recipe.transform:
-        return PriorAlignment(read_transform(recipe.transform, ct=ct, mr=mr), "file")
+        return PriorAlignment(_read_transform(recipe.transform, ct, mr, recipe), "file")
     if recipe.initial_transform:
-        rough = read_transform(recipe.initial_transform, ct=ct, mr=mr)
+        rough = _read_transform(recipe.initial_transform, ct, mr, recipe)
         return PriorAlignment(rough, "given", refine=True)
     return None if recipe.register_rigidly else PriorAlignment(sitk.Euler3DTransform(), "headers")
+
+
+def _read_transform(path: Path, ct: Series, mr: Series, recipe: Recipe) -> sitk.Transform:
+    return read_transform(path, ct=ct, mr=mr, accept_patients=recipe.accept_patients)
 
 
 def _check_frames(ct: Series, mr: Series, recipe: Recipe) -> None:

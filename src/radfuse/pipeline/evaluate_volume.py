@@ -139,7 +139,7 @@ def _scaling(fused: Path, ct: Series, mr: Series, options: VolumeOptions) -> Vol
 
 def _transform(fused: Path, ct: Series, mr: Series, path: Path | None) -> sitk.Transform:
     if path is not None:
-        return read_transform(path)
+        return read_transform(path, ct=ct, mr=mr)
     if _same_grid(ct.image, mr.image):
         return sitk.Euler3DTransform()
     raise InputError(

@@ -149,10 +149,10 @@ def transfer_contours(
     """
     check_readable(structures)
     _check_structure_file(output, (structures, ct, mr, transform), overwrite=overwrite)
-    mr_from_ct = read_transform(transform)
     of_ct = read(ct, CT, series_uid=ct_series, check_units=False)
     of_mr = read(mr, MR, series_uid=mr_series, check_units=False)
     check_pair(of_ct, of_mr, accept_patients=overrides.patients)
+    mr_from_ct = read_transform(transform, ct=of_ct, mr=of_mr, accept_patients=overrides.patients)
     on_mr, notes = _structures_on_mr(structures, of_mr, names, overrides)
     drawn_cm3: list[float] = []
     cropped: list[str] = []

@@ -87,7 +87,8 @@ def test_any_rigid_transform_is_read_back_unchanged(
     given_transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
     pair = headed("CT", CTImageStorage), headed("MR", MRImageStorage)
     path = write_reg(folder / "reg", pair, mr_from_ct=given_transform)
-    assert_same_map(read_transform(path), given_transform)
+    ct, mr = pair
+    assert_same_map(read_transform(path, ct=ct, mr=mr), given_transform)
 
 
 def headed(modality: str, storage: str, image: sitk.Image | None = None) -> Series:
@@ -255,7 +256,8 @@ def test_series_without_study_are_listed_in_the_same_study(tmp_path: Path, pair:
 
 def test_registration_is_read_as_a_transform_file(reg: Path, pair: Pair) -> None:
     nameless = reg.rename(reg.with_name("RE.1.2.3"))
-    assert_same_map(read_transform(nameless), rigid())
+    with pytest.raises(InputError, match="is of two DICOM series; give CT and MR as DICOM"):
+        read_transform(nameless)
     assert_same_map(read_transform(nameless, ct=pair[0], mr=pair[1]), rigid())
 
 
@@ -298,29 +300,64 @@ def test_registrations_of_other_systems_are_read(
     change(reg, as_others_do)
     assert_same_map(read_transform(reg, ct=pair[0], mr=pair[1]), rigid())
     if as_others_do is not unnamed:
-        assert_same_map(read_transform(reg), rigid())
+        frameless = tuple(with_frame(series, None) for series in pair)
+        assert_same_map(read_registration(reg, *frameless), rigid())
 
 
-def refused(path: Path, words: str, **frames: str) -> None:
+def with_frame(series: Series, uid: str | None, **values: str) -> Series:
+    """The series in another frame of reference, with other attributes."""
+    headers = tuple(map(copy.deepcopy, series.headers))
+    for header in headers:
+        for keyword, value in {"FrameOfReferenceUID": uid, **values}.items():
+            setattr(header, keyword, value)
+    return dataclasses.replace(series, headers=headers)
+
+
+def refused(path: Path, words: str, pair: Pair) -> None:
     with pytest.raises(InputError, match=words) as caught:
-        read_registration(path, **frames)
+        read_registration(path, *pair)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_registration_of_other_series_is_refused(reg: Path) -> None:
-    refused(reg, "pass the registration of these series", ct_frame="1.2.3", mr_frame=MR_FRAME)
-    refused(reg, "pass the registration of these series", mr_frame="1.2.3")
-    refused(reg, "pass the registration of these series", ct_frame=CT_FRAME, mr_frame=CT_FRAME)
+@pytest.mark.parametrize(
+    ("ct_frame", "mr_frame"), [("1.2.3", MR_FRAME), (None, "1.2.3"), (CT_FRAME, CT_FRAME)]
+)
+def test_a_registration_of_other_series_is_refused(
+    reg: Path, pair: Pair, ct_frame: str | None, mr_frame: str
+) -> None:
+    others = with_frame(pair[0], ct_frame), with_frame(pair[1], mr_frame)
+    refused(reg, "pass the registration of these series", others)
 
 
-def test_registration_without_frames_of_reference_is_refused(reg: Path) -> None:
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_registration_of_other_images_is_refused(reg: Path, pair: Pair, part: int) -> None:
+    """Without frames of reference, only the images identify the series."""
+    others = [with_frame(series, None) for series in pair]
+    assert_same_map(read_registration(reg, *others), rigid())
+    others[part] = with_frame(pair[part], None, SOPInstanceUID="1.2.3")
+    refused(reg, f"other images than those of the {pair[part].modality}", (others[0], others[1]))
+
+
+def test_a_registration_of_another_patient_is_refused(reg: Path, pair: Pair) -> None:
+    def of(*patients: str) -> Pair:
+        frames = zip(pair, (CT_FRAME, MR_FRAME), patients, strict=True)
+        ct, mr = (with_frame(series, frame, PatientID=one) for series, frame, one in frames)
+        return ct, mr
+
+    refused(reg, "the registration of another patient", of("A", "A"))
+    assert_same_map(read_registration(reg, *of("T1", "A")), rigid())
+    assert_same_map(read_registration(reg, *of("A", "A"), accept_patients=True), rigid())
+
+
+def test_registration_without_frames_of_reference_is_refused(reg: Path, pair: Pair) -> None:
     change(reg, unnamed)
-    refused(reg, "does not identify which of its 2 frames of reference is the CT's")
-    assert_same_map(read_registration(reg, ct_frame=CT_FRAME, mr_frame=MR_FRAME), rigid())
+    frameless = tuple(with_frame(series, None) for series in pair)
+    refused(reg, "does not identify which of its 2 frames of reference is the CT's", frameless)
+    assert_same_map(read_registration(reg, *pair), rigid())
 
 
-def test_matrices_that_do_not_commute_are_refused(reg: Path) -> None:
+def test_matrices_that_do_not_commute_are_refused(reg: Path, pair: Pair) -> None:
     def twice(header: Dataset) -> None:
         (registration,) = header.RegistrationSequence[1].MatrixRegistrationSequence
         shifted = copy.deepcopy(registration.MatrixSequence[0])
@@ -328,7 +365,7 @@ def test_matrices_that_do_not_commute_are_refused(reg: Path) -> None:
         registration.MatrixSequence.append(shifted)
 
     change(reg, twice)
-    refused(reg, "chain of 2 matrices that do not commute")
+    refused(reg, "chain of 2 matrices that do not commute", pair)
 
 
 def spoil(numbers: dict[int, float]) -> Callable[[Dataset], None]:
@@ -343,34 +380,38 @@ def spoil(numbers: dict[int, float]) -> Callable[[Dataset], None]:
     return edit
 
 
-def test_a_matrix_that_is_not_rigid_or_flat_is_refused(tmp_path: Path, reg: Path) -> None:
+def test_a_matrix_that_is_not_rigid_or_flat_is_refused(reg: Path, pair: Pair) -> None:
     change(reg, spoil({0: 1.2}))
     with pytest.raises(InputError, match="is not rigid: it scales"):
-        read_transform(reg)
+        read_transform(reg, ct=pair[0], mr=pair[1])
     change(reg, spoil(dict.fromkeys((0, 1, 2), 0.0)))
-    refused(reg, "matrix is singular")
+    refused(reg, "matrix is singular", pair)
 
 
 def test_another_dicom_object_is_no_transform(tmp_path: Path, pair: Pair) -> None:
-    refused(min((tmp_path / "ct").iterdir()), "CT Image Storage; pass a Spatial")
+    refused(min((tmp_path / "ct").iterdir()), "CT Image Storage; pass a Spatial", pair)
 
 
-def test_a_registration_without_its_frame_or_items_is_refused(tmp_path: Path, reg: Path) -> None:
+def test_a_registration_without_its_frame_or_items_is_refused(
+    tmp_path: Path, reg: Path, pair: Pair
+) -> None:
     for keyword in ("RegistrationSequence", "FrameOfReferenceUID"):
         whole = pydicom.dcmread(reg)
         delattr(whole, keyword)
         whole.save_as(tmp_path / "part.dcm")
-        refused(tmp_path / "part.dcm", "damaged or incomplete")
+        refused(tmp_path / "part.dcm", "damaged or incomplete", pair)
 
 
-def test_truncated_registration_is_refused_or_read_right(tmp_path: Path, reg: Path) -> None:
+def test_truncated_registration_is_refused_or_read_right(
+    tmp_path: Path, reg: Path, pair: Pair
+) -> None:
     short, whole, refusals = tmp_path / "short.dcm", reg.read_bytes(), 0
     lengths = range(140, len(whole), 7)
     for length in lengths:
         short.write_bytes(whole[:length])
         try:
             with warnings.catch_warnings(action="ignore"):  # as a user runs it
-                found = read_transform(short)
+                found = read_transform(short, ct=pair[0], mr=pair[1])
         except InputError:
             refusals += 1
         else:

@@ -39,7 +39,7 @@ from radfuse.dicom.write.series import file_bytes
 from radfuse.dicom.write.signoff import review_description
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
-from radfuse.series import Series
+from radfuse.series import Patient, Series
 
 Matrix = NDArray[np.float64]
 
@@ -166,21 +166,24 @@ class _Frame:
 
     uid: str | None
     classes: frozenset[str]
-    """Of the images referenced in it."""
+    """SOP classes of the images referenced in it."""
+
+    instances: frozenset[str]
+    """UIDs of these images."""
 
     registered_from_frame: Matrix
 
 
 def read_registration(
-    path: Path, *, ct_frame: str | None = None, mr_frame: str | None = None
+    path: Path, ct: Series, mr: Series, *, accept_patients: bool = False
 ) -> sitk.Transform:
     """Read mr_from_ct, CT points to MR points in LPS mm, from a Spatial Registration.
 
-    `ct_frame` and `mr_frame`, FrameOfReferenceUIDs, identify the frames of the object where both
-    are known and differ; otherwise the images that it references do. The result is affine; the
-    caller checks whether it is rigid. Raises `InputError` for a file that is not a Spatial
-    Registration, is damaged, registers other frames of reference, or does not identify those of
-    CT and MR.
+    The frames of reference of the series identify those of the object where both are known and
+    differ; otherwise the images that it references do. The result is affine; the caller checks
+    whether it is rigid. Raises `InputError` for a file that is not a Spatial Registration, is
+    damaged, is of another patient unless that is accepted, registers other frames of reference or
+    images, or does not identify those of CT and MR.
     """
     try:
         header = pydicom.dcmread(path)
@@ -197,9 +200,15 @@ def read_registration(
         raise InputError(
             f"{path}: damaged or incomplete Spatial Registration ({reason}); export it again"
         ) from error
-    ct, mr = _identify(frames, ct_frame, mr_frame, path)
+    patient = Patient.of(header)
+    if not accept_patients and all(patient.differs_from(series.patient) for series in (ct, mr)):
+        raise InputError(
+            f"{path}: the registration of another patient; pass that of these series; if all are "
+            "of one person, fuse and contour transfer have --accept-patients"
+        )
+    of_ct, of_mr = _identify(frames, ct, mr, path)
     try:
-        matrix = np.linalg.inv(mr.registered_from_frame) @ ct.registered_from_frame
+        matrix = np.linalg.inv(of_mr.registered_from_frame) @ of_ct.registered_from_frame
     except np.linalg.LinAlgError as error:
         raise InputError(
             f"{path}: the matrix is singular, so it is not rigid; export it again"
@@ -212,19 +221,20 @@ def read_registration(
 
 def _frames(header: Dataset, path: Path) -> list[_Frame]:
     """The frames of the items, and the registered frame where no item has it."""
-    frames = [
-        _Frame(
-            str(item.FrameOfReferenceUID) if item.get("FrameOfReferenceUID") else None,
-            frozenset(
-                image.ReferencedSOPClassUID for image in item.get("ReferencedImageSequence") or ()
-            ),
-            _matrix(item, path),
+    frames = []
+    for item in header.RegistrationSequence:
+        images = item.get("ReferencedImageSequence") or ()
+        frames.append(
+            _Frame(
+                str(item.FrameOfReferenceUID) if item.get("FrameOfReferenceUID") else None,
+                frozenset(image.ReferencedSOPClassUID for image in images),
+                frozenset(str(image.ReferencedSOPInstanceUID) for image in images),
+                _matrix(item, path),
+            )
         )
-        for item in header.RegistrationSequence
-    ]
     registered = str(header.FrameOfReferenceUID)
     if len(frames) == 1 and frames[0].uid != registered:
-        frames.append(_Frame(registered, frozenset(), np.eye(4)))
+        frames.append(_Frame(registered, frozenset(), frozenset(), np.eye(4)))
     return frames
 
 
@@ -245,10 +255,9 @@ def _matrix(item: Dataset, path: Path) -> Matrix:
     return product
 
 
-def _identify(
-    frames: list[_Frame], ct_frame: str | None, mr_frame: str | None, path: Path
-) -> tuple[_Frame, _Frame]:
+def _identify(frames: list[_Frame], ct: Series, mr: Series, path: Path) -> tuple[_Frame, _Frame]:
     """The frame of the CT and that of the MR."""
+    ct_frame, mr_frame = ct.frame_of_reference_uid, mr.frame_of_reference_uid
     uids = [frame.uid for frame in frames]
     known = {uid for uid in (ct_frame, mr_frame) if uid}
     is_shared = bool(ct_frame) and ct_frame == mr_frame
@@ -266,6 +275,13 @@ def _identify(
     rest = [frame for frame in frames if frame not in of_ct + of_mr]
     of_ct, of_mr = of_ct or rest, of_mr or rest
     if len(of_ct) == len(of_mr) == 1 and of_ct != of_mr:
+        for (frame,), series in ((of_ct, ct), (of_mr, mr)):
+            own = {str(header.get("SOPInstanceUID")) for header in series.headers}
+            if frame.instances and frame.instances.isdisjoint(own):
+                raise InputError(
+                    f"{path}: registers other images than those of the {series.modality}; pass the "
+                    "registration of these series"
+                )
         return of_ct[0], of_mr[0]
     raise InputError(
         f"{path}: does not identify which of its {len(frames)} frames of reference is the CT's and "
