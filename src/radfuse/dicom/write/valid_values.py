@@ -20,6 +20,13 @@ from radfuse.dicom.uids import MAX_UID_LENGTH, derive_uid
 MAX_LENGTHS = {"CS": 16, "SH": 16, "LO": 64, "PN": 64, "ST": 1024, "LT": 10240, "AE": 16}
 """Characters of a value, PS3.5 table 6.2-1; of a name, in its first component group."""
 
+PARAGRAPHS = {"ST", "LT", "UT"}
+"""Representations of a single value, which may have lines and backslashes."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+CONTROL_OR_SEPARATOR = re.compile(r"[\x00-\x1f\x7f\\]")
+"""Characters that paragraphs and other texts must not have."""
+
 NUMBERS_AND_TIMES = {"DS", "IS", "DA", "TM", "DT", "AS"}
 """Representations that are validated as text."""
 
@@ -61,16 +68,20 @@ def _correct(header: Dataset) -> None:
             for item in element.value or ():
                 _correct(item)
             continue
-        vr = _vr(tag, element.VR)
-        values = _values(element, vr)
-        corrected = [_corrected(vr, value) for value in values[: _max_count(tag)]]
-        if None in corrected:  # without one of its numbers a position or spacing has no meaning
-            corrected = []
-        if element.keyword in ENUMERATED and values:
-            allowed, otherwise = ENUMERATED[element.keyword]
-            corrected = [value for value in corrected if value in allowed] or [otherwise]
-        if vr != element.VR or corrected != values or not all(_is_valid(vr, v) for v in values):
-            header[tag] = DataElement(tag, vr, corrected)
+        _correct_element(header, element)
+
+
+def _correct_element(header: Dataset, element: DataElement) -> None:
+    vr = _vr(element.tag, element.VR)
+    values = _values(element, vr)
+    corrected = [_corrected(vr, value) for value in values[: _max_count(element.tag)]]
+    if None in corrected:  # without one of its numbers a position or spacing has no meaning
+        corrected = []
+    if element.keyword in ENUMERATED and values:
+        allowed, otherwise = ENUMERATED[element.keyword]
+        corrected = [value for value in corrected if value in allowed] or [otherwise]
+    if vr != element.VR or corrected != values:
+        header[element.tag] = DataElement(element.tag, vr, corrected)
 
 
 def _max_count(tag: BaseTag) -> int | None:
@@ -94,7 +105,7 @@ def _values(element: DataElement, vr: str) -> list[Any]:
         value = value.decode("latin-1").rstrip(" \0")
     elif vr == element.VR or not isinstance(value, str):
         return list(value) if element.VM > 1 else [value]
-    return value.split("\\") if vr not in {"ST", "LT", "UT"} else [value]
+    return value.split("\\") if vr not in PARAGRAPHS else [value]
 
 
 def _is_binary(vr: str) -> bool:
@@ -124,11 +135,7 @@ def _corrected(vr: str, value: Any) -> Any:
 
 
 def _text(vr: str, value: Any) -> str:
-    text = re.sub(
-        r"[\x00-\x1f\x7f\\]" if vr not in {"ST", "LT"} else r"[\x00-\x08\x0b\x0e-\x1f\x7f]",
-        "_",
-        str(value),
-    )
+    text = (CONTROL if vr in PARAGRAPHS else CONTROL_OR_SEPARATOR).sub("_", str(value))
     if vr == "CS":
         text = re.sub(r"[^A-Z0-9_ ]", "_", text.upper())
     if vr == "PN":
