@@ -200,6 +200,8 @@ ALTERED = (
             _top(_set(FrameOfReferenceUID=derive_uid("another")))),
     Altered("CT", "no frame of reference in the last 10 slices",
             _top(lambda header, _: header.pop("FrameOfReferenceUID"))),
+    Altered("CT", "a frame of reference UID with a leading zero",
+            _slices(_set(FrameOfReferenceUID="1.2.03"))),
     Altered("CT", "one row more in the last 10 slices", _top(_one_row_more)),
     Altered("CT", "a frame of reference per slice",
             _slices(_set(FrameOfReferenceUID=lambda index: derive_uid("frame", str(index))))),

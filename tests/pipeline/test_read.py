@@ -1,8 +1,10 @@
 """One door for every format: what it lets in and what it says to the rest."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from PIL import Image
@@ -131,3 +133,14 @@ def test_two_volumes_or_two_equal_sized_images_are_a_pair(tmp_path: Path, phanto
     check_pair(phantom.ct, phantom.mr)
     flat = series(image_file(tmp_path / "a.png"), "CT")
     check_pair(flat, flat)
+
+
+def test_invalid_uid_of_a_series_is_noted(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(phantom_folders[0], tmp_path / "CT")
+    old = pydicom.dcmread(next((tmp_path / "CT").iterdir())).FrameOfReferenceUID.encode()
+    for path in (tmp_path / "CT").iterdir():
+        path.write_bytes(path.read_bytes().replace(old, b"2.025" + old[5:]))
+    assert any("FrameOfReferenceUID" in note for note in read(tmp_path / "CT", "CT").notes)
+    assert not any("UID" in note for note in read(phantom_folders[0], "CT").notes)

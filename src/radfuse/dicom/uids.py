@@ -4,7 +4,7 @@ import json
 import re
 import uuid
 
-from pydicom.uid import UID
+from pydicom.uid import RE_VALID_UID, UID
 
 MAX_UID_LENGTH = 64
 """Characters of a UID, PS3.5 section 9."""
@@ -25,6 +25,11 @@ def is_uid(text: str) -> bool:
     Components with a leading zero are accepted, since some manufacturers write them.
     """
     return re.fullmatch(rf"[0-9.]{{1,{MAX_UID_LENGTH}}}", text) is not None
+
+
+def is_valid_uid(text: str) -> bool:
+    """Whether a text is a UID by the letter of PS3.5 section 9: no component has a leading zero."""
+    return len(text) <= MAX_UID_LENGTH and re.fullmatch(RE_VALID_UID, text) is not None
 
 
 def derive_uid(*parts: str) -> str:

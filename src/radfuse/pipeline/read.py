@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
+from pydicom import Dataset
 
 from radfuse.dicom.read.derived import common_derivation
 from radfuse.dicom.read.grouping import choose_volume
@@ -12,6 +13,7 @@ from radfuse.dicom.read.pixels import lossy_notes
 from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.read.scan import list_files, scan_folder
 from radfuse.dicom.read.volume import read_dicom_volume
+from radfuse.dicom.uids import is_valid_uid
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
 from radfuse.io.images import read_image
@@ -109,7 +111,25 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
         files=tuple(dict.fromkeys(one.path for one in geometry.slices)),
         headers=tuple(one.header for one in geometry.slices),
         regridded=geometry.regridded,
-        notes=(*choice.notes, *geometry.notes, *lossy_notes(geometry.slices, path)),
+        notes=(
+            *choice.notes, *geometry.notes, *lossy_notes(geometry.slices, path),
+            *_uid_notes(geometry.slices[0].header),
+        ),
+    )  # fmt: skip
+
+
+def _uid_notes(header: Dataset) -> tuple[str, ...]:
+    """A note on UIDs that written objects cannot share with the series."""
+    invalid = [
+        keyword
+        for keyword in ("StudyInstanceUID", "FrameOfReferenceUID")
+        if header.get(keyword) and not is_valid_uid(str(header[keyword].value))
+    ]
+    if not invalid:
+        return ()
+    return (
+        f"{' and '.join(invalid)} of the series: not a valid UID; written objects have another, so "
+        "viewers do not group or overlay them with the series",
     )
 
 

@@ -11,11 +11,11 @@ from pydicom.config import RAISE
 from pydicom.datadict import dictionary_has_tag, dictionary_VM, dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.tag import BaseTag
-from pydicom.uid import RE_VALID_UID, UID
+from pydicom.uid import UID
 from pydicom.valuerep import format_number_as_ds, validate_value
 
 from radfuse.dicom.read.safe_read import silenced
-from radfuse.dicom.uids import MAX_UID_LENGTH, derive_uid
+from radfuse.dicom.uids import derive_uid, is_valid_uid
 
 MAX_LENGTHS = {"CS": 16, "SH": 16, "LO": 64, "PN": 64, "ST": 1024, "LT": 10240, "AE": 16}
 """Characters of a value, PS3.5 table 6.2-1; of a name, in its first component group."""
@@ -116,7 +116,7 @@ def _is_valid(vr: str, value: Any) -> bool:
     if value is None or _is_binary(vr):
         return True
     if vr == "UI":
-        return len(value) <= MAX_UID_LENGTH and re.fullmatch(RE_VALID_UID, value) is not None
+        return is_valid_uid(value)
     try:
         validate_value(vr, str(value) if vr in NUMBERS_AND_TIMES else value, RAISE)
     except (ValueError, TypeError):
