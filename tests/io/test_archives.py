@@ -162,7 +162,7 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
         (("S/IM1", "s\\im1"), "'s\\im1' is a duplicate"),
         (("\u00fc", "u\u0308"), "'u\u0308' is a duplicate"),
         (("a/b", "A"), "the folder of 'a/b' is also a file"),
-        (("./",), "'./' has no name"),
+        ((".",), "'.' has no name"),
     ],
 )
 def test_names_that_collide_are_refused(

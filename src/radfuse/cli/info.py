@@ -20,7 +20,7 @@ IDENTIFIERS = ("patient_id", "patient_name")
 @click.option("--show-identifiers", is_flag=True, help="Show names and IDs of patients.")
 @json_option
 def info_command(*, path: Path, no_pixels: bool, show_identifiers: bool, as_json: bool) -> None:
-    """List the patients, studies and series of a file, folder or zip archive, with problems.
+    """List the patients, studies and series of a file, folder or archive, with problems.
 
     A series with a problem cannot be fused; a note states what reading would correct or leave out.
     With several modalities, the last lines state which series `fuse --study` selects, or why it

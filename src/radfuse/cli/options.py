@@ -31,8 +31,8 @@ def options_in_order(*options: Callable[[Command], Command]) -> Callable[[Comman
 
 
 series_options = options_in_order(
-    click.option("--ct", type=PATH, help="CT: DICOM folder, zip archive, volume, 2-D image."),
-    click.option("--mr", type=PATH, help="MR: DICOM folder, zip archive, volume, 2-D image."),
+    click.option("--ct", type=PATH, help="CT: DICOM folder, archive, volume, 2-D image."),
+    click.option("--mr", type=PATH, help="MR: DICOM folder, archive, volume, 2-D image."),
     click.option(
         "--study", type=PATH, help="A folder or archive with both, instead of --ct and --mr."
     ),

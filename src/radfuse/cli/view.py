@@ -18,8 +18,8 @@ UNENCRYPTED = (
 
 @click.command("view")
 @click.argument("study", type=PATH, required=False)
-@click.option("--ct", type=PATH, help="CT: DICOM folder, zip archive, volume.")
-@click.option("--mr", type=PATH, help="MR: DICOM folder, zip archive, volume.")
+@click.option("--ct", type=PATH, help="CT: DICOM folder, archive, volume.")
+@click.option("--mr", type=PATH, help="MR: DICOM folder, archive, volume.")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -48,7 +48,7 @@ def view_command(
 ) -> None:
     """Open the viewer in a browser: fuse CT and MR, review, register manually, sign off, contour.
 
-    STUDY is a folder or zip archive with both CT and MR. Only this machine can connect, unless
+    STUDY is a folder or archive with both CT and MR. Only this machine can connect, unless
     --host is given. Ctrl-C ends the viewer; studies are kept.
 
     Research use only. Not a medical device.

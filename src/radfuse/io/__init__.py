@@ -1,1 +1,1 @@
-"""Image files and archives: NIfTI, NRRD, MetaImage, PNG, zip; writes are atomic."""
+"""Image files and archives: NIfTI, NRRD, MetaImage, PNG, zip, tar; writes are atomic."""

@@ -118,7 +118,7 @@ class SeriesPair:
 
 
 def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
-    """The CT and the MR of a folder or zip archive to fuse, by their headers.
+    """The CT and the MR of a folder or archive to fuse, by their headers.
 
     They are of one patient and show the head, overlap where they share a frame of reference, are
     not derived where others are not, and are the nearest such pair in time. `ct_series` and

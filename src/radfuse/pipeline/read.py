@@ -1,4 +1,4 @@
-"""Read a series from a DICOM folder, zip archive, volume file or 2-D image."""
+"""Read a series from a DICOM folder, archive, volume file or 2-D image."""
 
 import logging
 from dataclasses import replace
@@ -15,7 +15,7 @@ from radfuse.dicom.read.scan import list_files, scan_folder
 from radfuse.dicom.read.volume import read_dicom_volume
 from radfuse.dicom.uids import is_valid_uid
 from radfuse.errors import GeometryError, InputError, NoImageError
-from radfuse.io.archives import unpacked
+from radfuse.io.archives import is_archive, unpacked
 from radfuse.io.images import read_image
 from radfuse.io.volume_checks import check_values, checked_volume
 from radfuse.io.volume_headers import voxel_files
@@ -45,11 +45,11 @@ def read(
 ) -> Series:
     """Read a series of a modality, which may be given by its DICOM code.
 
-    A folder or zip archive is searched for DICOM slices, subfolders included; a file is
-    multi-frame DICOM, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a PNG, JPEG or TIFF image.
-    `series_uid` chooses among several series; with `#2` appended, the second volume of a mixed
-    series. `ct_scale` and `ct_offset` bring CT values to HU; without `check_units` values of any
-    unit are read. Raises `InputError` or a subclass.
+    A folder or archive (zip, tar, tar.gz) is searched for DICOM slices, subfolders included; a
+    file is multi-frame DICOM, also in gzip, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a
+    PNG, JPEG or TIFF image. `series_uid` chooses among several series; with `#2` appended, the
+    second volume of a mixed series. `ct_scale` and `ct_offset` bring CT values to HU; without
+    `check_units` values of any unit are read. Raises `InputError` or a subclass.
     """
     path = Path(path)
     modality = modality_named(modality) if isinstance(modality, str) else modality
@@ -99,7 +99,9 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
         raise NoImageError(f"{path}: a DICOM directory, not an image; give its folder")
     if not scan.series and not scan.broken:
         files = list_files(path)
-        volumes = [file for file in files if file.name.lower().endswith(SUFFIXES)]
+        volumes = [
+            file for file in files if file.name.lower().endswith(SUFFIXES) or is_archive(file)
+        ]
         hint = f"; did you mean the file {volumes[0]}?" if volumes else "; give another folder"
         raise NoImageError(f"{path}: no DICOM images among {len(files)} files{hint}")
     choice = choose_volume(scan, modality, series_uid)

@@ -16,6 +16,7 @@ from radfuse.dicom.read.multiframe import frame_headers
 from radfuse.dicom.read.safe_read import PREAMBLE_BYTES, check_size, is_dicom, open_dataset
 from radfuse.dicom.read.series import SLICE_CLASSES, DicomSeries, Slice, sop_class
 from radfuse.errors import InputError
+from radfuse.io.archives import is_compressed_dicom
 
 LOG = logging.getLogger(__name__)
 
@@ -170,6 +171,8 @@ def _header(path: Path) -> Dataset | None:
     Raises `InputError` for a damaged file, `PermissionError` for one without read permission.
     """
     if not is_dicom(path):
+        if is_compressed_dicom(path):
+            raise InputError(f"{path}: compressed with gzip, decompress it with gunzip first")
         has_dicom_name = path.suffix.lower() in DICOM_SUFFIXES
         is_truncated = not path.suffix and _is_blank(path)
         if (has_dicom_name or is_truncated) and not path.name.startswith("."):
