@@ -9,6 +9,7 @@ from radfuse.arrays import Float64Array
 from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.write.spatial_registration import read_registration
 from radfuse.errors import InputError, OutputError
+from radfuse.registration.foreign_transforms import refuse_foreign
 from radfuse.series import Series
 
 RIGID_TOLERANCE = 1e-4
@@ -40,6 +41,7 @@ def read_transform(
     """
     if not path.is_file():
         raise InputError(f"no transform file at {path}")
+    refuse_foreign(path)
     if is_dicom(path):
         if ct is None or mr is None or not (ct.headers and mr.headers):
             raise InputError(
