@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from radfuse.errors import (
+        DiskFullError,
         GeometryError,
         InputError,
         NoImageError,
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "GeometryError", "InputError", "Modality", "NoImageError", "OutputError", "PeerError",
-    "Quality", "RadfuseError", "Recipe", "Record", "Registration", "RegistrationError", "Result",
-    "Series", "evaluate", "fuse", "measure", "read", "register",
+    "DiskFullError", "GeometryError", "InputError", "Modality", "NoImageError", "OutputError",
+    "PeerError", "Quality", "RadfuseError", "Recipe", "Record", "Registration",
+    "RegistrationError", "Result", "Series", "evaluate", "fuse", "measure", "read", "register",
 ]  # fmt: skip
 
 _MODULES = {
