@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from radfuse.errors import InputError, NoImageError
-from radfuse.io.image_pairs import read_image_pairs
+from radfuse.io.image_pairs import ImagePairFiles, read_image_pairs
 
 
 def write(
@@ -29,6 +29,19 @@ def test_pairs_are_sorted_by_name(tmp_path: Path) -> None:
         assert pair.ct.dtype == pair.mr.dtype == np.uint8
         np.testing.assert_array_equal(pair.ct, np.full((5, 4), int(pair.name[-2:])))
         np.testing.assert_array_equal(pair.mr, pair.ct + 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("16009", "16"), ("2004", "2"), ("004", "004"), ("12", "12"), ("img001", "img001"),
+        ("img_001", "img_001"), ("P7_012", "P7"), ("P7_axial_012", "P7"),
+        ("sub-01_ses-1_slice-003", "sub-01"), ("sub-01", "sub-01"), ("jane_slice_12", "jane"),
+        ("jane-slice7", "jane"), ("16009a", "16009a"),
+    ],
+)  # fmt: skip
+def test_only_a_stem_that_states_a_patient_names_one(name: str, patient: str) -> None:
+    assert ImagePairFiles(Path(f"CT/{name}.png"), Path(f"MRI/{name}.png")).patient == patient
 
 
 @pytest.mark.parametrize("kind", ["CT", "MRI"])

@@ -110,6 +110,17 @@ def test_folders_are_matched_by_name_and_give_mean_and_deviation(folders: list[s
         np.testing.assert_allclose(facts["standard_deviation"][name], np.std(both, ddof=1))
 
 
+@pytest.mark.parametrize("name", ["volume", "mean", "SD"])
+def test_an_image_of_any_name_counts_in_the_mean(folders: list[str], name: str) -> None:
+    before = json.loads(run(*folders, "--json").stdout)["mean"]
+    for option in folders:
+        image = Path(option.partition("=")[2], "case1.png")
+        image.rename(image.with_stem(name))
+    facts = json.loads(run(*folders, "--json").stdout)
+    assert set(facts["images"]) == {"case0", name}
+    assert facts["mean"] == pytest.approx(before)
+
+
 def test_images_without_a_fused_image_are_named(folders: list[str]) -> None:
     Path(folders[0].partition("=")[2], "case1.png").unlink()
     facts = json.loads(run(*folders, "--json").stdout)

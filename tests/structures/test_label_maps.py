@@ -123,7 +123,9 @@ def test_a_name_for_a_label_that_is_not_there_is_refused(
         read_label_map(path, ct.image, {3: "GTVp"})
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"structures": [{"label": 0, "name": "a"}]}', "[1"])
+@pytest.mark.parametrize(
+    "text", ["", '{"structures": 1}', '{"structures": [{"label": 0, "name": "a"}]}', "[1"]
+)
 def test_a_json_of_something_else_is_refused(
     text: str, ct: Series, labels: np.ndarray, tmp_path: Path
 ) -> None:
@@ -131,6 +133,16 @@ def test_a_json_of_something_else_is_refused(
     (tmp_path / "map.json").write_text(text)
     with pytest.raises(InputError, match=r"map\.json: not a list of structures by radfuse"):
         read_label_map(path, ct.image, None)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"RawSources": ["sub-01/ct.nii.gz"], "Type": "Lesion"}'])
+def test_a_bids_sidecar_beside_a_mask_is_not_its_list(
+    text: str, ct: Series, labels: np.ndarray, tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "map.nrrd", labels, ct.image)
+    (tmp_path / "map.json").write_text(text)
+    found = read_label_map(path, ct.image, None)
+    assert [(info.label, info.name) for info in found.infos] == [(1, "Label_1"), (7, "Label_7")]
 
 
 def test_structures_that_overlap_make_no_label_map(

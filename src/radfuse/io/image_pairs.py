@@ -1,5 +1,6 @@
 """Folders of registered 2-D CT-MR pairs, in the layout of the Harvard brain images."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,13 @@ from numpy.typing import NDArray
 from radfuse.errors import InputError, NoImageError
 from radfuse.io.images import read_grey
 
-SLICE_DIGITS = 3
-"""Digits at the end of a file's stem that number the slice; the patient number precedes them."""
+STEMS = (
+    r"(sub-[A-Za-z0-9]+)_.+",  # BIDS
+    r"(\d+)\d{3}",  # Harvard: patient's number and three digits of the slice
+    r"(.+?)[_-]slice[_-]?\d+",
+    r"([^_]*\d[^_]*)_(?:.*_)?\d+",
+)
+"""Patterns of stems that state patient and slice; the group is the patient."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,12 @@ class ImagePairFiles:
 
     @property
     def patient(self) -> str:
-        """The patient's number: 16 for the stem 16009. Each other stem is one patient."""
-        stem, digits = self.name[:-SLICE_DIGITS], self.name[-SLICE_DIGITS:]
-        return stem if stem and digits.isdecimal() else self.name
+        """The patient by the stem: 16 for 16009, sub-01 for sub-01_slice-003, P7 for P7_012.
+
+        A stem of another form, as img001, is a patient of its own.
+        """
+        matches = (re.fullmatch(pattern, self.name) for pattern in STEMS)
+        return next((match[1] for match in matches if match), self.name)
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class ImagePair:
 def find_image_pairs(folder: Path) -> list[ImagePairFiles]:
     """All pairs of a folder with `CT/NAME.png` and `MRI/NAME.png`, sorted by name.
 
-    NAME is a patient's number followed by three digits of a slice.
+    NAME states patient and slice, see `ImagePairFiles.patient`.
     Raises `NoImageError` without pairs, `InputError` for a file without its counterpart.
     """
     ct_names = {path.name for path in (folder / "CT").glob("*.png") if path.is_file()}

@@ -29,6 +29,8 @@ class ImageValues:
     """Stem of the file; `slice 12` of a volume, or `volume` for metrics in 3-D."""
 
     values: Values
+    is_whole: bool = False
+    """Whether they are of a whole volume, measured in 3-D."""
 
 
 def evaluate(
@@ -73,7 +75,7 @@ def _volume_values(
 ) -> list[ImageValues]:
     values = evaluate_volume(fused, ct, mr, options, profile, metrics, report)
     slices = [ImageValues(f"slice {index}", row) for index, row in values.slices.items()]
-    return slices + ([ImageValues(WHOLE, values.whole)] if values.whole else [])
+    return slices + ([ImageValues(WHOLE, values.whole, is_whole=True)] if values.whole else [])
 
 
 def _has_images(path: Path) -> bool:
@@ -137,8 +139,8 @@ def mean_and_deviation(rows: Sequence[ImageValues]) -> dict[str, tuple[float, fl
     The row of a whole volume counts only for metrics that no slice has. The deviation of a single
     value is 0.
     """
-    whole = {row.name: row.values for row in rows if row.name == WHOLE}.get(WHOLE, {})
-    slices = [row.values for row in rows if row.name != WHOLE]
+    whole = {name: value for row in rows if row.is_whole for name, value in row.values.items()}
+    slices = [row.values for row in rows if not row.is_whole]
     names = dict.fromkeys(name for values in (*slices, whole) for name in values)
     columns = {name: [values[name] for values in slices if name in values] for name in names}
     columns = {name: column or [whole[name]] for name, column in columns.items()}

@@ -111,8 +111,9 @@ class LabelMap:
 def read_label_map(path: Path, image: sitk.Image, names: Mapping[int, str] | None) -> LabelMap:
     """Read a mask or label map on the grid of an image; names are given or from its JSON file.
 
-    Without either a label is called `Label_N`, and a mask of one label like its file. With names,
-    unnamed labels are left out. Raises `GeometryError` for a grid other than the image's,
+    A JSON file without structures, as BIDS has beside a mask, is not used. Without either a label
+    is called `Label_N`, and a mask of one label like its file. With names, unnamed labels are left
+    out. Raises `GeometryError` for a grid other than the image's,
     `InputError` for values that are not labels and for names without a label.
     """
     volume = match_grid(read_volume(path), image, path)
@@ -147,11 +148,22 @@ def _infos(
 ) -> tuple[StructureInfo, ...]:
     if names:
         return tuple(StructureInfo(label=label, name=name) for label, name in names.items())
-    if (list_path := structure_list_path(path)).is_file():
-        return read_structure_list(list_path).structures
+    if _has_structure_list(structure_list_path(path)):
+        return read_structure_list(structure_list_path(path)).structures
     if len(labels) == 1:
         return (StructureInfo(label=labels[0], name=stem_of(path)),)
     return tuple(StructureInfo(label=label, name=f"Label_{label}") for label in labels)
+
+
+def _has_structure_list(path: Path) -> bool:
+    """Whether there is a JSON file that is not a sidecar of another program, as BIDS has them."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True  # damaged, maybe our own
+    return not isinstance(content, dict) or "structures" in content
 
 
 def read_structure_list(path: Path) -> StructureList:
