@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
+from radfuse.dicom.read.damaged import damage_of
 from radfuse.dicom.read.derived import Derivation
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.pixels import check_pixel_values, slice_values
@@ -155,6 +156,8 @@ def _series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeri
     if not series.is_image or series.is_localizer or modality not in FUSED:
         return [_not_fused(series)]
     inspected = _volumes(series, scan, modality, pixels)
+    if damage := damage_of(scan, series):
+        inspected = [replace(one, problems=(*one.problems, damage)) for one in inspected]
     return [_derived(one, series.derivation) if series.derivation else one for one in inspected]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
+from radfuse.dicom.read.damaged import damage_of
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.scan import Scan, scan_folder
 from radfuse.dicom.read.series import DicomSeries, VolumeSlices
@@ -52,7 +53,7 @@ class Candidate:
     """Whether its series is derived, not of a scanner."""
 
     ambiguity: str = ""
-    """Reason why another volume of its series may be meant as well."""
+    """Reason why another volume of its series may be meant as well, or slices be damaged."""
 
     @property
     def header(self) -> Dataset:
@@ -153,7 +154,7 @@ def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
         raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_choices(pairs)}")
     for one in (pairs[0].ct, pairs[0].mr):
         if one.ambiguity:
-            raise GeometryError(one.ambiguity)
+            raise GeometryError(one.ambiguity.replace(str(folder), str(path)))
     return pairs[0]
 
 
@@ -182,6 +183,7 @@ def _candidates(
         if not _may_be_fused(series, modality, uid, reasons):
             continue
         volumes, ambiguity = _volumes(scan, series, modality, uid)
+        ambiguity = damage_of(scan, series) or ambiguity
         for volume in volumes:
             if len(volume.slices) < MIN_SLICES:
                 reasons.append(f"{volume.line}: fewer than {MIN_SLICES} slices")

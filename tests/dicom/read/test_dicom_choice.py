@@ -1,11 +1,9 @@
 """Choice of the series of a folder, and the messages for none or several."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset
 
 from dicom_kit import as_nobody, change, change_all, put, put_raw, slices, volume, write
 from radfuse.dicom.read.safe_read import is_dicom
@@ -14,7 +12,9 @@ from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, NoImageError
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.inspect import inspect
+from radfuse.pipeline.pairing import choose_pair
 from radfuse.pipeline.read import read
+from radfuse.recipe import Recipe
 
 
 def test_only_series_of_the_modality_is_chosen(tmp_path: Path) -> None:
@@ -109,43 +109,93 @@ def test_folder_of_damaged_slices_names_the_first(tmp_path: Path) -> None:
         read(folder, "CT")
 
 
-def test_one_damaged_file_is_left_out_with_a_note(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_damaged_files_of_another_series_are_noted(tmp_path: Path, count: int) -> None:
     write(tmp_path / "a")
-    bad = write(tmp_path / "b", name="other") / "0002.dcm"
-    bad.write_bytes(bad.read_bytes()[:300])
+    bad = slices(write(tmp_path / "b", name="other"))[:count]
+    for path in bad:
+        path.write_bytes(path.read_bytes()[:300])
     series = read(tmp_path, "CT", series_uid=derive_uid("test", "CT", "head"))
     assert series.image.GetSize()[2] == 6
-    assert series.notes == (f"{bad}: damaged: (0002,0012) has 20 of 44 bytes; left out",)
+    reason = "damaged: (0002,0012) has 20 of 44 bytes; left out"
+    assert series.notes == tuple(f"{path}: {reason}" for path in bad)
 
 
-def test_many_damaged_files_are_refused(tmp_path: Path) -> None:
-    write(tmp_path / "a")
-    for path in slices(write(tmp_path / "b", name="other"))[:2]:
-        path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(InputError, match=r"b/0001\.dcm and 1 more: damaged: .*be missing"):
-        read(tmp_path, "CT", series_uid=derive_uid("test", "CT", "head"))
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "frames": lambda path: change(path, put_raw("NumberOfFrames", b"x")),
+    "rows": lambda path: change(path, put_raw("Rows", b"")),
+    "no series": lambda path: change(path, put_raw("SeriesInstanceUID", b"")),
+    "meta only": lambda path: path.write_bytes(path.read_bytes()[:300]),
+    "half a header": lambda path: path.write_bytes(path.read_bytes()[:600]),
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not DICOM"),
+}
+"""Ways to lose a slice, by what can still be read of it."""
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [put_raw("NumberOfFrames", b"x"), put_raw("Rows", b""), put_raw("SeriesInstanceUID", b"")],
-)
-def test_damaged_header_is_noted(tmp_path: Path, edit: Callable[[Dataset], None]) -> None:
-    folder = write(tmp_path / "in", volume(count=7))
-    change(slices(folder)[6], edit)
-    (note,) = read(folder, "CT").notes
-    assert re.search(r"0007\.dcm: (damaged|NumberOfFrames is missing or not an integer)", note)
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("index", [0, 3, 29])
+@pytest.mark.parametrize("uid", [None, derive_uid("test", "CT", "head")])
+def test_no_damaged_slice_is_left_out(
+    tmp_path: Path, damage: str, index: int, uid: str | None
+) -> None:
+    """Of 30 slices the lowest, one within, or the top of the head."""
+    folder = write(tmp_path / "in", volume(count=30))
+    write(tmp_path / "mr", modality="MR")
+    bad = slices(folder)[index]
+    DAMAGE[damage](bad)
+    for choose in (
+        lambda: read(tmp_path, "CT", series_uid=uid),
+        lambda: choose_pair(tmp_path, Recipe(ct_series=uid)),
+    ):
+        with pytest.raises(InputError) as caught:
+            choose()
+        assert str(caught.value).startswith(f"{bad}: ")
+        assert "then lacks slices; export again, or move away to read the others" in str(
+            caught.value
+        )
+    inspected, _ = inspect(tmp_path)
+    (ct,) = [one for one in inspected if one.kind == "CT"]
+    assert any("which then lacks slices" in problem for problem in ct.problems)
+    assert read(tmp_path, "MR").image.GetSize()[2] == 6
+
+
+@pytest.mark.parametrize("keyword", ["SeriesInstanceUID", "Modality"])
+def test_a_damaged_file_says_where_it_belongs(tmp_path: Path, keyword: str) -> None:
+    """In one folder with a slice that states another series or modality, nothing is missing."""
+    folder, uid = write(tmp_path / "in"), derive_uid("test", "CT", "head")
+    other = slices(write(tmp_path / "other", name="other"))[0].rename(folder / "other.dcm")
+    change(other, put_raw("Rows", b""))
+    for stated in (uid, "1.2.3"):
+        change(other, put("SeriesInstanceUID", stated))
+        with pytest.raises(
+            InputError, match=r"other\.dcm: damaged: Rows or Columns is missing; ma"
+        ):
+            read(tmp_path, "CT", series_uid=uid)
+    is_uid = keyword == "SeriesInstanceUID"
+    change(other, put(keyword, derive_uid("test", "CT", "other") if is_uid else "MR"))
+    assert read(tmp_path, "CT", series_uid=uid).image.GetSize()[2] == 6
+
+
+def test_a_damaged_slice_may_have_a_series_uid_of_its_own(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    for number, path in enumerate(slices(folder)):
+        change(path, put("SeriesInstanceUID", f"1.2.{number}"))
+    assert read(folder, "CT").image.GetSize()[2] == 6
+    change(slices(folder)[5], put_raw("Rows", b""))
+    with pytest.raises(InputError, match=r"0006\.dcm: damaged: Rows or Columns is missing; may"):
+        read(folder, "CT")
 
 
 @pytest.mark.parametrize("kept", [0, 100])
-def test_extensionless_empty_slice_is_noted(tmp_path: Path, kept: int) -> None:
+def test_extensionless_empty_slice_is_refused(tmp_path: Path, kept: int) -> None:
     folder = write(tmp_path / "in")
     for path in slices(folder):
         path.rename(path.with_suffix(""))
     last = max(folder.iterdir())
     last.write_bytes(last.read_bytes()[:kept])
-    (note,) = read(folder, "CT").notes
-    assert note == f"{last}: damaged, or not a DICOM file; left out"
+    with pytest.raises(InputError, match=f"{last}: damaged, or not a DICOM file; may be of the CT"):
+        read(folder, "CT")
 
 
 def test_dicom_is_known_by_its_preamble(tmp_path: Path) -> None:

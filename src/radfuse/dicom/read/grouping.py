@@ -17,6 +17,7 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 
 from radfuse.arrays import Float64Array
+from radfuse.dicom.read.damaged import damage_of
 from radfuse.dicom.read.derived import is_localizer
 from radfuse.dicom.read.fragments import continuations
 from radfuse.dicom.read.scan import Scan
@@ -34,10 +35,6 @@ from radfuse.modality import Modality
 
 MAIN_FRACTION = 0.5
 """A volume is the main one if no other has more than this fraction of its slices."""
-
-MAX_DAMAGED_FRACTION = 0.05
-"""Damaged files, relative to the slices of the volume, that are left out with a note; a single one
-always is. More indicate a damaged disk, and slices of the head may be among them."""
 
 CONTRASTS = (
     "EchoNumbers", "EchoTime", "InversionTime", "TemporalPositionIdentifier",
@@ -94,6 +91,8 @@ def choose_volume(scan: Scan, modality: Modality, uid: str | None) -> ChosenVolu
     """
     series_uid, _, number = (uid or "").partition(VOLUME_MARK)
     series = _choose_series(scan, modality, series_uid or None)
+    if damage := damage_of(scan, series):
+        raise InputError(damage)
     volumes, notes = group_slices(series)
     if number:
         matches = [volume for volume in volumes if volume.uid == uid]
@@ -102,8 +101,6 @@ def choose_volume(scan: Scan, modality: Modality, uid: str | None) -> ChosenVolu
         chosen = _chosen(matches[0], volumes, notes)
     else:
         chosen = main_volume(series, volumes, notes, modality, () if uid else scan.series)
-    if len(scan.broken) > max(1, MAX_DAMAGED_FRACTION * len(chosen.volume.slices)):
-        raise _damaged(scan)
     derived = [f"{scan.folder}: derived: {series.derivation.reason}"] if series.derivation else []
     return ChosenVolume(chosen.volume, (*scan.problems(), *derived, *chosen.notes))
 
@@ -111,10 +108,7 @@ def choose_volume(scan: Scan, modality: Modality, uid: str | None) -> ChosenVolu
 def _damaged(scan: Scan) -> InputError:
     path, reason = next(iter(scan.broken.items()))
     more = f" and {len(scan.broken) - 1} more" if len(scan.broken) > 1 else ""
-    return InputError(
-        f"{path}{more}: {reason}; slices may be missing; replace the files, or move them away to "
-        "read the others"
-    )
+    return InputError(f"{path}{more}: {reason}; export the series again")
 
 
 def main_volume(
