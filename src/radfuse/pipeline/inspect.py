@@ -8,12 +8,11 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
-from radfuse.dicom.read.damaged import damage_of
 from radfuse.dicom.read.derived import Derivation
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.pixels import check_pixel_values, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
-from radfuse.dicom.read.scan import DIRECTORY_NAME, Scan, format_paths, scan_folder
+from radfuse.dicom.read.scan import DIRECTORY_NAME, Scan, damage_of, format_paths, scan_folder
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, sop_class
 from radfuse.dicom.read.slice_geometry import slice_geometry
 from radfuse.errors import GeometryError, InputError, RadfuseError

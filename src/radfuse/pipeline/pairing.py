@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 
-from radfuse.dicom.read.damaged import damage_of
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
-from radfuse.dicom.read.scan import Scan, scan_folder
+from radfuse.dicom.read.scan import Scan, damage_of, scan_folder
 from radfuse.dicom.read.series import DicomSeries, VolumeSlices
 from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
 from radfuse.errors import GeometryError, InputError, NoImageError

@@ -17,10 +17,9 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 
 from radfuse.arrays import Float64Array
-from radfuse.dicom.read.damaged import damage_of
 from radfuse.dicom.read.derived import is_localizer
 from radfuse.dicom.read.fragments import continuations
-from radfuse.dicom.read.scan import Scan
+from radfuse.dicom.read.scan import Scan, damage_of
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices
 from radfuse.dicom.read.slice_geometry import SAME_POSITION_MM
 from radfuse.dicom.read.slice_plane import (
