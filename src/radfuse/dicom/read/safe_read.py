@@ -258,7 +258,7 @@ def _decode(dataset: Dataset) -> None:
 
 
 def check_size(header: Dataset, path: Path) -> None:
-    """Raise `InputError` where rows, columns or frames are missing, not integers or below 1."""
+    """Raise `InputError` where rows, columns or frames are missing, not integers or impossible."""
     rows, columns = (integer_of(header, keyword, path) for keyword in ("Rows", "Columns"))
     frames = integer_of(header, "NumberOfFrames", path, default=1)
     if min(rows, columns, frames) < 1:
@@ -266,6 +266,8 @@ def check_size(header: Dataset, path: Path) -> None:
             f"{path}: {rows} rows, {columns} columns and {frames} frames; expected 1 or more of "
             "each; export it again"
         )
+    if frames > (size := path.stat().st_size):
+        raise InputError(f"{path}: {frames} frames in a file of {size} bytes; export it again")
 
 
 def integer_of(header: Dataset, keyword: str, path: Path, default: int | None = None) -> int:
