@@ -36,12 +36,14 @@ def grid(
     return image
 
 
-def assert_in_place(image: sitk.Image, affine_ras: np.ndarray, values: np.ndarray) -> None:
+def assert_in_place(
+    image: sitk.Image, affine_ras: np.ndarray, values: np.ndarray, atol_mm: float = 1e-3
+) -> None:
     """Every voxel of the file's array is at the position of the affine, and there is no other."""
     assert image.GetNumberOfPixels() == values.size
     for index in [*np.ndindex(*values.shape)][::7]:
         x, y, z = (affine_ras @ (*index, 1))[:3]
         index_lps = image.TransformPhysicalPointToIndex((float(-x), float(-y), float(z)))
         found = image.TransformIndexToPhysicalPoint(index_lps)
-        np.testing.assert_allclose(found, (-x, -y, z), atol=1e-3)
+        np.testing.assert_allclose(found, (-x, -y, z), rtol=0, atol=atol_mm)
         assert image[index_lps] == values[index]
