@@ -4,10 +4,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
-from pydicom import Dataset
-from pydicom.uid import JPEGLSLossless, MRImageStorage
+from pydicom import DataElement, Dataset
+from pydicom.uid import ImplicitVRLittleEndian, JPEGLSLossless, MRImageStorage
 
 from dicom_kit import as_nobody, change, change_all, move, put, put_raw, slices
 from radfuse.dicom.validate import dciodvfy
@@ -233,6 +234,26 @@ def test_a_planted_fault_is_found(study: Path, fault: str) -> None:
     spoil(study)
     found = [(finding.attribute, finding.message) for finding in errors(study)]
     assert any(name == attribute and words in message for name, message in found), found
+
+
+@pytest.mark.parametrize("points", [3, 9000])
+@pytest.mark.parametrize("kind", ["DS", "UN"])
+def test_long_contours_of_unknown_vr_have_no_error(study: Path, points: int, kind: str) -> None:
+    def edit(header: Dataset) -> None:
+        contour = nest(*CONTOUR)(header)
+        x, y, z = (float(value) for value in contour.ContourData[:3])
+        angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
+        ring = np.c_[x + 9 * np.cos(angles), y + 9 * np.sin(angles), np.full(points, z)]
+        contour.NumberOfContourPoints = points
+        contour.ContourData = [f"{value:.4f}" for value in ring.ravel()]
+        if kind == "DS":  # an explicit VR of DS has no room for the length
+            header.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        else:
+            text = "\\".join(map(str, contour.ContourData))
+            contour["ContourData"] = DataElement("ContourData", "UN", text.encode() + b" ")
+
+    change(study / "rt.dcm", edit)
+    assert errors(study / "rt.dcm") == []
 
 
 def test_a_study_without_faults_has_none(clean: Path) -> None:

@@ -63,9 +63,15 @@ class Instance:
 
 
 def numbers_of(dataset: Dataset, keyword: str, count: int) -> NDArray[np.float64] | None:
-    """A number of finite values of an attribute; None if it does not have them."""
+    """A number of finite values of an attribute; None if it does not have them.
+
+    A text longer than an explicit VR can state is UN (PS3.5 6.2.2), which pydicom keeps as bytes.
+    """
     try:
-        values = np.array(dataset.get(keyword), np.float64).ravel()
+        value = dataset.get(keyword)
+        if isinstance(value, bytes):
+            value = value.decode("ascii").rstrip("\0 ").split("\\")
+        values = np.array(value, np.float64).ravel()
     except (TypeError, ValueError):
         return None
     return values if values.size == count and np.isfinite(values).all() else None
