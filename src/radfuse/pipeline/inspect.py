@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from radfuse.dicom.read.derived import Derivation
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
-from radfuse.dicom.read.pixels import check_pixel_values, slice_values
+from radfuse.dicom.read.pixels import check_pixel_values, header_notes, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
 from radfuse.dicom.read.scan import DIRECTORY_NAME, Scan, damage_of, format_paths, scan_folder
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, sop_class
@@ -252,7 +252,7 @@ def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
         spacing_mm=geometry.spacing_mm,
         plane=_plane(geometry.axes[:, 2].tolist()),
         problems=tuple(damage),
-        notes=geometry.notes,
+        notes=(*geometry.notes, *header_notes(volume.slices, volume.slices[0].path.parent)),
     )
 
 

@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from radfuse.dicom.read.derived import common_derivation
 from radfuse.dicom.read.grouping import choose_volume
-from radfuse.dicom.read.pixels import lossy_notes
+from radfuse.dicom.read.pixels import header_notes
 from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.read.scan import list_files, scan_folder
 from radfuse.dicom.read.volume import read_dicom_volume
@@ -114,7 +114,7 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
         headers=tuple(one.header for one in geometry.slices),
         regridded=geometry.regridded,
         notes=(
-            *choice.notes, *geometry.notes, *lossy_notes(geometry.slices, path),
+            *choice.notes, *geometry.notes, *header_notes(geometry.slices, path),
             *_uid_notes(geometry.slices[0].header),
         ),
     )  # fmt: skip

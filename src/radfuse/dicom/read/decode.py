@@ -6,14 +6,28 @@ from pathlib import Path
 import gdcm
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import Dataset, FileDataset
 from pydicom.encaps import generate_frames, get_frame
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGExtended12Bit, UncompressedTransferSyntaxes
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
+    UncompressedTransferSyntaxes,
+)
 
 from radfuse.dicom.read.frame_header import frame_header
 from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
 from radfuse.errors import InputError
+
+ENCODINGS = {
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
+"""Native transfer syntaxes by implicit VR and little endian."""
 
 
 def stored_values(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.integer]]:
@@ -23,6 +37,7 @@ def stored_values(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.i
     `InputError` for pixel data that are damaged or not supported.
     """
     dataset = open_dataset(path, pixels=True)
+    _complete_syntax(dataset, path)
     low_bit, stored_bits = _bits(dataset, path)
     _check_frames(dataset, path, low_bit)
     if "BitsStored" in dataset:
@@ -42,6 +57,22 @@ def stored_values(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.i
             stored <<= unused - low_bit
             stored >>= unused
         yield stored
+
+
+def _complete_syntax(dataset: FileDataset, path: Path) -> None:
+    """Set a missing transfer syntax of native pixel data, whose encoding is that of the header.
+
+    Raises `InputError` for encapsulated pixel data.
+    """
+    if dataset.file_meta.get("TransferSyntaxUID") or "PixelData" not in dataset:
+        return
+    if dataset["PixelData"].is_undefined_length:
+        raise InputError(
+            f"{path}: TransferSyntaxUID is missing, and the pixel data are compressed; export it "
+            "again with file meta information"
+        )
+    implicit, little = dataset.original_encoding
+    dataset.file_meta.TransferSyntaxUID = ENCODINGS[bool(implicit), bool(little)]
 
 
 def _by_pydicom(dataset: Dataset, index: int | None) -> NDArray[np.integer]:

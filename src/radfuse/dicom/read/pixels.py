@@ -87,11 +87,24 @@ def _map_quantity(header: Dataset) -> str:
     return "" if re.fullmatch(modality.rescale_types, unit, re.IGNORECASE) else unit
 
 
-def lossy_notes(slices: tuple[Slice, ...], folder: Path) -> tuple[str, ...]:
-    """A note where lossy compression has changed the values of a slice."""
-    if all(one.header.get("LossyImageCompression") != LOSSY for one in slices):
-        return ()
-    return (f"{folder}: lossy compression (LossyImageCompression {LOSSY}) has changed values",)
+def header_notes(slices: tuple[Slice, ...], folder: Path) -> tuple[str, ...]:
+    """Notes on lossy compression, and on missing attributes that reading does without."""
+    notes = []
+    if any(one.header.get("LossyImageCompression") == LOSSY for one in slices):
+        notes.append(
+            f"{folder}: lossy compression (LossyImageCompression {LOSSY}) has changed values"
+        )
+    if stripped := [one for one in slices if not one.header.file_meta.get("TransferSyntaxUID")]:
+        notes.append(
+            f"{slice_names(stripped)}: TransferSyntaxUID is missing; the encoding was recognised "
+            "by the content"
+        )
+    if unnamed := [one for one in slices if not one.header.get("SOPInstanceUID")]:
+        notes.append(
+            f"{slice_names(unnamed)}: SOPInstanceUID is missing; written objects do not refer to "
+            "these slices"
+        )
+    return tuple(notes)
 
 
 def background_of(header: Dataset) -> float:

@@ -195,7 +195,7 @@ def _header(path: Path) -> Dataset | None:
         return header
     has_size = all(header.get(keyword) for keyword in ("Rows", "Columns"))
     if not header.get("SeriesInstanceUID"):
-        raise InputError(f"{path}: damaged: SeriesInstanceUID is missing; export it again")
+        raise InputError(f"{path}: SeriesInstanceUID is missing; export it again")
     if kind in SLICE_CLASSES and not has_size:
         raise InputError(f"{path}: damaged: Rows or Columns is missing; export it again")
     if has_size:
