@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from PIL import Image
+from pydicom import Dataset
 
 from dicom_kit import CORONAL, SAGITTAL, Angles, change_all, put, slices, volume, write
-from radfuse.errors import InputError
+from radfuse.errors import GeometryError, InputError
 from radfuse.io.images import write_image
-from radfuse.io.volumes import write_volume
+from radfuse.io.volumes import read_volume, write_volume
+from radfuse.modality import CT
 from radfuse.phantom.head import Phantom
+from radfuse.pipeline.align import align
 from radfuse.pipeline.inspect import InspectedSeries, inspect
+from radfuse.pipeline.read import read
+from radfuse.recipe import Recipe
+from radfuse.series import Series
 
 
 def only(path: Path) -> InspectedSeries:
@@ -157,3 +163,40 @@ def test_the_spacing_is_that_of_the_image(tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(np.arange(8, dtype=np.float32).reshape(2, 2, 2))
     write_volume(tmp_path / "a.nii", image)
     assert only(tmp_path / "a.nii").spacing_mm == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("size", [(2, 9, 9), (9, 3, 9), (9, 9, 2), (3, 3, 3)])
+def test_thin_volume_is_refused_by_info_and_fuse(tmp_path: Path, size: tuple[int, ...]) -> None:
+    values = np.random.default_rng(1).normal(0, 100, size[::-1]).astype(np.float32)
+    for name in ("thin", "head"):
+        write_volume(tmp_path / f"{name}.nii", sitk.GetImageFromArray(values))
+        values = np.random.default_rng(1).normal(0, 100, (9, 9, 9)).astype(np.float32)
+    words = f"{' x '.join(map(str, size))} voxels; registration and its QA need 4 or more"
+    (problem,) = only(tmp_path / "thin.nii").problems
+    assert problem.startswith(words)
+    thin, head = (
+        Series(read_volume(tmp_path / f"{name}.nii"), CT, tmp_path / name)
+        for name in ("thin", "head")
+    )
+    for ct, mr in ((thin, head), (head, thin)):
+        for recipe in (Recipe(), Recipe(register_rigidly=False)):
+            with pytest.raises(GeometryError, match=words):
+                align(ct, mr, recipe, lambda _: None)
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(1024.0, 1.0), (-1024.0, 1.0), (0.0, 16.0)])
+def test_info_says_that_values_are_not_hu(
+    phantom_folders: tuple[Path, Path], tmp_path: Path, shift: float, scale: float
+) -> None:
+    folder = Path(shutil.copytree(phantom_folders[0], tmp_path / "ct"))
+    assert only(folder).problems == ()
+
+    def edit(header: Dataset) -> None:
+        header.RescaleIntercept = (header.RescaleIntercept + shift) * scale
+        header.RescaleSlope = header.RescaleSlope * scale
+
+    change_all(folder, edit)
+    with pytest.raises(InputError) as caught:
+        read(folder, CT)
+    (problem,) = only(folder).problems
+    assert problem == str(caught.value)

@@ -14,6 +14,9 @@ SPACING_LIMITS_MM = (0.05, 25.0)
 MAX_VOXELS = 2**30
 """Voxels of a volume, 4 GiB of values; a head at 0.25 mm isotropic spacing has fewer."""
 
+MIN_REGISTERED_VOXELS = 4
+"""Voxels per axis that registration and its QA need: they smooth and differentiate."""
+
 RIGHT_ANGLE_TOLERANCE = 1e-3
 """Largest cosine between two axes: 0.06 degrees from a right angle, the rounding of headers."""
 
@@ -49,6 +52,16 @@ def check_voxel_count(size: tuple[int, ...], path: Path) -> None:
         raise GeometryError(
             f"{path}: {words} voxels, at most {MAX_VOXELS} are read; export the head only"
         )
+
+
+def registered_size_problem(size: tuple[int, ...]) -> str:
+    """Why a volume is too thin to be registered; empty if it is not."""
+    if min(size) >= MIN_REGISTERED_VOXELS:
+        return ""
+    return (
+        f"{' x '.join(map(str, size))} voxels; registration and its QA need "
+        f"{MIN_REGISTERED_VOXELS} or more per axis; export the whole head"
+    )
 
 
 def check_spacing(spacing_mm: tuple[float, ...], path: Path) -> None:

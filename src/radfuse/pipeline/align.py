@@ -9,8 +9,9 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from radfuse.errors import RegistrationError
+from radfuse.errors import GeometryError, RegistrationError
 from radfuse.intensity import head_mask
+from radfuse.io.volume_checks import registered_size_problem
 from radfuse.recipe import Recipe
 from radfuse.record import digest
 from radfuse.registration.optimizer import DEFAULT_SEED, itk_threads, mean_displacement_mm
@@ -99,8 +100,11 @@ def align(
     """Align two volumes by the recipe, or by `prior`, which takes precedence.
 
     Raises `RegistrationQAError` where registration QA failed, whatever the origin of the alignment,
-    unless the recipe accepts that.
+    unless the recipe accepts that; `GeometryError` for a volume of too few slices.
     """
+    for series in (ct, mr):
+        if problem := registered_size_problem(series.image.GetSize()):
+            raise GeometryError(f"{series.source}: {problem}")
     alignment = _aligned(ct, mr, recipe, report, prior or _recipe_prior(ct, mr, recipe))
     LOG.info(
         "registration assessed",

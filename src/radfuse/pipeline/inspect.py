@@ -1,5 +1,6 @@
 """Inspection of a file or folder: its series, and their problems."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +19,17 @@ from radfuse.dicom.read.slice_geometry import slice_geometry
 from radfuse.errors import GeometryError, InputError, RadfuseError
 from radfuse.io.archives import unpacked
 from radfuse.io.images import read_image
-from radfuse.io.volume_checks import check_spacing, check_voxel_count, checked_volume
+from radfuse.io.volume_checks import (
+    check_spacing,
+    check_voxel_count,
+    checked_volume,
+    registered_size_problem,
+)
 from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
-from radfuse.modality import FUSED, MODALITIES, Modality
+from radfuse.modality import CT, FUSED, MODALITIES, Modality
+from radfuse.pipeline.hounsfield import MAX_SAMPLES, in_hounsfield_units
 from radfuse.pipeline.read import is_image_file
+from radfuse.series import Series
 
 PLANES = ("sagittal", "coronal", "axial")
 """The plane across each of the patient's axes: left, posterior, superior."""
@@ -251,34 +259,38 @@ def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
         size=geometry.size,
         spacing_mm=geometry.spacing_mm,
         plane=_plane(geometry.axes[:, 2].tolist()),
-        problems=tuple(damage),
+        problems=(*damage, *filter(None, [registered_size_problem(geometry.size)])),
         notes=(*geometry.notes, *header_notes(volume.slices, volume.slices[0].path.parent)),
     )
 
 
 def _damage(slices: tuple[Slice, ...]) -> list[str]:
-    """Problems of the pixels of a volume."""
-    problems, ends = [], []
+    """Problems of the pixels of a volume, of a CT also values that are not HU."""
+    problems, ends, samples = [], [], []
     by_path: dict[Path, list[Slice]] = {}
     for one in slices:
         by_path.setdefault(one.path, []).append(one)
+    pixels = len(slices) * int(slices[0].header.Rows) * int(slices[0].header.Columns)
+    step = math.ceil(math.sqrt(pixels / MAX_SAMPLES))
     for frames in by_path.values():
         try:
             for _, plane in slice_values(tuple(frames)):
                 ends += [float(plane.min()), float(plane.max())]
+                samples.append(plane[::step, ::step].copy())
         except RadfuseError as error:
             problems.append(str(error))
-    modality = MODALITIES.get(str(slices[0].header.get("Modality")))
-    if not problems and ends:
-        if min(ends) == max(ends):
-            problems.append(f"every value is {ends[0]:g}; the image is empty")
-        elif (
-            modality
-            and modality.is_quantitative
-            and (problem := modality.minimum_problem(min(ends)))
-        ):
-            problems.append(problem)
-    return problems
+    if problems or not ends:
+        return problems
+    if min(ends) == max(ends):
+        return [f"every value is {ends[0]:g}; the image is empty"]
+    if MODALITIES.get(str(slices[0].header.get("Modality"))) is CT:
+        image = sitk.GetImageFromArray(np.stack(samples))
+        headers = tuple(one.header for one in slices)
+        try:
+            in_hounsfield_units(Series(image, CT, slices[0].path.parent, (), headers), None, None)
+        except InputError as error:
+            return [str(error)]
+    return []
 
 
 def _shortage(slices: tuple[Slice, ...]) -> list[str]:
@@ -318,6 +330,7 @@ def _loaded(path: Path, kind: str, load: Callable[[], sitk.Image]) -> InspectedS
         size=image.GetSize(),
         spacing_mm=image.GetSpacing(),
         plane=_plane(image.GetDirection()[2::3]),
+        problems=tuple(filter(None, [registered_size_problem(image.GetSize())])),
     )
 
 
