@@ -19,6 +19,11 @@ class RadfuseError(Exception):
     exit_code: ClassVar[int] = 2
     """Exit status of the command line."""
 
+    @property
+    def kind(self) -> str:
+        """What is wrong, for what is stored: the message may contain names of files."""
+        return str(self.__doc__).splitlines()[0]
+
 
 class InputError(RadfuseError):
     """A file, folder, value or option cannot be used."""
@@ -53,6 +58,11 @@ class RegistrationError(RadfuseError):
         super().__init__(reason, remedies)
         self.reason = reason
         """The reason alone: the command line and the viewer name their remedies differently."""
+
+    @property
+    def kind(self) -> str:
+        """The reason, which has numbers alone."""
+        return self.reason
 
     def __str__(self) -> str:
         """The reason and the remedies in one line."""

@@ -2,7 +2,6 @@
 
 import importlib
 import logging
-import os
 import sys
 import time
 import warnings
@@ -44,25 +43,8 @@ COMMANDS = {
 }
 """Command, import path, summary."""
 
-SHOW_IDENTIFIERS = "--show-identifiers"
-"""Option that allows names and IDs of patients in messages."""
-
-WORDS = "radfuse.words"
-"""Key of the words of the command line in a context."""
-
 INTERRUPTED = 130
 """Exit status after Ctrl-C, by convention of shells."""
-
-
-def _shown(message: str, words: list[str]) -> str:
-    """The message without names and IDs of the patients in the files on the command line."""
-    if SHOW_IDENTIFIERS in words:
-        return message
-    from radfuse.dicom.deidentify.identifiers import hide_identifiers  # noqa: PLC0415  # slow, not needed by help
-
-    values = [word.partition("=")[2] if word.startswith("-") else word for word in words]
-    paths = [Path(value) for value in values if value and os.path.exists(value)]  # noqa: PTH110
-    return hide_identifiers(message, *paths)
 
 
 class Commands(click.Group):
@@ -89,16 +71,8 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in self._table.items()])
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the words, in case an error has to hide names in them."""
-        ctx.meta[WORDS] = list(args)
-        return super().parse_args(ctx, args)
-
     def invoke(self, ctx: click.Context) -> Any:
-        """Print our errors as one line and exit with their status; a bug keeps its traceback.
-
-        The line contains names and IDs of patients only with `--show-identifiers`.
-        """
+        """Print our errors as one line and exit with their status; a bug keeps its traceback."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"pydicom\.")  # quote values of headers
             warnings.showwarning = log_warning
@@ -106,7 +80,7 @@ class Commands(click.Group):
                 return super().invoke(ctx)
             except RadfuseError as error:
                 LOG.error("command failed", extra={"error": type(error).__name__})
-                click.echo(f"radfuse: {_shown(str(error), ctx.meta[WORDS])}", err=True)
+                click.echo(f"radfuse: {error}", err=True)
                 sys.exit(error.exit_code)
             except KeyboardInterrupt:
                 click.echo("radfuse: interrupted; the result was not completed", err=True)

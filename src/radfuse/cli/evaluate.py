@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, Stages, print_json, show_identifiers_option
+from radfuse.cli.options import PATH, Stages, print_json
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import refuse_existing, staging
@@ -72,7 +72,6 @@ MAX_NAMES = 5
 @click.option(
     "--csv", "csv_path", type=PATH, metavar="OUT", help="Write the values of each image as CSV."
 )
-@show_identifiers_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier CSV.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
@@ -89,7 +88,6 @@ def evaluate_command(
     white: float | None,
     every: int,
     csv_path: Path | None,
-    show_identifiers: bool,  # noqa: ARG001  # read by the error handler
     overwrite: bool,
     as_json: bool,
     quiet: bool,

@@ -132,9 +132,8 @@ def fuse_command(
     ct, mr, recipe = chosen_series(ct, mr, study, recipe)
     with Stages(quiet=quiet) as report:
         result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
-    written = result.identifiers.hide_in_path(str(result.written))
     if as_json:
-        print_json({"written": written, **result.record.model_dump(mode="json")})
+        print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
         return
     notes = [note for source in result.record.inputs for note in source.notes]
     for note in (*notes, *result.record.left_out):
@@ -143,4 +142,4 @@ def fuse_command(
         click.echo(result.alignment.quality.sentence())
         if result.alignment.header_note:
             click.echo(f"note: {result.alignment.header_note}")
-    click.echo(f"{written}\n{NOTICE}")
+    click.echo(f"{result.written}\n{NOTICE}")

@@ -86,7 +86,7 @@ registration_options = options_in_order(
 show_identifiers_option = click.option(
     "--show-identifiers",
     is_flag=True,
-    help="Include names and IDs of patients in messages and records.",
+    help="Store paths, and the patient on the QA sheet; show IDs where two patients differ.",
 )
 
 

@@ -15,7 +15,6 @@ from radfuse.cli.options import (
     series_options,
     show_identifiers_option,
 )
-from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_in
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing, staging
 from radfuse.modality import CT, MR
@@ -73,12 +72,10 @@ def register_command(
         )
         with staging(output.parent) as stage:
             write_transform(stage.path_of(output), alignment.mr_from_ct)
-    identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(ct_series, mr_series)
-    written = identifiers.hide_in_path(output)
     if as_json:
-        print_json({"written": written, **alignment.facts()})
+        print_json({"written": str(output), **alignment.facts()})
         return
     notes = (*ct_series.notes, *mr_series.notes, *filter(None, [alignment.header_note]))
     for note in notes:
-        click.echo(f"note: {identifiers.hide(note, [ct, mr])}")
-    click.echo(f"{alignment.quality.sentence()}\n{written}\n{NOTICE}")
+        click.echo(f"note: {note}")
+    click.echo(f"{alignment.quality.sentence()}\n{output}\n{NOTICE}")

@@ -4,14 +4,14 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.dicom.deidentify.identifiers import Identifiers, RenameUid, identifiers_in
+from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
@@ -30,6 +30,12 @@ from radfuse.record import Input, Record, digest, library_versions, now, platfor
 from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
+
+FORMATS = {
+    ".nii": "NIfTI", ".nii.gz": "NIfTI", ".nrrd": "NRRD", ".nhdr": "NRRD", ".mha": "MetaImage",
+    ".mhd": "MetaImage",
+}  # fmt: skip
+"""Formats of volume files by suffix."""
 
 
 @dataclass
@@ -99,30 +105,31 @@ def fuse(
         show_identifiers=recipe.show_identifiers,
     )
     target = check_output(output, ct_series, mr_series, recipe, overwrite=overwrite)
-    identifiers = Identifiers() if recipe.show_identifiers else identifiers_in(ct_series, mr_series)
-    rename_uid = None
     if recipe.deidentify:
-        ct_series, mr_series, rename_uid = _without_identity(ct_series, mr_series)
+        ct_series, mr_series, recipe = _without_identity(ct_series, mr_series, recipe)
     if ct_series.is_volume:
         result = _fuse_volumes(ct_series, mr_series, recipe, prior, timer)
     else:
         result = _fuse_images(ct_series, mr_series, recipe, timer)
-    record = identifiers.hide_in_record(result.record, rename_uid)
-    result = replace(result, record=record, identifiers=identifiers)
     if target is not None:
         with timer.stage("writing"):
             result = write_result(target, result)
     return result
 
 
-def _without_identity(ct: Series, mr: Series) -> tuple[Series, Series, RenameUid]:
-    """Both de-identified with one key that is not kept, and the new UID of each UID."""
+def _without_identity(ct: Series, mr: Series, recipe: Recipe) -> tuple[Series, Series, Recipe]:
+    """Both, and the UIDs of the recipe, de-identified with one key that is not kept."""
     # the tables of the standard take a second to import
     from radfuse.dicom.deidentify.headers import deidentify_series, hashed_uid, random_key  # noqa: PLC0415
 
     key = random_key()
-    deidentified = deidentify_series(ct, key), deidentify_series(mr, key)
-    return *deidentified, lambda uid: hashed_uid(uid, key)
+    uids = {
+        keyword: hashed_uid(uid, key)
+        for keyword in ("ct_series", "mr_series")
+        if (uid := getattr(recipe, keyword))
+    }
+    renamed = recipe.model_copy(update=uids)
+    return deidentify_series(ct, key), deidentify_series(mr, key), renamed
 
 
 def _fuse_volumes(
@@ -174,8 +181,13 @@ def _record(
 ) -> Record:
     return Record(
         created=now(),
-        recipe=recipe,
-        inputs=tuple(map(_input, (ct, mr), alignment.inputs if alignment else (None, None))),
+        recipe=recipe if recipe.show_identifiers else _without_paths(recipe),
+        inputs=tuple(
+            _input(series, sha256, shown=recipe.show_identifiers)
+            for series, sha256 in zip(
+                (ct, mr), alignment.inputs if alignment else ("", ""), strict=True
+            )
+        ),
         method=_method_facts(recipe, method),
         scaling=scaling,
         registration=alignment.facts() if alignment else None,
@@ -185,10 +197,23 @@ def _record(
     )
 
 
-def _input(series: Series, sha256: str | None) -> Input:
+def _without_paths(recipe: Recipe) -> Recipe:
+    """The recipe as it is recorded: a file by its kind and SHA-256, a graph by its name."""
+    files = {
+        keyword: Path(
+            f"sha256:{digest([path])} "
+            f"({'DICOM registration' if is_dicom(path) else 'transform file'})"
+        )
+        for keyword in ("transform", "initial_transform")
+        if (path := getattr(recipe, keyword))
+    }
+    return recipe.model_copy(update={"method": Path(recipe.method).name, **files})
+
+
+def _input(series: Series, sha256: str, *, shown: bool) -> Input:
     return Input(
         role=series.modality.code,
-        source=str(series.source),
+        source=str(series.source) if shown else _description(series),
         files=len(series.files),
         sha256=(sha256 or digest(series.files)) if series.files else "",
         size=series.image.GetSize(),
@@ -197,10 +222,22 @@ def _input(series: Series, sha256: str | None) -> Input:
     )
 
 
+def _description(series: Series) -> str:
+    """What a series was read from, in words that cannot identify the patient."""
+    if not series.files:
+        return "image without files"
+    if series.headers:
+        count = len(series.files)
+        return f"DICOM series of {count} files" if count > 1 else "DICOM file or archive"
+    name = series.source.name.lower()
+    formats = (kind for suffix, kind in FORMATS.items() if name.endswith(suffix))
+    return f"{next(formats, 'image' if series.is_volume else '2-D image')} file"
+
+
 def _method_facts(recipe: Recipe, method: Method) -> dict[str, Any]:
     info = method_info(recipe.method)
     facts = {
-        "name": recipe.method,
+        "name": recipe.method if recipe.show_identifiers else Path(recipe.method).name,
         "summary": info.summary,
         "options": option_values(method),
         "device": recipe.device,

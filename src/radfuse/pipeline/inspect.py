@@ -117,12 +117,7 @@ def _in_archive(one: InspectedSeries, folder: Path, archive: Path) -> InspectedS
     def renamed(text: str) -> str:
         return text.replace(str(folder), str(archive))
 
-    return replace(
-        one,
-        name=renamed(one.name),
-        problems=tuple(map(renamed, one.problems)),
-        notes=tuple(map(renamed, one.notes)),
-    )
+    return replace(one, name=renamed(one.name), problems=tuple(map(renamed, one.problems)))
 
 
 def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
@@ -260,7 +255,7 @@ def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
         spacing_mm=geometry.spacing_mm,
         plane=_plane(geometry.axes[:, 2].tolist()),
         problems=(*damage, *filter(None, [registered_size_problem(geometry.size)])),
-        notes=(*geometry.notes, *header_notes(volume.slices, volume.slices[0].path.parent)),
+        notes=(*geometry.notes, *header_notes(volume.slices)),
     )
 
 

@@ -154,9 +154,8 @@ def write_result(target: OutputPaths, result: Result) -> Result:
             roles = dict(staged.images)
         write_result_sheet(staged.sheet, result)
         roles[QA_SHEET] = staged.sheet
-        shown = str if target.folder else result.identifiers.hide_in_path  # named by the user
         outputs = tuple(
-            Output(role=role, path=shown(path.name), sha256=digest(files_of(path)))
+            Output(role=role, path=path.name, sha256=digest(files_of(path)))
             for role, path in roles.items()
         )
         left_out = _left_out(target, result)

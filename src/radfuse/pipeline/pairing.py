@@ -14,6 +14,7 @@ from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.scan import Scan, damage_of, scan_folder
 from radfuse.dicom.read.series import DicomSeries, VolumeSlices
 from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
+from radfuse.dicom.read.slice_plane import image_count
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
 from radfuse.modality import CT, MR, Modality
@@ -111,10 +112,19 @@ class SeriesPair:
         return abs((self.ct.day - self.mr.day).days)
 
     def sentence(self) -> str:
-        """The choice in one sentence, without the patient's identity."""
-        apart = "" if self.days_apart is None else f", {self.days_apart} days apart"
+        """The choice with the descriptions of the series, and why others were rejected."""
         rejected = "".join(f"\nrejected: {reason}" for reason in self.rejected)
-        return f"chosen: {self.ct.volume.line} and {self.mr.volume.line}{apart}{rejected}"
+        return f"chosen: {self.ct.volume.line} and {self.mr.volume.line}{self._apart}{rejected}"
+
+    def summary(self) -> str:
+        """The choice in numbers, which cannot identify the patient."""
+        ct, mr = (image_count(one.volume.slices) for one in (self.ct, self.mr))
+        rejected = f"; {len(self.rejected)} others rejected" if self.rejected else ""
+        return f"chosen: CT of {ct} and MR of {mr}{self._apart}{rejected}"
+
+    @property
+    def _apart(self) -> str:
+        return "" if self.days_apart is None else f", {self.days_apart} days apart"
 
 
 def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:

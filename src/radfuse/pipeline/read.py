@@ -84,13 +84,12 @@ def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:
 def _read_archive(
     archive: Path, folder: Path, modality: Modality, series_uid: str | None
 ) -> Series:
-    """The series of an archive, unpacked into a folder; messages and notes name the archive."""
+    """The series of an archive, unpacked into a folder; messages name the archive."""
     try:
         series = _read_dicom(folder, modality, series_uid)
     except InputError as error:
         raise type(error)(str(error).replace(str(folder), str(archive))) from error
-    notes = tuple(note.replace(str(folder), str(archive)) for note in series.notes)
-    return replace(series, source=archive, files=(archive,), notes=notes)
+    return replace(series, source=archive, files=(archive,))
 
 
 def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Series:
@@ -114,7 +113,7 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
         headers=tuple(one.header for one in geometry.slices),
         regridded=geometry.regridded,
         notes=(
-            *choice.notes, *geometry.notes, *header_notes(geometry.slices, path),
+            *choice.notes, *geometry.notes, *header_notes(geometry.slices),
             *_uid_notes(geometry.slices[0].header),
         ),
     )  # fmt: skip

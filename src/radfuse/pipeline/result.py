@@ -1,11 +1,10 @@
 """The result of a fusion."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from radfuse.dicom.deidentify.identifiers import Identifiers
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.volume import Region
 from radfuse.record import Record
@@ -26,9 +25,6 @@ class Result:
     """None for 2-D images, as the following."""
 
     region: Region | None = None
-
-    identifiers: Identifiers = field(default_factory=Identifiers)
-    """Names and IDs that must not be printed."""
 
     written: Path | None = None
     """The file or folder of the fused image, or the folder of a result without one; None where

@@ -56,8 +56,8 @@ def test_slices_of_the_body_that_differ_are_refused(
         series = read(folder, "CT", series_uid=f"{uid}#1")
         assert series.image.GetSize()[2] == 8 - len(odd)
         (note,) = series.notes
-        assert note.startswith(", ".join(str(slices(folder)[index]) for index in odd))
-        assert f": left out: {difference}" in note
+        assert note.startswith(f"{len(odd)} image")
+        assert f" left out: {difference}" in note
 
 
 def coronal_elsewhere(header: Dataset) -> None:
@@ -84,16 +84,16 @@ def test_reformats_and_captures_are_left_out_with_a_note(
     whole = sitk.GetArrayFromImage(volume(count=8))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(series.image), whole[kept] * 1.0)
     (note,) = series.notes
-    assert note.startswith(", ".join(str(slices(folder)[index]) for index in odd))
-    assert ": left out: " in note
+    assert note.startswith(f"{len(odd)} image")
+    assert " left out: " in note
 
 
-def test_note_names_three_files_and_the_number_of_others(tmp_path: Path) -> None:
+def test_note_has_the_number_of_images_left_out(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", volume(count=17))
     for path in slices(folder)[:5]:
         change(path, coronal_elsewhere)
     (note,) = read(folder, "CT").notes
-    assert "0003.dcm and 2 more: left out: orientation" in note
+    assert note.startswith("5 images left out: orientation is ")
 
 
 def rounded(header: Dataset) -> None:
@@ -153,7 +153,7 @@ def test_frames_of_reference_are_united_with_a_note(tmp_path: Path, frames: list
         derive_uid("test", "frame", "CT")
     }
     assert series.notes == (
-        f"{folder}: {len(frames) + 1} values of FrameOfReferenceUID in 12 slices; read as one "
+        f"{len(frames) + 1} values of FrameOfReferenceUID in 12 slices; read as one "
         "volume, because their positions continue each other",
     )
 
@@ -238,9 +238,7 @@ def test_duplicate_file_is_left_out(tmp_path: Path) -> None:
     copy.write_bytes(slices(folder)[2].read_bytes())
     series = read(folder, "CT")
     assert series.image.GetSize()[2] == 6
-    assert series.notes == (f"{copy}: duplicates; left out",) or series.notes == (
-        f"{slices(folder)[2]}: duplicates; left out",
-    )
+    assert series.notes == ("1 image left out: duplicates",)
 
 
 def test_same_instance_uid_for_all_slices_is_accepted(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_fragments_of_a_series_are_read_as_one(tmp_path: Path, numbers: list[int
     assert_same_image(series.image, volume())
     (note,) = series.notes
     count = len(set(numbers))
-    assert f"{count} SeriesInstanceUIDs with one SeriesNumber, description and geometry" in note
+    assert f"{count} SeriesInstanceUIDs and one SeriesNumber, description and geometry" in note
     uids = {str(header.SeriesInstanceUID) for header in series.headers}
     assert len(uids) == count  # references need those of the files
 

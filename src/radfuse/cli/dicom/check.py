@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from radfuse.cli.options import PATH, Stages, print_json, show_identifiers_option
+from radfuse.cli.options import PATH, Stages, print_json
 from radfuse.dicom.validate.check import CheckReport, check
 from radfuse.dicom.validate.problem import Problem
 
@@ -16,12 +16,9 @@ ERRORS_STATUS = 2
 @click.command("check")
 @click.argument("path", type=PATH)
 @click.option("--no-dciodvfy", is_flag=True, help="Do not run dciodvfy.")
-@show_identifiers_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def check_command(
-    *, path: Path, no_dciodvfy: bool, show_identifiers: bool, as_json: bool, quiet: bool
-) -> None:
+def check_command(*, path: Path, no_dciodvfy: bool, as_json: bool, quiet: bool) -> None:
     """Validate DICOM files: attributes, UIDs, geometry, references, pixel data.
 
     Exit status 2 with errors, otherwise 0. The program dciodvfy is run as well if it is
@@ -29,8 +26,6 @@ def check_command(
     """
     with Stages(quiet=quiet) as report:
         result = check(path, with_dciodvfy=not no_dciodvfy, report=report)
-    if not show_identifiers:
-        result = result.without_identifiers()
     if as_json:
         print_json(_json(result))
     else:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from radfuse.cli.options import PATH, Stages, print_json, show_identifiers_option
+from radfuse.cli.options import PATH, Stages, print_json
 from radfuse.dicom.deidentify.files import PIXELS_WARNING, deidentify_folder
 from radfuse.dicom.deidentify.headers import random_key
 
@@ -23,18 +23,10 @@ from radfuse.dicom.deidentify.headers import random_key
     is_flag=True,
     help="Also copy secondary captures and images with burned-in text.",
 )
-@show_identifiers_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def deidentify_command(
-    *,
-    path: Path,
-    output: Path,
-    key: str | None,
-    accept_burned_in: bool,
-    show_identifiers: bool,  # noqa: ARG001  # read where errors become lines
-    as_json: bool,
-    quiet: bool,
+    *, path: Path, output: Path, key: str | None, accept_burned_in: bool, as_json: bool, quiet: bool
 ) -> None:
     """Create de-identified copies by the basic profile of DICOM PS3.15.
 

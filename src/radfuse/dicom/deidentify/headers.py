@@ -20,7 +20,7 @@ from pydicom.sr.coding import Code
 from pydicom.tag import BaseTag, Tag
 
 from radfuse.dicom.deidentify.confidentiality_profile import Action, action_for
-from radfuse.dicom.deidentify.identifiers import MIN_LENGTH, Identifiers, identifiers_of
+from radfuse.dicom.deidentify.identifiers import contains_identifier, identifiers_of
 from radfuse.dicom.iod_tables import IodModule, SequencePath, has_type, modules_present
 from radfuse.dicom.read.derived import SERIES_SUFFIX
 from radfuse.dicom.write.derived_headers import QA_FAILED, code_item
@@ -113,13 +113,10 @@ def deidentify_dataset(dataset: Dataset, key: bytes) -> None:
     """Apply `deidentify_header` to the data set itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about values that are removed
-        identifiers = identifiers_of(dataset)
         pseudonym = _pseudonym(dataset, key)
         caution = _caution(dataset)
         modules = modules_present(dataset, str(dataset.get("SOPClassUID", "")))
-        ids = frozenset(one for one in identifiers.ids if len(one) >= MIN_LENGTH)
-        cleaner = _Cleaner(key, modules, Identifiers(identifiers.names, ids))
-        cleaner.clean(dataset, ())
+        _Cleaner(key, modules, identifiers_of(dataset)).clean(dataset, ())
     dataset.PatientName = dataset.PatientID = pseudonym
     if caution:
         dataset.SeriesDescription = caution
@@ -150,7 +147,7 @@ def _caution(dataset: Dataset) -> str:
 class _Cleaner:
     key: bytes
     modules: tuple[IodModule, ...]
-    identifiers: Identifiers
+    identifiers: frozenset[str]
 
     def clean(self, dataset: Dataset, path: SequencePath) -> None:
         """Apply the profile to a data set at a path of sequences, and recursively to its items."""
@@ -206,8 +203,7 @@ class _Cleaner:
         """Whether a text that the profile keeps contains the patient's name or ID."""
         if element.VR not in TEXT_VRS or element.is_empty:
             return False
-        text = str(element.value)
-        return self.identifiers.hide(text) != text or self.identifiers.hide_in_path(text) != text
+        return contains_identifier(str(element.value), self.identifiers)
 
     def _dummy_item(self, item: Dataset) -> None:
         """Keep the structure of an item and UIDs of classes, and replace all other values."""

@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices
 from radfuse.dicom.read.slice_geometry import slice_geometry
-from radfuse.dicom.read.slice_plane import may_continue, slice_names, slice_plane
+from radfuse.dicom.read.slice_plane import image_count, may_continue, slice_plane
 from radfuse.errors import GeometryError
 
 IDENTITY = ("Modality", "PatientID", "StudyDate", "SeriesNumber", "SeriesDescription")
@@ -64,7 +64,7 @@ def _joined(fragments: list[DicomSeries]) -> list[DicomSeries]:
         return fragments
     largest = min(fragments, key=lambda one: (-len(one.slices), one.uid))
     note = (
-        f"{slice_names(slices)}: {len(fragments)} SeriesInstanceUIDs with one SeriesNumber, "
+        f"{image_count(slices)} with {len(fragments)} SeriesInstanceUIDs and one SeriesNumber, "
         "description and geometry; read as one series"
     )
     return [DicomSeries(largest.uid, slices, (note,))]

@@ -96,9 +96,6 @@ def shift_in_plane(
     return np.array(sitk.GetArrayViewFromImage(resampled), np.float32)
 
 
-def tilt_note(degrees: float, slices: tuple[Slice, ...]) -> str:
+def tilt_note(degrees: float) -> str:
     """Note on a corrected gantry tilt."""
-    return (
-        f"{slices[0].path.parent}: gantry tilt of {degrees:.1f} degrees corrected: each slice was "
-        "shifted in its plane"
-    )
+    return f"gantry tilt of {degrees:.1f} degrees corrected: each slice was shifted in its plane"

@@ -24,9 +24,9 @@ from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices
 from radfuse.dicom.read.slice_geometry import SAME_POSITION_MM
 from radfuse.dicom.read.slice_plane import (
     SlicePlane,
+    image_count,
     may_continue,
     positions_mm,
-    slice_names,
     slice_plane,
 )
 from radfuse.errors import GeometryError, InputError, NoImageError
@@ -46,6 +46,9 @@ SPLITTING = (*CONTRASTS, "FrameOfReferenceUID")
 
 ACQUISITIONS = (*SPLITTING, "AcquisitionNumber", "TriggerTime", "AcquisitionTime")
 """Attributes that separate acquisitions at the same position, the most reliable first."""
+
+NOTED = (*CONTRASTS, "AcquisitionNumber", "TriggerTime", "DimensionIndexValues")
+"""Attributes whose values cannot identify a patient; notes only name the others that differ."""
 
 Attribute = tuple[str, Callable[[Dataset], str]]
 """Name of an attribute, and its value in a header."""
@@ -146,11 +149,17 @@ def _is_candidate(one: VolumeSlices, first: VolumeSlices) -> bool:
 
 def _chosen(chosen: VolumeSlices, volumes: list[VolumeSlices], notes: list[str]) -> ChosenVolume:
     left_out = [
-        f"{slice_names(one.slices)}: left out: {one.difference}"
+        f"{image_count(one.slices)} left out: {_noted(one.difference)}"
         for one in volumes
         if one.uid != chosen.uid
     ]
     return ChosenVolume(_in_one_frame(chosen), (*notes, *left_out, *_mixture_notes(chosen.slices)))
+
+
+def _noted(difference: str) -> str:
+    """A difference for a note: without the values of an attribute that may identify the patient."""
+    name = difference.partition(" is ")[0]
+    return difference if name.islower() or name.partition("[")[0] in NOTED else f"{name} differs"
 
 
 def _mixture_notes(slices: tuple[Slice, ...]) -> list[str]:
@@ -158,8 +167,8 @@ def _mixture_notes(slices: tuple[Slice, ...]) -> list[str]:
     counts = {keyword: len({_value(one.header, keyword) for one in slices})
               for keyword in ("FrameOfReferenceUID", *CONTRASTS)}  # fmt: skip
     return [
-        f"{slices[0].path.parent}: {count} values of {keyword} in {len(slices)} slices; read as "
-        "one volume, because their positions continue each other"
+        f"{count} values of {keyword} in {len(slices)} slices; read as one volume, because their "
+        "positions continue each other"
         for keyword, count in counts.items()
         if count > 1
     ]
@@ -219,7 +228,7 @@ def _without_duplicates(slices: tuple[Slice, ...]) -> tuple[list[Slice], list[st
             duplicates.append(one)
         else:
             kept[key if key not in kept else index] = one
-    notes = [f"{slice_names(duplicates)}: duplicates; left out"] if duplicates else []
+    notes = [f"{image_count(duplicates)} left out: duplicates"] if duplicates else []
     return list(kept.values()), notes
 
 

@@ -12,7 +12,7 @@ from pydicom.pixels.processing import apply_modality_lut
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.decode import stored_values
 from radfuse.dicom.read.series import Slice
-from radfuse.dicom.read.slice_plane import float_values, slice_names
+from radfuse.dicom.read.slice_plane import float_values, image_count, slice_names
 from radfuse.errors import InputError
 from radfuse.modality import MODALITIES
 
@@ -87,21 +87,19 @@ def _map_quantity(header: Dataset) -> str:
     return "" if re.fullmatch(modality.rescale_types, unit, re.IGNORECASE) else unit
 
 
-def header_notes(slices: tuple[Slice, ...], folder: Path) -> tuple[str, ...]:
+def header_notes(slices: tuple[Slice, ...]) -> tuple[str, ...]:
     """Notes on lossy compression, and on missing attributes that reading does without."""
     notes = []
     if any(one.header.get("LossyImageCompression") == LOSSY for one in slices):
-        notes.append(
-            f"{folder}: lossy compression (LossyImageCompression {LOSSY}) has changed values"
-        )
+        notes.append(f"lossy compression (LossyImageCompression {LOSSY}) has changed values")
     if stripped := [one for one in slices if not one.header.file_meta.get("TransferSyntaxUID")]:
         notes.append(
-            f"{slice_names(stripped)}: TransferSyntaxUID is missing; the encoding was recognised "
+            f"{image_count(stripped)}: TransferSyntaxUID is missing; the encoding was recognised "
             "by the content"
         )
     if unnamed := [one for one in slices if not one.header.get("SOPInstanceUID")]:
         notes.append(
-            f"{slice_names(unnamed)}: SOPInstanceUID is missing; written objects do not refer to "
+            f"{image_count(unnamed)}: SOPInstanceUID is missing; written objects do not refer to "
             "these slices"
         )
     return tuple(notes)

@@ -71,11 +71,13 @@ class Scan:
     """Files that a DICOMDIR lists and that do not exist."""
 
     def problems(self) -> list[str]:
-        """Damaged and missing files, one sentence each."""
-        problems = [f"{path}: {reason}; left out" for path, reason in self.broken.items()]
-        if self.missing:
-            problems.append(f"{format_paths(self.missing)}: listed in DICOMDIR, but missing")
-        return problems
+        """The number of damaged and of missing files, for notes."""
+        counts = {
+            "damaged files left out": len(self.broken),
+            "files listed in DICOMDIR, but missing": len(self.missing),
+        }
+        return [f"{what}: {count}; `radfuse info` names them" for what, count in counts.items()
+                if count]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from radfuse.dicom.read.slice_plane import (
     float_values,
     format_values,
     slice_names,
+    slice_numbers,
     slice_plane,
 )
 from radfuse.errors import GeometryError
@@ -120,13 +121,12 @@ def slice_geometry(volume: VolumeSlices) -> SliceGeometry:
 def _deviation_note(slices: tuple[Slice, ...], median: SlicePlane) -> list[str]:
     """A note on slices whose corners are not where the common orientation and spacing have them."""
     distances = [slice_plane(one.header).corner_distance_mm(median) for one in slices]
-    deviating = [one for one, distance in zip(slices, distances, strict=True)
-                 if distance > GRID_TOLERANCE_MM]  # fmt: skip
+    deviating = [index for index, distance in enumerate(distances) if distance > GRID_TOLERANCE_MM]
     if not deviating:
         return []
     return [
-        f"{slice_names(deviating)}: ImageOrientationPatient or PixelSpacing differs from the other "
-        f"slices, by {max(distances):.2g} mm at a corner; read with the geometry of the others"
+        f"{slice_numbers(deviating)}: ImageOrientationPatient or PixelSpacing differs from the "
+        f"other slices, by {max(distances):.2g} mm at a corner; read with the common geometry"
     ]
 
 
@@ -159,8 +159,8 @@ def _regular_grid(
         offsets = np.zeros_like(offsets)
     first, (columns, rows) = upright_extent(offsets, pixel_mm)
     header = slices[0].header
-    notes = [tilt_note(tilt, slices)] if tilt else []
-    notes += _gap_note(step, slices) if is_even else [_uneven_note(steps, step, slices)]
+    notes = [tilt_note(tilt)] if tilt else []
+    notes += _gap_note(step, slices) if is_even else [_uneven_note(steps, step)]
     return SliceGeometry(
         slices=slices,
         origin_mm=positions[0] + axes[:, :2] @ first,
@@ -247,19 +247,19 @@ def _gap_note(step: float, slices: tuple[Slice, ...]) -> list[str]:
     if step - thickness <= MAX_GAP_FRACTION * thickness:
         return []
     return [
-        f"{slices[0].path.parent}: slices of {thickness:.4g} mm thickness are {step:.4g} mm apart; "
-        "there are no data between them"
+        f"slices of {thickness:.4g} mm thickness are {step:.4g} mm apart; there are no data "
+        "between them"
     ]
 
 
-def _uneven_note(steps: Float64Array, step: float, slices: tuple[Slice, ...]) -> str:
+def _uneven_note(steps: Float64Array, step: float) -> str:
     deviation = np.abs(steps - step)
     largest_first = np.argsort(-deviation, kind="stable")
     odd = [index for index in largest_first if deviation[index] > GRID_TOLERANCE_MM]
-    named = [f"{steps[index]:.4g} mm between {slice_names(slices[index : index + 2])}"
+    named = [f"{steps[index]:.4g} mm between {slice_numbers([index, index + 1])}"
              for index in sorted(odd[:MAX_NAMES])]  # fmt: skip
     more = f" and {len(odd) - MAX_NAMES} more" if len(odd) > MAX_NAMES else ""
     return (
-        f"{slices[0].path.parent}: the slice spacing is {steps.min():.4g} to {steps.max():.4g} mm; "
-        f"interpolated to {step:.4g} mm; it is {'; '.join(named)}{more}"
+        f"the slice spacing is {steps.min():.4g} to {steps.max():.4g} mm; interpolated to "
+        f"{step:.4g} mm; it is {'; '.join(named)}{more}"
     )

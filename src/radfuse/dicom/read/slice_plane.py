@@ -153,6 +153,20 @@ def float_values(header: Dataset, keyword: str) -> Float64Array:
         return np.array([])
 
 
+def image_count(slices: Sequence[Slice]) -> str:
+    """The number of images, in words for a note."""
+    return f"{len(slices)} image{'s' if len(slices) > 1 else ''}"
+
+
+def slice_numbers(indices: Sequence[int]) -> str:
+    """The first of some slices by their position along the normal, from 1, for a note."""
+    numbers = [str(index + 1) for index in indices]
+    if len(numbers) > MAX_NAMES:
+        numbers = [*numbers[:MAX_NAMES], f"{len(numbers) - MAX_NAMES} more"]
+    listed = " and ".join(filter(None, [", ".join(numbers[:-1]), numbers[-1]]))
+    return f"slice{'s' if len(numbers) > 1 else ''} {listed}"
+
+
 def slice_names(slices: Sequence[Slice]) -> str:
     """The files of the first slices, and the number of the others."""
     first = ", ".join(one.name for one in slices[:MAX_NAMES])

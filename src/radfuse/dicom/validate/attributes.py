@@ -42,9 +42,6 @@ EQUAL_IN_META = {
 POSITIONED = (CTImageStorage, MRImageStorage)
 """Classes whose series state the position of the patient."""
 
-PATIENT_GROUP = 0x0010
-"""The group of the patient's attributes, whose values are never quoted."""
-
 
 def check_values(instance: Instance) -> Iterator[Problem]:
     """Values that violate their value representation, by the validation of pydicom.
@@ -65,11 +62,11 @@ def _values(instance: Instance, dataset: Dataset, prefix: str) -> Iterator[Probl
             try:
                 element = dataset[tag]
             except Exception as error:  # pydicom raises any type for a damaged value
-                yield instance.error(name, f"unreadable value: {_reason(tag, str(error))}")
+                yield instance.error(name, f"unreadable value: {_reason(str(error))}")
                 dataset[tag] = DataElement(tag, "UN", None)
                 continue
         messages = [str(warning.message) for warning in caught] + _invalid(element)
-        for message in dict.fromkeys(_reason(tag, message) for message in messages):
+        for message in dict.fromkeys(_reason(message) for message in messages):
             yield instance.error(name, message)
         if element.VR == "SQ":
             for number, item in enumerate(element.value or (), 1):
@@ -96,9 +93,9 @@ def _is_left_in_file(dataset: Dataset, tag: BaseTag) -> bool:
     return (raw.VR or "").startswith("O") or keyword_for_tag(tag) in PIXEL_KEYWORDS
 
 
-def _reason(tag: BaseTag, message: str) -> str:
-    """The message of pydicom, shortened; without the value of a patient attribute."""
-    reason, _, _ = message.partition(":" if tag.group == PATIENT_GROUP else " Please see ")
+def _reason(message: str) -> str:
+    """The message of pydicom, shortened; without the value, which may identify the patient."""
+    reason = message.partition(":")[0].partition(" Please see ")[0]
     return " ".join(reason.split())[:MAX_REASON_LENGTH]
 
 

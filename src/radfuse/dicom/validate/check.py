@@ -3,13 +3,12 @@
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from radfuse.dicom.deidentify.identifiers import Identifiers, identifiers_of
 from radfuse.dicom.read.safe_read import is_dicom, open_dataset
 from radfuse.dicom.read.scan import DICOM_SUFFIXES, list_files
 from radfuse.dicom.validate import dciodvfy
@@ -50,9 +49,6 @@ class CheckReport:
     """Files that are not DICOM objects: DICOMDIR, documents, other files."""
 
     problems: tuple[Problem, ...]
-    identifiers: Identifiers
-    """Of all patients in the files."""
-
     validators: tuple[str, ...]
     """Programs that checked: radfuse, and dciodvfy if it is installed."""
 
@@ -61,29 +57,14 @@ class CheckReport:
         """Number of errors."""
         return sum(problem.severity == "error" for problem in self.problems)
 
-    def without_identifiers(self) -> "CheckReport":
-        """The report without names and IDs of patients in paths and messages."""
-        return replace(
-            self,
-            path=Path(self.identifiers.hide_in_path(self.path)),
-            problems=tuple(
-                replace(
-                    problem,
-                    file=Path(self.identifiers.hide_in_path(problem.file)),
-                    message=self.identifiers.hide(problem.message),
-                )
-                for problem in self.problems
-            ),
-        )
-
 
 def check(
     path: Path | str, *, with_dciodvfy: bool = True, report: ProgressCallback = no_progress
 ) -> CheckReport:
     """Validate a DICOM file, or all DICOM files in and below a folder.
 
-    A damaged file is an error of that file. Messages may contain values of attributes;
-    `CheckReport.without_identifiers` hides names and IDs.
+    A damaged file is an error of that file. Messages contain no text of attributes, which may
+    identify a patient.
 
     Raises `InputError` for a path that does not exist or cannot be read, `NoImageError` if there
     is no DICOM file.
@@ -114,7 +95,6 @@ def check(
         files=checked,
         skipped=(len(list_files(path)) if path.is_dir() else 1) - checked,
         problems=_sorted(problems),
-        identifiers=identifiers_of(*(instance.dataset for instance in instances)),
         validators=("radfuse", *[dciodvfy.PROGRAM] * (with_dciodvfy and dciodvfy.is_installed())),
     )
 

@@ -21,7 +21,7 @@ def is_installed() -> bool:
 
 
 def errors_of(file: Path) -> Iterator[str]:
-    """The distinct error lines of the program; none if it is not installed."""
+    """The distinct error lines of the program, without values; none if it is not installed."""
     program = shutil.which(PROGRAM)
     if program is None:
         return
@@ -39,7 +39,9 @@ def errors_of(file: Path) -> Iterator[str]:
         yield f"ended by signal {-run.returncode}"
     lines = run.stderr.decode(errors="replace").splitlines()
     errors = dict.fromkeys(
-        line.removeprefix("Error - ").strip() for line in lines if line.startswith("Error")
+        line.removeprefix("Error - ").partition(" = ")[0].strip()
+        for line in lines
+        if line.startswith("Error")
     )
     for line, _ in zip(errors, range(MAX_LINES), strict=False):
         yield line

@@ -14,7 +14,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from radfuse.dicom.deidentify.identifiers import identifiers_below
 from radfuse.errors import InputError, RadfuseError
 from radfuse.log import LogSettings, configure_logging, current_settings
 
@@ -94,19 +93,6 @@ def limit_memory(memory_bytes: int | None) -> None:
         most = resource.getrlimit(resource.RLIMIT_AS)[1]
         with suppress(ValueError):  # the system's own limit is lower
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes or most, most))
-
-
-def shown_paths(*paths: Path) -> str:
-    """Paths without the identifiers of the patient, which a child process reads, too."""
-    try:
-        return run_contained(_hidden_paths, paths, path=paths[0])
-    except (RadfuseError, RuntimeError):
-        return "CT or MR"
-
-
-def _hidden_paths(paths: tuple[Path, ...]) -> str:
-    identifiers = identifiers_below(*paths)
-    return ", ".join(dict.fromkeys(map(identifiers.hide_in_path, paths)))
 
 
 def child_context() -> Any:

@@ -154,7 +154,7 @@ def _outcome(
         registration_id=alignment.identifier,
         alignment=alignment.origin,
         job=secrets.token_hex(6),
-        notes=tuple(result.identifiers.hide(note) for note in notes),
+        notes=tuple(notes),
         record=record,
         seconds=round(seconds, 1),
     )

@@ -12,9 +12,9 @@ from typing import Any
 
 from radfuse.errors import InputError, RadfuseError
 from radfuse.log import current_settings, since
-from radfuse.service.jobs.containment import JOB_TIMEOUT_S, child_context, shown_paths
+from radfuse.service.jobs.containment import JOB_TIMEOUT_S, child_context
 from radfuse.service.jobs.fusion import JobSpec
-from radfuse.service.jobs.worker import INTERNAL_ERROR, run_job
+from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR, run_job
 from radfuse.service.stores.studies import Studies, Study, StudyState
 
 LOG = logging.getLogger(__name__)
@@ -38,6 +38,9 @@ class Job:
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Kind and data; the last one is `done` or `error`."""
+
+    stored_message: str = ""
+    """Message of an error in the study, without names of files; its event has them."""
 
     cancelled: Event = field(default_factory=Event)
     ended: Event = field(default_factory=Event)
@@ -93,6 +96,13 @@ class JobQueue:
         """The last job of a study since the server was started."""
         return self._jobs.get(identifier)
 
+    def with_details(self, study: Study) -> Study:
+        """A study with the full message of its last error, until the server ends."""
+        job = self.last_job(study.id)
+        if job is None or not job.stored_message or study.message != job.stored_message:
+            return study
+        return study.model_copy(update={"message": job.events[-1][1]["error"]})
+
     def close(self) -> None:
         """Stop all jobs; returns when none runs."""
         for job in list(self._jobs.values()):
@@ -124,27 +134,30 @@ class JobQueue:
         """Report the result, including that of a job that was cancelled too late."""
         before = self._studies.get(job.study)
         state: StudyState = "cancelled" if kind == "cancelled" else "failed"
-        message = before.message if kind == "done" else data["error"]
-        after = self._studies.finish_job(job.study, state, message)
+        stored = data.pop("stored", data["error"]) if kind != "done" else before.message
+        after = self._studies.finish_job(job.study, state, stored)
         if after.outcome not in {None, before.outcome}:
             job.add_event("done", outcome=after.outcome.model_dump(mode="json"))
         elif kind == "done":
             job.add_event("done", outcome=None)
         else:
-            job.add_event("error", state=state, **{**data, "error": after.message})
+            job.stored_message = stored
+            message = data["error"] if after.message == stored else after.message
+            job.add_event("error", state=state, **{**data, "error": message})
 
     def _report_failure(self, job: Job, error: Exception) -> None:
         """Report a job that was ended by a bug or by the machine, such as a full disk."""
-        is_ours = isinstance(error, RadfuseError)
-        if not is_ours:
+        message = job.stored_message = INTERNAL_ERROR
+        if isinstance(error, RadfuseError):
+            message, job.stored_message = str(error), f"{error.kind} {DETAILS}"
+        else:
             with suppress(OSError):  # the terminal may be a file on a full disk
                 traceback.print_exception(error)
-        message = str(error) if is_ours else INTERNAL_ERROR
         try:
-            self._studies.finish_job(job.study, "failed", message)
+            self._studies.finish_job(job.study, "failed", job.stored_message)
         except Exception:  # a full disk, for instance
             with suppress(InputError):
-                self._studies.keep_in_memory(job.study, "failed", message)
+                self._studies.keep_in_memory(job.study, "failed", job.stored_message)
         job.add_event("error", state="failed", error=message)
 
     def _run_in_process(self, job: Job, study: Study, folder: Path) -> tuple[str, Any]:
@@ -156,7 +169,7 @@ class JobQueue:
         )
         process.start()
         theirs.close()
-        paths, silent_since = (study.ct, study.mr), time.monotonic()
+        silent_since = time.monotonic()
         placing = False  # results are placed completely, even if the job is cancelled meanwhile
         try:
             while placing or not job.cancelled.is_set():
@@ -164,7 +177,7 @@ class JobQueue:
                     if time.monotonic() - silent_since > JOB_TIMEOUT_S:
                         process.kill()
                         reason = f"stopped after {JOB_TIMEOUT_S:g} s without progress"
-                        return "error", {"error": f"{shown_paths(*paths)}: {reason}"}
+                        return "error", {"error": f"CT or MR: {reason}"}
                     continue
                 kind, data = ours.recv()
                 silent_since = time.monotonic()
@@ -178,9 +191,7 @@ class JobQueue:
         except EOFError:
             process.join(END_S)
             reason = f"the process that reads and fuses them ended (status {process.exitcode})"
-            return "error", {
-                "error": f"{shown_paths(*paths)}: {reason}; a file is damaged, or memory too small"
-            }
+            return "error", {"error": f"CT or MR: {reason}; a file is damaged, or memory too small"}
         finally:
             if job.cancelled.is_set() and not placing:
                 process.terminate()

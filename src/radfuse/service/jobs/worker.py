@@ -10,8 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from radfuse.dicom.deidentify.identifiers import hide_identifiers
-from radfuse.errors import InputError, RadfuseError, RegistrationError
+from radfuse.errors import RadfuseError, RegistrationError
 from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
 from radfuse.registration.transforms import matrix_of
@@ -22,6 +21,12 @@ from radfuse.service.stores.view_volumes import matrix_rows
 
 INTERNAL_ERROR = "an internal error; the terminal of `radfuse view` has the details"
 """Message of a bug."""
+
+NOT_ENOUGH_MEMORY = "CT or MR: not enough memory to read them; crop the head"
+"""Message where the memory of the machine, or of the job, is too small."""
+
+DETAILS = "Start the job again for the details."
+"""Where the names of files are: they are not stored."""
 
 REMEDIES = (
     "register manually, with the sliders or at least three landmark pairs, and fuse again; check "
@@ -47,10 +52,9 @@ def run_job(pipe: Connection, folder: Path, study: Study, spec: JobSpec, log: Lo
     except BrokenPipeError:  # the server has ended
         sys.exit(1)
     except RadfuseError as error:
-        pipe.send(("error", _error_data(error, study)))
+        pipe.send(("error", _error_data(error)))
     except MemoryError:
-        message = f"{study.ct}, {study.mr}: not enough memory to read them; crop the head"
-        pipe.send(("error", _error_data(InputError(message), study)))
+        pipe.send(("error", {"error": NOT_ENOUGH_MEMORY}))
     except Exception:
         traceback.print_exc()
         pipe.send(("error", {"error": INTERNAL_ERROR}))
@@ -79,11 +83,12 @@ def _run(pipe: Connection, folder: Path, study: Study, spec: JobSpec) -> dict[st
     return fuse_study(folder, study, spec, report, before_placing).model_dump(mode="json")
 
 
-def _error_data(error: RadfuseError, study: Study) -> dict[str, Any]:
-    """De-identified message of an error, and the registration that failed QA."""
-    paths = (study.ct, study.mr)
-    message = f"{error.reason}; {REMEDIES}" if isinstance(error, RegistrationError) else str(error)
-    data: dict[str, Any] = {"error": hide_identifiers(message, *paths)}
+def _error_data(error: RadfuseError) -> dict[str, Any]:
+    """The message of an error, what is stored of it, and the registration that failed QA."""
+    if isinstance(error, RegistrationError):
+        data: dict[str, Any] = {"error": f"{error.reason}; {REMEDIES}"}
+    else:
+        data = {"error": str(error), "stored": f"{error.kind} {DETAILS}"}
     if isinstance(error, RegistrationQAError):
         data["mr_from_ct"] = matrix_rows(matrix_of(error.alignment.mr_from_ct))
     return data

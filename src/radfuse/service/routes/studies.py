@@ -14,7 +14,6 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from starlette.datastructures import UploadFile
 
-from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, hide_identifiers
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import output_error
 from radfuse.methods.catalogue import METHODS
@@ -110,7 +109,7 @@ def info() -> dict[str, Any]:
 
 @api.post("/inspect")
 def inspect_path(request: PathRequest, deps: ServiceDeps) -> dict[str, Any]:
-    """List the images in a file, folder or archive, without patient identifiers."""
+    """List the images in a file, folder or archive, without name and ID of the patient."""
     (path,) = deps.allowed_paths(request.path)
     return run_contained(_inspect, path, path=path)
 
@@ -142,7 +141,7 @@ async def upload(request: Request, deps: ServiceDeps) -> dict[str, str]:
 @api.get("/studies", response_model_exclude={"__all__": PATH_FIELDS})
 def studies(deps: ServiceDeps) -> list[Study]:
     """All studies, the newest first; unreadable ones are last and have a message."""
-    return [*deps.studies.all(), *deps.studies.unreadable()]
+    return [*map(deps.jobs.with_details, deps.studies.all()), *deps.studies.unreadable()]
 
 
 @api.post("/studies", status_code=201, response_model_exclude=PATH_FIELDS)
@@ -154,7 +153,7 @@ def create(request: StudyRequest, deps: ServiceDeps) -> Study:
 @api.get("/studies/{identifier}", response_model_exclude=PATH_FIELDS)
 def study(identifier: str, deps: ServiceDeps) -> Study:
     """One study and its state."""
-    return deps.studies.get(identifier)
+    return deps.jobs.with_details(deps.studies.get(identifier))
 
 
 @api.delete("/studies/{identifier}", status_code=204)
@@ -210,19 +209,16 @@ def create_study(deps: Dependencies, request: StudyRequest) -> Study:
 
 
 def _inspect(path: Path) -> dict[str, Any]:
-    """The images in a file, folder or archive, without patient identifiers."""
-    with errors_without_identifiers(path):
-        inspected, others = inspect(path)
-    facts = json.dumps([_image(series) for series in inspected], ensure_ascii=False)
-    return {"images": json.loads(hide_identifiers(facts, path)), "other_files": others}
+    """The images in a file, folder or archive, without name and ID of the patient."""
+    inspected, others = inspect(path)
+    return {"images": list(map(_image, inspected)), "other_files": others}
 
 
 def _choose_series(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
     """The series of CT and MR in a folder or archive, and a sentence about the choice."""
-    with errors_without_identifiers(path):
-        pair = choose_pair(path, recipe)
+    pair = choose_pair(path, recipe)
     series = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
-    return series, hide_identifiers(pair.sentence(), path)
+    return series, pair.summary()
 
 
 def _image(series: InspectedSeries) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import filled_on
-from radfuse.dicom.deidentify.identifiers import errors_without_identifiers, identifiers_below
 from radfuse.dicom.rtstruct.parse import parse_structure_set
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, write_structure_set
@@ -113,15 +112,12 @@ def export(store: StructureStore, study: Study, folder: Path, form: Format) -> E
 def _contained_write(
     study: Study, folder: Path, form: Format, stored: Sequence[StoredStructure], notes: list[str]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Read the study's CT and write the files; returns their names and de-identified notes."""
-    with errors_without_identifiers(study.ct):
-        ct = read(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
-        _check_same(ct, stored[0].grid)
-        notes = [*notes, *ct.notes]
-        write = _write_set if form == "rtstruct" else _write_nifti
-        files = write(folder, _stem(study.name), ct, stored, notes)
-    hidden = identifiers_below(study.ct)
-    return files, [hidden.hide(note, [study.ct]) for note in notes]
+    """Read the study's CT and write the files; returns their names and notes."""
+    ct = read(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
+    _check_same(ct, stored[0].grid)
+    notes = [*notes, *ct.notes]
+    write = _write_set if form == "rtstruct" else _write_nifti
+    return write(folder, _stem(study.name), ct, stored, notes), notes
 
 
 def exported_path(folder: Path, name: str) -> Path:
@@ -148,16 +144,14 @@ def import_file(store: StructureStore, study: Study, path: Path, name: str | Non
 
 
 def _contained_read(study: Study, path: Path, grid: VoxelGrid) -> _ReadStructures:
-    """The structures of a file or archive on the study's CT; notes and errors are de-identified."""
-    with errors_without_identifiers(study.ct, path), unpacked(path) as source:
+    """The structures of a file or archive on the study's CT."""
+    with unpacked(path) as source:
         ct = read(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
         _check_same(ct, grid)
         contents = _read(source, ct)
         if not contents.structures:
             raise InputError(f"{path}: the file has no structures")
-        hidden = identifiers_below(study.ct, path)
-        notes = tuple(hidden.hide(note, [path, source]) for note in contents.notes)
-        return replace(contents, notes=notes)
+        return contents
 
 
 def _check_same(ct: Series, grid: VoxelGrid) -> None:
