@@ -9,11 +9,11 @@ from threading import Event, Thread
 
 import pytest
 
-from radfuse.errors import InputError
+from radfuse.errors import InputError, OutputError
 from radfuse.record import Record, Signoff, now
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.job_queue import CANCELLED, JobQueue
-from radfuse.service.jobs.worker import INTERNAL_ERROR
+from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR
 from radfuse.service.stores.results import INPUTS, OUTCOME, REPLACING, RESULT, FusionOutcome
 from radfuse.service.stores.studies import MIXED, STOPPED, Studies, Study, UnknownStudyError
 
@@ -119,7 +119,7 @@ def test_full_disk_leaves_no_job_that_never_ends(
     assert job.events[-1][0] == "error"
     failed = studies.get(bare.id)
     assert failed.state == "failed"
-    assert failed.message == job.events[-1][1]["error"]
+    assert failed.message == OutputError.__doc__ + " " + DETAILS  # no path is stored
     jobs.delete(bare.id)
     assert [one.id for one in studies.all()] == [study.id]
 
