@@ -44,13 +44,10 @@ def test_check_puts_files_with_the_same_problems_together(folder: Path) -> None:
     assert result.stderr == ""
 
 
-def test_check_of_one_file_names_it_and_hides_the_patient(folder: Path) -> None:
+def test_check_of_one_file_names_it(folder: Path) -> None:
     spoil(folder / "0001.dcm")
-    (folder / "0001.dcm").rename(folder / "phantom7.dcm")
-    words = ["dicom", "check", folder / "phantom7.dcm", "--no-dciodvfy", "--quiet"]
-    assert "phantom" not in run(*words).stdout
-    shown = run(*words, "--show-identifiers").stdout
-    assert shown.startswith(str(folder / "phantom7.dcm"))
+    result = run("dicom", "check", folder / "0001.dcm", "--no-dciodvfy", "--quiet")
+    assert result.stdout.startswith(str(folder / "0001.dcm"))
 
 
 def test_check_gives_json(folder: Path) -> None:
@@ -99,12 +96,12 @@ def test_deidentify_gives_json(folder: Path, tmp_path: Path) -> None:
     assert "burned" in facts["warning"]
 
 
-def test_deidentify_refuses_burned_in_text_without_identity(folder: Path, tmp_path: Path) -> None:
+def test_deidentify_refuses_burned_in_text(folder: Path, tmp_path: Path) -> None:
     header = pydicom.dcmread(folder / "0001.dcm")
     header.BurnedInAnnotation = "YES"
     header.save_as(folder / "0001.dcm")
     words = ["dicom", "deidentify", folder, "-o", tmp_path / "out", "--quiet"]
     result = run(*words)
-    refused_in_a_line(result, "***/ct/0001.dcm: BurnedInAnnotation is YES")
+    refused_in_a_line(result, f"{folder / '0001.dcm'}: BurnedInAnnotation is YES")
     assert not (tmp_path / "out").exists()
     assert run(*words, "--accept-burned-in").exit_code == 0
