@@ -36,7 +36,8 @@ def test_voxel_data_files_are_read_and_checked(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"{beside.name}: .*; copy it again"):
             read_volume(path)
         beside.unlink()
-        assert "without its voxel data file" in refusal(path, InputError)
+        words = f"its voxel data file '{beside.name}' is missing"
+        assert words in refusal(path, InputError)
 
 
 def edited(folder: Path, suffix: str, edit: Callable[[bytes], bytes]) -> Path:

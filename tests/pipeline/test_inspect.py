@@ -95,7 +95,7 @@ def test_a_folder_of_volumes_damage_and_other_files(tmp_path: Path) -> None:
     assert problem.startswith(f"{broken}: damaged: (0002,0012) has 20 of 44 bytes; may be of ")
     assert by_name["mr.nii.gz"] == ("volume", ())
     assert by_name["broken"] == ("DICOM", ("damaged: (0002,0012) has 20 of 44 bytes",))
-    assert "damaged or truncated" in by_name["bad.NII"][1][0]
+    assert "not NIfTI in spite of its name" in by_name["bad.NII"][1][0]
     assert len(by_name) == 4
 
 

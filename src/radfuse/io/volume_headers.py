@@ -4,6 +4,7 @@ ITK takes zero for a number that it cannot read and an unnamed space for the pat
 fills compressed voxels that it cannot decompress with uninitialised memory.
 """
 
+import re
 import zlib
 from pathlib import Path, PurePath
 from typing import BinaryIO
@@ -21,11 +22,29 @@ GZIP_MAGIC = b"\x1f\x8b"
 DATA_KEYS = ("ElementDataFile", "data file", "datafile")
 """Keys of the file that holds the voxels."""
 
+SUPPORTED = {
+    "ObjectType": "Image",
+    "NDims": "[2-4]",
+    "ElementType": "MET_U?(CHAR|SHORT|INT|LONG|LONG_LONG)|MET_FLOAT|MET_DOUBLE",
+    "encoding": "raw|txt|text|ascii|hex|gz|gzip",
+    "type": "(?!block).*",
+}
+"""Values of MetaImage and NRRD headers that are read, as regular expressions."""
+
+MAX_SHOWN = 40
+"""Characters of a header's value in a message."""
+
 META_SPACING = ("ElementSpacing", "ElementSize")
 """Keys of the voxel spacing of a MetaImage; the first that exists counts."""
 
 META_AXES = ("TransformMatrix", "Rotation", "Orientation")
 """Keys of the axes of a MetaImage."""
+
+SIDES = ("RL", "AP", "IS")
+"""The sides that the patient's axes come from, and go to."""
+
+MIN_AGREEMENT = 0.3
+"""Cosine of an axis with the side that AnatomicalOrientation names for it; ITK: 0.37 or more."""
 
 META_ORIGIN = ("Offset", "Position", "Origin")
 """Keys of the position of the first voxel of a MetaImage."""
@@ -64,15 +83,34 @@ def check_itk_header(named: Path, path: Path) -> None:
 
 
 def check_data_file(named: Path, path: Path) -> None:
-    """Raise `InputError` for voxels in several files, or in one outside the header's folder."""
+    """Raise `InputError` for voxels that are no numbers, or not in one file beside the header."""
     with named.open("rb") as stream:
         fields = _fields(stream)
+    _check_supported(fields, path)
     for key in DATA_KEYS:
         voxels = fields.get(key, "LOCAL")
         parts = PurePath(voxels.replace("\\", "/")).parts
         if voxels.split(" ")[0] == "LIST" or "%" in voxels or len(parts) != 1 or parts[0] == "..":
             raise InputError(
                 f"{path}: {key} is {voxels!r}, not one file beside the header; save it as one file"
+            )
+        if voxels.upper() == "LOCAL" or (named.parent / voxels).is_file():
+            continue
+        if (path.parent / voxels).is_file():
+            raise InputError(f"{path}: a header with {voxels!r}; name it .mhd or .nhdr")
+        raise InputError(
+            f"{path}: its voxel data file {voxels!r} is missing; copy it to the header"
+        )
+
+
+def _check_supported(fields: dict[str, str], path: Path) -> None:
+    """Raise `InputError` for header values that ITK cannot read; some make it crash."""
+    for key, pattern in SUPPORTED.items():
+        value = fields.get(key)
+        if value is not None and not re.fullmatch(pattern, value, re.IGNORECASE):
+            raise InputError(
+                f"{path}: {key} is {value[:MAX_SHOWN]!r}, which is not supported; save it as "
+                "another format"
             )
 
 
@@ -150,10 +188,13 @@ def _check_meta_orientation(fields: dict[str, str], path: Path) -> None:
     if "?" in stated or len(stated) != 3 or len(axes) != 9:
         return
     found = ""
-    for axis in np.reshape(axes, (3, 3)):
+    agreement = 1.0
+    for side, axis in zip(stated, np.reshape(axes, (3, 3)), strict=True):
         main = int(np.abs(axis).argmax())
-        found += ("RL", "AP", "IS")[main][int(axis[main] < 0)]
-    if stated != found:
+        found += SIDES[main][int(axis[main] < 0)]
+        row = next((row for row, sides in enumerate(SIDES) if side in sides), main)
+        agreement = min(agreement, axis[row] * (1 if side == SIDES[row][0] else -1))
+    if not agreement >= MIN_AGREEMENT:  # ITK assigns each side once: not always to the main axis
         raise GeometryError(
             f"{path}: AnatomicalOrientation is {stated}, but the axes in TransformMatrix are "
             f"{found}; correct the wrong one"

@@ -4,6 +4,7 @@ The NIfTI reader of ITK is not used: it fills a truncated file with zeros, repla
 by 1 mm and makes sheared axes perpendicular, each without an error.
 """
 
+import gzip
 import os
 import shutil
 import tempfile
@@ -50,6 +51,9 @@ NIFTI_ERRORS = (
 )  # fmt: skip
 """Errors of nibabel at damaged files."""
 
+HEAD_BYTES = 8192
+"""Bytes of a file by which its format is recognised; ITK searches as many for NDims."""
+
 ITK_ZERO_SPACING = "Zero-valued spacing"
 """Part of ITK's message on such a header."""
 
@@ -89,6 +93,7 @@ def read_volume(path: Path) -> sitk.Image:
     suffix = volume_suffix(path)
     if suffix is None:
         raise InputError(f"{path}: not a NIfTI, NRRD or MetaImage file; convert it")
+    suffix = _suffix_by_content(path, suffix)
     with tempfile.TemporaryDirectory() as folder:
         named = path
         if not path.name.lower().endswith(suffix):  # the libraries go by the name alone
@@ -99,6 +104,35 @@ def read_volume(path: Path) -> sitk.Image:
                 shutil.copyfile(path, named)
         read = _read_nifti if suffix in NIFTI_SUFFIXES else _read_itk
         return checked_volume(read(named, path), path)
+
+
+def _suffix_by_content(path: Path, suffix: str) -> str:
+    """The suffix of the format that the content has, where the name is that of another.
+
+    Raises `InputError` for content of no supported format.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if is_packed := head.startswith(GZIP_MAGIC):
+        try:
+            with gzip.open(path) as stream:
+                head = stream.read(HEAD_BYTES)
+        except (OSError, EOFError, zlib.error):
+            return suffix  # the reader says that it is damaged
+    if any(head[at : at + len(magic)] == magic for magic, at in NIFTI_MAGIC.items()):
+        return ".nii.gz" if is_packed else ".nii"
+    found = ".nrrd" if head.startswith(b"NRRD") else ".mha" if b"NDims" in head else ""
+    if is_packed and found:
+        raise InputError(f"{path}: {found} in gzip; decompress it with gunzip first")
+    if suffix == ".hdr" and not found:  # with its voxels beside it, or Analyze
+        return suffix
+    if not found:
+        name = "NIfTI" if suffix in NIFTI_SUFFIXES else "NRRD or MetaImage"
+        raise InputError(
+            f"{path}: damaged, or not {name} in spite of its name; copy it again, or convert it"
+        )
+    kept = suffix in {".nrrd", ".nhdr"} if found == ".nrrd" else suffix in {".mha", ".mhd"}
+    return suffix if kept else found
 
 
 def _read_nifti(named: Path, path: Path) -> sitk.Image:
