@@ -183,6 +183,7 @@ def test_results_are_replaced_only_when_asked(
             "label 4 already has the name a",
         ),
         (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "5=a"), "two structures are named 'a'"),
+        (("-o", "{tmp}/rt.dcm", "--name", "4=a", "--name", "5=a "), "two structures are named 'a'"),
         (("-o", "{tmp}/rt.dcm", "--name", "99=a"), "no voxel has the label 99 of 'a'"),
         (("-o", "{tmp}/rt.dcm", "--mask", "{mr}"), "labels.nrrd: a label map of"),
         (("-o", "{tmp}/rt.dcm", "--mask", "{tmp}/none.nrrd"), "none.nrrd: no such file"),

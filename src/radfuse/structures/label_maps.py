@@ -53,7 +53,7 @@ class Structure:
 class StructureInfo(BaseModel):
     """One structure in the JSON file beside a label map or in a folder of masks."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, str_strip_whitespace=True)  # spaces are no name
 
     label: int = Field(default=1, ge=1)
     """Its voxel value."""

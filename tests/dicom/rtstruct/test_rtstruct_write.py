@@ -208,6 +208,9 @@ def test_a_name_that_dicom_cannot_hold_is_refused(
 def test_a_name_used_twice_is_refused(ct: Series, ring: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two structures are named 'GTVp'"):
         write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)] * 2)
+    twice = [structure(ring, ct, name) for name in ("GTVp", "GTVp ")]
+    with pytest.raises(InputError, match="two structures are named 'GTVp '"):
+        write_structure_set(tmp_path / "rt.dcm", ct, twice)
 
 
 def test_a_slice_without_instance_uid_is_refused(ct: Series, ring: np.ndarray) -> None:

@@ -136,13 +136,16 @@ def _check_instances(ct: Series) -> None:
 
 
 def check_roi_name(name: str, others: Sequence[str]) -> None:
-    """Raise `InputError` for a name that is invalid in DICOM, or used by another structure."""
+    """Raise `InputError` for a name that is invalid in DICOM, or used by another structure.
+
+    Spaces around a name are not significant, PS3.5 section 6.2.
+    """
     if not 1 <= len(name.strip()) <= MAX_NAME_LENGTH or "\\" in name or not name.isprintable():
         raise InputError(
             f"structure name {name!r}: DICOM takes 1 to {MAX_NAME_LENGTH} characters without "
             "backslash or line break; TG-263 recommends 16 at most, such as GTVp"
         )
-    if name in others:
+    if name.strip() in {other.strip() for other in others}:
         raise InputError(f"two structures are named '{name}'; give them different names")
 
 
