@@ -1,6 +1,7 @@
 """Serve the viewer until the process is ended."""
 
 import logging
+import multiprocessing.util
 import os
 import secrets
 import shutil
@@ -126,6 +127,7 @@ def _private_files() -> Iterator[None]:
 @contextmanager
 def _spool_in(folder: Path) -> Iterator[None]:
     """Temporary files, such as those of an upload, are on the disk of the studies."""
+    multiprocessing.util.get_temp_dir()  # of its sockets, whose paths must be short
     spool, before = folder / SPOOL, tempfile.tempdir
     shutil.rmtree(spool, ignore_errors=True)  # of a killed server
     spool.mkdir()

@@ -130,6 +130,6 @@ def test_the_only_series_is_read_although_derived(tmp_path: Path) -> None:
     folder = write(tmp_path / "ct")
     change_all(folder, put("ImageType", ["DERIVED", "SECONDARY", "REFORMATTED"]))
     change_all(folder, put("SOPInstanceUID", None))
-    assert read(folder, "CT").notes == (f"{folder}: derived: reformatted",)
+    assert any("derived: reformatted" in note for note in read(folder, "CT").notes)
     (series,) = inspect(folder)[0]
-    assert series.notes == ("derived: reformatted; selected where there is no primary series",)
+    assert "derived: reformatted; selected where there is no primary series" in series.notes

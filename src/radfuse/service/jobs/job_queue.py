@@ -177,7 +177,7 @@ class JobQueue:
                     if time.monotonic() - silent_since > JOB_TIMEOUT_S:
                         process.kill()
                         reason = f"stopped after {JOB_TIMEOUT_S:g} s without progress"
-                        return "error", {"error": f"CT or MR: {reason}"}
+                        return "error", _reader_error(study, reason)
                     continue
                 kind, data = ours.recv()
                 silent_since = time.monotonic()
@@ -191,7 +191,8 @@ class JobQueue:
         except EOFError:
             process.join(END_S)
             reason = f"the process that reads and fuses them ended (status {process.exitcode})"
-            return "error", {"error": f"CT or MR: {reason}; a file is damaged, or memory too small"}
+            reason += "; a file is damaged, or memory too small"
+            return "error", _reader_error(study, reason)
         finally:
             if job.cancelled.is_set() and not placing:
                 process.terminate()
@@ -200,3 +201,9 @@ class JobQueue:
             process.join()
             ours.close()
         return "cancelled", {"error": CANCELLED}
+
+
+def _reader_error(study: Study, reason: str) -> dict[str, str]:
+    """An error with the paths for the signed-in user, and without them as it is stored."""
+    paths = ", ".join(dict.fromkeys(map(str, (study.ct, study.mr))))
+    return {"error": f"{paths}: {reason}", "stored": f"CT or MR: {reason}"}
