@@ -70,14 +70,20 @@ def colour(header: Dataset) -> None:
     header.SamplesPerPixel = 3
 
 
+def written_with(edit: Callable[[Dataset], None], odd: list[int], folder: Path) -> Path:
+    """Eight slices of a volume, those with the indices `odd` edited."""
+    written = write(folder / "in", volume(count=8))
+    for index in odd:
+        change(slices(written)[index], edit)
+    return written
+
+
 @pytest.mark.parametrize("edit", [coronal_elsewhere, colour])
 @pytest.mark.parametrize("odd", [[0], [0, 7]])
 def test_reformats_and_captures_are_left_out_with_a_note(
     tmp_path: Path, edit: Callable[[Dataset], None], odd: list[int]
 ) -> None:
-    folder = write(tmp_path / "in", volume(count=8))
-    for index in odd:
-        change(slices(folder)[index], edit)
+    folder = written_with(edit, odd, tmp_path)
     series = read(folder, "CT")
     kept = [index for index in range(8) if index not in odd]
     assert series.files == tuple(slices(folder)[index] for index in kept)
@@ -110,9 +116,7 @@ def turned(header: Dataset) -> None:
 def test_rounding_is_one_volume(
     tmp_path: Path, edit: Callable[[Dataset], None], odd: list[int]
 ) -> None:
-    folder = write(tmp_path / "in", volume(count=8))
-    for index in odd:
-        change(slices(folder)[index], edit)
+    folder = written_with(edit, odd, tmp_path)
     series = read(folder, "CT")
     assert_same_image(series.image, volume(count=8), atol=2e-4)
     assert series.notes == ()

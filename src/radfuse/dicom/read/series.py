@@ -20,10 +20,11 @@ from pydicom.uid import (
 from radfuse.dicom.read.derived import Derivation, common_derivation, is_localizer
 from radfuse.modality import MODALITIES
 
-SLICE_CLASSES = {
-    CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage,
-    MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage,
-}  # fmt: skip
+CT_CLASSES = {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
+MR_CLASSES = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
+"""SOP classes of the images of a modality."""
+
+SLICE_CLASSES = CT_CLASSES | MR_CLASSES
 """SOP classes whose objects are images, even if Rows and Columns are missing."""
 
 IMAGE_CLASS = "ImageStorage"

@@ -16,17 +16,10 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import (
-    CTImageStorage,
-    EnhancedCTImageStorage,
-    EnhancedMRImageStorage,
-    LegacyConvertedEnhancedCTImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    MRImageStorage,
-    SpatialRegistrationStorage,
-)
+from pydicom.uid import SpatialRegistrationStorage
 from pydicom.valuerep import format_number_as_ds
 
+from radfuse.dicom.read.series import CT_CLASSES, MR_CLASSES
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import (
@@ -51,10 +44,6 @@ FILE_NAME = "0001.dcm"
 
 CONTENT_LABEL = "REGISTRATION"
 """ContentLabel, a code string."""
-
-CT_CLASSES = {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
-MR_CLASSES = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
-"""SOP classes of referenced images, which identify the frame of reference of an item."""
 
 
 def unwritable_reason(ct: Series, mr: Series) -> str | None:
