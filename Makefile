@@ -11,7 +11,7 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
   gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch
 # Programs that tests start import radfuse, too: keep what is compiled.
-ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+ENVIRONMENT := OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # Three for two cores: some tests wait for servers and browsers.
 THREE_AT_ONCE := -n 3 --dist worksteal --durations=25
 

@@ -22,6 +22,7 @@ from radfuse.dicom.write.derived_headers import (
     series_description,
     source_item,
 )
+from radfuse.dicom.write.series import encoded
 from radfuse.dicom.write.signoff import review_comment
 from radfuse.dicom.write.source_slices import SourceSlices, source_slices
 from radfuse.modality import MR
@@ -132,6 +133,18 @@ class DerivationContext:
 
     def slice_attributes(self, index: int) -> Dataset:
         """The geometry of a slice in the CT's own digits, and references to its source images."""
+        if index not in self._slice_attributes:
+            self._slice_attributes[index] = encoded(self._made_slice_attributes(index))
+        attributes = Dataset()
+        attributes.update(self._slice_attributes[index])
+        return attributes
+
+    @cached_property
+    def _slice_attributes(self) -> dict[int, Dataset]:
+        """Of the slices written so far; the series of a fusion share them."""
+        return {}
+
+    def _made_slice_attributes(self, index: int) -> Dataset:
         attributes = Dataset()
         for keyword in GEOMETRY if self.ct.slice_headers else ():
             if self.ct.slice_headers[index].get(keyword) not in (None, ""):

@@ -10,6 +10,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
@@ -20,6 +23,9 @@ from radfuse.io.staging import refuse_nonempty, staging
 
 PREAMBLE = bytes(128)
 """Precedes the letters DICM; empty, since that of a source file may contain anything."""
+
+ENCODING = (False, True)
+"""Whether value representations are implicit, and whether numbers are little-endian."""
 
 RGB_SLICE_DIMENSIONS = 3
 """Axes of a colour slice: rows, columns, samples."""
@@ -70,7 +76,7 @@ def write_series(
         written, as the MR Image IOD requires.
     per_slice
         These attributes override the template's and the written geometry, whose digits they may
-        change but not its values.
+        change but not its values. Their values are written as they are: see `encoded`.
 
     Raises
     ------
@@ -116,20 +122,23 @@ def write_slices(
     count = grid.GetSize()[2]
     digits = max(4, len(str(count)))
     names = [f"{number:0{digits}d}.dcm" for number in range(1, count + 1)]
+    common = encoded(template)
     with staging(folder.parent) as stage:
         draft = stage.path_of(folder)
         draft.mkdir()
         for index, name in enumerate(names):
-            header = Dataset()
-            header.update(template)  # shares its elements: what differs is replaced, not changed
-            header.update(_slice_geometry(grid, index, template))
+            attributes = _slice_geometry(grid, index, template)
             if rescale is not None:
-                header.update(_rescale_attributes(rescale))
+                attributes.update(_rescale_attributes(rescale))
             if per_slice is not None:
-                header.update(per_slice(index))
-                _check_geometry(header, grid, index, folder)
-            header.update(_pixel_attributes(stored_slice(index)))
-            (draft / name).write_bytes(file_bytes(header))
+                attributes.update(per_slice(index))
+                _check_geometry(attributes, grid, index, folder)
+            attributes.update(_pixel_attributes(stored_slice(index)))
+            header = Dataset()
+            header.set_original_encoding(*ENCODING, common.original_character_set)
+            header.update(common)
+            header.update(attributes)
+            (draft / name).write_bytes(_file_bytes(header, ExplicitVRLittleEndian))
     return tuple(folder / name for name in names)
 
 
@@ -239,12 +248,30 @@ def _pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
     return attributes
 
 
+def encoded(header: Dataset) -> Dataset:
+    """A copy with valid values, see `make_valid`, that pydicom writes without encoding them again.
+
+    For what many slices of a series have in common. Explicit VR, little endian.
+    """
+    copied = Dataset()
+    copied.update(header)  # shares its elements: what differs is replaced, not changed
+    make_valid(copied)
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = ENCODING
+    write_dataset(buffer, copied)
+    return read_dataset(BytesIO(buffer.getvalue()), *ENCODING)
+
+
 def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
     """The bytes of a DICOM file with these attributes and new file meta information.
 
     Values that the standard does not allow are corrected in the header, see `make_valid`.
     """
     make_valid(header)
+    return _file_bytes(header, transfer_syntax)
+
+
+def _file_bytes(header: Dataset, transfer_syntax: UID) -> bytes:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = transfer_syntax
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
