@@ -133,7 +133,7 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
         for file, reason in scan.broken.items()
     ]
     if scan.missing:
-        missing = (f"lists missing files: {format_paths(scan.missing)}",)
+        missing = (f"lists missing files: {format_paths(tuple(scan.missing))}",)
         inspected.append(InspectedSeries(DIRECTORY_NAME, "list", None, 1, problems=missing))
     return inspected, len(scan.others) - len(files)
 

@@ -12,10 +12,8 @@ from pydicom import Dataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from dicom_kit import OBLIQUE, assert_same_image, change_all, put, slices, volume, write
-from radfuse.dicom.read.dicomdir import missing_dicomdir_files
-from radfuse.dicom.read.scan import list_files
 from radfuse.dicom.uids import derive_uid
-from radfuse.errors import GeometryError, InputError, NoImageError
+from radfuse.errors import GeometryError, InputError
 from radfuse.pipeline.read import read
 
 STUDY = {
@@ -92,30 +90,6 @@ def test_multi_frame_files_without_a_volume_are_refused(
     shutil.copy(odd / "pydicom-data" / name, tmp_path)
     with pytest.raises(InputError, match=message):
         read(tmp_path, modality)
-
-
-def test_dicomdir_matches_file_names_of_any_case(heads: Path, tmp_path: Path) -> None:
-    """A mounted CD shows its names in lower case."""
-    (tmp_path / "dicom").mkdir()
-    for number in range(304):
-        (tmp_path / "dicom" / f"i{number}").touch()
-    shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "dicomdir")
-    existing = list_files(tmp_path)
-    assert missing_dicomdir_files(tmp_path / "dicomdir", existing) == []
-
-
-def test_dicomdir_without_its_files_is_refused(heads: Path) -> None:
-    with pytest.raises(NoImageError, match="a DICOM directory, not an image; give its folder"):
-        read(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", "CT")
-
-
-def test_dicomdir_reads_its_folder_and_names_missing_files(heads: Path, tmp_path: Path) -> None:
-    write(tmp_path / "disk")
-    shutil.copy(heads / "ct_ge_mixed_series_jpegll_DICOMDIR", tmp_path / "disk/DICOMDIR")
-    series = read(tmp_path / "disk/DICOMDIR", "CT")
-    assert sitk.GetArrayFromImage(series.image).shape == (6, 9, 7)
-    (note,) = series.notes
-    assert note.startswith("files listed in DICOMDIR, but missing: ")
 
 
 def enhanced(

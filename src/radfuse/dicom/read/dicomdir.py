@@ -3,21 +3,43 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydicom import Dataset
+
 from radfuse.dicom.read.safe_read import open_dataset
 
 
-def missing_dicomdir_files(dicomdir: Path, existing: Iterable[Path]) -> list[Path]:
-    """The files that a DICOMDIR lists and that are not among the existing ones in its folder.
+def missing_dicomdir_files(
+    dicomdir: Path, existing: Iterable[Path], instances: frozenset[str] = frozenset()
+) -> dict[Path, str]:
+    """The files that a DICOMDIR lists and that are missing, with their SeriesInstanceUIDs.
 
-    Names are compared in any case, for file systems change it. Listed files are not opened, so a
-    name that leads outside the folder has no effect.
+    Missing is what has none of the existing names in its folder, in any case, for file systems
+    change it, and none of the existing SOPInstanceUIDs. Objects other than images have no series.
+    Listed files are not opened, so a name that leads outside the folder has no effect.
     """
-    records = open_dataset(dicomdir, pixels=False).get("DirectoryRecordSequence") or ()
-    listed = [record.get("ReferencedFileID") for record in records]
-    parts = [[name] if isinstance(name, str) else list(name) for name in listed if name]
+    records = list(open_dataset(dicomdir, pixels=False).get("DirectoryRecordSequence") or ())
     names = {str(path.relative_to(dicomdir.parent)).lower() for path in existing}
-    return [
-        dicomdir.parent.joinpath(*map(str, part))
-        for part in parts
-        if str(Path(*map(str, part))).lower() not in names
-    ]
+    missing = {}
+    for record, series in zip(records, _series_uids(records), strict=True):
+        listed = record.get("ReferencedFileID") or ()
+        parts = Path(*([listed] if isinstance(listed, str) else map(str, listed)))
+        is_known = str(record.get("ReferencedSOPInstanceUIDInFile")) in instances
+        if listed and not is_known and str(parts).lower() not in names:
+            is_image = record.get("DirectoryRecordType") == "IMAGE"
+            missing[dicomdir.parent / parts] = series if is_image else ""
+    return missing
+
+
+def _series_uids(records: list[Dataset]) -> list[str]:
+    """SeriesInstanceUID above each record: by the offsets, which order them, else by the order."""
+    by_offset = {record.seq_item_tell: index for index, record in enumerate(records)}
+    uids, above = [""] * len(records), ""
+    for index, record in enumerate(records):
+        above = str(record.get("SeriesInstanceUID") or above)
+        uids[index] = above
+    for record in [one for one in records if one.get("SeriesInstanceUID")]:
+        offset = record.get("OffsetOfReferencedLowerLevelDirectoryEntity")
+        while (found := by_offset.pop(offset, None)) is not None:
+            uids[found] = str(record.SeriesInstanceUID)
+            offset = records[found].get("OffsetOfTheNextDirectoryRecord")
+    return uids

@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydicom
@@ -67,8 +67,8 @@ class Scan:
     others: tuple[Path, ...]
     """Files other than DICOM."""
 
-    missing: tuple[Path, ...] = ()
-    """Files that a DICOMDIR lists and that do not exist."""
+    missing: Mapping[Path, str] = field(default_factory=dict)
+    """Files that a DICOMDIR lists and that do not exist, with SeriesInstanceUIDs of images."""
 
     def problems(self) -> list[str]:
         """The number of damaged and of missing files, for notes."""
@@ -138,11 +138,22 @@ def _scan(folder: Path, paths: list[Path]) -> Scan:
         series=joined,
         broken=broken,
         others=tuple(others),
-        missing=tuple(
-            path for dicomdir in dicomdirs
-            for path in missing_dicomdir_files(dicomdir, list_files(dicomdir.parent))
-        ),
-    )  # fmt: skip
+        missing=_missing(dicomdirs, joined),
+    )
+
+
+def _missing(dicomdirs: list[Path], series: Iterable[DicomSeries]) -> dict[Path, str]:
+    """What the DICOMDIRs list and what does not exist."""
+    if not dicomdirs:
+        return {}
+    instances = frozenset(str(h.get("SOPInstanceUID")) for one in series for h in one.headers)
+    return {
+        path: uid
+        for dicomdir in dicomdirs
+        for path, uid in missing_dicomdir_files(
+            dicomdir, list_files(dicomdir.parent), instances
+        ).items()
+    }
 
 
 def _series_key(header: Dataset) -> tuple[str, str]:
@@ -220,7 +231,13 @@ def _drop_bulk(header: Dataset) -> None:
 
 
 def damage_of(scan: Scan, series: DicomSeries) -> str:
-    """Why a series may lack slices, with what to do; empty without a damaged file of it."""
+    """Why a series may lack slices, with what to do; empty without a damaged or missing file."""
+    if missing := [path for path, uid in scan.missing.items() if uid in _uids(series)]:
+        return (
+            f"{format_paths(missing)}: missing, but {DIRECTORY_NAME} lists it in the "
+            f"{series.modality} series {series.uid}, which then lacks slices; copy the medium "
+            f"again, or move {DIRECTORY_NAME} away to read the others"
+        )
     paths = [path for path in scan.broken if _may_belong(path, series, scan)]
     if not paths:
         return ""
