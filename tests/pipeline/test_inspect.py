@@ -12,7 +12,7 @@ from pydicom import Dataset
 from dicom_kit import CORONAL, SAGITTAL, Angles, change_all, put, slices, volume, write
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.images import write_image
-from radfuse.io.volumes import read_volume, write_volume
+from radfuse.io.volumes import UNKNOWN_FORMAT, read_volume, write_volume
 from radfuse.modality import CT
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import align
@@ -131,7 +131,7 @@ def test_a_series_of_one_column_has_the_problem_of_reading(tmp_path: Path) -> No
 def test_one_unknown_file_is_unknown(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
     one = only(tmp_path / "a")
-    assert (one.kind, one.problems) == ("unknown", ("not a supported image format",))
+    assert (one.kind, one.problems) == ("unknown", (UNKNOWN_FORMAT,))
 
 
 def test_an_empty_folder_has_no_series(tmp_path: Path) -> None:

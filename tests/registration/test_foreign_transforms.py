@@ -45,7 +45,7 @@ FOREIGN = {
     "reg.lta": (LTA, "lta_convert --inlta"),
     "lta.txt": (LTA.partition("nobody\n\n")[2], "lta_convert --inlta"),
     "register.dat": (REGISTER_DAT, "lta_convert --inreg"),
-    "a.xfm": ("MNI Transform File\n\nTransform_Type = Linear;\n", "MINC"),
+    "a.xfm": ("MNI Transform File\n\nTransform_Type = Linear;\n", "lta_convert --inmni"),
 }
 
 
@@ -57,6 +57,18 @@ def test_foreign_transform_is_named_with_the_way_out(tmp_path: Path, name: str) 
         read_transform(tmp_path / name)
     assert "maps CT points" in str(caught.value) or "must map CT points" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["AffineTransform", "MatrixOffsetTransformBase"])
+def test_what_the_named_programs_write_is_read(tmp_path: Path, name: str) -> None:
+    """lta_convert writes the one, c3d_affine_tool the other."""
+    numbers = " ".join(f"{one:.17g}" for one in [*MATRIX[:3, :3].ravel(), *MATRIX[:3, 3]])
+    path = tmp_path / "OUT.txt"
+    path.write_text(
+        f"#Insight Transform File V1.0\n#Transform 0\nTransform: {name}_double_3_3\n"
+        f"Parameters: {numbers}\nFixedParameters: 0 0 0\n"
+    )
+    assert_allclose(matrix_of(read_transform(path)), MATRIX, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["sub_1Warp.nii.gz", "warp.nrrd", "warp.tfm"])

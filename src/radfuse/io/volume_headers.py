@@ -4,6 +4,7 @@ ITK takes zero for a number that it cannot read and an unnamed space for the pat
 fills compressed voxels that it cannot decompress with uninitialised memory.
 """
 
+import math
 import re
 import zlib
 from pathlib import Path, PurePath
@@ -25,11 +26,17 @@ DATA_KEYS = ("ElementDataFile", "data file", "datafile")
 SUPPORTED = {
     "ObjectType": "Image",
     "NDims": "[2-4]",
+    "BinaryData": "[TF01].*",
+    "ElementNumberOfChannels": r"\d{1,4}",
+    "CompressedDataSize": r"\d{1,15}",
     "ElementType": "MET_U?(CHAR|SHORT|INT|LONG|LONG_LONG)|MET_FLOAT|MET_DOUBLE",
     "encoding": "raw|txt|text|ascii|hex|gz|gzip",
     "type": "(?!block).*",
 }
 """Values of MetaImage and NRRD headers that are read, as regular expressions."""
+
+META_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
+"""Bytes of a voxel by the ElementType of a MetaImage, without MET_ and U."""
 
 MAX_SHOWN = 40
 """Characters of a header's value in a message."""
@@ -39,6 +46,15 @@ META_SPACING = ("ElementSpacing", "ElementSize")
 
 META_AXES = ("TransformMatrix", "Rotation", "Orientation")
 """Keys of the axes of a MetaImage."""
+
+NO_KEY = ""
+"""Key of a line without = and :, which a MetaImage may not have."""
+
+META_SUFFIXES = {".mha", ".mhd"}
+"""Suffixes of a MetaImage."""
+
+META_REQUIRED = ("DimSize", "ElementType", "ElementDataFile")
+"""Keys without which a MetaImage cannot be read, besides NDims."""
 
 SIDES = ("RL", "AP", "IS")
 """The sides that the patient's axes come from, and go to."""
@@ -52,6 +68,9 @@ META_ORIGIN = ("Offset", "Position", "Origin")
 META_NUMBERS = (*META_SPACING, "TransformMatrix", "Rotation", "Orientation", "Offset", "Position",
                 "Origin")  # fmt: skip
 """Keys of the geometry of a MetaImage."""
+
+META_VECTORS = {*META_NUMBERS, "DimSize", "CenterOfRotation"}
+"""Keys of a MetaImage with a number for each dimension, after NDims."""
 
 NRRD_SPACES = ("left-posterior-superior", "right-anterior-superior", "left-anterior-superior",
                "lps", "ras", "las")  # fmt: skip
@@ -68,25 +87,32 @@ def check_itk_header(named: Path, path: Path) -> None:
         fields = _fields(stream)
         if "ElementDataFile" in fields:
             _check_meta_geometry(fields, path)
-            is_compressed = fields.get("CompressedData", "").lower() == "true"
+            is_compressed = _is_true(fields, "CompressedData")
             voxels = fields["ElementDataFile"]
         else:
             _check_nrrd_geometry(fields, path)
             is_compressed = fields.get("encoding", "") in {"gz", "gzip"}
             voxels = fields.get("data file", fields.get("datafile", "LOCAL"))
+        sizes = None
         if is_compressed and voxels.upper() == "LOCAL":
-            check_compressed(stream, path)
+            sizes = check_compressed(stream, path)
     beside = path.parent / voxels
     if is_compressed and beside.is_file():
         with beside.open("rb") as stream:
-            check_compressed(stream, beside)
+            sizes = check_compressed(stream, beside)
+    if sizes and "ElementDataFile" in fields:
+        _check_inflated(fields, path, *sizes)
 
 
 def check_data_file(named: Path, path: Path) -> None:
-    """Raise `InputError` for voxels that are no numbers, or not in one file beside the header."""
+    """Raise `InputError` for voxels that are no numbers, too few, or not in one file here."""
     with named.open("rb") as stream:
         fields = _fields(stream)
+        at = stream.tell()
     _check_supported(fields, path)
+    is_meta = named.suffix.lower() in META_SUFFIXES
+    if is_meta:
+        _check_meta_header(fields, path)
     for key in DATA_KEYS:
         voxels = fields.get(key, "LOCAL")
         parts = PurePath(voxels.replace("\\", "/")).parts
@@ -95,12 +121,91 @@ def check_data_file(named: Path, path: Path) -> None:
                 f"{path}: {key} is {voxels!r}, not one file beside the header; save it as one file"
             )
         if voxels.upper() == "LOCAL" or (named.parent / voxels).is_file():
+            if is_meta and key in fields:
+                beside = named.parent / voxels
+                _check_stored(fields, path, *((beside, 0) if beside.is_file() else (named, at)))
             continue
         if (path.parent / voxels).is_file():
             raise InputError(f"{path}: a header with {voxels!r}; name it .mhd or .nhdr")
         raise InputError(
             f"{path}: its voxel data file {voxels!r} is missing; copy it to the header"
         )
+
+
+def _check_meta_header(fields: dict[str, str], path: Path) -> None:
+    """Raise `InputError` for what MetaIO would report on stderr, each with its reason."""
+    if NO_KEY in fields:
+        raise InputError(
+            f"{path}: its header has {fields[NO_KEY][:MAX_SHOWN]!r} without = and a value, so that "
+            "ITK ignores the next line; correct the header"
+        )
+    first = next((key for key in fields if key in {"NDims", *META_VECTORS}), "no NDims")
+    if first != "NDims":
+        raise InputError(f"{path}: its header has {first}, expected NDims before; correct it")
+    is_sized = fields.get("ElementDataFile") == "LOCAL" and _is_true(fields, "CompressedData")
+    for key in (*META_REQUIRED, *(("CompressedDataSize",) if is_sized else ())):
+        if key not in fields:
+            raise InputError(f"{path}: its header has no {key}; it may be truncated: copy it again")
+    sizes = fields["DimSize"].split()
+    if len(sizes) != int(fields["NDims"]) or not all(size.isdecimal() for size in sizes):
+        raise InputError(
+            f"{path}: DimSize is {fields['DimSize'][:MAX_SHOWN]!r}, expected {fields['NDims']} "
+            "whole numbers; correct the header"
+        )
+    for key in META_NUMBERS:
+        if not np.isfinite(_numbers(fields.get(key, "0"))).all():
+            raise GeometryError(
+                f"{path}: {key} is {fields[key]!r}, not numbers; correct the header"
+            )
+
+
+def _meta_values(fields: dict[str, str]) -> int:
+    """Numbers in the voxels of a MetaImage."""
+    channels = int(fields.get("ElementNumberOfChannels", "1"))
+    return channels * math.prod(map(int, fields["DimSize"].split()))
+
+
+def _check_stored(fields: dict[str, str], path: Path, voxels: Path, start: int) -> None:
+    """Raise `InputError` for fewer voxels, from a byte of a file on, than the header requires.
+
+    Voxels that are text are separated by spaces.
+    """
+    required = _meta_values(fields)
+    if _is_true(fields, "CompressedData"):
+        unit, stored = "compressed bytes", voxels.stat().st_size - start
+        required = int(fields.get("CompressedDataSize", 0))
+    elif _is_true(fields, "BinaryData", "True"):
+        unit, stored = "bytes", voxels.stat().st_size - start
+        required *= _element_bytes(fields)
+    else:
+        unit, stored = "numbers", len(voxels.read_bytes()[start:].split())
+    if stored < required:
+        raise InputError(
+            f"{path}: {stored} {unit} of voxels, but the header requires {required}; copy it again"
+        )
+
+
+def _check_inflated(fields: dict[str, str], path: Path, stored: int, inflated: int) -> None:
+    """Raise `InputError` for compressed voxels of other sizes than the header states.
+
+    MetaIO leaves voxels that it cannot decompress uninitialised, without an error.
+    """
+    required = _meta_values(fields) * _element_bytes(fields)
+    stated = int(fields.get("CompressedDataSize", stored))
+    if stated < stored or inflated != required:
+        raise InputError(
+            f"{path}: {stored} compressed bytes hold {inflated} bytes of voxels, but the header "
+            f"states {stated} and requires {required}; correct the header"
+        )
+
+
+def _element_bytes(fields: dict[str, str]) -> int:
+    return META_BYTES[re.sub("^MET_U?", "", fields["ElementType"].upper())]
+
+
+def _is_true(fields: dict[str, str], key: str, default: str = "False") -> bool:
+    """Whether a key is true for MetaIO."""
+    return fields.get(key, default)[:1] in {"T", "t", "1"}
 
 
 def _check_supported(fields: dict[str, str], path: Path) -> None:
@@ -114,19 +219,23 @@ def _check_supported(fields: dict[str, str], path: Path) -> None:
             )
 
 
-def check_compressed(stream: BinaryIO, path: Path) -> None:
-    """Raise `InputError` for a zlib or gzip stream that is truncated or whose checksum is wrong."""
+def check_compressed(stream: BinaryIO, path: Path) -> tuple[int, int]:
+    """Bytes of a zlib or gzip stream, and of what it holds.
+
+    Raises `InputError` for one that is truncated or whose checksum is wrong.
+    """
+    start, inflated = stream.tell(), 0
     rest = stream.read(BLOCK_BYTES)
     try:
         while True:
             unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
             while rest and not unpack.eof:
-                unpack.decompress(rest)
+                inflated += len(unpack.decompress(rest))
                 rest = unpack.unused_data or stream.read(BLOCK_BYTES)
             if not unpack.eof:
                 raise InputError(f"{path}: truncated; copy it again")
             if not rest.startswith(GZIP_MAGIC):  # gzip streams may follow one another
-                return
+                return stream.tell() - len(rest) - start, inflated
     except zlib.error as error:
         raise InputError(f"{path}: damaged ({error}); copy it again") from error
 
@@ -146,12 +255,17 @@ def voxel_files(path: Path) -> tuple[Path, ...]:
 
 
 def _fields(stream: BinaryIO) -> dict[str, str]:
-    """Keys and values of the header."""
+    """Keys and values of the header; a line without either has the key `NO_KEY`."""
     fields: dict[str, str] = {}
-    while line := stream.readline().strip():
-        text = line.decode("latin-1")
-        key, _, value = text.partition("=" if " = " in text else ":")
-        fields[key.strip()] = value.strip()
+    is_nrrd = False
+    for line in iter(stream.readline, b""):
+        text = line.strip().decode("latin-1")
+        is_nrrd = is_nrrd or text.startswith("NRRD")
+        if not text and is_nrrd:
+            break
+        key, *value = re.split("[=:]", text, maxsplit=1)
+        if text:
+            fields[key.strip() if value else NO_KEY] = value[0].strip() if value else text
         if key.strip() == "ElementDataFile":
             break
     return fields
@@ -165,11 +279,6 @@ def _check_meta_geometry(fields: dict[str, str], path: Path) -> None:
         if not any(key in fields for key in keys):
             raise GeometryError(
                 f"{path}: the header has no {keys[0]}, so the geometry is unknown; add it"
-            )
-    for key in META_NUMBERS:
-        if not np.isfinite(_numbers(fields.get(key, "0"))).all():
-            raise GeometryError(
-                f"{path}: {key} is {fields[key]!r}, not numbers; correct the header"
             )
     _check_meta_orientation(fields, path)
     if min(_numbers(spacing)) <= 0:

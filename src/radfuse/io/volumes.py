@@ -6,6 +6,7 @@ by 1 mm and makes sheared axes perpendicular, each without an error.
 
 import gzip
 import os
+import re
 import shutil
 import tempfile
 import zlib
@@ -54,8 +55,29 @@ NIFTI_ERRORS = (
 HEAD_BYTES = 8192
 """Bytes of a file by which its format is recognised; ITK searches as many for NDims."""
 
+OTHER_FORMATS = {
+    ".mgh": "a FreeSurfer volume; convert it with mri_convert FILE OUT.nii.gz",
+    ".mgz": "a FreeSurfer volume; convert it with mri_convert FILE OUT.nii.gz",
+    ".mnc": "a MINC volume; convert it with mnc2nii FILE OUT.nii",
+    ".head": "an AFNI volume; convert it with 3dAFNItoNIFTI -prefix OUT.nii.gz FILE",
+    ".brik": "an AFNI volume; convert it with 3dAFNItoNIFTI -prefix OUT.nii.gz FILE",
+    ".par": "a Philips PAR/REC volume; convert its folder with dcm2niix FOLDER",
+    ".rec": "a Philips PAR/REC volume; convert its folder with dcm2niix FOLDER",
+    ".img": "the voxels of a .hdr file; give that file",
+}
+"""What a file of no supported format is by the suffix of its name, and what to do."""
+
+UNKNOWN_FORMAT = "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
+"""Problem of a file whose name does not tell what it is, either."""
+
 ITK_ZERO_SPACING = "Zero-valued spacing"
 """Part of ITK's message on such a header."""
+
+NRRD_REASON = re.compile(r"\[nrrd\] \w+: (.{1,160}).*\s*$")
+"""The reason in the last line of ITK's message on an NRRD."""
+
+MAX_REASON_LENGTH = 160
+"""Characters of a library's message that an error repeats."""
 
 AXES_AGREE_MM = 1.0
 """Largest distance between the corners of the volume by sform and by qform."""
@@ -84,6 +106,11 @@ def volume_suffix(path: Path) -> str | None:
     return next((suffix for magic, suffix in FIRST_BYTES.items() if head.startswith(magic)), None)
 
 
+def format_problem(path: Path) -> str:
+    """What a file of no supported format is, by its name."""
+    return OTHER_FORMATS.get(path.suffix.lower(), UNKNOWN_FORMAT)
+
+
 def read_volume(path: Path) -> sitk.Image:
     """A scalar volume as float32, LPS mm.
 
@@ -92,7 +119,7 @@ def read_volume(path: Path) -> sitk.Image:
     """
     suffix = volume_suffix(path)
     if suffix is None:
-        raise InputError(f"{path}: not a NIfTI, NRRD or MetaImage file; convert it")
+        raise InputError(f"{path}: {format_problem(path)}")
     suffix = _suffix_by_content(path, suffix)
     with tempfile.TemporaryDirectory() as folder:
         named = path
@@ -126,6 +153,8 @@ def _suffix_by_content(path: Path, suffix: str) -> str:
         raise InputError(f"{path}: {found} in gzip; decompress it with gunzip first")
     if suffix == ".hdr" and not found:  # with its voxels beside it, or Analyze
         return suffix
+    if not found and not path.name.lower().endswith(suffix):
+        raise InputError(f"{path}: {format_problem(path)}")
     if not found:
         name = "NIfTI" if suffix in NIFTI_SUFFIXES else "NRRD or MetaImage"
         raise InputError(
@@ -150,8 +179,17 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
                 check_compressed(stream, path)
         with np.errstate(over="ignore"):  # infinity is refused with the other values
             voxels = np.asarray(nifti.dataobj, np.float32).reshape(nifti.shape[:3])
+    except FileNotFoundError as error:
+        name = Path(str(error.filename)).name
+        raise InputError(
+            f"{path}: its voxel file {name!r} is missing; copy it to the header"
+        ) from error
     except NIFTI_ERRORS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:MAX_REASON_LENGTH]
+        if isinstance(error, HeaderDataError):
+            raise InputError(
+                f"{path}: its header is not valid ({reason}); correct it, or convert it"
+            ) from error
         raise InputError(f"{path}: damaged or truncated ({reason}); copy it again") from error
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T))
@@ -235,14 +273,18 @@ def _read_itk(named: Path, path: Path) -> sitk.Image:
             raise GeometryError(
                 f"{path}: the voxel spacing is zero or not a number; correct the header"
             ) from error
+        reason = NRRD_REASON.search(str(error))
         raise InputError(
-            f"{path}: damaged, truncated or without its voxel data file; copy it again"
+            f"{path}: its header or its voxels are not valid{f' ({reason[1]})' if reason else ''}; "
+            "correct the header, or copy it again"
         ) from error
     return sitk.Cast(image, sitk.sitkFloat32)
 
 
 def _check_dimensions(path: Path, shape: tuple[int, ...]) -> None:
     """Raise `InputError` unless the image is 3-D; further axes of one element are accepted."""
+    if min(shape, default=0) < 0:
+        raise InputError(f"{path}: {min(shape)} voxels along an axis; correct the header")
     if len(shape) < 3 or any(size > 1 for size in shape[3:]):
         size = " x ".join(map(str, shape))
         raise InputError(f"{path}: a {len(shape)}-D image of {size}, expected one 3-D volume")

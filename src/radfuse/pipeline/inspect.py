@@ -25,7 +25,7 @@ from radfuse.io.volume_checks import (
     checked_volume,
     registered_size_problem,
 )
-from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
+from radfuse.io.volumes import SUFFIXES, format_problem, read_volume, volume_suffix
 from radfuse.modality import CT, FUSED, MODALITIES, Modality
 from radfuse.pipeline.hounsfield import MAX_SAMPLES, in_hounsfield_units
 from radfuse.pipeline.read import is_image_file
@@ -305,9 +305,7 @@ def _file(path: Path) -> InspectedSeries:
         return _loaded(path, "image", lambda: sitk.GetImageFromArray(read_image(path)))
     if volume_suffix(path) is not None:
         return _loaded(path, "volume", lambda: read_volume(path))
-    return InspectedSeries(
-        str(path), "unknown", None, 1, problems=("not a supported image format",)
-    )
+    return InspectedSeries(str(path), "unknown", None, 1, problems=(format_problem(path),))
 
 
 def _loaded(path: Path, kind: str, load: Callable[[], sitk.Image]) -> InspectedSeries:

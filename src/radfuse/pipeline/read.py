@@ -19,7 +19,7 @@ from radfuse.io.archives import is_archive, unpacked
 from radfuse.io.images import read_image
 from radfuse.io.volume_checks import check_values, checked_volume
 from radfuse.io.volume_headers import voxel_files
-from radfuse.io.volumes import SUFFIXES, read_volume, volume_suffix
+from radfuse.io.volumes import SUFFIXES, format_problem, read_volume, volume_suffix
 from radfuse.modality import CT, Modality, modality_named
 from radfuse.pipeline.hounsfield import MIN_VOXELS, in_hounsfield_units, is_ct
 from radfuse.series import Series
@@ -149,7 +149,7 @@ def _read_file(path: Path, modality: Modality) -> Series:
         return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
     if volume_suffix(path) is not None:
         return Series(read_volume(path), modality, path, voxel_files(path))
-    raise InputError(f"{path}: not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF")
+    raise InputError(f"{path}: {format_problem(path)}")
 
 
 def _check_not_ct(series: Series) -> None:

@@ -10,8 +10,8 @@ START_BYTES = 4096
 """Bytes of a file by which its format is recognised."""
 
 FLIRT = (
-    "a matrix of FSL flirt, in scaled voxels; convert it with c3d_affine_tool -ref CT -src MR FILE "
-    "-fsl2ras -oitk OUT.txt"
+    "a matrix of FSL flirt, in scaled voxels; if it is of flirt -in MR -ref CT, convert it with "
+    "c3d_affine_tool -ref CT -src MR FILE -fsl2ras -oitk OUT.txt"
 )
 """A matrix of four rows as ours; flirt writes two spaces after each number."""
 
@@ -19,14 +19,16 @@ NUMBER = rb"[ \t]*[-+.\deE]+[ \t]*"
 """With the spaces around it."""
 
 FORMATS = {
-    rb"(\s*(//[^\n]*)?\n)*\(\w+ ": "a parameter file of elastix; let elastix write "
-    '(ITKTransformOutputFileNameExtension "tfm")',
-    rb"(#[^\n]*\n|\s*\n)*type\s*=\s*\d+": "a FreeSurfer LTA; convert it with lta_convert --inlta "
-    "FILE --outitk OUT.txt",
-    rb"[^\n]*\n(%s\n){3}(([-+.\deE]+ *){4}\n){4}" % NUMBER: "a FreeSurfer register.dat; convert "
-    "it with lta_convert --inreg FILE --src MR --trg CT --outitk OUT.txt",
+    rb"(\s*(//[^\n]*)?\n)*\(\w+ ": "a parameter file of elastix; run elastix 5.1 "
+    'or newer with -f CT -m MR and (ITKTransformOutputFileNameExtension "tfm") in its parameters',
+    rb"(#[^\n]*\n|\s*\n)*type\s*=\s*\d+": "a FreeSurfer LTA; if it is of the MR to the CT, "
+    "convert it with lta_convert --inlta FILE --outitk OUT.txt, else add --invert",
+    rb"[^\n]*\n(%s\n){3}(([-+.\deE]+ *){4}\n){4}" % NUMBER: "a FreeSurfer register.dat; if the "
+    "MR is its movable volume, convert it with lta_convert --inreg FILE --src MR --trg CT --outitk "
+    "OUT.txt",
     rb"((-?[\d.e+-]+  ){4}\r?\n){4}\s*$": FLIRT,
-    rb"MNI Transform File": "a MINC transform; export it as an ITK transform",
+    rb"MNI Transform File": "a MINC transform; if it is of the MR to the CT, convert it with "
+    "lta_convert --inmni FILE --src MR --trg CT --outitk OUT.txt",
 }
 """Formats by the start of their files: what they are and how to convert them."""
 
