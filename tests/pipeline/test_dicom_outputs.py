@@ -1,6 +1,7 @@
 """The objects that a fusion is written as: which, where, valid, and true to the registration."""
 
 import dataclasses
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,9 +12,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from click.testing import CliRunner
+from click.testing import Result as CliResult
 
 import radfuse
 from dicom_kit import change_all, put
+from radfuse.cli import main
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.volumes import write_volume
@@ -282,3 +286,29 @@ def test_registrations_of_another_patient_are_not_used(
     assert not (tmp_path / "wrong.dcm").exists()
     with pytest.raises(InputError, match="the registration of another patient"):
         radfuse.evaluate(ladder.written, ct, mr, volume=VolumeOptions(transform=reg))
+
+
+def test_two_patients_are_measured_only_if_accepted(
+    phantom_folders: tuple[Path, Path], ladder: Result, tmp_path: Path
+) -> None:
+    assert ladder.written is not None
+    ct, mr = phantom_folders
+    other = shutil.copytree(mr, tmp_path / "mr")
+    change_all(other, put("PatientID", "SOMEBODY-ELSE"))
+    output = shutil.copytree(ladder.written.parent, tmp_path / "out")
+    words = ["evaluate", "--fused", output / ladder.written.name, "--ct", ct, "--every", 9,
+             "--metric", "SF", "--json", "--quiet", "--mr"]  # fmt: skip
+
+    def evaluated(*more: object) -> CliResult:
+        return CliRunner().invoke(main, [str(word) for word in (*words, *more)])
+
+    right, refused = evaluated(mr), evaluated(other)
+    assert (right.exit_code, refused.exit_code) == (0, 2)
+    assert "pass --accept-patients" in refused.output
+    assert "SOMEBODY" not in refused.output
+    assert evaluated(other, "--accept-patients").stdout == right.stdout
+    record = output / "record.json"
+    facts = json.loads(record.read_text())
+    facts["recipe"]["accept_patients"] = True
+    record.write_text(json.dumps(facts))
+    assert evaluated(other).stdout == right.stdout

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, Stages, print_json
+from radfuse.cli.options import PATH, Stages, accept_patients_option, print_json
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import refuse_existing, staging
@@ -69,6 +69,7 @@ MAX_NAMES = 5
     show_default=True,
     help="Volumes: measure every n-th slice.",
 )
+@accept_patients_option
 @click.option(
     "--csv", "csv_path", type=PATH, metavar="OUT", help="Write the values of each image as CSV."
 )
@@ -87,6 +88,7 @@ def evaluate_command(
     transform: Path | None,
     white: float | None,
     every: int,
+    accept_patients: bool,
     csv_path: Path | None,
     overwrite: bool,
     as_json: bool,
@@ -101,7 +103,7 @@ def evaluate_command(
         _check_csv(csv_path, (fused, ct, mr), overwrite=overwrite)
     if window and preset:
         raise InputError("give --window or --window-preset, not both")
-    options = VolumeOptions(window or preset, transform, white, every)
+    options = VolumeOptions(window or preset, transform, white, every, accept_patients)
     with Stages(quiet=quiet) as report:
         rows = evaluate(
             fused, ct, mr, profile=profile, metrics=metrics, volume=options, report=report

@@ -64,6 +64,11 @@ def chosen_series(
     return study, study, recipe.model_copy(update=uids)
 
 
+accept_patients_option = click.option(
+    "--accept-patients", is_flag=True,
+    help="Continue if the headers of CT and MR name different patients.",
+)  # fmt: skip
+
 registration_options = options_in_order(
     click.option(
         "--initial-transform", type=PATH, metavar="FILE",
@@ -72,10 +77,7 @@ registration_options = options_in_order(
     click.option(
         "--deterministic", is_flag=True, help="Use one thread: slower, reproducible bit for bit.",
     ),
-    click.option(
-        "--accept-patients", is_flag=True,
-        help="Continue if the headers of CT and MR name different patients.",
-    ),
+    accept_patients_option,
     click.option(
         "--accept-registration", is_flag=True, help="Continue if registration QA fails.",
     ),

@@ -44,6 +44,9 @@ class VolumeOptions:
     every: int = 1
     """Measure every n-th slice."""
 
+    accept_patients: bool = False
+    """Measure CT and MR whose headers name different patients, as a fusion that accepted them."""
+
 
 @dataclass(frozen=True)
 class VolumeScaling:
@@ -70,11 +73,14 @@ def evaluate_volume(
     """
     report("reading", None)
     fused_series, ct_series, mr_series = read(fused, MR), read(ct, CT), read(mr, MR)
-    check_pair(ct_series, mr_series, accept_patients=True)
+    record, transform = _companions(fused)
+    accepted = options.accept_patients or bool(record and record.recipe.accept_patients)
+    options = replace(options, transform=options.transform or transform, accept_patients=accepted)
+    check_pair(ct_series, mr_series, accept_patients=accepted)
     _check_grid(fused_series, ct_series)
     if set(fused_series.files) & {*ct_series.files, *mr_series.files}:
         raise InputError(f"{fused}: a source, not the fused volume; give the folder of that series")
-    scaling = _scaling(fused, ct_series, mr_series, options)
+    scaling = _scaling(fused, ct_series, mr_series, options, record)
     report("resampling", None)
     scaled = scale_volumes(ct_series, mr_series, scaling.mr_from_ct, scaling.window)
     stored = sitk.GetArrayViewFromImage(fused_series.image)[scaled.box]
@@ -122,9 +128,10 @@ def _same_grid(first: sitk.Image, second: sitk.Image) -> bool:
     return bool(np.abs(offsets).max() < SAME_POSITION_MM)
 
 
-def _scaling(fused: Path, ct: Series, mr: Series, options: VolumeOptions) -> VolumeScaling:
+def _scaling(
+    fused: Path, ct: Series, mr: Series, options: VolumeOptions, record: Record | None
+) -> VolumeScaling:
     """From the options, else from the record of the fused volume."""
-    record, transform = _companions(fused)
     window = options.window or (record.recipe.window if record else None)
     if window is None:
         raise InputError(f"{fused}: no record next to it; pass the CT window, --window-preset or "
@@ -132,14 +139,14 @@ def _scaling(fused: Path, ct: Series, mr: Series, options: VolumeOptions) -> Vol
     white = options.white or (float(FULL_SCALE) if record else None)
     if white is None:
         raise InputError(f"{fused}: no record next to it; pass --white, its stored value of white")
-    return VolumeScaling(
-        window_named(window), _transform(fused, ct, mr, options.transform or transform), white
-    )
+    return VolumeScaling(window_named(window), _transform(fused, ct, mr, options), white)
 
 
-def _transform(fused: Path, ct: Series, mr: Series, path: Path | None) -> sitk.Transform:
-    if path is not None:
-        return read_transform(path, ct=ct, mr=mr)
+def _transform(fused: Path, ct: Series, mr: Series, options: VolumeOptions) -> sitk.Transform:
+    if options.transform is not None:
+        return read_transform(
+            options.transform, ct=ct, mr=mr, accept_patients=options.accept_patients
+        )
     if _same_grid(ct.image, mr.image):
         return sitk.Euler3DTransform()
     raise InputError(

@@ -150,7 +150,11 @@ FAULTS: dict[str, tuple[Edit, str, str]] = {
     "no pixel data": (on_ct(drop("PixelData")), "PixelData", "missing"),
     "more rows than pixels": (on_ct(put("Rows", 65535)), "PixelData", "bytes, but the header"),
     "too many bits": (on_ct(put("BitsStored", 17)), "BitsStored", "17 of 16 bits"),
-    "high bit elsewhere": (on_ct(put("HighBit", 11)), "HighBit", "11, but BitsStored is 16"),
+    "high bit elsewhere": (on_ct(put("HighBit", 11)), "HighBit",
+                           "11, but BitsStored is 16: only 15 is permitted, other values are "
+                           "retired (PS3.5 8.1.1); the pixels are not readable"),
+    "left-justified": (on_ct(put("BitsStored", 12)), "HighBit", "15, but BitsStored is 12: only 11 "
+                       "is permitted, other values are retired (PS3.5 8.1.1); radfuse reads such"),
     "no sign": (on_ct(put("PixelRepresentation", 2)), "PixelRepresentation", "neither 0 nor 1"),
     "three grey samples": (on_ct(put("SamplesPerPixel", 3)), "SamplesPerPixel",
                            "3 with MONOCHROME2"),

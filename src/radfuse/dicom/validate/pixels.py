@@ -12,6 +12,9 @@ from radfuse.dicom.validate.problem import Instance, Problem
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 """Attributes that hold pixels; an image has one of them."""
 
+HIGH_BIT_READ = "radfuse reads such pixels, other programs may not"
+"""Consequence of a HighBit above the lowest possible one, such as left-justified values."""
+
 SUBSAMPLED = "YBR_FULL_422"
 """Photometric interpretation with two samples per pixel where the header has three."""
 
@@ -34,7 +37,12 @@ def _bits(instance: Instance) -> Iterator[Problem]:
     if not 0 < stored <= allocated:
         yield instance.error("BitsStored", f"{stored} of {allocated} bits allocated")
     elif high != stored - 1:
-        yield instance.error("HighBit", f"{high}, but BitsStored is {stored}")
+        is_read = stored <= high + 1 <= allocated
+        yield instance.error(
+            "HighBit",
+            f"{high}, but BitsStored is {stored}: only {stored - 1} is permitted, other values are "
+            f"retired (PS3.5 8.1.1); {HIGH_BIT_READ if is_read else 'the pixels are not readable'}",
+        )
     if instance.integer("PixelRepresentation") not in (0, 1):
         yield instance.error(
             "PixelRepresentation", f"{instance.integer('PixelRepresentation')}, neither 0 nor 1"

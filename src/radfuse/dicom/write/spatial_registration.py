@@ -193,7 +193,7 @@ def read_registration(
     if not accept_patients and all(patient.differs_from(series.patient) for series in (ct, mr)):
         raise InputError(
             f"{path}: the registration of another patient; pass that of these series; if all are "
-            "of one person, fuse and contour transfer have --accept-patients"
+            "of one person, pass --accept-patients"
         )
     of_ct, of_mr = _identify(frames, ct, mr, path)
     try:
