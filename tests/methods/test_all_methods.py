@@ -1,8 +1,10 @@
 """What every method of the catalogue owes."""
 
+from collections.abc import Iterable
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +42,14 @@ UNFAITHFUL = {"fusiongan", "pmgi", "sdnet", "u2fusion", "umfcmgr"}
 
 GREY_AIR = {"pmgi", "sdnet", "umfcmgr"}
 """Of the same kind; black in both images comes out grey (docs/compared.md)."""
+
+
+def quickly(names: Iterable[str]) -> list[Any]:
+    """The names, that of the other MFINet for `make study`."""
+    return [
+        pytest.param(name, marks=pytest.mark.slow if name == SAME_GRAPH else ()) for name in names
+    ]
+
 
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 50), st.integers(1, 50))
 
@@ -128,7 +138,7 @@ def test_a_rule_given_the_same_image_twice_returns_it(
         np.testing.assert_allclose(fused, image, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(set(LEARNED) - DOUBLING))
+@pytest.mark.parametrize("name", quickly(sorted(set(LEARNED) - DOUBLING)))
 def test_equal_sources_are_reproduced_but_by_known_exceptions(name: str) -> None:
     image = smooth_images((1, *SHAPE[1:]), 3)
     expected = shining(image) if name in SHINING else image
@@ -136,7 +146,7 @@ def test_equal_sources_are_reproduced_but_by_known_exceptions(name: str) -> None
     assert (apart.mean() < 2 / 255) == (name not in UNFAITHFUL)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", quickly(METHODS))
 def test_air_stays_dark_but_for_those_known(name: str) -> None:
     air = np.zeros((1, *SHAPE[1:]), np.float32)
     doubled = name == "res2fusion-addition"  # also what the biases make of air

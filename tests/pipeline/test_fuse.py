@@ -17,7 +17,7 @@ from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.modality import CT, MR
-from radfuse.phantom.head import Label, Phantom
+from radfuse.phantom.head import DEFAULT_SPACING_MM, Label, Phantom, make_phantom
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import Recipe, make_recipe
@@ -37,8 +37,12 @@ def fused(phantom: Phantom, given: Recipe) -> Result:
     return radfuse.fuse(phantom.ct, phantom.mr, recipe=given)
 
 
-def test_full_size_demo_passes_registration_qa(full_phantom: Phantom, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "spacing_mm", [3.0, pytest.param(DEFAULT_SPACING_MM, marks=pytest.mark.slow)]
+)
+def test_demo_finds_the_pose_within_a_millimetre(spacing_mm: float, tmp_path: Path) -> None:
     demo = ["demo", "-o", str(tmp_path / "demo"), "--method", "bone_blend", "--quiet"]
+    demo += ["--spacing", str(spacing_mm)]
     done = CliRunner().invoke(main, [*demo, "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
@@ -48,7 +52,7 @@ def test_full_size_demo_passes_registration_qa(full_phantom: Phantom, tmp_path: 
     again = CliRunner().invoke(main, demo)
     assert again.exit_code == 2
     assert "exists; pass --overwrite" in again.stderr
-    phantom = full_phantom
+    phantom = make_phantom(spacing_mm=spacing_mm)
     corners = [(x, y, z) for x in (-60, 60) for y in (-70, 70) for z in (-40, 60)]
     (path,) = (tmp_path / "demo" / "fused").glob("*.tfm")
     found, true = read_transform(path), phantom.mr_from_ct
@@ -57,12 +61,18 @@ def test_full_size_demo_passes_registration_qa(full_phantom: Phantom, tmp_path: 
         for point in corners
     ]
     assert np.mean(errors_mm) <= 1.0
+    if spacing_mm == DEFAULT_SPACING_MM:  # in coarser voxels the skulls of the truth differ, too
+        assert _skull_dice(phantom, found) >= 0.95
+
+
+def _skull_dice(phantom: Phantom, found: sitk.Transform) -> float:
+    """Dice of the CT's skull and the MR's, moved, where both scanners look."""
     skull = phantom.labels_mr == int(Label.SKULL)
     moved = sitk.Resample(sitk.Cast(skull, sitk.sitkFloat32), phantom.ct.image, found)
     in_fov = sitk.GetArrayFromImage(_fov_mask_image(phantom, found)) > 0
     first = (sitk.GetArrayFromImage(moved) > 0.5) & in_fov
     second = (sitk.GetArrayFromImage(phantom.labels) == Label.SKULL) & in_fov
-    assert 2 * (first & second).sum() / (first.sum() + second.sum()) >= 0.95
+    return float(2 * (first & second).sum() / (first.sum() + second.sum()))
 
 
 def _fov_mask_image(phantom: Phantom, mr_from_ct: sitk.Transform) -> sitk.Image:
