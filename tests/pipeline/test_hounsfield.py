@@ -67,7 +67,8 @@ def ct_file(folder: Path, values: np.ndarray) -> Path:
 
 @pytest.fixture(scope="module")
 def hu(phantom: Phantom) -> np.ndarray:
-    return sitk.GetArrayFromImage(phantom.ct.image)
+    """Every second slice of a head."""
+    return sitk.GetArrayFromImage(phantom.ct.image)[::2]
 
 
 @pytest.mark.parametrize("kind", WRONG)
@@ -84,6 +85,17 @@ def test_ct_in_other_units_is_refused_with_a_remedy(
     corrected = sitk.GetArrayFromImage(found.image)[inside]
     np.testing.assert_allclose(corrected, np.maximum(hu, -1024)[inside], atol=0.01)
     assert f"CT values were scaled by {scale:g}, and {offset:g} was added" in found.notes
+
+
+@pytest.mark.parametrize("margin", [8, 32])
+def test_stored_values_with_much_air_are_refused(
+    tmp_path: Path, hu: np.ndarray, margin: int
+) -> None:
+    """In a large field of view stored air, 24, is most of the body, and padding the air."""
+    wide = np.pad(hu, [(0, 0), (margin, margin), (margin, margin)], constant_values=-1000)
+    kind = "stored values, padding -1000"
+    test_ct_in_other_units_is_refused_with_a_remedy(tmp_path, wide, kind)
+    test_heads_in_hu_are_read_unchanged(tmp_path, wide, "padding -2000")
 
 
 @pytest.mark.parametrize("kind", RIGHT)
@@ -144,11 +156,12 @@ def test_padding_of_signed_hu_leaves_tissue_alone(
 @pytest.mark.parametrize("lowest", [-501.0, -2000.0, -20000.0])
 def test_mr_with_negative_values_is_read(tmp_path: Path, phantom: Phantom, lowest: float) -> None:
     """By B-spline interpolation, or a real-valued inversion recovery."""
-    values = sitk.GetArrayFromImage(phantom.mr.image)
+    mr = phantom.mr.image[:, :, ::4]
+    values = sitk.GetArrayFromImage(mr)
     shifted = values / values.max() * 2 * abs(lowest) + lowest
     path = ct_file(tmp_path, shifted)
     assert read(path, "MR").notes == ()
-    folder = write(tmp_path / "in", like(values, phantom.mr.image), "MR")
+    folder = write(tmp_path / "in", like(values, mr), "MR")
     change_all(folder, lambda header: setattr(header, "RescaleIntercept", f"{lowest:g}"))
     change_all(folder, lambda header: setattr(header, "RescaleSlope", "1"))
     found = sitk.GetArrayFromImage(read(folder, "MR").image)

@@ -27,7 +27,7 @@ SPONGY_BONE_HU = 900.0
 """Upper limit of less dense bone, and of bone that shares a voxel with fat or brain."""
 
 BRAIN_HU = 36.0
-"""Median of soft tissue in heads; of several maps to HU the nearest to it is taken."""
+"""Median of soft tissue in heads; of the values and their maps to HU the nearest to it is taken."""
 
 MEDIAN_RANGE_HU = (15.0, 70.0)
 """Accepted medians of soft tissue; 28 to 45 in heads."""
@@ -50,7 +50,7 @@ MIN_NOISE_HU = 2.0
 MIN_BONE = 0.02
 """Part of the body that is bone where it is not a brain without its skull, or an MR of 8 bits."""
 
-MAX_SAMPLES = 1 << 20
+MAX_SAMPLES = 1 << 17
 """Voxels that are examined."""
 
 MIN_VOXELS = 10_000
@@ -128,16 +128,17 @@ def _problem(ct: Series, filled: sitk.Image) -> str:
     unit = ct.modality.minimum_problem(float(values.min()))
     if values.size >= MIN_VOXELS:
         samples = _sampled(sitk.GetArrayViewFromImage(filled))
-        if _shows_head(samples) and (not unit or ct.headers or _has_bone(samples)):
-            return ""
-        samples = _sampled(values)
-        if maps := [pair for pair in MAPS if _shows_head(_mapped(samples, pair))]:
-            scale, offset = min(maps, key=lambda pair: _distance_hu(_mapped(samples, pair)))
+        is_head = _shows_head(samples) and (not unit or ct.headers or _has_bone(samples))
+        limit_hu = _distance_hu(samples) if is_head else np.inf
+        distance_hu, scale, offset = _nearest_map(_sampled(values))
+        if distance_hu < limit_hu:
             raise InputError(
                 f"{ct.source}: the values are not HU: {scale:g} times the value {offset:+g} would "
                 f"show a head; pass --ct-scale {scale:g} --ct-offset {offset:g} (or --ct-offset 0 "
                 "for values in HU), and check that --ct and --mr are not swapped"
             )
+        if is_head:
+            return ""
     if unit:
         raise InputError(
             f"{ct.source}: {unit}; check that --ct and --mr are not swapped, or pass --ct-scale "
@@ -148,9 +149,17 @@ def _problem(ct: Series, filled: sitk.Image) -> str:
     return "the CT does not show air, soft tissue and bone as a head does in HU; check its values"
 
 
-def _mapped(values: Float32Array, scale_offset: tuple[float, float]) -> Float32Array:
-    scale, offset = map(np.float32, scale_offset)
-    return np.asarray(values * scale + offset)
+def _nearest_map(values: Float32Array) -> tuple[float, float, float]:
+    """Distance in HU, scale and offset of the nearest of `MAPS`; infinite where none shows a head.
+
+    Stored values with padding of -1000 can show a head as well: their air is 24, like soft tissue.
+    """
+    found = [(np.inf, 1.0, 0.0)]
+    for scale, offset in MAPS:
+        mapped = np.asarray(values * np.float32(scale) + np.float32(offset))
+        if _shows_head(mapped):
+            found.append((_distance_hu(mapped), scale, offset))
+    return min(found, key=lambda one: one[0])
 
 
 def _distance_hu(values: Float32Array) -> float:
