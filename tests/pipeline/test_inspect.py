@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 from pydicom import Dataset
+from pydicom.uid import BasicTextSRStorage, SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage
 
 from dicom_kit import CORONAL, SAGITTAL, Angles, change_all, put, slices, volume, write
 from radfuse.errors import GeometryError, InputError
@@ -16,7 +17,7 @@ from radfuse.io.volumes import UNKNOWN_FORMAT, read_volume, write_volume
 from radfuse.modality import CT
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import align
-from radfuse.pipeline.inspect import InspectedSeries, inspect
+from radfuse.pipeline.inspect import InspectedSeries, inspect, left_out_summary
 from radfuse.pipeline.read import read
 from radfuse.recipe import Recipe
 from radfuse.series import Series
@@ -76,6 +77,27 @@ def test_a_localizer_without_description_is_named(tmp_path: Path) -> None:
     change_all(folder, put("ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]))
     change_all(folder, put("SeriesDescription", None))
     assert only(folder).name == "'no description', localizer"
+
+
+def test_what_is_left_out_is_counted_by_kind(tmp_path: Path) -> None:
+    for name, sop, modality in (
+        ("captures", SecondaryCaptureImageStorage, "OT"),
+        ("dose", XRayRadiationDoseSRStorage, "SR"),
+        ("report", BasicTextSRStorage, "SR"),
+    ):
+        folder = write(tmp_path / name, name=name)
+        change_all(folder, put("SOPClassUID", sop))
+        change_all(folder, put("Modality", modality))
+    change_all(write(tmp_path / "scout", name="scout"), put("ImageType", ["LOCALIZER"]))
+    write(tmp_path / "head")
+    inspected, _ = inspect(tmp_path)
+    assert sorted(left_out_summary(inspected)) == [
+        "left out: 6 objects: SR (Basic Text SR Storage), not CT or MR",
+        "left out: 6 objects: SR (X-Ray Radiation Dose SR Storage), not CT or MR",
+        "left out: 6 objects: a localizer",
+        "left out: 6 objects: derived: a screen capture",
+    ]
+    assert sum(not one.left_out for one in inspected) == 1
 
 
 def test_a_folder_of_volumes_damage_and_other_files(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from pydicom import Dataset
 
-from dicom_kit import change, change_all, put, volume, write
+from dicom_kit import AXIAL, CORONAL, SAGITTAL, change, change_all, put, volume, write
 from radfuse.cli import main
 from radfuse.dicom.uids import derive_uid
 from radfuse.errors import GeometryError, InputError, NoImageError
@@ -49,6 +49,32 @@ def test_patients_are_not_mixed(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "CT-b")
     with pytest.raises(NoImageError, match="no CT and MR of one patient with a region"):
         choose_pair(tmp_path, PLAIN)
+
+
+def localizer(folder: Path, count: int) -> str:
+    """Three orthogonal stacks in one MR series that ImageType does not call a localizer."""
+    uid = derive_uid("test", "plan")
+    for number, angles in enumerate((AXIAL, CORONAL, SAGITTAL)):
+        write(folder / f"plan{number}", volume("MR", angles, count=count), "MR", f"{number}")
+        change_all(folder / f"plan{number}", put("SeriesInstanceUID", uid))
+    return uid
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_thin_stacks_of_a_localizer_are_not_candidates(tmp_path: Path, count: int) -> None:
+    localizer(tmp_path, count)
+    ct = series(tmp_path, "CT", "head")
+    with pytest.raises(NoImageError, match="fewer than 4 slices"):
+        choose_pair(tmp_path, PLAIN)
+    mr = series(tmp_path, "MR", "brain")
+    assert chosen(tmp_path) == (ct, mr)
+
+
+def test_stacks_of_a_localizer_are_offered(tmp_path: Path) -> None:
+    uid, ct = localizer(tmp_path, 5), series(tmp_path, "CT", "head")
+    with pytest.raises(InputError, match="3 pairs of CT and MR; choose with --mr-series UID"):
+        choose_pair(tmp_path, PLAIN)
+    assert chosen(tmp_path, Recipe(mr_series=f"{uid}#2")) == (ct, f"{uid}#2")
 
 
 def test_other_parts_of_the_body_and_localizers_are_ignored(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from radfuse.cli.options import PATH, json_option, print_json
-from radfuse.pipeline.inspect import DicomContext, InspectedSeries, inspect
+from radfuse.pipeline.inspect import DicomContext, InspectedSeries, inspect, left_out_summary
 from radfuse.pipeline.pairing import selection
 
 IDENTIFIERS = ("patient_id", "patient_name")
@@ -34,7 +34,7 @@ def info_command(*, path: Path, no_pixels: bool, show_identifiers: bool, as_json
         facts = {"path": str(path), "other_files": others, "images": images, "study": study}
         print_json(facts)
         return
-    for line in _tree(inspected, show_identifiers):
+    for line in (*_tree(inspected, show_identifiers), *left_out_summary(inspected)):
         click.echo(line)
     click.echo(f"{len(inspected)} images or series, {others} other files")
     if study:

@@ -1,6 +1,7 @@
 """Inspection of a file or folder: its series, and their problems."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,6 +83,12 @@ class InspectedSeries:
 
     is_volume: bool = False
     """Whether it is a volume of a DICOM series to choose from, not our own output."""
+
+    left_out: str = ""
+    """Why it is never fused, in words that many series share; empty for what can be fused."""
+
+    objects: int = 0
+    """Images or other objects of a DICOM series; several may be in one file."""
 
     def line(self) -> str:
         """One line, without problems and notes."""
@@ -191,19 +198,31 @@ def _derived(one: InspectedSeries, derivation: Derivation) -> InspectedSeries:
 
 def _not_fused(series: DicomSeries) -> InspectedSeries:
     """A series that is not fused, with the reason."""
-    reason = f"{series.modality}, not {' or '.join(map(str, FUSED))}"
+    kind = sop_class(series.headers[0])
+    what = kind.name if kind else "no SOP class"
+    reason = f"{series.modality} ({what}), not {' or '.join(map(str, FUSED))}"
     if series.is_localizer:
         reason = "a localizer"
-    elif series.derivation and series.derivation.is_own:
+    elif series.derivation:
         reason = f"derived: {series.derivation.reason}"
     elif not series.is_image and MODALITIES.get(series.modality) in FUSED:
-        kind = sop_class(series.headers[0])
-        reason = f"{kind.name if kind else series.modality}, no slices of a volume"
+        reason = f"{what}, no slices of a volume"
     elif series.headers[0].get("SamplesPerPixel", 1) != 1:
         reason = f"{reason}: colour images, not the values of a scanner"
-    return replace(
-        _named(VolumeSlices(series.uid, series.slices, "")), notes=(f"ignored: {reason}",)
-    )
+    named = _named(VolumeSlices(series.uid, series.slices, ""))
+    return replace(named, notes=(f"ignored: {reason}",), left_out=reason)
+
+
+def left_out_summary(inspected: list[InspectedSeries]) -> list[str]:
+    """What is never fused, by its kind and number, which cannot identify a patient."""
+    counts: Counter[str] = Counter()
+    for one in inspected:
+        counts[one.left_out] += one.objects
+    return [
+        f"left out: {count} {'object' if count == 1 else 'objects'}: {reason}"
+        for reason, count in counts.items()
+        if reason
+    ]
 
 
 def _named(volume: VolumeSlices) -> InspectedSeries:
@@ -217,6 +236,7 @@ def _named(volume: VolumeSlices) -> InspectedSeries:
         series.modality,
         series.uid,
         len(series.files),
+        objects=len(series.slices),
         dicom=_dicom_context(series.headers[0]),
     )
 

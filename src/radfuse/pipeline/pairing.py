@@ -17,6 +17,7 @@ from radfuse.dicom.read.slice_geometry import SliceGeometry, slice_geometry
 from radfuse.dicom.read.slice_plane import image_count
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import unpacked
+from radfuse.io.volume_checks import MIN_REGISTERED_VOXELS
 from radfuse.modality import CT, MR, Modality
 from radfuse.pipeline.read import FUSED_PROBLEM
 from radfuse.recipe import Recipe
@@ -35,9 +36,6 @@ ANY_PARTS = ("WHOLE", "BODY", "UNKNOWN", "UNSPECIFIED", "OTHER", "NONE")
 
 CANAL = "IAC"
 """The inner ear, a whole word: other parts of the body have these letters in them."""
-
-MIN_SLICES = 3
-"""Fewer slices make no volume to fuse."""
 
 MIN_OVERLAP = 0.1
 """Least fraction of the smaller bounding box inside the other, in one frame of reference."""
@@ -194,8 +192,8 @@ def _candidates(
         volumes, ambiguity = _volumes(scan, series, modality, uid)
         ambiguity = damage_of(scan, series) or ambiguity
         for volume in volumes:
-            if len(volume.slices) < MIN_SLICES:
-                reasons.append(f"{volume.line}: fewer than {MIN_SLICES} slices")
+            if len(volume.slices) < MIN_REGISTERED_VOXELS:
+                reasons.append(f"{volume.line}: fewer than {MIN_REGISTERED_VOXELS} slices")
                 continue
             try:
                 geometry = slice_geometry(volume)
