@@ -36,7 +36,9 @@ ROWS: dict[str, dict[str, Any]] = {
 
 def trained(settings: TrainingSettings, folder: Path) -> nn.Module:
     """The network at the end of its schedule; prints a line per validation."""
-    pairs = read_training_pairs(DATA / "train", settings.validation_patients)
+    pairs = read_training_pairs(
+        DATA / "train", settings.validation_patients, settings.export.data_set
+    )
     state = initial_state(settings, pairs)
     train(state, pairs, settings, folder, lambda done: print(done.row) if done.row else None)
     return state.average

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from radfuse.methods.catalogue import METHODS, WEIGHTS
+from radfuse.io.image_pairs import named_patient
+from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.res2fusion import STRATEGIES
@@ -20,7 +21,6 @@ from radfuse.training.settings import read_training_settings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHIPPED = {name: entry.weights for name, entry in METHODS.items() if entry.weights}
-HARVARD_PATIENTS = {"2", "16", "20", "21", "28", "32", "33", "34", "37", "41"}
 BARS = {
     "res2fusion": {"MI": 3.55, "SF": 26.5, "VIF": 0.53, "Qabf": 0.52},
     "mfinet": {"MI": 4.65, "SF": 29.54, "VIF": 0.69, "Qabf": 0.62},
@@ -83,13 +83,14 @@ def test_model_card_separates_trained_from_validated_patients(name: str) -> None
     trained, validated = set(card["patients_trained"]), set(card["patients_validated"])
     assert trained
     assert not trained & validated
-    assert trained | validated == HARVARD_PATIENTS
+    assert trained | validated == set(HARVARD_PATIENTS)
 
 
 @each_res2fusion
 def test_a_card_of_res2fusion_says_how_it_was_trained(name: str) -> None:
     card = card_of(name)
-    assert card["patients_validated"] == card["settings"]["validation_patients"] == ["16"]
+    assert card["patients_validated"] == ["harvard:16"]
+    assert card["settings"]["validation_patients"] == ["16"]
     assert card["validation"]["step"] == card["settings"]["steps"]
     assert 0.99 < card["validation"]["ssim_rebuilt"] <= 1
 
@@ -100,7 +101,8 @@ def test_a_card_is_of_the_training_that_the_repository_has(name: str) -> None:
     [training] = card["trainings"]
     settings = read_training_settings(CONFIGS / f"{name}.toml")
     assert training["settings"] == json.loads(json.dumps(asdict(settings)))
-    assert set(card["patients_validated"]) == set(settings.validation_patients)
+    validated = {named_patient(one, "harvard") for one in settings.validation_patients}
+    assert set(card["patients_validated"]) == validated
 
 
 @each_later

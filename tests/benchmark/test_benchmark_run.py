@@ -508,5 +508,5 @@ def test_the_methods_of_the_catalogue_say_whom_they_have_seen() -> None:
     of = {one.name: one.info for one in find_methods(BenchmarkSettings(methods=tuple(METHODS)))}
     assert of["maximum"].development_patients == set()
     assert of["bone_blend"].development_patients == set(HARVARD_PATIENTS)
-    assert of["res2fusion"].development_patients == set(HARVARD_PATIENTS) - {"16"}
-    assert of["res2fusion"].note == "validated on patient 16"
+    assert of["res2fusion"].development_patients == set(HARVARD_PATIENTS) - {"harvard:16"}
+    assert of["res2fusion"].note == "validated on patient harvard:16"

@@ -46,6 +46,13 @@ def test_pairs_are_split_by_patient_without_overlap_or_loss(tmp_path: Path) -> N
     assert (pairs.patients_trained, pairs.patients_validated) == (("2",), ("3", "12"))
 
 
+def test_patients_are_named_with_their_data_set(tmp_path: Path) -> None:
+    write_pairs(tmp_path, ["2001", "3001", "12001"])
+    summary = read_training_pairs(tmp_path, ("3",), "ours").summary()
+    assert summary["patients_trained"] == ["ours:2", "ours:12"]
+    assert summary["patients_validated"] == ["ours:3"]
+
+
 def test_without_validation_patients_everything_is_trained_on(tmp_path: Path) -> None:
     write_pairs(tmp_path, ["12001", "3001"])
     pairs = read_training_pairs(tmp_path, ())

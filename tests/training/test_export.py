@@ -133,6 +133,18 @@ def test_patients_of_earlier_trainings_count_as_seen(workshop: Path, tmp_path: P
     assert len(summary["trainings"]) == 2
 
 
+def test_patients_of_two_data_sets_are_not_the_same(workshop: Path, tmp_path: Path) -> None:
+    pairs = dataclasses.replace(
+        PAIRS, patients_trained=("ours:2",), patients_validated=("ours:20",)
+    )
+    state = initial_state(REBUILDING, pairs)
+    start_from(state, workshop / "rebuilding" / LAST_CHECKPOINT)
+    train(state, pairs, REBUILDING, tmp_path / "later", silent)
+    summary = training_summary(read_checkpoint(tmp_path / "later" / LAST_CHECKPOINT))
+    assert summary["patients_trained"] == ["2", "20", "ours:2"]
+    assert summary["patients_validated"] == ["ours:20"]
+
+
 def test_export_refuses_options_that_do_not_fit(workshop: Path, tmp_path: Path) -> None:
     for options, words in (
         ({"luck": 3}, "do not fit"), ({"rule": "luck"}, "do not fit"),

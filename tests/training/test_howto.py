@@ -68,7 +68,10 @@ def test_every_command_of_the_howto_runs(place: Path) -> None:
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     card = json.loads((place / "mine.json").read_text())
-    assert (card["patients_trained"], card["patients_validated"]) == (["7"], ["8"])
+    assert (card["patients_trained"], card["patients_validated"]) == (
+        ["our-department:7"],
+        ["our-department:8"],
+    )
     assert card["test"]["pairs"] == len(SLICES)
     assert (place / "comparison" / "report" / "report.html").is_file()
     assert (place / "fused.png").is_file()

@@ -11,7 +11,7 @@ from radfuse.benchmark.case import Case, Sources
 from radfuse.benchmark.settings import BenchmarkSettings, Volume
 from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, window_named
-from radfuse.io.image_pairs import ImagePairFiles, find_image_pairs, read_image_pair
+from radfuse.io.image_pairs import ImagePairFiles, find_image_pairs, named_patient, read_image_pair
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.lesion_contrast import lesion_ring
 from radfuse.modality import CT, MR
@@ -48,10 +48,11 @@ def _cases(settings: BenchmarkSettings) -> Iterator[Case]:
         for files in find_image_pairs(folder):
             if not settings.patients or files.patient in settings.patients:
                 contents = digest([files.ct, files.mr])
-                yield Case(files.name, files.patient, contents, partial(_pair_sources, files))
+                patient = named_patient(files.patient, settings.data_set)
+                yield Case(files.name, patient, contents, partial(_pair_sources, files))
     window = window_named(settings.window)
     for volume in settings.volumes:
-        yield _volume_case(volume, window)
+        yield _volume_case(volume, window, settings.data_set)
     for seed in settings.phantoms:
         spacing_mm = settings.phantom_spacing_mm
         load = partial(_phantom_sources, seed, spacing_mm, window)
@@ -64,12 +65,13 @@ def _pair_sources(files: ImagePairFiles) -> Sources:
     return Sources(ct.astype(np.float32), mr.astype(np.float32))
 
 
-def _volume_case(volume: Volume, window: Window) -> Case:
+def _volume_case(volume: Volume, window: Window, data_set: str) -> Case:
     ct, mr = read(volume.ct, CT), read(volume.mr, MR)
     transforms = [volume.transform] if volume.transform else []
     contents = digest([*ct.files, *mr.files, *transforms])
     load = partial(_volume_sources, volume, window)
-    return Case(volume.name, volume.patient or volume.name, f"{contents} {window}", load)
+    patient = named_patient(volume.patient or volume.name, data_set)
+    return Case(volume.name, patient, f"{contents} {window}", load)
 
 
 def _volume_sources(volume: Volume, window: Window) -> Sources:

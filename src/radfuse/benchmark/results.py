@@ -53,10 +53,13 @@ class ComparedMethod:
     summary: str
     source: str
     development_patients: frozenset[str]
-    """Patients whose images were used to train or tune it."""
+    """Patients, with their data set, whose images were used to train or tune it."""
 
     note: str = ""
     """How images were used to tune it."""
+
+    patients_known: bool = True
+    """Whether it is known which patients of the benchmark are among the development patients."""
 
 
 @dataclass(frozen=True)

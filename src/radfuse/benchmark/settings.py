@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from radfuse.io.image_pairs import DataSet
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, columns_of
 from radfuse.phantom.head import DEFAULT_SPACING_MM
@@ -42,7 +43,7 @@ class ExternalMethod:
 
     summary: str = ""
     development_patients: tuple[str, ...] = ()
-    """Patients whose images were used to train or tune it."""
+    """Patients of this benchmark whose images were used to train or tune it."""
 
     note: str = ""
     options: dict[str, float | int | str] = field(default_factory=dict)
@@ -67,6 +68,10 @@ class BenchmarkSettings:
 
     pairs: tuple[Path, ...] = ()
     """Folders with CT/NAME.png and MRI/NAME.png."""
+
+    data_set: DataSet = ""
+    """Name of the data set of the patients, as `harvard`. They are those of a model card only where
+    it states the same name."""
 
     patients: tuple[str, ...] = ()
     """Only pairs of these patients; all if empty."""
@@ -110,7 +115,7 @@ def changed(settings: BenchmarkSettings, **options: Any) -> BenchmarkSettings:
     """
     if options.keys() & {"pairs", "phantoms"}:
         cases = ("pairs", "phantoms", "volumes", "patients", "shown_cases")
-        options = {**dict.fromkeys(cases, ()), **options}
+        options = {"data_set": "", **dict.fromkeys(cases, ()), **options}
     known = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return checked_settings({**known, **options}, BenchmarkSettings, "options")
 

@@ -15,6 +15,7 @@ from radfuse.metrics.profiles import PROFILES
 @click.argument("config", type=PATH, required=False)
 @click.option("-o", "--output", type=PATH, required=True, help="Output folder.")
 @click.option("--pairs", type=PATH, multiple=True, help="Folder with CT/NAME.png, MRI/NAME.png.")
+@click.option("--data-set", metavar="NAME", help="Data set of these patients, as in model cards.")
 @click.option(
     "--phantom",
     "phantoms",

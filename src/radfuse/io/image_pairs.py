@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from radfuse.errors import InputError, NoImageError
 from radfuse.io.images import read_grey
@@ -17,6 +19,23 @@ STEMS = (
     r"([^_]*\d[^_]*)_(?:.*_)?\d+",
 )
 """Patterns of stems that state patient and slice; the group is the patient."""
+
+
+DataSet = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")]
+"""Name of the data set that patients belong to, as `harvard`; empty where it is unknown."""
+
+
+def named_patient(patient: str, data_set: DataSet) -> str:
+    """`harvard:2` for patient 2 of the data set `harvard`; the ID alone where that is unknown.
+
+    IDs as 2 occur in many data sets, so that only patients of named data sets can be compared.
+    """
+    return f"{data_set}:{patient}" if data_set else patient
+
+
+def names_data_set(patient: str) -> bool:
+    """Whether the data set of a patient is known, by `named_patient`."""
+    return ":" in patient
 
 
 @dataclass(frozen=True)

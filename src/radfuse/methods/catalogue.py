@@ -22,7 +22,9 @@ images, of the same shape and range."""
 WEIGHTS = Path(__file__).parent.parent / "weights"
 """Folder of the packaged ONNX graphs, with a sub-folder per network."""
 
-HARVARD_PATIENTS = ("2", "16", "20", "21", "28", "32", "33", "34", "37", "41")
+HARVARD_PATIENTS = tuple(
+    f"harvard:{patient}" for patient in (2, 16, 20, 21, 28, 32, 33, 34, 37, 41)
+)
 """Patients of the Harvard training pairs, and of the test pairs too."""
 
 RUNNERS = {
@@ -50,8 +52,8 @@ class MethodInfo:
     """The graph of a learned method."""
 
     development_patients: tuple[str, ...] = ()
-    """Harvard patients whose images its constants were chosen on; of a learned method, the model
-    card lists them."""
+    """Patients, with their data set, whose images its constants were chosen on; of a learned
+    method, the model card lists them."""
 
     note: str = ""
     """Which constants were tuned on which data."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from radfuse.arrays import Float32Array, UInt8Array
 from radfuse.errors import InputError
-from radfuse.io.image_pairs import ImagePair, read_image_pairs
+from radfuse.io.image_pairs import ImagePair, named_patient, read_image_pairs
 from radfuse.training.settings import Augmentation, Phase
 
 MAX_DRAWS = 20
@@ -24,6 +24,8 @@ class TrainingPairs:
     training: UInt8Array
     validation: UInt8Array
     patients_trained: tuple[str, ...]
+    """With their data set, see `named_patient`; the validated ones too."""
+
     patients_validated: tuple[str, ...]
 
     def summary(self) -> dict[str, object]:
@@ -38,7 +40,9 @@ class TrainingPairs:
         }
 
 
-def read_training_pairs(folder: Path, validation_patients: tuple[str, ...]) -> TrainingPairs:
+def read_training_pairs(
+    folder: Path, validation_patients: tuple[str, ...], data_set: str = ""
+) -> TrainingPairs:
     """All pairs of a folder, those of some patients for validation; raises as `read_image_pairs`.
 
     Raises `InputError` for images of several sizes, unknown patients, and where every patient is
@@ -58,14 +62,15 @@ def read_training_pairs(folder: Path, validation_patients: tuple[str, ...]) -> T
     return TrainingPairs(
         _as_array([pair for pair in pairs if pair.patient in trained], shapes),
         _as_array([pair for pair in pairs if pair.patient not in trained], shapes),
-        tuple(sorted(trained, key=_numeric_order)),
-        tuple(sorted(patients - trained, key=_numeric_order)),
+        _named(trained, data_set),
+        _named(patients - trained, data_set),
     )
 
 
-def _numeric_order(patient: str) -> tuple[int, str]:
-    """Sorts 2 before 16."""
-    return len(patient), patient
+def _named(patients: set[str], data_set: str) -> tuple[str, ...]:
+    """The patients with their data set, 2 before 16."""
+    ordered = sorted(patients, key=lambda patient: (len(patient), patient))
+    return tuple(named_patient(patient, data_set) for patient in ordered)
 
 
 def _as_array(pairs: list[ImagePair], shapes: set[tuple[int, ...]]) -> UInt8Array:

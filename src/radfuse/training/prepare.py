@@ -44,7 +44,7 @@ def prepare_training(
     `read_training_settings`, `read_training_pairs` and `read_checkpoint`.
     """
     settings = read_training_settings(config)
-    pairs = read_training_pairs(data, settings.validation_patients)
+    pairs = read_training_pairs(data, settings.validation_patients, settings.export.data_set)
     available = available_device(device)
     with process_group(available) as processes:
         state = initial_state(settings, pairs, available)

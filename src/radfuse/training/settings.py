@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 
 from radfuse.errors import InputError
+from radfuse.io.image_pairs import DataSet
 from radfuse.metrics.profiles import columns_of
 from radfuse.networks.catalogue import NETWORKS, make_network
 from radfuse.settings import checked_settings, read_settings_file
@@ -123,6 +124,10 @@ class Export:
 
     data: str = "images of the user"
     """Description of the images, for the model card."""
+
+    data_set: DataSet = ""
+    """Name of the data set of the patients, for the model card; a benchmark whose settings have the
+    same name says on which of its patients the network was trained."""
 
     licence: str = "not stated"
     """Licence of the trained weights, for the model card."""

@@ -90,6 +90,8 @@ def unseen_patients_table(
     own = "each method's own cases of patients that it was not developed on"
     left_out = [one.name for one in results.methods if one.name not in unseen_cases.methods]
     left_out_note = f"Left out, developed on every patient: {', '.join(left_out)}."
+    unknown = [one.name for one in results.methods if not one.patients_known]
+    unknown_note = f"Unknown, taken as not developed on any: {', '.join(unknown)}."
     return Table(
         f"Profile {columns[0].metric.profile}, unseen patients: mean ± standard deviation and "
         f"[95 % interval of the mean] over {own if unseen_cases.differ else scope}.",
@@ -98,6 +100,7 @@ def unseen_patients_table(
         (
             *((OWN_CASES,) if unseen_cases.differ else ()),
             *((left_out_note,) if left_out else ()),
+            *((unknown_note,) if unknown else ()),
             *_few([one.unseen_summary for one in columns]),
             *legend(results, columns),
         ),

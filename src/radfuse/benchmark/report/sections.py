@@ -61,6 +61,11 @@ UNSEEN_BY_ALL = (
     "means above are those of unseen patients."
 )
 
+UNSEEN_UNKNOWN = (
+    "It is unknown whether these methods were developed on patients of this benchmark, see their "
+    "notes: {}. According to the model cards the others were not."
+)
+
 UNSEEN_BY_NONE = (
     "Every method was developed on every patient of this benchmark: there is no table of unseen "
     "patients, and all means above are optimistic."
@@ -134,7 +139,8 @@ def _unseen_patients(
     results: Results, columns: Sequence[MetricStatistics], unseen_cases: UnseenCases
 ) -> Block:
     if not any(development_patients_of(results, one) for one in results.methods):
-        return Paragraph(UNSEEN_BY_ALL)
+        unknown = ", ".join(one.name for one in results.methods if not one.patients_known)
+        return Paragraph(UNSEEN_UNKNOWN.format(unknown) if unknown else UNSEEN_BY_ALL)
     if not unseen_cases.methods:
         return Paragraph(UNSEEN_BY_NONE)
     return unseen_patients_table(results, columns, unseen_cases)

@@ -1,6 +1,6 @@
 """The compared methods: of the catalogue, ONNX files, folders of fused images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from radfuse.benchmark.run.work_items import VOLUME_SUFFIX, fused_path, read_fus
 from radfuse.benchmark.settings import BenchmarkSettings, ExternalMethod
 from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, grey_levels
+from radfuse.io.image_pairs import named_patient, names_data_set
 from radfuse.methods.catalogue import (
     METHODS,
     Method,
@@ -31,6 +32,12 @@ from radfuse.record import digest
 
 UNKNOWN_PATIENTS = "its development patients are not stated"
 """Note of a method without a model card, which is treated as if no patient had been used."""
+
+UNKNOWN_DATA_SET = "the data set of its development patients is not stated"
+"""Note of a method with an older model card."""
+
+UNKNOWN_CASES = "developed on patients of {}; the settings do not state the data set here"
+"""Note where a benchmark of patients has no `data_set`."""
 
 
 @dataclass(frozen=True)
@@ -55,34 +62,36 @@ class BenchmarkMethod:
 
 def find_methods(settings: BenchmarkSettings) -> list[BenchmarkMethod]:
     """All methods of a benchmark; raises `InputError` for unknown and duplicate ones."""
-    shared = settings.options
-    methods = [_method(use, _name(use), shared) for use in settings.methods]
-    methods += [_external_method(external, shared) for external in settings.external]
+    methods = [_method(use, _name(use), settings) for use in settings.methods]
+    methods += [_external_method(external, settings) for external in settings.external]
     installed = [name for name in settings.installed if is_installed(name)]
-    methods += [_method(name, name, shared) for name in installed]
+    methods += [_method(name, name, settings) for name in installed]
     names = [method.name for method in methods]
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"two methods are called {', '.join(duplicates)}; rename one of each")
     uses = (*settings.methods, *installed, *(external.use for external in settings.external))
     declared = {name for use in uses if not _is_folder(use) for name in options_of(use)}
-    if unknown := sorted(shared.keys() - declared):
+    if unknown := sorted(settings.options.keys() - declared):
         raise InputError(f"no method here has an option {', '.join(unknown)}")
     if not methods:
         raise InputError("no method to compare; name some (see `radfuse methods`)")
     return methods
 
 
-def _external_method(external: ExternalMethod, shared: Mapping[str, Value]) -> BenchmarkMethod:
+def _external_method(external: ExternalMethod, settings: BenchmarkSettings) -> BenchmarkMethod:
     """A method with the description of the settings, completed by that of its model card."""
-    method = _method(external.use, external.name, shared, external.options)
+    method = _method(external.use, external.name, settings, external.options)
     known = method.info
-    patients = frozenset(external.development_patients)
+    patients = frozenset(
+        named_patient(one, settings.data_set) for one in external.development_patients
+    )
     info = ComparedMethod(
         external.name,
         external.summary or known.summary,
         known.source,
         patients or known.development_patients,
-        external.note or ("" if patients and known.note == UNKNOWN_PATIENTS else known.note),
+        external.note or ("" if patients and not known.patients_known else known.note),
+        known.patients_known or bool(patients),
     )
     return replace(method, info=info)
 
@@ -99,29 +108,50 @@ def _name(use: str) -> str:
 def _method(
     use: str,
     name: str,
-    shared: Mapping[str, Value],
+    settings: BenchmarkSettings,
     own: Mapping[str, Value] = MappingProxyType({}),
 ) -> BenchmarkMethod:
     if _is_folder(use):
         return _method_of_folder(Path(use), name)
-    known, loader = method_info(use), _MethodLoader(use, {**applicable_options(use, shared), **own})
+    known = method_info(use)
+    loader = _MethodLoader(use, {**applicable_options(use, settings.options), **own})
     loaded = loader.load(None)  # imports its libraries here, where Ctrl-C still stops everything
-    patients, note = frozenset(known.development_patients), known.note
-    mark = f"radfuse {version('radfuse')}"
+    patients: tuple[str, ...] | None = known.development_patients
+    note, mark = known.note, f"radfuse {version('radfuse')}"
     if known.weights:
         model_card = _read_model_card(known.weights)
-        patients, note = frozenset(model_card.patients_trained or ()), model_card.note
+        patients, note = model_card.patients_trained, model_card.note
         mark = digest([known.weights])
     mark = " ".join([mark, *map(str, option_values(loaded).values())])
-    info = ComparedMethod(name, known.summary, known.source, patients, note)
+    unknown = _unknown_patients(patients, settings)
+    info = ComparedMethod(
+        name,
+        known.summary,
+        known.source,
+        frozenset(filter(names_data_set, patients or ())),
+        "; ".join(filter(None, (unknown, note))),
+        not unknown,
+    )
     return BenchmarkMethod(info, mark, loader.fuse)
+
+
+def _unknown_patients(patients: Sequence[str] | None, settings: BenchmarkSettings) -> str:
+    """Why development patients cannot be compared with those of a benchmark; empty if they can."""
+    if patients is None:
+        return UNKNOWN_PATIENTS
+    if not patients or not (settings.pairs or settings.volumes):
+        return ""
+    if not all(map(names_data_set, patients)):
+        return UNKNOWN_DATA_SET
+    data_sets = sorted({patient.partition(":")[0] for patient in patients})
+    return "" if settings.data_set else UNKNOWN_CASES.format(", ".join(data_sets))
 
 
 def _method_of_folder(folder: Path, name: str) -> BenchmarkMethod:
     if not any(path.is_file() for path in folder.iterdir()):
         raise NoImageError(f"{folder}: no fused images, CASE.png or CASE{VOLUME_SUFFIX}")
     summary = "fused images from a folder"
-    info = ComparedMethod(name, summary, folder.name, frozenset(), UNKNOWN_PATIENTS)
+    info = ComparedMethod(name, summary, folder.name, frozenset(), UNKNOWN_PATIENTS, False)
     return BenchmarkMethod(info, "a folder", partial(_read_fused_case, folder), folder)
 
 
@@ -135,8 +165,6 @@ class _ModelCard:
     @property
     def note(self) -> str:
         """How the patients affect the network's numbers."""
-        if self.patients_trained is None:
-            return UNKNOWN_PATIENTS
         validated = ", ".join(self.patients_validated)
         return f"validated on patient {validated}" if validated else ""
 
