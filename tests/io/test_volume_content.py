@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from dicom_kit import assert_same_image
 from radfuse.errors import InputError
-from radfuse.io.volumes import OTHER_FORMATS, SUFFIXES, read_volume, write_volume
+from radfuse.io.volumes import OTHER_FORMATS, SUFFIXES, link_or_copy, read_volume, write_volume
 from radfuse.pipeline.inspect import inspect
 from radfuse.pipeline.read import read
 from volume_kit import grid, refusal
@@ -218,3 +218,15 @@ def test_other_format_is_named_with_the_way_out(
     assert refusal(path, InputError) == OTHER_FORMATS[suffix]
     (one,), _ = inspect(path)
     assert OTHER_FORMATS[suffix] in one.problems[0]
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_file_is_copied_where_it_cannot_be_linked(tmp_path: Path, can_link: bool) -> None:
+    """A link cannot replace a file."""
+    path, target = tmp_path / "volume", tmp_path / "volume.nii"
+    path.write_bytes(b"voxels")
+    if not can_link:
+        target.write_bytes(b"another file")
+    link_or_copy(path, target)
+    assert target.is_symlink() == can_link
+    assert target.read_bytes() == path.read_bytes() == b"voxels"

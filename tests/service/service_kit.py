@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from numpy.typing import NDArray
 
 from radfuse.service.app import make_app
+from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import TOKEN_HEADER, Access
 from radfuse.service.server import bind
 from radfuse.service.stores.view_volumes import DATA_OFFSET
@@ -31,6 +32,8 @@ class Site:
     access: Access
     folder: Path
     client: httpx.Client
+    deps: Dependencies | None = None
+    """Of a server in this process."""
 
     @property
     def base(self) -> str:
@@ -116,7 +119,7 @@ def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Si
             with httpx.Client(
                 base_url=base, headers=headers, timeout=END_S, trust_env=False
             ) as client:
-                yield Site(access, folder, client)
+                yield Site(access, folder, client, app.state.deps)
         finally:
             server.should_exit = True
             thread.join()

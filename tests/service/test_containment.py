@@ -1,5 +1,6 @@
 """Readers with limits: memory, time and crashes cost one clear line, no more."""
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -92,7 +93,7 @@ def meta_image(path: Path, old: str, new: str) -> Path:
 
 @pytest.fixture
 def crash(tmp_path: Path) -> Path:
-    """A file at which ITK itself ends its process with a segmentation fault."""
+    """A file at which ITK itself would end its process with a segmentation fault."""
     return meta_image(tmp_path / "crash.mha", "NDims = 3", "NDims = 65535")
 
 
@@ -113,12 +114,36 @@ def test_crashing_file_ends_one_job_and_is_named(site: Site, crash: Path) -> Non
     assert facts["error"].startswith(f"{crash}: NDims is '65535', which is not supported")
 
 
+def endless_image(path: Path) -> Path:
+    """A file that ITK reads without end."""
+    axes = "1 0 0 0 1 0 0 0 1"
+    meta_image(path, axes, "1 0 0 0 1 0 1e308 0 1")
+    path.write_bytes(path.read_bytes().replace(b"AnatomicalOrientation = RAI\n", b""))
+    return path
+
+
+def test_job_that_crashes_names_the_file(site: Site, tmp_path: Path) -> None:
+    path = endless_image(tmp_path / "endless.mha")
+    identifier = site.make(ct=str(path), mr=str(path))
+    answer = site.client.post(f"/api/v1/studies/{identifier}/prepare")
+    assert answer.status_code == 202, answer.text
+    end = time.monotonic() + 30
+    while not (processes := multiprocessing.active_children()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    (process,) = processes
+    os.kill(process.pid, signal.SIGSEGV)
+    kind, facts = list(site.events(identifier))[-1]
+    reason = "the process that reads and fuses them ended (status -11)"
+    assert (kind, facts["state"]) == ("error", "failed")
+    assert facts["error"] == f"{path}: {reason}; a file is damaged, or memory too small"
+    assert site.study(identifier)["state"] == "failed"
+
+
 def test_file_that_never_ends_is_stopped_and_named(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_queue, "JOB_TIMEOUT_S", 8.0)
-    axes = "1 0 0 0 1 0 0 0 1"
-    path = meta_image(tmp_path / "endless.mha", axes, "1 0 0 0 1 0 1e308 0 1")
-    path.write_bytes(path.read_bytes().replace(b"AnatomicalOrientation = RAI\n", b""))
+    path = endless_image(tmp_path / "endless.mha")
     kind, facts = site.prepare(site.make(ct=str(path), mr=str(path)))[-1]
     assert (kind, facts["error"]) == ("error", f"{path}: stopped after 8 s without progress")

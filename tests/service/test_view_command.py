@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from radfuse.cli import main
+from radfuse.cli.view import UNENCRYPTED
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE
 from radfuse.service.stores.lock import locked
@@ -23,8 +24,11 @@ def test_command_prints_working_url_and_ends_on_ctrl_c(
     phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     command = [*VIEW, "--folder", tmp_path, phantom_folders[0].parent]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         try:
             url = process.stdout.readline().strip()
             found = re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}#([0-9a-f]{12})", url)
@@ -39,7 +43,21 @@ def test_command_prints_working_url_and_ends_on_ctrl_c(
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+        assert process.stderr.read() == ""
     assert (tmp_path / "studies" / found[1] / "study.json").is_file()
+
+
+def test_host_beyond_loopback_warns_of_no_encryption(tmp_path: Path) -> None:
+    command = [*VIEW, "--folder", tmp_path, "--host", "0.0.0.0", "--token", "x" * 16]  # noqa: S104
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        try:
+            assert process.stderr.readline() == f"warning: {UNENCRYPTED}\n"
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize(

@@ -125,12 +125,17 @@ def read_volume(path: Path) -> sitk.Image:
         named = path
         if not path.name.lower().endswith(suffix):  # the libraries go by the name alone
             named = Path(folder) / f"volume{suffix}"
-            try:
-                named.symlink_to(path.resolve())
-            except OSError:  # Windows without the right to make links
-                shutil.copyfile(path, named)
+            link_or_copy(path, named)
         read = _read_nifti if suffix in NIFTI_SUFFIXES else _read_itk
         return checked_volume(read(named, path), path)
+
+
+def link_or_copy(path: Path, target: Path) -> None:
+    """Make a file available under another name; by a copy where links cannot be made."""
+    try:
+        target.symlink_to(path.resolve())
+    except OSError:  # Windows without the right to make links
+        shutil.copyfile(path, target)
 
 
 def _suffix_by_content(path: Path, suffix: str) -> str:
