@@ -1,0 +1,138 @@
+"""Findings kept: whether a fused image shows, with its sign, what one source shows.
+
+Designed in this project; `docs/findings.md` has the reasons. A finding is inserted into one source
+of an aligned pair; what differs between the images with it and without it is caused by the finding
+alone, since anatomy cancels.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from radfuse.arrays import BoolArray
+from radfuse.errors import InputError
+from radfuse.metrics.image_levels import Image, floats
+from radfuse.metrics.region_fidelity import VISIBLE
+
+FULL_CONTRAST = 64.0
+"""A quarter of white: a finding of this contrast is seen, and more is not asked for."""
+
+FULL_CNR = 2.0
+"""Contrast-to-noise ratio at which a finding is seen, and more is not asked for."""
+
+KEPT, WEAKENED = 0.8, 0.5
+"""Least values of `finding_kept` for a finding that is kept or weakened."""
+
+SPECK_SIGMAS, SPECK_LEVELS = 6.0, 24.0
+"""A speck differs from the median of its 3x3 neighbourhood by more than both."""
+
+SPILL_LEVELS = 8.0
+"""Change of a pixel beside a finding that is seen."""
+
+
+class Verdict(StrEnum):
+    """What became of a finding in a fused image."""
+
+    KEPT = "kept"
+    WEAKENED = "weakened"
+    LOST = "lost"
+    INVERTED = "inverted"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How an image shows a finding."""
+
+    contrast: float
+    """Mean of the lesion less that of its ring, less the same without the finding; grey levels,
+    negative for a dark finding."""
+
+    noise: float
+    """Standard deviation in the ring, and `VISIBLE`, which a display hides anyway."""
+
+    @property
+    def cnr(self) -> float:
+        """Signed contrast-to-noise ratio."""
+        return self.contrast / self.noise
+
+
+def shown(with_finding: Image, without: Image, *, lesion: BoolArray, ring: BoolArray) -> Shown:
+    """How an image shows a finding: grey levels with it and without it, (H, W) or (D, H, W).
+
+    Raises `InputError` where a mask is empty or has another shape than the images.
+    """
+    for name, mask in (("lesion", lesion), ("ring", ring)):
+        if mask.shape != np.shape(with_finding) or not mask.any():
+            raise InputError(
+                f"the {name} mask is {mask.shape} with {mask.sum()} voxels, the images are "
+                f"{np.shape(with_finding)}; give a mask on their grid that is not empty"
+            )
+    image = floats(with_finding)
+    change = image - floats(without)
+    contrast = float(change[lesion].mean() - change[ring].mean())
+    return Shown(contrast, math.hypot(float(image[ring].std()), VISIBLE))
+
+
+def reference(candidates: Iterable[Shown]) -> Shown:
+    """The display that shows a finding best: of a CT, one of its windows."""
+    return max(candidates, key=lambda one: abs(one.contrast))
+
+
+def finding_kept(fused: Shown, source: Shown) -> float:
+    """The share of a finding that is kept: 1 all, 0 none, negative inverted; 0 if never shown.
+
+    The smaller of two ratios to what the source shows: of contrast, where a quarter of white
+    suffices, and of contrast to noise, where 2 suffices.
+    """
+    if source.contrast == 0:
+        return 0.0
+    sign = math.copysign(1.0, source.contrast)
+    of_contrast = sign * fused.contrast / min(abs(source.contrast), FULL_CONTRAST)
+    of_cnr = sign * fused.cnr / min(abs(source.cnr), FULL_CNR)
+    return of_contrast if of_contrast < 0 else min(of_contrast, of_cnr)
+
+
+def verdict(fused: Shown, source: Shown) -> Verdict:
+    """What became of a finding; inverted by less than `VISIBLE` is lost."""
+    kept = finding_kept(fused, source)
+    if kept < 0 and abs(fused.contrast) > VISIBLE:
+        return Verdict.INVERTED
+    if kept >= KEPT:
+        return Verdict.KEPT
+    return Verdict.WEAKENED if kept >= WEAKENED else Verdict.LOST
+
+
+def specks(fused: Image, ct: Image, mr: Image, brain: BoolArray) -> float:
+    """Single pixels per 1000 of the brain that stand out, and in neither source; smaller is better.
+
+    Images (D, H, W) in grey levels. A pixel stands out where it differs from the median of the 3x3
+    pixels around it by more than `SPECK_LEVELS` and than `SPECK_SIGMAS` deviations of the brain.
+    """
+    if not brain.any():
+        return 0.0
+    stands_out = _outliers(fused, brain) & ~_outliers(ct, brain) & ~_outliers(mr, brain)
+    return 1000 * float(stands_out.sum()) / float(brain.sum())
+
+
+def _outliers(image: Image, brain: BoolArray) -> BoolArray:
+    values = floats(image)
+    apart = np.abs(values - median_filter(values, (1, 3, 3)))
+    spread = 1.4826 * float(np.median(apart[brain]))
+    return np.asarray(brain & (apart > max(SPECK_SIGMAS * spread, SPECK_LEVELS)))
+
+
+def spill(with_finding: Image, without: Image, near: BoolArray) -> float:
+    """Share of the pixels beside a finding that change visibly, 0 to 1, where no source does."""
+    change = np.abs(floats(with_finding) - floats(without))
+    return float((change[near] > SPILL_LEVELS).mean()) if near.any() else 0.0
+
+
+def beyond_sources(fused: Image, ct: Image, mr: Image) -> float:
+    """Largest over- or undershoot: levels by which a pixel is above or below both sources."""
+    high = floats(fused) - np.maximum(floats(ct), floats(mr))
+    low = np.minimum(floats(ct), floats(mr)) - floats(fused)
+    return float(max(high.max(), low.max(), 0.0))
