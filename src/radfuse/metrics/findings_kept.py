@@ -19,10 +19,10 @@ from radfuse.metrics.image_levels import Image, floats
 from radfuse.metrics.region_fidelity import VISIBLE
 
 FULL_CONTRAST = 64.0
-"""A quarter of white: a finding of this contrast is seen, and more is not asked for."""
+"""A quarter of white: a finding of this contrast is visible, and no more is required."""
 
 FULL_CNR = 2.0
-"""Contrast-to-noise ratio at which a finding is seen, and more is not asked for."""
+"""Contrast-to-noise ratio at which a finding is visible, and no more is required."""
 
 KEPT, WEAKENED = 0.8, 0.5
 """Least values of `finding_kept` for a finding that is kept or weakened."""
@@ -31,7 +31,7 @@ SPECK_SIGMAS, SPECK_LEVELS = 6.0, 24.0
 """A speck differs from the median of its 3x3 neighbourhood by more than both."""
 
 SPILL_LEVELS = 8.0
-"""Change of a pixel beside a finding that is seen."""
+"""Visible change of a pixel beside a finding."""
 
 
 class Verdict(StrEnum):
@@ -107,15 +107,15 @@ def verdict(fused: Shown, source: Shown) -> Verdict:
 
 
 def specks(fused: Image, ct: Image, mr: Image, brain: BoolArray) -> float:
-    """Single pixels per 1000 of the brain that stand out, and in neither source; smaller is better.
+    """Single pixels per 1000 of the brain that are outliers in F alone; smaller is better.
 
-    Images (D, H, W) in grey levels. A pixel stands out where it differs from the median of the 3x3
+    Images (D, H, W) in grey levels. An outlier is where a pixel differs from the median of the 3x3
     pixels around it by more than `SPECK_LEVELS` and than `SPECK_SIGMAS` deviations of the brain.
     """
     if not brain.any():
         return 0.0
-    stands_out = _outliers(fused, brain) & ~_outliers(ct, brain) & ~_outliers(mr, brain)
-    return 1000 * float(stands_out.sum()) / float(brain.sum())
+    is_speck = _outliers(fused, brain) & ~_outliers(ct, brain) & ~_outliers(mr, brain)
+    return 1000 * float(is_speck.sum()) / float(brain.sum())
 
 
 def _outliers(image: Image, brain: BoolArray) -> BoolArray:
@@ -131,7 +131,7 @@ def spill(with_finding: Image, without: Image, near: BoolArray) -> float:
     return float((change[near] > SPILL_LEVELS).mean()) if near.any() else 0.0
 
 
-def beyond_sources(fused: Image, ct: Image, mr: Image) -> float:
+def overshoot(fused: Image, ct: Image, mr: Image) -> float:
     """Largest over- or undershoot: levels by which a pixel is above or below both sources."""
     high = floats(fused) - np.maximum(floats(ct), floats(mr))
     low = np.minimum(floats(ct), floats(mr)) - floats(fused)

@@ -1,4 +1,4 @@
-"""Findings that are put into an aligned pair: a change of one source whose place is known.
+"""Findings that are put into an aligned pair: a change of one source, with its mask.
 
 A pair is a CT in HU and an MR in [0, 1] on one grid: a patient, a phantom, or a slice of 8 bits,
 whose levels are HU in the window that it was printed in. Sizes, CT numbers and signals are those of
@@ -17,7 +17,7 @@ from scipy.ndimage import distance_transform_edt
 
 from radfuse.arrays import BoolArray, Float32Array, Float64Array
 from radfuse.modality import CT, MR, Modality
-from radfuse.phantom.places import Place, Places, Voxel
+from radfuse.phantom.sites import Site, Sites, Voxel
 
 SUBVOXELS = 3
 """Samples of a voxel along each axis, of which the share inside the finding is its volume there."""
@@ -43,7 +43,7 @@ VOID = 0.05
 """MR signal of dense calcification."""
 
 APART_MM = 22.0
-"""Least distance between the surfaces of two findings, so that each stands alone."""
+"""Least distance between the surfaces of two findings, so that neither is in the ring of another."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Kind:
     """A kind of finding, shown by one source: `hu` or `mr` says how it changes that source."""
 
     source: Modality
-    place: Place
+    site: Site
     diameter_mm: tuple[float, float]
     hu: tuple[float, float] | None = None
     """CT number, or its difference where `relative`."""
@@ -65,22 +65,22 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "calcification 150 HU": Kind(CT, Place.BRAIN, (3.0, 6.0), hu=(140.0, 160.0)),
-    "calcification 250 HU": Kind(CT, Place.BRAIN, (2.0, 6.0), hu=(230.0, 270.0)),
-    "calcification 420 HU": Kind(CT, Place.BRAIN, (2.0, 6.0), hu=(380.0, 460.0)),
-    "calcification, MR void": Kind(CT, Place.BRAIN, (3.0, 6.0), hu=(150.0, 420.0), shape="void"),
-    "haemorrhage": Kind(CT, Place.BRAIN, (8.0, 20.0), hu=(65.0, 80.0)),
-    "clip": Kind(CT, Place.BRAIN, (2.0, 4.0), hu=(2500.0, 3000.0)),
-    "air": Kind(CT, Place.BRAIN, (3.0, 8.0), hu=(-950.0, -850.0)),
-    "lytic hole": Kind(CT, Place.SKULL, (6.0, 12.0), hu=(30.0, 50.0)),
-    "fracture": Kind(CT, Place.SKULL, (14.0, 20.0), hu=(30.0, 50.0), shape="plate"),
-    "infarct": Kind(CT, Place.BRAIN, (15.0, 25.0), hu=(-11.0, -9.0), relative=True),
-    "enhancing lesion": Kind(MR, Place.BRAIN, (8.0, 16.0), mr=(0.25, 0.4)),
-    "metastasis": Kind(MR, Place.BRAIN, (3.0, 5.0), mr=(0.3, 0.45)),
-    "oedema": Kind(MR, Place.BRAIN, (15.0, 25.0), mr=(-0.2, -0.12)),
-    "lesion at bone": Kind(MR, Place.BRAIN_AT_BONE, (8.0, 14.0), mr=(0.25, 0.4)),
-    "dural enhancement": Kind(MR, Place.DURA, (14.0, 20.0), mr=(0.3, 0.45), shape="plate"),
-    "marrow infiltration": Kind(MR, Place.SKULL, (8.0, 14.0), mr=(0.3, 0.45)),
+    "calcification 150 HU": Kind(CT, Site.BRAIN, (3.0, 6.0), hu=(140.0, 160.0)),
+    "calcification 250 HU": Kind(CT, Site.BRAIN, (2.0, 6.0), hu=(230.0, 270.0)),
+    "calcification 420 HU": Kind(CT, Site.BRAIN, (2.0, 6.0), hu=(380.0, 460.0)),
+    "calcification, MR void": Kind(CT, Site.BRAIN, (3.0, 6.0), hu=(150.0, 420.0), shape="void"),
+    "haemorrhage": Kind(CT, Site.BRAIN, (8.0, 20.0), hu=(65.0, 80.0)),
+    "clip": Kind(CT, Site.BRAIN, (2.0, 4.0), hu=(2500.0, 3000.0)),
+    "air": Kind(CT, Site.BRAIN, (3.0, 8.0), hu=(-950.0, -850.0)),
+    "lytic hole": Kind(CT, Site.SKULL, (6.0, 12.0), hu=(30.0, 50.0)),
+    "fracture": Kind(CT, Site.SKULL, (14.0, 20.0), hu=(30.0, 50.0), shape="plate"),
+    "infarct": Kind(CT, Site.BRAIN, (15.0, 25.0), hu=(-11.0, -9.0), relative=True),
+    "enhancing lesion": Kind(MR, Site.BRAIN, (8.0, 16.0), mr=(0.25, 0.4)),
+    "metastasis": Kind(MR, Site.BRAIN, (3.0, 5.0), mr=(0.3, 0.45)),
+    "oedema": Kind(MR, Site.BRAIN, (15.0, 25.0), mr=(-0.2, -0.12)),
+    "lesion at bone": Kind(MR, Site.BRAIN_AT_BONE, (8.0, 14.0), mr=(0.25, 0.4)),
+    "dural enhancement": Kind(MR, Site.DURA, (14.0, 20.0), mr=(0.3, 0.45), shape="plate"),
+    "marrow infiltration": Kind(MR, Site.SKULL, (8.0, 14.0), mr=(0.3, 0.45)),
 }  # fmt: skip
 """The kinds by name; those of the CT first."""
 
@@ -130,11 +130,11 @@ class Finding:
 
 
 def insert_findings(
-    pair: Pair, places: Places, names: Iterable[str], rng: np.random.Generator
+    pair: Pair, sites: Sites, names: Iterable[str], rng: np.random.Generator
 ) -> tuple[Pair, list[Finding]]:
     """The pair with one finding of each kind, `APART_MM` from each other, and what was inserted.
 
-    A kind for which there is no room is left out. `places` are those of the pair.
+    A kind for which there is no room is left out. `sites` are those of the pair.
     """
     hu, mr = pair.hu.copy(), pair.mr.copy()
     free = np.ones(pair.hu.shape, np.bool_)
@@ -142,26 +142,26 @@ def insert_findings(
     for name in names:
         kind = KINDS[name]
         radius_mm = rng.uniform(*kind.diameter_mm) / 2
-        centre = places.draw(kind.place, radius_mm, free, rng)
+        centre = sites.draw(kind.site, radius_mm, free, rng)
         if centre is None:
             continue
-        box = _box_around(centre, radius_mm + RING_GAP_MM + RING_WIDTH_MM, places)
-        share = _share(kind, places, box, centre, radius_mm, rng)
-        finding = _finding(name, share, box, places, kind.place)
+        box = _box_around(centre, radius_mm + RING_GAP_MM + RING_WIDTH_MM, sites)
+        share = _share(kind, sites, box, centre, radius_mm, rng)
+        finding = _finding(name, share, box, sites, kind.site)
         if finding is None:
             continue
         _change(kind, share, hu[box], mr[box], pair.spacing_mm, rng)
         found.append(finding)
-        around = _box_around(centre, radius_mm + APART_MM, places)
-        z, y, x = _axes_mm(places, around, np.array(centre))
+        around = _box_around(centre, radius_mm + APART_MM, sites)
+        z, y, x = _axes_mm(sites, around, np.array(centre))
         free[around] &= z**2 + y**2 + x**2 > (radius_mm + APART_MM) ** 2
     return Pair(hu, mr, pair.spacing_mm), found
 
 
-def _box_around(centre: Voxel, reach_mm: float, places: Places) -> Box:
+def _box_around(centre: Voxel, reach_mm: float, sites: Sites) -> Box:
     z, y, x = (
         slice(max(at - int(reach_mm / step) - 2, 0), at + int(reach_mm / step) + 3)
-        for at, step in zip(centre, places.spacing_mm, strict=True)
+        for at, step in zip(centre, sites.spacing_mm, strict=True)
     )
     return z, y, x
 
@@ -170,7 +170,7 @@ def _change(
     kind: Kind, share: Float32Array, hu: Float32Array, mr: Float32Array,
     spacing_mm: tuple[float, float, float], rng: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Put a finding into `hu` or `mr`, in place: tissue is replaced, noise stays."""
+    """Put a finding into `hu` or `mr`, in site: tissue is replaced, noise stays."""
     if kind.hu is not None:
         value = np.float32(rng.uniform(*kind.hu))
         hu += share * (value if kind.relative else value - _background(hu, spacing_mm))
@@ -190,26 +190,26 @@ def _background(values: Float32Array, spacing_mm: tuple[float, float, float]) ->
 
 
 def _share(
-    kind: Kind, places: Places, box: Box, centre: Voxel, radius_mm: float,
+    kind: Kind, sites: Sites, box: Box, centre: Voxel, radius_mm: float,
     rng: np.random.Generator,
 ) -> Float32Array:  # fmt: skip
     """The share of each voxel of a box that a finding fills: partial volume."""
-    normal = places.normal(centre)
-    in_skull = kind.place is Place.SKULL
+    normal = sites.normal(centre)
+    in_skull = kind.site is Site.SKULL
     across = _perpendicular(normal, rng) if in_skull else normal
     half_mm = rng.uniform(*(FRACTURE_MM if in_skull else DURA_THICKNESS_MM)) / 2
     offsets = (np.arange(SUBVOXELS) + 0.5) / SUBVOXELS - 0.5
-    slices = offsets if places.brain.shape[0] > 1 else np.zeros(1)
-    total = np.zeros(places.brain[box].shape, np.float32)
+    slices = offsets if sites.brain.shape[0] > 1 else np.zeros(1)
+    total = np.zeros(sites.brain[box].shape, np.float32)
     for offset in product(slices, offsets, offsets):
-        z, y, x = _axes_mm(places, box, np.subtract(centre, offset))
+        z, y, x = _axes_mm(sites, box, np.subtract(centre, offset))
         inside = z**2 + y**2 + x**2 <= radius_mm**2
         if kind.shape == "plate":
             inside &= np.abs(z * across[0] + y * across[1] + x * across[2]) <= half_mm
         total += inside
     total /= len(slices) * SUBVOXELS**2
     if not in_skull:
-        total[places.to_bone_mm[box] == 0] = 0
+        total[sites.to_bone_mm[box] == 0] = 0
     return total
 
 
@@ -219,27 +219,25 @@ def _perpendicular(normal: Float64Array, rng: np.random.Generator) -> Float64Arr
     return np.asarray(vector / np.linalg.norm(vector))
 
 
-def _finding(
-    name: str, share: Float32Array, box: Box, places: Places, place: Place
-) -> Finding | None:
+def _finding(name: str, share: Float32Array, box: Box, sites: Sites, site: Site) -> Finding | None:
     """Masks of lesion and ring; None for one that fills no voxel well or has no ring."""
     if share.max() < MIN_SHARE:
         return None
     lesion = share >= min(0.5, float(share.max()) / 2)
-    distance_mm = distance_transform_edt(~lesion, places.spacing_mm)
+    distance_mm = distance_transform_edt(~lesion, sites.spacing_mm)
     outside = share == 0
     ring = (distance_mm > RING_GAP_MM) & (distance_mm <= RING_GAP_MM + RING_WIDTH_MM)
-    ring &= outside & places.tissue(place)[box]
+    ring &= outside & sites.tissue(site)[box]
     near = outside & (distance_mm <= SPILL_MM)
     return Finding(name, box, lesion, ring, near) if ring.sum() >= MIN_RING_VOXELS else None
 
 
-def _axes_mm(places: Places, box: Box, point: NDArray[Any]) -> tuple[Float64Array, ...]:
+def _axes_mm(sites: Sites, box: Box, point: NDArray[Any]) -> tuple[Float64Array, ...]:
     """Coordinates of the voxels of a box along each axis from a point, mm, to be broadcast."""
     axes = [
         (np.arange(size)[part] - at) * step
         for size, part, at, step in zip(
-            places.brain.shape, box, point, places.spacing_mm, strict=True
+            sites.brain.shape, box, point, sites.spacing_mm, strict=True
         )
     ]
     return np.meshgrid(*axes, indexing="ij", sparse=True)

@@ -1,4 +1,4 @@
-"""Places for findings in a head: inside the brain, at its edge, along the dura, in the skull."""
+"""Sites for findings in a head: inside the brain, at its edge, along the dura, in the skull."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +28,7 @@ DURA_MM = (0.5, 2.5)
 """Distance of the dura from bone."""
 
 
-class Place(StrEnum):
+class Site(StrEnum):
     """Where a finding is."""
 
     BRAIN = "brain"
@@ -42,7 +42,7 @@ Voxel = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Places:
+class Sites:
     """Masks and distances of one head, (slices, rows, columns)."""
 
     brain: BoolArray
@@ -61,18 +61,18 @@ class Places:
     spacing_mm: tuple[float, float, float]
 
     def draw(
-        self, place: Place, radius_mm: float, free: BoolArray, rng: np.random.Generator
+        self, site: Site, radius_mm: float, free: BoolArray, rng: np.random.Generator
     ) -> Voxel | None:
         """The centre of a finding, from the free voxels where it has room; None without any."""
-        candidates = np.argwhere(self._room(place, radius_mm) & free)
+        candidates = np.argwhere(self._room(site, radius_mm) & free)
         if not len(candidates):
             return None
         z, y, x = map(int, candidates[rng.integers(len(candidates))])
         return z, y, x
 
-    def tissue(self, place: Place) -> BoolArray:
-        """What surrounds a finding at a place."""
-        return self.skull if place is Place.SKULL else self.brain
+    def tissue(self, site: Site) -> BoolArray:
+        """What surrounds a finding at a site."""
+        return self.skull if site is Site.SKULL else self.brain
 
     def normal(self, centre: Voxel) -> Float64Array:
         """The unit vector in mm away from bone or, inside bone, towards its surface."""
@@ -89,26 +89,26 @@ class Places:
         length = float(np.linalg.norm(slopes))
         return np.array(slopes) / length if length > 0 else np.array([0.0, 0.0, 1.0])
 
-    def _room(self, place: Place, radius_mm: float) -> BoolArray:
+    def _room(self, site: Site, radius_mm: float) -> BoolArray:
         """Voxels around which a finding of a radius fits."""
-        if place is Place.SKULL:
+        if site is Site.SKULL:
             return self.in_bone_mm >= min(MIN_BONE_MM, float(self.in_bone_mm.max()))
-        if place is Place.DURA:
+        if site is Site.DURA:
             low, high = DURA_MM
             return self.brain & (self.to_bone_mm > low) & (self.to_bone_mm < high + 1)
-        if place is Place.BRAIN_AT_BONE:
+        if site is Site.BRAIN_AT_BONE:
             return self.brain & (np.abs(self.to_bone_mm - radius_mm) <= 1)
         return self.in_brain_mm > radius_mm + EDGE_MM
 
 
-def find_places(
+def find_sites(
     hu: Float32Array,
     spacing_mm: tuple[float, float, float],
     fov_mask: BoolArray | None = None,
     *,
     bone_hu: float = BONE_HU,
-) -> Places:
-    """The places of a head in HU that are inside the MR's field of view.
+) -> Sites:
+    """The sites of a head in HU that are inside the MR's field of view.
 
     `bone_hu` is the least value of bone: in a slice printed in a window, white.
     """
@@ -122,7 +122,7 @@ def find_places(
     skull = bone & (_inside_mm(~brain, spacing_mm) <= VAULT_MM)
     if fov_mask is not None:
         brain, skull = brain & fov_mask, skull & fov_mask
-    return Places(
+    return Sites(
         brain, skull, to_bone_mm, _inside_mm(brain, spacing_mm), _inside_mm(skull, spacing_mm),
         spacing_mm,
     )  # fmt: skip
