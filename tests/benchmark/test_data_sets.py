@@ -11,6 +11,7 @@ from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.results import ComparedMethod
 from radfuse.benchmark.run.methods import UNKNOWN_DATA_SET, UNKNOWN_PATIENTS, find_methods
 from radfuse.benchmark.settings import BenchmarkSettings, ExternalMethod, changed
+from radfuse.cli.weights import patients_by_data_set
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import WEIGHTS
 
@@ -108,3 +109,15 @@ def test_report_states_what_is_known_of_the_patients(
     result = command("--pairs", pairs, "-o", out, *named, "--quiet")
     assert result.exit_code == 0, result.output
     assert expected in " ".join((out / "report/report.md").read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("patients", "expected"),
+    [
+        (["harvard:2", "harvard:20"], "harvard: 2, 20"),
+        (["2", "ours:2"], "unknown: 2; ours: 2"),
+        ([], "not stated"),
+    ],
+)
+def test_patients_are_listed_by_data_set(patients: list[str], expected: str) -> None:
+    assert patients_by_data_set(patients) == expected

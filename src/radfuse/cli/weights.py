@@ -1,5 +1,6 @@
 """`radfuse weights`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -50,10 +51,19 @@ def list_command(*, as_json: bool) -> None:
     for column in ("name", "origin", "trained on patients", "sha256"):
         table.add_column(column, no_wrap=column != "trained on patients")
     for weights, origin in known:
-        patients = ", ".join(weights.model_card.get("patients_trained") or ["not stated"])
+        patients = patients_by_data_set(weights.model_card.get("patients_trained") or ())
         table.add_row(weights.name, origin, patients, str(weights.model_card.get(SHA256, ""))[:12])
     Console().print(table)
     click.echo(f"\ninstalled weights: {weights_folder()}")
+
+
+def patients_by_data_set(patients: Sequence[str]) -> str:
+    """`harvard: 2, 20` for the patients `harvard:2` and `harvard:20`."""
+    groups: dict[str, list[str]] = {}
+    for one in patients:
+        data_set, _, patient = one.rpartition(":")
+        groups.setdefault(data_set or "unknown", []).append(patient)
+    return "; ".join(f"{name}: {', '.join(ids)}" for name, ids in groups.items()) or "not stated"
 
 
 @weights_command.command("verify")
