@@ -91,6 +91,10 @@ class Site:
                 elif name == "data":
                     yield kind, json.loads(value)
 
+    def run_of(self, identifier: str) -> Path:
+        """Folder of the current run."""
+        return self.folder / "studies" / identifier / "results" / self.study(identifier)["current"]
+
     def study(self, identifier: str) -> dict[str, Any]:
         return dict(self.client.get(f"/api/v1/studies/{identifier}").json())
 

@@ -13,6 +13,7 @@ from radfuse.arrays import BoolArray
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.view_files import View, write_view
 from radfuse.service.stores.rle import VoxelGrid, decode_slice, encode_slice, grid_of
+from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import matrix_rows, read_grid, write_view_volume
 
 
@@ -82,18 +83,23 @@ def write_volumes(
     mr_from_ct: sitk.Transform | None = None,
 ) -> None:
     """Write volumes for the viewer into a study's folder."""
-    folder = study_folder / "view"
+    folder, run = study_folder / "view", study_folder / "results" / "phantom"
     folder.mkdir()
+    (run / "view").mkdir(parents=True)
     view = View(
         ct=write_view_volume(folder / "ct.nii", ct),
         mr=write_view_volume(folder / "mr.nii", mr or ct),
-        fused=write_view_volume(folder / "fused.nii", ct),
+        fused=write_view_volume(run / "view/fused.nii", ct),
         mr_range=(0, 1),
         mr_from_ct=matrix_rows(matrix_of(mr_from_ct or sitk.Euler3DTransform())),
         alignment="file",
         sources=("", ""),
     )
-    write_view(study_folder, view)
+    write_view(run, view)
+    write_view(study_folder, view.model_copy(update={"fused": None}))
+    file = study_folder / "study.json"
+    study = Study.model_validate_json(file.read_bytes())
+    file.write_text(study.model_copy(update={"current": run.name}).model_dump_json())
 
 
 def runs(mask: BoolArray) -> dict[str, list[int]]:

@@ -85,7 +85,7 @@ def test_killed_server_keeps_the_earlier_signed_result(
         assert children
         if late:
             process.send_signal(signal.SIGSTOP)  # it cannot receive messages
-            wait_for(lambda: any(folder.glob(f".radfuse-*/{RESULT}/{OUTCOME}")))
+            wait_for(lambda: any(folder.glob(f"results/.radfuse-*/run/{RESULT}/{OUTCOME}")))
         process.kill()
     wait_for(lambda: not running_of(children))
     with running(tmp_path) as again:

@@ -12,7 +12,7 @@ from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import MANUAL, PriorAlignment, align
 from radfuse.progress import no_progress
 from radfuse.recipe import Recipe
-from radfuse.record import Record
+from radfuse.record import read_record
 from radfuse.registration.landmarks import fit_landmarks
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.fusion import JobSpec, fuse_study
@@ -104,16 +104,20 @@ def test_failed_registration_is_shown_and_better_one_accepted(
     assert view["alignment"] == "qa_failed"
     assert_allclose(view["mr_from_ct"], off, atol=1e-5)
     matrix, folder = matrix_of(phantom.mr_from_ct), site.folder / "studies" / identifier
-    outcome = fuse_study(
-        folder, Studies(site.folder).get(identifier),
+    studies = Studies(site.folder)
+    run = fuse_study(
+        folder, studies.get(identifier),
         JobSpec("fuse", mr_from_ct=matrix_rows(matrix), refine=False), no_progress,
     )  # fmt: skip
+    assert site.view(identifier)["fused"] is None  # it is written, but not shown yet
+    outcome = studies.finish_job(identifier, "failed", "", run=run).outcome
+    assert outcome is not None
     assert (outcome.alignment, outcome.qa_passed) == ("manual", True)
     view = site.view(identifier)
     assert view["alignment"] == "manual"
     assert view["fused"] is not None
     assert_allclose(view["mr_from_ct"], matrix, atol=1e-5)
-    record = Record.model_validate_json((folder / outcome.record).read_bytes())
+    record = read_record(site.run_of(identifier) / outcome.record)
     assert record.registration is not None
     assert record.registration["origin"] == "manual"
     assert record.registration["id"] == outcome.registration_id
@@ -129,14 +133,15 @@ def test_failed_registration_is_accepted_in_one_fusion_only(
     kind, facts = site.fuse(identifier, **request, accept_registration=True)[-1]
     assert kind == "done"
     assert not facts["outcome"]["qa_passed"]
-    study, folder = site.study(identifier), site.folder / "studies" / identifier
+    study, view = site.study(identifier), site.view(identifier)
     assert not study["recipe"]["accept_registration"]
-    record = Record.model_validate_json((folder / study["outcome"]["record"]).read_bytes())
+    record = read_record(site.run_of(identifier) / study["outcome"]["record"])
     assert record.recipe.accept_registration
     kind, facts = site.fuse(identifier, **request)[-1]
     assert kind == "error"
     assert facts["error"].startswith("registration QA failed")
     assert site.study(identifier)["outcome"] == study["outcome"]
+    assert site.view(identifier) == view
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event, Thread
 
+import pydicom
 import pytest
 
 from radfuse.errors import InputError, OutputError
@@ -14,8 +15,8 @@ from radfuse.record import Record, Signoff, now
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.job_queue import CANCELLED, JobQueue
 from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR
-from radfuse.service.stores.results import INPUTS, OUTCOME, REPLACING, RESULT, FusionOutcome
-from radfuse.service.stores.studies import MIXED, STOPPED, Studies, Study, UnknownStudyError
+from radfuse.service.stores.results import INPUTS, RESULT, run_folder
+from radfuse.service.stores.studies import STOPPED, Studies, Study, UnknownStudyError
 
 
 @pytest.fixture
@@ -35,58 +36,11 @@ def jobs(signed: tuple[Studies, Study]) -> Iterator[JobQueue]:
     opened.close()
 
 
-def replace_result(folder: Path, outcome: FusionOutcome) -> FusionOutcome:
-    """Write what a job writes: its outcome, and a record without a sign-off."""
-    new = outcome.model_copy(update={"job": "new", "registration_id": "other"})
-    (folder / "result" / OUTCOME).write_text(new.model_dump_json(), encoding="utf-8")
-    record = Record.model_validate_json((folder / outcome.record).read_bytes())
-    unsigned = record.model_copy(update={"signoff": None}).model_dump_json()
-    (folder / outcome.record).write_text(unsigned, encoding="utf-8")
-    return new
-
-
-def test_earlier_signoff_does_not_pass_to_an_unseen_result(signed: tuple[Studies, Study]) -> None:
-    studies, study = signed
-    assert study.outcome is not None
-    new = replace_result(studies.folder_of(study.id), study.outcome)
-    studies.change(study.id, state="running", message="")
-    studies.recover()
-    found = studies.get(study.id)
-    assert (found.state, found.message) == ("done", "")
-    assert (found.outcome, found.signoff) == (new, None)
-
-
-def test_late_cancel_does_not_claim_earlier_results(signed: tuple[Studies, Study]) -> None:
-    studies, study = signed
-    assert study.outcome is not None
-    studies.change(study.id, state="running", message="")
-    replace_result(studies.folder_of(study.id), study.outcome)
-    assert studies.finish_job(study.id, "cancelled", CANCELLED).message == ""
-
-
 def test_earlier_signoff_survives_a_failed_run(signed: tuple[Studies, Study]) -> None:
     studies, study = signed
     studies.change(study.id, state="running", message="")
     studies.recover()
     assert studies.get(study.id) == study.model_copy(update={"message": STOPPED})
-
-
-def test_mixed_results_of_two_jobs_are_removed(signed: tuple[Studies, Study]) -> None:
-    studies, study = signed
-    folder = studies.folder_of(study.id)
-    (folder / REPLACING).touch()
-    for half in (folder, folder / "view"):
-        (half / ".radfuse-half").mkdir()
-    studies.change(study.id, state="running")
-    studies.recover()
-    found = studies.get(study.id)
-    assert (found.state, found.message) == ("ready", MIXED)
-    assert (found.outcome, found.signoff) == (None, None)
-    view = studies.view(study.id)
-    assert (view.fused, view.preview) == (None, None)
-    left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
-    left = {name for name in left if not name.startswith(("structures", "exports"))}
-    assert left == {"study.json", "view", "view/ct.nii", "view/mr.nii", "view/view.json"}
 
 
 def test_process_that_cannot_start_ends_only_its_own_job(
@@ -124,12 +78,13 @@ def test_full_disk_leaves_no_job_that_never_ends(
     assert [one.id for one in studies.all()] == [study.id]
 
 
-def test_cancel_while_placing_keeps_earlier_or_whole_new_result(
+def test_cancel_while_a_run_is_placed_keeps_the_signed_one(
     signed: tuple[Studies, Study], jobs: JobQueue
 ) -> None:
     studies, study = signed
-    before = study.outcome
-    jobs.start(study, JobSpec("fuse", keep_registration=True))
+    view = studies.view(study.id)
+    recipe = study.recipe.model_copy(update={"method": "maximum"})
+    jobs.start(study.model_copy(update={"recipe": recipe}), JobSpec("fuse", keep_registration=True))
     job = jobs.last_job(study.id)
     assert job is not None
     while not (job.ended.is_set() or job.events[-1][1].get("stage", "").startswith("moving")):
@@ -137,37 +92,57 @@ def test_cancel_while_placing_keeps_earlier_or_whole_new_result(
     job.cancelled.set()
     assert job.ended.wait(60)
     found = studies.get(study.id)
-    assert (found.state, found.outcome is not None) == ("done", True)
-    assert not list(studies.folder_of(study.id).rglob(".*"))
-    assert (found.signoff == study.signoff) == (found.outcome == before)
+    folder = studies.folder_of(study.id)
+    assert not list(folder.rglob(".*"))
+    runs = {path.name for path in (folder / "results").iterdir()}
+    assert study.current in runs
+    if job.events[-1][0] == "error":
+        assert runs == {study.current}
+        assert found == study.model_copy(update={"recipe": recipe, "message": CANCELLED})
+        assert studies.view(study.id) == view
+    else:
+        assert found.outcome is not None
+        assert (found.outcome.method, found.signoff) == ("maximum", None)
+        assert runs == {study.current, found.current}
 
 
-@pytest.mark.parametrize("change", ["value", "removed"])
+@pytest.mark.parametrize("change", ["value", "removed", "added"])
 @pytest.mark.parametrize("role", ["CT", "MR"])
 def test_result_of_changed_inputs_is_not_signed(
     copied: tuple[Studies, Study], tmp_path: Path, role: str, change: str
 ) -> None:
     studies, study = copied
-    listed = studies.folder_of(study.id) / RESULT / INPUTS
-    files = json.loads(listed.read_bytes())
-    moved = [tmp_path / f"{role}{number}" for number in range(len(files[role]))]
-    for source, target in zip(files[role], moved, strict=True):
-        shutil.copyfile(source, target)
-    listed.write_text(json.dumps({**files, role: list(map(str, moved))}))
+    listed = run_folder(studies.folder_of(study.id), study.current) / RESULT / INPUTS
+    files, moved = json.loads(listed.read_bytes()), tmp_path / role
+    source = Path(files[role][0]).parent
+    shutil.copytree(source, moved)
+    listed.write_text(json.dumps(files).replace(str(source), str(moved)))
+    studies.change(study.id, **{role.lower(): moved})
+    (moved / "notes.txt").write_text("of another program")
+    other = pydicom.dcmread(files[role][0])
+    other.SeriesInstanceUID = "1.2.3"
+    other.save_as(moved / "other_series.dcm")
     assert study.outcome is not None
     identifier = study.outcome.registration_id
     signoff = Signoff(state="accepted", name="A", time=now(), registration_id=identifier)
     assert studies.sign(study.id, signoff).signoff == signoff
+    studies.check_shown(study.id)
+    slices = [moved / Path(name).name for name in files[role]]
     if change == "value":
-        content = bytearray(moved[-1].read_bytes())
+        content = bytearray(slices[-1].read_bytes())
         content[-1] ^= 1
-        moved[-1].write_bytes(content)
+        slices[-1].write_bytes(content)
+    elif change == "removed":
+        slices[-1].unlink()
     else:
-        moved[-1].unlink()
-    words = f"{role} were changed" if change == "value" else "cannot be read"
-    with pytest.raises(InputError, match=words):
+        shutil.copyfile(slices[-1], moved / "more")
+    problem = f"the files of the {role} were changed after the fusion; fuse again, review"
+    with pytest.raises(InputError, match=problem):
         studies.sign(study.id, signoff.model_copy(update={"state": "rejected"}))
     assert studies.get(study.id).signoff == signoff
+    if change != "value":
+        with pytest.raises(InputError, match=problem):
+            studies.check_shown(study.id)
 
 
 def test_study_deleted_during_a_read_is_unknown(copied: tuple[Studies, Study]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from service_kit import MAX_UPLOAD_BYTES, Site, refused, running
 from study_kit import StudyClient, ball
 
-from radfuse.record import NOTICE, Record
+from radfuse.record import NOTICE, read_record
 from radfuse.service.jobs.job_queue import CANCELLED
 from radfuse.service.server import default_folder
 from radfuse.service.stores.studies import STOPPED, Studies
@@ -53,8 +53,7 @@ def test_signoff_is_in_study_and_record_after_restart(site: Site, done: str) -> 
     assert signed["registration_id"] == answer.json()["outcome"]["registration_id"]
     study = Studies(site.folder).get(done)
     assert study.signoff is not None
-    path = site.folder / "studies" / done / "result" / "record.json"
-    record = Record.model_validate_json(path.read_bytes())
+    record = read_record(site.run_of(done) / "result/record.json")
     assert record.signoff == study.signoff
     with running(site.folder) as again:
         assert again.study(done) == site.study(done)
@@ -62,7 +61,7 @@ def test_signoff_is_in_study_and_record_after_restart(site: Site, done: str) -> 
 
 
 def test_signoff_of_another_registration_is_refused(site: Site, done: str) -> None:
-    before, folder = site.study(done), site.folder / "studies" / done / "result"
+    before, folder = site.study(done), site.run_of(done) / "result"
     written = (folder / "record.json").read_bytes()
     signoff = {"state": "accepted", "name": "A", "registration_id": "0" * 8}
     answer = site.client.put(f"/api/v1/studies/{done}/signoff", json=signoff)
@@ -88,8 +87,10 @@ def test_new_method_keeps_registration_and_revokes_signoff(site: Site, done: str
     client = StudyClient(site, done)
     drawn = client.get(client.add("Kept target", ball(client.shape, 4))["id"])
     assert site.sign(done, "rejected").status_code == 200
-    before, folder = site.study(done)["outcome"], site.folder / "studies" / done / "view"
-    written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    before, folder = site.study(done)["outcome"], site.folder / "studies" / done
+    signed = site.run_of(done)
+    files = [*(folder / "view").iterdir(), *filter(Path.is_file, signed.rglob("*"))]
+    written = {path: path.stat().st_mtime_ns for path in files}
     recipe = {"method": "maximum", "outputs": ["fused"]}
     events = site.fuse(done, recipe=recipe, keep_registration=True)
     stages = [facts["stage"] for _, facts in events if "stage" in facts]
@@ -99,9 +100,8 @@ def test_new_method_keeps_registration_and_revokes_signoff(site: Site, done: str
     assert study["outcome"]["method"] == "maximum"
     for kept in ("registration_id", "alignment"):
         assert study["outcome"][kept] == before[kept]
-    changed = {path.name for path in folder.iterdir()
-               if path.stat().st_mtime_ns != written[path.name]}  # fmt: skip
-    assert changed == {"fused.nii", "view.json"}
+    assert {path: path.stat().st_mtime_ns for path in files} == written  # the rejected run is kept
+    assert site.run_of(done) != signed
     assert study["signoff"] is None
     assert client.get(drawn["id"]) == drawn
     sheet = site.client.get(f"/api/v1/studies/{done}/qa.html")
@@ -131,7 +131,7 @@ def test_jobs_are_queued_and_can_be_cancelled(site: Site, asked: dict[str, Any])
     assert site.study(second)["state"] == "cancelled"
     for identifier in (first, second):
         names = {path.name for path in (site.folder / "studies" / identifier).iterdir()}
-        assert names <= {"study.json", "view"}
+        assert names <= {"study.json", "view", "results"}
     refused(site.client.post(f"/api/v1/studies/{first}/cancel"), 400, "nothing to cancel")
 
 

@@ -9,7 +9,7 @@ from study_kit import ball, prepare
 
 from radfuse.phantom.head import Phantom
 from radfuse.service.jobs.job_queue import CANCELLED
-from radfuse.service.stores.results import OUTCOME, read_outcome
+from radfuse.service.stores.results import OUTCOME, read_outcome, run_folder
 from radfuse.service.stores.studies import Studies, Study
 
 NEWER = "has schema_version 99; this version of radfuse reads 1 to"
@@ -32,12 +32,13 @@ def test_study_of_version_1_is_migrated(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
     folder = studies.folder_of(study.id)
     stored = json.loads((folder / "study.json").read_text())
-    assert (stored["schema_version"], stored["outcome"]["schema_version"]) == (1, 2)
+    assert (stored["schema_version"], stored["outcome"]["schema_version"]) == (2, 2)
     old = as_version_1(stored["outcome"])
     edit(folder / "study.json", schema_version=None, outcome=old)
-    (folder / "result" / OUTCOME).write_text(json.dumps(old))
+    run = run_folder(folder, study.current)
+    (run / "result" / OUTCOME).write_text(json.dumps(old))
     assert studies.get(study.id) == study
-    assert read_outcome(folder)[0] == study.outcome
+    assert read_outcome(run)[0] == study.outcome
     assert studies.finish_job(study.id, "cancelled", CANCELLED).outcome == study.outcome
     assert json.loads((folder / "study.json").read_text())["outcome"] == stored["outcome"]
 
@@ -58,7 +59,7 @@ def test_newer_study_is_refused_and_kept(site: Site, asked: dict[str, Any]) -> N
 
 def test_newer_outcome_fails_the_job_and_is_kept(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
-    path = studies.folder_of(study.id) / "result" / OUTCOME
+    path = run_folder(studies.folder_of(study.id), study.current) / "result" / OUTCOME
     edit(path, schema_version=99)
     content = path.read_bytes()
     after = studies.finish_job(study.id, "cancelled", CANCELLED)

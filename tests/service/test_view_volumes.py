@@ -13,11 +13,12 @@ from service_kit import Site, refused
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
+from radfuse.recipe import Recipe
 from radfuse.progress import no_progress
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 from radfuse.service.jobs.fusion import prepare_study
-from radfuse.service.jobs.view_files import prepare_view, read_view, write_qa_failed_view
+from radfuse.service.jobs.view_files import prepare_view, write_qa_failed_view, write_view
 from radfuse.service.stores.studies import Studies
 from radfuse.service.stores.view_volumes import to_lps
 
@@ -80,7 +81,7 @@ def test_fusion_adds_image_and_alignment(site: Site, done: str, phantom: Phantom
 def test_prepared_study_is_not_prepared_again(site: Site, done: str) -> None:
     folder = site.folder / "studies" / done / "view"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert set(before) == {"ct.nii", "mr.nii", "fused.nii", "view.json"}
+    assert set(before) == {"ct.nii", "mr.nii", "view.json"}
     studies = Studies(site.folder)
     prepare_study(folder.parent, studies.get(done), no_progress)
     assert studies.state_on_disk(done) == "done"
@@ -123,13 +124,17 @@ def test_registration_that_fails_qa_keeps_an_earlier_result(
         Series(series.image, series.modality, tmp_path, (Path(__file__),))
         for series in (phantom.ct, phantom.mr)
     )
-    view = prepare_view(tmp_path, ct, mr)
-    write_qa_failed_view(tmp_path, view.model_copy(update={"fused": view.ct}), phantom.mr_from_ct)
-    assert read_view(tmp_path) == view
-    write_qa_failed_view(tmp_path, view, phantom.mr_from_ct)
-    shown = read_view(tmp_path)
-    assert shown is not None
-    assert shown.alignment == "qa_failed"
+    studies = Studies(tmp_path)
+    study = studies.create("QA", tmp_path, tmp_path, Recipe())
+    folder = studies.folder_of(study.id)
+    view = prepare_view(folder, ct, mr)
+    write_qa_failed_view(folder, view, phantom.mr_from_ct)
+    assert studies.view(study.id).alignment == "qa_failed"
+    shown = view.model_copy(update={"fused": view.ct})
+    (folder / "results/run/view").mkdir(parents=True)
+    write_view(folder / "results/run", shown)
+    studies.change(study.id, current="run")
+    assert studies.view(study.id) == shown
 
 
 def test_2d_images_are_refused(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_seed_outside_the_mr_field_of_view_is_refused(
     client = prepare(site, phantom_folders, phantom.ct.image, phantom.mr.image, away)
     answer = client.call("POST", "/grow-region", image="mr", voxel=middle(client))
     refused(answer, 400, "this position is outside the MR field of view")
-    (client.folder / "view/fused.nii").unlink()
+    (client.folder / "results/phantom/view/fused.nii").unlink()
     answer = client.call("POST", "/grow-region", image="fused", voxel=middle(client))
     refused(answer, 404, "no fused volume yet")
 

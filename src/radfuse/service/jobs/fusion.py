@@ -1,10 +1,8 @@
 """Prepare and fuse a study in its folder."""
 
-import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,12 +30,15 @@ from radfuse.service.jobs.view_files import (
     write_qa_failed_view,
 )
 from radfuse.service.stores.results import (
-    INPUTS,
     OUTCOME,
     REGISTRATION,
     RESULT,
+    RUNS,
     FusionOutcome,
-    replacing_results,
+    files_beside,
+    place_run,
+    run_folder,
+    write_inputs,
 )
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import MatrixRows
@@ -77,27 +78,23 @@ def prepare_study(
     return ct, mr, prepare_view(folder, ct, mr)
 
 
-def fuse_study(
-    folder: Path,
-    study: Study,
-    spec: JobSpec,
-    report: ProgressCallback,
-    before_placing: Callable[[], None] = lambda: None,
-) -> FusionOutcome:
-    """Fuse a study: writes result, volume for the viewer and transform into its folder.
+def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallback) -> str:
+    """Fuse a study: writes a run with result, volume for the viewer and transform.
 
-    `before_placing` is called before the first file of an earlier result is replaced. Raises
-    the errors of `fuse`.
+    Returns the name of the run, which is not shown yet; an earlier result is unchanged. Raises the
+    errors of `fuse`.
     """
-    start = time.perf_counter()
+    start, listed = time.perf_counter(), files_beside((study.ct, study.mr))
     prior = _prior_alignment(folder, study, spec)
     ct, mr, view = prepare_study(folder, study, report)
     limit_memory(None)  # a GPU maps more addresses than there is memory
     recipe = study.recipe.model_copy(update=dict(SEARCH_ONLY)) if prior else study.recipe
     if spec.accept_registration:
         recipe = recipe.model_copy(update={"accept_registration": True})
-    with ExitStack() as replaced, staging(folder / VIEW) as view_stage, staging(folder) as stage:
-        result_folder = stage.folder / RESULT
+    with staging(folder / RUNS) as stage:
+        run = stage.folder / "run"
+        run.mkdir()
+        result_folder = run / RESULT
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
         try:
             result = fuse(ct, mr, output, recipe=recipe, prior=prior, report=report)
@@ -106,25 +103,25 @@ def fuse_study(
             raise
         alignment, region = _parts(result)
         report("preparing the images", None)
-        stage_fused_view(view_stage, view, result, alignment, region)
-        write_transform(stage.folder / REGISTRATION, alignment.mr_from_ct)
+        with staging(run / VIEW) as view_stage:
+            stage_fused_view(view_stage, view, result, alignment, region)
+        write_transform(run / REGISTRATION, alignment.mr_from_ct)
         record = "record.json" if output == result_folder else "fused.json"
         seconds = time.perf_counter() - start
         outcome = _outcome(result, alignment, region, f"{RESULT}/{record}", seconds)
-        files = {series.modality.code: list(map(str, series.files)) for series in (ct, mr)}
-        (result_folder / INPUTS).write_text(json.dumps(files), encoding="utf-8")
+        files = {series.modality.code: series.files for series in (ct, mr)}
+        write_inputs(result_folder, files, listed)
         (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
         report("moving the results into the study", None)  # a job of a killed server ends here
-        before_placing()
-        replaced.enter_context(replacing_results(folder))
-    return outcome
+        return place_run(stage, run, result.record)
 
 
 def _prior_alignment(folder: Path, study: Study, spec: JobSpec) -> PriorAlignment | None:
     if spec.keep_registration:
         if study.outcome is None:
             raise InputError("there is no earlier registration to keep; register and fuse")
-        return PriorAlignment(read_transform(folder / REGISTRATION), study.outcome.alignment)
+        earlier = run_folder(folder, study.current) / REGISTRATION
+        return PriorAlignment(read_transform(earlier), study.outcome.alignment)
     if spec.mr_from_ct is None:
         return None
     mr_from_ct = rigid_from_matrix(np.array(spec.mr_from_ct), name="mr_from_ct")

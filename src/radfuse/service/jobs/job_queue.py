@@ -131,16 +131,16 @@ class JobQueue:
         LOG.info("job ended", extra={**facts, "end": kind, "seconds": since(began)})
 
     def _finish(self, job: Job, kind: str, data: Any) -> None:
-        """Report the result, including that of a job that was cancelled too late."""
-        before = self._studies.get(job.study)
-        state: StudyState = "cancelled" if kind == "cancelled" else "failed"
-        stored = data.pop("stored", data["error"]) if kind != "done" else before.message
-        after = self._studies.finish_job(job.study, state, stored)
-        if after.outcome not in {None, before.outcome}:
-            job.add_event("done", outcome=after.outcome.model_dump(mode="json"))
-        elif kind == "done":
-            job.add_event("done", outcome=None)
+        """Show the result of a job, if it has one, and report its end."""
+        if kind == "done":
+            message = self._studies.get(job.study).message
+            after = self._studies.finish_job(job.study, "failed", message, run=data)
+            outcome = after.outcome.model_dump(mode="json") if data and after.outcome else None
+            job.add_event("done", outcome=outcome)
         else:
+            state: StudyState = "cancelled" if kind == "cancelled" else "failed"
+            stored = data.pop("stored", data["error"])
+            after = self._studies.finish_job(job.study, state, stored)
             job.stored_message = stored
             message = data["error"] if after.message == stored else after.message
             job.add_event("error", state=state, **{**data, "error": message})
@@ -170,9 +170,8 @@ class JobQueue:
         process.start()
         theirs.close()
         silent_since = time.monotonic()
-        placing = False  # results are placed completely, even if the job is cancelled meanwhile
         try:
-            while placing or not job.cancelled.is_set():
+            while not job.cancelled.is_set():
                 if not ours.poll(POLL_S):
                     if time.monotonic() - silent_since > JOB_TIMEOUT_S:
                         process.kill()
@@ -181,20 +180,17 @@ class JobQueue:
                     continue
                 kind, data = ours.recv()
                 silent_since = time.monotonic()
-                if kind == "placing":
-                    if placing := not job.cancelled.is_set():
-                        ours.send(None)
-                    continue
-                if kind != "stage":
+                if kind == "stage":
+                    job.add_event("stage", stage=data[0], fraction=data[1])
+                elif not job.cancelled.is_set():
                     return kind, data
-                job.add_event("stage", stage=data[0], fraction=data[1])
         except EOFError:
             process.join(END_S)
             reason = f"the process that reads and fuses them ended (status {process.exitcode})"
             reason += "; a file is damaged, or memory too small"
             return "error", _reader_error(study, reason)
         finally:
-            if job.cancelled.is_set() and not placing:
+            if job.cancelled.is_set():
                 process.terminate()
             process.join(END_S)
             process.kill()

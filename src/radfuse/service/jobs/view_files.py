@@ -27,7 +27,11 @@ from radfuse.service.stores.view_volumes import (
 )
 
 VIEW, VIEW_FILE = "view", "view.json"
-"""The folder of the viewer's volumes inside a study's folder, and their description in it."""
+"""The folder of the viewer's volumes inside a study's or a run's folder, and their description:
+CT and MR are in the study's, the fused volume in the run's."""
+
+FUSED = "fused.nii"
+"""The fused volume, in the folder of the viewer's volumes of a run."""
 
 VolumeName = Literal["ct", "mr", "fused"]
 """The volumes of the viewer: CT and fused image on the viewer's grid, the MR on its own."""
@@ -85,7 +89,7 @@ NOT_SENT = {"sources", "preview"}
 
 
 def read_view(folder: Path) -> View | None:
-    """The view in a study's folder; None if there is none or it cannot be read."""
+    """The view in a study's or a run's folder; None if there is none or it cannot be read."""
     try:
         return View.model_validate_json((folder / VIEW / VIEW_FILE).read_bytes())
     except (OSError, ValidationError):
@@ -93,7 +97,7 @@ def read_view(folder: Path) -> View | None:
 
 
 def write_view(folder: Path, view: View) -> None:
-    """Replace the description of the volumes in a study's folder."""
+    """Replace the description of the volumes in a study's or a run's folder."""
     with staging(folder / VIEW) as stage:
         _stage_view(stage, view)
 
@@ -124,16 +128,17 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
             sources=sources,
         )
         _stage_view(stage, view)
+        (folder / VIEW / VIEW_FILE).unlink(missing_ok=True)  # it never describes other volumes
     return view
 
 
 def stage_fused_view(
     stage: Staging, view: View, result: Result, alignment: Alignment, region: Region
 ) -> None:
-    """Write the fused volume and its registration into a staging folder of a study's view."""
+    """Write the fused volume and its registration into a staging folder of a run's view."""
     mr_from_ct = matrix_rows(matrix_of(alignment.mr_from_ct))
     changes = {
-        "fused": write_view_volume(stage.folder / "fused.nii", result.image, step=FUSED_STEP),
+        "fused": write_view_volume(stage.folder / FUSED, result.image, step=FUSED_STEP),
         "mr_range": region.mr_range,
         "mr_from_ct": mr_from_ct,
         "alignment": alignment.origin,
@@ -142,18 +147,8 @@ def stage_fused_view(
     _stage_view(stage, view.model_copy(update=changes))
 
 
-def remove_fused(folder: Path) -> None:
-    """Remove the fused volume from a study's view; CT and MR stay."""
-    (folder / VIEW / "fused.nii").unlink(missing_ok=True)
-    view = read_view(folder)
-    if view is not None:
-        write_view(folder, view.model_copy(update={"fused": None, "preview": None}))
-
-
 def write_qa_failed_view(folder: Path, view: View, mr_from_ct: sitk.Transform) -> None:
-    """Display a registration that failed QA, unless there is a result to display."""
-    if view.fused is not None:
-        return
+    """Display a registration that failed QA; a result of a study is displayed instead."""
     changes = {"mr_from_ct": matrix_rows(matrix_of(mr_from_ct)), "alignment": QA_FAILED}
     write_view(folder, view.model_copy(update=changes))
 

@@ -39,8 +39,7 @@ REMEDIES = (
 def run_job(pipe: Connection, folder: Path, study: Study, spec: JobSpec, log: LogSettings) -> None:
     """Run a job in a study's folder and send its messages through a pipe; never raises.
 
-    The messages are `stage` (name, fraction), `placing`, which the server answers unless the job
-    was cancelled, and at the end `done` with the outcome as JSON (None
+    The messages are `stage` (name, fraction), and at the end `done` with the name of the run (None
     for `prepare`) or `error` with its data.
     """
     limit_memory(JOB_MEMORY_BYTES)
@@ -68,19 +67,14 @@ def _exit_with_server() -> None:
         os._exit(1)
 
 
-def _run(pipe: Connection, folder: Path, study: Study, spec: JobSpec) -> dict[str, Any] | None:
+def _run(pipe: Connection, folder: Path, study: Study, spec: JobSpec) -> str | None:
     def report(stage: str, fraction: float | None = None) -> None:
         pipe.send(("stage", (stage, fraction)))
 
     if spec.kind == "prepare":
         prepare_study(folder, study, report)
         return None
-
-    def before_placing() -> None:
-        pipe.send(("placing", None))
-        pipe.recv()  # ends with the server, or when it terminates a cancelled job
-
-    return fuse_study(folder, study, spec, report, before_placing).model_dump(mode="json")
+    return fuse_study(folder, study, spec, report)
 
 
 def _error_data(error: RadfuseError) -> dict[str, Any]:

@@ -101,7 +101,11 @@ def prepare(identifier: str, deps: ServiceDeps) -> Study:
 
 @api.get("/view", response_model_exclude=NOT_SENT)
 def view(identifier: str, deps: ServiceDeps) -> View:
-    """Volumes for the viewer and their alignment; 404 before the study is prepared."""
+    """Volumes for the viewer and their alignment; 404 before the study is prepared.
+
+    400 where slices of CT or MR were added or removed since the fusion.
+    """
+    deps.studies.check_shown(identifier)
     return deps.studies.view(identifier)
 
 

@@ -1,25 +1,33 @@
-"""Results in a study's folder: complete results of one fusion, or none.
+"""Runs of a study: each fusion writes a folder of its own, which never changes.
 
-A job that is cancelled or killed at its very end may have moved its results into the folder without
-a message to the server. Therefore the outcome is stored with the results, and a mark file exists
-while results of one job replace those of another.
+A run's name is a hash of all its inputs. The study's file names the current run, which is shown;
+writing that file is the only moment at which another result, or a sign-off, appears.
 """
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from radfuse.dicom.read.scan import DIRECTORY_NAME, list_files, scan_folder
 from radfuse.errors import InputError
-from radfuse.record import Record, Signoff, digest
+from radfuse.io.staging import Staging, staging
+from radfuse.pipeline.qa.signoff import sign_result
+from radfuse.record import Record, Signoff, digest, read_record
 from radfuse.schema import Values, VersionedModel
-from radfuse.service.jobs.view_files import VIEW, remove_fused
+from radfuse.service.jobs.containment import run_contained
+from radfuse.service.jobs.view_files import FUSED, VIEW, read_view, write_view
+
+RUNS = "results"
+"""Folder of the runs in a study's folder, a folder each."""
 
 RESULT, REGISTRATION = "result", "registration.tfm"
-"""The result's folder and its transform inside a study's folder."""
+"""The result's folder and its transform inside a run's folder."""
 
 OUTCOME = "outcome.json"
 """File of the outcome, in the result's folder."""
@@ -27,8 +35,14 @@ OUTCOME = "outcome.json"
 INPUTS = "inputs.json"
 """List of the input files by role, in the result's folder; it stays on this machine."""
 
+LISTED = "listed"
+"""Key in `INPUTS` of all files that were in the folders of CT and MR."""
+
+NOT_INPUTS = {"created", "seconds", "outputs", "left_out", "platform"}
+"""Fields of a record that do not identify its run."""
+
 REPLACING = ".placing"
-"""Mark file in a study's folder while results are replaced."""
+"""Mark file of earlier versions in a study's folder: results of two jobs are mixed in it."""
 
 
 def _with_renamed_keys(values: Values) -> Values:
@@ -66,60 +80,151 @@ class FusionOutcome(VersionedModel):
     """What was corrected on reading or left out on writing, a sentence each."""
 
     record: str
-    """Path of the record, relative to the study's folder."""
+    """Path of the record, relative to the folder of the run."""
 
     seconds: float
 
 
-@contextmanager
-def replacing_results(folder: Path) -> Iterator[None]:
-    """Keep the mark file in a study's folder while results are replaced, and after an error."""
-    mark = folder / REPLACING
-    mark.touch()
-    yield
-    mark.unlink()
+def run_folder(folder: Path, run: str) -> Path:
+    """The folder of a run in a study's folder."""
+    return folder / RUNS / run
 
 
-def clean_folder(folder: Path) -> bool:
-    """Remove incomplete files of an ended job; returns whether results of two jobs were mixed.
+def place_run(stage: Staging, written: Path, record: Record) -> str:
+    """Give a complete run in a staging folder of `RUNS` its name, and return it.
 
-    Mixed results are removed, too.
+    A run with the same inputs that is there already is kept.
     """
-    for staged in (*folder.glob(".radfuse-*"), *(folder / VIEW).glob(".radfuse-*")):
-        shutil.rmtree(staged, ignore_errors=True)
-    mixed = (folder / REPLACING).exists()
-    if mixed:
-        shutil.rmtree(folder / RESULT, ignore_errors=True)
-        (folder / REGISTRATION).unlink(missing_ok=True)
-        remove_fused(folder)
-        (folder / REPLACING).unlink()
-    return mixed
+    facts = json.dumps(record.model_dump(mode="json", exclude=NOT_INPUTS), sort_keys=True)
+    name = sha256(facts.encode()).hexdigest()[:16]
+    if read_outcome(stage.folder.parent / name)[0] is not None:
+        shutil.rmtree(written)
+        return name
+    for path in filter(Path.is_file, written.rglob("*")):
+        with path.open("r+b") as stream:
+            os.fsync(stream.fileno())
+    written.replace(stage.folder / name)
+    return name
 
 
-def read_outcome(folder: Path) -> tuple[FusionOutcome | None, Signoff | None]:
-    """Outcome and sign-off of the result in a study's folder; None where there is no result.
+def sign_run(folder: Path, run: str, signoff: Signoff) -> tuple[str, str]:
+    """Write a signed copy of a run; returns its name and a note for the user, see `sign_result`."""
+    with staging(folder / RUNS) as stage:
+        copy = shutil.copytree(run_folder(folder, run), stage.folder / "run")
+        outcome, _ = read_outcome(copy)
+        if outcome is None:
+            raise InputError("the result is damaged; fuse again")
+        note = sign_result(copy / outcome.record, signoff)
+        return place_run(stage, copy, read_record(copy / outcome.record)), note
+
+
+def clean_folder(folder: Path, current: str) -> None:
+    """Remove incomplete files of an ended job, and unsigned runs other than the current one.
+
+    Runs that cannot be read are kept: they may be signed.
+    """
+    for place in (folder, folder / VIEW, folder / RUNS):
+        for staged in place.glob(".radfuse-*"):
+            shutil.rmtree(staged, ignore_errors=True)
+    for run in (folder / RUNS).glob("*"):
+        with suppress(InputError):
+            outcome, signoff = read_outcome(run)
+            if run.name != current and outcome is not None and signoff is None:
+                shutil.rmtree(run, ignore_errors=True)
+
+
+def read_outcome(run: Path) -> tuple[FusionOutcome | None, Signoff | None]:
+    """Outcome and sign-off of the result in a run's folder; None where there is no result.
 
     Raises `InputError` for those of a newer version of radfuse.
     """
     try:
-        outcome = FusionOutcome.model_validate_json((folder / RESULT / OUTCOME).read_bytes())
-        record = Record.model_validate_json((folder / outcome.record).read_bytes())
+        outcome = FusionOutcome.model_validate_json((run / RESULT / OUTCOME).read_bytes())
+        record = Record.model_validate_json((run / outcome.record).read_bytes())
     except (OSError, ValidationError):
         return None, None
     return outcome, record.signoff
 
 
-def check_inputs(folder: Path, record: Record) -> None:
-    """Raise `InputError` where an input file of a result was changed or removed since the fusion.
+def write_inputs(result: Path, files: Mapping[str, Sequence[Path]], listed: list[Path]) -> None:
+    """Write the list of the input files by role, and of all files that were beside them."""
+    names = {role: list(map(str, paths)) for role, paths in files.items()}
+    names[LISTED] = list(map(str, listed))
+    (result / INPUTS).write_text(json.dumps(names), encoding="utf-8")
 
-    Results of earlier versions have no list of their files and are not checked.
+
+def files_beside(sources: Sequence[Path]) -> list[Path]:
+    """All files in folders of CT and MR, in which a series may get more slices."""
+    folders = {path.parent if path.name.upper() == DIRECTORY_NAME else path for path in sources}
+    return [path for folder in sorted(folders) for path in list_files(folder)]
+
+
+def check_inputs(run: Path, sources: Sequence[Path], *, contents: bool = True) -> None:
+    """Raise `InputError` where inputs of a run were changed, removed or added since the fusion.
+
+    `sources` are the paths of CT and MR. Without `contents` changed values are not noticed.
+    Results of earlier versions have no list of their files, or of those beside, and these are not
+    checked.
     """
-    path = folder / RESULT / INPUTS
-    files: dict[str, list[str]] = json.loads(path.read_bytes()) if path.is_file() else {}
-    for source in record.inputs:
-        names = [Path(name) for name in files.get(source.role, ())]
-        if names and digest(names) != source.sha256:
-            raise InputError(
-                f"the files of the {source.role} were changed after the fusion; fuse again, review "
-                "the result and sign"
-            )
+    path = run / RESULT / INPUTS
+    files: dict[str, list[Path]] = {
+        role: list(map(Path, names))
+        for role, names in json.loads(path.read_bytes() if path.is_file() else b"{}").items()
+    }
+    listed = files.pop(LISTED, None)
+    for role, names in files.items():
+        if not all(map(Path.is_file, names)):
+            raise _changed(role)
+    if listed is not None:
+        known = {*listed, *(name for names in files.values() for name in names)}
+        if new := [path for path in files_beside(sources) if path not in known]:
+            for role in run_contained(_added_to, files, new, path=new[0]):
+                raise _changed(role)
+    outcome, _ = read_outcome(run)
+    if contents and outcome is not None:
+        for source in read_record(run / outcome.record).inputs:
+            names = files.get(source.role, [])
+            if names and digest(names) != source.sha256:
+                raise _changed(source.role)
+
+
+def _added_to(files: Mapping[str, Sequence[Path]], new: Sequence[Path]) -> list[str]:
+    """Roles whose series new files belong to."""
+    added = {series.uid for path in new for series in scan_folder(path).series}
+    return [
+        role
+        for role, names in files.items()
+        if added & {series.uid for series in scan_folder(names[0]).series}
+    ]
+
+
+def _changed(role: str) -> InputError:
+    return InputError(
+        f"the files of the {role} were changed after the fusion; fuse again, review the result and "
+        "sign"
+    )
+
+
+def name_of_flat(folder: Path) -> str:
+    """Name of the run of a result that an earlier version wrote into the study's own folder."""
+    with suppress(OSError):
+        return sha256((folder / RESULT / OUTCOME).read_bytes()).hexdigest()[:16]
+    return "unreadable"
+
+
+def move_flat(folder: Path) -> None:
+    """Move such a result into the folder of its run; after a kill the move is continued."""
+    run, view = run_folder(folder, name_of_flat(folder)), read_view(folder)
+    run.mkdir(parents=True, exist_ok=True)
+    if view is not None and view.fused is not None:
+        write_view(run, view)
+        with suppress(FileNotFoundError):
+            (folder / VIEW / FUSED).replace(run / VIEW / FUSED)
+        write_view(folder, view.model_copy(update={"fused": None, "preview": None}))
+    with suppress(FileNotFoundError):
+        (folder / REGISTRATION).replace(run / REGISTRATION)
+    if (run / RESULT).exists():  # the same result, from a backup
+        shutil.rmtree(folder / RESULT)
+    else:
+        (folder / RESULT).replace(run / RESULT)
+    (folder / REPLACING).unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Studies on disk: a folder each, with `study.json`, the result and the viewer's volumes."""
 
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -13,17 +14,21 @@ from pydantic import ConfigDict, ValidationError
 
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
-from radfuse.pipeline.qa.signoff import sign_result
 from radfuse.recipe import Recipe
-from radfuse.record import NOTICE, Signoff, now, read_record
-from radfuse.schema import VersionedModel
-from radfuse.service.jobs.view_files import VIEW, View, VolumeName, read_view
+from radfuse.record import NOTICE, Signoff, now
+from radfuse.schema import Values, VersionedModel
+from radfuse.service.jobs.view_files import FUSED, VIEW, View, VolumeName, read_view
 from radfuse.service.stores.results import (
+    REPLACING,
     RESULT,
     FusionOutcome,
     check_inputs,
     clean_folder,
+    move_flat,
+    name_of_flat,
     read_outcome,
+    run_folder,
+    sign_run,
 )
 from radfuse.service.stores.uploads import remove_folder, remove_unused_uploads, uploads_of
 
@@ -46,17 +51,17 @@ STOPPED = "the server was stopped during the job; start it again"
 DAMAGED = f"its {STUDY_FILE} is damaged; restore it from a backup or delete the study"
 """Message of a study that cannot be read."""
 
-MIXED = (
-    "the job was stopped while its results replaced the earlier ones, and both were removed; fuse "
-    "again"
-)
-"""Message where the results of two jobs were mixed."""
+
+def _with_runs(values: Values) -> Values:
+    """Version 1 to 2: earlier versions of radfuse do not find the runs."""
+    return values
 
 
 class Study(VersionedModel):
     """CT and MR of a patient and the state of their fusion."""
 
     model_config = ConfigDict(extra="forbid")
+    migrations = (_with_runs,)
 
     notice: str = NOTICE
     id: str
@@ -69,7 +74,12 @@ class Study(VersionedModel):
     message: str = ""
     """Why the last job failed and what to do, which pair was chosen, or what the sign-off did."""
 
+    current: str = ""
+    """Name of the run that is shown; empty before the first."""
+
     outcome: FusionOutcome | None = None
+    """Of the current run, as is the sign-off."""
+
     signoff: Signoff | None = None
 
 
@@ -142,15 +152,34 @@ class Studies:
         """The study with this identifier; raises `UnknownStudyError`, also if it cannot be read."""
         if identifier in self._unwritten:
             return self._unwritten[identifier]
-        path = self.folder_of(identifier) / STUDY_FILE
+        folder = self.folder_of(identifier)
         try:
-            return Study.model_validate_json(path.read_bytes())
+            study = Study.model_validate_json((folder / STUDY_FILE).read_bytes())
         except (FileNotFoundError, NotADirectoryError) as error:  # or deleted at this moment
             raise UnknownStudyError(f"no study '{identifier}'; see the list of studies") from error
         except (OSError, ValidationError) as error:
             raise UnknownStudyError(f"study {identifier}: {DAMAGED}") from error
         except InputError as error:  # of a newer version of radfuse
             raise UnknownStudyError(f"study {identifier}: {error}") from error
+        if (folder / RESULT).is_dir():
+            self._move_flat(identifier)
+            return self.get(identifier)
+        return study
+
+    def _move_flat(self, identifier: str) -> None:
+        """Bring a study into the form with runs; a result that is a mixture is not shown."""
+        with self._lock:
+            folder = self.folder_of(identifier)
+            if not (folder / RESULT).is_dir():
+                return
+            study = Study.model_validate_json((folder / STUDY_FILE).read_bytes())
+            if (folder / REPLACING).exists():
+                state = "ready" if study.state == "done" else study.state
+                changes = {"state": state, "outcome": None, "signoff": None}
+                self._write(study.model_copy(update=changes))
+            elif not study.current:
+                self._write(study.model_copy(update={"current": name_of_flat(folder)}))
+            move_flat(folder)
 
     def change(self, identifier: str, **changes: Any) -> Study:
         """Change fields of a study and write it."""
@@ -159,30 +188,35 @@ class Studies:
             self._write(study)
         return study
 
-    def finish_job(self, identifier: str, state: StudyState, message: str) -> Study:
-        """Update a study from the files in its folder after a job has ended.
+    def finish_job(
+        self, identifier: str, state: StudyState, message: str, *, run: str | None = None
+    ) -> Study:
+        """Update a study from the files in its folder after a job has ended, and show its run.
 
-        With files for the viewer it is `ready` or `done`, else it gets `state`. `message` is not
-        used for a job whose result is complete, even if it was cancelled or killed afterwards.
+        With files for the viewer it is `ready` or `done`, else it gets `state`. Without `run` the
+        current one stays.
         """
         with self._lock:
-            folder, before = self.folder_of(identifier), self.get(identifier)
-            mixed = clean_folder(folder)
+            current = run or self.get(identifier).current
             try:
-                outcome, signoff = read_outcome(folder)
+                return self._show(identifier, current, state, message)
             except InputError as error:  # of a newer version of radfuse: keep what the study says
                 return self.change(identifier, state="failed", message=str(error))
-            if mixed:
-                message = MIXED
-            elif outcome not in {None, before.outcome}:
-                message = before.message
-            return self.change(
-                identifier,
-                state=self.state_on_disk(identifier) or state,
-                message=message,
-                outcome=outcome,
-                signoff=signoff,
-            )
+
+    def _show(self, identifier: str, run: str, state: StudyState, message: str) -> Study:
+        """Make a run the current one: writing the study's file is the only moment of change."""
+        folder = self.folder_of(identifier)
+        outcome, signoff = read_outcome(run_folder(folder, run)) if run else (None, None)
+        shown = self.change(
+            identifier,
+            state=self._state_with(folder, run) or state,
+            message=message,
+            current=run,
+            outcome=outcome,
+            signoff=signoff,
+        )
+        clean_folder(folder, run)
+        return shown
 
     def keep_in_memory(self, identifier: str, state: StudyState, message: str) -> None:
         """Set state and message until the server ends, where the disk cannot be written to."""
@@ -192,11 +226,13 @@ class Studies:
 
     def state_on_disk(self, identifier: str) -> StudyState | None:
         """`ready` or `done` by the files in a study's folder; None before it is prepared."""
-        folder = self.folder_of(identifier)
-        view, (outcome, _) = read_view(folder), read_outcome(folder)
-        if view is None:
-            return None
-        return "ready" if view.fused is None or outcome is None else "done"
+        return self._state_with(self.folder_of(identifier), self.get(identifier).current)
+
+    def _state_with(self, folder: Path, run: str) -> StudyState | None:
+        view = _view_of(folder, run)
+        if view is None or view.fused is None:
+            return None if view is None else "ready"
+        return "done" if read_outcome(run_folder(folder, run))[0] else "ready"
 
     def delete(self, identifier: str) -> None:
         """Remove a study without a job, readable or not, and uploads that no other study uses.
@@ -219,7 +255,7 @@ class Studies:
         return [path for study in self.all() for path in (study.ct, study.mr)]
 
     def sign(self, identifier: str, signoff: Signoff) -> Study:
-        """Sign off a study and all files of its result, see `sign_result`.
+        """Sign off a study: its run is replaced by a signed copy, see `sign_run`.
 
         Raises `InputError` without a readable result or where its inputs were changed, and
         `RegistrationMismatchError` where the result has another registration than the signed one.
@@ -234,9 +270,20 @@ class Studies:
                     "again, review it and sign"
                 )
             folder = self.folder_of(identifier)
-            check_inputs(folder, read_record(folder / study.outcome.record))
-            note = sign_result(folder / study.outcome.record, signoff)
-            return self.change(identifier, signoff=signoff, message=note or study.message)
+            check_inputs(run_folder(folder, study.current), (study.ct, study.mr))
+            run, note = sign_run(folder, study.current, signoff)
+            return self._show(identifier, run, study.state, note or study.message)
+
+    def check_shown(self, identifier: str) -> None:
+        """Raise `InputError` where a result is shown and slices were added or removed since.
+
+        Sources that are not reachable are not checked.
+        """
+        study = self.get(identifier)
+        if study.current and study.ct.exists() and study.mr.exists():
+            run = run_folder(self.folder_of(identifier), study.current)
+            if self.view(identifier).fused is not None:
+                check_inputs(run, (study.ct, study.mr), contents=False)
 
     @contextmanager
     def locked(self, identifier: str) -> Iterator[Path]:
@@ -253,7 +300,12 @@ class Studies:
 
     def volume(self, identifier: str, name: VolumeName) -> Path:
         """The file of a volume; raises `UnknownStudyError` if there is none yet."""
-        path = self.folder_of(identifier) / VIEW / f"{name}.nii"
+        folder = self.folder_of(identifier)
+        path = folder / VIEW / f"{name}.nii"
+        if name == "fused":
+            run = self.get(identifier).current
+            view = _view_of(folder, run)
+            path = run_folder(folder, run) / VIEW / FUSED if view and view.fused else path
         if not path.is_file():
             remedy = "fuse first" if name == "fused" else "prepare it"
             raise UnknownStudyError(f"study {identifier} has no {name} volume yet; {remedy}")
@@ -261,14 +313,15 @@ class Studies:
 
     def view(self, identifier: str) -> View:
         """The view of a study; raises `UnknownStudyError` before it is prepared."""
-        view = read_view(self.folder_of(identifier))
+        view = _view_of(self.folder_of(identifier), self.get(identifier).current)
         if view is None:
             raise UnknownStudyError(f"study {identifier} is not prepared yet; prepare it")
         return view
 
     def qa_sheet(self, identifier: str) -> Path:
         """The QA sheet of the result; raises `UnknownStudyError` if there is none yet."""
-        found = sorted((self.folder_of(identifier) / RESULT).glob("*qa.html"))
+        run = run_folder(self.folder_of(identifier), self.get(identifier).current)
+        found = sorted((run / RESULT).glob("*qa.html"))
         if not found:
             raise UnknownStudyError(f"study {identifier} has no QA sheet yet; fuse first")
         return found[0]
@@ -285,5 +338,16 @@ class Studies:
     def _write(self, study: Study) -> None:
         with self._lock, staging(self.folder / study.id) as stage:
             text = study.model_dump_json(indent=2)
-            stage.path_of(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
+            with stage.path_of(Path(STUDY_FILE)).open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
         self._unwritten.pop(study.id, None)
+
+
+def _view_of(folder: Path, run: str) -> View | None:
+    """The view of a study with a current run; without its result if CT or MR are others now."""
+    prepared, shown = read_view(folder), read_view(run_folder(folder, run)) if run else None
+    if prepared is None or shown is None or shown.sources != prepared.sources:
+        return prepared
+    return shown
