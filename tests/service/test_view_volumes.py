@@ -13,8 +13,8 @@ from service_kit import Site, refused
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
-from radfuse.recipe import Recipe
 from radfuse.progress import no_progress
+from radfuse.recipe import Recipe
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 from radfuse.service.jobs.fusion import prepare_study

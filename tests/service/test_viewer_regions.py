@@ -41,7 +41,8 @@ def grown(client: StudyClient, **asked: Any) -> np.ndarray:
 def test_region_equals_growing_in_the_whole_volume(client: StudyClient, image: str) -> None:
     voxel = middle(client)
     found = grown(client, image=image, voxel=voxel, max_distance_mm=20, multiplier=2)
-    volume = sitk.GetArrayFromImage(read_view_volume(client.folder / f"view/{image}.nii"))
+    (path,) = client.folder.rglob(f"view/{image}.nii")
+    volume = sitk.GetArrayFromImage(read_view_volume(path))
     spacing = client.grid.spacing_mm[::-1]
     at = (voxel[2], voxel[1], voxel[0])
     wanted = grow_region(volume.astype(np.float32), at, spacing, multiplier=2, max_distance_mm=20)

@@ -332,8 +332,8 @@ class Studies:
                 try:
                     yield path, self.get(path.parent.name)
                 except UnknownStudyError as error:
-                    if path.is_file():  # else deleted meanwhile
-                        yield path, error
+                    if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                        yield path, error  # else deleted meanwhile
 
     def _write(self, study: Study) -> None:
         with self._lock, staging(self.folder / study.id) as stage:
