@@ -27,9 +27,9 @@ from radfuse.service.stores.results import (
     RESULT,
     RUNS,
     check_inputs,
-    place_run,
     read_outcome,
     run_folder,
+    store_run,
 )
 from radfuse.service.stores.studies import STUDY_FILE, Studies, Study
 
@@ -77,7 +77,7 @@ def _act(kill_at: int | None, act: Callable[[], object], log: Path) -> int:
     return 0
 
 
-def place(studies: Studies, study: Study, method: str) -> str:
+def stored(studies: Studies, study: Study, method: str) -> str:
     """Write a run as a job does, of another method."""
     folder = studies.folder_of(study.id)
     with staging(folder / RUNS) as stage:
@@ -91,7 +91,7 @@ def place(studies: Studies, study: Study, method: str) -> str:
         recipe = record.recipe.model_copy(update={"method": method})
         record = record.model_copy(update={"recipe": recipe, "signoff": None})
         path.write_text(record.model_dump_json())
-        return place_run(stage, run, record)
+        return store_run(stage, run, record)
 
 
 def sign(studies: Studies, identifier: str, state: str) -> Study:
@@ -103,7 +103,7 @@ def sign(studies: Studies, identifier: str, state: str) -> Study:
 
 
 def fuse(studies: Studies, identifier: str, method: str) -> Study:
-    run = place(studies, studies.get(identifier), method)
+    run = stored(studies, studies.get(identifier), method)
     return studies.finish_job(identifier, "failed", "", run=run)
 
 

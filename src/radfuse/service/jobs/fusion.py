@@ -36,8 +36,8 @@ from radfuse.service.stores.results import (
     RUNS,
     FusionOutcome,
     files_beside,
-    place_run,
     run_folder,
+    store_run,
     write_inputs,
 )
 from radfuse.service.stores.studies import Study
@@ -113,7 +113,7 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
         write_inputs(result_folder, files, listed)
         (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
         report("moving the results into the study", None)  # a job of a killed server ends here
-        return place_run(stage, run, result.record)
+        return store_run(stage, run, result.record)
 
 
 def _prior_alignment(folder: Path, study: Study, spec: JobSpec) -> PriorAlignment | None:

@@ -90,7 +90,7 @@ def run_folder(folder: Path, run: str) -> Path:
     return folder / RUNS / run
 
 
-def place_run(stage: Staging, written: Path, record: Record) -> str:
+def store_run(stage: Staging, written: Path, record: Record) -> str:
     """Give a complete run in a staging folder of `RUNS` its name, and return it.
 
     A run with the same inputs that is there already is kept.
@@ -115,7 +115,7 @@ def sign_run(folder: Path, run: str, signoff: Signoff) -> tuple[str, str]:
         if outcome is None:
             raise InputError("the result is damaged; fuse again")
         note = sign_result(copy / outcome.record, signoff)
-        return place_run(stage, copy, read_record(copy / outcome.record)), note
+        return store_run(stage, copy, read_record(copy / outcome.record)), note
 
 
 def clean_folder(folder: Path, current: str) -> None:
@@ -123,8 +123,8 @@ def clean_folder(folder: Path, current: str) -> None:
 
     Runs that cannot be read are kept: they may be signed.
     """
-    for place in (folder, folder / VIEW, folder / RUNS):
-        for staged in place.glob(".radfuse-*"):
+    for parent in (folder, folder / VIEW, folder / RUNS):
+        for staged in parent.glob(".radfuse-*"):
             shutil.rmtree(staged, ignore_errors=True)
     for run in (folder / RUNS).glob("*"):
         with suppress(InputError):
