@@ -43,7 +43,7 @@ VOID = 0.05
 """MR signal of dense calcification."""
 
 APART_MM = 22.0
-"""Least distance between the surfaces of two findings, so that neither is in the ring of another."""
+"""Least distance between the surfaces of two findings: neither is in the ring of another."""
 
 
 @dataclass(frozen=True)
