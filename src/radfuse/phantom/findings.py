@@ -43,7 +43,7 @@ VOID = 0.05
 """MR signal of dense calcification."""
 
 APART_MM = 22.0
-"""Least distance between the surfaces of two findings: neither is in the ring of another."""
+"""Least distance of the centre of a finding from the surface of another: out of its ring."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Finding:
 def insert_findings(
     pair: Pair, sites: Sites, names: Iterable[str], rng: np.random.Generator
 ) -> tuple[Pair, list[Finding]]:
-    """The pair with one finding of each kind, `APART_MM` from each other, and what was inserted.
+    """The pair with one finding of each kind, `APART_MM` apart, and what was inserted.
 
     A kind for which there is no room is left out. `sites` are those of the pair.
     """
@@ -170,7 +170,7 @@ def _change(
     kind: Kind, share: Float32Array, hu: Float32Array, mr: Float32Array,
     spacing_mm: tuple[float, float, float], rng: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Put a finding into `hu` or `mr`, in site: tissue is replaced, noise stays."""
+    """Put a finding into `hu` or `mr`, in place: tissue is replaced, noise stays."""
     if kind.hu is not None:
         value = np.float32(rng.uniform(*kind.hu))
         hu += share * (value if kind.relative else value - _background(hu, spacing_mm))

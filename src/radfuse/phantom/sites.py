@@ -27,6 +27,9 @@ MIN_BONE_MM = 1.5
 DURA_MM = (0.5, 2.5)
 """Distance of the dura from bone."""
 
+FAR_MM = 1e3
+"""Distance from what the image does not show."""
+
 
 class Site(StrEnum):
     """Where a finding is."""
@@ -92,7 +95,7 @@ class Sites:
     def _room(self, site: Site, radius_mm: float) -> BoolArray:
         """Voxels around which a finding of a radius fits."""
         if site is Site.SKULL:
-            return self.in_bone_mm >= min(MIN_BONE_MM, float(self.in_bone_mm.max()))
+            return self.skull & (self.in_bone_mm >= min(MIN_BONE_MM, self.in_bone_mm.max()))
         if site is Site.DURA:
             low, high = DURA_MM
             return self.brain & (self.to_bone_mm > low) & (self.to_bone_mm < high + 1)
@@ -131,7 +134,7 @@ def find_sites(
 def _inside_mm(mask: BoolArray, spacing_mm: tuple[float, float, float]) -> Float64Array:
     """Distance of each voxel of a mask from the nearest outside it, mm; 0 outside."""
     if mask.all():
-        return np.full(mask.shape, np.inf)
+        return np.full(mask.shape, FAR_MM)
     return np.asarray(distance_transform_edt(mask, spacing_mm))
 
 
