@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
+from radfuse.methods.catalogue import load_method
 from radfuse.metrics.lesion_contrast import lesion_contrast, lesion_kept, lesion_ring
 from radfuse.metrics.region_fidelity import VISIBLE
 from radfuse.phantom.head import LABELS, Phantom
@@ -54,9 +55,55 @@ def test_cnr_is_mean_difference_over_ring_and_display_noise() -> None:
 def test_dark_lesion_has_negative_difference_positive_ratio() -> None:
     lesion, ring = disc(), lesion_ring(disc())
     dark = picture(-40, 5)
-    found = lesion_contrast(dark, dark, dark, lesion=lesion, ring=ring).fused
-    assert found.difference < -35
-    assert found.cnr > 5
+    found = lesion_contrast(dark, dark, dark, lesion=lesion, ring=ring)
+    assert found.fused.difference < -35
+    assert found.fused.cnr < -5
+    assert found.cnr_ratio == found.difference_ratio == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(5, 60), st.sampled_from([1, -1]), st.floats(0.3, 1.5))
+def test_opposite_sign_of_the_better_source_is_negative(
+    contrast: float, sign: int, gain: float
+) -> None:
+    masks = {"lesion": disc(), "ring": lesion_ring(disc())}
+    ct, mr = picture(0, 5, seed=2), picture(sign * contrast, 5)
+    inverted = 200 - gain * mr
+    found = lesion_contrast(inverted, ct, mr, **masks)
+    assert found.reference == found.better == found.mr
+    np.testing.assert_allclose(found.difference_ratio, -gain)
+    assert found.cnr_ratio < 0
+    assert lesion_kept(inverted, ct, mr, **masks) == found.kept < 0
+
+
+def test_sources_of_opposite_signs_are_told_apart() -> None:
+    masks = {"lesion": disc(), "ring": lesion_ring(disc())}
+    ct, mr = picture(60, 5, seed=2), picture(-50, 5)
+    assert lesion_kept(ct, ct, mr, **masks, shown_by="ct") == 1
+    assert lesion_kept(mr, ct, mr, **masks, shown_by="mr") == 1
+    assert lesion_kept(mr, ct, mr, **masks, shown_by="ct") < -0.7
+    assert lesion_kept(ct, ct, mr, **masks, shown_by="mr") < -1
+
+
+@pytest.mark.parametrize("name", ["copy_mr", "bone_over_mr", "mfinet"])
+def test_white_calcification_shown_as_a_black_hole(phantom: Phantom, name: str) -> None:
+    """The CT shows it white, the MR black: a copy of the MR shows the void."""
+    window = WINDOWS["fusion"]
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, window)
+    labels = sitk.GetArrayFromImage(phantom.labels)[scaled.box]
+    lesion = labels == LABELS["calcification"]
+    heights = np.flatnonzero(lesion.any(axis=(1, 2)))
+    part = slice(heights[0], heights[-1] + 1)
+    ring = lesion_ring(lesion, others=~np.isin(labels, [LABELS[one] for one in BRAIN]), width=8)
+    ct, mr = scaled.ct[part], scaled.mr[part]
+    fused = load_method(name, window=window)(ct, mr)
+    images = (255 * image.astype(float) for image in (fused, ct, mr))
+    masks = {"lesion": lesion[part], "ring": ring[part]}
+    found = lesion_contrast(*images, **masks, shown_by="ct")
+    assert found.ct.difference > 20
+    assert found.mr.difference < -20
+    assert found.fused.difference < -20
+    assert found.kept < -0.5
 
 
 def test_a_copy_of_the_source_that_shows_it_better_keeps_all(

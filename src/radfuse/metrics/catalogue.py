@@ -167,8 +167,9 @@ METRICS: dict[str, MetricInfo] = {
         "docs/own-metrics.md", range=(0, 255), larger_is_better=False, unit="grey levels",
         in_3d=True, in_2d=False),
     "lesion_kept": _metric(
-        "lesion_contrast:lesion_kept", "contrast of a lesion: the smaller of the two ratios",
-        "docs/own-metrics.md", range=POSITIVE, in_3d=True, in_2d=False, takes=("lesion", "ring"),
+        "lesion_contrast:lesion_kept",
+        "contrast of a lesion with its sign: the smaller of the two ratios",
+        "docs/own-metrics.md", range=FREE, in_3d=True, in_2d=False, takes=("lesion", "ring"),
         needs="lesion"),
 }  # fmt: skip
 """Every metric; a name is the same word in file, profile, docs and tests."""

@@ -6,6 +6,7 @@ Designed in this project; `docs/own-metrics.md` has the formulas, what was tried
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects
@@ -22,7 +23,13 @@ RING_GAP = 1.0
 """Distance from the lesion up to which voxels hold part of it and are not in the ring."""
 
 NO_CONTRAST = 1e-9
-"""What a better source has at most where neither shows the lesion: rounding of means."""
+"""What a source has at most where it does not show the lesion: rounding of means."""
+
+
+ShownBy = Literal["ct", "mr", "better"]
+"""The source that shows a lesion; the better one is that with the larger CNR.
+
+CT and MR show a calcification with opposite signs: name the CT to ask whether F shows it white."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,12 @@ class Contrast:
 
     @property
     def cnr(self) -> float:
-        """Contrast-to-noise ratio, 0 or more; to the noise is added what a display hides anyway.
+        """Signed contrast-to-noise ratio; to the noise is added what a display hides anyway.
 
         Without the latter a wide window's CT, with two grey levels between tumour and brain and
         one of noise, would count for more than the MR.
         """
-        return abs(self.difference) / math.hypot(self.noise, VISIBLE)
+        return self.difference / math.hypot(self.noise, VISIBLE)
 
 
 @dataclass(frozen=True)
@@ -53,21 +60,27 @@ class LesionContrast:
     mr: Contrast
     lesion_voxels: int
     ring_voxels: int
+    shown_by: ShownBy = "better"
 
     @property
     def better(self) -> Contrast:
         """The lesion in the source with the larger CNR."""
-        return max(self.ct, self.mr, key=lambda contrast: contrast.cnr)
+        return max(self.ct, self.mr, key=lambda contrast: abs(contrast.cnr))
+
+    @property
+    def reference(self) -> Contrast:
+        """The lesion in the source that shows it."""
+        return {"ct": self.ct, "mr": self.mr}.get(self.shown_by, self.better)
 
     @property
     def cnr_ratio(self) -> float:
-        """CNR of F over the better source's, 0 or more; 1 where neither shows the lesion."""
-        return _ratio(self.fused.cnr, self.better.cnr)
+        """CNR of F over the reference's; negative for the opposite sign, 1 if that is not shown."""
+        return _ratio(self.fused.cnr, self.reference.cnr)
 
     @property
     def difference_ratio(self) -> float:
-        """Grey levels between lesion and ring in F over the better source's; 1 likewise."""
-        return _ratio(abs(self.fused.difference), abs(self.better.difference))
+        """Grey levels between lesion and ring in F over the reference's, likewise."""
+        return _ratio(self.fused.difference, self.reference.difference)
 
     @property
     def kept(self) -> float:
@@ -121,12 +134,19 @@ def _box(lesion: BoolArray, margins: list[int]) -> tuple[slice, ...]:
 
 
 def lesion_contrast(
-    fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray
+    fused: Image,
+    ct: Image,
+    mr: Image,
+    *,
+    lesion: BoolArray,
+    ring: BoolArray,
+    shown_by: ShownBy = "better",
 ) -> LesionContrast:
     """Contrast and noise of one lesion in F, CT and MR, images (H, W) or volumes (D, H, W).
 
-    `ring` is the surroundings of the lesion, such as `lesion_ring` gives. Raises
-    `InputError` where a mask is empty or has another shape than the images.
+    `ring` is the surroundings of the lesion, such as `lesion_ring` gives; `shown_by` is the source
+    that F is compared with. Raises `InputError` where a mask is empty or has another shape than the
+    images.
     """
     for name, mask in (("lesion", lesion), ("ring", ring)):
         if mask.shape != np.shape(ct) or not mask.any():
@@ -137,20 +157,31 @@ def lesion_contrast(
     of_fused, of_ct, of_mr = (
         _contrast(floats(image)[lesion], floats(image)[ring]) for image in (fused, ct, mr)
     )
-    return LesionContrast(of_fused, of_ct, of_mr, int(lesion.sum()), int(ring.sum()))
+    sizes = int(lesion.sum()), int(ring.sum())
+    return LesionContrast(of_fused, of_ct, of_mr, *sizes, shown_by)
 
 
-def lesion_kept(fused: Image, ct: Image, mr: Image, *, lesion: BoolArray, ring: BoolArray) -> float:
-    """Contrast of a lesion in F relative to the better source, 0 or more, larger is better.
+def lesion_kept(
+    fused: Image,
+    ct: Image,
+    mr: Image,
+    *,
+    lesion: BoolArray,
+    ring: BoolArray,
+    shown_by: ShownBy = "better",
+) -> float:
+    """Contrast of a lesion in F relative to the source that shows it, larger is better.
 
-    The smaller of the ratios of grey levels and of CNR; see `LesionContrast`.
+    The smaller of the ratios of grey levels and of CNR, negative where F shows the lesion with the
+    opposite sign; see `LesionContrast`.
     """
-    return lesion_contrast(fused, ct, mr, lesion=lesion, ring=ring).kept
+    masks = {"lesion": lesion, "ring": ring}
+    return lesion_contrast(fused, ct, mr, **masks, shown_by=shown_by).kept
 
 
 def _contrast(inside: Float64Array, around: Float64Array) -> Contrast:
     return Contrast(float(inside.mean() - around.mean()), float(around.std()))
 
 
-def _ratio(of_fused: float, of_better: float) -> float:
-    return of_fused / of_better if of_better > NO_CONTRAST else 1.0
+def _ratio(of_fused: float, of_reference: float) -> float:
+    return of_fused / of_reference if abs(of_reference) > NO_CONTRAST else 1.0

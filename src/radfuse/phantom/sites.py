@@ -95,7 +95,8 @@ class Sites:
     def _room(self, site: Site, radius_mm: float) -> BoolArray:
         """Voxels around which a finding of a radius fits."""
         if site is Site.SKULL:
-            return self.skull & (self.in_bone_mm >= min(MIN_BONE_MM, self.in_bone_mm.max()))
+            deepest = float(self.in_bone_mm.max())
+            return self.skull & (self.in_bone_mm >= min(MIN_BONE_MM, deepest))
         if site is Site.DURA:
             low, high = DURA_MM
             return self.brain & (self.to_bone_mm > low) & (self.to_bone_mm < high + 1)
