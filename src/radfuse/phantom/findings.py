@@ -170,7 +170,7 @@ def _change(
     kind: Kind, share: Float32Array, hu: Float32Array, mr: Float32Array,
     spacing_mm: tuple[float, float, float], rng: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Put a finding into `hu` or `mr`, in place: tissue is replaced, noise stays."""
+    """Change `hu` or `mr` by a finding: its value replaces the tissue, the noise stays."""
     if kind.hu is not None:
         value = np.float32(rng.uniform(*kind.hu))
         hu += share * (value if kind.relative else value - _background(hu, spacing_mm))
