@@ -57,7 +57,7 @@ def children_of(process: int) -> list[Path]:
 def running_of(processes: list[Path]) -> list[Path]:
     """The processes that have not ended."""
     states = {one: one / "status" for one in processes if one.exists()}
-    return [one for one, status in states.items() if "StudyState:\tZ" not in status.read_text()]
+    return [one for one, status in states.items() if "State:\tZ" not in status.read_text()]
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
