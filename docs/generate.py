@@ -24,6 +24,7 @@ from radfuse.methods.catalogue import METHODS, MethodInfo
 from radfuse.metrics import catalogue as metrics
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES
+from radfuse.phantom.findings import CT_TARGET, KINDS, MR_TARGET, VOID, Kind
 from radfuse.phantom.head import make_phantom
 from radfuse.pipeline.volume import scale_volumes
 from radfuse.recipe import DEFAULT_METHOD, Recipe
@@ -182,6 +183,33 @@ def _command_lines(command: click.Command, words: list[str]) -> Iterator[list[st
                 yield from _command_lines(below, [*words, name])
 
 
+KINDS_START, KINDS_END = "<!-- kinds: written by `make docs` -->\n", "<!-- end of kinds -->"
+"""Around the generated table in `findings.md`."""
+
+
+def findings_document() -> str:
+    """The document of the findings, with the table of kinds from their catalogue."""
+    start, _, rest = (DOCS / "findings.md").read_text(encoding="utf-8").partition(KINDS_START)
+    lines = [
+        "| kind | shown by | site | diameter, mm | CT, HU | MR | target |",
+        "|---|---|---|--:|--:|--:|---|",
+        *(_kind_row(name, kind) for name, kind in KINDS.items()),
+    ]
+    return start + KINDS_START + "\n".join([*lines, KINDS_END]) + rest.partition(KINDS_END)[2]
+
+
+def _kind_row(name: str, kind: Kind) -> str:
+    hu = _bounds(kind.hu or ()) + " (difference)" * kind.relative
+    signal = f"void, {VOID:g}" if kind.shape == "void" else _bounds(kind.mr or (), "+")
+    target = "CT" if name in CT_TARGET else "MR" if name in MR_TARGET else ""
+    cells = (name, kind.source.code, kind.site, _bounds(kind.diameter_mm), hu, signal, target)
+    return f"| {' | '.join(cells)} |"
+
+
+def _bounds(values: tuple[float, ...], sign: str = "") -> str:
+    return " to ".join(f"{one:{sign}g}" for one in values).replace("-", "\N{MINUS SIGN}")
+
+
 def phantom_image() -> Image.Image:
     """CT, MR and fused image of the phantom's tumour, side by side."""
     phantom = make_phantom()
@@ -204,6 +232,7 @@ DOCUMENTS = {
     "metrics.md": metrics_document,
     "commands.md": commands_document,
     "python.md": python_document,
+    "findings.md": findings_document,
     "altered-inputs.md": altered_document,
     "images/rooms.svg": rooms_svg,
 }

@@ -26,7 +26,9 @@ def generate() -> ModuleType:
     return module
 
 
-GENERATED = ("methods.md", "metrics.md", "commands.md", "python.md", "images/rooms.svg")
+GENERATED = (
+    "methods.md", "metrics.md", "commands.md", "python.md", "findings.md", "images/rooms.svg",
+)  # fmt: skip
 FUSED = pytest.param("altered-inputs.md", marks=pytest.mark.slow)
 
 

@@ -368,7 +368,7 @@ def test_speed_is_a_median_a_slice(results: SyntheticResults) -> None:
 
 
 def test_equal_failures_share_a_line(results: SyntheticResults) -> None:
-    (only,) = failures_table(results).lines
+    (only,) = failures_table(results.failures).lines
     assert only.name == "broken"
     assert [cell.lines[0] for cell in only.cells] == [
         "ran out of <memory> & gave up", "3", ", ".join(BROKEN_CASES),

@@ -217,9 +217,14 @@ def test_spill_is_the_share_of_near_pixels_that_change(count: int) -> None:
 
 
 @given(st.floats(0, 90), st.sampled_from([1, -1]))
-def test_overshoot_is_the_largest_step_beyond_both_sources(beyond: float, sign: int) -> None:
-    ct, mr = tissue(), tissue(seed=2)
-    fused = (ct + mr) / 2
-    assert overshoot(fused, ct, mr) == 0
-    fused[4, 4] = (max if sign > 0 else min)(ct[4, 4], mr[4, 4]) + sign * beyond
-    assert overshoot(fused, ct, mr) == pytest.approx(beyond)
+def test_overshoot_is_what_no_source_has(step: float, sign: int) -> None:
+    sources = tissue(), tissue(seed=2), tissue(seed=3)
+    brain = disc()
+    fused = np.mean(sources, axis=0)
+    assert overshoot(fused, sources, brain) == 0
+    outermost = np.max(sources, axis=0) if sign > 0 else np.min(sources, axis=0)
+    assert overshoot(outermost + sign * step, sources, brain) == pytest.approx(step)
+    one = np.where(np.arange(SIDE) == SIDE // 2, outermost + sign * step, fused)
+    share = brain[:, SIDE // 2].sum() / brain.sum()
+    assert overshoot(one, sources, brain) == pytest.approx(step * np.sqrt(share))
+    assert overshoot(fused + 500, sources, np.zeros_like(brain)) == 0

@@ -139,7 +139,7 @@ def test_findings_are_in_the_tissue_of_their_site(inserted: Inserted) -> None:
     for one in inserted.found:
         tissue = inserted.sites.tissue(KINDS[one.kind].site)[one.box]
         assert tissue[one.ring].all()
-        assert tissue[one.lesion].mean() > (0.3 if one.kind == "dural enhancement" else 0.5)
+        assert tissue[one.lesion].mean() > (0.3 if one.kind == "dural enhancement" else 0.8)
 
 
 @pytest.mark.parametrize("name", ["haemorrhage", "infarct", "lytic hole", "air"])
@@ -213,6 +213,18 @@ def test_a_finding_at_the_skull_is_near_bone(
         step = max(head.pair.spacing_mm)
         to_bone_mm = head.sites.to_bone_mm[one.box][one.lesion]
         assert 0 < to_bone_mm.min() <= max(nearest_mm[1], step)
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+def test_a_finding_is_either_inside_bone_or_outside(
+    spheres: list[dict[str, Inserted]], name: str
+) -> None:
+    in_skull = KINDS[name].site is Site.SKULL
+    for head in (head[name] for head in spheres):
+        for one in head.found:
+            is_bone = head.sites.to_bone_mm[one.box] == 0
+            assert (is_bone[head.change(one) != 0] == in_skull).all()
+            assert (is_bone[one.lesion] == in_skull).all()
 
 
 def test_masks_are_in_millimetres(spheres: list[dict[str, Inserted]]) -> None:

@@ -29,6 +29,12 @@ class Sources:
     is_volume: bool = False
     """Whether the slices are neighbours in one patient."""
 
+    hu: Float32Array | None = None
+    """The CT in HU, of a volume."""
+
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Of slices, rows and columns, of a volume."""
+
 
 @dataclass(frozen=True)
 class Case:

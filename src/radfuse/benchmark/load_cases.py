@@ -21,6 +21,7 @@ from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.volume import ScaledPair, scale_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import digest
+from radfuse.series import Series
 
 LESION_LABELS = (Label.TUMOUR, Label.NECROSIS)
 """Labels of a phantom's lesion."""
@@ -79,7 +80,7 @@ def _volume_sources(volume: Volume, window: Window) -> Sources:
     check_pair(ct, mr, accept_patients=True)
     recipe = Recipe(transform=volume.transform, deterministic=True)
     mr_from_ct = align(ct, mr, recipe, lambda _: None).mr_from_ct
-    return _sources_of(scale_volumes(ct, mr, mr_from_ct, window), window)
+    return _sources_of(scale_volumes(ct, mr, mr_from_ct, window), ct, window)
 
 
 def _phantom_sources(seed: int, spacing_mm: float, window: Window) -> Sources:
@@ -94,8 +95,13 @@ def _phantom_sources(seed: int, spacing_mm: float, window: Window) -> Sources:
         gap=RING_GAP_MM,
         spacing=phantom.labels.GetSpacing()[::-1],
     )
-    return replace(_sources_of(scaled, window), lesion=lesion, ring=ring)
+    return replace(_sources_of(scaled, phantom.ct, window), lesion=lesion, ring=ring)
 
 
-def _sources_of(scaled: ScaledPair, window: Window) -> Sources:
-    return Sources(scaled.ct, scaled.mr, fov_mask=scaled.fov_mask, window=window, is_volume=True)
+def _sources_of(scaled: ScaledPair, ct: Series, window: Window) -> Sources:
+    hu = sitk.GetArrayViewFromImage(ct.image)[scaled.box].astype(np.float32)
+    z, y, x = ct.image.GetSpacing()[::-1]
+    return Sources(
+        scaled.ct, scaled.mr, fov_mask=scaled.fov_mask, window=window, is_volume=True, hu=hu,
+        spacing_mm=(z, y, x),
+    )  # fmt: skip

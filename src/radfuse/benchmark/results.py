@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from radfuse.arrays import UInt8Array
+from radfuse.benchmark.findings.results import FindingsResults
 from radfuse.benchmark.run.work_items import GreySources, fused_path, read_fused, read_sources
 from radfuse.errors import NoImageError
 from radfuse.metrics.region_fidelity import BONE_LEVEL
@@ -78,6 +79,8 @@ class Results:
     """Settings, cases, versions, platform and times of the run; plain JSON."""
 
     folder: Path
+    findings: FindingsResults | None = None
+    """What the methods keep of inserted findings, where that was asked for."""
 
     def middle_slice(self, case: str, name: str) -> UInt8Array:
         """The image (H, W) of a case, fused by a method, or `ct` or `mr`; the middle of a volume.

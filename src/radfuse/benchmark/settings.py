@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from radfuse.io.image_pairs import DataSet
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, columns_of
+from radfuse.phantom.findings import FIRST_REPORTING_SEED
 from radfuse.phantom.head import DEFAULT_SPACING_MM
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.settings import checked_settings, read_settings_file
@@ -51,6 +52,19 @@ class ExternalMethod:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Findings:
+    """Findings to insert into every case, to measure what each method keeps of them."""
+
+    kinds: tuple[str, ...] = ()
+    """Names of `radfuse.phantom.findings.KINDS`; all if empty."""
+
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (
+        FIRST_REPORTING_SEED,
+    )
+    """Each draws a finding of every kind in every case."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class BenchmarkSettings:
     """One benchmark; relative paths start at the folder of the settings file."""
 
@@ -89,6 +103,9 @@ class BenchmarkSettings:
     phantom_spacing_mm: Annotated[float, Field(gt=0)] = DEFAULT_SPACING_MM
     options: dict[str, float | int | str] = field(default_factory=dict)
     """Options of methods, for each method that declares them."""
+
+    findings: Findings | None = None
+    """What to insert into the cases, if anything."""
 
     repetitions: Annotated[int, Field(ge=0)] = 0
     """Number of times that each fusion is timed, after one run that is not timed."""

@@ -131,8 +131,13 @@ def spill(with_finding: Image, without: Image, near: BoolArray) -> float:
     return float((change[near] > SPILL_LEVELS).mean()) if near.any() else 0.0
 
 
-def overshoot(fused: Image, ct: Image, mr: Image) -> float:
-    """Largest over- or undershoot: levels by which a pixel is above or below both sources."""
-    high = floats(fused) - np.maximum(floats(ct), floats(mr))
-    low = np.minimum(floats(ct), floats(mr)) - floats(fused)
-    return float(max(high.max(), low.max(), 0.0))
+def overshoot(fused: Image, sources: Iterable[Image], brain: BoolArray) -> float:
+    """Levels by which F is above or below all sources: root mean square over the brain.
+
+    The sources are the MR and the CT in every window in which it may be displayed.
+    """
+    if not brain.any():
+        return 0.0
+    values = np.stack([floats(image)[brain] for image in sources])
+    inside = np.clip(floats(fused)[brain], values.min(axis=0), values.max(axis=0))
+    return float(np.sqrt(((floats(fused)[brain] - inside) ** 2).mean()))

@@ -96,6 +96,10 @@ MR_TARGET = (
 """Kinds that only the MR shows and that a fused image must keep: not those inside bone."""
 
 
+TUNING_SEEDS, FIRST_REPORTING_SEED = range(101, 111), 201
+"""Seeds for tuning a method, and the first of those for reports, which no choice may use."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """A CT and an MR on one grid, (slices, rows, columns)."""
@@ -193,7 +197,7 @@ def _share(
     kind: Kind, sites: Sites, box: Box, centre: Voxel, radius_mm: float,
     rng: np.random.Generator,
 ) -> Float32Array:  # fmt: skip
-    """The share of each voxel of a box that a finding fills: partial volume."""
+    """The share of each voxel of a box that a finding fills, inside bone or outside of it."""
     normal = sites.normal(centre)
     in_skull = kind.site is Site.SKULL
     across = _perpendicular(normal, rng) if in_skull else normal
@@ -208,8 +212,8 @@ def _share(
             inside &= np.abs(z * across[0] + y * across[1] + x * across[2]) <= half_mm
         total += inside
     total /= len(slices) * SUBVOXELS**2
-    if not in_skull:
-        total[sites.to_bone_mm[box] == 0] = 0
+    is_bone = sites.to_bone_mm[box] == 0
+    total[is_bone != in_skull] = 0
     return total
 
 

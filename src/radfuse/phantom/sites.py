@@ -110,17 +110,19 @@ def find_sites(
     spacing_mm: tuple[float, float, float],
     fov_mask: BoolArray | None = None,
     *,
+    soft_hu: tuple[float, float] = SOFT_HU,
     bone_hu: float = BONE_HU,
 ) -> Sites:
     """The sites of a head in HU that are inside the MR's field of view.
 
-    `bone_hu` is the least value of bone: in a slice printed in a window, white.
+    `soft_hu` are the limits of brain and fluid, `bone_hu` is the least value of bone: in a slice
+    printed in a window, air is as black as fluid, and white is bone.
     """
     smooth = gaussian_filter(hu, [1.0 / step if size > 1 else 0 for size, step in
                                   zip(hu.shape, spacing_mm, strict=True)])  # fmt: skip
     bone = hu >= bone_hu
     to_bone_mm = _inside_mm(~bone, spacing_mm)
-    soft = (smooth > SOFT_HU[0]) & (smooth < SOFT_HU[1]) & ~bone
+    soft = (smooth > soft_hu[0]) & (smooth < soft_hu[1]) & ~bone
     body = _largest(_inside_mm(soft, spacing_mm) > OPENING_MM)
     brain = soft & (_inside_mm(~body, spacing_mm) <= OPENING_MM + 1)
     skull = bone & (_inside_mm(~brain, spacing_mm) <= VAULT_MM)

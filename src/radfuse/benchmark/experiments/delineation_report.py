@@ -119,7 +119,9 @@ def _sections(outcome: DelineationResults) -> Iterator[Section]:
     yield Section("Images and metrics", (methods_table(results), metrics_table(METRICS)))
     yield from (Section(title, three) for title, three in tables.items())
     none = Paragraph("Every method fused every tumour.")
-    yield Section("Failures", (failures_table(results) if len(results.failures) else none,))
+    yield Section(
+        "Failures", (failures_table(results.failures) if len(results.failures) else none,)
+    )
     yield Section("What was run", tuple(record_tables(results.record)))
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from radfuse.benchmark.findings.tables import shares
 from radfuse.benchmark.report.description_tables import speed_summary
 from radfuse.benchmark.results import Results
 from radfuse.benchmark.statistics.analysis import (
@@ -29,6 +30,8 @@ def csv_tables(results: Results, columns: Sequence[MetricStatistics]) -> dict[st
         tables[f"comparisons_by_{unit}"] = _concatenated(columns, compared)
     if len(results.speed):
         tables["speed"] = speed_summary(results.speed).reset_index()
+    if results.findings is not None:
+        tables["findings"] = shares(results.findings.rows).reset_index()
     return tables
 
 

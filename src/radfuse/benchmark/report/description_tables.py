@@ -106,9 +106,9 @@ def _speed_cells(summary: pd.DataFrame, name: str) -> tuple[Cell, ...]:
     return words(fixed(median, decimals), between, fixed(rate, decimals_of([rate])), runs)
 
 
-def failures_table(results: Results) -> Table:
+def failures_table(failures: pd.DataFrame) -> Table:
     """Failures: a line per method and message, with its cases."""
-    same = results.failures.astype(str).groupby(["method", "message"], sort=False)["case"]
+    same = failures.astype(str).groupby(["method", "message"], sort=False)["case"]
     lines = (
         Line(str(method), words(str(message), str(len(cases)), ", ".join(cases)))
         for (method, message), cases in same

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from radfuse.benchmark.findings.cases_image import cases_figures
+from radfuse.benchmark.findings.tables import findings_blocks
 from radfuse.benchmark.report.critical_difference_diagram import can_be_drawn, critical_differences
 from radfuse.benchmark.report.description_tables import (
     failures_table,
@@ -87,8 +89,9 @@ def report_sections(
     columns: Sequence[MetricStatistics],
     reference: str,
     shown_cases: Sequence[str],
+    seed: int = 1,
 ) -> tuple[Section, ...]:
-    """All sections, with numbered tables and figures."""
+    """All sections, with numbered tables and figures; the seed is that of the bootstrap."""
     texts = (_summary(results, reference), READING, NO_WINNER)
     sections = [
         Section("How to read this report", tuple(map(Paragraph, texts))),
@@ -98,6 +101,9 @@ def report_sections(
         own = [one for one in columns if one.metric.profile == profile]
         blocks = tuple(_profile(results, profile, own, reference, f"{index + 1}-{slug(profile)}"))
         sections.append(Section(f"Profile {profile}", blocks))
+    if results.findings is not None:
+        blocks = (*findings_blocks(results.findings, seed), *cases_figures(results.findings))
+        sections.append(Section("Findings kept", blocks))
     sections += _rest(results, shown_cases)
     return numbered(sections)
 
@@ -208,7 +214,7 @@ def _rest(results: Results, shown_cases: Sequence[str]) -> Iterator[Section]:
         galleries = (_gallery(results, case) for case in shown_cases)
         yield Section("Images", (Paragraph(IMAGES), *galleries))
     none = Paragraph("Every method fused every case.")
-    failures = failures_table(results) if len(results.failures) else none
+    failures = failures_table(results.failures) if len(results.failures) else none
     yield Section("Failures", (failures,))
     yield Section("What was run", tuple(record_tables(results.record)))
 

@@ -42,7 +42,7 @@ def write_report(
     if folder.is_dir() and any(folder.iterdir()) and not (folder / HTML_FILE).is_file():
         raise OutputError(f"{folder}: contains other files than a report; choose another folder")
     columns = analyse(results, reference, rng=np.random.default_rng(seed))
-    sections = report_sections(results, columns, reference, shown_cases)
+    sections = report_sections(results, columns, reference, shown_cases, seed)
     with staging(folder.parent) as stage:
         draft = stage.path_of(folder)
         _write_drawings(draft / "figures", sections)

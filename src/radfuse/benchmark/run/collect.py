@@ -42,6 +42,7 @@ def collect_results(plan: Plan) -> Results:
         failures=plan.failures.read(),
         record=_record(plan),
         folder=plan.folder,
+        findings=plan.findings.collect(cases) if plan.findings else None,
     )
 
 

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.case import Case, Sources
-from radfuse.benchmark.results import ComparedMethod
+from radfuse.benchmark.findings.base import LoadMethod
+from radfuse.benchmark.results import SOURCES, ComparedMethod
 from radfuse.benchmark.run.work_items import VOLUME_SUFFIX, fused_path, read_fused
 from radfuse.benchmark.settings import BenchmarkSettings, ExternalMethod
 from radfuse.errors import InputError, NoImageError
@@ -54,6 +55,9 @@ class BenchmarkMethod:
     folder: Path | None = None
     """Folder of existing fused images, which are read and not timed."""
 
+    load: LoadMethod | None = None
+    """Loads the method, to fuse other images than those of cases; None for a folder."""
+
     @property
     def name(self) -> str:
         """The name in tables and folders."""
@@ -69,6 +73,8 @@ def find_methods(settings: BenchmarkSettings) -> list[BenchmarkMethod]:
     names = [method.name for method in methods]
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"two methods are called {', '.join(duplicates)}; rename one of each")
+    if taken := sorted(set(SOURCES).intersection(names)):
+        raise InputError(f"a method is called {', '.join(taken)} like a source; rename it")
     uses = (*settings.methods, *installed, *(external.use for external in settings.external))
     declared = {name for use in uses if not _is_folder(use) for name in options_of(use)}
     if unknown := sorted(settings.options.keys() - declared):
@@ -132,7 +138,7 @@ def _method(
         "; ".join(filter(None, (unknown, note))),
         not unknown,
     )
-    return BenchmarkMethod(info, mark, loader.fuse)
+    return BenchmarkMethod(info, mark, loader.fuse, load=loader.load)
 
 
 def _unknown_patients(patients: Sequence[str] | None, settings: BenchmarkSettings) -> str:

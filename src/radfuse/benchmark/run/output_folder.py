@@ -21,7 +21,7 @@ LOCK = ".lock"
 OWNED_FILES = {
     PLAN, "plan.draft", LOCK, "fused", "sources", "report", "rows.csv", "rows.parquet", "speed.csv",
     "failures.csv", "rows.draft", "speed.draft", "rows.parquet.draft", "report.md", "tumours.csv",
-    "tumours.draft",
+    "tumours.draft", "findings.csv", "guards.csv", "tiles", "cases.png",
 }  # fmt: skip
 """All files and folders that a benchmark or an experiment writes; earlier versions wrote drafts."""
 

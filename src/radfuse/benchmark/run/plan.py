@@ -7,16 +7,19 @@ The output folder contains
     rows.csv        one measured value per line, appended during the run
     speed.csv       seconds of each timed fusion
     failures.csv    method, case and reason of each failure in the last run
+    findings.csv    and other files of `radfuse.benchmark.findings.measure`, if asked for
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 from radfuse.benchmark.case import Case
+from radfuse.benchmark.findings.measure import FindingsRun, check_kinds
 from radfuse.benchmark.load_cases import find_cases
-from radfuse.benchmark.results import FAILURE_COLUMNS, ROW_COLUMNS, SOURCES, SPEED_COLUMNS
+from radfuse.benchmark.results import FAILURE_COLUMNS, ROW_COLUMNS, SPEED_COLUMNS
 from radfuse.benchmark.run.append_only_table import AppendOnlyTable
 from radfuse.benchmark.run.methods import BenchmarkMethod, find_methods
 from radfuse.benchmark.run.output_folder import Digests, check_inputs_outside, start_or_resume
@@ -53,6 +56,16 @@ class Plan:
         """Failures of the last run; keys are method and case."""
         return AppendOnlyTable(self.folder / "failures.csv", FAILURE_COLUMNS, 2)
 
+    @cached_property
+    def findings(self) -> FindingsRun | None:
+        """Findings to insert into the cases, by the methods that can fuse them."""
+        asked = self.settings.findings
+        if asked is None:
+            return None
+        methods = {one.name: one.load for one in self.methods if one.load}
+        seeds = tuple(dict.fromkeys(asked.seeds))
+        return FindingsRun(self.folder, check_kinds(asked.kinds), seeds, methods)
+
     def fused(self, method: str) -> Path:
         """Folder of a method's fused images."""
         return self.folder / "fused" / method
@@ -74,7 +87,8 @@ class Plan:
         """Settings that values depend on; rows with other settings cannot be compared."""
         has_slices = self.settings.volumes or self.settings.phantoms
         step = {"every": str(self.settings.slice_step)} if has_slices else {}
-        return {"version of radfuse": version("radfuse"), **step}
+        kinds = {"kinds of findings": "; ".join(self.findings.kinds)} if self.findings else {}
+        return {"version of radfuse": version("radfuse"), **step, **kinds}
 
 
 def make_plan(settings: BenchmarkSettings, folder: Path, *, overwrite: bool = False) -> Plan:
@@ -117,8 +131,6 @@ def _check_names(plan: Plan) -> None:
     if unknown := [name for name in plan.settings.shown_cases if name not in cases]:
         raise InputError(f"no case {', '.join(unknown[:5])} to show; choose among the cases")
     known = [method.name for method in plan.methods]
-    if taken := sorted(set(SOURCES).intersection(known)):
-        raise InputError(f"a method is called {', '.join(taken)} like a source; rename it")
     if plan.settings.reference and plan.settings.reference not in known:
         raise InputError(
             f"the reference {plan.settings.reference} is not among the methods {', '.join(known)}"

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -46,6 +47,8 @@ def run(
     plan.failures.path.unlink(missing_ok=True)
     plan.rows.recover()
     plan.speed.recover()
+    if plan.findings:
+        plan.findings.recover()
     _drop_stale_rows(plan)
     _fuse_all(plan, report)
     _measure_all(plan, report, single_process_s)
@@ -89,7 +92,8 @@ def _fuse_all(plan: Plan, report: ProgressCallback) -> None:
     for index, case in enumerate(plan.cases):
         report("fusing", index / len(plan.cases))
         waiting = [method for method in plan.methods if _is_waiting(plan, case, method, timed)]
-        if not waiting and plan.sources(case.name).is_file():
+        findings = plan.findings if plan.findings and plan.findings.waiting(case.name) else None
+        if not waiting and not findings and plan.sources(case.name).is_file():
             continue
         sources = _load_sources(plan, case, waiting)
         if sources is None:
@@ -98,6 +102,8 @@ def _fuse_all(plan: Plan, report: ProgressCallback) -> None:
         for method in waiting:
             with _record_failure(plan, method.name, case.name):
                 _fuse(plan, case, sources, method)
+        if findings:
+            findings.measure(case, sources, partial(_record_findings_failure, plan, case.name))
 
 
 def _load_sources(plan: Plan, case: Case, waiting: Sequence[BenchmarkMethod]) -> Sources | None:
@@ -144,6 +150,10 @@ def _record_failure(plan: Plan, method: str, case: str) -> Iterator[None]:
         raise
     except Exception as error:  # external graphs raise any exception
         plan.failures.append([(method, case, reason(error))])
+
+
+def _record_findings_failure(plan: Plan, case: str, method: str, error: Exception) -> None:
+    plan.failures.append([(method, case, f"findings: {reason(error)}")])
 
 
 def reason(error: Exception) -> str:

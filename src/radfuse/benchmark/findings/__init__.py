@@ -1,0 +1,1 @@
+"""Findings inserted into cases: what each method keeps of them."""
