@@ -189,13 +189,14 @@ KINDS_START, KINDS_END = "<!-- kinds: written by `make docs` -->\n", "<!-- end o
 
 def findings_document() -> str:
     """The document of the findings, with the table of kinds from their catalogue."""
-    start, _, rest = (DOCS / "findings.md").read_text(encoding="utf-8").partition(KINDS_START)
+    start, rest = (DOCS / "findings.md").read_text(encoding="utf-8").split(KINDS_START)
+    _, end = rest.split(KINDS_END)
     lines = [
         "| kind | shown by | site | diameter, mm | CT, HU | MR | target |",
         "|---|---|---|--:|--:|--:|---|",
         *(_kind_row(name, kind) for name, kind in KINDS.items()),
     ]
-    return start + KINDS_START + "\n".join([*lines, KINDS_END]) + rest.partition(KINDS_END)[2]
+    return start + KINDS_START + "\n".join([*lines, KINDS_END]) + end
 
 
 def _kind_row(name: str, kind: Kind) -> str:
