@@ -209,7 +209,7 @@ def test_header_without_its_voxels_names_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", OTHER_FORMATS)
-@pytest.mark.parametrize("content", [b"other", gzip.compress(bytes(400))])
+@pytest.mark.parametrize("content", [b"other", gzip.compress(bytes(400))], ids=["plain", "packed"])
 def test_other_format_is_named_with_the_way_out(
     tmp_path: Path, suffix: str, content: bytes
 ) -> None:
