@@ -1,5 +1,6 @@
 """Volumes for the viewer: their grids, alignment, and when they are written."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ from numpy.testing import assert_allclose
 from pydicom import Dataset
 from service_kit import Site, refused
 
+from dicom_kit import change_all, put, volume, write
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
+from radfuse.pipeline.read import read
 from radfuse.progress import no_progress
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 from radfuse.service.jobs.fusion import prepare_study
-from radfuse.service.jobs.view_files import prepare_view, write_qa_failed_view, write_view
+from radfuse.service.jobs.view_files import View, prepare_view, write_qa_failed_view, write_view
 from radfuse.service.stores.studies import Studies
 from radfuse.service.stores.view_volumes import to_lps
 
@@ -135,6 +138,28 @@ def test_registration_that_fails_qa_keeps_an_earlier_result(
     write_view(folder / "results/run", shown)
     studies.change(study.id, current="run")
     assert studies.view(study.id) == shown
+
+
+@pytest.mark.parametrize("role", ["CT", "MR"])
+def test_two_patients_have_two_keys_of_their_volumes(tmp_path: Path, role: str) -> None:
+    """Also where an ID is all that differs; then values of the one are never shown as another's."""
+    folders = {name: write(tmp_path / name, modality=name) for name in ("CT", "MR")}
+
+    def prepared() -> View:
+        return prepare_view(tmp_path / "study", *(read(path, of) for of, path in folders.items()))
+
+    first = prepared()
+    assert prepared() == first
+    change_all(folders[role], put("PatientID", "2"))
+    second = prepared()
+    changed = [one != two for one, two in zip(first.sources, second.sources, strict=True)]
+    assert changed == [role == "CT", role == "MR"]
+    shutil.rmtree(folders[role])
+    image = sitk.Round(volume(role) / 2)
+    write(folders[role], image, role)
+    assert prepared().sources != second.sources
+    stored = sitk.ReadImage(str(tmp_path / "study/view" / f"{role.lower()}.nii"))
+    assert_allclose(sitk.GetArrayFromImage(stored), sitk.GetArrayFromImage(to_lps(image)), atol=1)
 
 
 def test_2d_images_are_refused(tmp_path: Path) -> None:
