@@ -1,6 +1,7 @@
 """`radfuse contour compare` on the phantom, from structure sets and from label maps."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -95,8 +96,8 @@ def test_what_stands_alone_is_told_and_all_is_said_with_its_unit(
     assert "surface Dice at 3 mm      1.0000" in result.stdout
     assert "Hausdorff distance        3.00 mm" in result.stdout
     assert "difference +0.000 cm3" in result.stdout
-    assert "note: only a.dcm has 'Only_a'" in result.stdout
-    assert "note: only b.dcm has 'Only_b'" in result.stdout
+    assert "note: only the first file has 'Only_a'" in result.stdout
+    assert "note: only the reference file has 'Only_b'" in result.stdout
     assert result.stdout.endswith(f"{NOTICE}\n")
 
 
@@ -104,6 +105,24 @@ def test_two_single_masks_compare_whatever_their_names(folder: Path) -> None:
     found = compared(folder / "tumour.nii.gz", folder / "eyes.nii.gz")
     assert found["tumour / eyes"]["dice"] == 0
     assert found["tumour / eyes"]["hausdorff_mm"] > 30
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("suffix", [".dcm", ".nii.gz"])
+def test_names_of_files_are_not_in_the_comparison(
+    folder: Path, phantom_folders: Folders, tmp_path: Path, suffix: str, options: tuple[str, ...]
+) -> None:
+    """A file may be named like the patient; the notes say which of the two files they are on."""
+    files = [tmp_path / f"Montgomery_{number}{suffix}" for number in (1, 2)]
+    for path, name in zip(files, "ab", strict=True):
+        source = folder / ("a.nii.gz" if suffix == ".nii.gz" else f"{name}.dcm")
+        shutil.copyfile(source, path)
+    arguments = ("--image", phantom_folders[0]) if suffix == ".dcm" else NAMES
+    result = run("contour", "compare", *files, *arguments, *options)
+    assert result.exit_code == 0, result.output
+    assert "ontgomery" not in result.output
+    note = "only the {} file has" if suffix == ".dcm" else "{}: labels without a name were left out"
+    assert all(note.format(role) in result.stdout for role in ("first", "reference"))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,9 @@ class Comparison:
 class _StructureFile:
     """The structures of a file; masks are built one after the other to limit memory."""
 
+    role: str
+    """`first` or `reference`: a note, other than an error, does not name the file."""
+
     path: Path
     names: tuple[str, ...]
     structures: Callable[[], Iterator[Structure]]
@@ -76,7 +79,10 @@ def compare_contours(
         raise InputError(f"{sets[0]}: pass --image, the series on which it was drawn")
     series = read_delineated_series(image, modality, series_uid) if image else None
     grid = series.image if series else read_volume(first)
-    one, other = (_structure_file(path, series, grid, names, overrides) for path in paths)
+    one, other = (
+        _structure_file(role, path, series, grid, names, overrides)
+        for role, path in zip(("first", "reference"), paths, strict=True)
+    )
     matches, unmatched = _match(one, other)
     packed = {
         structure.name: np.packbits(_inside(structure))
@@ -92,7 +98,7 @@ def compare_contours(
         agreement = compare_masks(mask, inside, grid.GetSpacing()[::-1], tolerance_mm=tolerance_mm)
         both = name if name == structure.name else f"{name} / {structure.name}"
         compared.append(StructureAgreement(both, agreement))
-    notes = [f"{file.path.name}: {note}" for file in (one, other) for note in file.notes]
+    notes = [f"{file.role}: {note}" for file in (one, other) for note in file.notes]
     series_notes = series.notes if series else ()
     return Comparison(tuple(compared), (*series_notes, *notes, *unmatched))
 
@@ -102,6 +108,7 @@ def _inside(structure: Structure) -> BoolArray:
 
 
 def _structure_file(
+    role: str,
     path: Path,
     series: Series | None,
     grid: sitk.Image,
@@ -112,13 +119,13 @@ def _structure_file(
     if series is None or volume_suffix(path) is not None:
         labels = read_label_map(path, grid, names)
         file_names = tuple(info.name for info in labels.infos)
-        file = _StructureFile(path, file_names, labels.structures, labels.notes)
+        file = _StructureFile(role, path, file_names, labels.structures, labels.notes)
     else:
         structure_set = read_structure_set(
             path, series, accept_frame=overrides.frame, accept_patients=overrides.patients
         )
         file_names = tuple(roi.name for roi in structure_set.rois)
-        file = _StructureFile(path, file_names, structure_set.structures, structure_set.notes)
+        file = _StructureFile(role, path, file_names, structure_set.structures, structure_set.notes)
     if duplicates := [name for name in file_names if file_names.count(name) > 1]:
         raise InputError(f"{path}: two structures are named '{duplicates[0]}'; rename one")
     return file
@@ -137,7 +144,7 @@ def _match(one: _StructureFile, other: _StructureFile) -> tuple[dict[str, str], 
     unmatched = []
     for file in (one, other):
         if names := [name for name in file.names if name not in matches]:
-            unmatched.append(f"only {file.path.name} has {_listed(names)}")
+            unmatched.append(f"only the {file.role} file has {_listed(names)}")
     return matches, unmatched
 
 
