@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
@@ -16,6 +16,8 @@ from radfuse.phantom.findings import (
     FRACTURE_MM,
     KINDS,
     MIN_RING_VOXELS,
+    NOISE_HU,
+    NOISE_MR,
     RING_GAP_MM,
     RING_WIDTH_MM,
     SPILL_MM,
@@ -248,6 +250,28 @@ def test_noise_of_the_tissue_stays_in_a_finding() -> None:
     (one,) = head.found
     full = head.change(one) > 0.9 * head.largest(one)
     assert head.changed.hu[one.box][full].std() == pytest.approx(5, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["lytic hole", "haemorrhage", "air", VOIDS[0]])
+def test_anatomy_does_not_remain_in_a_finding(name: str) -> None:
+    """Bone of layers, or brain with edges: a full voxel has the value, but for the noise."""
+    pair, sites = sphere_head(SPACINGS_MM[0])
+    layers = 600 * np.sign(np.sin(np.arange(pair.hu.shape[2]) * 1.5)).astype(np.float32)
+    is_bone = pair.hu == BONE_HU
+    rough = replace(
+        pair,
+        hu=np.where(is_bone, pair.hu + layers, pair.hu + layers / 20).astype(np.float32),
+        mr=(pair.mr + layers / 2000 * (pair.mr > 0)).astype(np.float32),
+    )
+    head = inserted_into(rough, sites, [name], seed=5)
+    (one,) = head.found
+    inner = binary_erosion(one.lesion, iterations=2)
+    assert inner.any()
+    low, high = KINDS[name].hu or (0.0, 0.0)
+    values = head.changed.hu[one.box][inner]
+    assert low - NOISE_HU - 1 <= values.min() <= values.max() <= high + NOISE_HU + 1
+    if name in VOIDS:
+        assert head.changed.mr[one.box][inner].max() <= VOID + NOISE_MR + 1e-6
 
 
 def test_a_brain_without_bone_takes_what_needs_none() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, Stages, output_options, print_json
+from radfuse.cli.options import PATH, output_options, print_json, resumable_stages
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS
 from radfuse.metrics.profiles import PROFILES
@@ -69,12 +69,8 @@ def benchmark_command(
     )
     given = {key: value for key, value in named.items() if value not in ((), None)}
     settings = changed(settings, **given)
-    try:
-        with Stages(quiet=quiet) as report:
-            results, path = benchmark(settings, output, overwrite=overwrite, report=report)
-    except KeyboardInterrupt:
-        click.echo("radfuse: stopped; the same command without --overwrite resumes", err=True)
-        raise
+    with resumable_stages(quiet=quiet) as report:
+        results, path = benchmark(settings, output, overwrite=overwrite, report=report)
     summary = {
         "report": str(path),
         "rows": len(results.rows),

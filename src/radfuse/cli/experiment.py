@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from radfuse.cli.options import PATH, Stages, output_options, print_json
+from radfuse.cli.options import PATH, output_options, print_json, resumable_stages
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.phantom.findings import FIRST_REPORTING_SEED, TUNING_SEEDS
 from radfuse.phantom.head import DEFAULT_SEED
-from radfuse.recipe import DEFAULT_WINDOW
+from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW
 from radfuse.record import NOTICE
 
 
@@ -74,15 +74,9 @@ def delineation_command(
         output, seeds, tuple(dict.fromkeys(methods)) or _rules(),
         spacing_mm=spacing_mm, window=window, **kinds,
     )  # fmt: skip
-    try:
-        with Stages(quiet=quiet) as report:
-            outcome = delineation_run.run_delineation(
-                experiment, overwrite=overwrite, report=report
-            )
-            path = delineation_report.write_delineation_report(outcome, output)
-    except KeyboardInterrupt:
-        click.echo("radfuse: stopped; the same command without --overwrite resumes", err=True)
-        raise
+    with resumable_stages(quiet=quiet) as report:
+        outcome = delineation_run.run_delineation(experiment, overwrite=overwrite, report=report)
+        path = delineation_report.write_delineation_report(outcome, output)
     results = outcome.results
     if as_json:
         means = results.rows[results.rows["metric"] == "Dice"].groupby("method")["value"].mean()
@@ -106,7 +100,8 @@ def delineation_command(
 )  # fmt: skip
 @click.option(
     "--method", "methods", multiple=True, metavar="NAME",
-    help="A method or an ONNX file; repeatable  [default: all without a network]",
+    help="A method or an ONNX file; repeatable  [default: all without a network, and "
+    f"{DEFAULT_METHOD}]",
 )  # fmt: skip
 @click.option(
     "--kind", "kinds", multiple=True, metavar="KIND",
@@ -140,16 +135,11 @@ def findings_command(
         from radfuse.benchmark.experiments import findings_report, findings_run  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
-    experiment = findings_run.FindingsExperiment(
-        output, seeds, tuple(dict.fromkeys(methods)) or _rules(), kinds, **options
-    )
-    try:
-        with Stages(quiet=quiet) as report:
-            outcome = findings_run.run_findings(experiment, overwrite=overwrite, report=report)
-            path = findings_report.write_findings_report(outcome, output)
-    except KeyboardInterrupt:
-        click.echo("radfuse: stopped; the same command without --overwrite resumes", err=True)
-        raise
+    names = tuple(dict.fromkeys(methods or (*_rules(), DEFAULT_METHOD)))
+    experiment = findings_run.FindingsExperiment(output, seeds, names, kinds, **options)
+    with resumable_stages(quiet=quiet) as report:
+        outcome = findings_run.run_findings(experiment, overwrite=overwrite, report=report)
+        path = findings_report.write_findings_report(outcome, output)
     rows = outcome.findings.rows
     if as_json:
         kept = (rows["verdict"] == "kept").groupby(rows["method"]).mean()

@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,17 @@ class Stages:
         """Complete the bar of the last stage."""
         if self._progress.tasks:
             self._progress.update(self._progress.tasks[-1].id, total=1, completed=1)
+
+
+@contextmanager
+def resumable_stages(*, quiet: bool) -> Iterator[Stages]:
+    """Progress of a command that a later one resumes, which an interruption states."""
+    try:
+        with Stages(quiet=quiet) as report:
+            yield report
+    except KeyboardInterrupt:
+        click.echo("radfuse: stopped; the same command without --overwrite resumes", err=True)
+        raise
 
 
 def print_json(facts: dict[str, Any]) -> None:

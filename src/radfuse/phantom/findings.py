@@ -39,6 +39,9 @@ MIN_RING_VOXELS = 12
 BACKGROUND_MM = 2.0
 """Smoothing that tells the tissue, which a finding replaces, from the noise, which it keeps."""
 
+NOISE_HU, NOISE_MR = 40.0, 0.1
+"""Largest noise; what differs more from its surroundings is anatomy, and is replaced."""
+
 VOID = 0.05
 """MR signal of dense calcification."""
 
@@ -177,20 +180,24 @@ def _change(
     """Change `hu` or `mr` by a finding: its value replaces the tissue, the noise stays."""
     if kind.hu is not None:
         value = np.float32(rng.uniform(*kind.hu))
-        hu += share * (value if kind.relative else value - _background(hu, spacing_mm))
+        hu += share * (value if kind.relative else value - _tissue(hu, spacing_mm, NOISE_HU))
     if kind.mr is not None:
         mr += share * np.float32(rng.uniform(*kind.mr))
     if kind.shape == "void":
-        mr += share * (np.float32(VOID) - _background(mr, spacing_mm))
+        mr += share * (np.float32(VOID) - _tissue(mr, spacing_mm, NOISE_MR))
     np.clip(mr, 0, 1, out=mr)
 
 
-def _background(values: Float32Array, spacing_mm: tuple[float, float, float]) -> Float32Array:
+def _tissue(
+    values: Float32Array, spacing_mm: tuple[float, float, float], noise: float
+) -> Float32Array:
+    """The values without their noise: what differs more from its surroundings is anatomy."""
     sigmas = [
         BACKGROUND_MM / step if size > 1 else 0.0
         for size, step in zip(values.shape, spacing_mm, strict=True)
     ]
-    return np.asarray(ndimage.gaussian_filter(values, sigmas), np.float32)
+    smooth = ndimage.gaussian_filter(values, sigmas)
+    return np.asarray(values - np.clip(values - smooth, -noise, noise), np.float32)
 
 
 def _share(

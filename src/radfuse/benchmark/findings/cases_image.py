@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from radfuse.benchmark.findings.results import SOURCE_TILES, FindingsResults
 from radfuse.benchmark.report.document import Figure, Plot
 from radfuse.benchmark.report.gallery import data_url
-from radfuse.benchmark.report.number_format import fixed
+from radfuse.benchmark.report.number_format import MINUS, fixed
 from radfuse.phantom.findings import KINDS
 
 MAX_CASES = 12
@@ -98,4 +98,6 @@ def _draw_row(
         if name in values.index:
             verdict, kept = str(values.loc[name, "verdict"]), float(values["kept"][name])
             below = (_left(index), top + SIDE_PX + 1)
-            draw.text(below, f"{fixed(kept, 2)} {verdict}", COLOURS[verdict], FONT)
+            draw.text(
+                below, f"{fixed(kept, 2)} {verdict}".replace(MINUS, "-"), COLOURS[verdict], FONT
+            )
