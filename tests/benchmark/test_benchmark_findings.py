@@ -1,5 +1,6 @@
 """`findings` in the settings of a benchmark: a section over its own cases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,13 @@ from click.testing import CliRunner
 from findings_kit import write_printed_pair
 
 from radfuse.benchmark.benchmark import benchmark
+from radfuse.benchmark.case import Sources
+from radfuse.benchmark.run.collect import collect_results
+from radfuse.benchmark.run.plan import make_plan
+from radfuse.benchmark.run.runner import run
 from radfuse.benchmark.settings import BenchmarkSettings, Findings, read_benchmark_settings
 from radfuse.cli import main
-from radfuse.errors import OutputError
+from radfuse.errors import InputError, OutputError
 from radfuse.io.images import write_image
 
 KINDS = ("haemorrhage", "metastasis")
@@ -124,3 +129,23 @@ def test_a_failing_method_is_recorded_with_findings(tmp_path: Path) -> None:
     results, _ = benchmark(settings, tmp_path / "out", overwrite=False, report=silent)
     failures = results.failures[results.failures["method"] == "broken"]
     assert failures["message"].str.startswith("findings: ").sum() == 1
+
+
+def test_a_case_that_no_longer_loads_is_recorded(tmp_path: Path) -> None:
+    """The images are fused already; only the findings need the case again."""
+    pairs = write_printed_pair(tmp_path / "pairs")
+    settings = BenchmarkSettings(pairs=(pairs,), methods=("average",), profiles=("mfinet2024",))
+    out = tmp_path / "out"
+    benchmark(settings, out, overwrite=False, report=silent)
+    plan = make_plan(replace(settings, findings=Findings(KINDS)), out)
+    (case,) = plan.cases
+
+    def damaged() -> Sources:
+        raise InputError("truncated")
+
+    run(replace(plan, cases=[replace(case, load=damaged)]), silent)
+    failures = plan.failures.read()
+    assert list(failures["message"]) == ["the case cannot be loaded: truncated"]
+    results = collect_results(plan)
+    assert results.findings is not None
+    assert results.findings.rows.empty

@@ -12,6 +12,7 @@ from radfuse.benchmark.case import Case, Sources
 from radfuse.benchmark.findings.base import PRINTED_WINDOW, Base, base_of, fuse_pair, levels
 from radfuse.benchmark.findings.measure import FindingsRun, check_kinds
 from radfuse.benchmark.findings.placement import TILE_MM, Placement
+from radfuse.benchmark.findings.results import FindingsResults
 from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.errors import InputError
@@ -45,6 +46,13 @@ def printed() -> tuple[Case, Sources]:
     return Case("1001", "1", "", lambda: sources), sources
 
 
+def measured(run: FindingsRun, case: tuple[Case, Sources]) -> FindingsResults:
+    """Measure what is missing; the results."""
+    for left in run.waiting([case[0].name]).values():
+        run.measure(*case, left, not_failed)
+    return run.collect([case[0].name])
+
+
 def not_failed(name: str, error: Exception) -> None:
     raise error
 
@@ -56,8 +64,7 @@ def test_a_copy_keeps_what_its_source_alone_shows(
     for name, (case, sources) in (("phantom", phantom_case), ("printed", printed)):
         run = run_of(tmp_path / name, *COPIES.values())
         run.folder.mkdir()
-        run.measure(case, sources, not_failed)
-        rows = run.collect([case.name]).rows
+        rows = measured(run, (case, sources)).rows
         assert len(rows) > 20
         for row in rows.itertuples():
             own = COPIES[KINDS[row.kind].source] == row.method
@@ -139,26 +146,27 @@ def test_a_failing_method_affects_no_other(printed: tuple[Case, Sources], tmp_pa
     failures = []
     methods = {"broken": broken, "once": only_whole, "average": partial(load, "average")}
     run = FindingsRun(tmp_path, ("haemorrhage",), (201,), methods)
-    run.measure(*printed, lambda name, error: failures.append((name, str(error))))
+    left = run.waiting(["1001"])["1001"]
+    run.measure(*printed, left, lambda name, error: failures.append((name, str(error))))
     assert failures == [("broken", "no graph"), ("once", "second call")]
     found = run.collect(["1001"])
     assert set(found.rows["method"]) == {"average"} == set(found.measured_methods)
     assert set(found.guards["method"]) == {"average", "once"}
-    assert set(run.waiting("1001")) == {"broken", "once"}
+    assert run.waiting(["1001"]) == {"1001": {"broken": ([201], True), "once": ([201], False)}}
 
 
 def test_a_stopped_run_measures_only_what_is_missing(
     printed: tuple[Case, Sources], tmp_path: Path
 ) -> None:
     run = run_of(tmp_path, "average", "maximum")
-    run.measure(*printed, not_failed)
-    assert run.waiting("1001") == {}
+    measured(run, printed)
+    assert run.waiting(["1001"]) == {}
     whole = run.rows.path.read_text().splitlines()
     marked = whole[1].replace(",0.0", ",0.125")
     run.rows.path.write_text("\n".join([whole[0], marked, *whole[2:-3]]))
     run.recover()
-    assert run.waiting("1001") == {"maximum": [202]}
-    run.measure(*printed, not_failed)
+    assert run.waiting(["1001"]) == {"1001": {"maximum": ([202], True)}}
+    measured(run, printed)
     again = run.rows.path.read_text().splitlines()
     assert again[1] == marked
     assert sorted(again[2:]) == sorted(whole[2:])
@@ -166,8 +174,7 @@ def test_a_stopped_run_measures_only_what_is_missing(
 
 def test_tiles_are_centred_on_the_findings(printed: tuple[Case, Sources], tmp_path: Path) -> None:
     run = run_of(tmp_path, "copy_mr")
-    run.measure(*printed, not_failed)
-    found = run.collect(["1001"])
+    found = measured(run, printed)
     for kind in ("clip", "haemorrhage", "metastasis"):
         source = "mr" if kind in MR_TARGET else "ct"
         tile = found.tile(source, "1001", 201, kind)
@@ -220,7 +227,6 @@ def test_findings_of_a_printed_slice_are_inside_the_skull(printed: tuple[Case, S
 def test_a_base_without_room_has_no_rows(tmp_path: Path) -> None:
     air = Sources(*np.zeros((2, 1, 40, 40), np.float32))
     run = run_of(tmp_path, "average")
-    run.measure(Case("air", "air", "", lambda: air), air, not_failed)
-    found = run.collect(["air"])
+    found = measured(run, (Case("air", "air", "", lambda: air), air))
     assert found.rows.empty
     assert isinstance(base_of("air", "air", air), Base)

@@ -168,10 +168,12 @@ def _measure_all(
     """Measure what is not in the tables yet; one phantom is in memory at a time."""
     experiment.failures.path.unlink(missing_ok=True)
     run.recover()
+    waiting = run.waiting(case.name for case in cases)
     for index, case in enumerate(cases):
         report("inserting findings", index / len(cases))
-        if run.waiting(case.name):
-            run.measure(case, case.load(), partial(_record_failure, experiment, case.name))
+        if left := waiting.get(case.name):
+            failed = partial(_record_failure, experiment, case.name)
+            run.measure(case, case.load(), left, failed)
 
 
 def _record_failure(

@@ -6,11 +6,12 @@ The output folder contains
     tiles/          parts of the images around the findings, METHOD/CASE.SEED.npz
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,13 @@ def check_kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kinds)) or tuple(KINDS)
 
 
+class Waiting(NamedTuple):
+    """What was not measured yet of a method on a case."""
+
+    seeds: list[int]
+    needs_guards: bool
+
+
 @dataclass(frozen=True)
 class FindingsRun:
     """Kinds and seeds of findings, the methods that fuse, and the output folder."""
@@ -68,25 +76,30 @@ class FindingsRun:
         self.rows.recover()
         self.guards.recover()
 
-    def waiting(self, case: str) -> dict[str, list[int]]:
-        """The methods that were not measured on a case yet, with their seeds."""
+    def waiting(self, cases: Iterable[str]) -> dict[str, dict[str, Waiting]]:
+        """What was not measured yet, by case and method."""
         measured, guarded = self.rows.finished_keys(), self.guards.finished_keys()
-        seeds = {
-            name: [seed for seed in self.seeds if (name, case, str(seed)) not in measured]
-            for name in self.methods
-        }
-        return {name: left for name, left in seeds.items() if left or (name, case) not in guarded}
+        left: dict[str, dict[str, Waiting]] = {}
+        for case, name in product(cases, self.methods):
+            seeds = [seed for seed in self.seeds if (name, case, str(seed)) not in measured]
+            one = Waiting(seeds, (name, case) not in guarded)
+            if one.seeds or one.needs_guards:
+                left.setdefault(case, {})[name] = one
+        return left
 
-    def measure(self, case: Case, sources: Sources, failed: Failed) -> None:
+    def measure(
+        self, case: Case, sources: Sources, waiting: Mapping[str, Waiting], failed: Failed
+    ) -> None:
         """Fuse a case without and with findings by the waiting methods, and append rows."""
-        base, waiting = base_of(case.name, case.patient, sources), self.waiting(case.name)
+        base = base_of(case.name, case.patient, sources)
         without: dict[str, UInt8Array] = {}
-        for name in waiting:
+        for name, left in waiting.items():
             with _failures(name, failed):
                 without[name] = base.fuse(self.methods[name], base.pair)
-                self._guard(base, name, without[name])
+                if left.needs_guards:
+                    self._guard(base, name, without[name])
         for seed in self.seeds:
-            names = [name for name in without if seed in waiting[name]]
+            names = [name for name in without if seed in waiting[name].seeds]
             if names:
                 placement = Placement.draw(base, self.kinds, seed)
                 self._write_tiles(placement, SOURCE_TILES[0], placement.ct_tiles())
@@ -110,8 +123,6 @@ class FindingsRun:
         )
 
     def _guard(self, base: Base, name: str, fused: UInt8Array) -> None:
-        if (name, base.name) in self.guards.finished_keys():
-            return
         ct, mr = levels(base.window.scale(base.pair.hu)), levels(base.pair.mr)
         displays = [levels(window.scale(base.pair.hu)) for window in base.displays]
         brain = base.sites.brain

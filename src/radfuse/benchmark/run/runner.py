@@ -89,21 +89,24 @@ def _is_equal(first: Path, second: Path) -> bool:
 def _fuse_all(plan: Plan, report: ProgressCallback) -> None:
     """Write sources and fused images of each case; one case is in memory at a time."""
     timed = plan.speed.finished_keys()
+    findings = plan.findings.waiting(case.name for case in plan.cases) if plan.findings else {}
     for index, case in enumerate(plan.cases):
         report("fusing", index / len(plan.cases))
         waiting = [method for method in plan.methods if _is_waiting(plan, case, method, timed)]
-        findings = plan.findings if plan.findings and plan.findings.waiting(case.name) else None
-        if not waiting and not findings and plan.sources(case.name).is_file():
+        left = findings.get(case.name, {})
+        needing = [one for one in plan.methods if one in waiting or one.name in left]
+        if not needing and plan.sources(case.name).is_file():
             continue
-        sources = _load_sources(plan, case, waiting)
+        sources = _load_sources(plan, case, needing)
         if sources is None:
             continue
         write_sources(plan.sources(case.name), sources)
         for method in waiting:
             with _record_failure(plan, method.name, case.name):
                 _fuse(plan, case, sources, method)
-        if findings:
-            findings.measure(case, sources, partial(_record_findings_failure, plan, case.name))
+        if plan.findings and left:
+            failed = partial(_record_findings_failure, plan, case.name)
+            plan.findings.measure(case, sources, left, failed)
 
 
 def _load_sources(plan: Plan, case: Case, waiting: Sequence[BenchmarkMethod]) -> Sources | None:
