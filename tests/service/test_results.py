@@ -15,7 +15,7 @@ from radfuse.record import Signoff, now
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.job_queue import CANCELLED, JobQueue
 from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR
-from radfuse.service.stores.results import INPUTS, RESULT, run_folder
+from radfuse.service.stores.results import INPUTS, RESULT, files_beside, run_folder
 from radfuse.service.stores.studies import STOPPED, Studies, Study, UnknownStudyError
 
 
@@ -142,6 +142,19 @@ def test_result_of_changed_inputs_is_not_signed(
     if change != "value":
         with pytest.raises(InputError, match=problem):
             studies.check_shown(study.id)
+
+
+def test_one_file_as_source_has_no_files_beside_it(tmp_path: Path) -> None:
+    """An uploaded archive or a volume; the other files of its folder are none of the study's."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    paths = [tmp_path / "00000.zip", tmp_path / "mr.nii.gz", folder / "0001", folder / "DICOMDIR"]
+    for path in paths:
+        path.touch()
+    assert files_beside(paths[:2]) == paths[:2]
+    assert files_beside([paths[0], paths[0]]) == [paths[0]]
+    assert files_beside([folder, paths[1]]) == files_beside([paths[3], paths[1]])
+    assert set(files_beside([folder, paths[1]])) == set(paths[1:])
 
 
 def test_study_deleted_during_a_read_is_unknown(copied: tuple[Studies, Study]) -> None:

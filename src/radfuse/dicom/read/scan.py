@@ -94,8 +94,11 @@ class _ScannedFile:
 def list_files(folder: Path) -> list[Path]:
     """All regular files in a folder and its subfolders, sorted; links to folders are not followed.
 
-    Raises `PermissionError` for a subfolder without read permission.
+    Of a file, such as an archive, the file itself. Raises `PermissionError` for a subfolder without
+    read permission.
     """
+    if folder.is_file():
+        return [folder]
 
     def refuse(error: OSError) -> None:
         raise error
@@ -114,7 +117,7 @@ def scan_folder(folder: Path) -> Scan:
     """
     if folder.is_file() and folder.name.upper() == DIRECTORY_NAME:
         folder = folder.parent
-    return _scan(folder, [folder] if folder.is_file() else list_files(folder))
+    return _scan(folder, list_files(folder))
 
 
 def _scan(folder: Path, paths: list[Path]) -> Scan:
