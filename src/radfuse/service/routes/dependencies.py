@@ -27,7 +27,10 @@ MAX_UPLOADS = 2
 MAX_COMPARISONS = 1
 """Comparisons of structures at once, each of some volumes in memory; others wait."""
 
-PATH_FIELDS = {"ct", "mr"}
+TRANSFORM_FIELDS = {"transform", "initial_transform"}
+"""Files that a recipe names."""
+
+PATH_FIELDS = {"ct": True, "mr": True, "recipe": TRANSFORM_FIELDS}
 """Fields of a study that are not sent: a path may identify the patient."""
 
 

@@ -13,7 +13,7 @@ from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
 from radfuse.service.models import RequestModel
-from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
+from radfuse.service.routes.dependencies import PATH_FIELDS, TRANSFORM_FIELDS, ServiceDeps
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
 
@@ -130,12 +130,18 @@ def fit(identifier: str, request: LandmarksRequest, deps: ServiceDeps) -> FitRes
 
 @api.post("/fuse", status_code=202, response_model_exclude=PATH_FIELDS)
 def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
-    """Queue a fusion; one runs at a time. Its result removes an earlier sign-off."""
+    """Queue a fusion; one runs at a time. Its result removes an earlier sign-off.
+
+    A recipe without series has those of the study. One without `transform` and
+    `initial_transform`, which are not sent, has these files of the study; null removes them.
+    """
     study = deps.studies.get(identifier)
-    if request.recipe is not None:
-        series = {key: getattr(study.recipe, key) for key in ("ct_series", "mr_series")}
-        chosen = {key: uid for key, uid in series.items() if getattr(request.recipe, key) is None}
-        study = study.model_copy(update={"recipe": request.recipe.model_copy(update=chosen)})
+    if (recipe := request.recipe) is not None:
+        kept = {key for key in ("ct_series", "mr_series") if getattr(recipe, key) is None}
+        if recipe.register_rigidly and not TRANSFORM_FIELDS & recipe.model_fields_set:
+            kept |= TRANSFORM_FIELDS
+        chosen = {key: getattr(study.recipe, key) for key in kept}
+        study = study.model_copy(update={"recipe": recipe.model_copy(update=chosen)})
     deps.check(study.recipe)
     if request.mr_from_ct is not None:
         rigid_from_matrix(np.array(request.mr_from_ct), name="mr_from_ct")

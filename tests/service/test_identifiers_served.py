@@ -1,0 +1,158 @@
+"""What the service sends contains no path, no name of a file and no patient."""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service_kit import Site
+from study_kit import StudyClient, ball
+
+from dicom_kit import change_all, put
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import make_phantom
+from radfuse.registration.transforms import write_transform
+
+NAME, FILES = "Bartholomew^Maria", "Montgomery"
+"""The patient in the headers, and what files and folders are named after."""
+
+NUMBERS = ("1", "2")
+"""Patient IDs that are in many sentences as numbers."""
+
+
+def archive(phantom: Path) -> bytes:
+    """CT and MR in folders named like the patient, with a slice twice and a text."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        for path in sorted(phantom.glob("*/*")):
+            made.write(path, f"{FILES}_M/{path.parent.name}_{FILES}/{FILES}_{path.name}")
+        made.write(sorted(phantom.glob("CT/*"))[0], f"{FILES}_M/{FILES}_copy.dcm")
+        made.writestr(f"{FILES}_M/{FILES}_notes.txt", FILES)
+    return packed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, str]:
+    """What the server sent while the study of the first patient was made, by request."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def fused(
+    site: Site, tmp_path_factory: pytest.TempPathFactory, answers: dict[str, str]
+) -> dict[str, StudyClient]:
+    """A fused study of an uploaded archive, for patients of two IDs."""
+    phantom = make_phantom(7, spacing_mm=6.0)
+    folder = tmp_path_factory.mktemp(FILES)
+    sources = write_phantom(phantom, folder)
+    write_transform(folder / f"{FILES}.tfm", phantom.mr_from_ct)
+    recipe = {"method": "average", "transform": str(folder / f"{FILES}.tfm"), "outputs": ["fused"],
+              "accept_registration": True}  # fmt: skip
+    made = {}
+    for number in NUMBERS:
+        for source in sources:
+            change_all(source, put("PatientID", number))
+            change_all(source, put("PatientName", NAME))
+        uploaded = site.client.post(
+            "/api/v1/uploads", files=[("files", (f"{FILES}.zip", archive(folder)))]
+        )
+        path = uploaded.json()["path"]
+        inspected = site.client.post("/api/v1/inspect", json={"path": path})
+        created = site.client.post(
+            "/api/v1/studies", json={"study": path, "name": "Head", "recipe": recipe}
+        )
+        assert created.status_code == 201, created.text
+        identifier = created.json()["id"]
+        events = site.fuse(identifier)
+        assert events[-1][0] == "done", events
+        answers |= {"upload": uploaded.text, "inspect": inspected.text, "create": created.text,
+                    "fuse": json.dumps(events)}  # fmt: skip
+        made[number] = StudyClient(site, identifier)
+    return made
+
+
+@pytest.fixture(scope="module")
+def client(fused: dict[str, StudyClient]) -> StudyClient:
+    """The study of the first ID, with a structure and its exports."""
+    client = fused[NUMBERS[0]]
+    client.add("Ball", ball(client.shape, 3))
+    return client
+
+
+def served(client: StudyClient, answers: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Address and content of every GET route, with each volume and export of the study."""
+    (structure,) = client.call("GET", "/structures").json()
+    exports = [
+        client.call("POST", "/structures/export", format=one) for one in ("rtstruct", "nifti")
+    ]
+    answers |= {f"export {number}": answer.text for number, answer in enumerate(exports)}
+    values = {
+        "{structure}": [structure["id"]],
+        "{name}.nii": ["ct.nii", "mr.nii", "fused.nii"],
+        "{name}": [name for answer in exports for name in answer.json()["files"]],
+    }
+    routes = client.site.client.get("/api/v1/openapi.json").json()["paths"]
+    for route in (route for route, methods in routes.items() if "get" in methods):
+        variable = next((name for name in values if name in route), "")
+        for value in values.get(variable, [""]):
+            address = route.replace("{identifier}", client.study).replace(variable, value)
+            answer = client.site.client.get(address)
+            assert answer.status_code == 200, (address, answer.text)
+            yield address, answer.content.decode("latin-1").lower()
+
+
+def test_nothing_served_has_a_path_or_the_patient(
+    client: StudyClient, answers: dict[str, str]
+) -> None:
+    """Except the name in DICOM, and the server's own name of an upload to who uploaded it."""
+    stored = json.loads((client.folder / "study.json").read_text())
+    paths = [stored["ct"], stored["mr"], stored["recipe"]["transform"]]
+    assert all(Path(path).exists() for path in paths)
+    sent = dict(served(client, answers))
+    assert {Path(address).suffix for address in sent} >= {".nii", ".html", ".dcm", ".gz", ".json"}
+    upload = json.loads(answers.pop("upload"))["path"]
+    assert FILES.lower() not in upload.lower()
+    for address, content in {**sent, **answers}.items():
+        words = [FILES, *paths, upload, str(client.site.folder)]
+        words += [] if address.endswith(".dcm") else NAME.split("^")
+        assert [word for word in words if word.lower() in content.lower()] == [], address
+
+
+def test_an_id_changes_no_number_in_a_sentence(fused: dict[str, StudyClient]) -> None:
+    """JSON of two patients is valid and the same, but for identifiers, times and the run."""
+
+    def facts(client: StudyClient) -> dict[str, Any]:
+        study = client.site.study(client.study)
+        outcome = study.pop("outcome")
+        assert re.search(r"at the skull \d+\.\d mm", outcome["quality"]), outcome["quality"]
+        assert "1 image left out: duplicates" in outcome["notes"]
+        for key in ("registration_id", "job", "seconds"):
+            assert outcome.pop(key) is not None
+        return {"message": study["message"], "recipe": study["recipe"], **outcome}
+
+    first, second = map(facts, fused.values())
+    assert first == second
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_transform_that_is_not_sent_is_kept_unless_null(
+    fused: dict[str, StudyClient], cleared: bool
+) -> None:
+    """The viewer fuses again by the recipe that it was sent."""
+    client = fused[NUMBERS[1]]
+    stored = json.loads((client.folder / "study.json").read_text())["recipe"]["transform"]
+    recipe = client.site.study(client.study)["recipe"]
+    assert not {"transform", "initial_transform"} & set(recipe)
+    answer = client.call(
+        "POST", "/fuse", recipe={**recipe, **({"transform": None} if cleared else {})}
+    )
+    assert answer.status_code == 202, answer.text
+    assert not {"transform", "initial_transform"} & set(answer.json()["recipe"])
+    client.call("POST", "/cancel")
+    list(client.site.events(client.study))
+    after = json.loads((client.folder / "study.json").read_text())["recipe"]["transform"]
+    assert after == (None if cleared else stored)
