@@ -4,7 +4,7 @@ from asyncio import Semaphore
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -30,7 +30,7 @@ MAX_COMPARISONS = 1
 TRANSFORM_FIELDS = {"transform", "initial_transform"}
 """Files that a recipe names."""
 
-PATH_FIELDS = {"ct": True, "mr": True, "recipe": TRANSFORM_FIELDS}
+PATH_FIELDS: dict[str, Any] = {"ct": True, "mr": True, "recipe": TRANSFORM_FIELDS}
 """Fields of a study that are not sent: a path may identify the patient."""
 
 
