@@ -116,6 +116,15 @@ def test_outside_the_field_of_view_is_the_ct(phantom_case: tuple[Case, Sources])
     np.testing.assert_array_equal(fused, np.where(mask, levels(sources.mr), levels(sources.ct)))
 
 
+def test_hu_of_a_case_are_those_of_its_window(phantom_case: tuple[Case, Sources]) -> None:
+    sources = phantom_case[1]
+    assert sources.hu is not None
+    assert sources.window is not None
+    np.testing.assert_array_equal(sources.window.scale(sources.hu), sources.ct)
+    assert sources.hu.min() < -900
+    assert sources.spacing_mm == (3.6, 3.0, 3.0)
+
+
 def test_slices_are_fused_in_batches_alike(phantom_case: tuple[Case, Sources]) -> None:
     case, sources = phantom_case
     base = base_of(case.name, case.patient, sources)

@@ -252,6 +252,19 @@ def test_noise_of_the_tissue_stays_in_a_finding() -> None:
     assert head.changed.hu[one.box][full].std() == pytest.approx(5, rel=0.1)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_finding_is_outside_the_field_of_view(seed: int) -> None:
+    pair, _ = sphere_head(SPACINGS_MM[2])
+    z, y, x = np.indices(pair.hu.shape, sparse=True)
+    fov_mask = z + 0.2 * x + 0.1 * y > len(pair.hu) * 0.7
+    assert 0.3 < fov_mask.mean() < 0.8
+    head = inserted_into(pair, find_sites(pair.hu, pair.spacing_mm, fov_mask), list(KINDS), seed)
+    assert len(head.found) > 8
+    for changed, before in ((head.changed.hu, pair.hu), (head.changed.mr, pair.mr)):
+        np.testing.assert_array_equal(changed[~fov_mask], before[~fov_mask])
+    assert all(fov_mask[one.box][one.ring].all() for one in head.found)
+
+
 @pytest.mark.parametrize("name", ["lytic hole", "haemorrhage", "air", VOIDS[0]])
 def test_anatomy_does_not_remain_in_a_finding(name: str) -> None:
     """Bone of layers, or brain with edges: a full voxel has the value, but for the noise."""

@@ -61,13 +61,17 @@ class Sites:
     in_bone_mm: Float64Array
     """Distance of each voxel of the skull from the surface of it."""
 
+    in_fov_mm: Float64Array
+    """Distance of each voxel of the MR's field of view from the edge of it."""
+
     spacing_mm: tuple[float, float, float]
 
     def draw(
         self, site: Site, radius_mm: float, free: BoolArray, rng: np.random.Generator
     ) -> Voxel | None:
         """The centre of a finding, from the free voxels where it has room; None without any."""
-        candidates = np.argwhere(self._room(site, radius_mm) & free)
+        room = self._room(site, radius_mm) & (self.in_fov_mm > radius_mm + max(self.spacing_mm))
+        candidates = np.argwhere(room & free)
         if not len(candidates):
             return None
         z, y, x = map(int, candidates[rng.integers(len(candidates))])
@@ -126,11 +130,11 @@ def find_sites(
     body = _largest(_inside_mm(soft, spacing_mm) > OPENING_MM)
     brain = soft & (_inside_mm(~body, spacing_mm) <= OPENING_MM + 1)
     skull = bone & (_inside_mm(~brain, spacing_mm) <= VAULT_MM)
-    if fov_mask is not None:
-        brain, skull = brain & fov_mask, skull & fov_mask
+    fov_mask = np.ones(hu.shape, np.bool_) if fov_mask is None else fov_mask
+    brain, skull = brain & fov_mask, skull & fov_mask
     return Sites(
         brain, skull, to_bone_mm, _inside_mm(brain, spacing_mm), _inside_mm(skull, spacing_mm),
-        spacing_mm,
+        _inside_mm(fov_mask, spacing_mm), spacing_mm,
     )  # fmt: skip
 
 
