@@ -22,6 +22,7 @@ from radfuse.record import (
     library_versions,
     now,
     platform_name,
+    read_record,
 )
 
 contents = st.lists(st.binary(max_size=40), min_size=2, max_size=4)
@@ -71,6 +72,30 @@ def test_a_record_and_its_parts_do_not_change() -> None:
     for part, name in ((made, "notice"), (made.inputs[0], "sha256"), (made.outputs[0], "path")):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(part, name, "other")
+
+
+@pytest.mark.parametrize("version", [None, 1, 2])
+def test_a_record_with_hidden_identifiers_is_read(tmp_path: Path, version: int | None) -> None:
+    """Earlier versions replaced names and IDs in paths, notes and numbers by `***`."""
+    facts = json.loads(record().model_dump_json())
+    facts["schema_version"] = version
+    if version is None:
+        del facts["schema_version"]
+    facts["recipe"] |= {"method": "***/***.onnx", "transform": "/data/***/***.tfm"}
+    facts["inputs"][0] |= {"source": "***", "notes": ["*** images left out: /data/***/0***.dcm"]}
+    facts["method"] |= {"name": "***"}
+    facts["left_out"] = ["colour: ***.*** mm apart"]
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(facts))
+    found = read_record(path)
+    assert (found.recipe.method, found.recipe.transform) == (
+        "***/***.onnx", Path("/data/***/***.tfm"),
+    )  # fmt: skip
+    assert (found.inputs[0].source, found.method["name"]) == ("***", "***")
+    assert found.inputs[0].notes == ("*** images left out: /data/***/0***.dcm",)
+    assert found.left_out == ("colour: ***.*** mm apart",)
+    path.write_text(found.model_dump_json())
+    assert read_record(path) == found
 
 
 def test_a_record_without_its_inputs_is_refused() -> None:
