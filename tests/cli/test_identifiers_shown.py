@@ -11,8 +11,6 @@ import pydicom
 import pytest
 from cli_kit import refused_in_a_line, run
 from click.testing import Result
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from radfuse.dicom.validate import dciodvfy
 from radfuse.dicom.validate.check import check
@@ -112,7 +110,7 @@ def test_fusion_stores_nothing_of_the_patient(fusion: Fused, hospital: Path) -> 
     assert [source["notes"] for source in record["inputs"]] == [NOTES, []]
     header = pydicom.dcmread(fusion.output / "FUSED_average" / "0001.dcm")
     assert (header.PatientName, header.PatientID) == (NAME, NUMBER)
-    report = check(fusion.output, with_dciodvfy=dciodvfy.is_installed())
+    report = check(fusion.output / "FUSED_average", with_dciodvfy=dciodvfy.is_installed())
     assert report.errors == 0, report.problems
 
 
@@ -145,22 +143,18 @@ def nobody(pair: tuple[Series, Series]) -> dict[str, Any]:
     return recorded(pair, "", "")
 
 
-IDENTITIES = st.sampled_from(["1", "2", "mm", "the"]) | st.text(
-    st.characters(codec="ascii", categories=["L", "N"]), max_size=16
-)
-
-
-@settings(deadline=None, max_examples=4)
-@given(number=IDENTITIES, name=IDENTITIES)
+@pytest.mark.parametrize(("number", "name"), [("1", "mm"), ("3", "The")])
 def test_no_id_or_name_changes_the_record(
     pair: tuple[Series, Series], nobody: dict[str, Any], number: str, name: str
 ) -> None:
-    """The sentences of a record have the same words and numbers whoever the patient is."""
+    """Its sentences have the same words and numbers, also those that are an ID or a name."""
     assert recorded(pair, number, name) == nobody
 
 
 def test_the_patient_is_shown_on_request(hospital: Path, tmp_path: Path) -> None:
-    result = fused(hospital, tmp_path / "out", "--show-identifiers", "--json", "--quiet")
+    result = fused(
+        hospital, tmp_path / "out", "--show-identifiers", "--json", "--quiet", "--outputs", "fused"
+    )
     facts = json.loads(result.stdout)
     assert facts["inputs"][0]["source"] == str(hospital / "CT_montgomery")
     assert "Montgomery^Bartholomew (ZX-4711-KQ)" in texts(tmp_path / "out")["qa.html"]
@@ -220,7 +214,7 @@ def test_two_patients_are_refused_without_naming_them(
 def test_two_accepted_patients_are_a_warning_without_names(
     two_patients: Path, tmp_path: Path
 ) -> None:
-    result = fused(two_patients, tmp_path / "out", "--accept-patients")
+    result = fused(two_patients, tmp_path / "out", "--accept-patients", "--outputs", "fused")
     assert result.exit_code == 0, result.output
     sheet = texts(tmp_path / "out")["qa.html"]
     assert "DIFFERENT PATIENT IN THE MR" in sheet

@@ -11,38 +11,43 @@ from dicom_kit import change_all, put, volume, write
 from radfuse.cli import main
 from radfuse.dicom.deidentify.files import deidentify_folder
 from radfuse.dicom.read.scan import scan_folder
+from radfuse.dicom.read.series import DicomSeries
 from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, NoImageError
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import make_phantom
+from radfuse.pipeline.align import PriorAlignment
+from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.inspect import inspect
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.pipeline.read import check_pair, read
-from radfuse.pipeline.result import Result
 from radfuse.recipe import Recipe
 
 PLAIN = Recipe()
+Scanned = tuple[DicomSeries, ...]
 FUSED, ON_CT, COLOUR = "FUSED CT+MR", "MR ON CT", "COLOUR CT+MR"
 
 
 @pytest.fixture(scope="module")
-def study(
-    phantom_folders: tuple[Path, Path], ladder: Result, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """CT and MR, and beside them the output of their fusion."""
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CT and MR of few slices, and beside them the output of their fusion."""
     folder = tmp_path_factory.mktemp("fused") / "study"
-    shutil.copytree(phantom_folders[0].parent, folder)
-    assert ladder.written is not None
-    shutil.copytree(ladder.written.parent, folder / "OUT")
+    phantom = make_phantom(7, spacing_mm=6.0)
+    ct, mr = write_phantom(phantom, folder)
+    prior = PriorAlignment(phantom.mr_from_ct, "manual")
+    recipe = Recipe(method="bone_blend", accept_registration=True)
+    fuse(read(ct, "CT"), read(mr, "MR"), folder / "OUT", recipe=recipe, prior=prior)
     return folder
 
 
-def uid_of(folder: Path, description: str) -> str:
-    (series,) = [one for one in scan_folder(folder).series if description in one.description]
-    return series.uid
+@pytest.fixture(scope="module")
+def scanned(study: Path) -> Scanned:
+    return scan_folder(study).series
 
 
-def folder_of(folder: Path, description: str) -> Path:
-    (series,) = [one for one in scan_folder(folder).series if description in one.description]
-    return series.files[0].parent
+def titled(scanned: Scanned, title: str) -> DicomSeries:
+    (series,) = [one for one in scanned if title in one.description]
+    return series
 
 
 def test_a_study_with_its_output_is_fused_as_before(study: Path) -> None:
@@ -53,56 +58,58 @@ def test_a_study_with_its_output_is_fused_as_before(study: Path) -> None:
     assert read(study, "MR").headers[0].SeriesDescription == "T1 after contrast, phantom"
 
 
-def test_output_without_its_sources_is_no_pair(study: Path, tmp_path: Path) -> None:
+def test_output_without_its_sources_is_no_pair(
+    study: Path, scanned: Scanned, tmp_path: Path
+) -> None:
     shutil.copytree(study, tmp_path / "study")
     shutil.rmtree(tmp_path / "study/MR")
     with pytest.raises(NoImageError, match="no MR of a head that can be read") as caught:
         choose_pair(tmp_path / "study", PLAIN)
     assert "derived: fused by radfuse" in str(caught.value)
-    uid = uid_of(study, ON_CT)
+    uid = titled(scanned, ON_CT).uid
     assert f"derived: resampled by radfuse, UID {uid}; --mr-series {uid} selects it" in str(
         caught.value
     )
 
 
-def test_a_uid_selects_the_resampled_mr_and_no_fused_image(study: Path) -> None:
-    uid = uid_of(study, ON_CT)
+def test_a_uid_selects_the_resampled_mr_and_no_fused_image(study: Path, scanned: Scanned) -> None:
+    uid = titled(scanned, ON_CT).uid
     assert choose_pair(study, Recipe(mr_series=uid)).mr.volume.uid == uid
     with pytest.raises(InputError, match="an image fused by radfuse; give the CT and the MR that"):
-        choose_pair(study, Recipe(mr_series=uid_of(study, FUSED)))
+        choose_pair(study, Recipe(mr_series=titled(scanned, FUSED).uid))
 
 
-def test_a_folder_of_a_fused_image_is_no_source(study: Path) -> None:
-    fused = read(folder_of(study, FUSED), "MR")
+def test_a_folder_of_a_fused_image_is_no_source(study: Path, scanned: Scanned) -> None:
+    fused = read(titled(scanned, FUSED).files[0].parent, "MR")
     with pytest.raises(InputError, match="an image fused by radfuse; give the CT and the MR that"):
         check_pair(read(study / "CT", "CT"), fused)
 
 
 def test_info_names_each_output_and_selects_none(study: Path) -> None:
     inspected, _ = inspect(study, pixels=False)
-    notes = {one.name.removeprefix("'"): one.notes for one in inspected}
+    notes = {one.name: one.notes for one in inspected}
     reasons = {
         FUSED: "derived: fused by radfuse; not a candidate",
         ON_CT: "derived: resampled by radfuse; not selected without --mr-series UID",
         COLOUR: "ignored: derived: fused by radfuse",
     }
     for title, note in reasons.items():
-        (found,) = [value for name, value in notes.items() if name.startswith(title)]
+        (found,) = [value for name, value in notes.items() if title in name]
         assert found[0] == note
     assert [one.kind for one in inspected if one.is_volume] == ["CT", "MR"]
     shown = CliRunner().invoke(main, ["info", str(study), "--no-pixels"])
     assert "fuse --study: chosen: CT 'CT head, phantom'" in shown.output
 
 
-def test_deidentified_output_is_recognised(study: Path, tmp_path: Path) -> None:
-    deidentify_folder(folder_of(study, FUSED), tmp_path / "anonymous", b"key")
+def test_deidentified_output_is_recognised(study: Path, scanned: Scanned, tmp_path: Path) -> None:
+    deidentify_folder(titled(scanned, FUSED).files[0].parent, tmp_path / "anonymous", b"key")
     (series,) = scan_folder(tmp_path / "anonymous").series
     assert series.derivation is not None
     assert series.derivation.is_fused
 
 
-def test_a_source_is_not_evaluated_as_the_fused_volume(study: Path) -> None:
-    on_ct = folder_of(study, ON_CT)
+def test_a_source_is_not_evaluated_as_the_fused_volume(study: Path, scanned: Scanned) -> None:
+    on_ct = titled(scanned, ON_CT).files[0].parent
     with pytest.raises(InputError, match="a source, not the fused volume"):
         radfuse.evaluate(on_ct, study / "CT", on_ct)
 
