@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from radfuse.errors import InputError
-from radfuse.intensity import NEARLY_WHITE, WINDOWS, Window, head_mask, percentile_range
+from radfuse.intensity import (
+    NEARLY_WHITE,
+    WINDOWS,
+    Window,
+    both_windows,
+    head_mask,
+    percentile_range,
+)
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.read import read
@@ -200,3 +207,14 @@ def test_the_masks_of_a_real_head_have_a_heads_size_and_place(shared: Path) -> N
     both = sitk.GetArrayFromImage(moved & of_mr).sum()
     either = sitk.GetArrayViewFromImage(moved).sum() + sitk.GetArrayViewFromImage(of_mr).sum()
     assert 2 * both / either > 0.85
+
+
+def test_both_windows_show_soft_tissue_and_white_bone() -> None:
+    fat, fluid, brain, soft_end, bone, dense = both_windows(
+        np.array([-90, 5, 38, 240, 300, 1400], np.float32)
+    )
+    assert 0.05 < fat < fluid < brain
+    assert brain - fluid > 0.04
+    assert brain > 0.25
+    assert (bone, dense) == (pytest.approx(0.8), 1.0)
+    assert soft_end == pytest.approx(0.6)

@@ -60,6 +60,15 @@ WINDOWS = {
 the MR shows better, is nearly black."""
 
 
+BOTH_HU, BOTH_LEVELS = (-160.0, 240.0, 300.0, 1300.0), (0.0, 0.6, 0.8, 1.0)
+"""A CT alone: soft tissue as in its window, and bone white; HU, and grey levels in [0, 1]."""
+
+
+def both_windows(hu: Float32Array) -> Float32Array:
+    """A CT that shows soft tissue and bone at once, in [0, 1]: a steep and a flat part."""
+    return np.interp(hu, BOTH_HU, BOTH_LEVELS).astype(np.float32)
+
+
 def window_named(window: str | tuple[float, float]) -> Window:
     """The window of a preset or of (width, level) in HU; `InputError` for an unknown name."""
     if not isinstance(window, str):

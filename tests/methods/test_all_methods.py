@@ -16,19 +16,22 @@ from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS, Method, load_method, method_info
 
-RULES = [name for name, entry in METHODS.items() if entry.weights is None]
-LEARNED = [name for name, entry in METHODS.items() if entry.weights]
+COMPOSED = {"signed_detail"}
+"""Rules on a learned base."""
+
+RULES = [name for name, entry in METHODS.items() if not entry.weights and name not in COMPOSED]
+LEARNED = [name for name in METHODS if name not in RULES]
 
 SAME_GRAPH = "mfinet-patients"
 """MFINet with other parameters, and as slow to compile."""
 
-SLOW_TO_COMPILE = {"mfinet", "csf", "rfnnest"}
+SLOW_TO_COMPILE = {"mfinet", "csf", "rfnnest", *COMPOSED}
 """Seconds a shape: in `make test` they fuse one."""
 
 SHAPE = (2, 96, 80)
 """Slices for the learned methods: an engine compiles each shape of a graph by itself."""
 
-SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("mfinet")}
+SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("mfinet")} | COMPOSED
 """5 % of the CT shine through the MR; of two equal images, too."""
 
 DOUBLING = {"res2fusion-addition"}

@@ -14,7 +14,7 @@ import radfuse
 from radfuse.cli import main
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError, OutputError, RegistrationError
-from radfuse.intensity import WINDOWS
+from radfuse.intensity import WINDOWS, both_windows
 from radfuse.methods.catalogue import METHODS
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import DEFAULT_SPACING_MM, Label, Phantom, make_phantom
@@ -91,7 +91,7 @@ def test_outside_the_mr_field_of_view_is_the_ct_alone(phantom: Phantom, fused: R
     assert fused.region is not None
     outside = np.ones(phantom.ct.image.GetSize()[::-1], np.bool_)
     outside[fused.region.box] = ~fused.region.fov_mask
-    ct = WINDOWS["fusion"].scale(sitk.GetArrayFromImage(phantom.ct.image))
+    ct = both_windows(sitk.GetArrayFromImage(phantom.ct.image))
     stored = sitk.GetArrayFromImage(fused.image)
     assert outside.any()
     np.testing.assert_array_equal(stored[outside], np.rint(ct[outside] * 4095))

@@ -94,6 +94,16 @@ METHODS: dict[str, MethodInfo] = {
         development_patients=HARVARD_PATIENTS,
         note="its two constants were chosen on the Harvard test pairs",
     ),
+    "signed_detail": replace(
+        _rule(
+            "signed_detail", "SignedDetail",
+            "mfinet, and the CT's detail in a brain window where it is missing",
+            "rule of this project",
+        ),
+        development_patients=HARVARD_PATIENTS,
+        note="its constants were chosen on phantoms 101 to 103, the Visible Human Female and "
+        "Harvard training pairs",
+    ),
     "laplacian": _rule(
         "laplacian", "Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983"
     ),

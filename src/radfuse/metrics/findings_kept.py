@@ -13,9 +13,9 @@ from enum import StrEnum
 import numpy as np
 from scipy.ndimage import median_filter
 
-from radfuse.arrays import BoolArray
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image_levels import Image, floats
+from radfuse.metrics.image_levels import WHITE, Image, floats
 from radfuse.metrics.region_fidelity import VISIBLE
 
 FULL_CONTRAST = 64.0
@@ -30,8 +30,8 @@ KEPT, WEAKENED = 0.8, 0.5
 SPECK_SIGMAS, SPECK_LEVELS = 6.0, 24.0
 """A speck differs from the median of its 3x3 neighbourhood by more than both."""
 
-SPILL_LEVELS = 8.0
-"""Visible change of a pixel beside a finding."""
+MAD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
 class Verdict(StrEnum):
@@ -110,25 +110,28 @@ def specks(fused: Image, ct: Image, mr: Image, brain: BoolArray) -> float:
     """Single pixels per 1000 of the brain that are outliers in F alone; smaller is better.
 
     Images (D, H, W) in grey levels. An outlier is where a pixel differs from the median of the 3x3
-    pixels around it by more than `SPECK_LEVELS` and than `SPECK_SIGMAS` deviations of the brain.
+    pixels around it by more than `SPECK_LEVELS` and than `SPECK_SIGMAS` deviations of the brain;
+    it is in F alone where no source differs there by half as much.
     """
     if not brain.any():
         return 0.0
-    is_speck = _outliers(fused, brain) & ~_outliers(ct, brain) & ~_outliers(mr, brain)
-    return 1000 * float(is_speck.sum()) / float(brain.sum())
+    apart, of_ct, of_mr = (_apart(image) for image in (fused, ct, mr))
+    spread = MAD * float(np.median(apart[brain]))
+    outlier = brain & (apart > max(SPECK_SIGMAS * spread, SPECK_LEVELS))
+    outlier &= (of_ct < apart / 2) & (of_mr < apart / 2)
+    return 1000 * float(outlier.sum()) / float(brain.sum())
 
 
-def _outliers(image: Image, brain: BoolArray) -> BoolArray:
+def _apart(image: Image) -> Float64Array:
+    """Distance of each pixel from the median of the 3x3 pixels around it."""
     values = floats(image)
-    apart = np.abs(values - median_filter(values, (1, 3, 3)))
-    spread = 1.4826 * float(np.median(apart[brain]))
-    return np.asarray(brain & (apart > max(SPECK_SIGMAS * spread, SPECK_LEVELS)))
+    return np.asarray(np.abs(values - median_filter(values, (1, 3, 3))))
 
 
 def spill(with_finding: Image, without: Image, near: BoolArray) -> float:
-    """Share of the pixels beside a finding that change visibly, 0 to 1, where no source does."""
+    """Mean change beside a finding, where no source changes, as a share of white, 0 to 1."""
     change = np.abs(floats(with_finding) - floats(without))
-    return float((change[near] > SPILL_LEVELS).mean()) if near.any() else 0.0
+    return float(change[near].mean()) / WHITE if near.any() else 0.0
 
 
 def overshoot(fused: Image, sources: Iterable[Image], brain: BoolArray) -> float:

@@ -150,7 +150,7 @@ def _fuse_volumes(
         "CT window, HU": f"width {window.width:g}, level {window.level:g}",
         "MR values scaled to 0 and 1": "{:g} and {:g}".format(*region.mr_range),
         "Fused 1.0 is stored as": FULL_SCALE,
-        "Outside the MR field of view": "the CT alone, in its window",
+        "Outside the MR field of view": "the CT alone; soft tissue and bone are visible",
     }
     record = _record(ct, mr, recipe, method, scaling, alignment, timer)
     return Result(image, ct, mr, record, alignment, region)

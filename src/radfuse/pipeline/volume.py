@@ -1,6 +1,6 @@
 """Fusion of two aligned volumes on the CT's grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from radfuse.arrays import Float32Array, filled_on, image_on
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
-from radfuse.intensity import Window, head_mask, head_range
+from radfuse.intensity import Window, both_windows, head_mask, head_range
 from radfuse.methods.catalogue import Method
+from radfuse.methods.head import Head, HeadMethod
 from radfuse.series import Series
 
 Box = tuple[slice, slice, slice]
@@ -64,7 +65,7 @@ def fuse_volumes(
     method: Method,
     report: Callable[[int, int], None] = lambda _done, _count: None,
 ) -> tuple[sitk.Image, Region]:
-    """Fuse inside the head, `SLICES_AT_ONCE` at a time; elsewhere, the CT alone.
+    """Fuse inside the head, some slices at a time; elsewhere, the CT alone, in both its windows.
 
     Returns
     -------
@@ -106,6 +107,14 @@ def scale_on(
     mr_range: tuple[float, float],
 ) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
     """A part of the CT, the MR on its grid, both in [0, 1], and the MR field of view mask."""
+    values, in_fov = scale_mr(grid, mr, mr_from_ct, mr_range)
+    return window.scale(sitk.GetArrayViewFromImage(grid)), values, in_fov
+
+
+def scale_mr(
+    grid: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform, mr_range: tuple[float, float]
+) -> tuple[Float32Array, NDArray[np.bool_]]:
+    """The MR on a part of the CT's grid, in [0, 1] and 0 outside its field of view; its mask."""
     low, high = mr_range
     resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, np.nan, sitk.sitkFloat32)
     values = sitk.GetArrayFromImage(resampled)
@@ -114,7 +123,7 @@ def scale_on(
     values /= np.float32(high - low)
     np.clip(values, 0, 1, out=values)
     values[~in_fov] = 0
-    return window.scale(sitk.GetArrayViewFromImage(grid)), values, in_fov
+    return values, in_fov
 
 
 def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
@@ -155,18 +164,69 @@ def _fuse_box(
     """Stored values on the whole grid of the CT, and the MR field of view mask inside the box."""
     stored = np.empty(ct.GetSize()[::-1], np.uint16)
     for index, plane in enumerate(sitk.GetArrayViewFromImage(ct)):
-        stored[index] = np.rint(window.scale(plane) * FULL_SCALE)
-    slices, rows, columns = box
-    masks = []
-    for start in range(slices.start, slices.stop, SLICES_AT_ONCE):
-        part = slice(start, min(start + SLICES_AT_ONCE, slices.stop))
-        grid = ct[columns, rows, part]
-        scaled_ct, scaled_mr, in_fov = scale_on(grid, mr, mr_from_ct, window, mr_range)
-        fused = np.where(in_fov, method(scaled_ct, scaled_mr), scaled_ct)
-        stored[part, rows, columns] = np.rint(fused * FULL_SCALE)
-        masks.append(in_fov)
-        report(part.stop - slices.start, slices.stop - slices.start)
-    return image_on(ct, stored), np.concatenate(masks)
+        stored[index] = np.rint(both_windows(plane) * FULL_SCALE)
+    head = _ImageHead(ct, mr, mr_from_ct, mr_range, box)
+    in_fov = np.empty(head.shape, np.bool_)
+    first, rows, columns = box[0].start, *box[1:]
+    for part, fused in fuse_head(method, head, window):
+        in_fov[part] = head.in_fov(part)
+        inside = stored[first + part.start : first + part.stop, rows, columns]
+        np.copyto(inside, np.rint(fused * FULL_SCALE), where=in_fov[part], casting="unsafe")
+        report(part.stop, len(in_fov))
+    return image_on(ct, stored), in_fov
+
+
+def fuse_head(method: Method, head: Head, window: Window) -> Iterator[tuple[slice, Float32Array]]:
+    """Some slices at a time, in their order, fused: from HU, or from the CT in its window."""
+    if isinstance(method, HeadMethod):
+        yield from method.fuse_head(head, window)
+        return
+    for start in range(0, head.shape[0], SLICES_AT_ONCE):
+        part = slice(start, min(start + SLICES_AT_ONCE, head.shape[0]))
+        hu, mr = head.read(part)
+        yield part, method(window.scale(hu), mr)
+
+
+def whole(parts: Iterable[tuple[slice, Float32Array]]) -> Float32Array:
+    """The slices of `fuse_head`, together."""
+    return np.concatenate([fused for _, fused in parts])
+
+
+@dataclass(frozen=True)
+class _ImageHead:
+    """A box of a CT, and the MR resampled onto it when it is read."""
+
+    ct: sitk.Image
+    mr: sitk.Image
+    mr_from_ct: sitk.Transform
+    mr_range: tuple[float, float]
+    box: Box
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of slices, rows and columns."""
+        z, y, x = (part.stop - part.start for part in self.box)
+        return z, y, x
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance of slices, rows and columns."""
+        x, y, z = self.ct.GetSpacing()
+        return z, y, x
+
+    def read(self, part: slice) -> tuple[Float32Array, Float32Array]:
+        """Some slices: CT in HU, MR in [0, 1] and 0 outside its field of view."""
+        grid = self._grid(part)
+        mr, _ = scale_mr(grid, self.mr, self.mr_from_ct, self.mr_range)
+        return sitk.GetArrayFromImage(grid).astype(np.float32), mr
+
+    def in_fov(self, part: slice) -> NDArray[np.bool_]:
+        """Mask of the MR field of view in some slices."""
+        return scale_mr(self._grid(part), self.mr, self.mr_from_ct, self.mr_range)[1]
+
+    def _grid(self, part: slice) -> sitk.Image:
+        slices, rows, columns = self.box
+        return self.ct[columns, rows, slices.start + part.start : slices.start + part.stop]
 
 
 def fuse_slice(

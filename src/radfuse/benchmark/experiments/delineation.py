@@ -17,9 +17,10 @@ from radfuse.arrays import BoolArray, Float32Array
 from radfuse.benchmark.results import ProfileMetric
 from radfuse.intensity import Window, head_range
 from radfuse.methods.catalogue import Method
+from radfuse.methods.head import ArrayHead
 from radfuse.metrics.segmentation_agreement import MM3_OF_CM3, Agreement, compare_masks
 from radfuse.phantom.head import Label, Phantom, Tumour, make_phantom
-from radfuse.pipeline.volume import scale_slice
+from radfuse.pipeline.volume import fuse_head, scale_slice, whole
 from radfuse.structures.growing import MAX_DISTANCE_MM, grow_region
 
 SeedPoint = tuple[int, int, int]
@@ -102,6 +103,7 @@ class TumourImages:
     """Label map of the phantom."""
 
     spacing_mm: tuple[float, float, float]
+    window: Window
 
     @property
     def truth(self) -> BoolArray:
@@ -126,7 +128,7 @@ def make_tumour_images(seed: int, kind: str, *, spacing_mm: float, window: Windo
     part = range(max(heights[0] - more, 0), min(heights[-1] + more + 1, len(labels)))
     ct, mr, fov_mask = _scaled(phantom, part, window)
     hu = sitk.GetArrayFromImage(phantom.ct.image)[part.start : part.stop]
-    return TumourImages(hu, ct, mr, fov_mask, labels[part.start : part.stop], (z, y, x))
+    return TumourImages(hu, ct, mr, fov_mask, labels[part.start : part.stop], (z, y, x), window)
 
 
 def _scaled(
@@ -164,9 +166,9 @@ def image_functions(methods: Mapping[str, Method]) -> dict[str, ImageFunction]:
 
 
 def _fused(method: Method, images: TumourImages) -> Float32Array:
-    """Fused slice by slice; the CT alone outside the MR field of view."""
-    pairs = zip(images.ct, images.mr, strict=True)
-    fused = np.concatenate([method(ct[None], mr[None]) for ct, mr in pairs])
+    """Fused, the CT alone outside the MR field of view."""
+    head = ArrayHead(images.hu, images.mr, images.spacing_mm)
+    fused = whole(fuse_head(method, head, images.window))
     return np.asarray(np.where(images.fov_mask, fused, images.ct), np.float32)
 
 

@@ -11,9 +11,10 @@ from radfuse.arrays import BoolArray, Float32Array, UInt8Array
 from radfuse.benchmark.case import Sources
 from radfuse.intensity import WINDOWS, Window, grey_levels
 from radfuse.methods.catalogue import Method
+from radfuse.methods.head import ArrayHead
 from radfuse.phantom.findings import Finding, Pair, insert_findings
 from radfuse.phantom.sites import Sites, find_sites
-from radfuse.pipeline.volume import SLICES_AT_ONCE
+from radfuse.pipeline.volume import fuse_head, whole
 
 DISPLAYS = tuple(WINDOWS[name] for name in ("brain", "subdural", "bone"))
 """CT windows in which a reader searches for findings; the first shows the brain."""
@@ -32,10 +33,8 @@ LoadMethod = Callable[[Window | None], Method]
 
 
 def fuse_pair(method: Method, pair: Pair, window: Window) -> Float32Array:
-    """Fuse a pair with the CT in a window, `SLICES_AT_ONCE` at a time."""
-    ct = window.scale(pair.hu)
-    parts = [slice(at, at + SLICES_AT_ONCE) for at in range(0, len(ct), SLICES_AT_ONCE)]
-    return np.concatenate([method(ct[part], pair.mr[part]) for part in parts])
+    """Fuse a volume: from HU, or from the CT in a window."""
+    return whole(fuse_head(method, ArrayHead(pair.hu, pair.mr, pair.spacing_mm), window))
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,8 @@ class Base:
     def fuse(self, load: LoadMethod, pair: Pair) -> UInt8Array:
         """Fused images in 8 bits; the CT alone outside the field of view."""
         method = load(None if self.is_printed else self.window)
+        if self.is_printed:
+            return levels(method(self.window.scale(pair.hu), pair.mr))
         fused = fuse_pair(method, pair, self.window)
         return levels(np.where(self.fov_mask, fused, self.window.scale(pair.hu)))
 

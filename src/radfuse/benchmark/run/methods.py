@@ -27,8 +27,10 @@ from radfuse.methods.catalogue import (
     method_info,
     options_of,
 )
+from radfuse.methods.head import ArrayHead
 from radfuse.methods.installed import is_installed
 from radfuse.methods.options import Value, option_values
+from radfuse.pipeline.volume import fuse_head, whole
 from radfuse.record import digest
 
 UNKNOWN_PATIENTS = "its development patients are not stated"
@@ -202,7 +204,12 @@ class _MethodLoader:
 
     def fuse(self, case: Case, sources: Sources) -> UInt8Array:  # noqa: ARG002
         """Fuse inside the field of view of both scanners; elsewhere the CT alone."""
-        fused = self.load(sources.window)(sources.ct, sources.mr)
+        method = self.load(sources.window)
+        if sources.hu is None or sources.window is None:
+            fused = method(sources.ct, sources.mr)
+        else:
+            head = ArrayHead(sources.hu, sources.mr, sources.spacing_mm)
+            fused = whole(fuse_head(method, head, sources.window))
         if sources.fov_mask is not None:
             fused = np.where(sources.fov_mask, fused, sources.ct)
         return np.asarray(grey_levels(fused), np.uint8)

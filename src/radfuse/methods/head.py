@@ -1,0 +1,53 @@
+"""A head as methods read it that take CT numbers: in parts, so that it need not fit in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from radfuse.arrays import Float32Array
+from radfuse.intensity import Window
+
+Spacing = tuple[float, float, float]
+"""Of slices, rows and columns, mm."""
+
+
+class Head(Protocol):
+    """A CT and an MR on one grid, (slices, rows, columns)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of slices, rows and columns."""
+
+    @property
+    def spacing_mm(self) -> Spacing:
+        """Distance of slices, rows and columns."""
+
+    def read(self, part: slice) -> tuple[Float32Array, Float32Array]:
+        """Some slices: CT in HU, MR in [0, 1] and 0 outside its field of view."""
+
+
+@runtime_checkable
+class HeadMethod(Protocol):
+    """A method that takes HU and neighbouring slices of a volume."""
+
+    def fuse_head(self, head: Head, window: Window) -> Iterator[tuple[slice, Float32Array]]:
+        """The slices of a head, some at a time and in their order, fused, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class ArrayHead:
+    """A head in memory."""
+
+    hu: Float32Array
+    mr: Float32Array
+    spacing_mm: Spacing
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of slices, rows and columns."""
+        slices, rows, columns = self.hu.shape
+        return slices, rows, columns
+
+    def read(self, part: slice) -> tuple[Float32Array, Float32Array]:
+        """Some slices."""
+        return self.hu[part], self.mr[part]

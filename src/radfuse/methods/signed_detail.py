@@ -1,0 +1,151 @@
+"""Signed detail: a base image, and what the CT's brain window shows and the base lacks.
+
+No mixture of a CT in a bone window and an MR can show blood or a calcification as the CT does: in
+that window they are nearly black. So the local contrast of the CT, in HU and with its sign, is
+added to a base, where it is significant against the noise of this scan and missing in the base;
+where the base shows the opposite, such as an MR void at a calcification, its contrast is taken off
+first. Designed in this project; `docs/signed-detail.md` has the reasons, the ablation and limits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radfuse.arrays import Float32Array
+from radfuse.intensity import BONE_HU, WINDOWS, Window
+from radfuse.methods.head import ArrayHead, Head
+from radfuse.methods.options import option
+from radfuse.methods.transforms.coarse_grid import CoarseGrid
+from radfuse.methods.transforms.head_contrast import (
+    Background,
+    Fine,
+    coarse_contrast,
+    fine_contrast,
+    noise_hu,
+    ramp,
+)
+
+FULL = 65535
+"""Stored value of a base that is white."""
+
+SLICES_AT_ONCE = 16
+"""Slices that are in memory together, apart from their neighbours."""
+
+BRAIN = WINDOWS["brain"]
+"""The window of the detail, and the one in which slices of 8 bits are printed."""
+
+PRINTED_BONE_HU = 79.0
+"""White in that window, where bone has no other value."""
+
+PRINTED_MM = 1.0
+"""Pixels of printed slices, which have no spacing."""
+
+MAX_RATIO = 2.0
+"""Most that is added, in contrasts of the CT: once its own, once what the base has inverted."""
+
+BONE_RAMP_HU = (150.0, 150.0)
+"""From tissue to bone: HU and range, so that slices do not flicker where bone begins."""
+
+BONE_FLOOR, BONE_MARGIN, WHITE_HU = 0.6, 1.03, 1000.0
+"""Least grey level of bone, its factor above the soft tissue around it, and the HU of white."""
+
+
+@dataclass(frozen=True)
+class SignedDetail:
+    """`base + weight * (contrast of the CT - contrast of the base)`; bone is white in volumes."""
+
+    detail: float = option(1.0, "share of the CT's detail that is added; 0 is the base alone")
+    marrow: float = option(0.0, "share of the MR that shows inside bone")
+    base: Literal["mfinet", "bone_blend"] = option("mfinet", "method of the base image")
+
+    def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
+        """Fuse images of shape (N, H, W) in [0, 1], the CT printed in a brain window."""
+        hu = BRAIN.lowest + np.float32(BRAIN.width) * ct
+        bases = self._base_in(None)(ct, mr)
+        return np.concatenate(
+            [
+                self._printed(ArrayHead(hu[i : i + 1], mr[i : i + 1], (PRINTED_MM,) * 3), base)
+                for i, base in enumerate(bases)
+            ]
+        )
+
+    def fuse_head(self, head: Head, window: Window) -> Iterator[tuple[slice, Float32Array]]:
+        """The slices of a head, some at a time and in their order, fused, in [0, 1]."""
+        grid = CoarseGrid.over(head.shape, head.spacing_mm, Background.SPACING_MM)
+        base_method = self._base_in(window)
+        bases = np.empty(head.shape, np.uint16)  # half the memory of float32
+        background = Background(head.spacing_mm, grid, noise_hu(head), BONE_HU)
+        for part in _parts(head.shape[0], grid.factors[0]):
+            hu, mr = head.read(part)
+            bases[part] = np.rint(base_method(window.scale(hu), mr) * FULL)
+            background.add(head, part, _unit(bases[part]))
+        contrast = coarse_contrast(background)
+        for part in _parts(head.shape[0], grid.factors[0]):
+            base = _unit(bases[part])
+            fine = fine_contrast(contrast, head, part, base)
+            fused = self._bone(fine, self._detailed(fine))
+            yield part, base + np.float32(self.detail) * (fused - base)
+
+    def _printed(self, head: Head, base: Float32Array) -> Float32Array:
+        """One printed slice; bone stays as the base has it."""
+        grid = CoarseGrid.over(head.shape, head.spacing_mm, Background.SPACING_MM)
+        background = Background(head.spacing_mm, grid, noise_hu(head), PRINTED_BONE_HU)
+        part = slice(0, 1)
+        background.add(head, part, base[None])
+        fine = fine_contrast(coarse_contrast(background), head, part, base[None])
+        fine = replace(fine, faint=np.zeros_like(fine.faint))  # costs fidelity to a printed MR
+        fused = base + np.float32(self.detail) * (self._detailed(fine) - base)
+        return np.asarray(fused, np.float32)
+
+    def _detailed(self, fine: Fine) -> Float32Array:
+        """The base with the detail of the CT, before bone."""
+        own = fine.own_hu
+        detail = _brain(own) - _brain(fine.background_hu)
+        of_base = fine.base - fine.base_background
+        most = np.float32(MAX_RATIO) * np.abs(detail)
+        missing = np.where(
+            detail > 0, np.clip(detail - of_base, 0, most), -np.clip(of_base - detail, 0, most)
+        )
+        weight = fine.significance * fine.known
+        added = weight * missing + (1 - weight) * fine.faint
+        return np.asarray(np.clip(fine.base + added, 0, 1), np.float32)
+
+    def _bone(self, fine: Fine, fused: Float32Array) -> Float32Array:
+        """Bone from dark to white by its CT number, never darker than what is around it."""
+        floor = np.maximum(np.minimum(fine.soft_around * BONE_MARGIN, 1), BONE_FLOOR)
+        density = np.clip((fine.hu - BONE_HU) / (WHITE_HU - BONE_HU), 0, 1)
+        bone = floor + (1 - floor) * density
+        bone = np.maximum(fused, bone) * (1 - self.marrow) + fine.mr * self.marrow
+        share = ramp(fine.hu, *BONE_RAMP_HU)
+        return np.asarray(fused + share * (bone - fused), np.float32)
+
+    def _base_in(self, window: Window | None) -> Any:
+        """The base method for CTs in a window; None for printed slices."""
+        from radfuse.methods.catalogue import load_method  # noqa: PLC0415  # which lists this one
+
+        if window not in self._bases:
+            self._bases[window] = load_method(self.base, window=window)
+        return self._bases[window]
+
+    @cached_property
+    def _bases(self) -> dict[Window | None, Any]:
+        return {}
+
+
+def _unit(stored: NDArray[np.uint16]) -> Float32Array:
+    return np.asarray(stored / np.float32(FULL), np.float32)
+
+
+def _brain(hu: Float32Array) -> Float32Array:
+    return BRAIN.scale(hu)
+
+
+def _parts(count: int, block: int) -> Iterator[slice]:
+    """All slices, some whole blocks at a time."""
+    step = max(1, SLICES_AT_ONCE // block) * block
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))

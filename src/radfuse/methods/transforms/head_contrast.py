@@ -1,0 +1,371 @@
+"""Local contrast of a head's CT in HU, and how significant it is against the noise of the scan."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, distance_transform_edt, label
+
+from radfuse.arrays import BoolArray, Float32Array
+from radfuse.intensity import BONE_HU
+from radfuse.methods.head import Head, Spacing
+from radfuse.methods.transforms.coarse_grid import CoarseGrid, smoothed, spread
+
+DETAIL_HU = (-150.0, 160.0)
+"""Denser and thinner is as visible; it does not spread further when it is smoothed."""
+
+DENSE_HU = (-25.0, 160.0)
+"""The range for the significance of dense findings."""
+
+NORMAL_HU, AROUND_HU, AROUND_MM = (-15.0, 55.0), 0.0, 1.6
+"""Brain and fluid, the background of a finding; smoothed by so much, too, since partial volume of
+air is no background, with a higher lower bound."""
+
+FINE_MM, FINE_NOISE_HU, MAX_FINE_MM = 0.6, 4.0, 1.2
+"""Smoothing of HU before windowing, up to which noise, and in a noisier scan at most."""
+
+BACKGROUND_MM, REGION_MM, FAINT_MM = 7.0, 25.0, 3.0
+"""Smoothing of the background of a finding; of the background of an infarct; of the infarct."""
+
+FINE_HU = (40.0, 20.0)
+"""Contrast at which a finding of two pixels is significant, and range up to full weight."""
+
+SCALES = ((1.6, 15.0, 7.0), (3.5, 10.0, 5.0))
+"""Smoothing in mm, and the same of larger findings, which may be fainter."""
+
+NOISE_FACTOR = 5.0
+"""A contrast is significant from as many standard deviations of the noise at its scale."""
+
+DARK_HU = (40.0, 25.0)
+"""Contrast of air and fat below the background, and range up to full weight."""
+
+EDGE_HU, EDGE_NOISE = (6.0, 8.0), 2.5
+"""Near a significant contrast, HU at which the finding begins, range up to full weight, and the
+same in standard deviations of the noise."""
+
+REACH = 1.2
+"""A finding reaches as many times its scale past the voxels where it is significant."""
+
+NOISE_SHARE = 1.5
+"""No pixel shows more than its own CT number and as many standard deviations of the noise."""
+
+RIM_MM = 2.0
+"""Partial volume of the skull, which is no finding."""
+
+LEAK_HU, LEAK_MM, BRAIN_HU = 300.0, 1.5, 35.0
+"""What the blur of a scan may add to tissue beside bone, at most down to brain."""
+
+CLEAR = (0.03, 0.12)
+"""Share of skull, smoothed likewise, from which on detail fades, and range down to none: 3 to
+1.5 mm from a flat bone."""
+
+OPENING_MM, EDGE_MM = 9.0, 1.5
+"""Larger than what joins brain and neck, and thicker than the scalp; what is added to the inside of
+the skull at its edge, which the opening rounds off."""
+
+AIR_HU, PRINTED_AIR_HU = -150.0, 3.0
+"""Air around a head; in a printed slice, nearly black."""
+
+SKULL_MM2 = 100.0
+"""Least area of the skull in a slice; smaller bone is a calcification."""
+
+FAINT_HU, FAINT_GAIN = (1.5, 2.0), 2.4
+"""Of an infarct: contrast and range up to full weight, and how much more of it is shown."""
+
+FAINT_NOISE = 3.0
+"""Least contrast of an infarct in standard deviations of its noise."""
+
+MAX_FAINT_HU = 8.0
+"""A greater contrast is fluid, which the MR shows."""
+
+ISOINTENSE = (0.2, 0.3)
+"""An infarct is added where the base's own contrast is less: bright, dark."""
+
+KNOWN = (0.02, 0.06)
+"""Share of normal tissue around a voxel at which a background is known, and range."""
+
+HU_OF_WHITE = 80.0
+"""Width of the brain window."""
+
+SOFT_MM = 4.0
+"""Smoothing of the soft tissue around bone."""
+
+SOFT_HU = -200.0
+"""Soft tissue is denser than that."""
+
+ALMOST_NONE = 1e-3
+"""Added to the sum of weights, which may be 0."""
+
+MAD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+LAG, SAMPLED = 2, 7
+"""Distance in pixels whose difference is noise, and every how manieth difference is kept."""
+
+BRAIN_RANGE_HU = (10.0, 60.0)
+"""Brain with its noise."""
+
+NOISE_SLICES = 12
+"""Slices from which the noise is estimated."""
+
+
+def _noise_share(spacing_mm: Spacing) -> float:
+    """Share of the noise of a voxel that is left by smoothing by `FAINT_MM` along three axes."""
+    return float(np.sqrt(np.prod(spacing_mm) / (2 * np.sqrt(np.pi) * FAINT_MM) ** 3))
+
+
+def ramp(values: Float32Array, start: float, width: float) -> Float32Array:
+    """0 up to a start, 1 from start plus width on, smooth between."""
+    share = np.clip((values - np.float32(start)) / np.float32(width), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
+def noise_hu(head: Head) -> float:
+    """Standard deviation of the noise of a CT in brain tissue, HU; 0 without brain."""
+    count = head.shape[0]
+    values = []
+    for index in np.unique(np.linspace(0, count - 1, NOISE_SLICES + 2).astype(int)[1:-1]):
+        hu, _ = head.read(slice(int(index), int(index) + 1))
+        values.append(_apart(hu, (hu > BRAIN_RANGE_HU[0]) & (hu < BRAIN_RANGE_HU[1])))
+    return _deviation(np.concatenate(values))
+
+
+def _apart(values: Float32Array, mask: BoolArray) -> Float32Array:
+    """Distances of masked pixels from the mean of those `LAG` before and after in their row.
+
+    Pixels so far apart have noise of their own; the scale is that of a single pixel's noise.
+    """
+    middle = values[..., LAG:-LAG]
+    apart = middle - (values[..., : -2 * LAG] + values[..., 2 * LAG :]) / 2
+    return np.asarray(np.abs(apart[mask[..., LAG:-LAG]]) / np.sqrt(1.5), np.float32)
+
+
+def _deviation(apart: Float32Array) -> float:
+    """Standard deviation by the median; 0 without values."""
+    return MAD * float(np.median(apart)) if apart.size else 0.0
+
+
+@dataclass
+class Background:
+    """What is smoothed widely, gathered slice by slice on a coarse grid."""
+
+    SPACING_MM = 2.0
+
+    spacing_mm: Spacing
+    grid: CoarseGrid
+    noise_hu: float
+    bone_hu: float
+    blocks: list[tuple[Float32Array, ...]] = field(default_factory=list)
+    fine_apart: list[Float32Array] = field(default_factory=list)
+
+    @property
+    def fine_mm(self) -> float:
+        """Smoothing of HU before windowing."""
+        return FINE_MM * min(max(self.noise_hu / FINE_NOISE_HU, 1.0), MAX_FINE_MM / FINE_MM)
+
+    def add(self, head: Head, part: slice, base: Float32Array) -> None:
+        """Take the next slices, whose base is given."""
+        near = _Near.of(head, part, self.bone_hu, self.fine_mm)
+        normal = near.normal.astype(np.float32)
+        free = (~near.rim).astype(np.float32)
+        air_hu = AIR_HU if self.bone_hu == BONE_HU else PRINTED_AIR_HU
+        inside = free * (near.smooth_hu > air_hu)
+        soft = ((near.hu < self.bone_hu) & (near.hu > SOFT_HU)).astype(np.float32)
+        dense = np.clip(near.tissue_hu, *DENSE_HU) * free
+        planes = (
+            normal, normal * near.smooth_hu, normal * base, free, dense, soft, soft * base, inside,
+        )  # fmt: skip
+        self.blocks.append(tuple(self.grid.reduce(plane) for plane in planes))
+        self.fine_apart.append(_apart(near.smooth_hu, near.brain)[::SAMPLED])
+
+    def gathered(self) -> Iterator[Float32Array]:
+        """The coarse volumes, in the order of `add`."""
+        return (np.concatenate(one) for one in zip(*self.blocks, strict=True))
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Coarse volumes of a head."""
+
+    grid: CoarseGrid
+    noise_hu: float
+    bone_hu: float
+    fine_mm: float
+    fine_noise_hu: float
+    """Noise of the smoothed HU."""
+
+    background_hu: Float32Array
+    base_background: Float32Array
+    known: Float32Array
+    significance: Float32Array
+    faint: Float32Array
+    soft_around: Float32Array
+
+
+def coarse_contrast(found: Background) -> Contrast:
+    """Backgrounds, significance at the larger scales, and infarcts of a whole head."""
+    spacing_mm = found.grid.spacing_mm
+    normal, normal_hu, normal_base, free, dense, soft, soft_base, inside = found.gathered()
+
+    def mean(values: Float32Array, weights: Float32Array, sigma_mm: float) -> Float32Array:
+        weight = smoothed(weights, sigma_mm, spacing_mm)
+        return smoothed(values, sigma_mm, spacing_mm) / (weight + np.float32(ALMOST_NONE))
+
+    background_hu = mean(normal_hu, normal, BACKGROUND_MM)
+    known = ramp(smoothed(normal, BACKGROUND_MM, spacing_mm), *KNOWN)
+    known *= _inside_skull(inside > 0.5, spacing_mm)
+    significance = np.zeros_like(normal)
+    tissue = normal > 0
+    for scale_mm, least_hu, width_hu in SCALES:
+        contrast = mean(dense - free * background_hu, free, scale_mm)
+        apart = contrast - smoothed(contrast, REACH * scale_mm, spacing_mm)
+        noise = _deviation(np.abs(apart[tissue]))
+        found_here = ramp(contrast, max(least_hu, NOISE_FACTOR * noise), width_hu)
+        significance = np.maximum(significance, spread(found_here, REACH * scale_mm, spacing_mm))
+    faint_hu = mean(normal_hu, normal, FAINT_MM) - mean(normal_hu, normal, REGION_MM)
+    of_base = mean(normal_base, normal, FAINT_MM) - mean(normal_base, normal, REGION_MM)
+    bright, dark = ISOINTENSE
+    same = 1 - ramp(np.where(of_base > 0, of_base / bright, -of_base / dark), 0, 1)
+    faint_hu = np.maximum(faint_hu, -MAX_FAINT_HU)
+    least_hu = max(FAINT_HU[0], FAINT_NOISE * found.noise_hu * _noise_share(found.spacing_mm))
+    faint = ramp(-faint_hu, least_hu, FAINT_HU[1]) * same * known * faint_hu
+    faint *= np.float32(FAINT_GAIN / HU_OF_WHITE)
+    fine_noise = _deviation(np.concatenate(found.fine_apart))
+    return Contrast(
+        found.grid, found.noise_hu, found.bone_hu, found.fine_mm, fine_noise,
+        background_hu, mean(normal_base, normal, BACKGROUND_MM), known, significance,
+        np.asarray(faint, np.float32), mean(soft_base, soft, SOFT_MM),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fine:
+    """Slices of a head and what is known of each voxel; all (slices, rows, columns)."""
+
+    hu: Float32Array
+    mr: Float32Array
+    base: Float32Array
+    smooth_hu: Float32Array
+    own_hu: Float32Array
+    """Smoothed, but no farther from the background than the voxel itself and some noise."""
+
+    background_hu: Float32Array
+    base_background: Float32Array
+    known: Float32Array
+    """1 where the background is known and no skull is near, else 0; smooth."""
+
+    significance: Float32Array
+    """1 in a significant contrast, dense or not, else 0; smooth."""
+
+    faint: Float32Array
+    """Grey levels of infarcts, 0 or less, in [-1, 0]."""
+
+    soft_around: Float32Array
+    """Grey level of the soft tissue around."""
+
+
+def fine_contrast(found: Contrast, head: Head, part: slice, base: Float32Array) -> Fine:
+    """The contrast of some slices at the finest scale, with the coarse volumes expanded to it."""
+    near = _Near.of(head, part, found.bone_hu, found.fine_mm)
+    background_hu = found.grid.expand(found.background_hu, part)
+    contrast = near.smooth_hu - background_hu
+    least_hu = max(FINE_HU[0], NOISE_FACTOR * found.fine_noise_hu)
+    small = spread(ramp(contrast, least_hu, FINE_HU[1]), REACH * found.fine_mm, head.spacing_mm)
+    begins_hu = max(EDGE_HU[0], EDGE_NOISE * found.fine_noise_hu)
+    noise = np.float32(NOISE_SHARE * found.noise_hu)
+    limited = near.tissue_hu
+    own_hu = np.where(
+        contrast > 0,
+        np.minimum(near.smooth_hu, np.maximum(limited + noise, background_hu)),
+        np.maximum(near.smooth_hu, np.minimum(limited - noise, background_hu)),
+    )
+    bright = np.maximum(small, found.grid.expand(found.significance, part))
+    bright *= ramp(contrast, begins_hu, EDGE_HU[1])
+    dark_hu = max(DARK_HU[0], NOISE_FACTOR * found.fine_noise_hu)
+    _, mr = head.read(part)
+    return Fine(
+        near.hu, mr, base, near.smooth_hu, own_hu, background_hu,
+        found.grid.expand(found.base_background, part),
+        found.grid.expand(found.known, part) * near.clear,
+        np.maximum(bright, ramp(background_hu - own_hu, dark_hu, DARK_HU[1])),
+        found.grid.expand(found.faint, part) * near.clear,
+        found.grid.expand(found.soft_around, part),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Some slices with what depends on their neighbours."""
+
+    hu: Float32Array
+    tissue_hu: Float32Array
+    """Without what bone may have added, and in the range of `DETAIL_HU`."""
+
+    smooth_hu: Float32Array
+    rim: BoolArray
+    """The skull and its partial volume."""
+
+    clear: Float32Array
+    """0 at the skull and its partial volume, 1 farther off; smooth."""
+
+    brain: BoolArray
+    """Where brain and fluid are around."""
+
+    normal: BoolArray
+    """Of these, what is no finding."""
+
+    @classmethod
+    def of(cls, head: Head, part: slice, bone_hu: float, fine_mm: float) -> "_Near":
+        more = max(1, int(np.ceil(2 * AROUND_MM / head.spacing_mm[0]))) if head.shape[0] > 1 else 0
+        wide = slice(max(part.start - more, 0), min(part.stop + more, head.shape[0]))
+        hu, _ = head.read(wide)
+        skull = _skull(hu >= bone_hu, head.spacing_mm)
+        rim = binary_dilation(skull, _ball(head.spacing_mm))
+        share = smoothed(skull.astype(np.float32), LEAK_MM, head.spacing_mm)
+        tissue_hu = np.maximum(hu - LEAK_HU * share, np.minimum(hu, np.float32(BRAIN_HU)))
+        tissue_hu = np.clip(tissue_hu, *DETAIL_HU)
+        smooth = smoothed(tissue_hu, fine_mm, head.spacing_mm)
+        inner = slice(part.start - wide.start, part.stop - wide.start)
+        around = smoothed(tissue_hu, AROUND_MM, head.spacing_mm)[inner]
+        smooth, rim = smooth[inner], rim[inner]
+        low, high = NORMAL_HU
+        brain = (around > AROUND_HU) & (around < high) & ~rim
+        normal = brain & (smooth > low) & (smooth < high)
+        clear = 1 - ramp(share[inner], *CLEAR)
+        return cls(hu[inner], tissue_hu[inner], smooth, rim, clear, brain, normal)
+
+
+def _inside_skull(tissue: BoolArray, spacing_mm: Spacing) -> BoolArray:
+    """The brain's part of tissue that is not skull: the largest that an opening leaves."""
+    deep = _depth_mm(tissue, spacing_mm) > OPENING_MM
+    parts, count = label(deep)
+    if count == 0:
+        return deep
+    largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    return tissue & (_depth_mm(~largest, spacing_mm) <= OPENING_MM + EDGE_MM)
+
+
+def _depth_mm(mask: BoolArray, spacing_mm: Spacing) -> NDArray[np.float64]:
+    return np.asarray(distance_transform_edt(mask, spacing_mm))
+
+
+def _skull(bone: BoolArray, spacing_mm: Spacing) -> BoolArray:
+    """Bone of at least `SKULL_MM2` in its slice."""
+    skull = np.zeros_like(bone)
+    pixel_mm2 = spacing_mm[1] * spacing_mm[2]
+    for index, plane in enumerate(bone):
+        parts, count = label(plane)
+        if count:
+            is_large = np.bincount(parts.ravel()) * pixel_mm2 >= SKULL_MM2
+            is_large[0] = False
+            skull[index] = is_large[parts]
+    return skull
+
+
+def _ball(spacing_mm: Spacing) -> BoolArray:
+    """Voxels within `RIM_MM` of the middle one, the next slices' too."""
+    reach = [int(RIM_MM / step) for step in spacing_mm]
+    axes = [np.arange(-n, n + 1) * step for n, step in zip(reach, spacing_mm, strict=True)]
+    z, y, x = np.meshgrid(*axes, indexing="ij", sparse=True)
+    return np.asarray(z**2 + y**2 + x**2 <= RIM_MM**2)

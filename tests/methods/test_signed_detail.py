@@ -1,0 +1,158 @@
+"""Signed detail: what the CT's brain window shows is in the fused image, with its sign."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from radfuse.arrays import Float32Array
+from radfuse.intensity import WINDOWS
+from radfuse.methods.bone_blend import BoneBlend
+from radfuse.methods.head import ArrayHead
+from radfuse.methods.signed_detail import SignedDetail
+from radfuse.methods.transforms.coarse_grid import CoarseGrid
+from radfuse.methods.transforms.head_contrast import noise_hu
+from radfuse.metrics.findings_kept import Verdict, finding_kept, reference, shown, specks, verdict
+from radfuse.phantom.findings import KINDS, Finding, Pair, insert_findings
+from radfuse.phantom.head import Label, Phantom
+from radfuse.phantom.sites import Sites, find_sites
+from radfuse.pipeline.volume import scale_volumes
+
+FUSION, BRAIN = WINDOWS["fusion"], WINDOWS["brain"]
+OF_CT = ("calcification 250 HU", "calcification, MR void", "haemorrhage", "air")
+OF_MR = ("enhancing lesion", "metastasis", "dural enhancement")
+METHOD = SignedDetail(base="bone_blend")
+"""The quick base; the default one takes seconds to compile."""
+
+
+def fused(head: ArrayHead, method: SignedDetail = METHOD) -> Float32Array:
+    return np.concatenate([part for _, part in method.fuse_head(head, FUSION)])
+
+
+def levels(image: Float32Array) -> Float32Array:
+    return np.rint(image * 255)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A phantom with findings, and its fused images with and without them."""
+
+    pair: Pair
+    changed: Pair
+    found: list[Finding]
+    sites: Sites
+    labels: np.ndarray
+    without: Float32Array
+    fused: Float32Array
+
+    def outcome(self, kind: str) -> tuple[float, Verdict]:
+        """How much is kept of a finding, and the verdict."""
+        (one,) = [each for each in self.found if each.kind == kind]
+        masks = {"lesion": one.lesion, "ring": one.ring}
+
+        def of(after: Float32Array, before: Float32Array):
+            return shown(levels(after[one.box]), levels(before[one.box]), **masks)
+
+        if KINDS[kind].hu:
+            windows = [WINDOWS[name] for name in ("brain", "subdural", "bone")]
+            source = reference(
+                [of(w.scale(self.changed.hu), w.scale(self.pair.hu)) for w in windows]
+            )
+        else:
+            source = of(self.changed.mr, self.pair.mr)
+        of_fused = of(self.fused, self.without)
+        return finding_kept(of_fused, source), verdict(of_fused, source)
+
+
+@pytest.fixture(scope="module")
+def example(phantom: Phantom) -> Example:
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, FUSION)
+    hu = sitk.GetArrayFromImage(phantom.ct.image)[scaled.box].astype(np.float32)
+    pair = Pair(hu, scaled.mr, phantom.ct.image.GetSpacing()[::-1])
+    sites = find_sites(hu, pair.spacing_mm, scaled.fov_mask)
+    changed, found = insert_findings(pair, sites, (*OF_CT, *OF_MR), np.random.default_rng(2))
+    labels = sitk.GetArrayFromImage(phantom.labels)[scaled.box]
+    images = [fused(ArrayHead(one.hu, one.mr, one.spacing_mm)) for one in (pair, changed)]
+    return Example(pair, changed, found, sites, labels, *images)
+
+
+def test_without_detail_it_is_the_base(example: Example) -> None:
+    head = ArrayHead(example.pair.hu, example.pair.mr, example.pair.spacing_mm)
+    base = BoneBlend(bone_level=FUSION.threshold(300.0))(FUSION.scale(head.hu), head.mr)
+    np.testing.assert_allclose(
+        fused(head, SignedDetail(base="bone_blend", detail=0.0)), base, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("kind", [*OF_CT, *OF_MR])
+def test_a_finding_is_kept_with_its_sign(example: Example, kind: str) -> None:
+    if kind not in {one.kind for one in example.found}:
+        pytest.fail(f"no room for {kind}: choose another seed")
+    kept, result = example.outcome(kind)
+    assert result in {Verdict.KEPT, Verdict.WEAKENED}, kept
+
+
+def test_the_calcification_of_the_tumour_is_white(example: Example) -> None:
+    dense = (example.labels == Label.CALCIFICATION) & (example.pair.hu > 150)
+    assert dense.any()
+    assert example.without[dense].mean() > 0.8
+
+
+def test_bone_is_not_darker_than_the_tissue_around_it(example: Example) -> None:
+    bone = (example.pair.hu >= 300) & (example.labels == Label.SKULL)
+    soft = (example.labels == Label.FAT) | (example.labels == Label.SKIN)
+    assert example.without[bone].mean() > example.without[soft].mean()
+    assert example.without[bone & (example.pair.hu < 500)].mean() > 0.6
+
+
+def test_brain_follows_the_mr(example: Example) -> None:
+    white = (example.labels == Label.WHITE) & example.sites.brain
+    assert np.corrcoef(example.without[white], example.pair.mr[white])[0, 1] > 0.9
+
+
+def test_noise_makes_no_specks(example: Example) -> None:
+    """A CT of 16 HU noise in steps of 16 HU, on the grid of the phantom."""
+    pair = example.pair
+    noise = np.random.default_rng(1).normal(0, 16, pair.hu.shape)
+    hu = (np.rint((pair.hu + noise) / 16) * 16).astype(np.float32)
+    image = fused(ArrayHead(hu, pair.mr, pair.spacing_mm))
+    assert noise_hu(ArrayHead(hu, pair.mr, pair.spacing_mm)) > 10
+    brain = example.sites.in_brain_mm > 4
+    assert specks(levels(image), levels(BRAIN.scale(hu)), levels(pair.mr), brain) < 1
+
+
+def test_slices_in_parts_are_those_of_the_whole(
+    example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = example.changed
+    monkeypatch.setattr("radfuse.methods.signed_detail.SLICES_AT_ONCE", 1000)
+    whole = fused(ArrayHead(pair.hu, pair.mr, pair.spacing_mm))
+    apart = np.abs(whole - example.fused)
+    assert apart.mean() < 1e-3
+    assert np.quantile(apart, 0.999) < 0.05
+
+
+def test_a_printed_slice_shows_blood(example: Example) -> None:
+    middle = example.pair.hu.shape[0] // 2
+    ct, mr = (
+        BRAIN.scale(example.pair.hu[middle : middle + 1]),
+        example.pair.mr[middle : middle + 1],
+    )
+    inside = example.sites.in_brain_mm[middle]
+    row, column = np.unravel_index(inside.argmax(), inside.shape)
+    bleed = ct.copy()
+    bleed[0, row - 2 : row + 3, column - 2 : column + 3] = 0.9
+    change = METHOD(bleed, mr) - METHOD(ct, mr)
+    assert change[0, row, column] > 0.2
+    assert np.array_equal(METHOD(np.concatenate([ct, bleed]), np.concatenate([mr, mr]))[:1],
+                          METHOD(ct, mr))  # fmt: skip
+
+
+def test_coarse_blocks_expand_to_where_they_were() -> None:
+    grid = CoarseGrid.over((9, 20, 30), (1.0, 0.5, 0.5), 2.0)
+    assert grid.factors == (2, 4, 4)
+    ramp = np.broadcast_to(np.arange(30, dtype=np.float32), (9, 20, 30)).copy()
+    expanded = grid.expand(grid.reduce(ramp), slice(2, 7))
+    assert expanded.shape == (5, 20, 30)
+    np.testing.assert_allclose(expanded[:, :, 4:24], ramp[2:7, :, 4:24], atol=1e-4)
