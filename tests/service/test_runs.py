@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from service_kit import Site, refused
+from service_kit import Site, fuzzing, refused
 
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
@@ -39,7 +39,8 @@ CHANGES_OF_THE_DISK = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "open"}
 """Audit events of changes; of `open`, those that write."""
 
 APART = 150
-"""A process is killed before and after each renaming, and at other changes this far apart."""
+"""A process is killed before and after each renaming, and at other changes this far apart; outside
+of `make study` only at the first change, and before and after the last renaming."""
 
 MAX_S = 60
 """A process that acts is ended after this time."""
@@ -127,7 +128,9 @@ def check_whole(studies: Studies, identifier: str) -> tuple[str, str]:
     return study.outcome.method, state
 
 
-def shown_after_kills(saved: Path, tmp_path: Path, act: Act) -> list[tuple[str, str]]:
+def shown_after_kills(
+    saved: Path, tmp_path: Path, act: Act, *, everywhere: bool
+) -> list[tuple[str, str]]:
     """What is shown after a restart, for later and later kills of an act; the last has none."""
 
     def shown(kill_at: int | None) -> tuple[tuple[str, str], list[str]]:
@@ -143,13 +146,10 @@ def shown_after_kills(saved: Path, tmp_path: Path, act: Act) -> list[tuple[str, 
         return found, changes
 
     last, changes = shown(None)
-    near = {
-        at + offset
-        for at, change in enumerate(changes)
-        for offset in (0, 1)
-        if change == "os.rename"
-    }
-    steps = sorted({at for at in near if 0 <= at < len(changes)} | {*range(0, len(changes), APART)})
+    renamings = [at for at, change in enumerate(changes) if change == "os.rename"]
+    others = range(0, len(changes), APART) if everywhere else [0]
+    near = renamings if everywhere else renamings[-1:]
+    steps = sorted({*others, *near, *(at + 1 for at in near if at + 1 < len(changes))})
     return [*(shown(step)[0] for step in steps), last]
 
 
@@ -196,21 +196,22 @@ ACTS: dict[str, tuple[Act, tuple[str, str]]] = {
 """What is killed, and what it shows; the last reads a study of version 1."""
 
 
+@pytest.mark.parametrize("everywhere", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ACTS)
 def test_kill_leaves_the_old_or_the_new_result_whole(
-    saved: Path, tmp_path: Path, name: str
+    saved: Path, tmp_path: Path, name: str, everywhere: bool
 ) -> None:
     if name == "read":
         as_flat(saved)
     act, new = ACTS[name]
     before = ("average", "accepted")
-    shown = shown_after_kills(saved, tmp_path, act)
+    shown = shown_after_kills(saved, tmp_path, act, everywhere=everywhere)
     assert set(shown) == {before, new}
     assert shown[0] == before
     assert shown == sorted(shown, key=lambda one: one == new)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzing(12)
 @given(st.lists(st.sampled_from(["maximum", "average", "accepted", "rejected"]), max_size=4))
 def test_every_signed_run_is_kept_in_any_order(
     copied: tuple[Studies, Study], tmp_path_factory: pytest.TempPathFactory, acts: list[str]
