@@ -12,7 +12,6 @@ from radfuse.metrics.findings_kept import (
     FULL_CONTRAST,
     KEPT,
     SPECK_LEVELS,
-    SPILL_LEVELS,
     WEAKENED,
     Shown,
     Verdict,
@@ -197,6 +196,18 @@ def test_specks_of_a_source_and_outside_the_brain_are_none() -> None:
     assert specks(fused, volume(), mr, brain) == pytest.approx(1000 / brain.sum())
 
 
+@pytest.mark.parametrize(("in_source", "is_speck"), [(0, True), (28, True), (40, False)])
+@pytest.mark.parametrize("source", [0, 1])
+def test_a_source_with_half_of_a_speck_explains_it(
+    source: int, in_source: float, *, is_speck: bool
+) -> None:
+    images = [np.full((3, SIDE, SIDE), 100.0) for _ in range(3)]
+    images[2][1, 10, 10] += 70
+    images[source][1, 10, 10] -= in_source
+    ct, mr, fused = images
+    assert specks(fused, ct, mr, EVERYWHERE) == pytest.approx(is_speck * 1000 / fused.size)
+
+
 def test_noise_alone_is_no_speck_and_no_brain_has_none() -> None:
     noisy = np.random.default_rng(3).normal(100, 12, (3, SIDE, SIDE))
     flat = np.full((3, SIDE, SIDE), 100.0)
@@ -204,15 +215,17 @@ def test_noise_alone_is_no_speck_and_no_brain_has_none() -> None:
     assert specks(noisy, flat, flat, ~EVERYWHERE) == 0
 
 
-@given(st.integers(0, 60))
-def test_spill_is_the_share_of_near_pixels_that_change(count: int) -> None:
+@given(st.floats(0, 80), st.floats(0, 80))
+def test_spill_is_the_mean_change_as_a_share_of_white(brighter: float, darker: float) -> None:
     near = lesion_ring(disc(), gap=0, width=4)
+    left = near & (np.arange(SIDE) < SIDE // 2)
     before, after = tissue(), tissue()
     after[disc()] += 100
-    where = np.flatnonzero(near)
-    after.ravel()[where[:count]] -= SPILL_LEVELS + 1
-    after.ravel()[where[count:]] += SPILL_LEVELS - 1
-    assert spill(after, before, near) == pytest.approx(count / near.sum())
+    after[left] += brighter
+    after[near & ~left] -= darker
+    share = left.sum() / near.sum()
+    expected = (share * brighter + (1 - share) * darker) / 255
+    assert spill(after, before, near) == pytest.approx(expected)
     assert spill(after, before, np.zeros_like(near)) == 0
 
 

@@ -13,7 +13,7 @@ FINDING_COLUMNS = (
     "spill",
 )  # fmt: skip
 """Contrasts in grey levels, of the fused image and of the source that shows the finding; spill is
-the share of the pixels around it that change."""
+the mean change around it, as a share of white."""
 
 GUARD_COLUMNS = ("method", "case", "patient", "specks", "overshoot", "flicker")
 

@@ -109,7 +109,7 @@ def _overview(findings: FindingsResults, seed: int) -> Table:
             *(Head(f"{target} ↑", "%") for target in TARGETS),
             Head("inverted ↓", "%"),
             Head("specks ↓", "per 1000 pixels of brain"),
-            Head("spill ↓", "%"),
+            Head("spill ↓", "% of white"),
             Head("overshoot ↓", "grey levels"),
             Head("flicker ↓", "grey levels"),
         ),
