@@ -19,7 +19,7 @@ colour over the CT, the Spatial Registration."""
 DEFAULT_OPACITY = 0.5
 """Default opacity of the MR over the CT."""
 
-DEFAULT_METHOD = "mfinet"
+DEFAULT_METHOD = "signed_detail"
 """Default method."""
 
 

@@ -128,7 +128,7 @@ def test_options_of_the_method_are_set_and_recorded(
     facts = json.loads(result.stdout)
     assert facts["recipe"]["options"] == {"levels": 2, "wavelet": "haar"}
     assert facts["method"]["options"] == {"wavelet": "haar", "levels": 2}
-    result = run(*words, "--overwrite", "--precision", "bf16")
+    result = run(*words, "--overwrite", "--method", "mfinet", "--precision", "bf16")
     assert json.loads(result.stdout)["method"]["options"] == {"precision": "bf16"}
     result = run(*words, "--overwrite", "--method", "dwt", "--option", "level=2")
     assert result.exit_code == 2

@@ -30,6 +30,7 @@ def zipped(*folders: Path) -> bytes:
 def test_info_has_notice_methods_and_windows(site: Site) -> None:
     info = site.client.get("/api/v1/info").json()
     assert info["notice"] == NOTICE
+    assert info["default_method"] in info["methods"]
     assert "bone_blend" in info["methods"]
     assert info["windows"]["brain"] == [80, 40]
 

@@ -97,7 +97,7 @@ METHODS: dict[str, MethodInfo] = {
     "signed_detail": replace(
         _rule(
             "signed_detail", "SignedDetail",
-            "mfinet, and the CT's detail in a brain window where it is missing",
+            "bone and MR, and the CT's detail in a brain window where it is missing",
             "rule of this project",
         ),
         development_patients=HARVARD_PATIENTS,

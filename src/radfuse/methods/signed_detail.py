@@ -60,7 +60,10 @@ class SignedDetail:
 
     detail: float = option(1.0, "share of the CT's detail that is added; 0 is the base alone")
     marrow: float = option(0.0, "share of the MR that shows inside bone")
-    base: Literal["mfinet", "bone_blend"] = option("mfinet", "method of the base image")
+    base: Literal["bone_blend", "mfinet"] = option("bone_blend", "method of the base of a volume")
+    printed_base: Literal["mfinet", "mfinet-patients", "bone_blend"] = option(
+        "mfinet", "method of the base of a 2-D image"
+    )
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1], the CT printed in a brain window."""
@@ -124,11 +127,12 @@ class SignedDetail:
         return np.asarray(fused + share * (bone - fused), np.float32)
 
     def _base_in(self, window: Window | None) -> Any:
-        """The base method for CTs in a window; None for printed slices."""
+        """The base method for volumes whose CT is in a window; without one, for printed slices."""
         from radfuse.methods.catalogue import load_method  # noqa: PLC0415  # which lists this one
 
         if window not in self._bases:
-            self._bases[window] = load_method(self.base, window=window)
+            name = self.base if window else self.printed_base
+            self._bases[window] = load_method(name, window=window)
         return self._bases[window]
 
     @cached_property

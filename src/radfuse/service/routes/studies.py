@@ -19,7 +19,7 @@ from radfuse.io.staging import output_error
 from radfuse.methods.catalogue import METHODS
 from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
-from radfuse.recipe import Recipe
+from radfuse.recipe import DEFAULT_METHOD, Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.job_queue import Job
@@ -95,6 +95,7 @@ def info() -> dict[str, Any]:
     return {
         "version": version("radfuse"),
         "notice": NOTICE,
+        "default_method": DEFAULT_METHOD,
         "methods": {
             name: info.summary
             for name, info in METHODS.items()

@@ -257,7 +257,7 @@ function onKey(event) {
 async function start() {
   const info = await api.info();
   byId("version").textContent = info.version;
-  setOptions(byId("method"), Object.keys(info.methods), "mfinet");
+  setOptions(byId("method"), Object.keys(info.methods), info.default_method);
   setOptions(byId("fusion-window"), Object.keys(info.windows), "fusion");
   for (const option of byId("method").options) option.title = info.methods[option.value];
   byId("max-distance-mm").max = info.max_distance_mm;
