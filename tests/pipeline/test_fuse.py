@@ -345,4 +345,4 @@ def test_unavailable_cuda_is_refused_in_one_line(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="no CUDA device"):
-            radfuse.fuse(ct, mr, recipe=Recipe(device="cuda"))
+            radfuse.fuse(ct, mr, recipe=Recipe(method="mfinet", device="cuda"))

@@ -47,10 +47,10 @@ PRINTED_MM = 1.0
 MAX_RATIO = 2.0
 """Most that is added, in contrasts of the CT: once its own, once what the base has inverted."""
 
-BONE_RAMP_HU = (150.0, 150.0)
+BONE_RAMP_HU = (50.0, 250.0)
 """From tissue to bone: HU and range, so that slices do not flicker where bone begins."""
 
-BONE_FLOOR, BONE_MARGIN, WHITE_HU = 0.6, 1.03, 1000.0
+BONE_FLOOR, BONE_MARGIN, WHITE_HU = 0.3, 1.03, 1000.0
 """Least grey level of bone, its factor above the soft tissue around it, and the HU of white."""
 
 

@@ -50,6 +50,9 @@ REACH = 1.2
 NOISE_SHARE = 1.5
 """No pixel shows more than its own CT number and as many standard deviations of the noise."""
 
+WEIGHT_MM = 0.8
+"""Smoothing of the weights, so that neither pixels nor slices flicker."""
+
 RIM_MM = 2.0
 """Partial volume of the skull, which is no finding."""
 
@@ -70,7 +73,7 @@ AIR_HU, PRINTED_AIR_HU = -150.0, 3.0
 SKULL_MM2 = 100.0
 """Least area of the skull in a slice; smaller bone is a calcification."""
 
-FAINT_HU, FAINT_GAIN = (1.5, 2.0), 2.4
+FAINT_HU, FAINT_GAIN = (1.5, 2.0), 1.6
 """Of an infarct: contrast and range up to full weight, and how much more of it is shown."""
 
 FAINT_NOISE = 3.0
@@ -246,7 +249,6 @@ class Fine:
     hu: Float32Array
     mr: Float32Array
     base: Float32Array
-    smooth_hu: Float32Array
     own_hu: Float32Array
     """Smoothed, but no farther from the background than the voxel itself and some noise."""
 
@@ -267,31 +269,60 @@ class Fine:
 
 def fine_contrast(found: Contrast, head: Head, part: slice, base: Float32Array) -> Fine:
     """The contrast of some slices at the finest scale, with the coarse volumes expanded to it."""
-    near = _Near.of(head, part, found.bone_hu, found.fine_mm)
-    background_hu = found.grid.expand(found.background_hu, part)
-    contrast = near.smooth_hu - background_hu
-    least_hu = max(FINE_HU[0], NOISE_FACTOR * found.fine_noise_hu)
-    small = spread(ramp(contrast, least_hu, FINE_HU[1]), REACH * found.fine_mm, head.spacing_mm)
-    begins_hu = max(EDGE_HU[0], EDGE_NOISE * found.fine_noise_hu)
-    noise = np.float32(NOISE_SHARE * found.noise_hu)
-    limited = near.tissue_hu
-    own_hu = np.where(
-        contrast > 0,
-        np.minimum(near.smooth_hu, np.maximum(limited + noise, background_hu)),
-        np.maximum(near.smooth_hu, np.minimum(limited - noise, background_hu)),
-    )
-    bright = np.maximum(small, found.grid.expand(found.significance, part))
-    bright *= ramp(contrast, begins_hu, EDGE_HU[1])
-    dark_hu = max(DARK_HU[0], NOISE_FACTOR * found.fine_noise_hu)
+    wide, inner = _widened(head, part, 2 * WEIGHT_MM)
+    near = _Near.of(head, wide, found.bone_hu, found.fine_mm)
+    background_hu = found.grid.expand(found.background_hu, wide)
+    own_hu = _own_hu(near, background_hu, NOISE_SHARE * found.noise_hu)
+    significance = _significance(found, near, own_hu, background_hu, wide, head.spacing_mm)
     _, mr = head.read(part)
     return Fine(
-        near.hu, mr, base, near.smooth_hu, own_hu, background_hu,
+        near.hu[inner], mr, base, own_hu[inner], background_hu[inner],
         found.grid.expand(found.base_background, part),
-        found.grid.expand(found.known, part) * near.clear,
-        np.maximum(bright, ramp(background_hu - own_hu, dark_hu, DARK_HU[1])),
-        found.grid.expand(found.faint, part) * near.clear,
+        found.grid.expand(found.known, part) * near.clear[inner],
+        smoothed(significance, WEIGHT_MM, head.spacing_mm)[inner],
+        found.grid.expand(found.faint, part) * near.clear[inner],
         found.grid.expand(found.soft_around, part),
     )  # fmt: skip
+
+
+def _own_hu(near: "_Near", background_hu: Float32Array, noise_hu: float) -> Float32Array:
+    """Smoothed HU, but no farther from the background than the voxel itself and some noise."""
+    bright = np.minimum(near.smooth_hu, np.maximum(near.tissue_hu + noise_hu, background_hu))
+    dark = np.maximum(near.smooth_hu, np.minimum(near.tissue_hu - noise_hu, background_hu))
+    own_hu = np.where(near.smooth_hu > background_hu, bright, dark)
+    return np.asarray(own_hu, np.float32)
+
+
+def _significance(
+    found: Contrast,
+    near: "_Near",
+    own_hu: Float32Array,
+    background_hu: Float32Array,
+    part: slice,
+    spacing_mm: Spacing,
+) -> Float32Array:
+    """1 in a significant contrast, dense or not, else 0."""
+    contrast = near.smooth_hu - background_hu
+    noise_hu = found.fine_noise_hu
+    least_hu, begins_hu, dark_hu = (
+        max(least, factor * noise_hu)
+        for least, factor in (
+            (FINE_HU[0], NOISE_FACTOR), (EDGE_HU[0], EDGE_NOISE), (DARK_HU[0], NOISE_FACTOR),
+        )
+    )  # fmt: skip
+    small = spread(ramp(contrast, least_hu, FINE_HU[1]), REACH * found.fine_mm, spacing_mm)
+    dense = np.maximum(small, found.grid.expand(found.significance, part))
+    dense *= ramp(contrast, begins_hu, EDGE_HU[1])
+    dark = ramp(background_hu - own_hu, dark_hu, DARK_HU[1])
+    return np.asarray(np.maximum(dense, dark), np.float32)
+
+
+def _widened(head: Head, part: slice, margin_mm: float) -> tuple[slice, slice]:
+    """The slices with neighbours within a margin, and where they are among these."""
+    count = head.shape[0]
+    more = int(np.ceil(margin_mm / head.spacing_mm[0])) if count > 1 else 0
+    wide = slice(max(part.start - more, 0), min(part.stop + more, count))
+    return wide, slice(part.start - wide.start, part.stop - wide.start)
 
 
 @dataclass(frozen=True)
@@ -317,8 +348,7 @@ class _Near:
 
     @classmethod
     def of(cls, head: Head, part: slice, bone_hu: float, fine_mm: float) -> "_Near":
-        more = max(1, int(np.ceil(2 * AROUND_MM / head.spacing_mm[0]))) if head.shape[0] > 1 else 0
-        wide = slice(max(part.start - more, 0), min(part.stop + more, head.shape[0]))
+        wide, inner = _widened(head, part, 2 * AROUND_MM)
         hu, _ = head.read(wide)
         skull = _skull(hu >= bone_hu, head.spacing_mm)
         rim = binary_dilation(skull, _ball(head.spacing_mm))
@@ -326,7 +356,6 @@ class _Near:
         tissue_hu = np.maximum(hu - LEAK_HU * share, np.minimum(hu, np.float32(BRAIN_HU)))
         tissue_hu = np.clip(tissue_hu, *DETAIL_HU)
         smooth = smoothed(tissue_hu, fine_mm, head.spacing_mm)
-        inner = slice(part.start - wide.start, part.stop - wide.start)
         around = smoothed(tissue_hu, AROUND_MM, head.spacing_mm)[inner]
         smooth, rim = smooth[inner], rim[inner]
         low, high = NORMAL_HU
