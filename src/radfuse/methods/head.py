@@ -22,8 +22,11 @@ class Head(Protocol):
     def spacing_mm(self) -> Spacing:
         """Distance of slices, rows and columns."""
 
-    def read(self, part: slice) -> tuple[Float32Array, Float32Array]:
-        """Some slices: CT in HU, MR in [0, 1] and 0 outside its field of view."""
+    def read_ct(self, part: slice) -> Float32Array:
+        """Some slices of the CT in HU."""
+
+    def read_mr(self, part: slice) -> Float32Array:
+        """Some slices of the MR in [0, 1], 0 outside its field of view."""
 
 
 @runtime_checkable
@@ -48,6 +51,10 @@ class ArrayHead:
         slices, rows, columns = self.hu.shape
         return slices, rows, columns
 
-    def read(self, part: slice) -> tuple[Float32Array, Float32Array]:
-        """Some slices."""
-        return self.hu[part], self.mr[part]
+    def read_ct(self, part: slice) -> Float32Array:
+        """Some slices of the CT in HU."""
+        return self.hu[part]
+
+    def read_mr(self, part: slice) -> Float32Array:
+        """Some slices of the MR."""
+        return self.mr[part]

@@ -4,7 +4,7 @@ No mixture of a CT in a bone window and an MR can show blood or a calcification 
 that window they are nearly black. So the local contrast of the CT, in HU and with its sign, is
 added to a base, where it is significant against the noise of this scan and missing in the base;
 where the base shows the opposite, such as an MR void at a calcification, its contrast is taken off
-first. Designed in this project; `docs/signed-detail.md` has the reasons, the ablation and limits.
+first. Designed in this project; `docs/signed-detail.md` has the reasons and limits.
 """
 
 from collections.abc import Iterator
@@ -83,8 +83,8 @@ class SignedDetail:
         bases = np.empty(head.shape, np.uint16)  # half the memory of float32
         background = Background(head.spacing_mm, grid, noise_hu(head), BONE_HU)
         for part in _parts(head.shape[0], grid.factors[0]):
-            hu, mr = head.read(part)
-            bases[part] = np.rint(base_method(window.scale(hu), mr) * FULL)
+            ct, mr = window.scale(head.read_ct(part)), head.read_mr(part)
+            bases[part] = np.rint(base_method(ct, mr) * FULL)
             background.add(head, part, _unit(bases[part]))
         contrast = coarse_contrast(background)
         for part in _parts(head.shape[0], grid.factors[0]):
@@ -106,8 +106,7 @@ class SignedDetail:
 
     def _detailed(self, fine: Fine) -> Float32Array:
         """The base with the detail of the CT, before bone."""
-        own = fine.own_hu
-        detail = _brain(own) - _brain(fine.background_hu)
+        detail = BRAIN.scale(fine.own_hu) - BRAIN.scale(fine.background_hu)
         of_base = fine.base - fine.base_background
         most = np.float32(MAX_RATIO) * np.abs(detail)
         missing = np.where(
@@ -142,10 +141,6 @@ class SignedDetail:
 
 def _unit(stored: NDArray[np.uint16]) -> Float32Array:
     return np.asarray(stored / np.float32(FULL), np.float32)
-
-
-def _brain(hu: Float32Array) -> Float32Array:
-    return BRAIN.scale(hu)
 
 
 def _parts(count: int, block: int) -> Iterator[slice]:

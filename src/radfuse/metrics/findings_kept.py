@@ -14,8 +14,8 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from radfuse.arrays import BoolArray, Float64Array
-from radfuse.errors import InputError
 from radfuse.metrics.image_levels import WHITE, Image, floats
+from radfuse.metrics.lesion_contrast import check_masks
 from radfuse.metrics.region_fidelity import VISIBLE
 
 FULL_CONTRAST = 64.0
@@ -65,12 +65,7 @@ def shown(with_finding: Image, without: Image, *, lesion: BoolArray, ring: BoolA
 
     Raises `InputError` where a mask is empty or has another shape than the images.
     """
-    for name, mask in (("lesion", lesion), ("ring", ring)):
-        if mask.shape != np.shape(with_finding) or not mask.any():
-            raise InputError(
-                f"the {name} mask is {mask.shape} with {mask.sum()} voxels, the images are "
-                f"{np.shape(with_finding)}; give a mask on their grid that is not empty"
-            )
+    check_masks(np.shape(with_finding), lesion=lesion, ring=ring)
     image = floats(with_finding)
     change = image - floats(without)
     contrast = float(change[lesion].mean() - change[ring].mean())

@@ -133,6 +133,16 @@ def _box(lesion: BoolArray, margins: list[int]) -> tuple[slice, ...]:
     )
 
 
+def check_masks(shape: tuple[int, ...], **masks: BoolArray) -> None:
+    """Raise `InputError` where a mask, by its name, is empty or has another shape."""
+    for name, mask in masks.items():
+        if mask.shape != shape or not mask.any():
+            raise InputError(
+                f"the {name} mask is {mask.shape} with {mask.sum()} voxels, the images are "
+                f"{shape}; give a mask on their grid that is not empty"
+            )
+
+
 def lesion_contrast(
     fused: Image,
     ct: Image,
@@ -148,12 +158,7 @@ def lesion_contrast(
     that F is compared with. Raises `InputError` where a mask is empty or has another shape than the
     images.
     """
-    for name, mask in (("lesion", lesion), ("ring", ring)):
-        if mask.shape != np.shape(ct) or not mask.any():
-            raise InputError(
-                f"the {name} mask is {mask.shape} with {mask.sum()} voxels, the images are "
-                f"{np.shape(ct)}; give a mask on their grid that is not empty"
-            )
+    check_masks(np.shape(ct), lesion=lesion, ring=ring)
     of_fused, of_ct, of_mr = (
         _contrast(floats(image)[lesion], floats(image)[ring]) for image in (fused, ct, mr)
     )

@@ -183,8 +183,7 @@ def fuse_head(method: Method, head: Head, window: Window) -> Iterator[tuple[slic
         return
     for start in range(0, head.shape[0], SLICES_AT_ONCE):
         part = slice(start, min(start + SLICES_AT_ONCE, head.shape[0]))
-        hu, mr = head.read(part)
-        yield part, method(window.scale(hu), mr)
+        yield part, method(window.scale(head.read_ct(part)), head.read_mr(part))
 
 
 def whole(parts: Iterable[tuple[slice, Float32Array]]) -> Float32Array:
@@ -214,11 +213,14 @@ class _ImageHead:
         x, y, z = self.ct.GetSpacing()
         return z, y, x
 
-    def read(self, part: slice) -> tuple[Float32Array, Float32Array]:
-        """Some slices: CT in HU, MR in [0, 1] and 0 outside its field of view."""
-        grid = self._grid(part)
-        mr, _ = scale_mr(grid, self.mr, self.mr_from_ct, self.mr_range)
-        return sitk.GetArrayFromImage(grid).astype(np.float32), mr
+    def read_ct(self, part: slice) -> Float32Array:
+        """Some slices of the CT in HU."""
+        grid = self._grid(part)  # outlives the view
+        return np.array(sitk.GetArrayViewFromImage(grid), np.float32)
+
+    def read_mr(self, part: slice) -> Float32Array:
+        """Some slices of the MR in [0, 1], 0 outside its field of view."""
+        return scale_mr(self._grid(part), self.mr, self.mr_from_ct, self.mr_range)[0]
 
     def in_fov(self, part: slice) -> NDArray[np.bool_]:
         """Mask of the MR field of view in some slices."""

@@ -129,7 +129,7 @@ def noise_hu(head: Head) -> float:
     count = head.shape[0]
     values = []
     for index in np.unique(np.linspace(0, count - 1, NOISE_SLICES + 2).astype(int)[1:-1]):
-        hu, _ = head.read(slice(int(index), int(index) + 1))
+        hu = head.read_ct(slice(int(index), int(index) + 1))
         values.append(_apart(hu, (hu > BRAIN_RANGE_HU[0]) & (hu < BRAIN_RANGE_HU[1])))
     return _deviation(np.concatenate(values))
 
@@ -274,9 +274,8 @@ def fine_contrast(found: Contrast, head: Head, part: slice, base: Float32Array) 
     background_hu = found.grid.expand(found.background_hu, wide)
     own_hu = _own_hu(near, background_hu, NOISE_SHARE * found.noise_hu)
     significance = _significance(found, near, own_hu, background_hu, wide, head.spacing_mm)
-    _, mr = head.read(part)
     return Fine(
-        near.hu[inner], mr, base, own_hu[inner], background_hu[inner],
+        near.hu[inner], head.read_mr(part), base, own_hu[inner], background_hu[inner],
         found.grid.expand(found.base_background, part),
         found.grid.expand(found.known, part) * near.clear[inner],
         smoothed(significance, WEIGHT_MM, head.spacing_mm)[inner],
@@ -349,7 +348,7 @@ class _Near:
     @classmethod
     def of(cls, head: Head, part: slice, bone_hu: float, fine_mm: float) -> "_Near":
         wide, inner = _widened(head, part, 2 * AROUND_MM)
-        hu, _ = head.read(wide)
+        hu = head.read_ct(wide)
         skull = _skull(hu >= bone_hu, head.spacing_mm)
         rim = binary_dilation(skull, _ball(head.spacing_mm))
         share = smoothed(skull.astype(np.float32), LEAK_MM, head.spacing_mm)
