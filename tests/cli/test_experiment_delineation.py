@@ -119,7 +119,10 @@ def test_experiment_folder_with_other_settings_is_kept(experiment: Path, tmp_pat
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--tumour", "huge"), "no tumour 'huge'; there are typical, small, faint, at-bone"),
+        (
+            ("--tumour", "huge"),
+            "no tumour 'huge'; there are typical, small, faint, at-bone, calcified",
+        ),
         (("--method", "magic"), "magic"),
         (("--spacing", "0.1"), "a phantom's spacing of 0.1 mm"),
     ],

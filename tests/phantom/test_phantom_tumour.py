@@ -67,3 +67,12 @@ def test_the_vault_is_widest_at_its_middle() -> None:
     assert vault_beside(y0, z0) == pytest.approx(BRAINCASE_RADII[0])
     assert vault_beside(y0 + 30, z0) < 1.06 * vault_beside(y0, z0)
     assert vault_beside(y0, z0 + 40) < vault_beside(y0, z0 + 20) < vault_beside(y0, z0)
+
+
+def test_calcified_tumour_differs_from_faint_one_in_ct_only(solid: Phantom) -> None:
+    tumour = Tumour(is_solid=True, contrast=0.4, hu=120.0)
+    faint = make_phantom(7, spacing_mm=SPACING_MM, tumour=Tumour(is_solid=True, contrast=0.4))
+    calcified = make_phantom(7, spacing_mm=SPACING_MM, tumour=tumour)
+    np.testing.assert_array_equal(labels_of(calcified), labels_of(solid))
+    np.testing.assert_allclose(_contrast(calcified, "ct"), 100.0, rtol=0.15)
+    np.testing.assert_allclose(_contrast(calcified, "mr"), _contrast(faint, "mr"), rtol=0.05)

@@ -35,7 +35,7 @@ def experiment_command() -> None:
 )  # fmt: skip
 @click.option(
     "--tumour", "tumours", multiple=True, metavar="KIND",
-    help="typical, small, faint or at-bone; repeatable  [default: all]",
+    help="typical, small, faint, at-bone or calcified; repeatable  [default: all]",
 )  # fmt: skip
 @click.option(
     "--spacing", "spacing_mm", type=float, default=1.5, show_default=True, metavar="MM",

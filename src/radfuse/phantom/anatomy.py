@@ -56,6 +56,8 @@ class Tumour:
     """Without necrotic core and calcifications."""
     is_at_bone: bool = False
     """Moved laterally until it touches the skull."""
+    hu: float | None = None
+    """CT number of a tumour that is finely calcified throughout."""
 
 
 @dataclass(frozen=True)

@@ -290,7 +290,7 @@ def _tumour_layers(
             (tissues.TUMOUR.t1, tissues.OEDEMA.t1),
         )
     )
-    mass = Tissue(tissues.TUMOUR.label, hu, t1)
+    mass = Tissue(tissues.TUMOUR.label, hu if tumour.hu is None else tumour.hu, t1)
     layers = [TissueLayer(((mass, 0.0),), (image(lesion.tumour), hull), within)]
     if not tumour.is_solid:
         layers.append(TissueLayer(((tissues.NECROSIS, 0.0),), (image(lesion.core), hull), within))

@@ -34,9 +34,10 @@ TUMOURS: Mapping[str, Tumour] = {
     "small": Tumour(is_solid=True, radius_mm=7.0),
     "faint": Tumour(is_solid=True, contrast=0.4),
     "at-bone": Tumour(is_solid=True, is_at_bone=True),
+    "calcified": Tumour(is_solid=True, contrast=0.4, hu=120.0),
 }
 """Solid, enhancing tumours in oedema, of 9 to 16 mm radius except the small ones, of full contrast
-except the faint ones, inside the brain except those at the skull."""
+except the faint and the calcified ones, inside the brain except those at the skull."""
 
 CT_ALONE, MR_ALONE = "CT alone", "MR alone"
 """Names of the sources without fusion."""

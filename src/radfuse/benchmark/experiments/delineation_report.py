@@ -60,11 +60,12 @@ DESIGN = (
     "Every patient is a synthetic phantom of a head with one tumour of each kind, whose true "
     "border is known voxel by voxel. All are solid, enhancing and surrounded by oedema: typical "
     f"ones have 9 to 16 mm radius, small ones {TUMOURS['small'].radius_mm:g} mm, faint ones "
-    f"{TUMOURS['faint'].contrast:g} of the others' contrast with the oedema, and those at the bone "
-    "are flattened against the skull. CT and MR are aligned by the true transform, so that the "
-    "numbers contain no registration error. The seed points are the true tumour's centre with a "
-    f"random offset of {JITTER_MM:g} mm (standard deviation along each axis); {SEED_POINTS} per "
-    "tumour, the same for every image. A tumour is one case, the mean over its seed points."
+    f"{TUMOURS['faint'].contrast:g} of the others' contrast with the oedema, those at the bone are "
+    "flattened against the skull, and calcified ones are as faint ones in the MR and have "
+    f"{TUMOURS['calcified'].hu:g} HU throughout. CT and MR are aligned by the true transform, so "
+    "that the numbers contain no registration error. The seed points are the true tumour's centre "
+    f"with a random offset of {JITTER_MM:g} mm (standard deviation along each axis); {SEED_POINTS} "
+    "per tumour, the same for every image. A tumour is one case, the mean over its seed points."
 )
 """Design of the experiment."""
 
