@@ -73,6 +73,10 @@ def changes_display(viewer: ViewerDriver) -> None:
     viewer.press(Keys.PAGE_UP)
     viewer.wait_until(lambda: viewer.element("position").text != position)
     fused = viewer.screenshot("06-crosshair")
+    viewer.press("o")
+    viewer.wait_until(lambda: viewer.element("fov-border").get_attribute("aria-pressed") == "false")
+    assert (is_blue(viewer.screenshot("06-without-border")) < is_blue(fused) - 200).all()
+    viewer.press("o")
     viewer.press("[" * 10)
     ct = viewer.screenshot("07-ct")
     assert viewer.element("opacity-value").text == "0 %"
@@ -99,6 +103,12 @@ def changes_display(viewer: ViewerDriver) -> None:
     viewer.wait_until(lambda: viewer.element("help").is_displayed())
     viewer.screenshot("15-help")
     viewer.element("help").find_element(By.TAG_NAME, "button").click()
+
+
+def is_blue(shot: np.ndarray) -> np.ndarray:
+    """Numbers of pixels of the colour of the border of the field of view: left and right part."""
+    blue = (shot[..., 2] > 180) & (shot[..., 1] > 120) & (shot[..., 0] < 60)
+    return np.array([half.sum() for half in np.array_split(blue, 2, axis=1)])
 
 
 def measures(viewer: ViewerDriver) -> None:

@@ -15,6 +15,7 @@ from service_kit import Site
 from radfuse.service.stores.view_volumes import describe_volume
 
 OUTSIDE = -32768
+PLANES_IN_FOV = {"axial": (3, 5), "coronal": (9, 13), "sagittal": (9, 14)}
 RNG = np.random.default_rng(7)
 
 
@@ -90,6 +91,104 @@ def test_mr_overlay_equals_simpleitk_resampling(viewer: ViewerDriver, plane: str
     wanted = planes_of(expected, plane, 3).ravel()
     assert (np.array(found) == OUTSIDE).any()
     np.testing.assert_allclose(found, wanted, atol=0.51)
+
+
+@pytest.mark.parametrize(
+    ("plane", "index"), [(plane, index) for plane, two in PLANES_IN_FOV.items() for index in two]
+)
+def test_fov_border_is_that_of_the_resampled_mr(
+    viewer: ViewerDriver, plane: str, index: int
+) -> None:
+    ct, mr = random_image((24, 22, 8), 2), random_image((9, 10, 5), 3)
+    ct.SetSpacing((1.0, 1.2, 2.0))
+    mr.SetSpacing((1.4, 1.5, 2.5))
+    mr.SetOrigin((6.0, 5.0, 2.0))
+    mr.SetDirection(Rotation.from_euler("xyz", (8, -5, 12), degrees=True).as_matrix().ravel())
+    mr_from_ct = sitk.Euler3DTransform((0, 0, 0), 0.1, -0.05, 0.2, (1.0, -0.5, 0.7))
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(mr_from_ct.GetMatrix(), (3, 3))
+    matrix[:3, 3] = mr_from_ct.GetTranslation()
+    resampled = sitk.Resample(mr, ct, mr_from_ct, sitk.sitkLinear, np.nan, sitk.sitkFloat32)
+    code = """
+      const [ct, mr, mrFromCt, plane, index] = given;
+      const { multiply } = await import('/viewer/geometry.js');
+      const { PLANES, Volume } = await import('/viewer/volume.js');
+      const [a, b] = [ct, mr].map((v) => new Volume(v.description, Int16Array.from(v.values)));
+      const bFromA = multiply(b.voxelFromMm, mrFromCt, a.mmFromVoxel);
+      return it.borderSegments(bFromA, b.size, a.size, PLANES[plane], index);
+    """
+    given = (volume(ct), volume(mr), matrix.tolist(), plane, index)
+    segments = np.array(evaluate(viewer, "viewer/fov_border.js", code, *given))
+    across = {"sagittal": 0, "coronal": 1, "axial": 2}[plane]
+    assert (segments[..., across] == index).all()
+    in_fov = (~np.isnan(sitk.GetArrayFromImage(resampled))).take(index, 2 - across)
+    lines = np.delete(segments, across, axis=2)[..., ::-1]  # ends, (row, column) of the plane
+    shares = np.linspace(0, 1, 400)[:, None]
+    points = np.concatenate([end + shares * (other - end) for end, other in lines])
+    changes = [
+        np.argwhere(in_fov[1:] != in_fov[:-1]) + np.array((0.5, 0)),
+        np.argwhere(in_fov[:, 1:] != in_fov[:, :-1]) + np.array((0, 0.5)),
+    ]
+    between = np.concatenate(changes)
+    assert len(between) > 10
+    distances = np.linalg.norm(points[:, None] - between, axis=2)
+    assert distances.min(axis=0).max() <= 0.51 * np.sqrt(2)  # a border wherever the mask changes
+    is_sampled = ((points >= 0) & (points <= np.array(in_fov.shape) - 1)).all(axis=1)
+    assert distances[is_sampled].min(axis=1).max() <= 1  # and nowhere else
+    assert (points >= -0.51).all()
+    assert (points <= np.array(in_fov.shape) - 0.49).all()
+
+
+def test_fov_border_is_drawn_for_a_fused_image(viewer: ViewerDriver) -> None:
+    ct, mr = random_image((24, 22, 8), 2) * 0, random_image((10, 10, 4), 3) * 0
+    mr.SetOrigin((5.0, 6.0, 2.0))
+    code = """
+      const { Viewer } = await import('/viewer/viewer.js');
+      const { Volume } = await import('/viewer/volume.js');
+      const { IDENTITY } = await import('/viewer/geometry.js');
+      const canvas = document.createElement('canvas');
+      canvas.style.cssText = 'position:fixed;left:0;top:0;width:640px;height:480px';
+      document.body.append(canvas);
+      const [ct, mr] = given.map((v) => new Volume(v.description, Int16Array.from(v.values)));
+      const viewer = new Viewer(canvas);
+      const border = new it.FovBorder(viewer);
+      viewer.layers.push(border);
+      viewer.drawCrosshair = viewer.drawLabels = () => {};
+      viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: IDENTITY });
+      viewer.setCrosshair([10, 10, 3]);
+      const blue = () => {
+        viewer.draw();
+        return viewer.viewports.map((viewport) => {
+          const sides = ["left", "top", "width", "height"];
+          const [left, top, width, height] = sides.map((side) => Math.floor(viewport[side]));
+          const pixels = viewer.context.getImageData(left, top, width, height).data;
+          let [first, last, rows] = [width, 0, new Set()];
+          for (let i = 0; i < pixels.length; i += 4)
+            if (pixels[i + 2] > 100 && pixels[i] < 100) {
+              const x = (i / 4) % width;
+              [first, last] = [Math.min(first, x), Math.max(last, x)];
+              rows.add(Math.floor(i / 4 / width));
+            }
+          const corner = viewport.toScreen([4.5, 5.5, 1.5]);
+          const end = viewport.toScreen([14.5, 15.5, 5.5]);
+          return [rows.size, first, last, corner[0] - left, end[0] - left];
+        });
+      };
+      const before = blue();
+      viewer.setFused(ct, IDENTITY);
+      viewer.setAlignment([[1, 0, 0, 9], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]);
+      const drawn = blue();
+      border.toggle();
+      const hidden = blue();
+      canvas.remove();
+      return [before, drawn, hidden];
+    """
+    before, drawn, hidden = evaluate(viewer, "viewer/fov_border.js", code, volume(ct), volume(mr))
+    assert len(drawn) == 3
+    for rows, first, last, left, right in drawn:
+        assert rows > 20
+        assert [first, last] == pytest.approx(sorted((left, right)), abs=2)
+    assert all(not rows for rows, *_ in [*before, *hidden])
 
 
 def test_rigid_motion_rotates_about_its_centre(viewer: ViewerDriver) -> None:

@@ -95,7 +95,7 @@ async function showFused(view) {
     const fused = result ? await Volume.load(api.volumeUrl(id, "fused"), view.fused) : null;
     if (selected !== id || current.outcome !== outcome) return;
     viewer.set({ mrRange: view.mr_range });
-    viewer.setFused(fused);
+    viewer.setFused(fused, view.mr_from_ct);
     displayed.result = result;
     if (fused) panels.toolbar.setInitial(true);
     panels.toolbar.render();

@@ -2,6 +2,7 @@
 
 import { byId, selectNext, setOptions, setPressed } from "../dom.js";
 import { FULL_SCALE } from "../viewer/compose.js";
+import { FovBorder } from "../viewer/fov_border.js";
 import { Rendering } from "../viewer/rendering.js";
 import { Ruler } from "../viewer/ruler.js";
 import { RENDERING_AREA } from "../viewer/viewports.js";
@@ -14,7 +15,8 @@ export class Toolbar {
   constructor(viewer, windows) {
     Object.assign(this, { viewer, windows, flickering: null, rendering: new Rendering(byId("rendering")) });
     this.ruler = new Ruler(viewer);
-    viewer.layers.push(this.ruler);
+    this.border = new FovBorder(viewer);
+    viewer.layers.push(this.ruler, this.border);
     setOptions(byId("window-preset"), [...Object.keys(windows), "manual"], "soft-tissue");
     viewer.set({ window: windows["soft-tissue"] });
     this.listen();
@@ -30,6 +32,7 @@ export class Toolbar {
     byId("layout").addEventListener("change", () => viewer.set({ layout: byId("layout").value }));
     byId("flicker").addEventListener("click", () => this.flicker());
     byId("measure").addEventListener("click", () => this.measure());
+    byId("fov-border").addEventListener("click", () => this.toggleBorder());
     viewer.addEventListener("window", () => this.showWindow());
     viewer.addEventListener("layout", () => this.showLayout());
     viewer.addEventListener("crosshair", () => this.showValues());
@@ -121,6 +124,11 @@ export class Toolbar {
     this.viewer.setTool(this.viewer.tool === this.ruler ? null : this.ruler);
   }
 
+  toggleBorder() {
+    this.border.toggle();
+    setPressed(byId("fov-border"), this.border.isShown);
+  }
+
   setOverlay(index) {
     byId("overlay").selectedIndex = index;
     byId("overlay").dispatchEvent(new Event("change"));
@@ -145,6 +153,7 @@ export class Toolbar {
       w: () => selectNext(byId("window-preset")),
       p: () => selectNext(byId("layout")),
       m: () => this.measure(),
+      o: () => this.toggleBorder(),
       1: () => this.setOverlay(0),
       2: () => this.setOverlay(1),
       3: () => this.setOverlay(2),

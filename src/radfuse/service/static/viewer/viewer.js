@@ -32,7 +32,7 @@ export class Viewer extends EventTarget {
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, isMrActive: false, viewports: [], images: [] });
+    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, fusedMrFromCt: null, isMrActive: false, viewports: [], images: [] });
     this.planes.clear();
     this.requestDraw();
   }
@@ -52,8 +52,9 @@ export class Viewer extends EventTarget {
     this.notify("crosshair");
   }
 
-  setFused(volume) {
-    Object.assign(this, { fused: volume, preview: null });
+  // The fused image, and the alignment of the MR that it was fused with; null for none.
+  setFused(volume, fusedMrFromCt = null) {
+    Object.assign(this, { fused: volume, fusedMrFromCt, preview: null });
     this.invalidate("fused");
   }
 
