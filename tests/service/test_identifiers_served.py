@@ -128,7 +128,7 @@ def test_an_id_changes_no_number_in_a_sentence(fused: dict[str, StudyClient]) ->
     def facts(client: StudyClient) -> dict[str, Any]:
         study = client.site.study(client.study)
         outcome = study.pop("outcome")
-        assert re.search(r"at the skull \d+\.\d mm", outcome["quality"]), outcome["quality"]
+        assert re.search(r"dilution of precision \d+", outcome["quality"]), outcome["quality"]
         assert "1 image left out: duplicates" in outcome["notes"]
         for key in ("registration_id", "job", "seconds"):
             assert outcome.pop(key) is not None

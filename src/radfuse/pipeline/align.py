@@ -110,7 +110,7 @@ def align(
         "registration assessed",
         extra={"registration_id": alignment.identifier, **alignment.quality.as_dict()},
     )
-    if not alignment.quality.passed and not recipe.accept_registration:
+    if alignment.quality.grade == "refuse" and not recipe.accept_registration:
         raise RegistrationQAError(alignment.quality.sentence(), REMEDIES, alignment)
     return alignment
 

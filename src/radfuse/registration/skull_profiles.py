@@ -7,7 +7,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from radfuse.arrays import Float32Array, Float64Array
+from radfuse.arrays import BoolArray, Float32Array, Float64Array, filled_on
 from radfuse.intensity import BONE_HU
 from radfuse.modality import AIR_HU
 from radfuse.registration.preprocessing import MAX_HU
@@ -29,6 +29,9 @@ MAX_POINTS = 40_000
 
 MIN_POINTS = 500
 """With fewer there is no skull in view."""
+
+MIN_VOXELS = 4
+"""Along each axis: ITK's recursive filter needs them."""
 
 STEP_MM = 1.0
 """Distance between samples along a normal."""
@@ -96,6 +99,23 @@ def skull_profiles(
     )
 
 
+def visible_bone(
+    ct: Series, mr_head: sitk.Image, ct_from_mr: sitk.Transform
+) -> tuple[float, float]:
+    """Bone of the CT around the MR's head in its field of view, cm3, and the share in the head."""
+    grid = _ct_on_head(ct.image, mr_head, ct_from_mr)
+    bone = sitk.GetArrayViewFromImage(grid) > BONE_HU
+    bone &= _nearest(filled_on(mr_head, 1), grid)
+    share = float(_nearest(mr_head, grid)[bone].mean()) if bone.any() else 0.0
+    return bone.sum() * GRID_MM**3 / 1000, share
+
+
+def _nearest(mask: sitk.Image, grid: sitk.Image) -> BoolArray:
+    """A mask on another grid, 0 off its own."""
+    on_grid = sitk.Resample(mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+    return np.asarray(sitk.GetArrayViewFromImage(on_grid) > 0)
+
+
 def point_similarity(profiles: Profiles) -> Float64Array:
     """Similarity of each point for each shift, shape (n, shifts).
 
@@ -116,19 +136,22 @@ def point_similarity(profiles: Profiles) -> Float64Array:
 
 
 def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> sitk.Image:
-    """The CT on a grid of `GRID_MM` along the axes of the MR, around the MR's head."""
-    z, y, x = np.nonzero(sitk.GetArrayViewFromImage(mr_head))
-    low = np.array([x.min(), y.min(), z.min()]) - 0.5
-    high = np.array([x.max(), y.max(), z.max()]) + 0.5
-    size = np.ceil((high - low) * np.array(mr_head.GetSpacing()) / GRID_MM).astype(int)
+    """The CT on a grid of `GRID_MM` around the MR's head.
+
+    Its axes are those of the patient, so that it does not depend on how the MR's slices are stored.
+    """
+    head_mm = _positions_mm(mr_head, np.argwhere(sitk.GetArrayViewFromImage(mr_head)))
+    margin_mm = max(mr_head.GetSpacing()) / 2
+    low, high = head_mm.min(axis=0) - margin_mm, head_mm.max(axis=0) + margin_mm
+    size = np.ceil((high - low) / GRID_MM).astype(int).clip(MIN_VOXELS)
     resampled = sitk.Resample(
         ct,
         size.tolist(),
         ct_from_mr,
         sitk.sitkLinear,
-        mr_head.TransformContinuousIndexToPhysicalPoint(low.tolist()),
+        low.tolist(),
         [GRID_MM] * 3,
-        mr_head.GetDirection(),
+        np.eye(3).ravel().tolist(),
         AIR_HU,
     )
     return sitk.Clamp(resampled, sitk.sitkFloat32, AIR_HU, MAX_HU)
@@ -136,7 +159,9 @@ def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform)
 
 def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, Float64Array]:
     """Points on the surface of bone within the MR's head, and their normals into bone."""
-    gradient = sitk.GetArrayFromImage(sitk.GradientRecursiveGaussian(grid, EDGE_SIGMA_MM))
+    gradient = sitk.GetArrayFromImage(
+        sitk.GradientRecursiveGaussian(grid, EDGE_SIGMA_MM, useImageDirection=True)
+    )
     steepness = np.linalg.norm(gradient, axis=-1)
     bone = sitk.GetArrayViewFromImage(grid) > BONE_HU
     surface = bone & ~ndimage.binary_erosion(bone) & (steepness > EDGE_HU_PER_MM)

@@ -24,7 +24,8 @@ PATIENT_OMITTED = "identity omitted; pass --show-identifiers to print it"
 
 LIMITS = (
     "one rigid transform for the whole head: jaw, neck, eyes and a deformed scalp may be "
-    "misaligned; the error is estimated from the skull in both fields of view, as a mean"
+    "misaligned; the error is estimated from the skull in both fields of view and from mutual "
+    "information"
 )
 """Limits of a registration, whatever its estimated error."""
 
@@ -130,5 +131,5 @@ def _motion(ct: sitk.Image, mr_from_ct: sitk.Transform, region: Region) -> dict[
 def _warning(alignment: Alignment) -> str:
     if alignment.quality.passed:
         return ""
-    failed = "registration QA failed"
-    return f"{failed.upper()}{alignment.quality.sentence().removeprefix(failed)}"
+    result, separator, rest = alignment.quality.sentence().partition(":")
+    return f"{result.upper()}{separator}{rest}"

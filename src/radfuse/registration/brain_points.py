@@ -1,0 +1,35 @@
+"""Points of the brain in an MR, at which the error of a registration is estimated."""
+
+import numpy as np
+import SimpleITK as sitk
+from scipy.ndimage import distance_transform_edt
+
+from radfuse.arrays import Float64Array
+from radfuse.registration.transforms import matrix_of
+
+SCALP_AND_SKULL_MM = 15.0
+"""The brain is deeper than this below the surface of the head."""
+
+BRAIN_HEIGHT_MM = 110.0
+"""Height of the brain below its highest point, along the CT's patient axis."""
+
+MAX_POINTS = 1500
+"""Number of points."""
+
+
+def brain_points_mm(mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> Float64Array:
+    """Points (n, 3), LPS mm of the MR, inside the head's mask and below the vertex.
+
+    Where the MR's field of view cuts the head is no surface. Of a head without depth, as in a slab
+    of a few mm, all points are given.
+    """
+    inside = sitk.GetArrayFromImage(mr_head) > 0
+    spacing = np.array(mr_head.GetSpacing())
+    depth = distance_transform_edt(np.pad(inside, 1, mode="edge"), sampling=spacing[::-1])
+    deep = np.argwhere(depth[1:-1, 1:-1, 1:-1] > SCALP_AND_SKULL_MM)
+    voxels = deep if len(deep) else np.argwhere(inside)
+    axes = np.reshape(mr_head.GetDirection(), (3, 3)) * spacing
+    points = np.array(mr_head.GetOrigin()) + voxels[:, ::-1] @ axes.T
+    heights = points @ matrix_of(ct_from_mr)[2, :3]
+    points = points[heights > heights.max() - BRAIN_HEIGHT_MM]
+    return np.asarray(points[:: -(-len(points) // MAX_POINTS)])
