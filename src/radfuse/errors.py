@@ -10,6 +10,7 @@ RadfuseError               one line on the command line; anything else is a bug,
 └── RegistrationError      registration QA failed
 """
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -39,6 +40,17 @@ class NoImageError(InputError):
 
 class OutputError(RadfuseError):
     """A result cannot be written to the given path."""
+
+    def __init__(self, reason: str, folder: Path | None = None) -> None:
+        super().__init__(reason, folder)
+        self.reason = reason
+        """The reason alone: clients of the service do not see its folders."""
+
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """The folder, if it is known, and the reason."""
+        return f"{self.folder}: {self.reason}" if self.folder else self.reason
 
 
 class DiskFullError(OutputError):

@@ -90,7 +90,7 @@ def test_members_are_unpacked_unchanged(tmp_path: Path, method: int) -> None:
 def test_folder_is_removed_after_an_error(tmp_path: Path, scratch: Path) -> None:
     packed = pack(tmp_path / "a.zip", {"a": b"1"})
     with suppress(KeyError), unpacked(packed) as folder:
-        assert folder.parent == scratch
+        assert folder.parent.parent == scratch
         raise KeyError
 
 
@@ -199,7 +199,7 @@ def test_unsupported_compression_is_refused(tmp_path: Path, method: int) -> None
 def test_damaged_member_is_named(tmp_path: Path) -> None:
     packed = pack(tmp_path / "a.zip", {"b": b"hello", "a\n": b"hallo"}, zipfile.ZIP_STORED)
     message = refusal(patched(packed, b"hallo", b"hullo"))
-    assert message.startswith("'a?' is damaged (Bad CRC-32 for file 'a\\n'); download it again")
+    assert message.startswith("'a?' is damaged (Bad CRC-32); download it again")
 
 
 def test_truncated_archive_is_refused_at_every_length(tmp_path: Path) -> None:

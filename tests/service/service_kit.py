@@ -106,6 +106,11 @@ def refused(answer: httpx.Response, status: int, words: str) -> None:
     assert list(answer.json()) == ["error"]
 
 
+def stored_upload(site: Site, path: str) -> Path:
+    """Where the server keeps an upload."""
+    return site.folder / "uploads" / path.removeprefix("upload:")
+
+
 @contextmanager
 def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Site]:
     """Serve the studies of a folder on loopback, by default on a free port."""

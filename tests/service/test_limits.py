@@ -1,4 +1,4 @@
-"""Uploads and comparisons beyond a number at once wait for the others; all others are answered."""
+"""Uploads beyond a number at once are refused, comparisons wait; all others are answered."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from service_kit import MAX_UPLOAD_BYTES, TOKEN, Site
+from service_kit import MAX_UPLOAD_BYTES, TOKEN, Site, refused
 from study_kit import StudyClient, ball
 
 from radfuse.service.app import make_app
@@ -19,8 +19,8 @@ BLOCKED_S, END_S = 0.3, 30.0
 """How long a request must not be answered, and how long a test waits."""
 
 
-async def upload(client: httpx.AsyncClient, name: str, proceed: asyncio.Event) -> int:
-    """Upload a file, its second half when it may proceed; the status of the response."""
+async def upload(client: httpx.AsyncClient, name: str, proceed: asyncio.Event) -> httpx.Response:
+    """Upload a file, its second half when it may proceed."""
 
     async def halves() -> AsyncIterator[bytes]:
         part = f'Content-Disposition: form-data; name="files"; filename="{name}"'
@@ -29,8 +29,7 @@ async def upload(client: httpx.AsyncClient, name: str, proceed: asyncio.Event) -
         yield b"content\r\n--x--\r\n"
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = await client.post("/api/v1/uploads", content=halves(), headers=headers)
-    return answer.status_code
+    return await client.post("/api/v1/uploads", content=halves(), headers=headers)
 
 
 async def uploads_at_once(folder: Path, *, is_cancelled: bool) -> None:
@@ -46,23 +45,24 @@ async def uploads_at_once(folder: Path, *, is_cancelled: bool) -> None:
         slow = [asyncio.create_task(upload(client, "a.nii", later)) for _ in range(MAX_UPLOADS)]
         while not deps.uploads_at_once.locked():
             await asyncio.sleep(0.01)
-        late = asyncio.create_task(upload(client, "b.nii", now))
-        assert not (await asyncio.wait([late], timeout=BLOCKED_S))[0]
+        late = await upload(client, "b.nii", now)
+        refused(late, 429, "try again later")
+        assert int(late.headers["retry-after"]) > 0
         assert not list(folder.rglob("b.nii"))
         assert (await client.get("/api/v1/studies")).status_code == 200
         if is_cancelled:
             slow.pop().cancel()
-        else:
-            later.set()
-        assert await late == 201
+            while deps.uploads_at_once.locked():
+                await asyncio.sleep(0.01)
+            assert (await upload(client, "b.nii", now)).status_code == 201
         later.set()
-        assert set(await asyncio.gather(*slow)) == {201}
-        assert not deps.uploads_at_once.locked()
+        assert {answer.status_code for answer in await asyncio.gather(*slow)} == {201}
+        assert (await upload(client, "b.nii", now)).status_code == 201
     deps.jobs.close()
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-def test_uploads_beyond_the_limit_wait(tmp_path: Path, is_cancelled: bool) -> None:
+def test_uploads_beyond_the_limit_are_refused(tmp_path: Path, is_cancelled: bool) -> None:
     """Until another is stored, or its client disconnects."""
     asyncio.run(uploads_at_once(tmp_path, is_cancelled=is_cancelled))
 

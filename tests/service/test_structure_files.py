@@ -66,7 +66,7 @@ def exported(client: StudyClient, form: str) -> tuple[dict[str, Any], bytes]:
     return response, file.content
 
 
-def imported(client: StudyClient, path: Path, **more: Any) -> dict[str, Any]:
+def imported(client: StudyClient, path: Path | str, **more: Any) -> dict[str, Any]:
     answer = client.call("POST", "/structures/import", path=str(path), **more)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -284,14 +284,14 @@ def test_uploaded_label_map_keeps_names_and_mask_takes_given(
     files = [("files", (one.name, one.read_bytes())) for one in (path, names)]
     upload = client.site.client.post("/api/v1/uploads", files=files).json()["path"]
     for more in ({}, {"name": "Pituitary"}):
-        (back,) = imported(client, Path(upload), **more)["structures"]
+        (back,) = imported(client, upload, **more)["structures"]
         assert (back["name"], back["colour"]) == ("GTVp", made["colour"])
         client.clear()
     upload = client.site.client.post("/api/v1/uploads", files=files[:1]).json()["path"]
-    (back,) = imported(client, Path(upload), name=" Pituitary ")["structures"]
+    (back,) = imported(client, upload, name=" Pituitary ")["structures"]
     assert back["name"] == "Pituitary"
     assert dice(client.mask(back["id"]), mask) == 1
-    (back,) = imported(client, Path(upload), name="x" * 90)["structures"]
+    (back,) = imported(client, upload, name="x" * 90)["structures"]
     assert back["name"] == "x" * 64
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import stat
 import tarfile
 import tempfile
@@ -10,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -63,6 +64,12 @@ BLOCK_BYTES = 1 << 20
 
 GIVE_FOLDER = "unpack it with another program and give the folder"
 """Remedy for an archive that is not unpacked."""
+
+KEPT_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
+"""Suffixes of generated names, because readers depend on them. DICOM slices need none."""
+
+INDEX_FILES = ("DICOMDIR", "structures.json")
+"""Names of files that refer to others by name."""
 
 FORBIDDEN = '<>:"|?*'
 """Characters that file systems may refuse in a name; replaced by underscores."""
@@ -131,15 +138,22 @@ def _kind(path: Path) -> str:
     return "tar" if is_tar else ""
 
 
+def generated_name(number: int, name: str) -> str:
+    """A name of a file that tells nothing of the patient: a number and the suffix."""
+    suffix = next((one for one in KEPT_SUFFIXES if name.lower().endswith(one)), "")
+    return f"{number:05}{suffix}"
+
+
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def unpacked(path: Path, *, numbered: bool = False) -> Iterator[Path]:
     """A temporary folder with the files of an archive; another path unchanged.
 
     Zip, tar and tar.gz archives are unpacked, and a DICOM file in a gzip stream. Members keep their
     names, except for characters that file systems refuse. Archives in the archive are not
-    unpacked. Raises `InputError`, naming the member, for an archive that is encrypted, damaged,
-    of another format or larger than the limits of this module, and for names that are duplicate,
-    outside the folder or of links.
+    unpacked. With `numbered` members have generated names, counted from 0, except in an archive
+    with one of `INDEX_FILES`. Raises `InputError`, naming the member, for an archive that is
+    encrypted, damaged, of another format or larger than the limits of this module, and for names
+    that are duplicate, outside the folder or of links.
     """
     try:
         kind = _kind(path) if path.is_file() else ""
@@ -150,24 +164,35 @@ def unpacked(path: Path) -> Iterator[Path]:
         return
     if kind not in MEMBERS:
         _refuse(path, f"{kind} archives are not supported; {GIVE_FOLDER}")
-    with tempfile.TemporaryDirectory(prefix="radfuse-") as folder:
-        _unpack(path, Path(folder), kind)
-        yield Path(folder)
+    with tempfile.TemporaryDirectory(prefix="radfuse-") as temporary:
+        folder = Path(temporary) / path.name
+        folder.mkdir()
+        _unpack(path, folder, kind, numbered)
+        yield folder
 
 
-def _unpack(path: Path, folder: Path, kind: str) -> None:
+def _unpack(path: Path, folder: Path, kind: str, numbered: bool) -> None:
     """Write all members into an empty folder."""
     try:
         with MEMBERS[kind](path) as members:
             allowed = _max_bytes(path)
-            for member, target in _checked(members, path):
+            named = _numbered(members) if numbered else members
+            for member, target in _checked(named, path):
                 allowed -= _write(member, folder / target, allowed, path)
     except DAMAGE as error:
-        reason = _shown(str(error)) or "truncated"
-        _refuse(path, f"damaged {kind} archive ({reason}); download it again")
+        _refuse(path, f"damaged {kind} archive ({_reason(error)}); download it again")
     except OSError as error:
         reason = error.strerror or _shown(str(error))
         _refuse(path, f"cannot be unpacked ({reason}); {GIVE_FOLDER}")
+
+
+def _numbered(members: list[_Member]) -> list[_Member]:
+    """The same with generated names; unchanged with one of `INDEX_FILES`."""
+    if any(PurePosixPath(one.name).name in INDEX_FILES for one in members):
+        return members
+    return [
+        replace(one, name=generated_name(number, one.name)) for number, one in enumerate(members)
+    ]
 
 
 def _max_bytes(path: Path) -> int:
@@ -259,7 +284,7 @@ def _tar_members(path: Path) -> Iterator[list[_Member]]:
 def _tar_file(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     file = archive.extractfile(info)
     if file is None:
-        raise tarfile.TarError(f"no content of {info.name}")
+        raise tarfile.TarError("a file without content")
     return file
 
 
@@ -326,10 +351,7 @@ def _write(member: _Member, target: Path, allowed: int, path: Path) -> int:
                     _refuse_member(path, member, _too_large(path))
                 plain.write(block)
     except DAMAGE as error:
-        reason = _shown(str(error)) or "truncated"
-        raise InputError(
-            f"{path}: '{_shown(member.name)}' is damaged ({reason}); download it again"
-        ) from error
+        _refuse_member(path, member, f"is damaged ({_reason(error)}); download it again")
     if member.size not in {None, written}:
         _refuse_member(
             path, member, f"has {written} bytes, its entry says {member.size}; download it again"
@@ -351,6 +373,11 @@ def _refuse(path: Path, what: str) -> NoReturn:
 
 def _refuse_member(path: Path, member: _Member, what: str) -> NoReturn:
     _refuse(path, f"'{_shown(member.name)}' {what}")
+
+
+def _reason(error: Exception) -> str:
+    """What a library says of a damaged archive, without the name of a file."""
+    return _shown(re.split(" for file | in directory ", str(error))[0]) or "truncated"
 
 
 def _shown(text: str) -> str:

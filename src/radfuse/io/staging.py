@@ -69,7 +69,7 @@ def staging(parent: Path) -> Iterator[Staging]:
         folder = Path(tempfile.mkdtemp(prefix=".radfuse-", dir=parent))
     except OSError as error:
         raise output_error(error)(
-            f"{parent}: cannot be written to ({error.strerror}); choose another --output"
+            f"cannot be written to ({error.strerror}); choose another --output", parent
         ) from error
     stage, changed = Staging(folder), []
     try:
@@ -80,7 +80,7 @@ def staging(parent: Path) -> Iterator[Staging]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise output_error(error)(
-            f"{parent}: writing failed: {reason}; {', '.join(changed) or 'nothing'} was changed"
+            f"writing failed: {reason}; {', '.join(changed) or 'nothing'} was changed", parent
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -102,16 +102,19 @@ class InspectedSeries:
         return "  ".join(part for part in parts if part)
 
 
-def inspect(path: Path, *, pixels: bool = True) -> tuple[list[InspectedSeries], int]:
+def inspect(
+    path: Path, *, pixels: bool = True, numbered: bool = False
+) -> tuple[list[InspectedSeries], int]:
     """The series at a path, and the number of other files there.
 
-    DICOM pixels are decoded slice by slice to find damage, unless `pixels` is False. Raises
-    `InputError` for a path that does not exist or cannot be read.
+    DICOM pixels are decoded slice by slice to find damage, unless `pixels` is False. With
+    `numbered` messages name the files of an archive by number. Raises `InputError` for a path that
+    does not exist or cannot be read.
     """
     try:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
-        with unpacked(path) as inner:
+        with unpacked(path, numbered=numbered) as inner:
             inspected, others = _inspected(inner, pixels)
             return [_in_archive(one, inner, path) for one in inspected], others
     except PermissionError as error:

@@ -125,17 +125,18 @@ class SeriesPair:
         return "" if self.days_apart is None else f", {self.days_apart} days apart"
 
 
-def choose_pair(path: Path, recipe: Recipe) -> SeriesPair:
+def choose_pair(path: Path, recipe: Recipe, *, numbered: bool = False) -> SeriesPair:
     """The CT and the MR of a folder or archive to fuse, by their headers.
 
     They are of one patient and show the head, overlap where they share a frame of reference, are
     not derived where others are not, and are the nearest such pair in time. `ct_series` and
-    `mr_series` of the recipe narrow the choice.
+    `mr_series` of the recipe narrow the choice. With `numbered` messages name the files of an
+    archive by number.
     Raises `NoImageError` where there is no pair, `InputError` where there are several.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    with unpacked(path) as folder:
+    with unpacked(path, numbered=numbered) as folder:
         scan = scan_folder(folder)
     reasons: list[str] = []
     cts = _candidates(scan, CT, recipe.ct_series, reasons)

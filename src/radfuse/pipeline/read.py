@@ -42,6 +42,7 @@ def read(
     ct_scale: float | None = None,
     ct_offset: float | None = None,
     check_units: bool = True,
+    numbered: bool = False,
 ) -> Series:
     """Read a series of a modality, which may be given by its DICOM code.
 
@@ -49,14 +50,15 @@ def read(
     file is multi-frame DICOM, also in gzip, a DICOMDIR, a NIfTI, NRRD or MetaImage volume or a
     PNG, JPEG or TIFF image. `series_uid` chooses among several series; with `#2` appended, the
     second volume of a mixed series. `ct_scale` and `ct_offset` bring CT values to HU; without
-    `check_units` values of any unit are read. Raises `InputError` or a subclass.
+    `check_units` values of any unit are read; with `numbered` messages name the files of an archive
+    by number. Raises `InputError` or a subclass.
     """
     path = Path(path)
     modality = modality_named(modality) if isinstance(modality, str) else modality
     try:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
-        with unpacked(path) as inner:
+        with unpacked(path, numbered=numbered) as inner:
             if inner == path:
                 series = _read(path, modality, series_uid)
             else:

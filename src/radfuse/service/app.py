@@ -1,6 +1,6 @@
 """The application: REST routes, the viewer's files and the responses to errors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from radfuse.errors import DiskFullError, RadfuseError
+from radfuse.errors import DiskFullError, OutputError, RadfuseError
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.routes import registration, structures, studies
 from radfuse.service.routes.dependencies import Dependencies
@@ -71,15 +71,16 @@ def make_app(access: Access, folder: Path) -> FastAPI:
 async def _on_error(_: Request, error: Exception) -> JSONResponse:
     match error:
         case HTTPException():
-            return _response(error.status_code, str(error.detail))
+            return _response(error.status_code, str(error.detail), error.headers)
         case RequestValidationError():
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
             return _response(422, f"{field}: {first['msg'].removeprefix('Value error, ')}")
-    return _response(STATUS.get(type(error), 400), str(error))
+    text = error.reason if isinstance(error, OutputError) else str(error)
+    return _response(STATUS.get(type(error), 400), text)
 
 
-def _response(status: int, error: str) -> JSONResponse:
+def _response(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """One sentence; characters that are not valid Unicode, such as a lone surrogate, become '?'."""
     encodable = error.encode("utf-8", "replace").decode("utf-8")
-    return JSONResponse({"error": encodable}, status_code=status)
+    return JSONResponse({"error": encodable}, status_code=status, headers=headers)

@@ -50,8 +50,8 @@ def run_contained(
 ) -> T:
     """Call a function of a module in a child process and return its (picklable) result.
 
-    Errors of ours pass through. Raises `InputError`, naming `path`, if the child runs out of
-    memory, takes longer than `timeout_s` or crashes.
+    Errors of ours pass through. Raises `InputError`, naming the last part of `path`, if the child
+    runs out of memory, takes longer than `timeout_s` or crashes.
     """
     context = child_context()
     ours, theirs = context.Pipe(duplex=False)
@@ -62,12 +62,14 @@ def run_contained(
     theirs.close()
     try:
         if not ours.poll(timeout_s):
-            raise InputError(f"{path}: reading was stopped after {timeout_s:g} s; is it damaged?")
+            raise InputError(
+                f"{path.name}: reading was stopped after {timeout_s:g} s; is it damaged?"
+            )
         result, error = ours.recv()
     except EOFError:
         process.join(END_S)
         raise InputError(
-            f"{path}: the program that reads it ended abnormally (status {process.exitcode}); "
+            f"{path.name}: the program that reads it ended abnormally (status {process.exitcode}); "
             "the file is damaged or malicious: replace it or leave it out"
         ) from None
     finally:
@@ -76,7 +78,7 @@ def run_contained(
         ours.close()
     if isinstance(error, MemoryError):
         raise InputError(
-            f"{path}: reading needs more than {memory_bytes / (1 << 30):g} GiB of memory; "
+            f"{path.name}: reading needs more than {memory_bytes / (1 << 30):g} GiB of memory; "
             "is it damaged?"
         )
     if error is not None:

@@ -15,12 +15,12 @@ from radfuse.io.staging import staging
 from radfuse.modality import CT, MR
 from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, RegistrationQAError
 from radfuse.pipeline.fuse import fuse
-from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Region
 from radfuse.progress import ProgressCallback
 from radfuse.registration.transforms import read_transform, rigid_from_matrix, write_transform
 from radfuse.series import Series
+from radfuse.service.jobs.client_files import client_recipe, read_source
 from radfuse.service.jobs.containment import limit_memory
 from radfuse.service.jobs.view_files import (
     VIEW,
@@ -72,8 +72,8 @@ def prepare_study(
 ) -> tuple[Series, Series, View]:
     """Write a study's CT and MR for the viewer; raises the errors of `read` and `prepare_view`."""
     report("reading", None)
-    ct = read(study.ct, CT, **study.recipe.ct_reading)
-    mr = read(study.mr, MR, series_uid=study.recipe.mr_series)
+    ct = read_source(study.ct, CT, **study.recipe.ct_reading)
+    mr = read_source(study.mr, MR, series_uid=study.recipe.mr_series)
     report("preparing the images", None)
     return ct, mr, prepare_view(folder, ct, mr)
 
@@ -97,7 +97,8 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
         result_folder = run / RESULT
         output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
         try:
-            result = fuse(ct, mr, output, recipe=recipe, prior=prior, report=report)
+            with client_recipe(recipe) as named:
+                result = fuse(ct, mr, output, recipe=named, prior=prior, report=report)
         except RegistrationQAError as error:
             write_qa_failed_view(folder, view, error.alignment.mr_from_ct)
             raise

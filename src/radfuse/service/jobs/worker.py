@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from radfuse.errors import RadfuseError, RegistrationError
+from radfuse.errors import OutputError, RadfuseError, RegistrationError
 from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
 from radfuse.registration.transforms import matrix_of
@@ -82,7 +82,8 @@ def _error_data(error: RadfuseError) -> dict[str, Any]:
     if isinstance(error, RegistrationError):
         data: dict[str, Any] = {"error": f"{error.reason}; {REMEDIES}"}
     else:
-        data = {"error": str(error), "stored": f"{error.kind} {DETAILS}"}
+        text = error.reason if isinstance(error, OutputError) else str(error)
+        data = {"error": text, "stored": f"{error.kind} {DETAILS}"}
     if isinstance(error, RegistrationQAError):
         data["mr_from_ct"] = matrix_rows(matrix_of(error.alignment.mr_from_ct))
     return data

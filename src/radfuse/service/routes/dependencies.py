@@ -18,11 +18,14 @@ from radfuse.service.slice_preview import SlicePreviews
 from radfuse.service.stores.structure_store import StructureStore
 from radfuse.service.stores.studies import Studies
 
+UPLOAD_PREFIX = "upload:"
+"""Begins the path of an upload: clients know no other."""
+
 MAX_METHOD_LENGTH = 1000
 """Characters of a method's name or path."""
 
 MAX_UPLOADS = 2
-"""Uploads that are received at once; others wait."""
+"""Uploads that are received at once; others are refused."""
 
 MAX_COMPARISONS = 1
 """Comparisons of structures at once, each of some volumes in memory; others wait."""
@@ -53,27 +56,34 @@ class Dependencies:
 
         Raises `InputError` for other paths and for missing files.
         """
-        return [self._allowed(Path(path)) for path in paths]
+        return [self._allowed(str(path)) for path in paths]
 
-    def _allowed(self, path: Path) -> Path:
-        root = self.studies.uploads.parent.resolve()
+    def _allowed(self, text: str) -> Path:
+        name = text.removeprefix(UPLOAD_PREFIX)
+        path = Path(text) if name == text else self.studies.uploads / name
+        root = self.studies.uploads.resolve()
         try:
             resolved = path.expanduser().resolve()
             exists = resolved.exists()
         except (OSError, RuntimeError, ValueError) as error:
-            raise InputError(f"{path}: no such file or folder") from error
-        if not self.access.is_local and root not in resolved.parents:
+            raise InputError(f"{text}: no such file or folder") from error
+        if not (self.access.is_local and name == text) and root not in resolved.parents:
             raise InputError("paths can only be opened from the server's machine; upload the files")
         if not exists:
-            raise InputError(f"{path}: no such file or folder")
+            raise InputError(f"{text}: no such file or folder")
         return resolved
 
-    def check(self, recipe: Recipe) -> None:
-        """Raise `InputError` for a recipe with an invalid name, option, window or file."""
-        self.allowed_paths(*(path for path in (recipe.transform, recipe.initial_transform) if path))
+    def checked(self, recipe: Recipe) -> Recipe:
+        """A recipe with the resolved paths of its files.
+
+        Raises `InputError` for an invalid name, option, window or file.
+        """
+        named = {key: path for key in TRANSFORM_FIELDS if (path := getattr(recipe, key))}
+        files = dict(zip(named, self.allowed_paths(*named.values()), strict=True))
         self.check_method(recipe.method)
         check_options(recipe.method, recipe.options, recipe.device)
         window_named(recipe.window)
+        return recipe.model_copy(update=files)
 
     def check_method(self, method: str) -> None:
         """Raise `InputError` for a method that does not exist or may not be opened."""

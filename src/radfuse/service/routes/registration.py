@@ -142,7 +142,7 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
             kept |= TRANSFORM_FIELDS
         chosen = {key: getattr(study.recipe, key) for key in kept}
         study = study.model_copy(update={"recipe": recipe.model_copy(update=chosen)})
-    deps.check(study.recipe)
+    study = study.model_copy(update={"recipe": deps.checked(study.recipe)})
     if request.mr_from_ct is not None:
         rigid_from_matrix(np.array(request.mr_from_ct), name="mr_from_ct")
     spec = JobSpec("fuse", **request.model_dump(exclude={"recipe"}))

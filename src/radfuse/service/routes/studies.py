@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -21,10 +21,16 @@ from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import DEFAULT_METHOD, Recipe
 from radfuse.record import NOTICE, Signoff, now
+from radfuse.service.jobs.client_files import client_path
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.job_queue import Job
 from radfuse.service.models import RequestModel
-from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps
+from radfuse.service.routes.dependencies import (
+    PATH_FIELDS,
+    UPLOAD_PREFIX,
+    Dependencies,
+    ServiceDeps,
+)
 from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.uploads import check_space, store_upload
@@ -32,6 +38,9 @@ from radfuse.structures.names import STRUCTURE_NAMES
 
 MAX_FILES = 20_000
 """Files in one upload: a study of thin slices has some thousands."""
+
+RETRY_S = 30
+"""After which a refused upload may be tried again."""
 
 POLL_S = 0.1
 """Interval in which a stream checks for new events."""
@@ -121,9 +130,16 @@ def inspect_path(request: PathRequest, deps: ServiceDeps) -> dict[str, Any]:
         "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
     }}}}})  # fmt: skip
 async def upload(request: Request, deps: ServiceDeps) -> dict[str, str]:
-    """Store a zip archive or files; returns the path for `inspect` and `studies`."""
+    """Store a zip archive or files; returns the path for `inspect` and `studies`.
+
+    429 while others are received.
+    """
     folder = deps.studies.uploads
     length = request.headers.get("content-length", "")
+    if deps.uploads_at_once.locked():
+        raise HTTPException(
+            429, "other uploads are being received; try again later", {"retry-after": str(RETRY_S)}
+        )
     async with deps.uploads_at_once:  # spooled, and then stored: twice the space
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder, 2 * int(length) if length.isdecimal() else 0)
@@ -134,7 +150,8 @@ async def upload(request: Request, deps: ServiceDeps) -> dict[str, str]:
                     for part in form.getlist("files")
                     if isinstance(part, UploadFile)
                 ]
-                return {"path": str(await run_in_threadpool(store_upload, folder, files))}
+                stored = await run_in_threadpool(store_upload, folder, files)
+                return {"path": UPLOAD_PREFIX + stored.relative_to(folder).as_posix()}
         except OSError as error:
             raise output_error(error)(f"the upload was not stored: {error.strerror}") from error
 
@@ -197,8 +214,7 @@ def create_study(deps: Dependencies, request: StudyRequest) -> Study:
 
     Raises `InputError` for invalid paths and recipes.
     """
-    deps.check(request.recipe)
-    recipe, message = request.recipe, ""
+    recipe, message = deps.checked(request.recipe), ""
     if request.study is not None:
         (both,) = deps.allowed_paths(request.study)
         series, message = run_contained(_choose_series, both, recipe, path=both)
@@ -211,13 +227,15 @@ def create_study(deps: Dependencies, request: StudyRequest) -> Study:
 
 def _inspect(path: Path) -> dict[str, Any]:
     """The images in a file, folder or archive, without name and ID of the patient."""
-    inspected, others = inspect(path)
+    with client_path(path) as name:
+        inspected, others = inspect(name, numbered=True)
     return {"images": list(map(_image, inspected)), "other_files": others}
 
 
 def _choose_series(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
     """The series of CT and MR in a folder or archive, and a sentence about the choice."""
-    pair = choose_pair(path, recipe)
+    with client_path(path) as name:
+        pair = choose_pair(name, recipe, numbered=True)
     series = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
     return series, pair.summary()
 

@@ -21,8 +21,8 @@ from radfuse.io.archives import unpacked
 from radfuse.io.staging import staging
 from radfuse.io.volumes import volume_suffix
 from radfuse.modality import CT
-from radfuse.pipeline.read import read
 from radfuse.series import Series
+from radfuse.service.jobs.client_files import client_path, read_source
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.models import FrozenModel
 from radfuse.service.stores.rle import VoxelGrid, decode_image, decode_slice, encode_slices, grid_of
@@ -113,7 +113,7 @@ def _contained_write(
     study: Study, folder: Path, form: Format, stored: Sequence[StoredStructure], notes: list[str]
 ) -> tuple[tuple[str, ...], list[str]]:
     """Read the study's CT and write the files; returns their names and notes."""
-    ct = read(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
+    ct = _read_ct(study)
     _check_same(ct, stored[0].grid)
     notes = [*notes, *ct.notes]
     write = _write_set if form == "rtstruct" else _write_nifti
@@ -145,13 +145,18 @@ def import_file(store: StructureStore, study: Study, path: Path, name: str | Non
 
 def _contained_read(study: Study, path: Path, grid: VoxelGrid) -> _ReadStructures:
     """The structures of a file or archive on the study's CT."""
-    with unpacked(path) as source:
-        ct = read(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
-        _check_same(ct, grid)
-        contents = _read(source, ct)
+    ct = _read_ct(study)
+    _check_same(ct, grid)
+    with client_path(path) as file, unpacked(file, numbered=True) as inner:
+        with client_path(inner.absolute()) as source:
+            contents = _read(source, ct)
         if not contents.structures:
-            raise InputError(f"{path}: the file has no structures")
+            raise InputError(f"{file}: the file has no structures")
         return contents
+
+
+def _read_ct(study: Study) -> Series:
+    return read_source(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
 
 
 def _check_same(ct: Series, grid: VoxelGrid) -> None:

@@ -95,8 +95,8 @@ class Studies:
     """The studies in a folder; each change is on disk before it is returned."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "studies"
-        self.uploads = folder / "uploads"
+        self.folder = folder.absolute() / "studies"
+        self.uploads = folder.absolute() / "uploads"
         self._lock = RLock()
         self._unwritten: dict[str, Study] = {}
 

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from radfuse.errors import DiskFullError, InputError, OutputError
+from radfuse.io.archives import generated_name
 from radfuse.io.staging import output_error
-
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
-"""Suffixes that are kept, because readers depend on them. DICOM slices need none."""
 
 MIN_AGE_S = 24 * 3600.0
 """Uploads without a study are removed at this age: a younger one may still become a study."""
@@ -33,7 +31,7 @@ def store_upload(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
         target = folder / secrets.token_hex(6)
         with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=folder) as staging:
             for number, (name, stream) in enumerate(files):
-                _copy(stream, Path(staging) / f"{number:05}{_suffix(name)}")
+                _copy(stream, Path(staging) / generated_name(number, name))
             target.mkdir()
             for path in sorted(Path(staging).iterdir()):
                 path.replace(target / path.name)
@@ -81,7 +79,3 @@ def _copy(stream: BinaryIO, path: Path) -> None:
     check_space(path.parent)
     with path.open("wb") as target:
         shutil.copyfileobj(stream, target)
-
-
-def _suffix(name: str) -> str:
-    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
