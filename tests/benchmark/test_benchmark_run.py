@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from dicom_kit import change_all, put
 from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.report.write import write_report
 from radfuse.benchmark.run.collect import collect_results
@@ -40,7 +41,8 @@ from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS
 from radfuse.methods.installed import VARIABLE
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of
-from radfuse.phantom.head import Phantom
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import Phantom, make_phantom
 from radfuse.registration.transforms import write_transform
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -461,6 +463,16 @@ def test_patient_volumes_use_the_given_transform(phantom: Phantom, tmp_path: Pat
     of_phantom = find_cases(BenchmarkSettings(phantoms=(7,), phantom_spacing_mm=3.0))[0].load()
     np.testing.assert_allclose(of_files.ct, of_phantom.ct, atol=1e-5)
     np.testing.assert_allclose(of_files.mr, of_phantom.mr, atol=1e-4)
+
+
+def test_volumes_of_two_patients_need_acceptance(tmp_path: Path) -> None:
+    ct, mr = write_phantom(make_phantom(7, spacing_mm=6.0), tmp_path)
+    change_all(mr, put("PatientID", "another"))
+    volume = Volume("head", ct, mr)
+    with pytest.raises(InputError, match=r"'head' are of different patients .* accept_patients"):
+        find_cases(BenchmarkSettings(volumes=(volume,)))
+    accepted = replace(volume, accept_patients=True)
+    assert [case.name for case in find_cases(BenchmarkSettings(volumes=(accepted,)))] == ["head"]
 
 
 def test_nothing_measured_is_said_in_a_line(settings: BenchmarkSettings, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def _pair_sources(files: ImagePairFiles) -> Sources:
 
 
 def _volume_case(volume: Volume, window: Window, data_set: str) -> Case:
-    ct, mr = read(volume.ct, CT), read(volume.mr, MR)
+    ct, mr = _read_pair(volume)
     transforms = [volume.transform] if volume.transform else []
     contents = digest([*ct.files, *mr.files, *transforms])
     load = partial(_volume_sources, volume, window)
@@ -76,11 +76,23 @@ def _volume_case(volume: Volume, window: Window, data_set: str) -> Case:
 
 
 def _volume_sources(volume: Volume, window: Window) -> Sources:
-    ct, mr = read(volume.ct, CT), read(volume.mr, MR)
-    check_pair(ct, mr, accept_patients=True)
-    recipe = Recipe(transform=volume.transform, deterministic=True)
+    ct, mr = _read_pair(volume)
+    recipe = Recipe(
+        transform=volume.transform, deterministic=True, accept_patients=volume.accept_patients
+    )
     mr_from_ct = align(ct, mr, recipe, lambda _: None).mr_from_ct
     return _sources_of(scale_volumes(ct, mr, mr_from_ct, window), ct, window)
+
+
+def _read_pair(volume: Volume) -> tuple[Series, Series]:
+    ct, mr = read(volume.ct, CT), read(volume.mr, MR)
+    if ct.patient.differs_from(mr.patient) and not volume.accept_patients:
+        raise InputError(
+            f"volumes: CT and MR of '{volume.name}' are of different patients by their headers; if "
+            "they are one person, set accept_patients = true"
+        )
+    check_pair(ct, mr, accept_patients=True)
+    return ct, mr
 
 
 def _phantom_sources(seed: int, spacing_mm: float, window: Window) -> Sources:

@@ -32,6 +32,9 @@ class Volume:
     transform: Path | None = None
     """Maps CT points to MR points (LPS, mm); registered if left out."""
 
+    accept_patients: bool = False
+    """Whether CT and MR are of one person although their headers name different patients."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class ExternalMethod:

@@ -44,7 +44,7 @@ def output_paths(
     if suffix is not None:
         _refuse_others(
             recipe, ("fused", "mr"),
-            f"{path.name} is one file; give a folder as --output for colour and registration",
+            f"a {suffix} file has one image; give a folder as --output for colour and registration",
         )  # fmt: skip
         if recipe.outputs and "fused" not in recipe.outputs:
             raise InputError(f"{path.name} is the fused image; add fused to --outputs")
