@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.filewriter import write_file_meta_info
+from pydicom.tag import Tag
 from pydicom.uid import JPEGLSLossless
 
 from dicom_kit import assert_same_image, change_all, slices, write
@@ -65,3 +67,20 @@ def test_slices_without_uids_are_read(tmp_path: Path, keyword: str) -> None:
     series = read(tmp_path / "ct", CT)
     assert_same_image(series.image, whole)
     assert (f"{keyword} is missing" in " ".join(series.notes)) == (keyword == "SOPInstanceUID")
+
+
+@pytest.mark.parametrize("vr", ["UT", "LT", "UN"])
+@pytest.mark.parametrize("keyword", ["PixelSpacing", "ImagePositionPatient"])
+def test_geometry_stored_as_another_text_is_read(tmp_path: Path, keyword: str, vr: str) -> None:
+    """By some scanners, in one text with backslashes."""
+    write(tmp_path)
+    right = read(tmp_path, CT).image
+
+    def restore(header: pydicom.Dataset) -> None:
+        text = "\\".join(map(str, header[keyword].value)).encode()
+        text += b" " * (len(text) % 2)
+        tag = Tag(keyword)
+        header._dict[tag] = RawDataElement(tag, vr, len(text), text, 0, False, True)
+
+    change_all(tmp_path, restore)
+    assert_same_image(read(tmp_path, CT).image, right)

@@ -148,6 +148,8 @@ def float_values(header: Dataset, keyword: str) -> Float64Array:
     """The values of an attribute as floats; empty if it is missing or not numeric."""
     try:
         value = header.get(keyword)
+        if isinstance(value, str):  # stored as a text that is not split, as UT
+            value = value.split("\\")
         return np.atleast_1d(np.array([] if value is None else value, np.float64))
     except (ValueError, TypeError):
         return np.array([])
