@@ -138,7 +138,7 @@ def test_voxel_data_file_belongs_to_the_series(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
 @pytest.mark.parametrize(
-    "name", ["%s%n.raw", "LIST", "LIST 2", "/etc/passwd", "../image.raw", "a\\..\\..\\b"]
+    "name", ["%s%n.raw", "LIST", "LIST 2", "/etc/passwd", "../image.raw", "a\\..\\..\\b", "1" * 400]
 )
 def test_voxels_outside_the_header_folder_are_refused(
     tmp_path: Path, suffix: str, name: str

@@ -38,6 +38,9 @@ SUPPORTED = {
 META_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
 """Bytes of a voxel by the ElementType of a MetaImage, without MET_ and U."""
 
+MAX_NAME_BYTES = 255
+"""Longest name of a file that a file system takes."""
+
 MAX_SHOWN = 40
 """Characters of a header's value in a message."""
 
@@ -116,9 +119,11 @@ def check_data_file(named: Path, path: Path) -> None:
     for key in DATA_KEYS:
         voxels = fields.get(key, "LOCAL")
         parts = PurePath(voxels.replace("\\", "/")).parts
-        if voxels.split(" ")[0] == "LIST" or "%" in voxels or len(parts) != 1 or parts[0] == "..":
+        is_name = len(parts) == 1 and parts[0] != ".." and len(voxels.encode()) <= MAX_NAME_BYTES
+        if voxels.split(" ")[0] == "LIST" or "%" in voxels or not is_name:
             raise InputError(
-                f"{path}: {key} is {voxels!r}, not one file beside the header; save it as one file"
+                f"{path}: {key} is {voxels[:MAX_SHOWN]!r}, not one file beside the header; save it "
+                "as one file"
             )
         if voxels.upper() == "LOCAL" or (named.parent / voxels).is_file():
             if is_meta and key in fields:

@@ -84,3 +84,11 @@ def test_geometry_stored_as_another_text_is_read(tmp_path: Path, keyword: str, v
 
     change_all(tmp_path, restore)
     assert_same_image(read(tmp_path, CT).image, right)
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "Columns"])
+def test_a_size_of_two_numbers_is_refused(tmp_path: Path, keyword: str) -> None:
+    write(tmp_path)
+    change_all(tmp_path, lambda header: setattr(header, keyword, [6, 7]))
+    with pytest.raises(InputError, match=keyword):
+        read(tmp_path, CT)

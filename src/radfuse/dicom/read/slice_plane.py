@@ -107,7 +107,9 @@ def _not(name: str, ours: str | Float64Array, theirs: str | Float64Array) -> str
 def slice_plane(header: Dataset) -> SlicePlane:
     """The plane of a slice."""
     image_type = "grey" if header.get("SamplesPerPixel", 1) == 1 else "colour"
-    rows, columns = (float(header.get(keyword) or 0) for keyword in ("Rows", "Columns"))
+    rows, columns = (
+        float(next(iter(float_values(header, keyword)), 0)) for keyword in ("Rows", "Columns")
+    )
     return SlicePlane(
         str(header.get("Modality") or "?"),
         "localizer" if is_localizer(header) else image_type,
