@@ -69,6 +69,9 @@ class Recipe(VersionedModel):
     accept_registration: bool = False
     """Whether to fuse although registration QA failed."""
 
+    require_pass: bool = False
+    """Whether a registration that is to be inspected is refused as one that failed QA."""
+
     accept_patients: bool = False
     """Whether to fuse although the headers of CT and MR have different patients."""
 

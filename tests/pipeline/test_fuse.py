@@ -134,6 +134,20 @@ def test_qa_fails_for_the_headers_of_two_scanners(phantom: Phantom) -> None:
         radfuse.fuse(phantom.ct, phantom.mr, recipe=recipe)
 
 
+def test_what_is_to_be_inspected_is_fused_with_a_warning(phantom: Phantom, tmp_path: Path) -> None:
+    """1.5 mm off: neither good nor bad."""
+    off = sitk.Euler3DTransform(phantom.mr_from_ct)
+    off.SetTranslation(np.add(off.GetTranslation(), (0.0, 1.5, 0.0)).tolist())
+    write_transform(tmp_path / "off.tfm", off)
+    recipe = Recipe(transform=tmp_path / "off.tfm", method="average")
+    result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "x.mha", recipe=recipe)
+    assert "REGISTRATION QA TO INSPECT: estimated error" in (tmp_path / "x_qa.html").read_text()
+    assert result.record.registration["quality"]["grade"] == "inspect"
+    strict = recipe.model_copy(update={"require_pass": True})
+    with pytest.raises(RegistrationError, match="registration QA to inspect"):
+        radfuse.fuse(phantom.ct, phantom.mr, recipe=strict)
+
+
 def test_accepted_registration_is_marked_on_sheet_and_record(
     phantom: Phantom, tmp_path: Path
 ) -> None:

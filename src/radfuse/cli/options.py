@@ -82,6 +82,10 @@ registration_options = options_in_order(
     click.option(
         "--accept-registration", is_flag=True, help="Continue if registration QA fails.",
     ),
+    click.option(
+        "--require-pass", is_flag=True,
+        help="Refuse a registration that is to be inspected, too (status 3).",
+    ),
 )  # fmt: skip
 """Options of the registration."""
 

@@ -110,7 +110,8 @@ def align(
         "registration assessed",
         extra={"registration_id": alignment.identifier, **alignment.quality.as_dict()},
     )
-    if alignment.quality.grade == "refuse" and not recipe.accept_registration:
+    refused = ("refuse", "inspect") if recipe.require_pass else ("refuse",)
+    if alignment.quality.grade in refused and not recipe.accept_registration:
         raise RegistrationQAError(alignment.quality.sentence(), REMEDIES, alignment)
     return alignment
 

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
 from radfuse.registration.brain_points import brain_points_mm
+from radfuse.registration.mirror import mirror_fit
 from radfuse.registration.optimizer import (
     HEAD_RADIUS_MM,
     MIDDLE,
@@ -49,6 +50,10 @@ NORMAL_QUANTILE = 1.645
 OPTIMIZER_SD_MM = 0.4
 """Standard deviation of each parameter of the optimized pose, on the grid of `MIDDLE`."""
 
+SYSTEMATIC_SD_MM = 0.2
+"""Standard deviation of each parameter of what both motions share, as the blur of thick voxels: the
+interval then holds the error of 90 % (calibration half of benchmarks/calibration.py)."""
+
 MAX_DISPLACEMENT_MM = 2.8
 """Largest displacement of the skull of one head: 2.6 mm with slices of 7 mm, 3.1 mm and more for
 other heads and mirrored ones (calibration half of benchmarks/calibration.py)."""
@@ -69,6 +74,10 @@ MIN_BONE_CM3 = 20.0
 MIN_BONE_FRACTION = 0.6
 """Least fraction of the CT's bone there that is inside the MR's head: 0.94 and more for heads and
 slabs, 0.05 to 0.28 where the skull was stripped (calibration half of benchmarks/calibration.py)."""
+
+MAX_MIRROR_FIT = 0.97
+"""Largest fit of the MR's mirror image as a fraction of the MR's own: 0.94 and less for heads, 1.08
+and more where the MR is mirrored (calibration half of benchmarks/calibration.py)."""
 
 MAX_ERROR_MM = 2 * MAX_SHIFT_MM
 """Largest displacement that can be measured; reported where the error cannot be estimated."""
@@ -104,6 +113,8 @@ class Quality:
     """Fraction of the CT's bone around the MR's head that is inside it."""
     dilution: float
     """See `skull_fit.dilution`; 0 without patches."""
+    mirror_fit: float
+    """Mutual information of the MR's mirror image as a fraction of the MR's own."""
 
     @property
     def is_estimated(self) -> bool:
@@ -142,6 +153,7 @@ class _Measured:
     optimized: Motion | None
     """To the pose's optimum of mutual information."""
     reregistration_mm: float
+    mirror_fit: float
 
     @property
     def is_far(self) -> bool:
@@ -173,6 +185,9 @@ class _Measured:
             "the skull in both images does not determine the pose (dilution of precision "
             f"{self.dilution:.0f}, at most {MAX_DILUTION:.0f}): a vault or a slab slides and "
             "rotates along itself; use images of the whole head": self.dilution > MAX_DILUTION,
+            "left and right cannot be distinguished: the mirror image of the MR fits the CT with "
+            f"{self.mirror_fit:.0%} of the MR's fit (at most {MAX_MIRROR_FIT:.0%}); check the MR's "
+            "orientation": self.mirror_fit > MAX_MIRROR_FIT,
         }
         return next((reason for reason, holds in reasons.items() if holds), "")
 
@@ -200,6 +215,7 @@ def assess(ct: Series, mr: Series, mr_from_ct: sitk.Transform) -> Quality:
         dilution(patches, brain, centre) if patches and len(patches.points_mm) else 0.0,
         _between(pose, optimum[0], centre) if optimum else None,
         mean_displacement_mm(optimum[0], pose, centre) if optimum else MAX_ERROR_MM,
+        mirror_fit(ct, mr, head, pose) / optimum[1] if optimum else 0.0,
     )
     return _judged(measured, brain, centre)
 
@@ -221,7 +237,8 @@ def _combined(one: Motion, other: Motion) -> Motion:
     precisions = [np.linalg.pinv(motion.covariance, hermitian=True) for motion in (one, other)]
     covariance = np.linalg.inv(precisions[0] + precisions[1])
     weighted = precisions[0] @ one.parameters + precisions[1] @ other.parameters
-    return Motion(covariance @ weighted, covariance, one.centre_mm)
+    shared = SYSTEMATIC_SD_MM**2 * np.eye(6)
+    return Motion(covariance @ weighted, covariance + shared, one.centre_mm)
 
 
 def _judged(measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array) -> Quality:
@@ -261,4 +278,5 @@ def _judged(measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array
         patches=len(patches.points_mm) if patches else 0,
         bone_fraction=measured.bone_fraction,
         dilution=measured.dilution,
+        mirror_fit=measured.mirror_fit,
     )
