@@ -26,8 +26,8 @@ from radfuse.methods.transforms.head_contrast import (
     coarse_contrast,
     fine_contrast,
     noise_hu,
-    ramp,
 )
+from radfuse.methods.transforms.skull import Skull
 
 FULL = 65535
 """Stored value of a base that is white."""
@@ -47,8 +47,8 @@ PRINTED_MM = 1.0
 MAX_RATIO = 2.0
 """Most that is added, in contrasts of the CT: once its own, once what the base has inverted."""
 
-BONE_RAMP_HU = (50.0, 250.0)
-"""From tissue to bone: HU and range, so that slices do not flicker where bone begins."""
+BONE_RAMP_HU = (60.0, 240.0)
+"""From tissue to bone: HU and range, linear, so that slices do not flicker where bone begins."""
 
 BONE_FLOOR, BONE_MARGIN, WHITE_HU = 0.3, 1.03, 1000.0
 """Least grey level of bone, its factor above the soft tissue around it, and the HU of white."""
@@ -81,13 +81,15 @@ class SignedDetail:
         grid = CoarseGrid.over(head.shape, head.spacing_mm, Background.SPACING_MM)
         base_method = self._base_in(window)
         bases = np.empty(head.shape, np.uint16)  # half the memory of float32
-        background = Background(head.spacing_mm, grid, noise_hu(head), BONE_HU)
-        for part in _parts(head.shape[0], grid.factors[0]):
+        parts = list(_parts(head.shape[0], grid.factors[0]))
+        skull = Skull.of(grid, BONE_HU, map(head.read_ct, parts))
+        background = Background(head.spacing_mm, grid, noise_hu(head), skull)
+        for part in parts:
             ct, mr = window.scale(head.read_ct(part)), head.read_mr(part)
             bases[part] = np.rint(base_method(ct, mr) * FULL)
             background.add(head, part, _unit(bases[part]))
         contrast = coarse_contrast(background)
-        for part in _parts(head.shape[0], grid.factors[0]):
+        for part in parts:
             base = _unit(bases[part])
             fine = fine_contrast(contrast, head, part, base)
             fused = self._bone(fine, self._detailed(fine))
@@ -96,8 +98,9 @@ class SignedDetail:
     def _printed(self, head: Head, base: Float32Array) -> Float32Array:
         """One printed slice; bone stays as the base has it."""
         grid = CoarseGrid.over(head.shape, head.spacing_mm, Background.SPACING_MM)
-        background = Background(head.spacing_mm, grid, noise_hu(head), PRINTED_BONE_HU)
         part = slice(0, 1)
+        skull = Skull.of(grid, PRINTED_BONE_HU, [head.read_ct(part)])
+        background = Background(head.spacing_mm, grid, noise_hu(head), skull)
         background.add(head, part, base[None])
         fine = fine_contrast(coarse_contrast(background), head, part, base[None])
         fine = replace(fine, faint=np.zeros_like(fine.faint))  # costs fidelity to a printed MR
@@ -107,14 +110,14 @@ class SignedDetail:
     def _detailed(self, fine: Fine) -> Float32Array:
         """The base with the detail of the CT, before bone."""
         detail = BRAIN.scale(fine.own_hu) - BRAIN.scale(fine.background_hu)
-        of_base = fine.base - fine.base_background
+        base = fine.base + fine.faint
+        of_base = base - fine.base_background
         most = np.float32(MAX_RATIO) * np.abs(detail)
         missing = np.where(
             detail > 0, np.clip(detail - of_base, 0, most), -np.clip(of_base - detail, 0, most)
         )
-        weight = fine.significance * fine.known
-        added = weight * missing + (1 - weight) * fine.faint
-        return np.asarray(np.clip(fine.base + added, 0, 1), np.float32)
+        fused = base + fine.significance * fine.known * missing
+        return np.asarray(np.clip(fused, 0, 1), np.float32)
 
     def _bone(self, fine: Fine, fused: Float32Array) -> Float32Array:
         """Bone from dark to white by its CT number, never darker than what is around it."""
@@ -122,7 +125,8 @@ class SignedDetail:
         density = np.clip((fine.hu - BONE_HU) / (WHITE_HU - BONE_HU), 0, 1)
         bone = floor + (1 - floor) * density
         bone = np.maximum(fused, bone) * (1 - self.marrow) + fine.mr * self.marrow
-        share = ramp(fine.hu, *BONE_RAMP_HU)
+        start_hu, width_hu = BONE_RAMP_HU
+        share = np.clip((fine.hu - np.float32(start_hu)) / np.float32(width_hu), 0, 1)
         return np.asarray(fused + share * (bone - fused), np.float32)
 
     def _base_in(self, window: Window | None) -> Any:

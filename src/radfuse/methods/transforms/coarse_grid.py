@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, zoom
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import BoolArray, Float32Array
 
 Spacing = tuple[float, float, float]
 """Of slices, rows and columns, mm."""
@@ -75,3 +75,12 @@ class CoarseGrid:
         begin = part.start - first * factor
         _, rows, columns = self.shape
         return np.asarray(fine[begin : begin + part.stop - part.start, :rows, :columns], np.float32)
+
+    def repeat(self, blocks: BoolArray, part: slice) -> BoolArray:
+        """Values of the blocks, the same in all their voxels, for some slices."""
+        z = np.arange(part.start, part.stop) // self.factors[0]
+        y, x = (
+            np.arange(size) // factor
+            for size, factor in zip(self.shape[1:], self.factors[1:], strict=True)
+        )
+        return np.asarray(blocks[np.ix_(z, y, x)])

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt, label
+from scipy.ndimage import binary_dilation
 
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.intensity import BONE_HU
 from radfuse.methods.head import Head, Spacing
 from radfuse.methods.transforms.coarse_grid import CoarseGrid, smoothed, spread
+from radfuse.methods.transforms.skull import Skull, inside_skull
 
 DETAIL_HU = (-150.0, 160.0)
 """Denser and thinner is as visible; it does not spread further when it is smoothed."""
@@ -25,7 +25,7 @@ air is no background, with a higher lower bound."""
 FINE_MM, FINE_NOISE_HU, MAX_FINE_MM = 0.6, 4.0, 1.2
 """Smoothing of HU before windowing, up to which noise, and in a noisier scan at most."""
 
-BACKGROUND_MM, REGION_MM, FAINT_MM = 7.0, 25.0, 3.0
+BACKGROUND_MM, REGION_MM, FAINT_MM = 7.0, 15.0, 3.0
 """Smoothing of the background of a finding; of the background of an infarct; of the infarct."""
 
 FINE_HU = (40.0, 20.0)
@@ -40,15 +40,15 @@ NOISE_FACTOR = 5.0
 DARK_HU = (40.0, 25.0)
 """Contrast of air and fat below the background, and range up to full weight."""
 
-EDGE_HU, EDGE_NOISE = (6.0, 8.0), 2.5
+EDGE_HU, EDGE_NOISE = (6.0, 8.0), 3.0
 """Near a significant contrast, HU at which the finding begins, range up to full weight, and the
 same in standard deviations of the noise."""
 
 REACH = 1.2
 """A finding reaches as many times its scale past the voxels where it is significant."""
 
-NOISE_SHARE = 1.5
-"""No pixel shows more than its own CT number and as many standard deviations of the noise."""
+NOISE_SHARE = 0.75
+"""No pixel shows more than its own CT number and this many standard deviations of the noise."""
 
 WEIGHT_MM = 0.8
 """Smoothing of the weights, so that neither pixels nor slices flicker."""
@@ -63,27 +63,20 @@ CLEAR = (0.03, 0.12)
 """Share of skull, smoothed likewise, from which on detail fades, and range down to none: 3 to
 1.5 mm from a flat bone."""
 
-OPENING_MM, EDGE_MM = 9.0, 1.5
-"""Larger than what joins brain and neck, and thicker than the scalp; what is added to the inside of
-the skull at its edge, which the opening rounds off."""
-
 AIR_HU, PRINTED_AIR_HU = -150.0, 3.0
 """Air around a head; in a printed slice, nearly black."""
 
-SKULL_MM2 = 100.0
-"""Least area of the skull in a slice; smaller bone is a calcification."""
-
-FAINT_HU, FAINT_GAIN = (1.5, 2.0), 1.6
+FAINT_HU, FAINT_GAIN = (1.5, 2.0), 1.8
 """Of an infarct: contrast and range up to full weight, and how much more of it is shown."""
 
 FAINT_NOISE = 3.0
 """Least contrast of an infarct in standard deviations of its noise."""
 
 MAX_FAINT_HU = 8.0
-"""A greater contrast is fluid, which the MR shows."""
+"""A greater contrast is no infarct."""
 
-ISOINTENSE = (0.2, 0.3)
-"""An infarct is added where the base's own contrast is less: bright, dark."""
+BASE_BINS, MIN_SHARE = 32, 0.5
+"""Bins of the base's grey levels, and the least share of normal tissue of a block in them."""
 
 KNOWN = (0.02, 0.06)
 """Share of normal tissue around a voxel at which a background is known, and range."""
@@ -158,7 +151,7 @@ class Background:
     spacing_mm: Spacing
     grid: CoarseGrid
     noise_hu: float
-    bone_hu: float
+    skull: Skull
     blocks: list[tuple[Float32Array, ...]] = field(default_factory=list)
     fine_apart: list[Float32Array] = field(default_factory=list)
 
@@ -169,12 +162,13 @@ class Background:
 
     def add(self, head: Head, part: slice, base: Float32Array) -> None:
         """Take the next slices, whose base is given."""
-        near = _Near.of(head, part, self.bone_hu, self.fine_mm)
+        near = _Near.of(head, part, self.skull, self.fine_mm)
         normal = near.normal.astype(np.float32)
         free = (~near.rim).astype(np.float32)
-        air_hu = AIR_HU if self.bone_hu == BONE_HU else PRINTED_AIR_HU
+        bone_hu = self.skull.bone_hu
+        air_hu = AIR_HU if bone_hu == BONE_HU else PRINTED_AIR_HU
         inside = free * (near.smooth_hu > air_hu)
-        soft = ((near.hu < self.bone_hu) & (near.hu > SOFT_HU)).astype(np.float32)
+        soft = ((near.hu < bone_hu) & (near.hu > SOFT_HU)).astype(np.float32)
         dense = np.clip(near.tissue_hu, *DENSE_HU) * free
         planes = (
             normal, normal * near.smooth_hu, normal * base, free, dense, soft, soft * base, inside,
@@ -193,7 +187,7 @@ class Contrast:
 
     grid: CoarseGrid
     noise_hu: float
-    bone_hu: float
+    skull: Skull
     fine_mm: float
     fine_noise_hu: float
     """Noise of the smoothed HU."""
@@ -217,7 +211,7 @@ def coarse_contrast(found: Background) -> Contrast:
 
     background_hu = mean(normal_hu, normal, BACKGROUND_MM)
     known = ramp(smoothed(normal, BACKGROUND_MM, spacing_mm), *KNOWN)
-    known *= _inside_skull(inside > 0.5, spacing_mm)
+    known *= inside_skull(inside > 0.5, spacing_mm)
     significance = np.zeros_like(normal)
     tissue = normal > 0
     for scale_mm, least_hu, width_hu in SCALES:
@@ -226,20 +220,42 @@ def coarse_contrast(found: Background) -> Contrast:
         noise = _deviation(np.abs(apart[tissue]))
         found_here = ramp(contrast, max(least_hu, NOISE_FACTOR * noise), width_hu)
         significance = np.maximum(significance, spread(found_here, REACH * scale_mm, spacing_mm))
-    faint_hu = mean(normal_hu, normal, FAINT_MM) - mean(normal_hu, normal, REGION_MM)
-    of_base = mean(normal_base, normal, FAINT_MM) - mean(normal_base, normal, REGION_MM)
-    bright, dark = ISOINTENSE
-    same = 1 - ramp(np.where(of_base > 0, of_base / bright, -of_base / dark), 0, 1)
-    faint_hu = np.maximum(faint_hu, -MAX_FAINT_HU)
+    unexplained = _unexplained(
+        normal_hu - normal * mean(normal_hu, normal, REGION_MM),
+        normal_base - normal * mean(normal_base, normal, REGION_MM),
+        normal,
+    )
+    sure = np.where(normal > MIN_SHARE, normal, np.float32(0))
+    faint_hu = mean(sure * unexplained, sure, FAINT_MM)
     least_hu = max(FAINT_HU[0], FAINT_NOISE * found.noise_hu * _noise_share(found.spacing_mm))
-    faint = ramp(-faint_hu, least_hu, FAINT_HU[1]) * same * known * faint_hu
+    faint = ramp(-faint_hu, least_hu, FAINT_HU[1]) * known * faint_hu
     faint *= np.float32(FAINT_GAIN / HU_OF_WHITE)
     fine_noise = _deviation(np.concatenate(found.fine_apart))
     return Contrast(
-        found.grid, found.noise_hu, found.bone_hu, found.fine_mm, fine_noise,
+        found.grid, found.noise_hu, found.skull, found.fine_mm, fine_noise,
         background_hu, mean(normal_base, normal, BACKGROUND_MM), known, significance,
         np.asarray(faint, np.float32), mean(soft_base, soft, SOFT_MM),
     )  # fmt: skip
+
+
+def _unexplained(hu: Float32Array, base: Float32Array, normal: Float32Array) -> Float32Array:
+    """The contrast in HU that the base's contrast does not imply, at most `MAX_FAINT_HU`.
+
+    `hu` and `base` are sums over the normal tissue of each block, whose share is `normal`. In a T1
+    image fluid is dark, white matter bright, and both are less dense than grey matter: from each
+    block the median of those that are as bright is subtracted.
+    """
+    inside = normal > MIN_SHARE
+    if not inside.any():
+        return np.zeros_like(hu)
+    level, value = base[inside] / normal[inside], hu[inside] / normal[inside]
+    parts = np.array_split(np.argsort(level), BASE_BINS)
+    middle, usual = (
+        [float(np.median(values[part])) for part in parts if len(part)] for values in (level, value)
+    )
+    weight = normal + np.float32(ALMOST_NONE)
+    unexplained = hu / weight - np.interp(base / weight, middle, usual)
+    return np.asarray(np.clip(unexplained, -MAX_FAINT_HU, MAX_FAINT_HU), np.float32)
 
 
 @dataclass(frozen=True)
@@ -270,7 +286,7 @@ class Fine:
 def fine_contrast(found: Contrast, head: Head, part: slice, base: Float32Array) -> Fine:
     """The contrast of some slices at the finest scale, with the coarse volumes expanded to it."""
     wide, inner = _widened(head, part, 2 * WEIGHT_MM)
-    near = _Near.of(head, wide, found.bone_hu, found.fine_mm)
+    near = _Near.of(head, wide, found.skull, found.fine_mm)
     background_hu = found.grid.expand(found.background_hu, wide)
     own_hu = _own_hu(near, background_hu, NOISE_SHARE * found.noise_hu)
     significance = _significance(found, near, own_hu, background_hu, wide, head.spacing_mm)
@@ -346,12 +362,12 @@ class _Near:
     """Of these, what is no finding."""
 
     @classmethod
-    def of(cls, head: Head, part: slice, bone_hu: float, fine_mm: float) -> "_Near":
+    def of(cls, head: Head, part: slice, skull: Skull, fine_mm: float) -> "_Near":
         wide, inner = _widened(head, part, 2 * AROUND_MM)
         hu = head.read_ct(wide)
-        skull = _skull(hu >= bone_hu, head.spacing_mm)
-        rim = binary_dilation(skull, _ball(head.spacing_mm))
-        share = smoothed(skull.astype(np.float32), LEAK_MM, head.spacing_mm)
+        bone = skull.mask(hu, wide)
+        rim = binary_dilation(bone, _ball(head.spacing_mm))
+        share = smoothed(bone.astype(np.float32), LEAK_MM, head.spacing_mm)
         tissue_hu = np.maximum(hu - LEAK_HU * share, np.minimum(hu, np.float32(BRAIN_HU)))
         tissue_hu = np.clip(tissue_hu, *DETAIL_HU)
         smooth = smoothed(tissue_hu, fine_mm, head.spacing_mm)
@@ -362,33 +378,6 @@ class _Near:
         normal = brain & (smooth > low) & (smooth < high)
         clear = 1 - ramp(share[inner], *CLEAR)
         return cls(hu[inner], tissue_hu[inner], smooth, rim, clear, brain, normal)
-
-
-def _inside_skull(tissue: BoolArray, spacing_mm: Spacing) -> BoolArray:
-    """The brain's part of tissue that is not skull: the largest that an opening leaves."""
-    deep = _depth_mm(tissue, spacing_mm) > OPENING_MM
-    parts, count = label(deep)
-    if count == 0:
-        return deep
-    largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
-    return tissue & (_depth_mm(~largest, spacing_mm) <= OPENING_MM + EDGE_MM)
-
-
-def _depth_mm(mask: BoolArray, spacing_mm: Spacing) -> NDArray[np.float64]:
-    return np.asarray(distance_transform_edt(mask, spacing_mm))
-
-
-def _skull(bone: BoolArray, spacing_mm: Spacing) -> BoolArray:
-    """Bone of at least `SKULL_MM2` in its slice."""
-    skull = np.zeros_like(bone)
-    pixel_mm2 = spacing_mm[1] * spacing_mm[2]
-    for index, plane in enumerate(bone):
-        parts, count = label(plane)
-        if count:
-            is_large = np.bincount(parts.ravel()) * pixel_mm2 >= SKULL_MM2
-            is_large[0] = False
-            skull[index] = is_large[parts]
-    return skull
 
 
 def _ball(spacing_mm: Spacing) -> BoolArray:

@@ -1,0 +1,56 @@
+"""The skull of a head: bone that is large in 3-D, so that it is the same from slice to slice."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, label
+
+from radfuse.arrays import BoolArray, Float32Array
+from radfuse.methods.head import Spacing
+from radfuse.methods.transforms.coarse_grid import CoarseGrid
+
+SKULL_MM3 = 1000.0
+"""Least volume of connected bone that is skull; smaller bone is a calcification."""
+
+SKULL_MM2 = 100.0
+"""Least area of it in an image of one slice."""
+
+OPENING_MM, EDGE_MM = 9.0, 1.5
+"""Larger than what joins brain and neck, and thicker than the scalp; what is added to the inside of
+the skull at its edge, which the opening rounds off."""
+
+
+@dataclass(frozen=True)
+class Skull:
+    """Blocks of a coarse grid with bone of the skull."""
+
+    grid: CoarseGrid
+    bone_hu: float
+    blocks: BoolArray
+
+    @classmethod
+    def of(cls, grid: CoarseGrid, bone_hu: float, slices: Iterable[Float32Array]) -> "Skull":
+        """The skull of a head whose slices, in HU, come some whole blocks at a time."""
+        share = np.concatenate([grid.reduce((hu >= bone_hu).astype(np.float32)) for hu in slices])
+        parts, _ = label(share > 0, np.ones((3, 3, 3)))
+        volumes_mm3 = np.bincount(parts.ravel(), share.ravel()) * np.prod(grid.spacing_mm)
+        least_mm3 = SKULL_MM3 if grid.shape[0] > 1 else SKULL_MM2 * grid.spacing_mm[0]
+        is_skull = volumes_mm3 >= least_mm3
+        is_skull[0] = False
+        return cls(grid, bone_hu, is_skull[parts])
+
+    def mask(self, hu: Float32Array, part: slice) -> BoolArray:
+        """Voxels of the skull in some slices, whose HU are given."""
+        return np.asarray((hu >= self.bone_hu) & self.grid.repeat(self.blocks, part))
+
+
+def inside_skull(tissue: BoolArray, spacing_mm: Spacing) -> BoolArray:
+    """The brain's part of tissue that is not skull: the largest that an opening leaves."""
+    deep = distance_transform_edt(tissue, spacing_mm) > OPENING_MM
+    parts, count = label(deep)
+    if count == 0:
+        return np.asarray(deep)
+    largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    near = distance_transform_edt(~largest, spacing_mm) <= OPENING_MM + EDGE_MM
+    return np.asarray(tissue & near)
