@@ -13,7 +13,17 @@ from radfuse.methods.head import ArrayHead
 from radfuse.methods.signed_detail import SignedDetail
 from radfuse.methods.transforms.coarse_grid import CoarseGrid
 from radfuse.methods.transforms.head_contrast import noise_hu
-from radfuse.metrics.findings_kept import Verdict, finding_kept, reference, shown, specks, verdict
+from radfuse.methods.transforms.skull import Skull
+from radfuse.metrics.findings_kept import (
+    Verdict,
+    finding_kept,
+    reference,
+    shown,
+    specks,
+    spill,
+    verdict,
+)
+from radfuse.metrics.region_fidelity import VISIBLE
 from radfuse.phantom.findings import KINDS, Finding, Pair, insert_findings
 from radfuse.phantom.head import Label, Phantom
 from radfuse.phantom.sites import Sites, find_sites
@@ -154,3 +164,49 @@ def test_coarse_blocks_expand_to_where_they_were() -> None:
     expanded = grid.expand(grid.reduce(ramp), slice(2, 7))
     assert expanded.shape == (5, 20, 30)
     np.testing.assert_allclose(expanded[:, :, 4:24], ramp[2:7, :, 4:24], atol=1e-4)
+
+
+SPACING_MM = (1.0, 1.0, 1.0)
+
+
+def skull_of(hu: Float32Array, part: slice) -> Float32Array:
+    """The skull's mask in some slices, found from all of them."""
+    grid = CoarseGrid.over(hu.shape, SPACING_MM, 2.0)
+    blocks = [hu[start : start + 4] for start in range(0, len(hu), 4)]
+    return Skull.of(grid, 300.0, blocks).mask(hu[part], part)
+
+
+def test_a_small_section_of_the_skull_is_skull_in_every_slice() -> None:
+    """A clinoid process: a few pixels in its slice, connected to the skull slices away."""
+    hu = np.zeros((24, 32, 32), np.float32)
+    hu[:6, 4:28, 4:28] = 900  # the base of the skull
+    hu[6:20, 15:18, 15:18] = 700
+    assert skull_of(hu, slice(18, 20))[:, 15:18, 15:18].all()
+    np.testing.assert_array_equal(skull_of(hu, slice(0, 24)), hu >= 300)
+
+
+def test_a_calcification_is_not_skull() -> None:
+    hu = np.zeros((24, 32, 32), np.float32)
+    hu[:6, 4:28, 4:28] = 900
+    hu[12:18, 12:18, 12:18] = 420
+    assert not skull_of(hu, slice(10, 20)).any()
+
+
+def test_an_infarct_that_the_mr_does_not_show_is_darker(example: Example) -> None:
+    changed, found = insert_findings(
+        example.pair, example.sites, ("infarct",), np.random.default_rng(3)
+    )
+    (one,) = found
+    image = fused(ArrayHead(changed.hu, changed.mr, changed.spacing_mm))
+    masks = {"lesion": one.lesion, "ring": one.ring}
+    change = shown(levels(image[one.box]), levels(example.without[one.box]), **masks)
+    assert change.contrast < -2 * VISIBLE
+
+
+def test_blood_changes_nothing_far_from_it(example: Example) -> None:
+    (one,) = [each for each in example.found if each.kind == "haemorrhage"]
+    far = np.ones(example.pair.hu.shape, np.bool_)
+    for each in example.found:
+        far[tuple(slice(max(s.start - 8, 0), s.stop + 8) for s in each.box)] = False
+    assert np.abs(example.fused - example.without)[far].max() < 0.03
+    assert spill(levels(example.fused[one.box]), levels(example.without[one.box]), one.near) < 0.03
