@@ -64,6 +64,8 @@ class SignedDetail:
     printed_base: Literal["mfinet", "mfinet-patients", "bone_blend"] = option(
         "mfinet", "method of the base of a 2-D image"
     )
+    detail_window: Window = BRAIN
+    """Window of the CT's detail in a volume."""
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1], the CT printed in a brain window."""
@@ -109,7 +111,8 @@ class SignedDetail:
 
     def _detailed(self, fine: Fine) -> Float32Array:
         """The base with the detail of the CT, before bone."""
-        detail = BRAIN.scale(fine.own_hu) - BRAIN.scale(fine.background_hu)
+        window = self.detail_window
+        detail = window.scale(fine.own_hu) - window.scale(fine.background_hu)
         base = fine.base + fine.faint
         of_base = base - fine.base_background
         most = np.float32(MAX_RATIO) * np.abs(detail)
