@@ -101,7 +101,7 @@ METHODS: dict[str, MethodInfo] = {
             "rule of this project",
         ),
         development_patients=HARVARD_PATIENTS,
-        note="its constants were chosen on phantoms 101 to 103, the Visible Human Female and "
+        note="its constants were chosen on phantoms 101 to 107, the Visible Human Female and "
         "Harvard training pairs",
     ),
     "laplacian": _rule(
