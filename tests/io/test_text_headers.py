@@ -86,6 +86,11 @@ LPS = b"left-posterior-superior"
         (".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 .3 .95 0 0 0 1"), "not perpendicular"),
         (".mha", instead(MATRIX, b"TransformMatrix = 2 0 0 0 2 0 0 0 2"), "not perpendicular"),
         (".mha", instead(MATRIX, b"TransformMatrix = nan 0 0 0 1 0 0 0 1"), "not numbers; correct"),
+        *((".mha", instead(MATRIX, b"TransformMatrix = 1 0 0 0 1 0 %s 0 1" % huge), "not numbers")
+          for huge in (b"1e308", b"-1e200", b"1e155", b"1e30")),
+        (".mha", instead(b"Offset = 0 0 0", b"Offset = 0 0 1e308"), "not numbers; correct"),
+        (".nrrd", instead(DIRECTIONS, b"(1,0,1e308) (0,2,0) (0,0,3)"), "not numbers; correct"),
+        (".nrrd", instead(b"origin: (0,0,0)", b"origin: (0,0,-1e308)"), "not numbers; correct"),
     ],
 )  # fmt: skip
 def test_header_without_geometry_is_refused(

@@ -72,8 +72,14 @@ META_NUMBERS = (*META_SPACING, "TransformMatrix", "Rotation", "Orientation", "Of
                 "Origin")  # fmt: skip
 """Keys of the geometry of a MetaImage."""
 
+MAX_GEOMETRY = 1e9
+"""Largest number of a header's geometry; ITK does not return from numbers whose square overflows."""
+
 META_VECTORS = {*META_NUMBERS, "DimSize", "CenterOfRotation"}
 """Keys of a MetaImage with a number for each dimension, after NDims."""
+
+NRRD_NUMBERS = ("space directions", "space origin")
+"""Keys of the geometry of an NRRD file."""
 
 NRRD_SPACES = ("left-posterior-superior", "right-anterior-superior", "left-anterior-superior",
                "lps", "ras", "las")  # fmt: skip
@@ -158,7 +164,7 @@ def _check_meta_header(fields: dict[str, str], path: Path) -> None:
             "whole numbers; correct the header"
         )
     for key in META_NUMBERS:
-        if not np.isfinite(_numbers(fields.get(key, "0"))).all():
+        if not all(abs(number) <= MAX_GEOMETRY for number in _numbers(fields.get(key, "0"))):
             raise GeometryError(
                 f"{path}: {key} is {fields[key]!r}, not numbers; correct the header"
             )
@@ -334,3 +340,9 @@ def _check_nrrd_geometry(fields: dict[str, str], path: Path) -> None:
         raise GeometryError(
             f"{path}: the header has no 'space origin', so the position is unknown; add it"
         )
+    for key in NRRD_NUMBERS:
+        numbers = _numbers(re.sub("none|[(),]", " ", fields.get(key, "")))
+        if not all(abs(number) <= MAX_GEOMETRY for number in numbers):
+            raise GeometryError(
+                f"{path}: {key} is {fields[key]!r}, not numbers; correct the header"
+            )
