@@ -475,6 +475,17 @@ def test_volumes_of_two_patients_need_acceptance(tmp_path: Path) -> None:
     assert [case.name for case in find_cases(BenchmarkSettings(volumes=(accepted,)))] == ["head"]
 
 
+def test_acceptance_of_patients_resumes_a_folder(tmp_path: Path) -> None:
+    """Volumes had no such setting before; the digests of a folder do not depend on it."""
+    ct, mr = write_phantom(make_phantom(7, spacing_mm=6.0), tmp_path / "head")
+    volume = Volume("head", ct, mr)
+    plans = [
+        make_plan(BenchmarkSettings(volumes=(one,), methods=("average",)), tmp_path / "out")
+        for one in (volume, replace(volume, accept_patients=True))
+    ]
+    assert plans[0].digests() == plans[1].digests()
+
+
 def test_nothing_measured_is_said_in_a_line(settings: BenchmarkSettings, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no graph")

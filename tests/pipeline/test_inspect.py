@@ -121,6 +121,27 @@ def test_a_folder_of_volumes_damage_and_other_files(tmp_path: Path) -> None:
     assert len(by_name) == 4
 
 
+def test_a_problem_of_many_files_is_one_line(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in")
+    paths = slices(folder)
+    for path in paths:
+        content = path.read_bytes()
+        assert content.count(b"1.2.840.10008.1.2.1\0") == 1
+        path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.113619.5.2\0\0"))
+    (problem,) = only(folder).problems
+    assert problem.startswith(f"{len(paths)} files, the first {paths[0]}: transfer syntax 1.2.840.")
+    assert problem.endswith("convert it to Explicit VR Little Endian first")
+
+
+def test_files_with_the_same_damage_are_one_line(tmp_path: Path) -> None:
+    paths = slices(write(tmp_path / "in"))
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:300])
+    one = only(tmp_path / "in")
+    assert (one.files, one.problems) == (len(paths), ("damaged: (0002,0012) has 20 of 44 bytes",))
+    assert one.name.endswith(f" and {len(paths) - 3} more")
+
+
 def test_a_2d_image_has_a_size_and_no_geometry(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", np.eye(4, 6, dtype=np.float32))
     one = only(tmp_path / "a.png")

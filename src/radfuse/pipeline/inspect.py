@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -139,13 +139,34 @@ def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
     inspected = [one for series in scan.series for one in _series(series, scan, pixels)]
     inspected = [*_with_choices(inspected), *map(_file, files)]
     inspected += [
-        InspectedSeries(str(file), "DICOM", None, 1, problems=(reason,))
-        for file, reason in scan.broken.items()
+        InspectedSeries(format_paths(paths), "DICOM", None, len(paths), problems=(reason,))
+        for reason, paths in _by_reason(scan.broken.items()).items()
     ]
     if scan.missing:
         missing = (f"lists missing files: {format_paths(tuple(scan.missing))}",)
         inspected.append(InspectedSeries(DIRECTORY_NAME, "list", None, 1, problems=missing))
     return inspected, len(scan.others) - len(files)
+
+
+def _by_reason(reasons: Iterable[tuple[Path, str]]) -> dict[str, list[Path]]:
+    """The files that share each reason."""
+    shared: dict[str, list[Path]] = {}
+    for path, reason in reasons:
+        shared.setdefault(reason, []).append(path)
+    return shared
+
+
+def _shared_problems(problems: list[tuple[Path, str]]) -> list[str]:
+    """One line for each reason; for several files their number and the first."""
+    lines = []
+    for reason, paths in _by_reason((path, _reason(path, text)) for path, text in problems).items():
+        count = f"{len(paths)} files, the first {paths[0]}" if len(paths) > 1 else paths[0]
+        lines.append(f"{count}: {reason}")
+    return lines
+
+
+def _reason(path: Path, problem: str) -> str:
+    return problem.removeprefix(f"{path}: ")
 
 
 def _with_choices(inspected: list[InspectedSeries]) -> list[InspectedSeries]:
@@ -284,7 +305,7 @@ def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
 
 def _damage(slices: tuple[Slice, ...]) -> list[str]:
     """Problems of the pixels of a volume, of a CT also values that are not HU."""
-    problems, ends, samples = [], [], []
+    found, ends, samples = [], [], []
     by_path: dict[Path, list[Slice]] = {}
     for one in slices:
         by_path.setdefault(one.path, []).append(one)
@@ -296,9 +317,9 @@ def _damage(slices: tuple[Slice, ...]) -> list[str]:
                 ends += [float(plane.min()), float(plane.max())]
                 samples.append(plane[::step, ::step].copy())
         except RadfuseError as error:
-            problems.append(str(error))
-    if problems or not ends:
-        return problems
+            found.append((frames[0].path, str(error)))
+    if found or not ends:
+        return _shared_problems(found)
     if min(ends) == max(ends):
         return [f"every value is {ends[0]:g}; the image is empty"]
     if MODALITIES.get(str(slices[0].header.get("Modality"))) is CT:
@@ -313,14 +334,14 @@ def _damage(slices: tuple[Slice, ...]) -> list[str]:
 
 def _shortage(slices: tuple[Slice, ...]) -> list[str]:
     """Files that are shorter than their headers require."""
-    problems = []
+    found = []
     for path, header in {one.path: one.header for one in slices}.items():
         try:
             if count := missing_bytes(path, header):
-                problems.append(f"{path}: pixels truncated: {count} bytes are missing")
+                found.append((path, f"pixels truncated: {count} bytes are missing"))
         except RadfuseError as error:
-            problems.append(str(error))
-    return problems
+            found.append((path, str(error)))
+    return _shared_problems(found)
 
 
 def _file(path: Path) -> InspectedSeries:

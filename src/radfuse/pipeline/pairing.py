@@ -138,18 +138,16 @@ def choose_pair(path: Path, recipe: Recipe, *, numbered: bool = False) -> Series
         raise InputError(f"{path}: no such file or folder")
     with unpacked(path, numbered=numbered) as folder:
         scan = scan_folder(folder)
-    reasons: list[str] = []
-    cts = _candidates(scan, CT, recipe.ct_series, reasons)
-    mrs = _candidates(scan, MR, recipe.mr_series, reasons)
-    rejected = tuple(reason.replace(str(folder), str(path)) for reason in reasons)
+    reasons: dict[Modality, list[str]] = {CT: [], MR: []}
+    cts = _candidates(scan, CT, recipe.ct_series, reasons[CT])
+    mrs = _candidates(scan, MR, recipe.mr_series, reasons[MR])
     for modality, candidates in ((CT, cts), (MR, mrs)):
         if not candidates:
-            listed = "".join(sorted(f"\n  {one.line}" for one in scan.series))
-            because = "".join(f"\n  {reason}" for reason in rejected)
-            raise NoImageError(
-                f"{path}: no {modality} of a head that can be read; there are"
-                f"{listed or ' no DICOM images'}{because}"
-            )
+            problem = _no_candidate(modality, scan, reasons[modality])
+            raise NoImageError(f"{path}: {problem.replace(str(folder), str(path))}")
+    rejected = tuple(
+        reason.replace(str(folder), str(path)) for reason in (*reasons[CT], *reasons[MR])
+    )
     pairs = [SeriesPair(ct, mr, rejected) for ct in cts for mr in mrs]
     pairs = [pair for pair in pairs if _fits(pair, accept_patients=recipe.accept_patients)]
     if not pairs:
@@ -164,6 +162,16 @@ def choose_pair(path: Path, recipe: Recipe, *, numbered: bool = False) -> Series
         if one.ambiguity:
             raise GeometryError(one.ambiguity.replace(str(folder), str(path)))
     return pairs[0]
+
+
+def _no_candidate(modality: Modality, scan: Scan, reasons: list[str]) -> str:
+    """Why there is no candidate: the reason where one series is rejected, else all and the list."""
+    problem = f"no {modality} of a head that can be read"
+    if len(reasons) == 1:
+        return f"{problem}: {reasons[0]}"
+    listed = "".join(sorted(f"\n  {one.line}" for one in scan.series))
+    because = "".join(f"\n  {reason}" for reason in reasons)
+    return f"{problem}; there are{listed or ' no DICOM images'}{because}"
 
 
 def selection(path: Path) -> str:
