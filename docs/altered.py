@@ -1,6 +1,7 @@
 """The document on altered inputs: what becomes of files with faults that others reported."""
 
 import re
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage
 
 from radfuse.arrays import image_on
 from radfuse.dicom.uids import derive_uid
@@ -23,10 +25,23 @@ HEAD = """# Altered inputs, one by one
 
 Written by `make docs`; a test compares it with the program. Each row is the synthetic phantom of
 seed 7 at 3 mm with one fault that was reported for real files, and what reading it gives: the
-right voxels, with the notes, or a refusal.
+right voxels, with the notes, or a refusal. A report has a number; rows without one are variants.
 
-| input | fault | outcome |
+| report | input | fault | outcome |
+|---|---|---|---|
+"""
+
+ELSEWHERE = """
+Reports on more than the reading of one image:
+
+| report | fault | where the outcome is |
 |---|---|---|
+| 10 | invalid numbers and UIDs | corrected: `tests/dicom/write/test_dicom_damaged_sources.py` |
+| 16 | JPEG Extended, 12 bits | read as by DCMTK: `tests/dicom/read/test_dicom_bits.py` |
+| 28 | labels stored with a slope | read as whole numbers: `tests/structures/test_label_maps.py` |
+| 30, 36, 53 | slabs, defaced MR, half a head | see [registration](registration.md) |
+| 39 | 600 slices of 512 x 512 | time and memory: [measured](measured.md) |
+| 45 | the only CT of a study is of a chest | refused: `tests/pipeline/test_pairing.py` |
 """
 
 NAME = "FOLDER"
@@ -54,6 +69,9 @@ class Altered:
     expect: Callable[[np.ndarray], np.ndarray] = lambda values: values
     """The right values, from those of the unaltered phantom (slices, rows, columns)."""
 
+    report: str = ""
+    """Number of the report that it repeats."""
+
 
 def altered_document() -> str:
     """The table as Markdown."""
@@ -70,8 +88,8 @@ def altered_document() -> str:
                 path = row.make(phantom, source, new)
             values = sitk.GetArrayFromImage(plain[row.modality])
             outcome = _outcome(path, row.modality, row.expect(values))
-            rows.append(f"| {row.modality} | {row.fault} | {outcome} |")
-    return HEAD + "\n".join(rows) + "\n"
+            rows.append(f"| {row.report} | {row.modality} | {row.fault} | {outcome} |")
+    return HEAD + "\n".join(rows) + "\n" + ELSEWHERE
 
 
 def _outcome(path: Path, modality: str, right: np.ndarray) -> str:
@@ -190,36 +208,73 @@ def _without_origin(phantom: Phantom, _: Path, new: Path) -> Path:
     return path
 
 
+def _in_private_syntax(_: Phantom, source: Path, new: Path) -> Path:
+    """Write big-endian pixels with GE's transfer syntax for them."""
+    for path in sorted(source.iterdir()):
+        header = pydicom.dcmread(path)
+        header.PixelData = header.pixel_array.astype(">u2").tobytes()
+        header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        header.save_as(new / path.name)
+        content = (new / path.name).read_bytes()
+        uid = ExplicitVRLittleEndian.encode() + b"\0"
+        private = b"1.2.840.113619.5.2".ljust(len(uid), b"\0")
+        (new / path.name).write_bytes(content.replace(uid, private, 1))
+    return new
+
+
+def _with_structure_set(_: Phantom, source: Path, new: Path) -> Path:
+    """Copy a series, with a structure set of its series UID that is sorted first."""
+    for path in sorted(source.iterdir()):
+        shutil.copy(path, new)
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    header.Modality, header.SOPClassUID = "RTSTRUCT", RTStructureSetStorage
+    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = derive_uid("structures")
+    header.file_meta.MediaStorageSOPClassUID = RTStructureSetStorage
+    for keyword in ("Rows", "Columns", "ImagePositionPatient"):
+        del header[keyword]
+    header.save_as(new / "0000_first.dcm")
+    return new
+
+
 ALTERED = (
     Altered("CT", "spacing of 3.0002 mm in the last 10 slices",
-            _top(_set(PixelSpacing=[3.0002, 3.0002]))),
-    Altered("CT", "spacing of 3.2 mm in the last 10 slices", _top(_set(PixelSpacing=[3.2, 3.2]))),
+            _top(_set(PixelSpacing=[3.0002, 3.0002])), report="51"),
+    Altered("CT", "spacing of 3.2 mm in the last 10 slices", _top(_set(PixelSpacing=[3.2, 3.2])),
+            report="51"),
     Altered("CT", "orientation of the last 10 slices off by 1.5e-4",
-            _top(_set(ImageOrientationPatient=[1, 1.5e-4, 0, -1.5e-4, 1, 0]))),
+            _top(_set(ImageOrientationPatient=[1, 1.5e-4, 0, -1.5e-4, 1, 0])), report="51"),
     Altered("CT", "another frame of reference in the last 10 slices",
-            _top(_set(FrameOfReferenceUID=derive_uid("another")))),
+            _top(_set(FrameOfReferenceUID=derive_uid("another"))), report="51"),
     Altered("CT", "no frame of reference in the last 10 slices",
-            _top(lambda header, _: header.pop("FrameOfReferenceUID"))),
+            _top(lambda header, _: header.pop("FrameOfReferenceUID")), report="51"),
     Altered("CT", "a frame of reference UID with a leading zero",
             _slices(_set(FrameOfReferenceUID="1.2.03"))),
     Altered("CT", "one row more in the last 10 slices", _top(_one_row_more)),
     Altered("CT", "a frame of reference per slice",
-            _slices(_set(FrameOfReferenceUID=lambda index: derive_uid("frame", str(index))))),
+            _slices(_set(FrameOfReferenceUID=lambda index: derive_uid("frame", str(index)))),
+            report="04"),
     Altered("CT", "a series UID per slice",
-            _slices(_set(SeriesInstanceUID=lambda index: derive_uid("series", str(index))))),
-    Altered("CT", "12 bits left-justified in 16 (HighBit 15)", _slices(_left_justified)),
-    Altered("CT", "an overlay in bit 12 of the pixels", _slices(_with_overlay)),
-    Altered("CT", "signed HU with PixelPaddingValue 0", _slices(_signed_with_padding_0)),
-    Altered("CT", "body part CHEST", _slices(_set(BodyPartExamined="CHEST"))),
+            _slices(_set(SeriesInstanceUID=lambda index: derive_uid("series", str(index)))),
+            report="05"),
+    Altered("CT", "12 bits left-justified in 16 (HighBit 15)", _slices(_left_justified),
+            report="03"),
+    Altered("CT", "an overlay in bit 12 of the pixels", _slices(_with_overlay), report="02"),
+    Altered("CT", "signed HU with PixelPaddingValue 0", _slices(_signed_with_padding_0),
+            report="14"),
+    Altered("CT", "body part CHEST", _slices(_set(BodyPartExamined="CHEST")), report="45"),
+    Altered("CT", "GE's private transfer syntax, big endian", _in_private_syntax, report="17"),
+    Altered("CT", "a structure set with the CT's series UID, sorted first", _with_structure_set,
+            report="42"),
     Altered("CT", "NIfTI of stored values, padding -2000",
-            _volume(lambda hu: _padded(hu, hu + 1024, -2000))),
-    Altered("CT", "NIfTI with the intercept subtracted twice", _volume(lambda hu: hu - 1024)),
+            _volume(lambda hu: _padded(hu, hu + 1024, -2000)), report="24"),
+    Altered("CT", "NIfTI with the intercept subtracted twice", _volume(lambda hu: hu - 1024),
+            report="24"),
     Altered("CT", "NIfTI of HU / 1000, padding -1000",
-            _volume(lambda hu: _padded(hu, hu / 1000, -1000))),
-    Altered("CT", "NIfTI of HU times 16", _volume(lambda hu: hu * 16)),
-    Altered("CT", "NRRD without space origin", _without_origin),
-    Altered("MR", "rescale intercept -3142", _slices(_with_intercept)),
+            _volume(lambda hu: _padded(hu, hu / 1000, -1000)), report="24"),
+    Altered("CT", "NIfTI of HU times 16", _volume(lambda hu: hu * 16), report="24"),
+    Altered("CT", "NRRD without space origin", _without_origin, report="21"),
+    Altered("MR", "rescale intercept -3142", _slices(_with_intercept), report="26"),
     Altered("MR", "values of -700 at the corner of each slice", _slices(_negative),
-            _with_negative_corner),
+            _with_negative_corner, report="26"),
 )  # fmt: skip
 """All rows."""

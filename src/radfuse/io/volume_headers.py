@@ -73,7 +73,7 @@ META_NUMBERS = (*META_SPACING, "TransformMatrix", "Rotation", "Orientation", "Of
 """Keys of the geometry of a MetaImage."""
 
 MAX_GEOMETRY = 1e9
-"""Largest number of a header's geometry; ITK does not return from numbers whose square overflows."""
+"""Largest number of a header's geometry; ITK hangs where a square overflows."""
 
 META_VECTORS = {*META_NUMBERS, "DimSize", "CenterOfRotation"}
 """Keys of a MetaImage with a number for each dimension, after NDims."""
