@@ -228,7 +228,9 @@ def _with_structure_set(_: Phantom, source: Path, new: Path) -> Path:
         shutil.copy(path, new)
     header = pydicom.dcmread(path, stop_before_pixels=True)
     header.Modality, header.SOPClassUID = "RTSTRUCT", RTStructureSetStorage
-    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = derive_uid("structures")
+    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(
+        derive_uid("structures")
+    )
     header.file_meta.MediaStorageSOPClassUID = RTStructureSetStorage
     for keyword in ("Rows", "Columns", "ImagePositionPatient"):
         del header[keyword]

@@ -24,6 +24,15 @@ def packed(members: Mapping[str, bytes]) -> bytes:
     return content.getvalue()
 
 
+def encrypted(archive: bytes) -> bytes:
+    """The same with the flag of encryption at every member."""
+    local, central = archive.index(b"PK\3\4") + 6, archive.index(b"PK\1\2") + 8
+    content = bytearray(archive)
+    content[local] |= 1
+    content[central] |= 1
+    return bytes(content)
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], list[bytes]]:
     """Slices of CT and MR."""
@@ -40,6 +49,7 @@ def damaged(sources: tuple[list[bytes], list[bytes]]) -> Iterator[tuple[str, byt
     yield "checksum.zip", packed({"a.dcm": b"hallo"}).replace(b"hallo", b"hullo")
     yield "truncated slice.zip", packed({**both, "3.dcm": ct[3][:-900]})
     yield "missing slice.zip", packed({key: both[key] for key in both if key != "5.dcm"})
+    yield "encrypted.zip", encrypted(packed({"a.dcm": b"hallo"}))
     yield "no image.zip", packed({"notes.txt": b"text", "a.nii": b"\0" * 400})
     yield "two masks.zip", packed({"a.nii.gz": b"\x1f\x8b", "b.nii.gz": b"\x1f\x8b"})
     yield "damaged.nii.gz", b"\x1f\x8b rubbish"
