@@ -9,7 +9,10 @@ import pytest
 import SimpleITK as sitk
 from cli_kit import refused_in_a_line, run
 
+from dicom_kit import change, put
+from ladder_kit import make_context, matrix
 from radfuse.dicom.rtstruct.write import write_structure_set
+from radfuse.dicom.write.spatial_registration import write_registration
 from radfuse.io.volumes import write_volume
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.read import read
@@ -256,3 +259,20 @@ def test_what_cannot_be_transferred_is_refused(
         "overlaps with the input",
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_registration_of_another_patient_is_not_used(
+    on_mr: Path, phantom: Phantom, phantom_folders: Folders, tmp_path: Path
+) -> None:
+    ct, mr = phantom_folders
+    context = make_context((read(ct, "CT"), read(mr, "MR")))
+    reg = write_registration(tmp_path / "reg", context, matrix(context.mr_from_ct.GetInverse()))
+    change(reg, put("PatientID", "another"))
+    write_volume(tmp_path / "fused.nii.gz", phantom.ct.image + 1100)
+    pair = ("--ct", ct, "--mr", mr, "--transform", reg)
+    transfer = ("contour", "transfer", "--structures", on_mr, *pair, "-o", tmp_path / "rt.dcm")
+    evaluate = ("evaluate", "--profile", "radfuse1", "--fused", tmp_path / "fused.nii.gz", *pair,
+                "--window-preset", "bone", "--white", "1")  # fmt: skip
+    for command in (transfer, evaluate):
+        refused_in_a_line(run(*command, "--quiet"), "the registration of another patient")
+    assert {path.name for path in tmp_path.iterdir()} == {"reg", "fused.nii.gz"}
