@@ -78,6 +78,10 @@ MAX_FAINT_HU = 8.0
 BASE_BINS, MIN_SHARE = 32, 0.5
 """Bins of the base's grey levels, and the least share of normal tissue of a block in them."""
 
+FAR_MM, FAR_SHARE = 25.0, 0.02
+"""Smoothing of the background inside a large finding, and the share of normal tissue around a voxel
+below which it counts more than the nearer background."""
+
 KNOWN = (0.02, 0.06)
 """Share of normal tissue around a voxel at which a background is known, and range."""
 
@@ -209,8 +213,14 @@ def coarse_contrast(found: Background) -> Contrast:
         weight = smoothed(weights, sigma_mm, spacing_mm)
         return smoothed(values, sigma_mm, spacing_mm) / (weight + np.float32(ALMOST_NONE))
 
-    background_hu = mean(normal_hu, normal, BACKGROUND_MM)
-    known = ramp(smoothed(normal, BACKGROUND_MM, spacing_mm), *KNOWN)
+    def background(values: Float32Array) -> Float32Array:
+        near = smoothed(values, BACKGROUND_MM, spacing_mm)
+        share = smoothed(normal, BACKGROUND_MM, spacing_mm)
+        far = np.float32(FAR_SHARE) * mean(values, normal, FAR_MM)
+        return np.asarray((near + far) / (share + np.float32(FAR_SHARE)), np.float32)
+
+    background_hu = background(normal_hu)
+    known = ramp(smoothed(normal, FAR_MM, spacing_mm), *KNOWN)
     known *= inside_skull(inside > 0.5, spacing_mm)
     significance = np.zeros_like(normal)
     tissue = normal > 0
@@ -233,7 +243,7 @@ def coarse_contrast(found: Background) -> Contrast:
     fine_noise = _deviation(np.concatenate(found.fine_apart))
     return Contrast(
         found.grid, found.noise_hu, found.skull, found.fine_mm, fine_noise,
-        background_hu, mean(normal_base, normal, BACKGROUND_MM), known, significance,
+        background_hu, background(normal_base), known, significance,
         np.asarray(faint, np.float32), mean(soft_base, soft, SOFT_MM),
     )  # fmt: skip
 
