@@ -210,3 +210,20 @@ def test_blood_changes_nothing_far_from_it(example: Example) -> None:
         far[tuple(slice(max(s.start - 8, 0), s.stop + 8) for s in each.box)] = False
     assert np.abs(example.fused - example.without)[far].max() < 0.03
     assert spill(levels(example.fused[one.box]), levels(example.without[one.box]), one.near) < 0.03
+
+
+@pytest.mark.parametrize("diameter_mm", [20.0, 50.0])
+def test_the_middle_of_a_haemorrhage_is_as_bright_as_its_edge(
+    example: Example, diameter_mm: float
+) -> None:
+    pair, inside_mm = example.pair, example.sites.in_brain_mm
+    centre = np.array(np.unravel_index(inside_mm.argmax(), inside_mm.shape))
+    offsets = np.moveaxis(np.indices(pair.hu.shape), 0, -1) - centre
+    distance_mm = np.linalg.norm(offsets * pair.spacing_mm, axis=-1)
+    blood = (distance_mm <= diameter_mm / 2) & example.sites.brain
+    hu = pair.hu.copy()
+    hu[blood] = np.random.default_rng(1).normal(70, 4, blood.sum())
+    change = fused(ArrayHead(hu, pair.mr, pair.spacing_mm)) - example.without
+    edge = blood & (distance_mm > diameter_mm / 4)
+    assert change[distance_mm < 5].mean() > 0.25
+    assert change[edge].mean() > 0.25

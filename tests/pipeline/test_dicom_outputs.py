@@ -162,8 +162,8 @@ def test_the_mr_is_written_next_to_a_fused_file(bare: Result, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("output", "outputs", "words"),
     [
-        ("x.nii.gz", ("fused", "colour"), "no output colour: x.nii.gz is one file; give a folder"),
-        ("x.mha", ("registration",), "no output registration: x.mha is one file"),
+        ("x.nii.gz", ("fused", "colour"), "no output colour: a .nii.gz file has one image; give a"),
+        ("x.mha", ("registration",), "no output registration: a .mha file has one image; give a"),
         ("x.nrrd", ("mr",), "x.nrrd is the fused image; add fused to --outputs"),
         ("out", ("registration",), "the CT and the MR lack a frame of reference UID"),
     ],
