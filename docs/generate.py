@@ -21,6 +21,7 @@ from radfuse.cli import main
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS, MethodInfo
+from radfuse.methods.hidden_findings import KEPT_SHARE, finding_counts, hidden_kinds, measured_table
 from radfuse.metrics import catalogue as metrics
 from radfuse.metrics.catalogue import METRICS
 from radfuse.metrics.profiles import DEFAULT_PROFILE, PROFILES
@@ -68,6 +69,8 @@ def methods_document() -> str:
         "",
         "`radfuse benchmark configs/harvard-test.toml -o OUT` measures them again.",
         "",
+        *_hidden_findings(),
+        "",
         f"*{NOTICE}*",
         "",
     ]
@@ -81,6 +84,33 @@ def _method_row(name: str, info: MethodInfo) -> str:
     values = [f"{test[metric]:.4g}" if test else "" for metric in ("MI", "SF", "VIF", "Qabf")]
     label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
     return f"| {label} | {info.summary} | {info.source} | {' | '.join(values)} |"
+
+
+def _hidden_findings() -> list[str]:
+    """Which kinds of findings each method keeps, and which it may hide."""
+    table = measured_table()
+    phantoms, placements = (", ".join(map(str, table[key])) for key in ("phantoms", "placements"))
+    return [
+        "## What an image may hide",
+        "",
+        "A kind of [finding](findings.md) is kept if at least "
+        f"{100 * KEPT_SHARE:g} % of its findings are. Measured in volumes with the default options",
+        f"and CT window: synthetic phantoms {phantoms} with pixels of {table['spacing_mm']:g} mm, "
+        f"positions {placements}, by",
+        f"`{table['command']}`, which measures methods that changed again. 2-D images and methods",
+        "from elsewhere were not measured.",
+        "",
+        "| method | keeps, kinds of findings | may hide (in italics: may show inverted, dark for "
+        "bright) |",
+        "|---|--:|---|",
+        *map(_hidden_row, METHODS),
+    ]
+
+
+def _hidden_row(name: str) -> str:
+    counts, hidden = finding_counts(name), hidden_kinds(name)
+    kinds = "; ".join(f"*{kind}*" if counts[kind].inverted else kind for kind in hidden)
+    return f"| `{name}` | {len(counts) - len(hidden)} of {len(counts)} | {kinds} |"
 
 
 METRICS_HEAD = """# Metrics

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from radfuse.cli.options import json_option, print_json
 from radfuse.methods.catalogue import INPUTS, METHODS, method_info, options_of
+from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.methods.options import Option
 from radfuse.recipe import DEFAULT_METHOD
 
@@ -50,6 +51,7 @@ def _print_method(name: str, *, as_json: bool) -> None:
         print_json({"name": name, **_facts(name), "inputs": INPUTS, "options": described})
         return
     lines = {"summary": info.summary, "source": info.source, "inputs": INPUTS}
+    lines["findings"] = f"{findings_sentence(name)} (volumes; docs/methods.md)"
     lines |= {f"--option {key}=": _option_line(one) for key, one in options.items()}
     width = max(map(len, lines))
     click.echo("\n".join(f"{title:{width}}  {text}" for title, text in lines.items()))
@@ -69,7 +71,10 @@ def _facts(name: str) -> dict[str, Any]:
     info = method_info(name)
     path = info.weights.with_suffix(".json") if info.weights else None
     model_card = json.loads(path.read_text()) if path and path.is_file() else None
-    return {"summary": info.summary, "source": info.source, "model_card": model_card}
+    return {
+        "summary": info.summary, "source": info.source, "findings": findings_sentence(name),
+        "model_card": model_card,
+    }  # fmt: skip
 
 
 def _option_facts(option: Option) -> dict[str, Any]:

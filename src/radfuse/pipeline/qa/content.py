@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.intensity import window_named
+from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.qa.sheet import Plane, anatomical_plane, write_qa_sheet
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Region, scale_on
+from radfuse.recipe import DEFAULT_WINDOW
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
 """Directions along and against each axis of LPS."""
@@ -75,7 +77,17 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
     sections = {"Datasets": _datasets(result)}
     if result.alignment is not None and result.region is not None:
         sections["Registration"] = _registration(result, result.alignment, result.region)
-    return {**sections, "Fusion": {**method, **scaling, "Created": created}}
+    findings = {"Findings": findings_sentence(record.recipe.method, _unmeasured(result))}
+    return {**sections, "Fusion": {**method, **findings, **scaling, "Created": created}}
+
+
+def _unmeasured(result: Result) -> str:
+    """What differs from the fusions whose findings were measured; empty if nothing does."""
+    if result.region is None:
+        return "2-D images"
+    if result.record.recipe.options:
+        return "these options"
+    return "this CT window" if result.record.recipe.window != DEFAULT_WINDOW else ""
 
 
 def _datasets(result: Result) -> dict[str, str]:

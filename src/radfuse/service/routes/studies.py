@@ -17,9 +17,10 @@ from starlette.datastructures import UploadFile
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import output_error
 from radfuse.methods.catalogue import METHODS
+from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
-from radfuse.recipe import DEFAULT_METHOD, Recipe
+from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.service.jobs.client_files import client_path
 from radfuse.service.jobs.containment import run_contained
@@ -100,16 +101,20 @@ api = APIRouter(prefix="/api/v1")
 
 @api.get("/info")
 def info() -> dict[str, Any]:
-    """Version, notice, methods, CT windows (width, level in HU), limits of region growing."""
+    """Version, notice, methods, CT windows (width, level in HU), limits of region growing.
+
+    `findings` are sentences on what each method may hide, with default options and CT window.
+    """
+    methods = [
+        name for name, one in METHODS.items() if one.weights is None or one.weights.is_file()
+    ]
     return {
         "version": version("radfuse"),
         "notice": NOTICE,
         "default_method": DEFAULT_METHOD,
-        "methods": {
-            name: info.summary
-            for name, info in METHODS.items()
-            if info.weights is None or info.weights.is_file()
-        },
+        "default_window": DEFAULT_WINDOW,
+        "methods": {name: METHODS[name].summary for name in methods},
+        "findings": {name: findings_sentence(name) for name in methods},
         "structure_names": STRUCTURE_NAMES,
         "min_distance_mm": DISTANCE_RANGE_MM[0],
         "max_distance_mm": DISTANCE_RANGE_MM[1],

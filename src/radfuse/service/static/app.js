@@ -258,11 +258,11 @@ async function start() {
   const info = await api.info();
   byId("version").textContent = info.version;
   setOptions(byId("method"), Object.keys(info.methods), info.default_method);
-  setOptions(byId("fusion-window"), Object.keys(info.windows), "fusion");
+  setOptions(byId("fusion-window"), Object.keys(info.windows), info.default_window);
   for (const option of byId("method").options) option.title = info.methods[option.value];
   byId("max-distance-mm").max = info.max_distance_mm;
   panels.toolbar = new Toolbar(viewer, info.windows);
-  panels.fusion = new FusionPanel(viewer, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
+  panels.fusion = new FusionPanel(viewer, info, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
   panels.registration = new RegistrationPanel(viewer, fuse);
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
   new OpenDialog(async (created) => (await listStudies(), choose(created.id)));

@@ -10,13 +10,14 @@ const SIGNOFF_STATES = { accept: "accepted", reject: "rejected" };
 export class FusionPanel {
   // `fuse` starts a fusion with options; `onSigned` gets the study after a sign-off; `signoffBlocker` returns why the
   // displayed images are not the result to be signed, or an empty string.
-  constructor(viewer, { fuse, onSigned, signoffBlocker }) {
-    Object.assign(this, { viewer, fuse, onSigned, signoffBlocker, study: null });
+  constructor(viewer, info, { fuse, onSigned, signoffBlocker }) {
+    Object.assign(this, { viewer, info, fuse, onSigned, signoffBlocker, study: null });
     byId("fusion-form").addEventListener("submit", showErrors((event) => this.start(event), "error"));
     byId("signoff").addEventListener("submit", (event) => event.preventDefault()); // Enter signs nothing
     for (const [id, state] of Object.entries(SIGNOFF_STATES)) byId(id).addEventListener("click", showErrors(() => this.sign(state), "error"));
     byId("keep-registration").addEventListener("change", () => this.labelStart());
     byId("method").addEventListener("change", () => this.previewSoon());
+    for (const id of ["method", "fusion-window"]) byId(id).addEventListener("change", () => this.showFindings());
     viewer.addEventListener("crosshair", () => this.previewSoon());
   }
 
@@ -52,6 +53,16 @@ export class FusionPanel {
     byId("accept-registration").checked = recipe.accept_registration;
     byId("keep-registration").checked = Boolean(outcome);
     byId("preview-status").textContent = "";
+    this.showFindings();
+  }
+
+  // What images of the chosen method may hide, as measured with default options and CT window.
+  showFindings() {
+    const { default_window, findings } = this.info;
+    const hasOptions = Object.keys(this.study?.recipe.options ?? {}).length > 0;
+    const unmeasured = byId("fusion-window").value !== default_window ? "this CT window" : hasOptions ? "these options" : "";
+    const sentence = findings[byId("method").value];
+    byId("findings").textContent = `Findings: ${unmeasured || !sentence ? `not measured for ${unmeasured || "this method"}` : sentence}.`;
   }
 
   // Select a value; one that is not listed, such as an ONNX file or a custom window, is added.
