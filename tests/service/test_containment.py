@@ -6,6 +6,7 @@ import resource
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,17 +115,9 @@ def test_crashing_file_ends_one_job_and_is_named(site: Site, crash: Path) -> Non
     assert facts["error"].startswith("crash.mha: NDims is '65535', which is not supported")
 
 
-def endless_image(path: Path) -> Path:
-    """A file that ITK reads without end."""
-    axes = "1 0 0 0 1 0 0 0 1"
-    meta_image(path, axes, "1 0 0 0 1 0 1e308 0 1")
-    path.write_bytes(path.read_bytes().replace(b"AnatomicalOrientation = RAI\n", b""))
-    return path
-
-
-def test_job_that_crashes_names_the_file(site: Site, tmp_path: Path) -> None:
-    path = endless_image(tmp_path / "endless.mha")
-    identifier = site.make(ct=str(path), mr=str(path))
+def signalled(site: Site, asked: dict[str, Any], number: signal.Signals) -> str:
+    """The error of a job whose process gets a signal, without the names of its images."""
+    identifier = site.make(**asked)
     answer = site.client.post(f"/api/v1/studies/{identifier}/prepare")
     assert answer.status_code == 202, answer.text
     end = time.monotonic() + 30
@@ -132,18 +125,26 @@ def test_job_that_crashes_names_the_file(site: Site, tmp_path: Path) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     (process,) = processes
-    os.kill(process.pid, signal.SIGSEGV)
+    assert process.pid is not None
+    os.kill(process.pid, number)
     kind, facts = list(site.events(identifier))[-1]
-    reason = "the process that reads and fuses them ended (status -11)"
     assert (kind, facts["state"]) == ("error", "failed")
-    assert facts["error"] == f"{path}: {reason}; a file is damaged, or memory too small"
     assert site.study(identifier)["state"] == "failed"
+    names, _, reason = str(facts["error"]).partition(": ")
+    assert names == f"{asked['ct']}, {asked['mr']}"
+    return reason
 
 
-def test_file_that_never_ends_is_stopped_and_named(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_job_that_crashes_names_the_files(site: Site, asked: dict[str, Any]) -> None:
+    reason = signalled(site, asked, signal.SIGSEGV)
+    assert reason == (
+        "the process that reads and fuses them ended (status -11); a file is damaged, or memory "
+        "too small"
+    )
+
+
+def test_job_that_makes_no_progress_is_stopped(
+    site: Site, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_queue, "JOB_TIMEOUT_S", 8.0)
-    path = endless_image(tmp_path / "endless.mha")
-    kind, facts = site.prepare(site.make(ct=str(path), mr=str(path)))[-1]
-    assert (kind, facts["error"]) == ("error", f"{path}: stopped after 8 s without progress")
+    monkeypatch.setattr(job_queue, "JOB_TIMEOUT_S", 4.0)
+    assert signalled(site, asked, signal.SIGSTOP) == "stopped after 4 s without progress"
