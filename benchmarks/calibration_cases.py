@@ -33,7 +33,7 @@ SPACING_MM = 2.5
 """Of the phantoms: coarse, so that a case takes seconds."""
 
 VHF = "vhf"
-VHF_FILES = ("vhf_head_ct_8bit_hu.nii.gz", "vhf_head_mr_t1_8bit.nii.gz")
+VHF_FILES = {"vhf_head_ct_8bit_hu.nii.gz": CT, "vhf_head_mr_t1_8bit.nii.gz": MR}
 
 BRAIN_MM = {
     VHF: ((-65.0, 55.0), (-75.0, 70.0), (-45.0, 55.0)),
@@ -105,10 +105,7 @@ def loaded(source: str, data: Path) -> Pair:
         raise FileNotFoundError(folder)
     ct, mr = (
         Series(sitk.ReadImage(str(folder / name), sitk.sitkFloat32), modality, folder / name)
-        for name, modality in (
-            ("vhf_head_ct_8bit_hu.nii.gz", CT),
-            ("vhf_head_mr_t1_8bit.nii.gz", MR),
-        )
+        for name, modality in VHF_FILES.items()
     )
     silver = sitk.Euler3DTransform(sitk.ReadTransform(str(folder / "mr_to_ct_silver.tfm")))
     in_ct = np.array([silver.TransformPoint(point) for point in points.tolist()])

@@ -8,7 +8,7 @@ and placements are those for reports, from seed 201 on. After an interruption th
 resumes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,13 @@ import numpy as np
 import pandas as pd
 
 from radfuse.arrays import Float32Array
+from radfuse.benchmark.findings.base import LoadMethod
 from radfuse.benchmark.findings.measure import FindingsRun
 from radfuse.benchmark.findings.results import FindingsResults
 from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.intensity import WINDOWS, Window
+from radfuse.methods.catalogue import Method
 from radfuse.methods.head import ArrayHead, Head
 from radfuse.methods.signed_detail import SignedDetail
 from radfuse.metrics.findings_kept import Verdict
@@ -61,9 +63,9 @@ ROWS: dict[str, SignedDetail | SlicesAlone] = {
 """Methods by the name of their row."""
 
 
-def loading(method: SignedDetail | SlicesAlone) -> Callable[[Window | None], SignedDetail]:
+def loading(method: Method) -> LoadMethod:
     """What loads a method: it is made already."""
-    return lambda _window: method  # type: ignore[return-value]
+    return lambda _window: method
 
 
 def table(findings: FindingsResults) -> Iterator[str]:

@@ -65,10 +65,10 @@ def test_copies_of_a_source_hide_what_only_the_other_shows() -> None:
     ("kinds", "sentence"),
     [
         ({"air": [6, 0, 6], "clip": [5, 0, 6]}, "keeps 2 of 2 kinds of findings"),
-        ({"air": [4, 0, 6], "clip": [6, 0, 6]}, "keeps 1 of 2 kinds of findings. may hide: air"),
+        ({"air": [4, 0, 6], "clip": [6, 0, 6]}, "keeps 1 of 2 kinds of findings; may hide: air"),
         (
             {"air": [0, 6, 6], "clip": [0, 0, 6]},
-            "keeps 0 of 2 kinds of findings. may hide: air; clip. may show inverted: air",
+            "keeps 0 of 2 kinds of findings; may hide: air | clip; may show inverted: air",
         ),
     ],
 )

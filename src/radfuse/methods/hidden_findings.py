@@ -54,6 +54,6 @@ def findings_sentence(method: str, unmeasured: str = "") -> str:
     hidden = hidden_kinds(method)
     inverted = [kind for kind in hidden if counts[kind].inverted]
     kept = f"keeps {len(counts) - len(hidden)} of {len(counts)} kinds of findings"
-    names = [f"may hide: {'; '.join(hidden)}"] * bool(hidden)
-    names += [f"may show inverted: {'; '.join(inverted)}"] * bool(inverted)
-    return ". ".join([kept, *names])
+    names = [f"may hide: {' | '.join(hidden)}"] * bool(hidden)
+    names += [f"may show inverted: {' | '.join(inverted)}"] * bool(inverted)
+    return "; ".join([kept, *names])

@@ -213,14 +213,16 @@ def coarse_contrast(found: Background) -> Contrast:
         weight = smoothed(weights, sigma_mm, spacing_mm)
         return smoothed(values, sigma_mm, spacing_mm) / (weight + np.float32(ALMOST_NONE))
 
+    near_share = smoothed(normal, BACKGROUND_MM, spacing_mm)
+    far_share = smoothed(normal, FAR_MM, spacing_mm)
+
     def background(values: Float32Array) -> Float32Array:
         near = smoothed(values, BACKGROUND_MM, spacing_mm)
-        share = smoothed(normal, BACKGROUND_MM, spacing_mm)
-        far = np.float32(FAR_SHARE) * mean(values, normal, FAR_MM)
-        return np.asarray((near + far) / (share + np.float32(FAR_SHARE)), np.float32)
+        far = smoothed(values, FAR_MM, spacing_mm) / (far_share + ALMOST_NONE)
+        return np.asarray((near + FAR_SHARE * far) / (near_share + FAR_SHARE), np.float32)
 
     background_hu = background(normal_hu)
-    known = ramp(smoothed(normal, FAR_MM, spacing_mm), *KNOWN)
+    known = ramp(far_share, *KNOWN)
     known *= inside_skull(inside > 0.5, spacing_mm)
     significance = np.zeros_like(normal)
     tissue = normal > 0
