@@ -30,7 +30,7 @@ from radfuse.pipeline.volume import fuse_head, whole
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import digest
 
-PATIENTS, PLACEMENTS, SPACING_MM = 3, 2, 1.2
+PATIENTS, PLACEMENTS, SPACING_MM = 3, 2, 2.0
 """Phantoms, findings of each kind in each, pixel spacing of the CT."""
 
 PATH = Path(radfuse.methods.__file__).parent / TABLE
