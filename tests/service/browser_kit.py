@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -66,7 +67,13 @@ class ViewerDriver:
         return self.browser.find_element(By.ID, name)
 
     def wait_until(self, condition: Callable[[], Any], wait_s: float = WAIT_S) -> None:
-        WebDriverWait(self.browser, wait_s, poll_frequency=0.1).until(lambda _: condition())
+        wait = WebDriverWait(self.browser, wait_s, poll_frequency=0.1)
+        try:
+            wait.until(lambda _: condition())
+        except TimeoutException as error:
+            shown = [self.element(name).text for name in ("stage", "error")]
+            log = [entry["message"] for entry in self.browser.get_log("browser")]
+            raise AssertionError(f"the viewer shows {shown}; console: {log}") from error
 
     def body_data(self, name: str) -> Any:
         """A status value of the viewer in `document.body.dataset`."""

@@ -3,6 +3,7 @@
 Screenshots of each step are written to `build/screenshots`; the how-to shows some of them.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from service_kit import Site, running
+from study_kit import prepare
 
 from ladder_kit import run_tool
 from radfuse.dicom.rtstruct.read import read_structure_set
@@ -467,6 +469,16 @@ def test_drawing_while_server_is_away_is_saved_on_return(
         viewer.element("tab-structures").click()
         viewer.wait_until(lambda: "Kept" in viewer.element("structures").text)
         np.testing.assert_array_equal(mask(viewer, "Kept"), drawn)
+
+
+def test_damaged_first_study_is_named_and_the_viewer_opens(
+    viewer: ViewerDriver, site: Site, phantom: Phantom, phantom_folders: tuple[Path, Path]
+) -> None:
+    client = prepare(site, phantom_folders, phantom.ct.image, name="Damaged")
+    os.truncate(client.folder / "view/ct.nii", 100)
+    viewer.open(f"{site.access.url}#{client.study}")
+    assert "ct.nii is damaged; prepare the study again" in viewer.element("error").text
+    assert viewer.element("method").get_attribute("value")
 
 
 def test_dialog_shows_error_of_a_wrong_path(viewer: ViewerDriver) -> None:

@@ -85,6 +85,8 @@ def test_damaged_volume_is_named(
         stream.truncate(size)
     answer = client.call("POST", "/grow-region", image="ct", voxel=voxel)
     refused(answer, 400, "ct.nii is damaged; prepare")
+    path = f"/api/v1/studies/{client.study}/volumes/ct.nii"
+    refused(site.client.get(path), 400, "ct.nii is damaged; prepare")
 
 
 @pytest.mark.parametrize("corner", [0, -1])

@@ -120,10 +120,7 @@ def compare_structures(
 
 def _read_box(path: Path, grid: VoxelGrid, box: Box) -> NDArray[np.float32]:
     """A box of a volume of the viewer."""
-    try:
-        stored = np.memmap(path, "<i2", "r", offset=DATA_OFFSET, shape=grid.size[::-1])
-    except ValueError as error:
-        raise InputError(f"{path.name} is damaged; prepare the study again") from error
+    stored = np.memmap(path, "<i2", "r", offset=DATA_OFFSET, shape=grid.size[::-1])
     return stored[box].astype(np.float32)
 
 

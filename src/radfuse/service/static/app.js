@@ -271,7 +271,7 @@ async function start() {
   const studies = await listStudies();
   const linked = location.hash.slice(1);
   const first = studies.find((one) => one.id === linked) ?? studies[0];
-  if (first) await choose(first.id);
+  if (first) await showErrors(choose, "error")(first.id);
   document.body.dataset.ready = "yes";
 }
 

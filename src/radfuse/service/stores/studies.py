@@ -17,7 +17,7 @@ from radfuse.io.staging import staging
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.schema import Values, VersionedModel
-from radfuse.service.jobs.view_files import FUSED, VIEW, View, VolumeName, read_view
+from radfuse.service.jobs.view_files import VIEW, View, VolumeName, read_view
 from radfuse.service.stores.results import (
     REPLACING,
     RESULT,
@@ -31,6 +31,7 @@ from radfuse.service.stores.results import (
     sign_run,
 )
 from radfuse.service.stores.uploads import remove_folder, remove_unused_uploads, uploads_of
+from radfuse.service.stores.view_volumes import ViewVolume
 
 StudyState = Literal["new", "queued", "running", "ready", "done", "failed", "cancelled"]
 """`ready`: CT and MR can be displayed; `done`: there is a result, too. Both states are kept if a
@@ -299,16 +300,19 @@ class Studies:
         return self.folder / identifier
 
     def volume(self, identifier: str, name: VolumeName) -> Path:
-        """The file of a volume; raises `UnknownStudyError` if there is none yet."""
-        folder = self.folder_of(identifier)
-        path = folder / VIEW / f"{name}.nii"
-        if name == "fused":
-            run = self.get(identifier).current
-            view = _view_of(folder, run)
-            path = run_folder(folder, run) / VIEW / FUSED if view and view.fused else path
-        if not path.is_file():
+        """The file of a volume.
+
+        Raises `UnknownStudyError` if there is none yet, `InputError` if its size is wrong.
+        """
+        folder, run = self.folder_of(identifier), self.get(identifier).current
+        view = _view_of(folder, run)
+        described: ViewVolume | None = getattr(view, name, None)
+        path = (run_folder(folder, run) if name == "fused" else folder) / VIEW / f"{name}.nii"
+        if described is None or not path.is_file():
             remedy = "fuse first" if name == "fused" else "prepare it"
             raise UnknownStudyError(f"study {identifier} has no {name} volume yet; {remedy}")
+        if path.stat().st_size != described.file_bytes:
+            raise InputError(f"study {identifier}: {path.name} is damaged; prepare the study again")
         return path
 
     def view(self, identifier: str) -> View:

@@ -5,6 +5,7 @@ posterior and superior; no value is interpolated. The MR keeps its own grid;
 the viewer resamples it.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,11 @@ class ViewVolume(FrozenModel):
 
     step: float
     """Value of one stored unit: HU, or the MR's own units."""
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the volume's file."""
+        return DATA_OFFSET + math.prod(self.size) * np.dtype(np.int16).itemsize
 
 
 def to_lps(image: sitk.Image) -> sitk.Image:
