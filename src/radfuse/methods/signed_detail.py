@@ -27,6 +27,7 @@ from radfuse.methods.transforms.head_contrast import (
     fine_contrast,
     noise_hu,
 )
+from radfuse.methods.transforms.significance import Evidence, by_thresholds
 from radfuse.methods.transforms.skull import Skull
 
 FULL = 65535
@@ -93,9 +94,12 @@ class SignedDetail:
         contrast = coarse_contrast(background)
         for part in parts:
             base = _unit(bases[part])
-            fine = fine_contrast(contrast, head, part, base)
+            fine = fine_contrast(contrast, head, part, base, self._significance)
             fused = self._bone(fine, self._detailed(fine))
             yield part, base + np.float32(self.detail) * (fused - base)
+
+    def _significance(self, found: Evidence) -> Float32Array:
+        return by_thresholds(found)
 
     def _printed(self, head: Head, base: Float32Array) -> Float32Array:
         """One printed slice; bone stays as the base has it."""
@@ -104,23 +108,25 @@ class SignedDetail:
         skull = Skull.of(grid, PRINTED_BONE_HU, [head.read_ct(part)])
         background = Background(head.spacing_mm, grid, noise_hu(head), skull)
         background.add(head, part, base[None])
-        fine = fine_contrast(coarse_contrast(background), head, part, base[None])
+        contrast = coarse_contrast(background)
+        fine = fine_contrast(contrast, head, part, base[None], self._significance)
         fine = replace(fine, faint=np.zeros_like(fine.faint))  # costs fidelity to a printed MR
         fused = base + np.float32(self.detail) * (self._detailed(fine) - base)
         return np.asarray(fused, np.float32)
 
     def _detailed(self, fine: Fine) -> Float32Array:
         """The base with the detail of the CT, before bone."""
+        fused = fine.base + fine.faint + fine.significance * fine.known * self.missing(fine)
+        return np.asarray(np.clip(fused, 0, 1), np.float32)
+
+    def missing(self, fine: Fine) -> Float32Array:
+        """The contrast of the CT in its window that the base lacks, grey levels in [-2, 2]."""
         window = self.detail_window
         detail = window.scale(fine.own_hu) - window.scale(fine.background_hu)
-        base = fine.base + fine.faint
-        of_base = base - fine.base_background
+        of_base = fine.base + fine.faint - fine.base_background
         most = np.float32(MAX_RATIO) * np.abs(detail)
-        missing = np.where(
-            detail > 0, np.clip(detail - of_base, 0, most), -np.clip(of_base - detail, 0, most)
-        )
-        fused = base + fine.significance * fine.known * missing
-        return np.asarray(np.clip(fused, 0, 1), np.float32)
+        more, less = np.clip(detail - of_base, 0, most), np.clip(of_base - detail, 0, most)
+        return np.asarray(np.where(detail > 0, more, -less), np.float32)
 
     def _bone(self, fine: Fine, fused: Float32Array) -> Float32Array:
         """Bone from dark to white by its CT number, never darker than what is around it."""

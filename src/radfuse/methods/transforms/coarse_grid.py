@@ -32,6 +32,12 @@ def spread(values: Float32Array, reach_mm: float, spacing_mm: Spacing) -> Float3
     return np.asarray(maximum_filter(values, size), np.float32)
 
 
+def ramp(values: Float32Array, start: float, width: float) -> Float32Array:
+    """0 up to a start, 1 from start plus width on, smooth between."""
+    share = np.clip((values - np.float32(start)) / np.float32(width), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
 @dataclass(frozen=True)
 class CoarseGrid:
     """Blocks of whole voxels of a volume, (slices, rows, columns)."""

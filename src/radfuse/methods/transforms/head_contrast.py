@@ -4,23 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.intensity import BONE_HU
 from radfuse.methods.head import Head, Spacing
-from radfuse.methods.transforms.coarse_grid import CoarseGrid, smoothed, spread
+from radfuse.methods.transforms.coarse_grid import CoarseGrid, ramp, smoothed, spread
+from radfuse.methods.transforms.significance import NOISE_FACTOR, REACH, Evidence, Significance
 from radfuse.methods.transforms.skull import Skull, inside_skull
-
-DETAIL_HU = (-150.0, 160.0)
-"""Denser and thinner is as visible; it does not spread further when it is smoothed."""
+from radfuse.methods.transforms.tissue import Tissue, widened
 
 DENSE_HU = (-25.0, 160.0)
 """The range for the significance of dense findings."""
-
-NORMAL_HU, AROUND_HU, AROUND_MM = (-15.0, 55.0), 0.0, 1.6
-"""Brain and fluid, the background of a finding; smoothed by so much, too, since partial volume of
-air is no background, with a higher lower bound."""
 
 FINE_MM, FINE_NOISE_HU, MAX_FINE_MM = 0.6, 4.0, 1.2
 """Smoothing of HU before windowing, up to which noise, and in a noisier scan at most."""
@@ -28,40 +22,14 @@ FINE_MM, FINE_NOISE_HU, MAX_FINE_MM = 0.6, 4.0, 1.2
 BACKGROUND_MM, REGION_MM, FAINT_MM = 7.0, 15.0, 3.0
 """Smoothing of the background of a finding; of the background of an infarct; of the infarct."""
 
-FINE_HU = (40.0, 20.0)
-"""Contrast at which a finding of two pixels is significant, and range up to full weight."""
-
 SCALES = ((1.6, 15.0, 7.0), (3.5, 10.0, 5.0))
 """Smoothing in mm, and the same of larger findings, which may be fainter."""
-
-NOISE_FACTOR = 5.0
-"""A contrast is significant from as many standard deviations of the noise at its scale."""
-
-DARK_HU = (40.0, 25.0)
-"""Contrast of air and fat below the background, and range up to full weight."""
-
-EDGE_HU, EDGE_NOISE = (6.0, 8.0), 3.0
-"""Near a significant contrast, HU at which the finding begins, range up to full weight, and the
-same in standard deviations of the noise."""
-
-REACH = 1.2
-"""A finding reaches as many times its scale past the voxels where it is significant."""
 
 NOISE_SHARE = 0.75
 """No pixel shows more than its own CT number and this many standard deviations of the noise."""
 
 WEIGHT_MM = 0.8
 """Smoothing of the weights, so that neither pixels nor slices flicker."""
-
-RIM_MM = 2.0
-"""Partial volume of the skull, which is no finding."""
-
-LEAK_HU, LEAK_MM, BRAIN_HU = 300.0, 1.5, 35.0
-"""What the blur of a scan may add to tissue beside bone, at most down to brain."""
-
-CLEAR = (0.03, 0.12)
-"""Share of skull, smoothed likewise, from which on detail fades, and range down to none: 3 to
-1.5 mm from a flat bone."""
 
 AIR_HU, PRINTED_AIR_HU = -150.0, 3.0
 """Air around a head; in a printed slice, nearly black."""
@@ -115,12 +83,6 @@ def _noise_share(spacing_mm: Spacing) -> float:
     return float(np.sqrt(np.prod(spacing_mm) / (2 * np.sqrt(np.pi) * FAINT_MM) ** 3))
 
 
-def ramp(values: Float32Array, start: float, width: float) -> Float32Array:
-    """0 up to a start, 1 from start plus width on, smooth between."""
-    share = np.clip((values - np.float32(start)) / np.float32(width), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share), np.float32)
-
-
 def noise_hu(head: Head) -> float:
     """Standard deviation of the noise of a CT in brain tissue, HU; 0 without brain."""
     count = head.shape[0]
@@ -166,7 +128,7 @@ class Background:
 
     def add(self, head: Head, part: slice, base: Float32Array) -> None:
         """Take the next slices, whose base is given."""
-        near = _Near.of(head, part, self.skull, self.fine_mm)
+        near = Tissue.of(head, part, self.skull, self.fine_mm)
         normal = near.normal.astype(np.float32)
         free = (~near.rim).astype(np.float32)
         bone_hu = self.skull.bone_hu
@@ -295,106 +257,33 @@ class Fine:
     """Grey level of the soft tissue around."""
 
 
-def fine_contrast(found: Contrast, head: Head, part: slice, base: Float32Array) -> Fine:
+def fine_contrast(
+    found: Contrast, head: Head, part: slice, base: Float32Array, significance: Significance
+) -> Fine:
     """The contrast of some slices at the finest scale, with the coarse volumes expanded to it."""
-    wide, inner = _widened(head, part, 2 * WEIGHT_MM)
-    near = _Near.of(head, wide, found.skull, found.fine_mm)
+    wide, inner = widened(head, part, 2 * WEIGHT_MM)
+    near = Tissue.of(head, wide, found.skull, found.fine_mm)
     background_hu = found.grid.expand(found.background_hu, wide)
     own_hu = _own_hu(near, background_hu, NOISE_SHARE * found.noise_hu)
-    significance = _significance(found, near, own_hu, background_hu, wide, head.spacing_mm)
+    evidence = Evidence(
+        near.smooth_hu - background_hu, own_hu - background_hu,
+        found.grid.expand(found.significance, wide),
+        found.fine_noise_hu, found.fine_mm, head.spacing_mm,
+    )  # fmt: skip
+    weight = smoothed(significance(evidence), WEIGHT_MM, head.spacing_mm)
     return Fine(
         near.hu[inner], head.read_mr(part), base, own_hu[inner], background_hu[inner],
         found.grid.expand(found.base_background, part),
         found.grid.expand(found.known, part) * near.clear[inner],
-        smoothed(significance, WEIGHT_MM, head.spacing_mm)[inner],
+        weight[inner],
         found.grid.expand(found.faint, part) * near.clear[inner],
         found.grid.expand(found.soft_around, part),
     )  # fmt: skip
 
 
-def _own_hu(near: "_Near", background_hu: Float32Array, noise_hu: float) -> Float32Array:
+def _own_hu(near: Tissue, background_hu: Float32Array, noise_hu: float) -> Float32Array:
     """Smoothed HU, but no farther from the background than the voxel itself and some noise."""
     bright = np.minimum(near.smooth_hu, np.maximum(near.tissue_hu + noise_hu, background_hu))
     dark = np.maximum(near.smooth_hu, np.minimum(near.tissue_hu - noise_hu, background_hu))
     own_hu = np.where(near.smooth_hu > background_hu, bright, dark)
     return np.asarray(own_hu, np.float32)
-
-
-def _significance(
-    found: Contrast,
-    near: "_Near",
-    own_hu: Float32Array,
-    background_hu: Float32Array,
-    part: slice,
-    spacing_mm: Spacing,
-) -> Float32Array:
-    """1 in a significant contrast, dense or not, else 0."""
-    contrast = near.smooth_hu - background_hu
-    noise_hu = found.fine_noise_hu
-    least_hu, begins_hu, dark_hu = (
-        max(least, factor * noise_hu)
-        for least, factor in (
-            (FINE_HU[0], NOISE_FACTOR), (EDGE_HU[0], EDGE_NOISE), (DARK_HU[0], NOISE_FACTOR),
-        )
-    )  # fmt: skip
-    small = spread(ramp(contrast, least_hu, FINE_HU[1]), REACH * found.fine_mm, spacing_mm)
-    dense = np.maximum(small, found.grid.expand(found.significance, part))
-    dense *= ramp(contrast, begins_hu, EDGE_HU[1])
-    dark = ramp(background_hu - own_hu, dark_hu, DARK_HU[1])
-    return np.asarray(np.maximum(dense, dark), np.float32)
-
-
-def _widened(head: Head, part: slice, margin_mm: float) -> tuple[slice, slice]:
-    """The slices with neighbours within a margin, and where they are among these."""
-    count = head.shape[0]
-    more = int(np.ceil(margin_mm / head.spacing_mm[0])) if count > 1 else 0
-    wide = slice(max(part.start - more, 0), min(part.stop + more, count))
-    return wide, slice(part.start - wide.start, part.stop - wide.start)
-
-
-@dataclass(frozen=True)
-class _Near:
-    """Some slices with what depends on their neighbours."""
-
-    hu: Float32Array
-    tissue_hu: Float32Array
-    """Without what bone may have added, and in the range of `DETAIL_HU`."""
-
-    smooth_hu: Float32Array
-    rim: BoolArray
-    """The skull and its partial volume."""
-
-    clear: Float32Array
-    """0 at the skull and its partial volume, 1 farther off; smooth."""
-
-    brain: BoolArray
-    """Where brain and fluid are around."""
-
-    normal: BoolArray
-    """Of these, what is no finding."""
-
-    @classmethod
-    def of(cls, head: Head, part: slice, skull: Skull, fine_mm: float) -> "_Near":
-        wide, inner = _widened(head, part, 2 * AROUND_MM)
-        hu = head.read_ct(wide)
-        bone = skull.mask(hu, wide)
-        rim = binary_dilation(bone, _ball(head.spacing_mm))
-        share = smoothed(bone.astype(np.float32), LEAK_MM, head.spacing_mm)
-        tissue_hu = np.maximum(hu - LEAK_HU * share, np.minimum(hu, np.float32(BRAIN_HU)))
-        tissue_hu = np.clip(tissue_hu, *DETAIL_HU)
-        smooth = smoothed(tissue_hu, fine_mm, head.spacing_mm)
-        around = smoothed(tissue_hu, AROUND_MM, head.spacing_mm)[inner]
-        smooth, rim = smooth[inner], rim[inner]
-        low, high = NORMAL_HU
-        brain = (around > AROUND_HU) & (around < high) & ~rim
-        normal = brain & (smooth > low) & (smooth < high)
-        clear = 1 - ramp(share[inner], *CLEAR)
-        return cls(hu[inner], tissue_hu[inner], smooth, rim, clear, brain, normal)
-
-
-def _ball(spacing_mm: Spacing) -> BoolArray:
-    """Voxels within `RIM_MM` of the middle one, the next slices' too."""
-    reach = [int(RIM_MM / step) for step in spacing_mm]
-    axes = [np.arange(-n, n + 1) * step for n, step in zip(reach, spacing_mm, strict=True)]
-    z, y, x = np.meshgrid(*axes, indexing="ij", sparse=True)
-    return np.asarray(z**2 + y**2 + x**2 <= RIM_MM**2)
