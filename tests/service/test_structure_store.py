@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from service_kit import Site, refused
 from study_kit import StudyClient, ball, prepare, runs
 
@@ -232,7 +233,8 @@ def test_structure_is_never_used_on_another_grid(
 ) -> None:
     client = prepare(site, phantom_folders, phantom.ct.image)
     made = client.add("GTVp", ball(client.shape, 3))
-    moved = phantom.ct.image[:, :, 1:]
+    moved = sitk.Image(phantom.ct.image)
+    moved.SetOrigin(phantom.ct.image.TransformIndexToPhysicalPoint((0, 0, 1)))
     other = prepare(site, phantom_folders, moved)
     shutil.copy(other.folder / "view/ct.nii", client.folder / "view/ct.nii")
     (listed,) = client.call("GET", "/structures").json()
