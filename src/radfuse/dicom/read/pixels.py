@@ -14,7 +14,7 @@ from radfuse.dicom.read.decode import stored_values
 from radfuse.dicom.read.series import Slice
 from radfuse.dicom.read.slice_plane import float_values, image_count, slice_names
 from radfuse.errors import InputError
-from radfuse.modality import MODALITIES
+from radfuse.modality import MODALITIES, MR
 
 GREYSCALE = ("MONOCHROME1", "MONOCHROME2", None)
 """Photometric interpretations of greyscale images; others are palettes and colours."""
@@ -27,6 +27,16 @@ PERFUSION = "PERFUSION"
 
 LOSSY = "01"
 """Value of LossyImageCompression of an image that lossy compression has changed."""
+
+DISTORTION = {
+    "DIS3D": "the scanner corrected the geometric distortion of its gradients in 3-D",
+    "DIS2D": "the scanner corrected the geometric distortion of its gradients only within the "
+    "slices; where there is a series with DIS3D, prefer it",
+    "ND": "the scanner did not correct the geometric distortion of its gradients, which grows with "
+    "the distance from the isocentre; where there is a series with DIS3D, prefer it",
+}
+"""Values of ImageType on distortion correction (conformance statement of Siemens syngo MR E11E;
+other manufacturers document none)."""
 
 MIN_PADDING_DISTANCE_HU = 200.0
 """From air down to padding: values nearer to the padding than to air are padding."""
@@ -88,8 +98,8 @@ def _map_quantity(header: Dataset) -> str:
 
 
 def header_notes(slices: tuple[Slice, ...]) -> tuple[str, ...]:
-    """Notes on lossy compression, and on missing attributes that reading does without."""
-    notes = []
+    """Notes on distortion correction, lossy compression and missing attributes."""
+    notes = _distortion_notes(slices)
     if any(one.header.get("LossyImageCompression") == LOSSY for one in slices):
         notes.append(f"lossy compression (LossyImageCompression {LOSSY}) has changed values")
     if stripped := [one for one in slices if not one.header.file_meta.get("TransferSyntaxUID")]:
@@ -103,6 +113,19 @@ def header_notes(slices: tuple[Slice, ...]) -> tuple[str, ...]:
             "these slices"
         )
     return tuple(notes)
+
+
+def _distortion_notes(slices: tuple[Slice, ...]) -> list[str]:
+    """A note for each statement of an MR on distortion correction; none where it has none."""
+    notes: list[str] = []
+    if MODALITIES.get(str(slices[0].header.get("Modality"))) is not MR:
+        return notes
+    for value, meaning in DISTORTION.items():
+        stating = [one for one in slices if value in (one.header.get("ImageType") or ())]
+        if stating:
+            some = "" if len(stating) == len(slices) else f"{image_count(stating)}: "
+            notes.append(f"{some}ImageType {value}: {meaning}")
+    return notes
 
 
 def background_of(header: Dataset) -> float:
