@@ -17,6 +17,7 @@ from radfuse.dicom.write.resampled import write_resampled
 from radfuse.dicom.write.spatial_registration import write_registration
 from radfuse.pipeline.read import read
 from radfuse.series import Series
+from radfuse.verdict import Verdict
 
 FEET_FIRST = (0.0, np.pi, 0.0)
 ROTATION, SHIFT_MM = (0.02, -0.03, 0.05), (1.5, -2.0, 2.4)
@@ -44,7 +45,7 @@ def rigid() -> sitk.Euler3DTransform:
 def make_context(pair: tuple[Series, Series], **changes: object) -> DerivationContext:
     facts = {
         "ct": pair[0], "mr": pair[1], "mr_from_ct": rigid(), "method": "laplacian",
-        "weights_sha256": None, "qa_passed": True, "registration_id": "abc",
+        "weights_sha256": None, "verdict": Verdict("pass", 1.5), "registration_id": "abc",
         "alignment_source": "file", "in_fov": np.ones(pair[0].image.GetSize()[2], np.bool_),
         "window": "width 1000, level 500", "mr_range": (0.0, 4000.0),
     }  # fmt: skip

@@ -113,6 +113,9 @@ class Record(VersionedModel):
     """Origin, transform (row-major 4x4, CT point to MR point, LPS mm), quality; None for 2-D."""
 
     outputs: tuple[Output, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What to check before the result is used, a sentence each; older records have none."""
+
     left_out: tuple[str, ...] = ()
     """Default outputs that were not written, with the reason, a sentence each."""
 

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageChops
 
 import radfuse
 from radfuse.cli import main
@@ -130,7 +130,7 @@ def test_a_distant_transform_fails_qa_and_writes_nothing(phantom: Phantom, tmp_p
 
 def test_qa_fails_for_the_headers_of_two_scanners(phantom: Phantom) -> None:
     recipe = Recipe(register_rigidly=False, method="average")
-    with pytest.raises(RegistrationError, match="registration QA failed: "):
+    with pytest.raises(RegistrationError, match="registration QA FAILED: "):
         radfuse.fuse(phantom.ct, phantom.mr, recipe=recipe)
 
 
@@ -141,10 +141,14 @@ def test_what_is_to_be_inspected_is_fused_with_a_warning(phantom: Phantom, tmp_p
     write_transform(tmp_path / "off.tfm", off)
     recipe = Recipe(transform=tmp_path / "off.tfm", method="average")
     result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "x.mha", recipe=recipe)
-    assert "REGISTRATION QA TO INSPECT: estimated error" in (tmp_path / "x_qa.html").read_text()
+    assert (
+        "registration QA INSPECT: registration error up to 2"
+        in (tmp_path / "x_qa.html").read_text()
+    )
     assert result.record.registration["quality"]["grade"] == "inspect"
+    assert result.record.warnings == (result.alignment.quality.sentence(),)
     strict = recipe.model_copy(update={"require_pass": True})
-    with pytest.raises(RegistrationError, match="registration QA to inspect"):
+    with pytest.raises(RegistrationError, match="registration QA INSPECT"):
         radfuse.fuse(phantom.ct, phantom.mr, recipe=strict)
 
 
@@ -153,7 +157,7 @@ def test_accepted_registration_is_marked_on_sheet_and_record(
 ) -> None:
     recipe = Recipe(register_rigidly=False, accept_registration=True, method="average")
     result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "x.mha", recipe=recipe)
-    assert "REGISTRATION QA FAILED: estimated error" in (tmp_path / "x_qa.html").read_text()
+    assert "registration QA FAILED: estimated error" in (tmp_path / "x_qa.html").read_text()
     assert result.record.registration["quality"]["passed"] is False
     assert result.record.registration["origin"] == "headers"
 
@@ -319,6 +323,21 @@ def test_2d_images_are_written_to_a_folder(tmp_path: Path) -> None:
     radfuse.fuse(ct, mr, tmp_path / "out", recipe=Recipe(method="average"))
     names = {entry.name for entry in (tmp_path / "out").iterdir()}
     assert names == {"fused.png", "record.json", "qa.html"}
+
+
+def test_2d_images_that_do_not_match_are_fused_with_a_warning(tmp_path: Path) -> None:
+    levels = np.random.default_rng(4).integers(0, 256, (12, 12), np.uint8)
+    ct = Image.fromarray(levels).resize((96, 96), Image.Resampling.BICUBIC)
+    ct.save(tmp_path / "ct.png")
+    ImageChops.offset(ct, 4, -8).save(tmp_path / "mr.png")
+    arguments = ["--ct", tmp_path / "ct.png", "--mr", tmp_path / "mr.png", "--method", "average"]
+    shown = CliRunner().invoke(main, ["fuse", *map(str, arguments), "-o", str(tmp_path / "x.png")])
+    warning = "when it is moved by -4 pixels to the right and +8 down and rotated by +0 degrees"
+    assert "warning: CT and MR may not be aligned: " in shown.stderr
+    (recorded,) = json.loads((tmp_path / "x.json").read_text())["warnings"]
+    assert warning in recorded
+    assert recorded in shown.stderr
+    assert recorded in (tmp_path / "x_qa.html").read_text()
 
 
 def test_images_of_two_sizes_or_with_a_volume_are_refused(phantom: Phantom, tmp_path: Path) -> None:

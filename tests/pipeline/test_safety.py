@@ -19,6 +19,7 @@ from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import SHORT_NOTICE
 from radfuse.registration.transforms import write_transform
 from radfuse.series import Series
+from radfuse.verdict import Verdict
 
 QUICK = {"method": "average", "accept_registration": True, "outputs": ("fused",)}
 
@@ -69,7 +70,8 @@ def test_headers_of_different_frames_are_not_used(phantom_folders: tuple[Path, P
 def context(phantom: Phantom, **changes: object) -> DerivationContext:
     facts = {
         "ct": phantom.ct, "mr": phantom.mr, "mr_from_ct": phantom.mr_from_ct,
-        "method": "average", "weights_sha256": None, "qa_passed": True, "registration_id": "abc",
+        "method": "average", "weights_sha256": None, "verdict": Verdict("pass", 1.5),
+        "registration_id": "abc",
         "in_fov": np.ones(phantom.ct.image.GetSize()[2], np.bool_), "window": "width 1, level 2",
         "alignment_source": "file", "mr_range": (0.0, 1.0),
     }  # fmt: skip
@@ -90,13 +92,21 @@ def test_the_series_description_keeps_its_warning_and_no_path(
     assert "jdoe" not in str(header)
 
 
-def test_failed_registration_qa_is_in_the_series_list(phantom: Phantom, tmp_path: Path) -> None:
-    header = first(tmp_path / "f", phantom, qa_passed=False, method="a" * 80)
-    assert header.SeriesDescription.startswith("QA FAILED FUSED CT+MR")
-    assert header.SeriesDescription.endswith("NOT FOR DOSE CALC")
-    assert len(header.SeriesDescription) <= 64
-    assert "registration QA FAILED" in header.ImageComments
-    assert "abc unreviewed" in header.ImageComments
+@pytest.mark.parametrize(
+    ("verdict", "mark", "result"),
+    [
+        (Verdict("refuse", 3.4), "QA FAILED", "FAILED"),
+        (Verdict("inspect", 2.68), "INSPECT", "INSPECT: registration error up to 2.7 mm"),
+    ],
+)
+def test_the_verdict_is_in_series_list_and_comments(
+    phantom: Phantom, tmp_path: Path, verdict: Verdict, mark: str, result: str
+) -> None:
+    header = first(tmp_path / "f", phantom, verdict=verdict, method="a" * 80)
+    assert header.SeriesDescription.startswith(f"{mark} FUSED CT+MR aaa")
+    assert header.SeriesDescription.endswith("a - RESEARCH, NOT FOR DOSE CALC")
+    assert len(header.SeriesDescription) == 64
+    assert f"abc unreviewed; registration QA {result}. " in header.ImageComments
 
 
 def test_slice_outside_the_mr_field_of_view_is_marked(phantom: Phantom, tmp_path: Path) -> None:

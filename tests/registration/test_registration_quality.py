@@ -149,7 +149,7 @@ def test_the_sentence_has_result_error_and_threshold(phantom: Phantom, true_pose
     assert true_pose.sentence().startswith("registration QA passed: estimated error ")
     assert f"passes up to {PASS_MM:.1f} mm" in true_pose.sentence()
     failed = displaced(phantom, (0.0, 0.0, 9.0)).sentence()
-    assert failed.startswith("registration QA failed: estimated error ")
+    assert failed.startswith("registration QA FAILED: estimated error ")
 
 
 def test_a_pose_that_is_not_rigid_is_refused(phantom: Phantom):

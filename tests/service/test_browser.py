@@ -177,7 +177,7 @@ def test_landmark_pairs_align_the_mr_with_the_ct(
     truth = phantom.mr_from_ct.TransformPoint(phantom_centre(phantom).tolist())
     assert np.linalg.norm((found @ [*phantom_centre(phantom), 1])[:3] - truth) < 3
     viewer.element("use-unrefined").click()
-    viewer.wait_until(lambda: viewer.element("error").text.startswith("registration QA failed"))
+    viewer.wait_until(lambda: viewer.element("error").text.startswith("registration QA FAILED"))
     viewer.screenshot("20-registration-qa-failed")
     viewer.element("accept-and-fuse").click()
     viewer.wait_for_result("average")

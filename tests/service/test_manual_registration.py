@@ -93,7 +93,7 @@ def test_failed_registration_is_shown_and_better_one_accepted(
     identifier = site.make(**asked)
     kind, facts = site.fuse(identifier, mr_from_ct=off.tolist(), refine=False)[-1]
     assert (kind, facts["state"]) == ("error", "failed")
-    assert facts["error"].startswith("registration QA failed: estimated error")
+    assert facts["error"].startswith("registration QA FAILED: estimated error")
     for remedy in ("register manually", "landmark pairs", "check that the series", "accept it"):
         assert remedy in facts["error"]
     assert "--" not in facts["error"]
@@ -139,7 +139,7 @@ def test_failed_registration_is_accepted_in_one_fusion_only(
     assert record.recipe.accept_registration
     kind, facts = site.fuse(identifier, **request)[-1]
     assert kind == "error"
-    assert facts["error"].startswith("registration QA failed")
+    assert facts["error"].startswith("registration QA FAILED")
     assert site.study(identifier)["outcome"] == study["outcome"]
     assert site.view(identifier) == view
 

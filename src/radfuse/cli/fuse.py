@@ -13,6 +13,7 @@ from radfuse.cli.options import (
     named_values,
     output_options,
     print_json,
+    print_warnings,
     registration_options,
     series_options,
     show_identifiers_option,
@@ -132,6 +133,7 @@ def fuse_command(
     ct, mr, recipe = chosen_series(ct, mr, study, recipe)
     with Stages(quiet=quiet) as report:
         result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
+    print_warnings(result.record.warnings)
     if as_json:
         print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
         return
@@ -139,7 +141,8 @@ def fuse_command(
     for note in (*notes, *result.record.left_out):
         click.echo(f"note: {note}")
     if result.alignment:
-        click.echo(result.alignment.quality.sentence())
+        if result.alignment.quality.passed:
+            click.echo(result.alignment.quality.sentence())
         if result.alignment.header_note:
             click.echo(f"note: {result.alignment.header_note}")
     click.echo(f"{result.written}\n{NOTICE}")

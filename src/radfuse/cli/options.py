@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,12 @@ def resumable_stages(*, quiet: bool) -> Iterator[Stages]:
     except KeyboardInterrupt:
         click.echo("radfuse: stopped; the same command without --overwrite resumes", err=True)
         raise
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print a line for each warning on stderr."""
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def print_json(facts: dict[str, Any]) -> None:

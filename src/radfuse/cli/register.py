@@ -11,6 +11,7 @@ from radfuse.cli.options import (
     chosen_series,
     output_options,
     print_json,
+    print_warnings,
     registration_options,
     series_options,
     show_identifiers_option,
@@ -72,10 +73,13 @@ def register_command(
         )
         with staging(output.parent) as stage:
             write_transform(stage.path_of(output), alignment.mr_from_ct)
+    print_warnings(alignment.quality.warnings)
     if as_json:
         print_json({"written": str(output), **alignment.facts()})
         return
     notes = (*ct_series.notes, *mr_series.notes, *filter(None, [alignment.header_note]))
     for note in notes:
         click.echo(f"note: {note}")
-    click.echo(f"{alignment.quality.sentence()}\n{output}\n{NOTICE}")
+    if alignment.quality.passed:
+        click.echo(alignment.quality.sentence())
+    click.echo(f"{output}\n{NOTICE}")

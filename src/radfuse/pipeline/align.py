@@ -29,6 +29,9 @@ REMEDIES = (
 )
 """Suggestions where registration QA failed."""
 
+INSPECT_REMEDY = "inspect the QA sheet of a run without --require-pass"
+"""Suggestion where a registration that is to be inspected is refused."""
+
 MANUAL = "manual"
 """Origin of an alignment made by a person."""
 
@@ -112,7 +115,8 @@ def align(
     )
     refused = ("refuse", "inspect") if recipe.require_pass else ("refuse",)
     if alignment.quality.grade in refused and not recipe.accept_registration:
-        raise RegistrationQAError(alignment.quality.sentence(), REMEDIES, alignment)
+        remedies = REMEDIES if alignment.quality.grade == "refuse" else INSPECT_REMEDY
+        raise RegistrationQAError(alignment.quality.sentence(), remedies, alignment)
     return alignment
 
 

@@ -27,6 +27,7 @@ from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
+from radfuse.registration.planar_check import best_motion
 from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
@@ -167,6 +168,8 @@ def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> R
         fused = np.asarray(method(ct_array, mr_array)[0], np.float32)
     scaling = {"Fused 1.0 is stored as": 2**recipe.bits - 1}
     record = _record(ct, mr, recipe, method, scaling, None, timer)
+    if warning := best_motion(ct_array[0], mr_array[0]).warning():
+        record = record.model_copy(update={"warnings": (warning,)})
     return Result(sitk.GetImageFromArray(fused), ct, mr, record)
 
 
@@ -191,6 +194,7 @@ def _record(
         method=_method_facts(recipe, method),
         scaling=scaling,
         registration=alignment.facts() if alignment else None,
+        warnings=alignment.quality.warnings if alignment else (),
         seconds=timer.seconds,
         versions=library_versions(),
         platform=platform_name(),

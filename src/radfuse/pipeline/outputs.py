@@ -199,7 +199,7 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
             mr_from_ct=alignment.mr_from_ct,
             method=recipe.method,
             weights_sha256=result.record.method.get("sha256"),
-            qa_passed=alignment.quality.passed,
+            verdict=alignment.quality.verdict,
             registration_id=alignment.identifier,
             alignment_source=alignment.origin,
             in_fov=_slices_in_fov(result.ct.image, region),

@@ -8,7 +8,6 @@ in both images does not determine a pose, nothing is estimated, and QA fails wit
 """
 
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -35,8 +34,7 @@ from radfuse.registration.skull_fit import (
 from radfuse.registration.skull_profiles import MAX_SHIFT_MM, skull_profiles, visible_bone
 from radfuse.registration.transforms import matrix_of, with_rotation_centre
 from radfuse.series import Series
-
-Grade = Literal["pass", "inspect", "refuse"]
+from radfuse.verdict import Grade, Verdict
 
 PASS_MM = 2.0
 """Largest upper end of the interval that passes: AAPM TG-132 asks for 1 to 2 mm."""
@@ -117,21 +115,32 @@ class Quality:
     """Mutual information of the MR's mirror image as a fraction of the MR's own."""
 
     @property
+    def verdict(self) -> Verdict:
+        """The grade, with its words."""
+        return Verdict(self.grade, self.high_mm)
+
+    @property
     def is_estimated(self) -> bool:
         """Whether the skull in both images suffices for an estimate."""
         return not self.not_judged
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user must know before using the pose: the sentence, unless QA passed."""
+        return () if self.passed else (self.sentence(),)
+
     def as_dict(self) -> dict[str, float | bool | int | str]:
         """The values for JSON."""
-        return {**asdict(self), "is_estimated": self.is_estimated}
+        derived = {"is_estimated": self.is_estimated, "verdict": self.verdict.sentence()}
+        return {**asdict(self), **derived}
 
     def sentence(self) -> str:
         """The result in one sentence."""
         if self.not_judged:
-            return f"registration QA failed: the error cannot be estimated, {self.not_judged}"
-        result = {"pass": "passed", "inspect": "to inspect", "refuse": "failed"}[self.grade]
+            return f"{self.verdict.sentence()}: the error cannot be estimated, {self.not_judged}"
+        separator = ";" if self.grade == "inspect" else ":"
         return (
-            f"registration QA {result}: estimated error at the worst point of the brain "
+            f"{self.verdict.sentence()}{separator} estimated error at the worst point of the brain "
             f"{self.error_mm:.1f} mm (90 % interval {self.low_mm:.1f} to {self.high_mm:.1f} mm, "
             f"passes up to {self.threshold_mm:.1f} mm); "
             f"skull displacement {self.displacement_mm:.1f} mm (at most "

@@ -303,6 +303,7 @@ def test_a_value_that_cannot_be_read_is_gone(study: Path) -> None:
     [
         (f"FUSED CT+MR mfinet - {SERIES_SUFFIX}", SERIES_SUFFIX),
         (f"QA FAILED FUSED CT+MR x - {SERIES_SUFFIX}", f"QA FAILED {SERIES_SUFFIX}"),
+        (f"INSPECT FUSED CT+MR x - {SERIES_SUFFIX}", f"INSPECT {SERIES_SUFFIX}"),
         (f"UNTRUSTED FUSED CT+MR x - {SERIES_SUFFIX}", f"QA FAILED {SERIES_SUFFIX}"),
     ],
 )

@@ -16,6 +16,7 @@ from radfuse.dicom.write.fused import FULL_SCALE, SERIES_NUMBER, write_fused
 from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
 from radfuse.series import Series
+from radfuse.verdict import Verdict
 
 SHIFT_MM = (1.5, -2.0, 2.4)
 
@@ -31,7 +32,8 @@ def pair(tmp_path: Path) -> tuple[Series, Series]:
 def context(pair: tuple[Series, Series], **changes: object) -> DerivationContext:
     shift = sitk.TranslationTransform(3, SHIFT_MM)
     facts = {
-        "method": "laplacian", "weights_sha256": None, "qa_passed": True, "registration_id": "abc",
+        "method": "laplacian", "weights_sha256": None, "verdict": Verdict("pass", 1.5),
+        "registration_id": "abc",
         "in_fov": np.ones(len(pair[0].headers) or pair[0].image.GetSize()[2], np.bool_),
         "window": "width 1000, level 500", "alignment_source": "file", "mr_range": (0.0, 4000.0),
     } | changes  # fmt: skip
@@ -119,7 +121,7 @@ def test_headers_state_the_intended_use(tmp_path: Path, pair: tuple[Series, Seri
 def test_failed_registration_qa_is_in_the_description(
     tmp_path: Path, pair: tuple[Series, Series]
 ) -> None:
-    header = headers(tmp_path / "out", pair, qa_passed=False)[0]
+    header = headers(tmp_path / "out", pair, verdict=Verdict("refuse", 12.0))[0]
     assert "registration QA FAILED." in header.ImageComments
 
 

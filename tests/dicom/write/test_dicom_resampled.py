@@ -19,6 +19,7 @@ from radfuse.dicom.write.resampled import rescale_of, write_resampled
 from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
 from radfuse.series import Series
+from radfuse.verdict import Verdict
 
 Pair = tuple[Series, Series]
 
@@ -113,7 +114,7 @@ def test_it_is_an_mr_object_on_the_grid_of_the_ct(tmp_path: Path, pair: Pair) ->
 
 
 def test_description_states_the_derivation(tmp_path: Path, pair: Pair) -> None:
-    header = written(tmp_path / "out", pair, qa_passed=False)[0]
+    header = written(tmp_path / "out", pair, verdict=Verdict("refuse", 12.0))[0]
     assert header.SeriesDescription == "QA FAILED MR ON CT head - RESEARCH, NOT FOR DOSE CALC"
     assert header.DerivationCodeSequence[0].CodeValue == "113085"
     assert "linearly interpolated" in header.DerivationDescription

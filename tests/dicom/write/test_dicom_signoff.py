@@ -10,12 +10,20 @@ from dicom_kit import change_all, put, write
 from radfuse.dicom.write.signoff import review_comment, sign_series
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, Signoff
+from radfuse.verdict import Verdict
 
 ACCEPTED = Signoff(state="accepted", name="A. Physicist", time=datetime(2026, 3, 4, tzinfo=UTC))
 OLD_COMMENT = f"Registration abc unreviewed; its quality is above the threshold of trust. {NOTICE}"
 
 
-@pytest.mark.parametrize("comment", [review_comment("abc", qa_passed=True), OLD_COMMENT])
+COMMENTS = [
+    review_comment("abc", Verdict("pass", 1.2)),
+    review_comment("abc", Verdict("inspect", 2.7)),
+    OLD_COMMENT,
+]
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
 def test_review_in_current_and_older_comments_is_replaced(comment: str, tmp_path: Path) -> None:
     change_all(write(tmp_path / "unsigned"), put("ImageComments", comment))
     sign_series(tmp_path / "unsigned", tmp_path / "signed", ACCEPTED)

@@ -23,12 +23,13 @@ from radfuse.dicom.deidentify.confidentiality_profile import Action, action_for
 from radfuse.dicom.deidentify.identifiers import contains_identifier, identifiers_of
 from radfuse.dicom.iod_tables import IodModule, SequencePath, has_type, modules_present
 from radfuse.dicom.read.derived import SERIES_SUFFIX
-from radfuse.dicom.write.derived_headers import QA_FAILED, code_item
+from radfuse.dicom.write.derived_headers import code_item
 from radfuse.errors import InputError
 from radfuse.series import Series
+from radfuse.verdict import MARKS
 
-OLD_QA_FAILED = "UNTRUSTED"
-"""`QA_FAILED` in older objects."""
+OLD_MARKS = {"UNTRUSTED": MARKS["refuse"]}
+"""Marks of older objects, and today's."""
 
 KEY_BYTES = 32
 """Length of a random key."""
@@ -139,8 +140,9 @@ def _caution(dataset: Dataset) -> str:
     description = str(dataset.get("SeriesDescription", ""))
     if not description.endswith(SERIES_SUFFIX):
         return ""
-    failed = description.startswith((QA_FAILED, OLD_QA_FAILED))
-    return f"{QA_FAILED} {SERIES_SUFFIX}" if failed else SERIES_SUFFIX
+    marks = {mark: mark for mark in MARKS.values() if mark} | OLD_MARKS
+    kept = [today for mark, today in marks.items() if description.startswith(mark)]
+    return " ".join([*kept, SERIES_SUFFIX])
 
 
 @dataclass(frozen=True)

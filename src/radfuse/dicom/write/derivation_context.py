@@ -13,7 +13,6 @@ from pydicom import Dataset
 
 from radfuse.dicom.uids import new_uid
 from radfuse.dicom.write.derived_headers import (
-    QA_FAILED,
     add_empty,
     copy_attributes,
     derived_header,
@@ -27,6 +26,7 @@ from radfuse.dicom.write.signoff import review_comment
 from radfuse.dicom.write.source_slices import SourceSlices, source_slices
 from radfuse.modality import MR
 from radfuse.series import Series
+from radfuse.verdict import Verdict
 
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
 """Attributes copied from each CT slice digit for digit."""
@@ -54,8 +54,8 @@ class DerivationContext:
     """Name, or path of an ONNX file."""
 
     weights_sha256: str | None
-    qa_passed: bool
-    """Whether the registration passed its QA."""
+    verdict: Verdict
+    """Of the registration QA."""
 
     registration_id: str
     alignment_source: str
@@ -93,8 +93,7 @@ class DerivationContext:
         header = copy.deepcopy(self._common_header)
         header.SeriesInstanceUID = new_uid()
         header.SeriesNumber = number
-        title = title if self.qa_passed else f"{QA_FAILED} {title}"
-        header.SeriesDescription = series_description(title, label)
+        header.SeriesDescription = series_description(f"{self.verdict.mark} {title}".strip(), label)
         header.ContributingEquipmentSequence = [equipment_item(contribution)]
         header.BodyPartExamined = "HEAD"
         return header
@@ -129,7 +128,7 @@ class DerivationContext:
     @property
     def review_comment(self) -> str:
         """The review state of the registration, its QA result, and the notice."""
-        return review_comment(self.registration_id, qa_passed=self.qa_passed)
+        return review_comment(self.registration_id, self.verdict)
 
     def slice_attributes(self, index: int) -> Dataset:
         """The geometry of a slice in the CT's own digits, and references to its source images."""

@@ -13,9 +13,6 @@ from radfuse.dicom.uids import MANUFACTURER, new_uid
 from radfuse.record import now
 from radfuse.series import Series
 
-QA_FAILED = "QA FAILED"
-"""Prefix of the series description where the registration QA failed."""
-
 DESCRIPTION_LENGTH = 64
 """Characters of a DICOM LO value."""
 

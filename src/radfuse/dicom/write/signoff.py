@@ -16,6 +16,7 @@ from radfuse.dicom.uids import derive_uid, new_uid
 from radfuse.dicom.write.series import file_bytes
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, Signoff, now
+from radfuse.verdict import Verdict
 
 UNREVIEWED = "unreviewed"
 """State of a registration that nobody has accepted or rejected yet."""
@@ -32,10 +33,9 @@ UNICODE = "ISO_IR 192"
 """SpecificCharacterSet of objects with a reviewer's name that is not ASCII."""
 
 
-def review_comment(registration_id: str, *, qa_passed: bool) -> str:
+def review_comment(registration_id: str, verdict: Verdict) -> str:
     """The comment on an unreviewed registration: its QA result and the notice."""
-    result = "passed" if qa_passed else "FAILED"
-    return f"Registration {registration_id} {UNREVIEWED}; registration QA {result}. {NOTICE}"
+    return f"Registration {registration_id} {UNREVIEWED}; {verdict.sentence()}. {NOTICE}"
 
 
 def review_description(registration_id: str) -> str:

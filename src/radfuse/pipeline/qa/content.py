@@ -34,7 +34,7 @@ LIMITS = (
 
 def write_result_sheet(path: Path, result: Result) -> None:
     """Write the QA sheet of a fusion."""
-    warning = "" if result.alignment is None else _warning(result.alignment)
+    warning = " ".join(result.record.warnings)
     registered = result.alignment is not None
     write_qa_sheet(path, _planes(result), _sections(result), warning=warning, registered=registered)
 
@@ -107,7 +107,7 @@ def _datasets(result: Result) -> dict[str, str]:
         facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
         facts[f"{source.role}, SHA-256"] = source.sha256[:SHOWN_DIGITS]
         if source.notes:
-            facts[f"Corrected on reading the {source.role}"] = "; ".join(source.notes)
+            facts[f"Notes on the {source.role}"] = "; ".join(source.notes)
     return facts
 
 
@@ -138,10 +138,3 @@ def _motion(ct: sitk.Image, mr_from_ct: sitk.Transform, region: Region) -> dict[
         "Translation of the centre, CT to MR": shifts,
         "Rotation about L, P, S": ", ".join(f"{angle:+.1f}\N{DEGREE SIGN}" for angle in angles),
     }
-
-
-def _warning(alignment: Alignment) -> str:
-    if alignment.quality.passed:
-        return ""
-    result, separator, rest = alignment.quality.sentence().partition(":")
-    return f"{result.upper()}{separator}{rest}"

@@ -1,0 +1,32 @@
+"""The verdict of registration QA, and its words in messages, QA sheets and DICOM objects."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Grade = Literal["pass", "inspect", "refuse"]
+
+MARKS: dict[Grade, str] = {"pass": "", "inspect": "INSPECT", "refuse": "QA FAILED"}
+"""Prefix of the description of a series by grade."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The grade of a registration, and the error that it may have."""
+
+    grade: Grade
+    high_mm: float
+    """Upper end of the 90 % interval of the error at the worst point of the brain."""
+
+    @property
+    def mark(self) -> str:
+        """Prefix of the description of a series; empty where QA passed."""
+        return MARKS[self.grade]
+
+    def sentence(self) -> str:
+        """The result, without a full stop."""
+        results: dict[Grade, str] = {
+            "pass": "passed",
+            "inspect": f"INSPECT: registration error up to {self.high_mm:.1f} mm",
+            "refuse": "FAILED",
+        }
+        return f"registration QA {results[self.grade]}"
