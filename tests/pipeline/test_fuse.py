@@ -141,12 +141,13 @@ def test_what_is_to_be_inspected_is_fused_with_a_warning(phantom: Phantom, tmp_p
     write_transform(tmp_path / "off.tfm", off)
     recipe = Recipe(transform=tmp_path / "off.tfm", method="average")
     result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "x.mha", recipe=recipe)
-    assert (
-        "registration QA INSPECT: registration error up to 2"
-        in (tmp_path / "x_qa.html").read_text()
-    )
+    sheet = (tmp_path / "x_qa.html").read_text()
+    assert "registration QA INSPECT: registration error up to 2" in sheet
     assert result.record.registration["quality"]["grade"] == "inspect"
     assert result.record.warnings == (result.alignment.quality.sentence(),)
+    assert sheet.count("mm below the top, fused</figcaption>") >= 5
+    for region, (residual_mm, count) in result.alignment.quality.residuals.items():
+        assert f"<th>{region}</th><td>{residual_mm:+.1f} mm ({count} patches)</td>" in sheet
     strict = recipe.model_copy(update={"require_pass": True})
     with pytest.raises(RegistrationError, match="registration QA INSPECT"):
         radfuse.fuse(phantom.ct, phantom.mr, recipe=strict)

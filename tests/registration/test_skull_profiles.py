@@ -10,9 +10,17 @@ from radfuse.registration.skull_profiles import (
     Profiles,
     _interpolated,
     _positions_mm,
+    ct_on_head,
     point_similarity,
     skull_profiles,
 )
+from radfuse.series import Series
+
+
+def profiles_of(ct: Series, mr: Series, ct_from_mr: sitk.Transform) -> Profiles | None:
+    head = coarse_head_mask(mr)
+    return skull_profiles(ct_on_head(ct.image, head, ct_from_mr), mr, head)
+
 
 SLOPE = np.array([0.3, -1.2, 0.7])
 
@@ -68,7 +76,7 @@ def test_profiles_fit_best_at_their_true_shift(shift):
 
 def test_normals_are_unit_vectors_out_of_soft_tissue_into_bone(phantom):
     pose = sitk.Euler3DTransform(phantom.mr_from_ct.GetInverse())
-    profiles = skull_profiles(phantom.ct, phantom.mr, coarse_head_mask(phantom.mr), pose)
+    profiles = profiles_of(phantom.ct, phantom.mr, pose)
     assert profiles is not None
     assert_allclose(np.linalg.norm(profiles.normals, axis=1), 1, rtol=1e-5)
     middle = profiles.ct_classes.shape[1] // 2
@@ -78,7 +86,7 @@ def test_normals_are_unit_vectors_out_of_soft_tissue_into_bone(phantom):
 
 def test_bone_is_associated_with_dark_mr(phantom):
     pose = sitk.Euler3DTransform(phantom.mr_from_ct.GetInverse())
-    profiles = skull_profiles(phantom.ct, phantom.mr, coarse_head_mask(phantom.mr), pose)
+    profiles = profiles_of(phantom.ct, phantom.mr, pose)
     assert profiles is not None
     dense = profiles.log_ratio[-1]
     assert dense[:3].max() > 0.5
@@ -89,4 +97,4 @@ def test_without_bone_there_are_no_profiles(phantom):
     soft = sitk.Clamp(phantom.ct.image, sitk.sitkFloat32, -1000, 80)
     ct = type(phantom.ct)(soft, CT, phantom.ct.source)
     pose = sitk.Euler3DTransform(phantom.mr_from_ct.GetInverse())
-    assert skull_profiles(ct, phantom.mr, coarse_head_mask(phantom.mr), pose) is None
+    assert profiles_of(ct, phantom.mr, pose) is None

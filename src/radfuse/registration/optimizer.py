@@ -6,7 +6,7 @@ image, the one that is sampled: its voxels are the larger ones, so the CT is kno
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -73,6 +73,11 @@ class MutualInformationOptimizer:
         """Resample a pair to the grids of a level."""
         conditioned = clamped_ct(ct, level.ct_mm)
         return cls(conditioned, shrunk(mr.image, level.mr_mm), mr_mask, level, seed)
+
+    def coarser(self, level: ResolutionLevel) -> "MutualInformationOptimizer":
+        """The pair averaged further, to the grids of a coarser level."""
+        ct, mr = shrunk(self.ct, level.ct_mm), shrunk(self.mr, level.mr_mm)
+        return replace(self, ct=ct, mr=mr, level=level)
 
     def optimize(self, start: sitk.Euler3DTransform) -> tuple[sitk.Euler3DTransform, float] | None:
         """Optimize from `start`, which maps MR points to CT points.

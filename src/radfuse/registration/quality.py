@@ -8,6 +8,7 @@ in both images does not determine a pose, nothing is estimated, and QA fails wit
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,6 +24,7 @@ from radfuse.registration.optimizer import (
     overlap_fraction,
 )
 from radfuse.registration.preprocessing import MARGIN_MM, centroid, coarse_head_mask, dilated
+from radfuse.registration.regions import Residuals, skull_residuals
 from radfuse.registration.skull_fit import (
     PATCH_TOLERANCE_MM,
     Motion,
@@ -30,8 +32,14 @@ from radfuse.registration.skull_fit import (
     dilution,
     fit_skull,
     skull_patches,
+    stretch_mm,
 )
-from radfuse.registration.skull_profiles import MAX_SHIFT_MM, skull_profiles, visible_bone
+from radfuse.registration.skull_profiles import (
+    MAX_SHIFT_MM,
+    ct_on_head,
+    skull_profiles,
+    visible_bone,
+)
 from radfuse.registration.transforms import matrix_of, with_rotation_centre
 from radfuse.series import Series
 from radfuse.verdict import Grade, Verdict
@@ -77,6 +85,17 @@ MAX_MIRROR_FIT = 0.97
 """Largest fit of the MR's mirror image as a fraction of the MR's own: 0.94 and less for heads, 1.08
 and more where the MR is mirrored (calibration half of benchmarks/calibration.py)."""
 
+MAX_RESIDUAL_MM = 2.0
+"""Residual of a region of the skull above which a local distortion is likely: 1.2 mm and less in
+phantoms at their true pose (calibration half of benchmarks/calibration.py)."""
+
+MAX_STRETCH_MM = 0.9
+"""Stretch at `HEAD_RADIUS_MM`, less its mean, above which a distortion is likely: 0.8 mm and less
+at true poses, 1.0 and 1.7 for stretches by 2 and 4 % along an axis (same data)."""
+
+MIN_CHI2 = 15.1
+"""Of five strains that differ from 0 with 99 % confidence."""
+
 MAX_ERROR_MM = 2 * MAX_SHIFT_MM
 """Largest displacement that can be measured; reported where the error cannot be estimated."""
 
@@ -113,6 +132,37 @@ class Quality:
     """See `skull_fit.dilution`; 0 without patches."""
     mirror_fit: float
     """Mutual information of the MR's mirror image as a fraction of the MR's own."""
+    residuals: Residuals
+    """What no rigid motion explains, by region of the skull: mm outwards, and its patches."""
+    stretch_mm: float
+    """Largest stretch of an affine motion of the skull, in mm at `HEAD_RADIUS_MM`."""
+    stretch_chi2: float
+    """How significant it is, see `skull_fit.stretch_mm`."""
+
+    @property
+    def worst_region(self) -> str:
+        """The region with the largest residual; empty without any."""
+        sizes = {name: abs(residual) for name, (residual, _) in self.residuals.items()}
+        return max(sizes, key=lambda name: sizes[name], default="")
+
+    def _worst_residual(self) -> str:
+        if not self.residuals:
+            return ""
+        residual_mm, _ = self.residuals[self.worst_region]
+        return f", largest residual of the skull {residual_mm:+.1f} mm ({self.worst_region})"
+
+    @property
+    def distortion_note(self) -> str:
+        """That the MR is likely to be distorted; empty where nothing says so."""
+        residual_mm = self.residuals[self.worst_region][0] if self.residuals else 0.0
+        likely = {
+            f"its skull is stretched by {100 * self.stretch_mm / HEAD_RADIUS_MM:.1f} % against the "
+            "CT's": self.stretch_mm > MAX_STRETCH_MM and self.stretch_chi2 > MIN_CHI2,
+            f"its skull is {abs(residual_mm):.1f} mm off the CT's in the region "
+            f"'{self.worst_region}'": abs(residual_mm) > MAX_RESIDUAL_MM,
+        }
+        reasons = [reason for reason, holds in likely.items() if holds]
+        return f"the MR is likely to be distorted: {', '.join(reasons)}" if reasons else ""
 
     @property
     def verdict(self) -> Verdict:
@@ -129,9 +179,17 @@ class Quality:
         """What a user must know before using the pose: the sentence, unless QA passed."""
         return () if self.passed else (self.sentence(),)
 
-    def as_dict(self) -> dict[str, float | bool | int | str]:
+    def as_dict(self) -> dict[str, Any]:
         """The values for JSON."""
-        derived = {"is_estimated": self.is_estimated, "verdict": self.verdict.sentence()}
+        derived: dict[str, Any] = {
+            "is_estimated": self.is_estimated,
+            "verdict": self.verdict.sentence(),
+        }
+        derived |= {"worst_region": self.worst_region, "distortion": self.distortion_note}
+        derived["residuals"] = {
+            region: {"outwards_mm": residual_mm, "patches": count}
+            for region, (residual_mm, count) in self.residuals.items()
+        }
         return {**asdict(self), **derived}
 
     def sentence(self) -> str:
@@ -147,6 +205,7 @@ class Quality:
             f"{MAX_DISPLACEMENT_MM:.1f} mm), "
             f"{self.within_tolerance:.0%} of skull patches within {PATCH_TOLERANCE_MM:.0f} mm, "
             f"re-registration distance {self.reregistration_mm:.1f} mm, overlap {self.overlap:.0%}"
+            f"{self._worst_residual()}"
         )
 
 
@@ -211,11 +270,12 @@ def assess(ct: Series, mr: Series, mr_from_ct: sitk.Transform) -> Quality:
     centre = centroid(head)
     pose = with_rotation_centre(centre, mr_from_ct.GetInverse())
     brain = brain_points_mm(head, pose)
-    profiles = skull_profiles(ct, mr, head, pose)
+    grid = ct_on_head(ct.image, head, pose)
+    profiles = skull_profiles(grid, mr, head)
     patches = skull_patches(profiles) if profiles else None
     optimizer = MutualInformationOptimizer.at_level(MIDDLE, ct, mr, dilated(head, MARGIN_MM))
     optimum = optimizer.optimize(pose)
-    bone_cm3, bone_fraction = visible_bone(ct, head, pose)
+    bone_cm3, bone_fraction = visible_bone(grid, head)
     measured = _Measured(
         patches,
         bone_cm3,
@@ -224,9 +284,9 @@ def assess(ct: Series, mr: Series, mr_from_ct: sitk.Transform) -> Quality:
         dilution(patches, brain, centre) if patches and len(patches.points_mm) else 0.0,
         _between(pose, optimum[0], centre) if optimum else None,
         mean_displacement_mm(optimum[0], pose, centre) if optimum else MAX_ERROR_MM,
-        mirror_fit(ct, mr, head, pose) / optimum[1] if optimum else 0.0,
+        mirror_fit(optimizer, pose, optimum[1]) if optimum else 0.0,
     )
-    return _judged(measured, brain, centre)
+    return _judged(measured, brain, centre, pose)
 
 
 def _between(pose: sitk.Transform, optimum: sitk.Transform, centre_mm: Float64Array) -> Motion:
@@ -250,8 +310,12 @@ def _combined(one: Motion, other: Motion) -> Motion:
     return Motion(covariance @ weighted, covariance + shared, one.centre_mm)
 
 
-def _judged(measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array) -> Quality:
+def _judged(
+    measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array, pose: sitk.Transform
+) -> Quality:
     """Combine the measurements into one error, its interval and a grade."""
+    residuals: Residuals = {}
+    stretch = 0.0, 0.0
     patches, reason = measured.patches, measured.not_judged()
     error_mm = low_mm = high_mm = displacement_mm = MAX_ERROR_MM
     within_tolerance = 0.0
@@ -262,7 +326,10 @@ def _judged(measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array
     if measured.optimized and not reason:
         motion = measured.optimized
         if patches and not measured.is_far:
-            motion = _combined(fit_skull(patches, centre_mm), motion)
+            fit = fit_skull(patches, centre_mm)
+            motion = _combined(fit.motion, motion)
+            residuals = skull_residuals(patches, fit, brain_mm, pose)
+            stretch = stretch_mm(patches, centre_mm)
         moved, spread = motion.displacements_mm(brain_mm)
         error_mm = float(moved.max())
         low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
@@ -288,4 +355,7 @@ def _judged(measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array
         bone_fraction=measured.bone_fraction,
         dilution=measured.dilution,
         mirror_fit=measured.mirror_fit,
+        residuals=residuals,
+        stretch_mm=stretch[0],
+        stretch_chi2=stretch[1],
     )

@@ -7,6 +7,7 @@ since neighbouring patches share voxels.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -73,6 +74,26 @@ class SkullPatches:
     """Shape (n, shifts)."""
     shifts_mm: Float64Array
 
+    @cached_property
+    def _tables(self) -> list[Float64Array]:
+        """Similarity and its first two derivatives at the shifts of `_fine_mm`."""
+        spline = CubicSpline(self.shifts_mm, self.similarity, axis=1)
+        return [spline(self._fine_mm, order) for order in range(3)]
+
+    @cached_property
+    def _fine_mm(self) -> Float64Array:
+        first, last = self.shifts_mm[[0, -1]]
+        return np.arange(first, last + TABLE_MM / 2, TABLE_MM)
+
+    def similarity_at(self, shifts_mm: Float64Array, derivative: int = 0) -> Float64Array:
+        """Similarity of each patch at a shift of its own, or a derivative of it, shape (n,)."""
+        fine = self._fine_mm
+        index = ((shifts_mm - fine[0]) / TABLE_MM).clip(0, len(fine) - 1.001)
+        low = index.astype(int)
+        rows, share = np.arange(len(low)), index - low
+        table = self._tables[derivative]
+        return np.asarray((1 - share) * table[rows, low] + share * table[rows, low + 1])
+
     @property
     def weights(self) -> Float64Array:
         """Best fit of each patch above its median fit, above 0."""
@@ -134,34 +155,73 @@ def dilution(patches: SkullPatches, points_mm: Float64Array, centre_mm: Float64A
     return float(geometry.displacements_mm(points_mm)[1].max())
 
 
-def fit_skull(patches: SkullPatches, centre_mm: Float64Array) -> Motion:
+@dataclass(frozen=True)
+class SkullFit:
+    """What fits the patches best: a rigid motion and a thickness, or also a stretch."""
+
+    parameters: Float64Array
+    """Shift and rotation of a `Motion`, the thickness, and six strains where they are fitted."""
+    covariance: Float64Array
+    centre_mm: Float64Array
+    explained_mm: Float64Array
+    """Shift of each patch along its normal."""
+
+    @property
+    def motion(self) -> Motion:
+        """The rigid motion of the MR's points."""
+        return Motion(self.parameters[:6], self.covariance[:6, :6], self.centre_mm)
+
+
+def fit_skull(patches: SkullPatches, centre_mm: Float64Array) -> SkullFit:
     """The motion of the MR's points for which the patches fit the MR best."""
-    design, weights = patches.design(centre_mm), np.sqrt(patches.weights)
+    return _fit(patches, centre_mm, patches.design(centre_mm))
+
+
+def stretch_mm(patches: SkullPatches, centre_mm: Float64Array) -> tuple[float, float]:
+    """Largest stretch of an affine motion less its mean, mm at `HEAD_RADIUS_MM`, and its chi2.
+
+    The mean of the three principal stretches cannot be distinguished from a contrast that makes
+    bone larger. The second is the squared Mahalanobis distance from 0, of five degrees of freedom.
+    """
+    offsets = (patches.points_mm - centre_mm) / HEAD_RADIUS_MM
+    pairs = tuple(zip(*np.triu_indices(3), strict=True))
+    normals = patches.normals
+    strains = [
+        normals[:, i] * offsets[:, j] + (normals[:, j] * offsets[:, i] if i != j else 0)
+        for i, j in pairs
+    ]
+    rigid = patches.design(centre_mm)
+    fit = _fit(patches, centre_mm, np.hstack([rigid, np.stack(strains, axis=1)]))
+    diagonal = np.array([i == j for i, j in pairs])
+    deviator = np.eye(len(pairs)) - np.outer(diagonal, diagonal) / 3
+    strain = deviator @ fit.parameters[7:]
+    covariance = deviator @ fit.covariance[7:, 7:] @ deviator
+    tensor = np.zeros((3, 3))
+    for value, (i, j) in zip(strain, pairs, strict=True):
+        tensor[i, j] = tensor[j, i] = value
+    largest = float(np.abs(np.linalg.eigvalsh(tensor)).max())
+    return largest, float(strain @ np.linalg.pinv(covariance, hermitian=True) @ strain)
+
+
+def _fit(patches: SkullPatches, centre_mm: Float64Array, design: Float64Array) -> SkullFit:
+    """Maximize the similarity of all patches together, over the columns of a design (n, m)."""
+    weights = np.sqrt(patches.weights)
     weighted = (weights[:, None] * design, weights * patches.best_shifts_mm)
     guess = np.asarray(np.linalg.lstsq(*weighted, rcond=None)[0], np.float64)
-    spline = CubicSpline(patches.shifts_mm, patches.similarity, axis=1)
-    fine = np.arange(patches.shifts_mm[0], patches.shifts_mm[-1] + TABLE_MM / 2, TABLE_MM)
-    tables = [spline(fine, nu) for nu in range(3)]  # similarity and its derivatives
-
-    def at(shifts: Float64Array, derivative: int) -> Float64Array:
-        index = ((shifts - fine[0]) / TABLE_MM).clip(0, len(fine) - 1.001)
-        low = index.astype(int)
-        rows, share = np.arange(len(low)), index - low
-        table = tables[derivative]
-        return np.asarray((1 - share) * table[rows, low] + share * table[rows, low + 1])
 
     def misfit(motion: Float64Array) -> float:
-        return -float(at(design @ motion, 0).sum())
+        return -float(patches.similarity_at(design @ motion).sum())
 
     def gradient(motion: Float64Array) -> Float64Array:
-        return np.asarray(-design.T @ at(design @ motion, 1))
+        return np.asarray(-design.T @ patches.similarity_at(design @ motion, 1))
 
     starts = (np.zeros(design.shape[1]), guess)
     optima = [minimize(misfit, start, jac=gradient, options={"gtol": 1e-3}) for start in starts]
     motion = min(optima, key=lambda optimum: float(optimum.fun)).x
-    slope, curvature = (at(design @ motion, nu) for nu in (1, 2))
+    explained = np.asarray(design @ motion)
+    slope, curvature = (patches.similarity_at(explained, order) for order in (1, 2))
     covariance = _sandwich(patches.points_mm, design, slope, -curvature)
-    return Motion(motion[:6], covariance[:6, :6], centre_mm)
+    return SkullFit(motion, covariance, centre_mm, explained)
 
 
 def _sandwich(

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from radfuse.arrays import BoolArray, Float32Array, Float64Array, filled_on
+from radfuse.arrays import Float32Array, Float64Array
 from radfuse.intensity import BONE_HU
 from radfuse.modality import AIR_HU
 from radfuse.registration.preprocessing import MAX_HU
@@ -74,11 +74,11 @@ class Profiles:
     """Shape (CT classes, MR classes): ln p(c, m) / (p(c) p(m)) over the whole head."""
 
 
-def skull_profiles(
-    ct: Series, mr: Series, mr_head: sitk.Image, ct_from_mr: sitk.Transform
-) -> Profiles | None:
-    """Sample both images along the normals of the CT's bone; None where no skull is in view."""
-    grid = _ct_on_head(ct.image, mr_head, ct_from_mr)
+def skull_profiles(grid: sitk.Image, mr: Series, mr_head: sitk.Image) -> Profiles | None:
+    """Sample both images along the normals of bone; None where no skull is in view.
+
+    `grid` is the CT of `ct_on_head`.
+    """
     points_mm, normals = _bone_surface(grid, mr_head)
     reach, half = round(MAX_SHIFT_MM / STEP_MM), round(HALF_MM / STEP_MM)
     offsets = STEP_MM * np.arange(-half - reach, half + reach + 1)
@@ -99,21 +99,13 @@ def skull_profiles(
     )
 
 
-def visible_bone(
-    ct: Series, mr_head: sitk.Image, ct_from_mr: sitk.Transform
-) -> tuple[float, float]:
+def visible_bone(grid: sitk.Image, mr_head: sitk.Image) -> tuple[float, float]:
     """Bone of the CT around the MR's head in its field of view, cm3, and the share in the head."""
-    grid = _ct_on_head(ct.image, mr_head, ct_from_mr)
-    bone = sitk.GetArrayViewFromImage(grid) > BONE_HU
-    bone &= _nearest(filled_on(mr_head, 1), grid)
-    share = float(_nearest(mr_head, grid)[bone].mean()) if bone.any() else 0.0
-    return bone.sum() * GRID_MM**3 / 1000, share
-
-
-def _nearest(mask: sitk.Image, grid: sitk.Image) -> BoolArray:
-    """A mask on another grid, 0 off its own."""
-    on_grid = sitk.Resample(mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
-    return np.asarray(sitk.GetArrayViewFromImage(on_grid) > 0)
+    bone = np.argwhere(sitk.GetArrayViewFromImage(grid) > BONE_HU)
+    voxels = np.rint(_indices(mr_head, _positions_mm(grid, bone))).astype(int)
+    in_fov = ((voxels >= 0) & (voxels < mr_head.GetSize()[::-1])).all(axis=1)
+    inside = sitk.GetArrayViewFromImage(mr_head)[tuple(voxels[in_fov].T)]
+    return len(inside) * GRID_MM**3 / 1000, float(inside.mean()) if len(inside) else 0.0
 
 
 def point_similarity(profiles: Profiles) -> Float64Array:
@@ -135,7 +127,7 @@ def point_similarity(profiles: Profiles) -> Float64Array:
     )
 
 
-def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> sitk.Image:
+def ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> sitk.Image:
     """The CT on a grid of `GRID_MM` around the MR's head.
 
     Its axes are those of the patient, so that it does not depend on how the MR's slices are stored.
@@ -159,19 +151,33 @@ def _ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform)
 
 def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, Float64Array]:
     """Points on the surface of bone within the MR's head, and their normals into bone."""
-    gradient = sitk.GetArrayFromImage(
-        sitk.GradientRecursiveGaussian(grid, EDGE_SIGMA_MM, useImageDirection=True)
-    )
-    steepness = np.linalg.norm(gradient, axis=-1)
-    bone = sitk.GetArrayViewFromImage(grid) > BONE_HU
-    surface = bone & ~ndimage.binary_erosion(bone) & (steepness > EDGE_HU_PER_MM)
-    voxels = np.argwhere(surface)
+    values = sitk.GetArrayViewFromImage(grid)
+    bone = values > BONE_HU
+    voxels = np.argwhere(bone & ~ndimage.binary_erosion(bone))
+    gradient = _gradient(values, voxels)
+    steepness = np.linalg.norm(gradient, axis=1)
     points_mm = _positions_mm(grid, voxels)
     inside = _interpolated(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
-    chosen = np.flatnonzero(inside)
+    chosen = np.flatnonzero(inside & (steepness > EDGE_HU_PER_MM))
     chosen = chosen[:: max(1, -(-len(chosen) // MAX_POINTS))]
-    at = tuple(voxels[chosen].T)
-    return points_mm[chosen], np.asarray(gradient[at] / steepness[at][:, None], np.float64)
+    return points_mm[chosen], gradient[chosen] / steepness[chosen][:, None]
+
+
+def _gradient(values: Float32Array, voxels: npt.NDArray[np.int64]) -> Float64Array:
+    """Gradient at voxels (n, 3) of a grid of `GRID_MM`, per mm, in the order of LPS.
+
+    Central differences of the smoothed values; they smooth along their axis, too, by a box of two
+    voxels.
+    """
+    sigma = np.sqrt((EDGE_SIGMA_MM / GRID_MM) ** 2 - 1 / 3)
+    smooth = ndimage.gaussian_filter(values, sigma, mode="nearest")
+    last = np.array(values.shape) - 1
+    difference = [
+        smooth[tuple(np.minimum(voxels + step, last).T)]
+        - smooth[tuple(np.maximum(voxels - step, 0).T)]
+        for step in np.eye(3, dtype=np.int64)[::-1]
+    ]
+    return np.stack(difference, axis=1).astype(np.float64) / (2 * GRID_MM)
 
 
 def _joint(
@@ -179,15 +185,19 @@ def _joint(
 ) -> tuple[Float64Array, Float64Array]:
     """Log ratio of the classes over the head, and the bounds of the MR classes."""
     coarse = sitk.BinShrink(grid, [2, 2, 2])
-    voxels = np.argwhere(np.ones(coarse.GetSize()[::-1], bool))
-    points_mm = _positions_mm(coarse, voxels)
-    mr_values = _interpolated(mr, points_mm)
-    inside = _interpolated(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
-    inside &= np.isfinite(mr_values)
-    bounds = np.quantile(mr_values[inside], np.linspace(0, 1, MR_CLASSES + 1)[1:-1])
-    counts = np.zeros((len(CT_CLASSES_HU) + 1, MR_CLASSES))
-    ct_codes = np.digitize(sitk.GetArrayViewFromImage(coarse).ravel()[inside], CT_CLASSES_HU)
-    np.add.at(counts, (ct_codes, np.digitize(mr_values[inside], bounds)), 1)
+    head = sitk.Cast(mr_head, sitk.sitkFloat32)
+    on_coarse = (
+        sitk.Resample(image, coarse, sitk.Transform(), sitk.sitkLinear, outside, sitk.sitkFloat32)
+        for image, outside in ((mr, np.nan), (head, 0.0))
+    )
+    mr_values, head_values = (sitk.GetArrayFromImage(image) for image in on_coarse)
+    inside = (head_values > 0.5) & np.isfinite(mr_values)
+    mr_inside = mr_values[inside]
+    bounds = np.quantile(mr_inside, np.linspace(0, 1, MR_CLASSES + 1)[1:-1])
+    ct_codes = np.digitize(sitk.GetArrayViewFromImage(coarse)[inside], CT_CLASSES_HU)
+    codes = ct_codes * MR_CLASSES + np.digitize(mr_inside, bounds)
+    shape = len(CT_CLASSES_HU) + 1, MR_CLASSES
+    counts = np.bincount(codes, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
     smooth = ndimage.gaussian_filter(counts, PARZEN_BINS, mode="nearest")
     smooth += UNIFORM_FRACTION * smooth.sum() / smooth.size
     joint = smooth / smooth.sum()
@@ -201,16 +211,20 @@ def _positions_mm(grid: sitk.Image, voxels: npt.NDArray[np.int64]) -> Float64Arr
     return np.asarray(np.array(grid.GetOrigin()) + voxels[:, ::-1] @ axes.T)
 
 
+def _indices(image: sitk.Image, points_mm: Float64Array) -> Float64Array:
+    """Continuous indices (..., 3), in the order z, y, x, of points (..., 3), LPS mm."""
+    axes = np.array(image.GetDirection()).reshape(3, 3) / np.array(image.GetSpacing())
+    return np.asarray(((points_mm - np.array(image.GetOrigin())) @ axes)[..., ::-1])
+
+
 def _interpolated(
     image: sitk.Image, points_mm: Float64Array, *, outside: float = np.nan
 ) -> Float32Array:
     """Image values at points (..., 3), LPS mm, by linear interpolation; `outside` off its grid."""
-    axes = np.array(image.GetDirection()).reshape(3, 3)
-    index = ((points_mm - np.array(image.GetOrigin())) @ axes) / np.array(image.GetSpacing())
     values = np.empty(points_mm.shape[:-1], np.float32)
     ndimage.map_coordinates(
         sitk.GetArrayViewFromImage(image),
-        np.moveaxis(index[..., ::-1], -1, 0),
+        np.moveaxis(_indices(image, points_mm), -1, 0),
         output=values,
         order=1,
         mode="constant",

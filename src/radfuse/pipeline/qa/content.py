@@ -1,5 +1,6 @@
 """Content of the QA sheet of a fusion: planes and tables."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
 SHOWN_DIGITS = 16
 """Digits of a SHA-256, enough to distinguish files; the record has all."""
 
+AXIAL_DEPTHS_MM = (25.0, 40.0, 55.0, 70.0, 85.0, 100.0)
+"""Depths of the axial planes through the brain, below the top of what both scanners show."""
+
 PATIENT_OMITTED = "identity omitted; pass --show-identifiers to print it"
 """Patient on the sheet without `--show-identifiers`."""
 
@@ -40,26 +44,48 @@ def write_result_sheet(path: Path, result: Result) -> None:
 
 
 def _planes(result: Result) -> list[Plane]:
-    if result.region is not None and result.alignment is not None:
-        return _central_planes(result, result.alignment.mr_from_ct, result.region)
+    """The central planes, then axial slices through the brain from the top down."""
+    region, alignment = result.region, result.alignment
+    if region is not None and alignment is not None:
+        cuts = enumerate(mask_centre(region.fov_mask))
+        central = [_plane(result, alignment.mr_from_ct, region, *cut) for cut in cuts]
+        axial = [
+            replace(_plane(result, alignment.mr_from_ct, region, *cut), name=name)
+            for name, cut in axial_cuts(result.ct.image, region).items()
+        ]
+        return sorted(central, key=lambda plane: plane.name) + axial
     ct, mr, fused = (
         sitk.GetArrayFromImage(image) for image in (result.ct.image, result.mr.image, result.image)
     )
     return [Plane("", ("", "", "", ""), ct, mr, fused, np.ones(ct.shape, np.bool_))]
 
 
-def _central_planes(result: Result, mr_from_ct: sitk.Transform, region: Region) -> list[Plane]:
-    """Axial, coronal and sagittal planes through the centre of the MR field of view."""
+def _plane(
+    result: Result, mr_from_ct: sitk.Transform, region: Region, axis: int, index: int
+) -> Plane:
+    """The plane of the fused box at an index along an axis: slices, rows, columns."""
+    box = list(region.box)
+    box[axis] = slice(region.box[axis].start + index, region.box[axis].start + index + 1)
+    grid, stored = (image[tuple(box[::-1])] for image in (result.ct.image, result.image))
     window = window_named(result.record.recipe.window)
-    planes = []
-    for axis, index in enumerate(mask_centre(region.fov_mask)):
-        box = list(region.box)
-        box[axis] = slice(region.box[axis].start + index, region.box[axis].start + index + 1)
-        grid, stored = (image[tuple(box[::-1])] for image in (result.ct.image, result.image))
-        ct, mr, in_fov = scale_on(grid, result.mr.image, mr_from_ct, window, region.mr_range)
-        fused = sitk.GetArrayViewFromImage(stored) / np.float32(FULL_SCALE)
-        planes.append(anatomical_plane(grid, ct, mr, fused, in_fov))
-    return sorted(planes, key=lambda plane: plane.name)
+    ct, mr, in_fov = scale_on(grid, result.mr.image, mr_from_ct, window, region.mr_range)
+    fused = sitk.GetArrayViewFromImage(stored) / np.float32(FULL_SCALE)
+    return anatomical_plane(grid, ct, mr, fused, in_fov)
+
+
+def axial_cuts(ct: sitk.Image, region: Region) -> dict[str, tuple[int, int]]:
+    """Axis and index in the box of axial planes through the brain, by name."""
+    superior = np.reshape(ct.GetDirection(), (3, 3))[2]
+    column = int(np.abs(superior).argmax())
+    axis, step_mm = 2 - column, ct.GetSpacing()[column]
+    others = tuple(other for other in range(3) if other != axis)
+    covered = np.flatnonzero(region.fov_mask.any(axis=others))
+    downwards = covered[::-1] if superior[column] > 0 else covered
+    return {
+        f"axial, {depth:.0f} mm below the top": (axis, int(downwards[round(depth / step_mm)]))
+        for depth in AXIAL_DEPTHS_MM
+        if round(depth / step_mm) < len(downwards)
+    }
 
 
 def mask_centre(mask: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -77,6 +103,11 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
     sections = {"Datasets": _datasets(result)}
     if result.alignment is not None and result.region is not None:
         sections["Registration"] = _registration(result, result.alignment, result.region)
+        if residuals := result.alignment.quality.residuals:
+            sections["Skull in the MR, outside (+) or inside (-) that of the CT"] = {
+                region: f"{mm:+.1f} mm ({count} patches)"
+                for region, (mm, count) in residuals.items()
+            }
     findings = {"Findings": findings_sentence(record.recipe.method, _unmeasured(result))}
     return {**sections, "Fusion": {**method, **findings, **scaling, "Created": created}}
 
@@ -120,6 +151,8 @@ def _registration(result: Result, alignment: Alignment, region: Region) -> dict[
         **_motion(result.ct.image, alignment.mr_from_ct, region),
         "Limits": LIMITS,
     }
+    if quality.distortion_note:
+        facts["Distortion"] = quality.distortion_note
     if alignment.header_note:
         facts["Header alignment"] = alignment.header_note
     return facts
