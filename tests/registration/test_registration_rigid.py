@@ -69,6 +69,26 @@ def test_moving_the_mr_obliquely_moves_the_result(phantom: Phantom, found: Regis
     assert other.quality.passed
 
 
+QUARTERS = [(axis, degrees) for axis in range(3) for degrees in (-90, 90, 180)]
+"""Large rotations: axis of LPS, and degrees."""
+
+
+@pytest.mark.parametrize(
+    ("axis", "degrees"),
+    [
+        pytest.param(*one, marks=() if one in ((0, 90), (2, 180)) else pytest.mark.slow)
+        for one in QUARTERS
+    ],
+)
+def test_a_head_rotated_by_right_angles_is_found(phantom: Phantom, axis: int, degrees: int):
+    motion = sitk.Euler3DTransform((0, 0, 0), *np.radians(degrees * np.eye(3)[axis]).tolist())
+    result = register(phantom.ct, moved(phantom.mr, motion))
+    expected = sitk.CompositeTransform([motion, phantom.mr_from_ct])
+    assert f"{180 if degrees == 180 else -degrees:+d} deg" in result.initial_pose
+    assert mean_displacement_mm(result.mr_from_ct, expected) < 0.5
+    assert result.quality.passed
+
+
 def test_search_from_landmarks_alone_reaches_the_truth(phantom: Phantom):
     rough = sitk.Euler3DTransform(phantom.mr_from_ct)
     rough.SetRotation(rough.GetAngleX() + np.radians(15), rough.GetAngleY(), rough.GetAngleZ())

@@ -1,5 +1,6 @@
 """Initial poses of the search: from headers and head masks, each also with rotations."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,13 @@ from radfuse.registration.transforms import with_rotation_centre
 ROTATIONS_DEG = (-20.0, 20.0)
 """Rotations about each axis, besides none: with a capture range of about 15 degrees on the
 coarsest grid they cover the difference between two scanners, +-25 degrees and more."""
+
+
+LARGE_ROTATIONS_DEG = (-90.0, 90.0, 180.0)
+"""Rotations of the second search, about each axis."""
+
+HEAD_HEIGHT_MM = 220.0
+"""From the vertex to the jaw: of a rotated MR the height of its head is another dimension."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,20 @@ def initial_poses(
         "moments": centroid(ct_head),
         "centres": centroid_mr + centre(ct) - centre(mr),
     }
-    return tuple(
-        InitialPose(
-            name if label is None else f"{name}, {label}", _pose(centroid_mr, target, angles)
-        )
-        for name, target in targets.items()
-        for label, angles in _rotations()
-    )
+    return _rotated(centroid_mr, targets, [(None, np.zeros(3)), *_rotations(ROTATIONS_DEG)])
+
+
+def quarter_rotation_poses(ct_head: sitk.Image, mr_head: sitk.Image) -> tuple[InitialPose, ...]:
+    """Initial poses for an MR whose axes are not the patient's, or a patient on the side or prone.
+
+    The centroid of the MR's head is on that of the CT's head, and of as much of it, from the vertex
+    down, as a head is high.
+    """
+    targets = {
+        "vertex": centroid(cropped_from_vertex(ct_head, HEAD_HEIGHT_MM)),
+        "moments": centroid(ct_head),
+    }
+    return _rotated(centroid(mr_head), targets, _rotations(LARGE_ROTATIONS_DEG))
 
 
 def centroid_translation(ct_head: sitk.Image, mr_head: sitk.Image) -> sitk.Euler3DTransform:
@@ -64,7 +79,7 @@ def poses_around(ct_from_mr: sitk.Transform, mr_head: sitk.Image) -> tuple[Initi
     centroid_mr = centroid(mr_head)
     prior = with_rotation_centre(centroid_mr, ct_from_mr)
     poses = []
-    for label, angles in _rotations():
+    for label, angles in [(None, np.zeros(3)), *_rotations(ROTATIONS_DEG)]:
         rotation = sitk.Euler3DTransform(centroid_mr.tolist(), *angles.tolist())
         both = sitk.CompositeTransform([prior, rotation])  # the last one first
         name = "given" if label is None else f"given, {label}"
@@ -72,15 +87,30 @@ def poses_around(ct_from_mr: sitk.Transform, mr_head: sitk.Image) -> tuple[Initi
     return tuple(poses)
 
 
-def _rotations() -> list[tuple[str | None, Float64Array]]:
-    """No rotation, and two about each axis: label and Euler angles, radians."""
-    rotations: list[tuple[str | None, Float64Array]] = [(None, np.zeros(3))]
-    for axis, letter in enumerate("LPS"):
-        for degrees in ROTATIONS_DEG:
-            rotations.append(
-                (f"{degrees:+.0f} deg about {letter}", np.radians(degrees) * np.eye(3)[axis])
-            )
-    return rotations
+Rotation = tuple[str | None, Float64Array]
+"""Label, None without rotation, and Euler angles, radians."""
+
+
+def _rotations(angles_deg: tuple[float, ...]) -> list[Rotation]:
+    """Rotations by these angles about each axis."""
+    return [
+        (f"{degrees:+.0f} deg about {letter}", np.radians(degrees) * np.eye(3)[axis])
+        for axis, letter in enumerate("LPS")
+        for degrees in angles_deg
+    ]
+
+
+def _rotated(
+    centroid_mr: Float64Array, targets: dict[str, Float64Array], rotations: Sequence[Rotation]
+) -> tuple[InitialPose, ...]:
+    """The centroid of the MR's head on each target, with each rotation."""
+    return tuple(
+        InitialPose(
+            name if label is None else f"{name}, {label}", _pose(centroid_mr, target, angles)
+        )
+        for name, target in targets.items()
+        for label, angles in rotations
+    )
 
 
 def _pose(

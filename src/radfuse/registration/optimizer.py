@@ -14,10 +14,15 @@ import SimpleITK as sitk
 from radfuse.arrays import Float64Array, filled_on
 from radfuse.intensity import shrunk
 from radfuse.registration.preprocessing import clamped_ct
+from radfuse.registration.transforms import with_rotation_centre
 from radfuse.series import Series
 
 HEAD_RADIUS_MM = 80.0
 """A rotation by one radian moves the surface of the head by this: the scale of rotations."""
+
+MAX_ANGLE_X_RAD = 1.0
+"""Rotation about the first axis up to which the angles are optimized; above it, those of a motion
+from there: at 90 degrees two of ITK's Euler angles rotate about the same axis."""
 
 DEFAULT_SEED = 2003
 """Seed of the metric's samples; ITK replaces 0 by the time of day."""
@@ -90,11 +95,18 @@ class MutualInformationOptimizer:
         """
         pose = sitk.Euler3DTransform(start)
         method = self._registration_method()
+        if is_singular := abs(start.GetAngleX()) > MAX_ANGLE_X_RAD:
+            method.SetMovingInitialTransform(start)
+            pose.SetIdentity()
+            pose.SetCenter(start.GetCenter())
         method.SetInitialTransform(pose, inPlace=True)
         try:
             method.Execute(self.mr, self.ct)
         except RuntimeError:
             return None
+        if is_singular:
+            both = sitk.CompositeTransform([start, pose])  # the last one first
+            pose = with_rotation_centre(np.array(start.GetCenter()), both)
         return pose, -method.GetMetricValue() * overlap_fraction(self.ct, self.mr_mask, pose)
 
     def _registration_method(self) -> sitk.ImageRegistrationMethod:

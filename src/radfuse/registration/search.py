@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import SimpleITK as sitk
 
@@ -11,13 +12,19 @@ from radfuse.arrays import Float64Array
 from radfuse.errors import RegistrationError
 from radfuse.log import since
 from radfuse.progress import no_progress
-from radfuse.registration.initialization import initial_poses, poses_around
+from radfuse.registration.initialization import (
+    InitialPose,
+    initial_poses,
+    poses_around,
+    quarter_rotation_poses,
+)
 from radfuse.registration.optimizer import (
     COARSE,
     DEFAULT_SEED,
     FINE,
     MIDDLE,
     MutualInformationOptimizer,
+    ResolutionLevel,
     itk_threads,
     mean_displacement_mm,
 )
@@ -95,44 +102,77 @@ def register(
     """
     began = time.perf_counter()
     with itk_threads(single=deterministic):
-        best = _search(ct, mr, initial, seed, report)
+        report("segment the heads")
+        search = _Search(ct, mr, seed)
+        if initial is None:
+            ct_head = coarse_head_mask(ct)
+            candidates = initial_poses(ct.image, ct_head, mr.image, search.mr_head)
+        else:
+            candidates = poses_around(initial.GetInverse(), search.mr_head)
+        report("optimize initial poses")
+        ranked = search.ranked(candidates, with_first=initial is not None)
+        report("refine the best")
+        best = search.refined(ranked)
         report("estimate the error")
-        mr_from_ct = best.ct_from_mr.GetInverse()
-        quality = assess(ct, mr, mr_from_ct)
+        quality = assess(ct, mr, best.ct_from_mr.GetInverse())
+        if quality.grade == "refuse" and initial is None:
+            report("optimize initial poses with large rotations")
+            rotated = search.ranked(quarter_rotation_poses(ct_head, search.mr_head))
+            if rotated and rotated[0].fit > ranked[0].fit:
+                best = search.refined(rotated)
+                quality = assess(ct, mr, best.ct_from_mr.GetInverse())
     LOG.info(
         "registration found", extra={"initial_pose": best.initial_pose, "seconds": since(began)}
     )
-    return Registration(mr_from_ct, quality, best.initial_pose, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Registration(best.ct_from_mr.GetInverse(), quality, best.initial_pose, seconds)
 
 
-def _search(
-    ct: Series, mr: Series, initial: sitk.Transform | None, seed: int, report: Callable[[str], None]
-) -> _Pose:
-    """Optimize every initial pose on the coarse grids, and the best of them on the finer ones."""
-    report("segment the heads")
-    mr_head = coarse_head_mask(mr)
-    centre = centroid(mr_head)
-    margin = dilated(mr_head, MARGIN_MM)
-    if initial is None:
-        candidates = initial_poses(ct.image, coarse_head_mask(ct), mr.image, mr_head)
-    else:
-        candidates = poses_around(initial.GetInverse(), mr_head)
-    report("optimize initial poses")
-    initials = [_Pose(one.name, one.ct_from_mr, 0.0) for one in candidates]
-    poses = _optimized(MutualInformationOptimizer.at_level(COARSE, ct, mr, margin, seed), initials)
-    report("refine the best")
-    prior = initials[:1] if initial is not None else []  # may be better than on the coarse grid
-    middle = MutualInformationOptimizer.at_level(MIDDLE, ct, mr, margin, seed)
-    poses = _optimized(middle, prior + _distinct(poses, centre))
-    fine = MutualInformationOptimizer.at_level(FINE, ct, mr, margin, seed)
-    poses = _optimized(fine, poses[:1])
-    if not poses:
-        raise RegistrationError(
-            f"no initial pose brings the MR {mr.source} into the field of view of the CT "
-            f"{ct.source}",
-            REMEDIES,
-        )
-    return poses[0]
+@dataclass(frozen=True)
+class _Search:
+    """A pair on the grids of all levels, which are resampled when they are needed."""
+
+    ct: Series
+    mr: Series
+    seed: int
+
+    @cached_property
+    def mr_head(self) -> sitk.Image:
+        """Mask of the MR's head."""
+        return coarse_head_mask(self.mr)
+
+    @cached_property
+    def _coarse(self) -> MutualInformationOptimizer:
+        return self._at_level(COARSE)
+
+    @cached_property
+    def _middle(self) -> MutualInformationOptimizer:
+        return self._at_level(MIDDLE)
+
+    def _at_level(self, level: ResolutionLevel) -> MutualInformationOptimizer:
+        mask = dilated(self.mr_head, MARGIN_MM)
+        return MutualInformationOptimizer.at_level(level, self.ct, self.mr, mask, self.seed)
+
+    def ranked(self, candidates: Sequence[InitialPose], *, with_first: bool = False) -> list[_Pose]:
+        """Optimize all on the coarse grids, and the best on the middle ones; the best first.
+
+        `with_first` optimizes the first candidate there, too, which may be better than on the
+        coarse grids.
+        """
+        initials = [_Pose(one.name, one.ct_from_mr, 0.0) for one in candidates]
+        distinct = _distinct(_optimized(self._coarse, initials), centroid(self.mr_head))
+        return _optimized(self._middle, (initials[:1] if with_first else []) + distinct)
+
+    def refined(self, ranked: Sequence[_Pose]) -> _Pose:
+        """The best pose, optimized on the fine grids; `RegistrationError` without one."""
+        refined = _optimized(self._at_level(FINE), ranked[:1])
+        if not refined:
+            raise RegistrationError(
+                f"no initial pose brings the MR {self.mr.source} into the field of view of the CT "
+                f"{self.ct.source}",
+                REMEDIES,
+            )
+        return refined[0]
 
 
 def _optimized(optimizer: MutualInformationOptimizer, poses: Sequence[_Pose]) -> list[_Pose]:
