@@ -28,7 +28,7 @@ from radfuse.service.stores.view_volumes import read_view_volume
 
 LEARNED = "densefuse"
 SOURCE = (Path(__file__),)
-NO_QA = Quality(0, 0, 0, 0, "pass", True, "", 0, 0, 0, 0, 0, 0, 0, 0)
+NO_QA = Quality(0, 0, 0, 0, "pass", True, "", 0, 0, 0, 0, 0, 0, 0, 0, {}, 0, 0)
 
 
 def fused_study(
