@@ -2,14 +2,20 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pydicom
 import pytest
+from pydicom import DataElement, Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 from service_kit import Site
 
+from radfuse.dicom.uids import derive_uid
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
 
@@ -17,12 +23,42 @@ NAME = "Montgomery"
 """The patient, in the name of every uploaded file and of every file in an archive."""
 
 
-def packed(members: Mapping[str, bytes]) -> bytes:
+def packed(members: Mapping[str, bytes], index: Mapping[str, bytes] = {}) -> bytes:
+    """An archive of files whose names get the patient's, and of one that lists them."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():
             archive.writestr(f"{NAME}/{NAME}_{name}", data)
+        for name, data in index.items():
+            archive.writestr(f"{NAME}/{name}", data)
     return content.getvalue()
+
+
+def dicomdir(files: list[bytes]) -> bytes:
+    """A DICOMDIR of files as `Slices.packed` names them."""
+    records = []
+    for number, data in enumerate(files):
+        header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+        series, image = Dataset(), Dataset()
+        series.DirectoryRecordType, series.SeriesInstanceUID = "SERIES", header.SeriesInstanceUID
+        image.DirectoryRecordType, name = "IMAGE", f"{NAME}_{number}.dcm"
+        image["ReferencedFileID"] = DataElement("ReferencedFileID", "CS", name, validation_mode=0)
+        image.ReferencedSOPInstanceUIDInFile = header.SOPInstanceUID
+        records += [series, image]
+    made = Dataset()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    made.file_meta.MediaStorageSOPInstanceUID = derive_uid("test", "medium")
+    made.DirectoryRecordSequence = records
+    content = io.BytesIO()
+    made.save_as(content, enforce_file_format=True)
+    return content.getvalue()
+
+
+def list_of_masks(name: str) -> dict[str, bytes]:
+    listed = {"structures": [{"name": "Target", "label": 1, "file": f"{NAME}_{name}"}]}
+    return {"structures.json": json.dumps(listed).encode()}
 
 
 def encrypted(archive: bytes) -> bytes:
@@ -41,10 +77,11 @@ class Slices:
     ct: list[bytes]
     mr: list[bytes]
 
-    def packed(self, changed: Mapping[int, bytes | None]) -> bytes:
+    def packed(self, changed: Mapping[int, bytes | None], *, with_index: bool = False) -> bytes:
         """An archive of all, some of them changed or, with None, left out."""
         files = {**dict(enumerate([*self.ct, *self.mr])), **changed}
-        return packed({f"{number}.dcm": data for number, data in files.items() if data})
+        index = {"DICOMDIR": dicomdir([*self.ct, *self.mr])} if with_index else {}
+        return packed({f"{number}.dcm": data for number, data in files.items() if data}, index)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +95,13 @@ DAMAGED: Mapping[str, Callable[[Slices], bytes]] = {
     "checksum.zip": lambda _: packed({"a.dcm": b"hallo"}).replace(b"hallo", b"hullo"),
     "truncated slice.zip": lambda slices: slices.packed({3: slices.ct[3][:-900]}),
     "missing slice.zip": lambda slices: slices.packed({5: None}),
+    "truncated slice of a medium.zip": lambda slices: slices.packed(
+        {3: slices.ct[3][:-900]}, with_index=True
+    ),
+    "missing slice of a medium.zip": lambda slices: slices.packed({5: None}, with_index=True),
+    "missing mask.zip": lambda _: packed({"b.nii": b"text"}, list_of_masks("a.nii")),
+    "damaged mask.zip": lambda _: packed({"a.nii.gz": b"\x1f\x8b"}, list_of_masks("a.nii.gz")),
+    "damaged list.zip": lambda _: packed({"a.nii": b"text"}, {"structures.json": b"[1"}),
     "encrypted.zip": lambda _: encrypted(packed({"a.dcm": b"hallo"})),
     "no image.zip": lambda _: packed({"notes.txt": b"text", "a.nii": b"\0" * 400}),
     "two masks.zip": lambda _: packed({"a.nii.gz": b"\x1f\x8b", "b.nii.gz": b"\x1f\x8b"}),
@@ -104,6 +148,19 @@ def test_refusals_name_neither_paths_nor_members(
         assert found == [], (route, text)
         refused |= "error" in text or "problems" in text
     assert refused
+
+
+def test_medium_under_generated_names_is_whole_or_refused(site: Site, slices: Slices) -> None:
+    """Its DICOMDIR lists other names: the instances tell which files are missing."""
+    answers, last = [], len(slices.ct) - 1
+    for changed in ({}, {last: None}):
+        content = slices.packed(changed, with_index=True)
+        files = {"files": (f"{NAME}.zip", io.BytesIO(content))}
+        path = site.client.post("/api/v1/uploads", files=files).json()["path"]
+        answers.append(site.client.post("/api/v1/studies", json={"study": path}))
+    assert [answer.status_code for answer in answers] == [201, 400]
+    lost = rf"\.zip/\d{{5}} record {2 * last + 2}: missing, but DICOMDIR lists it in the CT series"
+    assert re.search(lost, answers[1].json()["error"]), answers[1].text
 
 
 @pytest.mark.parametrize(

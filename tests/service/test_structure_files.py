@@ -252,7 +252,7 @@ def test_unreadable_file_adds_no_structure(
     words = {
         "name": "DICOM takes 1 to 64", "grid": "their grids must be equal",
         "rubbish": "not an RT Structure Set", "folder": "2 files; give one",
-        "missing mask": "mask 'gone.nii.gz' of 'A' is missing", "escape": "mask '../",
+        "missing mask": "the mask of 'A' is missing", "escape": "the mask of 'A' is missing",
     }  # fmt: skip
     names = {"structures": [{"label": 1, "name": "Fine"}, {"label": 2, "name": "a\\b"}]}
     if spoil == "name":

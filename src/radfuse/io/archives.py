@@ -68,9 +68,6 @@ GIVE_FOLDER = "unpack it with another program and give the folder"
 KEPT_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip", ".dcm", ".json")
 """Suffixes of generated names, because readers depend on them. DICOM slices need none."""
 
-INDEX_FILES = ("DICOMDIR", "structures.json")
-"""Names of files that refer to others by name."""
-
 FORBIDDEN = '<>:"|?*'
 """Characters that file systems may refuse in a name; replaced by underscores."""
 
@@ -150,10 +147,9 @@ def unpacked(path: Path, *, numbered: bool = False) -> Iterator[Path]:
 
     Zip, tar and tar.gz archives are unpacked, and a DICOM file in a gzip stream. Members keep their
     names, except for characters that file systems refuse. Archives in the archive are not
-    unpacked. With `numbered` members have generated names, counted from 0, except in an archive
-    with one of `INDEX_FILES`. Raises `InputError`, naming the member, for an archive that is
-    encrypted, damaged, of another format or larger than the limits of this module, and for names
-    that are duplicate, outside the folder or of links.
+    unpacked. With `numbered` members have generated names, see `member_names`. Raises `InputError`,
+    naming the member, for an archive that is encrypted, damaged, of another format or larger than
+    the limits of this module, and for names that are duplicate, outside the folder or of links.
     """
     try:
         kind = _kind(path) if path.is_file() else ""
@@ -186,10 +182,18 @@ def _unpack(path: Path, folder: Path, kind: str, numbered: bool) -> None:
         _refuse(path, f"cannot be unpacked ({reason}); {GIVE_FOLDER}")
 
 
+def member_names(path: Path) -> dict[PurePosixPath, str]:
+    """The files of an archive that can be unpacked, with their generated names."""
+    with MEMBERS[_kind(path)](path) as members:
+        return {
+            PurePosixPath(one.name.replace("\\", "/")): numbered.name
+            for one, numbered in zip(members, _numbered(members), strict=True)
+            if not one.is_folder
+        }
+
+
 def _numbered(members: list[_Member]) -> list[_Member]:
-    """The same with generated names; unchanged with one of `INDEX_FILES`."""
-    if any(PurePosixPath(one.name).name in INDEX_FILES for one in members):
-        return members
+    """The same with generated names."""
     return [
         replace(one, name=generated_name(number, one.name)) for number, one in enumerate(members)
     ]

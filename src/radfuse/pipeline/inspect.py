@@ -11,10 +11,11 @@ import SimpleITK as sitk
 from pydicom import Dataset
 
 from radfuse.dicom.read.derived import Derivation
+from radfuse.dicom.read.dicomdir import DIRECTORY_NAME
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.pixels import check_pixel_values, header_notes, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
-from radfuse.dicom.read.scan import DIRECTORY_NAME, Scan, damage_of, format_paths, scan_folder
+from radfuse.dicom.read.scan import Scan, damage_of, format_paths, scan_folder
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices, sop_class
 from radfuse.dicom.read.slice_geometry import slice_geometry
 from radfuse.errors import GeometryError, InputError, RadfuseError

@@ -7,6 +7,9 @@ from pydicom import Dataset
 
 from radfuse.dicom.read.safe_read import open_dataset
 
+DIRECTORY_NAME = "DICOMDIR"
+"""Name of the file in the folder of a medium."""
+
 
 def missing_dicomdir_files(
     dicomdir: Path, existing: Iterable[Path], instances: frozenset[str] = frozenset()
@@ -15,17 +18,21 @@ def missing_dicomdir_files(
 
     Missing is what has none of the existing names in its folder, in any case, for file systems
     change it, and none of the existing SOPInstanceUIDs. Objects other than images have no series.
-    Listed files are not opened, so a name that leads outside the folder has no effect.
+    Listed files are not opened, so a name that leads outside the folder has no effect. A DICOMDIR
+    of another name was given a generated one, as its files were: they are shown by the number of
+    their record, not by the listed name.
     """
     records = list(open_dataset(dicomdir, pixels=False).get("DirectoryRecordSequence") or ())
     names = {str(path.relative_to(dicomdir.parent)).lower() for path in existing}
     missing = {}
-    for record, series in zip(records, _series_uids(records), strict=True):
+    for number, (record, series) in enumerate(zip(records, _series_uids(records), strict=True), 1):
         listed = record.get("ReferencedFileID") or ()
         parts = Path(*([listed] if isinstance(listed, str) else map(str, listed)))
         is_known = str(record.get("ReferencedSOPInstanceUIDInFile")) in instances
         if listed and not is_known and str(parts).lower() not in names:
             is_image = record.get("DirectoryRecordType") == "IMAGE"
+            if dicomdir.name.upper() != DIRECTORY_NAME:
+                parts = Path(f"{dicomdir.name} record {number}")
             missing[dicomdir.parent / parts] = series if is_image else ""
     return missing
 

@@ -11,7 +11,7 @@ import pydicom
 from pydicom import Dataset
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from radfuse.dicom.read.dicomdir import missing_dicomdir_files
+from radfuse.dicom.read.dicomdir import DIRECTORY_NAME, missing_dicomdir_files
 from radfuse.dicom.read.fragments import join_fragments
 from radfuse.dicom.read.multiframe import frame_headers
 from radfuse.dicom.read.safe_read import (
@@ -35,9 +35,6 @@ NO_DICOM = "damaged, or not a DICOM file"
 
 RESOURCE_FORK = "._"
 """Prefix of the files that macOS adds to other files on foreign disks."""
-
-DIRECTORY_NAME = "DICOMDIR"
-"""Name of the file on a medium that lists its images."""
 
 READERS = 8
 """Threads that read headers, against the latency of network drives."""
@@ -235,19 +232,19 @@ def _drop_bulk(header: Dataset) -> None:
 
 def damage_of(scan: Scan, series: DicomSeries) -> str:
     """Why a series may lack slices, with what to do; empty without a damaged or missing file."""
+    if paths := [path for path in scan.broken if _may_belong(path, series, scan)]:
+        return (
+            f"{format_paths(paths)}: {scan.broken[paths[0]]}; may be of the {series.modality} "
+            f"series {series.uid}, which then lacks slices; export again, or move away to read the "
+            "others"
+        )
     if missing := [path for path, uid in scan.missing.items() if uid in _uids(series)]:
         return (
             f"{format_paths(missing)}: missing, but {DIRECTORY_NAME} lists it in the "
             f"{series.modality} series {series.uid}, which then lacks slices; copy the medium "
             f"again, or move {DIRECTORY_NAME} away to read the others"
         )
-    paths = [path for path in scan.broken if _may_belong(path, series, scan)]
-    if not paths:
-        return ""
-    return (
-        f"{format_paths(paths)}: {scan.broken[paths[0]]}; may be of the {series.modality} series "
-        f"{series.uid}, which then lacks slices; export again, or move away to read the others"
-    )
+    return ""
 
 
 def _may_belong(path: Path, series: DicomSeries, scan: Scan) -> bool:

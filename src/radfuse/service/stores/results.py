@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from radfuse.dicom.read.scan import DIRECTORY_NAME, list_files, scan_folder
+from radfuse.dicom.read.dicomdir import DIRECTORY_NAME
+from radfuse.dicom.read.scan import list_files, scan_folder
 from radfuse.errors import InputError
 from radfuse.io.staging import Staging, staging
 from radfuse.pipeline.qa.signoff import sign_result

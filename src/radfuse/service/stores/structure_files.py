@@ -4,9 +4,9 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from radfuse.dicom.rtstruct.parse import parse_structure_set
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, write_structure_set
 from radfuse.errors import GeometryError, InputError
-from radfuse.io.archives import unpacked
+from radfuse.io.archives import member_names, unpacked
 from radfuse.io.staging import staging
 from radfuse.io.volumes import volume_suffix
 from radfuse.modality import CT
@@ -148,8 +148,9 @@ def _contained_read(study: Study, path: Path, grid: VoxelGrid) -> _ReadStructure
     ct = _read_ct(study)
     _check_same(ct, grid)
     with client_path(path) as file, unpacked(file, numbered=True) as inner:
+        archive = file.absolute()
         with client_path(inner.absolute()) as source:
-            contents = _read(source, ct)
+            contents = _read(source, ct, _members(archive, source))
         if not contents.structures:
             raise InputError(f"{file}: the file has no structures")
         return contents
@@ -224,22 +225,30 @@ def _overlap(stored: Sequence[StoredStructure]) -> bool:
     return False
 
 
-def _read(source: Path, ct: Series) -> _ReadStructures:
-    """The structures of a file or an unpacked archive."""
+def _members(path: Path, source: Path) -> dict[PurePosixPath, Path]:
+    """The files of a folder, or of an archive that is unpacked under generated names."""
+    if path.is_dir():
+        files = [file for file in sorted(source.rglob("*")) if file.is_file()]
+        return {PurePosixPath(file.relative_to(source)): file for file in files}
+    names = member_names(path) if source.is_dir() else {}
+    return {name: source / generated for name, generated in names.items()}
+
+
+def _read(source: Path, ct: Series, members: Mapping[PurePosixPath, Path]) -> _ReadStructures:
+    """The structures of a file, or of one with the members of a folder or archive."""
     if source.is_file():
         return _read_volume(source, ct) if volume_suffix(source) else _read_set(source, ct)
-    files = [path for path in sorted(source.rglob("*")) if path.is_file()]
-    if lists := [path for path in files if path.name == STRUCTURE_LIST]:
-        return _read_masks(lists[0], ct)
-    names = [path for path in files if path.suffix == ".json"]
-    others = [path for path in files if path not in names]
+    if lists := [name for name in members if name.name == STRUCTURE_LIST]:
+        return _read_masks(lists[0], members, ct)
+    names = [path for path in members.values() if path.suffix == ".json"]
+    others = [path for path in members.values() if path not in names]
     if len(others) != 1 or len(names) > 1:
         raise InputError(
             f"{source}: {len(others)} files; give one RTSTRUCT, label map or mask, or an archive "
             f"with {STRUCTURE_LIST} as the viewer exports it"
         )
     if not names:
-        return _read(others[0], ct)
+        return _read(others[0], ct, {})
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / others[0].name
         shutil.copyfile(others[0], copy)
@@ -253,16 +262,20 @@ def _read_volume(path: Path, ct: Series) -> _ReadStructures:
     return _ReadStructures(tuple(map(_in_lps, contents.structures())), contents.notes, named)
 
 
-def _read_masks(names: Path, ct: Series) -> _ReadStructures:
-    """A folder of masks with their list."""
+def _read_masks(
+    names: PurePosixPath, members: Mapping[PurePosixPath, Path], ct: Series
+) -> _ReadStructures:
+    """Masks with their list; they are members of its folder."""
     structures = []
-    for entry in read_structure_list(names).structures:
+    for entry in read_structure_list(members[names]).structures:
         file = entry.file or ""
-        if Path(file).name != file or not (names.parent / file).is_file():
+        if Path(file).name != file or names.with_name(file) not in members:
             raise InputError(
-                f"{names}: the mask '{file}' of '{entry.name}' is missing in its folder"
+                f"{members[names]}: the mask of '{entry.name}' is missing in its folder; export "
+                "the structures again"
             )
-        label_map = read_label_map(names.parent / file, ct.image, {entry.label: entry.name})
+        path = members[names.with_name(file)]
+        label_map = read_label_map(path, ct.image, {entry.label: entry.name})
         (structure,) = label_map.structures()
         colour = entry.colour or structure.colour
         structures.append(_in_lps(Structure(structure.name, structure.mask, colour)))
