@@ -189,6 +189,22 @@ FixedParameters: 0 0 0
 """
 
 
+CURVED = """Transform: AzimuthElevationToCartesianTransform_double_3_3
+Parameters: 1 0 0 0 1 0 0 0 1 0 0 0
+FixedParameters: 0 0 0
+"""
+"""Spherical coordinates, of a class that ITK derives from affine transforms."""
+
+
+@pytest.mark.parametrize("before", ["", "Transform: CompositeTransform_double_3_3\n#Transform 1\n"])
+def test_no_curved_transform_passes_as_an_affine_one(tmp_path: Path, before: str):
+    path = tmp_path / "curved.tfm"
+    path.write_text(f"#Insight Transform File V1.0\n#Transform 0\n{before}{CURVED}")
+    with pytest.raises(InputError, match=r"not affine|cannot read") as caught:
+        read_transform(path)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["MatrixOffsetTransformBase", "AffineTransform"])
 def test_linear_transforms_of_other_programs_are_read(tmp_path: Path, name: str):
     (tmp_path / "ants.tfm").write_text(ANTS.format(name))

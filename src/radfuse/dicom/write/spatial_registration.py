@@ -190,7 +190,7 @@ def read_registration(
             f"{path}: damaged or incomplete Spatial Registration ({reason}); export it again"
         ) from error
     patient = Patient.of(header)
-    if not accept_patients and all(patient.differs_from(series.patient) for series in (ct, mr)):
+    if not accept_patients and any(patient.differs_from(series.patient) for series in (ct, mr)):
         raise InputError(
             f"{path}: the registration of another patient; pass that of these series; if all are "
             "of one person, pass --accept-patients"
@@ -244,6 +244,10 @@ def _matrix(item: Dataset, path: Path) -> Matrix:
     return product
 
 
+def _is_identified(frame: _Frame) -> bool:
+    return bool(frame.uid or frame.instances)
+
+
 def _identify(frames: list[_Frame], ct: Series, mr: Series, path: Path) -> tuple[_Frame, _Frame]:
     """The frame of the CT and that of the MR."""
     ct_frame, mr_frame = ct.frame_of_reference_uid, mr.frame_of_reference_uid
@@ -263,13 +267,14 @@ def _identify(frames: list[_Frame], ct: Series, mr: Series, path: Path) -> tuple
     )
     rest = [frame for frame in frames if frame not in of_ct + of_mr]
     of_ct, of_mr = of_ct or rest, of_mr or rest
-    if len(of_ct) == len(of_mr) == 1 and of_ct != of_mr:
+    if len(of_ct) == len(of_mr) == 1 and of_ct != of_mr and all(map(_is_identified, of_ct + of_mr)):
         for (frame,), series in ((of_ct, ct), (of_mr, mr)):
             own = {str(header.get("SOPInstanceUID")) for header in series.headers}
-            if frame.instances and frame.instances.isdisjoint(own):
+            has_others = frame.instances and frame.instances.isdisjoint(own)
+            if has_others or frame.uid not in {None, series.frame_of_reference_uid or frame.uid}:
                 raise InputError(
-                    f"{path}: registers other images than those of the {series.modality}; pass the "
-                    "registration of these series"
+                    f"{path}: registers other images than those of the {series.modality}, or "
+                    "another frame of reference; pass the registration of these series"
                 )
         return of_ct[0], of_mr[0]
     raise InputError(
