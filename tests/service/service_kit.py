@@ -61,9 +61,8 @@ class Site:
         return list(self.events(identifier))
 
     def sign(self, identifier: str, state: str, name: str = "A") -> httpx.Response:
-        """Sign off the current registration of a study."""
-        current = self.study(identifier)["outcome"]["registration_id"]
-        signoff = {"state": state, "name": name, "registration_id": current}
+        """Sign off the current run of a study."""
+        signoff = {"state": state, "name": name, "run": self.study(identifier)["current"]}
         return self.client.put(f"/api/v1/studies/{identifier}/signoff", json=signoff)
 
     def view(self, identifier: str) -> dict[str, Any]:

@@ -446,6 +446,27 @@ def test_only_the_displayed_result_can_be_signed(
     assert site.study(done)["signoff"] == before
 
 
+def test_another_windows_result_is_signed_only_once_displayed(
+    viewer: ViewerDriver, browser: Chrome, done: str, site: Site
+) -> None:
+    viewer.select("studies", done)
+    viewer.wait_until(lambda: viewer.body_data("loaded") == done and viewer.body_data("shown"))
+    viewer.wait_until(lambda: viewer.element("accept").is_enabled())
+    recipe = {**site.study(done)["recipe"], "window": "bone"}
+    assert site.fuse(done, recipe=recipe, keep_registration=True)[-1][0] == "done"
+    browser.execute_script(DELAYED, "/view")
+    viewer.element("signer").send_keys("A. Nybody")
+    viewer.element("accept").click()
+    viewer.wait_until(lambda: browser.execute_script("return held.length"))
+    assert not viewer.element("accept").is_enabled()
+    assert "not displayed yet" in viewer.element("signoff-blocked").text
+    assert site.study(done)["signoff"] is None
+    release(viewer)
+    viewer.wait_until(lambda: viewer.element("accept").is_enabled())
+    assert "another result now" in viewer.element("error").text
+    assert site.study(done)["signoff"] is None
+
+
 def test_drawing_while_server_is_away_is_saved_on_return(
     browser: Chrome, asked: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -18,15 +18,14 @@ from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR
 from radfuse.service.stores.results import INPUTS, RESULT, files_beside, run_folder
 from radfuse.service.stores.studies import STOPPED, Studies, Study, UnknownStudyError
 
+ACCEPTED = Signoff(state="accepted", name="A", time=now())
+
 
 @pytest.fixture
 def signed(copied: tuple[Studies, Study]) -> tuple[Studies, Study]:
     """A fused and accepted study in its own folder."""
     studies, study = copied
-    assert study.outcome is not None
-    identifier = study.outcome.registration_id
-    signoff = Signoff(state="accepted", name="A", time=now(), registration_id=identifier)
-    return studies, studies.sign(study.id, signoff)
+    return studies, studies.sign(study.id, study.current, ACCEPTED)
 
 
 @pytest.fixture
@@ -124,7 +123,8 @@ def test_result_of_changed_inputs_is_not_signed(
     assert study.outcome is not None
     identifier = study.outcome.registration_id
     signoff = Signoff(state="accepted", name="A", time=now(), registration_id=identifier)
-    assert studies.sign(study.id, signoff).signoff == signoff
+    signed = studies.sign(study.id, study.current, signoff)
+    assert signed.signoff == signoff
     studies.check_shown(study.id)
     slices = [moved / Path(name).name for name in files[role]]
     if change == "value":
@@ -137,7 +137,7 @@ def test_result_of_changed_inputs_is_not_signed(
         shutil.copyfile(slices[-1], moved / "more")
     problem = f"the files of the {role} were changed after the fusion; fuse again, review"
     with pytest.raises(InputError, match=problem):
-        studies.sign(study.id, signoff.model_copy(update={"state": "rejected"}))
+        studies.sign(study.id, signed.current, signoff.model_copy(update={"state": "rejected"}))
     assert studies.get(study.id).signoff == signoff
     if change != "value":
         with pytest.raises(InputError, match=problem):

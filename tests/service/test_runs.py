@@ -45,7 +45,7 @@ of `make study` only at the first change, and before and after the last renaming
 MAX_S = 60
 """A process that acts is ended after this time."""
 
-SIGNOFF = Signoff(state="accepted", name="A", time=now(), registration_id="-")
+SIGNOFF = Signoff(state="accepted", name="A", time=now())
 
 
 def changes_until(kill_at: int | None, act: Callable[[], object], log: Path) -> list[str]:
@@ -98,9 +98,8 @@ def stored(studies: Studies, study: Study, method: str) -> str:
 def sign(studies: Studies, identifier: str, state: str) -> Study:
     study = studies.get(identifier)
     assert study.outcome is not None
-    current = study.outcome.registration_id
-    changes = {"state": state, "registration_id": current}
-    return studies.sign(study.id, SIGNOFF.model_copy(update=changes))
+    changed = SIGNOFF.model_copy(update={"state": state})
+    return studies.sign(study.id, study.current, changed)
 
 
 def fuse(studies: Studies, identifier: str, method: str) -> Study:
@@ -254,7 +253,7 @@ def test_mixed_flat_result_is_not_shown(saved: Path, tmp_path: Path) -> None:
     assert (study.state, study.outcome, study.signoff, study.current) == ("ready", None, None, "")
     assert Studies(tmp_path).view(study.id).fused is None
     with pytest.raises(InputError, match="there is no result to sign off; fuse first"):
-        Studies(tmp_path).sign(study.id, SIGNOFF)
+        Studies(tmp_path).sign(study.id, study.current, SIGNOFF)
     assert signed_runs(saved) == signed
     assert not {path.name for path in saved.iterdir()} & {REPLACING, RESULT, REGISTRATION}
 

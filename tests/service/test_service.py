@@ -62,22 +62,22 @@ def test_signoff_is_in_study_and_record_after_restart(site: Site, done: str) -> 
         assert done in [one["id"] for one in again.client.get("/api/v1/studies").json()]
 
 
-def test_signoff_of_another_registration_is_refused(site: Site, done: str) -> None:
+def test_signoff_of_another_run_is_refused(site: Site, done: str) -> None:
     before, folder = site.study(done), site.run_of(done) / "result"
     written = (folder / "record.json").read_bytes()
-    signoff = {"state": "accepted", "name": "A", "registration_id": "0" * 8}
+    signoff = {"state": "accepted", "name": "A", "run": "0" * 16}
     answer = site.client.put(f"/api/v1/studies/{done}/signoff", json=signoff)
-    refused(answer, 409, "has another registration now than the reviewed one")
-    del signoff["registration_id"]
+    refused(answer, 409, "has another result now than the reviewed one")
+    del signoff["run"]
     answer = site.client.put(f"/api/v1/studies/{done}/signoff", json=signoff)
-    refused(answer, 422, "registration_id")
+    refused(answer, 422, "run")
     assert site.study(done) == before
     assert (folder / "record.json").read_bytes() == written
 
 
 def test_without_result_no_signoff_and_no_registration(site: Site, asked: dict[str, Any]) -> None:
     identifier = site.make(**asked)
-    signoff = {"state": "accepted", "name": "A", "registration_id": "none"}
+    signoff = {"state": "accepted", "name": "A", "run": "none"}
     answer = site.client.put(f"/api/v1/studies/{identifier}/signoff", json=signoff)
     refused(answer, 400, "no result to sign off")
     kind, facts = site.fuse(identifier, keep_registration=True)[-1]
@@ -109,6 +109,29 @@ def test_new_method_keeps_registration_and_revokes_signoff(site: Site, done: str
     sheet = site.client.get(f"/api/v1/studies/{done}/qa.html")
     assert NOTICE in sheet.text
     assert "sandbox" in sheet.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"window": "bone"}, {"method": "maximum"}, {"options": {"levels": 1}}]
+)
+def test_one_run_is_never_shown_or_signed_as_another(
+    site: Site, done: str, change: dict[str, Any]
+) -> None:
+    """Each has the same registration and other inputs."""
+    recipe = {"method": "dwt", "outputs": ["fused"]}
+    assert site.fuse(done, recipe=recipe, keep_registration=True)[-1][0] == "done"
+    reviewed, before = site.study(done)["current"], site.volume(done, "fused")
+    events = site.fuse(done, recipe={**recipe, **change}, keep_registration=True)
+    assert events[-1][0] == "done", events
+    assert site.study(done)["current"] != reviewed
+    study = f"/api/v1/studies/{done}"
+    for address in ("volumes/fused.nii", "volumes/ct.nii", "view"):
+        answer = site.client.get(f"{study}/{address}", params={"run": reviewed})
+        refused(answer, 409, "another result now")
+    signoff = {"state": "accepted", "name": "A", "run": reviewed}
+    refused(site.client.put(f"{study}/signoff", json=signoff), 409, "another result now")
+    assert site.study(done)["signoff"] is None
+    assert (site.volume(done, "fused") != before).any()
 
 
 def test_jobs_are_queued_and_can_be_cancelled(site: Site, asked: dict[str, Any]) -> None:

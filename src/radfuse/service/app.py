@@ -21,7 +21,7 @@ from radfuse.service.stores.structure_store import (
     StructureStore,
     UnknownStructureError,
 )
-from radfuse.service.stores.studies import RegistrationMismatchError, Studies, UnknownStudyError
+from radfuse.service.stores.studies import OtherResultError, Studies, UnknownStudyError
 
 STATIC = Path(__file__).parent / "static"
 """HTML, CSS and scripts of the viewer."""
@@ -30,7 +30,7 @@ STATUS: dict[type[Exception], int] = {
     UnknownStudyError: 404,
     UnknownStructureError: 404,
     StaleRevisionError: 409,
-    RegistrationMismatchError: 409,
+    OtherResultError: 409,
     DiskFullError: 507,
 }
 """HTTP status of an error of ours, where it is not 400."""

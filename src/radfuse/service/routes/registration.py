@@ -100,18 +100,26 @@ def prepare(identifier: str, deps: ServiceDeps) -> Study:
 
 
 @api.get("/view", response_model_exclude=NOT_SENT)
-def view(identifier: str, deps: ServiceDeps) -> View:
+def view(identifier: str, deps: ServiceDeps, run: str | None = None) -> View:
     """Volumes for the viewer and their alignment; 404 before the study is prepared.
 
-    400 where slices of CT or MR were added or removed since the fusion.
+    400 where slices of CT or MR were added or removed since the fusion; 409 where `run` is given
+    and is not the current one.
     """
+    deps.studies.check_current(identifier, run)
     deps.studies.check_shown(identifier)
     return deps.studies.view(identifier)
 
 
 @api.get("/volumes/{name}.nii", response_class=VolumeFile)
-def volume(identifier: str, name: VolumeName, deps: ServiceDeps) -> VolumeFile:
-    """CT (HU) or fused image (0 to 4095) on the viewer's grid, or the MR on its own grid; int16."""
+def volume(
+    identifier: str, name: VolumeName, deps: ServiceDeps, run: str | None = None
+) -> VolumeFile:
+    """CT (HU) or fused image (0 to 4095) on the viewer's grid, or the MR on its own grid; int16.
+
+    409 where `run` is given and is not the current one.
+    """
+    deps.studies.check_current(identifier, run)
     return VolumeFile(deps.studies.volume(identifier, name), media_type="application/x-nifti")
 
 

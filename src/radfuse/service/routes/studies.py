@@ -93,7 +93,7 @@ class SignoffRequest(RequestModel):
     name: Annotated[Text, AfterValidator(_printable)] = Field(
         description="Name of the person who signs"
     )
-    registration_id: Text = Field(description="Registration that was reviewed, as in the outcome")
+    run: Text = Field(description="Run that was reviewed, `current` of the study")
 
 
 api = APIRouter(prefix="/api/v1")
@@ -208,10 +208,11 @@ def qa_sheet(identifier: str, deps: ServiceDeps) -> FileResponse:
 def sign(identifier: str, request: SignoffRequest, deps: ServiceDeps) -> Study:
     """Sign off the registration, in study, record, QA sheet and DICOM objects, with the time.
 
-    The DICOM objects are written again with new UIDs; the study's message says so. 409 if the
-    result has another registration than the reviewed one.
+    The DICOM objects are written again with new UIDs; the study's message says so. 409 if another
+    run than the reviewed one is the current one.
     """
-    return deps.studies.sign(identifier, Signoff(**request.model_dump(), time=now()))
+    signoff = Signoff(**request.model_dump(exclude={"run"}), time=now())
+    return deps.studies.sign(identifier, request.run, signoff)
 
 
 def create_study(deps: Dependencies, request: StudyRequest) -> Study:

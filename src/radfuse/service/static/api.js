@@ -49,10 +49,10 @@ export const prepare = (id) => requestJson("POST", `/studies/${id}/prepare`);
 export const fuse = (id, body) => requestJson("POST", `/studies/${id}/fuse`, body);
 export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
 export const sign = (id, signoff) => requestJson("PUT", `/studies/${id}/signoff`, signoff);
-export const view = (id) => requestJson("GET", `/studies/${id}/view`);
+export const view = (id, run) => requestJson("GET", `/studies/${id}/view?run=${run}`);
 export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
 export const qaSheetUrl = (id) => `${ROOT}/studies/${id}/qa.html`;
-export const volumeUrl = (id, name) => `${ROOT}/studies/${id}/volumes/${name}.nii`;
+export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;
 
 export async function previewSlice(id, method, index) {
   const response = await request("POST", `/studies/${id}/slice-preview`, { method, index });

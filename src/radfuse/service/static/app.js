@@ -70,7 +70,7 @@ async function showImages() {
   const view = await viewOf(id);
   if (!view || selected !== id) return;
   if (!displayed) {
-    const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name), view[name])));
+    const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name])));
     if (selected !== id || displayed) return;
     displayed = { id, mrFromCt: "", result: "" };
     viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct });
@@ -92,7 +92,7 @@ async function showFused(view) {
   if (displayed.result !== result) {
     displayed.result = document.body.dataset.shown = "";
     viewer.setFused(null);
-    const fused = result ? await Volume.load(api.volumeUrl(id, "fused"), view.fused) : null;
+    const fused = result ? await Volume.load(api.volumeUrl(id, "fused", current.current), view.fused) : null;
     if (selected !== id || current.outcome !== outcome) return;
     viewer.set({ mrRange: view.mr_range });
     viewer.setFused(fused, view.mr_from_ct);
@@ -107,7 +107,7 @@ async function showFused(view) {
 // The view of a study; if there is none, CT and MR are prepared, once.
 async function viewOf(id) {
   try {
-    return await api.view(id);
+    return await api.view(id, current.current);
   } catch (error) {
     if (error.status !== NOT_FOUND) throw error;
     const isIdle = ["new", "done", "ready"].includes(current.state);
@@ -129,7 +129,7 @@ const isMoved = () => Boolean(displayed) && JSON.stringify(viewer.mrFromCt) !== 
 
 // Why the displayed images are not the result to be signed off; empty if they are.
 function signoffBlocker() {
-  if (!displayed?.result) return "The result is not displayed yet.";
+  if (!displayed?.result || displayed.result !== JSON.stringify(current.outcome)) return "The result is not displayed yet.";
   return isMoved() ? "The MR was moved manually: fuse with the new alignment or press Reset on the Registration tab, then sign." : "";
 }
 

@@ -88,8 +88,8 @@ class UnknownStudyError(InputError):
     """There is no study with this identifier, or it cannot be read."""
 
 
-class RegistrationMismatchError(InputError):
-    """A sign-off is for another registration than that of the current result."""
+class OtherResultError(InputError):
+    """A request is about another run than the current one."""
 
 
 class Studies:
@@ -255,25 +255,30 @@ class Studies:
     def _sources(self) -> list[Path]:
         return [path for study in self.all() for path in (study.ct, study.mr)]
 
-    def sign(self, identifier: str, signoff: Signoff) -> Study:
-        """Sign off a study: its run is replaced by a signed copy, see `sign_run`.
+    def sign(self, identifier: str, run: str, signoff: Signoff) -> Study:
+        """Sign off the registration of a run: it is replaced by a signed copy, see `sign_run`.
 
         Raises `InputError` without a readable result or where its inputs were changed, and
-        `RegistrationMismatchError` where the result has another registration than the signed one.
+        `OtherResultError` where another run is the current one.
         """
         with self._lock:
             study = self.get(identifier)
             if study.state != "done" or study.outcome is None:
                 raise InputError("there is no result to sign off; fuse first")
-            if signoff.registration_id != study.outcome.registration_id:
-                raise RegistrationMismatchError(
-                    "the study has another registration now than the reviewed one; load the study "
-                    "again, review it and sign"
-                )
+            self.check_current(identifier, run)
             folder = self.folder_of(identifier)
-            check_inputs(run_folder(folder, study.current), (study.ct, study.mr))
-            run, note = sign_run(folder, study.current, signoff)
-            return self._show(identifier, run, study.state, note or study.message)
+            check_inputs(run_folder(folder, run), (study.ct, study.mr))
+            reviewed = {"registration_id": study.outcome.registration_id}
+            signed, note = sign_run(folder, run, signoff.model_copy(update=reviewed))
+            return self._show(identifier, signed, study.state, note or study.message)
+
+    def check_current(self, identifier: str, run: str | None) -> None:
+        """Raise `OtherResultError` where a run is given that is not the current one."""
+        if run is not None and run != self.get(identifier).current:
+            raise OtherResultError(
+                "the study has another result now than the reviewed one; load the study again, "
+                "review it and sign"
+            )
 
     def check_shown(self, identifier: str) -> None:
         """Raise `InputError` where a result is shown and slices were added or removed since.

@@ -89,13 +89,13 @@ export class FusionPanel {
 
   async sign(state) {
     if (!byId("signoff").reportValidity()) return;
-    const { id, outcome } = this.study;
+    const { id, current } = this.study;
     const name = byId("signer").value.trim();
     if (!name) throw new Error("Type your name to sign.");
     byId("signoff-status").textContent = "signing…";
     for (const button of [...Object.keys(SIGNOFF_STATES), "start-fusion"]) byId(button).disabled = true;
     try {
-      await this.onSigned(await api.sign(id, { state, name, registration_id: outcome.registration_id }));
+      await this.onSigned(await api.sign(id, { state, name, run: current }));
     } catch (error) {
       if (error.status === CONFLICT) await this.onSigned(await api.study(id)); // there is a newer result
       throw error;
