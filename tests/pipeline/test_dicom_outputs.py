@@ -164,7 +164,7 @@ def test_the_mr_is_written_next_to_a_fused_file(bare: Result, tmp_path: Path) ->
     [
         ("x.nii.gz", ("fused", "colour"), "no output colour: a .nii.gz file has one image; give a"),
         ("x.mha", ("registration",), "no output registration: a .mha file has one image; give a"),
-        ("x.nrrd", ("mr",), "x.nrrd is the fused image; add fused to --outputs"),
+        ("x.nrrd", ("mr",), "a .nrrd file has the fused image, which --outputs leaves out; add"),
         ("out", ("registration",), "the CT and the MR lack a frame of reference UID"),
     ],
 )

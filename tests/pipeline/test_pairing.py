@@ -93,7 +93,11 @@ def test_no_letters_inside_a_word_make_a_head(tmp_path: Path, part: str) -> None
     with pytest.raises(NoImageError, match="no CT of a head") as caught:
         choose_pair(tmp_path, PLAIN)
     (line,) = str(caught.value).splitlines()
-    assert f"BodyPartExamined is {part}; if it shows the head, pass --ct-series {uid}" in line
+    assert line.endswith(
+        f"UID {uid}: BodyPartExamined is {part}; if it shows the head, choose it with --ct-series "
+        "UID"
+    )
+    assert line.count(uid) == 1
     assert chosen(tmp_path, Recipe(ct_series=uid))[0] == uid
 
 

@@ -47,7 +47,10 @@ def output_paths(
             f"a {suffix} file has one image; give a folder as --output for colour and registration",
         )  # fmt: skip
         if recipe.outputs and "fused" not in recipe.outputs:
-            raise InputError(f"{path.name} is the fused image; add fused to --outputs")
+            raise InputError(
+                f"a {suffix} file has the fused image, which --outputs leaves out; add fused, or "
+                "give a folder as --output"
+            )
         companion = path.with_name(f"{path.name[: -len(suffix)]}_{RESAMPLED}{suffix}")
         return (
             {"fused": path, "mr": companion} if "mr" in (recipe.outputs or ()) else {"fused": path}

@@ -14,6 +14,7 @@ from radfuse.dicom.read.grouping import group_slices
 from radfuse.dicom.read.scan import scan_folder
 from radfuse.dicom.uids import derive_uid
 from radfuse.errors import GeometryError, InputError
+from radfuse.pipeline.inspect import inspect
 from radfuse.pipeline.read import read
 from radfuse.series import Series
 
@@ -160,6 +161,8 @@ def test_frames_of_reference_are_united_with_a_note(tmp_path: Path, frames: list
         f"{len(frames) + 1} values of FrameOfReferenceUID in 12 slices; read as one "
         "volume, because their positions continue each other",
     )
+    (inspected,), _ = inspect(folder)
+    assert inspected.notes == series.notes
 
 
 def test_interleaved_frames_of_reference_are_refused(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def test_fragments_of_a_series_are_read_as_one(tmp_path: Path, numbers: list[int
     assert f"{count} SeriesInstanceUIDs and one SeriesNumber, description and geometry" in note
     uids = {str(header.SeriesInstanceUID) for header in series.headers}
     assert len(uids) == count  # references need those of the files
+    (inspected,), _ = inspect(folder)
+    assert inspected.notes == series.notes
 
 
 @pytest.mark.parametrize(
