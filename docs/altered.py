@@ -40,6 +40,7 @@ Reports on more than the reading of one image:
 | 16 | JPEG Extended, 12 bits | read as by DCMTK: `tests/dicom/read/test_dicom_bits.py` |
 | 28 | labels stored with a slope | read as whole numbers: `tests/structures/test_label_maps.py` |
 | 30, 36, 53 | slabs, defaced MR, half a head | see [registration](registration.md) |
+| 39 | 600 slices of 512 x 512 | memory and time: [measurements](measured.md) |
 | 45 | the only CT of a study is of a chest | refused: `tests/pipeline/test_pairing.py` |
 """
 
