@@ -25,6 +25,7 @@ from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.intensity import WINDOWS, Window
 from radfuse.methods.catalogue import Method
 from radfuse.methods.head import ArrayHead, Head
+from radfuse.methods.learned_detail import LearnedDetail
 from radfuse.methods.signed_detail import SignedDetail
 from radfuse.metrics.findings_kept import Verdict
 from radfuse.phantom.findings import CT_TARGET, FIRST_REPORTING_SEED, KINDS, MR_TARGET
@@ -59,6 +60,7 @@ ROWS: dict[str, SignedDetail | SlicesAlone] = {
     "each slice without neighbours": SlicesAlone(SignedDetail()),
     "detail in the fusion window": SignedDetail(detail_window=WINDOWS["fusion"]),
     "base mfinet": SignedDetail(base="mfinet"),
+    "network (learned_detail)": LearnedDetail(),
 }
 """Methods by the name of their row."""
 

@@ -43,7 +43,8 @@ def card_of(name: str) -> dict[str, Any]:
 
 
 def test_every_learned_method_ships_a_graph_and_model_card() -> None:
-    expected = {f"{name}{suffix}" for name in SHIPPED for suffix in (".onnx", ".json")}
+    names = [*SHIPPED, "learned_detail"]
+    expected = {f"{name}{suffix}" for name in names for suffix in (".onnx", ".json")}
     assert {path.name for path in WEIGHTS.rglob("*.*")} == expected
 
 

@@ -104,6 +104,16 @@ METHODS: dict[str, MethodInfo] = {
         note="its constants were chosen on phantoms 101 to 107, the Visible Human Female and "
         "Harvard training pairs",
     ),
+    "learned_detail": replace(
+        _rule(
+            "learned_detail", "LearnedDetail",
+            "as signed_detail; a network says which detail of the CT is shown",
+            "rule of this project",
+        ),
+        development_patients=HARVARD_PATIENTS,
+        note="its network was trained on phantoms 1 to 21 and the Visible Human Female; the "
+        "constants of signed_detail apply, too",
+    ),
     "laplacian": _rule(
         "laplacian", "Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983"
     ),

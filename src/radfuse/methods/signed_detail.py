@@ -94,11 +94,12 @@ class SignedDetail:
         contrast = coarse_contrast(background)
         for part in parts:
             base = _unit(bases[part])
-            fine = fine_contrast(contrast, head, part, base, self._significance)
+            fine = fine_contrast(contrast, head, part, base, self.significance)
             fused = self._bone(fine, self._detailed(fine))
             yield part, base + np.float32(self.detail) * (fused - base)
 
-    def _significance(self, found: Evidence) -> Float32Array:
+    def significance(self, found: Evidence) -> Float32Array:
+        """Of each voxel, 0 to 1."""
         return by_thresholds(found)
 
     def _printed(self, head: Head, base: Float32Array) -> Float32Array:
@@ -109,7 +110,7 @@ class SignedDetail:
         background = Background(head.spacing_mm, grid, noise_hu(head), skull)
         background.add(head, part, base[None])
         contrast = coarse_contrast(background)
-        fine = fine_contrast(contrast, head, part, base[None], self._significance)
+        fine = fine_contrast(contrast, head, part, base[None], self.significance)
         fine = replace(fine, faint=np.zeros_like(fine.faint))  # costs fidelity to a printed MR
         fused = base + np.float32(self.detail) * (self._detailed(fine) - base)
         return np.asarray(fused, np.float32)
