@@ -28,7 +28,7 @@ SAME_GRAPH = {"mfinet", "mfinet-patients", "learned_detail"}
 SLOW_TO_COMPILE = {"csf", "rfnnest", *COMPOSED}
 """Seconds a shape: in `make test` they fuse one."""
 
-SHAPE = (2, 48, 40)
+SHAPE = (2, 96, 80)
 """Slices for the learned methods: an engine compiles each shape of a graph by itself."""
 
 SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("mfinet")} | COMPOSED

@@ -29,10 +29,9 @@ def skull_residuals(
 ) -> Residuals:
     """How far outside its fitted position each region of the skull is in the MR, above the mean.
 
-    The mean is a scale, or a contrast that makes the bone of the MR larger or smaller.
-
-    The displacement, along the region's direction from the centre of the brain, for which its
-    patches fit the MR best together. Points are LPS mm of the MR; regions are those of the CT's
+    A residual is the displacement, along the region's direction from the centre of the brain, for
+    which its patches fit the MR best together. The mean is a scale, or a contrast that makes the
+    bone of the MR larger or smaller. Points are LPS mm of the MR; regions are those of the CT's
     patient.
     """
     rotation = matrix_of(ct_from_mr)[:3, :3]
