@@ -354,8 +354,9 @@ def test_images_of_two_sizes_or_with_a_volume_are_refused(phantom: Phantom, tmp_
 
 def test_a_harvard_pair_is_fused_by_every_rule_and_by_networks(shared: Path) -> None:
     folder = shared / "data" / "harvard" / "test"
-    rules = [name for name, entry in METHODS.items() if not entry.weights]
-    for name in (*rules, "mfinet", "res2fusion"):
+    on_mfinet = {"signed_detail", "learned_detail"}  # one of them is enough, and mfinet in it
+    rules = {name for name, entry in METHODS.items() if not entry.weights} - on_mfinet
+    for name in (*sorted(rules), "signed_detail", "res2fusion"):
         result = radfuse.fuse(
             folder / "CT" / "16009.png", folder / "MRI" / "16009.png", recipe=Recipe(method=name)
         )

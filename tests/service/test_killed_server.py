@@ -73,7 +73,7 @@ def runs_in(folder: Path) -> int:
     return sum(len(list(folder.glob(pattern))) for pattern in patterns)
 
 
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("late", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_killed_server_keeps_the_earlier_signed_result(
     site: Site, done: str, phantom: Phantom, tmp_path: Path, late: bool
 ) -> None:

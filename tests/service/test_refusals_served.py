@@ -113,6 +113,16 @@ DAMAGED: Mapping[str, Callable[[Slices], bytes]] = {
 }
 """Uploads that some or all requests refuse, by the end of their names."""
 
+SLOW = {
+    "no archive.zip",
+    "damaged list.zip",
+    "two masks.zip",
+    "empty.nrrd",
+    "matrix.json",
+    "report.dcm",
+}
+"""Refused as others are, but by another reader."""
+
 
 def refusals(site: Site, prepared: str, path: str) -> Iterator[tuple[str, str]]:
     """What each route that takes a path says of an upload."""
@@ -133,7 +143,9 @@ def refusals(site: Site, prepared: str, path: str) -> Iterator[tuple[str, str]]:
     yield "stored", site.client.get("/api/v1/studies").text
 
 
-@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in DAMAGED]
+)
 def test_refusals_name_neither_paths_nor_members(
     site: Site, prepared: str, slices: Slices, name: str
 ) -> None:

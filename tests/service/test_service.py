@@ -112,7 +112,12 @@ def test_new_method_keeps_registration_and_revokes_signoff(site: Site, done: str
 
 
 @pytest.mark.parametrize(
-    "change", [{"window": "bone"}, {"method": "maximum"}, {"options": {"levels": 1}}]
+    "change",
+    [
+        {"window": "bone"},
+        pytest.param({"method": "maximum"}, marks=pytest.mark.slow),
+        pytest.param({"options": {"levels": 1}}, marks=pytest.mark.slow),
+    ],
 )
 def test_one_run_is_never_shown_or_signed_as_another(
     site: Site, done: str, change: dict[str, Any]
