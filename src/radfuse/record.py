@@ -104,7 +104,7 @@ class Record(VersionedModel):
     recipe: Recipe
     inputs: tuple[Input, ...]
     method: Mapping[str, Any]
-    """Name, summary, options, device; for learned methods also weights file and sha256."""
+    """Name, summary, options, device; with networks also their files and sha256."""
 
     scaling: Mapping[str, Any]
     """How HU, MR values and fused values map to [0, 1]."""

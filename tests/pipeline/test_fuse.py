@@ -363,6 +363,8 @@ def test_a_harvard_pair_is_fused_by_every_rule_and_by_networks(shared: Path) -> 
         fused = sitk.GetArrayFromImage(result.image)
         assert fused.shape == (256, 256)
         assert 0 <= fused.min() < fused.max() <= 1
+        graph = {"signed_detail": "mfinet.onnx", "res2fusion": "res2fusion.onnx"}.get(name)
+        assert result.record.method.get("weights") == graph
 
 
 def test_unknown_names_are_refused_before_the_fusion(tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ class LearnedDetail(SignedDetail):
         weight: Float32Array = self._network({"features": inputs})["weight"]
         return weight
 
+    @property
+    def graphs(self) -> tuple[Path, ...]:
+        """The networks that it has used, its own one in volumes and for two images."""
+        return (GRAPH, *super().graphs)
+
     @cached_property
     def _network(self) -> Any:
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}

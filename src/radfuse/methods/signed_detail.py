@@ -10,6 +10,7 @@ first. Designed in this project; `docs/signed-detail.md` has the reasons and lim
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -138,6 +139,12 @@ class SignedDetail:
         start_hu, width_hu = BONE_RAMP_HU
         share = np.clip((fine.hu - np.float32(start_hu)) / np.float32(width_hu), 0, 1)
         return np.asarray(fused + share * (bone - fused), np.float32)
+
+    @property
+    def graphs(self) -> tuple[Path, ...]:
+        """The networks that it has used."""
+        found = (getattr(base, "path", None) for base in self._bases.values())
+        return tuple(path for path in found if path)
 
     def _base_in(self, window: Window | None) -> Any:
         """The base method for volumes whose CT is in a window; without one, for printed slices."""

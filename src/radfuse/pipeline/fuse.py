@@ -246,6 +246,8 @@ def _method_facts(recipe: Recipe, method: Method) -> dict[str, Any]:
         "options": option_values(method),
         "device": recipe.device,
     }
-    if info.weights:
-        facts |= {"weights": info.weights.name, "sha256": digest([info.weights])}
+    graphs = [info.weights] if info.weights else getattr(method, "graphs", ())
+    if graphs:
+        names = ", ".join(graph.name for graph in graphs)
+        facts |= {"weights": names, "sha256": digest(graphs)}
     return facts
