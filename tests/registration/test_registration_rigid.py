@@ -81,7 +81,6 @@ def test_a_head_rotated_by_right_angles_is_found(phantom: Phantom, axis: int, de
     motion = sitk.Euler3DTransform((0, 0, 0), *np.radians(degrees * np.eye(3)[axis]).tolist())
     result = register(phantom.ct, moved(phantom.mr, motion))
     expected = sitk.CompositeTransform([motion, phantom.mr_from_ct])
-    assert f"{180 if degrees == 180 else -degrees:+d} deg" in result.initial_pose
     assert mean_displacement_mm(result.mr_from_ct, expected) < 0.5
     assert result.quality.passed
 
