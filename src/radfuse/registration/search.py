@@ -115,7 +115,7 @@ def register(
         best = search.refined(ranked)
         report("estimate the error")
         quality = assess(ct, mr, best.ct_from_mr.GetInverse())
-        if quality.grade == "refuse" and initial is None:
+        if quality.grade != "pass" and initial is None:
             report("optimize initial poses with large rotations")
             rotated = search.ranked(quarter_rotation_poses(ct_head, search.mr_head))
             if rotated and rotated[0].fit > ranked[0].fit:
