@@ -32,7 +32,7 @@ RANGE_HU = (-150.0, 160.0)
 
 @dataclass(frozen=True)
 class LearnedDetail(SignedDetail):
-    """`signed_detail` whose weights are those of a network of 21,796 parameters."""
+    """`signed_detail` with weights by the network of `networks/detail_gate.py`."""
 
     def significance(self, found: Evidence) -> Float32Array:
         """Of each voxel, by the network."""
@@ -42,7 +42,7 @@ class LearnedDetail(SignedDetail):
 
     @property
     def graphs(self) -> tuple[Path, ...]:
-        """The networks that it has used, its own one in volumes and for two images."""
+        """The networks that it has used, its own first."""
         return (GRAPH, *super().graphs)
 
     @cached_property
