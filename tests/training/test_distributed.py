@@ -114,6 +114,7 @@ def on_two_processes(folder: Path, *program: str) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_loss_curve_of_one(workshop: Path) -> None:
     with prepare_training(workshop / "four.toml", data=workshop / "pairs") as alone:
         alone.train(workshop / "one", silent, save_every_s=300)
