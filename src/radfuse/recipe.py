@@ -16,6 +16,10 @@ OutputName = Literal["fused", "mr", "colour", "registration"]
 """Outputs of a fusion of volumes: the fused image in grey, the MR on the CT's grid, the MR in
 colour over the CT, the Spatial Registration."""
 
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Box = tuple[Coordinate, Coordinate, Coordinate, Coordinate, Coordinate, Coordinate]
+"""Lowest and highest x, y and z, LPS mm."""
+
 DEFAULT_OPACITY = 0.5
 """Default opacity of the MR over the CT."""
 
@@ -62,6 +66,13 @@ class Recipe(VersionedModel):
 
     initial_transform: Path | None = None
     """File of a transform from which the search starts, instead of the default initial poses."""
+
+    roi: Box | Path | None = None
+    """Region that is registered, and whose error is estimated: a box, LPS mm of the CT (lowest and
+    highest x, then y, then z), or the file of a mask on the CT."""
+
+    metric_mask: Path | None = None
+    """File of a mask on the CT: only voxels inside count in the metric of the search."""
 
     deterministic: bool = False
     """Whether registration runs in one thread, for bit-identical results."""
@@ -111,15 +122,34 @@ class Recipe(VersionedModel):
             "series_uid": self.ct_series, "ct_scale": self.ct_scale, "ct_offset": self.ct_offset,
         }  # fmt: skip
 
+    @property
+    def _box(self) -> Box:
+        return self.roi if isinstance(self.roi, tuple) else (0.0, 1.0) * 3
+
     @model_validator(mode="after")
     def _without_contradictions(self) -> "Recipe":
         if self.transform and self.initial_transform:
             raise ValueError("give transform or initial_transform, not both")
         if not self.register_rigidly and (self.transform or self.initial_transform):
             raise ValueError("a transform file needs registration; leave one of both out")
+        if self.metric_mask and (self.transform or not self.register_rigidly):
+            raise ValueError("metric_mask is for a search; leave it out, or the transform")
+        for axis, low, high in zip("xyz", self._box[::2], self._box[1::2], strict=True):
+            if low >= high:
+                raise ValueError(f"roi: {axis} from {low:g} to {high:g} mm; give the lower first")
         if self.deidentify and self.show_identifiers:
             raise ValueError("give deidentify or show_identifiers, not both")
         return self
+
+
+TRANSFORM_FIELDS = ("transform", "initial_transform")
+"""Files of transforms."""
+
+MASK_FIELDS = ("roi", "metric_mask")
+"""Regions of the CT; `roi` may be a box."""
+
+FILE_FIELDS = (*TRANSFORM_FIELDS, *MASK_FIELDS)
+"""All files that a recipe names."""
 
 
 def make_recipe(**settings: object) -> Recipe:

@@ -17,6 +17,9 @@ class Verdict:
     high_mm: float
     """Upper end of the 90 % interval of the error at the worst point of the brain."""
 
+    is_of_region: bool = False
+    """Whether the error is that of a region of the brain."""
+
     @property
     def mark(self) -> str:
         """Prefix of the description of a series; empty where QA passed."""
@@ -29,4 +32,4 @@ class Verdict:
             "inspect": f"INSPECT: registration error up to {self.high_mm:.1f} mm",
             "refuse": "FAILED",
         }
-        return f"registration QA {results[self.grade]}"
+        return f"registration QA{' of a region' if self.is_of_region else ''} {results[self.grade]}"

@@ -17,6 +17,7 @@ from cli_kit import run
 from click.testing import Result
 from PIL import Image
 
+from radfuse.arrays import image_on
 from radfuse.cli import COMMANDS
 from radfuse.methods.catalogue import METHODS
 from radfuse.phantom.head import Phantom
@@ -148,6 +149,50 @@ def test_volumes_are_fused_with_a_given_transform(
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert record["recipe"]["window"] == [2000, 300]
     assert (tmp_path / "out" / "FUSED_bone_blend").is_dir()
+
+
+def test_a_region_is_judged_and_recorded_without_its_name(
+    phantom: Phantom, phantom_folders: tuple[Path, Path], truth: Path, tmp_path: Path
+) -> None:
+    mask = image_on(phantom.ct.image, np.ones(phantom.ct.image.GetSize()[::-1], np.uint8))
+    sitk.WriteImage(mask, str(tmp_path / "of_a_patient.nii.gz"))
+    ct, mr = phantom_folders
+    words = (
+        "fuse", "--ct", ct, "--mr", mr, "-o", tmp_path / "out", "--transform", truth,
+        "--outputs", "fused", "--method", "average",
+    )  # fmt: skip
+    result = run(*words, "--roi", tmp_path / "of_a_patient.nii.gz")
+    assert result.exit_code == 0, result.output
+    assert "warning: registered and judged on a region only, a mask of " in result.stderr
+    written = (tmp_path / "out" / "record.json").read_text()
+    record = json.loads(written)
+    assert record["recipe"]["roi"].startswith("sha256:")
+    assert record["registration"]["quality"]["region"].startswith("mask of ")
+    sheet = (tmp_path / "out" / "qa.html").read_text()
+    assert "Region that was registered</th><td>mask of " in sheet
+    assert "of_a_patient" not in written + sheet
+    comment = str(pydicom.dcmread(next((tmp_path / "out/FUSED_average").iterdir())).ImageComments)
+    assert "registration QA of a region passed" in comment
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--roi", "1,2,3"], "--roi 1,2,3: a box is six numbers, x0,x1,y0,y1,z0,z1 (LPS, mm)"),
+        (["--roi", "0,nan,0,1,0,1"], "a box is six numbers"),
+        (["--roi", "60,-60,0,1,0,1"], "roi: x from 60 to -60 mm; give the lower first"),
+        (["--roi", "0,5,0,5,0,5"], "has 0.14 cm3 inside the CT (x -104 to 104"),
+        (["--roi", "none.nii"], "none.nii: no such mask file"),
+        (["--metric-mask", "none.nii"], "none.nii: no such mask file"),
+        (["--metric-mask", "a.nii", "--no-register"], "metric_mask is for a search"),
+    ],
+)
+def test_a_region_that_cannot_be_used_is_a_line(
+    phantom_folders: tuple[Path, Path], tmp_path: Path, given: list[str], words: str
+) -> None:
+    ct, mr = phantom_folders
+    refused(run("fuse", "--ct", ct, "--mr", mr, "-o", tmp_path / "out", *given), words)
+    assert not (tmp_path / "out").exists()
 
 
 def register_from_nearby(

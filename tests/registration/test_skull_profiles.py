@@ -8,9 +8,9 @@ from radfuse.modality import CT
 from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.skull_profiles import (
     Profiles,
-    _interpolated,
     _positions_mm,
     ct_on_head,
+    interpolated,
     point_similarity,
     skull_profiles,
 )
@@ -41,7 +41,7 @@ def ramp() -> sitk.Image:
 def test_a_linear_image_is_sampled_exactly_anywhere(index):
     image = ramp()
     point = np.array(image.TransformContinuousIndexToPhysicalPoint(index))
-    assert_allclose(_interpolated(image, point[None]), [point @ SLOPE], rtol=1e-4, atol=1e-3)
+    assert_allclose(interpolated(image, point[None]), [point @ SLOPE], rtol=1e-4, atol=1e-3)
 
 
 def test_voxel_positions_are_those_of_itk():
@@ -54,8 +54,8 @@ def test_voxel_positions_are_those_of_itk():
 
 def test_off_the_grid_the_value_is_the_given_one():
     far = np.array([[900.0, 0.0, 0.0]])
-    assert np.isnan(_interpolated(ramp(), far)[0])
-    assert _interpolated(ramp(), far, outside=-1000.0)[0] == -1000
+    assert np.isnan(interpolated(ramp(), far)[0])
+    assert interpolated(ramp(), far, outside=-1000.0)[0] == -1000
 
 
 @given(st.integers(-2, 2))

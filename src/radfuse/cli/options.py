@@ -1,6 +1,7 @@
 """Options that several commands share, and conversion of their values."""
 
 import json
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -70,10 +71,32 @@ accept_patients_option = click.option(
     help="Continue if the headers of CT and MR name different patients.",
 )  # fmt: skip
 
+
+def _mask_or_box(_context: object, _option: object, text: str | None) -> Path | list[float] | None:
+    """Six numbers with commas, or the path of a mask."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return Path(text)
+    if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
+        raise InputError(f"--roi {text}: a box is six numbers, x0,x1,y0,y1,z0,z1 (LPS, mm)")
+    return numbers
+
+
 registration_options = options_in_order(
     click.option(
         "--initial-transform", type=PATH, metavar="FILE",
         help="Start the search from this transform (CT to MR points, or DICOM REG).",
+    ),
+    click.option(
+        "--roi", metavar="MASK|BOX", callback=_mask_or_box,
+        help="Register and judge a region: a mask file on the CT, or x0,x1,y0,y1,z0,z1 (LPS, mm).",
+    ),
+    click.option(
+        "--metric-mask", type=PATH, metavar="FILE",
+        help="Mask on the CT: only voxels inside count in the search; the brain is judged.",
     ),
     click.option(
         "--deterministic", is_flag=True, help="Use one thread: slower, reproducible bit for bit.",

@@ -21,11 +21,11 @@ RIGHT_ANGLE_TOLERANCE = 1e-3
 """Largest cosine between two axes: 0.06 degrees from a right angle, the rounding of headers."""
 
 
-def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
+def checked_volume(image: sitk.Image, path: Path, *, is_mask: bool = False) -> sitk.Image:
     """The volume with right-handed, exactly perpendicular axes.
 
     Raises `GeometryError` for an implausible grid, `InputError` for NaN, infinite or constant
-    voxels.
+    voxels; a mask may be constant.
     """
     check_spacing(image.GetSpacing(), path)
     if not np.isfinite(image.GetOrigin()).all():
@@ -35,7 +35,7 @@ def checked_volume(image: sitk.Image, path: Path) -> sitk.Image:
     check_voxel_count(image.GetSize(), path)
     axes = np.reshape(image.GetDirection(), (3, 3))
     check_right_angles(axes, path)
-    check_values(sitk.GetArrayViewFromImage(image), path)
+    check_values(sitk.GetArrayViewFromImage(image), path, is_mask=is_mask)
     left, _, right = np.linalg.svd(axes)
     image.SetDirection((left @ right).ravel().tolist())  # the nearest exact right angles
     if np.linalg.det(axes) < 0:
@@ -88,11 +88,11 @@ def check_right_angles(axes: np.ndarray, path: Path) -> None:
         )
 
 
-def check_values(values: np.ndarray, path: Path) -> None:
-    """Raise `InputError` for NaN, infinity, or an image with one value everywhere."""
+def check_values(values: np.ndarray, path: Path, *, is_mask: bool = False) -> None:
+    """Raise `InputError` for NaN, infinity, or an image, not a mask, of one value everywhere."""
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(np.size(values) - np.isfinite(values).sum())
         raise InputError(f"{path}: {bad} values are NaN or infinite; replace them first")
-    if low == high:
+    if low == high and not is_mask:
         raise InputError(f"{path}: every value is {low:g}; the image is empty")

@@ -111,8 +111,8 @@ def format_problem(path: Path) -> str:
     return OTHER_FORMATS.get(path.suffix.lower(), UNKNOWN_FORMAT)
 
 
-def read_volume(path: Path) -> sitk.Image:
-    """A scalar volume as float32, LPS mm.
+def read_volume(path: Path, *, is_mask: bool = False) -> sitk.Image:
+    """A scalar volume as float32, LPS mm; a mask may be constant.
 
     Raises `InputError` for unreadable or truncated files, 4-D or vector images, NaN or constant
     values; `GeometryError` for a grid that is sheared, contradictory or of implausible spacing.
@@ -127,7 +127,7 @@ def read_volume(path: Path) -> sitk.Image:
             named = Path(folder) / f"volume{suffix}"
             link_or_copy(path, named)
         read = _read_nifti if suffix in NIFTI_SUFFIXES else _read_itk
-        return checked_volume(read(named, path), path)
+        return checked_volume(read(named, path), path, is_mask=is_mask)
 
 
 def link_or_copy(path: Path, target: Path) -> None:

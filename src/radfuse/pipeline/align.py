@@ -14,6 +14,7 @@ from radfuse.intensity import head_mask
 from radfuse.io.volume_checks import registered_size_problem
 from radfuse.recipe import Recipe
 from radfuse.record import digest
+from radfuse.registration.ct_region import CtRegion, read_region
 from radfuse.registration.optimizer import DEFAULT_SEED, itk_threads, mean_displacement_mm
 from radfuse.registration.preprocessing import centroid
 from radfuse.registration.quality import Quality, assess
@@ -64,6 +65,9 @@ class Alignment:
     inputs: tuple[str, ...] = ()
     """Digests of CT and MR: of their files, or of the values of an image without files."""
 
+    metric_region: str = ""
+    """The region of the CT that counted in the metric of the search; empty for the whole head."""
+
     header_note: str = ""
     """QA of the headers' alignment, where CT and MR share a frame of reference."""
 
@@ -79,6 +83,7 @@ class Alignment:
             "id": self.identifier,
             "origin": self.origin,
             "seed": DEFAULT_SEED,
+            **({"metric_region": self.metric_region} if self.metric_region else {}),
             "mr_from_ct": matrix_of(self.mr_from_ct).tolist(),
             **({"header_alignment": self.header_note} if self.header_note else {}),
             "quality": self.quality.as_dict(),
@@ -151,24 +156,30 @@ def _aligned(
     report: Callable[[str], None],
     prior: PriorAlignment | None,
 ) -> Alignment:
+    region, metric_region = (
+        read_region(source, ct.image) if source else None
+        for source in (recipe.roi, recipe.metric_mask)
+    )
     if prior is not None and not prior.refine:
         report("estimate the error of the given alignment")
         if prior.origin == "headers":
             _check_frames(ct, mr, recipe)
         mr_from_ct = canonicalize(prior.mr_from_ct)
         with itk_threads(single=recipe.deterministic):
-            quality = assess(ct, mr, mr_from_ct)
+            quality = assess(ct, mr, mr_from_ct, region)
         return Alignment(mr_from_ct, quality, prior.origin, (_digest(ct), _digest(mr)))
     initial = prior.mr_from_ct if prior else None
     registration = register(
-        ct, mr, initial=initial, deterministic=recipe.deterministic, report=report
-    )
+        ct, mr, initial=initial, region=region, metric_region=metric_region,
+        deterministic=recipe.deterministic, report=report,
+    )  # fmt: skip
     mr_from_ct = canonicalize(registration.mr_from_ct)
-    header_note = _header_note(ct, mr, mr_from_ct, recipe, report)
+    header_note = _header_note(ct, mr, mr_from_ct, region, recipe, report)
     is_manual = prior is not None and prior.origin == MANUAL
     origin = f"{MANUAL}, refined" if is_manual else registration.initial_pose
     inputs = (_digest(ct), _digest(mr))
-    return Alignment(mr_from_ct, registration.quality, origin, inputs, header_note)
+    masked = metric_region.name if metric_region else ""
+    return Alignment(mr_from_ct, registration.quality, origin, inputs, masked, header_note)
 
 
 def _digest(series: Series) -> str:
@@ -181,6 +192,7 @@ def _header_note(
     ct: Series,
     mr: Series,
     mr_from_ct: sitk.Transform,
+    region: CtRegion | None,
     recipe: Recipe,
     report: Callable[[str], None],
 ) -> str:
@@ -191,7 +203,7 @@ def _header_note(
     report("estimate the error of the headers' alignment")
     by_headers = sitk.Euler3DTransform()
     with itk_threads(single=recipe.deterministic):
-        quality = assess(ct, mr, by_headers)
+        quality = assess(ct, mr, by_headers, region)
     centre = centroid(head_mask(ct.image, ct.modality))
     distance_mm = mean_displacement_mm(mr_from_ct, by_headers, centre)
     return (

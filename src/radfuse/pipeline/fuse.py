@@ -25,7 +25,7 @@ from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
-from radfuse.recipe import Recipe
+from radfuse.recipe import FILE_FIELDS, TRANSFORM_FIELDS, Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
 from radfuse.registration.planar_check import best_motion
 from radfuse.series import Series
@@ -158,7 +158,8 @@ def _fuse_volumes(
 
 
 def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:
-    if recipe.transform or recipe.initial_transform or not recipe.register_rigidly:
+    given = recipe.transform, recipe.initial_transform, recipe.roi, recipe.metric_mask
+    if any(given) or not recipe.register_rigidly:
         raise InputError("2-D images are not registered; leave out the options of registration")
     if (recipe.ct_scale, recipe.ct_offset) != (None, None):
         raise InputError("2-D images have no HU; leave out the scale and offset of the CT")
@@ -204,14 +205,17 @@ def _record(
 def _without_paths(recipe: Recipe) -> Recipe:
     """The recipe as it is recorded: a file by its kind and SHA-256, a graph by its name."""
     files = {
-        keyword: Path(
-            f"sha256:{digest([path])} "
-            f"({'DICOM registration' if is_dicom(path) else 'transform file'})"
-        )
-        for keyword in ("transform", "initial_transform")
-        if (path := getattr(recipe, keyword))
+        keyword: Path(f"sha256:{digest([path])} ({_file_kind(keyword, path)})")
+        for keyword in FILE_FIELDS
+        if isinstance(path := getattr(recipe, keyword), Path)
     }
     return recipe.model_copy(update={"method": Path(recipe.method).name, **files})
+
+
+def _file_kind(keyword: str, path: Path) -> str:
+    if keyword not in TRANSFORM_FIELDS:
+        return "mask file"
+    return "DICOM registration" if is_dicom(path) else "transform file"
 
 
 def _input(series: Series, sha256: str, *, shown: bool) -> Input:

@@ -5,6 +5,8 @@ import SimpleITK as sitk
 from scipy.ndimage import distance_transform_edt
 
 from radfuse.arrays import Float64Array
+from radfuse.errors import InputError
+from radfuse.registration.ct_region import CtRegion
 from radfuse.registration.transforms import matrix_of
 
 SCALP_AND_SKULL_MM = 15.0
@@ -17,11 +19,13 @@ MAX_POINTS = 1500
 """Number of points."""
 
 
-def brain_points_mm(mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> Float64Array:
+def brain_points_mm(
+    mr_head: sitk.Image, ct_from_mr: sitk.Transform, region: CtRegion | None = None
+) -> Float64Array:
     """Points (n, 3), LPS mm of the MR, inside the head's mask and below the vertex.
 
     Where the MR's field of view cuts the head is no surface. Of a head without depth, as in a slab
-    of a few mm, all points are given.
+    of a few mm, all points are given. Raises `InputError` where none is in the region.
     """
     inside = sitk.GetArrayFromImage(mr_head) > 0
     spacing = np.array(mr_head.GetSpacing())
@@ -31,5 +35,15 @@ def brain_points_mm(mr_head: sitk.Image, ct_from_mr: sitk.Transform) -> Float64A
     axes = np.reshape(mr_head.GetDirection(), (3, 3)) * spacing
     points = np.array(mr_head.GetOrigin()) + voxels[:, ::-1] @ axes.T
     heights = points @ matrix_of(ct_from_mr)[2, :3]
-    points = points[heights > heights.max() - BRAIN_HEIGHT_MM]
+    is_brain = heights > heights.max() - BRAIN_HEIGHT_MM
+    if region:
+        within = sitk.GetArrayFromImage(region.on(mr_head, ct_from_mr, max(spacing) / 2))
+        is_brain &= within[tuple(voxels.T)] > 0
+        if not is_brain.any():
+            raise InputError(
+                f"{region.name}: no part of the brain in the MR is inside (deeper than "
+                f"{SCALP_AND_SKULL_MM:g} mm, at most {BRAIN_HEIGHT_MM:g} mm below the vertex); "
+                "choose a region with brain"
+            )
+    points = points[is_brain]
     return np.asarray(points[:: -(-len(points) // MAX_POINTS)])

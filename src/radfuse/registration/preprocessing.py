@@ -54,3 +54,9 @@ def centroid(mask: sitk.Image) -> Float64Array:
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(mask)
     return np.array(shape.GetCentroid(1))
+
+
+def voxel_share(part: sitk.Image, mask: sitk.Image) -> float:
+    """Number of voxels of a part as a fraction of those of a mask."""
+    inside, all_voxels = (np.count_nonzero(sitk.GetArrayViewFromImage(one)) for one in (part, mask))
+    return float(inside / all_voxels)

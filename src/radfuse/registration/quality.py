@@ -7,7 +7,7 @@ the pose moves when it is optimized again. Both are weighted by their precision.
 in both images does not determine a pose, nothing is estimated, and QA fails with that reason.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
 from radfuse.registration.brain_points import brain_points_mm
+from radfuse.registration.ct_region import REACH_MM, CtRegion
 from radfuse.registration.mirror import mirror_fit
 from radfuse.registration.optimizer import (
     HEAD_RADIUS_MM,
@@ -23,7 +24,13 @@ from radfuse.registration.optimizer import (
     mean_displacement_mm,
     overlap_fraction,
 )
-from radfuse.registration.preprocessing import MARGIN_MM, centroid, coarse_head_mask, dilated
+from radfuse.registration.preprocessing import (
+    MARGIN_MM,
+    centroid,
+    coarse_head_mask,
+    dilated,
+    voxel_share,
+)
 from radfuse.registration.regions import Residuals, skull_residuals
 from radfuse.registration.skull_fit import (
     PATCH_TOLERANCE_MM,
@@ -138,6 +145,8 @@ class Quality:
     """Largest stretch of an affine motion of the skull, in mm at `HEAD_RADIUS_MM`."""
     stretch_chi2: float
     """How significant it is, see `skull_fit.stretch_mm`."""
+    region: str = ""
+    """The region of the CT whose error this is; empty for the whole brain."""
 
     @property
     def worst_region(self) -> str:
@@ -167,7 +176,7 @@ class Quality:
     @property
     def verdict(self) -> Verdict:
         """The grade, with its words."""
-        return Verdict(self.grade, self.high_mm)
+        return Verdict(self.grade, self.high_mm, bool(self.region))
 
     @property
     def is_estimated(self) -> bool:
@@ -176,8 +185,12 @@ class Quality:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user must know before using the pose: the sentence, unless QA passed."""
-        return () if self.passed else (self.sentence(),)
+        """What a user must know before using the pose: the sentence, unless QA passed; a region."""
+        outside = (
+            f"registered and judged on a region only, a {self.region}; elsewhere the error is "
+        )
+        of_region = (f"{outside}unknown and may be larger",) if self.region else ()
+        return of_region if self.passed else (self.sentence(), *of_region)
 
     def as_dict(self) -> dict[str, Any]:
         """The values for JSON."""
@@ -199,6 +212,7 @@ class Quality:
         separator = ";" if self.grade == "inspect" else ":"
         return (
             f"{self.verdict.sentence()}{separator} estimated error at the worst point of the brain "
+            f"{'in the region ' if self.region else ''}"
             f"{self.error_mm:.1f} mm (90 % interval {self.low_mm:.1f} to {self.high_mm:.1f} mm, "
             f"passes up to {self.threshold_mm:.1f} mm); "
             f"skull displacement {self.displacement_mm:.1f} mm (at most "
@@ -222,6 +236,7 @@ class _Measured:
     """To the pose's optimum of mutual information."""
     reregistration_mm: float
     mirror_fit: float
+    region: CtRegion | None
 
     @property
     def is_far(self) -> bool:
@@ -236,9 +251,13 @@ class _Measured:
         if self.is_far:
             return ""
         patches = len(self.patches.points_mm) if self.patches else 0
+        where, way_out = "in both images", "use images of the whole head"
+        if self.region:
+            where = f"within {REACH_MM:g} mm of the region"
+            way_out = "choose a larger region with skull on several sides, or the whole head"
         reasons = {
             "too little of the head is in both images (overlap "
-            f"{self.overlap:.0%}, at least {MIN_OVERLAP:.0%}); use a CT of the whole head": (
+            f"{self.overlap:.0%}, at least {MIN_OVERLAP:.0%}); {way_out}": (
                 self.overlap < MIN_OVERLAP or self.optimized is None
             ),
             f"the CT shows {self.bone_cm3:.0f} cm3 of bone around the MR (at least "
@@ -248,11 +267,11 @@ class _Measured:
             f"the MR does not show the skull ({self.bone_fraction:.0%} of the CT's bone is "
             f"inside its head, at least {MIN_BONE_FRACTION:.0%}); use the MR from before skull "
             "stripping": self.bone_fraction < MIN_BONE_FRACTION,
-            f"too little skull is in both images ({patches} skull patches, at least "
-            f"{MIN_PATCHES}); use an MR of the whole head": patches < MIN_PATCHES,
-            "the skull in both images does not determine the pose (dilution of precision "
+            f"too little skull is {where} ({patches} skull patches, at least "
+            f"{MIN_PATCHES}); {way_out}": patches < MIN_PATCHES,
+            f"the skull {where} does not determine the pose (dilution of precision "
             f"{self.dilution:.0f}, at most {MAX_DILUTION:.0f}): a vault or a slab slides and "
-            "rotates along itself; use images of the whole head": self.dilution > MAX_DILUTION,
+            f"rotates along itself; {way_out}": self.dilution > MAX_DILUTION,
             "left and right cannot be distinguished: the mirror image of the MR fits the CT with "
             f"{self.mirror_fit:.0%} of the MR's fit (at most {MAX_MIRROR_FIT:.0%}); check the MR's "
             "orientation": self.mirror_fit > MAX_MIRROR_FIT,
@@ -260,43 +279,58 @@ class _Measured:
         return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def assess(ct: Series, mr: Series, mr_from_ct: sitk.Transform) -> Quality:
+def assess(
+    ct: Series, mr: Series, mr_from_ct: sitk.Transform, region: CtRegion | None = None
+) -> Quality:
     """Estimate the error of a pose of any origin; `mr_from_ct` maps CT to MR points, LPS mm.
 
-    Raises `InputError` for a series that is no volume, is constant or shows no head, and for a
-    transform that is not rigid.
+    With a region, the error at the worst point of the brain inside it, from the skull and the
+    mutual information within `REACH_MM` of it. Raises `InputError` for a series that is no volume,
+    is constant or shows no head, for a transform that is not rigid, and for a region with too
+    little of the head or no brain.
     """
     head = coarse_head_mask(mr)
-    centre = centroid(head)
+    part = region.part_of(head, mr_from_ct.GetInverse()) if region else head
+    centre = centroid(part)
     pose = with_rotation_centre(centre, mr_from_ct.GetInverse())
-    brain = brain_points_mm(head, pose)
+    brain = brain_points_mm(head, pose, region)
     grid = ct_on_head(ct.image, head, pose)
     profiles = skull_profiles(grid, mr, head)
     patches = skull_patches(profiles) if profiles else None
     optimizer = MutualInformationOptimizer.at_level(MIDDLE, ct, mr, dilated(head, MARGIN_MM))
-    optimum = optimizer.optimize(pose)
+    optimum = of_head = optimizer.optimize(pose)
+    if region:
+        patches = patches.within(part) if patches else None
+        near = optimizer.mr_mask & region.on(optimizer.mr_mask, pose, REACH_MM)
+        optimum = replace(optimizer, mr_mask=near).optimize(pose)
     bone_cm3, bone_fraction = visible_bone(grid, head)
     measured = _Measured(
         patches,
         bone_cm3,
         bone_fraction,
-        overlap_fraction(ct.image, head, pose),
+        overlap_fraction(ct.image, part, pose),
         dilution(patches, brain, centre) if patches and len(patches.points_mm) else 0.0,
-        _between(pose, optimum[0], centre) if optimum else None,
+        _between(pose, optimum[0], centre, voxel_share(part, head)) if optimum else None,
         mean_displacement_mm(optimum[0], pose, centre) if optimum else MAX_ERROR_MM,
-        mirror_fit(optimizer, pose, optimum[1]) if optimum else 0.0,
+        mirror_fit(optimizer, pose, of_head[1]) if of_head else 0.0,
+        region,
     )
     return _judged(measured, brain, centre, pose)
 
 
-def _between(pose: sitk.Transform, optimum: sitk.Transform, centre_mm: Float64Array) -> Motion:
-    """The motion of the MR's points from one pose (MR point to CT point) to another."""
+def _between(
+    pose: sitk.Transform, optimum: sitk.Transform, centre_mm: Float64Array, share: float
+) -> Motion:
+    """The motion of the MR's points from one pose (MR point to CT point) to another.
+
+    Its variance is inverse to the share of the head's voxels that takes part.
+    """
     matrix = np.linalg.inv(matrix_of(optimum)) @ matrix_of(pose)
     rotation = (matrix[:3, :3] - matrix[:3, :3].T) / 2 * HEAD_RADIUS_MM
     shift = matrix[:3, :3] @ centre_mm + matrix[:3, 3] - centre_mm
     return Motion(
         np.array([*shift, rotation[2, 1], rotation[0, 2], rotation[1, 0]]),
-        OPTIMIZER_SD_MM**2 * np.eye(6),
+        OPTIMIZER_SD_MM**2 / share * np.eye(6),
         centre_mm,
     )
 
@@ -358,4 +392,5 @@ def _judged(
         residuals=residuals,
         stretch_mm=stretch[0],
         stretch_chi2=stretch[1],
+        region=measured.region.name if measured.region else "",
     )

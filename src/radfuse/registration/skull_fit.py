@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import SimpleITK as sitk
 from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
 from radfuse.arrays import Float64Array
 from radfuse.registration.optimizer import HEAD_RADIUS_MM
-from radfuse.registration.skull_profiles import Profiles, point_similarity
+from radfuse.registration.skull_profiles import Profiles, interpolated, point_similarity
 
 PATCH_MM = 10.0
 """Radius of a skull patch: room for some fifty surface points, small against a head."""
@@ -103,6 +104,12 @@ class SkullPatches:
     def best_shifts_mm(self) -> Float64Array:
         """Signed shift along its normal with which each patch fits best."""
         return np.asarray(self.shifts_mm[self.similarity.argmax(axis=1)])
+
+    def within(self, mask: sitk.Image) -> "SkullPatches":
+        """The patches inside a mask of the MR."""
+        inside = interpolated(sitk.Cast(mask, sitk.sitkFloat32), self.points_mm, outside=0.0) > 0.5
+        parts = (self.points_mm[inside], self.normals[inside], self.similarity[inside])
+        return SkullPatches(*parts, self.shifts_mm)
 
     def design(self, centre_mm: Float64Array) -> Float64Array:
         """Shift of each patch along its normal by each parameter of a `Motion`, shape (n, 7).

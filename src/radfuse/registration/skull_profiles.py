@@ -83,12 +83,12 @@ def skull_profiles(grid: sitk.Image, mr: Series, mr_head: sitk.Image) -> Profile
     reach, half = round(MAX_SHIFT_MM / STEP_MM), round(HALF_MM / STEP_MM)
     offsets = STEP_MM * np.arange(-half - reach, half + reach + 1)
     along = points_mm[:, None] + offsets[:, None] * normals[:, None]  # (n, offsets, 3)
-    mr_values = _interpolated(mr.image, along)
+    mr_values = interpolated(mr.image, along)
     in_fov = np.isfinite(mr_values).all(axis=1)
     if in_fov.sum() < MIN_POINTS:
         return None
     log_ratio, bounds = _joint(grid, mr.image, mr_head)
-    ct_values = _interpolated(grid, along[in_fov, reach:-reach], outside=AIR_HU)
+    ct_values = interpolated(grid, along[in_fov, reach:-reach], outside=AIR_HU)
     return Profiles(
         points_mm=points_mm[in_fov],
         normals=normals[in_fov],
@@ -157,7 +157,7 @@ def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, 
     gradient = _gradient(values, voxels)
     steepness = np.linalg.norm(gradient, axis=1)
     points_mm = _positions_mm(grid, voxels)
-    inside = _interpolated(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
+    inside = interpolated(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
     chosen = np.flatnonzero(inside & (steepness > EDGE_HU_PER_MM))
     chosen = chosen[:: max(1, -(-len(chosen) // MAX_POINTS))]
     return points_mm[chosen], gradient[chosen] / steepness[chosen][:, None]
@@ -217,7 +217,7 @@ def _indices(image: sitk.Image, points_mm: Float64Array) -> Float64Array:
     return np.asarray(((points_mm - np.array(image.GetOrigin())) @ axes)[..., ::-1])
 
 
-def _interpolated(
+def interpolated(
     image: sitk.Image, points_mm: Float64Array, *, outside: float = np.nan
 ) -> Float32Array:
     """Image values at points (..., 3), LPS mm, by linear interpolation; `outside` off its grid."""

@@ -151,6 +151,10 @@ def _registration(result: Result, alignment: Alignment, region: Region) -> dict[
         **_motion(result.ct.image, alignment.mr_from_ct, region),
         "Limits": LIMITS,
     }
+    if quality.region:
+        facts["Region that was registered"] = f"{quality.region}; LPS of the CT"
+    if alignment.metric_region:
+        facts["Region that counted in the metric"] = f"{alignment.metric_region}; LPS of the CT"
     if quality.distortion_note:
         facts["Distortion"] = quality.distortion_note
     if alignment.header_note:
