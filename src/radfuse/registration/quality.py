@@ -186,11 +186,13 @@ class Quality:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user must know before using the pose: the sentence, unless QA passed; a region."""
-        outside = (
-            f"registered and judged on a region only, a {self.region}; elsewhere the error is "
-        )
-        of_region = (f"{outside}unknown and may be larger",) if self.region else ()
-        return of_region if self.passed else (self.sentence(), *of_region)
+        return tuple(filter(None, ("" if self.passed else self.sentence(), self.region_note)))
+
+    @property
+    def region_note(self) -> str:
+        """That only a region is judged; empty for the whole brain."""
+        what = f"registered and judged on a region only, a {self.region}"
+        return f"{what}; elsewhere the error is unknown and may be larger" if self.region else ""
 
     def as_dict(self) -> dict[str, Any]:
         """The values for JSON."""

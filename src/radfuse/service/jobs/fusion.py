@@ -141,6 +141,8 @@ def _outcome(
     window = window_named(result.record.recipe.window)
     notes = [note for source in result.record.inputs for note in source.notes]
     notes += result.record.left_out
+    if alignment.quality.region_note:
+        notes.append(alignment.quality.region_note)
     if alignment.header_note:
         notes.append(alignment.header_note)
     return FusionOutcome(
@@ -152,6 +154,7 @@ def _outcome(
         registration_id=alignment.identifier,
         alignment=alignment.origin,
         job=secrets.token_hex(6),
+        residuals=alignment.quality.residuals,
         notes=tuple(notes),
         record=record,
         seconds=round(seconds, 1),

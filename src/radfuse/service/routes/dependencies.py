@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.methods.catalogue import METHODS, check_options, method_info
-from radfuse.recipe import Recipe
+from radfuse.recipe import FILE_FIELDS, Recipe
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.security import Access
 from radfuse.service.slice_preview import SlicePreviews
@@ -30,10 +30,7 @@ MAX_UPLOADS = 2
 MAX_COMPARISONS = 1
 """Comparisons of structures at once, each of some volumes in memory; others wait."""
 
-TRANSFORM_FIELDS = {"transform", "initial_transform"}
-"""Files that a recipe names."""
-
-PATH_FIELDS: dict[str, Any] = {"ct": True, "mr": True, "recipe": TRANSFORM_FIELDS}
+PATH_FIELDS: dict[str, Any] = {"ct": True, "mr": True, "recipe": set(FILE_FIELDS)}
 """Fields of a study that are not sent: a path may identify the patient."""
 
 
@@ -67,7 +64,8 @@ class Dependencies:
             exists = resolved.exists()
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(f"{text}: no such file or folder") from error
-        if not (self.access.is_local and name == text) and root not in resolved.parents:
+        is_stored = root in resolved.parents or self.structures.is_mask(resolved)
+        if not (self.access.is_local and name == text) and not is_stored:
             raise InputError("paths can only be opened from the server's machine; upload the files")
         if not exists:
             raise InputError(f"{text}: no such file or folder")
@@ -78,7 +76,7 @@ class Dependencies:
 
         Raises `InputError` for an invalid name, option, window or file.
         """
-        named = {key: path for key in TRANSFORM_FIELDS if (path := getattr(recipe, key))}
+        named = {key: path for key in FILE_FIELDS if isinstance(path := getattr(recipe, key), Path)}
         files = dict(zip(named, self.allowed_paths(*named.values()), strict=True))
         self.check_method(recipe.method)
         check_options(recipe.method, recipe.options, recipe.device)

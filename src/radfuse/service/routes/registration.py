@@ -7,13 +7,13 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field, model_validator
 
-from radfuse.recipe import Recipe
+from radfuse.recipe import MASK_FIELDS, TRANSFORM_FIELDS, Recipe
 from radfuse.registration.landmarks import fit_landmarks
 from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
 from radfuse.service.models import RequestModel
-from radfuse.service.routes.dependencies import PATH_FIELDS, TRANSFORM_FIELDS, ServiceDeps
+from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
 
@@ -67,6 +67,12 @@ class FusionRequest(RequestModel):
 
     accept_registration: bool = False
     """Accept a registration that fails QA, in this fusion only."""
+
+    roi: str | None = None
+    """Structure to register and judge; empty for the whole head, null as in the recipe."""
+
+    metric_mask: str | None = None
+    """Structure whose voxels alone count in the search; empty for the whole head."""
 
     @model_validator(mode="after")
     def _one_alignment(self) -> "FusionRequest":
@@ -141,19 +147,27 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
     """Queue a fusion; one runs at a time. Its result removes an earlier sign-off.
 
     A recipe without series has those of the study. One without `transform` and
-    `initial_transform`, which are not sent, has these files of the study; null removes them.
+    `initial_transform`, which are not sent, has these files of the study; null removes them; so
+    has one without `roi` or `metric_mask`. A structure is used as it is now.
     """
     study = deps.studies.get(identifier)
     if (recipe := request.recipe) is not None:
         kept = {key for key in ("ct_series", "mr_series") if getattr(recipe, key) is None}
-        if recipe.register_rigidly and not TRANSFORM_FIELDS & recipe.model_fields_set:
-            kept |= TRANSFORM_FIELDS
+        if recipe.register_rigidly and recipe.model_fields_set.isdisjoint(TRANSFORM_FIELDS):
+            kept |= set(TRANSFORM_FIELDS)
+        kept |= set(MASK_FIELDS) - recipe.model_fields_set
         chosen = {key: getattr(study.recipe, key) for key in kept}
         study = study.model_copy(update={"recipe": recipe.model_copy(update=chosen)})
-    study = study.model_copy(update={"recipe": deps.checked(study.recipe)})
+    drawn = {key: one for key in MASK_FIELDS if (one := getattr(request, key)) is not None}
+    masks = {
+        key: deps.structures.write_mask(identifier, one) if one else None
+        for key, one in drawn.items()
+    }
+    recipe = deps.checked(study.recipe.model_copy(update=masks))
+    study = study.model_copy(update={"recipe": recipe})
     if request.mr_from_ct is not None:
         rigid_from_matrix(np.array(request.mr_from_ct), name="mr_from_ct")
-    spec = JobSpec("fuse", **request.model_dump(exclude={"recipe"}))
+    spec = JobSpec("fuse", **request.model_dump(exclude={"recipe", *MASK_FIELDS}))
     return deps.jobs.start(study, spec)
 
 

@@ -185,9 +185,13 @@ async function follow(id, response) {
   if (selected === id) await showStudy(study);
 }
 
-function fuse(options) {
+// A kept registration keeps its region; another one has that of the Registration tab.
+async function fuse(options) {
   if (!current) throw new Error("Open a CT and an MR first.");
-  return follow(current.id, api.fuse(current.id, { recipe: panels.fusion.recipe(), ...options }));
+  const { id } = current;
+  const request = { recipe: panels.fusion.recipe(), ...(options.keep_registration ? {} : panels.registration.masks), ...options };
+  if (request.roi || request.metric_mask) await panels.structures.store.ensureSaved();
+  await follow(id, api.fuse(id, request));
 }
 
 // Accept a registration that failed QA and fuse, once it is displayed.
@@ -265,6 +269,9 @@ async function start() {
   panels.fusion = new FusionPanel(viewer, info, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
   panels.registration = new RegistrationPanel(viewer, fuse);
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
+  const { store } = panels.structures;
+  store.addEventListener("change", () => panels.registration.showStructures(store.list));
+  panels.registration.showStructures(store.list);
   new OpenDialog(async (created) => (await listStudies(), choose(created.id)));
   viewer.addEventListener("alignment", () => panels.fusion.updateSignoff());
   document.addEventListener("keydown", onKey);

@@ -77,6 +77,9 @@ class FusionOutcome(VersionedModel):
     job: str = ""
     """Unique identifier of the job."""
 
+    residuals: Mapping[str, tuple[float, int]] = {}
+    """By region of the skull: how far it is outside that of the CT, mm, and its patches."""
+
     notes: tuple[str, ...]
     """What was corrected on reading or left out on writing, a sentence each."""
 

@@ -13,16 +13,27 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, check_roi_name
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
+from radfuse.io.volumes import write_volume
 from radfuse.record import NOTICE
 from radfuse.schema import VersionedModel
 from radfuse.service.models import FrozenModel, RequestModel
-from radfuse.service.stores.rle import Runs, VoxelGrid, grid_of, pixel_count, validated
+from radfuse.service.stores.rle import (
+    Runs,
+    VoxelGrid,
+    decode_image,
+    grid_of,
+    pixel_count,
+    validated,
+)
 from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
 from radfuse.structures.label_maps import PALETTE, RgbColour, palette_colour
 
 FOLDER = "structures"
 """Folder of the structures in a study's folder."""
+
+MASKS = "masks"
+"""Folder in a study's folder of masks for registrations; they do not follow later changes."""
 
 HexColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
 
@@ -231,6 +242,21 @@ class StructureStore:
         """Remove a structure, readable or not; raises `UnknownStructureError`."""
         with self._lock:
             self._path(study, identifier).unlink()
+
+    def write_mask(self, study: str, identifier: str) -> Path:
+        """The file of a structure's mask as it is now; raises `InputError` for an empty one."""
+        structure = self.get(study, identifier)
+        if not structure.runs:
+            raise InputError(f"'{structure.name}' is empty; draw it first")
+        path = self.folder(study) / MASKS / f"{identifier}-{structure.revision}.nii.gz"
+        with self._studies.locked(study), staging(path.parent) as stage:
+            write_volume(stage.path_of(path), decode_image(structure.runs, structure.grid))
+        return path
+
+    def is_mask(self, path: Path) -> bool:
+        """Whether a resolved path is that of a written mask."""
+        folder = path.parent
+        return folder.name == MASKS and folder.parent.parent == self._studies.folder.resolve()
 
     def _path(self, study: str, identifier: str) -> Path:
         path = self.folder(study) / FOLDER / f"{identifier}.json"

@@ -35,8 +35,20 @@ export class FusionPanel {
     byId("quality").textContent = outcome.quality;
     byId("quality").className = outcome.qa_passed ? "" : "warning";
     byId("notes").replaceChildren(...outcome.notes.map((textContent) => createElement("li", { textContent })));
+    this.showResiduals(outcome.residuals);
     byId("qa-sheet").href = api.qaSheetUrl(study.id);
     byId("signoff-status").textContent = signoff ? `${signoff.state} by ${signoff.name}, ${new Date(signoff.time).toLocaleString()}` : "Not signed off.";
+  }
+
+  // Residuals of the skull by region, as on the QA sheet.
+  showResiduals(residuals) {
+    const rows = Object.entries(residuals).map(([name, [mm, patches]]) => [name, `${mm < 0 ? "−" : "+"}${Math.abs(mm).toFixed(1)}`, patches, Math.abs(mm)]);
+    const worst = rows.reduce((one, other) => (other[3] > one[3] ? other : one), rows[0]);
+    byId("residuals").hidden = !rows.length;
+    byId("residuals").querySelector("summary").textContent = worst ? `Skull by region: largest ${worst[1]} mm (${worst[0]})` : "";
+    byId("residuals").querySelector("tbody").replaceChildren(
+      ...rows.map((row) => createElement("tr", {}, ...row.slice(0, 3).map((textContent) => createElement("td", { textContent })))),
+    );
   }
 
   // Only the displayed result can be signed.

@@ -5,6 +5,7 @@ import { byId, createElement, showErrors } from "../dom.js";
 import { apply, inverse, multiply, rigidMotion } from "../viewer/geometry.js";
 
 const MIN_PAIRS = 3;
+const MASKS = ["roi", "metric-mask"]; // the selects
 const SLIDERS = [
   ...["left", "posterior", "superior"].map((direction) => ({ name: `translation ${direction}`, unit: "mm", max: 100, step: 0.5 })),
   ...["left", "posterior", "superior"].map((direction) => ({ name: `rotation about ${direction}`, unit: "°", max: 45, step: 0.5 })),
@@ -28,6 +29,21 @@ export class RegistrationPanel {
     if (this.study !== study) Object.assign(this, { study, pairs: [] });
     this.initial = mrFromCt;
     this.reset();
+  }
+
+  // Structures that a registration may be restricted to; a chosen one stays chosen.
+  showStructures(list) {
+    for (const id of MASKS) {
+      const chosen = byId(id).value;
+      const options = [new Option("the whole head", ""), ...list.map((one) => new Option(one.name, one.id))];
+      byId(id).replaceChildren(...options);
+      byId(id).value = list.some((one) => one.id === chosen) ? chosen : "";
+    }
+  }
+
+  // The structures to which the next registration is restricted, by field of the request.
+  get masks() {
+    return Object.fromEntries(MASKS.map((id) => [id.replace("-", "_"), byId(id).value]));
   }
 
   addSlider({ name, unit, max, step }) {
