@@ -16,20 +16,23 @@ from click.testing import CliRunner
 from click.testing import Result as CliResult
 
 import radfuse
-from dicom_kit import change_all, put
+from dicom_kit import change_all, move, put
 from radfuse.cli import main
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.volumes import write_volume
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Label, Phantom
+from radfuse.pipeline.align import RegistrationQAError, align
 from radfuse.pipeline.evaluate_volume import VolumeOptions
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.structures import transfer_contours
 from radfuse.pipeline.volume import scale_volumes
+from radfuse.progress import no_progress
 from radfuse.recipe import Recipe, make_recipe
 from radfuse.record import Record, digest
+from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
 
 ALWAYS = {"record.json", "qa.html", "from-MR_to-CT_mode-image_xfm.tfm", "desc-fov_mask.nii.gz"}
@@ -210,6 +213,36 @@ def test_the_registration_object_replaces_a_search(
             ladder.alignment.mr_from_ct.TransformPoint(point),
             atol=1e-6,
         )
+
+
+def another_of_the_session(header: pydicom.Dataset) -> None:
+    """Another series of the scanner session: other images in the same frame of reference."""
+    header.SeriesInstanceUID = "1.2.826.0.1.77"
+    header.SOPInstanceUID = f"1.2.826.0.1.77.{header.InstanceNumber}"
+    header.PixelData = np.sqrt(1000.0 * header.pixel_array).astype("<u2").tobytes()
+
+
+def test_one_registration_is_of_all_mr_of_a_session(
+    phantom_folders: tuple[Path, Path], ladder: Result, tmp_path: Path
+) -> None:
+    reg = min((folder_of(ladder) / "REG").iterdir())
+    folder = shutil.copytree(phantom_folders[1], tmp_path / "second")
+    change_all(folder, another_of_the_session)
+    second = radfuse.read(folder, "MR")
+    alignment = align(ladder.ct, second, Recipe(transform=reg), no_progress)
+    np.testing.assert_allclose(
+        matrix_of(alignment.mr_from_ct), matrix_of(ladder.alignment.mr_from_ct), atol=1e-6
+    )
+    assert alignment.origin == "file"
+    assert alignment.quality.grade == "pass"  # estimated for this MR, too
+    assert alignment.identifier != ladder.alignment.identifier
+    for path in folder.iterdir():
+        move(path, (5.0, 0.0, 0.0))
+    with pytest.raises(RegistrationQAError, match="registration QA FAILED"):  # the patient moved
+        align(ladder.ct, radfuse.read(folder, "MR"), Recipe(transform=reg), no_progress)
+    change_all(folder, put("FrameOfReferenceUID", "1.2.826.0.1.78"))
+    with pytest.raises(InputError, match="pass the registration of these series"):
+        align(ladder.ct, radfuse.read(folder, "MR"), Recipe(transform=reg), no_progress)
 
 
 def test_a_full_disk_leaves_nothing(
