@@ -195,6 +195,20 @@ def test_a_region_that_cannot_be_used_is_a_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_mask_of_a_region_is_never_replaced(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ct, mr = phantom_folders
+    mask = tmp_path / "mask.nii.gz"
+    mask.write_bytes(b"a mask")
+    for option in ("--roi", "--metric-mask"):
+        words = ("fuse", "--ct", ct, "--mr", mr, "-o", mask, "--overwrite", option, mask)
+        result = run(*words)
+        assert result.exit_code != 0
+        assert "overlaps with the input" in result.stderr
+        assert mask.read_bytes() == b"a mask"
+
+
 def register_from_nearby(
     phantom: Phantom, folders: tuple[Path, Path], folder: Path, name: str
 ) -> Path:

@@ -14,7 +14,7 @@ from radfuse.intensity import head_mask
 from radfuse.io.volume_checks import registered_size_problem
 from radfuse.recipe import Recipe
 from radfuse.record import digest
-from radfuse.registration.ct_region import CtRegion, read_region
+from radfuse.registration.ct_region import read_region
 from radfuse.registration.optimizer import DEFAULT_SEED, itk_threads, mean_displacement_mm
 from radfuse.registration.preprocessing import centroid
 from radfuse.registration.quality import Quality, assess
@@ -174,7 +174,7 @@ def _aligned(
         deterministic=recipe.deterministic, report=report,
     )  # fmt: skip
     mr_from_ct = canonicalize(registration.mr_from_ct)
-    header_note = _header_note(ct, mr, mr_from_ct, region, recipe, report)
+    header_note = _header_note(ct, mr, mr_from_ct, recipe, report)
     is_manual = prior is not None and prior.origin == MANUAL
     origin = f"{MANUAL}, refined" if is_manual else registration.initial_pose
     inputs = (_digest(ct), _digest(mr))
@@ -192,18 +192,20 @@ def _header_note(
     ct: Series,
     mr: Series,
     mr_from_ct: sitk.Transform,
-    region: CtRegion | None,
     recipe: Recipe,
     report: Callable[[str], None],
 ) -> str:
-    """QA of the headers' alignment, where both share a frame of reference; else empty."""
+    """QA of the headers' alignment, where both share a frame of reference; else empty.
+
+    It is of the whole brain also with a region, which may be outside the MR by the headers.
+    """
     frames = {series.frame_of_reference_uid for series in (ct, mr)}
     if None in frames or len(frames) > 1:
         return ""
     report("estimate the error of the headers' alignment")
     by_headers = sitk.Euler3DTransform()
     with itk_threads(single=recipe.deterministic):
-        quality = assess(ct, mr, by_headers, region)
+        quality = assess(ct, mr, by_headers)
     centre = centroid(head_mask(ct.image, ct.modality))
     distance_mm = mean_displacement_mm(mr_from_ct, by_headers, centre)
     return (

@@ -78,7 +78,8 @@ def check_output(
     try:
         target = _target(Path(output), ct, mr, recipe, overwrite=overwrite)
         targets = (target.folder,) if target.folder else target.parts
-        refuse_overlap(targets, (ct.source, mr.source))
+        masks = (one for one in (recipe.roi, recipe.metric_mask) if isinstance(one, Path))
+        refuse_overlap(targets, (ct.source, mr.source, *masks))
         return target
     except PermissionError as error:
         raise OutputError(f"{error.filename}: no permission; choose another --output") from error

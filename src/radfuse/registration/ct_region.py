@@ -59,7 +59,8 @@ class CtRegion:
         if cm3 < MIN_HEAD_CM3:
             raise InputError(
                 f"{self.name}: only {cm3:.0f} cm3 of the MR's head are within {reach_mm:g} mm of "
-                f"it, registration needs {MIN_HEAD_CM3:g}; choose a larger one inside the head"
+                f"it, registration needs {MIN_HEAD_CM3:g}; choose a larger one inside the "
+                "head, or check the alignment"
             )
         return part
 
