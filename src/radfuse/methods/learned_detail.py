@@ -37,7 +37,8 @@ class LearnedDetail(SignedDetail):
     def significance(self, found: Evidence) -> Float32Array:
         """Of each voxel, by the network."""
         inputs = features(found.own_hu, by_thresholds(found), found.noise_hu)
-        weight: Float32Array = self._network({"features": inputs})["weight"]
+        request = self._network.create_infer_request()  # of its own: threads run at the same time
+        weight: Float32Array = request.infer({"features": inputs})["weight"]
         return weight
 
     @property

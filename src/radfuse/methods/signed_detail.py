@@ -30,6 +30,7 @@ from radfuse.methods.transforms.head_contrast import (
 )
 from radfuse.methods.transforms.significance import Evidence, by_thresholds
 from radfuse.methods.transforms.skull import Skull
+from radfuse.parallel import in_order
 
 FULL = 65535
 """Stored value of a base that is white."""
@@ -48,6 +49,12 @@ PRINTED_MM = 1.0
 
 MAX_RATIO = 2.0
 """Most that is added, in contrasts of the CT: once its own, once what the base has inverted."""
+
+KNEE = 0.8
+"""Grey level above which what is added is compressed, so that dense findings keep their texture."""
+
+TINY = np.float32(1e-6)
+"""Keeps quotients finite."""
 
 BONE_RAMP_HU = (60.0, 240.0)
 """From tissue to bone: HU and range, linear, so that slices do not flicker where bone begins."""
@@ -93,11 +100,14 @@ class SignedDetail:
             bases[part] = np.rint(base_method(ct, mr) * FULL)
             background.add(head, part, _unit(bases[part]))
         contrast = coarse_contrast(background)
-        for part in parts:
+
+        def fused(part: slice) -> Float32Array:
             base = _unit(bases[part])
             fine = fine_contrast(contrast, head, part, base, self.significance)
-            fused = self._bone(fine, self._detailed(fine))
-            yield part, base + np.float32(self.detail) * (fused - base)
+            complete = self._bone(fine, self._detailed(fine))
+            return np.asarray(base + np.float32(self.detail) * (complete - base), np.float32)
+
+        yield from zip(parts, in_order(fused, parts), strict=True)
 
     def significance(self, found: Evidence) -> Float32Array:
         """Of each voxel, 0 to 1."""
@@ -119,7 +129,7 @@ class SignedDetail:
     def _detailed(self, fine: Fine) -> Float32Array:
         """The base with the detail of the CT, before bone."""
         fused = fine.base + fine.faint + fine.significance * fine.known * self.missing(fine)
-        return np.asarray(np.clip(fused, 0, 1), np.float32)
+        return _compressed(np.maximum(fused, 0), np.maximum(fine.base, KNEE))
 
     def missing(self, fine: Fine) -> Float32Array:
         """The contrast of the CT in its window that the base lacks, grey levels in [-2, 2]."""
@@ -158,6 +168,14 @@ class SignedDetail:
     @cached_property
     def _bases(self) -> dict[Window | None, Any]:
         return {}
+
+
+def _compressed(values: Float32Array, knee: Float32Array) -> Float32Array:
+    """Values above a knee of at most 1, with the slope 1 there, brought below 1."""
+    room = np.maximum(1 - knee, TINY)
+    above = np.maximum(values - knee, 0)
+    compressed = np.minimum(values, knee) - room * np.expm1(-above / room)
+    return np.asarray(np.minimum(compressed, 1), np.float32)
 
 
 def _unit(stored: NDArray[np.uint16]) -> Float32Array:

@@ -1,5 +1,6 @@
 """The MR in hot colours over the CT in grey: Secondary Capture with a position in the patient."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,14 +65,15 @@ def blend(
     ct: Float32Array, mr: Float32Array, fov_mask: NDArray[np.bool_], opacity: float
 ) -> NDArray[np.uint8]:
     """Red, green, blue (Y, X, 3) of the MR over the CT; the CT only outside the field of view."""
-    weight = np.where(fov_mask, opacity, 0.0)[..., None]
-    blended = (1 - weight) * ct[..., None] + weight * hot(mr)
-    return grey_levels(blended.astype(np.float32)).astype(np.uint8)
+    weight = np.where(fov_mask, np.float32(opacity), np.float32(0))[..., None]
+    grey = ct[..., None]
+    return grey_levels(grey + weight * (hot(mr) - grey)).astype(np.uint8)
 
 
 def hot(values: Float32Array) -> Float32Array:
     """Black over red and yellow to white, in [0, 1], for values in [0, 1]; adds a last axis."""
-    red = values / MAX_RED_AT
-    green = (values - MAX_RED_AT) / (MAX_GREEN_AT - MAX_RED_AT)
-    blue = (values - MAX_GREEN_AT) / (1 - MAX_GREEN_AT)
-    return np.clip(np.stack([red, green, blue], axis=-1), 0, 1)
+    levels = np.empty((*values.shape, 3), np.float32)
+    starts = (0, MAX_RED_AT, MAX_GREEN_AT, 1)
+    for channel, (start, end) in enumerate(itertools.pairwise(starts)):
+        levels[..., channel] = (values - np.float32(start)) / np.float32(end - start)
+    return np.clip(levels, 0, 1, out=levels)

@@ -20,6 +20,7 @@ from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION,
 from radfuse.dicom.write.valid_values import make_valid
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.staging import refuse_nonempty, staging
+from radfuse.parallel import in_order
 
 PREAMBLE = bytes(128)
 """Precedes the letters DICM; empty, since that of a source file may contain anything."""
@@ -126,7 +127,8 @@ def write_slices(
     with staging(folder.parent) as stage:
         draft = stage.path_of(folder)
         draft.mkdir()
-        for index, name in enumerate(names):
+
+        def write(index: int) -> None:
             attributes = _slice_geometry(grid, index, template)
             if rescale is not None:
                 attributes.update(_rescale_attributes(rescale))
@@ -138,7 +140,10 @@ def write_slices(
             header.set_original_encoding(*ENCODING, common.original_character_set)
             header.update(common)
             header.update(attributes)
-            (draft / name).write_bytes(_file_bytes(header, ExplicitVRLittleEndian))
+            (draft / names[index]).write_bytes(_file_bytes(header, ExplicitVRLittleEndian))
+
+        for _ in in_order(write, range(count)):
+            pass
     return tuple(folder / name for name in names)
 
 

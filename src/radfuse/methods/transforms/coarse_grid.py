@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter, zoom
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from radfuse.arrays import BoolArray, Float32Array
 
@@ -74,13 +75,16 @@ class CoarseGrid:
 
     def expand(self, values: Float32Array, part: slice) -> Float32Array:
         """Values of the blocks, linearly interpolated at the voxels of some slices."""
-        factor = self.factors[0]
-        first = max(part.start // factor - 1, 0)
-        last = min((part.stop - 1) // factor + 2, len(values))
-        fine = zoom(values[first:last], self.factors, order=1, mode="nearest", grid_mode=True)
-        begin = part.start - first * factor
-        _, rows, columns = self.shape
-        return np.asarray(fine[begin : begin + part.stop - part.start, :rows, :columns], np.float32)
+        along_z, along_y, along_x = (
+            _interpolation(np.arange(voxels.start, voxels.stop), factor, size)
+            for voxels, factor, size in zip(
+                (part, slice(0, self.shape[1]), slice(0, self.shape[2])),
+                self.factors, values.shape, strict=True,
+            )
+        )  # fmt: skip
+        near = along_z.any(axis=0)
+        planes = np.tensordot(along_z[:, near], values[near], axes=1)
+        return np.asarray(along_y @ planes @ along_x.T, np.float32)
 
     def repeat(self, blocks: BoolArray, part: slice) -> BoolArray:
         """Values of the blocks, the same in all their voxels, for some slices."""
@@ -90,3 +94,10 @@ class CoarseGrid:
             for size, factor in zip(self.shape[1:], self.factors[1:], strict=True)
         )
         return np.asarray(blocks[np.ix_(z, y, x)])
+
+
+def _interpolation(voxels: NDArray[np.int64], factor: int, blocks: int) -> Float32Array:
+    """Weights (voxels, blocks) of the two nearest blocks, or of the only one."""
+    position = np.clip((voxels + 0.5) / factor - 0.5, 0, blocks - 1)
+    apart = np.abs(position[:, None] - np.arange(blocks))
+    return np.asarray(np.maximum(1 - apart, 0), np.float32)

@@ -40,6 +40,10 @@ FAINT_HU, FAINT_GAIN = (1.5, 2.0), 1.8
 FAINT_NOISE = 3.0
 """Least contrast of an infarct in standard deviations of its noise."""
 
+FAINT_EDGE_MM, FAINT_EDGE_HU = 1.0, (1.5, 3.0)
+"""Smoothing at which an infarct still has to be dark, so that it ends where it does; contrast from
+which it is, and range up to full weight."""
+
 MAX_FAINT_HU = 8.0
 """A greater contrast is no infarct."""
 
@@ -203,6 +207,7 @@ def coarse_contrast(found: Background) -> Contrast:
     faint_hu = mean(sure * unexplained, sure, FAINT_MM)
     least_hu = max(FAINT_HU[0], FAINT_NOISE * found.noise_hu * _noise_share(found.spacing_mm))
     faint = ramp(-faint_hu, least_hu, FAINT_HU[1]) * known * faint_hu
+    faint *= ramp(-mean(sure * unexplained, sure, FAINT_EDGE_MM), *FAINT_EDGE_HU)
     faint *= np.float32(FAINT_GAIN / HU_OF_WHITE)
     fine_noise = _deviation(np.concatenate(found.fine_apart))
     return Contrast(

@@ -1,0 +1,46 @@
+"""Slices that are computed at the same time."""
+
+import threading
+
+import pytest
+
+from radfuse.parallel import WORKERS, in_order
+
+
+def test_values_are_in_the_order_of_the_items():
+    first_may_end = threading.Event()
+
+    def value(item: int) -> int:
+        if item == 0 and WORKERS > 1:
+            assert first_may_end.wait(10)
+        first_may_end.set()
+        return item * item
+
+    assert list(in_order(value, range(9))) == [item * item for item in range(9)]
+
+
+def test_after_an_error_no_further_item_begins():
+    begun: list[int] = []
+
+    def value(item: int) -> int:
+        begun.append(item)
+        if item == 2:
+            raise ValueError("third")
+        return item
+
+    with pytest.raises(ValueError, match="third"):
+        list(in_order(value, range(99)))
+    assert len(begun) <= 3 + WORKERS
+
+
+def test_an_item_waits_until_values_are_taken():
+    begun: list[int] = []
+
+    def value(item: int) -> int:
+        begun.append(item)
+        return item
+
+    values = in_order(value, range(99))
+    assert next(values) == 0
+    values.close()
+    assert len(begun) <= 1 + WORKERS
