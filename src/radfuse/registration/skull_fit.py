@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from radfuse.arrays import Float64Array
 from radfuse.registration.optimizer import HEAD_RADIUS_MM
 from radfuse.registration.skull_profiles import Profiles, interpolated, point_similarity
+from radfuse.registration.transforms import matrix_of
 
 PATCH_MM = 10.0
 """Radius of a skull patch: room for some fifty surface points, small against a head."""
@@ -61,6 +62,20 @@ class Motion:
         moved = np.linalg.norm(jacobian @ self.parameters, axis=1)
         spread = jacobian @ self.covariance @ jacobian.transpose(0, 2, 1)
         return moved, np.sqrt(np.linalg.eigvalsh(spread)[:, -1].clip(0))
+
+
+def motion_between(
+    pose: sitk.Transform, optimum: sitk.Transform, centre_mm: Float64Array, sd_mm: float
+) -> Motion:
+    """The motion of the MR's points from one pose (MR point to CT point) to another.
+
+    `sd_mm` is the standard deviation of each of its parameters.
+    """
+    matrix = np.linalg.inv(matrix_of(optimum)) @ matrix_of(pose)
+    rotation = (matrix[:3, :3] - matrix[:3, :3].T) / 2 * HEAD_RADIUS_MM
+    shift = matrix[:3, :3] @ centre_mm + matrix[:3, 3] - centre_mm
+    parameters = np.array([*shift, rotation[2, 1], rotation[0, 2], rotation[1, 0]])
+    return Motion(parameters, sd_mm**2 * np.eye(6), centre_mm)
 
 
 @dataclass(frozen=True)
