@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import window_named
@@ -74,17 +74,17 @@ def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
         print(name, flush=True)
 
 
-def sheet(images: Mapping[str, Float32Array]) -> Image.Image:
+def sheet(images: Mapping[str, Float32Array], columns: int = COLUMNS) -> Image.Image:
     """Named images (H, W) in [0, 1] in rows, each fitted into a square."""
-    rows = -(-len(images) // COLUMNS)
-    whole = Image.new("L", (COLUMNS * TILE_PX, rows * (TILE_PX + LABEL_PX)))
+    rows = -(-len(images) // columns)
+    whole = Image.new("L", (columns * TILE_PX, rows * (TILE_PX + LABEL_PX)))
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(LABEL_PX - 4)
     for number, (name, image) in enumerate(images.items()):
-        row, column = divmod(number, COLUMNS)
+        row, column = divmod(number, columns)
         left, top = column * TILE_PX, row * (TILE_PX + LABEL_PX)
         draw.text((left + 2, top), name, fill=255, font=font)
         grey = Image.fromarray(np.rint(image * 255).astype(np.uint8))
-        grey.thumbnail((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
+        grey = ImageOps.contain(grey, (TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
         whole.paste(grey, (left + (TILE_PX - grey.width) // 2, top + LABEL_PX))
     return whole
 
