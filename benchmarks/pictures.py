@@ -9,7 +9,6 @@ the name of what it shows above each.
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +68,9 @@ class Scene:
             return whole(fuse_head(method, head, window))[part]
         return method(window.scale(self.pair.hu[part]), self.pair.mr[part])
 
-    @cached_property
-    def default(self) -> Float32Array:
-        """By `signed_detail`."""
-        return self.fused("signed_detail")
+    def ct(self, window: str) -> Float32Array:
+        """In a display window."""
+        return WINDOWS[window].scale(self.pair.hu)
 
     def near(self, kind: str, image: Float32Array, start: int = 0) -> Float32Array:
         """The axial tile around a finding; `start` is the first slice of the image."""
@@ -85,11 +83,13 @@ def planes(scene: Scene) -> Tiles:
     """Axial, coronal and sagittal through the calcification."""
     box = scene.findings["calcification, MR void"].box
     z, y, x = ((side.start + side.stop) // 2 for side in box)
-    hu = scene.pair.hu
     images = {
-        "CT, brain": WINDOWS["brain"].scale(hu.copy()), "CT, bone": WINDOWS["bone"].scale(hu.copy()),
-        "MR": scene.pair.mr, "bone_blend": scene.fused("bone_blend"), "signed_detail": scene.default,
-    }  # fmt: skip
+        "CT, brain": scene.ct("brain"),
+        "CT, bone": scene.ct("bone"),
+        "MR": scene.pair.mr,
+        "bone_blend": scene.fused("bone_blend"),
+        "signed_detail": scene.fused("signed_detail"),
+    }
     cuts = {"axial": np.s_[z], "coronal": np.s_[::-1, y], "sagittal": np.s_[::-1, :, x]}
     return {
         f"{name}, {cut}": image[where]
@@ -102,7 +102,7 @@ def around(scene: Scene, kind: str) -> Tiles:
     """A finding in CT, MR and the fused images of several methods."""
     z = (scene.findings[kind].box[0].start + scene.findings[kind].box[0].stop) // 2
     tiles = {
-        "CT, brain": scene.near(kind, WINDOWS["brain"].scale(scene.pair.hu.copy())),
+        "CT, brain": scene.near(kind, scene.ct("brain")),
         "MR": scene.near(kind, scene.pair.mr),
     }
     part = slice(z, z + 1)
@@ -113,7 +113,7 @@ def marrow(scene: Scene) -> Tiles:
     """The MR inside bone, by the option."""
     kind = "marrow infiltration"
     shown = {f"marrow {share:g}": scene.fused("signed_detail", marrow=share) for share in MARROW}
-    tiles = {"CT, bone": WINDOWS["bone"].scale(scene.pair.hu.copy()), "MR": scene.pair.mr, **shown}
+    tiles = {"CT, bone": scene.ct("bone"), "MR": scene.pair.mr, **shown}
     return {name: scene.near(kind, image) for name, image in tiles.items()}
 
 
