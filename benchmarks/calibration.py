@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from calibration_cases import DATA, Case, Pair, brain_errors, cases
+from calibration_anatomy import direction_of
+from calibration_cases import Case, cases
+from calibration_pairs import DATA, Pair, brain_errors
 from radfuse.errors import RadfuseError
 from radfuse.registration.optimizer import itk_threads
 from radfuse.registration.quality import assess
@@ -30,8 +32,13 @@ COLUMNS = (
     "name", "kind", "source", "half", "mean_mm", "worst_mm", "grade", "error_mm", "low_mm",
     "high_mm",
     "displacement_mm", "dilution", "bone_fraction", "mirror_fit", "not_judged", "seconds", "pose",
+    "stretch_mm", "worst_region", "warp_seen",
 )  # fmt: skip
-"""One row a case; the pose is the matrix from CT to MR, row by row."""
+"""One row a case; the pose is the matrix from CT to MR, row by row. `warp_seen`: of a local warp
+that is judged, whether the region with the largest residual is the warped one or next to it."""
+
+NEXT_DEG = 61.0
+"""Angle between the middles of neighbouring regions of the skull, at most."""
 
 FALSE_ACCEPTANCE_MM, GOOD_MM = 2.0, 1.0
 """Mean error above which an accepted registration is a false acceptance, and below which a refusal
@@ -64,8 +71,16 @@ def judged(case: Case, pair: Pair, poses: dict[str, str]) -> Row:
         "seconds": time.perf_counter() - began,
     }
     values |= {key: value for key, value in quality.as_dict().items() if key in COLUMNS}
+    if pair.warped_region and quality.worst_region:
+        values["warp_seen"] = are_close(pair.warped_region, quality.worst_region)
     texts = {key: v if isinstance(v, str) else f"{v:.4f}" for key, v in values.items()}
     return row | texts | {"pose": " ".join(f"{v:.9g}" for v in matrix_of(pose).ravel())}
+
+
+def are_close(one: str, other: str) -> str:
+    """Whether two regions of the skull are the same or neighbours: `yes` or `no`."""
+    cosine = float(direction_of(one) @ direction_of(other))
+    return "yes" if cosine > np.cos(np.radians(NEXT_DEG)) else "no"
 
 
 def read(path: Path | None) -> list[Row]:
@@ -179,6 +194,7 @@ def figures(rows: list[Row]) -> None:
     estimated, true = (
         np.array([number(row, column) for row in known]) for column in ("error_mm", "worst_mm")
     )
+    seen = [seen for row in rows if (seen := row.get("warp_seen"))]
     over = sum(number(row, "mean_mm") > GOOD_MM for row in passed)
     table(
         ("what", "measured"),
@@ -190,6 +206,8 @@ def figures(rows: list[Row]) -> None:
             ["the same, of good and judged",
              f"{sum(map(false_alarm, judgeable))} of {len(judgeable)}"],
             ["90 % interval holds the worst error", f"{sum(held)} of {len(held)}"],
+            ["local warp of 4 mm seen in its region, of judged",
+             f"{seen.count('yes')} of {len(seen)}"],
             ["Spearman, estimated and worst error", f"{spearmanr(estimated, true).statistic:.2f}"],
         ],
     )  # fmt: skip

@@ -195,7 +195,8 @@ def frame(pair: Pair, *, in_mr: bool) -> Pair:
     pair = filled(pair, union(*ring, *posts), hu=2000.0, signal=None)
     pair = filled(pair, union(*pins), hu=METAL_HU, signal=None)
     rods = [rod((s * 112.0, y0, -40.0), (s * 112.0, y1, 60.0), 3.0)
-            for s in (-1, 1) for y0, y1 in ((-60.0, -60.0), (-60.0, 60.0), (60.0, 60.0))]  # fmt: skip
+            for s in (-1, 1)
+            for y0, y1 in ((-60.0, -60.0), (-60.0, 60.0), (60.0, 60.0))]  # fmt: skip
     if in_mr:
         pair = with_mr(pair, padded(40.0, 0.0))
     return filled(pair, union(*rods), hu=120.0, signal=1.2 if in_mr else None)
@@ -204,7 +205,7 @@ def frame(pair: Pair, *, in_mr: bool) -> Pair:
 def defaced(pair: Pair) -> Pair:
     """The MR without the face."""
     return filled(
-        pair, lambda x, y, z: (y < 10) & (z < -25 - 0.6 * (y + 90)) & (x == x), hu=None, signal=0.0
+        pair, lambda x, y, z: (y < 10) & (z + 0.0 * x < -25 - 0.6 * (y + 90)), hu=None, signal=0.0
     )
 
 
@@ -218,7 +219,7 @@ def necked(pair: Pair, length_mm: float, *, in_mr: bool) -> Pair:
     below = round(length_mm / step)
     values = sitk.GetArrayFromImage(ct)
     neck = np.repeat(values[:1], below, axis=0)
-    x, y, z = coordinates(pair, ct)
+    x, y, _ = coordinates(pair, ct)
     shoulders = np.broadcast_to(np.hypot(x / 190, (y - 10) / 75) < 1, neck.shape).copy()
     shoulders[round(below * 0.5) :] = False
     neck[shoulders & (neck < SKIN_HU)] = 30.0

@@ -12,8 +12,38 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+import calibration_anatomy as anatomy
+from calibration_changes import (
+    Change,
+    biased,
+    ghosted,
+    interpolated,
+    noisy,
+    oblique,
+    shaded,
+    slab,
+    stored,
+    thick,
+)
+from calibration_pairs import (
+    DATA,
+    VHF,
+    Pair,
+    another,
+    contrast,
+    distorted,
+    given,
+    loaded,
+    mirror,
+    moved,
+    stripped,
+    with_ct,
+    with_mr,
+)
+
 SEEDS = (11, 12, 13, 14, 15, 16, 17, 18)
 """Phantoms; none of them is used by a test or another benchmark."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -103,6 +133,7 @@ def _of_source(source: str, data: Path) -> Iterator[Row]:
                 partial(given, shift_mm=shift, angle_deg=angle, seed=seed),
             )
     yield from _of_less_interest(row, source)
+    yield from _of_patients(row, source)
 
 
 def _of_less_interest(row: Callable[..., Row], source: str) -> Iterator[Row]:
@@ -125,3 +156,62 @@ def _of_less_interest(row: Callable[..., Row], source: str) -> Iterator[Row]:
         )
 
 
+Make = Callable[[Pair], Pair]
+
+WARPED = ("left, lower", "right, upper", "front, upper", "back, lower", "vertex",
+          "back left, upper", "front right, lower", "skull base")  # fmt: skip
+"""Regions of the skull that are displaced by 4 mm."""
+
+ROTATIONS = ((90, 0), (-90, 0), (180, 0), (90, 1), (-90, 1), (-90, 2), (180, 2))
+"""Degrees and axis, besides those of `_of_less_interest`."""
+
+
+def variants(source: str) -> tuple[tuple[str, str, Make], ...]:
+    """Treated, immobilized, small and imperfectly acquired heads."""
+    whole = source == VHF
+    return (
+        ("contrast", "t1 gd", partial(contrast, source, "t1 gd")),
+        ("contrast", "swi", partial(contrast, source, "swi")),
+        ("thick", "interpolated", partial(
+            with_mr, change=interpolated(1 if whole else 2, 4 if whole else 2))),
+        ("neck", "CT", partial(anatomy.necked, length_mm=180.0, in_mr=False)),
+        ("neck", "CT and MR", partial(anatomy.necked, length_mm=90.0, in_mr=True)),
+        ("ghosting", "20 %", partial(with_mr, change=ghosted(0.2))),
+        ("bias", "85 %", partial(with_mr, change=biased(0.85))),
+        ("bias", "coil at the left", partial(with_mr, change=shaded(0.8))),
+        *(("metal in CT", name, partial(anatomy.metal_streaks, centres=centres))
+          for name, centres in anatomy.METAL.items()),
+        *(("signal void", name, partial(anatomy.signal_void, name=name)) for name in anatomy.VOIDS),
+        ("couch", "in CT", anatomy.couch),
+        ("mask", "in CT", anatomy.thermoplastic_mask),
+        ("frame", "in CT", partial(anatomy.frame, in_mr=False)),
+        ("frame", "in CT and MR", partial(anatomy.frame, in_mr=True)),
+        ("surgery", "craniectomy", anatomy.craniectomy),
+        ("surgery", "burr holes", anatomy.burr_holes),
+        ("surgery", "resection cavity", anatomy.cavity),
+        ("large tumour", "56 mm", partial(anatomy.large_tumour, source=source)),
+        ("small head", "child", partial(anatomy.scaled, factor=0.88, bone=0.8)),
+        ("small head", "infant", partial(anatomy.scaled, factor=0.72, bone=0.5)),
+        ("defaced", "MR", anatomy.defaced),
+        ("radial distortion", "3 %", partial(anatomy.radially_distorted, share=0.03)),
+        ("radial distortion", "-3 %", partial(anatomy.radially_distorted, share=-0.03)),
+        ("shear", "3 %", partial(anatomy.sheared, share=0.03)),
+    )  # fmt: skip
+
+
+def _of_patients(row: Callable[..., Row], source: str) -> Iterator[Row]:
+    """Every second of the variants for a phantom, all for the VHF; warps and large rotations."""
+    whole = source == VHF
+    for index, (kind, variant, make) in enumerate(variants(source)):
+        if kind == "contrast" if whole else (index + int(source)) % 2:
+            continue
+        yield row(kind, variant, make)
+    for index, region in enumerate(WARPED):
+        size_mm = 4.0 if index % 2 else -4.0
+        if whole or index % 4 == int(source) % 4:
+            make = partial(anatomy.locally_warped, region=region, size_mm=size_mm)
+            yield row("local warp", f"{size_mm:+.0f} mm {region}", make)
+    for index, (degrees, axis) in enumerate(ROTATIONS):
+        if whole or index % 4 == int(source) % 4:
+            yield row("rotated", f"{degrees} deg about {'LPS'[axis]}",
+                      partial(moved, degrees=degrees, axis=axis))  # fmt: skip

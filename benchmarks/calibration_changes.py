@@ -92,13 +92,9 @@ def inverted(image: sitk.Image) -> sitk.Image:
     )
 
 
-
-
 def interpolated(averaged: int, inserted: int) -> Change:
     """Slices averaged, and slices inserted between them by linear interpolation."""
-    return lambda image: sitk.Expand(
-        thick(averaged)(image), [1, 1, inserted], sitk.sitkLinear
-    )
+    return lambda image: sitk.Expand(thick(averaged)(image), [1, 1, inserted], sitk.sitkLinear)
 
 
 def ghosted(share: float) -> Change:
