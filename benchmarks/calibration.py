@@ -32,9 +32,9 @@ COLUMNS = (
     "name", "kind", "source", "half", "mean_mm", "worst_mm", "grade", "error_mm", "low_mm",
     "high_mm",
     "displacement_mm", "dilution", "bone_fraction", "mirror_fit", "not_judged", "seconds", "pose",
-    "stretch_mm", "worst_region", "warp_seen",
+    "stretch_mm", "worst_region", "warp_located",
 )  # fmt: skip
-"""One row a case; the pose is the matrix from CT to MR, row by row. `warp_seen`: of a local warp
+"""One row a case; the pose is the matrix from CT to MR, row by row. `warp_located`: of a local warp
 that is judged, whether the region with the largest residual is the warped one or next to it."""
 
 NEXT_DEG = 61.0
@@ -72,7 +72,7 @@ def judged(case: Case, pair: Pair, poses: dict[str, str]) -> Row:
     }
     values |= {key: value for key, value in quality.as_dict().items() if key in COLUMNS}
     if pair.warped_region and quality.worst_region:
-        values["warp_seen"] = are_close(pair.warped_region, quality.worst_region)
+        values["warp_located"] = are_close(pair.warped_region, quality.worst_region)
     texts = {key: v if isinstance(v, str) else f"{v:.4f}" for key, v in values.items()}
     return row | texts | {"pose": " ".join(f"{v:.9g}" for v in matrix_of(pose).ravel())}
 
@@ -194,7 +194,7 @@ def figures(rows: list[Row]) -> None:
     estimated, true = (
         np.array([number(row, column) for row in known]) for column in ("error_mm", "worst_mm")
     )
-    seen = [seen for row in rows if (seen := row.get("warp_seen"))]
+    located = [answer for row in rows if (answer := row.get("warp_located"))]
     over = sum(number(row, "mean_mm") > GOOD_MM for row in passed)
     table(
         ("what", "measured"),
@@ -206,8 +206,8 @@ def figures(rows: list[Row]) -> None:
             ["the same, of good and judged",
              f"{sum(map(false_alarm, judgeable))} of {len(judgeable)}"],
             ["90 % interval holds the worst error", f"{sum(held)} of {len(held)}"],
-            ["local warp of 4 mm seen in its region, of judged",
-             f"{seen.count('yes')} of {len(seen)}"],
+            ["local warp of 4 mm located, of judged",
+             f"{located.count('yes')} of {len(located)}"],
             ["Spearman, estimated and worst error", f"{spearmanr(estimated, true).statistic:.2f}"],
         ],
     )  # fmt: skip

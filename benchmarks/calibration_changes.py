@@ -109,7 +109,7 @@ def ghosted(share: float) -> Change:
 
 
 def shaded(depth: float) -> Change:
-    """A small coil at the left: the signal falls by `depth` within 60 mm, and little beyond."""
+    """A small coil at the left: the signal falls by `depth` within some 60 mm."""
 
     def shade(image: sitk.Image) -> sitk.Image:
         values = sitk.GetArrayFromImage(image)

@@ -10,6 +10,7 @@ from radfuse.arrays import Float64Array
 from radfuse.phantom.head import Phantom
 from radfuse.registration.quality import assess
 from radfuse.registration.regions import region_names
+from radfuse.series import Series
 
 SIGMA_MM, HEAD_MM = 30.0, 85.0
 """Extent of the distortion, and its distance from the centre of the head."""
@@ -61,14 +62,33 @@ def test_an_undistorted_head_has_small_residuals(phantom: Phantom):
     assert quality.distortion_note == ""
 
 
-def test_a_stretched_mr_is_likely_to_be_distorted(phantom: Phantom):
+def stretched(phantom: Phantom, left_right: float) -> Series:
+    """The MR with its first axis stretched about the centre of the head."""
     image = sitk.Image(phantom.mr.image)
     centre = np.array(phantom.mr_from_ct.TransformPoint((0.0, 0.0, 10.0)))
-    factors = np.array([1.04, 1.0, 1.0])
+    factors = np.array([left_right, 1.0, 1.0])
     axes = np.reshape(image.GetDirection(), (3, 3))
     image.SetSpacing((factors * image.GetSpacing()).tolist())
     offset = axes.T @ (np.array(image.GetOrigin()) - centre)
     image.SetOrigin((centre + axes @ (factors * offset)).tolist())
-    quality = assess(phantom.ct, replace(phantom.mr, image=image), phantom.mr_from_ct)
+    return replace(phantom.mr, image=image)
+
+
+@pytest.mark.parametrize("left_right", [0.96, 1.04])
+def test_a_stretched_mr_is_not_passed(phantom: Phantom, left_right: float):
+    quality = assess(phantom.ct, stretched(phantom, left_right), phantom.mr_from_ct)
     assert "its skull is stretched by" in quality.distortion_note
-    assert 1.4 < quality.stretch_mm < 2.6
+    assert 1.2 < quality.stretch_mm < 2.8
+    assert quality.is_stretched
+    assert not quality.passed
+    brain_mm = 60.0  # half its width
+    assert quality.low_mm < 0.04 * brain_mm < quality.high_mm
+
+
+def test_few_patches_do_not_make_a_distortion_likely(phantom: Phantom):
+    quality = assess(phantom.ct, phantom.mr, phantom.mr_from_ct)
+    few, enough = (
+        replace(quality, residuals={"vertex": (3.0, count)}).distortion_note for count in (29, 30)
+    )
+    assert few == ""
+    assert "its skull is 3.0 mm off the CT's in the region 'vertex'" in enough

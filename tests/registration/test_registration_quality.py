@@ -121,6 +121,15 @@ def test_a_slab_of_the_mr_does_not_determine_the_pose(phantom: Phantom, first, l
     assert "does not determine the pose" in quality.sentence()
 
 
+def test_a_coronal_slab_of_the_face_is_not_judged(phantom: Phantom):
+    across = phantom.mr.image.GetSpacing()[1]
+    part = phantom.mr.image[:, round(20 / across) : round(70 / across), :]
+    quality = assess(phantom.ct, replace(phantom.mr, image=part), phantom.mr_from_ct)
+    assert quality.patches >= 80
+    assert quality.grade == "refuse"
+    assert "blocks of 40 mm (at least 25): too few to estimate the precision" in quality.sentence()
+
+
 @pytest.mark.parametrize("margin", [0, 1], ids=["brain", "brain and a margin"])
 def test_a_skull_stripped_mr_is_not_judged(phantom: Phantom, margin: int):
     brain = (Label.CSF, Label.GREY, Label.WHITE, Label.VENTRICLE, Label.DURA, Label.BLOOD)

@@ -31,16 +31,19 @@ from radfuse.registration.preprocessing import (
     dilated,
     voxel_share,
 )
-from radfuse.registration.regions import Residuals, skull_residuals
+from radfuse.registration.regions import Residuals, is_distorted, skull_residuals
 from radfuse.registration.skull_fit import (
+    OPTIMIZER_SD_MM,
     PATCH_TOLERANCE_MM,
     Motion,
     SkullPatches,
+    Stretch,
+    block_count,
     dilution,
     fit_skull,
+    fit_stretch,
     motion_between,
     skull_patches,
-    stretch_mm,
 )
 from radfuse.registration.skull_profiles import (
     MAX_SHIFT_MM,
@@ -60,9 +63,6 @@ INSPECT_MM = 3.0
 
 NORMAL_QUANTILE = 1.645
 """Standard deviations on either side of the estimate that hold 90 % of a normal distribution."""
-
-OPTIMIZER_SD_MM = 0.4
-"""Standard deviation of each parameter of the optimized pose, on the grid of `MIDDLE`."""
 
 SYSTEMATIC_SD_MM = 0.2
 """Standard deviation of each parameter of what both motions share, as the blur of thick voxels: the
@@ -84,6 +84,11 @@ for a vault and slabs (calibration half of benchmarks/calibration.py)."""
 MIN_PATCHES = 80
 """With fewer the error cannot be estimated: too little skull is in both images."""
 
+MIN_BLOCKS = 25
+"""Least number of blocks of 40 mm with skull patches: a covariance from the scatter of blocks needs
+some thirty (Cameron and Miller 2015, 10.3368/jhr.50.2.317); 30 and more for heads and most slabs,
+20 and 22 for coronal slabs of the face, one of them 1.7 mm off (calibration half)."""
+
 MIN_OVERLAP = 0.5
 """Least fraction of the MR's head inside the CT."""
 
@@ -97,17 +102,6 @@ slabs, 0.05 to 0.28 where the skull was stripped (calibration half of benchmarks
 MAX_MIRROR_FIT = 0.97
 """Largest fit of the MR's mirror image as a fraction of the MR's own: 0.94 and less for heads, 1.08
 and more where the MR is mirrored (calibration half of benchmarks/calibration.py)."""
-
-MAX_RESIDUAL_MM = 2.0
-"""Residual of a region of the skull above which a local distortion is likely: 1.2 mm and less in
-phantoms at their true pose (calibration half of benchmarks/calibration.py)."""
-
-MAX_STRETCH_MM = 0.9
-"""Stretch at `HEAD_RADIUS_MM`, less its mean, above which a distortion is likely: 0.8 mm and less
-at true poses, 1.0 and 1.7 for stretches by 2 and 4 % along an axis (same data)."""
-
-MIN_CHI2 = 15.1
-"""Of five strains that differ from 0 with 99 % confidence."""
 
 MAX_ERROR_MM = 2 * MAX_SHIFT_MM
 """Largest displacement that can be measured; reported where the error cannot be estimated."""
@@ -150,7 +144,9 @@ class Quality:
     stretch_mm: float
     """Largest stretch of an affine motion of the skull, in mm at `HEAD_RADIUS_MM`."""
     stretch_chi2: float
-    """How significant it is, see `skull_fit.stretch_mm`."""
+    """How significant it is, see `skull_fit.Stretch`."""
+    is_stretched: bool
+    """Whether it is likely, see `skull_fit.Stretch`; then QA does not pass."""
     region: str = ""
     """The region of the CT whose error this is; empty for the whole brain."""
 
@@ -169,12 +165,12 @@ class Quality:
     @property
     def distortion_note(self) -> str:
         """That the MR is likely to be distorted; empty where nothing says so."""
-        residual_mm = self.residuals[self.worst_region][0] if self.residuals else 0.0
+        residual_mm, count = self.residuals.get(self.worst_region, (0.0, 0))
         likely = {
             f"its skull is stretched by {100 * self.stretch_mm / HEAD_RADIUS_MM:.1f} % against the "
-            "CT's": self.stretch_mm > MAX_STRETCH_MM and self.stretch_chi2 > MIN_CHI2,
+            "CT's": self.is_stretched,
             f"its skull is {abs(residual_mm):.1f} mm off the CT's in the region "
-            f"'{self.worst_region}'": abs(residual_mm) > MAX_RESIDUAL_MM,
+            f"'{self.worst_region}'": is_distorted(residual_mm, count),
         }
         reasons = [reason for reason, holds in likely.items() if holds]
         return f"the MR is likely to be distorted: {', '.join(reasons)}" if reasons else ""
@@ -261,6 +257,7 @@ class _Measured:
         if self.is_far:
             return ""
         patches = len(self.patches.points_mm) if self.patches else 0
+        blocks = block_count(self.patches.points_mm) if self.patches and patches else 0.0
         where, way_out = "in both images", "use images of the whole head"
         if self.region:
             where = f"within {REACH_MM:g} mm of the region"
@@ -279,6 +276,8 @@ class _Measured:
             "stripping": self.bone_fraction < MIN_BONE_FRACTION,
             f"too little skull is {where} ({patches} skull patches, at least "
             f"{MIN_PATCHES}); {way_out}": patches < MIN_PATCHES,
+            f"the skull {where} is in {blocks:.0f} blocks of 40 mm (at least {MIN_BLOCKS}): too "
+            f"few to estimate the precision; {way_out}": blocks < MIN_BLOCKS and not self.region,
             f"the skull {where} does not determine the pose (dilution of precision "
             f"{self.dilution:.0f}, at most {MAX_DILUTION:.0f}): a vault or a slab slides and "
             f"rotates along itself; {way_out}": self.dilution > MAX_DILUTION,
@@ -346,7 +345,7 @@ def _judged(
 ) -> Quality:
     """Combine the measurements into one error, its interval and a grade."""
     residuals: Residuals = {}
-    stretch = 0.0, 0.0
+    stretch = Stretch(np.zeros((3, 3)), 0.0, 0.0)
     patches, reason = measured.patches, measured.not_judged()
     error_mm = low_mm = high_mm = displacement_mm = MAX_ERROR_MM
     within_tolerance = 0.0
@@ -360,14 +359,17 @@ def _judged(
             fit = fit_skull(patches, centre_mm)
             motion = _combined(fit.motion, motion, measured.share)
             residuals = skull_residuals(patches, fit, brain_mm, pose)
-            stretch = stretch_mm(patches, centre_mm)
+            stretch = fit_stretch(patches, centre_mm)
         moved, spread = motion.displacements_mm(brain_mm)
         error_mm = float(moved.max())
         low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
         high_mm = float((moved + NORMAL_QUANTILE * spread).max())
-    grade: Grade = (
-        "pass" if high_mm <= PASS_MM else "inspect" if high_mm <= INSPECT_MM else "refuse"
-    )
+    if stretch.is_likely:  # a rigid motion leaves it
+        stretched_mm = float(stretch.displacements_mm(brain_mm).max())
+        half_mm, error_mm = high_mm - error_mm, float(np.hypot(error_mm, stretched_mm))
+        high_mm = error_mm + half_mm
+    passes = high_mm <= PASS_MM and not stretch.is_likely
+    grade: Grade = "pass" if passes else "inspect" if high_mm <= INSPECT_MM else "refuse"
     if displacement_mm > MAX_DISPLACEMENT_MM:
         grade = "refuse"
     return Quality(
@@ -387,7 +389,8 @@ def _judged(
         dilution=measured.dilution,
         mirror_fit=measured.mirror_fit,
         residuals=residuals,
-        stretch_mm=stretch[0],
-        stretch_chi2=stretch[1],
+        stretch_mm=stretch.largest_mm,
+        stretch_chi2=stretch.chi2,
+        is_stretched=stretch.is_likely,
         region=measured.region.name if measured.region else "",
     )

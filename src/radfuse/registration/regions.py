@@ -20,6 +20,13 @@ MIN_PATCHES = 5
 REACH_MM, STEP_MM = 5.0, 0.1
 """Largest residual that is measured, and its step."""
 
+MAX_RESIDUAL_MM = 2.0
+"""Residual of a region of the skull above which a local distortion is likely: 1.2 mm and less in
+phantoms at their true pose (calibration half of benchmarks/calibration.py)."""
+
+MIN_RESIDUAL_PATCHES = 30
+"""Least number of patches of such a region: on 12 to 28 patches, 3.2 mm and less at true poses."""
+
 Residuals = dict[str, tuple[float, int]]
 """By region: the residual outwards, mm, and the number of skull patches."""
 
@@ -53,6 +60,11 @@ def skull_residuals(
     total = sum(count for _, count in found.values())
     mean = sum(residual * count for residual, count in found.values()) / max(total, 1)
     return {name: (round(residual - mean, 1) + 0.0, n) for name, (residual, n) in found.items()}
+
+
+def is_distorted(residual_mm: float, patches: int) -> bool:
+    """Whether the residual of a region with so many patches makes a distortion likely."""
+    return abs(residual_mm) > MAX_RESIDUAL_MM and patches >= MIN_RESIDUAL_PATCHES
 
 
 def region_names() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk
 from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize
@@ -40,6 +41,26 @@ TABLE_MM = 0.1
 
 BLOCK_MM = 40.0
 """Side of the blocks within which patches depend on each other."""
+
+BLOCK_SD_MM = 0.7
+"""Standard deviation of an error that the patches of a block share, as where fluid or fat is next
+to bone: of 122 poses the 90 % interval holds the worst error of 83 % with it, of 77 % without
+(calibration half of benchmarks/calibration.py)."""
+
+OPTIMIZER_SD_MM = 0.4
+"""Standard deviation of each parameter of the optimized pose, on the grid of `optimizer.MIDDLE`."""
+
+MAX_STRETCH_DILUTION = 4.2
+"""Largest `Stretch.dilution` with which a stretch is detected: 4.0 and less for whole heads, 4.3
+and more for parts of them, where it fits errors of the patches (calibration half of
+benchmarks/calibration.py)."""
+
+MAX_STRETCH_MM = 0.9
+"""Stretch at `HEAD_RADIUS_MM`, less its mean, above which a distortion is likely: 0.8 mm and less
+at true poses, 1.0 and 1.7 for stretches by 2 and 4 % along an axis (same data)."""
+
+MIN_CHI2 = 15.1
+"""Of five strains that differ from 0 with 99 % confidence."""
 
 MIN_CURVATURE = 1e-3
 """Of a patch whose similarity has no maximum there, so that the motion's covariance is finite."""
@@ -199,12 +220,43 @@ def fit_skull(patches: SkullPatches, centre_mm: Float64Array) -> SkullFit:
     return _fit(patches, centre_mm, patches.design(centre_mm))
 
 
-def stretch_mm(patches: SkullPatches, centre_mm: Float64Array) -> tuple[float, float]:
-    """Largest stretch of an affine motion less its mean, mm at `HEAD_RADIUS_MM`, and its chi2.
+@dataclass(frozen=True)
+class Stretch:
+    """The strain of an affine motion of the skull, less its mean.
 
     The mean of the three principal stretches cannot be distinguished from a contrast that makes
-    bone larger. The second is the squared Mahalanobis distance from 0, of five degrees of freedom.
+    bone larger.
     """
+
+    strain: Float64Array
+    """Shape (3, 3), symmetric, in mm at `HEAD_RADIUS_MM`."""
+    chi2: float
+    """Squared Mahalanobis distance from 0, of five degrees of freedom."""
+    dilution: float
+    """As `dilution`, of the worst strain per error of the patches."""
+
+    @property
+    def largest_mm(self) -> float:
+        """Largest principal stretch, mm at `HEAD_RADIUS_MM`."""
+        return float(np.abs(np.linalg.eigvalsh(self.strain)).max())
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether it is large, significant and determined by the skull."""
+        return (
+            self.largest_mm > MAX_STRETCH_MM
+            and self.chi2 > MIN_CHI2
+            and self.dilution <= MAX_STRETCH_DILUTION
+        )
+
+    def displacements_mm(self, points_mm: Float64Array) -> Float64Array:
+        """How far each point (n, 3) moves against the centroid of the points."""
+        offsets = (points_mm - points_mm.mean(axis=0)) / HEAD_RADIUS_MM
+        return np.asarray(np.linalg.norm(offsets @ self.strain, axis=1))
+
+
+def fit_stretch(patches: SkullPatches, centre_mm: Float64Array) -> Stretch:
+    """The stretch with which an affine motion fits the patches best."""
     offsets = (patches.points_mm - centre_mm) / HEAD_RADIUS_MM
     pairs = tuple(zip(*np.triu_indices(3), strict=True))
     normals = patches.normals
@@ -212,17 +264,19 @@ def stretch_mm(patches: SkullPatches, centre_mm: Float64Array) -> tuple[float, f
         normals[:, i] * offsets[:, j] + (normals[:, j] * offsets[:, i] if i != j else 0)
         for i, j in pairs
     ]
-    rigid = patches.design(centre_mm)
-    fit = _fit(patches, centre_mm, np.hstack([rigid, np.stack(strains, axis=1)]))
+    design = np.hstack([patches.design(centre_mm), np.stack(strains, axis=1)])
+    fit = _fit(patches, centre_mm, design)
     diagonal = np.array([i == j for i, j in pairs])
     deviator = np.eye(len(pairs)) - np.outer(diagonal, diagonal) / 3
     strain = deviator @ fit.parameters[7:]
-    covariance = deviator @ fit.covariance[7:, 7:] @ deviator
+    covariance, geometry = (
+        deviator @ matrix[7:, 7:] @ deviator for matrix in (fit.covariance, _geometry(design))
+    )
     tensor = np.zeros((3, 3))
     for value, (i, j) in zip(strain, pairs, strict=True):
         tensor[i, j] = tensor[j, i] = value
-    largest = float(np.abs(np.linalg.eigvalsh(tensor)).max())
-    return largest, float(strain @ np.linalg.pinv(covariance, hermitian=True) @ strain)
+    chi2 = float(strain @ np.linalg.pinv(covariance, hermitian=True) @ strain)
+    return Stretch(tensor, chi2, float(np.sqrt(np.linalg.eigvalsh(geometry)[-1])))
 
 
 def _fit(patches: SkullPatches, centre_mm: Float64Array, design: Float64Array) -> SkullFit:
@@ -246,18 +300,39 @@ def _fit(patches: SkullPatches, centre_mm: Float64Array, design: Float64Array) -
     return SkullFit(motion, covariance, centre_mm, explained)
 
 
+def _geometry(design: Float64Array) -> Float64Array:
+    """Covariance of the parameters of a design, if all patches share errors of 1 mm."""
+    return np.asarray(np.linalg.pinv(design.T @ design / len(design), hermitian=True))
+
+
+def block_count(points_mm: Float64Array) -> float:
+    """Number of blocks with points, the mean over eight grids that differ by half a block."""
+    shifts = BLOCK_MM / 2 * np.array(list(np.ndindex(2, 2, 2)))
+    grids = [_block_of(points_mm + shift) for shift in shifts]
+    return float(np.mean([block.max() + 1 for block in grids]))
+
+
+def _block_of(points_mm: Float64Array) -> npt.NDArray[np.int64]:
+    """Number of the block of each point, from 0."""
+    cells = np.floor(points_mm / BLOCK_MM).astype(int)
+    return np.asarray(np.unique(cells, axis=0, return_inverse=True)[1]).ravel()
+
+
 def _sandwich(
     points_mm: Float64Array, design: Float64Array, slope: Float64Array, curvature: Float64Array
 ) -> Float64Array:
-    """Covariance of an M-estimate whose scores depend on each other within blocks."""
+    """Covariance of an M-estimate whose scores depend on each other within blocks.
+
+    `BLOCK_SD_MM` is added: with scores that are 0 in each block, it would be 0.
+    """
     hessian = design.T @ (curvature[:, None] * design)
     if np.linalg.eigvalsh(hessian)[0] <= 0:
         hessian = design.T @ (curvature.clip(MIN_CURVATURE)[:, None] * design)
     inverse = np.linalg.pinv(hessian, hermitian=True)
-    cells = np.floor(points_mm / BLOCK_MM).astype(int)
-    _, block = np.unique(cells, axis=0, return_inverse=True)
+    block = _block_of(points_mm)
     blocks = block.max() + 1
     scores = np.zeros((blocks, design.shape[1]))
-    np.add.at(scores, block.ravel(), slope[:, None] * design)
+    np.add.at(scores, block, slope[:, None] * design)
     few = blocks / max(blocks - design.shape[1], 1)
-    return np.asarray(few * inverse @ (scores.T @ scores) @ inverse)
+    shared = BLOCK_SD_MM**2 / blocks * _geometry(design)
+    return np.asarray(few * inverse @ (scores.T @ scores) @ inverse + shared)
