@@ -145,7 +145,7 @@ class Quality:
     """Largest stretch of an affine motion of the skull, in mm at `HEAD_RADIUS_MM`."""
     stretch_chi2: float
     """How significant it is, see `skull_fit.Stretch`."""
-    is_stretched: bool
+    is_stretched: bool = False
     """Whether it is likely, see `skull_fit.Stretch`; then QA does not pass."""
     region: str = ""
     """The region of the CT whose error this is; empty for the whole brain."""
