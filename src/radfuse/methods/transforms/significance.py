@@ -12,6 +12,10 @@ from radfuse.methods.transforms.coarse_grid import ramp, spread
 FINE_HU = (40.0, 20.0)
 """Contrast at which a finding of two pixels is significant, and range up to full weight."""
 
+SHARE_OF_SCALE = ((0.6, 1.2), (1.0, 0.5))
+"""Smoothing in mm, and share of that contrast that is significant: more smoothing leaves less of a
+small finding and of the noise."""
+
 DARK_HU = (40.0, 25.0)
 """Contrast of air and fat below the background, and range up to full weight."""
 
@@ -54,13 +58,15 @@ Significance = Callable[[Evidence], Float32Array]
 
 def by_thresholds(found: Evidence) -> Float32Array:
     """Significance by thresholds in HU and in deviations of the noise."""
+    share = float(np.interp(found.scale_mm, *SHARE_OF_SCALE))
+    fine_hu, width_hu = share * FINE_HU[0], share * FINE_HU[1]
     least_hu, begins_hu, dark_hu = (
         max(least, factor * found.noise_hu)
         for least, factor in (
-            (FINE_HU[0], NOISE_FACTOR), (EDGE_HU[0], EDGE_NOISE), (DARK_HU[0], NOISE_FACTOR),
+            (fine_hu, NOISE_FACTOR), (EDGE_HU[0], EDGE_NOISE), (DARK_HU[0], NOISE_FACTOR),
         )
     )  # fmt: skip
-    small = ramp(found.smooth_hu, least_hu, FINE_HU[1])
+    small = ramp(found.smooth_hu, least_hu, width_hu)
     dense = np.maximum(spread(small, REACH * found.scale_mm, found.spacing_mm), found.coarse)
     dense *= ramp(found.smooth_hu, begins_hu, EDGE_HU[1])
     dark = ramp(-found.own_hu, dark_hu, DARK_HU[1])

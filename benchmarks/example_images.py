@@ -1,8 +1,8 @@
-"""The pictures of docs/signed-detail.md: a phantom with findings, in CT, MR and fused images.
+"""The images of docs/signed-detail.md: a phantom with findings, in CT, MR and fused images.
 
-    python benchmarks/pictures.py FOLDER
+    python benchmarks/example_images.py FOLDER
 
-Findings are inserted into a synthetic phantom; every picture is a row of tiles, or several, with
+Findings are inserted into a synthetic phantom; every file is a row of tiles, or several, with
 the name of what it shows above each.
 """
 
@@ -139,7 +139,7 @@ def border() -> Tiles:
     return {name: np.asarray(image[::-1, :, x], np.float32) for name, image in tiles.items()}
 
 
-def pictures() -> Iterator[tuple[str, Tiles, int]]:
+def files() -> Iterator[tuple[str, Tiles, int]]:
     """Names, tiles, and tiles in a row."""
     scene = Scene.make()
     yield "planes", planes(scene), 5
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for name, tiles, columns in pictures():
+    for name, tiles, columns in files():
         sheet(tiles, columns).save(folder / f"{name}.png", optimize=True)
         print(name, flush=True)
 
