@@ -45,6 +45,7 @@ def files_of(shelf: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in shelf.iterdir()}
 
 
+@pytest.mark.slow
 def test_trained_and_rebuilt_network_are_byte_identical(shelf: Path) -> None:
     folder = shelf.parent / "run"
     config = shelf.parent / "configs" / "tiny.toml"

@@ -112,6 +112,7 @@ def test_a_moved_lower_half_does_not_count(phantom: Phantom, with_moved_jaw: Ser
     assert error_mm(found.mr_from_ct, phantom.mr_from_ct) < found.quality.high_mm
 
 
+@pytest.mark.slow
 def test_a_moved_lower_half_is_left_out_of_the_metric(phantom: Phantom, with_moved_jaw: Series):
     region = read_region((*UPPER[:4], MOVED_BELOW_MM + 10, 120), phantom.ct.image)
     found = register(phantom.ct, with_moved_jaw, initial=nearby(phantom), metric_region=region)

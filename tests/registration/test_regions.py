@@ -36,9 +36,9 @@ def warped(phantom: Phantom, outwards: Float64Array, size_mm: float) -> sitk.Ima
     ("region", "outwards"),
     [
         ("left, lower", (1.0, 0.0, 0.0)),
-        ("right, upper", (-1.0, 0.0, 0.6)),
-        ("front, upper", (0.0, -1.0, 0.6)),
-        ("vertex", (0.0, 0.0, 1.0)),
+        pytest.param("right, upper", (-1.0, 0.0, 0.6), marks=pytest.mark.slow),
+        pytest.param("front, upper", (0.0, -1.0, 0.6), marks=pytest.mark.slow),
+        pytest.param("vertex", (0.0, 0.0, 1.0), marks=pytest.mark.slow),
     ],
 )
 def test_a_local_warp_is_seen_in_its_region(
