@@ -35,7 +35,7 @@ from radfuse.parallel import in_order
 FULL = 65535
 """Stored value of a base that is white."""
 
-SLICES_AT_ONCE = 16
+SLICES_AT_ONCE = 12
 """Slices that are in memory together, apart from their neighbours."""
 
 BRAIN = WINDOWS["brain"]
