@@ -20,15 +20,19 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from radfuse.arrays import Float32Array
 from radfuse.intensity import window_named
 from radfuse.io.image_pairs import read_image_pairs
-from radfuse.methods.catalogue import METHODS, load_method
+from radfuse.methods.catalogue import METHODS, Method, load_method
+from radfuse.methods.head import ArrayHead, HeadMethod
 from radfuse.methods.installed import weights_folder, weights_in
 from radfuse.phantom.head import Label, make_phantom
-from radfuse.pipeline.volume import scale_volumes
+from radfuse.pipeline.volume import fuse_head, scale_volumes, whole
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import NOTICE
 
-Images = Mapping[str, tuple[Float32Array, Float32Array]]
-"""CT and MR, (H, W) in [0, 1], by name."""
+Slice = tuple[Float32Array, Float32Array, ArrayHead | None, int]
+"""CT and MR, (H, W) in [0, 1]; the head that they are of, if any, and which of its slices."""
+
+Images = Mapping[str, Slice]
+"""By name."""
 
 PHANTOM_SEEDS = (1, 2, 3, 4, 5, 6)
 """Seeds of the phantoms."""
@@ -43,21 +47,24 @@ QUALITY = 85
 """Of WebP, of 100."""
 
 
-def phantom_slices() -> Iterator[tuple[str, tuple[Float32Array, Float32Array]]]:
+def phantom_slices() -> Iterator[tuple[str, Slice]]:
     """Slices of each phantom: one through the middle of the tumour, others across the head."""
     window = window_named(DEFAULT_WINDOW)
     for seed in PHANTOM_SEEDS:
         phantom = make_phantom(seed)
         volumes = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, window)
         labels = sitk.GetArrayViewFromImage(phantom.labels)[volumes.box]
+        hu = sitk.GetArrayFromImage(phantom.ct.image)[volumes.box].astype(np.float32)
+        head = ArrayHead(hu, volumes.mr, phantom.ct.image.GetSpacing()[::-1])
         tumour = int(np.flatnonzero((labels == Label.TUMOUR).any(axis=(1, 2))).mean())
         for z in sorted({tumour, *(int(share * len(labels)) for share in HEIGHTS)}):
-            yield f"phantom-{seed}-{z:03}", (volumes.ct[z], volumes.mr[z])
+            yield f"phantom-{seed}-{z:03}", (volumes.ct[z], volumes.mr[z], head, z)
 
 
 def pairs_of(folder: Path) -> Images:
     """The pairs of a folder."""
-    return {pair.name: (scaled(pair.ct), scaled(pair.mr)) for pair in read_image_pairs(folder)}
+    pairs = read_image_pairs(folder)
+    return {pair.name: (scaled(pair.ct), scaled(pair.mr), None, 0) for pair in pairs}
 
 
 def scaled(grey: NDArray[np.uint8]) -> Float32Array:
@@ -68,10 +75,19 @@ def scaled(grey: NDArray[np.uint8]) -> Float32Array:
 def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
     """Write a sheet per pair."""
     loaded = {name: load_method(name) for name in methods}
-    for name, (ct, mr) in images.items():
-        fused = {label: method(ct[None], mr[None])[0] for label, method in loaded.items()}
+    for name, (ct, mr, head, z) in images.items():
+        fused = {label: fused_slice(method, ct, mr, head, z) for label, method in loaded.items()}
         sheet({"CT": ct, "MR": mr, **fused}).save(folder / f"{name}.webp", quality=QUALITY)
         print(name, flush=True)
+
+
+def fused_slice(
+    method: Method, ct: Float32Array, mr: Float32Array, head: ArrayHead | None, z: int
+) -> Float32Array:
+    """A slice, fused; cut out of its head, where the method takes a whole one."""
+    if head is not None and isinstance(method, HeadMethod):
+        return whole(fuse_head(method, head, window_named(DEFAULT_WINDOW)))[z]
+    return np.asarray(method(ct[None], mr[None])[0], np.float32)
 
 
 def sheet(images: Mapping[str, Float32Array], columns: int = COLUMNS) -> Image.Image:
