@@ -24,7 +24,7 @@ from calibration_cases import Case, cases
 from calibration_pairs import DATA, Pair, brain_errors
 from radfuse.errors import RadfuseError
 from radfuse.registration.optimizer import itk_threads
-from radfuse.registration.quality import assess
+from radfuse.registration.qa.assessment import assess
 from radfuse.registration.search import register
 from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 

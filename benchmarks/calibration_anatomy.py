@@ -15,7 +15,7 @@ from calibration_pairs import SPACING_MM, VHF, Displacement, Pair, with_ct, with
 from radfuse.arrays import BoolArray, Float32Array, Float64Array, image_on
 from radfuse.modality import AIR_HU
 from radfuse.phantom.head import Tumour, make_phantom
-from radfuse.registration.regions import SECTORS
+from radfuse.registration.qa.regions import SECTORS
 from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 
 METAL_HU, BONE_HU, SKIN_HU = 3071.0, 150.0, -300.0

@@ -1,6 +1,6 @@
-"""Measure the registration: accuracy, random poses, right and wrong pairs, and a peer.
+"""Measure the registration: accuracy, random poses, right and wrong pairs.
 
-    python benchmarks/registration.py accuracy | poses | pairs | displaced | peer
+    python benchmarks/registration.py accuracy | poses | pairs | displaced
 
 `--data FOLDER` names the folder of the public data sets; missing ones are skipped with a line.
 Every command prints a table in Markdown.
@@ -9,11 +9,7 @@ Every command prints a table in Markdown.
 import argparse
 import itertools
 import resource
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +21,8 @@ import SimpleITK as sitk
 from radfuse.errors import RadfuseError
 from radfuse.modality import CT, MR, Modality
 from radfuse.phantom.head import LABELS, Phantom, make_phantom
-from radfuse.registration.quality import Quality, assess
+from radfuse.registration.qa.assessment import assess
+from radfuse.registration.qa.quality import Quality
 from radfuse.registration.search import register
 from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 from radfuse.series import Series
@@ -57,27 +54,6 @@ T2_SIGNAL = {
     1000: "csf ventricle eye necrosis",
 }
 """T2-weighted signal, arbitrary units: fluid brightest, grey above white; bone and air dark."""
-
-ELASTIX_RIGID = """
-(Registration "MultiResolutionRegistration")
-(FixedImagePyramid "FixedSmoothingImagePyramid")
-(MovingImagePyramid "MovingSmoothingImagePyramid")
-(Metric "AdvancedMattesMutualInformation")
-(NumberOfHistogramBins 32)
-(Optimizer "AdaptiveStochasticGradientDescent")
-(Transform "EulerTransform")
-(AutomaticScalesEstimation "true")
-(AutomaticTransformInitialization "true")
-(AutomaticTransformInitializationMethod "GeometricalCenter")
-(NumberOfResolutions 4)
-(MaximumNumberOfIterations 500)
-(ImageSampler "RandomCoordinate")
-(NumberOfSpatialSamples 4096)
-(NewSamplesEveryIteration "true")
-(RequiredRatioOfValidSamples 0.05)
-(WriteResultImage "false")
-"""
-"""The rigid parameters of elastix's manual and model zoo: MI, ASGD, four resolutions."""
 
 
 @dataclass(frozen=True)
@@ -348,44 +324,7 @@ def displaced(bench: Bench, _: argparse.Namespace) -> None:
             row(names[0], label, error, *figures(quality))
 
 
-def elastix(ct: Series, mr: Series) -> tuple[sitk.Transform, float]:
-    """Register with elastix, MR fixed as here; give MR points to CT points, and seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        (path / "rigid.txt").write_text(ELASTIX_RIGID)
-        sitk.WriteImage(ct.image, str(path / "ct.nii"))
-        sitk.WriteImage(mr.image, str(path / "mr.nii"))
-        command = ["elastix", "-f", "mr.nii", "-m", "ct.nii", "-p", "rigid.txt", "-out", "."]
-        began = time.perf_counter()
-        subprocess.run(command, cwd=path, check=True, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - began
-        entries = dict(
-            line.strip("()").split(" ", 1)
-            for line in (path / "TransformParameters.0.txt").read_text().splitlines()
-            if line[:1] == "("
-        )
-    angles_shift = [float(v) for v in entries["TransformParameters"].split()]
-    centre = [float(v) for v in entries["CenterOfRotationPoint"].split()]
-    return sitk.Euler3DTransform(centre, *angles_shift[:3], angles_shift[3:]), seconds
-
-
-def peer(bench: Bench, _: argparse.Namespace) -> None:
-    """Print error and time beside those of elastix: same pair, same machine, same run."""
-    if shutil.which("elastix") is None:
-        print("skipped: elastix is not installed (Debian: apt-get install elastix)")
-        return
-    head("pair", "program", "error mm", "seconds")
-    for names in (("vhf", "vhf"), ("phantom1", "phantom1"), ("phantom2", "phantom2")):
-        ct, mr, truth, points = known(bench, names)
-        found = register(ct, mr)
-        error = error_mm(found.mr_from_ct, truth, points)
-        row(names[0], "radfuse", error, found.seconds)
-        ct_from_mr, seconds = elastix(ct, mr)
-        error = error_mm(ct_from_mr.GetInverse(), truth, points)
-        row(names[0], "elastix", error, seconds)
-
-
-COMMANDS = {it.__name__: it for it in (accuracy, poses, pairs, displaced, peer)}
+COMMANDS = {it.__name__: it for it in (accuracy, poses, pairs, displaced)}
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from radfuse.pipeline.result import Result
     from radfuse.recipe import Recipe
     from radfuse.record import Record
-    from radfuse.registration.quality import Quality
+    from radfuse.registration.qa.quality import Quality
     from radfuse.registration.search import Registration, register
     from radfuse.series import Series
 
@@ -42,7 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 _MODULES = {
-    "Modality": "modality", "Quality": "registration.quality", "Recipe": "recipe",
+    "Modality": "modality", "Quality": "registration.qa.quality", "Recipe": "recipe",
     "Record": "record", "Registration": "registration.search", "Result": "pipeline.result",
     "Series": "series", "evaluate": "pipeline.evaluate", "fuse": "pipeline.fuse",
     "measure": "metrics.measure", "read": "pipeline.read", "register": "registration.search",

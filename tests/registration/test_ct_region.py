@@ -12,7 +12,8 @@ from radfuse.errors import InputError
 from radfuse.phantom.head import Phantom
 from radfuse.registration.ct_region import GRID_MM, Box, CtRegion, read_region
 from radfuse.registration.optimizer import itk_threads
-from radfuse.registration.quality import Quality, assess
+from radfuse.registration.qa.assessment import assess
+from radfuse.registration.qa.quality import Quality
 from radfuse.registration.search import register
 from radfuse.series import Series
 

@@ -20,7 +20,7 @@ from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import fuse_volumes
 from radfuse.recipe import Recipe
 from radfuse.record import Record
-from radfuse.registration.quality import Quality
+from radfuse.registration.qa.quality import Quality
 from radfuse.series import Series
 from radfuse.service.jobs.view_files import VIEW, View, prepare_view, stage_fused_view
 from radfuse.service.slice_preview import SlicePreviews

@@ -14,7 +14,7 @@ from radfuse.arrays import BoolArray
 from radfuse.errors import InputError
 from radfuse.phantom.head import Phantom
 from radfuse.record import read_record
-from radfuse.registration.regions import region_names
+from radfuse.registration.qa.regions import region_names
 from radfuse.registration.transforms import matrix_of
 
 

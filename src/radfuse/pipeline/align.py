@@ -17,7 +17,8 @@ from radfuse.record import digest
 from radfuse.registration.ct_region import read_region
 from radfuse.registration.optimizer import DEFAULT_SEED, itk_threads, mean_displacement_mm
 from radfuse.registration.preprocessing import centroid
-from radfuse.registration.quality import Quality, assess
+from radfuse.registration.qa.assessment import assess
+from radfuse.registration.qa.quality import Quality
 from radfuse.registration.search import register
 from radfuse.registration.transforms import canonicalize, matrix_of, read_transform
 from radfuse.series import Series

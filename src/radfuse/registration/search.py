@@ -36,7 +36,9 @@ from radfuse.registration.preprocessing import (
     dilated,
     voxel_share,
 )
-from radfuse.registration.quality import Quality, assess
+from radfuse.registration.qa.assessment import assess
+from radfuse.registration.qa.quality import Quality
+from radfuse.registration.shading import evenly_lit
 from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
@@ -210,10 +212,15 @@ class _Search:
 
         With a region it is optimized in it, on the middle grids and on the fine ones.
         """
-        best, fine = list(ranked[:1]), self._at_level(FINE)
+        best, search = list(ranked[:1]), self
+        if best:
+            mr, _, optimum = evenly_lit(self.ct, self.mr, self.mr_head, best[0].ct_from_mr)
+            search = replace(self, mr=mr)
+            best = [_Pose(best[0].initial_pose, *optimum)] if optimum else best
+        fine = search._at_level(FINE)
         if best and (self.region or self.metric_region):
-            best = [self._optimized_in_regions(best[0])]
-            fine = self._in_regions(fine, best[0])
+            best = [search._optimized_in_regions(best[0])]
+            fine = search._in_regions(fine, best[0])
         refined = _optimized(fine, best)
         if not refined:
             raise RegistrationError(

@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from radfuse.arrays import Float64Array
 from radfuse.registration.optimizer import HEAD_RADIUS_MM
-from radfuse.registration.skull_profiles import Profiles, interpolated, point_similarity
+from radfuse.registration.qa.skull_profiles import Profiles, interpolated, point_similarity
 from radfuse.registration.transforms import matrix_of
 
 PATCH_MM = 10.0
@@ -49,18 +49,6 @@ to bone: of 122 poses the 90 % interval holds the worst error of 83 % with it, o
 
 OPTIMIZER_SD_MM = 0.4
 """Standard deviation of each parameter of the optimized pose, on the grid of `optimizer.MIDDLE`."""
-
-MAX_STRETCH_DILUTION = 4.2
-"""Largest `Stretch.dilution` with which a stretch is detected: 4.0 and less for whole heads, 4.3
-and more for parts of them, where it fits errors of the patches (calibration half of
-benchmarks/calibration.py)."""
-
-MAX_STRETCH_MM = 0.9
-"""Stretch at `HEAD_RADIUS_MM`, less its mean, above which a distortion is likely: 0.8 mm and less
-at true poses, 1.0 and 1.7 for stretches by 2 and 4 % along an axis (same data)."""
-
-MIN_CHI2 = 15.1
-"""Of five strains that differ from 0 with 99 % confidence."""
 
 MIN_CURVATURE = 1e-3
 """Of a patch whose similarity has no maximum there, so that the motion's covariance is finite."""
@@ -203,7 +191,7 @@ class SkullFit:
     """What fits the patches best: a rigid motion and a thickness, or also a stretch."""
 
     parameters: Float64Array
-    """Shift and rotation of a `Motion`, the thickness, and six strains where they are fitted."""
+    """Shift and rotation of a `Motion`, the thickness, and further columns of the design."""
     covariance: Float64Array
     centre_mm: Float64Array
     explained_mm: Float64Array
@@ -217,69 +205,10 @@ class SkullFit:
 
 def fit_skull(patches: SkullPatches, centre_mm: Float64Array) -> SkullFit:
     """The motion of the MR's points for which the patches fit the MR best."""
-    return _fit(patches, centre_mm, patches.design(centre_mm))
+    return fit_design(patches, centre_mm, patches.design(centre_mm))
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """The strain of an affine motion of the skull, less its mean.
-
-    The mean of the three principal stretches cannot be distinguished from a contrast that makes
-    bone larger.
-    """
-
-    strain: Float64Array
-    """Shape (3, 3), symmetric, in mm at `HEAD_RADIUS_MM`."""
-    chi2: float
-    """Squared Mahalanobis distance from 0, of five degrees of freedom."""
-    dilution: float
-    """As `dilution`, of the worst strain per error of the patches."""
-
-    @property
-    def largest_mm(self) -> float:
-        """Largest principal stretch, mm at `HEAD_RADIUS_MM`."""
-        return float(np.abs(np.linalg.eigvalsh(self.strain)).max())
-
-    @property
-    def is_likely(self) -> bool:
-        """Whether it is large, significant and determined by the skull."""
-        return (
-            self.largest_mm > MAX_STRETCH_MM
-            and self.chi2 > MIN_CHI2
-            and self.dilution <= MAX_STRETCH_DILUTION
-        )
-
-    def displacements_mm(self, points_mm: Float64Array) -> Float64Array:
-        """How far each point (n, 3) moves against the centroid of the points."""
-        offsets = (points_mm - points_mm.mean(axis=0)) / HEAD_RADIUS_MM
-        return np.asarray(np.linalg.norm(offsets @ self.strain, axis=1))
-
-
-def fit_stretch(patches: SkullPatches, centre_mm: Float64Array) -> Stretch:
-    """The stretch with which an affine motion fits the patches best."""
-    offsets = (patches.points_mm - centre_mm) / HEAD_RADIUS_MM
-    pairs = tuple(zip(*np.triu_indices(3), strict=True))
-    normals = patches.normals
-    strains = [
-        normals[:, i] * offsets[:, j] + (normals[:, j] * offsets[:, i] if i != j else 0)
-        for i, j in pairs
-    ]
-    design = np.hstack([patches.design(centre_mm), np.stack(strains, axis=1)])
-    fit = _fit(patches, centre_mm, design)
-    diagonal = np.array([i == j for i, j in pairs])
-    deviator = np.eye(len(pairs)) - np.outer(diagonal, diagonal) / 3
-    strain = deviator @ fit.parameters[7:]
-    covariance, geometry = (
-        deviator @ matrix[7:, 7:] @ deviator for matrix in (fit.covariance, _geometry(design))
-    )
-    tensor = np.zeros((3, 3))
-    for value, (i, j) in zip(strain, pairs, strict=True):
-        tensor[i, j] = tensor[j, i] = value
-    chi2 = float(strain @ np.linalg.pinv(covariance, hermitian=True) @ strain)
-    return Stretch(tensor, chi2, float(np.sqrt(np.linalg.eigvalsh(geometry)[-1])))
-
-
-def _fit(patches: SkullPatches, centre_mm: Float64Array, design: Float64Array) -> SkullFit:
+def fit_design(patches: SkullPatches, centre_mm: Float64Array, design: Float64Array) -> SkullFit:
     """Maximize the similarity of all patches together, over the columns of a design (n, m)."""
     weights = np.sqrt(patches.weights)
     weighted = (weights[:, None] * design, weights * patches.best_shifts_mm)
@@ -300,7 +229,7 @@ def _fit(patches: SkullPatches, centre_mm: Float64Array, design: Float64Array) -
     return SkullFit(motion, covariance, centre_mm, explained)
 
 
-def _geometry(design: Float64Array) -> Float64Array:
+def design_covariance(design: Float64Array) -> Float64Array:
     """Covariance of the parameters of a design, if all patches share errors of 1 mm."""
     return np.asarray(np.linalg.pinv(design.T @ design / len(design), hermitian=True))
 
@@ -334,5 +263,5 @@ def _sandwich(
     scores = np.zeros((blocks, design.shape[1]))
     np.add.at(scores, block, slope[:, None] * design)
     few = blocks / max(blocks - design.shape[1], 1)
-    shared = BLOCK_SD_MM**2 / blocks * _geometry(design)
+    shared = BLOCK_SD_MM**2 / blocks * design_covariance(design)
     return np.asarray(few * inverse @ (scores.T @ scores) @ inverse + shared)

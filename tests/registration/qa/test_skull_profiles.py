@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from radfuse.modality import CT
 from radfuse.registration.preprocessing import coarse_head_mask
-from radfuse.registration.skull_profiles import (
+from radfuse.registration.qa.skull_profiles import (
     Profiles,
     _positions_mm,
     ct_on_head,

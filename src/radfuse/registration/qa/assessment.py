@@ -7,59 +7,47 @@ the pose moves when it is optimized again. Both are weighted by their precision.
 in both images does not determine a pose, nothing is estimated, and QA fails with that reason.
 """
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
-from radfuse.registration.brain_points import brain_points_mm
 from radfuse.registration.ct_region import REACH_MM, CtRegion
-from radfuse.registration.mirror import mirror_fit
-from radfuse.registration.optimizer import (
-    HEAD_RADIUS_MM,
-    MIDDLE,
-    MutualInformationOptimizer,
-    mean_displacement_mm,
-    overlap_fraction,
+from radfuse.registration.optimizer import mean_displacement_mm, overlap_fraction
+from radfuse.registration.preprocessing import centroid, coarse_head_mask, voxel_share
+from radfuse.registration.qa.brain_points import brain_points_mm
+from radfuse.registration.qa.mirror import mirror_fit
+from radfuse.registration.qa.quality import (
+    INSPECT_MM,
+    MAX_DISPLACEMENT_MM,
+    MAX_ERROR_MM,
+    PASS_MM,
+    Quality,
 )
-from radfuse.registration.preprocessing import (
-    MARGIN_MM,
-    centroid,
-    coarse_head_mask,
-    dilated,
-    voxel_share,
-)
-from radfuse.registration.regions import Residuals, is_distorted, skull_residuals
-from radfuse.registration.skull_fit import (
+from radfuse.registration.qa.regions import Residuals, skull_residuals
+from radfuse.registration.qa.skull_fit import (
     OPTIMIZER_SD_MM,
     PATCH_TOLERANCE_MM,
     Motion,
     SkullPatches,
-    Stretch,
     block_count,
     dilution,
     fit_skull,
-    fit_stretch,
     motion_between,
     skull_patches,
 )
-from radfuse.registration.skull_profiles import (
+from radfuse.registration.qa.skull_profiles import (
     MAX_SHIFT_MM,
     ct_on_head,
     skull_profiles,
     visible_bone,
 )
+from radfuse.registration.qa.stretch import NO_STRETCH, affine_stretch, fit_stretch
+from radfuse.registration.shading import evenly_lit
 from radfuse.registration.transforms import with_rotation_centre
 from radfuse.series import Series
-from radfuse.verdict import Grade, Verdict
-
-PASS_MM = 2.0
-"""Largest upper end of the interval that passes: AAPM TG-132 asks for 1 to 2 mm."""
-
-INSPECT_MM = 3.0
-"""Largest upper end of the interval that is fused, with a warning; above it QA fails."""
+from radfuse.verdict import Grade
 
 NORMAL_QUANTILE = 1.645
 """Standard deviations on either side of the estimate that hold 90 % of a normal distribution."""
@@ -72,10 +60,6 @@ REGION_POWER = 3.0
 """Of the inverse share of the head near a region: its power multiplies the standard deviation of
 the skull's motion and the variance of what both share, since errors of where bone begins no longer
 cancel on opposite sides (46 of 48 intervals in eight regions of three phantoms hold the error)."""
-
-MAX_DISPLACEMENT_MM = 2.8
-"""Largest displacement of the skull of one head: 2.6 mm with slices of 7 mm, 3.1 mm and more for
-other heads and mirrored ones (calibration half of benchmarks/calibration.py)."""
 
 MAX_DILUTION = 12.0
 """Largest `dilution` of a skull that determines a pose: 6 to 11 for whole and half heads, 13 to 40
@@ -103,135 +87,14 @@ MAX_MIRROR_FIT = 0.97
 """Largest fit of the MR's mirror image as a fraction of the MR's own: 0.94 and less for heads, 1.08
 and more where the MR is mirrored (calibration half of benchmarks/calibration.py)."""
 
-MAX_ERROR_MM = 2 * MAX_SHIFT_MM
-"""Largest displacement that can be measured; reported where the error cannot be estimated."""
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Estimated error of a pose; it passes where `high_mm` is at most `threshold_mm`."""
-
-    error_mm: float
-    """At the worst point of the brain in the MR; `MAX_ERROR_MM` where it cannot be estimated."""
-    low_mm: float
-    high_mm: float
-    """Ends of the 90 % interval of the error."""
-    threshold_mm: float
-    grade: Grade
-    passed: bool
-    """Whether the grade is `pass`."""
-    not_judged: str
-    """Why the error cannot be estimated, and what to do; empty where it is estimated."""
-    displacement_mm: float
-    """Twice the weighted mean shift of the skull patches along their normals: in a head displaced
-    by t, normals point in all directions and the mean is t / 2."""
-    reregistration_mm: float
-    """Mean displacement of the head when the registration is repeated from this pose."""
-    within_tolerance: float
-    """Fraction of the patches that shift by at most `PATCH_TOLERANCE_MM`."""
-    overlap: float
-    """Fraction of the MR's head inside the CT."""
-    patches: int
-    """Number of skull patches."""
-    bone_fraction: float
-    """Fraction of the CT's bone around the MR's head that is inside it."""
-    dilution: float
-    """See `skull_fit.dilution`; 0 without patches."""
-    mirror_fit: float
-    """Mutual information of the MR's mirror image as a fraction of the MR's own."""
-    residuals: Residuals
-    """What no rigid motion explains, by region of the skull: mm outwards, and its patches."""
-    stretch_mm: float
-    """Largest stretch of an affine motion of the skull, in mm at `HEAD_RADIUS_MM`."""
-    stretch_chi2: float
-    """How significant it is, see `skull_fit.Stretch`."""
-    is_stretched: bool = False
-    """Whether it is likely, see `skull_fit.Stretch`; then QA does not pass."""
-    region: str = ""
-    """The region of the CT whose error this is; empty for the whole brain."""
-
-    @property
-    def worst_region(self) -> str:
-        """The region with the largest residual; empty without any."""
-        sizes = {name: abs(residual) for name, (residual, _) in self.residuals.items()}
-        return max(sizes, key=lambda name: sizes[name], default="")
-
-    def _worst_residual(self) -> str:
-        if not self.residuals:
-            return ""
-        residual_mm, _ = self.residuals[self.worst_region]
-        return f", largest residual of the skull {residual_mm:+.1f} mm ({self.worst_region})"
-
-    @property
-    def distortion_note(self) -> str:
-        """That the MR is likely to be distorted; empty where nothing says so."""
-        residual_mm, count = self.residuals.get(self.worst_region, (0.0, 0))
-        likely = {
-            f"its skull is stretched by {100 * self.stretch_mm / HEAD_RADIUS_MM:.1f} % against the "
-            "CT's": self.is_stretched,
-            f"its skull is {abs(residual_mm):.1f} mm off the CT's in the region "
-            f"'{self.worst_region}'": is_distorted(residual_mm, count),
-        }
-        reasons = [reason for reason, holds in likely.items() if holds]
-        return f"the MR is likely to be distorted: {', '.join(reasons)}" if reasons else ""
-
-    @property
-    def verdict(self) -> Verdict:
-        """The grade, with its words."""
-        return Verdict(self.grade, self.high_mm, bool(self.region))
-
-    @property
-    def is_estimated(self) -> bool:
-        """Whether the skull in both images suffices for an estimate."""
-        return not self.not_judged
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a user must know before using the pose: the sentence, unless QA passed; a region."""
-        return tuple(filter(None, ("" if self.passed else self.sentence(), self.region_note)))
-
-    @property
-    def region_note(self) -> str:
-        """That only a region is judged; empty for the whole brain."""
-        what = f"registered and judged on a region only, a {self.region}"
-        return f"{what}; elsewhere the error is unknown and may be larger" if self.region else ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The values for JSON."""
-        derived: dict[str, Any] = {
-            "is_estimated": self.is_estimated,
-            "verdict": self.verdict.sentence(),
-        }
-        derived |= {"worst_region": self.worst_region, "distortion": self.distortion_note}
-        derived["residuals"] = {
-            region: {"outwards_mm": residual_mm, "patches": count}
-            for region, (residual_mm, count) in self.residuals.items()
-        }
-        return {**asdict(self), **derived}
-
-    def sentence(self) -> str:
-        """The result in one sentence."""
-        if self.not_judged:
-            return f"{self.verdict.sentence()}: the error cannot be estimated, {self.not_judged}"
-        separator = ";" if self.grade == "inspect" else ":"
-        return (
-            f"{self.verdict.sentence()}{separator} estimated error at the worst point of the brain "
-            f"{'in the region ' if self.region else ''}"
-            f"{self.error_mm:.1f} mm (90 % interval {self.low_mm:.1f} to {self.high_mm:.1f} mm, "
-            f"passes up to {self.threshold_mm:.1f} mm); "
-            f"skull displacement {self.displacement_mm:.1f} mm (at most "
-            f"{MAX_DISPLACEMENT_MM:.1f} mm), "
-            f"{self.within_tolerance:.0%} of skull patches within {PATCH_TOLERANCE_MM:.0f} mm, "
-            f"re-registration distance {self.reregistration_mm:.1f} mm, overlap {self.overlap:.0%}"
-            f"{self._worst_residual()}"
-        )
-
 
 @dataclass(frozen=True)
 class _Measured:
     """What is measured of a pose before it is judged."""
 
     patches: SkullPatches | None
+    affine: Float64Array
+    """See `stretch.affine_stretch`."""
     bone_cm3: float
     bone_fraction: float
     overlap: float
@@ -303,11 +166,11 @@ def assess(
     centre = centroid(part)
     pose = with_rotation_centre(centre, mr_from_ct.GetInverse())
     brain = brain_points_mm(head, pose, region)
+    mr, optimizer, optimum = evenly_lit(ct, mr, head, pose)
+    of_head = optimum
     grid = ct_on_head(ct.image, head, pose)
     profiles = skull_profiles(grid, mr, head)
     patches = skull_patches(profiles) if profiles else None
-    optimizer = MutualInformationOptimizer.at_level(MIDDLE, ct, mr, dilated(head, MARGIN_MM))
-    optimum = of_head = optimizer.optimize(pose)
     if region:
         patches = patches.within(part) if patches else None
         near = optimizer.mr_mask & region.on(optimizer.mr_mask, pose, REACH_MM)
@@ -316,6 +179,7 @@ def assess(
     share = voxel_share(part, head)
     measured = _Measured(
         patches,
+        affine_stretch(ct, mr, optimizer.mr_mask, pose),
         bone_cm3,
         bone_fraction,
         overlap_fraction(ct.image, part, pose),
@@ -345,7 +209,7 @@ def _judged(
 ) -> Quality:
     """Combine the measurements into one error, its interval and a grade."""
     residuals: Residuals = {}
-    stretch = Stretch(np.zeros((3, 3)), 0.0, 0.0)
+    stretch = NO_STRETCH
     patches, reason = measured.patches, measured.not_judged()
     error_mm = low_mm = high_mm = displacement_mm = MAX_ERROR_MM
     within_tolerance = 0.0
@@ -359,7 +223,7 @@ def _judged(
             fit = fit_skull(patches, centre_mm)
             motion = _combined(fit.motion, motion, measured.share)
             residuals = skull_residuals(patches, fit, brain_mm, pose)
-            stretch = fit_stretch(patches, centre_mm)
+            stretch = fit_stretch(patches, centre_mm, measured.affine)
         moved, spread = motion.displacements_mm(brain_mm)
         error_mm = float(moved.max())
         low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
@@ -390,7 +254,6 @@ def _judged(
         mirror_fit=measured.mirror_fit,
         residuals=residuals,
         stretch_mm=stretch.largest_mm,
-        stretch_chi2=stretch.chi2,
         is_stretched=stretch.is_likely,
         region=measured.region.name if measured.region else "",
     )

@@ -8,13 +8,13 @@ import SimpleITK as sitk
 from radfuse.arrays import image_on
 from radfuse.errors import InputError
 from radfuse.phantom.head import Label, Phantom
-from radfuse.registration.quality import (
+from radfuse.registration.qa.assessment import assess
+from radfuse.registration.qa.quality import (
     INSPECT_MM,
     MAX_DISPLACEMENT_MM,
     MAX_ERROR_MM,
     PASS_MM,
     Quality,
-    assess,
 )
 
 

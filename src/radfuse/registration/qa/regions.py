@@ -4,7 +4,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
-from radfuse.registration.skull_fit import SkullFit, SkullPatches
+from radfuse.registration.qa.skull_fit import SkullFit, SkullPatches
 from radfuse.registration.transforms import matrix_of
 
 SECTORS = ("left", "back left", "back", "back right", "right", "front right", "front", "front left")

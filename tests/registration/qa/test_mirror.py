@@ -6,8 +6,8 @@ import SimpleITK as sitk
 from numpy.testing import assert_allclose
 
 from radfuse.phantom.head import Phantom
-from radfuse.registration.mirror import reflected
-from radfuse.registration.quality import MAX_MIRROR_FIT, assess
+from radfuse.registration.qa.assessment import MAX_MIRROR_FIT, assess
+from radfuse.registration.qa.mirror import reflected
 from radfuse.registration.search import register
 
 

@@ -1,0 +1,1 @@
+"""Registration QA: the error of a pose in mm, its interval and its grade."""

@@ -1,0 +1,58 @@
+"""Uneven MR signal, as of a surface coil: corrected where the MR then fits the CT better."""
+
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from radfuse.arrays import image_on
+from radfuse.intensity import shrunk
+from radfuse.registration.optimizer import MIDDLE, MutualInformationOptimizer, Optimum
+from radfuse.registration.preprocessing import MARGIN_MM, MASK_MM, dilated
+from radfuse.series import Series
+
+BLUR_MM = 30.0
+"""Standard deviation of the blur that leaves the shading: above the size of tissues, below that of
+a head."""
+
+MIN_SHADING = 0.05
+"""Least shading, as a fraction of its median: what is darker is not amplified further."""
+
+
+def corrected(mr: Series, head: sitk.Image) -> Series:
+    """The MR divided by its signal averaged over `BLUR_MM` of the head.
+
+    Homomorphic filtering, see Vovk et al. 2007, 10.1109/TMI.2006.891486. `head` is the MR's
+    `coarse_head_mask`.
+    """
+    coarse = shrunk(mr.image, MASK_MM)
+    inside = sitk.GetArrayViewFromImage(head).astype(np.float32)
+    sigma = [BLUR_MM / spacing for spacing in coarse.GetSpacing()[::-1]]
+    signal = ndimage.gaussian_filter(sitk.GetArrayViewFromImage(coarse) * inside, sigma)
+    weight = ndimage.gaussian_filter(inside, sigma)
+    shading = signal / np.maximum(weight, np.finfo(np.float32).tiny)
+    of_head = shading[inside > 0]
+    least = max(of_head.min(), MIN_SHADING * np.median(of_head))
+    shading = np.clip(shading, least, of_head.max()) / np.median(of_head)
+    field = image_on(coarse, shading.astype(np.float32))
+    on_mr = sitk.Resample(field, mr.image, sitk.Transform(), sitk.sitkLinear, 1.0)
+    return replace(mr, image=sitk.Cast(mr.image / on_mr, sitk.sitkFloat32))
+
+
+def evenly_lit(
+    ct: Series, mr: Series, head: sitk.Image, pose: sitk.Euler3DTransform
+) -> tuple[Series, MutualInformationOptimizer, Optimum | None]:
+    """The MR as it is or corrected, whichever has more mutual information with the CT.
+
+    With its pair on the grids of `MIDDLE`, and the pose optimized there; None where ITK stops.
+    Of noise and of contrasts without shading the MR as it is has more: 0.61 against 0.40 nats with
+    noise of 8 %, 0.71 against 0.82 with a coil on one side (phantoms, calibration half of
+    benchmarks/calibration.py).
+    """
+    mask = dilated(head, MARGIN_MM)
+    candidates = []
+    for series in (mr, corrected(mr, head)):
+        pair = MutualInformationOptimizer.at_level(MIDDLE, ct, series, mask)
+        candidates.append((series, pair, pair.optimize(pose)))
+    return max(candidates, key=lambda one: one[2][1] if one[2] else 0.0)
