@@ -7,7 +7,7 @@ the pose moves when it is optimized again. Both are weighted by their precision.
 in both images does not determine a pose, nothing is estimated, and QA fails with that reason.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -25,7 +25,7 @@ from radfuse.registration.qa.quality import (
     PASS_MM,
     Quality,
 )
-from radfuse.registration.qa.regions import Residuals, skull_residuals
+from radfuse.registration.qa.regions import Residuals, local_mm, skull_residuals
 from radfuse.registration.qa.skull_fit import (
     OPTIMIZER_SD_MM,
     PATCH_TOLERANCE_MM,
@@ -43,7 +43,7 @@ from radfuse.registration.qa.skull_profiles import (
     skull_profiles,
     visible_bone,
 )
-from radfuse.registration.qa.stretch import NO_STRETCH, affine_stretch, fit_stretch
+from radfuse.registration.qa.stretch import NO_STRETCH, Stretch, affine_stretch, fit_stretch
 from radfuse.registration.shading import evenly_lit
 from radfuse.registration.transforms import with_rotation_centre
 from radfuse.series import Series
@@ -208,38 +208,22 @@ def _judged(
     measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array, pose: sitk.Transform
 ) -> Quality:
     """Combine the measurements into one error, its interval and a grade."""
-    residuals: Residuals = {}
-    stretch = NO_STRETCH
     patches, reason = measured.patches, measured.not_judged()
-    error_mm = low_mm = high_mm = displacement_mm = MAX_ERROR_MM
-    within_tolerance = 0.0
+    displacement_mm, within_tolerance = MAX_ERROR_MM, 0.0
     if patches and len(patches.points_mm):
         shifts = np.abs(patches.best_shifts_mm)
         displacement_mm = 2 * float(np.average(shifts, weights=patches.weights))
         within_tolerance = float(np.average(shifts <= PATCH_TOLERANCE_MM, weights=patches.weights))
-    if measured.optimized and not reason:
-        motion = measured.optimized
-        if patches and not measured.is_far:
-            fit = fit_skull(patches, centre_mm)
-            motion = _combined(fit.motion, motion, measured.share)
-            residuals = skull_residuals(patches, fit, brain_mm, pose)
-            stretch = fit_stretch(patches, centre_mm, measured.affine)
-        moved, spread = motion.displacements_mm(brain_mm)
-        error_mm = float(moved.max())
-        low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
-        high_mm = float((moved + NORMAL_QUANTILE * spread).max())
-    if stretch.is_likely:  # a rigid motion leaves it
-        stretched_mm = float(stretch.displacements_mm(brain_mm).max())
-        half_mm, error_mm = high_mm - error_mm, float(np.hypot(error_mm, stretched_mm))
-        high_mm = error_mm + half_mm
-    passes = high_mm <= PASS_MM and not stretch.is_likely
-    grade: Grade = "pass" if passes else "inspect" if high_mm <= INSPECT_MM else "refuse"
+    estimate = _Estimate() if reason else _estimate(measured, brain_mm, centre_mm, pose)
+    stretch = estimate.stretch
+    passes = estimate.high_mm <= PASS_MM and not stretch.is_likely
+    grade: Grade = "pass" if passes else "inspect" if estimate.high_mm <= INSPECT_MM else "refuse"
     if displacement_mm > MAX_DISPLACEMENT_MM:
         grade = "refuse"
     return Quality(
-        error_mm=error_mm,
-        low_mm=low_mm,
-        high_mm=high_mm,
+        error_mm=estimate.error_mm,
+        low_mm=estimate.low_mm,
+        high_mm=estimate.high_mm,
         threshold_mm=PASS_MM,
         grade=grade,
         passed=grade == "pass",
@@ -252,8 +236,48 @@ def _judged(
         bone_fraction=measured.bone_fraction,
         dilution=measured.dilution,
         mirror_fit=measured.mirror_fit,
-        residuals=residuals,
+        residuals=estimate.residuals,
         stretch_mm=stretch.largest_mm,
         is_stretched=stretch.is_likely,
         region=measured.region.name if measured.region else "",
     )
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """Error at the worst point of the brain with its 90 % interval; what is not rigid."""
+
+    error_mm: float = MAX_ERROR_MM
+    low_mm: float = MAX_ERROR_MM
+    high_mm: float = MAX_ERROR_MM
+    residuals: Residuals = field(default_factory=dict)
+    stretch: Stretch = NO_STRETCH
+
+
+def _estimate(
+    measured: _Measured, brain_mm: Float64Array, centre_mm: Float64Array, pose: sitk.Transform
+) -> _Estimate:
+    """The error of a pose that can be judged.
+
+    Stretch and residuals add to the estimate and to the upper end of the interval, not to the
+    lower one: they may be of the scalp or of the contrast.
+    """
+    motion, patches = measured.optimized, measured.patches
+    if motion is None:
+        return _Estimate()
+    residuals: Residuals = {}
+    stretch = NO_STRETCH
+    if patches and not measured.is_far:
+        fit = fit_skull(patches, centre_mm)
+        motion = _combined(fit.motion, motion, measured.share)
+        residuals = skull_residuals(patches, fit, brain_mm, pose)
+        stretch = fit_stretch(patches, centre_mm, measured.affine)
+    moved, spread = motion.displacements_mm(brain_mm)
+    rigid_mm = float(moved.max())
+    low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
+    high_mm = float((moved + NORMAL_QUANTILE * spread).max())
+    error_mm = rigid_mm
+    if not measured.region:
+        stretched_mm = float(stretch.likely_displacements_mm(brain_mm).max())
+        error_mm = float(np.linalg.norm([rigid_mm, stretched_mm, local_mm(residuals)]))
+    return _Estimate(error_mm, low_mm, high_mm + error_mm - rigid_mm, residuals, stretch)

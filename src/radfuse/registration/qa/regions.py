@@ -27,6 +27,12 @@ phantoms at their true pose (calibration half of benchmarks/calibration.py)."""
 MIN_RESIDUAL_PATCHES = 30
 """Least number of patches of such a region: on 12 to 28 patches, 3.2 mm and less at true poses."""
 
+LOCAL_PATCHES = 20
+"""Least number of patches of a region whose residual counts in the estimated error."""
+
+USUAL_RESIDUAL_MM = 0.5
+"""Residual that undistorted heads have, too; what is above it counts in the estimated error."""
+
 Residuals = dict[str, tuple[float, int]]
 """By region: the residual outwards, mm, and the number of skull patches."""
 
@@ -60,6 +66,12 @@ def skull_residuals(
     total = sum(count for _, count in found.values())
     mean = sum(residual * count for residual, count in found.values()) / max(total, 1)
     return {name: (round(residual - mean, 1) + 0.0, n) for name, (residual, n) in found.items()}
+
+
+def local_mm(residuals: Residuals) -> float:
+    """Largest residual above the usual one: the displacement of the brain next to it, at most."""
+    sizes = [abs(residual) for residual, count in residuals.values() if count >= LOCAL_PATCHES]
+    return max([size - USUAL_RESIDUAL_MM for size in sizes] + [0.0])
 
 
 def is_distorted(residual_mm: float, patches: int) -> bool:

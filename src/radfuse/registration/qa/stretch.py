@@ -38,6 +38,9 @@ MAX_STRETCH_MM = 0.9
 MAX_SCALE_MM = 1.1
 """Mean stretch at `HEAD_RADIUS_MM` above which a distortion is likely."""
 
+USUAL_SHARE = 0.7
+"""Share of a smaller stretch that is not an error of its measurement."""
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -76,15 +79,24 @@ class Stretch:
         return float(np.abs(np.linalg.eigvalsh(self.strain)).max())
 
     @property
-    def is_likely(self) -> bool:
-        """Whether it is large, and determined by the skull in both images."""
-        is_large = self.deviation_mm > MAX_STRETCH_MM or abs(self.mean_mm) > MAX_SCALE_MM
-        return is_large and self.dilution <= MAX_STRETCH_DILUTION
+    def is_determined(self) -> bool:
+        """Whether the skull in both images suffices to measure it."""
+        return self.dilution <= MAX_STRETCH_DILUTION
 
-    def displacements_mm(self, points_mm: Float64Array) -> Float64Array:
-        """How far each point (n, 3) moves against the centroid of the points."""
+    @property
+    def is_likely(self) -> bool:
+        """Whether it is large, and determined."""
+        is_large = self.deviation_mm > MAX_STRETCH_MM or abs(self.mean_mm) > MAX_SCALE_MM
+        return is_large and self.is_determined
+
+    def likely_displacements_mm(self, points_mm: Float64Array) -> Float64Array:
+        """How far each point (n, 3) moves against the centroid of the points.
+
+        A smaller stretch than is likely counts by `USUAL_SHARE`, one not determined not at all.
+        """
+        share = 1.0 if self.is_likely else USUAL_SHARE if self.is_determined else 0.0
         offsets = (points_mm - points_mm.mean(axis=0)) / HEAD_RADIUS_MM
-        return np.asarray(np.linalg.norm(offsets @ self.strain, axis=1))
+        return np.asarray(share * np.linalg.norm(offsets @ self.strain, axis=1))
 
 
 NO_STRETCH = Stretch(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
