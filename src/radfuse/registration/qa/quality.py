@@ -12,8 +12,10 @@ from radfuse.verdict import Grade, Verdict
 PASS_MM = 2.0
 """Largest upper end of the interval that passes: AAPM TG-132 asks for 1 to 2 mm."""
 
-INSPECT_MM = 3.0
-"""Largest upper end of the interval that is fused, with a warning; above it QA fails."""
+INSPECT_MM = 3.3
+"""Largest upper end of the interval that is fused, with a warning; above it QA fails: with 3.0 one
+more of the good pairs is refused, with 3.3 no pair that is off by more than 2 mm is accepted
+(calibration half of benchmarks/calibration.py)."""
 
 MAX_DISPLACEMENT_MM = 2.8
 """Largest displacement of the skull of one head: 2.6 mm with slices of 7 mm, 3.1 mm and more for

@@ -27,7 +27,7 @@ phantoms at their true pose (calibration half of benchmarks/calibration.py)."""
 MIN_RESIDUAL_PATCHES = 30
 """Least number of patches of such a region: on 12 to 28 patches, 3.2 mm and less at true poses."""
 
-LOCAL_PATCHES = 20
+LOCAL_PATCHES = 25
 """Least number of patches of a region whose residual counts in the estimated error."""
 
 USUAL_RESIDUAL_MM = 0.5

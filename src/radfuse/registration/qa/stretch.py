@@ -32,13 +32,16 @@ MAX_STRETCH_DILUTION = 4.2
 and more for parts of them, where it fits errors of the patches (calibration half of
 benchmarks/calibration.py)."""
 
-MAX_STRETCH_MM = 0.9
-"""Stretch at `HEAD_RADIUS_MM`, less its mean, above which a distortion is likely."""
+MAX_STRETCH_MM = 1.0
+"""Stretch at `HEAD_RADIUS_MM`, less its mean, above which a distortion is likely: 0.93 and less at
+true poses, 1.8 and more for a stretch by 4 % along an axis, 1.1 for a shear by 3 % (calibration
+half of benchmarks/calibration.py)."""
 
 MAX_SCALE_MM = 1.1
-"""Mean stretch at `HEAD_RADIUS_MM` above which a distortion is likely."""
+"""Mean stretch at `HEAD_RADIUS_MM` above which a distortion is likely: 0.99 and less at true poses
+of a usual contrast, 1.46 and more for a scale of 2 % in a phantom (same data)."""
 
-USUAL_SHARE = 0.7
+USUAL_SHARE = 0.5
 """Share of a smaller stretch that is not an error of its measurement."""
 
 
