@@ -1,10 +1,11 @@
 """Calibrate the registration QA: its verdict on pairs whose true pose is known.
 
-    python benchmarks/calibration.py run ROWS.csv [--half testing] [--poses EARLIER.csv]
-    python benchmarks/calibration.py report ROWS.csv
+    python benchmarks/calibration.py run ROWS.csv [--half testing] [--part 1/2] [--poses OLD.csv]
+    python benchmarks/calibration.py report ROWS.csv [MORE.csv]
 
 `run` appends a row for each case and skips those in the file, so it can be stopped and continued;
-`--poses` takes the poses of an earlier file instead of searching, to judge them by other rules.
+`--part 1/2` and `--part 2/2` divide the cases between two processes; `--poses` takes the poses of
+an earlier file instead of searching, to judge them by other rules.
 `report` prints the tables of docs/registration.md. `--data FOLDER` names the folder of the public
 data sets; without it the cases of the VHF are skipped with a line.
 """
@@ -93,9 +94,10 @@ def read(path: Path | None) -> list[Row]:
 
 def run(options: argparse.Namespace) -> None:
     """Append a row for each case that the file does not have."""
-    done = {row["name"] for row in read(options.rows)}
+    file, (part, parts) = options.rows[0], options.part
+    done = {row["name"] for row in read(file)}
     poses = {row["name"]: row["pose"] for row in read(options.poses) if row["pose"]}
-    for case in cases(options.data):
+    for case in cases(options.data)[part - 1 :: parts]:
         if case.name in done or options.half not in (None, case.half):
             continue
         try:
@@ -104,8 +106,8 @@ def run(options: argparse.Namespace) -> None:
             print(f"skipped {case.name}: {missing} is missing; name the data's folder with --data")
             continue
         row = judged(case, pair, poses)
-        is_new = not options.rows.exists()
-        with options.rows.open("a", newline="") as stream:
+        is_new = not file.exists()
+        with file.open("a", newline="") as stream:
             writer = csv.DictWriter(stream, COLUMNS, restval="")
             if is_new:
                 writer.writeheader()
@@ -162,7 +164,7 @@ SUMMARY = ("cases", "median / largest mean error, mm", "pass", "inspect", "refus
 
 def report(options: argparse.Namespace) -> None:
     """Print the figures of either half, by kind, and every false acceptance and false alarm."""
-    rows = read(options.rows)
+    rows = [row for file in options.rows for row in read(file)]
     for half in ("calibration", "testing"):
         part = [row for row in rows if row["half"] == half]
         print(f"#### The {half} half\n")
@@ -213,12 +215,21 @@ def figures(rows: list[Row]) -> None:
     )  # fmt: skip
 
 
+def part(text: str) -> tuple[int, int]:
+    """Which of how many parts, as `1/2`."""
+    which, parts = map(int, text.split("/"))
+    if not 1 <= which <= parts:
+        raise ValueError(text)
+    return which, parts
+
+
 def main() -> int:
     """Run the cases, or report them."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("command", choices=("run", "report"))
-    parser.add_argument("rows", type=Path, help="file with one row a case, CSV")
+    parser.add_argument("rows", type=Path, nargs="+", help="files with one row a case, CSV")
     parser.add_argument("--half", choices=("calibration", "testing"))
+    parser.add_argument("--part", type=part, default=(1, 1), help="which of how many parts: 1/2")
     parser.add_argument("--poses", type=Path, help="rows whose poses are judged")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     options = parser.parse_args()

@@ -164,7 +164,7 @@ def main() -> int:
     """Run the cases, or report them."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("command", choices=("run", "report"))
-    parser.add_argument("rows", type=Path, help="rows of calibration.py")
+    parser.add_argument("rows", type=Path, help="rows of `calibration.py`")
     parser.add_argument("peers", type=Path, help="file with one row a case and program, CSV")
     parser.add_argument("--half", choices=("calibration", "testing"))
     parser.add_argument("--limit", type=int, help="number of cases")

@@ -260,7 +260,7 @@ def _estimate(
     """The error of a pose that can be judged.
 
     Stretch and residuals add to the estimate and to the upper end of the interval, not to the
-    lower one: they may be of the scalp or of the contrast.
+    lower one: they may be of the scalp or of the contrast. In a part of a head they are not known.
     """
     motion, patches = measured.optimized, measured.patches
     if motion is None:
@@ -277,7 +277,7 @@ def _estimate(
     low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
     high_mm = float((moved + NORMAL_QUANTILE * spread).max())
     error_mm = rigid_mm
-    if not measured.region:
+    if stretch.is_determined and not measured.region:
         stretched_mm = float(stretch.likely_displacements_mm(brain_mm).max())
         error_mm = float(np.linalg.norm([rigid_mm, stretched_mm, local_mm(residuals)]))
     return _Estimate(error_mm, low_mm, high_mm + error_mm - rigid_mm, residuals, stretch)

@@ -9,17 +9,20 @@ from radfuse.registration.qa.skull_fit import PATCH_TOLERANCE_MM
 from radfuse.registration.qa.skull_profiles import MAX_SHIFT_MM
 from radfuse.verdict import Grade, Verdict
 
-PASS_MM = 2.0
-"""Largest upper end of the interval that passes: AAPM TG-132 asks for 1 to 2 mm."""
+PASS_MM = 1.9
+"""Largest upper end of the interval that passes: AAPM TG-132 asks for 1 to 2 mm. With it 2 of 129
+pairs that pass have a mean error above 1 mm, with 2.0 4 of 138 (calibration half of
+benchmarks/calibration.py)."""
 
 INSPECT_MM = 3.3
 """Largest upper end of the interval that is fused, with a warning; above it QA fails: with 3.0 one
 more of the good pairs is refused, with 3.3 no pair that is off by more than 2 mm is accepted
 (calibration half of benchmarks/calibration.py)."""
 
-MAX_DISPLACEMENT_MM = 2.8
-"""Largest displacement of the skull of one head: 2.6 mm with slices of 7 mm, 3.1 mm and more for
-other heads and mirrored ones (calibration half of benchmarks/calibration.py)."""
+MAX_DISPLACEMENT_MM = 3.2
+"""Largest displacement of the skull of one head: 3.3 mm and less, 2.8 and less but for a neck and
+cropped CTs, 3.9 mm and more for other heads that are judged (calibration half of
+benchmarks/calibration.py)."""
 
 MAX_ERROR_MM = 2 * MAX_SHIFT_MM
 """Largest displacement that can be measured; reported where the error cannot be estimated."""

@@ -95,9 +95,9 @@ class Stretch:
     def likely_displacements_mm(self, points_mm: Float64Array) -> Float64Array:
         """How far each point (n, 3) moves against the centroid of the points.
 
-        A smaller stretch than is likely counts by `USUAL_SHARE`, one not determined not at all.
+        A smaller stretch than is likely counts by `USUAL_SHARE`.
         """
-        share = 1.0 if self.is_likely else USUAL_SHARE if self.is_determined else 0.0
+        share = 1.0 if self.is_likely else USUAL_SHARE
         offsets = (points_mm - points_mm.mean(axis=0)) / HEAD_RADIUS_MM
         return np.asarray(share * np.linalg.norm(offsets @ self.strain, axis=1))
 
