@@ -1,8 +1,8 @@
 """The stretch of an MR against the CT, by an affine motion of the skull and of the whole head.
 
 The patches of the skull (`skull_fit`) do not fix the mean of the three stretches: a contrast that
-makes bone larger looks like a scale. Affine mutual information does, by the outline of the head,
-but a scalp that is pressed otherwise in one image looks like a stretch. The mean is taken from the
+makes bone larger resembles a scale. Affine mutual information does, by the outline of the head,
+but a scalp that is pressed otherwise in one image resembles a stretch. The mean is taken from the
 latter, what deviates from it is the mean of both.
 """
 
