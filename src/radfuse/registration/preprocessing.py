@@ -16,9 +16,6 @@ would stretch the bins of the histogram."""
 MASK_MM = 4.0
 """Spacing of the head masks: only initial poses and margins depend on them."""
 
-SLAB_SHARE = 0.25
-"""Of a head's largest cross-section, what both ends of a slab have at least."""
-
 MARGIN_MM = 12.0
 """Air around the head that is compared too: without it the outline of the head has no weight."""
 
@@ -57,13 +54,6 @@ def centroid(mask: sitk.Image) -> Float64Array:
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(mask)
     return np.array(shape.GetCentroid(1))
-
-
-def is_slab(mask: sitk.Image) -> bool:
-    """Whether a head is cut at both ends of an axis, and not only its neck."""
-    inside = sitk.GetArrayViewFromImage(mask)
-    areas = (inside.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3))
-    return any(min(area[0], area[-1]) > SLAB_SHARE * area.max() for area in areas)
 
 
 def voxel_share(part: sitk.Image, mask: sitk.Image) -> float:

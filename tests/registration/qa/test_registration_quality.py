@@ -8,7 +8,6 @@ import SimpleITK as sitk
 from radfuse.arrays import image_on
 from radfuse.errors import InputError
 from radfuse.phantom.head import Label, Phantom
-from radfuse.registration.preprocessing import coarse_head_mask, is_slab
 from radfuse.registration.qa.assessment import assess
 from radfuse.registration.qa.quality import (
     INSPECT_MM,
@@ -129,31 +128,6 @@ def test_a_coronal_slab_of_the_face_is_not_judged(phantom: Phantom):
     assert quality.patches >= 80
     assert quality.grade == "refuse"
     assert "blocks of 40 mm (at least 25): too few to estimate the precision" in quality.sentence()
-
-
-def test_the_head_of_an_infant_is_judged(phantom: Phantom):
-    smaller = np.array([0.7, 0.7, 0.7])
-    ct, mr = sitk.Image(phantom.ct.image), sitk.Image(phantom.mr.image)
-    for image in (ct, mr):
-        image.SetSpacing((smaller * image.GetSpacing()).tolist())
-        image.SetOrigin((smaller * image.GetOrigin()).tolist())
-    pose = sitk.Euler3DTransform(phantom.mr_from_ct)
-    pose.SetCenter((smaller * pose.GetCenter()).tolist())
-    pose.SetTranslation((smaller * pose.GetTranslation()).tolist())
-    quality = assess(replace(phantom.ct, image=ct), replace(phantom.mr, image=mr), pose)
-    assert quality.not_judged == ""
-    assert quality.low_mm < 0.05
-
-
-@pytest.mark.parametrize("cut", [(0, 40, 90), (1, 40, 90), (2, 30, 70)])
-def test_a_slab_is_cut_at_both_ends(phantom: Phantom, cut: tuple[int, int, int]):
-    axis, first, last = cut
-    voxels = [slice(None)] * 3
-    spacing = phantom.mr.image.GetSpacing()[axis]
-    voxels[axis] = slice(round(first / spacing), round(last / spacing))
-    part = replace(phantom.mr, image=phantom.mr.image[tuple(voxels)])
-    assert is_slab(coarse_head_mask(part))
-    assert not is_slab(coarse_head_mask(phantom.mr))
 
 
 @pytest.mark.parametrize("margin", [0, 1], ids=["brain", "brain and a margin"])

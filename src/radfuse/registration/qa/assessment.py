@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from radfuse.arrays import Float64Array
 from radfuse.registration.ct_region import REACH_MM, CtRegion
 from radfuse.registration.optimizer import mean_displacement_mm, overlap_fraction
-from radfuse.registration.preprocessing import centroid, coarse_head_mask, is_slab, voxel_share
+from radfuse.registration.preprocessing import centroid, coarse_head_mask, voxel_share
 from radfuse.registration.qa.brain_points import brain_points_mm
 from radfuse.registration.qa.mirror import mirror_fit
 from radfuse.registration.qa.quality import (
@@ -71,8 +71,7 @@ MIN_PATCHES = 80
 MIN_BLOCKS = 25
 """Least number of blocks of 40 mm with skull patches: a covariance from the scatter of blocks needs
 some thirty (Cameron and Miller 2015, 10.3368/jhr.50.2.317); 30 and more for heads and most slabs,
-21 and 23 for coronal slabs of the face, one of them 1.6 mm off (calibration half). Only of slabs:
-the whole head of an infant has 22."""
+20 and 22 for coronal slabs of the face, one of them 1.7 mm off (calibration half)."""
 
 MIN_OVERLAP = 0.5
 """Least fraction of the MR's head inside the CT."""
@@ -104,8 +103,6 @@ class _Measured:
     """To the pose's optimum of mutual information."""
     reregistration_mm: float
     mirror_fit: float
-    is_slab: bool
-    """Whether the MR's head is cut at both ends of an axis."""
     region: CtRegion | None
     share: float
     """Of the head's voxels, near the region."""
@@ -143,9 +140,7 @@ class _Measured:
             f"too little skull is {where} ({patches} skull patches, at least "
             f"{MIN_PATCHES}); {way_out}": patches < MIN_PATCHES,
             f"the skull {where} is in {blocks:.0f} blocks of 40 mm (at least {MIN_BLOCKS}): too "
-            f"few to estimate the precision; {way_out}": (
-                blocks < MIN_BLOCKS and self.is_slab and not self.region
-            ),
+            f"few to estimate the precision; {way_out}": blocks < MIN_BLOCKS and not self.region,
             f"the skull {where} does not determine the pose (dilution of precision "
             f"{self.dilution:.0f}, at most {MAX_DILUTION:.0f}): a vault or a slab slides and "
             f"rotates along itself; {way_out}": self.dilution > MAX_DILUTION,
@@ -192,7 +187,6 @@ def assess(
         motion_between(pose, optimum[0], centre, OPTIMIZER_SD_MM / share**0.5) if optimum else None,
         mean_displacement_mm(optimum[0], pose, centre) if optimum else MAX_ERROR_MM,
         mirror_fit(optimizer, pose, of_head[1]) if of_head else 0.0,
-        is_slab(head),
         region,
         share,
     )
