@@ -278,7 +278,7 @@ def _estimate(
     low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
     high_mm = float((moved + NORMAL_QUANTILE * spread).max())
     error_mm = rigid_mm
-    if stretch.is_determined and not measured.region:
+    if stretch.is_determined:
         stretched_mm = float(stretch.likely_displacements_mm(brain_mm).max())
         error_mm = float(np.linalg.norm([rigid_mm, stretched_mm, local_mm(residuals)]))
     return _Estimate(error_mm, low_mm, high_mm + error_mm - rigid_mm, residuals, stretch)
