@@ -223,15 +223,22 @@ def part(text: str) -> tuple[int, int]:
     return which, parts
 
 
+def case_options() -> argparse.ArgumentParser:
+    """The command and the options that select cases."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("command", choices=("run", "report"))
+    parser.add_argument("--half", choices=("calibration", "testing"))
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
+    return parser
+
+
 def main() -> int:
     """Run the cases, or report them."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("command", choices=("run", "report"))
+    description = str(__doc__).splitlines()[0]
+    parser = argparse.ArgumentParser(description=description, parents=[case_options()])
     parser.add_argument("rows", type=Path, nargs="+", help="files with one row a case, CSV")
-    parser.add_argument("--half", choices=("calibration", "testing"))
     parser.add_argument("--part", type=part, default=(1, 1), help="which of how many parts: 1/2")
     parser.add_argument("--poses", type=Path, help="rows whose poses are judged")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     options = parser.parse_args()
     {"run": run, "report": report}[options.command](options)
     return 0

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from calibration import Row, number, read, table
+from calibration import Row, case_options, number, read, table
 from calibration_cases import cases
-from calibration_pairs import DATA, brain_errors
+from calibration_pairs import brain_errors
 from radfuse.registration.optimizer import itk_threads
 
 ELASTIX_RIGID = """
@@ -162,13 +162,11 @@ def report(options: argparse.Namespace) -> None:
 
 def main() -> int:
     """Run the cases, or report them."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("command", choices=("run", "report"))
+    description = str(__doc__).splitlines()[0]
+    parser = argparse.ArgumentParser(description=description, parents=[case_options()])
     parser.add_argument("rows", type=Path, help="rows of `calibration.py`")
     parser.add_argument("peers", type=Path, help="file with one row a case and program, CSV")
-    parser.add_argument("--half", choices=("calibration", "testing"))
     parser.add_argument("--limit", type=int, help="number of cases")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     options = parser.parse_args()
     {"run": run, "report": report}[options.command](options)
     return 0

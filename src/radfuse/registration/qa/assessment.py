@@ -261,7 +261,7 @@ def _estimate(
     """The error of a pose that can be judged.
 
     Stretch and residuals add to the estimate and to the upper end of the interval, not to the
-    lower one: they may be of the scalp or of the contrast. In a part of a head they are not known.
+    lower one: they may be of the scalp or of the contrast. A part of a head does not fix them.
     """
     motion, patches = measured.optimized, measured.patches
     if motion is None:
