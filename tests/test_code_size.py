@@ -13,7 +13,12 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 MAX_TEST_NAME = 60
 
-ONE_FILE_PER_ITEM = {SOURCE / "methods", SOURCE / "networks", SOURCE / "metrics"}
+ONE_FILE_PER_ITEM = {
+    SOURCE / "methods",
+    SOURCE / "methods" / "classical",
+    SOURCE / "networks",
+    SOURCE / "metrics",
+}
 """Folders with one file per method, network or metric, however many there are."""
 
 

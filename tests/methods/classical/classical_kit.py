@@ -1,0 +1,39 @@
+"""Fused images of the authors' codes, and ours of the same pairs; grey levels, uint8 as int."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from radfuse.io.images import read_grey
+from radfuse.methods.catalogue import Method
+
+PAIRS = (
+    "2004", "2010", "2013", "16009", "16010", "16011", "16012", "16013", "16014", "16015", "20013",
+    "21014", "28011", "32011", "33013", "34008", "34010", "37011", "41010", "41011", "41012",
+    "41013", "41014", "41015",
+)  # fmt: skip
+"""Test pairs of the Harvard atlas."""
+
+
+def pair(shared: Path, name: str) -> tuple[Any, Any]:
+    """CT and MR, float32 (1, H, W) in [0, 1]."""
+    sources = shared / "data/harvard/test"
+    images = (read_grey(sources / kind / f"{name}.png") for kind in ("CT", "MRI"))
+    first, second = (image[None].astype(np.float32) / np.float32(255) for image in images)
+    return first, second
+
+
+def levels(image: NDArray[Any]) -> NDArray[np.int64]:
+    """Grey levels as the authors save them: halves up."""
+    return np.floor(image.astype(np.float64) * 255 + 0.5).astype(np.int64)
+
+
+def golden_difference(shared: Path, key: str, method: Method, name: str) -> NDArray[np.int64]:
+    """Our grey levels minus the author's; the test is skipped where the author's are missing."""
+    path = shared / "golden/classical" / key / "png" / f"{name}.png"
+    if not path.is_file():
+        pytest.skip(f"golden image is missing: {key}/png/{name}.png")
+    return levels(method(*pair(shared, name))[0]) - read_grey(path).astype(np.int64)
