@@ -1,11 +1,14 @@
 """Array types, named by element type, whose shapes are given where they are used; their images."""
 
+from typing import Any
+
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
+FloatArray = NDArray[np.floating[Any]]
 UInt8Array = NDArray[np.uint8]
 BoolArray = NDArray[np.bool_]
 
