@@ -5,10 +5,11 @@ with the borders of Rockinger's toolbox and of MST-SR, doi:10.1016/j.inffus.2014
 `laplacian_pyramid` is the same transform without the zeros of their corners.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
-from radfuse.methods.transforms.borders import Real, mirrored
+import numpy as np
+
+from radfuse.methods.transforms.borders import Images, mirrored
 
 KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Generating kernel; exact in floating point."""
@@ -19,11 +20,11 @@ RADIUS = 2
 RATIO_FLOOR = 1e-6
 """Added to the grey levels that a ratio is divided by."""
 
-Pyramid = tuple[list[NDArray[Real]], NDArray[Real]]
+Pyramid = tuple[list[Images], Images]
 """Bands, finest first, and the low-pass base."""
 
 
-def laplacian_decompose(images: NDArray[Real], levels: int) -> Pyramid[Real]:
+def laplacian_decompose(images: Images, levels: int) -> Pyramid:
     """The differences of images (N, H, W) to their low-pass, and the base.
 
     Sides that are odd at a level are one line longer in its band.
@@ -37,9 +38,7 @@ def laplacian_decompose(images: NDArray[Real], levels: int) -> Pyramid[Real]:
     return bands, images
 
 
-def laplacian_reconstruct(
-    bands: list[NDArray[Real]], base: NDArray[Real], shape: tuple[int, int]
-) -> NDArray[Real]:
+def laplacian_reconstruct(bands: list[Images], base: Images, shape: tuple[int, int]) -> Images:
     """The images (N, *shape) of `laplacian_decompose`."""
     images = base
     for band, size in zip(reversed(bands), reversed(_sizes(shape, len(bands))), strict=True):
@@ -47,7 +46,7 @@ def laplacian_reconstruct(
     return images
 
 
-def ratio_decompose(images: NDArray[Real], levels: int) -> Pyramid[Real]:
+def ratio_decompose(images: Images, levels: int) -> Pyramid:
     """The ratios of images (N, H, W) in grey levels to their low-pass, and the base."""
     bands = []
     for _ in range(levels):
@@ -58,9 +57,7 @@ def ratio_decompose(images: NDArray[Real], levels: int) -> Pyramid[Real]:
     return bands, images
 
 
-def ratio_reconstruct(
-    bands: list[NDArray[Real]], base: NDArray[Real], shape: tuple[int, int]
-) -> NDArray[Real]:
+def ratio_reconstruct(bands: list[Images], base: Images, shape: tuple[int, int]) -> Images:
     """The images (N, *shape) of `ratio_decompose`."""
     images = base
     for band, size in zip(reversed(bands), reversed(_sizes(shape, len(bands))), strict=True):
@@ -68,7 +65,7 @@ def ratio_reconstruct(
     return images
 
 
-def _floor(images: NDArray[Real]) -> Real:
+def _floor(images: Images) -> Any:
     return images.dtype.type(RATIO_FLOOR)
 
 
@@ -81,18 +78,18 @@ def _sizes(shape: tuple[int, int], levels: int) -> list[tuple[int, int]]:
     return sizes[:levels]
 
 
-def _even(images: NDArray[Real]) -> NDArray[Real]:
+def _even(images: Images) -> Images:
     """With one mirrored line more where a side is odd; a single line is repeated."""
     rows, columns = images.shape[1:]
     return np.pad(images, ((0, 0), (0, rows % 2), (0, columns % 2)), "reflect")
 
 
-def _reduce(images: NDArray[Real]) -> NDArray[Real]:
+def _reduce(images: Images) -> Images:
     """Every second pixel of the smoothed images."""
     return _smooth(images, 1)[:, ::2, ::2]
 
 
-def _expand(coarse: NDArray[Real]) -> NDArray[Real]:
+def _expand(coarse: Images) -> Images:
     """Interpolated to twice the size."""
     count, rows, columns = coarse.shape
     spread = np.zeros((count, 2 * rows, 2 * columns), coarse.dtype)
@@ -100,7 +97,7 @@ def _expand(coarse: NDArray[Real]) -> NDArray[Real]:
     return _smooth(spread, 2)
 
 
-def _smooth(images: NDArray[Real], gain: int) -> NDArray[Real]:
+def _smooth(images: Images, gain: int) -> Images:
     """Filtered along rows and columns, each with a gain."""
     padded = mirrored(images, RADIUS)
     rows, columns = images.shape[1:]
@@ -109,7 +106,7 @@ def _smooth(images: NDArray[Real], gain: int) -> NDArray[Real]:
     return _sum([tap * wide[..., k : k + columns] for k, tap in enumerate(taps)])
 
 
-def _sum(terms: list[NDArray[Real]]) -> NDArray[Real]:
+def _sum(terms: list[Images]) -> Images:
     total = terms[0]
     for term in terms[1:]:
         total += term
