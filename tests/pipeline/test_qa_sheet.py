@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
@@ -17,10 +18,13 @@ from scipy.spatial.transform import Rotation
 
 from radfuse.pipeline.qa.content import mask_centre
 from radfuse.pipeline.qa.sheet import (
+    CROSSHAIR,
+    CROSSHAIR_GAP_PX,
     IMAGES,
     OUTLINE,
     PANEL_HEIGHT_PX,
     Plane,
+    WorstPoint,
     anatomical_plane,
     sign_sheet,
     write_qa_sheet,
@@ -189,6 +193,33 @@ def test_a_tiny_image_is_drawn(tmp_path: Path) -> None:
     assert len(images(document(tmp_path, [flat(rows=31, columns=46), flat(31, 50)], {}))) == 5
 
 
+@pytest.mark.parametrize("crosshair", [(0.0, 0.0), (299.0, 279.0), (120.0, 77.0)])
+def test_a_crosshair_has_its_gap_at_its_pixel(
+    tmp_path: Path, crosshair: tuple[float, float]
+) -> None:
+    plane = replace(at_scale(280), crosshair=crosshair)
+    for image in images(document(tmp_path, [plane], {})).values():
+        rows, columns = np.nonzero((image == CROSSHAIR).all(-1))
+        assert {*rows[rows != crosshair[0]]} == {
+            row for row in range(PANEL_HEIGHT_PX) if abs(row - crosshair[0]) >= CROSSHAIR_GAP_PX
+        }
+        assert {*columns[columns != crosshair[1]]} == {
+            column for column in range(280) if abs(column - crosshair[1]) >= CROSSHAIR_GAP_PX
+        }
+
+
+def test_the_worst_point_is_above_the_other_planes(tmp_path: Path) -> None:
+    worst = WorstPoint("2.0 mm <here>", [flat(name="axial, worst point")])
+    write_qa_sheet(tmp_path / "qa.html", [flat(name="coronal")], {}, worst=worst)
+    html = (tmp_path / "qa.html").read_text(encoding="utf-8")
+    positions = [
+        html.index(text)
+        for text in ("<h2>Worst point", "2.0 mm &lt;here&gt;", "axial, worst", "coronal, CT")
+    ]
+    assert positions == sorted(positions)
+    assert "Worst point" not in document(tmp_path, [flat()], {})
+
+
 def head(rotation: np.ndarray, spacing: tuple[float, float, float], towards: str) -> sitk.Image:
     """A volume around 0 with a bright ball 20 mm towards one side of the patient."""
     size = [round(SIDE_MM / step) + 1 for step in spacing]
@@ -237,7 +268,9 @@ def test_the_patients_left_is_on_the_right_and_the_vertex_above(
     side: str,
 ) -> None:
     image = head(*grid, towards)
-    planes = planes_through(image, [n // 2 for n in image.GetSize()])
+    middle, position = [n // 2 for n in image.GetSize()], np.zeros(3)
+    position[AXES[towards]] = 20.0
+    planes = planes_through(image, middle)
     assert [each.name for each in planes] == ["axial", "coronal", "sagittal"]
     html = document(tmp_path, planes, {})
     bright = images(html)[f"{plane}, CT"][..., 0] > 100
@@ -246,8 +279,11 @@ def test_the_patients_left_is_on_the_right_and_the_vertex_above(
         np.mean(where) / length
         for where, length in zip(np.nonzero(bright), bright.shape, strict=True)
     )
-    position = {"left": 1 - column, "right": column, "top": 1 - row, "bottom": row}
-    assert position[side] > 0.7
+    shown = {"left": 1 - column, "right": column, "top": 1 - row, "bottom": row}
+    assert shown[side] > 0.7
+    marked = next(p for p in planes_through(image, middle, position) if p.name == plane)
+    centre = np.add(marked.crosshair, 0.5) / marked.ct.shape
+    np.testing.assert_allclose((row, column), centre, atol=0.02)  # of the ball
     other = {"left": "R", "posterior": "A", "superior": "I"}[towards]
     opposite = {"right": "left", "bottom": "top", "top": "bottom"}[side]
     section = html.split('<section class="plane">')[1 + [p.name for p in planes].index(plane)]
@@ -256,14 +292,18 @@ def test_the_patients_left_is_on_the_right_and_the_vertex_above(
     assert f'<span class="{opposite}">{other}</span>' in section
 
 
-def planes_through(image: sitk.Image, voxel: Sequence[int]) -> list[Plane]:
-    """The three planes of an image through a voxel (x, y, z)."""
+def planes_through(
+    image: sitk.Image, voxel: Sequence[int], position_mm: Sequence[float] | None = None
+) -> list[Plane]:
+    """The three planes of an image through a voxel (x, y, z); a position that they mark."""
     planes = []
     for axis, index in enumerate(voxel):
         thin = tuple(slice(index, index + 1) if k == axis else slice(None) for k in range(3))
         values = sitk.GetArrayFromImage(image[thin])
         everywhere = np.ones(values.shape, np.bool_)
-        planes.append(anatomical_plane(image[thin], values, values, values, everywhere))
+        planes.append(
+            anatomical_plane(image[thin], values, values, values, everywhere, position_mm)
+        )
     return sorted(planes, key=lambda plane: plane.name)
 
 

@@ -5,11 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from radfuse.arrays import Float64Array
 from radfuse.phantom.head import Phantom
 from radfuse.registration.qa.assessment import assess
-from radfuse.registration.qa.regions import region_names
+from radfuse.registration.qa.regions import (
+    LOCAL_PATCHES,
+    local_displacements_mm,
+    local_mm,
+    region_names,
+)
+from radfuse.registration.transforms import rigid_from_matrix
 
 SIGMA_MM, HEAD_MM = 30.0, 85.0
 """Extent of the distortion, and its distance from the centre of the head."""
@@ -49,7 +58,40 @@ def test_a_local_warp_is_seen_in_its_region(
     residual_mm, patches = quality.residuals[region]
     assert 1.4 < residual_mm * np.sign(size_mm) < abs(size_mm)
     assert patches >= 10
+    if patches >= LOCAL_PATCHES:
+        towards = np.subtract(quality.worst_point_mm, (0.0, 0.0, 10.0))
+        assert cosine(towards, np.array(outwards)) > 0.8
     assert f"largest residual of the skull {residual_mm:+.1f} mm ({region})" in quality.sentence()
+
+
+def cosine(first: Float64Array, second: Float64Array) -> float:
+    return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
+
+
+ROTATION = Rotation.from_euler("xyz", [20, -35, 50], degrees=True).as_matrix()
+CT_FROM_MR = rigid_from_matrix(
+    np.block([[ROTATION, np.ones((3, 1))], [np.zeros((1, 3)), np.ones((1, 1))]]), name="CT"
+)
+
+
+@given(
+    size_mm=st.floats(-5, 5),
+    patches=st.integers(1, 2 * LOCAL_PATCHES),
+    region=st.sampled_from(region_names()),
+)
+def test_a_residual_displaces_the_brain_next_to_it_alone(size_mm: float, patches: int, region: str):
+    ball = np.random.default_rng(0).normal(size=(2000, 3))
+    points = np.concatenate([ball, -ball]) @ ROTATION + 100.0  # regions are the CT's
+    residuals = {region: (size_mm, patches)}
+    displaced = local_displacements_mm(residuals, points, CT_FROM_MR)
+    assert displaced.max() == pytest.approx(local_mm(residuals))
+    assert (displaced >= 0).all()
+    assert np.count_nonzero(displaced) < len(points) / 3
+    centre = np.linalg.norm(points - 100.0, axis=1).argmin()
+    assert displaced[centre] <= 0.2 * abs(size_mm)
+    if displaced.any() and region == "vertex":
+        worst = np.concatenate([ball, -ball])[displaced.argmax()]
+        assert cosine(worst, np.array([0.0, 0.0, 1.0])) > np.sin(np.radians(60.0)) - 1e-6
 
 
 def test_an_undistorted_head_has_small_residuals(phantom: Phantom):

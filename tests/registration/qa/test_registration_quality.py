@@ -8,7 +8,9 @@ import SimpleITK as sitk
 from radfuse.arrays import image_on
 from radfuse.errors import InputError
 from radfuse.phantom.head import Label, Phantom
+from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.qa.assessment import assess
+from radfuse.registration.qa.brain_points import brain_points_mm
 from radfuse.registration.qa.quality import (
     INSPECT_MM,
     MAX_DISPLACEMENT_MM,
@@ -82,8 +84,33 @@ def test_the_estimated_error_grows_with_the_displacement(
 
 
 @pytest.mark.parametrize("angles", [(4.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 4.0)])
-def test_qa_fails_for_a_rotated_head(phantom: Phantom, angles):
-    assert not displaced(phantom, angles_deg=angles).passed
+def test_qa_fails_for_a_rotated_head_at_its_worst_point(phantom: Phantom, angles):
+    quality = displaced(phantom, angles_deg=angles)
+    assert not quality.passed
+    step = sitk.Euler3DTransform((0, 0, 10), *np.radians(angles).tolist())
+    ct_from_mr = sitk.CompositeTransform([phantom.mr_from_ct, step]).GetInverse()
+    brain = brain_points_mm(coarse_head_mask(phantom.mr), ct_from_mr)
+    points = [ct_from_mr.TransformPoint(point.tolist()) for point in brain]
+    errors_mm = [distance_mm(step.TransformPoint(point), point) for point in points]
+    worst = quality.worst_point_mm
+    assert distance_mm(step.TransformPoint(worst), worst) > 0.95 * max(errors_mm)
+    assert min(distance_mm(point, worst) for point in points) < 0.1  # it is in the brain
+
+
+def distance_mm(first, second) -> float:
+    return float(np.linalg.norm(np.subtract(first, second)))
+
+
+def test_the_worst_point_moves_with_the_coordinates_of_the_ct(phantom: Phantom, true_pose: Quality):
+    shift_mm = np.array([31.0, -17.0, 53.0])
+    image = sitk.DICOMOrient(phantom.ct.image, "PIR")
+    image.SetOrigin((np.array(image.GetOrigin()) + shift_mm).tolist())
+    back = sitk.TranslationTransform(3, (-shift_mm).tolist())
+    mr_from_ct = sitk.CompositeTransform([phantom.mr_from_ct, back])
+    quality = assess(replace(phantom.ct, image=image), phantom.mr, mr_from_ct)
+    np.testing.assert_allclose(
+        np.subtract(quality.worst_point_mm, shift_mm), true_pose.worst_point_mm, atol=0.1
+    )
 
 
 def test_reregistration_distance_equals_the_displacement(phantom: Phantom):
@@ -95,6 +122,7 @@ def test_without_bone_the_error_is_not_estimated(phantom: Phantom):
     quality = assess(replace(phantom.ct, image=soft), phantom.mr, phantom.mr_from_ct)
     assert not quality.passed
     assert not quality.is_estimated
+    assert quality.worst_point_mm is None
     assert quality.error_mm == MAX_ERROR_MM
     assert "cannot be estimated, the CT shows 0 cm3 of bone" in quality.sentence()
 

@@ -1,5 +1,6 @@
 """Content of the QA sheet of a fusion: planes and tables."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,21 @@ from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.intensity import window_named
 from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.qa.sheet import Plane, anatomical_plane, write_qa_sheet
+from radfuse.pipeline.qa.sheet import Plane, WorstPoint, anatomical_plane, write_qa_sheet
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Region, scale_on
 from radfuse.recipe import DEFAULT_WINDOW
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
 """Directions along and against each axis of LPS."""
+
+LPS_LETTERS = ("LR", "PA", "SI")
+"""Letters of the directions along and against each axis of LPS, as in the viewer."""
+
+OUTSIDE = (
+    "The point is outside what CT and MR show in common; the planes are the nearest ones to it."
+)
+"""Of a worst point that no plane of the fused image passes."""
 
 SHOWN_DIGITS = 16
 """Digits of a SHA-256, enough to distinguish files; the record has all."""
@@ -39,8 +48,14 @@ LIMITS = (
 def write_result_sheet(path: Path, result: Result) -> None:
     """Write the QA sheet of a fusion."""
     warning = " ".join(result.record.warnings)
-    registered = result.alignment is not None
-    write_qa_sheet(path, _planes(result), _sections(result), warning=warning, registered=registered)
+    write_qa_sheet(
+        path,
+        _planes(result),
+        _sections(result),
+        warning=warning,
+        registered=result.alignment is not None,
+        worst=worst_point(result),
+    )
 
 
 def _planes(result: Result) -> list[Plane]:
@@ -60,8 +75,53 @@ def _planes(result: Result) -> list[Plane]:
     return [Plane("", ("", "", "", ""), ct, mr, fused, np.ones(ct.shape, np.bool_))]
 
 
+def worst_point(result: Result) -> WorstPoint | None:
+    """The worst point of the brain; None where the error is not estimated."""
+    if result.region is None or result.alignment is None:
+        return None
+    quality = result.alignment.quality
+    position_mm = quality.worst_point_mm
+    if position_mm is None:
+        return None
+    mr_from_ct = result.alignment.mr_from_ct
+    planes, is_inside = _planes_through(result, mr_from_ct, result.region, position_mm)
+    where = ", ".join(
+        f"{abs(mm):.1f} mm {letters[int(mm < 0)]}"
+        for mm, letters in zip(position_mm, LPS_LETTERS, strict=True)
+    )
+    part = "the part of the brain in the region" if quality.region else "the brain"
+    caption = (
+        f"The error of the registration is estimated to be largest in {part} at {where} "
+        f"(coordinates of the CT): {quality.error_mm:.1f} mm, with a 90 % interval from "
+        f"{quality.low_mm:.1f} to {quality.high_mm:.1f} mm. "
+    )
+    if is_inside:
+        return WorstPoint(f"{caption}The crosshair marks this point in the three planes.", planes)
+    return WorstPoint(f"{caption}{OUTSIDE}", planes)
+
+
+def _planes_through(
+    result: Result, mr_from_ct: sitk.Transform, region: Region, position_mm: Sequence[float]
+) -> tuple[list[Plane], bool]:
+    """The planes through a point, or nearest to it, and whether it is in the fused box."""
+    voxel = result.ct.image.TransformPhysicalPointToContinuousIndex(position_mm)[::-1]
+    wanted = [round(value) - part.start for value, part in zip(voxel, region.box, strict=True)]
+    shown = [int(np.clip(n, 0, s - 1)) for n, s in zip(wanted, region.fov_mask.shape, strict=True)]
+    planes = [
+        _plane(result, mr_from_ct, region, axis, index, position_mm)
+        for axis, index in enumerate(shown)
+    ]
+    named = [replace(plane, name=f"{plane.name}, worst point") for plane in planes]
+    return sorted(named, key=lambda plane: plane.name), wanted == shown
+
+
 def _plane(
-    result: Result, mr_from_ct: sitk.Transform, region: Region, axis: int, index: int
+    result: Result,
+    mr_from_ct: sitk.Transform,
+    region: Region,
+    axis: int,
+    index: int,
+    position_mm: Sequence[float] | None = None,
 ) -> Plane:
     """The plane of the fused box at an index along an axis: slices, rows, columns."""
     box = list(region.box)
@@ -70,7 +130,7 @@ def _plane(
     window = window_named(result.record.recipe.window)
     ct, mr, in_fov = scale_on(grid, result.mr.image, mr_from_ct, window, region.mr_range)
     fused = sitk.GetArrayViewFromImage(stored) / np.float32(FULL_SCALE)
-    return anatomical_plane(grid, ct, mr, fused, in_fov)
+    return anatomical_plane(grid, ct, mr, fused, in_fov, position_mm)
 
 
 def axial_cuts(ct: sitk.Image, region: Region) -> dict[str, tuple[int, int]]:

@@ -12,7 +12,7 @@ from string import Template
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from radfuse.arrays import Float32Array, image_on
 from radfuse.errors import InputError
@@ -30,6 +30,9 @@ TILES = 8
 
 OUTLINE = (0, 190, 255)
 """Colour of the border of the MR field of view: light blue, visible to the colour-blind."""
+
+CROSSHAIR, CROSSHAIR_GAP_PX = (255, 213, 74), 9
+"""Colour of the crosshair, and half of the gap at its centre, as in the viewer."""
 
 IMAGES = (CT.code, MR.code, "fused", "checkerboard", f"magenta {CT}, green {MR}")
 """Images of each plane."""
@@ -56,6 +59,16 @@ class Plane:
     fov_mask: NDArray[np.bool_]
     pixel_mm: tuple[float, float] = (1.0, 1.0)
     """Height and width of a pixel."""
+    crosshair: tuple[float, float] | None = None
+    """Row and column of the position that it marks, 0 at the centre of the first pixel."""
+
+
+@dataclass(frozen=True)
+class WorstPoint:
+    """Where the estimated error is largest: a text, and the planes through it."""
+
+    caption: str
+    planes: Sequence[Plane]
 
 
 PLANES: dict[str, Sides] = {
@@ -72,10 +85,12 @@ def anatomical_plane(
     mr: Float32Array,
     fused: Float32Array,
     fov_mask: NDArray[np.bool_],
+    position_mm: Sequence[float] | None = None,
 ) -> Plane:
     """A plane from volumes (slices, rows, columns) that are one voxel thick along an axis.
 
-    `grid` has the geometry of the volumes; the patient's left is on the right of the image.
+    `grid` has the geometry of the volumes; the patient's left is on the right of the image. A
+    crosshair marks a position, LPS mm, projected on the plane along the grid.
     """
     oriented = [_lps(values, grid) for values in (ct, mr, fused, fov_mask.astype(np.float32))]
     axis = oriented[0].GetSize()[::-1].index(1)
@@ -84,7 +99,12 @@ def anatomical_plane(
     cuts = [sitk.GetArrayFromImage(image).take(0, axis)[::downwards] for image in oriented]
     height, width = np.delete(oriented[0].GetSpacing()[::-1], axis)
     pixel_mm = float(height), float(width)
-    return Plane(name, PLANES[name], cuts[0], cuts[1], cuts[2], cuts[3] > 0, pixel_mm)
+    crosshair = None
+    if position_mm is not None:
+        index = oriented[0].TransformPhysicalPointToContinuousIndex(list(position_mm))
+        row, column = (float(value) for value in np.delete(index[::-1], axis))
+        crosshair = (row if downwards > 0 else cuts[0].shape[0] - 1 - row), column
+    return Plane(name, PLANES[name], cuts[0], cuts[1], cuts[2], cuts[3] > 0, pixel_mm, crosshair)
 
 
 def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:
@@ -98,15 +118,17 @@ def write_qa_sheet(
     *,
     warning: str = "",
     registered: bool = True,
+    worst: WorstPoint | None = None,
 ) -> None:
     """Write the document.
 
-    `sections` are headings with a table each, `warning` is a banner on top. The checks and the
-    sign-off are for a registration only.
+    `sections` are headings with a table each, `warning` is a banner on top, the worst point is
+    above the other planes. The checks and the sign-off are for a registration only.
     """
     document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
+        worst=_worst_html(worst) if worst else "",
         planes="\n".join(_plane_html(plane) for plane in planes),
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
         checklist=_template("checks.html").rstrip() if registered else "",
@@ -149,6 +171,14 @@ def _signoff_html(signoff: Signoff | None) -> str:
         f'<p class="sign" id="verdict">Registration: {boxes}\n'
         f"<label>Name <span>{name}</span></label> <label>Date <span>{date}</span></label>\n"
         "<label>Signature <span>&nbsp;</span></label></p>"
+    )
+
+
+def _worst_html(worst: WorstPoint) -> str:
+    planes = "\n".join(_plane_html(plane) for plane in worst.planes)
+    return (
+        f'<section id="worst-point"><h2>Worst point of the brain</h2>\n'
+        f"<p>{escape(worst.caption)}</p>\n{planes}</section>\n<h2>Overview</h2>"
     )
 
 
@@ -197,6 +227,25 @@ def _png(image: NDArray[np.uint8], plane: Plane) -> str:
     rows, columns = image.shape[:2]
     height_mm, width_mm = rows * plane.pixel_mm[0], columns * plane.pixel_mm[1]
     size = (max(1, round(PANEL_HEIGHT_PX * width_mm / height_mm)), PANEL_HEIGHT_PX)
+    scaled = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    if plane.crosshair:
+        y, x = (
+            (position + 0.5) * scaled_length / length - 0.5
+            for position, scaled_length, length in zip(
+                plane.crosshair, size[::-1], (rows, columns), strict=True
+            )
+        )
+        _draw_crosshair(scaled, x, y)
     stream = BytesIO()
-    Image.fromarray(image).resize(size, Image.Resampling.BILINEAR).save(stream, "PNG")
+    scaled.save(stream, "PNG")
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _draw_crosshair(image: Image.Image, x: float, y: float) -> None:
+    """Draw the lines of a crosshair, with a gap around it; 0 is the centre of the first pixel."""
+    (width, height), gap, draw = image.size, CROSSHAIR_GAP_PX, ImageDraw.Draw(image)
+    column, row = round(x), round(y)
+    for first, last in ((-1, column - gap), (column + gap, width)):
+        draw.line((first, row, last, row), fill=CROSSHAIR)
+    for first, last in ((-1, row - gap), (row + gap, height)):
+        draw.line((column, first, column, last), fill=CROSSHAIR)

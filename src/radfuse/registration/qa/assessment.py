@@ -25,7 +25,12 @@ from radfuse.registration.qa.quality import (
     PASS_MM,
     Quality,
 )
-from radfuse.registration.qa.regions import Residuals, local_mm, skull_residuals
+from radfuse.registration.qa.regions import (
+    Residuals,
+    local_displacements_mm,
+    local_mm,
+    skull_residuals,
+)
 from radfuse.registration.qa.skull_fit import (
     OPTIMIZER_SD_MM,
     PATCH_TOLERANCE_MM,
@@ -241,6 +246,7 @@ def _judged(
         stretch_mm=stretch.largest_mm,
         is_stretched=stretch.is_likely,
         region=measured.region.name if measured.region else "",
+        worst_point_mm=estimate.worst_point_mm,
     )
 
 
@@ -253,6 +259,8 @@ class _Estimate:
     high_mm: float = MAX_ERROR_MM
     residuals: Residuals = field(default_factory=dict)
     stretch: Stretch = NO_STRETCH
+    worst_point_mm: tuple[float, float, float] | None = None
+    """The worst point, LPS mm of the CT."""
 
 
 def _estimate(
@@ -277,8 +285,12 @@ def _estimate(
     rigid_mm = float(moved.max())
     low_mm = max(float((moved - NORMAL_QUANTILE * spread).max()), 0.0)
     high_mm = float((moved + NORMAL_QUANTILE * spread).max())
-    error_mm = rigid_mm
+    error_mm, by_point = rigid_mm, moved
     if stretch.is_determined:
-        stretched_mm = float(stretch.likely_displacements_mm(brain_mm).max())
-        error_mm = float(np.linalg.norm([rigid_mm, stretched_mm, local_mm(residuals)]))
-    return _Estimate(error_mm, low_mm, high_mm + error_mm - rigid_mm, residuals, stretch)
+        stretched = stretch.likely_displacements_mm(brain_mm)
+        error_mm = float(np.linalg.norm([rigid_mm, stretched.max(), local_mm(residuals)]))
+        local = local_displacements_mm(residuals, brain_mm, pose)
+        by_point = np.linalg.norm([moved, stretched, local], axis=0)
+    x, y, z = (round(mm, 1) for mm in pose.TransformPoint(brain_mm[by_point.argmax()].tolist()))
+    high_mm += error_mm - rigid_mm
+    return _Estimate(error_mm, low_mm, high_mm, residuals, stretch, (x, y, z))

@@ -68,6 +68,8 @@ class Quality:
     """Whether it is likely, see `stretch.Stretch`; then QA does not pass."""
     region: str = ""
     """The region of the CT whose error this is; empty for the whole brain."""
+    worst_point_mm: tuple[float, float, float] | None = None
+    """The worst point of the brain, LPS mm of the CT; None where the error is not estimated."""
 
     @property
     def worst_region(self) -> str:
@@ -123,6 +125,7 @@ class Quality:
             "verdict": self.verdict.sentence(),
         }
         derived |= {"worst_region": self.worst_region, "distortion": self.distortion_note}
+        derived["worst_point_mm"] = self.worst_point_mm and list(self.worst_point_mm)
         derived["residuals"] = {
             region: {"outwards_mm": residual_mm, "patches": count}
             for region, (residual_mm, count) in self.residuals.items()

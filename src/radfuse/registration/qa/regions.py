@@ -70,8 +70,34 @@ def skull_residuals(
 
 def local_mm(residuals: Residuals) -> float:
     """Largest residual above the usual one: the displacement of the brain next to it, at most."""
-    sizes = [abs(residual) for residual, count in residuals.values() if count >= LOCAL_PATCHES]
-    return max([size - USUAL_RESIDUAL_MM for size in sizes] + [0.0])
+    return max(_local_by_region(residuals).values(), default=0.0)
+
+
+def local_displacements_mm(
+    residuals: Residuals, brain_mm: Float64Array, ct_from_mr: sitk.Transform
+) -> Float64Array:
+    """What of the residuals displaces each point of the brain (n, 3), LPS mm of the MR.
+
+    Next to a region that is its residual above the usual one, at most `local_mm`; towards the
+    centre of the brain it falls in proportion to the distance.
+    """
+    directions = (brain_mm - brain_mm.mean(axis=0)) @ matrix_of(ct_from_mr)[:3, :3].T
+    distances, names = np.linalg.norm(directions, axis=1), _regions(directions)
+    displacements = np.zeros(len(brain_mm))
+    for name, size in _local_by_region(residuals).items():
+        inside = names == name
+        farthest = distances[inside].max(initial=np.finfo(float).tiny)
+        displacements[inside] = size * distances[inside] / farthest
+    return displacements
+
+
+def _local_by_region(residuals: Residuals) -> dict[str, float]:
+    """By region with enough patches: its residual above the usual one."""
+    return {
+        name: max(abs(residual) - USUAL_RESIDUAL_MM, 0.0)
+        for name, (residual, count) in residuals.items()
+        if count >= LOCAL_PATCHES
+    }
 
 
 def is_distorted(residual_mm: float, patches: int) -> bool:
