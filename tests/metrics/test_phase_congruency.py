@@ -1,5 +1,7 @@
 """Phase congruency: what it finds, the laws of its metric, and the field's own code."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from golden_kit import GoldenRow, having
@@ -9,7 +11,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import UInt8Array
-from radfuse.metrics.phase_congruency import FEATURE, Features, features, log_gabor_filters, q_p
+from radfuse.metrics.phase_congruency import FEATURE, q_p
+from radfuse.metrics.phase_features import (
+    FSIM,
+    KOVESI,
+    Features,
+    Parameters,
+    features,
+    log_gabor_filters,
+)
 
 quick = settings(max_examples=10, deadline=None)
 
@@ -76,6 +86,23 @@ def test_noise_image_is_mostly_below_the_noise_threshold() -> None:
     steps = noise + 100 * (np.arange(128) >= 64)
     congruency = found_in(steps).congruency
     assert congruency[16:-16, 63:65].mean() > 3 * congruency[16:-16, 24:40].mean()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 3), (17, 24)])
+@pytest.mark.parametrize("parameters", [KOVESI, FSIM], ids=["Kovesi", "FSIM"])
+def test_congruency_is_finite_at_any_size(shape: tuple[int, int], parameters: Parameters) -> None:
+    image = np.random.default_rng(9).random(shape)
+    congruency = features(image, log_gabor_filters(shape, parameters)).congruency
+    assert 0 <= congruency.min() <= congruency.max() <= 1
+
+
+def test_spread_weight_only_lowers_the_congruency() -> None:
+    image = textured(10).astype(float)
+    plain = replace(KOVESI, is_spread_weighted=False)
+    unweighted = features(image, log_gabor_filters(image.shape, plain)).congruency
+    weighted = found_in(image).congruency
+    assert (weighted <= unweighted).all()
+    assert weighted.mean() < 0.9 * unweighted.mean()
 
 
 @quick
