@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radfuse.methods.catalogue import Method
+from radfuse.methods.classical.curvelet import Curvelet
 from radfuse.methods.classical.dtcwt import DTCWT
 from radfuse.methods.classical.dwt_vote import DWTVote
 from radfuse.methods.classical.lp import LP
@@ -39,6 +40,7 @@ GOLDEN = [
     Golden("rp", RP(), differing=0, levels=0),
     Golden("dwt", DWTVote(), differing=0, levels=0),
     Golden("dtcwt", DTCWT(), differing=24, levels=5),  # activities equal up to rounding
+    Golden("cvt", Curvelet(), differing=0, levels=0),
 ]
 METHODS = [each.method for each in GOLDEN]
 
