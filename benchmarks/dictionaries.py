@@ -4,7 +4,8 @@
 
 `TRAIN` has the folders CT and MRI of 8-bit images. `configs/dictionaries.toml` has the settings.
 Writes `NAME.npz` and `dictionaries.json` with settings, data and digests into
-`src/radfuse/methods/classical/learned`. The same settings, data and machine give the same files.
+`src/radfuse/methods/sparse_coding/learned`. The same settings and data give the same files on one
+machine.
 """
 
 import json
@@ -19,9 +20,9 @@ import numpy as np
 
 from radfuse.arrays import Float64Array
 from radfuse.io.images import read_grey
-from radfuse.methods.classical.dictionaries import LEARNED
-from radfuse.methods.transforms.matching_pursuit import encode
-from radfuse.methods.transforms.patches import patches_of
+from radfuse.methods.sparse_coding.dictionaries import LEARNED
+from radfuse.methods.sparse_coding.matching_pursuit import encode
+from radfuse.methods.sparse_coding.patches import patches_of
 from radfuse.record import digest
 from radfuse.settings import SHIPPED, checked_settings
 
@@ -87,7 +88,7 @@ def k_svd(signals: Float64Array, count: int, epsilon: float, rounds: int) -> Flo
             codes[users, atom] = own @ atoms[atom]
             residuals[users] = own - np.outer(codes[users, atom], atoms[atom])
         click.echo(f"round {number}: {np.count_nonzero(codes) / len(signals):.3f} atoms a patch")
-    return atoms
+    return np.asarray(atoms)
 
 
 def learned_patches(images: list[Float64Array], table: dict[str, Any]) -> Float64Array:

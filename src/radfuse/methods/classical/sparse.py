@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from radfuse.arrays import Float32Array, Float64Array
-from radfuse.methods.classical.dictionaries import normalized, shipped_dictionary
 from radfuse.methods.classical.rules import in_grey_levels
 from radfuse.methods.options import option
-from radfuse.methods.transforms.matching_pursuit import encode
-from radfuse.methods.transforms.patches import averaged, check_size, patches_of
+from radfuse.methods.sparse_coding.dictionaries import normalized, shipped_dictionary
+from radfuse.methods.sparse_coding.matching_pursuit import encode
+from radfuse.methods.sparse_coding.patches import averaged, check_size, patches_of
 from radfuse.parallel import in_order
 
 EPSILON = 0.1

@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from radfuse.methods.classical.dictionaries import LEARNED, shipped_dictionary
+from radfuse.methods.sparse_coding.dictionaries import LEARNED, shipped_dictionary
 from radfuse.record import digest
 from radfuse.settings import SHIPPED
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radfuse.methods.transforms.matching_pursuit import encode
+from radfuse.methods.sparse_coding.matching_pursuit import encode
 
 
 def random_atoms(count: int, samples: int, seed: int = 0) -> np.ndarray:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radfuse.errors import InputError
-from radfuse.methods.transforms.patches import averaged, check_size, patches_of
+from radfuse.methods.sparse_coding.patches import averaged, check_size, patches_of
 
 
 @given(st.integers(1, 5), st.integers(0, 9), st.integers(0, 9), st.integers(1, 4))

@@ -1,0 +1,1 @@
+"""Dictionaries, and the codes of images in them."""

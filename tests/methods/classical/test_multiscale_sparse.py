@@ -1,0 +1,99 @@
+"""Transforms with a sparse base: equal to the authors' code, and lawful."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from classical_kit import PAIRS, golden_difference
+from sparse_kit import authors_dictionary
+
+from radfuse.errors import InputError
+from radfuse.methods.classical.multiscale_sparse import DTCWTSparse, DWTSparse, LPSparse, SparseBase
+
+
+@dataclass(frozen=True)
+class Golden:
+    """How near a method is to its author's code."""
+
+    key: str
+    method: SparseBase
+    least: int
+    """Rows of the smallest images."""
+
+    differing: int = 0
+    """Most pixels of a pair that are not rounded to the author's grey level."""
+
+    levels: int = 0
+    """Most grey levels that one is away from there."""
+
+    def check(self, shared: Path, name: str) -> None:
+        method = replace(self.method, dictionary=authors_dictionary(shared))
+        difference = np.abs(golden_difference(shared, self.key, method, name))
+        assert (difference > 0).sum() <= self.differing
+        assert difference.max() < self.levels + 0.5
+
+
+GOLDEN = [
+    Golden("lp_sr", LPSparse(), least=113),
+    Golden("dwt_sr", DWTSparse(), least=113),
+    Golden("dtcwt_sr", DTCWTSparse(), least=49, differing=24, levels=4),
+]
+
+each_golden = pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.key)
+
+
+def images_of(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+@each_golden
+def test_one_pair_is_fused_as_by_the_author(golden: Golden, shared: Path) -> None:
+    golden.check(shared, "2004")
+
+
+@pytest.mark.slow
+@each_golden
+@pytest.mark.parametrize("name", PAIRS)
+def test_all_pairs_are_fused_as_by_the_author(golden: Golden, name: str, shared: Path) -> None:
+    golden.check(shared, name)
+
+
+@each_golden
+@pytest.mark.parametrize("longer", [0, 3, 10])
+def test_equal_images_are_returned(golden: Golden, longer: int) -> None:
+    images = images_of(2, golden.least, golden.least + longer)
+    fused = golden.method(images, images)
+    assert fused.dtype == np.float32
+    np.testing.assert_allclose(fused, images, atol=0.1 / 255)
+
+
+@each_golden
+def test_slices_are_fused_by_themselves(golden: Golden) -> None:
+    first, second = (images_of(5, golden.least, golden.least + 5, seed=seed) for seed in (1, 2))
+    fused = golden.method(first, second)
+    assert 0 <= fused.min() <= fused.max() <= 1
+    alone = [golden.method(a[None], b[None]) for a, b in zip(first, second, strict=True)]
+    np.testing.assert_allclose(fused, np.concatenate(alone), atol=1e-6)
+
+
+@each_golden
+def test_base_is_that_of_the_image_with_contrast(golden: Golden) -> None:
+    """A mean of the bases would halve it."""
+    rows = np.linspace(0, 1, golden.least, dtype=np.float32)
+    slope = np.broadcast_to(rows[:, None] * rows, (1, golden.least, golden.least))
+    grey = np.full_like(slope, 0.5)
+    for first, second in ((slope, grey), (grey, slope)):
+        fused = golden.method(first, second)
+        assert np.abs(fused - slope)[:, 20:-20, 20:-20].mean() < 0.05
+
+
+@each_golden
+def test_too_small_images_are_refused_with_the_least_size(golden: Golden) -> None:
+    small = images_of(1, golden.least - 1, 200)
+    with pytest.raises(InputError, match=f"at least {golden.least} x {golden.least} pixels"):
+        golden.method(small, small)
+    enough = small[:, : golden.least, : golden.least]
+    with pytest.raises(InputError, match="fewer levels"):
+        replace(golden.method, levels=9)(enough, enough)
+    assert replace(golden.method, levels=1)(enough, enough).shape == enough.shape
