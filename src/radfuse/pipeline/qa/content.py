@@ -16,6 +16,7 @@ from radfuse.pipeline.qa.sheet import Plane, WorstPoint, anatomical_plane, write
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import Region, scale_on
 from radfuse.recipe import DEFAULT_WINDOW
+from radfuse.registration.qa.brain_points import SCALP_AND_SKULL_MM
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
 """Directions along and against each axis of LPS."""
@@ -93,7 +94,8 @@ def worst_point(result: Result) -> WorstPoint | None:
     caption = (
         f"The error of the registration is estimated to be largest in {part} at {where} "
         f"(coordinates of the CT): {quality.error_mm:.1f} mm, with a 90 % interval from "
-        f"{quality.low_mm:.1f} to {quality.high_mm:.1f} mm. "
+        f"{quality.low_mm:.1f} to {quality.high_mm:.1f} mm. What is deeper than "
+        f"{SCALP_AND_SKULL_MM:.0f} mm below the surface of the head counts as brain. "
     )
     if is_inside:
         return WorstPoint(f"{caption}The crosshair marks this point in the three planes.", planes)

@@ -155,6 +155,7 @@ def _outcome(
         alignment=alignment.origin,
         job=secrets.token_hex(6),
         residuals=alignment.quality.residuals,
+        worst_point_mm=alignment.quality.worst_point_mm,
         notes=tuple(notes),
         record=record,
         seconds=round(seconds, 1),

@@ -80,6 +80,9 @@ class FusionOutcome(VersionedModel):
     residuals: Mapping[str, tuple[float, int]] = {}
     """By region of the skull: how far it is outside that of the CT, mm, and its patches."""
 
+    worst_point_mm: tuple[float, float, float] | None = None
+    """The worst point of the brain, LPS mm of the CT; None where the error is not estimated."""
+
     notes: tuple[str, ...]
     """What was corrected on reading or left out on writing, a sentence each."""
 

@@ -18,6 +18,7 @@ export class FusionPanel {
     byId("keep-registration").addEventListener("change", () => this.labelStart());
     byId("method").addEventListener("change", () => this.previewSoon());
     for (const id of ["method", "fusion-window"]) byId(id).addEventListener("change", () => this.showFindings());
+    byId("show-worst-point").addEventListener("click", () => viewer.showPosition(this.study.outcome.worst_point_mm));
     viewer.addEventListener("crosshair", () => this.previewSoon());
   }
 
@@ -35,6 +36,7 @@ export class FusionPanel {
     byId("quality").textContent = outcome.quality;
     byId("quality").className = outcome.qa_passed ? "" : "warning";
     byId("notes").replaceChildren(...outcome.notes.map((textContent) => createElement("li", { textContent })));
+    byId("show-worst-point").hidden = !outcome.worst_point_mm;
     this.showResiduals(outcome.residuals);
     byId("qa-sheet").href = api.qaSheetUrl(study.id);
     byId("signoff-status").textContent = signoff ? `${signoff.state} by ${signoff.name}, ${new Date(signoff.time).toLocaleString()}` : "Not signed off.";

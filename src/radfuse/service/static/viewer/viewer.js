@@ -282,6 +282,13 @@ export class Viewer extends EventTarget {
     this.notify("crosshair");
   }
 
+  // Move the crosshair to a position of the CT, LPS mm, or to the nearest voxel, and show it unzoomed.
+  showPosition(mm) {
+    if (!this.isShowing) return;
+    this.resetZoom();
+    this.setCrosshair(apply(this.ct.voxelFromMm, mm));
+  }
+
   move(left, back, up) {
     if (!this.isShowing) return;
     const isMr = this.layout === "landmarks" && this.isMrActive;
