@@ -1,4 +1,4 @@
-"""Methods that fuse bands of a transform: equal to their authors' code, and lawful."""
+"""Methods by transforms and filters: equal to their authors' code, and lawful."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from radfuse.methods.catalogue import Method
 from radfuse.methods.classical.curvelet import Curvelet
 from radfuse.methods.classical.dtcwt import DTCWT
 from radfuse.methods.classical.dwt_vote import DWTVote
+from radfuse.methods.classical.guided_filter import GuidedFilter
 from radfuse.methods.classical.lp import LP
 from radfuse.methods.classical.rp import RP
 
@@ -41,6 +42,7 @@ GOLDEN = [
     Golden("dwt", DWTVote(), differing=0, levels=0),
     Golden("dtcwt", DTCWT(), differing=24, levels=5),  # activities equal up to rounding
     Golden("cvt", Curvelet(), differing=0, levels=0),
+    Golden("gff", GuidedFilter(), differing=0, levels=0),
 ]
 METHODS = [each.method for each in GOLDEN]
 
