@@ -56,6 +56,7 @@ def write_result_sheet(path: Path, result: Result) -> None:
         warning=warning,
         registered=result.alignment is not None,
         worst=worst_point(result),
+        residuals=result.alignment.quality.residuals if result.alignment else None,
     )
 
 

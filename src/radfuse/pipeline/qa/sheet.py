@@ -17,7 +17,9 @@ from PIL import Image, ImageDraw
 from radfuse.arrays import Float32Array, image_on
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR
+from radfuse.pipeline.qa.residual_map import residual_map
 from radfuse.record import NOTICE, Signoff
+from radfuse.registration.qa.regions import Residuals
 
 Sides = tuple[str, str, str, str]
 """Letters for left, right, top and bottom of an image; empty where unknown."""
@@ -119,17 +121,20 @@ def write_qa_sheet(
     warning: str = "",
     registered: bool = True,
     worst: WorstPoint | None = None,
+    residuals: Residuals | None = None,
 ) -> None:
     """Write the document.
 
     `sections` are headings with a table each, `warning` is a banner on top, the worst point is
-    above the other planes. The checks and the sign-off are for a registration only.
+    above the other planes, `residuals` of the skull are a map. The checks and the sign-off are for
+    a registration only.
     """
     document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
         worst=_worst_html(worst) if worst else "",
         planes="\n".join(_plane_html(plane) for plane in planes),
+        residuals=_residuals_html(residuals) if residuals else "",
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
         checklist=_template("checks.html").rstrip() if registered else "",
         signoff=_signoff_html(None) if registered else "",
@@ -179,6 +184,16 @@ def _worst_html(worst: WorstPoint) -> str:
     return (
         f'<section id="worst-point"><h2>Worst point of the brain</h2>\n'
         f"<p>{escape(worst.caption)}</p>\n{planes}</section>\n<h2>Overview</h2>"
+    )
+
+
+def _residuals_html(residuals: Residuals) -> str:
+    return (
+        "<section><h2>Residuals of the skull on the head, mm</h2>\n"
+        f"{residual_map(residuals)}\n"
+        "<p>From the vertex in the middle to the skull base outside: how far the skull in the MR "
+        "is outside (+, orange) or inside (-, blue) that of the CT after the registration.</p>"
+        "</section>"
     )
 
 
