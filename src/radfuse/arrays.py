@@ -25,3 +25,22 @@ def filled_on(grid: sitk.Image, value: int) -> sitk.Image:
     image = sitk.Image(grid.GetSize(), sitk.sitkUInt8) + value
     image.CopyInformation(grid)
     return image
+
+
+def copied(image: sitk.Image) -> sitk.Image:
+    """A copy with pixels of its own; SimpleITK's copies share them until one is changed."""
+    copy = sitk.Image(image)
+    copy.MakeUnique()
+    return copy
+
+
+def positions_mm(grid: sitk.Image, voxels: NDArray[np.int64]) -> Float64Array:
+    """Positions of voxels (n, 3), indices z, y, x, on the grid of an image; LPS mm, (n, 3)."""
+    axes = np.array(grid.GetDirection()).reshape(3, 3) * np.array(grid.GetSpacing())
+    return np.asarray(np.array(grid.GetOrigin()) + voxels[:, ::-1] @ axes.T)
+
+
+def continuous_indices(grid: sitk.Image, points_mm: Float64Array) -> Float64Array:
+    """Continuous indices (..., 3), in the order z, y, x, of points (..., 3), LPS mm."""
+    axes = np.array(grid.GetDirection()).reshape(3, 3) / np.array(grid.GetSpacing())
+    return np.asarray(((points_mm - np.array(grid.GetOrigin())) @ axes)[..., ::-1])

@@ -42,9 +42,9 @@ def test_the_mr_is_corrected_where_it_then_fits_better(phantom: Phantom, change,
     mr = change(phantom.mr)
     head = coarse_head_mask(mr)
     pose = with_rotation_centre(centroid(head), phantom.mr_from_ct.GetInverse())
-    chosen, _, optimum = evenly_lit(phantom.ct, mr, head, pose)
+    chosen, pair = evenly_lit(phantom.ct, mr, head, pose)
     assert (chosen is not mr) == is_corrected
-    assert optimum is not None
+    assert pair.fit(pose) > 0
 
 
 def test_a_dark_mr_stays_finite(phantom: Phantom):

@@ -15,6 +15,9 @@ ROTATIONS_DEG = (-20.0, 20.0)
 coarsest grid they cover the difference between two scanners, +-25 degrees and more."""
 
 
+MIN_SHIFT_MM = 5.0
+"""Positions of the centroid closer than this count as one: far less than what a search captures."""
+
 LARGE_ROTATIONS_DEG = (-90.0, 90.0, 180.0)
 """Rotations of the second search, about each axis."""
 
@@ -103,12 +106,16 @@ def _rotations(angles_deg: tuple[float, ...]) -> list[Rotation]:
 def _rotated(
     centroid_mr: Float64Array, targets: dict[str, Float64Array], rotations: Sequence[Rotation]
 ) -> tuple[InitialPose, ...]:
-    """The centroid of the MR's head on each target, with each rotation."""
+    """The centroid of the MR's head on each target that differs, with each rotation."""
+    distinct: dict[str, Float64Array] = {}
+    for name, target in targets.items():
+        if all(np.linalg.norm(target - one) >= MIN_SHIFT_MM for one in distinct.values()):
+            distinct[name] = target
     return tuple(
         InitialPose(
             name if label is None else f"{name}, {label}", _pose(centroid_mr, target, angles)
         )
-        for name, target in targets.items()
+        for name, target in distinct.items()
         for label, angles in rotations
     )
 

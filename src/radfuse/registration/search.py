@@ -20,6 +20,7 @@ from radfuse.registration.initialization import (
     quarter_rotation_poses,
 )
 from radfuse.registration.optimizer import (
+    APPROACH,
     COARSE,
     DEFAULT_SEED,
     FINE,
@@ -51,6 +52,10 @@ REMEDIES = (
     "with --initial-transform FILE"
 )
 """Suggestions where no initial pose works."""
+
+MAX_APPROACHED = 8
+"""Number of distinct poses that are optimized on the coarse grids, after the first steps of all: of
+40 pairs of the calibration half of benchmarks/calibration.py six suffice in 39 and eight in all."""
 
 MAX_REFINED = 3
 """Number of distinct poses of the coarse search that are refined."""
@@ -198,13 +203,16 @@ class _Search:
         return max(poses, key=lambda one: one.fit)
 
     def ranked(self, candidates: Sequence[InitialPose], *, with_first: bool = False) -> list[_Pose]:
-        """Optimize all on the coarse grids, and the best on the middle ones; the best first.
+        """Optimize the most promising on coarse grids, the best of them on middle ones; best first.
 
         `with_first` optimizes the first candidate there, too, which may be better than on the
         coarse grids.
         """
         initials = [_Pose(one.name, one.ct_from_mr, 0.0) for one in candidates]
-        distinct = _distinct(_optimized(self._coarse, initials), centroid(self.mr_head))
+        centre = centroid(self.mr_head)
+        approaching = replace(self._coarse, level=APPROACH)
+        promising = _distinct(_optimized(approaching, initials), centre, MAX_APPROACHED)
+        distinct = _distinct(_optimized(self._coarse, promising), centre, MAX_REFINED)
         return _optimized(self._middle, (initials[:1] if with_first else []) + distinct)
 
     def refined(self, ranked: Sequence[_Pose]) -> _Pose:
@@ -214,9 +222,10 @@ class _Search:
         """
         best, search = list(ranked[:1]), self
         if best:
-            mr, _, optimum = evenly_lit(self.ct, self.mr, self.mr_head, best[0].ct_from_mr)
-            search = replace(self, mr=mr)
-            best = [_Pose(best[0].initial_pose, *optimum)] if optimum else best
+            mr, middle = evenly_lit(self.ct, self.mr, self.mr_head, best[0].ct_from_mr)
+            if mr is not self.mr:
+                search = replace(self, mr=mr)
+                best = _optimized(middle, best) or best
         fine = search._at_level(FINE)
         if best and (self.region or self.metric_region):
             best = [search._optimized_in_regions(best[0])]
@@ -233,17 +242,18 @@ class _Search:
 
 def _optimized(optimizer: MutualInformationOptimizer, poses: Sequence[_Pose]) -> list[_Pose]:
     """Optimize every pose; the best first, without those for which ITK stopped."""
-    results = ((pose.initial_pose, optimizer.optimize(pose.ct_from_mr)) for pose in poses)
-    optima = [_Pose(name, *optimum) for name, optimum in results if optimum is not None]
-    return sorted(optima, key=lambda pose: -pose.fit)
+    optima = optimizer.optimize_all([pose.ct_from_mr for pose in poses])
+    pairs = zip(poses, optima, strict=True)
+    found = [_Pose(pose.initial_pose, *optimum) for pose, optimum in pairs if optimum]
+    return sorted(found, key=lambda pose: -pose.fit)
 
 
-def _distinct(poses: Sequence[_Pose], centre: Float64Array) -> list[_Pose]:
-    """The best poses that differ from each other."""
+def _distinct(poses: Sequence[_Pose], centre: Float64Array, count: int) -> list[_Pose]:
+    """The best poses that differ from each other, at most so many."""
     kept: list[_Pose] = []
     for pose in poses:
         if all(
             mean_displacement_mm(pose.ct_from_mr, k.ct_from_mr, centre) > DISTINCT_MM for k in kept
         ):
             kept.append(pose)
-    return kept[:MAX_REFINED]
+    return kept[:count]

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from radfuse.arrays import positions_mm
 from radfuse.modality import CT
 from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.qa.skull_profiles import (
     Profiles,
-    _positions_mm,
     ct_on_head,
     interpolated,
     point_similarity,
@@ -31,7 +31,7 @@ def ramp() -> sitk.Image:
     image.SetSpacing((0.8, 1.5, 4.0))
     image.SetOrigin((-20.0, 35.0, 12.0))
     image.SetDirection(sitk.Euler3DTransform((0, 0, 0), 0.3, -0.5, 0.8).GetMatrix())
-    values = _positions_mm(image, np.argwhere(np.ones((12, 16, 20)))) @ SLOPE
+    values = positions_mm(image, np.argwhere(np.ones((12, 16, 20)))) @ SLOPE
     filled = sitk.GetImageFromArray(values.reshape(12, 16, 20).astype(np.float32))
     filled.CopyInformation(image)
     return filled
@@ -47,7 +47,7 @@ def test_a_linear_image_is_sampled_exactly_anywhere(index):
 def test_voxel_positions_are_those_of_itk():
     image = ramp()
     assert_allclose(
-        _positions_mm(image, np.array([[3, 5, 7]]))[0],
+        positions_mm(image, np.array([[3, 5, 7]]))[0],
         image.TransformIndexToPhysicalPoint((7, 5, 3)),
     )
 

@@ -9,7 +9,7 @@ from radfuse.phantom.head import Phantom
 from radfuse.registration.optimizer import HEAD_RADIUS_MM
 from radfuse.registration.preprocessing import MARGIN_MM, centroid, coarse_head_mask, dilated
 from radfuse.registration.qa.assessment import assess
-from radfuse.registration.qa.stretch import MAX_SCALE_MM, affine_stretch
+from radfuse.registration.qa.stretch import MAX_SCALE_MM, affine_stretch, stretch_pair
 from radfuse.registration.transforms import with_rotation_centre
 from radfuse.series import Series
 
@@ -46,7 +46,7 @@ def test_a_scaled_mr_is_not_passed(phantom: Phantom):
 def of_whole_head(phantom: Phantom, mr: Series) -> np.ndarray:
     head = coarse_head_mask(mr)
     pose = with_rotation_centre(centroid(head), phantom.mr_from_ct.GetInverse())
-    return affine_stretch(phantom.ct, mr, dilated(head, MARGIN_MM), pose)
+    return affine_stretch(stretch_pair(phantom.ct, mr, dilated(head, MARGIN_MM)), pose)
 
 
 def test_the_stretch_of_the_head_has_its_axes_and_sign(phantom: Phantom):

@@ -7,14 +7,16 @@ the pose moves when it is optimized again. Both are weighted by their precision.
 in both images does not determine a pose, nothing is estimated, and QA fails with that reason.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
+from radfuse.parallel import WORKERS
 from radfuse.registration.ct_region import REACH_MM, CtRegion
-from radfuse.registration.optimizer import mean_displacement_mm, overlap_fraction
+from radfuse.registration.optimizer import itk_threads, mean_displacement_mm, overlap_fraction
 from radfuse.registration.preprocessing import centroid, coarse_head_mask, voxel_share
 from radfuse.registration.qa.brain_points import brain_points_mm
 from radfuse.registration.qa.mirror import mirror_fit
@@ -48,7 +50,13 @@ from radfuse.registration.qa.skull_profiles import (
     skull_profiles,
     visible_bone,
 )
-from radfuse.registration.qa.stretch import NO_STRETCH, Stretch, affine_stretch, fit_stretch
+from radfuse.registration.qa.stretch import (
+    NO_STRETCH,
+    Stretch,
+    affine_stretch,
+    fit_stretch,
+    stretch_pair,
+)
 from radfuse.registration.shading import evenly_lit
 from radfuse.registration.transforms import with_rotation_centre
 from radfuse.series import Series
@@ -172,31 +180,43 @@ def assess(
     centre = centroid(part)
     pose = with_rotation_centre(centre, mr_from_ct.GetInverse())
     brain = brain_points_mm(head, pose, region)
-    mr, optimizer, optimum = evenly_lit(ct, mr, head, pose)
-    of_head = optimum
+    mr, optimizer = evenly_lit(ct, mr, head, pose)
     grid = ct_on_head(ct.image, head, pose)
-    profiles = skull_profiles(grid, mr, head)
-    patches = skull_patches(profiles) if profiles else None
-    if region:
-        patches = patches.within(part) if patches else None
-        near = optimizer.mr_mask & region.on(optimizer.mr_mask, pose, REACH_MM)
-        optimum = replace(optimizer, mr_mask=near).optimize(pose)
-    bone_cm3, bone_fraction = visible_bone(grid, head)
-    share = voxel_share(part, head)
+    near = region.on(optimizer.mr_mask, pose, REACH_MM) if region else None
+    affine_pair = stretch_pair(ct, mr, optimizer.mr_mask)
+    with itk_threads(single=True), ThreadPoolExecutor(WORKERS) as pool:  # nothing is shared
+        optimum_task = pool.submit(optimizer.copy().optimize, pose)
+        mirror_task = pool.submit(mirror_fit, optimizer.copy(), pose, optimum_task.result)
+        affine_task = pool.submit(affine_stretch, affine_pair, pose)
+        if near:
+            of_region = replace(optimizer, mr_mask=optimizer.mr_mask & near).copy()
+            optimum_task = pool.submit(of_region.optimize, pose)
+        patches = _patches(grid, mr, head, part if region else None)
+        bone_cm3, bone_fraction = visible_bone(grid, head)
+    optimum, share = optimum_task.result(), voxel_share(part, head)
     measured = _Measured(
         patches,
-        affine_stretch(ct, mr, optimizer.mr_mask, pose),
+        affine_task.result(),
         bone_cm3,
         bone_fraction,
         overlap_fraction(ct.image, part, pose),
         dilution(patches, brain, centre) if patches and len(patches.points_mm) else 0.0,
         motion_between(pose, optimum[0], centre, OPTIMIZER_SD_MM / share**0.5) if optimum else None,
         mean_displacement_mm(optimum[0], pose, centre) if optimum else MAX_ERROR_MM,
-        mirror_fit(optimizer, pose, of_head[1]) if of_head else 0.0,
+        mirror_task.result(),
         region,
         share,
     )
     return _judged(measured, brain, centre, pose)
+
+
+def _patches(
+    grid: sitk.Image, mr: Series, head: sitk.Image, part: sitk.Image | None
+) -> SkullPatches | None:
+    """Skull patches of the head, or of a part of it; None where no skull is in view."""
+    profiles = skull_profiles(grid, mr, head)
+    patches = skull_patches(profiles) if profiles else None
+    return patches.within(part) if patches and part else patches
 
 
 def _combined(skull: Motion, optimum: Motion, share: float) -> Motion:

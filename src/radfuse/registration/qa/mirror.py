@@ -1,12 +1,13 @@
 """Left-right test: the mirror image of an MR must fit the CT clearly worse than the MR does."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
-from radfuse.registration.optimizer import COARSE, MutualInformationOptimizer
+from radfuse.registration.optimizer import COARSE, MutualInformationOptimizer, Optimum
 from radfuse.registration.preprocessing import centroid
 from radfuse.registration.transforms import matrix_of
 
@@ -20,13 +21,16 @@ of benchmarks/calibration.py)."""
 
 
 def mirror_fit(
-    pair: MutualInformationOptimizer, ct_from_mr: sitk.Euler3DTransform, own_fit: float
+    pair: MutualInformationOptimizer,
+    ct_from_mr: sitk.Euler3DTransform,
+    own_optimum: Callable[[], Optimum | None],
 ) -> float:
     """Fit of the MR's mirror image as a fraction of the MR's own, both optimized from the pose.
 
     On the coarse grid, and where the mirror image is not clearly worse there, on that of `pair`,
-    where the MR's own fit is given; 0 where it cannot be optimized. It is mirrored in the sagittal
-    plane of the CT's head, where its two halves are most alike, also if the MR shows only one.
+    with the optimum of the MR itself; 0 where it cannot be optimized. It is mirrored in the
+    sagittal plane of the CT's head, where its two halves are most alike, also if the MR shows only
+    one.
     """
     coarse = pair.coarser(COARSE)
     middle = centroid(coarse.ct > HEAD_HU)
@@ -38,8 +42,9 @@ def mirror_fit(
         return 0.0
     if mirrored[1] < CLEARLY_WORSE * own[1]:
         return mirrored[1] / own[1]
+    own = own_optimum()
     mirrored = _mirrored(pair, centre, sagittal).optimize(mirrored[0])
-    return mirrored[1] / own_fit if mirrored else 0.0
+    return mirrored[1] / own[1] if own and mirrored else 0.0
 
 
 def _mirrored(

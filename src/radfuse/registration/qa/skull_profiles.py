@@ -7,7 +7,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from radfuse.arrays import Float32Array, Float64Array
+from radfuse.arrays import Float32Array, Float64Array, continuous_indices, positions_mm
 from radfuse.intensity import BONE_HU
 from radfuse.modality import AIR_HU
 from radfuse.registration.preprocessing import MAX_HU
@@ -102,7 +102,7 @@ def skull_profiles(grid: sitk.Image, mr: Series, mr_head: sitk.Image) -> Profile
 def visible_bone(grid: sitk.Image, mr_head: sitk.Image) -> tuple[float, float]:
     """Bone of the CT around the MR's head in its field of view, cm3, and the share in the head."""
     bone = np.argwhere(sitk.GetArrayViewFromImage(grid) > BONE_HU)
-    voxels = np.rint(_indices(mr_head, _positions_mm(grid, bone))).astype(int)
+    voxels = np.rint(continuous_indices(mr_head, positions_mm(grid, bone))).astype(int)
     in_fov = ((voxels >= 0) & (voxels < mr_head.GetSize()[::-1])).all(axis=1)
     inside = sitk.GetArrayViewFromImage(mr_head)[tuple(voxels[in_fov].T)]
     return len(inside) * GRID_MM**3 / 1000, float(inside.mean()) if len(inside) else 0.0
@@ -132,7 +132,7 @@ def ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform) 
 
     Its axes are those of the patient, so that it does not depend on how the MR's slices are stored.
     """
-    head_mm = _positions_mm(mr_head, np.argwhere(sitk.GetArrayViewFromImage(mr_head)))
+    head_mm = positions_mm(mr_head, np.argwhere(sitk.GetArrayViewFromImage(mr_head)))
     margin_mm = max(mr_head.GetSpacing()) / 2
     low, high = head_mm.min(axis=0) - margin_mm, head_mm.max(axis=0) + margin_mm
     size = np.ceil((high - low) / GRID_MM).astype(int).clip(MIN_VOXELS)
@@ -156,7 +156,7 @@ def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, 
     voxels = np.argwhere(bone & ~ndimage.binary_erosion(bone))
     gradient = _gradient(values, voxels)
     steepness = np.linalg.norm(gradient, axis=1)
-    points_mm = _positions_mm(grid, voxels)
+    points_mm = positions_mm(grid, voxels)
     inside = interpolated(sitk.Cast(mr_head, sitk.sitkFloat32), points_mm, outside=0.0) > 0.5
     chosen = np.flatnonzero(inside & (steepness > EDGE_HU_PER_MM))
     chosen = chosen[:: max(1, -(-len(chosen) // MAX_POINTS))]
@@ -205,18 +205,6 @@ def _joint(
     return np.log(joint / independent), bounds.astype(np.float64)
 
 
-def _positions_mm(grid: sitk.Image, voxels: npt.NDArray[np.int64]) -> Float64Array:
-    """Positions of voxels (z, y, x), LPS mm, shape (n, 3)."""
-    axes = np.array(grid.GetDirection()).reshape(3, 3) * np.array(grid.GetSpacing())
-    return np.asarray(np.array(grid.GetOrigin()) + voxels[:, ::-1] @ axes.T)
-
-
-def _indices(image: sitk.Image, points_mm: Float64Array) -> Float64Array:
-    """Continuous indices (..., 3), in the order z, y, x, of points (..., 3), LPS mm."""
-    axes = np.array(image.GetDirection()).reshape(3, 3) / np.array(image.GetSpacing())
-    return np.asarray(((points_mm - np.array(image.GetOrigin())) @ axes)[..., ::-1])
-
-
 def interpolated(
     image: sitk.Image, points_mm: Float64Array, *, outside: float = np.nan
 ) -> Float32Array:
@@ -224,7 +212,7 @@ def interpolated(
     values = np.empty(points_mm.shape[:-1], np.float32)
     ndimage.map_coordinates(
         sitk.GetArrayViewFromImage(image),
-        np.moveaxis(_indices(image, points_mm), -1, 0),
+        np.moveaxis(continuous_indices(image, points_mm), -1, 0),
         output=values,
         order=1,
         mode="constant",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import Float64Array, copied
 from radfuse.intensity import shrunk
 from radfuse.registration.optimizer import (
     HEAD_RADIUS_MM,
@@ -21,7 +21,7 @@ from radfuse.registration.optimizer import (
 from radfuse.registration.qa.skull_fit import SkullPatches, design_covariance, fit_design
 from radfuse.series import Series
 
-STRETCH = ResolutionLevel(2.0, 2.0, 0.2, 32, first_step_mm=1.0, last_step_mm=0.02, iterations=80)
+STRETCH = ResolutionLevel(2.0, 2.0, 0.2, 32, first_step_mm=1.0, last_step_mm=0.05, iterations=80)
 """Random samples: with every voxel, interpolation at grid points pulls the scale towards 1."""
 
 MEDIAN_MM = 2.5
@@ -105,14 +105,16 @@ class Stretch:
 NO_STRETCH = Stretch(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
 
 
-def affine_stretch(
-    ct: Series, mr: Series, mr_mask: sitk.Image, pose: sitk.Euler3DTransform
-) -> Float64Array:
-    """Stretch (3, 3) of the MR's points by mutual information, mm at `HEAD_RADIUS_MM`."""
+def stretch_pair(ct: Series, mr: Series, mr_mask: sitk.Image) -> MutualInformationOptimizer:
+    """CT and MR for `affine_stretch`."""
     grid = shrunk(mr.image, STRETCH.mr_mm)
     radius = [round(MEDIAN_MM / spacing) for spacing in grid.GetSpacing()]
     filtered = Series(sitk.Median(grid, radius), mr.modality, mr.source)
-    pair = MutualInformationOptimizer.at_level(STRETCH, ct, filtered, mr_mask)
+    return MutualInformationOptimizer.at_level(STRETCH, ct, filtered, copied(mr_mask))
+
+
+def affine_stretch(pair: MutualInformationOptimizer, pose: sitk.Euler3DTransform) -> Float64Array:
+    """Stretch (3, 3) of the MR's points by mutual information, mm at `HEAD_RADIUS_MM`."""
     matrix = pair.affine(pose, np.array(pose.GetCenter()))
     if matrix is None:
         return np.zeros((3, 3))
