@@ -48,11 +48,11 @@ screenshots: ready
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train,view]"
+	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train,view]" --editable ./weights
 	$(COMPILE)
 	touch $@ .venv/demo
 
-.venv/made: pyproject.toml constraints.txt
+.venv/made: pyproject.toml weights/pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "make: Python 3.11 or newer is required; run make PYTHON=/path/to/python3.11"; exit 1; }
 	rm -rf .venv

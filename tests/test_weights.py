@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from radfuse.errors import InputError
 from radfuse.io.image_pairs import named_patient
-from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS
+from radfuse.methods.catalogue import (
+    HARVARD_PATIENTS,
+    METHODS,
+    WEIGHTS,
+    load_method,
+    packaged_folders,
+)
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.res2fusion import STRATEGIES
@@ -45,7 +52,20 @@ def card_of(name: str) -> dict[str, Any]:
 def test_every_learned_method_ships_a_graph_and_model_card() -> None:
     names = [*SHIPPED, "learned_detail"]
     expected = {f"{name}{suffix}" for name in names for suffix in (".onnx", ".json")}
-    assert {path.name for path in WEIGHTS.rglob("*.*")} == expected
+    files = [path for folder in packaged_folders() for path in folder.rglob("*.*")]
+    assert {path.name for path in files if path.suffix in (".onnx", ".json")} == expected
+
+
+def test_radfuse_itself_ships_the_networks_of_both_papers() -> None:
+    graphs = {path.stem for path in WEIGHTS.rglob("*.onnx")}
+    assert graphs == {"mfinet", "res2fusion", "learned_detail"}
+
+
+def test_a_missing_package_of_weights_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = replace(METHODS["csf"], weights=WEIGHTS / "csf" / "csf.onnx")
+    monkeypatch.setitem(METHODS, "csf", absent)
+    with pytest.raises(InputError, match=r'csf.*radfuse-weights: pip install "radfuse\[weights\]"'):
+        load_method("csf")
 
 
 @each

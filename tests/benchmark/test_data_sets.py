@@ -13,7 +13,7 @@ from radfuse.benchmark.run.methods import UNKNOWN_DATA_SET, UNKNOWN_PATIENTS, fi
 from radfuse.benchmark.settings import BenchmarkSettings, ExternalMethod, changed
 from radfuse.cli.weights import patients_by_data_set
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import WEIGHTS
+from radfuse.methods.catalogue import shipped_graph
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_cards_without_a_data_set_claim_nothing(
     note: str,
 ) -> None:
     graph = tmp_path / "net.onnx"
-    shutil.copy(WEIGHTS / "csf/csf.onnx", graph)
+    shutil.copy(shipped_graph("csf"), graph)
     graph.with_suffix(".json").write_text(json.dumps({"patients_trained": patients}))
     settings = BenchmarkSettings(pairs=(pairs,), methods=(str(graph),), data_set=data_set)
     info, found = method(settings)

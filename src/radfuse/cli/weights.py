@@ -21,7 +21,7 @@ from radfuse.cli.options import (
 from radfuse.cli.train import TrainingProgress
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing
-from radfuse.methods.catalogue import METHODS, WEIGHTS, load_method
+from radfuse.methods.catalogue import METHODS, load_method, packaged_folders
 from radfuse.methods.installed import SHA256, Weights, install, weights_folder, weights_in
 from radfuse.settings import shipped_trainings
 
@@ -181,7 +181,8 @@ def _report(weights: Weights, *, as_json: bool) -> None:
 
 
 def _all() -> list[tuple[Weights, str]]:
-    packaged, installed = weights_in(WEIGHTS), weights_in(weights_folder())
+    packaged = [one for folder in packaged_folders() for one in weights_in(folder)]
+    installed = weights_in(weights_folder())
     return [*((one, "packaged") for one in packaged), *((one, "installed") for one in installed)]
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,10 @@ Method = Callable[[Float32Array, Float32Array], Float32Array]
 images, of the same shape and range."""
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-"""Folder of the packaged ONNX graphs, with a sub-folder per network."""
+"""Folder of the ONNX graphs of radfuse itself, with a sub-folder per network."""
+
+MORE_WEIGHTS = "radfuse_weights"
+"""Package of the distribution radfuse-weights, with those of the other networks."""
 
 HARVARD_PATIENTS = tuple(
     f"harvard:{patient}" for patient in (2, 16, 20, 21, 28, 32, 33, 34, 37, 41)
@@ -59,9 +63,17 @@ class MethodInfo:
     """Which constants were tuned on which data."""
 
 
+def packaged_folders() -> list[Path]:
+    """Folders of packaged weights: of radfuse and, if it is installed, of radfuse-weights."""
+    more = importlib.util.find_spec(MORE_WEIGHTS)
+    return [WEIGHTS, *map(Path, (more and more.submodule_search_locations) or ())]
+
+
 def shipped_graph(name: str) -> Path:
     """Path of a packaged graph: that of `mfinet-patients` is in the folder `mfinet`."""
-    return WEIGHTS / name.partition("-")[0] / f"{name}.onnx"
+    graph = Path(name.partition("-")[0], f"{name}.onnx")
+    found = (folder / graph for folder in packaged_folders() if (folder / graph).is_file())
+    return next(found, WEIGHTS / graph)
 
 
 def _rule(name: str, kind: str, summary: str, source: str = "trivial baseline") -> MethodInfo:
@@ -216,6 +228,11 @@ def _class_of(name: str, device: str) -> type[Any]:
     info = method_info(name)
     if not info.weights and device != "cpu":
         raise InputError(f"method '{name}' has no network; use --device cpu")
+    if name in METHODS and info.weights and not info.weights.is_file():
+        raise InputError(
+            f"the weights of '{name}' are in the package radfuse-weights: pip install "
+            '"radfuse[weights]", or pip install ./weights in a checkout'
+        )
     module, kind = (RUNNERS[device] if info.weights else info.path).split(":")
     try:
         found: type[Any] = getattr(importlib.import_module(module), kind)
