@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from radfuse.methods.detail.head_contrast import WEIGHT_MM
 from radfuse.methods.learned_detail import features
-from radfuse.methods.transforms.head_contrast import WEIGHT_MM
 from radfuse.metrics.findings_kept import FULL_CNR, FULL_CONTRAST
 from radfuse.networks.detail_gate import DetailGate
 from radfuse.record import SHORT_NOTICE, digest

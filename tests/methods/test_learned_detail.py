@@ -9,10 +9,10 @@ import torch
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
+from radfuse.methods.detail.significance import Evidence, by_thresholds
 from radfuse.methods.head import ArrayHead
 from radfuse.methods.learned_detail import GRAPH, LearnedDetail, features
 from radfuse.methods.signed_detail import SignedDetail
-from radfuse.methods.transforms.significance import Evidence, by_thresholds
 from radfuse.networks.detail_gate import CHANNELS, PRIOR, DetailGate
 from radfuse.phantom.findings import FIRST_REPORTING_SEED, TUNING_SEEDS
 from radfuse.record import digest

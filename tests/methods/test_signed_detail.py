@@ -9,11 +9,11 @@ import SimpleITK as sitk
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.methods.bone_blend import BoneBlend
+from radfuse.methods.detail.coarse_grid import CoarseGrid
+from radfuse.methods.detail.head_contrast import noise_hu
+from radfuse.methods.detail.skull import Skull
 from radfuse.methods.head import ArrayHead
 from radfuse.methods.signed_detail import SignedDetail
-from radfuse.methods.transforms.coarse_grid import CoarseGrid
-from radfuse.methods.transforms.head_contrast import noise_hu
-from radfuse.methods.transforms.skull import Skull
 from radfuse.metrics.findings_kept import (
     Verdict,
     finding_kept,

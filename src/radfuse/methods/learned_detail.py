@@ -15,8 +15,8 @@ import numpy as np
 import openvino
 
 from radfuse.arrays import Float32Array
+from radfuse.methods.detail.significance import Evidence, by_thresholds
 from radfuse.methods.signed_detail import SignedDetail
-from radfuse.methods.transforms.significance import Evidence, by_thresholds
 
 GRAPH = Path(__file__).parent.parent / "weights/learned_detail/learned_detail.onnx"
 

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import BONE_HU, WINDOWS, Window
-from radfuse.methods.head import ArrayHead, Head
-from radfuse.methods.options import option
-from radfuse.methods.transforms.coarse_grid import CoarseGrid
-from radfuse.methods.transforms.head_contrast import (
+from radfuse.methods.detail.coarse_grid import CoarseGrid
+from radfuse.methods.detail.head_contrast import (
     Background,
     Fine,
     coarse_contrast,
     fine_contrast,
     noise_hu,
 )
-from radfuse.methods.transforms.significance import Evidence, by_thresholds
-from radfuse.methods.transforms.skull import Skull
+from radfuse.methods.detail.significance import Evidence, by_thresholds
+from radfuse.methods.detail.skull import Skull
+from radfuse.methods.head import ArrayHead, Head
+from radfuse.methods.options import option
 from radfuse.parallel import in_order
 
 FULL = 65535

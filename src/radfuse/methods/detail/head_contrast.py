@@ -7,11 +7,11 @@ import numpy as np
 
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.intensity import BONE_HU
+from radfuse.methods.detail.coarse_grid import CoarseGrid, ramp, smoothed, spread
+from radfuse.methods.detail.significance import NOISE_FACTOR, REACH, Evidence, Significance
+from radfuse.methods.detail.skull import Skull, inside_skull
+from radfuse.methods.detail.tissue import Tissue, widened
 from radfuse.methods.head import Head, Spacing
-from radfuse.methods.transforms.coarse_grid import CoarseGrid, ramp, smoothed, spread
-from radfuse.methods.transforms.significance import NOISE_FACTOR, REACH, Evidence, Significance
-from radfuse.methods.transforms.skull import Skull, inside_skull
-from radfuse.methods.transforms.tissue import Tissue, widened
 
 DENSE_HU = (-25.0, 160.0)
 """The range for the significance of dense findings."""

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from radfuse.arrays import BoolArray, Float32Array
+from radfuse.methods.detail.coarse_grid import ramp, smoothed
+from radfuse.methods.detail.skull import Skull
 from radfuse.methods.head import Head, Spacing
-from radfuse.methods.transforms.coarse_grid import ramp, smoothed
-from radfuse.methods.transforms.skull import Skull
 
 DETAIL_HU = (-150.0, 160.0)
 """Denser and thinner is as visible; it does not spread further when it is smoothed."""

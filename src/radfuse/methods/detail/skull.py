@@ -7,8 +7,8 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, label
 
 from radfuse.arrays import BoolArray, Float32Array
+from radfuse.methods.detail.coarse_grid import CoarseGrid
 from radfuse.methods.head import Spacing
-from radfuse.methods.transforms.coarse_grid import CoarseGrid
 
 SKULL_MM3 = 1000.0
 """Least volume of connected bone that is skull; smaller bone is a calcification."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from radfuse.arrays import Float32Array
+from radfuse.methods.detail.coarse_grid import ramp, spread
 from radfuse.methods.head import Spacing
-from radfuse.methods.transforms.coarse_grid import ramp, spread
 
 FINE_HU = (40.0, 20.0)
 """Contrast at which a finding of two pixels is significant, and range up to full weight."""

@@ -1,0 +1,1 @@
+"""Parts of signed_detail: local contrast of the CT, its significance, and the skull."""
