@@ -1,66 +1,106 @@
 """Multiscale transforms with a base by sparse representation; their bands are fused by vote.
 
 Liu, Liu and Wang 2015, doi:10.1016/j.inffus.2014.09.004: the transforms and the rule of the bands
-are those of `lp`, `dwt_vote`, `dtcwt`, the rule of the base is that of `sparse`, which
-keeps the contrast that a mean of the bases loses. Equal to the authors' code with the authors'
-dictionary.
+are those of `lp`, `dwt_vote`, `dtcwt`, `curvelet` and `nsct`, the rule of the base is that of
+`sparse`, which keeps the contrast that a mean of the bases loses. Equal to the authors' code with
+the authors' dictionary; the one that is shipped was learned on other images.
 """
 
-from bisect import bisect_left
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import Float64Array, FloatArray
 from radfuse.errors import InputError
+from radfuse.methods.classical.curvelet import Curvelet
 from radfuse.methods.classical.dtcwt import DTCWT
 from radfuse.methods.classical.dwt_vote import DWTVote
 from radfuse.methods.classical.lp import LP
-from radfuse.methods.classical.multiscale import Multiscale
+from radfuse.methods.classical.multiscale import Band
+from radfuse.methods.classical.nsct import NSCT
 from radfuse.methods.classical.sparse import dictionary_of, fuse_patches
 
-MAX_SIDE = 1 << 14
-"""Longest side that is tried as the least one."""
+CURVELET_SIDE = 12
+"""Rows of the smallest image whose base has 8 at two scales; as many more for each scale."""
 
 
 @dataclass(frozen=True)
-class SparseBase(Multiscale):
+class SparseBase(ABC):
     """Fusion of a transform's base by the sparse codes of its patches."""
 
     dictionary: Float64Array | None = field(default=None, compare=False, repr=False)
     """Atoms (atoms, 8, 8), or none for the shipped ones."""
 
-    def fuse_base(self, first: Float64Array, second: Float64Array) -> Float64Array:
+    def fuse_base(self, first: FloatArray, second: FloatArray) -> Float64Array:
         """The patches with the larger L1 norm; `InputError` for a base smaller than a patch."""
         atoms = dictionary_of(self.dictionary)
         if min(first.shape[1:]) < atoms.shape[1]:
-            least = self._least_side(atoms.shape[1])
+            rows, columns = first.shape[1:]
             raise InputError(
-                f"the base has {first.shape[1]} x {first.shape[2]} coefficients and a patch "
-                f"{atoms.shape[1]} x {atoms.shape[1]}; give images of at least {least} x {least} "
-                "pixels, or choose fewer levels or another method"
+                f"the base has {rows} x {columns} coefficients and a patch 8 x 8; give images of "
+                f"at least {self.least_side} x {self.least_side} pixels, or choose fewer levels or "
+                "another method"
             )
-        return fuse_patches(first, second, atoms)
+        return fuse_patches(np.asarray(first, float), np.asarray(second, float), atoms)
 
-    def _least_side(self, of_base: int) -> int:
-        """Rows of the smallest image whose base has as many rows."""
-
-        def suffices(side: int) -> bool:
-            return len(self.decompose(np.zeros((1, side, 1)))[1][0]) >= of_base
-
-        return bisect_left(range(MAX_SIDE), True, lo=1, key=suffices)
+    @property
+    @abstractmethod
+    def least_side(self) -> int:
+        """Rows of the smallest image whose base has the 8 rows of a patch."""
 
 
 @dataclass(frozen=True)
 class LPSparse(SparseBase, LP):
     """Laplacian pyramid with a sparse base."""
 
+    @property
+    def least_side(self) -> int:
+        """Each level has half the rows, rounded up."""
+        return int(7 * 2**self.levels + 1)
+
 
 @dataclass(frozen=True)
 class DWTSparse(SparseBase, DWTVote):
     """Haar wavelets with a sparse base."""
 
+    @property
+    def least_side(self) -> int:
+        """Each level has half the rows, rounded up."""
+        return int(7 * 2**self.levels + 1)
+
 
 @dataclass(frozen=True)
 class DTCWTSparse(SparseBase, DTCWT):
     """Dual-tree complex wavelets with a sparse base."""
+
+    @property
+    def least_side(self) -> int:
+        """The first level keeps all rows; those after it halve them, rounded up to two more."""
+        return int(3 * 2**self.levels + 1)
+
+
+@dataclass(frozen=True)
+class CurveletSparse(SparseBase, Curvelet):
+    """Curvelets with a sparse base; images with a small base have fewer scales."""
+
+    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
+        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
+        most = 1 + (min(images.shape[1:]) // CURVELET_SIDE).bit_length()
+        fewer = Curvelet(scales=max(2, min(self.scales, most)))
+        return fewer.decompose(images)
+
+    @property
+    def least_side(self) -> int:
+        """With two scales."""
+        return CURVELET_SIDE
+
+
+@dataclass(frozen=True)
+class NSCTSparse(SparseBase, NSCT):
+    """Nonsubsampled contourlets with a sparse base, which has the size of the image."""
+
+    @property
+    def least_side(self) -> int:
+        """That of a patch."""
+        return 8
