@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from radfuse.methods.catalogue import Method
 from radfuse.methods.classical.curvelet import Curvelet
+from radfuse.methods.classical.curvelet_ct_mr import CurveletCtMr
+from radfuse.methods.classical.daubechies_complex import DaubechiesComplex
 from radfuse.methods.classical.dtcwt import DTCWT
 from radfuse.methods.classical.dwt_vote import DWTVote
 from radfuse.methods.classical.guided_filter import GuidedFilter
 from radfuse.methods.classical.lp import LP
 from radfuse.methods.classical.rp import RP
+from radfuse.methods.classical.union_laplacian import UnionLaplacian
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ GOLDEN = [
     Golden("cvt", Curvelet(), differing=0, levels=0),
     Golden("gff", GuidedFilter(), differing=0, levels=0),
 ]
-METHODS = [each.method for each in GOLDEN]
+METHODS = [
+    *(each.method for each in GOLDEN), CurveletCtMr(), DaubechiesComplex(), UnionLaplacian(),
+]  # fmt: skip
 
 each_golden = pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.key)
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)

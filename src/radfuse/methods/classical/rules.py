@@ -68,6 +68,11 @@ def larger_by_vote(first: Coefficients, second: Coefficients) -> Coefficients:
     return np.where(vote_for_first(first, second), first, second)
 
 
+def larger(first: Coefficients, second: Coefficients) -> Coefficients:
+    """The coefficient with the larger modulus at each position; of a tie, that of the second."""
+    return np.where(np.abs(first) > np.abs(second), first, second)
+
+
 def mean(first: Coefficients, second: Coefficients) -> Coefficients:
     """Half the sum of two bases."""
     return np.asarray((first + second) / 2)

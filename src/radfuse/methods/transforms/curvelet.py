@@ -52,9 +52,6 @@ class _Plan:
     shapes: tuple[tuple[int, int], ...]
     """Of the rectangles."""
 
-    wedges: tuple[int, ...]
-    """Number of wedges in half a plane by scale, finest first."""
-
 
 def scales_of(shape: tuple[int, int], scales: int) -> int:
     """As many scales, base included, as an image has room for: 2 from 9 pixels, 5 from 72."""
@@ -68,30 +65,23 @@ def decompose(images: Images, scales: int) -> tuple[list[Images], Images]:
     side below 9 * 2 ** (scales - 2) have fewer scales.
     """
     images = _large_enough(images)
+    scales = scales_of((images.shape[1], images.shape[2]), scales)
     plan = _plan_of(images.shape[1:], scales, images.dtype)
     spectrum = fft2(ifftshift(images, AXES), norm="ortho").reshape(len(images), -1).T
     wrapped = _times(plan.windows, spectrum)
-    base, *parts = (
+    base, *wedges = (
         fftshift(ifft2(part, norm="ortho"), AXES) for part in _split(wrapped, plan.shapes)
     )
     root = images.dtype.type(np.sqrt(2))
-    bands: list[Images] = []
-    for count in plan.wedges:
-        of_scale, parts = parts[:count], parts[count:]
-        bands += [root * part.real for part in of_scale] + [root * part.imag for part in of_scale]
-    return bands, base.real
+    return real_of([root * wedge for wedge in wedges]), base.real
 
 
 def reconstruct(bands: list[Images], base: Images, shape: tuple[int, int]) -> Images:
     """The images (N, *shape) of `decompose`."""
     size = (max(shape[0], MIN_SIDE), max(shape[1], MIN_SIDE))
-    plan = _plan_of(size, _scales_in(bands), base.dtype)
+    plan = _plan_of(size, _scales_in(len(bands)), base.dtype)
     root = base.dtype.type(np.sqrt(2))
-    parts: list[NDArray[Any]] = [base]
-    rest = bands
-    for count in plan.wedges:
-        cosines, sines, rest = rest[:count], rest[count : 2 * count], rest[2 * count :]
-        parts += [root * (a + 1j * b) for a, b in zip(cosines, sines, strict=True)]
+    parts = [base, *(root * wedge for wedge in complex_of(bands))]
     wrapped = np.concatenate(
         [fft2(ifftshift(part, AXES), norm="ortho").reshape(len(base), -1).T for part in parts]
     )
@@ -100,10 +90,29 @@ def reconstruct(bands: list[Images], base: Images, shape: tuple[int, int]) -> Im
     return images[:, : shape[0], : shape[1]]
 
 
-def _scales_in(bands: list[Images]) -> int:
-    """The number of scales of bands."""
+def complex_of(bands: list[Images]) -> list[NDArray[Any]]:
+    """Complex wedges, whose real and imaginary parts are the cosine and sine parts of bands."""
+    wedges: list[NDArray[Any]] = []
+    for count in _wedges_of(_scales_in(len(bands))):
+        of_scale, bands = bands[:count], bands[count:]
+        cosines, sines = of_scale[: count // 2], of_scale[count // 2 :]
+        wedges += [a + 1j * b for a, b in zip(cosines, sines, strict=True)]
+    return wedges
+
+
+def real_of(wedges: list[NDArray[Any]]) -> list[Images]:
+    """The bands of which `complex_of` makes these wedges."""
+    bands: list[Images] = []
+    for count in _wedges_of(_scales_in(2 * len(wedges))):
+        of_scale, wedges = wedges[: count // 2], wedges[count // 2 :]
+        bands += [wedge.real for wedge in of_scale] + [wedge.imag for wedge in of_scale]
+    return bands
+
+
+def _scales_in(count: int) -> int:
+    """The number of scales of as many bands."""
     scales = 1
-    while sum(_wedges_of(scales)) < len(bands):
+    while sum(_wedges_of(scales)) < count:
         scales += 1
     return scales
 
@@ -136,10 +145,8 @@ def _wedges_of(scales: int) -> list[int]:
 
 @lru_cache(maxsize=4)
 def _plan_of(shape: tuple[int, int], scales: int, dtype: DTypeLike) -> _Plan:
-    scales = scales_of(shape, scales)
-    wedges = _wedges_of(scales)
     parts = [_base(shape, scales)]
-    for level, count in enumerate(wedges):
+    for level, count in enumerate(_wedges_of(scales)):
         parts += _wedges(shape, level, count // 4)
     starts = np.cumsum([0, *(rows * columns for rows, columns in (part.shape for part in parts))])
     targets = [
@@ -154,9 +161,7 @@ def _plan_of(shape: tuple[int, int], scales: int, dtype: DTypeLike) -> _Plan:
         ),
         shape=(int(starts[-1]), shape[0] * shape[1]),
     )
-    return _Plan(
-        windows, tuple(part.shape for part in parts), tuple(count // 2 for count in wedges)
-    )
+    return _Plan(windows, tuple(part.shape for part in parts))
 
 
 def _base(shape: tuple[int, int], scales: int) -> _Part:
