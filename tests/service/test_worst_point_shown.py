@@ -1,5 +1,6 @@
-"""The viewer moves its crosshair to the worst point of the brain, on an oblique CT, too."""
+"""The worst point of the brain and the map of residuals in the viewer, of an oblique CT, too."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from selenium.webdriver import Chrome
 from service_kit import Site
 
 from radfuse.phantom.head import Phantom
+from radfuse.pipeline.qa.residual_map import residual_map
 from radfuse.record import read_record
 from radfuse.registration.transforms import matrix_of
 
@@ -82,3 +84,34 @@ def test_without_an_estimate_there_is_no_button(
         "radfuse.panels.fusion.show(study, false)"
     )
     assert not button.is_displayed()
+
+
+CELLS = """
+  return [...document.querySelectorAll("#residual-map g")].map((cell) => [
+    cell.querySelector("title").textContent, cell.querySelector("path").getAttribute("fill"),
+    ...["x", "y"].map((name) => Number(cell.querySelector("text").getAttribute(name))),
+  ]);
+"""
+
+
+def test_the_map_of_the_viewer_is_that_of_the_sheet(
+    browser: Chrome, site: Site, oblique: str, tmp_path: Path
+) -> None:
+    viewer = ViewerDriver(browser, tmp_path)
+    viewer.open(site.access.url)
+    viewer.select("studies", oblique)
+    viewer.wait_until(lambda: viewer.body_data("shown") == "average")
+    viewer.element("residuals").find_element("tag name", "summary").click()
+    viewer.browser.execute_script(
+        "document.getElementById('residual-map').scrollIntoView({ block: 'center' })"
+    )
+    viewer.screenshot("residual-map")
+    residuals = site.study(oblique)["outcome"]["residuals"]
+    sheet = re.findall(
+        r'<title>(.*?)</title>.*? fill="(.*?)"/><text x="(.*?)" y="(.*?)">', residual_map(residuals)
+    )
+    shown = sorted(browser.execute_script(CELLS))
+    assert len(shown) == len(sheet) == 18
+    for cell, (title, fill, x, y) in zip(shown, sorted(sheet), strict=True):
+        assert cell[:2] == [re.sub(": -", ": \N{MINUS SIGN}", title), fill]
+        assert cell[2:] == pytest.approx([float(x), float(y)], abs=0.051)

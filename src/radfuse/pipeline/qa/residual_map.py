@@ -48,7 +48,7 @@ def _cell(name: str, residuals: Residuals) -> str:
 def _colour(residual_mm: float) -> tuple[int, int, int]:
     share = min(abs(residual_mm) / MAX_RESIDUAL_MM, 1.0)
     full = np.array(OUTSIDE_RGB if residual_mm > 0 else INSIDE_RGB)
-    red, green, blue = np.rint(255 + share * (full - 255)).astype(int).tolist()
+    red, green, blue = np.floor(255.5 + share * (full - 255)).astype(int).tolist()
     return red, green, blue
 
 

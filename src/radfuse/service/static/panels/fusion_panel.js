@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
+import { drawResidualMap, signed } from "./residual_map.js";
 
 const CONFLICT = 409;
 const PREVIEW_DELAY_MS = 150; // without scrolling, before a slice of another method is requested
@@ -44,10 +45,11 @@ export class FusionPanel {
 
   // Residuals of the skull by region, as on the QA sheet.
   showResiduals(residuals) {
-    const rows = Object.entries(residuals).map(([name, [mm, patches]]) => [name, `${mm < 0 ? "−" : "+"}${Math.abs(mm).toFixed(1)}`, patches, Math.abs(mm)]);
+    const rows = Object.entries(residuals).map(([name, [mm, patches]]) => [name, signed(mm), patches, Math.abs(mm)]);
     const worst = rows.reduce((one, other) => (other[3] > one[3] ? other : one), rows[0]);
     byId("residuals").hidden = !rows.length;
     byId("residuals").querySelector("summary").textContent = worst ? `Skull by region: largest ${worst[1]} mm (${worst[0]})` : "";
+    drawResidualMap(byId("residual-map"), residuals);
     byId("residuals").querySelector("tbody").replaceChildren(
       ...rows.map((row) => createElement("tr", {}, ...row.slice(0, 3).map((textContent) => createElement("td", { textContent })))),
     );
