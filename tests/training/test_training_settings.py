@@ -28,6 +28,9 @@ TRAININGS = [
     path for path in sorted(CONFIGS.glob("*.toml")) if "phases" in tomllib.loads(path.read_text())
 ]
 
+NOT_TRAINED = {"ifcnn", "emfusion", "deepfuse"}
+"""Networks that run with the authors' parameters only."""
+
 TOP = {"network": '"res2fusion"', "validation_patients": '["16"]'}
 PHASE = {
     "objective": '"autoencoder"', "steps": "10", "batch": "2", "crop": "16",
@@ -64,8 +67,9 @@ def test_every_training_file_of_the_repository_can_be_read(config: Path) -> None
     assert settings.export.licence == "Apache-2.0"
 
 
-def test_every_network_has_a_training_configuration() -> None:
-    assert {read_training_settings(path).network for path in TRAININGS} == NETWORKS.keys()
+def test_every_network_but_some_has_a_training_configuration() -> None:
+    trained = {read_training_settings(path).network for path in TRAININGS}
+    assert trained == NETWORKS.keys() - NOT_TRAINED
 
 
 def test_training_of_the_mfinet_paper_is_as_published() -> None:
@@ -162,7 +166,7 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str)
 @pytest.mark.parametrize(
     ("top", "phase", "words"),
     [
-        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['csf', 'densefuse"),
+        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['csf', 'deepfuse"),
         ({"network_options": '{strategy = "luck"}'}, {}, "do not fit network 'res2fusion'"),
         ({"network_options": "{width = 3}"}, {}, "do not fit network 'res2fusion'"),
         ({}, {"objective": '"luck"'}, "phases.0: no objective 'luck'; there are ['autoencoder"),

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from radfuse.errors import InputError
 from radfuse.networks import (
     csf,
+    deepfuse,
     densefuse,
     dfenet,
+    emfusion,
     fusiongan,
+    ifcnn,
     mfinet,
     msdnet,
     pmgi,
@@ -91,6 +94,15 @@ NETWORKS = {
     "stdfusionnet": NetworkInfo(
         stdfusionnet.STDFusionNet, "Ma et al. 2021, doi:10.1109/TIM.2021.3075747",
         stdfusionnet.published_parameters, STRETCHED),
+    "ifcnn": NetworkInfo(
+        ifcnn.IFCNN, "Zhang et al. 2020, doi:10.1016/j.inffus.2019.07.011",
+        ifcnn.published_parameters),
+    "emfusion": NetworkInfo(
+        emfusion.EMFusion, "Xu and Ma 2021, doi:10.1016/j.inffus.2021.06.001",
+        emfusion.published_parameters, STRETCHED),
+    "deepfuse": NetworkInfo(
+        deepfuse.DeepFuse, "Prabhakar et al. 2017, doi:10.1109/ICCV.2017.505",
+        deepfuse.published_parameters, STRETCHED),
 }  # fmt: skip
 """Every network; its options are the arguments of its class."""
 

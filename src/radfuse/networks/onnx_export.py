@@ -13,7 +13,7 @@ from onnx.numpy_helper import from_array, to_array
 from torch import Tensor, nn
 
 from radfuse.errors import InputError
-from radfuse.networks.infrared_visible import MIN_SIDE
+from radfuse.networks.pair_network import MIN_SIDE
 
 OPSET = 20
 """ONNX operator set: has every operator that the networks need, and common runtimes support it."""

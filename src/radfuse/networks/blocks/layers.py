@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-Padding = Literal["zeros", "reflect"]
+Padding = Literal["zeros", "reflect", "replicate"]
 
 
 def conv(
@@ -19,7 +19,7 @@ def conv(
 ) -> nn.Conv2d:
     """Convolution of odd size; a stride divides height and width, rounded up.
 
-    The image is padded with 0, air, or by reflection.
+    The image is padded with 0, air, by reflection, or by repetition of the border.
     """
     return nn.Conv2d(
         width_in, width_out, size, stride, padding=dilation * (size // 2), dilation=dilation,

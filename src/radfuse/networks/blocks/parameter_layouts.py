@@ -28,3 +28,29 @@ def tensorflow_layers(
         parameters[f"{ours}.weight"] = tensorflow_kernel(arrays[f"{theirs}.kernel"])
         parameters[f"{ours}.bias"] = tensor(arrays[f"{theirs}.bias"])
     return parameters
+
+
+def torch_layers(
+    arrays: Mapping[str, NDArray[Any]], layers: Mapping[str, str]
+) -> dict[str, Tensor]:
+    """Weights and biases of layers of PyTorch; `layers` maps names here to the published names."""
+    return {
+        f"{ours}.{kind}": tensor(arrays[f"{theirs}.{kind}"])
+        for ours, theirs in layers.items()
+        for kind in ("weight", "bias")
+    }
+
+
+def torch_batch_norms(
+    arrays: Mapping[str, NDArray[Any]], layers: Mapping[str, str]
+) -> dict[str, Tensor]:
+    """Scales, shifts and running statistics of batch normalisations of PyTorch.
+
+    The number of training steps, which evaluation does not use, is 0.
+    """
+    parameters = torch_layers(arrays, layers)
+    for ours, theirs in layers.items():
+        for kind in ("running_mean", "running_var"):
+            parameters[f"{ours}.{kind}"] = tensor(arrays[f"{theirs}.{kind}"])
+        parameters[f"{ours}.num_batches_tracked"] = torch.tensor(0)
+    return parameters
