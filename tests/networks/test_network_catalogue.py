@@ -48,6 +48,8 @@ PARAMETERS = {
     "ifcnn": 83_843 - 256,
     "emfusion": 148_545,
     "deepfuse": 316_976,
+    # queries, keys and position tables of attention to one token; a norm that is not called
+    "matr": 13_422 - 3 * 552 - 192,
 }
 """As published, or as one counts by the paper's layers."""
 

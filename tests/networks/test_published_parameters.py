@@ -72,6 +72,7 @@ PROOFS = [
     Proof("ifcnn", ("ifcnn_sum",), "ifcnn_sum", {"rule": "sum"}, stretch=False),
     Proof("emfusion", ("emfusion_ctmri",), "emfusion_ctmri"),
     Proof("deepfuse", ("deepfuse_iccv",), "deepfuse_iccv"),
+    Proof("matr", ("matr",), "matr", stretch=False),
 ]  # fmt: skip
 
 each = pytest.mark.parametrize("proof", PROOFS, ids=[proof.golden for proof in PROOFS])

@@ -16,6 +16,7 @@ from radfuse.networks import (
     emfusion,
     fusiongan,
     ifcnn,
+    matr,
     mfinet,
     msdnet,
     pmgi,
@@ -103,6 +104,8 @@ NETWORKS = {
     "deepfuse": NetworkInfo(
         deepfuse.DeepFuse, "Prabhakar et al. 2017, doi:10.1109/ICCV.2017.505",
         deepfuse.published_parameters, STRETCHED),
+    "matr": NetworkInfo(
+        matr.MATR, "Tang et al. 2022, doi:10.1109/TIP.2022.3193288", matr.published_parameters),
 }  # fmt: skip
 """Every network; its options are the arguments of its class."""
 
