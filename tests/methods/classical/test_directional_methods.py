@@ -25,6 +25,9 @@ GOLDEN: dict[str, Method] = {
     "nsct_pc_lle": NSCTPCLLE(),
 }
 METHODS = list(GOLDEN.values())
+DIFFERING = {"nsct": 0, "nsst_papcnn": 13, "nsct_pc_lle": 0}
+"""Most pixels of a pair that differ: the network in double precision has none."""
+
 SHAPES = [(1, 1, 1), (2, 1, 7), (3, 20, 33), (5, 17, 6)]
 
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
@@ -38,7 +41,7 @@ def images_of(shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
 
 def check(shared: Path, key: str, name: str) -> None:
     difference = np.abs(golden_difference(shared, key, GOLDEN[key], name))
-    assert (difference > 0).mean() <= 0.0001
+    assert (difference > 0).sum() <= DIFFERING[key]
     assert difference.max() <= 1
 
 
@@ -106,6 +109,13 @@ def test_modified_laplacian_of_a_step_is_at_the_step() -> None:
     found = modified_laplacian(image)[0]
     np.testing.assert_array_equal(found, np.broadcast_to(found[0], found.shape))
     assert (found[0] > 0).nonzero()[0].tolist() == [3, 4, 5, 6, 7, 8]
+
+
+def test_modified_laplacian_of_a_flat_part_is_zero() -> None:
+    image = np.zeros((1, 20, 200))
+    image[:, :, :5] = np.random.default_rng(1).random((20, 5)) * 255
+    assert np.isfinite(modified_laplacian(image)).all()
+    assert modified_laplacian(image)[:, :, 8:].max() == 0
 
 
 def test_the_base_with_more_detail_is_chosen() -> None:

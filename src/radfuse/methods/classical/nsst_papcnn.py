@@ -2,14 +2,15 @@
 
 Yin, Liu, Liu and Chen 2019, "Medical image fusion with parameter-adaptive pulse coupled neural
 network in nonsubsampled shearlet transform domain", doi:10.1109/TIM.2018.2838778. Equal to the
-authors' code at the golden pairs.
+authors' code at the golden pairs but for 23 pixels of two pairs, which differ by one grey level:
+the network runs in single precision, and now and then an activity equals its threshold.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import correlate1d, uniform_filter
+from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float32Array, Float64Array, FloatArray
 from radfuse.methods.classical.papcnn import more_firing
@@ -24,6 +25,8 @@ Border = Literal["constant", "reflect"]
 
 WEIGHTS: Float64Array = np.array([1.0, 2.0, 1.0]) / 4
 """Of the window of both measures, along rows and columns."""
+
+MEAN: Float64Array = np.ones(3) / 3
 
 DIAGONAL = float(np.sqrt(0.5))
 """Weight of differences to diagonal neighbours."""
@@ -74,11 +77,10 @@ def modified_laplacian(images: FloatArray) -> FloatArray:
             neighbours = outside[:, down : down + height, right : right + width]
             weight = DIAGONAL if (down - 1) * (right - 1) else 1.0
             total += weight * np.abs(images - neighbours)
-    root = np.sqrt(uniform_filter(total, 3, mode="reflect", axes=(1, 2)))
-    return _weighted(root, "reflect")
+    return _weighted(np.sqrt(_weighted(total, "reflect", MEAN)), "reflect")
 
 
-def _weighted(images: FloatArray, mode: Border) -> FloatArray:
-    return np.asarray(
-        correlate1d(correlate1d(images, WEIGHTS, 1, mode=mode), WEIGHTS, 2, mode=mode)
-    )
+def _weighted(images: FloatArray, mode: Border, weights: Float64Array = WEIGHTS) -> FloatArray:
+    """Along rows and columns; sums without cancellation, so that they are never negative."""
+    rows = correlate1d(images, weights, 1, mode=mode)
+    return np.asarray(correlate1d(rows, weights, 2, mode=mode))
