@@ -50,13 +50,15 @@ PARAMETERS = {
     "deepfuse": 316_976,
     # queries, keys and position tables of attention to one token; a norm that is not called
     "matr": 13_422 - 3 * 552 - 192,
+    "gesenet": 240_587 - 2,
+    "drf": 438_369,
 }
 """As published, or as one counts by the paper's layers."""
 
 LARGER = {"dfenet": 32}
 """Pixels by which a network's smallest images are larger than those of others."""
 
-SILENT = {"pmgi": r"layers\.|transfer"}
+SILENT = {"pmgi": r"layers\.|transfer", "drf": r".*\.bias"}
 """Biases before a normalisation that takes them away again."""
 
 

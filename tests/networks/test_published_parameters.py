@@ -73,6 +73,8 @@ PROOFS = [
     Proof("emfusion", ("emfusion_ctmri",), "emfusion_ctmri"),
     Proof("deepfuse", ("deepfuse_iccv",), "deepfuse_iccv"),
     Proof("matr", ("matr",), "matr", stretch=False),
+    Proof("gesenet", ("gesenet_medical",), "gesenet_nonoise"),
+    Proof("drf", ("drf_mri_ct",), "drf_ct", stretch=False),
 ]  # fmt: skip
 
 each = pytest.mark.parametrize("proof", PROOFS, ids=[proof.golden for proof in PROOFS])

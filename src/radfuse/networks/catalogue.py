@@ -13,8 +13,10 @@ from radfuse.networks import (
     deepfuse,
     densefuse,
     dfenet,
+    drf,
     emfusion,
     fusiongan,
+    gesenet,
     ifcnn,
     matr,
     mfinet,
@@ -106,6 +108,11 @@ NETWORKS = {
         deepfuse.published_parameters, STRETCHED),
     "matr": NetworkInfo(
         matr.MATR, "Tang et al. 2022, doi:10.1109/TIP.2022.3193288", matr.published_parameters),
+    "gesenet": NetworkInfo(
+        gesenet.GeSeNet, "Li et al. 2023, doi:10.1109/TNNLS.2023.3293274",
+        gesenet.published_parameters, STRETCHED),
+    "drf": NetworkInfo(drf.DRF, "Wang et al. 2022, doi:10.3389/fnins.2022.937861",
+        drf.published_parameters),
 }  # fmt: skip
 """Every network; its options are the arguments of its class."""
 

@@ -56,9 +56,10 @@ class AdaptiveConvolution(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features (N, D, H, W)."""
+        count, _, rows, width = features.shape
         columns = functional.unfold(features, SIDE, padding=SIDE // 2)  # (N, 9 C, H W)
         kernels = self.kernel * self.gates(features)  # (N, D, C, 3, 3)
-        return (kernels.flatten(2) @ columns).unflatten(2, features.shape[2:])
+        return (kernels.flatten(2) @ columns).reshape(count, -1, rows, width)
 
     def gates(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to gates in [0, 1] of shape (N, D, C, 3, 3)."""
@@ -67,7 +68,7 @@ class AdaptiveConvolution(nn.Module):
         mixed = self.interact(torch.relu(self.norm_code(code)).transpose(1, 2)).transpose(1, 2)
         of_outputs = torch.relu(self.norm_out(mixed))  # (N, D, 5)
         gates = self.decode_in(of_inputs)[:, None] + self.decode_out(of_outputs)[:, :, None]
-        return torch.sigmoid(gates).unflatten(3, (SIDE, SIDE))
+        return torch.sigmoid(gates).reshape(*gates.shape[:3], SIDE, SIDE)
 
 
 def thirds(features: Tensor) -> Tensor:
@@ -133,8 +134,8 @@ class MATR(PairNetwork):
 
     def _transform(self, features: Tensor) -> Tensor:
         """Features (N, 16, H, W) cut into tokens of 16 numbers in the order of the memory."""
-        tokens: Tensor = self.transformer(features.flatten(1).unflatten(1, (-1, WIDTH)))
-        return tokens.flatten(1).unflatten(1, (WIDTH, *features.shape[2:]))
+        tokens: Tensor = self.transformer(features.reshape(features.shape[0], -1, WIDTH))
+        return tokens.reshape(features.shape)
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
