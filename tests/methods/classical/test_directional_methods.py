@@ -10,8 +10,10 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import Method
+from radfuse.methods.classical.directive_contrast import DirectiveContrast
 from radfuse.methods.classical.nsct import NSCT
 from radfuse.methods.classical.nsct_pc_lle import NSCTPCLLE, base_activity, majority
+from radfuse.methods.classical.nsst_frei_chen import NSSTFreiChen
 from radfuse.methods.classical.nsst_papcnn import (
     NSSTPAPCNN,
     larger_base,
@@ -24,7 +26,7 @@ GOLDEN: dict[str, Method] = {
     "nsst_papcnn": NSSTPAPCNN(),
     "nsct_pc_lle": NSCTPCLLE(),
 }
-METHODS = list(GOLDEN.values())
+METHODS = [*GOLDEN.values(), DirectiveContrast(), NSSTFreiChen()]
 DIFFERING = {"nsct": 0, "nsst_papcnn": 13, "nsct_pc_lle": 0}
 """Most pixels of a pair that differ: the network in double precision has none."""
 
