@@ -39,11 +39,7 @@ def in_grey_levels(
     Images of 8 bits are exact on the scale of their own grey levels, so that ties stay ties. Raises
     `InputError` for images of different shapes and for those without a pixel.
     """
-    if first.shape != second.shape or first.ndim != 3 or not first.size:
-        raise InputError(
-            f"images of shapes {first.shape} and {second.shape} cannot be fused; give two of one "
-            "shape (slices, rows, columns)"
-        )
+    check_pair(first, second)
 
     def fused(start: int) -> Float32Array:
         images = (
@@ -53,6 +49,15 @@ def in_grey_levels(
         return np.asarray(np.clip(fuse(*images) / white, 0, 1), np.float32)
 
     return np.concatenate(list(in_order(fused, range(0, len(first), SLICES_AT_ONCE))))
+
+
+def check_pair(first: Float32Array, second: Float32Array) -> None:
+    """Raise `InputError` for arrays that are not two (N, H, W) of one shape with a pixel."""
+    if first.shape != second.shape or first.ndim != 3 or not first.size:
+        raise InputError(
+            f"images of shapes {first.shape} and {second.shape} cannot be fused; give two of one "
+            "shape (slices, rows, columns)"
+        )
 
 
 def vote_for_first(first: Coefficients, second: Coefficients) -> BoolArray:

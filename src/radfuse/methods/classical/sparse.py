@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from radfuse.arrays import Float32Array, Float64Array
-from radfuse.methods.classical.rules import in_grey_levels
+from radfuse.methods.classical.rules import check_pair, in_grey_levels
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.dictionaries import normalized, shipped_dictionary
 from radfuse.methods.sparse_coding.matching_pursuit import encode
@@ -43,6 +43,7 @@ class Sparse:
 
         Raises `InputError` for images smaller than a patch.
         """
+        check_pair(first, second)
         atoms = dictionary_of(self.dictionary)
         check_size(first.shape[1:], atoms.shape[1])
         return in_grey_levels(lambda a, b: fuse_patches(a, b, atoms, self.epsilon), first, second)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import Float64Array, FloatArray
 
 LEARNED = Path(__file__).parent / "learned"
 """Folder of the dictionaries, `NAME.npz` with the key `atoms`."""
@@ -24,7 +24,7 @@ def shipped_dictionary(name: str) -> Float64Array:
     return atoms
 
 
-def normalized(atoms: Float64Array) -> Float64Array:
+def normalized(atoms: FloatArray) -> Float64Array:
     """Atoms (atoms, rows, columns) in float64 and divided by their lengths."""
     found = np.asarray(atoms, np.float64)
     return np.asarray(found / np.sqrt((found**2).sum(axis=(1, 2), keepdims=True)))
