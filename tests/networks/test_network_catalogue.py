@@ -52,6 +52,9 @@ PARAMETERS = {
     "matr": 13_422 - 3 * 552 - 192,
     "gesenet": 240_587 - 2,
     "drf": 438_369,
+    "mufusion": 554_721,
+    # stored positions; the branch that the last block does not use, and its three weights
+    "gifnet": 759_419 - 2 * 64 * 64 * 2 - 80_654 - 3,
 }
 """As published, or as one counts by the paper's layers."""
 

@@ -75,6 +75,8 @@ PROOFS = [
     Proof("matr", ("matr",), "matr", stretch=False),
     Proof("gesenet", ("gesenet_medical",), "gesenet_nonoise"),
     Proof("drf", ("drf_mri_ct",), "drf_ct", stretch=False),
+    Proof("mufusion", ("mufusion_medical",), "mufusion", {"tiles": True}),
+    Proof("gifnet", ("gifnet",), "gifnet", stretch=False),
 ]  # fmt: skip
 
 each = pytest.mark.parametrize("proof", PROOFS, ids=[proof.golden for proof in PROOFS])

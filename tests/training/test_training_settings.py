@@ -28,7 +28,7 @@ TRAININGS = [
     path for path in sorted(CONFIGS.glob("*.toml")) if "phases" in tomllib.loads(path.read_text())
 ]
 
-NOT_TRAINED = {"ifcnn", "emfusion", "deepfuse", "matr", "gesenet", "drf"}
+NOT_TRAINED = {"ifcnn", "emfusion", "deepfuse", "matr", "gesenet", "drf", "mufusion", "gifnet"}
 """Networks that run with the authors' parameters only."""
 
 TOP = {"network": '"res2fusion"', "validation_patients": '["16"]'}

@@ -17,10 +17,12 @@ from radfuse.networks import (
     emfusion,
     fusiongan,
     gesenet,
+    gifnet,
     ifcnn,
     matr,
     mfinet,
     msdnet,
+    mufusion,
     pmgi,
     res2fusion,
     rfnnest,
@@ -113,6 +115,12 @@ NETWORKS = {
         gesenet.published_parameters, STRETCHED),
     "drf": NetworkInfo(drf.DRF, "Wang et al. 2022, doi:10.3389/fnins.2022.937861",
         drf.published_parameters),
+    "mufusion": NetworkInfo(
+        mufusion.MUFusion, "Cheng et al. 2023, doi:10.1016/j.inffus.2022.11.010",
+        mufusion.published_parameters, STRETCHED | {"tiles": True}),
+    "gifnet": NetworkInfo(
+        gifnet.GIFNet, "Cheng et al. 2025, doi:10.48550/arXiv.2502.19854",
+        gifnet.published_parameters),
 }  # fmt: skip
 """Every network; its options are the arguments of its class."""
 
