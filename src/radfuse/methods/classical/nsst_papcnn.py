@@ -2,7 +2,7 @@
 
 Yin, Liu, Liu and Chen 2019, "Medical image fusion with parameter-adaptive pulse coupled neural
 network in nonsubsampled shearlet transform domain", doi:10.1109/TIM.2018.2838778. Equal to the
-authors' code at the golden pairs but for 23 pixels of two pairs, which differ by one grey level:
+authors' code at the golden pairs but for 25 pixels of four pairs, which differ by one grey level:
 the network runs in single precision, and now and then an activity equals its threshold.
 """
 

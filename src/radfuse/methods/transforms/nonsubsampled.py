@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,14 @@ from radfuse.methods.transforms.shear_filters import ShearFilters
 REMEMBERED_RESPONSES = 8
 """Banks of one size (and type) that are kept: 17 MB for 16 bands, 512 x 512 pixels, float32."""
 
+PIXELS_AT_ONCE = 2**17
+"""Of the bands of a source that are fused together: they are in the cache of a processor core."""
+
 Responses = NDArray[Any]
+"""Of filters, or spectra: real or complex."""
 
 BandRule = Callable[[int, FloatArray, FloatArray], FloatArray]
-"""Fuses the bands (directions, N, H, W) of two sources at a level, the coarsest 0."""
+"""Fuses bands (some directions, N, H, W), each by itself, of a level; the coarsest level is 0."""
 
 BaseRule = Callable[[FloatArray, FloatArray], FloatArray]
 """Fuses two bases (N, H, W)."""
@@ -53,30 +57,58 @@ class Nonsubsampled:
     def fuse(
         self, first: FloatArray, second: FloatArray, band_rule: BandRule, base_rule: BaseRule
     ) -> FloatArray:
-        """Images fused in the transform, with the bands of one level in memory at a time."""
+        """Images fused in the transform, with a few bands in memory at a time."""
         count = len(self.directions)
-        sources = [split(images, self.pyramid, count) for images in (first, second)]
-        (details_1, base_1), (details_2, base_2) = sources
-        fused = []
-        for level, details in enumerate(zip(details_1, details_2, strict=True)):
-            bands_1, bands_2 = (self._split(level, detail) for detail in details)
-            fused.append(self._merge(band_rule(level, bands_1, bands_2)))
+        (details_1, base_1), (details_2, base_2) = (
+            split(images, self.pyramid, count) for images in (first, second)
+        )
+        fused = [
+            self._fused_detail(partial(band_rule, level), *details, self.directions[level])
+            for level, details in enumerate(zip(details_1, details_2, strict=True))
+        ]
         return merge(fused, base_rule(base_1, base_2), self.pyramid)
 
+    def _fused_detail(
+        self, rule: BaseRule, first: FloatArray, second: FloatArray, count: int
+    ) -> FloatArray:
+        shape = _plane(first)
+        analysis, synthesis = _responses(self.filters, count, shape, first.dtype)
+        spectra = fft.rfft2(first), fft.rfft2(second)
+        total = np.zeros_like(spectra[0])
+        step = max(1, PIXELS_AT_ONCE // first.size)
+        for start in range(0, count, step):
+            part = slice(start, start + step)
+            bands = (_bands(spectrum, analysis[part], shape) for spectrum in spectra)
+            total += _spectrum(rule(*bands), synthesis[part])
+        return np.asarray(fft.irfft2(total, shape))
+
     def _split(self, level: int, detail: FloatArray) -> FloatArray:
-        shape = detail.shape[-2:]
+        shape = _plane(detail)
         analysis = _responses(self.filters, self.directions[level], shape, detail.dtype)[0]
-        spectrum = fft.rfft2(detail)
-        return np.asarray(fft.irfft2(spectrum * analysis[:, None], shape, overwrite_x=True))
+        return _bands(fft.rfft2(detail), analysis, shape)
 
     def _merge(self, bands: FloatArray) -> FloatArray:
-        shape = bands.shape[-2:]
+        shape = _plane(bands)
         synthesis = _responses(self.filters, len(bands), shape, bands.dtype)[1]
-        kind = np.result_type(synthesis, np.complex64)
-        spectrum = np.zeros((*bands.shape[1:-1], shape[1] // 2 + 1), kind)
-        for band, response in zip(bands, synthesis, strict=True):
-            spectrum += fft.rfft2(band) * response
-        return np.asarray(fft.irfft2(spectrum, shape))
+        return np.asarray(fft.irfft2(_spectrum(bands, synthesis), shape))
+
+
+def _plane(images: FloatArray) -> tuple[int, int]:
+    height, width = images.shape[-2:]
+    return height, width
+
+
+def _bands(spectrum: Responses, analysis: Responses, shape: tuple[int, int]) -> FloatArray:
+    """Bands (directions, N, H, W) of a spectrum (N, H, W // 2 + 1)."""
+    return np.asarray(fft.irfft2(spectrum * analysis[:, None], shape, overwrite_x=True))
+
+
+def _spectrum(bands: FloatArray, synthesis: Responses) -> Responses:
+    """What bands (directions, N, H, W) contribute to a spectrum (N, H, W // 2 + 1)."""
+    contributions = (
+        fft.rfft2(band) * response for band, response in zip(bands, synthesis, strict=True)
+    )
+    return reduce(np.add, contributions)
 
 
 @lru_cache(maxsize=REMEMBERED_RESPONSES)
