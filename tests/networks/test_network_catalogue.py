@@ -53,6 +53,9 @@ PARAMETERS = {
     "gesenet": 240_587 - 2,
     "drf": 438_369,
     "mufusion": 554_721,
+    # by the layers of their programs: convolutions, scales and shifts
+    "fusiondn": 1_161_217 + 2 * 480,
+    "ddcgan": 1_096_257 + 2 * 704,
     # stored positions; the branch that the last block does not use, and its three weights
     "gifnet": 759_419 - 2 * 64 * 64 * 2 - 80_654 - 3,
 }
@@ -61,7 +64,10 @@ PARAMETERS = {
 LARGER = {"dfenet": 32}
 """Pixels by which a network's smallest images are larger than those of others."""
 
-SILENT = {"pmgi": r"layers\.|transfer", "drf": r".*\.bias"}
+SILENT = {
+    "pmgi": r"layers\.|transfer", "drf": r".*\.bias", "fusiondn": r".*\.0\.bias",
+    "ddcgan": r".*\.0\.bias",
+}  # fmt: skip
 """Biases before a normalisation that takes them away again."""
 
 

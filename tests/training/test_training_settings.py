@@ -28,8 +28,11 @@ TRAININGS = [
     path for path in sorted(CONFIGS.glob("*.toml")) if "phases" in tomllib.loads(path.read_text())
 ]
 
-NOT_TRAINED = {"ifcnn", "emfusion", "deepfuse", "matr", "gesenet", "drf", "mufusion", "gifnet"}
-"""Networks that run with the authors' parameters only."""
+NOT_TRAINED = {
+    "ifcnn", "emfusion", "deepfuse", "matr", "gesenet", "drf", "mufusion", "gifnet", "fusiondn",
+    "ddcgan",
+}  # fmt: skip
+"""Networks without own weights; most run with the authors' parameters."""
 
 TOP = {"network": '"res2fusion"', "validation_patients": '["16"]'}
 PHASE = {
@@ -166,7 +169,7 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str)
 @pytest.mark.parametrize(
     ("top", "phase", "words"),
     [
-        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['csf', 'deepfuse"),
+        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['csf', 'ddcgan"),
         ({"network_options": '{strategy = "luck"}'}, {}, "do not fit network 'res2fusion'"),
         ({"network_options": "{width = 3}"}, {}, "do not fit network 'res2fusion'"),
         ({}, {"objective": '"luck"'}, "phases.0: no objective 'luck'; there are ['autoencoder"),

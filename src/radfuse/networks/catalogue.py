@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from radfuse.errors import InputError
 from radfuse.networks import (
     csf,
+    ddcgan,
     deepfuse,
     densefuse,
     dfenet,
     drf,
     emfusion,
+    fusiondn,
     fusiongan,
     gesenet,
     gifnet,
@@ -121,6 +123,9 @@ NETWORKS = {
     "gifnet": NetworkInfo(
         gifnet.GIFNet, "Cheng et al. 2025, doi:10.48550/arXiv.2502.19854",
         gifnet.published_parameters),
+    "fusiondn": NetworkInfo(
+        fusiondn.FusionDN, "Xu et al. 2020, doi:10.1609/aaai.v34i07.6936"),
+    "ddcgan": NetworkInfo(ddcgan.DDcGAN, "Ma et al. 2020, doi:10.1109/TIP.2020.2977573"),
 }  # fmt: skip
 """Every network; its options are the arguments of its class."""
 

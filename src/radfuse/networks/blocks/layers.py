@@ -25,3 +25,19 @@ def conv(
         width_in, width_out, size, stride, padding=dilation * (size // 2), dilation=dilation,
         padding_mode=padding, bias=bias,
     )  # fmt: skip
+
+
+TENSORFLOW_EPSILON = 1e-3
+"""Added to variances by the batch normalisation of TensorFlow."""
+
+
+def normalised_conv(width_in: int, width_out: int) -> nn.Sequential:
+    """Convolution 3x3 with reflect padding, normalisation of each image by itself, ReLU.
+
+    It is batch normalisation of programs that take the statistics of their input also for fusion.
+    """
+    return nn.Sequential(
+        conv(width_in, width_out, 3, padding="reflect"),
+        nn.InstanceNorm2d(width_out, eps=TENSORFLOW_EPSILON, affine=True),
+        nn.ReLU(),
+    )
