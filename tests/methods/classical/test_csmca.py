@@ -27,7 +27,9 @@ def test_all_pairs_are_fused_as_by_the_author(name: str, shared: Path) -> None:
         authors_parameters(shared, "csmca_dict", key).transpose(2, 0, 1) for key in ("Dc", "Dt")
     )
     method = CSMCA(cartoon=cartoon, texture=texture)
-    assert np.abs(golden_difference(shared, "csmca", method, name)).mean() <= 0.1
+    difference = np.abs(golden_difference(shared, "csmca", method, name))
+    assert difference.mean() <= 0.06
+    assert (difference > 0).mean() <= 0.025  # where two activities are nearly equal
 
 
 def test_cartoon_and_texture_add_up_to_the_detail() -> None:

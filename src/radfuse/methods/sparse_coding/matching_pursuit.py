@@ -25,14 +25,15 @@ def encode(signals: Float64Array, atoms: Float64Array, epsilon: float) -> Float6
     orthogonal to all of them.
     """
     codes = np.zeros((len(signals), len(atoms)))
-    for start in range(0, len(signals), BLOCK):
-        part = slice(start, start + BLOCK)
+    long = np.flatnonzero((signals**2).sum(axis=1) > epsilon**2)
+    for start in range(0, len(long), BLOCK):
+        part = long[start : start + BLOCK]
         codes[part] = _encode_block(signals[part], atoms, epsilon)
     return codes
 
 
 def _encode_block(signals: Float64Array, atoms: Float64Array, epsilon: float) -> Float64Array:
-    """The codes of signals whose factors are in memory together."""
+    """The codes of signals longer than epsilon, whose factors are in memory together."""
     count, samples = signals.shape
     steps = min(samples, len(atoms))
     chosen = np.zeros((count, steps), np.intp)
@@ -41,13 +42,12 @@ def _encode_block(signals: Float64Array, atoms: Float64Array, epsilon: float) ->
     projections = np.zeros((count, steps))
     least = UNRELATED * np.sqrt((signals**2).sum(axis=1))
 
-    active = np.flatnonzero((signals**2).sum(axis=1) > epsilon**2)
-    residuals = signals[active]
-    basis = np.zeros((len(active), steps, samples))  # Q of the active ones, transposed
+    active, residuals = np.arange(count), signals.copy()
+    basis = np.zeros((count, steps, samples))  # Q of the active ones, transposed
     for step in range(steps):
         correlations = np.abs(residuals @ atoms.T)
         best = correlations.argmax(axis=1)
-        keep = correlations[range(len(best)), best] > least[active]
+        keep = correlations.max(axis=1) > least[active]
         if not keep.all():
             active, best, residuals, basis = (
                 each[keep] for each in (active, best, residuals, basis)
