@@ -39,6 +39,9 @@ class Proof:
     table: tuple[float, float, float, float] | None = None
     """The row of Table 1 of Song et al. 2024 that these images are: MI, SF, VIF, Qabf."""
 
+    slow: bool = False
+    """Whether one image takes seconds."""
+
 
 DENSEFUSE, CSF = "densefuse_tf_bs2_epoch4_all_weight_1e2", ("csf_encoder_decoder", "csf_classifier")
 PROOFS = [
@@ -76,10 +79,16 @@ PROOFS = [
     Proof("gesenet", ("gesenet_medical",), "gesenet_nonoise"),
     Proof("drf", ("drf_mri_ct",), "drf_ct", stretch=False),
     Proof("mufusion", ("mufusion_medical",), "mufusion", {"tiles": True}),
-    Proof("gifnet", ("gifnet",), "gifnet", stretch=False),
+    Proof("gifnet", ("gifnet",), "gifnet", stretch=False, slow=True),
 ]  # fmt: skip
 
-each = pytest.mark.parametrize("proof", PROOFS, ids=[proof.golden for proof in PROOFS])
+each = pytest.mark.parametrize(
+    "proof",
+    [
+        pytest.param(proof, id=proof.golden, marks=[pytest.mark.slow] if proof.slow else [])
+        for proof in PROOFS
+    ],
+)
 first_and_slow_others = pytest.mark.parametrize(
     "case",
     [FLOAT_CASES[0], *(pytest.param(case, marks=pytest.mark.slow) for case in FLOAT_CASES[1:])],

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from radfuse.networks.blocks.layers import conv
-from radfuse.networks.blocks.parameter_layouts import torch_layers
+from radfuse.networks.blocks.parameter_layouts import tensor
 from radfuse.networks.pair_network import PairNetwork
 
 ENCODER_WIDTHS = (64, 64, 128)
@@ -76,7 +76,7 @@ class DRF(PairNetwork):
 
 
 ENCODERS = {"shared": "EnC", "functional": "EnSVI", "anatomical": "EnSIR"}
-"""Names of the encoders here, and in the names of the authors' four files."""
+"""Names of the encoders here, and what the names of the authors' files end with."""
 
 LAYERS = {
     **{
@@ -86,13 +86,20 @@ LAYERS = {
     },
     **{f"decoder.{3 * layer}": f"De.conv{layer + 1}.1" for layer in range(len(DECODER_WIDTHS))},
 }
-"""Names of the convolutions here, and in the authors' program after the name of the file."""
+"""Names of the convolutions here, and in the authors' program after the name of the part."""
 
 
 def published_parameters(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Parameters from the arrays of the authors' four files of PyTorch.
 
-    Their names must begin with that of the file, such as `EnC.slice1.1.weight`, because the
-    encoders have the same names.
+    Names that several files have must begin with that of the file, or of the part of the network:
+    `800_net_EnC.slice1.1.weight` or `EnC.slice1.1.weight`.
     """
-    return torch_layers(arrays, LAYERS)
+    by_part = {name.rpartition("_net_")[2]: name for name in arrays}
+    by_part |= {f"De.{name}": name for name in arrays if name.startswith("conv")}
+    parameters = {}
+    for ours, theirs in LAYERS.items():
+        for kind in ("weight", "bias"):
+            name = f"{theirs}.{kind}"
+            parameters[f"{ours}.{kind}"] = tensor(arrays[by_part.get(name, name)])
+    return parameters

@@ -31,7 +31,8 @@ class Published:
 
     files: tuple[Path, ...]
     arrays: dict[str, NDArray[Any]] = field(repr=False)
-    """By name, with dots for slashes; without those in `differing`."""
+    """By name, with dots for slashes; those in `differing` by the name of the file without suffix,
+    a dot and their name."""
 
     differing: frozenset[str] = frozenset()
     """Names with different arrays in different files, such as those of optimisers."""
@@ -47,14 +48,17 @@ def read_published(paths: Sequence[Path]) -> Published:
     that is missing, damaged, or that cannot be read without running code.
     """
     sources = dict.fromkeys(_files_of(path) for path in paths)
+    contents = [(files[0].stem, _read(files)) for files in sources]
     arrays: dict[str, NDArray[Any]] = {}
     differing = set()
-    for files in sources:
-        for name, array in _read(files).items():
-            known = arrays.setdefault(name.replace("/", "."), array)
+    for _, found in contents:
+        for name, array in found.items():
+            known = arrays.setdefault(name, array)
             if not np.array_equal(known, array, equal_nan=True):
-                differing.add(name.replace("/", "."))
+                differing.add(name)
     alike = {name: array for name, array in arrays.items() if name not in differing}
+    for stem, found in contents:
+        alike |= {f"{stem}.{name}": found[name] for name in found.keys() & differing}
     return Published(
         tuple(file for files in sources for file in files), alike, frozenset(differing)
     )
@@ -83,7 +87,7 @@ def _read(files: tuple[Path, ...]) -> dict[str, NDArray[Any]]:
         raise InputError(f"{first}: not readable as published parameters: {error}") from error
     if not arrays:
         raise InputError(f"{first}: has no arrays of real numbers")
-    return arrays
+    return {name.replace("/", "."): array for name, array in arrays.items()}
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
