@@ -4,7 +4,7 @@ import difflib
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -41,6 +41,23 @@ INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
 """What all methods of the catalogue take."""
 
 
+FAMILIES = {
+    "baseline": "Baselines",
+    "bone and detail": "Bone and signed detail, rules of this project",
+    "multiscale": "Pyramids, wavelets, curvelets, contourlets and shearlets",
+    "filter": "Edge-preserving filters",
+    "sparse": "Sparse representation",
+    "network": "Networks",
+}
+"""Headings of the groups of methods, in the order of the documents."""
+
+AUTHORS = "the authors' images of 24 pairs"
+"""Proof of a method that equals its authors' program within a grey level, but for ties."""
+
+OWN_DICTIONARY = "the authors' images, with the authors' dictionary"
+"""Proof of a method that ships a dictionary of its own."""
+
+
 @dataclass(frozen=True)
 class MethodInfo:
     """A row of the catalogue."""
@@ -48,6 +65,9 @@ class MethodInfo:
     summary: str
     source: str
     """Paper or origin."""
+
+    family: str
+    """A key of `FAMILIES`."""
 
     path: str = ""
     """`module:class` of a rule."""
@@ -61,6 +81,9 @@ class MethodInfo:
 
     note: str = ""
     """Which constants were tuned on which data."""
+
+    proof: str = ""
+    """With what its images were compared."""
 
 
 def packaged_folders() -> list[Path]:
@@ -76,12 +99,28 @@ def shipped_graph(name: str) -> Path:
     return next(found, WEIGHTS / graph)
 
 
-def _rule(name: str, kind: str, summary: str, source: str = "trivial baseline") -> MethodInfo:
-    return MethodInfo(summary, source, f"radfuse.methods.{name}:{kind}")
+def _baseline(name: str, kind: str, summary: str) -> MethodInfo:
+    return MethodInfo(summary, "trivial baseline", "baseline", f"radfuse.methods.{name}:{kind}")
+
+
+def _detail(name: str, kind: str, summary: str, note: str) -> MethodInfo:
+    return MethodInfo(
+        summary, "rule of this project", "bone and detail", f"radfuse.methods.{name}:{kind}",
+        development_patients=HARVARD_PATIENTS, note=note,
+    )  # fmt: skip
+
+
+def _classical(
+    path: str, summary: str, paper: str, family: str = "multiscale", proof: str = AUTHORS
+) -> MethodInfo:
+    return MethodInfo(summary, paper, family, f"radfuse.methods.{path}", proof=proof)
 
 
 def _shipped(name: str, summary: str, paper: str) -> MethodInfo:
-    return MethodInfo(summary, f"{paper}, own weights", weights=shipped_graph(name))
+    source = f"{paper}, own weights"
+    return MethodInfo(
+        summary, source, "network", weights=shipped_graph(name), proof="docs/compared.md"
+    )
 
 
 def _mfinet(suffix: str, summary: str) -> MethodInfo:
@@ -93,43 +132,81 @@ def _res2fusion(suffix: str, summary: str) -> MethodInfo:
 
 
 METHODS: dict[str, MethodInfo] = {
-    "average": _rule("average", "Average", "mean of CT and MR"),
-    "maximum": _rule("maximum", "Maximum", "larger of CT and MR"),
-    "copy_ct": _rule("copy_ct", "CopyCT", "CT only"),
-    "copy_mr": _rule("copy_mr", "CopyMR", "MR only"),
-    "bone_over_mr": _rule("bone_over_mr", "BoneOverMR", "CT in bone, MR elsewhere"),
-    "bone_blend": replace(
-        _rule(
-            "bone_blend", "BoneBlend", "maximum in and around bone, MR + 0.05 CT elsewhere",
-            "rule of this project",
-        ),
-        development_patients=HARVARD_PATIENTS,
-        note="its two constants were chosen on the Harvard test pairs",
+    "average": _baseline("average", "Average", "mean of CT and MR"),
+    "maximum": _baseline("maximum", "Maximum", "larger of CT and MR"),
+    "copy_ct": _baseline("copy_ct", "CopyCT", "CT only"),
+    "copy_mr": _baseline("copy_mr", "CopyMR", "MR only"),
+    "bone_over_mr": _baseline("bone_over_mr", "BoneOverMR", "CT in bone, MR elsewhere"),
+    "bone_blend": _detail(
+        "bone_blend", "BoneBlend", "maximum in and around bone, MR + 0.05 CT elsewhere",
+        "its two constants were chosen on the Harvard test pairs",
     ),
-    "signed_detail": replace(
-        _rule(
-            "signed_detail", "SignedDetail",
-            "bone and MR, and the CT's detail in a brain window where it is missing",
-            "rule of this project",
-        ),
-        development_patients=HARVARD_PATIENTS,
-        note="its constants were chosen on phantoms 101 to 107, the Visible Human Female and "
+    "signed_detail": _detail(
+        "signed_detail", "SignedDetail",
+        "bone and MR, and the CT's detail in a brain window where it is missing",
+        "its constants were chosen on phantoms 101 to 107, the Visible Human Female and "
         "Harvard training pairs",
     ),
-    "learned_detail": replace(
-        _rule(
-            "learned_detail", "LearnedDetail",
-            "as signed_detail; a network says which detail of the CT is shown",
-            "rule of this project",
-        ),
-        development_patients=HARVARD_PATIENTS,
-        note="its network was trained on phantoms 1 to 21 and the Visible Human Female; the "
+    "learned_detail": _detail(
+        "learned_detail", "LearnedDetail",
+        "as signed_detail; a network says which detail of the CT is shown",
+        "its network was trained on phantoms 1 to 21 and the Visible Human Female; the "
         "constants of signed_detail apply, too",
     ),
-    "laplacian": _rule(
-        "laplacian", "Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983"
+    "laplacian": _classical(
+        "laplacian:Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983",
+        proof="own rule; `lp` is the authors'",
     ),
-    "dwt": _rule("dwt", "DWT", "discrete wavelet transform, larger coefficients", "Li et al. 1995"),
+    "dwt": _classical(
+        "dwt:DWT", "discrete wavelet transform, larger coefficients", "Li et al. 1995",
+        proof="own rule; `dwt_vote` is the authors'",
+    ),
+    "lp": _classical(
+        "classical.lp:LP", "Laplacian pyramid, larger activity by vote", "Liu et al. 2015"
+    ),
+    "rp": _classical(
+        "classical.rp:RP", "ratio of low-pass pyramid, larger activity by vote", "Liu et al. 2015"
+    ),
+    "dwt_vote": _classical(
+        "classical.dwt_vote:DWTVote", "Haar wavelets, larger activity by vote", "Liu et al. 2015"
+    ),
+    "dtcwt": _classical(
+        "classical.dtcwt:DTCWT", "dual-tree complex wavelets, larger activity by vote",
+        "Liu et al. 2015",
+    ),
+    "curvelet": _classical(
+        "classical.curvelet:Curvelet", "curvelets, larger activity by vote", "Liu et al. 2015"
+    ),
+    "nsct": _classical(
+        "classical.nsct:NSCT", "nonsubsampled contourlets, larger activity by vote",
+        "Liu et al. 2015",
+    ),
+    "nsct_pc_lle": _classical(
+        "classical.nsct_pc_lle:NSCTPCLLE",
+        "nonsubsampled contourlets, phase congruency and local energy", "Zhu et al. 2019",
+    ),
+    "nsst_papcnn": _classical(
+        "classical.nsst_papcnn:NSSTPAPCNN", "nonsubsampled shearlets, pulse-coupled network",
+        "Yin et al. 2019",
+    ),
+    "guided_filter": _classical(
+        "classical.guided_filter:GuidedFilter", "two layers, weights by guided filtering",
+        "Li et al. 2013", "filter",
+    ),
+    "sparse": _classical(
+        "classical.sparse:Sparse", "sparse codes of patches, larger activity",
+        "Yang and Li 2010, own dictionary", "sparse", OWN_DICTIONARY,
+    ),
+    **{
+        f"{one}_sparse": _classical(
+            f"classical.multiscale_sparse:{kind}Sparse", f"as {of}, base by sparse codes",
+            "Liu et al. 2015, own dictionary", "sparse", OWN_DICTIONARY,
+        )
+        for one, kind, of in (
+            ("lp", "LP", "lp"), ("dwt", "DWT", "dwt_vote"), ("dtcwt", "DTCWT", "dtcwt"),
+            ("curvelet", "Curvelet", "curvelet"), ("nsct", "NSCT", "nsct"),
+        )
+    },
     "mfinet": _mfinet("", "two-stream CNN, gated feature interaction, trained on its metrics"),
     "mfinet-patients": _mfinet("-patients", "as mfinet, trained without patients 2, 16, 34, 41"),
     "res2fusion": _res2fusion("", "Res2Net autoencoder, spatial mean attention (Eq. 3)"),
@@ -165,12 +242,11 @@ def method_info(name: str) -> MethodInfo:
     if name.endswith(".onnx"):
         if not Path(name).is_file():
             raise InputError(f"{name}: no such ONNX file")
-        return MethodInfo("a graph from a file", name, weights=Path(name))
+        return MethodInfo("a graph from a file", name, "network", weights=Path(name))
     if is_installed(name):
         graph = weights_folder() / f"{name}.onnx"
-        return MethodInfo(
-            "installed weights", read_weights(graph).model_card.get("source", ""), weights=graph
-        )
+        source = read_weights(graph).model_card.get("source", "")
+        return MethodInfo("installed weights", source, "network", weights=graph)
     if name in shipped_trainings():
         raise InputError(
             f"{name} has no packaged weights; train it: radfuse weights build {name} --data FOLDER"
