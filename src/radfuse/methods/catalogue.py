@@ -57,6 +57,9 @@ AUTHORS = "the authors' images of 24 pairs"
 OWN_DICTIONARY = "the authors' images, with the authors' dictionary"
 """Proof of a method that ships a dictionary of its own."""
 
+PAPER_ONLY = "no reference code; after the paper's text"
+"""Proof of a method whose docstring says what was decided where the text is silent."""
+
 
 @dataclass(frozen=True)
 class MethodInfo:
@@ -162,24 +165,28 @@ METHODS: dict[str, MethodInfo] = {
         proof="own rule; `dwt_vote` is the authors'",
     ),
     "lp": _classical(
-        "classical.lp:LP", "Laplacian pyramid, larger activity by vote", "Liu et al. 2015"
+        "classical.lp:LP", "Laplacian pyramid, larger activity by vote",
+        "Burt & Adelson 1983, Liu et al. 2015",
     ),
     "rp": _classical(
-        "classical.rp:RP", "ratio of low-pass pyramid, larger activity by vote", "Liu et al. 2015"
+        "classical.rp:RP", "ratio of low-pass pyramid, larger activity by vote",
+        "Toet 1989, Liu et al. 2015",
     ),
     "dwt_vote": _classical(
-        "classical.dwt_vote:DWTVote", "Haar wavelets, larger activity by vote", "Liu et al. 2015"
+        "classical.dwt_vote:DWTVote", "Haar wavelets, larger activity by vote",
+        "Li et al. 1995, Liu et al. 2015",
     ),
     "dtcwt": _classical(
         "classical.dtcwt:DTCWT", "dual-tree complex wavelets, larger activity by vote",
-        "Liu et al. 2015",
+        "Lewis et al. 2007, Liu et al. 2015",
     ),
     "curvelet": _classical(
-        "classical.curvelet:Curvelet", "curvelets, larger activity by vote", "Liu et al. 2015"
+        "classical.curvelet:Curvelet", "curvelets, larger activity by vote",
+        "Nencini et al. 2007, Liu et al. 2015",
     ),
     "nsct": _classical(
         "classical.nsct:NSCT", "nonsubsampled contourlets, larger activity by vote",
-        "Liu et al. 2015",
+        "da Cunha et al. 2006, Liu et al. 2015",
     ),
     "nsct_pc_lle": _classical(
         "classical.nsct_pc_lle:NSCTPCLLE",
@@ -188,6 +195,18 @@ METHODS: dict[str, MethodInfo] = {
     "nsst_papcnn": _classical(
         "classical.nsst_papcnn:NSSTPAPCNN", "nonsubsampled shearlets, pulse-coupled network",
         "Yin et al. 2019",
+    ),
+    "daubechies_complex": _classical(
+        "classical.daubechies_complex:DaubechiesComplex",
+        "Daubechies complex wavelets, larger modulus", "Singh & Khare 2014", proof=PAPER_ONLY,
+    ),
+    "curvelet_ct_mr": _classical(
+        "classical.curvelet_ct_mr:CurveletCtMr", "complex curvelets, larger modulus",
+        "Ali et al. 2010", proof=PAPER_ONLY,
+    ),
+    "union_laplacian": _classical(
+        "classical.union_laplacian:UnionLaplacian",
+        "Laplacian pyramid, chosen by contrast and outlines", "Du et al. 2016", proof=PAPER_ONLY,
     ),
     "guided_filter": _classical(
         "classical.guided_filter:GuidedFilter", "two layers, weights by guided filtering",
