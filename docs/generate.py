@@ -4,6 +4,7 @@ A test fails when a document is stale. `dicom-cases.md` is written where the rea
 available. `docs/images/fused.png` is the image of the README.
 """
 
+import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ import radfuse
 from radfuse.cli import main
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import METHODS, MethodInfo
+from radfuse.methods.catalogue import FAMILIES, METHODS
 from radfuse.methods.hidden_findings import KEPT_SHARE, finding_counts, hidden_kinds, measured_table
 from radfuse.metrics import catalogue as metrics
 from radfuse.metrics.catalogue import METRICS
@@ -51,39 +52,61 @@ IMAGE_HEIGHT = 400
 """Height of the README's image, pixels."""
 
 
+HARVARD_TABLES = Path(__file__).parent / "benchmarks/harvard-test/tables"
+"""Tables of the benchmark on the Harvard test pairs, as the program wrote them."""
+
+
 def methods_document() -> str:
-    """The catalogue as Markdown."""
+    """The catalogue as Markdown, grouped by family."""
     lines = [
         "# Fusion methods",
         "",
-        "Written by `make docs` from the catalogue and the model cards. A name is the same word in",
+        "Written by `make docs` from the catalogue and the benchmark. A name is the same word in",
         "`--method`, in the code and in the tests; a path that ends in `.onnx` is a method as",
-        "well. Metrics: means over the 24 Harvard test pairs, 8-bit images, profile `mfinet2024`.",
-        "The test pairs are other slices of the patients of the training pairs.",
-        "",
-        "| method | what it does | source | MI | SF | VIF | Qabf |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    lines += [_method_row(name, info) for name, info in METHODS.items()]
-    lines += [
-        "",
+        "well. Metrics: means over the 24 Harvard test pairs, 8-bit images, profile `mfinet2024`,",
+        "and the median of the seconds a pair of 256x256 pixels takes on one of two shared cores;",
         "`radfuse benchmark configs/harvard-test.toml -o OUT` measures them again.",
-        "",
-        *_hidden_findings(),
-        "",
-        f"*{NOTICE}*",
-        "",
+        "The test pairs are other slices of the patients of the training pairs of the networks.",
+        "[Related work](related-work.md) lists what the two papers cite, and by which name it is",
+        "here.",
     ]
-    return "\n".join(lines)
+    measured, seconds = _benchmark_means(), _benchmark_seconds()
+    for family, title in FAMILIES.items():
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| method | what it does | source | proven by | MI | SF | VIF | Qabf | s |",
+            "|---|---|---|---|--:|--:|--:|--:|--:|",
+        ]
+        for name, info in METHODS.items():
+            if info.family == family:
+                values = [f"{value:.4g}" for value in measured.get(name, {}).values()] or [""] * 4
+                cells = [*values, f"{seconds[name]:.2g}" if name in seconds else ""]
+                label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
+                texts = [label, info.summary, info.source, info.proof]
+                lines.append(f"| {' | '.join([*texts, *cells])} |")
+    return "\n".join([*lines, "", *_hidden_findings(), "", f"*{NOTICE}*", ""])
 
 
-def _method_row(name: str, info: MethodInfo) -> str:
-    test = {}
-    if info.weights:
-        test = json.loads(info.weights.with_suffix(".json").read_text())["test"]
-    values = [f"{test[metric]:.4g}" if test else "" for metric in ("MI", "SF", "VIF", "Qabf")]
-    label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
-    return f"| {label} | {info.summary} | {info.source} | {' | '.join(values)} |"
+def _benchmark_rows(name: str) -> list[dict[str, str]]:
+    """Rows of a table of the benchmark on the Harvard test pairs."""
+    with (HARVARD_TABLES / f"{name}.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _benchmark_means() -> dict[str, dict[str, float]]:
+    """Means of each method by metric, profile `mfinet2024`."""
+    means: dict[str, dict[str, float]] = {}
+    for row in _benchmark_rows("summary"):
+        if row["profile"] == "mfinet2024":
+            means.setdefault(row["method"], {})[row["metric"]] = float(row["mean"])
+    return means
+
+
+def _benchmark_seconds() -> dict[str, float]:
+    """Median seconds of a pair by method."""
+    return {row["method"]: float(row["ms_median"]) / 1000 for row in _benchmark_rows("speed")}
 
 
 def _hidden_findings() -> list[str]:
@@ -103,7 +126,7 @@ def _hidden_findings() -> list[str]:
         "| method | keeps, kinds of findings | may hide (in italics: may show inverted, dark for "
         "bright) |",
         "|---|--:|---|",
-        *map(_hidden_row, METHODS),
+        *(_hidden_row(name) for name in METHODS if finding_counts(name)),
     ]
 
 
