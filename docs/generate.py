@@ -5,7 +5,6 @@ available. `docs/images/fused.png` is the image of the README.
 """
 
 import csv
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path

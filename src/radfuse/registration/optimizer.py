@@ -150,7 +150,7 @@ class MutualInformationOptimizer:
     def affine(self, pose: sitk.Transform, centre_mm: Float64Array) -> Float64Array | None:
         """The linear part (3, 3) of the affine motion of MR points, before `pose`, that fits best.
 
-        None where ITK stops.
+        None where ITK stops, and where it ends with less mutual information than without a motion.
         """
         method = self._registration_method()
         method.SetMovingInitialTransform(pose)
@@ -159,8 +159,11 @@ class MutualInformationOptimizer:
         method.SetInitialTransform(motion, inPlace=True)
         method.SetOptimizerScales([HEAD_RADIUS_MM**2] * 9 + [1.0] * 3)
         try:
+            without = method.MetricEvaluate(self.mr, self.ct)
             method.Execute(self.mr, self.ct)
         except RuntimeError:
+            return None
+        if method.GetMetricValue() > without:
             return None
         return np.reshape(motion.GetMatrix(), (3, 3))
 
