@@ -23,8 +23,8 @@ RULES = [name for name, entry in METHODS.items() if not entry.weights and name n
 LEARNED = [name for name in METHODS if name not in RULES]
 
 MIN_SIDE = {
-    "sparse": 8, "nsct_sparse": 8, "curvelet_sparse": 12, "dtcwt_sparse": 49, "lp_sparse": 113,
-    "dwt_sparse": 113,
+    "sparse": 8, "nsct_sparse": 8, "curvelet_sparse": 12, "dtcwt_sparse": 7, "lp_sparse": 15,
+    "dwt_sparse": 15,
 }  # fmt: skip
 """Rows and columns that a patch of 8 x 8 of the base needs."""
 

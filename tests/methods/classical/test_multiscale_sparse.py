@@ -16,6 +16,7 @@ from radfuse.methods.classical.multiscale_sparse import (
     DWTSparse,
     LPSparse,
     NSCTSparse,
+    fitting_levels,
 )
 
 
@@ -42,9 +43,9 @@ class Golden:
 
 
 GOLDEN = [
-    Golden("lp_sr", LPSparse(), least=113),
-    Golden("dwt_sr", DWTSparse(), least=113),
-    Golden("dtcwt_sr", DTCWTSparse(), least=49, differing=24, levels=4),
+    Golden("lp_sr", LPSparse(), least=15),
+    Golden("dwt_sr", DWTSparse(), least=15),
+    Golden("dtcwt_sr", DTCWTSparse(), least=7, differing=24, levels=4),
     Golden("cvt_sr", CurveletSparse(), least=12),
     Golden("nsct_sr", NSCTSparse(), least=8),
 ]
@@ -105,14 +106,18 @@ def test_too_small_images_are_refused_with_the_least_size(golden: Golden) -> Non
         golden.method(small, small)
 
 
-@pytest.mark.parametrize("kind", [LPSparse, DWTSparse, DTCWTSparse])
-@pytest.mark.parametrize("levels", [1, 2, 3])
-def test_least_size_follows_the_levels(kind: Any, levels: int) -> None:
-    method = kind(levels=levels)
-    enough = images_of(1, method.least_side, method.least_side)
-    np.testing.assert_allclose(method(enough, enough), enough, atol=0.1 / 255)
-    with pytest.raises(InputError, match="choose fewer levels"):
-        method(enough[:, 1:], enough[:, 1:])
+@pytest.mark.parametrize(("kind", "rows"), [(LPSparse, 7), (DWTSparse, 7), (DTCWTSparse, 3)])
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+def test_small_images_have_fewer_levels(kind: Any, rows: int, levels: int) -> None:
+    side = rows * 2**levels + 1
+    for enough, expected in ((side, levels), (side - 1, max(levels - 1, 1))):
+        images = images_of(1, max(enough, kind().least_side), 130).astype(np.float64)
+        assert fitting_levels(images, 4, rows) == expected
+        bands, base = kind().decompose(images)
+        fewer, of_levels = kind.__mro__[2](levels=expected).decompose(images)
+        assert len(bands) == len(fewer)
+        np.testing.assert_array_equal(base, of_levels)
+        assert min(base.shape[1:]) >= 8
 
 
 @pytest.mark.parametrize("side", [*range(12, 31), 47, 48, 95, 96, 97])

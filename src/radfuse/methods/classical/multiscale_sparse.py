@@ -39,7 +39,7 @@ class SparseBase(ABC):
             rows, columns = first.shape[1:]
             raise InputError(
                 f"the base has {rows} x {columns} coefficients and a patch 8 x 8; give images of "
-                f"at least {self.least_side} x {self.least_side} pixels, or choose fewer levels or "
+                f"at least {self.least_side} x {self.least_side} pixels, or choose "
                 "another method"
             )
         return fuse_patches(np.asarray(first, float), np.asarray(second, float), atoms)
@@ -50,34 +50,52 @@ class SparseBase(ABC):
         """Rows of the smallest image whose base has the 8 rows of a patch."""
 
 
+def fitting_levels(images: Float64Array, levels: int, rows: int) -> int:
+    """The levels, or as many as leave a base of 8 rows: L of them need `rows` 2^L + 1 rows."""
+    side = min(images.shape[1:])
+    return max(1, min(levels, ((side - 1) // rows).bit_length() - 1))
+
+
 @dataclass(frozen=True)
 class LPSparse(SparseBase, LP):
-    """Laplacian pyramid with a sparse base."""
+    """Laplacian pyramid with a sparse base; small images have fewer levels."""
+
+    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
+        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
+        return LP(levels=fitting_levels(images, self.levels, 7)).decompose(images)
 
     @property
     def least_side(self) -> int:
-        """Each level has half the rows, rounded up."""
-        return int(7 * 2**self.levels + 1)
+        """Of one level, which halves the rows, rounded up."""
+        return 15
 
 
 @dataclass(frozen=True)
 class DWTSparse(SparseBase, DWTVote):
-    """Haar wavelets with a sparse base."""
+    """Haar wavelets with a sparse base; small images have fewer levels."""
+
+    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
+        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
+        return DWTVote(levels=fitting_levels(images, self.levels, 7)).decompose(images)
 
     @property
     def least_side(self) -> int:
-        """Each level has half the rows, rounded up."""
-        return int(7 * 2**self.levels + 1)
+        """Of one level, which halves the rows, rounded up."""
+        return 15
 
 
 @dataclass(frozen=True)
 class DTCWTSparse(SparseBase, DTCWT):
-    """Dual-tree complex wavelets with a sparse base."""
+    """Dual-tree complex wavelets with a sparse base; small images have fewer levels."""
+
+    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
+        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
+        return DTCWT(levels=fitting_levels(images, self.levels, 3)).decompose(images)
 
     @property
     def least_side(self) -> int:
-        """The first level keeps all rows; those after it halve them, rounded up to two more."""
-        return int(3 * 2**self.levels + 1)
+        """Of one level, which keeps all rows, rounded up to even ones."""
+        return 7
 
 
 @dataclass(frozen=True)
