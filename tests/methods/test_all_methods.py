@@ -24,12 +24,16 @@ LEARNED = [name for name in METHODS if name not in RULES]
 
 MIN_SIDE = {
     "sparse": 8, "nsct_sparse": 8, "curvelet_sparse": 12, "dtcwt_sparse": 7, "lp_sparse": 15,
-    "dwt_sparse": 15,
+    "dwt_sparse": 15, "two_scale_sparse": 8, "sparse_neighbour_energy": 8, "asr": 8, "csr": 8,
+    "csmca": 8,
 }  # fmt: skip
 """Rows and columns that a patch of 8 x 8 of the base needs."""
 
-CODED = {name for name in METHODS if name.endswith("sparse")}
+CODED = {name for name, entry in METHODS.items() if entry.family == "sparse"}
 """Patches are coded up to a residual of 0.1 grey levels."""
+
+SHRINKING = {"csr", "csmca"}
+"""Convolutional codes with an L1 norm are smaller than what they code."""
 
 COSTLY = {*CODED, "nsst_papcnn"}
 """Rules that fuse one shape in `make test`, and any in `make study`."""
@@ -121,7 +125,7 @@ def test_rule_fuses_any_size_slice_by_slice_within_range(
     check_duties(name, shape_of(name, shape), seed)
 
 
-@pytest.mark.parametrize("name", sorted(COSTLY))
+@pytest.mark.parametrize("name", sorted(COSTLY - SHRINKING))
 def test_costly_rule_fuses_slice_by_slice_within_range(name: str) -> None:
     check_duties(name, shape_of(name, (2, 17, 30)), seed=5)
 
@@ -173,7 +177,7 @@ def test_a_rule_given_the_same_image_twice_returns_it(
         assert (image - 1e-6 <= fused).all()
         assert (fused <= shining(image) + 1e-6).all()
     else:
-        tolerance = 0.1 / 255 if name in CODED else 1e-5
+        tolerance = 0.03 if name in SHRINKING else 0.1 / 255 if name in CODED else 1e-5
         np.testing.assert_allclose(fused, image, rtol=0, atol=tolerance)
 
 

@@ -196,6 +196,16 @@ METHODS: dict[str, MethodInfo] = {
         "classical.nsst_papcnn:NSSTPAPCNN", "nonsubsampled shearlets, pulse-coupled network",
         "Yin et al. 2019",
     ),
+    "directive_contrast": _classical(
+        "classical.directive_contrast:DirectiveContrast",
+        "nonsubsampled contourlets, contrast to the base, phase congruency",
+        "Bhatnagar et al. 2013", proof=PAPER_ONLY,
+    ),
+    "nsst_frei_chen": _classical(
+        "classical.nsst_frei_chen:NSSTFreiChen",
+        "nonsubsampled shearlets, energy in Frei-Chen masks", "Ganasala & Prasad 2018",
+        proof=PAPER_ONLY,
+    ),
     "daubechies_complex": _classical(
         "classical.daubechies_complex:DaubechiesComplex",
         "Daubechies complex wavelets, larger modulus", "Singh & Khare 2014", proof=PAPER_ONLY,
@@ -226,6 +236,28 @@ METHODS: dict[str, MethodInfo] = {
             ("curvelet", "Curvelet", "curvelet"), ("nsct", "NSCT", "nsct"),
         )
     },
+    "two_scale_sparse": _classical(
+        "classical.two_scale_sparse:TwoScaleSparse",
+        "mean of the bases, sparse codes of the details",
+        "Maqsood & Javed 2020, own dictionary", "sparse", PAPER_ONLY,
+    ),
+    "sparse_neighbour_energy": _classical(
+        "classical.sparse_neighbour_energy:SparseNeighbourEnergy",
+        "sparse codes of the bases, energy of the details", "Li et al. 2023, own dictionary",
+        "sparse", PAPER_ONLY,
+    ),
+    "asr": _classical(
+        "classical.asr:ASR", "sparse codes of patches in dictionaries by orientation",
+        "Liu & Wang 2015, own dictionaries", "sparse", OWN_DICTIONARY,
+    ),
+    "csr": _classical(
+        "classical.csr:CSR", "convolutional sparse codes of the detail",
+        "Liu et al. 2016, own filters", "sparse", OWN_DICTIONARY,
+    ),
+    "csmca": _classical(
+        "classical.csmca:CSMCA", "convolutional sparse codes of cartoon and texture",
+        "Liu et al. 2019, own filters", "sparse", OWN_DICTIONARY,
+    ),
     "mfinet": _mfinet("", "two-stream CNN, gated feature interaction, trained on its metrics"),
     "mfinet-patients": _mfinet("-patients", "as mfinet, trained without patients 2, 16, 34, 41"),
     "res2fusion": _res2fusion("", "Res2Net autoencoder, spatial mean attention (Eq. 3)"),
