@@ -35,9 +35,10 @@ def script() -> ModuleType:
     return module
 
 
-def test_every_method_was_measured_with_every_kind() -> None:
-    assert list(measured_table()["methods"]) == list(METHODS)
-    for name in METHODS:
+def test_every_method_was_measured_with_every_kind(script: ModuleType) -> None:
+    measured = [name for name in METHODS if name not in script.TOO_SLOW]
+    assert list(measured_table()["methods"]) == measured
+    for name in measured:
         counts = finding_counts(name)
         assert list(counts) == list(KINDS), name
         assert all(one.inserted >= 3 for one in counts.values()), name
@@ -52,6 +53,9 @@ def test_only_seeds_for_reports_were_used() -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_method_is_as_it_was_measured(script: ModuleType, name: str) -> None:
+    if name in script.TOO_SLOW:
+        assert findings_sentence(name) == "not measured for this method"
+        return
     assert not script.is_stale(name), "run `python benchmarks/hidden_findings.py` and `make docs`"
 
 
