@@ -91,7 +91,8 @@ def hidden_in(fused: UInt8Array) -> dict[str, float]:
 
 
 def methods() -> list[object]:
-    slow = [name for name in METHODS if name in STUDY or name.startswith("res2fusion-")]
+    sparse = [name for name, entry in METHODS.items() if entry.family == "sparse"]
+    slow = {*STUDY, *sparse, *(name for name in METHODS if name.startswith("res2fusion-"))}
     return [pytest.param(name, marks=[pytest.mark.slow] * (name in slow)) for name in METHODS]
 
 

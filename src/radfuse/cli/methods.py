@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from radfuse.cli.options import json_option, print_json
-from radfuse.methods.catalogue import INPUTS, METHODS, method_info, options_of
+from radfuse.methods.catalogue import FAMILIES, INPUTS, METHODS, method_info, options_of
 from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.methods.options import Option
 from radfuse.recipe import DEFAULT_METHOD
@@ -31,14 +31,22 @@ def methods_command(*, name: str | None, as_json: bool) -> None:
 
 
 def _print_methods() -> None:
-    table = Table(box=None)
-    table.add_column("method", no_wrap=True)
-    table.add_column("what it does")
-    table.add_column("source")
-    for name, info in METHODS.items():
-        mark = " (default)" if name == DEFAULT_METHOD else ""
-        table.add_row(name + mark, info.summary, info.source)
-    Console().print(table)
+    labels = {name: name + " (default)" * (name == DEFAULT_METHOD) for name in METHODS}
+    for family, title in FAMILIES.items():
+        table = Table(
+            box=None,
+            show_header=False,
+            title=f"\n{title}",
+            title_justify="left",
+            title_style="bold",
+        )
+        table.add_column(no_wrap=True, width=max(map(len, labels.values())))
+        table.add_column(ratio=3)
+        table.add_column(ratio=2)
+        for name, info in METHODS.items():
+            if info.family == family:
+                table.add_row(labels[name], info.summary, info.source)
+        Console().print(table)
     click.echo(
         "\nAn ONNX file is a method too: --method PATH.onnx, inputs ct and mr, output fused."
     )
@@ -50,7 +58,9 @@ def _print_method(name: str, *, as_json: bool) -> None:
         described = {key: _option_facts(one) for key, one in options.items()}
         print_json({"name": name, **_facts(name), "inputs": INPUTS, "options": described})
         return
-    lines = {"summary": info.summary, "source": info.source, "inputs": INPUTS}
+    lines = {"summary": info.summary, "source": info.source}
+    lines |= {"proven by": info.proof} if info.proof else {}
+    lines |= {"inputs": INPUTS}
     lines["findings"] = f"{findings_sentence(name)} (volumes; docs/methods.md)"
     lines |= {f"--option {key}=": _option_line(one) for key, one in options.items()}
     width = max(map(len, lines))
@@ -72,7 +82,8 @@ def _facts(name: str) -> dict[str, Any]:
     path = info.weights.with_suffix(".json") if info.weights else None
     model_card = json.loads(path.read_text()) if path and path.is_file() else None
     return {
-        "summary": info.summary, "source": info.source, "findings": findings_sentence(name),
+        "summary": info.summary, "source": info.source, "family": info.family,
+        "proof": info.proof, "findings": findings_sentence(name),
         "model_card": model_card,
     }  # fmt: skip
 
