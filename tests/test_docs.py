@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from radfuse.cli import COMMANDS
+from radfuse.methods.catalogue import METHODS
 from radfuse.methods.installed import is_installed
 from radfuse.record import NOTICE
 
@@ -110,3 +111,11 @@ def test_viewer_images_are_those_of_the_browser_test() -> None:
     assert len(shown) > 8
     assert {path.stem for path in (ROOT / "docs/images/viewer").iterdir()} == set(shown)
     assert all(f'"{name}"' in taken for name in shown)
+
+
+def test_related_work_names_methods_of_the_catalogue() -> None:
+    rows = (ROOT / "docs/related-work.md").read_text(encoding="utf-8").split("## Networks")[0]
+    named = {name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row)}
+    assert named <= set(METHODS)
+    families = {"multiscale", "filter", "sparse"}
+    assert {name for name, entry in METHODS.items() if entry.family in families} <= named
