@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from radfuse.arrays import Float32Array
 from radfuse.intensity import window_named
 from radfuse.io.image_pairs import read_image_pairs
-from radfuse.methods.catalogue import METHODS, Method, load_method
+from radfuse.methods.catalogue import METHODS, load_method
 from radfuse.methods.head import ArrayHead, HeadMethod
 from radfuse.methods.installed import weights_folder, weights_in
 from radfuse.phantom.head import Label, make_phantom
@@ -39,6 +39,9 @@ PHANTOM_SEEDS = (1, 2, 3, 4, 5, 6)
 
 HEIGHTS = (0.35, 0.55, 0.75)
 """Heights of the slices as fractions of the head; one more slice is through the tumour."""
+
+SLOW = ("asr", "csr", "csmca")
+"""Methods that need half a minute and more for a slice: left out."""
 
 TILE_PX, COLUMNS, LABEL_PX = 192, 6, 16
 """Side of a tile, tiles per row, height of the name above each."""
@@ -75,19 +78,21 @@ def scaled(grey: NDArray[np.uint8]) -> Float32Array:
 def write_sheets(images: Images, methods: list[str], folder: Path) -> None:
     """Write a sheet per pair."""
     loaded = {name: load_method(name) for name in methods}
+    heads: dict[str, tuple[ArrayHead, Float32Array]] = {}
     for name, (ct, mr, head, z) in images.items():
-        fused = {label: fused_slice(method, ct, mr, head, z) for label, method in loaded.items()}
-        sheet({"CT": ct, "MR": mr, **fused}).save(folder / f"{name}.webp", quality=QUALITY)
+        tiles = {"CT": ct, "MR": mr}
+        for label, method in loaded.items():
+            if head is not None and isinstance(method, HeadMethod):
+                if label not in heads or heads[label][0] is not head:
+                    heads[label] = (
+                        head,
+                        whole(fuse_head(method, head, window_named(DEFAULT_WINDOW))),
+                    )
+                tiles[label] = heads[label][1][z]
+            else:
+                tiles[label] = np.asarray(method(ct[None], mr[None])[0], np.float32)
+        sheet(tiles).save(folder / f"{name}.webp", quality=QUALITY)
         print(name, flush=True)
-
-
-def fused_slice(
-    method: Method, ct: Float32Array, mr: Float32Array, head: ArrayHead | None, z: int
-) -> Float32Array:
-    """A slice, fused; cut out of its head, where the method takes a whole one."""
-    if head is not None and isinstance(method, HeadMethod):
-        return whole(fuse_head(method, head, window_named(DEFAULT_WINDOW)))[z]
-    return np.asarray(method(ct[None], mr[None])[0], np.float32)
 
 
 def sheet(images: Mapping[str, Float32Array], columns: int = COLUMNS) -> Image.Image:
@@ -123,7 +128,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     images = pairs_of(options.pairs) if options.pairs else dict(phantom_slices())
     installed = [weights.name for weights in weights_in(weights_folder())]
-    methods = [*METHODS, *installed]
+    methods = [*(name for name in METHODS if name not in SLOW), *installed]
     write_sheets(images, methods, options.folder)
     origin = f"of {options.pairs.name}" if options.pairs else "slices of synthetic phantoms"
     text = index(list(images), methods, origin)
