@@ -5,6 +5,7 @@ available. `docs/images/fused.png` is the image of the README.
 """
 
 import csv
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ import radfuse
 from radfuse.cli import main
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import FAMILIES, METHODS
+from radfuse.methods.catalogue import FAMILIES, METHODS, MethodInfo
 from radfuse.methods.hidden_findings import KEPT_SHARE, finding_counts, hidden_kinds, measured_table
 from radfuse.metrics import catalogue as metrics
 from radfuse.metrics.catalogue import METRICS
@@ -51,6 +52,9 @@ IMAGE_HEIGHT = 400
 """Height of the README's image, pixels."""
 
 
+PAPER_METRICS = ("MI", "SF", "VIF", "Qabf")
+"""Metrics of the MFINet paper."""
+
 HARVARD_TABLES = Path(__file__).parent / "benchmarks/harvard-test/tables"
 """Tables of the benchmark on the Harvard test pairs, as the program wrote them."""
 
@@ -80,7 +84,8 @@ def methods_document() -> str:
         ]
         for name, info in METHODS.items():
             if info.family == family:
-                values = [f"{value:.4g}" for value in measured.get(name, {}).values()] or [""] * 4
+                means = measured.get(name) or _card_means(info)
+                values = [f"{means[one]:.4g}" if means else "" for one in PAPER_METRICS]
                 cells = [*values, f"{seconds[name]:.2g}" if name in seconds else ""]
                 label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
                 texts = [label, info.summary, info.source, info.proof]
@@ -100,6 +105,14 @@ def _benchmark_means() -> dict[str, dict[str, float]]:
     for row in _benchmark_rows("summary"):
         if row["profile"] == "mfinet2024":
             means.setdefault(row["method"], {})[row["metric"]] = float(row["mean"])
+    return means
+
+
+def _card_means(info: MethodInfo) -> dict[str, float]:
+    """The same from the model card of a network; empty for other methods."""
+    if not info.weights:
+        return {}
+    means: dict[str, float] = json.loads(info.weights.with_suffix(".json").read_text())["test"]
     return means
 
 
