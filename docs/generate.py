@@ -84,7 +84,7 @@ def methods_document() -> str:
         ]
         for name, info in METHODS.items():
             if info.family == family:
-                means = measured.get(name) or _card_means(info)
+                means = measured.get(name) or _exported_means(info)
                 values = [f"{means[one]:.4g}" if means else "" for one in PAPER_METRICS]
                 cells = [*values, f"{seconds[name]:.2g}" if name in seconds else ""]
                 label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
@@ -108,7 +108,7 @@ def _benchmark_means() -> dict[str, dict[str, float]]:
     return means
 
 
-def _card_means(info: MethodInfo) -> dict[str, float]:
+def _exported_means(info: MethodInfo) -> dict[str, float]:
     """The same from the model card of a network; empty for other methods."""
     if not info.weights:
         return {}

@@ -16,7 +16,7 @@ from radfuse.methods.classical.multiscale_sparse import (
     DWTSparse,
     LPSparse,
     NSCTSparse,
-    fitting_levels,
+    level_count,
 )
 
 
@@ -112,7 +112,7 @@ def test_small_images_have_fewer_levels(kind: Any, rows: int, levels: int) -> No
     side = rows * 2**levels + 1
     for enough, expected in ((side, levels), (side - 1, max(levels - 1, 1))):
         images = images_of(1, max(enough, kind().least_side), 130).astype(np.float64)
-        assert fitting_levels(images, 4, rows) == expected
+        assert level_count(images, 4, rows) == expected
         bands, base = kind().decompose(images)
         fewer, of_levels = kind.__mro__[2](levels=expected).decompose(images)
         assert len(bands) == len(fewer)

@@ -50,10 +50,10 @@ class SparseBase(ABC):
         """Rows of the smallest image whose base has the 8 rows of a patch."""
 
 
-def fitting_levels(images: Float64Array, levels: int, rows: int) -> int:
+def level_count(images: Float64Array, levels: int, rows: int) -> int:
     """The levels, or as many as leave a base of 8 rows: L of them need `rows` 2^L + 1 rows."""
-    side = min(images.shape[1:])
-    return max(1, min(levels, ((side - 1) // rows).bit_length() - 1))
+    side: int = min(images.shape[1:])
+    return max(1, min(levels, int((side - 1) // rows).bit_length() - 1))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class LPSparse(SparseBase, LP):
 
     def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
         """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return LP(levels=fitting_levels(images, self.levels, 7)).decompose(images)
+        return LP(levels=level_count(images, self.levels, 7)).decompose(images)
 
     @property
     def least_side(self) -> int:
@@ -76,7 +76,7 @@ class DWTSparse(SparseBase, DWTVote):
 
     def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
         """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return DWTVote(levels=fitting_levels(images, self.levels, 7)).decompose(images)
+        return DWTVote(levels=level_count(images, self.levels, 7)).decompose(images)
 
     @property
     def least_side(self) -> int:
@@ -90,7 +90,7 @@ class DTCWTSparse(SparseBase, DTCWT):
 
     def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
         """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return DTCWT(levels=fitting_levels(images, self.levels, 3)).decompose(images)
+        return DTCWT(levels=level_count(images, self.levels, 3)).decompose(images)
 
     @property
     def least_side(self) -> int:
