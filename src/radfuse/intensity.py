@@ -92,8 +92,8 @@ def grey_levels(image: Float32Array, bits: int = 8) -> NDArray[np.uint8 | np.uin
     images is that of integer arithmetic.
     """
     levels = np.clip(image, 0, 1) * np.float64(FULL_SCALE[bits])
-    whole = np.rint(np.round(levels, TIE_DECIMALS))
-    return whole.astype(np.uint8 if bits == 8 else np.uint16)
+    np.rint(np.round(levels, TIE_DECIMALS, out=levels), out=levels)
+    return levels.astype(np.uint8 if bits == 8 else np.uint16)
 
 
 BONE_HU = 300.0

@@ -1,7 +1,7 @@
 """The MR in hot colours over the CT in grey: Secondary Capture with a position in the patient."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +65,20 @@ def blend(
     ct: Float32Array, mr: Float32Array, fov_mask: NDArray[np.bool_], opacity: float
 ) -> NDArray[np.uint8]:
     """Red, green, blue (Y, X, 3) of the MR over the CT; the CT only outside the field of view."""
-    weight = np.where(fov_mask, np.float32(opacity), np.float32(0))[..., None]
-    grey = ct[..., None]
-    return grey_levels(grey + weight * (hot(mr) - grey)).astype(np.uint8)
+    weight = np.where(fov_mask, np.float32(opacity), np.float32(0))
+    levels = np.empty((*ct.shape, 3), np.uint8)
+    for channel, colour in enumerate(_hot_channels(mr)):
+        levels[..., channel] = grey_levels(ct + weight * (colour - ct))
+    return levels
 
 
 def hot(values: Float32Array) -> Float32Array:
     """Black over red and yellow to white, in [0, 1], for values in [0, 1]; adds a last axis."""
-    levels = np.empty((*values.shape, 3), np.float32)
+    return np.stack([*_hot_channels(values)], axis=-1)
+
+
+def _hot_channels(values: Float32Array) -> Iterator[Float32Array]:
+    """Red, green, blue."""
     starts = (0, MAX_RED_AT, MAX_GREEN_AT, 1)
-    for channel, (start, end) in enumerate(itertools.pairwise(starts)):
-        levels[..., channel] = (values - np.float32(start)) / np.float32(end - start)
-    return np.clip(levels, 0, 1, out=levels)
+    for start, end in itertools.pairwise(starts):
+        yield np.clip((values - np.float32(start)) / np.float32(end - start), 0, 1)
