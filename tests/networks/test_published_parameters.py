@@ -39,6 +39,9 @@ class Proof:
     table: tuple[float, float, float, float] | None = None
     """The row of Table 1 of Song et al. 2024 that these images are: MI, SF, VIF, Qabf."""
 
+    wraps: bool = False
+    """Whether the authors' program saves values below 0 as levels below 256."""
+
     slow: bool = False
     """Whether one image takes seconds."""
 
@@ -75,7 +78,7 @@ PROOFS = [
     Proof("ifcnn", ("ifcnn_sum",), "ifcnn_sum", {"rule": "sum"}, stretch=False),
     Proof("emfusion", ("emfusion_ctmri",), "emfusion_ctmri"),
     Proof("deepfuse", ("deepfuse_iccv",), "deepfuse_iccv"),
-    Proof("matr", ("matr",), "matr", stretch=False),
+    Proof("matr", ("matr",), "matr", stretch=False, wraps=True),
     Proof("gesenet", ("gesenet_medical",), "gesenet_nonoise"),
     Proof("drf", ("drf_mri_ct",), "drf_ct", stretch=False),
     Proof("mufusion", ("mufusion_medical",), "mufusion", {"tiles": True}),
@@ -157,7 +160,10 @@ def test_all_images_are_theirs_and_so_is_the_row_of_the_table(proof: Proof, shar
 
 def _check_image(image: NDArray[np.uint8], proof: Proof, pair: ImagePair, shared: Path) -> None:
     path = shared / "golden" / "nets" / proof.golden / "png" / f"{pair.name}.png"
-    assert np.abs(image.astype(int) - read_grey(path)).max() <= 1, pair.name
+    expected = read_grey(path)
+    if proof.wraps:
+        expected = np.where((image == 0) & (expected > 128), 0, expected)
+    assert np.abs(image.astype(int) - expected).max() <= 1, pair.name
 
 
 def _fused(network: PairNetwork, pair: ImagePair) -> NDArray[np.uint8]:
