@@ -116,7 +116,12 @@ def _detail(name: str, kind: str, summary: str, note: str) -> MethodInfo:
 def _classical(
     path: str, summary: str, paper: str, family: str = "multiscale", proof: str = AUTHORS
 ) -> MethodInfo:
-    return MethodInfo(summary, paper, family, f"radfuse.methods.{path}", proof=proof)
+    patients = HARVARD_PATIENTS if family == "sparse" else ()  # their dictionaries were learned
+    return MethodInfo(
+        summary, paper, family, f"radfuse.methods.{path}", development_patients=patients,
+        note="its dictionary was learned on the Harvard training pairs" if patients else "",
+        proof=proof,
+    )  # fmt: skip
 
 
 def _shipped(name: str, summary: str, paper: str) -> MethodInfo:
@@ -256,7 +261,8 @@ METHODS: dict[str, MethodInfo] = {
     ),
     "csmca": _classical(
         "classical.csmca:CSMCA", "convolutional sparse codes of cartoon and texture",
-        "Liu et al. 2019, own filters", "sparse", OWN_DICTIONARY,
+        "Liu et al. 2019, own filters", "sparse",
+        "within 0.06 grey levels of the authors' images in the mean, with their filters",
     ),
     "mfinet": _mfinet("", "two-stream CNN, gated feature interaction, trained on its metrics"),
     "mfinet-patients": _mfinet("-patients", "as mfinet, trained without patients 2, 16, 34, 41"),
