@@ -6,7 +6,7 @@ but a scalp that is pressed otherwise in one image resembles a stretch. The mean
 latter, what deviates from it is the mean of both.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,9 +21,11 @@ from radfuse.registration.optimizer import (
 from radfuse.registration.qa.skull_fit import SkullPatches, design_covariance, fit_design
 from radfuse.series import Series
 
-STRETCH = ResolutionLevel(2.0, 2.0, 0.2, 32, first_step_mm=0.25, last_step_mm=0.05, iterations=80)
-"""Random samples: with every voxel, interpolation at grid points pulls the scale towards 1. The
-first step is short: one of 1 mm leaves the optimum of some contrasts and does not return."""
+STRETCH = ResolutionLevel(2.0, 2.0, 0.2, 32, first_step_mm=1.0, last_step_mm=0.05, iterations=80)
+"""Random samples: with every voxel, interpolation at grid points pulls the scale towards 1."""
+
+SHORTER_MM = 0.25
+"""First step where one of 1 mm leaves the optimum and does not return, as in a T2 contrast."""
 
 MEDIAN_MM = 2.5
 """Radius of the median filter of the MR: noise of 8 % otherwise scales a phantom by 1.6 %."""
@@ -116,7 +118,11 @@ def stretch_pair(ct: Series, mr: Series, mr_mask: sitk.Image) -> MutualInformati
 
 def affine_stretch(pair: MutualInformationOptimizer, pose: sitk.Euler3DTransform) -> Float64Array:
     """Stretch (3, 3) of the MR's points by mutual information, mm at `HEAD_RADIUS_MM`."""
-    matrix = pair.affine(pose, np.array(pose.GetCenter()))
+    centre = np.array(pose.GetCenter())
+    matrix = pair.affine(pose, centre)
+    if matrix is None:
+        shorter = replace(pair, level=replace(pair.level, first_step_mm=SHORTER_MM))
+        matrix = shorter.affine(pose, centre)
     if matrix is None:
         return np.zeros((3, 3))
     return np.asarray(HEAD_RADIUS_MM * (np.eye(3) - (matrix + matrix.T) / 2))
