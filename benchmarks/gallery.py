@@ -3,9 +3,9 @@
     python benchmarks/gallery.py FOLDER [--pairs PAIRS]
 
 Writes a sheet per pair, NAME.webp, and README.md into FOLDER. Methods are those of the catalogue
-and all installed weights. Pairs are those of a folder with CT/NAME.png and MRI/NAME.png, or slices
-of synthetic phantoms, as in `docs/benchmarks/gallery`: images of patients may not be published
-here.
+that are not slow, and all installed weights. Pairs are those of a folder with CT/NAME.png and
+MRI/NAME.png, or slices of synthetic phantoms, as in `docs/benchmarks/gallery`: images of patients
+may not be published here.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from radfuse.arrays import Float32Array
 from radfuse.intensity import window_named
 from radfuse.io.image_pairs import read_image_pairs
-from radfuse.methods.catalogue import METHODS, load_method
+from radfuse.methods.catalogue import load_method, usual_methods
 from radfuse.methods.head import ArrayHead, HeadMethod
 from radfuse.methods.installed import weights_folder, weights_in
 from radfuse.phantom.head import Label, make_phantom
@@ -39,9 +39,6 @@ PHANTOM_SEEDS = (1, 2, 3, 4, 5, 6)
 
 HEIGHTS = (0.35, 0.55, 0.75)
 """Heights of the slices as fractions of the head; one more slice is through the tumour."""
-
-SLOW = ("asr", "csr", "csmca")
-"""Methods that need half a minute and more for a slice: left out."""
 
 TILE_PX, COLUMNS, LABEL_PX = 192, 6, 16
 """Side of a tile, tiles per row, height of the name above each."""
@@ -128,7 +125,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     images = pairs_of(options.pairs) if options.pairs else dict(phantom_slices())
     installed = [weights.name for weights in weights_in(weights_folder())]
-    methods = [*(name for name in METHODS if name not in SLOW), *installed]
+    methods = [*usual_methods(), *installed]
     write_sheets(images, methods, options.folder)
     origin = f"of {options.pairs.name}" if options.pairs else "slices of synthetic phantoms"
     text = index(list(images), methods, origin)

@@ -7,7 +7,7 @@ import click
 
 from radfuse.cli.options import PATH, output_options, print_json, resumable_stages
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS
+from radfuse.methods.catalogue import usual_methods
 from radfuse.metrics.profiles import PROFILES
 
 
@@ -65,7 +65,7 @@ def benchmark_command(
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     settings = (
-        read_benchmark_settings(config) if config else BenchmarkSettings(methods=tuple(METHODS))
+        read_benchmark_settings(config) if config else BenchmarkSettings(methods=usual_methods())
     )
     given = {key: value for key, value in named.items() if value not in ((), None)}
     settings = changed(settings, **given)

@@ -152,6 +152,7 @@ def findings_command(
 
 
 def _rules() -> tuple[str, ...]:
-    """The methods without a network, but for copies of a source."""
-    copies = {"copy_ct", "copy_mr"}
-    return tuple(name for name, one in METHODS.items() if not one.weights and name not in copies)
+    """Baselines and rules of this project, a pyramid and a wavelet; no copies of a source."""
+    copies, transforms = {"copy_ct", "copy_mr"}, {"laplacian", "dwt"}
+    rules = {name for name, one in METHODS.items() if one.family in ("baseline", "bone and detail")}
+    return tuple(name for name in METHODS if name in (rules | transforms) - copies)

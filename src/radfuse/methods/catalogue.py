@@ -88,6 +88,9 @@ class MethodInfo:
     proof: str = ""
     """With what its images were compared."""
 
+    is_slow: bool = False
+    """Whether it needs half a minute and more for a slice; then it runs only where it is named."""
+
 
 def packaged_folders() -> list[Path]:
     """Folders of packaged weights: of radfuse and, if it is installed, of radfuse-weights."""
@@ -114,13 +117,19 @@ def _detail(name: str, kind: str, summary: str, note: str) -> MethodInfo:
 
 
 def _classical(
-    path: str, summary: str, paper: str, family: str = "multiscale", proof: str = AUTHORS
+    path: str,
+    summary: str,
+    paper: str,
+    family: str = "multiscale",
+    proof: str = AUTHORS,
+    *,
+    is_slow: bool = False,
 ) -> MethodInfo:
     patients = HARVARD_PATIENTS if family == "sparse" else ()  # their dictionaries were learned
     return MethodInfo(
         summary, paper, family, f"radfuse.methods.{path}", development_patients=patients,
         note="its dictionary was learned on the Harvard training pairs" if patients else "",
-        proof=proof,
+        proof=proof, is_slow=is_slow,
     )  # fmt: skip
 
 
@@ -253,16 +262,17 @@ METHODS: dict[str, MethodInfo] = {
     ),
     "asr": _classical(
         "classical.asr:ASR", "sparse codes of patches in dictionaries by orientation",
-        "Liu & Wang 2015, own dictionaries", "sparse", OWN_DICTIONARY,
+        "Liu & Wang 2015, own dictionaries", "sparse", OWN_DICTIONARY, is_slow=True,
     ),
     "csr": _classical(
         "classical.csr:CSR", "convolutional sparse codes of the detail",
-        "Liu et al. 2016, own filters", "sparse", OWN_DICTIONARY,
+        "Liu et al. 2016, own filters", "sparse", OWN_DICTIONARY, is_slow=True,
     ),
     "csmca": _classical(
         "classical.csmca:CSMCA", "convolutional sparse codes of cartoon and texture",
         "Liu et al. 2019, own filters", "sparse",
         "within 0.06 grey levels of the authors' images in the mean, with their filters",
+        is_slow=True,
     ),
     "mfinet": _mfinet("", "two-stream CNN, gated feature interaction, trained on its metrics"),
     "mfinet-patients": _mfinet("-patients", "as mfinet, trained without patients 2, 16, 34, 41"),
@@ -286,6 +296,14 @@ METHODS: dict[str, MethodInfo] = {
     "umfcmgr": _shipped("umfcmgr", "two-stream CNN, interaction by attention", "Wang et al. 2022"),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""
+
+
+def usual_methods() -> tuple[str, ...]:
+    """The methods that run where none is named: not the slow ones, nor those without weights."""
+    return tuple(
+        name for name, one in METHODS.items()
+        if not one.is_slow and (one.weights is None or one.weights.is_file())
+    )  # fmt: skip
 
 
 def method_info(name: str) -> MethodInfo:

@@ -18,6 +18,9 @@ from radfuse.methods.classical.sparse import dictionary_of, fuse_patches
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.patches import check_size
 
+Scales = tuple[Float64Array, Float64Array]
+"""Base and detail, (N, H, W) in grey levels."""
+
 
 @dataclass(frozen=True)
 class TwoScaleSparse:
@@ -37,13 +40,16 @@ class TwoScaleSparse:
         check_size(first.shape[1:], atoms.shape[1])
 
         def fused(a: Float64Array, b: Float64Array) -> Float64Array:
-            (base_1, detail_1), (base_2, detail_2) = (two_scales(x, self.window) for x in (a, b))
-            return mean(base_1, base_2) + fuse_patches(detail_1, detail_2, atoms)
+            return self.fuse_scales(two_scales(a, self.window), two_scales(b, self.window), atoms)
 
         return in_grey_levels(fused, first, second)
 
+    def fuse_scales(self, first: Scales, second: Scales, atoms: Float64Array) -> Float64Array:
+        """The fused image of two bases and details."""
+        return mean(first[0], second[0]) + fuse_patches(first[1], second[1], atoms)
 
-def two_scales(images: Float64Array, window: int) -> tuple[Float64Array, Float64Array]:
+
+def two_scales(images: Float64Array, window: int) -> Scales:
     """The base and the detail of images (N, H, W), which are their sum."""
     base = np.asarray(uniform_filter(images, window, mode="nearest", axes=(1, 2)))
     return base, images - base

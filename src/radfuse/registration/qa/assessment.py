@@ -188,7 +188,7 @@ def assess(
         optimum_task = pool.submit(optimizer.copy().optimize, pose)
         mirror_task = pool.submit(mirror_fit, optimizer.copy(), pose, optimum_task.result)
         affine_task = pool.submit(affine_stretch, affine_pair, pose)
-        if near:
+        if near is not None:
             of_region = replace(optimizer, mr_mask=optimizer.mr_mask & near).copy()
             optimum_task = pool.submit(of_region.optimize, pose)
         patches = _patches(grid, mr, head, part if region else None)
@@ -216,7 +216,7 @@ def _patches(
     """Skull patches of the head, or of a part of it; None where no skull is in view."""
     profiles = skull_profiles(grid, mr, head)
     patches = skull_patches(profiles) if profiles else None
-    return patches.within(part) if patches and part else patches
+    return patches.within(part) if patches and part is not None else patches
 
 
 def _combined(skull: Motion, optimum: Motion, share: float) -> Motion:

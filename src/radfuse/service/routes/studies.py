@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import output_error
-from radfuse.methods.catalogue import METHODS
+from radfuse.methods.catalogue import METHODS, usual_methods
 from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
@@ -105,9 +105,7 @@ def info() -> dict[str, Any]:
 
     `findings` are sentences on what each method may hide, with default options and CT window.
     """
-    methods = [
-        name for name, one in METHODS.items() if one.weights is None or one.weights.is_file()
-    ]
+    methods = usual_methods()
     return {
         "version": version("radfuse"),
         "notice": NOTICE,
