@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.res2fusion import STRATEGIES
 from radfuse.networks.torch_method import load_network
-from radfuse.training.settings import read_training_settings
+from radfuse.settings import checked_settings
+from radfuse.training.settings import TrainingSettings, read_training_settings
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHIPPED = {name: entry.weights for name, entry in METHODS.items() if entry.weights}
@@ -121,7 +122,8 @@ def test_a_card_is_of_the_training_that_the_repository_has(name: str) -> None:
     card = card_of(name)
     [training] = card["trainings"]
     settings = read_training_settings(CONFIGS / f"{name}.toml")
-    assert training["settings"] == json.loads(json.dumps(asdict(settings)))
+    assert checked_settings(training["settings"], TrainingSettings, name) == settings
+    assert card.get("differs_from_paper", "") == settings.export.differs
     validated = {named_patient(one, "harvard") for one in settings.validation_patients}
     assert set(card["patients_validated"]) == validated
 

@@ -29,7 +29,7 @@ TRAININGS = [
 ]
 
 NOT_TRAINED = {
-    "ifcnn", "emfusion", "deepfuse", "matr", "gesenet", "drf", "mufusion", "gifnet", "fusiondn",
+    "emfusion", "matr", "gesenet", "drf", "mufusion", "gifnet", "fusiondn",
     "ddcgan",
 }  # fmt: skip
 """Networks without own weights; most run with the authors' parameters."""

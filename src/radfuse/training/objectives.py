@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from radfuse.metrics.catalogue import METRICS
 from radfuse.networks.csf import CSF
+from radfuse.networks.deepfuse import DeepFuse
 from radfuse.networks.fusiongan import PATCH, Discriminator
+from radfuse.networks.ifcnn import IFCNN
 from radfuse.networks.infrared_visible import InfraredVisible
+from radfuse.networks.pair_network import PairNetwork
 from radfuse.networks.rfnnest import RFNNest
 from radfuse.networks.sdnet import SDNet
 from radfuse.training.losses.adversarial import AdversarialTraining
@@ -29,7 +32,9 @@ from radfuse.training.losses.end_to_end import (
     u2fusion_loss,
     umfcmgr_loss,
 )
+from radfuse.training.losses.exposure import DeepFuseWeights, deepfuse_loss
 from radfuse.training.losses.mfinet import MetricWeights, mfinet_metric_loss, mfinet_paper_loss
+from radfuse.training.losses.multi_focus import ifcnn_loss, multi_focus_pairs
 from radfuse.training.losses.staged import (
     DFENetWeights,
     RFNNestWeights,
@@ -58,13 +63,14 @@ def reconstructed(network: Any, images: Tensor) -> Tensor:
     return network.reconstruct(images)
 
 
-def fused_raw(network: InfraredVisible, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Fused, infrared and visible images (N, 1, H, W) of pairs, in the network's range.
+def fused_raw(network: PairNetwork, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Fused, first and second images (N, 1, H, W) of pairs, in the network's range.
 
-    The fused image is not clipped, which would stop the gradient.
+    The fused image is not clipped, which would stop the gradient. The first image is the CT, but
+    for networks of infrared and visible images what they take as the infrared one.
     """
-    infrared, visible = network.slots(*images.unbind(dim=1))
-    return network.fuse(infrared, visible), infrared, visible
+    first, second = network.slots(*images.unbind(dim=1))
+    return network.fuse(first, second), first, second
 
 
 def fused_of_ct_and_mr(network: InfraredVisible, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,6 +84,12 @@ def decomposed(network: SDNet, images: Tensor) -> tuple[Tensor, ...]:
     """As `fused_raw`, and both sources as decomposed from the fused image."""
     fused, infrared, visible = fused_raw(network, images)
     return fused, infrared, visible, *network.decompose(fused)
+
+
+def refocused(network: IFCNN, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Colours (2 N, 3, H, W) fused of multi-focus pairs made of the images, and the truth."""
+    first, second, truth = multi_focus_pairs(images)
+    return network.colours(first, second), truth
 
 
 def fused_features(network: RFNNest, images: Tensor) -> tuple[Tensor, Tensor, Output]:
@@ -98,6 +110,11 @@ def classified(network: CSF, images: Tensor) -> tuple[Tensor, ...]:
 def _of_images(loss: Callable[[Tensor, Tensor, Any], Tensor]) -> LossFunction:
     """A loss of output, images and weights without terms for the log."""
     return lambda output, images, weights: (loss(output, images, weights), {})
+
+
+def _without_weights(loss: Callable[..., Tensor]) -> LossFunction:
+    """A loss of the outputs of `forward` alone, without terms for the log."""
+    return lambda outputs, _images, _weights: (loss(*outputs), {})
 
 
 def _of_outputs(loss: Callable[..., Tensor]) -> LossFunction:
@@ -202,5 +219,7 @@ OBJECTIVES = {
     ),
     "csf_classifier": Objective(_csf_classifier, NoWeights, classified, CSF, ("classifier",)),
     "dfenet": Objective(_of_images(dfenet_loss), DFENetWeights, reconstructed),
+    "ifcnn": Objective(_without_weights(ifcnn_loss), NoWeights, refocused, IFCNN),
+    "deepfuse": Objective(_of_outputs(deepfuse_loss), DeepFuseWeights, fused_raw, DeepFuse),
 }  # fmt: skip
 """Objectives by name; each loss function describes its terms."""

@@ -132,6 +132,9 @@ class Export:
     licence: str = "not stated"
     """Licence of the trained weights, for the model card."""
 
+    differs: str = ""
+    """What the training leaves out of its paper's or does otherwise, for the model card."""
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TrainingSettings:

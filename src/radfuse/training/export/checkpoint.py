@@ -53,6 +53,8 @@ def export(
     if test:
         stored = copy.deepcopy(network).half().float() if half else network
         facts |= _test_metrics(stored, read_image_pairs(test), settings["profile"])
+    if settings["export"].get("differs"):
+        facts["differs_from_paper"] = settings["export"]["differs"]
     facts["licence"] = settings["export"]["licence"]
     model_card = write_weights(network, path, name=name, options=used, facts=facts, half=half)
     return Exported(path, model_card)

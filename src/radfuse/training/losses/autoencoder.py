@@ -17,7 +17,8 @@ SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 """Stabilisers for images in [0, 1]."""
 
 
-def _gaussian_blur(image: Tensor) -> Tensor:
+def gaussian_blur(image: Tensor) -> Tensor:
+    """Means of images (N, 1, H, W) in Gaussian windows, for each window wholly inside."""
     offsets = torch.arange(SSIM_WINDOW, dtype=image.dtype, device=image.device) - SSIM_WINDOW // 2
     line = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2)) / (SSIM_SIGMA * math.sqrt(2 * math.pi))
     line = line / line.sum()
@@ -28,7 +29,7 @@ def _gaussian_blur(image: Tensor) -> Tensor:
 def ssim_map(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity of images (N, 1, H, W) in [0, 1] at each window wholly inside."""
     moments = torch.cat([first, second, first**2, second**2, first * second])
-    mean1, mean2, square1, square2, product = _gaussian_blur(moments).chunk(5)
+    mean1, mean2, square1, square2, product = gaussian_blur(moments).chunk(5)
     variance1, variance2 = square1 - mean1**2, square2 - mean2**2
     covariance = product - mean1 * mean2
     similarity = (2 * mean1 * mean2 + SSIM_C1) * (2 * covariance + SSIM_C2)
