@@ -21,7 +21,6 @@ import torch
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.benchmark.findings.base import DISPLAYS, levels
 from radfuse.intensity import BONE_HU, WINDOWS
-from radfuse.methods.catalogue import load_method
 from radfuse.methods.detail.coarse_grid import CoarseGrid
 from radfuse.methods.detail.head_contrast import (
     Background,
@@ -33,6 +32,7 @@ from radfuse.methods.detail.head_contrast import (
 from radfuse.methods.detail.significance import Evidence, by_thresholds
 from radfuse.methods.detail.skull import Skull
 from radfuse.methods.head import ArrayHead
+from radfuse.methods.loading import load_method
 from radfuse.methods.signed_detail import SignedDetail
 from radfuse.metrics.findings_kept import Shown, reference, shown
 from radfuse.phantom.findings import KINDS, Box, Finding, Pair, insert_findings

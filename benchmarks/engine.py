@@ -22,7 +22,8 @@ import torch
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import METHODS, load_method, method_info
+from radfuse.methods.catalogue import METHODS
+from radfuse.methods.loading import load_method, method_info
 from radfuse.networks.catalogue import NETWORKS, make_network
 from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.torch_method import load_network

@@ -17,8 +17,8 @@ import SimpleITK as sitk
 from gallery import sheet
 from radfuse.arrays import Float32Array, image_on
 from radfuse.intensity import WINDOWS, window_named
-from radfuse.methods.catalogue import load_method
 from radfuse.methods.head import ArrayHead, HeadMethod
+from radfuse.methods.loading import load_method
 from radfuse.phantom.findings import Finding, Pair, insert_findings
 from radfuse.phantom.head import make_phantom
 from radfuse.phantom.sites import find_sites

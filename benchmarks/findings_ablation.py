@@ -23,9 +23,9 @@ from radfuse.benchmark.findings.results import FindingsResults
 from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.intensity import WINDOWS, Window
-from radfuse.methods.catalogue import Method
 from radfuse.methods.head import ArrayHead, Head
 from radfuse.methods.learned_detail import LearnedDetail
+from radfuse.methods.loading import Method
 from radfuse.methods.signed_detail import SignedDetail
 from radfuse.metrics.findings_kept import Verdict
 from radfuse.phantom.findings import CT_TARGET, FIRST_REPORTING_SEED, KINDS, MR_TARGET

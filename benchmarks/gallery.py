@@ -20,9 +20,10 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from radfuse.arrays import Float32Array
 from radfuse.intensity import window_named
 from radfuse.io.image_pairs import read_image_pairs
-from radfuse.methods.catalogue import load_method, usual_methods
+from radfuse.methods.catalogue import usual_methods
 from radfuse.methods.head import ArrayHead, HeadMethod
 from radfuse.methods.installed import weights_folder, weights_in
+from radfuse.methods.loading import load_method
 from radfuse.phantom.head import Label, make_phantom
 from radfuse.pipeline.volume import fuse_head, scale_volumes, whole
 from radfuse.recipe import DEFAULT_WINDOW

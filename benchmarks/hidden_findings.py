@@ -22,9 +22,10 @@ import radfuse.methods
 from radfuse.arrays import Float32Array
 from radfuse.benchmark.experiments.findings_run import FindingsExperiment, run_findings
 from radfuse.intensity import window_named
-from radfuse.methods.catalogue import METHODS, load_method
+from radfuse.methods.catalogue import METHODS
 from radfuse.methods.head import ArrayHead
 from radfuse.methods.hidden_findings import TABLE, measured_table
+from radfuse.methods.loading import load_method
 from radfuse.metrics.findings_kept import Verdict
 from radfuse.pipeline.volume import fuse_head, whole
 from radfuse.recipe import DEFAULT_WINDOW

@@ -34,7 +34,8 @@ from skimage import metrics as skimage
 from radfuse.arrays import Float64Array
 from radfuse.io.image_pairs import ImagePair, ImagePairFiles, find_image_pairs, read_image_pair
 from radfuse.io.images import read_grey, write_image
-from radfuse.methods.catalogue import METHODS, Method, load_method
+from radfuse.methods.catalogue import METHODS
+from radfuse.methods.loading import Method, load_method
 from radfuse.metrics.catalogue import METRICS, load_metric
 from radfuse.metrics.entropy_mutual_information import nmi
 from radfuse.metrics.image_levels import WHITE, floats

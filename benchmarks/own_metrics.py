@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.io.image_pairs import read_image_pairs
-from radfuse.methods.catalogue import Method, load_method
+from radfuse.methods.loading import Method, load_method
 from radfuse.metrics.lesion_contrast import lesion_contrast, lesion_ring
 from radfuse.metrics.region_fidelity import region_fidelity
 from radfuse.metrics.slice_flicker import slice_flicker

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from radfuse.intensity import grey_levels
 from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.io.images import read_grey
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.metrics.catalogue import load_metric
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from radfuse.io.image_pairs import read_image_pairs
-from radfuse.methods.catalogue import METHODS, load_method
+from radfuse.methods.catalogue import METHODS
+from radfuse.methods.loading import load_method
 
 TEST_PAIRS = Path(__file__).parents[2] / "shared" / "data" / "harvard" / "test"
 """The pairs, next to the checkout."""

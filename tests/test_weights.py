@@ -13,13 +13,8 @@ import torch
 
 from radfuse.errors import InputError
 from radfuse.io.image_pairs import named_patient
-from radfuse.methods.catalogue import (
-    HARVARD_PATIENTS,
-    METHODS,
-    WEIGHTS,
-    load_method,
-    packaged_folders,
-)
+from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS, packaged_folders
+from radfuse.methods.loading import load_method
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.res2fusion import STRATEGIES

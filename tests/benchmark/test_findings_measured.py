@@ -17,7 +17,7 @@ from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.errors import InputError
 from radfuse.intensity import Window
-from radfuse.methods.catalogue import Method, load_method
+from radfuse.methods.loading import Method, load_method
 from radfuse.modality import CT, MR
 from radfuse.phantom.findings import CT_TARGET, KINDS, MR_TARGET
 

@@ -13,8 +13,9 @@ from test_training_commands import CONFIG, SIDE, write_pairs
 
 from radfuse import settings
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS, load_method, method_info
+from radfuse.methods.catalogue import METHODS
 from radfuse.methods.installed import VARIABLE
+from radfuse.methods.loading import load_method, method_info
 from radfuse.settings import shipped_trainings
 from radfuse.training.checkpoint import LAST_CHECKPOINT
 

@@ -14,7 +14,8 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS, Method, load_method, method_info
+from radfuse.methods.catalogue import METHODS
+from radfuse.methods.loading import Method, load_method, method_info
 
 COMPOSED = {"signed_detail", "learned_detail"}
 """Rules on a learned base."""

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import load_method, method_info
+from radfuse.methods.loading import load_method, method_info
 from radfuse.methods.onnx import MAX_BATCH_PIXELS, MAX_COMPILED_SHAPES, OnnxMethod
 from radfuse.networks.torch_method import TorchMethod
 

@@ -9,13 +9,8 @@ from click.testing import CliRunner, Result
 from radfuse.cli import main
 from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, WINDOWS
-from radfuse.methods.catalogue import (
-    METHODS,
-    applicable_options,
-    check_options,
-    load_method,
-    options_of,
-)
+from radfuse.methods.catalogue import METHODS
+from radfuse.methods.loading import applicable_options, check_options, load_method, options_of
 from radfuse.methods.options import option_values
 
 WITH_BONE = sorted(name for name in METHODS if "bone_level" in options_of(name))

@@ -7,7 +7,7 @@ import pytest
 
 from radfuse.arrays import Float32Array
 from radfuse.io.image_pairs import ImagePair, read_image_pairs
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.metrics.measure import measure
 
 BARS = {"MI": 3.55, "SF": 26.5, "VIF": 0.53, "Qabf": 0.52}

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from radfuse.arrays import BoolArray, Float32Array, UInt8Array
 from radfuse.intensity import grey_levels, window_named
-from radfuse.methods.catalogue import METHODS, Method, load_method
+from radfuse.methods.catalogue import METHODS
 from radfuse.methods.head import ArrayHead
+from radfuse.methods.loading import Method, load_method
 from radfuse.metrics.entropy_mutual_information import mutual_information
 from radfuse.phantom.head import make_phantom
 from radfuse.pipeline.volume import fuse_head, scale_volumes, whole

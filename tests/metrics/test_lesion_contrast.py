@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.metrics.lesion_contrast import lesion_contrast, lesion_kept, lesion_ring
 from radfuse.metrics.region_fidelity import VISIBLE
 from radfuse.phantom.head import LABELS, Phantom

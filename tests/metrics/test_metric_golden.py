@@ -11,7 +11,7 @@ from golden_kit import GoldenRow
 from radfuse.arrays import UInt8Array
 from radfuse.intensity import grey_levels
 from radfuse.io.image_pairs import ImagePair, read_image_pairs
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.metrics.measure import measure
 from radfuse.metrics.profiles import columns_of
 

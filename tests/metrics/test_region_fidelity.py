@@ -16,7 +16,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, WINDOWS
 from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.methods.bone_over_mr import BONE_LEVEL as BONE_SHARE
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.metrics.region_fidelity import (
     BONE_LEVEL,
     FLAT_SHARE,

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.metrics.slice_flicker import BORDER_STEP, slice_flicker, slice_jumps
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.volume import scale_volumes

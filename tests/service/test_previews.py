@@ -12,7 +12,7 @@ from service_kit import Site, refused
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import staging
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.modality import CT, MR
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.align import Alignment

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from radfuse.cli.options import json_option, print_json
-from radfuse.methods.catalogue import FAMILIES, INPUTS, METHODS, method_info, options_of
+from radfuse.methods.catalogue import FAMILIES, INPUTS, METHODS
 from radfuse.methods.hidden_findings import findings_sentence
+from radfuse.methods.loading import method_info, options_of
 from radfuse.methods.options import Option
 from radfuse.recipe import DEFAULT_METHOD
 

@@ -21,8 +21,9 @@ from radfuse.cli.options import (
 from radfuse.cli.train import TrainingProgress
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing
-from radfuse.methods.catalogue import METHODS, load_method, packaged_folders
+from radfuse.methods.catalogue import METHODS, packaged_folders
 from radfuse.methods.installed import SHA256, Weights, install, weights_folder, weights_in
+from radfuse.methods.loading import load_method
 from radfuse.settings import shipped_trainings
 
 PROBE = np.zeros((1, 64, 64), np.float32)

@@ -1,24 +1,8 @@
 """The fusion methods by name."""
 
-import difflib
-import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
-
-from radfuse.arrays import Float32Array
-from radfuse.errors import InputError
-from radfuse.intensity import Window
-from radfuse.methods.installed import is_installed, read_weights, weights_folder
-from radfuse.methods.options import Option, Value, checked_options, declared_options
-from radfuse.settings import shipped_trainings
-
-Method = Callable[[Float32Array, Float32Array], Float32Array]
-"""Called with the first and the second source, CT and MR, (N, H, W) in [0, 1]; returns the fused
-images, of the same shape and range."""
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 """Folder of the ONNX graphs of radfuse itself, with a sub-folder per network."""
@@ -30,12 +14,6 @@ HARVARD_PATIENTS = tuple(
     f"harvard:{patient}" for patient in (2, 16, 20, 21, 28, 32, 33, 34, 37, 41)
 )
 """Patients of the Harvard training pairs, and of the test pairs too."""
-
-RUNNERS = {
-    "cpu": "radfuse.methods.onnx:OnnxMethod",
-    "cuda": "radfuse.networks.torch_method:TorchMethod",
-}
-"""The class that runs ONNX graphs, by device."""
 
 INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
 """What all methods of the catalogue take."""
@@ -304,91 +282,3 @@ def usual_methods() -> tuple[str, ...]:
         name for name, one in METHODS.items()
         if not one.is_slow and (one.weights is None or one.weights.is_file())
     )  # fmt: skip
-
-
-def method_info(name: str) -> MethodInfo:
-    """The row of a method, or one for installed weights or a path that ends in `.onnx`.
-
-    Raises `InputError` with the nearest names for an unknown one, and with the command that trains
-    a network whose weights are not packaged.
-    """
-    if name in METHODS:
-        return METHODS[name]
-    if name.endswith(".onnx"):
-        if not Path(name).is_file():
-            raise InputError(f"{name}: no such ONNX file")
-        return MethodInfo("a graph from a file", name, "network", weights=Path(name))
-    if is_installed(name):
-        graph = weights_folder() / f"{name}.onnx"
-        source = read_weights(graph).model_card.get("source", "")
-        return MethodInfo("installed weights", source, "network", weights=graph)
-    if name in shipped_trainings():
-        raise InputError(
-            f"{name} has no packaged weights; train it: radfuse weights build {name} --data FOLDER"
-        )
-    near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or list(METHODS)
-    raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")
-
-
-def load_method(
-    name: str,
-    options: Mapping[str, Any] = MappingProxyType({}),
-    *,
-    window: Window | None = None,
-    device: str = "cpu",
-) -> Method:
-    """A method by name.
-
-    Options that are the grey level of a CT value follow the CT window, where it is given. Raises
-    `InputError` for an unknown method or option, and for a value that is not allowed.
-    """
-    values = _checked(name, options, device, window)
-    weights = method_info(name).weights
-    method: Method = _class_of(name, device)(**({"path": weights} if weights else {}), **values)
-    return method
-
-
-def check_options(name: str, options: Mapping[str, Any], device: str = "cpu") -> None:
-    """Raise `InputError` for an option that the method does not have or a value not allowed."""
-    if options:
-        _checked(name, options, device, None)
-
-
-def options_of(name: str, device: str = "cpu") -> dict[str, Option]:
-    """The options that a method declares, by name."""
-    return declared_options(_class_of(name, device))
-
-
-def applicable_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
-    """Those of the options that a method declares; others may belong to another method."""
-    declared = options_of(name) if options else {}
-    return {key: value for key, value in options.items() if key in declared}
-
-
-def _checked(
-    name: str, options: Mapping[str, Any], device: str, window: Window | None
-) -> dict[str, Value]:
-    try:
-        return checked_options(options_of(name, device), options, window)
-    except InputError as error:
-        raise InputError(f"method '{name}' on {device}: {error}") from error
-
-
-def _class_of(name: str, device: str) -> type[Any]:
-    """The class of a method; `InputError` where the device cannot run it."""
-    info = method_info(name)
-    if not info.weights and device != "cpu":
-        raise InputError(f"method '{name}' has no network; use --device cpu")
-    if name in METHODS and info.weights and not info.weights.is_file():
-        raise InputError(
-            f"the weights of '{name}' are in the package radfuse-weights: pip install "
-            '"radfuse[weights]", or pip install ./weights in a checkout'
-        )
-    module, kind = (RUNNERS[device] if info.weights else info.path).split(":")
-    try:
-        found: type[Any] = getattr(importlib.import_module(module), kind)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"--device {device} needs {error.name}; pip install radfuse[train]"
-        ) from error
-    return found

@@ -158,7 +158,7 @@ class SignedDetail:
 
     def _base_in(self, window: Window | None) -> Any:
         """The base method for volumes whose CT is in a window; without one, for printed slices."""
-        from radfuse.methods.catalogue import load_method  # noqa: PLC0415  # which lists this one
+        from radfuse.methods.loading import load_method  # noqa: PLC0415  # which lists this one
 
         if window not in self._bases:
             name = self.base if window else self.printed_base

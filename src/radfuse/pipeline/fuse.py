@@ -16,7 +16,7 @@ from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.log import since
-from radfuse.methods.catalogue import Method, check_options, load_method, method_info
+from radfuse.methods.loading import Method, check_options, load_method, method_info
 from radfuse.methods.options import option_values
 from radfuse.modality import CT, MR
 from radfuse.pipeline.align import Alignment, PriorAlignment, align

@@ -11,8 +11,8 @@ from radfuse.arrays import Float32Array, filled_on, image_on
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import Window, both_windows, head_mask, head_range
-from radfuse.methods.catalogue import Method
 from radfuse.methods.head import Head, HeadMethod
+from radfuse.methods.loading import Method
 from radfuse.series import Series
 
 Box = tuple[slice, slice, slice]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from radfuse.errors import InputError
 from radfuse.intensity import Window
-from radfuse.methods.catalogue import Method, applicable_options, load_method
 from radfuse.methods.copy_ct import CopyCT
+from radfuse.methods.loading import Method, applicable_options, load_method
 from radfuse.methods.options import Value
 from radfuse.pipeline.volume import fuse_slice
 from radfuse.registration.transforms import rigid_from_matrix

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from radfuse.io.images import read_grey
-from radfuse.methods.catalogue import Method
+from radfuse.methods.loading import Method
 
 PAIRS = (
     "2004", "2010", "2013", "16009", "16010", "16011", "16012", "16013", "16014", "16015", "20013",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from classical_kit import pair
 
-from radfuse.methods.catalogue import Method
+from radfuse.methods.loading import Method
 
 
 def authors_parameters(shared: Path, name: str, key: str) -> Any:

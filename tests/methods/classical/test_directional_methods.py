@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import Method
 from radfuse.methods.classical.directive_contrast import DirectiveContrast
 from radfuse.methods.classical.nsct import NSCT
 from radfuse.methods.classical.nsct_pc_lle import NSCTPCLLE, base_activity, majority
@@ -20,6 +19,7 @@ from radfuse.methods.classical.nsst_papcnn import (
     local_energy,
     modified_laplacian,
 )
+from radfuse.methods.loading import Method
 
 GOLDEN: dict[str, Method] = {
     "nsct": NSCT(),

@@ -9,7 +9,6 @@ from classical_kit import PAIRS, golden_difference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radfuse.methods.catalogue import Method
 from radfuse.methods.classical.curvelet import Curvelet
 from radfuse.methods.classical.curvelet_ct_mr import CurveletCtMr
 from radfuse.methods.classical.daubechies_complex import DaubechiesComplex
@@ -19,6 +18,7 @@ from radfuse.methods.classical.guided_filter import GuidedFilter
 from radfuse.methods.classical.lp import LP
 from radfuse.methods.classical.rp import RP
 from radfuse.methods.classical.union_laplacian import UnionLaplacian
+from radfuse.methods.loading import Method
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from radfuse.methods.catalogue import Method
 from radfuse.methods.classical.curvelet_ct_mr import CurveletCtMr
 from radfuse.methods.classical.daubechies_complex import HIGH, LOW, DaubechiesComplex
 from radfuse.methods.classical.rules import larger
 from radfuse.methods.classical.union_laplacian import UnionLaplacian
+from radfuse.methods.loading import Method
 
 METHODS = [CurveletCtMr(), DaubechiesComplex(), UnionLaplacian()]
 

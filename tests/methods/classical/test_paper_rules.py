@@ -7,9 +7,9 @@ import pytest
 from classical_kit import pair
 from scipy.ndimage import correlate
 
-from radfuse.methods.catalogue import Method
 from radfuse.methods.classical.directive_contrast import DirectiveContrast, by_congruency, contrast
 from radfuse.methods.classical.nsst_frei_chen import NSSTFreiChen, average_energy, structure_energy
+from radfuse.methods.loading import Method
 
 ROOT = np.sqrt(2)
 MASKS = [

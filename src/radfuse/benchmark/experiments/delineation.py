@@ -16,8 +16,8 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.benchmark.results import ProfileMetric
 from radfuse.intensity import Window, head_range
-from radfuse.methods.catalogue import Method
 from radfuse.methods.head import ArrayHead
+from radfuse.methods.loading import Method
 from radfuse.metrics.segmentation_agreement import MM3_OF_CM3, Agreement, compare_masks
 from radfuse.phantom.head import Label, Phantom, Tumour, make_phantom
 from radfuse.pipeline.volume import fuse_head, scale_slice, whole

@@ -46,7 +46,7 @@ from radfuse.benchmark.run.runner import reason
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.errors import InputError
 from radfuse.intensity import Window, window_named
-from radfuse.methods.catalogue import load_method
+from radfuse.methods.loading import load_method
 from radfuse.phantom.head import DEFAULT_SEED, check_spacing
 from radfuse.progress import ProgressCallback
 from radfuse.recipe import DEFAULT_WINDOW

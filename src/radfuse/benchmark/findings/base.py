@@ -10,8 +10,8 @@ import numpy as np
 from radfuse.arrays import BoolArray, Float32Array, UInt8Array
 from radfuse.benchmark.case import Sources
 from radfuse.intensity import WINDOWS, Window, grey_levels
-from radfuse.methods.catalogue import Method
 from radfuse.methods.head import ArrayHead
+from radfuse.methods.loading import Method
 from radfuse.phantom.findings import Finding, Pair, insert_findings
 from radfuse.phantom.sites import Sites, find_sites
 from radfuse.pipeline.volume import fuse_head, whole

@@ -19,16 +19,10 @@ from radfuse.benchmark.settings import BenchmarkSettings, ExternalMethod
 from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, grey_levels
 from radfuse.io.image_pairs import named_patient, names_data_set
-from radfuse.methods.catalogue import (
-    METHODS,
-    Method,
-    applicable_options,
-    load_method,
-    method_info,
-    options_of,
-)
+from radfuse.methods.catalogue import METHODS
 from radfuse.methods.head import ArrayHead
 from radfuse.methods.installed import is_installed
+from radfuse.methods.loading import Method, applicable_options, load_method, method_info, options_of
 from radfuse.methods.options import Value, option_values
 from radfuse.pipeline.volume import fuse_head, whole
 from radfuse.record import digest

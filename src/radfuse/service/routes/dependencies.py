@@ -10,7 +10,8 @@ from fastapi import Depends, Request
 
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
-from radfuse.methods.catalogue import METHODS, check_options, method_info
+from radfuse.methods.catalogue import METHODS
+from radfuse.methods.loading import check_options, method_info
 from radfuse.recipe import FILE_FIELDS, Recipe
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.security import Access
