@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from radfuse.cli import main
 from radfuse.errors import InputError
 from radfuse.io.image_pairs import named_patient
 from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS, packaged_folders
@@ -57,9 +59,20 @@ def test_radfuse_itself_ships_the_networks_of_both_papers() -> None:
     assert graphs == {"mfinet", "res2fusion", "learned_detail"}
 
 
+def without_weights(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    absent = replace(METHODS[name], weights=WEIGHTS / name / f"{name}.onnx")
+    monkeypatch.setitem(METHODS, name, absent)
+
+
+def test_a_method_without_its_weights_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_weights(monkeypatch, "csf")
+    output = CliRunner().invoke(main, ["methods", "csf"]).output
+    assert "autoencoder, classification saliency" in output
+    assert 'pip install "radfuse[weights]"' in output
+
+
 def test_a_missing_package_of_weights_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = replace(METHODS["csf"], weights=WEIGHTS / "csf" / "csf.onnx")
-    monkeypatch.setitem(METHODS, "csf", absent)
+    without_weights(monkeypatch, "csf")
     with pytest.raises(InputError, match=r'csf.*radfuse-weights: pip install "radfuse\[weights\]"'):
         load_method("csf")
 

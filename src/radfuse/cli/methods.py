@@ -10,7 +10,7 @@ from rich.table import Table
 from radfuse.cli.options import json_option, print_json
 from radfuse.methods.catalogue import FAMILIES, INPUTS, METHODS
 from radfuse.methods.hidden_findings import findings_sentence
-from radfuse.methods.loading import method_info, options_of
+from radfuse.methods.loading import method_info, missing_weights, options_of
 from radfuse.methods.options import Option
 from radfuse.recipe import DEFAULT_METHOD
 
@@ -62,6 +62,7 @@ def _print_method(name: str, *, as_json: bool) -> None:
     lines = {"summary": info.summary, "source": info.source}
     lines |= {"proven by": info.proof} if info.proof else {}
     lines |= {"inputs": INPUTS}
+    lines |= {"missing": missing} if (missing := missing_weights(name)) else {}
     lines["findings"] = f"{findings_sentence(name)} (volumes; docs/methods.md)"
     lines |= {f"--option {key}=": _option_line(one) for key, one in options.items()}
     width = max(map(len, lines))

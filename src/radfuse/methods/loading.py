@@ -50,6 +50,17 @@ def method_info(name: str) -> MethodInfo:
     raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")
 
 
+def missing_weights(name: str) -> str:
+    """How to install the weights of a method of the catalogue; empty where they are installed."""
+    weights = METHODS[name].weights if name in METHODS else None
+    if not weights or weights.is_file():
+        return ""
+    return (
+        f"the weights of '{name}' are in the package radfuse-weights: pip install "
+        '"radfuse[weights]", or pip install ./weights in a checkout'
+    )
+
+
 def load_method(
     name: str,
     options: Mapping[str, Any] = MappingProxyType({}),
@@ -60,8 +71,11 @@ def load_method(
     """A method by name.
 
     Options that are the grey level of a CT value follow the CT window, where it is given. Raises
-    `InputError` for an unknown method or option, and for a value that is not allowed.
+    `InputError` for an unknown method or option, a value that is not allowed, and for weights that
+    are not installed.
     """
+    if missing := missing_weights(name):
+        raise InputError(missing)
     values = _checked(name, options, device, window)
     weights = method_info(name).weights
     method: Method = _class_of(name, device)(**({"path": weights} if weights else {}), **values)
@@ -99,11 +113,6 @@ def _class_of(name: str, device: str) -> type[Any]:
     info = method_info(name)
     if not info.weights and device != "cpu":
         raise InputError(f"method '{name}' has no network; use --device cpu")
-    if name in METHODS and info.weights and not info.weights.is_file():
-        raise InputError(
-            f"the weights of '{name}' are in the package radfuse-weights: pip install "
-            '"radfuse[weights]", or pip install ./weights in a checkout'
-        )
     module, kind = (RUNNERS[device] if info.weights else info.path).split(":")
     try:
         found: type[Any] = getattr(importlib.import_module(module), kind)
