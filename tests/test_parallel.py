@@ -44,3 +44,14 @@ def test_an_item_waits_until_values_are_taken():
     assert next(values) == 0
     values.close()
     assert len(begun) <= 1 + WORKERS
+
+
+def test_a_worker_computes_its_own_items_itself() -> None:
+    def threads_of(_: int) -> set[int]:
+        return {threading.get_ident(), *in_order(lambda _: threading.get_ident(), range(5))}
+
+    assert [len(each) for each in in_order(threads_of, range(3))] == [1, 1, 1]
+
+
+def test_a_single_item_needs_no_thread() -> None:
+    assert list(in_order(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]

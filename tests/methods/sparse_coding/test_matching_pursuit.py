@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radfuse.methods.sparse_coding.matching_pursuit import encode
+from radfuse.methods.sparse_coding.matching_pursuit import (
+    encode,
+    most_correlated,
+    norms_and_residuals,
+)
 
 
 def random_atoms(count: int, samples: int, seed: int = 0) -> np.ndarray:
@@ -77,3 +81,24 @@ def test_codes_do_not_depend_on_other_signals() -> None:
 
 def test_no_signals_have_no_codes() -> None:
     assert encode(np.zeros((0, 9)), random_atoms(12, 9), 0.1).shape == (0, 12)
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 20.0])
+def test_norms_and_residuals_are_those_of_the_codes(epsilon: float) -> None:
+    atoms, signals = random_atoms(40, 12), random_signals(70, 12)
+    signals[::7] = 0.01
+    codes = encode(signals, atoms, epsilon)
+    norms, residuals = norms_and_residuals(signals, atoms, epsilon)
+    np.testing.assert_allclose(norms, np.abs(codes).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(residuals, signals - codes @ atoms, atol=1e-9)
+
+
+def test_atoms_equal_in_single_precision_are_distinguished() -> None:
+    atoms = random_atoms(20, 16)
+    near = atoms + 1e-5 * random_atoms(20, 16, seed=2)
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    every = np.concatenate([atoms, near])
+    lengths = np.full(40, 30.0)
+    best, largest = most_correlated(30 * every, lengths, every, every.astype(np.float32))
+    assert best.tolist() == list(range(40))
+    np.testing.assert_allclose(largest, 30, rtol=1e-12)

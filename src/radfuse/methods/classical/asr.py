@@ -15,7 +15,7 @@ from radfuse.arrays import Float32Array, Float64Array
 from radfuse.methods.classical.rules import check_pair, in_grey_levels
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.dictionaries import normalized, shipped_dictionary
-from radfuse.methods.sparse_coding.matching_pursuit import encode
+from radfuse.methods.sparse_coding.matching_pursuit import norms_and_residuals
 from radfuse.methods.sparse_coding.orientation import dominant_orientation
 from radfuse.methods.sparse_coding.patches import averaged, check_size, patches_of
 from radfuse.parallel import in_order
@@ -26,8 +26,8 @@ EPSILON = 0.1
 DICTIONARIES = 7
 """One of all patches, and one of each orientation."""
 
-ROWS_AT_ONCE = 4
-"""Rows of patches of a thread: their codes are in memory together."""
+ROWS_AT_ONCE = 16
+"""Rows of patches of a thread."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,19 @@ class ASR:
     ) -> Float64Array:
         """Patches (patches, rows, columns), each with the larger L1 norm and both means' mean."""
         chosen = _dictionary_of(first, second)
-        samples = [each.reshape(len(each), -1) for each in (first, second)]
-        means = [each.mean(axis=1, keepdims=True) for each in samples]
-        fused = np.empty_like(samples[0])
+        samples = np.stack([each.reshape(len(each), -1) for each in (first, second)])
+        means = samples.mean(axis=2, keepdims=True)
+        samples -= means
         for number in np.unique(chosen):
-            at, own = chosen == number, atoms[number]
-            code_1, code_2 = (
-                encode((each - mean)[at], own, self.epsilon)
-                for each, mean in zip(samples, means, strict=True)
+            at = np.flatnonzero(chosen == number)
+            signals = samples[:, at]
+            norms, residuals = norms_and_residuals(
+                signals.reshape(-1, signals.shape[2]), atoms[number], self.epsilon
             )
-            is_first = np.abs(code_1).sum(axis=1) >= np.abs(code_2).sum(axis=1)
-            fused[at] = np.where(is_first[:, None], code_1, code_2) @ own
-        return np.asarray(fused + (means[0] + means[1]) / 2)
+            norm_1, norm_2 = norms.reshape(2, -1, 1)
+            coded_1, coded_2 = signals - residuals.reshape(signals.shape)
+            samples[0, at] = np.where(norm_1 >= norm_2, coded_1, coded_2)
+        return np.asarray(samples[0] + means.mean(axis=0))
 
 
 def _dictionary_of(first: Float64Array, second: Float64Array) -> NDArray[np.intp]:

@@ -14,18 +14,14 @@ from radfuse.arrays import Float32Array, Float64Array
 from radfuse.methods.classical.rules import check_pair, in_grey_levels
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.dictionaries import normalized, shipped_dictionary
-from radfuse.methods.sparse_coding.matching_pursuit import encode
+from radfuse.methods.sparse_coding.matching_pursuit import norms_and_residuals
 from radfuse.methods.sparse_coding.patches import averaged, check_size, patches_of
-from radfuse.parallel import in_order
 
 EPSILON = 0.1
 """Length of a patch's residual at which its code is complete, grey levels: MST-SR."""
 
 STRIDE = 2
 """Pixels from a patch to the next: MST-SR."""
-
-PATCHES_AT_ONCE = 2048
-"""Of a thread: their codes are in memory together."""
 
 
 @dataclass(frozen=True)
@@ -62,28 +58,21 @@ def fuse_patches(
     Each patch is that of the image whose code has the larger L1 norm, a tie of the first, with the
     mean of the same image. Pixels in no patch are the mean of the images.
     """
-    size = atoms.shape[1]
-    patches_1, patches_2 = (patches_of(images, size, STRIDE) for images in (first, second))
-    norm_1, coded_1 = _coded(patches_1, atoms, epsilon)
-    norm_2, coded_2 = _coded(patches_2, atoms, epsilon)
-    fused = np.where((norm_1 >= norm_2)[:, None], coded_1, coded_2).reshape(patches_1.shape)
-    return averaged(fused, STRIDE, (first + second) / 2)
+    coded = [_fused(*pair, atoms, epsilon) for pair in zip(first, second, strict=True)]
+    return averaged(np.stack(coded), STRIDE, (first + second) / 2)
 
 
-def _coded(
-    patches: Float64Array, atoms: Float64Array, epsilon: float
-) -> tuple[Float64Array, Float64Array]:
-    """L1 norms of the codes of patches (..., size, size), and the patches that they code."""
-    signals = patches.reshape(-1, atoms[0].size)
-    means = signals.mean(axis=1, keepdims=True)
-    flat = atoms.reshape(len(atoms), -1)
-
-    def coded(start: int) -> tuple[Float64Array, Float64Array]:
-        part = slice(start, start + PATCHES_AT_ONCE)
-        codes = encode(signals[part] - means[part], flat, epsilon)
-        return np.abs(codes).sum(axis=1), codes @ flat + means[part]
-
-    norms, approximations = zip(
-        *in_order(coded, range(0, len(signals), PATCHES_AT_ONCE)), strict=True
+def _fused(
+    first: Float64Array, second: Float64Array, atoms: Float64Array, epsilon: float
+) -> Float64Array:
+    """Patches (rows, columns, size, size) of images (H, W)."""
+    patches = patches_of(np.stack([first, second]), atoms.shape[1], STRIDE)
+    signals = patches.reshape(2, -1, atoms[0].size)
+    centred = signals - signals.mean(axis=2, keepdims=True)
+    norms, residuals = norms_and_residuals(
+        centred.reshape(-1, atoms[0].size), atoms.reshape(len(atoms), -1), epsilon
     )
-    return np.concatenate(norms), np.concatenate(approximations)
+    norm_1, norm_2 = norms.reshape(2, -1, 1)
+    coded_1, coded_2 = signals - residuals.reshape(signals.shape)
+    fused: Float64Array = np.where(norm_1 >= norm_2, coded_1, coded_2)
+    return fused.reshape(patches.shape[1:])
