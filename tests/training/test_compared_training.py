@@ -136,6 +136,30 @@ def test_discriminator_learns_to_detect_fused_images() -> None:
     assert losses[1] < 0.5 * losses[0]
 
 
+def test_ddcgan_trains_against_a_discriminator_of_each_source() -> None:
+    settings = settings_of("ddcgan", steps=1, batch=1)
+    state = initial_state(settings, PATCHES)
+    trained = PhaseTrainer(state, settings.phases[0], PATCHES.training, SINGLE_PROCESS, seed=1)
+    trained.step()
+    assert state.discriminator
+    for each in state.discriminator.network.each.children():  # type: ignore[union-attr]
+        assert all(parameter.grad is not None for parameter in each.parameters())
+
+
+def test_mufusion_remembers_what_its_average_fused() -> None:
+    settings = settings_of("mufusion", steps=2, ema_decay=0.9)
+    losses = []
+    for remembers in (False, True):
+        state = initial_state(settings, PAIRS)
+        trained = PhaseTrainer(state, settings.phases[0], PAIRS.training, SINGLE_PROCESS, seed=1)
+        assert trained.remembers
+        trained.remembers = remembers
+        losses.append([trained.step() for _ in range(2)])
+    (alone, later_alone), (first, later) = losses
+    np.testing.assert_allclose(first, alone, rtol=1e-4)
+    assert later != later_alone
+
+
 def test_discriminator_depends_on_seed_and_lasts_one_phase() -> None:
     state = initial_state(ADVERSARIAL, PATCHES)
     adversarial = OBJECTIVES["fusiongan"].adversarial

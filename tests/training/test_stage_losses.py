@@ -6,7 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radfuse.training.losses.adversarial import FAKE, REAL, least_squares_loss, soft_labels
+from radfuse.networks.ddcgan import PATCH, Discriminators
+from radfuse.training.losses.adversarial import (
+    FAKE,
+    REAL,
+    fused_and_both,
+    least_squares_loss,
+    log_loss,
+    soft_labels,
+)
 from radfuse.training.losses.autoencoder import AutoencoderWeights, autoencoder_loss, ssim
 from radfuse.training.losses.staged import (
     DFENetWeights,
@@ -91,3 +99,24 @@ def test_least_squares_loss_by_hand() -> None:
     scores, labels = torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [3.0]])
     np.testing.assert_allclose(least_squares_loss(scores, labels).item(), (1 + 4) / 2)
     assert least_squares_loss(labels, labels) == 0
+
+
+def test_log_loss_by_hand() -> None:
+    scores = torch.tensor([[0.25, 0.5]])
+    real, fake = torch.ones(1, 1), torch.zeros(1, 1)
+    np.testing.assert_allclose(log_loss(scores, real), (math.log(4) + math.log(2)) / 2, rtol=1e-6)
+    np.testing.assert_allclose(log_loss(scores, fake), (math.log(4 / 3) + math.log(2)) / 2, 1e-6)
+
+
+def test_each_discriminator_of_ddcgan_judges_its_own_source() -> None:
+    torch.manual_seed(1)
+    discriminators = Discriminators().eval()
+    fused, ct, mr = (draw(seed, 2, 1, PATCH, PATCH) for seed in range(3))
+    fake, real = fused_and_both((fused, ct, mr))
+    assert torch.equal(fake, torch.cat([fused, fused], dim=1))
+    scores = discriminators(real)
+    assert scores.shape == (2, 2)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    other_mr = discriminators(torch.cat([ct, fused], dim=1))
+    assert torch.equal(other_mr[:, 0], scores[:, 0])
+    assert not torch.equal(other_mr[:, 1], scores[:, 1])

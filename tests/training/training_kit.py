@@ -14,6 +14,7 @@ from radfuse.networks.fusiongan import PATCH
 from radfuse.training.dataset import TrainingPairs
 from radfuse.training.log import LOG
 from radfuse.training.loop import ProgressReport, StepProgress, train
+from radfuse.training.objectives import OBJECTIVES
 from radfuse.training.settings import Augmentation, Phase, Schedule, TrainingSettings
 from radfuse.training.state import State, initial_state
 
@@ -65,13 +66,14 @@ def settings_of(objective: str, **changes: Any) -> TrainingSettings:
     phase = dataclasses.replace(
         FUSION if objective == "mfinet_metrics" else PLAIN, objective=objective
     )
-    if objective == "fusiongan":
-        phase = dataclasses.replace(phase, crop=PATCH)
+    if adversarial := OBJECTIVES[objective].adversarial:
+        phase = dataclasses.replace(phase, crop=adversarial.crop)
     return dataclasses.replace(base, phases=(dataclasses.replace(phase, **changes),))
 
 
 def pairs_of(objective: str) -> TrainingPairs:
-    return PATCHES if objective == "fusiongan" else PAIRS
+    adversarial = OBJECTIVES[objective].adversarial
+    return some_pairs(side=adversarial.crop) if adversarial else PAIRS
 
 
 def with_phase(settings: TrainingSettings, **changes: Any) -> TrainingSettings:

@@ -20,6 +20,12 @@ WIDTH = 48
 DENSE_LAYERS = 4
 """Dense layers."""
 
+PATCH = 64
+"""Side of the discriminators' patches; the authors' have 84 pixels."""
+
+FEATURE_SIDE = PATCH // 8
+"""Side of their features after three convolutions that halve it."""
+
 FEATURES = (DENSE_LAYERS + 1) * WIDTH
 """Feature maps of the encoder."""
 
@@ -47,3 +53,29 @@ class DDcGAN(PairNetwork):
         # the program runs its first decoding layer twice, at first without normalisation
         features = torch.relu(self.repeat[0](features))
         return torch.tanh(self.decoder(self.repeat(features))) / 2 + 0.5
+
+
+class Discriminators(nn.Module):
+    """Two classifiers: whether a patch is a CT or fused, whether one is an MR or fused.
+
+    Used in training only.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(_discriminator() for _ in ("functional", "anatomical"))
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Patches (N, 2, 64, 64), one for each, to scores (N, 2) in [0, 1]: 0 for fused."""
+        scores = [one(patches[:, [index]]) for index, one in enumerate(self.each)]
+        return torch.tanh(torch.cat(scores, dim=1)) / 2 + 0.5
+
+
+def _discriminator() -> nn.Sequential:
+    """Maps patches (N, 1, 64, 64) to (N, 1)."""
+    return nn.Sequential(
+        conv(1, 16, 3, stride=2, padding="reflect"), nn.ReLU(),
+        conv(16, 32, 3, stride=2, padding="reflect"), nn.BatchNorm2d(32), nn.ReLU(),
+        conv(32, 64, 3, stride=2, padding="reflect"), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.Flatten(), nn.Linear(64 * FEATURE_SIDE**2, 1),
+    )  # fmt: skip

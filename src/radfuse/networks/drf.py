@@ -69,10 +69,16 @@ class DRF(PairNetwork):
     def fuse(self, functional_image: Tensor, anatomical_image: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [0, 1] to fused images of the same shape and range."""
         shared = by_activity(self.shared(functional_image), self.shared(anatomical_image))
-        alone = self.functional(functional_image.repeat(1, COLOURS, 1, 1))
-        alone = alone + self.anatomical(anatomical_image.repeat(1, COLOURS, 1, 1))
-        fused: Tensor = self.decoder(shared + alone)
+        of_functional, of_anatomical = self.alone(functional_image, anatomical_image)
+        fused: Tensor = self.decoder(shared + of_functional + of_anatomical)
         return fused
+
+    def alone(self, functional_image: Tensor, anatomical_image: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, 128, H, W) that each image has alone."""
+        return (
+            self.functional(functional_image.repeat(1, COLOURS, 1, 1)),
+            self.anatomical(anatomical_image.repeat(1, COLOURS, 1, 1)),
+        )
 
 
 ENCODERS = {"shared": "EnC", "functional": "EnSVI", "anatomical": "EnSIR"}

@@ -9,15 +9,31 @@ from torch import Tensor, nn
 
 from radfuse.metrics.catalogue import METRICS
 from radfuse.networks.csf import CSF
+from radfuse.networks.ddcgan import PATCH as DDCGAN_PATCH
+from radfuse.networks.ddcgan import DDcGAN, Discriminators
 from radfuse.networks.deepfuse import DeepFuse
+from radfuse.networks.drf import DRF
+from radfuse.networks.emfusion import EMFusion
+from radfuse.networks.fusiondn import FusionDN
 from radfuse.networks.fusiongan import PATCH, Discriminator
 from radfuse.networks.ifcnn import IFCNN
 from radfuse.networks.infrared_visible import InfraredVisible
+from radfuse.networks.matr import MATR
+from radfuse.networks.mufusion import MUFusion
 from radfuse.networks.pair_network import PairNetwork
 from radfuse.networks.rfnnest import RFNNest
 from radfuse.networks.sdnet import SDNet
-from radfuse.training.losses.adversarial import AdversarialTraining
+from radfuse.training.losses.adversarial import (
+    HARD_FAKE,
+    HARD_REAL,
+    AdversarialTraining,
+    DDcGANWeights,
+    ddcgan_loss,
+    fused_and_both,
+    log_loss,
+)
 from radfuse.training.losses.autoencoder import SSIM_WINDOW, AutoencoderWeights, autoencoder_loss
+from radfuse.training.losses.disentangled import Both, DRFWeights, drf_loss
 from radfuse.training.losses.end_to_end import (
     FusionGANProportions,
     Proportions,
@@ -33,8 +49,16 @@ from radfuse.training.losses.end_to_end import (
     umfcmgr_loss,
 )
 from radfuse.training.losses.exposure import DeepFuseWeights, deepfuse_loss
+from radfuse.training.losses.information import (
+    EMFusionWeights,
+    FusionDNWeights,
+    emfusion_loss,
+    fusiondn_loss,
+)
+from radfuse.training.losses.memory import MUFusionWeights, mufusion_loss
 from radfuse.training.losses.mfinet import MetricWeights, mfinet_metric_loss, mfinet_paper_loss
 from radfuse.training.losses.multi_focus import ifcnn_loss, multi_focus_pairs
+from radfuse.training.losses.regions import MATRWeights, matr_loss
 from radfuse.training.losses.staged import (
     DFENetWeights,
     RFNNestWeights,
@@ -100,6 +124,18 @@ def fused_features(network: RFNNest, images: Tensor) -> tuple[Tensor, Tensor, Ou
     return network.decoder([fused for fused, *_ in features]), visible, features
 
 
+def disentangled(network: DRF, images: Tensor) -> tuple[Both, ...]:
+    """What `drf_loss` takes, of pairs."""
+    sources = network.slots(*images.unbind(dim=1))
+    shared = tuple(network.shared(source) for source in sources)
+    alone = network.alone(*sources)
+    mixtures = [one + shared[number] for number, one in enumerate(alone)]
+    mixtures += [one + shared[1 - number] for number, one in enumerate(alone)]
+    decoded = [network.decoder(features) for features in (*mixtures, *shared)]
+    own, crossed, of_shared = zip(decoded[::2], decoded[1::2], strict=True)
+    return own, crossed, of_shared, alone, sources
+
+
 def classified(network: CSF, images: Tensor) -> tuple[Tensor, ...]:
     """Logits (N, 2) of visible and of infrared images, both with the mean of the infrared."""
     infrared, visible = network.slots(*images.unbind(dim=1))
@@ -141,6 +177,11 @@ def _stdfusionnet(output: Output, images: Tensor, weights: STDFusionNetWeights) 
     return stdfusionnet_loss(fused, ct, mr, bone, weights), {}
 
 
+def _mufusion(output: Output, images: Tensor, weights: MUFusionWeights) -> Loss:  # noqa: ARG001
+    fused, first, second, *memory = output
+    return mufusion_loss(fused, first, second, memory[0] if memory else None, weights), {}
+
+
 def _csf_classifier(output: Output, images: Tensor, weights: "NoWeights") -> Loss:  # noqa: ARG001
     loss, accuracy = csf_classifier_loss(*output)
     return loss, {"accuracy": accuracy}
@@ -171,8 +212,12 @@ class Objective:
     """Child modules that it trains, the others are frozen; empty for the whole network."""
 
     adversarial: AdversarialTraining | None = None
-    """Adds an adversarial loss to each step; the discriminator separates the fused from the visible
-    images that `fused_raw` returns."""
+    """Adds an adversarial loss to each step; the discriminator separates fused from real images in
+    what `forward` returns."""
+
+    remembers: bool = False
+    """Whether a training step appends to what `forward` returns the images that the moving average
+    of the network fuses."""
 
     min_side: int = SSIM_WINDOW
     """Smallest side of a crop in pixels."""
@@ -221,5 +266,16 @@ OBJECTIVES = {
     "dfenet": Objective(_of_images(dfenet_loss), DFENetWeights, reconstructed),
     "ifcnn": Objective(_without_weights(ifcnn_loss), NoWeights, refocused, IFCNN),
     "deepfuse": Objective(_of_outputs(deepfuse_loss), DeepFuseWeights, fused_raw, DeepFuse),
+    "matr": Objective(_of_outputs(matr_loss), MATRWeights, fused_raw, MATR),
+    "emfusion": Objective(_of_outputs(emfusion_loss), EMFusionWeights, fused_raw, EMFusion),
+    "mufusion": Objective(_mufusion, MUFusionWeights, fused_raw, MUFusion, remembers=True),
+    "drf": Objective(_of_outputs(drf_loss), DRFWeights, disentangled, DRF),
+    "fusiondn": Objective(_of_outputs(fusiondn_loss), FusionDNWeights, fused_raw, FusionDN),
+    "ddcgan": Objective(
+        _of_outputs(ddcgan_loss), DDcGANWeights, fused_raw, DDcGAN,
+        adversarial=AdversarialTraining(
+            Discriminators, DDCGAN_PATCH, 1, fused_and_both, log_loss, HARD_REAL, HARD_FAKE
+        ),
+    ),
 }  # fmt: skip
 """Objectives by name; each loss function describes its terms."""

@@ -12,14 +12,7 @@ from radfuse.errors import RadfuseError
 from radfuse.settings import checked_settings
 from radfuse.training.dataset import draw_crops
 from radfuse.training.distributed import ProcessGroup
-from radfuse.training.losses.adversarial import (
-    FAKE,
-    REAL,
-    AdversarialTraining,
-    LabelRange,
-    least_squares_loss,
-    soft_labels,
-)
+from radfuse.training.losses.adversarial import AdversarialTraining, LabelRange, soft_labels
 from radfuse.training.objectives import OBJECTIVES, Loss, Output, forward_of, set_training_mode
 from radfuse.training.settings import Phase, learning_rate
 from radfuse.training.state import State
@@ -44,7 +37,8 @@ class PhaseTrainer:
         self.loss: Callable[[Output, Tensor], Loss] = lambda output, images: objective.loss(
             output, images, weights
         )
-        self.adversarial = objective.adversarial
+        self.adversarial, self.remembers = objective.adversarial, objective.remembers
+        self.average = forward_of(objective, state.average)
         self.images = (
             pairs.reshape(-1, 1, *pairs.shape[2:]) if objective.trains_autoencoder else pairs
         )
@@ -82,9 +76,13 @@ class PhaseTrainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.phase.bfloat16):
             output = self.forward(images)
         output = _in_float32(output)
+        if self.remembers:
+            with torch.no_grad():
+                output = (*output, self.average(images)[0])
         loss, parts = self.loss(output, images)
         if self.adversarial:
-            term, adversarial_parts = self._adversarial_loss(self.adversarial, output[0], output[2])
+            judged = self.adversarial.judged(output)
+            term, adversarial_parts = self._adversarial_loss(self.adversarial, *judged)
             loss, parts = loss + term, parts | adversarial_parts
         self.state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -97,19 +95,20 @@ class PhaseTrainer:
     def _adversarial_loss(
         self, adversarial: AdversarialTraining, fused: Tensor, real: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        """Train the discriminator on images (N, 1, H, W), then score the fused ones with it."""
+        """Train the discriminator on images (N, C, H, W), then score the fused ones with it."""
         discriminator = self.state.ensure_discriminator(adversarial.make_discriminator)
         for group in discriminator.optimizer.param_groups:
             group["lr"] = self.learning_rate
         for _ in range(adversarial.steps):
-            loss = least_squares_loss(discriminator.network(real), self._labels(REAL))
+            scores = discriminator.network(real)
+            loss = adversarial.loss(scores, self._labels(adversarial.real))
             fake_scores = discriminator.network(fused.detach())
-            loss = loss + least_squares_loss(fake_scores, self._labels(FAKE))
+            loss = loss + adversarial.loss(fake_scores, self._labels(adversarial.fake))
             discriminator.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.processes.average_gradients(discriminator.network)
             discriminator.optimizer.step()
-        term = least_squares_loss(discriminator.network(fused), self._labels(REAL))
+        term = adversarial.loss(discriminator.network(fused), self._labels(adversarial.real))
         return term, {"adversarial": term.item(), "discriminator": loss.item()}
 
     def _labels(self, label: LabelRange) -> Tensor:

@@ -30,7 +30,7 @@ def spatial_frequency(fused: Tensor) -> Tensor:
     return (energy + MIN_VARIANCE).sqrt()
 
 
-def _entropy_bits(counts: Tensor) -> Tensor:
+def entropy_bits(counts: Tensor) -> Tensor:
     """Entropy in bits of histograms (N, B); counts below one pixel are taken as one in the log."""
     pixels = counts.sum(dim=1, keepdim=True)
     return -(counts / pixels * (counts.clamp(min=1) / pixels).log2()).sum(dim=1)
@@ -57,8 +57,8 @@ def mutual_information(source: Tensor, fused: Tensor, *, width: int = 1) -> Tens
     source's levels are rounded.
     """
     joint = _joint_counts(source, fused, width)
-    of_both = _entropy_bits(joint.flatten(1))
-    return _entropy_bits(joint.sum(dim=1)) + _entropy_bits(joint.sum(dim=2)) - of_both
+    of_both = entropy_bits(joint.flatten(1))
+    return entropy_bits(joint.sum(dim=1)) + entropy_bits(joint.sum(dim=2)) - of_both
 
 
 def _band(length: int, side: int, like: Tensor) -> Tensor:
