@@ -5,6 +5,9 @@ image fusion", IEEE Transactions on Neural Networks and Learning Systems,
 doi:10.1109/TNNLS.2023.3293274. Details that the paper leaves open follow the authors' published
 program. That runs in training mode, where the masks have random Gumbel noise, so that its images
 differ from run to run; here the noise is 0.
+
+It has no own weights, only its authors' parameters: the published program does not have its loss,
+which needs labels of tissues and a network that segments them.
 """
 
 from collections.abc import Mapping

@@ -3,8 +3,12 @@
 Cheng et al. 2025, "One model for ALL: low-level task interaction is a key to task-agnostic image
 fusion", IEEE/CVF Conference on Computer Vision and Pattern Recognition,
 doi:10.48550/arXiv.2502.19854. Details that the paper leaves open follow the authors' published
-program. One branch was trained on pairs of modalities,
-the other on pairs of focal planes; in fusion both take the same features.
+program. One branch was trained on pairs of modalities, the other on pairs of focal planes; in
+fusion both take the same features.
+
+It has no own weights, only its authors' parameters: its loss weights the sources by features of VGG
+and alternates between two tasks, infrared and visible photographs and photographs of two focal
+planes, for one network of all tasks. None of the three is part of this project.
 """
 
 from collections.abc import Mapping
