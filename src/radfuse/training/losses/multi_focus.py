@@ -1,7 +1,9 @@
 """Training with truth: single images as pairs of which each half is in focus elsewhere.
 
-For IFCNN, Zhang et al. 2020, doi:10.1016/j.inffus.2019.07.011, Section 3.2. Its pairs are made of
-photographs and their maps of depth; here the other image of a pair serves as the depth.
+For IFCNN, Zhang et al. 2020, doi:10.1016/j.inffus.2019.07.011. Its pairs are made of photographs
+and their maps of depth; here the other image of a pair serves as the depth. Blurred and sharp
+halves have the same brightness, so that they do not decide between the white bone of a CT and the
+black bone of an MR; for this, of every second pair the other half is black.
 """
 
 import torch
@@ -31,11 +33,13 @@ def multi_focus_pairs(pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     CT and MR of pairs (N, 2, H, W) in [0, 1] are 2 N truths (2 N, 1, H, W). The first image is
     in focus where the other image of the pair is brighter than in the mean, the second elsewhere.
+    Where they are not, the first, third, ... pairs are blurred, the others black.
     """
     truth = pairs.flatten(0, 1).unsqueeze(1)
     depth = blurred(pairs.flip(1).flatten(0, 1).unsqueeze(1))
     near = depth > depth.mean(dim=(1, 2, 3), keepdim=True)
-    out_of_focus = blurred(truth)
+    is_black = torch.arange(len(truth), device=truth.device).view(-1, 1, 1, 1) % 4 >= 2
+    out_of_focus = torch.where(is_black, 0, blurred(truth))
     first, second = torch.where(near, truth, out_of_focus), torch.where(near, out_of_focus, truth)
     return first, second, truth
 
