@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.methods.bone_blend import BoneBlend
+from radfuse.methods.detail import head_contrast
 from radfuse.methods.detail.coarse_grid import CoarseGrid
 from radfuse.methods.detail.head_contrast import noise_hu
 from radfuse.methods.detail.skull import Skull
@@ -212,14 +213,19 @@ def test_blood_changes_nothing_far_from_it(example: Example) -> None:
     assert spill(levels(example.fused[one.box]), levels(example.without[one.box]), one.near) < 0.03
 
 
+def from_middle_mm(example: Example) -> np.ndarray:
+    """Distance of each voxel from the middle of the brain."""
+    inside_mm = example.sites.in_brain_mm
+    centre = np.array(np.unravel_index(inside_mm.argmax(), inside_mm.shape))
+    offsets = np.moveaxis(np.indices(inside_mm.shape), 0, -1) - centre
+    return np.asarray(np.linalg.norm(offsets * example.pair.spacing_mm, axis=-1))
+
+
 @pytest.mark.parametrize("diameter_mm", [20.0, 50.0])
 def test_the_middle_of_a_haemorrhage_is_as_bright_as_its_edge(
     example: Example, diameter_mm: float
 ) -> None:
-    pair, inside_mm = example.pair, example.sites.in_brain_mm
-    centre = np.array(np.unravel_index(inside_mm.argmax(), inside_mm.shape))
-    offsets = np.moveaxis(np.indices(pair.hu.shape), 0, -1) - centre
-    distance_mm = np.linalg.norm(offsets * pair.spacing_mm, axis=-1)
+    pair, distance_mm = example.pair, from_middle_mm(example)
     blood = (distance_mm <= diameter_mm / 2) & example.sites.brain
     hu = pair.hu.copy()
     hu[blood] = np.random.default_rng(1).normal(70, 4, blood.sum())
@@ -227,3 +233,37 @@ def test_the_middle_of_a_haemorrhage_is_as_bright_as_its_edge(
     edge = blood & (distance_mm > diameter_mm / 4)
     assert change[distance_mm < 5].mean() > 0.25
     assert change[edge].mean() > 0.25
+
+
+def ball(example: Example, diameter_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Masks in the middle of the brain: a ball, and its surroundings."""
+    outside_mm = from_middle_mm(example) - diameter_mm / 2
+    return outside_mm <= 0, (outside_mm > 2) & (outside_mm < 8) & example.sites.brain
+
+
+def test_blood_in_a_dense_noisy_brain_is_kept() -> None:
+    """Brain of 46 HU, blood of 66 HU, and noise of 8 HU, in steps of 16 HU."""
+    z, y, x = (1.2 * np.arange(-size, size) for size in (20, 50, 50))
+    radius_mm = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
+    noise = np.random.default_rng(3).normal(0, 8, radius_mm.shape)
+    across_mm = np.hypot(y[:, None], x) + 0 * radius_mm
+    without = np.select([across_mm < 48, across_mm < 54], [46.0, 900.0], -1000.0)
+    with_blood = np.where(radius_mm < 6, 66.0, without)
+    mr = np.where(across_mm < 48, 0.5, 0.1).astype(np.float32)
+    images = [
+        fused(ArrayHead((16 * np.rint((hu + noise) / 16)).astype(np.float32), mr, (1.2,) * 3))
+        for hu in (without, with_blood)
+    ]
+    ring = (radius_mm > 8) & (radius_mm < 14)
+    change = images[1] - images[0]
+    assert change[radius_mm < 6].mean() - change[ring].mean() > 0.8 * 0.25
+
+
+def test_a_calcification_is_not_shown_as_blood(
+    example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair, masks = example.pair, ball(example, 5.0)
+    head = ArrayHead(np.where(masks[0], np.float32(150.0), pair.hu), pair.mr, pair.spacing_mm)
+    image = fused(head)
+    monkeypatch.setattr(head_contrast, "BLOOD_GAIN", 0.0)
+    assert np.abs(fused(head) - image)[masks[0] | masks[1]].max() < 1e-3
