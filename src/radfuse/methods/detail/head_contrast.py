@@ -31,11 +31,11 @@ weight: larger ones may be fainter."""
 
 BLOOD = ((12.0, 4.0), (9.0, 3.0))
 """The same of blood, which is hardly denser than a dense brain: in volumes, away from the skull.
-It and the next three were tuned on the Visible Human Female, at places of the seeds 1 to 7."""
+It and the next three were tuned on the Visible Human Female, at positions of the seeds 1 to 7."""
 
 AWAY_MM, AWAY = 3.5, (0.92, 0.07)
-"""Smoothing of what is not skull, and its share from which a place is away from the skull, and
-range: nearer, partial volume and dura would flicker."""
+"""Smoothing of what is not skull, and its share and range away from the skull: nearer, partial
+volume and dura would flicker."""
 
 DENSER_MM, DENSER_HU = 5.0, (60.0, 15.0)
 """Distance from what is denser than blood, its contrast and range: within it nothing is blood."""
@@ -247,7 +247,7 @@ def _significance(
 ) -> Float32Array:
     """How significant the contrast at any of `SCALES_MM` is, as far as a finding extends; 0 to 1.
 
-    `share` of it counts at each place.
+    `share` is a factor of each block.
     """
     largest = np.zeros_like(contrasts[0])
     for scale_mm, contrast, (least_hu, range_hu) in zip(
