@@ -78,7 +78,7 @@ def known_of(pair: Pair) -> tuple[Known, float]:
     grid = CoarseGrid.over(head.shape, head.spacing_mm, Background.SPACING_MM)
     skull = Skull.of(grid, BONE_HU, [pair.hu])
     background = Background(head.spacing_mm, grid, noise_hu(head), skull)
-    background.add(head, part, base)
+    background.gather(head, [(part, base)])
     kept: list[Evidence] = []
 
     def weigh(found: Evidence) -> Float32Array:

@@ -95,10 +95,13 @@ class SignedDetail:
         parts = list(_parts(head.shape[0], grid.factors[0]))
         skull = Skull.of(grid, BONE_HU, map(head.read_ct, parts))
         background = Background(head.spacing_mm, grid, noise_hu(head), skull)
-        for part in parts:
+
+        def based(part: slice) -> tuple[slice, Float32Array]:
             ct, mr = window.scale(head.read_ct(part)), head.read_mr(part)
             bases[part] = np.rint(base_method(ct, mr) * FULL)
-            background.add(head, part, _unit(bases[part]))
+            return part, _unit(bases[part])
+
+        background.gather(head, map(based, parts))
         contrast = coarse_contrast(background)
 
         def fused(part: slice) -> Float32Array:
@@ -119,7 +122,7 @@ class SignedDetail:
         part = slice(0, 1)
         skull = Skull.of(grid, PRINTED_BONE_HU, [head.read_ct(part)])
         background = Background(head.spacing_mm, grid, noise_hu(head), skull)
-        background.add(head, part, base[None])
+        background.gather(head, [(part, base[None])])
         contrast = coarse_contrast(background)
         fine = fine_contrast(contrast, head, part, base[None], self.significance)
         fine = replace(fine, faint=np.zeros_like(fine.faint))  # costs fidelity to a printed MR

@@ -1,7 +1,8 @@
 """Local contrast of a head's CT in HU, and how significant it is against the noise of the scan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from radfuse.methods.detail.significance import NOISE_FACTOR, REACH, Evidence, S
 from radfuse.methods.detail.skull import Skull, inside_skull
 from radfuse.methods.detail.tissue import Tissue, widened
 from radfuse.methods.head import Head, Spacing
+from radfuse.parallel import in_order
 
 DENSE_HU = (-25.0, 160.0)
 """The range for the significance of dense findings."""
@@ -148,8 +150,17 @@ class Background:
         """Smoothing of HU before windowing."""
         return FINE_MM * min(max(self.noise_hu / FINE_NOISE_HU, 1.0), MAX_FINE_MM / FINE_MM)
 
-    def add(self, head: Head, part: slice, base: Float32Array) -> None:
-        """Take the next slices, whose base is given."""
+    def gather(self, head: Head, bases: Iterable[tuple[slice, Float32Array]]) -> None:
+        """Take slices in their order, with their base; some at the same time."""
+        for block, fine_apart in in_order(partial(self._measured, head), bases):
+            self.blocks.append(block)
+            self.fine_apart.append(fine_apart)
+
+    def _measured(
+        self, head: Head, based: tuple[slice, Float32Array]
+    ) -> tuple[tuple[Float32Array, ...], Float32Array]:
+        """The coarse planes of some slices, and a sample of the noise of their smoothed HU."""
+        part, base = based
         near = Tissue.of(head, part, self.skull, self.fine_mm)
         normal = near.normal.astype(np.float32)
         free = (~near.rim).astype(np.float32)
@@ -161,11 +172,11 @@ class Background:
         planes = (
             normal, normal * near.smooth_hu, normal * base, free, dense, soft, soft * base, inside,
         )  # fmt: skip
-        self.blocks.append(tuple(self.grid.reduce(plane) for plane in planes))
-        self.fine_apart.append(_apart(near.smooth_hu, near.brain)[::SAMPLED])
+        block = tuple(self.grid.reduce(plane) for plane in planes)
+        return block, _apart(near.smooth_hu, near.brain)[::SAMPLED]
 
     def gathered(self) -> Iterator[Float32Array]:
-        """The coarse volumes, in the order of `add`."""
+        """The coarse volumes, in the order of `planes`."""
         return (np.concatenate(one) for one in zip(*self.blocks, strict=True))
 
 
