@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -86,7 +87,7 @@ def of_pairs(name: str, pairs: list[tuple[Float32Array, Float32Array]]) -> tuple
     taken = []
     for first, second in pairs:
         for _ in range(ROUNDS):
-            taken.append(seconds(lambda a=first, b=second: method(a, b)))
+            taken.append(seconds(partial(method, first, second)))
             if taken[-1][0] > PATIENCE_S:
                 break
     elapsed, processor = zip(*taken, strict=True)
