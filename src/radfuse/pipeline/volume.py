@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from radfuse.arrays import Float32Array, filled_on, image_on
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
-from radfuse.intensity import Window, both_windows, head_mask, head_range
+from radfuse.intensity import Window, both_windows, head_mask, head_range, shrunk
 from radfuse.methods.head import Head, HeadMethod
 from radfuse.methods.loading import Method
 from radfuse.series import Series
@@ -20,6 +20,9 @@ Box = tuple[slice, slice, slice]
 
 MARGIN_MM = 10.0
 """Air kept around the head, so that ears and the borders of filters are inside."""
+
+BOX_SPACING_MM = 4.0
+"""Spacing of the mask whose bounding box, with its margin, is fused."""
 
 SLICES_AT_ONCE = 8
 """Slices that are scaled and fused together: what a volume needs more of is its stored values."""
@@ -128,7 +131,7 @@ def scale_mr(
 
 def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
     """Bounding box of the CT's head inside the MR field of view, with a margin."""
-    head = head_mask(ct.image, ct.modality)
+    head = head_mask(shrunk(ct.image, BOX_SPACING_MM), ct.modality)
     shape = sitk.LabelShapeStatisticsImageFilter()
     in_fov = sitk.Resample(filled_on(mr, 1), head, mr_from_ct, sitk.sitkNearestNeighbor, 0)
     shape.Execute(head & in_fov)
