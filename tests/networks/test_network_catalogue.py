@@ -56,12 +56,14 @@ PARAMETERS = {
     # by the layers of their programs: convolutions, scales and shifts
     "fusiondn": 1_161_217 + 2 * 480,
     "ddcgan": 1_096_257 + 2 * 704,
+    # the bias of its last layer is not used
+    "cnn": 435_202 - 2,
     # stored positions; the branch that the last block does not use, and its three weights
     "gifnet": 759_419 - 2 * 64 * 64 * 2 - 80_654 - 3,
 }
 """As published, or as one counts by the paper's layers."""
 
-LARGER = {"dfenet": 32}
+LARGER = {"dfenet": 32, "cnn": 8}
 """Pixels by which a network's smallest images are larger than those of others."""
 
 SILENT = {

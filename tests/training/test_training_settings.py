@@ -28,7 +28,7 @@ TRAININGS = [
     path for path in sorted(CONFIGS.glob("*.toml")) if "phases" in tomllib.loads(path.read_text())
 ]
 
-NOT_TRAINED = {"gesenet", "gifnet"}
+NOT_TRAINED = {"cnn", "gesenet", "gifnet"}
 """Networks without own weights, whose docstrings say why; they run with the authors' parameters."""
 
 TOP = {"network": '"res2fusion"', "validation_patients": '["16"]'}
@@ -166,7 +166,7 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str)
 @pytest.mark.parametrize(
     ("top", "phase", "words"),
     [
-        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['csf', 'ddcgan"),
+        ({"network": '"densenet"'}, {}, "no network 'densenet'; there are ['cnn', 'csf', 'ddcgan"),
         ({"network_options": '{strategy = "luck"}'}, {}, "do not fit network 'res2fusion'"),
         ({"network_options": "{width = 3}"}, {}, "do not fit network 'res2fusion'"),
         ({}, {"objective": '"luck"'}, "phases.0: no objective 'luck'; there are ['autoencoder"),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from radfuse.errors import InputError
 from radfuse.networks import (
+    cnn,
     csf,
     ddcgan,
     deepfuse,
@@ -125,6 +126,9 @@ NETWORKS = {
         gifnet.published_parameters),
     "fusiondn": NetworkInfo(
         fusiondn.FusionDN, "Xu et al. 2020, doi:10.1609/aaai.v34i07.6936"),
+    "cnn": NetworkInfo(
+        cnn.CNN, "Liu et al. 2017, International Conference on Information Fusion, pp. 1070-1076",
+        cnn.published_parameters),
     "ddcgan": NetworkInfo(ddcgan.DDcGAN, "Ma et al. 2020, doi:10.1109/TIP.2020.2977573"),
 }  # fmt: skip
 """Every network; its options are the arguments of its class."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from radfuse.networks.blocks.layers import conv
+from radfuse.networks.blocks.layers import conv, take
 from radfuse.networks.blocks.parameter_layouts import tensor, tensorflow_kernel
 from radfuse.networks.infrared_visible import InfraredVisible, Slot
 
@@ -41,16 +41,6 @@ MOMENTUM = 0.01
 """Weight of a batch in the running statistics."""
 
 
-def _take(maps: Tensor, *sides: Tensor) -> Tensor:
-    """Rows and columns of maps (N, C, H, W) by index.
-
-    An exported slice would specialise on odd or even sizes; an index does not.
-    """
-    for axis, indices in enumerate(sides, start=2):
-        maps = maps.index_select(axis, indices.to(maps.device))
-    return maps
-
-
 def _mirror(size: int) -> Tensor:
     """Indices of the pixels of a side of `size` after reflect padding: 2, 1, 0, 1, 2, 3 and so on.
 
@@ -63,7 +53,7 @@ def _mirror(size: int) -> Tensor:
 
 def _pad(features: Tensor) -> Tensor:
     """Features (N, C, H, W) with a reflected border of two pixels."""
-    return _take(features, *(_mirror(size) for size in features.shape[2:]))
+    return take(features, *(_mirror(size) for size in features.shape[2:]))
 
 
 def _unpad(gradient: Tensor) -> Tensor:
@@ -83,7 +73,7 @@ def _windows(features: Tensor) -> Tensor:
     Sides are rounded up: an odd last row or column is repeated.
     """
     even = (torch.arange((n + 1) // 2 * 2).clamp(max=n - 1) for n in features.shape[2:])
-    unshuffled = functional.pixel_unshuffle(_take(features, *even), 2)  # (N, 4 C, H/2, W/2)
+    unshuffled = functional.pixel_unshuffle(take(features, *even), 2)  # (N, 4 C, H/2, W/2)
     return torch.stack([unshuffled[:, pixel::4] for pixel in range(4)], dim=2)
 
 
@@ -94,7 +84,7 @@ def _unpool(gradient: Tensor, features: Tensor) -> Tensor:
     upper, lower = gradient * above, gradient * ~above
     shares = [upper * (a >= b), upper * (a < b), lower * (c >= d), lower * (c < d)]
     spread = functional.pixel_shuffle(torch.stack(shares, dim=2).flatten(1, 2), 2)
-    return _take(spread, *(torch.arange(size) for size in features.shape[2:]))
+    return take(spread, *(torch.arange(size) for size in features.shape[2:]))
 
 
 class Stage(nn.Module):

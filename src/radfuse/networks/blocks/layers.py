@@ -1,8 +1,8 @@
-"""Convolution layer of all networks."""
+"""Convolution layer of all networks, and selection by index."""
 
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 Padding = Literal["zeros", "reflect", "replicate"]
 
@@ -41,3 +41,13 @@ def normalised_conv(width_in: int, width_out: int) -> nn.Sequential:
         nn.InstanceNorm2d(width_out, eps=TENSORFLOW_EPSILON, affine=True),
         nn.ReLU(),
     )
+
+
+def take(maps: Tensor, *sides: Tensor) -> Tensor:
+    """Rows and columns of maps (N, C, H, W) by index.
+
+    An exported slice would specialise on odd or even sizes; an index does not.
+    """
+    for axis, indices in enumerate(sides, start=2):
+        maps = maps.index_select(axis, indices.to(maps.device))
+    return maps
