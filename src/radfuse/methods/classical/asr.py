@@ -26,7 +26,7 @@ EPSILON = 0.1
 DICTIONARIES = 7
 """One of all patches, and one of each orientation."""
 
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = 32
 """Rows of patches of a thread."""
 
 
