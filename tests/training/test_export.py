@@ -180,7 +180,7 @@ def test_half_precision_graph_is_compared_in_full_precision(
 def test_a_graph_that_differs_from_its_network_is_not_written(
     workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_another(_: torch.nn.Module, path: Path, *, half: bool) -> None:
+    def write_another(_: torch.nn.Module, path: Path, *, half: bool, **_others: object) -> None:
         assert not half
         shutil.copy(workshop / "fusing.onnx", path)
 
@@ -205,3 +205,20 @@ def test_training_in_bf16_is_exported_in_full_precision(tmp_path: Path) -> None:
     settings = with_phase(FUSING, objective="mfinet_paper", bfloat16=True, steps=1)
     card = export(trained(settings, tmp_path), tmp_path / "x.onnx").model_card
     assert card["graph"]["max_difference_grey_levels"] < 0.1
+
+
+def test_settings_store_large_weights_in_eight_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radfuse.networks.eight_bits.MIN_VALUES", 300)
+    settings = dataclasses.replace(REBUILDING, export=Export(eight_bits=True))
+    best = trained(settings, tmp_path / "run")
+    graphs = [
+        export(best, tmp_path / f"{half}.onnx", half=half).model_card["graph"]
+        for half in (False, True)
+    ]
+    assert [graph["stored_as"] for graph in graphs] == ["int8", "float16"]
+    assert graphs[0]["max_difference_grey_levels"] <= MAX_DIFFERENCE
+    average = read_checkpoint(best).parts["average"]
+    stored = load_network(tmp_path / "False.onnx").state_dict()
+    assert any(not torch.equal(value, stored[name]) for name, value in average.items())

@@ -3,7 +3,9 @@
 import logging
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -13,6 +15,7 @@ from onnx.numpy_helper import from_array, to_array
 from torch import Tensor, nn
 
 from radfuse.errors import InputError
+from radfuse.networks.eight_bits import EightBitWeights
 from radfuse.networks.pair_network import MIN_SIDE
 
 OPSET = 20
@@ -24,12 +27,24 @@ EXAMPLE = (2, 48, 40)
 MAX_FLOAT16 = float(np.finfo(np.float16).max)
 """Largest number in half precision, 65504."""
 
+SCALES = ".scales"
+"""End of the name of the scales of weights of 8 bits."""
 
-def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
+NO_WEIGHTS: Mapping[str, EightBitWeights] = MappingProxyType({})
+
+
+def export_onnx(
+    network: nn.Module,
+    path: Path,
+    *,
+    half: bool = False,
+    eight_bits: Mapping[str, EightBitWeights] = NO_WEIGHTS,
+) -> None:
     """Write a network's `forward(ct, mr)` as an ONNX file with its parameters inside.
 
-    With `half` they are stored as float16 and cast to float32, in which all is computed. Raises
-    `InputError` for parameters that float16 cannot represent.
+    With `half` they are stored as float16 and cast to float32, in which all is computed; those in
+    `eight_bits`, to which the network was rounded, are stored so. Raises `InputError` for
+    parameters that float16 cannot represent.
     """
     if half:
         _check_half_range(network)
@@ -63,6 +78,7 @@ def export_onnx(network: nn.Module, path: Path, *, half: bool = False) -> None:
     _remove_trace(model)
     if half:
         _store_half(model.graph, {name for name, _ in network.named_parameters()})
+    _store_eight_bits(model.graph, eight_bits)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 
@@ -87,15 +103,33 @@ def _store_half(graph: onnx.GraphProto, parameters: set[str]) -> None:
     for item in graph.initializer:
         if item.name in parameters:
             item.CopyFrom(from_array(to_array(item).astype(np.float16), item.name))
+    _cast_to_single(graph, parameters)
+
+
+def _store_eight_bits(graph: onnx.GraphProto, weights: Mapping[str, EightBitWeights]) -> None:
+    """Store weights as int8 under their names, and their scales; nodes read the product."""
+    for item in graph.initializer:
+        if item.name in weights:
+            item.CopyFrom(from_array(weights[item.name].integers, item.name))
+    graph.initializer.extend(
+        from_array(each.scales, f"{name}{SCALES}") for name, each in weights.items()
+    )
+    _cast_to_single(graph, set(weights), SCALES)
+
+
+def _cast_to_single(graph: onnx.GraphProto, parameters: set[str], scales: str = "") -> None:
+    """Let nodes read casts of stored parameters to float32, times their scales if there are any."""
     wide = {name: f"{name}.float32" for name in sorted(parameters)}
     for node in graph.node:
         node.input[:] = [wide.get(name, name) for name in node.input]
     used = {name for node in graph.node for name in node.input}
-    casts = [
-        make_node("Cast", [name], [output], to=onnx.TensorProto.FLOAT)
-        for name, output in wide.items()
-        if output in used
-    ]
+    casts = []
+    for name, output in wide.items():
+        if output in used:
+            cast = f"{name}.cast" if scales else output
+            casts.append(make_node("Cast", [name], [cast], to=onnx.TensorProto.FLOAT))
+            if scales:
+                casts.append(make_node("Mul", [cast, f"{name}{scales}"], [output]))
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -112,5 +146,12 @@ def _check_half_range(network: nn.Module) -> None:
 
 def read_parameters(path: Path) -> dict[str, Tensor]:
     """The stored parameters of a graph by `export_onnx`, by their torch names."""
-    graph = onnx.load(path).graph
-    return {item.name: torch.from_numpy(to_array(item).copy()) for item in graph.initializer}
+    stored = {item.name: to_array(item) for item in onnx.load(path).graph.initializer}
+    return {
+        name: torch.from_numpy(
+            EightBitWeights(value, stored[f"{name}{SCALES}"]).values()
+            if f"{name}{SCALES}" in stored
+            else value.copy()
+        )
+        for name, value in stored.items()
+    }

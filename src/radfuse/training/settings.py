@@ -122,6 +122,9 @@ class Export:
     round_weights: bool = False
     """Whether the weights of convolutions are rounded to bf16."""
 
+    eight_bits: bool = False
+    """Whether large weights are rounded to 8 bits, with a scale for each output, and so stored."""
+
     data: str = "images of the user"
     """Description of the images, for the model card."""
 

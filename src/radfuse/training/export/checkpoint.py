@@ -9,6 +9,8 @@ from torch import nn
 
 from radfuse.io.image_pairs import ImagePair, read_image_pairs
 from radfuse.networks.catalogue import make_network
+from radfuse.networks.eight_bits import round_to_eight_bits
+from radfuse.networks.onnx_export import NO_WEIGHTS
 from radfuse.training.checkpoint import Checkpoint, read_checkpoint
 from radfuse.training.export.model_card import write_weights
 from radfuse.training.resume import load_parameters
@@ -49,6 +51,8 @@ def export(
     load_parameters(network, content.parts["average"], checkpoint)
     if settings["export"]["round_weights"]:
         round_weights(network)
+    is_eight_bit = settings["export"].get("eight_bits", False) and not half
+    eight_bits = round_to_eight_bits(network) if is_eight_bit else NO_WEIGHTS
     facts = training_summary(content)
     if test:
         stored = copy.deepcopy(network).half().float() if half else network
@@ -56,7 +60,9 @@ def export(
     if settings["export"].get("differs"):
         facts["differs_from_paper"] = settings["export"]["differs"]
     facts["licence"] = settings["export"]["licence"]
-    model_card = write_weights(network, path, name=name, options=used, facts=facts, half=half)
+    model_card = write_weights(
+        network, path, name=name, options=used, facts=facts, half=half, eight_bits=eight_bits
+    )
     return Exported(path, model_card)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from radfuse.errors import RadfuseError
 from radfuse.io.staging import staging
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
-from radfuse.networks.onnx_export import export_onnx
+from radfuse.networks.eight_bits import EightBitWeights
+from radfuse.networks.onnx_export import NO_WEIGHTS, export_onnx
 from radfuse.record import SHORT_NOTICE, digest
 
 CHECKED_SHAPES = ((1, 64, 64), (4, 96, 80), (2, 57, 71))
@@ -34,10 +36,12 @@ def write_weights(
     options: dict[str, Any],
     facts: dict[str, Any],
     half: bool = False,
+    eight_bits: Mapping[str, EightBitWeights] = NO_WEIGHTS,
 ) -> dict[str, Any]:
     """Write a network of the catalogue as an ONNX file; returns the model card beside it.
 
-    `facts` describes the origin of the parameters; `half` stores them in half precision. Raises
+    `facts` describes the origin of the parameters; `half` stores them in half precision,
+    `eight_bits` has those that are stored so, to which the network was rounded. Raises
     `RadfuseError` where the graph differs from the network, `InputError` for parameters out of the
     range of half precision; nothing is written then.
     """
@@ -52,9 +56,12 @@ def write_weights(
     }
     with staging(path.parent) as stage:
         draft = stage.path_of(path)
-        export_onnx(network, draft, half=half)
-        stored = {"stored_as": "float16" if half else "float32"}
-        model_card |= {"graph": stored | _compare(draft, network), "sha256": digest([draft])}
+        export_onnx(network, draft, half=half, eight_bits=eight_bits)
+        narrow = "int8" if eight_bits else "float16" if half else "float32"
+        model_card |= {
+            "graph": {"stored_as": narrow} | _compare(draft, network),
+            "sha256": digest([draft]),
+        }
         draft.with_suffix(".json").write_text(json.dumps(model_card, indent=2) + "\n")
     return model_card
 
