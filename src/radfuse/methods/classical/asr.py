@@ -17,7 +17,7 @@ from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.dictionaries import normalized, shipped_dictionary
 from radfuse.methods.sparse_coding.matching_pursuit import norms_and_residuals
 from radfuse.methods.sparse_coding.orientation import dominant_orientation
-from radfuse.methods.sparse_coding.patches import averaged, check_size, patches_of
+from radfuse.methods.sparse_coding.patches import averaged, patches_of
 from radfuse.parallel import in_order
 
 EPSILON = 0.1
@@ -45,10 +45,9 @@ class ASR:
 
         Raises `InputError` for images smaller than a patch.
         """
-        check_pair(first, second)
         given = self.dictionaries
         atoms = shipped_dictionary("asr") if given is None else normalized(given)
-        check_size(first.shape[1:], atoms.shape[1])
+        check_pair(first, second, atoms.shape[1])
         flat = atoms.reshape(DICTIONARIES, -1, atoms[0].size)
         return in_grey_levels(lambda a, b: self._fuse(a, b, flat), first, second)
 

@@ -19,7 +19,6 @@ from radfuse.methods.classical.rules import check_pair
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.convolutional import Solver, encode, synthesized
 from radfuse.methods.sparse_coding.low_pass import low_pass
-from radfuse.methods.sparse_coding.patches import check_size
 from radfuse.parallel import in_order
 
 SMOOTH = 60.0
@@ -53,12 +52,11 @@ class CSMCA:
 
         Raises `InputError` for images smaller than a filter.
         """
-        check_pair(first, second)
         filters = (
             filters_of(self.cartoon, "csmca_cartoon"),
             filters_of(self.texture, "csmca_texture"),
         )
-        check_size(first.shape[1:], max(each.shape[1] for each in filters))
+        check_pair(first, second, max(each.shape[1] for each in filters))
 
         def fused(images: tuple[Float32Array, Float32Array]) -> Float32Array:
             smooth = low_pass(np.stack(images), SMOOTH)

@@ -16,7 +16,6 @@ from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.convolutional import Solver, encode, synthesized
 from radfuse.methods.sparse_coding.dictionaries import normalized, shipped_dictionary
 from radfuse.methods.sparse_coding.low_pass import low_pass
-from radfuse.methods.sparse_coding.patches import check_size
 from radfuse.parallel import in_order
 
 SMOOTH = 5.0
@@ -42,9 +41,8 @@ class CSR:
 
         Raises `InputError` for images smaller than a filter.
         """
-        check_pair(first, second)
         filters = filters_of(self.filters, "csr")
-        check_size(first.shape[1:], filters.shape[1])
+        check_pair(first, second, filters.shape[1])
         solver = Solver(self.weight, penalty=50 * self.weight + 1, steps=self.steps)
 
         def fused(images: tuple[Float32Array, Float32Array]) -> Float32Array:

@@ -7,24 +7,12 @@ activities are equal up to rounding.
 
 from dataclasses import dataclass
 
-from radfuse.arrays import Float64Array
-from radfuse.methods.classical.multiscale import Band, Multiscale
-from radfuse.methods.options import option
+from radfuse.methods.classical.multiscale import Levelled, Transform
 from radfuse.methods.transforms.dual_tree import decompose, reconstruct
 
 
 @dataclass(frozen=True)
-class DTCWT(Multiscale):
+class DTCWT(Levelled):
     """Fusion of dual-tree complex wavelet transforms."""
 
-    levels: int = option(4, "decomposition levels; four are the authors'", limits=(1, 10))
-
-    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
-        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return decompose(images, self.levels)
-
-    def reconstruct(
-        self, bands: list[Band], base: Float64Array, shape: tuple[int, int]
-    ) -> Float64Array:
-        """The images (N, *shape) that have these bands and base."""
-        return reconstruct(bands, base, shape)
+    TRANSFORM = Transform(decompose, reconstruct)

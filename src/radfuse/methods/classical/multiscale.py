@@ -5,13 +5,15 @@ their bands and their bases are fused by a rule each, and the transform is inver
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from numpy.typing import NDArray
 
 from radfuse.arrays import Float32Array, Float64Array
 from radfuse.methods.classical.rules import in_grey_levels, larger_by_vote, mean
+from radfuse.methods.options import option
 
 Band = NDArray[Any]
 """Real or complex coefficients of one scale and direction, (N, rows, columns)."""
@@ -49,3 +51,34 @@ class Multiscale(ABC):
         bands = [self.fuse_band(a, b) for a, b in zip(bands_1, bands_2, strict=True)]
         height, width = first.shape[1:]
         return self.reconstruct(bands, self.fuse_base(base_1, base_2), (height, width))
+
+
+class Transform(NamedTuple):
+    """A transform with a number of levels, and its inverse."""
+
+    decompose: Callable[[Float64Array, int], tuple[list[Band], Float64Array]]
+    reconstruct: Callable[[list[Band], Float64Array, tuple[int, int]], Float64Array]
+
+
+@dataclass(frozen=True)
+class Levelled(Multiscale):
+    """Fusion of a transform whose number of levels is an option."""
+
+    TRANSFORM: ClassVar[Transform]
+
+    levels: int = option(4, "decomposition levels; four are the authors'", limits=(1, 10))
+
+    def levels_of(self, images: Float64Array) -> int:
+        """The levels into which images are decomposed; methods with a sparse base override it."""
+        del images
+        return self.levels
+
+    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
+        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
+        return self.TRANSFORM.decompose(images, self.levels_of(images))
+
+    def reconstruct(
+        self, bands: list[Band], base: Float64Array, shape: tuple[int, int]
+    ) -> Float64Array:
+        """The images (N, *shape) that have these bands and base."""
+        return self.TRANSFORM.reconstruct(bands, base, shape)

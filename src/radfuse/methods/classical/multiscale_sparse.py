@@ -60,9 +60,9 @@ def level_count(images: Float64Array, levels: int, rows: int) -> int:
 class LPSparse(SparseBase, LP):
     """Laplacian pyramid with a sparse base; small images have fewer levels."""
 
-    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
-        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return LP(levels=level_count(images, self.levels, 7)).decompose(images)
+    def levels_of(self, images: Float64Array) -> int:
+        """As many as leave a base of 8 rows, but no more than the option says."""
+        return level_count(images, self.levels, 7)
 
     @property
     def least_side(self) -> int:
@@ -74,9 +74,9 @@ class LPSparse(SparseBase, LP):
 class DWTSparse(SparseBase, DWTVote):
     """Haar wavelets with a sparse base; small images have fewer levels."""
 
-    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
-        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return DWTVote(levels=level_count(images, self.levels, 7)).decompose(images)
+    def levels_of(self, images: Float64Array) -> int:
+        """As many as leave a base of 8 rows, but no more than the option says."""
+        return level_count(images, self.levels, 7)
 
     @property
     def least_side(self) -> int:
@@ -88,9 +88,9 @@ class DWTSparse(SparseBase, DWTVote):
 class DTCWTSparse(SparseBase, DTCWT):
     """Dual-tree complex wavelets with a sparse base; small images have fewer levels."""
 
-    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
-        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return DTCWT(levels=level_count(images, self.levels, 3)).decompose(images)
+    def levels_of(self, images: Float64Array) -> int:
+        """As many as leave a base of 8 rows, but no more than the option says."""
+        return level_count(images, self.levels, 3)
 
     @property
     def least_side(self) -> int:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import correlate1d, uniform_filter
 
-from radfuse.arrays import BoolArray, Float32Array, Float64Array, FloatArray
+from radfuse.arrays import BoolArray, Float32Array, FloatArray
 from radfuse.methods.classical.papcnn import more_firing
-from radfuse.methods.classical.rules import WHITE, in_grey_levels
+from radfuse.methods.classical.rules import in_unit_range
 from radfuse.methods.transforms.fan_filters import PKVA
 from radfuse.methods.transforms.nonsubsampled import contourlets
 from radfuse.methods.transforms.nonsubsampled_pyramid import CDF97
@@ -37,13 +37,11 @@ class NSCTPCLLE:
 
     def __call__(self, first: Float32Array, second: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
-        return in_grey_levels(_fuse, first, second)
+        return in_unit_range(_fuse, first, second)
 
 
-def _fuse(first: Float64Array, second: Float64Array) -> Float64Array:
-    """Images in grey levels, which the network has in [0, 1]."""
-    fused = TRANSFORM.fuse(first / WHITE, second / WHITE, _detail, _base)
-    return np.asarray(fused * WHITE, np.float64)
+def _fuse(first: FloatArray, second: FloatArray) -> FloatArray:
+    return TRANSFORM.fuse(first, second, _detail, _base)
 
 
 def _detail(level: int, first: FloatArray, second: FloatArray) -> FloatArray:

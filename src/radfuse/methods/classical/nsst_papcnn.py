@@ -14,7 +14,7 @@ from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float32Array, Float64Array, FloatArray
 from radfuse.methods.classical.papcnn import more_firing
-from radfuse.methods.classical.rules import WHITE, in_grey_levels
+from radfuse.methods.classical.rules import in_unit_range
 from radfuse.methods.transforms.borders import mirrored
 from radfuse.methods.transforms.nonsubsampled import shearlets
 
@@ -38,13 +38,11 @@ class NSSTPAPCNN:
 
     def __call__(self, first: Float32Array, second: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
-        return in_grey_levels(_fuse, first, second)
+        return in_unit_range(_fuse, first, second)
 
 
-def _fuse(first: Float64Array, second: Float64Array) -> Float64Array:
-    """Images in grey levels, which the network has in [0, 1]."""
-    fused = TRANSFORM.fuse(first / WHITE, second / WHITE, _by_firing, larger_base)
-    return np.asarray(fused * WHITE, np.float64)
+def _fuse(first: FloatArray, second: FloatArray) -> FloatArray:
+    return TRANSFORM.fuse(first, second, _by_firing, larger_base)
 
 
 def _by_firing(_level: int, first: FloatArray, second: FloatArray) -> FloatArray:

@@ -6,24 +6,15 @@ Toet 1989, Pattern Recognition Letters 9; rules of Liu, Liu and Wang
 
 from dataclasses import dataclass
 
-from radfuse.arrays import Float64Array
-from radfuse.methods.classical.multiscale import Band, Multiscale
+from radfuse.methods.classical.multiscale import Levelled, Transform
 from radfuse.methods.options import option
 from radfuse.methods.transforms.mst_pyramids import ratio_decompose, ratio_reconstruct
 
 
 @dataclass(frozen=True)
-class RP(Multiscale):
+class RP(Levelled):
     """Fusion of ratio of low-pass pyramids."""
 
+    TRANSFORM = Transform(ratio_decompose, ratio_reconstruct)
+
     levels: int = option(4, "pyramid levels; four are the authors'", limits=(1, 10))
-
-    def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
-        """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        return ratio_decompose(images, self.levels)
-
-    def reconstruct(
-        self, bands: list[Band], base: Float64Array, shape: tuple[int, int]
-    ) -> Float64Array:
-        """The images (N, *shape) that have these bands and base."""
-        return ratio_reconstruct(bands, base, shape)

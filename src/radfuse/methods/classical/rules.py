@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radfuse.arrays import BoolArray, Float32Array, Float64Array
+from radfuse.arrays import BoolArray, Float32Array, Float64Array, FloatArray
 from radfuse.errors import InputError
+from radfuse.methods.sparse_coding.patches import check_size
 from radfuse.methods.transforms.borders import mirrored
 from radfuse.parallel import in_order
 
@@ -51,13 +52,28 @@ def in_grey_levels(
     return np.concatenate(list(in_order(fused, range(0, len(first), SLICES_AT_ONCE))))
 
 
-def check_pair(first: Float32Array, second: Float32Array) -> None:
-    """Raise `InputError` for arrays that are not two (N, H, W) of one shape with a pixel."""
+def in_unit_range(
+    fuse: Callable[[FloatArray, FloatArray], FloatArray], first: Float32Array, second: Float32Array
+) -> Float32Array:
+    """As `in_grey_levels`, but fused on a scale from 0 to 1: exact grey levels over white."""
+
+    def fused(one: Float64Array, other: Float64Array) -> Float64Array:
+        return np.asarray(fuse(one / WHITE, other / WHITE) * WHITE, np.float64)
+
+    return in_grey_levels(fused, first, second)
+
+
+def check_pair(first: Float32Array, second: Float32Array, least: int = 1) -> None:
+    """Raise `InputError` for arrays that are not two (N, H, W) of one shape with a pixel.
+
+    The same for images with fewer than `least` rows or columns.
+    """
     if first.shape != second.shape or first.ndim != 3 or not first.size:
         raise InputError(
             f"images of shapes {first.shape} and {second.shape} cannot be fused; give two of one "
             "shape (slices, rows, columns)"
         )
+    check_size(first.shape[1:], least)
 
 
 def vote_for_first(first: Coefficients, second: Coefficients) -> BoolArray:

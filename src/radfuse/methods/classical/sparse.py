@@ -15,7 +15,7 @@ from radfuse.methods.classical.rules import check_pair, in_grey_levels
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.dictionaries import normalized, shipped_dictionary
 from radfuse.methods.sparse_coding.matching_pursuit import norms_and_residuals
-from radfuse.methods.sparse_coding.patches import averaged, check_size, patches_of
+from radfuse.methods.sparse_coding.patches import averaged, patches_of
 
 EPSILON = 0.1
 """Length of a patch's residual at which its code is complete, grey levels: MST-SR."""
@@ -39,9 +39,8 @@ class Sparse:
 
         Raises `InputError` for images smaller than a patch.
         """
-        check_pair(first, second)
         atoms = dictionary_of(self.dictionary)
-        check_size(first.shape[1:], atoms.shape[1])
+        check_pair(first, second, atoms.shape[1])
         return in_grey_levels(lambda a, b: fuse_patches(a, b, atoms, self.epsilon), first, second)
 
 

@@ -16,7 +16,6 @@ from radfuse.arrays import Float32Array, Float64Array
 from radfuse.methods.classical.rules import check_pair, in_grey_levels, mean
 from radfuse.methods.classical.sparse import dictionary_of, fuse_patches
 from radfuse.methods.options import option
-from radfuse.methods.sparse_coding.patches import check_size
 
 Scales = tuple[Float64Array, Float64Array]
 """Base and detail, (N, H, W) in grey levels."""
@@ -35,9 +34,8 @@ class TwoScaleSparse:
 
         Raises `InputError` for images smaller than a patch.
         """
-        check_pair(first, second)
         atoms = dictionary_of(self.dictionary)
-        check_size(first.shape[1:], atoms.shape[1])
+        check_pair(first, second, atoms.shape[1])
 
         def fused(a: Float64Array, b: Float64Array) -> Float64Array:
             return self.fuse_scales(two_scales(a, self.window), two_scales(b, self.window), atoms)
