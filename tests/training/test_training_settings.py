@@ -28,7 +28,7 @@ TRAININGS = [
     path for path in sorted(CONFIGS.glob("*.toml")) if "phases" in tomllib.loads(path.read_text())
 ]
 
-NOT_TRAINED = {"cnn", "gesenet", "gifnet"}
+NOT_TRAINED = {"gesenet", "gifnet"}
 """Networks without own weights, whose docstrings say why; they run with the authors' parameters."""
 
 TOP = {"network": '"res2fusion"', "validation_patients": '["16"]'}

@@ -38,6 +38,9 @@ OWN_DICTIONARY = "the authors' images, with the authors' dictionary"
 PAPER_ONLY = "no reference code; decisions in its docstring"
 """Proof of a method whose docstring says what was decided where the text is silent."""
 
+OWN_FEATURES = "none can be had; features in its docstring"
+"""Proof of a method whose features replace those of a network that cannot be shipped."""
+
 
 @dataclass(frozen=True)
 class MethodInfo:
@@ -213,6 +216,16 @@ METHODS: dict[str, MethodInfo] = {
     "guided_filter": _classical(
         "classical.guided_filter:GuidedFilter", "two layers, weights by guided filtering",
         "Li et al. 2013", "filter",
+    ),
+    "zero_learning": _classical(
+        "classical.zero_learning:ZeroLearning",
+        "base by saliency, details by activity in fixed filters, not VGG-19",
+        "Lahoud & Suesstrunk 2019, own features", "filter", OWN_FEATURES,
+    ),
+    "adaptive_zero_learning": _classical(
+        "classical.adaptive_zero_learning:AdaptiveZeroLearning",
+        "bases by activity in fixed filters, not Res2Net; sum of the details",
+        "Yang et al. 2023, own features", "filter", PAPER_ONLY,
     ),
     "sparse": _classical(
         "classical.sparse:Sparse", "sparse codes of patches, larger activity",

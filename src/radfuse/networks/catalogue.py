@@ -25,6 +25,7 @@ from radfuse.networks import (
     matr,
     mfinet,
     msdnet,
+    msenet,
     mufusion,
     pmgi,
     res2fusion,
@@ -129,6 +130,8 @@ NETWORKS = {
     "cnn": NetworkInfo(
         cnn.CNN, "Liu et al. 2017, International Conference on Information Fusion, pp. 1070-1076",
         cnn.published_parameters),
+    "msenet": NetworkInfo(
+        msenet.MSENet, "Li et al. 2022, doi:10.1016/j.bspc.2022.103534", is_autoencoder=True),
     "ddcgan": NetworkInfo(ddcgan.DDcGAN, "Ma et al. 2020, doi:10.1109/TIP.2020.2977573"),
 }  # fmt: skip
 """Every network; its options are the arguments of its class."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from radfuse.metrics.catalogue import METRICS
+from radfuse.networks.cnn import CNN
 from radfuse.networks.csf import CSF
 from radfuse.networks.ddcgan import PATCH as DDCGAN_PATCH
 from radfuse.networks.ddcgan import DDcGAN, Discriminators
@@ -59,6 +60,7 @@ from radfuse.training.losses.memory import MUFusionWeights, mufusion_loss
 from radfuse.training.losses.mfinet import MetricWeights, mfinet_metric_loss, mfinet_paper_loss
 from radfuse.training.losses.multi_focus import ifcnn_loss, multi_focus_pairs
 from radfuse.training.losses.regions import MATRWeights, matr_loss
+from radfuse.training.losses.sharpness import sharpness_loss, with_blurred
 from radfuse.training.losses.staged import (
     DFENetWeights,
     RFNNestWeights,
@@ -143,6 +145,12 @@ def classified(network: CSF, images: Tensor) -> tuple[Tensor, ...]:
     return network.classify(torch.cat([visible - of_visible + of_infrared, infrared])).chunk(2)
 
 
+def compared_with_blurred(network: CNN, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (2 N, 2, h, w) of images and blurred copies of pairs, and those in the other order."""
+    sharp, copies = (network.classifier.features(x) for x in with_blurred(images))
+    return network.classifier.logits(sharp, copies), network.classifier.logits(copies, sharp)
+
+
 def _of_images(loss: Callable[[Tensor, Tensor, Any], Tensor]) -> LossFunction:
     """A loss of output, images and weights without terms for the log."""
     return lambda output, images, weights: (loss(output, images, weights), {})
@@ -184,6 +192,11 @@ def _mufusion(output: Output, images: Tensor, weights: MUFusionWeights) -> Loss:
 
 def _csf_classifier(output: Output, images: Tensor, weights: "NoWeights") -> Loss:  # noqa: ARG001
     loss, accuracy = csf_classifier_loss(*output)
+    return loss, {"accuracy": accuracy}
+
+
+def _cnn(output: Output, images: Tensor, weights: "NoWeights") -> Loss:  # noqa: ARG001
+    loss, accuracy = sharpness_loss(*output)
     return loss, {"accuracy": accuracy}
 
 
@@ -264,6 +277,7 @@ OBJECTIVES = {
     ),
     "csf_classifier": Objective(_csf_classifier, NoWeights, classified, CSF, ("classifier",)),
     "dfenet": Objective(_of_images(dfenet_loss), DFENetWeights, reconstructed),
+    "cnn": Objective(_cnn, NoWeights, compared_with_blurred, CNN, min_side=CNN.MIN_SIDE),
     "ifcnn": Objective(_without_weights(ifcnn_loss), NoWeights, refocused, IFCNN),
     "deepfuse": Objective(_of_outputs(deepfuse_loss), DeepFuseWeights, fused_raw, DeepFuse),
     "matr": Objective(_of_outputs(matr_loss), MATRWeights, fused_raw, MATR),
