@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.io import savemat
 from torch import Tensor
 
 from radfuse.errors import InputError
+from radfuse.networks.published_files import read
 from radfuse.networks.published_files.leveldb_table import MAGIC, masked_crc32c
 from radfuse.networks.published_files.read import read_published
 
@@ -339,3 +341,26 @@ def test_several_files_are_read_as_one(tmp_path: Path) -> None:
     alone = {"a.power": VALUES[0], "b.power": VALUES[1]}
     assert_same(published.arrays, {"x": VALUES, "both": VALUES, "y": VALUES} | alone)
     assert published.differing == {"power"}
+
+
+# MATLAB
+
+
+def test_floating_point_arrays_of_matlab_are_read(tmp_path: Path) -> None:
+    path, values = tmp_path / "cnnmodel.mat", np.arange(6, dtype=np.float32).reshape(2, 3)
+    savemat(path, {"weights_b1_1": values, "name": "text", "count": np.int32(3)})
+    assert_same(read_published([path]).arrays, {"weights_b1_1": values})
+
+
+def test_damaged_and_large_matlab_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.mat"
+    savemat(path, {"weights": np.ones((8, 9))}, do_compression=True)
+    content = path.read_bytes()
+    for damaged in (b"", b"text" * 100, content[: len(content) // 2], content[:-9]):
+        path.write_bytes(damaged)
+        refused(path)
+    path.write_bytes(content)
+    monkeypatch.setattr(read, "MAX_BYTES", 8 * 71)
+    refused(path, "unpacks to 576 bytes, more than 568")

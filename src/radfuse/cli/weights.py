@@ -112,8 +112,8 @@ def import_command(
 ) -> None:
     """Install network NAME with the parameters that its authors published.
 
-    FILE: .npz; PyTorch state dict (.pth .pt .pkl .model); TensorFlow checkpoint, any of its files
-    or their prefix. No code in the files is run. See docs/howto/authors-weights.md.
+    FILE: .npz; MATLAB's .mat; PyTorch state dict (.pth .pt .pkl .model); TensorFlow checkpoint, any
+    of its files or their prefix. No code in the files is run. See docs/howto/authors-weights.md.
     """  # fmt: skip
     try:
         from radfuse.training.export.import_weights import import_weights  # noqa: PLC0415  # an extra

@@ -1,5 +1,6 @@
 """Read published parameters of any supported file format to arrays by name."""
 
+import math
 import struct
 import zipfile
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.io import loadmat, whosmat
 
 from radfuse.errors import InputError
 from radfuse.networks.published_files.leveldb_table import read_range
@@ -16,7 +18,8 @@ from radfuse.networks.published_files.pytorch_state_dict import read_state_dict
 from radfuse.networks.published_files.tensorflow_checkpoint import files_of, read_v1, read_v2
 
 PYTORCH = {".pth", ".pt", ".pkl", ".model"}
-"""Suffixes of PyTorch files. Files with other suffixes than these and `.npz` are TensorFlow's."""
+"""Suffixes of PyTorch files. Files with other suffixes than these, `.npz` and `.mat` are
+TensorFlow's."""
 
 ZIP = b"PK"
 """First bytes of a zip archive."""
@@ -42,7 +45,7 @@ class Published:
 
 
 def read_published(paths: Sequence[Path]) -> Published:
-    """The arrays of NumPy archives, PyTorch's state dicts and TensorFlow's checkpoints.
+    """The arrays of NumPy archives, MATLAB files, PyTorch's state dicts, TensorFlow's checkpoints.
 
     A checkpoint is given by any of its files or their common prefix. Raises `InputError` for a file
     that is missing, damaged, or that cannot be read without running code.
@@ -65,7 +68,7 @@ def read_published(paths: Sequence[Path]) -> Published:
 
 
 def _files_of(path: Path) -> tuple[Path, ...]:
-    return (path,) if path.suffix in {".npz", *PYTORCH} else files_of(path)
+    return (path,) if path.suffix in {".npz", ".mat", *PYTORCH} else files_of(path)
 
 
 def _read(files: tuple[Path, ...]) -> dict[str, NDArray[Any]]:
@@ -78,6 +81,8 @@ def _read(files: tuple[Path, ...]) -> dict[str, NDArray[Any]]:
             arrays = read_v2(*files)
         elif first.suffix == ".npz":
             arrays = _read_npz(first)
+        elif first.suffix == ".mat":
+            arrays = _read_mat(first)
         elif first.suffix in PYTORCH:
             _check_unpacked_size(first)
             arrays = read_state_dict(first)
@@ -98,6 +103,19 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
             return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
     except Exception as error:  # NumPy, zipfile and zlib raise many types for damaged files
         raise ValueError("damaged, or not an archive of plain arrays") from error
+
+
+def _read_mat(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of floating-point numbers of a MATLAB file before version 7.3."""
+    try:
+        shapes = [shape for _, shape, _ in whosmat(path)]
+        if (unpacked := sum(8 * math.prod(shape) for shape in shapes)) <= MAX_BYTES:
+            content = loadmat(path)
+            arrays = ((name, array) for name, array in content.items() if name[:2] != "__")
+            return {name: array for name, array in arrays if array.dtype.kind == "f"}
+    except Exception as error:  # SciPy and zlib raise many types for damaged files
+        raise ValueError("damaged, or not a MATLAB file before version 7.3") from error
+    raise ValueError(f"unpacks to {unpacked} bytes, more than {MAX_BYTES}")
 
 
 def _check_unpacked_size(path: Path) -> None:
