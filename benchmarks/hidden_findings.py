@@ -38,9 +38,9 @@ PATH = Path(radfuse.methods.__file__).parent / TABLE
 """The table in the package."""
 
 TOO_SLOW = frozenset(
-    ("sparse", "nsct_sparse", "two_scale_sparse", "sparse_neighbour_energy", "asr", "csr", "csmca")
+    ("nsct_sparse", "two_scale_sparse", "sparse_neighbour_energy", "asr", "csr", "csmca")
 )
-"""Methods that need a second to minutes for a slice, and hours for the table: not measured."""
+"""Methods that need a quarter of an hour to hours for the table: not measured."""
 
 PROBE_SHAPE, PROBE_MM = (12, 48, 48), 2.0
 """Size and spacing of the head that tells whether a rule changed."""
