@@ -16,6 +16,12 @@ OutputName = Literal["fused", "mr", "colour", "registration"]
 """Outputs of a fusion of volumes: the fused image in grey, the MR on the CT's grid, the MR in
 colour over the CT, the Spatial Registration."""
 
+ColourSpaceName = Literal["lab", "ycbcr", "ihs", "hsv"]
+"""Colour spaces, `colour.spaces.SPACES`."""
+
+ColourMapName = Literal["lightness", "hot", "atlas-pet", "atlas-spect"]
+"""Colour maps, `colour.maps.COLOUR_MAPS`."""
+
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Box = tuple[Coordinate, Coordinate, Coordinate, Coordinate, Coordinate, Coordinate]
 """Lowest and highest x, y and z, LPS mm."""
@@ -109,6 +115,12 @@ class Recipe(VersionedModel):
 
     opacity: Annotated[float, Field(ge=0, le=1)] = DEFAULT_OPACITY
     """Opacity of the MR over the CT in colour: 0 shows the CT alone, 1 the MR alone."""
+
+    colour_space: ColourSpaceName = "lab"
+    """Of PET and SPECT: the space in which the fused luminance replaces theirs."""
+
+    colour_map: ColourMapName = "lightness"
+    """Of PET and SPECT in grey: the map that gives them colours."""
 
     device: Device = "cpu"
 

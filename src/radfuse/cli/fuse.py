@@ -18,14 +18,24 @@ from radfuse.cli.options import (
     series_options,
     show_identifiers_option,
 )
+from radfuse.colour.maps import COLOUR_MAPS
+from radfuse.colour.spaces import SPACES
+from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
+from radfuse.modality import CT, MR, NM, PT, Modality
+from radfuse.pipeline.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
 from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.result import Result
 from radfuse.recipe import DEFAULT_METHOD, DEFAULT_OPACITY, DEFAULT_WINDOW, make_recipe
 from radfuse.record import NOTICE
 
 
 @click.command("fuse")
 @series_options
+@click.option(
+    "--pet", type=PATH, help="PET: a 2-D image in grey or in colour, instead of CT or MR."
+)
+@click.option("--spect", type=PATH, help="SPECT, likewise.")
 @click.option(
     "-o",
     "--output",
@@ -35,10 +45,9 @@ from radfuse.record import NOTICE
 )
 @click.option(
     "--method",
-    default=DEFAULT_METHOD,
-    show_default=True,
     metavar="NAME",
-    help="A name of `radfuse methods`, or the path of an ONNX file.",
+    help="A name of `radfuse methods`, or the path of an ONNX file  "
+    f"[default: {DEFAULT_METHOD}; of PET and SPECT {DEFAULT_FUNCTIONAL_METHOD}]",
 )
 @named_values("Set an option of the method, see `radfuse methods NAME`")
 @click.option(
@@ -90,6 +99,20 @@ from radfuse.record import NOTICE
     help="Opacity of the MR over the CT in colour.",
 )
 @click.option(
+    "--colour-space",
+    type=click.Choice(list(SPACES)),
+    default="lab",
+    show_default=True,
+    help="Of PET and SPECT: where the fused luminance replaces theirs.",
+)
+@click.option(
+    "--colour-map",
+    type=click.Choice(list(COLOUR_MAPS)),
+    default="lightness",
+    show_default=True,
+    help="Colours of a PET or SPECT image in grey.",
+)
+@click.option(
     "--deidentify", is_flag=True, help="De-identify all outputs, by the DICOM Basic Profile."
 )
 @show_identifiers_option
@@ -100,7 +123,10 @@ def fuse_command(
     ct: Path | None,
     mr: Path | None,
     study: Path | None,
+    pet: Path | None,
+    spect: Path | None,
     output: Path,
+    method: str | None,
     preset: str,
     window: tuple[float, float] | None,
     no_register: bool,
@@ -120,9 +146,14 @@ def fuse_command(
     transform, the mask of the MR field of view and a QA sheet (HTML). Review the QA sheet before
     you use the result.
 
+    With --pet or --spect, a slice of these is fused with an MR or CT slice in colour: its colour
+    is kept, and with it the uptake.
+
     Research use only. Not a medical device.
     """  # fmt: skip
+    is_functional = pet is not None or spect is not None
     recipe = make_recipe(
+        method=method or (DEFAULT_FUNCTIONAL_METHOD if is_functional else DEFAULT_METHOD),
         window=window or preset,
         register_rigidly=not no_register,
         options=named_options(options) | ({"precision": precision} if precision else {}),
@@ -130,19 +161,41 @@ def fuse_command(
         outputs=[name for names in outputs for name in names.split(",")] or None,
         **settings,
     )
-    ct, mr, recipe = chosen_series(ct, mr, study, recipe)
+    images = {CT: ct, MR: mr, PT: pet, NM: spect}
+    pair = _functional_pair(images, study) if is_functional else None
     with Stages(quiet=quiet) as report:
-        result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
-    print_warnings(result.record.warnings)
+        if pair:
+            coloured = fuse_functional(
+                *pair, output, recipe=recipe, overwrite=overwrite, report=report
+            )
+            record, written, sentences = coloured.record, coloured.written, []
+        else:
+            ct, mr, recipe = chosen_series(ct, mr, study, recipe)
+            result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
+            record, written, sentences = result.record, result.written, _sentences(result)
+    print_warnings(record.warnings)
     if as_json:
-        print_json({"written": str(result.written), **result.record.model_dump(mode="json")})
+        print_json({"written": str(written), **record.model_dump(mode="json")})
         return
-    notes = [note for source in result.record.inputs for note in source.notes]
-    for note in (*notes, *result.record.left_out):
-        click.echo(f"note: {note}")
-    if result.alignment:
-        if result.alignment.quality.passed:
-            click.echo(result.alignment.quality.sentence())
-        if result.alignment.header_note:
-            click.echo(f"note: {result.alignment.header_note}")
-    click.echo(f"{result.written}\n{NOTICE}")
+    notes = [note for source in record.inputs for note in source.notes]
+    for sentence in (*(f"note: {one}" for one in (*notes, *record.left_out)), *sentences):
+        click.echo(sentence)
+    click.echo(f"{written}\n{NOTICE}")
+
+
+def _functional_pair(
+    given: dict[Modality, Path | None], study: Path | None
+) -> tuple[tuple[Modality, Path], tuple[Modality, Path]]:
+    """The anatomical and the functional image; `InputError` unless it is one of each."""
+    pair = [(modality, path) for modality, path in given.items() if path is not None]
+    if [one.role for one, _ in pair] != ["anatomical", "functional"] or study:
+        raise InputError("give one of --pet and --spect, with one of --mr and --ct")
+    return pair[0], pair[1]
+
+
+def _sentences(result: Result) -> list[str]:
+    """What is printed of the registration."""
+    if not result.alignment:
+        return []
+    quality, note = result.alignment.quality, result.alignment.header_note
+    return [quality.sentence()] * quality.passed + [f"note: {note}"] * bool(note)

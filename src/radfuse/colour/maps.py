@@ -70,6 +70,11 @@ def _scaled_lab(rgb: Float32Array) -> Float32Array:
 
 
 COLOUR_MAPS: Mapping[str, ColourMap] = {
+    "lightness": ColourMap(
+        "black, violet, red, orange, pale yellow; lightness is in proportion to the value",
+        (0, 0.174, 0.360, 0.545, 0.736, 1),
+        ((0, 0, 0), (58, 14, 106), (148, 30, 108), (221, 73, 62), (250, 149, 22), (252, 246, 190)),
+    ),
     "hot": ColourMap(
         "black, red, yellow, white", (0, 3 / 8, 6 / 8, 1),
         ((0, 0, 0), (255, 0, 0), (255, 255, 0), (255, 255, 255)),

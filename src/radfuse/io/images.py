@@ -1,7 +1,8 @@
-"""Greyscale 2-D images: PNG, TIFF, JPEG."""
+"""2-D images in grey or in colour: PNG, TIFF, JPEG."""
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,29 +34,22 @@ def read_image(path: Path) -> NDArray[np.float32]:
     Raises `InputError` for a file that is not an image, is damaged, in colour, of several frames,
     floating point, rotated by EXIF or partly transparent.
     """
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
-            image: Image.Image = opened
-            frames = getattr(opened, "n_frames", 1)
-            if frames > 1:
-                raise InputError(f"{path}: {frames} frames; save each as a file")
-            if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
-                raise InputError(f"{path}: EXIF orientation rotates the image; save it upright")
-            if image.mode in {"P", "PA"} or (
-                image.mode in {"1", "L", "RGB"} and "transparency" in image.info
-            ):
-                image = image.convert("RGBA")
-            mode, levels = image.mode, np.asarray(image)
-    except InputError:
-        raise
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a readable PNG, JPEG or TIFF image") from error
-    except Exception as error:  # decoders raise errors of many types at damaged files
-        raise InputError(f"{path}: damaged or truncated image ({error}); copy it again") from error
+    image = read_levels(path)
+    if image.ndim != 2:
+        spread = round(FULL_SCALE[8] * float(np.ptp(image, axis=-1).max()))
+        raise InputError(
+            f"{path}: a colour image (channels differ by {spread}); save it as greyscale"
+        )
+    return image
+
+
+def read_levels(path: Path) -> NDArray[np.float32]:
+    """As `read_image`, and an image in colour as (H, W, 3); grey that is stored as RGB is grey."""
+    mode, levels = _decoded(path)
     if mode in {"RGB", "RGBA", "LA"}:
-        levels = _grey_channel(path, levels)
-    if levels.ndim != 2:
-        raise InputError(f"{path}: a colour image ({mode}); save it as greyscale")
+        levels = _channels(path, levels)
+    elif levels.ndim != 2:
+        raise InputError(f"{path}: a colour image ({mode}); save it as greyscale or RGB")
     if levels.dtype.kind == "f":
         raise InputError(f"{path}: a floating-point image; save it with 8 or 16 bits")
     if levels.dtype == np.bool_:
@@ -68,22 +62,42 @@ def read_image(path: Path) -> NDArray[np.float32]:
     return (levels / np.float32(FULL_SCALE[bits])).astype(np.float32)
 
 
-def _grey_channel(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The only channel of a greyscale image that is stored as RGB, RGBA or with opacity."""
+def _decoded(path: Path) -> tuple[str, NDArray[Any]]:
+    """Pillow's mode and the stored levels; a palette becomes RGBA."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
+            image: Image.Image = opened
+            frames = getattr(opened, "n_frames", 1)
+            if frames > 1:
+                raise InputError(f"{path}: {frames} frames; save each as a file")
+            if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
+                raise InputError(f"{path}: EXIF orientation rotates the image; save it upright")
+            if image.mode in {"P", "PA"} or (
+                image.mode in {"1", "L", "RGB"} and "transparency" in image.info
+            ):
+                image = image.convert("RGBA")
+            return image.mode, np.asarray(image)
+    except InputError:
+        raise
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not a readable PNG, JPEG or TIFF image") from error
+    except Exception as error:  # decoders raise errors of many types at damaged files
+        raise InputError(f"{path}: damaged or truncated image ({error}); copy it again") from error
+
+
+def _channels(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Three channels, or the only one of a greyscale image that is stored with more."""
     if levels.shape[-1] in {2, 4}:
         if levels[..., -1].min() < FULL_SCALE[8]:
             raise InputError(f"{path}: the image is partly transparent; save it as greyscale")
         levels = levels[..., :-1]
-    spread = int(np.ptp(levels, axis=-1).max())
-    if spread > GREY_TOLERANCE:
-        raise InputError(
-            f"{path}: a colour image (channels differ by {spread}); save it as greyscale"
-        )
+    if int(np.ptp(levels, axis=-1).max()) > GREY_TOLERANCE:
+        return levels
     return levels[..., levels.shape[-1] // 2]
 
 
 def write_image(path: Path, values: NDArray[np.float32], *, bits: int = 8) -> None:
-    """Write an image (H, W) in [0, 1] as a PNG of 8 or 16 bits."""
+    """Write an image in [0, 1] as a PNG: (H, W) of 8 or 16 bits, or RGB (H, W, 3) of 8."""
     image = Image.fromarray(grey_levels(values, bits))
     text = PngInfo()
     text.add_text("Comment", SHORT_NOTICE)

@@ -22,6 +22,7 @@ INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
 FAMILIES = {
     "baseline": "Baselines",
     "bone and detail": "Bone and signed detail, rules of this project",
+    "functional": "PET or SPECT with MR",
     "multiscale": "Pyramids, wavelets, curvelets, contourlets and shearlets",
     "filter": "Edge-preserving filters",
     "sparse": "Sparse representation",
@@ -150,6 +151,11 @@ METHODS: dict[str, MethodInfo] = {
         "as signed_detail; a network says which detail of the CT is shown",
         "its network was trained on phantoms 1 to 21 and the Visible Human Female; the "
         "constants of signed_detail apply, too",
+    ),
+    "uptake_over_mr": MethodInfo(
+        "PET or SPECT where there is uptake, with the MR's detail; MR elsewhere",
+        "rule of this project", "functional", "radfuse.methods.uptake_over_mr:UptakeOverMR",
+        note="its constants were chosen on Harvard training pairs of PET and SPECT",
     ),
     "laplacian": _classical(
         "laplacian:Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983",
@@ -290,8 +296,9 @@ METHODS: dict[str, MethodInfo] = {
 
 
 def usual_methods() -> tuple[str, ...]:
-    """The methods that run where none is named: not the slow ones, nor those without weights."""
+    """The methods that fuse CT and MR where none is named, if they are quick and have weights."""
     return tuple(
         name for name, one in METHODS.items()
-        if not one.is_slow and (one.weights is None or one.weights.is_file())
+        if not one.is_slow and one.family != "functional"
+        and (one.weights is None or one.weights.is_file())
     )  # fmt: skip

@@ -124,6 +124,18 @@ def nabf(fused: Image, ct: Image, mr: Image) -> float:
     return transfer.lost(transfer.added)
 
 
+def edges_kept(fused: Image, source: Image, where: NDArray[np.bool_]) -> float:
+    """Share Q^AF of one source's edges that is kept where a mask is true, in [0, 1]; else NaN.
+
+    Xydeas and Petrovic 2000 as in `qabf`, weighted by the strength of the edges.
+    """
+    edges_f, edges = (_edges(floats(image)) for image in (fused, source))
+    weights = where * edges.strength
+    if not weights.any():
+        return float("nan")
+    return float((weights * _preserved_of_xydeas(edges, edges_f)).sum() / weights.sum())
+
+
 def _sobel(
     image: Float64Array, border: Literal["constant", "mirror"]
 ) -> tuple[Float64Array, Float64Array]:

@@ -158,11 +158,7 @@ def _fuse_volumes(
 
 
 def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:
-    given = recipe.transform, recipe.initial_transform, recipe.roi, recipe.metric_mask
-    if any(given) or not recipe.register_rigidly:
-        raise InputError("2-D images are not registered; leave out the options of registration")
-    if (recipe.ct_scale, recipe.ct_offset) != (None, None):
-        raise InputError("2-D images have no HU; leave out the scale and offset of the CT")
+    refuse_options_of_volumes(recipe)
     method = load_method(recipe.method, recipe.options, device=recipe.device)
     with timer.stage("fusing"):
         ct_array, mr_array = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))
@@ -172,6 +168,15 @@ def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> R
     if warning := best_motion(ct_array[0], mr_array[0]).warning():
         record = record.model_copy(update={"warnings": (warning,)})
     return Result(sitk.GetImageFromArray(fused), ct, mr, record)
+
+
+def refuse_options_of_volumes(recipe: Recipe) -> None:
+    """Raise `InputError` for a recipe of 2-D images with settings of registration or HU."""
+    given = recipe.transform, recipe.initial_transform, recipe.roi, recipe.metric_mask
+    if any(given) or not recipe.register_rigidly:
+        raise InputError("2-D images are not registered; leave out the options of registration")
+    if (recipe.ct_scale, recipe.ct_offset) != (None, None):
+        raise InputError("2-D images have no HU; leave out the scale and offset of the CT")
 
 
 def _record(
@@ -192,7 +197,7 @@ def _record(
                 (ct, mr), alignment.inputs if alignment else ("", ""), strict=True
             )
         ),
-        method=_method_facts(recipe, method),
+        method=method_facts(recipe, method),
         scaling=scaling,
         registration=alignment.facts() if alignment else None,
         warnings=alignment.quality.warnings if alignment else (),
@@ -242,7 +247,8 @@ def _description(series: Series) -> str:
     return f"{next(formats, 'image' if series.is_volume else '2-D image')} file"
 
 
-def _method_facts(recipe: Recipe, method: Method) -> dict[str, Any]:
+def method_facts(recipe: Recipe, method: Method) -> dict[str, Any]:
+    """What a record says of the method."""
     info = method_info(recipe.method)
     facts = {
         "name": recipe.method if recipe.show_identifiers else Path(recipe.method).name,

@@ -1,0 +1,166 @@
+"""Fusion in colour: a PET or SPECT slice with the MR or CT slice of the same size."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from radfuse.arrays import Float32Array
+from radfuse.colour.maps import COLOUR_MAPS, recognised_map
+from radfuse.colour.spaces import SPACES
+from radfuse.errors import GeometryError, InputError
+from radfuse.intensity import FULL_SCALE
+from radfuse.io.images import read_image, read_levels, write_image
+from radfuse.io.staging import refuse_existing, refuse_overlap, staging
+from radfuse.methods.loading import load_method
+from radfuse.methods.uptake import fuse_luminance
+from radfuse.modality import Modality
+from radfuse.pipeline.fuse import StageTimer, method_facts, refuse_options_of_volumes
+from radfuse.pipeline.read import is_image_file
+from radfuse.progress import ProgressCallback, no_progress
+from radfuse.recipe import Recipe
+from radfuse.record import Input, Output, Record, digest, library_versions, now, platform_name
+
+DEFAULT_FUNCTIONAL_METHOD = "uptake_over_mr"
+"""Default method of PET and SPECT."""
+
+
+UNKNOWN_COLOURS = "no known colour map: luminance is taken for uptake, which may differ"
+"""What a record says of an image in other colours."""
+
+BITS = 8
+"""Of each channel."""
+
+
+@dataclass(frozen=True)
+class ColourResult:
+    """A fused image in colour, with its record."""
+
+    image: Float32Array
+    """RGB (H, W, 3) in [0, 1]."""
+
+    record: Record
+    written: Path | None = None
+
+
+def fuse_functional(
+    anatomical: tuple[Modality, Path],
+    functional: tuple[Modality, Path],
+    output: Path | None = None,
+    *,
+    recipe: Recipe,
+    overwrite: bool = False,
+    report: ProgressCallback = no_progress,
+) -> ColourResult:
+    """Fuse the luminance of a PET or SPECT slice with an MR or CT slice; its colour is kept.
+
+    Parameters
+    ----------
+    anatomical, functional
+        Modality and image file: a grey one, and one in grey or in the colours of a colour map.
+    output
+        A `.png` file; its record is beside it. Nothing is written without it.
+    recipe
+        The method, which is called with luminance and anatomical image; the colour space, and the
+        colour map of a functional image in grey.
+
+    Raises
+    ------
+    InputError
+        For images that cannot be fused, and unknown methods, colour spaces and colour maps.
+    OutputError
+        Where the result cannot be written; nothing is changed.
+    """
+    timer = StageTimer(report)
+    refuse_options_of_volumes(recipe)
+    if recipe.bits != BITS:
+        raise InputError(f"a fused image in colour has {BITS} bits a channel; leave out --bits")
+    method = load_method(recipe.method, recipe.options, device=recipe.device)
+    files = {one.code: path for one, path in (anatomical, functional)}
+    for path in files.values():
+        _check_image_file(path)
+    target = _checked_target(output, list(files.values()), overwrite=overwrite)
+    with timer.stage("reading"):
+        grey = read_image(anatomical[1])
+        rgb, colour_map = _in_colour(functional[1], recipe.colour_map)
+    if grey.shape != rgb.shape[:2]:
+        sizes = [f"{width}x{height}" for height, width in (grey.shape, rgb.shape[:2])]
+        raise GeometryError(
+            f"{anatomical[0]} has {sizes[0]} and {functional[0]} {sizes[1]} pixels; 2-D images "
+            "must be registered before"
+        )
+    with timer.stage("fusing"):
+        space = SPACES[recipe.colour_space]
+        luminance = space.luminance(rgb)
+        uptake = COLOUR_MAPS[colour_map].values(rgb) if colour_map else luminance
+        fused = fuse_luminance(method, luminance[None], grey[None], uptake[None])[0]
+        fused_rgb = space.with_luminance(rgb, fused)
+    record = Record(
+        created=now(),
+        recipe=recipe,
+        inputs=tuple(_input(one, path, recipe) for one, path in (anatomical, functional)),
+        method=method_facts(recipe, method),
+        scaling={
+            "Colour space": f"{recipe.colour_space}: {space.summary}",
+            f"Colours of the {functional[0]}": _described(colour_map),
+            "Fused 1.0 is stored as": FULL_SCALE[BITS],
+        },
+        registration=None,
+        seconds=timer.seconds,
+        versions=library_versions(),
+        platform=platform_name(),
+    )
+    result = ColourResult(fused_rgb, record)
+    return _written(result, target) if target else result
+
+
+def _check_image_file(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_dir() or not is_image_file(path):
+        raise InputError(
+            f"{path}: not a PNG, JPEG or TIFF image; PET and SPECT are fused in 2-D images only"
+        )
+
+
+def _checked_target(output: Path | None, inputs: list[Path], *, overwrite: bool) -> Path | None:
+    if output is None:
+        return None
+    if output.suffix.lower() != ".png" or output.is_dir():
+        raise InputError(f"{output}: a fused image in colour is written to a .png file")
+    refuse_overlap([output, output.with_suffix(".json")], inputs)
+    refuse_existing([output, output.with_suffix(".json")], overwrite=overwrite)
+    return output
+
+
+def _in_colour(path: Path, colour_map: str) -> tuple[Float32Array, str | None]:
+    """RGB (H, W, 3) of a functional image, and the colour map in which it is printed, if known."""
+    levels = read_levels(path)
+    if levels.ndim == 2:
+        return COLOUR_MAPS[colour_map].colours(levels), colour_map
+    return levels, recognised_map(levels)
+
+
+def _described(colour_map: str | None) -> str:
+    """Name and colours of a map."""
+    return f"{colour_map}: {COLOUR_MAPS[colour_map].summary}" if colour_map else UNKNOWN_COLOURS
+
+
+def _input(modality: Modality, path: Path, recipe: Recipe) -> Input:
+    return Input(
+        role=modality.code,
+        source=str(path) if recipe.show_identifiers else "2-D image file",
+        files=1,
+        sha256=digest([path]),
+        size=read_levels(path).shape[1::-1],
+        spacing_mm=(),
+    )
+
+
+def _written(result: ColourResult, target: Path) -> ColourResult:
+    with staging(target.parent) as stage:
+        image, record_file = stage.path_of(target), stage.path_of(target.with_suffix(".json"))
+        write_image(image, result.image)
+        output = Output(role="fused", path=target.name, sha256=digest([image]))
+        record = result.record.model_copy(update={"outputs": (output,)})
+        record_file.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return dataclasses.replace(result, record=record, written=target)

@@ -1,0 +1,142 @@
+"""PET and SPECT slices with MR: their colour, and with it the uptake, is kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from radfuse.arrays import Float32Array
+from radfuse.colour.maps import COLOUR_MAPS
+from radfuse.colour.spaces import SPACES
+from radfuse.errors import GeometryError, InputError, OutputError
+from radfuse.metrics.functional_kept import functional_kept
+from radfuse.modality import MR, NM, PT
+from radfuse.pipeline.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
+from radfuse.recipe import Recipe
+
+RECIPE = Recipe(method=DEFAULT_FUNCTIONAL_METHOD)
+PET = COLOUR_MAPS["atlas-pet"]
+
+
+def save(path: Path, image: Float32Array) -> Path:
+    Image.fromarray(np.rint(255 * image).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def values() -> Float32Array:
+    """Uptake of a ring of cortex with a hot lesion."""
+    y, x = np.mgrid[:96, :96]
+    radius = np.hypot(y - 48, x - 48)
+    uptake = np.where(radius < 30, 0.35, 0.0) + np.where((radius > 22) & (radius < 30), 0.25, 0)
+    uptake[40:46, 60:66] = 0.95
+    return uptake.astype(np.float32)
+
+
+@pytest.fixture
+def mr(tmp_path: Path) -> Path:
+    y, x = np.mgrid[:96, :96]
+    stripes = 0.5 + 0.2 * ((x // 4) % 2)
+    head = np.hypot(y - 48, x - 48) < 40
+    return save(tmp_path / "mr.png", np.where(head, stripes, 0).astype(np.float32))
+
+
+@pytest.fixture
+def pet(tmp_path: Path, values: Float32Array) -> Path:
+    return save(tmp_path / "pet.png", PET.colours(values))
+
+
+def test_uptake_and_hue_are_kept(mr: Path, pet: Path, values: Float32Array) -> None:
+    fused = fuse_functional((MR, mr), (PT, pet), recipe=RECIPE).image
+    kept = functional_kept(fused, PET.colours(values), PET)
+    assert kept.correlation > 0.97
+    assert kept.colour_difference < 3
+
+
+def test_the_mr_shows_in_uptake_and_outside(mr: Path, pet: Path) -> None:
+    fused = fuse_functional((MR, mr), (PT, pet), recipe=RECIPE).image
+    lightness = SPACES["lab"].luminance(fused)
+    bright = (np.arange(96) // 4) % 2 == 1
+    for row in (12, 56):
+        part = lightness[row, 36:60]
+        assert part[bright[36:60]].mean() > part[~bright[36:60]].mean() + 0.02
+    assert np.ptp(fused[12, 36:60], axis=-1).max() < 0.02
+
+
+def test_black_stays_black(mr: Path, pet: Path) -> None:
+    assert fuse_functional((MR, mr), (PT, pet), recipe=RECIPE).image[:5, :5].max() == 0
+
+
+@pytest.mark.parametrize("space", ["lab", "ycbcr", "ihs", "hsv"])
+@pytest.mark.parametrize("method", ["maximum", "average", "uptake_over_mr"])
+def test_any_method_fuses_in_any_space(mr: Path, pet: Path, space: str, method: str) -> None:
+    recipe = Recipe.model_validate({"method": method, "colour_space": space})
+    fused = fuse_functional((MR, mr), (PT, pet), recipe=recipe).image
+    assert fused.shape == (96, 96, 3)
+    assert 0 <= fused.min() <= fused.max() <= 1
+    assert np.ptp(fused[42, 62]) > 0.3  # the lesion is coloured
+
+
+def test_the_record_names_space_and_colours(mr: Path, pet: Path, tmp_path: Path) -> None:
+    result = fuse_functional((MR, mr), (PT, pet), tmp_path / "out.png", recipe=RECIPE)
+    assert result.written == tmp_path / "out.png"
+    stored = json.loads((tmp_path / "out.json").read_text())
+    assert stored["scaling"]["Colour space"].startswith("lab")
+    assert stored["scaling"]["Colours of the PT"].startswith("atlas-pet")
+    assert [one["role"] for one in stored["inputs"]] == ["MR", "PT"]
+    written = np.asarray(Image.open(tmp_path / "out.png"))
+    np.testing.assert_allclose(written, 255 * result.image, atol=0.51)
+
+
+def test_a_grey_image_gets_the_colours_of_the_map(
+    mr: Path, values: Float32Array, tmp_path: Path
+) -> None:
+    grey = save(tmp_path / "grey.png", values)
+    recipe = Recipe(method=DEFAULT_FUNCTIONAL_METHOD, colour_map="lightness")
+    fused = fuse_functional((MR, mr), (NM, grey), recipe=recipe)
+    own = COLOUR_MAPS["lightness"]
+    assert functional_kept(fused.image, own.colours(values), own).correlation > 0.97
+    assert "lightness" in fused.record.scaling["Colours of the NM"]
+
+
+def test_unknown_colours_are_fused_by_luminance_and_said(mr: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).random((96, 96, 3)).astype(np.float32)
+    fused = fuse_functional((MR, mr), (PT, save(tmp_path / "x.png", noise)), recipe=RECIPE)
+    assert "no known colour map" in fused.record.scaling["Colours of the PT"]
+
+
+def test_two_sizes_are_refused(mr: Path, tmp_path: Path) -> None:
+    small = save(tmp_path / "small.png", np.zeros((90, 96, 3), np.float32))
+    with pytest.raises(GeometryError, match="MR has 96x96 and PT 96x90 pixels"):
+        fuse_functional((MR, mr), (PT, small), recipe=RECIPE)
+
+
+def test_what_is_no_image_is_refused(mr: Path, tmp_path: Path) -> None:
+    volume = tmp_path / "pet.nii.gz"
+    volume.write_bytes(b"\x1f\x8b")
+    with pytest.raises(InputError, match="2-D images only"):
+        fuse_functional((MR, mr), (PT, volume), recipe=RECIPE)
+    with pytest.raises(InputError, match="no such file"):
+        fuse_functional((MR, mr), (PT, tmp_path / "none.png"), recipe=RECIPE)
+
+
+def test_mr_in_colour_is_refused(pet: Path) -> None:
+    with pytest.raises(InputError, match="a colour image"):
+        fuse_functional((MR, pet), (PT, pet), recipe=RECIPE)
+
+
+def test_inputs_and_results_are_not_replaced(mr: Path, pet: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="overlaps"):
+        fuse_functional((MR, mr), (PT, pet), pet, recipe=RECIPE, overwrite=True)
+    (tmp_path / "out.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="exists"):
+        fuse_functional((MR, mr), (PT, pet), tmp_path / "out.png", recipe=RECIPE)
+
+
+@pytest.mark.parametrize("wrong", [{"bits": 16}, {"register_rigidly": False}, {"ct_scale": 2.0}])
+def test_options_of_volumes_are_refused(mr: Path, pet: Path, wrong: dict[str, object]) -> None:
+    recipe = RECIPE.model_copy(update=wrong)
+    with pytest.raises(InputError, match="leave out"):
+        fuse_functional((MR, mr), (PT, pet), recipe=recipe)
