@@ -15,12 +15,14 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array, UInt8Array
 from radfuse.colour.maps import COLOUR_MAPS, ColourMap
 from radfuse.colour.spaces import SPACES, ColourSpace
-from radfuse.intensity import grey_levels
+from radfuse.intensity import WINDOWS, grey_levels
 from radfuse.io.images import read_image, read_levels
 from radfuse.methods.catalogue import usual_methods
 from radfuse.methods.loading import Method, load_method
@@ -28,7 +30,10 @@ from radfuse.methods.uptake import fuse_luminance
 from radfuse.metrics.functional_kept import SIGNAL, functional_kept
 from radfuse.metrics.measure import measure
 from radfuse.metrics.qabf import edges_kept
+from radfuse.phantom.head import make_phantom
+from radfuse.phantom.tissues import Label
 from radfuse.pipeline.functional import DEFAULT_FUNCTIONAL_METHOD
+from radfuse.pipeline.volume import scale_volumes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Default folder of the data sets."""
@@ -40,6 +45,15 @@ COPIED = ("copy of the functional image", "copy of the MR")
 """Rows that show what the metrics reward."""
 
 COLUMNS = 6
+
+SEED, PSF_MM = 301, 2.5
+"""Of the phantom; standard deviation of the PET's blur."""
+
+UPTAKE = {
+    Label.GREY: 0.75, Label.WHITE: 0.3, Label.TUMOUR: 1.0, Label.MUSCLE: 0.08, Label.SKIN: 0.06,
+    Label.BLOOD: 0.12,
+}  # fmt: skip
+"""Values of tissues."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +128,23 @@ def table(
         yield f"| {label} | {' | '.join(f'{cell:.{digits}f}' for cell, digits in cells)} |"
 
 
-def draw(path: Path, pairs: list[FunctionalPair], fuse: Fuse) -> None:
-    """A sheet: functional images, MR, and fused images below each other."""
+def phantom_pair() -> FunctionalPair:
+    """A slice of a synthetic phantom through its tumour, with uptake as of glucose."""
+    phantom = make_phantom(SEED, spacing_mm=1.0)
+    labels = sitk.GetArrayFromImage(phantom.labels)
+    values = np.select([labels == one for one in UPTAKE], list(UPTAKE.values()), 0.0)
+    z = int(np.argmax((labels == Label.TUMOUR).sum(axis=(1, 2))))
+    uptake = gaussian_filter(values, PSF_MM / phantom.labels.GetSpacing()[0])[z]
+    scaled = scale_volumes(phantom.ct, phantom.mr, phantom.mr_from_ct, WINDOWS["fusion"])
+    rows, columns = scaled.box[1:]
+    rgb = COLOUR_MAPS["atlas-pet"].colours(uptake[rows, columns].astype(np.float32))
+    return FunctionalPair(rgb, scaled.mr[z - scaled.box[0].start])
+
+
+def draw(path: Path, pairs: list[FunctionalPair], fuse: Fuse, axis: int = 0) -> None:
+    """A sheet: functional image, MR and fused image of each pair, along an axis."""
     columns = [
-        np.concatenate([pair.rgb, np.repeat(pair.mr[..., None], 3, axis=-1), fuse(pair)])
+        np.concatenate([pair.rgb, np.repeat(pair.mr[..., None], 3, axis=-1), fuse(pair)], axis)
         for pair in pairs[:: max(1, len(pairs) // COLUMNS)][:COLUMNS]
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,8 +160,13 @@ def main() -> None:
     parser.add_argument("--space", choices=list(SPACES), default="lab")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--images", type=Path)
+    parser.add_argument("--phantom", type=Path, help="write an image of a phantom, and no table")
     options = parser.parse_args()
     space = SPACES[options.space]
+    if options.phantom:
+        fuse = fusing(load_method(options.methods[0]), space, COLOUR_MAPS["atlas-pet"])
+        draw(options.phantom, [phantom_pair()], fuse, axis=1)
+        return
     for name in SETS:
         pairs = pairs_of(options.data, name)
         print(*table(name, pairs, options.methods, space), sep="\n", flush=True)
