@@ -60,10 +60,10 @@ DOUBLING = {"res2fusion-addition"}
 MIRRORING = {"densefuse", "msdnet", "rfnnest", "csf", "u2fusion"}
 """Their mirror at the edge needs neighbours: no image of a single pixel."""
 
-UNFAITHFUL = {"fusiongan", "pmgi", "sdnet", "u2fusion", "umfcmgr"}
+UNFAITHFUL = {"deepfuse", "fusiongan", "pmgi", "sdnet", "u2fusion", "umfcmgr"}
 """Trained end to end by losses that never see two equal images, and shipped as those made them."""
 
-GREY_AIR = {"pmgi", "sdnet", "umfcmgr"}
+GREY_AIR = {"deepfuse", "pmgi", "sdnet", "umfcmgr"}
 """Of the same kind; black in both images comes out grey (docs/compared.md)."""
 
 

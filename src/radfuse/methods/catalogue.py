@@ -291,6 +291,7 @@ METHODS: dict[str, MethodInfo] = {
     "stdfusionnet": _shipped("stdfusionnet", "CNN, bone as the salient target", "Ma et al. 2021"),
     "u2fusion": _shipped("u2fusion", "dense CNN, information-weighted sources", "Xu et al. 2022"),
     "umfcmgr": _shipped("umfcmgr", "two-stream CNN, interaction by attention", "Wang et al. 2022"),
+    "deepfuse": _shipped("deepfuse", "CNN trained on MEF-SSIM", "Prabhakar et al. 2017"),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""
 
