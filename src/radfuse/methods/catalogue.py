@@ -292,6 +292,10 @@ METHODS: dict[str, MethodInfo] = {
     "u2fusion": _shipped("u2fusion", "dense CNN, information-weighted sources", "Xu et al. 2022"),
     "umfcmgr": _shipped("umfcmgr", "two-stream CNN, interaction by attention", "Wang et al. 2022"),
     "deepfuse": _shipped("deepfuse", "CNN trained on MEF-SSIM", "Prabhakar et al. 2017"),
+    "ifcnn": _shipped("ifcnn", "CNN, larger features, trained on multi-focus", "Zhang et al. 2020"),
+    "emfusion": _shipped("emfusion", "dense CNN, entropy-weighted sources", "Xu and Ma 2021"),
+    "mufusion": _shipped("mufusion", "encoder-decoder, own memory", "Cheng et al. 2023"),
+    "drf": _shipped("drf", "autoencoder, shared and own features", "Wang et al. 2022"),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""
 
