@@ -57,13 +57,18 @@ SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("
 DOUBLING = {"res2fusion-addition"}
 """Features are doubled: two equal images give a brighter one."""
 
-MIRRORING = {"densefuse", "msdnet", "rfnnest", "csf", "u2fusion"}
+MIRRORING = {
+    "densefuse", "msdnet", "rfnnest", "csf", "u2fusion", "emfusion", "mufusion", "drf",
+}  # fmt: skip
 """Their mirror at the edge needs neighbours: no image of a single pixel."""
 
-UNFAITHFUL = {"deepfuse", "fusiongan", "pmgi", "sdnet", "u2fusion", "umfcmgr"}
-"""Trained end to end by losses that never see two equal images, and shipped as those made them."""
+UNFAITHFUL = {
+    "deepfuse", "drf", "emfusion", "fusiongan", "ifcnn", "mufusion", "pmgi", "sdnet", "u2fusion",
+    "umfcmgr",
+}  # fmt: skip
+"""Trained by losses that never see two equal images, and shipped as those made them."""
 
-GREY_AIR = {"deepfuse", "pmgi", "sdnet", "umfcmgr"}
+GREY_AIR = {"deepfuse", "drf", "pmgi", "sdnet", "umfcmgr"}
 """Of the same kind; black in both images comes out grey (docs/compared.md)."""
 
 
