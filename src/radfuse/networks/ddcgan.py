@@ -20,7 +20,7 @@ WIDTH = 48
 DENSE_LAYERS = 4
 """Dense layers."""
 
-PATCH = 48
+PATCH = 64
 """Side of the discriminators' patches; the authors' have 84 pixels."""
 
 FEATURE_SIDE = PATCH // 8
@@ -66,13 +66,13 @@ class Discriminators(nn.Module):
         self.each = nn.ModuleList(_discriminator() for _ in ("functional", "anatomical"))
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Patches (N, 2, 48, 48), one for each, to scores (N, 2) in [0, 1]: 0 for fused."""
+        """Patches (N, 2, 64, 64), one for each, to scores (N, 2) in [0, 1]: 0 for fused."""
         scores = [one(patches[:, [index]]) for index, one in enumerate(self.each)]
         return torch.tanh(torch.cat(scores, dim=1)) / 2 + 0.5
 
 
 def _discriminator() -> nn.Sequential:
-    """Maps patches (N, 1, 48, 48) to (N, 1)."""
+    """Maps patches (N, 1, 64, 64) to (N, 1)."""
     return nn.Sequential(
         conv(1, 16, 3, stride=2, padding="reflect"), nn.ReLU(),
         conv(16, 32, 3, stride=2, padding="reflect"), nn.BatchNorm2d(32), nn.ReLU(),
