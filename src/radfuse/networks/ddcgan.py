@@ -5,7 +5,8 @@ multi-resolution image fusion", IEEE Transactions on Image Processing 29,
 doi:10.1109/TIP.2020.2977573. This is its generator for two images of the same resolution, as CT and
 MR on one grid are; for PET at a quarter of the resolution a transposed convolution comes before.
 Details that the paper leaves open follow the authors' published program. Its parameters are not
-published.
+published. Own weights do not ship: in trainings as short as those of the other networks its images
+are blurred, and air is grey.
 """
 
 import torch

@@ -8,7 +8,7 @@ the value of each token, and its tokens are 16 neighbours in the memory of the f
 
 Own weights do not ship, though `radfuse weights build matr` trains them: the loss favours the MR,
 and the bone of a CT stays black, as it does with the authors' parameters. With a larger weight of
-the CT, training ended in inverted images, which mutual information does not distinguish.
+the CT, trainings ended in empty images or ones that are similar to neither source.
 """
 
 from collections.abc import Mapping
