@@ -58,7 +58,7 @@ DOUBLING = {"res2fusion-addition"}
 """Features are doubled: two equal images give a brighter one."""
 
 MIRRORING = {
-    "densefuse", "msdnet", "rfnnest", "csf", "u2fusion", "emfusion", "mufusion", "drf",
+    "densefuse", "msdnet", "msenet", "rfnnest", "csf", "u2fusion", "emfusion", "mufusion", "drf",
 }  # fmt: skip
 """Their mirror at the edge needs neighbours: no image of a single pixel."""
 

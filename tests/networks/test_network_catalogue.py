@@ -63,7 +63,7 @@ PARAMETERS = {
 }
 """As published, or as one counts by the paper's layers."""
 
-LARGER = {"dfenet": 32, "cnn": 8}
+LARGER = {"dfenet": 32}
 """Pixels by which a network's smallest images are larger than those of others."""
 
 SILENT = {

@@ -296,6 +296,12 @@ METHODS: dict[str, MethodInfo] = {
     "emfusion": _shipped("emfusion", "dense CNN, entropy-weighted sources", "Xu and Ma 2021"),
     "mufusion": _shipped("mufusion", "encoder-decoder, own memory", "Cheng et al. 2023"),
     "drf": _shipped("drf", "autoencoder, shared and own features", "Wang et al. 2022"),
+    "cnn": _shipped(
+        "cnn", "siamese CNN's weight map, fused in Laplacian pyramids", "Liu et al. 2017"
+    ),
+    "msenet": _shipped(
+        "msenet", "three-path dilated autoencoder, unique features added", "Li et al. 2022"
+    ),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""
 

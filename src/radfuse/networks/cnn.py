@@ -8,7 +8,7 @@ pp. 191-207. Details that the papers leave open follow the authors' published pr
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +75,15 @@ class Classifier(nn.Module):
         return compared
 
 
+def _enlarged(images: Tensor) -> Tensor:
+    """Images (N, 1, H, W), those not above a patch continued by their last rows and columns."""
+    indices = []
+    for size in images.shape[2:]:
+        enlarged: int = torch.sym_max(size, PATCH + 1)  # type: ignore[no-untyped-call]
+        indices.append(torch.arange(enlarged).clamp(max=size - 1))
+    return take(images, *indices)
+
+
 def _spread(scores: Tensor, rows: int, columns: int) -> Tensor:
     """Mean at each pixel of the scores (N, 1, h, w) of the patches that cover it, (N, 1, H, W)."""
     patch = scores.new_ones(1, 1, PATCH, PATCH)
@@ -134,7 +143,7 @@ def summing(size: int) -> list[Term]:
     """
     last = size - 1
     at = (torch.arange(size) + offset for offset in (-1, 0, 1))
-    return [(torch.ones(1), last - (last - position.abs()).abs()) for position in at]
+    return [(torch.ones(1), (last - (last - position.abs()).abs()).clamp(min=0)) for position in at]
 
 
 def _filter(images: Tensor, *terms: list[Term]) -> Tensor:
@@ -157,8 +166,8 @@ def gaussian_pyramid(images: Tensor) -> list[Tensor]:
     """Levels of images (N, C, H, W), finest first."""
     levels = [images]
     for level in range(1, LEVELS):
-        fine, coarse = sides(images, level - 1), sides(images, level)
-        levels.append(_filter(levels[-1], *map(reducing, fine, coarse)))
+        fine = levels[-1]
+        levels.append(_filter(fine, *map(reducing, fine.shape[2:], sides(images, level))))
     return levels
 
 
@@ -200,10 +209,8 @@ class CNN(PairNetwork):
     """The network; its classifier is trained on sharp and blurred patches.
 
     The authors' program has fewer levels for images below 256 pixels, and more above; here, small
-    levels of two pixels follow. Images must be larger than a patch.
+    levels of two pixels follow.
     """
-
-    MIN_SIDE: ClassVar[int] = PATCH + 1
 
     def __init__(self, *, stretch: bool = False) -> None:
         super().__init__(stretch=stretch)
@@ -211,8 +218,8 @@ class CNN(PairNetwork):
 
     def weights(self, first: Tensor, second: Tensor) -> Tensor:
         """Weight of the first image at each pixel, of images (N, 1, H, W)."""
-        scores = self.classifier(first, second).softmax(dim=1)
-        return _spread(scores[:, SHARP_FIRST:], *first.shape[2:])
+        logits = self.classifier(_enlarged(first), _enlarged(second))
+        return _spread(logits.softmax(dim=1)[:, SHARP_FIRST:], *first.shape[2:])
 
     def fuse(self, first: Tensor, second: Tensor) -> Tensor:
         """Images (N, 1, H, W) in [0, 1] to fused images of the same shape, not clipped."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from radfuse.metrics.catalogue import METRICS
 from radfuse.networks.cnn import CNN
+from radfuse.networks.cnn import PATCH as CNN_PATCH
 from radfuse.networks.csf import CSF
 from radfuse.networks.ddcgan import PATCH as DDCGAN_PATCH
 from radfuse.networks.ddcgan import DDcGAN, Discriminators
@@ -277,7 +278,7 @@ OBJECTIVES = {
     ),
     "csf_classifier": Objective(_csf_classifier, NoWeights, classified, CSF, ("classifier",)),
     "dfenet": Objective(_of_images(dfenet_loss), DFENetWeights, reconstructed),
-    "cnn": Objective(_cnn, NoWeights, compared_with_blurred, CNN, min_side=CNN.MIN_SIDE),
+    "cnn": Objective(_cnn, NoWeights, compared_with_blurred, CNN, min_side=CNN_PATCH),
     "ifcnn": Objective(_without_weights(ifcnn_loss), NoWeights, refocused, IFCNN),
     "deepfuse": Objective(_of_outputs(deepfuse_loss), DeepFuseWeights, fused_raw, DeepFuse),
     "matr": Objective(_of_outputs(matr_loss), MATRWeights, fused_raw, MATR),
