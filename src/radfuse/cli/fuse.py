@@ -1,5 +1,6 @@
 """`radfuse fuse`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ from radfuse.colour.spaces import SPACES
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.modality import CT, MR, NM, PT, Modality
+from radfuse.pipeline.folders import FolderOutcome, FuseOne, fuse_folders, is_image_folder
 from radfuse.pipeline.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.result import Result
-from radfuse.recipe import DEFAULT_METHOD, DEFAULT_OPACITY, DEFAULT_WINDOW, make_recipe
+from radfuse.recipe import DEFAULT_METHOD, DEFAULT_OPACITY, DEFAULT_WINDOW, Recipe, make_recipe
 from radfuse.record import NOTICE
+
+FunctionalFiles = tuple[tuple[Modality, Path], tuple[Modality, Path]]
+"""The anatomical and the functional image."""
 
 
 @click.command("fuse")
@@ -116,6 +121,9 @@ from radfuse.record import NOTICE
     "--deidentify", is_flag=True, help="De-identify all outputs, by the DICOM Basic Profile."
 )
 @show_identifiers_option
+@click.option(
+    "--skip-unmatched", is_flag=True, help="Of two folders: leave out images without a partner."
+)
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @output_options
 def fuse_command(
@@ -134,6 +142,7 @@ def fuse_command(
     precision: str | None,
     bits: str,
     outputs: tuple[str, ...],
+    skip_unmatched: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -147,7 +156,8 @@ def fuse_command(
     you use the result.
 
     With --pet or --spect, a slice of these is fused with an MR or CT slice in colour: its colour
-    is kept, and with it the uptake.
+    is kept, and with it the uptake. Two folders of 2-D images are fused in pairs of one name; the
+    same command resumes.
 
     Research use only. Not a medical device.
     """  # fmt: skip
@@ -163,7 +173,15 @@ def fuse_command(
     )
     images = {CT: ct, MR: mr, PT: pet, NM: spect}
     pair = _functional_pair(images, study) if is_functional else None
+    folders = [path for path in images.values() if path and is_image_folder(path)]
     with Stages(quiet=quiet) as report:
+        if len(folders) == 2:
+            outcome = fuse_folders(
+                (folders[0], folders[1]), output, _fusing(pair, recipe, overwrite=overwrite),
+                recipe, skip_unmatched=skip_unmatched, report=report,
+            )  # fmt: skip
+            _print_outcome(outcome, output, as_json=as_json)
+            return
         if pair:
             coloured = fuse_functional(
                 *pair, output, recipe=recipe, overwrite=overwrite, report=report
@@ -183,10 +201,36 @@ def fuse_command(
     click.echo(f"{written}\n{NOTICE}")
 
 
-def _functional_pair(
-    given: dict[Modality, Path | None], study: Path | None
-) -> tuple[tuple[Modality, Path], tuple[Modality, Path]]:
-    """The anatomical and the functional image; `InputError` unless it is one of each."""
+def _fusing(pair: FunctionalFiles | None, recipe: Recipe, *, overwrite: bool) -> FuseOne:
+    """What fuses one pair of two folders: in colour where one of them is functional."""
+
+    def fuse_one(first: Path, second: Path, target: Path) -> None:
+        if pair is None:
+            fuse(first, second, target, recipe=recipe, overwrite=overwrite)
+            return
+        (anatomical, _), (functional, _) = pair
+        images = (anatomical, first), (functional, second)
+        fuse_functional(*images, target, recipe=recipe, overwrite=overwrite)
+
+    return fuse_one
+
+
+def _print_outcome(outcome: FolderOutcome, output: Path, *, as_json: bool) -> None:
+    """What was done; `InputError` where a pair could not be fused."""
+    if as_json:
+        print_json({"written": str(output), **asdict(outcome)})
+    else:
+        click.echo(
+            f"{len(outcome.fused)} pairs fused, {len(outcome.finished_before)} were finished, "
+            f"{len(outcome.unmatched)} images without a partner\n{output}\n{NOTICE}"
+        )
+    if outcome.failures:
+        name, why = next(iter(outcome.failures.items()))
+        raise InputError(f"{len(outcome.failures)} pairs were not fused; {name}: {why}")
+
+
+def _functional_pair(given: dict[Modality, Path | None], study: Path | None) -> FunctionalFiles:
+    """The images that are given; `InputError` unless it is one of each."""
     pair = [(modality, path) for modality, path in given.items() if path is not None]
     if [one.role for one, _ in pair] != ["anatomical", "functional"] or study:
         raise InputError("give one of --pet and --spect, with one of --mr and --ct")

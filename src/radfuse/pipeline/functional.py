@@ -11,10 +11,14 @@ from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import FULL_SCALE
 from radfuse.io.images import read_image, read_levels, write_image
 from radfuse.io.staging import refuse_existing, refuse_overlap, staging
-from radfuse.methods.loading import load_method
 from radfuse.methods.uptake import fuse_luminance
 from radfuse.modality import Modality
-from radfuse.pipeline.fuse import StageTimer, method_facts, refuse_options_of_volumes
+from radfuse.pipeline.fuse import (
+    StageTimer,
+    method_facts,
+    method_for_images,
+    refuse_options_of_volumes,
+)
 from radfuse.pipeline.read import is_image_file
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
@@ -74,7 +78,7 @@ def fuse_functional(
     refuse_options_of_volumes(recipe)
     if recipe.bits != BITS:
         raise InputError(f"a fused image in colour has {BITS} bits a channel; leave out --bits")
-    method = load_method(recipe.method, recipe.options, device=recipe.device)
+    method = method_for_images(recipe)
     files = {one.code: path for one, path in (anatomical, functional)}
     for path in files.values():
         _check_image_file(path)

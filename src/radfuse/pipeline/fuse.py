@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from radfuse.pipeline.read import check_pair, read
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
-from radfuse.recipe import FILE_FIELDS, TRANSFORM_FIELDS, Recipe
+from radfuse.recipe import FILE_FIELDS, TRANSFORM_FIELDS, Device, Recipe
 from radfuse.record import Input, Record, digest, library_versions, now, platform_name
 from radfuse.registration.planar_check import best_motion
 from radfuse.series import Series
@@ -159,7 +160,7 @@ def _fuse_volumes(
 
 def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:
     refuse_options_of_volumes(recipe)
-    method = load_method(recipe.method, recipe.options, device=recipe.device)
+    method = method_for_images(recipe)
     with timer.stage("fusing"):
         ct_array, mr_array = (sitk.GetArrayFromImage(series.image)[None] for series in (ct, mr))
         fused = np.asarray(method(ct_array, mr_array)[0], np.float32)
@@ -168,6 +169,18 @@ def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> R
     if warning := best_motion(ct_array[0], mr_array[0]).warning():
         record = record.model_copy(update={"warnings": (warning,)})
     return Result(sitk.GetImageFromArray(fused), ct, mr, record)
+
+
+def method_for_images(recipe: Recipe) -> Method:
+    """The method of a recipe for 2-D images; that of the last recipe is kept, compiled."""
+    return _method_for_images(recipe.method, tuple(sorted(recipe.options.items())), recipe.device)
+
+
+@lru_cache(maxsize=1)
+def _method_for_images(
+    name: str, options: tuple[tuple[str, float | int | str], ...], device: Device
+) -> Method:
+    return load_method(name, dict(options), device=device)
 
 
 def refuse_options_of_volumes(recipe: Recipe) -> None:
