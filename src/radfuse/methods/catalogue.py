@@ -115,11 +115,9 @@ def _classical(
     )  # fmt: skip
 
 
-def _shipped(name: str, summary: str, paper: str) -> MethodInfo:
+def _shipped(name: str, summary: str, paper: str, proof: str = "docs/compared.md") -> MethodInfo:
     source = f"{paper}, own weights"
-    return MethodInfo(
-        summary, source, "network", weights=shipped_graph(name), proof="docs/compared.md"
-    )
+    return MethodInfo(summary, source, "network", weights=shipped_graph(name), proof=proof)
 
 
 def _mfinet(suffix: str, summary: str) -> MethodInfo:
@@ -297,10 +295,12 @@ METHODS: dict[str, MethodInfo] = {
     "mufusion": _shipped("mufusion", "encoder-decoder, own memory", "Cheng et al. 2023"),
     "drf": _shipped("drf", "autoencoder, shared and own features", "Wang et al. 2022"),
     "cnn": _shipped(
-        "cnn", "siamese CNN's weight map, fused in Laplacian pyramids", "Liu et al. 2017"
+        "cnn", "siamese CNN's weight map, fused in Laplacian pyramids", "Liu et al. 2017",
+        "the authors' images of 6 pairs, with the authors' parameters",
     ),
     "msenet": _shipped(
-        "msenet", "three-path dilated autoencoder, unique features added", "Li et al. 2022"
+        "msenet", "three-path dilated autoencoder, unique features added", "Li et al. 2022",
+        PAPER_ONLY,
     ),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""
