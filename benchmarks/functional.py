@@ -32,7 +32,7 @@ from radfuse.metrics.measure import measure
 from radfuse.metrics.qabf import edges_kept
 from radfuse.phantom.head import make_phantom
 from radfuse.phantom.tissues import Label
-from radfuse.pipeline.functional import DEFAULT_FUNCTIONAL_METHOD
+from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD
 from radfuse.pipeline.volume import scale_volumes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -24,9 +24,9 @@ from radfuse.colour.spaces import SPACES
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.modality import CT, MR, NM, PT, Modality
-from radfuse.pipeline.folders import FolderOutcome, FuseOne, fuse_folders, is_image_folder
-from radfuse.pipeline.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
 from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.images.folders import FolderOutcome, FuseOne, fuse_folders, is_image_folder
+from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
 from radfuse.pipeline.result import Result
 from radfuse.recipe import DEFAULT_METHOD, DEFAULT_OPACITY, DEFAULT_WINDOW, Recipe, make_recipe
 from radfuse.record import NOTICE

@@ -13,7 +13,7 @@ from radfuse.colour.spaces import SPACES
 from radfuse.errors import GeometryError, InputError, OutputError
 from radfuse.metrics.functional_kept import functional_kept
 from radfuse.modality import MR, NM, PT
-from radfuse.pipeline.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
+from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
 from radfuse.recipe import Recipe
 
 RECIPE = Recipe(method=DEFAULT_FUNCTIONAL_METHOD)

@@ -1,0 +1,1 @@
+"""Fusion of 2-D images: in colour, and of whole folders."""
