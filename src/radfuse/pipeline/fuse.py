@@ -203,7 +203,7 @@ def _record(
 ) -> Record:
     return Record(
         created=now(),
-        recipe=recipe if recipe.show_identifiers else _without_paths(recipe),
+        recipe=recorded_recipe(recipe),
         inputs=tuple(
             _input(series, sha256, shown=recipe.show_identifiers)
             for series, sha256 in zip(
@@ -220,8 +220,13 @@ def _record(
     )
 
 
-def _without_paths(recipe: Recipe) -> Recipe:
-    """The recipe as it is recorded: a file by its kind and SHA-256, a graph by its name."""
+def recorded_recipe(recipe: Recipe) -> Recipe:
+    """The recipe as a record has it: a file by its kind and SHA-256, a graph by its name.
+
+    With `show_identifiers` paths are recorded, too.
+    """
+    if recipe.show_identifiers:
+        return recipe
     files = {
         keyword: Path(f"sha256:{digest([path])} ({_file_kind(keyword, path)})")
         for keyword in FILE_FIELDS

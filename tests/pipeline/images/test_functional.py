@@ -11,6 +11,7 @@ from radfuse.arrays import Float32Array
 from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.colour.spaces import SPACES
 from radfuse.errors import GeometryError, InputError, OutputError
+from radfuse.methods.catalogue import shipped_graph
 from radfuse.metrics.functional_kept import functional_kept
 from radfuse.modality import MR, NM, PT
 from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
@@ -90,6 +91,14 @@ def test_the_record_names_space_and_colours(mr: Path, pet: Path, tmp_path: Path)
     np.testing.assert_allclose(written, 255 * result.image, atol=0.51)
 
 
+def test_the_record_has_no_path_of_a_graph(mr: Path, pet: Path, tmp_path: Path) -> None:
+    graph = tmp_path / "own.onnx"
+    graph.write_bytes(shipped_graph("mfinet").read_bytes())
+    record = fuse_functional((MR, mr), (PT, pet), recipe=Recipe(method=str(graph))).record
+    assert record.recipe.method == "own.onnx"
+    assert str(tmp_path) not in record.model_dump_json()
+
+
 def test_a_grey_image_gets_the_colours_of_the_map(
     mr: Path, values: Float32Array, tmp_path: Path
 ) -> None:
@@ -109,7 +118,7 @@ def test_unknown_colours_are_fused_by_luminance_and_said(mr: Path, tmp_path: Pat
 
 def test_two_sizes_are_refused(mr: Path, tmp_path: Path) -> None:
     small = save(tmp_path / "small.png", np.zeros((90, 96, 3), np.float32))
-    with pytest.raises(GeometryError, match="MR has 96x96 and PT 96x90 pixels"):
+    with pytest.raises(GeometryError, match="MR has 96x96 and PT has 96x90 pixels"):
         fuse_functional((MR, mr), (PT, small), recipe=RECIPE)
 
 

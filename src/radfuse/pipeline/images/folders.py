@@ -7,6 +7,7 @@ from pathlib import Path
 from radfuse.errors import InputError, OutputError
 from radfuse.io.images import IMAGE_SUFFIXES
 from radfuse.io.staging import refuse_overlap
+from radfuse.pipeline.fuse import recorded_recipe
 from radfuse.progress import ProgressCallback
 from radfuse.recipe import Recipe
 from radfuse.record import digest, read_record
@@ -104,11 +105,10 @@ def _is_finished(target: Path, pair: tuple[Path, Path], recipe: Recipe) -> bool:
     except InputError:
         return False
     inputs = [digest([path]) for path in pair]
-    recipes = recipe, recipe.model_copy(update={"method": Path(recipe.method).name})
     written = {output.path: output.sha256 for output in record.outputs}
     return (
         [one.sha256 for one in record.inputs] == inputs
-        and record.recipe in recipes
+        and record.recipe == recorded_recipe(recipe)
         and written.get(target.name) == digest([target])
     )
 

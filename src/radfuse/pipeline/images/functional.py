@@ -17,6 +17,7 @@ from radfuse.pipeline.fuse import (
     StageTimer,
     method_facts,
     method_for_images,
+    recorded_recipe,
     refuse_options_of_volumes,
 )
 from radfuse.pipeline.read import is_image_file
@@ -26,7 +27,6 @@ from radfuse.record import Input, Output, Record, digest, library_versions, now,
 
 DEFAULT_FUNCTIONAL_METHOD = "uptake_over_mr"
 """Default method of PET and SPECT."""
-
 
 UNKNOWN_COLOURS = "no known colour map: luminance is taken for uptake, which may differ"
 """What a record says of an image in other colours."""
@@ -86,12 +86,7 @@ def fuse_functional(
     with timer.stage("reading"):
         grey = read_image(anatomical[1])
         rgb, colour_map = _in_colour(functional[1], recipe.colour_map)
-    if grey.shape != rgb.shape[:2]:
-        sizes = [f"{width}x{height}" for height, width in (grey.shape, rgb.shape[:2])]
-        raise GeometryError(
-            f"{anatomical[0]} has {sizes[0]} and {functional[0]} {sizes[1]} pixels; 2-D images "
-            "must be registered before"
-        )
+    _check_sizes((anatomical[0], grey), (functional[0], rgb))
     with timer.stage("fusing"):
         space = SPACES[recipe.colour_space]
         luminance = space.luminance(rgb)
@@ -100,7 +95,7 @@ def fuse_functional(
         fused_rgb = space.with_luminance(rgb, fused)
     record = Record(
         created=now(),
-        recipe=recipe,
+        recipe=recorded_recipe(recipe),
         inputs=tuple(_input(one, path, recipe) for one, path in (anatomical, functional)),
         method=method_facts(recipe, method),
         scaling={
@@ -124,6 +119,12 @@ def _check_image_file(path: Path) -> None:
         raise InputError(
             f"{path}: not a PNG, JPEG or TIFF image; PET and SPECT are fused in 2-D images only"
         )
+
+
+def _check_sizes(*images: tuple[Modality, Float32Array]) -> None:
+    if len({image.shape[:2] for _, image in images}) > 1:
+        sizes = (f"{one} has {image.shape[1]}x{image.shape[0]}" for one, image in images)
+        raise GeometryError(f"{' and '.join(sizes)} pixels; 2-D images must be registered before")
 
 
 def _checked_target(output: Path | None, inputs: list[Path], *, overwrite: bool) -> Path | None:
