@@ -49,7 +49,7 @@ def read_levels(path: Path) -> NDArray[np.float32]:
     if mode in {"RGB", "RGBA", "LA"}:
         levels = _channels(path, levels)
     elif levels.ndim != 2:
-        raise InputError(f"{path}: a colour image ({mode}); save it as greyscale or RGB")
+        raise InputError(f"{path}: a colour image ({mode}); save it as greyscale")
     if levels.dtype.kind == "f":
         raise InputError(f"{path}: a floating-point image; save it with 8 or 16 bits")
     if levels.dtype == np.bool_:
