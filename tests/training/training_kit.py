@@ -66,6 +66,7 @@ def settings_of(objective: str, **changes: Any) -> TrainingSettings:
     phase = dataclasses.replace(
         FUSION if objective == "mfinet_metrics" else PLAIN, objective=objective
     )
+    phase = dataclasses.replace(phase, crop=max(phase.crop, OBJECTIVES[objective].min_side))
     if adversarial := OBJECTIVES[objective].adversarial:
         phase = dataclasses.replace(phase, crop=adversarial.crop)
     return dataclasses.replace(base, phases=(dataclasses.replace(phase, **changes),))
