@@ -79,10 +79,10 @@ def fuse_functional(
     if recipe.bits != BITS:
         raise InputError(f"a fused image in colour has {BITS} bits a channel; leave out --bits")
     method = method_for_images(recipe)
-    files = {one.code: path for one, path in (anatomical, functional)}
-    for path in files.values():
+    files = [path for _, path in (anatomical, functional)]
+    for path in files:
         _check_image_file(path)
-    target = _checked_target(output, list(files.values()), overwrite=overwrite)
+    target = _checked_target(output, files, overwrite=overwrite)
     with timer.stage("reading"):
         grey = read_image(anatomical[1])
         rgb, colour_map = _in_colour(functional[1], recipe.colour_map)
@@ -96,7 +96,7 @@ def fuse_functional(
     record = Record(
         created=now(),
         recipe=recorded_recipe(recipe),
-        inputs=tuple(_input(one, path, recipe) for one, path in (anatomical, functional)),
+        inputs=tuple(_input(*one, grey.shape, recipe) for one in (anatomical, functional)),
         method=method_facts(recipe, method),
         scaling={
             "Colour space": f"{recipe.colour_space}: {space.summary}",
@@ -150,13 +150,13 @@ def _described(colour_map: str | None) -> str:
     return f"{colour_map}: {COLOUR_MAPS[colour_map].summary}" if colour_map else UNKNOWN_COLOURS
 
 
-def _input(modality: Modality, path: Path, recipe: Recipe) -> Input:
+def _input(modality: Modality, path: Path, shape: tuple[int, ...], recipe: Recipe) -> Input:
     return Input(
         role=modality.code,
         source=str(path) if recipe.show_identifiers else "2-D image file",
         files=1,
         sha256=digest([path]),
-        size=read_levels(path).shape[1::-1],
+        size=shape[::-1],
         spacing_mm=(),
     )
 
