@@ -14,7 +14,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import DimseServiceType
 from pynetdicom.events import EventHandlerType
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
@@ -173,10 +173,22 @@ def _refusal(
     """The error for an association that was not established."""
     if association.rejected_contexts:
         return NoContextError(f"{node}: the peer accepted no presentation context")
-    response = association.acceptor.primitive
-    if association.is_rejected and response:
+    response = _rejection(association)
+    if response:
         return PeerError(
             f"{node}: the association was rejected: {response.reason_str}; check the called title, "
             f"and whether the PACS accepts the calling title {node.own_title} (--ae-title)"
         )
     return PeerError(f"{node}: {_reason(node, tls)}")
+
+
+def _rejection(association: Association) -> A_ASSOCIATE | None:
+    """The response that rejected the association; None if there was none.
+
+    A response may still be in the queue: pynetdicom does not read it if the node closed the
+    connection before the requesting thread checked it.
+    """
+    if association.is_rejected:
+        return association.acceptor.primitive
+    response = association.dul.receive_pdu()
+    return response if isinstance(response, A_ASSOCIATE) and response.result else None
