@@ -16,7 +16,7 @@ from radfuse.errors import InputError
 from radfuse.modality import CT, MR
 from radfuse.phantom.anatomy import Patient, Tumour
 from radfuse.phantom.distance_fields import FieldGrid
-from radfuse.phantom.layers import VoxelGrid, head_layers, holder_layer, paint
+from radfuse.phantom.layers import TissueLayer, VoxelGrid, head_layers, holder_layer, paint
 from radfuse.phantom.scanners import scan_ct, scan_mr
 from radfuse.phantom.tissues import LABELS, Label
 from radfuse.series import Series
@@ -99,13 +99,9 @@ def make_phantom(
     `spacing_mm` is the CT's pixel spacing, 0.6 to 6; 3.0 is fast and still resolves the skull.
     Raises `InputError` outside this range.
     """
-    check_spacing(spacing_mm)
-    patients, surfaces, poses, noises = (
-        np.random.default_rng([seed, stream]) for stream in range(4)
-    )
-    patient = Patient.draw(patients).with_tumour(tumour)
+    layers = draw_layers(seed, spacing_mm=spacing_mm, tumour=tumour)
+    poses, noises = (np.random.default_rng([seed, stream]) for stream in (2, 3))
     lattice = _lattice(spacing_mm)
-    layers = head_layers(patient, lattice, surfaces)
     mr_from_ct = _draw_offset(poses)
     ct_grid, mr_grid = _ct_grid(spacing_mm), _mr_grid(spacing_mm, mr_from_ct)
     with ThreadPoolExecutor(2) as pool:
@@ -123,6 +119,19 @@ def make_phantom(
         tumour_centre_mm=_centroid(truth, (Label.TUMOUR, Label.NECROSIS)),
         seed=seed,
     )
+
+
+def draw_layers(
+    seed: int, *, spacing_mm: float = DEFAULT_SPACING_MM, tumour: Tumour = DEFAULT_TUMOUR
+) -> list[TissueLayer]:
+    """The layers that the head of a seed is painted from, in the coordinates of its CT.
+
+    Raises `InputError` for a spacing outside the limits of `make_phantom`.
+    """
+    check_spacing(spacing_mm)
+    patients, surfaces = (np.random.default_rng([seed, stream]) for stream in (0, 1))
+    patient = Patient.draw(patients).with_tumour(tumour)
+    return head_layers(patient, _lattice(spacing_mm), surfaces)
 
 
 def check_spacing(spacing_mm: float) -> None:
@@ -149,7 +158,7 @@ def _draw_offset(rng: np.random.Generator) -> sitk.Euler3DTransform:
 
 def _ct_grid(spacing_mm: float) -> VoxelGrid:
     spacing = (spacing_mm, spacing_mm, spacing_mm + CT_SLICE_MORE_MM)
-    return _centred_grid(spacing, CT_EXTENT_MM, CT_CENTRE_MM, np.eye(3), sitk.Euler3DTransform())
+    return centred_grid(spacing, CT_EXTENT_MM, CT_CENTRE_MM, np.eye(3), sitk.Euler3DTransform())
 
 
 def _mr_grid(spacing_mm: float, mr_from_ct: sitk.Euler3DTransform) -> VoxelGrid:
@@ -159,16 +168,17 @@ def _mr_grid(spacing_mm: float, mr_from_ct: sitk.Euler3DTransform) -> VoxelGrid:
     centre = mr_from_ct.TransformPoint(MR_CENTRE_MM)
     ct_from_mr = sitk.Euler3DTransform(mr_from_ct.GetInverse())
     direction = np.reshape(oblique.GetMatrix(), (3, 3))
-    return _centred_grid(spacing, MR_EXTENT_MM, centre, direction, ct_from_mr)
+    return centred_grid(spacing, MR_EXTENT_MM, centre, direction, ct_from_mr)
 
 
-def _centred_grid(
+def centred_grid(
     spacing: tuple[float, float, float],
     extent: tuple[float, float, float],
     centre: tuple[float, float, float],
     direction: NDArray[np.float64],
     head_from_grid: sitk.Euler3DTransform,
 ) -> VoxelGrid:
+    """A grid of an extent (mm) about a centre, with a direction matrix (3, 3)."""
     size = [round(length / step) for length, step in zip(extent, spacing, strict=True)]
     half = (np.array(size) - 1) / 2 * spacing
     origin = np.array(centre) - direction @ half
