@@ -47,7 +47,9 @@ SPLITTING = (*CONTRASTS, "FrameOfReferenceUID")
 ACQUISITIONS = (*SPLITTING, "AcquisitionNumber", "TriggerTime", "AcquisitionTime")
 """Attributes that separate acquisitions at the same position, the most reliable first."""
 
-NOTED = (*CONTRASTS, "AcquisitionNumber", "TriggerTime", "DimensionIndexValues")
+NOTED = (
+    *CONTRASTS, "AcquisitionNumber", "TriggerTime", "DimensionIndexValues", "FrameReferenceTime",
+)  # fmt: skip
 """Attributes whose values cannot identify a patient; notes only name the others that differ."""
 
 Attribute = tuple[str, Callable[[Dataset], str]]

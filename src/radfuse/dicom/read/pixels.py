@@ -11,6 +11,7 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.decode import stored_values
+from radfuse.dicom.read.nuclear import attribute, is_reprojection, pet_notes, units_of
 from radfuse.dicom.read.series import Slice
 from radfuse.dicom.read.slice_plane import float_values, image_count, slice_names
 from radfuse.errors import InputError
@@ -46,7 +47,11 @@ MAX_STORED = 2.0**32
 
 
 def check_pixel_values(slices: tuple[Slice, ...]) -> None:
-    """Raise `InputError` for colour, palettes, mosaics, inverted MR and maps computed from a CT."""
+    """Raise `InputError` for images whose values are not those of one scan of their modality.
+
+    Colour, palettes, mosaics, inverted MR, maps computed from a CT, projections and mixed units of
+    a PET.
+    """
     checks: tuple[tuple[Callable[[Dataset], object], str], ...] = (
         (_is_colour, "a colour image (SamplesPerPixel is not 1); give the original series"),
         (
@@ -55,6 +60,7 @@ def check_pixel_values(slices: tuple[Slice, ...]) -> None:
         ),
         (_is_inverted, "inverted values (MONOCHROME1); give the original series"),
         (_is_mosaic, "many slices in one image (ImageType MOSAIC); convert it to one per slice"),
+        (is_reprojection, "projections of a volume (SeriesType REPROJECTION); give the volume"),
     )
     for is_unsuitable, problem in checks:
         if unsuitable := [one for one in slices if is_unsuitable(one.header)]:
@@ -64,6 +70,11 @@ def check_pixel_values(slices: tuple[Slice, ...]) -> None:
         raise InputError(
             f"{slice_names(maps)}: values in {_map_quantity(header)}, not in "
             f"{MODALITIES[header.Modality].unit}; give the {header.Modality} itself"
+        )
+    if len(units := units_of(slices)) > 1:
+        raise InputError(
+            f"{slices[0].path.parent}: values in {len(units)} units ({attribute('Units')} is "
+            f"{', '.join(one or 'empty' for one in units)}); export the series again"
         )
 
 
@@ -98,8 +109,8 @@ def _map_quantity(header: Dataset) -> str:
 
 
 def header_notes(slices: tuple[Slice, ...]) -> tuple[str, ...]:
-    """Notes on distortion correction, lossy compression and missing attributes."""
-    notes = _distortion_notes(slices)
+    """Notes on distortion, units and corrections, lossy compression and missing attributes."""
+    notes = [*_distortion_notes(slices), *pet_notes(slices)]
     if any(one.header.get("LossyImageCompression") == LOSSY for one in slices):
         notes.append(f"lossy compression (LossyImageCompression {LOSSY}) has changed values")
     if stripped := [one for one in slices if not one.header.file_meta.get("TransferSyntaxUID")]:

@@ -1,0 +1,96 @@
+"""PET: the unit of the values, and which corrections the scanner applied to them."""
+
+from collections.abc import Iterable, Sequence
+
+from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.tag import Tag
+
+from radfuse.dicom.read.series import Slice
+from radfuse.modality import PT
+
+ACTIVITY = "BQML"
+"""Units (0054,1001) of an activity concentration in Bq/ml."""
+
+UNITS = {
+    ACTIVITY: PT.unit, "CNTS": "counts", "PROPCNTS": "proportional to counts",
+    "CPS": "counts/s", "PROPCPS": "proportional to counts/s", "GML": "g/ml (an SUV)",
+    "CM2ML": "cm2/ml (an SUV)", "CM2": "cm2", "PCNT": "percent", "NONE": "no unit",
+    "MLG": "ml/g", "MLMING": "ml/min/g", "MLMINML": "ml/min/ml", "MLML": "ml/ml",
+    "1CM": "1/cm", "UMOLML": "umol/ml", "UMOLMINML": "umol/min/ml", "UMOLMING": "umol/min/g",
+    "STDDEV": "standard deviations",
+}  # fmt: skip
+"""Units (0054,1001) in words: PS3.3 C.8.9.1.1.3."""
+
+ATTENUATION = "ATTN"
+"""Value of CorrectedImage (0028,0051) of an image that is corrected for attenuation."""
+
+FRAMES = {"DYNAMIC": "time frames of a dynamic", "GATED": "phases of a gated"}
+"""Value 1 of SeriesType (0054,1000) of a PET with several volumes at the same positions."""
+
+REPROJECTION = "REPROJECTION"
+"""Value 2 of SeriesType (0054,1000) of projections that were computed from a volume."""
+
+
+def attribute(keyword: str) -> str:
+    """The name and the tag of an attribute, for a message."""
+    tag = Tag(tag_for_keyword(keyword) or 0)
+    return f"{keyword} ({tag.group:04X},{tag.element:04X})"
+
+
+def values_of(header: Dataset, keyword: str) -> tuple[str, ...]:
+    """The values of an attribute in capitals; none where it is missing or empty."""
+    value = header.get(keyword)
+    values = [value] if isinstance(value, str) else value or ()
+    return tuple(text for one in values if (text := str(one).strip().upper()))
+
+
+def is_reprojection(header: Dataset) -> bool:
+    """Whether an image is a projection of a volume, which has no position in it."""
+    return REPROJECTION in values_of(header, "SeriesType")
+
+
+def units_of(slices: Sequence[Slice]) -> list[str]:
+    """The different Units (0054,1001) of PET images; empty text where it is missing."""
+    units = (" ".join(values_of(one.header, "Units")) for one in slices if is_pet(one.header))
+    return sorted(set(units))
+
+
+def is_pet(header: Dataset) -> bool:
+    """Whether an image is of a PET."""
+    return str(header.get("Modality")) == PT.code
+
+
+def pet_notes(slices: Sequence[Slice]) -> list[str]:
+    """Notes on a PET not in Bq/ml, of one frame of several, or without attenuation correction."""
+    if not is_pet(slices[0].header):
+        return []
+    notes = [_unit_note(units) for units in units_of(slices) if units != ACTIVITY]
+    notes += _frame_notes(one.header for one in slices)
+    lists = {values_of(one.header, "CorrectedImage") for one in slices}
+    if () in lists:
+        notes.append(
+            f"{attribute('CorrectedImage')} is missing; whether the PET has attenuation correction "
+            "is unknown"
+        )
+    if without := [one for one in sorted(lists) if one and ATTENUATION not in one]:
+        notes.append(
+            f"the PET has no attenuation correction ({attribute('CorrectedImage')} has "
+            f"{', '.join(without[0])}); uptake deep in the head appears too low"
+        )
+    return notes
+
+
+def _frame_notes(headers: Iterable[Dataset]) -> list[str]:
+    kinds = {kind for header in headers for kind in values_of(header, "SeriesType")[:1]}
+    return [
+        f"one of the {FRAMES[kind]} PET ({attribute('SeriesType')} is {kind})"
+        for kind in sorted(kinds & FRAMES.keys())
+    ]
+
+
+def _unit_note(units: str) -> str:
+    if not units:
+        return f"{attribute('Units')} is missing; the unit of the values is unknown"
+    words = f", {UNITS[units]}" if units in UNITS else ""
+    return f"{attribute('Units')} is {units}{words}; the values are not {PT.unit}"

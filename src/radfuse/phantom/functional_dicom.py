@@ -1,0 +1,108 @@
+"""Write uptake as a DICOM series, as scanners do: PET slices with a scale each, one SPECT file."""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import PositronEmissionTomographyImageStorage
+from pydicom.valuerep import format_number_as_ds
+
+from radfuse.dicom.write.derived_headers import code_item
+from radfuse.dicom.write.series import Rescale, stored_values, write_slices
+from radfuse.modality import PT
+
+MAX_STORED = 32767
+"""Stored value of the highest activity of a PET slice: scanners use the range of each slice."""
+
+FDG = Code("35321007", "SCT", "Fluorodeoxyglucose F^18^")
+"""Radiopharmaceutical of a PET series."""
+
+HALF_LIFE_S = 6586.2
+"""Of fluorine-18, as scanners write it."""
+
+DOSE_BQ = 250e6
+"""Injected activity."""
+
+WEIGHT_KG = 70.0
+"""Of the synthetic patient."""
+
+FRAME_MS = 600_000
+"""Duration of the scan."""
+
+
+def write_pet(
+    folder: Path, activity: sitk.Image, header: Dataset, *, overwrite: bool = False
+) -> tuple[Path, ...]:
+    """Write a volume (Bq/ml, not negative) as PET images, each with a RescaleSlope of its own.
+
+    `header` has patient, study, series and frame of reference; attributes of the PET modules that
+    it has are kept. Errors are those of `write.write_slices`.
+    """
+    template = pet_header(header, activity.GetSize()[2])
+    values = sitk.GetArrayViewFromImage(activity)
+
+    def slope(index: int) -> float:
+        return float(format_number_as_ds(float(values[index].max() or 1.0) / MAX_STORED))
+
+    def stored_slice(index: int) -> NDArray[np.generic]:
+        return stored_values(values[index], Rescale(slope(index)), "<i2")
+
+    def per_slice(index: int) -> Dataset:
+        attributes = Dataset()
+        attributes.RescaleSlope, attributes.RescaleIntercept = str(slope(index)), "0"
+        attributes.ImageIndex = index + 1
+        return attributes
+
+    return write_slices(
+        folder, activity, stored_slice, template, per_slice=per_slice, overwrite=overwrite
+    )
+
+
+def pet_header(header: Dataset, slices: int) -> Dataset:
+    """A header with the PET modules of a static, decay-corrected FDG scan, where it lacks them.
+
+    The scan starts at the SeriesTime of the header.
+    """
+    pet = Dataset()
+    pet.SOPClassUID = PositronEmissionTomographyImageStorage
+    pet.Modality = PT.code
+    pet.ImageType = ["ORIGINAL", "PRIMARY"]
+    pet.SeriesDate = pet.AcquisitionDate = "20240115"
+    pet.SeriesTime = pet.AcquisitionTime = "120000"
+    pet.SeriesType = ["STATIC", "IMAGE"]
+    pet.Units, pet.CountsSource, pet.DecayCorrection = "BQML", "EMISSION", "START"
+    pet.CorrectedImage = ["DECY", "ATTN", "SCAT", "NORM"]
+    pet.AttenuationCorrectionMethod = "measured"
+    pet.NumberOfSlices = slices
+    pet.CollimatorType = None
+    pet.PatientWeight = str(WEIGHT_KG)
+    pet.FrameReferenceTime = str(FRAME_MS // 2)
+    pet.ActualFrameDuration = FRAME_MS
+    pet.DecayFactor = "1.0"
+    pet.RadiopharmaceuticalInformationSequence = [_radiopharmaceutical()]
+    for keyword, code in (
+        ("PatientOrientationCodeSequence", Code("102538003", "SCT", "recumbent")),
+        ("PatientGantryRelationshipCodeSequence", Code("102540008", "SCT", "headfirst")),
+    ):
+        setattr(pet, keyword, [code_item(code)])
+    modifier = code_item(Code("40199007", "SCT", "supine"))
+    pet.PatientOrientationCodeSequence[0].PatientOrientationModifierCodeSequence = [modifier]
+    pet.update(header)
+    if "PatientPosition" in pet:  # not with the codes for it: PS3.3 C.7.3.1
+        del pet.PatientPosition
+    return pet
+
+
+def _radiopharmaceutical() -> Dataset:
+    item = Dataset()
+    item.RadiopharmaceuticalStartTime = "110000"
+    item.RadiopharmaceuticalStartDateTime = "20240115110000"
+    item.RadionuclideTotalDose = str(DOSE_BQ)
+    item.RadionuclideHalfLife = str(HALF_LIFE_S)
+    item.RadionuclidePositronFraction = "0.967"
+    item.RadionuclideCodeSequence = [code_item(Code("77004003", "SCT", "^18^Fluorine"))]
+    item.RadiopharmaceuticalCodeSequence = [code_item(FDG)]
+    return item
