@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from radfuse.errors import InputError
-from radfuse.io.images import read_grey, read_image, write_image
+from radfuse.io.images import read_grey, read_image, read_levels, write_image
 
 GREY = np.random.default_rng(2).integers(0, 256, (20, 30)).astype(np.uint8)
 GREY[0, :2] = 0, 255
@@ -87,7 +87,7 @@ def test_channels_may_differ_by_what_jpeg_rounds(tmp_path: Path, spread: int) ->
     if spread <= 8:
         assert (read_grey(path) == 104).all()
     else:
-        assert refusal(path) == "a colour image (channels differ by 9); save it as greyscale"
+        assert refusal(path).startswith("a colour image (channels differ by 9); save it as grey")
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [("jpg", "CMYK"), ("tif", "LAB")])
@@ -102,12 +102,27 @@ def test_other_colour_spaces_are_refused(tmp_path: Path, suffix: str, mode: str)
 def test_transparent_parts_are_refused(tmp_path: Path, mode: str) -> None:
     key: object = (0, 0, 0) if mode == "RGB" else 0
     path = saved(tmp_path / "a.png", mode=mode, transparency=key)
-    assert refusal(path) == "the image is partly transparent; save it as greyscale"
+    assert refusal(path) == "the image is partly transparent; save it opaque"
 
 
 def test_opacity_below_one_is_refused(tmp_path: Path) -> None:
     layers = np.stack([GREY, np.full_like(GREY, 254)], -1)
     assert "partly transparent" in refusal(saved(tmp_path / "a.png", layers))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colours_are_read_from_any_mode(tmp_path: Path, mode: str) -> None:
+    colours = np.zeros((8, 8, 3), np.uint8)
+    colours[2:5] = 255, 85, 0
+    path = tmp_path / "a.png"
+    Image.fromarray(colours).convert(mode, palette=Image.Palette.ADAPTIVE).save(path)
+    np.testing.assert_array_equal(read_levels(path), colours / np.float32(255))
+
+
+def test_transparent_colours_are_refused(tmp_path: Path) -> None:
+    layers = np.full((8, 8, 4), (255, 85, 0, 200), np.uint8)
+    with pytest.raises(InputError, match="partly transparent; save it opaque"):
+        read_levels(saved(tmp_path / "a.png", layers))
 
 
 def test_several_frames_are_refused(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ def read_image(path: Path) -> NDArray[np.float32]:
     if image.ndim != 2:
         spread = round(FULL_SCALE[8] * float(np.ptp(image, axis=-1).max()))
         raise InputError(
-            f"{path}: a colour image (channels differ by {spread}); save it as greyscale"
+            f"{path}: a colour image (channels differ by {spread}); save it as greyscale, or give "
+            "a PET as --pet, a SPECT as --spect"
         )
     return image
 
@@ -89,7 +90,7 @@ def _channels(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Three channels, or the only one of a greyscale image that is stored with more."""
     if levels.shape[-1] in {2, 4}:
         if levels[..., -1].min() < FULL_SCALE[8]:
-            raise InputError(f"{path}: the image is partly transparent; save it as greyscale")
+            raise InputError(f"{path}: the image is partly transparent; save it opaque")
         levels = levels[..., :-1]
     if int(np.ptp(levels, axis=-1).max()) > GREY_TOLERANCE:
         return levels

@@ -110,6 +110,59 @@ def test_a_grey_image_gets_the_colours_of_the_map(
     assert "lightness" in fused.record.scaling["Colours of the NM"]
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_grey_stored_in_colour_is_grey(
+    mr: Path, values: Float32Array, tmp_path: Path, mode: str
+) -> None:
+    grey = save(tmp_path / "grey.png", values)
+    stored = tmp_path / "stored.png"
+    Image.open(grey).convert(mode).save(stored)
+    fused = [fuse_functional((MR, mr), (PT, one), recipe=RECIPE).image for one in (grey, stored)]
+    np.testing.assert_array_equal(*fused)
+    assert np.ptp(fused[0][42, 62]) > 0.3
+
+
+def test_grey_of_16_bits_is_as_of_8(mr: Path, values: Float32Array, tmp_path: Path) -> None:
+    eight = save(tmp_path / "8.png", values)
+    sixteen = tmp_path / "16.png"
+    Image.fromarray(np.asarray(Image.open(eight)).astype(np.uint16) * 257).save(sixteen)
+    fused = [fuse_functional((MR, mr), (PT, one), recipe=RECIPE).image for one in (eight, sixteen)]
+    np.testing.assert_array_equal(*fused)
+
+
+def with_bar(image: Float32Array, bar: Float32Array, column: int = 84) -> Float32Array:
+    """A bar of as many rows, 6 pixels wide."""
+    barred = image.copy()
+    barred[20 : 20 + len(bar), column : column + 6] = bar[:, None]
+    return barred
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_colour_bar_is_background(
+    mr: Path, values: Float32Array, tmp_path: Path, *, colour: bool
+) -> None:
+    image, bar = values, np.linspace(1, 0, 60, dtype=np.float32)
+    if colour:
+        image, bar = PET.colours(values), PET.colours(bar)
+    plain = save(tmp_path / "plain.png", image)
+    barred = save(tmp_path / "barred.png", with_bar(image, bar))
+    wanted, found = (fuse_functional((MR, mr), (PT, one), recipe=RECIPE) for one in (plain, barred))
+    np.testing.assert_allclose(found.image, wanted.image, atol=0.03)
+    assert wanted.record.warnings == ()
+    assert "the PT has a colour bar (rows 20 to 7" in found.record.warnings[0]
+    assert found.record.warnings[0].endswith("columns 84 to 89), which is taken as background")
+
+
+def test_a_colour_bar_over_the_head_is_refused(
+    mr: Path, values: Float32Array, tmp_path: Path
+) -> None:
+    shifted = PET.colours(np.roll(values, 25, axis=1))
+    barred = with_bar(shifted, PET.colours(np.linspace(1, 0, 60, dtype=np.float32)), 78)
+    path = save(tmp_path / "barred.png", barred)
+    with pytest.raises(InputError, match=r"barred\.png: a colour bar is over the image"):
+        fuse_functional((MR, mr), (PT, path), recipe=RECIPE)
+
+
 def test_unknown_colours_are_fused_by_luminance_and_said(mr: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).random((96, 96, 3)).astype(np.float32)
     fused = fuse_functional((MR, mr), (PT, save(tmp_path / "x.png", noise)), recipe=RECIPE)
@@ -132,7 +185,7 @@ def test_what_is_no_image_is_refused(mr: Path, tmp_path: Path) -> None:
 
 
 def test_mr_in_colour_is_refused(pet: Path) -> None:
-    with pytest.raises(InputError, match="a colour image"):
+    with pytest.raises(InputError, match=r"a colour image .*; save it as greyscale, or give a PET"):
         fuse_functional((MR, pet), (PT, pet), recipe=RECIPE)
 
 

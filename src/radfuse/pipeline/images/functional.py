@@ -4,7 +4,10 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from radfuse.arrays import Float32Array
+from radfuse.colour.bar import find_colour_bar, without_colour_bar
 from radfuse.colour.maps import COLOUR_MAPS, recognised_map
 from radfuse.colour.spaces import SPACES
 from radfuse.errors import GeometryError, InputError
@@ -85,7 +88,8 @@ def fuse_functional(
     target = _checked_target(output, files, overwrite=overwrite)
     with timer.stage("reading"):
         grey = read_image(anatomical[1])
-        rgb, colour_map = _in_colour(functional[1], recipe.colour_map)
+        levels, warnings = _levels(*functional)
+        rgb, colour_map = _in_colour(levels, recipe.colour_map)
     _check_sizes((anatomical[0], grey), (functional[0], rgb))
     with timer.stage("fusing"):
         space = SPACES[recipe.colour_space]
@@ -105,6 +109,7 @@ def fuse_functional(
         },
         registration=None,
         seconds=timer.seconds,
+        warnings=warnings,
         versions=library_versions(),
         platform=platform_name(),
     )
@@ -137,9 +142,23 @@ def _checked_target(output: Path | None, inputs: list[Path], *, overwrite: bool)
     return output
 
 
-def _in_colour(path: Path, colour_map: str) -> tuple[Float32Array, str | None]:
-    """RGB (H, W, 3) of a functional image, and the colour map in which it is printed, if known."""
+def _levels(modality: Modality, path: Path) -> tuple[Float32Array, tuple[str, ...]]:
+    """A functional image, (H, W) or (H, W, 3), without its colour bar, and a warning of one."""
     levels = read_levels(path)
+    rgb = np.repeat(levels[..., None], 3, axis=-1) if levels.ndim == 2 else levels
+    bar = find_colour_bar(rgb)
+    if bar is None:
+        return levels, ()
+    try:
+        masked = without_colour_bar(rgb, bar)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    warning = f"the {modality} has a colour bar ({bar}), which is taken as background"
+    return masked[..., 0] if levels.ndim == 2 else masked, (warning,)
+
+
+def _in_colour(levels: Float32Array, colour_map: str) -> tuple[Float32Array, str | None]:
+    """RGB (H, W, 3) of a functional image, and the colour map in which it is printed, if known."""
     if levels.ndim == 2:
         return COLOUR_MAPS[colour_map].colours(levels), colour_map
     return levels, recognised_map(levels)
