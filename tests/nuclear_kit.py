@@ -43,6 +43,19 @@ def patient(name: str) -> Dataset:
     return header
 
 
+def isotope(**values: object) -> list[Dataset]:
+    """A radiopharmaceutical sequence: F-18, 250 MBq; None leaves an attribute out."""
+    item = Dataset()
+    given = {
+        "RadionuclideTotalDose": "250000000", "RadionuclideHalfLife": "6586.2", **values
+    }  # fmt: skip
+    for keyword, value in given.items():
+        if value is not None:
+            setattr(item, keyword, value)
+    item.RadionuclideCodeSequence = item.RadiopharmaceuticalCodeSequence = None
+    return [item]
+
+
 def pet(folder: Path, image: sitk.Image | None = None, name: str = "pet", **values: object) -> Path:
     """A PET series; the values replace attributes of its headers."""
     header = patient(name)

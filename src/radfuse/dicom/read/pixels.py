@@ -11,7 +11,7 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.decode import stored_values
-from radfuse.dicom.read.nuclear import attribute, is_reprojection, pet_notes, units_of
+from radfuse.dicom.read.nuclear.pet import attribute, is_reprojection, pet_notes, units_of
 from radfuse.dicom.read.series import Slice
 from radfuse.dicom.read.slice_plane import float_values, image_count, slice_names
 from radfuse.errors import InputError

@@ -14,6 +14,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from radfuse.dicom.read.dicomdir import DIRECTORY_NAME, missing_dicomdir_files
 from radfuse.dicom.read.fragments import join_fragments
 from radfuse.dicom.read.multiframe import frame_headers
+from radfuse.dicom.read.nuclear.pet import private_tags
 from radfuse.dicom.read.safe_read import (
     PREAMBLE_BYTES,
     check_size,
@@ -223,10 +224,11 @@ def _is_blank(path: Path) -> bool:
 
 def _drop_bulk(header: Dataset) -> None:
     """Drop private and long attributes, which would fill the memory with thousands of slices."""
+    kept = private_tags(header)
     for tag in list(header.keys()):
         value = header.get_item(tag).value
-        if tag.is_private or (isinstance(value, bytes) and len(value) > BULK_BYTES
-                              and tag not in FUNCTIONAL_GROUPS):  # fmt: skip
+        is_long = isinstance(value, bytes) and len(value) > BULK_BYTES
+        if (tag.is_private and tag not in kept) or (is_long and tag not in FUNCTIONAL_GROUPS):
             del header[tag]
 
 

@@ -49,13 +49,7 @@ class Slice:
 
     def with_value(self, keyword: str, value: str) -> "Slice":
         """The slice with another value of an attribute; other elements are shared."""
-        header = Dataset()
-        for tag in self.header.keys():  # noqa: SIM118  # iteration would convert every raw element
-            if tag != Tag(keyword):
-                header[tag] = self.header.get_item(tag)
-        header.file_meta = self.header.file_meta
-        setattr(header, keyword, value)
-        return replace(self, header=header)
+        return replace(self, header=with_values(self.header, **{keyword: value}))
 
 
 @dataclass(frozen=True)
@@ -134,6 +128,18 @@ class VolumeSlices:
         """One line for a list of choices."""
         difference = f" ({self.difference})" if self.difference else ""
         return DicomSeries(self.uid, self.slices).line + difference
+
+
+def with_values(header: Dataset, **values: object) -> Dataset:
+    """A header with other values of some attributes; it shares the other elements."""
+    replaced, changed = Dataset(), {Tag(keyword) for keyword in values}
+    for tag in header.keys():  # noqa: SIM118  # iteration would convert every raw element
+        if tag not in changed:
+            replaced[tag] = header.get_item(tag)
+    replaced.file_meta = header.file_meta
+    for keyword, value in values.items():
+        setattr(replaced, keyword, value)
+    return replaced
 
 
 def is_slice(header: Dataset) -> bool:

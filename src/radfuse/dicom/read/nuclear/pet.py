@@ -1,10 +1,11 @@
 """PET: the unit of the values, and which corrections the scanner applied to them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from radfuse.dicom.read.series import Slice
 from radfuse.modality import PT
@@ -25,6 +26,30 @@ UNITS = {
 ATTENUATION = "ATTN"
 """Value of CorrectedImage (0028,0051) of an image that is corrected for attenuation."""
 
+
+@dataclass(frozen=True)
+class PrivateAttribute:
+    """A private attribute; `str()` names it."""
+
+    group: int
+    creator: str
+    element: int
+    """Last two digits of the element."""
+
+    def __str__(self) -> str:
+        """The tag, and the creator of its block."""
+        return f"({self.group:04X},xx{self.element:02X}) {self.creator}"
+
+
+SCAN_TIME = PrivateAttribute(0x0009, "GEMS_PETD_01", 0x0D)
+"""Date and time at which a scan of GE began."""
+
+SUV_FACTOR = PrivateAttribute(0x7053, "Philips PET Private Group", 0x00)
+"""From counts to SUVbw."""
+
+ACTIVITY_FACTOR = PrivateAttribute(0x7053, "Philips PET Private Group", 0x09)
+"""From counts to Bq/ml."""
+
 FRAMES = {"DYNAMIC": "time frames of a dynamic", "GATED": "phases of a gated"}
 """Value 1 of SeriesType (0054,1000) of a PET with several volumes at the same positions."""
 
@@ -43,6 +68,28 @@ def values_of(header: Dataset, keyword: str) -> tuple[str, ...]:
     value = header.get(keyword)
     values = [value] if isinstance(value, str) else value or ()
     return tuple(text for one in values if (text := str(one).strip().upper()))
+
+
+def private_tags(header: Dataset) -> set[BaseTag]:
+    """The private tags of a PET that an SUV may need, with those of their creators."""
+    tags: set[BaseTag] = set()
+    for one in (SCAN_TIME, SUV_FACTOR, ACTIVITY_FACTOR) if is_pet(header) else ():
+        try:
+            block = header.private_block(one.group, one.creator)
+        except KeyError:
+            continue
+        tags |= {block.get_tag(one.element), Tag(one.group, block.block_start >> 8)}
+    return tags
+
+
+def private_text(header: Dataset, private: PrivateAttribute) -> str:
+    """The value of a private attribute as text; empty without one."""
+    try:
+        value = header.private_block(private.group, private.creator)[private.element].value
+    except KeyError:
+        return ""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+    return text.strip(" \0")
 
 
 def is_reprojection(header: Dataset) -> bool:

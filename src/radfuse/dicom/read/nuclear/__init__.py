@@ -1,0 +1,1 @@
+"""Read PET and SPECT: units and corrections, times and SUV, frames of a volume."""
