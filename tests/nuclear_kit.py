@@ -8,7 +8,7 @@ from pydicom import Dataset
 
 from dicom_kit import AXIAL, Angles
 from radfuse.dicom.uids import derive_uid
-from radfuse.phantom.functional_dicom import write_pet
+from radfuse.phantom.functional_dicom import write_pet, write_spect
 
 
 def uptake(
@@ -63,3 +63,18 @@ def pet(folder: Path, image: sitk.Image | None = None, name: str = "pet", **valu
         setattr(header, keyword, value)
     write_pet(folder, uptake() if image is None else image, header)
     return folder
+
+
+def counts(angles: Angles = AXIAL, spacing: Angles = (2.0, 3.0, 4.0)) -> sitk.Image:
+    """Noise of whole numbers."""
+    return sitk.Round(uptake(angles, spacing))
+
+
+def spect(
+    folder: Path, image: sitk.Image | None = None, name: str = "spect", **values: object
+) -> Path:
+    """A SPECT volume in one file; the values replace attributes of its header."""
+    header = patient(name)
+    for keyword, value in values.items():
+        setattr(header, keyword, value)
+    return write_spect(folder, counts() if image is None else image, header)

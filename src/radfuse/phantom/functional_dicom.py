@@ -7,12 +7,15 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import PositronEmissionTomographyImageStorage
+from pydicom.tag import Tag
+from pydicom.uid import NuclearMedicineImageStorage, PositronEmissionTomographyImageStorage
 from pydicom.valuerep import format_number_as_ds
 
+from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derived_headers import code_item
-from radfuse.dicom.write.series import Rescale, stored_values, write_slices
-from radfuse.modality import PT
+from radfuse.dicom.write.series import Rescale, file_bytes, stored_values, write_slices
+from radfuse.io.staging import refuse_nonempty, staging
+from radfuse.modality import NM, PT
 
 MAX_STORED = 32767
 """Stored value of the highest activity of a PET slice: scanners use the range of each slice."""
@@ -31,6 +34,10 @@ WEIGHT_KG = 70.0
 
 FRAME_MS = 600_000
 """Duration of the scan."""
+
+
+FILE_NAME = "0001.dcm"
+"""The only file of a SPECT series."""
 
 
 def write_pet(
@@ -106,3 +113,61 @@ def _radiopharmaceutical() -> Dataset:
     item.RadionuclideCodeSequence = [code_item(Code("77004003", "SCT", "^18^Fluorine"))]
     item.RadiopharmaceuticalCodeSequence = [code_item(FDG)]
     return item
+
+
+def write_spect(
+    folder: Path, counts: sitk.Image, header: Dataset, *, overwrite: bool = False
+) -> Path:
+    """Write a volume (counts, whole numbers up to 65535) as one reconstructed NM image.
+
+    `header` has patient, study, series and frame of reference; attributes of the NM modules that it
+    has are kept. The file is in `folder`. Raises `OutputError` where that has files already,
+    unless they may be replaced, or cannot be written to.
+    """
+    if not overwrite:
+        refuse_nonempty(folder, remedy="pass --overwrite or another --output")
+    image = spect_header(header, counts)
+    values = sitk.GetArrayViewFromImage(counts)
+    image.PixelData = stored_values(values, Rescale(), "<u2").tobytes()
+    with staging(folder.parent) as stage:
+        draft = stage.path_of(folder)
+        draft.mkdir()
+        (draft / FILE_NAME).write_bytes(file_bytes(image))
+    return folder / FILE_NAME
+
+
+def spect_header(header: Dataset, grid: sitk.Image) -> Dataset:
+    """A header with the NM modules of a SPECT volume on a grid, where it lacks them."""
+    columns, rows, count = grid.GetSize()
+    spacing = [format_number_as_ds(step) for step in grid.GetSpacing()]
+    axes = np.reshape(grid.GetDirection(), (3, 3)).T
+    image = Dataset()
+    image.SOPClassUID = NuclearMedicineImageStorage
+    image.SOPInstanceUID = derive_uid(header.SeriesInstanceUID, "0")
+    image.Modality = NM.code
+    image.InstanceNumber = 1
+    image.ImageType = ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"]
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.Rows, image.Columns, image.NumberOfFrames = rows, columns, count
+    image.BitsAllocated = image.BitsStored = 16
+    image.HighBit, image.PixelRepresentation = 15, 0
+    image.PixelSpacing = spacing[1::-1]
+    image.SpacingBetweenSlices = image.SliceThickness = spacing[2]
+    image.FrameIncrementPointer = Tag("SliceVector")
+    image.SliceVector, image.NumberOfSlices = list(range(1, count + 1)), count
+    image.NumberOfEnergyWindows = image.NumberOfDetectors = image.NumberOfRotations = 1
+    image.RotationInformationSequence = None
+    image.EnergyWindowInformationSequence = None
+    image.RadiopharmaceuticalInformationSequence = None
+    image.PatientOrientationCodeSequence = image.PatientGantryRelationshipCodeSequence = None
+    image.CountsAccumulated = None
+    detector = Dataset()
+    detector.CollimatorType, detector.FocalDistance = "PARA", None
+    detector.RadialPosition = detector.StartAngle = None
+    detector.ImagePositionPatient = [format_number_as_ds(part) for part in grid.GetOrigin()]
+    detector.ImageOrientationPatient = [
+        format_number_as_ds(round(part, 12) + 0.0) for part in axes[:2].ravel().tolist()
+    ]
+    image.DetectorInformationSequence = [detector]
+    image.update(header)
+    return image

@@ -19,6 +19,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from radfuse.arrays import Float64Array
 from radfuse.dicom.read.derived import is_localizer
 from radfuse.dicom.read.fragments import continuations
+from radfuse.dicom.read.nuclear.spect import volume_problem
 from radfuse.dicom.read.scan import Scan, damage_of
 from radfuse.dicom.read.series import DicomSeries, Slice, VolumeSlices
 from radfuse.dicom.read.slice_geometry import SAME_POSITION_MM
@@ -203,6 +204,7 @@ def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeri
     if not candidates:
         if scan.broken and not scan.series:
             raise _damaged(scan)
+        _refuse_projections(scan, modality)
         raise NoImageError(
             f"{scan.folder}: no {modality} series; the folder contains:\n  {content}"
         )
@@ -214,6 +216,16 @@ def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeri
             f"\n  {choices}"
         )
     return candidates[0]
+
+
+def _refuse_projections(scan: Scan, modality: Modality) -> None:
+    """Raise `NoImageError` for images of a modality that are not volumes, with what they are."""
+    for series in scan.series:
+        problem = volume_problem(series.headers[0])
+        if series.modality == modality.code and problem:
+            raise NoImageError(
+                f"{series.files[0]}: {problem}; give the reconstructed volume of the {modality}"
+            )
 
 
 def _listed(choices: Sequence[DicomSeries | VolumeSlices]) -> str:

@@ -1,13 +1,16 @@
 """Multi-frame images: a header for each frame, as a file of its own would have.
 
 Enhanced CT and MR (PS3.3 A.36, A.38) and legacy-converted objects keep what a scanner once wrote
-into every file in two sequences of functional groups: shared by all frames, and of each frame.
+into every file in two sequences of functional groups: shared by all frames, and of each frame. Of
+Nuclear Medicine images only volumes have frames here, see `nuclear.spect`.
 """
 
 from collections.abc import Iterator
 
 from pydicom import DataElement, Dataset
 from pydicom.tag import Tag
+
+from radfuse.dicom.read.nuclear.spect import is_nuclear, volume_frames, volume_problem
 
 SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 """Of all frames, and of each."""
@@ -20,11 +23,16 @@ RENAMED = {"FrameType": "ImageType", "EffectiveEchoTime": "EchoTime"}
 
 
 def frame_headers(header: Dataset) -> list[Dataset]:
-    """A header for each frame; of a single image its own.
+    """A header for each frame; of a single image its own, and of NM images that are no volume.
 
-    Raises `ValueError` where the number of frames is not that of the functional groups.
+    Raises `ValueError` where the number of frames is not that of the functional groups or of the
+    SliceVector.
     """
+    if volume_problem(header):
+        return [header]
     count = int(header.get("NumberOfFrames") or 1)
+    if is_nuclear(header):
+        return volume_frames(header, [_one_of_many(header, index) for index in range(count)])
     groups = [header.get(keyword) or () for keyword in SEQUENCES]
     if count == 1 and not any(groups):
         return [header]

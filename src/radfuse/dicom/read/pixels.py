@@ -11,7 +11,9 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.decode import stored_values
-from radfuse.dicom.read.nuclear.pet import attribute, is_reprojection, pet_notes, units_of
+from radfuse.dicom.read.nuclear.attributes import attribute
+from radfuse.dicom.read.nuclear.pet import is_reprojection, pet_notes, units_of
+from radfuse.dicom.read.nuclear.spect import spect_notes
 from radfuse.dicom.read.series import Slice
 from radfuse.dicom.read.slice_plane import float_values, image_count, slice_names
 from radfuse.errors import InputError
@@ -110,7 +112,7 @@ def _map_quantity(header: Dataset) -> str:
 
 def header_notes(slices: tuple[Slice, ...]) -> tuple[str, ...]:
     """Notes on distortion, units and corrections, lossy compression and missing attributes."""
-    notes = [*_distortion_notes(slices), *pet_notes(slices)]
+    notes = [*_distortion_notes(slices), *pet_notes(slices), *spect_notes(slices[0].header)]
     if any(one.header.get("LossyImageCompression") == LOSSY for one in slices):
         notes.append(f"lossy compression (LossyImageCompression {LOSSY}) has changed values")
     if stripped := [one for one in slices if not one.header.file_meta.get("TransferSyntaxUID")]:

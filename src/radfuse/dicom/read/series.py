@@ -18,6 +18,7 @@ from pydicom.uid import (
 )
 
 from radfuse.dicom.read.derived import Derivation, common_derivation, is_localizer
+from radfuse.dicom.read.nuclear.spect import volume_problem
 from radfuse.modality import MODALITIES
 
 CT_CLASSES = {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
@@ -102,6 +103,8 @@ class DicomSeries:
         """What follows its name in a list: `, localizer`, `, derived: ...`, or nothing."""
         if self.is_localizer:
             return ", localizer"
+        if problem := volume_problem(self.headers[0]):
+            return f", {problem}"
         return f", derived: {self.derivation.reason}" if self.derivation else ""
 
     @property
@@ -145,13 +148,16 @@ def with_values(header: Dataset, **values: object) -> Dataset:
 def is_slice(header: Dataset) -> bool:
     """Whether an object may be a slice of a volume: an image of a scanner with a position.
 
-    Reports, screen captures, structure sets, spectra, dose and segmentations are not.
+    Reports, screen captures, structure sets, spectra, dose, segmentations and planar images of
+    Nuclear Medicine are not.
     """
     if not all(header.get(keyword) for keyword in ("Rows", "Columns")):
         return False
     uid = sop_class(header)
     if uid in SLICE_CLASSES:
         return True
+    if volume_problem(header):
+        return False
     is_image = uid is None or not uid.keyword or uid.keyword.endswith(IMAGE_CLASS)
     return (
         is_image and str(header.get("Modality")) in MODALITIES and "ImagePositionPatient" in header

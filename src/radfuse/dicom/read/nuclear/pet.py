@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
 from pydicom.tag import BaseTag, Tag
 
+from radfuse.dicom.read.nuclear.attributes import attribute, values_of
 from radfuse.dicom.read.series import Slice
 from radfuse.modality import PT
 
@@ -55,19 +55,6 @@ FRAMES = {"DYNAMIC": "time frames of a dynamic", "GATED": "phases of a gated"}
 
 REPROJECTION = "REPROJECTION"
 """Value 2 of SeriesType (0054,1000) of projections that were computed from a volume."""
-
-
-def attribute(keyword: str) -> str:
-    """The name and the tag of an attribute, for a message."""
-    tag = Tag(tag_for_keyword(keyword) or 0)
-    return f"{keyword} ({tag.group:04X},{tag.element:04X})"
-
-
-def values_of(header: Dataset, keyword: str) -> tuple[str, ...]:
-    """The values of an attribute in capitals; none where it is missing or empty."""
-    value = header.get(keyword)
-    values = [value] if isinstance(value, str) else value or ()
-    return tuple(text for one in values if (text := str(one).strip().upper()))
 
 
 def private_tags(header: Dataset) -> set[BaseTag]:

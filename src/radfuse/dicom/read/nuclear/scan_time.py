@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from pydicom import Dataset
 
-from radfuse.dicom.read.nuclear.pet import SCAN_TIME, attribute, private_text
+from radfuse.dicom.read.nuclear.attributes import attribute
+from radfuse.dicom.read.nuclear.pet import SCAN_TIME, private_text
 from radfuse.dicom.read.slice_plane import float_values
 from radfuse.errors import InputError
 

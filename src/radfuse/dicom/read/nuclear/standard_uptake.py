@@ -8,14 +8,13 @@ from functools import partial
 import SimpleITK as sitk
 from pydicom import Dataset
 
+from radfuse.dicom.read.nuclear.attributes import attribute, values_of
 from radfuse.dicom.read.nuclear.pet import (
     ACTIVITY,
     ACTIVITY_FACTOR,
     ATTENUATION,
     SUV_FACTOR,
-    attribute,
     private_text,
-    values_of,
 )
 from radfuse.dicom.read.nuclear.scan_time import injection, scan_start
 from radfuse.dicom.read.series import with_values
