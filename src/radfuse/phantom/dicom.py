@@ -1,4 +1,4 @@
-"""Write the phantom as a CT and an MR DICOM series of one synthetic patient."""
+"""Write the phantom as DICOM series of one synthetic patient: CT, MR, PET and SPECT."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -9,14 +9,22 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.series import Rescale, write_series
-from radfuse.modality import CT, MR, Modality
+from radfuse.modality import CT, MR, NM, PT, Modality
+from radfuse.phantom.functional_dicom import write_pet, write_spect
 from radfuse.phantom.head import Phantom
+from radfuse.series import Series
 
 STUDY_DATE = "20240115"
 """Study date of every phantom."""
 
 CT_RESCALE = Rescale(slope=1.0, intercept=-1024.0)
 """As CT scanners store HU in unsigned 12 bits."""
+
+FUNCTIONAL_SERIES_NUMBER = 3
+"""After the CT and the MR."""
+
+DESCRIPTIONS = {PT: "PET FDG", NM: "SPECT HMPAO"}
+"""SeriesDescription of a functional image."""
 
 BRAIN_WINDOW = (80, 40)
 """Default window of the CT: width and centre."""
@@ -34,6 +42,28 @@ def write_phantom(phantom: Phantom, folder: Path, *, overwrite: bool = False) ->
     )
     write_series(mr_folder, phantom.mr.image, _mr_header(phantom), overwrite=overwrite)
     return ct_folder, mr_folder
+
+
+def write_functional(
+    phantom: Phantom, functional: Series, folder: Path, *, overwrite: bool = False
+) -> Path:
+    """Write a PET (Bq/ml) or SPECT (counts, rounded) of the phantom, and return its folder.
+
+    That is folder/PT or folder/NM. Patient and study are those of `write_phantom`, the frame of
+    reference is its own. The same image gives the same files. Errors are those of `write_phantom`.
+    """
+    values = sitk.GetArrayViewFromImage(functional.image)
+    digest = sha256(values.tobytes()).hexdigest()
+    header = _common_header(phantom, functional.modality, FUNCTIONAL_SERIES_NUMBER)
+    header.SeriesInstanceUID = _uid(phantom, "series", functional.modality.code, digest)
+    header.FrameOfReferenceUID = _uid(phantom, "frame", functional.modality.code, digest)
+    header.SeriesDescription = f"{DESCRIPTIONS[functional.modality]}, phantom"
+    header.WindowCenter = f"{float(values.max()) / 2:.0f}"
+    header.WindowWidth = f"{float(values.max()):.0f}"
+    target = folder / functional.modality.code
+    write = write_pet if functional.modality is PT else write_spect
+    write(target, functional.image, header, overwrite=overwrite)
+    return target
 
 
 def _uid(phantom: Phantom, *parts: str) -> str:

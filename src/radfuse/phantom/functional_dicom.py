@@ -97,10 +97,15 @@ def pet_header(header: Dataset, slices: int) -> Dataset:
         setattr(pet, keyword, [code_item(code)])
     modifier = code_item(Code("40199007", "SCT", "supine"))
     pet.PatientOrientationCodeSequence[0].PatientOrientationModifierCodeSequence = [modifier]
-    pet.update(header)
-    if "PatientPosition" in pet:  # not with the codes for it: PS3.3 C.7.3.1
-        del pet.PatientPosition
-    return pet
+    return _completed(pet, header)
+
+
+def _completed(modules: Dataset, header: Dataset) -> Dataset:
+    """The attributes of some modules with those of a header, which prevail."""
+    modules.update(header)
+    if "PatientPosition" in modules:  # not with the codes for it: PS3.3 C.7.3.1
+        del modules.PatientPosition
+    return modules
 
 
 def _radiopharmaceutical() -> Dataset:
@@ -118,7 +123,7 @@ def _radiopharmaceutical() -> Dataset:
 def write_spect(
     folder: Path, counts: sitk.Image, header: Dataset, *, overwrite: bool = False
 ) -> Path:
-    """Write a volume (counts, whole numbers up to 65535) as one reconstructed NM image.
+    """Write a volume (counts up to 65535, rounded) as one reconstructed NM image.
 
     `header` has patient, study, series and frame of reference; attributes of the NM modules that it
     has are kept. The file is in `folder`. Raises `OutputError` where that has files already,
@@ -169,5 +174,4 @@ def spect_header(header: Dataset, grid: sitk.Image) -> Dataset:
         format_number_as_ds(round(part, 12) + 0.0) for part in axes[:2].ravel().tolist()
     ]
     image.DetectorInformationSequence = [detector]
-    image.update(header)
-    return image
+    return _completed(image, header)
