@@ -8,6 +8,7 @@ from skimage import color
 
 from radfuse.arrays import Float32Array
 from radfuse.colour.difference import ciede2000
+from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.colour.spaces import SPACES, lab, rgb_of_lab
 
 each = pytest.mark.parametrize("name", SPACES)
@@ -28,6 +29,25 @@ def test_its_own_luminance_changes_nothing(name: str) -> None:
     rgb, space = random_colours(1), SPACES[name]
     same = space.with_luminance(rgb, space.luminance(rgb))
     np.testing.assert_allclose(same, rgb, atol=2e-4)
+
+
+@pytest.mark.parametrize("printed", COLOUR_MAPS)
+def test_its_own_lightness_keeps_printed_colours(printed: str) -> None:
+    colours = COLOUR_MAPS[printed].colours(np.linspace(0, 1, 200, dtype=np.float32))
+    same = SPACES["lab"].with_luminance(colours, SPACES["lab"].luminance(colours))
+    np.testing.assert_allclose(same, colours, atol=2e-4)
+
+
+def test_no_larger_chroma_is_shown() -> None:
+    rgb = np.rint(random_colours(3, 300))
+    lightness = np.random.default_rng(4).random(300, dtype=np.float32)
+    found = lab(SPACES["lab"].with_luminance(rgb, lightness))
+    full = lab(rgb)
+    for share in np.linspace(1, 0, 100):
+        tried = np.stack([found[:, 0], *(full[:, 1:].T * share)], axis=-1)
+        shown = np.abs(rgb_of_lab(tried) - 0.5).max(axis=-1) <= 0.5
+        missing = shown & (np.hypot(*tried[:, 1:].T) > np.hypot(*found[:, 1:].T) + 1)
+        assert not missing.any()
 
 
 @each

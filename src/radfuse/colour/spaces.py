@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import BoolArray, Float32Array
 
 BT601 = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in luma, ITU-R BT.601."""
@@ -31,8 +31,9 @@ WHITE_XYZ = XYZ_OF_RGB.sum(axis=1)
 DARK = np.float32(6 / 29)
 """Below its cube the cube root of CIE Lab is a line; CIE 15."""
 
-GAMUT_STEPS = 12
-"""Halvings in the search for the largest chroma that RGB can show: to 1/4000."""
+CHROMA_SHARES, GAMUT_STEPS = 16, 8
+"""Shares of chroma, and halvings between two of them, in the search for the largest that RGB can
+show: to 1/4000."""
 
 ALMOST_BLACK = 1e-6
 
@@ -81,16 +82,30 @@ def _with_lightness(rgb: Float32Array, lightness: Float32Array) -> Float32Array:
     """The hue is kept; where RGB cannot show the colour at this lightness, chroma is reduced."""
     values = lab(rgb)
     values[..., 0] = 100 * np.clip(lightness, 0, 1)
-    chroma = values[..., 1:].copy()
-    least, most = np.zeros_like(lightness), np.ones_like(lightness)
-    for _ in range(GAMUT_STEPS):
-        share = (least + most) / 2
-        values[..., 1:] = chroma * share[..., None]
-        shown = np.abs(rgb_of_lab(values) - 0.5).max(axis=-1) <= 0.5 + 1e-3
-        least, most = np.where(shown, share, least), np.where(shown, most, share)
-    share = np.where(most == 1, 1, least)
-    values[..., 1:] = chroma * share[..., None]
+    hidden = ~_is_shown(values)
+    values[hidden] = _with_less_chroma(values[hidden])
     return np.asarray(np.clip(rgb_of_lab(values), 0, 1), np.float32)
+
+
+def _with_less_chroma(values: Float32Array) -> Float32Array:
+    """Colours (N, 3) of the largest chroma that RGB can show.
+
+    RGB may show a chroma and not a smaller one, so that shares are tried before they are halved.
+    """
+    best = np.zeros(len(values), np.float32)
+    for share in np.arange(1, CHROMA_SHARES, dtype=np.float32) / CHROMA_SHARES:
+        best[_is_shown(values * [1, share, share])] = share
+    step = 1 / CHROMA_SHARES
+    for _ in range(GAMUT_STEPS):
+        step /= 2
+        tried = (best + np.float32(step))[:, None]
+        best[_is_shown(np.concatenate([values[:, :1], values[:, 1:] * tried], axis=1))] += step
+    return np.concatenate([values[:, :1], values[:, 1:] * best[:, None]], axis=1)
+
+
+def _is_shown(values: Float32Array) -> BoolArray:
+    """Whether RGB can show colours of CIE Lab (..., 3)."""
+    return np.asarray(np.abs(rgb_of_lab(values) - 0.5).max(axis=-1) <= 0.5 + 1e-3)
 
 
 def _adding(luminance: Luminance) -> WithLuminance:
