@@ -44,10 +44,10 @@ def rigid() -> sitk.Euler3DTransform:
 
 def make_context(pair: tuple[Series, Series], **changes: object) -> DerivationContext:
     facts = {
-        "ct": pair[0], "mr": pair[1], "mr_from_ct": rigid(), "method": "laplacian",
+        "fixed": pair[0], "moving": pair[1], "moving_from_fixed": rigid(), "method": "laplacian",
         "weights_sha256": None, "verdict": Verdict("pass", 1.5), "registration_id": "abc",
         "alignment_source": "file", "in_fov": np.ones(pair[0].image.GetSize()[2], np.bool_),
-        "window": "width 1000, level 500", "mr_range": (0.0, 4000.0),
+        "window": "width 1000, level 500", "moving_range": (0.0, 4000.0),
     }  # fmt: skip
     return DerivationContext(**{**facts, **changes})  # type: ignore[arg-type]
 
@@ -63,15 +63,17 @@ def matrix(transform: sitk.Transform) -> np.ndarray:
 
 def write_ladder(folder: Path, context: DerivationContext) -> dict[str, Path]:
     """Every object of one run."""
-    shape = context.ct.image.GetSize()[::-1]
+    shape = context.fixed.image.GetSize()[::-1]
     fused = sitk.GetImageFromArray(np.linspace(0, FULL_SCALE, int(np.prod(shape))).reshape(shape))
-    fused.CopyInformation(context.ct.image)
+    fused.CopyInformation(context.fixed.image)
     grey, fov_mask = np.full(shape[1:], 0.5, np.float32), np.ones(shape[1:], np.bool_)
     folder.mkdir()
     write_fused(folder / "fused", sitk.Cast(fused, sitk.sitkUInt16), context)
     write_resampled(folder / "mr", context)
     write_colour_blend(folder / "colour", lambda _: (grey, grey, fov_mask), context, 0.5)
-    write_registration(folder / "registration", context, matrix(context.mr_from_ct.GetInverse()))
+    write_registration(
+        folder / "registration", context, matrix(context.moving_from_fixed.GetInverse())
+    )
     return {path.name: path for path in folder.iterdir()}
 
 

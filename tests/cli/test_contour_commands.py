@@ -266,7 +266,9 @@ def test_a_registration_of_another_patient_is_not_used(
 ) -> None:
     ct, mr = phantom_folders
     context = make_context((read(ct, "CT"), read(mr, "MR")))
-    reg = write_registration(tmp_path / "reg", context, matrix(context.mr_from_ct.GetInverse()))
+    reg = write_registration(
+        tmp_path / "reg", context, matrix(context.moving_from_fixed.GetInverse())
+    )
     change(reg, put("PatientID", "another"))
     write_volume(tmp_path / "fused.nii.gz", phantom.ct.image + 1100)
     pair = ("--ct", ct, "--mr", mr, "--transform", reg)

@@ -69,11 +69,11 @@ def test_headers_of_different_frames_are_not_used(phantom_folders: tuple[Path, P
 
 def context(phantom: Phantom, **changes: object) -> DerivationContext:
     facts = {
-        "ct": phantom.ct, "mr": phantom.mr, "mr_from_ct": phantom.mr_from_ct,
+        "fixed": phantom.ct, "moving": phantom.mr, "moving_from_fixed": phantom.mr_from_ct,
         "method": "average", "weights_sha256": None, "verdict": Verdict("pass", 1.5),
         "registration_id": "abc",
         "in_fov": np.ones(phantom.ct.image.GetSize()[2], np.bool_), "window": "width 1, level 2",
-        "alignment_source": "file", "mr_range": (0.0, 1.0),
+        "alignment_source": "file", "moving_range": (0.0, 1.0),
     }  # fmt: skip
     return DerivationContext(**{**facts, **changes})
 

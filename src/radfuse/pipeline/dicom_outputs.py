@@ -79,7 +79,8 @@ def write_dicom(
     recipe: Recipe,
 ) -> None:
     """Write the DICOM objects, each series into a new folder."""
-    ct, mr, mr_from_ct = context.ct.image, context.mr.image, context.mr_from_ct
+    ct, mr = context.fixed.image, context.moving.image
+    mr_from_ct = context.moving_from_fixed
     if "fused" in where:
         write_fused(where["fused"], fused, context)
     if "mr" in where:
@@ -87,7 +88,7 @@ def write_dicom(
     if "colour" in where:
         write_colour_blend(
             where["colour"],
-            lambda index: scale_slice(ct, mr, mr_from_ct, window, context.mr_range, index),
+            lambda index: scale_slice(ct, mr, mr_from_ct, window, context.moving_range, index),
             context,
             recipe.opacity,
         )

@@ -195,9 +195,9 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
     else:
         recipe = result.record.recipe
         context = DerivationContext(
-            ct=result.ct,
-            mr=result.mr,
-            mr_from_ct=alignment.mr_from_ct,
+            fixed=result.ct,
+            moving=result.mr,
+            moving_from_fixed=alignment.mr_from_ct,
             method=recipe.method,
             weights_sha256=result.record.method.get("sha256"),
             verdict=alignment.quality.verdict,
@@ -205,7 +205,7 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
             alignment_source=alignment.origin,
             in_fov=_slices_in_fov(result.ct.image, region),
             window=result.record.scaling["CT window, HU"],
-            mr_range=region.mr_range,
+            moving_range=region.mr_range,
         )
         write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
     write_transform(target.transform, alignment.mr_from_ct)

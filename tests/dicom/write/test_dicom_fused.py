@@ -35,7 +35,8 @@ def context(pair: tuple[Series, Series], **changes: object) -> DerivationContext
         "method": "laplacian", "weights_sha256": None, "verdict": Verdict("pass", 1.5),
         "registration_id": "abc",
         "in_fov": np.ones(len(pair[0].headers) or pair[0].image.GetSize()[2], np.bool_),
-        "window": "width 1000, level 500", "alignment_source": "file", "mr_range": (0.0, 4000.0),
+        "window": "width 1000, level 500", "alignment_source": "file",
+        "moving_range": (0.0, 4000.0),
     } | changes  # fmt: skip
     return DerivationContext(*pair, shift, **facts)  # type: ignore[arg-type]
 

@@ -188,6 +188,6 @@ def test_resampled_mr_references_its_own_slices(tmp_path: Path, pair: Pair) -> N
 
 def test_slices_outside_the_mr_refer_to_no_mr_slice(tmp_path: Path, pair: Pair) -> None:
     far = sitk.TranslationTransform(3, (0.0, 0.0, 500.0))
-    for header in written(tmp_path / "out", pair, mr_from_ct=far):
+    for header in written(tmp_path / "out", pair, moving_from_fixed=far):
         assert sources(header, pair[1]) == []
         assert not header.pixel_array.any()

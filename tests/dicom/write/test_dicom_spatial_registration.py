@@ -43,7 +43,7 @@ def pair(tmp_path: Path) -> Pair:
 
 def write_reg(folder: Path, pair: Pair, **changes: object) -> Path:
     context = make_context(pair, **changes)
-    return write_registration(folder, context, matrix(context.mr_from_ct.GetInverse()))
+    return write_registration(folder, context, matrix(context.moving_from_fixed.GetInverse()))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_any_rigid_transform_is_read_back_unchanged(
     folder = tmp_path_factory.mktemp("any")
     given_transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
     pair = headed("CT", CTImageStorage), headed("MR", MRImageStorage)
-    path = write_reg(folder / "reg", pair, mr_from_ct=given_transform)
+    path = write_reg(folder / "reg", pair, moving_from_fixed=given_transform)
     ct, mr = pair
     assert_same_map(read_transform(path, ct=ct, mr=mr), given_transform)
 
@@ -149,7 +149,7 @@ def test_matrix_moves_mr_point_to_where_resampled_mr_shows_it(
         headed("MR", MRImageStorage, blob(centre_mm)),
     )
     transform = sitk.Euler3DTransform((0.0, 0.0, 0.0), *turn, shift)
-    context = make_context(pair, mr_from_ct=transform)
+    context = make_context(pair, moving_from_fixed=transform)
     write_resampled(folder / "mr", context)
     path = write_registration(folder / "reg", context, matrix(transform.GetInverse()))
     shown = read(folder / "mr", "MR").image

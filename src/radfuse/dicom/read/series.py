@@ -1,6 +1,7 @@
 """The images of a DICOM series, by their headers."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,20 +13,38 @@ from pydicom.uid import (
     CTImageStorage,
     EnhancedCTImageStorage,
     EnhancedMRImageStorage,
+    EnhancedPETImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
     LegacyConvertedEnhancedMRImageStorage,
+    LegacyConvertedEnhancedPETImageStorage,
     MRImageStorage,
+    NuclearMedicineImageStorage,
+    PositronEmissionTomographyImageStorage,
 )
 
 from radfuse.dicom.read.derived import Derivation, common_derivation, is_localizer
 from radfuse.dicom.read.nuclear.spect import volume_problem
-from radfuse.modality import MODALITIES
+from radfuse.modality import CT, MODALITIES, MR, NM, PT
 
-CT_CLASSES = {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
-MR_CLASSES = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
-"""SOP classes of the images of a modality."""
+CLASSES: Mapping[str, frozenset[UID]] = {
+    CT.code: frozenset(
+        {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
+    ),
+    MR.code: frozenset(
+        {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
+    ),
+    PT.code: frozenset(
+        {
+            PositronEmissionTomographyImageStorage,
+            EnhancedPETImageStorage,
+            LegacyConvertedEnhancedPETImageStorage,
+        }
+    ),
+    NM.code: frozenset({NuclearMedicineImageStorage}),
+}
+"""SOP classes of the images of a modality, by its code."""
 
-SLICE_CLASSES = CT_CLASSES | MR_CLASSES
+SLICE_CLASSES = CLASSES[CT.code] | CLASSES[MR.code] | CLASSES[PT.code]
 """SOP classes whose objects are images, even if Rows and Columns are missing."""
 
 IMAGE_CLASS = "ImageStorage"

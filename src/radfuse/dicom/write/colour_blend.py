@@ -40,7 +40,7 @@ def write_colour_blend(
     `opacity` of the MR is in [0, 1]. Errors are those of `write.write_slices`.
     """
     percent = f"{opacity:.0%}"
-    low, high = context.mr_range
+    low, high = context.moving_range
     header = context.image_header(
         SERIES_NUMBER, "COLOUR CT+MR", percent, "Registration and blending"
     )
@@ -56,7 +56,7 @@ def write_colour_blend(
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
     return write_slices(
-        folder, context.ct.image, lambda index: blend(*scaled_slice(index), opacity), header,
+        folder, context.fixed.image, lambda index: blend(*scaled_slice(index), opacity), header,
         per_slice=context.slice_attributes,
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ from radfuse.series import Series
 from radfuse.verdict import Verdict
 
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
-"""Attributes copied from each CT slice digit for digit."""
+"""Attributes copied from each fixed slice digit for digit."""
 
 ACQUISITION = ("ScanningSequence", "SequenceVariant", "ScanOptions", "MRAcquisitionType",
                "RepetitionTime", "EchoTime", "EchoTrainLength", "InversionTime",
@@ -47,13 +47,15 @@ EMPTY_IF_UNKNOWN = (
 class DerivationContext:
     """Sources, registration and settings of one fusion; its objects share study and frame."""
 
-    ct: Series
-    mr: Series
-    mr_from_ct: sitk.Transform
-    method: str
-    """Name, or path of an ONNX file."""
+    fixed: Series
+    """Its grid is that of the derived images: the CT, or the MR of a PET."""
 
-    weights_sha256: str | None
+    moving: Series
+    """Registered to the fixed series."""
+
+    moving_from_fixed: sitk.Transform
+    """Maps points of the fixed series to points of the moving one, LPS mm."""
+
     verdict: Verdict
     """Of the registration QA."""
 
@@ -62,13 +64,17 @@ class DerivationContext:
     """Where the alignment is from: `headers`, `file`, `manual`, or the start of the search."""
 
     in_fov: NDArray[np.bool_]
-    """For each slice of the fused image, whether it intersects the MR field of view."""
+    """For each slice of the derived images, whether it intersects the moving field of view."""
 
-    window: str
-    """The CT window, in words."""
+    moving_range: tuple[float, float]
+    """Values of the moving series displayed as black and white."""
 
-    mr_range: tuple[float, float]
-    """MR values displayed as black and white."""
+    method: str = ""
+    """Name, or path of an ONNX file; only of fused images."""
+
+    weights_sha256: str | None = None
+    window: str = ""
+    """That of the fixed series, in words; only of fused images and colour blends."""
 
     @property
     def method_label(self) -> str:
@@ -76,14 +82,19 @@ class DerivationContext:
         return sanitized(re.split(r"[/\\\\]", self.method)[-1])
 
     @property
+    def direction(self) -> str:
+        """From the moving modality to the fixed one, such as `MR to CT`."""
+        return f"{self.moving.modality} to {self.fixed.modality}"
+
+    @property
     def grid_description(self) -> str:
         """The grid of the images, in words."""
-        if self.ct.regridded:
+        if self.fixed.regridded:
             return (
-                "frame of reference of the CT, on the regular grid that its slices were resampled "
-                "onto"
+                f"frame of reference of the {self.fixed.modality}, on the regular grid that its "
+                "slices were resampled onto"
             )
-        return "grid and frame of reference of the CT"
+        return f"grid and frame of reference of the {self.fixed.modality}"
 
     def series_header(self, number: int, title: str, label: str, contribution: str) -> Dataset:
         """The header of a new series: study, frame of reference, equipment, number, description.
@@ -100,7 +111,7 @@ class DerivationContext:
 
     @cached_property
     def _common_header(self) -> Dataset:
-        return derived_header(self.ct)
+        return derived_header(self.fixed)
 
     def image_header(self, number: int, title: str, label: str, contribution: str) -> Dataset:
         """The header of a new series of images."""
@@ -108,7 +119,7 @@ class DerivationContext:
         header.BurnedInAnnotation = "NO"
         header.AcquisitionNumber = None
         header.ImageComments = self.review_comment
-        sources = (*self.ct.headers[:1], *self.mr.headers[:1])
+        sources = (*self.fixed.headers[:1], *self.moving.headers[:1])
         if any(source.get("LossyImageCompression") == "01" for source in sources):
             header.LossyImageCompression = "01"
         return header
@@ -116,7 +127,7 @@ class DerivationContext:
     def mr_header(self, number: int, title: str, label: str, contribution: str) -> Dataset:
         """The header of a new series of MR images."""
         header = self.image_header(number, title, label, contribution)
-        copy_attributes(header, self.mr, ACQUISITION)
+        copy_attributes(header, self.moving, ACQUISITION)
         add_empty(header, EMPTY_IF_UNKNOWN)
         for keyword, unknown in (("ScanningSequence", "RM"), ("SequenceVariant", "NONE")):
             if not header.get(keyword):
@@ -131,7 +142,7 @@ class DerivationContext:
         return review_comment(self.registration_id, self.verdict)
 
     def slice_attributes(self, index: int) -> Dataset:
-        """The geometry of a slice in the CT's own digits, and references to its source images."""
+        """The geometry of a slice in the fixed series' digits, and references to its sources."""
         if index not in self._slice_attributes:
             self._slice_attributes[index] = encoded(self._made_slice_attributes(index))
         attributes = Dataset()
@@ -145,38 +156,40 @@ class DerivationContext:
 
     def _made_slice_attributes(self, index: int) -> Dataset:
         attributes = Dataset()
-        for keyword in GEOMETRY if self.ct.slice_headers else ():
-            if self.ct.slice_headers[index].get(keyword) not in (None, ""):
-                attributes[keyword] = self.ct.slice_headers[index][keyword]
-        references = self._ct_items(index) + self._mr_items(index)
+        for keyword in GEOMETRY if self.fixed.slice_headers else ():
+            if self.fixed.slice_headers[index].get(keyword) not in (None, ""):
+                attributes[keyword] = self.fixed.slice_headers[index][keyword]
+        references = self._fixed_items(index) + self._moving_items(index)
         if references:
             attributes.SourceImageSequence = references
         return attributes
 
-    def _ct_items(self, index: int) -> list[Dataset]:
-        if self.ct.slice_headers:
-            header = self.ct.slice_headers[index]
+    def _fixed_items(self, index: int) -> list[Dataset]:
+        if self.fixed.slice_headers:
+            header = self.fixed.slice_headers[index]
             return [source_item(header, preserved=True)] if has_reference_uids(header) else []
-        return self._ct_slices.spanning(self._corners_mm(index)) if self._ct_slices else []
+        return self._fixed_slices.spanning(self._corners_mm(index)) if self._fixed_slices else []
 
-    def _mr_items(self, index: int) -> list[Dataset]:
-        corners = [self.mr_from_ct.TransformPoint(corner) for corner in self._corners_mm(index)]
-        return self._mr_slices.spanning(np.array(corners)) if self._mr_slices else []
-
-    @cached_property
-    def _ct_slices(self) -> SourceSlices | None:
-        return source_slices(self.ct)
+    def _moving_items(self, index: int) -> list[Dataset]:
+        corners = [
+            self.moving_from_fixed.TransformPoint(corner) for corner in self._corners_mm(index)
+        ]
+        return self._moving_slices.spanning(np.array(corners)) if self._moving_slices else []
 
     @cached_property
-    def _mr_slices(self) -> SourceSlices | None:
-        return source_slices(self.mr)
+    def _fixed_slices(self) -> SourceSlices | None:
+        return source_slices(self.fixed)
+
+    @cached_property
+    def _moving_slices(self) -> SourceSlices | None:
+        return source_slices(self.moving)
 
     def _corners_mm(self, index: int) -> NDArray[np.float64]:
-        """The corners of a slice of the CT's grid, (4, 3), LPS mm."""
-        columns, rows, _ = self.ct.image.GetSize()
+        """The corners of a slice of the fixed grid, (4, 3), LPS mm."""
+        columns, rows, _ = self.fixed.image.GetSize()
         return np.array(
             [
-                self.ct.image.TransformIndexToPhysicalPoint((column, row, index))
+                self.fixed.image.TransformIndexToPhysicalPoint((column, row, index))
                 for column, row in product((0, columns - 1), (0, rows - 1))
             ]
         )

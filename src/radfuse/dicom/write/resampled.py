@@ -29,13 +29,13 @@ def write_resampled(folder: Path, context: DerivationContext) -> tuple[Path, ...
 
     Errors are those of `write.write_slices`.
     """
-    mr = context.mr
+    mr = context.moving
     rescale = rescale_of(mr.image)
     dtype = stored_dtype(_value_range(mr.image), rescale or Rescale(), folder)
 
     def stored_slice(index: int) -> NDArray[np.generic]:
-        grid = context.ct.image[:, :, index : index + 1]
-        values = sitk.GetArrayFromImage(resample_mr(mr.image, grid, context.mr_from_ct))
+        grid = context.fixed.image[:, :, index : index + 1]
+        values = sitk.GetArrayFromImage(resample_mr(mr.image, grid, context.moving_from_fixed))
         return stored_values(values[0], rescale or Rescale(), dtype)
 
     description = mr.headers[0].get("SeriesDescription") if mr.headers else None
@@ -43,7 +43,7 @@ def write_resampled(folder: Path, context: DerivationContext) -> tuple[Path, ...
         SERIES_NUMBER, "MR ON CT", sanitized(description or "rigid"), "Registration and resampling"
     )
     header.SOPClassUID = MRImageStorage
-    low, high = context.mr_range
+    low, high = context.moving_range
     header.WindowCenter, header.WindowWidth = (
         format_number_as_ds(value) for value in ((low + high) / 2, high - low)
     )
@@ -54,7 +54,7 @@ def write_resampled(folder: Path, context: DerivationContext) -> tuple[Path, ...
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
     return write_slices(
-        folder, context.ct.image, stored_slice, header,
+        folder, context.fixed.image, stored_slice, header,
         rescale=rescale, per_slice=context.slice_attributes,
     )  # fmt: skip
 

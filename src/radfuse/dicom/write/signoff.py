@@ -38,9 +38,9 @@ def review_comment(registration_id: str, verdict: Verdict) -> str:
     return f"Registration {registration_id} {UNREVIEWED}; {verdict.sentence()}. {NOTICE}"
 
 
-def review_description(registration_id: str) -> str:
-    """The ContentDescription of an unreviewed registration, in 64 characters."""
-    return f"Rigid, MR to CT, id {registration_id}, {UNREVIEWED}"
+def review_description(direction: str, registration_id: str) -> str:
+    """The ContentDescription of an unreviewed registration such as `MR to CT`, 64 characters."""
+    return f"Rigid, {direction}, id {registration_id}, {UNREVIEWED}"
 
 
 def sign_series(source: Path, target: Path, signoff: Signoff) -> None:

@@ -1,7 +1,7 @@
 """Spatial Registration (REG): the alignment as a DICOM object, written and read.
 
-Its matrices map points of the moving frame of reference to the registered one, the CT's. ITK's
-transforms map CT points to MR points: this module converts between the two.
+Its matrices map points of the moving frame of reference to the registered, fixed one. ITK's
+transforms map fixed points to moving ones: this module converts between the two.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import SpatialRegistrationStorage
 from pydicom.valuerep import format_number_as_ds
 
-from radfuse.dicom.read.series import CT_CLASSES, MR_CLASSES
+from radfuse.dicom.read.series import CLASSES
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import (
@@ -46,11 +46,11 @@ CONTENT_LABEL = "REGISTRATION"
 """ContentLabel, a code string."""
 
 
-def unwritable_reason(ct: Series, mr: Series) -> str | None:
+def unwritable_reason(fixed: Series, moving: Series) -> str | None:
     """Why a Spatial Registration of two series cannot be written; None where it can."""
     unreferable = [
         series.modality.code
-        for series in (ct, mr)
+        for series in (fixed, moving)
         if series.frame_of_reference_uid is None or not all(map(has_reference_uids, series.headers))
     ]
     if not unreferable:
@@ -59,33 +59,37 @@ def unwritable_reason(ct: Series, mr: Series) -> str | None:
     return f"the {' and the '.join(unreferable)} {verb} a frame of reference UID or instance UIDs"
 
 
-def write_registration(folder: Path, context: DerivationContext, ct_from_mr: Matrix) -> Path:
-    """Write the alignment, a homogeneous 4x4 matrix that maps MR points to CT points, LPS mm.
+def write_registration(folder: Path, context: DerivationContext, fixed_from_moving: Matrix) -> Path:
+    """Write the alignment, a homogeneous 4x4 matrix that maps moving to fixed points, LPS mm.
 
     Both series must have a frame of reference, see `unwritable_reason`. Returns the path of the
     file in `folder`. Raises `OutputError` where the folder cannot be written.
     """
-    header = context.series_header(SERIES_NUMBER, "REG MR TO CT", "rigid", context.review_comment)
+    header = context.series_header(
+        SERIES_NUMBER, f"REG {context.direction.upper()}", "rigid", context.review_comment
+    )
     header.SOPClassUID = SpatialRegistrationStorage
     header.SOPInstanceUID = derive_uid(header.SeriesInstanceUID, "0")
     header.Modality = "REG"
     header.InstanceNumber = 1
     header.ContentLabel = CONTENT_LABEL
-    header.ContentDescription = review_description(context.registration_id)
+    header.ContentDescription = review_description(context.direction, context.registration_id)
     header.ContentCreatorName = None
-    shared = context.ct.frame_of_reference_uid == context.mr.frame_of_reference_uid
+    shared = context.fixed.frame_of_reference_uid == context.moving.frame_of_reference_uid
     from_headers = shared and context.alignment_source == "headers"
     identity, content = codes.DCM.FrameOfReferenceIdentity, codes.DCM.ImageContentBasedAlignment
     header.RegistrationSequence = [
         _item(
-            context.ct, np.eye(4), identity, "The frame of reference of the CT", named=not shared,
+            context.fixed, np.eye(4), identity,
+            f"The frame of reference of the {context.fixed.modality}", named=not shared,
         ),
         _item(
-            context.mr, ct_from_mr, identity if from_headers else content,
-            series_description("MR to CT, from", context.alignment_source), named=not shared,
+            context.moving, fixed_from_moving, identity if from_headers else content,
+            series_description(f"{context.direction}, from", context.alignment_source),
+            named=not shared,
         ),
     ]  # fmt: skip
-    _add_common_references(header, (context.ct, context.mr))
+    _add_common_references(header, (context.fixed, context.moving))
     with staging(folder.parent) as stage:
         draft = stage.path_of(folder)
         draft.mkdir()
@@ -164,15 +168,15 @@ class _Frame:
 
 
 def read_registration(
-    path: Path, ct: Series, mr: Series, *, accept_patients: bool = False
+    path: Path, fixed: Series, moving: Series, *, accept_patients: bool = False
 ) -> sitk.Transform:
-    """Read mr_from_ct, CT points to MR points in LPS mm, from a Spatial Registration.
+    """Read moving_from_fixed, fixed to moving points in LPS mm, from a Spatial Registration.
 
     The frames of reference of the series identify those of the object where both are known and
     differ; otherwise the images that it references do. The result is affine; the caller checks
     whether it is rigid. Raises `InputError` for a file that is not a Spatial Registration, is
     damaged, is of another patient unless that is accepted, registers other frames of reference or
-    images, or does not identify those of CT and MR.
+    images, or does not identify those of the series.
     """
     try:
         header = pydicom.dcmread(path)
@@ -190,14 +194,16 @@ def read_registration(
             f"{path}: damaged or incomplete Spatial Registration ({reason}); export it again"
         ) from error
     patient = Patient.of(header)
-    if not accept_patients and any(patient.differs_from(series.patient) for series in (ct, mr)):
+    if not accept_patients and any(
+        patient.differs_from(series.patient) for series in (fixed, moving)
+    ):
         raise InputError(
             f"{path}: the registration of another patient; pass that of these series; if all are "
             "of one person, pass --accept-patients"
         )
-    of_ct, of_mr = _identify(frames, ct, mr, path)
+    of_fixed, of_moving = _identify(frames, fixed, moving, path)
     try:
-        matrix = np.linalg.inv(of_mr.registered_from_frame) @ of_ct.registered_from_frame
+        matrix = np.linalg.inv(of_moving.registered_from_frame) @ of_fixed.registered_from_frame
     except np.linalg.LinAlgError as error:
         raise InputError(
             f"{path}: the matrix is singular, so it is not rigid; export it again"
@@ -248,36 +254,46 @@ def _is_identified(frame: _Frame) -> bool:
     return bool(frame.uid or frame.instances)
 
 
-def _identify(frames: list[_Frame], ct: Series, mr: Series, path: Path) -> tuple[_Frame, _Frame]:
-    """The frame of the CT and that of the MR."""
-    ct_frame, mr_frame = ct.frame_of_reference_uid, mr.frame_of_reference_uid
+def _identify(
+    frames: list[_Frame], fixed: Series, moving: Series, path: Path
+) -> tuple[_Frame, _Frame]:
+    """The frame of the fixed series and that of the moving one."""
+    fixed_uid, moving_uid = fixed.frame_of_reference_uid, moving.frame_of_reference_uid
+    names = f"{fixed.modality} and {moving.modality}"
     uids = [frame.uid for frame in frames]
-    known = {uid for uid in (ct_frame, mr_frame) if uid}
-    is_shared = bool(ct_frame) and ct_frame == mr_frame
+    known = {uid for uid in (fixed_uid, moving_uid) if uid}
+    is_shared = bool(fixed_uid) and fixed_uid == moving_uid
     if None not in uids and (not known <= set(uids) or (is_shared and known != set(uids))):
         raise InputError(
-            f"{path}: registers the frames of reference {', '.join(map(str, uids))}, but CT and "
-            f"MR have {ct_frame} and {mr_frame}; pass the registration of these series"
+            f"{path}: registers the frames of reference {', '.join(map(str, uids))}, but {names} "
+            f"have {fixed_uid} and {moving_uid}; pass the registration of these series"
         )
-    if ct_frame and mr_frame and not is_shared and None not in uids:
-        return frames[uids.index(ct_frame)], frames[uids.index(mr_frame)]
-    of_ct, of_mr = (
-        [frame for frame in frames if frame.classes & classes]
-        for classes in (CT_CLASSES, MR_CLASSES)
+    if fixed_uid and moving_uid and not is_shared and None not in uids:
+        return frames[uids.index(fixed_uid)], frames[uids.index(moving_uid)]
+    of_fixed, of_moving = (
+        [frame for frame in frames if frame.classes & CLASSES[series.modality.code]]
+        for series in (fixed, moving)
     )
-    rest = [frame for frame in frames if frame not in of_ct + of_mr]
-    of_ct, of_mr = of_ct or rest, of_mr or rest
-    if len(of_ct) == len(of_mr) == 1 and of_ct != of_mr and all(map(_is_identified, of_ct + of_mr)):
-        for (frame,), series in ((of_ct, ct), (of_mr, mr)):
-            own = {str(header.get("SOPInstanceUID")) for header in series.headers}
-            has_others = frame.instances and frame.instances.isdisjoint(own)
-            if has_others or frame.uid not in {None, series.frame_of_reference_uid or frame.uid}:
-                raise InputError(
-                    f"{path}: registers other images than those of the {series.modality}, or "
-                    "another frame of reference; pass the registration of these series"
-                )
-        return of_ct[0], of_mr[0]
+    rest = [frame for frame in frames if frame not in of_fixed + of_moving]
+    of_fixed, of_moving = of_fixed or rest, of_moving or rest
+    identified = all(map(_is_identified, of_fixed + of_moving))
+    if len(of_fixed) == len(of_moving) == 1 and of_fixed != of_moving and identified:
+        _check_images(of_fixed[0], fixed, path)
+        _check_images(of_moving[0], moving, path)
+        return of_fixed[0], of_moving[0]
     raise InputError(
-        f"{path}: does not identify which of its {len(frames)} frames of reference is the CT's and "
-        "which the MR's; pass CT and MR as DICOM with frames of reference, or an ITK transform"
+        f"{path}: does not identify which of its {len(frames)} frames of reference is the "
+        f"{fixed.modality}'s and which the {moving.modality}'s; pass {names} as DICOM with frames "
+        "of reference, or an ITK transform"
     )
+
+
+def _check_images(frame: _Frame, series: Series, path: Path) -> None:
+    """Raise `InputError` for a frame of other images, or of another frame of reference."""
+    own = {str(header.get("SOPInstanceUID")) for header in series.headers}
+    has_others = frame.instances and frame.instances.isdisjoint(own)
+    if has_others or frame.uid not in {None, series.frame_of_reference_uid or frame.uid}:
+        raise InputError(
+            f"{path}: registers other images than those of the {series.modality}, or another "
+            "frame of reference; pass the registration of these series"
+        )
