@@ -8,11 +8,25 @@ from radfuse.intensity import Window
 
 
 @dataclass(frozen=True)
+class FunctionalSource:
+    """A PET or SPECT image in colour, and how it is fused."""
+
+    rgb: Float32Array
+    """(H, W, 3) in [0, 1]."""
+
+    colour_map: str
+    colour_space: str
+
+
+@dataclass(frozen=True)
 class Sources:
     """The source images: CT and MR on one grid, (N, H, W) in [0, 1], and what is known of them."""
 
     ct: Float32Array
     mr: Float32Array
+
+    functional: FunctionalSource | None = None
+    """A PET or SPECT image, whose luma is then `ct`."""
 
     fov_mask: BoolArray | None = None
     """True inside the field of view of both scanners; None where that is everywhere."""

@@ -3,15 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.benchmark.case import Case, Sources
-from radfuse.benchmark.settings import BenchmarkSettings, Volume
+from radfuse.benchmark.case import Case, FunctionalSource, Sources
+from radfuse.benchmark.functional.measure import luma
+from radfuse.benchmark.settings import BenchmarkSettings, FunctionalPairs, Volume
+from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.errors import InputError, NoImageError
-from radfuse.intensity import Window, window_named
-from radfuse.io.image_pairs import ImagePairFiles, find_image_pairs, named_patient, read_image_pair
+from radfuse.intensity import Window, grey_levels, window_named
+from radfuse.io.image_pairs import (
+    ImagePairFiles,
+    find_image_pairs,
+    named_patient,
+    names_data_set,
+    read_image_pair,
+)
+from radfuse.io.images import read_image, read_levels
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.lesion_contrast import lesion_ring
 from radfuse.modality import CT, MR
@@ -46,11 +56,7 @@ def find_cases(settings: BenchmarkSettings) -> list[Case]:
 
 def _cases(settings: BenchmarkSettings) -> Iterator[Case]:
     for folder in settings.pairs:
-        for files in find_image_pairs(folder):
-            if not settings.patients or files.patient in settings.patients:
-                contents = digest([files.ct, files.mr])
-                patient = named_patient(files.patient, settings.data_set)
-                yield Case(files.name, patient, contents, partial(_pair_sources, files))
+        yield from _cases_of_pairs(folder, settings)
     window = window_named(settings.window)
     for volume in settings.volumes:
         yield _volume_case(volume, window, settings.data_set)
@@ -58,6 +64,38 @@ def _cases(settings: BenchmarkSettings) -> Iterator[Case]:
         spacing_mm = settings.phantom_spacing_mm
         load = partial(_phantom_sources, seed, spacing_mm, window)
         yield Case(f"phantom-{seed}", f"phantom-{seed}", f"{seed} {spacing_mm} {window}", load)
+
+
+def _cases_of_pairs(folder: Path, settings: BenchmarkSettings) -> Iterator[Case]:
+    functional = settings.functional
+    for files in find_image_pairs(folder, functional.images if functional else "CT"):
+        if settings.patients and files.patient not in settings.patients:
+            continue
+        contents = digest([files.ct, files.mr])
+        if not functional:
+            patient = named_patient(files.patient, settings.data_set)
+            yield Case(files.name, patient, contents, partial(_pair_sources, files))
+            continue
+        person = functional.persons.get(files.patient, files.patient)
+        yield Case(
+            files.name,
+            person if names_data_set(person) else named_patient(person, settings.data_set),
+            f"{contents} {functional.colour_map} {functional.colour_space}",
+            partial(_functional_sources, files, functional),
+        )
+
+
+def _functional_sources(files: ImagePairFiles, how: FunctionalPairs) -> Sources:
+    levels, mr = read_levels(files.ct), read_image(files.mr)
+    rgb = levels if levels.ndim == 3 else COLOUR_MAPS[how.colour_map].colours(levels)
+    if rgb.shape[:2] != mr.shape:
+        raise InputError(
+            f"{files.name} has (rows, columns) {rgb.shape[:2]} in {how.images}/ and {mr.shape} in "
+            "MRI/; resample one of them"
+        )
+    first = luma(np.asarray(grey_levels(rgb), np.uint8)) / np.float32(WHITE)
+    functional = FunctionalSource(rgb, how.colour_map, how.colour_space)
+    return Sources(first[None].astype(np.float32), mr[None], functional=functional)
 
 
 def _pair_sources(files: ImagePairFiles) -> Sources:

@@ -10,6 +10,7 @@ import pandas as pd
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.findings.results import FindingsResults
 from radfuse.benchmark.run.work_items import GreySources, fused_path, read_fused, read_sources
+from radfuse.benchmark.settings import FunctionalPairs
 from radfuse.errors import NoImageError
 from radfuse.metrics.region_fidelity import BONE_LEVEL
 
@@ -79,6 +80,9 @@ class Results:
     """Settings, cases, versions, platform and times of the run; plain JSON."""
 
     folder: Path
+    functional: FunctionalPairs | None = None
+    """How the pairs are of PET or SPECT, if they are."""
+
     findings: FindingsResults | None = None
     """What the methods keep of inserted findings, where that was asked for."""
 

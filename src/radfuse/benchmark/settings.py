@@ -2,17 +2,18 @@
 
 from dataclasses import field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from radfuse.benchmark.functional.measure import check_profile
 from radfuse.io.image_pairs import DataSet
 from radfuse.methods.catalogue import METHODS
-from radfuse.metrics.profiles import DEFAULT_PROFILE, columns_of
+from radfuse.metrics.profiles import DEFAULT_PROFILE
 from radfuse.phantom.findings import FIRST_REPORTING_SEED
 from radfuse.phantom.head import DEFAULT_SPACING_MM
-from radfuse.recipe import DEFAULT_WINDOW
+from radfuse.recipe import DEFAULT_WINDOW, ColourMapName, ColourSpaceName
 from radfuse.settings import checked_settings, read_settings_file
 
 STRICT = ConfigDict(extra="forbid")
@@ -68,6 +69,27 @@ class Findings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class FunctionalPairs:
+    """How the pairs are PET-MR or SPECT-MR pairs, in colour."""
+
+    images: Literal["PET", "SPECT"]
+    """Name of the folder beside MRI/, instead of CT/."""
+
+    colour_map: ColourMapName
+    """The map that the functional images are printed in, to recover uptake."""
+
+    colour_space: ColourSpaceName = "lab"
+    """Whose luminance is fused for the images in colour."""
+
+    persons: dict[str, str] = field(default_factory=dict)
+    """The person of a patient's number, where several numbers, or several data sets, are of one:
+    an ID of this data set, or `harvard:2` of another one."""
+
+    note: str = ""
+    """What a reader of the report must know of the pairs."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class BenchmarkSettings:
     """One benchmark; relative paths start at the folder of the settings file."""
 
@@ -84,7 +106,11 @@ class BenchmarkSettings:
     """The method that the others are compared with; the last one if empty."""
 
     pairs: tuple[Path, ...] = ()
-    """Folders with CT/NAME.png and MRI/NAME.png."""
+    """Folders with CT/NAME.png and MRI/NAME.png; PET/ or SPECT/ where `functional` says so."""
+
+    functional: FunctionalPairs | None = None
+    """Whether the pairs are of PET or SPECT instead of CT; profiles are then those of
+    `radfuse.benchmark.functional.measure`."""
 
     data_set: DataSet = ""
     """Name of the data set of the patients, as `harvard`. They are those of a model card only where
@@ -124,7 +150,7 @@ def read_benchmark_settings(path: Path) -> BenchmarkSettings:
     """Read settings from a TOML file; raises `InputError` for wrong ones."""
     settings = read_settings_file(path, BenchmarkSettings)
     for profile in settings.profiles:
-        columns_of(profile)
+        check_profile(profile, functional=settings.functional is not None)
     return _resolve_paths(settings, path.parent)
 
 

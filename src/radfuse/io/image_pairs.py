@@ -70,22 +70,23 @@ class ImagePair:
     mr: NDArray[np.uint8]
 
 
-def find_image_pairs(folder: Path) -> list[ImagePairFiles]:
+def find_image_pairs(folder: Path, first: str = "CT") -> list[ImagePairFiles]:
     """All pairs of a folder with `CT/NAME.png` and `MRI/NAME.png`, sorted by name.
 
-    NAME states patient and slice, see `ImagePairFiles.patient`.
+    `first` is the folder instead of CT: `PET` or `SPECT`, whose files are then
+    `ImagePairFiles.ct`. NAME states patient and slice, see `ImagePairFiles.patient`.
     Raises `NoImageError` without pairs, `InputError` for a file without its counterpart.
     """
-    ct_names = {path.name for path in (folder / "CT").glob("*.png") if path.is_file()}
+    ct_names = {path.name for path in (folder / first).glob("*.png") if path.is_file()}
     mr_names = {path.name for path in (folder / "MRI").glob("*.png") if path.is_file()}
     if not ct_names:
-        raise NoImageError(f"{folder}: no CT/*.png; give a folder with CT/ and MRI/")
+        raise NoImageError(f"{folder}: no {first}/*.png; give a folder with {first}/ and MRI/")
     if single := sorted(ct_names ^ mr_names):
         raise InputError(
-            f"{folder}: only in one of CT/ and MRI/: {', '.join(single[:5])}; add the other"
+            f"{folder}: only in one of {first}/ and MRI/: {', '.join(single[:5])}; add the other"
         )
     return [
-        ImagePairFiles(folder / "CT" / name, folder / "MRI" / name) for name in sorted(ct_names)
+        ImagePairFiles(folder / first / name, folder / "MRI" / name) for name in sorted(ct_names)
     ]
 
 

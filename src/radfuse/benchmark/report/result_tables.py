@@ -44,6 +44,15 @@ OWN_CASES = (
 )
 """Note where no patient is unseen by all methods."""
 
+MEANS, MEANS_OF_ONE = (
+    "mean ± standard deviation and [95 % interval of the mean]",
+    "mean ± standard deviation",
+)
+"""What a cell has, for several patients and for one."""
+
+INTERVALS = "Intervals resample patients, which accounts for within-patient correlation."
+NO_INTERVALS = "One patient: its slices are not independent, so there are no intervals."
+
 NBSP = "\N{NO-BREAK SPACE}"
 """Keeps an arrow beside its metric."""
 
@@ -56,13 +65,13 @@ def summary_table(results: Results, columns: Sequence[MetricStatistics]) -> Tabl
     cases, patients = count_cases_and_patients(columns)
     cells = [_summary_cells(one.summary, one.metric, len(one.values)) for one in columns]
     return Table(
-        f"Profile {columns[0].metric.profile}: mean ± standard deviation and [95 % interval of "
-        f"the mean] over {counted(cases, 'case')} of {counted(patients, 'patient')}.",
+        f"Profile {columns[0].metric.profile}: {MEANS if patients > 1 else MEANS_OF_ONE} over "
+        f"{counted(cases, 'case')} of {counted(patients, 'patient')}.",
         _heads(columns),
         _lines(results, columns, cells),
         (
             "Bold: best; underlined: second best, of the printed means of methods with every case. "
-            "Intervals resample patients, which accounts for within-patient correlation.",
+            + (INTERVALS if patients > 1 else NO_INTERVALS),
             *_few([one.summary for one in columns]),
             *explanations(results, columns),
         ),
@@ -231,7 +240,8 @@ def _verdict(p: float, difference: float, metric: ProfileMetric) -> tuple[str, M
 
 def _few(summaries: Sequence[pd.DataFrame]) -> tuple[str, ...]:
     few = f"Fewer than {FEW_PATIENTS} patients: the intervals are unreliable."
-    return (few,) if any(one["few_patients"].any() for one in summaries) else ()
+    shown = any((one["few_patients"] & one["low"].notna()).any() for one in summaries)
+    return (few,) if shown else ()
 
 
 def _few_ranked(columns: Sequence[MetricStatistics]) -> tuple[str, ...]:

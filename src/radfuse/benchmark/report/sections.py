@@ -23,6 +23,7 @@ from radfuse.benchmark.report.document import (
     Section,
     numbered,
 )
+from radfuse.benchmark.report.functional_notes import ONE_HEAD, copy_of_mr, is_one_head, reading
 from radfuse.benchmark.report.gallery import DIFFERENCE_RANGE, case_gallery
 from radfuse.benchmark.report.number_format import counted
 from radfuse.benchmark.report.plots import box_plots, rank_lines, rows_of, speed_and_quality
@@ -92,14 +93,16 @@ def report_sections(
     seed: int = 1,
 ) -> tuple[Section, ...]:
     """All sections, with numbered tables and figures; the seed is that of the bootstrap."""
-    texts = (_summary(results, reference), READING, NO_WINNER)
+    texts = (_summary(results, reference), READING, *reading(results), NO_WINNER)
     sections = [
         Section("How to read this report", tuple(map(Paragraph, texts))),
         Section("Methods", (methods_table(results),)),
     ]
     for index, profile in enumerate(dict.fromkeys(one.profile for one in results.metrics)):
         own = [one for one in columns if one.metric.profile == profile]
-        blocks = tuple(_profile(results, profile, own, reference, f"{index + 1}-{slug(profile)}"))
+        stem = f"{index + 1}-{slug(profile)}"
+        notes = tuple(map(Paragraph, copy_of_mr(results, columns, profile)))
+        blocks = tuple(_profile(results, profile, own, reference, stem, notes))
         sections.append(Section(f"Profile {profile}", blocks))
     if results.findings is not None:
         blocks = (*findings_blocks(results.findings, seed), *cases_figures(results.findings))
@@ -122,9 +125,14 @@ def _summary(results: Results, reference: str) -> str:
 
 
 def _profile(
-    results: Results, profile: str, columns: Sequence[MetricStatistics], reference: str, stem: str
+    results: Results,
+    profile: str,
+    columns: Sequence[MetricStatistics],
+    reference: str,
+    stem: str,
+    notes: Sequence[Paragraph],
 ) -> Iterator[Block]:
-    """The blocks of one profile; names of plots start with `stem`."""
+    """The blocks of one profile; notes are beside its means, names of plots start with `stem`."""
     metrics = [one for one in results.metrics if one.profile == profile]
     yield metrics_table(metrics)
     measured = [one.metric.name for one in columns]
@@ -133,12 +141,22 @@ def _profile(
     if not columns:
         return
     yield summary_table(results, columns)
+    yield from notes
+    if is_one_head(results):
+        yield Paragraph(ONE_HEAD)
+    else:
+        yield from _comparisons(results, columns, reference)
+    yield from _figures(results, profile, columns, stem)
+
+
+def _comparisons(
+    results: Results, columns: Sequence[MetricStatistics], reference: str
+) -> Iterator[Block]:
     yield _unseen_patients(results, columns, find_unseen_cases(results))
     if len(results.methods) > 1:
         yield comparison_table(results, columns, reference, "case")
         yield comparison_table(results, columns, reference, "patient")
         yield ranks_table(results, columns)
-    yield from _figures(results, profile, columns, stem)
 
 
 def _unseen_patients(
@@ -156,7 +174,7 @@ def _figures(
     results: Results, profile: str, columns: Sequence[MetricStatistics], stem: str
 ) -> Iterator[Figure]:
     methods = results.methods
-    ranked = [one for one in columns if can_be_drawn(one.ranking)]
+    ranked = [one for one in columns if can_be_drawn(one.ranking) and not is_one_head(results)]
     if ranked:
         diagrams = tuple(
             Plot(

@@ -7,11 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from radfuse.benchmark.profile_metrics import profile_metrics
 from radfuse.benchmark.results import ProfileMetric, Results
 from radfuse.benchmark.run.plan import Plan
 from radfuse.errors import NoImageError
-from radfuse.metrics.catalogue import METRICS
-from radfuse.metrics.profiles import columns_of
 from radfuse.record import library_versions, now, platform_name
 
 LIBRARIES = ("pandas", "matplotlib", "PyWavelets")
@@ -42,25 +41,18 @@ def collect_results(plan: Plan) -> Results:
         failures=plan.failures.read(),
         record=_record(plan),
         folder=plan.folder,
+        functional=plan.settings.functional,
         findings=plan.findings.collect(cases) if plan.findings else None,
     )
 
 
 def _measures(plan: Plan, measured: set[tuple[str, str]]) -> Iterator[ProfileMetric]:
     """The metrics of the profiles that have values; metrics of volumes have none for images."""
+    functional = plan.settings.functional is not None
     for profile in plan.settings.profiles:
-        for name, column in columns_of(profile).items():
-            info = METRICS[column.metric]
-            if (profile, name) in measured:
-                choices = ", ".join(f"{key}={value}" for key, value in column.options.items())
-                yield ProfileMetric(
-                    profile=profile,
-                    name=name,
-                    larger_is_better=info.larger_is_better,
-                    unit=info.unit,
-                    summary=info.summary,
-                    source=info.source + (f" ({choices})" if choices else ""),
-                )
+        for metric in profile_metrics(profile, functional=functional):
+            if (profile, metric.name) in measured:
+                yield metric
 
 
 def _record(plan: Plan) -> dict[str, Any]:

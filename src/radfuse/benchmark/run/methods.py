@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from radfuse.arrays import UInt8Array
 from radfuse.benchmark.case import Case, Sources
 from radfuse.benchmark.findings.base import LoadMethod
+from radfuse.benchmark.functional.fuse import fuse_functional_case, read_fused_by_others
 from radfuse.benchmark.results import SOURCES, ComparedMethod
 from radfuse.benchmark.run.work_items import VOLUME_SUFFIX, fused_path, read_fused
 from radfuse.benchmark.settings import BenchmarkSettings, ExternalMethod
@@ -46,7 +47,8 @@ class BenchmarkMethod:
     """Changes when its images may change."""
 
     fuse: Callable[[Case, Sources], UInt8Array]
-    """Fused images of a case in 8 bits, (N, H, W)."""
+    """Fused images of a case in 8 bits, (N, H, W); of a functional pair (1, H, W, 4), see
+    `functional.fuse`."""
 
     folder: Path | None = None
     """Folder of existing fused images, which are read and not timed."""
@@ -199,6 +201,8 @@ class _MethodLoader:
     def fuse(self, case: Case, sources: Sources) -> UInt8Array:  # noqa: ARG002
         """Fuse inside the field of view of both scanners; elsewhere the CT alone."""
         method = self.load(sources.window)
+        if sources.functional:
+            return fuse_functional_case(method, (sources.ct, sources.mr), sources.functional)
         if sources.hu is None or sources.window is None:
             fused = method(sources.ct, sources.mr)
         else:
@@ -211,6 +215,8 @@ class _MethodLoader:
 
 def _read_fused_case(folder: Path, case: Case, sources: Sources) -> UInt8Array:
     """Fused images of a case from a folder; `InputError` for missing files and wrong shapes."""
+    if sources.functional:
+        return read_fused_by_others(folder, case.name, sources.ct.shape[1:])
     path = fused_path(folder, case.name)
     if path is None:
         raise NoImageError(f"{folder}: no {case.name}.png, nor {case.name}{VOLUME_SUFFIX}")

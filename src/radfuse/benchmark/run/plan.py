@@ -18,6 +18,7 @@ from pathlib import Path
 
 from radfuse.benchmark.case import Case
 from radfuse.benchmark.findings.measure import FindingsRun, check_kinds
+from radfuse.benchmark.functional.measure import check_profile
 from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.results import FAILURE_COLUMNS, ROW_COLUMNS, SPEED_COLUMNS
 from radfuse.benchmark.run.append_only_table import AppendOnlyTable
@@ -99,6 +100,8 @@ def make_plan(settings: BenchmarkSettings, folder: Path, *, overwrite: bool = Fa
     folder, `OutputError` where it has other images under the same names or other files.
     """
     _check_profiles(settings.profiles)
+    if settings.functional:
+        _check_functional(settings)
     plan = Plan(settings, find_cases(settings), find_methods(settings), folder)
     _check_names(plan)
     check_inputs_outside(folder, _inputs(plan))
@@ -120,6 +123,20 @@ def _check_profiles(profiles: Sequence[str]) -> None:
         raise InputError(f"no profile to measure by; name some of {', '.join(PROFILES)}")
     if duplicates := sorted({name for name in profiles if profiles.count(name) > 1}):
         raise InputError(f"profile {', '.join(duplicates)} is named twice; name it once")
+
+
+def _check_functional(settings: BenchmarkSettings) -> None:
+    """Refuse what is of CT and MR only."""
+    for profile in settings.profiles:
+        check_profile(profile, functional=True)
+    of_ct = {
+        "volumes": settings.volumes,
+        "phantoms": settings.phantoms,
+        "findings": settings.findings,
+        "shown_cases": settings.shown_cases,
+    }
+    if wrong := [name for name, value in of_ct.items() if value]:
+        raise InputError(f"a benchmark of PET or SPECT has no {', '.join(wrong)}; leave them out")
 
 
 def _check_names(plan: Plan) -> None:

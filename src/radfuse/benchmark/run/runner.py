@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from radfuse.benchmark.case import Case, Sources
+from radfuse.benchmark.functional.fuse import read_fused_in_colour
 from radfuse.benchmark.run.methods import BenchmarkMethod
 from radfuse.benchmark.run.plan import Plan
 from radfuse.benchmark.run.work_items import (
@@ -73,15 +74,17 @@ def _is_stale(plan: Plan, method: BenchmarkMethod, case: Case) -> bool:
     if ours is None or method.folder is None:
         return ours is None
     external = fused_path(method.folder, case.name)
-    is_same = external is not None and _is_equal(external, ours)
+    in_colour = plan.settings.functional is not None
+    is_same = external is not None and _is_equal(external, ours, in_colour=in_colour)
     if not is_same:
         ours.unlink()
     return not is_same
 
 
-def _is_equal(first: Path, second: Path) -> bool:
+def _is_equal(first: Path, second: Path, *, in_colour: bool) -> bool:
+    read = read_fused_in_colour if in_colour else read_fused
     try:
-        return np.array_equal(read_fused(first), read_fused(second))
+        return np.array_equal(read(first), read(second))
     except InputError:
         return False
 

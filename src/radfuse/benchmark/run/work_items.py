@@ -1,5 +1,6 @@
 """Work items of measuring: one method's fused images of one case by one profile; their files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 
 from radfuse.arrays import BoolArray, UInt8Array
 from radfuse.benchmark.case import Sources
+from radfuse.benchmark.functional.fuse import read_fused_in_colour, write_fused_in_colour
+from radfuse.benchmark.functional.measure import measure_functional
 from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, grey_levels
 from radfuse.io.images import read_grey, write_image
@@ -28,12 +31,19 @@ class GreySources:
     fov_mask: BoolArray
     facts: CaseFacts
     is_volume: bool
+    functional: UInt8Array | None = None
+    """A PET or SPECT image in colour, (H, W, 3)."""
+
+    colour_map: str = ""
 
 
 def write_sources(path: Path, sources: Sources) -> None:
     """Write source images in 8 bits; raises `OutputError` where that fails."""
     masks = {"seen": sources.fov_mask, "lesion": sources.lesion, "ring": sources.ring}
     stored: dict[str, Any] = {name: mask for name, mask in masks.items() if mask is not None}
+    if sources.functional:
+        stored["functional"] = grey_levels(sources.functional.rgb)
+        stored["colour_map"] = sources.functional.colour_map
     with staging(path.parent) as stage:
         np.savez_compressed(
             stage.path_of(path),
@@ -56,7 +66,9 @@ def read_sources(path: Path) -> GreySources:
         )
         ct, mr = arrays["ct"], arrays["mr"]
         fov_mask = arrays["seen"] if "seen" in arrays else np.ones(ct.shape, np.bool_)
-        return GreySources(ct, mr, fov_mask, facts, bool(arrays["is_volume"]))
+        is_volume, functional = bool(arrays["is_volume"]), arrays.get("functional")
+        colour_map = str(arrays["colour_map"]) if functional is not None else ""
+        return GreySources(ct, mr, fov_mask, facts, is_volume, functional, colour_map)
 
 
 def fused_path(folder: Path, case: str) -> Path | None:
@@ -68,8 +80,11 @@ def fused_path(folder: Path, case: str) -> Path | None:
 def write_fused(folder: Path, case: str, fused: UInt8Array) -> None:
     """Write the fused images of a case: one image as PNG, a volume as an array.
 
-    Raises `OutputError` where that fails.
+    Of a functional pair two PNG. Raises `OutputError` where that fails.
     """
+    if fused.ndim == 4:
+        write_fused_in_colour(folder, case, fused)
+        return
     with staging(folder) as stage:
         if len(fused) == 1:
             write_image(stage.folder / f"{case}.png", fused[0] / np.float32(WHITE))
@@ -110,7 +125,13 @@ class WorkItem:
 
 def measure_item(item: WorkItem) -> list[tuple[Any, ...]]:
     """Rows of a work item, in the columns of `results.ROW_COLUMNS`."""
-    sources, fused = read_sources(item.sources), read_fused(item.fused)
+    sources = read_sources(item.sources)
+    if sources.functional is not None:
+        fused = read_fused_in_colour(item.fused)[0]
+        of_pair = (sources.functional, sources.mr[0], sources.colour_map)
+        by_slice = {0: measure_functional(item.profile, fused, *of_pair)}
+        return _rows(item, by_slice)
+    fused = read_fused(item.fused)
     if sources.is_volume:
         values = measure_volume(
             item.profile, fused, sources.ct, sources.mr,
@@ -120,6 +141,10 @@ def measure_item(item: WorkItem) -> list[tuple[Any, ...]]:
         by_slice = {**values.slices, 0: first}
     else:
         by_slice = {0: measure(item.profile, fused[0], sources.ct[0], sources.mr[0])}
+    return _rows(item, by_slice)
+
+
+def _rows(item: WorkItem, by_slice: Mapping[int, Values]) -> list[tuple[Any, ...]]:
     return [
         (*item.key, item.patient, index, metric, value)
         for index, values_of_slice in by_slice.items()
