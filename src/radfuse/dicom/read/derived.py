@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pydicom.uid import UID
 
 from radfuse.dicom.uids import MANUFACTURER, derive_uid
+from radfuse.modality import MODALITIES
 
 SERIES_SUFFIX = "RESEARCH, NOT FOR DOSE CALC"
 """Suffix of the description of every series by radfuse."""
@@ -34,8 +35,12 @@ KINDS = {
 }
 """Patterns of words in ImageType by kind: PS3.3 C.7.6.1.1.2 and what manufacturers write."""
 
-RESAMPLED = re.compile(r"^Rigidly registered MR|MR ON CT|^Registration and resampling$")
-"""In descriptions of the MR that radfuse resampled onto the grid of the CT."""
+RESAMPLED = re.compile(
+    rf"^Rigidly registered ({'|'.join(MODALITIES)})\b"
+    rf"|\b({'|'.join(MODALITIES)}) ON ({'|'.join(MODALITIES)})\b"
+    r"|^Registration and resampling$"
+)
+"""In descriptions of a series that radfuse resampled onto the grid of another."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ def _has_own_uid(header: Dataset) -> bool:
 
 
 def _own(header: Dataset) -> Derivation:
-    """The MR on the grid of the CT, a colour blend, else a fused image."""
+    """A series on the grid of another, or a colour blend or fused image."""
     texts = [header.get("SeriesDescription"), header.get("DerivationDescription")]
     equipment = header.get("ContributingEquipmentSequence") or ()
     texts += [one.get("ContributionDescription") for one in equipment]

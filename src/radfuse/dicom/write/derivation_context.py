@@ -127,7 +127,9 @@ class DerivationContext:
     def mr_header(self, number: int, title: str, label: str, contribution: str) -> Dataset:
         """The header of a new series of MR images."""
         header = self.image_header(number, title, label, contribution)
-        copy_attributes(header, self.moving, ACQUISITION)
+        source = self.moving if self.moving.modality is MR else self.fixed
+        if source.modality is MR:
+            copy_attributes(header, source, ACQUISITION)
         add_empty(header, EMPTY_IF_UNKNOWN)
         for keyword, unknown in (("ScanningSequence", "RM"), ("SequenceVariant", "NONE")):
             if not header.get(keyword):

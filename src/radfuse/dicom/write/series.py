@@ -49,6 +49,7 @@ class Rescale:
     slope: float = 1.0
     intercept: float = 0.0
     type: str = "HU"
+    """RescaleType; none is written where it is empty."""
 
 
 def write_series(
@@ -131,11 +132,11 @@ def write_slices(
         def write(index: int) -> None:
             attributes = _slice_geometry(grid, index, template)
             if rescale is not None:
-                attributes.update(_rescale_attributes(rescale))
+                attributes.update(rescale_attributes(rescale))
             if per_slice is not None:
                 attributes.update(per_slice(index))
                 _check_geometry(attributes, grid, index, folder)
-            attributes.update(_pixel_attributes(stored_slice(index)))
+            attributes.update(pixel_attributes(stored_slice(index)))
             header = Dataset()
             header.set_original_encoding(*ENCODING, common.original_character_set)
             header.update(common)
@@ -209,11 +210,13 @@ def _slice_geometry(image: sitk.Image, index: int, template: Dataset) -> Dataset
     return attributes
 
 
-def _rescale_attributes(rescale: Rescale) -> Dataset:
+def rescale_attributes(rescale: Rescale) -> Dataset:
+    """The attributes of a rescale."""
     attributes = Dataset()
     attributes.RescaleIntercept = _decimal_string(rescale.intercept)
     attributes.RescaleSlope = format_number_as_ds(rescale.slope)
-    attributes.RescaleType = rescale.type
+    if rescale.type:
+        attributes.RescaleType = rescale.type
     return attributes
 
 
@@ -236,7 +239,7 @@ def _check_geometry(header: Dataset, image: sitk.Image, index: int, folder: Path
             )
 
 
-def _pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
+def pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
     """Stored values, (Y, X) grey or (Y, X, 3) colour, and the attributes that describe them."""
     is_rgb = stored.ndim == RGB_SLICE_DIMENSIONS
     attributes = Dataset()

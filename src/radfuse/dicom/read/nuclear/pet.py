@@ -66,7 +66,7 @@ def private_tags(header: Dataset) -> set[BaseTag]:
         except KeyError:
             continue
         tags |= {block.get_tag(one.element), Tag(one.group, block.block_start >> 8)}
-    return tags
+    return {tag for tag in tags if tag in header}
 
 
 def private_text(header: Dataset, private: PrivateAttribute) -> str:
