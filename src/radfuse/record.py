@@ -44,6 +44,20 @@ class Input(BaseModel):
     """What reading corrected or left out, a sentence each."""
 
 
+class FurtherInput(BaseModel):
+    """Another image that was brought onto the CT's grid."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    image: Input
+    registration: Mapping[str, Any]
+    """As that of the record."""
+
+    note: str
+    """What it is registered by, a sentence."""
+
+
 class Output(BaseModel):
     """One file or folder written, relative to the record."""
 
@@ -111,6 +125,9 @@ class Record(VersionedModel):
 
     registration: Mapping[str, Any] | None
     """Origin, transform (row-major 4x4, CT point to MR point, LPS mm), quality; None for 2-D."""
+
+    further: tuple[FurtherInput, ...] = ()
+    """Other images of the patient on the CT's grid; older records have none."""
 
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()

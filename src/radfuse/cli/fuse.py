@@ -9,14 +9,16 @@ import click
 from radfuse.cli.options import (
     PATH,
     Stages,
+    choice_options,
     chosen_series,
+    ct_option,
+    mrs_option,
     named_options,
     named_values,
     output_options,
     print_json,
     print_warnings,
     registration_options,
-    series_options,
     show_identifiers_option,
 )
 from radfuse.colour.maps import COLOUR_MAPS
@@ -28,6 +30,7 @@ from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.images.folders import FolderOutcome, FuseOne, fuse_folders, is_image_folder
 from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
 from radfuse.pipeline.result import Result
+from radfuse.pipeline.study.fuse import fuse_study
 from radfuse.recipe import DEFAULT_METHOD, DEFAULT_OPACITY, DEFAULT_WINDOW, Recipe, make_recipe
 from radfuse.record import NOTICE
 
@@ -36,11 +39,18 @@ FunctionalFiles = tuple[tuple[Modality, Path], tuple[Modality, Path]]
 
 
 @click.command("fuse")
-@series_options
-@click.option(
-    "--pet", type=PATH, help="PET: a 2-D image in grey or in colour, instead of CT or MR."
-)
+@ct_option
+@mrs_option
+@click.option("--pet", type=PATH, help="PET: a volume, or a 2-D image in grey or in colour.")
 @click.option("--spect", type=PATH, help="SPECT, likewise.")
+@click.option("--pet-ct", type=PATH, help="CT of the PET's scanner: the PET is registered by it.")
+@click.option(
+    "--fused-mr",
+    type=PATH,
+    metavar="PATH",
+    help="Which --mr is fused with the CT  [default: T1-weighted with contrast agent]",
+)
+@choice_options
 @click.option(
     "-o",
     "--output",
@@ -129,10 +139,12 @@ FunctionalFiles = tuple[tuple[Modality, Path], tuple[Modality, Path]]
 def fuse_command(
     *,
     ct: Path | None,
-    mr: Path | None,
+    mrs: tuple[Path, ...],
     study: Path | None,
     pet: Path | None,
     spect: Path | None,
+    pet_ct: Path | None,
+    fused_mr: Path | None,
     output: Path,
     method: str | None,
     preset: str,
@@ -161,7 +173,10 @@ def fuse_command(
 
     Research use only. Not a medical device.
     """  # fmt: skip
-    is_functional = pet is not None or spect is not None
+    is_study = bool(ct and mrs and (len(mrs) > 1 or pet or spect))
+    is_functional = not is_study and (pet is not None or spect is not None)
+    _check_further(mrs, pet_ct, fused_mr, study, is_study=is_study)
+    mr = mrs[0] if mrs else None
     recipe = make_recipe(
         method=method or (DEFAULT_FUNCTIONAL_METHOD if is_functional else DEFAULT_METHOD),
         window=window or preset,
@@ -171,7 +186,7 @@ def fuse_command(
         outputs=[name for names in outputs for name in names.split(",")] or None,
         **settings,
     )
-    images = {CT: ct, MR: mr, PT: pet, NM: spect}
+    images = {CT: ct, MR: mr, PT: pet, NM: spect} if not is_study else {}
     pair = _functional_pair(images, study) if is_functional else None
     folders = [path for path in images.values() if path and is_image_folder(path)]
     with Stages(quiet=quiet) as report:
@@ -187,6 +202,13 @@ def fuse_command(
                 *pair, output, recipe=recipe, overwrite=overwrite, report=report
             )
             record, written, sentences = coloured.record, coloured.written, []
+        elif is_study and ct:
+            result = fuse_study(
+                ct, mrs, output, pet=pet, pet_ct=pet_ct, spect=spect,
+                fused_mr=mrs.index(fused_mr) if fused_mr else None,
+                recipe=recipe, overwrite=overwrite, report=report,
+            )  # fmt: skip
+            record, written, sentences = result.record, result.written, _sentences(result)
         else:
             ct, mr, recipe = chosen_series(ct, mr, study, recipe)
             result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
@@ -229,6 +251,23 @@ def _print_outcome(outcome: FolderOutcome, output: Path, *, as_json: bool) -> No
         raise InputError(f"{len(outcome.failures)} pairs were not fused; {name}: {why}")
 
 
+def _check_further(
+    mrs: tuple[Path, ...],
+    pet_ct: Path | None,
+    fused_mr: Path | None,
+    study: Path | None,
+    *,
+    is_study: bool,
+) -> None:
+    """Raise `InputError` for options of several images without them."""
+    if (len(mrs) > 1 and not is_study) or (is_study and study):
+        raise InputError("several images are brought onto the grid of a CT; give it with --ct")
+    if fused_mr and fused_mr not in mrs:
+        raise InputError(f"--fused-mr {fused_mr}: not one of --mr")
+    if pet_ct and not is_study:
+        raise InputError("--pet-ct needs --ct, --mr and --pet")
+
+
 def _functional_pair(given: dict[Modality, Path | None], study: Path | None) -> FunctionalFiles:
     """The images that are given; `InputError` unless it is one of each."""
     pair = [(modality, path) for modality, path in given.items() if path is not None]
@@ -238,8 +277,13 @@ def _functional_pair(given: dict[Modality, Path | None], study: Path | None) -> 
 
 
 def _sentences(result: Result) -> list[str]:
-    """What is printed of the registration."""
+    """What is printed of the registrations."""
     if not result.alignment:
         return []
     quality, note = result.alignment.quality, result.alignment.header_note
-    return [quality.sentence()] * quality.passed + [f"note: {note}"] * bool(note)
+    further = [
+        f"{one.label}: {one.alignment.quality.sentence()}; {one.note}"
+        for one in result.further
+        if one.alignment.quality.passed
+    ]
+    return [quality.sentence()] * quality.passed + [f"note: {note}"] * bool(note) + further

@@ -32,9 +32,17 @@ def options_in_order(*options: Callable[[Command], Command]) -> Callable[[Comman
     return decorate
 
 
-series_options = options_in_order(
-    click.option("--ct", type=PATH, help="CT: DICOM folder, archive, volume, 2-D image."),
-    click.option("--mr", type=PATH, help="MR: DICOM folder, archive, volume, 2-D image."),
+ct_option = click.option("--ct", type=PATH, help="CT: DICOM folder, archive, volume, 2-D image.")
+
+mr_option = click.option("--mr", type=PATH, help="MR: DICOM folder, archive, volume, 2-D image.")
+
+mrs_option = click.option(
+    "--mr", "mrs", type=PATH, multiple=True,
+    help="MR: DICOM folder, archive, volume, 2-D image; repeatable: of several volumes one is "
+    "fused, and all are brought onto the CT's grid.",
+)  # fmt: skip
+
+choice_options = options_in_order(
     click.option(
         "--study", type=PATH, help="A folder or archive with both, instead of --ct and --mr."
     ),
@@ -45,6 +53,9 @@ series_options = options_in_order(
         "--ct-offset", type=float, help="Added after --ct-scale to bring CT values to HU."
     ),
 )
+"""The choice among several series, and the units of the CT."""
+
+series_options = options_in_order(ct_option, mr_option, choice_options)
 """`--ct`, `--mr` and the choice among several series."""
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,11 +23,13 @@ from radfuse.modality import CT, MR
 from radfuse.pipeline.align import Alignment, PriorAlignment, align
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read
-from radfuse.pipeline.result import Result
+from radfuse.pipeline.result import FurtherImage, Result
+from radfuse.pipeline.study.align import FurtherSeries, align_further
+from radfuse.pipeline.study.sequences import mr_label
 from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import FILE_FIELDS, TRANSFORM_FIELDS, Device, Recipe
-from radfuse.record import Input, Record, digest, library_versions, now, platform_name
+from radfuse.record import FurtherInput, Input, Record, digest, library_versions, now, platform_name
 from radfuse.registration.planar_check import best_motion
 from radfuse.series import Series
 
@@ -63,6 +65,7 @@ def fuse(
     output: Path | str | None = None,
     *,
     recipe: Recipe | None = None,
+    further: Sequence[FurtherSeries] = (),
     prior: PriorAlignment | None = None,
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
@@ -78,6 +81,8 @@ def fuse(
         file or a folder. Nothing is written without it.
     recipe
         Settings; the default recipe without it.
+    further
+        Other volumes of the patient that are brought onto the CT's grid, and not fused.
     prior
         The alignment, or where the search starts, instead of the recipe's.
     overwrite
@@ -100,17 +105,21 @@ def fuse(
     with timer.stage("reading"):
         ct_series = ct if isinstance(ct, Series) else read(ct, CT, **recipe.ct_reading)
         mr_series = mr if isinstance(mr, Series) else read(mr, MR, series_uid=recipe.mr_series)
-    check_pair(
-        ct_series,
-        mr_series,
-        accept_patients=recipe.accept_patients,
-        show_identifiers=recipe.show_identifiers,
-    )
-    target = check_output(output, ct_series, mr_series, recipe, overwrite=overwrite)
+    for series in (mr_series, *(one for two in further for one in two.all_series)):
+        check_pair(
+            ct_series,
+            series,
+            accept_patients=recipe.accept_patients,
+            show_identifiers=recipe.show_identifiers,
+        )
+    labels = [one.label for one in further]
+    target = check_output(output, ct_series, mr_series, recipe, labels, overwrite=overwrite)
     if recipe.deidentify:
-        ct_series, mr_series, recipe = _without_identity(ct_series, mr_series, recipe)
+        ct_series, mr_series, further, recipe = _without_identity(
+            ct_series, mr_series, further, recipe
+        )
     if ct_series.is_volume:
-        result = _fuse_volumes(ct_series, mr_series, recipe, prior, timer)
+        result = _fuse_volumes(ct_series, mr_series, further, recipe, prior, timer)
     else:
         result = _fuse_images(ct_series, mr_series, recipe, timer)
     if target is not None:
@@ -119,8 +128,10 @@ def fuse(
     return result
 
 
-def _without_identity(ct: Series, mr: Series, recipe: Recipe) -> tuple[Series, Series, Recipe]:
-    """Both, and the UIDs of the recipe, de-identified with one key that is not kept."""
+def _without_identity(
+    ct: Series, mr: Series, further: Sequence[FurtherSeries], recipe: Recipe
+) -> tuple[Series, Series, list[FurtherSeries], Recipe]:
+    """All series, and the UIDs of the recipe, de-identified with one key that is not kept."""
     # the tables of the standard take a second to import
     from radfuse.dicom.deidentify.headers import deidentify_series, hashed_uid, random_key  # noqa: PLC0415
 
@@ -131,17 +142,27 @@ def _without_identity(ct: Series, mr: Series, recipe: Recipe) -> tuple[Series, S
         if (uid := getattr(recipe, keyword))
     }
     renamed = recipe.model_copy(update=uids)
-    return deidentify_series(ct, key), deidentify_series(mr, key), renamed
+    others = [one.changed(lambda series: deidentify_series(series, key)) for one in further]
+    return deidentify_series(ct, key), deidentify_series(mr, key), others, renamed
 
 
 def _fuse_volumes(
-    ct: Series, mr: Series, recipe: Recipe, prior: PriorAlignment | None, timer: StageTimer
+    ct: Series,
+    mr: Series,
+    further: Sequence[FurtherSeries],
+    recipe: Recipe,
+    prior: PriorAlignment | None,
+    timer: StageTimer,
 ) -> Result:
     window = window_named(recipe.window)
     method = load_method(recipe.method, recipe.options, window=window, device=recipe.device)
     with timer.stage("registering"):
         alignment = align(
             ct, mr, recipe, lambda stage: timer.report(f"registering: {stage}", None), prior
+        )
+        fused = FurtherImage(mr_label(mr), mr, alignment, "")
+        others = align_further(
+            ct, fused, further, recipe, lambda stage: timer.report(f"registering: {stage}", None)
         )
     with timer.stage("fusing"):
         image, region = fuse_volumes(
@@ -155,7 +176,12 @@ def _fuse_volumes(
         "Outside the MR field of view": "the CT alone; soft tissue and bone are visible",
     }
     record = _record(ct, mr, recipe, method, scaling, alignment, timer)
-    return Result(image, ct, mr, record, alignment, region)
+    further_facts = {
+        "further": tuple(_further_input(one, recipe) for one in others),
+        "warnings": (*record.warnings, *(text for one in others for text in one.warnings)),
+    }
+    record = record.model_copy(update=further_facts)
+    return Result(image, ct, mr, record, alignment, region, others)
 
 
 def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:
@@ -250,6 +276,13 @@ def _input(series: Series, sha256: str, *, shown: bool) -> Input:
         size=series.image.GetSize(),
         spacing_mm=series.image.GetSpacing() if series.is_volume else (),
         notes=series.notes,
+    )
+
+
+def _further_input(one: FurtherImage, recipe: Recipe) -> FurtherInput:
+    image = _input(one.series, "", shown=recipe.show_identifiers)
+    return FurtherInput(
+        label=one.label, image=image, registration=one.alignment.facts(), note=one.note
     )
 
 

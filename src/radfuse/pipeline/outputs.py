@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from radfuse.io.volumes import write_volume
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
 from radfuse.pipeline.qa.content import write_result_sheet
 from radfuse.pipeline.result import Result
+from radfuse.pipeline.study.outputs import further_paths, write_further_dicom, write_further_volumes
 from radfuse.pipeline.volume import Region, fov_mask_image
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
@@ -67,16 +68,22 @@ class OutputPaths:
 
 
 def check_output(
-    output: Path | str | None, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bool
+    output: Path | str | None,
+    ct: Series,
+    mr: Series,
+    recipe: Recipe,
+    further: Sequence[str] = (),
+    *,
+    overwrite: bool,
 ) -> OutputPaths | None:
-    """The output paths, checked before the fusion.
+    """The output paths, checked before the fusion; `further` are labels of further images.
 
     Raises `InputError` for a name that does not fit the image, `OutputError` for existing files.
     """
     if output is None:
         return None
     try:
-        target = _target(Path(output), ct, mr, recipe, overwrite=overwrite)
+        target = _target(Path(output), ct, mr, recipe, further, overwrite=overwrite)
         targets = (target.folder,) if target.folder else target.parts
         masks = (one for one in (recipe.roi, recipe.metric_mask) if isinstance(one, Path))
         refuse_overlap(targets, (ct.source, mr.source, *masks))
@@ -85,7 +92,9 @@ def check_output(
         raise OutputError(f"{error.filename}: no permission; choose another --output") from error
 
 
-def _target(path: Path, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bool) -> OutputPaths:
+def _target(
+    path: Path, ct: Series, mr: Series, recipe: Recipe, further: Sequence[str], *, overwrite: bool
+) -> OutputPaths:
     suffixes = VOLUME_SUFFIXES if ct.is_volume else (".png",)
     suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
     if suffix is None:
@@ -94,7 +103,8 @@ def _target(path: Path, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bo
             raise InputError(
                 f"{path}: a fused {kind} is written to {', '.join(suffixes)} or a folder"
             )
-        return _folder_target(path, output_paths(path, None, recipe, ct, mr), overwrite=overwrite)
+        images = output_paths(path, None, recipe, ct, mr) | further_paths(path, None, further)
+        return _folder_target(path, images, overwrite=overwrite)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; give another name")
     stem = path.name[: -len(suffix)]
@@ -104,7 +114,7 @@ def _target(path: Path, ct: Series, mr: Series, recipe: Recipe, *, overwrite: bo
         "transform": f"{stem}_{TRANSFORM}",
         "mask": f"{stem}_{MASK}",
     }
-    images = output_paths(path, suffix, recipe, ct, mr)
+    images = output_paths(path, suffix, recipe, ct, mr) | further_paths(path, suffix, further)
     target = OutputPaths(images, **{role: path.with_name(name) for role, name in companion.items()})
     flat_parts = [*target.images.values(), target.record, target.sheet]
     refuse_existing(list(target.parts) if ct.is_volume else flat_parts, overwrite=overwrite)
@@ -192,6 +202,7 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
         raise InputError("the result of a volume needs an alignment and region")
     if target.written.name.endswith(VOLUME_SUFFIXES):
         write_volumes(target.images, result.image, result.ct, result.mr, alignment.mr_from_ct)
+        write_further_volumes(target.images, result)
     else:
         recipe = result.record.recipe
         context = DerivationContext(
@@ -208,9 +219,11 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
             moving_range=region.mr_range,
         )
         write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
+        write_further_dicom(target.images, result, context)
     write_transform(target.transform, alignment.mr_from_ct)
     write_volume(target.mask, fov_mask_image(result.ct.image, region))
-    return {**target.images, "transform": target.transform, "field of view": target.mask}
+    written = {role: path for role, path in target.images.items() if path.exists()}
+    return {**written, "transform": target.transform, "field of view": target.mask}
 
 
 def _slices_in_fov(ct: sitk.Image, region: Region) -> NDArray[np.bool_]:

@@ -12,6 +12,26 @@ from radfuse.series import Series
 
 
 @dataclass(frozen=True)
+class FurtherImage:
+    """Another image of the patient, registered to the CT."""
+
+    label: str
+    """Short and unique among the images, for files and tables: `T2`, `FLAIR`, `PT`."""
+
+    series: Series
+    alignment: Alignment
+    """Its transform maps a CT point to a point of this image."""
+
+    note: str
+    """What it is registered by, a sentence."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of its registration QA, with its label."""
+        return tuple(f"{self.label}: {text}" for text in self.alignment.quality.warnings)
+
+
+@dataclass(frozen=True)
 class Result:
     """A fused image with its sources, record and registration."""
 
@@ -25,6 +45,9 @@ class Result:
     """None for 2-D images, as the following."""
 
     region: Region | None = None
+
+    further: tuple[FurtherImage, ...] = ()
+    """Other images that were brought onto the CT's grid, and not fused."""
 
     written: Path | None = None
     """The file or folder of the fused image, or the folder of a result without one; None where

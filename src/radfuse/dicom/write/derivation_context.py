@@ -76,6 +76,9 @@ class DerivationContext:
     window: str = ""
     """That of the fixed series, in words; only of fused images and colour blends."""
 
+    series_offset: int = 0
+    """Added to the numbers of the series, where a study has several MR series."""
+
     @property
     def method_label(self) -> str:
         """The method's name without its folder, in characters that every DICOM value allows."""
@@ -103,7 +106,7 @@ class DerivationContext:
         """
         header = copy.deepcopy(self._common_header)
         header.SeriesInstanceUID = new_uid()
-        header.SeriesNumber = number
+        header.SeriesNumber = number + self.series_offset
         header.SeriesDescription = series_description(f"{self.verdict.mark} {title}".strip(), label)
         header.ContributingEquipmentSequence = [equipment_item(contribution)]
         header.BodyPartExamined = "HEAD"

@@ -9,13 +9,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from radfuse.dicom.write.fused import FULL_SCALE
-from radfuse.intensity import window_named
+from radfuse.intensity import head_range, window_named
 from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.qa.sheet import Plane, WorstPoint, anatomical_plane, write_qa_sheet
-from radfuse.pipeline.result import Result
+from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.volume import Region, scale_on
 from radfuse.recipe import DEFAULT_WINDOW
+from radfuse.record import Input
 from radfuse.registration.qa.brain_points import SCALP_AND_SKULL_MM
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
@@ -64,17 +65,31 @@ def _planes(result: Result) -> list[Plane]:
     """The central planes, then axial slices through the brain from the top down."""
     region, alignment = result.region, result.alignment
     if region is not None and alignment is not None:
-        cuts = enumerate(mask_centre(region.fov_mask))
+        cuts = list(enumerate(mask_centre(region.fov_mask)))
         central = [_plane(result, alignment.mr_from_ct, region, *cut) for cut in cuts]
         axial = [
             replace(_plane(result, alignment.mr_from_ct, region, *cut), name=name)
             for name, cut in axial_cuts(result.ct.image, region).items()
         ]
-        return sorted(central, key=lambda plane: plane.name) + axial
+        further = [plane for one in result.further for plane in _further_planes(result, one, cuts)]
+        return sorted(central, key=lambda plane: plane.name) + axial + further
     ct, mr, fused = (
         sitk.GetArrayFromImage(image) for image in (result.ct.image, result.mr.image, result.image)
     )
     return [Plane("", ("", "", "", ""), ct, mr, fused, np.ones(ct.shape, np.bool_))]
+
+
+def _further_planes(
+    result: Result, one: FurtherImage, cuts: Sequence[tuple[int, int]]
+) -> list[Plane]:
+    """The central planes with another image instead of the MR."""
+    if result.region is None:
+        return []
+    levels = head_range(one.series.image, one.series.modality)
+    shown, region = replace(result, mr=one.series), replace(result.region, mr_range=levels)
+    planes = [_plane(shown, one.alignment.mr_from_ct, region, *cut) for cut in cuts]
+    named = [replace(plane, name=f"{plane.name}, {one.label} as MR") for plane in planes]
+    return sorted(named, key=lambda plane: plane.name)
 
 
 def worst_point(result: Result) -> WorstPoint | None:
@@ -171,8 +186,19 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
                 region: f"{mm:+.1f} mm ({count} patches)"
                 for region, (mm, count) in residuals.items()
             }
+    for image, further in zip(result.further, record.further, strict=True):
+        sections[f"{image.label} on the grid of the CT"] = _further_section(image, further.image)
     findings = {"Findings": findings_sentence(record.recipe.method, _unmeasured(result))}
     return {**sections, "Fusion": {**method, **findings, **scaling, "Created": created}}
+
+
+def _further_section(one: FurtherImage, source: Input) -> dict[str, str]:
+    facts = {
+        "Dataset": f"{source.source}: {_by(source.size)}, {_by(source.spacing_mm)} mm",
+        "Registration": f"{one.alignment.quality.sentence()}; {one.note}",
+        "Registration ID": one.alignment.identifier,
+    }
+    return facts | ({"Notes": "; ".join(source.notes)} if source.notes else {})
 
 
 def _unmeasured(result: Result) -> str:
@@ -194,15 +220,16 @@ def _datasets(result: Result) -> dict[str, str]:
         identity = f"{patient.name} ({patient.id})" if shown else "identity omitted"
         facts["DIFFERENT PATIENT IN THE MR"] = identity
     for source in record.inputs:
-        size, spacing = (
-            " x ".join(f"{value:.4g}" for value in values)
-            for values in (source.size, source.spacing_mm)
-        )
+        size, spacing = _by(source.size), _by(source.spacing_mm)
         facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
         facts[f"{source.role}, SHA-256"] = source.sha256[:SHOWN_DIGITS]
         if source.notes:
             facts[f"Notes on the {source.role}"] = "; ".join(source.notes)
     return facts
+
+
+def _by(values: Sequence[float]) -> str:
+    return " x ".join(f"{value:.4g}" for value in values)
 
 
 def _registration(result: Result, alignment: Alignment, region: Region) -> dict[str, str]:

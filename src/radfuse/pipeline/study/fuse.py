@@ -1,0 +1,118 @@
+"""Fusion of all images of one patient: a CT, several MR sequences, PET or SPECT."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from radfuse.errors import GeometryError, InputError
+from radfuse.modality import CT, MR, NM, PT, Modality
+from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.read import read
+from radfuse.pipeline.result import Result
+from radfuse.pipeline.study.align import FurtherSeries
+from radfuse.pipeline.study.sequences import best_mr, labels_of
+from radfuse.progress import ProgressCallback, no_progress
+from radfuse.recipe import Recipe
+from radfuse.series import Series
+
+Source = Series | Path | str
+"""A series, or a path for `read`."""
+
+
+def fuse_study(
+    ct: Source,
+    mrs: Sequence[Source],
+    output: Path | str | None = None,
+    *,
+    pet: Source | None = None,
+    pet_ct: Source | None = None,
+    spect: Source | None = None,
+    fused_mr: int | None = None,
+    recipe: Recipe | None = None,
+    overwrite: bool = False,
+    report: ProgressCallback = no_progress,
+) -> Result:
+    """Bring all images of a patient onto the CT's grid, and fuse one MR with the CT.
+
+    Parameters
+    ----------
+    ct, mrs
+        Volumes; series, or paths for `read`.
+    output
+        As of `fuse`.
+    pet, spect
+        Volumes that are also brought onto the CT's grid.
+    pet_ct
+        The CT of the PET's scanner: the PET is then registered by it.
+    fused_mr
+        Index of the MR that is fused; by default `best_mr`.
+    recipe, overwrite, report
+        As of `fuse`.
+
+    Raises
+    ------
+    InputError, RegistrationError, OutputError
+        As `fuse`, with the label of the image.
+    """
+    recipe = recipe or Recipe()
+    report("reading", None)
+    ct_series = _read(ct, CT, recipe)
+    mr_series = [_read(one, MR, recipe) for one in mrs]
+    _check_number(mr_series, fused_mr)
+    chosen, why = best_mr(mr_series) if fused_mr is None else (fused_mr, "chosen by the user")
+    labels = labels_of(mr_series)
+    further = [
+        FurtherSeries(label, series)
+        for number, (label, series) in enumerate(zip(labels, mr_series, strict=True))
+        if number != chosen
+    ]
+    if pet is not None:
+        further.append(_pet(pet, pet_ct, recipe))
+    elif pet_ct is not None:
+        raise InputError("the CT of the PET is given without the PET; add --pet, or leave it out")
+    if spect is not None:
+        further.append(FurtherSeries(NM.code, _read(spect, NM, recipe)))
+    _check_volumes([ct_series, *mr_series, *(one.series for one in further)])
+    note = f"{labels[chosen]} is fused with the CT: {why}"
+    fused = mr_series[chosen]
+    if len(mr_series) > 1:
+        fused = replace(fused, notes=(*fused.notes, note))
+    return fuse(
+        ct_series, fused, output,
+        recipe=recipe, further=further, overwrite=overwrite, report=report,
+    )  # fmt: skip
+
+
+def _read(source: Source, modality: Modality, recipe: Recipe) -> Series:
+    if isinstance(source, Series):
+        return source
+    options = {CT: recipe.ct_reading, MR: {"series_uid": recipe.mr_series}}.get(modality, {})
+    return read(source, modality, **options)
+
+
+def _pet(pet: Source, pet_ct: Source | None, recipe: Recipe) -> FurtherSeries:
+    """The PET with the CT of its scanner, which share a frame of reference."""
+    series = _read(pet, PT, recipe)
+    if pet_ct is None:
+        return FurtherSeries(PT.code, series)
+    through = read(pet_ct, CT) if not isinstance(pet_ct, Series) else pet_ct
+    frames = {one.frame_of_reference_uid for one in (series, through)} - {None}
+    if len(frames) > 1:
+        raise GeometryError(
+            "the PET and its CT have different frames of reference, so they are not aligned; give "
+            "the CT of the same examination, or leave out --pet-ct"
+        )
+    return FurtherSeries(PT.code, series, through)
+
+
+def _check_number(mrs: Sequence[Series], fused_mr: int | None) -> None:
+    if not mrs:
+        raise InputError("no MR; give at least one")
+    if fused_mr is not None and not 0 <= fused_mr < len(mrs):
+        raise InputError(f"fused MR {fused_mr}: there are {len(mrs)}; give 0 to {len(mrs) - 1}")
+
+
+def _check_volumes(all_series: Sequence[Series]) -> None:
+    for series in all_series:
+        if not series.is_volume:
+            raise InputError(f"{series.source}: a 2-D image; several images are fused in 3-D only")

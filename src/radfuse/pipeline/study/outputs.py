@@ -1,0 +1,71 @@
+"""Paths and files of the further images of a patient on the CT's grid."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from radfuse.dicom.write.derivation_context import DerivationContext
+from radfuse.dicom.write.resampled import resample_mr, write_resampled
+from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
+from radfuse.intensity import head_range
+from radfuse.io.volumes import write_volume
+from radfuse.pipeline.result import Result
+from radfuse.registration.transforms import matrix_of, write_transform
+
+TRANSFORM_ROLE, REGISTRATION_ROLE = "{} transform", "{} registration"
+"""Roles in a record, by the label of an image; the role of the image is its label."""
+
+SERIES_NUMBERS = 10
+"""Numbers of series for each further image."""
+
+
+def further_paths(path: Path, suffix: str | None, labels: Sequence[str]) -> dict[str, Path]:
+    """Path of each part of each further image, by its role.
+
+    `path` is a folder (`suffix` None), or the file of the fused image, beside which they are
+    written. A Spatial Registration is written into folders only.
+    """
+    paths: dict[str, Path] = {}
+    for label in labels:
+        transform = f"from-{label}_to-CT_mode-image_xfm.tfm"
+        if suffix is None:
+            paths[label] = path / f"{label}_on_CT"
+            paths[TRANSFORM_ROLE.format(label)] = path / transform
+            paths[REGISTRATION_ROLE.format(label)] = path / f"REG_{label}"
+            continue
+        stem = path.name[: -len(suffix)]
+        paths[label] = path.with_name(f"{stem}_space-CT_desc-resampled_{label}{suffix}")
+        paths[TRANSFORM_ROLE.format(label)] = path.with_name(f"{stem}_{transform}")
+    return paths
+
+
+def write_further_volumes(where: Mapping[str, Path], result: Result) -> None:
+    """Write each further image on the CT's grid (float32), and its transform."""
+    for one in result.further:
+        mr_from_ct = one.alignment.mr_from_ct
+        resampled = resample_mr(one.series.image, result.ct.image, mr_from_ct)
+        write_volume(where[one.label], resampled)
+        write_transform(where[TRANSFORM_ROLE.format(one.label)], mr_from_ct)
+
+
+def write_further_dicom(
+    where: Mapping[str, Path], result: Result, context: DerivationContext
+) -> None:
+    """Write each further image on the CT's grid as a series, its registration and transform."""
+    for number, one in enumerate(result.further, 1):
+        alignment = one.alignment
+        own = replace(
+            context,
+            mr=one.series,
+            mr_from_ct=alignment.mr_from_ct,
+            verdict=alignment.quality.verdict,
+            registration_id=alignment.identifier,
+            alignment_source=alignment.origin,
+            mr_range=head_range(one.series.image, one.series.modality),
+            series_offset=SERIES_NUMBERS * number,
+        )
+        write_resampled(where[one.label], own)
+        if not unwritable_reason(result.ct, one.series):
+            ct_from_mr = matrix_of(alignment.mr_from_ct.GetInverse())
+            write_registration(where[REGISTRATION_ROLE.format(one.label)], own, ct_from_mr)
+        write_transform(where[TRANSFORM_ROLE.format(one.label)], alignment.mr_from_ct)
