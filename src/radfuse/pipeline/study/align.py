@@ -75,10 +75,13 @@ def _aligned(
         kept = PriorAlignment(partner.alignment.mr_from_ct, SHARED)
         permissive = recipe.model_copy(update={"accept_registration": True})
         alignment = align(ct, one.series, permissive, report, kept)
+        note = f"shares the registration of {partner.label}, in whose frame of reference it is"
+        shared = FurtherImage(one.label, one.series, alignment, note)
         if alignment.quality.grade != "refuse":
-            note = f"shares the registration of {partner.label}, in whose frame of reference it is"
-            return FurtherImage(one.label, one.series, alignment, note)
+            return shared
     alignment = align(ct, one.series, recipe, report)
+    if partner and alignment.quality.grade == "refuse":  # accepted by the recipe
+        return shared
     moved = f"; that of {partner.label} does not fit, the patient moved" if partner else ""
     return FurtherImage(one.label, one.series, alignment, f"registered by itself{moved}")
 

@@ -1,0 +1,239 @@
+"""Several images of one patient on the grid of the CT."""
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+import radfuse
+from radfuse.arrays import image_on
+from radfuse.cli import main
+from radfuse.errors import InputError
+from radfuse.io.volumes import write_volume
+from radfuse.modality import CT, PT
+from radfuse.phantom.head import Phantom
+from radfuse.pipeline.result import Result
+from radfuse.pipeline.study.fuse import fuse_study
+from radfuse.recipe import Recipe
+from radfuse.series import Series
+
+PARTS = ((-50.0, -60.0, -10.0), (50.0, -60.0, 40.0), (0.0, 60.0, 60.0), (0.0, 0.0, 20.0))
+"""Points of the brain, mm of the phantom's CT."""
+
+
+def described(mr: Series, description: str) -> Series:
+    """The MR with the contrast of another sequence."""
+    headers = copy.deepcopy(mr.headers)
+    for header in headers:
+        header.SeriesDescription, header.ContrastBolusAgent = description, ""
+    values = sitk.GetArrayFromImage(mr.image)
+    if description.startswith("t2"):
+        values = np.float32(30) * np.sqrt(values)
+    return replace(mr, image=image_on(mr.image, values), headers=headers)
+
+
+@pytest.fixture(scope="module")
+def mrs(pair: tuple[Series, Series]) -> list[Series]:
+    return [described(pair[1], name) for name in ("t2_tse", "t1_mprage", "t1_mprage post")]
+
+
+@pytest.fixture(scope="module")
+def study(
+    pair: tuple[Series, Series],
+    mrs: list[Series],
+    given: Recipe,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Result:
+    output = tmp_path_factory.mktemp("study") / "out"
+    return fuse_study(pair[0], mrs, output, recipe=given)
+
+
+def error_mm(found: sitk.Transform, truth: sitk.Transform) -> float:
+    distances = [
+        np.linalg.norm(np.subtract(found.TransformPoint(point), truth.TransformPoint(point)))
+        for point in PARTS
+    ]
+    return float(max(distances))
+
+
+def test_the_enhanced_t1_is_fused_and_the_record_says_why(study: Result) -> None:
+    assert study.mr.headers[0].SeriesDescription == "t1_mprage post"
+    assert any("T1_Gd is fused with the CT" in note for note in study.record.inputs[1].notes)
+    assert [one.label for one in study.further] == ["T2", "T1"]
+
+
+def test_images_of_one_frame_share_one_registration(study: Result) -> None:
+    assert study.alignment is not None
+    for one in study.further:
+        assert one.alignment.origin == "shared"
+        assert error_mm(one.alignment.mr_from_ct, study.alignment.mr_from_ct) < 1e-9
+        assert one.note == "shares the registration of T1_Gd, in whose frame of reference it is"
+
+
+def stored(folder: Path) -> NDArray[np.float64]:
+    files = (pydicom.dcmread(path) for path in sorted(folder.iterdir()))
+    return np.stack([one.pixel_array * float(one.get("RescaleSlope", 1)) for one in files])
+
+
+def test_each_image_is_written_on_the_grid_of_the_ct(study: Result) -> None:
+    assert study.written is not None
+    for one in study.further:
+        expected = sitk.Resample(
+            one.series.image, study.ct.image, one.alignment.mr_from_ct, sitk.sitkLinear, 0.0
+        )
+        written = stored(study.written.parent / f"{one.label}_on_CT")
+        assert np.abs(written - sitk.GetArrayFromImage(expected)).max() <= 0.51
+        first = pydicom.dcmread(next((study.written.parent / f"{one.label}_on_CT").iterdir()))
+        assert first.FrameOfReferenceUID == study.ct.frame_of_reference_uid
+
+
+def test_each_image_has_its_registration_object(study: Result) -> None:
+    assert study.written is not None
+    for one in study.further:
+        (path,) = (study.written.parent / f"REG_{one.label}").iterdir()
+        items = pydicom.dcmread(path).RegistrationSequence
+        assert items[1].FrameOfReferenceUID == one.series.frame_of_reference_uid
+        matrix = items[1].MatrixRegistrationSequence[0].MatrixSequence[0]
+        ct_from_mr = np.reshape(matrix.FrameOfReferenceTransformationMatrix, (4, 4)).astype(float)
+        for point in PARTS:
+            moved = one.alignment.mr_from_ct.TransformPoint(point)
+            assert np.allclose((ct_from_mr @ [*moved, 1])[:3], point, atol=1e-3)
+
+
+def test_one_record_and_one_sheet_have_all_images(study: Result) -> None:
+    assert study.written is not None
+    record = json.loads((study.written.parent / "record.json").read_text())
+    assert [one["label"] for one in record["further"]] == ["T2", "T1"]
+    roles = {output["role"] for output in record["outputs"]}
+    assert {"T2", "T2 transform", "T2 registration", "T1", "fused"} <= roles
+    sheet = (study.written.parent / "qa.html").read_text()
+    assert "T2 on the grid of the CT" in sheet
+    assert "axial, T2 as MR" in sheet
+
+
+def test_series_numbers_of_a_study_differ(study: Result) -> None:
+    assert study.written is not None
+    folders = [path for path in study.written.parent.iterdir() if path.is_dir()]
+    numbers = [pydicom.dcmread(next(folder.iterdir())).SeriesNumber for folder in folders]
+    assert len(set(numbers)) == len(numbers) == 8
+
+
+def test_an_mr_whose_patient_moved_is_registered_by_itself(
+    pair: tuple[Series, Series], mrs: list[Series], given: Recipe, phantom: Phantom
+) -> None:
+    motion = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.05, 0.02, -0.06, (9.0, -6.0, 5.0))
+    image = mrs[1].image
+    moved = replace(mrs[1], image=sitk.Resample(image, image, motion, sitk.sitkLinear, 0.0))
+    strict = given.model_copy(update={"accept_registration": False})
+    result = fuse_study(pair[0], [mrs[2], moved], recipe=strict)
+    (further,) = result.further
+    truth = sitk.CompositeTransform([motion.GetInverse(), phantom.mr_from_ct])
+    assert further.note.startswith("registered by itself; that of T1_Gd does not fit")
+    assert error_mm(further.alignment.mr_from_ct, truth) < 1.0
+
+
+def second_ct(phantom: Phantom, ct_from_pet_ct: sitk.Euler3DTransform) -> Series:
+    """A CT of another scanner: another pose, thicker slices, more noise."""
+    grid = sitk.Image([70, 80, 56], sitk.sitkFloat32)
+    grid.SetSpacing((3.4, 3.4, 4.0))
+    grid.SetOrigin((-120.0, -130.0, -110.0))
+    image = sitk.Resample(phantom.ct.image, grid, ct_from_pet_ct, sitk.sitkLinear, -1000.0)
+    noise = np.random.default_rng(5).normal(0, 10, image.GetSize()[::-1])
+    values = (sitk.GetArrayFromImage(image) + noise).astype(np.float32)
+    return Series(image_on(image, values), CT, Path("pet-ct"))
+
+
+def test_a_pet_is_registered_by_the_ct_of_its_scanner(
+    pair: tuple[Series, Series], mrs: list[Series], given: Recipe, phantom: Phantom
+) -> None:
+    ct_from_pet_ct = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.1, -0.08, 0.12, (12.0, 7.0, -9.0))
+    pet_ct = second_ct(phantom, ct_from_pet_ct)
+    pet = Series(pet_ct.image > 0, PT, Path("pet"))
+    pet = replace(pet, image=sitk.Cast(pet.image, sitk.sitkFloat32))
+    strict = given.model_copy(update={"accept_registration": False})
+    result = fuse_study(pair[0], mrs[2:], pet=pet, pet_ct=pet_ct, recipe=strict)
+    (further,) = result.further
+    assert (further.label, further.note) == ("PT", "registered by the CT of its scanner")
+    assert error_mm(further.alignment.mr_from_ct, ct_from_pet_ct.GetInverse()) < 1.0
+
+
+def test_a_file_of_the_fused_image_has_the_others_beside_it(
+    pair: tuple[Series, Series], mrs: list[Series], given: Recipe, tmp_path: Path
+) -> None:
+    result = fuse_study(pair[0], mrs[1:], tmp_path / "all.nii.gz", recipe=given)
+    assert result.further[0].label == "T1"
+    names = {path.name for path in tmp_path.iterdir()}
+    assert "all_space-CT_desc-resampled_T1.nii.gz" in names
+    assert "all_from-T1_to-CT_mode-image_xfm.tfm" in names
+    resampled = sitk.ReadImage(tmp_path / "all_space-CT_desc-resampled_T1.nii.gz")
+    assert resampled.GetSize() == pair[0].image.GetSize()
+
+
+def test_the_ct_of_a_pet_in_another_frame_is_refused(
+    pair: tuple[Series, Series], mrs: list[Series]
+) -> None:
+    pet = replace(pair[1], modality=PT)
+    with pytest.raises(InputError, match="different frames of reference"):
+        fuse_study(pair[0], mrs, pet=pet, pet_ct=pair[0])
+
+
+def test_a_further_image_of_another_patient_is_refused(
+    pair: tuple[Series, Series], mrs: list[Series]
+) -> None:
+    other = described(mrs[0], "t2_tse")
+    for header in other.headers:
+        header.PatientID = "OTHER"
+    with pytest.raises(InputError, match="different patient IDs"):
+        fuse_study(pair[0], [*mrs, other])
+
+
+def test_no_mr_and_a_pet_ct_alone_are_refused(
+    pair: tuple[Series, Series], mrs: list[Series]
+) -> None:
+    with pytest.raises(InputError, match="no MR; give at least one"):
+        fuse_study(pair[0], [])
+    with pytest.raises(InputError, match="without the PET"):
+        fuse_study(pair[0], mrs, pet_ct=pair[0])
+    with pytest.raises(InputError, match="there are 3; give 0 to 2"):
+        fuse_study(pair[0], mrs, fused_mr=3)
+
+
+def test_the_command_fuses_the_mr_that_is_named(
+    phantom: Phantom, truth: Path, tmp_path: Path
+) -> None:
+    for name, image in (("ct", phantom.ct), ("t1_gd", phantom.mr), ("t2", phantom.mr)):
+        write_volume(tmp_path / f"{name}.nii.gz", image.image)
+    command = [
+        "fuse", "--ct", "ct.nii.gz", "--mr", "t1_gd.nii.gz", "--mr", "t2.nii.gz",
+        "--fused-mr", "t2.nii.gz", "--transform", truth, "-o", "out", "--json",
+    ]  # fmt: skip
+    arguments = [
+        str(tmp_path / one) if str(one).endswith(".nii.gz") or one == "out" else str(one)
+        for one in command
+    ]
+    done = CliRunner().invoke(main, [*arguments, "--method", "bone_blend", "--quiet"])
+    assert done.exit_code == 0, done.output
+    record = radfuse.Record.model_validate_json((tmp_path / "out" / "record.json").read_text())
+    assert [one.label for one in record.further] == ["T1_Gd"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mr", "a", "--mr", "b"], "give it with --ct"),
+        (["--ct", "c", "--mr", "a", "--mr", "b", "--fused-mr", "x"], "not one of --mr"),
+        (["--ct", "c", "--mr", "a", "--pet-ct", "p"], "--pet-ct needs"),
+        (["--study", "s", "--mr", "a", "--mr", "b"], "give it with --ct"),
+    ],
+)
+def test_options_of_several_images_that_do_not_fit(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(main, ["fuse", *arguments, "-o", "out"])
+    assert done.exit_code == 2
+    assert message in done.output
