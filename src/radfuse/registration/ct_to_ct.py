@@ -18,7 +18,7 @@ def soft_tissue(ct: Series) -> Series:
     """The CT with the contrast of an MR: soft tissue bright, air and bone dark.
 
     The result has the headers of the CT and counts as MR, so that `register` and `assess`, which
-    look for a dark skull between scalp and brain, take it.
+    need a dark skull between scalp and brain, take it.
     """
     values = np.interp(sitk.GetArrayViewFromImage(ct.image), CONTRAST_HU, CONTRAST)
     return replace(ct, image=image_on(ct.image, values.astype(np.float32)), modality=MR)

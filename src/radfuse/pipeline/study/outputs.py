@@ -56,12 +56,12 @@ def write_further_dicom(
         alignment = one.alignment
         own = replace(
             context,
-            mr=one.series,
-            mr_from_ct=alignment.mr_from_ct,
+            moving=one.series,
+            moving_from_fixed=alignment.mr_from_ct,
             verdict=alignment.quality.verdict,
             registration_id=alignment.identifier,
             alignment_source=alignment.origin,
-            mr_range=head_range(one.series.image, one.series.modality),
+            moving_range=head_range(one.series.image, one.series.modality),
             series_offset=SERIES_NUMBERS * number,
         )
         write_resampled(where[one.label], own)
