@@ -1,4 +1,7 @@
-"""The MR in hot colours over the CT in grey: Secondary Capture with a position in the patient."""
+"""Colour images on the fixed grid: Secondary Capture with a position in the patient.
+
+The moving series in hot colours over the fixed one in grey, or colours that the caller gives.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -7,20 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
-from pydicom.uid import SecondaryCaptureImageStorage
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.derived_headers import add_empty, code_item
+from radfuse.dicom.write.derived_headers import code_item, make_capture
 from radfuse.dicom.write.series import write_slices
 from radfuse.intensity import grey_levels
 from radfuse.record import NOTICE
 
 SERIES_NUMBER = 303
 """Above the numbers that scanners assign."""
-
-WORKSTATION = "WSD"
-"""ConversionType: made by a workstation, not scanned from film or paper."""
 
 MAX_RED_AT, MAX_GREEN_AT = 3 / 8, 6 / 8
 """Where red, then green reaches its maximum in MATLAB's colour map `hot`."""
@@ -35,30 +34,63 @@ def write_colour_blend(
     context: DerivationContext,
     opacity: float,
 ) -> tuple[Path, ...]:
-    """Write the blend of each slice of the CT's grid, RGB of 8 bits.
+    """Write the blend of each slice of the fixed grid, RGB of 8 bits.
 
-    `opacity` of the MR is in [0, 1]. Errors are those of `write.write_slices`.
+    `opacity` of the moving series is in [0, 1]. Errors are those of `write.write_slices`.
     """
     percent = f"{opacity:.0%}"
     low, high = context.moving_range
-    header = context.image_header(
-        SERIES_NUMBER, "COLOUR CT+MR", percent, "Registration and blending"
-    )
-    header.SOPClassUID = SecondaryCaptureImageStorage
-    header.Modality = "OT"
-    header.ConversionType = WORKSTATION
-    header.ImageType = ["DERIVED", "SECONDARY"]
-    add_empty(header, ("PatientOrientation",))
+    fixed, moving = context.fixed.modality, context.moving.modality
+    window = f"{context.window} {fixed.unit}".strip()
+    return write_colour(
+        folder, lambda index: blend(*scaled_slice(index), opacity), context,
+        label=percent, contribution="Registration and blending",
+        derivation=f"{fixed} in grey, window {window}; over it the rigidly registered {moving} in "
+        f"hot colours from {low:g} to {high:g}, opacity {percent}",
+    )  # fmt: skip
+
+
+def write_colour(
+    folder: Path,
+    rgb_slice: Callable[[int], NDArray[np.uint8]],
+    context: DerivationContext,
+    *,
+    label: str,
+    contribution: str,
+    derivation: str,
+    number: int = SERIES_NUMBER,
+) -> tuple[Path, ...]:
+    """Write colour slices on the fixed grid as Secondary Capture; returns a file for each.
+
+    Parameters
+    ----------
+    rgb_slice
+        Returns the slice with this index along the third axis, (Y, X, 3).
+    label
+        In SeriesDescription after the modalities: what distinguishes it, such as the method.
+    contribution
+        What the program did, in words.
+    derivation
+        How the colours are derived from the two series, in words without a full stop.
+    number
+        SeriesNumber.
+
+    Raises
+    ------
+    OutputError, GeometryError
+        As `write.write_slices`.
+    """
+    fixed, moving = context.fixed.modality, context.moving.modality
+    header = context.image_header(number, f"COLOUR {fixed}+{moving}", label, contribution)
+    make_capture(header)
     header.DerivationDescription = (
-        f"CT in grey, window {context.window} HU; over it the rigidly registered MR in hot colours "
-        f"from {low:g} to {high:g}, opacity {percent}; {context.grid_description}; CT only outside "
-        f"the MR field of view. {NOTICE}"
+        f"{derivation}; {context.grid_description}; {fixed} only outside the {moving} field of "
+        f"view. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
     return write_slices(
-        folder, context.fixed.image, lambda index: blend(*scaled_slice(index), opacity), header,
-        per_slice=context.slice_attributes,
-    )  # fmt: skip
+        folder, context.fixed.image, rgb_slice, header, per_slice=context.slice_attributes
+    )
 
 
 def blend(

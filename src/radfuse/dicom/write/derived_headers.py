@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from radfuse.dicom.read.derived import SERIES_SUFFIX
 from radfuse.dicom.uids import MANUFACTURER, new_uid
@@ -34,6 +35,9 @@ EMPTY_IF_UNKNOWN = (
 
 UNKNOWN_METHOD = "NOT STATED IN THE CT"
 """DeidentificationMethod where the CT says only that the identity was removed."""
+
+WORKSTATION = "WSD"
+"""ConversionType: made by a workstation, not scanned from film or paper."""
 
 REFERENCE_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 """Attributes that a reference to an image needs."""
@@ -74,6 +78,15 @@ def add_empty(header: Dataset, keywords: tuple[str, ...]) -> None:
     for keyword in keywords:
         if keyword not in header:
             setattr(header, keyword, None)
+
+
+def make_capture(header: Dataset) -> None:
+    """Make the header of derived images one of Secondary Capture, of no modality."""
+    header.SOPClassUID = SecondaryCaptureImageStorage
+    header.Modality = "OT"
+    header.ConversionType = WORKSTATION
+    header.ImageType = ["DERIVED", "SECONDARY"]
+    add_empty(header, ("PatientOrientation",))
 
 
 def series_description(title: str, label: str) -> str:

@@ -1,4 +1,4 @@
-"""The fused volume as a DICOM series: MR Image Storage on the grid of the CT.
+"""The fused volume as a DICOM series: MR Image Storage on the grid of the fixed series.
 
 Never a CT object: that would claim HU and invite dose calculation.
 """
@@ -23,20 +23,22 @@ FULL_SCALE = 4095
 
 
 def write_fused(folder: Path, fused: sitk.Image, context: DerivationContext) -> tuple[Path, ...]:
-    """Write a fused volume (stored values up to `FULL_SCALE`, the CT's grid) as a series.
+    """Write a fused volume (stored values up to `FULL_SCALE`, the fixed grid) as a series.
 
     Errors are those of `write.write_series`.
     """
     method = context.method_label
+    fixed, moving = context.fixed.modality, context.moving.modality
     weights = f", weights sha256 {context.weights_sha256}" if context.weights_sha256 else ""
     header = context.mr_header(
-        SERIES_NUMBER, "FUSED CT+MR", method, f"Fusion by {method}{weights}"
+        SERIES_NUMBER, f"FUSED {fixed}+{moving}", method, f"Fusion by {method}{weights}"
     )  # fmt: skip
     header.SOPClassUID = MRImageStorage
     header.WindowCenter, header.WindowWidth = str((FULL_SCALE + 1) // 2), str(FULL_SCALE + 1)
     header.DerivationDescription = (
-        f"CT and rigidly registered MR fused by {method}; {context.grid_description}; CT window "
-        f"{context.window} HU; CT only outside the MR field of view. {NOTICE}"
+        f"{fixed} and rigidly registered {moving} fused by {method}; {context.grid_description}; "
+        f"{fixed} window {f'{context.window} {fixed.unit}'.strip()}; {fixed} only outside the "
+        f"{moving} field of view. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
 
@@ -44,7 +46,7 @@ def write_fused(folder: Path, fused: sitk.Image, context: DerivationContext) -> 
         attributes = context.slice_attributes(index)
         if not context.in_fov[index]:
             attributes.ImageComments = (
-                f"CT only: outside the MR field of view. {context.review_comment}"
+                f"{fixed} only: outside the {moving} field of view. {context.review_comment}"
             )
         return attributes
 

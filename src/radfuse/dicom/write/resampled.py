@@ -16,11 +16,11 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage
+from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.write.derivation_context import DerivationContext, sanitized
-from radfuse.dicom.write.derived_headers import add_empty, code_item
+from radfuse.dicom.write.derived_headers import code_item, make_capture
 from radfuse.dicom.write.functional_headers import (
     is_pet_object,
     is_spect_object,
@@ -47,9 +47,6 @@ SERIES_NUMBER = 302
 
 UNSPECIFIED = "US"
 """RescaleType of values in arbitrary units."""
-
-WORKSTATION = "WSD"
-"""ConversionType: made by a workstation, not scanned from film or paper."""
 
 MIN_WHOLE_PEAK = 1000.0
 """Whole numbers with a peak of this or more are stored as whole numbers in an NM image, which has
@@ -87,7 +84,7 @@ def write_resampled(
     elif moving.modality is MR:
         header.SOPClassUID = MRImageStorage
     else:
-        _make_capture(header)
+        make_capture(header)
     return write_slices(
         folder, context.fixed.image, stored_slice, header, rescale=rescale,
         per_slice=_indexed(context) if is_pet_object(moving) else context.slice_attributes,
@@ -131,14 +128,6 @@ def _header(context: DerivationContext, number: int, rescale: Rescale | None) ->
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
     return header
-
-
-def _make_capture(header: Dataset) -> None:
-    header.SOPClassUID = SecondaryCaptureImageStorage
-    header.Modality = "OT"
-    header.ConversionType = WORKSTATION
-    header.ImageType = ["DERIVED", "SECONDARY"]
-    add_empty(header, ("PatientOrientation",))
 
 
 def _indexed(context: DerivationContext) -> SliceAttributes:
