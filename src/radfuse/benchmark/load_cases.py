@@ -68,7 +68,7 @@ def _cases(settings: BenchmarkSettings) -> Iterator[Case]:
 
 def _cases_of_pairs(folder: Path, settings: BenchmarkSettings) -> Iterator[Case]:
     functional = settings.functional
-    for files in find_image_pairs(folder, functional.images if functional else "CT"):
+    for files in find_image_pairs(folder, functional.images if functional else CT.code):
         if settings.patients and files.patient not in settings.patients:
             continue
         contents = digest([files.ct, files.mr])
