@@ -1,13 +1,21 @@
 """Two folders of 2-D images: pairs of one name, resumed, and nothing left out without a word."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from cli_kit import refused_in_a_line, run
+from filelock import FileLock
 from PIL import Image
+
+from radfuse.pipeline.images.folders import LOCK
 
 NAMES = ("2004", "2005", "16009")
 
@@ -55,6 +63,68 @@ def test_what_is_finished_is_not_done_again(folders: tuple[Path, Path], tmp_path
     facts = fuse(folders, tmp_path / "out")
     assert facts["fused"] == ["2005"]
     assert sorted(facts["finished_before"]) == ["16009", "2004"]
+
+
+def killed_halfway(arguments: tuple[object, ...], output: Path, count: int) -> None:
+    """Run the command, and kill it when it has written as many images."""
+    program = [sys.executable, "-m", "radfuse", *map(str, arguments)]
+    with subprocess.Popen(program, start_new_session=True) as process:
+        while process.poll() is None and len(list(output.glob("*.png"))) < count:
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_killed_run_resumes_to_the_same_images(tmp_path: Path) -> None:
+    names = [f"{number}" for number in range(12)]
+    for index, name in enumerate(names):
+        save(tmp_path / "PET" / f"{name}.png", index, (64, 64))
+        save(tmp_path / "MRI" / f"{name}.png", 50 + index, (64, 64))
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    inputs = ("fuse", "--pet", tmp_path / "PET", "--mr", tmp_path / "MRI", "--quiet")
+    killed_halfway((*inputs, "-o", out), out, 6)
+    first = {path.stem for path in out.glob("*.json")}
+    assert 5 <= len(first) < 12
+    times = {name: (out / f"{name}.png").stat().st_mtime_ns for name in first}
+    result = run(*inputs, "-o", out, "--json")
+    facts = json.loads(result.stdout)
+    assert set(facts["finished_before"]) == first
+    assert set(facts["fused"]) == set(names) - first
+    assert times == {name: (out / f"{name}.png").stat().st_mtime_ns for name in first}
+    assert run(*inputs, "-o", whole).exit_code == 0
+    assert {path.name for path in out.iterdir()} == {path.name for path in whole.iterdir()}
+    for path in whole.glob("*.png"):
+        assert (out / path.name).read_bytes() == path.read_bytes()
+
+
+def test_what_a_kill_left_is_replaced(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fuse(folders, out)
+    wanted = (out / "2004.png").read_bytes()
+    (out / "2004.json").unlink()
+    (out / ".radfuse-killed").mkdir()
+    (out / ".radfuse-killed" / "2004.json").write_text('{"half')
+    assert fuse(folders, out)["fused"] == ["2004"]
+    assert (out / "2004.png").read_bytes() == wanted
+    assert not (out / ".radfuse-killed").exists()
+
+
+def test_an_image_of_another_program_is_kept(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    save(tmp_path / "out" / "2004.png", 7)
+    before = (tmp_path / "out" / "2004.png").read_bytes()
+    arguments = ("fuse", "--ct", folders[0], "--mr", folders[1], "-o", tmp_path / "out")
+    result = run(*arguments, "--method", "average", "--quiet")
+    assert result.exit_code == 2
+    assert "2004.png exists; pass --overwrite" in result.stderr
+    assert (tmp_path / "out" / "2004.png").read_bytes() == before
+
+
+def test_two_runs_do_not_share_an_output(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / LOCK):
+        result = run("fuse", "--ct", folders[0], "--mr", folders[1], "-o", out, "--quiet")
+    refused_in_a_line(result, "in use by another run; wait, or give another --output")
 
 
 def test_a_changed_input_is_not_taken_for_finished(

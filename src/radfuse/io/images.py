@@ -97,6 +97,15 @@ def _channels(path: Path, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return levels[..., levels.shape[-1] // 2]
 
 
+def is_own_image(path: Path) -> bool:
+    """Whether `write_image` wrote a PNG."""
+    try:
+        with Image.open(path) as image:
+            return image.format == "PNG" and image.info.get("Comment") == SHORT_NOTICE
+    except (OSError, SyntaxError, ValueError):
+        return False
+
+
 def write_image(path: Path, values: NDArray[np.float32], *, bits: int = 8) -> None:
     """Write an image in [0, 1] as a PNG: (H, W) of 8 or 16 bits, or RGB (H, W, 3) of 8."""
     image = Image.fromarray(grey_levels(values, bits))

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from radfuse.errors import DiskFullError, OutputError
 
+PREFIX = ".radfuse-"
+"""Start of the names of staging folders."""
+
 RECORD_SUFFIX = ".json"
 """Records are moved last: one that exists describes results that exist."""
 
@@ -66,7 +69,7 @@ def staging(parent: Path) -> Iterator[Staging]:
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".radfuse-", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     except OSError as error:
         raise output_error(error)(
             f"cannot be written to ({error.strerror}); choose another --output", parent
@@ -83,6 +86,12 @@ def staging(parent: Path) -> Iterator[Staging]:
             f"writing failed: {reason}; {', '.join(changed) or 'nothing'} was changed", parent
         ) from error
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_staging(parent: Path) -> None:
+    """Remove the staging folders of killed runs; no other run may use the parent folder."""
+    for folder in parent.glob(f"{PREFIX}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -103,7 +112,7 @@ def _replace(staged: Path, target: Path) -> None:
     if not (target.is_dir() and staged.is_dir()):
         staged.replace(target)
         return
-    with tempfile.TemporaryDirectory(prefix=".radfuse-", dir=target.parent) as backup:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=target.parent) as backup:
         old = Path(backup) / target.name
         target.replace(old)
         try:

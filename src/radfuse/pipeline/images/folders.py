@@ -1,12 +1,15 @@
 """Folders of 2-D images: pairs of one name are fused, and what is done is not done again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from radfuse.errors import InputError, OutputError
-from radfuse.io.images import IMAGE_SUFFIXES
-from radfuse.io.staging import refuse_overlap
+from radfuse.io.images import IMAGE_SUFFIXES, is_own_image
+from radfuse.io.staging import refuse_overlap, remove_staging
 from radfuse.pipeline.fuse import recorded_recipe
 from radfuse.progress import ProgressCallback
 from radfuse.recipe import Recipe
@@ -14,6 +17,9 @@ from radfuse.record import digest, read_record
 
 NAMED = 3
 """Names in a message; the others are counted."""
+
+LOCK = ".lock"
+"""Held by the run that uses the output folder."""
 
 FuseOne = Callable[[Path, Path, Path], None]
 """Called with the first and the second image of a pair, and the file to write."""
@@ -66,9 +72,10 @@ def fuse_folders(
 ) -> FolderOutcome:
     """Fuse every pair into `output/NAME.png`; the same call resumes after an interruption.
 
-    A pair that cannot be fused does not affect the others. Raises `InputError` for images without
-    a partner, unless they are to be skipped, and `OutputError` for an output that is a file or in
-    an input folder.
+    What a killed run left unfinished is fused again, and its staging folders are removed. A pair
+    that cannot be fused does not affect the others. Raises `InputError` for images without
+    a partner, unless they are to be skipped, and `OutputError` for an output that is a file, in
+    an input folder, or in use by another run.
     """
     found = matched(*folders)
     if found.unmatched and not skip_unmatched:
@@ -80,19 +87,44 @@ def fuse_folders(
         raise OutputError(f"{output}: two folders are fused into a folder")
     refuse_overlap([output], folders)
     fused, finished, failures = [], [], {}
-    for index, (name, pair) in enumerate(found.pairs.items()):
-        report("fusing", index / len(found.pairs))
-        target = output / f"{name}.png"
-        if _is_finished(target, pair, recipe):
-            finished.append(name)
-            continue
-        try:
-            fuse_one(*pair, target)
-            fused.append(name)
-        except (InputError, OutputError) as error:
-            failures[name] = str(error)
+    with _locked(output):
+        remove_staging(output)
+        for index, (name, pair) in enumerate(found.pairs.items()):
+            report("fusing", index / len(found.pairs))
+            target = output / f"{name}.png"
+            if _is_finished(target, pair, recipe):
+                finished.append(name)
+                continue
+            try:
+                _remove_unfinished(target)
+                fuse_one(*pair, target)
+                fused.append(name)
+            except (InputError, OutputError) as error:
+                failures[name] = str(error)
     unmatched = tuple(path.name for path in found.unmatched)
     return FolderOutcome(tuple(fused), tuple(finished), unmatched, failures)
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    """Hold the output folder; the system releases it where this process ends."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with FileLock(output / LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise OutputError(
+            f"{output}: in use by another run; wait, or give another --output"
+        ) from error
+    except PermissionError as error:
+        raise OutputError(f"{output}: cannot be written to ({error.strerror})") from error
+
+
+def _remove_unfinished(target: Path) -> None:
+    """Remove the image of a run that was killed before it wrote the record, the last of a pair."""
+    if target.is_file() and not target.with_suffix(".json").exists() and is_own_image(target):
+        target.with_name(f"{target.stem}_qa.html").unlink(missing_ok=True)
+        target.unlink()
 
 
 def _is_finished(target: Path, pair: tuple[Path, Path], recipe: Recipe) -> bool:
