@@ -23,6 +23,9 @@ class Modality:
     code: str
     """DICOM Modality (0008,0060)."""
 
+    option: str
+    """Name of the command-line option for it, without hyphens."""
+
     role: Literal["anatomical", "functional"]
 
     unit: str
@@ -71,16 +74,16 @@ class Modality:
 
 
 CT = Modality(
-    "CT", "anatomical", "HU", is_quantitative=True,
+    "CT", "ct", "anatomical", "HU", is_quantitative=True,
     default_window="fusion", minimum_range=(-inf, MIN_CT_HU), background=AIR_HU,
     head_threshold=BODY_HU, rescale_types=r"(HU|US|UNSPECIFIED|HOU\w*SFIELD.*|)",
 )  # fmt: skip
 MR = Modality(
-    "MR", "anatomical", "", is_quantitative=False,
+    "MR", "mr", "anatomical", "", is_quantitative=False,
     minimum_range=(MIN_CT_HU, inf), registered_to=("CT",),
 )  # fmt: skip
-PT = Modality("PT", "functional", "Bq/ml", is_quantitative=True, is_colour=True)
-NM = Modality("NM", "functional", "counts", is_quantitative=False, is_colour=True)
+PT = Modality("PT", "pet", "functional", "Bq/ml", is_quantitative=True, is_colour=True)
+NM = Modality("NM", "spect", "functional", "counts", is_quantitative=False, is_colour=True)
 
 MODALITIES = {row.code: row for row in (CT, MR, PT, NM)}
 """The rows by code."""

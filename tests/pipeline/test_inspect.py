@@ -92,8 +92,8 @@ def test_what_is_left_out_is_counted_by_kind(tmp_path: Path) -> None:
     write(tmp_path / "head")
     inspected, _ = inspect(tmp_path)
     assert sorted(left_out_summary(inspected)) == [
-        "left out: 6 objects: SR (Basic Text SR Storage), not CT or MR",
-        "left out: 6 objects: SR (X-Ray Radiation Dose SR Storage), not CT or MR",
+        "left out: 6 objects: SR (Basic Text SR Storage), not CT, MR, PT or NM",
+        "left out: 6 objects: SR (X-Ray Radiation Dose SR Storage), not CT, MR, PT or NM",
         "left out: 6 objects: a localizer",
         "left out: 6 objects: derived: a screen capture",
     ]

@@ -13,6 +13,8 @@ from pydicom import Dataset
 from radfuse.dicom.read.derived import Derivation
 from radfuse.dicom.read.dicomdir import DIRECTORY_NAME
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
+from radfuse.dicom.read.nuclear.spect import volume_problem
+from radfuse.dicom.read.nuclear.standard_uptake import uptake_notes
 from radfuse.dicom.read.pixels import check_pixel_values, header_notes, slice_values
 from radfuse.dicom.read.safe_read import is_dicom, missing_bytes
 from radfuse.dicom.read.scan import Scan, damage_of, format_paths, scan_folder
@@ -28,7 +30,7 @@ from radfuse.io.volume_checks import (
     registered_size_problem,
 )
 from radfuse.io.volumes import SUFFIXES, format_problem, read_volume, volume_suffix
-from radfuse.modality import CT, FUSED, MODALITIES, Modality
+from radfuse.modality import CT, MODALITIES, Modality
 from radfuse.pipeline.hounsfield import MAX_SAMPLES, in_hounsfield_units
 from radfuse.pipeline.read import is_image_file
 from radfuse.series import Series
@@ -178,16 +180,21 @@ def _with_choices(inspected: list[InspectedSeries]) -> list[InspectedSeries]:
             uids.setdefault(one.kind, set()).add(one.uid.partition(VOLUME_MARK)[0])
     noted = []
     for one in inspected:
-        count, option = len(uids.get(one.kind, ())), f"--{one.kind.lower()}"
+        count, option = len(uids.get(one.kind, ())), f"--{_option(one.kind)}"
         note = f"one of {count} {one.kind} series; with {option}, choose one by {option}-series UID"
         is_choice = one.is_volume and count > 1
         noted.append(replace(one, notes=(*one.notes, note)) if is_choice else one)
     return noted
 
 
+def _option(kind: str) -> str:
+    """The command-line option for a kind of image."""
+    return MODALITIES[kind].option if kind in MODALITIES else kind.lower()
+
+
 def _series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeries]:
     modality = MODALITIES.get(series.modality)
-    if not series.is_image or series.is_localizer or modality not in FUSED:
+    if not series.is_image or series.is_localizer or modality is None:
         return [_not_fused(series)]
     inspected = _volumes(series, scan, modality, pixels)
     if damage := damage_of(scan, series):
@@ -212,7 +219,7 @@ def _volumes(
 
 def _derived(one: InspectedSeries, derivation: Derivation) -> InspectedSeries:
     """The same with a note on when it is selected."""
-    selected = f"not selected without --{one.kind.lower()}-series UID"
+    selected = f"not selected without --{_option(one.kind)}-series UID"
     if derivation.is_fused:
         selected = "not a candidate"
     elif derivation.is_alternative:
@@ -225,12 +232,15 @@ def _not_fused(series: DicomSeries) -> InspectedSeries:
     """A series that is not fused, with the reason."""
     kind = sop_class(series.headers[0])
     what = kind.name if kind else "no SOP class"
-    reason = f"{series.modality} ({what}), not {' or '.join(map(str, FUSED))}"
+    *others, last = MODALITIES
+    reason = f"{series.modality} ({what}), not {', '.join(others)} or {last}"
     if series.is_localizer:
         reason = "a localizer"
     elif series.derivation:
         reason = f"derived: {series.derivation.reason}"
-    elif not series.is_image and MODALITIES.get(series.modality) in FUSED:
+    elif problem := volume_problem(series.headers[0]):
+        reason = problem
+    elif not series.is_image and series.modality in MODALITIES:
         reason = f"{what}, no slices of a volume"
     elif series.headers[0].get("SamplesPerPixel", 1) != 1:
         reason = f"{reason}: colour images, not the values of a scanner"
@@ -300,7 +310,11 @@ def _volume(volume: VolumeSlices, pixels: bool) -> InspectedSeries:
         spacing_mm=geometry.spacing_mm,
         plane=_plane(geometry.axes[:, 2].tolist()),
         problems=(*damage, *filter(None, [registered_size_problem(geometry.size)])),
-        notes=(*geometry.notes, *header_notes(volume.slices)),
+        notes=(
+            *geometry.notes,
+            *header_notes(volume.slices),
+            *uptake_notes([one.header for one in volume.slices]),
+        ),
     )
 
 

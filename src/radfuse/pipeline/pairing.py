@@ -215,7 +215,7 @@ def _candidates(
             else:
                 reasons.append(
                     f"{volume.line}: BodyPartExamined is {candidate.body_parts[0]}; if it shows "
-                    f"the head, choose it with --{modality.code.lower()}-series UID"
+                    f"the head, choose it with --{modality.option}-series UID"
                 )
     return found
 
@@ -235,7 +235,7 @@ def _may_be_fused(
             raise InputError(f"{series.line}: {FUSED_PROBLEM}")
         reasons.append(series.line)
     elif not uid and not series.is_localizer:
-        reasons.append(f"{series.line}; --{modality.code.lower()}-series UID selects it")
+        reasons.append(f"{series.line}; --{modality.option}-series UID selects it")
     return uid is not None
 
 

@@ -128,7 +128,7 @@ def main_volume(
     None of the other series may be a part of it.
     """
     first, *rest = volumes
-    option = f"choose one with --{modality.code.lower()}-series UID"
+    option = f"choose one with --{modality.option}-series UID"
     if any(_is_candidate(one, first) for one in rest):
         raise GeometryError(
             f"series {series.uid} of {len(series.slices)} images contains {len(volumes)} volumes; "
@@ -210,7 +210,7 @@ def _choose_series(scan: Scan, modality: Modality, uid: str | None) -> DicomSeri
         )
     if len(candidates) > 1:
         choices = "\n  ".join(sorted(one.line for one in candidates))
-        option = f"--{modality.code.lower()}-series UID"
+        option = f"--{modality.option}-series UID"
         raise InputError(
             f"{scan.folder}: {len(candidates)} {modality} series; choose one with {option}:"
             f"\n  {choices}"

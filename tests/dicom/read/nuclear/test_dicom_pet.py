@@ -70,7 +70,7 @@ def test_frames_are_never_mixed(
         folder = pet(tmp_path / value, uptake(peak=1e4 * number), value, **attributes)
         change_all(folder, put("SeriesInstanceUID", "1.2.3"))
         change_all(folder, put("SeriesDescription", "frames"))
-    with pytest.raises(GeometryError, match=r"contains 3 volumes; choose one with --pt-series"):
+    with pytest.raises(GeometryError, match=r"contains 3 volumes; choose one with --pet-series"):
         read(tmp_path, PT)
     peaks = [
         sitk.GetArrayFromImage(read(tmp_path, PT, series_uid=f"1.2.3#{number}").image).max()

@@ -100,7 +100,7 @@ def test_two_energy_windows_are_not_mixed(tmp_path: Path) -> None:
         header.EnergyWindowVector = [1] * 6 + [2] * 6
 
     change(path, double)
-    with pytest.raises(InputError, match=r"2 volumes; choose one with --nm-series"):
+    with pytest.raises(InputError, match=r"2 volumes; choose one with --spect-series"):
         read(path, NM)
 
 

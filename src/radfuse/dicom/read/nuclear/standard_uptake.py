@@ -14,12 +14,15 @@ from radfuse.dicom.read.nuclear.pet import (
     ACTIVITY_FACTOR,
     ATTENUATION,
     SUV_FACTOR,
+    UNITS,
+    is_pet,
     private_text,
 )
 from radfuse.dicom.read.nuclear.scan_time import injection, scan_start
+from radfuse.dicom.read.nuclear.spect import is_nuclear
 from radfuse.dicom.read.series import with_values
 from radfuse.errors import InputError
-from radfuse.modality import PT
+from radfuse.modality import NM, PT
 from radfuse.series import Series
 
 SUV, BODY_WEIGHT = "GML", "BW"
@@ -97,6 +100,20 @@ def uptake_scale(headers: Sequence[Dataset]) -> UptakeScale:
     if units == COUNTS:
         return _of_counts(headers)
     raise InputError(f"{attribute('Units')} is {units or 'missing'}, expected {ACTIVITY} or {SUV}")
+
+
+def uptake_notes(headers: Sequence[Dataset]) -> list[str]:
+    """The unit of PET or SPECT values, and whether they can become SUVbw; nothing for others."""
+    if is_nuclear(headers[0]):
+        return [f"values in {NM.unit}"]
+    if not is_pet(headers[0]):
+        return []
+    units = " ".join(values_of(headers[0], "Units"))
+    unit = f"values in {UNITS.get(units, units or 'an unknown unit')}"
+    try:
+        return [f"{unit}; {uptake_scale(headers).note}"]
+    except InputError as error:
+        return [f"{unit}; no SUV: {error}"]
 
 
 def _of_uptake(headers: Sequence[Dataset]) -> UptakeScale:
