@@ -8,7 +8,6 @@ from functools import cached_property
 
 import SimpleITK as sitk
 
-from radfuse.arrays import Float64Array
 from radfuse.errors import RegistrationError
 from radfuse.log import since
 from radfuse.progress import no_progress
@@ -28,8 +27,8 @@ from radfuse.registration.optimizer import (
     MutualInformationOptimizer,
     ResolutionLevel,
     itk_threads,
-    mean_displacement_mm,
 )
+from radfuse.registration.poses import Pose, distinct, optimized
 from radfuse.registration.preprocessing import (
     MARGIN_MM,
     centroid,
@@ -43,9 +42,6 @@ from radfuse.registration.shading import evenly_lit
 from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
-
-DISTINCT_MM = 4.0
-"""Poses closer than this count as one."""
 
 REMEDIES = (
     "check that both show the same part of one patient, or pass a transform from a few landmarks "
@@ -75,15 +71,6 @@ class Registration:
     initial_pose: str
     """Name of the initial pose that led to the result."""
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Pose:
-    """A pose during the search."""
-
-    initial_pose: str
-    ct_from_mr: sitk.Euler3DTransform
-    fit: float
 
 
 def register(
@@ -183,7 +170,7 @@ class _Search:
         return MutualInformationOptimizer.at_level(level, self.ct, self.mr, mask, self.seed)
 
     def _in_regions(
-        self, optimizer: MutualInformationOptimizer, pose: _Pose
+        self, optimizer: MutualInformationOptimizer, pose: Pose
     ) -> MutualInformationOptimizer:
         """The optimizer with the MR's voxels that a pose has in the regions, as many samples."""
         mask = optimizer.mr_mask
@@ -195,27 +182,27 @@ class _Search:
         level = replace(optimizer.level, sampling_fraction=min(fraction, 1.0))
         return replace(optimizer, mr_mask=mask, level=level)
 
-    def _optimized_in_regions(self, pose: _Pose) -> _Pose:
+    def _optimized_in_regions(self, pose: Pose) -> Pose:
         """The best of several optimizations on the middle grids, each from where the last ended."""
         poses = [replace(pose, fit=0.0)]
         for _ in range(REPEATS):
-            poses += _optimized(self._in_regions(self._middle, poses[-1]), poses[-1:])
+            poses += optimized(self._in_regions(self._middle, poses[-1]), poses[-1:])
         return max(poses, key=lambda one: one.fit)
 
-    def ranked(self, candidates: Sequence[InitialPose], *, with_first: bool = False) -> list[_Pose]:
+    def ranked(self, candidates: Sequence[InitialPose], *, with_first: bool = False) -> list[Pose]:
         """Optimize the most promising on coarse grids, the best of them on middle ones; best first.
 
         `with_first` optimizes the first candidate there, too, which may be better than on the
         coarse grids.
         """
-        initials = [_Pose(one.name, one.ct_from_mr, 0.0) for one in candidates]
+        initials = [Pose(one.name, one.ct_from_mr, 0.0) for one in candidates]
         centre = centroid(self.mr_head)
         approaching = replace(self._coarse, level=APPROACH)
-        promising = _distinct(_optimized(approaching, initials), centre, MAX_APPROACHED)
-        distinct = _distinct(_optimized(self._coarse, promising), centre, MAX_REFINED)
-        return _optimized(self._middle, (initials[:1] if with_first else []) + distinct)
+        promising = distinct(optimized(approaching, initials), centre, MAX_APPROACHED)
+        different = distinct(optimized(self._coarse, promising), centre, MAX_REFINED)
+        return optimized(self._middle, (initials[:1] if with_first else []) + different)
 
-    def refined(self, ranked: Sequence[_Pose]) -> _Pose:
+    def refined(self, ranked: Sequence[Pose]) -> Pose:
         """The best pose, optimized on the fine grids; `RegistrationError` without one.
 
         With a region it is optimized in it, on the middle grids and on the fine ones.
@@ -225,12 +212,12 @@ class _Search:
             mr, middle = evenly_lit(self.ct, self.mr, self.mr_head, best[0].ct_from_mr)
             if mr is not self.mr:
                 search = replace(self, mr=mr)
-                best = _optimized(middle, best) or best
+                best = optimized(middle, best) or best
         fine = search._at_level(FINE)
         if best and (self.region or self.metric_region):
             best = [search._optimized_in_regions(best[0])]
             fine = search._in_regions(fine, best[0])
-        refined = _optimized(fine, best)
+        refined = optimized(fine, best)
         if not refined:
             raise RegistrationError(
                 f"no initial pose brings the MR {self.mr.source} into the field of view of the CT "
@@ -238,22 +225,3 @@ class _Search:
                 REMEDIES,
             )
         return refined[0]
-
-
-def _optimized(optimizer: MutualInformationOptimizer, poses: Sequence[_Pose]) -> list[_Pose]:
-    """Optimize every pose; the best first, without those for which ITK stopped."""
-    optima = optimizer.optimize_all([pose.ct_from_mr for pose in poses])
-    pairs = zip(poses, optima, strict=True)
-    found = [_Pose(pose.initial_pose, *optimum) for pose, optimum in pairs if optimum]
-    return sorted(found, key=lambda pose: -pose.fit)
-
-
-def _distinct(poses: Sequence[_Pose], centre: Float64Array, count: int) -> list[_Pose]:
-    """The best poses that differ from each other, at most so many."""
-    kept: list[_Pose] = []
-    for pose in poses:
-        if all(
-            mean_displacement_mm(pose.ct_from_mr, k.ct_from_mr, centre) > DISTINCT_MM for k in kept
-        ):
-            kept.append(pose)
-    return kept[:count]
