@@ -43,7 +43,7 @@ def colours(index: int) -> np.ndarray:
 
 def test_given_colours_are_written(tmp_path: Path, context: DerivationContext) -> None:
     paths = write_colour(
-        tmp_path / "out", colours, context, label="uptake_over_mr", number=313,
+        tmp_path / "out", colours, context, label="uptake_over_mr",
         contribution="Fusion by uptake_over_mr", derivation="Luminance of the MR, colour of the PT",
     )  # fmt: skip
     moving = context.moving.modality
@@ -52,7 +52,7 @@ def test_given_colours_are_written(tmp_path: Path, context: DerivationContext) -
         np.testing.assert_array_equal(header.pixel_array, colours(index))
         assert header.SOPClassUID == SecondaryCaptureImageStorage
         assert header.FrameOfReferenceUID == context.fixed.frame_of_reference_uid
-        assert header.SeriesNumber == 313
+        assert header.SeriesNumber == 303
     description = f"COLOUR MR+{moving} uptake_over_mr"
     assert header.SeriesDescription.startswith(description[:35])
     assert f"MR only outside the {moving} field of view" in header.DerivationDescription

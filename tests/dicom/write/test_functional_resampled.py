@@ -192,6 +192,6 @@ def test_it_is_recognised_as_our_own(tmp_path: Path, fixed: Series, kind: str) -
     assert not series.derivation.is_fused
 
 
-def test_another_series_number_may_be_given(tmp_path: Path, fixed: Series) -> None:
-    paths = write_resampled(tmp_path / "out", context(pet_pair(tmp_path, fixed)), number=311)
-    assert pydicom.dcmread(paths[0]).SeriesNumber == 311
+def test_the_series_number_may_have_an_offset(tmp_path: Path, fixed: Series) -> None:
+    (header, *_) = written(tmp_path / "out", pet_pair(tmp_path, fixed), series_offset=10)
+    assert header.SeriesNumber == 312

@@ -18,6 +18,9 @@ SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence
 REFERENCES = {"ReferencedImageSequence", "ConversionSourceAttributesSequence"}
 """Functional groups about other images, whose attributes are not the frame's."""
 
+KEPT_SEQUENCES = {"RadiopharmaceuticalInformationSequence"}
+"""Sequences in functional groups that a file of one image has: of legacy-converted PET."""
+
 RENAMED = {"FrameType": "ImageType", "EffectiveEchoTime": "EchoTime"}
 """Attributes of a frame that have another name in a file of one image."""
 
@@ -61,7 +64,7 @@ def _one_of_many(header: Dataset, index: int) -> Dataset:
 
 
 def _elements(group: Dataset) -> Iterator[DataElement]:
-    """All plain attributes in the items of a functional group's sequences.
+    """All plain attributes in the items of a functional group's sequences, and kept sequences.
 
     Not of private ones: Philips keeps a header of its own there, half a pixel away.
     """
@@ -69,7 +72,11 @@ def _elements(group: Dataset) -> Iterator[DataElement]:
         private = sequence.tag.is_private
         if sequence.VR == "SQ" and not private and sequence.keyword not in REFERENCES:
             for item in sequence.value or ():
-                yield from (part for part in item if part.VR != "SQ" and not part.tag.is_private)
+                yield from (part for part in item if _is_kept(part))
+
+
+def _is_kept(part: DataElement) -> bool:
+    return not part.tag.is_private and (part.VR != "SQ" or part.keyword in KEPT_SEQUENCES)
 
 
 def _with(header: Dataset, elements: list[DataElement], index: int) -> Dataset:

@@ -58,7 +58,6 @@ def write_colour(
     label: str,
     contribution: str,
     derivation: str,
-    number: int = SERIES_NUMBER,
 ) -> tuple[Path, ...]:
     """Write colour slices on the fixed grid as Secondary Capture; returns a file for each.
 
@@ -72,8 +71,6 @@ def write_colour(
         What the program did, in words.
     derivation
         How the colours are derived from the two series, in words without a full stop.
-    number
-        SeriesNumber.
 
     Raises
     ------
@@ -81,7 +78,7 @@ def write_colour(
         As `write.write_slices`.
     """
     fixed, moving = context.fixed.modality, context.moving.modality
-    header = context.image_header(number, f"COLOUR {fixed}+{moving}", label, contribution)
+    header = context.image_header(SERIES_NUMBER, f"COLOUR {fixed}+{moving}", label, contribution)
     make_capture(header)
     header.DerivationDescription = (
         f"{derivation}; {context.grid_description}; {fixed} only outside the {moving} field of "

@@ -56,13 +56,11 @@ FILE_NAME = "0001.dcm"
 """The only file of an NM series."""
 
 
-def write_resampled(
-    folder: Path, context: DerivationContext, *, number: int = SERIES_NUMBER
-) -> tuple[Path, ...]:
+def write_resampled(folder: Path, context: DerivationContext) -> tuple[Path, ...]:
     """Write the moving series, linearly interpolated on the whole grid of the fixed one.
 
-    `number` is the SeriesNumber. Returns the files: one for each slice, or one of an NM series.
-    Errors are those of `write.write_slices`.
+    Returns the files: one for each slice, or one of an NM series. Errors are those of
+    `write.write_slices`.
     """
     moving = context.moving
     rescale = _rescale(moving)
@@ -73,7 +71,7 @@ def write_resampled(
         image = resample(moving, grid, context.moving_from_fixed)
         return stored_values(sitk.GetArrayFromImage(image)[0], rescale or Rescale(), dtype)
 
-    header = _header(context, number, rescale)
+    header = _header(context, rescale)
     count = context.fixed.image.GetSize()[2]
     if is_spect_object(moving):
         make_spect(header, context)
@@ -107,13 +105,13 @@ def _interpolated(
     return sitk.Resample(image, grid, transform, sitk.sitkLinear, background, sitk.sitkFloat32)
 
 
-def _header(context: DerivationContext, number: int, rescale: Rescale | None) -> Dataset:
+def _header(context: DerivationContext, rescale: Rescale | None) -> Dataset:
     """The header of the new series, without a class."""
     moving, fixed = context.moving, context.fixed
     description = moving.headers[0].get("SeriesDescription") if moving.headers else None
     make = context.mr_header if moving.modality is MR else context.image_header
     header = make(
-        number, f"{moving.modality} ON {fixed.modality}", sanitized(description or "rigid"),
+        SERIES_NUMBER, f"{moving.modality} ON {fixed.modality}", sanitized(description or "rigid"),
         "Registration and resampling",
     )  # fmt: skip
     low, high = context.moving_range

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
+from highdicom.legacy import LegacyConvertedEnhancedPETImage
 from pydicom import Dataset
+from pydicom.uid import generate_uid
 
 from dicom_kit import change, change_all, put, put_raw, slices
 from nuclear_kit import isotope, pet, uptake
@@ -243,6 +246,22 @@ def test_a_missing_attribute_is_named(tmp_path: Path, case: str) -> None:
         suv_of(folder)
     assert str(caught.value).startswith(f"{folder}: no SUV: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_multi_frame_pet_has_the_same_suv(tmp_path: Path) -> None:
+    (item,) = isotope(RadiopharmaceuticalStartTime=INJECTED)
+    del item.RadionuclideCodeSequence, item.RadiopharmaceuticalCodeSequence  # empty is refused
+    empty = ("PatientBirthDate", "PatientSex", "AccessionNumber", "PositionReferenceIndicator",
+             "ReferringPhysicianName")  # fmt: skip
+    folder = scanned(
+        tmp_path / "pet", StudyID="1", StudyDate="20240115", StudyTime="110000", SeriesNumber=1,
+        Manufacturer="x", ContentDate="20240115", ContentTime="130000",
+        RadiopharmaceuticalInformationSequence=[item], **dict.fromkeys(empty, ""),
+    )  # fmt: skip
+    single = [pydicom.dcmread(path) for path in slices(folder)]
+    many = LegacyConvertedEnhancedPETImage(single, generate_uid(), 5, generate_uid(), 1)
+    many.save_as(tmp_path / "many")
+    np.testing.assert_allclose(suv_of(tmp_path / "many"), SUV, rtol=1e-6)
 
 
 def test_a_time_of_no_clock_is_refused(tmp_path: Path) -> None:

@@ -91,7 +91,10 @@ def moment_of(text: str) -> datetime | None:
 
 
 def _moment(header: Dataset, what: str) -> datetime:
-    """The date and time of the series or of the acquisition."""
+    """The date and time of the series or of the acquisition; multi-frame images have one value."""
+    for keyword in (f"Frame{what}DateTime", f"{what}DateTime"):
+        if (stated := moment_of(str(header.get(keyword) or ""))) is not None:
+            return stated
     texts = {}
     for keyword in (f"{what}Date", f"{what}Time"):
         texts[keyword] = str(header.get(keyword) or "").strip()
