@@ -229,6 +229,7 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "no decay correction": ({"DecayCorrection": "NONE"}, r"\(0054,1102\) is NONE, expected START"),
     "decay unknown": ({"DecayCorrection": None}, r"DecayCorrection \(0054,1102\) is missing"),
     "no attenuation": ({"CorrectedImage": "DECY"}, r"CorrectedImage \(0028,0051\) lacks ATTN"),
+    "not for decay": ({"CorrectedImage": "ATTN"}, "lacks DECY, correction for decay"),
     "counts": ({"Units": "CNTS"}, r"\(7053,xx00\) Philips .* and \(7053,xx09\) .* are missing"),
     "percent": ({"Units": "PCNT"}, r"Units \(0054,1001\) is PCNT, expected BQML or GML"),
     "no unit": ({"Units": None}, r"Units \(0054,1001\) is missing, expected BQML or GML"),

@@ -23,8 +23,8 @@ UNITS = {
 }  # fmt: skip
 """Units (0054,1001) in words: PS3.3 C.8.9.1.1.3."""
 
-ATTENUATION = "ATTN"
-"""Value of CorrectedImage (0028,0051) of an image that is corrected for attenuation."""
+ATTENUATION, DECAY = "ATTN", "DECY"
+"""Values of CorrectedImage (0028,0051) of an image corrected for attenuation, and for decay."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from radfuse.dicom.read.nuclear.pet import (
     ACTIVITY,
     ACTIVITY_FACTOR,
     ATTENUATION,
+    DECAY,
     SUV_FACTOR,
     UNITS,
     is_pet,
@@ -86,13 +87,12 @@ def uptake_scale(headers: Sequence[Dataset]) -> UptakeScale:
 
     Units BQML need patient's weight, dose, half-life, DecayCorrection START with the times of
     injection and scan, or ADMIN; GML is an SUV already; CNTS needs the private factors of Philips.
-    The values must be corrected for attenuation. After the vendor-neutral rules of RSNA QIBA for
-    the SUV from DICOM headers. Raises `InputError` with the reason, without a file.
+    The values must be corrected for attenuation, and Bq/ml for decay. After the vendor-neutral
+    rules of RSNA QIBA for the SUV from DICOM headers. Raises `InputError` with the reason, without
+    a file.
     """
     units = _common(headers, "Units")
-    corrections = _common(headers, "CorrectedImage")
-    if ATTENUATION not in corrections.split("\\"):
-        raise InputError(f"{attribute('CorrectedImage')} lacks {ATTENUATION} (attenuation)")
+    _check_corrected(headers, ATTENUATION)
     if units == ACTIVITY:
         return _of_activity(headers, 1.0)
     if units == SUV:
@@ -142,6 +142,7 @@ def _of_counts(headers: Sequence[Dataset]) -> UptakeScale:
 
 def _of_activity(headers: Sequence[Dataset], activity_factor: float) -> UptakeScale:
     """By weight and dose; `activity_factor` gives Bq/ml."""
+    _check_corrected(headers, DECAY)
     weight_kg = _needed(headers, "PatientWeight")
     if not MIN_WEIGHT_KG <= weight_kg <= MAX_WEIGHT_KG:
         raise InputError(f"{attribute('PatientWeight')} is {weight_kg:g}, which is not in kg")
@@ -163,6 +164,12 @@ def _of_activity(headers: Sequence[Dataset], activity_factor: float) -> UptakeSc
         )
     factor = activity_factor * weight_kg * 1000.0 / (dose_bq * left)
     return UptakeScale(factor, f"SUVbw by the patient's weight and {words}")
+
+
+def _check_corrected(headers: Sequence[Dataset], correction: str) -> None:
+    if correction not in _common(headers, "CorrectedImage").split("\\"):
+        what = "attenuation" if correction == ATTENUATION else "decay"
+        raise InputError(f"{attribute('CorrectedImage')} lacks {correction}, correction for {what}")
 
 
 def _fraction_left(headers: Sequence[Dataset]) -> tuple[float, str]:
