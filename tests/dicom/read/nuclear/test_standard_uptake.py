@@ -230,6 +230,11 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "decay unknown": ({"DecayCorrection": None}, r"DecayCorrection \(0054,1102\) is missing"),
     "no attenuation": ({"CorrectedImage": "DECY"}, r"CorrectedImage \(0028,0051\) lacks ATTN"),
     "not for decay": ({"CorrectedImage": "ATTN"}, "lacks DECY, correction for decay"),
+    "times removed": (
+        {"SeriesTime": "000000", "AcquisitionTime": "000000",
+         "RadiopharmaceuticalInformationSequence": isotope(RadiopharmaceuticalStartTime="000000")},
+        "injection and scan are both at 00:00:00, so their times were removed",
+    ),
     "counts": ({"Units": "CNTS"}, r"\(7053,xx00\) Philips .* and \(7053,xx09\) .* are missing"),
     "percent": ({"Units": "PCNT"}, r"Units \(0054,1001\) is PCNT, expected BQML or GML"),
     "no unit": ({"Units": None}, r"Units \(0054,1001\) is missing, expected BQML or GML"),

@@ -15,7 +15,7 @@ HALF_LIFE_S = 6586.2
 NOON = datetime(2024, 2, 28, 12)
 
 moments = st.datetimes(datetime(2023, 1, 1), datetime(2025, 1, 1)).map(
-    lambda moment: moment.replace(microsecond=0)
+    lambda moment: moment.replace(second=moment.second or 1, microsecond=0)  # 00:00:00 is a dummy
 )
 delays_s = st.integers(0, 10 * 6586)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import time
 from functools import partial
 
 import SimpleITK as sitk
@@ -178,6 +179,8 @@ def _fraction_left(headers: Sequence[Dataset]) -> tuple[float, str]:
     scan = scan_start(headers, half_life_s)
     offset = str(headers[0].get("TimezoneOffsetFromUTC") or "")
     begin = injection(_isotope(headers[0]), scan, half_life_s, offset)
+    if scan.time() == begin.time() == time():
+        raise InputError("injection and scan are both at 00:00:00, so their times were removed")
     decay_s = (scan - begin).total_seconds()
     if not 0 <= decay_s <= MAX_HALF_LIVES * half_life_s:
         raise InputError(
