@@ -119,7 +119,9 @@ def test_a_volume_and_a_2d_image_are_no_pair(tmp_path: Path, phantom: Phantom) -
     with pytest.raises(InputError, match="CT is a 3-D volume, MR is a 2-D image; give two of one"):
         check_pair(phantom.ct, flat)
     with pytest.raises(InputError, match="CT is a 2-D image, MR is a 3-D volume"):
-        check_pair(flat, phantom.mr)
+        check_pair(series(tmp_path / "p.png", "CT"), phantom.mr)
+    with pytest.raises(InputError, match="MR is a 3-D volume, PT is a 2-D image"):
+        check_pair(phantom.mr, series(tmp_path / "p.png", "PT"))
 
 
 def test_2d_images_of_two_sizes_are_no_pair(tmp_path: Path) -> None:

@@ -160,38 +160,43 @@ def _check_not_ct(series: Series) -> None:
     problem = series.modality.minimum_problem(float(values.min()))
     is_known = series.headers or (values.size >= MIN_VOXELS and not is_ct(series.image))
     if problem and not is_known:
-        raise InputError(f"{series.source}: {problem}; check that --ct and --mr are not swapped")
+        raise InputError(
+            f"{series.source}: {problem}; check that --ct and --"
+            f"{series.modality.option} are not swapped"
+        )
 
 
 def check_pair(
-    ct: Series, mr: Series, *, accept_patients: bool = False, show_identifiers: bool = False
+    first: Series, second: Series, *, accept_patients: bool = False, show_identifiers: bool = False
 ) -> None:
-    """Raise `InputError` for a pair that cannot be fused.
+    """Raise `InputError` for a pair, such as a CT and an MR, that cannot be fused.
 
     A fused image of our own, a volume with a 2-D image, 2-D images of two sizes, or two patients
     unless that is accepted. The message contains the IDs only with `show_identifiers`.
     """
-    for series in (ct, mr):
+    names = f"{first.modality} and {second.modality}"
+    for series in (first, second):
         derivation = common_derivation(series.headers)
         if derivation and derivation.is_fused:
             raise InputError(f"{series.source}: {FUSED_PROBLEM}")
-    if ct.patient.differs_from(mr.patient) and not accept_patients:
-        ids = [ct.patient.id, mr.patient.id]
+    if first.patient.differs_from(second.patient) and not accept_patients:
+        ids = [first.patient.id, second.patient.id]
         which = (
             "patient IDs" if all(ids) else "patient names or dates of birth, and an ID is missing"
         )
         shown = " ({} and {})".format(*ids) if show_identifiers and all(ids) else ""
         raise InputError(
-            f"CT and MR have different {which}{shown}; if they are one person, pass "
-            "--accept-patients"
+            f"{names} have different {which}{shown}; if they are one person, pass --accept-patients"
         )
-    if ct.is_volume != mr.is_volume:
+    if first.is_volume != second.is_volume:
         kinds = {True: "a 3-D volume", False: "a 2-D image"}
         raise InputError(
-            f"CT is {kinds[ct.is_volume]}, MR is {kinds[mr.is_volume]}; give two of one kind"
+            f"{first.modality} is {kinds[first.is_volume]}, {second.modality} is "
+            f"{kinds[second.is_volume]}; give two of one kind"
         )
-    if not ct.is_volume and ct.image.GetSize() != mr.image.GetSize():
-        sizes = ["x".join(map(str, series.image.GetSize())) for series in (ct, mr)]
+    if not first.is_volume and first.image.GetSize() != second.image.GetSize():
+        sizes = ["x".join(map(str, series.image.GetSize())) for series in (first, second)]
         raise GeometryError(
-            f"CT has {sizes[0]} and MR {sizes[1]} pixels; 2-D images must be registered before"
+            f"{first.modality} has {sizes[0]} and {second.modality} {sizes[1]} pixels; 2-D images "
+            "must be registered before"
         )

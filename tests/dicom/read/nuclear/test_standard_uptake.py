@@ -17,7 +17,7 @@ from pydicom.uid import generate_uid
 
 from dicom_kit import change, change_all, put, put_raw, slices
 from nuclear_kit import isotope, pet, uptake
-from radfuse.dicom.read.nuclear.standard_uptake import standard_uptake
+from radfuse.dicom.read.nuclear.standard_uptake import standard_uptake, value_unit
 from radfuse.errors import InputError
 from radfuse.modality import PT
 from radfuse.pipeline.read import read
@@ -164,6 +164,7 @@ def test_all_values_are_scaled_and_headers_say_so(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, values * (70e3 / 250e6 * 2 ** (3600 / 6586.2)), rtol=1e-6)
     assert {(one.Units, one.SUVType) for one in suv.headers} == {("GML", "BW")}
     assert {one.Units for one in series.headers} == {"BQML"}
+    assert (value_unit(series.headers), value_unit(suv.headers)) == ("Bq/ml", "g/ml (an SUV)")
     assert suv.notes == (
         "SUVbw by the patient's weight and the dose after 60 min of decay, to the begin of the "
         "scan",
@@ -292,5 +293,7 @@ def test_other_images_have_no_suv(tmp_path: Path) -> None:
     sitk.WriteImage(image, str(tmp_path / "a.nii"))
     with pytest.raises(InputError, match="no SUV: no DICOM headers; give the PT as the DICOM"):
         standard_uptake(read(tmp_path / "a.nii", PT))
+    mr = read(tmp_path / "a.nii", "MR")
     with pytest.raises(InputError, match="no SUV: a MR, not a PT"):
-        standard_uptake(read(tmp_path / "a.nii", "MR"))
+        standard_uptake(mr)
+    assert value_unit(mr.headers) == ""

@@ -103,14 +103,21 @@ def uptake_scale(headers: Sequence[Dataset]) -> UptakeScale:
     raise InputError(f"{attribute('Units')} is {units or 'missing'}, expected {ACTIVITY} or {SUV}")
 
 
+def value_unit(headers: Sequence[Dataset]) -> str:
+    """The unit of the values of a PET or SPECT, in words; empty for others and where unknown."""
+    if headers and is_nuclear(headers[0]):
+        return NM.unit
+    units = values_of(headers[0], "Units") if headers and is_pet(headers[0]) else ()
+    return UNITS.get(" ".join(units), " ".join(units))
+
+
 def uptake_notes(headers: Sequence[Dataset]) -> list[str]:
     """The unit of PET or SPECT values, and whether they can become SUVbw; nothing for others."""
-    if is_nuclear(headers[0]):
-        return [f"values in {NM.unit}"]
-    if not is_pet(headers[0]):
+    if not (is_pet(headers[0]) or is_nuclear(headers[0])):
         return []
-    units = " ".join(values_of(headers[0], "Units"))
-    unit = f"values in {UNITS.get(units, units or 'an unknown unit')}"
+    unit = f"values in {value_unit(headers) or 'an unknown unit'}"
+    if is_nuclear(headers[0]):
+        return [unit]
     try:
         return [f"{unit}; {uptake_scale(headers).note}"]
     except InputError as error:
