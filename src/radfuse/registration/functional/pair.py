@@ -7,13 +7,13 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array, positions_mm
 from radfuse.intensity import WINDOWS, shrunk
-from radfuse.modality import CT
+from radfuse.modality import CT, NM, PT
 from radfuse.registration.functional.brain import GRID_MM, brain_mask
 from radfuse.registration.optimizer import DEFAULT_SEED, MutualInformationOptimizer, ResolutionLevel
 from radfuse.registration.preprocessing import coarse_head_mask, dilated
 from radfuse.series import Series
 
-FWHM_MM = {"PT": 5.0, "NM": 9.0}
+FWHM_MM = {PT.code: 5.0, NM.code: 9.0}
 """Full width at half maximum of the blur of each modality; the anatomical image gets it, too."""
 
 FWHM_PER_SD = float(np.sqrt(8 * np.log(2)))

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from radfuse.modality import CT, MR
 from radfuse.registration.functional.measurement import Measured
 from radfuse.verdict import Grade, Verdict
 
@@ -21,7 +22,7 @@ SPREAD = 0.3
 INTERVAL = 1.645
 """Standard deviations on either side of the estimate that hold 90 % of a normal distribution."""
 
-MAX_HALVES_MM = {"MR": 2.5, "CT": 8.0}
+MAX_HALVES_MM = {MR.code: 2.5, CT.code: 8.0}
 """Largest displacement of a half of the brain of one person, by anatomical modality."""
 
 MIN_BRAIN_IN_VIEW = 0.6
