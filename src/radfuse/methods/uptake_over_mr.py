@@ -21,6 +21,10 @@ DETAIL_PX = 6.0
 MAX_DETAIL = 0.055
 """Largest detail: more would be another colour, and so other uptake."""
 
+BRIGHTEST, ROOM = 0.95, 0.3
+"""No luminance from the first on is raised, and below it in proportion up to full detail: RGB has
+no colour that is brighter than yellow but paler ones."""
+
 
 @dataclass(frozen=True)
 class UptakeOverMR:
@@ -43,6 +47,8 @@ class UptakeOverMR:
         less = np.minimum(of_mr - np.minimum(own, 0), 0)
         missing = np.float32(self.detail) * np.where(of_mr > 0, more, less)
         added = MAX_DETAIL * np.tanh(missing / MAX_DETAIL)
+        room = np.clip((BRIGHTEST - functional) / ROOM, 0, 1)
+        added = np.where(added > 0, room * added, added)
         fused = weight * (functional + added) + (1 - weight) * mr
         return np.asarray(np.clip(fused, 0, 1), np.float32)
 
