@@ -32,8 +32,8 @@ from radfuse.metrics.measure import measure
 from radfuse.metrics.qabf import edges_kept
 from radfuse.phantom.head import make_phantom
 from radfuse.phantom.tissues import Label
-from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD
 from radfuse.pipeline.volume import scale_volumes
+from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Default folder of the data sets."""

@@ -30,8 +30,8 @@ from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.intensity import WINDOWS, grey_levels
 from radfuse.phantom.head import make_phantom
 from radfuse.phantom.uptake import FDG
-from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD
 from radfuse.pipeline.volume import scale_volumes
+from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD
 
 SIDE = 256
 SEEDS = (301,)

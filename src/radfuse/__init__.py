@@ -1,6 +1,7 @@
 """radfuse: bone from the CT, soft tissue from the MR, in one image.
 
-`fuse`, `register`, `read`, `evaluate` and `measure` do what the commands do. Names are imported on
+`fuse`, `register`, `read`, `evaluate` and `measure` do what the commands do; `fuse_colour` fuses a
+PET or SPECT with an MR or CT, `fuse_study` all images of a patient. Names are imported on
 first use, so that `import radfuse` and `radfuse --help` are fast.
 
 Research use only. Not a medical device.
@@ -23,10 +24,15 @@ if TYPE_CHECKING:
     )
     from radfuse.metrics.measure import measure
     from radfuse.modality import Modality
+    from radfuse.pipeline.arrays import series_of
     from radfuse.pipeline.evaluate import evaluate
+    from radfuse.pipeline.functional.pair import fuse_colour
+    from radfuse.pipeline.functional.result import FunctionalResult
     from radfuse.pipeline.fuse import fuse
+    from radfuse.pipeline.images.functional import ColourResult
     from radfuse.pipeline.read import read
     from radfuse.pipeline.result import Result
+    from radfuse.pipeline.study.fuse import fuse_study
     from radfuse.recipe import Recipe
     from radfuse.record import Record
     from radfuse.registration.qa.quality import Quality
@@ -36,15 +42,20 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "DiskFullError", "GeometryError", "InputError", "Modality", "NoImageError", "OutputError",
-    "PeerError", "Quality", "RadfuseError", "Recipe", "Record", "Registration",
-    "RegistrationError", "Result", "Series", "evaluate", "fuse", "measure", "read", "register",
+    "ColourResult", "DiskFullError", "FunctionalResult", "GeometryError", "InputError", "Modality",
+    "NoImageError", "OutputError", "PeerError", "Quality", "RadfuseError", "Recipe", "Record",
+    "Registration", "RegistrationError", "Result", "Series", "evaluate", "fuse", "fuse_colour",
+    "fuse_study", "measure", "read", "register", "series_of",
 ]  # fmt: skip
 
 _MODULES = {
-    "Modality": "modality", "Quality": "registration.qa.quality", "Recipe": "recipe",
+    "ColourResult": "pipeline.images.functional",
+    "FunctionalResult": "pipeline.functional.result", "Modality": "modality",
+    "Quality": "registration.qa.quality", "Recipe": "recipe",
     "Record": "record", "Registration": "registration.search", "Result": "pipeline.result",
     "Series": "series", "evaluate": "pipeline.evaluate", "fuse": "pipeline.fuse",
+    "fuse_colour": "pipeline.functional.pair", "fuse_study": "pipeline.study.fuse",
+    "series_of": "pipeline.arrays",
     "measure": "metrics.measure", "read": "pipeline.read", "register": "registration.search",
 }  # fmt: skip
 """Modules of the public names; of those that are not here, `errors`."""

@@ -33,6 +33,9 @@ DEFAULT_METHOD = "signed_detail"
 """Default method."""
 
 
+DEFAULT_FUNCTIONAL_METHOD = "uptake_over_mr"
+"""Default method of PET and SPECT."""
+
 DEFAULT_WINDOW = CT.default_window
 """Default CT window."""
 

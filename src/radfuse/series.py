@@ -46,7 +46,8 @@ class Series:
     """One image with modality, headers and origin.
 
     `image` is a scalar float32 `SimpleITK.Image` in LPS coordinates, mm: a volume (3-D) in the unit
-    of its modality; or an image without geometry (2-D), scaled to [0, 1].
+    of its modality; or an image without geometry (2-D), scaled to [0, 1], which of a PET or SPECT
+    may have three components: red, green and blue.
     """
 
     image: sitk.Image

@@ -1,7 +1,7 @@
 """The verdict of registration QA, and its words in messages, QA sheets and DICOM objects."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 Grade = Literal["pass", "inspect", "refuse"]
 
@@ -33,3 +33,29 @@ class Verdict:
             "refuse": "FAILED",
         }
         return f"registration QA{' of a region' if self.is_of_region else ''} {results[self.grade]}"
+
+
+class Assessment(Protocol):
+    """The result of registration QA, of whatever pair of modalities."""
+
+    @property
+    def grade(self) -> Grade:
+        """The grade."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the grade is `pass`."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The grade, with its words."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user must know before using the registration."""
+
+    def sentence(self) -> str:
+        """The result in one sentence."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values for JSON."""

@@ -184,7 +184,7 @@ def test_a_file_as_output_is_refused(folders: tuple[Path, Path], tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "given", [("--pet",), ("--pet", "--spect", "--mr"), ("--pet", "--ct", "--mr")]
+    "given", [("--pet",), ("--pet", "--spect", "--mr"), ("--pet", "--spect", "--ct")]
 )
 def test_a_functional_image_needs_one_anatomical_one(
     folders: tuple[Path, Path], tmp_path: Path, given: tuple[str, ...]

@@ -26,12 +26,22 @@ from radfuse.colour.spaces import SPACES
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.modality import CT, MR, NM, PT, Modality
+from radfuse.pipeline.functional.pair import fuse_colour, read_for_colour
+from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.images.folders import FolderOutcome, FuseOne, fuse_folders, is_image_folder
-from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
+from radfuse.pipeline.images.functional import ColourResult
+from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study
-from radfuse.recipe import DEFAULT_METHOD, DEFAULT_OPACITY, DEFAULT_WINDOW, Recipe, make_recipe
+from radfuse.recipe import (
+    DEFAULT_FUNCTIONAL_METHOD,
+    DEFAULT_METHOD,
+    DEFAULT_OPACITY,
+    DEFAULT_WINDOW,
+    Recipe,
+    make_recipe,
+)
 from radfuse.record import NOTICE
 
 FunctionalFiles = tuple[tuple[Modality, Path], tuple[Modality, Path]]
@@ -167,9 +177,10 @@ def fuse_command(
     transform, the mask of the MR field of view and a QA sheet (HTML). Review the QA sheet before
     you use the result.
 
-    With --pet or --spect, a slice of these is fused with an MR or CT slice in colour: its colour
-    is kept, and with it the uptake. Two folders of 2-D images are fused in pairs of one name; the
-    same command resumes.
+    With --pet or --spect, these are fused with an MR or CT in colour: a 2-D image with one of its
+    size, or a volume, which is registered. With a CT and several of --mr, --pet and --spect, all
+    volumes are brought onto the CT's grid, and one MR is fused with the CT. Two folders of 2-D
+    images are fused in pairs of one name; the same command resumes.
 
     Research use only. Not a medical device.
     """  # fmt: skip
@@ -198,10 +209,16 @@ def fuse_command(
             _print_outcome(outcome, output, as_json=as_json)
             return
         if pair:
-            coloured = fuse_functional(
-                *pair, output, recipe=recipe, overwrite=overwrite, report=report
+            report("reading", None)
+            anatomical, functional = (
+                read_for_colour(path, modality, recipe) for modality, path in pair
             )
-            record, written, sentences = coloured.record, coloured.written, []
+            coloured = fuse_colour(
+                anatomical, functional, output, own_ct=read(pet_ct, CT) if pet_ct else None,
+                recipe=recipe, overwrite=overwrite, report=report,
+            )  # fmt: skip
+            record, written = coloured.record, coloured.written
+            sentences = _colour_sentences(coloured)
         elif is_study and ct:
             result = fuse_study(
                 ct, mrs, output, pet=pet, pet_ct=pet_ct, spect=spect,
@@ -230,9 +247,9 @@ def _fusing(pair: FunctionalFiles | None, recipe: Recipe, *, overwrite: bool) ->
         if pair is None:
             fuse(first, second, target, recipe=recipe, overwrite=overwrite)
             return
-        (anatomical, _), (functional, _) = pair
-        images = (anatomical, first), (functional, second)
-        fuse_functional(*images, target, recipe=recipe, overwrite=overwrite)
+        images = zip((one for one, _ in pair), (first, second), strict=True)
+        anatomical, functional = (read(path, modality) for modality, path in images)
+        fuse_colour(anatomical, functional, target, recipe=recipe, overwrite=overwrite)
 
     return fuse_one
 
@@ -251,6 +268,13 @@ def _print_outcome(outcome: FolderOutcome, output: Path, *, as_json: bool) -> No
         raise InputError(f"{len(outcome.failures)} pairs were not fused; {name}: {why}")
 
 
+def _colour_sentences(result: ColourResult | FunctionalResult) -> list[str]:
+    """What is printed of the registration of volumes."""
+    if isinstance(result, ColourResult) or not result.alignment.quality.passed:
+        return []
+    return [result.alignment.quality.sentence()]
+
+
 def _check_further(
     mrs: tuple[Path, ...],
     pet_ct: Path | None,
@@ -264,8 +288,8 @@ def _check_further(
         raise InputError("several images are brought onto the grid of a CT; give it with --ct")
     if fused_mr and fused_mr not in mrs:
         raise InputError(f"--fused-mr {fused_mr}: not one of --mr")
-    if pet_ct and not is_study:
-        raise InputError("--pet-ct needs --ct, --mr and --pet")
+    if pet_ct and not is_study and mrs:
+        raise InputError("--pet-ct needs --ct and --pet")
 
 
 def _functional_pair(given: dict[Modality, Path | None], study: Path | None) -> FunctionalFiles:

@@ -73,10 +73,14 @@ class Alignment:
     """QA of the headers' alignment, where CT and MR share a frame of reference."""
 
     @property
+    def moving_from_fixed(self) -> sitk.Transform:
+        """Another name of `mr_from_ct`, for alignments of whatever modalities."""
+        return self.mr_from_ct
+
+    @property
     def identifier(self) -> str:
         """Names this alignment in record, QA sheet and DICOM: a hash of its inputs and matrix."""
-        inputs = "".join(self.inputs).encode()
-        return hashlib.sha256(inputs + matrix_of(self.mr_from_ct).tobytes()).hexdigest()[:12]
+        return alignment_identifier(self.inputs, self.mr_from_ct)
 
     def facts(self) -> dict[str, Any]:
         """Plain JSON for the record."""
@@ -89,6 +93,12 @@ class Alignment:
             **({"header_alignment": self.header_note} if self.header_note else {}),
             "quality": self.quality.as_dict(),
         }
+
+
+def alignment_identifier(inputs: tuple[str, ...], transform: sitk.Transform) -> str:
+    """A hash of the digests of both images and of the matrix."""
+    digests = "".join(inputs).encode()
+    return hashlib.sha256(digests + matrix_of(transform).tobytes()).hexdigest()[:12]
 
 
 class RegistrationQAError(RegistrationError):
@@ -168,7 +178,7 @@ def _aligned(
         mr_from_ct = canonicalize(prior.mr_from_ct)
         with itk_threads(single=recipe.deterministic):
             quality = assess(ct, mr, mr_from_ct, region)
-        return Alignment(mr_from_ct, quality, prior.origin, (_digest(ct), _digest(mr)))
+        return Alignment(mr_from_ct, quality, prior.origin, (series_digest(ct), series_digest(mr)))
     initial = prior.mr_from_ct if prior else None
     registration = register(
         ct, mr, initial=initial, region=region, metric_region=metric_region,
@@ -178,12 +188,13 @@ def _aligned(
     header_note = _header_note(ct, mr, mr_from_ct, recipe, report)
     is_manual = prior is not None and prior.origin == MANUAL
     origin = f"{MANUAL}, refined" if is_manual else registration.initial_pose
-    inputs = (_digest(ct), _digest(mr))
+    inputs = (series_digest(ct), series_digest(mr))
     masked = metric_region.name if metric_region else ""
     return Alignment(mr_from_ct, registration.quality, origin, inputs, masked, header_note)
 
 
-def _digest(series: Series) -> str:
+def series_digest(series: Series) -> str:
+    """SHA-256 of the files of a series, or of the values of an image without files."""
     if series.files:
         return digest(series.files)
     return hashlib.sha256(sitk.GetArrayFromImage(series.image).tobytes()).hexdigest()

@@ -105,6 +105,8 @@ def fuse(
     with timer.stage("reading"):
         ct_series = ct if isinstance(ct, Series) else read(ct, CT, **recipe.ct_reading)
         mr_series = mr if isinstance(mr, Series) else read(mr, MR, series_uid=recipe.mr_series)
+    if mr_series.modality.role == "functional":
+        raise InputError(f"a {mr_series.modality} is fused in colour; call radfuse.fuse_colour")
     for series in (mr_series, *(one for two in further for one in two.all_series)):
         check_pair(
             ct_series,
@@ -231,7 +233,7 @@ def _record(
         created=now(),
         recipe=recorded_recipe(recipe),
         inputs=tuple(
-            _input(series, sha256, shown=recipe.show_identifiers)
+            recorded_input(series, sha256, shown=recipe.show_identifiers)
             for series, sha256 in zip(
                 (ct, mr), alignment.inputs if alignment else ("", ""), strict=True
             )
@@ -267,7 +269,8 @@ def _file_kind(keyword: str, path: Path) -> str:
     return "DICOM registration" if is_dicom(path) else "transform file"
 
 
-def _input(series: Series, sha256: str, *, shown: bool) -> Input:
+def recorded_input(series: Series, sha256: str = "", *, shown: bool) -> Input:
+    """What a record says of a source; with `shown` its path."""
     return Input(
         role=series.modality.code,
         source=str(series.source) if shown else _description(series),
@@ -280,7 +283,7 @@ def _input(series: Series, sha256: str, *, shown: bool) -> Input:
 
 
 def _further_input(one: FurtherImage, recipe: Recipe) -> FurtherInput:
-    image = _input(one.series, "", shown=recipe.show_identifiers)
+    image = recorded_input(one.series, shown=recipe.show_identifiers)
     return FurtherInput(
         label=one.label, image=image, registration=one.alignment.facts(), note=one.note
     )

@@ -104,7 +104,7 @@ def _target(
                 f"{path}: a fused {kind} is written to {', '.join(suffixes)} or a folder"
             )
         images = output_paths(path, None, recipe, ct, mr) | further_paths(path, None, further)
-        return _folder_target(path, images, overwrite=overwrite)
+        return folder_target(path, images, overwrite=overwrite)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; give another name")
     stem = path.name[: -len(suffix)]
@@ -121,7 +121,8 @@ def _target(
     return target
 
 
-def _folder_target(folder: Path, images: Mapping[str, Path], *, overwrite: bool) -> OutputPaths:
+def folder_target(folder: Path, images: Mapping[str, Path], *, overwrite: bool) -> OutputPaths:
+    """Paths inside a folder that is new or of an earlier run; `OutputError` for another one."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; give a folder, or a name that ends in .nii.gz")
     target = OutputPaths(
@@ -156,7 +157,7 @@ def write_result(target: OutputPaths, result: Result) -> Result:
     """Write all parts; they appear together. Raises `OutputError` where they cannot be written."""
     parent = target.folder.parent if target.folder else target.record.parent
     with staging(parent) as stage, silenced():  # pydicom quotes values of the sources
-        staged = _staged(stage, target)
+        staged = staged_paths(stage, target)
         if result.ct.is_volume:
             roles = _write_volume_parts(staged, result)
         else:
@@ -183,7 +184,7 @@ def _left_out(target: OutputPaths, result: Result) -> tuple[str, ...]:
     return (f"no registration object: {reason}",) if reason else ()
 
 
-def _staged(stage: Staging, target: OutputPaths) -> OutputPaths:
+def staged_paths(stage: Staging, target: OutputPaths) -> OutputPaths:
     """The same paths inside the staging folder."""
     folder = stage.folder
     if target.folder is not None:
@@ -214,7 +215,7 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
             verdict=alignment.quality.verdict,
             registration_id=alignment.identifier,
             alignment_source=alignment.origin,
-            in_fov=_slices_in_fov(result.ct.image, region),
+            in_fov=slices_in_fov(result.ct.image, region),
             window=result.record.scaling["CT window, HU"],
             moving_range=region.mr_range,
         )
@@ -226,7 +227,7 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
     return {**written, "transform": target.transform, "field of view": target.mask}
 
 
-def _slices_in_fov(ct: sitk.Image, region: Region) -> NDArray[np.bool_]:
+def slices_in_fov(ct: sitk.Image, region: Region) -> NDArray[np.bool_]:
     """For each slice of the CT, whether it intersects the MR field of view."""
     in_fov = np.zeros(ct.GetSize()[2], np.bool_)
     in_fov[region.box[0]] = region.fov_mask.any(axis=(1, 2))

@@ -16,7 +16,7 @@ from radfuse.dicom.read.volume import read_dicom_volume
 from radfuse.dicom.uids import is_valid_uid
 from radfuse.errors import GeometryError, InputError, NoImageError
 from radfuse.io.archives import is_archive, unpacked
-from radfuse.io.images import read_image
+from radfuse.io.images import read_image, read_levels
 from radfuse.io.volume_checks import check_values, checked_volume
 from radfuse.io.volume_headers import voxel_files
 from radfuse.io.volumes import SUFFIXES, format_problem, read_volume, volume_suffix
@@ -146,9 +146,10 @@ def _read_file(path: Path, modality: Modality) -> Series:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: an empty file")
     if is_image_file(path):
-        levels = read_image(path)
+        levels = read_levels(path) if modality.is_colour else read_image(path)
         check_values(levels, path)
-        return Series(sitk.GetImageFromArray(levels), modality, path, (path,))
+        image = sitk.GetImageFromArray(levels, isVector=levels.ndim == 3)
+        return Series(image, modality, path, (path,))
     if volume_suffix(path) is not None:
         return Series(read_volume(path), modality, path, voxel_files(path))
     raise InputError(f"{path}: {format_problem(path)}")

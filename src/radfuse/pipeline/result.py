@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import SimpleITK as sitk
 
@@ -9,6 +10,30 @@ from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.volume import Region
 from radfuse.record import Record
 from radfuse.series import Series
+from radfuse.verdict import Assessment
+
+
+class RigidAlignment(Protocol):
+    """The alignment of an image with the one on whose grid it is brought."""
+
+    @property
+    def origin(self) -> str:
+        """Where it is from: headers, a file, the initial pose of a search."""
+
+    @property
+    def moving_from_fixed(self) -> sitk.Transform:
+        """Maps a point of the fixed image to one of the moving image, LPS mm."""
+
+    @property
+    def quality(self) -> Assessment:
+        """The result of registration QA."""
+
+    @property
+    def identifier(self) -> str:
+        """Names the alignment in record, QA sheet and DICOM."""
+
+    def facts(self) -> dict[str, Any]:
+        """Plain JSON for the record."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +44,7 @@ class FurtherImage:
     """Short and unique among the images, for files and tables: `T2`, `FLAIR`, `PT`."""
 
     series: Series
-    alignment: Alignment
-    """Its transform maps a CT point to a point of this image."""
+    alignment: RigidAlignment
 
     note: str
     """What it is registered by, a sentence."""

@@ -54,7 +54,7 @@ def scale_volumes(ct: Series, mr: Series, mr_from_ct: sitk.Transform, window: Wi
     Raises `InputError` where CT and MR have no region in common.
     """
     levels = head_range(mr.image, mr.modality)
-    box = _common_box(ct, mr.image, mr_from_ct)
+    box = common_box(ct, mr, mr_from_ct)
     grid = ct.image[box[::-1]]
     scaled_ct, scaled_mr, in_fov = scale_on(grid, mr.image, mr_from_ct, window, levels)
     return ScaledPair(box, in_fov, levels, scaled_ct, scaled_mr)
@@ -80,7 +80,7 @@ def fuse_volumes(
         CT and MR have no region in common, or the MR has no contrast.
     """
     levels = head_range(mr.image, mr.modality)
-    box = _common_box(ct, mr.image, mr_from_ct)
+    box = common_box(ct, mr, mr_from_ct)
     image, in_fov = _fuse_box(ct.image, mr.image, mr_from_ct, window, levels, box, method, report)
     return image, Region(box, in_fov, levels)
 
@@ -129,27 +129,31 @@ def scale_mr(
     return values, in_fov
 
 
-def _common_box(ct: Series, mr: sitk.Image, mr_from_ct: sitk.Transform) -> Box:
-    """Bounding box of the CT's head inside the MR field of view, with a margin."""
-    head = head_mask(shrunk(ct.image, BOX_SPACING_MM), ct.modality)
+def common_box(fixed: Series, moving: Series, moving_from_fixed: sitk.Transform) -> Box:
+    """Bounding box of the head in `fixed` inside the field of view of `moving`, with a margin.
+
+    Raises `InputError` where the two have no part of the head in common.
+    """
+    head = head_mask(shrunk(fixed.image, BOX_SPACING_MM), fixed.modality)
     shape = sitk.LabelShapeStatisticsImageFilter()
-    in_fov = sitk.Resample(filled_on(mr, 1), head, mr_from_ct, sitk.sitkNearestNeighbor, 0)
+    filled = filled_on(moving.image, 1)
+    in_fov = sitk.Resample(filled, head, moving_from_fixed, sitk.sitkNearestNeighbor, 0)
     shape.Execute(head & in_fov)
     if not shape.HasLabel(1):
         raise InputError(
-            "CT and MR have no part of the head in common; check that both show the same region "
-            "and that the transform is right"
+            f"{fixed.modality} and {moving.modality} have no part of the head in common; check "
+            "that both show the same region and that the transform is right"
         )
     start, size = np.split(np.array(shape.GetBoundingBox(1)), 2)
-    margin = MARGIN_MM / np.array(ct.image.GetSpacing())
+    margin = MARGIN_MM / np.array(fixed.image.GetSpacing())
     first, last = (
-        ct.image.TransformPhysicalPointToContinuousIndex(
+        fixed.image.TransformPhysicalPointToContinuousIndex(
             head.TransformContinuousIndexToPhysicalPoint((corner - 0.5).tolist())
         )
         for corner in (start, start + size)
     )
     low = np.maximum(np.floor(np.array(first) - margin), 0).astype(int)
-    high = np.minimum(np.ceil(np.array(last) + margin) + 1, ct.image.GetSize()).astype(int)
+    high = np.minimum(np.ceil(np.array(last) + margin) + 1, fixed.image.GetSize()).astype(int)
     x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     return z, y, x
 

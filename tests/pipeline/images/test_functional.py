@@ -14,8 +14,9 @@ from radfuse.errors import GeometryError, InputError, OutputError
 from radfuse.methods.catalogue import shipped_graph
 from radfuse.metrics.functional_kept import functional_kept
 from radfuse.modality import MR, NM, PT
-from radfuse.pipeline.images.functional import DEFAULT_FUNCTIONAL_METHOD, fuse_functional
-from radfuse.recipe import Recipe
+from radfuse.pipeline.images.functional import fuse_functional
+from radfuse.pipeline.read import read
+from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, Recipe
 
 RECIPE = Recipe(method=DEFAULT_FUNCTIONAL_METHOD)
 PET = COLOUR_MAPS["atlas-pet"]
@@ -50,14 +51,14 @@ def pet(tmp_path: Path, values: Float32Array) -> Path:
 
 
 def test_uptake_and_hue_are_kept(mr: Path, pet: Path, values: Float32Array) -> None:
-    fused = fuse_functional((MR, mr), (PT, pet), recipe=RECIPE).image
+    fused = fuse_functional(read(mr, MR), read(pet, PT), recipe=RECIPE).image
     kept = functional_kept(fused, PET.colours(values), PET)
     assert kept.correlation > 0.97
     assert kept.colour_difference < 3
 
 
 def test_the_mr_shows_in_uptake_and_outside(mr: Path, pet: Path) -> None:
-    fused = fuse_functional((MR, mr), (PT, pet), recipe=RECIPE).image
+    fused = fuse_functional(read(mr, MR), read(pet, PT), recipe=RECIPE).image
     lightness = SPACES["lab"].luminance(fused)
     bright = (np.arange(96) // 4) % 2 == 1
     for row in (12, 56):
@@ -67,21 +68,21 @@ def test_the_mr_shows_in_uptake_and_outside(mr: Path, pet: Path) -> None:
 
 
 def test_black_stays_black(mr: Path, pet: Path) -> None:
-    assert fuse_functional((MR, mr), (PT, pet), recipe=RECIPE).image[:5, :5].max() == 0
+    assert fuse_functional(read(mr, MR), read(pet, PT), recipe=RECIPE).image[:5, :5].max() == 0
 
 
 @pytest.mark.parametrize("space", ["lab", "ycbcr", "ihs", "hsv"])
 @pytest.mark.parametrize("method", ["maximum", "average", "uptake_over_mr"])
 def test_any_method_fuses_in_any_space(mr: Path, pet: Path, space: str, method: str) -> None:
     recipe = Recipe.model_validate({"method": method, "colour_space": space})
-    fused = fuse_functional((MR, mr), (PT, pet), recipe=recipe).image
+    fused = fuse_functional(read(mr, MR), read(pet, PT), recipe=recipe).image
     assert fused.shape == (96, 96, 3)
     assert 0 <= fused.min() <= fused.max() <= 1
     assert np.ptp(fused[42, 62]) > 0.3  # the lesion is coloured
 
 
 def test_the_record_names_space_and_colours(mr: Path, pet: Path, tmp_path: Path) -> None:
-    result = fuse_functional((MR, mr), (PT, pet), tmp_path / "out.png", recipe=RECIPE)
+    result = fuse_functional(read(mr, MR), read(pet, PT), tmp_path / "out.png", recipe=RECIPE)
     assert result.written == tmp_path / "out.png"
     stored = json.loads((tmp_path / "out.json").read_text())
     assert stored["scaling"]["Colour space"].startswith("lab")
@@ -94,7 +95,7 @@ def test_the_record_names_space_and_colours(mr: Path, pet: Path, tmp_path: Path)
 def test_the_record_has_no_path_of_a_graph(mr: Path, pet: Path, tmp_path: Path) -> None:
     graph = tmp_path / "own.onnx"
     graph.write_bytes(shipped_graph("mfinet").read_bytes())
-    record = fuse_functional((MR, mr), (PT, pet), recipe=Recipe(method=str(graph))).record
+    record = fuse_functional(read(mr, MR), read(pet, PT), recipe=Recipe(method=str(graph))).record
     assert record.recipe.method == "own.onnx"
     assert str(tmp_path) not in record.model_dump_json()
 
@@ -104,7 +105,7 @@ def test_a_grey_image_gets_the_colours_of_the_map(
 ) -> None:
     grey = save(tmp_path / "grey.png", values)
     recipe = Recipe(method=DEFAULT_FUNCTIONAL_METHOD, colour_map="lightness")
-    fused = fuse_functional((MR, mr), (NM, grey), recipe=recipe)
+    fused = fuse_functional(read(mr, MR), read(grey, NM), recipe=recipe)
     own = COLOUR_MAPS["lightness"]
     assert functional_kept(fused.image, own.colours(values), own).correlation > 0.97
     assert "lightness" in fused.record.scaling["Colours of the NM"]
@@ -117,7 +118,9 @@ def test_grey_stored_in_colour_is_grey(
     grey = save(tmp_path / "grey.png", values)
     stored = tmp_path / "stored.png"
     Image.open(grey).convert(mode).save(stored)
-    fused = [fuse_functional((MR, mr), (PT, one), recipe=RECIPE).image for one in (grey, stored)]
+    fused = [
+        fuse_functional(read(mr, MR), read(one, PT), recipe=RECIPE).image for one in (grey, stored)
+    ]
     np.testing.assert_array_equal(*fused)
     assert np.ptp(fused[0][42, 62]) > 0.3
 
@@ -126,7 +129,10 @@ def test_grey_of_16_bits_is_as_of_8(mr: Path, values: Float32Array, tmp_path: Pa
     eight = save(tmp_path / "8.png", values)
     sixteen = tmp_path / "16.png"
     Image.fromarray(np.asarray(Image.open(eight)).astype(np.uint16) * 257).save(sixteen)
-    fused = [fuse_functional((MR, mr), (PT, one), recipe=RECIPE).image for one in (eight, sixteen)]
+    fused = [
+        fuse_functional(read(mr, MR), read(one, PT), recipe=RECIPE).image
+        for one in (eight, sixteen)
+    ]
     np.testing.assert_array_equal(*fused)
 
 
@@ -146,7 +152,9 @@ def test_a_colour_bar_is_background(
         image, bar = PET.colours(values), PET.colours(bar)
     plain = save(tmp_path / "plain.png", image)
     barred = save(tmp_path / "barred.png", with_bar(image, bar))
-    wanted, found = (fuse_functional((MR, mr), (PT, one), recipe=RECIPE) for one in (plain, barred))
+    wanted, found = (
+        fuse_functional(read(mr, MR), read(one, PT), recipe=RECIPE) for one in (plain, barred)
+    )
     np.testing.assert_allclose(found.image, wanted.image, atol=0.03)
     assert wanted.record.warnings == ()
     assert "the PT has a colour bar (rows 20 to 7" in found.record.warnings[0]
@@ -160,45 +168,45 @@ def test_a_colour_bar_over_the_head_is_refused(
     barred = with_bar(shifted, PET.colours(np.linspace(1, 0, 60, dtype=np.float32)), 78)
     path = save(tmp_path / "barred.png", barred)
     with pytest.raises(InputError, match=r"barred\.png: a colour bar is over the image"):
-        fuse_functional((MR, mr), (PT, path), recipe=RECIPE)
+        fuse_functional(read(mr, MR), read(path, PT), recipe=RECIPE)
 
 
 def test_unknown_colours_are_fused_by_luminance_and_said(mr: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).random((96, 96, 3)).astype(np.float32)
-    fused = fuse_functional((MR, mr), (PT, save(tmp_path / "x.png", noise)), recipe=RECIPE)
+    fused = fuse_functional(read(mr, MR), read(save(tmp_path / "x.png", noise), PT), recipe=RECIPE)
     assert "no known colour map" in fused.record.scaling["Colours of the PT"]
 
 
 def test_two_sizes_are_refused(mr: Path, tmp_path: Path) -> None:
-    small = save(tmp_path / "small.png", np.zeros((90, 96, 3), np.float32))
-    with pytest.raises(GeometryError, match="MR has 96x96 and PT has 96x90 pixels"):
-        fuse_functional((MR, mr), (PT, small), recipe=RECIPE)
+    small = save(tmp_path / "small.png", np.eye(90, 96, dtype=np.float32))
+    with pytest.raises(GeometryError, match="MR has 96x96 and PT 96x90 pixels"):
+        fuse_functional(read(mr, MR), read(small, PT), recipe=RECIPE)
 
 
 def test_what_is_no_image_is_refused(mr: Path, tmp_path: Path) -> None:
     volume = tmp_path / "pet.nii.gz"
     volume.write_bytes(b"\x1f\x8b")
-    with pytest.raises(InputError, match="2-D images only"):
-        fuse_functional((MR, mr), (PT, volume), recipe=RECIPE)
+    with pytest.raises(InputError, match=r"pet\.nii\.gz"):
+        fuse_functional(read(mr, MR), read(volume, PT), recipe=RECIPE)
     with pytest.raises(InputError, match="no such file"):
-        fuse_functional((MR, mr), (PT, tmp_path / "none.png"), recipe=RECIPE)
+        fuse_functional(read(mr, MR), read(tmp_path / "none.png", PT), recipe=RECIPE)
 
 
 def test_mr_in_colour_is_refused(pet: Path) -> None:
     with pytest.raises(InputError, match=r"a colour image .*; save it as greyscale, or give a PET"):
-        fuse_functional((MR, pet), (PT, pet), recipe=RECIPE)
+        fuse_functional(read(pet, MR), read(pet, PT), recipe=RECIPE)
 
 
 def test_inputs_and_results_are_not_replaced(mr: Path, pet: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="overlaps"):
-        fuse_functional((MR, mr), (PT, pet), pet, recipe=RECIPE, overwrite=True)
+        fuse_functional(read(mr, MR), read(pet, PT), pet, recipe=RECIPE, overwrite=True)
     (tmp_path / "out.png").write_bytes(b"mine")
     with pytest.raises(OutputError, match="exists"):
-        fuse_functional((MR, mr), (PT, pet), tmp_path / "out.png", recipe=RECIPE)
+        fuse_functional(read(mr, MR), read(pet, PT), tmp_path / "out.png", recipe=RECIPE)
 
 
 @pytest.mark.parametrize("wrong", [{"bits": 16}, {"register_rigidly": False}, {"ct_scale": 2.0}])
 def test_options_of_volumes_are_refused(mr: Path, pet: Path, wrong: dict[str, object]) -> None:
     recipe = RECIPE.model_copy(update=wrong)
     with pytest.raises(InputError, match="leave out"):
-        fuse_functional((MR, mr), (PT, pet), recipe=recipe)
+        fuse_functional(read(mr, MR), read(pet, PT), recipe=recipe)

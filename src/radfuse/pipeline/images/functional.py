@@ -5,31 +5,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from radfuse.arrays import Float32Array
 from radfuse.colour.bar import find_colour_bar, without_colour_bar
 from radfuse.colour.maps import COLOUR_MAPS, recognised_map
 from radfuse.colour.spaces import SPACES
-from radfuse.errors import GeometryError, InputError
+from radfuse.errors import InputError
 from radfuse.intensity import FULL_SCALE
-from radfuse.io.images import read_image, read_levels, write_image
+from radfuse.io.images import write_image
 from radfuse.io.staging import refuse_existing, refuse_overlap, staging
 from radfuse.methods.uptake import fuse_luminance
-from radfuse.modality import Modality
 from radfuse.pipeline.fuse import (
     StageTimer,
     method_facts,
     method_for_images,
+    recorded_input,
     recorded_recipe,
     refuse_options_of_volumes,
 )
-from radfuse.pipeline.read import is_image_file
+from radfuse.pipeline.read import check_pair
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
-from radfuse.record import Input, Output, Record, digest, library_versions, now, platform_name
-
-DEFAULT_FUNCTIONAL_METHOD = "uptake_over_mr"
-"""Default method of PET and SPECT."""
+from radfuse.record import Output, Record, digest, library_versions, now, platform_name
+from radfuse.series import Series
 
 UNKNOWN_COLOURS = "no known colour map: luminance is taken for uptake, which may differ"
 """What a record says of an image in other colours."""
@@ -50,9 +49,9 @@ class ColourResult:
 
 
 def fuse_functional(
-    anatomical: tuple[Modality, Path],
-    functional: tuple[Modality, Path],
-    output: Path | None = None,
+    anatomical: Series,
+    functional: Series,
+    output: Path | str | None = None,
     *,
     recipe: Recipe,
     overwrite: bool = False,
@@ -63,7 +62,7 @@ def fuse_functional(
     Parameters
     ----------
     anatomical, functional
-        Modality and image file: a grey one, and one in grey or in the colours of a colour map.
+        2-D images: a grey one, and one in grey or in the colours of a colour map.
     output
         A `.png` file; its record is beside it. Nothing is written without it.
     recipe
@@ -82,16 +81,13 @@ def fuse_functional(
     if recipe.bits != BITS:
         raise InputError(f"a fused image in colour has {BITS} bits a channel; leave out --bits")
     method = method_for_images(recipe)
-    files = [path for _, path in (anatomical, functional)]
-    for path in files:
-        _check_image_file(path)
+    check_pair(anatomical, functional)
+    files = [path for one in (anatomical, functional) for path in one.files]
     target = _checked_target(output, files, overwrite=overwrite)
-    with timer.stage("reading"):
-        grey = read_image(anatomical[1])
-        levels, warnings = _levels(*functional)
-        rgb, colour_map = _in_colour(levels, recipe.colour_map)
-    _check_sizes((anatomical[0], grey), (functional[0], rgb))
     with timer.stage("fusing"):
+        grey = sitk.GetArrayFromImage(anatomical.image)
+        levels, warnings = _levels(functional)
+        rgb, colour_map = _in_colour(levels, recipe.colour_map)
         space = SPACES[recipe.colour_space]
         luminance = space.luminance(rgb)
         uptake = COLOUR_MAPS[colour_map].values(rgb) if colour_map else luminance
@@ -100,11 +96,13 @@ def fuse_functional(
     record = Record(
         created=now(),
         recipe=recorded_recipe(recipe),
-        inputs=tuple(_input(*one, grey.shape, recipe) for one in (anatomical, functional)),
+        inputs=tuple(
+            recorded_input(one, shown=recipe.show_identifiers) for one in (anatomical, functional)
+        ),
         method=method_facts(recipe, method),
         scaling={
             "Colour space": f"{recipe.colour_space}: {space.summary}",
-            f"Colours of the {functional[0]}": _described(colour_map),
+            f"Colours of the {functional.modality}": _described(colour_map),
             "Fused 1.0 is stored as": FULL_SCALE[BITS],
         },
         registration=None,
@@ -117,24 +115,10 @@ def fuse_functional(
     return _written(result, target) if target else result
 
 
-def _check_image_file(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    if path.is_dir() or not is_image_file(path):
-        raise InputError(
-            f"{path}: not a PNG, JPEG or TIFF image; PET and SPECT are fused in 2-D images only"
-        )
-
-
-def _check_sizes(*images: tuple[Modality, Float32Array]) -> None:
-    if len({image.shape[:2] for _, image in images}) > 1:
-        sizes = (f"{one} has {image.shape[1]}x{image.shape[0]}" for one, image in images)
-        raise GeometryError(f"{' and '.join(sizes)} pixels; 2-D images must be registered before")
-
-
-def _checked_target(output: Path | None, inputs: list[Path], *, overwrite: bool) -> Path | None:
-    if output is None:
+def _checked_target(path: Path | str | None, inputs: list[Path], *, overwrite: bool) -> Path | None:
+    if path is None:
         return None
+    output = Path(path)
     if output.suffix.lower() != ".png" or output.is_dir():
         raise InputError(f"{output}: a fused image in colour is written to a .png file")
     refuse_overlap([output, output.with_suffix(".json")], inputs)
@@ -142,9 +126,9 @@ def _checked_target(output: Path | None, inputs: list[Path], *, overwrite: bool)
     return output
 
 
-def _levels(modality: Modality, path: Path) -> tuple[Float32Array, tuple[str, ...]]:
+def _levels(functional: Series) -> tuple[Float32Array, tuple[str, ...]]:
     """A functional image, (H, W) or (H, W, 3), without its colour bar, and a warning of one."""
-    levels = read_levels(path)
+    levels = sitk.GetArrayFromImage(functional.image)
     rgb = np.repeat(levels[..., None], 3, axis=-1) if levels.ndim == 2 else levels
     bar = find_colour_bar(rgb)
     if bar is None:
@@ -152,8 +136,8 @@ def _levels(modality: Modality, path: Path) -> tuple[Float32Array, tuple[str, ..
     try:
         masked = without_colour_bar(rgb, bar)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    warning = f"the {modality} has a colour bar ({bar}), which is taken as background"
+        raise InputError(f"{functional.source}: {error}") from error
+    warning = f"the {functional.modality} has a colour bar ({bar}), which is taken as background"
     return masked[..., 0] if levels.ndim == 2 else masked, (warning,)
 
 
@@ -167,17 +151,6 @@ def _in_colour(levels: Float32Array, colour_map: str) -> tuple[Float32Array, str
 def _described(colour_map: str | None) -> str:
     """Name and colours of a map."""
     return f"{colour_map}: {COLOUR_MAPS[colour_map].summary}" if colour_map else UNKNOWN_COLOURS
-
-
-def _input(modality: Modality, path: Path, shape: tuple[int, ...], recipe: Recipe) -> Input:
-    return Input(
-        role=modality.code,
-        source=str(path) if recipe.show_identifiers else "2-D image file",
-        files=1,
-        sha256=digest([path]),
-        size=shape[::-1],
-        spacing_mm=(),
-    )
 
 
 def _written(result: ColourResult, target: Path) -> ColourResult:

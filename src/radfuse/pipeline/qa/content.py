@@ -87,7 +87,7 @@ def _further_planes(
         return []
     levels = head_range(one.series.image, one.series.modality)
     shown, region = replace(result, mr=one.series), replace(result.region, mr_range=levels)
-    planes = [_plane(shown, one.alignment.mr_from_ct, region, *cut) for cut in cuts]
+    planes = [_plane(shown, one.alignment.moving_from_fixed, region, *cut) for cut in cuts]
     named = [replace(plane, name=f"{plane.name}, {one.label} as MR") for plane in planes]
     return sorted(named, key=lambda plane: plane.name)
 

@@ -8,6 +8,7 @@ from html import escape
 from io import BytesIO
 from pathlib import Path
 from string import Template
+from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -40,12 +41,35 @@ IMAGES = (CT.code, MR.code, "fused", "checkerboard", f"magenta {CT}, green {MR}"
 """Images of each plane."""
 
 TEMPLATES = Path(__file__).parent / "templates"
-"""`sheet.html`, with `string.Template` fields, and `checks.html`: the qualitative checks of AAPM
-TG-132 (Brock et al. 2017, 10.1002/mp.12256) for a rigid registration of the head, and its levels,
-from 0, for the use of a registration."""
+"""`sheet.html`, with `string.Template` fields; the qualitative checks of AAPM TG-132 (Brock et al.
+2017, 10.1002/mp.12256) for a rigid registration of the head, of a CT with an MR and of a PET or
+SPECT; and its levels, from 0, for the use of a registration."""
 
 SIGNOFF_LINES = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)
 """The sign-off in the document."""
+
+
+class SheetPlane(Protocol):
+    """One plane of the head, as several images."""
+
+    @property
+    def name(self) -> str:
+        """In words; empty for 2-D images."""
+
+    @property
+    def sides(self) -> Sides:
+        """Letters at the sides of each image."""
+
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Height and width of a pixel."""
+
+    @property
+    def crosshair(self) -> tuple[float, float] | None:
+        """Row and column of the position that it marks, 0 at the centre of the first pixel."""
+
+    def panels(self) -> Mapping[str, NDArray[np.uint8]]:
+        """Each image by its caption, (rows, columns, 3)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +87,19 @@ class Plane:
     """Height and width of a pixel."""
     crosshair: tuple[float, float] | None = None
     """Row and column of the position that it marks, 0 at the centre of the first pixel."""
+
+    def panels(self) -> Mapping[str, NDArray[np.uint8]]:
+        """The images of `IMAGES`, (rows, columns, 3)."""
+        grey = [np.repeat(_bytes(values)[..., None], 3, axis=2) for values in (self.ct, self.mr)]
+        fused = np.repeat(_bytes(self.fused)[..., None], 3, axis=2)
+        fused[border(self.fov_mask)] = OUTLINE
+        rows, columns = self.ct.shape
+        side = max(1, min(rows, columns) // TILES)
+        odd = np.add.outer(np.arange(rows) // side, np.arange(columns) // side) % 2 > 0
+        board = np.where(odd[..., None], grey[0], grey[1])
+        ct, mr = grey[0][..., 0], grey[1][..., 0]
+        images = [*grey, fused, board, np.stack([ct, mr, ct], axis=-1)]
+        return dict(zip(IMAGES, images, strict=True))
 
 
 @dataclass(frozen=True)
@@ -94,19 +131,31 @@ def anatomical_plane(
     `grid` has the geometry of the volumes; the patient's left is on the right of the image. A
     crosshair marks a position, LPS mm, projected on the plane along the grid.
     """
-    oriented = [_lps(values, grid) for values in (ct, mr, fused, fov_mask.astype(np.float32))]
+    name, cuts, pixel_mm = oriented_cuts(grid, (ct, mr, fused, fov_mask.astype(np.float32)))
+    crosshair = None
+    if position_mm is not None:
+        oriented = _lps(ct, grid)
+        index = oriented.TransformPhysicalPointToContinuousIndex(list(position_mm))
+        axis = oriented.GetSize()[::-1].index(1)
+        row, column = (float(value) for value in np.delete(index[::-1], axis))
+        crosshair = (row if name == "axial" else cuts[0].shape[0] - 1 - row), column
+    return Plane(name, PLANES[name], cuts[0], cuts[1], cuts[2], cuts[3] > 0, pixel_mm, crosshair)
+
+
+def oriented_cuts(
+    grid: sitk.Image, volumes: Sequence[Float32Array]
+) -> tuple[str, list[Float32Array], tuple[float, float]]:
+    """Name, images (rows, columns) and pixel size of a plane in radiological orientation.
+
+    The volumes (slices, rows, columns) are one voxel thick along an axis of `grid`.
+    """
+    oriented = [_lps(values, grid) for values in volumes]
     axis = oriented[0].GetSize()[::-1].index(1)
     name = list(PLANES)[axis]
     downwards = 1 if name == "axial" else -1  # superior is above
     cuts = [sitk.GetArrayFromImage(image).take(0, axis)[::downwards] for image in oriented]
     height, width = np.delete(oriented[0].GetSpacing()[::-1], axis)
-    pixel_mm = float(height), float(width)
-    crosshair = None
-    if position_mm is not None:
-        index = oriented[0].TransformPhysicalPointToContinuousIndex(list(position_mm))
-        row, column = (float(value) for value in np.delete(index[::-1], axis))
-        crosshair = (row if downwards > 0 else cuts[0].shape[0] - 1 - row), column
-    return Plane(name, PLANES[name], cuts[0], cuts[1], cuts[2], cuts[3] > 0, pixel_mm, crosshair)
+    return name, cuts, (float(height), float(width))
 
 
 def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:
@@ -115,19 +164,21 @@ def _lps(values: Float32Array, grid: sitk.Image) -> sitk.Image:
 
 def write_qa_sheet(
     path: Path,
-    planes: Sequence[Plane],
+    planes: Sequence[SheetPlane],
     sections: Mapping[str, Mapping[str, str]],
     *,
     warning: str = "",
     registered: bool = True,
+    pair: tuple[str, str] = (CT.code, MR.code),
+    checks: str = "checks.html",
     worst: WorstPoint | None = None,
     residuals: Residuals | None = None,
 ) -> None:
     """Write the document.
 
     `sections` are headings with a table each, `warning` is a banner on top, the worst point is
-    above the other planes, `residuals` of the skull are a map. The checks and the sign-off are for
-    a registration only.
+    above the other planes, `residuals` of the skull are a map. The `checks`, a template, and the
+    sign-off are for a registration only.
     """
     document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
@@ -136,7 +187,8 @@ def write_qa_sheet(
         planes="\n".join(_plane_html(plane) for plane in planes),
         residuals=_residuals_html(residuals) if residuals else "",
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
-        checklist=_template("checks.html").rstrip() if registered else "",
+        pair=escape(" and ".join(pair)),
+        checklist=(_template(checks) + _template("grade.html")).rstrip() if registered else "",
         signoff=_signoff_html(None) if registered else "",
     )
     path.write_text(document, encoding="utf-8")
@@ -197,9 +249,9 @@ def _residuals_html(residuals: Residuals) -> str:
     )
 
 
-def _plane_html(plane: Plane) -> str:
+def _plane_html(plane: SheetPlane) -> str:
     figures = []
-    for caption, image in zip(IMAGES, _images(plane), strict=True):
+    for caption, image in plane.panels().items():
         name = f"{plane.name}, {caption}".lstrip(", ")
         letters = "".join(
             f'<span class="{side}">{letter}</span>'
@@ -213,31 +265,18 @@ def _plane_html(plane: Plane) -> str:
     return f'<section class="plane">{"".join(figures)}</section>'
 
 
-def _images(plane: Plane) -> list[NDArray[np.uint8]]:
-    """The images of `IMAGES`, (rows, columns, 3)."""
-    grey = [np.repeat(_bytes(values)[..., None], 3, axis=2) for values in (plane.ct, plane.mr)]
-    fused = np.repeat(_bytes(plane.fused)[..., None], 3, axis=2)
-    fused[_border(plane.fov_mask)] = OUTLINE
-    rows, columns = plane.ct.shape
-    side = max(1, min(rows, columns) // TILES)
-    odd = (np.add.outer(np.arange(rows) // side, np.arange(columns) // side) % 2).astype(np.bool_)
-    board = np.where(odd[..., None], grey[0], grey[1])
-    ct, mr = grey[0][..., 0], grey[1][..., 0]
-    return [*grey, fused, board, np.stack([ct, mr, ct], axis=-1)]
-
-
 def _bytes(values: Float32Array) -> NDArray[np.uint8]:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
-def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels of a mask with a neighbour outside it; the edge of the image is no border."""
     padded = np.pad(mask, 1, mode="edge")
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return mask & ~inner
 
 
-def _png(image: NDArray[np.uint8], plane: Plane) -> str:
+def _png(image: NDArray[np.uint8], plane: SheetPlane) -> str:
     """The image with square pixels as a data URL."""
     rows, columns = image.shape[:2]
     height_mm, width_mm = rows * plane.pixel_mm[0], columns * plane.pixel_mm[1]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from radfuse.errors import RegistrationError
 from radfuse.pipeline.align import PriorAlignment, align
+from radfuse.pipeline.functional.align import align_functional, align_through_ct
 from radfuse.pipeline.result import FurtherImage
 from radfuse.recipe import Recipe
-from radfuse.registration.ct_to_ct import soft_tissue
 from radfuse.series import Series
 
 Report = Callable[[str], None]
@@ -68,11 +68,16 @@ def _aligned(
     ct: Series, one: FurtherSeries, aligned: Sequence[FurtherImage], recipe: Recipe, report: Report
 ) -> FurtherImage:
     if one.through is not None:
-        alignment = align(ct, soft_tissue(one.through), recipe, report)
-        return FurtherImage(one.label, one.series, alignment, "registered by the CT of its scanner")
+        through_ct = align_through_ct(ct, one.through, recipe, report)
+        return FurtherImage(
+            one.label, one.series, through_ct, "registered by the CT of its scanner"
+        )
+    if one.series.modality.role == "functional":
+        by_itself = align_functional(ct, one.series, recipe, report)
+        return FurtherImage(one.label, one.series, by_itself, "registered by itself")
     partner = _in_one_frame(one.series, aligned)
     if partner is not None:
-        kept = PriorAlignment(partner.alignment.mr_from_ct, SHARED)
+        kept = PriorAlignment(partner.alignment.moving_from_fixed, SHARED)
         permissive = recipe.model_copy(update={"accept_registration": True})
         alignment = align(ct, one.series, permissive, report, kept)
         note = f"shares the registration of {partner.label}, in whose frame of reference it is"

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from radfuse.errors import GeometryError, InputError
+from radfuse.errors import InputError
 from radfuse.modality import CT, MR, NM, PT, Modality
+from radfuse.pipeline.functional.align import check_one_frame
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read
 from radfuse.pipeline.result import Result
@@ -96,12 +97,7 @@ def _pet(pet: Source, pet_ct: Source | None, recipe: Recipe) -> FurtherSeries:
     if pet_ct is None:
         return FurtherSeries(PT.code, series)
     through = read(pet_ct, CT) if not isinstance(pet_ct, Series) else pet_ct
-    frames = {one.frame_of_reference_uid for one in (series, through)} - {None}
-    if len(frames) > 1:
-        raise GeometryError(
-            "the PET and its CT have different frames of reference, so they are not aligned; give "
-            "the CT of the same examination, or leave out --pet-ct"
-        )
+    check_one_frame(series, through)
     return FurtherSeries(PT.code, series, through)
 
 

@@ -42,10 +42,10 @@ def further_paths(path: Path, suffix: str | None, labels: Sequence[str]) -> dict
 def write_further_volumes(where: Mapping[str, Path], result: Result) -> None:
     """Write each further image on the CT's grid (float32), and its transform."""
     for one in result.further:
-        mr_from_ct = one.alignment.mr_from_ct
-        resampled = resample_mr(one.series.image, result.ct.image, mr_from_ct)
+        moving_from_fixed = one.alignment.moving_from_fixed
+        resampled = resample_mr(one.series.image, result.ct.image, moving_from_fixed)
         write_volume(where[one.label], resampled)
-        write_transform(where[TRANSFORM_ROLE.format(one.label)], mr_from_ct)
+        write_transform(where[TRANSFORM_ROLE.format(one.label)], moving_from_fixed)
 
 
 def write_further_dicom(
@@ -57,7 +57,7 @@ def write_further_dicom(
         own = replace(
             context,
             moving=one.series,
-            moving_from_fixed=alignment.mr_from_ct,
+            moving_from_fixed=alignment.moving_from_fixed,
             verdict=alignment.quality.verdict,
             registration_id=alignment.identifier,
             alignment_source=alignment.origin,
@@ -66,6 +66,6 @@ def write_further_dicom(
         )
         write_resampled(where[one.label], own)
         if not unwritable_reason(result.ct, one.series):
-            ct_from_mr = matrix_of(alignment.mr_from_ct.GetInverse())
+            ct_from_mr = matrix_of(alignment.moving_from_fixed.GetInverse())
             write_registration(where[REGISTRATION_ROLE.format(one.label)], own, ct_from_mr)
-        write_transform(where[TRANSFORM_ROLE.format(one.label)], alignment.mr_from_ct)
+        write_transform(where[TRANSFORM_ROLE.format(one.label)], alignment.moving_from_fixed)

@@ -1,0 +1,1 @@
+"""Volumes of PET and SPECT in colour on the grid of an MR or CT."""

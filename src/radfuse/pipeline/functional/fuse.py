@@ -1,0 +1,145 @@
+"""Fusion of a PET or SPECT volume with an MR or CT volume in colour."""
+
+from pathlib import Path
+from typing import Any
+
+from radfuse.dicom.read.nuclear.standard_uptake import uptake_scale
+from radfuse.errors import InputError
+from radfuse.methods.loading import check_options, load_method, method_info
+from radfuse.modality import PT
+from radfuse.pipeline.align import Alignment
+from radfuse.pipeline.functional.align import (
+    FunctionalAlignment,
+    align_functional,
+    align_through_ct,
+    check_one_frame,
+)
+from radfuse.pipeline.functional.outputs import check_output, write_functional_result
+from radfuse.pipeline.functional.result import FunctionalResult
+from radfuse.pipeline.functional.volume import ColourScale, colour_scale, fuse_in_colour
+from radfuse.pipeline.fuse import StageTimer, method_facts, recorded_input, recorded_recipe
+from radfuse.pipeline.read import check_pair
+from radfuse.progress import ProgressCallback, no_progress
+from radfuse.recipe import Recipe
+from radfuse.record import Record, library_versions, now, platform_name
+from radfuse.series import Series
+
+FULL_LEVEL = 255
+"""The stored value of a fused 1.0 in each channel."""
+
+
+def fuse_functional_volumes(
+    anatomical: Series,
+    functional: Series,
+    output: Path | str | None = None,
+    *,
+    own_ct: Series | None = None,
+    recipe: Recipe,
+    overwrite: bool = False,
+    report: ProgressCallback = no_progress,
+) -> FunctionalResult:
+    """Fuse a PET or SPECT with an MR or CT of one head, in colour on the grid of the latter.
+
+    Parameters
+    ----------
+    anatomical, functional
+        Volumes.
+    output
+        A folder for DICOM (fused colours, the functional image on the anatomical grid, the
+        registration), or a NRRD or MetaImage file in colour. Nothing is written without it.
+    own_ct
+        The CT of the scanner of a PET, which is registered to the anatomical CT instead of it.
+    recipe
+        The method, which is called with luminance and anatomical image; colour space, colour map
+        and registration.
+
+    Raises
+    ------
+    InputError
+        For images that cannot be fused.
+    RegistrationError
+        Where registration QA failed.
+    OutputError
+        Where the result cannot be written; nothing is changed.
+    """
+    timer = StageTimer(report)
+    check_options(recipe.method, recipe.options, recipe.device)
+    method_info(recipe.method)
+    if recipe.deidentify:
+        raise InputError("PET and SPECT volumes are not de-identified yet; leave out --deidentify")
+    if recipe.outputs:
+        raise InputError("--outputs is for a CT with an MR; leave it out for PET and SPECT")
+    for series in (functional, *([own_ct] if own_ct else [])):
+        check_pair(
+            anatomical, series, accept_patients=recipe.accept_patients,
+            show_identifiers=recipe.show_identifiers,
+        )  # fmt: skip
+    target = check_output(output, anatomical, functional, overwrite=overwrite)
+    with timer.stage("registering"):
+        alignment = _aligned(anatomical, functional, own_ct, recipe, timer)
+    method = load_method(recipe.method, recipe.options, device=recipe.device)
+    with timer.stage("fusing"):
+        transform = alignment.moving_from_fixed
+        scale = colour_scale(anatomical, functional, transform, recipe)
+        image, region = fuse_in_colour(
+            functional, transform, scale, method,
+            lambda done, count: timer.report("fusing", done / count),
+        )  # fmt: skip
+    record = Record(
+        created=now(),
+        recipe=recorded_recipe(recipe),
+        inputs=tuple(
+            recorded_input(one, shown=recipe.show_identifiers) for one in (anatomical, functional)
+        ),
+        method=method_facts(recipe, method),
+        scaling=_scaling(functional, scale, recipe),
+        registration=alignment.facts(),
+        warnings=alignment.quality.warnings,
+        seconds=timer.seconds,
+        versions=library_versions(),
+        platform=platform_name(),
+    )
+    result = FunctionalResult(image, anatomical, functional, record, alignment, region, scale)
+    if target is None:
+        return result
+    with timer.stage("writing"):
+        return write_functional_result(target, result)
+
+
+def _aligned(
+    anatomical: Series, functional: Series, own_ct: Series | None, recipe: Recipe, timer: StageTimer
+) -> Alignment | FunctionalAlignment:
+    def report(stage: str) -> None:
+        timer.report(f"registering: {stage}", None)
+
+    if own_ct is None:
+        return align_functional(anatomical, functional, recipe, report)
+    check_one_frame(functional, own_ct)
+    return align_through_ct(anatomical, own_ct, recipe, report)
+
+
+def _scaling(functional: Series, scale: ColourScale, recipe: Recipe) -> dict[str, Any]:
+    """How values became colours, in words."""
+    low, high = scale.uptake_range
+    code, unit = functional.modality.code, functional.modality.unit
+    facts: dict[str, Any] = {
+        "Colour space": f"{recipe.colour_space}: {scale.space.summary}",
+        f"Colours of the {code}": f"{recipe.colour_map}: {scale.colour_map.summary}",
+        f"{code} values scaled to 0 and 1": f"{low:g} and {high:g} {unit}".strip(),
+        "Fused 1.0 is stored as": FULL_LEVEL,
+        f"Outside the {code} field of view": f"the {scale.anatomical.modality} alone, in grey",
+    }
+    if functional.modality is PT:
+        facts["SUVbw"] = _standard_uptake(functional, high)
+    return facts
+
+
+def _standard_uptake(pet: Series, highest: float) -> str:
+    """The highest value as SUVbw, or why it cannot be computed."""
+    if not pet.headers:
+        return "not computed: no DICOM headers"
+    try:
+        scale = uptake_scale(pet.headers)
+    except InputError as error:
+        return f"not computed: {error}"
+    return f"{scale.factor * highest:.3g} g/ml at the highest value; {scale.note}"

@@ -1,0 +1,151 @@
+"""Outputs of a fusion of volumes in colour: their paths, and writing all of them or none."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radfuse.dicom.read.safe_read import silenced
+from radfuse.dicom.write.colour_blend import write_colour
+from radfuse.dicom.write.derivation_context import DerivationContext
+from radfuse.dicom.write.resampled import write_resampled
+from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
+from radfuse.errors import InputError, OutputError
+from radfuse.io.staging import refuse_existing, refuse_overlap, staging
+from radfuse.io.volumes import write_volume
+from radfuse.pipeline.functional.result import FunctionalResult
+from radfuse.pipeline.functional.sheet import write_functional_sheet
+from radfuse.pipeline.outputs import (
+    MASK,
+    QA_SHEET,
+    UNWRITABLE_SUFFIXES,
+    OutputPaths,
+    files_of,
+    folder_target,
+    slices_in_fov,
+    staged_paths,
+)
+from radfuse.pipeline.volume import fov_mask_image
+from radfuse.record import Output, digest
+from radfuse.registration.transforms import matrix_of, write_transform
+from radfuse.series import Series
+
+COLOUR_SUFFIXES = (".nrrd", ".mha")
+"""Formats of a fused volume in colour in one file; NIfTI programs differ in how they read RGB."""
+
+
+def check_output(
+    output: Path | str | None, anatomical: Series, functional: Series, *, overwrite: bool
+) -> OutputPaths | None:
+    """The output paths, checked before the fusion.
+
+    Raises `InputError` for a name that does not fit, `OutputError` for existing files.
+    """
+    if output is None:
+        return None
+    path = Path(output)
+    fixed, moving = anatomical.modality.code, functional.modality.code
+    transform = f"from-{moving}_to-{fixed}_mode-image_xfm.tfm"
+    name = path.name.lower()
+    suffix = next((one for one in COLOUR_SUFFIXES if name.endswith(one)), None)
+    try:
+        if suffix is None:
+            if name.endswith((*UNWRITABLE_SUFFIXES, ".nii", ".nii.gz")) and not path.is_dir():
+                raise InputError(
+                    f"{path}: a fused volume in colour is written to "
+                    f"{', '.join(COLOUR_SUFFIXES)} or a folder"
+                )
+            images = {
+                "colour": path / f"COLOUR_{fixed}_{moving}",
+                "resampled": path / f"{moving}_on_{fixed}",
+            }
+            if not unwritable_reason(anatomical, functional):
+                images["registration"] = path / "REG"
+            target = folder_target(path, images, overwrite=overwrite)
+            target = dataclasses.replace(target, transform=path / transform)
+        else:
+            target = _file_target(path, path.name[: -len(suffix)], transform, overwrite=overwrite)
+        paths = (target.folder,) if target.folder else target.parts
+        refuse_overlap(paths, (anatomical.source, functional.source))
+    except PermissionError as error:
+        raise OutputError(f"{error.filename}: no permission; choose another --output") from error
+    return target
+
+
+def _file_target(path: Path, stem: str, transform: str, *, overwrite: bool) -> OutputPaths:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give another name")
+    target = OutputPaths(
+        images={"colour": path},
+        record=path.with_name(f"{stem}.json"),
+        sheet=path.with_name(f"{stem}_qa.html"),
+        transform=path.with_name(f"{stem}_{transform}"),
+        mask=path.with_name(f"{stem}_{MASK}"),
+    )
+    refuse_existing(list(target.parts), overwrite=overwrite)
+    return target
+
+
+def write_functional_result(target: OutputPaths, result: FunctionalResult) -> FunctionalResult:
+    """Write all parts; they appear together. Raises `OutputError` where they cannot be written."""
+    parent = target.folder.parent if target.folder else target.record.parent
+    with staging(parent) as stage, silenced():
+        staged = staged_paths(stage, target)
+        if target.folder:
+            _write_dicom(staged.images, result)
+        else:
+            write_volume(staged.images["colour"], result.image)
+        write_transform(staged.transform, result.alignment.moving_from_fixed)
+        write_volume(staged.mask, fov_mask_image(result.anatomical.image, result.region))
+        write_functional_sheet(staged.sheet, result)
+        roles = {
+            **staged.images, "transform": staged.transform, "field of view": staged.mask,
+            QA_SHEET: staged.sheet,
+        }  # fmt: skip
+        outputs = tuple(
+            Output(role=role, path=path.name, sha256=digest(files_of(path)))
+            for role, path in roles.items()
+        )
+        record = result.record.model_copy(update={"outputs": outputs})
+        staged.record.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    written = target.images["colour"]
+    return dataclasses.replace(result, record=record, written=written)
+
+
+def _write_dicom(where: Mapping[str, Path], result: FunctionalResult) -> None:
+    alignment, recipe = result.alignment, result.record.recipe
+    context = DerivationContext(
+        fixed=result.anatomical,
+        moving=result.functional,
+        moving_from_fixed=alignment.moving_from_fixed,
+        method=recipe.method,
+        weights_sha256=result.record.method.get("sha256"),
+        verdict=alignment.quality.verdict,
+        registration_id=alignment.identifier,
+        alignment_source=alignment.origin,
+        in_fov=slices_in_fov(result.anatomical.image, result.region),
+        moving_range=result.scale.uptake_range,
+    )
+    low, high = result.scale.uptake_range
+    moving = result.functional.modality
+
+    def rgb_slice(index: int) -> NDArray[np.uint8]:
+        plane = result.image[:, :, index : index + 1]
+        return np.array(sitk.GetArrayViewFromImage(plane)[0], np.uint8)
+
+    write_colour(
+        where["colour"], rgb_slice, context,
+        label=context.method_label, contribution=f"Fusion by {context.method_label}",
+        derivation=(
+            f"{result.anatomical.modality} and rigidly registered {moving} fused in colour by "
+            f"{context.method_label}, colour map {recipe.colour_map} from {low:g} to {high:g} "
+            f"{moving.unit}"
+        ),
+    )  # fmt: skip
+    write_resampled(where["resampled"], context)
+    if "registration" in where:
+        matrix = matrix_of(alignment.moving_from_fixed.GetInverse())
+        write_registration(where["registration"], context, matrix)
