@@ -20,6 +20,7 @@ def test_a_row_is_complete_and_consistent(row: Modality) -> None:
     assert MODALITIES[str(row)] is row
     assert modality_named(row.code) is row
     assert row.unit or not row.is_quantitative
+    assert row.option.islower()
     assert row.default_window in {"", *WINDOWS}
     low, high = row.percentiles
     assert 0 <= low < high <= 100
