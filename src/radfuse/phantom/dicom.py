@@ -66,6 +66,24 @@ def write_functional(
     return target
 
 
+def write_sequence(
+    phantom: Phantom, mr: Series, folder: Path, description: str, *, overwrite: bool = False
+) -> Path:
+    """Write another MR sequence of the phantom, in the frame of reference of its MR.
+
+    The folder is folder/MR_ and the description; it names the sequence, and contrast agent only
+    where the description has `Gd`.
+    """
+    header = _mr_header(phantom)
+    header.SeriesInstanceUID = _uid(phantom, "series", MR.code, description)
+    header.SeriesDescription = f"{description}, phantom"
+    header.ContrastBolusAgent = "simulated" if "Gd" in description else ""
+    header.RepetitionTime = header.EchoTime = None
+    target = folder / f"MR_{description}"
+    write_series(target, mr.image, header, overwrite=overwrite)
+    return target
+
+
 def _uid(phantom: Phantom, *parts: str) -> str:
     """A UID that depends on every voxel, so that different phantoms never share one."""
     digest = sha256()

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 import radfuse
-from radfuse.arrays import image_on
+from radfuse.arrays import image_on, positions_mm
 from radfuse.cli import main
 from radfuse.errors import InputError
 from radfuse.io.volumes import write_volume
@@ -237,3 +237,21 @@ def test_options_of_several_images_that_do_not_fit(arguments: list[str], message
     done = CliRunner().invoke(main, ["fuse", *arguments, "-o", "out"])
     assert done.exit_code == 2
     assert message in done.output
+
+
+def test_a_pet_is_also_written_in_colour(
+    pair: tuple[Series, Series], mrs: list[Series], given: Recipe, phantom: Phantom, tmp_path: Path
+) -> None:
+    centre = phantom.ct.image.TransformContinuousIndexToPhysicalPoint(
+        [size / 2 for size in phantom.ct.image.GetSize()]
+    )
+    positions = positions_mm(pair[0].image, np.argwhere(np.ones(pair[0].image.GetSize()[::-1])))
+    distance = np.linalg.norm(positions - centre, axis=-1)
+    values = np.exp(-((distance / 40) ** 2)).reshape(pair[0].image.GetSize()[::-1])
+    pet = Series(image_on(pair[0].image, values.astype(np.float32)), PT, Path("pet"))
+    alone = given.model_copy(update={"register_rigidly": False, "transform": None})
+    fuse_study(pair[0], mrs[2:], tmp_path / "out", pet=pet, recipe=alone)
+    files = sorted((tmp_path / "out" / "COLOUR_CT_PT").iterdir())
+    middle = pydicom.dcmread(files[len(files) // 2]).pixel_array.astype(int)
+    assert len(files) == pair[0].image.GetSize()[2]
+    assert np.ptp(middle, axis=-1).max() > 100

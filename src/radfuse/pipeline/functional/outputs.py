@@ -4,18 +4,14 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import SimpleITK as sitk
-from numpy.typing import NDArray
-
 from radfuse.dicom.read.safe_read import silenced
-from radfuse.dicom.write.colour_blend import write_colour
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.resampled import write_resampled
 from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
 from radfuse.errors import InputError, OutputError
 from radfuse.io.staging import refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import write_volume
+from radfuse.pipeline.functional.colours import write_fused_colours
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.functional.sheet import write_functional_sheet
 from radfuse.pipeline.outputs import (
@@ -129,22 +125,7 @@ def _write_dicom(where: Mapping[str, Path], result: FunctionalResult) -> None:
         in_fov=slices_in_fov(result.anatomical.image, result.region),
         moving_range=result.scale.uptake_range,
     )
-    low, high = result.scale.uptake_range
-    moving = result.functional.modality
-
-    def rgb_slice(index: int) -> NDArray[np.uint8]:
-        plane = result.image[:, :, index : index + 1]
-        return np.array(sitk.GetArrayViewFromImage(plane)[0], np.uint8)
-
-    write_colour(
-        where["colour"], rgb_slice, context,
-        label=context.method_label, contribution=f"Fusion by {context.method_label}",
-        derivation=(
-            f"{result.anatomical.modality} and rigidly registered {moving} fused in colour by "
-            f"{context.method_label}, colour map {recipe.colour_map} from {low:g} to {high:g} "
-            f"{moving.unit}"
-        ),
-    )  # fmt: skip
+    write_fused_colours(where["colour"], result.image, result.scale, context, recipe)
     write_resampled(where["resampled"], context)
     if "registration" in where:
         matrix = matrix_of(alignment.moving_from_fixed.GetInverse())

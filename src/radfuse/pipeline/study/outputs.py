@@ -5,14 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.resampled import resample_mr, write_resampled
+from radfuse.dicom.write.resampled import resample, write_resampled
 from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
 from radfuse.intensity import head_range
 from radfuse.io.volumes import write_volume
-from radfuse.pipeline.result import Result
+from radfuse.methods.loading import load_method
+from radfuse.modality import MODALITIES
+from radfuse.pipeline.functional.colours import write_fused_colours
+from radfuse.pipeline.functional.volume import colour_scale, fuse_in_colour
+from radfuse.pipeline.result import FurtherImage, Result
+from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, Recipe
 from radfuse.registration.transforms import matrix_of, write_transform
 
-TRANSFORM_ROLE, REGISTRATION_ROLE = "{} transform", "{} registration"
+TRANSFORM_ROLE, REGISTRATION_ROLE, COLOUR_ROLE = "{} transform", "{} registration", "{} in colour"
 """Roles in a record, by the label of an image; the role of the image is its label."""
 
 SERIES_NUMBERS = 10
@@ -32,6 +37,8 @@ def further_paths(path: Path, suffix: str | None, labels: Sequence[str]) -> dict
             paths[label] = path / f"{label}_on_CT"
             paths[TRANSFORM_ROLE.format(label)] = path / transform
             paths[REGISTRATION_ROLE.format(label)] = path / f"REG_{label}"
+            if label in MODALITIES:  # a PET or SPECT; an MR has the label of its sequence
+                paths[COLOUR_ROLE.format(label)] = path / f"COLOUR_CT_{label}"
             continue
         stem = path.name[: -len(suffix)]
         paths[label] = path.with_name(f"{stem}_space-CT_desc-resampled_{label}{suffix}")
@@ -43,7 +50,7 @@ def write_further_volumes(where: Mapping[str, Path], result: Result) -> None:
     """Write each further image on the CT's grid (float32), and its transform."""
     for one in result.further:
         moving_from_fixed = one.alignment.moving_from_fixed
-        resampled = resample_mr(one.series.image, result.ct.image, moving_from_fixed)
+        resampled = resample(one.series, result.ct.image, moving_from_fixed)
         write_volume(where[one.label], resampled)
         write_transform(where[TRANSFORM_ROLE.format(one.label)], moving_from_fixed)
 
@@ -68,4 +75,17 @@ def write_further_dicom(
         if not unwritable_reason(result.ct, one.series):
             ct_from_mr = matrix_of(alignment.moving_from_fixed.GetInverse())
             write_registration(where[REGISTRATION_ROLE.format(one.label)], own, ct_from_mr)
+        if COLOUR_ROLE.format(one.label) in where:
+            _write_colour(where[COLOUR_ROLE.format(one.label)], result, one, own)
         write_transform(where[TRANSFORM_ROLE.format(one.label)], alignment.moving_from_fixed)
+
+
+def _write_colour(
+    folder: Path, result: Result, one: FurtherImage, context: DerivationContext
+) -> None:
+    """Write a PET or SPECT over the CT, in colour by the default method and colour map."""
+    recipe = Recipe(method=DEFAULT_FUNCTIONAL_METHOD)
+    scale = colour_scale(result.ct, one.series, one.alignment.moving_from_fixed, recipe)
+    method = load_method(recipe.method)
+    image, _ = fuse_in_colour(one.series, one.alignment.moving_from_fixed, scale, method)
+    write_fused_colours(folder, image, scale, replace(context, method=recipe.method), recipe)
