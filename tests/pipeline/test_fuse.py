@@ -171,7 +171,10 @@ def test_a_ct_without_the_region_of_the_mr_is_refused(phantom: Phantom, given: R
         radfuse.fuse(lower, Series(far, MR, Path("far")), recipe=given)
 
 
-@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
+SLOW = [pytest.param(suffix, marks=pytest.mark.slow) for suffix in (".nii", ".mha")]
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", *SLOW])
 def test_every_volume_format_is_read_back(
     phantom: Phantom, given: Recipe, fused: Result, tmp_path: Path, suffix: str
 ) -> None:
@@ -352,16 +355,20 @@ def test_images_of_two_sizes_or_with_a_volume_are_refused(phantom: Phantom, tmp_
         radfuse.fuse(phantom.ct, mr)
 
 
-def test_a_harvard_pair_is_fused_by_every_rule_and_by_networks(shared: Path) -> None:
-    folder = shared / "data" / "harvard" / "test"
+@pytest.mark.parametrize("side", [64, pytest.param(256, marks=pytest.mark.slow)])
+def test_a_harvard_pair_is_fused_by_every_rule_and_by_networks(
+    shared: Path, tmp_path: Path, side: int
+) -> None:
+    first, last = 128 - side // 2, 128 + side // 2
+    for name in ("CT", "MRI"):
+        image = Image.open(shared / "data" / "harvard" / "test" / name / "16009.png")
+        image.crop((first, first, last, last)).save(tmp_path / f"{name}.png")
     on_mfinet = {"signed_detail", "learned_detail"}  # one of them is enough, and mfinet in it
     rules = {name for name, entry in METHODS.items() if not entry.weights} - on_mfinet
     for name in (*sorted(rules), "signed_detail", "res2fusion"):
-        result = radfuse.fuse(
-            folder / "CT" / "16009.png", folder / "MRI" / "16009.png", recipe=Recipe(method=name)
-        )
+        result = radfuse.fuse(tmp_path / "CT.png", tmp_path / "MRI.png", recipe=Recipe(method=name))
         fused = sitk.GetArrayFromImage(result.image)
-        assert fused.shape == (256, 256)
+        assert fused.shape == (side, side)
         assert 0 <= fused.min() < fused.max() <= 1
         graph = {"signed_detail": "mfinet.onnx", "res2fusion": "res2fusion.onnx"}.get(name)
         assert result.record.method.get("weights") == graph
