@@ -35,6 +35,9 @@ BONE_BLEND = {"MI": 4.630, "SF": 31.65, "VIF": 0.667, "Qabf": 0.596}
 
 each = pytest.mark.parametrize("name", SHIPPED)
 each_res2fusion = pytest.mark.parametrize("name", [n for n in SHIPPED if "res2fusion" in n])
+STUDY = {"mfinet-patients", "csf", "rfnnest", "cnn"}
+"""Slow to compile, and exported as the others: their graphs are compared in `make study` only."""
+
 each_later = pytest.mark.parametrize("name", [n for n in SHIPPED if "res2fusion" not in n])
 """Trained when cards already held every setting."""
 
@@ -136,7 +139,14 @@ def test_a_card_is_of_the_training_that_the_repository_has(name: str) -> None:
     assert set(card["patients_validated"]) == validated
 
 
-@each_later
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in STUDY else ())
+        for name in SHIPPED
+        if "res2fusion" not in name
+    ],
+)
 @pytest.mark.parametrize("shape", [(3, 37, 51), pytest.param((1, 64, 64), marks=pytest.mark.slow)])
 @torch.no_grad()
 def test_a_graph_is_its_network_within_a_grey_level(name: str, shape: tuple[int, ...]) -> None:

@@ -45,7 +45,7 @@ COSTLY = {*CODED, "nsst_papcnn"}
 SAME_GRAPH = {"mfinet", "mfinet-patients", "learned_detail"}
 """As slow to compile as signed_detail, whose graph for two images is that of mfinet."""
 
-SLOW_TO_COMPILE = {"csf", "rfnnest", *COMPOSED}
+SLOW_TO_COMPILE = {"cnn", "csf", "rfnnest", *COMPOSED}
 """Seconds a shape: in `make test` they fuse one."""
 
 SHAPE = (2, 96, 80)

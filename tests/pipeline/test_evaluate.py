@@ -81,7 +81,13 @@ def of_volume(folder: Path, *more: object, fused: str = "f.nii.gz") -> Result:
     return run("--fused", folder / fused, *sources, "--every", 8, "--json", "--quiet", *more)
 
 
-@pytest.mark.parametrize("folder", PUBLISHED)
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(one, marks=() if one.startswith("densefuse") else pytest.mark.slow)
+        for one in PUBLISHED
+    ],
+)
 def test_published_table_row_is_reproduced_to_every_digit(shared: Path, folder: str) -> None:
     fused, sources = shared / "golden/nets" / folder / "png", shared / "data/harvard/test"
     result = run("--fused", fused, "--ct", sources / "CT", "--mr", sources / "MRI", "--json")

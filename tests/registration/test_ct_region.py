@@ -169,8 +169,15 @@ def test_a_region_without_enough_skull_is_not_judged(phantom: Phantom, box: Box,
     assert "choose a larger region with skull on several sides" in quality.not_judged
 
 
-@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
-@pytest.mark.parametrize("axes", ["LPS", "SAR"])
+@pytest.mark.parametrize(
+    ("axes", "suffix"),
+    [
+        ("LPS", ".nii.gz"), ("SAR", ".nrrd"),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (
+            ("LPS", ".nrrd"), ("LPS", ".mha"), ("SAR", ".nii.gz"), ("SAR", ".mha"),
+        )),
+    ],
+)  # fmt: skip
 def test_a_mask_of_a_box_is_the_region_of_the_box(
     phantom: Phantom, tmp_path: Path, axes: str, suffix: str
 ):

@@ -38,8 +38,17 @@ def moved(series: Series, motion: sitk.Euler3DTransform) -> Series:
 
 
 @pytest.fixture(scope="module")
-def found(phantom: Phantom) -> Registration:
-    return register(phantom.ct, phantom.mr, deterministic=True)
+def stages() -> list[str]:
+    """What the search reports."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def found(phantom: Phantom, stages: list[str]) -> Registration:
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    result = register(phantom.ct, phantom.mr, deterministic=True, report=stages.append)
+    assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == before
+    return result
 
 
 def test_the_known_offset_of_the_phantom_is_found(phantom: Phantom, found: Registration):
@@ -105,25 +114,29 @@ def test_an_initial_pose_that_is_not_rigid_is_refused(phantom: Phantom):
         register(phantom.ct, phantom.mr, initial=sitk.ScaleTransform(3, (1.0, 1.0, 1.1)))
 
 
-def test_qa_fails_for_the_mr_of_another_patient(phantom: Phantom, other_phantom: Phantom):
-    assert not register(phantom.ct, other_phantom.mr).quality.passed
+SEARCHED = pytest.mark.parametrize("searched", [False, pytest.param(True, marks=pytest.mark.slow)])
+"""From the true pose, or from all initial poses."""
 
 
-def test_qa_fails_for_a_ct_that_ends_below_the_brain(phantom: Phantom):
+@SEARCHED
+def test_qa_fails_for_the_mr_of_another_patient(
+    phantom: Phantom, other_phantom: Phantom, searched: bool
+):
+    initial = None if searched else other_phantom.mr_from_ct
+    assert not register(phantom.ct, other_phantom.mr, initial=initial).quality.passed
+
+
+@SEARCHED
+def test_qa_fails_for_a_ct_that_ends_below_the_brain(phantom: Phantom, searched: bool):
     jaw = replace(phantom.ct, image=phantom.ct.image[:, :, :10])
-    assert not register(jaw, phantom.mr).quality.passed
+    initial = None if searched else phantom.mr_from_ct
+    assert not register(jaw, phantom.mr, initial=initial).quality.passed
 
 
-def test_stages_are_reported_in_order_and_itk_threads_restored(phantom: Phantom):
-    stages: list[str] = []
-    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    register(
-        phantom.ct, phantom.mr, initial=phantom.mr_from_ct, deterministic=True, report=stages.append
-    )
+def test_stages_are_reported_in_order(found: Registration, stages: list[str]):
     assert stages == [
         "segment the heads", "optimize initial poses", "refine the best", "estimate the error",
     ]  # fmt: skip
-    assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == before
 
 
 def test_padding_and_metal_in_the_ct_change_nothing_much(phantom: Phantom):

@@ -115,13 +115,19 @@ DAMAGED: Mapping[str, Callable[[Slices], bytes]] = {
 
 SLOW = {
     "no archive.zip",
+    "checksum.zip",
+    "truncated slice.zip",
+    "missing slice.zip",
+    "truncated slice of a medium.zip",
+    "missing mask.zip",
     "damaged list.zip",
     "two masks.zip",
+    "damaged.nii.gz",
     "empty.nrrd",
     "matrix.json",
     "report.dcm",
 }
-"""Refused as others are, but by another reader."""
+"""Refused as others are, but by another reader or at another step."""
 
 
 def refusals(site: Site, prepared: str, path: str) -> Iterator[tuple[str, str]]:

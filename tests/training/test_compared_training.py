@@ -1,6 +1,7 @@
 """How the compared networks are trained: in stages, and adversarially."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,16 @@ STAGED = {"rfnnest": "fusion", "csf_classifier": "classifier"}
 """Objectives that train one child of a network, and which."""
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+COSTLY = {"cnn", "ddcgan", "drf", "fusiondn", "mfinet_paper", "rfnnest", "umfcmgr"}
+"""Whole trainings of these are in `make study`; `test_training_step.py` takes steps of all."""
+
+
+def quickly(names: Iterable[str]) -> list[Any]:
+    """The names, the costly ones for `make study`."""
+    return [pytest.param(name, marks=pytest.mark.slow if name in COSTLY else ()) for name in names]
+
+
+@pytest.mark.parametrize("name", quickly(OBJECTIVES))
 def test_every_objective_trains_and_validates(name: str, tmp_path: Path) -> None:
     settings = settings_of(name, steps=2, validate_every=2)
     run(settings, tmp_path, pairs=pairs_of(name))
@@ -44,7 +54,7 @@ def test_every_objective_trains_and_validates(name: str, tmp_path: Path) -> None
     assert np.isfinite(values).all()
 
 
-@pytest.mark.parametrize("name", STAGED)
+@pytest.mark.parametrize("name", quickly(STAGED))
 def test_stage_trains_its_module_and_freezes_the_rest(name: str, tmp_path: Path) -> None:
     settings = settings_of(name, steps=2)
     before = initial_state(settings, PAIRS).network.state_dict()
@@ -56,7 +66,7 @@ def test_stage_trains_its_module_and_freezes_the_rest(name: str, tmp_path: Path)
         assert any(not torch.equal(after[key], before[key]) for key in after.keys() - kept)
 
 
-@pytest.mark.parametrize("name", STAGED)
+@pytest.mark.parametrize("name", quickly(STAGED))
 def test_frozen_modules_are_trained_again_in_the_next_phase(name: str, tmp_path: Path) -> None:
     (stage,) = settings_of(name, steps=1).phases
     rebuilding = dataclasses.replace(PLAIN, steps=1)

@@ -52,8 +52,13 @@ TWO_PHASES = dataclasses.replace(
 
 @pytest.mark.parametrize(
     ("settings", "pairs"),
-    [(REBUILDING, PAIRS), (MFINET, PAIRS), (TWO_PHASES, PAIRS), (ADVERSARIAL, PATCHES)],
-    ids=["rebuilding", "mfinet", "two phases", "adversarial"],
+    [
+        pytest.param(REBUILDING, PAIRS, id="rebuilding"),
+        pytest.param(FUSING, PAIRS, id="fusing"),
+        pytest.param(MFINET, PAIRS, id="mfinet", marks=pytest.mark.slow),
+        pytest.param(TWO_PHASES, PAIRS, id="two phases"),
+        pytest.param(with_phase(ADVERSARIAL, batch=1), PATCHES, id="adversarial"),
+    ],
 )
 @pytest.mark.parametrize("save_every_s", [0.0, pytest.param(300.0, marks=pytest.mark.slow)])
 def test_resumed_training_equals_uninterrupted_bit_for_bit(
@@ -165,7 +170,7 @@ def test_best_checkpoint_has_the_least_validation_loss(tmp_path: Path) -> None:
 
 def test_best_checkpoint_with_goals_is_nearest_to_them(tmp_path: Path) -> None:
     goals = {"MI": 4.0, "Qabf": 0.4}
-    settings = with_phase(MFINET, steps=4, validate_every=1, schedule=Schedule(learning_rate=3e-3))
+    settings = with_phase(MFINET, steps=3, validate_every=1, schedule=Schedule(learning_rate=3e-3))
     run(dataclasses.replace(settings, goals=goals), tmp_path)
     shares = [
         min(row["validation"][name] / goal for name, goal in goals.items())

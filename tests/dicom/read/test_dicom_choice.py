@@ -1,6 +1,7 @@
 """Choice of the series of a folder, and the messages for none or several."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -132,9 +133,22 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 """Ways to lose a slice, by what can still be read of it."""
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("index", [0, 3, 29])
-@pytest.mark.parametrize("uid", [None, derive_uid("test", "CT", "head")])
+UID = derive_uid("test", "CT", "head")
+QUICK = {
+    "None-0-frames", "UID-29-frames", "UID-0-rows", "None-29-rows", "None-3-no series",
+    "UID-29-no series", "UID-3-meta only", "None-29-meta only", "None-0-half a header",
+    "UID-3-half a header", "UID-29-empty", "None-3-empty", "UID-0-text", "None-29-text",
+}  # fmt: skip
+"""Each way with and without a chosen series."""
+
+LOST = [
+    pytest.param(uid, index, damage, marks=() if name in QUICK else pytest.mark.slow, id=name)
+    for uid, index, damage in product([None, UID], [0, 3, 29], DAMAGE)
+    for name in [f"{'UID' if uid else None}-{index}-{damage}"]
+]
+
+
+@pytest.mark.parametrize(("uid", "index", "damage"), LOST)
 def test_no_damaged_slice_is_left_out(
     tmp_path: Path, damage: str, index: int, uid: str | None
 ) -> None:

@@ -26,7 +26,13 @@ def test_the_mirror_image_of_a_head_fits_clearly_worse(phantom: Phantom):
     assert 0 < quality.mirror_fit < MAX_MIRROR_FIT
 
 
-@pytest.mark.parametrize("part", [slice(None), slice(8, 34)], ids=["whole", "part"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(slice(None), id="whole"),
+        pytest.param(slice(8, 34), id="part", marks=pytest.mark.slow),
+    ],
+)
 def test_a_mirrored_mr_is_refused_for_its_sides(phantom: Phantom, part: slice):
     centre = np.array(phantom.mr_from_ct.TransformPoint((0.0, 0.0, 10.0)))
     sagittal = np.reshape(phantom.mr_from_ct.GetMatrix(), (3, 3))[:, 0]

@@ -39,7 +39,7 @@ def warped(phantom: Phantom, outwards: Float64Array, size_mm: float) -> sitk.Ima
     return sitk.Resample(mr, mr, sitk.DisplacementFieldTransform(field), sitk.sitkLinear, 0.0)
 
 
-@pytest.mark.parametrize("size_mm", [4.0, -4.0])
+@pytest.mark.parametrize("size_mm", [4.0, pytest.param(-4.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("region", "outwards"),
     [

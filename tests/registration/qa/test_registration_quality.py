@@ -51,14 +51,22 @@ def test_the_end_of_the_interval_gives_the_grade(phantom: Phantom, true_pose: Qu
         assert (quality.grade == "refuse") == (quality.high_mm > INSPECT_MM or apart)
 
 
-@pytest.mark.parametrize("size_mm", [1.0, 4.0])
-@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("axis", "size_mm"),
+    [
+        (0, 1.0), pytest.param(0, 4.0, marks=pytest.mark.slow),
+        pytest.param(1, 1.0, marks=pytest.mark.slow), (1, 4.0),
+        (2, 1.0), pytest.param(2, 4.0, marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_the_interval_holds_a_known_displacement(phantom: Phantom, axis: int, size_mm: float):
     quality = displaced(phantom, (size_mm * np.eye(3)[axis]).tolist())
     assert quality.low_mm <= size_mm <= quality.high_mm
 
 
-@pytest.mark.parametrize("axes", ["PIR", "AIL", "RSA", "SPL"])
+@pytest.mark.parametrize(
+    "axes", ["PIR", *(pytest.param(one, marks=pytest.mark.slow) for one in ("AIL", "RSA", "SPL"))]
+)
 def test_a_pose_has_one_verdict_in_any_storage_order(
     phantom: Phantom, true_pose: Quality, axes: str
 ):
@@ -69,7 +77,9 @@ def test_a_pose_has_one_verdict_in_any_storage_order(
     assert quality.grade == true_pose.grade
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(
+    "axis", [2, *(pytest.param(one, marks=pytest.mark.slow) for one in (0, 1))]
+)
 def test_the_estimated_error_grows_with_the_displacement(
     phantom: Phantom, true_pose: Quality, axis: int
 ):
@@ -83,7 +93,14 @@ def test_the_estimated_error_grows_with_the_displacement(
     assert errors_mm == sorted(errors_mm)
 
 
-@pytest.mark.parametrize("angles", [(4.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 4.0)])
+@pytest.mark.parametrize(
+    "angles",
+    [
+        (4.0, 0.0, 0.0),
+        pytest.param((0.0, 4.0, 0.0), marks=pytest.mark.slow),
+        pytest.param((0.0, 0.0, 4.0), marks=pytest.mark.slow),
+    ],
+)
 def test_qa_fails_for_a_rotated_head_at_its_worst_point(phantom: Phantom, angles):
     quality = displaced(phantom, angles_deg=angles)
     assert not quality.passed

@@ -25,7 +25,7 @@ def stretched(phantom: Phantom, factors: tuple[float, float, float]) -> Series:
     return replace(phantom.mr, image=image)
 
 
-@pytest.mark.parametrize("left_right", [0.96, 1.04])
+@pytest.mark.parametrize("left_right", [0.96, pytest.param(1.04, marks=pytest.mark.slow)])
 def test_a_stretched_mr_is_not_passed(phantom: Phantom, left_right: float):
     quality = assess(phantom.ct, stretched(phantom, (left_right, 1.0, 1.0)), phantom.mr_from_ct)
     assert "it is stretched by" in quality.distortion_note
