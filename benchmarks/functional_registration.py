@@ -242,8 +242,7 @@ def quality_of(row: Row) -> FunctionalQuality | None:
     """The verdict by the present thresholds; None where the search stopped with an error."""
     if "measured" not in row:
         return None
-    values = row["measured"]
-    return judged(Measured(**{**values, "starts_mm": tuple(values["starts_mm"])}))
+    return judged(Measured(**row["measured"]))
 
 
 def report(rows: list[Row]) -> None:

@@ -61,8 +61,9 @@ class Measured:
     """Largest displacement from the pose to the mean of the optima of both roles."""
     swapped_mm: float
     """Largest displacement between these two optima."""
-    starts_mm: tuple[float, ...]
-    """Largest displacement between the optimum and that from each displaced start."""
+    starts_mm: float
+    """Largest displacement from the optimum to the best one from displaced starts; 0 where none
+    of these fits better."""
     halves_mm: dict[str, float]
     """Mean displacement of a half of the brain when only it is optimized."""
     mirror_fit: float
@@ -80,14 +81,14 @@ class Measured:
     """Fraction of the uptake that is in the brain."""
 
     @property
+    def advantage_nats(self) -> float:
+        """Mutual information inside the brain above that of the mirror image."""
+        return self.inner_fit * (1 - self.mirror_fit)
+
+    @property
     def mean_half_mm(self) -> float:
         """Mean displacement of the halves; `FAR_MM` where none could be optimized."""
         return float(np.mean(list(self.halves_mm.values()))) if self.halves_mm else FAR_MM
-
-    @property
-    def largest_half_mm(self) -> float:
-        """Largest displacement of a half; `FAR_MM` where none could be optimized."""
-        return max(self.halves_mm.values(), default=FAR_MM)
 
 
 def measure(pair: FunctionalPair, pose: sitk.Transform, codes: tuple[str, str]) -> Measured:
@@ -113,7 +114,7 @@ def measure(pair: FunctionalPair, pose: sitk.Transform, codes: tuple[str, str]) 
         has_brain=pair.has_brain,
         reregistration_mm=largest_mm((to_own + to_other) / 2),
         swapped_mm=largest_mm(to_own - to_other),
-        starts_mm=tuple(_from_starts(forward, best, points)),
+        starts_mm=_from_starts(forward, own, points) if own else FAR_MM,
         halves_mm=dict(_halves(pair, forward, best, points)),
         mirror_fit=_mirror_fit(pair, forward, best, inner) / inner_fit if inner_fit else 1.0,
         fit=own[1] if own else 0.0,
@@ -140,17 +141,19 @@ def largest_mm(vectors: Float64Array) -> float:
     return float(np.linalg.norm(vectors, axis=1).max())
 
 
-def _from_starts(
-    forward: MutualInformationOptimizer, best: sitk.Euler3DTransform, points: Float64Array
-) -> Iterator[float]:
-    """How far from the optimum other starts end."""
+def _from_starts(forward: MutualInformationOptimizer, own: Optimum, points: Float64Array) -> float:
+    """How far from the optimum the best of other starts ends, if that fits better."""
+    best, fit = own
     centre = np.array(best.GetCenter())
+    moved_mm = 0.0
     for sign in (-1.0, 1.0):
         angles, shift = [sign * START_RAD] * 3, [sign * START_MM] * 3
         motion = sitk.Euler3DTransform(centre.tolist(), *angles, shift)
         start = with_rotation_centre(centre, sitk.CompositeTransform([best, motion]))
         found = forward.optimize(start)
-        yield largest_mm(shifts(points, best, found[0])) if found else FAR_MM
+        if found and found[1] > fit:
+            fit, moved_mm = found[1], largest_mm(shifts(points, best, found[0]))
+    return moved_mm
 
 
 def _halves(
