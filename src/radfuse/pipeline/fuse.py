@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -117,9 +117,9 @@ def fuse(
     labels = [one.label for one in further]
     target = check_output(output, ct_series, mr_series, recipe, labels, overwrite=overwrite)
     if recipe.deidentify:
-        ct_series, mr_series, further, recipe = _without_identity(
-            ct_series, mr_series, further, recipe
-        )
+        deidentified, recipe = without_identity(recipe)
+        ct_series, mr_series = deidentified(ct_series), deidentified(mr_series)
+        further = [one.changed(deidentified) for one in further]
     if ct_series.is_volume:
         result = _fuse_volumes(ct_series, mr_series, further, recipe, prior, timer)
     else:
@@ -130,10 +130,8 @@ def fuse(
     return result
 
 
-def _without_identity(
-    ct: Series, mr: Series, further: Sequence[FurtherSeries], recipe: Recipe
-) -> tuple[Series, Series, list[FurtherSeries], Recipe]:
-    """All series, and the UIDs of the recipe, de-identified with one key that is not kept."""
+def without_identity(recipe: Recipe) -> tuple[Callable[[Series], Series], Recipe]:
+    """What de-identifies each series, and the recipe with changed UIDs; the key is not kept."""
     # the tables of the standard take a second to import
     from radfuse.dicom.deidentify.headers import deidentify_series, hashed_uid, random_key  # noqa: PLC0415
 
@@ -143,9 +141,7 @@ def _without_identity(
         for keyword in ("ct_series", "mr_series")
         if (uid := getattr(recipe, keyword))
     }
-    renamed = recipe.model_copy(update=uids)
-    others = [one.changed(lambda series: deidentify_series(series, key)) for one in further]
-    return deidentify_series(ct, key), deidentify_series(mr, key), others, renamed
+    return lambda series: deidentify_series(series, key), recipe.model_copy(update=uids)
 
 
 def _fuse_volumes(

@@ -213,3 +213,16 @@ def test_the_command_fuses_volumes_in_colour(
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "COLOUR_MR_PT").is_dir()
     assert not (tmp_path / "out" / "REG").exists()
+
+
+def test_no_written_object_has_an_identifier(
+    mr: Series, pet: Series, known: Recipe, tmp_path: Path
+) -> None:
+    recipe = known.model_copy(update={"deidentify": True})
+    fuse_functional_volumes(mr, pet, tmp_path / "out", recipe=recipe)
+    identifiers = {str(pet.headers[0].PatientName), pet.headers[0].PatientID} - {""}
+    uids = {one.SOPInstanceUID for one in (*mr.headers, *pet.headers)}
+    assert identifiers
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert not [one for one in (*identifiers, *uids) if str(one).encode() in content], path

@@ -17,7 +17,13 @@ from radfuse.pipeline.functional.align import (
 from radfuse.pipeline.functional.outputs import check_output, write_functional_result
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.functional.volume import ColourScale, colour_scale, fuse_in_colour
-from radfuse.pipeline.fuse import StageTimer, method_facts, recorded_input, recorded_recipe
+from radfuse.pipeline.fuse import (
+    StageTimer,
+    method_facts,
+    recorded_input,
+    recorded_recipe,
+    without_identity,
+)
 from radfuse.pipeline.read import check_pair
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
@@ -65,8 +71,6 @@ def fuse_functional_volumes(
     timer = StageTimer(report)
     check_options(recipe.method, recipe.options, recipe.device)
     method_info(recipe.method)
-    if recipe.deidentify:
-        raise InputError("PET and SPECT volumes are not de-identified yet; leave out --deidentify")
     if recipe.outputs:
         raise InputError("--outputs is for a CT with an MR; leave it out for PET and SPECT")
     for series in (functional, *([own_ct] if own_ct else [])):
@@ -75,6 +79,10 @@ def fuse_functional_volumes(
             show_identifiers=recipe.show_identifiers,
         )  # fmt: skip
     target = check_output(output, anatomical, functional, overwrite=overwrite)
+    if recipe.deidentify:
+        deidentified, recipe = without_identity(recipe)
+        anatomical, functional = deidentified(anatomical), deidentified(functional)
+        own_ct = deidentified(own_ct) if own_ct else None
     with timer.stage("registering"):
         alignment = _aligned(anatomical, functional, own_ct, recipe, timer)
     method = load_method(recipe.method, recipe.options, device=recipe.device)
