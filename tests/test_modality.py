@@ -7,7 +7,7 @@ import pytest
 
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
-from radfuse.modality import CT, FUSED, MODALITIES, MR, PT, Modality, modality_named
+from radfuse.modality import ANATOMICAL, CT, MODALITIES, MR, PT, Modality, modality_named
 
 SOURCE = Path(__file__).parents[1] / "src" / "radfuse"
 
@@ -28,8 +28,8 @@ def test_a_row_is_complete_and_consistent(row: Modality) -> None:
     assert row.is_colour == (row.role == "functional")
 
 
-def test_ct_and_mr_are_fused() -> None:
-    assert FUSED == (CT, MR)
+def test_ct_and_mr_are_anatomical() -> None:
+    assert ANATOMICAL == (CT, MR)
     assert MR.registered_to == (CT.code,)
 
 

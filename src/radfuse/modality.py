@@ -82,17 +82,20 @@ MR = Modality(
     "MR", "mr", "anatomical", "", is_quantitative=False,
     minimum_range=(MIN_CT_HU, inf), registered_to=("CT",),
 )  # fmt: skip
-PT = Modality("PT", "pet", "functional", "Bq/ml", is_quantitative=True, is_colour=True)
-NM = Modality("NM", "spect", "functional", "counts", is_quantitative=False, is_colour=True)
+PT = Modality(
+    "PT", "pet", "functional", "Bq/ml", is_quantitative=True, is_colour=True,
+    registered_to=("CT", "MR"),
+)  # fmt: skip
+NM = Modality(
+    "NM", "spect", "functional", "counts", is_quantitative=False, is_colour=True,
+    registered_to=("CT", "MR"),
+)  # fmt: skip
 
 MODALITIES = {row.code: row for row in (CT, MR, PT, NM)}
 """The rows by code."""
 
-FUSED = tuple(
-    row for row in MODALITIES.values()
-    if row.registered_to or any(row.code in other.registered_to for other in MODALITIES.values())
-)  # fmt: skip
-"""Modalities that are read and fused."""
+ANATOMICAL = tuple(row for row in MODALITIES.values() if row.role == "anatomical")
+"""Modalities that show anatomy: structures are drawn on them."""
 
 
 def modality_named(code: str) -> Modality:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from radfuse.errors import InputError
-from radfuse.modality import CT
+from radfuse.modality import CT, Modality
 from radfuse.schema import Values, VersionedModel
 
 Device = Literal["cpu", "cuda"]
@@ -107,6 +107,12 @@ class Recipe(VersionedModel):
     mr_series: str | None = None
     """SeriesInstanceUID of the MR in a folder with several."""
 
+    pet_series: str | None = None
+    """SeriesInstanceUID of the PET in a folder with several."""
+
+    spect_series: str | None = None
+    """SeriesInstanceUID of the SPECT in a folder with several."""
+
     ct_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Factor that brings CT values to HU; with one of both the values are not checked."""
 
@@ -137,6 +143,11 @@ class Recipe(VersionedModel):
             "series_uid": self.ct_series, "ct_scale": self.ct_scale, "ct_offset": self.ct_offset,
         }  # fmt: skip
 
+    def series_uid(self, modality: Modality) -> str | None:
+        """The SeriesInstanceUID that is chosen for a modality."""
+        uid: str | None = getattr(self, f"{modality.option}_series")
+        return uid
+
     @property
     def _box(self) -> Box:
         return self.roi if isinstance(self.roi, tuple) else (0.0, 1.0) * 3
@@ -156,6 +167,9 @@ class Recipe(VersionedModel):
             raise ValueError("give deidentify or show_identifiers, not both")
         return self
 
+
+SERIES_FIELDS = ("ct_series", "mr_series", "pet_series", "spect_series")
+"""SeriesInstanceUIDs of the inputs."""
 
 TRANSFORM_FIELDS = ("transform", "initial_transform")
 """Files of transforms."""

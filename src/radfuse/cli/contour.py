@@ -11,7 +11,7 @@ import click
 from radfuse.cli.options import PATH, Command, Stages, output_options, print_json
 from radfuse.errors import InputError
 from radfuse.metrics.segmentation_agreement import TOLERANCE_MM, Agreement
-from radfuse.modality import FUSED
+from radfuse.modality import ANATOMICAL
 from radfuse.pipeline.compare_structures import StructureAgreement, compare_contours
 from radfuse.pipeline.structures import (
     ContourResult,
@@ -36,7 +36,7 @@ HOLES = click.option(
 )
 MODALITY = click.option(
     "--modality",
-    type=click.Choice([row.code for row in FUSED]),
+    type=click.Choice([row.code for row in ANATOMICAL]),
     help="Of the image.  [default: CT, else MR]",
 )
 SERIES = click.option(

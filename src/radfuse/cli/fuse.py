@@ -26,12 +26,12 @@ from radfuse.colour.spaces import SPACES
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
 from radfuse.modality import CT, MR, NM, PT, Modality
-from radfuse.pipeline.functional.pair import fuse_colour, read_for_colour
+from radfuse.pipeline.functional.pair import fuse_colour
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.images.folders import FolderOutcome, FuseOne, fuse_folders, is_image_folder
 from radfuse.pipeline.images.functional import ColourResult
-from radfuse.pipeline.read import read
+from radfuse.pipeline.read import read, read_by_recipe
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study
 from radfuse.recipe import (
@@ -61,6 +61,8 @@ FunctionalFiles = tuple[tuple[Modality, Path], tuple[Modality, Path]]
     help="Which --mr is fused with the CT  [default: T1-weighted with contrast agent]",
 )
 @choice_options
+@click.option("--pet-series", metavar="UID", help="The PET, if the folder has several.")
+@click.option("--spect-series", metavar="UID", help="The SPECT, if the folder has several.")
 @click.option(
     "-o",
     "--output",
@@ -211,7 +213,7 @@ def fuse_command(
         if pair:
             report("reading", None)
             anatomical, functional = (
-                read_for_colour(path, modality, recipe) for modality, path in pair
+                read_by_recipe(path, modality, recipe) for modality, path in pair
             )
             coloured = fuse_colour(
                 anatomical, functional, output, own_ct=read(pet_ct, CT) if pet_ct else None,

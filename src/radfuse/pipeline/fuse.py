@@ -22,13 +22,13 @@ from radfuse.methods.options import option_values
 from radfuse.modality import CT, MR
 from radfuse.pipeline.align import Alignment, PriorAlignment, align
 from radfuse.pipeline.outputs import check_output, write_result
-from radfuse.pipeline.read import check_pair, read
+from radfuse.pipeline.read import check_pair, read_by_recipe
 from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.study.align import FurtherSeries, align_further
 from radfuse.pipeline.study.sequences import mr_label
 from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
-from radfuse.recipe import FILE_FIELDS, TRANSFORM_FIELDS, Device, Recipe
+from radfuse.recipe import FILE_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Device, Recipe
 from radfuse.record import FurtherInput, Input, Record, digest, library_versions, now, platform_name
 from radfuse.registration.planar_check import best_motion
 from radfuse.series import Series
@@ -103,8 +103,8 @@ def fuse(
     check_options(recipe.method, recipe.options, recipe.device)
     window_named(recipe.window)
     with timer.stage("reading"):
-        ct_series = ct if isinstance(ct, Series) else read(ct, CT, **recipe.ct_reading)
-        mr_series = mr if isinstance(mr, Series) else read(mr, MR, series_uid=recipe.mr_series)
+        ct_series = ct if isinstance(ct, Series) else read_by_recipe(ct, CT, recipe)
+        mr_series = mr if isinstance(mr, Series) else read_by_recipe(mr, MR, recipe)
     if mr_series.modality.role == "functional":
         raise InputError(f"a {mr_series.modality} is fused in colour; call radfuse.fuse_colour")
     for series in (mr_series, *(one for two in further for one in two.all_series)):
@@ -138,7 +138,7 @@ def without_identity(recipe: Recipe) -> tuple[Callable[[Series], Series], Recipe
     key = random_key()
     uids = {
         keyword: hashed_uid(uid, key)
-        for keyword in ("ct_series", "mr_series")
+        for keyword in SERIES_FIELDS
         if (uid := getattr(recipe, keyword))
     }
     return lambda series: deidentify_series(series, key), recipe.model_copy(update=uids)

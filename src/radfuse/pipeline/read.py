@@ -22,6 +22,7 @@ from radfuse.io.volume_headers import voxel_files
 from radfuse.io.volumes import SUFFIXES, format_problem, read_volume, volume_suffix
 from radfuse.modality import CT, Modality, modality_named
 from radfuse.pipeline.hounsfield import MIN_VOXELS, in_hounsfield_units, is_ct
+from radfuse.recipe import Recipe
 from radfuse.series import Series
 
 LOG = logging.getLogger(__name__)
@@ -75,6 +76,13 @@ def read(
         extra={"modality": modality, "size": series.image.GetSize(), "notes": len(series.notes)},
     )
     return series
+
+
+def read_by_recipe(path: Path | str, modality: Modality, recipe: Recipe) -> Series:
+    """Read a series that the recipe chooses, a CT with its scale and offset; errors of `read`."""
+    if modality is CT:
+        return read(path, modality, **recipe.ct_reading)
+    return read(path, modality, series_uid=recipe.series_uid(modality))
 
 
 def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:

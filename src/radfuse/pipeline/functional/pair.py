@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from radfuse.errors import InputError
-from radfuse.modality import CT, Modality, modality_named
 from radfuse.pipeline.functional.fuse import fuse_functional_volumes
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.images.functional import ColourResult, fuse_functional
-from radfuse.pipeline.read import read
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, Recipe
 from radfuse.series import Series
@@ -65,12 +63,3 @@ def fuse_colour(
     return fuse_functional(
         anatomical, functional, output, recipe=recipe, overwrite=overwrite, report=report
     )
-
-
-def read_for_colour(path: Path, modality: Modality | str, recipe: Recipe) -> Series:
-    """Read an image of a pair, with the recipe's choice of series and units."""
-    modality = modality_named(modality) if isinstance(modality, str) else modality
-    if modality is CT:
-        return read(path, modality, **recipe.ct_reading)
-    series_uid = recipe.mr_series if modality.role == "anatomical" else None
-    return read(path, modality, series_uid=series_uid)

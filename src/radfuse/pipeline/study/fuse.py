@@ -8,7 +8,7 @@ from radfuse.errors import InputError
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.functional.align import check_one_frame
 from radfuse.pipeline.fuse import fuse
-from radfuse.pipeline.read import read
+from radfuse.pipeline.read import read, read_by_recipe
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.align import FurtherSeries
 from radfuse.pipeline.study.sequences import best_mr, labels_of
@@ -87,8 +87,7 @@ def fuse_study(
 def _read(source: Source, modality: Modality, recipe: Recipe) -> Series:
     if isinstance(source, Series):
         return source
-    options = {CT: recipe.ct_reading, MR: {"series_uid": recipe.mr_series}}.get(modality, {})
-    return read(source, modality, **options)
+    return read_by_recipe(source, modality, recipe)
 
 
 def _pet(pet: Source, pet_ct: Source | None, recipe: Recipe) -> FurtherSeries:
