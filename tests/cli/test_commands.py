@@ -306,19 +306,13 @@ def test_two_mr_as_ct(phantom_folders: tuple[Path, Path], phantom: Phantom, tmp_
 
 
 def test_a_ct_without_the_region_of_the_mr(
-    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
+    phantom: Phantom, phantom_folders: tuple[Path, Path], truth: Path, tmp_path: Path
 ) -> None:
     sitk.WriteImage(phantom.ct.image[:, :, :6], str(tmp_path / "jaw.nii.gz"))
     result = run(
-        "fuse",
-        "--ct",
-        tmp_path / "jaw.nii.gz",
-        "--mr",
-        phantom_folders[1],
-        "-o",
-        tmp_path / "o",
-        *SIMPLE,
-    )
+        "fuse", "--ct", tmp_path / "jaw.nii.gz", "--mr", phantom_folders[1], "-o", tmp_path / "o",
+        "--initial-transform", truth, *SIMPLE,
+    )  # fmt: skip
     assert result.exit_code in {2, 3}
     assert result.stderr.strip().splitlines()[-1].startswith("radfuse: ")
     assert not (tmp_path / "o").exists()

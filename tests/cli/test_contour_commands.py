@@ -61,7 +61,7 @@ def labels_of(path: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
-@pytest.mark.parametrize("holes", ["keyhole", "xor"])
+@pytest.mark.parametrize("holes", ["keyhole", pytest.param("xor", marks=pytest.mark.slow)])
 def test_label_map_to_rtstruct_and_back_is_identical(
     holes: str, on_ct: Path, phantom: Phantom, phantom_folders: Folders, tmp_path: Path
 ) -> None:
@@ -112,7 +112,9 @@ def test_overlapping_structures_need_a_folder_not_a_label_map(
     assert run(*command, "-o", out, "--overwrite").exit_code == 0
 
 
-@pytest.mark.parametrize("kind", ["label map", "structure set"])
+@pytest.mark.parametrize(
+    "kind", ["label map", pytest.param("structure set", marks=pytest.mark.slow)]
+)
 def test_a_tumour_drawn_on_the_mr_lands_on_the_tumour_of_the_ct(
     kind: str, on_mr: Path, truth: Path, phantom: Phantom, phantom_folders: Folders, tmp_path: Path
 ) -> None:

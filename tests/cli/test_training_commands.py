@@ -121,21 +121,30 @@ def test_without_cuda_device_the_message_names_the_cpu(workshop: Path, tmp_path:
     refused_in_a_line(result, "no CUDA device here; use --device cpu")
 
 
-@pytest.mark.parametrize("command", ["train", "export"])
-def test_without_torch_one_line_says_what_to_install(
-    workshop: Path, tmp_path: Path, command: str
-) -> None:
-    arguments = {
-        "train": [workshop / "tiny.toml", "--data", workshop / "train", "-o", tmp_path / "run"],
-        "export": [workshop / "run", "-o", tmp_path / "x.onnx"],
-    }[command]
-    code = "import sys; sys.modules['torch'] = None; from radfuse.cli import main; main()"
+WITHOUT_TORCH = """
+import json, sys
+sys.modules["torch"] = None
+from radfuse.cli import main
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words)
+    except SystemExit as ended:
+        print(ended.code)
+"""
+"""Runs commands, and prints their exit statuses."""
+
+
+def test_without_torch_one_line_says_what_to_install(workshop: Path, tmp_path: Path) -> None:
+    commands = [
+        ["train", workshop / "tiny.toml", "--data", workshop / "train", "-o", tmp_path / "run"],
+        ["export", workshop / "run", "-o", tmp_path / "x.onnx"],
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", code, command, *arguments],
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-c", WITHOUT_TORCH, json.dumps(commands, default=str)],
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr == "radfuse: torch is missing; pip install radfuse[train]\n"
+    assert done.stdout == "2\n2\n"
+    assert done.stderr == 2 * "radfuse: torch is missing; pip install radfuse[train]\n"
 
 
 def test_model_card_has_the_metrics_of_the_test_pairs(workshop: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from radfuse.methods.onnx import OnnxMethod
+from radfuse.networks.catalogue import make_network
 from radfuse.networks.eight_bits import MIN_VALUES, EightBitWeights, round_to_eight_bits
 from radfuse.networks.onnx_export import export_onnx, read_parameters
-from radfuse.networks.res2fusion import Res2Fusion
+from radfuse.networks.pair_network import PairNetwork
 from radfuse.networks.torch_method import load_network
 
 
@@ -36,18 +37,25 @@ def test_outputs_without_weight_stay_zero() -> None:
     assert not EightBitWeights.nearest(np.zeros((2, 3), np.float32)).values().any()
 
 
-@pytest.fixture(scope="module")
-def rounded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Res2Fusion, Path]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(("densefuse", {"rule": "addition"}), id="densefuse"),
+        pytest.param(("res2fusion", {"strategy": "l1"}), id="res2fusion", marks=pytest.mark.slow),
+    ],
+)
+def rounded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[PairNetwork, Path]:
     """A network that was rounded, and its graph."""
+    name, options = request.param
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        network = Res2Fusion("l1")
+        network = make_network(name, options)
     before, path = copy.deepcopy(network), tmp_path_factory.mktemp("graphs") / "mine.onnx"
     weights = round_to_eight_bits(network)
     export_onnx(network, path, eight_bits=weights)
-    path.with_suffix(".json").write_text(
-        json.dumps({"network": "res2fusion", "options": {"strategy": "l1"}})
-    )
+    path.with_suffix(".json").write_text(json.dumps({"network": name, "options": options}))
     for name, parameter in before.named_parameters():
         is_large = parameter.ndim > 1 and parameter.numel() >= MIN_VALUES
         assert (name in weights) == is_large
@@ -56,7 +64,7 @@ def rounded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Res2Fusion, Path]
     return network, path
 
 
-def test_a_graph_stores_the_rounded_parameters(rounded: tuple[Res2Fusion, Path]) -> None:
+def test_a_graph_stores_the_rounded_parameters(rounded: tuple[PairNetwork, Path]) -> None:
     network, path = rounded
     stored = read_parameters(path)
     for name, tensor in network.state_dict().items():
@@ -69,7 +77,7 @@ def test_a_graph_stores_the_rounded_parameters(rounded: tuple[Res2Fusion, Path])
 
 
 @torch.no_grad()
-def test_a_graph_of_eight_bits_fuses_as_its_network(rounded: tuple[Res2Fusion, Path]) -> None:
+def test_a_graph_of_eight_bits_fuses_as_its_network(rounded: tuple[PairNetwork, Path]) -> None:
     network, path = rounded
     ct, mr = np.random.default_rng(4).random((2, 2, 31, 44), np.float32)
     expected = network.eval()(*(torch.from_numpy(each) for each in (ct, mr))).numpy()

@@ -104,8 +104,14 @@ def test_cancel_while_a_run_is_placed_keeps_the_signed_one(
         assert runs == before | {found.current}
 
 
-@pytest.mark.parametrize("change", ["value", "removed", "added"])
-@pytest.mark.parametrize("role", ["CT", "MR"])
+@pytest.mark.parametrize(
+    ("role", "change"),
+    [
+        ("CT", "value"), ("MR", "removed"), ("CT", "added"),
+        *(pytest.param(*one, marks=pytest.mark.slow)
+          for one in (("MR", "value"), ("CT", "removed"), ("MR", "added"))),
+    ],
+)  # fmt: skip
 def test_result_of_changed_inputs_is_not_signed(
     copied: tuple[Studies, Study], tmp_path: Path, role: str, change: str
 ) -> None:

@@ -111,20 +111,25 @@ def test_new_method_keeps_registration_and_revokes_signoff(site: Site, done: str
     assert "sandbox" in sheet.headers["content-security-policy"]
 
 
+DWT = {"method": "dwt", "outputs": ["fused"]}
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("first", "change"),
     [
-        {"window": "bone"},
-        pytest.param({"method": "maximum"}, marks=pytest.mark.slow),
-        pytest.param({"options": {"levels": 1}}, marks=pytest.mark.slow),
+        ({}, {"window": "bone"}),
+        pytest.param(DWT, {"window": "brain"}, marks=pytest.mark.slow),
+        pytest.param(DWT, {"method": "maximum"}, marks=pytest.mark.slow),
+        pytest.param(DWT, {"options": {"levels": 1}}, marks=pytest.mark.slow),
     ],
 )
 def test_one_run_is_never_shown_or_signed_as_another(
-    site: Site, done: str, change: dict[str, Any]
+    site: Site, done: str, first: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    """Each has the same registration and other inputs."""
-    recipe = {"method": "dwt", "outputs": ["fused"]}
-    assert site.fuse(done, recipe=recipe, keep_registration=True)[-1][0] == "done"
+    """Each has the same registration and other inputs: the run of the study, or of a recipe."""
+    if first:
+        assert site.fuse(done, recipe=first, keep_registration=True)[-1][0] == "done"
+    recipe = site.study(done)["recipe"]
     reviewed, before = site.study(done)["current"], site.volume(done, "fused")
     events = site.fuse(done, recipe={**recipe, **change}, keep_registration=True)
     assert events[-1][0] == "done", events

@@ -30,7 +30,10 @@ FORMATS = pytest.mark.parametrize("form", ["rtstruct", "nifti"])
 KINDS = {"oblique": OBLIQUE, "sagittal": SAGITTAL, "upside down": (0.0, np.pi, 0.0)}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(
+    scope="module",
+    params=["oblique", pytest.param("sagittal", marks=pytest.mark.slow), "upside down"],
+)
 def reoriented_client(
     request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> StudyClient:
@@ -313,13 +316,21 @@ def test_roi_name_of_a_structure_set_is_kept(
     assert back["name"] == "GTVp"
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(slice(5, 19), id="part"),  # both of its steps; drawn on the finer one
+        pytest.param(slice(None), id="whole", marks=pytest.mark.slow),
+    ],
+)
 def test_structure_on_a_real_tilted_ct_survives_export(
-    site: Site, shared: Path, tmp_path: Path
+    site: Site, heads: Path, tmp_path: Path, part: slice
 ) -> None:
     """18.5 degrees and uneven spacing: the viewer's grid is not that of the slices."""
-    source = shared / "data/real/dicom_head/ct_ge_tilt18_variable_gap"
-    if not source.is_dir():
-        pytest.skip(f"real data is missing: {source}")
+    source = tmp_path / "CT"
+    source.mkdir()
+    for path in sorted((heads / "ct_ge_tilt18_variable_gap").iterdir())[part]:
+        shutil.copy(path, source)
     ct = read(source, "CT")
     assert ct.regridded
     client = prepare(site, (source, source), ct.image)
