@@ -2,15 +2,22 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
+import SimpleITK as sitk
 from browser_kit import opened_browser
 from selenium.webdriver import Chrome
 from service_kit import Site, running
 
-from radfuse.phantom.head import Phantom
+from dicom_kit import change_all, put
+from radfuse.phantom.dicom import write_functional, write_sequence
+from radfuse.phantom.head import Phantom, draw_layers
+from radfuse.phantom.uptake import FDG, FunctionalScan, scan_uptake
+from radfuse.record import Signoff, now
 from radfuse.registration.transforms import write_transform
 from radfuse.service.stores.studies import Studies, Study
 
@@ -43,6 +50,46 @@ def done(site: Site, asked: dict[str, Any]) -> str:
     events = site.fuse(identifier)
     assert events[-1][0] == "done", events
     return identifier
+
+
+@pytest.fixture(scope="session")
+def pet_scan() -> FunctionalScan:
+    """An FDG scan of the phantom's head, in the coordinates of its CT."""
+    layers = draw_layers(7, spacing_mm=3.0)
+    return scan_uptake(layers, FDG, 7, functional_from_ct=sitk.Euler3DTransform(), spacing_mm=4.0)
+
+
+@pytest.fixture(scope="session")
+def further_folders(
+    phantom: Phantom,
+    pet_scan: FunctionalScan,
+    phantom_folders: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Path]:
+    """A T2 in the frame of reference of the MR, and a PET in that of the CT."""
+    folder = tmp_path_factory.mktemp("further")
+    values = sitk.Sqrt(sitk.Cast(phantom.mr.image, sitk.sitkFloat32)) * 30
+    t2 = write_sequence(phantom, replace(phantom.mr, image=values), folder, "T2")
+    pet = write_functional(phantom, pet_scan.series, folder)
+    frame = pydicom.dcmread(next(phantom_folders[0].iterdir())).FrameOfReferenceUID
+    change_all(pet, put("FrameOfReferenceUID", frame))
+    return t2, pet
+
+
+@pytest.fixture(scope="session")
+def several(site: Site, asked: dict[str, Any], further_folders: tuple[Path, Path]) -> str:
+    """A fused study with a T2 and a PET; tests must leave it fused and unsigned."""
+    t2, pet = map(str, further_folders)
+    further = {"mrs": [t2], "pet": pet}
+    identifier = site.make(**{**asked, "name": "Several images", "further": further})
+    events = site.fuse(identifier)
+    assert events[-1][0] == "done", events
+    return identifier
+
+
+@pytest.fixture
+def signoff() -> Signoff:
+    return Signoff(state="accepted", name="A", time=now())
 
 
 @pytest.fixture(scope="session")

@@ -8,29 +8,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
+import SimpleITK as sitk
 from service_kit import Site
 from study_kit import StudyClient, ball
 
 from dicom_kit import change_all, put
-from radfuse.phantom.dicom import write_phantom
-from radfuse.phantom.head import make_phantom
+from radfuse.phantom.dicom import write_functional, write_phantom
+from radfuse.phantom.head import draw_layers, make_phantom
+from radfuse.phantom.uptake import FDG, scan_uptake
 from radfuse.registration.transforms import write_transform
 
 NAME, FILES = "Bartholomew^Maria", "Montgomery"
 """The patient in the headers, and what files and folders are named after."""
 
+HERE = sitk.Euler3DTransform()
+"""Pose of the head in the scanner of the PET: that in the CT."""
+
 NUMBERS = ("1", "2")
 """Patient IDs that are in many sentences as numbers."""
 
 
-def archive(phantom: Path) -> bytes:
+def archive(phantom: Path, names: str = "[CM]*") -> bytes:
     """CT and MR in folders named like the patient, with a slice twice and a text."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as made:
-        for path in sorted(phantom.glob("*/*")):
+        for path in sorted(phantom.glob(f"{names}/*")):
             made.write(path, f"{FILES}_M/{path.parent.name}_{FILES}/{FILES}_{path.name}")
-        made.write(sorted(phantom.glob("CT/*"))[0], f"{FILES}_M/{FILES}_copy.dcm")
+        first = sorted(phantom.glob(f"{names}/*"))[0]
+        made.write(first, f"{FILES}_M/{FILES}_copy.dcm")
         made.writestr(f"{FILES}_M/{FILES}_notes.txt", FILES)
     return packed.getvalue()
 
@@ -48,7 +55,10 @@ def fused(
     """A fused study of an uploaded archive, for patients of two IDs."""
     phantom = make_phantom(7, spacing_mm=6.0)
     folder = tmp_path_factory.mktemp(FILES)
-    sources = write_phantom(phantom, folder)
+    pet = scan_uptake(draw_layers(7, spacing_mm=6.0), FDG, 7, functional_from_ct=HERE)
+    sources = (*write_phantom(phantom, folder), write_functional(phantom, pet.series, folder))
+    frame = pydicom.dcmread(next(sources[0].iterdir())).FrameOfReferenceUID
+    change_all(sources[2], put("FrameOfReferenceUID", frame))
     write_transform(folder / f"{FILES}.tfm", phantom.mr_from_ct)
     recipe = {"method": "average", "transform": str(folder / f"{FILES}.tfm"), "outputs": ["fused"],
               "accept_registration": True}  # fmt: skip
@@ -57,13 +67,15 @@ def fused(
         for source in sources:
             change_all(source, put("PatientID", number))
             change_all(source, put("PatientName", NAME))
-        uploaded = site.client.post(
-            "/api/v1/uploads", files=[("files", (f"{FILES}.zip", archive(folder)))]
+        uploaded, uploaded_pet = (
+            site.client.post("/api/v1/uploads", files=[("files", (f"{FILES}.zip", packed))])
+            for packed in (archive(folder), archive(folder, "PT"))
         )
-        path = uploaded.json()["path"]
+        path, pet_path = (one.json()["path"] for one in (uploaded, uploaded_pet))
         inspected = site.client.post("/api/v1/inspect", json={"path": path})
         created = site.client.post(
-            "/api/v1/studies", json={"study": path, "name": "Head", "recipe": recipe}
+            "/api/v1/studies",
+            json={"study": path, "name": "Head", "recipe": recipe, "further": {"pet": pet_path}},
         )
         assert created.status_code == 201, created.text
         identifier = created.json()["id"]
@@ -93,6 +105,7 @@ def served(client: StudyClient, answers: dict[str, str]) -> Iterator[tuple[str, 
     values = {
         "{structure}": [structure["id"]],
         "{name}.nii": ["ct.nii", "mr.nii", "fused.nii"],
+        "{number}.nii": ["0.nii"],
         "{name}": [name for answer in exports for name in answer.json()["files"]],
     }
     routes = client.site.client.get("/api/v1/openapi.json").json()["paths"]
@@ -110,7 +123,7 @@ def test_nothing_served_has_a_path_or_the_patient(
 ) -> None:
     """Except the name in DICOM, and the server's own name of an upload to who uploaded it."""
     stored = json.loads((client.folder / "study.json").read_text())
-    paths = [stored["ct"], stored["mr"], stored["recipe"]["transform"]]
+    paths = [stored["ct"], stored["mr"], stored["recipe"]["transform"], stored["further"]["pet"]]
     assert all(Path(path).exists() for path in paths)
     sent = dict(served(client, answers))
     assert {Path(address).suffix for address in sent} >= {".nii", ".html", ".dcm", ".gz", ".json"}

@@ -24,7 +24,7 @@ def edit(path: Path, **changes: Any) -> None:
 def as_version_1(outcome: dict[str, Any]) -> dict[str, Any]:
     names = {"qa_passed": "trusted", "job": "run"}
     facts = {names.get(key, key): value for key, value in outcome.items()}
-    del facts["schema_version"]
+    del facts["schema_version"], facts["further"]
     return facts
 
 
@@ -32,9 +32,9 @@ def test_study_of_version_1_is_migrated(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
     folder = studies.folder_of(study.id)
     stored = json.loads((folder / "study.json").read_text())
-    assert (stored["schema_version"], stored["outcome"]["schema_version"]) == (2, 2)
+    assert (stored["schema_version"], stored["outcome"]["schema_version"]) == (3, 2)
     old = as_version_1(stored["outcome"])
-    edit(folder / "study.json", schema_version=None, outcome=old)
+    edit(folder / "study.json", schema_version=None, outcome=old, further=None)
     run = run_folder(folder, study.current)
     (run / "result" / OUTCOME).write_text(json.dumps(old))
     assert studies.get(study.id) == study

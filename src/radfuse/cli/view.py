@@ -1,7 +1,9 @@
 """`radfuse view`."""
 
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +21,16 @@ UNENCRYPTED = (
 @click.command("view")
 @click.argument("study", type=PATH, required=False)
 @click.option("--ct", type=PATH, help="CT: DICOM folder, archive, volume.")
-@click.option("--mr", type=PATH, help="MR: DICOM folder, archive, volume.")
+@click.option(
+    "--mr",
+    "mrs",
+    type=PATH,
+    multiple=True,
+    help="MR: DICOM folder, archive, volume. Of several the first is fused.",
+)
+@click.option("--pet", type=PATH, help="PET that is brought onto the CT's grid.")
+@click.option("--pet-ct", type=PATH, help="CT of the PET's scanner: the PET is registered by it.")
+@click.option("--spect", type=PATH, help="SPECT, likewise.")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -39,7 +50,10 @@ def view_command(
     *,
     study: Path | None,
     ct: Path | None,
-    mr: Path | None,
+    mrs: tuple[Path, ...],
+    pet: Path | None,
+    pet_ct: Path | None,
+    spect: Path | None,
     host: str,
     port: int,
     token: str | None,
@@ -48,8 +62,9 @@ def view_command(
 ) -> None:
     """Open the viewer in a browser: fuse CT and MR, review, register manually, sign off, contour.
 
-    STUDY is a folder or archive with both CT and MR. Only this machine can connect, unless
-    --host is given. Ctrl-C ends the viewer; studies are kept.
+    STUDY is a folder or archive with both CT and MR. Further --mr, --pet and --spect are registered
+    to the CT by the fusion and can be shown on it. Only this machine can connect, unless --host is
+    given. Ctrl-C ends the viewer; studies are kept.
 
     Research use only. Not a medical device.
     """
@@ -59,12 +74,13 @@ def view_command(
         from radfuse.service.security import LOOPBACK_NAMES  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[view]") from error
-    if (ct is None) != (mr is None) or (study and ct):
+    if bool(ct) != bool(mrs) or (study and ct):
         raise InputError("give --ct and --mr, or a STUDY with both inside, or neither")
+    functional = {"pet": pet, "pet_ct": pet_ct, "spect": spect}
+    body = study_request(study, ct, mrs, functional)
     if token is None and host not in LOOPBACK_NAMES:
         token = click.prompt("Token for the viewer", hide_input=True)
-    paths = {name: str(path) for name, path in (("study", study), ("ct", ct), ("mr", mr)) if path}
-    request = StudyRequest.model_validate(paths) if paths else None
+    request = StudyRequest.model_validate(body) if body else None
 
     def announce(url: str, ticket_url: str) -> None:
         click.echo(f"{url}\nCtrl-C ends the viewer.\n{NOTICE}")
@@ -76,3 +92,22 @@ def view_command(
     with server.bind(host, port) as sock:
         access = server.make_access(sock, host, token)
         server.serve(sock, access, folder or server.default_folder(), request, announce)
+
+
+def study_request(
+    study: Path | None,
+    ct: Path | None,
+    mrs: tuple[Path, ...],
+    functional: Mapping[str, Path | None],
+) -> dict[str, Any]:
+    """The study to create, as in REST; empty without images."""
+    further: dict[str, Any] = {name: str(path) for name, path in functional.items() if path}
+    if further and not (ct or study):
+        raise InputError("--pet and --spect are shown on a CT; give --ct and --mr, or a STUDY")
+    if functional["pet_ct"] and not functional["pet"]:
+        raise InputError("--pet-ct needs --pet")
+    if others := [str(path) for path in mrs[1:]]:
+        further["mrs"] = others
+    sources = {"study": study, "ct": ct, "mr": mrs[0] if mrs else None}
+    body: dict[str, Any] = {name: str(path) for name, path in sources.items() if path}
+    return {**body, "further": further} if further else body

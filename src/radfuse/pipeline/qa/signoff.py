@@ -44,6 +44,8 @@ def _sign(source: Path, target: Path, role: str, signoff: Signoff) -> None:
     """Write one part of a result again: with the sign-off, or as it is without a review state."""
     if role in FOLDERS and source.is_dir():
         sign_series(source, target, signoff)
+    elif source.is_dir():  # of a further image, whose registration is another one
+        shutil.copytree(source, target)
     elif role == QA_SHEET:
         signed = sign_sheet(source.read_text(encoding="utf-8"), signoff)
         target.write_text(signed, encoding="utf-8")

@@ -16,6 +16,10 @@ SHARED = "shared"
 """Origin of an alignment that is that of another image of its frame of reference."""
 
 
+class FurtherRegistrationError(RegistrationError):
+    """Registration QA failed for an image that is not fused."""
+
+
 @dataclass(frozen=True)
 class FurtherSeries:
     """An image that is brought onto the CT's grid."""
@@ -58,7 +62,7 @@ def align_further(
         try:
             aligned.append(_aligned(ct, one, aligned, recipe, report))
         except RegistrationError as error:
-            raise RegistrationError(
+            raise FurtherRegistrationError(
                 f"{one.label}: {error.reason}", f"leave it out, or {error.args[1]}"
             ) from error
     return tuple(aligned[1:])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR, NM, PT, Modality
+from radfuse.pipeline.align import PriorAlignment
 from radfuse.pipeline.functional.align import check_one_frame
 from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.read import read, read_by_recipe
@@ -30,6 +31,7 @@ def fuse_study(
     spect: Source | None = None,
     fused_mr: int | None = None,
     recipe: Recipe | None = None,
+    prior: PriorAlignment | None = None,
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
 ) -> Result:
@@ -47,7 +49,7 @@ def fuse_study(
         The CT of the PET's scanner: the PET is then registered by it.
     fused_mr
         Index of the MR that is fused; by default `best_mr`.
-    recipe, overwrite, report
+    recipe, prior, overwrite, report
         As of `fuse`.
 
     Raises
@@ -80,7 +82,7 @@ def fuse_study(
         fused = replace(fused, notes=(*fused.notes, note))
     return fuse(
         ct_series, fused, output,
-        recipe=recipe, further=further, overwrite=overwrite, report=report,
+        recipe=recipe, further=further, prior=prior, overwrite=overwrite, report=report,
     )  # fmt: skip
 
 

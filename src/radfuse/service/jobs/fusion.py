@@ -12,10 +12,10 @@ import numpy as np
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.io.staging import staging
-from radfuse.modality import CT, MR
+from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, RegistrationQAError
-from radfuse.pipeline.fuse import fuse
 from radfuse.pipeline.result import Result
+from radfuse.pipeline.study.fuse import fuse_study as fuse_images
 from radfuse.pipeline.volume import Region
 from radfuse.progress import ProgressCallback
 from radfuse.registration.transforms import read_transform, rigid_from_matrix, write_transform
@@ -34,6 +34,7 @@ from radfuse.service.stores.results import (
     REGISTRATION,
     RESULT,
     RUNS,
+    FurtherOutcome,
     FusionOutcome,
     files_beside,
     run_folder,
@@ -47,6 +48,9 @@ SEARCH_ONLY: Mapping[str, Any] = {
     "transform": None, "initial_transform": None, "register_rigidly": True,
 }  # fmt: skip
 """Changes of a recipe whose registration is replaced by one of the viewer."""
+
+PET_CT = "CT of the PET"
+"""Role of its files in the list of inputs."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,21 @@ class JobSpec:
     """Accept a registration that fails QA, in this job only."""
 
 
+@dataclass(frozen=True)
+class FurtherSources:
+    """The further images of a study."""
+
+    mrs: tuple[Series, ...]
+    pet: Series | None
+    pet_ct: Series | None
+    spect: Series | None
+
+    @property
+    def all_series(self) -> tuple[Series, ...]:
+        """The images that are brought onto the CT's grid."""
+        return (*self.mrs, *(one for one in (self.pet, self.spect) if one))
+
+
 def prepare_study(
     folder: Path, study: Study, report: ProgressCallback
 ) -> tuple[Series, Series, View]:
@@ -84,9 +103,10 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
     Returns the name of the run, which is not shown yet; an earlier result is unchanged. Raises the
     errors of `fuse`.
     """
-    start, listed = time.perf_counter(), files_beside((study.ct, study.mr))
+    start, listed = time.perf_counter(), files_beside(study.sources)
     prior = _prior_alignment(folder, study, spec)
     ct, mr, view = prepare_study(folder, study, report)
+    further = _read_further(study)
     limit_memory(None)  # a GPU maps more addresses than there is memory
     recipe = study.recipe.model_copy(update=dict(SEARCH_ONLY)) if prior else study.recipe
     if spec.accept_registration:
@@ -95,10 +115,14 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
         run = stage.folder / "run"
         run.mkdir()
         result_folder = run / RESULT
-        output = result_folder if ct.headers and mr.headers else result_folder / "fused.nii.gz"
+        is_dicom = all(one.headers for one in (ct, mr, *further.all_series))
+        output = result_folder if is_dicom else result_folder / "fused.nii.gz"
         try:
             with client_recipe(recipe) as named:
-                result = fuse(ct, mr, output, recipe=named, prior=prior, report=report)
+                result = fuse_images(
+                    ct, (mr, *further.mrs), output, pet=further.pet, pet_ct=further.pet_ct,
+                    spect=further.spect, fused_mr=0, recipe=named, prior=prior, report=report,
+                )  # fmt: skip
         except RegistrationQAError as error:
             write_qa_failed_view(folder, view, error.alignment.mr_from_ct)
             raise
@@ -110,11 +134,29 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
         record = "record.json" if output == result_folder else "fused.json"
         seconds = time.perf_counter() - start
         outcome = _outcome(result, alignment, region, f"{RESULT}/{record}", seconds)
-        files = {series.modality.code: series.files for series in (ct, mr)}
-        write_inputs(result_folder, files, listed)
+        write_inputs(result_folder, _files_by_role(result, further.pet_ct), listed)
         (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
         report("moving the results into the study", None)  # a job of a killed server ends here
         return store_run(stage, run, result.record)
+
+
+def _read_further(study: Study) -> FurtherSources:
+    def read_one(path: Path | None, modality: Modality) -> Series | None:
+        return read_source(path, modality) if path else None
+
+    further = study.further
+    return FurtherSources(
+        tuple(read_source(path, MR) for path in further.mrs),
+        read_one(further.pet, PT),
+        read_one(further.pet_ct, CT),
+        read_one(further.spect, NM),
+    )
+
+
+def _files_by_role(result: Result, pet_ct: Series | None) -> dict[str, tuple[Path, ...]]:
+    files = {one.modality.code: one.files for one in (result.ct, result.mr)}
+    files |= {one.label: one.series.files for one in result.further}
+    return files | ({PET_CT: pet_ct.files} if pet_ct else {})
 
 
 def _prior_alignment(folder: Path, study: Study, spec: JobSpec) -> PriorAlignment | None:
@@ -140,6 +182,7 @@ def _outcome(
 ) -> FusionOutcome:
     window = window_named(result.record.recipe.window)
     notes = [note for source in result.record.inputs for note in source.notes]
+    notes += [f"{one.label}: {note}" for one in result.record.further for note in one.image.notes]
     notes += result.record.left_out
     if alignment.quality.region_note:
         notes.append(alignment.quality.region_note)
@@ -156,6 +199,15 @@ def _outcome(
         job=secrets.token_hex(6),
         residuals=alignment.quality.residuals,
         worst_point_mm=alignment.quality.worst_point_mm,
+        further=tuple(
+            FurtherOutcome(
+                label=one.label,
+                quality=one.alignment.quality.sentence(),
+                qa_passed=one.alignment.quality.passed,
+                note=one.note,
+            )
+            for one in result.further
+        ),
         notes=tuple(notes),
         record=record,
         seconds=round(seconds, 1),

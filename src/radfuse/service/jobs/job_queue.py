@@ -201,5 +201,6 @@ class JobQueue:
 
 def _reader_error(study: Study, reason: str) -> dict[str, str]:
     """An error with the paths for the signed-in user, and without them as it is stored."""
-    paths = ", ".join(dict.fromkeys(map(str, (study.ct, study.mr))))
-    return {"error": f"{paths}: {reason}", "stored": f"CT or MR: {reason}"}
+    what = "CT, MR or a further image" if study.further.paths else "CT or MR"
+    paths = ", ".join(dict.fromkeys(map(str, study.sources)))
+    return {"error": f"{paths}: {reason}", "stored": f"{what}: {reason}"}

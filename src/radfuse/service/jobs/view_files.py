@@ -6,11 +6,13 @@ from typing import Literal
 import SimpleITK as sitk
 from pydantic import ValidationError
 
+from radfuse.dicom.read.nuclear.pet import UNITS
 from radfuse.errors import InputError
 from radfuse.intensity import head_range, window_named
 from radfuse.io.staging import Staging, staging
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.result import Result
+from radfuse.pipeline.functional.volume import colour_scale
+from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.volume import Region
 from radfuse.record import digest
 from radfuse.registration.initialization import centre, centroid_translation
@@ -32,6 +34,12 @@ CT and MR are in the study's, the fused volume in the run's."""
 
 FUSED = "fused.nii"
 """The fused volume, in the folder of the viewer's volumes of a run."""
+
+
+def further_name(number: int) -> str:
+    """Name of the volume of a further image, by its number from 0, in that folder."""
+    return f"further_{number}.nii"
+
 
 VolumeName = Literal["ct", "mr", "fused"]
 """The volumes of the viewer: CT and fused image on the viewer's grid, the MR on its own."""
@@ -59,6 +67,26 @@ class PreviewSettings(FrozenModel):
     mr_from_ct: MatrixRows
 
 
+class FurtherView(FrozenModel):
+    """A further image of the patient, registered to the CT."""
+
+    label: str
+    volume: ViewVolume
+    """On its own grid."""
+
+    value_range: tuple[float, float]
+    """Values displayed as the first and the last colour."""
+
+    unit: str
+    """Of its values; empty for arbitrary or unknown units."""
+
+    colour_map: str
+    """Name in `COLOUR_MAPS`; empty for grey."""
+
+    image_from_ct: MatrixRows
+    """Maps CT points to points of the image, LPS mm."""
+
+
 class View(FrozenModel):
     """Volumes of a study for the viewer, and their alignment."""
 
@@ -82,6 +110,9 @@ class View(FrozenModel):
 
     preview: PreviewSettings | None = None
     """None before a fusion."""
+
+    further: tuple[FurtherView, ...] = ()
+    """Of the result; none before a fusion."""
 
 
 NOT_SENT = {"sources", "preview"}
@@ -135,7 +166,10 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
 def stage_fused_view(
     stage: Staging, view: View, result: Result, alignment: Alignment, region: Region
 ) -> None:
-    """Write the fused volume and its registration into a staging folder of a run's view."""
+    """Write the fused volume, further images and their registrations into a staging folder.
+
+    It is that of a run's view.
+    """
     mr_from_ct = matrix_rows(matrix_of(alignment.mr_from_ct))
     changes = {
         "fused": write_view_volume(stage.folder / FUSED, result.image, step=FUSED_STEP),
@@ -143,6 +177,10 @@ def stage_fused_view(
         "mr_from_ct": mr_from_ct,
         "alignment": alignment.origin,
         "preview": _preview(result, region, mr_from_ct),
+        "further": tuple(
+            _further_view(stage.folder / further_name(number), result, one)
+            for number, one in enumerate(result.further)
+        ),
     }
     _stage_view(stage, view.model_copy(update=changes))
 
@@ -163,6 +201,40 @@ def _preview(result: Result, region: Region, mr_from_ct: MatrixRows) -> PreviewS
         mr_range=region.mr_range,
         mr_from_ct=mr_from_ct,
     )
+
+
+def _further_view(path: Path, result: Result, one: FurtherImage) -> FurtherView:
+    series, image_from_ct = one.series, one.alignment.moving_from_fixed
+    return FurtherView(
+        label=one.label,
+        volume=write_view_volume(path, series.image),
+        value_range=_further_range(result, one),
+        unit=_unit(series),
+        colour_map=result.record.recipe.colour_map if series.modality.is_colour else "",
+        image_from_ct=matrix_rows(matrix_of(image_from_ct)),
+    )
+
+
+def _further_range(result: Result, one: FurtherImage) -> tuple[float, float]:
+    """That of an MR; of a PET or SPECT 0 and the highest value in the head, as when it is fused."""
+    if not one.series.modality.is_colour:
+        return _display_range(one.series)
+    moving_from_fixed = one.alignment.moving_from_fixed
+    try:
+        return colour_scale(
+            result.ct, one.series, moving_from_fixed, result.record.recipe
+        ).uptake_range
+    except InputError:  # nothing above 0 in the head
+        values = sitk.GetArrayViewFromImage(one.series.image)
+        return float(values.min()), float(values.max())
+
+
+def _unit(series: Series) -> str:
+    """The unit of the values by the header; empty without one."""
+    if not series.headers:
+        return ""
+    units = series.headers[0].get("Units")
+    return UNITS.get(str(units), "") if units else series.modality.unit
 
 
 def _initial_alignment(ct: Series, mr: Series) -> tuple[sitk.Transform, str]:

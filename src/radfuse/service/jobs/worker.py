@@ -13,6 +13,7 @@ from typing import Any
 from radfuse.errors import OutputError, RadfuseError, RegistrationError
 from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
+from radfuse.pipeline.study.align import FurtherRegistrationError
 from radfuse.registration.transforms import matrix_of
 from radfuse.service.jobs.containment import JOB_MEMORY_BYTES, limit_memory
 from radfuse.service.jobs.fusion import JobSpec, fuse_study, prepare_study
@@ -34,6 +35,12 @@ REMEDIES = (
     "and accept it"
 )
 """Suggestions of the viewer where registration QA failed."""
+
+FURTHER_REMEDIES = (
+    "open the study without this image; or accept a registration that fails QA, fuse, and check "
+    "this image on the CT"
+)
+"""Suggestions of the viewer where QA of the registration of a further image failed."""
 
 
 def run_job(pipe: Connection, folder: Path, study: Study, spec: JobSpec, log: LogSettings) -> None:
@@ -80,7 +87,9 @@ def _run(pipe: Connection, folder: Path, study: Study, spec: JobSpec) -> str | N
 def _error_data(error: RadfuseError) -> dict[str, Any]:
     """The message of an error, what is stored of it, and the registration that failed QA."""
     if isinstance(error, RegistrationError):
-        data: dict[str, Any] = {"error": f"{error.reason}; {REMEDIES}"}
+        is_further = isinstance(error, FurtherRegistrationError)
+        remedies = FURTHER_REMEDIES if is_further else REMEDIES
+        data: dict[str, Any] = {"error": f"{error.reason}; {remedies}"}
     else:
         text = error.reason if isinstance(error, OutputError) else str(error)
         data = {"error": text, "stored": f"{error.kind} {DETAILS}"}

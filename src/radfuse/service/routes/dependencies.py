@@ -31,7 +31,9 @@ MAX_UPLOADS = 2
 MAX_COMPARISONS = 1
 """Comparisons of structures at once, each of some volumes in memory; others wait."""
 
-PATH_FIELDS: dict[str, Any] = {"ct": True, "mr": True, "recipe": set(FILE_FIELDS)}
+PATH_FIELDS: dict[str, Any] = {
+    "ct": True, "mr": True, "further": True, "recipe": set(FILE_FIELDS)
+}  # fmt: skip
 """Fields of a study that are not sent: a path may identify the patient."""
 
 

@@ -129,6 +129,20 @@ def volume(
     return VolumeFile(deps.studies.volume(identifier, name), media_type="application/x-nifti")
 
 
+@api.get("/further/{number}.nii", response_class=VolumeFile)
+def further_volume(
+    identifier: str, number: int, deps: ServiceDeps, run: str | None = None
+) -> VolumeFile:
+    """A further image of the view, by its number from 0, on its own grid; int16.
+
+    409 where `run` is given and is not the current one.
+    """
+    deps.studies.check_current(identifier, run)
+    return VolumeFile(
+        deps.studies.further_volume(identifier, number), media_type="application/x-nifti"
+    )
+
+
 @api.post("/landmarks/fit")
 def fit(identifier: str, request: LandmarksRequest, deps: ServiceDeps) -> FitResponse:
     """Fit a rigid transform to at least three landmark pairs; nothing is stored."""

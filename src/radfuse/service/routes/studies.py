@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from starlette.datastructures import UploadFile
 
+from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import output_error
 from radfuse.methods.catalogue import METHODS, usual_methods
@@ -33,12 +34,16 @@ from radfuse.service.routes.dependencies import (
     ServiceDeps,
 )
 from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
+from radfuse.service.stores.further_paths import FurtherPaths
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.uploads import check_space, store_upload
 from radfuse.structures.names import STRUCTURE_NAMES
 
 MAX_FILES = 20_000
 """Files in one upload: a study of thin slices has some thousands."""
+
+MAX_MRS = 20
+"""Further MR sequences of one patient."""
 
 RETRY_S = 30
 """After which a refused upload may be tried again."""
@@ -62,12 +67,30 @@ class PathRequest(RequestModel):
     path: FilePath
 
 
+class FurtherRequest(RequestModel):
+    """Images that a fusion also brings onto the CT's grid."""
+
+    mrs: Annotated[tuple[FilePath, ...], Field(max_length=MAX_MRS)] = ()
+    pet: FilePath | None = None
+    pet_ct: FilePath | None = None
+    """CT of the PET's scanner: the PET is registered by it."""
+
+    spect: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _pet_of_its_ct(self) -> "FurtherRequest":
+        if self.pet_ct and not self.pet:
+            raise ValueError("pass pet with pet_ct, its CT")
+        return self
+
+
 class StudyRequest(RequestModel):
     """A study to create: CT and MR, or a folder or archive with both, and a recipe."""
 
     ct: FilePath | None = None
     mr: FilePath | None = None
     study: FilePath | None = None
+    further: FurtherRequest | None = None
     name: Text | None = None
     recipe: Recipe = Recipe()
 
@@ -103,6 +126,8 @@ api = APIRouter(prefix="/api/v1")
 def info() -> dict[str, Any]:
     """Version, notice, methods, CT windows (width, level in HU), limits of region growing.
 
+    `colour_maps` are those of PET and SPECT: positions in [0, 1], and RGB of 8 bits at each.
+
     `findings` are sentences on what each method may hide, with default options and CT window.
     """
     methods = usual_methods()
@@ -113,6 +138,7 @@ def info() -> dict[str, Any]:
         "default_window": DEFAULT_WINDOW,
         "methods": {name: METHODS[name].summary for name in methods},
         "findings": {name: findings_sentence(name) for name in methods},
+        "colour_maps": {name: [one.positions, one.rgb] for name, one in COLOUR_MAPS.items()},
         "structure_names": STRUCTURE_NAMES,
         "min_distance_mm": DISTANCE_RANGE_MM[0],
         "max_distance_mm": DISTANCE_RANGE_MM[1],
@@ -226,7 +252,14 @@ def create_study(deps: Dependencies, request: StudyRequest) -> Study:
     else:
         ct, mr = deps.allowed_paths(request.ct or "", request.mr or "")
     name = request.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
-    return deps.studies.create(name, ct, mr, recipe, message)
+    further = _further_paths(deps, request.further or FurtherRequest())
+    return deps.studies.create(name, ct, mr, recipe, message, further)
+
+
+def _further_paths(deps: Dependencies, request: FurtherRequest) -> FurtherPaths:
+    others = {name: path for name in ("pet", "pet_ct", "spect") if (path := getattr(request, name))}
+    allowed = zip(others, deps.allowed_paths(*others.values()), strict=True)
+    return FurtherPaths(mrs=tuple(deps.allowed_paths(*request.mrs)), **dict(allowed))
 
 
 def _inspect(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from radfuse.record import Record, Signoff, digest, read_record
 from radfuse.schema import Values, VersionedModel
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.view_files import FUSED, VIEW, read_view, write_view
+from radfuse.service.models import FrozenModel
 
 RUNS = "results"
 """Folder of the runs in a study's folder, a folder each."""
@@ -37,7 +38,7 @@ INPUTS = "inputs.json"
 """List of the input files by role, in the result's folder; it stays on this machine."""
 
 LISTED = "listed"
-"""Key in `INPUTS` of all files that were in the folders of CT and MR."""
+"""Key in `INPUTS` of all files that were in the folders of the images."""
 
 NOT_INPUTS = {"created", "seconds", "outputs", "left_out", "platform"}
 """Fields of a record that do not identify its run."""
@@ -50,6 +51,18 @@ def _with_renamed_keys(values: Values) -> Values:
     """Version 1 to 2."""
     renamed = {"trusted": "qa_passed", "run": "job"}
     return {renamed.get(key, key): value for key, value in values.items()}
+
+
+class FurtherOutcome(FrozenModel):
+    """Registration of an image besides the one that is fused."""
+
+    label: str
+    quality: str
+    """Its registration QA in one sentence."""
+
+    qa_passed: bool
+    note: str
+    """What it is registered by."""
 
 
 class FusionOutcome(VersionedModel):
@@ -83,6 +96,7 @@ class FusionOutcome(VersionedModel):
     worst_point_mm: tuple[float, float, float] | None = None
     """The worst point of the brain, LPS mm of the CT; None where the error is not estimated."""
 
+    further: tuple[FurtherOutcome, ...] = ()
     notes: tuple[str, ...]
     """What was corrected on reading or left out on writing, a sentence each."""
 
@@ -161,7 +175,7 @@ def write_inputs(result: Path, files: Mapping[str, Sequence[Path]], listed: list
 
 
 def files_beside(sources: Sequence[Path]) -> list[Path]:
-    """All files in folders of CT and MR, in which a series may get more slices."""
+    """All files in the folders of the images, in which a series may get more slices."""
     folders = {path.parent if path.name.upper() == DIRECTORY_NAME else path for path in sources}
     return [path for folder in sorted(folders) for path in list_files(folder)]
 
@@ -169,7 +183,7 @@ def files_beside(sources: Sequence[Path]) -> list[Path]:
 def check_inputs(run: Path, sources: Sequence[Path], *, contents: bool = True) -> None:
     """Raise `InputError` where inputs of a run were changed, removed or added since the fusion.
 
-    `sources` are the paths of CT and MR. Without `contents` changed values are not noticed.
+    `sources` are the paths of all images. Without `contents` changed values are not noticed.
     Results of earlier versions have no list of their files, or of those beside, and these are not
     checked.
     """
@@ -189,10 +203,12 @@ def check_inputs(run: Path, sources: Sequence[Path], *, contents: bool = True) -
                 raise _changed(role)
     outcome, _ = read_outcome(run)
     if contents and outcome is not None:
-        for source in read_record(run / outcome.record).inputs:
-            names = files.get(source.role, [])
+        record = read_record(run / outcome.record)
+        inputs = {source.role: source for source in record.inputs}
+        for role, source in (inputs | {one.label: one.image for one in record.further}).items():
+            names = files.get(role, [])
             if names and digest(names) != source.sha256:
-                raise _changed(source.role)
+                raise _changed(role)
 
 
 def _added_to(files: Mapping[str, Sequence[Path]], new: Sequence[Path]) -> list[str]:

@@ -17,7 +17,8 @@ from radfuse.io.staging import staging
 from radfuse.recipe import Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.schema import Values, VersionedModel
-from radfuse.service.jobs.view_files import VIEW, View, VolumeName, read_view
+from radfuse.service.jobs.view_files import VIEW, View, VolumeName, further_name, read_view
+from radfuse.service.stores.further_paths import FurtherPaths
 from radfuse.service.stores.results import (
     REPLACING,
     RESULT,
@@ -53,8 +54,8 @@ DAMAGED = f"its {STUDY_FILE} is damaged; restore it from a backup or delete the 
 """Message of a study that cannot be read."""
 
 
-def _with_runs(values: Values) -> Values:
-    """Version 1 to 2: earlier versions of radfuse do not find the runs."""
+def _unchanged(values: Values) -> Values:
+    """Version 1 to 2, with runs, and 2 to 3, with further images: earlier versions find neither."""
     return values
 
 
@@ -62,7 +63,7 @@ class Study(VersionedModel):
     """CT and MR of a patient and the state of their fusion."""
 
     model_config = ConfigDict(extra="forbid")
-    migrations = (_with_runs,)
+    migrations = (_unchanged, _unchanged)
 
     notice: str = NOTICE
     id: str
@@ -70,6 +71,7 @@ class Study(VersionedModel):
     created: datetime
     ct: Path
     mr: Path
+    further: FurtherPaths = FurtherPaths()
     recipe: Recipe
     state: StudyState = "new"
     message: str = ""
@@ -82,6 +84,11 @@ class Study(VersionedModel):
     """Of the current run, as is the sign-off."""
 
     signoff: Signoff | None = None
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Paths of all images."""
+        return (self.ct, self.mr, *self.further.paths)
 
 
 class UnknownStudyError(InputError):
@@ -113,14 +120,23 @@ class Studies:
         if not self.unreadable():
             remove_unused_uploads(self.uploads, self._sources())
 
-    def create(self, name: str, ct: Path, mr: Path, recipe: Recipe, message: str = "") -> Study:
-        """Create a study of a CT and an MR."""
+    def create(
+        self,
+        name: str,
+        ct: Path,
+        mr: Path,
+        recipe: Recipe,
+        message: str = "",
+        further: FurtherPaths | None = None,
+    ) -> Study:
+        """Create a study of a CT and an MR, and further images."""
         study = Study(
             id=secrets.token_hex(6),
             name=name,
             created=now(),
             ct=ct,
             mr=mr,
+            further=further or FurtherPaths(),
             recipe=recipe,
             message=message,
         )
@@ -253,7 +269,7 @@ class Studies:
                 remove_folder(unused)
 
     def _sources(self) -> list[Path]:
-        return [path for study in self.all() for path in (study.ct, study.mr)]
+        return [path for study in self.all() for path in study.sources]
 
     def sign(self, identifier: str, run: str, signoff: Signoff) -> Study:
         """Sign off the registration of a run: it is replaced by a signed copy, see `sign_run`.
@@ -267,7 +283,7 @@ class Studies:
                 raise InputError("there is no result to sign off; fuse first")
             self.check_current(identifier, run)
             folder = self.folder_of(identifier)
-            check_inputs(run_folder(folder, run), (study.ct, study.mr))
+            check_inputs(run_folder(folder, run), study.sources)
             reviewed = {"registration_id": study.outcome.registration_id}
             signed, note = sign_run(folder, run, signoff.model_copy(update=reviewed))
             return self._show(identifier, signed, study.state, note or study.message)
@@ -286,10 +302,10 @@ class Studies:
         Sources that are not reachable are not checked.
         """
         study = self.get(identifier)
-        if study.current and study.ct.exists() and study.mr.exists():
+        if study.current and all(map(Path.exists, study.sources)):
             run = run_folder(self.folder_of(identifier), study.current)
             if self.view(identifier).fused is not None:
-                check_inputs(run, (study.ct, study.mr), contents=False)
+                check_inputs(run, study.sources, contents=False)
 
     @contextmanager
     def locked(self, identifier: str) -> Iterator[Path]:
@@ -316,9 +332,16 @@ class Studies:
         if described is None or not path.is_file():
             remedy = "fuse first" if name == "fused" else "prepare it"
             raise UnknownStudyError(f"study {identifier} has no {name} volume yet; {remedy}")
-        if path.stat().st_size != described.file_bytes:
-            raise InputError(f"study {identifier}: {path.name} is damaged; prepare the study again")
-        return path
+        return _whole(identifier, path, described)
+
+    def further_volume(self, identifier: str, number: int) -> Path:
+        """The file of a further image of the result, from 0; raises errors as `volume`."""
+        folder, run = self.folder_of(identifier), self.get(identifier).current
+        view = _view_of(folder, run)
+        path = run_folder(folder, run) / VIEW / further_name(number)
+        if view is None or not 0 <= number < len(view.further) or not path.is_file():
+            raise UnknownStudyError(f"study {identifier} has no further image {number}; fuse first")
+        return _whole(identifier, path, view.further[number].volume)
 
     def view(self, identifier: str) -> View:
         """The view of a study; raises `UnknownStudyError` before it is prepared."""
@@ -352,6 +375,12 @@ class Studies:
                 stream.flush()
                 os.fsync(stream.fileno())
         self._unwritten.pop(study.id, None)
+
+
+def _whole(identifier: str, path: Path, described: ViewVolume) -> Path:
+    if path.stat().st_size != described.file_bytes:
+        raise InputError(f"study {identifier}: {path.name} is damaged; prepare the study again")
+    return path
 
 
 def _view_of(folder: Path, run: str) -> View | None:
