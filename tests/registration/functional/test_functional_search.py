@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from radfuse.arrays import image_on
 from radfuse.errors import InputError, RegistrationError
 from radfuse.phantom.head import Phantom
 from radfuse.phantom.uptake import FunctionalScan
@@ -102,8 +103,7 @@ def test_the_functional_image_of_another_person_is_refused(other_phantom: Phanto
 def test_a_mirrored_functional_image_is_refused(phantom: Phantom, scans: Scans):
     series = scans["PT"].series
     values = sitk.GetArrayFromImage(series.image)[:, :, ::-1]
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values))
-    image.CopyInformation(series.image)
+    image = image_on(series.image, np.ascontiguousarray(values))
     found = register_functional(phantom.mr, replace(series, image=image))
     assert found.quality.grade == "refuse"
     assert "mirror image" in found.quality.sentence()
@@ -135,3 +135,19 @@ def test_a_constant_functional_image_is_refused(phantom: Phantom, scans: Scans):
     series = scans["NM"].series
     with pytest.raises(InputError, match="constant"):
         register_functional(phantom.mr, replace(series, image=series.image * 0))
+
+
+@pytest.mark.parametrize("thin", ["anatomical", "functional"])
+def test_a_slab_of_three_slices_is_refused(phantom: Phantom, scans: Scans, thin: str):
+    pair = {"anatomical": phantom.mr, "functional": scans["NM"].series}
+    pair[thin] = replace(pair[thin], image=pair[thin].image[:, :, 30:33])
+    with pytest.raises(InputError, match="x 3 voxels; registration needs a volume of the head"):
+        register_functional(**pair)
+
+
+def test_values_that_are_not_finite_are_refused(phantom: Phantom, scans: Scans):
+    series = scans["PT"].series
+    values = sitk.GetArrayFromImage(series.image)
+    values[40:50] = np.nan
+    with pytest.raises(InputError, match="constant or not finite"):
+        register_functional(phantom.mr, replace(series, image=image_on(series.image, values)))

@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array, positions_mm
+from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS, shrunk
 from radfuse.modality import CT, NM, PT
 from radfuse.registration.functional.brain import GRID_MM, brain_mask
@@ -21,6 +22,9 @@ FWHM_PER_SD = float(np.sqrt(8 * np.log(2)))
 
 MARGIN_MM = 16.0
 """Of the surroundings of brain and uptake that are compared, too: their outlines have weight."""
+
+MIN_VOXELS = 4
+"""Along each axis: ITK's recursive Gaussian needs as many."""
 
 MAX_POINTS = 600
 """Number of points of the brain at which displacements are measured."""
@@ -42,8 +46,13 @@ class FunctionalPair:
 
     @classmethod
     def of(cls, anatomical: Series, functional: Series) -> "FunctionalPair":
-        """Prepare two series; `InputError` where one is no volume, is constant or shows no head."""
+        """Prepare two series.
+
+        Raises `InputError` where one is no volume, is constant, shows no head or is too thin.
+        """
         uptake = coarse_head_mask(functional)
+        for series in (anatomical, functional):
+            _check_size(series)
         found = brain_mask(anatomical)
         image = shrunk(anatomical.image, GRID_MM)
         background = 0.0
@@ -94,7 +103,18 @@ def _optimizer(
     return MutualInformationOptimizer(other, sampled, around, level, DEFAULT_SEED)
 
 
+def _check_size(series: Series) -> None:
+    """Raise `InputError` for a slab that cannot be blurred."""
+    size = shrunk(series.image, GRID_MM).GetSize()
+    if min(size) < MIN_VOXELS:
+        raise InputError(
+            f"{series.modality} {series.source}: {' x '.join(map(str, size))} voxels; registration "
+            f"needs a volume of the head with at least {MIN_VOXELS} along each axis"
+        )
+
+
 def _coarse_mask(mask: sitk.Image) -> sitk.Image:
     """A mask (uint8) on a grid of twice its spacing."""
-    halved = sitk.BinShrink(sitk.Cast(mask, sitk.sitkFloat32), [2, 2, 2])
+    factors = [min(2, size) for size in mask.GetSize()]
+    halved = sitk.BinShrink(sitk.Cast(mask, sitk.sitkFloat32), factors)
     return sitk.Cast(halved > 0.5, sitk.sitkUInt8)
