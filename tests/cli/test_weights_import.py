@@ -99,6 +99,7 @@ def test_imported_weights_are_listed_verified_and_fuse(file: Path, tmp_path: Pat
     assert output.is_file()
 
 
+@pytest.mark.slow
 def test_options_replace_those_of_the_authors_program(file: Path) -> None:
     options = ("--option", "stretch=false", "--option", "rule=l1")
     facts = json.loads(run(*IMPORT, "densefuse", file, *options, "--as", "l1", "--json").stdout)
@@ -184,6 +185,7 @@ def test_without_torch_one_line_says_what_to_install(file: Path) -> None:
     assert done.stderr == "radfuse: torch is missing; pip install radfuse[train]\n"
 
 
+@pytest.mark.slow
 def test_the_authors_parameters_give_the_authors_images(
     shared: Path, shelf: Path, tmp_path: Path
 ) -> None:

@@ -2,8 +2,10 @@
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,15 @@ from radfuse.networks.onnx_export import export_onnx
 from radfuse.networks.pair_network import PairNetwork
 
 each = pytest.mark.parametrize("name", NETWORKS)
+
+LARGE = {"dfenet"}
+"""22 million parameters: in `make test` they fuse one size."""
+
+
+def quickly(names: Iterable[str]) -> list[Any]:
+    """The names, the large ones for `make study`."""
+    return [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in names]
+
 
 COMPARED = sorted(NETWORKS.keys() - {"mfinet", "res2fusion"})
 """Those of other papers; our two have this law, too, in files of their own."""
@@ -89,8 +100,13 @@ def enlarged(name: str, count: int, rows: int, columns: int) -> tuple[int, int, 
     return count, rows + LARGER.get(name, 0), columns + LARGER.get(name, 0)
 
 
-@each
-@pytest.mark.parametrize("size", [(12, 12), (13, 18)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        pytest.param(name, size, marks=pytest.mark.slow if name in LARGE and size[0] > 12 else ())
+        for name, size in product(NETWORKS, [(12, 12), (13, 18)])
+    ],
+)
 def test_a_network_fuses_any_batch_and_size_with_its_defaults(
     name: str, size: tuple[int, int]
 ) -> None:
@@ -100,7 +116,7 @@ def test_a_network_fuses_any_batch_and_size_with_its_defaults(
     assert 0 <= fused.min() <= fused.max() <= 1
 
 
-@each
+@pytest.mark.parametrize("name", quickly(NETWORKS))
 @torch.no_grad()
 def test_each_image_is_fused_by_itself_and_always_alike(name: str) -> None:
     shape = enlarged(name, 3, 22, 17)
@@ -127,7 +143,7 @@ def outputs(network: PairNetwork) -> Iterator[Tensor]:
         yield network.classify(slots[0])
 
 
-@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize("name", quickly(COMPARED))
 def test_a_gradient_reaches_every_parameter(name: str) -> None:
     network = network_of(name)
     assert isinstance(network, PairNetwork)

@@ -268,7 +268,9 @@ def with_blob(mr: Series, centre_mm: np.ndarray) -> Series:
     return dataclasses.replace(mr, image=sitk.Round(mr.image + blob))
 
 
-@pytest.mark.parametrize("centre_mm", [(3.3, -7.7, 11.2), (-21.4, 10.9, -8.6)])
+@pytest.mark.parametrize(
+    "centre_mm", [(3.3, -7.7, 11.2), pytest.param((-21.4, 10.9, -8.6), marks=pytest.mark.slow)]
+)
 def test_written_matrix_moves_mr_point_to_the_resampled_mr(
     ladder: Result, tmp_path: Path, centre_mm: tuple[float, float, float]
 ) -> None:

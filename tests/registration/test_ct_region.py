@@ -129,7 +129,8 @@ def test_the_whole_head_is_off_where_its_half_moved(phantom: Phantom, with_moved
     assert found.quality.grade == "refuse"
 
 
-@pytest.mark.parametrize("axes", ["PIR", pytest.param("AIL", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("axes", ["PIR", "AIL"])
 def test_a_region_is_judged_alike_in_any_storage_order(phantom: Phantom, axes: str):
     stored = [
         replace(one, image=sitk.DICOMOrient(one.image, axes)) for one in (phantom.ct, phantom.mr)

@@ -94,6 +94,7 @@ def test_a_head_rotated_by_right_angles_is_found(phantom: Phantom, axis: int, de
     assert result.quality.passed
 
 
+@pytest.mark.slow
 def test_search_from_landmarks_alone_reaches_the_truth(phantom: Phantom):
     rough = sitk.Euler3DTransform(phantom.mr_from_ct)
     rough.SetRotation(rough.GetAngleX() + np.radians(15), rough.GetAngleY(), rough.GetAngleZ())

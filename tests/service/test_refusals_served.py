@@ -121,6 +121,7 @@ SLOW = {
     "truncated slice of a medium.zip",
     "missing mask.zip",
     "damaged list.zip",
+    "no image.zip",
     "two masks.zip",
     "damaged.nii.gz",
     "empty.nrrd",

@@ -107,7 +107,13 @@ def test_loss_of_several_outputs_gets_float32(name: str) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+QUICKLY = [
+    pytest.param(name, marks=pytest.mark.slow if name == "ddcgan" else ()) for name in OBJECTIVES
+]
+"""Two discriminators take seconds; `test_compared_training.py` trains against them."""
+
+
+@pytest.mark.parametrize("name", QUICKLY)
 def test_every_objective_reaches_every_parameter_of_its_network(name: str) -> None:
     settings, pairs = settings_of(name, schedule=Schedule(learning_rate=1e-9)), pairs_of(name)
     state = initial_state(settings, pairs)
@@ -121,7 +127,7 @@ def test_every_objective_reaches_every_parameter_of_its_network(name: str) -> No
             assert parameter.grad is None, parameter_name
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", QUICKLY)
 def test_every_objective_has_a_gradient_on_black_images(name: str) -> None:
     settings, pairs = settings_of(name), pairs_of(name)
     state = initial_state(settings, pairs)

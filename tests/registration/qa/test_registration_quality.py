@@ -175,7 +175,10 @@ def test_a_coronal_slab_of_the_face_is_not_judged(phantom: Phantom):
     assert "blocks of 40 mm (at least 25): too few to estimate the precision" in quality.sentence()
 
 
-@pytest.mark.parametrize("margin", [0, 1], ids=["brain", "brain and a margin"])
+@pytest.mark.parametrize(
+    "margin",
+    [pytest.param(0, id="brain", marks=pytest.mark.slow), pytest.param(1, id="brain and a margin")],
+)
 def test_a_skull_stripped_mr_is_not_judged(phantom: Phantom, margin: int):
     brain = (Label.CSF, Label.GREY, Label.WHITE, Label.VENTRICLE, Label.DURA, Label.BLOOD)
     inside = np.isin(sitk.GetArrayViewFromImage(phantom.labels_mr), brain)
