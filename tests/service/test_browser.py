@@ -15,6 +15,7 @@ from browser_kit import SET_BOTH_CROSSHAIRS, ViewerDriver
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 from service_kit import Site, running
 from study_kit import prepare
 
@@ -148,6 +149,43 @@ def test_user_opens_fuses_reviews_and_signs_off(
     assert viewer.screenshot("17-reloaded").std() > 20
     errors = [entry["message"] for entry in browser.get_log("browser")]
     assert not [one for one in errors if "Content Security" in one or "Uncaught" in one]
+
+
+def test_further_images_are_overlays_of_the_ct(
+    viewer: ViewerDriver, site: Site, several: str
+) -> None:
+    viewer.open(site.access.url)
+    viewer.select("studies", several)
+    viewer.wait_for_result("average")
+    assert [one.text for one in Select(viewer.element("overlay")).options][4:] == ["T2", "PT"]
+    verdicts = viewer.element("further").find_elements(By.TAG_NAME, "li")
+    assert [one.text.split(":")[0] for one in verdicts] == ["T2", "PT"]
+    assert all("registration QA" in one.text for one in verdicts)
+    fused = viewer.screenshot("26-several-fused")
+    viewer.press("5")
+    t2 = viewer.screenshot("27-t2-on-ct")
+    assert np.abs(t2 - fused).mean() > 1
+    assert viewer.element("opacity-value").text == "100 %"
+    viewer.press("6")
+    viewer.browser.execute_script("document.getElementById('quality').scrollIntoView()")
+    pet = viewer.screenshot("28-pet-on-ct")
+    assert viewer.element("opacity-value").text == "50 %"
+    assert np.abs(pet[..., 0] - pet[..., 2]).mean() > np.abs(t2[..., 0] - t2[..., 2]).mean() + 3
+    shown = viewer.element("readout").text
+    expected = value_at_crosshair(viewer, site.view(several)["further"][1])
+    assert shown.endswith(f"PT\n{float(f'{expected:.4g}'):.0f} Bq/ml"), (shown, expected)
+    viewer.press("1")
+    assert viewer.element("opacity-value").text == "100 %"
+
+
+def value_at_crosshair(viewer: ViewerDriver, view: dict[str, Any]) -> float:
+    """Of the nearest voxel of a further image."""
+    lps = viewer.browser.execute_script("return radfuse.viewer.readout().lps")
+    moved = np.array(view["image_from_ct"]) @ [*lps, 1]
+    x, y, z = np.rint(np.linalg.solve(view["volume"]["mm_from_voxel"], moved))[:3].astype(int)
+    values = viewer.browser.execute_script("return radfuse.viewer.further[1].volume.data")
+    columns, rows, _ = view["volume"]["size"]
+    return float(values[(z * rows + y) * columns + x] * view["volume"]["step"])
 
 
 def test_landmark_pairs_align_the_mr_with_the_ct(

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from selenium.webdriver import Chrome
 from service_kit import Site
 
+from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.service.stores.view_volumes import describe_volume
 
 OUTSIDE = -32768
@@ -310,6 +311,17 @@ def test_wipe_shows_ct_left_and_checkerboard_alternates(viewer: ViewerDriver) ->
         viewer, lower, upper, "hasOverlay: it.OVERLAY_MODES.checkerboard({ square: [2, 1] })"
     )
     np.testing.assert_array_equal(board[:, 0], [10, 10, 250, 250, 250, 250, 10, 10])
+
+
+@pytest.mark.parametrize("name", COLOUR_MAPS)
+def test_colours_of_uptake_are_those_of_a_fused_image(viewer: ViewerDriver, name: str) -> None:
+    colour_map = COLOUR_MAPS[name]
+    given = [colour_map.positions, colour_map.rgb]
+    found = evaluate(
+        viewer, "viewer/compose.js", "return [...it.piecewiseMap(given[0]).colours]", given
+    )
+    expected = 255 * colour_map.colours(np.linspace(0, 1, 256, dtype=np.float32))
+    np.testing.assert_allclose(np.reshape(found, (256, 3)), expected, atol=0.51)
 
 
 def test_ends_of_a_window_are_black_and_white(viewer: ViewerDriver) -> None:

@@ -142,7 +142,8 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
 
 def _read_further(study: Study) -> FurtherSources:
     def read_one(path: Path | None, modality: Modality) -> Series | None:
-        return read_source(path, modality) if path else None
+        uid = None if modality is CT else study.recipe.series_uid(modality)
+        return read_source(path, modality, series_uid=uid) if path else None
 
     further = study.further
     return FurtherSources(

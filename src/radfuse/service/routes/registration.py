@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field, model_validator
 
-from radfuse.recipe import MASK_FIELDS, TRANSFORM_FIELDS, Recipe
+from radfuse.recipe import MASK_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Recipe
 from radfuse.registration.landmarks import fit_landmarks
 from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 from radfuse.service.jobs.fusion import JobSpec
@@ -166,7 +166,7 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
     """
     study = deps.studies.get(identifier)
     if (recipe := request.recipe) is not None:
-        kept = {key for key in ("ct_series", "mr_series") if getattr(recipe, key) is None}
+        kept = {key for key in SERIES_FIELDS if getattr(recipe, key) is None}
         if recipe.register_rigidly and recipe.model_fields_set.isdisjoint(TRANSFORM_FIELDS):
             kept |= set(TRANSFORM_FIELDS)
         kept |= set(MASK_FIELDS) - recipe.model_fields_set

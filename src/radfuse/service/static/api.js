@@ -53,6 +53,7 @@ export const view = (id, run) => requestJson("GET", `/studies/${id}/view?run=${r
 export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
 export const qaSheetUrl = (id) => `${ROOT}/studies/${id}/qa.html`;
 export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;
+export const furtherUrl = (id, number, run) => `${ROOT}/studies/${id}/further/${number}.nii?run=${run}`;
 
 export async function previewSlice(id, method, index) {
   const response = await request("POST", `/studies/${id}/slice-preview`, { method, index });

@@ -7,6 +7,7 @@ import { OpenDialog } from "./panels/open_dialog.js";
 import { RegistrationPanel } from "./panels/registration_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
+import { loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
 
@@ -15,6 +16,7 @@ const NOT_FOUND = 404;
 const RETRY_MS = 2000;
 const viewer = new Viewer(byId("canvas"));
 const panels = {};
+let colourMaps = {}; // of PET and SPECT
 let current = null; // the open study, as of its last response
 let selected = null; // id of the study chosen last; late responses about others are ignored
 let displayed = null; // what the viewer displays: study, alignment, result
@@ -92,10 +94,13 @@ async function showFused(view) {
   if (displayed.result !== result) {
     displayed.result = document.body.dataset.shown = "";
     viewer.setFused(null);
-    const fused = result ? await Volume.load(api.volumeUrl(id, "fused", current.current), view.fused) : null;
+    const { current: run } = current;
+    const load = () => Promise.all([Volume.load(api.volumeUrl(id, "fused", run), view.fused), loadFurther(id, view, run, colourMaps)]);
+    const [fused, further] = result ? await load() : [null, []];
     if (selected !== id || current.outcome !== outcome) return;
     viewer.set({ mrRange: view.mr_range });
     viewer.setFused(fused, view.mr_from_ct);
+    viewer.setFurther(further);
     displayed.result = result;
     if (fused) panels.toolbar.setInitial(true);
     panels.toolbar.render();
@@ -261,6 +266,7 @@ function onKey(event) {
 async function start() {
   const info = await api.info();
   byId("version").textContent = info.version;
+  colourMaps = info.colour_maps;
   setOptions(byId("method"), Object.keys(info.methods), info.default_method);
   setOptions(byId("fusion-window"), Object.keys(info.windows), info.default_window);
   for (const option of byId("method").options) option.title = info.methods[option.value];

@@ -36,6 +36,7 @@ export class FusionPanel {
     if (!outcome) return;
     byId("quality").textContent = outcome.quality;
     byId("quality").className = outcome.qa_passed ? "" : "warning";
+    byId("further").replaceChildren(...outcome.further.map(furtherItem));
     byId("notes").replaceChildren(...outcome.notes.map((textContent) => createElement("li", { textContent })));
     byId("show-worst-point").hidden = !outcome.worst_point_mm;
     this.showResiduals(outcome.residuals);
@@ -145,4 +146,9 @@ export class FusionPanel {
     document.body.dataset.previewed = method;
     viewer.setPreview({ method, index, values });
   }
+}
+
+// The verdict on the registration of a further image.
+function furtherItem({ label, quality, qa_passed, note }) {
+  return createElement("li", { textContent: `${label}: ${quality}; ${note}`, className: qa_passed ? "" : "warning" });
 }

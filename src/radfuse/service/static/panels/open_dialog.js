@@ -3,6 +3,8 @@
 import * as api from "../api.js";
 import { byId, showErrors, showText } from "../dom.js";
 
+const FURTHER = { pet: "pet-path", pet_ct: "pet-ct-path", spect: "spect-path" };
+const FURTHER_MRS = "further-mr-paths";
 const SERIES = { CT: "ct-series", MR: "mr-series" };
 
 export class OpenDialog {
@@ -10,7 +12,7 @@ export class OpenDialog {
   constructor(onOpened) {
     Object.assign(this, { onOpened, uploads: null });
     byId("open-study").addEventListener("click", () => (this.reset(), byId("open-dialog").showModal()));
-    for (const id of ["study-path", "ct-path", "mr-path", "files"]) byId(id).addEventListener("input", () => this.reset());
+    for (const id of ["study-path", "ct-path", "mr-path", "files", FURTHER_MRS, ...Object.values(FURTHER)]) byId(id).addEventListener("input", () => this.reset());
     byId("close-dialog").addEventListener("click", () => byId("open-dialog").close());
     byId("inspect").addEventListener("click", showErrors(() => this.inspect(), "open-error"));
     byId("open-form").addEventListener(
@@ -32,23 +34,33 @@ export class OpenDialog {
   // Paths of the files; files to upload are uploaded once, for inspecting and for opening.
   async paths() {
     const { files } = byId("files");
+    const further = this.further();
     if (files.length) {
       this.uploads ??= (await api.upload(files)).path;
-      return { study: this.uploads };
+      return { study: this.uploads, ...further };
     }
     const [study, ct, mr] = ["study-path", "ct-path", "mr-path"].map((id) => byId(id).value.trim());
-    if (study) return { study };
+    if (study) return { study, ...further };
     if (!ct || !mr) throw new Error("Enter a folder with both, or the CT and the MR, or choose files to upload.");
-    return { ct, mr };
+    return { ct, mr, ...further };
+  }
+
+  // Paths of further images; without any no field.
+  further() {
+    const mrs = byId(FURTHER_MRS).value.split("\n").map((path) => path.trim()).filter(Boolean);
+    const others = Object.entries(FURTHER).map(([name, id]) => [name, byId(id).value.trim()]).filter(([, path]) => path);
+    return mrs.length || others.length ? { further: { mrs, ...Object.fromEntries(others) } } : {};
   }
 
   async inspect() {
     const lines = [], series = { CT: [], MR: [] };
     const inspected = (this.inspected = {});
-    for (const path of Object.values(await this.paths()).filter(Boolean)) {
+    const { further = {}, ...main } = await this.paths();
+    for (const path of Object.values({ ...main, ...further }).flat()) {
       for (const image of (await api.inspect(path)).images) {
         lines.push(image.line, ...image.problems.map((one) => `  problem: ${one}`), ...image.notes.map((one) => `  note: ${one}`));
-        if (image.is_volume && !image.problems.length) series[image.kind]?.push(image);
+        const isChoice = Object.values(main).includes(path) && image.is_volume && !image.problems.length;
+        if (isChoice) series[image.kind]?.push(image);
       }
     }
     if (this.inspected !== inspected) return;

@@ -1,6 +1,6 @@
 // The toolbar of the viewer: overlay and its mode, CT window, planes, ruler; and the values at the crosshair.
 
-import { byId, selectNext, setOptions, setPressed } from "../dom.js";
+import { byId, createElement, selectNext, setOptions, setPressed } from "../dom.js";
 import { FULL_SCALE } from "../viewer/compose.js";
 import { FovBorder } from "../viewer/fov_border.js";
 import { Rendering } from "../viewer/rendering.js";
@@ -8,15 +8,20 @@ import { Ruler } from "../viewer/ruler.js";
 import { RENDERING_AREA } from "../viewer/viewports.js";
 
 const OPACITY_STEP = 0.1;
+const COLOUR_OPACITY = 0.5; // initial one of PET and SPECT
+const MAX_KEY = 9; // of an overlay
 const FLICKER_MS = 500;
 const ZOOM_STEP = 1.25;
 
+const shortNumber = (value) => (value === null ? "–" : Number(value.toPrecision(4)).toString());
+
 export class Toolbar {
   constructor(viewer, windows) {
-    Object.assign(this, { viewer, windows, flickering: null, rendering: new Rendering(byId("rendering")) });
+    Object.assign(this, { viewer, windows, flickering: null, opacityKind: "grey", opacities: { grey: 1, colour: COLOUR_OPACITY }, rendering: new Rendering(byId("rendering")) });
     this.ruler = new Ruler(viewer);
     this.border = new FovBorder(viewer);
     viewer.layers.push(this.ruler, this.border);
+    this.overlays = [...byId("overlay").options]; // of every study
     setOptions(byId("window-preset"), [...Object.keys(windows), "manual"], "soft-tissue");
     viewer.set({ window: windows["soft-tissue"] });
     this.listen();
@@ -24,7 +29,7 @@ export class Toolbar {
 
   listen() {
     const { viewer } = this;
-    byId("overlay").addEventListener("change", () => viewer.set({ overlay: byId("overlay").value }));
+    byId("overlay").addEventListener("change", () => this.chooseOverlay());
     byId("overlay-mode").addEventListener("change", () => this.setMode(byId("overlay-mode").value));
     byId("opacity").addEventListener("input", () => this.setOpacity(Number(byId("opacity").value)));
     byId("wipe-position").addEventListener("input", () => viewer.set({ wipe: Number(byId("wipe-position").value) }));
@@ -36,6 +41,7 @@ export class Toolbar {
     viewer.addEventListener("window", () => this.showWindow());
     viewer.addEventListener("layout", () => this.showLayout());
     viewer.addEventListener("crosshair", () => this.showValues());
+    viewer.addEventListener("further", () => this.showFurther());
     viewer.addEventListener("tool", () => setPressed(byId("measure"), viewer.tool === this.ruler));
     this.showWindow();
   }
@@ -51,8 +57,34 @@ export class Toolbar {
 
   clear() {
     this.isFused = null;
+    this.showFurther();
     this.rendering.clear();
     for (const id of ["position", "ct-value", "mr-value", "fused-value"]) byId(id).textContent = "–";
+  }
+
+  // PET and SPECT keep an opacity of their own, so that the CT is visible below their colours.
+  chooseOverlay() {
+    const overlay = byId("overlay").value;
+    const kind = this.viewer.furtherNamed(overlay)?.isColour ? "colour" : "grey";
+    if (kind !== this.opacityKind) {
+      this.opacities[this.opacityKind] = Number(byId("opacity").value);
+      this.opacityKind = kind;
+      this.setOpacity(this.opacities[kind]);
+    }
+    this.viewer.set({ overlay });
+  }
+
+  // An overlay and a value at the crosshair for each further image; a chosen one stays chosen.
+  showFurther() {
+    const { further } = this.viewer;
+    const chosen = byId("overlay").value;
+    byId("overlay").replaceChildren(...this.overlays, ...further.map(({ label, name }) => new Option(label, name)));
+    byId("overlay").value = chosen;
+    if (!byId("overlay").value) this.setOverlay(0);
+    this.furtherValues = further.map(() => createElement("dd"));
+    for (const shown of byId("readout").querySelectorAll(".further")) shown.remove();
+    byId("readout").append(...further.map(({ label }, i) => createElement("div", { className: "further" }, createElement("dt", { textContent: label }), this.furtherValues[i])));
+    this.showValues();
   }
 
   setOpacity(value) {
@@ -98,11 +130,12 @@ export class Toolbar {
   showValues() {
     const { viewer } = this;
     if (!viewer.isShowing) return;
-    const { lps, hu, mr, fused } = viewer.readout();
+    const { lps, hu, mr, fused, further } = viewer.readout();
     const position = ["LR", "PA", "SI"].map(([plus, minus], axis) => `${Math.abs(lps[axis]).toFixed(1)} ${lps[axis] < 0 ? minus : plus}`);
     byId("position").textContent = `${position.join("  ")} mm`;
     byId("ct-value").textContent = `${Math.round(hu)} HU`;
-    byId("mr-value").textContent = mr === null ? "–" : mr.toPrecision(4).replace(/\.0+$/, "");
+    byId("mr-value").textContent = shortNumber(mr);
+    further.forEach((value, i) => (this.furtherValues[i].textContent = `${shortNumber(value)} ${viewer.further[i].unit}`.trim()));
     byId("fused-value").textContent = fused === null ? "–" : fused.toFixed(3);
     if (!byId("rendering-area").hidden) this.rendering.cutAt(viewer.crosshair[2] / viewer.ct.size[2]);
   }
@@ -130,13 +163,16 @@ export class Toolbar {
   }
 
   setOverlay(index) {
+    if (index >= byId("overlay").options.length) return;
     byId("overlay").selectedIndex = index;
     byId("overlay").dispatchEvent(new Event("change"));
   }
 
   get keys() {
     const { viewer } = this;
+    const overlays = Array.from({ length: MAX_KEY }, (_, index) => [index + 1, () => this.setOverlay(index)]);
     return {
+      ...Object.fromEntries(overlays),
       ArrowLeft: () => viewer.move(-1, 0, 0), // radiological: the screen's left is the patient's right
       ArrowRight: () => viewer.move(1, 0, 0),
       ArrowUp: () => viewer.move(0, -1, 0),
@@ -154,10 +190,6 @@ export class Toolbar {
       p: () => selectNext(byId("layout")),
       m: () => this.measure(),
       o: () => this.toggleBorder(),
-      1: () => this.setOverlay(0),
-      2: () => this.setOverlay(1),
-      3: () => this.setOverlay(2),
-      4: () => this.setOverlay(3),
     };
   }
 }

@@ -30,6 +30,16 @@ export const COLOUR_MAPS = {
   green: { colours: colourTable((level) => [0, level, 0]), adds: true },
 };
 
+// Colours that are linear between positions in [0, 1], as the server sends them.
+export function piecewiseMap([positions, rgb]) {
+  const colourOf = (level) => {
+    const next = Math.max(positions.findIndex((position) => position >= level / 255), 1);
+    const share = (level / 255 - positions[next - 1]) / (positions[next] - positions[next - 1]);
+    return rgb[next].map((value, i) => rgb[next - 1][i] + (value - rgb[next - 1][i]) * share);
+  };
+  return { colours: colourTable(colourOf) };
+}
+
 // Pixels with an overlay: everywhere, right of a line, in every other square.
 export const OVERLAY_MODES = {
   blend: () => () => true,

@@ -18,6 +18,7 @@ export class FovBorder {
   draw(context, viewport, index) {
     const { ct, mr, fused, fusedMrFromCt } = this.viewer;
     if (!this.isShown || !fused || (viewport.show && viewport.show !== "fused")) return;
+    if (!viewport.show && this.viewer.furtherNamed(this.viewer.overlay)) return; // it has a field of view of its own
     const mrFromGrid = multiply(mr.voxelFromMm, fusedMrFromCt, ct.mmFromVoxel);
     context.beginPath();
     for (const segment of borderSegments(mrFromGrid, mr.size, ct.size, viewport, index)) {

@@ -32,7 +32,7 @@ export class Viewer extends EventTarget {
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, fusedMrFromCt: null, isMrActive: false, viewports: [], images: [] });
+    Object.assign(this, { ct: null, mr: null, fused: null, further: [], preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, fusedMrFromCt: null, isMrActive: false, viewports: [], images: [] });
     this.planes.clear();
     this.requestDraw();
   }
@@ -56,6 +56,17 @@ export class Viewer extends EventTarget {
   setFused(volume, fusedMrFromCt = null) {
     Object.assign(this, { fused: volume, fusedMrFromCt, preview: null });
     this.invalidate("fused");
+  }
+
+  // Further images of the result, see `FurtherImage`.
+  setFurther(further) {
+    this.further = further;
+    this.notify("further");
+    this.invalidate("further");
+  }
+
+  furtherNamed(name) {
+    return this.further.find((one) => one.name === name);
   }
 
   // One axial slice of another method, shown instead of that slice of the fused image.
@@ -175,16 +186,18 @@ export class Viewer extends EventTarget {
   }
 
   overlayOf(viewport) {
-    const overlay = OVERLAYS[viewport.show && viewport.show !== "ct" ? viewport.show : this.overlay];
+    const name = viewport.show && viewport.show !== "ct" ? viewport.show : this.overlay;
+    const overlay = OVERLAYS[name] ?? { from: name, map: this.furtherNamed(name).map };
     return overlay.from === "fused" && !this.fused ? (viewport.show ? null : OVERLAYS.mr) : overlay;
   }
 
   greysOf(name) {
-    const range = { ct: [this.window[1] - this.window[0] / 2, this.window[1] + this.window[0] / 2], mr: this.mrRange, fused: [0, FULL_SCALE] }[name];
-    const key = `${name} ${range}`;
+    const further = this.furtherNamed(name), { step } = further?.volume ?? this[name];
+    const range = further?.range ?? { ct: [this.window[1] - this.window[0] / 2, this.window[1] + this.window[0] / 2], mr: this.mrRange, fused: [0, FULL_SCALE] }[name];
+    const key = `${name} ${range} ${step}`;
     this.tables ??= new Map();
     if (this.tables.size > MAX_CACHED_PLANES) this.tables.clear();
-    if (!this.tables.has(key)) this.tables.set(key, greyTable(range.map((value) => value / this[name].step)));
+    if (!this.tables.has(key)) this.tables.set(key, greyTable(range.map((value) => value / step)));
     return this.tables.get(key);
   }
 
@@ -193,9 +206,14 @@ export class Viewer extends EventTarget {
     const key = `${name} ${plane} ${index}`;
     if (!this.planes.has(key)) {
       if (this.planes.size >= MAX_CACHED_PLANES) this.planes.delete(this.planes.keys().next().value);
-      this.planes.set(key, name === "mr" ? resamplePlane(this.mr, this.mrVoxelFromVoxel(), this.ct.size, plane, index) : extractPlane(this[name], plane, index));
+      this.planes.set(key, this.planeOf(name, plane, index));
     }
     return this.planes.get(key);
+  }
+
+  planeOf(name, plane, index) {
+    if (name === "mr") return resamplePlane(this.mr, this.mrVoxelFromVoxel(), this.ct.size, plane, index);
+    return this.furtherNamed(name)?.plane(this.ct, plane, index) ?? extractPlane(this[name], plane, index);
   }
 
   mrVoxelFromVoxel() {
@@ -249,6 +267,7 @@ export class Viewer extends EventTarget {
       hu: this.ct.valueAt(this.crosshair),
       mr: this.mr.valueAt(apply(this.mr.voxelFromMm, mrMm)),
       fused: this.fusedAt(this.crosshair),
+      further: this.further.map((one) => one.valueAt(mm)),
     };
   }
 
