@@ -167,8 +167,10 @@ def test_further_images_are_overlays_of_the_ct(
     assert np.abs(t2 - fused).mean() > 1
     assert viewer.element("opacity-value").text == "100 %"
     viewer.press("6")
-    viewer.browser.execute_script("document.getElementById('quality').scrollIntoView()")
+    viewer.browser.execute_script("document.getElementById('controls').scrollTo(0, 480)")
     pet = viewer.screenshot("28-pet-on-ct")
+    assert has_colour_bar(pet)
+    assert not has_colour_bar(t2)
     assert viewer.element("opacity-value").text == "50 %"
     assert np.abs(pet[..., 0] - pet[..., 2]).mean() > np.abs(t2[..., 0] - t2[..., 2]).mean() + 3
     shown = viewer.element("readout").text
@@ -176,6 +178,12 @@ def test_further_images_are_overlays_of_the_ct(
     assert shown.endswith(f"PT\n{float(f'{expected:.4g}'):.0f} Bq/ml"), (shown, expected)
     viewer.press("1")
     assert viewer.element("opacity-value").text == "100 %"
+
+
+def has_colour_bar(shot: np.ndarray) -> bool:
+    """Whether the lower left corner has the last colour of `lightness`, and others below it."""
+    column = shot[-140:-14, 19]
+    return bool(np.abs(column[0] - (252, 246, 190)).max() < 30 and np.ptp(column[:, 0]) > 200)
 
 
 def value_at_crosshair(viewer: ViewerDriver, view: dict[str, Any]) -> float:

@@ -1,6 +1,7 @@
 // The toolbar of the viewer: overlay and its mode, CT window, planes, ruler; and the values at the crosshair.
 
 import { byId, createElement, selectNext, setOptions, setPressed } from "../dom.js";
+import { ColourBar } from "../viewer/colour_bar.js";
 import { FULL_SCALE } from "../viewer/compose.js";
 import { FovBorder } from "../viewer/fov_border.js";
 import { Rendering } from "../viewer/rendering.js";
@@ -20,7 +21,7 @@ export class Toolbar {
     Object.assign(this, { viewer, windows, flickering: null, opacityKind: "grey", opacities: { grey: 1, colour: COLOUR_OPACITY }, rendering: new Rendering(byId("rendering")) });
     this.ruler = new Ruler(viewer);
     this.border = new FovBorder(viewer);
-    viewer.layers.push(this.ruler, this.border);
+    viewer.layers.push(this.ruler, this.border, new ColourBar(viewer));
     this.overlays = [...byId("overlay").options]; // of every study
     setOptions(byId("window-preset"), [...Object.keys(windows), "manual"], "soft-tissue");
     viewer.set({ window: windows["soft-tissue"] });
