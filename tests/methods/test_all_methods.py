@@ -39,7 +39,7 @@ SHRINKING = {"csr", "csmca"}
 SHARPENING = {"adaptive_zero_learning"}
 """Details are added: two equal images give a sharper one, of the same brightness."""
 
-COSTLY = {*CODED, "nsst_papcnn"}
+COSTLY = {*CODED, "directive_contrast", "nsct_pc_lle", "nsst_papcnn"}
 """Rules that fuse one shape in `make test`, and any in `make study`."""
 
 SAME_GRAPH = {"mfinet", "mfinet-patients", "learned_detail"}

@@ -32,8 +32,8 @@ def quickly(names: Iterable[str]) -> list[Any]:
 COMPARED = sorted(NETWORKS.keys() - {"mfinet", "res2fusion"})
 """Those of other papers; our two have this law, too, in files of their own."""
 
-QUICK_GRAPHS = {"densefuse", "sdnet"}
-"""Networks whose graphs are written in `make test`: one with a choice of rules, one without."""
+QUICK_GRAPHS = {"sdnet"}
+"""Networks whose graphs are written in `make test`; as that of DenseFuse, `test_export.py`."""
 
 EXPORTED = [
     name if name in QUICK_GRAPHS else pytest.param(name, marks=pytest.mark.slow)

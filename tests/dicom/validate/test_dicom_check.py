@@ -232,7 +232,13 @@ FAULTS: dict[str, tuple[Edit, str, str]] = {
 """By name of a fault: the edit, and the attribute and words of the expected error."""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, marks=pytest.mark.slow if index % 3 else ())
+        for index, fault in enumerate(FAULTS)
+    ],
+)
 def test_a_planted_fault_is_found(study: Path, fault: str) -> None:
     spoil, attribute, words = FAULTS[fault]
     spoil(study)

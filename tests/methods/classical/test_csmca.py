@@ -61,7 +61,7 @@ def test_constant_images_give_their_mean(grey: tuple[float, float]) -> None:
 
 def test_more_rounds_leave_less_out() -> None:
     images = images_of(1, 12, 12)
-    errors = [np.abs(CSMCA(rounds=n)(images, images) - images).mean() for n in (1, 6)]
+    errors = [np.abs(CSMCA(rounds=n)(images, images) - images).mean() for n in (1, 3)]
     assert errors == sorted(errors, reverse=True)
 
 
