@@ -12,11 +12,13 @@ left. Prints a Markdown table, and the load of the machine, which affects the fi
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -93,11 +95,30 @@ def command(pet: Path, mr: Path, output: Path, method: str) -> list[str]:
     ]
 
 
-def timed(arguments: list[str]) -> tuple[float, str]:
+@dataclass(frozen=True)
+class Seconds:
+    """Of a command: by the clock, which other programs lengthen, and of the processor."""
+
+    clock: float
+    processor: float
+
+
+def processor_s() -> float:
+    """Processor seconds of all commands so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def timed(arguments: list[str]) -> tuple[Seconds, str]:
     """Seconds of a command, and what it prints."""
-    start = time.perf_counter()
+    start, before = time.perf_counter(), processor_s()
     printed = subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return time.perf_counter() - start, printed
+    return Seconds(time.perf_counter() - start, processor_s() - before), printed
+
+
+def row(what: str, seconds: Seconds) -> None:
+    """Print a row of the table."""
+    print(f"| {what} | {seconds.clock:.4g} | {seconds.processor:.4g} |", flush=True)
 
 
 def kill_halfway(arguments: list[str], output: Path, count: int) -> int:
@@ -131,30 +152,41 @@ def main() -> None:
         folder = Path(temporary)
         write_pairs(folder, count)
         pet, mr = folder / "PET", folder / "MRI"
-        print(f"load before: {os.getloadavg()[0]:.1f}\n\n| what | value |\n|---|--:|", flush=True)
+        print(f"load before: {os.getloadavg()[0]:.1f}\n")
+        print("| what | clock, s | processor, s |\n|---|--:|--:|", flush=True)
         whole_s, _ = timed(command(pet, mr, folder / "whole", method))
-        print(f"| {count} pairs by one command | {whole_s:.1f} s |", flush=True)
+        row(f"{count} pairs by one command", whole_s)
         names = [
             f"{index:03d}.png" for index in np.linspace(0, count - 1, options.single, dtype=int)
         ]
         (folder / "single").mkdir()
-        single_s = [
+        single = [
             timed(command(pet / name, mr / name, folder / "single" / name, method))[0]
             for name in names
         ]
-        each_s = float(np.mean(single_s))
-        print(f"| a pair by a command of its own, mean of {len(names)} | {each_s:.2f} s |")
-        print(f"| {count} such commands, extrapolated | {count * each_s:.0f} s |")
-        print(f"| ratio | {count * each_s / whole_s:.1f} |", flush=True)
+        each_s = Seconds(
+            float(np.mean([one.clock for one in single])),
+            float(np.mean([one.processor for one in single])),
+        )
+        row(f"a pair by a command of its own, mean of {len(names)}", each_s)
+        row(
+            f"{count} such commands, extrapolated",
+            Seconds(count * each_s.clock, count * each_s.processor),
+        )
+        row(
+            "ratio to one command",
+            Seconds(
+                count * each_s.clock / whole_s.clock, count * each_s.processor / whole_s.processor
+            ),
+        )
         resumed = command(pet, mr, folder / "resumed", method)
         written = kill_halfway(resumed, folder / "resumed", count)
         again_s, printed = timed(resumed)
         facts = json.loads(printed)
-        print(f"| killed after | {written} pairs |")
-        print(f"| fused after the restart | {len(facts['fused'])} pairs, {again_s:.1f} s |")
+        row(f"killed after {written} pairs; the restart fuses {len(facts['fused'])}", again_s)
         differ = differing(folder / "whole", folder / "resumed")
-        print(f"| names or images that differ from the whole run | {len(differ)} |")
-        print(f"\nload after: {os.getloadavg()[0]:.1f}")
+        print(f"\nnames or images that differ from the whole run: {len(differ)}")
+        print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
