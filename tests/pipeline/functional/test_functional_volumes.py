@@ -158,6 +158,7 @@ def test_record_and_sheet_state_units_and_verdict(fused: FunctionalResult) -> No
     sheet = (folder / "qa.html").read_text()
     assert "registration and fusion of MR and PT of the head" in sheet
     assert "the outline of the uptake follows the cortex" in sheet
+    assert "checkerboard" not in sheet  # it has none
     assert "Research use only" in sheet
 
 

@@ -66,7 +66,7 @@ def write_functional_sheet(path: Path, result: FunctionalResult) -> None:
         _sections(result),
         warning=" ".join(result.record.warnings),
         pair=(str(result.anatomical.modality), str(result.functional.modality)),
-        checks="functional_checks.html",
+        prefix="functional_",
     )
 
 

@@ -170,15 +170,15 @@ def write_qa_sheet(
     warning: str = "",
     registered: bool = True,
     pair: tuple[str, str] = (CT.code, MR.code),
-    checks: str = "checks.html",
+    prefix: str = "",
     worst: WorstPoint | None = None,
     residuals: Residuals | None = None,
 ) -> None:
     """Write the document.
 
     `sections` are headings with a table each, `warning` is a banner on top, the worst point is
-    above the other planes, `residuals` of the skull are a map. The `checks`, a template, and the
-    sign-off are for a registration only.
+    above the other planes, `residuals` of the skull are a map. Checks and the sign-off are for a
+    registration only; `prefix` is that of the templates of what to check.
     """
     document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
@@ -188,10 +188,15 @@ def write_qa_sheet(
         residuals=_residuals_html(residuals) if residuals else "",
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
         pair=escape(" and ".join(pair)),
-        checklist=(_template(checks) + _template("grade.html")).rstrip() if registered else "",
+        guide=_template(f"{prefix}guide.html").rstrip(),
+        checklist=_checklist(prefix) if registered else "",
         signoff=_signoff_html(None) if registered else "",
     )
     path.write_text(document, encoding="utf-8")
+
+
+def _checklist(prefix: str) -> str:
+    return (_template(f"{prefix}checks.html") + _template("grade.html")).rstrip()
 
 
 def _template(name: str) -> str:
