@@ -84,6 +84,20 @@ def phantom_folders(
 
 
 @pytest.fixture(scope="session")
+def coarse_phantom() -> Phantom:
+    """For tests of what is written or refused, not of where it is."""
+    return make_phantom(7, spacing_mm=6.0)
+
+
+@pytest.fixture(scope="session")
+def coarse_folders(
+    coarse_phantom: Phantom, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """CT and MR DICOM; copy before changing."""
+    return write_phantom(coarse_phantom, tmp_path_factory.mktemp("coarse"))
+
+
+@pytest.fixture(scope="session")
 def orthanc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
         yield server

@@ -10,6 +10,16 @@ from radfuse.phantom.head import Phantom
 from radfuse.registration.transforms import write_transform
 
 
+@pytest.fixture(scope="module")
+def phantom(coarse_phantom: Phantom) -> Phantom:
+    return coarse_phantom
+
+
+@pytest.fixture(scope="module")
+def phantom_folders(coarse_folders: tuple[Path, Path]) -> tuple[Path, Path]:
+    return coarse_folders
+
+
 @pytest.fixture
 def truth(phantom: Phantom, tmp_path: Path) -> Path:
     write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)

@@ -33,6 +33,16 @@ def alone(given: Recipe) -> Recipe:
 
 
 @pytest.fixture(scope="module")
+def coarse(
+    coarse_phantom: Phantom, alone: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> Recipe:
+    """The same for the coarse phantom."""
+    path = tmp_path_factory.mktemp("coarse") / "truth.tfm"
+    write_transform(path, coarse_phantom.mr_from_ct)
+    return alone.model_copy(update={"transform": path})
+
+
+@pytest.fixture(scope="module")
 def fused(phantom: Phantom, given: Recipe) -> Result:
     return radfuse.fuse(phantom.ct, phantom.mr, recipe=given)
 
@@ -176,16 +186,18 @@ SLOW = [pytest.param(suffix, marks=pytest.mark.slow) for suffix in (".nii", ".mh
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", *SLOW])
 def test_every_volume_format_is_read_back(
-    phantom: Phantom, given: Recipe, fused: Result, tmp_path: Path, suffix: str
+    coarse_phantom: Phantom, coarse: Recipe, tmp_path: Path, suffix: str
 ) -> None:
     path = tmp_path / f"sub-01_fused{suffix}"
-    written = radfuse.fuse(phantom.ct, phantom.mr, path, recipe=given)
+    written = radfuse.fuse(coarse_phantom.ct, coarse_phantom.mr, path, recipe=coarse)
     assert written.written == path
     found = sitk.ReadImage(str(path))
-    np.testing.assert_allclose(found.GetOrigin(), phantom.ct.image.GetOrigin(), atol=1e-4)
-    np.testing.assert_allclose(found.GetDirection(), phantom.ct.image.GetDirection(), atol=1e-6)
+    np.testing.assert_allclose(found.GetOrigin(), coarse_phantom.ct.image.GetOrigin(), atol=1e-4)
+    np.testing.assert_allclose(
+        found.GetDirection(), coarse_phantom.ct.image.GetDirection(), atol=1e-6
+    )
     np.testing.assert_array_equal(
-        sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(fused.image)
+        sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(written.image)
     )
     names = {entry.name for entry in tmp_path.iterdir()}
     assert names == {
@@ -251,24 +263,24 @@ def test_a_dicom_result_belongs_to_the_study_and_frame_of_the_ct(
 
 
 def test_volumes_without_headers_become_unnamed_dicom(
-    phantom: Phantom, alone: Recipe, tmp_path: Path
+    coarse_phantom: Phantom, coarse: Recipe, tmp_path: Path
 ) -> None:
-    result = radfuse.fuse(phantom.ct, phantom.mr, tmp_path / "out", recipe=alone)
+    result = radfuse.fuse(coarse_phantom.ct, coarse_phantom.mr, tmp_path / "out", recipe=coarse)
     header = pydicom.dcmread(min(result.written.iterdir()))
     assert header.PatientID in ("", None)
     assert "SourceImageSequence" not in header
 
 
 def test_earlier_results_are_kept_without_overwrite(
-    phantom: Phantom, alone: Recipe, tmp_path: Path
+    coarse_phantom: Phantom, coarse: Recipe, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=alone)
+    radfuse.fuse(coarse_phantom.ct, coarse_phantom.mr, out, recipe=coarse)
     before = (out / "record.json").read_bytes()
     with pytest.raises(OutputError, match="--overwrite"):
-        radfuse.fuse(phantom.ct, phantom.mr, out, recipe=alone)
+        radfuse.fuse(coarse_phantom.ct, coarse_phantom.mr, out, recipe=coarse)
     assert (out / "record.json").read_bytes() == before
-    radfuse.fuse(phantom.ct, phantom.mr, out, recipe=alone, overwrite=True)
+    radfuse.fuse(coarse_phantom.ct, coarse_phantom.mr, out, recipe=coarse, overwrite=True)
     assert (out / "record.json").read_bytes() != before
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 

@@ -24,6 +24,16 @@ from radfuse.verdict import Verdict
 QUICK = {"method": "average", "accept_registration": True, "outputs": ("fused",)}
 
 
+@pytest.fixture(scope="module")
+def phantom(coarse_phantom: Phantom) -> Phantom:
+    return coarse_phantom
+
+
+@pytest.fixture(scope="module")
+def phantom_folders(coarse_folders: tuple[Path, Path]) -> tuple[Path, Path]:
+    return coarse_folders
+
+
 @pytest.fixture
 def given(phantom: Phantom, tmp_path: Path) -> Recipe:
     write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)
@@ -159,7 +169,7 @@ def test_a_folder_with_another_record_is_kept(
 
 
 def test_a_slab_too_thin_to_register_is_refused(phantom: Phantom) -> None:
-    slab = Series(phantom.ct.image[:, :, 20:23], CT, Path("slab"))
+    slab = Series(phantom.ct.image[:, :, 10:13], CT, Path("slab"))
     with pytest.raises((InputError, RegistrationError)):
         radfuse.fuse(slab, phantom.mr)
 
