@@ -137,11 +137,12 @@ def test_options_of_the_method_are_set_and_recorded(
 
 
 def test_volumes_are_fused_with_a_given_transform(
-    phantom_folders: tuple[Path, Path], truth: Path, tmp_path: Path
+    coarse_folders: tuple[Path, Path], coarse_phantom: Phantom, tmp_path: Path
 ) -> None:
-    ct, mr = phantom_folders
+    ct, mr = coarse_folders
+    write_transform(tmp_path / "t.tfm", coarse_phantom.mr_from_ct)
     result = run(
-        "fuse", "--ct", ct, "--mr", mr, "-o", tmp_path / "out", "--transform", truth,
+        "fuse", "--ct", ct, "--mr", mr, "-o", tmp_path / "out", "--transform", tmp_path / "t.tfm",
         "--method", "bone_blend", "--window", 2000, 300, "--accept-registration",
         "--outputs", "fused",
     )  # fmt: skip
@@ -196,9 +197,9 @@ def test_a_region_that_cannot_be_used_is_a_line(
 
 
 def test_a_mask_of_a_region_is_never_replaced(
-    phantom_folders: tuple[Path, Path], tmp_path: Path
+    coarse_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    ct, mr = phantom_folders
+    ct, mr = coarse_folders
     mask = tmp_path / "mask.nii.gz"
     mask.write_bytes(b"a mask")
     for option in ("--roi", "--metric-mask"):
@@ -287,18 +288,20 @@ def test_a_missing_path(pair: tuple[Path, Path], tmp_path: Path) -> None:
     refused(run("fuse", "--ct", nowhere, "--mr", pair[1], "-o", tmp_path / "o.png"), str(nowhere))
 
 
-def test_a_folder_without_images(phantom_folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_folder_without_images(coarse_folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused(
-        run("fuse", "--ct", tmp_path / "empty", "--mr", phantom_folders[1], "-o", tmp_path / "o"),
+        run("fuse", "--ct", tmp_path / "empty", "--mr", coarse_folders[1], "-o", tmp_path / "o"),
         "no DICOM images",
     )
 
 
-def test_two_mr_as_ct(phantom_folders: tuple[Path, Path], phantom: Phantom, tmp_path: Path) -> None:
-    mr = phantom_folders[1]
+def test_two_mr_as_ct(
+    coarse_folders: tuple[Path, Path], coarse_phantom: Phantom, tmp_path: Path
+) -> None:
+    mr = coarse_folders[1]
     refused(run("fuse", "--ct", mr, "--mr", mr, "-o", tmp_path / "o"), "no CT series", "MR")
-    sitk.WriteImage(phantom.mr.image, str(tmp_path / "mr.nii.gz"))
+    sitk.WriteImage(coarse_phantom.mr.image, str(tmp_path / "mr.nii.gz"))
     refused(
         run("fuse", "--ct", tmp_path / "mr.nii.gz", "--mr", mr, "-o", tmp_path / "o"),
         "not CT in HU",
@@ -330,10 +333,10 @@ def test_2d_images_of_different_sizes(pair: tuple[Path, Path], tmp_path: Path) -
 
 
 def test_a_volume_with_a_2d_image(
-    pair: tuple[Path, Path], phantom_folders: tuple[Path, Path], tmp_path: Path
+    pair: tuple[Path, Path], coarse_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     refused(
-        run("fuse", "--ct", phantom_folders[0], "--mr", pair[1], "-o", tmp_path / "o"),
+        run("fuse", "--ct", coarse_folders[0], "--mr", pair[1], "-o", tmp_path / "o"),
         "3-D volume",
         "2-D image",
     )
@@ -349,49 +352,49 @@ def test_a_volume_with_a_2d_image(
     ],
 )
 def test_a_volume_of_more_dimensions_colours_nan_or_constant(
-    make: object, words: str, phantom_folders: tuple[Path, Path], tmp_path: Path
+    make: object, words: str, coarse_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     values = np.random.default_rng(1).normal(0, 500, (5, 6, 7)).astype(np.float32)
     path = tmp_path / "ct.mha"
     sitk.WriteImage(make(values), str(path))
-    refused(run("fuse", "--ct", path, "--mr", phantom_folders[1], "-o", tmp_path / "o"), words)
+    refused(run("fuse", "--ct", path, "--mr", coarse_folders[1], "-o", tmp_path / "o"), words)
 
 
-def test_an_absurd_spacing(phantom_folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_absurd_spacing(coarse_folders: tuple[Path, Path], tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(np.random.default_rng(1).normal(0, 500, (5, 6, 7)))
     image.SetSpacing((1e-6, 1, 1))
     sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
     refused(
-        run("fuse", "--ct", tmp_path / "ct.nrrd", "--mr", phantom_folders[1], "-o", tmp_path / "o"),
+        run("fuse", "--ct", tmp_path / "ct.nrrd", "--mr", coarse_folders[1], "-o", tmp_path / "o"),
         "1e-06 x 1 x 1 mm",
     )
 
 
-def test_a_truncated_last_slice(phantom_folders: tuple[Path, Path], tmp_path: Path) -> None:
-    shutil.copytree(phantom_folders[0], tmp_path / "CT")
+def test_a_truncated_last_slice(coarse_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(coarse_folders[0], tmp_path / "CT")
     last = max((tmp_path / "CT").iterdir())
     last.write_bytes(last.read_bytes()[:-500])
     refused(
-        run("fuse", "--ct", tmp_path / "CT", "--mr", phantom_folders[1], "-o", tmp_path / "o"),
+        run("fuse", "--ct", tmp_path / "CT", "--mr", coarse_folders[1], "-o", tmp_path / "o"),
         last.name,
         "truncated",
     )
 
 
 def test_several_series_are_listed_to_choose_from(
-    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
+    coarse_phantom: Phantom, coarse_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    shutil.copytree(phantom_folders[0], tmp_path / "CT" / "one")
-    shutil.copytree(phantom_folders[0], tmp_path / "CT" / "two")
+    shutil.copytree(coarse_folders[0], tmp_path / "CT" / "one")
+    shutil.copytree(coarse_folders[0], tmp_path / "CT" / "two")
     for path in (tmp_path / "CT" / "two").iterdir():
         other = pydicom.dcmread(path)
         other.SeriesInstanceUID += ".1"
         other.save_as(path)
-    options = ("--mr", phantom_folders[1], "-o", tmp_path / "o", "--method", "average")
+    options = ("--mr", coarse_folders[1], "-o", tmp_path / "o", "--method", "average")
     result = run("fuse", "--ct", tmp_path / "CT", *options)
     refused(result, "2 CT series", "--ct-series UID")
     uid = result.stderr.split("UID ")[-1].split()[0]
-    write_transform(tmp_path / "t.tfm", phantom.mr_from_ct)
+    write_transform(tmp_path / "t.tfm", coarse_phantom.mr_from_ct)
     chosen = run(
         "fuse", "--ct", tmp_path / "CT", *options, "--ct-series", uid,
         "--transform", tmp_path / "t.tfm", "--accept-registration", "--outputs", "fused",

@@ -23,15 +23,15 @@ def place(orthanc: Orthanc, way: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def study(phantom_folders: tuple[Path, Path]) -> str:
-    return str(pydicom.dcmread(sorted(phantom_folders[0].iterdir())[0]).StudyInstanceUID)
+def study(coarse_folders: tuple[Path, Path]) -> str:
+    return str(pydicom.dcmread(sorted(coarse_folders[0].iterdir())[0]).StudyInstanceUID)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_study_is_sent_found_and_fetched(
-    orthanc: Orthanc, phantom_folders: tuple[Path, Path], study: str, tmp_path: Path, way: str
+    orthanc: Orthanc, coarse_folders: tuple[Path, Path], study: str, tmp_path: Path, way: str
 ) -> None:
-    pacs, folders = place(orthanc, way), phantom_folders
+    pacs, folders = place(orthanc, way), coarse_folders
     count = sum(len(list(folder.iterdir())) for folder in folders)
     assert run("dicom", "echo", "--to", pacs).stdout == "the PACS responds\n"
 
@@ -63,9 +63,9 @@ def test_a_study_is_sent_found_and_fetched(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_send_that_fails_in_part_names_what_did_not_go(
-    orthanc: Orthanc, phantom_folders: tuple[Path, Path], tmp_path: Path, way: str
+    orthanc: Orthanc, coarse_folders: tuple[Path, Path], tmp_path: Path, way: str
 ) -> None:
-    whole, cut = sorted(phantom_folders[0].iterdir())[:2]
+    whole, cut = sorted(coarse_folders[0].iterdir())[:2]
     (tmp_path / "whole.dcm").write_bytes(whole.read_bytes())
     (tmp_path / "cut.dcm").write_bytes(cut.read_bytes()[:100])
     (tmp_path / "readme.txt").touch()

@@ -231,10 +231,10 @@ def test_record_transform_and_mask_describe_the_fusion(
 
 
 def test_a_dicom_result_belongs_to_the_study_and_frame_of_the_ct(
-    phantom_folders: tuple[Path, Path], alone: Recipe, tmp_path: Path
+    coarse_folders: tuple[Path, Path], coarse: Recipe, tmp_path: Path
 ) -> None:
-    ct, mr = phantom_folders
-    result = radfuse.fuse(ct, mr, tmp_path / "out", recipe=alone)
+    ct, mr = coarse_folders
+    result = radfuse.fuse(ct, mr, tmp_path / "out", recipe=coarse)
     files = sorted(result.written.iterdir())
     sources = {str(h.SOPInstanceUID) for h in (*result.ct.headers, *result.mr.headers)}
     assert len(files) == len(result.ct.files)

@@ -213,9 +213,9 @@ def test_a_real_study_without_an_mr_says_so(heads: Path) -> None:
 
 
 def test_a_study_is_fused_from_a_zip_archive(
-    phantom_folders: tuple[Path, Path], tmp_path: Path
+    coarse_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    archive = shutil.make_archive(str(tmp_path / "study"), "zip", phantom_folders[0].parent)
+    archive = shutil.make_archive(str(tmp_path / "study"), "zip", coarse_folders[0].parent)
     words = ["fuse", "--study", archive, "-o", str(tmp_path / "fused.nii.gz"), "--no-register"]
     words += ["--accept-registration", "--method", "average", "--quiet"]
     result = CliRunner().invoke(main, words)

@@ -201,8 +201,8 @@ def test_job_of_a_killed_server_is_marked_as_failed(site: Site, asked: dict[str,
     assert not half.exists()
 
 
-def test_uploaded_archive_becomes_a_study(site: Site, phantom_folders: tuple[Path, Path]) -> None:
-    files = [("files", ("../../evil.zip", zipped(*phantom_folders)))]
+def test_uploaded_archive_becomes_a_study(site: Site, coarse_folders: tuple[Path, Path]) -> None:
+    files = [("files", ("../../evil.zip", zipped(*coarse_folders)))]
     answer = site.client.post("/api/v1/uploads", files=files)
     path = answer.json()["path"]
     assert re.fullmatch(r"upload:[0-9a-f]{12}/00000\.zip", path)
@@ -216,9 +216,9 @@ def test_uploaded_archive_becomes_a_study(site: Site, phantom_folders: tuple[Pat
 
 
 def test_uploaded_slices_are_stored_in_one_folder(
-    site: Site, phantom_folders: tuple[Path, Path]
+    site: Site, coarse_folders: tuple[Path, Path]
 ) -> None:
-    slices = sorted(phantom_folders[1].iterdir())[:4]
+    slices = sorted(coarse_folders[1].iterdir())[:4]
     files = [("files", (one.name, one.read_bytes())) for one in slices]
     path = stored_upload(site, site.client.post("/api/v1/uploads", files=files).json()["path"])
     assert [one.read_bytes() for one in sorted(path.iterdir())] == [

@@ -21,9 +21,9 @@ VIEW = [sys.executable, "-m", "radfuse", "view", "--no-browser"]
 
 
 def test_command_prints_working_url_and_ends_on_ctrl_c(
-    phantom_folders: tuple[Path, Path], tmp_path: Path
+    coarse_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    command = [*VIEW, "--folder", tmp_path, phantom_folders[0].parent]
+    command = [*VIEW, "--folder", tmp_path, coarse_folders[0].parent]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -46,13 +46,15 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fused(
-    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+    coarse_phantom: Phantom,
+    coarse_folders: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The fused series of the quick phantom."""
+    """The fused series of the quick coarse_phantom."""
     folder = tmp_path_factory.mktemp("fused")
-    write_transform(folder / "truth.tfm", phantom.mr_from_ct)
-    recipe = Recipe(transform=folder / "truth.tfm", method="average")
-    result = fuse(*phantom_folders, folder / "OUT", recipe=recipe)
+    write_transform(folder / "truth.tfm", coarse_phantom.mr_from_ct)
+    recipe = Recipe(transform=folder / "truth.tfm", method="average", accept_registration=True)
+    result = fuse(*coarse_folders, folder / "OUT", recipe=recipe)
     assert result.written is not None
     return folder / "OUT" / "FUSED_average"
 
@@ -84,11 +86,11 @@ def test_one_series_of_a_study_can_be_fetched(
 
 @pytest.mark.parametrize("name", WAYS)
 def test_fused_series_round_trips_under_the_ct_study(
-    orthanc: Orthanc, fused: Path, phantom_folders: tuple[Path, Path], tmp_path: Path, name: str
+    orthanc: Orthanc, fused: Path, coarse_folders: tuple[Path, Path], tmp_path: Path, name: str
 ) -> None:
     pacs = connect(way(orthanc, name))
-    assert send(way(orthanc, name), *phantom_folders, fused) == ()
-    study = str(pydicom.dcmread(slices(phantom_folders[0])[0]).StudyInstanceUID)
+    assert send(way(orthanc, name), *coarse_folders, fused) == ()
+    study = str(pydicom.dcmread(slices(coarse_folders[0])[0]).StudyInstanceUID)
     header = pydicom.dcmread(slices(fused)[0], stop_before_pixels=True)
 
     found = table_rows(pacs.find(Query("series", {"StudyInstanceUID": study})), "series")
@@ -106,21 +108,21 @@ def test_fused_series_round_trips_under_the_ct_study(
 def test_every_output_object_round_trips_under_the_ct_study(
     orthanc: Orthanc,
     fused: Path,
-    phantom: Phantom,
-    phantom_folders: tuple[Path, Path],
+    coarse_phantom: Phantom,
+    coarse_folders: tuple[Path, Path],
     tmp_path: Path,
     name: str,
 ) -> None:
     """Grey, colour, MR on the CT, registration, and structures beside them."""
     results = shutil.copytree(fused.parent, tmp_path / "results")
-    labels = sitk.Cast(phantom.ct.image > 300, sitk.sitkUInt8)
+    labels = sitk.Cast(coarse_phantom.ct.image > 300, sitk.sitkUInt8)
     write_volume(tmp_path / "bone.nii.gz", labels)
     (results / "RTSTRUCT").mkdir()
     structures = results / "RTSTRUCT" / "bone.dcm"
-    write_contours(phantom_folders[0], tmp_path / "bone.nii.gz", structures, names={1: "Bone"})
+    write_contours(coarse_folders[0], tmp_path / "bone.nii.gz", structures, names={1: "Bone"})
     pacs = connect(way(orthanc, name))
     assert send(way(orthanc, name), results) == ()
-    study = str(pydicom.dcmread(slices(phantom_folders[0])[0]).StudyInstanceUID)
+    study = str(pydicom.dcmread(slices(coarse_folders[0])[0]).StudyInstanceUID)
     found = table_rows(pacs.find(Query("series", {"StudyInstanceUID": study})), "series")
     assert sorted(row["Modality"] for row in found) == ["MR", "MR", "OT", "REG", "RTSTRUCT"]
     retrieve(pacs, RetrieveRequest(study), tmp_path / "OUT")
