@@ -3,6 +3,7 @@
 Screenshots of each step are written to `build/screenshots`; the how-to shows some of them.
 """
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -154,6 +155,7 @@ def test_user_opens_fuses_reviews_and_signs_off(
 def test_further_images_are_overlays_of_the_ct(
     viewer: ViewerDriver, site: Site, several: str
 ) -> None:
+    opens_further_images(viewer, site, several)
     viewer.open(site.access.url)
     viewer.select("studies", several)
     viewer.wait_for_result("average")
@@ -178,6 +180,27 @@ def test_further_images_are_overlays_of_the_ct(
     assert shown.endswith(f"PT\n{float(f'{expected:.4g}'):.0f} Bq/ml"), (shown, expected)
     viewer.press("1")
     assert viewer.element("opacity-value").text == "100 %"
+
+
+def opens_further_images(viewer: ViewerDriver, site: Site, several: str) -> None:
+    """Open the same files in the dialog."""
+    stored = json.loads((site.folder / "studies" / several / "study.json").read_text())
+    before = viewer.body_data("loaded")
+    viewer.element("open-study").click()
+    viewer.element("ct-path").send_keys(stored["ct"])
+    viewer.element("mr-path").send_keys(stored["mr"])
+    viewer.element("further-images").find_element(By.TAG_NAME, "summary").click()
+    viewer.element("further-mr-paths").send_keys(stored["further"]["mrs"][0])
+    viewer.element("pet-path").send_keys(stored["further"]["pet"])
+    viewer.element("inspect").click()
+    viewer.wait_until(lambda: "PT" in viewer.element("inspection").text)
+    assert not viewer.element("mr-series-choice").is_displayed()
+    viewer.screenshot("29-open-further-images")
+    viewer.element("create-study").click()
+    viewer.wait_until(lambda: viewer.body_data("loaded") not in {several, before, None})
+    opened = viewer.body_data("loaded")
+    made = json.loads((site.folder / "studies" / opened / "study.json").read_text())
+    assert made["further"] == stored["further"]
 
 
 def has_colour_bar(shot: np.ndarray) -> bool:

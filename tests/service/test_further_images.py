@@ -110,6 +110,18 @@ def test_damaged_further_volume_is_refused(copied_several: tuple[Studies, Study]
         studies.further_volume(study.id, 1)
 
 
+def test_view_of_an_earlier_version_has_no_further_images(
+    copied_several: tuple[Studies, Study],
+) -> None:
+    studies, study = copied_several
+    path = studies.folder_of(study.id) / "results" / study.current / "view" / "view.json"
+    facts = json.loads(path.read_text())
+    assert len(facts.pop("further")) == 2
+    path.write_text(json.dumps(facts))
+    assert studies.view(study.id).further == ()
+    assert studies.volume(study.id, "fused").is_file()
+
+
 def test_signoff_leaves_other_registrations_unreviewed(
     copied_several: tuple[Studies, Study], signoff: Any
 ) -> None:
