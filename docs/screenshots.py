@@ -28,7 +28,7 @@ def main() -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     for name in shown():
         with Image.open(SHOTS / f"{name}.png") as shot:
-            few = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            few = shot.convert("RGB").quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)
             few.save(KEPT / f"{name}.png", optimize=True)
 
 
