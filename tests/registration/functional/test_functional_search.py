@@ -93,6 +93,13 @@ def test_a_shifted_pose_is_refused(phantom: Phantom, scans: Scans):
     assert 8.5 < quality.error_mm < 11.5
 
 
+def test_a_pose_outside_the_images_is_refused(phantom: Phantom, scans: Scans):
+    far = sitk.Euler3DTransform((0, 0, 0), 0, 0, 0, (500.0, 0.0, 0.0))
+    quality = assess_functional(phantom.ct, scans["NM"].series, far)
+    assert quality.grade == "refuse"
+    assert "the NM shows 0% of the brain" in quality.sentence()
+
+
 @pytest.mark.slow
 def test_the_functional_image_of_another_person_is_refused(other_phantom: Phantom, scans: Scans):
     found = register_functional(other_phantom.mr, scans["PT"].series)
