@@ -48,7 +48,7 @@ def fused(phantom: Phantom, given: Recipe) -> Result:
 
 
 @pytest.mark.parametrize(
-    "spacing_mm", [3.0, pytest.param(DEFAULT_SPACING_MM, marks=pytest.mark.slow)]
+    "spacing_mm", [4.0, pytest.param(DEFAULT_SPACING_MM, marks=pytest.mark.slow)]
 )
 def test_demo_finds_the_pose_within_a_millimetre(spacing_mm: float, tmp_path: Path) -> None:
     demo = ["demo", "-o", str(tmp_path / "demo"), "--method", "bone_blend", "--quiet"]
