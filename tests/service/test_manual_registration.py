@@ -1,5 +1,6 @@
 """Manual registration through REST: landmarks, a matrix, and refused requests."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,10 +126,11 @@ def test_failed_registration_is_shown_and_better_one_accepted(
 
 
 def test_failed_registration_is_accepted_in_one_fusion_only(
-    site: Site, asked: dict[str, Any], phantom: Phantom
+    site: Site, asked: dict[str, Any], coarse_phantom: Phantom, coarse_folders: tuple[Path, Path]
 ) -> None:
-    off = far_off(phantom)
-    identifier = site.make(**asked)
+    off = far_off(coarse_phantom)
+    ct, mr = map(str, coarse_folders)
+    identifier = site.make(**{**asked, "ct": ct, "mr": mr})
     request = {"mr_from_ct": off.tolist(), "refine": False}
     kind, facts = site.fuse(identifier, **request, accept_registration=True)[-1]
     assert kind == "done"
