@@ -94,6 +94,7 @@ def test_invalid_pairs_are_refused_before_training(shelf: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_without_torch_one_line_says_what_to_install() -> None:
     code = "import sys; sys.modules['torch'] = None; from radfuse.cli import main; main()"
     done = subprocess.run(

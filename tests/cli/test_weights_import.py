@@ -175,6 +175,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     refused_in_a_line(run(*IMPORT, "densefuse", tmp_path / "none.npz", "--as", "x"), "no such file")
 
 
+@pytest.mark.slow
 def test_without_torch_one_line_says_what_to_install(file: Path) -> None:
     code = "import sys; sys.modules['torch'] = None; from radfuse.cli import main; main()"
     done = subprocess.run(

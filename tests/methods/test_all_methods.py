@@ -46,7 +46,7 @@ SAME_GRAPH = {"mfinet", "mfinet-patients", "learned_detail"}
 """As slow to compile as signed_detail, whose graph for two images is that of mfinet."""
 
 SLOW = {*SAME_GRAPH, "cnn", "csf"}
-"""Seconds a shape: in `make test` they fuse equal images and air."""
+"""Seconds a shape: in `make test` cnn and csf fuse equal images and air."""
 
 QUICK_TO_COMPILE = {"densefuse", "emfusion", "ifcnn", "res2fusion", "sdnet"}
 """The others fuse one shape in `make test`, and more in `make study`."""

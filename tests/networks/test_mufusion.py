@@ -43,7 +43,7 @@ def test_small_image_is_continued_by_its_last_pixels() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("size", [(129, 128), (140, 253)])
+@pytest.mark.parametrize("size", [(129, 128), pytest.param((140, 253), marks=pytest.mark.slow)])
 def test_tiles_differ_from_whole_only_near_their_borders(size: tuple[int, int]) -> None:
     tiled, whole = networks()
     images = draw(1, 1, *size), draw(1, 1, *size, seed=2)

@@ -101,6 +101,7 @@ def test_other_machines_keep_drawn_masks_and_open_no_others(
             served.deps.allowed_paths(other)
 
 
+@pytest.mark.slow
 def test_the_viewer_offers_structures_and_shows_residuals(
     browser: Chrome, site: Site, drawn: StudyClient, phantom: Phantom, tmp_path: Path
 ) -> None:

@@ -71,9 +71,10 @@ def test_value_equals_the_metric_on_random_images(
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[name])
 
 
+@pytest.mark.parametrize("every", [80, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BOTH_FORMS)
-def test_value_equals_the_metric_on_real_images(name: str, shared: Path) -> None:
-    for pair in read_image_pairs(shared / "data/harvard/train")[::40]:
+def test_value_equals_the_metric_on_real_images(name: str, shared: Path, every: int) -> None:
+    for pair in read_image_pairs(shared / "data/harvard/train")[::every]:
         blend = BoneBlend()(*(x[None] / np.float32(255) for x in (pair.ct, pair.mr)))[0]
         for fused in (np.rint(255 * blend).astype(np.uint8), pair.mr, np.maximum(pair.ct, pair.mr)):
             found, expected = both(name, fused, pair.ct, pair.mr)

@@ -168,6 +168,7 @@ def test_best_checkpoint_has_the_least_validation_loss(tmp_path: Path) -> None:
     assert metadata["counts"]["validated"] == best["validation"]
 
 
+@pytest.mark.slow
 def test_best_checkpoint_with_goals_is_nearest_to_them(tmp_path: Path) -> None:
     goals = {"MI": 4.0, "Qabf": 0.4}
     settings = with_phase(MFINET, steps=3, validate_every=1, schedule=Schedule(learning_rate=3e-3))
