@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from radfuse.arrays import UInt8Array
 from radfuse.io.images import read_grey
+
+each_or_some = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+"""Every fifth row in `make test`, all in `make study`."""
 
 Trio = tuple[UInt8Array, UInt8Array, UInt8Array]
 

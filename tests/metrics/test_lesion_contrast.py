@@ -85,7 +85,9 @@ def test_sources_of_opposite_signs_are_told_apart() -> None:
     assert lesion_kept(ct, ct, mr, **masks, shown_by="mr") < -1
 
 
-@pytest.mark.parametrize("name", ["copy_mr", "bone_over_mr", "mfinet"])
+@pytest.mark.parametrize(
+    "name", ["copy_mr", "bone_over_mr", pytest.param("mfinet", marks=pytest.mark.slow)]
+)
 def test_white_calcification_shown_as_a_black_hole(phantom: Phantom, name: str) -> None:
     """The CT shows it white, the MR black: a copy of the MR shows the void."""
     window = WINDOWS["fusion"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from golden_kit import GoldenRow, having
+from golden_kit import GoldenRow, each_or_some, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -145,7 +145,7 @@ def test_zero_features_in_sources_or_fused_give_zero() -> None:
     assert q_p(image, image, flat) > 0.5
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@each_or_some
 def test_the_metric_equals_the_fields_own_code(golden: list[GoldenRow], every: int) -> None:
     rows = having(golden, "liu.Q_P")
     assert len(rows) == 25
