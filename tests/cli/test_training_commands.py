@@ -153,11 +153,18 @@ def test_model_card_has_the_metrics_of_the_test_pairs(workshop: Path) -> None:
     assert set(card["test"]) == {"profile", "pairs", "MI", "SF", "VIF", "Qabf"}
 
 
-def test_export_replaces_an_onnx_file_only_with_overwrite(workshop: Path, tmp_path: Path) -> None:
+def test_export_replaces_no_file_and_writes_only_onnx(workshop: Path, tmp_path: Path) -> None:
+    before = (workshop / "mine.onnx").read_bytes()
     refused_in_a_line(
         run("export", workshop / "run", "-o", workshop / "mine.onnx"), "pass --overwrite"
     )
+    assert (workshop / "mine.onnx").read_bytes() == before
     refused_in_a_line(run("export", workshop / "run", "-o", tmp_path / "x.pt"), "ends in .onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_export_with_overwrite_has_the_given_options(workshop: Path, tmp_path: Path) -> None:
     mine, again = workshop / "mine.onnx", tmp_path / "x.onnx"
     shutil.copy(mine, again)
     options = ("--half", "--option", "rule=l1", "--overwrite", "--json")

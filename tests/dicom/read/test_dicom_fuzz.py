@@ -10,7 +10,7 @@ import pytest
 import fuzz_kit
 from fuzz_kit import Seed, mutated, outcome
 
-ROUNDS = 25
+ROUNDS = [10, pytest.param(25, marks=pytest.mark.slow)]
 """Corrupted files of each format."""
 
 MEMORY_GROWTH_KIB = 1 << 18
@@ -23,15 +23,18 @@ def test_unmodified_file_is_read(tmp_path: Path, seed: Seed) -> None:
 
 
 @pytest.mark.parametrize("seed", fuzz_kit.seeds(), ids=lambda seed: seed.name)
-def test_corrupted_file_is_refused_or_read_correctly(tmp_path: Path, seed: Seed) -> None:
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_corrupted_file_is_refused_or_read_correctly(
+    tmp_path: Path, seed: Seed, rounds: int
+) -> None:
     rng = np.random.default_rng([*seed.name.encode()])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, blobs = time.process_time(), set()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         blob = mutated(seed, seed.files[seed.target], rng)
         blobs.add(blob)
         (tmp_path / "corrupted").write_bytes(blob)  # for the inspection of a failure
         outcome(seed, blob, tmp_path / "in")
-    assert len(blobs) > ROUNDS / 2
+    assert len(blobs) > rounds / 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY_GROWTH_KIB
-    assert time.process_time() - start < ROUNDS
+    assert time.process_time() - start < rounds
