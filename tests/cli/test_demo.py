@@ -12,7 +12,7 @@ from radfuse.phantom.head import draw_layers, make_phantom
 from radfuse.phantom.uptake import FDG, scan_uptake
 from radfuse.registration.transforms import read_transform
 
-SPACING_MM = 3.0
+SPACING_MM = 4.0
 BRAIN = [(x, y, z) for x in (-50, 50) for y in (-60, 60) for z in (-10, 55)]
 """Points of the phantom's CT, mm."""
 
