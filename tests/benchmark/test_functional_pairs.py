@@ -155,6 +155,14 @@ def test_patients_are_the_persons_of_the_settings(
     assert [case.patient for case in plan.cases] == ["pet:head", "pet:head", "harvard:21"]
 
 
+def test_development_patients_may_be_of_another_data_set(
+    settings: BenchmarkSettings, tmp_path: Path
+) -> None:
+    mine = ExternalMethod("mine", "average", development_patients=("25", "harvard:21"))
+    plan = make_plan(replace(settings, external=(mine,)), tmp_path / "out")
+    assert plan.methods[-1].info.development_patients == {"pet:25", "harvard:21"}
+
+
 def test_one_head_has_no_interval_test_or_rank(measured: Results) -> None:
     one_head = replace(
         measured,

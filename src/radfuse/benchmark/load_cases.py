@@ -14,13 +14,7 @@ from radfuse.benchmark.settings import BenchmarkSettings, FunctionalPairs, Volum
 from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.errors import InputError, NoImageError
 from radfuse.intensity import Window, grey_levels, window_named
-from radfuse.io.image_pairs import (
-    ImagePairFiles,
-    find_image_pairs,
-    named_patient,
-    names_data_set,
-    read_image_pair,
-)
+from radfuse.io.image_pairs import ImagePairFiles, find_image_pairs, named_patient, read_image_pair
 from radfuse.io.images import read_image, read_levels
 from radfuse.metrics.image_levels import WHITE
 from radfuse.metrics.lesion_contrast import lesion_ring
@@ -79,7 +73,7 @@ def _cases_of_pairs(folder: Path, settings: BenchmarkSettings) -> Iterator[Case]
         person = functional.persons.get(files.patient, files.patient)
         yield Case(
             files.name,
-            person if names_data_set(person) else named_patient(person, settings.data_set),
+            named_patient(person, settings.data_set),
             f"{contents} {functional.colour_map} {functional.colour_space}",
             partial(_functional_sources, files, functional),
         )

@@ -28,9 +28,10 @@ DataSet = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")]
 def named_patient(patient: str, data_set: DataSet) -> str:
     """`harvard:2` for patient 2 of the data set `harvard`; the ID alone where that is unknown.
 
-    IDs as 2 occur in many data sets, so that only patients of named data sets can be compared.
+    IDs as 2 occur in many data sets, so that only patients of named data sets can be compared. An
+    ID that names a data set, as `harvard:2`, stays.
     """
-    return f"{data_set}:{patient}" if data_set else patient
+    return f"{data_set}:{patient}" if data_set and not names_data_set(patient) else patient
 
 
 def names_data_set(patient: str) -> bool:
