@@ -161,6 +161,20 @@ def test_a_colour_bar_is_background(
     assert found.record.warnings[0].endswith("columns 84 to 89), which is taken as background")
 
 
+def test_two_colour_bars_are_both_background(
+    mr: Path, values: Float32Array, tmp_path: Path
+) -> None:
+    bar = PET.colours(np.linspace(1, 0, 60, dtype=np.float32))
+    plain = save(tmp_path / "plain.png", PET.colours(values))
+    both = with_bar(with_bar(PET.colours(values), bar), bar, 4)
+    wanted, found = (
+        fuse_functional(read(mr, MR), read(one, PT), recipe=RECIPE)
+        for one in (plain, save(tmp_path / "both.png", both))
+    )
+    np.testing.assert_allclose(found.image, wanted.image, atol=0.03)
+    assert len(found.record.warnings) == 2
+
+
 def test_a_colour_bar_over_the_head_is_refused(
     mr: Path, values: Float32Array, tmp_path: Path
 ) -> None:

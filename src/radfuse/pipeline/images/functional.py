@@ -127,18 +127,19 @@ def _checked_target(path: Path | str | None, inputs: list[Path], *, overwrite: b
 
 
 def _levels(functional: Series) -> tuple[Float32Array, tuple[str, ...]]:
-    """A functional image, (H, W) or (H, W, 3), without its colour bar, and a warning of one."""
+    """A functional image, (H, W) or (H, W, 3), without its colour bars, and a warning of each."""
     levels = sitk.GetArrayFromImage(functional.image)
     rgb = np.repeat(levels[..., None], 3, axis=-1) if levels.ndim == 2 else levels
-    bar = find_colour_bar(rgb)
-    if bar is None:
-        return levels, ()
-    try:
-        masked = without_colour_bar(rgb, bar)
-    except InputError as error:
-        raise InputError(f"{functional.source}: {error}") from error
-    warning = f"the {functional.modality} has a colour bar ({bar}), which is taken as background"
-    return masked[..., 0] if levels.ndim == 2 else masked, (warning,)
+    warnings: list[str] = []
+    while bar := find_colour_bar(rgb):
+        try:
+            rgb = without_colour_bar(rgb, bar)
+        except InputError as error:
+            raise InputError(f"{functional.source}: {error}") from error
+        warnings.append(
+            f"the {functional.modality} has a colour bar ({bar}), which is taken as background"
+        )
+    return rgb[..., 0] if levels.ndim == 2 else rgb, tuple(warnings)
 
 
 def _in_colour(levels: Float32Array, colour_map: str) -> tuple[Float32Array, str | None]:
