@@ -142,7 +142,7 @@ def test_a_changed_input_is_not_taken_for_finished(
 def test_images_without_a_partner_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
     save(folders[1] / "41012.png", 5)
     result = run("fuse", "--ct", folders[0], "--mr", folders[1], "-o", tmp_path / "out", "--quiet")
-    refused_in_a_line(result, "1 images have no partner (41012.png)")
+    refused_in_a_line(result, "images without a partner: 1 (41012.png)")
     assert not (tmp_path / "out").exists()
     facts = fuse(folders, tmp_path / "out", "--skip-unmatched")
     assert facts["unmatched"] == ["41012.png"]

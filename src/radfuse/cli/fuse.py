@@ -262,8 +262,8 @@ def _print_outcome(outcome: FolderOutcome, output: Path, *, as_json: bool) -> No
         print_json({"written": str(output), **asdict(outcome)})
     else:
         click.echo(
-            f"{len(outcome.fused)} pairs fused, {len(outcome.finished_before)} were finished, "
-            f"{len(outcome.unmatched)} images without a partner\n{output}\n{NOTICE}"
+            f"pairs fused: {len(outcome.fused)}; finished before: {len(outcome.finished_before)}; "
+            f"images without a partner: {len(outcome.unmatched)}\n{output}\n{NOTICE}"
         )
     if outcome.failures:
         name, why = next(iter(outcome.failures.items()))

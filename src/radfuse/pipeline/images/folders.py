@@ -80,8 +80,8 @@ def fuse_folders(
     found = matched(*folders)
     if found.unmatched and not skip_unmatched:
         raise InputError(
-            f"{len(found.unmatched)} images have no partner ({_named(found.unmatched)}); add it, "
-            "or pass --skip-unmatched"
+            f"images without a partner: {len(found.unmatched)} ({_named(found.unmatched)}); add "
+            "theirs, or pass --skip-unmatched"
         )
     if output.is_file() or output.suffix.lower() in IMAGE_SUFFIXES:
         raise OutputError(f"{output}: two folders are fused into a folder")
