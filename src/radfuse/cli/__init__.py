@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 import time
 import warnings
@@ -15,6 +16,10 @@ from radfuse.errors import OutputError, RadfuseError
 from radfuse.log import Level, LogSettings, configure_logging, log_warning, since
 
 LOG = logging.getLogger(__name__)
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""Read when numpy is imported, after this. Slices are computed in threads of our own; with those of
+OpenBLAS besides, `sparse` takes twice as long."""
 
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
