@@ -52,7 +52,7 @@ class FurtherInput(BaseModel):
     label: str
     image: Input
     registration: Mapping[str, Any]
-    """As that of the record."""
+    """As that of the record; of a PET or SPECT its transform is `functional_from_anatomical`."""
 
     note: str
     """What it is registered by, a sentence."""

@@ -73,7 +73,7 @@ def test_images_of_one_frame_share_one_registration(study: Result) -> None:
     assert study.alignment is not None
     for one in study.further:
         assert one.alignment.origin == "shared"
-        assert error_mm(one.alignment.mr_from_ct, study.alignment.mr_from_ct) < 1e-9
+        assert error_mm(one.alignment.moving_from_fixed, study.alignment.mr_from_ct) < 1e-9
         assert one.note == "shares the registration of T1_Gd, in whose frame of reference it is"
 
 
@@ -86,7 +86,7 @@ def test_each_image_is_written_on_the_grid_of_the_ct(study: Result) -> None:
     assert study.written is not None
     for one in study.further:
         expected = sitk.Resample(
-            one.series.image, study.ct.image, one.alignment.mr_from_ct, sitk.sitkLinear, 0.0
+            one.series.image, study.ct.image, one.alignment.moving_from_fixed, sitk.sitkLinear, 0.0
         )
         written = stored(study.written.parent / f"{one.label}_on_CT")
         assert np.abs(written - sitk.GetArrayFromImage(expected)).max() <= 0.51
@@ -103,7 +103,7 @@ def test_each_image_has_its_registration_object(study: Result) -> None:
         matrix = items[1].MatrixRegistrationSequence[0].MatrixSequence[0]
         ct_from_mr = np.reshape(matrix.FrameOfReferenceTransformationMatrix, (4, 4)).astype(float)
         for point in PARTS:
-            moved = one.alignment.mr_from_ct.TransformPoint(point)
+            moved = one.alignment.moving_from_fixed.TransformPoint(point)
             assert np.allclose((ct_from_mr @ [*moved, 1])[:3], point, atol=1e-3)
 
 
@@ -136,7 +136,7 @@ def test_an_mr_whose_patient_moved_is_registered_by_itself(
     (further,) = result.further
     truth = sitk.CompositeTransform([motion.GetInverse(), phantom.mr_from_ct])
     assert further.note.startswith("registered by itself; that of T1_Gd does not fit")
-    assert error_mm(further.alignment.mr_from_ct, truth) < 1.0
+    assert error_mm(further.alignment.moving_from_fixed, truth) < 1.0
 
 
 def second_ct(phantom: Phantom, ct_from_pet_ct: sitk.Euler3DTransform) -> Series:
@@ -161,7 +161,8 @@ def test_a_pet_is_registered_by_the_ct_of_its_scanner(
     result = fuse_study(pair[0], mrs[2:], pet=pet, pet_ct=pet_ct, recipe=strict)
     (further,) = result.further
     assert (further.label, further.note) == ("PT", "registered by the CT of its scanner")
-    assert error_mm(further.alignment.mr_from_ct, ct_from_pet_ct.GetInverse()) < 1.0
+    assert error_mm(further.alignment.moving_from_fixed, ct_from_pet_ct.GetInverse()) < 1.0
+    assert "functional_from_anatomical" in result.record.further[0].registration
 
 
 def test_a_file_of_the_fused_image_has_the_others_beside_it(

@@ -8,7 +8,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, RegistrationError
-from radfuse.pipeline.align import REMEDIES, Alignment, align, alignment_identifier, series_digest
+from radfuse.pipeline.align import REMEDIES, align, alignment_identifier, series_digest
 from radfuse.recipe import Recipe
 from radfuse.registration.ct_to_ct import soft_tissue
 from radfuse.registration.functional.assessment import assess_functional
@@ -84,10 +84,13 @@ def align_functional(
     return alignment
 
 
-def align_through_ct(ct: Series, own_ct: Series, recipe: Recipe, report: Report) -> Alignment:
+def align_through_ct(
+    ct: Series, own_ct: Series, recipe: Recipe, report: Report
+) -> FunctionalAlignment:
     """The alignment of a PET by the CT of its scanner, which is registered to the other CT."""
     report("register the CT of the PET")
-    return align(ct, soft_tissue(own_ct), recipe, report)
+    found = align(ct, soft_tissue(own_ct), recipe, report)
+    return FunctionalAlignment(found.mr_from_ct, found.quality, found.origin, found.inputs)
 
 
 def check_one_frame(functional: Series, own_ct: Series) -> None:

@@ -7,7 +7,6 @@ from radfuse.dicom.read.nuclear.standard_uptake import uptake_scale
 from radfuse.errors import InputError
 from radfuse.methods.loading import check_options, load_method, method_info
 from radfuse.modality import PT
-from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.functional.align import (
     FunctionalAlignment,
     align_functional,
@@ -116,7 +115,7 @@ def fuse_functional_volumes(
 
 def _aligned(
     anatomical: Series, functional: Series, own_ct: Series | None, recipe: Recipe, timer: StageTimer
-) -> Alignment | FunctionalAlignment:
+) -> FunctionalAlignment:
     def report(stage: str) -> None:
         timer.report(f"registering: {stage}", None)
 
