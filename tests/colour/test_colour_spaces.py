@@ -9,7 +9,7 @@ from skimage import color
 from radfuse.arrays import Float32Array
 from radfuse.colour.difference import ciede2000
 from radfuse.colour.maps import COLOUR_MAPS
-from radfuse.colour.spaces import SPACES, lab, rgb_of_lab
+from radfuse.colour.spaces import CLIPPED, SPACES, lab, rgb_of_lab
 
 each = pytest.mark.parametrize("name", SPACES)
 
@@ -36,6 +36,28 @@ def test_its_own_lightness_keeps_printed_colours(printed: str) -> None:
     colours = COLOUR_MAPS[printed].colours(np.linspace(0, 1, 200, dtype=np.float32))
     same = SPACES["lab"].with_luminance(colours, SPACES["lab"].luminance(colours))
     np.testing.assert_allclose(same, colours, atol=2e-4)
+
+
+def test_rounding_is_far_below_what_is_clipped() -> None:
+    rgb = random_colours(9, 20_000)
+    at_the_border = np.where(random_colours(10, 20_000) < 0.5, np.rint(rgb), rgb)
+    rounding = np.abs(rgb_of_lab(lab(at_the_border)) - at_the_border)
+    assert rounding.max() < CLIPPED / 50
+
+
+@pytest.mark.parametrize("outside", [0.9, -0.9])
+def test_a_channel_within_the_tolerance_is_clipped(outside: float) -> None:
+    rgb = np.array([[float(outside > 0) + outside * CLIPPED, 0.5, 0.2]], np.float32)
+    same = SPACES["lab"].with_luminance(rgb, SPACES["lab"].luminance(rgb))
+    np.testing.assert_allclose(same, np.clip(rgb, 0, 1), atol=2e-5)
+
+
+@pytest.mark.parametrize("outside", [1.5, -1.5])
+def test_a_channel_outside_the_tolerance_loses_chroma(outside: float) -> None:
+    rgb = np.array([[float(outside > 0) + outside * CLIPPED, 0.5, 0.2]], np.float32)
+    paler = SPACES["lab"].with_luminance(rgb, SPACES["lab"].luminance(rgb))
+    chroma, full = (np.hypot(*lab(one)[0, 1:]) for one in (paler, rgb))
+    assert full - 1 < chroma < full - 1e-3
 
 
 def test_no_larger_chroma_is_shown() -> None:

@@ -37,6 +37,9 @@ show: to 1/4000."""
 
 ALMOST_BLACK = 1e-6
 
+CLIPPED = 1e-3
+"""How far a channel may be outside [0, 1] and is clipped: a quarter of a level of 8 bits, and 80
+times the rounding of a colour of RGB that is converted to CIE Lab and back."""
 
 Luminance = Callable[[Float32Array], Float32Array]
 """Luminance (...) in [0, 1] of RGB (..., 3)."""
@@ -104,8 +107,8 @@ def _with_less_chroma(values: Float32Array) -> Float32Array:
 
 
 def _is_shown(values: Float32Array) -> BoolArray:
-    """Whether RGB can show colours of CIE Lab (..., 3)."""
-    return np.asarray(np.abs(rgb_of_lab(values) - 0.5).max(axis=-1) <= 0.5 + 1e-3)
+    """Whether RGB can show colours of CIE Lab (..., 3), within `CLIPPED`."""
+    return np.asarray(np.abs(rgb_of_lab(values) - 0.5).max(axis=-1) <= 0.5 + CLIPPED)
 
 
 def _adding(luminance: Luminance) -> WithLuminance:
