@@ -10,10 +10,12 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.benchmark.functional.fuse import read_fused_in_colour
 from radfuse.benchmark.functional.measure import check_profile, luma
+from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.report.functional_notes import copy_of_mr
 from radfuse.benchmark.report.sections import report_sections
 from radfuse.benchmark.results import Results
 from radfuse.benchmark.run.collect import collect_results
+from radfuse.benchmark.run.methods import find_methods
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
 from radfuse.benchmark.settings import (
@@ -161,6 +163,46 @@ def test_development_patients_may_be_of_another_data_set(
     mine = ExternalMethod("mine", "average", development_patients=("25", "harvard:21"))
     plan = make_plan(replace(settings, external=(mine,)), tmp_path / "out")
     assert plan.methods[-1].info.development_patients == {"pet:25", "harvard:21"}
+
+
+@pytest.mark.parametrize(
+    ("data_set", "numbers", "persons"),
+    [
+        ("harvard-pet", ["25", "30"], {"25": "head", "30": "head"}),
+        ("harvard-spect", ["3", "40"], {}),
+        ("harvard-spect", ["21", "28"], {"21": "harvard:21", "28": "harvard:28"}),
+        ("harvard", ["21", "28"], {}),
+    ],
+)
+def test_uptake_over_mr_is_marked_on_patients_it_knows(
+    pairs: Path, data_set: str, numbers: list[str], persons: dict[str, str]
+) -> None:
+    for path in [*pairs.glob("*/25*.png"), *pairs.glob("*/30*.png")]:
+        number = numbers[path.name.startswith("30")]
+        path.rename(path.with_name(f"{number}{path.name[2:]}"))
+    how = replace(PAIRS, persons=persons)
+    asked = replace(settings_of(pairs), data_set=data_set, functional=how)
+    own, known = cases_and_patients(asked)
+    assert own <= known
+
+
+@pytest.mark.parametrize("images", ["PET", "SPECT"])
+def test_uptake_over_mr_knows_every_harvard_patient(images: str, shared: Path) -> None:
+    settings = read_benchmark_settings(CONFIGS / f"harvard-{images.lower()}.toml")
+    train = shared / f"data/harvard_{images.lower()}/train"
+    if not train.is_dir():
+        pytest.skip(f"{train} is missing")
+    for pairs in (*settings.pairs, train):
+        own, known = cases_and_patients(replace(settings, pairs=(pairs,)))
+        assert own <= known
+    of_set = {one for one in known if one.startswith(settings.data_set + ":")}
+    assert of_set <= own
+
+
+def cases_and_patients(settings: BenchmarkSettings) -> tuple[set[str], frozenset[str]]:
+    """Patients of a benchmark, and those that uptake_over_mr was developed on."""
+    (method,) = find_methods(replace(settings, methods=("uptake_over_mr",), external=(), installed=()))
+    return {case.patient for case in find_cases(settings)}, method.info.development_patients
 
 
 def test_one_head_has_no_interval_test_or_rank(measured: Results) -> None:

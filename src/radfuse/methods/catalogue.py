@@ -15,6 +15,18 @@ HARVARD_PATIENTS = tuple(
 )
 """Patients of the Harvard training pairs, and of the test pairs too."""
 
+PET_SPECT_PATIENTS = (
+    "harvard-pet:head",
+    *(
+        f"harvard-spect:{patient}"
+        for patient in (3, 4, 9, 10, 11, 15, 18, 22, 25, 29, 35, 36, 40)
+    ),
+    "harvard:21",
+    "harvard:28",
+)
+"""Patients of the Harvard training pairs of PET and SPECT, and of the test pairs too: all PET is of
+one head, and two patients of SPECT are of the CT-MR pairs."""
+
 INPUTS = "CT in its window and MR, each scaled to [0, 1], slice by slice"
 """What all methods of the catalogue take."""
 
@@ -153,7 +165,8 @@ METHODS: dict[str, MethodInfo] = {
     "uptake_over_mr": MethodInfo(
         "PET or SPECT where there is uptake, with the MR's detail; MR elsewhere",
         "rule of this project", "functional", "radfuse.methods.uptake_over_mr:UptakeOverMR",
-        note="its constants were chosen on Harvard training pairs of PET and SPECT",
+        development_patients=PET_SPECT_PATIENTS,
+        note="its constants were chosen on training pairs of PET and SPECT",
     ),
     "laplacian": _classical(
         "laplacian:Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983",
