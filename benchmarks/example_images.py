@@ -6,15 +6,13 @@ Findings are inserted into a synthetic phantom; every file is a row of tiles, or
 the name of what it shows above each.
 """
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from gallery import sheet
+from gallery import sheet, write_images
 from radfuse.arrays import Float32Array, image_on
 from radfuse.intensity import WINDOWS, window_named
 from radfuse.methods.head import ArrayHead, HeadMethod
@@ -149,16 +147,5 @@ def files() -> Iterator[tuple[str, Tiles, int]]:
     yield "field-of-view", border(), 4
 
 
-def main() -> None:
-    """Parse, draw, write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, tiles, columns in files():
-        sheet(tiles, columns).save(folder / f"{name}.png", optimize=True)
-        print(name, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    write_images(str(__doc__), ((name, sheet(tiles, columns)) for name, tiles, columns in files()))

@@ -6,7 +6,6 @@ CT, MR, PET and SPECT are fused by their true transforms; every file is a table 
 name of what it shows above each.
 """
 
-import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 
 import radfuse
-from gallery import LABEL_PX
+from gallery import LABEL_PX, write_images
 from radfuse.arrays import UInt8Array
 from radfuse.phantom.head import Phantom, draw_layers, make_phantom
 from radfuse.phantom.uptake import FDG, HMPAO, FunctionalScan, scan_uptake
@@ -179,16 +178,5 @@ def files() -> Iterator[tuple[str, Tiles, int]]:
     yield "several-images", several(scene), 5
 
 
-def main() -> None:
-    """Parse, draw, write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, tiles, columns in files():
-        table(tiles, columns).save(folder / f"{name}.png", optimize=True)
-        print(name, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    write_images(str(__doc__), ((name, table(tiles, columns)) for name, tiles, columns in files()))

@@ -9,7 +9,7 @@ may not be published here.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +106,20 @@ def sheet(images: Mapping[str, Float32Array], columns: int = COLUMNS) -> Image.I
         grey = ImageOps.contain(grey, (TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
         whole.paste(grey, (left + (TILE_PX - grey.width) // 2, top + LABEL_PX))
     return whole
+
+
+def write_images(document: str, images: Iterable[tuple[str, Image.Image]]) -> None:
+    """Write named images as PNG into the folder of the command line, each when it is drawn.
+
+    `document` describes the script, in its first line.
+    """
+    parser = argparse.ArgumentParser(description=document.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image in images:
+        image.save(folder / f"{name}.png", optimize=True)
+        print(name, flush=True)
 
 
 def index(names: list[str], methods: list[str], origin: str) -> str:

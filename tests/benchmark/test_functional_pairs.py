@@ -201,7 +201,9 @@ def test_uptake_over_mr_knows_every_harvard_patient(images: str, shared: Path) -
 
 def cases_and_patients(settings: BenchmarkSettings) -> tuple[set[str], frozenset[str]]:
     """Patients of a benchmark, and those that uptake_over_mr was developed on."""
-    (method,) = find_methods(replace(settings, methods=("uptake_over_mr",), external=(), installed=()))
+    (method,) = find_methods(
+        replace(settings, methods=("uptake_over_mr",), external=(), installed=())
+    )
     return {case.patient for case in find_cases(settings)}, method.info.development_patients
 
 

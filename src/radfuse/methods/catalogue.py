@@ -17,10 +17,7 @@ HARVARD_PATIENTS = tuple(
 
 PET_SPECT_PATIENTS = (
     "harvard-pet:head",
-    *(
-        f"harvard-spect:{patient}"
-        for patient in (3, 4, 9, 10, 11, 15, 18, 22, 25, 29, 35, 36, 40)
-    ),
+    *(f"harvard-spect:{patient}" for patient in (3, 4, 9, 10, 11, 15, 18, 22, 25, 29, 35, 36, 40)),
     "harvard:21",
     "harvard:28",
 )

@@ -21,7 +21,7 @@ from radfuse.io.staging import Staging, refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
 from radfuse.pipeline.qa.content import write_result_sheet
-from radfuse.pipeline.result import Result
+from radfuse.pipeline.result import Result, RigidAlignment
 from radfuse.pipeline.study.outputs import further_paths, write_further_dicom, write_further_volumes
 from radfuse.pipeline.volume import Region, fov_mask_image
 from radfuse.recipe import Recipe
@@ -206,25 +206,32 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
         write_further_volumes(target.images, result)
     else:
         recipe = result.record.recipe
-        context = DerivationContext(
-            fixed=result.ct,
-            moving=result.mr,
-            moving_from_fixed=alignment.mr_from_ct,
-            method=recipe.method,
-            weights_sha256=result.record.method.get("sha256"),
-            verdict=alignment.quality.verdict,
-            registration_id=alignment.identifier,
-            alignment_source=alignment.origin,
-            in_fov=slices_in_fov(result.ct.image, region),
-            window=result.record.scaling["CT window, HU"],
-            moving_range=region.mr_range,
-        )
+        context = derivation_context(result.ct, result.mr, alignment, region, result.record)
         write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
         write_further_dicom(target.images, result, context)
     write_transform(target.transform, alignment.mr_from_ct)
     write_volume(target.mask, fov_mask_image(result.ct.image, region))
     written = {role: path for role, path in target.images.items() if path.exists()}
     return {**written, "transform": target.transform, "field of view": target.mask}
+
+
+def derivation_context(
+    fixed: Series, moving: Series, alignment: RigidAlignment, region: Region, record: Record
+) -> DerivationContext:
+    """The context of the DICOM objects of two fused volumes."""
+    return DerivationContext(
+        fixed=fixed,
+        moving=moving,
+        moving_from_fixed=alignment.moving_from_fixed,
+        method=record.recipe.method,
+        weights_sha256=record.method.get("sha256"),
+        verdict=alignment.quality.verdict,
+        registration_id=alignment.identifier,
+        alignment_source=alignment.origin,
+        in_fov=slices_in_fov(fixed.image, region),
+        window=record.scaling.get("CT window, HU", ""),
+        moving_range=region.mr_range,
+    )
 
 
 def slices_in_fov(ct: sitk.Image, region: Region) -> NDArray[np.bool_]:

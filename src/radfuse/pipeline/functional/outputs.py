@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from radfuse.dicom.read.safe_read import silenced
-from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.resampled import write_resampled
 from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
 from radfuse.errors import InputError, OutputError
@@ -19,9 +18,9 @@ from radfuse.pipeline.outputs import (
     QA_SHEET,
     UNWRITABLE_SUFFIXES,
     OutputPaths,
+    derivation_context,
     files_of,
     folder_target,
-    slices_in_fov,
     staged_paths,
 )
 from radfuse.pipeline.volume import fov_mask_image
@@ -112,21 +111,12 @@ def write_functional_result(target: OutputPaths, result: FunctionalResult) -> Fu
 
 
 def _write_dicom(where: Mapping[str, Path], result: FunctionalResult) -> None:
-    alignment, recipe = result.alignment, result.record.recipe
-    context = DerivationContext(
-        fixed=result.anatomical,
-        moving=result.functional,
-        moving_from_fixed=alignment.moving_from_fixed,
-        method=recipe.method,
-        weights_sha256=result.record.method.get("sha256"),
-        verdict=alignment.quality.verdict,
-        registration_id=alignment.identifier,
-        alignment_source=alignment.origin,
-        in_fov=slices_in_fov(result.anatomical.image, result.region),
-        moving_range=result.scale.uptake_range,
+    record = result.record
+    context = derivation_context(
+        result.anatomical, result.functional, result.alignment, result.region, record
     )
-    write_fused_colours(where["colour"], result.image, result.scale, context, recipe)
+    write_fused_colours(where["colour"], result.image, result.scale, context, record.recipe)
     write_resampled(where["resampled"], context)
     if "registration" in where:
-        matrix = matrix_of(alignment.moving_from_fixed.GetInverse())
+        matrix = matrix_of(context.moving_from_fixed.GetInverse())
         write_registration(where["registration"], context, matrix)
