@@ -117,7 +117,7 @@ class Scene:
                 accept_registration=True,
             )  # fmt: skip
             fixed = anatomical or self.phantom.mr
-            return radfuse.fuse_colour(fixed, scan.series, recipe=recipe).image
+            return radfuse.fuse(fixed, scan.series, recipe=recipe).image
 
     def alone(self, scan: FunctionalScan) -> sitk.Image:
         """A functional image in grey on the grid of the MR."""

@@ -1,8 +1,8 @@
 """radfuse: bone from the CT, soft tissue from the MR, in one image.
 
-`fuse`, `register`, `read`, `evaluate` and `measure` do what the commands do; `fuse_colour` fuses a
-PET or SPECT with an MR or CT, `fuse_study` all images of a patient. Names are imported on
-first use, so that `import radfuse` and `radfuse --help` are fast.
+`fuse`, `register`, `read`, `evaluate` and `measure` do what the commands do, `fuse_study` what
+`radfuse fuse` does with several images of a patient. Names are imported on first use, so that
+`import radfuse` and `radfuse --help` are fast.
 
 Research use only. Not a medical device.
 """
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from radfuse.modality import Modality
     from radfuse.pipeline.arrays import series_of
     from radfuse.pipeline.evaluate import evaluate
-    from radfuse.pipeline.functional.pair import fuse_colour
+    from radfuse.pipeline.functional.pair import fuse
     from radfuse.pipeline.functional.result import FunctionalResult
-    from radfuse.pipeline.fuse import fuse
     from radfuse.pipeline.images.functional import ColourResult
     from radfuse.pipeline.read import read
     from radfuse.pipeline.result import Result
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ColourResult", "DiskFullError", "FunctionalResult", "GeometryError", "InputError", "Modality",
     "NoImageError", "OutputError", "PeerError", "Quality", "RadfuseError", "Recipe", "Record",
-    "Registration", "RegistrationError", "Result", "Series", "evaluate", "fuse", "fuse_colour",
+    "Registration", "RegistrationError", "Result", "Series", "evaluate", "fuse",
     "fuse_study", "measure", "read", "register", "series_of",
 ]  # fmt: skip
 
@@ -53,8 +52,8 @@ _MODULES = {
     "FunctionalResult": "pipeline.functional.result", "Modality": "modality",
     "Quality": "registration.qa.quality", "Recipe": "recipe",
     "Record": "record", "Registration": "registration.search", "Result": "pipeline.result",
-    "Series": "series", "evaluate": "pipeline.evaluate", "fuse": "pipeline.fuse",
-    "fuse_colour": "pipeline.functional.pair", "fuse_study": "pipeline.study.fuse",
+    "Series": "series", "evaluate": "pipeline.evaluate", "fuse": "pipeline.functional.pair",
+    "fuse_study": "pipeline.study.fuse",
     "series_of": "pipeline.arrays",
     "measure": "metrics.measure", "read": "pipeline.read", "register": "registration.search",
 }  # fmt: skip

@@ -16,7 +16,7 @@ from radfuse.dicom.validate import dciodvfy
 from radfuse.dicom.validate.check import check
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.read import read
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import write_transform
@@ -134,7 +134,7 @@ def recorded(pair: tuple[Series, Series], number: str, name: str) -> dict[str, A
     recipe = Recipe(
         method="average", register_rigidly=False, accept_registration=True, deterministic=True
     )
-    record = fuse(*pair, recipe=recipe).record
+    record = fuse_ct_mr(*pair, recipe=recipe).record
     return json.loads(record.model_dump_json(exclude={"created", "seconds"}))
 
 

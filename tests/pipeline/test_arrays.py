@@ -43,7 +43,7 @@ def test_arrays_are_fused_in_colour() -> None:
     mr = series_of(np.where(head, 100 + 20 * (x % 8 > 3), 0), "MR", value_range=(0, 255))
     uptake = np.where(np.hypot(y - 30, x - 36) < 10, 800.0, 0.0)
     pet = series_of(uptake, "PT", value_range=(0, 1000))
-    result = radfuse.fuse_colour(mr, pet)
+    result = radfuse.fuse(mr, pet)
     assert isinstance(result, radfuse.ColourResult)
     assert np.ptp(result.image[30, 36]) > 0.3
     assert np.ptp(result.image[32, 8]) < 0.02
@@ -70,11 +70,3 @@ def test_an_array_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         series_of(values, modality, **options)  # type: ignore[arg-type]
-
-
-def test_roles_are_checked_and_the_other_function_is_named() -> None:
-    mr, pet = (series_of(GREY, code, value_range=(0, 100)) for code in ("MR", "PT"))
-    with pytest.raises(InputError, match="give an MR or CT, then a PET or SPECT"):
-        radfuse.fuse_colour(pet, mr)
-    with pytest.raises(InputError, match=r"call radfuse\.fuse_colour"):
-        radfuse.fuse(mr, pet)

@@ -17,7 +17,7 @@ from radfuse.errors import InputError, NoImageError
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
 from radfuse.pipeline.align import PriorAlignment
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.inspect import inspect
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.pipeline.read import check_pair, read
@@ -36,7 +36,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ct, mr = write_phantom(phantom, folder)
     prior = PriorAlignment(phantom.mr_from_ct, "manual")
     recipe = Recipe(method="bone_blend", accept_registration=True)
-    fuse(read(ct, "CT"), read(mr, "MR"), folder / "OUT", recipe=recipe, prior=prior)
+    fuse_ct_mr(read(ct, "CT"), read(mr, "MR"), folder / "OUT", recipe=recipe, prior=prior)
     return folder
 
 

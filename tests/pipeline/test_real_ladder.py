@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from radfuse.dicom.validate import dciodvfy
 from radfuse.dicom.validate.check import check
 from radfuse.io.volumes import read_volume, write_volume
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.read import read
 from radfuse.pipeline.structures import read_contours, write_contours
 from radfuse.recipe import Recipe
@@ -51,7 +51,7 @@ def out(series: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         accept_registration=True,
         accept_patients=True,
     )
-    fuse(series / CT, series / MR, folder / "out", recipe=recipe)
+    fuse_ct_mr(series / CT, series / MR, folder / "out", recipe=recipe)
     return folder / "out"
 
 

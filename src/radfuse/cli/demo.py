@@ -17,7 +17,7 @@ from radfuse.phantom.head import (
 )
 from radfuse.phantom.uptake import FDG, scan_uptake
 from radfuse.pipeline.functional.pair import fuse_colour
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.read import read
 from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, DEFAULT_METHOD, make_recipe
 from radfuse.record import NOTICE
@@ -76,7 +76,9 @@ def demo_command(
             )
             record, written = coloured.record, coloured.written
         else:
-            result = fuse(ct, mr, folders[-1], recipe=recipe, overwrite=overwrite, report=report)
+            result = fuse_ct_mr(
+                ct, mr, folders[-1], recipe=recipe, overwrite=overwrite, report=report
+            )
             record, written = result.record, result.written
     if as_json:
         print_json({"written": str(written), **record.model_dump(mode="json")})

@@ -28,7 +28,7 @@ from radfuse.intensity import WINDOWS
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.functional.pair import fuse_colour
 from radfuse.pipeline.functional.result import FunctionalResult
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.images.folders import FolderOutcome, FuseOne, fuse_folders, is_image_folder
 from radfuse.pipeline.images.functional import ColourResult
 from radfuse.pipeline.read import read, read_by_recipe
@@ -216,7 +216,7 @@ def fuse_command(
                 read_by_recipe(path, modality, recipe) for modality, path in pair
             )
             coloured = fuse_colour(
-                anatomical, functional, output, own_ct=read(pet_ct, CT) if pet_ct else None,
+                anatomical, functional, output, pet_ct=pet_ct,
                 recipe=recipe, overwrite=overwrite, report=report,
             )  # fmt: skip
             record, written = coloured.record, coloured.written
@@ -230,7 +230,7 @@ def fuse_command(
             record, written, sentences = result.record, result.written, _sentences(result)
         else:
             ct, mr, recipe = chosen_series(ct, mr, study, recipe)
-            result = fuse(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
+            result = fuse_ct_mr(ct, mr, output, recipe=recipe, overwrite=overwrite, report=report)
             record, written, sentences = result.record, result.written, _sentences(result)
     print_warnings(record.warnings)
     if as_json:
@@ -247,7 +247,7 @@ def _fusing(pair: FunctionalFiles | None, recipe: Recipe, *, overwrite: bool) ->
 
     def fuse_one(first: Path, second: Path, target: Path) -> None:
         if pair is None:
-            fuse(first, second, target, recipe=recipe, overwrite=overwrite)
+            fuse_ct_mr(first, second, target, recipe=recipe, overwrite=overwrite)
             return
         images = zip((one for one, _ in pair), (first, second), strict=True)
         anatomical, functional = (read(path, modality) for modality, path in images)

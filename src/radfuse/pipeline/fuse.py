@@ -59,7 +59,7 @@ class StageTimer:
         LOG.info("stage ended", extra={"stage": name, "seconds": self.seconds[name]})
 
 
-def fuse(
+def fuse_ct_mr(
     ct: Series | Path | str,
     mr: Series | Path | str,
     output: Path | str | None = None,
@@ -105,8 +105,6 @@ def fuse(
     with timer.stage("reading"):
         ct_series = ct if isinstance(ct, Series) else read_by_recipe(ct, CT, recipe)
         mr_series = mr if isinstance(mr, Series) else read_by_recipe(mr, MR, recipe)
-    if mr_series.modality.role == "functional":
-        raise InputError(f"a {mr_series.modality} is fused in colour; call radfuse.fuse_colour")
     for series in (mr_series, *(one for two in further for one in two.all_series)):
         check_pair(
             ct_series,

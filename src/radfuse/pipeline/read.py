@@ -1,6 +1,8 @@
 """Read a series from a DICOM folder, archive, volume file or 2-D image."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,16 +58,11 @@ def read(
     """
     path = Path(path)
     modality = modality_named(modality) if isinstance(modality, str) else modality
-    try:
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder")
-        with unpacked(path, numbered=numbered) as inner:
-            if inner == path:
-                series = _read(path, modality, series_uid)
-            else:
-                series = _read_archive(path, inner, modality, series_uid)
-    except PermissionError as error:
-        raise InputError(f"{error.filename}: no permission to read") from error
+    with _opened(path, numbered=numbered) as inner:
+        if inner == path:
+            series = _read(path, modality, series_uid)
+        else:
+            series = _read_archive(path, inner, modality, series_uid)
     if series.is_volume and check_units:
         if modality is CT:
             series = in_hounsfield_units(series, ct_scale, ct_offset)
@@ -76,6 +73,26 @@ def read(
         extra={"modality": modality, "size": series.image.GetSize(), "notes": len(series.notes)},
     )
     return series
+
+
+@contextmanager
+def _opened(path: Path, *, numbered: bool = False) -> Iterator[Path]:
+    """A path, or the folder that its archive is unpacked into, see `unpacked`."""
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        with unpacked(path, numbered=numbered) as inner:
+            yield inner
+    except PermissionError as error:
+        raise InputError(f"{error.filename}: no permission to read") from error
+
+
+def modalities_in(path: Path) -> frozenset[str] | None:
+    """DICOM codes of the images of a folder, archive or file; None of a file without headers."""
+    with _opened(path) as inner:
+        if not inner.is_dir() and not is_dicom(inner):
+            return None
+        return frozenset(one.modality for one in scan_folder(inner).series if one.is_image)
 
 
 def read_by_recipe(path: Path | str, modality: Modality, recipe: Recipe) -> Series:

@@ -20,7 +20,7 @@ from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.uids import derive_uid
 from radfuse.io.volumes import write_volume
 from radfuse.phantom.head import Phantom
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.structures import write_contours
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import write_transform
@@ -54,7 +54,7 @@ def fused(
     folder = tmp_path_factory.mktemp("fused")
     write_transform(folder / "truth.tfm", coarse_phantom.mr_from_ct)
     recipe = Recipe(transform=folder / "truth.tfm", method="average", accept_registration=True)
-    result = fuse(*coarse_folders, folder / "OUT", recipe=recipe)
+    result = fuse_ct_mr(*coarse_folders, folder / "OUT", recipe=recipe)
     assert result.written is not None
     return folder / "OUT" / "FUSED_average"
 

@@ -17,7 +17,7 @@ from radfuse.dicom.validate.problem import Problem
 from radfuse.errors import InputError, NoImageError
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.recipe import Recipe
 from radfuse.registration.transforms import write_transform
 from reference_kit import headers_of, image_item, make_study
@@ -277,7 +277,7 @@ def test_what_radfuse_writes_has_no_error(tmp_path: Path) -> None:
     pair = write_phantom(phantom, tmp_path / "study")
     write_transform(tmp_path / "truth.tfm", phantom.mr_from_ct)
     recipe = Recipe(method="average", transform=tmp_path / "truth.tfm", accept_registration=True)
-    fuse(*pair, tmp_path / "study" / "fused", recipe=recipe)
+    fuse_ct_mr(*pair, tmp_path / "study" / "fused", recipe=recipe)
     report = check(tmp_path / "study", with_dciodvfy=dciodvfy.is_installed())
     assert report.problems == ()
 

@@ -21,7 +21,6 @@ from radfuse.phantom.dicom import write_functional
 from radfuse.phantom.head import Phantom, draw_layers
 from radfuse.phantom.uptake import FDG, FunctionalScan, scan_uptake
 from radfuse.pipeline.functional.fuse import fuse_functional_volumes
-from radfuse.pipeline.functional.pair import fuse_colour
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.functional.volume import colour_scale
 from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, Recipe
@@ -70,7 +69,7 @@ def fused(
 def test_a_pet_is_registered_to_the_mr(
     phantom: Phantom, mr: Series, pet: Series, scan: FunctionalScan
 ) -> None:
-    result = fuse_colour(mr, pet)
+    result = radfuse.fuse(mr, pet)
     assert isinstance(result, FunctionalResult)
     truth = scan.functional_from_mr(phantom)
     for point in POINTS:

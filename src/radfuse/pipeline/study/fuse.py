@@ -8,7 +8,7 @@ from radfuse.errors import InputError
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import PriorAlignment
 from radfuse.pipeline.functional.align import check_one_frame
-from radfuse.pipeline.fuse import fuse
+from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.read import read, read_by_recipe
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.align import FurtherSeries
@@ -42,20 +42,22 @@ def fuse_study(
     ct, mrs
         Volumes; series, or paths for `read`.
     output
-        As of `fuse`.
+        As of `radfuse.fuse`.
     pet, spect
         Volumes that are also brought onto the CT's grid.
     pet_ct
         The CT of the PET's scanner: the PET is then registered by it.
     fused_mr
         Index of the MR that is fused; by default `best_mr`.
-    recipe, prior, overwrite, report
-        As of `fuse`.
+    prior
+        The alignment of the MR that is fused, or where its search starts, instead of the recipe's.
+    recipe, overwrite, report
+        As of `radfuse.fuse`.
 
     Raises
     ------
     InputError, RegistrationError, OutputError
-        As `fuse`, with the label of the image.
+        As `radfuse.fuse`, with the label of the image.
     """
     recipe = recipe or Recipe()
     report("reading", None)
@@ -80,7 +82,7 @@ def fuse_study(
     fused = mr_series[chosen]
     if len(mr_series) > 1:
         fused = replace(fused, notes=(*fused.notes, note))
-    return fuse(
+    return fuse_ct_mr(
         ct_series, fused, output,
         recipe=recipe, further=further, prior=prior, overwrite=overwrite, report=report,
     )  # fmt: skip
