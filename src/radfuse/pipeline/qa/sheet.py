@@ -28,6 +28,9 @@ Sides = tuple[str, str, str, str]
 PANEL_HEIGHT_PX = 300
 """Height of one image; five of them fill the width of a screen or of landscape A4."""
 
+COMPRESSION = 3
+"""Level of the compression of PNG: a third of the time of the usual 6, 7 % larger."""
+
 TILES = 8
 """Squares of the checkerboard along the shorter side."""
 
@@ -296,7 +299,7 @@ def _png(image: NDArray[np.uint8], plane: SheetPlane) -> str:
         )
         _draw_crosshair(scaled, x, y)
     stream = BytesIO()
-    scaled.save(stream, "PNG")
+    scaled.save(stream, "PNG", compress_level=COMPRESSION)
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
