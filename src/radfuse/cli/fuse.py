@@ -286,8 +286,13 @@ def _check_further(
     is_study: bool,
 ) -> None:
     """Raise `InputError` for options of several images without them."""
-    if (len(mrs) > 1 and not is_study) or (is_study and study):
-        raise InputError("several images are brought onto the grid of a CT; give it with --ct")
+    if study and (is_study or len(mrs) > 1):
+        raise InputError("--study is one CT with one MR; leave it out, and give --ct and each --mr")
+    if len(mrs) > 1 and not is_study:
+        raise InputError(
+            "several MR are brought onto the grid of a CT; add --ct, or give one --mr: alone it is "
+            "fused with --pet or --spect"
+        )
     if fused_mr and fused_mr not in mrs:
         raise InputError(f"--fused-mr {fused_mr}: not one of --mr")
     if pet_ct and not is_study and mrs:

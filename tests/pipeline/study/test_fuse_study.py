@@ -228,16 +228,21 @@ def test_the_command_fuses_the_mr_that_is_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--mr", "a", "--mr", "b"], "give it with --ct"),
+        (["--mr", "a", "--mr", "b"], "add --ct, or give one --mr: alone it is fused with --pet"),
+        (["--mr", "a", "--mr", "b", "--pet", "p"], "add --ct, or give one --mr"),
+        (["--mr", "a", "--mr", "b", "--spect", "p"], "add --ct, or give one --mr"),
         (["--ct", "c", "--mr", "a", "--mr", "b", "--fused-mr", "x"], "not one of --mr"),
         (["--ct", "c", "--mr", "a", "--pet-ct", "p"], "--pet-ct needs"),
-        (["--study", "s", "--mr", "a", "--mr", "b"], "give it with --ct"),
+        (["--study", "s", "--mr", "a", "--mr", "b"], "--study is one CT with one MR"),
+        (["--study", "s", "--ct", "c", "--mr", "a", "--mr", "b"], "give --ct and each --mr"),
+        (["--study", "s", "--ct", "c", "--mr", "a", "--pet", "p"], "give --ct and each --mr"),
     ],
 )
 def test_options_of_several_images_that_do_not_fit(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(main, ["fuse", *arguments, "-o", "out"])
     assert done.exit_code == 2
     assert message in done.output
+    assert len(done.output.splitlines()) == 1
 
 
 def test_a_pet_is_also_written_in_colour(
