@@ -202,6 +202,7 @@ def test_failed_qa_of_a_pet_names_it_and_a_way_out(
         (["--pet", "a"], "give --ct and --mr, or a STUDY"),
         (["--mr", "a", "--mr", "b"], "give --ct and --mr"),
         (["--ct", "a", "--mr", "b", "--pet-ct", "c"], "--pet-ct needs --pet"),
+        (["--ct", "a", "--mr", "b", "--fused-mr", "c"], "--fused-mr c: not one of --mr"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
@@ -221,4 +222,38 @@ def test_options_of_the_command_make_the_request() -> None:
         (Path("t1"), Path("t2")),
         {"pet": Path("p"), "pet_ct": None, "spect": None},
     )
-    assert made == {"ct": "ct", "mr": "t1", "further": {"pet": "p", "mrs": ["t2"]}}
+    further = {"pet": "p", "mrs": ["t2"], "choose_mr": True}
+    assert made == {"ct": "ct", "mr": "t1", "further": further}
+
+
+def test_the_mr_that_is_named_is_fused() -> None:
+    paths = (Path("t1"), Path("t2"), Path("flair"))
+    none = dict.fromkeys(("pet", "pet_ct", "spect"))
+    made = study_request(None, Path("ct"), paths, none, Path("t2"))
+    assert made == {"ct": "ct", "mr": "t2", "further": {"mrs": ["t1", "flair"]}}
+
+
+def test_the_best_mr_is_fused_and_the_viewer_says_why(
+    site: Site, asked: dict[str, Any], further_folders: tuple[Path, Path]
+) -> None:
+    t1, t2 = asked["mr"], str(further_folders[0])
+    choice = {**asked, "mr": t2, "further": {"mrs": [t1], "choose_mr": True}}
+    identifier = site.make(**choice)
+    study = site.study(identifier)
+    assert study["message"].startswith("T1_Gd is fused with the CT: T1-weighted with contrast")
+    stored = json.loads((site.folder / "studies" / identifier / "study.json").read_text())
+    assert (stored["mr"], stored["further"]["mrs"]) == (t1, [t2])
+    assert site.fuse(identifier)[-1][0] == "done"
+    assert study["message"] in site.study(identifier)["outcome"]["notes"]
+    assert [one["label"] for one in site.view(identifier)["further"]] == ["T2"]
+    assert site.client.delete(f"/api/v1/studies/{identifier}").status_code == 204
+
+
+def test_a_choice_needs_paths_of_mr(site: Site, asked: dict[str, Any]) -> None:
+    further = {"mrs": [asked["mr"]], "choose_mr": True}
+    for other in (
+        {"study": asked["mr"], "further": further},
+        {**asked, "further": further, "recipe": {"mr_series": "1.2.3"}},
+    ):
+        answer = site.client.post("/api/v1/studies", json=other)
+        refused(answer, 422, "pass mr, and no mr_series, with choose_mr")

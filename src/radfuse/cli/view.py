@@ -26,7 +26,13 @@ UNENCRYPTED = (
     "mrs",
     type=PATH,
     multiple=True,
-    help="MR: DICOM folder, archive, volume. Of several the first is fused.",
+    help="MR: DICOM folder, archive, volume; repeatable: of several one is fused.",
+)
+@click.option(
+    "--fused-mr",
+    type=PATH,
+    metavar="PATH",
+    help="Which --mr is fused with the CT  [default: T1-weighted with contrast agent]",
 )
 @click.option("--pet", type=PATH, help="PET that is brought onto the CT's grid.")
 @click.option("--pet-ct", type=PATH, help="CT of the PET's scanner: the PET is registered by it.")
@@ -51,6 +57,7 @@ def view_command(
     study: Path | None,
     ct: Path | None,
     mrs: tuple[Path, ...],
+    fused_mr: Path | None,
     pet: Path | None,
     pet_ct: Path | None,
     spect: Path | None,
@@ -77,7 +84,7 @@ def view_command(
     if bool(ct) != bool(mrs) or (study and ct):
         raise InputError("give --ct and --mr, or a STUDY with both inside, or neither")
     functional = {"pet": pet, "pet_ct": pet_ct, "spect": spect}
-    body = study_request(study, ct, mrs, functional)
+    body = study_request(study, ct, mrs, functional, fused_mr)
     if token is None and host not in LOOPBACK_NAMES:
         token = click.prompt("Token for the viewer", hide_input=True)
     request = StudyRequest.model_validate(body) if body else None
@@ -99,15 +106,24 @@ def study_request(
     ct: Path | None,
     mrs: tuple[Path, ...],
     functional: Mapping[str, Path | None],
+    fused_mr: Path | None = None,
 ) -> dict[str, Any]:
-    """The study to create, as in REST; empty without images."""
+    """The study to create, as in REST; empty without images.
+
+    Which MR is fused is chosen as by `radfuse fuse`, unless it is given.
+    """
     further: dict[str, Any] = {name: str(path) for name, path in functional.items() if path}
     if further and not (ct or study):
         raise InputError("--pet and --spect are shown on a CT; give --ct and --mr, or a STUDY")
     if functional["pet_ct"] and not functional["pet"]:
         raise InputError("--pet-ct needs --pet")
-    if others := [str(path) for path in mrs[1:]]:
+    if fused_mr and fused_mr not in mrs:
+        raise InputError(f"--fused-mr {fused_mr}: not one of --mr")
+    ordered = sorted(mrs, key=lambda path: path != fused_mr)
+    if others := [str(path) for path in ordered[1:]]:
         further["mrs"] = others
-    sources = {"study": study, "ct": ct, "mr": mrs[0] if mrs else None}
+        if fused_mr is None:
+            further["choose_mr"] = True
+    sources = {"study": study, "ct": ct, "mr": ordered[0] if ordered else None}
     body: dict[str, Any] = {name: str(path) for name, path in sources.items() if path}
     return {**body, "further": further} if further else body

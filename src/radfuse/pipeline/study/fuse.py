@@ -12,7 +12,7 @@ from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.read import read, read_by_recipe
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.align import FurtherSeries
-from radfuse.pipeline.study.sequences import best_mr, labels_of
+from radfuse.pipeline.study.sequences import best_mr, choice_note, labels_of
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.series import Series
@@ -78,7 +78,7 @@ def fuse_study(
     if spect is not None:
         further.append(FurtherSeries(NM.code, _read(spect, NM, recipe)))
     _check_volumes([ct_series, *mr_series, *(one.series for one in further)])
-    note = f"{labels[chosen]} is fused with the CT: {why}"
+    note = choice_note(labels[chosen], why)
     fused = mr_series[chosen]
     if len(mr_series) > 1:
         fused = replace(fused, notes=(*fused.notes, note))

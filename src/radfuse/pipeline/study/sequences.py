@@ -108,6 +108,11 @@ def best_mr(mrs: Sequence[Series]) -> tuple[int, str]:
     return best, f"{kind}; voxels of {voxel_mm3(mrs[best]):.2g} mm3"
 
 
+def choice_note(label: str, why: str) -> str:
+    """What a record states of the MR that is fused."""
+    return f"{label} is fused with the CT: {why}"
+
+
 def voxel_mm3(series: Series) -> float:
     """Volume of a voxel."""
     return float(prod(series.image.GetSpacing()))

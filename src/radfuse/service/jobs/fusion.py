@@ -16,6 +16,7 @@ from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, RegistrationQAError
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study as fuse_images
+from radfuse.pipeline.study.sequences import best_mr
 from radfuse.pipeline.volume import Region
 from radfuse.progress import ProgressCallback
 from radfuse.registration.transforms import read_transform, rigid_from_matrix, write_transform
@@ -119,9 +120,12 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
         output = result_folder if is_dicom else result_folder / "fused.nii.gz"
         try:
             with client_recipe(recipe) as named:
+                mrs = (mr, *further.mrs)
+                is_best = study.further.is_mr_chosen and best_mr(mrs)[0] == 0
                 result = fuse_images(
-                    ct, (mr, *further.mrs), output, pet=further.pet, pet_ct=further.pet_ct,
-                    spect=further.spect, fused_mr=0, recipe=named, prior=prior, report=report,
+                    ct, mrs, output, pet=further.pet, pet_ct=further.pet_ct,
+                    spect=further.spect, fused_mr=None if is_best else 0,
+                    recipe=named, prior=prior, report=report,
                 )  # fmt: skip
         except RegistrationQAError as error:
             write_qa_failed_view(folder, view, error.alignment.mr_from_ct)

@@ -19,11 +19,13 @@ from radfuse.intensity import WINDOWS
 from radfuse.io.staging import output_error
 from radfuse.methods.catalogue import METHODS, usual_methods
 from radfuse.methods.hidden_findings import findings_sentence
+from radfuse.modality import MR
 from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
+from radfuse.pipeline.study.sequences import best_mr, choice_note, labels_of
 from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, Recipe
 from radfuse.record import NOTICE, Signoff, now
-from radfuse.service.jobs.client_files import client_path
+from radfuse.service.jobs.client_files import client_path, read_source
 from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.job_queue import Job
 from radfuse.service.models import RequestModel
@@ -71,6 +73,9 @@ class FurtherRequest(RequestModel):
     """Images that a fusion also brings onto the CT's grid."""
 
     mrs: Annotated[tuple[FilePath, ...], Field(max_length=MAX_MRS)] = ()
+    choose_mr: bool = False
+    """Fuse the best of `mr` and `mrs`, as `radfuse fuse` does; else `mr`."""
+
     pet: FilePath | None = None
     pet_ct: FilePath | None = None
     """CT of the PET's scanner: the PET is registered by it."""
@@ -100,6 +105,8 @@ class StudyRequest(RequestModel):
             self.study and (self.ct or self.mr)
         ):
             raise ValueError("pass ct and mr, or study with both inside")
+        if self.further and self.further.choose_mr and (self.study or self.recipe.mr_series):
+            raise ValueError("pass mr, and no mr_series, with choose_mr")
         return self
 
 
@@ -251,15 +258,21 @@ def create_study(deps: Dependencies, request: StudyRequest) -> Study:
         ct, mr, recipe = both, both, recipe.model_copy(update=series)
     else:
         ct, mr = deps.allowed_paths(request.ct or "", request.mr or "")
-    name = request.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
     further = _further_paths(deps, request.further or FurtherRequest())
+    if further.is_mr_chosen:
+        paths = [mr, *further.mrs]
+        chosen, message = run_contained(_choose_mr, paths, path=mr)
+        mr = paths.pop(chosen)
+        further = further.model_copy(update={"mrs": tuple(paths)})
+    name = request.name or f"Study of {now():%Y-%m-%d %H:%M} UTC"
     return deps.studies.create(name, ct, mr, recipe, message, further)
 
 
 def _further_paths(deps: Dependencies, request: FurtherRequest) -> FurtherPaths:
     others = {name: path for name in ("pet", "pet_ct", "spect") if (path := getattr(request, name))}
     allowed = zip(others, deps.allowed_paths(*others.values()), strict=True)
-    return FurtherPaths(mrs=tuple(deps.allowed_paths(*request.mrs)), **dict(allowed))
+    mrs = tuple(deps.allowed_paths(*request.mrs))
+    return FurtherPaths(mrs=mrs, is_mr_chosen=request.choose_mr and bool(mrs), **dict(allowed))
 
 
 def _inspect(path: Path) -> dict[str, Any]:
@@ -275,6 +288,13 @@ def _choose_series(path: Path, recipe: Recipe) -> tuple[dict[str, str], str]:
         pair = choose_pair(name, recipe, numbered=True)
     series = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
     return series, pair.summary()
+
+
+def _choose_mr(paths: Sequence[Path]) -> tuple[int, str]:
+    """Index of the MR that is fused, and a sentence about the choice."""
+    mrs = [read_source(path, MR) for path in paths]
+    chosen, why = best_mr(mrs)
+    return chosen, choice_note(labels_of(mrs)[chosen], why)
 
 
 def _image(series: InspectedSeries) -> dict[str, Any]:

@@ -9,6 +9,9 @@ class FurtherPaths(FrozenModel):
     """Images that a fusion brings onto the CT's grid, and does not fuse."""
 
     mrs: tuple[Path, ...] = ()
+    is_mr_chosen: bool = False
+    """Whether the program chose the MR that is fused among all."""
+
     pet: Path | None = None
     pet_ct: Path | None = None
     """The CT of the PET's scanner, by which the PET is registered."""
