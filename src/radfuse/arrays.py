@@ -1,6 +1,9 @@
 """Array types, named by element type, whose shapes are given where they are used; their images."""
 
-from typing import Any
+import weakref
+from collections.abc import Callable, Hashable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,6 +14,9 @@ Float64Array = NDArray[np.float64]
 FloatArray = NDArray[np.floating[Any]]
 UInt8Array = NDArray[np.uint8]
 BoolArray = NDArray[np.bool_]
+
+Others = ParamSpec("Others")
+"""Arguments of a function after an image."""
 
 
 def image_on(grid: sitk.Image, values: NDArray[np.generic]) -> sitk.Image:
@@ -27,11 +33,49 @@ def filled_on(grid: sitk.Image, value: int) -> sitk.Image:
     return image
 
 
+def grid_of_slice(image: sitk.Image, index: int) -> sitk.Image:
+    """A volume of one slice, uint8, on the grid of the slice with this index along the third axis.
+
+    It costs less than to extract the slice.
+    """
+    columns, rows, _ = image.GetSize()
+    grid = sitk.Image([columns, rows, 1], sitk.sitkUInt8)
+    grid.SetOrigin(image.TransformIndexToPhysicalPoint((0, 0, index)))
+    grid.SetSpacing(image.GetSpacing())
+    grid.SetDirection(image.GetDirection())
+    return grid
+
+
 def copied(image: sitk.Image) -> sitk.Image:
     """A copy with pixels of its own; SimpleITK's copies share them until one is changed."""
     copy = sitk.Image(image)
     copy.MakeUnique()
     return copy
+
+
+def kept_per_image(
+    function: Callable[Concatenate[sitk.Image, Others], sitk.Image],
+) -> Callable[Concatenate[sitk.Image, Others], sitk.Image]:
+    """A function whose value is computed once for each image and kept as long as the image exists.
+
+    Neither the image nor its geometry may be changed after the first call. Each call returns a copy
+    of the value, since ITK's filters write into their inputs and threads must not share them.
+    """
+    kept: dict[tuple[Hashable, ...], sitk.Image] = {}
+
+    @wraps(function)
+    def value_of(
+        image: sitk.Image, /, *others: Others.args, **options: Others.kwargs
+    ) -> sitk.Image:
+        key = (id(image), *others, *options.items())
+        if key not in kept:
+            value = function(image, *others, **options)
+            if key not in kept:  # no other thread was sooner
+                kept[key] = value
+                weakref.finalize(image, kept.pop, key, None).atexit = False
+        return copied(kept[key])
+
+    return value_of
 
 
 def positions_mm(grid: sitk.Image, voxels: NDArray[np.int64]) -> Float64Array:

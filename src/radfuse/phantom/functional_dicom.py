@@ -13,7 +13,8 @@ from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derived_headers import code_item
-from radfuse.dicom.write.series import Rescale, file_bytes, stored_values, write_slices
+from radfuse.dicom.write.encoding import file_bytes
+from radfuse.dicom.write.series import Rescale, stored_values, write_slices
 from radfuse.io.staging import refuse_nonempty, staging
 from radfuse.modality import NM, PT
 

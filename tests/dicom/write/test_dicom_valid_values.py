@@ -15,7 +15,7 @@ from pydicom.uid import MRImageStorage
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.validate.attributes import check_values
 from radfuse.dicom.validate.problem import Instance
-from radfuse.dicom.write.series import file_bytes
+from radfuse.dicom.write.encoding import file_bytes
 
 KEYWORDS = {
     "PixelSpacing": "DS", "SliceThickness": "DS", "InstanceNumber": "IS", "PatientSex": "CS",

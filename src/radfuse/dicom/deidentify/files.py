@@ -11,7 +11,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from radfuse.dicom.deidentify.headers import deidentify_dataset
 from radfuse.dicom.read.safe_read import is_dicom, open_dataset
 from radfuse.dicom.read.scan import list_files
-from radfuse.dicom.write.series import file_bytes
+from radfuse.dicom.write.encoding import file_bytes
 from radfuse.errors import InputError, NoImageError
 from radfuse.io.staging import refuse_nonempty, refuse_overlap, staging
 from radfuse.progress import ProgressCallback, no_progress

@@ -22,7 +22,7 @@ from radfuse.dicom.write.derived_headers import (
     image_item,
     series_description,
 )
-from radfuse.dicom.write.series import file_bytes
+from radfuse.dicom.write.encoding import file_bytes
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, SHORT_NOTICE
 from radfuse.series import Series

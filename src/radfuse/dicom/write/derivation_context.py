@@ -21,7 +21,7 @@ from radfuse.dicom.write.derived_headers import (
     series_description,
     source_item,
 )
-from radfuse.dicom.write.series import encoded
+from radfuse.dicom.write.encoding import encoded, encoded_item, encoded_sequence
 from radfuse.dicom.write.signoff import review_comment
 from radfuse.dicom.write.source_slices import SourceSlices, source_slices
 from radfuse.modality import MR
@@ -149,7 +149,7 @@ class DerivationContext:
     def slice_attributes(self, index: int) -> Dataset:
         """The geometry of a slice in the fixed series' digits, and references to its sources."""
         if index not in self._slice_attributes:
-            self._slice_attributes[index] = encoded(self._made_slice_attributes(index))
+            self._slice_attributes[index] = self._made_slice_attributes(index)
         attributes = Dataset()
         attributes.update(self._slice_attributes[index])
         return attributes
@@ -164,18 +164,22 @@ class DerivationContext:
         for keyword in GEOMETRY if self.fixed.slice_headers else ():
             if self.fixed.slice_headers[index].get(keyword) not in (None, ""):
                 attributes[keyword] = self.fixed.slice_headers[index][keyword]
+        made = encoded(attributes)
         references = self._fixed_items(index) + self._moving_items(index)
         if references:
-            attributes.SourceImageSequence = references
-        return attributes
+            sequence = encoded_sequence("SourceImageSequence", references)
+            made[sequence.tag] = sequence
+        return made
 
-    def _fixed_items(self, index: int) -> list[Dataset]:
+    def _fixed_items(self, index: int) -> list[bytes]:
         if self.fixed.slice_headers:
             header = self.fixed.slice_headers[index]
-            return [source_item(header, preserved=True)] if has_reference_uids(header) else []
+            if not has_reference_uids(header):
+                return []
+            return [encoded_item(source_item(header, preserved=True))]
         return self._fixed_slices.spanning(self._corners_mm(index)) if self._fixed_slices else []
 
-    def _moving_items(self, index: int) -> list[Dataset]:
+    def _moving_items(self, index: int) -> list[bytes]:
         corners = [
             self.moving_from_fixed.TransformPoint(corner) for corner in self._corners_mm(index)
         ]

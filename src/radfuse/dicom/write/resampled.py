@@ -19,8 +19,10 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
+from radfuse.arrays import grid_of_slice
 from radfuse.dicom.write.derivation_context import DerivationContext, sanitized
 from radfuse.dicom.write.derived_headers import code_item, make_capture
+from radfuse.dicom.write.encoding import file_bytes
 from radfuse.dicom.write.functional_headers import (
     is_pet_object,
     is_spect_object,
@@ -30,7 +32,6 @@ from radfuse.dicom.write.functional_headers import (
 from radfuse.dicom.write.series import (
     Rescale,
     SliceAttributes,
-    file_bytes,
     pixel_attributes,
     rescale_attributes,
     stored_dtype,
@@ -67,7 +68,7 @@ def write_resampled(folder: Path, context: DerivationContext) -> tuple[Path, ...
     dtype = stored_dtype(_value_range(moving), rescale or Rescale(), folder)
 
     def stored_slice(index: int) -> NDArray[np.generic]:
-        grid = context.fixed.image[:, :, index : index + 1]
+        grid = grid_of_slice(context.fixed.image, index)
         image = resample(moving, grid, context.moving_from_fixed)
         return stored_values(sitk.GetArrayFromImage(image)[0], rescale or Rescale(), dtype)
 

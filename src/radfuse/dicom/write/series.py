@@ -2,31 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmwrite
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+from pydicom import Dataset
+from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
-from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, derive_uid
-from radfuse.dicom.write.valid_values import make_valid
+from radfuse.dicom.uids import derive_uid
+from radfuse.dicom.write.encoding import ENCODING, encoded, valid_file_bytes
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.staging import refuse_nonempty, staging
 from radfuse.parallel import in_order
-
-PREAMBLE = bytes(128)
-"""Precedes the letters DICM; empty, since that of a source file may contain anything."""
-
-ENCODING = (False, True)
-"""Whether value representations are implicit, and whether numbers are little-endian."""
 
 RGB_SLICE_DIMENSIONS = 3
 """Axes of a colour slice: rows, columns, samples."""
@@ -141,7 +130,7 @@ def write_slices(
             header.set_original_encoding(*ENCODING, common.original_character_set)
             header.update(common)
             header.update(attributes)
-            (draft / names[index]).write_bytes(_file_bytes(header, ExplicitVRLittleEndian))
+            (draft / names[index]).write_bytes(valid_file_bytes(header))
 
         for _ in in_order(write, range(count)):
             pass
@@ -254,38 +243,3 @@ def pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
     attributes.PixelData = stored.tobytes()
     attributes["PixelData"].VR = "OB" if is_rgb else "OW"
     return attributes
-
-
-def encoded(header: Dataset) -> Dataset:
-    """A copy with valid values, see `make_valid`, that pydicom writes without encoding them again.
-
-    For what many slices of a series have in common. Explicit VR, little endian.
-    """
-    copied = Dataset()
-    copied.update(header)  # shares its elements: what differs is replaced, not changed
-    make_valid(copied)
-    buffer = DicomBytesIO()
-    buffer.is_implicit_VR, buffer.is_little_endian = ENCODING
-    write_dataset(buffer, copied)
-    return read_dataset(BytesIO(buffer.getvalue()), *ENCODING)
-
-
-def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
-    """The bytes of a DICOM file with these attributes and new file meta information.
-
-    Values that the standard does not allow are corrected in the header, see `make_valid`.
-    """
-    make_valid(header)
-    return _file_bytes(header, transfer_syntax)
-
-
-def _file_bytes(header: Dataset, transfer_syntax: UID) -> bytes:
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = transfer_syntax
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    header.file_meta = meta
-    header.preamble = PREAMBLE
-    buffer = BytesIO()  # a full disk is then reported as such, not as an element that failed
-    dcmwrite(buffer, header, enforce_file_format=True)
-    return buffer.getvalue()

@@ -13,7 +13,7 @@ import pydicom
 from pydicom import Dataset
 
 from radfuse.dicom.uids import derive_uid, new_uid
-from radfuse.dicom.write.series import file_bytes
+from radfuse.dicom.write.encoding import file_bytes
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.verdict import Verdict

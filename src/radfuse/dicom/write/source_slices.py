@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom import Dataset
 
 from radfuse.arrays import Float64Array
 from radfuse.dicom.write.derived_headers import has_reference_uids, source_item
+from radfuse.dicom.write.encoding import encoded_item
 from radfuse.series import Series
 
 POSITION_DECIMALS = 3
@@ -18,14 +18,14 @@ slice is then not attributed to that slice's neighbours as well."""
 class SourceSlices:
     """The slices of a series along their common normal, in increasing order."""
 
-    items: tuple[Dataset, ...]
-    """References to the slices, built once for all derived slices."""
+    items: tuple[bytes, ...]
+    """References to the slices, encoded once for all derived slices."""
 
     normal: Float64Array
     positions_mm: Float64Array
     """Of each slice along the normal."""
 
-    def spanning(self, points_mm: Float64Array) -> list[Dataset]:
+    def spanning(self, points_mm: Float64Array) -> list[bytes]:
         """References to the slices from which values between some points are interpolated.
 
         `points_mm` is (n, 3), LPS in the frame of reference of these slices. The list is empty
@@ -48,5 +48,7 @@ def source_slices(series: Series) -> SourceSlices | None:
     origins = np.array([header.ImagePositionPatient for header in series.headers], np.float64)
     positions = np.round(origins @ normal, POSITION_DECIMALS)
     order = np.argsort(positions, kind="stable")
-    items = tuple(source_item(series.headers[index], preserved=False) for index in order)
+    items = tuple(
+        encoded_item(source_item(series.headers[index], preserved=False)) for index in order
+    )
     return SourceSlices(items, normal, positions[order])

@@ -28,7 +28,7 @@ from radfuse.dicom.write.derived_headers import (
     has_reference_uids,
     series_description,
 )
-from radfuse.dicom.write.series import file_bytes
+from radfuse.dicom.write.encoding import file_bytes
 from radfuse.dicom.write.signoff import review_description
 from radfuse.errors import InputError
 from radfuse.io.staging import staging

@@ -1,0 +1,83 @@
+"""Headers as the bytes of DICOM files, and parts that many files share, encoded once."""
+
+from collections.abc import Iterable
+from io import BytesIO
+
+from pydicom import Dataset, dcmwrite
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset, write_sequence_item
+from pydicom.tag import BaseTag
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from radfuse.dicom.write.valid_values import make_valid
+
+PREAMBLE = bytes(128)
+"""Precedes the letters DICM; empty, since that of a source file may contain anything."""
+
+ENCODING = (False, True)
+"""Whether value representations are implicit, and whether numbers are little-endian."""
+
+
+def encoded(header: Dataset) -> Dataset:
+    """A copy with valid values, see `make_valid`, that pydicom writes without encoding them again.
+
+    For what many slices of a series have in common. Explicit VR, little endian.
+    """
+    copied = _valid_copy(header)
+    buffer = _buffer()
+    write_dataset(buffer, copied)
+    return read_dataset(BytesIO(buffer.getvalue()), *ENCODING)
+
+
+def encoded_item(item: Dataset) -> bytes:
+    """An item of a sequence with valid values, for `encoded_sequence`; texts in ASCII."""
+    buffer = _buffer()
+    write_sequence_item(buffer, _valid_copy(item), ["iso8859"])
+    return buffer.getvalue()
+
+
+def encoded_sequence(keyword: str, items: Iterable[bytes]) -> RawDataElement:
+    """A sequence of `encoded_item`, which pydicom writes without encoding it again."""
+    value = b"".join(items)
+    tag = BaseTag(tag_for_keyword(keyword) or 0)
+    return RawDataElement(tag, "SQ", len(value), value, 0, *ENCODING)
+
+
+def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
+    """The bytes of a DICOM file with these attributes and new file meta information.
+
+    Values that the standard does not allow are corrected in the header, see `make_valid`.
+    """
+    make_valid(header)
+    return valid_file_bytes(header, transfer_syntax)
+
+
+def valid_file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
+    """As `file_bytes`, of a header whose values are valid."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = transfer_syntax
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
+    header.file_meta = meta
+    header.preamble = PREAMBLE
+    buffer = BytesIO()  # a full disk is then reported as such, not as an element that failed
+    dcmwrite(buffer, header, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _valid_copy(header: Dataset) -> Dataset:
+    copied = Dataset()
+    copied.update(header)  # shares its elements: what differs is replaced, not changed
+    make_valid(copied)
+    return copied
+
+
+def _buffer() -> DicomBytesIO:
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = ENCODING
+    return buffer
