@@ -6,9 +6,9 @@ from typing import cast
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import label
 
-from radfuse.arrays import BoolArray, Float32Array, UInt8Array, image_on
+from radfuse.arrays import BoolArray, Float32Array, UInt8Array, image_on, kept_per_image
 from radfuse.errors import InputError
 from radfuse.modality import Modality
 
@@ -105,6 +105,9 @@ MASK_SPACING_MM = 2.0
 CLOSING_MM = 4.0
 """Radius of the closing for gaps in the scalp, where hair or fat-free skin is dark."""
 
+WITHIN_SLICES = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))])
+"""Neighbours of a voxel: the four in its slice."""
+
 OPENING_MM = 6.0
 """Radius of the opening that separates the head from couch and head holder."""
 
@@ -137,6 +140,7 @@ def percentile_range(
     return low, high
 
 
+@kept_per_image
 def head_mask(image: sitk.Image, modality: Modality) -> sitk.Image:
     """Mask (uint8) of the head: the largest body, holes filled, without couch and head holder.
 
@@ -184,5 +188,9 @@ def _radius(mask: sitk.Image, radius_mm: float) -> list[int]:
 
 def _fill_slices(mask: sitk.Image) -> sitk.Image:
     """Fill holes slice by slice: sinuses open to the outside only across slices."""
-    planes = [binary_fill_holes(plane) for plane in sitk.GetArrayViewFromImage(mask)]
-    return image_on(mask, np.array(planes, np.uint8))
+    background, _ = label(_view(mask) == 0, WITHIN_SLICES)
+    open_to_the_edge = np.zeros(background.max() + 1, np.bool_)
+    for edge in (background[:, 0], background[:, -1], background[..., 0], background[..., -1]):
+        open_to_the_edge[edge] = True
+    filled = ~open_to_the_edge[background] | (background == 0)
+    return image_on(mask, filled.astype(np.uint8))
