@@ -85,9 +85,10 @@ def _with_lightness(rgb: Float32Array, lightness: Float32Array) -> Float32Array:
     """The hue is kept; where RGB cannot show the colour at this lightness, chroma is reduced."""
     values = lab(rgb)
     values[..., 0] = 100 * np.clip(lightness, 0, 1)
-    hidden = ~_is_shown(values)
-    values[hidden] = _with_less_chroma(values[hidden])
-    return np.asarray(np.clip(rgb_of_lab(values), 0, 1), np.float32)
+    found = rgb_of_lab(values)
+    hidden = ~_is_shown(found)
+    found[hidden] = rgb_of_lab(_with_less_chroma(values[hidden]))
+    return np.asarray(np.clip(found, 0, 1), np.float32)
 
 
 def _with_less_chroma(values: Float32Array) -> Float32Array:
@@ -97,18 +98,19 @@ def _with_less_chroma(values: Float32Array) -> Float32Array:
     """
     best = np.zeros(len(values), np.float32)
     for share in np.arange(1, CHROMA_SHARES, dtype=np.float32) / CHROMA_SHARES:
-        best[_is_shown(values * [1, share, share])] = share
+        best[_is_shown(rgb_of_lab(values * [1, share, share]))] = share
     step = 1 / CHROMA_SHARES
     for _ in range(GAMUT_STEPS):
         step /= 2
         tried = (best + np.float32(step))[:, None]
-        best[_is_shown(np.concatenate([values[:, :1], values[:, 1:] * tried], axis=1))] += step
-    return np.concatenate([values[:, :1], values[:, 1:] * best[:, None]], axis=1)
+        shown = _is_shown(rgb_of_lab(np.hstack([values[:, :1], values[:, 1:] * tried])))
+        best[shown] += step
+    return np.hstack([values[:, :1], values[:, 1:] * best[:, None]])
 
 
-def _is_shown(values: Float32Array) -> BoolArray:
-    """Whether RGB can show colours of CIE Lab (..., 3), within `CLIPPED`."""
-    return np.asarray(np.abs(rgb_of_lab(values) - 0.5).max(axis=-1) <= 0.5 + CLIPPED)
+def _is_shown(rgb: Float32Array) -> BoolArray:
+    """Whether colours (..., 3) of `rgb_of_lab` are within RGB, or within `CLIPPED` of it."""
+    return np.asarray(np.abs(rgb - 0.5).max(axis=-1) <= 0.5 + CLIPPED)
 
 
 def _adding(luminance: Luminance) -> WithLuminance:

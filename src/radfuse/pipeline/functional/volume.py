@@ -1,13 +1,13 @@
 """Fusion in colour of an aligned PET or SPECT volume on the grid of an MR or CT."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float32Array, UInt8Array
+from radfuse.arrays import BoolArray, Float32Array
 from radfuse.colour.maps import COLOUR_MAPS, ColourMap
 from radfuse.colour.spaces import SPACES, ColourSpace
 from radfuse.errors import InputError
@@ -15,6 +15,7 @@ from radfuse.intensity import both_windows, grey_levels, head_mask, head_range
 from radfuse.methods.loading import Method
 from radfuse.methods.uptake import fuse_luminance
 from radfuse.modality import CT
+from radfuse.parallel import in_order
 from radfuse.pipeline.volume import SLICES_AT_ONCE, Region, common_box
 from radfuse.recipe import Recipe
 from radfuse.series import Series
@@ -112,23 +113,45 @@ def fuse_in_colour(
     for index in range(len(stored)):
         stored[index] = grey_levels(scale.grey(anatomical[:, :, index : index + 1])[0])[..., None]
     in_fov = np.empty([part.stop - part.start for part in box], np.bool_)
-    for first in range(slices.start, slices.stop, SLICES_AT_ONCE):
+
+    def read(first: int) -> _Slices:
         part = slice(first, min(first + SLICES_AT_ONCE, slices.stop))
         grid = anatomical[columns, rows, part]
         uptake, inside = scale.uptake(functional.image, grid, functional_from_anatomical)
-        colours = _colours(scale, scale.grey(grid), uptake, method)
-        np.copyto(stored[part, rows, columns], colours, where=inside[..., None])
         in_fov[part.start - slices.start : part.stop - slices.start] = inside
-        report(part.stop - slices.start, len(in_fov))
+        colours = scale.colour_map.colours(uptake)
+        return _Slices(
+            part, scale.grey(grid), uptake, inside, colours, scale.space.luminance(colours)
+        )
+
+    def write(one: _Slices) -> int:
+        colours = grey_levels(scale.space.with_luminance(one.colours, one.luminance))
+        np.copyto(stored[one.part, rows, columns], colours, where=one.in_fov[..., None])
+        return int(one.part.stop - slices.start)
+
+    read_slices = in_order(read, range(slices.start, slices.stop, SLICES_AT_ONCE))
+    for done in in_order(write, (one.fused(method) for one in read_slices)):
+        report(done, len(in_fov))
     image = sitk.GetImageFromArray(stored, isVector=True)
     image.CopyInformation(anatomical)
     return image, Region(box, in_fov, scale.uptake_range)
 
 
-def _colours(
-    scale: ColourScale, grey: Float32Array, uptake: Float32Array, method: Method
-) -> UInt8Array:
-    """Fused RGB levels (N, H, W, 3)."""
-    rgb = scale.colour_map.colours(uptake)
-    luminance = fuse_luminance(method, scale.space.luminance(rgb), grey, uptake)
-    return np.asarray(grey_levels(scale.space.with_luminance(rgb, luminance)), np.uint8)
+@dataclass(frozen=True)
+class _Slices:
+    """Some slices (N, H, W) of both images, in [0, 1]."""
+
+    part: slice
+    """Indices along the third axis."""
+    grey: Float32Array
+    uptake: Float32Array
+    in_fov: BoolArray
+    colours: Float32Array
+    """RGB of the uptake, (N, H, W, 3)."""
+    luminance: Float32Array
+    """Of the colours; once fused, of the fused image."""
+
+    def fused(self, method: Method) -> "_Slices":
+        """With the fused luminance; not to be called in two threads, as not every method may."""
+        fused = fuse_luminance(method, self.luminance, self.grey, self.uptake)
+        return replace(self, luminance=fused)
