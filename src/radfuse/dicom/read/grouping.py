@@ -274,9 +274,11 @@ def _group_by_plane(slices: list[Slice]) -> list[list[Slice]]:
 def _split_acquisitions(group: list[Slice]) -> list[list[Slice]]:
     """Split a group so that positions are unique, and contrasts whose slices interleave."""
     has_duplicates = _has_duplicate_positions(group)
-    for keywords in (*combinations(ACQUISITIONS, 1), *combinations(ACQUISITIONS, 2)):
-        parts = _parts(group, lambda header: tuple(_value(header, one) for one in keywords))  # noqa: B023
-        if len(parts) < 2 or any(len(part) < 2 or _has_duplicate_positions(part) for part in parts):
+    values = {one: [_value(each.header, one) for each in group] for one in ACQUISITIONS}
+    varying = [one for one in ACQUISITIONS if len(set(values[one])) > 1]  # others split nothing
+    for keywords in (*combinations(varying, 1), *combinations(varying, 2)):
+        parts = _parts(group, zip(*(values[one] for one in keywords), strict=True))
+        if any(len(part) < 2 or _has_duplicate_positions(part) for part in parts):
             continue
         if has_duplicates or (set(keywords) <= set(SPLITTING) and _interleave(parts)):
             return parts
@@ -286,7 +288,7 @@ def _split_acquisitions(group: list[Slice]) -> list[list[Slice]]:
 def _split_copies(group: list[Slice]) -> list[list[Slice]]:
     """Split by the first attribute for whose values each part has every position once."""
     for _, value in _attributes(group):
-        parts = _parts(group, value)
+        parts = _parts(group, [value(one.header) for one in group])
         heights = [_heights_mm(part) for part in parts]
         if len({one.size for one in heights}) == 1 < len(parts) and heights[0].size > 1:
             apart = np.ptp(heights, axis=0).max()
@@ -295,11 +297,11 @@ def _split_copies(group: list[Slice]) -> list[list[Slice]]:
     return [group]
 
 
-def _parts(group: list[Slice], value: Callable[[Dataset], Hashable]) -> list[list[Slice]]:
-    """The slices by a value of their headers."""
+def _parts(group: list[Slice], values: Iterable[Hashable]) -> list[list[Slice]]:
+    """The slices by a value of each."""
     parts: dict[Hashable, list[Slice]] = {}
-    for one in group:
-        parts.setdefault(value(one.header), []).append(one)
+    for one, value in zip(group, values, strict=True):
+        parts.setdefault(value, []).append(one)
     return list(parts.values())
 
 

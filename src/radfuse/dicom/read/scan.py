@@ -165,11 +165,13 @@ def _series_key(header: Dataset) -> tuple[str, str]:
 
 def _share_equal_elements(header: Dataset, first: Dataset) -> None:
     """Keep equal elements of the headers of a series only once: they are most of the memory."""
-    for tag in list(header.keys()):
-        if tag in first:
-            element, same = header.get_item(tag), first.get_item(tag)
-            if (element.VR, element.value) == (same.VR, same.value):
-                header[tag] = same
+    if header is first:
+        return
+    kept = dict(first.items())
+    for tag, element in list(header.items()):
+        same = kept.get(tag)
+        if same is not None and (element.VR, element.value) == (same.VR, same.value):
+            header[tag] = same
 
 
 def _scan_file(path: Path) -> _ScannedFile:
