@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ from radfuse.methods.loading import Method, check_options, load_method, method_i
 from radfuse.methods.options import option_values
 from radfuse.modality import CT, MR
 from radfuse.pipeline.align import Alignment, PriorAlignment, align
+from radfuse.pipeline.functional.colours import colour_facts
 from radfuse.pipeline.outputs import check_output, write_result
 from radfuse.pipeline.read import check_pair, read_by_recipe
 from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.study.align import FurtherSeries, align_further
+from radfuse.pipeline.study.colours import fuse_over_ct
 from radfuse.pipeline.study.sequences import mr_label
 from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
@@ -165,12 +167,16 @@ def _fuse_volumes(
             ct, mr, alignment.mr_from_ct, window, method,
             lambda done, count: timer.report("fusing", done / count),
         )  # fmt: skip
+        others = tuple(_in_colour(ct, one, recipe) for one in others)
     scaling = {
         "CT window, HU": f"width {window.width:g}, level {window.level:g}",
         "MR values scaled to 0 and 1": "{:g} and {:g}".format(*region.mr_range),
         "Fused 1.0 is stored as": FULL_SCALE,
         "Outside the MR field of view": "the CT alone; soft tissue and bone are visible",
     }
+    for one in others:
+        if one.colours:
+            scaling |= colour_facts(one.series, one.colours.scale, one.colours.recipe)
     record = _record(ct, mr, recipe, method, scaling, alignment, timer)
     further_facts = {
         "further": tuple(_further_input(one, recipe) for one in others),
@@ -178,6 +184,14 @@ def _fuse_volumes(
     }
     record = record.model_copy(update=further_facts)
     return Result(image, ct, mr, record, alignment, region, others)
+
+
+def _in_colour(ct: Series, one: FurtherImage, recipe: Recipe) -> FurtherImage:
+    """A PET or SPECT with its colours over the CT; an MR as it is."""
+    if one.series.modality.role != "functional":
+        return one
+    transform = one.alignment.moving_from_fixed
+    return replace(one, colours=fuse_over_ct(ct, one.series, transform, recipe))
 
 
 def _fuse_images(ct: Series, mr: Series, recipe: Recipe, timer: StageTimer) -> Result:

@@ -22,7 +22,12 @@ from radfuse.io.volumes import write_volume
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
 from radfuse.pipeline.qa.content import write_result_sheet
 from radfuse.pipeline.result import Result, RigidAlignment
-from radfuse.pipeline.study.outputs import further_paths, write_further_dicom, write_further_volumes
+from radfuse.pipeline.study.outputs import (
+    further_paths,
+    without_colours,
+    write_further_dicom,
+    write_further_volumes,
+)
 from radfuse.pipeline.volume import Region, fov_mask_image
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
@@ -178,10 +183,11 @@ def write_result(target: OutputPaths, result: Result) -> Result:
 
 
 def _left_out(target: OutputPaths, result: Result) -> tuple[str, ...]:
-    """Why the folder lacks the registration object, which is a default output."""
+    """Why what is a default output is missing: a registration object, a PET in colour."""
     is_default = target.folder and result.ct.is_volume and result.record.recipe.outputs is None
     reason = unwritable_reason(result.ct, result.mr) if is_default else None
-    return (f"no registration object: {reason}",) if reason else ()
+    registration = (f"no registration object: {reason}",) if reason else ()
+    return registration + without_colours(target.written, result)
 
 
 def staged_paths(stage: Staging, target: OutputPaths) -> OutputPaths:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import SimpleITK as sitk
 
 from radfuse.pipeline.align import Alignment
+from radfuse.pipeline.study.colours import FusedColours
 from radfuse.pipeline.volume import Region
 from radfuse.record import Record
 from radfuse.series import Series
@@ -48,6 +49,9 @@ class FurtherImage:
 
     note: str
     """What it is registered by, a sentence."""
+
+    colours: FusedColours | None = None
+    """A PET or SPECT over the CT; None of an MR."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

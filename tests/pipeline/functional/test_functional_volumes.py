@@ -159,6 +159,8 @@ def test_record_and_sheet_state_units_and_verdict(fused: FunctionalResult) -> No
     assert "the outline of the uptake follows the cortex" in sheet
     assert "checkerboard" not in sheet  # it has none
     assert "Research use only" in sheet
+    assert sheet.count('alt="colour bar"') == sheet.count('class="plane"')
+    assert ">0 Bq/ml</figure>" in sheet
 
 
 def test_a_file_in_colour_is_written_with_its_companions(

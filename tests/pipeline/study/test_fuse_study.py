@@ -1,8 +1,11 @@
 """Several images of one patient on the grid of the CT."""
 
+import base64
 import copy
 import json
+import re
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 import SimpleITK as sitk
 from click.testing import CliRunner
 from numpy.typing import NDArray
+from PIL import Image
 
 import radfuse
 from radfuse.arrays import image_on, positions_mm
@@ -245,19 +249,92 @@ def test_options_of_several_images_that_do_not_fit(arguments: list[str], message
     assert len(done.output.splitlines()) == 1
 
 
-def test_a_pet_is_also_written_in_colour(
-    pair: tuple[Series, Series], mrs: list[Series], given: Recipe, phantom: Phantom, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def pet(pair: tuple[Series, Series], phantom: Phantom) -> Series:
+    """Uptake that is highest at the centre of the CT, on its grid."""
     centre = phantom.ct.image.TransformContinuousIndexToPhysicalPoint(
         [size / 2 for size in phantom.ct.image.GetSize()]
     )
     positions = positions_mm(pair[0].image, np.argwhere(np.ones(pair[0].image.GetSize()[::-1])))
     distance = np.linalg.norm(positions - centre, axis=-1)
-    values = np.exp(-((distance / 40) ** 2)).reshape(pair[0].image.GetSize()[::-1])
-    pet = Series(image_on(pair[0].image, values.astype(np.float32)), PT, Path("pet"))
-    alone = given.model_copy(update={"register_rigidly": False, "transform": None})
-    fuse_study(pair[0], mrs[2:], tmp_path / "out", pet=pet, recipe=alone)
-    files = sorted((tmp_path / "out" / "COLOUR_CT_PT").iterdir())
+    values = 25_000 * np.exp(-((distance / 40) ** 2)).reshape(pair[0].image.GetSize()[::-1])
+    return Series(image_on(pair[0].image, values.astype(np.float32)), PT, Path("pet"))
+
+
+@pytest.fixture(scope="module")
+def by_headers(given: Recipe) -> Recipe:
+    return given.model_copy(
+        update={"register_rigidly": False, "transform": None, "colour_map": "hot"}
+    )
+
+
+@pytest.fixture(scope="module")
+def with_pet(
+    pair: tuple[Series, Series],
+    mrs: list[Series],
+    pet: Series,
+    by_headers: Recipe,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    folder = tmp_path_factory.mktemp("pet") / "out"
+    fuse_study(pair[0], mrs[2:], folder, pet=pet, recipe=by_headers)
+    return folder
+
+
+def test_a_pet_is_also_written_in_colour(pair: tuple[Series, Series], with_pet: Path) -> None:
+    files = sorted((with_pet / "COLOUR_CT_PT").iterdir())
     middle = pydicom.dcmread(files[len(files) // 2]).pixel_array.astype(int)
     assert len(files) == pair[0].image.GetSize()[2]
     assert np.ptp(middle, axis=-1).max() > 100
+    assert middle.reshape(-1, 3).min(axis=-1).max() > 200  # the white of `hot`
+
+
+def test_the_sheet_shows_a_pet_in_its_colours(with_pet: Path) -> None:
+    html = (with_pet / "qa.html").read_text()
+    found = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)"', html)
+    levels = {
+        name: np.asarray(Image.open(BytesIO(base64.b64decode(data)))).astype(int)
+        for name, data in found
+    }
+    for plane in ("axial", "coronal", "sagittal"):
+        for shown, is_coloured in (("CT", False), ("PT", True), ("fused", True)):
+            spread = np.ptp(levels[f"{plane}, PT in colour, {shown}"], axis=-1)
+            assert (spread.max() > 100) == is_coloured
+    bar = levels["colour bar"][:, 0]
+    assert (bar[0].tolist(), bar[-1].tolist()) == ([255, 255, 255], [0, 0, 0])
+    assert html.count('class="bar"') == 3
+    assert re.search(r">2\d{4} Bq/ml<img", html)
+    assert "as MR" not in html
+    assert "outline of the uptake follows the cortex" in html
+
+
+def test_the_record_states_the_colours_of_a_pet(with_pet: Path) -> None:
+    scaling = json.loads((with_pet / "record.json").read_text())["scaling"]
+    assert scaling["Colours of the PT"].startswith("hot: ")
+    assert scaling["PT values scaled to 0 and 1"].endswith("Bq/ml")
+    assert scaling["SUVbw"] == "not computed: no DICOM headers"
+
+
+def test_a_file_in_colour_is_beside_the_fused_one(
+    pair: tuple[Series, Series], mrs: list[Series], pet: Series, by_headers: Recipe,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    result = fuse_study(pair[0], mrs[2:], tmp_path / "all.nrrd", pet=pet, recipe=by_headers)
+    colours = sitk.ReadImage(tmp_path / "all_space-CT_desc-colour_PT.nrrd")
+    assert result.further[0].colours is not None
+    expected = sitk.GetArrayFromImage(result.further[0].colours.image)
+    assert np.array_equal(sitk.GetArrayFromImage(colours), expected)
+    assert colours.GetOrigin() == pair[0].image.GetOrigin()
+    outputs = {one.role: one.path for one in result.record.outputs}
+    assert outputs["PT in colour"] == "all_space-CT_desc-colour_PT.nrrd"
+    assert result.record.left_out == ()
+
+
+def test_beside_nifti_no_colours_are_written_and_it_says_so(
+    pair: tuple[Series, Series], mrs: list[Series], pet: Series, by_headers: Recipe, tmp_path: Path
+) -> None:
+    result = fuse_study(pair[0], mrs[2:], tmp_path / "all.nii.gz", pet=pet, recipe=by_headers)
+    assert not [path for path in tmp_path.iterdir() if "colour" in path.name]
+    (note,) = result.record.left_out
+    assert note.startswith("no PT in colour: programs differ in how they read colour from NIfTI")
+    assert note.endswith("write to .nrrd, .mha or a folder for it")

@@ -1,15 +1,23 @@
-"""Write a volume fused in colour as DICOM."""
+"""How values become colours, in words, and volumes in colour as DICOM."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from radfuse.dicom.read.nuclear.standard_uptake import uptake_scale
 from radfuse.dicom.write.colour_blend import write_colour
 from radfuse.dicom.write.derivation_context import DerivationContext
+from radfuse.errors import InputError
+from radfuse.modality import PT
 from radfuse.pipeline.functional.volume import ColourScale
 from radfuse.recipe import Recipe
+from radfuse.series import Series
+
+COLOUR_SUFFIXES = (".nrrd", ".mha")
+"""Formats of a fused volume in colour in one file; NIfTI programs differ in how they read RGB."""
 
 
 def write_fused_colours(
@@ -35,3 +43,29 @@ def write_fused_colours(
             f"{moving.unit}".rstrip()
         ),
     )  # fmt: skip
+
+
+def colour_facts(functional: Series, scale: ColourScale, recipe: Recipe) -> dict[str, Any]:
+    """How values became colours, for a record."""
+    low, high = scale.uptake_range
+    code, unit = functional.modality.code, functional.modality.unit
+    facts: dict[str, Any] = {
+        "Colour space": f"{recipe.colour_space}: {scale.space.summary}",
+        f"Colours of the {code}": f"{recipe.colour_map}: {scale.colour_map.summary}",
+        f"{code} values scaled to 0 and 1": f"{low:g} and {high:g} {unit}".strip(),
+        f"Outside the {code} field of view": f"the {scale.anatomical.modality} alone, in grey",
+    }
+    if functional.modality is PT:
+        facts["SUVbw"] = _standard_uptake(functional, high)
+    return facts
+
+
+def _standard_uptake(pet: Series, highest: float) -> str:
+    """The highest value as SUVbw, or why it cannot be computed."""
+    if not pet.headers:
+        return "not computed: no DICOM headers"
+    try:
+        scale = uptake_scale(pet.headers)
+    except InputError as error:
+        return f"not computed: {error}"
+    return f"{scale.factor * highest:.3g} g/ml at the highest value; {scale.note}"

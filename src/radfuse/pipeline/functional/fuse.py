@@ -1,21 +1,19 @@
 """Fusion of a PET or SPECT volume with an MR or CT volume in colour."""
 
 from pathlib import Path
-from typing import Any
 
-from radfuse.dicom.read.nuclear.standard_uptake import uptake_scale
 from radfuse.errors import InputError
 from radfuse.methods.loading import check_options, load_method, method_info
-from radfuse.modality import PT
 from radfuse.pipeline.functional.align import (
     FunctionalAlignment,
     align_functional,
     align_through_ct,
     check_one_frame,
 )
+from radfuse.pipeline.functional.colours import colour_facts
 from radfuse.pipeline.functional.outputs import check_output, write_functional_result
 from radfuse.pipeline.functional.result import FunctionalResult
-from radfuse.pipeline.functional.volume import ColourScale, colour_scale, fuse_in_colour
+from radfuse.pipeline.functional.volume import colour_scale, fuse_in_colour
 from radfuse.pipeline.fuse import (
     StageTimer,
     method_facts,
@@ -99,7 +97,7 @@ def fuse_functional_volumes(
             recorded_input(one, shown=recipe.show_identifiers) for one in (anatomical, functional)
         ),
         method=method_facts(recipe, method),
-        scaling=_scaling(functional, scale, recipe),
+        scaling={**colour_facts(functional, scale, recipe), "Fused 1.0 is stored as": FULL_LEVEL},
         registration=alignment.facts(),
         warnings=alignment.quality.warnings,
         seconds=timer.seconds,
@@ -123,30 +121,3 @@ def _aligned(
         return align_functional(anatomical, functional, recipe, report)
     check_one_frame(functional, own_ct)
     return align_through_ct(anatomical, own_ct, recipe, report)
-
-
-def _scaling(functional: Series, scale: ColourScale, recipe: Recipe) -> dict[str, Any]:
-    """How values became colours, in words."""
-    low, high = scale.uptake_range
-    code, unit = functional.modality.code, functional.modality.unit
-    facts: dict[str, Any] = {
-        "Colour space": f"{recipe.colour_space}: {scale.space.summary}",
-        f"Colours of the {code}": f"{recipe.colour_map}: {scale.colour_map.summary}",
-        f"{code} values scaled to 0 and 1": f"{low:g} and {high:g} {unit}".strip(),
-        "Fused 1.0 is stored as": FULL_LEVEL,
-        f"Outside the {code} field of view": f"the {scale.anatomical.modality} alone, in grey",
-    }
-    if functional.modality is PT:
-        facts["SUVbw"] = _standard_uptake(functional, high)
-    return facts
-
-
-def _standard_uptake(pet: Series, highest: float) -> str:
-    """The highest value as SUVbw, or why it cannot be computed."""
-    if not pet.headers:
-        return "not computed: no DICOM headers"
-    try:
-        scale = uptake_scale(pet.headers)
-    except InputError as error:
-        return f"not computed: {error}"
-    return f"{scale.factor * highest:.3g} g/ml at the highest value; {scale.note}"

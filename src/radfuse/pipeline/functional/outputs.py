@@ -10,7 +10,7 @@ from radfuse.dicom.write.spatial_registration import unwritable_reason, write_re
 from radfuse.errors import InputError, OutputError
 from radfuse.io.staging import refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import write_volume
-from radfuse.pipeline.functional.colours import write_fused_colours
+from radfuse.pipeline.functional.colours import COLOUR_SUFFIXES, write_fused_colours
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.functional.sheet import write_functional_sheet
 from radfuse.pipeline.outputs import (
@@ -27,9 +27,6 @@ from radfuse.pipeline.volume import fov_mask_image
 from radfuse.record import Output, digest
 from radfuse.registration.transforms import matrix_of, write_transform
 from radfuse.series import Series
-
-COLOUR_SUFFIXES = (".nrrd", ".mha")
-"""Formats of a fused volume in colour in one file; NIfTI programs differ in how they read RGB."""
 
 
 def check_output(

@@ -12,8 +12,10 @@ from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.intensity import head_range, window_named
 from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.align import Alignment
+from radfuse.pipeline.qa.colour_plane import ColourPlane, colour_plane
 from radfuse.pipeline.qa.sheet import Plane, WorstPoint, anatomical_plane, write_qa_sheet
 from radfuse.pipeline.result import FurtherImage, Result
+from radfuse.pipeline.study.colours import FusedColours
 from radfuse.pipeline.volume import Region, scale_on
 from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import Input
@@ -58,10 +60,11 @@ def write_result_sheet(path: Path, result: Result) -> None:
         registered=result.alignment is not None,
         worst=worst_point(result),
         residuals=result.alignment.quality.residuals if result.alignment else None,
+        prefixes=("", "functional_") if any(one.colours for one in result.further) else ("",),
     )
 
 
-def _planes(result: Result) -> list[Plane]:
+def _planes(result: Result) -> Sequence[Plane | ColourPlane]:
     """The central planes, then axial slices through the brain from the top down."""
     region, alignment = result.region, result.alignment
     if region is not None and alignment is not None:
@@ -71,7 +74,11 @@ def _planes(result: Result) -> list[Plane]:
             replace(_plane(result, alignment.mr_from_ct, region, *cut), name=name)
             for name, cut in axial_cuts(result.ct.image, region).items()
         ]
-        further = [plane for one in result.further for plane in _further_planes(result, one, cuts)]
+        further = [
+            plane
+            for one in result.further
+            for plane in sorted(_further_planes(result, one, cuts), key=lambda plane: plane.name)
+        ]
         return sorted(central, key=lambda plane: plane.name) + axial + further
     ct, mr, fused = (
         sitk.GetArrayFromImage(image) for image in (result.ct.image, result.mr.image, result.image)
@@ -81,15 +88,26 @@ def _planes(result: Result) -> list[Plane]:
 
 def _further_planes(
     result: Result, one: FurtherImage, cuts: Sequence[tuple[int, int]]
-) -> list[Plane]:
-    """The central planes with another image instead of the MR."""
+) -> Sequence[Plane | ColourPlane]:
+    """The central planes with another MR instead of the fused one, or a PET in colour."""
     if result.region is None:
         return []
+    if one.colours:
+        return [
+            replace(plane, name=f"{plane.name}, {one.label} in colour")
+            for plane in (_in_colour(one, one.colours, result.region, cut) for cut in cuts)
+        ]
     levels = head_range(one.series.image, one.series.modality)
     shown, region = replace(result, mr=one.series), replace(result.region, mr_range=levels)
     planes = [_plane(shown, one.alignment.moving_from_fixed, region, *cut) for cut in cuts]
-    named = [replace(plane, name=f"{plane.name}, {one.label} as MR") for plane in planes]
-    return sorted(named, key=lambda plane: plane.name)
+    return [replace(plane, name=f"{plane.name}, {one.label} as MR") for plane in planes]
+
+
+def _in_colour(
+    one: FurtherImage, colours: FusedColours, region: Region, cut: tuple[int, int]
+) -> ColourPlane:
+    transform = one.alignment.moving_from_fixed
+    return colour_plane(one.series, transform, colours.scale, colours.image, region.box, *cut)
 
 
 def worst_point(result: Result) -> WorstPoint | None:

@@ -52,6 +52,18 @@ SIGNOFF_LINES = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)
 """The sign-off in the document."""
 
 
+@dataclass(frozen=True)
+class ColourBar:
+    """What the colours of a plane mean."""
+
+    colours: NDArray[np.uint8]
+    """RGB (N, 3) from the lowest value to the highest."""
+
+    low: str
+    high: str
+    """Those values, with their unit."""
+
+
 class SheetPlane(Protocol):
     """One plane of the head, as several images."""
 
@@ -70,6 +82,10 @@ class SheetPlane(Protocol):
     @property
     def crosshair(self) -> tuple[float, float] | None:
         """Row and column of the position that it marks, 0 at the centre of the first pixel."""
+
+    @property
+    def bar(self) -> ColourBar | None:
+        """Beside the images; None without a colour map."""
 
     def panels(self) -> Mapping[str, NDArray[np.uint8]]:
         """Each image by its caption, (rows, columns, 3)."""
@@ -90,6 +106,7 @@ class Plane:
     """Height and width of a pixel."""
     crosshair: tuple[float, float] | None = None
     """Row and column of the position that it marks, 0 at the centre of the first pixel."""
+    bar: ColourBar | None = None
 
     def panels(self) -> Mapping[str, NDArray[np.uint8]]:
         """The images of `IMAGES`, (rows, columns, 3)."""
@@ -173,7 +190,7 @@ def write_qa_sheet(
     warning: str = "",
     registered: bool = True,
     pair: tuple[str, str] = (CT.code, MR.code),
-    prefix: str = "",
+    prefixes: Sequence[str] = ("",),
     worst: WorstPoint | None = None,
     residuals: Residuals | None = None,
 ) -> None:
@@ -181,7 +198,7 @@ def write_qa_sheet(
 
     `sections` are headings with a table each, `warning` is a banner on top, the worst point is
     above the other planes, `residuals` of the skull are a map. Checks and the sign-off are for a
-    registration only; `prefix` is that of the templates of what to check.
+    registration only; `prefixes` are those of the guides, the first also of the checks.
     """
     document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
@@ -191,8 +208,8 @@ def write_qa_sheet(
         residuals=_residuals_html(residuals) if residuals else "",
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
         pair=escape(" and ".join(pair)),
-        guide=_template(f"{prefix}guide.html").rstrip(),
-        checklist=_checklist(prefix) if registered else "",
+        guide="".join(_template(f"{prefix}guide.html") for prefix in prefixes).rstrip(),
+        checklist=_checklist(prefixes[0]) if registered else "",
         signoff=_signoff_html(None) if registered else "",
     )
     path.write_text(document, encoding="utf-8")
@@ -270,7 +287,17 @@ def _plane_html(plane: SheetPlane) -> str:
             f'<figure><div><img alt="{escape(name)}" src="{_png(image, plane)}">{letters}</div>'
             f"<figcaption>{escape(name)}</figcaption></figure>"
         )
-    return f'<section class="plane">{"".join(figures)}</section>'
+    bar = _bar_html(plane.bar) if plane.bar else ""
+    return f'<section class="plane">{"".join(figures)}{bar}</section>'
+
+
+def _bar_html(bar: ColourBar) -> str:
+    """The bar, the highest value above, as high as the images beside it."""
+    url = _png_url(Image.fromarray(bar.colours[::-1, None]))
+    return (
+        f'<figure class="bar">{escape(bar.high)}<img alt="colour bar" src="{url}">'
+        f"{escape(bar.low)}</figure>"
+    )
 
 
 def _bytes(values: Float32Array) -> NDArray[np.uint8]:
@@ -298,8 +325,12 @@ def _png(image: NDArray[np.uint8], plane: SheetPlane) -> str:
             )
         )
         _draw_crosshair(scaled, x, y)
+    return _png_url(scaled)
+
+
+def _png_url(image: Image.Image) -> str:
     stream = BytesIO()
-    scaled.save(stream, "PNG", compress_level=COMPRESSION)
+    image.save(stream, "PNG", compress_level=COMPRESSION)
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
