@@ -215,17 +215,17 @@ def test_one_head_has_no_interval_test_or_rank(measured: Results) -> None:
     )
     report = texts(one_head)
     assert "3 cases of 1 patient." in report
-    assert "All cases are slices of one head." in report
+    assert "All cases are of one patient." in report
     assert "One patient: its slices are not independent" in report
     assert "Slices of one volume." in report
-    for absent in ("interval of the mean", "differences to", "mean rank", "unseen patients"):
+    for absent in ("interval of the mean", "differences to", "mean rank", "Comparisons"):
         assert absent not in report
 
 
 def test_several_patients_have_intervals_over_patients(measured: Results) -> None:
     report = texts(measured)
     assert "[95 % interval of the mean] over 3 cases of 2 patients" in report
-    assert "one head" not in report
+    assert "All cases are of one patient" not in report
 
 
 def test_the_copy_of_the_mr_is_named_only_where_it_is_first(measured: Results) -> None:

@@ -248,6 +248,38 @@ def test_a_case_that_is_none_cannot_be_pictured(small: SyntheticResults, tmp_pat
     )
 
 
+def one_patient(results: SyntheticResults) -> SyntheticResults:
+    """The patient that some methods were developed on."""
+    kept = [one[one["case"].str.startswith("p4")] for one in (results.rows, results.speed)]
+    failures = results.failures[:0]
+    return replace(results, rows=kept[0], speed=kept[1], failures=failures)
+
+
+def test_a_report_of_one_patient_has_no_interval_test_or_rank(
+    results: SyntheticResults, tmp_path: Path
+) -> None:
+    several, one = tmp_path / "several", tmp_path / "one"
+    write_report(results, several, reference=REFERENCE)
+    write_report(one_patient(results), one, reference=REFERENCE)
+    inferred = (
+        "interval of the mean", "differences to", "mean rank", "Friedman", "Comparisons are with",
+        "The statistics account",
+    )  # fmt: skip
+    for name in ("report.md", "report.html"):
+        texts = [(folder / name).read_text() for folder in (several, one)]
+        assert [part for part in inferred if part in texts[0]] == list(inferred)
+        assert [part for part in inferred if part in texts[1]] == []
+        assert "of 1 patient" in texts[1]
+        assert texts[1].count("All cases are of one patient. They are not independent") == 2
+    tables = (one / "tables.tex").read_text()
+    assert "$p$" in (several / "tables.tex").read_text()
+    assert "$p$" not in tables
+    assert "p=" not in tables
+    lost = {path.name for path in several.rglob("*.*")} - {path.name for path in one.rglob("*.*")}
+    assert {"comparisons_by_case.csv", "comparisons_by_patient.csv", "ranks.csv"} <= lost
+    assert all("ranks" in name or "lines" in name or "comparisons" in name for name in lost)
+
+
 def decoded(url: str) -> np.ndarray:
     data = url.removeprefix("data:image/png;base64,")
     return np.asarray(Image.open(BytesIO(base64.b64decode(data))))

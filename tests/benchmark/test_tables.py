@@ -37,6 +37,7 @@ from radfuse.benchmark.report.number_format import (
     stars,
 )
 from radfuse.benchmark.report.result_tables import (
+    NO_INTERVALS,
     OWN_CASES,
     TRIVIAL,
     comparison_table,
@@ -183,6 +184,18 @@ def test_few_patients_are_said_to_be_too_few_for_the_tests(
     assert few not in ranks_table(many, columns_of(many)).notes
     notes = comparison_table(many, columns_of(many), REFERENCE, "patient").notes
     assert not any("at least" in note for note in notes)
+
+
+def test_unseen_cases_of_one_patient_have_no_interval(results: SyntheticResults) -> None:
+    changed = developed_on(results, {"network": {"p2", "p3", "p4"}, "broken": {"p3"}})
+    found = columns_of(changed)
+    table = unseen_patients_table(changed, found, find_unseen_cases(changed))
+    assert table.caption.endswith(
+        "unseen patients: mean ± standard deviation over the 6 cases of 1 patient that no method "
+        "here was developed on."
+    )
+    assert NO_INTERVALS in table.notes
+    assert not [cell for one in table.lines for cell in one.cells if "[" in "".join(cell.lines)]
 
 
 def test_a_metric_that_some_cases_do_not_have_is_said_to(results: SyntheticResults) -> None:

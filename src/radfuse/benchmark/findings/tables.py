@@ -9,7 +9,11 @@ import pandas as pd
 from radfuse.benchmark.findings.results import FindingsResults
 from radfuse.benchmark.report.document import Block, Cell, Head, Line, Paragraph, Table, words
 from radfuse.benchmark.report.number_format import NO_NUMBER, counted, fixed
-from radfuse.benchmark.statistics.bootstrap import FEW_PATIENTS, mean_of_means_interval
+from radfuse.benchmark.statistics.bootstrap import (
+    FEW_PATIENTS,
+    MIN_PATIENTS,
+    mean_of_means_interval,
+)
 from radfuse.metrics.findings_kept import KEPT, WEAKENED, Verdict
 from radfuse.modality import CT, MR
 from radfuse.phantom.findings import CT_TARGET, FIRST_REPORTING_SEED, KINDS, MR_TARGET, TUNING_SEEDS
@@ -99,10 +103,12 @@ def _overview(findings: FindingsResults, seed: int) -> Table:
     ]
     placements = findings.rows[["case", "seed"]].drop_duplicates()
     patients = findings.rows["patient"].nunique()
+    several = patients >= MIN_PATIENTS
     few = f"Fewer than {FEW_PATIENTS} patients: the intervals are unreliable."
     return Table(
-        "Findings kept: mean over the kinds of a target, per cent of the findings, with its 95 % "
-        f"interval; {counted(len(placements), 'placement')} in "
+        "Findings kept: mean over the kinds of a target, per cent of the findings"
+        f"{', with its 95 % interval' if several else ''}; "
+        f"{counted(len(placements), 'placement')} in "
         f"{counted(findings.rows['case'].nunique(), 'case')} of {counted(patients, 'patient')}.",
         (
             Head("Method"),
@@ -117,7 +123,7 @@ def _overview(findings: FindingsResults, seed: int) -> Table:
         (
             *(f"{target}: {', '.join(kinds)}." for target, kinds in TARGETS.items()),
             "Specks, overshoot and flicker are of images without findings.",
-            *((few,) if patients < FEW_PATIENTS else ()),
+            *((few,) if several and patients < FEW_PATIENTS else ()),
         ),
     )
 

@@ -20,6 +20,7 @@ from radfuse.benchmark.report.plot_style import (
     title_of,
 )
 from radfuse.benchmark.results import ProfileMetric
+from radfuse.benchmark.statistics.bootstrap import MIN_PATIENTS
 from radfuse.benchmark.statistics.critical_difference import Ranking
 
 HALF_INCHES = WIDTH_INCHES / 2
@@ -61,8 +62,8 @@ class _Canvas:
 
 
 def can_be_drawn(ranking: Ranking) -> bool:
-    """Whether there are at least two methods, and a case that all have."""
-    return not np.isnan(ranking.critical_difference)
+    """Whether there are at least two methods, and two patients with cases that all have."""
+    return ranking.units >= MIN_PATIENTS and not np.isnan(ranking.critical_difference)
 
 
 def critical_differences(metric: ProfileMetric, ranking: Ranking) -> bytes:

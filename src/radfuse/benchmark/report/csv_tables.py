@@ -12,20 +12,27 @@ from radfuse.benchmark.statistics.analysis import (
     OBSERVATION_UNITS,
     MetricStatistics,
     development_patients_of,
+    patients_of,
 )
+from radfuse.benchmark.statistics.bootstrap import MIN_PATIENTS
 
 
 def csv_tables(results: Results, columns: Sequence[MetricStatistics]) -> dict[str, pd.DataFrame]:
-    """Data frames by file name; columns as described in `statistics`."""
+    """Data frames by file name; columns as described in `statistics`.
+
+    Without comparisons and ranks of one patient, whose cases are not independent.
+    """
     tables = {
         "methods": _methods(results),
         "metrics": pd.DataFrame([asdict(one) for one in results.metrics]),
         "summary": _concatenated(columns, [one.summary for one in columns]),
         "unseen_patients": _concatenated(columns, [one.unseen_summary for one in columns]),
-        "ranks": pd.DataFrame(_ranks(columns)),
         "failures": results.failures,
     }
-    for unit in OBSERVATION_UNITS:
+    several = len(patients_of(results)) >= MIN_PATIENTS
+    if several:
+        tables["ranks"] = pd.DataFrame(_ranks(columns))
+    for unit in OBSERVATION_UNITS if several else ():
         compared = [one.comparisons[unit] for one in columns]
         tables[f"comparisons_by_{unit}"] = _concatenated(columns, compared)
     if len(results.speed):

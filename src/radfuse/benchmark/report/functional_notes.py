@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from radfuse.benchmark.functional.measure import COLOUR_NAMES, COLOUR_PROFILE
 from radfuse.benchmark.results import Results
-from radfuse.benchmark.statistics.analysis import MetricStatistics, patients_of
+from radfuse.benchmark.statistics.analysis import MetricStatistics
 from radfuse.methods.catalogue import METHODS
 
 READING = (
@@ -16,12 +16,6 @@ READING = (
     "three."
 )
 """Explains the profiles."""
-
-ONE_HEAD = (
-    "All cases are slices of one head. They are not independent, so there is no interval over "
-    "patients, no test and no rank: a mean is that of this head, and says nothing of another."
-)
-"""Instead of tests."""
 
 COPY_OF_MR = "copy_mr"
 
@@ -39,11 +33,6 @@ def reading(results: Results) -> Iterator[str]:
     yield READING.format(images=pairs.images, space=pairs.colour_space, colour_map=pairs.colour_map)
     if pairs.note:
         yield pairs.note
-
-
-def is_one_head(results: Results) -> bool:
-    """Whether all cases are slices of one head."""
-    return results.functional is not None and len(patients_of(results)) == 1
 
 
 def copy_of_mr(

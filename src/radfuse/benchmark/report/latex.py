@@ -16,6 +16,7 @@ from radfuse.benchmark.report.number_format import (
 from radfuse.benchmark.report.result_tables import explanations, signs_of
 from radfuse.benchmark.results import ProfileMetric, Results
 from radfuse.benchmark.statistics.analysis import MetricStatistics, count_cases_and_patients
+from radfuse.benchmark.statistics.bootstrap import MIN_PATIENTS
 from radfuse.record import NOTICE
 
 METRICS_A_BLOCK = 6
@@ -83,10 +84,9 @@ def _table(results: Results, columns: Sequence[MetricStatistics], reference: str
     profile = escaped(columns[0].metric.profile)
     caption = (
         rf"{escaped(results.title)}. Profile \texttt{{{profile}}}: mean $\pm$ standard deviation "
-        f"over {counted(cases, 'case')} of {counted(patients, 'patient')}; below it the "
-        rf"$p$ value against {escaped(reference)} (paired $t$-test over cases, after Holm's "
-        r"correction; * $p<.05$, ** $p<.01$, *** $p<.001$). Best mean bold, second underlined, of "
-        "methods with every case."
+        f"over {counted(cases, 'case')} of {counted(patients, 'patient')}"
+        f"{_tests_explained(reference) if patients >= MIN_PATIENTS else '. '}"
+        "Best mean bold, second underlined, of methods with every case."
     )
     notes = escaped(" ".join(explanations(results, columns)))
     label = re.sub(r"[^A-Za-z0-9]+", "-", columns[0].metric.profile)
@@ -104,6 +104,13 @@ def _table(results: Results, columns: Sequence[MetricStatistics], reference: str
     )
 
 
+def _tests_explained(reference: str) -> str:
+    return (
+        rf"; below it the $p$ value against {escaped(reference)} (paired $t$-test over cases, "
+        r"after Holm's correction; * $p<.05$, ** $p<.01$, *** $p<.001$). "
+    )
+
+
 def _block(results: Results, columns: Sequence[MetricStatistics], reference: str) -> str:
     cells = [_cells(one) for one in columns]
     tests = [_tests(one) for one in columns]
@@ -118,7 +125,7 @@ def _block(results: Results, columns: Sequence[MetricStatistics], reference: str
         signs = escaped(signs_of(results, method, columns))
         shown = rf"{escaped(name)}\textsuperscript{{{signs}}}" if signs else escaped(name)
         lines.append(_row(shown, [of_column.get(name, "--") for of_column in cells]))
-        if name != reference:
+        if name != reference and any(tests):
             lines.append(_row("", [of_column.get(name, "") for of_column in tests]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
@@ -149,6 +156,8 @@ def _cells(column: MetricStatistics) -> dict[str, str]:
 
 
 def _tests(column: MetricStatistics) -> dict[str, str]:
+    if column.patients.nunique() < MIN_PATIENTS:
+        return {}
     compared = column.comparisons["case"]["t_p_holm"].dropna()
     return {str(name): rf"{{\footnotesize ${_p_formula(p)}$}}" for name, p in compared.items()}
 

@@ -23,7 +23,7 @@ from radfuse.benchmark.statistics.analysis import (
     development_patients_of,
     patients_of,
 )
-from radfuse.benchmark.statistics.bootstrap import FEW_PATIENTS
+from radfuse.benchmark.statistics.bootstrap import FEW_PATIENTS, MIN_PATIENTS
 from radfuse.benchmark.statistics.critical_difference import ALPHA, ranks_over_metrics
 from radfuse.benchmark.statistics.multiple_comparisons import CASES_NOT_INDEPENDENT
 from radfuse.benchmark.statistics.observations import ObservationUnit
@@ -65,13 +65,13 @@ def summary_table(results: Results, columns: Sequence[MetricStatistics]) -> Tabl
     cases, patients = count_cases_and_patients(columns)
     cells = [_summary_cells(one.summary, one.metric, len(one.values)) for one in columns]
     return Table(
-        f"Profile {columns[0].metric.profile}: {MEANS if patients > 1 else MEANS_OF_ONE} over "
+        f"Profile {columns[0].metric.profile}: {_means(patients)} over "
         f"{counted(cases, 'case')} of {counted(patients, 'patient')}.",
         _heads(columns),
         _lines(results, columns, cells),
         (
             "Bold: best; underlined: second best, of the printed means of methods with every case. "
-            + (INTERVALS if patients > 1 else NO_INTERVALS),
+            + (INTERVALS if patients >= MIN_PATIENTS else NO_INTERVALS),
             *_few([one.summary for one in columns]),
             *explanations(results, columns),
         ),
@@ -102,12 +102,14 @@ def unseen_patients_table(
     unknown = [one.name for one in results.methods if not one.patients_known]
     unknown_note = f"Unknown, taken as not developed on any: {', '.join(unknown)}."
     return Table(
-        f"Profile {columns[0].metric.profile}, unseen patients: mean ± standard deviation and "
-        f"[95 % interval of the mean] over {own if unseen_cases.differ else scope}.",
+        f"Profile {columns[0].metric.profile}, unseen patients: "
+        f"{MEANS if unseen_cases.differ else _means(patients)} over "
+        f"{own if unseen_cases.differ else scope}.",
         _heads(columns),
         _lines(results, columns, cells, only=unseen_cases.methods),
         (
             *((OWN_CASES,) if unseen_cases.differ else ()),
+            *((NO_INTERVALS,) if not unseen_cases.differ and patients < MIN_PATIENTS else ()),
             *((left_out_note,) if left_out else ()),
             *((unknown_note,) if unknown else ()),
             *_few([one.unseen_summary for one in columns]),
@@ -236,6 +238,11 @@ def _verdict(p: float, difference: float, metric: ProfileMetric) -> tuple[str, M
         return "", ""
     better = (difference > 0) == metric.larger_is_better
     return ("▲ ", "better") if better else ("▼ ", "worse")
+
+
+def _means(patients: int) -> str:
+    """What a cell has of a number of patients."""
+    return MEANS if patients >= MIN_PATIENTS else MEANS_OF_ONE
 
 
 def _few(summaries: Sequence[pd.DataFrame]) -> tuple[str, ...]:

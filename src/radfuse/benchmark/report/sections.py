@@ -23,7 +23,7 @@ from radfuse.benchmark.report.document import (
     Section,
     numbered,
 )
-from radfuse.benchmark.report.functional_notes import ONE_HEAD, copy_of_mr, is_one_head, reading
+from radfuse.benchmark.report.functional_notes import copy_of_mr, reading
 from radfuse.benchmark.report.gallery import DIFFERENCE_RANGE, case_gallery
 from radfuse.benchmark.report.number_format import counted
 from radfuse.benchmark.report.plots import box_plots, rank_lines, rows_of, speed_and_quality
@@ -37,19 +37,30 @@ from radfuse.benchmark.results import Results
 from radfuse.benchmark.statistics.analysis import (
     MetricStatistics,
     UnseenCases,
+    count_cases_and_patients,
     development_patients_of,
     find_unseen_cases,
     patients_of,
 )
+from radfuse.benchmark.statistics.bootstrap import MIN_PATIENTS
 from radfuse.metrics.region_fidelity import BONE_LEVEL
 
 READING = (
     "A number is the value of one metric as one profile defines it. The same name in another "
     "profile, or in a paper, may have another formula: compare values within one profile only. "
     "Arrows mark the better direction: ↑ larger, ↓ smaller. The value of a case is the mean over "
-    "its slices. The statistics account for within-patient correlation."
+    "its slices."
 )
 """Explains the values."""
+
+WITHIN_PATIENT = "The statistics account for within-patient correlation."
+"""Of several patients."""
+
+ONE_PATIENT = (
+    "All cases are of one patient. They are not independent, so there is no interval over "
+    "patients, no test and no rank: a mean is that of this patient, and says nothing of another."
+)
+"""Instead of tests."""
 
 NO_WINNER = (
     "This report names no winner and has no overall score. Fusion metrics contradict each other, "
@@ -93,7 +104,9 @@ def report_sections(
     seed: int = 1,
 ) -> tuple[Section, ...]:
     """All sections, with numbered tables and figures; the seed is that of the bootstrap."""
-    texts = (_summary(results, reference), READING, *reading(results), NO_WINNER)
+    several = len(patients_of(results)) >= MIN_PATIENTS
+    values = f"{READING} {WITHIN_PATIENT}" if several else READING
+    texts = (_summary(results, reference), values, *reading(results), NO_WINNER)
     sections = [
         Section("How to read this report", tuple(map(Paragraph, texts))),
         Section("Methods", (methods_table(results),)),
@@ -121,7 +134,9 @@ def _summary(results: Results, reference: str) -> str:
     cases = counted(results.rows["case"].nunique(), "case")
     patients = counted(len(patients_of(results)), "patient")
     failures = counted(len(results.failures), "failure")
-    return f"{methods} on {cases} of {patients}; {failures}. Comparisons are with {reference}."
+    compared = len(patients_of(results)) >= MIN_PATIENTS
+    against = f" Comparisons are with {reference}." if compared else ""
+    return f"{methods} on {cases} of {patients}; {failures}.{against}"
 
 
 def _profile(
@@ -142,21 +157,14 @@ def _profile(
         return
     yield summary_table(results, columns)
     yield from notes
-    if is_one_head(results):
-        yield Paragraph(ONE_HEAD)
-    else:
-        yield from _comparisons(results, columns, reference)
-    yield from _figures(results, profile, columns, stem)
-
-
-def _comparisons(
-    results: Results, columns: Sequence[MetricStatistics], reference: str
-) -> Iterator[Block]:
     yield _unseen_patients(results, columns, find_unseen_cases(results))
-    if len(results.methods) > 1:
+    if count_cases_and_patients(columns)[1] < MIN_PATIENTS:
+        yield Paragraph(ONE_PATIENT)
+    elif len(results.methods) > 1:
         yield comparison_table(results, columns, reference, "case")
         yield comparison_table(results, columns, reference, "patient")
         yield ranks_table(results, columns)
+    yield from _figures(results, profile, columns, stem)
 
 
 def _unseen_patients(
@@ -174,7 +182,7 @@ def _figures(
     results: Results, profile: str, columns: Sequence[MetricStatistics], stem: str
 ) -> Iterator[Figure]:
     methods = results.methods
-    ranked = [one for one in columns if can_be_drawn(one.ranking) and not is_one_head(results)]
+    ranked = [one for one in columns if can_be_drawn(one.ranking)]
     if ranked:
         diagrams = tuple(
             Plot(

@@ -17,6 +17,9 @@ CONFIDENCE = 0.95
 DRAWS = 10_000
 """Bootstrap resamples, sufficient for the widened percentiles of five patients."""
 
+MIN_PATIENTS = 2
+"""Of intervals, tests and ranks: the cases of one patient are not independent."""
+
 FEW_PATIENTS = 5
 """Below this number of patients an interval is flagged as unreliable."""
 
@@ -57,7 +60,7 @@ def mean_of_means_interval(
     of_patients = present.groupby(patients.reindex(present.index))
     sums, sizes = of_patients.sum().to_numpy().T, of_patients.count().to_numpy().T
     count = sums.shape[1]
-    if count < 2:
+    if count < MIN_PATIENTS:
         return float("nan"), float("nan")
     drawn = rng.integers(count, size=(draws, count))
     columns = []
