@@ -4,7 +4,9 @@ import io
 import json
 import re
 import zipfile
+from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,6 @@ NAME, FILES = "Bartholomew^Maria", "Montgomery"
 HERE = sitk.Euler3DTransform()
 """Pose of the head in the scanner of the PET: that in the CT."""
 
-NUMBERS = ("1", "2")
-"""Patient IDs that are in many sentences as numbers."""
-
 
 def archive(phantom: Path, names: str = "[CM]*") -> bytes:
     """CT and MR in folders named like the patient, with a slice twice and a text."""
@@ -44,15 +43,47 @@ def archive(phantom: Path, names: str = "[CM]*") -> bytes:
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, str]:
-    """What the server sent while the study of the first patient was made, by request."""
+    """What the server sent while the study was made, by request."""
     return {}
 
 
+@dataclass(frozen=True)
+class Hospital:
+    """The files of a patient, and a server."""
+
+    site: Site
+    folder: Path
+    sources: tuple[Path, ...]
+
+    def fused(self, number: str, answers: dict[str, str]) -> StudyClient:
+        """A fused study of an uploaded archive, for a patient of an ID."""
+        client, transform = self.site.client, self.folder / f"{FILES}.tfm"
+        recipe = {"method": "average", "transform": str(transform), "outputs": ["fused"],
+                  "accept_registration": True}  # fmt: skip
+        for source in self.sources:
+            change_all(source, put("PatientID", number))
+            change_all(source, put("PatientName", NAME))
+        uploaded, uploaded_pet = (
+            client.post("/api/v1/uploads", files=[("files", (f"{FILES}.zip", packed))])
+            for packed in (archive(self.folder), archive(self.folder, "PT"))
+        )
+        path, pet_path = (one.json()["path"] for one in (uploaded, uploaded_pet))
+        inspected = client.post("/api/v1/inspect", json={"path": path})
+        created = client.post(
+            "/api/v1/studies",
+            json={"study": path, "name": "Head", "recipe": recipe, "further": {"pet": pet_path}},
+        )
+        assert created.status_code == 201, created.text
+        identifier = created.json()["id"]
+        events = self.site.fuse(identifier)
+        assert events[-1][0] == "done", events
+        answers |= {"upload": uploaded.text, "inspect": inspected.text, "create": created.text,
+                    "fuse": json.dumps(events)}  # fmt: skip
+        return StudyClient(self.site, identifier)
+
+
 @pytest.fixture(scope="module")
-def fused(
-    site: Site, tmp_path_factory: pytest.TempPathFactory, answers: dict[str, str]
-) -> dict[str, StudyClient]:
-    """A fused study of an uploaded archive, for patients of two IDs."""
+def hospital(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     phantom = make_phantom(7, spacing_mm=6.0)
     folder = tmp_path_factory.mktemp(FILES)
     pet = scan_uptake(draw_layers(7, spacing_mm=6.0), FDG, 7, functional_from_ct=HERE)
@@ -60,39 +91,19 @@ def fused(
     frame = pydicom.dcmread(next(sources[0].iterdir())).FrameOfReferenceUID
     change_all(sources[2], put("FrameOfReferenceUID", frame))
     write_transform(folder / f"{FILES}.tfm", phantom.mr_from_ct)
-    recipe = {"method": "average", "transform": str(folder / f"{FILES}.tfm"), "outputs": ["fused"],
-              "accept_registration": True}  # fmt: skip
-    made = {}
-    for number in NUMBERS:
-        for source in sources:
-            change_all(source, put("PatientID", number))
-            change_all(source, put("PatientName", NAME))
-        uploaded, uploaded_pet = (
-            site.client.post("/api/v1/uploads", files=[("files", (f"{FILES}.zip", packed))])
-            for packed in (archive(folder), archive(folder, "PT"))
-        )
-        path, pet_path = (one.json()["path"] for one in (uploaded, uploaded_pet))
-        inspected = site.client.post("/api/v1/inspect", json={"path": path})
-        created = site.client.post(
-            "/api/v1/studies",
-            json={"study": path, "name": "Head", "recipe": recipe, "further": {"pet": pet_path}},
-        )
-        assert created.status_code == 201, created.text
-        identifier = created.json()["id"]
-        events = site.fuse(identifier)
-        assert events[-1][0] == "done", events
-        answers |= {"upload": uploaded.text, "inspect": inspected.text, "create": created.text,
-                    "fuse": json.dumps(events)}  # fmt: skip
-        made[number] = StudyClient(site, identifier)
-    return made
+    return Hospital(site, folder, sources)
 
 
 @pytest.fixture(scope="module")
-def client(fused: dict[str, StudyClient]) -> StudyClient:
-    """The study of the first ID, with a structure and its exports."""
-    client = fused[NUMBERS[0]]
-    client.add("Ball", ball(client.shape, 3))
-    return client
+def fused(hospital: Hospital, answers: dict[str, str]) -> StudyClient:
+    return hospital.fused("1", answers)
+
+
+@pytest.fixture(scope="module")
+def client(fused: StudyClient) -> StudyClient:
+    """The study with a structure and its exports."""
+    fused.add("Ball", ball(fused.shape, 3))
+    return fused
 
 
 def served(client: StudyClient, answers: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -115,7 +126,12 @@ def served(client: StudyClient, answers: dict[str, str]) -> Iterator[tuple[str, 
             address = route.replace("{identifier}", client.study).replace(variable, value)
             answer = client.site.client.get(address)
             assert answer.status_code == 200, (address, answer.text)
-            yield address, answer.content.decode("latin-1").lower()
+            yield address, with_bytes(answer.content).decode("latin-1").lower()
+
+
+def with_bytes(content: bytes) -> bytes:
+    """Content with the bytes of its images: their letters as base64 may be a name by chance."""
+    return re.sub(rb"base64,([\w+/=]*)", lambda found: b64decode(found[1]), content)
 
 
 def test_nothing_served_has_a_path_or_the_patient(
@@ -135,8 +151,9 @@ def test_nothing_served_has_a_path_or_the_patient(
         assert [word for word in words if word.lower() in content.lower()] == [], address
 
 
-def test_an_id_changes_no_number_in_a_sentence(fused: dict[str, StudyClient]) -> None:
-    """JSON of two patients is valid and the same, but for identifiers, times and the run."""
+@pytest.mark.slow
+def test_an_id_changes_no_number_in_a_sentence(hospital: Hospital, fused: StudyClient) -> None:
+    """JSON of patients 1 and 2 is valid and the same, but for identifiers, times and the run."""
 
     def facts(client: StudyClient) -> dict[str, Any]:
         study = client.site.study(client.study)
@@ -147,25 +164,22 @@ def test_an_id_changes_no_number_in_a_sentence(fused: dict[str, StudyClient]) ->
             assert outcome.pop(key) is not None
         return {"message": study["message"], "recipe": study["recipe"], **outcome}
 
-    first, second = map(facts, fused.values())
+    first, second = map(facts, (fused, hospital.fused("2", {})))
     assert first == second
 
 
 @pytest.mark.parametrize("cleared", [False, True])
-def test_transform_that_is_not_sent_is_kept_unless_null(
-    fused: dict[str, StudyClient], cleared: bool
-) -> None:
+def test_transform_that_is_not_sent_is_kept_unless_null(fused: StudyClient, cleared: bool) -> None:
     """The viewer fuses again by the recipe that it was sent."""
-    client = fused[NUMBERS[1]]
-    stored = json.loads((client.folder / "study.json").read_text())["recipe"]["transform"]
-    recipe = client.site.study(client.study)["recipe"]
+    stored = json.loads((fused.folder / "study.json").read_text())["recipe"]["transform"]
+    recipe = fused.site.study(fused.study)["recipe"]
     assert not {"transform", "initial_transform"} & set(recipe)
-    answer = client.call(
+    answer = fused.call(
         "POST", "/fuse", recipe={**recipe, **({"transform": None} if cleared else {})}
     )
     assert answer.status_code == 202, answer.text
     assert not {"transform", "initial_transform"} & set(answer.json()["recipe"])
-    client.call("POST", "/cancel")
-    list(client.site.events(client.study))
-    after = json.loads((client.folder / "study.json").read_text())["recipe"]["transform"]
+    fused.call("POST", "/cancel")
+    list(fused.site.events(fused.study))
+    after = json.loads((fused.folder / "study.json").read_text())["recipe"]["transform"]
     assert after == (None if cleared else stored)
