@@ -84,6 +84,20 @@ def phantom_folders(
 
 
 @pytest.fixture(scope="session")
+def quick_phantom() -> Phantom:
+    """For tests that voxels of 4 mm suffice for."""
+    return make_phantom(7, spacing_mm=4.0)
+
+
+@pytest.fixture(scope="session")
+def quick_folders(
+    quick_phantom: Phantom, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """CT and MR DICOM; copy before changing."""
+    return write_phantom(quick_phantom, tmp_path_factory.mktemp("quick"))
+
+
+@pytest.fixture(scope="session")
 def coarse_phantom() -> Phantom:
     """For tests of what is written or refused, not of where it is."""
     return make_phantom(7, spacing_mm=6.0)

@@ -44,15 +44,15 @@ def stages() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def found(phantom: Phantom, stages: list[str]) -> Registration:
+def found(quick_phantom: Phantom, stages: list[str]) -> Registration:
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    result = register(phantom.ct, phantom.mr, deterministic=True, report=stages.append)
+    result = register(quick_phantom.ct, quick_phantom.mr, deterministic=True, report=stages.append)
     assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == before
     return result
 
 
-def test_the_known_offset_of_the_phantom_is_found(phantom: Phantom, found: Registration):
-    assert mean_displacement_mm(found.mr_from_ct, phantom.mr_from_ct) < 0.5
+def test_the_known_offset_of_the_phantom_is_found(quick_phantom: Phantom, found: Registration):
+    assert mean_displacement_mm(found.mr_from_ct, quick_phantom.mr_from_ct) < 0.5
     assert found.quality.passed
     assert found.seconds > 0
 
@@ -63,16 +63,16 @@ def test_the_result_is_rigid(found: Registration):
     assert np.linalg.det(rotation) > 0
 
 
-def test_one_thread_gives_the_same_bits_twice(phantom: Phantom, found: Registration):
-    again = register(phantom.ct, phantom.mr, deterministic=True)
+def test_one_thread_gives_the_same_bits_twice(quick_phantom: Phantom, found: Registration):
+    again = register(quick_phantom.ct, quick_phantom.mr, deterministic=True)
     assert again.mr_from_ct.GetParameters() == found.mr_from_ct.GetParameters()
     assert again.quality == found.quality
     assert again.initial_pose == found.initial_pose
 
 
-def test_moving_the_mr_obliquely_moves_the_result(phantom: Phantom, found: Registration):
+def test_moving_the_mr_obliquely_moves_the_result(quick_phantom: Phantom, found: Registration):
     motion = sitk.Euler3DTransform((0, 0, 0), 0.25, -0.2, 0.3, (40.0, -30.0, 35.0))
-    other = register(phantom.ct, moved(phantom.mr, motion))
+    other = register(quick_phantom.ct, moved(quick_phantom.mr, motion))
     expected = sitk.CompositeTransform([motion, found.mr_from_ct])
     assert mean_displacement_mm(other.mr_from_ct, expected) < 0.5
     assert other.quality.passed
@@ -138,14 +138,16 @@ def test_stages_are_reported_in_order(found: Registration, stages: list[str]):
     ]  # fmt: skip
 
 
-def test_padding_and_metal_in_the_ct_change_nothing_much(phantom: Phantom):
-    values = sitk.GetArrayFromImage(phantom.ct.image)
+def test_padding_and_metal_in_the_ct_change_nothing_much(quick_phantom: Phantom):
+    values = sitk.GetArrayFromImage(quick_phantom.ct.image)
     values[:, :6, :] = -3024
     values[4:7, 30:33, 34:37] = 30_000
     image = sitk.GetImageFromArray(values)
-    image.CopyInformation(phantom.ct.image)
-    result = register(replace(phantom.ct, image=image), phantom.mr, initial=phantom.mr_from_ct)
-    assert mean_displacement_mm(result.mr_from_ct, phantom.mr_from_ct) < 0.7
+    image.CopyInformation(quick_phantom.ct.image)
+    result = register(
+        replace(quick_phantom.ct, image=image), quick_phantom.mr, initial=quick_phantom.mr_from_ct
+    )
+    assert mean_displacement_mm(result.mr_from_ct, quick_phantom.mr_from_ct) < 0.7
 
 
 def volume(values: np.ndarray, modality=CT) -> Series:

@@ -21,8 +21,8 @@ def test_a_reflection_keeps_the_plane_and_is_its_own_inverse(phantom: Phantom):
     assert_allclose(back.GetDirection(), phantom.mr.image.GetDirection(), atol=1e-12)
 
 
-def test_the_mirror_image_of_a_head_fits_clearly_worse(phantom: Phantom):
-    quality = assess(phantom.ct, phantom.mr, phantom.mr_from_ct)
+def test_the_mirror_image_of_a_head_fits_clearly_worse(quick_phantom: Phantom):
+    quality = assess(quick_phantom.ct, quick_phantom.mr, quick_phantom.mr_from_ct)
     assert 0 < quality.mirror_fit < MAX_MIRROR_FIT
 
 
@@ -33,12 +33,12 @@ def test_the_mirror_image_of_a_head_fits_clearly_worse(phantom: Phantom):
         pytest.param(slice(8, 34), id="part", marks=pytest.mark.slow),
     ],
 )
-def test_a_mirrored_mr_is_refused_for_its_sides(phantom: Phantom, part: slice):
-    centre = np.array(phantom.mr_from_ct.TransformPoint((0.0, 0.0, 10.0)))
-    sagittal = np.reshape(phantom.mr_from_ct.GetMatrix(), (3, 3))[:, 0]
-    image = reflected(phantom.mr.image[:, :, part], centre, sagittal)
-    mirrored = replace(phantom.mr, image=sitk.DICOMOrient(right_handed(image), "LPS"))
-    quality = register(phantom.ct, mirrored, initial=phantom.mr_from_ct).quality
+def test_a_mirrored_mr_is_refused_for_its_sides(quick_phantom: Phantom, part: slice):
+    centre = np.array(quick_phantom.mr_from_ct.TransformPoint((0.0, 0.0, 10.0)))
+    sagittal = np.reshape(quick_phantom.mr_from_ct.GetMatrix(), (3, 3))[:, 0]
+    image = reflected(quick_phantom.mr.image[:, :, part], centre, sagittal)
+    mirrored = replace(quick_phantom.mr, image=sitk.DICOMOrient(right_handed(image), "LPS"))
+    quality = register(quick_phantom.ct, mirrored, initial=quick_phantom.mr_from_ct).quality
     assert quality.mirror_fit > 1
     assert quality.grade == "refuse"
     assert "left and right cannot be distinguished" in quality.sentence()

@@ -94,8 +94,8 @@ def test_a_residual_displaces_the_brain_next_to_it_alone(size_mm: float, patches
         assert cosine(worst, np.array([0.0, 0.0, 1.0])) > np.sin(np.radians(60.0)) - 1e-6
 
 
-def test_an_undistorted_head_has_small_residuals(phantom: Phantom):
-    quality = assess(phantom.ct, phantom.mr, phantom.mr_from_ct)
+def test_an_undistorted_head_has_small_residuals(quick_phantom: Phantom):
+    quality = assess(quick_phantom.ct, quick_phantom.mr, quick_phantom.mr_from_ct)
     assert set(quality.residuals) == set(region_names())
     assert len(region_names()) == 18
     assert max(abs(residual) for residual, _ in quality.residuals.values()) < 1.0
@@ -103,8 +103,8 @@ def test_an_undistorted_head_has_small_residuals(phantom: Phantom):
     assert quality.distortion_note == ""
 
 
-def test_few_patches_do_not_make_a_distortion_likely(phantom: Phantom):
-    quality = assess(phantom.ct, phantom.mr, phantom.mr_from_ct)
+def test_few_patches_do_not_make_a_distortion_likely(quick_phantom: Phantom):
+    quality = assess(quick_phantom.ct, quick_phantom.mr, quick_phantom.mr_from_ct)
     few, enough = (
         replace(quality, residuals={"vertex": (3.0, count)}).distortion_note for count in (29, 30)
     )
