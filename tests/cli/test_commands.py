@@ -129,7 +129,7 @@ def test_options_of_the_method_are_set_and_recorded(
     facts = json.loads(result.stdout)
     assert facts["recipe"]["options"] == {"levels": 2, "wavelet": "haar"}
     assert facts["method"]["options"] == {"wavelet": "haar", "levels": 2}
-    result = run(*words, "--overwrite", "--method", "mfinet", "--precision", "bf16")
+    result = run(*words, "--overwrite", "--method", "res2fusion", "--precision", "bf16")
     assert json.loads(result.stdout)["method"]["options"] == {"precision": "bf16"}
     result = run(*words, "--overwrite", "--method", "dwt", "--option", "level=2")
     assert result.exit_code == 2
@@ -182,7 +182,7 @@ def test_a_region_is_judged_and_recorded_without_its_name(
         (["--roi", "1,2,3"], "--roi 1,2,3: a box is six numbers, x0,x1,y0,y1,z0,z1 (LPS, mm)"),
         (["--roi", "0,nan,0,1,0,1"], "a box is six numbers"),
         (["--roi", "60,-60,0,1,0,1"], "roi: x from 60 to -60 mm; give the lower first"),
-        (["--roi", "0,5,0,5,0,5"], "has 0.14 cm3 inside the CT (x -104 to 104"),
+        (["--roi", "0,5,0,5,0,5"], "has 0.22 cm3 inside the CT (x -102 to 102"),
         (["--roi", "none.nii"], "none.nii: no such mask file"),
         (["--metric-mask", "none.nii"], "none.nii: no such mask file"),
         (["--metric-mask", "a.nii", "--no-register"], "metric_mask is for a search"),
@@ -274,7 +274,7 @@ def test_info_names_series_sizes_and_problems(
     facts = json.loads(run("info", study, "--json").stdout)
     assert facts["study"].splitlines()[-1].endswith("export the series again")
     chosen = run("info", phantom_folders[0].parent).stdout
-    assert "\nfuse --study: chosen: CT 'CT head, phantom', 53 images, UID" in chosen
+    assert "\nfuse --study: chosen: CT 'CT head, phantom', 42 images, UID" in chosen
     assert "fuse --study" not in run("info", phantom_folders[0]).stdout
     assert {image["kind"] for image in facts["images"]} == {"CT", "MR"}
     refused(run("info", tmp_path / "nowhere"), "nowhere", "no such file")

@@ -11,7 +11,8 @@ from cli_kit import refused_in_a_line, run
 
 from radfuse.dicom.rtstruct.write import write_structure_set
 from radfuse.io.volumes import write_volume
-from radfuse.phantom.head import Label, Phantom
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import Label, Phantom, make_phantom
 from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
 from radfuse.structures.label_maps import Structure
@@ -19,6 +20,17 @@ from radfuse.structures.label_maps import Structure
 Folders = tuple[Path, Path]
 RED = (255, 0, 0)
 VOXEL = (3.6, 3.0, 3.0)
+
+
+@pytest.fixture(scope="module")
+def phantom() -> Phantom:
+    """Its voxels are as large as the tolerance."""
+    return make_phantom(7, spacing_mm=VOXEL[2])
+
+
+@pytest.fixture(scope="module")
+def phantom_folders(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    return write_phantom(phantom, tmp_path_factory.mktemp("phantom"))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,16 @@ from radfuse.series import Series
 
 
 @pytest.fixture(scope="session")
+def phantom(quick_phantom: Phantom) -> Phantom:
+    return quick_phantom
+
+
+@pytest.fixture(scope="session")
+def phantom_folders(quick_folders: tuple[Path, Path]) -> tuple[Path, Path]:
+    return quick_folders
+
+
+@pytest.fixture(scope="session")
 def truth(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("truth") / "truth.tfm"
     write_transform(path, phantom.mr_from_ct)

@@ -45,7 +45,7 @@ def test_both_series_of_the_phantom_are_listed(
         assert one.problems == ()
     size = " x ".join(map(str, phantom.ct.image.GetSize()))
     assert ct.line() == (
-        f"CT  'CT head, phantom'  {ct.files} files  {size}  3 x 3 x 3.6 mm  axial  "
+        f"CT  'CT head, phantom'  {ct.files} files  {size}  4 x 4 x 4.6 mm  axial  "
         f"Explicit VR Little Endian  UID {ct.uid}"
     )
 

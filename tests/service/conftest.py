@@ -23,6 +23,16 @@ from radfuse.service.stores.studies import Studies, Study
 
 
 @pytest.fixture(scope="session")
+def phantom(quick_phantom: Phantom) -> Phantom:
+    return quick_phantom
+
+
+@pytest.fixture(scope="session")
+def phantom_folders(quick_folders: tuple[Path, Path]) -> tuple[Path, Path]:
+    return quick_folders
+
+
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running(tmp_path_factory.mktemp("viewer")) as started:
         yield started

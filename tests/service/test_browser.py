@@ -22,7 +22,8 @@ from study_kit import prepare
 
 from ladder_kit import run_tool
 from radfuse.dicom.rtstruct.read import read_structure_set
-from radfuse.phantom.head import Phantom
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import Phantom, make_phantom
 from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
 from radfuse.service.jobs.job_queue import CANCELLED
@@ -220,10 +221,18 @@ def value_at_crosshair(viewer: ViewerDriver, view: dict[str, Any]) -> float:
 
 
 def test_landmark_pairs_align_the_mr_with_the_ct(
-    viewer: ViewerDriver, site: Site, phantom: Phantom, asked: dict[str, Any]
+    viewer: ViewerDriver, site: Site, asked: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Before any registration: five pairs of points in CT and MR."""
-    away = {**asked, "recipe": {"method": "average", "outputs": ["fused"]}, "name": "Manual"}
+    """Before any registration: five pairs of points in CT and MR of voxels of 3 mm."""
+    phantom = make_phantom(7, spacing_mm=3.0)
+    ct, mr = map(str, write_phantom(phantom, tmp_path))
+    away = {
+        **asked,
+        "ct": ct,
+        "mr": mr,
+        "recipe": {"method": "average", "outputs": ["fused"]},
+        "name": "Manual",
+    }
     identifier = site.make(**away)
     viewer.open(f"{site.access.url}")
     viewer.select("studies", identifier)

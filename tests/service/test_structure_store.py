@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from service_kit import Site, refused
 from study_kit import StudyClient, ball, prepare, runs
 
-from radfuse.phantom.head import Phantom
+from radfuse.phantom.head import Phantom, make_phantom
 from radfuse.service.security import MAX_STRUCTURE_BYTES
 from radfuse.service.stores.structure_store import StructureStore
 from radfuse.service.stores.studies import Studies
@@ -193,7 +193,10 @@ def test_colour_is_six_lower_case_hexadecimal_digits(client: StudyClient, colour
     refused(client.call("POST", "/structures", name="A", colour=colour), 422, "colour")
 
 
-def test_large_structures_are_stored_up_to_a_limit(client: StudyClient) -> None:
+def test_large_structures_are_stored_up_to_a_limit(
+    site: Site, phantom_folders: tuple[Path, Path]
+) -> None:
+    client = prepare(site, phantom_folders, make_phantom(7, spacing_mm=3.0).ct.image)
     noise = np.random.default_rng(1).random(client.shape) < 0.5
     noise[:, ::2] = np.arange(client.shape[2]) % 2 == 0
     assert len(json.dumps(runs(noise))) > 1_000_000
