@@ -240,14 +240,16 @@ def in_one_frame(phantom: Phantom) -> tuple[Series, Series]:
 
 
 @pytest.fixture
-def near(phantom: Phantom, tmp_path: Path) -> Recipe:
+def near(coarse_phantom: Phantom, tmp_path: Path) -> Recipe:
     """An initial transform from which the search is short."""
-    write_transform(tmp_path / "near.tfm", phantom.mr_from_ct)
-    return Recipe(initial_transform=tmp_path / "near.tfm")
+    write_transform(tmp_path / "near.tfm", coarse_phantom.mr_from_ct)
+    return Recipe(initial_transform=tmp_path / "near.tfm", accept_registration=True)
 
 
-def test_headers_with_one_frame_of_reference_are_assessed(phantom: Phantom, near: Recipe) -> None:
-    alignment = align(*in_one_frame(phantom), near, lambda _: None)
+def test_headers_with_one_frame_of_reference_are_assessed(
+    coarse_phantom: Phantom, near: Recipe
+) -> None:
+    alignment = align(*in_one_frame(coarse_phantom), near, lambda _: None)
     assert (
         "CT and MR share a frame of reference; the headers' alignment is " in alignment.header_note
     )
@@ -256,7 +258,7 @@ def test_headers_with_one_frame_of_reference_are_assessed(phantom: Phantom, near
     assert alignment.facts()["header_alignment"] == alignment.header_note
 
 
-def test_headers_with_two_frames_are_not_assessed(phantom: Phantom, near: Recipe) -> None:
-    alignment = align(phantom.ct, phantom.mr, near, lambda _: None)
+def test_headers_with_two_frames_are_not_assessed(coarse_phantom: Phantom, near: Recipe) -> None:
+    alignment = align(coarse_phantom.ct, coarse_phantom.mr, near, lambda _: None)
     assert alignment.header_note == ""
     assert "header_alignment" not in alignment.facts()

@@ -94,7 +94,7 @@ def test_the_record_names_space_and_colours(mr: Path, pet: Path, tmp_path: Path)
 
 def test_the_record_has_no_path_of_a_graph(mr: Path, pet: Path, tmp_path: Path) -> None:
     graph = tmp_path / "own.onnx"
-    graph.write_bytes(shipped_graph("mfinet").read_bytes())
+    graph.write_bytes(shipped_graph("res2fusion").read_bytes())
     record = fuse_functional(read(mr, MR), read(pet, PT), recipe=Recipe(method=str(graph))).record
     assert record.recipe.method == "own.onnx"
     assert str(tmp_path) not in record.model_dump_json()
