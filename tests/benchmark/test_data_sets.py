@@ -105,7 +105,7 @@ def test_report_states_what_is_known_of_the_patients(
     pairs: Path, tmp_path: Path, options: tuple[str, ...], expected: str
 ) -> None:
     out = tmp_path / "out"
-    named = ("--method", "bone_blend", "--method", "maximum", *options)
+    named = ("--method", "bone_blend", "--method", "maximum", "--profile", "mfinet2024", *options)
     result = command("--pairs", pairs, "-o", out, *named, "--quiet")
     assert result.exit_code == 0, result.output
     assert expected in " ".join((out / "report/report.md").read_text().split())
