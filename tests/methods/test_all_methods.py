@@ -39,14 +39,17 @@ SHRINKING = {"csr", "csmca"}
 SHARPENING = {"adaptive_zero_learning"}
 """Details are added: two equal images give a sharper one, of the same brightness."""
 
-COSTLY = {*CODED, "directive_contrast", "nsct_pc_lle", "nsst_papcnn"}
+COSTLY = {
+    *CODED, "curvelet", "directive_contrast", "dtcwt", "nsct", "nsct_pc_lle", "nsst_frei_chen",
+    "nsst_papcnn", "union_laplacian",
+}  # fmt: skip
 """Rules that fuse one shape in `make test`, and any in `make study`."""
 
 SAME_GRAPH = {"mfinet", "mfinet-patients", "learned_detail"}
 """As slow to compile as signed_detail, whose graph for two images is that of mfinet."""
 
-SLOW = {*SAME_GRAPH, "cnn", "csf"}
-"""Seconds a shape: in `make test` cnn and csf fuse equal images and air."""
+SLOW = {*SAME_GRAPH, "cnn", "csf", "rfnnest"}
+"""Seconds a shape: in `make test` cnn, csf and rfnnest fuse equal images and air."""
 
 QUICK_TO_COMPILE = {"densefuse", "emfusion", "ifcnn", "res2fusion", "sdnet"}
 """The others fuse one shape in `make test`, and more in `make study`."""
