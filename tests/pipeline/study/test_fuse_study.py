@@ -26,6 +26,7 @@ from radfuse.phantom.head import Phantom
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study
 from radfuse.recipe import Recipe
+from radfuse.registration.transforms import write_transform
 from radfuse.series import Series
 
 PARTS = ((-50.0, -60.0, -10.0), (50.0, -60.0, 40.0), (0.0, 60.0, 60.0), (0.0, 0.0, 20.0))
@@ -210,14 +211,15 @@ def test_no_mr_and_a_pet_ct_alone_are_refused(
         fuse_study(pair[0], mrs, fused_mr=3)
 
 
-def test_the_command_fuses_the_mr_that_is_named(
-    phantom: Phantom, truth: Path, tmp_path: Path
-) -> None:
-    for name, image in (("ct", phantom.ct), ("t1_gd", phantom.mr), ("t2", phantom.mr)):
+def test_the_command_fuses_the_mr_that_is_named(coarse_phantom: Phantom, tmp_path: Path) -> None:
+    ct, mr, truth = coarse_phantom.ct, coarse_phantom.mr, tmp_path / "truth.tfm"
+    write_transform(truth, coarse_phantom.mr_from_ct)
+    for name, image in (("ct", ct), ("t1_gd", mr), ("t2", mr)):
         write_volume(tmp_path / f"{name}.nii.gz", image.image)
     command = [
         "fuse", "--ct", "ct.nii.gz", "--mr", "t1_gd.nii.gz", "--mr", "t2.nii.gz",
         "--fused-mr", "t2.nii.gz", "--transform", truth, "-o", "out", "--json",
+        "--accept-registration",
     ]  # fmt: skip
     arguments = [
         str(tmp_path / one) if str(one).endswith(".nii.gz") or one == "out" else str(one)
