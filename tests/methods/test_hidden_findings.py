@@ -24,6 +24,10 @@ from radfuse.phantom.findings import FIRST_REPORTING_SEED, KINDS
 ROOT = Path(__file__).parents[2]
 
 
+COSTLY = {"sparse", "nsst_papcnn"}
+"""Measured again in `make study` only."""
+
+
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     path = ROOT / "benchmarks" / "hidden_findings.py"
@@ -51,7 +55,9 @@ def test_only_seeds_for_reports_were_used() -> None:
     assert min(table["phantoms"] + table["placements"]) >= FIRST_REPORTING_SEED
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=pytest.mark.slow if one in COSTLY else ()) for one in METHODS]
+)
 def test_method_is_as_it_was_measured(script: ModuleType, name: str) -> None:
     if name in script.TOO_SLOW:
         assert findings_sentence(name) == "not measured for this method"
