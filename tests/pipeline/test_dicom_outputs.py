@@ -134,7 +134,10 @@ def test_colours_are_of_the_pair_and_ct_alone_outside_the_fov(ladder: Result) ->
     np.testing.assert_array_equal(found[~scaled.fov_mask][:, 0], found[~scaled.fov_mask][:, 2])
 
 
-@pytest.mark.parametrize("outputs", [("mr",), ("colour", "registration"), ("fused", "mr")])
+@pytest.mark.parametrize(
+    "outputs",
+    [pytest.param(("mr",), marks=pytest.mark.slow), ("colour", "registration"), ("fused", "mr")],
+)
 def test_only_chosen_outputs_are_written(
     ladder: Result, tmp_path: Path, outputs: tuple[str, ...]
 ) -> None:
