@@ -419,6 +419,7 @@ def exported(path: Path, ct_folder: Path, name: str) -> np.ndarray:
     return np.asarray(sitk.GetArrayFromImage(viewer_grid))
 
 
+@pytest.mark.slow
 def test_two_windows_on_one_structure_lose_nothing(
     viewer: ViewerDriver, browser: Chrome, done: str
 ) -> None:
@@ -524,6 +525,7 @@ def test_only_the_displayed_result_can_be_signed(
     assert site.study(done)["signoff"] == before
 
 
+@pytest.mark.slow
 def test_another_windows_result_is_signed_only_once_displayed(
     viewer: ViewerDriver, browser: Chrome, done: str, site: Site
 ) -> None:
