@@ -11,7 +11,6 @@ from radfuse.errors import InputError
 from radfuse.intensity import head_range, window_named
 from radfuse.io.staging import Staging, staging
 from radfuse.pipeline.align import Alignment
-from radfuse.pipeline.functional.volume import colour_scale
 from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.volume import Region
 from radfuse.record import digest
@@ -208,25 +207,16 @@ def _further_view(path: Path, result: Result, one: FurtherImage) -> FurtherView:
     return FurtherView(
         label=one.label,
         volume=write_view_volume(path, series.image),
-        value_range=_further_range(result, one),
+        value_range=_further_range(one),
         unit=_unit(series),
         colour_map=result.record.recipe.colour_map if series.modality.is_colour else "",
         image_from_ct=matrix_rows(matrix_of(image_from_ct)),
     )
 
 
-def _further_range(result: Result, one: FurtherImage) -> tuple[float, float]:
-    """That of an MR; of a PET or SPECT 0 and the highest value in the head, as when it is fused."""
-    if not one.series.modality.is_colour:
-        return _display_range(one.series)
-    moving_from_fixed = one.alignment.moving_from_fixed
-    try:
-        return colour_scale(
-            result.ct, one.series, moving_from_fixed, result.record.recipe
-        ).uptake_range
-    except InputError:  # nothing above 0 in the head
-        values = sitk.GetArrayViewFromImage(one.series.image)
-        return float(values.min()), float(values.max())
+def _further_range(one: FurtherImage) -> tuple[float, float]:
+    """That of an MR; of a PET or SPECT 0 and the highest value in the head, as it is fused."""
+    return one.colours.scale.uptake_range if one.colours else _display_range(one.series)
 
 
 def _unit(series: Series) -> str:
