@@ -15,7 +15,7 @@ from cli_kit import refused_in_a_line, run
 from filelock import FileLock
 from PIL import Image
 
-from radfuse.pipeline.images.folders import LOCK
+from radfuse.io.lock import LOCK
 
 NAMES = ("2004", "2005", "16009")
 

@@ -15,8 +15,8 @@ from service_kit import Site, refused
 from study_kit import StudyClient
 
 from radfuse.errors import GeometryError, InputError
+from radfuse.jobs.containment import limit_memory, run_contained
 from radfuse.service.jobs import job_queue
-from radfuse.service.jobs.containment import limit_memory, run_contained
 from volume_kit import grid
 
 PATH = Path("scan.dcm")

@@ -1,14 +1,12 @@
 """Folders of 2-D images: pairs of one name are fused, and what is done is not done again."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from radfuse.errors import InputError, OutputError
 from radfuse.io.images import IMAGE_SUFFIXES, is_own_image
+from radfuse.io.lock import locked_output
 from radfuse.io.staging import refuse_overlap, remove_staging
 from radfuse.pipeline.fuse import recorded_recipe
 from radfuse.progress import ProgressCallback
@@ -17,9 +15,6 @@ from radfuse.record import digest, read_record
 
 NAMED = 3
 """Names in a message; the others are counted."""
-
-LOCK = ".lock"
-"""Held by the run that uses the output folder."""
 
 FuseOne = Callable[[Path, Path, Path], None]
 """Called with the first and the second image of a pair, and the file to write."""
@@ -87,7 +82,7 @@ def fuse_folders(
         raise OutputError(f"{output}: two folders are fused into a folder")
     refuse_overlap([output], folders)
     fused, finished, failures = [], [], {}
-    with _locked(output):
+    with locked_output(output):
         remove_staging(output)
         for index, (name, pair) in enumerate(found.pairs.items()):
             report("fusing", index / len(found.pairs))
@@ -103,21 +98,6 @@ def fuse_folders(
                 failures[name] = str(error)
     unmatched = tuple(path.name for path in found.unmatched)
     return FolderOutcome(tuple(fused), tuple(finished), unmatched, failures)
-
-
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Hold the output folder; the system releases it where this process ends."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with FileLock(output / LOCK, timeout=0):
-            yield
-    except Timeout as error:
-        raise OutputError(
-            f"{output}: in use by another run; wait, or give another --output"
-        ) from error
-    except PermissionError as error:
-        raise OutputError(f"{output}: cannot be written to ({error.strerror})") from error
 
 
 def _remove_unfinished(target: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.io.staging import staging
+from radfuse.jobs.containment import limit_memory
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, RegistrationQAError
 from radfuse.pipeline.result import Result
@@ -22,7 +23,6 @@ from radfuse.progress import ProgressCallback
 from radfuse.registration.transforms import read_transform, rigid_from_matrix, write_transform
 from radfuse.series import Series
 from radfuse.service.jobs.client_files import client_recipe, read_source
-from radfuse.service.jobs.containment import limit_memory
 from radfuse.service.jobs.view_files import (
     VIEW,
     View,

@@ -11,8 +11,8 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from radfuse.errors import InputError, RadfuseError
+from radfuse.jobs.containment import JOB_TIMEOUT_S, child_context
 from radfuse.log import current_settings, since
-from radfuse.service.jobs.containment import JOB_TIMEOUT_S, child_context
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR, run_job
 from radfuse.service.stores.studies import Studies, Study, StudyState

@@ -11,11 +11,11 @@ from threading import Thread
 from typing import Any
 
 from radfuse.errors import OutputError, RadfuseError, RegistrationError
+from radfuse.jobs.containment import JOB_MEMORY_BYTES, limit_memory
 from radfuse.log import LogSettings, configure_logging
 from radfuse.pipeline.align import RegistrationQAError
 from radfuse.pipeline.study.align import FurtherRegistrationError
 from radfuse.registration.transforms import matrix_of
-from radfuse.service.jobs.containment import JOB_MEMORY_BYTES, limit_memory
 from radfuse.service.jobs.fusion import JobSpec, fuse_study, prepare_study
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import matrix_rows

@@ -17,6 +17,7 @@ from starlette.datastructures import UploadFile
 from radfuse.colour.maps import COLOUR_MAPS
 from radfuse.intensity import WINDOWS
 from radfuse.io.staging import output_error
+from radfuse.jobs.containment import run_contained
 from radfuse.methods.catalogue import METHODS, usual_methods
 from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.modality import MR
@@ -26,7 +27,6 @@ from radfuse.pipeline.study.sequences import best_mr, choice_note, labels_of
 from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, Recipe
 from radfuse.record import NOTICE, Signoff, now
 from radfuse.service.jobs.client_files import client_path, read_source
-from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.job_queue import Job
 from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import (

@@ -18,10 +18,10 @@ from radfuse.dicom.read.dicomdir import DIRECTORY_NAME
 from radfuse.dicom.read.scan import list_files, scan_folder
 from radfuse.errors import InputError
 from radfuse.io.staging import Staging, staging
+from radfuse.jobs.containment import run_contained
 from radfuse.pipeline.qa.signoff import sign_result
 from radfuse.record import Record, Signoff, digest, read_record
 from radfuse.schema import Values, VersionedModel
-from radfuse.service.jobs.containment import run_contained
 from radfuse.service.jobs.view_files import FUSED, VIEW, read_view, write_view
 from radfuse.service.models import FrozenModel
 

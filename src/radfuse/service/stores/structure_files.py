@@ -20,10 +20,10 @@ from radfuse.errors import GeometryError, InputError
 from radfuse.io.archives import member_names, unpacked
 from radfuse.io.staging import staging
 from radfuse.io.volumes import volume_suffix
+from radfuse.jobs.containment import run_contained
 from radfuse.modality import CT
 from radfuse.series import Series
 from radfuse.service.jobs.client_files import client_path, read_source
-from radfuse.service.jobs.containment import run_contained
 from radfuse.service.models import FrozenModel
 from radfuse.service.stores.rle import VoxelGrid, decode_image, decode_slice, encode_slices, grid_of
 from radfuse.service.stores.structure_store import (

@@ -32,8 +32,8 @@ machine's memory, or more."""
 JOB_TIMEOUT_S = 1800.0
 """A process that prepares or fuses a study is stopped if it reports no progress for this long."""
 
-PRELOADED = ["radfuse.service.jobs.worker"]
-"""Modules that children share, so that a child starts in milliseconds."""
+PRELOADED = "radfuse.pipeline.study.fuse"
+"""Module that children share, so that a child starts in milliseconds."""
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ def child_context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload([PRELOADED])
     return context
 
 

@@ -1,0 +1,170 @@
+"""`radfuse batch`."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from radfuse.cli.options import (
+    PATH,
+    named_options,
+    named_values,
+    output_options,
+    print_json,
+    registration_options,
+)
+from radfuse.errors import InputError
+from radfuse.intensity import WINDOWS
+from radfuse.jobs.batch import TABLE, Plan, plan, run_batch, stored_jobs
+from radfuse.jobs.cases import Case, read_cases
+from radfuse.jobs.job import Job, JobState
+from radfuse.jobs.store import StoredJob
+from radfuse.jobs.worker import Answer, Limits
+from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, make_recipe
+from radfuse.record import NOTICE
+
+RERUN = {
+    "failed": (JobState.FAILED,),
+    "refused": (JobState.REFUSED,),
+    "all": (JobState.DONE, JobState.REFUSED, JobState.FAILED, JobState.CANCELLED),
+}
+"""Values of `--rerun`, and the states that they name."""
+
+REFUSED_STATUS, FAILED_STATUS = 3, 4
+"""Exit status where a case was refused; where one has failed."""
+
+
+@click.command("batch")
+@click.argument("source", metavar="[INPUT]", type=PATH, required=False)
+@click.option("-o", "--output", type=PATH, required=True, help="Output folder.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Patients at a time; each needs about 2 GiB of memory.",
+)
+@click.option(
+    "--participant-label",
+    "labels",
+    multiple=True,
+    metavar="LABEL",
+    help="Only this patient, with or without sub-; repeatable.",
+)
+@click.option("--dicom", "as_dicom", is_flag=True, help="Write DICOM series instead of NIfTI.")
+@click.option("--dry-run", is_flag=True, help="List what would run, and what is missing.")
+@click.option("--rerun", type=click.Choice(list(RERUN)), help="Run these ended cases again, too.")
+@click.option("--status", is_flag=True, help="Count the cases of OUTPUT by state, and end.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=1),
+    default=Limits().seconds,
+    show_default=True,
+    metavar="S",
+    help="Seconds after which a case fails.",
+)
+@click.option("--method", metavar="NAME", default=DEFAULT_METHOD, show_default=True)
+@named_values("Set an option of the method, see `radfuse methods NAME`")
+@click.option(
+    "--window-preset",
+    "window",
+    type=click.Choice(list(WINDOWS)),
+    default=DEFAULT_WINDOW,
+    show_default=True,
+    help="CT window.",
+)
+@registration_options
+@output_options
+def batch_command(
+    *,
+    source: Path | None,
+    output: Path,
+    workers: int,
+    labels: tuple[str, ...],
+    as_dicom: bool,
+    dry_run: bool,
+    rerun: str | None,
+    status: bool,
+    time_limit: float,
+    options: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Fuse many patients into one folder; the same command resumes after an interruption.
+
+    INPUT is a table (CSV or TSV: id, ct, mr, and optionally session, pet, pet_ct, spect; several
+    MR are separated by semicolons, paths are relative to the table), or a folder that has a
+    folder of DICOM for each patient, in which CT and MR are chosen as by --study. OUTPUT becomes a
+    BIDS derivative. How each case ended is in OUTPUT/cases.csv.
+
+    The exit status is 0 if every case is done, 3 if some were refused, 4 if some failed.
+
+    Research use only. Not a medical device.
+    """
+    if status:
+        _print_counts(stored_jobs(output), {}, output, as_json=as_json)
+        return
+    if source is None:
+        raise InputError("give INPUT: a table of patients, or a folder of patients")
+    recipe = make_recipe(options=named_options(options), **settings)
+    planned = plan(_chosen(read_cases(source, recipe), labels), output, as_dicom=as_dicom)
+    if dry_run:
+        _print_plan(planned, as_json=as_json)
+        return
+
+    def ended(job: Job, answer: Answer) -> None:
+        if not quiet:
+            click.echo(f"{job.case}: {': '.join(filter(None, answer))}", err=True)
+
+    found = run_batch(
+        planned, output, workers=workers, limits=Limits(seconds=time_limit),
+        rerun=RERUN[rerun] if rerun else (), ended=ended,
+    )  # fmt: skip
+    _print_counts(found, planned.incomplete, output, as_json=as_json)
+    states = {one.state for one in found}
+    if JobState.FAILED in states:
+        click.get_current_context().exit(FAILED_STATUS)
+    if JobState.REFUSED in states or planned.incomplete:
+        click.get_current_context().exit(REFUSED_STATUS)
+
+
+def _chosen(cases: list[Case], labels: Sequence[str]) -> list[Case]:
+    """The cases of some patients; `InputError` for a patient that is not there."""
+    if not labels:
+        return cases
+    wanted = {f"sub-{label.removeprefix('sub-')}" for label in labels}
+    found = [case for case in cases if case.name.partition("_")[0] in wanted]
+    if absent := wanted - {case.name.partition("_")[0] for case in found}:
+        raise InputError(f"--participant-label {min(absent)}: not in INPUT")
+    return found
+
+
+def _print_plan(planned: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_json({
+            "jobs": [one.model_dump(mode="json") for one in planned.jobs],
+            "incomplete": planned.incomplete,
+        })  # fmt: skip
+        return
+    for job in planned.jobs:
+        click.echo(f"{job.case}: {job.output}")
+    for case, problem in planned.incomplete.items():
+        click.echo(f"{case}: cannot run: {problem}")
+
+
+def _print_counts(
+    jobs: list[StoredJob], incomplete: dict[str, str], output: Path, *, as_json: bool
+) -> None:
+    """How many cases there are in each state."""
+    counts = Counter(one.state for one in jobs)
+    counts[JobState.REFUSED] += len(incomplete)
+    facts = {"total": len(jobs) + len(incomplete)}
+    facts |= {state.value: counts[state] for state in JobState}
+    if as_json:
+        print_json(facts)
+        return
+    click.echo("; ".join(f"{name}: {number}" for name, number in facts.items()))
+    click.echo(f"{output / TABLE}\n{NOTICE}")

@@ -1,0 +1,1 @@
+"""Fusions to be done: a durable list of jobs, workers, and batches of patients."""

@@ -1,0 +1,159 @@
+"""Fuse many patients into one folder, a BIDS derivative; the same call resumes after a stop."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from threading import Event
+
+from radfuse.errors import OutputError
+from radfuse.io.lock import locked_output
+from radfuse.io.staging import refuse_overlap, remove_staging, staging
+from radfuse.jobs.cases import Case
+from radfuse.jobs.job import Job, JobState, identity_of
+from radfuse.jobs.store import JobStore, StoredJob
+from radfuse.jobs.worker import Answer, Limits, shares_of_cores, work
+from radfuse.record import NOTICE
+
+STORE, LOGS, TABLE = "jobs.sqlite", "logs", "cases.csv"
+"""Names in the folder: the list of jobs, what they print, and how each ended."""
+
+BIDS_VERSION = "1.9.0"
+
+COLUMNS = ("case", "state", "reason", "seconds", "attempts", "output")
+"""Of the table."""
+
+Ended = Callable[[Job, Answer], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done."""
+
+    jobs: tuple[Job, ...]
+    incomplete: dict[str, str]
+    """What is missing, by case."""
+
+
+def plan(cases: Sequence[Case], output: Path, *, as_dicom: bool = False) -> Plan:
+    """The jobs of the cases, and the cases that have none.
+
+    Two cases of the same images are one patient by mistake: the second has none. Raises
+    `OutputError` for an output inside an input, or around it.
+    """
+    jobs: dict[str, Job] = {}
+    incomplete = {}
+    for case in cases:
+        if case.images is None:
+            incomplete[case.name] = case.problem
+            continue
+        refuse_overlap([output], case.images.paths.values())
+        identity = identity_of(case.images, case.recipe)
+        if identity in jobs:
+            incomplete[case.name] = f"has the images of {jobs[identity].case}; check the table"
+            continue
+        jobs[identity] = Job(
+            identity=identity, case=case.name, images=case.images, recipe=case.recipe,
+            output=result_path(output, case, as_dicom=as_dicom),
+        )  # fmt: skip
+    return Plan(tuple(jobs.values()), incomplete)
+
+
+def result_path(output: Path, case: Case, *, as_dicom: bool) -> Path:
+    """A BIDS name of the fused volume; for DICOM the folder of the patient and session."""
+    folder = output.joinpath(*case.name.split("_"))
+    if as_dicom:
+        return folder / "dicom"
+    method = "".join(filter(str.isalnum, Path(case.recipe.method).stem))
+    return folder / "anat" / f"{case.name}_space-CT_desc-{method}_fused.nii.gz"
+
+
+def run_batch(
+    planned: Plan,
+    output: Path,
+    *,
+    workers: int = 1,
+    limits: Limits | None = None,
+    rerun: Sequence[JobState] = (),
+    ended: Ended = lambda _job, _answer: None,
+) -> list[StoredJob]:
+    """Run the jobs that have not ended, some at a time; returns all of the folder.
+
+    Ctrl-C stops the running jobs, which wait again. Raises `OutputError` for a folder that another
+    run uses, or that cannot be written to.
+    """
+    stop = Event()
+    with locked_output(output), _opened(output / STORE) as store:
+        _write_description(output)
+        store.release_all()  # the lock shows that no worker is left
+        store.add(planned.jobs)
+        store.rerun(rerun)
+        for job in planned.jobs:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            remove_staging(job.output.parent)
+        with ThreadPoolExecutor(workers) as pool:
+            runs = [
+                pool.submit(
+                    work, store, f"worker {number}", output / LOGS,
+                    replace(limits or Limits(), cores=cores), stop, ended,
+                )
+                for number, cores in enumerate(shares_of_cores(workers), 1)
+            ]  # fmt: skip
+            try:
+                for run in runs:
+                    run.result()
+            finally:
+                stop.set()
+        found = list(store.jobs())
+        write_table(output / TABLE, found, planned.incomplete)
+    return found
+
+
+def stored_jobs(output: Path) -> list[StoredJob]:
+    """The jobs of a folder; `OutputError` where there are none."""
+    if not (output / STORE).exists():
+        raise OutputError(f"{output}: no batch; run `radfuse batch INPUT -o {output}` first")
+    with _opened(output / STORE) as store:
+        return list(store.jobs())
+
+
+def write_table(path: Path, jobs: Sequence[StoredJob], incomplete: dict[str, str]) -> None:
+    """How each case ended, as CSV: those that need a person first."""
+    order = [JobState.FAILED, JobState.REFUSED, *JobState]
+    rows = [(name, JobState.REFUSED, why, 0.0, 0, "") for name, why in incomplete.items()]
+    rows += [
+        (one.job.case, one.state, one.reason, one.seconds, one.attempts, str(one.job.output))
+        for one in jobs
+    ]
+    rows.sort(key=lambda row: (order.index(row[1]), row[0]))
+    text = StringIO(newline="")
+    csv.writer(text).writerows([COLUMNS, *rows])
+    with staging(path.parent) as stage:
+        stage.path_of(path).write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
+def _write_description(output: Path) -> None:
+    """The description of a BIDS derivative."""
+    facts = {
+        "Name": "CT and MR fused by radfuse",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "radfuse", "Version": version("radfuse"), "Description": NOTICE}],
+    }
+    path = output / "dataset_description.json"
+    with staging(output) as stage:
+        stage.path_of(path).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[JobStore]:
+    store = JobStore(path)
+    try:
+        yield store
+    finally:
+        store.close()

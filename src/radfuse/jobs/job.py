@@ -1,0 +1,87 @@
+"""One fusion to be done: what it reads, how, and where its result belongs."""
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from radfuse.errors import InputError
+from radfuse.recipe import Recipe
+
+IDENTITY_LENGTH = 32
+"""Hexadecimal digits of an identity: 128 bits."""
+
+
+class JobState(StrEnum):
+    """What has become of a job."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    """The images or the registration cannot be used; the reason says what to do."""
+    FAILED = "failed"
+    """A fault of the program or the machine; the log has the details."""
+    CANCELLED = "cancelled"
+
+
+class JobImages(BaseModel):
+    """Files or folders of one head."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ct: Path
+    mrs: tuple[Path, ...]
+    pet: Path | None = None
+    pet_ct: Path | None = None
+    spect: Path | None = None
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """All paths, by what they are."""
+        mrs = {f"mr {number}": path for number, path in enumerate(self.mrs, 1)}
+        found = {"ct": self.ct, **mrs, "pet": self.pet, "pet ct": self.pet_ct, "spect": self.spect}
+        return {role: path for role, path in found.items() if path is not None}
+
+
+class Job(BaseModel):
+    """What a worker needs to know; `identity` does not change where files are moved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: str
+    case: str
+    """Name of the patient and session in the batch, such as `sub-01_ses-1`."""
+    images: JobImages
+    recipe: Recipe
+    output: Path
+    """File or folder of the result."""
+
+
+def identity_of(images: JobImages, recipe: Recipe) -> str:
+    """The identity of a fusion: the same for the same contents and recipe, wherever files are.
+
+    Raises `InputError` for a path that cannot be read, and for one without a file.
+    """
+    total = hashlib.sha256(recipe.model_dump_json().encode())
+    for role, path in images.paths.items():
+        total.update(role.encode() + content_digest(path))
+    return total.hexdigest()[:IDENTITY_LENGTH]
+
+
+def content_digest(path: Path) -> bytes:
+    """SHA-256 of a file; of a folder, of those of all its files, whatever their names and order."""
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: a folder without files; give another one")
+    try:
+        digests = sorted(_file_digest(one) for one in files)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    return digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
+
+
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
