@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from orthanc_kit import Orthanc, running_orthanc
 from radfuse.phantom.dicom import write_phantom
-from radfuse.phantom.head import DEFAULT_SEED, Phantom, make_phantom
+from radfuse.phantom.head import DEFAULT_SEED, DEFAULT_SPACING_MM, Phantom, make_phantom
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -58,21 +58,35 @@ def odd(shared: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def phantom() -> Phantom:
-    return make_phantom(7, spacing_mm=3.0)
+MakePhantom = Callable[[int, float], Phantom]
 
 
 @pytest.fixture(scope="session")
-def full_phantom(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Phantom:
-    """The phantom in its default size; the process that needs it first makes it for all."""
-    folder = tmp_path_factory.getbasetemp()
-    path = (folder if worker_id == "master" else folder.parent) / "phantom.pickle"
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            path.write_bytes(pickle.dumps(make_phantom(DEFAULT_SEED)))
-        made: Phantom = pickle.loads(path.read_bytes())  # noqa: S301  # our own
+def make_once(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> MakePhantom:
+    """Makes a phantom of a seed and a spacing (mm), in the process that needs it first for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base if worker_id == "master" else base.parent
+
+    def made(seed: int, spacing_mm: float) -> Phantom:
+        path = folder / f"phantom-{seed}-{spacing_mm}.pickle"
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                path.write_bytes(pickle.dumps(make_phantom(seed, spacing_mm=spacing_mm)))
+            phantom: Phantom = pickle.loads(path.read_bytes())  # noqa: S301  # our own
+        return phantom
+
     return made
+
+
+@pytest.fixture(scope="session")
+def phantom(make_once: MakePhantom) -> Phantom:
+    return make_once(7, 3.0)
+
+
+@pytest.fixture(scope="session")
+def full_phantom(make_once: MakePhantom) -> Phantom:
+    """The phantom in its default size."""
+    return make_once(DEFAULT_SEED, DEFAULT_SPACING_MM)
 
 
 @pytest.fixture(scope="session")
@@ -84,9 +98,9 @@ def phantom_folders(
 
 
 @pytest.fixture(scope="session")
-def quick_phantom() -> Phantom:
+def quick_phantom(make_once: MakePhantom) -> Phantom:
     """For tests that voxels of 4 mm suffice for."""
-    return make_phantom(7, spacing_mm=4.0)
+    return make_once(7, 4.0)
 
 
 @pytest.fixture(scope="session")
@@ -98,9 +112,9 @@ def quick_folders(
 
 
 @pytest.fixture(scope="session")
-def coarse_phantom() -> Phantom:
+def coarse_phantom(make_once: MakePhantom) -> Phantom:
     """For tests of what is written or refused, not of where it is."""
-    return make_phantom(7, spacing_mm=6.0)
+    return make_once(7, 6.0)
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,21 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from radfuse.phantom.head import Phantom, make_phantom
+from radfuse.phantom.head import Phantom
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "registration.py"
 
 
 @pytest.fixture(scope="session")
-def other_phantom() -> Phantom:
+def other_phantom(make_once: Callable[[int, float], Phantom]) -> Phantom:
     """Another patient than `phantom`."""
-    return make_phantom(1, spacing_mm=3.0)
+    return make_once(1, 3.0)
 
 
 @pytest.fixture(scope="session")
