@@ -82,7 +82,15 @@ def test_repeating_every_slice_changes_nothing(example: Example) -> None:
     assert_allclose(cluster_interval(twice, owners, rng=rng()), once)
 
 
-@pytest.mark.parametrize(("patients", "coverage"), [(3, 0.75), (5, 0.91), (8, 0.94), (25, 0.95)])
+@pytest.mark.parametrize(
+    ("patients", "coverage"),
+    [
+        (3, 0.75),
+        pytest.param(5, 0.91, marks=pytest.mark.slow),
+        pytest.param(8, 0.94, marks=pytest.mark.slow),
+        (25, 0.95),
+    ],
+)
 def test_intervals_hold_the_truth_as_often_as_documented(patients: int, coverage: float) -> None:
     held = 0
     for seed in range(400):

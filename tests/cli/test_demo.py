@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pydicom
+import pytest
 from click.testing import CliRunner
 
 from radfuse.cli import main
@@ -12,6 +13,7 @@ SPACING_MM = 4.0
 """Coarse, and fast; poses are compared with the truth in tests/pipeline/functional."""
 
 
+@pytest.mark.slow
 def test_a_pet_is_written_and_fused_with_the_mr(tmp_path: Path) -> None:
     demo = ["demo", "--pet", "--spacing", str(SPACING_MM), "-o", str(tmp_path / "demo"), "--quiet"]
     done = CliRunner().invoke(main, [*demo, "--json"])
