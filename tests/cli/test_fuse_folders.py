@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from filelock import FileLock
 from PIL import Image
 
 from radfuse.io.lock import LOCK
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import Phantom
+from radfuse.pipeline.images.folders import is_image_folder
 
 NAMES = ("2004", "2005", "16009")
 
@@ -192,3 +196,27 @@ def test_a_functional_image_needs_one_anatomical_one(
     images = [part for option in given for part in (option, folders[0] / "2004.png")]
     result = run("fuse", *images, "-o", tmp_path / "x.png", "--quiet")
     refused_in_a_line(result, "give one of --pet and --spect, with one of --mr and --ct")
+
+
+def test_dicom_with_a_preview_is_no_folder_of_images(
+    tmp_path: Path, coarse_phantom: Phantom
+) -> None:
+    ct, mr = write_phantom(coarse_phantom, tmp_path)
+    for folder in (ct, mr):
+        assert not is_image_folder(folder)
+        save(folder / "preview.png", 1)
+        assert not is_image_folder(folder)
+    nested = tmp_path / "study"
+    save(nested / "preview.png", 1)
+    assert is_image_folder(nested)
+    shutil.move(ct, nested / "series")
+    assert not is_image_folder(nested)
+
+
+def test_an_output_below_a_file_is_refused_in_a_line(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    result = run("fuse", "--ct", folders[0], "--mr", folders[1], "-o", file / "out", "--quiet")
+    refused_in_a_line(result, "cannot be written to")

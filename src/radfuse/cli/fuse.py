@@ -237,6 +237,7 @@ def fuse_command(
         print_json({"written": str(written), **record.model_dump(mode="json")})
         return
     notes = [note for source in record.inputs for note in source.notes]
+    notes += [f"{one.label}: {note}" for one in record.further for note in one.image.notes]
     for sentence in (*(f"note: {one}" for one in (*notes, *record.left_out)), *sentences):
         click.echo(sentence)
     click.echo(f"{written}\n{NOTICE}")

@@ -20,11 +20,12 @@ def locked_output(output: Path) -> Iterator[None]:
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with FileLock(output / LOCK, timeout=0):
-            yield
+        lock = FileLock(output / LOCK, timeout=0).acquire()
     except Timeout as error:
         raise OutputError(
             f"{output}: in use by another run; wait, or give another --output"
         ) from error
-    except (PermissionError, FileExistsError) as error:
+    except OSError as error:
         raise OutputError(f"{output}: cannot be written to ({error.strerror})") from error
+    with lock:
+        yield

@@ -22,6 +22,7 @@ from radfuse.registration.qa.quality import Quality
 from radfuse.registration.search import register
 from radfuse.registration.transforms import canonicalize, matrix_of, read_transform
 from radfuse.series import Series
+from radfuse.verdict import Grade
 
 LOG = logging.getLogger(__name__)
 
@@ -129,11 +130,15 @@ def align(
         "registration assessed",
         extra={"registration_id": alignment.identifier, **alignment.quality.as_dict()},
     )
-    refused = ("refuse", "inspect") if recipe.require_pass else ("refuse",)
-    if alignment.quality.grade in refused and not recipe.accept_registration:
+    if is_refused(alignment.quality.grade, recipe) and not recipe.accept_registration:
         remedies = REMEDIES if alignment.quality.grade == "refuse" else INSPECT_REMEDY
         raise RegistrationQAError(alignment.quality.sentence(), remedies, alignment)
     return alignment
+
+
+def is_refused(grade: Grade, recipe: Recipe) -> bool:
+    """Whether a registration of this grade is not used, unless the recipe accepts it."""
+    return grade == "refuse" or (grade == "inspect" and recipe.require_pass)
 
 
 def _recipe_prior(ct: Series, mr: Series, recipe: Recipe) -> PriorAlignment | None:

@@ -115,7 +115,10 @@ def fuse_ct_mr(
             show_identifiers=recipe.show_identifiers,
         )
     labels = [one.label for one in further]
-    target = check_output(output, ct_series, mr_series, recipe, labels, overwrite=overwrite)
+    sources = [series.source for one in further for series in one.all_series]
+    target = check_output(
+        output, ct_series, mr_series, recipe, labels, sources=sources, overwrite=overwrite
+    )
     if recipe.deidentify:
         deidentified, recipe = without_identity(recipe)
         ct_series, mr_series = deidentified(ct_series), deidentified(mr_series)

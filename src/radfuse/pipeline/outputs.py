@@ -79,11 +79,13 @@ def check_output(
     recipe: Recipe,
     further: Sequence[str] = (),
     *,
+    sources: Sequence[Path] = (),
     overwrite: bool,
 ) -> OutputPaths | None:
-    """The output paths, checked before the fusion; `further` are labels of further images.
+    """The output paths, checked before the fusion.
 
-    Raises `InputError` for a name that does not fit the image, `OutputError` for existing files.
+    `further` are labels of further images, `sources` what is read beside CT, MR and masks. Raises
+    `InputError` for a name that does not fit the image, `OutputError` for existing files.
     """
     if output is None:
         return None
@@ -91,7 +93,7 @@ def check_output(
         target = _target(Path(output), ct, mr, recipe, further, overwrite=overwrite)
         targets = (target.folder,) if target.folder else target.parts
         masks = (one for one in (recipe.roi, recipe.metric_mask) if isinstance(one, Path))
-        refuse_overlap(targets, (ct.source, mr.source, *masks))
+        refuse_overlap(targets, (ct.source, mr.source, *masks, *sources))
         return target
     except PermissionError as error:
         raise OutputError(f"{error.filename}: no permission; choose another --output") from error

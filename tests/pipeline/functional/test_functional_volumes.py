@@ -14,15 +14,18 @@ import radfuse
 from radfuse.arrays import image_on
 from radfuse.cli import main
 from radfuse.colour.maps import COLOUR_MAPS
+from radfuse.dicom.read.nuclear.standard_uptake import standard_uptake
 from radfuse.errors import InputError, OutputError
 from radfuse.io.volumes import write_volume
 from radfuse.metrics.functional_kept import functional_kept
 from radfuse.phantom.dicom import write_functional
 from radfuse.phantom.head import Phantom, draw_layers
 from radfuse.phantom.uptake import FDG, FunctionalScan, scan_uptake
+from radfuse.pipeline.functional.colours import colour_facts
 from radfuse.pipeline.functional.fuse import fuse_functional_volumes
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.functional.volume import colour_scale
+from radfuse.pipeline.qa.colour_plane import colour_plane
 from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, Recipe
 from radfuse.registration.transforms import canonicalize, matrix_of, write_transform
 from radfuse.series import Series
@@ -163,6 +166,20 @@ def test_record_and_sheet_state_units_and_verdict(fused: FunctionalResult) -> No
     assert ">0 Bq/ml</figure>" in sheet
 
 
+def test_the_unit_of_the_colours_is_that_of_the_headers(fused: FunctionalResult) -> None:
+    suv = standard_uptake(fused.functional)
+    without = replace(fused.functional, headers=())
+    for series, unit in ((fused.functional, " Bq/ml"), (suv, " g/ml (an SUV)"), (without, "")):
+        facts = colour_facts(series, fused.scale, fused.record.recipe)
+        low, high = fused.scale.uptake_range
+        assert facts["PT values scaled to 0 and 1"] == f"{low:g} and {high:g}{unit}"
+        plane = colour_plane(
+            series, fused.alignment.moving_from_fixed, fused.scale, fused.image,
+            fused.region.box, 0, 3,
+        )  # fmt: skip
+        assert plane.bar.low == f"0{unit}"
+
+
 def test_a_file_in_colour_is_written_with_its_companions(
     mr: Series, pet: Series, known: Recipe, tmp_path: Path
 ) -> None:
@@ -228,3 +245,14 @@ def test_no_written_object_has_an_identifier(
     for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
         content = path.read_bytes()
         assert not [one for one in (*identifiers, *uids) if str(one).encode() in content], path
+
+
+def test_no_output_replaces_the_ct_of_a_pet(
+    pair: tuple[Series, Series], pet: Series, known: Recipe, tmp_path: Path
+) -> None:
+    own_ct = replace(pair[0], source=tmp_path / "ct.nrrd")
+    for output in (tmp_path / "ct.nrrd", tmp_path):
+        with pytest.raises(OutputError, match="overlaps with the input"):
+            fuse_functional_volumes(
+                pair[0], pet, output, own_ct=own_ct, recipe=known, overwrite=True
+            )

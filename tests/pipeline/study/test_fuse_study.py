@@ -19,15 +19,19 @@ from PIL import Image
 import radfuse
 from radfuse.arrays import image_on, positions_mm
 from radfuse.cli import main
-from radfuse.errors import InputError
+from radfuse.errors import InputError, OutputError
 from radfuse.io.volumes import write_volume
 from radfuse.modality import CT, PT
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study
 from radfuse.recipe import Recipe
-from radfuse.registration.transforms import write_transform
+from radfuse.registration.qa.assessment import assess
+from radfuse.registration.transforms import canonicalize, write_transform
 from radfuse.series import Series
+
+SLIGHT_MM = 1.4
+"""A motion with which registration QA neither passes nor refuses."""
 
 PARTS = ((-50.0, -60.0, -10.0), (50.0, -60.0, 40.0), (0.0, 60.0, 60.0), (0.0, 0.0, 20.0))
 """Points of the brain, mm of the phantom's CT."""
@@ -142,6 +146,35 @@ def test_an_mr_whose_patient_moved_is_registered_by_itself(
     truth = sitk.CompositeTransform([motion.GetInverse(), phantom.mr_from_ct])
     assert further.note.startswith("registered by itself; that of T1_Gd does not fit")
     assert error_mm(further.alignment.moving_from_fixed, truth) < 1.0
+
+
+def test_an_mr_to_inspect_is_not_shared_where_a_pass_is_required(
+    pair: tuple[Series, Series], mrs: list[Series], given: Recipe, phantom: Phantom
+) -> None:
+    motion = sitk.TranslationTransform(3, (0.0, SLIGHT_MM, 0.0))
+    moved = replace(mrs[1], image=sitk.Resample(mrs[1].image, motion))
+    assert assess(pair[0], moved, canonicalize(phantom.mr_from_ct)).grade == "inspect"
+    strict = given.model_copy(update={"accept_registration": False, "require_pass": True})
+    (further,) = fuse_study(pair[0], [mrs[2], moved], recipe=strict).further
+    assert further.note.startswith("registered by itself")
+    assert further.alignment.quality.grade == "pass"
+
+
+@pytest.mark.parametrize("role", ["pet", "pet_ct", "mr"])
+def test_no_output_replaces_a_further_image(
+    pair: tuple[Series, Series], mrs: list[Series], given: Recipe, tmp_path: Path, role: str
+) -> None:
+    source = tmp_path / "in.nrrd"
+    pet = replace(pair[1], modality=PT, headers=())
+    own_ct = replace(pair[0], headers=())
+    images = {"pet": pet, "pet_ct": own_ct, "mr": mrs[1]}
+    images[role] = replace(images[role], source=source)
+    for output in (source, tmp_path):
+        with pytest.raises(OutputError, match="overlaps with the input"):
+            fuse_study(
+                pair[0], [mrs[2], images["mr"]], output, pet=images["pet"],
+                pet_ct=images["pet_ct"], recipe=given, overwrite=True,
+            )  # fmt: skip
 
 
 def second_ct(phantom: Phantom, ct_from_pet_ct: sitk.Euler3DTransform) -> Series:

@@ -8,7 +8,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, RegistrationError
-from radfuse.pipeline.align import REMEDIES, align, alignment_identifier, series_digest
+from radfuse.pipeline.align import REMEDIES, align, alignment_identifier, is_refused, series_digest
 from radfuse.recipe import Recipe
 from radfuse.registration.ct_to_ct import soft_tissue
 from radfuse.registration.functional.assessment import assess_functional
@@ -78,8 +78,7 @@ def align_functional(
             anatomical, functional, found.functional_from_anatomical, found.quality,
             "search" if initial is None else "given",
         )  # fmt: skip
-    refused = ("refuse", "inspect") if recipe.require_pass else ("refuse",)
-    if alignment.quality.grade in refused and not recipe.accept_registration:
+    if is_refused(alignment.quality.grade, recipe) and not recipe.accept_registration:
         raise RegistrationError(alignment.quality.sentence(), REMEDIES)
     return alignment
 
@@ -127,7 +126,7 @@ def _given(
     report("estimate the error of the given alignment")
     with itk_threads(single=recipe.deterministic):
         quality = assess_functional(anatomical, functional, transform)
-    if origin == SHARED_FRAME and quality.grade == "refuse":
+    if origin == SHARED_FRAME and is_refused(quality.grade, recipe):
         return None
     return _alignment(anatomical, functional, transform, quality, origin)
 

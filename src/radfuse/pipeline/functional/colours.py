@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.dicom.read.nuclear.standard_uptake import uptake_scale
+from radfuse.dicom.read.nuclear.standard_uptake import uptake_scale, value_unit
 from radfuse.dicom.write.colour_blend import write_colour
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.errors import InputError
@@ -28,7 +28,7 @@ def write_fused_colours(
     Errors are those of `write_colour`.
     """
     low, high = scale.uptake_range
-    moving = context.moving.modality
+    moving, unit = context.moving.modality, value_unit(context.moving.headers)
 
     def rgb_slice(index: int) -> NDArray[np.uint8]:
         plane = image[:, :, index : index + 1]
@@ -40,7 +40,7 @@ def write_fused_colours(
         derivation=(
             f"{context.fixed.modality} and rigidly registered {moving} fused in colour by "
             f"{context.method_label}, colour map {recipe.colour_map} from {low:g} to {high:g} "
-            f"{moving.unit}".rstrip()
+            f"{unit}".rstrip()
         ),
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def write_fused_colours(
 def colour_facts(functional: Series, scale: ColourScale, recipe: Recipe) -> dict[str, Any]:
     """How values became colours, for a record."""
     low, high = scale.uptake_range
-    code, unit = functional.modality.code, functional.modality.unit
+    code, unit = functional.modality.code, value_unit(functional.headers)
     facts: dict[str, Any] = {
         "Colour space": f"{recipe.colour_space}: {scale.space.summary}",
         f"Colours of the {code}": f"{recipe.colour_map}: {scale.colour_map.summary}",

@@ -75,7 +75,8 @@ def fuse_functional_volumes(
             anatomical, series, accept_patients=recipe.accept_patients,
             show_identifiers=recipe.show_identifiers,
         )  # fmt: skip
-    target = check_output(output, anatomical, functional, overwrite=overwrite)
+    sources = [own_ct.source] if own_ct else []
+    target = check_output(output, anatomical, functional, sources=sources, overwrite=overwrite)
     if recipe.deidentify:
         deidentified, recipe = without_identity(recipe)
         anatomical, functional = deidentified(anatomical), deidentified(functional)

@@ -1,7 +1,7 @@
 """Outputs of a fusion of volumes in colour: their paths, and writing all of them or none."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from radfuse.dicom.read.safe_read import silenced
@@ -30,9 +30,14 @@ from radfuse.series import Series
 
 
 def check_output(
-    output: Path | str | None, anatomical: Series, functional: Series, *, overwrite: bool
+    output: Path | str | None,
+    anatomical: Series,
+    functional: Series,
+    *,
+    sources: Sequence[Path] = (),
+    overwrite: bool,
 ) -> OutputPaths | None:
-    """The output paths, checked before the fusion.
+    """The output paths, checked before the fusion; `sources` is what is read beside the pair.
 
     Raises `InputError` for a name that does not fit, `OutputError` for existing files.
     """
@@ -61,7 +66,7 @@ def check_output(
         else:
             target = _file_target(path, path.name[: -len(suffix)], transform, overwrite=overwrite)
         paths = (target.folder,) if target.folder else target.parts
-        refuse_overlap(paths, (anatomical.source, functional.source))
+        refuse_overlap(paths, (anatomical.source, functional.source, *sources))
     except PermissionError as error:
         raise OutputError(f"{error.filename}: no permission; choose another --output") from error
     return target

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radfuse.errors import InputError, OutputError
+from radfuse.io.archives import DICOM_MAGIC, DICOM_MAGIC_OFFSET
 from radfuse.io.images import IMAGE_SUFFIXES, is_own_image
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import refuse_overlap, remove_staging
 from radfuse.pipeline.fuse import recorded_recipe
+from radfuse.pipeline.outputs import VOLUME_SUFFIXES
 from radfuse.progress import ProgressCallback
 from radfuse.recipe import Recipe
 from radfuse.record import digest, read_record
@@ -40,8 +42,11 @@ class FolderOutcome:
 
 
 def is_image_folder(path: Path) -> bool:
-    """Whether a folder has 2-D images at its top."""
-    return path.is_dir() and any(_images(path))
+    """Whether a folder has 2-D images at its top, and neither DICOM nor volumes in it.
+
+    A DICOM folder may have an image for its preview.
+    """
+    return path.is_dir() and bool(_images(path)) and not any(map(_is_of_a_volume, path.rglob("*")))
 
 
 def matched(first: Path, second: Path) -> FolderPairs:
@@ -123,6 +128,17 @@ def _is_finished(target: Path, pair: tuple[Path, Path], recipe: Recipe) -> bool:
         and record.recipe == recorded_recipe(recipe)
         and written.get(target.name) == digest([target])
     )
+
+
+def _is_of_a_volume(path: Path) -> bool:
+    """Whether a file is DICOM, or a volume by its name."""
+    if path.suffix.lower() in IMAGE_SUFFIXES or not path.is_file():
+        return False
+    if path.name.lower().endswith(VOLUME_SUFFIXES):
+        return True
+    with path.open("rb") as stream:
+        stream.seek(DICOM_MAGIC_OFFSET)
+        return stream.read(len(DICOM_MAGIC)) == DICOM_MAGIC
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from radfuse.arrays import Float32Array
+from radfuse.dicom.read.nuclear.standard_uptake import value_unit
 from radfuse.pipeline.functional.volume import ColourScale
 from radfuse.pipeline.qa.sheet import OUTLINE, PLANES, ColourBar, Sides, border, oriented_cuts
 from radfuse.pipeline.volume import Box
@@ -90,7 +91,7 @@ def colour_plane(
 
 def _colour_bar(scale: ColourScale, functional: Series) -> ColourBar:
     colours = scale.colour_map.colours(np.linspace(0, 1, BAR_COLOURS, dtype=np.float32))
-    low, high = (_shown(value, functional.modality.unit) for value in scale.uptake_range)
+    low, high = (_shown(value, value_unit(functional.headers)) for value in scale.uptake_range)
     return ColourBar(np.rint(255 * colours).astype(np.uint8), low, high)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from radfuse.errors import RegistrationError
-from radfuse.pipeline.align import PriorAlignment, align
+from radfuse.pipeline.align import PriorAlignment, align, is_refused
 from radfuse.pipeline.functional.align import align_functional, align_through_ct
 from radfuse.pipeline.result import FurtherImage
 from radfuse.recipe import Recipe
@@ -86,10 +86,10 @@ def _aligned(
         alignment = align(ct, one.series, permissive, report, kept)
         note = f"shares the registration of {partner.label}, in whose frame of reference it is"
         shared = FurtherImage(one.label, one.series, alignment, note)
-        if alignment.quality.grade != "refuse":
+        if not is_refused(alignment.quality.grade, recipe):
             return shared
     alignment = align(ct, one.series, recipe, report)
-    if partner and alignment.quality.grade == "refuse":  # accepted by the recipe
+    if partner and is_refused(alignment.quality.grade, recipe):  # accepted by the recipe
         return shared
     moved = f"; that of {partner.label} does not fit, the patient moved" if partner else ""
     return FurtherImage(one.label, one.series, alignment, f"registered by itself{moved}")

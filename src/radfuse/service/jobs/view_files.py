@@ -6,7 +6,7 @@ from typing import Literal
 import SimpleITK as sitk
 from pydantic import ValidationError
 
-from radfuse.dicom.read.nuclear.pet import UNITS
+from radfuse.dicom.read.nuclear.standard_uptake import value_unit
 from radfuse.errors import InputError
 from radfuse.intensity import head_range, window_named
 from radfuse.io.staging import Staging, staging
@@ -208,7 +208,7 @@ def _further_view(path: Path, result: Result, one: FurtherImage) -> FurtherView:
         label=one.label,
         volume=write_view_volume(path, series.image),
         value_range=_further_range(one),
-        unit=_unit(series),
+        unit=value_unit(series.headers),
         colour_map=result.record.recipe.colour_map if series.modality.is_colour else "",
         image_from_ct=matrix_rows(matrix_of(image_from_ct)),
     )
@@ -217,14 +217,6 @@ def _further_view(path: Path, result: Result, one: FurtherImage) -> FurtherView:
 def _further_range(one: FurtherImage) -> tuple[float, float]:
     """That of an MR; of a PET or SPECT 0 and the highest value in the head, as it is fused."""
     return one.colours.scale.uptake_range if one.colours else _display_range(one.series)
-
-
-def _unit(series: Series) -> str:
-    """The unit of the values by the header; empty without one."""
-    if not series.headers:
-        return ""
-    units = series.headers[0].get("Units")
-    return UNITS.get(str(units), "") if units else series.modality.unit
 
 
 def _initial_alignment(ct: Series, mr: Series) -> tuple[sitk.Transform, str]:
