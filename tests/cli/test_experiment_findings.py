@@ -66,6 +66,7 @@ def test_report_has_tables_conditions_and_the_image(experiment: Path) -> None:
     assert np.asarray(image.convert("L")).std() > 20
 
 
+@pytest.mark.slow
 def test_the_same_command_measures_nothing_again(experiment: Path) -> None:
     before = {name: (experiment / name).read_text() for name in ("rows.csv", "guards.csv")}
     broken = experiment.parent / "broken.onnx"

@@ -316,6 +316,7 @@ def with_pet(
     return folder
 
 
+@pytest.mark.slow
 def test_a_pet_is_also_written_in_colour(pair: tuple[Series, Series], with_pet: Path) -> None:
     files = sorted((with_pet / "COLOUR_CT_PT").iterdir())
     middle = pydicom.dcmread(files[len(files) // 2]).pixel_array.astype(int)
