@@ -59,6 +59,23 @@ def test_processes_share_a_list(store: JobStore, tmp_path: Path, clock: Clock) -
     assert sorted(identities) == sorted(job(number).identity for number in range(40))
 
 
+def test_threads_share_a_list(store: JobStore) -> None:
+    store.add(map(job, range(200)))
+
+    def work(worker: str) -> list[str]:
+        done = []
+        while (found := taken(store, worker)) is not None:
+            assert store.extend(found.identity, worker, 60)
+            assert store.finish(found.identity, worker, JobState.DONE)
+            assert sum(store.counts().values()) == 200
+            done.append(found.identity)
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        identities = [one for several in pool.map(work, "abcd") for one in several]
+    assert sorted(identities) == sorted(job(number).identity for number in range(200))
+
+
 def test_a_job_whose_worker_has_ended_is_taken_again(store: JobStore, clock: Clock) -> None:
     store.add([job(1)])
     assert taken(store, "first") == job(1)

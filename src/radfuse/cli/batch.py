@@ -17,11 +17,13 @@ from radfuse.cli.options import (
 )
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
+from radfuse.io.staging import refuse_overlap
 from radfuse.jobs.batch import TABLE, Plan, plan, run_batch, stored_jobs
 from radfuse.jobs.cases import Case, read_cases
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import StoredJob
 from radfuse.jobs.worker import Answer, Limits
+from radfuse.methods.loading import check_options, method_info
 from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, make_recipe
 from radfuse.record import NOTICE
 
@@ -109,7 +111,11 @@ def batch_command(
         return
     if source is None:
         raise InputError("give INPUT: a table of patients, or a folder of patients")
+    if source.is_dir():
+        refuse_overlap([output], [source])  # the next run would take it for a patient
     recipe = make_recipe(options=named_options(options), **settings)
+    method_info(recipe.method)  # what is wrong for every case is refused once
+    check_options(recipe.method, recipe.options, recipe.device)
     planned = plan(_chosen(read_cases(source, recipe), labels), output, as_dicom=as_dicom)
     if dry_run:
         _print_plan(planned, as_json=as_json)

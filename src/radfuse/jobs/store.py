@@ -1,4 +1,4 @@
-"""The list of jobs in an SQLite file: it survives crashes, and several processes may use it.
+"""The list of jobs in an SQLite file: it survives crashes, and threads and processes share it.
 
 A worker takes a job for a limited time, its lease, and extends it while it works. Where a worker
 has ended without an answer, the lease ends, and the job is taken again, at most `MAX_ATTEMPTS`
@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from radfuse.errors import DiskFullError, InputError, OutputError
 from radfuse.jobs.job import Job, JobState
@@ -71,7 +73,7 @@ class JobStore:
     """
 
     def __init__(self, path: Path, clock: Clock = time.time) -> None:
-        self._path, self._clock = path, clock
+        self._path, self._clock, self._lock = path, clock, Lock()
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -183,19 +185,23 @@ class JobStore:
 
     def counts(self) -> dict[JobState, int]:
         """Number of jobs by state, in the order of `JobState`."""
-        found = dict(self._connection.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
+        found = dict(self._read("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
         return {state: found.get(state, 0) for state in JobState}
 
     def jobs(
         self, states: Iterable[JobState] = tuple(JobState), *, after: int = 0, most: int = -1
     ) -> Iterator[StoredJob]:
         """Jobs of some states in the order in which they were added, without the first `after`."""
-        rows = self._connection.execute(
+        rows = self._read(
             "SELECT description, state, attempts, reason, seconds FROM jobs "
             "WHERE state IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ? OFFSET ?",
             (json.dumps(list(states)), most, after),
         )
         yield from map(_stored, rows)
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._lock, self._translated():
+            return self._connection.execute(query, values).fetchall()
 
     def _migrate(self) -> None:
         with self._writing() as connection:
@@ -213,7 +219,7 @@ class JobStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that no other process writes beside; all of it is done, or nothing."""
-        with self._translated():
+        with self._lock, self._translated():  # threads share the connection
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
