@@ -139,6 +139,15 @@ STYLES: dict[str, tuple[dict[str, object], list[Callable[[Dataset], None]]]] = {
             RadiopharmaceuticalStartDateTime="20240115091013.8+0000")},
         [],
     ),
+    "another time zone, stated twice": (
+        {"TimezoneOffsetFromUTC": "+0100", "RadiopharmaceuticalInformationSequence": isotope(
+            RadiopharmaceuticalStartDateTime="20240115091013.8+0000",
+            RadiopharmaceuticalStartTime="101013")},
+        [],
+    ),
+    "acquired in another time zone": (
+        {"TimezoneOffsetFromUTC": "+0100", "AcquisitionDateTime": "20240115110000+0000"}, [],
+    ),
     "zirconium, days after": (
         {"RadiopharmaceuticalInformationSequence": isotope(
             RadionuclideHalfLife="259200", RadiopharmaceuticalStartDateTime="20240112120000")},
@@ -209,7 +218,41 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "injected after the scan": (
         {"RadiopharmaceuticalInformationSequence": isotope(
             RadiopharmaceuticalStartDateTime="20240115130000")},
-        r"is -60 min before the scan",
+        r"RadiopharmaceuticalStartDateTime \(0018,1078\) is -60 min before the scan",
+    ),
+    "two injections": (
+        {"RadiopharmaceuticalInformationSequence": isotope(
+            RadiopharmaceuticalStartDateTime=f"20240115{INJECTED}",
+            RadiopharmaceuticalStartTime="111013.8")},
+        r"StartDateTime \(0018,1078\) and RadiopharmaceuticalStartTime \(0018,1072\) are 60 min "
+        "apart in the time zone of the scan",
+    ),
+    "another zone, unknown of the scan": (
+        {"RadiopharmaceuticalInformationSequence": isotope(
+            RadiopharmaceuticalStartDateTime="20240115091013.8+0000",
+            RadiopharmaceuticalStartTime=INJECTED)},
+        r"StartDateTime \(0018,1078\) and RadiopharmaceuticalStartTime .* are 60 min apart",
+    ),
+    "a zone, unknown of the scan": (
+        {"RadiopharmaceuticalInformationSequence": isotope(
+            RadiopharmaceuticalStartDateTime=f"20240115{INJECTED}+0100")},
+        r"StartDateTime \(0018,1078\) has the time zone \+0100, but TimezoneOffsetFromUTC "
+        r"\(0008,0201\) of the scan is missing",
+    ),
+    "a zone, text for that of the scan": (
+        {"TimezoneOffsetFromUTC": "CET", "RadiopharmaceuticalInformationSequence": isotope(
+            RadiopharmaceuticalStartDateTime=f"20240115{INJECTED}+0100")},
+        "of the scan is no time zone",
+    ),
+    "differ after the zone is applied": (
+        {"TimezoneOffsetFromUTC": "+0100", "RadiopharmaceuticalInformationSequence": isotope(
+            RadiopharmaceuticalStartDateTime=f"20240115{INJECTED}+0000",
+            RadiopharmaceuticalStartTime=INJECTED)},
+        "are 60 min apart in the time zone of the scan",
+    ),
+    "acquired in a zone, unknown of the scan": (
+        {"AcquisitionDateTime": "20240115120000+0000"},
+        r"AcquisitionDateTime \(0008,002A\) has the time zone \+0000, but TimezoneOffsetFromUTC",
     ),
     "injected during the scan": (
         {"RadiopharmaceuticalInformationSequence": isotope(RadiopharmaceuticalStartTime="120100")},

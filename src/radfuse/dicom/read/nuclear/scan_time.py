@@ -32,53 +32,65 @@ the middle of a frame instead of the time of its mean count rate, which is a few
 MAX_HALF_LIFE_WITHOUT_DATE_S = 12 * 3600.0
 """Radionuclides with a longer half-life are imaged days after the injection."""
 
+MAX_ROUNDING_S = 1.0
+"""Between two statements of one time, of which one may lack the fraction of a second."""
+
+DAY_S = 24 * 3600.0
+"""Seconds in a day."""
+
 MS = 1000.0
 """Milliseconds in a second."""
 
 
-def scan_start(headers: Sequence[Dataset], half_life_s: float) -> datetime:
+def scan_start(headers: Sequence[Dataset], half_life_s: float, offset: str = "") -> datetime:
     """The time that the values of a PET are corrected to, by the headers of all its slices.
 
     SeriesTime where it is not after the first AcquisitionTime. Else the private scan time of GE;
-    else that AcquisitionTime, less the time of its frame since the begin of the scan. Raises
-    `InputError` for missing times.
+    else that AcquisitionTime, less the time of its frame since the begin of the scan. `offset` is
+    their TimezoneOffsetFromUTC. Raises `InputError` for missing times and unknown time zones.
     """
-    first = min(headers, key=lambda header: _moment(header, "Acquisition"))
-    acquisition, series = _moment(first, "Acquisition"), _moment(first, "Series")
+    first = min(headers, key=lambda header: _moment(header, "Acquisition", offset))
+    acquisition, series = (_moment(first, what, offset) for what in ("Acquisition", "Series"))
     if series <= acquisition:
         return series
-    private = moment_of(private_text(first, SCAN_TIME))
-    if private is not None:
-        return private
+    text = private_text(first, SCAN_TIME)
+    if (private := moment_of(text)) is not None:
+        return private + _zone_difference(text, offset, str(SCAN_TIME))
     return acquisition - timedelta(seconds=_frame_offset_s(first, half_life_s))
 
 
 def injection(
     radiopharmaceutical: Dataset, scan: datetime, half_life_s: float, offset: str = ""
-) -> datetime:
-    """The time of injection by an item of RadiopharmaceuticalInformationSequence.
+) -> tuple[datetime, str]:
+    """The time of injection by an item of RadiopharmaceuticalInformationSequence, and its keyword.
 
     Without a date it is the last such time of day before the scan. `offset` is the
-    TimezoneOffsetFromUTC of the scan. Raises `InputError` where it is missing or ambiguous.
+    TimezoneOffsetFromUTC of the scan. Raises `InputError` where it is missing or ambiguous: two
+    times that differ, or a time zone where that of the scan is unknown.
     """
-    text = str(radiopharmaceutical.get("RadiopharmaceuticalStartDateTime") or "").strip()
-    moment = moment_of(text)
+    dated, timed = "RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime"
+    text = str(radiopharmaceutical.get(dated) or "").strip()
+    moment, start = moment_of(text), _time_of(str(radiopharmaceutical.get(timed) or ""))
     if moment is not None:
-        return moment + _zone_difference(text, offset)
-    start = _time_of(str(radiopharmaceutical.get("RadiopharmaceuticalStartTime") or ""))
+        if start is None or _offset_minutes(offset) is not None:
+            moment += _zone_difference(text, offset, attribute(dated))
+        apart_s = 0.0 if start is None else _of_day_apart_s(moment, start)
+        if apart_s > MAX_ROUNDING_S:
+            raise InputError(
+                f"{attribute(dated)} and {attribute(timed)} are {apart_s / 60:.6g} min apart in "
+                "the time zone of the scan, so the time of the injection is unknown"
+            )
+        return moment, dated
     if start is None:
-        raise InputError(
-            f"{attribute('RadiopharmaceuticalStartDateTime')} and "
-            f"{attribute('RadiopharmaceuticalStartTime')} are missing"
-        )
+        raise InputError(f"{attribute(dated)} and {attribute(timed)} are missing")
     if half_life_s > MAX_HALF_LIFE_WITHOUT_DATE_S:
         raise InputError(
-            f"{attribute('RadiopharmaceuticalStartDateTime')} is missing; with a half-life of "
+            f"{attribute(dated)} is missing; with a half-life of "
             f"{half_life_s / 3600:.4g} h the day of the injection must be known"
         )
     midnight = scan.replace(hour=0, minute=0, second=0, microsecond=0)
     on_the_day = midnight + start
-    return on_the_day if on_the_day <= scan else on_the_day - timedelta(days=1)
+    return (on_the_day if on_the_day <= scan else on_the_day - timedelta(days=1)), timed
 
 
 def moment_of(text: str) -> datetime | None:
@@ -90,11 +102,12 @@ def moment_of(text: str) -> datetime | None:
         return None
 
 
-def _moment(header: Dataset, what: str) -> datetime:
+def _moment(header: Dataset, what: str, offset: str) -> datetime:
     """The date and time of the series or of the acquisition; multi-frame images have one value."""
     for keyword in (f"Frame{what}DateTime", f"{what}DateTime"):
-        if (stated := moment_of(str(header.get(keyword) or ""))) is not None:
-            return stated
+        text = str(header.get(keyword) or "").strip()
+        if (stated := moment_of(text)) is not None:
+            return stated + _zone_difference(text, offset, attribute(keyword))
     texts = {}
     for keyword in (f"{what}Date", f"{what}Time"):
         texts[keyword] = str(header.get(keyword) or "").strip()
@@ -118,15 +131,35 @@ def _time_of(text: str) -> timedelta | None:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds + fraction)
 
 
-def _zone_difference(text: str, offset: str) -> timedelta:
-    """From the time zone of a DT value to another; none where one of them is not stated."""
-    ours, theirs = OFFSET.search(text), OFFSET.search(offset.strip())
-    if ours is None or theirs is None:
+def _zone_difference(text: str, offset: str, name: str) -> timedelta:
+    """From the time zone of a DT value to that of the scan; none for a value without one.
+
+    Raises `InputError` where that of the scan is unknown.
+    """
+    stated, wanted = _offset_minutes(text), _offset_minutes(offset)
+    if stated is None:
         return timedelta()
-    minutes = [
-        int(f"{match[1]}1") * (60 * int(match[2]) + int(match[3])) for match in (theirs, ours)
-    ]
-    return timedelta(minutes=minutes[0] - minutes[1])
+    if wanted is None:
+        raise InputError(
+            f"{name} has the time zone {text[-5:]}, but {attribute('TimezoneOffsetFromUTC')} of "
+            f"the scan is {'no time zone' if offset.strip() else 'missing'}"
+        )
+    return timedelta(minutes=wanted - stated)
+
+
+def _offset_minutes(text: str) -> int | None:
+    """Minutes from UTC at the end of a text; None without a time zone."""
+    match = OFFSET.search(text.strip())
+    if match is None:
+        return None
+    return int(f"{match[1]}1") * (60 * int(match[2]) + int(match[3]))
+
+
+def _of_day_apart_s(moment: datetime, of_day: timedelta) -> float:
+    """Between the time of day of a moment and another one, over midnight where that is less."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    apart_s = (moment - midnight - of_day).total_seconds()
+    return min(apart_s % DAY_S, -apart_s % DAY_S)
 
 
 def _frame_offset_s(header: Dataset, half_life_s: float) -> float:

@@ -183,15 +183,15 @@ def _check_corrected(headers: Sequence[Dataset], correction: str) -> None:
 def _fraction_left(headers: Sequence[Dataset]) -> tuple[float, str]:
     """The fraction of the dose that is left at the begin of the scan, with words for a note."""
     half_life_s = _needed(headers, "RadionuclideHalfLife", of_isotope=True)
-    scan = scan_start(headers, half_life_s)
-    offset = str(headers[0].get("TimezoneOffsetFromUTC") or "")
-    begin = injection(_isotope(headers[0]), scan, half_life_s, offset)
+    offset = _common(headers, "TimezoneOffsetFromUTC")
+    scan = scan_start(headers, half_life_s, offset)
+    begin, keyword = injection(_isotope(headers[0]), scan, half_life_s, offset)
     if scan.time() == begin.time() == time():
         raise InputError("injection and scan are both at 00:00:00, so their times were removed")
     decay_s = (scan - begin).total_seconds()
     if not 0 <= decay_s <= MAX_HALF_LIVES * half_life_s:
         raise InputError(
-            f"{attribute('RadiopharmaceuticalStartTime')} is {decay_s / 60:.6g} min before the "
+            f"{attribute(keyword)} is {decay_s / 60:.6g} min before the "
             f"scan, {decay_s / half_life_s:.3g} half-lives of {half_life_s:g} s; expected 0 to "
             f"{MAX_HALF_LIVES:g}"
         )
