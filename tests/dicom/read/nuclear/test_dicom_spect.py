@@ -160,7 +160,39 @@ def test_a_volume_without_geometry_is_refused(
         read(path, NM)
 
 
-def test_a_short_slice_vector_is_refused(tmp_path: Path) -> None:
-    path = spect(tmp_path / "nm", SliceVector=[1, 2, 3])
-    with pytest.raises(InputError, match="damaged: 6 frames, 3 values of SliceVector"):
+@pytest.mark.parametrize("keyword", ["SliceVector", "EnergyWindowVector"])
+def test_a_short_vector_is_refused(tmp_path: Path, keyword: str) -> None:
+    path = spect(tmp_path / "nm")
+    change(path, put(keyword, [1, 1, 1]))
+    with pytest.raises(InputError, match=f"damaged: 6 frames, 3 values of {keyword}"):
         read(path, NM)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "count", "problem"),
+    [
+        ([0, 1, 2, 3, 4, 5], 6, "has 6 numbers from 0 to 5, expected each from 1 to .*Slices, 6"),
+        ([0, 1, 2, 3, 4, 5], None, "has 6 numbers from 0 to 5"),
+        ([2, 3, 4, 5, 6, 7], 6, "has 6 numbers from 2 to 7"),
+        ([2, 3, 4, 5, 6, 7], None, "has 6 numbers from 2 to 7"),
+        ([1, 2, 3, 3, 5, 6], 6, "has 5 numbers from 1 to 6"),
+        ([1, 2, 3, 4, 5, 6], 5, "has 6 numbers from 1 to 6, expected each .*, 5"),
+        (None, 3, "6 frames of 3 slices without SliceVector"),
+    ],
+)
+def test_other_slice_numbers_are_refused(
+    tmp_path: Path, numbers: list[int] | None, count: int | None, problem: str
+) -> None:
+    path = spect(tmp_path / "nm")
+    change(path, put("SliceVector", numbers))
+    change(path, put("NumberOfSlices", count))
+    with pytest.raises(InputError, match=problem) as caught:
+        read(path, NM)
+    assert "\n" not in str(caught.value)
+
+
+def test_frames_without_a_slice_vector_are_in_order(tmp_path: Path) -> None:
+    path = spect(tmp_path / "nm")
+    wanted = read(path, NM)
+    change(path, put("SliceVector", None))
+    assert_same_image(read(path, NM).image, wanted.image)

@@ -85,21 +85,23 @@ def slice_step_mm(header: Dataset) -> float:
 def volume_frames(header: Dataset, frames: list[Dataset]) -> list[Dataset]:
     """The headers of the frames of a volume with positions, and one value of each vector.
 
-    Raises `ValueError` for a SliceVector of another length.
+    Raises `ValueError` for a vector of another length, and for a SliceVector without each number
+    from 1 to NumberOfSlices.
     """
     first = _first_slice(header)
     if first is None:
         return frames
     position, cosines = first
     step = slice_step_mm(header) * np.cross(cosines[:3], cosines[3:])
-    for index, (frame, number) in enumerate(zip(frames, _slice_numbers(header), strict=True)):
+    vectors = {keyword: _vector(header, keyword, len(frames)) for keyword in VECTORS}
+    slice_numbers = _slice_numbers(header, vectors["SliceVector"], len(frames))
+    for index, (frame, number) in enumerate(zip(frames, slice_numbers, strict=True)):
         _set(frame, "ImagePositionPatient", position + (number - 1) * step)
         _set(frame, "ImageOrientationPatient", cosines)
-        for keyword in VECTORS:
-            values = _numbers(header, keyword)
-            if len(values) == len(frames):
+        for keyword, values in vectors.items():
+            if values:
                 tag = Tag(keyword)
-                frame[tag] = DataElement(tag, dictionary_VR(tag), int(values[index]))
+                frame[tag] = DataElement(tag, dictionary_VR(tag), values[index])
     return frames
 
 
@@ -113,13 +115,28 @@ def spect_notes(header: Dataset) -> list[str]:
     ]
 
 
-def _slice_numbers(header: Dataset) -> list[int]:
-    """Number of the slice of each frame, from 1."""
-    count = int(header.get("NumberOfFrames") or 1)
-    numbers = [int(number) for number in _numbers(header, "SliceVector")]
-    if numbers and len(numbers) != count:
-        raise ValueError(f"{count} frames, {len(numbers)} values of SliceVector")
-    return numbers or list(range(1, count + 1))
+def _vector(header: Dataset, keyword: str, frame_count: int) -> list[int]:
+    """The value of each frame; none where the attribute is missing."""
+    numbers = [int(number) for number in _numbers(header, keyword)]
+    if numbers and len(numbers) != frame_count:
+        raise ValueError(f"{frame_count} frames, {len(numbers)} values of {keyword}")
+    return numbers
+
+
+def _slice_numbers(header: Dataset, vector: list[int], frame_count: int) -> list[int]:
+    """Number of the slice of each frame, from 1: PS3.3 C.8.4.8."""
+    stated = _numbers(header, "NumberOfSlices")
+    slice_count = int(stated[0]) if stated.size else max(vector, default=frame_count)
+    if not vector and slice_count != frame_count:
+        raise ValueError(f"{frame_count} frames of {slice_count} slices without SliceVector")
+    numbers = vector or list(range(1, frame_count + 1))
+    missing = set(range(1, slice_count + 1)) - set(numbers)
+    if missing or not 1 <= min(numbers) <= max(numbers) <= slice_count:
+        raise ValueError(
+            f"SliceVector has {len(set(numbers))} numbers from {min(numbers)} to {max(numbers)}, "
+            f"expected each from 1 to NumberOfSlices, {slice_count}"
+        )
+    return numbers
 
 
 def _first_slice(header: Dataset) -> tuple[Float64Array, Float64Array] | None:
