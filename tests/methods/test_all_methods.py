@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS
+from radfuse.methods.catalogue import ABSTRACT_ONLY, METHODS, TITLE_ONLY
 from radfuse.methods.loading import Method, load_method, method_info
 
 COMPOSED = {"signed_detail", "learned_detail"}
@@ -221,6 +221,15 @@ def test_an_entry_names_its_source_and_says_what_it_does(name: str) -> None:
     assert entry.source
     assert name == name.lower()
     assert (entry.weights is None) or entry.weights.is_file()
+
+
+@pytest.mark.parametrize("known", ["title", "abstract"])
+def test_a_rule_after_a_title_or_abstract_claims_no_paper(known: str) -> None:
+    proof = {"title": TITLE_ONLY, "abstract": ABSTRACT_ONLY}[known]
+    sources = [entry.source for entry in METHODS.values() if entry.proof == proof]
+    assert sources
+    assert all(source.startswith(f"after the {known} of ") for source in sources)
+    assert all(", own " in source for source in sources)
 
 
 @pytest.mark.parametrize(

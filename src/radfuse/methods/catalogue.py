@@ -42,11 +42,14 @@ FAMILIES = {
 AUTHORS = "the authors' images of 24 pairs"
 """Proof of a method that equals its authors' program within a grey level, but for ties."""
 
-OWN_DICTIONARY = "the authors' images, with the authors' dictionary"
-"""Proof of a method that ships a dictionary of its own."""
+MST_SR = "the images of MST-SR (Liu et al. 2015) of 24 pairs"
+"""The same for a method that equals that toolbox, by other authors than those of the method."""
 
-PAPER_ONLY = "no reference code; decisions in its docstring"
-"""Proof of a method whose docstring says what was decided where the text is silent."""
+TITLE_ONLY = "rule of this project after the title only"
+"""Proof of a method of whose paper neither text nor code could be had."""
+
+ABSTRACT_ONLY = "rule of this project after the abstract only"
+"""The same where the abstract could; the docstring says what was decided beside it."""
 
 OWN_FEATURES = "none can be had; features in its docstring"
 """Proof of a method whose features replace those of a network that cannot be shipped."""
@@ -124,6 +127,11 @@ def _classical(
     )  # fmt: skip
 
 
+def _with_authors(learned: str, pairs: int) -> str:
+    """Proof of a method that ships a dictionary, or filters, of its own."""
+    return f"the authors' images of {pairs} pairs, with the authors' {learned}"
+
+
 def _shipped(name: str, summary: str, paper: str, proof: str = "docs/compared.md") -> MethodInfo:
     source = f"{paper}, own weights"
     return MethodInfo(summary, source, "network", weights=shipped_graph(name), proof=proof)
@@ -167,35 +175,35 @@ METHODS: dict[str, MethodInfo] = {
     ),
     "laplacian": _classical(
         "laplacian:Laplacian", "Laplacian pyramid, larger coefficients", "Burt & Adelson 1983",
-        proof="own rule; `lp` is the authors'",
+        proof="own rule; `lp` is that of MST-SR",
     ),
     "dwt": _classical(
         "dwt:DWT", "discrete wavelet transform, larger coefficients", "Li et al. 1995",
-        proof="own rule; `dwt_vote` is the authors'",
+        proof="own rule; `dwt_vote` is that of MST-SR",
     ),
     "lp": _classical(
         "classical.lp:LP", "Laplacian pyramid, larger activity by vote",
-        "Burt & Adelson 1983, Liu et al. 2015",
+        "Burt & Adelson 1983, Liu et al. 2015", proof=MST_SR,
     ),
     "rp": _classical(
         "classical.rp:RP", "ratio of low-pass pyramid, larger activity by vote",
-        "Toet 1989, Liu et al. 2015", proof="the authors' images of 6 pairs",
+        "Toet 1989, Liu et al. 2015", proof="the images of MST-SR (Liu et al. 2015) of 6 pairs",
     ),
     "dwt_vote": _classical(
         "classical.dwt_vote:DWTVote", "Haar wavelets, larger activity by vote",
-        "Li et al. 1995, Liu et al. 2015", proof=f"{AUTHORS}, by an exact Haar transform",
+        "Li et al. 1995, Liu et al. 2015", proof=f"{MST_SR}, by an exact Haar transform",
     ),
     "dtcwt": _classical(
         "classical.dtcwt:DTCWT", "dual-tree complex wavelets, larger activity by vote",
-        "Lewis et al. 2007, Liu et al. 2015",
+        "Lewis et al. 2007, Liu et al. 2015", proof=MST_SR,
     ),
     "curvelet": _classical(
         "classical.curvelet:Curvelet", "curvelets, larger activity by vote",
-        "Nencini et al. 2007, Liu et al. 2015",
+        "Nencini et al. 2007, Liu et al. 2015", proof=MST_SR,
     ),
     "nsct": _classical(
         "classical.nsct:NSCT", "nonsubsampled contourlets, larger activity by vote",
-        "da Cunha et al. 2006, Liu et al. 2015",
+        "da Cunha et al. 2006, Liu et al. 2015", proof=MST_SR,
     ),
     "nsct_pc_lle": _classical(
         "classical.nsct_pc_lle:NSCTPCLLE",
@@ -208,24 +216,27 @@ METHODS: dict[str, MethodInfo] = {
     "directive_contrast": _classical(
         "classical.directive_contrast:DirectiveContrast",
         "nonsubsampled contourlets, contrast to the base, phase congruency",
-        "Bhatnagar et al. 2013", proof=PAPER_ONLY,
+        "after the title of Bhatnagar et al. 2013, own rule",
+        proof="rule of this project after the title and the abstract of a later paper",
     ),
     "nsst_frei_chen": _classical(
         "classical.nsst_frei_chen:NSSTFreiChen",
-        "nonsubsampled shearlets, energy in Frei-Chen masks", "Ganasala & Prasad 2018",
-        proof=PAPER_ONLY,
+        "nonsubsampled shearlets, energy in Frei-Chen masks",
+        "after the title of Ganasala & Prasad 2018, own rule", proof=TITLE_ONLY,
     ),
     "daubechies_complex": _classical(
         "classical.daubechies_complex:DaubechiesComplex",
-        "Daubechies complex wavelets, larger modulus", "Singh & Khare 2014", proof=PAPER_ONLY,
+        "Daubechies complex wavelets, larger modulus",
+        "after the abstract of Singh & Khare 2014, own rule", proof=ABSTRACT_ONLY,
     ),
     "curvelet_ct_mr": _classical(
         "classical.curvelet_ct_mr:CurveletCtMr", "complex curvelets, larger modulus",
-        "Ali et al. 2010", proof=PAPER_ONLY,
+        "after the title of Ali et al. 2010, own rule", proof=TITLE_ONLY,
     ),
     "union_laplacian": _classical(
         "classical.union_laplacian:UnionLaplacian",
-        "Laplacian pyramid, chosen by contrast and outlines", "Du et al. 2016", proof=PAPER_ONLY,
+        "Laplacian pyramid, chosen by contrast and outlines",
+        "after the title of Du et al. 2016, own rule", proof=TITLE_ONLY,
     ),
     "guided_filter": _classical(
         "classical.guided_filter:GuidedFilter", "two layers, weights by guided filtering",
@@ -239,44 +250,46 @@ METHODS: dict[str, MethodInfo] = {
     "adaptive_zero_learning": _classical(
         "classical.adaptive_zero_learning:AdaptiveZeroLearning",
         "bases by activity in fixed filters, not Res2Net; sum of the details",
-        "Yang et al. 2023, own features", "filter", PAPER_ONLY,
+        "after the abstract of Yang et al. 2023, own features", "filter", ABSTRACT_ONLY,
     ),
     "sparse": _classical(
         "classical.sparse:Sparse", "sparse codes of patches, larger activity",
-        "Yang and Li 2010, own dictionary", "sparse", OWN_DICTIONARY,
+        "Yang and Li 2010, own dictionary", "sparse", _with_authors("dictionary", 6),
     ),
     **{
         f"{one}_sparse": _classical(
             f"classical.multiscale_sparse:{kind}Sparse", f"as {of}, base by sparse codes",
-            "Liu et al. 2015, own dictionary", "sparse", OWN_DICTIONARY,
+            "Liu et al. 2015, own dictionary", "sparse", _with_authors("dictionary", pairs),
         )
-        for one, kind, of in (
-            ("lp", "LP", "lp"), ("dwt", "DWT", "dwt_vote"), ("dtcwt", "DTCWT", "dtcwt"),
-            ("curvelet", "Curvelet", "curvelet"), ("nsct", "NSCT", "nsct"),
+        for one, kind, of, pairs in (
+            ("lp", "LP", "lp", 24), ("dwt", "DWT", "dwt_vote", 24),
+            ("dtcwt", "DTCWT", "dtcwt", 24), ("curvelet", "Curvelet", "curvelet", 24),
+            ("nsct", "NSCT", "nsct", 6),
         )
     },
     "two_scale_sparse": _classical(
         "classical.two_scale_sparse:TwoScaleSparse",
         "mean of the bases, sparse codes of the details",
-        "Maqsood & Javed 2020, own dictionary", "sparse", PAPER_ONLY,
+        "after the title of Maqsood & Javed 2020, own rule and dictionary", "sparse", TITLE_ONLY,
     ),
     "sparse_neighbour_energy": _classical(
         "classical.sparse_neighbour_energy:SparseNeighbourEnergy",
-        "sparse codes of the bases, energy of the details", "Li et al. 2023, own dictionary",
-        "sparse", PAPER_ONLY,
+        "sparse codes of the bases, energy of the details",
+        "after the abstract of Li et al. 2023, own rule and dictionary", "sparse", ABSTRACT_ONLY,
     ),
     "asr": _classical(
         "classical.asr:ASR", "sparse codes of patches in dictionaries by orientation",
-        "Liu & Wang 2015, own dictionaries", "sparse", OWN_DICTIONARY, is_slow=True,
+        "Liu & Wang 2015, own dictionaries", "sparse", _with_authors("dictionaries", 4),
+        is_slow=True,
     ),
     "csr": _classical(
         "classical.csr:CSR", "convolutional sparse codes of the detail",
-        "Liu et al. 2016, own filters", "sparse", OWN_DICTIONARY, is_slow=True,
+        "Liu et al. 2016, own filters", "sparse", _with_authors("filters", 4), is_slow=True,
     ),
     "csmca": _classical(
         "classical.csmca:CSMCA", "convolutional sparse codes of cartoon and texture",
         "Liu et al. 2019, own filters", "sparse",
-        "within 0.06 grey levels of the authors' images in the mean, with their filters",
+        "within 0.06 grey levels of the authors' images of 3 pairs in the mean, with their filters",
         is_slow=True,
     ),
     "mfinet": _mfinet("", "two-stream CNN, gated feature interaction, trained on its metrics"),
@@ -309,8 +322,10 @@ METHODS: dict[str, MethodInfo] = {
         "the authors' images of 6 pairs, with the authors' parameters",
     ),
     "msenet": _shipped(
-        "msenet", "three-path dilated autoencoder, unique features added", "Li et al. 2022",
-        PAPER_ONLY,
+        "msenet",
+        "three-path dilated autoencoder, larger features; in the abstract's words unique features "
+        "are added",
+        "after the abstract of Li et al. 2022", ABSTRACT_ONLY,
     ),
 }  # fmt: skip
 """Every method; a name is the same word in file, `--method`, docs and tests."""

@@ -10,7 +10,8 @@ connection. Decided here:
 * The filters are 3x3, dilated by 1, 2 and 3, so that they reach over 3, 5 and 7 pixels. Each path
   is a dense block of three convolutions of 16 maps on 16 maps of a first convolution.
 * Features are not negative. Common to both images is the smaller of two features; unique to an
-  image is what it has above that. The common part is kept, the unique parts are added to it.
+  image is what it has above that. The common part with the unique parts added is the larger
+  feature, and computed as that.
 * The skip connection leads from the first convolution, fused alike, to the fourth of the decoder.
 * ReLU, mirrored borders, images in [0, 1], and the loss of an autoencoder, 1 - SSIM and MSE.
 """
@@ -58,9 +59,8 @@ class DilatedPath(nn.Module):
 
 
 def fuse_unique(first: Tensor, second: Tensor) -> Tensor:
-    """The common part of features that are not negative, and what is unique to either."""
-    common = torch.minimum(first, second)
-    return common + (first - common) + (second - common)
+    """The larger features: what two have in common, and what is unique to either."""
+    return torch.maximum(first, second)
 
 
 def _layers(*widths: int) -> nn.Sequential:
