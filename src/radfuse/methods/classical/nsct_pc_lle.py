@@ -8,11 +8,11 @@ to the authors' code at the golden pairs.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import correlate1d, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from radfuse.arrays import BoolArray, Float32Array, FloatArray
 from radfuse.methods.classical.papcnn import more_firing
-from radfuse.methods.classical.rules import in_unit_range
+from radfuse.methods.classical.rules import in_unit_range, sum_of_nine
 from radfuse.methods.transforms.fan_filters import PKVA
 from radfuse.methods.transforms.nonsubsampled import contourlets
 from radfuse.methods.transforms.nonsubsampled_pyramid import CDF97
@@ -65,7 +65,7 @@ def base_activity(bases: FloatArray) -> FloatArray:
     laplacian = np.sum([np.square(inside - each) for each in neighbours], axis=0)
     filters = log_gabor_filters(bases.shape[1:], FSIM)
     congruency = np.stack([features(base, filters).congruency for base in bases])
-    energies = (_sum_of_nine(values) for values in (np.square(bases), laplacian))
+    energies = (sum_of_nine(values) for values in (np.square(bases), laplacian))
     return np.asarray(np.prod(list(energies), axis=0) * congruency**CONGRUENCY_POWER)
 
 
@@ -73,9 +73,3 @@ def majority(chosen: BoolArray, size: int) -> BoolArray:
     """Where more than half of the window of an odd size is chosen; borders reflect."""
     share = uniform_filter(chosen.astype(np.float32), size, mode="reflect", axes=(-2, -1))
     return np.asarray(share > 0.5)
-
-
-def _sum_of_nine(values: FloatArray) -> FloatArray:
-    """Without cancellation, so that it is never negative."""
-    rows = correlate1d(values, np.ones(3), 1, mode="reflect")
-    return np.asarray(correlate1d(rows, np.ones(3), 2, mode="reflect"))

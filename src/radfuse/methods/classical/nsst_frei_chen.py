@@ -13,10 +13,9 @@ Transactions on Computers C-26(10): the nine masks are an orthonormal basis of t
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float32Array, Float64Array, FloatArray
-from radfuse.methods.classical.rules import in_grey_levels
+from radfuse.methods.classical.rules import in_grey_levels, sum_of_nine
 from radfuse.methods.transforms.nonsubsampled import shearlets
 
 TRANSFORM = shearlets()
@@ -50,15 +49,9 @@ def structure_energy(bands: FloatArray) -> FloatArray:
 
     The masks are orthonormal: it is the whole energy but for that in the average mask.
     """
-    return np.asarray(_sum_of_nine(np.square(bands)) - average_energy(bands))
+    return np.asarray(sum_of_nine(np.square(bands)) - average_energy(bands))
 
 
 def average_energy(bands: FloatArray) -> FloatArray:
     """Energy of neighbourhoods (..., H, W) in the average mask, nine times 1/3."""
-    return np.asarray(np.square(_sum_of_nine(bands) / 3))
-
-
-def _sum_of_nine(values: FloatArray) -> FloatArray:
-    """Over 3 x 3 neighbours; the border reflects with its edge."""
-    rows = correlate1d(values, np.ones(3), -2, mode="reflect")
-    return np.asarray(correlate1d(rows, np.ones(3), -1, mode="reflect"))
+    return np.asarray(np.square(sum_of_nine(bands) / 3))

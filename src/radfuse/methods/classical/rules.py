@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
 
 from radfuse.arrays import BoolArray, Float32Array, Float64Array, FloatArray
 from radfuse.errors import InputError
@@ -81,7 +82,7 @@ def vote_for_first(first: Coefficients, second: Coefficients) -> BoolArray:
 
     The activity is the largest modulus of 3 x 3 coefficients. A tie is a vote for the second.
     """
-    return _sum_of_nine(_activity(first) > _activity(second)) > MAJORITY
+    return _votes_of_nine(_activity(first) > _activity(second)) > MAJORITY
 
 
 def larger_by_vote(first: Coefficients, second: Coefficients) -> Coefficients:
@@ -99,6 +100,15 @@ def mean(first: Coefficients, second: Coefficients) -> Coefficients:
     return np.asarray((first + second) / 2)
 
 
+def sum_of_nine(values: FloatArray) -> FloatArray:
+    """Sums over 3 x 3 neighbours of bands (..., H, W); the border reflects with its edge.
+
+    Without cancellation, so that a sum of squares is never negative.
+    """
+    rows = correlate1d(values, np.ones(3), -2, mode="reflect")
+    return np.asarray(correlate1d(rows, np.ones(3), -1, mode="reflect"))
+
+
 def _activity(band: Coefficients) -> NDArray[Any]:
     """Of a band with its border: (N, H + 2, W + 2)."""
     outside = np.pad(mirrored(np.abs(band), 1), ((0, 0), (1, 1), (1, 1)))
@@ -107,7 +117,7 @@ def _activity(band: Coefficients) -> NDArray[Any]:
     return np.asarray(np.maximum(larger, of_rows[..., 2:]))
 
 
-def _sum_of_nine(votes: BoolArray) -> NDArray[np.uint8]:
+def _votes_of_nine(votes: BoolArray) -> NDArray[np.uint8]:
     """Of (N, H + 2, W + 2), those inside: (N, H, W)."""
     counts = votes.view(np.uint8)
     of_rows = counts[:, :-2] + counts[:, 1:-1] + counts[:, 2:]
