@@ -13,9 +13,10 @@ from test_training_commands import CONFIG, SIDE, write_pairs
 
 from radfuse import settings
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS
+from radfuse.methods.catalogue import METHODS, PUBLISHED
 from radfuse.methods.installed import VARIABLE
 from radfuse.methods.loading import load_method, method_info
+from radfuse.networks.catalogue import NETWORKS
 from radfuse.settings import shipped_trainings
 from radfuse.training.checkpoint import LAST_CHECKPOINT
 
@@ -82,9 +83,16 @@ def test_a_name_without_settings_lists_those_there_are(shelf: Path) -> None:
 
 def test_a_name_that_ships_is_refused_before_any_training(shelf: Path) -> None:
     refused_in_a_line(
-        build(shelf, "maximum"), "'maximum' is a packaged method; choose another name with --as"
+        build(shelf, "tiny", "--as", "maximum"),
+        "'maximum' is a packaged method; choose another name with --as",
     )
     assert not shelf.exists()
+
+
+def test_a_packaged_network_trained_again_is_named_own(shelf: Path) -> None:
+    shelf.mkdir()
+    (shelf / "maximum@own.onnx").write_bytes(b"")
+    refused_in_a_line(build(shelf, "maximum"), "maximum@own.onnx")
 
 
 def test_invalid_pairs_are_refused_before_training(shelf: Path) -> None:
@@ -113,8 +121,24 @@ def test_shipped_settings_equal_those_of_the_repository() -> None:
         assert path.read_bytes() == (REPOSITORY / "configs" / f"{name}.toml").read_bytes()
 
 
-@pytest.mark.parametrize("name", sorted(shipped_trainings().keys() - METHODS.keys()))
+@pytest.mark.parametrize(
+    "name", sorted(shipped_trainings().keys() - METHODS.keys() - set(PUBLISHED))
+)
 def test_method_without_shipped_weights_says_how_to_build_them(name: str, shelf: Path) -> None:
     settings.SHIPPED.joinpath(f"{name}.toml").write_text(CONFIG)
     with pytest.raises(InputError, match=f"radfuse weights build {name} --data FOLDER"):
         method_info(name)
+
+
+@pytest.mark.parametrize("name", [*sorted(set(PUBLISHED) - METHODS.keys()), "densefuse@authors"])
+def test_network_of_its_authors_says_how_to_import_it(name: str, shelf: Path) -> None:
+    network = name.removesuffix("@authors")
+    lack = "ships no weights" if name == network else "is not installed"
+    way = f"{name} {lack}; `radfuse weights import {network} FILE` .*--method {network}@authors"
+    with pytest.raises(InputError, match=way):
+        method_info(name)
+
+
+def test_networks_to_import_are_those_whose_files_can_be_read() -> None:
+    published = {name for name, info in NETWORKS.items() if info.published_parameters}
+    assert set(PUBLISHED) == published

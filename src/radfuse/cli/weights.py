@@ -130,7 +130,12 @@ def import_command(
 @click.option("--data", type=PATH, required=True, help="Folder with CT/NAME.png, MRI/NAME.png.")
 @click.option("--test", type=PATH, help="Folder of pairs; the metrics go into the model card.")
 @click.option("-o", "--output", type=PATH, help="Folder of the training  [default: temporary]")
-@click.option("--as", "method", metavar="METHOD", help="Name for --method  [default: NAME]")
+@click.option(
+    "--as",
+    "method",
+    metavar="METHOD",
+    help="Name for --method  [default: NAME, or NAME@own if it is packaged]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace weights of the same name.")
 @output_options
 def build_command(
@@ -157,7 +162,7 @@ def build_command(
     trainings = shipped_trainings()
     if name not in trainings:
         raise InputError(f"no packaged settings '{name}'; there are {', '.join(trainings)}")
-    path = _new_path(method or name)
+    path = _new_path(method or (f"{name}@own" if name in METHODS else name))
     refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite, instead="--as NAME")
     with TemporaryDirectory() as temporary, TrainingProgress(quiet=quiet) as report:
         run = output or Path(temporary)

@@ -331,6 +331,13 @@ METHODS: dict[str, MethodInfo] = {
 """Every method; a name is the same word in file, `--method`, docs and tests."""
 
 
+PUBLISHED = (
+    "cnn", "csf", "deepfuse", "densefuse", "drf", "emfusion", "gesenet", "gifnet", "ifcnn", "matr",
+    "msdnet", "mufusion", "pmgi", "sdnet", "stdfusionnet", "u2fusion", "umfcmgr",
+)  # fmt: skip
+"""Networks that run with the parameters of their authors, after `radfuse weights import`."""
+
+
 def usual_methods() -> tuple[str, ...]:
     """The methods that fuse CT and MR where none is named, if they are quick and have weights."""
     return tuple(

@@ -10,7 +10,7 @@ from typing import Any
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.intensity import Window
-from radfuse.methods.catalogue import METHODS, MethodInfo
+from radfuse.methods.catalogue import METHODS, PUBLISHED, MethodInfo
 from radfuse.methods.installed import is_installed, read_weights, weights_folder
 from radfuse.methods.options import Option, Value, checked_options, declared_options
 from radfuse.settings import shipped_trainings
@@ -29,8 +29,8 @@ RUNNERS = {
 def method_info(name: str) -> MethodInfo:
     """The row of a method, or one for installed weights or a path that ends in `.onnx`.
 
-    Raises `InputError` with the nearest names for an unknown one, and with the command that trains
-    a network whose weights are not packaged.
+    Raises `InputError` with the nearest names for an unknown one, and with the command that imports
+    or trains a network whose weights are not packaged.
     """
     if name in METHODS:
         return METHODS[name]
@@ -42,12 +42,24 @@ def method_info(name: str) -> MethodInfo:
         graph = weights_folder() / f"{name}.onnx"
         source = read_weights(graph).model_card.get("source", "")
         return MethodInfo("installed weights", source, "network", weights=graph)
-    if name in shipped_trainings():
-        raise InputError(
-            f"{name} has no packaged weights; train it: radfuse weights build {name} --data FOLDER"
-        )
+    if how := _how_to_get(name):
+        raise InputError(how)
     near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or list(METHODS)
     raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")
+
+
+def _how_to_get(name: str) -> str:
+    """How to get a network without packaged weights; empty for what is none."""
+    network, _, suffix = name.partition("@")
+    if network in PUBLISHED and suffix in ("", "authors"):
+        lack = "is not installed" if suffix else "ships no weights"
+        return (
+            f"{name} {lack}; `radfuse weights import {network} FILE` "
+            f"(docs/howto/authors-weights.md), then --method {network}@authors"
+        )
+    if name in shipped_trainings():
+        return f"{name} ships no weights; train it: radfuse weights build {name} --data FOLDER"
+    return ""
 
 
 def missing_weights(name: str) -> str:
