@@ -110,6 +110,9 @@ class Recipe(VersionedModel):
     pet_series: str | None = None
     """SeriesInstanceUID of the PET in a folder with several."""
 
+    pet_ct_series: str | None = None
+    """SeriesInstanceUID of the CT of the PET's scanner in a folder with several."""
+
     spect_series: str | None = None
     """SeriesInstanceUID of the SPECT in a folder with several."""
 
@@ -168,7 +171,7 @@ class Recipe(VersionedModel):
         return self
 
 
-SERIES_FIELDS = ("ct_series", "mr_series", "pet_series", "spect_series")
+SERIES_FIELDS = ("ct_series", "mr_series", "pet_series", "pet_ct_series", "spect_series")
 """SeriesInstanceUIDs of the inputs."""
 
 TRANSFORM_FIELDS = ("transform", "initial_transform")

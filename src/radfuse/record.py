@@ -27,6 +27,10 @@ LIBRARIES = ("radfuse", "numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "
 """Packages whose versions a result depends on."""
 
 
+PET_CT = "CT of the PET"
+"""Role of the CT of a PET's scanner."""
+
+
 class Input(BaseModel):
     """One source image."""
 
@@ -51,6 +55,9 @@ class FurtherInput(BaseModel):
 
     label: str
     image: Input
+    registered_by: Input | None = None
+    """The CT of a PET's scanner, which was registered instead of it."""
+
     registration: Mapping[str, Any]
     """As that of the record; of a PET or SPECT its transform is `functional_from_anatomical`."""
 

@@ -9,7 +9,7 @@ import click
 from radfuse.cli.options import (
     PATH,
     Stages,
-    choice_options,
+    choice_options_of_many,
     chosen_series,
     ct_option,
     mrs_option,
@@ -52,7 +52,7 @@ FunctionalFiles = tuple[tuple[Modality, Path], tuple[Modality, Path]]
 @ct_option
 @mrs_option
 @click.option("--pet", type=PATH, help="PET: a volume, or a 2-D image in grey or in colour.")
-@click.option("--spect", type=PATH, help="SPECT, likewise.")
+@click.option("--spect", type=PATH, help="SPECT: a volume, or a 2-D image, as a PET.")
 @click.option("--pet-ct", type=PATH, help="CT of the PET's scanner: the PET is registered by it.")
 @click.option(
     "--fused-mr",
@@ -60,8 +60,9 @@ FunctionalFiles = tuple[tuple[Modality, Path], tuple[Modality, Path]]
     metavar="PATH",
     help="Which --mr is fused with the CT  [default: T1-weighted with contrast agent]",
 )
-@choice_options
+@choice_options_of_many
 @click.option("--pet-series", metavar="UID", help="The PET, if the folder has several.")
+@click.option("--pet-ct-series", metavar="UID", help="--pet-ct, if the folder has several.")
 @click.option("--spect-series", metavar="UID", help="The SPECT, if the folder has several.")
 @click.option(
     "-o",
@@ -157,6 +158,7 @@ def fuse_command(
     spect: Path | None,
     pet_ct: Path | None,
     fused_mr: Path | None,
+    mr_series: tuple[str, ...],
     output: Path,
     method: str | None,
     preset: str,
@@ -180,7 +182,7 @@ def fuse_command(
     you use the result.
 
     With --pet or --spect, these are fused with an MR or CT in colour: a 2-D image with one of its
-    size, or a volume, which is registered. With a CT and several of --mr, --pet and --spect, all
+    size, or a volume, which is registered. With a CT, an MR and further --mr, --pet or --spect, all
     volumes are brought onto the CT's grid, and one MR is fused with the CT. Two folders of 2-D
     images are fused in pairs of one name; the same command resumes.
 
@@ -189,6 +191,7 @@ def fuse_command(
     is_study = bool(ct and mrs and (len(mrs) > 1 or pet or spect))
     is_functional = not is_study and (pet is not None or spect is not None)
     _check_further(mrs, pet_ct, fused_mr, study, is_study=is_study)
+    _check_uids(mrs, mr_series, pet_ct, settings["pet_ct_series"])
     mr = mrs[0] if mrs else None
     recipe = make_recipe(
         method=method or (DEFAULT_FUNCTIONAL_METHOD if is_functional else DEFAULT_METHOD),
@@ -196,6 +199,7 @@ def fuse_command(
         register_rigidly=not no_register,
         options=named_options(options) | ({"precision": precision} if precision else {}),
         bits=int(bits),
+        mr_series=mr_series[0] if mr_series else None,
         outputs=[name for names in outputs for name in names.split(",")] or None,
         **settings,
     )
@@ -224,7 +228,7 @@ def fuse_command(
         elif is_study and ct:
             result = fuse_study(
                 ct, mrs, output, pet=pet, pet_ct=pet_ct, spect=spect,
-                fused_mr=mrs.index(fused_mr) if fused_mr else None,
+                fused_mr=mrs.index(fused_mr) if fused_mr else None, mr_series=mr_series,
                 recipe=recipe, overwrite=overwrite, report=report,
             )  # fmt: skip
             record, written, sentences = result.record, result.written, _sentences(result)
@@ -296,8 +300,21 @@ def _check_further(
         )
     if fused_mr and fused_mr not in mrs:
         raise InputError(f"--fused-mr {fused_mr}: not one of --mr")
-    if pet_ct and not is_study and mrs:
+    if pet_ct and not is_study and (mrs or study):
         raise InputError("--pet-ct needs --ct and --pet")
+
+
+def _check_uids(
+    mrs: tuple[Path, ...],
+    mr_series: tuple[str, ...],
+    pet_ct: Path | None,
+    pet_ct_series: str | None,
+) -> None:
+    """Raise `InputError` for UIDs of series without the images that they select."""
+    if len(mr_series) > max(1, len(mrs)):
+        raise InputError(f"{len(mr_series)} --mr-series, {len(mrs)} --mr; give one for each --mr")
+    if pet_ct_series and not pet_ct:
+        raise InputError("--pet-ct-series needs --pet-ct")
 
 
 def _functional_pair(given: dict[Modality, Path | None], study: Path | None) -> FunctionalFiles:

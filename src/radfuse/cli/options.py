@@ -42,18 +42,33 @@ mrs_option = click.option(
     "fused, and all are brought onto the CT's grid.",
 )  # fmt: skip
 
-choice_options = options_in_order(
-    click.option(
-        "--study", type=PATH, help="A folder or archive with both, instead of --ct and --mr."
-    ),
-    click.option("--ct-series", metavar="UID", help="The CT, if the folder has several."),
-    click.option("--mr-series", metavar="UID", help="The MR, if the folder has several."),
-    click.option("--ct-scale", type=float, help="Factor that brings CT values to HU."),
-    click.option(
-        "--ct-offset", type=float, help="Added after --ct-scale to bring CT values to HU."
-    ),
+
+def _choice_options(mr_series: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    return options_in_order(
+        click.option(
+            "--study", type=PATH, help="A folder or archive with both, instead of --ct and --mr."
+        ),
+        click.option("--ct-series", metavar="UID", help="The CT, if the folder has several."),
+        mr_series,
+        click.option("--ct-scale", type=float, help="Factor that brings CT values to HU."),
+        click.option(
+            "--ct-offset", type=float, help="Added after --ct-scale to bring CT values to HU."
+        ),
+    )
+
+
+choice_options = _choice_options(
+    click.option("--mr-series", metavar="UID", help="The MR, if the folder has several.")
 )
 """The choice among several series, and the units of the CT."""
+
+choice_options_of_many = _choice_options(
+    click.option(
+        "--mr-series", metavar="UID", multiple=True,
+        help="The MR, if the folder has several; repeatable, one for each such --mr.",
+    )
+)  # fmt: skip
+"""The same with several MR."""
 
 series_options = options_in_order(ct_option, mr_option, choice_options)
 """`--ct`, `--mr` and the choice among several series."""

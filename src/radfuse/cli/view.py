@@ -36,7 +36,7 @@ UNENCRYPTED = (
 )
 @click.option("--pet", type=PATH, help="PET that is brought onto the CT's grid.")
 @click.option("--pet-ct", type=PATH, help="CT of the PET's scanner: the PET is registered by it.")
-@click.option("--spect", type=PATH, help="SPECT, likewise.")
+@click.option("--spect", type=PATH, help="SPECT that is brought onto the CT's grid.")
 @click.option(
     "--host",
     default="127.0.0.1",

@@ -31,7 +31,16 @@ from radfuse.pipeline.study.sequences import mr_label
 from radfuse.pipeline.volume import fuse_volumes
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import FILE_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Device, Recipe
-from radfuse.record import FurtherInput, Input, Record, digest, library_versions, now, platform_name
+from radfuse.record import (
+    PET_CT,
+    FurtherInput,
+    Input,
+    Record,
+    digest,
+    library_versions,
+    now,
+    platform_name,
+)
 from radfuse.registration.planar_check import best_motion
 from radfuse.series import Series
 
@@ -293,10 +302,19 @@ def recorded_input(series: Series, sha256: str = "", *, shown: bool) -> Input:
     )
 
 
+def recorded_pet_ct(own_ct: Series, *, shown: bool) -> Input:
+    """What a record says of the CT of a PET's scanner."""
+    return recorded_input(own_ct, shown=shown).model_copy(update={"role": PET_CT})
+
+
 def _further_input(one: FurtherImage, recipe: Recipe) -> FurtherInput:
-    image = recorded_input(one.series, shown=recipe.show_identifiers)
+    shown = recipe.show_identifiers
     return FurtherInput(
-        label=one.label, image=image, registration=one.alignment.facts(), note=one.note
+        label=one.label,
+        image=recorded_input(one.series, shown=shown),
+        registered_by=recorded_pet_ct(one.through, shown=shown) if one.through else None,
+        registration=one.alignment.facts(),
+        note=one.note,
     )
 
 

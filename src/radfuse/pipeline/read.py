@@ -95,11 +95,50 @@ def modalities_in(path: Path) -> frozenset[str] | None:
         return frozenset(one.modality for one in scan_folder(inner).series if one.is_image)
 
 
+def series_in(path: Path, modality: Modality) -> frozenset[str]:
+    """UIDs of the series of a modality in a folder, archive or file; none without headers."""
+    with _opened(path) as inner:
+        if not inner.is_dir() and not is_dicom(inner):
+            return frozenset()
+        found = scan_folder(inner).series
+        return frozenset(one.uid for one in found if one.is_image and one.modality == modality.code)
+
+
 def read_by_recipe(path: Path | str, modality: Modality, recipe: Recipe) -> Series:
     """Read a series that the recipe chooses, a CT with its scale and offset; errors of `read`."""
     if modality is CT:
         return read(path, modality, **recipe.ct_reading)
     return read(path, modality, series_uid=recipe.series_uid(modality))
+
+
+@contextmanager
+def naming_pet_ct() -> Iterator[None]:
+    """Errors of reading the CT of a PET name its option, not that of the CT."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(str(error).replace("--ct-series", "--pet-ct-series")) from error
+
+
+def read_pet_ct(source: Series | Path | str, recipe: Recipe) -> Series:
+    """Read the CT of a PET's scanner, which the recipe chooses; errors of `read`.
+
+    Raises `InputError` for a series of another modality.
+    """
+    if isinstance(source, Series):
+        return of_modality(source, CT)
+    with naming_pet_ct():
+        return read(source, CT, series_uid=recipe.pet_ct_series)
+
+
+def of_modality(series: Series, modality: Modality) -> Series:
+    """The series; raises `InputError` for one of another modality."""
+    if series.modality is not modality:
+        raise InputError(
+            f"{series.source}: a series of {series.modality} is given as {modality}; give the "
+            f"{modality}"
+        )
+    return series
 
 
 def _read(path: Path, modality: Modality, series_uid: str | None) -> Series:

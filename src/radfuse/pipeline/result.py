@@ -50,6 +50,9 @@ class FurtherImage:
     note: str
     """What it is registered by, a sentence."""
 
+    through: Series | None = None
+    """The CT of its scanner, which was registered instead of it."""
+
     colours: FusedColours | None = None
     """A PET or SPECT over the CT; None of an MR."""
 

@@ -116,5 +116,7 @@ def test_a_file_without_headers_beside_an_mr_is_refused(
 def test_the_ct_of_a_pet_is_for_volumes_of_pet(phantom: Phantom) -> None:
     with pytest.raises(InputError, match="pet_ct is the CT of a PET's scanner"):
         radfuse.fuse(phantom.ct, phantom.mr, pet_ct=phantom.ct)
+    with pytest.raises(InputError, match="the CT of a PET is given with a NM"):
+        radfuse.fuse(*slices(("CT", "NM")), pet_ct=phantom.ct)
     with pytest.raises(InputError, match="leave it out for 2-D images"):
         radfuse.fuse(*slices(("CT", "PT")), pet_ct=phantom.ct)

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -19,11 +20,15 @@ from PIL import Image
 import radfuse
 from radfuse.arrays import image_on, positions_mm
 from radfuse.cli import main
+from radfuse.dicom.uids import derive_uid
 from radfuse.errors import InputError, OutputError
 from radfuse.io.volumes import write_volume
 from radfuse.modality import CT, PT
 from radfuse.phantom.head import Phantom
+from radfuse.pipeline.qa.content import _sections
+from radfuse.pipeline.read import read_pet_ct
 from radfuse.pipeline.result import Result
+from radfuse.pipeline.study.choice import chosen_uids
 from radfuse.pipeline.study.fuse import fuse_study
 from radfuse.recipe import Recipe
 from radfuse.registration.qa.assessment import assess
@@ -201,6 +206,15 @@ def test_a_pet_is_registered_by_the_ct_of_its_scanner(
     assert (further.label, further.note) == ("PT", "registered by the CT of its scanner")
     assert error_mm(further.alignment.moving_from_fixed, ct_from_pet_ct.GetInverse()) < 1.0
     assert "functional_from_anatomical" in result.record.further[0].registration
+    recorded = result.record.further[0].registered_by
+    assert recorded is not None
+    assert (recorded.role, recorded.size) == ("CT of the PET", pet_ct.image.GetSize())
+    assert recorded.notes == (
+        "a frame of reference is unknown; the PT and the CT of its scanner are taken as aligned",
+    )
+    (section,) = (facts for name, facts in _sections(result).items() if name.startswith("PT on"))
+    assert section["CT of the PET"].startswith("image without files: 70 x 80 x 56")
+    assert section["CT of the PET, notes"] == recorded.notes[0]
 
 
 def test_a_file_of_the_fused_image_has_the_others_beside_it(
@@ -231,6 +245,61 @@ def test_a_further_image_of_another_patient_is_refused(
         header.PatientID = "OTHER"
     with pytest.raises(InputError, match="different patient IDs"):
         fuse_study(pair[0], [*mrs, other])
+
+
+@pytest.mark.parametrize("role", ["ct", "mrs", "pet", "pet_ct", "spect"])
+def test_a_series_of_another_modality_is_refused(
+    pair: tuple[Series, Series], mrs: list[Series], role: str
+) -> None:
+    images: dict[str, Any] = {"ct": pair[0], "mrs": mrs, "pet": replace(pair[1], modality=PT)}
+    wrong = pair[1] if role in ("ct", "pet_ct", "pet") else pair[0]
+    images[role] = [*mrs, wrong] if role == "mrs" else wrong
+    with pytest.raises(InputError, match=f"a series of {wrong.modality} is given as"):
+        fuse_study(**images)
+
+
+def test_the_ct_of_a_pet_is_chosen_by_its_own_option(
+    phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    uids = two_series(phantom_folders[0], tmp_path / "both")
+    with pytest.raises(InputError, match=r"choose one with --pet-ct-series UID") as caught:
+        read_pet_ct(tmp_path / "both", Recipe())
+    assert all(uid in str(caught.value) for uid in uids)
+    for uid in uids:
+        chosen = read_pet_ct(tmp_path / "both", Recipe(pet_ct_series=uid, ct_series="other"))
+        assert {one.SeriesInstanceUID for one in chosen.headers} == {uid}
+
+
+def two_series(source: Path, folder: Path) -> list[str]:
+    """Copies of a series, and of it with another UID; both UIDs."""
+    uids = []
+    for name in ("1", "2"):
+        (folder / name).mkdir(parents=True)
+        for path in source.iterdir():
+            one = pydicom.dcmread(path)
+            if name == "2":
+                one.SeriesInstanceUID = derive_uid("test", str(one.SeriesInstanceUID))
+                one.SOPInstanceUID = derive_uid("test", str(one.SOPInstanceUID))
+                one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
+            one.save_as(folder / name / path.name)
+        uids.append(str(one.SeriesInstanceUID))
+    return uids
+
+
+def test_each_mr_gets_the_series_that_it_contains(
+    phantom_folders: tuple[Path, Path], pair: tuple[Series, Series], tmp_path: Path
+) -> None:
+    both, only = tmp_path / "both", phantom_folders[1]
+    first, second = two_series(only, both)
+    assert chosen_uids([both, both], [second, first]) == [second, first]
+    assert chosen_uids([only, both], [second]) == [None, second]
+    assert chosen_uids([pair[1], both], [first]) == [None, first]
+    assert chosen_uids([only, both], [first, second]) == [first, second]
+    assert chosen_uids([only], ["1.2.3"]) == ["1.2.3"]
+    assert chosen_uids([only, both], []) == [None, None]
+    for mrs, uids in (([only, only], [second]), ([only, both], [second, "1.2.3"])):
+        with pytest.raises(InputError, match=f"an MR series with UID {uids[-1]}"):
+            chosen_uids(mrs, uids)
 
 
 def test_no_mr_and_a_pet_ct_alone_are_refused(
@@ -272,6 +341,9 @@ def test_the_command_fuses_the_mr_that_is_named(coarse_phantom: Phantom, tmp_pat
         (["--mr", "a", "--mr", "b", "--spect", "p"], "add --ct, or give one --mr"),
         (["--ct", "c", "--mr", "a", "--mr", "b", "--fused-mr", "x"], "not one of --mr"),
         (["--ct", "c", "--mr", "a", "--pet-ct", "p"], "--pet-ct needs"),
+        (["--study", "s", "--pet-ct", "p"], "--pet-ct needs"),
+        (["--ct", "c", "--pet", "p", "--pet-ct-series", "1.2"], "--pet-ct-series needs --pet-ct"),
+        (["--ct", "c", "--mr", "a", "--mr-series", "1", "--mr-series", "2"], "2 --mr-series, 1 "),
         (["--study", "s", "--mr", "a", "--mr", "b"], "--study is one CT with one MR"),
         (["--study", "s", "--ct", "c", "--mr", "a", "--mr", "b"], "give --ct and each --mr"),
         (["--study", "s", "--ct", "c", "--mr", "a", "--pet", "p"], "give --ct and each --mr"),

@@ -1,7 +1,7 @@
 """Alignment of a PET or SPECT with an MR or CT: by headers, a file, its own CT, or a search."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +92,24 @@ def align_through_ct(
     return FunctionalAlignment(found.mr_from_ct, found.quality, found.origin, found.inputs)
 
 
-def check_one_frame(functional: Series, own_ct: Series) -> None:
-    """Raise `GeometryError` where a PET and its CT are not of one frame of reference."""
-    frames = {one.frame_of_reference_uid for one in (functional, own_ct)} - {None}
-    if len(frames) > 1:
+def ct_in_one_frame(functional: Series, own_ct: Series) -> Series:
+    """The CT of a PET, with a note where a frame of reference is unknown.
+
+    Raises `GeometryError` where they are not of one frame of reference.
+    """
+    frames = {one.frame_of_reference_uid for one in (functional, own_ct)}
+    if len(frames - {None}) > 1:
         raise GeometryError(
             f"the {functional.modality} and its CT have different frames of reference, so they are "
             "not aligned; give the CT of the same examination, or leave out --pet-ct"
         )
+    if None not in frames:
+        return own_ct
+    note = (
+        f"a frame of reference is unknown; the {functional.modality} and the CT of its scanner are "
+        "taken as aligned"
+    )
+    return replace(own_ct, notes=(*own_ct.notes, note))
 
 
 def _given(

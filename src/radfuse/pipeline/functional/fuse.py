@@ -8,7 +8,7 @@ from radfuse.pipeline.functional.align import (
     FunctionalAlignment,
     align_functional,
     align_through_ct,
-    check_one_frame,
+    ct_in_one_frame,
 )
 from radfuse.pipeline.functional.colours import colour_facts
 from radfuse.pipeline.functional.outputs import check_output, write_functional_result
@@ -18,13 +18,14 @@ from radfuse.pipeline.fuse import (
     StageTimer,
     method_facts,
     recorded_input,
+    recorded_pet_ct,
     recorded_recipe,
     without_identity,
 )
 from radfuse.pipeline.read import check_pair
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
-from radfuse.record import Record, library_versions, now, platform_name
+from radfuse.record import Input, Record, library_versions, now, platform_name
 from radfuse.series import Series
 
 FULL_LEVEL = 255
@@ -77,6 +78,7 @@ def fuse_functional_volumes(
         )  # fmt: skip
     sources = [own_ct.source] if own_ct else []
     target = check_output(output, anatomical, functional, sources=sources, overwrite=overwrite)
+    own_ct = ct_in_one_frame(functional, own_ct) if own_ct else None
     if recipe.deidentify:
         deidentified, recipe = without_identity(recipe)
         anatomical, functional = deidentified(anatomical), deidentified(functional)
@@ -94,9 +96,7 @@ def fuse_functional_volumes(
     record = Record(
         created=now(),
         recipe=recorded_recipe(recipe),
-        inputs=tuple(
-            recorded_input(one, shown=recipe.show_identifiers) for one in (anatomical, functional)
-        ),
+        inputs=_inputs(anatomical, functional, own_ct, recipe),
         method=method_facts(recipe, method),
         scaling={**colour_facts(functional, scale, recipe), "Fused 1.0 is stored as": FULL_LEVEL},
         registration=alignment.facts(),
@@ -112,6 +112,14 @@ def fuse_functional_volumes(
         return write_functional_result(target, result)
 
 
+def _inputs(
+    anatomical: Series, functional: Series, own_ct: Series | None, recipe: Recipe
+) -> tuple[Input, ...]:
+    shown = recipe.show_identifiers
+    pair = tuple(recorded_input(one, shown=shown) for one in (anatomical, functional))
+    return (*pair, recorded_pet_ct(own_ct, shown=shown)) if own_ct else pair
+
+
 def _aligned(
     anatomical: Series, functional: Series, own_ct: Series | None, recipe: Recipe, timer: StageTimer
 ) -> FunctionalAlignment:
@@ -120,5 +128,4 @@ def _aligned(
 
     if own_ct is None:
         return align_functional(anatomical, functional, recipe, report)
-    check_one_frame(functional, own_ct)
     return align_through_ct(anatomical, own_ct, recipe, report)

@@ -5,12 +5,12 @@ from pathlib import Path
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.methods.loading import method_info
-from radfuse.modality import CT, MODALITIES, MR, Modality
+from radfuse.modality import CT, MODALITIES, MR, PT, Modality
 from radfuse.pipeline.functional.fuse import fuse_functional_volumes
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.images.functional import ColourResult, fuse_functional
-from radfuse.pipeline.read import modalities_in, read, read_by_recipe
+from radfuse.pipeline.read import modalities_in, read_by_recipe, read_pet_ct
 from radfuse.pipeline.result import Result
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, Recipe
@@ -96,10 +96,14 @@ def fuse_colour(
     """The same for an MR or CT with a PET or SPECT."""
     if "method" not in recipe.model_fields_set:
         recipe = recipe.model_copy(update={"method": DEFAULT_FUNCTIONAL_METHOD})
+    if pet_ct is not None and functional.modality is not PT:
+        raise InputError(
+            f"the CT of a PET is given with a {functional.modality}; leave out --pet-ct"
+        )
     if functional.is_volume and anatomical.is_volume:
         return fuse_functional_volumes(
             anatomical, functional, output,
-            own_ct=read(pet_ct, CT) if isinstance(pet_ct, Path | str) else pet_ct,
+            own_ct=None if pet_ct is None else read_pet_ct(pet_ct, recipe),
             recipe=recipe, overwrite=overwrite, report=report,
         )  # fmt: skip
     if pet_ct is not None:

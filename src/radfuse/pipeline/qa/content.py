@@ -18,7 +18,7 @@ from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.study.colours import FusedColours
 from radfuse.pipeline.volume import Region, scale_on
 from radfuse.recipe import DEFAULT_WINDOW
-from radfuse.record import Input
+from radfuse.record import PET_CT, FurtherInput, Input
 from radfuse.registration.qa.brain_points import SCALP_AND_SKULL_MM
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
@@ -205,18 +205,23 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
                 for region, (mm, count) in residuals.items()
             }
     for image, further in zip(result.further, record.further, strict=True):
-        sections[f"{image.label} on the grid of the CT"] = _further_section(image, further.image)
+        sections[f"{image.label} on the grid of the CT"] = _further_section(image, further)
     findings = {"Findings": findings_sentence(record.recipe.method, _unmeasured(result))}
     return {**sections, "Fusion": {**method, **findings, **scaling, "Created": created}}
 
 
-def _further_section(one: FurtherImage, source: Input) -> dict[str, str]:
-    facts = {
-        "Dataset": f"{source.source}: {_by(source.size)}, {_by(source.spacing_mm)} mm",
+def _further_section(one: FurtherImage, recorded: FurtherInput) -> dict[str, str]:
+    return {
+        **_further_dataset("Dataset", recorded.image),
+        **(_further_dataset(PET_CT, recorded.registered_by) if recorded.registered_by else {}),
         "Registration": f"{one.alignment.quality.sentence()}; {one.note}",
         "Registration ID": one.alignment.identifier,
     }
-    return facts | ({"Notes": "; ".join(source.notes)} if source.notes else {})
+
+
+def _further_dataset(name: str, source: Input) -> dict[str, str]:
+    facts = {name: f"{source.source}: {_by(source.size)}, {_by(source.spacing_mm)} mm"}
+    return facts | ({f"{name}, notes": "; ".join(source.notes)} if source.notes else {})
 
 
 def _unmeasured(result: Result) -> str:

@@ -73,9 +73,8 @@ def _aligned(
 ) -> FurtherImage:
     if one.through is not None:
         through_ct = align_through_ct(ct, one.through, recipe, report)
-        return FurtherImage(
-            one.label, one.series, through_ct, "registered by the CT of its scanner"
-        )
+        note = "registered by the CT of its scanner"
+        return FurtherImage(one.label, one.series, through_ct, note, one.through)
     if one.series.modality.role == "functional":
         by_itself = align_functional(ct, one.series, recipe, report)
         return FurtherImage(one.label, one.series, by_itself, "registered by itself")

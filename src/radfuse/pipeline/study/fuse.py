@@ -7,11 +7,12 @@ from pathlib import Path
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import PriorAlignment
-from radfuse.pipeline.functional.align import check_one_frame
+from radfuse.pipeline.functional.align import ct_in_one_frame
 from radfuse.pipeline.fuse import fuse_ct_mr
-from radfuse.pipeline.read import read, read_by_recipe
+from radfuse.pipeline.read import of_modality, read, read_by_recipe, read_pet_ct
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.align import FurtherSeries
+from radfuse.pipeline.study.choice import chosen_uids
 from radfuse.pipeline.study.sequences import best_mr, choice_note, labels_of
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
@@ -30,6 +31,7 @@ def fuse_study(
     pet_ct: Source | None = None,
     spect: Source | None = None,
     fused_mr: int | None = None,
+    mr_series: Sequence[str] = (),
     recipe: Recipe | None = None,
     prior: PriorAlignment | None = None,
     overwrite: bool = False,
@@ -49,6 +51,9 @@ def fuse_study(
         The CT of the PET's scanner: the PET is then registered by it.
     fused_mr
         Index of the MR that is fused; by default `best_mr`.
+    mr_series
+        SeriesInstanceUIDs of MR in folders with several: each path gets the first that it contains
+        and no earlier path got. By default the recipe's.
     prior
         The alignment of the MR that is fused, or where its search starts, instead of the recipe's.
     recipe, overwrite, report
@@ -62,13 +67,14 @@ def fuse_study(
     recipe = recipe or Recipe()
     report("reading", None)
     ct_series = _read(ct, CT, recipe)
-    mr_series = [_read(one, MR, recipe) for one in mrs]
-    _check_number(mr_series, fused_mr)
-    chosen, why = best_mr(mr_series) if fused_mr is None else (fused_mr, "chosen by the user")
-    labels = labels_of(mr_series)
+    uids = chosen_uids(mrs, mr_series or [one for one in [recipe.mr_series] if one])
+    all_mrs = [_read_mr(one, uid) for one, uid in zip(mrs, uids, strict=True)]
+    _check_number(all_mrs, fused_mr)
+    chosen, why = best_mr(all_mrs) if fused_mr is None else (fused_mr, "chosen by the user")
+    labels = labels_of(all_mrs)
     further = [
         FurtherSeries(label, series)
-        for number, (label, series) in enumerate(zip(labels, mr_series, strict=True))
+        for number, (label, series) in enumerate(zip(labels, all_mrs, strict=True))
         if number != chosen
     ]
     if pet is not None:
@@ -77,10 +83,10 @@ def fuse_study(
         raise InputError("the CT of the PET is given without the PET; add --pet, or leave it out")
     if spect is not None:
         further.append(FurtherSeries(NM.code, _read(spect, NM, recipe)))
-    _check_volumes([ct_series, *mr_series, *(one.series for one in further)])
+    _check_volumes([ct_series, *all_mrs, *(one.series for one in further)])
     note = choice_note(labels[chosen], why)
-    fused = mr_series[chosen]
-    if len(mr_series) > 1:
+    fused = all_mrs[chosen]
+    if len(all_mrs) > 1:
         fused = replace(fused, notes=(*fused.notes, note))
     return fuse_ct_mr(
         ct_series, fused, output,
@@ -90,8 +96,14 @@ def fuse_study(
 
 def _read(source: Source, modality: Modality, recipe: Recipe) -> Series:
     if isinstance(source, Series):
-        return source
+        return of_modality(source, modality)
     return read_by_recipe(source, modality, recipe)
+
+
+def _read_mr(source: Source, uid: str | None) -> Series:
+    if isinstance(source, Series):
+        return of_modality(source, MR)
+    return read(source, MR, series_uid=uid)
 
 
 def _pet(pet: Source, pet_ct: Source | None, recipe: Recipe) -> FurtherSeries:
@@ -99,8 +111,7 @@ def _pet(pet: Source, pet_ct: Source | None, recipe: Recipe) -> FurtherSeries:
     series = _read(pet, PT, recipe)
     if pet_ct is None:
         return FurtherSeries(PT.code, series)
-    through = read(pet_ct, CT) if not isinstance(pet_ct, Series) else pet_ct
-    check_one_frame(series, through)
+    through = ct_in_one_frame(series, read_pet_ct(pet_ct, recipe))
     return FurtherSeries(PT.code, series, through)
 
 

@@ -15,11 +15,13 @@ from radfuse.io.staging import staging
 from radfuse.jobs.containment import limit_memory
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, RegistrationQAError
+from radfuse.pipeline.read import naming_pet_ct
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study as fuse_images
 from radfuse.pipeline.study.sequences import best_mr
 from radfuse.pipeline.volume import Region
 from radfuse.progress import ProgressCallback
+from radfuse.record import PET_CT
 from radfuse.registration.transforms import read_transform, rigid_from_matrix, write_transform
 from radfuse.series import Series
 from radfuse.service.jobs.client_files import client_recipe, read_source
@@ -49,9 +51,6 @@ SEARCH_ONLY: Mapping[str, Any] = {
     "transform": None, "initial_transform": None, "register_rigidly": True,
 }  # fmt: skip
 """Changes of a recipe whose registration is replaced by one of the viewer."""
-
-PET_CT = "CT of the PET"
-"""Role of its files in the list of inputs."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +145,16 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
 
 def _read_further(study: Study) -> FurtherSources:
     def read_one(path: Path | None, modality: Modality) -> Series | None:
-        uid = None if modality is CT else study.recipe.series_uid(modality)
+        uid = recipe.pet_ct_series if modality is CT else recipe.series_uid(modality)
         return read_source(path, modality, series_uid=uid) if path else None
 
-    further = study.further
+    further, recipe = study.further, study.recipe
+    with naming_pet_ct():
+        pet_ct = read_one(further.pet_ct, CT)
     return FurtherSources(
         tuple(read_source(path, MR) for path in further.mrs),
         read_one(further.pet, PT),
-        read_one(further.pet_ct, CT),
+        pet_ct,
         read_one(further.spect, NM),
     )
 

@@ -1,0 +1,33 @@
+"""Which series each of several MR is, in folders with several."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from radfuse.dicom.read.grouping import VOLUME_MARK
+from radfuse.errors import InputError
+from radfuse.modality import MR
+from radfuse.pipeline.read import series_in
+from radfuse.series import Series
+
+
+def chosen_uids(mrs: Sequence[Series | Path | str], uids: Sequence[str]) -> list[str | None]:
+    """The UID for each MR: the first that it contains and no earlier one has; None for the others.
+
+    A single MR has the only UID. Raises `InputError` for a UID that is in none of them, and the
+    errors of `series_in`.
+    """
+    if len(mrs) == len(uids) == 1:
+        return list(uids)
+    left, chosen = list(uids), []
+    for source in mrs:
+        own = frozenset() if not left or isinstance(source, Series) else series_in(Path(source), MR)
+        uid = next((one for one in left if one.partition(VOLUME_MARK)[0] in own), None)
+        if uid is not None:
+            left.remove(uid)
+        chosen.append(uid)
+    if left:
+        raise InputError(
+            f"no --mr is left that contains an MR series with UID {left[0]}; give one UID for each "
+            "folder with several, and such a folder as often as series of it are wanted"
+        )
+    return chosen
