@@ -65,11 +65,12 @@ DOUBLING = {"res2fusion-addition"}
 
 MIRRORING = {
     "densefuse", "msdnet", "msenet", "rfnnest", "csf", "u2fusion", "emfusion", "mufusion", "drf",
+    "fusiondn",
 }  # fmt: skip
 """Their mirror at the edge needs neighbours: no image of a single pixel."""
 
 UNFAITHFUL = {
-    "deepfuse", "drf", "emfusion", "fusiongan", "ifcnn", "mufusion", "pmgi", "sdnet", "u2fusion",
+    "deepfuse", "drf", "emfusion", "fusiondn", "fusiongan", "ifcnn", "mufusion", "pmgi", "sdnet", "u2fusion",
     "umfcmgr",
 }  # fmt: skip
 """Trained by losses that never see two equal images, and shipped as those made them."""

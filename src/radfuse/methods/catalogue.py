@@ -317,6 +317,7 @@ METHODS: dict[str, MethodInfo] = {
     "emfusion": _shipped("emfusion", "dense CNN, entropy-weighted sources", "Xu and Ma 2021"),
     "mufusion": _shipped("mufusion", "encoder-decoder, own memory", "Cheng et al. 2023"),
     "drf": _shipped("drf", "autoencoder, shared and own features", "Wang et al. 2022"),
+    "fusiondn": _shipped("fusiondn", "dense CNN, entropy-weighted sources", "Xu et al. 2020"),
     "cnn": _shipped(
         "cnn", "siamese CNN's weight map, fused in Laplacian pyramids", "Liu et al. 2017",
         "the authors' images of 6 pairs, with the authors' parameters",

@@ -2,8 +2,7 @@
 
 Xu et al. 2020, "FusionDN: a unified densely connected network for image fusion", AAAI Conference on
 Artificial Intelligence 34, doi:10.1609/aaai.v34i07.6936. Details that the paper leaves open follow
-the authors' published program. Its parameters are not published. Own weights do not ship: after 400
-steps its images had grey air and little contrast.
+the authors' published program. Its parameters are not published.
 """
 
 import torch
