@@ -70,8 +70,8 @@ MIRRORING = {
 """Their mirror at the edge needs neighbours: no image of a single pixel."""
 
 UNFAITHFUL = {
-    "deepfuse", "drf", "emfusion", "fusiondn", "fusiongan", "ifcnn", "mufusion", "pmgi", "sdnet", "u2fusion",
-    "umfcmgr",
+    "deepfuse", "drf", "emfusion", "fusiondn", "fusiongan", "ifcnn", "mufusion", "pmgi", "sdnet",
+    "u2fusion", "umfcmgr",
 }  # fmt: skip
 """Trained by losses that never see two equal images, and shipped as those made them."""
 
