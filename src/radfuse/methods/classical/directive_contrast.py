@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float32Array, Float64Array, FloatArray
-from radfuse.methods.classical.rules import in_grey_levels
+from radfuse.methods.classical.rules import in_grey_levels, sum_of_nine
 from radfuse.methods.transforms.nonsubsampled import contourlets
 from radfuse.methods.transforms.nonsubsampled_pyramid import split
 from radfuse.metrics.phase_features import features, log_gabor_filters
@@ -54,9 +54,7 @@ def contrast(bands: FloatArray, base: FloatArray) -> FloatArray:
     down, across = (
         np.abs(correlate1d(bands, SECOND_DIFFERENCE, axis, mode="reflect")) for axis in (-2, -1)
     )
-    rows = correlate1d(down + across, np.ones(3), -2, mode="reflect")
-    summed = correlate1d(rows, np.ones(3), -1, mode="reflect")
-    return np.asarray(summed / np.maximum(base, MIN_BASE))
+    return np.asarray(sum_of_nine(down + across) / np.maximum(base, MIN_BASE))
 
 
 def by_congruency(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ from scipy.ndimage import uniform_filter
 from radfuse.arrays import BoolArray, Float32Array, Float64Array
 from radfuse.methods.classical.rules import in_grey_levels, mean
 from radfuse.methods.options import option
-from radfuse.methods.transforms.mst_pyramids import laplacian_decompose, laplacian_reconstruct
+from radfuse.methods.transforms.laplacian_pyramid import decompose, reconstruct
 
 CONTRAST_FLOOR = 16.0
 """Grey levels added to the low-pass, so that noise in air has no contrast."""
@@ -32,19 +32,13 @@ class UnionLaplacian:
         return in_grey_levels(self._fuse, first, second)
 
     def _fuse(self, first: Float64Array, second: Float64Array) -> Float64Array:
-        (bands_1, base_1), (bands_2, base_2) = (
-            laplacian_decompose(images, self.levels) for images in (first, second)
-        )
+        pyramids = [decompose(images, self.levels) for images in (first, second)]
         fused = []
-        for level, (one, other) in enumerate(zip(bands_1, bands_2, strict=True)):
-            shape = (one.shape[1], one.shape[2])
-            images = [
-                laplacian_reconstruct(bands[level:], base, shape)
-                for bands, base in ((bands_1, base_1), (bands_2, base_2))
-            ]
+        for level in range(self.levels):
+            images = [reconstruct(pyramid[level:]) for pyramid in pyramids]
+            one, other = (pyramid[level] for pyramid in pyramids)
             fused.append(np.where(_is_first_richer(images, [one, other]), one, other))
-        height, width = first.shape[1:]
-        return laplacian_reconstruct(fused, mean(base_1, base_2), (height, width))
+        return reconstruct([*fused, mean(*(pyramid[-1] for pyramid in pyramids))])
 
 
 def _is_first_richer(images: list[Float64Array], details: list[Float64Array]) -> BoolArray:
