@@ -15,13 +15,15 @@ FLAIR_INVERSION_MS, T2_ECHO_MS, T1_REPETITION_MS = 1500.0, 60.0, 3000.0
 """Inversion time above which a T2-weighted sequence is a FLAIR; echo time from which one is
 T2-weighted; repetition time up to which one with a shorter echo is T1-weighted."""
 
-WORDS = {
-    "FLAIR": r"flair|dark.?fluid",
-    "DWI": r"dwi|diff|adc|trace",
-    "T2": r"t2",
-    "T1": r"t1|mp2?rage|spgr|bravo|vibe|tfe|flash",
-}
-"""Patterns of the words of each sequence, the first that matches counts."""
+WORDS = (
+    ("T1", r"t1.*flair"),
+    ("FLAIR", r"flair|dark.?fluid"),
+    ("DWI", r"dwi|(?<![a-z])diff(?![a-z])|diffusion|adc|trace"),
+    ("T2", r"t2"),
+    ("T1", r"t1|mp2?rage|spgr|bravo|vibe|tfe|flash"),
+)
+"""Sequences, with patterns of their words; the first that matches counts. A T1 FLAIR is
+T1-weighted."""
 
 CONTRAST_WORDS = (
     r"(?<![a-z])(gd|gad[a-z]*|km|ce|post|contrast|enhanced)(?![a-z])|[+]c|c[+]|t1(c|gd)"
@@ -53,7 +55,7 @@ class MrSequence:
 def mr_sequence(series: Series) -> MrSequence:
     """The sequence of an MR series."""
     words = _words(series)
-    weighting = next((name for name, pattern in WORDS.items() if re.search(pattern, words)), "")
+    weighting = next((name for name, pattern in WORDS if re.search(pattern, words)), "")
     return MrSequence(weighting or _weighting_by_times(series), _is_enhanced(series, words))
 
 
