@@ -54,6 +54,17 @@ def test_arrays_are_fused_in_colour() -> None:
     ("values", "modality", "options", "message"),
     [
         (GREY, "MR", {}, "give value_range"),
+        (GREY, "MR", {"value_range": (0, 1, 2)}, "give value_range"),
+        (GREY, "MR", {"value_range": (0, None)}, "give value_range"),
+        (GREY, "MR", {"value_range": (0, np.inf)}, "give value_range"),
+        (GREY, "MR", {"value_range": "ab"}, "give value_range"),
+        ([["a", "b"]], "MR", {"value_range": (0, 1)}, "give real numbers"),
+        ([[1, 2], [3]], "MR", {"value_range": (0, 1)}, "rows of one length"),
+        (GREY + 1j, "MR", {"value_range": (0, 200)}, "of complex ones the magnitude"),
+        (np.ones((0, 4)), "MR", {"value_range": (0, 1)}, "at least one"),
+        (np.full((4, 4), 1e300), "MR", {"value_range": (0, 1)}, "NaN or infinite"),
+        (np.ones((4, 4, 4)), "MR", {"spacing_mm": 1.0}, "give the distance of columns"),
+        (np.ones((4, 4, 4)), "MR", {"spacing_mm": "abc"}, "give the distance of columns"),
         (GREY, "MR", {"value_range": (0, 50)}, "give a range that contains them"),
         (GREY, "MR", {"value_range": (5, 5)}, "give a range that contains them"),
         (np.full((4, 4), np.nan), "MR", {"value_range": (0, 1)}, "NaN or infinite"),
@@ -70,3 +81,21 @@ def test_an_array_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         series_of(values, modality, **options)  # type: ignore[arg-type]
+
+
+def test_grey_in_three_channels_is_grey() -> None:
+    rgb = np.repeat(GREY[..., None], 3, axis=-1)
+    found, wanted = (series_of(one, "PT", value_range=(0, 190)) for one in (rgb, GREY))
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(found.image), sitk.GetArrayFromImage(wanted.image)
+    )
+
+
+def test_a_tiny_image_in_colour_is_fused() -> None:
+    pet = series_of([[[1, 0, 0], [0, 1, 0]]] * 2, "PT", value_range=(0, 1))
+    mr = series_of(np.eye(2), "MR", value_range=(0, 1))
+    result = radfuse.fuse(mr, pet)
+    assert isinstance(result, radfuse.ColourResult)
+    assert result.image.shape == (2, 2, 3)
+    (warning,) = result.record.warnings
+    assert warning.startswith("the PT is in no known colour map")

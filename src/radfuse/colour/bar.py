@@ -89,6 +89,8 @@ def without_colour_bar(rgb: Float32Array, bar: ColourBar) -> Float32Array:
 
 def _vertical_bar(rgb: Float32Array) -> ColourBar | None:
     height, width = rgb.shape[:2]
+    if width < MIN_WIDTH:
+        return None
     length = max(MIN_LENGTH * height, SAMPLES)
     alike = _alike_across(np.ascontiguousarray(np.moveaxis(rgb, -1, 0)))
     zone = round(BORDER * width)

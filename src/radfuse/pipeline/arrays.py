@@ -44,7 +44,7 @@ def series_of(
         For shapes, values or ranges that do not fit.
     """
     modality = modality_named(modality) if isinstance(modality, str) else modality
-    numbers = np.array(values, np.float32)
+    numbers = _real_numbers(values)
     is_rgb = numbers.ndim == 3 and numbers.shape[-1] == 3 and spacing_mm is None
     if numbers.ndim == 3 and not is_rgb:
         return Series(_volume(numbers, spacing_mm), modality, IN_MEMORY)
@@ -57,10 +57,39 @@ def series_of(
     )
 
 
+def _real_numbers(values: object) -> FloatArray:
+    try:
+        given = np.asarray(values)
+    except ValueError as error:
+        raise InputError("an array whose rows differ in length; give rows of one length") from error
+    if given.dtype.kind not in "biuf" or not given.size:
+        raise InputError(
+            f"an array of shape {given.shape} and type {given.dtype}: give real numbers, at least "
+            "one; of complex ones the magnitude"
+        )
+    with np.errstate(over="ignore"):  # infinite values are refused by name
+        return given.astype(np.float32)
+
+
+def _finite(values: object, count: int) -> list[float]:
+    """As many finite numbers; none for anything else."""
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        return []
+    is_real = given.shape == (count,) and given.dtype.kind in "iuf"
+    return [float(one) for one in given] if is_real and np.isfinite(given).all() else []
+
+
 def _image(values: FloatArray, value_range: tuple[float, float] | None) -> sitk.Image:
-    if value_range is None:
-        raise InputError("a 2-D array: give value_range, the values of black and white")
-    low, high = value_range
+    if not (limits := _finite(value_range, 2)):
+        raise InputError(
+            f"a 2-D array with value_range {value_range}: give value_range, the values of black "
+            "and white"
+        )
+    low, high = limits
+    if values.ndim == 3 and (values == values[..., :1]).all():
+        values = values[..., 0]  # grey, as files in grey
     check_values(values, IN_MEMORY)
     lowest, highest = float(values.min()), float(values.max())
     if not low < high or lowest < low or highest > high:
@@ -73,11 +102,12 @@ def _image(values: FloatArray, value_range: tuple[float, float] | None) -> sitk.
 
 
 def _volume(values: FloatArray, spacing_mm: Sequence[float] | None) -> sitk.Image:
-    if spacing_mm is None or len(spacing_mm) != 3 or not all(0 < one < 1e3 for one in spacing_mm):
+    spacing = _finite(spacing_mm, 3)
+    if not spacing or not all(0 < one < 1e3 for one in spacing):
         raise InputError(
             f"a volume with spacing_mm {spacing_mm}: give the distance of columns, rows and slices "
             "in mm"
         )
     image = sitk.GetImageFromArray(values)
-    image.SetSpacing([float(one) for one in spacing_mm])
+    image.SetSpacing(spacing)
     return checked_volume(image, IN_MEMORY)
