@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import SimpleITK as sitk
 
+from radfuse.dicom.read.nuclear.pet import attenuation_warnings
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.study.colours import FusedColours
 from radfuse.pipeline.volume import Region
@@ -58,8 +59,11 @@ class FurtherImage:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Those of its registration QA, with its label."""
-        return tuple(f"{self.label}: {text}" for text in self.alignment.quality.warnings)
+        """Those of its registration QA and of a PET's correction, with its label."""
+        warnings = (
+            *self.alignment.quality.warnings, *attenuation_warnings(self.series.headers)
+        )  # fmt: skip
+        return tuple(f"{self.label}: {text}" for text in warnings)
 
 
 @dataclass(frozen=True)

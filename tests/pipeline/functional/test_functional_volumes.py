@@ -1,5 +1,6 @@
 """PET and SPECT volumes in colour on the grid of an MR or CT."""
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from radfuse.pipeline.functional.fuse import fuse_functional_volumes
 from radfuse.pipeline.functional.result import FunctionalResult
 from radfuse.pipeline.functional.volume import colour_scale
 from radfuse.pipeline.qa.colour_plane import colour_plane
+from radfuse.pipeline.result import FurtherImage
 from radfuse.recipe import DEFAULT_FUNCTIONAL_METHOD, Recipe
 from radfuse.registration.transforms import canonicalize, matrix_of, write_transform
 from radfuse.series import Series
@@ -203,6 +205,18 @@ def test_names_and_options_that_do_not_fit_are_refused(
     chosen = known.model_copy(update={"outputs": ("fused",)})
     with pytest.raises(InputError, match="--outputs is for a CT with an MR"):
         fuse_functional_volumes(mr, pet, recipe=chosen)
+
+
+def test_a_pet_without_attenuation_correction_is_warned_of(
+    mr: Series, pet: Series, known: Recipe
+) -> None:
+    headers = copy.deepcopy(pet.headers)
+    for header in headers:
+        header.CorrectedImage = ["DECY"]
+    result = fuse_functional_volumes(mr, replace(pet, headers=headers), recipe=known)
+    assert "the PET has no attenuation correction" in result.record.warnings[-1]
+    further = FurtherImage("PT", result.functional, result.alignment, "")
+    assert further.warnings[-1].startswith("PT: the PET has no attenuation correction")
 
 
 def test_a_pet_of_another_patient_is_refused(mr: Series, pet: Series, known: Recipe) -> None:

@@ -189,6 +189,7 @@ def test_unknown_colours_are_fused_by_luminance_and_said(mr: Path, tmp_path: Pat
     noise = np.random.default_rng(0).random((96, 96, 3)).astype(np.float32)
     fused = fuse_functional(read(mr, MR), read(save(tmp_path / "x.png", noise), PT), recipe=RECIPE)
     assert "no known colour map" in fused.record.scaling["Colours of the PT"]
+    assert "the PT is in no known colour map" in fused.record.warnings[-1]
 
 
 def test_two_sizes_are_refused(mr: Path, tmp_path: Path) -> None:

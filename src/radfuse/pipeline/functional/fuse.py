@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from radfuse.dicom.read.nuclear.pet import attenuation_warnings
 from radfuse.errors import InputError
 from radfuse.methods.loading import check_options, load_method, method_info
 from radfuse.pipeline.functional.align import (
@@ -100,7 +101,7 @@ def fuse_functional_volumes(
         method=method_facts(recipe, method),
         scaling={**colour_facts(functional, scale, recipe), "Fused 1.0 is stored as": FULL_LEVEL},
         registration=alignment.facts(),
-        warnings=alignment.quality.warnings,
+        warnings=(*alignment.quality.warnings, *attenuation_warnings(functional.headers)),
         seconds=timer.seconds,
         versions=library_versions(),
         platform=platform_name(),

@@ -88,6 +88,8 @@ def fuse_functional(
         grey = sitk.GetArrayFromImage(anatomical.image)
         levels, warnings = _levels(functional)
         rgb, colour_map = _in_colour(levels, recipe.colour_map)
+        if colour_map is None:
+            warnings = (*warnings, f"the {functional.modality} is in {UNKNOWN_COLOURS}")
         space = SPACES[recipe.colour_space]
         luminance = space.luminance(rgb)
         uptake = COLOUR_MAPS[colour_map].values(rgb) if colour_map else luminance

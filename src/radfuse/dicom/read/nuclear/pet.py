@@ -107,12 +107,19 @@ def pet_notes(slices: Sequence[Slice]) -> list[str]:
             f"{attribute('CorrectedImage')} is missing; whether the PET has attenuation correction "
             "is unknown"
         )
-    if without := [one for one in sorted(lists) if one and ATTENUATION not in one]:
-        notes.append(
-            f"the PET has no attenuation correction ({attribute('CorrectedImage')} has "
-            f"{', '.join(without[0])}); uptake deep in the head appears too low"
-        )
-    return notes
+    return [*notes, *attenuation_warnings(one.header for one in slices)]
+
+
+def attenuation_warnings(headers: Iterable[Dataset]) -> tuple[str, ...]:
+    """A warning of a PET without attenuation correction; none where that is unknown."""
+    lists = sorted({values_of(one, "CorrectedImage") for one in headers if is_pet(one)})
+    without = [one for one in lists if one and ATTENUATION not in one]
+    if not without:
+        return ()
+    return (
+        f"the PET has no attenuation correction ({attribute('CorrectedImage')} has "
+        f"{', '.join(without[0])}); uptake deep in the head appears too low",
+    )
 
 
 def _frame_notes(headers: Iterable[Dataset]) -> list[str]:
