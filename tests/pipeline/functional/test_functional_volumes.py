@@ -202,8 +202,25 @@ def test_names_and_options_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=r"written to \.nrrd, \.mha or a folder"):
         fuse_functional_volumes(mr, pet, tmp_path / "x.nii.gz", recipe=known)
-    chosen = known.model_copy(update={"outputs": ("fused",)})
-    with pytest.raises(InputError, match="--outputs is for a CT with an MR"):
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("outputs", ("fused",)),
+        ("window", (80.0, 40.0)),
+        ("opacity", 0.3),
+        ("bits", 16),
+        ("roi", (0.0, 1.0, 0.0, 1.0, 0.0, 1.0)),
+        ("metric_mask", Path("mask.nii.gz")),
+    ],
+)
+def test_settings_without_effect_are_refused(
+    mr: Series, pet: Series, known: Recipe, setting: str, value: object
+) -> None:
+    chosen = known.model_copy(update={setting: value})
+    option = setting.replace("_", "-")
+    with pytest.raises(InputError, match=f"--{option} is for a CT with an MR"):
         fuse_functional_volumes(mr, pet, recipe=chosen)
 
 

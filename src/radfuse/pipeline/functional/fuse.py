@@ -25,9 +25,12 @@ from radfuse.pipeline.fuse import (
 )
 from radfuse.pipeline.read import check_pair
 from radfuse.progress import ProgressCallback, no_progress
-from radfuse.recipe import Recipe
+from radfuse.recipe import DEFAULT_OPACITY, DEFAULT_WINDOW, Recipe
 from radfuse.record import Input, Record, library_versions, now, platform_name
 from radfuse.series import Series
+
+DEFAULT_BITS = 8
+"""Of a recipe; each channel has as many."""
 
 FULL_LEVEL = 255
 """The stored value of a fused 1.0 in each channel."""
@@ -70,8 +73,7 @@ def fuse_functional_volumes(
     timer = StageTimer(report)
     check_options(recipe.method, recipe.options, recipe.device)
     method_info(recipe.method)
-    if recipe.outputs:
-        raise InputError("--outputs is for a CT with an MR; leave it out for PET and SPECT")
+    _refuse_options_without_effect(recipe, is_through_ct=own_ct is not None)
     for series in (functional, *([own_ct] if own_ct else [])):
         check_pair(
             anatomical, series, accept_patients=recipe.accept_patients,
@@ -111,6 +113,21 @@ def fuse_functional_volumes(
         return result
     with timer.stage("writing"):
         return write_functional_result(target, result)
+
+
+def _refuse_options_without_effect(recipe: Recipe, *, is_through_ct: bool) -> None:
+    """Raise `InputError` for settings of a CT with an MR; a region holds for two CT."""
+    values = {
+        "--outputs": recipe.outputs is not None,
+        "--window": recipe.window != DEFAULT_WINDOW,
+        "--opacity": recipe.opacity != DEFAULT_OPACITY,
+        "--bits": recipe.bits != DEFAULT_BITS,
+        "--roi": recipe.roi is not None and not is_through_ct,
+        "--metric-mask": recipe.metric_mask is not None and not is_through_ct,
+    }
+    for option, is_given in values.items():
+        if is_given:
+            raise InputError(f"{option} is for a CT with an MR; leave it out for PET and SPECT")
 
 
 def _inputs(
