@@ -324,7 +324,7 @@ def test_the_command_fuses_the_mr_that_is_named(coarse_phantom: Phantom, tmp_pat
         "--accept-registration",
     ]  # fmt: skip
     arguments = [
-        str(tmp_path / one) if str(one).endswith(".nii.gz") or one == "out" else str(one)
+        str(tmp_path / str(one)) if str(one).endswith(".nii.gz") or one == "out" else str(one)
         for one in command
     ]
     done = CliRunner().invoke(main, [*arguments, "--method", "bone_blend", "--quiet"])
