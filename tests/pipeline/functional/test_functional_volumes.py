@@ -236,6 +236,17 @@ def test_a_pet_without_attenuation_correction_is_warned_of(
     assert further.warnings[-1].startswith("PT: the PET has no attenuation correction")
 
 
+def test_a_removed_suv_is_said_to_be_removed(pet: Series, fused: FunctionalResult) -> None:
+    headers = copy.deepcopy(pet.headers)
+    for header in headers:
+        header.PatientWeight = None
+    bare, recipe = replace(pet, headers=headers), fused.record.recipe
+    facts = colour_facts(bare, fused.scale, recipe.model_copy(update={"deidentify": True}))
+    assert facts["SUVbw"].startswith("not computed: de-identification removes what it needs")
+    facts = colour_facts(bare, fused.scale, recipe)
+    assert facts["SUVbw"].startswith("not computed: PatientWeight")
+
+
 def test_a_pet_of_another_patient_is_refused(mr: Series, pet: Series, known: Recipe) -> None:
     headers = tuple(pydicom.Dataset() for _ in pet.headers)
     for header in headers:

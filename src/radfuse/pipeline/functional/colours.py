@@ -56,16 +56,18 @@ def colour_facts(functional: Series, scale: ColourScale, recipe: Recipe) -> dict
         f"Outside the {code} field of view": f"the {scale.anatomical.modality} alone, in grey",
     }
     if functional.modality is PT:
-        facts["SUVbw"] = _standard_uptake(functional, high)
+        facts["SUVbw"] = _standard_uptake(functional, high, deidentified=recipe.deidentify)
     return facts
 
 
-def _standard_uptake(pet: Series, highest: float) -> str:
+def _standard_uptake(pet: Series, highest: float, *, deidentified: bool) -> str:
     """The highest value as SUVbw, or why it cannot be computed."""
     if not pet.headers:
         return "not computed: no DICOM headers"
     try:
         scale = uptake_scale(pet.headers)
     except InputError as error:
+        if deidentified:
+            return "not computed: de-identification removes what it needs, such as the weight"
         return f"not computed: {error}"
     return f"{scale.factor * highest:.3g} g/ml at the highest value; {scale.note}"
