@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import ABSTRACT_ONLY, METHODS, TITLE_ONLY
+from radfuse.methods.catalogue import ABSTRACT_ONLY, METHODS, MIN_SIDES, TITLE_ONLY
 from radfuse.methods.loading import Method, load_method, method_info
 
 COMPOSED = {"signed_detail", "learned_detail"}
@@ -67,12 +67,6 @@ SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("
 DOUBLING = {"res2fusion-addition"}
 """Features are doubled: two equal images give a brighter one."""
 
-MIRRORING = {
-    "densefuse", "msdnet", "msenet", "rfnnest", "csf", "u2fusion", "emfusion", "mufusion", "drf",
-    "fusiondn",
-}  # fmt: skip
-"""Their mirror at the edge needs neighbours: no image of a single pixel."""
-
 UNFAITHFUL = {
     "deepfuse", "drf", "emfusion", "fusiondn", "fusiongan", "ifcnn", "mufusion", "pmgi", "sdnet",
     "u2fusion", "umfcmgr",
@@ -87,6 +81,14 @@ def quickly(names: Iterable[str]) -> list[Any]:
     """The names, those of the same graph for `make study`."""
     return [
         pytest.param(name, marks=pytest.mark.slow if name in SAME_GRAPH else ()) for name in names
+    ]
+
+
+def quickest(names: Iterable[str]) -> list[Any]:
+    """The names, those that are slow to compile for `make study`."""
+    return [
+        pytest.param(name, marks=() if name in QUICK_TO_COMPILE else pytest.mark.slow)
+        for name in names
     ]
 
 
@@ -157,14 +159,19 @@ def test_images_below_a_patch_are_refused_with_the_least_size(name: str, least: 
         method_of(name)(small, small)
 
 
-@pytest.mark.parametrize("name", sorted(MIRRORING))
-def test_mirror_padding_network_refuses_single_pixel(name: str) -> None:
-    pixel = smooth_images((2, 1, 1), 1)
-    with pytest.raises(
-        InputError, match=rf"{name}.onnx: fails on images of \(2, 1, 1\): REFLECT"
-    ) as no:
-        method_of(name)(pixel, pixel)
+@pytest.mark.parametrize("name", sorted(MIN_SIDES))
+def test_smaller_images_are_refused_with_the_least_size(name: str) -> None:
+    least = MIN_SIDES[name]
+    small = smooth_images((1, least - 1, least), 1)
+    size = f"{least - 1} x {least} pixels are too small .* at least {least} x {least} pixels"
+    with pytest.raises(InputError, match=f"{size}, or choose another method") as no:
+        method_of(name)(small, small)
     assert "\n" not in str(no.value)
+
+
+@pytest.mark.parametrize("name", quickest(sorted(MIN_SIDES)))
+def test_network_fuses_images_of_its_least_size(name: str) -> None:
+    check_duties(name, (2, MIN_SIDES[name], MIN_SIDES[name]), seed=3)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +180,7 @@ def test_mirror_padding_network_refuses_single_pixel(name: str) -> None:
         pytest.param(name, shape, marks=pytest.mark.slow if is_slow else ())
         for names, sizes in (
             (LEARNED, [SHAPE, (3, 17, 31)]),
-            (sorted(set(LEARNED) - MIRRORING), [(2, 1, 1)]),
+            (sorted(set(LEARNED) - MIN_SIDES.keys()), [(2, 1, 1)]),
         )
         for name, shape in product(names, sizes)
         for is_slow in [name in SLOW or (shape != SHAPE and name not in QUICK_TO_COMPILE)]

@@ -145,7 +145,9 @@ def test_a_graph_for_colour_pictures_is_refused(tmp_path: Path) -> None:
         tmp_path / "rgb.onnx", [node, other, add], axes=["n", "c", "h", "w"],
         constants={"kernel": np.ones((1, 3, 1, 1), np.float32)},
     )  # fmt: skip
-    assert "fails on images of (1, 8, 9)" in refusal(path)
+    message = refusal(path)
+    assert "fails on images of (1, 8, 9)" in message
+    assert message.endswith("; try larger images")
 
 
 def test_a_graph_for_one_size_only_is_refused_for_another(tmp_path: Path) -> None:

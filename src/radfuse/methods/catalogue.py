@@ -339,6 +339,14 @@ PUBLISHED = (
 """Networks that run with the parameters of their authors, after `radfuse weights import`."""
 
 
+MIN_SIDES = {
+    "densefuse": 2, "drf": 2, "emfusion": 2, "fusiondn": 2, "u2fusion": 2, "csf": 3, "msdnet": 3,
+    "mufusion": 3, "msenet": 4, "rfnnest": 9,
+}  # fmt: skip
+"""Rows and columns that packaged graphs need for their mirrored borders, found by trial; the others
+fuse single pixels."""
+
+
 def usual_methods() -> tuple[str, ...]:
     """The methods that fuse CT and MR where none is named, if they are quick and have weights."""
     return tuple(

@@ -10,7 +10,9 @@ import openvino
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
+from radfuse.methods.catalogue import METHODS, MIN_SIDES
 from radfuse.methods.options import option
+from radfuse.methods.sparse_coding.patches import check_size
 
 INPUTS, OUTPUT = {"ct", "mr"}, "fused"
 """Names of a graph's inputs and output; each (batch, rows, columns), float32 in [0, 1]."""
@@ -20,6 +22,12 @@ MAX_BATCH_PIXELS = 2**17
 
 MAX_COMPILED_SHAPES = 4
 """Compiled graphs in memory, the latest: a volume has two shapes, its last batch is smaller."""
+
+
+def least_side(path: Path) -> int:
+    """Rows and columns that a packaged graph needs; 1 for others."""
+    is_packaged = path.stem in METHODS and METHODS[path.stem].weights == path
+    return MIN_SIDES.get(path.stem, 1) if is_packaged else 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,10 @@ class OnnxMethod:
             fused: Float32Array = self._request(ct.shape).infer(inputs, share_inputs=True)[OUTPUT]
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"{self.path}: fails on images of {ct.shape}: {reason}") from error
+            check_size(ct.shape[1:], least_side(self.path))
+            raise InputError(
+                f"{self.path}: fails on images of {ct.shape}: {reason}; try larger images"
+            ) from error
         if fused.shape != ct.shape:
             raise InputError(
                 f"{self.path}: the output has shape {fused.shape}, the input {ct.shape}"
