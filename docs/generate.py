@@ -133,13 +133,18 @@ def _hidden_findings() -> list[str]:
         f"and CT window: synthetic phantoms {phantoms} with pixels of {table['spacing_mm']:g} mm, "
         f"positions {placements}, by",
         f"`{table['command']}`, which measures methods that changed again. 2-D images and methods",
-        "from elsewhere were not measured.",
+        f"from elsewhere were not measured, nor for the time that they take {_unmeasured()}.",
         "",
         "| method | keeps, kinds of findings | may hide (in italics: may show inverted, dark for "
         "bright) |",
         "|---|--:|---|",
         *(_hidden_row(name) for name in METHODS if finding_counts(name)),
     ]
+
+
+def _unmeasured() -> str:
+    """Names of the methods without a row."""
+    return ", ".join(f"`{name}`" for name in METHODS if not finding_counts(name))
 
 
 def _hidden_row(name: str) -> str:
