@@ -1,6 +1,8 @@
 """The table of modalities, and that nothing else decides by a modality's code."""
 
 import ast
+import copy
+import pickle
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,12 @@ SOURCE = Path(__file__).parents[1] / "src" / "radfuse"
 
 FOLDER_NAMES = {"io/image_pairs.py"}
 """Files in which the word is the name of a folder of a public data set."""
+
+
+@pytest.mark.parametrize("row", MODALITIES.values(), ids=str)
+def test_a_row_of_another_process_is_the_row(row: Modality) -> None:
+    assert pickle.loads(pickle.dumps(row)) is row  # noqa: S301  # our own
+    assert copy.deepcopy(row) is row
 
 
 @pytest.mark.parametrize("row", MODALITIES.values(), ids=str)

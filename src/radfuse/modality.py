@@ -1,5 +1,6 @@
 """The modalities as a table: everything that depends on the modality of a series is in its row."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -62,6 +63,10 @@ class Modality:
     def __str__(self) -> str:
         """The code."""
         return self.code
+
+    def __reduce__(self) -> tuple[Callable[[str], "Modality"], tuple[str]]:
+        """A copy for another process is that process' row: rows are compared by identity."""
+        return modality_named, (self.code,)
 
     def minimum_problem(self, lowest: float) -> str:
         """Why a volume with this lowest value is not of this modality; empty where it may be."""
