@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radfuse.benchmark.run.output_folder import LOCK, PLAN, lock_folder
+from radfuse.benchmark.run.output_folder import PLAN
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
 from radfuse.benchmark.settings import (
@@ -23,6 +23,7 @@ from radfuse.benchmark.settings import (
     read_benchmark_settings,
 )
 from radfuse.errors import InputError, OutputError, RadfuseError
+from radfuse.io.lock import LOCK, locked_output
 
 
 def silent(stage: str, share: float | None) -> None:
@@ -91,7 +92,7 @@ def test_inputs_in_the_output_are_refused(
 
 
 def test_two_runs_in_one_folder_do_not_mix(settings: BenchmarkSettings, done: Path) -> None:
-    with lock_folder(done):
+    with locked_output(done):
         for overwrite in (False, True):
             with pytest.raises(OutputError, match="in use by another run"):
                 make_plan(settings, done, overwrite=overwrite)
@@ -101,8 +102,8 @@ def test_two_runs_in_one_folder_do_not_mix(settings: BenchmarkSettings, done: Pa
 def test_the_lock_of_a_killed_run_is_free(settings: BenchmarkSettings, done: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from radfuse.benchmark.run.output_folder import lock_folder\n"
-        f"with lock_folder(Path({str(done)!r})): print('in', flush=True); time.sleep(60)"
+        "from radfuse.io.lock import locked_output\n"
+        f"with locked_output(Path({str(done)!r})): print('in', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

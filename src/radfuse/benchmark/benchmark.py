@@ -5,10 +5,10 @@ from pathlib import Path
 from radfuse.benchmark.report.write import write_report
 from radfuse.benchmark.results import Results
 from radfuse.benchmark.run.collect import collect_results
-from radfuse.benchmark.run.output_folder import lock_folder
 from radfuse.benchmark.run.plan import make_plan
 from radfuse.benchmark.run.runner import run
 from radfuse.benchmark.settings import BenchmarkSettings
+from radfuse.io.lock import locked_output
 from radfuse.io.staging import staging
 from radfuse.progress import ProgressCallback
 
@@ -22,7 +22,7 @@ def benchmark(
     files, is in use by another run, or cannot be written.
     """
     plan = make_plan(settings, folder, overwrite=overwrite)
-    with lock_folder(folder):
+    with locked_output(folder):
         run(plan, report)
         results = collect_results(plan)
         with staging(folder) as stage:

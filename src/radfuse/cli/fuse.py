@@ -242,7 +242,8 @@ def fuse_command(
         return
     notes = [note for source in record.inputs for note in source.notes]
     notes += [f"{one.label}: {note}" for one in record.further for note in one.image.notes]
-    for sentence in (*(f"note: {one}" for one in (*notes, *record.left_out)), *sentences):
+    notes = [one for one in (*notes, *record.left_out) if one not in record.warnings]
+    for sentence in (*(f"note: {one}" for one in notes), *sentences):
         click.echo(sentence)
     click.echo(f"{written}\n{NOTICE}")
 

@@ -65,8 +65,9 @@ def identity_of(images: JobImages, recipe: Recipe) -> str:
     Raises `InputError` for a path that cannot be read, and for one without a file.
     """
     total = hashlib.sha256(recipe.model_dump_json().encode())
+    digests = {path: content_digest(path) for path in set(images.paths.values())}
     for role, path in images.paths.items():
-        total.update(role.encode() + content_digest(path))
+        total.update(role.encode() + digests[path])
     return total.hexdigest()[:IDENTITY_LENGTH]
 
 

@@ -41,11 +41,12 @@ from radfuse.benchmark.results import (
 )
 from radfuse.benchmark.run.append_only_table import AppendOnlyTable
 from radfuse.benchmark.run.methods import BenchmarkMethod, find_methods
-from radfuse.benchmark.run.output_folder import Digests, lock_folder, start_or_resume
+from radfuse.benchmark.run.output_folder import Digests, start_or_resume
 from radfuse.benchmark.run.runner import reason
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.errors import InputError
 from radfuse.intensity import Window, window_named
+from radfuse.io.lock import locked_output
 from radfuse.methods.loading import load_method
 from radfuse.phantom.head import DEFAULT_SEED, check_spacing
 from radfuse.progress import ProgressCallback
@@ -158,7 +159,7 @@ def run_delineation(
         for use, method in zip(experiment.methods, methods, strict=True)
     }
     start_or_resume(experiment.folder, _digests(experiment, methods), overwrite=overwrite)
-    with lock_folder(experiment.folder):
+    with locked_output(experiment.folder):
         _measure_all(experiment, image_functions(loaded), window, report)
         return _collect(experiment, [*SINGLE_MODALITIES, *(method.info for method in methods)])
 

@@ -25,11 +25,12 @@ from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.results import FAILURE_COLUMNS, ComparedMethod
 from radfuse.benchmark.run.append_only_table import AppendOnlyTable
 from radfuse.benchmark.run.methods import BenchmarkMethod, find_methods
-from radfuse.benchmark.run.output_folder import Digests, lock_folder, start_or_resume
+from radfuse.benchmark.run.output_folder import Digests, start_or_resume
 from radfuse.benchmark.run.runner import reason
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
+from radfuse.io.lock import locked_output
 from radfuse.phantom.findings import FIRST_REPORTING_SEED, KINDS, TUNING_SEEDS
 from radfuse.phantom.head import check_spacing
 from radfuse.progress import ProgressCallback
@@ -125,7 +126,7 @@ def run_findings(
     run = FindingsRun(
         experiment.folder, kinds, tuple(experiment.placement_seeds), fusing, "rows.csv"
     )
-    with lock_folder(experiment.folder):
+    with locked_output(experiment.folder):
         _measure_all(experiment, run, cases, report)
         return FindingsOutcome(
             run.collect([case.name for case in cases]),

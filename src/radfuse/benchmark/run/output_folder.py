@@ -2,21 +2,18 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from radfuse.errors import InputError, OutputError
+from radfuse.io.lock import LOCK, locked_output
 from radfuse.io.staging import staging
 
 PLAN = "plan.json"
 """Name of the file with the digests that a folder was begun with."""
 
-LOCK = ".lock"
-"""Held by the run that uses the folder; the system releases it when that process ends."""
 
 OWNED_FILES = {
     PLAN, "plan.draft", LOCK, "fused", "sources", "report", "rows.csv", "rows.parquet", "speed.csv",
@@ -27,25 +24,6 @@ OWNED_FILES = {
 
 Digests = dict[str, dict[str, str]]
 """Digests by kind (cases, methods, settings) and name."""
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder; raises `OutputError` where another run uses it or it cannot be written."""
-    lock = FileLock(folder / LOCK)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise OutputError(
-            f"{folder}: in use by another run; wait, or choose another --output"
-        ) from error
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def read_digests(folder: Path) -> Digests:
@@ -73,9 +51,9 @@ def start_or_resume(folder: Path, digests: Digests, *, overwrite: bool) -> None:
     if not overwrite:
         read_digests(folder)
     elif folder.exists():
-        with lock_folder(folder):
+        with locked_output(folder):
             clear_folder(folder)
-    with lock_folder(folder):
+    with locked_output(folder):
         _write_digests(folder, digests)
 
 
