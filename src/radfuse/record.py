@@ -75,6 +75,25 @@ class Output(BaseModel):
     sha256: str
 
 
+class SeriesReference(BaseModel):
+    """A series by its UIDs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    study: str
+    series: str
+
+
+class JobReference(BaseModel):
+    """The job that a result is of; the UIDs of its DICOM objects are derived from it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    identity: str
+    replaces: tuple[SeriesReference, ...] = ()
+    """Series of an earlier result of the same patient that this one replaces."""
+
+
 class Signoff(BaseModel):
     """A person's sign-off of a registration."""
 
@@ -148,6 +167,9 @@ class Record(VersionedModel):
 
     signoff: Signoff | None = None
     """None before the review."""
+
+    job: JobReference | None = None
+    """None where no job of a batch or node asked for the result."""
 
     versions: Mapping[str, str]
     platform: str

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from radfuse.errors import InputError
 from radfuse.recipe import Recipe
+from radfuse.record import JobReference, SeriesReference
 
 IDENTITY_LENGTH = 32
 """Hexadecimal digits of an identity: 128 bits."""
@@ -57,6 +58,13 @@ class Job(BaseModel):
     recipe: Recipe
     output: Path
     """File or folder of the result."""
+    replaces: tuple[SeriesReference, ...] = ()
+    """DICOM series of an earlier result of the patient that this one replaces."""
+
+    @property
+    def reference(self) -> JobReference:
+        """What the result says of its job."""
+        return JobReference(identity=self.identity, replaces=self.replaces)
 
 
 def identity_of(images: JobImages, recipe: Recipe) -> str:

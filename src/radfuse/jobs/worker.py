@@ -133,12 +133,13 @@ def fused(job: Job) -> Answer:
     try:
         if len(images.mrs) == 1 and not (images.pet or images.spect):
             result = fuse_ct_mr(
-                images.ct, images.mrs[0], job.output, recipe=job.recipe, overwrite=True
-            )
+                images.ct, images.mrs[0], job.output,
+                recipe=job.recipe, job=job.reference, overwrite=True,
+            )  # fmt: skip
         else:
             result = fuse_study(
                 images.ct, images.mrs, job.output, pet=images.pet, pet_ct=images.pet_ct,
-                spect=images.spect, recipe=job.recipe, overwrite=True,
+                spect=images.spect, recipe=job.recipe, job=job.reference, overwrite=True,
             )  # fmt: skip
     except OutputError as error:
         return JobState.FAILED, str(error)

@@ -35,6 +35,7 @@ from radfuse.record import (
     PET_CT,
     FurtherInput,
     Input,
+    JobReference,
     Record,
     digest,
     library_versions,
@@ -78,6 +79,7 @@ def fuse_ct_mr(
     recipe: Recipe | None = None,
     further: Sequence[FurtherSeries] = (),
     prior: PriorAlignment | None = None,
+    job: JobReference | None = None,
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
 ) -> Result:
@@ -96,6 +98,8 @@ def fuse_ct_mr(
         Other volumes of the patient that are brought onto the CT's grid, and not fused.
     prior
         The alignment, or where the search starts, instead of the recipe's.
+    job
+        The job that the result is of; a repeated one gives DICOM objects with the same UIDs.
     overwrite
         Whether earlier results may be replaced.
 
@@ -136,6 +140,8 @@ def fuse_ct_mr(
         result = _fuse_volumes(ct_series, mr_series, further, recipe, prior, timer)
     else:
         result = _fuse_images(ct_series, mr_series, recipe, timer)
+    if job is not None:
+        result = replace(result, record=result.record.model_copy(update={"job": job}))
     if target is not None:
         with timer.stage("writing"):
             result = write_result(target, result)

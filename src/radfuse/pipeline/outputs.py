@@ -239,6 +239,7 @@ def derivation_context(
         in_fov=slices_in_fov(fixed.image, region),
         window=record.scaling.get("CT window, HU", ""),
         moving_range=region.mr_range,
+        job=record.job,
     )
 
 

@@ -4,6 +4,7 @@ import copy
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from itertools import product
 
 import numpy as np
@@ -11,13 +12,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from radfuse.dicom.uids import new_uid
+from radfuse.dicom.uids import derive_uid, new_uid
 from radfuse.dicom.write.derived_headers import (
     add_empty,
     copy_attributes,
     derived_header,
     equipment_item,
     has_reference_uids,
+    related_item,
     series_description,
     source_item,
 )
@@ -25,6 +27,7 @@ from radfuse.dicom.write.encoding import encoded, encoded_item, encoded_sequence
 from radfuse.dicom.write.signoff import review_comment
 from radfuse.dicom.write.source_slices import SourceSlices, source_slices
 from radfuse.modality import MR
+from radfuse.record import JobReference
 from radfuse.series import Series
 from radfuse.verdict import Verdict
 
@@ -76,6 +79,9 @@ class DerivationContext:
     window: str = ""
     """That of the fixed series, in words; only of fused images and colour blends."""
 
+    job: JobReference | None = None
+    """The job that asked for the objects; without one their UIDs are new."""
+
     series_offset: int = 0
     """Added to the numbers of the series, where a study has several MR series."""
 
@@ -105,12 +111,21 @@ class DerivationContext:
         `contribution` says what the program did.
         """
         header = copy.deepcopy(self._common_header)
-        header.SeriesInstanceUID = new_uid()
         header.SeriesNumber = number + self.series_offset
+        header.SeriesInstanceUID = self._series_uid(header.SeriesNumber)
+        if self.job and self.job.replaces:
+            header.RelatedSeriesSequence = [related_item(one) for one in self.job.replaces]
         header.SeriesDescription = series_description(f"{self.verdict.mark} {title}".strip(), label)
         header.ContributingEquipmentSequence = [equipment_item(contribution)]
         header.BodyPartExamined = "HEAD"
         return header
+
+    def _series_uid(self, number: int) -> str:
+        """New, or that of the job: a repeated job with the same registration gives the same."""
+        if self.job is None:
+            return new_uid()
+        parts = (self.job.identity, self.registration_id, version("radfuse"), str(number))
+        return derive_uid("job", *parts)
 
     @cached_property
     def _common_header(self) -> Dataset:

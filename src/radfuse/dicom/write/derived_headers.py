@@ -11,7 +11,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from radfuse.dicom.read.derived import SERIES_SUFFIX
 from radfuse.dicom.uids import MANUFACTURER, new_uid
-from radfuse.record import now
+from radfuse.record import SeriesReference, now
 from radfuse.series import Series
 
 DESCRIPTION_LENGTH = 64
@@ -93,6 +93,14 @@ def series_description(title: str, label: str) -> str:
     """A description with the research notice; the label is cut to the length of a DICOM value."""
     length = DESCRIPTION_LENGTH - len(f"{title}  - {SERIES_SUFFIX}")
     return f"{title} {label[:length]} - {SERIES_SUFFIX}"
+
+
+def related_item(reference: SeriesReference) -> Dataset:
+    """An item of the Related Series Sequence, PS3.3 C.7.3.1."""
+    item = Dataset()
+    item.StudyInstanceUID, item.SeriesInstanceUID = reference.study, reference.series
+    item.PurposeOfReferenceCodeSequence = []
+    return item
 
 
 def code_item(code: Code) -> Dataset:

@@ -16,6 +16,7 @@ from radfuse.pipeline.study.choice import chosen_uids
 from radfuse.pipeline.study.sequences import best_mr, choice_note, labels_of
 from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
+from radfuse.record import JobReference
 from radfuse.series import Series
 
 Source = Series | Path | str
@@ -34,6 +35,7 @@ def fuse_study(
     mr_series: Sequence[str] = (),
     recipe: Recipe | None = None,
     prior: PriorAlignment | None = None,
+    job: JobReference | None = None,
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
 ) -> Result:
@@ -56,7 +58,7 @@ def fuse_study(
         and no earlier path got. By default the recipe's.
     prior
         The alignment of the MR that is fused, or where its search starts, instead of the recipe's.
-    recipe, overwrite, report
+    recipe, job, overwrite, report
         As of `radfuse.fuse`.
 
     Raises
@@ -90,7 +92,8 @@ def fuse_study(
         fused = replace(fused, notes=(*fused.notes, note))
     return fuse_ct_mr(
         ct_series, fused, output,
-        recipe=recipe, further=further, prior=prior, overwrite=overwrite, report=report,
+        recipe=recipe, further=further, prior=prior, job=job, overwrite=overwrite,
+        report=report,
     )  # fmt: skip
 
 
