@@ -13,7 +13,7 @@ from job_kit import Clock, job
 
 from radfuse.errors import InputError, OutputError
 from radfuse.jobs.job import Job, JobState
-from radfuse.jobs.store import MAX_ATTEMPTS, JobStore
+from radfuse.jobs.store import MAX_ATTEMPTS, MIGRATIONS, JobStore
 
 
 @pytest.fixture
@@ -179,3 +179,48 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         JobStore(path)
     with pytest.raises(OutputError):
         JobStore(tmp_path)
+
+
+def test_jobs_of_higher_priority_are_taken_first(store: JobStore) -> None:
+    urgent = job(3).model_copy(update={"priority": 1})
+    store.add([job(1), job(2), urgent])
+    assert [taken(store) for _ in range(3)] == [urgent, job(1), job(2)]
+
+
+def test_one_ended_job_runs_again(store: JobStore) -> None:
+    store.add([job(1), job(2)])
+    assert not store.run_again(job(1).identity)
+    store.take("worker", 60)
+    store.finish(job(1).identity, "worker", JobState.REFUSED, reason="no")
+    assert store.run_again(job(1).identity)
+    found = store.find(job(1).identity)
+    assert found is not None
+    assert (found.state, found.attempts, found.reason) == (JobState.WAITING, 0, "")
+    assert store.find("unknown") is None
+
+
+def test_a_cancelled_job_is_its_workers_no_longer(store: JobStore) -> None:
+    store.add([job(1)])
+    store.take("worker", 60)
+    assert store.cancel(job(1).identity)
+    assert not store.extend(job(1).identity, "worker", 60)
+    assert not store.finish(job(1).identity, "worker", JobState.DONE)
+    assert store.counts()[JobState.CANCELLED] == 1
+    assert not store.cancel(job(1).identity)
+
+
+def test_a_list_of_version_1_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(MIGRATIONS[0])
+    old.execute("PRAGMA user_version = 1")
+    old.execute(
+        "INSERT INTO jobs (identity, case_name, description, state, changed) "
+        "VALUES (?, ?, ?, 'waiting', 0)",
+        (job(1).identity, job(1).case, job(1).model_dump_json()),
+    )
+    old.commit()
+    old.close()
+    store = JobStore(path)
+    assert taken(store) == job(1)
+    store.close()

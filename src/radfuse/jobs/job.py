@@ -58,6 +58,8 @@ class Job(BaseModel):
     recipe: Recipe
     output: Path
     """File or folder of the result."""
+    priority: int = 0
+    """Jobs of higher priority are taken first."""
     replaces: tuple[SeriesReference, ...] = ()
     """DICOM series of an earlier result of the patient that this one replaces."""
 
