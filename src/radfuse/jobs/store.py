@@ -207,7 +207,10 @@ class JobStore:
 
     def counts(self) -> dict[JobState, int]:
         """Number of jobs by state, in the order of `JobState`."""
-        found = dict(self._file.read("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
+        found = {
+            row["state"]: row["number"]
+            for row in self._file.read("SELECT state, COUNT(*) AS number FROM jobs GROUP BY state")
+        }
         return {state: found.get(state, 0) for state in JobState}
 
     def jobs(
