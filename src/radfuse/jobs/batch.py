@@ -1,12 +1,10 @@
 """Fuse many patients into one folder, a BIDS derivative; the same call resumes after a stop."""
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from threading import Event
@@ -14,16 +12,15 @@ from threading import Event
 from radfuse.errors import OutputError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import refuse_overlap, remove_staging, staging
+from radfuse.jobs.bids_names import case_folder, fused_path
 from radfuse.jobs.cases import Case
-from radfuse.jobs.job import Job, JobState, identity_of
+from radfuse.jobs.dataset import write_description
+from radfuse.jobs.job import Derivative, Job, JobState, identity_of
 from radfuse.jobs.store import JobStore, StoredJob
 from radfuse.jobs.worker import Answer, Limits, shares_of_cores, work
-from radfuse.record import NOTICE
 
 STORE, LOGS, TABLE = "jobs.sqlite", "logs", "cases.csv"
 """Names in the folder: the list of jobs, what they print, and how each ended."""
-
-BIDS_VERSION = "1.9.0"
 
 COLUMNS = ("case", "state", "reason", "seconds", "attempts", "output")
 """Of the table."""
@@ -60,17 +57,16 @@ def plan(cases: Sequence[Case], output: Path, *, as_dicom: bool = False) -> Plan
         jobs[identity] = Job(
             identity=identity, case=case.name, images=case.images, recipe=case.recipe,
             output=result_path(output, case, as_dicom=as_dicom),
+            derivative=None if as_dicom else Derivative(root=output),
         )  # fmt: skip
     return Plan(tuple(jobs.values()), incomplete)
 
 
 def result_path(output: Path, case: Case, *, as_dicom: bool) -> Path:
     """A BIDS name of the fused volume; for DICOM the folder of the patient and session."""
-    folder = output.joinpath(*case.name.split("_"))
     if as_dicom:
-        return folder / "dicom"
-    method = "".join(filter(str.isalnum, Path(case.recipe.method).stem))
-    return folder / "anat" / f"{case.name}_space-CT_desc-{method}_fused.nii.gz"
+        return output / case_folder(case.name) / "dicom"
+    return output / fused_path(case.name, case.recipe.method)
 
 
 def run_batch(
@@ -89,7 +85,8 @@ def run_batch(
     """
     stop = Event()
     with locked_output(output), _opened(output / STORE) as store:
-        _write_description(output)
+        remove_staging(output)
+        write_description(output)
         store.release_all()  # the lock shows that no worker is left
         store.add(planned.jobs)
         store.rerun(rerun)
@@ -135,19 +132,6 @@ def write_table(path: Path, jobs: Sequence[StoredJob], incomplete: dict[str, str
     csv.writer(text).writerows([COLUMNS, *rows])
     with staging(path.parent) as stage:
         stage.path_of(path).write_text(text.getvalue(), encoding="utf-8", newline="")
-
-
-def _write_description(output: Path) -> None:
-    """The description of a BIDS derivative."""
-    facts = {
-        "Name": "CT and MR fused by radfuse",
-        "BIDSVersion": BIDS_VERSION,
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "radfuse", "Version": version("radfuse"), "Description": NOTICE}],
-    }
-    path = output / "dataset_description.json"
-    with staging(output) as stage:
-        stage.path_of(path).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

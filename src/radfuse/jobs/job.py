@@ -46,6 +46,16 @@ class JobImages(BaseModel):
         return {role: path for role, path in found.items() if path is not None}
 
 
+class Derivative(BaseModel):
+    """A BIDS derivative that results are parts of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path
+    raw: Path | None = None
+    """Root of the BIDS data set that the images are from; None where they are from elsewhere."""
+
+
 class Job(BaseModel):
     """What a worker needs to know; `identity` does not change where files are moved."""
 
@@ -62,6 +72,8 @@ class Job(BaseModel):
     """Jobs of higher priority are taken first."""
     replaces: tuple[SeriesReference, ...] = ()
     """DICOM series of an earlier result of the patient that this one replaces."""
+    derivative: Derivative | None = None
+    """What a result in NIfTI is a part of, with its names and sidecars; None without those."""
 
     @property
     def reference(self) -> JobReference:

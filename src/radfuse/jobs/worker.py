@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,10 +16,12 @@ from threading import Event, Thread
 
 from radfuse.errors import OutputError, RadfuseError
 from radfuse.jobs.containment import END_S, JOB_MEMORY_BYTES, child_context, limit_memory
+from radfuse.jobs.derivative import fuse_into_derivative
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import MAX_ATTEMPTS, JobStore, StoredJob
 from radfuse.log import LogSettings, configure_logging, current_settings
 from radfuse.pipeline.fuse import fuse_ct_mr
+from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study
 
 LEASE_S = 60.0
@@ -129,24 +132,30 @@ def _answer(pipe: Connection, job: Job, log: Path, limits: Limits, settings: Log
 
 def fused(job: Job) -> Answer:
     """Fuse the images of a job; what the user can correct is an answer, a bug raises."""
-    images = job.images
     try:
-        if len(images.mrs) == 1 and not (images.pet or images.spect):
-            result = fuse_ct_mr(
-                images.ct, images.mrs[0], job.output,
-                recipe=job.recipe, job=job.reference, overwrite=True,
-            )  # fmt: skip
+        if job.derivative:
+            result = fuse_into_derivative(job, job.derivative, partial(_fused_images, job))
         else:
-            result = fuse_study(
-                images.ct, images.mrs, job.output, pet=images.pet, pet_ct=images.pet_ct,
-                spect=images.spect, recipe=job.recipe, job=job.reference, overwrite=True,
-            )  # fmt: skip
+            result = _fused_images(job, job.output)
     except OutputError as error:
         return JobState.FAILED, str(error)
     except RadfuseError as error:
         return JobState.REFUSED, str(error)
     quality = result.alignment.quality if result.alignment else None
     return JobState.DONE, quality.sentence() if quality else ""
+
+
+def _fused_images(job: Job, output: Path) -> Result:
+    images = job.images
+    if len(images.mrs) == 1 and not (images.pet or images.spect):
+        return fuse_ct_mr(
+            images.ct, images.mrs[0], output,
+            recipe=job.recipe, job=job.reference, overwrite=True,
+        )  # fmt: skip
+    return fuse_study(
+        images.ct, images.mrs, output, pet=images.pet, pet_ct=images.pet_ct,
+        spect=images.spect, recipe=job.recipe, job=job.reference, overwrite=True,
+    )  # fmt: skip
 
 
 def _redirect_output(log: Path) -> None:
