@@ -48,7 +48,7 @@ screenshots: ready
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,dev,pacs,train,view]" --editable ./weights
+	$(CONSTRAINED) --editable ".[benchmark,dev,node,pacs,train,view]" --editable ./weights
 	$(COMPILE)
 	touch $@ .venv/demo
 

@@ -24,6 +24,7 @@ OpenBLAS besides, `sparse` takes twice as long."""
 COMMANDS = {
     "fuse": ("radfuse.cli.fuse:fuse_command", "Fuse a CT and an MR of one head."),
     "batch": ("radfuse.cli.batch:batch_command", "Fuse many patients, resumably."),
+    "node": ("radfuse.cli.node:node_command", "Fuse what arrives in an Orthanc, by rules."),
     "register": ("radfuse.cli.register:register_command", "Register an MR to a CT, rigidly."),
     "view": ("radfuse.cli.view:view_command", "Open the viewer: fuse, review, sign off, draw."),
     "contour": ("radfuse.cli.contour:contour_command", "Convert, transfer and compare structures."),

@@ -200,6 +200,11 @@ class JobStore:
             )
             return changed.rowcount == 1
 
+    def remove(self, identity: str) -> None:
+        """Forget a job; a worker that runs it stops."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM jobs WHERE identity = ?", (identity,))
+
     def find(self, identity: str) -> StoredJob | None:
         """A job by its identity."""
         rows = self._file.read("SELECT * FROM jobs WHERE identity = ?", (identity,))

@@ -1,0 +1,228 @@
+"""The node: one control loop, some workers, and what an operator can ask of them."""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from threading import Event, Lock, Thread
+
+from radfuse.errors import InputError, OutputError, PeerError, RadfuseError
+from radfuse.io.lock import locked_output
+from radfuse.io.staging import remove_staging
+from radfuse.jobs.store import JobStore
+from radfuse.jobs.worker import LEASE_S, Limits, run_job, shares_of_cores
+from radfuse.node.arrivals import Arrivals
+from radfuse.node.audit import Audit
+from radfuse.node.delivery import Deliveries
+from radfuse.node.orthanc import Orthanc
+from radfuse.node.retrieval import RESULTS, Retrieval
+from radfuse.node.rules_file import RulesFile
+from radfuse.node.settings import NodeSettings
+from radfuse.node.state import Fusion, FusionState
+from radfuse.node.store import NodeStore
+
+LOG = logging.getLogger(__name__)
+
+JOBS, FUSIONS, AUDIT, LOGS = "jobs.sqlite", "node.sqlite", "audit.jsonl", "logs"
+"""Names in the data folder."""
+
+MOST_QUEUED = 2
+"""Jobs per worker whose images are retrieved ahead; more would only take space."""
+
+ALIVE_S = 120.0
+"""The control loop does something at least so often, or the node is not healthy."""
+
+CANCELLABLE = (FusionState.PLANNED, FusionState.QUEUED)
+"""States of a fusion that can be cancelled."""
+
+REPEATABLE = (
+    FusionState.REFUSED, FusionState.FAILED, FusionState.CANCELLED, FusionState.DELIVERED,
+    FusionState.UNNEEDED,
+)  # fmt: skip
+"""States of a fusion that can be run again."""
+
+
+class Node:
+    """Follows an Orthanc, fuses what its rules name, and brings the results back.
+
+    Raises `InputError` for wrong rules, `OutputError` for a data folder that cannot be written to.
+    """
+
+    def __init__(self, settings: NodeSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        data = settings.data
+        self.settings, self.rules = settings, RulesFile(settings.rules)
+        self.orthanc = Orthanc(settings.orthanc, settings.orthanc_user, settings.password())
+        self.store, self.jobs = NodeStore(data / FUSIONS), JobStore(data / JOBS)
+        self.audit = Audit(data / AUDIT, with_identifiers=settings.audit_identifiers)
+        parts = self.orthanc, self.store, self.jobs, self.audit, data
+        self._arrivals = Arrivals(self.orthanc, self.store, self.audit, settings, clock)
+        self._retrieval, self._deliveries = Retrieval(*parts), Deliveries(*parts)
+        self._ticked, self._lock = time.monotonic(), Lock()
+        self.problem = ""
+        """Why the last round of the control loop ended early; empty if it did not."""
+
+    def close(self) -> None:
+        """Release files and connections."""
+        self.store.close()
+        self.jobs.close()
+        self.orthanc.close()
+
+    def run(self, stop: Event) -> None:
+        """Work until `stop` is set; running jobs are stopped then, and run again after a start.
+
+        Raises `OutputError` where another node uses the data folder.
+        """
+        with locked_output(self.settings.data):
+            self._recover()
+            self.audit.write("node started")
+            workers = [
+                Thread(target=self._work, args=(f"worker {number}", cores, stop))
+                for number, cores in enumerate(shares_of_cores(self.settings.workers), 1)
+            ]
+            for worker in workers:
+                worker.start()
+            try:
+                while not stop.is_set():
+                    self.tick()
+                    stop.wait(self.settings.poll_s)
+            finally:
+                stop.set()
+                for worker in workers:
+                    worker.join()
+                self.audit.write("node ended")
+
+    def _recover(self) -> None:
+        """After a start: no worker is left, and what an interrupted run wrote is not needed."""
+        self.jobs.release_all()
+        results = self.settings.data / RESULTS
+        results.mkdir(parents=True, exist_ok=True)
+        remove_staging(results)
+        self._deliveries.delete_copies()
+
+    def tick(self) -> None:
+        """One round: what arrived, what is to be fused, what is to be brought back."""
+        self.problem = self._round()
+        with self._lock:
+            self._ticked = time.monotonic()
+
+    def _round(self) -> str:
+        """The problem that an operator has to know, or nothing."""
+        self.rules.refresh()
+        problems = []
+        for step in (
+            self._arrivals.follow,
+            lambda: self._arrivals.apply_rules(self.rules.rules),
+            self._make_jobs,
+            self._deliveries.collect,
+            lambda: self._deliveries.store_results(self.rules.rules),
+            self._deliveries.forward,
+        ):
+            try:
+                step()
+            except (RadfuseError, OSError) as error:
+                problems.append(str(error))
+                LOG.warning("round ended early", extra={"error": type(error).__name__})
+        return next(iter(problems), "")
+
+    def _make_jobs(self) -> None:
+        """Retrieve the images of planned fusions, as many as the workers soon need."""
+        if self.paused:
+            return
+        rules = {rule.name: rule for rule in self.rules.rules}
+        moment = datetime.now()  # hours of rules are local
+        queued = self.store.counts()[FusionState.QUEUED]
+        planned = self.store.fusions([FusionState.PLANNED])
+        for fusion in (one for one in planned if one.rule not in rules):
+            reason = f"there is no rule {fusion.rule} any more"
+            self.store.change(fusion.number, state=FusionState.UNNEEDED, reason=reason)
+        planned = [one for one in planned if one.rule in rules]
+        for fusion in sorted(planned, key=lambda one: -rules[one.rule].priority):
+            if queued >= MOST_QUEUED * self.settings.workers:
+                return
+            if rules[fusion.rule].is_open(moment) and fusion.next_attempt <= time.time():
+                self._retrieval.make_job(fusion, rules[fusion.rule])
+                queued += 1
+
+    def _work(self, worker: str, cores: tuple[int, ...], stop: Event) -> None:
+        """Run jobs, one after the other."""
+        limits = Limits(seconds=self.settings.time_limit_s, cores=cores)
+        logs = self.settings.data / LOGS
+        while not stop.is_set():
+            try:
+                taken = None if self.paused else self.jobs.take(worker, LEASE_S)
+                if taken is not None:
+                    log = logs / f"{taken.job.case}.log"
+                    run_job(self.jobs, taken, worker, log, limits, stop)
+                    continue
+            except OutputError as error:
+                LOG.warning("worker pauses", extra={"error": type(error).__name__})
+            stop.wait(self.settings.poll_s)
+
+    @property
+    def paused(self) -> str:
+        """Why no patient is taken: suspended by an operator, or too little space; or nothing."""
+        if self.store.is_suspended:
+            return "suspended by an operator"
+        free = shutil.disk_usage(self.settings.data).free
+        if free < self.settings.min_free_bytes:
+            return (
+                f"{free / (1 << 30):.1f} GiB free for {self.settings.data}, "
+                f"{self.settings.min_free_bytes / (1 << 30):.1f} needed (min_free_bytes)"
+            )
+        return ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the control loop works; a long retrieval is no problem."""
+        with self._lock:
+            return time.monotonic() - self._ticked < ALIVE_S
+
+    def problems(self) -> list[str]:
+        """What keeps the node from working, a sentence each."""
+        found = [self.paused, self.rules.problem, self.problem]
+        with suppress(PeerError):
+            known = set(self.orthanc.destinations())
+            found += [
+                f"rule {rule.name}: Orthanc has no destination {one}"
+                for rule in self.rules.rules
+                for one in rule.destinations
+                if one not in known
+            ]
+        return [one for one in found if one]
+
+    def suspend(self, who: str, *, suspended: bool) -> None:
+        """Take no patient, or go on; fusions that run end."""
+        self.store.suspend(suspended)
+        self.audit.write("suspended" if suspended else "resumed", who=who)
+
+    def force(self, patient: str, who: str) -> None:
+        """Fuse what is there of a patient now, and again; `InputError` for an unknown one."""
+        if not self.orthanc.patient_facts(patient):
+            raise InputError("the Orthanc has no such patient; search again")
+        self.store.force(patient)
+        self.audit.write("patient forced", who=who)
+
+    def run_again(self, number: int, who: str) -> None:
+        """Run an ended fusion again; `InputError` for another one."""
+        self._changed(number, REPEATABLE, state=FusionState.PLANNED, is_forced=True, reason="")
+        self.audit.write("run again", who=who, facts={"fusion": number})
+
+    def cancel(self, number: int, who: str) -> None:
+        """Cancel a fusion that is not done; `InputError` for another one."""
+        fusion = self._changed(
+            number, CANCELLABLE, state=FusionState.CANCELLED, reason=f"cancelled by {who}"
+        )
+        if fusion.state is FusionState.QUEUED:
+            self.jobs.cancel(fusion.identity)
+        self.audit.write("cancelled", who=who, facts={"fusion": number})
+
+    def _changed(self, number: int, states: tuple[FusionState, ...], **values: object) -> Fusion:
+        """Change a fusion in one of some states; returns it as it was."""
+        fusion = self.store.fusion(number)
+        if fusion is None or fusion.state not in states:
+            what = f"is {fusion.state}" if fusion else "does not exist"
+            raise InputError(f"fusion {number} {what}; reload the list")
+        self.store.change(number, **values)
+        return fusion

@@ -1,0 +1,211 @@
+"""The REST API of an Orthanc, as far as the node needs it.
+
+https://orthanc.uclouvain.be/book/users/rest.html
+"""
+
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from radfuse.errors import DiskFullError, PeerError
+
+TIMEOUT_S = 30.0
+"""Longest time until Orthanc answers; it indexes in milliseconds."""
+
+CHANGES_PER_REQUEST = 1000
+"""Changes in one answer."""
+
+STORED = ("Success", "AlreadyStored")
+"""Answers to an instance that Orthanc now has."""
+
+PEER_PREFIX = "peer:"
+"""Start of a destination that is an Orthanc peer; others are DICOM modalities."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that has happened in the Orthanc."""
+
+    number: int
+    kind: str
+    resource: str
+    """Orthanc's identifier of the instance, series, study or patient."""
+
+
+@dataclass(frozen=True)
+class ArchivedSeries:
+    """A series in the Orthanc, by its main attributes."""
+
+    resource: str
+    """Orthanc's identifier."""
+    uid: str
+    study_uid: str
+    facts: dict[str, str] = field(default_factory=dict)
+    """Values by the keywords of DICOM; `RemoteAET` is the title of who sent it."""
+    instances: int = 0
+    is_stable: bool = True
+
+
+class Orthanc:
+    """An Orthanc; all methods raise `PeerError` where it does not answer as expected."""
+
+    def __init__(self, url: str, user: str = "", password: str = "") -> None:
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither a proxy nor ~/.netrc
+        if user:
+            self._session.auth = (user, password)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def name(self) -> str:
+        """The name of this Orthanc; it shows that it answers."""
+        return str(self._json("GET", "/system").get("Name", ""))
+
+    def changes(self, since: int) -> tuple[list[Change], int, bool]:
+        """Changes after a position, the new position, and whether there are more."""
+        path = f"/changes?since={since}&limit={CHANGES_PER_REQUEST}"
+        answer = self._json("GET", path)
+        found = [Change(one["Seq"], one["ChangeType"], one["ID"]) for one in answer["Changes"]]
+        return found, int(answer["Last"]), not answer["Done"]
+
+    def last_change(self) -> int:
+        """The position of the newest change."""
+        return int(self._json("GET", "/changes?last")["Last"])
+
+    def patients(self) -> list[str]:
+        """Identifiers of all patients."""
+        return list(self._json("GET", "/patients"))
+
+    def patient_of(self, level: str, resource: str) -> str | None:
+        """The patient of a `series` or of `studies`; None where it has been deleted."""
+        answer = self._json("GET", f"/{level}/{resource}/patient", missing=True)
+        return str(answer["ID"]) if answer else None
+
+    def patient_facts(self, patient: str) -> dict[str, str]:
+        """Name, ID and others of a patient, by the keywords of DICOM; empty if deleted."""
+        answer = self._json("GET", f"/patients/{patient}", missing=True)
+        return dict(answer["MainDicomTags"]) if answer else {}
+
+    def find_patients(self, patient_id: str) -> list[str]:
+        """Identifiers of the patients with a PatientID; `*` matches any characters."""
+        query = {"Level": "Patient", "Query": {"PatientID": patient_id}}
+        return list(self._json("POST", "/tools/find", body=query))
+
+    def series_of(self, patient: str) -> list[ArchivedSeries]:
+        """All series of a patient; none where it has been deleted."""
+        studies = self._json("GET", f"/patients/{patient}/studies", missing=True) or []
+        found = []
+        for study in studies:
+            for resource in study["Series"]:
+                series = self._json("GET", f"/series/{resource}", missing=True)
+                if series is not None:
+                    found.append(self._archived(series, study))
+        return found
+
+    def _archived(self, series: dict[str, Any], study: dict[str, Any]) -> ArchivedSeries:
+        tags = series["MainDicomTags"]
+        facts = {**study["MainDicomTags"], **tags}
+        if series["Instances"]:
+            facts["RemoteAET"] = self._text(
+                f"/instances/{series['Instances'][0]}/metadata/RemoteAET"
+            )
+        return ArchivedSeries(
+            resource=series["ID"], uid=tags.get("SeriesInstanceUID", ""),
+            study_uid=study["MainDicomTags"].get("StudyInstanceUID", ""), facts=facts,
+            instances=len(series["Instances"]), is_stable=bool(series["IsStable"]),
+        )  # fmt: skip
+
+    def download(self, series: str, folder: Path) -> int:
+        """Write the instances of a series into a folder; returns how many there are.
+
+        Raises `DiskFullError` where there is no space, and `OutputError` otherwise.
+        """
+        instances = self._json("GET", f"/series/{series}")["Instances"]
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, instance in enumerate(sorted(instances)):
+            content = self._ask("GET", f"/instances/{instance}/file").content
+            try:
+                (folder / f"{number:05}.dcm").write_bytes(content)
+            except OSError as error:
+                raise DiskFullError(f"cannot be written ({error.strerror})", folder) from error
+        return len(instances)
+
+    def store(self, content: bytes) -> tuple[str, str, bool]:
+        """Store an instance; returns it, its series, and whether it is new there."""
+        answer = self._json("POST", "/instances", body=content)
+        status = answer.get("Status")
+        if status not in STORED:
+            raise PeerError(f"{self.url}: an instance was not stored ({status})")
+        return str(answer["ID"]), str(answer["ParentSeries"]), status == STORED[0]
+
+    def delete_instance(self, instance: str) -> None:
+        """Delete an instance that the node has stored."""
+        self._ask("DELETE", f"/instances/{instance}", missing=True)
+
+    def destinations(self) -> list[str]:
+        """The names that results can be sent to: modalities, and peers with their prefix."""
+        peers = (f"{PEER_PREFIX}{name}" for name in self._json("GET", "/peers"))
+        return [*self._json("GET", "/modalities"), *peers]
+
+    def send(self, destination: str, series: list[str]) -> str:
+        """Let Orthanc send series to a destination; returns its job."""
+        kind = "peers" if destination.startswith(PEER_PREFIX) else "modalities"
+        name = quote(destination.removeprefix(PEER_PREFIX), safe="")
+        body = {"Resources": series, "Synchronous": False}
+        return str(self._json("POST", f"/{kind}/{name}/store", body=body)["ID"])
+
+    def find_series(self, uid: str) -> list[str]:
+        """Orthanc's identifiers of the series with a SeriesInstanceUID: one, or none."""
+        found = self._json("POST", "/tools/lookup", body=uid.encode())
+        return [str(one["ID"]) for one in found if one["Type"] == "Series"]
+
+    def job(self, job: str) -> tuple[str, str]:
+        """State and error of one of its jobs; the state is empty where Orthanc has lost it."""
+        answer = self._json("GET", f"/jobs/{job}", missing=True)
+        if answer is None:
+            return "", ""
+        return str(answer["State"]), str(answer.get("ErrorDescription", ""))
+
+    def _json(self, method: str, path: str, *, body: Any = None, missing: bool = False) -> Any:
+        answer = self._ask(method, path, body=body, missing=missing)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        try:
+            return answer.json()
+        except requests.JSONDecodeError as error:
+            raise PeerError(f"{self.url}: the answer to {path} is not JSON") from error
+
+    def _text(self, path: str) -> str:
+        answer = self._ask("GET", path, missing=True)
+        return answer.text if answer.ok else ""
+
+    def _ask(
+        self, method: str, path: str, *, body: Any = None, missing: bool = False
+    ) -> requests.Response:
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body)
+        try:
+            answer = self._session.request(method, self.url + path, data=data, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            kind = type(error).__name__
+            raise PeerError(
+                f"{self.url}: Orthanc does not answer ({kind}); is it running?"
+            ) from error
+        if missing and answer.status_code == HTTPStatus.NOT_FOUND:
+            return answer
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            raise PeerError(
+                f"{self.url}: Orthanc refuses the user; check orthanc_user and its password file"
+            )
+        if answer.status_code == HTTPStatus.INSUFFICIENT_STORAGE:
+            raise PeerError(f"{self.url}: Orthanc has no space left")
+        if not answer.ok:
+            raise PeerError(f"{self.url}: {method} {path}: Orthanc answers {answer.status_code}")
+        return answer

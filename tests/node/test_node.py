@@ -1,0 +1,60 @@
+"""A node beside a real Orthanc: patients arrive, results come back and are sent on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from node_kit import Site, descriptions, patient_files, received, running_site, wait_until
+
+from radfuse.node.state import FusionState, PatientState
+from radfuse.node.store import NodeStore
+from radfuse.phantom.dicom import write_phantom
+from radfuse.phantom.head import make_phantom
+
+OWN = "RESEARCH, NOT FOR DOSE CALC"
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom(make_phantom(1, spacing_mm=6.0), folder)
+    return folder
+
+
+def states(site: Site) -> list[FusionState]:
+    store = NodeStore(site.settings.data / "node.sqlite")
+    found = [one.state for one in store.fusions()]
+    store.close()
+    return found
+
+
+def test_a_patient_comes_back_once(phantom: Path, tmp_path: Path) -> None:
+    files = patient_files(phantom, tmp_path, 1)
+    mixed = [one for pair in zip(files["CT"], files["MR"], strict=False) for one in pair]
+    mixed += [one for several in files.values() for one in several if one not in mixed]
+    with running_site(tmp_path) as site:
+        site.add(*mixed)
+        with site.node() as node:
+            wait_until(lambda: states(site) == [FusionState.DELIVERED])
+            expected = len(files["CT"])
+            assert site.first.count() == len(mixed) + 3 * expected + 1
+            assert site.second.count() == 3 * expected + 1
+            assert all(OWN in one for one in descriptions(site.second))
+            # our own results arrive, too, and instances arrive twice: nothing is done again
+            site.add(*mixed)
+            wait_until(lambda: node.store.patients([PatientState.ARRIVING]) == [])
+            wait_until(lambda: not node.problems())
+        assert states(site) == [FusionState.DELIVERED]
+        assert {one.PatientID for one in received(site.second)} == {"P0001"}
+        lines = (site.settings.data / "audit.jsonl").read_text().splitlines()
+        what = [json.loads(line)["what"] for line in lines]
+        assert what == [
+            "node started", "fusion planned", "fusion fused", "result stored", "result sent",
+            "node ended",
+        ]  # fmt: skip
+        assert "P0001" not in "".join(lines)
+        kept = sorted(path.name for path in (site.settings.data / "results" / "1").iterdir())
+        assert "qa.html" in kept
+        assert "record.json" in kept
+        assert not list((site.settings.data / "results" / "1").glob("*/"))
+        assert not list((site.settings.data / "images").iterdir())
