@@ -9,9 +9,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
-EXTRAS = ("benchmark", "bids", "pacs", "view", "train")
+EXTRAS = ("benchmark", "bids", "node", "pacs", "view", "train")
 
-OF_EXTRAS = ("benchmark", "service", "training", "networks", "dicom.network")
+OF_EXTRAS = ("benchmark", "node", "service", "training", "networks", "dicom.network")
 """Packages that only the extras need."""
 
 IMPORT_ALL = """
@@ -56,4 +56,6 @@ def test_every_command_is_imported_without_the_extras() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert {"cli.fuse", "cli.view", "cli.train", "pipeline.fuse"} <= set(done.stdout.split())
+    assert {"cli.fuse", "cli.view", "cli.training.train", "cli.node", "pipeline.fuse"} <= set(
+        done.stdout.split()
+    )

@@ -11,7 +11,7 @@ from radfuse.benchmark.load_cases import find_cases
 from radfuse.benchmark.results import ComparedMethod
 from radfuse.benchmark.run.methods import UNKNOWN_DATA_SET, UNKNOWN_PATIENTS, find_methods
 from radfuse.benchmark.settings import BenchmarkSettings, ExternalMethod, changed
-from radfuse.cli.weights import patients_by_data_set
+from radfuse.cli.training.weights import patients_by_data_set
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import shipped_graph
 

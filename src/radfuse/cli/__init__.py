@@ -37,9 +37,12 @@ COMMANDS = {
         "radfuse.cli.experiment:experiment_command",
         "Evaluate fusion against ground truth.",
     ),
-    "train": ("radfuse.cli.train:train_command", "Train a network on your own pairs."),
-    "export": ("radfuse.cli.export:export_command", "Write a trained network as an ONNX file."),
-    "weights": ("radfuse.cli.weights:weights_command", "List, install and build weights."),
+    "train": ("radfuse.cli.training.train:train_command", "Train a network on your own pairs."),
+    "export": (
+        "radfuse.cli.training.export:export_command",
+        "Write a trained network as an ONNX file.",
+    ),
+    "weights": ("radfuse.cli.training.weights:weights_command", "List, install and build weights."),
     "dicom": (
         "radfuse.cli.dicom:dicom_command",
         "Check, de-identify, send, find and retrieve DICOM.",

@@ -4,16 +4,18 @@ import signal
 from pathlib import Path
 from threading import Event
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from radfuse.cli.options import PATH, print_json
 from radfuse.errors import InputError
-from radfuse.node.node import Node
-from radfuse.node.orthanc import ArchivedSeries, Orthanc
-from radfuse.node.rules import Answer, apply, read_rules
 from radfuse.node.settings import NodeSettings, read_node_settings
 from radfuse.record import NOTICE
+
+if TYPE_CHECKING:
+    from radfuse.node.orthanc import ArchivedSeries
+    from radfuse.node.rules import Answer
 
 CONFIG = click.option(
     "--config",
@@ -41,6 +43,8 @@ def run_command(config: Path | None) -> None:
 
     Research use only. Not a medical device.
     """
+    from radfuse.node.node import Node  # noqa: PLC0415  # an extra
+
     settings = read_node_settings(config)
     stop = Event()
 
@@ -75,6 +79,8 @@ def test_command(rules: Path, patient_id: str, config: Path | None, *, as_json: 
     Nothing is fused or changed. The pair is chosen among the series that match as by `radfuse
     fuse --study`.
     """
+    from radfuse.node.rules import apply, read_rules  # noqa: PLC0415  # an extra
+
     checked = read_rules(rules)
     series = _series_of(read_node_settings(config), patient_id)
     answers = [apply(one, series) for one in checked]
@@ -93,8 +99,10 @@ def test_command(rules: Path, patient_id: str, config: Path | None, *, as_json: 
             click.echo(f"  {one.facts['Modality']} {description!r}, {one.instances} images")
 
 
-def _series_of(settings: NodeSettings, patient_id: str) -> list[ArchivedSeries]:
+def _series_of(settings: NodeSettings, patient_id: str) -> "list[ArchivedSeries]":
     """The series of a patient; `InputError` where the Orthanc has not exactly one."""
+    from radfuse.node.orthanc import Orthanc  # noqa: PLC0415  # an extra
+
     orthanc = Orthanc(settings.orthanc, settings.orthanc_user, settings.password())
     try:
         found = orthanc.find_patients(patient_id)
@@ -105,7 +113,7 @@ def _series_of(settings: NodeSettings, patient_id: str) -> list[ArchivedSeries]:
         orthanc.close()
 
 
-def _as_json(answer: Answer) -> dict[str, object]:
+def _as_json(answer: "Answer") -> dict[str, object]:
     series = answer.match.series if answer.match else ()
     return {
         "rule": answer.rule,

@@ -18,7 +18,7 @@ from radfuse.cli.options import (
     output_options,
     print_json,
 )
-from radfuse.cli.train import TrainingProgress
+from radfuse.cli.training.train import TrainingProgress
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing
 from radfuse.methods.catalogue import METHODS, packaged_folders

@@ -1,0 +1,1 @@
+"""Commands that train networks, export them, and list and install weights."""
