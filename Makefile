@@ -1,12 +1,18 @@
 # demo: fuse a synthetic phantom; test: the fast tests; check: style, types, layers; study: all tests,
 # with branch coverage; docs: the generated documents; screenshots: the images of docs/howto/view.md,
-# taken by the browser test. Each target installs what it needs into .venv; see docs/testing.md.
+# taken by the browser test; image: the container image (docs/deploy.md).
+# Each target but image installs what it needs into .venv; see docs/testing.md.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 # pip would compile all packages on one core; compileall takes all cores and leaves out their tests.
 CONSTRAINED := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile \
   --constraint constraints.txt
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
+# The builder of container images, another base, a pip.conf: make image BUILDER="docker build"
+# BASE=debian:bookworm IMAGE_OPTIONS="--secret id=pip,src=pip.conf".
+BUILDER ?= podman build --format docker
+BASE ?= python:3.11-slim-bookworm
+IMAGE ?= radfuse:latest
 # Programs that tests compare with, and their Debian packages.
 TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
   gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch
@@ -15,7 +21,7 @@ ENVIRONMENT := OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 PYTHONDO
 # Three for two cores: some tests wait for servers and browsers.
 THREE_AT_ONCE := -n 3 --dist worksteal --durations=25
 
-.PHONY: demo test check study docs screenshots ready tools venv-package clean
+.PHONY: demo test check study docs screenshots image ready tools venv-package clean
 
 demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
@@ -41,6 +47,9 @@ docs: .venv/dev
 screenshots: ready
 	$(BIN)/pytest -q tests/service/test_browser.py
 	$(BIN)/python docs/screenshots.py
+
+image:
+	$(BUILDER) --file Containerfile --build-arg BASE=$(BASE) $(IMAGE_OPTIONS) --tag $(IMAGE) .
 
 .venv/demo: .venv/made
 	$(CONSTRAINED) --editable .
