@@ -1,6 +1,7 @@
 # demo: fuse a synthetic phantom; test: the fast tests; check: style, types, layers; study: all tests,
 # with branch coverage; docs: the generated documents; screenshots: the images of docs/howto/view.md,
 # taken by the browser test; image: the container image (docs/deploy.md).
+# sbom: what the image has, as CycloneDX; licences: a table of it.
 # Each target but image installs what it needs into .venv; see docs/testing.md.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
@@ -21,7 +22,7 @@ ENVIRONMENT := OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 PYTHONDO
 # Three for two cores: some tests wait for servers and browsers.
 THREE_AT_ONCE := -n 3 --dist worksteal --durations=25
 
-.PHONY: demo test check study docs screenshots image ready tools venv-package clean
+.PHONY: demo test check study docs screenshots image sbom licences ready tools venv-package clean
 
 demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
@@ -50,6 +51,14 @@ screenshots: ready
 
 image:
 	$(BUILDER) --file Containerfile --build-arg BASE=$(BASE) $(IMAGE_OPTIONS) --tag $(IMAGE) .
+
+sbom: .venv/dev
+	mkdir -p dist
+	$(BIN)/python deploy/packages.py sbom > dist/radfuse.cdx.json
+	@echo dist/radfuse.cdx.json
+
+licences: .venv/dev
+	@$(BIN)/python deploy/packages.py licences
 
 .venv/demo: .venv/made
 	$(CONSTRAINED) --editable .
