@@ -83,7 +83,7 @@ def deployed_packages(extras: tuple[str, ...] = EXTRAS) -> list[Package]:
 
 def _needs(requirements: Iterable[str], extras: frozenset[str]) -> list[tuple[str, frozenset[str]]]:
     """Names and extras of requirements that apply on this platform with some extras."""
-    needs = []
+    needs: list[tuple[str, frozenset[str]]] = []
     for one in map(Requirement, requirements):
         marker = one.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras}):
@@ -99,7 +99,7 @@ def licence_of(package: Distribution) -> str:
     """The licence by its metadata: an expression, a name, or its classifiers."""
     metadata = package.metadata
     for key in ("License-Expression", "License"):
-        text = (metadata.get(key) or "").strip()
+        text = next(iter(metadata.get_all(key) or []), "").strip()
         if SPDX.fullmatch(text) and text != "LICENSE":
             return text
     lines = metadata.get_all("Classifier") or []
