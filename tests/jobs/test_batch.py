@@ -16,7 +16,8 @@ from radfuse.io.lock import locked_output
 from radfuse.io.staging import PREFIX
 from radfuse.io.volumes import write_volume
 from radfuse.jobs.batch import TABLE, plan, run_batch, stored_jobs
-from radfuse.jobs.cases import Case, read_cases
+from radfuse.jobs.case import Case
+from radfuse.jobs.cases import read_cases
 from radfuse.jobs.job import JobState
 from radfuse.jobs.worker import Limits
 from radfuse.phantom.dicom import write_phantom

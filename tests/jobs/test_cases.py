@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from radfuse.errors import InputError
-from radfuse.jobs.cases import Case, case_name, read_cases
+from radfuse.jobs.case import Case, case_name
+from radfuse.jobs.cases import read_cases
 from radfuse.recipe import Recipe
 
 

@@ -17,9 +17,9 @@ from radfuse.cli.options import (
 )
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
-from radfuse.io.staging import refuse_overlap
-from radfuse.jobs.batch import TABLE, Plan, plan, run_batch, stored_jobs
-from radfuse.jobs.cases import Case, read_cases
+from radfuse.jobs.batch import TABLE, Plan, check_folders, plan, run_batch, stored_jobs
+from radfuse.jobs.case import Case
+from radfuse.jobs.cases import read_cases
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import StoredJob
 from radfuse.jobs.worker import Answer, Limits
@@ -98,9 +98,10 @@ def batch_command(
     """Fuse many patients into one folder; the same command resumes after an interruption.
 
     INPUT is a table (CSV or TSV: id, ct, mr, and optionally session, pet, pet_ct, spect; several
-    MR are separated by semicolons, paths are relative to the table), or a folder that has a
-    folder of DICOM for each patient, in which CT and MR are chosen as by --study. OUTPUT becomes a
-    BIDS derivative. How each case ended is in OUTPUT/cases.csv.
+    MR are separated by semicolons, paths are relative to the table), a BIDS data set (CT with the
+    suffix ct or CT; T1w, T2w, FLAIR; pet), or a folder that has a folder of DICOM for each
+    patient, in which CT and MR are chosen as by --study. OUTPUT becomes a BIDS derivative. How
+    each case ended is in OUTPUT/cases.csv.
 
     The exit status is 0 if every case is done, 3 if some were refused, 4 if some failed.
 
@@ -110,9 +111,9 @@ def batch_command(
         _print_counts(stored_jobs(output), {}, output, as_json=as_json)
         return
     if source is None:
-        raise InputError("give INPUT: a table of patients, or a folder of patients")
+        raise InputError("give INPUT: a table, a BIDS data set, or a folder of patients")
     if source.is_dir():
-        refuse_overlap([output], [source])  # the next run would take it for a patient
+        check_folders(output, source)
     recipe = make_recipe(options=named_options(options), **settings)
     method_info(recipe.method)  # what is wrong for every case is refused once
     check_options(recipe.method, recipe.options, recipe.device)

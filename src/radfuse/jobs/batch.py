@@ -12,8 +12,9 @@ from threading import Event
 from radfuse.errors import OutputError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import refuse_overlap, remove_staging, staging
+from radfuse.jobs.bids_input import is_dataset
 from radfuse.jobs.bids_names import case_folder, fused_path
-from radfuse.jobs.cases import Case
+from radfuse.jobs.case import Case
 from radfuse.jobs.dataset import write_description
 from radfuse.jobs.job import Derivative, Job, JobState, identity_of
 from radfuse.jobs.store import JobStore, StoredJob
@@ -21,6 +22,9 @@ from radfuse.jobs.worker import Answer, Limits, shares_of_cores, work
 
 STORE, LOGS, TABLE = "jobs.sqlite", "logs", "cases.csv"
 """Names in the folder: the list of jobs, what they print, and how each ended."""
+
+DERIVATIVES = "derivatives"
+"""Folder of a BIDS data set for what is made from it."""
 
 COLUMNS = ("case", "state", "reason", "seconds", "attempts", "output")
 """Of the table."""
@@ -35,6 +39,19 @@ class Plan:
     jobs: tuple[Job, ...]
     incomplete: dict[str, str]
     """What is missing, by case."""
+    raw: Path | None = None
+    """Root of the BIDS data set that the images are from; None where they are from elsewhere."""
+
+
+def check_folders(output: Path, source: Path) -> None:
+    """Raise `OutputError` for an output in the folder of the input, or around it.
+
+    The next run would take it for a patient. In `derivatives` of a BIDS data set it belongs.
+    """
+    derivatives = source.resolve() / DERIVATIVES
+    if is_dataset(source) and derivatives in output.resolve().parents:
+        return
+    refuse_overlap([output], [source])
 
 
 def plan(cases: Sequence[Case], output: Path, *, as_dicom: bool = False) -> Plan:
@@ -57,9 +74,10 @@ def plan(cases: Sequence[Case], output: Path, *, as_dicom: bool = False) -> Plan
         jobs[identity] = Job(
             identity=identity, case=case.name, images=case.images, recipe=case.recipe,
             output=result_path(output, case, as_dicom=as_dicom),
-            derivative=None if as_dicom else Derivative(root=output),
+            derivative=None if as_dicom else Derivative(root=output, raw=case.raw),
         )  # fmt: skip
-    return Plan(tuple(jobs.values()), incomplete)
+    raw = next((case.raw for case in cases), None)
+    return Plan(tuple(jobs.values()), incomplete, raw)
 
 
 def result_path(output: Path, case: Case, *, as_dicom: bool) -> Path:
@@ -86,7 +104,7 @@ def run_batch(
     stop = Event()
     with locked_output(output), _opened(output / STORE) as store:
         remove_staging(output)
-        write_description(output)
+        write_description(output, planned.raw)
         store.release_all()  # the lock shows that no worker is left
         store.add(planned.jobs)
         store.rerun(rerun)

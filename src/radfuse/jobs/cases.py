@@ -1,11 +1,11 @@
-"""The patients of a batch: from a table, or a folder with a folder for each."""
+"""The patients of a batch: from a table, a BIDS data set, or a folder with a folder for each."""
 
 import csv
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from radfuse.errors import InputError
+from radfuse.jobs.bids_input import is_dataset, read_dataset
+from radfuse.jobs.case import Case, case_name
 from radfuse.jobs.job import JobImages
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
@@ -17,26 +17,15 @@ TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 """Tables by suffix, with their delimiter."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """A patient, or one session of a patient."""
-
-    name: str
-    """As in BIDS: `sub-01` or `sub-01_ses-2`."""
-    images: JobImages | None
-    """None where something is missing."""
-    recipe: Recipe
-    problem: str = ""
-    """What is missing, a sentence."""
-
-
 def read_cases(path: Path, recipe: Recipe) -> list[Case]:
-    """The patients of a table (CSV, TSV), or of a folder that has a folder for each.
+    """The patients of a table (CSV, TSV), a BIDS data set, or a folder that has a folder for each.
 
-    Raises `InputError` for another file, a table without the required columns, two rows of one
-    patient and session, and for nothing to do.
+    Raises `InputError` for another file, a table without the required columns, a data set that
+    cannot be read, two rows of one patient and session, and for nothing to do.
     """
-    if path.is_dir():
+    if path.is_dir() and is_dataset(path):
+        cases = read_dataset(path, recipe)
+    elif path.is_dir():
         cases = [_patient(folder, recipe) for folder in sorted(path.iterdir()) if folder.is_dir()]
     elif path.suffix.lower() in TABLE_SUFFIXES:
         cases = _rows(path, recipe)
@@ -96,13 +85,3 @@ def _patient(folder: Path, recipe: Recipe) -> Case:
     uids = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
     images = JobImages(ct=folder, mrs=(folder,))
     return Case(name, images, recipe.model_copy(update=uids))
-
-
-def case_name(patient: str, session: str = "") -> str:
-    """A name as in BIDS, of letters and digits; `InputError` where nothing is left of one."""
-    parts = [("sub", patient), *([("ses", session)] if session else [])]
-    labels = [(key, re.sub(f"^{key}-", "", text)) for key, text in parts]
-    cleaned = [(key, re.sub("[^A-Za-z0-9]", "", text)) for key, text in labels]
-    if not all(text for _, text in cleaned):
-        raise InputError(f"id {patient!r}: has no letter or digit; give each patient a name")
-    return "_".join(f"{key}-{text}" for key, text in cleaned)

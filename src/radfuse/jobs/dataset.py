@@ -1,15 +1,25 @@
 """The files at the root of a BIDS derivative."""
 
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.jobs.bids_names import BIDS_VERSION, NOT_IN_STANDARD
 from radfuse.record import NOTICE
 
 DESCRIPTION, README, BIDSIGNORE = "dataset_description.json", "README", ".bidsignore"
 """Names of the files."""
+
+GENERATOR = "radfuse"
+"""Name in `GeneratedBy`."""
+
+RAW = "raw"
+"""Name of the source data set in BIDS URIs."""
 
 TITLE = "CT and MR fused by radfuse"
 
@@ -32,16 +42,30 @@ several files by that of the SHA-256 of each, in the order of the slices.
 """What the data set is."""
 
 
-def write_description(root: Path) -> None:
+def dataset_facts(root: Path) -> dict[str, Any]:
+    """The description of a data set; `InputError` for one that is no JSON object."""
+    path = root / DESCRIPTION
+    try:
+        facts = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(facts, dict):
+        raise InputError(f"{path}: not the description of a data set")
+    return facts
+
+
+def write_description(root: Path, raw: Path | None = None) -> None:
     """Write description and `.bidsignore`, and the README where none is.
 
-    Raises `OutputError` where the folder cannot be written to.
+    `raw` is the data set that the derivative is of, which is named by its path relative to the
+    derivative. Raises `OutputError` where the folder cannot be written to.
     """
     facts = {
         "Name": TITLE,
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "radfuse", "Version": version("radfuse"), "Description": NOTICE}],
+        "GeneratedBy": [{"Name": GENERATOR, "Version": version("radfuse"), "Description": NOTICE}],
+        **(_source_facts(root, raw) if raw else {}),
     }
     texts = {
         DESCRIPTION: json.dumps(facts, indent=2) + "\n",
@@ -52,3 +76,11 @@ def write_description(root: Path) -> None:
     with staging(root) as stage:
         for name, text in texts.items():
             stage.path_of(root / name).write_text(text, encoding="utf-8")
+
+
+def _source_facts(root: Path, raw: Path) -> dict[str, Any]:
+    """Where the source data set is, relative to the derivative, and its DOI."""
+    url = quote(Path(os.path.relpath(raw, root)).as_posix())
+    doi = dataset_facts(raw).get("DatasetDOI")
+    source = {"URL": url, **({"DOI": doi} if isinstance(doi, str) else {})}
+    return {"SourceDatasets": [source], "DatasetLinks": {RAW: url}}

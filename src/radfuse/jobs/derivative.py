@@ -16,6 +16,7 @@ from radfuse.jobs.bids_names import (
     sidecar_of,
     transform_path,
 )
+from radfuse.jobs.dataset import RAW
 from radfuse.jobs.job import Derivative, Job
 from radfuse.modality import MR
 from radfuse.pipeline.outputs import QA_SHEET
@@ -24,9 +25,6 @@ from radfuse.pipeline.study.outputs import TRANSFORM_ROLE
 from radfuse.pipeline.study.sequences import mr_label
 from radfuse.record import Input, Output, Record
 from radfuse.series import Series
-
-RAW = "raw"
-"""Name of the source data set in BIDS URIs."""
 
 FUSED, RESAMPLED_MR, TRANSFORM, FIELD_OF_VIEW = "fused", "mr", "transform", "field of view"
 """Roles of outputs in a record."""
@@ -154,7 +152,7 @@ def _source(series: Series, recorded: Input, derivative: Derivative) -> str:
     Paths outside a data set may identify the patient.
     """
     if derivative.raw:
-        path, raw = series.source.resolve(), derivative.raw.resolve()
+        path, raw = series.source.absolute(), derivative.raw.absolute()  # links stay as they are
         if path.is_relative_to(raw):
             return f"bids:{RAW}:{quote(path.relative_to(raw).as_posix())}"
     digest = urlsafe_b64encode(bytes.fromhex(recorded.sha256)).decode().rstrip("=")

@@ -32,6 +32,9 @@ CONTRAST_WORDS = (
 
 NO_CONTRAST_WORDS = r"(?<![a-z])(pre|without|w/?o|no|native|nativ)(?![a-z])"
 
+BIDS_LABELS = re.compile("^sub-[^_]+_(ses-[^_]+_)?")
+"""Patient and session in the name of a file in BIDS, which say nothing of the sequence."""
+
 NO_AGENT = ("", "NO", "NONE", "N", "0")
 """Values of ContrastBolusAgent that name none."""
 
@@ -61,7 +64,7 @@ def mr_sequence(series: Series) -> MrSequence:
 
 def _words(series: Series) -> str:
     if not series.headers:
-        return series.source.name.lower()
+        return BIDS_LABELS.sub("", series.source.name).lower()
     return " ".join(str(series.headers[0].get(keyword) or "") for keyword in DESCRIPTIONS).lower()
 
 
