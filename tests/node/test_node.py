@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import pydicom
 import pytest
 from node_kit import Site, descriptions, patient_files, received, running_site, wait_until
 
+from radfuse.node.retrieval import _kept, pair_of
 from radfuse.node.state import FusionState, PatientState
 from radfuse.node.store import NodeStore
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
+from radfuse.recipe import Recipe
 
 OWN = "RESEARCH, NOT FOR DOSE CALC"
 
@@ -58,3 +61,24 @@ def test_a_patient_comes_back_once(phantom: Path, tmp_path: Path) -> None:
         assert "record.json" in kept
         assert not list((site.settings.data / "results" / "1").glob("*/"))
         assert not list((site.settings.data / "images").iterdir())
+
+
+def test_only_the_chosen_pair_is_kept(phantom: Path, tmp_path: Path) -> None:
+    # UIDs of which one begins with the other
+    parts = {1: "HEAD", 2: "ABDOMEN"}
+    for number, name in ((1, "1.2.3"), (2, "1.2.34")):
+        for role, paths in patient_files(phantom, tmp_path / "files", number).items():
+            folder = tmp_path / "images" / f"{role}-{number}"
+            folder.mkdir(parents=True)
+            for path in paths:
+                header = pydicom.dcmread(path)
+                header.SeriesInstanceUID = f"{name}.{role == 'MR':d}"
+                header.PatientID = header.PatientName = "P"
+                header.BodyPartExamined, header.SeriesNumber = parts[number], number * 10
+
+                header.save_as(folder / path.name)
+    pair = pair_of(tmp_path / "images", Recipe())
+    assert (pair.ct, pair.mr) == ({"CT-1"}, {"MR-1"})
+    kept = _kept(tmp_path / "images", pair)
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {"CT", "MR"}
+    assert [path.name for path in kept.ct.iterdir()] == ["CT-1"]

@@ -3,14 +3,16 @@
 import logging
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from radfuse.errors import InputError, PeerError
 from radfuse.jobs.containment import run_contained
 from radfuse.jobs.job import Job, JobImages, identity_of
 from radfuse.jobs.store import JobStore
+from radfuse.modality import CT, MR
 from radfuse.node.audit import Audit
-from radfuse.node.orthanc import ArchivedSeries, Orthanc
+from radfuse.node.orthanc import Orthanc
 from radfuse.node.rules import Rule, apply
 from radfuse.node.state import Fusion, FusionState, pause_s
 from radfuse.node.store import NodeStore
@@ -64,12 +66,12 @@ class Retrieval:
         for series in answer.match.series:
             self._orthanc.download(series.resource, folder / series.resource)
         try:
-            recipe = run_contained(pair_of, folder, rule.recipe, path=folder)
+            pair = run_contained(pair_of, folder, rule.recipe, path=folder)
         except InputError as error:
             shutil.rmtree(folder, ignore_errors=True)
             self._end(fusion, FusionState.REFUSED, str(error).replace(f"{folder}: ", ""))
             return
-        job = self._job(fusion, rule, recipe, _kept(folder, answer.match.series, recipe))
+        job = self._job(fusion, rule, pair.recipe, _kept(folder, pair))
         same = self._store.same_pair(job.identity, fusion.number)
         if same and (same.state in RUNNING or not fusion.is_forced):
             shutil.rmtree(folder, ignore_errors=True)
@@ -115,23 +117,38 @@ class Retrieval:
         self._audit.write(f"fusion {state}", facts={"fusion": fusion.number})
 
 
-def pair_of(folder: Path, recipe: Recipe) -> Recipe:
-    """The recipe with the CT and the MR that are chosen in a folder, as by `--study`."""
+@dataclass(frozen=True)
+class ChosenPair:
+    """The CT and the MR that are fused."""
+
+    recipe: Recipe
+    """With their UIDs."""
+    ct: frozenset[str]
+    """Names of the folders that the slices of the CT are in; several where a scanner split it."""
+    mr: frozenset[str]
+
+
+def pair_of(folder: Path, recipe: Recipe) -> ChosenPair:
+    """The CT and the MR that are chosen in a folder with a folder for each series."""
     pair = choose_pair(folder, recipe)
     uids = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
-    return recipe.model_copy(update=uids)
+    folders = (
+        frozenset(one.path.parent.name for one in candidate.volume.slices)
+        for candidate in (pair.ct, pair.mr)
+    )
+    return ChosenPair(recipe.model_copy(update=uids), *folders)
 
 
-def _kept(folder: Path, series: tuple[ArchivedSeries, ...], recipe: Recipe) -> JobImages:
-    """The folders of the chosen pair; the others are deleted, and do not count in the identity."""
-    chosen = {}
-    for one in series:
-        for role, uid in (("CT", recipe.ct_series), ("MR", recipe.mr_series)):
-            if uid and uid.startswith(one.uid) and one.facts.get("Modality") == role:
-                chosen[role] = folder / one.resource
+def _kept(folder: Path, pair: ChosenPair) -> JobImages:
+    """Move the pair into the folders CT and MR, and delete what else was retrieved.
+
+    The identity of a job counts only the files of its images.
+    """
+    for role, names in ((CT, pair.ct), (MR, pair.mr)):
+        (folder / role.code).mkdir()
+        for name in names:
+            (folder / name).rename(folder / role.code / name)
     for path in folder.iterdir():
-        if path not in chosen.values():
+        if path.name not in {CT.code, MR.code}:
             shutil.rmtree(path)
-    if len(chosen) < 2:
-        raise InputError("the series that were chosen are not those of the archive")
-    return JobImages(ct=chosen["CT"], mrs=(chosen["MR"],))
+    return JobImages(ct=folder / CT.code, mrs=(folder / MR.code,))
