@@ -16,7 +16,7 @@ BASE ?= python:3.11-slim-bookworm
 IMAGE ?= radfuse:latest
 # Programs that tests compare with, and their Debian packages.
 TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
-  gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch
+  gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch slurmctld=slurm-wlm
 # Programs that tests start import radfuse, too: keep what is compiled.
 ENVIRONMENT := OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # Three for two cores: some tests wait for servers and browsers.
@@ -66,7 +66,7 @@ licences: .venv/dev
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,dev,node,pacs,train,view]" --editable ./weights
+	$(CONSTRAINED) --editable ".[benchmark,cluster,dev,node,pacs,train,view]" --editable ./weights
 	$(COMPILE)
 	touch $@ .venv/demo
 

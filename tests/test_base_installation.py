@@ -9,7 +9,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
-EXTRAS = ("benchmark", "bids", "node", "pacs", "view", "train")
+EXTRAS = ("benchmark", "bids", "cluster", "node", "pacs", "view", "train")
 
 OF_EXTRAS = ("benchmark", "node", "service", "training", "networks", "dicom.network")
 """Packages that only the extras need."""

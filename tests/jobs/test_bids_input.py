@@ -12,8 +12,8 @@ from radfuse.jobs.batch import check_folders, plan
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
 from radfuse.jobs.dataset import write_description
+from radfuse.jobs.fusion import fused
 from radfuse.jobs.job import JobState
-from radfuse.jobs.worker import fused
 from radfuse.modality import MR
 from radfuse.phantom.head import Phantom
 from radfuse.pipeline.study.sequences import MrSequence, mr_sequence

@@ -6,8 +6,8 @@ import pydicom
 import pytest
 from pydicom import Dataset
 
+from radfuse.jobs.fusion import fused
 from radfuse.jobs.job import Job, JobImages, JobState, identity_of
-from radfuse.jobs.worker import fused
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
 from radfuse.recipe import Recipe

@@ -20,6 +20,7 @@ from radfuse.intensity import WINDOWS
 from radfuse.jobs.batch import TABLE, Plan, check_folders, plan, run_batch, stored_jobs
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
+from radfuse.jobs.cluster import DaskScheduler
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import StoredJob
 from radfuse.jobs.worker import Answer, Limits
@@ -46,7 +47,12 @@ REFUSED_STATUS, FAILED_STATUS = 3, 4
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Patients at a time; each needs about 2 GiB of memory.",
+    help="Patients at a time, or SLURM jobs; each needs about 2 GiB of memory.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run on the Dask cluster of a scheduler: tcp://host:8786.",
 )
 @click.option(
     "--participant-label",
@@ -84,6 +90,7 @@ def batch_command(
     source: Path | None,
     output: Path,
     workers: int,
+    scheduler: str | None,
     labels: tuple[str, ...],
     as_dicom: bool,
     dry_run: bool,
@@ -128,6 +135,7 @@ def batch_command(
 
     found = run_batch(
         planned, output, workers=workers, limits=Limits(seconds=time_limit),
+        cluster=DaskScheduler(scheduler) if scheduler else None,
         rerun=RERUN[rerun] if rerun else (), ended=ended,
     )  # fmt: skip
     _print_counts(found, planned.incomplete, output, as_json=as_json)

@@ -15,6 +15,7 @@ from radfuse.io.staging import refuse_overlap, remove_staging, staging
 from radfuse.jobs.bids_input import is_dataset
 from radfuse.jobs.bids_names import case_folder, fused_path
 from radfuse.jobs.case import Case
+from radfuse.jobs.cluster import Cluster, work_on_cluster
 from radfuse.jobs.dataset import write_description
 from radfuse.jobs.job import Derivative, Job, JobState, identity_of
 from radfuse.jobs.store import JobStore, StoredJob
@@ -93,15 +94,16 @@ def run_batch(
     *,
     workers: int = 1,
     limits: Limits | None = None,
+    cluster: Cluster | None = None,
     rerun: Sequence[JobState] = (),
     ended: Ended = lambda _job, _answer: None,
 ) -> list[StoredJob]:
     """Run the jobs that have not ended, some at a time; returns all of the folder.
 
+    They run in `workers` processes of this machine, or else on a cluster.
     Ctrl-C stops the running jobs, which wait again. Raises `OutputError` for a folder that another
     run uses, or that cannot be written to.
     """
-    stop = Event()
     with locked_output(output), _opened(output / STORE) as store:
         remove_staging(output)
         write_description(output, planned.raw)
@@ -111,22 +113,32 @@ def run_batch(
         for job in planned.jobs:
             job.output.parent.mkdir(parents=True, exist_ok=True)
             remove_staging(job.output.parent)
-        with ThreadPoolExecutor(workers) as pool:
-            runs = [
-                pool.submit(
-                    work, store, f"worker {number}", output / LOGS,
-                    replace(limits or Limits(), cores=cores), stop, ended,
-                )
-                for number, cores in enumerate(shares_of_cores(workers), 1)
-            ]  # fmt: skip
-            try:
-                for run in runs:
-                    run.result()
-            finally:
-                stop.set()
+        if cluster is None:
+            _work_locally(store, workers, output / LOGS, limits or Limits(), ended)
+        else:
+            with cluster.connected(output) as client:
+                work_on_cluster(client, store, output, output / LOGS, limits or Limits(), ended)
+        remove_staging(output)  # of attempts that were killed
         found = list(store.jobs())
         write_table(output / TABLE, found, planned.incomplete)
     return found
+
+
+def _work_locally(store: JobStore, workers: int, logs: Path, limits: Limits, ended: Ended) -> None:
+    """Run the jobs of a list in processes of this machine, until none waits."""
+    stop = Event()
+    with ThreadPoolExecutor(workers) as pool:
+        runs = [
+            pool.submit(
+                work, store, f"worker {number}", logs, replace(limits, cores=cores), stop, ended
+            )
+            for number, cores in enumerate(shares_of_cores(workers), 1)
+        ]
+        try:
+            for run in runs:
+                run.result()
+        finally:
+            stop.set()
 
 
 def stored_jobs(output: Path) -> list[StoredJob]:

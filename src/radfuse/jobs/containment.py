@@ -32,7 +32,7 @@ machine's memory, or more."""
 JOB_TIMEOUT_S = 1800.0
 """A process that prepares or fuses a study is stopped if it reports no progress for this long."""
 
-PRELOADED = "radfuse.pipeline.study.fuse"
+PRELOADED = "radfuse.jobs.fusion"
 """Module that children share, so that a child starts in milliseconds."""
 
 T = TypeVar("T")

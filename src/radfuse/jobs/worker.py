@@ -8,21 +8,16 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Thread
 
-from radfuse.errors import OutputError, RadfuseError
+from radfuse.io.staging import remove_staging
 from radfuse.jobs.containment import END_S, JOB_MEMORY_BYTES, child_context, limit_memory
-from radfuse.jobs.derivative import fuse_into_derivative
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import MAX_ATTEMPTS, JobStore, StoredJob
 from radfuse.log import LogSettings, configure_logging, current_settings
-from radfuse.pipeline.fuse import fuse_ct_mr
-from radfuse.pipeline.result import Result
-from radfuse.pipeline.study.fuse import fuse_study
 
 LEASE_S = 60.0
 """How long a job is a worker's without a sign of life."""
@@ -44,6 +39,20 @@ class Limits:
     """Numbers of the processor's cores that it runs on; all without any."""
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a child has of the process that runs the batch, wherever that is."""
+
+    log: LogSettings
+    working_folder: Path
+    """Paths of jobs and recipes may be relative to it."""
+
+
+def current_surroundings() -> Surroundings:
+    """Those of this process."""
+    return Surroundings(current_settings(), Path.cwd())
+
+
 def work(
     store: JobStore,
     worker: str,
@@ -62,100 +71,114 @@ def work(
             ended(taken.job, answer)
 
 
+class Lease:
+    """A worker's hold on a job that it has taken, to be extended while the job runs."""
+
+    def __init__(self, store: JobStore, taken: StoredJob, worker: str) -> None:
+        self._store, self.taken, self._worker = store, taken, worker
+        self._extended = time.monotonic()
+
+    def extended(self) -> bool:
+        """Extend the lease where it is time; False where the job is no longer this worker's."""
+        if time.monotonic() - self._extended <= LEASE_S / 4:
+            return True
+        self._extended = time.monotonic()
+        return self._store.extend(self.taken.job.identity, self._worker, LEASE_S)
+
+    def end(self, answer: Answer | None, seconds: float, log: Path) -> Answer | None:
+        """Store how a run has ended, None without an answer; returns None if the job runs again."""
+        if answer is None:
+            state = JobState.FAILED if self.taken.attempts >= MAX_ATTEMPTS else JobState.WAITING
+            answer = state, f"the process that fuses it has ended without an answer; see {log.name}"
+        is_ours = self._store.finish(
+            self.taken.job.identity, self._worker, answer[0], reason=answer[1], seconds=seconds
+        )
+        return answer if is_ours and answer[0] is not JobState.WAITING else None
+
+    def release(self) -> None:
+        """Let the job wait again, as if it had not been taken."""
+        self._store.release(self.taken.job.identity, self._worker)
+
+
 def run_job(
     store: JobStore, taken: StoredJob, worker: str, log: Path, limits: Limits, stop: Event
 ) -> Answer | None:
     """Run a taken job to its end, and store it; None where it is to be run again."""
-    job, began = taken.job, time.monotonic()
-    answer = _answer_of_child(store, job, worker, log, limits, stop)
-    if answer is None:
-        if stop.is_set():
-            store.release(job.identity, worker)
-            return None
-        state = JobState.FAILED if taken.attempts >= MAX_ATTEMPTS else JobState.WAITING
-        answer = state, f"the process that fuses it has ended without an answer; see {log.name}"
-    seconds = round(time.monotonic() - began, 2)
-    is_ours = store.finish(job.identity, worker, answer[0], reason=answer[1], seconds=seconds)
-    return answer if is_ours and answer[0] is not JobState.WAITING else None
-
-
-def _answer_of_child(
-    store: JobStore, job: Job, worker: str, log: Path, limits: Limits, stop: Event
-) -> Answer | None:
-    """The answer of a child process; None where it was stopped, or has ended without one."""
-    context = child_context()
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_answer, args=(theirs, job, log, limits, current_settings()), daemon=True
+    lease = Lease(store, taken, worker)
+    answer, seconds = answer_of_child(
+        taken.job, log, limits, lambda: not stop.is_set() and lease.extended()
     )
+    if answer is None and stop.is_set():
+        lease.release()
+        return None
+    return lease.end(answer, seconds, log)
+
+
+def answer_of_child(
+    job: Job,
+    log: Path,
+    limits: Limits,
+    may_run: Callable[[], bool],
+    surroundings: Surroundings | None = None,
+) -> tuple[Answer | None, float]:
+    """Run a job in a child process; returns its answer, and for how many seconds it ran.
+
+    None instead of an answer: the child has ended without one, or `may_run`, which is called
+    several times a second, has returned False. Without `surroundings` the child has those of this
+    process.
+    """
+    context, began = child_context(), time.monotonic()
+    ours, theirs = context.Pipe(duplex=False)
+    there = surroundings or current_surroundings()
+    process = context.Process(target=_answer, args=(theirs, job, log, limits, there), daemon=True)
     process.start()
     theirs.close()
-    deadline, extended = time.monotonic() + limits.seconds, time.monotonic()
     try:
-        while not stop.is_set():
-            if ours.poll(POLL_S):
-                answer: Answer = ours.recv()
-                return answer
-            if time.monotonic() > deadline:
-                return JobState.FAILED, f"stopped after {limits.seconds:g} s; raise --time-limit"
-            if time.monotonic() - extended > LEASE_S / 4:
-                extended = time.monotonic()
-                if not store.extend(job.identity, worker, LEASE_S):
-                    return None
+        answer = _awaited(ours, began + limits.seconds, limits, may_run)
     except EOFError:
         process.join(END_S)
+        answer = None
     finally:
         process.kill()
         process.join()
         ours.close()
+    return answer, round(time.monotonic() - began, 2)
+
+
+def _awaited(
+    pipe: Connection, deadline: float, limits: Limits, may_run: Callable[[], bool]
+) -> Answer | None:
+    """The answer that arrives; `EOFError` where the child has ended."""
+    while may_run():
+        if pipe.poll(POLL_S):
+            answer: Answer = pipe.recv()
+            return answer
+        if time.monotonic() > deadline:
+            return JobState.FAILED, f"stopped after {limits.seconds:g} s; raise --time-limit"
     return None
 
 
-def _answer(pipe: Connection, job: Job, log: Path, limits: Limits, settings: LogSettings) -> None:
+def _answer(pipe: Connection, job: Job, log: Path, limits: Limits, there: Surroundings) -> None:
     """Run in the child: fuse, and send how it ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends this process
     Thread(target=_exit_with_parent, daemon=True).start()
+    os.chdir(there.working_folder)
     _redirect_output(log)
     if limits.cores and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # a container may forbid it
             os.sched_setaffinity(0, limits.cores)
     limit_memory(limits.memory_bytes)
-    configure_logging(settings)
+    configure_logging(there.log)
+    remove_staging(job.output.parent)  # of an attempt that was killed
     try:
+        from radfuse.jobs.fusion import fused  # noqa: PLC0415  # parents need not wait for imports
+
         pipe.send(fused(job))
     except MemoryError:
         pipe.send((JobState.FAILED, "not enough memory; use fewer --workers"))
     except Exception as error:
         traceback.print_exc()
         pipe.send((JobState.FAILED, f"an internal error ({type(error).__name__}); see {log.name}"))
-
-
-def fused(job: Job) -> Answer:
-    """Fuse the images of a job; what the user can correct is an answer, a bug raises."""
-    try:
-        if job.derivative:
-            result = fuse_into_derivative(job, job.derivative, partial(_fused_images, job))
-        else:
-            result = _fused_images(job, job.output)
-    except OutputError as error:
-        return JobState.FAILED, str(error)
-    except RadfuseError as error:
-        return JobState.REFUSED, str(error)
-    quality = result.alignment.quality if result.alignment else None
-    return JobState.DONE, quality.sentence() if quality else ""
-
-
-def _fused_images(job: Job, output: Path) -> Result:
-    images = job.images
-    if len(images.mrs) == 1 and not (images.pet or images.spect):
-        return fuse_ct_mr(
-            images.ct, images.mrs[0], output,
-            recipe=job.recipe, job=job.reference, overwrite=True,
-        )  # fmt: skip
-    return fuse_study(
-        images.ct, images.mrs, output, pet=images.pet, pet_ct=images.pet_ct,
-        spect=images.spect, recipe=job.recipe, job=job.reference, overwrite=True,
-    )  # fmt: skip
 
 
 def _redirect_output(log: Path) -> None:

@@ -1,0 +1,40 @@
+"""The fusion of a job, and how it has ended."""
+
+from functools import partial
+from pathlib import Path
+
+from radfuse.errors import OutputError, RadfuseError
+from radfuse.jobs.derivative import fuse_into_derivative
+from radfuse.jobs.job import Job, JobState
+from radfuse.jobs.worker import Answer
+from radfuse.pipeline.fuse import fuse_ct_mr
+from radfuse.pipeline.result import Result
+from radfuse.pipeline.study.fuse import fuse_study
+
+
+def fused(job: Job) -> Answer:
+    """Fuse the images of a job; what the user can correct is an answer, a bug raises."""
+    try:
+        if job.derivative:
+            result = fuse_into_derivative(job, job.derivative, partial(_fused_images, job))
+        else:
+            result = _fused_images(job, job.output)
+    except OutputError as error:
+        return JobState.FAILED, str(error)
+    except RadfuseError as error:
+        return JobState.REFUSED, str(error)
+    quality = result.alignment.quality if result.alignment else None
+    return JobState.DONE, quality.sentence() if quality else ""
+
+
+def _fused_images(job: Job, output: Path) -> Result:
+    images = job.images
+    if len(images.mrs) == 1 and not (images.pet or images.spect):
+        return fuse_ct_mr(
+            images.ct, images.mrs[0], output,
+            recipe=job.recipe, job=job.reference, overwrite=True,
+        )  # fmt: skip
+    return fuse_study(
+        images.ct, images.mrs, output, pet=images.pet, pet_ct=images.pet_ct,
+        spect=images.spect, recipe=job.recipe, job=job.reference, overwrite=True,
+    )  # fmt: skip
