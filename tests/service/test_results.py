@@ -11,9 +11,11 @@ import pydicom
 import pytest
 
 from radfuse.errors import InputError, OutputError
+from radfuse.jobs.job import JobState
+from radfuse.jobs.store import JobList
 from radfuse.record import Signoff, now
 from radfuse.service.jobs.fusion import JobSpec
-from radfuse.service.jobs.job_queue import CANCELLED, JobQueue
+from radfuse.service.jobs.job_queue import CANCELLED, LIST, JobQueue, ViewerJob
 from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR
 from radfuse.service.stores.results import INPUTS, RESULT, files_beside, run_folder
 from radfuse.service.stores.studies import STOPPED, Studies, Study, UnknownStudyError
@@ -55,6 +57,38 @@ def test_process_that_cannot_start_ends_only_its_own_job(
         assert job.events[-1] == ("error" if sent else "done", facts)
     assert "cannot pickle 'generator'" in capfd.readouterr().err
     assert studies.get(study.id).state == "done"
+
+
+def test_jobs_are_listed_until_their_study_is_deleted(
+    signed: tuple[Studies, Study], jobs: JobQueue
+) -> None:
+    studies, study = signed
+    bare = studies.create("Bare", study.ct, study.ct / "nothing", study.recipe)
+    for one in (study, bare):
+        jobs.start(one, JobSpec("prepare"))
+    for one in (study, bare):
+        job = jobs.last_job(one.id)
+        assert job is not None
+        assert job.ended.wait(60)
+    listed = JobList(studies.folder.parent / LIST, ViewerJob)
+    found = {one.job.case: (one.state, one.reason) for one in listed.jobs()}
+    assert found[study.id] == (JobState.DONE, "")
+    state, reason = found[bare.id]
+    assert state is JobState.REFUSED
+    assert str(study.ct) not in reason
+    jobs.delete(bare.id)
+    assert [one.job.case for one in listed.jobs()] == [study.id]
+    listed.close()
+
+
+def test_jobs_that_a_killed_server_leaves_have_failed(copied: tuple[Studies, Study]) -> None:
+    studies, study = copied
+    left = JobList(studies.folder.parent / LIST, ViewerJob)
+    left.add([ViewerJob(identity="1", case=study.id, kind="fuse")])
+    left.take("viewer", 60)
+    JobQueue(studies).close()
+    assert [(one.state, one.reason) for one in left.jobs()] == [(JobState.FAILED, STOPPED)]
+    left.close()
 
 
 def test_full_disk_leaves_no_job_that_never_ends(

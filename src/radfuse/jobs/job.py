@@ -56,20 +56,28 @@ class Derivative(BaseModel):
     """Root of the BIDS data set that the images are from; None where they are from elsewhere."""
 
 
-class Job(BaseModel):
-    """What a worker needs to know; `identity` does not change where files are moved."""
+class ListedJob(BaseModel):
+    """What a list of jobs needs to know of one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     identity: str
     case: str
-    """Name of the patient and session in the batch, such as `sub-01_ses-1`."""
+    """What the job is of; a list has one job of a case, the newest."""
+    priority: int = 0
+    """Jobs of higher priority are taken first."""
+
+
+class Job(ListedJob):
+    """A fusion of files: its `identity` does not change where they are moved.
+
+    The case is the patient and session in a batch, such as `sub-01_ses-1`.
+    """
+
     images: JobImages
     recipe: Recipe
     output: Path
     """File or folder of the result."""
-    priority: int = 0
-    """Jobs of higher priority are taken first."""
     replaces: tuple[SeriesReference, ...] = ()
     """DICOM series of an earlier result of the patient that this one replaces."""
     derivative: Derivative | None = None

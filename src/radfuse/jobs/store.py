@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from radfuse.io.sqlite_file import SqliteFile
-from radfuse.jobs.job import Job, JobState
+from radfuse.jobs.job import Job, JobState, ListedJob
 
 MIGRATIONS = (
     """
@@ -51,11 +52,15 @@ Clock = Callable[[], float]
 """Seconds; of all processes that use a store the same."""
 
 
+Kind = TypeVar("Kind", bound=ListedJob)
+"""What kind of job a list has."""
+
+
 @dataclass(frozen=True)
-class StoredJob:
+class Stored(Generic[Kind]):
     """A job and what has become of it."""
 
-    job: Job
+    job: Kind
     state: JobState
     attempts: int
     reason: str
@@ -64,14 +69,15 @@ class StoredJob:
     """How long its last attempt took."""
 
 
-class JobStore:
+class JobList(Generic[Kind]):
     """The jobs of a file, which is made if it does not exist.
 
     Raises `InputError` for a file of a newer version or of another program, `OutputError` where it
     cannot be written.
     """
 
-    def __init__(self, path: Path, clock: Clock = time.time) -> None:
+    def __init__(self, path: Path, kind: type[Kind], clock: Clock = time.time) -> None:
+        self._kind = kind
         self._file = SqliteFile(path, MIGRATIONS, "list of jobs")
         self._clock = clock
 
@@ -79,7 +85,7 @@ class JobStore:
         """Release the file."""
         self._file.close()
 
-    def add(self, jobs: Iterable[Job]) -> int:
+    def add(self, jobs: Iterable[Kind]) -> int:
         """Add the jobs that are not in the store; returns how many were new.
 
         A job replaces that of the same case with other images or another recipe.
@@ -102,7 +108,7 @@ class JobStore:
                 ).rowcount  # fmt: skip
         return new
 
-    def take(self, worker: str, lease_s: float) -> StoredJob | None:
+    def take(self, worker: str, lease_s: float) -> Stored[Kind] | None:
         """The first job that waits, or whose worker has ended, now running; None without one.
 
         Jobs whose last permitted attempt has ended without an answer fail.
@@ -129,7 +135,7 @@ class JobStore:
                     JobState.WAITING, JobState.RUNNING, now,
                 ),
             ).fetchone()  # fmt: skip
-        return _stored(row) if row else None
+        return self._stored(row) if row else None
 
     def extend(self, identity: str, worker: str, lease_s: float) -> bool:
         """Extend a lease; False where the job is no longer this worker's, which must then stop."""
@@ -205,10 +211,15 @@ class JobStore:
         with self._file.writing() as connection:
             connection.execute("DELETE FROM jobs WHERE identity = ?", (identity,))
 
-    def find(self, identity: str) -> StoredJob | None:
+    def remove_case(self, case: str) -> None:
+        """Forget the job of a case, as `remove`."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM jobs WHERE case_name = ?", (case,))
+
+    def find(self, identity: str) -> Stored[Kind] | None:
         """A job by its identity."""
         rows = self._file.read("SELECT * FROM jobs WHERE identity = ?", (identity,))
-        return _stored(rows[0]) if rows else None
+        return self._stored(rows[0]) if rows else None
 
     def counts(self) -> dict[JobState, int]:
         """Number of jobs by state, in the order of `JobState`."""
@@ -220,18 +231,36 @@ class JobStore:
 
     def jobs(
         self, states: Iterable[JobState] = tuple(JobState), *, after: int = 0, most: int = -1
-    ) -> Iterator[StoredJob]:
+    ) -> Iterator[Stored[Kind]]:
         """Jobs of some states in the order in which they were added, without the first `after`."""
         rows = self._file.read(
             "SELECT * FROM jobs "
             "WHERE state IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ? OFFSET ?",
             (json.dumps(list(states)), most, after),
         )
-        yield from map(_stored, rows)
+        yield from map(self._stored, rows)
+
+    def end_all(self, state: JobState, reason: str) -> None:
+        """End every job that waits or runs: the caller knows that no worker is left."""
+        with self._file.writing() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = ?, reason = ?, changed = ? WHERE state IN (?, ?)",
+                (state, reason, self._clock(), JobState.WAITING, JobState.RUNNING),
+            )
+
+    def _stored(self, row: sqlite3.Row) -> Stored[Kind]:
+        return Stored(
+            self._kind.model_validate_json(row["description"]), JobState(row["state"]),
+            row["attempts"], row["reason"], row["seconds"],
+        )  # fmt: skip
 
 
-def _stored(row: sqlite3.Row) -> StoredJob:
-    return StoredJob(
-        Job.model_validate_json(row["description"]), JobState(row["state"]), row["attempts"],
-        row["reason"], row["seconds"],
-    )  # fmt: skip
+StoredJob = Stored[Job]
+"""A fusion of files, and what has become of it."""
+
+
+class JobStore(JobList[Job]):
+    """A list of fusions of files."""
+
+    def __init__(self, path: Path, clock: Clock = time.time) -> None:
+        super().__init__(path, Job, clock)

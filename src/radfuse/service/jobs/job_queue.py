@@ -1,21 +1,28 @@
-"""The jobs of a server: one at a time, each in a child process, with their events."""
+"""The jobs of a server: one at a time, each in a child process, with their events.
+
+They are in a list on disk, as those of a batch. Those that a killed server leaves have failed: a
+person saw them stop, and decides.
+"""
 
 import logging
 import queue
+import secrets
 import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, Literal
 
-from radfuse.errors import InputError, RadfuseError
+from radfuse.errors import InputError, OutputError, RadfuseError
 from radfuse.jobs.containment import JOB_TIMEOUT_S, child_context
+from radfuse.jobs.job import JobState, ListedJob
+from radfuse.jobs.store import JobList
 from radfuse.log import current_settings, since
 from radfuse.service.jobs.fusion import JobSpec
-from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR, run_job
-from radfuse.service.stores.studies import Studies, Study, StudyState
+from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR, NOT_ENOUGH_MEMORY, run_job
+from radfuse.service.stores.studies import STOPPED, Studies, Study, StudyState
 
 LOG = logging.getLogger(__name__)
 
@@ -25,8 +32,29 @@ CANCELLED = "the job was cancelled; earlier results are unchanged"
 POLL_S = 0.1
 """Interval in which a running job's messages and a cancellation are checked."""
 
+LIST = "jobs.sqlite"
+"""Name of the list in the folder of the server."""
+
+WORKER = "viewer"
+"""The only worker of the list."""
+
+LEASE_S = float("inf")
+"""There is no other worker that a job could pass to."""
+
+ENDS = {"done": JobState.DONE, "cancelled": JobState.CANCELLED}
+"""How a job ends in the list; with an error it is refused, or has failed."""
+
+FAULTS = (INTERNAL_ERROR, NOT_ENOUGH_MEMORY)
+"""Errors that the user cannot correct."""
+
 END_S = 5.0
 """How long a stopped process may take to end before it is killed."""
+
+
+class ViewerJob(ListedJob):
+    """A job as it is listed; its case is the study."""
+
+    kind: Literal["prepare", "fuse"]
 
 
 @dataclass
@@ -35,6 +63,7 @@ class Job:
 
     study: str
     spec: JobSpec
+    identity: str = field(default_factory=lambda: secrets.token_hex(16))
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Kind and data; the last one is `done` or `error`."""
@@ -55,6 +84,8 @@ class JobQueue:
 
     def __init__(self, studies: Studies) -> None:
         self._studies = studies
+        self._list = JobList(studies.folder.parent / LIST, ViewerJob)
+        self._list.end_all(JobState.FAILED, STOPPED)
         self._jobs: dict[str, Job] = {}
         self._waiting: queue.Queue[Job | None] = queue.Queue()
         self._lock = Lock()
@@ -72,6 +103,7 @@ class JobQueue:
                 study.id, recipe=study.recipe, state="queued", message=message
             )
             job = Job(study.id, spec)
+            self._list.add([ViewerJob(identity=job.identity, case=study.id, kind=spec.kind)])
             job.add_event("stage", stage="queued", fraction=None)
             self._jobs[study.id] = job
             self._waiting.put(job)
@@ -91,6 +123,7 @@ class JobQueue:
             if job is not None and not job.ended.is_set():
                 raise InputError("this study is queued or running; cancel it first")
             self._studies.delete(identifier)
+            self._list.remove_case(identifier)
 
     def last_job(self, identifier: str) -> Job | None:
         """The last job of a study since the server was started."""
@@ -109,26 +142,37 @@ class JobQueue:
             job.cancelled.set()
         self._waiting.put(None)
         self._thread.join()
+        self._list.close()
 
     def _run_all(self) -> None:
         while (job := self._waiting.get()) is not None:
+            state, began = JobState.FAILED, time.perf_counter()
             try:
-                self._run(job)
+                self._list.take(WORKER, LEASE_S)
+                state = self._run(job)
             except Exception as error:  # the next job must run in any case
                 self._report_failure(job, error)
             finally:
+                with suppress(OutputError):  # on a full disk the next start ends it
+                    self._list.finish(
+                        job.identity, WORKER, state,
+                        reason=job.stored_message, seconds=since(began),
+                    )  # fmt: skip
                 job.ended.set()
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job) -> JobState:
+        """Run a job; returns how it has ended."""
         if job.cancelled.is_set():
             self._finish(job, "cancelled", {"error": CANCELLED})
-            return
+            return JobState.CANCELLED
         study = self._studies.change(job.study, state="running")
         facts, began = {"kind": job.spec.kind, "study": job.study}, time.perf_counter()
         LOG.info("job started", extra=facts)
         kind, data = self._run_in_process(job, study, self._studies.folder_of(job.study))
         self._finish(job, kind, data)
         LOG.info("job ended", extra={**facts, "end": kind, "seconds": since(began)})
+        is_fault = job.stored_message in FAULTS
+        return ENDS.get(kind, JobState.FAILED if is_fault else JobState.REFUSED)
 
     def _finish(self, job: Job, kind: str, data: Any) -> None:
         """Show the result of a job, if it has one, and report its end."""
