@@ -67,9 +67,12 @@ SHINING = {name for name in METHODS if name == "bone_blend" or name.startswith("
 DOUBLING = {"res2fusion-addition"}
 """Features are doubled: two equal images give a brighter one."""
 
+STRETCHED_ROUNDING = {"ddcgan": 1e-4}
+"""The rounding of what is stretched to the full scale grows: of 2 x 2 pixels 5 to 30 times."""
+
 UNFAITHFUL = {
-    "deepfuse", "drf", "emfusion", "fusiondn", "fusiongan", "ifcnn", "mufusion", "pmgi", "sdnet",
-    "u2fusion", "umfcmgr",
+    "ddcgan", "deepfuse", "drf", "emfusion", "fusiondn", "fusiongan", "ifcnn", "mufusion", "pmgi",
+    "sdnet", "u2fusion", "umfcmgr",
 }  # fmt: skip
 """Trained by losses that never see two equal images, and shipped as those made them."""
 
@@ -135,7 +138,8 @@ def check_duties(name: str, shape: tuple[int, int, int], seed: int) -> None:
     np.testing.assert_array_equal(ct, kept[0])
     np.testing.assert_array_equal(mr, kept[1])
     one_by_one = [method_of(name)(ct[i : i + 1], mr[i : i + 1]) for i in range(shape[0])]
-    np.testing.assert_allclose(fused, np.concatenate(one_by_one), rtol=0, atol=1e-5)
+    rounding = STRETCHED_ROUNDING.get(name, 1e-5)
+    np.testing.assert_allclose(fused, np.concatenate(one_by_one), rtol=0, atol=rounding)
 
 
 @pytest.mark.parametrize("name", rules())

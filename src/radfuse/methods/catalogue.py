@@ -318,6 +318,7 @@ METHODS: dict[str, MethodInfo] = {
     "mufusion": _shipped("mufusion", "encoder-decoder, own memory", "Cheng et al. 2023"),
     "drf": _shipped("drf", "autoencoder, shared and own features", "Wang et al. 2022"),
     "fusiondn": _shipped("fusiondn", "dense CNN, entropy-weighted sources", "Xu et al. 2020"),
+    "ddcgan": _shipped("ddcgan", "dense CNN, adversarial, a discriminator each", "Ma et al. 2020"),
     "cnn": _shipped(
         "cnn", "siamese CNN's weight map, fused in Laplacian pyramids", "Liu et al. 2017",
         "the authors' images of 6 pairs, with the authors' parameters",
@@ -340,8 +341,8 @@ PUBLISHED = (
 
 
 MIN_SIDES = {
-    "densefuse": 2, "drf": 2, "emfusion": 2, "fusiondn": 2, "u2fusion": 2, "csf": 3, "msdnet": 3,
-    "mufusion": 3, "msenet": 4, "rfnnest": 9,
+    "ddcgan": 2, "densefuse": 2, "drf": 2, "emfusion": 2, "fusiondn": 2, "u2fusion": 2, "csf": 3,
+    "msdnet": 3, "mufusion": 3, "msenet": 4, "rfnnest": 9,
 }  # fmt: skip
 """Rows and columns that packaged graphs need for their mirrored borders, found by trial; the others
 fuse single pixels."""

@@ -5,8 +5,7 @@ multi-resolution image fusion", IEEE Transactions on Image Processing 29,
 doi:10.1109/TIP.2020.2977573. This is its generator for two images of the same resolution, as CT and
 MR on one grid are; for PET at a quarter of the resolution a transposed convolution comes before.
 Details that the paper leaves open follow the authors' published program. Its parameters are not
-published. Own weights do not ship: in trainings as short as those of the other networks its images
-are blurred, and air is grey.
+published. Own weights are of a short training: their images are blurred, and show little of the MR.
 """
 
 import torch
