@@ -227,7 +227,7 @@ METHODS: dict[str, MethodInfo] = {
     "daubechies_complex": _classical(
         "classical.daubechies_complex:DaubechiesComplex",
         "Daubechies complex wavelets, larger modulus",
-        "after the abstract of Singh & Khare 2014, own rule", proof=ABSTRACT_ONLY,
+        "after abstracts of Singh & Khare, own rule", proof=ABSTRACT_ONLY,
     ),
     "curvelet_ct_mr": _classical(
         "classical.curvelet_ct_mr:CurveletCtMr", "complex curvelets, larger modulus",
