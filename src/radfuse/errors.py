@@ -3,7 +3,8 @@
 RadfuseError               one line on the command line; anything else is a bug, with its traceback
 ├── InputError             a file, folder, value or option cannot be used
 │   ├── GeometryError      slice positions or grids are irregular, impossible or unknown
-│   └── NoImageError       a folder has no image of the wanted kind
+│   ├── NoImageError       a folder has no image of the wanted kind
+│   └── ReaderEndedError   the process that reads a file has ended without an answer
 ├── OutputError            a result cannot be written to the given path
 │   └── DiskFullError      there is no space left for it
 ├── PeerError              a PACS cannot be reached, refuses, or answers wrongly
@@ -36,6 +37,10 @@ class GeometryError(InputError):
 
 class NoImageError(InputError):
     """A folder has no image of the wanted kind."""
+
+
+class ReaderEndedError(InputError):
+    """The process that reads a file has ended without an answer: it is damaged, or was killed."""
 
 
 class OutputError(RadfuseError):

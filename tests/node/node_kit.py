@@ -29,7 +29,7 @@ recipe = {method = "average", register_rigidly = false, accept_registration = tr
 destinations = ["SECOND"]
 """
 
-WAIT_S = 60.0
+WAIT_S = 300.0
 
 
 @dataclass

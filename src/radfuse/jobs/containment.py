@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from radfuse.errors import InputError, RadfuseError
+from radfuse.errors import InputError, RadfuseError, ReaderEndedError
 from radfuse.log import LogSettings, configure_logging, current_settings
 
 READER_MEMORY_BYTES = 8 << 30
@@ -68,7 +68,7 @@ def run_contained(
         result, error = ours.recv()
     except EOFError:
         process.join(END_S)
-        raise InputError(
+        raise ReaderEndedError(
             f"{path.name}: the program that reads it ended abnormally (status {process.exitcode}); "
             "the file is damaged or malicious: replace it or leave it out"
         ) from None

@@ -49,7 +49,7 @@ ENDED = (JobState.DONE, JobState.REFUSED, JobState.FAILED, JobState.CANCELLED)
 """States that a job stays in until it is to be run again."""
 
 Clock = Callable[[], float]
-"""Seconds; of all processes that use a store the same."""
+"""Seconds; of all processes of a machine the same, and never set."""
 
 
 Kind = TypeVar("Kind", bound=ListedJob)
@@ -76,7 +76,7 @@ class JobList(Generic[Kind]):
     cannot be written.
     """
 
-    def __init__(self, path: Path, kind: type[Kind], clock: Clock = time.time) -> None:
+    def __init__(self, path: Path, kind: type[Kind], clock: Clock = time.monotonic) -> None:
         self._kind = kind
         self._file = SqliteFile(path, MIGRATIONS, "list of jobs")
         self._clock = clock
@@ -111,28 +111,29 @@ class JobList(Generic[Kind]):
     def take(self, worker: str, lease_s: float) -> Stored[Kind] | None:
         """The first job that waits, or whose worker has ended, now running; None without one.
 
-        Jobs whose last permitted attempt has ended without an answer fail.
+        Jobs whose last permitted attempt has ended without an answer fail. A lease that ends later
+        than one of now is of a time before the machine was restarted.
         """
         now = self._clock()
         with self._file.writing() as connection:
             connection.execute(
                 "UPDATE jobs SET state = ?, reason = ?, changed = ? "
-                "WHERE state = ? AND lease_until <= ? AND attempts >= ?",
+                "WHERE state = ? AND NOT (lease_until > ? AND lease_until <= ?) AND attempts >= ?",
                 (
                     JobState.FAILED,
                     f"the process that fuses it has ended {MAX_ATTEMPTS} times without an answer; "
                     "memory may be too small, or a file damaged",
-                    now, JobState.RUNNING, now, MAX_ATTEMPTS,
+                    now, JobState.RUNNING, now, now + lease_s, MAX_ATTEMPTS,
                 ),
             )  # fmt: skip
             row = connection.execute(
                 "UPDATE jobs SET state = ?, attempts = attempts + 1, worker = ?, lease_until = ?, "
                 "changed = ? WHERE number = (SELECT number FROM jobs WHERE state = ? OR "
-                "(state = ? AND lease_until <= ?) ORDER BY priority DESC, number LIMIT 1) "
-                "RETURNING *",
+                "(state = ? AND NOT (lease_until > ? AND lease_until <= ?)) "
+                "ORDER BY priority DESC, number LIMIT 1) RETURNING *",
                 (
                     JobState.RUNNING, worker, now + lease_s, now,
-                    JobState.WAITING, JobState.RUNNING, now,
+                    JobState.WAITING, JobState.RUNNING, now, now + lease_s,
                 ),
             ).fetchone()  # fmt: skip
         return self._stored(row) if row else None
@@ -145,6 +146,15 @@ class JobList(Generic[Kind]):
                 (self._clock() + lease_s, identity, worker, JobState.RUNNING),
             )
             return changed.rowcount == 1
+
+    def is_held(self, identity: str, worker: str) -> bool:
+        """Whether a worker runs a job; not where it was cancelled or removed meanwhile."""
+        return bool(
+            self._file.read(
+                "SELECT 1 FROM jobs WHERE identity = ? AND worker = ? AND state = ?",
+                (identity, worker, JobState.RUNNING),
+            )
+        )
 
     def finish(
         self, identity: str, worker: str, state: JobState, *, reason: str = "", seconds: float = 0
@@ -262,5 +272,5 @@ StoredJob = Stored[Job]
 class JobStore(JobList[Job]):
     """A list of fusions of files."""
 
-    def __init__(self, path: Path, clock: Clock = time.time) -> None:
+    def __init__(self, path: Path, clock: Clock = time.monotonic) -> None:
         super().__init__(path, Job, clock)

@@ -81,7 +81,7 @@ class Lease:
     def extended(self) -> bool:
         """Extend the lease where it is time; False where the job is no longer this worker's."""
         if time.monotonic() - self._extended <= LEASE_S / 4:
-            return True
+            return self._store.is_held(self.taken.job.identity, self._worker)
         self._extended = time.monotonic()
         return self._store.extend(self.taken.job.identity, self._worker, LEASE_S)
 

@@ -3,9 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from radfuse.errors import PeerError
 from radfuse.node.audit import Audit
-from radfuse.node.orthanc import ArchivedSeries, Change, Orthanc
+from radfuse.node.each import for_each
+from radfuse.node.orthanc import ArchivedSeries, Change, NoAnswerError, Orthanc
 from radfuse.node.rules import Answer, Rule, first_match
 from radfuse.node.settings import NodeSettings
 from radfuse.node.state import Patient, PatientState
@@ -22,6 +25,23 @@ LEVELS = {
 PATIENT_CHANGES = ("NewPatient", "StablePatient")
 """Changes whose resource is the patient."""
 
+NEW = "New"
+"""Start of the kinds of changes by which something arrives; others say that it is stable."""
+
+RECHECK = 2.0
+"""A patient whose series are not stable is asked for again after so many times the quiet time:
+an Orthanc that was restarted does not call stable what had arrived before."""
+
+
+@dataclass
+class _Waiting:
+    """A patient to whom no rule was applied yet, by a clock that nobody sets; of this process."""
+
+    arrived: float
+    """When a series last arrived."""
+    due: float
+    """When to ask for the series again."""
+
 
 class Arrivals:
     """Patients of whom something arrived, until a rule was applied to them."""
@@ -36,24 +56,45 @@ class Arrivals:
     ) -> None:
         self._orthanc, self._store, self._audit = orthanc, store, audit
         self._settings, self._clock = settings, clock
-        self._arrived: dict[str, float] = {}
-        """When something last arrived, by a clock that nobody sets; of this process."""
+        self._waiting: dict[str, _Waiting] = {}
 
     def follow(self) -> None:
         """Store the patients of all changes since the last time, and the new position."""
-        position = self._start()
-        more = True
+        position, more = self._start(), True
         while more:
-            changes, last, more = self._orthanc.changes(position)
-            if last < position and not changes:
-                LOG.warning("Orthanc has a new index; its changes are read from the beginning")
-                last, more = 0, True
-            patients = self._patients_of(changes)
-            if patients or last != position:
-                self._store.advance(last, patients)
-            for patient in patients:
-                self._arrived[patient] = self._clock()
-            position = last
+            try:
+                position, more = self._follow(position)
+            except NoAnswerError:
+                for waiting in self._waiting.values():
+                    waiting.due = self._clock()
+                raise
+
+    def _follow(self, position: int) -> tuple[int, bool]:
+        """Follow one answer; returns the new position, and whether there is more."""
+        changes, more = self._orthanc.changes(max(position - 1, 0))
+        mark = self._store.mark
+        known = [one for one in changes if one.number <= position]
+        if (mark and known and known[-1].mark != mark) or (
+            position and not changes and self._orthanc.last_change() < position
+        ):
+            LOG.warning("Orthanc has a new index; its changes are read from the beginning")
+            self._store.advance(0, [])
+            return 0, True
+        new = [one for one in changes if one.number > position]
+        if changes and (new or not mark):
+            arrived = self._patients_of([one for one in new if one.kind.startswith(NEW)])
+            others = self._patients_of([one for one in new if not one.kind.startswith(NEW)])
+            self._store.advance(changes[-1].number, sorted(arrived | others), changes[-1].mark)
+            self._expect(arrived, others)
+        return changes[-1].number if changes else position, more
+
+    def _expect(self, arrived: set[str], others: set[str]) -> None:
+        """Ask for the series of these patients soon."""
+        now = self._clock()
+        for patient in arrived:
+            self._waiting[patient] = _Waiting(now, now)
+        for patient in others - arrived:
+            self._waiting.setdefault(patient, _Waiting(now, now)).due = now
 
     def _start(self) -> int:
         position = self._store.position()
@@ -62,32 +103,49 @@ class Arrivals:
             self._store.advance(position, [])
         return position
 
-    def _patients_of(self, changes: Sequence[Change]) -> list[str]:
-        """The patients whom changes concern, each once."""
-        resources = {
-            (LEVELS[one.kind], one.resource): None for one in changes if one.kind in LEVELS
-        }
-        found = {one.resource: None for one in changes if one.kind in PATIENT_CHANGES}
+    def _patients_of(self, changes: Sequence[Change]) -> set[str]:
+        """The patients whom changes concern."""
+        found = {one.resource for one in changes if one.kind in PATIENT_CHANGES}
+        resources = {(LEVELS[one.kind], one.resource) for one in changes if one.kind in LEVELS}
         for level, resource in resources:
-            if patient := self._orthanc.patient_of(level, resource):
-                found[patient] = None
-        return list(found)
+            try:
+                patient = self._orthanc.patient_of(level, resource)
+            except NoAnswerError:
+                raise
+            except PeerError as error:  # the changes of the patient itself follow
+                LOG.warning("change ignored", extra={"error": str(error)})
+                continue
+            if patient:
+                found.add(patient)
+        return found
 
     def apply_rules(self, rules: Sequence[Rule]) -> None:
         """Plan a fusion of each patient that is complete, or store why there is none."""
-        for patient in self._store.patients([PatientState.ARRIVING]):
-            self._apply(patient, rules)
+        now = self._clock()
+        arriving = self._store.patients([PatientState.ARRIVING])
+        for one in arriving:
+            self._waiting.setdefault(one.patient, _Waiting(now, now))
+        due = [one for one in arriving if one.is_forced or self._waiting[one.patient].due <= now]
+        for_each(due, lambda patient: self._apply(patient, rules))
 
     def _apply(self, patient: Patient, rules: Sequence[Rule]) -> None:
-        since = self._arrived.setdefault(patient.patient, self._clock())
+        waiting = self._waiting[patient.patient]
+        waiting.due = self._clock() + RECHECK * self._settings.quiet_s
         series = self._orthanc.series_of(patient.patient)
         answers = first_match(rules, series)
-        if not patient.is_forced and not self._is_complete(series, answers, since):
+        if not patient.is_forced and not self._is_complete(series, answers, waiting.arrived):
+            quiet = waiting.arrived + self._settings.quiet_s
+            waiting.due = quiet if quiet > self._clock() else waiting.due
             return
-        del self._arrived[patient.patient]
+        self._settle(patient, series, answers)
+        del self._waiting[patient.patient]
+
+    def _settle(
+        self, patient: Patient, series: Sequence[ArchivedSeries], answers: Sequence[Answer]
+    ) -> None:
         match = answers[-1].match
         if match is None:
-            reason = "; ".join(reason_of(answers))
+            reason = "; ".join(reason_of(answers)) if series else "deleted from the Orthanc"
             self._store.settle(patient.patient, PatientState.UNMATCHED, reason, "")
             self._write("no rule applies", patient.patient)
             return

@@ -6,21 +6,24 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from itertools import takewhile
 from threading import Event, Lock, Thread
 
-from radfuse.errors import InputError, OutputError, PeerError, RadfuseError
+from radfuse.errors import InputError, PeerError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import remove_staging
-from radfuse.jobs.store import JobStore
+from radfuse.jobs.store import JobStore, StoredJob
 from radfuse.jobs.worker import LEASE_S, Limits, run_job, shares_of_cores
 from radfuse.node.arrivals import Arrivals
 from radfuse.node.audit import Audit
 from radfuse.node.delivery import Deliveries
+from radfuse.node.each import for_each, sentence
 from radfuse.node.orthanc import Orthanc
-from radfuse.node.retrieval import RESULTS, Retrieval
+from radfuse.node.retrieval import RESULTS, RUNNING, Retrieval
+from radfuse.node.rules import Rule
 from radfuse.node.rules_file import RulesFile
 from radfuse.node.settings import NodeSettings
-from radfuse.node.state import Fusion, FusionState
+from radfuse.node.state import Fusion, FusionState, is_due
 from radfuse.node.store import NodeStore
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +34,7 @@ JOBS, FUSIONS, AUDIT, LOGS = "jobs.sqlite", "node.sqlite", "audit.jsonl", "logs"
 MOST_QUEUED = 2
 """Jobs per worker whose images are retrieved ahead; more would only take space."""
 
-ALIVE_S = 120.0
+ALIVE_S = 600.0
 """The control loop does something at least so often, or the node is not healthy."""
 
 CANCELLABLE = (FusionState.PLANNED, FusionState.QUEUED)
@@ -56,10 +59,10 @@ class Node:
         self.orthanc = Orthanc(settings.orthanc, settings.orthanc_user, settings.password())
         self.store, self.jobs = NodeStore(data / FUSIONS), JobStore(data / JOBS)
         self.audit = Audit(data / AUDIT, with_identifiers=settings.audit_identifiers)
-        parts = self.orthanc, self.store, self.jobs, self.audit, data
+        parts = self.orthanc, self.store, self.jobs, self.audit, settings
         self._arrivals = Arrivals(self.orthanc, self.store, self.audit, settings, clock)
         self._retrieval, self._deliveries = Retrieval(*parts), Deliveries(*parts)
-        self._ticked, self._lock = time.monotonic(), Lock()
+        self._ticked, self._running, self._lock = time.monotonic(), 0, Lock()
         self.problem = ""
         """Why the last round of the control loop ended early; empty if it did not."""
 
@@ -99,11 +102,14 @@ class Node:
         results = self.settings.data / RESULTS
         results.mkdir(parents=True, exist_ok=True)
         remove_staging(results)
-        self._deliveries.delete_copies()
+        self._deliveries.recover()
 
     def tick(self) -> None:
         """One round: what arrived, what is to be fused, what is to be brought back."""
         self.problem = self._round()
+        self._is_at_work()
+
+    def _is_at_work(self) -> None:
         with self._lock:
             self._ticked = time.monotonic()
 
@@ -116,49 +122,74 @@ class Node:
             lambda: self._arrivals.apply_rules(self.rules.rules),
             self._make_jobs,
             self._deliveries.collect,
-            lambda: self._deliveries.store_results(self.rules.rules),
+            self._deliveries.store_results,
             self._deliveries.forward,
         ):
             try:
                 step()
-            except (RadfuseError, OSError) as error:
-                problems.append(str(error))
-                LOG.warning("round ended early", extra={"error": type(error).__name__})
+            except Exception as error:
+                problems.append(sentence(error))
         return next(iter(problems), "")
 
     def _make_jobs(self) -> None:
         """Retrieve the images of planned fusions, as many as the workers soon need."""
-        if self.paused:
+        if self.paused or self._is_full:
             return
         rules = {rule.name: rule for rule in self.rules.rules}
-        moment = datetime.now()  # hours of rules are local
-        queued = self.store.counts()[FusionState.QUEUED]
         planned = self.store.fusions([FusionState.PLANNED])
-        for fusion in (one for one in planned if one.rule not in rules):
-            reason = f"there is no rule {fusion.rule} any more"
-            self.store.change(fusion.number, state=FusionState.UNNEEDED, reason=reason)
+        for_each((one for one in planned if one.rule not in rules), self._drop)
         planned = [one for one in planned if one.rule in rules]
-        for fusion in sorted(planned, key=lambda one: -rules[one.rule].priority):
-            if queued >= MOST_QUEUED * self.settings.workers:
-                return
-            if rules[fusion.rule].is_open(moment) and fusion.next_attempt <= time.time():
-                self._retrieval.make_job(fusion, rules[fusion.rule])
-                queued += 1
+        planned.sort(key=lambda one: -rules[one.rule].priority)
+        room = takewhile(lambda _: not self._is_full, planned)
+        for_each(room, lambda fusion: self._make_job(fusion, rules[fusion.rule]))
+
+    @property
+    def _is_full(self) -> bool:
+        return self.store.count(FusionState.QUEUED) >= MOST_QUEUED * self.settings.workers
+
+    def _make_job(self, fusion: Fusion, rule: Rule) -> None:
+        now = time.time()
+        if not (is_due(fusion.next_attempt, now) and rule.is_open(datetime.fromtimestamp(now))):
+            return  # hours of rules are local
+        if any(one.state in RUNNING for one in self.store.fusions_of(fusion.patient)):
+            return  # so that this one can name what it replaces
+        self._retrieval.make_job(fusion, rule)
+        self._is_at_work()
+
+    def _drop(self, fusion: Fusion) -> None:
+        """Its rule was removed: others are tried."""
+        reason = f"there is no rule {fusion.rule} any more"
+        self.store.change(
+            fusion.number, only=[FusionState.PLANNED], state=FusionState.UNNEEDED, reason=reason
+        )
+        self.store.reconsider(fusion.patient)
 
     def _work(self, worker: str, cores: tuple[int, ...], stop: Event) -> None:
         """Run jobs, one after the other."""
         limits = Limits(seconds=self.settings.time_limit_s, cores=cores)
-        logs = self.settings.data / LOGS
         while not stop.is_set():
             try:
                 taken = None if self.paused else self.jobs.take(worker, LEASE_S)
                 if taken is not None:
-                    log = logs / f"{taken.job.case}.log"
-                    run_job(self.jobs, taken, worker, log, limits, stop)
+                    self._run(taken, worker, limits, stop)
                     continue
-            except OutputError as error:
-                LOG.warning("worker pauses", extra={"error": type(error).__name__})
+            except Exception as error:
+                sentence(error)
             stop.wait(self.settings.poll_s)
+
+    def _run(self, taken: StoredJob, worker: str, limits: Limits, stop: Event) -> None:
+        """Run a job; what a stopped one has left is deleted."""
+        log = self.settings.data / LOGS / f"{taken.job.case}.log"
+        with self._lock:
+            self._running += 1
+        try:
+            run_job(self.jobs, taken, worker, log, limits, stop)
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    remove_staging(self.settings.data / RESULTS)
+            self._deliveries.delete_unneeded(int(taken.job.output.name))
 
     @property
     def paused(self) -> str:
@@ -206,7 +237,10 @@ class Node:
 
     def run_again(self, number: int, who: str) -> None:
         """Run an ended fusion again; `InputError` for another one."""
-        self._changed(number, REPEATABLE, state=FusionState.PLANNED, is_forced=True, reason="")
+        self._changed(
+            number, REPEATABLE, state=FusionState.PLANNED, is_forced=True, reason="", attempts=0,
+            next_attempt=0,
+        )  # fmt: skip
         self.audit.write("run again", who=who, facts={"fusion": number})
 
     def cancel(self, number: int, who: str) -> None:
@@ -216,6 +250,7 @@ class Node:
         )
         if fusion.state is FusionState.QUEUED:
             self.jobs.cancel(fusion.identity)
+        self._deliveries.delete_unneeded(number)
         self.audit.write("cancelled", who=who, facts={"fusion": number})
 
     def _changed(self, number: int, states: tuple[FusionState, ...], **values: object) -> Fusion:
@@ -224,5 +259,6 @@ class Node:
         if fusion is None or fusion.state not in states:
             what = f"is {fusion.state}" if fusion else "does not exist"
             raise InputError(f"fusion {number} {what}; reload the list")
-        self.store.change(number, **values)
+        if not self.store.change(number, only=[fusion.state], **values):
+            raise InputError(f"fusion {number} has gone on meanwhile; reload the list")
         return fusion

@@ -4,10 +4,12 @@ https://orthanc.uclouvain.be/book/users/rest.html
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -27,6 +29,29 @@ PEER_PREFIX = "peer:"
 """Start of a destination that is an Orthanc peer; others are DICOM modalities."""
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class NoAnswerError(PeerError):
+    """Orthanc does not answer at all: what else is asked of it would have to wait, too."""
+
+
+def parses(method: Callable[P, T]) -> Callable[P, T]:
+    """Let a method raise `PeerError` for an answer of another form than expected."""
+
+    @wraps(method)
+    def call(*args: P.args, **named: P.kwargs) -> T:
+        try:
+            return method(*args, **named)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PeerError(
+                f"an answer of Orthanc has an unknown form ({method.__name__}: {error!r})"
+            ) from error
+
+    return call
+
+
 @dataclass(frozen=True)
 class Change:
     """Something that has happened in the Orthanc."""
@@ -35,6 +60,12 @@ class Change:
     kind: str
     resource: str
     """Orthanc's identifier of the instance, series, study or patient."""
+    date: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Differs from those of the changes of another index, whatever their numbers."""
+        return f"{self.kind} {self.resource} {self.date}"
 
 
 @dataclass(frozen=True)
@@ -65,40 +96,51 @@ class Orthanc:
         """Close the connections."""
         self._session.close()
 
+    @parses
     def name(self) -> str:
         """The name of this Orthanc; it shows that it answers."""
         return str(self._json("GET", "/system").get("Name", ""))
 
-    def changes(self, since: int) -> tuple[list[Change], int, bool]:
-        """Changes after a position, the new position, and whether there are more."""
+    @parses
+    def changes(self, since: int) -> tuple[list[Change], bool]:
+        """Changes after a position, and whether there are more."""
         path = f"/changes?since={since}&limit={CHANGES_PER_REQUEST}"
         answer = self._json("GET", path)
-        found = [Change(one["Seq"], one["ChangeType"], one["ID"]) for one in answer["Changes"]]
-        return found, int(answer["Last"]), not answer["Done"]
+        found = [
+            Change(one["Seq"], one["ChangeType"], one["ID"], one["Date"])
+            for one in answer["Changes"]
+        ]
+        return found, not answer["Done"]
 
+    @parses
     def last_change(self) -> int:
         """The position of the newest change."""
         return int(self._json("GET", "/changes?last")["Last"])
 
+    @parses
     def patients(self) -> list[str]:
         """Identifiers of all patients."""
         return list(self._json("GET", "/patients"))
 
+    @parses
     def patient_of(self, level: str, resource: str) -> str | None:
         """The patient of a `series` or of `studies`; None where it has been deleted."""
         answer = self._json("GET", f"/{level}/{resource}/patient", missing=True)
         return str(answer["ID"]) if answer else None
 
+    @parses
     def patient_facts(self, patient: str) -> dict[str, str]:
         """Name, ID and others of a patient, by the keywords of DICOM; empty if deleted."""
         answer = self._json("GET", f"/patients/{patient}", missing=True)
         return dict(answer["MainDicomTags"]) if answer else {}
 
+    @parses
     def find_patients(self, patient_id: str) -> list[str]:
         """Identifiers of the patients with a PatientID; `*` matches any characters."""
         query = {"Level": "Patient", "Query": {"PatientID": patient_id}}
         return list(self._json("POST", "/tools/find", body=query))
 
+    @parses
     def series_of(self, patient: str) -> list[ArchivedSeries]:
         """All series of a patient; none where it has been deleted."""
         studies = self._json("GET", f"/patients/{patient}/studies", missing=True) or []
@@ -123,6 +165,7 @@ class Orthanc:
             instances=len(series["Instances"]), is_stable=bool(series["IsStable"]),
         )  # fmt: skip
 
+    @parses
     def download(self, series: str, folder: Path) -> int:
         """Write the instances of a series into a folder; returns how many there are.
 
@@ -138,6 +181,7 @@ class Orthanc:
                 raise DiskFullError(f"cannot be written ({error.strerror})", folder) from error
         return len(instances)
 
+    @parses
     def store(self, content: bytes) -> tuple[str, str, bool]:
         """Store an instance; returns it, its series, and whether it is new there."""
         answer = self._json("POST", "/instances", body=content)
@@ -150,11 +194,13 @@ class Orthanc:
         """Delete an instance that the node has stored."""
         self._ask("DELETE", f"/instances/{instance}", missing=True)
 
+    @parses
     def destinations(self) -> list[str]:
         """The names that results can be sent to: modalities, and peers with their prefix."""
         peers = (f"{PEER_PREFIX}{name}" for name in self._json("GET", "/peers"))
         return [*self._json("GET", "/modalities"), *peers]
 
+    @parses
     def send(self, destination: str, series: list[str]) -> str:
         """Let Orthanc send series to a destination; returns its job."""
         kind = "peers" if destination.startswith(PEER_PREFIX) else "modalities"
@@ -162,11 +208,13 @@ class Orthanc:
         body = {"Resources": series, "Synchronous": False}
         return str(self._json("POST", f"/{kind}/{name}/store", body=body)["ID"])
 
+    @parses
     def find_series(self, uid: str) -> list[str]:
         """Orthanc's identifiers of the series with a SeriesInstanceUID: one, or none."""
         found = self._json("POST", "/tools/lookup", body=uid.encode())
         return [str(one["ID"]) for one in found if one["Type"] == "Series"]
 
+    @parses
     def job(self, job: str) -> tuple[str, str]:
         """State and error of one of its jobs; the state is empty where Orthanc has lost it."""
         answer = self._json("GET", f"/jobs/{job}", missing=True)
@@ -195,7 +243,7 @@ class Orthanc:
             answer = self._session.request(method, self.url + path, data=data, timeout=TIMEOUT_S)
         except requests.RequestException as error:
             kind = type(error).__name__
-            raise PeerError(
+            raise NoAnswerError(
                 f"{self.url}: Orthanc does not answer ({kind}); is it running?"
             ) from error
         if missing and answer.status_code == HTTPStatus.NOT_FOUND:

@@ -46,6 +46,9 @@ class NodeSettings(BaseModel):
     poll_s: Seconds = 1.0
     """Interval in which the Orthanc is asked for changes."""
 
+    retry_s: Seconds = 5.0
+    """Pause after a failed attempt to retrieve, store or send; it doubles up to ten minutes."""
+
     workers: Annotated[int, Field(ge=1)] = 1
     """Fusions at a time; each needs about 2 GiB of memory."""
 

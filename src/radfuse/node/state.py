@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from radfuse.record import SeriesReference
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 600.0
-"""Pause after the first failed attempt; it doubles with each, up to the longest."""
+LONGEST_PAUSE_S = 600.0
+"""Pause between two attempts, at most."""
 
 
 class PatientState(StrEnum):
@@ -86,6 +86,8 @@ class Fusion:
     series: tuple[SeriesReference, ...]
     """Of the result in the Orthanc."""
     replaces: tuple[SeriesReference, ...]
+    destinations: tuple[str, ...]
+    """Those of the rule when the job was made."""
     attempts: int
     next_attempt: float
     created: float
@@ -106,6 +108,14 @@ class Delivery:
     reason: str
 
 
-def pause_s(attempts: int) -> float:
-    """Seconds until the next attempt after some failed ones."""
-    return min(FIRST_PAUSE_S * 2.0 ** min(attempts, 20), LONGEST_PAUSE_S)
+def pause_s(attempts: int, first_s: float) -> float:
+    """Seconds until the next attempt: it doubles with each failed one, up to the longest."""
+    return min(first_s * 2.0 ** min(attempts, 20), LONGEST_PAUSE_S)
+
+
+def is_due(next_attempt: float, now: float) -> bool:
+    """Whether the next attempt is due.
+
+    One further ahead than the longest pause is, too: the clock was set back.
+    """
+    return not now < next_attempt <= now + LONGEST_PAUSE_S

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from radfuse.io.sqlite_file import SqliteFile
 from radfuse.node.state import Delivery, DeliveryState, Fusion, FusionState, Patient, PatientState
@@ -56,6 +57,7 @@ MIGRATIONS = (
     );
     CREATE INDEX deliveries_by_state ON deliveries (state);
     """,
+    "ALTER TABLE fusions ADD COLUMN destinations TEXT NOT NULL DEFAULT '[]'",
 )
 """The first makes version 1 of the file, and so on; `user_version` counts them."""
 
@@ -84,8 +86,13 @@ class NodeStore:
         value = self._value("position")
         return None if value is None else int(value)
 
-    def advance(self, position: int, patients: Sequence[str]) -> None:
-        """Patients of whom something arrived, and the new position, both or nothing."""
+    @property
+    def mark(self) -> str:
+        """What the change at the position was; empty where that is unknown."""
+        return self._value("mark") or ""
+
+    def advance(self, position: int, patients: Sequence[str], mark: str = "") -> None:
+        """Patients of whom something arrived, and the new position with its mark, or nothing."""
         with self._file.writing() as connection:
             for patient in patients:
                 connection.execute(
@@ -95,6 +102,7 @@ class NodeStore:
                     (patient, PatientState.ARRIVING, time.time()),
                 )
             self._set(connection, "position", str(position))
+            self._set(connection, "mark", mark)
 
     @property
     def is_suspended(self) -> bool:
@@ -149,15 +157,27 @@ class NodeStore:
             )
             return int(made.lastrowid or 0)
 
-    def change(self, number: int, **values: object) -> None:
-        """Set columns of a fusion."""
+    def reconsider(self, patient: str) -> None:
+        """Let the rules be applied to a patient again: what was planned of it is not done."""
+        with self._file.writing() as connection:
+            connection.execute(
+                "UPDATE patients SET state = ?, fingerprint = '' WHERE patient = ?",
+                (PatientState.ARRIVING, patient),
+            )
+
+    def change(
+        self, number: int, *, only: Sequence[FusionState] = tuple(FusionState), **values: object
+    ) -> bool:
+        """Set columns of a fusion in one of some states; False, and no change, in another."""
         values = {key: _stored(value) for key, value in values.items()} | {"changed": time.time()}
         columns = ", ".join(f"{key} = ?" for key in values)
         with self._file.writing() as connection:
-            connection.execute(
-                f"UPDATE fusions SET {columns} WHERE number = ?",  # noqa: S608  # names of columns
-                (*values.values(), number),
+            changed = connection.execute(
+                f"UPDATE fusions SET {columns} WHERE number = ? "  # noqa: S608  # column names
+                "AND state IN (SELECT value FROM json_each(?))",
+                (*values.values(), number, json.dumps(list(only))),
             )
+            return changed.rowcount == 1
 
     def fusions(
         self, states: Sequence[FusionState] = tuple(FusionState), *, newest_first: bool = False,
@@ -188,6 +208,11 @@ class NodeStore:
             (identity, number, FusionState.UNNEEDED),
         )
         return _fusion(rows[0]) if rows else None
+
+    def count(self, state: FusionState) -> int:
+        """Number of fusions in a state."""
+        rows = self._file.read("SELECT COUNT(*) FROM fusions WHERE state = ?", (state,))
+        return int(rows[0][0])
 
     def counts(self) -> dict[FusionState, int]:
         """Number of fusions by state."""
@@ -233,9 +258,14 @@ class NodeStore:
             )
 
     def deliveries(self, fusion: int | None = None) -> list[Delivery]:
-        """The deliveries that are not done; or all of one fusion."""
+        """The deliveries of stored fusions that are not done; or all of one fusion."""
         rows = (
-            self._file.read("SELECT * FROM deliveries WHERE state <> ?", (DeliveryState.DONE,))
+            self._file.read(
+                "SELECT deliveries.* FROM deliveries JOIN fusions "
+                "ON fusions.number = deliveries.fusion "
+                "WHERE deliveries.state IN (?, ?) AND fusions.state = ?",
+                (DeliveryState.WAITING, DeliveryState.SENDING, FusionState.STORED),
+            )
             if fusion is None
             else self._file.read("SELECT * FROM deliveries WHERE fusion = ?", (fusion,))
         )
@@ -274,7 +304,7 @@ class NodeStore:
 def _stored(value: object) -> object:
     """A value as it is in a column."""
     if isinstance(value, tuple):
-        return REFERENCES.dump_json(value).decode()
+        return to_json(value).decode()
     return value
 
 
@@ -284,6 +314,7 @@ def _fusion(row: sqlite3.Row) -> Fusion:
         "is_forced": bool(row["is_forced"]),
         "series": REFERENCES.validate_json(row["series"]),
         "replaces": REFERENCES.validate_json(row["replaces"]),
+        "destinations": tuple(json.loads(row["destinations"])),
     }
     return Fusion(**values)
 
