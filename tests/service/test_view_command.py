@@ -60,6 +60,24 @@ def test_host_beyond_loopback_warns_of_no_encryption(tmp_path: Path) -> None:
         assert process.wait(20) == 0
 
 
+def test_token_of_a_file_is_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    command = [*VIEW, "--folder", tmp_path / "view", "--token-file", tmp_path / "token"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            url = process.stdout.readline().strip()
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
+            with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+                assert browser.get(url).status_code == 401
+                assert browser.get(f"{url}?token=0123456789abcdef").status_code == 200
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -67,6 +85,8 @@ def test_host_beyond_loopback_warns_of_no_encryption(tmp_path: Path) -> None:
         (["a", "--ct", "a", "--mr", "b"], "or a STUDY"),
         (["nowhere"], "no such file or folder"),
         (["--host", "127.0.0.2", "--token", "short"], "at least 16"),
+        (["--token-file", "nowhere"], "--token-file nowhere: cannot be read"),
+        (["--token", "x" * 16, "--token-file", "nowhere"], "not both"),
         (["--port", "70000"], "choose another --host or --port"),
     ],
 )

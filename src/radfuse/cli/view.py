@@ -48,6 +48,11 @@ UNENCRYPTED = (
     "--token",
     help="Access requires the token in the URL. Random unless given; asked for if not local.",
 )
+@click.option(
+    "--token-file",
+    type=PATH,
+    help="File with the token, instead of --token; the printed URL is then without it.",
+)
 @click.option("--no-browser", is_flag=True, help="Print the URL without opening it.")
 @click.option(
     "--folder", type=PATH, help="Folder of studies; by default in the user's data folder."
@@ -64,6 +69,7 @@ def view_command(
     host: str,
     port: int,
     token: str | None,
+    token_file: Path | None,
     no_browser: bool,
     folder: Path | None,
 ) -> None:
@@ -85,12 +91,15 @@ def view_command(
         raise InputError("give --ct and --mr, or a STUDY with both inside, or neither")
     functional = {"pet": pet, "pet_ct": pet_ct, "spect": spect}
     body = study_request(study, ct, mrs, functional, fused_mr)
+    if token_file is not None:
+        token = _token_of(token_file, token)
     if token is None and host not in LOOPBACK_NAMES:
         token = click.prompt("Token for the viewer", hide_input=True)
     request = StudyRequest.model_validate(body) if body else None
 
     def announce(url: str, ticket_url: str) -> None:
-        click.echo(f"{url}\nCtrl-C ends the viewer.\n{NOTICE}")
+        shown = url.partition("?")[0] if token_file else url
+        click.echo(f"{shown}\nCtrl-C ends the viewer.\n{NOTICE}")
         if host not in LOOPBACK_NAMES:
             click.echo(f"warning: {UNENCRYPTED}", err=True)
         if not no_browser:
@@ -99,6 +108,16 @@ def view_command(
     with server.bind(host, port) as sock:
         access = server.make_access(sock, host, token)
         server.serve(sock, access, folder or server.default_folder(), request, announce)
+
+
+def _token_of(path: Path, token: str | None) -> str:
+    """The token in a file; it is neither an argument nor in a log."""
+    if token is not None:
+        raise InputError("give --token or --token-file, not both")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--token-file {path}: cannot be read") from error
 
 
 def study_request(

@@ -13,6 +13,9 @@ from radfuse.errors import InputError
 PREFIX = "RADFUSE_NODE_"
 """Start of the names of environment variables; the setting follows in capitals."""
 
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+"""Names the file; it is not a setting."""
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(ge=0)]
 
@@ -110,7 +113,7 @@ def read_node_settings(
     """
     values = _of_file(path) if path else {}
     for variable, text in (os.environ if environment is None else environment).items():
-        if variable.startswith(PREFIX):
+        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE:
             values[variable.removeprefix(PREFIX).lower()] = text
     try:
         return NodeSettings.model_validate(values)
