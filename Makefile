@@ -17,6 +17,8 @@ IMAGE ?= radfuse:latest
 # Programs that tests compare with, and their Debian packages.
 TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
   gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch slurmctld=slurm-wlm
+# For the container image, which only make study builds.
+IMAGE_TOOLS := podman=podman runc=runc debootstrap=debootstrap
 # Programs that tests start import radfuse, too: keep what is compiled.
 ENVIRONMENT := OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # Three for two cores: some tests wait for servers and browsers.
@@ -36,6 +38,7 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+study: TOOLS += $(IMAGE_TOOLS)
 study: ready
 	$(BIN)/coverage erase
 	$(ENVIRONMENT) $(BIN)/coverage run -m pytest $(THREE_AT_ONCE) --hypothesis-profile=study
@@ -87,7 +90,7 @@ venv-package:
 
 # Python packages and Debian packages at the same time.
 ready:
-	@$(MAKE) --no-print-directory -j 2 .venv/dev tools
+	@$(MAKE) --no-print-directory -j 2 TOOLS='$(TOOLS)' .venv/dev tools
 
 # Without one of them, its tests are skipped with a message.
 # The policy stops packages from starting their services: the tests start their own.
