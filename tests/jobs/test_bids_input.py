@@ -9,9 +9,9 @@ from bids_kit import validation_errors
 from radfuse.errors import InputError, OutputError
 from radfuse.io.volumes import write_volume
 from radfuse.jobs.batch import check_folders, plan
+from radfuse.jobs.bids.dataset import write_description
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
-from radfuse.jobs.dataset import write_description
 from radfuse.jobs.fusion import fused
 from radfuse.jobs.job import JobState
 from radfuse.modality import MR

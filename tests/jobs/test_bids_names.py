@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radfuse.jobs.bids_names import (
+from radfuse.jobs.bids.names import (
     fused_path,
     mask_path,
     resampled_path,

@@ -17,10 +17,19 @@ from radfuse.cli.options import (
 )
 from radfuse.errors import InputError
 from radfuse.intensity import WINDOWS
-from radfuse.jobs.batch import TABLE, Plan, check_folders, plan, run_batch, stored_jobs
+from radfuse.jobs.batch import (
+    TABLE,
+    Plan,
+    check_folders,
+    plan,
+    report_again,
+    run_batch,
+    stored_jobs,
+)
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
 from radfuse.jobs.cluster import DaskScheduler
+from radfuse.jobs.group.report import REPORT
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import StoredJob
 from radfuse.jobs.worker import Answer, Limits
@@ -66,6 +75,9 @@ REFUSED_STATUS, FAILED_STATUS = 3, 4
 @click.option("--rerun", type=click.Choice(list(RERUN)), help="Run these ended cases again, too.")
 @click.option("--status", is_flag=True, help="Count the cases of OUTPUT by state, and end.")
 @click.option(
+    "--report-only", is_flag=True, help="Write the group report of OUTPUT again, and end."
+)
+@click.option(
     "--time-limit",
     type=click.FloatRange(min=1),
     default=Limits().seconds,
@@ -96,6 +108,7 @@ def batch_command(
     dry_run: bool,
     rerun: str | None,
     status: bool,
+    report_only: bool,
     time_limit: float,
     options: tuple[str, ...],
     as_json: bool,
@@ -108,7 +121,7 @@ def batch_command(
     MR are separated by semicolons, paths are relative to the table), a BIDS data set (CT with the
     suffix ct or CT; T1w, T2w, FLAIR; pet), or a folder that has a folder of DICOM for each
     patient, in which CT and MR are chosen as by --study. OUTPUT becomes a BIDS derivative. How
-    each case ended is in OUTPUT/cases.csv.
+    each case ended is in OUTPUT/cases.csv, the group report in OUTPUT/group.html.
 
     The exit status is 0 if every case is done, 3 if some were refused, 4 if some failed.
 
@@ -116,6 +129,9 @@ def batch_command(
     """
     if status:
         _print_counts(stored_jobs(output), {}, output, as_json=as_json)
+        return
+    if report_only:
+        click.echo(report_again(output))
         return
     if source is None:
         raise InputError("give INPUT: a table, a BIDS data set, or a folder of patients")
@@ -182,4 +198,4 @@ def _print_counts(
         print_json(facts)
         return
     click.echo("; ".join(f"{name}: {number}" for name, number in facts.items()))
-    click.echo(f"{output / TABLE}\n{NOTICE}")
+    click.echo(f"{output / TABLE}\n{output / REPORT}\n{NOTICE}")

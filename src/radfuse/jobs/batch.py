@@ -12,11 +12,13 @@ from threading import Event
 from radfuse.errors import OutputError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import refuse_overlap, remove_staging, staging
-from radfuse.jobs.bids_input import is_dataset
-from radfuse.jobs.bids_names import case_folder, fused_path
+from radfuse.jobs.bids.dataset import write_description
+from radfuse.jobs.bids.names import case_folder, fused_path
+from radfuse.jobs.bids.read import is_dataset
 from radfuse.jobs.case import Case
 from radfuse.jobs.cluster import Cluster, work_on_cluster
-from radfuse.jobs.dataset import write_description
+from radfuse.jobs.group.report import REPORT, write_group_report
+from radfuse.jobs.group.rows import case_rows, incomplete_cases
 from radfuse.jobs.job import Derivative, Job, JobState, identity_of
 from radfuse.jobs.store import JobStore, StoredJob
 from radfuse.jobs.worker import Answer, Limits, shares_of_cores, work
@@ -111,7 +113,6 @@ def run_batch(
         store.add(planned.jobs)
         store.rerun(rerun)
         for job in planned.jobs:
-            job.output.parent.mkdir(parents=True, exist_ok=True)
             remove_staging(job.output.parent)
         if cluster is None:
             _work_locally(store, workers, output / LOGS, limits or Limits(), ended)
@@ -121,6 +122,7 @@ def run_batch(
         remove_staging(output)  # of attempts that were killed
         found = list(store.jobs())
         write_table(output / TABLE, found, planned.incomplete)
+        write_group_report(output, case_rows(output, found, planned.incomplete))
     return found
 
 
@@ -147,6 +149,18 @@ def stored_jobs(output: Path) -> list[StoredJob]:
         raise OutputError(f"{output}: no batch; run `radfuse batch INPUT -o {output}` first")
     with _opened(output / STORE) as store:
         return list(store.jobs())
+
+
+def report_again(output: Path) -> Path:
+    """Write the group report from what is in a folder; returns its path.
+
+    Raises `OutputError` where there is no batch, another run writes, or it cannot be written.
+    """
+    found = stored_jobs(output)
+    with locked_output(output):
+        incomplete = incomplete_cases(output / TABLE)
+        write_group_report(output, case_rows(output, found, incomplete))
+    return output / REPORT
 
 
 def write_table(path: Path, jobs: Sequence[StoredJob], incomplete: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from radfuse.errors import InputError
-from radfuse.jobs.bids_input import is_dataset, read_dataset
+from radfuse.jobs.bids.read import is_dataset, read_dataset
 from radfuse.jobs.case import Case, case_name
 from radfuse.jobs.job import JobImages
 from radfuse.pipeline.pairing import choose_pair

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from radfuse.errors import OutputError, RadfuseError
-from radfuse.jobs.derivative import fuse_into_derivative
+from radfuse.jobs.bids.derivative import fuse_into_derivative
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.worker import Answer
 from radfuse.pipeline.fuse import fuse_ct_mr

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from radfuse.io.staging import staging
-from radfuse.jobs.bids_names import (
+from radfuse.jobs.bids.dataset import RAW
+from radfuse.jobs.bids.names import (
     fused_path,
     mask_path,
     resampled_path,
@@ -16,7 +17,6 @@ from radfuse.jobs.bids_names import (
     sidecar_of,
     transform_path,
 )
-from radfuse.jobs.dataset import RAW
 from radfuse.jobs.job import Derivative, Job
 from radfuse.modality import MR
 from radfuse.pipeline.outputs import QA_SHEET

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
-from radfuse.jobs.bids_names import BIDS_VERSION, NOT_IN_STANDARD
+from radfuse.jobs.bids.names import BIDS_VERSION, NOT_IN_STANDARD
 from radfuse.record import NOTICE
 
 DESCRIPTION, README, BIDSIGNORE = "dataset_description.json", "README", ".bidsignore"

@@ -4,9 +4,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from radfuse.errors import InputError
-from radfuse.jobs.bids_names import alphanumeric
+from radfuse.jobs.bids.dataset import DESCRIPTION, GENERATOR, dataset_facts
+from radfuse.jobs.bids.names import alphanumeric
 from radfuse.jobs.case import Case
-from radfuse.jobs.dataset import DESCRIPTION, GENERATOR, dataset_facts
 from radfuse.jobs.job import JobImages
 from radfuse.recipe import Recipe
 

@@ -1,0 +1,1 @@
+"""BIDS data sets: as input, and as derivatives."""

@@ -1,0 +1,1 @@
+"""The group report of a batch."""
