@@ -35,6 +35,8 @@ def test_the_exit_status_tells_refused_from_failed(patients: Path, tmp_path: Pat
     only = ("--participant-label", "2")
     refused = run("batch", patients, "-o", tmp_path / "refused", *only)
     assert refused.exit_code == 3
+    again = run("batch", "-o", tmp_path / "refused", "--report-only")
+    assert again.stdout.strip() == str(tmp_path / "refused" / "group.html")
     failed = run(
         "batch", patients, "-o", tmp_path / "out", "--time-limit", 1, "--method", "average",
         "--rerun", "all", "--workers", 2,
@@ -47,12 +49,26 @@ def test_the_exit_status_tells_refused_from_failed(patients: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--participant-label", "9"), "sub-9: not in INPUT"), (("--option", "x=1"), "x")],
+    [
+        (("--participant-label", "9"), "sub-9: not in INPUT"),
+        (("--participant-label", "1,9"), "sub-9: not in INPUT"),
+        (("--option", "x=1"), "x"),
+        (("--outputs", "fused,colour"), "add --dicom"),
+        (("--outputs", "mr"), "in NIfTI fused"),
+        (("--dicom", "--outputs", "none"), "outputs"),
+    ],
 )
 def test_wrong_options_are_refused(
     patients: Path, tmp_path: Path, arguments: tuple[str, str], words: str
 ) -> None:
     refused_in_a_line(run("batch", patients, "-o", tmp_path / "out", *arguments), words)
+
+
+@pytest.mark.parametrize("labels", ["1,2", "sub-1 2", "2,sub-1"])
+def test_labels_are_as_of_bids_apps(patients: Path, tmp_path: Path, labels: str) -> None:
+    for option in ("--participant-label", "--participant_label"):
+        result = run("batch", patients, "-o", tmp_path / "out", "--dry-run", option, labels)
+        assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["sub-1", "sub-2"]
 
 
 def test_an_output_inside_the_input_is_refused(patients: Path) -> None:
@@ -62,4 +78,5 @@ def test_an_output_inside_the_input_is_refused(patients: Path) -> None:
 
 def test_a_status_without_a_batch_is_refused(tmp_path: Path) -> None:
     refused_in_a_line(run("batch", "-o", tmp_path / "out", "--status"), "no batch")
+    refused_in_a_line(run("batch", "-o", tmp_path / "out", "--report-only"), "no batch")
     refused_in_a_line(run("batch", "-o", tmp_path / "out"), "give INPUT")

@@ -9,6 +9,7 @@ import click
 
 from radfuse.cli.options import (
     PATH,
+    listed,
     named_options,
     named_values,
     output_options,
@@ -65,10 +66,17 @@ REFUSED_STATUS, FAILED_STATUS = 3, 4
 )
 @click.option(
     "--participant-label",
+    "--participant_label",
     "labels",
     multiple=True,
-    metavar="LABEL",
-    help="Only this patient, with or without sub-; repeatable.",
+    metavar="LABEL,...",
+    help="Only these patients, with or without sub-; repeatable.",
+)
+@click.option(
+    "--outputs",
+    multiple=True,
+    metavar="NAME,...",
+    help="As of fuse: fused, mr, colour, registration; default: all in DICOM, fused in NIfTI.",
 )
 @click.option("--dicom", "as_dicom", is_flag=True, help="Write DICOM series instead of NIfTI.")
 @click.option("--dry-run", is_flag=True, help="List what would run, and what is missing.")
@@ -104,6 +112,7 @@ def batch_command(
     workers: int,
     scheduler: str | None,
     labels: tuple[str, ...],
+    outputs: tuple[str, ...],
     as_dicom: bool,
     dry_run: bool,
     rerun: str | None,
@@ -137,10 +146,11 @@ def batch_command(
         raise InputError("give INPUT: a table, a BIDS data set, or a folder of patients")
     if source.is_dir():
         check_folders(output, source)
-    recipe = make_recipe(options=named_options(options), **settings)
+    names = _listed_outputs(outputs, as_dicom=as_dicom)
+    recipe = make_recipe(options=named_options(options), outputs=names, **settings)
     method_info(recipe.method)  # what is wrong for every case is refused once
     check_options(recipe.method, recipe.options, recipe.device)
-    planned = plan(_chosen(read_cases(source, recipe), labels), output, as_dicom=as_dicom)
+    planned = plan(_chosen(read_cases(source, recipe), listed(labels)), output, as_dicom=as_dicom)
     if dry_run:
         _print_plan(planned, as_json=as_json)
         return
@@ -160,6 +170,16 @@ def batch_command(
         click.get_current_context().exit(FAILED_STATUS)
     if JobState.REFUSED in states or planned.incomplete:
         click.get_current_context().exit(REFUSED_STATUS)
+
+
+def _listed_outputs(outputs: Sequence[str], *, as_dicom: bool) -> list[str] | None:
+    """The names of the outputs; None for the default. `InputError` for those NIfTI cannot have."""
+    names = listed(outputs)
+    if names and not as_dicom and not {"fused"} <= set(names) <= {"fused", "mr"}:
+        raise InputError(
+            f"--outputs {','.join(names)}: in NIfTI fused, or fused,mr; add --dicom for others"
+        )
+    return names or None
 
 
 def _chosen(cases: list[Case], labels: Sequence[str]) -> list[Case]:

@@ -12,6 +12,7 @@ from radfuse.cli.options import (
     choice_options_of_many,
     chosen_series,
     ct_option,
+    listed,
     mrs_option,
     named_options,
     named_values,
@@ -200,7 +201,7 @@ def fuse_command(
         options=named_options(options) | ({"precision": precision} if precision else {}),
         bits=int(bits),
         mr_series=mr_series[0] if mr_series else None,
-        outputs=[name for names in outputs for name in names.split(",")] or None,
+        outputs=listed(outputs) or None,
         **settings,
     )
     images = {CT: ct, MR: mr, PT: pet, NM: spect} if not is_study else {}
