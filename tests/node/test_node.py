@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from node_kit import Site, descriptions, patient_files, received, running_site, wait_until
 
+from node_kit import Site, descriptions, patient_files, received, running_site, wait_until
 from radfuse.node.retrieval import _kept, pair_of
 from radfuse.node.state import FusionState, PatientState
 from radfuse.node.store import NodeStore

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from radfuse.service.app import make_app
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import TOKEN_HEADER, Access
-from radfuse.service.server import bind
+from radfuse.service.sockets import bind
 from radfuse.service.stores.view_volumes import DATA_OFFSET
 
 TOKEN = "a token for the tests"  # noqa: S105

@@ -10,7 +10,8 @@ from service_kit import MAX_UPLOAD_BYTES, TOKEN, Site
 
 from radfuse.errors import InputError
 from radfuse.service.security import TOKEN_HEADER, TOKEN_QUERY, Access
-from radfuse.service.server import bind, make_access
+from radfuse.service.server import make_access
+from radfuse.service.sockets import bind
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from service_kit import Site, refused
 
 from radfuse.errors import DiskFullError, OutputError
 from radfuse.io.staging import output_error
-from radfuse.service.server import bind, make_access, serve
+from radfuse.service.server import make_access, serve
+from radfuse.service.sockets import bind
 from radfuse.service.stores import uploads
 
 

@@ -41,9 +41,11 @@ def node_command() -> None:
 def run_command(config: Path | None) -> None:
     """Run the node until it is stopped by SIGTERM or Ctrl-C; what runs then runs again later.
 
+    Its dashboard is on `host` and `port` of the settings, with /healthz, /readyz and /metrics.
+
     Research use only. Not a medical device.
     """
-    from radfuse.node.node import Node  # noqa: PLC0415  # an extra
+    from radfuse.service.dashboard.server import serve_node  # noqa: PLC0415  # an extra
 
     settings = read_node_settings(config)
     stop = Event()
@@ -53,12 +55,11 @@ def run_command(config: Path | None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    node = Node(settings)
-    try:
-        click.echo(f"following {settings.orthanc}; data in {settings.data}\n{NOTICE}", err=True)
-        node.run(stop)
-    finally:
-        node.close()
+
+    def announce(url: str) -> None:
+        click.echo(f"{url}\nfollowing {settings.orthanc}; data in {settings.data}\n{NOTICE}")
+
+    serve_node(settings, stop, announce)
 
 
 @node_command.command("settings")

@@ -82,9 +82,9 @@ def view_command(
     Research use only. Not a medical device.
     """
     try:
-        from radfuse.service import server  # noqa: PLC0415  # an extra
+        from radfuse.service import server, sockets  # noqa: PLC0415  # an extra
+        from radfuse.service.responses import LOOPBACK_NAMES  # noqa: PLC0415
         from radfuse.service.routes.studies import StudyRequest  # noqa: PLC0415
-        from radfuse.service.security import LOOPBACK_NAMES  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[view]") from error
     if bool(ct) != bool(mrs) or (study and ct):
@@ -105,7 +105,7 @@ def view_command(
         if not no_browser:
             webbrowser.open(ticket_url)
 
-    with server.bind(host, port) as sock:
+    with sockets.bind(host, port) as sock:
         access = server.make_access(sock, host, token)
         server.serve(sock, access, folder or server.default_folder(), request, announce)
 

@@ -10,15 +10,17 @@ from radfuse.jobs.worker import Answer
 from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study
+from radfuse.progress import ProgressCallback, no_progress
 
 
-def fused(job: Job) -> Answer:
+def fused(job: Job, report: ProgressCallback = no_progress) -> Answer:
     """Fuse the images of a job; what the user can correct is an answer, a bug raises."""
     try:
         if job.derivative:
-            result = fuse_into_derivative(job, job.derivative, partial(_fused_images, job))
+            fuse = partial(_fused_images, job, report)
+            result = fuse_into_derivative(job, job.derivative, fuse)
         else:
-            result = _fused_images(job, job.output)
+            result = _fused_images(job, report, job.output)
     except OutputError as error:
         return JobState.FAILED, str(error)
     except RadfuseError as error:
@@ -27,14 +29,14 @@ def fused(job: Job) -> Answer:
     return JobState.DONE, quality.sentence() if quality else ""
 
 
-def _fused_images(job: Job, output: Path) -> Result:
+def _fused_images(job: Job, report: ProgressCallback, output: Path) -> Result:
     images = job.images
     if len(images.mrs) == 1 and not (images.pet or images.spect):
         return fuse_ct_mr(
             images.ct, images.mrs[0], output,
-            recipe=job.recipe, job=job.reference, overwrite=True,
+            recipe=job.recipe, job=job.reference, overwrite=True, report=report,
         )  # fmt: skip
     return fuse_study(
         images.ct, images.mrs, output, pet=images.pet, pet_ct=images.pet_ct,
-        spect=images.spect, recipe=job.recipe, job=job.reference, overwrite=True,
+        spect=images.spect, recipe=job.recipe, job=job.reference, overwrite=True, report=report,
     )  # fmt: skip

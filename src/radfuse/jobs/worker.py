@@ -18,6 +18,7 @@ from radfuse.jobs.containment import END_S, JOB_MEMORY_BYTES, child_context, lim
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import MAX_ATTEMPTS, JobStore, StoredJob
 from radfuse.log import LogSettings, configure_logging, current_settings
+from radfuse.progress import ProgressCallback, no_progress
 
 LEASE_S = 60.0
 """How long a job is a worker's without a sign of life."""
@@ -27,6 +28,15 @@ POLL_S = 0.2
 
 Answer = tuple[JobState, str]
 """How a job has ended, and why."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a child sends as it goes on."""
+
+    name: str
+    fraction: float | None
+    """Completed part, 0 to 1, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +111,13 @@ class Lease:
 
 
 def run_job(
-    store: JobStore, taken: StoredJob, worker: str, log: Path, limits: Limits, stop: Event
-) -> Answer | None:
+    store: JobStore, taken: StoredJob, worker: str, log: Path, limits: Limits, stop: Event,
+    report: ProgressCallback = no_progress,
+) -> Answer | None:  # fmt: skip
     """Run a taken job to its end, and store it; None where it is to be run again."""
     lease = Lease(store, taken, worker)
     answer, seconds = answer_of_child(
-        taken.job, log, limits, lambda: not stop.is_set() and lease.extended()
+        taken.job, log, limits, lambda: not stop.is_set() and lease.extended(), report=report
     )
     if answer is None and stop.is_set():
         lease.release()
@@ -120,6 +131,7 @@ def answer_of_child(
     limits: Limits,
     may_run: Callable[[], bool],
     surroundings: Surroundings | None = None,
+    report: ProgressCallback = no_progress,
 ) -> tuple[Answer | None, float]:
     """Run a job in a child process; returns its answer, and for how many seconds it ran.
 
@@ -134,7 +146,7 @@ def answer_of_child(
     process.start()
     theirs.close()
     try:
-        answer = _awaited(ours, began + limits.seconds, limits, may_run)
+        answer = _awaited(ours, began + limits.seconds, limits, may_run, report)
     except EOFError:
         process.join(END_S)
         answer = None
@@ -146,13 +158,16 @@ def answer_of_child(
 
 
 def _awaited(
-    pipe: Connection, deadline: float, limits: Limits, may_run: Callable[[], bool]
-) -> Answer | None:
+    pipe: Connection, deadline: float, limits: Limits, may_run: Callable[[], bool],
+    report: ProgressCallback,
+) -> Answer | None:  # fmt: skip
     """The answer that arrives; `EOFError` where the child has ended."""
     while may_run():
         if pipe.poll(POLL_S):
-            answer: Answer = pipe.recv()
-            return answer
+            message: Answer | Stage = pipe.recv()
+            if not isinstance(message, Stage):
+                return message
+            report(message.name, message.fraction)
         if time.monotonic() > deadline:
             return JobState.FAILED, f"stopped after {limits.seconds:g} s; raise --time-limit"
     return None
@@ -170,10 +185,14 @@ def _answer(pipe: Connection, job: Job, log: Path, limits: Limits, there: Surrou
     limit_memory(limits.memory_bytes)
     configure_logging(there.log)
     remove_staging(job.output.parent)  # of an attempt that was killed
+
+    def report(stage: str, fraction: float | None = None) -> None:
+        pipe.send(Stage(stage, fraction))
+
     try:
         from radfuse.jobs.fusion import fused  # noqa: PLC0415  # parents need not wait for imports
 
-        pipe.send(fused(job))
+        pipe.send(fused(job, report))
     except MemoryError:
         pipe.send((JobState.FAILED, "not enough memory; use fewer --workers"))
     except Exception as error:

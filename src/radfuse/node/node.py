@@ -19,6 +19,7 @@ from radfuse.node.audit import Audit
 from radfuse.node.delivery import Deliveries
 from radfuse.node.each import for_each, sentence
 from radfuse.node.orthanc import Orthanc
+from radfuse.node.progress import Progress
 from radfuse.node.retrieval import RESULTS, RUNNING, Retrieval
 from radfuse.node.rules import Rule
 from radfuse.node.rules_file import RulesFile
@@ -63,6 +64,7 @@ class Node:
         self._arrivals = Arrivals(self.orthanc, self.store, self.audit, settings, clock)
         self._retrieval, self._deliveries = Retrieval(*parts), Deliveries(*parts)
         self._ticked, self._running, self._lock = time.monotonic(), 0, Lock()
+        self.progress = Progress()
         self.problem = ""
         """Why the last round of the control loop ended early; empty if it did not."""
 
@@ -183,7 +185,9 @@ class Node:
         with self._lock:
             self._running += 1
         try:
-            run_job(self.jobs, taken, worker, log, limits, stop)
+            with self.progress.running(taken.job.identity) as job:
+                answer = run_job(self.jobs, taken, worker, log, limits, stop, job.report)
+                job.has_ended = answer is not None
         finally:
             with self._lock:
                 self._running -= 1

@@ -85,8 +85,10 @@ class ArchivedSeries:
 class Orthanc:
     """An Orthanc; all methods raise `PeerError` where it does not answer as expected."""
 
-    def __init__(self, url: str, user: str = "", password: str = "") -> None:
-        self.url = url
+    def __init__(
+        self, url: str, user: str = "", password: str = "", timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self.url, self._timeout_s = url, timeout_s
         self._session = requests.Session()
         self._session.trust_env = False  # neither a proxy nor ~/.netrc
         if user:
@@ -240,7 +242,9 @@ class Orthanc:
     ) -> requests.Response:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body)
         try:
-            answer = self._session.request(method, self.url + path, data=data, timeout=TIMEOUT_S)
+            answer = self._session.request(
+                method, self.url + path, data=data, timeout=self._timeout_s
+            )
         except requests.RequestException as error:
             kind = type(error).__name__
             raise NoAnswerError(

@@ -273,6 +273,11 @@ class NodeStore:
             Delivery(**{**row, "state": DeliveryState(row["state"])}) for row in map(dict, rows)
         ]
 
+    def delivery_count(self) -> int:
+        """Number of deliveries that are not done."""
+        done = (DeliveryState.DONE,)
+        return int(self._file.read("SELECT COUNT(*) FROM deliveries WHERE state <> ?", done)[0][0])
+
     def change_delivery(self, number: int, **values: object) -> None:
         """Set columns of a delivery; the fusion is delivered with its last one."""
         columns = ", ".join(f"{key} = ?" for key in values)

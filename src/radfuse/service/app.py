@@ -1,18 +1,15 @@
 """The application: REST routes, the viewer's files and the responses to errors."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
 
-from radfuse.errors import DiskFullError, OutputError, RadfuseError
 from radfuse.service.jobs.job_queue import JobQueue
+from radfuse.service.responses import add_error_responses
 from radfuse.service.routes import registration, structures, studies
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
@@ -31,9 +28,8 @@ STATUS: dict[type[Exception], int] = {
     UnknownStructureError: 404,
     StaleRevisionError: 409,
     OtherResultError: 409,
-    DiskFullError: 507,
 }
-"""HTTP status of an error of ours, where it is not 400."""
+"""HTTP status of errors of ours that only the viewer has."""
 
 
 def make_app(access: Access, folder: Path) -> FastAPI:
@@ -60,27 +56,8 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     )
     app.state.deps = Dependencies(store, StructureStore(store), jobs, access)
     app.add_middleware(SecurityMiddleware, access=access)
-    for kind in (RadfuseError, HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, _on_error)
+    add_error_responses(app, STATUS)
     for routes in (studies, registration, structures):
         app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
-
-
-async def _on_error(_: Request, error: Exception) -> JSONResponse:
-    match error:
-        case HTTPException():
-            return _response(error.status_code, str(error.detail), error.headers)
-        case RequestValidationError():
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            return _response(422, f"{field}: {first['msg'].removeprefix('Value error, ')}")
-    text = error.reason if isinstance(error, OutputError) else str(error)
-    return _response(STATUS.get(type(error), 400), text)
-
-
-def _response(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """One sentence; characters that are not valid Unicode, such as a lone surrogate, become '?'."""
-    encodable = error.encode("utf-8", "replace").decode("utf-8")
-    return JSONResponse({"error": encodable}, status_code=status, headers=headers)

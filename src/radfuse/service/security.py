@@ -7,11 +7,20 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import HTTPException
-from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from radfuse.service.responses import (
+    LOOPBACK_NAMES,
+    MAX_JSON_BYTES,
+    is_too_large,
+    limited,
+    refused,
+    too_large,
+    with_headers,
+)
 
 TOKEN_HEADER, TOKEN_QUERY = "x-radfuse-token", "token"  # names, not secrets
 """The token in a program's requests, and in the URL that a browser opens first."""
@@ -26,31 +35,6 @@ STRUCTURE_PATHS = re.compile(
 
 MAX_STRUCTURE_BYTES = 16_000_000
 """Largest body with structures: the outline of a head of 512 x 512 x 234 voxels has 1 MB."""
-
-MAX_JSON_BYTES = 1_000_000
-"""Largest body of any other request."""
-
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
-"""Names of the local host."""
-
-POLICY = "; ".join(
-    (
-        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:",
-        "connect-src 'self' data:", "font-src 'self'", "worker-src 'self' blob:",
-        "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
-    )
-)  # fmt: skip
-"""Content-Security-Policy: nothing from other servers, no inline scripts."""
-
-HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": POLICY,
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-"""Headers of each response."""
 
 
 @dataclass(frozen=True)
@@ -141,17 +125,10 @@ class SecurityMiddleware:
             return
         headers, max_bytes = Headers(scope=scope), self._max_bytes(scope["path"])
         response = self._check(headers, max_bytes) or self._authenticate(scope, headers)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                for name, value in HEADERS.items():
-                    MutableHeaders(scope=message).setdefault(name, value)
-            await send(message)
-
         if response is not None:
-            await response(scope, receive, send_with_headers)
+            await response(scope, receive, with_headers(send))
             return
-        await self._app(scope, _limited(receive, max_bytes), send_with_headers)
+        await self._app(scope, limited(receive, max_bytes), with_headers(send))
 
     def _max_bytes(self, path: str) -> int:
         if path == UPLOADS:
@@ -161,12 +138,11 @@ class SecurityMiddleware:
     def _check(self, headers: Headers, max_bytes: int) -> JSONResponse | None:
         access, host = self._access, headers.get("host")
         if not access.allows_host(host):
-            return _refused(421, "unknown Host name; open the URL that `radfuse view` printed")
+            return refused(421, "unknown Host name; open the URL that `radfuse view` printed")
         if not access.allows_origin(headers.get("origin"), host):
-            return _refused(403, "requests of another origin are not allowed")
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > max_bytes:
-            return _refused(413, _too_large(max_bytes))
+            return refused(403, "requests of another origin are not allowed")
+        if is_too_large(headers, max_bytes):
+            return refused(413, too_large(max_bytes))
         return None
 
     def _authenticate(
@@ -183,33 +159,10 @@ class SecurityMiddleware:
         cookies = cookie_parser(headers.get("cookie", ""))
         if access.allows_token(headers.get(TOKEN_HEADER), cookies.get(access.cookie)):
             return None
-        return _refused(401, "access requires the token: open the URL that `radfuse view` printed")
+        return refused(401, "access requires the token: open the URL that `radfuse view` printed")
 
     def _use_ticket(self, ticket: str | None) -> bool:
         """Whether a ticket is valid; it is not afterwards."""
         valid = ticket in self._tickets
         self._tickets.discard(ticket or "")
         return valid
-
-
-def _limited(receive: Receive, max_bytes: int) -> Receive:
-    """Limit a body as it is received: its Content-Length may be missing or wrong."""
-    received = 0
-
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > max_bytes:
-            raise HTTPException(413, _too_large(max_bytes))
-        return message
-
-    return counted
-
-
-def _too_large(max_bytes: int) -> str:
-    return f"the request is larger than {max_bytes / 1e6:g} MB"
-
-
-def _refused(status: int, error: str) -> JSONResponse:
-    return JSONResponse({"error": error}, status_code=status)

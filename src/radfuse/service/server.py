@@ -2,13 +2,12 @@
 
 import logging
 import multiprocessing.util
-import os
 import secrets
 import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -16,9 +15,11 @@ import uvicorn
 from radfuse.errors import InputError
 from radfuse.methods.installed import user_data_folder
 from radfuse.service.app import make_app
+from radfuse.service.responses import LOOPBACK_NAMES
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.routes.studies import StudyRequest, create_study
-from radfuse.service.security import LOOPBACK_NAMES, Access
+from radfuse.service.security import Access
+from radfuse.service.sockets import Server, private_files
 from radfuse.service.stores.lock import locked
 
 LOG = logging.getLogger(__name__)
@@ -26,20 +27,11 @@ LOG = logging.getLogger(__name__)
 MIN_TOKEN_LENGTH = 16
 """Characters of a token of the user."""
 
-TCP = socket.IPPROTO_TCP
-"""Protocol of the socket, so that asyncio sets TCP_NODELAY; else small responses take 40 ms."""
-
 MAX_UPLOAD_BYTES = 4 * 10**9
 """Largest upload: CT and MR of thin slices, unpacked, with room."""
 
-PRIVATE = 0o077
-"""Umask of the server: files with patients are for the user alone."""
-
 SPOOL = "spool"
 """Folder of temporary files in the folder of studies."""
-
-SHUTDOWN_S = 2
-"""How long open responses may take when the server is ended."""
 
 
 def default_folder() -> Path:
@@ -60,25 +52,6 @@ def make_access(sock: socket.socket, host: str, token: str | None) -> Access:
     return Access(host, port, token or secrets.token_urlsafe(24), MAX_UPLOAD_BYTES)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Bind a socket for the server; port 0 takes a free port.
-
-    Raises `InputError` on failure.
-    """
-    with ExitStack() as unused:
-        try:
-            family, *_, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
-            sock = unused.enter_context(socket.socket(family, socket.SOCK_STREAM, TCP))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((address[0], port, *address[2:]))
-        except (OSError, OverflowError, UnicodeError) as error:
-            raise InputError(
-                f"cannot listen on {host}, port {port}: {error}; choose another --host or --port"
-            ) from error
-        unused.pop_all()
-    return sock
-
-
 def serve(
     sock: socket.socket,
     access: Access,
@@ -94,7 +67,7 @@ def serve(
     to end. Raises the errors of `create_study`, `OutputError` for a folder that is not writable,
     `InputError` for one that another server uses.
     """
-    with _private_files(), locked(folder), _spool_in(folder):
+    with private_files(), locked(folder), _spool_in(folder):
         app = make_app(access, folder)
         deps: Dependencies = app.state.deps
         try:
@@ -103,25 +76,13 @@ def serve(
                 f"{url}#{study.id}" if study else url for url in (access.url, access.ticket_url)
             ]
             config = uvicorn.Config(app, log_level="warning", server_header=False)
-            config.timeout_graceful_shutdown = SHUTDOWN_S
-            server = _Server(config)
-            server.ready = lambda: announce(*urls)
+            server = Server(config, lambda: announce(*urls))
             LOG.info("service started", extra={"host": access.host, "port": access.port})
             with suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
                 server.run(sockets=[sock])
         finally:
             deps.jobs.close()
             LOG.info("service ended")
-
-
-@contextmanager
-def _private_files() -> Iterator[None]:
-    """Only the user can read what this process and its children write."""
-    before = os.umask(PRIVATE)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 @contextmanager
@@ -137,13 +98,3 @@ def _spool_in(folder: Path) -> Iterator[None]:
     finally:
         tempfile.tempdir = before
         shutil.rmtree(spool, ignore_errors=True)
-
-
-class _Server(uvicorn.Server):
-    """Calls `ready` once it responds."""
-
-    ready: Callable[[], None]
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready()

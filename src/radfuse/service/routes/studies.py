@@ -29,6 +29,7 @@ from radfuse.record import NOTICE, Signoff, now
 from radfuse.service.jobs.client_files import client_path, read_source
 from radfuse.service.jobs.job_queue import Job
 from radfuse.service.models import RequestModel
+from radfuse.service.responses import SHEET_POLICY
 from radfuse.service.routes.dependencies import (
     PATH_FIELDS,
     UPLOAD_PREFIX,
@@ -55,9 +56,6 @@ POLL_S = 0.1
 
 HEARTBEAT_S = 15.0
 """Interval of heartbeats in a silent stream, so that no proxy closes it."""
-
-SHEET_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-"""Content-Security-Policy of the QA sheet, which embeds its styles and images."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4000)]

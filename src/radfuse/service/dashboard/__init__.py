@@ -1,0 +1,1 @@
+"""The dashboard of a node: what an operator sees and does, health and metrics."""

@@ -1,0 +1,64 @@
+"""The dashboard of a node on loopback, for tests."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import uvicorn
+
+from radfuse.node.node import Node
+from radfuse.node.settings import NodeSettings
+from radfuse.service.dashboard.app import make_dashboard
+from radfuse.service.dashboard.health import Health
+from radfuse.service.sockets import bind
+
+HOST = "127.0.0.1"
+
+NOBODY = f"http://{HOST}:9"
+"""An address where no Orthanc answers."""
+
+RULES = '[[rules]]\nname = "head"\nct = {description = "CT head"}\nmr = {description = "T1"}\n'
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard, and the node that it is of, whose control loop does not run."""
+
+    node: Node
+    base: str
+
+    def client(self, **headers: str) -> httpx.Client:
+        return httpx.Client(base_url=self.base, headers=headers, trust_env=False, timeout=30)
+
+
+def settings_in(folder: Path, orthanc: str = NOBODY, **values: Any) -> NodeSettings:
+    """Settings of a node in a folder."""
+    (folder / "rules.toml").write_text(RULES)
+    chosen = {
+        "orthanc": orthanc, "data": folder / "node", "rules": folder / "rules.toml", "port": 0,
+        "min_free_bytes": 0, "poll_s": 0.1,
+    }  # fmt: skip
+    return NodeSettings(**{**chosen, **values})
+
+
+@contextmanager
+def running_dashboard(settings: NodeSettings) -> Iterator[Dashboard]:
+    """Serve the dashboard of a node on a free port."""
+    with (
+        closing(Node(settings)) as node, closing(Health.of(node)) as health, bind(HOST, 0) as sock
+    ):  # fmt: skip
+        app = make_dashboard(health)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        thread = Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        try:
+            yield Dashboard(node, f"http://{HOST}:{sock.getsockname()[1]}")
+        finally:
+            server.should_exit = True
+            thread.join()
