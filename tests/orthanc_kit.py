@@ -24,11 +24,45 @@ START_TIMEOUT_S = 20.0
 ATTEMPTS = 3
 
 
+class Program:
+    """The process of an Orthanc; it can be killed, and started again with its ports and data."""
+
+    def __init__(
+        self, folder: Path, dicom_port: int, http_port: int, settings: dict[str, Any]
+    ) -> None:
+        self.folder, self._ports, self._settings = folder, (dicom_port, http_port), settings
+        self._process = _start(folder, *self._ports, settings)
+
+    def answers(self) -> bool:
+        """Whether it listens on its ports before it ends or the timeout."""
+        return _answers(self._process, *self._ports)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def start(self) -> None:
+        """Start it again."""
+        self._process = _start(self.folder, *self._ports, self._settings)
+        if not self.answers():
+            pytest.fail(
+                f"Orthanc does not start again: {(self.folder / 'log').read_text()[-2000:]}"
+            )
+
+    def lose_data(self) -> None:
+        """Start it again without its index and files."""
+        self.kill()
+        shutil.rmtree(self.folder / "data")
+        self.start()
+
+
 @dataclass(frozen=True)
 class Orthanc:
     dicom_port: int
     http_port: int
-    tls: Tls | None = None
+    tls: Tls | None
+    program: Program
 
     @property
     def node(self) -> DimseNode:
@@ -68,14 +102,13 @@ def running_orthanc(folder: Path, tls: Tls | None = None, **settings: Any) -> It
         pytest.skip("no Orthanc with DICOMweb here: apt-get install orthanc orthanc-dicomweb")
     for _ in range(ATTEMPTS):  # another process may take a free port in between
         dicom_port, http_port = free_ports(2)
-        process = _start(folder, dicom_port, http_port, settings)
+        program = Program(folder, dicom_port, http_port, settings)
         try:
-            if _answers(process, dicom_port, http_port):
-                yield Orthanc(dicom_port, http_port, tls)
+            if program.answers():
+                yield Orthanc(dicom_port, http_port, tls, program)
                 return
         finally:
-            process.kill()
-            process.wait()
+            program.kill()
     pytest.fail(f"Orthanc does not start: {(folder / 'log').read_text()[-2000:]}")
 
 
@@ -97,7 +130,7 @@ def _start(
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }
     (folder / "orthanc.json").write_text(json.dumps(chosen | settings))
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             [str(PROGRAM), str(folder / "orthanc.json")],
             stdout=log,

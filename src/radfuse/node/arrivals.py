@@ -131,7 +131,11 @@ class Arrivals:
     def _apply(self, patient: Patient, rules: Sequence[Rule]) -> None:
         waiting = self._waiting[patient.patient]
         waiting.due = self._clock() + RECHECK * self._settings.quiet_s
-        series = self._orthanc.series_of(patient.patient)
+        try:
+            series = self._orthanc.series_of(patient.patient)
+        except PeerError as error:
+            self._store.note(patient.patient, str(error))
+            raise
         answers = first_match(rules, series)
         if not patient.is_forced and not self._is_complete(series, answers, waiting.arrived):
             quiet = waiting.arrived + self._settings.quiet_s

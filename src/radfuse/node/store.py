@@ -157,6 +157,13 @@ class NodeStore:
             )
             return int(made.lastrowid or 0)
 
+    def note(self, patient: str, reason: str) -> None:
+        """Store why a patient cannot be judged yet."""
+        with self._file.writing() as connection:
+            connection.execute(
+                "UPDATE patients SET reason = ? WHERE patient = ?", (reason, patient)
+            )
+
     def reconsider(self, patient: str) -> None:
         """Let the rules be applied to a patient again: what was planned of it is not done."""
         with self._file.writing() as connection:
