@@ -1,6 +1,7 @@
 """A real PACS for the tests: Debian's Orthanc on free ports of this machine."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -136,6 +137,7 @@ def _start(
             stdout=log,
             stderr=log,
             restore_signals=False,  # as under systemd, a broken connection does not end it
+            env=os.environ | {"TCP_NODELAY": "1"},  # DCMTK's; 4 ms for an instance, not 90
         )
 
 
