@@ -43,8 +43,11 @@ def test_the_exit_status_tells_refused_from_failed(patients: Path, tmp_path: Pat
     )  # fmt: skip
     assert failed.exit_code in (3, 4), failed.output  # a fast machine needs less than a second
     counts = json.loads(run("batch", "-o", tmp_path / "out", "--status", "--json").stdout)
-    assert counts["total"] == 1
-    assert counts["done"] + counts["refused"] + counts["failed"] == 1
+    assert counts["total"] == 2
+    assert counts["done"] + counts["refused"] + counts["failed"] == 2
+    only = ("--participant-label", "1", "--time-limit", 1, "--method", "average")
+    run("batch", patients, "-o", tmp_path / "out", *only)
+    assert json.loads(run("batch", "-o", tmp_path / "out", "--status", "--json").stdout) == counts
 
 
 @pytest.mark.parametrize(

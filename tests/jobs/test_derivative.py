@@ -47,6 +47,15 @@ def test_the_validator_finds_errors_elsewhere(derivative: Path, tmp_path: Path) 
     assert validation_errors(tmp_path)
 
 
+def test_the_validator_skips_folders_of_dicom(tmp_path: Path) -> None:
+    write_description(tmp_path)
+    for case in ("sub-1", "sub-2/ses-1"):
+        path = tmp_path / case / "dicom/FUSED_average/1.dcm"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"DICM")
+    assert validation_errors(tmp_path) == []
+
+
 def test_pybids_finds_the_images(derivative: Path) -> None:
     bids = pytest.importorskip("bids", reason="pybids is missing: pip install radfuse[bids]")
     layout = bids.BIDSLayout(derivative, validate=False, is_derivative=True)

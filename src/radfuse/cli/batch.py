@@ -22,6 +22,7 @@ from radfuse.jobs.batch import (
     TABLE,
     Plan,
     check_folders,
+    incomplete_in,
     plan,
     report_again,
     run_batch,
@@ -137,7 +138,7 @@ def batch_command(
     Research use only. Not a medical device.
     """
     if status:
-        _print_counts(stored_jobs(output), {}, output, as_json=as_json)
+        _print_counts(stored_jobs(output), incomplete_in(output), output, as_json=as_json)
         return
     if report_only:
         click.echo(report_again(output))
@@ -150,7 +151,8 @@ def batch_command(
     recipe = make_recipe(options=named_options(options), outputs=names, **settings)
     method_info(recipe.method)  # what is wrong for every case is refused once
     check_options(recipe.method, recipe.options, recipe.device)
-    planned = plan(_chosen(read_cases(source, recipe), listed(labels)), output, as_dicom=as_dicom)
+    cases = _chosen(read_cases(source, recipe), listed(labels))
+    planned = plan(cases, output, as_dicom=as_dicom, is_partial=bool(labels))
     if dry_run:
         _print_plan(planned, as_json=as_json)
         return

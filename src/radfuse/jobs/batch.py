@@ -44,6 +44,8 @@ class Plan:
     """What is missing, by case."""
     raw: Path | None = None
     """Root of the BIDS data set that the images are from; None where they are from elsewhere."""
+    is_partial: bool = False
+    """Whether the input has further cases, which are left out; what is missing of them is kept."""
 
 
 def check_folders(output: Path, source: Path) -> None:
@@ -57,7 +59,9 @@ def check_folders(output: Path, source: Path) -> None:
     refuse_overlap([output], [source])
 
 
-def plan(cases: Sequence[Case], output: Path, *, as_dicom: bool = False) -> Plan:
+def plan(
+    cases: Sequence[Case], output: Path, *, as_dicom: bool = False, is_partial: bool = False
+) -> Plan:
     """The jobs of the cases, and the cases that have none.
 
     Two cases of the same images are one patient by mistake: the second has none. Raises
@@ -80,7 +84,7 @@ def plan(cases: Sequence[Case], output: Path, *, as_dicom: bool = False) -> Plan
             derivative=None if as_dicom else Derivative(root=output, raw=case.raw),
         )  # fmt: skip
     raw = next((case.raw for case in cases), None)
-    return Plan(tuple(jobs.values()), incomplete, raw)
+    return Plan(tuple(jobs.values()), incomplete, raw, is_partial)
 
 
 def result_path(output: Path, case: Case, *, as_dicom: bool) -> Path:
@@ -121,8 +125,11 @@ def run_batch(
                 work_on_cluster(client, store, output, output / LOGS, limits or Limits(), ended)
         remove_staging(output)  # of attempts that were killed
         found = list(store.jobs())
-        write_table(output / TABLE, found, planned.incomplete)
-        write_group_report(output, case_rows(output, found, planned.incomplete))
+        incomplete = (incomplete_in(output) if planned.is_partial else {}) | planned.incomplete
+        for one in found:
+            incomplete.pop(one.job.case, None)  # no longer
+        write_table(output / TABLE, found, incomplete)
+        write_group_report(output, case_rows(output, found, incomplete))
     return found
 
 
@@ -151,6 +158,11 @@ def stored_jobs(output: Path) -> list[StoredJob]:
         return list(store.jobs())
 
 
+def incomplete_in(output: Path) -> dict[str, str]:
+    """What was missing of which cases in the last run of a folder; `InputError` as of its table."""
+    return incomplete_cases(output / TABLE)
+
+
 def report_again(output: Path) -> Path:
     """Write the group report from what is in a folder; returns its path.
 
@@ -158,8 +170,7 @@ def report_again(output: Path) -> Path:
     """
     found = stored_jobs(output)
     with locked_output(output):
-        incomplete = incomplete_cases(output / TABLE)
-        write_group_report(output, case_rows(output, found, incomplete))
+        write_group_report(output, case_rows(output, found, incomplete_in(output)))
     return output / REPORT
 
 
