@@ -2,8 +2,9 @@
 
 Singh and Khare 2014, Information Fusion 19, of whose related papers the abstracts are known: a
 Daubechies complex wavelet transform of several levels, whose coefficients are fused by maximum
-selection. Decided here: the symmetric filter of six taps of Lina, four levels, sides mirrored with their edge, ties to
-the second image, and the real part of the inverse. No reference code was compared.
+selection. Decided here: the symmetric filter of six taps of Lina, four levels, sides mirrored with
+their edge, ties to the second image, and the real part of the inverse. No reference code was
+compared.
 """
 
 from dataclasses import dataclass
