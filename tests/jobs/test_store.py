@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from job_kit import Clock, job
 
-from radfuse.errors import InputError, OutputError
+from radfuse.errors import DiskFullError, InputError, OutputError
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import MAX_ATTEMPTS, MIGRATIONS, JobStore
 
@@ -224,3 +224,29 @@ def test_a_list_of_version_1_is_migrated(tmp_path: Path) -> None:
     store = JobStore(path)
     assert taken(store) == job(1)
     store.close()
+
+
+def test_a_lease_of_before_a_restart_has_ended(store: JobStore, clock: Clock) -> None:
+    store.add([job(1)])
+    assert taken(store) == job(1)
+    assert taken(store) is None
+    clock.now = 5.0  # the machine's clock begins again
+    assert taken(store) == job(1)
+
+
+def test_a_cancelled_job_is_not_held(store: JobStore) -> None:
+    store.add([job(1)])
+    taken(store)
+    assert store.is_held(job(1).identity, "worker")
+    assert not store.is_held(job(1).identity, "another")
+    store.cancel(job(1).identity)
+    assert not store.is_held(job(1).identity, "worker")
+
+
+def test_a_list_goes_on_after_a_full_disk(store: JobStore) -> None:
+    connection = store._file._connection
+    connection.execute("PRAGMA max_page_count = 1")  # the file remains as large as it is
+    with pytest.raises(DiskFullError, match="no space left for the list of jobs"):
+        store.add(map(job, range(1000)))
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.add([job(1)]) == 1

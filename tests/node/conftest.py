@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from node_kit import RULES, Site, running_site
 
+from node_kit import RULES, Site, running_site
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_kit import Site, patient_files, patients_settled, proxy_of, states, wait_until
 
+from node_kit import Site, patient_files, patients_settled, proxy_of, states, wait_until
 from radfuse.node.arrivals import Arrivals
 from radfuse.node.node import Node
 from radfuse.node.state import FusionState, PatientState

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from node_kit import Site, patient_files, received, states, wait_until
 from program_kit import NodeProgram, grandchildren
 
+from node_kit import Site, patient_files, received, states, wait_until
 from radfuse.node.state import FusionState
 
 SERIES = 4

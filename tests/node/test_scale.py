@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from node_kit import RULES, Site, patient_files, states, wait_until
 from program_kit import NodeProgram, children, grandchildren
 
+from node_kit import RULES, Site, patient_files, states, wait_until
 from radfuse.node.state import FusionState
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom

@@ -61,12 +61,16 @@ class SqliteFile:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite itself ends some that fail
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def _migrate(self, migrations: Sequence[str]) -> None:
+        (found,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if found == len(migrations):
+            return  # nothing is written: it can be read on a full disk
         with self.writing() as connection:
             (found,) = connection.execute("PRAGMA user_version").fetchone()
             if found > len(migrations):

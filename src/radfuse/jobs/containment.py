@@ -97,6 +97,15 @@ def limit_memory(memory_bytes: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes or most, most))
 
 
+def warm_up() -> None:
+    """Let the process that children are copies of import what they need, in the background."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver  # noqa: PLC0415  # not on Windows
+
+        child_context()
+        forkserver.ensure_running()
+
+
 def child_context() -> Any:
     """How children start: as copies of a process that has imported `PRELOADED`, where possible."""
     if "forkserver" not in multiprocessing.get_all_start_methods():

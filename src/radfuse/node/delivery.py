@@ -65,7 +65,9 @@ class Deliveries:
             self._store.change(fusion.number, only=QUEUED, state=FusionState.PLANNED)
         elif job.state in ENDED:
             state = ENDED[job.state]
-            if self._store.change(fusion.number, only=QUEUED, state=state, reason=job.reason):
+            folder = f"{self._data / IMAGES / str(fusion.number)}/"  # means nothing to a user
+            reason = job.reason.replace(folder, "")
+            if self._store.change(fusion.number, only=QUEUED, state=state, reason=reason):
                 self.delete_unneeded(fusion.number)
                 LOG.info("fusion ended", extra={"fusion": fusion.number, "state": state})
                 self._audit.write(f"fusion {state}", facts={"fusion": fusion.number})

@@ -12,6 +12,7 @@ from threading import Event, Lock, Thread
 from radfuse.errors import InputError, PeerError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import remove_staging
+from radfuse.jobs.containment import warm_up
 from radfuse.jobs.store import JobStore, StoredJob
 from radfuse.jobs.worker import LEASE_S, Limits, run_job, shares_of_cores
 from radfuse.node.arrivals import Arrivals
@@ -80,6 +81,7 @@ class Node:
         Raises `OutputError` where another node uses the data folder.
         """
         with locked_output(self.settings.data):
+            warm_up()
             self._recover()
             self.audit.write("node started")
             workers = [
