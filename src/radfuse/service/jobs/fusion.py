@@ -32,6 +32,7 @@ from radfuse.service.jobs.view_files import (
     stage_fused_view,
     write_qa_failed_view,
 )
+from radfuse.service.stores.identity import write_identities
 from radfuse.service.stores.results import (
     OUTCOME,
     REGISTRATION,
@@ -94,7 +95,9 @@ def prepare_study(
     ct = read_source(study.ct, CT, **study.recipe.ct_reading)
     mr = read_source(study.mr, MR, series_uid=study.recipe.mr_series)
     report("preparing the images", None)
-    return ct, mr, prepare_view(folder, ct, mr)
+    view = prepare_view(folder, ct, mr)
+    write_identities(folder, (ct, mr))
+    return ct, mr, view
 
 
 def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallback) -> str:

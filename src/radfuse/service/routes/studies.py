@@ -38,6 +38,7 @@ from radfuse.service.routes.dependencies import (
 )
 from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
 from radfuse.service.stores.further_paths import FurtherPaths
+from radfuse.service.stores.identity import Identities, read_identities
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.uploads import check_space, store_upload
 from radfuse.structures.names import STRUCTURE_NAMES
@@ -206,6 +207,16 @@ def create(request: StudyRequest, deps: ServiceDeps) -> Study:
 def study(identifier: str, deps: ServiceDeps) -> Study:
     """One study and its state."""
     return deps.jobs.with_details(deps.studies.get(identifier))
+
+
+@api.get("/studies/{identifier}/identities")
+def identities(identifier: str, deps: ServiceDeps) -> Identities:
+    """Name, ID, birth date and sex of the patient in each image, and what the images are.
+
+    The one answer that names the patient, for the person at the viewer. Empty before the images are
+    read.
+    """
+    return read_identities(deps.studies.folder_of(deps.studies.get(identifier).id))
 
 
 @api.delete("/studies/{identifier}", status_code=204)

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { byId, setOptions, showErrors, showText } from "./dom.js";
 import { FusionPanel } from "./panels/fusion_panel.js";
+import { IdentityBanner } from "./panels/identity_banner.js";
 import { OpenDialog } from "./panels/open_dialog.js";
 import { RegistrationPanel } from "./panels/registration_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
@@ -74,7 +75,10 @@ async function showImages() {
   if (!displayed) {
     const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name])));
     if (selected !== id || displayed) return;
+    const identities = await api.identities(id);
+    if (selected !== id || displayed) return;
     displayed = { id, mrFromCt: "", result: "" };
+    panels.identity.show(identities);
     viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct });
     byId("no-study").hidden = true;
     panels.toolbar.setInitial(Boolean(view.fused));
@@ -143,6 +147,7 @@ function clear() {
   current = displayed = null;
   viewer.clear();
   panels.toolbar.clear();
+  panels.identity.clear();
   panels.structures.close();
   byId("no-study").hidden = false;
   byId("running").hidden = byId("next-steps").hidden = true;
@@ -272,6 +277,7 @@ async function start() {
   for (const option of byId("method").options) option.title = info.methods[option.value];
   byId("max-distance-mm").max = info.max_distance_mm;
   panels.toolbar = new Toolbar(viewer, info.windows);
+  panels.identity = new IdentityBanner();
   panels.fusion = new FusionPanel(viewer, info, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
   panels.registration = new RegistrationPanel(viewer, fuse);
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
