@@ -91,7 +91,7 @@ def test_random_kills_lose_nothing(site: Site, phantom: Path) -> None:
     left, done = [KILLS], Counter()
 
     def kill(node: NodeProgram) -> bool:
-        time.sleep(chance.uniform(0.2, 6.0))
+        time.sleep(chance.uniform(0.5, 12.0))
         acts = {"node": node.restart, "worker": node.kill_worker,
                 "orthanc": lambda: restart_orthanc(site)}  # fmt: skip
         name = chance.choice(sorted(acts))
