@@ -62,6 +62,23 @@ def run_command(config: Path | None) -> None:
     serve_node(settings, stop, announce)
 
 
+@node_command.command("token")
+@click.argument("name")
+@click.argument("role", type=click.Choice(["viewer", "operator", "admin"]))
+def token_command(name: str, role: str) -> None:
+    """Print a new token for a user of the dashboard, and the line for the file of the users.
+
+    A viewer sees the queue without patients, an operator sees patients and acts, an admin sees
+    also the audit log and the settings. The token is printed once and stored nowhere.
+    """
+    from radfuse.service.dashboard.users import Role, line_of, new_token  # noqa: PLC0415
+
+    token = new_token()
+    line = line_of(name, Role(role), token)
+    click.echo(f"token, for {name}:        {token}")
+    click.echo(f"line, for the file of users: {line}")
+
+
 @node_command.command("settings")
 @CONFIG
 def settings_command(config: Path | None) -> None:

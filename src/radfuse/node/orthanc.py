@@ -137,9 +137,9 @@ class Orthanc:
         return dict(answer["MainDicomTags"]) if answer else {}
 
     @parses
-    def find_patients(self, patient_id: str) -> list[str]:
-        """Identifiers of the patients with a PatientID; `*` matches any characters."""
-        query = {"Level": "Patient", "Query": {"PatientID": patient_id}}
+    def find_patients(self, value: str, keyword: str = "PatientID") -> list[str]:
+        """Identifiers of the patients with a PatientID or name; `*` matches any characters."""
+        query = {"Level": "Patient", "Query": {keyword: value}}
         return list(self._json("POST", "/tools/find", body=query))
 
     @parses

@@ -64,6 +64,16 @@ MIGRATIONS = (
 FUSIONS = "SELECT * FROM fusions WHERE state IN (SELECT value FROM json_each(?))"
 """Fusions of some states."""
 
+UNDELIVERED = (
+    "FROM deliveries JOIN fusions ON fusions.number = deliveries.fusion "
+    f"WHERE deliveries.state IN ('{DeliveryState.WAITING}', '{DeliveryState.SENDING}') "
+    f"AND fusions.state = '{FusionState.STORED}'"
+)
+"""Deliveries of stored fusions that are not done."""
+
+MAX_NUMBER = (1 << 63) - 1
+"""Largest number of a row."""
+
 REFERENCES = TypeAdapter(tuple[SeriesReference, ...])
 """As JSON in a column."""
 
@@ -195,6 +205,15 @@ class NodeStore:
         rows = self._file.read(f"{query} LIMIT ? OFFSET ?", (json.dumps(list(states)), most, after))
         return [_fusion(row) for row in rows]
 
+    def newest(
+        self, states: Sequence[FusionState], *, after: int = 0, most: int = 100
+    ) -> list[Fusion]:
+        """The newest fusions of some states, newest first; older ones than number `after`."""
+        query = "SELECT * FROM fusions WHERE state = ? AND number < ? ORDER BY number DESC LIMIT ?"
+        before = after or MAX_NUMBER
+        rows = [row for one in states for row in self._file.read(query, (one, before, most))]
+        return [_fusion(row) for row in sorted(rows, key=lambda row: -row["number"])[:most]]
+
     def fusion(self, number: int) -> Fusion | None:
         """A fusion by its number."""
         rows = self._file.read("SELECT * FROM fusions WHERE number = ?", (number,))
@@ -267,23 +286,23 @@ class NodeStore:
     def deliveries(self, fusion: int | None = None) -> list[Delivery]:
         """The deliveries of stored fusions that are not done; or all of one fusion."""
         rows = (
-            self._file.read(
-                "SELECT deliveries.* FROM deliveries JOIN fusions "
-                "ON fusions.number = deliveries.fusion "
-                "WHERE deliveries.state IN (?, ?) AND fusions.state = ?",
-                (DeliveryState.WAITING, DeliveryState.SENDING, FusionState.STORED),
-            )
+            self._file.read(f"SELECT deliveries.* {UNDELIVERED}")
             if fusion is None
             else self._file.read("SELECT * FROM deliveries WHERE fusion = ?", (fusion,))
         )
-        return [
-            Delivery(**{**row, "state": DeliveryState(row["state"])}) for row in map(dict, rows)
-        ]
+        return [_delivery(row) for row in rows]
+
+    def waiting_deliveries(self, *, after: int = 0, most: int = -1) -> list[Delivery]:
+        """The deliveries that are not done, after a number, in their order."""
+        query = (
+            f"SELECT deliveries.* {UNDELIVERED} AND deliveries.number > ? "
+            "ORDER BY deliveries.number LIMIT ?"
+        )
+        return [_delivery(row) for row in self._file.read(query, (after, most))]
 
     def delivery_count(self) -> int:
         """Number of deliveries that are not done."""
-        done = (DeliveryState.DONE,)
-        return int(self._file.read("SELECT COUNT(*) FROM deliveries WHERE state <> ?", done)[0][0])
+        return int(self._file.read(f"SELECT COUNT(*) {UNDELIVERED}")[0][0])
 
     def change_delivery(self, number: int, **values: object) -> None:
         """Set columns of a delivery; the fusion is delivered with its last one."""
@@ -334,3 +353,7 @@ def _fusion(row: sqlite3.Row) -> Fusion:
 def _patient(row: sqlite3.Row) -> Patient:
     state = PatientState(row["state"])
     return Patient(**{**dict(row), "state": state, "is_forced": bool(row["is_forced"])})
+
+
+def _delivery(row: sqlite3.Row) -> Delivery:
+    return Delivery(**{**dict(row), "state": DeliveryState(row["state"])})

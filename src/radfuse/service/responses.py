@@ -102,7 +102,8 @@ def add_error_responses(
                 field = ".".join(map(str, first["loc"]))
                 return refused(422, f"{field}: {first['msg'].removeprefix('Value error, ')}")
         text = error.reason if isinstance(error, OutputError) else str(error)
-        return refused(status_of.get(type(error), 400), text)
+        known = (status_of[kind] for kind in type(error).__mro__ if kind in status_of)
+        return refused(next(known, 400), text)
 
     for kind in (RadfuseError, StarletteHTTPException, RequestValidationError):
         app.add_exception_handler(kind, on_error)

@@ -14,12 +14,15 @@ from radfuse.node.node import Node
 from radfuse.node.settings import NodeSettings
 from radfuse.service.dashboard.app import make_dashboard
 from radfuse.service.dashboard.health import Health
+from radfuse.service.dashboard.users import Role, Users, line_of
 from radfuse.service.sockets import bind
 
 HOST = "127.0.0.1"
 
 NOBODY = f"http://{HOST}:9"
 """An address where no Orthanc answers."""
+
+TOKENS = {role.value: f"a token of the {role} for the tests" for role in Role}
 
 RULES = '[[rules]]\nname = "head"\nct = {description = "CT head"}\nmr = {description = "T1"}\n'
 
@@ -30,17 +33,23 @@ class Dashboard:
 
     node: Node
     base: str
+    users: Users
 
-    def client(self, **headers: str) -> httpx.Client:
+    def client(self, role: str = "", **headers: str) -> httpx.Client:
+        """A client, by default without a token."""
+        if role:
+            headers["authorization"] = f"Bearer {TOKENS[role]}"
         return httpx.Client(base_url=self.base, headers=headers, trust_env=False, timeout=30)
 
 
 def settings_in(folder: Path, orthanc: str = NOBODY, **values: Any) -> NodeSettings:
     """Settings of a node in a folder."""
     (folder / "rules.toml").write_text(RULES)
+    lines = [line_of(role.value, role, TOKENS[role]) for role in Role]
+    (folder / "users").write_text("\n".join(["# users of the tests", "", *lines]))
     chosen = {
         "orthanc": orthanc, "data": folder / "node", "rules": folder / "rules.toml", "port": 0,
-        "min_free_bytes": 0, "poll_s": 0.1,
+        "min_free_bytes": 0, "poll_s": 0.1, "users": folder / "users",
     }  # fmt: skip
     return NodeSettings(**{**chosen, **values})
 
@@ -51,14 +60,15 @@ def running_dashboard(settings: NodeSettings) -> Iterator[Dashboard]:
     with (
         closing(Node(settings)) as node, closing(Health.of(node)) as health, bind(HOST, 0) as sock
     ):  # fmt: skip
-        app = make_dashboard(health)
+        users = Users(settings.users)
+        app = make_dashboard(health, users)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         )
         thread = Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
         try:
-            yield Dashboard(node, f"http://{HOST}:{sock.getsockname()[1]}")
+            yield Dashboard(node, f"http://{HOST}:{sock.getsockname()[1]}", users)
         finally:
             server.should_exit = True
             thread.join()

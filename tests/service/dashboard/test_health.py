@@ -1,22 +1,26 @@
 """Health, readiness and metrics, and how a node ends."""
 
-import os
 import re
 import signal
 import ssl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
+from threading import Event, Thread
 
 import httpx
 import pytest
-from dashboard_kit import NOBODY, RULES, Dashboard, running_dashboard, settings_in
+from dashboard_kit import NOBODY, RULES, TOKENS, Dashboard, running_dashboard, settings_in
 from prometheus_client.parser import text_string_to_metric_families
 
 from orthanc_kit import self_signed
 from radfuse.errors import InputError
+from radfuse.node.settings import NodeSettings
 from radfuse.node.state import FusionState
-from radfuse.service.dashboard.server import check_address, url_of
+from radfuse.service.dashboard.server import check_address, serve_node, url_of
 
 
 def metrics_of(dashboard: Dashboard) -> dict[str, float]:
@@ -113,6 +117,8 @@ def test_an_oversized_body_is_refused(dashboard: Dashboard) -> None:
     [
         ({"host": "0.0.0.0"}, "without encryption"),  # noqa: S104
         ({"host": "node.hospital.example"}, "set behind_proxy"),
+        ({"behind_proxy": True, "users": None}, "give a file of users"),
+        ({"host": "a.b", "certificate": Path("a"), "key": Path("b"), "users": None}, "of users"),
         ({"certificate": Path("a.pem")}, "both certificate and key"),
         ({"key": Path("a.pem")}, "both certificate and key"),
     ],
@@ -169,29 +175,35 @@ def test_sigterm_ends_the_dashboard_and_the_node(tmp_path: Path) -> None:
     assert "node ended" in lines
 
 
+@contextmanager
+def served(settings: NodeSettings) -> Iterator[str]:
+    """Run a node with its dashboard in this process; gives the URL."""
+    stop, urls = Event(), Queue[str]()
+    thread = Thread(target=serve_node, args=(settings, stop, urls.put))
+    thread.start()
+    try:
+        yield urls.get(timeout=30)
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_tls_is_served_with_a_certificate(tmp_path: Path) -> None:
     tls = self_signed(tmp_path)
-    process, url = started(tmp_path, certificate=os.fspath(tls.certificate), key=os.fspath(tls.key))
-    try:
+    settings = settings_in(tmp_path, certificate=tls.certificate, key=tls.key)
+    context = ssl.create_default_context(cafile=tls.certificate)
+    with served(settings) as url, httpx.Client(verify=context, trust_env=False) as client:
         assert url.startswith("https://")
-        context = ssl.create_default_context(cafile=tls.certificate)
-        with httpx.Client(verify=context, trust_env=False) as client:
-            assert client.get(f"{url}healthz").text == "ok\n"
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
+        assert client.get(f"{url}healthz").text == "ok\n"
+        answer = client.post(f"{url}api/v1/session", json={"token": TOKENS["viewer"]})
+        assert "secure" in answer.headers["set-cookie"].lower()
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get(f"{url}healthz".replace("https", "http"))
 
 
 def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.pem").write_text("no certificate")
-    (tmp_path / "rules.toml").write_text(RULES)
-    (tmp_path / "node.toml").write_text(
-        'certificate = "a.pem"\nkey = "a.pem"\nport = 0\ndata = "node"\nrules = "rules.toml"'
-    )
-    run = subprocess.run(
-        [sys.executable, "-m", "radfuse", "node", "run", "--config", tmp_path / "node.toml"],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert run.returncode == 2
-    assert "not a certificate" in run.stderr
-    assert "Traceback" not in run.stderr
+    path = tmp_path / "a.pem"
+    path.write_text("no certificate")
+    settings = settings_in(tmp_path, certificate=path, key=path)
+    with pytest.raises(InputError, match=r"a\.pem.*: not a certificate"):
+        serve_node(settings, Event(), print)

@@ -1,25 +1,28 @@
-"""The application of the dashboard."""
+"""The application of the dashboard: REST routes, its files and the responses to errors."""
 
 from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
 
-from fastapi import FastAPI
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
 
-from radfuse.service.dashboard import health
+from radfuse.errors import PeerError
+from radfuse.service.dashboard import health, routes
+from radfuse.service.dashboard.access import AccessMiddleware, Door
 from radfuse.service.dashboard.health import Health
-from radfuse.service.responses import (
-    MAX_JSON_BYTES,
-    add_error_responses,
-    is_too_large,
-    limited,
-    refused,
-    too_large,
-    with_headers,
-)
+from radfuse.service.dashboard.users import Users
+from radfuse.service.responses import add_error_responses
+
+STATIC = Path(__file__).parent / "static"
+"""HTML, CSS and scripts of the dashboard."""
+
+SHARED = Path(__file__).parents[1] / "static"
+"""Those of the viewer, of which the dashboard uses some."""
 
 
-def make_dashboard(of: Health) -> FastAPI:
+def make_dashboard(of: Health, users: Users) -> FastAPI:
     """The dashboard of a node and its REST interface."""
     app = FastAPI(
         title="radfuse node",
@@ -28,24 +31,26 @@ def make_dashboard(of: Health) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.health = of
-    app.add_middleware(Protection)
-    add_error_responses(app)
+    door = Door(users, of.node.settings)
+    app.state.health, app.state.door = of, door
+    app.add_middleware(AccessMiddleware, door=door)
+    add_error_responses(app, {PeerError: 424})
     app.include_router(health.api)
+    app.include_router(routes.api)
+
+    @app.get("/", include_in_schema=False)
+    def index(request: Request, token: str = "") -> Response:
+        """The dashboard; a URL with the local token signs in first."""
+        if token and users.local_token and (session := users.sign_in(token)):
+            response = RedirectResponse(str(request.url.path), status_code=303)
+            routes.set_cookie(door, response, session)
+            return response
+        return FileResponse(STATIC / "index.html")
+
+    @app.get("/shared/{name}", include_in_schema=False)
+    def shared(name: Literal["style.css", "dom.js"]) -> Response:
+        """A file that the viewer has, too."""
+        return FileResponse(SHARED / name)
+
+    app.mount("/", StaticFiles(directory=STATIC))
     return app
-
-
-class Protection:
-    """ASGI middleware: limits of requests, and headers of responses."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request or pass it on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif is_too_large(Headers(scope=scope), MAX_JSON_BYTES):
-            await refused(413, too_large(MAX_JSON_BYTES))(scope, receive, with_headers(send))
-        else:
-            await self._app(scope, limited(receive, MAX_JSON_BYTES), with_headers(send))

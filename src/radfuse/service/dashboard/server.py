@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import closing
 from threading import Event, Thread
+from urllib.parse import urlencode
 
 import uvicorn
 
@@ -14,6 +15,7 @@ from radfuse.node.node import Node
 from radfuse.node.settings import NodeSettings
 from radfuse.service.dashboard.app import make_dashboard
 from radfuse.service.dashboard.health import Health
+from radfuse.service.dashboard.users import Users
 from radfuse.service.responses import LOOPBACK_NAMES
 from radfuse.service.sockets import Server, bind, private_files
 
@@ -34,8 +36,9 @@ def serve_node(settings: NodeSettings, stop: Event, announce: Callable[[str], No
         closing(Node(settings)) as node,
         closing(Health.of(node)) as health,
     ):
-        url = url_of(settings, sock.getsockname()[1])
-        server = Server(_config(settings, health), lambda: announce(url))
+        users = Users(settings.users)
+        url = url_of(settings, sock.getsockname()[1], users.local_token)
+        server = Server(_config(settings, health, users), lambda: announce(url))
         thread = Thread(target=_serve, args=(server, [sock], stop), name="dashboard")
         thread.start()
         try:
@@ -55,18 +58,24 @@ def check_address(settings: NodeSettings) -> None:
             f"host {settings.host} is reachable from other machines without encryption; give "
             "certificate and key, or set behind_proxy where a proxy provides TLS"
         )
+    if settings.users is None and (not is_local or settings.behind_proxy):
+        raise InputError(
+            f"host {settings.host} is reachable from other machines; give a file of users "
+            "(`radfuse node token NAME ROLE` prints its lines)"
+        )
 
 
-def url_of(settings: NodeSettings, port: int) -> str:
-    """URL of the dashboard."""
+def url_of(settings: NodeSettings, port: int, token: str = "") -> str:
+    """URL of the dashboard, with the token of a node without users."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{'https' if settings.certificate else 'http'}://{host}:{port}/"
+    query = f"?{urlencode({'token': token})}" if token else ""
+    return f"{'https' if settings.certificate else 'http'}://{host}:{port}/{query}"
 
 
-def _config(settings: NodeSettings, health: Health) -> uvicorn.Config:
+def _config(settings: NodeSettings, health: Health, users: Users) -> uvicorn.Config:
     """Settings of the server, its certificate read."""
     config = uvicorn.Config(
-        make_dashboard(health), log_level="warning", access_log=False, server_header=False,
+        make_dashboard(health, users), log_level="warning", access_log=False, server_header=False,
         proxy_headers=False, ssl_certfile=settings.certificate, ssl_keyfile=settings.key,
     )  # fmt: skip
     try:
