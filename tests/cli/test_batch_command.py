@@ -59,10 +59,14 @@ def test_the_exit_status_tells_refused_from_failed(patients: Path, tmp_path: Pat
         (("--outputs", "fused,colour"), "add --dicom"),
         (("--outputs", "mr"), "in NIfTI fused"),
         (("--dicom", "--outputs", "none"), "outputs"),
+        (("--scheduler", "tcp://a:1", "--workers", "2"), "leave out --workers"),
+        (("--scheduler", "tcp://a:1", "--slurm", "time=1"), "leave out --slurm"),
+        (("--slurm", "time"), "'time' has no value"),
+        (("--scheduler", "nonsense"), "is it running?"),
     ],
 )
 def test_wrong_options_are_refused(
-    patients: Path, tmp_path: Path, arguments: tuple[str, str], words: str
+    patients: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     refused_in_a_line(run("batch", patients, "-o", tmp_path / "out", *arguments), words)
 

@@ -30,9 +30,10 @@ from radfuse.jobs.batch import (
 )
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
-from radfuse.jobs.cluster import DaskScheduler
+from radfuse.jobs.cluster import Cluster, DaskScheduler
 from radfuse.jobs.group.report import REPORT
 from radfuse.jobs.job import Job, JobState
+from radfuse.jobs.slurm import Slurm, slurm_options
 from radfuse.jobs.store import StoredJob
 from radfuse.jobs.worker import Answer, Limits
 from radfuse.methods.loading import check_options, method_info
@@ -64,6 +65,11 @@ REFUSED_STATUS, FAILED_STATUS = 3, 4
     "--scheduler",
     metavar="ADDRESS",
     help="Run on the Dask cluster of a scheduler: tcp://host:8786.",
+)
+@click.option(
+    "--slurm",
+    metavar="NAME=VALUE,...",
+    help="Run in --workers jobs of SLURM with options of sbatch: partition=short,time=02:00:00.",
 )
 @click.option(
     "--participant-label",
@@ -112,6 +118,7 @@ def batch_command(
     output: Path,
     workers: int,
     scheduler: str | None,
+    slurm: str | None,
     labels: tuple[str, ...],
     outputs: tuple[str, ...],
     as_dicom: bool,
@@ -149,6 +156,7 @@ def batch_command(
         check_folders(output, source)
     names = _listed_outputs(outputs, as_dicom=as_dicom)
     recipe = make_recipe(options=named_options(options), outputs=names, **settings)
+    cluster = _cluster(scheduler, slurm, workers)
     method_info(recipe.method)  # what is wrong for every case is refused once
     check_options(recipe.method, recipe.options, recipe.device)
     cases = _chosen(read_cases(source, recipe), listed(labels))
@@ -163,8 +171,7 @@ def batch_command(
 
     found = run_batch(
         planned, output, workers=workers, limits=Limits(seconds=time_limit),
-        cluster=DaskScheduler(scheduler) if scheduler else None,
-        rerun=RERUN[rerun] if rerun else (), ended=ended,
+        cluster=cluster, rerun=RERUN[rerun] if rerun else (), ended=ended,
     )  # fmt: skip
     _print_counts(found, planned.incomplete, output, as_json=as_json)
     states = {one.state for one in found}
@@ -182,6 +189,16 @@ def _listed_outputs(outputs: Sequence[str], *, as_dicom: bool) -> list[str] | No
             f"--outputs {','.join(names)}: in NIfTI fused, or fused,mr; add --dicom for others"
         )
     return names or None
+
+
+def _cluster(scheduler: str | None, slurm: str | None, workers: int) -> Cluster | None:
+    """Where to run, unless on this machine; `InputError` for options that exclude each other."""
+    if scheduler and (slurm or workers > 1):
+        other = "--slurm" if slurm else "--workers"
+        raise InputError(f"--scheduler runs on the workers of that cluster; leave out {other}")
+    if slurm:
+        return Slurm(slurm_options(slurm), workers)
+    return DaskScheduler(scheduler) if scheduler else None
 
 
 def _chosen(cases: list[Case], labels: Sequence[str]) -> list[Case]:
