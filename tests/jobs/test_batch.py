@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,11 @@ from radfuse.errors import OutputError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import PREFIX
 from radfuse.io.volumes import write_volume
-from radfuse.jobs.batch import TABLE, plan, run_batch, stored_jobs
+from radfuse.jobs.batch import STORE, TABLE, plan, run_batch, stored_jobs
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
 from radfuse.jobs.job import JobState
+from radfuse.jobs.store import JobStore
 from radfuse.jobs.worker import Limits
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import make_phantom
@@ -71,6 +73,34 @@ def test_every_patient_is_fused_and_not_again(cases: list[Case], tmp_path: Path)
     assert [path.stat().st_mtime_ns for path in images] == written
     run_batch(plan(cases, output), output, rerun=[JobState.DONE])
     assert all(path.stat().st_mtime_ns > old for path, old in zip(images, written, strict=True))
+
+
+def test_other_waiting_cases_are_left_alone(cases: list[Case], tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    store = JobStore(output / STORE)
+    store.add(plan(cases, output).jobs)
+    store.close()
+    run_batch(plan(cases[1:2], output, is_partial=True), output)
+    assert states(output) == [JobState.WAITING, JobState.DONE, JobState.WAITING]
+
+
+def test_a_moved_batch_is_resumed(
+    cases: list[Case], heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    monkeypatch.chdir(before)
+    first = Path("out")
+    run_batch(plan(cases[:1], first), first, limits=Limits(seconds=0.01))
+    moved = shutil.copytree(heads, tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    output = Path("before/out")
+    again = read_cases(moved / "patients.csv", QUICK)[:1]
+    run_batch(plan(again, output), output, rerun=[JobState.FAILED])
+    assert states(output) == [JobState.DONE]
+    (row,) = table(output)
+    assert (output / row["output"]).is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["before", "moved"]
 
 
 def test_the_output_is_described_as_a_derivative(cases: list[Case], tmp_path: Path) -> None:

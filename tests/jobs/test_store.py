@@ -45,6 +45,19 @@ def test_jobs_are_taken_in_their_order_and_once(store: JobStore) -> None:
     assert store.counts()[JobState.RUNNING] == 5
 
 
+def test_a_run_is_limited_to_its_jobs(store: JobStore) -> None:
+    store.add(map(job, range(3)))
+    moved = job(1).model_copy(update={"output": Path("elsewhere")})
+    store.limit_to([moved])
+    assert [taken(store) for _ in range(2)] == [moved, None]
+    store.finish(moved.identity, "worker", JobState.REFUSED)
+    store.limit_to([job(2)])
+    assert store.rerun([JobState.REFUSED]) == 0
+    store.limit_to([job(1), job(2)])
+    assert store.rerun([JobState.REFUSED]) == 1
+    assert taken(store) == job(1)
+
+
 def test_processes_share_a_list(store: JobStore, tmp_path: Path, clock: Clock) -> None:
     store.add(map(job, range(40)))
 

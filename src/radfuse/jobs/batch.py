@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import StringIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Event
 
 from radfuse.errors import OutputError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import refuse_overlap, remove_staging, staging
 from radfuse.jobs.bids.dataset import write_description
-from radfuse.jobs.bids.names import case_folder, fused_path
+from radfuse.jobs.bids.names import dicom_path, fused_path
 from radfuse.jobs.bids.read import is_dataset
 from radfuse.jobs.case import Case
 from radfuse.jobs.cluster import Cluster, work_on_cluster
@@ -90,7 +90,7 @@ def plan(
 def result_path(output: Path, case: Case, *, as_dicom: bool) -> Path:
     """A BIDS name of the fused volume; for DICOM the folder of the patient and session."""
     if as_dicom:
-        return output / case_folder(case.name) / "dicom"
+        return output / dicom_path(case.name)
     return output / fused_path(case.name, case.recipe.method)
 
 
@@ -104,7 +104,7 @@ def run_batch(
     rerun: Sequence[JobState] = (),
     ended: Ended = lambda _job, _answer: None,
 ) -> list[StoredJob]:
-    """Run the jobs that have not ended, some at a time; returns all of the folder.
+    """Run those of the jobs that have not ended, some at a time; returns all of the folder.
 
     They run in `workers` processes of this machine, or else on a cluster.
     Ctrl-C stops the running jobs, which wait again. Raises `OutputError` for a folder that another
@@ -115,6 +115,7 @@ def run_batch(
         write_description(output, planned.raw)
         store.release_all()  # the lock shows that no worker is left
         store.add(planned.jobs)
+        store.limit_to(planned.jobs)
         store.rerun(rerun)
         for job in planned.jobs:
             remove_staging(job.output.parent)
@@ -131,6 +132,13 @@ def run_batch(
         write_table(output / TABLE, found, incomplete)
         write_group_report(output, case_rows(output, found, incomplete))
     return found
+
+
+def _output_of(job: Job) -> PurePosixPath:
+    """File or folder of a result relative to the folder of the batch, wherever that is."""
+    if job.derivative:
+        return fused_path(job.case, job.recipe.method)
+    return dicom_path(job.case)
 
 
 def _work_locally(store: JobStore, workers: int, logs: Path, limits: Limits, ended: Ended) -> None:
@@ -179,7 +187,7 @@ def write_table(path: Path, jobs: Sequence[StoredJob], incomplete: dict[str, str
     order = [JobState.FAILED, JobState.REFUSED, *JobState]
     rows = [(name, JobState.REFUSED, why, 0.0, 0, "") for name, why in incomplete.items()]
     rows += [
-        (one.job.case, one.state, one.reason, one.seconds, one.attempts, str(one.job.output))
+        (one.job.case, one.state, one.reason, one.seconds, one.attempts, str(_output_of(one.job)))
         for one in jobs
     ]
     rows.sort(key=lambda row: (order.index(row[1]), row[0]))

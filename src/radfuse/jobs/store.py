@@ -80,6 +80,20 @@ class JobList(Generic[Kind]):
         self._kind = kind
         self._file = SqliteFile(path, MIGRATIONS, "list of jobs")
         self._clock = clock
+        self._only: str | None = None  # identities as JSON, for take and rerun
+
+    def limit_to(self, jobs: Iterable[Kind]) -> None:
+        """From now on `take` and `rerun` of this object are for these jobs only.
+
+        They are stored as they are now: files may have been moved.
+        """
+        jobs = list(jobs)
+        self._only = json.dumps([one.identity for one in jobs])
+        with self._file.writing() as connection:
+            connection.executemany(
+                "UPDATE jobs SET description = ? WHERE identity = ?",
+                [(one.model_dump_json(), one.identity) for one in jobs],
+            )
 
     def close(self) -> None:
         """Release the file."""
@@ -128,12 +142,14 @@ class JobList(Generic[Kind]):
             )  # fmt: skip
             row = connection.execute(
                 "UPDATE jobs SET state = ?, attempts = attempts + 1, worker = ?, lease_until = ?, "
-                "changed = ? WHERE number = (SELECT number FROM jobs WHERE state = ? OR "
-                "(state = ? AND NOT (lease_until > ? AND lease_until <= ?)) "
+                "changed = ? WHERE number = (SELECT number FROM jobs WHERE (state = ? OR "
+                "(state = ? AND NOT (lease_until > ? AND lease_until <= ?))) "
+                "AND (? IS NULL OR identity IN (SELECT value FROM json_each(?))) "
                 "ORDER BY priority DESC, number LIMIT 1) RETURNING *",
                 (
                     JobState.RUNNING, worker, now + lease_s, now,
                     JobState.WAITING, JobState.RUNNING, now, now + lease_s,
+                    self._only, self._only,
                 ),
             ).fetchone()  # fmt: skip
         return self._stored(row) if row else None
@@ -191,8 +207,9 @@ class JobList(Generic[Kind]):
         with self._file.writing() as connection:
             changed = connection.execute(
                 "UPDATE jobs SET state = ?, attempts = 0, reason = '', changed = ? "
-                "WHERE state IN (SELECT value FROM json_each(?))",
-                (JobState.WAITING, self._clock(), chosen),
+                "WHERE state IN (SELECT value FROM json_each(?)) "
+                "AND (? IS NULL OR identity IN (SELECT value FROM json_each(?)))",
+                (JobState.WAITING, self._clock(), chosen, self._only, self._only),
             )
             return changed.rowcount
 

@@ -43,6 +43,11 @@ def case_folder(case: str) -> PurePosixPath:
     return PurePosixPath(*case.split("_"))
 
 
+def dicom_path(case: str) -> PurePosixPath:
+    """Folder of a result in DICOM, which is not in the standard."""
+    return case_folder(case) / "dicom"
+
+
 def fused_path(case: str, method: str) -> PurePosixPath:
     """Path of the fused image, relative to the root; `method` is a name or file of a method."""
     return _path(case, "space-CT", f"desc-{alphanumeric(PurePosixPath(method).stem)}", "fused")

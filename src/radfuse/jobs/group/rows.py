@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from radfuse.errors import InputError
-from radfuse.jobs.bids.names import case_folder, fused_path, sheet_path, sidecar_of
+from radfuse.jobs.bids.names import dicom_path, fused_path, sheet_path, sidecar_of
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import StoredJob
 from radfuse.record import Record, read_record
@@ -119,7 +119,7 @@ def _result_facts(output: Path, job: Job) -> dict[str, Any]:
         record_path = sidecar_of(fused_path(job.case, job.recipe.method))
         sheet = sheet_path(job.case)
     else:
-        folder = case_folder(job.case) / "dicom"
+        folder = dicom_path(job.case)
         record_path, sheet = folder / "record.json", folder / "qa.html"
     try:
         record = read_record(output / record_path)
