@@ -41,11 +41,13 @@ class NodeProgram:
         self.kill()
         self.start()
 
-    def kill_worker(self) -> None:
+    def kill_worker(self) -> bool:
         """Kill a process that fuses or reads, unless its job has ended two of them."""
-        if most_attempts(self.site) < 2:  # the third would make it fail, rightly
-            for child in grandchildren(self.process.pid):
-                os.kill(child, signal.SIGKILL)
+        found = grandchildren(self.process.pid)
+        if found and most_attempts(self.site) < 2:  # the third would make it fail, rightly
+            os.kill(found[0], signal.SIGKILL)
+            return True
+        return False
 
 
 def children(process: int) -> list[int]:

@@ -1,5 +1,6 @@
 """What arrives is judged once it is complete, and one faulty patient keeps nobody waiting."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,3 +168,29 @@ def test_a_wrong_rule_file_leaves_the_earlier_rules(site: Site, node: Node) -> N
     node.tick()
     assert [one.name for one in node.rules.rules] == ["neck"]
     assert node.problems() == ["suspended by an operator"]
+
+
+def test_no_round_reads_a_whole_table(site: Site, phantom: Path) -> None:
+    statements: dict[str, tuple[sqlite3.Connection, str]] = {}
+    with site.ticked() as node:
+        connections = [one._file._connection for one in (node.store, node.jobs)]
+        for connection in connections:
+            connection.set_trace_callback(
+                lambda text, own=connection: statements.setdefault(text, (own, text))
+            )
+        files = patient_files(phantom, site.folder, 1)
+        site.add(*files["CT"], *files["MR"])
+        wait_until(lambda: patients_settled(node) and states(site) == [FusionState.QUEUED])
+        assert node.jobs.take("worker", 60)
+        for connection in connections:
+            connection.set_trace_callback(None)
+        plans = [
+            (text, str(row["detail"]))
+            for own, text in statements.values()
+            if text.startswith(("SELECT", "UPDATE"))
+            for row in own.execute(f"EXPLAIN QUERY PLAN {text}")
+        ]
+    assert plans
+    whole = [one for one in plans if one[1].startswith("SCAN") and "json_each" not in one[1]]
+    # the position is one of the few rows of a table of settings
+    assert [one for one in whole if "FROM node" not in one[0]] == []

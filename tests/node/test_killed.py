@@ -10,6 +10,7 @@ import pytest
 from program_kit import NodeProgram, grandchildren
 
 from node_kit import Site, patient_files, received, states, wait_until
+from orthanc_kit import Orthanc
 from radfuse.node.state import FusionState
 
 SERIES = 4
@@ -18,9 +19,9 @@ SERIES = 4
 KILLS, PATIENTS, SEED = 30, 10, 7
 
 
-def restart_orthanc(site: Site) -> None:
-    site.first.program.kill()
-    site.first.program.start()
+def restart(orthanc: Orthanc) -> None:
+    orthanc.program.kill()
+    orthanc.program.start()
 
 
 def problems_of(site: Site, patients: int) -> list[str]:
@@ -78,7 +79,7 @@ def test_one_kill_of_each_kind_loses_nothing(site: Site, phantom: Path) -> None:
         wait_until(lambda: bool(grandchildren(node.process.pid)))
         node.kill_worker()
         wait_until(lambda: bool(grandchildren(node.process.pid)))
-        restart_orthanc(site)
+        restart(site.first)
         node.restart()
         return False
 
@@ -88,17 +89,19 @@ def test_one_kill_of_each_kind_loses_nothing(site: Site, phantom: Path) -> None:
 @pytest.mark.slow
 def test_random_kills_lose_nothing(site: Site, phantom: Path) -> None:
     chance = random.Random(SEED)  # noqa: S311  # the moments are to be the same again
-    left, done = [KILLS], Counter()
+    kinds = ["node", "worker", "orthanc"] * (KILLS // 3)
+    chance.shuffle(kinds)
+    done = Counter[str]()
 
     def kill(node: NodeProgram) -> bool:
         time.sleep(chance.uniform(0.5, 12.0))
-        acts = {"node": node.restart, "worker": node.kill_worker,
-                "orthanc": lambda: restart_orthanc(site)}  # fmt: skip
-        name = chance.choice(sorted(acts))
-        acts[name]()
-        done[name] += 1
-        left[0] -= 1
-        return left[0] > 0
+        kind = kinds.pop()
+        if kind == "node":
+            node.restart()
+        elif kind == "orthanc":
+            restart(chance.choice([site.first, site.second]))
+        done[kind] += kind != "worker" or node.kill_worker()
+        return bool(kinds)
 
     run_to_the_end(site, phantom, PATIENTS, kill)
     print(f"killed: {dict(done)}")  # noqa: T201

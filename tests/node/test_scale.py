@@ -10,8 +10,6 @@ from program_kit import NodeProgram, children, grandchildren
 
 from node_kit import RULES, Site, patient_files, states, wait_until
 from radfuse.node.state import FusionState
-from radfuse.phantom.dicom import write_phantom
-from radfuse.phantom.head import make_phantom
 
 PATIENTS = int(os.environ.get("RADFUSE_TEST_PATIENTS", "1000"))
 SECONDS_EACH = 60.0
@@ -36,15 +34,16 @@ def cpu_s(process: int, *, with_ended: bool) -> float:
 
 
 @pytest.mark.slow
-def test_memory_is_constant_and_bookkeeping_cheap(site: Site, tmp_path: Path) -> None:
-    write_phantom(make_phantom(1, spacing_mm=8.0), tmp_path / "phantom")
+def test_memory_is_constant_and_bookkeeping_cheap(
+    site: Site, phantom: Path, tmp_path: Path
+) -> None:
     site.settings.rules.write_text(RULES.replace('destinations = ["SECOND"]\n', ""))
     node = NodeProgram(site, poll_s=1.0)
     memory = []
     try:
         began = time.monotonic()
         for number in range(1, PATIENTS + 1):
-            files = patient_files(tmp_path / "phantom", tmp_path / "files", number)
+            files = patient_files(phantom, tmp_path / "files", number)
             site.add(*files["CT"], *files["MR"])
             wait_until(lambda: len(unfinished(site)) < 20, SECONDS_EACH * 20)
             memory.append(memory_bytes(node.process.pid))
