@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,9 @@ def test_a_deleted_patient_is_listed_as_deleted(site: Site, node: Node, phantom:
     assert patient.reason == "deleted from the Orthanc"
 
 
-ANY = "[[rules]]\nname = 'any'\nhours = '00:00-00:00'\n"
+HOUR = datetime.now().hour
+CLOSED = f"{(HOUR + 2) % 24:02}:00-{(HOUR + 3) % 24:02}:00"
+ANY = f"[[rules]]\nname = 'any'\nhours = '{CLOSED}'\n"
 FOOT = "[[rules]]\nname = 'foot'\nct = {description = 'foot'}\n"
 
 

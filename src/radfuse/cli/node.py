@@ -101,7 +101,7 @@ def test_command(rules: Path, patient_id: str, config: Path | None, *, as_json: 
 
     checked = read_rules(rules)
     series = _series_of(read_node_settings(config), patient_id)
-    answers = [apply(one, series) for one in checked]
+    answers = [apply(one, series, with_values=True) for one in checked]
     if as_json:
         print_json({"rules": [_as_json(one) for one in answers]})
         return

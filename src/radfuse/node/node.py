@@ -21,11 +21,11 @@ from radfuse.node.delivery import Deliveries
 from radfuse.node.each import for_each, sentence
 from radfuse.node.orthanc import Orthanc
 from radfuse.node.progress import Progress
-from radfuse.node.retrieval import RESULTS, RUNNING, Retrieval
+from radfuse.node.retrieval import RESULTS, Retrieval
 from radfuse.node.rules import Rule
 from radfuse.node.rules_file import RulesFile
 from radfuse.node.settings import NodeSettings
-from radfuse.node.state import Fusion, FusionState, is_due
+from radfuse.node.state import RUNNING, Fusion, FusionState, is_due
 from radfuse.node.store import NodeStore
 
 LOG = logging.getLogger(__name__)
@@ -119,7 +119,8 @@ class Node:
 
     def _round(self) -> str:
         """The problem that an operator has to know, or nothing."""
-        self.rules.refresh()
+        if self.rules.refresh():
+            self.store.reconsider_unmatched()
         problems = []
         for step in (
             self._arrivals.follow,

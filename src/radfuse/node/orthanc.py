@@ -25,6 +25,9 @@ CHANGES_PER_REQUEST = 1000
 STORED = ("Success", "AlreadyStored")
 """Answers to an instance that Orthanc now has."""
 
+PART_BYTES = 1 << 20
+"""How much of a file is in memory while it is retrieved."""
+
 PEER_PREFIX = "peer:"
 """Start of a destination that is an Orthanc peer; others are DICOM modalities."""
 
@@ -80,6 +83,8 @@ class ArchivedSeries:
     """Values by the keywords of DICOM; `RemoteAET` is the title of who sent it."""
     instances: int = 0
     is_stable: bool = True
+    last_update: str = ""
+    """When an image of it last arrived, also one that replaced another."""
 
 
 class Orthanc:
@@ -165,23 +170,38 @@ class Orthanc:
             resource=series["ID"], uid=tags.get("SeriesInstanceUID", ""),
             study_uid=study["MainDicomTags"].get("StudyInstanceUID", ""), facts=facts,
             instances=len(series["Instances"]), is_stable=bool(series["IsStable"]),
+            last_update=str(series.get("LastUpdate", "")),
         )  # fmt: skip
+
+    @parses
+    def series_bytes(self, series: str) -> int:
+        """Size of the files of a series."""
+        return int(self._json("GET", f"/series/{series}/statistics")["DiskSize"])
 
     @parses
     def download(self, series: str, folder: Path) -> int:
         """Write the instances of a series into a folder; returns how many there are.
 
-        Raises `DiskFullError` where there is no space, and `OutputError` otherwise.
+        They are not held in memory, whatever their size. Raises `DiskFullError` where they cannot
+        be written.
         """
         instances = self._json("GET", f"/series/{series}")["Instances"]
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, instance in enumerate(sorted(instances)):
-            content = self._ask("GET", f"/instances/{instance}/file").content
-            try:
-                (folder / f"{number:05}.dcm").write_bytes(content)
-            except OSError as error:
-                raise DiskFullError(f"cannot be written ({error.strerror})", folder) from error
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, instance in enumerate(sorted(instances)):
+                self._write(f"/instances/{instance}/file", folder / f"{number:05}.dcm")
+        except OSError as error:
+            raise DiskFullError(f"cannot be written ({error.strerror})", folder) from error
         return len(instances)
+
+    def _write(self, path: str, target: Path) -> None:
+        """Write the body of an answer into a file, part by part."""
+        with self._ask("GET", path, stream=True) as answer, target.open("wb") as file:
+            try:
+                for part in answer.iter_content(PART_BYTES):
+                    file.write(part)
+            except requests.RequestException as error:
+                raise self._no_answer(error) from error
 
     @parses
     def store(self, content: bytes) -> tuple[str, str, bool]:
@@ -231,25 +251,27 @@ class Orthanc:
         try:
             return answer.json()
         except requests.JSONDecodeError as error:
-            raise PeerError(f"{self.url}: the answer to {path} is not JSON") from error
+            raise PeerError(f"{self.url}: an answer is not JSON") from error
 
     def _text(self, path: str) -> str:
         answer = self._ask("GET", path, missing=True)
         return answer.text if answer.ok else ""
 
+    def _no_answer(self, error: Exception) -> NoAnswerError:
+        kind = type(error).__name__
+        return NoAnswerError(f"{self.url}: Orthanc does not answer ({kind}); is it running?")
+
     def _ask(
-        self, method: str, path: str, *, body: Any = None, missing: bool = False
-    ) -> requests.Response:
+        self, method: str, path: str, *, body: Any = None, missing: bool = False,
+        stream: bool = False,
+    ) -> requests.Response:  # fmt: skip
         data = body if isinstance(body, bytes) or body is None else json.dumps(body)
         try:
             answer = self._session.request(
-                method, self.url + path, data=data, timeout=self._timeout_s
+                method, self.url + path, data=data, timeout=self._timeout_s, stream=stream
             )
         except requests.RequestException as error:
-            kind = type(error).__name__
-            raise NoAnswerError(
-                f"{self.url}: Orthanc does not answer ({kind}); is it running?"
-            ) from error
+            raise self._no_answer(error) from error
         if missing and answer.status_code == HTTPStatus.NOT_FOUND:
             return answer
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
@@ -259,5 +281,6 @@ class Orthanc:
         if answer.status_code == HTTPStatus.INSUFFICIENT_STORAGE:
             raise PeerError(f"{self.url}: Orthanc has no space left")
         if not answer.ok:
-            raise PeerError(f"{self.url}: {method} {path}: Orthanc answers {answer.status_code}")
+            level = path.split("/")[1].partition("?")[0]  # what follows is a hash of the PatientID
+            raise PeerError(f"{self.url}: {method} {level}: Orthanc answers {answer.status_code}")
         return answer

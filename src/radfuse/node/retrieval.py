@@ -3,36 +3,31 @@
 import logging
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from radfuse.errors import InputError, PeerError, RadfuseError, ReaderEndedError
+from radfuse.errors import DiskFullError, InputError, PeerError, RadfuseError, ReaderEndedError
 from radfuse.jobs.containment import run_contained
 from radfuse.jobs.job import Job, JobImages, identity_of
 from radfuse.jobs.store import MAX_ATTEMPTS, JobStore
 from radfuse.modality import CT, MR
 from radfuse.node.audit import Audit
 from radfuse.node.orthanc import NoAnswerError, Orthanc
-from radfuse.node.rules import Rule, apply
+from radfuse.node.rules import Match, Rule, apply
 from radfuse.node.settings import NodeSettings
-from radfuse.node.state import Fusion, FusionState, pause_s
+from radfuse.node.state import RUNNING, Fusion, FusionState, PatientState, pause_s
 from radfuse.node.store import NodeStore
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
+from radfuse.series import Patient
 
 LOG = logging.getLogger(__name__)
 
 IMAGES, RESULTS = "images", "results"
 """Folders of the node: what is fused, and what is written."""
 
-RUNNING = (FusionState.QUEUED, FusionState.FUSED)
-"""States of a fusion that is being done."""
-
 PLANNED = (FusionState.PLANNED,)
 """States of a fusion that an operator may cancel meanwhile."""
-
-DELIVERED = (FusionState.STORED, FusionState.DELIVERED)
-"""States of a fusion whose result is in the Orthanc."""
 
 
 class Retrieval:
@@ -48,6 +43,7 @@ class Retrieval:
     ) -> None:
         self._orthanc, self._store, self._jobs, self._audit = orthanc, store, jobs, audit
         self._data, self._retry_s = settings.data, settings.retry_s
+        self._least_free = settings.min_free_bytes
 
     def make_job(self, fusion: Fusion, rule: Rule) -> None:
         """Retrieve the series of a planned fusion, and add its job unless the pair is not new.
@@ -58,9 +54,13 @@ class Retrieval:
         """
         folder = self._data / IMAGES / str(fusion.number)
         shutil.rmtree(folder, ignore_errors=True)
+        self._store.change(  # where this ends the node itself, others are done first
+            fusion.number, only=PLANNED, attempts=fusion.attempts + 1,
+            next_attempt=self._next_attempt(fusion),
+        )  # fmt: skip
         try:
             self._make_job(fusion, rule, folder)
-        except (PeerError, ReaderEndedError) as error:
+        except (PeerError, ReaderEndedError, DiskFullError) as error:
             self._try_later(fusion, error)
             if isinstance(error, NoAnswerError):
                 raise
@@ -86,10 +86,12 @@ class Retrieval:
             self._end(fusion, FusionState.REFUSED, str(error))
             return
         self._store.change(
-            fusion.number, only=PLANNED, reason=str(error), attempts=fusion.attempts + 1,
-            next_attempt=time.time() + pause_s(fusion.attempts, self._retry_s),
-        )  # fmt: skip
+            fusion.number, only=PLANNED, reason=str(error), next_attempt=self._next_attempt(fusion)
+        )
         LOG.warning("images not retrieved", extra={"fusion": fusion.number})
+
+    def _next_attempt(self, fusion: Fusion) -> float:
+        return time.time() + pause_s(fusion.attempts, self._retry_s)
 
     def _make_job(self, fusion: Fusion, rule: Rule, folder: Path) -> None:
         answer = apply(rule, self._orthanc.series_of(fusion.patient))
@@ -98,8 +100,10 @@ class Retrieval:
             self._end(fusion, FusionState.UNNEEDED, reason)
             self._store.reconsider(fusion.patient)
             return
-        for series in answer.match.series:
-            self._orthanc.download(series.resource, folder / series.resource)
+        if not fusion.is_forced and self._is_arriving(fusion, answer.match):
+            self._store.reconsider(fusion.patient)  # what is complete is planned again
+            return
+        self._retrieve(answer.match, folder)
         pair = run_contained(pair_of, folder, rule.recipe, path=folder)
         job = self._job(fusion, rule, pair.recipe, _kept(folder, pair))
         same = self._store.same_pair(job.identity, fusion.number)
@@ -109,20 +113,42 @@ class Retrieval:
             return
         self._queue(fusion, rule, job)
 
+    def _is_arriving(self, fusion: Fusion, match: Match) -> bool:
+        """Whether something has arrived since the fusion was planned, or still arrives."""
+        patient = self._store.patient(fusion.patient)
+        if patient is None or patient.state is PatientState.ARRIVING:
+            return True
+        return not match.is_stable or match.fingerprint != patient.fingerprint
+
+    def _retrieve(self, match: Match, folder: Path) -> None:
+        """Retrieve all images of the series, if there is space for them.
+
+        Raises `DiskFullError` if not, `PeerError` where a series changes meanwhile.
+        """
+        needed = sum(self._orthanc.series_bytes(one.resource) for one in match.series)
+        free = shutil.disk_usage(self._data).free - self._least_free
+        if needed > free:
+            raise DiskFullError(
+                f"the images have {needed / 1e9:.2f} GB, and {max(free, 0) / 1e9:.2f} GB are free "
+                "above min_free_bytes"
+            )
+        for series in match.series:
+            count = self._orthanc.download(series.resource, folder / series.resource)
+            if count != series.instances:
+                raise PeerError("images of a series arrived or were deleted during the retrieval")
+
     def _job(self, fusion: Fusion, rule: Rule, recipe: Recipe, images: JobImages) -> Job:
         stored = [
             one for one in self._store.fusions_of(fusion.patient)
-            if one.rule == fusion.rule and one.number != fusion.number and one.state in DELIVERED
+            if one.rule == fusion.rule and one.series
         ]  # fmt: skip
-        identity = identity_of(images, recipe)
-        replaced = stored[-1] if stored and stored[-1].identity != identity else None
         return Job(
-            identity=identity,
+            identity=identity_of(images, recipe),
             case=f"fusion-{fusion.number}",
             images=images,
             recipe=recipe,
             output=self._data / RESULTS / str(fusion.number),
-            replaces=replaced.series if replaced else (),
+            replaces=stored[-1].series if stored else (),
             priority=rule.priority,
         )
 
@@ -143,6 +169,8 @@ class Retrieval:
             destinations=rule.destinations,
         ):  # fmt: skip
             self._jobs.add([job])
+            if not self._is_queued(fusion):  # cancelled meanwhile
+                self._jobs.cancel(job.identity)
             LOG.info("job added", extra={"fusion": fusion.number})
 
     def _end(self, fusion: Fusion, state: FusionState, reason: str) -> None:
@@ -163,14 +191,29 @@ class ChosenPair:
 
 
 def pair_of(folder: Path, recipe: Recipe) -> ChosenPair:
-    """The CT and the MR that are chosen in a folder with a folder for each series."""
+    """The CT and the MR that are chosen in a folder with a folder for each series.
+
+    Raises `InputError` as `choose_pair`, and for two that nobody can know to be of one patient.
+    """
     pair = choose_pair(folder, recipe)
+    _check_patient(*(Patient.of(one.header) for one in (pair.ct, pair.mr)))
     uids = {"ct_series": pair.ct.volume.uid, "mr_series": pair.mr.volume.uid}
     folders = (
         frozenset(one.path.parent.name for one in candidate.volume.slices)
         for candidate in (pair.ct, pair.mr)
     )
     return ChosenPair(recipe.model_copy(update=uids), *folders)
+
+
+def _check_patient(ct: Patient, mr: Patient) -> None:
+    """An Orthanc groups by PatientID alone: an empty one, or one of two sites, is many persons."""
+    if not (ct.id and mr.id):
+        raise InputError("CT or MR has no PatientID; fuse it by `radfuse fuse`, which shows both")
+    if replace(ct, id="").differs_from(replace(mr, id="")):
+        raise InputError(
+            "CT and MR have one PatientID, and different names or birth dates; correct the "
+            "headers, or fuse them by `radfuse fuse --accept-patients`"
+        )
 
 
 def _kept(folder: Path, pair: ChosenPair) -> JobImages:

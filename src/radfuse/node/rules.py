@@ -13,8 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from radfuse.dicom.read.derived import SERIES_SUFFIX
 from radfuse.errors import InputError
+from radfuse.intensity import window_named
+from radfuse.methods.loading import check_options, method_info, missing_weights
+from radfuse.modality import CT, MR
 from radfuse.node.orthanc import ArchivedSeries
-from radfuse.recipe import Recipe
+from radfuse.recipe import FILE_FIELDS, SERIES_FIELDS, Recipe
 
 ATTRIBUTES = {
     "description": "SeriesDescription",
@@ -29,6 +32,11 @@ ATTRIBUTES = {
 
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 """From one time of the day to another; over midnight where the second is earlier."""
+
+OF_ONE_PATIENT = (
+    *SERIES_FIELDS, *FILE_FIELDS, "accept_patients", "show_identifiers", "deidentify",
+)  # fmt: skip
+"""Settings of a recipe that no rule may have."""
 
 Pattern = Annotated[str, Field(min_length=1)]
 
@@ -55,12 +63,16 @@ class SeriesPattern(BaseModel):
             raise ValueError(f"not a regular expression ({error})") from error
         return pattern
 
-    def problem(self, facts: dict[str, str]) -> str:
-        """Why a series with these values does not match; empty if it does."""
+    def problem(self, facts: dict[str, str], *, with_values: bool = False) -> str:
+        """Why a series with these values does not match; empty if it does.
+
+        Values of the series may identify a patient: they are in the reason only where asked for.
+        """
         for name, keyword in ATTRIBUTES.items():
             pattern, value = getattr(self, name), facts.get(keyword, "")
             if pattern is not None and not re.search(pattern, value, re.IGNORECASE):
-                return f"{name} is {value!r}, not {pattern!r}"
+                found = f"is {value!r}, not" if with_values else "does not match"
+                return f"{name} {found} {pattern!r}"
         return ""
 
 
@@ -88,9 +100,27 @@ class Rule(BaseModel):
     @field_validator("hours")
     @classmethod
     def _are_hours(cls, hours: str) -> str:
-        if hours and not HOURS.fullmatch(hours):
-            raise ValueError("give hours as 18:00-06:00")
+        start, _, end = hours.partition("-")
+        if hours and (not HOURS.fullmatch(hours) or start == end):
+            raise ValueError("give hours as 18:00-06:00, or none for all")
         return hours
+
+    @field_validator("recipe")
+    @classmethod
+    def _is_for_any_patient(cls, recipe: Recipe) -> Recipe:
+        if given := [name for name in OF_ONE_PATIENT if getattr(recipe, name) not in (None, False)]:
+            raise ValueError(
+                f"{given[0]} is a setting for one patient that a person knows; omit it"
+            )
+        try:
+            if missing := missing_weights(recipe.method):
+                raise InputError(missing)
+            method_info(recipe.method)
+            check_options(recipe.method, recipe.options, recipe.device)
+            window_named(recipe.window)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return recipe
 
     def is_open(self, moment: datetime) -> bool:
         """Whether a fusion may start at a local time."""
@@ -112,10 +142,15 @@ class Match:
     """CT and MR that match; the pair is chosen among them as by `--study`."""
 
     @property
+    def is_stable(self) -> bool:
+        """Whether no image of these series is still to be expected."""
+        return all(one.is_stable for one in self.series)
+
+    @property
     def fingerprint(self) -> str:
-        """Changes where the rule's recipe, one of the series or its number of images changes."""
-        listed = sorted((one.uid, one.instances) for one in self.series)
-        return json.dumps([self.rule.recipe.model_dump(mode="json"), listed])
+        """Changes where the rule's recipe or one of the series changes."""
+        listed = sorted((one.uid, one.instances, one.last_update) for one in self.series)
+        return json.dumps([self.rule.recipe.model_dump(mode="json", exclude_defaults=True), listed])
 
 
 @dataclass(frozen=True)
@@ -125,7 +160,7 @@ class Answer:
     rule: str
     match: Match | None
     reasons: tuple[str, ...] = ()
-    """Sentences; values of attributes in them may identify a patient."""
+    """Sentences."""
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
@@ -176,14 +211,18 @@ def first_match(rules: Iterable[Rule], series: Sequence[ArchivedSeries]) -> list
     return answers
 
 
-def apply(rule: Rule, series: Sequence[ArchivedSeries]) -> Answer:
-    """Whether a rule applies to the series of a patient."""
+def apply(rule: Rule, series: Sequence[ArchivedSeries], *, with_values: bool = False) -> Answer:
+    """Whether a rule applies to the series of a patient.
+
+    Values of the series may identify the patient: the reasons have them only where asked for.
+    """
     found: list[ArchivedSeries] = []
     reasons = []
-    for role in ("CT", "MR"):
-        pattern: SeriesPattern = getattr(rule, role.lower())
+    for role, pattern in ((CT.code, rule.ct), (MR.code, rule.mr)):
         of_role = [one for one in series if one.facts.get("Modality") == role and not is_own(one)]
-        problems = {one.resource: pattern.problem(one.facts) for one in of_role}
+        problems = {
+            one.resource: pattern.problem(one.facts, with_values=with_values) for one in of_role
+        }
         matching = [one for one in of_role if not problems[one.resource]]
         if not of_role:
             reasons.append(f"the patient has no {role} of a scanner")

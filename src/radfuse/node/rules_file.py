@@ -17,18 +17,23 @@ class RulesFile:
         self.rules: tuple[Rule, ...] = read_rules(path)
         self._read_at = self._changed_at()
 
-    def refresh(self) -> None:
-        """Read the file if it has changed; where it is wrong, `problem` says why."""
+    def refresh(self) -> bool:
+        """Read the file if it has changed; returns whether there are new rules.
+
+        Where it is wrong, `problem` says why.
+        """
         changed_at = self._changed_at()
         if changed_at == self._read_at:
-            return
+            return False
         self._read_at = changed_at
         try:
             self.rules, self.problem = read_rules(self._path), ""
             LOG.info("rules read", extra={"rules": len(self.rules)})
+            return True
         except InputError as error:
             self.problem = f"{error}; the earlier rules remain in force"
             LOG.warning("rules are wrong; the earlier ones remain in force")
+            return False
 
     def _changed_at(self) -> tuple[int, int]:
         try:

@@ -45,6 +45,13 @@ OPEN = (FusionState.PLANNED, FusionState.QUEUED, FusionState.FUSED, FusionState.
 """States in which the node has something to do."""
 
 
+RUNNING = (FusionState.QUEUED, FusionState.FUSED)
+"""States of a fusion that is being done."""
+
+IN_ORTHANC = (FusionState.STORED, FusionState.DELIVERED)
+"""States of a fusion whose result is in the Orthanc."""
+
+
 class DeliveryState(StrEnum):
     """What has become of sending a result to one destination."""
 

@@ -10,7 +10,16 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from radfuse.io.sqlite_file import SqliteFile
-from radfuse.node.state import Delivery, DeliveryState, Fusion, FusionState, Patient, PatientState
+from radfuse.node.state import (
+    IN_ORTHANC,
+    RUNNING,
+    Delivery,
+    DeliveryState,
+    Fusion,
+    FusionState,
+    Patient,
+    PatientState,
+)
 from radfuse.record import SeriesReference
 
 MIGRATIONS = (
@@ -182,6 +191,14 @@ class NodeStore:
                 (PatientState.ARRIVING, patient),
             )
 
+    def reconsider_unmatched(self) -> None:
+        """Let the rules be applied again to the patients that none matched: there are new rules."""
+        with self._file.writing() as connection:
+            connection.execute(
+                "UPDATE patients SET state = ? WHERE state = ?",
+                (PatientState.ARRIVING, PatientState.UNMATCHED),
+            )
+
     def change(
         self, number: int, *, only: Sequence[FusionState] = tuple(FusionState), **values: object
     ) -> bool:
@@ -227,11 +244,11 @@ class NodeStore:
         return [_fusion(row) for row in rows]
 
     def same_pair(self, identity: str, number: int) -> Fusion | None:
-        """The newest other fusion with a job of this identity."""
+        """The newest other fusion with a job of this identity that runs, or whose result exists."""
         rows = self._file.read(
-            "SELECT * FROM fusions WHERE identity = ? AND number <> ? AND state <> ? "
-            "ORDER BY number DESC LIMIT 1",
-            (identity, number, FusionState.UNNEEDED),
+            "SELECT * FROM fusions WHERE identity = ? AND number <> ? "
+            "AND state IN (SELECT value FROM json_each(?)) ORDER BY number DESC LIMIT 1",
+            (identity, number, json.dumps([*RUNNING, *IN_ORTHANC])),
         )
         return _fusion(rows[0]) if rows else None
 

@@ -113,8 +113,9 @@ class DerivationContext:
         header = copy.deepcopy(self._common_header)
         header.SeriesNumber = number + self.series_offset
         header.SeriesInstanceUID = self._series_uid(header.SeriesNumber)
-        if self.job and self.job.replaces:
-            header.RelatedSeriesSequence = [related_item(one) for one in self.job.replaces]
+        replaced = self.job.replaces if self.job else ()
+        if replaced and header.SeriesInstanceUID not in {one.series for one in replaced}:
+            header.RelatedSeriesSequence = [related_item(one) for one in replaced]
         header.SeriesDescription = series_description(f"{self.verdict.mark} {title}".strip(), label)
         header.ContributingEquipmentSequence = [equipment_item(contribution)]
         header.BodyPartExamined = "HEAD"
