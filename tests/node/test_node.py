@@ -7,6 +7,7 @@ import pydicom
 import pytest
 
 from node_kit import Site, descriptions, patient_files, received, running_site, wait_until
+from radfuse.errors import InputError
 from radfuse.node.retrieval import _kept, pair_of
 from radfuse.node.state import FusionState, PatientState
 from radfuse.node.store import NodeStore
@@ -82,3 +83,26 @@ def test_only_the_chosen_pair_is_kept(phantom: Path, tmp_path: Path) -> None:
     kept = _kept(tmp_path / "images", pair)
     assert {path.name for path in (tmp_path / "images").iterdir()} == {"CT", "MR"}
     assert [path.name for path in kept.ct.iterdir()] == ["CT-1"]
+
+
+@pytest.mark.parametrize(
+    ("mr", "words"),
+    [
+        ({"PatientID": ""}, "has no PatientID"),
+        ({"PatientName": "Another^Person"}, "different names or birth dates"),
+        ({"PatientBirthDate": "19010101"}, "different names or birth dates"),
+    ],
+)
+def test_two_persons_of_one_id_are_refused(
+    phantom: Path, tmp_path: Path, mr: dict[str, str], words: str
+) -> None:
+    for role, paths in patient_files(phantom, tmp_path / "files", 1).items():
+        folder = tmp_path / "images" / role
+        folder.mkdir(parents=True)
+        for path in paths:
+            header = pydicom.dcmread(path)
+            header.PatientBirthDate = "19000101"
+            header.update(mr if role == "MR" else {})
+            header.save_as(folder / path.name)
+    with pytest.raises(InputError, match=words):
+        pair_of(tmp_path / "images", Recipe())

@@ -108,10 +108,9 @@ class Rule(BaseModel):
     @field_validator("recipe")
     @classmethod
     def _is_for_any_patient(cls, recipe: Recipe) -> Recipe:
-        if given := [name for name in OF_ONE_PATIENT if getattr(recipe, name) not in (None, False)]:
-            raise ValueError(
-                f"{given[0]} is a setting for one patient that a person knows; omit it"
-            )
+        values = recipe.model_dump()
+        if given := [name for name in OF_ONE_PATIENT if values[name] not in (None, False)]:
+            raise ValueError(f"{given[0]} is for one patient, whom a person knows; omit it")
         try:
             if missing := missing_weights(recipe.method):
                 raise InputError(missing)
