@@ -150,7 +150,8 @@ def test_names_use_the_terms() -> None:
 
 
 def test_the_viewer_uses_the_terms() -> None:
-    paths = [*STATIC.rglob("*.js"), *STATIC.rglob("*.html")]
+    folders = [STATIC, SOURCE / "service" / "dashboard" / "static"]
+    paths = [path for one in folders for path in one.rglob("*") if path.suffix in {".js", ".html"}]
     paths = [path for path in paths if "vendor" not in path.parts]
     assert found(paths, lambda path: [shown_by(path)]) == {}
 
