@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 
 from radfuse.dicom.read.grouping import VOLUME_MARK
-from radfuse.errors import PeerError
+from radfuse.errors import InputError, PeerError
 from radfuse.jobs.job import JobState
 from radfuse.jobs.store import JobStore
 from radfuse.node.audit import Audit
@@ -19,7 +19,8 @@ from radfuse.node.retrieval import IMAGES, RESULTS
 from radfuse.node.settings import NodeSettings
 from radfuse.node.state import Delivery, DeliveryState, Fusion, FusionState, is_due, pause_s
 from radfuse.node.store import NodeStore
-from radfuse.record import SeriesReference
+from radfuse.pipeline.outputs import files_of
+from radfuse.record import SeriesReference, digest, read_record
 
 LOG = logging.getLogger(__name__)
 
@@ -34,10 +35,15 @@ ENDED = {
 QUEUED = (FusionState.QUEUED,)
 """States of a fusion that is a job."""
 
+MAX_SENDING = 5
+"""Results that the Orthanc sends at a time; by default it remembers its last ten jobs."""
+
 NEED_IMAGES = (FusionState.PLANNED, FusionState.QUEUED)
 """States of a fusion whose copies of the sources are needed."""
 
-NEED_RESULTS = (FusionState.PLANNED, FusionState.QUEUED, FusionState.FUSED)
+NEED_RESULTS = (
+    FusionState.PLANNED, FusionState.QUEUED, FusionState.FUSED, FusionState.STORED,
+)  # fmt: skip
 """States of a fusion whose DICOM files are needed."""
 
 
@@ -83,9 +89,15 @@ class Deliveries:
                 reason = "the images were deleted from the Orthanc before the result was stored"
                 self._store.change(fusion.number, state=FusionState.UNNEEDED, reason=reason)
                 self._store.reconsider(fusion.patient)
+                if not fusion.series:
+                    self._remove_instances(self._data / RESULTS / str(fusion.number))
                 self.delete_unneeded(fusion.number)
                 return
-            series = self._store_instances(self._data / RESULTS / str(fusion.number))
+            result = self._data / RESULTS / str(fusion.number)
+            if not is_whole(result, fusion):  # files were lost, by a power failure for instance
+                self._store.change(fusion.number, state=FusionState.PLANNED, is_forced=True)
+                return
+            series = self._store_instances(result, fusion)
         except PeerError as error:
             self._store.change(
                 fusion.number, reason=str(error), attempts=fusion.attempts + 1,
@@ -93,9 +105,6 @@ class Deliveries:
             )  # fmt: skip
             LOG.warning("result not stored", extra={"fusion": fusion.number})
             raise
-        if not series:  # the files were lost
-            self._store.change(fusion.number, state=FusionState.PLANNED, is_forced=True)
-            return
         self._store.store_result(fusion.number, series, fusion.destinations)
         self.delete_unneeded(fusion.number)
         self._audit.write("result stored", facts={"fusion": fusion.number, "series": len(series)})
@@ -106,46 +115,69 @@ class Deliveries:
         uids = (job.job.recipe.ct_series, job.job.recipe.mr_series) if job else ()
         return all(self._orthanc.find_series(uid.partition(VOLUME_MARK)[0]) for uid in uids if uid)
 
-    def _store_instances(self, result: Path) -> list[SeriesReference]:
-        """Store the DICOM files of a result; after a failure none of them is in the Orthanc.
+    def _store_instances(self, result: Path, fusion: Fusion) -> list[SeriesReference]:
+        """Store the DICOM files of a result; raises `PeerError` where one is not there then.
 
-        Files that the Orthanc already has are left there: they are of an interrupted attempt.
+        After a failure those that this attempt has stored are deleted again, unless the Orthanc does
+        not answer: the next attempt stores the others. Those of an earlier delivery stay.
         """
         new: list[str] = []
-        series: dict[Path, SeriesReference] = {}
         try:
-            for path in sorted(result.glob("*/*")):
-                instance, _, is_new = self._orthanc.store(path.read_bytes())
+            for path in files_below(result):
+                instance, is_new = self._orthanc.store(path.read_bytes())
                 new += [instance] if is_new else []
-                if path.parent not in series:
-                    header = pydicom.dcmread(path, stop_before_pixels=True)
-                    series[path.parent] = SeriesReference(
-                        study=header.StudyInstanceUID, series=header.SeriesInstanceUID
-                    )
+            self._check_stored(result)
         except PeerError:
-            for instance in new:
-                self._orthanc.delete_instance(instance)
+            with suppress(PeerError):
+                for instance in new if not fusion.series else ():
+                    self._orthanc.delete_instance(instance)
             raise
-        return list(series.values())
+        return [reference for reference, _ in series_in(result)]
+
+    def _check_stored(self, result: Path) -> None:
+        """Raise `PeerError` unless the Orthanc has all images of a result."""
+        for reference, count in series_in(result):
+            found = self._orthanc.count_instances(reference.series)
+            if found < count:
+                raise PeerError(
+                    f"the Orthanc has {found} of {count} images of a series of the result"
+                )
+
+    def _remove_instances(self, result: Path) -> None:
+        """Delete what an interrupted attempt has stored of a result that is not wanted any more."""
+        for path in files_below(result):
+            uid = pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID
+            for instance in self._orthanc.find_instances(str(uid)):
+                self._orthanc.delete_instance(instance)
 
     def forward(self) -> None:
-        """Let the Orthanc send results to their destinations, again after failures."""
-        for_each(self._store.deliveries(), self._forward)
+        """Let the Orthanc send results to their destinations, again after failures.
 
-    def _forward(self, delivery: Delivery) -> None:
-        if delivery.state is DeliveryState.SENDING:
-            self._check(delivery)
-        elif is_due(delivery.next_attempt, time.time()):
-            self._send(delivery)
+        Few at a time: it forgets how its oldest jobs ended.
+        """
+        deliveries = self._store.deliveries()
+        sending = [one for one in deliveries if one.state is DeliveryState.SENDING]
+        others = [one for one in deliveries if one.state is DeliveryState.WAITING]
+        due = [one for one in others if is_due(one.next_attempt, time.time())]
+        for_each(sending, self._check)
+        for_each(due[: max(MAX_SENDING - len(sending), 0)], self._send)
 
     def _send(self, delivery: Delivery) -> None:
         fusion = self._store.fusion(delivery.fusion)
-        references = fusion.series if fusion else ()
+        result = self._data / RESULTS / str(delivery.fusion)
+        if fusion is None or not is_whole(result, fusion):
+            self._change_lost(delivery.fusion, FusionState.PLANNED)
+            return
         try:
-            found = [self._orthanc.find_series(one.series) for one in references]
-            if not all(found):
-                self._fuse_again(delivery.fusion)
-                return
+            found = [self._orthanc.find_series(one.series) for one in fusion.series]
+            self._check_stored(result)
+        except NoAnswerError as error:
+            self._wait(delivery, str(error))
+            raise
+        except PeerError:
+            self._change_lost(delivery.fusion, FusionState.FUSED)
+            return
+        try:
             job = self._orthanc.send(delivery.destination, [one for both in found for one in both])
         except PeerError as error:
             self._wait(delivery, str(error))
@@ -156,9 +188,9 @@ class Deliveries:
             delivery.number, state=DeliveryState.SENDING, orthanc_job=job, reason=""
         )
 
-    def _fuse_again(self, number: int) -> None:
-        """A result was deleted from the Orthanc before it was at its destinations."""
-        self._store.change(number, state=FusionState.PLANNED, is_forced=True, attempts=0)
+    def _change_lost(self, number: int, state: FusionState) -> None:
+        """A result was deleted before it was at its destinations: it is stored or fused again."""
+        self._store.change(number, state=state, is_forced=True, attempts=0, next_attempt=0)
         LOG.warning("result lost", extra={"fusion": number})
         self._audit.write("result lost", facts={"fusion": number})
 
@@ -166,6 +198,7 @@ class Deliveries:
         state, problem = self._orthanc.job(delivery.orthanc_job)
         if state == "Success":
             self._store.change_delivery(delivery.number, state=DeliveryState.DONE, reason="")
+            self.delete_unneeded(delivery.fusion)
             LOG.info("result sent", extra={"fusion": delivery.fusion})
             self._audit.write(
                 "result sent",
@@ -202,6 +235,33 @@ class Deliveries:
         for folder, needed in ((IMAGES, NEED_IMAGES), (RESULTS, NEED_RESULTS)):
             if fusion is None or fusion.state not in needed:
                 _delete_series(self._data / folder / str(number))
+
+
+def files_below(result: Path) -> list[Path]:
+    """The DICOM files of a result, a folder for each series."""
+    return sorted(result.glob("*/*"))
+
+
+def series_in(result: Path) -> list[tuple[SeriesReference, int]]:
+    """The series of a result, each with its number of images."""
+    found = []
+    for folder in sorted({path.parent for path in files_below(result)}):
+        files = files_of(folder)
+        header = pydicom.dcmread(files[0], stop_before_pixels=True)
+        reference = SeriesReference(study=header.StudyInstanceUID, series=header.SeriesInstanceUID)
+        found.append((reference, len(files)))
+    return found
+
+
+def is_whole(result: Path, fusion: Fusion) -> bool:
+    """Whether all that the record of a result lists is there, unchanged, and of this fusion."""
+    try:
+        record = read_record(result / "record.json")
+        outputs = [(result / one.path, one.sha256) for one in record.outputs]
+        is_unchanged = all(digest(files_of(path)) == sha256 for path, sha256 in outputs)
+    except (InputError, OSError):
+        return False
+    return is_unchanged and record.job is not None and record.job.identity == fusion.identity
 
 
 def _delete_series(folder: Path) -> None:

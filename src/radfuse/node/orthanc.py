@@ -204,13 +204,13 @@ class Orthanc:
                 raise self._no_answer(error) from error
 
     @parses
-    def store(self, content: bytes) -> tuple[str, str, bool]:
-        """Store an instance; returns it, its series, and whether it is new there."""
+    def store(self, content: bytes) -> tuple[str, bool]:
+        """Store an instance; returns it, and whether it is new there."""
         answer = self._json("POST", "/instances", body=content)
         status = answer.get("Status")
         if status not in STORED:
             raise PeerError(f"{self.url}: an instance was not stored ({status})")
-        return str(answer["ID"]), str(answer["ParentSeries"]), status == STORED[0]
+        return str(answer["ID"]), status == STORED[0]
 
     def delete_instance(self, instance: str) -> None:
         """Delete an instance that the node has stored."""
@@ -233,8 +233,24 @@ class Orthanc:
     @parses
     def find_series(self, uid: str) -> list[str]:
         """Orthanc's identifiers of the series with a SeriesInstanceUID: one, or none."""
+        return self._look_up("Series", uid)
+
+    @parses
+    def find_instances(self, uid: str) -> list[str]:
+        """Orthanc's identifiers of the instances with a SOPInstanceUID: one, or none."""
+        return self._look_up("Instance", uid)
+
+    @parses
+    def count_instances(self, uid: str) -> int:
+        """Number of instances of the series with a SeriesInstanceUID."""
+        series = [
+            self._json("GET", f"/series/{one}", missing=True) for one in self.find_series(uid)
+        ]
+        return sum(len(one["Instances"]) for one in series if one)
+
+    def _look_up(self, level: str, uid: str) -> list[str]:
         found = self._json("POST", "/tools/lookup", body=uid.encode())
-        return [str(one["ID"]) for one in found if one["Type"] == "Series"]
+        return [str(one["ID"]) for one in found if one["Type"] == level]
 
     @parses
     def job(self, job: str) -> tuple[str, str]:
