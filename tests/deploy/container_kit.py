@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,19 @@ class Podman:
         done = self("run", "--rm", *shared, *options, IMAGE, *words, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
+
+    @contextmanager
+    def node(self, config: Path, environment: Mapping[str, str]) -> Iterator[str]:
+        """The node in a hardened container, as `podman run` starts it; yields its name."""
+        name = "node"
+        options = [word for pair in environment.items() for word in ("--env", "=".join(pair))]
+        volumes = ("--volume", f"{config}:/etc/radfuse:ro", "--health-interval", "disable")
+        shared = ("--detach", "--network", "host", *LIMITS, *HARDENED, *volumes, *options)
+        try:
+            self("run", "--name", name, *shared, IMAGE)
+            yield name
+        finally:
+            self("rm", "--force", "--volumes", name, check=False)
 
     def size(self, image: str) -> int:
         """Bytes of an image, with its base."""
