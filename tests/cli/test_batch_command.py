@@ -46,7 +46,8 @@ def test_the_exit_status_tells_refused_from_failed(patients: Path, tmp_path: Pat
     assert counts["total"] == 2
     assert counts["done"] + counts["refused"] + counts["failed"] == 2
     only = ("--participant-label", "1", "--time-limit", 1, "--method", "average")
-    run("batch", patients, "-o", tmp_path / "out", *only)
+    of_one = run("batch", patients, "-o", tmp_path / "out", *only)
+    assert of_one.exit_code == (0 if counts["done"] else 3 if counts["refused"] == 2 else 4)
     assert json.loads(run("batch", "-o", tmp_path / "out", "--status", "--json").stdout) == counts
 
 

@@ -8,14 +8,15 @@ from bids_kit import validation_errors
 
 from radfuse.errors import InputError, OutputError
 from radfuse.io.volumes import write_volume
-from radfuse.jobs.batch import check_folders, plan
+from radfuse.jobs.batch import check_folders, plan, run_batch
 from radfuse.jobs.bids.dataset import write_description
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
 from radfuse.jobs.fusion import fused
 from radfuse.jobs.job import JobState
 from radfuse.modality import MR
-from radfuse.phantom.head import Phantom
+from radfuse.phantom.head import Phantom, draw_layers, make_phantom
+from radfuse.phantom.uptake import FDG, scan_uptake
 from radfuse.pipeline.study.sequences import MrSequence, mr_sequence
 from radfuse.recipe import Recipe
 from radfuse.series import Series
@@ -133,3 +134,30 @@ def test_a_derivative_names_its_data_set(coarse_phantom: Phantom, tmp_path: Path
     assert sidecar["Sources"] == [ct, "bids:raw:sub-1/anat/sub-1_T1w.nii.gz"]
     assert validation_errors(output) == []
     assert [case.name for case in read_cases(root, QUICK)] == ["sub-1"]
+
+
+@pytest.mark.slow
+def test_all_images_of_a_session_make_a_valid_derivative(tmp_path: Path) -> None:
+    names = "sub-1_ses-a_ct", "sub-1_ses-a_T1w", "sub-1_ses-a_ce-gadolinium_T1w", "sub-1_ses-a_pet"
+    root = dataset(tmp_path / "raw", *names)
+    phantom = make_phantom(2, spacing_mm=3.0)
+    pet = scan_uptake(draw_layers(2, spacing_mm=3.0), FDG, 2).series
+    for name, series in zip(names, (phantom.ct, phantom.mr, phantom.mr, pet), strict=True):
+        write_volume(next(root.rglob(f"{name}.nii.gz")), series.image)
+    output = tmp_path / "out"
+    planned = plan(read_cases(root, Recipe(method="average", outputs=("fused", "mr"))), output)
+    (stored,) = run_batch(planned, output)
+    assert stored.state is JobState.DONE, stored.reason
+    assert validation_errors(output) == []
+    resampled = sorted(path.name for path in output.rglob("*_desc-resampled_*.nii.gz"))
+    assert [name.removeprefix("sub-1_ses-a_") for name in resampled] == [
+        "ce-gadolinium_space-CT_desc-resampled_T1w.nii.gz", "space-CT_desc-resampled_T1w.nii.gz",
+        "space-CT_desc-resampled_pet.nii.gz",
+    ]  # fmt: skip
+    sidecar = json.loads(next(output.rglob("*_fused.json")).read_text())
+    assert sidecar["Sources"][1].endswith("_ce-gadolinium_T1w.nii.gz")
+    (sidecar_of_pet,) = output.glob("sub-1/ses-a/pet/*.json")
+    (source, transform) = json.loads(sidecar_of_pet.read_text())["Sources"]
+    assert source == "bids:raw:sub-1/ses-a/pet/sub-1_ses-a_pet.nii.gz"
+    assert (output / transform.removeprefix("bids::")).is_file()
+    assert "1 done" in (output / "group.html").read_text()

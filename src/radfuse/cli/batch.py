@@ -140,7 +140,8 @@ def batch_command(
     patient, in which CT and MR are chosen as by --study. OUTPUT becomes a BIDS derivative. How
     each case ended is in OUTPUT/cases.csv, the group report in OUTPUT/group.html.
 
-    The exit status is 0 if every case is done, 3 if some were refused, 4 if some failed.
+    The exit status is 0 if every case of INPUT, or of those chosen by --participant-label, is done,
+    3 if some were refused, 4 if some failed.
 
     Research use only. Not a medical device.
     """
@@ -174,7 +175,8 @@ def batch_command(
         cluster=cluster, rerun=RERUN[rerun] if rerun else (), ended=ended,
     )  # fmt: skip
     _print_counts(found, planned.incomplete, output, as_json=as_json)
-    states = {one.state for one in found}
+    chosen = {job.identity for job in planned.jobs}
+    states = {one.state for one in found if one.job.identity in chosen}
     if JobState.FAILED in states:
         click.get_current_context().exit(FAILED_STATUS)
     if JobState.REFUSED in states or planned.incomplete:
