@@ -1,6 +1,7 @@
 """A node beside a real Orthanc: patients arrive, results come back and are sent on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -8,6 +9,9 @@ import pytest
 
 from node_kit import Site, descriptions, patient_files, received, running_site, wait_until
 from radfuse.errors import InputError
+from radfuse.jobs.fusion import fused
+from radfuse.jobs.job import Job, JobImages, JobState
+from radfuse.node.delivery import files_below, is_whole, series_in
 from radfuse.node.retrieval import _kept, pair_of
 from radfuse.node.state import FusionState, PatientState
 from radfuse.node.store import NodeStore
@@ -46,6 +50,7 @@ def test_a_patient_comes_back_once(phantom: Path, tmp_path: Path) -> None:
             assert all(OWN in one for one in descriptions(site.second))
             # our own results arrive, too, and instances arrive twice: nothing is done again
             site.add(*mixed)
+            wait_until(lambda: node.store.position() == node.orthanc.last_change())
             wait_until(lambda: node.store.patients([PatientState.ARRIVING]) == [])
             wait_until(lambda: not node.problems())
         assert states(site) == [FusionState.DELIVERED]
@@ -106,3 +111,31 @@ def test_two_persons_of_one_id_are_refused(
             header.save_as(folder / path.name)
     with pytest.raises(InputError, match=words):
         pair_of(tmp_path / "images", Recipe())
+
+
+def test_a_result_is_whole_only_with_all_its_files(phantom: Path, tmp_path: Path) -> None:
+    images = JobImages(ct=phantom, mrs=(phantom,))
+    recipe = Recipe(method="average", register_rigidly=False, accept_registration=True)
+    job = Job(
+        identity="1", case="fusion-1", images=images, recipe=recipe,
+        output=tmp_path / "results" / "1",
+    )  # fmt: skip
+    assert fused(job)[0] is JobState.DONE
+    store = NodeStore(tmp_path / "node.sqlite")
+    number = store.plan("patient", "head", "", forced=False)
+    store.change(number, identity="1")
+    fusion = store.fusion(number)
+    store.close()
+    assert fusion is not None
+    assert is_whole(job.output, fusion)
+    assert not is_whole(job.output, replace(fusion, identity="2"))
+    assert len(series_in(job.output)) == 4
+    first = files_below(job.output)[0]
+    content = first.read_bytes()
+    first.write_bytes(content[:-1])
+    assert not is_whole(job.output, fusion)
+    first.unlink()
+    assert not is_whole(job.output, fusion)
+    first.write_bytes(content)
+    assert is_whole(job.output, fusion)
+    assert not is_whole(tmp_path, fusion)

@@ -118,8 +118,8 @@ class Deliveries:
     def _store_instances(self, result: Path, fusion: Fusion) -> list[SeriesReference]:
         """Store the DICOM files of a result; raises `PeerError` where one is not there then.
 
-        After a failure those that this attempt has stored are deleted again, unless the Orthanc does
-        not answer: the next attempt stores the others. Those of an earlier delivery stay.
+        After a failure those that this attempt has stored are deleted again, unless the Orthanc
+        does not answer: the next attempt stores the others. Those of an earlier delivery stay.
         """
         new: list[str] = []
         try:

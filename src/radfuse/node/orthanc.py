@@ -233,12 +233,12 @@ class Orthanc:
     @parses
     def find_series(self, uid: str) -> list[str]:
         """Orthanc's identifiers of the series with a SeriesInstanceUID: one, or none."""
-        return self._look_up("Series", uid)
+        return self._find("Series", uid)
 
     @parses
     def find_instances(self, uid: str) -> list[str]:
         """Orthanc's identifiers of the instances with a SOPInstanceUID: one, or none."""
-        return self._look_up("Instance", uid)
+        return self._find("Instance", uid)
 
     @parses
     def count_instances(self, uid: str) -> int:
@@ -248,7 +248,7 @@ class Orthanc:
         ]
         return sum(len(one["Instances"]) for one in series if one)
 
-    def _look_up(self, level: str, uid: str) -> list[str]:
+    def _find(self, level: str, uid: str) -> list[str]:
         found = self._json("POST", "/tools/lookup", body=uid.encode())
         return [str(one["ID"]) for one in found if one["Type"] == level]
 
