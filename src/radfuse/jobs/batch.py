@@ -111,20 +111,18 @@ def run_batch(
     run uses, or that cannot be written to.
     """
     with locked_output(output), _opened(output / STORE) as store:
-        remove_staging(output)
+        _remove_staging(output, planned)
         write_description(output, planned.raw)
         store.release_all()  # the lock shows that no worker is left
         store.add(planned.jobs)
         store.limit_to(planned.jobs)
         store.rerun(rerun)
-        for job in planned.jobs:
-            remove_staging(job.output.parent)
         if cluster is None:
             _work_locally(store, workers, output / LOGS, limits or Limits(), ended)
         else:
             with cluster.connected(output) as client:
                 work_on_cluster(client, store, output, output / LOGS, limits or Limits(), ended)
-        remove_staging(output)  # of attempts that were killed
+        _remove_staging(output, planned)
         found = list(store.jobs())
         incomplete = (incomplete_in(output) if planned.is_partial else {}) | planned.incomplete
         for one in found:
@@ -139,6 +137,12 @@ def _output_of(job: Job) -> PurePosixPath:
     if job.derivative:
         return fused_path(job.case, job.recipe.method)
     return dicom_path(job.case)
+
+
+def _remove_staging(output: Path, planned: Plan) -> None:
+    """Remove what killed attempts have left; no worker may run."""
+    for parent in {output, *(job.output.parent for job in planned.jobs)}:
+        remove_staging(parent)
 
 
 def _work_locally(store: JobStore, workers: int, logs: Path, limits: Limits, ended: Ended) -> None:

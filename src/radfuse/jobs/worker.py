@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Thread
 
-from radfuse.io.staging import remove_staging
 from radfuse.jobs.containment import END_S, JOB_MEMORY_BYTES, child_context, limit_memory
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import MAX_ATTEMPTS, JobStore, StoredJob
@@ -184,7 +183,6 @@ def _answer(pipe: Connection, job: Job, log: Path, limits: Limits, there: Surrou
             os.sched_setaffinity(0, limits.cores)
     limit_memory(limits.memory_bytes)
     configure_logging(there.log)
-    remove_staging(job.output.parent)  # of an attempt that was killed
 
     def report(stage: str, fraction: float | None = None) -> None:
         pipe.send(Stage(stage, fraction))
