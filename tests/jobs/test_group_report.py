@@ -132,6 +132,15 @@ def test_a_report_is_made_again_where_it_was_moved_to(derivative: Path, tmp_path
     assert report_again(moved) == moved / REPORT
     assert (moved / REPORT_TABLE).read_text() == before
     assert (moved / REPORT).read_text().count("data:image/jpeg") == 2
+    sheet = moved / "sub-7_ses-1.html"
+    sheet.write_text(
+        sheet.read_text().replace('alt="axial, fused" src="data:image/png;base64,', "")
+    )
+    report_again(moved)
+    assert (moved / REPORT).read_text().count("data:image/jpeg") == 1
+    sheet.write_text(sheet.read_text().replace("data:image/png;base64,", "data:image/png;base64,A"))
+    report_again(moved)
+    assert "data:image" not in (moved / REPORT).read_text()
     next(moved.rglob("*_fused.json")).write_text("{}")
     report_again(moved)
     assert "run the case again" in (moved / REPORT).read_text()

@@ -5,12 +5,10 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
 from statistics import median
 from string import Template
-
-from PIL import Image
 
 from radfuse.io.staging import staging
 from radfuse.jobs.group.charts import Bar, histogram, share_bar
@@ -24,9 +22,6 @@ REPORT, REPORT_TABLE = "group.html", "group.csv"
 
 TEMPLATE = Path(__file__).parent / "templates" / "group.html"
 """With `string.Template` fields."""
-
-THUMBNAIL_HEIGHT_PX, THUMBNAIL_QUALITY = 150, 80
-"""Of the JPEG images: about 5 kB each."""
 
 VERDICTS: dict[Grade, str] = {"pass": "passed", "inspect": "inspect", "refuse": "failed"}
 """Verdicts of registration QA in words; that of other cases is `NO_VERDICT`."""
@@ -98,8 +93,8 @@ def _bars(rows: Sequence[CaseRow]) -> list[Bar]:
 
 def _case_html(row: CaseRow) -> str:
     images = "".join(
-        f'<img alt="{plane} plane of the fused image" src="{_thumbnail(panel)}">'
-        for plane, panel in zip(("axial", "coronal"), row.panels, strict=False)
+        f'<img alt="{plane} plane of the fused image" src="{_jpeg_url(panel)}">'
+        for plane, panel in row.panels.items()
     )
     name = escape(row.case)
     links = [f'<a href="{escape(row.sheet)}">QA sheet</a>'] if row.sheet else []
@@ -125,14 +120,8 @@ def _error_text(row: CaseRow) -> str:
     return f", estimated error {row.error_mm:.1f} mm{interval}"
 
 
-def _thumbnail(png: bytes) -> str:
-    """A small JPEG as a data URL."""
-    with Image.open(BytesIO(png)) as image:
-        width = max(1, round(image.width * THUMBNAIL_HEIGHT_PX / image.height))
-        small = image.convert("RGB").resize((width, THUMBNAIL_HEIGHT_PX))
-    stream = BytesIO()
-    small.save(stream, "JPEG", quality=THUMBNAIL_QUALITY)
-    return f"data:image/jpeg;base64,{b64encode(stream.getvalue()).decode()}"
+def _jpeg_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
 
 
 def _times_html(rows: Sequence[CaseRow]) -> str:

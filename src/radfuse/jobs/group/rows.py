@@ -4,9 +4,12 @@ import csv
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from radfuse.errors import InputError
 from radfuse.jobs.bids.names import dicom_path, fused_path, sheet_path, sidecar_of
@@ -27,8 +30,11 @@ UNNAMED = {
 }
 """Instead of reasons that may name files, and by them the patient."""
 
-PANELS = ("axial, fused", "coronal, fused")
-"""Images of a QA sheet that become thumbnails."""
+PLANES = ("axial", "coronal")
+"""Planes of a QA sheet whose fused images become thumbnails."""
+
+THUMBNAIL_HEIGHT_PX, THUMBNAIL_QUALITY = 150, 80
+"""Of the JPEG images: about 5 kB each."""
 
 GRADES: tuple[Grade, ...] = ("refuse", "inspect", "pass")
 """From the worst."""
@@ -62,8 +68,8 @@ class CaseRow:
     sheet: str = ""
     log: str = ""
     """Paths relative to the report; empty where there is none."""
-    panels: tuple[bytes, ...] = ()
-    """The fused image in PNG, in the planes of `PANELS`."""
+    panels: Mapping[str, bytes] = field(default_factory=dict)
+    """Thumbnails of the fused image in JPEG, by plane."""
 
     @property
     def rank(self) -> tuple[int, int, float, str]:
@@ -151,11 +157,19 @@ def _sheet_facts(output: Path, sheet: str) -> dict[str, Any]:
         document = (output / sheet).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
-    return {"sheet": sheet, "panels": tuple(filter(None, (_panel(document, p) for p in PANELS)))}
+    panels = {plane: _thumbnail(document, plane) for plane in PLANES}
+    return {"sheet": sheet, "panels": {plane: jpeg for plane, jpeg in panels.items() if jpeg}}
 
 
-def _panel(document: str, name: str) -> bytes:
-    """The PNG of an image of a QA sheet; empty without it."""
-    start = f'alt="{name}" src="data:image/png;base64,'
-    _, found, rest = document.partition(start)
-    return b64decode(rest[: rest.index('"')]) if found else b""
+def _thumbnail(document: str, plane: str) -> bytes:
+    """The fused image of a QA sheet in a plane as a small JPEG; empty where it has none."""
+    _, _, rest = document.partition(f'alt="{plane}, fused" src="data:image/png;base64,')
+    stream = BytesIO()
+    try:
+        with Image.open(BytesIO(b64decode(rest.partition('"')[0]))) as image:
+            width = max(1, round(image.width * THUMBNAIL_HEIGHT_PX / image.height))
+            small = image.convert("RGB").resize((width, THUMBNAIL_HEIGHT_PX))
+        small.save(stream, "JPEG", quality=THUMBNAIL_QUALITY)
+    except (OSError, ValueError):  # none, or one that was changed
+        return b""
+    return stream.getvalue()
