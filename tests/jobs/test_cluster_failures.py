@@ -45,9 +45,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def local(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of a local run, of four cases."""
+    """The results of a local run, of three cases."""
     output = tmp_path_factory.mktemp("local")
-    run_batch(plan(read_cases(table, DETERMINISTIC)[:4], output), output, workers=2)
+    run_batch(plan(read_cases(table, DETERMINISTIC)[:3], output), output, workers=2)
     return output
 
 
@@ -101,12 +101,12 @@ def test_the_job_of_a_killed_worker_runs_again(
     output = tmp_path / "out"
     output.mkdir()
     killer = kill_busy_workers(scheduler, output, 1)
-    cases = read_cases(table, DETERMINISTIC)[:4]
+    cases = read_cases(table, DETERMINISTIC)[:3]
     found = run_batch(plan(cases, output), output, cluster=scheduler)
     killer.join()
     assert {one.state for one in found} == {JobState.DONE}
     assert sum(one.attempts for one in found) == len(found) + 1
-    same_images(local, output, 4)
+    same_images(local, output, 3)
 
 
 def test_a_job_that_ends_three_workers_fails(
@@ -183,7 +183,7 @@ def test_a_worker_of_another_host_is_killed(table: Path, local: Path, tmp_path: 
                        "--no-nanny", "--local-directory", str(tmp_path / one))
             for one in others
         ]  # fmt: skip
-        only = [text for number in range(1, 5) for text in ("--participant-label", str(number))]
+        only = [text for number in range(1, 4) for text in ("--participant-label", str(number))]
         batch = start(
             ["batch", str(table), "-o", str(output), "--scheduler", address, *OPTIONS, *only],
             on=hosts[first],
@@ -194,7 +194,7 @@ def test_a_worker_of_another_host_is_killed(table: Path, local: Path, tmp_path: 
         assert batch.returncode == 0, errors.decode()
     found = stored_jobs(output)
     assert sum(one.attempts for one in found) == len(found) + 1
-    same_images(local, output, 4)
+    same_images(local, output, 3)
 
 
 def test_eight_cases_run_in_jobs_of_slurm(table: Path, tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def imported(package: str) -> Any:
         module = __import__(package)
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is missing; pip install radfuse[cluster]") from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are reported by us
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are reported by us
     return module
 
 
