@@ -72,6 +72,7 @@ def test_two_patients_arrive_in_mixed_order(site: Site, phantom: Path) -> None:
     assert site.leftovers() == []
 
 
+@pytest.mark.slow
 def test_a_destination_may_be_down_for_a_while(site: Site, phantom: Path) -> None:
     site.add(*one_patient(phantom, site))
     site.second.program.kill()
@@ -138,6 +139,7 @@ def test_a_damaged_file_is_refused_and_others_go_on(site: Site, phantom: Path) -
     assert site.leftovers() == []
 
 
+@pytest.mark.slow
 def test_a_forced_run_of_the_same_pair_adds_nothing(site: Site, phantom: Path) -> None:
     site.add(*one_patient(phantom, site))
     with site.node() as node:
@@ -153,6 +155,7 @@ def test_a_forced_run_of_the_same_pair_adds_nothing(site: Site, phantom: Path) -
     assert site.leftovers() == []
 
 
+@pytest.mark.slow
 def test_a_cancelled_fusion_leaves_nothing(site: Site, phantom: Path) -> None:
     site.add(*one_patient(phantom, site))
     with site.node() as node:
@@ -226,6 +229,7 @@ def test_a_full_disk_is_shown_and_nothing_is_lost(site: Site, phantom: Path) -> 
         subprocess.run(["umount", "-l", str(data)], check=True)
 
 
+@pytest.mark.slow
 def test_a_deleted_patient_gets_no_result(site: Site, phantom: Path) -> None:
     site.add(*one_patient(phantom, site))
     with site.ticked() as node:

@@ -132,7 +132,8 @@ class Arrivals:
         waiting = self._waiting[patient.patient]
         waiting.due = self._clock() + RECHECK * self._settings.quiet_s
         try:
-            series = self._orthanc.series_of(patient.patient)
+            with_sender = any(rule.asks_for_sender for rule in rules)
+            series = self._orthanc.series_of(patient.patient, with_sender=with_sender)
         except PeerError as error:
             self._store.note(patient.patient, str(error))
             raise

@@ -148,21 +148,28 @@ class Orthanc:
         return list(self._json("POST", "/tools/find", body=query))
 
     @parses
-    def series_of(self, patient: str) -> list[ArchivedSeries]:
-        """All series of a patient; none where it has been deleted."""
-        studies = self._json("GET", f"/patients/{patient}/studies", missing=True) or []
-        found = []
-        for study in studies:
-            for resource in study["Series"]:
-                series = self._json("GET", f"/series/{resource}", missing=True)
-                if series is not None:
-                    found.append(self._archived(series, study))
-        return found
+    def series_of(self, patient: str, *, with_sender: bool = True) -> list[ArchivedSeries]:
+        """All series of a patient; none where it has been deleted.
 
-    def _archived(self, series: dict[str, Any], study: dict[str, Any]) -> ArchivedSeries:
+        `with_sender` needs a request for each series.
+        """
+        path = f"/patients/{patient}"
+        studies = {
+            one["ID"]: one for one in self._json("GET", f"{path}/studies", missing=True) or []
+        }
+        series = self._json("GET", f"{path}/series", missing=True) or []
+        return [
+            self._archived(one, studies[one["ParentStudy"]], with_sender=with_sender)
+            for one in series
+            if one["ParentStudy"] in studies  # another has arrived in between
+        ]
+
+    def _archived(
+        self, series: dict[str, Any], study: dict[str, Any], *, with_sender: bool
+    ) -> ArchivedSeries:
         tags = series["MainDicomTags"]
         facts = {**study["MainDicomTags"], **tags}
-        if series["Instances"]:
+        if with_sender and series["Instances"]:
             facts["RemoteAET"] = self._text(
                 f"/instances/{series['Instances'][0]}/metadata/RemoteAET"
             )

@@ -94,7 +94,8 @@ class Retrieval:
         return time.time() + pause_s(fusion.attempts, self._retry_s)
 
     def _make_job(self, fusion: Fusion, rule: Rule, folder: Path) -> None:
-        answer = apply(rule, self._orthanc.series_of(fusion.patient))
+        series = self._orthanc.series_of(fusion.patient, with_sender=rule.asks_for_sender)
+        answer = apply(rule, series)
         if answer.match is None:
             reason = f"the rule does not apply any more: {', '.join(answer.reasons)}"
             self._end(fusion, FusionState.UNNEEDED, reason)

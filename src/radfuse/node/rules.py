@@ -121,6 +121,11 @@ class Rule(BaseModel):
             raise ValueError(str(error)) from error
         return recipe
 
+    @property
+    def asks_for_sender(self) -> bool:
+        """Whether one of the patterns is of the AE title of the sender."""
+        return bool(self.ct.calling_aet or self.mr.calling_aet)
+
     def is_open(self, moment: datetime) -> bool:
         """Whether a fusion may start at a local time."""
         match = HOURS.fullmatch(self.hours)
