@@ -38,7 +38,9 @@ def node_command() -> None:
 
 @node_command.command("run")
 @CONFIG
-def run_command(config: Path | None) -> None:
+@click.option("--host", help="Bind address of the dashboard, instead of `host` of the settings.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Its port, instead of `port`.")
+def run_command(config: Path | None, host: str | None, port: int | None) -> None:
     """Run the node until it is stopped by SIGTERM or Ctrl-C; what runs then runs again later.
 
     Its dashboard is on `host` and `port` of the settings, with /healthz, /readyz and /metrics.
@@ -47,7 +49,8 @@ def run_command(config: Path | None) -> None:
     """
     from radfuse.service.dashboard.server import serve_node  # noqa: PLC0415  # an extra
 
-    settings = read_node_settings(config)
+    given = {name: one for name, one in (("host", host), ("port", port)) if one is not None}
+    settings = read_node_settings(config).model_copy(update=given)
     stop = Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -13,10 +13,12 @@ from threading import Event, Thread
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from dashboard_kit import NOBODY, RULES, TOKENS, Dashboard, running_dashboard, settings_in
 from prometheus_client.parser import text_string_to_metric_families
 
 from orthanc_kit import self_signed
+from radfuse.cli import main
 from radfuse.errors import InputError
 from radfuse.node.settings import NodeSettings
 from radfuse.node.state import FusionState
@@ -147,10 +149,13 @@ def test_addresses_that_are_permitted(values: dict[str, object], url: str, tmp_p
 def started(folder: Path, **settings: object) -> tuple[subprocess.Popen[str], str]:
     """`radfuse node run` in another process, and its URL."""
     (folder / "rules.toml").write_text(RULES)
-    values = {"orthanc": NOBODY, "data": "node", "port": 0, "min_free_bytes": 0, **settings}
+    values = {"orthanc": NOBODY, "data": "node", "min_free_bytes": 0, **settings}
     lines = [f"{name} = {value!r}" for name, value in values.items()]
     (folder / "node.toml").write_text("\n".join([*lines, 'rules = "rules.toml"']))
-    command = [sys.executable, "-m", "radfuse", "node", "run", "--config", folder / "node.toml"]
+    command = [
+        sys.executable, "-m", "radfuse", "node", "run", "--config", str(folder / "node.toml"),
+        "--port", "0",
+    ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     first = process.stdout.readline()
@@ -207,3 +212,10 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, certificate=path, key=path)
     with pytest.raises(InputError, match=r"a\.pem.*: not a certificate"):
         serve_node(settings, Event(), print)
+
+
+def test_another_host_is_refused_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text('rules = "rules.toml"')
+    config = str(tmp_path / "node.toml")
+    run = CliRunner().invoke(main, ["node", "run", "--config", config, "--host", "a.b"])
+    assert "host a.b is reachable from other machines without encryption" in run.output

@@ -100,12 +100,11 @@ def test_every_route_is_in_the_table(filled: Dashboard) -> None:
     [
         {}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {TOKENS['admin']}"},
         {"authorization": "Bearer"}, {"cookie": "radfuse-node-0=wrong"},
-        {"authorization": f"Bearer {TOKENS['admin'][:-1]}"}, {"authorization": "Bearer \xe9"},
+        {"authorization": f"Bearer {TOKENS['admin'][:-1]}"},
     ],
 )  # fmt: skip
 def test_without_a_token_nothing_is_said(filled: Dashboard, headers: dict[str, str]) -> None:
-    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
-    with httpx.Client(base_url=filled.base, headers=encoded, trust_env=False) as client:
+    with filled.client(**headers) as client:
         for method, path, _, _ in ROUTES:
             answer = ask(client, method, path)
             assert answer.status_code == 401

@@ -1,5 +1,6 @@
 """The REST interface of the dashboard; each route names the role that it needs."""
 
+import logging
 import time
 from http import HTTPStatus
 from importlib.metadata import version
@@ -27,6 +28,8 @@ from radfuse.service.dashboard.listings import (
 )
 from radfuse.service.models import RequestModel
 from radfuse.service.responses import SHEET_POLICY
+
+LOG = logging.getLogger(__name__)
 
 MAX_LISTED = 100
 """Entries of one answer."""
@@ -71,12 +74,15 @@ api = APIRouter(prefix="/api/v1")
 
 
 @api.post("/session", status_code=HTTPStatus.NO_CONTENT)
-def sign_in(request: Request, given: SignIn) -> Response:
+def sign_in(request: Request, given: SignIn, node: NodeOf) -> Response:
     """Sign a browser in: it gets a cookie for some hours."""
     door: Door = request.app.state.door
     session = door.users.sign_in(given.token)
     if session is None:
+        LOG.warning("sign-in refused")
         raise HTTPException(HTTPStatus.UNAUTHORIZED, "no user has this token")
+    user = door.users.of_session(session)
+    node.audit.write("signed in", who=user.name if user else "")
     response = Response(status_code=HTTPStatus.NO_CONTENT)
     set_cookie(door, response, session)
     return response
