@@ -33,6 +33,16 @@ RECHECK = 2.0
 an Orthanc that was restarted does not call stable what had arrived before."""
 
 
+MAX_FAULTS = 5
+"""So often a change is asked for whose patient the Orthanc cannot name; then it is ignored."""
+
+MAX_PER_ROUND = 200
+"""Patients that the rules are applied to in one round, so that results are not kept waiting."""
+
+MAX_ANSWERS = 20
+"""Answers with changes that are followed in one round."""
+
+
 @dataclass
 class _Waiting:
     """A patient to whom no rule was applied yet, by a clock that nobody sets; of this process."""
@@ -57,11 +67,15 @@ class Arrivals:
         self._orthanc, self._store, self._audit = orthanc, store, audit
         self._settings, self._clock = settings, clock
         self._waiting: dict[str, _Waiting] = {}
+        self._faults: dict[str, int] = {}
+        """How often the Orthanc could not name the patient of a resource."""
 
     def follow(self) -> None:
         """Store the patients of all changes since the last time, and the new position."""
         position, more = self._start(), True
-        while more:
+        for _ in range(MAX_ANSWERS):
+            if not more:
+                return
             try:
                 position, more = self._follow(position)
             except NoAnswerError:
@@ -74,12 +88,10 @@ class Arrivals:
         changes, more = self._orthanc.changes(max(position - 1, 0))
         mark = self._store.mark
         known = [one for one in changes if one.number <= position]
-        if (mark and known and known[-1].mark != mark) or (
-            position and not changes and self._orthanc.last_change() < position
-        ):
-            LOG.warning("Orthanc has a new index; its changes are read from the beginning")
-            self._store.advance(0, [])
-            return 0, True
+        if mark and known and known[-1].mark != mark:
+            return self._begin_again(), True
+        if position and not changes and (last := self._orthanc.last_change()) < position:
+            return self._go_back(last, mark), False
         new = [one for one in changes if one.number > position]
         if changes and (new or not mark):
             arrived = self._patients_of([one for one in new if one.kind.startswith(NEW)])
@@ -87,6 +99,30 @@ class Arrivals:
             self._store.advance(changes[-1].number, sorted(arrived | others), changes[-1].mark)
             self._expect(arrived, others)
         return changes[-1].number if changes else position, more
+
+    def _go_back(self, last: int, mark: str) -> int:
+        """The newest changes are gone: their patients were deleted, or the index is another one.
+
+        Another one has no change as old as those that were followed; an older copy of the index
+        has only such.
+        """
+        found, _ = self._orthanc.changes(max(last - 1, 0))
+        newest = found[-1] if found else None
+        if newest is not None and newest.date > date_of(mark):
+            return self._begin_again()
+        self._store.advance(last, [], newest.mark if newest else "")
+        return last
+
+    def _begin_again(self) -> int:
+        """The Orthanc has a new index: where to follow its changes from.
+
+        Patients that were not to be taken at the first start are not now, in whatever index.
+        """
+        LOG.warning("Orthanc has a new index", extra={"all": self._settings.from_beginning})
+        self._audit.write("new index of Orthanc")
+        position = 0 if self._settings.from_beginning else self._orthanc.last_change()
+        self._store.advance(position, [])
+        return position
 
     def _expect(self, arrived: set[str], others: set[str]) -> None:
         """Ask for the series of these patients soon."""
@@ -112,7 +148,10 @@ class Arrivals:
                 patient = self._orthanc.patient_of(level, resource)
             except NoAnswerError:
                 raise
-            except PeerError as error:  # the changes of the patient itself follow
+            except PeerError as error:
+                self._faults[resource] = self._faults.get(resource, 0) + 1
+                if self._faults[resource] < MAX_FAULTS:
+                    raise
                 LOG.warning("change ignored", extra={"error": str(error)})
                 continue
             if patient:
@@ -126,7 +165,7 @@ class Arrivals:
         for one in arriving:
             self._waiting.setdefault(one.patient, _Waiting(now, now))
         due = [one for one in arriving if one.is_forced or self._waiting[one.patient].due <= now]
-        for_each(due, lambda patient: self._apply(patient, rules))
+        for_each(due[:MAX_PER_ROUND], lambda patient: self._apply(patient, rules))
 
     def _apply(self, patient: Patient, rules: Sequence[Rule]) -> None:
         waiting = self._waiting[patient.patient]
@@ -151,16 +190,22 @@ class Arrivals:
         match = answers[-1].match
         if match is None:
             reason = "; ".join(reason_of(answers)) if series else "deleted from the Orthanc"
-            self._store.settle(patient.patient, PatientState.UNMATCHED, reason, "")
+            self._store.settle(
+                patient.patient, PatientState.UNMATCHED, reason, "", forced=patient.is_forced
+            )
             self._write("no rule applies", patient.patient)
             return
         if match.fingerprint == patient.fingerprint and not patient.is_forced:
             # what arrived is of no rule, such as our own results
-            self._store.settle(patient.patient, PatientState.MATCHED, "", match.fingerprint)
+            self._store.settle(
+                patient.patient, PatientState.MATCHED, "", match.fingerprint, forced=False
+            )
             return
         number = self._store.plan(
             patient.patient, match.rule.name, match.fingerprint, forced=patient.is_forced
         )
+        if number is None:  # forced meanwhile
+            return
         LOG.info("fusion planned", extra={"fusion": number, "rule": match.rule.name})
         self._write("fusion planned", patient.patient, fusion=number, rule=match.rule.name)
 
@@ -179,6 +224,11 @@ class Arrivals:
         if self._audit.with_identifiers:
             patient_id = self._orthanc.patient_facts(patient).get("PatientID", "")
         self._audit.write(what, patient_id=patient_id, facts=facts)
+
+
+def date_of(mark: str) -> str:
+    """The date and time in the mark of a change."""
+    return mark.rpartition(" ")[2]
 
 
 def reason_of(answers: Sequence[Answer]) -> list[str]:

@@ -142,37 +142,52 @@ class NodeStore:
                 (patient, PatientState.ARRIVING, time.time()),
             )
 
-    def settle(self, patient: str, state: PatientState, reason: str, fingerprint: str) -> None:
-        """Store what the rules say of a patient."""
+    def settle(
+        self,
+        patient: str,
+        state: PatientState,
+        reason: str,
+        fingerprint: str,
+        *,
+        forced: bool = False,
+    ) -> None:
+        """Store what the rules say of a patient, unless an operator has forced it meanwhile."""
         with self._file.writing() as connection:
             connection.execute(
                 "UPDATE patients SET state = ?, reason = ?, fingerprint = ?, is_forced = 0 "
-                "WHERE patient = ?",
-                (state, reason, fingerprint, patient),
+                "WHERE patient = ? AND is_forced = ?",
+                (state, reason, fingerprint, patient, forced),
             )
 
-    def plan(self, patient: str, rule: str, fingerprint: str, *, forced: bool) -> int:
+    def plan(self, patient: str, rule: str, fingerprint: str, *, forced: bool) -> int | None:
         """Add a fusion of a patient, and settle it; returns the fusion's number.
 
-        It replaces those of the patient that no image was retrieved for yet.
+        It replaces those of the patient that no image was retrieved for yet, and is forced if one
+        of them was. None, and no change, where an operator has forced the patient meanwhile.
         """
-        now = time.time()
+        now, planned = time.time(), (patient, FusionState.PLANNED)
         with self._file.writing() as connection:
+            settled = connection.execute(
+                "INSERT INTO patients (patient, state, fingerprint, changed) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (patient) DO UPDATE SET state = excluded.state, reason = '', "
+                "fingerprint = excluded.fingerprint, is_forced = 0 WHERE is_forced = ?",
+                (patient, PatientState.MATCHED, fingerprint, now, forced),
+            )
+            if not settled.rowcount:
+                return None
+            (was_forced,) = connection.execute(
+                "SELECT COALESCE(MAX(is_forced), 0) FROM fusions WHERE patient = ? AND state = ?",
+                planned,
+            ).fetchone()
             connection.execute(
                 "UPDATE fusions SET state = ?, reason = ?, changed = ? "
                 "WHERE patient = ? AND state = ?",
-                (FusionState.UNNEEDED, "newer series have arrived", now, patient,
-                 FusionState.PLANNED),
-            )  # fmt: skip
+                (FusionState.UNNEEDED, "newer series have arrived", now, *planned),
+            )
             made = connection.execute(
                 "INSERT INTO fusions (patient, rule, state, is_forced, created, changed) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (patient, rule, FusionState.PLANNED, forced, now, now),
-            )
-            connection.execute(
-                "UPDATE patients SET state = ?, reason = '', fingerprint = ?, is_forced = 0 "
-                "WHERE patient = ?",
-                (PatientState.MATCHED, fingerprint, patient),
+                (patient, rule, FusionState.PLANNED, forced or was_forced, now, now),
             )
             return int(made.lastrowid or 0)
 
