@@ -149,6 +149,7 @@ def test_an_operator_sees_patients_and_acts(
 ) -> None:
     fill(operator, orthanc_url, next(coarse_folders[0].iterdir()))
     node = operator.dashboard.node
+    node.settings = node.settings.model_copy(update={"viewer": "http://127.0.0.1:8045"})
     with ExitStack() as stack:
         for number, (stage, fraction) in enumerate(
             [("reading", None), ("registering", 0.45), ("writing", 0.9)], 1
@@ -167,6 +168,8 @@ def test_an_operator_sees_patients_and_acts(
         operator.browser.set_window_size(820, 1180)
         operator.screenshot("tablet")
         operator.browser.set_window_size(1280, 900)
+    viewer = operator.browser.find_element(By.LINK_TEXT, "Open the viewer")
+    assert viewer.get_attribute("href") == "http://127.0.0.1:8045/"
     sheet = operator.browser.find_element(By.LINK_TEXT, "QA sheet").get_attribute("href")
     assert sheet == f"{operator.dashboard.base}/api/v1/fusions/4/qa.html"
     operator.press("Run again")
@@ -189,6 +192,9 @@ def test_an_operator_sees_patients_and_acts(
     operator.choose("search")
     operator.element("wanted").send_keys("smith*", Keys.ENTER)
     operator.wait_for("Smith John 4712", "table")
+    operator.press("Fuse now")
+    operator.browser.switch_to.alert.accept()
+    operator.wait_for("arriving", "table")
     operator.screenshot("search")
 
 

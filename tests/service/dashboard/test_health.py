@@ -1,6 +1,7 @@
 """Health, readiness and metrics, and how a node ends."""
 
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -79,6 +80,17 @@ def test_a_node_without_orthanc_is_not_ready(tmp_path: Path) -> None:
         assert (answer.status_code, answer.text) == (503, "not ok\n")
         assert NOBODY not in answer.text
         assert metrics_of(dashboard)["radfuse_node_orthanc_up"] == 0
+
+
+def test_a_lost_data_folder_is_no_crash(dashboard: Dashboard) -> None:
+    shutil.rmtree(dashboard.node.settings.data)
+    with dashboard.client("viewer") as client:
+        for path in ("/readyz", "/metrics"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.text) == (503, "not ok\n")
+        answer = client.get("/api/v1/status")
+    assert answer.status_code == 503
+    assert "the data folder cannot be used" in answer.json()["error"]
 
 
 def test_metrics_count_fusions_jobs_and_seconds(dashboard: Dashboard) -> None:

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from radfuse.errors import PeerError
+from radfuse.errors import OutputError, PeerError
 from radfuse.service.dashboard import health, routes
 from radfuse.service.dashboard.access import AccessMiddleware, Door
 from radfuse.service.dashboard.health import Health
@@ -34,7 +34,7 @@ def make_dashboard(of: Health, users: Users) -> FastAPI:
     door = Door(users, of.node.settings)
     app.state.health, app.state.door = of, door
     app.add_middleware(AccessMiddleware, door=door)
-    add_error_responses(app, {PeerError: 424})
+    add_error_responses(app, {PeerError: 424, OutputError: 503})
     app.include_router(health.api)
     app.include_router(routes.api)
 

@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, SummaryM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from radfuse.errors import PeerError
+from radfuse.errors import OutputError, PeerError, RadfuseError
 from radfuse.node.node import Node
 from radfuse.node.orthanc import Orthanc
 
@@ -56,8 +56,12 @@ class Health:
         return False
 
     def problems(self) -> list[str]:
-        """Why the node does not take patients, or not all; a sentence each."""
+        """Why the node does not take patients, or not all; a sentence each.
+
+        Raises `OutputError` where the data folder cannot be used.
+        """
         node = self.node
+        self.free_bytes()
         alive = "" if node.is_alive else "the control loop does not respond; restart the node"
         try:
             self.orthanc.name()
@@ -68,8 +72,12 @@ class Health:
         return list(dict.fromkeys(filter(None, found)))
 
     def free_bytes(self) -> int:
-        """Free space for the data of the node."""
-        return shutil.disk_usage(self.node.settings.data).free
+        """Free space for the data of the node; `OutputError` where it cannot be used."""
+        data = self.node.settings.data
+        try:
+            return shutil.disk_usage(data).free
+        except OSError as error:
+            raise OutputError(f"the data folder cannot be used ({error.strerror})", data) from error
 
 
 class NodeMetrics(Collector):
@@ -81,6 +89,7 @@ class NodeMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Counts and sizes; none of them identifies a patient."""
         health, node = self._health, self._health.node
+        free_bytes = health.free_bytes()
         for name, text, counts in (
             ("fusions", "Fusions by state", node.store.counts()),
             ("patients", "Patients by state", node.store.patient_counts()),
@@ -97,7 +106,7 @@ class NodeMetrics(Collector):
         )  # fmt: skip
         for name, text, value in (
             ("deliveries_waiting", "Results that are not yet sent", node.store.delivery_count()),
-            ("free_bytes", "Free space for the data", health.free_bytes()),
+            ("free_bytes", "Free space for the data", free_bytes),
             ("orthanc_up", "1 if the Orthanc answers", health.is_orthanc_up()),
             ("paused", "1 if no patient is taken", bool(node.paused)),
             ("rules_wrong", "1 if the file of the rules is wrong", bool(node.rules.problem)),
@@ -120,7 +129,10 @@ def healthz(request: Request) -> Response:
 def readyz(request: Request) -> Response:
     """200 if patients are taken, or 503; why not is for users alone."""
     health: Health = request.app.state.health
-    return _short(is_ok=not health.problems())
+    try:
+        return _short(is_ok=not health.problems())
+    except RadfuseError:
+        return _short(is_ok=False)
 
 
 @api.get("/metrics")
@@ -128,7 +140,10 @@ def metrics(request: Request) -> Response:
     """The metrics in the text format of Prometheus."""
     registry = CollectorRegistry()
     registry.register(NodeMetrics(request.app.state.health))
-    return Response(generate_latest(registry), media_type=METRICS_TYPE)
+    try:
+        return Response(generate_latest(registry), media_type=METRICS_TYPE)
+    except RadfuseError:
+        return _short(is_ok=False)
 
 
 def _short(*, is_ok: bool) -> Response:

@@ -118,10 +118,11 @@ def session(user: Viewer, node: NodeOf) -> dict[str, Any]:
 def status(request: Request, _user: Viewer, health: HealthOf) -> dict[str, Any]:
     """What keeps the node from working, and how much of what there is."""
     node, door = health.node, request.app.state.door
+    problems = health.problems()
     return {
         "suspended": node.store.is_suspended,
         "paused": node.paused,
-        "problems": [*health.problems(), *filter(None, [door.users.problem])],
+        "problems": [*problems, *filter(None, [door.users.problem])],
         "fusions": node.store.counts(),
         "patients": node.store.patient_counts(),
         "deliveries": node.store.delivery_count(),

@@ -10,7 +10,7 @@ const POLL_MS = 2000;
 const context = {
   role: "viewer", viewer: "", identities: new Map(), showLog, act,
 };
-let current = LISTS[0], after = null, shown = "", state = null, timer = 0, found = [];
+let current = LISTS[0], after = null, shown = "", state = null, timer = 0, found = [], wanted = "";
 
 async function start() {
   try {
@@ -174,10 +174,9 @@ byId("first").addEventListener("click", () => step(null));
 
 byId("search").addEventListener("submit", async (event) => {
   event.preventDefault();
-  await act(async () => {
-    found = await api.search(byId("wanted").value.trim());
-    current.empty = "The Orthanc has no such patient.";
-  })();
+  wanted = byId("wanted").value.trim();
+  current.empty = "The Orthanc has no such patient.";
+  await act(async () => null)();
 });
 
 function makeTabs() {
@@ -223,6 +222,7 @@ function act(action, question) {
     byId("error").dataset.from = "action";
     try {
       await action();
+      if (current.kind === "found" && wanted) found = await api.search(wanted);
     } catch (error) {
       showText("error", error.message);
     }
