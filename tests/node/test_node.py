@@ -69,6 +69,17 @@ def test_a_patient_comes_back_once(phantom: Path, tmp_path: Path) -> None:
         assert not list((site.settings.data / "images").iterdir())
 
 
+@pytest.mark.slow
+def test_two_workers_share_the_folder_of_results(phantom: Path, tmp_path: Path) -> None:
+    count = 6
+    patients = [patient_files(phantom, tmp_path, number) for number in range(count)]
+    with running_site(tmp_path, workers=2) as site:
+        site.add(*(path for one in patients for files in one.values() for path in files))
+        with site.node():
+            wait_until(lambda: states(site) == [FusionState.DELIVERED] * count)
+        assert site.second.count() == count * (3 * len(patients[0]["CT"]) + 1)
+
+
 def test_only_the_chosen_pair_is_kept(phantom: Path, tmp_path: Path) -> None:
     # UIDs of which one begins with the other
     parts = {1: "HEAD", 2: "ABDOMEN"}
