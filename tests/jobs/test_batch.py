@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from radfuse.io.volumes import write_volume
 from radfuse.jobs.batch import STORE, TABLE, plan, run_batch, stored_jobs
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
-from radfuse.jobs.job import JobState
+from radfuse.jobs.job import JobImages, JobState
 from radfuse.jobs.store import JobStore
 from radfuse.jobs.worker import Limits
 from radfuse.phantom.dicom import write_phantom
@@ -139,6 +140,34 @@ def test_refused_and_incomplete_patients_do_not_stop_others(
     assert "bad.nii.gz" in rows["sub-1"]["reason"]
     assert "does not exist" in rows["sub-3"]["reason"]
     assert "has the images of sub-2" in rows["sub-4"]["reason"]
+
+
+def unreadable(folder: Path, number: int) -> Case:
+    """A case that is refused at once."""
+    path = folder / f"{number}.nii.gz"
+    path.write_text(f"no image {number}")
+    return Case(f"sub-{number}", JobImages(ct=path, mrs=(path,)), QUICK)
+
+
+def test_a_case_that_left_the_input_is_cancelled(tmp_path: Path) -> None:
+    output, before = tmp_path / "out", [unreadable(tmp_path, 1), unreadable(tmp_path, 2)]
+    run_batch(plan(before, output), output)
+    run_batch(plan(before[:1], output), output, rerun=[JobState.REFUSED])
+    assert states(output) == [JobState.REFUSED, JobState.CANCELLED]
+    assert table(output)[1]["reason"].startswith("no longer in INPUT")
+    run_batch(plan(before[1:], output, is_partial=True), output)
+    assert states(output) == [JobState.REFUSED] * 2
+
+
+def test_what_is_missing_now_wins_over_an_old_job(tmp_path: Path) -> None:
+    output, before = tmp_path / "out", [unreadable(tmp_path, 1), unreadable(tmp_path, 2)]
+    run_batch(plan(before, output), output)
+    incomplete = replace(before[0], images=None, problem="no mr in the table")
+    run_batch(plan([incomplete, before[1]], output), output)
+    assert [row["reason"] for row in table(output) if row["case"] == "sub-1"] == [
+        "no mr in the table"
+    ]
+    assert [one.job.case for one in stored_jobs(output)] == ["sub-2"]
 
 
 def test_a_patient_that_takes_too_long_fails(cases: list[Case], tmp_path: Path) -> None:

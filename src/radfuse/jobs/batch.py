@@ -1,7 +1,7 @@
 """Fuse many patients into one folder, a BIDS derivative; the same call resumes after a stop."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +28,9 @@ STORE, LOGS, TABLE = "jobs.sqlite", "logs", "cases.csv"
 
 DERIVATIVES = "derivatives"
 """Folder of a BIDS data set for what is made from it."""
+
+ABSENT = "no longer in INPUT; its result was not deleted"
+"""Why a job is cancelled."""
 
 COLUMNS = ("case", "state", "reason", "seconds", "attempts", "output")
 """Of the table."""
@@ -116,20 +119,33 @@ def run_batch(
         store.release_all()  # the lock shows that no worker is left
         store.add(planned.jobs)
         store.limit_to(planned.jobs)
-        store.rerun(rerun)
+        _cancel_absent(store, planned)
+        store.rerun([*rerun, JobState.CANCELLED])  # those that are in the input again
         if cluster is None:
             _work_locally(store, workers, output / LOGS, limits or Limits(), ended)
         else:
             with cluster.connected(output) as client:
                 work_on_cluster(client, store, output, output / LOGS, limits or Limits(), ended)
         _remove_staging(output, planned)
-        found = list(store.jobs())
         incomplete = (incomplete_in(output) if planned.is_partial else {}) | planned.incomplete
-        for one in found:
-            incomplete.pop(one.job.case, None)  # no longer
+        for job in planned.jobs:
+            incomplete.pop(job.case, None)  # no longer
+        found = _complete(store, incomplete)
         write_table(output / TABLE, found, incomplete)
         write_group_report(output, case_rows(output, found, incomplete))
     return found
+
+
+def _cancel_absent(store: JobStore, planned: Plan) -> None:
+    """Cancel the jobs of cases that a whole input no longer has; their results stay."""
+    if not planned.is_partial:
+        cases = {job.case for job in planned.jobs} | set(planned.incomplete)
+        store.cancel_all((one.job for one in store.jobs() if one.job.case not in cases), ABSENT)
+
+
+def _complete(store: JobStore, incomplete: Container[str]) -> list[StoredJob]:
+    """The jobs of a list, but not those of cases of which something is missing now."""
+    return [one for one in store.jobs() if one.job.case not in incomplete]
 
 
 def _output_of(job: Job) -> PurePosixPath:
@@ -163,11 +179,14 @@ def _work_locally(store: JobStore, workers: int, logs: Path, limits: Limits, end
 
 
 def stored_jobs(output: Path) -> list[StoredJob]:
-    """The jobs of a folder; `OutputError` where there are none."""
+    """The jobs of a folder, without those of cases of which something is missing now.
+
+    Raises `OutputError` where there is no batch, `InputError` as of its table.
+    """
     if not (output / STORE).exists():
         raise OutputError(f"{output}: no batch; run `radfuse batch INPUT -o {output}` first")
     with _opened(output / STORE) as store:
-        return list(store.jobs())
+        return _complete(store, incomplete_in(output))
 
 
 def incomplete_in(output: Path) -> dict[str, str]:

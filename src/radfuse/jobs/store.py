@@ -91,8 +91,8 @@ class JobList(Generic[Kind]):
         self._only = json.dumps([one.identity for one in jobs])
         with self._file.writing() as connection:
             connection.executemany(
-                "UPDATE jobs SET description = ? WHERE identity = ?",
-                [(one.model_dump_json(), one.identity) for one in jobs],
+                "UPDATE jobs SET description = ?, case_name = ? WHERE identity = ?",
+                [(one.model_dump_json(), one.case, one.identity) for one in jobs],
             )
 
     def close(self) -> None:
@@ -232,6 +232,15 @@ class JobList(Generic[Kind]):
                 (JobState.CANCELLED, self._clock(), identity, JobState.WAITING, JobState.RUNNING),
             )
             return changed.rowcount == 1
+
+    def cancel_all(self, jobs: Iterable[Kind], reason: str) -> None:
+        """Cancel jobs that wait or have ended: no worker is left."""
+        now = self._clock()
+        values = [(JobState.CANCELLED, reason, now, one.identity) for one in jobs]
+        with self._file.writing() as connection:
+            connection.executemany(
+                "UPDATE jobs SET state = ?, reason = ?, changed = ? WHERE identity = ?", values
+            )
 
     def remove(self, identity: str) -> None:
         """Forget a job; a worker that runs it stops."""
