@@ -13,7 +13,7 @@ from job_kit import Clock, job
 
 from radfuse.errors import DiskFullError, InputError, OutputError
 from radfuse.jobs.job import Job, JobState
-from radfuse.jobs.store import MAX_ATTEMPTS, MIGRATIONS, JobStore
+from radfuse.jobs.store import MAX_ATTEMPTS, MAX_RESTARTS, MIGRATIONS, JobStore
 
 
 @pytest.fixture
@@ -263,3 +263,25 @@ def test_a_list_goes_on_after_a_full_disk(store: JobStore) -> None:
         store.add(map(job, range(1000)))
     connection.execute("PRAGMA max_page_count = 1000000")
     assert store.add([job(1)]) == 1
+
+
+def test_a_job_that_ends_the_whole_program_fails(store: JobStore) -> None:
+    store.add([job(1), job(2)])
+    for _ in range(MAX_RESTARTS):
+        assert taken(store) == job(1)
+        store.release_all()
+    (failed,) = store.jobs([JobState.FAILED])
+    assert failed.job == job(1)
+    assert "10 times" in failed.reason
+    assert taken(store) == job(2)
+    assert store.run_again(job(1).identity)
+    assert taken(store) == job(1)
+    store.release_all()
+    assert store.counts()[JobState.FAILED] == 0
+
+
+def test_a_certain_job_is_taken(store: JobStore) -> None:
+    store.add([job(1), job(2)])
+    assert store.take_one(job(2).identity, "worker", 60)
+    assert not store.take_one(job(2).identity, "another", 60)
+    assert [one.state for one in store.jobs()] == [JobState.WAITING, JobState.RUNNING]

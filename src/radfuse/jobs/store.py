@@ -39,11 +39,16 @@ MIGRATIONS = (
     DROP INDEX jobs_by_state;
     CREATE INDEX jobs_by_state ON jobs (state, priority DESC, number);
     """,
+    "ALTER TABLE jobs ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0",
 )
 """The first makes version 1 of the file, the next 2 of 1, and so on; `user_version` counts them."""
 
 MAX_ATTEMPTS = 3
 """A job that has ended its worker so often is not run again."""
+
+MAX_RESTARTS = 10
+"""A job that was running so often when all workers ended at once, as where a container has too
+little memory, is not run again."""
 
 ENDED = (JobState.DONE, JobState.REFUSED, JobState.FAILED, JobState.CANCELLED)
 """States that a job stays in until it is to be run again."""
@@ -154,6 +159,17 @@ class JobList(Generic[Kind]):
             ).fetchone()  # fmt: skip
         return self._stored(row) if row else None
 
+    def take_one(self, identity: str, worker: str, lease_s: float) -> bool:
+        """Take a certain job; False where it does not wait."""
+        now = self._clock()
+        with self._file.writing() as connection:
+            changed = connection.execute(
+                "UPDATE jobs SET state = ?, attempts = attempts + 1, worker = ?, lease_until = ?, "
+                "changed = ? WHERE identity = ? AND state = ?",
+                (JobState.RUNNING, worker, now + lease_s, now, identity, JobState.WAITING),
+            )
+            return changed.rowcount == 1
+
     def extend(self, identity: str, worker: str, lease_s: float) -> bool:
         """Extend a lease; False where the job is no longer this worker's, which must then stop."""
         with self._file.writing() as connection:
@@ -194,19 +210,31 @@ class JobList(Generic[Kind]):
             )
 
     def release_all(self) -> None:
-        """As `release`, for every job that runs: the caller knows that no worker is left."""
+        """As `release`, for every job that runs: the caller knows that no worker is left.
+
+        A job that this happens to for the `MAX_RESTARTS`-th time fails.
+        """
         with self._file.writing() as connection:
             connection.execute(
-                "UPDATE jobs SET state = ?, attempts = attempts - 1, changed = ? WHERE state = ?",
+                "UPDATE jobs SET state = ?, attempts = attempts - 1, restarts = restarts + 1, "
+                "changed = ? WHERE state = ?",
                 (JobState.WAITING, self._clock(), JobState.RUNNING),
             )
+            connection.execute(
+                "UPDATE jobs SET state = ?, reason = ? WHERE state = ? AND restarts >= ?",
+                (
+                    JobState.FAILED,
+                    f"radfuse was ended {MAX_RESTARTS} times while it ran; memory may be too small",
+                    JobState.WAITING, MAX_RESTARTS,
+                ),
+            )  # fmt: skip
 
     def rerun(self, states: Iterable[JobState]) -> int:
         """Let ended jobs of some states wait again, their attempts forgotten; returns how many."""
         chosen = json.dumps([state for state in states if state in ENDED])
         with self._file.writing() as connection:
             changed = connection.execute(
-                "UPDATE jobs SET state = ?, attempts = 0, reason = '', changed = ? "
+                "UPDATE jobs SET state = ?, attempts = 0, restarts = 0, reason = '', changed = ? "
                 "WHERE state IN (SELECT value FROM json_each(?)) "
                 "AND (? IS NULL OR identity IN (SELECT value FROM json_each(?)))",
                 (JobState.WAITING, self._clock(), chosen, self._only, self._only),
@@ -217,7 +245,7 @@ class JobList(Generic[Kind]):
         """Let one ended job wait again, its attempts forgotten; False where it has not ended."""
         with self._file.writing() as connection:
             changed = connection.execute(
-                "UPDATE jobs SET state = ?, attempts = 0, reason = '', changed = ? "
+                "UPDATE jobs SET state = ?, attempts = 0, restarts = 0, reason = '', changed = ? "
                 "WHERE identity = ? AND state IN (SELECT value FROM json_each(?))",
                 (JobState.WAITING, self._clock(), identity, json.dumps(list(ENDED))),
             )
