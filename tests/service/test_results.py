@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pydicom
 import pytest
 
-from radfuse.errors import InputError, OutputError
+from radfuse.errors import DiskFullError, InputError, OutputError
 from radfuse.jobs.job import JobState
 from radfuse.jobs.store import JobList
 from radfuse.record import Signoff, now
@@ -217,3 +217,22 @@ def test_study_deleted_during_a_read_is_unknown(copied: tuple[Studies, Study]) -
     ended.set()
     deleting.join()
     assert messages <= {f"no study '{study.id}'; see the list of studies"}
+
+
+def test_a_study_is_unchanged_if_its_job_cannot_be_listed(
+    signed: tuple[Studies, Study], jobs: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_jobs: object) -> None:
+        raise DiskFullError("no space left")
+
+    studies, study = signed
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs._list, "add", full)
+        with pytest.raises(DiskFullError):
+            jobs.start(study, JobSpec("prepare"))
+    assert studies.get(study.id) == study
+    with monkeypatch.context() as patched:
+        patched.setattr(studies, "change", full)
+        with pytest.raises(TypeError):
+            jobs.start(study, JobSpec("prepare"))
+    assert list(jobs._list.jobs()) == []

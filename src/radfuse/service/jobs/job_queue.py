@@ -99,11 +99,16 @@ class JobQueue:
             if last is not None and not last.ended.is_set():
                 raise InputError("this study is queued or running already; cancel it first")
             message = study.message if spec.kind == "prepare" else ""
-            queued = self._studies.change(
-                study.id, recipe=study.recipe, state="queued", message=message
-            )
             job = Job(study.id, spec)
             self._list.add([ViewerJob(identity=job.identity, case=study.id, kind=spec.kind)])
+            try:
+                queued = self._studies.change(
+                    study.id, recipe=study.recipe, state="queued", message=message
+                )
+            except BaseException:
+                with suppress(OutputError):  # on a full disk the next start ends it
+                    self._list.remove(job.identity)
+                raise
             job.add_event("stage", stage="queued", fraction=None)
             self._jobs[study.id] = job
             self._waiting.put(job)
@@ -148,7 +153,7 @@ class JobQueue:
         while (job := self._waiting.get()) is not None:
             state, began = JobState.FAILED, time.perf_counter()
             try:
-                self._list.take(WORKER, LEASE_S)
+                self._list.take_one(job.identity, WORKER, LEASE_S)
                 state = self._run(job)
             except Exception as error:  # the next job must run in any case
                 self._report_failure(job, error)
