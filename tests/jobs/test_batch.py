@@ -175,7 +175,7 @@ def test_a_patient_that_takes_too_long_fails(cases: list[Case], tmp_path: Path) 
     run_batch(plan(cases[:1], output), output, limits=Limits(seconds=0.01))
     (failed,) = stored_jobs(output)
     assert failed.state is JobState.FAILED
-    assert "--time-limit" in failed.reason
+    assert "raise the time limit" in failed.reason
     run_batch(plan(cases[:1], output), output, rerun=[JobState.FAILED])
     assert states(output) == [JobState.DONE]
 

@@ -16,7 +16,7 @@ from radfuse.cli.options import (
     print_json,
     registration_options,
 )
-from radfuse.errors import InputError
+from radfuse.errors import DiskFullError, InputError
 from radfuse.intensity import WINDOWS
 from radfuse.jobs.batch import (
     TABLE,
@@ -48,7 +48,10 @@ RERUN = {
 """Values of `--rerun`, and the states that they name."""
 
 REFUSED_STATUS, FAILED_STATUS = 3, 4
-"""Exit status where a case was refused; where one has failed."""
+"""Exit status where a case was refused; where one has failed, or no space was left."""
+
+FULL = "nothing is lost: free some space, and run the same command"
+"""What to do where no space is left."""
 
 
 @click.command("batch")
@@ -141,7 +144,7 @@ def batch_command(
     each case ended is in OUTPUT/cases.csv, the group report in OUTPUT/group.html.
 
     The exit status is 0 if every case of INPUT, or of those chosen by --participant-label, is done,
-    3 if some were refused, 4 if some failed.
+    3 if some were refused, 4 if some failed or no space was left.
 
     Research use only. Not a medical device.
     """
@@ -170,10 +173,14 @@ def batch_command(
         if not quiet:
             click.echo(f"{job.case}: {': '.join(filter(None, answer))}", err=True)
 
-    found = run_batch(
-        planned, output, workers=workers, limits=Limits(seconds=time_limit),
-        cluster=cluster, rerun=RERUN[rerun] if rerun else (), ended=ended,
-    )  # fmt: skip
+    try:
+        found = run_batch(
+            planned, output, workers=workers, limits=Limits(seconds=time_limit),
+            cluster=cluster, rerun=RERUN[rerun] if rerun else (), ended=ended,
+        )  # fmt: skip
+    except DiskFullError as error:
+        click.echo(f"error: {error}; {FULL}", err=True)
+        click.get_current_context().exit(FAILED_STATUS)
     _print_counts(found, planned.incomplete, output, as_json=as_json)
     chosen = {job.identity for job in planned.jobs}
     states = {one.state for one in found if one.job.identity in chosen}

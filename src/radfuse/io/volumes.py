@@ -52,6 +52,9 @@ NIFTI_ERRORS = (
 )  # fmt: skip
 """Errors of nibabel at damaged files."""
 
+PROBE_BYTES = 1 << 20
+"""Size of a file that is written to learn whether a disk is full."""
+
 HEAD_BYTES = 8192
 """Bytes of a file by which its format is recognised; ITK searches as many for NDims."""
 
@@ -303,7 +306,18 @@ def write_volume(path: Path, image: sitk.Image) -> None:
         sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
         _check_written(path, image)
     except (RuntimeError, InputError) as error:
-        raise OSError(None, f"{path.name} could not be written; is the disk full?") from error
+        reason = f"{path.name} could not be written; is the disk full?"
+        raise OSError(_errno_of_full_disk(path.parent), reason) from error
+
+
+def _errno_of_full_disk(folder: Path) -> int | None:
+    """Why a small file cannot be written: libraries do not say it of a large one."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            stream.write(bytes(PROBE_BYTES))
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def _check_written(path: Path, image: sitk.Image) -> None:

@@ -110,8 +110,8 @@ def run_batch(
     """Run those of the jobs that have not ended, some at a time; returns all of the folder.
 
     They run in `workers` processes of this machine, or else on a cluster.
-    Ctrl-C stops the running jobs, which wait again. Raises `OutputError` for a folder that another
-    run uses, or that cannot be written to.
+    Ctrl-C stops the running jobs, which wait again; so does a full disk, with `DiskFullError`.
+    Raises `OutputError` for a folder that another run uses, or that cannot be written to.
     """
     with locked_output(output), _opened(output / STORE) as store:
         _remove_staging(output, planned)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from radfuse.errors import InputError, PeerError
+from radfuse.errors import DiskFullError, InputError, PeerError
 from radfuse.io.staging import PREFIX
 from radfuse.jobs.containment import JOB_MEMORY_BYTES
 from radfuse.jobs.job import Job, JobState
@@ -153,7 +153,8 @@ def work_on_cluster(
         with suppress(Exception):  # the scheduler may be unreachable
             client.cancel(list(running))
         for lease in running.values():
-            lease.release()
+            with suppress(DiskFullError):  # the next run releases it
+                lease.release()
 
 
 def _check_workers(client: "Client", run: RunOnCluster) -> None:

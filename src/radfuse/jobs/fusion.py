@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from radfuse.errors import OutputError, RadfuseError
+from radfuse.errors import DiskFullError, OutputError, RadfuseError
 from radfuse.jobs.bids.derivative import fuse_into_derivative
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.worker import Answer
@@ -14,13 +14,18 @@ from radfuse.progress import ProgressCallback, no_progress
 
 
 def fused(job: Job, report: ProgressCallback = no_progress) -> Answer:
-    """Fuse the images of a job; what the user can correct is an answer, a bug raises."""
+    """Fuse the images of a job; what the user can correct is an answer, a bug raises.
+
+    Without space left for the result the job waits again.
+    """
     try:
         if job.derivative:
             fuse = partial(_fused_images, job, report)
             result = fuse_into_derivative(job, job.derivative, fuse)
         else:
             result = _fused_images(job, report, job.output)
+    except DiskFullError as error:
+        return JobState.WAITING, str(error)
     except OutputError as error:
         return JobState.FAILED, str(error)
     except RadfuseError as error:

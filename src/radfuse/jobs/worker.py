@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Thread
 
+from radfuse.errors import DiskFullError
+from radfuse.io.staging import output_error
 from radfuse.jobs.containment import END_S, JOB_MEMORY_BYTES, child_context, limit_memory
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.store import MAX_ATTEMPTS, JobStore, StoredJob
@@ -26,7 +28,7 @@ POLL_S = 0.2
 """Interval in which a child's answer, the time and a request to stop are checked."""
 
 Answer = tuple[JobState, str]
-"""How a job has ended, and why."""
+"""How a job has ended, and why; one that waits again had no space for its result."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,16 @@ def work(
     """Take jobs and run them until none waits, or `stop` is set.
 
     What a job prints is in the folder `logs`, a file for each. A job that is stopped waits again.
+    Raises `DiskFullError`, and sets `stop`, where no space is left; the job waits again, too.
     """
-    while not stop.is_set() and (taken := store.take(worker, LEASE_S)) is not None:
-        answer = run_job(store, taken, worker, logs / f"{taken.job.case}.log", limits, stop)
-        if answer is not None:
-            ended(taken.job, answer)
+    try:
+        while not stop.is_set() and (taken := store.take(worker, LEASE_S)) is not None:
+            answer = run_job(store, taken, worker, logs / f"{taken.job.case}.log", limits, stop)
+            if answer is not None:
+                ended(taken.job, answer)
+    except DiskFullError:
+        stop.set()
+        raise
 
 
 class Lease:
@@ -88,14 +95,26 @@ class Lease:
         self._extended = time.monotonic()
 
     def extended(self) -> bool:
-        """Extend the lease where it is time; False where the job is no longer this worker's."""
+        """Extend the lease where it is time; False where the job is no longer this worker's.
+
+        On a full disk nobody else can take the job, either.
+        """
         if time.monotonic() - self._extended <= LEASE_S / 4:
             return self._store.is_held(self.taken.job.identity, self._worker)
         self._extended = time.monotonic()
-        return self._store.extend(self.taken.job.identity, self._worker, LEASE_S)
+        try:
+            return self._store.extend(self.taken.job.identity, self._worker, LEASE_S)
+        except DiskFullError:
+            return True
 
     def end(self, answer: Answer | None, seconds: float, log: Path) -> Answer | None:
-        """Store how a run has ended, None without an answer; returns None if the job runs again."""
+        """Store how a run has ended, None without an answer; returns None if the job runs again.
+
+        Raises `DiskFullError` for a run that had no space; the job waits again.
+        """
+        if answer is not None and answer[0] is JobState.WAITING:
+            self.release()
+            raise DiskFullError(answer[1])
         if answer is None:
             state = JobState.FAILED if self.taken.attempts >= MAX_ATTEMPTS else JobState.WAITING
             answer = state, f"the process that fuses it has ended without an answer; see {log.name}"
@@ -168,7 +187,7 @@ def _awaited(
                 return message
             report(message.name, message.fraction)
         if time.monotonic() > deadline:
-            return JobState.FAILED, f"stopped after {limits.seconds:g} s; raise --time-limit"
+            return JobState.FAILED, f"stopped after {limits.seconds:g} s; raise the time limit"
     return None
 
 
@@ -177,25 +196,33 @@ def _answer(pipe: Connection, job: Job, log: Path, limits: Limits, there: Surrou
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends this process
     Thread(target=_exit_with_parent, daemon=True).start()
     os.chdir(there.working_folder)
-    _redirect_output(log)
     if limits.cores and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # a container may forbid it
             os.sched_setaffinity(0, limits.cores)
     limit_memory(limits.memory_bytes)
-    configure_logging(there.log)
 
     def report(stage: str, fraction: float | None = None) -> None:
         pipe.send(Stage(stage, fraction))
 
     try:
+        _redirect_output(log)
+        configure_logging(there.log)
         from radfuse.jobs.fusion import fused  # noqa: PLC0415  # parents need not wait for imports
 
         pipe.send(fused(job, report))
     except MemoryError:
-        pipe.send((JobState.FAILED, "not enough memory; use fewer --workers"))
+        pipe.send((JobState.FAILED, "not enough memory; run fewer workers"))
     except Exception as error:
-        traceback.print_exc()
-        pipe.send((JobState.FAILED, f"an internal error ({type(error).__name__}); see {log.name}"))
+        pipe.send(_answer_of(error, log))
+
+
+def _answer_of(error: Exception, log: Path) -> Answer:
+    """How a job ends by an error that is not of its images: a full disk, or a bug."""
+    if isinstance(error, OSError) and output_error(error) is DiskFullError:
+        return JobState.WAITING, f"{error.filename or log}: no space left"
+    with suppress(OSError):  # the log may be on a full disk
+        traceback.print_exception(error)
+    return JobState.FAILED, f"an internal error ({type(error).__name__}); see {log.name}"
 
 
 def _redirect_output(log: Path) -> None:

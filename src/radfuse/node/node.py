@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import takewhile
 from threading import Event, Lock, Thread
 
-from radfuse.errors import InputError, PeerError
+from radfuse.errors import DiskFullError, InputError, PeerError
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import remove_staging
 from radfuse.jobs.containment import warm_up
@@ -68,6 +68,8 @@ class Node:
         self.progress = Progress()
         self.problem = ""
         """Why the last round of the control loop ended early; empty if it did not."""
+        self.full = ""
+        """What a worker had no space for; empty once a fusion ends again."""
 
     def close(self) -> None:
         """Release files and connections."""
@@ -170,15 +172,29 @@ class Node:
         self.store.reconsider(fusion.patient)
 
     def _work(self, worker: str, cores: tuple[int, ...], stop: Event) -> None:
-        """Run jobs, one after the other."""
+        """Run jobs, one after the other; without space left the job waits again, and this worker.
+
+        It does not count as an attempt.
+        """
         limits = Limits(seconds=self.settings.time_limit_s, cores=cores)
+        unfinished = ""  # the job whose end could not be stored
         while not stop.is_set():
             try:
+                if unfinished:
+                    self.jobs.release(unfinished, worker)
+                unfinished = ""
                 taken = None if self.paused else self.jobs.take(worker, LEASE_S)
                 if taken is not None:
+                    unfinished = taken.job.identity
                     self._run(taken, worker, limits, stop)
+                    unfinished = ""
+                    self.full = ""
                     continue
+            except DiskFullError as error:
+                self.full = sentence(error)
+                stop.wait(self.settings.retry_s)
             except Exception as error:
+                unfinished = ""
                 sentence(error)
             stop.wait(self.settings.poll_s)
 
@@ -219,7 +235,7 @@ class Node:
 
     def problems(self) -> list[str]:
         """What keeps the node from working, a sentence each."""
-        found = [self.paused, self.rules.problem, self.problem]
+        found = [self.paused, self.rules.problem, self.problem, self.full]
         with suppress(PeerError):
             known = set(self.orthanc.destinations())
             found += [

@@ -114,7 +114,7 @@ def fill(operator: Operator, url: str, source: Path) -> None:
         if number <= 3:
             store.change(number, state=FusionState.QUEUED, identity=f"job-{number}")
     store.change(4, state=FusionState.REFUSED, reason=LONG)
-    store.change(5, state=FusionState.FAILED, reason="stopped after 3600 s; raise --time-limit")
+    store.change(5, state=FusionState.FAILED, reason="stopped after 3600 s; raise the time limit")
     store.change(6, state=FusionState.FUSED)
     store.store_result(6, [], ["PACS"])
     (delivery,) = store.deliveries(6)
@@ -175,7 +175,7 @@ def test_an_operator_sees_patients_and_acts(
     operator.press("Run again")
     operator.wait_for("No fusion was refused")
     operator.choose("failed")
-    operator.wait_for("raise --time-limit", "table")
+    operator.wait_for("raise the time limit", "table")
     operator.press("Log")
     operator.wait(lambda: "a line of the log" in operator.element("log-text").text)
     operator.screenshot("log")
