@@ -1,7 +1,6 @@
 """Batches: every patient ends done, refused or failed, once, whatever is killed."""
 
 import csv
-import json
 import os
 import shutil
 import signal
@@ -104,13 +103,6 @@ def test_a_moved_batch_is_resumed(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["before", "moved"]
 
 
-def test_the_output_is_described_as_a_derivative(cases: list[Case], tmp_path: Path) -> None:
-    run_batch(plan(cases[:1], tmp_path / "out"), tmp_path / "out")
-    facts = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
-    assert facts["DatasetType"] == "derivative"
-    assert {"Name", "BIDSVersion", "GeneratedBy"} <= set(facts)
-
-
 def test_another_recipe_replaces_the_job_of_a_case(cases: list[Case], tmp_path: Path) -> None:
     output = tmp_path / "out"
     run_batch(plan(cases[:1], output), output)
@@ -209,6 +201,23 @@ def test_a_killed_batch_is_resumed(heads: Path, tmp_path: Path, at_s: float) -> 
     assert states(output) == [JobState.DONE] * 3
     assert len(list(output.rglob("*_fused.nii.gz"))) == 3
     assert not list(output.rglob(f"{PREFIX}*"))
+
+
+def test_an_interrupted_batch_leaves_its_cases_waiting(heads: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    command = [
+        sys.executable, "-m", "radfuse", "batch", str(heads / "patients.csv"), "-o", str(output),
+        "--workers", "2",
+    ]  # fmt: skip
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, text=True)
+    deadline = time.monotonic() + 120
+    while not (output / STORE).exists() or JobState.RUNNING not in states(output):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    _, printed = running.communicate()
+    assert printed.splitlines() == ["radfuse: interrupted; the result was not completed"]
+    assert states(output) == [JobState.WAITING] * 3
 
 
 def test_a_folder_of_patients_is_paired_as_studies_are(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from radfuse.jobs.bids.names import dicom_path, fused_path
 from radfuse.jobs.bids.read import is_dataset
 from radfuse.jobs.case import Case
 from radfuse.jobs.cluster import Cluster, work_on_cluster
+from radfuse.jobs.containment import warm_up
 from radfuse.jobs.group.report import REPORT, write_group_report
 from radfuse.jobs.group.rows import case_rows, incomplete_cases
 from radfuse.jobs.job import Derivative, Job, JobState, identity_of
@@ -163,19 +164,23 @@ def _remove_staging(output: Path, planned: Plan) -> None:
 
 def _work_locally(store: JobStore, workers: int, logs: Path, limits: Limits, ended: Ended) -> None:
     """Run the jobs of a list in processes of this machine, until none waits."""
+    warm_up()
     stop = Event()
-    with ThreadPoolExecutor(workers) as pool:
-        runs = [
-            pool.submit(
-                work, store, f"worker {number}", logs, replace(limits, cores=cores), stop, ended
-            )
-            for number, cores in enumerate(shares_of_cores(workers), 1)
-        ]
-        try:
-            for run in runs:
-                run.result()
-        finally:
-            stop.set()
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            runs = [
+                pool.submit(
+                    work, store, f"worker {number}", logs, replace(limits, cores=cores), stop, ended
+                )
+                for number, cores in enumerate(shares_of_cores(workers), 1)
+            ]
+            try:
+                for run in runs:
+                    run.result()
+            finally:
+                stop.set()
+    finally:
+        store.release_all()  # also what an error of a worker has left
 
 
 def stored_jobs(output: Path) -> list[StoredJob]:

@@ -6,6 +6,7 @@ malicious or malformed file; here that costs the one request.
 
 import multiprocessing
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -98,12 +99,20 @@ def limit_memory(memory_bytes: int | None) -> None:
 
 
 def warm_up() -> None:
-    """Let the process that children are copies of import what they need, in the background."""
+    """Let the process that children are copies of import what they need, in the background.
+
+    It and its children do not get Ctrl-C, which this process handles: it ends them.
+    """
     if "forkserver" in multiprocessing.get_all_start_methods():
-        from multiprocessing import forkserver  # noqa: PLC0415  # not on Windows
+        from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415  # not on Windows
 
         child_context()
-        forkserver.ensure_running()
+        resource_tracker.ensure_running()  # it would undo the mask
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()  # inherits the mask
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def child_context() -> Any:
