@@ -16,11 +16,9 @@ from radfuse.node.store import NodeStore
 
 LOG = logging.getLogger(__name__)
 
-LEVELS = {
-    "NewSeries": "series", "StableSeries": "series", "NewStudy": "studies",
-    "StableStudy": "studies",
-}  # fmt: skip
-"""Changes that concern a patient, and the level of their resource."""
+LEVELS = {"NewSeries": "series", "StableSeries": "series"}
+"""Changes that concern a patient, and the level of their resource; those of a study come with
+them."""
 
 PATIENT_CHANGES = ("NewPatient", "StablePatient")
 """Changes whose resource is the patient."""
@@ -32,6 +30,9 @@ RECHECK = 2.0
 """A patient whose series are not stable is asked for again after so many times the quiet time:
 an Orthanc that was restarted does not call stable what had arrived before."""
 
+
+MAX_KNOWN = 10_000
+"""Series whose patient is remembered: each is asked for when it is new, and known when stable."""
 
 MAX_FAULTS = 5
 """So often a change is asked for whose patient the Orthanc cannot name; then it is ignored."""
@@ -67,6 +68,7 @@ class Arrivals:
         self._orthanc, self._store, self._audit = orthanc, store, audit
         self._settings, self._clock = settings, clock
         self._waiting: dict[str, _Waiting] = {}
+        self._known: dict[str, str] = {}
         self._faults: dict[str, int] = {}
         """How often the Orthanc could not name the patient of a resource."""
 
@@ -145,7 +147,7 @@ class Arrivals:
         resources = {(LEVELS[one.kind], one.resource) for one in changes if one.kind in LEVELS}
         for level, resource in resources:
             try:
-                patient = self._orthanc.patient_of(level, resource)
+                patient = self._known.get(resource) or self._orthanc.patient_of(level, resource)
             except NoAnswerError:
                 raise
             except PeerError as error:
@@ -156,6 +158,9 @@ class Arrivals:
                 continue
             if patient:
                 found.add(patient)
+                self._known[resource] = patient
+        if len(self._known) > MAX_KNOWN:
+            self._known.clear()
         return found
 
     def apply_rules(self, rules: Sequence[Rule]) -> None:
