@@ -21,6 +21,7 @@ from radfuse.jobs.containment import warm_up
 from radfuse.jobs.group.report import REPORT, write_group_report
 from radfuse.jobs.group.rows import case_rows, incomplete_cases
 from radfuse.jobs.job import Derivative, Job, JobState, identity_of
+from radfuse.jobs.results import remove_results
 from radfuse.jobs.store import JobStore, StoredJob
 from radfuse.jobs.worker import Answer, Limits, shares_of_cores, work
 
@@ -118,6 +119,7 @@ def run_batch(
         _remove_staging(output, planned)
         write_description(output, planned.raw)
         store.release_all()  # the lock shows that no worker is left
+        _remove_replaced(store, planned, output)
         store.add(planned.jobs)
         store.limit_to(planned.jobs)
         _cancel_absent(store, planned)
@@ -135,6 +137,16 @@ def run_batch(
         write_table(output / TABLE, found, incomplete)
         write_group_report(output, case_rows(output, found, incomplete))
     return found
+
+
+def _remove_replaced(store: JobStore, planned: Plan, output: Path) -> None:
+    """Delete the results of cases that have other images or another recipe now."""
+    wanted = {job.case: job.identity for job in planned.jobs}
+    for job in (one.job for one in store.jobs()):
+        if wanted.get(job.case, job.identity) != job.identity:
+            here = Derivative(root=output) if job.derivative else None
+            path = output / _output_of(job)
+            remove_results(job.model_copy(update={"derivative": here, "output": path}))
 
 
 def _cancel_absent(store: JobStore, planned: Plan) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from radfuse.errors import DiskFullError, OutputError, RadfuseError
 from radfuse.jobs.bids.derivative import fuse_into_derivative
 from radfuse.jobs.job import Job, JobState
+from radfuse.jobs.results import remove_results
 from radfuse.jobs.worker import Answer
 from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.result import Result
@@ -16,9 +17,10 @@ from radfuse.progress import ProgressCallback, no_progress
 def fused(job: Job, report: ProgressCallback = no_progress) -> Answer:
     """Fuse the images of a job; what the user can correct is an answer, a bug raises.
 
-    Without space left for the result the job waits again.
+    An earlier result is deleted first. Without space left for the result the job waits again.
     """
     try:
+        remove_results(job)
         if job.derivative:
             fuse = partial(_fused_images, job, report)
             result = fuse_into_derivative(job, job.derivative, fuse)

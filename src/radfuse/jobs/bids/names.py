@@ -82,6 +82,20 @@ def sheet_path(case: str) -> PurePosixPath:
     return PurePosixPath(f"{case}.html")
 
 
+def result_patterns(case: str, method: str) -> tuple[str, ...]:
+    """Patterns of all files of a result with their sidecars, relative to the root."""
+    folder = case_folder(case)
+    any_label, resampled = transform_path(case, "LABEL").stem, "space-CT_desc-resampled"
+    return (
+        str(sheet_path(case)),
+        f"{sidecar_of(fused_path(case, method)).with_suffix('')}.*",
+        f"{sidecar_of(mask_path(case)).with_suffix('')}.*",
+        f"{folder}/anat/{any_label.replace('LABEL', '*')}.*",
+        f"{folder}/*/{case}_{resampled}_*.*",
+        f"{folder}/*/{case}_*_{resampled}_*.*",
+    )
+
+
 def sidecar_of(path: PurePosixPath) -> PurePosixPath:
     """Path of the JSON beside a file."""
     return path.with_name(f"{path.name.partition('.')[0]}.json")
