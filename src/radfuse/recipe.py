@@ -140,6 +140,11 @@ class Recipe(VersionedModel):
     """Bit depth of a fused 2-D image; volumes always have 16."""
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """What differs from the defaults, as JSON: fields of later versions do not change it."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"schema_version"})
+
+    @property
     def ct_reading(self) -> dict[str, Any]:
         """Options of `read` for the CT."""
         return {

@@ -1,14 +1,20 @@
 """One fusion to be done: what it reads, how, and where its result belongs."""
 
 import hashlib
+import json
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from radfuse.errors import InputError
-from radfuse.recipe import Recipe
+from radfuse.methods.loading import method_info
+from radfuse.recipe import FILE_FIELDS, Recipe
 from radfuse.record import JobReference, SeriesReference
+
+IDENTITY_EPOCH = 1
+"""Part of all identities; to be raised where a default of a recipe changes, or what it means."""
 
 IDENTITY_LENGTH = 32
 """Hexadecimal digits of an identity: 128 bits."""
@@ -92,13 +98,32 @@ class Job(ListedJob):
 def identity_of(images: JobImages, recipe: Recipe) -> str:
     """The identity of a fusion: the same for the same contents and recipe, wherever files are.
 
-    Raises `InputError` for a path that cannot be read, and for one without a file.
+    Contents are those of the images, of the files that the recipe names, and of the weights of its
+    method. Raises `InputError` for a path that cannot be read, and for one without a file.
     """
-    total = hashlib.sha256(recipe.model_dump_json().encode())
+    facts = recipe.chosen | _recipe_contents(recipe)
+    text = json.dumps([IDENTITY_EPOCH, facts], sort_keys=True)
+    total = hashlib.sha256(text.encode())
     digests = {path: content_digest(path) for path in set(images.paths.values())}
     for role, path in images.paths.items():
         total.update(role.encode() + digests[path])
     return total.hexdigest()[:IDENTITY_LENGTH]
+
+
+def _recipe_contents(recipe: Recipe) -> dict[str, str]:
+    """Digests of the files of a recipe instead of their paths, and that of its method's weights.
+
+    A file that does not exist keeps its path: the job is refused for it.
+    """
+    paths = {name: getattr(recipe, name) for name in FILE_FIELDS}
+    with suppress(InputError):  # an unknown method
+        weights = method_info(recipe.method).weights
+        paths["method" if recipe.method.endswith(".onnx") else "weights"] = weights
+    return {
+        name: content_digest(path).hex()
+        for name, path in paths.items()
+        if isinstance(path, Path) and path.exists()
+    }
 
 
 def content_digest(path: Path) -> bytes:

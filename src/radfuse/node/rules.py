@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from radfuse.dicom.read.derived import SERIES_SUFFIX
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
+from radfuse.jobs.job import IDENTITY_EPOCH
 from radfuse.methods.loading import check_options, method_info, missing_weights
 from radfuse.modality import CT, MR
 from radfuse.node.orthanc import ArchivedSeries
@@ -154,7 +155,7 @@ class Match:
     def fingerprint(self) -> str:
         """Changes where the rule's recipe or one of the series changes."""
         listed = sorted((one.uid, one.instances, one.last_update) for one in self.series)
-        return json.dumps([self.rule.recipe.model_dump(mode="json", exclude_defaults=True), listed])
+        return json.dumps([IDENTITY_EPOCH, self.rule.recipe.chosen, listed], sort_keys=True)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,8 @@ class DerivationContext:
         """New, or that of the job: a repeated job with the same registration gives the same."""
         if self.job is None:
             return new_uid()
-        parts = (self.job.identity, self.registration_id, version("radfuse"), str(number))
+        weights = self.weights_sha256 or ""
+        parts = (self.job.identity, self.registration_id, weights, version("radfuse"), str(number))
         return derive_uid("job", *parts)
 
     @cached_property
