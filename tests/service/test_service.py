@@ -166,7 +166,7 @@ def test_jobs_are_queued_and_can_be_cancelled(site: Site, asked: dict[str, Any])
     assert site.study(second)["state"] == "cancelled"
     for identifier in (first, second):
         names = {path.name for path in (site.folder / "studies" / identifier).iterdir()}
-        assert names <= {"study.json", "view", "results"}
+        assert names <= {"study.json", "identity.json", "view", "results"}
     refused(site.client.post(f"/api/v1/studies/{first}/cancel"), 400, "nothing to cancel")
 
 
