@@ -24,7 +24,7 @@ WARM_UP = 0.2
 
 MAX_GROWTH = 0.1
 
-MAX_BOOKKEEPING = 0.03
+MAX_BOOKKEEPING = 0.02
 """Of the CPU of fusing the smallest phantom, 3 s; a usual patient takes ten times as long."""
 
 
