@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cli_kit import refused_in_a_line, run
 
+from radfuse.errors import DiskFullError
 from radfuse.io.volumes import write_volume
 from radfuse.phantom.head import Phantom
 
@@ -49,6 +50,18 @@ def test_the_exit_status_tells_refused_from_failed(patients: Path, tmp_path: Pat
     of_one = run("batch", patients, "-o", tmp_path / "out", *only)
     assert of_one.exit_code == (0 if counts["done"] else 3 if counts["refused"] == 2 else 4)
     assert json.loads(run("batch", "-o", tmp_path / "out", "--status", "--json").stdout) == counts
+
+
+def test_a_full_disk_loses_nothing(
+    patients: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **_more: object) -> None:
+        raise DiskFullError("no space left", tmp_path)
+
+    monkeypatch.setattr("radfuse.cli.batch.run_batch", full)
+    result = run("batch", patients, "-o", tmp_path / "out")
+    assert result.exit_code == 4
+    assert "no space left; nothing is lost: free some space" in result.stderr
 
 
 @pytest.mark.parametrize(

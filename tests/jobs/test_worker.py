@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from job_kit import job
 
-from radfuse.errors import DiskFullError
+from radfuse.errors import DiskFullError, RegistrationError
 from radfuse.io.staging import staging
 from radfuse.jobs import fusion, worker
 from radfuse.jobs.job import JobState
@@ -59,6 +59,19 @@ def test_a_job_without_space_waits_again(
         lease.end(answer, 1.0, Path("log"))
     (waiting,) = store.jobs()
     assert (waiting.state, waiting.attempts) == (JobState.WAITING, 0)
+
+
+def test_a_failed_registration_names_no_options(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def failed(*_: object) -> None:
+        raise RegistrationError("registration QA FAILED: 9 mm", "pass --accept-registration")
+
+    monkeypatch.setattr(fusion, "_fused_images", failed)
+    state, reason = fusion.fused(job(1, tmp_path))
+    assert state is JobState.REFUSED
+    assert reason == f"registration QA FAILED: 9 mm; {fusion.REMEDIES}"
+    assert "--" not in reason
 
 
 def test_a_job_is_done_once_its_files_are_durable(

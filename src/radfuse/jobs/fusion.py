@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from radfuse.errors import DiskFullError, OutputError, RadfuseError
+from radfuse.errors import DiskFullError, OutputError, RadfuseError, RegistrationError
 from radfuse.io.staging import make_durable
 from radfuse.jobs.bids.derivative import fuse_into_derivative
 from radfuse.jobs.job import Job, JobState
@@ -13,6 +13,12 @@ from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.fuse import fuse_study
 from radfuse.progress import ProgressCallback, no_progress
+
+REMEDIES = (
+    "check that the series are the right ones and of the same head, or align them by hand in the "
+    "viewer"
+)
+"""Suggestions where registration QA failed, for those who have no command line, either."""
 
 
 def fused(job: Job, report: ProgressCallback = no_progress) -> Answer:
@@ -32,6 +38,8 @@ def fused(job: Job, report: ProgressCallback = no_progress) -> Answer:
         return JobState.WAITING, str(error)
     except OutputError as error:
         return JobState.FAILED, str(error)
+    except RegistrationError as error:
+        return JobState.REFUSED, f"{error.reason}; {REMEDIES}"
     except RadfuseError as error:
         return JobState.REFUSED, str(error)
     quality = result.alignment.quality if result.alignment else None
