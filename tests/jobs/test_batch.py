@@ -19,7 +19,7 @@ from radfuse.io.volumes import write_volume
 from radfuse.jobs.batch import STORE, TABLE, plan, run_batch, stored_jobs
 from radfuse.jobs.case import Case
 from radfuse.jobs.cases import read_cases
-from radfuse.jobs.job import JobImages, JobState
+from radfuse.jobs.job import Job, JobImages, JobState
 from radfuse.jobs.store import JobStore
 from radfuse.jobs.worker import Limits
 from radfuse.phantom.dicom import write_phantom
@@ -149,6 +149,29 @@ def test_a_case_that_left_the_input_is_cancelled(tmp_path: Path) -> None:
     assert table(output)[1]["reason"].startswith("no longer in INPUT")
     run_batch(plan(before[1:], output, is_partial=True), output)
     assert states(output) == [JobState.REFUSED] * 2
+
+
+def test_names_that_were_exchanged_are_run_again(tmp_path: Path) -> None:
+    output, before = tmp_path / "out", [unreadable(tmp_path, 1), unreadable(tmp_path, 2)]
+    run_batch(plan(before, output), output)
+    names = ("sub-2", "sub-1")
+    after: list[Job] = []
+    swapped = [replace(one, name=name) for one, name in zip(before, names, strict=True)]
+    run_batch(plan(swapped, output), output, ended=lambda job, _answer: after.append(job))
+    assert [job.case for job in after] == ["sub-2", "sub-1"]
+    assert {one.job.case: one.job.images for one in stored_jobs(output)} == {
+        one.name: one.images for one in swapped
+    }
+
+
+def test_another_form_of_the_result_is_run(tmp_path: Path) -> None:
+    output, before = tmp_path / "out", [unreadable(tmp_path, 1)]
+    run_batch(plan(before, output), output)
+    after: list[Job] = []
+    run_batch(
+        plan(before, output, as_dicom=True), output, ended=lambda job, _answer: after.append(job)
+    )
+    assert [job.derivative for job in after] == [None]
 
 
 def test_what_is_missing_now_wins_over_an_old_job(tmp_path: Path) -> None:

@@ -140,10 +140,13 @@ def run_batch(
 
 
 def _remove_replaced(store: JobStore, planned: Plan, output: Path) -> None:
-    """Delete the results of cases that have other images or another recipe now."""
-    wanted = {job.case: job.identity for job in planned.jobs}
-    for job in (one.job for one in store.jobs()):
-        if wanted.get(job.case, job.identity) != job.identity:
+    """Forget cases that have other images, recipe, name or form now, and delete their results."""
+    of_case = {job.case: job for job in planned.jobs}
+    of_identity = {job.identity: job for job in planned.jobs}
+    for job in [one.job for one in store.jobs()]:
+        new = of_identity.get(job.identity) or of_case.get(job.case, job)
+        if (new.identity, _output_of(new)) != (job.identity, _output_of(job)):
+            store.remove(job.identity)
             here = Derivative(root=output) if job.derivative else None
             path = output / _output_of(job)
             remove_results(job.model_copy(update={"derivative": here, "output": path}))
