@@ -15,8 +15,8 @@ from radfuse.pipeline.study.fuse import fuse_study
 from radfuse.progress import ProgressCallback, no_progress
 
 REMEDIES = (
-    "check that the series are the right ones and of the same head, or align them by hand in the "
-    "viewer"
+    "check that the series are the right ones and of the same head, or register them manually in "
+    "the viewer"
 )
 """Suggestions where registration QA failed, for those who have no command line, either."""
 
