@@ -1,5 +1,6 @@
 """NIfTI, NRRD and MetaImage files: voxels keep their position, invalid files are refused."""
 
+import errno
 import gzip
 import re
 import struct
@@ -389,3 +390,23 @@ def test_a_volume_larger_than_any_head_scan_is_refused() -> None:
     check_voxel_count((1024, 1024, 1024), Path("ct"))
     with pytest.raises(GeometryError, match="ct: 1025 x 1024 x 1024 voxels, at most 1073741824"):
         check_voxel_count((1025, 1024, 1024), Path("ct"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_volume_without_space_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fails(*_: object, **_more: object) -> None:
+        raise RuntimeError("failed")
+
+    def full(*_: object, **_more: object) -> None:
+        raise OSError(number, "full")
+
+    monkeypatch.setattr("SimpleITK.WriteImage", fails)
+    with pytest.raises(OSError, match="could not be written") as found:
+        write_volume(tmp_path / "a.nii.gz", sitk.Image(2, 2, 2, sitk.sitkUInt8))
+    assert found.value.errno is None
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(OSError, match="could not be written") as found:
+        write_volume(tmp_path / "a.nii.gz", sitk.Image(2, 2, 2, sitk.sitkUInt8))
+    assert found.value.errno == number
