@@ -233,11 +233,14 @@ class Node:
         with self._lock:
             return time.monotonic() - self._ticked < ALIVE_S
 
-    def problems(self) -> list[str]:
-        """What keeps the node from working, a sentence each."""
+    def problems(self, orthanc: Orthanc | None = None) -> list[str]:
+        """What keeps the node from working, a sentence each.
+
+        Another thread than that of the control loop has a client of the Orthanc of its own.
+        """
         found = [self.paused, self.rules.problem, self.problem, self.full]
         with suppress(PeerError):
-            known = set(self.orthanc.destinations())
+            known = set((orthanc or self.orthanc).destinations())
             found += [
                 f"rule {rule.name}: Orthanc has no destination {one}"
                 for rule in self.rules.rules

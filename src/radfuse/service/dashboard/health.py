@@ -68,7 +68,7 @@ class Health:
         except PeerError as error:
             found = [alive, str(error), node.paused, node.rules.problem]
         else:
-            found = [alive, *node.problems()]
+            found = [alive, *node.problems(self.orthanc)]
         return list(dict.fromkeys(filter(None, found)))
 
     def free_bytes(self) -> int:
