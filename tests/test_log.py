@@ -22,9 +22,10 @@ from radfuse.log import LogSettings, configure_logging, current_settings, log_wa
 SOURCE = Path(__file__).parents[1] / "src/radfuse"
 
 FIELDS = {
-    "cases", "category", "command", "ct", "damaged", "end", "error", "files", "fit", "host",
+    "cases", "category", "command", "ct", "damaged", "end", "error", "files", "fit", "fusion", "host",
     "initial_pose", "kind", "methods", "modality", "mr", "notes", "other", "port", "problems",
-    "registration_id", "roles", "seconds", "series", "size", "source", "stage", "status", "study",
+    "registration_id", "roles", "rule", "rules", "seconds", "series", "size", "source", "stage",
+    "state", "status", "study",
 }  # fmt: skip
 """Fields of events: counts, times, kinds, random identifiers; nothing that names a patient."""
 

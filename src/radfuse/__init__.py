@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         OutputError,
         PeerError,
         RadfuseError,
+        ReaderEndedError,
         RegistrationError,
     )
     from radfuse.metrics.measure import measure
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ColourResult", "DiskFullError", "FunctionalResult", "GeometryError", "InputError", "Modality",
-    "NoImageError", "OutputError", "PeerError", "Quality", "RadfuseError", "Recipe", "Record",
-    "Registration", "RegistrationError", "Result", "Series", "evaluate", "fuse",
+    "NoImageError", "OutputError", "PeerError", "Quality", "RadfuseError", "ReaderEndedError",
+    "Recipe", "Record", "Registration", "RegistrationError", "Result", "Series", "evaluate", "fuse",
     "fuse_study", "measure", "read", "register", "series_of",
 ]  # fmt: skip
 

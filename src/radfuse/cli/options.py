@@ -156,8 +156,11 @@ output_options = options_in_order(
 
 
 def listed(values: Iterable[str]) -> list[str]:
-    """The names of a repeatable option, several of which may share a value: `a,b` or `a b`."""
-    return [name for value in values for name in value.replace(",", " ").split()]
+    """The names of a repeatable option, several of which may share a value: `a,b` or `a b`.
+
+    An empty value is an empty name, which is none.
+    """
+    return [name for value in values for name in (value.replace(",", " ").split() or [value])]
 
 
 def named_values(description: str) -> Callable[[Command], Command]:

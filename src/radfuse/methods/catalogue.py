@@ -227,7 +227,8 @@ METHODS: dict[str, MethodInfo] = {
     "daubechies_complex": _classical(
         "classical.daubechies_complex:DaubechiesComplex",
         "Daubechies complex wavelets, larger modulus",
-        "after abstracts of Singh & Khare, own rule", proof=ABSTRACT_ONLY,
+        "after the abstract of a paper related to Singh & Khare 2014, own rule",
+        proof=ABSTRACT_ONLY,
     ),
     "curvelet_ct_mr": _classical(
         "classical.curvelet_ct_mr:CurveletCtMr", "complex curvelets, larger modulus",

@@ -120,7 +120,7 @@ class Arrivals:
 
         Patients that were not to be taken at the first start are not now, in whatever index.
         """
-        LOG.warning("Orthanc has a new index", extra={"all": self._settings.from_beginning})
+        LOG.warning("Orthanc has a new index")
         self._audit.write("new index of Orthanc")
         position = 0 if self._settings.from_beginning else self._orthanc.last_change()
         self._store.advance(position, [])

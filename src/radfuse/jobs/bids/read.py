@@ -8,9 +8,10 @@ from radfuse.jobs.bids.dataset import DESCRIPTION, GENERATOR, dataset_facts
 from radfuse.jobs.bids.names import alphanumeric
 from radfuse.jobs.case import Case
 from radfuse.jobs.job import JobImages
+from radfuse.modality import CT
 from radfuse.recipe import Recipe
 
-CT_SUFFIXES = ("ct", "CT")
+CT_SUFFIXES = ("ct", CT.code)
 """Suffixes of a CT, in whatever folder of a session: the standard has none, yet."""
 
 MR_SUFFIXES = ("T1w", "T2w", "FLAIR")
@@ -93,7 +94,7 @@ def _problem(cts: list[Path], mrs: list[Path], pets: list[Path]) -> str:
     ]
     if missing:
         return "; ".join(missing)
-    for kind, paths in (("CT", cts), ("PET", pets)):
+    for kind, paths in ((CT.code, cts), ("PET", pets)):
         if len(paths) > 1:
             names = ", ".join(path.name for path in paths)
             return f"{len(paths)} {kind} ({names}); choose one by a table instead"
