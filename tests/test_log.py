@@ -22,7 +22,8 @@ from radfuse.log import LogSettings, configure_logging, current_settings, log_wa
 SOURCE = Path(__file__).parents[1] / "src/radfuse"
 
 FIELDS = {
-    "cases", "category", "command", "ct", "damaged", "end", "error", "files", "fit", "fusion", "host",
+    "cases", "category", "command", "ct", "damaged", "end", "error", "files", "fit", "fusion",
+    "host",
     "initial_pose", "kind", "methods", "modality", "mr", "notes", "other", "port", "problems",
     "registration_id", "roles", "rule", "rules", "seconds", "series", "size", "source", "stage",
     "state", "status", "study",

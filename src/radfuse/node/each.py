@@ -1,6 +1,7 @@
 """One faulty patient or fusion does not keep the others waiting."""
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -31,9 +32,10 @@ def for_each(items: Iterable[T], act: Callable[[T], object]) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """An error for an operator; that of a bug is in the log with its traceback."""
+    """An error for an operator; the traceback of a bug is printed."""
     if isinstance(error, (RadfuseError, OSError)):
         LOG.warning("round ended early", extra={"error": type(error).__name__})
         return str(error)
-    LOG.error("internal error", exc_info=error)
-    return f"an internal error ({type(error).__name__}); see the log"
+    LOG.error("internal error", extra={"error": type(error).__name__})
+    traceback.print_exception(error)  # it may quote values of a header, which no log has
+    return f"an internal error ({type(error).__name__}); see what the node printed"

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,8 +70,9 @@ class Retrieval:
         except (RadfuseError, OSError):
             raise
         except Exception as error:
-            LOG.exception("images not read", extra={"fusion": fusion.number})
-            problem = f"an internal error ({type(error).__name__}); see the log"
+            LOG.error("images not read", extra={"fusion": fusion.number})
+            traceback.print_exception(error)
+            problem = f"an internal error ({type(error).__name__}); see what the node printed"
             self._end(fusion, FusionState.FAILED, problem)
         finally:
             if not self._is_queued(fusion):
