@@ -174,6 +174,12 @@ def patients_settled(node: Node) -> bool:
     return bool(known) and all(one.state is not PatientState.ARRIVING for one in known)
 
 
+def has_reported_all(site: Site) -> bool:
+    """Whether Orthanc has no change of a patient to report any more."""
+    changes = site.first.ask("/changes?limit=1000")["Changes"]
+    return bool(changes[-1]["ChangeType"] == "StablePatient")
+
+
 def states(site: Site) -> list[FusionState]:
     """How far the fusions are."""
     return [one.state for one in site.fusions()]

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from node_kit import Site, patient_files, patients_settled, proxy_of, states, wait_until
+from node_kit import (
+    Site,
+    has_reported_all,
+    patient_files,
+    patients_settled,
+    proxy_of,
+    states,
+    wait_until,
+)
 from radfuse.node.arrivals import Arrivals
 from radfuse.node.node import Node
 from radfuse.node.state import FusionState, PatientState
@@ -114,6 +122,9 @@ def test_a_faulty_patient_keeps_nobody_waiting(site: Site, phantom: Path) -> Non
 def test_an_idle_round_asks_orthanc_once(site: Site, phantom: Path) -> None:
     with proxy_of(site.first) as proxy, site.ticked(orthanc=proxy.url) as node:
         site.add(*patient_files(phantom, site.folder, 1)["CT"])
+        wait_until(lambda: patients_settled(node))
+        wait_until(lambda: has_reported_all(site))
+        node.tick()
         wait_until(lambda: patients_settled(node))
         proxy.requests.clear()
         for _ in range(5):

@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from node_kit import Site, patient_files, patients_settled, running_site, wait_until
+from node_kit import (
+    Site,
+    has_reported_all,
+    patient_files,
+    patients_settled,
+    running_site,
+    wait_until,
+)
 from radfuse.node.node import Node
 from radfuse.node.state import PatientState
 from radfuse.node.store import NodeStore
@@ -12,12 +19,6 @@ def delete(site: Site, patient_id: str) -> None:
     for one in site.first.ask("/patients"):
         if site.first.ask(f"/patients/{one}")["MainDicomTags"]["PatientID"] == patient_id:
             site.first.ask(f"/patients/{one}", "DELETE")
-
-
-def is_stable(site: Site) -> bool:
-    """Whether Orthanc has no change of a patient to report any more."""
-    changes = site.first.ask("/changes?limit=1000")["Changes"]
-    return changes[-1]["ChangeType"] == "StablePatient"
 
 
 def known(node: Node) -> int:
@@ -30,7 +31,7 @@ def test_old_patients_stay_old_when_the_newest_is_deleted(phantom: Path, tmp_pat
     old, new, later = (patient_files(phantom, tmp_path, number)["CT"] for number in (1, 2, 3))
     with running_site(tmp_path, from_beginning=False) as site:
         site.add(*old)
-        wait_until(lambda: is_stable(site))
+        wait_until(lambda: has_reported_all(site))
         with site.node() as node:
             wait_until(lambda: node.store.position() == node.orthanc.last_change())
             site.add(*new)
