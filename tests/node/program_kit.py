@@ -41,6 +41,12 @@ class NodeProgram:
         self.kill()
         self.start()
 
+    def handles_sigterm(self) -> bool:
+        """Whether it has started so far that SIGTERM ends it in order."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
     def kill_worker(self) -> bool:
         """Kill a process that fuses or reads, unless its job has ended two of them."""
         found = grandchildren(self.process.pid)

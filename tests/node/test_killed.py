@@ -66,6 +66,7 @@ def run_to_the_end(
         wait_until(lambda: states(site).count(FusionState.DELIVERED) == patients, 900)
         assert set(states(site)) == {FusionState.DELIVERED}
         wait_until(lambda: site.leftovers() == [], 5)
+        wait_until(node.handles_sigterm)
         node.process.terminate()
         assert node.process.wait(60) == 0
     finally:
