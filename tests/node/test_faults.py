@@ -24,7 +24,7 @@ from node_kit import (
 from radfuse.dicom.validate.dciodvfy import errors_of, is_installed
 from radfuse.errors import InputError
 from radfuse.jobs.job import JobState
-from radfuse.node.state import LONGEST_PAUSE_S, FusionState, PatientState, is_due, pause_s
+from radfuse.node.state import MAX_PAUSE_S, FusionState, PatientState, is_due, pause_s
 
 SERIES = 4
 """Of a result: fused, colour blend, MR on the CT, and the registration."""
@@ -52,7 +52,7 @@ def test_a_clock_that_is_set_delays_nothing() -> None:
         assert is_due(due, due)
         assert is_due(due, now + DAY_S)
         assert is_due(due, now - DAY_S)
-        assert due - now <= LONGEST_PAUSE_S
+        assert due - now <= MAX_PAUSE_S
 
 
 def test_two_patients_arrive_in_mixed_order(site: Site, phantom: Path) -> None:

@@ -11,14 +11,11 @@ import pydicom
 from radfuse.dicom.read.grouping import VOLUME_MARK
 from radfuse.errors import InputError, PeerError
 from radfuse.jobs.job import JobState
-from radfuse.jobs.store import JobStore
-from radfuse.node.audit import Audit
 from radfuse.node.each import for_each
-from radfuse.node.orthanc import NoAnswerError, Orthanc
+from radfuse.node.orthanc import NoAnswerError
+from radfuse.node.part import Part
 from radfuse.node.retrieval import IMAGES, RESULTS
-from radfuse.node.settings import NodeSettings
 from radfuse.node.state import Delivery, DeliveryState, Fusion, FusionState, is_due, pause_s
-from radfuse.node.store import NodeStore
 from radfuse.pipeline.outputs import files_of
 from radfuse.record import SeriesReference, digest, read_record
 
@@ -47,19 +44,8 @@ NEED_RESULTS = (
 """States of a fusion whose DICOM files are needed."""
 
 
-class Deliveries:
+class Deliveries(Part):
     """Moves fusions whose job has ended into the Orthanc, and on to their destinations."""
-
-    def __init__(
-        self,
-        orthanc: Orthanc,
-        store: NodeStore,
-        jobs: JobStore,
-        audit: Audit,
-        settings: NodeSettings,
-    ) -> None:
-        self._orthanc, self._store, self._jobs, self._audit = orthanc, store, jobs, audit
-        self._data, self._retry_s = settings.data, settings.retry_s
 
     def collect(self) -> None:
         """Store what has become of the jobs."""
@@ -71,7 +57,9 @@ class Deliveries:
             self._store.change(fusion.number, only=QUEUED, state=FusionState.PLANNED)
         elif job.state in ENDED:
             state = ENDED[job.state]
-            folder = f"{self._data / IMAGES / str(fusion.number)}/"  # means nothing to a user
+            folder = (
+                f"{self._settings.data / IMAGES / str(fusion.number)}/"  # means nothing to a user
+            )
             reason = job.reason.replace(folder, "")
             if self._store.change(fusion.number, only=QUEUED, state=state, reason=reason):
                 self.delete_unneeded(fusion.number)
@@ -90,10 +78,10 @@ class Deliveries:
                 self._store.change(fusion.number, state=FusionState.UNNEEDED, reason=reason)
                 self._store.reconsider(fusion.patient)
                 if not fusion.series:
-                    self._remove_instances(self._data / RESULTS / str(fusion.number))
+                    self._remove_instances(self._settings.data / RESULTS / str(fusion.number))
                 self.delete_unneeded(fusion.number)
                 return
-            result = self._data / RESULTS / str(fusion.number)
+            result = self._settings.data / RESULTS / str(fusion.number)
             if not is_whole(result, fusion):  # files were lost, by a power failure for instance
                 self._store.change(fusion.number, state=FusionState.PLANNED, is_forced=True)
                 return
@@ -101,7 +89,7 @@ class Deliveries:
         except PeerError as error:
             self._store.change(
                 fusion.number, reason=str(error), attempts=fusion.attempts + 1,
-                next_attempt=time.time() + pause_s(fusion.attempts, self._retry_s),
+                next_attempt=time.time() + pause_s(fusion.attempts, self._settings.retry_s),
             )  # fmt: skip
             LOG.warning("result not stored", extra={"fusion": fusion.number})
             raise
@@ -164,7 +152,7 @@ class Deliveries:
 
     def _send(self, delivery: Delivery) -> None:
         fusion = self._store.fusion(delivery.fusion)
-        result = self._data / RESULTS / str(delivery.fusion)
+        result = self._settings.data / RESULTS / str(delivery.fusion)
         if fusion is None or not is_whole(result, fusion):
             self._change_lost(delivery.fusion, FusionState.PLANNED)
             return
@@ -208,7 +196,7 @@ class Deliveries:
             self._wait(delivery, problem or "Orthanc has no record of sending it any more")
 
     def _wait(self, delivery: Delivery, reason: str) -> None:
-        pause = pause_s(delivery.attempts, self._retry_s)
+        pause = pause_s(delivery.attempts, self._settings.retry_s)
         self._store.change_delivery(
             delivery.number, state=DeliveryState.WAITING, orthanc_job="", reason=reason,
             attempts=delivery.attempts + 1, next_attempt=time.time() + pause,
@@ -222,7 +210,7 @@ class Deliveries:
             if job.job.identity not in wanted:
                 self._jobs.cancel(job.job.identity)
         for folder in (IMAGES, RESULTS):
-            for path in (self._data / folder).glob("*"):
+            for path in (self._settings.data / folder).glob("*"):
                 if path.name.isdecimal():
                     self.delete_unneeded(int(path.name))
 
@@ -234,7 +222,7 @@ class Deliveries:
         fusion = self._store.fusion(number)
         for folder, needed in ((IMAGES, NEED_IMAGES), (RESULTS, NEED_RESULTS)):
             if fusion is None or fusion.state not in needed:
-                _delete_series(self._data / folder / str(number))
+                _delete_series(self._settings.data / folder / str(number))
 
 
 def files_below(result: Path) -> list[Path]:

@@ -33,7 +33,7 @@ LOG = logging.getLogger(__name__)
 JOBS, FUSIONS, AUDIT, LOGS = "jobs.sqlite", "node.sqlite", "audit.jsonl", "logs"
 """Names in the data folder."""
 
-MOST_QUEUED = 2
+MAX_QUEUED = 2
 """Jobs per worker whose images are retrieved ahead; more would only take space."""
 
 ALIVE_S = 600.0
@@ -152,7 +152,7 @@ class Node:
 
     @property
     def _is_full(self) -> bool:
-        return self.store.count(FusionState.QUEUED) >= MOST_QUEUED * self.settings.workers
+        return self.store.count(FusionState.QUEUED) >= MAX_QUEUED * self.settings.workers
 
     def _make_job(self, fusion: Fusion, rule: Rule) -> None:
         now = time.time()

@@ -10,14 +10,12 @@ from pathlib import Path
 from radfuse.errors import DiskFullError, InputError, PeerError, RadfuseError, ReaderEndedError
 from radfuse.jobs.containment import run_contained
 from radfuse.jobs.job import Job, JobImages, identity_of
-from radfuse.jobs.store import MAX_ATTEMPTS, JobStore
+from radfuse.jobs.store import MAX_ATTEMPTS
 from radfuse.modality import CT, MR
-from radfuse.node.audit import Audit
-from radfuse.node.orthanc import NoAnswerError, Orthanc
+from radfuse.node.orthanc import NoAnswerError
+from radfuse.node.part import Part
 from radfuse.node.rules import Match, Rule, apply
-from radfuse.node.settings import NodeSettings
 from radfuse.node.state import RUNNING, Fusion, FusionState, PatientState, pause_s
-from radfuse.node.store import NodeStore
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
 from radfuse.series import Patient
@@ -31,20 +29,8 @@ PLANNED = (FusionState.PLANNED,)
 """States of a fusion that an operator may cancel meanwhile."""
 
 
-class Retrieval:
+class Retrieval(Part):
     """Makes jobs of planned fusions."""
-
-    def __init__(
-        self,
-        orthanc: Orthanc,
-        store: NodeStore,
-        jobs: JobStore,
-        audit: Audit,
-        settings: NodeSettings,
-    ) -> None:
-        self._orthanc, self._store, self._jobs, self._audit = orthanc, store, jobs, audit
-        self._data, self._retry_s = settings.data, settings.retry_s
-        self._least_free = settings.min_free_bytes
 
     def make_job(self, fusion: Fusion, rule: Rule) -> None:
         """Retrieve the series of a planned fusion, and add its job unless the pair is not new.
@@ -53,7 +39,7 @@ class Retrieval:
         where the images cannot be used it is refused, and after a bug it has failed. Raises
         `OutputError` without space, and `NoAnswerError`.
         """
-        folder = self._data / IMAGES / str(fusion.number)
+        folder = self._settings.data / IMAGES / str(fusion.number)
         shutil.rmtree(folder, ignore_errors=True)
         self._store.change(  # where this ends the node itself, others are done first
             fusion.number, only=PLANNED, attempts=fusion.attempts + 1,
@@ -93,7 +79,7 @@ class Retrieval:
         LOG.warning("images not retrieved", extra={"fusion": fusion.number})
 
     def _next_attempt(self, fusion: Fusion) -> float:
-        return time.time() + pause_s(fusion.attempts, self._retry_s)
+        return time.time() + pause_s(fusion.attempts, self._settings.retry_s)
 
     def _make_job(self, fusion: Fusion, rule: Rule, folder: Path) -> None:
         series = self._orthanc.series_of(fusion.patient, with_sender=rule.asks_for_sender)
@@ -129,7 +115,7 @@ class Retrieval:
         Raises `DiskFullError` if not, `PeerError` where a series changes meanwhile.
         """
         needed = sum(self._orthanc.series_bytes(one.resource) for one in match.series)
-        free = shutil.disk_usage(self._data).free - self._least_free
+        free = shutil.disk_usage(self._settings.data).free - self._settings.min_free_bytes
         if needed > free:
             raise DiskFullError(
                 f"the images have {needed / 1e9:.2f} GB, and {max(free, 0) / 1e9:.2f} GB are free "
@@ -150,7 +136,7 @@ class Retrieval:
             case=f"fusion-{fusion.number}",
             images=images,
             recipe=recipe,
-            output=self._data / RESULTS / str(fusion.number),
+            output=self._settings.data / RESULTS / str(fusion.number),
             replaces=stored[-1].series if stored else (),
             priority=rule.priority,
         )

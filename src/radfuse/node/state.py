@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from radfuse.record import SeriesReference
 
-LONGEST_PAUSE_S = 600.0
+MAX_PAUSE_S = 600.0
 """Pause between two attempts, at most."""
 
 
@@ -117,7 +117,7 @@ class Delivery:
 
 def pause_s(attempts: int, first_s: float) -> float:
     """Seconds until the next attempt: it doubles with each failed one, up to the longest."""
-    return min(first_s * 2.0 ** min(attempts, 20), LONGEST_PAUSE_S)
+    return min(first_s * 2.0 ** min(attempts, 20), MAX_PAUSE_S)
 
 
 def is_due(next_attempt: float, now: float) -> bool:
@@ -125,4 +125,4 @@ def is_due(next_attempt: float, now: float) -> bool:
 
     One further ahead than the longest pause is, too: the clock was set back.
     """
-    return not now < next_attempt <= now + LONGEST_PAUSE_S
+    return not now < next_attempt <= now + MAX_PAUSE_S
