@@ -1,4 +1,4 @@
-"""Routes of studies: inspect, upload, create, list, delete, events, QA sheet, sign-off."""
+"""Routes of studies: inspect, upload, create, list, delete, events."""
 
 import asyncio
 import json
@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from fastapi.responses import StreamingResponse
+from pydantic import Field, StringConstraints, model_validator
 from starlette.datastructures import UploadFile
 
 from radfuse.colour.maps import COLOUR_MAPS
@@ -25,11 +25,10 @@ from radfuse.pipeline.inspect import InspectedSeries, inspect
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.pipeline.study.sequences import best_mr, choice_note, labels_of
 from radfuse.recipe import DEFAULT_METHOD, DEFAULT_WINDOW, Recipe
-from radfuse.record import NOTICE, Signoff, now
+from radfuse.record import NOTICE, now
 from radfuse.service.jobs.client_files import client_path, read_source
 from radfuse.service.jobs.job_queue import Job
 from radfuse.service.models import RequestModel
-from radfuse.service.responses import SHEET_POLICY
 from radfuse.service.routes.dependencies import (
     PATH_FIELDS,
     UPLOAD_PREFIX,
@@ -107,22 +106,6 @@ class StudyRequest(RequestModel):
         if self.further and self.further.choose_mr and (self.study or self.recipe.mr_series):
             raise ValueError("pass mr, and no mr_series, with choose_mr")
         return self
-
-
-def _printable(name: str) -> str:
-    if not name.isprintable():
-        raise ValueError("has unprintable characters; type the name again")
-    return name
-
-
-class SignoffRequest(RequestModel):
-    """A sign-off of the viewer."""
-
-    state: Literal["accepted", "rejected"]
-    name: Annotated[Text, AfterValidator(_printable)] = Field(
-        description="Name of the person who signs"
-    )
-    run: Text = Field(description="Run that was reviewed, `current` of the study")
 
 
 api = APIRouter(prefix="/api/v1")
@@ -232,27 +215,6 @@ def events(identifier: str, deps: ServiceDeps) -> StreamingResponse:
     return StreamingResponse(
         _stream(deps.jobs.last_job(identifier)), media_type="text/event-stream"
     )
-
-
-@api.get("/studies/{identifier}/qa.html", response_class=HTMLResponse)
-def qa_sheet(identifier: str, deps: ServiceDeps) -> FileResponse:
-    """The printable QA sheet of the result."""
-    return FileResponse(
-        deps.studies.qa_sheet(identifier),
-        media_type="text/html",
-        headers={"content-security-policy": SHEET_POLICY},
-    )
-
-
-@api.put("/studies/{identifier}/signoff", response_model_exclude=PATH_FIELDS)
-def sign(identifier: str, request: SignoffRequest, deps: ServiceDeps) -> Study:
-    """Sign off the registration, in study, record, QA sheet and DICOM objects, with the time.
-
-    The DICOM objects are written again with new UIDs; the study's message says so. 409 if another
-    run than the reviewed one is the current one.
-    """
-    signoff = Signoff(**request.model_dump(exclude={"run"}), time=now())
-    return deps.studies.sign(identifier, request.run, signoff)
 
 
 def create_study(deps: Dependencies, request: StudyRequest) -> Study:
