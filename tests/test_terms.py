@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import re
 import tokenize
 from collections.abc import Callable, Iterable, Iterator
@@ -154,6 +155,11 @@ def test_the_viewer_uses_the_terms() -> None:
     paths = [path for one in folders for path in one.rglob("*") if path.suffix in {".js", ".html"}]
     paths = [path for path in paths if "vendor" not in path.parts]
     assert found(paths, lambda path: [shown_by(path)]) == {}
+
+
+def test_english_texts_of_the_viewer_use_the_terms() -> None:
+    paths = [STATIC / "locale/en.json"]
+    assert found(paths, lambda path: json.loads(path.read_text()).values()) == {}
 
 
 def test_help_uses_the_terms() -> None:

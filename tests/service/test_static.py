@@ -35,6 +35,9 @@ def test_every_field_of_the_viewer_has_a_label() -> None:
     labels = set(re.findall(r'<label for="([\w-]+)"', html))
     inside = set(re.findall(r'<label class="tick"><input id="([\w-]+)"', html))
     fields = re.findall(r"<(?:input|select|textarea)[^>]*>", html)
-    named = {re.search(r' id="([\w-]+)"', field)[1]: "aria-label=" in field for field in fields}
+    named = {
+        re.search(r' id="([\w-]+)"', field)[1]: re.search("(aria|data)-label=", field)
+        for field in fields
+    }
     assert set(named) >= labels | inside
     assert {name for name, is_labelled in named.items() if not is_labelled} <= labels | inside

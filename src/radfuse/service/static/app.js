@@ -8,6 +8,7 @@ import { OpenDialog } from "./panels/open_dialog.js";
 import { RegistrationPanel } from "./panels/registration_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
+import { offerLanguages } from "./text.js";
 import { loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
@@ -302,5 +303,6 @@ byId("cancel").addEventListener("click", showErrors(() => api.cancel(current.id)
 byId("studies").addEventListener("change", showErrors(() => choose(byId("studies").value), "error"));
 byId("delete-study").addEventListener("click", showErrors(removeStudy, "error"));
 byId("show-help").addEventListener("click", () => byId("help").showModal());
+offerLanguages(byId("language"));
 globalThis.radfuse = { viewer, panels }; // for the browser's console
 showErrors(start, "error")();
