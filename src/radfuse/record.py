@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from radfuse.errors import InputError
 from radfuse.recipe import Recipe
@@ -94,8 +94,27 @@ class JobReference(BaseModel):
     """Series of an earlier result of the same patient that this one replaces."""
 
 
+CheckAnswer = Literal["yes", "no", "not checked"]
+"""Answer to a check of the QA sheet."""
+
+
+class Signature(BaseModel):
+    """A person and the time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """As the person typed it."""
+
+    time: datetime
+
+    def sentence(self) -> str:
+        """Name and time."""
+        return f"{self.name}, {self.time:%Y-%m-%d %H:%M} UTC"
+
+
 class Signoff(BaseModel):
-    """A person's sign-off of a registration."""
+    """A person's sign-off of a registration, with the form of the QA sheet."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,9 +126,33 @@ class Signoff(BaseModel):
     registration_id: str = ""
     """Identifier of the alignment that was reviewed."""
 
+    grade: Annotated[int, Field(ge=0, le=4)] | None = None
+    """Grade of AAPM TG-132, 0 the best; None in older records, and where none was given."""
+
+    checks: Mapping[str, CheckAnswer] = {}
+    """Answers to the checks of the QA sheet, by their names."""
+
+    region: str = ""
+    """Intended use, and the region for which the registration is good."""
+
+    comment: str = ""
+    second: Signature | None = None
+    """Of another person who confirms the sign-off."""
+
     def sentence(self) -> str:
-        """State, name and time."""
-        return f"{self.state} by {self.name}, {self.time:%Y-%m-%d %H:%M} UTC"
+        """State, names and times."""
+        first = f"{self.state} by {Signature(name=self.name, time=self.time).sentence()}"
+        return f"{first}, confirmed by {self.second.sentence()}" if self.second else first
+
+    def form(self) -> str:
+        """The answers on the form in one text; empty without any."""
+        facts = [] if self.grade is None else [f"TG-132 grade {self.grade}"]
+        facts += [f"region: {self.region}"] if self.region else []
+        for answer in ("yes", "no", "not checked"):
+            names = [name for name, given in self.checks.items() if given == answer]
+            facts += [f"{answer}: {', '.join(names)}"] if names else []
+        facts += [f"comment: {self.comment}"] if self.comment else []
+        return "; ".join(facts)
 
 
 RENAMED_KEYS = {

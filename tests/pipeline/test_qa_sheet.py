@@ -17,6 +17,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from radfuse.pipeline.qa.content import mask_centre
+from radfuse.pipeline.qa.form import CHECKS, FUNCTIONAL_CHECKS, sign_sheet
 from radfuse.pipeline.qa.sheet import (
     CROSSHAIR,
     CROSSHAIR_GAP_PX,
@@ -26,13 +27,13 @@ from radfuse.pipeline.qa.sheet import (
     Plane,
     WorstPoint,
     anatomical_plane,
-    sign_sheet,
     write_qa_sheet,
 )
-from radfuse.record import NOTICE, Signoff
+from radfuse.record import NOTICE, Signature, Signoff
 
 SIDE_MM = 60.0
 BOX = "&#9744;"
+CROSSED = "&#9746;"
 AXES = {"left": 0, "posterior": 1, "superior": 2}
 
 
@@ -123,6 +124,44 @@ def test_signoff_fills_its_lines_and_later_one_replaces_it(tmp_path: Path) -> No
     assert "<span>&lt;i&gt; \\1 $notice</span>" in again
     assert "<span>2026-01-02 03:04 UTC</span>" in again
     assert again.split('id="verdict"')[0] == html.split('id="verdict"')[0]
+
+
+def test_signed_form_has_answers_grade_and_both_names(tmp_path: Path) -> None:
+    empty = document(tmp_path, [flat()], {})
+    time = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    answers = dict.fromkeys(CHECKS, "yes") | {"Eyes": "not checked", "Target": "no"}
+    signoff = Signoff(
+        state="accepted", name="A", time=time, grade=1, checks=answers, region="<brain>",
+        comment="\\1 mm at the target", second=Signature(name="B & C", time=time),
+    )  # fmt: skip
+    html = sign_sheet(empty, signoff)
+    assert html.count(CROSSED) == len(CHECKS) + len(["grade", "state"])
+    assert html.count(BOX) + html.count(CROSSED) == empty.count(BOX)
+    row = re.search(r"<th>Target</th><td>[^<]*</td>(.*)</tr>", html)
+    assert row
+    assert row[1] == f"<td>{BOX}</td><td>{CROSSED}</td><td>{BOX}</td>"
+    assert f"<td>{CROSSED}</td><th>1 locally aligned" in html
+    for text in ("&lt;brain&gt;", "\\1 mm at the target", "B &amp; C"):
+        assert f"<span>{text}</span>" in html
+    rejected = Signoff(state="rejected", name="D", time=time)
+    assert sign_sheet(html, rejected) == sign_sheet(empty, rejected)
+
+
+def test_sheets_of_earlier_versions_are_signed(tmp_path: Path) -> None:
+    current = document(tmp_path, [flat()], {})
+    earlier = re.sub(r"\n<p class='line'>Comment .*?</p>", "", current)
+    assert earlier != current
+    signed = sign_sheet(
+        earlier, Signoff(state="accepted", name="A", time=datetime.now(UTC), comment="C", grade=0)
+    )
+    assert f"<td>{CROSSED}</td><th>0 whole scan aligned" in signed
+    assert "<span>C</span>" not in signed
+
+
+def test_checks_of_an_uptake_are_others() -> None:
+    assert set(FUNCTIONAL_CHECKS) & set(CHECKS) == {
+        "Datasets", "Orientation", "Brain surface", "Ventricles", "Midline", "Target",
+    }  # fmt: skip
 
 
 def test_the_name_of_a_plane_is_escaped(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from study_kit import write_volumes
 from radfuse.errors import InputError
 from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe
+from radfuse.service.stores.shown_files import UnknownStudyError
 from radfuse.service.stores.structure_store import NewStructure, StructureChange, StructureStore
-from radfuse.service.stores.studies import DAMAGED, Studies, UnknownStudyError
+from radfuse.service.stores.studies import DAMAGED, Studies
 from radfuse.service.stores.uploads import MIN_AGE_S
 
 

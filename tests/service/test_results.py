@@ -18,7 +18,8 @@ from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.job_queue import CANCELLED, LIST, JobQueue, ViewerJob
 from radfuse.service.jobs.worker import DETAILS, INTERNAL_ERROR
 from radfuse.service.stores.results import INPUTS, RESULT, files_beside, run_folder
-from radfuse.service.stores.studies import STOPPED, Studies, Study, UnknownStudyError
+from radfuse.service.stores.shown_files import UnknownStudyError
+from radfuse.service.stores.studies import STOPPED, Studies, Study
 
 ACCEPTED = Signoff(state="accepted", name="A", time=now())
 

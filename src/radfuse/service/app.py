@@ -13,12 +13,13 @@ from radfuse.service.responses import add_error_responses
 from radfuse.service.routes import registration, signing, structures, studies
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
+from radfuse.service.stores.shown_files import UnknownStudyError
 from radfuse.service.stores.structure_store import (
     StaleRevisionError,
     StructureStore,
     UnknownStructureError,
 )
-from radfuse.service.stores.studies import OtherResultError, Studies, UnknownStudyError
+from radfuse.service.stores.studies import OtherResultError, Studies
 
 STATIC = Path(__file__).parent / "static"
 """HTML, CSS and scripts of the viewer."""

@@ -29,6 +29,12 @@ COMMENT = re.compile(
 DESCRIPTION = re.compile(r"(?<=, )(unreviewed|accepted|rejected)$")
 """The review in a content description: only its last word, since it holds 64 characters."""
 
+MAX_DESCRIPTION = 1024
+"""Characters of a ContributionDescription (VR ST)."""
+
+IN_THE_RECORD = "the record has the whole form"
+"""Instead of answers that are too long for an attribute."""
+
 UNICODE = "ISO_IR 192"
 """SpecificCharacterSet of objects with a reviewer's name that is not ASCII."""
 
@@ -68,7 +74,8 @@ def _sign(header: Dataset, signoff: Signoff) -> None:
         f"{moment:%Y%m%d}",
         f"{moment:%H%M%S}",
     )
-    verdict = signoff.sentence()
+    form = signoff.form()
+    verdict = f"{signoff.sentence()}; {form}" if form else signoff.sentence()
     if not verdict.isascii():
         header.decode()
         header.SpecificCharacterSet = UNICODE
@@ -78,7 +85,10 @@ def _sign(header: Dataset, signoff: Signoff) -> None:
         header.ImageComments = _signed(header.ImageComments, verdict)
         return
     for item in header.ContributingEquipmentSequence:
-        item.ContributionDescription = _signed(item.ContributionDescription, verdict)
+        before, text = item.ContributionDescription, _signed(item.ContributionDescription, verdict)
+        if len(text) > MAX_DESCRIPTION:
+            text = _signed(before, f"{signoff.sentence()}; {IN_THE_RECORD}")
+        item.ContributionDescription = text
 
 
 def _signed(comment: str, verdict: str) -> str:

@@ -1,7 +1,6 @@
 """The QA sheet: one self-contained HTML document for the review of a registration and a fusion."""
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from radfuse.arrays import Float32Array, image_on
-from radfuse.errors import InputError
 from radfuse.modality import CT, MR
+from radfuse.pipeline.qa.form import CHECKS, FUNCTIONAL_CHECKS, form_html, signoff_html
 from radfuse.pipeline.qa.residual_map import residual_map
-from radfuse.record import NOTICE, Signoff
+from radfuse.record import NOTICE
 from radfuse.registration.qa.regions import Residuals
 
 Sides = tuple[str, str, str, str]
@@ -44,12 +43,7 @@ IMAGES = (CT.code, MR.code, "fused", "checkerboard", f"magenta {CT}, green {MR}"
 """Images of each plane."""
 
 TEMPLATES = Path(__file__).parent / "templates"
-"""`sheet.html`, with `string.Template` fields; the qualitative checks of AAPM TG-132 (Brock et al.
-2017, 10.1002/mp.12256) for a rigid registration of the head, of a CT with an MR and of a PET or
-SPECT; and its levels, from 0, for the use of a registration."""
-
-SIGNOFF_LINES = re.compile('<p class="sign" id="verdict">.*?</p>', re.DOTALL)
-"""The sign-off in the document."""
+"""`sheet.html`, with `string.Template` fields, and the guides to its images."""
 
 
 @dataclass(frozen=True)
@@ -209,14 +203,10 @@ def write_qa_sheet(
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
         pair=escape(" and ".join(pair)),
         guide="".join(_template(f"{prefix}guide.html") for prefix in prefixes).rstrip(),
-        checklist=_checklist(prefixes[0]) if registered else "",
-        signoff=_signoff_html(None) if registered else "",
+        checklist=form_html(FUNCTIONAL_CHECKS if prefixes[0] else CHECKS) if registered else "",
+        signoff=signoff_html(None) if registered else "",
     )
     path.write_text(document, encoding="utf-8")
-
-
-def _checklist(prefix: str) -> str:
-    return (_template(f"{prefix}checks.html") + _template("grade.html")).rstrip()
 
 
 def _template(name: str) -> str:
@@ -228,32 +218,6 @@ def _section_html(heading: str, facts: Mapping[str, str]) -> str:
         f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items()
     )
     return f"<section><h2>{escape(heading)}</h2>\n<table>\n{rows}\n</table></section>"
-
-
-def sign_sheet(document: str, signoff: Signoff) -> str:
-    """The document with a sign-off, instead of the empty lines or of an earlier sign-off.
-
-    Raises `InputError` for a document without these lines.
-    """
-    signed, count = SIGNOFF_LINES.subn(lambda _: _signoff_html(signoff), document)
-    if count != 1:
-        raise InputError("the QA sheet has no sign-off lines; run the fusion again")
-    return signed
-
-
-def _signoff_html(signoff: Signoff | None) -> str:
-    """The sign-off lines, empty without a sign-off."""
-    state = signoff.state if signoff else ""
-    boxes = " ".join(
-        f"{'&#9746;' if word == state else '&#9744;'} {word}" for word in ("accepted", "rejected")
-    )
-    name = escape(signoff.name) if signoff else "&nbsp;"
-    date = f"{signoff.time:%Y-%m-%d %H:%M} UTC" if signoff else "&nbsp;"
-    return (
-        f'<p class="sign" id="verdict">Registration: {boxes}\n'
-        f"<label>Name <span>{name}</span></label> <label>Date <span>{date}</span></label>\n"
-        "<label>Signature <span>&nbsp;</span></label></p>"
-    )
 
 
 def _worst_html(worst: WorstPoint) -> str:

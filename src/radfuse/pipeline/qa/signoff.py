@@ -7,7 +7,7 @@ from radfuse.dicom.write.signoff import sign_series
 from radfuse.io.staging import staging
 from radfuse.pipeline.dicom_outputs import FOLDERS
 from radfuse.pipeline.outputs import QA_SHEET, files_of
-from radfuse.pipeline.qa.sheet import sign_sheet
+from radfuse.pipeline.qa.form import sign_sheet
 from radfuse.record import Signoff, digest, read_record
 
 RESEND_NOTE = (

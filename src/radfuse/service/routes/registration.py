@@ -112,9 +112,9 @@ def view(identifier: str, deps: ServiceDeps, run: str | None = None) -> View:
     400 where slices of CT or MR were added or removed since the fusion; 409 where `run` is given
     and is not the current one.
     """
-    deps.studies.check_current(identifier, run)
+    deps.studies.current_run(identifier, run)
     deps.studies.check_shown(identifier)
-    return deps.studies.view(identifier)
+    return deps.studies.view(identifier, run)
 
 
 @api.get("/volumes/{name}.nii", response_class=VolumeFile)
@@ -125,8 +125,7 @@ def volume(
 
     409 where `run` is given and is not the current one.
     """
-    deps.studies.check_current(identifier, run)
-    return VolumeFile(deps.studies.volume(identifier, name), media_type="application/x-nifti")
+    return VolumeFile(deps.studies.volume(identifier, name, run), media_type="application/x-nifti")
 
 
 @api.get("/further/{number}.nii", response_class=VolumeFile)
@@ -137,9 +136,8 @@ def further_volume(
 
     409 where `run` is given and is not the current one.
     """
-    deps.studies.check_current(identifier, run)
     return VolumeFile(
-        deps.studies.further_volume(identifier, number), media_type="application/x-nifti"
+        deps.studies.further_volume(identifier, number, run), media_type="application/x-nifti"
     )
 
 

@@ -15,9 +15,10 @@ from pydantic import ConfigDict, ValidationError
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.recipe import Recipe
-from radfuse.record import NOTICE, Signoff, now
+from radfuse.record import NOTICE, Signature, Signoff, now
 from radfuse.schema import Values, VersionedModel
-from radfuse.service.jobs.view_files import VIEW, View, VolumeName, further_name, read_view
+from radfuse.service.jobs.view_files import View, VolumeName
+from radfuse.service.stores import shown_files
 from radfuse.service.stores.further_paths import FurtherPaths
 from radfuse.service.stores.results import (
     REPLACING,
@@ -31,8 +32,8 @@ from radfuse.service.stores.results import (
     run_folder,
     sign_run,
 )
+from radfuse.service.stores.shown_files import UnknownStudyError
 from radfuse.service.stores.uploads import remove_folder, remove_unused_uploads, uploads_of
-from radfuse.service.stores.view_volumes import ViewVolume
 
 StudyState = Literal["new", "queued", "running", "ready", "done", "failed", "cancelled"]
 """`ready`: CT and MR can be displayed; `done`: there is a result, too. Both states are kept if a
@@ -89,10 +90,6 @@ class Study(VersionedModel):
     def sources(self) -> tuple[Path, ...]:
         """Paths of all images."""
         return (self.ct, self.mr, *self.further.paths)
-
-
-class UnknownStudyError(InputError):
-    """There is no study with this identifier, or it cannot be read."""
 
 
 class OtherResultError(InputError):
@@ -246,7 +243,7 @@ class Studies:
         return self._state_with(self.folder_of(identifier), self.get(identifier).current)
 
     def _state_with(self, folder: Path, run: str) -> StudyState | None:
-        view = _view_of(folder, run)
+        view = shown_files.view_of(folder, run)
         if view is None or view.fused is None:
             return None if view is None else "ready"
         return "done" if read_outcome(run_folder(folder, run))[0] else "ready"
@@ -281,20 +278,38 @@ class Studies:
             study = self.get(identifier)
             if study.state != "done" or study.outcome is None:
                 raise InputError("there is no result to sign off; fuse first")
-            self.check_current(identifier, run)
+            self.current_run(identifier, run)
             folder = self.folder_of(identifier)
             check_inputs(run_folder(folder, run), study.sources)
             reviewed = {"registration_id": study.outcome.registration_id}
             signed, note = sign_run(folder, run, signoff.model_copy(update=reviewed))
             return self._show(identifier, signed, study.state, note or study.message)
 
-    def check_current(self, identifier: str, run: str | None) -> None:
-        """Raise `OtherResultError` where a run is given that is not the current one."""
-        if run is not None and run != self.get(identifier).current:
+    def confirm(self, identifier: str, run: str, second: Signature) -> Study:
+        """Add the signature of a second person to the sign-off of a run; see `sign`.
+
+        Raises `InputError` without a sign-off, and where the person signed first.
+        """
+        with self._lock:
+            self.current_run(identifier, run)
+            signoff = self.get(identifier).signoff
+            if signoff is None:
+                raise InputError("there is no sign-off to confirm; sign first")
+            if _folded(second.name) == _folded(signoff.name):
+                raise InputError(
+                    f"{signoff.name} signed first; the second signature is of another person"
+                )
+            return self.sign(identifier, run, signoff.model_copy(update={"second": second}))
+
+    def current_run(self, identifier: str, run: str | None = None) -> str:
+        """The current run; raises `OtherResultError` where a run is given that is another one."""
+        current = self.get(identifier).current
+        if run is not None and run != current:
             raise OtherResultError(
                 "the study has another result now than the reviewed one; load the study again, "
                 "review it and sign"
             )
+        return current
 
     def check_shown(self, identifier: str) -> None:
         """Raise `InputError` where a result is shown and slices were added or removed since.
@@ -320,43 +335,32 @@ class Studies:
             raise UnknownStudyError("a study identifier has 12 hexadecimal digits; see the list")
         return self.folder / identifier
 
-    def volume(self, identifier: str, name: VolumeName) -> Path:
-        """The file of a volume.
+    def volume(self, identifier: str, name: VolumeName, run: str | None = None) -> Path:
+        """The file of a volume, of this run where one is given.
 
-        Raises `UnknownStudyError` if there is none yet, `InputError` if its size is wrong.
+        Raises `UnknownStudyError` if there is none yet, `InputError` if its size is wrong,
+        `OtherResultError` as `current_run`; so do the next ones.
         """
-        folder, run = self.folder_of(identifier), self.get(identifier).current
-        view = _view_of(folder, run)
-        described: ViewVolume | None = getattr(view, name, None)
-        path = (run_folder(folder, run) if name == "fused" else folder) / VIEW / f"{name}.nii"
-        if described is None or not path.is_file():
-            remedy = "fuse first" if name == "fused" else "prepare it"
-            raise UnknownStudyError(f"study {identifier} has no {name} volume yet; {remedy}")
-        return _whole(identifier, path, described)
+        current = self.current_run(identifier, run)
+        return shown_files.volume_file(self.folder_of(identifier), current, name)
 
-    def further_volume(self, identifier: str, number: int) -> Path:
-        """The file of a further image of the result, from 0; raises errors as `volume`."""
-        folder, run = self.folder_of(identifier), self.get(identifier).current
-        view = _view_of(folder, run)
-        path = run_folder(folder, run) / VIEW / further_name(number)
-        if view is None or not 0 <= number < len(view.further) or not path.is_file():
-            raise UnknownStudyError(f"study {identifier} has no further image {number}; fuse first")
-        return _whole(identifier, path, view.further[number].volume)
+    def further_volume(self, identifier: str, number: int, run: str | None = None) -> Path:
+        """The file of a further image of the result, from 0."""
+        current = self.current_run(identifier, run)
+        return shown_files.further_file(self.folder_of(identifier), current, number)
 
-    def view(self, identifier: str) -> View:
+    def view(self, identifier: str, run: str | None = None) -> View:
         """The view of a study; raises `UnknownStudyError` before it is prepared."""
-        view = _view_of(self.folder_of(identifier), self.get(identifier).current)
+        current = self.current_run(identifier, run)
+        view = shown_files.view_of(self.folder_of(identifier), current)
         if view is None:
             raise UnknownStudyError(f"study {identifier} is not prepared yet; prepare it")
         return view
 
-    def qa_sheet(self, identifier: str) -> Path:
+    def qa_sheet(self, identifier: str, run: str | None = None) -> Path:
         """The QA sheet of the result; raises `UnknownStudyError` if there is none yet."""
-        run = run_folder(self.folder_of(identifier), self.get(identifier).current)
-        found = sorted((run / RESULT).glob("*qa.html"))
-        if not found:
-            raise UnknownStudyError(f"study {identifier} has no QA sheet yet; fuse first")
-        return found[0]
+        current = self.current_run(identifier, run)
+        return shown_files.sheet_file(self.folder_of(identifier), current)
 
     def _read_all(self) -> Iterator[tuple[Path, Study | UnknownStudyError]]:
         for path in sorted(self.folder.glob(f"*/{STUDY_FILE}")):
@@ -377,15 +381,5 @@ class Studies:
         self._unwritten.pop(study.id, None)
 
 
-def _whole(identifier: str, path: Path, described: ViewVolume) -> Path:
-    if path.stat().st_size != described.file_bytes:
-        raise InputError(f"study {identifier}: {path.name} is damaged; prepare the study again")
-    return path
-
-
-def _view_of(folder: Path, run: str) -> View | None:
-    """The view of a study with a current run; without its result if CT or MR are others now."""
-    prepared, shown = read_view(folder), read_view(run_folder(folder, run)) if run else None
-    if prepared is None or shown is None or shown.sources != prepared.sources:
-        return prepared
-    return shown
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
