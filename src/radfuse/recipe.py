@@ -29,6 +29,9 @@ Box = tuple[Coordinate, Coordinate, Coordinate, Coordinate, Coordinate, Coordina
 DEFAULT_OPACITY = 0.5
 """Default opacity of the MR over the CT."""
 
+MAX_REASON_LENGTH = 500
+"""Characters of a reason for accepting different patients."""
+
 DEFAULT_METHOD = "signed_detail"
 """Default method."""
 
@@ -94,6 +97,9 @@ class Recipe(VersionedModel):
 
     accept_patients: bool = False
     """Whether to fuse although the headers of CT and MR have different patients."""
+
+    accept_patients_reason: Annotated[str, Field(max_length=MAX_REASON_LENGTH)] = ""
+    """Why they are of one patient, as the person typed it who accepted them."""
 
     deidentify: bool = False
     """Whether all outputs are de-identified, by the DICOM Basic Profile."""

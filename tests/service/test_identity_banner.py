@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from browser_kit import ViewerDriver
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
 from service_kit import Site
 
 from dicom_kit import change_all, put
@@ -85,4 +86,22 @@ def test_the_banner_warns_of_two_patients(
     shown = viewer.element("patients").text
     assert "Adams, John, Quincy" in shown
     assert "ID another" in shown
+    viewer.wait_until(lambda: viewer.element("patients-dialog").is_displayed())
+    compared = [
+        one.text for one in viewer.element("patients-rows").find_elements(By.TAG_NAME, "tr")
+    ]
+    assert "Adams, John, Quincy" in compared[0]
+    assert "another" in compared[1]
+    assert "≠ differs" in compared[1]
     viewer.screenshot("two-patients")
+    viewer.element("refuse-patients").click()
+    viewer.element("start-fusion").click()
+    viewer.wait_until(lambda: "different patients" in viewer.element("error").text)
+    assert viewer.element("patients-dialog").is_displayed()
+    assert not viewer.element("accept-patients").is_enabled()
+    viewer.element("patients-reason").send_keys("ID changed at admission")
+    viewer.element("accept-patients").click()
+    accepted = "accepted as one: ID changed at admission"
+    viewer.wait_until(lambda: accepted in viewer.element("different-patients").text)
+    assert not viewer.element("patients-dialog").is_displayed()
+    viewer.screenshot("two-patients-accepted")

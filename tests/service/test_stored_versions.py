@@ -32,7 +32,7 @@ def test_study_of_version_1_is_migrated(copied: tuple[Studies, Study]) -> None:
     studies, study = copied
     folder = studies.folder_of(study.id)
     stored = json.loads((folder / "study.json").read_text())
-    assert (stored["schema_version"], stored["outcome"]["schema_version"]) == (3, 2)
+    assert (stored["schema_version"], stored["outcome"]["schema_version"]) == (4, 2)
     old = as_version_1(stored["outcome"])
     edit(folder / "study.json", schema_version=None, outcome=old, further=None)
     run = run_folder(folder, study.current)

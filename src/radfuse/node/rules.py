@@ -35,7 +35,8 @@ HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 """From one time of the day to another; over midnight where the second is earlier."""
 
 OF_ONE_PATIENT = (
-    *SERIES_FIELDS, *FILE_FIELDS, "accept_patients", "show_identifiers", "deidentify",
+    *SERIES_FIELDS, *FILE_FIELDS, "accept_patients", "accept_patients_reason", "show_identifiers",
+    "deidentify",
 )  # fmt: skip
 """Settings of a recipe that no rule may have."""
 

@@ -54,6 +54,10 @@ FORMATS = {
 """Formats of volume files by suffix."""
 
 
+REASON_OMITTED = "omitted"
+"""Recorded instead of a reason for accepting different patients, which may identify them."""
+
+
 @dataclass
 class StageTimer:
     """Wall time by stage."""
@@ -277,8 +281,11 @@ def _record(
 def recorded_recipe(recipe: Recipe) -> Recipe:
     """The recipe as a record has it: a file by its kind and SHA-256, a graph by its name.
 
-    With `show_identifiers` paths are recorded, too.
+    With `show_identifiers` paths are recorded, too; with `deidentify` no reason that a person
+    typed.
     """
+    if recipe.deidentify and recipe.accept_patients_reason:
+        recipe = recipe.model_copy(update={"accept_patients_reason": REASON_OMITTED})
     if recipe.show_identifiers:
         return recipe
     files = {

@@ -10,9 +10,10 @@ from fastapi.staticfiles import StaticFiles
 
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.responses import add_error_responses
-from radfuse.service.routes import registration, signing, structures, studies
+from radfuse.service.routes import opening, registration, signing, structures, studies
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
+from radfuse.service.stores.patients import DifferentPatientsError
 from radfuse.service.stores.shown_files import UnknownStudyError
 from radfuse.service.stores.structure_store import (
     StaleRevisionError,
@@ -29,6 +30,7 @@ STATUS: dict[type[Exception], int] = {
     UnknownStructureError: 404,
     StaleRevisionError: 409,
     OtherResultError: 409,
+    DifferentPatientsError: 409,
 }
 """HTTP status of errors of ours that only the viewer has."""
 
@@ -58,7 +60,7 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     app.state.deps = Dependencies(store, StructureStore(store), jobs, access)
     app.add_middleware(SecurityMiddleware, access=access)
     add_error_responses(app, STATUS)
-    for routes in (studies, registration, signing, structures):
+    for routes in (studies, opening, registration, signing, structures):
         app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app

@@ -242,6 +242,8 @@ def _datasets(result: Result) -> dict[str, str]:
     if (patient := result.mr.patient).differs_from(result.ct.patient):
         identity = f"{patient.name} ({patient.id})" if shown else "identity omitted"
         facts["DIFFERENT PATIENT IN THE MR"] = identity
+    if record.recipe.accept_patients_reason:
+        facts["Different patients accepted"] = record.recipe.accept_patients_reason
     for source in record.inputs:
         size, spacing = _by(source.size), _by(source.spacing_mm)
         facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")

@@ -32,7 +32,8 @@ from radfuse.service.jobs.view_files import (
     stage_fused_view,
     write_qa_failed_view,
 )
-from radfuse.service.stores.identity import write_identities
+from radfuse.service.stores.identity import ImageIdentity, identity_in, write_identities
+from radfuse.service.stores.patients import check_accepted
 from radfuse.service.stores.results import (
     OUTCOME,
     REGISTRATION,
@@ -96,8 +97,20 @@ def prepare_study(
     mr = read_source(study.mr, MR, series_uid=study.recipe.mr_series)
     report("preparing the images", None)
     view = prepare_view(folder, ct, mr)
-    write_identities(folder, (ct, mr))
+    write_identities(folder, (ct, mr), _further_identities(study))
     return ct, mr, view
+
+
+def _further_identities(study: Study) -> list[ImageIdentity]:
+    """Of the further images, by their first files: other patients are noticed before a fusion."""
+    further, recipe = study.further, study.recipe
+    functional = ((further.pet, PT), (further.spect, NM))
+    chosen = [(path, one, recipe.series_uid(one)) for path, one in functional]
+    chosen += [
+        (further.pet_ct, CT, recipe.pet_ct_series),
+        *((one, MR, None) for one in further.mrs),
+    ]
+    return [identity_in(path, modality, uid) for path, modality, uid in chosen if path]
 
 
 def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallback) -> str:
@@ -110,6 +123,9 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
     prior = _prior_alignment(folder, study, spec)
     ct, mr, view = prepare_study(folder, study, report)
     further = _read_further(study)
+    images = (ct, mr, *further.all_series, *((further.pet_ct,) if further.pet_ct else ()))
+    write_identities(folder, images)
+    check_accepted([one.patient for one in images], study.accepted_patients)
     limit_memory(None)  # a GPU maps more addresses than there is memory
     recipe = study.recipe.model_copy(update=dict(SEARCH_ONLY)) if prior else study.recipe
     if spec.accept_registration:

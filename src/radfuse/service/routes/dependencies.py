@@ -32,9 +32,10 @@ MAX_COMPARISONS = 1
 """Comparisons of structures at once, each of some volumes in memory; others wait."""
 
 PATH_FIELDS: dict[str, Any] = {
-    "ct": True, "mr": True, "further": True, "recipe": set(FILE_FIELDS)
+    "ct": True, "mr": True, "further": True, "recipe": set(FILE_FIELDS),
+    "accepted_patients": {"patients"},
 }  # fmt: skip
-"""Fields of a study that are not sent: a path may identify the patient."""
+"""Fields of a study that are not sent: a path, or a hash, may identify the patient."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
 from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
+from radfuse.service.stores.identity import read_identities
+from radfuse.service.stores.patients import check_accepted, with_acceptance
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
 
@@ -160,7 +162,8 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
 
     A recipe without series has those of the study. One without `transform` and
     `initial_transform`, which are not sent, has these files of the study; null removes them; so
-    has one without `roi` or `metric_mask`. A structure is used as it is now.
+    has one without `roi` or `metric_mask`. A structure is used as it is now. Different patients
+    are fused only after they were accepted, see `/patients`, whatever the recipe says.
     """
     study = deps.studies.get(identifier)
     if (recipe := request.recipe) is not None:
@@ -176,7 +179,9 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
         for key, one in drawn.items()
     }
     recipe = deps.checked(study.recipe.model_copy(update=masks))
-    study = study.model_copy(update={"recipe": recipe})
+    patients = read_identities(deps.studies.folder_of(identifier)).patients
+    check_accepted(patients, study.accepted_patients)
+    study = study.model_copy(update={"recipe": with_acceptance(recipe, study.accepted_patients)})
     if request.mr_from_ct is not None:
         rigid_from_matrix(np.array(request.mr_from_ct), name="mr_from_ct")
     spec = JobSpec("fuse", **request.model_dump(exclude={"recipe", *MASK_FIELDS}))

@@ -199,7 +199,8 @@ def identities(identifier: str, deps: ServiceDeps) -> Identities:
     The one answer that names the patient, for the person at the viewer. Empty before the images are
     read.
     """
-    return read_identities(deps.studies.folder_of(deps.studies.get(identifier).id))
+    study = deps.studies.get(identifier)
+    return read_identities(deps.studies.folder_of(study.id), study.accepted_patients)
 
 
 @api.delete("/studies/{identifier}", status_code=204)

@@ -51,6 +51,7 @@ export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
 export const sign = (id, signoff) => requestJson("PUT", `/studies/${id}/signoff`, signoff);
 export const view = (id, run) => requestJson("GET", `/studies/${id}/view?run=${run}`);
 export const identities = (id) => requestJson("GET", `/studies/${id}/identities`);
+export const acceptPatients = (id, reason) => requestJson("PUT", `/studies/${id}/patients`, { reason });
 export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
 export const qaSheetUrl = (id) => `${ROOT}/studies/${id}/qa.html`;
 export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;

@@ -62,10 +62,16 @@ async function showStudy(study) {
   if (!busy) byId("stage").textContent = problem ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
   panels.fusion.show(study, busy);
   if (busy) listen();
+  await showIdentities(id);
   await showImages();
   if (selected !== id || !displayed) return;
   byId("next-steps").hidden = problem?.state !== "failed";
   if (problem?.mr_from_ct) panels.registration.setAlignment(problem.mr_from_ct); // to be checked before it is accepted
+}
+
+async function showIdentities(id) {
+  const identities = await api.identities(id);
+  if (selected === id) panels.identity.show(id, identities);
 }
 
 // Show CT and MR as soon as they are prepared, and the fused image if there is one.
@@ -76,10 +82,7 @@ async function showImages() {
   if (!displayed) {
     const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name])));
     if (selected !== id || displayed) return;
-    const identities = await api.identities(id);
-    if (selected !== id || displayed) return;
     displayed = { id, mrFromCt: "", result: "" };
-    panels.identity.show(identities);
     viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct });
     byId("no-study").hidden = true;
     panels.toolbar.setInitial(Boolean(view.fused));
@@ -199,6 +202,7 @@ async function follow(id, response) {
 // A kept registration keeps its region; another one has that of the Registration tab.
 async function fuse(options) {
   if (!current) throw new Error("Open a CT and an MR first.");
+  panels.identity.checkPatients();
   const { id } = current;
   const request = { recipe: panels.fusion.recipe(), ...(options.keep_registration ? {} : panels.registration.masks), ...options };
   if (request.roi || request.metric_mask) await panels.structures.store.ensureSaved();
@@ -278,7 +282,7 @@ async function start() {
   for (const option of byId("method").options) option.title = info.methods[option.value];
   byId("max-distance-mm").max = info.max_distance_mm;
   panels.toolbar = new Toolbar(viewer, info.windows);
-  panels.identity = new IdentityBanner();
+  panels.identity = new IdentityBanner((study) => follow(study.id, study));
   panels.fusion = new FusionPanel(viewer, info, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
   panels.registration = new RegistrationPanel(viewer, fuse);
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });

@@ -20,6 +20,7 @@ from radfuse.schema import Values, VersionedModel
 from radfuse.service.jobs.view_files import View, VolumeName
 from radfuse.service.stores import shown_files
 from radfuse.service.stores.further_paths import FurtherPaths
+from radfuse.service.stores.patients import AcceptedPatients
 from radfuse.service.stores.results import (
     REPLACING,
     RESULT,
@@ -56,7 +57,7 @@ DAMAGED = f"its {STUDY_FILE} is damaged; restore it from a backup or delete the 
 
 
 def _unchanged(values: Values) -> Values:
-    """Version 1 to 2, with runs, and 2 to 3, with further images: earlier versions find neither."""
+    """To 2, with runs, 3, with further images, and 4, with patients: earlier ones find none."""
     return values
 
 
@@ -64,7 +65,7 @@ class Study(VersionedModel):
     """CT and MR of a patient and the state of their fusion."""
 
     model_config = ConfigDict(extra="forbid")
-    migrations = (_unchanged, _unchanged)
+    migrations = (_unchanged, _unchanged, _unchanged)
 
     notice: str = NOTICE
     id: str
@@ -85,6 +86,7 @@ class Study(VersionedModel):
     """Of the current run, as is the sign-off."""
 
     signoff: Signoff | None = None
+    accepted_patients: AcceptedPatients | None = None
 
     @property
     def sources(self) -> tuple[Path, ...]:

@@ -1,21 +1,32 @@
 // The banner: whose images are displayed, and what they are; it can be hidden for a presentation.
 
 import { byId, createElement, setPressed } from "../dom.js";
+import { text } from "../text.js";
+import { PatientsDialog, readableName } from "./patients_dialog.js";
 
 const HIDDEN_KEY = "radfuse-hide-patient";
 
 export class IdentityBanner {
-  constructor() {
+  // `onAccepted` gets the study after its different patients were accepted.
+  constructor(onAccepted) {
+    this.dialog = new PatientsDialog(onAccepted);
+    Object.assign(this, { isBlocked: false, asked: null });
     byId("hide-patient").addEventListener("click", () => this.#hide(!this.#isHidden));
     this.#hide(this.#isHidden);
   }
 
-  // Show the identities of a study's images; none where they are not known.
-  show({ images, differ }) {
+  // Show the identities of a study's images; none where they are not known. Different patients that nobody has
+  // accepted are compared in a dialog; where the patient is hidden, only on demand.
+  show(id, identities) {
+    const { images, differ, accepted_reason } = identities;
+    this.isBlocked = differ && !accepted_reason;
+    this.#showDifferent(identities);
+    const isAsking = this.isBlocked && this.asked !== id && !this.#isHidden;
+    if (isAsking) this.asked = id;
+    if (differ) this.dialog.show(id, identities, isAsking);
     const known = images.filter((one) => one.name || one.id || one.birth_date);
     byId("identity").hidden = !images.length;
     byId("identity").dataset.differ = String(differ);
-    byId("different-patients").hidden = !differ;
     const patients = differ ? known : known.slice(0, 1);
     byId("patients").replaceChildren(...patients.map((one) => createElement("li", {}, ...patientParts(one, differ))));
     if (!known.length) byId("patients").replaceChildren(createElement("li", { textContent: "No patient in the headers" }));
@@ -26,7 +37,22 @@ export class IdentityBanner {
   }
 
   clear() {
+    Object.assign(this, { isBlocked: false, asked: null });
+    this.dialog.close();
     byId("identity").hidden = true;
+  }
+
+  // Refuse a fusion of different patients that nobody has accepted, and compare them.
+  checkPatients() {
+    if (!this.isBlocked) return;
+    byId("compare-patients").click();
+    throw new Error(text("patients.blocked"));
+  }
+
+  #showDifferent({ images, differ, accepted_reason }) {
+    const names = [...new Set(images.map((one) => one.modality))].join(", ");
+    byId("different-patients").textContent = accepted_reason ? text("patients.accepted", { reason: accepted_reason }) : text("patients.different", { images: names });
+    byId("different-patients").hidden = byId("compare-patients").hidden = !differ;
   }
 
   get #isHidden() {
@@ -41,14 +67,11 @@ export class IdentityBanner {
 }
 
 function patientParts({ modality, name, id, birth_date, sex }, differ) {
-  const parts = [differ && `${modality}:`, readable(name) || "no name", id && `ID ${id}`, birth_date && `born ${birth_date}`, sex];
+  const parts = [differ && `${modality}:`, readableName(name) || "no name", id && `ID ${id}`, birth_date && `born ${birth_date}`, sex];
   return [createElement("b", { textContent: parts.filter(Boolean).slice(0, differ ? 2 : 1).join(" ") }), ` ${parts.filter(Boolean).slice(differ ? 2 : 1).join(" · ")}`];
 }
 
-// A person name of DICOM, family^given^middle^prefix^suffix, in its first script.
-const readable = (name) => name.split("=")[0].split("^").filter(Boolean).join(", ");
-
 function seriesText({ modality, description, date, size, spacing_mm }) {
   const spacing = spacing_mm.map((one) => one.toFixed(2).replace(/0+$/, "").replace(/\.$/, "")).join(" × ");
-  return [modality, description, date, `${size.at(-1)} slices`, `${spacing} mm`].filter(Boolean).join(" · ");
+  return [modality, description, date, size.length && `${size.at(-1)} slices`, spacing && `${spacing} mm`].filter(Boolean).join(" · ");
 }
