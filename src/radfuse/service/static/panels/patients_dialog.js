@@ -21,7 +21,7 @@ export class PatientsDialog {
   // Compare the images of a study; with `isAsking` the dialog opens.
   show(id, { images, accepted_reason }, isAsking) {
     this.id = id;
-    byId("patients-head").replaceChildren(createElement("td"), ...images.map((one) => createElement("th", { scope: "col", textContent: [one.modality, one.description].filter(Boolean).join(": ") })));
+    byId("patients-head").replaceChildren(createElement("td"), ...images.map((one) => createElement("th", { scope: "col", textContent: [one.modality, one.description].filter(Boolean).join(": ") })), createElement("td"));
     byId("patients-rows").replaceChildren(...FIELDS.map((key) => row(text(`patients.${key.replace("_", "-")}`), images.map((one) => valueOf(key, one)))));
     byId("patients-reason").value = accepted_reason;
     this.#updateAccept();
