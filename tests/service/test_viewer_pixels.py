@@ -154,7 +154,7 @@ def test_fov_border_is_drawn_for_a_fused_image(viewer: ViewerDriver) -> None:
       const viewer = new Viewer(canvas);
       const border = new it.FovBorder(viewer);
       viewer.layers.push(border);
-      viewer.drawCrosshair = viewer.drawLabels = () => {};
+      viewer.hasMarks = false;
       viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: IDENTITY });
       viewer.setCrosshair([10, 10, 3]);
       const blue = () => {
@@ -220,7 +220,7 @@ VIEWER = """
   viewer.show({ ct, mr, mrRange: [0, 1], mrFromCt: IDENTITY });
   viewer.set({ window: [1000, 500], opacity: 0, layout: 'planes' });
   viewer.setCrosshair(bright);
-  viewer.drawCrosshair = viewer.drawLabels = () => {};
+  viewer.hasMarks = false;
   viewer.draw();
   const pixels = viewer.context.getImageData(0, 0, canvas.width, canvas.height);
   const positions = viewer.viewports.map((viewport) => {
@@ -280,14 +280,18 @@ def mirrored(image: sitk.Image, values: np.ndarray) -> sitk.Image:
 def composed(
     viewer: ViewerDriver, lower: list[int], upper: list[int] | None, options: str
 ) -> np.ndarray:
+    """RGBA of a grey plane with a layer on it; the options are of the layer and of the mode."""
     code = f"""
       const [lower, upper] = given.map((one) => one && Int16Array.from(one));
-      const target = new Uint8ClampedArray(4 * lower.length);
-      const table = it.greyTable([0, 255]);
-      const greys = {{ baseGreys: table, overlayGreys: table, columns: 4 }};
-      const hasOverlay = it.OVERLAY_MODES.blend();
-      it.compose(target, lower, upper, {{ ...greys, hasOverlay, {options} }});
-      return [...target];
+      const target = new Uint32Array(lower.length);
+      const settings = {{ opacity: 1, map: 'grey', composite: 'alpha', bone: null, {options} }};
+      const map = it.COLOUR_MAPS[settings.map];
+      const greys = it.valueColours(it.COLOUR_MAPS.grey, [0, 255]);
+      const layer = {{ ...settings, values: upper, adds: map.adds }};
+      layer.table = it.valueColours(map, [0, 255]);
+      const base = {{ values: lower, table: map.adds ? it.magentaOf([0, 255]) : greys }};
+      it.compose(target, base, upper ? [layer] : [], settings);
+      return [...new Uint8Array(target.buffer)];
     """
     return np.reshape(evaluate(viewer, "viewer/compose.js", code, lower, upper), (-1, 4))
 
@@ -298,19 +302,82 @@ def test_colour_blend_is_weighted_mean_and_ct_outside_the_fov(viewer: ViewerDriv
     np.testing.assert_array_equal(found[:, 3], 255)
 
 
+def test_full_opacity_shows_the_overlay_alone(viewer: ViewerDriver) -> None:
+    lower, upper = RNG.integers(-500, 500, (2, 64)).tolist()
+    for name in ("grey", "hot"):
+        found = composed(viewer, lower, upper, f"map: '{name}'")
+        np.testing.assert_array_equal(found, composed(viewer, upper, upper, f"map: '{name}'"))
+
+
+def test_composite_modes_are_those_of_slicer(viewer: ViewerDriver) -> None:
+    lower, upper = [100, 200, 10], [40, 100, 60]
+    for name, expected in {
+        "reverse-alpha": [55, 125, 47.5],
+        "add": [110, 225, 25],
+        "subtract": [90, 175, 0],
+    }.items():
+        found = composed(viewer, lower, upper, f"opacity: 0.25, composite: '{name}'")
+        np.testing.assert_allclose(found[:, 1], expected, atol=0.51, err_msg=name)
+
+
+def test_bone_of_the_ct_stays_above_an_overlay(viewer: ViewerDriver) -> None:
+    lower, upper = [0, 200, 250, 300, 350, 1000], [60] * 6
+    bone = "composite: 'bone', bone: it.boneWeights(1)"
+    for opacity in (0.5, 1.0):
+        found = composed(viewer, lower, upper, f"opacity: {opacity}, {bone}")
+        below = np.clip(lower, 0, 255)
+        weights = opacity * (1 - np.array([0, 0, 0, 0.5, 1, 1]))
+        expected = below + (np.array(upper) - below) * weights
+        np.testing.assert_allclose(found[:, 0], expected, atol=0.51)
+
+
 def test_magenta_and_green_add_up_to_grey(viewer: ViewerDriver) -> None:
-    found = composed(viewer, [120, 0], [120, 200], "opacity: 1, map: it.COLOUR_MAPS.green")
+    found = composed(viewer, [120, 0], [120, 200], "map: 'green'")
     np.testing.assert_array_equal(found[:, :3], [[120, 120, 120], [0, 200, 0]])
 
 
-def test_wipe_shows_ct_left_and_checkerboard_alternates(viewer: ViewerDriver) -> None:
-    lower, upper = [10] * 8, [250] * 8
-    wiped = composed(viewer, lower, upper, "hasOverlay: it.OVERLAY_MODES.wipe({ line: 2 })")
-    np.testing.assert_array_equal(wiped[:, 0], [10, 10, 250, 250] * 2)
-    board = composed(
-        viewer, lower, upper, "hasOverlay: it.OVERLAY_MODES.checkerboard({ square: [2, 1] })"
-    )
-    np.testing.assert_array_equal(board[:, 0], [10, 10, 250, 250, 250, 250, 10, 10])
+MODES = """
+  const { Viewer } = await import('/viewer/viewer.js');
+  const { IDENTITY } = await import('/viewer/geometry.js');
+  const { Volume } = it;
+  const canvas = document.createElement('canvas');
+  canvas.style.cssText = 'position:fixed;left:0;top:0;width:600px;height:600px';
+  document.body.append(canvas);
+  const [v, changes] = given;
+  const [ct, mr] = [40, 200].map((value) => new Volume(v.description, new Int16Array(v.values.length).fill(value)));
+  const viewer = new Viewer(canvas);
+  viewer.hasMarks = false;
+  viewer.show({ ct, mr, mrRange: [0, 255], mrFromCt: IDENTITY });
+  viewer.set({ window: [255, 127.5], opacity: 1, layout: 'axial', ...changes });
+  viewer.draw();
+  const [viewport] = viewer.viewports;
+  const at = (voxel) => viewer.context.getImageData(...viewport.toScreen(voxel).map(Math.round), 1, 1).data[0];
+  const rows = [10, 70].map((y) => [5, 15, 35, 65, 95].map((x) => at([x, y, 1])));
+  canvas.remove();
+  return rows;
+"""
+"""Values at positions of a CT of 40 and an MR of 200."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "upper", "lower"),
+    [
+        ({"mode": "blend"}, [200] * 5, [200] * 5),
+        ({"mode": "wipe", "wipe": 0.5}, [40, 40, 40, 200, 200], [40, 40, 40, 200, 200]),
+        ({"mode": "checkerboard"}, [40, 40, 200, 40, 200], [40, 40, 200, 40, 200]),
+        (
+            {"mode": "spyglass", "spyglass": {"voxel": [15, 10, 1], "radiusMm": 15}},
+            [200, 200, 40, 40, 40],
+            [40] * 5,
+        ),
+    ],
+)
+def test_overlay_is_shown_where_its_mode_says(
+    viewer: ViewerDriver, changes: dict[str, Any], upper: list[int], lower: list[int]
+) -> None:
+    image = sitk.GetImageFromArray(np.zeros((3, 100, 100), np.int16))
+    found = evaluate(viewer, "viewer/volume.js", MODES, volume(image), changes)
+    assert found == [upper, lower]
 
 
 @pytest.mark.parametrize("name", COLOUR_MAPS)
@@ -326,8 +393,8 @@ def test_colours_of_uptake_are_those_of_a_fused_image(viewer: ViewerDriver, name
 
 def test_ends_of_a_window_are_black_and_white(viewer: ViewerDriver) -> None:
     code = """
-      const t = it.greyTable([-60, 140]);
-      return [-1000, -60, 45, 140, 3000].map((v) => t[v + 32768]);
+      const t = it.valueColours(it.COLOUR_MAPS.grey, [-60, 140]);
+      return [-1000, -60, 45, 140, 3000].map((v) => t[v + 32768] & 255);
     """
     assert evaluate(viewer, "viewer/compose.js", code) == [0, 0, 134, 255, 255]
 

@@ -9,7 +9,7 @@ import { RegistrationPanel } from "./panels/registration_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
 import { offerLanguages } from "./text.js";
-import { loadFurther } from "./viewer/further.js";
+import { addColourMaps, loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
 
@@ -18,7 +18,6 @@ const NOT_FOUND = 404;
 const RETRY_MS = 2000;
 const viewer = new Viewer(byId("canvas"));
 const panels = {};
-let colourMaps = {}; // of PET and SPECT
 let current = null; // the open study, as of its last response
 let selected = null; // id of the study chosen last; late responses about others are ignored
 let displayed = null; // what the viewer displays: study, alignment, result
@@ -103,7 +102,7 @@ async function showFused(view) {
     displayed.result = document.body.dataset.shown = "";
     viewer.setFused(null);
     const { current: run } = current;
-    const load = () => Promise.all([Volume.load(api.volumeUrl(id, "fused", run), view.fused), loadFurther(id, view, run, colourMaps)]);
+    const load = () => Promise.all([Volume.load(api.volumeUrl(id, "fused", run), view.fused), loadFurther(id, view, run)]);
     const [fused, further] = result ? await load() : [null, []];
     if (selected !== id || current.outcome !== outcome) return;
     viewer.set({ mrRange: view.mr_range });
@@ -276,7 +275,7 @@ function onKey(event) {
 async function start() {
   const info = await api.info();
   byId("version").textContent = info.version;
-  colourMaps = info.colour_maps;
+  addColourMaps(info.colour_maps);
   setOptions(byId("method"), Object.keys(info.methods), info.default_method);
   setOptions(byId("fusion-window"), Object.keys(info.windows), info.default_window);
   for (const option of byId("method").options) option.title = info.methods[option.value];

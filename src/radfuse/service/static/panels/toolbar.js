@@ -1,15 +1,15 @@
-// The toolbar of the viewer: overlay and its mode, CT window, planes, ruler; and the values at the crosshair.
+// The toolbar of the viewer: overlay and its mode, planes, ruler; and the values at the crosshair.
 
-import { byId, createElement, selectNext, setOptions, setPressed } from "../dom.js";
+import { byId, createElement, selectNext, setPressed } from "../dom.js";
 import { ColourBar } from "../viewer/colour_bar.js";
 import { FULL_SCALE } from "../viewer/compose.js";
 import { FovBorder } from "../viewer/fov_border.js";
 import { Rendering } from "../viewer/rendering.js";
 import { Ruler } from "../viewer/ruler.js";
 import { RENDERING_AREA } from "../viewer/viewports.js";
+import { WindowControls } from "./window_controls.js";
 
 const OPACITY_STEP = 0.1;
-const COLOUR_OPACITY = 0.5; // initial one of PET and SPECT
 const MAX_KEY = 9; // of an overlay
 const FLICKER_MS = 500;
 const ZOOM_STEP = 1.25;
@@ -18,13 +18,12 @@ const shortNumber = (value) => (value === null ? "–" : Number(value.toPrecisio
 
 export class Toolbar {
   constructor(viewer, windows) {
-    Object.assign(this, { viewer, windows, flickering: null, opacityKind: "grey", opacities: { grey: 1, colour: COLOUR_OPACITY }, rendering: new Rendering(byId("rendering")) });
+    Object.assign(this, { viewer, flickering: null, rendering: new Rendering(byId("rendering")) });
     this.ruler = new Ruler(viewer);
     this.border = new FovBorder(viewer);
     viewer.layers.push(this.ruler, this.border, new ColourBar(viewer));
     this.overlays = [...byId("overlay").options]; // of every study
-    setOptions(byId("window-preset"), [...Object.keys(windows), "manual"], "soft-tissue");
-    viewer.set({ window: windows["soft-tissue"] });
+    this.window = new WindowControls(viewer, windows);
     this.listen();
   }
 
@@ -34,17 +33,15 @@ export class Toolbar {
     byId("overlay-mode").addEventListener("change", () => this.setMode(byId("overlay-mode").value));
     byId("opacity").addEventListener("input", () => this.setOpacity(Number(byId("opacity").value)));
     byId("wipe-position").addEventListener("input", () => viewer.set({ wipe: Number(byId("wipe-position").value) }));
-    byId("window-preset").addEventListener("change", () => this.windows[byId("window-preset").value] && viewer.set({ window: this.windows[byId("window-preset").value] }));
     byId("layout").addEventListener("change", () => viewer.set({ layout: byId("layout").value }));
     byId("flicker").addEventListener("click", () => this.flicker());
     byId("measure").addEventListener("click", () => this.measure());
     byId("fov-border").addEventListener("click", () => this.toggleBorder());
-    viewer.addEventListener("window", () => this.showWindow());
     viewer.addEventListener("layout", () => this.showLayout());
     viewer.addEventListener("crosshair", () => this.showValues());
     viewer.addEventListener("further", () => this.showFurther());
+    viewer.addEventListener("layers", () => this.showLayers());
     viewer.addEventListener("tool", () => setPressed(byId("measure"), viewer.tool === this.ruler));
-    this.showWindow();
   }
 
   // Initial overlay: the fused image, or the MR at half opacity before a fusion.
@@ -63,25 +60,30 @@ export class Toolbar {
     for (const id of ["position", "ct-value", "mr-value", "fused-value"]) byId(id).textContent = "–";
   }
 
-  // PET and SPECT keep an opacity of their own, so that the CT is visible below their colours.
+  // Show an image alone. An opacity goes from one grey image to the next; PET and SPECT have their own, so that the CT is
+  // visible below their colours.
   chooseOverlay() {
-    const overlay = byId("overlay").value;
-    const kind = this.viewer.furtherNamed(overlay)?.isColour ? "colour" : "grey";
-    if (kind !== this.opacityKind) {
-      this.opacities[this.opacityKind] = Number(byId("opacity").value);
-      this.opacityKind = kind;
-      this.setOpacity(this.opacities[kind]);
-    }
-    this.viewer.set({ overlay });
+    const { viewer } = this;
+    const { imageLayers } = viewer;
+    const before = imageLayers.top;
+    viewer.set({ overlay: byId("overlay").value });
+    const isColour = (layer) => Boolean(viewer.furtherNamed(layer?.name)?.isColour);
+    if (before && !isColour(before) && !isColour(imageLayers.top)) viewer.set({ opacity: before.opacity });
+  }
+
+  // The overlay that is shown alone, and the opacity of the uppermost layer.
+  showLayers() {
+    const { overlay, opacity } = this.viewer;
+    byId("overlay").value = overlay;
+    byId("opacity").value = opacity;
+    byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
   }
 
   // An overlay and a value at the crosshair for each further image; a chosen one stays chosen.
   showFurther() {
     const { further } = this.viewer;
-    const chosen = byId("overlay").value;
     byId("overlay").replaceChildren(...this.overlays, ...further.map(({ label, name }) => new Option(label, name)));
-    byId("overlay").value = chosen;
-    if (!byId("overlay").value) this.setOverlay(0);
+    this.showLayers();
     this.furtherValues = further.map(() => createElement("dd"));
     for (const shown of byId("readout").querySelectorAll(".further")) shown.remove();
     byId("readout").append(...further.map(({ label }, i) => createElement("div", { className: "further" }, createElement("dt", { textContent: label }), this.furtherValues[i])));
@@ -89,10 +91,7 @@ export class Toolbar {
   }
 
   setOpacity(value) {
-    const opacity = Math.min(Math.max(value, 0), 1);
-    byId("opacity").value = opacity;
-    byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
-    this.viewer.set({ opacity });
+    this.viewer.set({ opacity: Math.min(Math.max(value, 0), 1) });
   }
 
   setMode(mode) {
@@ -101,19 +100,12 @@ export class Toolbar {
     this.viewer.set({ mode });
   }
 
-  showWindow() {
-    const [width, level] = this.viewer.window.map(Math.round);
-    const known = Object.keys(this.windows).find((name) => String(this.windows[name]) === String(this.viewer.window));
-    byId("window-preset").value = known ?? "manual";
-    byId("window-value").textContent = `${width} / ${level}`;
-  }
-
   showLayout() {
     const { layout } = this.viewer;
     byId("layout").value = layout;
     const [left, top, width, height] = RENDERING_AREA.map((fraction) => `${fraction * 100}%`);
     Object.assign(byId("rendering-area").style, { left, top, width, height });
-    byId("rendering-area").hidden = layout !== "rendering";
+    byId("rendering-area").hidden = layout !== "rendering" || this.viewer.maximised !== null;
     this.render();
   }
 
@@ -146,10 +138,10 @@ export class Toolbar {
     if (this.flickering) {
       clearInterval(this.flickering);
       this.flickering = null;
-      viewer.set({ opacity: Number(byId("opacity").value) });
+      viewer.set({ hasOverlay: true });
     } else {
       let isShown = false;
-      this.flickering = setInterval(() => viewer.set({ opacity: (isShown = !isShown) ? 1 : 0 }), FLICKER_MS);
+      this.flickering = setInterval(() => viewer.set({ hasOverlay: (isShown = !isShown) }), FLICKER_MS);
     }
     setPressed(byId("flicker"), Boolean(this.flickering));
   }
@@ -187,7 +179,7 @@ export class Toolbar {
       0: () => viewer.resetZoom(),
       f: () => this.flicker(),
       c: () => selectNext(byId("overlay-mode")),
-      w: () => selectNext(byId("window-preset")),
+      w: () => this.window.next(),
       p: () => selectNext(byId("layout")),
       m: () => this.measure(),
       o: () => this.toggleBorder(),

@@ -7,7 +7,7 @@ const TINY = 1e-6;
 
 export class FovBorder {
   constructor(viewer) {
-    Object.assign(this, { viewer, isShown: true });
+    Object.assign(this, { viewer, isShown: true, isOblique: true });
   }
 
   toggle() {
@@ -16,13 +16,15 @@ export class FovBorder {
   }
 
   draw(context, viewport, index) {
-    const { ct, mr, fused, fusedMrFromCt } = this.viewer;
+    const { mr, fused, fusedMrFromCt } = this.viewer;
     if (!this.isShown || !fused || (viewport.show && viewport.show !== "fused")) return;
-    if (!viewport.show && this.viewer.furtherNamed(this.viewer.overlay)) return; // it has a field of view of its own
-    const mrFromGrid = multiply(mr.voxelFromMm, fusedMrFromCt, ct.mmFromVoxel);
+    const { shown } = this.viewer.imageLayers;
+    if (!viewport.show && shown.length && shown.every(({ name }) => this.viewer.furtherNamed(name))) return; // they have fields of view of their own
+    const { grid } = viewport;
+    const mrFromGrid = multiply(mr.voxelFromMm, fusedMrFromCt, grid.mmFromVoxel);
     context.beginPath();
-    for (const segment of borderSegments(mrFromGrid, mr.size, ct.size, viewport, index)) {
-      const [from, to] = segment.map((at) => viewport.toScreen(at));
+    for (const segment of borderSegments(mrFromGrid, mr.size, grid.size, viewport, index)) {
+      const [from, to] = segment.map((at) => viewport.gridToScreen(at));
       context.moveTo(...from);
       context.lineTo(...to);
     }

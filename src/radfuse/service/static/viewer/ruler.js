@@ -2,11 +2,11 @@
 
 export class Ruler {
   constructor(viewer) {
-    this.viewer = viewer;
+    Object.assign(this, { viewer, isOblique: true });
   }
 
   down(viewport, voxel) {
-    this.line = { plane: viewport.plane, index: Math.round(voxel[viewport.across]), from: voxel, to: voxel };
+    this.line = { plane: viewport.plane, index: viewport.indexOf(voxel), from: voxel, to: voxel };
   }
 
   move(viewport, voxel) {

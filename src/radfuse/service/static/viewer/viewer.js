@@ -1,39 +1,36 @@
 // CT, MR and fused image in linked planes on a canvas; layers draw on top, a tool may take the pointer.
 
-import { COLOUR_MAPS, FULL_SCALE, OVERLAY_MODES, compose, greyTable } from "./compose.js";
-import { IDENTITY, apply, inverse, multiply } from "./geometry.js";
-import { LAYOUTS, Viewport } from "./viewports.js";
+import { FULL_SCALE } from "./compose.js";
+import { IDENTITY, apply, inverse } from "./geometry.js";
+import { ImageLayers } from "./image_layers.js";
+import { Painter } from "./painter.js";
+import { Planes, mrGrid } from "./planes.js";
 import { Pointer } from "./pointer.js";
-import { extractPlane, resamplePlane } from "./volume.js";
+import { Views } from "./views.js";
+import { Viewport, layoutOf } from "./viewports.js";
 
-const BLACK = new Uint8ClampedArray(65536);
-const OVERLAYS = {
-  fused: { from: "fused", map: COLOUR_MAPS.grey },
-  mr: { from: "mr", map: COLOUR_MAPS.grey },
-  "mr-hot": { from: "mr", map: COLOUR_MAPS.hot },
-  "magenta-green": { from: "mr", map: COLOUR_MAPS.green },
-};
-const SQUARE_MM = 25;
-const MAX_CACHED_PLANES = 24;
-const MIN_ZOOM = 1, MAX_ZOOM = 20;
-const INK = { lines: "#ffd54a", text: "#e8ecef", halo: "#000" };
-const DIRECTIONS = { 0: ["R", "L"], 1: ["A", "P"], 2: ["I", "S"] };
+const INK = { text: "#e8ecef", halo: "#000" };
+const COLOUR_OPACITY = 0.5; // initial one of PET and SPECT
+const SPYGLASS_MM = 30; // radius
 
 export class Viewer extends EventTarget {
   constructor(canvas) {
     super();
-    Object.assign(this, { canvas, layers: [], tool: null, layout: "planes", overlay: "fused", opacity: 1, mode: "blend", wipe: 0.5, zoom: 1 });
+    Object.assign(this, { canvas, layers: [], tool: null, layout: "planes", maximised: null, frame: "ct", mode: "blend", composite: "alpha", wipe: 0.5, slab: { mm: 0, kind: "max" }, windowed: "ct", hasMarks: true });
     this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-    this.window = [400, 40];
-    this.planes = new Map();
+    this.ranges = new Map([["ct", [-160, 240]]]); // displayed as black and white, in units of the image
+    Object.assign(this, { imageLayers: new ImageLayers(), planes: new Planes(this), painter: new Painter(this), views: new Views(this) });
     this.clear();
     new ResizeObserver(() => this.resize()).observe(canvas);
     this.pointer = new Pointer(this);
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, further: [], preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, fusedMrFromCt: null, isMrActive: false, viewports: [], images: [] });
+    Object.assign(this, { ct: null, mr: null, fused: null, further: [], preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, fusedMrFromCt: null, isMrActive: false, viewports: [], hasOverlay: true, frame: "ct", maximised: null });
+    for (const name of [...this.ranges.keys()]) if (name !== "ct") this.ranges.delete(name);
     this.planes.clear();
+    this.painter.clear();
+    this.imageLayers.update([]);
     this.requestDraw();
   }
 
@@ -41,13 +38,17 @@ export class Viewer extends EventTarget {
     return Boolean(this.ct);
   }
 
-  // Show a CT, and an MR resampled on it by `mrFromCt`; the fused image may follow.
-  show({ ct, mr, mrRange, mrFromCt }) {
+  // Show a CT, and an MR resampled on it by `mrFromCt`; the fused image may follow. `headBox` are the first and the last
+  // voxel of the head in the CT.
+  show({ ct, mr, mrRange, mrFromCt, headBox = null }) {
     this.clear();
-    Object.assign(this, { ct, mr, mrRange, mrFromCt, zoom: 1 });
-    this.middle = ct.size.map((size) => (size - 1) / 2);
+    Object.assign(this, { ct, mr, mrRange, mrFromCt, headBox });
     this.crosshair = ct.size.map((size) => Math.floor(size / 2));
     this.mrCrosshair = [...this.crosshair];
+    this.spyglass = { voxel: this.crosshair, radiusMm: SPYGLASS_MM };
+    this.updateLayers();
+    this.imageLayers.choose("mr");
+    this.views.fit("head");
     this.resize();
     this.notify("crosshair");
   }
@@ -55,21 +56,45 @@ export class Viewer extends EventTarget {
   // The fused image, and the alignment of the MR that it was fused with; null for none.
   setFused(volume, fusedMrFromCt = null) {
     Object.assign(this, { fused: volume, fusedMrFromCt, preview: null });
+    this.updateLayers();
     this.invalidate("fused");
   }
 
   // Further images of the result, see `FurtherImage`.
   setFurther(further) {
     this.further = further;
+    this.updateLayers();
     this.notify("further");
     this.invalidate("further");
+  }
+
+  updateLayers() {
+    const further = this.further.map(({ name, mapName, isColour }) => [name, mapName, isColour ? COLOUR_OPACITY : 1]);
+    this.imageLayers.update([...(this.fused ? [["fused", "grey", 1]] : []), ["mr", "grey", 1], ...further]);
+    if (!this.imageLayers.shown.length) this.imageLayers.choose("mr");
+    this.notify("layers");
   }
 
   furtherNamed(name) {
     return this.further.find((one) => one.name === name);
   }
 
-  // One axial slice of another method, shown instead of that slice of the fused image.
+  labelOf(name) {
+    return { ct: "CT", mr: "MR", fused: "fused" }[name] ?? this.furtherNamed(name).label;
+  }
+
+  // Unit of an image's values; empty for arbitrary and unknown units.
+  unitOf(name) {
+    return name === "ct" ? "HU" : (this.furtherNamed(name)?.unit ?? "");
+  }
+
+  // Volume of an image, and the matrix from coordinates of the CT to its own; null where they are the same.
+  imageNamed(name) {
+    if (name === "mr") return { volume: this.mr, fromCt: this.mrFromCt ?? IDENTITY };
+    return this.furtherNamed(name) ?? { volume: this[name], fromCt: null };
+  }
+
+  // One axial slice of another method or CT window, shown instead of that slice of the fused image.
   setPreview(preview) {
     this.preview = preview;
     this.invalidate("fused");
@@ -77,6 +102,7 @@ export class Viewer extends EventTarget {
 
   setAlignment(mrFromCt) {
     this.mrFromCt = mrFromCt;
+    if (this.frame === "mr") this.planes.clear(); // the grid moves with the MR
     this.invalidate("mr");
     this.notify("alignment");
   }
@@ -85,7 +111,85 @@ export class Viewer extends EventTarget {
     Object.assign(this, changes);
     this.requestDraw();
     if (changes.window) this.notify("window");
-    if (changes.layout) this.notify("layout");
+    if (changes.layout) this.maximised = null;
+    if (changes.frame) this.setFrame(changes.frame);
+    if (changes.layout || "maximised" in changes || changes.frame) this.notify("layout");
+    if (changes.overlay !== undefined || changes.opacity !== undefined) this.notify("layers");
+  }
+
+  // The planes are those of the CT, or those of the MR.
+  setFrame(frame) {
+    this.frame = frame;
+    if (this.isShowing && frame === "ct") this.crosshair = this.inside(this.crosshair);
+    this.views.fit("head");
+    this.requestDraw();
+  }
+
+  get grid() {
+    if (this.frame === "ct" || this.layout === "landmarks") return this.ct;
+    if (this.gridFor !== this.mrFromCt) Object.assign(this, { gridFor: this.mrFromCt, gridOfMr: mrGrid(this.mr, this.mrFromCt ?? IDENTITY) });
+    return this.gridOfMr;
+  }
+
+  // Width and level of the CT, HU.
+  get window() {
+    const [low, high] = this.ranges.get("ct");
+    return [high - low, (low + high) / 2];
+  }
+
+  set window([width, level]) {
+    this.ranges.set("ct", [level - width / 2, level + width / 2]);
+  }
+
+  // Values of the MR that are black and white.
+  set mrRange(range) {
+    this.ranges.set("mr", range);
+    this.mrHeadRange = range;
+  }
+
+  get mrRange() {
+    return this.rangeOf("mr");
+  }
+
+  // Values of an image that have the first and the last colour, in its units; those of the fused image are in [0, 1].
+  rangeOf(name) {
+    return this.ranges.get(name) ?? this.initialRangeOf(name);
+  }
+
+  initialRangeOf(name) {
+    return { mr: this.mrHeadRange, fused: [0, 1] }[name] ?? this.furtherNamed(name)?.range ?? [0, 1];
+  }
+
+  setRange(name, range) {
+    this.ranges.set(name, range);
+    this.requestDraw();
+    this.notify("window");
+  }
+
+  // Value of one stored unit of an image.
+  stepOf(name) {
+    return name === "fused" ? 1 / FULL_SCALE : this.imageNamed(name).volume.step;
+  }
+
+  storedRangeOf(name) {
+    return this.rangeOf(name).map((value) => value / this.stepOf(name));
+  }
+
+  // The choice of the toolbar and the opacity of the uppermost layer.
+  get overlay() {
+    return this.imageLayers.choice;
+  }
+
+  set overlay(choice) {
+    this.imageLayers.choose(choice);
+  }
+
+  get opacity() {
+    return this.imageLayers.top?.opacity ?? 1;
+  }
+
+  set opacity(opacity) {
+    if (this.imageLayers.top) this.imageLayers.top.opacity = opacity;
   }
 
   setTool(tool) {
@@ -96,7 +200,7 @@ export class Viewer extends EventTarget {
   }
 
   invalidate(name) {
-    for (const key of this.planes.keys()) if (key.startsWith(name)) this.planes.delete(key);
+    this.planes.clear(name);
     this.version = (this.version ?? 0) + 1;
     this.requestDraw();
     this.notify("crosshair");
@@ -108,26 +212,28 @@ export class Viewer extends EventTarget {
 
   resize() {
     this.ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.max(Math.round(this.canvas.clientWidth * this.ratio), 1);
-    this.canvas.height = Math.max(Math.round(this.canvas.clientHeight * this.ratio), 1);
+    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.max(Math.round(side * this.ratio), 1));
+    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     this.requestDraw();
   }
 
   requestDraw() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
+    this.frameRequest ??= requestAnimationFrame(() => {
+      this.frameRequest = null;
       this.draw();
     });
   }
 
   draw() {
-    const { context, canvas } = this;
-    context.fillStyle = INK.halo;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    if (!this.isShowing) return;
-    this.viewports = LAYOUTS[this.layout].map((entry) => new Viewport(entry, this.ct, canvas, this));
-    this.viewports.forEach((viewport, i) => this.drawViewport(viewport, i));
-    this.notify("drawn");
+    if (this.isShowing) this.viewports = this.arrange();
+    this.painter.draw();
+    if (this.isShowing) this.notify("drawn");
+  }
+
+  arrange() {
+    const entries = layoutOf(this.layout, this.maximised);
+    this.views.update(entries);
+    return entries.map((entry) => new Viewport(entry, this.grid, this.canvas, { ...this.views.of(entry), ratio: this.ratio }, this.ct));
   }
 
   // Whether a viewport shows the second crosshair, for landmarks in the MR.
@@ -136,118 +242,17 @@ export class Viewer extends EventTarget {
   }
 
   crosshairOf(viewport) {
-    return this.hasMrCrosshair(viewport) ? this.mrCrosshair : this.crosshair;
+    return this.hasMrCrosshair(viewport) ? this.mrCrosshair : this.views.crosshairIn(viewport);
   }
 
-  drawViewport(viewport, i) {
-    const { context } = this;
-    const index = Math.round(this.crosshairOf(viewport)[viewport.across]);
-    context.save();
-    context.beginPath();
-    context.rect(viewport.left, viewport.top, viewport.width, viewport.height);
-    context.clip();
-    Object.assign(context, { imageSmoothingEnabled: true, lineWidth: this.ratio });
-    context.drawImage(this.image(viewport, i, index), viewport.corner[0], viewport.corner[1], viewport.columns * viewport.scale[0], viewport.rows * viewport.scale[1]);
-    for (const layer of new Set([...this.layers, this.tool])) layer?.draw(context, viewport, index);
-    this.drawCrosshair(viewport);
-    this.drawLabels(viewport, index);
-    context.restore();
+  // The values of a viewport's plane: of the preview where there is one.
+  plane(name, viewport, index) {
+    return name === "fused" && this.isPreviewed(viewport, index) ? this.preview.values : this.planes.of(name, viewport, index);
   }
 
-  // The coloured plane of a viewport, composed again only after a change.
-  image(viewport, i, index) {
-    const display = viewport.show ? null : [this.overlay, this.opacity, this.mode, this.wipe];
-    const key = JSON.stringify([viewport.plane, index, viewport.show, display, this.window, this.mrRange, this.version, viewport.columns, viewport.rows]);
-    const cached = this.images[i];
-    if (cached?.key === key) return cached.canvas;
-    const canvas = cached?.canvas ?? document.createElement("canvas");
-    Object.assign(canvas, { width: viewport.columns, height: viewport.rows });
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    const pixels = context.createImageData(viewport.columns, viewport.rows);
-    this.composeViewport(pixels.data, viewport, index);
-    context.putImageData(pixels, 0, 0);
-    this.images[i] = { key, canvas };
-    return canvas;
-  }
-
-  composeViewport(target, viewport, index) {
-    const overlay = this.overlayOf(viewport);
-    const isAlone = Boolean(viewport.show) && viewport.show !== "ct";
-    const line = this.wipe * viewport.columns;
-    const square = [viewport.right, viewport.down].map((axis) => SQUARE_MM / this.ct.spacing[axis]);
-    compose(target, this.plane("ct", viewport.plane, index), viewport.show === "ct" || !overlay ? null : this.plane(overlay.from, viewport.plane, index), {
-      columns: viewport.columns,
-      baseGreys: isAlone ? BLACK : this.greysOf("ct"),
-      overlayGreys: overlay && this.greysOf(overlay.from),
-      map: overlay?.map,
-      opacity: isAlone ? 1 : this.opacity,
-      hasOverlay: OVERLAY_MODES[isAlone ? "blend" : this.mode]({ line, square }),
-    });
-  }
-
-  overlayOf(viewport) {
-    const name = viewport.show && viewport.show !== "ct" ? viewport.show : this.overlay;
-    const overlay = OVERLAYS[name] ?? { from: name, map: this.furtherNamed(name).map };
-    return overlay.from === "fused" && !this.fused ? (viewport.show ? null : OVERLAYS.mr) : overlay;
-  }
-
-  greysOf(name) {
-    const further = this.furtherNamed(name), { step } = further?.volume ?? this[name];
-    const range = further?.range ?? { ct: [this.window[1] - this.window[0] / 2, this.window[1] + this.window[0] / 2], mr: this.mrRange, fused: [0, FULL_SCALE] }[name];
-    const key = `${name} ${range} ${step}`;
-    this.tables ??= new Map();
-    if (this.tables.size > MAX_CACHED_PLANES) this.tables.clear();
-    if (!this.tables.has(key)) this.tables.set(key, greyTable(range.map((value) => value / step)));
-    return this.tables.get(key);
-  }
-
-  plane(name, plane, index) {
-    if (name === "fused" && this.isPreviewed(plane, index)) return this.preview.values;
-    const key = `${name} ${plane} ${index}`;
-    if (!this.planes.has(key)) {
-      if (this.planes.size >= MAX_CACHED_PLANES) this.planes.delete(this.planes.keys().next().value);
-      this.planes.set(key, this.planeOf(name, plane, index));
-    }
-    return this.planes.get(key);
-  }
-
-  planeOf(name, plane, index) {
-    if (name === "mr") return resamplePlane(this.mr, this.mrVoxelFromVoxel(), this.ct.size, plane, index);
-    return this.furtherNamed(name)?.plane(this.ct, plane, index) ?? extractPlane(this[name], plane, index);
-  }
-
-  mrVoxelFromVoxel() {
-    return multiply(this.mr.voxelFromMm, this.mrFromCt ?? IDENTITY, this.ct.mmFromVoxel);
-  }
-
-  drawCrosshair(viewport) {
-    const { context, ratio } = this;
-    const [x, y] = viewport.toScreen(this.crosshairOf(viewport));
-    const gap = 9 * ratio;
-    context.strokeStyle = INK.lines;
-    context.globalAlpha = this.layout === "landmarks" && this.isMrActive !== this.hasMrCrosshair(viewport) ? 0.35 : 0.75;
-    context.beginPath();
-    for (const [from, to] of [[viewport.left, x - gap], [x + gap, viewport.left + viewport.width]]) context.moveTo(from, y), context.lineTo(to, y);
-    for (const [from, to] of [[viewport.top, y - gap], [y + gap, viewport.top + viewport.height]]) context.moveTo(x, from), context.lineTo(x, to);
-    context.stroke();
-    context.globalAlpha = 1;
-  }
-
-  drawLabels(viewport, index) {
-    const right = DIRECTIONS[viewport.right], down = viewport.upwards ? [...DIRECTIONS[viewport.down]].reverse() : DIRECTIONS[viewport.down];
-    const [middle, centre] = [viewport.top + viewport.height / 2, viewport.left + viewport.width / 2];
-    const [edge, line] = [6 * this.ratio, 12 * this.ratio];
-    const shown = { ct: "CT", mr: "MR", fused: this.fused ? "fused" : "not fused yet" }[viewport.show] ?? "";
-    const preview = this.isPreviewed(viewport.plane, index) ? ` · preview of ${this.preview.method}` : "";
-    this.write(right[0], viewport.left + edge, middle, "left");
-    this.write(right[1], viewport.left + viewport.width - edge, middle, "right");
-    this.write(down[0], centre, viewport.top + line, "center");
-    this.write(down[1], centre, viewport.top + viewport.height - line, "center");
-    this.write(`${shown} ${viewport.plane} ${index + 1}/${this.ct.size[viewport.across]}${preview}`.trim(), viewport.left + edge, viewport.top + line, "left");
-  }
-
-  isPreviewed(plane, index) {
-    return plane === "axial" && this.overlay === "fused" && this.preview?.index === index;
+  isPreviewed({ plane, show }, index) {
+    const isShown = show ? show === "fused" : this.imageLayers.isShown("fused");
+    return plane === "axial" && isShown && !this.slab.mm && this.preview?.index === index;
   }
 
   write(text, x, y, align) {
@@ -272,9 +277,11 @@ export class Viewer extends EventTarget {
   }
 
   // The displayed fused value: that of the preview in a previewed slice.
-  fusedAt([x, y, z]) {
+  fusedAt(voxel) {
     if (!this.fused) return null;
-    const stored = this.isPreviewed("axial", z) ? this.preview.values[y * this.ct.size[0] + x] : this.fused.valueAt([x, y, z]);
+    const [x, y, z] = voxel.map(Math.round);
+    const isPreviewed = this.isPreviewed({ plane: this.frame === "ct" ? "axial" : "" }, z);
+    const stored = isPreviewed ? this.preview.values[y * this.ct.size[0] + x] : this.fused.valueAt(voxel);
     return stored / FULL_SCALE;
   }
 
@@ -294,17 +301,37 @@ export class Viewer extends EventTarget {
     this.requestDraw();
   }
 
+  // The nearest voxel of the CT; in planes of the MR the nearest position, which is between voxels.
+  inside(voxel) {
+    const whole = this.grid === this.ct ? voxel.map(Math.round) : voxel;
+    return whole.map((value, axis) => Math.min(Math.max(value, 0), this.ct.size[axis] - 1));
+  }
+
   setCrosshair(voxel, isMr = false) {
-    const clamped = voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), this.ct.size[axis] - 1));
-    this[isMr ? "mrCrosshair" : "crosshair"] = clamped;
+    this[isMr ? "mrCrosshair" : "crosshair"] = this.inside(voxel);
     this.requestDraw();
     this.notify("crosshair");
+  }
+
+  // Move the crosshair in a viewport; the planes of the others follow if they are linked.
+  setCrosshairIn(viewport, voxel) {
+    this.views.follow(viewport, this.inside(voxel));
+    this.setCrosshair(voxel, this.hasMrCrosshair(viewport));
+  }
+
+  // Show the next slice, or with a negative step the previous one.
+  scroll(viewport, step) {
+    const voxel = [...viewport.toGrid(this.crosshairOf(viewport))];
+    const stride = viewport.grid.strides?.[viewport.across] ?? 1;
+    voxel[viewport.across] = (Math.round(voxel[viewport.across] / stride) + step) * stride;
+    this.setCrosshairIn(viewport, viewport.fromGrid(voxel));
   }
 
   // Move the crosshair to a position of the CT, LPS mm, or to the nearest voxel, and show it unzoomed.
   showPosition(mm) {
     if (!this.isShowing) return;
     this.resetZoom();
+    this.views.link();
     this.setCrosshair(apply(this.ct.voxelFromMm, mm));
   }
 
@@ -312,23 +339,31 @@ export class Viewer extends EventTarget {
     if (!this.isShowing) return;
     const isMr = this.layout === "landmarks" && this.isMrActive;
     const from = isMr ? this.mrCrosshair : this.crosshair;
-    this.setCrosshair([from[0] + left, from[1] + back, from[2] + up], isMr);
+    const to = [from[0] + left, from[1] + back, from[2] + up];
+    const viewport = this.viewports.find(({ number }) => number === this.views.active);
+    if (viewport && !isMr) this.views.follow(viewport, this.inside(to));
+    this.setCrosshair(to, isMr);
   }
 
   viewportAt(x, y) {
     return this.viewports.find((viewport) => viewport.contains(x, y));
   }
 
-  zoomBy(factor, viewport = this.viewports[0], [x, y] = viewport ? [viewport.left + viewport.width / 2, viewport.top + viewport.height / 2] : []) {
-    if (!viewport) return;
-    const zoom = Math.min(Math.max(this.zoom * factor, MIN_ZOOM), MAX_ZOOM);
-    const fixed = viewport.toVoxel(x, y, this.middle);
-    const shrink = this.zoom / zoom;
-    this.middle = this.middle.map((value, axis) => (axis === viewport.across ? value : fixed[axis] + (value - fixed[axis]) * shrink));
-    this.set({ zoom });
+  // Zoom about a position on the canvas, by default about the crosshair.
+  zoomBy(factor, viewport = this.viewports[0], position = viewport?.toScreen(this.crosshairOf(viewport))) {
+    if (viewport) this.views.zoom(viewport, factor, position);
   }
 
   resetZoom() {
-    if (this.isShowing) this.set({ zoom: 1, middle: this.ct.size.map((size) => (size - 1) / 2) });
+    if (this.isShowing) this.views.fit("all");
+  }
+
+  get zoom() {
+    return this.views.shared.zoom;
+  }
+
+  // Maximise a viewport, or show the whole layout again.
+  toggleMaximised(viewport = this.viewports.find(({ number }) => number === this.views.active) ?? this.viewports[0]) {
+    if (viewport) this.set({ maximised: this.maximised === null ? viewport.number : null });
   }
 }

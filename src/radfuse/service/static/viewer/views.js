@@ -1,0 +1,106 @@
+// Zoom, position and slice of the viewports: shared while they are linked, else each viewport has its own.
+
+import { PLANES } from "./volume.js";
+
+const MIN_ZOOM = 0.5, MAX_ZOOM = 20;
+const HEAD_MARGIN = 0.94; // of a viewport that the head fills
+
+export class Views {
+  constructor(viewer) {
+    Object.assign(this, { viewer, isLinked: true, active: 0, shared: { zoom: 1, middle: [0, 0, 0], fitted: "head" }, own: new Map() });
+  }
+
+  of({ number }) {
+    return (!this.isLinked && this.own.get(number)) || this.shared;
+  }
+
+  link() {
+    this.isLinked = true;
+    this.own.clear();
+    this.viewer.requestDraw();
+    this.viewer.notify("layout");
+  }
+
+  // Each viewport keeps what it shows now.
+  unlink() {
+    this.isLinked = false;
+    for (const viewport of this.viewer.viewports) this.own.set(viewport.number, this.copyFor(viewport));
+    this.viewer.requestDraw();
+    this.viewer.notify("layout");
+  }
+
+  copyFor(viewport) {
+    const { viewer } = this;
+    return { ...this.shared, fitted: null, middle: [...this.shared.middle], depth: viewport.toGrid(viewer.crosshair)[viewport.across] };
+  }
+
+  // The crosshair in the plane that a viewport shows.
+  crosshairIn(viewport) {
+    const { crosshair } = this.viewer;
+    const own = this.isLinked ? null : this.own.get(viewport.number);
+    if (own?.depth === undefined) return crosshair;
+    const voxel = [...viewport.toGrid(crosshair)];
+    voxel[viewport.across] = own.depth;
+    return viewport.fromGrid(voxel);
+  }
+
+  // Show the plane of a voxel in a viewport that is not linked.
+  follow(viewport, voxel) {
+    this.active = viewport.number;
+    const own = this.isLinked ? null : this.own.get(viewport.number);
+    if (own) own.depth = viewport.toGrid(voxel)[viewport.across];
+  }
+
+  // Show the head or all of the image; also after changes of layout and size, until the user zooms or pans.
+  fit(fitted) {
+    this.own.clear();
+    this.isLinked = true;
+    this.shared.fitted = fitted;
+    if (fitted === "all") Object.assign(this.shared, { zoom: 1, middle: this.viewer.grid.size.map((size) => (size - 1) / 2) });
+    this.viewer.requestDraw();
+    this.viewer.notify("layout");
+  }
+
+  update(entries) {
+    const { viewer, shared } = this;
+    for (const entry of entries) if (!this.isLinked && !this.own.has(entry.number)) this.own.set(entry.number, { ...shared, fitted: null, middle: [...shared.middle] });
+    if (!shared.fitted) return;
+    const { grid } = viewer;
+    const box = shared.fitted === "head" && grid === viewer.ct ? viewer.headBox : null;
+    const [first, last] = box ?? [[0, 0, 0], grid.size.map((size) => size - 1)];
+    const zooms = entries.map((entry) => fittingZoom(entry, grid, first, last, viewer.canvas));
+    const zoom = box ? Math.min(Math.max(Math.min(...zooms) * HEAD_MARGIN, 1), MAX_ZOOM) : 1;
+    Object.assign(shared, { zoom, middle: first.map((value, axis) => (value + last[axis]) / 2) });
+  }
+
+  zoom(viewport, factor, [x, y]) {
+    const view = this.of(viewport);
+    const zoom = Math.min(Math.max(view.zoom * factor, MIN_ZOOM), MAX_ZOOM);
+    const fixed = viewport.screenToGrid(x, y, view.middle);
+    const shrink = view.zoom / zoom;
+    view.middle = view.middle.map((value, axis) => (axis === viewport.across ? value : fixed[axis] + (value - fixed[axis]) * shrink));
+    Object.assign(view, { zoom, fitted: null });
+    this.viewer.requestDraw();
+  }
+
+  // A function that pans by a displacement on the canvas since now.
+  startPan(viewport) {
+    const view = this.of(viewport), from = [...view.middle];
+    return (dx, dy) => {
+      const middle = [...from];
+      middle[viewport.right] -= dx / viewport.scale[0];
+      middle[viewport.down] += ((viewport.upwards ? 1 : -1) * dy) / viewport.scale[1];
+      Object.assign(view, { middle, fitted: null });
+      this.viewer.requestDraw();
+    };
+  }
+}
+
+// The zoom at which a box of voxels fills a viewport; 1 shows the whole plane.
+function fittingZoom({ plane, area: [, , width, height] }, grid, first, last, canvas) {
+  const { right, down } = PLANES[plane];
+  const [w, h] = [width * canvas.width, height * canvas.height];
+  const mm = (axis, voxels) => voxels * grid.spacing[axis];
+  const whole = Math.min(w / mm(right, grid.size[right]), h / mm(down, grid.size[down]));
+  return Math.min(w / mm(right, last[right] - first[right] + 1), h / mm(down, last[down] - first[down] + 1)) / whole;
+}
