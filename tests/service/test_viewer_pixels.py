@@ -119,7 +119,7 @@ def test_fov_border_is_that_of_the_resampled_mr(
       return it.borderSegments(bFromA, b.size, a.size, PLANES[plane], index);
     """
     given = (volume(ct), volume(mr), matrix.tolist(), plane, index)
-    segments = np.array(evaluate(viewer, "viewer/fov_border.js", code, *given))
+    segments = np.array(evaluate(viewer, "marks/fov_border.js", code, *given))
     across = {"sagittal": 0, "coronal": 1, "axial": 2}[plane]
     assert (segments[..., across] == index).all()
     in_fov = (~np.isnan(sitk.GetArrayFromImage(resampled))).take(index, 2 - across)
@@ -184,7 +184,7 @@ def test_fov_border_is_drawn_for_a_fused_image(viewer: ViewerDriver) -> None:
       canvas.remove();
       return [before, drawn, hidden];
     """
-    before, drawn, hidden = evaluate(viewer, "viewer/fov_border.js", code, volume(ct), volume(mr))
+    before, drawn, hidden = evaluate(viewer, "marks/fov_border.js", code, volume(ct), volume(mr))
     assert len(drawn) == 3
     for rows, first, last, left, right in drawn:
         assert rows > 20

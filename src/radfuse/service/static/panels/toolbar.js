@@ -1,11 +1,11 @@
 // The toolbar of the viewer: overlay and its mode, planes, ruler; and the values at the crosshair.
 
 import { byId, createElement, selectNext, setPressed } from "../dom.js";
-import { ColourBar } from "../viewer/colour_bar.js";
+import { ColourBar } from "../marks/colour_bar.js";
 import { FULL_SCALE } from "../viewer/compose.js";
-import { FovBorder } from "../viewer/fov_border.js";
+import { FovBorder } from "../marks/fov_border.js";
 import { Rendering } from "../viewer/rendering.js";
-import { Ruler } from "../viewer/ruler.js";
+import { Ruler } from "../marks/ruler.js";
 import { RENDERING_AREA } from "../viewer/viewports.js";
 import { WindowControls } from "./window_controls.js";
 

@@ -1,10 +1,9 @@
 // Draws the viewports: composed planes, composed again only after a change, and what is drawn on top.
 
-import { boneWeights, compose, magentaOf, valueColours } from "./compose.js";
+import { drawCrosshair, drawLabels, drawScaleBar } from "../marks/labels.js";
+import { drawOrientationCube } from "../marks/orientation_cube.js";
+import { COLOUR_MAPS, boneWeights, compose, magentaOf, valueColours } from "./compose.js";
 import { ImageLayers } from "./image_layers.js";
-import { COLOUR_MAPS } from "./compose.js";
-import { drawCrosshair, drawLabels, drawScaleBar } from "./marks.js";
-import { drawOrientationCube } from "./orientation_cube.js";
 
 const SQUARE_MM = 25;
 const MAX_CACHED_TABLES = 24;

@@ -1,6 +1,6 @@
 // A small cube at the upper right of a viewport: its faces have the letters of the patient's sides that they show.
 
-import { directionLetters } from "./marks.js";
+import { directionLetters } from "./labels.js";
 
 const SIDE = 26, DEPTH = 10, MARGIN = 14; // screen pixels
 const MIN_WIDTH = 160; // of a viewport with a cube

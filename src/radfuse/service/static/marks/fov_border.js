@@ -1,6 +1,6 @@
 // The border of the MR's field of view around a fused image: outside of it the image is the CT alone.
 
-import { multiply } from "./geometry.js";
+import { multiply } from "../viewer/geometry.js";
 
 const COLOUR = "#00beff"; // as on the QA sheet
 const TINY = 1e-6;

@@ -1,6 +1,6 @@
 // Bars of the colours of the shown layers with their lowest and highest displayed value and unit, in the first viewport.
 
-import { ImageLayers } from "./image_layers.js";
+import { ImageLayers } from "../viewer/image_layers.js";
 
 const SIZE = [10, 130], MARGIN = 12, STEP = 96; // screen pixels
 const STEPS = 64;
@@ -22,7 +22,7 @@ export class ColourBar {
     const { viewer } = this;
     const { colours } = ImageLayers.colours(layer);
     const [width, height, margin, step] = [...SIZE, MARGIN, STEP].map((pixels) => pixels * viewport.ratio);
-    const [left, bottom] = [viewport.left + margin + number * step, viewport.top + viewport.height - 2 * margin];
+    const [left, bottom] = [viewport.left + margin + number * step, viewport.top + viewport.height - margin];
     for (let slice = 0; slice < STEPS; slice++) {
       const at = 3 * Math.round((255 * slice) / (STEPS - 1));
       context.fillStyle = `rgb(${[...colours.subarray(at, at + 3)]})`;
