@@ -93,7 +93,7 @@ def changes_display(viewer: ViewerDriver) -> None:
         shot = viewer.screenshot(name)
         assert np.abs(shot - hot).mean() > 1
         assert np.abs(shot - ct).mean() > 1
-    viewer.press("c4")
+    viewer.press("cc4")
     colours = viewer.screenshot("11-magenta-green")
     assert np.abs(colours[..., 0] - colours[..., 1]).mean() > 3
     viewer.press("1")
