@@ -65,7 +65,7 @@ async function showStudy(study) {
   await showImages();
   if (selected !== id || !displayed) return;
   byId("next-steps").hidden = problem?.state !== "failed";
-  if (problem?.mr_from_ct) panels.registration.setAlignment(problem.mr_from_ct); // to be checked before it is accepted
+  if (problem?.mr_from_ct) panels.registration.setAlignment(problem.mr_from_ct, "start"); // to be checked before it is accepted
 }
 
 async function showIdentities(id) {
@@ -212,7 +212,7 @@ async function fuse(options) {
 async function acceptAndFuse() {
   const { mr_from_ct } = failure;
   if (JSON.stringify(viewer.mrFromCt) !== JSON.stringify(mr_from_ct)) {
-    panels.registration.setAlignment(mr_from_ct);
+    panels.registration.setAlignment(mr_from_ct, "start");
     throw new Error(`${failure.error}. The MR is displayed with this registration: check it, then press “Accept and fuse” again.`);
   }
   await fuse({ mr_from_ct, refine: false, accept_registration: true });
@@ -241,6 +241,7 @@ function selectTab(name) {
   }
   if (name === "registration") viewer.set({ layout: "landmarks" });
   else if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
+  if (name !== "registration") panels.registration.leave();
   if (name !== "structures") panels.structures.chooseTool("crosshair");
 }
 

@@ -1,34 +1,42 @@
-// The Registration panel: manual registration by sliders and landmark pairs, displayed at once; then a refinement.
+// The Registration panel: manual registration by a tool, values and landmark pairs, displayed at once; then a refinement.
 
 import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
-import { apply, inverse, multiply, rigidMotion } from "../viewer/geometry.js";
+import { AlignSection } from "../registration/align_section.js";
+import { Alignment } from "../registration/alignment.js";
+import { apply } from "../viewer/geometry.js";
 
 const MIN_PAIRS = 3;
 const MASKS = ["roi", "metric-mask"]; // the selects
-const SLIDERS = [
-  ...["left", "posterior", "superior"].map((direction) => ({ name: `translation ${direction}`, unit: "mm", max: 100, step: 0.5 })),
-  ...["left", "posterior", "superior"].map((direction) => ({ name: `rotation about ${direction}`, unit: "°", max: 45, step: 0.5 })),
-];
 
 export class RegistrationPanel {
   // `fuse` starts a fusion with options.
   constructor(viewer, fuse) {
-    Object.assign(this, { viewer, fuse, pairs: [], errors: [], initial: null });
-    this.sliders = SLIDERS.map((slider) => this.addSlider(slider));
+    Object.assign(this, { viewer, fuse, fitted: null, alignment: new Alignment(viewer) });
+    this.align = new AlignSection(viewer, this.alignment);
     viewer.layers.push(this);
+    this.alignment.addEventListener("change", () => this.show());
     byId("add-pair").addEventListener("click", () => this.add());
     byId("fit-pairs").addEventListener("click", showErrors(() => this.fit(), "registration-error"));
     byId("refine").addEventListener("click", showErrors(() => this.run(true), "registration-error"));
     byId("use-unrefined").addEventListener("click", showErrors(() => this.run(false), "registration-error"));
-    byId("reset-registration").addEventListener("click", () => this.reset());
+    byId("reset-registration").addEventListener("click", () => this.setAlignment(this.alignment.initial, "reset"));
+  }
+
+  get pairs() {
+    return this.alignment.pairs;
   }
 
   // Start from the last registration, or from the initial alignment. Pairs stay with their study.
   open(study, mrFromCt) {
-    if (this.study !== study) Object.assign(this, { study, pairs: [] });
-    this.initial = mrFromCt;
-    this.reset();
+    const isOther = this.study !== study;
+    this.study = study;
+    this.alignment.open(mrFromCt, "start", isOther);
+  }
+
+  // Leave the tab.
+  leave() {
+    if (this.viewer.tool === this.align.tool) this.viewer.setTool(null);
   }
 
   // Structures that a registration may be restricted to; a chosen one stays chosen.
@@ -46,71 +54,47 @@ export class RegistrationPanel {
     return Object.fromEntries(MASKS.map((id) => [id.replace("-", "_"), byId(id).value]));
   }
 
-  addSlider({ name, unit, max, step }) {
-    const id = name.replace(/ /g, "-");
-    const input = createElement("input", { type: "range", id, min: -max, max, step, value: 0 });
-    const output = createElement("output", { textContent: `0 ${unit}` });
-    input.addEventListener("input", () => this.onSlide());
-    byId("sliders").append(createElement("label", { htmlFor: id }, name, " ", output), input);
-    return { input, output, unit };
+  // Change the alignment; `label` names the change.
+  setAlignment(mrFromCt, label) {
+    if (mrFromCt) this.alignment.change({ mrFromCt }, label);
   }
 
-  // Set the alignment and centre the sliders.
-  setAlignment(mrFromCt) {
-    this.base = mrFromCt;
-    for (const { input, output, unit } of this.sliders) (input.value = 0), (output.textContent = `0 ${unit}`);
-    if (this.viewer.isShowing) this.viewer.setAlignment(mrFromCt);
-    this.show();
-  }
-
-  reset() {
-    this.errors = [];
-    byId("fit-result").textContent = "";
-    this.setAlignment(this.initial);
-  }
-
-  // Sliders rotate the MR about the centre of the CT.
-  onSlide() {
-    const { ct } = this.viewer;
-    if (!ct) return;
-    const values = this.sliders.map(({ input, output, unit }) => ((output.textContent = `${input.value} ${unit}`), Number(input.value)));
-    const centre = apply(ct.mmFromVoxel, ct.size.map((size) => (size - 1) / 2));
-    this.viewer.setAlignment(multiply(this.base, inverse(rigidMotion(values.slice(0, 3), values.slice(3), centre))));
+  setPairs(pairs, label) {
+    this.alignment.change({ pairs }, label);
   }
 
   add() {
     if (!this.viewer.isShowing) return;
     if (this.viewer.layout !== "landmarks") this.viewer.set({ layout: "landmarks" });
-    this.pairs.push(this.viewer.landmarkPair());
-    this.errors = [];
-    this.show();
+    this.setPairs([...this.pairs, this.viewer.landmarkPair()], "pair-added");
   }
 
   async fit() {
-    const { study } = this;
-    const response = await api.fitLandmarks(study, this.pairs);
-    if (this.study !== study || !this.viewer.isShowing) return;
-    this.setAlignment(response.mr_from_ct);
-    this.errors = response.errors_mm;
-    byId("fit-result").textContent = `Root mean square ${response.rms_mm.toFixed(1)} mm over ${this.pairs.length} pairs. Small errors show that the pairs agree, not that they are correct: check the images.`;
-    this.show();
+    const { study, pairs } = this;
+    const response = await api.fitLandmarks(study, pairs);
+    if (this.study !== study || !this.viewer.isShowing || pairs !== this.pairs) return;
+    this.fitted = { ...response, pairs };
+    this.setAlignment(response.mr_from_ct, "fit");
+  }
+
+  // The fit of the pairs as they are; null where they were changed since.
+  get currentFit() {
+    return this.fitted?.pairs === this.pairs ? this.fitted : null;
   }
 
   show() {
     byId("pairs").hidden = this.pairs.length === 0;
     byId("fit-pairs").disabled = this.pairs.length < MIN_PAIRS;
     byId("pairs").tBodies[0].replaceChildren(...this.pairs.map((_, i) => this.row(i)));
+    const fit = this.currentFit;
+    byId("fit-result").textContent = fit ? `Root mean square ${fit.rms_mm.toFixed(1)} mm over ${this.pairs.length} pairs. Small errors show that the pairs agree, not that they are correct: check the images.` : "";
     this.viewer.requestDraw();
   }
 
   row(i) {
     const remove = createElement("button", { type: "button", textContent: "×", ariaLabel: `Remove pair ${i + 1}` });
-    remove.addEventListener("click", () => {
-      this.pairs.splice(i, 1);
-      this.errors = [];
-      this.show();
-    });
-    return createElement("tr", {}, createElement("td", { textContent: i + 1 }), createElement("td", { textContent: this.errors[i]?.toFixed(1) ?? "–" }), createElement("td", {}, remove));
+    remove.addEventListener("click", () => this.setPairs(this.pairs.toSpliced(i, 1), "pair-removed"));
+    return createElement("tr", {}, createElement("td", { textContent: i + 1 }), createElement("td", { textContent: this.currentFit?.errors_mm[i].toFixed(1) ?? "–" }), createElement("td", {}, remove));
   }
 
   async run(refine) {
@@ -132,6 +116,6 @@ export class RegistrationPanel {
   }
 
   get keys() {
-    return { l: () => this.add(), x: () => this.viewer.selectCrosshair(!this.viewer.isMrActive) };
+    return { ...this.align.keys, l: () => this.add(), x: () => this.viewer.selectCrosshair(!this.viewer.isMrActive) };
   }
 }

@@ -1,0 +1,87 @@
+// Controls that move the MR: the tool and its keys, the six values, undo and redo.
+
+import { byId, createElement, setPressed } from "../dom.js";
+import { text, textNodes } from "../text.js";
+import { AlignTool } from "./align_tool.js";
+import { NudgeKeys } from "./nudge_keys.js";
+import { SixValues } from "./six_values.js";
+
+const button = (id, ...content) => createElement("button", { type: "button", id }, ...content);
+const label = (htmlFor, ...content) => createElement("label", { htmlFor }, ...content);
+const row = (...children) => createElement("div", { className: "row" }, ...children);
+
+export class AlignSection {
+  constructor(viewer, alignment) {
+    Object.assign(this, { viewer, alignment });
+    this.build();
+    this.tool = new AlignTool(viewer, alignment, () => byId("align-pivot").value);
+    this.values = new SixValues(viewer, alignment);
+    new NudgeKeys(viewer, this.tool, alignment, () => byId("align-keys").value === "rotate");
+    byId("align").addEventListener("click", () => this.toggle());
+    byId("align-pivot").addEventListener("change", () => viewer.requestDraw());
+    byId("undo-alignment").addEventListener("click", () => alignment.undo());
+    byId("redo-alignment").addEventListener("click", () => alignment.redo());
+    alignment.addEventListener("change", () => this.render());
+    viewer.addEventListener("tool", () => this.showTool());
+  }
+
+  build() {
+    const values = (kind) => createElement("div", { id: `${kind}-values`, className: "values" });
+    byId("align-section").append(
+      row(button("align", ...textNodes("align.align")), button("undo-alignment", text("align.undo")), button("redo-alignment", text("align.redo"))),
+      createElement("p", { id: "align-hint", hidden: true }, ...textNodes("align.hint")),
+      createElement("div", { className: "pairs-of-fields" },
+        label("align-pivot", text("align.pivot")),
+        createElement("select", { id: "align-pivot" }, ...["crosshair", "centre"].map((name) => new Option(text(`align.pivot-${name}`), name))),
+        label("align-keys", ...textNodes("align.keys")),
+        createElement("select", { id: "align-keys" }, ...["move", "rotate"].map((name) => new Option(text(`align.keys-${name}`), name))),
+      ),
+      createElement("fieldset", { id: "sliders" }, createElement("legend", {}, text("align.translation")), values("translation")),
+      createElement("fieldset", {}, createElement("legend", {}, text("align.rotation")), values("rotation")),
+      label("values-reference", text("align.reference")),
+      createElement("select", { id: "values-reference" }, ...["start", "headers"].map((name) => new Option(text(`align.reference-${name}`), name))),
+      createElement("p", { id: "values-convention", className: "quiet" }),
+    );
+  }
+
+  // Dragging moves the MR until the tool is chosen again. The MR is displayed, as it could not be judged otherwise.
+  toggle() {
+    const { viewer, tool } = this;
+    if (viewer.tool === tool) return viewer.setTool(null);
+    if (!viewer.isShowing) return;
+    if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
+    if (byId("overlay").value === "fused") {
+      byId("overlay").value = "magenta-green";
+      byId("overlay").dispatchEvent(new Event("change"));
+    }
+    viewer.setTool(tool);
+    viewer.canvas.focus();
+  }
+
+  showTool() {
+    const isChosen = this.viewer.tool === this.tool;
+    setPressed(byId("align"), isChosen);
+    byId("align-hint").hidden = !isChosen;
+  }
+
+  render() {
+    const { undoLabel, redoLabel } = this.alignment;
+    for (const [name, change] of [["undo", undoLabel], ["redo", redoLabel]]) {
+      byId(`${name}-alignment`).disabled = !change;
+      byId(`${name}-alignment`).title = change && text(`align.change-${change}`);
+    }
+    this.values.render();
+  }
+
+  get keys() {
+    const { alignment } = this;
+    const redo = () => alignment.redo();
+    return {
+      a: () => this.toggle(),
+      r: () => (byId("align-keys").selectedIndex = 1 - byId("align-keys").selectedIndex),
+      "ctrl+z": () => alignment.undo(),
+      "ctrl+y": redo,
+      "ctrl+shift+z": redo,
+    };
+  }
+}

@@ -1,0 +1,292 @@
+"""Manual registration in a real browser: what is dragged, typed and displayed is what is stored."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from browser_kit import ViewerDriver
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.keys import Keys
+from service_kit import Site
+
+from radfuse.registration.transforms import matrix_of, read_transform, rigid_from_matrix
+
+SHOTS = Path(__file__).parents[2] / "build/screenshots"
+OUTSIDE = -32768
+DRAG = """
+const [plane, start, ends, event] = arguments, { viewer, panels } = radfuse;
+const { tool } = panels.registration.align;
+const viewport = viewer.viewports.find((one) => one.plane === plane);
+tool.down(viewport, start, event ?? {});
+for (const end of ends) tool.move(viewport, end);
+tool.up();
+return viewer.mrFromCt;
+"""
+"""A drag of the tool between voxels that are not whole, in the viewport of a plane."""
+
+
+@pytest.fixture(scope="module")
+def viewer(
+    browser: Chrome, site: Site, prepared: str, tmp_path_factory: pytest.TempPathFactory
+) -> ViewerDriver:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    browser.set_script_timeout(30)
+    opened = ViewerDriver(browser, SHOTS)
+    opened.open(site.access.url)
+    opened.select("studies", prepared)
+    opened.wait_until(lambda: opened.body_data("loaded") == prepared)
+    opened.element("tab-registration").click()
+    opened.element("align").click()
+    opened.browser.execute_script("radfuse.viewer.draw()")
+    return opened
+
+
+def click(viewer: ViewerDriver, name: str) -> None:
+    """Click an element wherever the panel is scrolled to."""
+    viewer.browser.execute_script("arguments[0].click()", viewer.element(name))
+
+
+def alignment(viewer: ViewerDriver) -> np.ndarray:
+    """Maps CT points to MR points, LPS mm."""
+    return np.array(viewer.browser.execute_script("return radfuse.viewer.mrFromCt"))
+
+
+def motion_since(viewer: ViewerDriver, start: np.ndarray) -> np.ndarray:
+    """How the MR was moved in the CT's coordinates since an alignment."""
+    return np.asarray(np.linalg.inv(alignment(viewer)) @ start)
+
+
+def grid(viewer: ViewerDriver) -> tuple[list[float], list[float], np.ndarray]:
+    """Crosshair, spacing in mm, and the map from voxels to mm of the CT."""
+    code = (
+        "const { ct, crosshair } = radfuse.viewer; return [crosshair, ct.spacing, ct.mmFromVoxel]"
+    )
+    crosshair, spacing, mm_from_voxel = viewer.browser.execute_script(code)
+    return crosshair, spacing, np.array(mm_from_voxel)
+
+
+def shifted(mm: tuple[float, float, float]) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = mm
+    return matrix
+
+
+def rotated(rotation: Rotation, centre: np.ndarray) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation.as_matrix()
+    matrix[:3, 3] = centre - rotation.apply(centre)
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("plane", "mm"),
+    [
+        ("axial", (10.0, 0.0, 0.0)),
+        ("axial", (-3.3, 4.7, 0.0)),
+        ("coronal", (2.0, 0.0, 12.5)),
+        ("sagittal", (0.0, -6.0, -0.4)),
+    ],
+)
+def test_a_drag_moves_the_mr_by_exactly_its_length(
+    viewer: ViewerDriver, plane: str, mm: tuple[float, float, float]
+) -> None:
+    start = alignment(viewer)
+    at, spacing, _ = grid(viewer)
+    end = (np.array(at) + np.divide(mm, spacing)).tolist()
+    viewer.browser.execute_script(DRAG, plane, at, [at, end])
+    assert_allclose(motion_since(viewer, start), shifted(mm), atol=1e-9)
+    assert_allclose(alignment(viewer), start @ shifted(tuple(-value for value in mm)), atol=1e-9)
+
+
+def test_the_pointer_moves_the_mr_to_the_left_on_screen_right(viewer: ViewerDriver) -> None:
+    start, pixels = alignment(viewer), 60
+    before = viewer.screenshot("30-align-tool")
+    at = np.array(viewer.positions()[0][1:])
+    rect = viewer.element("canvas").rect
+    middle = np.array([rect["x"] + rect["width"] / 2, rect["y"] + rect["height"] / 2])
+    chain = ActionChains(viewer.browser, duration=20)
+    offset = [round(value) for value in at - middle]
+    chain.move_to_element_with_offset(viewer.element("canvas"), *offset).click_and_hold()
+    chain.move_by_offset(pixels // 2, 0).move_by_offset(pixels // 2, 0).perform()
+    shown = viewer.screenshot("31-align-drag")
+    ActionChains(viewer.browser).release().perform()
+    scale = viewer.browser.execute_script("return radfuse.viewer.viewports[0].pixelsPerMm")
+    assert_allclose(motion_since(viewer, start), shifted((pixels / scale, 0, 0)), atol=1e-6)
+    assert np.abs(shown - before).mean() > 1
+
+
+@pytest.mark.parametrize(
+    ("plane", "axis", "offset"),
+    [("axial", 2, (20, 0, 0)), ("coronal", 1, (0, 0, 20)), ("sagittal", 0, (0, 20, 0))],
+)
+def test_rotation_by_dragging_is_right_handed_about_lps(
+    viewer: ViewerDriver, plane: str, axis: int, offset: tuple[float, float, float]
+) -> None:
+    """From L to P in an axial plane, from S to L in a coronal one, from P to S in a sagittal."""
+    start = alignment(viewer)
+    at, spacing, mm_from_voxel = grid(viewer)
+    rotation = Rotation.from_rotvec(7.5 * np.eye(3)[axis], degrees=True)
+    around = (offset, rotation.apply(offset))
+    ends = [(np.array(at) + np.divide(one, spacing)).tolist() for one in around]
+    viewer.browser.execute_script(DRAG, plane, ends[0], ends, {"ctrlKey": True})
+    centre = (mm_from_voxel @ [*at, 1])[:3]
+    assert_allclose(motion_since(viewer, start), rotated(rotation, centre), atol=1e-9)
+
+
+def test_a_drag_outside_the_ring_rotates_about_the_crosshair(viewer: ViewerDriver) -> None:
+    start = alignment(viewer)
+    at, _, mm_from_voxel = grid(viewer)
+    code = """
+      const { viewer, panels } = radfuse, [axial] = viewer.viewports;
+      const radius = panels.registration.align.tool.radius(axial) + 5;
+      const [x, y] = axial.toScreen(viewer.crosshair);
+      return [[x + radius, y], [x, y + radius]].map((at) => axial.toVoxel(...at, viewer.crosshair));
+    """
+    ends = viewer.browser.execute_script(code)
+    viewer.browser.execute_script(DRAG, "axial", ends[0], ends)
+    wanted = rotated(Rotation.from_euler("z", 90, degrees=True), (mm_from_voxel @ [*at, 1])[:3])
+    assert_allclose(motion_since(viewer, start), wanted, atol=1e-9)
+    viewer.press(Keys.CONTROL + "z")
+    assert_allclose(alignment(viewer), start, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("key", "mm"),
+    [
+        (Keys.ARROW_RIGHT, (1, 0, 0)),
+        (Keys.ARROW_UP, (0, -1, 0)),
+        (Keys.PAGE_UP, (0, 0, 1)),
+        (Keys.SHIFT + Keys.ARROW_LEFT, (-0.1, 0, 0)),
+        (Keys.SHIFT + Keys.PAGE_DOWN, (0, 0, -0.1)),
+    ],
+)
+def test_arrow_keys_move_the_mr_by_1_or_a_tenth_mm(
+    viewer: ViewerDriver, key: str, mm: tuple[float, float, float]
+) -> None:
+    start = alignment(viewer)
+    at, *_ = grid(viewer)
+    viewer.press(key)
+    assert_allclose(motion_since(viewer, start), shifted(mm), atol=1e-9)
+    assert grid(viewer)[0] == at
+
+
+@pytest.mark.parametrize(
+    ("key", "vector"),
+    [
+        (Keys.ARROW_RIGHT, (0, 0, 1)),
+        (Keys.ARROW_UP, (-1, 0, 0)),
+        (Keys.SHIFT + Keys.PAGE_DOWN, (0, 0.1, 0)),
+    ],
+)
+def test_keys_rotate_the_mr_about_the_crosshair(
+    viewer: ViewerDriver, key: str, vector: tuple[float, float, float]
+) -> None:
+    start = alignment(viewer)
+    at, _, mm_from_voxel = grid(viewer)
+    viewer.press("r")
+    viewer.press(key)
+    viewer.press("r")
+    rotation = Rotation.from_rotvec(vector, degrees=True)
+    wanted = rotated(rotation, (mm_from_voxel @ [*at, 1])[:3])
+    assert_allclose(motion_since(viewer, start), wanted, atol=1e-9)
+
+
+FIELDS = [f"translation-{name}" for name in ("left", "posterior", "superior")]
+FIELDS += [f"rotation-about-{name}" for name in ("left", "posterior", "superior")]
+
+
+def type_values(viewer: ViewerDriver, values: dict[str, float]) -> None:
+    for name, value in values.items():
+        field = viewer.element(f"{name}-value")
+        field.send_keys(Keys.CONTROL + "a")
+        field.send_keys(str(value), Keys.ENTER)
+
+
+def test_typed_values_follow_the_stated_convention(viewer: ViewerDriver) -> None:
+    click(viewer, "reset-registration")
+    start, values = alignment(viewer), (4.25, -3.0, 12.5, 5.0, -2.5, 30.0)
+    type_values(viewer, dict(zip(FIELDS, values, strict=True)))
+    size, mm_from_voxel = viewer.browser.execute_script(
+        "const { ct } = radfuse.viewer; return [ct.size, ct.mmFromVoxel]"
+    )
+    centre = (np.array(mm_from_voxel) @ [*((n - 1) / 2 for n in size), 1])[:3]
+    rotation = Rotation.from_euler("xyz", values[3:], degrees=True)
+    wanted = shifted(values[:3]) @ rotated(rotation, centre)
+    assert_allclose(motion_since(viewer, start), wanted, atol=1e-9)
+    shown = [viewer.element(f"{name}-value").get_attribute("value") for name in FIELDS]
+    assert_allclose(np.array(shown, float), values, atol=1e-9)
+    viewer.screenshot("32-six-values")
+
+
+def test_every_change_is_undone_and_done_again(viewer: ViewerDriver) -> None:
+    click(viewer, "reset-registration")
+    states = [alignment(viewer)]
+    at, *_ = grid(viewer)
+    viewer.browser.execute_script(DRAG, "axial", at, [[at[0] + 5, at[1], at[2]]])
+    states.append(alignment(viewer))
+    type_values(viewer, {FIELDS[4]: 3.5})
+    states.append(alignment(viewer))
+    viewer.press(Keys.PAGE_UP)
+    states.append(alignment(viewer))
+    for state in states[-2::-1]:
+        click(viewer, "undo-alignment")
+        assert_allclose(alignment(viewer), state, atol=0)
+    for state in states[1:]:
+        viewer.press(Keys.CONTROL + "y")
+        assert_allclose(alignment(viewer), state, atol=0)
+    assert not viewer.element("redo-alignment").is_enabled()
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_displayed_mr_is_that_which_the_server_resamples(
+    viewer: ViewerDriver, site: Site, prepared: str, plane: str
+) -> None:
+    click(viewer, "reset-registration")
+    type_values(viewer, dict(zip(FIELDS, (7.3, -4.1, 3.6, 3.0, -6.5, 11.0), strict=True)))
+    folder = site.folder / "studies" / prepared / "view"
+    ct, mr = (sitk.ReadImage(str(folder / f"{name}.nii")) for name in ("ct", "mr"))
+    mr_from_ct = rigid_from_matrix(alignment(viewer), name="displayed")
+    server = sitk.GetArrayFromImage(
+        sitk.Resample(mr, ct, mr_from_ct, sitk.sitkLinear, OUTSIDE, sitk.sitkFloat64)
+    )
+    at, *_ = grid(viewer)
+    code = """
+      const [plane, index] = arguments;
+      return [...radfuse.viewer.plane("mr", plane, index)];
+    """
+    across = {"sagittal": 0, "coronal": 1, "axial": 2}[plane]
+    displayed = viewer.browser.execute_script(code, plane, at[across])
+    expected = server.take(at[across], 2 - across)
+    expected = expected if plane == "axial" else expected[::-1]
+    difference = np.abs(np.reshape(displayed, expected.shape) - expected)
+    in_both = (np.reshape(displayed, expected.shape) != OUTSIDE) & (expected != OUTSIDE)
+    assert in_both.mean() > 0.2
+    assert difference[in_both].max() <= 0.51
+    assert np.mean((difference > 0.51) & ~in_both) < 0.002  # rounding at the border
+
+
+@pytest.mark.slow
+def test_fused_result_has_the_displayed_transform(
+    viewer: ViewerDriver, site: Site, asked: dict[str, Any], phantom: Any
+) -> None:
+    identifier = site.make(**asked)
+    viewer.open(site.access.url)
+    viewer.select("studies", identifier)
+    viewer.wait_until(lambda: viewer.body_data("loaded") == identifier)
+    viewer.element("tab-registration").click()
+    viewer.browser.execute_script(
+        "radfuse.panels.registration.setAlignment(arguments[0], 'true')",
+        matrix_of(phantom.mr_from_ct).tolist(),
+    )
+    shown = float(viewer.element(f"{FIELDS[0]}-value").get_attribute("value"))
+    type_values(viewer, {FIELDS[0]: shown + 0.3})
+    displayed = alignment(viewer)
+    click(viewer, "use-unrefined")
+    viewer.wait_for_result("average")
+    assert_allclose(site.view(identifier)["mr_from_ct"], displayed, atol=1e-6)
+    stored = read_transform(site.run_of(identifier) / "registration.tfm")
+    assert_allclose(matrix_of(stored), displayed, atol=1e-6)
