@@ -141,12 +141,12 @@ def test_user_opens_fuses_reviews_and_signs_off(
     viewer.wait_until(lambda: viewer.body_data("shown"))
     fuses(viewer, "bone_blend")
     changes_display(viewer)
-    viewer.element("signer").send_keys("A. Physicist")
-    viewer.element("accept").click()
+    viewer.sign_off("A. Physicist")
     viewer.wait_until(lambda: "accepted by A. Physicist" in viewer.element("signoff-status").text)
     viewer.screenshot("16-signed")
     browser.refresh()
     viewer.wait_for_result("bone_blend")
+    viewer.element("tab-results").click()
     assert "accepted by A. Physicist" in viewer.element("signoff-status").text
     assert viewer.screenshot("17-reloaded").std() > 20
     errors = [entry["message"] for entry in browser.get_log("browser")]
@@ -511,6 +511,7 @@ def test_only_the_displayed_result_can_be_signed(
     viewer.wait_until(lambda: viewer.body_data("loaded") == done and viewer.body_data("shown"))
     viewer.wait_until(lambda: viewer.element("accept").is_enabled())
     before = site.study(done)["signoff"]
+    viewer.element("tab-results").click()
     viewer.element("signer").send_keys("A. Nybody", Keys.ENTER)
     viewer.browser.execute_script("document.getElementById('translation-left').value = 20")
     viewer.browser.execute_script(
@@ -520,7 +521,7 @@ def test_only_the_displayed_result_can_be_signed(
     assert "moved manually" in viewer.element("signoff-blocked").text
     viewer.element("tab-registration").click()
     viewer.element("reset-registration").click()
-    viewer.element("tab-fusion").click()
+    viewer.element("tab-results").click()
     assert viewer.element("accept").is_enabled()
     assert site.study(done)["signoff"] == before
 
@@ -535,15 +536,14 @@ def test_another_windows_result_is_signed_only_once_displayed(
     recipe = {**site.study(done)["recipe"], "window": "bone"}
     assert site.fuse(done, recipe=recipe, keep_registration=True)[-1][0] == "done"
     browser.execute_script(DELAYED, "/view")
-    viewer.element("signer").send_keys("A. Nybody")
-    viewer.element("accept").click()
+    viewer.sign_off("A. Nybody")
     viewer.wait_until(lambda: browser.execute_script("return held.length"))
     assert not viewer.element("accept").is_enabled()
     assert "not displayed yet" in viewer.element("signoff-blocked").text
     assert site.study(done)["signoff"] is None
     release(viewer)
     viewer.wait_until(lambda: viewer.element("accept").is_enabled())
-    assert "another result now" in viewer.element("error").text
+    assert "another result now" in viewer.element("signoff-error").text
     assert site.study(done)["signoff"] is None
 
 

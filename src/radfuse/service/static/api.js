@@ -49,11 +49,13 @@ export const prepare = (id) => requestJson("POST", `/studies/${id}/prepare`);
 export const fuse = (id, body) => requestJson("POST", `/studies/${id}/fuse`, body);
 export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
 export const sign = (id, signoff) => requestJson("PUT", `/studies/${id}/signoff`, signoff);
+export const signSecond = (id, signature) => requestJson("PUT", `/studies/${id}/signoff/second`, signature);
+export const signoffForm = () => requestJson("GET", "/signoff-form");
 export const view = (id, run) => requestJson("GET", `/studies/${id}/view?run=${run}`);
 export const identities = (id) => requestJson("GET", `/studies/${id}/identities`);
 export const acceptPatients = (id, reason) => requestJson("PUT", `/studies/${id}/patients`, { reason });
 export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
-export const qaSheetUrl = (id) => `${ROOT}/studies/${id}/qa.html`;
+export const qaSheetUrl = (id, run) => `${ROOT}/studies/${id}/qa.html?run=${run}`;
 export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;
 export const furtherUrl = (id, number, run) => `${ROOT}/studies/${id}/further/${number}.nii?run=${run}`;
 

@@ -6,6 +6,7 @@ import { FusionPanel } from "./panels/fusion_panel.js";
 import { IdentityBanner } from "./panels/identity_banner.js";
 import { OpenDialog } from "./panels/open_dialog.js";
 import { RegistrationPanel } from "./panels/registration_panel.js";
+import { ResultsPanel } from "./panels/results_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
 import { offerLanguages } from "./text.js";
@@ -13,14 +14,14 @@ import { addColourMaps, loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
 
-const TABS = ["fusion", "registration", "structures"];
+const TABS = ["fusion", "registration", "structures", "results"];
 const NOT_FOUND = 404;
 const RETRY_MS = 2000;
 const viewer = new Viewer(byId("canvas"));
 const panels = {};
 let current = null; // the open study, as of its last response
 let selected = null; // id of the study chosen last; late responses about others are ignored
-let displayed = null; // what the viewer displays: study, alignment, result
+let displayed = null; // what the viewer displays: study, alignment, run
 let source = null; // the open event stream
 let failure = null; // of the last job: study, state, error
 const prepared = new Set(); // studies whose preparation was requested
@@ -60,6 +61,7 @@ async function showStudy(study) {
   byId("accept-and-fuse").hidden = !problem?.mr_from_ct;
   if (!busy) byId("stage").textContent = problem ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
   panels.fusion.show(study, busy);
+  panels.results.show(study, busy);
   if (busy) listen();
   await showIdentities(id);
   await showImages();
@@ -81,7 +83,7 @@ async function showImages() {
   if (!displayed) {
     const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name])));
     if (selected !== id || displayed) return;
-    displayed = { id, mrFromCt: "", result: "" };
+    displayed = { id, mrFromCt: "", run: "" };
     viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct });
     byId("no-study").hidden = true;
     panels.toolbar.setInitial(Boolean(view.fused));
@@ -96,24 +98,23 @@ async function showImages() {
 }
 
 async function showFused(view) {
-  const { id, outcome } = current;
-  const result = outcome && view.fused ? JSON.stringify(outcome) : "";
-  if (displayed.result !== result) {
-    displayed.result = document.body.dataset.shown = "";
+  const { id, outcome, current: latest } = current;
+  const run = outcome && view.fused ? latest : "";
+  if (displayed.run !== run) {
+    displayed.run = document.body.dataset.shown = "";
     viewer.setFused(null);
-    const { current: run } = current;
     const load = () => Promise.all([Volume.load(api.volumeUrl(id, "fused", run), view.fused), loadFurther(id, view, run)]);
-    const [fused, further] = result ? await load() : [null, []];
-    if (selected !== id || current.outcome !== outcome) return;
+    const [fused, further] = run ? await load() : [null, []];
+    if (selected !== id || current.current !== latest) return;
     viewer.set({ mrRange: view.mr_range });
     viewer.setFused(fused, view.mr_from_ct);
     viewer.setFurther(further);
-    displayed.result = result;
+    displayed.run = run;
     if (fused) panels.toolbar.setInitial(true);
     panels.toolbar.render();
   }
-  document.body.dataset.shown = result ? outcome.method : "";
-  panels.fusion.updateSignoff();
+  document.body.dataset.shown = run ? outcome.method : "";
+  panels.results.update();
 }
 
 // The view of a study; if there is none, CT and MR are prepared, once.
@@ -133,17 +134,11 @@ async function viewOf(id) {
 
 // Why region growing would use another alignment of the MR than the displayed one; empty if it does not.
 function growBlocker() {
-  if (!displayed?.result) return "The MR is not registered yet: run the fusion before growing in the MR.";
+  if (!displayed?.run) return "The MR is not registered yet: run the fusion before growing in the MR.";
   return isMoved() ? "The MR was moved manually, but region growing uses the registration: fuse with the new alignment or press Reset on the Registration tab." : "";
 }
 
 const isMoved = () => Boolean(displayed) && JSON.stringify(viewer.mrFromCt) !== displayed.mrFromCt;
-
-// Why the displayed images are not the result to be signed off; empty if they are.
-function signoffBlocker() {
-  if (!displayed?.result || displayed.result !== JSON.stringify(current.outcome)) return "The result is not displayed yet.";
-  return isMoved() ? "The MR was moved manually: fuse with the new alignment or press Reset on the Registration tab, then sign." : "";
-}
 
 function clear() {
   source?.close();
@@ -283,14 +278,15 @@ async function start() {
   byId("max-distance-mm").max = info.max_distance_mm;
   panels.toolbar = new Toolbar(viewer, info.windows);
   panels.identity = new IdentityBanner((study) => follow(study.id, study));
-  panels.fusion = new FusionPanel(viewer, info, { fuse, signoffBlocker, onSigned: (study) => follow(study.id, study) });
+  panels.fusion = new FusionPanel(viewer, info, { fuse });
+  panels.results = new ResultsPanel(viewer, await api.signoffForm(), { shownRun: () => displayed?.run ?? "", isMoved, onChanged: (study) => follow(study.id, study) });
   panels.registration = new RegistrationPanel(viewer, fuse);
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
   const { store } = panels.structures;
   store.addEventListener("change", () => panels.registration.showStructures(store.list));
   panels.registration.showStructures(store.list);
   new OpenDialog(async (created) => (await listStudies(), choose(created.id)));
-  viewer.addEventListener("alignment", () => panels.fusion.updateSignoff());
+  viewer.addEventListener("alignment", () => panels.results.update());
   document.addEventListener("keydown", onKey);
   const studies = await listStudies();
   const linked = location.hash.slice(1);

@@ -1,21 +1,16 @@
-// The Fusion panel: method, CT window, start, registration QA and sign-off.
+// The Fusion panel: method, CT window, start and registration QA.
 
 import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
 import { drawResidualMap, signed } from "./residual_map.js";
 
-const CONFLICT = 409;
 const PREVIEW_DELAY_MS = 150; // without scrolling, before a slice of another method is requested
-const SIGNOFF_STATES = { accept: "accepted", reject: "rejected" };
 
 export class FusionPanel {
-  // `fuse` starts a fusion with options; `onSigned` gets the study after a sign-off; `signoffBlocker` returns why the
-  // displayed images are not the result to be signed, or an empty string.
-  constructor(viewer, info, { fuse, onSigned, signoffBlocker }) {
-    Object.assign(this, { viewer, info, fuse, onSigned, signoffBlocker, study: null });
+  // `fuse` starts a fusion with options.
+  constructor(viewer, info, { fuse }) {
+    Object.assign(this, { viewer, info, fuse, study: null });
     byId("fusion-form").addEventListener("submit", showErrors((event) => this.start(event), "error"));
-    byId("signoff").addEventListener("submit", (event) => event.preventDefault()); // Enter signs nothing
-    for (const [id, state] of Object.entries(SIGNOFF_STATES)) byId(id).addEventListener("click", showErrors(() => this.sign(state), "error"));
     byId("keep-registration").addEventListener("change", () => this.labelStart());
     byId("method").addEventListener("change", () => this.previewSoon());
     for (const id of ["method", "fusion-window"]) byId(id).addEventListener("change", () => this.showFindings());
@@ -27,12 +22,11 @@ export class FusionPanel {
     const isOther = this.study?.id !== study.id || this.study.outcome?.method !== study.outcome?.method;
     this.study = study;
     if (isOther) this.showRecipe();
-    const { outcome, signoff } = study;
+    const { outcome } = study;
     byId("start-fusion").disabled = this.isBusy = isBusy;
     byId("keep-registration").disabled = !outcome;
     this.labelStart();
-    byId("registration-qa").hidden = byId("signoff").hidden = !outcome;
-    this.updateSignoff();
+    byId("registration-qa").hidden = !outcome;
     if (!outcome) return;
     byId("quality").textContent = outcome.quality;
     byId("quality").className = outcome.qa_passed ? "" : "warning";
@@ -40,8 +34,7 @@ export class FusionPanel {
     byId("notes").replaceChildren(...outcome.notes.map((textContent) => createElement("li", { textContent })));
     byId("show-worst-point").hidden = !outcome.worst_point_mm;
     this.showResiduals(outcome.residuals);
-    byId("qa-sheet").href = api.qaSheetUrl(study.id);
-    byId("signoff-status").textContent = signoff ? `${signoff.state} by ${signoff.name}, ${new Date(signoff.time).toLocaleString()}` : "Not signed off.";
+    byId("qa-sheet").href = api.qaSheetUrl(study.id, study.current);
   }
 
   // Residuals of the skull by region, as on the QA sheet.
@@ -54,13 +47,6 @@ export class FusionPanel {
     byId("residuals").querySelector("tbody").replaceChildren(
       ...rows.map((row) => createElement("tr", {}, ...row.slice(0, 3).map((textContent) => createElement("td", { textContent })))),
     );
-  }
-
-  // Only the displayed result can be signed.
-  updateSignoff() {
-    const why = this.signoffBlocker();
-    byId("signoff-blocked").textContent = why;
-    for (const id of Object.keys(SIGNOFF_STATES)) byId(id).disabled = Boolean(why) || this.isBusy || this.study?.state !== "done";
   }
 
   showRecipe() {
@@ -102,23 +88,6 @@ export class FusionPanel {
     event.preventDefault();
     if (!this.study) throw new Error("Open a CT and an MR first.");
     await this.fuse({ keep_registration: byId("keep-registration").checked && Boolean(this.study.outcome) });
-  }
-
-  async sign(state) {
-    if (!byId("signoff").reportValidity()) return;
-    const { id, current } = this.study;
-    const name = byId("signer").value.trim();
-    if (!name) throw new Error("Type your name to sign.");
-    byId("signoff-status").textContent = "signing…";
-    for (const button of [...Object.keys(SIGNOFF_STATES), "start-fusion"]) byId(button).disabled = true;
-    try {
-      await this.onSigned(await api.sign(id, { state, name, run: current }));
-    } catch (error) {
-      if (error.status === CONFLICT) await this.onSigned(await api.study(id)); // there is a newer result
-      throw error;
-    } finally {
-      if (this.study?.id === id) this.show(this.study, this.isBusy);
-    }
   }
 
   previewSoon() {
