@@ -76,7 +76,7 @@ def test_structure_without_version_is_read_newer_refused(
     old, new = client.add("Old", ball(client.shape, 3)), client.add("New")
     for structure, version in ((old, None), (new, 99)):
         path = client.folder / "structures" / f"{structure['id']}.json"
-        assert json.loads(path.read_text())["schema_version"] == 1
+        assert json.loads(path.read_text())["schema_version"] == 2
         edit(path, schema_version=version)
     first, second = client.call("GET", "/structures").json()
     assert first == old

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from radfuse.dicom.rtstruct.read import read_structure_set
-from radfuse.dicom.rtstruct.write import GenerationAlgorithm, HoleEncoding, write_structure_set
+from radfuse.dicom.rtstruct.write import HoleEncoding, write_structure_set
 from radfuse.errors import InputError, NoImageError, OutputError
 from radfuse.io.staging import refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import volume_suffix
@@ -16,6 +16,7 @@ from radfuse.pipeline.read import check_pair, read
 from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
 from radfuse.structures.files import check_folder, check_readable, write_label_map, write_masks
+from radfuse.structures.generation import GenerationAlgorithm
 from radfuse.structures.label_maps import Structure, read_label_map, structure_list_path
 from radfuse.structures.transfer import transfer_structure
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.volumes import SUFFIXES, read_volume
 from radfuse.record import NOTICE
+from radfuse.structures.generation import Step
 
 GRID_TOLERANCE = 0.1
 """Largest distance in voxels between a corner of a label map and that of its image; headers
@@ -42,6 +43,8 @@ class Structure:
     """uint8, 1 inside, on the grid of the image on which it was delineated."""
 
     colour: RgbColour
+    steps: tuple[Step, ...] = ()
+    """Of its generation, if known."""
 
     @property
     def volume_cm3(self) -> float:

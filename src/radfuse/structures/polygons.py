@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from radfuse.arrays import BoolArray
 from radfuse.errors import InputError
+from radfuse.structures.contour_smoothing import smooth_contour
 
 Contour = NDArray[np.float64]
 
@@ -20,8 +21,9 @@ LEVEL = 0.5
 """The boundary is half-way between the centres of pixels inside and outside."""
 
 CHANNEL_OFFSET = 0.25
-"""Distance in pixels of a channel from the top vertex of its hole: the vertices of traced contours
-have half-integer coordinates, so that a channel meets neither a vertex nor a pixel centre."""
+"""Distance in pixels of a channel from the pixel column at the top of its hole: the vertices of
+traced contours have half-integer coordinates, so that a channel meets neither a vertex nor a pixel
+centre."""
 
 MAX_CROSSINGS_PER_PIXEL = 4
 """A contour that crosses the rows of a slice more often than this for each of its pixels cannot
@@ -36,14 +38,19 @@ class Polygon:
     holes: tuple[Contour, ...]
 
 
-def trace_polygons(mask: BoolArray) -> list[Polygon]:
-    """The polygons of a mask (Y, X), its border included; `rasterise` restores the mask."""
+def trace_polygons(mask: BoolArray, *, smooth: bool = False) -> list[Polygon]:
+    """The polygons of a mask (Y, X), its border included; `rasterise` restores the mask.
+
+    With `smooth` their contours are those of `smooth_contour`, else they go half-way between
+    pixels inside and outside.
+    """
+    finish = smooth_contour if smooth else _without_collinear
     values = np.pad(mask, 1).astype(np.float64)
     generator = contour_generator(z=values, fill_type=FillType.OuterOffset)
     polygons = []
     for points, offsets in zip(*generator.filled(LEVEL, np.inf), strict=True):
         closed = [points[first:last] for first, last in pairwise(offsets)]
-        outer, *holes = (_without_collinear(contour[:-1] - 1.0) for contour in closed)
+        outer, *holes = (finish(contour[:-1] - 1.0) for contour in closed)
         polygons.append(Polygon(outer, tuple(holes)))
     return polygons
 
@@ -57,14 +64,13 @@ def _without_collinear(contour: Contour) -> Contour:
 
 
 def keyhole_contour(polygon: Polygon) -> Contour:
-    """One contour of a traced polygon with holes: a channel of zero width leads to each hole.
+    """One contour of a polygon with holes: a channel of zero width leads to each hole.
 
     The channel is at 12 o'clock, as in PS3.3 C.8.8.6.3.
     """
     channels = []
     for hole in polygon.holes:
-        top = hole[np.lexsort(hole.T)[0]]
-        column = float(top[0]) + CHANNEL_OFFSET
+        column = _channel_column(hole)
         edges, rows = _crossings(hole, column)
         channels.append((float(rows.min()), column, int(edges[rows.argmin()]), hole))
     contour = polygon.outer
@@ -78,6 +84,13 @@ def keyhole_contour(polygon: Polygon) -> Contour:
              contour[at + 1 :]]
         )  # fmt: skip
     return contour
+
+
+def _channel_column(hole: Contour) -> float:
+    """The column of the channel to a hole: at its top, and within its width."""
+    top = hole[np.lexsort(hole.T)[0], 0]
+    column = np.rint(top) + CHANNEL_OFFSET
+    return float(column if column < hole[:, 0].max() else (top + hole[:, 0].max()) / 2)
 
 
 def _crossings(contour: Contour, column: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

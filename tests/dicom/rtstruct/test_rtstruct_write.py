@@ -5,13 +5,16 @@ import dataclasses
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from highdicom.spatial import ReferenceToImageTransformer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.path import Path as MatplotlibPath
 
 from dicom_kit import OBLIQUE, change_all
 from radfuse.dicom.rtstruct.read import read_structure_set
@@ -19,7 +22,10 @@ from radfuse.dicom.rtstruct.write import HoleEncoding, write_structure_set
 from radfuse.errors import InputError
 from radfuse.phantom.head import Label, Phantom
 from radfuse.pipeline.read import read
+from radfuse.record import NOTICE
 from radfuse.series import Series
+from radfuse.structures.contour_smoothing import AREA_TOLERANCE
+from radfuse.structures.generation import ComputedStep, ManualStep, Step, imported_step
 from structure_kit import array, blobs, dice, regridded, series_on_disk, structure
 
 TOO_NEW = "Unrecognized enumerated value = <CLOSEDPLANAR_XOR>"
@@ -64,6 +70,7 @@ def turned(series: Series, angles: tuple[float, ...], spacing: tuple[float, ...]
 @settings(max_examples=min(30, settings().max_examples * 15 // 100), deadline=None)
 @given(
     holes=st.sampled_from(["keyhole", "xor"]),
+    smooth=st.booleans(),
     seed=st.integers(0, 10**6),
     angles=st.tuples(angle, angle, angle),
     spacing=st.tuples(st.floats(0.3, 3), st.floats(0.3, 3), st.floats(0.5, 6)),
@@ -71,6 +78,7 @@ def turned(series: Series, angles: tuple[float, ...], spacing: tuple[float, ...]
 )
 def test_a_mask_comes_back_as_it_was_from_any_grid(
     holes: HoleEncoding,
+    smooth: bool,
     seed: int,
     angles: tuple[float, ...],
     spacing: tuple[float, ...],
@@ -82,7 +90,7 @@ def test_a_mask_comes_back_as_it_was_from_any_grid(
     series = turned(ct, angles, tuple(round(step, 6) for step in spacing))
     masks = [blobs(ct.image.GetSize()[::-1], seed + i, share=share) for i in range(2)]
     parts = [structure(mask, series, f"S{i}") for i, mask in enumerate(masks)]
-    write_structure_set(path, series, parts, holes=holes)
+    write_structure_set(path, series, parts, holes=holes, smooth=smooth)
     back = list(read_structure_set(path, series).structures())
     for mask, found in zip(masks, back, strict=True):
         np.testing.assert_array_equal(array(found.mask), mask)
@@ -275,9 +283,10 @@ def test_mask_of_resampled_image_is_contoured_on_source_slices(
     shutil.which("dciodvfy") is None, reason="dciodvfy (Debian: dicom3tools) is not installed"
 )
 @HOLES
-@pytest.mark.parametrize("source", ["phantom", "oblique"])
+@pytest.mark.parametrize(("source", "smooth"), [("phantom", True), ("oblique", False)])
 def test_an_independent_validator_finds_no_error(
     source: str,
+    smooth: bool,
     holes: HoleEncoding,
     ct: Series,
     ring: np.ndarray,
@@ -290,7 +299,11 @@ def test_an_independent_validator_finds_no_error(
         series = read(phantom_folders[0], "CT")
         mask = sitk.GetArrayFromImage(phantom.labels) == Label.SKULL
     parts = [structure(part, series, f"S{part.any():d}") for part in (mask, mask & False)]
-    write_structure_set(tmp_path / "rt.dcm", series, parts, holes=holes)
+    parts[0] = dataclasses.replace(parts[0], steps=get_args(ManualStep) + get_args(ComputedStep))
+    registration = f"Registration abc {'accepted by ' + 'Ü' * 100}; registration QA passed."
+    write_structure_set(
+        tmp_path / "rt.dcm", series, parts, holes=holes, smooth=smooth, registration=registration
+    )
     report = subprocess.run(
         ["dciodvfy", "-new", tmp_path / "rt.dcm"], capture_output=True, text=True, check=False
     )
@@ -301,8 +314,9 @@ def test_an_independent_validator_finds_no_error(
 
 
 @pytest.mark.skipif(shutil.which("plastimatch") is None, reason="plastimatch is not installed")
+@pytest.mark.parametrize("smooth", [False, True])
 def test_plastimatch_sees_the_same_structures(
-    phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
+    smooth: bool, phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     ct = read(phantom_folders[0], "CT")
     labels = sitk.GetArrayFromImage(phantom.labels)
@@ -312,7 +326,8 @@ def test_plastimatch_sees_the_same_structures(
         "Ventricle": labels == Label.VENTRICLE,
     }
     parts = [structure(mask, ct, name) for name, mask in masks.items()]
-    write_structure_set(tmp_path / "rt.dcm", ct, parts)  # plastimatch 1.9 knows no XOR
+    # plastimatch 1.9 knows no XOR
+    write_structure_set(tmp_path / "rt.dcm", ct, parts, smooth=smooth)
     subprocess.run(
         ["plastimatch", "convert", "--input", tmp_path / "rt.dcm", "--referenced-ct",
          phantom_folders[0], "--output-prefix", tmp_path / "masks", "--prefix-format", "nrrd"],
@@ -322,6 +337,70 @@ def test_plastimatch_sees_the_same_structures(
         theirs = sitk.ReadImage(str(tmp_path / "masks" / f"{name}.nrrd"))
         np.testing.assert_allclose(theirs.GetOrigin(), ct.image.GetOrigin(), atol=1e-3)
         assert dice(array(theirs), mask) >= 0.9999, name
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_highdicom_and_matplotlib_fill_the_same_pixels(
+    smooth: bool, ct: Series, ring: np.ndarray, tmp_path: Path
+) -> None:
+    write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)], smooth=smooth)
+    rows, columns = ring.shape[1:]
+    centres = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2)
+    headers = {header.SOPInstanceUID: header for header in ct.headers}
+    indices = {uid: index for index, uid in enumerate(headers)}
+    filled = np.zeros_like(ring)
+    for contour in pydicom.dcmread(tmp_path / "rt.dcm").ROIContourSequence[0].ContourSequence:
+        uid = contour.ContourImageSequence[0].ReferencedSOPInstanceUID
+        points = np.reshape(np.array(contour.ContourData, float), (-1, 3))
+        pixels = ReferenceToImageTransformer.for_image(headers[uid])(points)[:, :2] - 0.5
+        inside = MatplotlibPath(pixels, closed=False).contains_points(centres)
+        filled[indices[uid]] |= inside.reshape(rows, columns)
+    np.testing.assert_array_equal(filled, ring)
+
+
+def test_smooth_contours_have_the_volume_of_the_voxels(ct: Series, tmp_path: Path) -> None:
+    mask = blobs(ct.image.GetSize()[::-1], 5)
+    write_structure_set(tmp_path / "rt.dcm", ct, [structure(mask, ct)], smooth=True)
+    areas_mm2 = 0.0
+    for contour in pydicom.dcmread(tmp_path / "rt.dcm").ROIContourSequence[0].ContourSequence:
+        points = np.reshape(np.array(contour.ContourData, float), (-1, 3))
+        around = np.cross(points - points[0], np.roll(points, -1, axis=0) - points[0])
+        areas_mm2 += np.linalg.norm(around.sum(axis=0)) / 2
+    np.testing.assert_allclose(areas_mm2, mask.sum() * 0.9 * 1.1, rtol=AREA_TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("steps", "algorithm"),
+    [
+        ((), ""),
+        (("brush", "polygon"), "MANUAL"),
+        (("brush", "interpolation"), "SEMIAUTOMATIC"),
+        (("imported",), ""),
+        (("imported as manual", "brush"), "MANUAL"),
+        (("imported as automatic",), "AUTOMATIC"),
+        (("imported as automatic", "brush"), "SEMIAUTOMATIC"),
+    ],
+)
+def test_generation_of_each_structure_is_stated(
+    steps: tuple[Step, ...], algorithm: str, ct: Series, ring: np.ndarray, tmp_path: Path
+) -> None:
+    part = dataclasses.replace(structure(ring, ct), steps=steps)
+    write_structure_set(tmp_path / "rt.dcm", ct, [part], source="drawn on CT")
+    (item,) = pydicom.dcmread(tmp_path / "rt.dcm").StructureSetROISequence
+    assert item.ROIGenerationAlgorithm == algorithm
+    assert item.ROIGenerationDescription == (", ".join(steps) or "drawn on CT")
+    assert all(step in item.ROIDescription for step in steps)
+    (back,) = read_structure_set(tmp_path / "rt.dcm", ct).structures()
+    assert back.steps == (imported_step(algorithm),)
+
+
+def test_registration_and_its_review_are_stated(
+    ct: Series, ring: np.ndarray, tmp_path: Path
+) -> None:
+    sentence = "Registration 4f2a accepted by M. Müller, 2026-11-30 08:00 UTC; QA passed."
+    write_structure_set(tmp_path / "rt.dcm", ct, [structure(ring, ct)], registration=sentence)
+    description = pydicom.dcmread(tmp_path / "rt.dcm").StructureSetDescription
+    assert description.endswith(f"{NOTICE} {sentence}")
 
 
 def test_slices_with_series_uids_of_their_own_are_referenced(tmp_path: Path) -> None:

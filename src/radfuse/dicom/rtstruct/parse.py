@@ -46,6 +46,9 @@ class Roi:
     is_xor: bool
     """Whether the contours are combined by exclusive or."""
 
+    algorithm: str = ""
+    """ROIGenerationAlgorithm; empty if absent."""
+
 
 @dataclass(frozen=True)
 class ParsedStructureSet:
@@ -179,6 +182,7 @@ def _roi(
         frame_of_reference_uid=str(item.get("ReferencedFrameOfReferenceUID") or ""),
         contours=tuple(contours.values()),
         is_xor=CLOSED_XOR in types,
+        algorithm=str(item.get("ROIGenerationAlgorithm") or ""),
     )
 
 

@@ -11,6 +11,7 @@ from radfuse.dicom.rtstruct.parse import ParsedStructureSet, Roi, parse_structur
 from radfuse.dicom.rtstruct.slice_planes import SlicePlanes, mask_from_slices, slice_planes
 from radfuse.errors import GeometryError, InputError
 from radfuse.series import Series
+from radfuse.structures.generation import Step, imported_step
 from radfuse.structures.label_maps import RgbColour, Structure
 from radfuse.structures.polygons import Contour, contour_area, rasterise
 
@@ -44,6 +45,9 @@ class RoiOnSlices:
     is_xor: bool
     """Whether the contours are combined by exclusive or."""
 
+    steps: tuple[Step, ...]
+    """Of their generation."""
+
 
 @dataclass(frozen=True)
 class StructureSet:
@@ -72,7 +76,7 @@ class StructureSet:
                         f"{self.source}: structure '{roi.name}': {error}; export it again"
                     ) from error
             mask = mask_from_slices(slices, self.series, self.planes)
-            yield Structure(roi.name, mask, roi.colour)
+            yield Structure(roi.name, mask, roi.colour, roi.steps)
 
 
 def _fill(filled: BoolArray, contours: list[Contour], *, is_xor: bool) -> None:
@@ -159,8 +163,9 @@ def _check_frame(parsed: ParsedStructureSet, series: Series, path: Path) -> None
 
 
 def _on_slices(roi: Roi, planes: SlicePlanes, path: Path, notes: list[str]) -> RoiOnSlices:
+    steps = (imported_step(roi.algorithm),)
     if not roi.contours:
-        return RoiOnSlices(roi.name, roi.colour, {}, roi.is_xor)
+        return RoiOnSlices(roi.name, roi.colour, {}, roi.is_xor, steps)
     positions_mm = _positions_mm(roi, planes, path)
     index, relative_distance = planes.nearest(positions_mm)
     distance_mm = np.abs(positions_mm - planes.positions_mm[index])
@@ -180,7 +185,7 @@ def _on_slices(roi: Roi, planes: SlicePlanes, path: Path, notes: list[str]) -> R
         contour = planes.pixels(index[at], roi.contours[at])
         contours.setdefault(int(index[at]), []).append(contour)
     notes += _notes(roi.name, planes, contours, distance_mm[used], inside, used)
-    return RoiOnSlices(roi.name, roi.colour, contours, roi.is_xor)
+    return RoiOnSlices(roi.name, roi.colour, contours, roi.is_xor, steps)
 
 
 def _positions_mm(roi: Roi, planes: SlicePlanes, path: Path) -> Float64Array:

@@ -26,11 +26,11 @@ from radfuse.dicom.write.encoding import file_bytes
 from radfuse.errors import InputError
 from radfuse.record import NOTICE, SHORT_NOTICE
 from radfuse.series import Series
+from radfuse.structures.generation import GenerationAlgorithm, generation_algorithm
 from radfuse.structures.label_maps import Structure
 from radfuse.structures.polygons import Contour, keyhole_contour, trace_polygons
 
 HoleEncoding = Literal["keyhole", "xor"]
-GenerationAlgorithm = Literal["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"]
 
 SERIES_NUMBER = 311
 """Above the numbers that scanners assign, next to those of the fused series."""
@@ -40,6 +40,9 @@ LABEL = "RADFUSE RESEARCH"
 
 IMAGE_ATTRIBUTES = ("PatientPosition", "ContentDate", "ContentTime")
 """Attributes of derived images that a structure set does not have."""
+
+DESCRIPTION_LENGTH = 1024
+"""Characters of a DICOM ST value."""
 
 MAX_NAME_LENGTH = 64
 """Characters of an ROIName, a DICOM LO value; TG-263 recommends 16."""
@@ -53,6 +56,12 @@ CONTOUR_DATA = Tag("ContourData")
 COORDINATE_DECIMALS = 4
 """Of a coordinate in mm: 0.1 micrometre, far below the half pixel that decides inside or outside,
 and short enough for programs that limit a contour to 64 kB."""
+
+CONTOURING = {
+    False: "Contours half-way between voxels.",
+    True: "Contours smoothed within 0.3 pixel, area of the voxels kept within 1 %.",
+}
+"""Sentence in a ROIDescription by `smooth`."""
 
 INTERPRETED_TYPES = ("GTV", "CTV", "PTV")
 """RTROIInterpretedTypes that the beginning of a name states, by TG-263."""
@@ -76,8 +85,10 @@ def write_structure_set(
     structures: Iterable[Structure],
     *,
     holes: HoleEncoding = "keyhole",
+    smooth: bool = False,
     algorithm: GenerationAlgorithm | None = None,
     source: str = "from masks",
+    registration: str = "",
 ) -> tuple[WrittenRoi, ...]:
     """Write an RT Structure Set that refers to a CT; return a summary of each ROI.
 
@@ -91,10 +102,15 @@ def write_structure_set(
         Masks on the grid of the CT's image; an empty one is written without contours.
     holes
         As a channel of zero width to the outer contour, or as contours combined by exclusive or.
+    smooth
+        Smooth the contours, see `smooth_contour`; they enclose the same pixels.
     algorithm
-        ROIGenerationAlgorithm, if known.
+        ROIGenerationAlgorithm, if known; by default that of the steps of each structure.
     source
         The source of the structures, in a few words for descriptions.
+    registration
+        Identifier and review state of the registration of the images on which the structures were
+        drawn, in a sentence; empty for none.
 
     Raises
     ------
@@ -104,15 +120,16 @@ def write_structure_set(
     """
     planes = slice_planes(ct)
     _check_instances(ct)
-    header = _header(ct, source)
+    header = _header(ct, source, registration)
+    frame_uid = header.FrameOfReferenceUID
     items: list[tuple[Dataset, Dataset, Dataset]] = []
     written: list[WrittenRoi] = []
     for number, structure in enumerate(structures, start=1):
         check_roi_name(structure.name, [other.name for other in written])
-        contours, slices = _contours(structure, ct, planes, holes)
+        contours, slices = _contours(structure, ct, planes, holes, smooth=smooth)
         items.append(
             (
-                _roi_item(number, structure, header.FrameOfReferenceUID, algorithm),
+                _roi_item(number, structure, frame_uid, algorithm, source, smooth=smooth),
                 _contour_item(number, structure, contours),
                 _observation_item(number, structure),
             )
@@ -149,7 +166,7 @@ def check_roi_name(name: str, others: Sequence[str]) -> None:
         raise InputError(f"two structures are named '{name}'; give them different names")
 
 
-def _header(ct: Series, source: str) -> Dataset:
+def _header(ct: Series, source: str, registration: str) -> Dataset:
     header = derived_header(ct)
     for keyword in IMAGE_ATTRIBUTES:
         if keyword in header:
@@ -164,7 +181,8 @@ def _header(ct: Series, source: str) -> Dataset:
     header.SeriesDescription = series_description("STRUCTURES", source)
     header.StructureSetLabel = LABEL
     header.StructureSetName = "RESEARCH, not for treatment planning without independent review"
-    header.StructureSetDescription = f"RESEARCH. Structures {source}. {NOTICE}"
+    description = f"RESEARCH. Structures {source}. {NOTICE} {registration}"
+    header.StructureSetDescription = description.strip()[:DESCRIPTION_LENGTH]
     header.StructureSetDate, header.StructureSetTime = header.SeriesDate, header.SeriesTime
     header.ContributingEquipmentSequence = [equipment_item(f"Contours {source}")]
     header.ApprovalStatus = "UNAPPROVED"
@@ -186,14 +204,14 @@ def _header(ct: Series, source: str) -> Dataset:
 
 
 def _contours(
-    structure: Structure, ct: Series, planes: SlicePlanes, holes: HoleEncoding
+    structure: Structure, ct: Series, planes: SlicePlanes, holes: HoleEncoding, *, smooth: bool
 ) -> tuple[list[Dataset], int]:
     """The contour items of a structure, and the number of their slices."""
     items: list[Dataset] = []
     slices = mask_on_slices(structure.mask, ct, planes)
     (indices,) = np.nonzero(slices.any(axis=(1, 2)))
     for index in map(int, indices):
-        for polygon in trace_polygons(slices[index]):
+        for polygon in trace_polygons(slices[index], smooth=smooth):
             with_holes = [polygon.outer, *polygon.holes]
             contours = [keyhole_contour(polygon)] if holes == "keyhole" else with_holes
             items += [
@@ -222,14 +240,22 @@ def _contour(points_mm: Contour, slice_header: Dataset, holes: HoleEncoding) -> 
 
 
 def _roi_item(
-    number: int, structure: Structure, frame_uid: str, algorithm: GenerationAlgorithm | None
+    number: int,
+    structure: Structure,
+    frame_uid: str,
+    algorithm: GenerationAlgorithm | None,
+    source: str,
+    *,
+    smooth: bool,
 ) -> Dataset:
     item = Dataset()
     item.ROINumber = number
     item.ReferencedFrameOfReferenceUID = frame_uid
     item.ROIName = structure.name
-    item.ROIDescription = f"RESEARCH. {SHORT_NOTICE}"
-    item.ROIGenerationAlgorithm = algorithm or ""
+    steps = f"Generated by {', '.join(structure.steps)}. " if structure.steps else ""
+    item.ROIDescription = f"RESEARCH. {steps}{CONTOURING[smooth]} {SHORT_NOTICE}"
+    item.ROIGenerationAlgorithm = algorithm or generation_algorithm(structure.steps) or ""
+    item.ROIGenerationDescription = (", ".join(structure.steps) or source)[:MAX_NAME_LENGTH]
     return item
 
 

@@ -55,6 +55,7 @@ class ExportRequest(RequestModel):
     """Format of the exported structures."""
 
     format: Format
+    smooth: bool = Field(False, description="Smooth the contours of a structure set")
 
 
 class ComparisonRequest(RequestModel):
@@ -132,6 +133,7 @@ def export_structures(identifier: str, request: ExportRequest, deps: ServiceDeps
         deps.studies.get(identifier),
         deps.structures.folder(identifier),
         request.format,
+        smooth=request.smooth,
     )
 
 

@@ -16,6 +16,7 @@ from radfuse.arrays import filled_on
 from radfuse.dicom.rtstruct.parse import parse_structure_set
 from radfuse.dicom.rtstruct.read import read_structure_set
 from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, write_structure_set
+from radfuse.dicom.write.signoff import UNREVIEWED
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.archives import member_names, unpacked
 from radfuse.io.staging import staging
@@ -89,9 +90,12 @@ class _ReadStructures:
     """Whether the file has names of its structures."""
 
 
-def export(store: StructureStore, study: Study, folder: Path, form: Format) -> ExportResult:
+def export(
+    store: StructureStore, study: Study, folder: Path, form: Format, *, smooth: bool = False
+) -> ExportResult:
     """Write the structures of a study into its folder of exports.
 
+    `smooth` is for the contours of a structure set, see `smooth_contour`.
     Raises `InputError` if there are no structures, if the CT cannot be read or, for a structure
     set, is not from DICOM; `GeometryError` if it is another CT now.
     """
@@ -103,21 +107,36 @@ def export(store: StructureStore, study: Study, folder: Path, form: Format) -> E
     if not readable:
         raise InputError("there is nothing to export; draw a structure first")
     files, notes = run_contained(
-        _contained_write, study, folder / EXPORTS, form, readable, notes, path=study.ct
+        _contained_write, study, folder / EXPORTS, form, smooth, readable, notes, path=study.ct
     )
     structures = tuple(one.summary() for one in readable)
     return ExportResult(name=files[0], files=files, notes=tuple(notes), structures=structures)
 
 
 def _contained_write(
-    study: Study, folder: Path, form: Format, stored: Sequence[StoredStructure], notes: list[str]
+    study: Study,
+    folder: Path,
+    form: Format,
+    smooth: bool,
+    stored: Sequence[StoredStructure],
+    notes: list[str],
 ) -> tuple[tuple[str, ...], list[str]]:
     """Read the study's CT and write the files; returns their names and notes."""
     ct = _read_ct(study)
     _check_same(ct, stored[0].grid)
     notes = [*notes, *ct.notes]
-    write = _write_set if form == "rtstruct" else _write_nifti
-    return write(folder, _stem(study.name), ct, stored, notes), notes
+    path = folder / _stem(study.name)
+    if form == "rtstruct":
+        return _write_set(path, ct, stored, registration_sentence(study), smooth=smooth), notes
+    return _write_nifti(path, ct, stored, notes), notes
+
+
+def registration_sentence(study: Study) -> str:
+    """Registration of the displayed result and its review state, as in its DICOM objects."""
+    if study.outcome is None:
+        return "Drawn before a registration."
+    review = study.signoff.sentence() if study.signoff else UNREVIEWED
+    return f"Registration {study.outcome.registration_id} {review}; {study.outcome.quality}."
 
 
 def exported_path(folder: Path, name: str) -> Path:
@@ -179,38 +198,45 @@ def _on_ct(stored: Iterable[StoredStructure], ct: Series) -> Iterator[Structure]
     for structure in stored:
         mask = to_axes_of(decode_image(structure.runs, structure.grid), ct.image)
         mask.CopyInformation(ct.image)
-        yield Structure(structure.name, mask, structure.rgb)
+        yield Structure(structure.name, mask, structure.rgb, structure.steps)
 
 
 def _write_set(
-    folder: Path, stem: str, ct: Series, stored: Sequence[StoredStructure], _: Sequence[str]
+    path: Path, ct: Series, stored: Sequence[StoredStructure], registration: str, *, smooth: bool
 ) -> tuple[str, ...]:
     if not ct.headers:
         raise InputError(
             f"{ct.source}: not DICOM, so a structure set cannot reference its slices; export NIfTI"
         )
-    name = f"{stem}_RTSTRUCT.dcm"
-    with staging(folder) as stage:
-        write_structure_set(stage.path_of(Path(name)), ct, _on_ct(stored, ct), source=SOURCE)
+    name = f"{path.name}_RTSTRUCT.dcm"
+    with staging(path.parent) as stage:
+        write_structure_set(
+            stage.path_of(Path(name)),
+            ct,
+            _on_ct(stored, ct),
+            smooth=smooth,
+            source=SOURCE,
+            registration=registration,
+        )
     return (name,)
 
 
 def _write_nifti(
-    folder: Path, stem: str, ct: Series, stored: Sequence[StoredStructure], notes: list[str]
+    path: Path, ct: Series, stored: Sequence[StoredStructure], notes: list[str]
 ) -> tuple[str, ...]:
     """A label map with its list of names, or an archive of masks if structures overlap."""
     if not _overlap(stored):
-        path = folder / f"{stem}_structures.nii.gz"
-        write_label_map(path, _on_ct(stored, ct), notes)
-        return path.name, structure_list_path(path).name
+        labels = path.with_name(f"{path.name}_structures.nii.gz")
+        write_label_map(labels, _on_ct(stored, ct), notes)
+        return labels.name, structure_list_path(labels).name
     notes.append("structures overlap: the archive has one mask per structure")
-    name = f"{stem}_masks.zip"
-    with staging(folder) as stage, tempfile.TemporaryDirectory(dir=stage.folder) as temporary:
+    name = f"{path.name}_masks.zip"
+    with staging(path.parent) as stage, tempfile.TemporaryDirectory(dir=stage.folder) as temporary:
         masks = Path(temporary) / "masks"
         write_masks(masks, _on_ct(stored, ct), notes)
         with zipfile.ZipFile(stage.path_of(Path(name)), "w") as archive:
-            for path in sorted(masks.iterdir()):
-                archive.write(path, path.name)
+            for mask in sorted(masks.iterdir()):
+                archive.write(mask, mask.name)
     return (name,)
 
 
@@ -310,5 +336,8 @@ def _in_lps(structure: Structure) -> NewStructure:
     mask = sitk.GetArrayViewFromImage(image)
     slices = {int(at): mask[at] > 0 for at in np.flatnonzero(mask.any(axis=(1, 2)))}
     return NewStructure(
-        name=structure.name, colour=hexadecimal(structure.colour), runs=encode_slices(slices)
+        name=structure.name,
+        colour=hexadecimal(structure.colour),
+        runs=encode_slices(slices),
+        steps=structure.steps or ("imported",),
     )

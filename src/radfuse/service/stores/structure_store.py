@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
@@ -15,7 +15,7 @@ from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.io.volumes import write_volume
 from radfuse.record import NOTICE
-from radfuse.schema import VersionedModel
+from radfuse.schema import Values, VersionedModel
 from radfuse.service.models import FrozenModel, RequestModel
 from radfuse.service.stores.rle import (
     Runs,
@@ -27,6 +27,7 @@ from radfuse.service.stores.rle import (
 )
 from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
+from radfuse.structures.generation import Step, merged_steps
 from radfuse.structures.label_maps import PALETTE, RgbColour, palette_colour
 
 FOLDER = "structures"
@@ -36,6 +37,12 @@ MASKS = "masks"
 """Folder in a study's folder of masks for registrations; they do not follow later changes."""
 
 HexColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
+
+LineStyle = Literal["solid", "dashed", "dotted"]
+"""Of a structure's contours on the screen."""
+
+LineWidth = Annotated[int, Field(strict=True, ge=1, le=4)]
+"""Of a structure's contours on the screen, in pixels."""
 
 GREY = "#808080"
 """Colour of structures that cannot be read."""
@@ -54,14 +61,26 @@ class StructureSummary(FrozenModel):
     slices: int
     """Number of slices that are not empty."""
 
+    steps: tuple[Step, ...] = ()
+    """Of its generation."""
+
+    line: LineStyle = "solid"
+    line_width: LineWidth = 2
+
     problem: str | None = None
     """Why it cannot be read."""
+
+
+def _unchanged(values: Values) -> Values:
+    """Version 1 to 2, with steps and lines: earlier versions find neither."""
+    return values
 
 
 class StoredStructure(VersionedModel):
     """A structure as stored on disk."""
 
     model_config = ConfigDict(extra="forbid")
+    migrations = (_unchanged,)
 
     notice: str = NOTICE
     id: str = Field(default_factory=lambda: secrets.token_hex(6))
@@ -76,6 +95,12 @@ class StoredStructure(VersionedModel):
 
     runs: Runs = Field(default_factory=dict)
     """Slices that are not empty."""
+
+    steps: tuple[Step, ...] = ()
+    """Of its generation, each once."""
+
+    line: LineStyle = "solid"
+    line_width: LineWidth = 2
 
     @property
     def rgb(self) -> RgbColour:
@@ -92,6 +117,9 @@ class StoredStructure(VersionedModel):
             revision=self.revision,
             volume_cm3=round(pixel_count(self.runs) * self.grid.voxel_cm3, 4),
             slices=len(self.runs),
+            steps=self.steps,
+            line=self.line,
+            line_width=self.line_width,
         )
 
 
@@ -101,6 +129,7 @@ class NewStructure(RequestModel):
     name: str
     colour: HexColour | None = None
     runs: Runs = Field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
 
 
 class StructureChange(RequestModel):
@@ -113,6 +142,12 @@ class StructureChange(RequestModel):
     colour: HexColour | None = None
     runs: Runs = Field(default_factory=dict)
     """Changed slices; an empty list clears a slice."""
+
+    steps: tuple[Step, ...] = ()
+    """Of this change; they are added to those of the structure."""
+
+    line: LineStyle | None = None
+    line_width: LineWidth | None = None
 
 
 class UnknownStructureError(InputError):
@@ -203,7 +238,12 @@ class StructureStore:
                 colours.append(colour)
                 added.append(
                     StoredStructure(
-                        name=name, colour=colour, number=number, grid=grid, runs=one_runs
+                        name=name,
+                        colour=colour,
+                        number=number,
+                        grid=grid,
+                        runs=one_runs,
+                        steps=merged_steps((), one.steps),
                     )
                 )
             self._write(study, added)
@@ -233,6 +273,9 @@ class StructureStore:
                     "colour": changes.colour or structure.colour,
                     "revision": structure.revision + 1,
                     "runs": _without_empty(structure.runs | runs),
+                    "steps": merged_steps(structure.steps, changes.steps),
+                    "line": changes.line or structure.line,
+                    "line_width": changes.line_width or structure.line_width,
                 }
             )
             self._write(study, [changed])
