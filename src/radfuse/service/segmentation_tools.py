@@ -2,7 +2,7 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -35,6 +35,12 @@ MULTIPLIER_RANGE = (0.5, 10.0)
 
 DISTANCE_RANGE_MM = (1.0, 40.0)
 """Allowed distances from the seed: the computing time increases with their cube."""
+
+Plane = Literal["axial", "coronal", "sagittal"]
+"""Planes of the viewer's grid."""
+
+PLANE_AXES: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
+"""Axis of an array (slices, rows, columns) across a plane."""
 
 MARGIN = 1
 """Voxels around a box that linear interpolation at its edge needs."""
@@ -79,9 +85,14 @@ def grow_from_seed(
     box = reachable_box(grid.size[::-1], at, spacing, request.max_distance_mm)
     if request.image == "mr":
         transform = rigid_from_matrix(np.array(mr_from_ct), name="mr_from_ct")
-        part = _resampled(path, _box_grid(grid, box), transform)
+        resampled = _resampled(path, _box_grid(grid, box), transform)
+        if resampled is None:
+            raise InputError(
+                "this position is outside the MR field of view; grow in the CT, or register the MR"
+            )
+        part = resampled
     else:
-        part = _read_box(path, grid, box)
+        part = stored_box(path, grid, box)
     first = [side.start for side in box]
     region = grow_region(
         part,
@@ -98,15 +109,28 @@ def grow_from_seed(
     return encode_slices(slices)
 
 
-def interpolate_structure(runs: Runs, grid: VoxelGrid) -> Runs:
-    """The slices between encoded ones; raises `InputError` if there are none."""
-    columns, rows, _ = grid.size
-    masks = {
-        int(index): decode_slice(flat, (rows, columns))
-        for index, flat in validated(runs, grid.size).items()
-    }
-    across, down, along = grid.spacing_mm
-    return encode_slices(interpolate_slices(masks, (down, across), slice_mm=along))
+def interpolate_structure(runs: Runs, grid: VoxelGrid, plane: Plane = "axial") -> Runs:
+    """The planes between drawn ones, as axial slices; raises `InputError` if there are none.
+
+    In coronal and sagittal planes the result has the drawn voxels of its slices as well.
+    """
+    axis = PLANE_AXES[plane]
+    spacing = [step for at, step in enumerate(grid.spacing_mm[::-1]) if at != axis]
+    slice_mm = grid.spacing_mm[::-1][axis]
+    if axis == 0:
+        columns, rows, _ = grid.size
+        masks = {
+            int(index): decode_slice(flat, (rows, columns))
+            for index, flat in validated(runs, grid.size).items()
+        }
+        return encode_slices(interpolate_slices(masks, (spacing[0], spacing[1]), slice_mm=slice_mm))
+    volume = decode_volume(validated(runs, grid.size), grid)
+    planes = np.moveaxis(volume, axis, 0)  # a view: the new planes are written into the volume
+    drawn = {int(at): planes[at] for at in np.flatnonzero(planes.any(axis=(1, 2)))}
+    between = interpolate_slices(drawn, (spacing[0], spacing[1]), slice_mm=slice_mm)
+    for index, mask in between.items():
+        planes[index] |= mask
+    return encode_slices({int(at): volume[at] for at in np.flatnonzero(volume.any(axis=(1, 2)))})
 
 
 def compare_structures(
@@ -118,7 +142,18 @@ def compare_structures(
     return compare_masks(masks[0], masks[1], spacing_mm, tolerance_mm=tolerance_mm)
 
 
-def _read_box(path: Path, grid: VoxelGrid, box: Box) -> NDArray[np.float32]:
+def sampled_mr(
+    path: Path, grid: VoxelGrid, box: Box, mr_from_ct: MatrixRows
+) -> NDArray[np.float32] | None:
+    """The MR in a box of the viewer's grid, as stored, NaN outside the MR field of view.
+
+    None where all of the box is outside. `mr_from_ct` maps CT points to MR points, LPS mm.
+    """
+    transform = rigid_from_matrix(np.array(mr_from_ct), name="mr_from_ct")
+    return _resampled(path, _box_grid(grid, box), transform, outside=np.nan)
+
+
+def stored_box(path: Path, grid: VoxelGrid, box: Box) -> NDArray[np.float32]:
     """A box of a volume of the viewer."""
     stored = np.memmap(path, "<i2", "r", offset=DATA_OFFSET, shape=grid.size[::-1])
     return stored[box].astype(np.float32)
@@ -133,16 +168,16 @@ def _box_grid(grid: VoxelGrid, box: Box) -> sitk.Image:
     return empty
 
 
-def _resampled(path: Path, target: sitk.Image, mr_from_ct: sitk.Transform) -> NDArray[np.float32]:
-    """The MR on a part of the viewer's grid, 0 outside the MR field of view."""
+def _resampled(
+    path: Path, target: sitk.Image, mr_from_ct: sitk.Transform, outside: float = 0.0
+) -> NDArray[np.float32] | None:
+    """The MR on a part of the viewer's grid; None where all of it is outside the field of view."""
     grid = grid_of(read_grid(path))
     box = _covered(grid, target, mr_from_ct)
     if box is None:
-        raise InputError(
-            "this position is outside the MR field of view; grow in the CT, or register the MR"
-        )
-    values = image_on(_box_grid(grid, box), _read_box(path, grid, box))
-    image = sitk.Resample(values, target, mr_from_ct, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+        return None
+    values = image_on(_box_grid(grid, box), stored_box(path, grid, box))
+    image = sitk.Resample(values, target, mr_from_ct, sitk.sitkLinear, outside, sitk.sitkFloat32)
     return np.asarray(sitk.GetArrayFromImage(image))
 
 

@@ -87,6 +87,11 @@ def keep_largest(mask: BoolArray, count: int = 1) -> BoolArray:
     return np.isin(parts, np.argsort(-sizes, kind="stable")[:count])
 
 
+def count_parts(mask: BoolArray) -> int:
+    """Number of parts of connected voxels."""
+    return int(label_components(mask, CONNECTIVITY_26)[1])
+
+
 def crop(
     mask: BoolArray, other: BoolArray, spacing_mm: SpacingMm, side: CropSide, margin_mm: float = 0.0
 ) -> BoolArray:

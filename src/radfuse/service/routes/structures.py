@@ -12,6 +12,7 @@ from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import ServiceDeps
 from radfuse.service.routes.studies import FilePath, Text
 from radfuse.service.segmentation_tools import (
+    Plane,
     RegionRequest,
     compare_structures,
     grow_from_seed,
@@ -27,6 +28,12 @@ from radfuse.service.stores.structure_files import (
     import_file,
 )
 from radfuse.service.stores.structure_store import NewStructure, StructureChange, StructureSummary
+from radfuse.service.structure_operations import (
+    OperationRequest,
+    StructureStatistics,
+    apply_operation,
+    structure_statistics,
+)
 
 MAX_TOLERANCE_MM = 100.0
 """Largest tolerance of a comparison."""
@@ -42,6 +49,12 @@ class SliceRuns(RequestModel):
     """Masks of slices."""
 
     runs: Runs
+
+
+class DrawnSlices(SliceRuns):
+    """Masks of slices, and the planes in which they were drawn."""
+
+    plane: Plane = "axial"
 
 
 class ImportRequest(RequestModel):
@@ -113,9 +126,30 @@ def grow_region(identifier: str, request: RegionRequest, deps: ServiceDeps) -> S
 
 
 @api.post("/interpolate")
-def interpolate(identifier: str, masks: SliceRuns, deps: ServiceDeps) -> SliceRuns:
+def interpolate(identifier: str, drawn: DrawnSlices, deps: ServiceDeps) -> SliceRuns:
     """The slices between the given ones; nothing is stored."""
-    return SliceRuns(runs=interpolate_structure(masks.runs, deps.structures.grid(identifier)))
+    grid = deps.structures.grid(identifier)
+    with deps.comparisons_at_once:
+        return SliceRuns(runs=interpolate_structure(drawn.runs, grid, drawn.plane))
+
+
+@api.post("/structures/operate")
+def operate(identifier: str, request: OperationRequest, deps: ServiceDeps) -> SliceRuns:
+    """The result of an operation on a structure as stored; nothing is stored."""
+    structures = [deps.structures.get(identifier, one) for one in request.structures]
+    with deps.comparisons_at_once:
+        return SliceRuns(runs=apply_operation(request, structures))
+
+
+@api.get("/structures/{structure}/statistics")
+def statistics(identifier: str, structure: str, deps: ServiceDeps) -> StructureStatistics:
+    """Volume, extents and values in CT and MR of a structure as stored."""
+    stored = deps.structures.get(identifier, structure)
+    view = deps.studies.view(identifier)
+    ct = deps.studies.volume(identifier, "ct"), view.ct.step
+    mr = deps.studies.volume(identifier, "mr"), view.mr.step
+    with deps.comparisons_at_once:
+        return structure_statistics(stored, ct, mr, view.mr_from_ct)
 
 
 @api.post("/structures/import")
