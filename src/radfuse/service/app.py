@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.responses import add_error_responses
-from radfuse.service.routes import opening, registration, signing, structures, studies
+from radfuse.service.routes import opening, registration, results, signing, structures, studies
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
 from radfuse.service.stores.patients import DifferentPatientsError
@@ -60,7 +60,7 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     app.state.deps = Dependencies(store, StructureStore(store), jobs, access)
     app.add_middleware(SecurityMiddleware, access=access)
     add_error_responses(app, STATUS)
-    for routes in (studies, opening, registration, signing, structures):
+    for routes in (studies, opening, registration, results, signing, structures):
         app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app

@@ -38,6 +38,10 @@ PATH_FIELDS: dict[str, Any] = {
 """Fields of a study that are not sent: a path, or a hash, may identify the patient."""
 
 
+MAX_PDFS = 1
+"""QA sheets that are printed at once, each by a browser; others wait."""
+
+
 @dataclass(frozen=True)
 class Dependencies:
     """What the routes work with."""
@@ -51,6 +55,7 @@ class Dependencies:
     comparisons_at_once: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(MAX_COMPARISONS)
     )
+    pdfs_at_once: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MAX_PDFS))
 
     def allowed_paths(self, *paths: str | Path) -> list[Path]:
         """Resolved paths: any for clients on this machine, only uploads for others.

@@ -1,0 +1,1 @@
+"""Results leave the viewer: files to download, and transfers to and from a PACS."""
