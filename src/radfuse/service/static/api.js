@@ -1,5 +1,7 @@
 // Calls of the server's REST interface.
 
+import { text } from "./text.js";
+
 const ROOT = "/api/v1";
 
 export class ApiError extends Error {
@@ -20,7 +22,7 @@ async function request(method, path, body) {
   try {
     response = await fetch(ROOT + path, options);
   } catch {
-    throw new ApiError("the server does not respond; is `radfuse view` still running?", 0);
+    throw new ApiError(text("job.no-response"), 0);
   }
   if (!response.ok) throw new ApiError(await messageOf(response), response.status);
   return response;
@@ -30,7 +32,7 @@ async function messageOf(response) {
   try {
     return (await response.json()).error;
   } catch {
-    return `the server failed (${response.status}); its terminal has the details`;
+    return text("job.server-failed", { status: response.status });
   }
 }
 

@@ -9,7 +9,7 @@ import { RegistrationPanel } from "./panels/registration_panel.js";
 import { ResultsPanel } from "./panels/results_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
-import { offerLanguages } from "./text.js";
+import { offerLanguages, text } from "./text.js";
 import { addColourMaps, loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
@@ -28,7 +28,7 @@ const prepared = new Set(); // studies whose preparation was requested
 
 async function listStudies() {
   const studies = await api.studies();
-  const label = (one) => `${one.name}: ${one.signoff && one.state === "done" ? one.signoff.state : one.state}`;
+  const label = (one) => `${one.name}: ${text(`state.${one.signoff && one.state === "done" ? one.signoff.state : one.state}`)}`;
   byId("studies").replaceChildren(...studies.map((one) => new Option(label(one), one.id)));
   byId("studies").value = selected ?? "";
   byId("delete-study").disabled = !selected;
@@ -59,7 +59,7 @@ async function showStudy(study) {
   showText("error", problem?.error ?? "");
   byId("next-steps").hidden = true;
   byId("accept-and-fuse").hidden = !problem?.mr_from_ct;
-  if (!busy) byId("stage").textContent = problem ? "" : state === "done" && !message ? `Done in ${outcome.seconds} s with ${outcome.method}.` : message;
+  if (!busy) byId("stage").textContent = problem ? "" : state === "done" && !message ? text("job.done", outcome) : message;
   panels.fusion.show(study, busy);
   panels.results.show(study, busy);
   if (busy) listen();
@@ -134,8 +134,8 @@ async function viewOf(id) {
 
 // Why region growing would use another alignment of the MR than the displayed one; empty if it does not.
 function growBlocker() {
-  if (!displayed?.run) return "The MR is not registered yet: run the fusion before growing in the MR.";
-  return isMoved() ? "The MR was moved manually, but region growing uses the registration: fuse with the new alignment or press Reset on the Registration tab." : "";
+  if (!displayed?.run) return text("structures.not-registered");
+  return isMoved() ? text("structures.moved") : "";
 }
 
 const isMoved = () => Boolean(displayed) && JSON.stringify(viewer.mrFromCt) !== displayed.mrFromCt;
@@ -177,7 +177,7 @@ async function onJobEnd(id, problem) {
       await listStudies();
     } catch (error) {
       if (error.status) throw error;
-      byId("stage").textContent = `${error.message} Retrying…`;
+      byId("stage").textContent = text("job.retrying", { problem: error.message });
       await new Promise((done) => setTimeout(done, RETRY_MS));
     }
   }
@@ -195,7 +195,7 @@ async function follow(id, response) {
 
 // A kept registration keeps its region; another one has that of the Registration tab.
 async function fuse(options) {
-  if (!current) throw new Error("Open a CT and an MR first.");
+  if (!current) throw new Error(text("studies.open-first"));
   panels.identity.checkPatients();
   const { id } = current;
   const request = { recipe: panels.fusion.recipe(), ...(options.keep_registration ? {} : panels.registration.masks), ...options };
@@ -208,14 +208,14 @@ async function acceptAndFuse() {
   const { mr_from_ct } = failure;
   if (JSON.stringify(viewer.mrFromCt) !== JSON.stringify(mr_from_ct)) {
     panels.registration.setAlignment(mr_from_ct, "start");
-    throw new Error(`${failure.error}. The MR is displayed with this registration: check it, then press “Accept and fuse” again.`);
+    throw new Error(text("job.check-first", { problem: failure.error }));
   }
   await fuse({ mr_from_ct, refine: false, accept_registration: true });
 }
 
 async function removeStudy() {
   const name = byId("studies").selectedOptions[0]?.text;
-  if (!selected || !confirm(`Delete the study “${name}” with its result and structures? Its source files are kept; its uploads are removed.`)) return;
+  if (!selected || !confirm(text("studies.confirm-delete", { name }))) return;
   const id = selected;
   await api.remove(id);
   if (selected === id) {

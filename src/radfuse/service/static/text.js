@@ -7,6 +7,7 @@ const ATTRIBUTES = { label: "aria-label", title: "title", placeholder: "placehol
 
 // The language of `?lang=`, else the last choice, else that of the browser, else English.
 export const language = chosenLanguage();
+export const locale = language === "en" ? undefined : language; // of dates: with English, that of the browser
 const catalogue = await load(language);
 document.documentElement.lang = language;
 translate(document);

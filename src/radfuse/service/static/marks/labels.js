@@ -1,5 +1,7 @@
 // Crosshair, labels, letters of the patient's directions and scale bar of a viewport.
 
+import { text } from "../text.js";
+
 const INK = { lines: "#ffd54a" };
 const BAR_LENGTHS_MM = [1, 2, 5, 10, 20, 50, 100, 200];
 const MAX_BAR_SHARE = 0.3; // of the viewport's width
@@ -39,17 +41,17 @@ export function drawLabels(viewer, viewport, index) {
 
 // What a viewport displays: image, plane, slice or slab, and what a preview changes.
 function titleOf(viewer, viewport, index) {
-  const shown = { ct: "CT", mr: "MR", fused: viewer.fused ? "fused" : "not fused yet" }[viewport.show] ?? "";
-  const preview = viewer.isPreviewed(viewport, index) ? ` · preview of ${viewer.preview.label}` : "";
+  const shown = { ct: "CT", mr: "MR", fused: text(viewer.fused ? "viewer.fused" : "viewer.not-fused") }[viewport.show] ?? "";
+  const preview = viewer.isPreviewed(viewport, index) ? ` · ${text("viewer.preview", viewer.preview)}` : "";
   const slice = `${index + 1}/${viewport.grid.size[viewport.across]}`;
-  return `${shown} ${viewport.plane} ${slice}${slabLabel(viewer, viewport, index)}${preview}`.trim();
+  return `${shown} ${viewport.isOblique ? "MR " : ""}${text(`plane.${viewport.planeOfGrid}`)} ${slice}${slabLabel(viewer, viewport, index)}${preview}`.trim();
 }
 
 function slabLabel(viewer, viewport, index) {
   if (!viewer.slab.mm) return "";
   const [first, last] = viewer.planes.slabOf(viewport, index);
   const mm = (last - first + 1) * viewport.grid.spacing[viewport.across];
-  return ` · ${{ max: "MIP", mean: "average", min: "MinIP" }[viewer.slab.kind]} ${mm.toFixed(1)} mm`;
+  return ` · ${{ max: "MIP", mean: text("viewer.average"), min: "MinIP" }[viewer.slab.kind]} ${mm.toFixed(1)} mm`;
 }
 
 // A bar of a round length, the longest that fits, at the lower right.

@@ -2,7 +2,8 @@
 
 import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
-import { drawResidualMap, signed } from "./residual_map.js";
+import { locale, text } from "../text.js";
+import { drawResidualMap, regionText, signed } from "./residual_map.js";
 
 const PREVIEW_DELAY_MS = 150; // without scrolling, before a slice of another method is requested
 
@@ -39,10 +40,10 @@ export class FusionPanel {
 
   // Residuals of the skull by region, as on the QA sheet.
   showResiduals(residuals) {
-    const rows = Object.entries(residuals).map(([name, [mm, patches]]) => [name, signed(mm), patches, Math.abs(mm)]);
+    const rows = Object.entries(residuals).map(([name, [mm, patches]]) => [regionText(name), signed(mm), patches, Math.abs(mm)]);
     const worst = rows.reduce((one, other) => (other[3] > one[3] ? other : one), rows[0]);
     byId("residuals").hidden = !rows.length;
-    byId("residuals").querySelector("summary").textContent = worst ? `Skull by region: largest ${worst[1]} mm (${worst[0]})` : "";
+    byId("residuals").querySelector("summary").textContent = worst ? text("qa.largest-residual", { mm: worst[1], region: worst[0] }) : "";
     drawResidualMap(byId("residual-map"), residuals);
     byId("residuals").querySelector("tbody").replaceChildren(
       ...rows.map((row) => createElement("tr", {}, ...row.slice(0, 3).map((textContent) => createElement("td", { textContent })))),
@@ -63,9 +64,9 @@ export class FusionPanel {
   showFindings() {
     const { default_window, findings } = this.info;
     const hasOptions = Object.keys(this.study?.recipe.options ?? {}).length > 0;
-    const unmeasured = byId("fusion-window").value !== default_window ? "this CT window" : hasOptions ? "these options" : "";
-    const sentence = findings[byId("method").value];
-    byId("findings").textContent = `Findings: ${unmeasured || !sentence ? `not measured for ${unmeasured || "this method"}` : sentence}.`;
+    const unmeasured = byId("fusion-window").value !== default_window ? "window" : hasOptions ? "options" : "method";
+    const sentence = unmeasured === "method" && findings[byId("method").value];
+    byId("findings").textContent = sentence ? text("fusion.findings", { sentence }) : text(`fusion.unmeasured-${unmeasured}`);
   }
 
   // Select a value; one that is not listed, such as an ONNX file or a custom window, is added.
@@ -75,7 +76,7 @@ export class FusionPanel {
   }
 
   labelStart() {
-    byId("start-fusion").textContent = byId("keep-registration").checked && this.study?.outcome ? "Fuse again" : "Register and fuse";
+    byId("start-fusion").textContent = byId("keep-registration").checked && this.study?.outcome ? text("fusion.fuse-again") : text("fusion.start");
   }
 
   recipe() {
@@ -86,7 +87,7 @@ export class FusionPanel {
 
   async start(event) {
     event.preventDefault();
-    if (!this.study) throw new Error("Open a CT and an MR first.");
+    if (!this.study) throw new Error(text("studies.open-first"));
     await this.fuse({ keep_registration: byId("keep-registration").checked && Boolean(this.study.outcome) });
   }
 
@@ -107,11 +108,11 @@ export class FusionPanel {
     }
     const index = viewer.crosshair[2];
     if (viewer.preview?.method === method && viewer.preview.index === index) return;
-    byId("preview-status").textContent = `fusing this slice with ${method}…`;
+    byId("preview-status").textContent = text("fusion.previewing", { method });
     const start = performance.now();
     const values = await api.previewSlice(study.id, method, index);
     if (this.study?.id !== study.id || byId("method").value !== method || viewer.crosshair?.[2] !== index) return;
-    byId("preview-status").textContent = `This slice is fused by ${method} (${((performance.now() - start) / 1000).toFixed(2)} s); “Fuse again” fuses the volume.`;
+    byId("preview-status").textContent = text("fusion.previewed", { method, seconds: ((performance.now() - start) / 1000).toFixed(2) });
     document.body.dataset.previewed = method;
     viewer.setPreview({ method, index, values });
   }

@@ -29,11 +29,11 @@ export class IdentityBanner {
     byId("identity").dataset.differ = String(differ);
     const patients = differ ? known : known.slice(0, 1);
     byId("patients").replaceChildren(...patients.map((one) => createElement("li", {}, ...patientParts(one, differ))));
-    if (!known.length) byId("patients").replaceChildren(createElement("li", { textContent: "No patient in the headers" }));
+    if (!known.length) byId("patients").replaceChildren(createElement("li", { textContent: text("identity.none") }));
     const frames = new Set(images.map((one) => one.frame_of_reference));
     const hasOneFrame = images.length > 1 && frames.size === 1 && !frames.has("");
-    byId("series").replaceChildren(...images.map((one) => createElement("li", { textContent: seriesText(one), title: one.frame_of_reference && `Frame of reference ${one.frame_of_reference}` })));
-    byId("series").append(createElement("li", { textContent: hasOneFrame ? "one frame of reference" : "different frames of reference" }));
+    byId("series").replaceChildren(...images.map((one) => createElement("li", { textContent: seriesText(one), title: one.frame_of_reference && text("identity.frame", { uid: one.frame_of_reference }) })));
+    byId("series").append(createElement("li", { textContent: text(hasOneFrame ? "identity.one-frame" : "identity.different-frames") }));
   }
 
   clear() {
@@ -67,11 +67,11 @@ export class IdentityBanner {
 }
 
 function patientParts({ modality, name, id, birth_date, sex }, differ) {
-  const parts = [differ && `${modality}:`, readableName(name) || "no name", id && `ID ${id}`, birth_date && `born ${birth_date}`, sex];
+  const parts = [differ && `${modality}:`, readableName(name) || text("identity.no-name"), id && `ID ${id}`, birth_date && text("identity.born", { date: birth_date }), sex];
   return [createElement("b", { textContent: parts.filter(Boolean).slice(0, differ ? 2 : 1).join(" ") }), ` ${parts.filter(Boolean).slice(differ ? 2 : 1).join(" · ")}`];
 }
 
 function seriesText({ modality, description, date, size, spacing_mm }) {
   const spacing = spacing_mm.map((one) => one.toFixed(2).replace(/0+$/, "").replace(/\.$/, "")).join(" × ");
-  return [modality, description, date, size.length && `${size.at(-1)} slices`, spacing && `${spacing} mm`].filter(Boolean).join(" · ");
+  return [modality, description, date, size.length && text("identity.slices", { count: size.at(-1) }), spacing && `${spacing} mm`].filter(Boolean).join(" · ");
 }

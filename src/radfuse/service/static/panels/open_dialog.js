@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { byId, showErrors, showText } from "../dom.js";
+import { text } from "../text.js";
 
 const FURTHER = { pet: "pet-path", pet_ct: "pet-ct-path", spect: "spect-path" };
 const FURTHER_MRS = "further-mr-paths";
@@ -41,7 +42,7 @@ export class OpenDialog {
     }
     const [study, ct, mr] = ["study-path", "ct-path", "mr-path"].map((id) => byId(id).value.trim());
     if (study) return { study, ...further };
-    if (!ct || !mr) throw new Error("Enter a folder with both, or the CT and the MR, or choose files to upload.");
+    if (!ct || !mr) throw new Error(text("open.paths-missing"));
     return { ct, mr, ...further };
   }
 
@@ -58,26 +59,26 @@ export class OpenDialog {
     const { further = {}, ...main } = await this.paths();
     for (const path of Object.values({ ...main, ...further }).flat()) {
       for (const image of (await api.inspect(path)).images) {
-        lines.push(image.line, ...image.problems.map((one) => `  problem: ${one}`), ...image.notes.map((one) => `  note: ${one}`));
+        lines.push(image.line, ...image.problems.map((one) => `  ${text("open.problem", { problem: one })}`), ...image.notes.map((one) => `  ${text("open.note", { note: one })}`));
         const isChoice = Object.values(main).includes(path) && image.is_volume && !image.problems.length;
         if (isChoice) series[image.kind]?.push(image);
       }
     }
     if (this.inspected !== inspected) return;
     for (const [kind, id] of Object.entries(SERIES)) this.offerSeries(id, series[kind]);
-    showText("inspection", lines.join("\n") || "No images.");
+    showText("inspection", lines.join("\n") || text("open.no-images"));
   }
 
   // Where there are several series of a modality, the user selects one.
   offerSeries(id, images) {
-    byId(id).replaceChildren(new Option("choose…", ""), ...images.map((image) => new Option(image.line, image.uid)));
+    byId(id).replaceChildren(new Option(text("open.choose"), ""), ...images.map((image) => new Option(image.line, image.uid)));
     byId(`${id}-choice`).hidden = images.length < 2;
   }
 
   async createStudy() {
     const chosen = Object.entries(SERIES).map(([kind, id]) => [`${kind.toLowerCase()}_series`, byId(id).value || null]);
     for (const [kind, id] of Object.entries(SERIES))
-      if (!byId(`${id}-choice`).hidden && !byId(id).value) throw new Error(`Choose the ${kind} series.`);
+      if (!byId(`${id}-choice`).hidden && !byId(id).value) throw new Error(text("open.choose-series", { kind }));
     const recipe = Object.fromEntries(chosen.filter(([, uid]) => uid));
     const request = { ...(await this.paths()), name: byId("study-name").value.trim() || null, recipe };
     let created;

@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
 import { AlignSection } from "../registration/align_section.js";
 import { Alignment } from "../registration/alignment.js";
+import { text } from "../text.js";
 import { apply } from "../viewer/geometry.js";
 
 const MIN_PAIRS = 3;
@@ -43,7 +44,7 @@ export class RegistrationPanel {
   showStructures(list) {
     for (const id of MASKS) {
       const chosen = byId(id).value;
-      const options = [new Option("the whole head", ""), ...list.map((one) => new Option(one.name, one.id))];
+      const options = [new Option(text("registration.whole-head"), ""), ...list.map((one) => new Option(one.name, one.id))];
       byId(id).replaceChildren(...options);
       byId(id).value = list.some((one) => one.id === chosen) ? chosen : "";
     }
@@ -87,18 +88,18 @@ export class RegistrationPanel {
     byId("fit-pairs").disabled = this.pairs.length < MIN_PAIRS;
     byId("pairs").tBodies[0].replaceChildren(...this.pairs.map((_, i) => this.row(i)));
     const fit = this.currentFit;
-    byId("fit-result").textContent = fit ? `Root mean square ${fit.rms_mm.toFixed(1)} mm over ${this.pairs.length} pairs. Small errors show that the pairs agree, not that they are correct: check the images.` : "";
+    byId("fit-result").textContent = fit ? text("registration.fitted", { mm: fit.rms_mm.toFixed(1), count: this.pairs.length }) : "";
     this.viewer.requestDraw();
   }
 
   row(i) {
-    const remove = createElement("button", { type: "button", textContent: "×", ariaLabel: `Remove pair ${i + 1}` });
+    const remove = createElement("button", { type: "button", textContent: "×", ariaLabel: text("registration.remove-pair", { number: i + 1 }) });
     remove.addEventListener("click", () => this.setPairs(this.pairs.toSpliced(i, 1), "pair-removed"));
     return createElement("tr", {}, createElement("td", { textContent: i + 1 }), createElement("td", { textContent: this.currentFit?.errors_mm[i].toFixed(1) ?? "–" }), createElement("td", {}, remove));
   }
 
   async run(refine) {
-    if (!this.viewer.isShowing) throw new Error("Open a CT and an MR first.");
+    if (!this.viewer.isShowing) throw new Error(text("studies.open-first"));
     await this.fuse({ mr_from_ct: this.viewer.mrFromCt, refine });
   }
 

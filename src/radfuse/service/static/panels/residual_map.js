@@ -1,11 +1,16 @@
 // The map of the skull's residuals on the head, as on the QA sheet: vertex, two rings, skull base; left on the right.
 
+import { text } from "../text.js";
+
 const RADII = [26, 62, 98, 122]; // outer radius of vertex, upper ring, lower ring and skull base
 const SECTORS = ["left", "back left", "back", "back right", "right", "front right", "front", "front left"];
 const REGIONS = ["skull base", ...["lower", "upper"].flatMap((ring) => SECTORS.map((sector) => `${sector}, ${ring}`)), "vertex"];
 const LETTERS = { A: [0, -133], P: [0, 133], R: [-133, 0], L: [133, 0] };
 const FULL_MM = 2; // residual of the full colour
 const OUTSIDE_RGB = [240, 140, 40], INSIDE_RGB = [90, 165, 225], UNKNOWN_RGB = [205, 205, 205];
+
+// The text of a region of the server, such as "back left, upper".
+export const regionText = (name) => text(`region.${name.replace(/,? /g, "-")}`);
 
 export const signed = (mm) => `${mm < 0 ? "−" : "+"}${Math.abs(mm).toFixed(1)}`;
 
@@ -26,7 +31,7 @@ function createElement(namespace, tag, attributes, text = "") {
 function cell(element, name, found) {
   const { d, x, y } = outline(name);
   const group = element("g", {});
-  const label = found ? `${name}: ${signed(found[0])} mm` : `${name}: not measured`;
+  const label = found ? `${regionText(name)}: ${signed(found[0])} mm` : text("qa.not-measured", { region: regionText(name) });
   group.append(element("title", {}, label), element("path", { d, fill: `rgb(${found ? colour(found[0]) : UNKNOWN_RGB})` }), element("text", { x, y }, found ? signed(found[0]) : "–"));
   return group;
 }

@@ -8,22 +8,16 @@ import { Freehand, Polygon } from "../structures/outlines.js";
 import { RegionGrowing } from "../structures/region_growing.js";
 import { ContourLayer } from "../structures/structure.js";
 import { StructureStore } from "../structures/structure_store.js";
+import { locale, text } from "../text.js";
 
 const BRUSH_STEP_MM = 1;
-const HINTS = {
-  crosshair: "Choose a tool to draw in axial planes.",
-  brush: "Drag in an axial plane.",
-  polygon: "Click corners; click the first corner or press Enter to close.",
-  freehand: "Drag around the structure.",
-  grow: "Click inside the structure: adds connected voxels of similar intensity.",
-};
-const MEASURES = {
-  dice: ["Dice", 3],
-  surface_dice: ["Surface Dice", 3],
-  hausdorff_95_mm: ["95 % Hausdorff, mm", 2],
-  mean_distance_mm: ["Mean surface distance, mm", 2],
-  volume_difference_cm3: ["Volume difference, cm³", 2],
-  added_path_mm: ["Added path length, mm", 0],
+const DIGITS = {
+  dice: 3,
+  surface_dice: 3,
+  hausdorff_95_mm: 2,
+  mean_distance_mm: 2,
+  volume_difference_cm3: 2,
+  added_path_mm: 0,
 };
 
 export class StructuresPanel {
@@ -94,7 +88,8 @@ export class StructuresPanel {
   }
 
   showTool() {
-    byId("tool-hint").textContent = HINTS[Object.keys(this.tools).find((name) => this.tools[name] === this.viewer.tool)] ?? "";
+    const tool = Object.keys(this.tools).find((name) => this.tools[name] === this.viewer.tool);
+    byId("tool-hint").textContent = tool ? text(`tool.${tool}`) : "";
     for (const button of byId("tools").querySelectorAll("[data-tool]")) setPressed(button, this.tools[button.dataset.tool] === this.viewer.tool);
   }
 
@@ -110,15 +105,15 @@ export class StructuresPanel {
   }
 
   requireActive() {
-    if (!this.store.active) throw new Error("Add a structure first: type a name and press Add.");
+    if (!this.store.active) throw new Error(text("structures.add-first"));
     return this.store.active;
   }
 
   async add(event) {
     event.preventDefault();
     const name = byId("structure-name").value.trim();
-    if (!this.study) throw new Error("Open a CT and an MR first.");
-    if (!name) throw new Error("Type a name, for instance GTVp.");
+    if (!this.study) throw new Error(text("studies.open-first"));
+    if (!name) throw new Error(text("structures.name-missing"));
     await this.store.add(name);
     byId("structure-name").value = "";
     this.chooseTool("brush");
@@ -159,12 +154,12 @@ export class StructuresPanel {
   async exportFiles(format) {
     const { study } = this;
     byId("files-status").textContent = "";
-    if (this.store.list.every((one) => one.slices.size === 0)) throw new Error("Nothing is drawn yet.");
+    if (this.store.list.every((one) => one.slices.size === 0)) throw new Error(text("structures.nothing-drawn"));
     await this.store.ensureSaved();
     const { files, notes } = await api.exportStructures(study, format);
     if (this.study !== study) return;
     const links = files.map((name) => createElement("a", { href: api.exportUrl(study, name), download: name, textContent: name }));
-    byId("files-status").replaceChildren("Saved: ", ...links.flatMap((link) => [link, " "]), notes.join(" "));
+    byId("files-status").replaceChildren(text("structures.saved-files"), " ", ...links.flatMap((link) => [link, " "]), notes.join(" "));
     byId("files-status").hidden = false;
     links.forEach((link) => link.click());
   }
@@ -174,13 +169,13 @@ export class StructuresPanel {
     const files = [...byId("import-files").files];
     byId("import-files").value = byId("files-status").textContent = "";
     if (!files.length) return;
-    if (!study) throw new Error("Open a CT and an MR first.");
+    if (!study) throw new Error(text("studies.open-first"));
     const { path } = await api.upload(files);
     const name = files[0].name.replace(/\.(nii\.gz|\w+)$/, ""); // for a mask, which has no name of its own
     const response = await api.importStructures(study, { path, name });
     await this.store.addImported(study, response.structures);
     if (this.study !== study) return;
-    byId("files-status").textContent = `Read ${response.structures.map((one) => one.name).join(", ")}. ${response.notes.join(" ")}`;
+    byId("files-status").textContent = text("structures.read", { names: response.structures.map((one) => one.name).join(", "), notes: response.notes.join(" ") });
     byId("files-status").hidden = false;
   }
 
@@ -191,7 +186,7 @@ export class StructuresPanel {
     const response = await api.compareStructures(this.study, request);
     if (request.first !== byId("compared").value || request.reference !== byId("reference").value) return;
     byId("agreement").replaceChildren(
-      ...Object.entries(MEASURES).flatMap(([key, [label, digits]]) => [createElement("dt", { textContent: label }), createElement("dd", { textContent: response[key]?.toFixed(digits) ?? "–" })]),
+      ...Object.entries(DIGITS).flatMap(([key, digits]) => [createElement("dt", { textContent: text(`measure.${key}`) }), createElement("dd", { textContent: response[key]?.toFixed(digits) ?? "–" })]),
     );
     byId("agreement").scrollIntoView({ block: "nearest" });
   }
@@ -213,15 +208,15 @@ export class StructuresPanel {
   }
 
   item(structure, isActive) {
-    const pick = createElement("button", { type: "button", className: "name", textContent: structure.name, title: "Draw in this structure" });
+    const pick = createElement("button", { type: "button", className: "name", textContent: structure.name, title: text("structures.pick") });
     setPressed(pick, isActive);
     pick.addEventListener("click", () => ((this.store.active = structure), this.showSlice(structure), this.show()));
-    const colour = createElement("input", { type: "color", value: structure.colour, ariaLabel: `Colour of ${structure.name}` });
+    const colour = createElement("input", { type: "color", value: structure.colour, ariaLabel: text("structures.colour", structure) });
     colour.addEventListener("change", showErrors(() => this.store.setProperties(structure, { colour: colour.value }), "structures-error"));
-    const visible = createElement("input", { type: "checkbox", checked: structure.isVisible, ariaLabel: `Show ${structure.name}` });
+    const visible = createElement("input", { type: "checkbox", checked: structure.isVisible, ariaLabel: text("structures.show", structure) });
     visible.addEventListener("change", () => ((structure.isVisible = visible.checked), this.viewer.requestDraw()));
-    const remove = createElement("button", { type: "button", textContent: "×", ariaLabel: `Delete ${structure.name}` });
-    remove.addEventListener("click", showErrors(async () => confirm(`Delete ${structure.name} (${structure.cm3.toFixed(2)} cm³)? This cannot be undone.`) && (await this.store.remove(structure)), "structures-error"));
+    const remove = createElement("button", { type: "button", textContent: "×", ariaLabel: text("structures.delete", structure) });
+    remove.addEventListener("click", showErrors(async () => confirm(text("structures.confirm-delete", { name: structure.name, cm3: structure.cm3.toFixed(2) })) && (await this.store.remove(structure)), "structures-error"));
     for (const [key, control] of Object.entries({ visible, colour, pick, remove })) control.dataset.key = `${key} ${structure.id}`;
     return createElement("li", {}, visible, colour, pick, createElement("span", { className: "cm3", textContent: `${structure.cm3.toFixed(2)} cm³` }), remove);
   }
@@ -236,7 +231,7 @@ export class StructuresPanel {
 
   showSaving() {
     const { isSaved, saved, problem } = this.store;
-    const status = isSaved ? (saved ? `Saved at ${saved.toLocaleTimeString()}.` : "") : problem ? `Not saved yet: ${problem}; retrying.` : "Saving…";
+    const status = isSaved ? (saved ? text("structures.saved-at", { time: saved.toLocaleTimeString(locale) }) : "") : problem ? text("structures.retrying", { problem }) : text("structures.saving");
     byId("save-status").textContent = isSaved && problem ? `${status} ${problem}.` : status;
     byId("save-status").classList.toggle("warning", Boolean(problem));
     document.body.dataset.saved = isSaved ? "yes" : "";

@@ -1,6 +1,7 @@
 // The structures of the open study: changes with undo and redo, saved to the server.
 
 import * as api from "../api.js";
+import { text } from "../text.js";
 import { fromRuns, toRuns } from "./masks.js";
 import { Structure } from "./structure.js";
 
@@ -149,7 +150,7 @@ export class StructureStore extends EventTarget {
   // Save everything; throws where something could not be saved.
   async ensureSaved() {
     await this.saveNow();
-    if (!this.isSaved) throw new Error(`The structures are not saved yet: ${this.problem}.`);
+    if (!this.isSaved) throw new Error(text("structures.unsaved", { problem: this.problem }));
   }
 
   async save() {
@@ -185,7 +186,7 @@ export class StructureStore extends EventTarget {
 
   // Keep both versions, this window's under a new name.
   async keepAsCopy(structure, exists) {
-    const suffix = ` (copy ${new Date().toISOString().slice(11, 19)})`;
+    const suffix = ` (${text("structures.copy", { time: new Date().toISOString().slice(11, 19) })})`;
     const [name, runs] = [structure.name.slice(0, MAX_NAME_LENGTH - suffix.length) + suffix, structure.runs()];
     const remote = exists ? [new Structure(await api.structure(this.study, structure.id), this.volume)] : [];
     const created = await api.addStructure(this.study, { name, runs });
@@ -195,8 +196,7 @@ export class StructureStore extends EventTarget {
     if (later) this.unsaved.set(copy, later), this.saveSoon();
     this.discard(structure);
     this.append([...remote, copy]);
-    const what = exists ? "changed" : "deleted";
-    Object.assign(this, { saved: new Date(), problem: `${structure.name} was ${what} in another window; the version of this window is kept as ${name}` });
+    Object.assign(this, { saved: new Date(), problem: text(exists ? "structures.changed-elsewhere" : "structures.deleted-elsewhere", { name: structure.name, copy: name }) });
     this.notify();
   }
 }

@@ -1,5 +1,7 @@
 // Base of the drawing tools. They draw in axial planes, where a structure set has its contours.
 
+import { text } from "../text.js";
+
 export class Tool {
   constructor(panel) {
     this.panel = panel; // the structures panel: structures, viewer, settings of the tools
@@ -17,7 +19,7 @@ export class Tool {
   canDraw(viewport) {
     if (viewport.plane !== "axial") return false;
     if (this.structure) return true;
-    this.panel.showError("Add a structure first: type a name and press Add.");
+    this.panel.showError(text("structures.add-first"));
     return false;
   }
 
