@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -54,6 +54,25 @@ def run_contained(
     Errors of ours pass through. Raises `InputError`, naming the last part of `path`, if the child
     runs out of memory, takes longer than `timeout_s` or crashes.
     """
+    value: T
+    (value,) = stream_contained(
+        _send_result, function, *args, path=path, memory_bytes=memory_bytes, timeout_s=timeout_s
+    )
+    return value
+
+
+def stream_contained(
+    function: Callable[..., None],
+    *args: object,
+    path: Path,
+    memory_bytes: int = READER_MEMORY_BYTES,
+    timeout_s: float = READER_TIMEOUT_S,
+) -> Iterator[Any]:
+    """Call a function of a module in a child process, and yield what it sends, as it sends it.
+
+    The function gets a callable first, with which it sends (picklable) values. Raises errors as
+    `run_contained`; `timeout_s` is between two values.
+    """
     context = child_context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
@@ -62,11 +81,15 @@ def run_contained(
     process.start()
     theirs.close()
     try:
-        if not ours.poll(timeout_s):
-            raise InputError(
-                f"{path.name}: reading was stopped after {timeout_s:g} s; is it damaged?"
-            )
-        result, error = ours.recv()
+        is_ended = False
+        while not is_ended:
+            if not ours.poll(timeout_s):
+                raise InputError(
+                    f"{path.name}: reading was stopped after {timeout_s:g} s; is it damaged?"
+                )
+            value, error, is_ended = ours.recv()
+            if not is_ended:
+                yield value
     except EOFError:
         process.join(END_S)
         raise ReaderEndedError(
@@ -84,8 +107,12 @@ def run_contained(
         )
     if error is not None:
         raise error
-    value: T = result
-    return value
+
+
+def _send_result(
+    send: Callable[[object], None], function: Callable[..., object], *args: object
+) -> None:
+    send(function(*args))
 
 
 def limit_memory(memory_bytes: int | None) -> None:
@@ -128,18 +155,19 @@ def _answer(
     pipe: Connection,
     memory_bytes: int,
     log: LogSettings,
-    function: Callable[..., object],
+    function: Callable[..., None],
     args: tuple[object, ...],
 ) -> None:
     configure_logging(log)
     limit_memory(memory_bytes)
+    ended: Exception | None = None
     try:
-        answer: tuple[object, Exception | None] = function(*args), None
+        function(lambda value: pipe.send((value, None, False)), *args)
     except MemoryError:
-        answer = None, MemoryError()
+        ended = MemoryError()
     except RadfuseError as error:
-        answer = None, error
+        ended = error
     except Exception as error:
         traceback.print_exc()
-        answer = None, RuntimeError(f"{type(error).__name__} in a reader; see the terminal")
-    pipe.send(answer)
+        ended = RuntimeError(f"{type(error).__name__} in a reader; see the terminal")
+    pipe.send((None, ended, True))

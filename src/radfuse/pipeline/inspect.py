@@ -135,12 +135,12 @@ def _in_archive(one: InspectedSeries, folder: Path, archive: Path) -> InspectedS
 
 def _inspected(path: Path, pixels: bool) -> tuple[list[InspectedSeries], int]:
     if path.is_file() and not is_dicom(path):
-        return [_file(path)], 0
+        return [inspect_file(path)], 0
     scan = scan_folder(path)
     files = [file for file in scan.others
              if file.name.lower().endswith(SUFFIXES) or is_image_file(file)]  # fmt: skip
-    inspected = [one for series in scan.series for one in _series(series, scan, pixels)]
-    inspected = [*_with_choices(inspected), *map(_file, files)]
+    inspected = [one for series in scan.series for one in inspect_series(series, scan, pixels)]
+    inspected = [*_with_choices(inspected), *map(inspect_file, files)]
     inspected += [
         InspectedSeries(format_paths(paths), "DICOM", None, len(paths), problems=(reason,))
         for reason, paths in _by_reason(scan.broken.items()).items()
@@ -192,7 +192,8 @@ def _option(kind: str) -> str:
     return MODALITIES[kind].option if kind in MODALITIES else kind.lower()
 
 
-def _series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeries]:
+def inspect_series(series: DicomSeries, scan: Scan, pixels: bool) -> list[InspectedSeries]:
+    """The volumes of a series of a scan; with `pixels` they are decoded to find damage."""
     modality = MODALITIES.get(series.modality)
     if not series.is_image or series.is_localizer or modality is None:
         return [_not_fused(series)]
@@ -359,7 +360,8 @@ def _shortage(slices: tuple[Slice, ...]) -> list[str]:
     return _shared_problems(found)
 
 
-def _file(path: Path) -> InspectedSeries:
+def inspect_file(path: Path) -> InspectedSeries:
+    """A file of another format, which is loaded to find its problems."""
     if is_image_file(path):
         return _loaded(path, "image", lambda: sitk.GetImageFromArray(read_image(path)))
     if volume_suffix(path) is not None:

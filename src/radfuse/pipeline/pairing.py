@@ -148,13 +148,11 @@ def choose_pair(path: Path, recipe: Recipe, *, numbered: bool = False) -> Series
     rejected = tuple(
         reason.replace(str(folder), str(path)) for reason in (*reasons[CT], *reasons[MR])
     )
-    pairs = [SeriesPair(ct, mr, rejected) for ct in cts for mr in mrs]
-    pairs = [pair for pair in pairs if _fits(pair, accept_patients=recipe.accept_patients)]
+    pairs = _best_pairs(cts, mrs, rejected, accept_patients=recipe.accept_patients)
     if not pairs:
         raise NoImageError(
             f"{path}: no CT and MR of one patient with a region in common; give --ct and --mr"
         )
-    pairs = _best(pairs)
     LOG.info("pairs of CT and MR listed", extra={"ct": len(cts), "mr": len(mrs), "fit": len(pairs)})
     if len(pairs) > 1:
         raise InputError(f"{path}: {len(pairs)} pairs of CT and MR; {_choices(pairs)}")
@@ -162,6 +160,20 @@ def choose_pair(path: Path, recipe: Recipe, *, numbered: bool = False) -> Series
         if one.ambiguity:
             raise GeometryError(one.ambiguity.replace(str(folder), str(path)))
     return pairs[0]
+
+
+def suggested_pairs(scan: Scan) -> list[SeriesPair]:
+    """The pairs of a scan that are equally good to fuse, see `choose_pair`; none may be."""
+    cts, mrs = (_candidates(scan, modality, None, []) for modality in (CT, MR))
+    return _best_pairs(cts, mrs, (), accept_patients=False)
+
+
+def _best_pairs(
+    cts: list[Candidate], mrs: list[Candidate], rejected: tuple[str, ...], *, accept_patients: bool
+) -> list[SeriesPair]:
+    pairs = [SeriesPair(ct, mr, rejected) for ct in cts for mr in mrs]
+    suitable = [pair for pair in pairs if _fits(pair, accept_patients=accept_patients)]
+    return _best(suitable) if suitable else []
 
 
 def _no_candidate(modality: Modality, scan: Scan, reasons: list[str]) -> str:

@@ -25,6 +25,7 @@ from radfuse.dicom.read.safe_read import (
 from radfuse.dicom.read.series import SLICE_CLASSES, DicomSeries, Slice, sop_class
 from radfuse.errors import InputError
 from radfuse.io.archives import is_compressed_dicom
+from radfuse.progress import ProgressCallback, no_progress
 
 LOG = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ READERS = 8
 
 BULK_BYTES = 64 * 1024
 """Longer attributes are dropped from headers."""
+
+REPORTED_FILES = 50
+"""Progress is reported after so many files."""
 
 MAX_PATHS = 3
 """Paths that a message names."""
@@ -107,7 +111,7 @@ def list_files(folder: Path) -> list[Path]:
     return sorted(path for path in paths if path.is_file())
 
 
-def scan_folder(folder: Path) -> Scan:
+def scan_folder(folder: Path, report: ProgressCallback = no_progress) -> Scan:
     """Read the headers of all files in a folder and its subfolders, independent of their names.
 
     For a file instead of a folder only that file is scanned, for a DICOMDIR its folder. Raises
@@ -115,14 +119,16 @@ def scan_folder(folder: Path) -> Scan:
     """
     if folder.is_file() and folder.name.upper() == DIRECTORY_NAME:
         folder = folder.parent
-    return _scan(folder, list_files(folder))
+    return _scan(folder, list_files(folder), report)
 
 
-def _scan(folder: Path, paths: list[Path]) -> Scan:
+def _scan(folder: Path, paths: list[Path], report: ProgressCallback) -> Scan:
     series: dict[tuple[str, str], list[Slice]] = {}
     broken, dicomdirs, others = {}, [], []
     with ThreadPoolExecutor(READERS) as readers:
-        for file in readers.map(_scan_file, paths):
+        for number, file in enumerate(readers.map(_scan_file, paths)):
+            if number % REPORTED_FILES == 0:
+                report("reading headers", number / len(paths))
             for one in file.slices:
                 slices = series.setdefault(_series_key(one.header), [])
                 _share_equal_elements(one.header, slices[0].header if slices else one.header)

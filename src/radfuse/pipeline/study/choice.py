@@ -10,6 +10,12 @@ from radfuse.pipeline.read import series_in
 from radfuse.series import Series
 
 
+def _uids_in(source: Series | Path | str) -> frozenset[str]:
+    if not isinstance(source, Series):
+        return series_in(Path(source), MR)
+    return frozenset(str(header.get("SeriesInstanceUID")) for header in source.headers[:1])
+
+
 def chosen_uids(mrs: Sequence[Series | Path | str], uids: Sequence[str]) -> list[str | None]:
     """The UID for each MR: the first that it contains and no earlier one has; None for the others.
 
@@ -20,7 +26,7 @@ def chosen_uids(mrs: Sequence[Series | Path | str], uids: Sequence[str]) -> list
         return list(uids)
     left, chosen = list(uids), []
     for source in mrs:
-        own = frozenset() if not left or isinstance(source, Series) else series_in(Path(source), MR)
+        own = _uids_in(source) if left else frozenset()
         uid = next((one for one in left if one.partition(VOLUME_MARK)[0] in own), None)
         if uid is not None:
             left.remove(uid)

@@ -108,7 +108,7 @@ def _further_identities(study: Study) -> list[ImageIdentity]:
     chosen = [(path, one, recipe.series_uid(one)) for path, one in functional]
     chosen += [
         (further.pet_ct, CT, recipe.pet_ct_series),
-        *((one, MR, None) for one in further.mrs),
+        *((one, MR, uid) for one, uid in further.chosen_mrs),
     ]
     return [identity_in(path, modality, uid) for path, modality, uid in chosen if path]
 
@@ -172,7 +172,7 @@ def _read_further(study: Study) -> FurtherSources:
     with naming_pet_ct():
         pet_ct = read_one(further.pet_ct, CT)
     return FurtherSources(
-        tuple(read_source(path, MR) for path in further.mrs),
+        tuple(read_source(path, MR, series_uid=uid) for path, uid in further.chosen_mrs),
         read_one(further.pet, PT),
         pet_ct,
         read_one(further.spect, NM),

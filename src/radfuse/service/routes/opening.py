@@ -1,9 +1,15 @@
-"""Routes of opening images: whose they are."""
+"""Routes of opening images: which series there are, and whose they are."""
+
+from typing import Annotated
 
 from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import Field
 
 from radfuse.service.models import RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
+from radfuse.service.routes.studies import MAX_MRS, FilePath
+from radfuse.service.series_listing import series_lines
 from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.patients import Reason, accept
 from radfuse.service.stores.studies import Study
@@ -15,7 +21,25 @@ class PatientsRequest(RequestModel):
     reason: Reason
 
 
+class SeriesRequest(RequestModel):
+    """Folders, archives and files whose series are listed."""
+
+    paths: Annotated[tuple[FilePath, ...], Field(min_length=1, max_length=MAX_MRS)]
+
+
 api = APIRouter(prefix="/api/v1")
+
+
+@api.post("/series", response_class=StreamingResponse)
+def list_series(request: SeriesRequest, deps: ServiceDeps) -> StreamingResponse:
+    """List the series of some paths, without name and ID of the patient, as they are read.
+
+    Lines of JSON with one key each: `stage` with a `fraction` from 0 to 1; `row`, a series with a
+    thumbnail; at the end `suggestion`, the CT and MR to fuse, or `error`.
+    """
+    paths = deps.allowed_paths(*request.paths)
+    lines = series_lines(paths, request.paths)
+    return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
 @api.put("/studies/{identifier}/patients", response_model_exclude=PATH_FIELDS)

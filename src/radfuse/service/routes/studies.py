@@ -71,6 +71,9 @@ class FurtherRequest(RequestModel):
     """Images that a fusion also brings onto the CT's grid."""
 
     mrs: Annotated[tuple[FilePath, ...], Field(max_length=MAX_MRS)] = ()
+    mr_series: Annotated[tuple[str, ...], Field(max_length=MAX_MRS)] = ()
+    """SeriesInstanceUID of each of `mrs`; empty where it has only one series."""
+
     choose_mr: bool = False
     """Fuse the best of `mr` and `mrs`, as `radfuse fuse` does; else `mr`."""
 
@@ -84,6 +87,8 @@ class FurtherRequest(RequestModel):
     def _pet_of_its_ct(self) -> "FurtherRequest":
         if self.pet_ct and not self.pet:
             raise ValueError("pass pet with pet_ct, its CT")
+        if self.mr_series and (len(self.mr_series) != len(self.mrs) or self.choose_mr):
+            raise ValueError("pass one mr_series for each of mrs, and no choose_mr")
         return self
 
 
@@ -244,7 +249,9 @@ def _further_paths(deps: Dependencies, request: FurtherRequest) -> FurtherPaths:
     others = {name: path for name in ("pet", "pet_ct", "spect") if (path := getattr(request, name))}
     allowed = zip(others, deps.allowed_paths(*others.values()), strict=True)
     mrs = tuple(deps.allowed_paths(*request.mrs))
-    return FurtherPaths(mrs=mrs, is_mr_chosen=request.choose_mr and bool(mrs), **dict(allowed))
+    is_mr_chosen = request.choose_mr and bool(mrs)
+    series = request.mr_series
+    return FurtherPaths(mrs=mrs, mr_series=series, is_mr_chosen=is_mr_chosen, **dict(allowed))
 
 
 def _inspect(path: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ export class ApiError extends Error {
   }
 }
 
-async function request(method, path, body) {
-  const options = { method, headers: {} };
+async function request(method, path, body, signal) {
+  const options = { method, headers: {}, signal };
   if (body instanceof FormData) options.body = body;
   else if (body !== undefined) {
     options.body = JSON.stringify(body);
@@ -46,7 +46,6 @@ export const studies = () => requestJson("GET", "/studies");
 export const study = (id) => requestJson("GET", `/studies/${id}`);
 export const create = (body) => requestJson("POST", "/studies", body);
 export const remove = (id) => requestJson("DELETE", `/studies/${id}`);
-export const inspect = (path) => requestJson("POST", "/inspect", { path });
 export const prepare = (id) => requestJson("POST", `/studies/${id}/prepare`);
 export const fuse = (id, body) => requestJson("POST", `/studies/${id}/fuse`, body);
 export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
@@ -78,6 +77,17 @@ export const compareStructures = (id, body) => requestJson("POST", structuresPat
 export const exportUrl = (id, name) => `${ROOT}/studies/${id}/exports/${name}`;
 export const growRegion = (id, body) => requestJson("POST", `/studies/${id}/grow-region`, body);
 export const interpolate = (id, runs) => requestJson("POST", `/studies/${id}/interpolate`, { runs });
+
+// List the series of some paths: `onPart` gets each part, see the route, as it is read.
+export async function listSeries(paths, onPart, signal) {
+  const response = await request("POST", "/series", { paths }, signal);
+  let rest = "";
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop();
+    for (const line of lines) onPart(JSON.parse(line));
+  }
+}
 
 export function upload(files) {
   const form = new FormData();

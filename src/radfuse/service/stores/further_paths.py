@@ -9,6 +9,9 @@ class FurtherPaths(FrozenModel):
     """Images that a fusion brings onto the CT's grid, and does not fuse."""
 
     mrs: tuple[Path, ...] = ()
+    mr_series: tuple[str, ...] = ()
+    """SeriesInstanceUID of each; none, or empty ones, where there is nothing to choose."""
+
     is_mr_chosen: bool = False
     """Whether the program chose the MR that is fused among all."""
 
@@ -17,6 +20,12 @@ class FurtherPaths(FrozenModel):
     """The CT of the PET's scanner, by which the PET is registered."""
 
     spect: Path | None = None
+
+    @property
+    def chosen_mrs(self) -> tuple[tuple[Path, str | None], ...]:
+        """Path and UID of each MR."""
+        uids = self.mr_series or ("",) * len(self.mrs)
+        return tuple((path, uid or None) for path, uid in zip(self.mrs, uids, strict=True))
 
     @property
     def paths(self) -> tuple[Path, ...]:

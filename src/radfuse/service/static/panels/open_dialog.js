@@ -3,18 +3,19 @@
 import * as api from "../api.js";
 import { byId, showErrors, showText } from "../dom.js";
 import { text } from "../text.js";
+import { SeriesTable } from "./series_table.js";
 
 const FURTHER = { pet: "pet-path", pet_ct: "pet-ct-path", spect: "spect-path" };
 const FURTHER_MRS = "further-mr-paths";
-const SERIES = { CT: "ct-series", MR: "mr-series" };
 
 export class OpenDialog {
   // `onOpened` gets the created study.
   constructor(onOpened) {
-    Object.assign(this, { onOpened, uploads: null });
+    Object.assign(this, { onOpened, uploads: null, table: new SeriesTable() });
     byId("open-study").addEventListener("click", () => (this.reset(), byId("open-dialog").showModal()));
     for (const id of ["study-path", "ct-path", "mr-path", "files", FURTHER_MRS, ...Object.values(FURTHER)]) byId(id).addEventListener("input", () => this.reset());
     byId("close-dialog").addEventListener("click", () => byId("open-dialog").close());
+    byId("open-dialog").addEventListener("close", () => this.reset());
     byId("inspect").addEventListener("click", showErrors(() => this.inspect(), "open-error"));
     byId("open-form").addEventListener(
       "submit",
@@ -27,9 +28,9 @@ export class OpenDialog {
 
   // Discard the inspection of other paths.
   reset() {
-    this.uploads = this.inspected = null;
-    for (const kind of Object.keys(SERIES)) this.offerSeries(SERIES[kind], []);
-    for (const id of ["inspection", "open-error"]) showText(id, "");
+    this.uploads = null;
+    this.table.clear();
+    showText("open-error", "");
   }
 
   // Paths of the files; files to upload are uploaded once, for inspecting and for opening.
@@ -54,38 +55,20 @@ export class OpenDialog {
   }
 
   async inspect() {
-    const lines = [], series = { CT: [], MR: [] };
-    const inspected = (this.inspected = {});
-    const { further = {}, ...main } = await this.paths();
-    for (const path of Object.values({ ...main, ...further }).flat()) {
-      for (const image of (await api.inspect(path)).images) {
-        lines.push(image.line, ...image.problems.map((one) => `  ${text("open.problem", { problem: one })}`), ...image.notes.map((one) => `  ${text("open.note", { note: one })}`));
-        const isChoice = Object.values(main).includes(path) && image.is_volume && !image.problems.length;
-        if (isChoice) series[image.kind]?.push(image);
-      }
-    }
-    if (this.inspected !== inspected) return;
-    for (const [kind, id] of Object.entries(SERIES)) this.offerSeries(id, series[kind]);
-    showText("inspection", lines.join("\n") || text("open.no-images"));
+    const { study, ct, mr, further = {} } = await this.paths();
+    const { mrs = [], ...others } = further;
+    const roles = [[ct, "ct"], [mr, "mr"], ...mrs.map((path) => [path, "further"]), ...Object.entries(others).map(([role, path]) => [path, role])].filter(([path]) => path);
+    await this.table.load([...new Set([study, ...roles.map(([path]) => path)].filter(Boolean))], roles);
   }
 
-  // Where there are several series of a modality, the user selects one.
-  offerSeries(id, images) {
-    byId(id).replaceChildren(new Option(text("open.choose"), ""), ...images.map((image) => new Option(image.line, image.uid)));
-    byId(`${id}-choice`).hidden = images.length < 2;
-  }
-
+  // Without the table, the server chooses the series as `radfuse fuse` does.
   async createStudy() {
-    const chosen = Object.entries(SERIES).map(([kind, id]) => [`${kind.toLowerCase()}_series`, byId(id).value || null]);
-    for (const [kind, id] of Object.entries(SERIES))
-      if (!byId(`${id}-choice`).hidden && !byId(id).value) throw new Error(text("open.choose-series", { kind }));
-    const recipe = Object.fromEntries(chosen.filter(([, uid]) => uid));
-    const request = { ...(await this.paths()), name: byId("study-name").value.trim() || null, recipe };
+    const chosen = this.table.isLoaded ? this.table.choice() : await this.paths();
     let created;
     try {
-      created = await api.create(request);
+      created = await api.create({ ...chosen, name: byId("study-name").value.trim() || null });
     } catch (error) {
-      await this.inspect().catch(() => {}); // lists the series, for instance of several pairs
+      if (!this.table.isLoaded) await this.inspect().catch(() => {}); // lists the series, for instance of several pairs
       throw error;
     }
     await this.onOpened(created);
