@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -56,6 +56,55 @@ def test_a_mirrored_head_is_never_fitted_by_a_mirror():
     mirrored = [(-x, y, z) for x, y, z in HEAD]
     fit = fit_landmarks(HEAD, mirrored)
     assert np.linalg.det(matrix_of(fit.mr_from_ct)[:3, :3]) == pytest.approx(1)
+
+
+WEIGHTS = st.lists(st.floats(0.01, 100), min_size=len(HEAD), max_size=len(HEAD))
+
+
+@given(sets, angles, points, st.randoms(use_true_random=False))
+@settings(max_examples=20)
+def test_weights_do_not_change_the_fit_of_exact_points(ct, angle_rad, shift_mm, random):
+    assume(spread_out(ct))
+    true = sitk.Euler3DTransform((0, 0, 0), *angle_rad, shift_mm)
+    weights = [random.uniform(0.1, 10) for _ in ct]
+    fit = fit_landmarks(ct, moved(ct, true), weights)
+    assert_allclose(matrix_of(fit.mr_from_ct), matrix_of(true), atol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))
+@settings(max_examples=20)
+def test_equal_weights_are_no_weights(seed, weight):
+    mr = (np.array(HEAD) + np.random.default_rng(seed).normal(0, 2, (len(HEAD), 3))).tolist()
+    plain, weighted = fit_landmarks(HEAD, mr), fit_landmarks(HEAD, mr, [weight] * len(HEAD))
+    assert_allclose(matrix_of(weighted.mr_from_ct), matrix_of(plain.mr_from_ct), atol=1e-9)
+    assert weighted.rms_mm == pytest.approx(plain.rms_mm)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_a_whole_weight_counts_as_that_many_pairs(seed):
+    mr = (np.array(HEAD) + np.random.default_rng(seed).normal(0, 2, (len(HEAD), 3))).tolist()
+    weighted = fit_landmarks(HEAD, mr, [3, 1, 1, 1, 1])
+    repeated = fit_landmarks([HEAD[0]] * 2 + HEAD, [mr[0]] * 2 + mr)
+    assert_allclose(matrix_of(weighted.mr_from_ct), matrix_of(repeated.mr_from_ct), atol=1e-9)
+
+
+@given(WEIGHTS)
+@settings(max_examples=20)
+def test_no_weights_make_the_fit_a_mirror(weights):
+    mirrored = [(-x, y, z) for x, y, z in HEAD]
+    fit = fit_landmarks(HEAD, mirrored, weights)
+    assert np.linalg.det(matrix_of(fit.mr_from_ct)[:3, :3]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [([1, 1, 1, 1], "4 weights of 5 pairs"), ([1, 1, 0, 1, 1], "must be a positive number"),
+     ([1, 1, 1, 1, float("inf")], "must be a positive number")],
+)  # fmt: skip
+def test_weights_that_are_not_positive_are_refused(weights, words):
+    with pytest.raises(InputError, match=words):
+        fit_landmarks(HEAD, HEAD, weights)
 
 
 LINE = [(0.0, 0.0, float(z)) for z in (0, 40, 90, 130)]

@@ -38,36 +38,58 @@ class LandmarkFit:
     errors_mm: tuple[float, ...]
     """Distance of each MR landmark from the mapped CT landmark."""
 
+    weights: tuple[float, ...]
+    """Weight of each pair; their mean is 1."""
+
     @property
     def rms_mm(self) -> float:
-        """Root mean square of the errors."""
-        return float(np.sqrt(np.mean(np.square(self.errors_mm))))
+        """Weighted root mean square of the errors."""
+        return float(np.sqrt(np.average(np.square(self.errors_mm), weights=self.weights)))
 
 
-def fit_landmarks(ct: Sequence[Point], mr: Sequence[Point]) -> LandmarkFit:
-    """Fit the least squares rigid motion of paired points (Arun et al. 1987, Kabsch 1976).
+def fit_landmarks(
+    ct: Sequence[Point], mr: Sequence[Point], weights: Sequence[float] | None = None
+) -> LandmarkFit:
+    """Fit the weighted least squares rigid motion of paired points (Arun 1987, Kabsch 1976).
 
     Parameters
     ----------
     ct, mr
         The same landmarks in the same order, LPS mm; at least `MIN_PAIRS` that are spread out.
+    weights
+        Positive weight of the squared error of each pair, by default equal. A pair that was marked
+        with twice the error of another has a quarter of its weight.
 
     Raises
     ------
     InputError
-        Too few points, points on one line or all at one position, or numbers that are not finite.
+        Too few points, points on one line or all at one position, weights that are not positive,
+        or numbers that are not finite.
     """
     of_ct, of_mr = _checked(ct, CT), _checked(mr, MR)
     if len(of_ct) != len(of_mr):
         raise InputError(f"{len(of_ct)} landmarks in the CT and {len(of_mr)} in the MR; pair them")
-    centre_ct, centre_mr = of_ct.mean(axis=0), of_mr.mean(axis=0)
-    rotation, _ = Rotation.align_vectors(of_mr - centre_mr, of_ct - centre_ct)
+    shares = _checked_weights(weights, len(of_ct))
+    centre_ct, centre_mr = (np.average(points, axis=0, weights=shares) for points in (of_ct, of_mr))
+    rotation, _ = Rotation.align_vectors(of_mr - centre_mr, of_ct - centre_ct, weights=shares)
     matrix = np.eye(4)
     matrix[:3, :3] = rotation.as_matrix()
     matrix[:3, 3] = centre_mr - rotation.apply(centre_ct)
     moved = rotation.apply(of_ct - centre_ct) + centre_mr
     errors = np.linalg.norm(moved - of_mr, axis=1)
-    return LandmarkFit(rigid_from_matrix(matrix, name="landmarks"), tuple(errors.tolist()))
+    return LandmarkFit(
+        rigid_from_matrix(matrix, name="landmarks"), tuple(errors.tolist()), tuple(shares.tolist())
+    )
+
+
+def _checked_weights(weights: Sequence[float] | None, count: int) -> Float64Array:
+    """The weights with a mean of 1."""
+    values = np.ones(count) if weights is None else np.array(weights, np.float64)
+    if len(values) != count:
+        raise InputError(f"{len(values)} weights of {count} pairs of landmarks; give one each")
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise InputError("the weight of a pair must be a positive number; remove the pair instead")
+    return np.asarray(values / values.mean())
 
 
 def _checked(landmarks: Sequence[Point], modality: Modality) -> Float64Array:

@@ -10,9 +10,18 @@ from fastapi.staticfiles import StaticFiles
 
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.responses import add_error_responses
-from radfuse.service.routes import opening, registration, results, signing, structures, studies
+from radfuse.service.routes import (
+    aligning,
+    opening,
+    registration,
+    results,
+    signing,
+    structures,
+    studies,
+)
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
+from radfuse.service.stores.alignments import UnknownAlignmentError
 from radfuse.service.stores.patients import DifferentPatientsError
 from radfuse.service.stores.shown_files import UnknownStudyError
 from radfuse.service.stores.structure_store import (
@@ -28,6 +37,7 @@ STATIC = Path(__file__).parent / "static"
 STATUS: dict[type[Exception], int] = {
     UnknownStudyError: 404,
     UnknownStructureError: 404,
+    UnknownAlignmentError: 404,
     StaleRevisionError: 409,
     OtherResultError: 409,
     DifferentPatientsError: 409,
@@ -60,7 +70,7 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     app.state.deps = Dependencies(store, StructureStore(store), jobs, access)
     app.add_middleware(SecurityMiddleware, access=access)
     add_error_responses(app, STATUS)
-    for routes in (studies, opening, registration, results, signing, structures):
+    for routes in (studies, opening, registration, aligning, results, signing, structures):
         app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app

@@ -1,57 +1,19 @@
-"""Routes of registration and fusion: prepare, view, landmarks, fuse, preview of a slice."""
-
-from typing import Annotated
+"""Routes of registration and fusion: prepare, view, fuse, preview of a slice."""
 
 import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field, model_validator
+from pydantic import model_validator
 
 from radfuse.recipe import MASK_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Recipe
-from radfuse.registration.landmarks import fit_landmarks
-from radfuse.registration.transforms import matrix_of, rigid_from_matrix
+from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
-from radfuse.service.models import RequestModel
+from radfuse.service.models import Matrix, RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
 from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.patients import check_accepted, with_acceptance
 from radfuse.service.stores.studies import Study
-from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows
-
-MAX_COORDINATE_MM = 1e5
-"""Largest coordinate that is accepted: a hundred metres."""
-
-MAX_PAIRS = 1000
-"""Landmark pairs in one request."""
-
-Coordinate = Annotated[
-    float, Field(ge=-MAX_COORDINATE_MM, le=MAX_COORDINATE_MM, allow_inf_nan=False)
-]
-Point = tuple[Coordinate, Coordinate, Coordinate]
-Row = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
-Matrix = tuple[Row, Row, Row, Row]
-
-
-class LandmarkPair(RequestModel):
-    """One landmark in CT and MR, LPS mm."""
-
-    ct: Point
-    mr: Point
-
-
-class LandmarksRequest(RequestModel):
-    """Landmark pairs to fit."""
-
-    pairs: Annotated[list[LandmarkPair], Field(max_length=MAX_PAIRS)]
-
-
-class FitResponse(BaseModel):
-    """The rigid transform that fits landmark pairs, and the residual errors."""
-
-    mr_from_ct: MatrixRows
-    errors_mm: tuple[float, ...]
-    rms_mm: float
 
 
 class FusionRequest(RequestModel):
@@ -140,19 +102,6 @@ def further_volume(
     """
     return VolumeFile(
         deps.studies.further_volume(identifier, number, run), media_type="application/x-nifti"
-    )
-
-
-@api.post("/landmarks/fit")
-def fit(identifier: str, request: LandmarksRequest, deps: ServiceDeps) -> FitResponse:
-    """Fit a rigid transform to at least three landmark pairs; nothing is stored."""
-    deps.studies.get(identifier)
-    pairs = request.pairs
-    result = fit_landmarks([pair.ct for pair in pairs], [pair.mr for pair in pairs])
-    return FitResponse(
-        mr_from_ct=matrix_rows(matrix_of(result.mr_from_ct)),
-        errors_mm=result.errors_mm,
-        rms_mm=result.rms_mm,
     )
 
 
