@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service_kit import Site, refused
 
 from radfuse.errors import InputError
-from radfuse.intensity import WINDOWS
+from radfuse.intensity import WINDOWS, Window
 from radfuse.io.staging import staging
 from radfuse.methods.loading import load_method
 from radfuse.modality import CT, MR
@@ -32,19 +32,24 @@ NO_QA = Quality(0, 0, 0, 0, "pass", True, "", 0, 0, 0, 0, 0, 0, 0, 0, {}, 0, 0)
 
 
 def fused_study(
-    folder: Path, phantom: Phantom, method: str, order: str
+    folder: Path,
+    phantom: Phantom,
+    method: str,
+    order: str,
+    window: Window = WINDOWS["fusion"],
 ) -> tuple[View, NDArray[np.int16]]:
     """A view with a fusion of a CT in some orientation, and the fused values.
 
     The registration is the ground truth; its QA, which takes seconds, is skipped.
     """
-    window = WINDOWS["fusion"]
+    folder.mkdir(exist_ok=True)
     ct = sitk.DICOMOrient(phantom.ct.image, order)
     of_ct, of_mr = Series(ct, CT, folder, SOURCE), Series(phantom.mr.image, MR, folder, SOURCE)
     by = load_method(method, window=window)
     image, region = fuse_volumes(of_ct, of_mr, phantom.mr_from_ct, window, by)
     alignment = Alignment(phantom.mr_from_ct, NO_QA, "manual")
-    record = Record.model_construct(recipe=Recipe())
+    recipe = Recipe(window=(window.width, window.level))
+    record = Record.model_construct(recipe=recipe)
     result = Result(image, of_ct, of_mr, record, alignment, region)
     view = prepare_view(folder, of_ct, of_mr)
     with staging(folder / VIEW) as stage:
@@ -92,6 +97,23 @@ def test_preview_is_sent_as_int16(site: Site, done: str) -> None:
     assert np.abs(np.frombuffer(other.content, "<i2") - found.ravel()).max() > 100
 
 
+def test_window_of_a_preview_is_that_of_its_fusion(phantom: Phantom, tmp_path: Path) -> None:
+    view, _ = fused_study(tmp_path / "a", phantom, "laplacian", "LPS")
+    other, fused = fused_study(tmp_path / "b", phantom, "laplacian", "LPS", WINDOWS["brain"])
+    index = len(fused) // 2
+    found = SlicePreviews().fuse(tmp_path / "a", view, {}, "laplacian", index, WINDOWS["brain"])
+    off = np.abs(found.astype(int) - fused[index])
+    assert other.preview != view.preview
+    assert np.percentile(off, 99) <= 30  # half a HU of rounding in a window of 80 HU
+    assert np.abs(found.astype(int) - SlicePreviews().fuse(
+        tmp_path / "a", view, {}, "laplacian", index
+    )).max() > 500  # fmt: skip
+
+
+def test_view_has_the_window_of_the_fusion(site: Site, done: str) -> None:
+    assert site.view(done)["preview"] == {"window_hu": [1000, 500]}
+
+
 def test_invalid_previews_are_refused(site: Site, done: str, prepared: str) -> None:
     for study, asked, words in (
         (prepared, {"method": "average", "index": 0}, "there is no fusion yet"),
@@ -102,5 +124,7 @@ def test_invalid_previews_are_refused(site: Site, done: str, prepared: str) -> N
         ),
         (done, {"method": "average", "index": 10**6}, "there is no slice 1000000"),
         (done, {"method": "bone_bland", "index": 0}, "bone_blend"),
+        (done, {"method": "average", "index": 0, "window": "brian"}, "no window 'brian'"),
+        (done, {"method": "average", "index": 0, "window": [0, 40]}, "give a width above 0"),
     ):
         refused(site.client.post(f"/api/v1/studies/{study}/slice-preview", json=asked), 400, words)

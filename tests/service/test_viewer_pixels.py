@@ -344,14 +344,18 @@ MODES = """
   canvas.style.cssText = 'position:fixed;left:0;top:0;width:600px;height:600px';
   document.body.append(canvas);
   const [v, changes] = given;
-  const [ct, mr] = [40, 200].map((value) => new Volume(v.description, new Int16Array(v.values.length).fill(value)));
+  const filled = (value) => new Volume(v.description, Int16Array.from(v.values, () => value));
+  const [ct, mr] = [40, 200].map(filled);
   const viewer = new Viewer(canvas);
   viewer.hasMarks = false;
   viewer.show({ ct, mr, mrRange: [0, 255], mrFromCt: IDENTITY });
   viewer.set({ window: [255, 127.5], opacity: 1, layout: 'axial', ...changes });
   viewer.draw();
   const [viewport] = viewer.viewports;
-  const at = (voxel) => viewer.context.getImageData(...viewport.toScreen(voxel).map(Math.round), 1, 1).data[0];
+  const at = (voxel) => {
+    const [x, y] = viewport.toScreen(voxel).map(Math.round);
+    return viewer.context.getImageData(x, y, 1, 1).data[0];
+  };
   const rows = [10, 70].map((y) => [5, 15, 35, 65, 95].map((x) => at([x, y, 1])));
   canvas.remove();
   return rows;
@@ -366,7 +370,7 @@ MODES = """
         ({"mode": "wipe", "wipe": 0.5}, [40, 40, 40, 200, 200], [40, 40, 40, 200, 200]),
         ({"mode": "checkerboard"}, [40, 40, 200, 40, 200], [40, 40, 200, 40, 200]),
         (
-            {"mode": "spyglass", "spyglass": {"voxel": [15, 10, 1], "radiusMm": 15}},
+            {"mode": "spyglass", "spyglassVoxel": [15, 10, 1], "spyglassMm": 15},
             [200, 200, 40, 40, 40],
             [40] * 5,
         ),

@@ -1,4 +1,4 @@
-"""One slice of a study fused by another method."""
+"""One slice of a study fused by another method or CT window."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -38,11 +38,17 @@ class SlicePreviews:
         self._mr = lru_cache(1)(_read_mr)
 
     def fuse(
-        self, folder: Path, view: View, options: dict[str, Value], method: str, index: int
+        self,
+        folder: Path,
+        view: View,
+        options: dict[str, Value],
+        method: str,
+        index: int,
+        window: Window | None = None,
     ) -> Slice:
         """Fuse slice `index` of the viewer's grid with the settings of the last fusion.
 
-        Returns (rows, columns), 0 to 4095. `folder` is the study's; options that the method does
+        With another `window` of the CT, if it is given. Returns (rows, columns), 0 to 4095. `folder` is the study's; options that the method does
         not have are ignored. Raises `InputError` before a fusion, for an index outside of the
         volume and for a CT whose own slices are not axial.
         """
@@ -60,23 +66,23 @@ class SlicePreviews:
                 "process these slices; fuse the volume with this method instead"
             )
         own_index = index if settings.order[2] == "S" else count - 1 - index
-        window = Window(*settings.window_hu)
+        window = window or Window(*settings.window_hu)
         with self._lock:
             view_folder = folder / VIEW
             mr = self._mr(view_folder / "mr.nii", view.mr.step, view.sources)
             by = self._method(method, tuple(options.items()), window, view_folder)
             plane = sitk.DICOMOrient(_plane(view_folder / "ct.nii", view.ct, index), settings.order)
-            fused = _fused(plane, mr, settings, by if _is_within(own_index, settings) else CopyCT())
+            method_here = by if _is_within(own_index, settings) else CopyCT()
+            fused = _fused(plane, mr, settings, window, method_here)
         values: Slice = sitk.GetArrayFromImage(sitk.DICOMOrient(fused, ORIENTATION))[0]
         return values
 
 
 def _fused(
-    plane: sitk.Image, mr: sitk.Image, settings: PreviewSettings, method: Method
+    plane: sitk.Image, mr: sitk.Image, settings: PreviewSettings, window: Window, method: Method
 ) -> sitk.Image:
     _, rows, columns = (slice(*part) for part in settings.box)
     mr_from_ct = rigid_from_matrix(np.array(settings.mr_from_ct), name="mr_from_ct")
-    window = Window(*settings.window_hu)
     return fuse_slice(plane, mr, mr_from_ct, window, settings.mr_range, rows, columns, method)
 
 

@@ -1,7 +1,7 @@
 """Files for the viewer: CT, MR and fused image of a study, and their alignment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import SimpleITK as sitk
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from radfuse.registration.initialization import centre, centroid_translation
 from radfuse.registration.preprocessing import coarse_head_mask
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
+from radfuse.service.jobs.view_anatomy import Voxel, brain_centre_mm, head_box
 from radfuse.service.models import FrozenModel
 from radfuse.service.stores.view_volumes import (
     MatrixRows,
@@ -113,8 +114,14 @@ class View(FrozenModel):
     further: tuple[FurtherView, ...] = ()
     """Of the result; none before a fusion."""
 
+    head_box: tuple[Voxel, Voxel] | None = None
+    """First and last voxel of the head in the CT of the viewer; None where no head was found."""
 
-NOT_SENT = {"sources", "preview"}
+    brain_centre_mm: tuple[float, float, float] | None = None
+    """Centre of the regions of the residuals, LPS mm of the CT; None before a fusion."""
+
+
+NOT_SENT: dict[str, Any] = {"sources": True, "preview": {"order", "box", "mr_range", "mr_from_ct"}}
 """Fields of a view that are not sent to the viewer."""
 
 
@@ -156,6 +163,7 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
             mr_from_ct=matrix_rows(matrix_of(mr_from_ct)),
             alignment=alignment,
             sources=sources,
+            head_box=head_box(ct),
         )
         _stage_view(stage, view)
         (folder / VIEW / VIEW_FILE).unlink(missing_ok=True)  # it never describes other volumes
@@ -176,6 +184,7 @@ def stage_fused_view(
         "mr_from_ct": mr_from_ct,
         "alignment": alignment.origin,
         "preview": _preview(result, region, mr_from_ct),
+        "brain_centre_mm": brain_centre_mm(result.mr, alignment.mr_from_ct),
         "further": tuple(
             _further_view(stage.folder / further_name(number), result, one)
             for number, one in enumerate(result.further)

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 from pydantic import model_validator
 
+from radfuse.intensity import window_named
 from radfuse.recipe import MASK_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Recipe
 from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.jobs.fusion import JobSpec
@@ -46,11 +47,14 @@ class FusionRequest(RequestModel):
 
 
 class PreviewRequest(RequestModel):
-    """A slice to fuse by another method."""
+    """A slice to fuse by another method or CT window."""
 
     method: str
     index: int
     """Slice of the viewer's grid."""
+
+    window: str | tuple[Coordinate, Coordinate] | None = None
+    """CT window, a preset or width and level in HU; None for that of the last fusion."""
 
 
 class VolumeFile(FileResponse):
@@ -149,11 +153,14 @@ def cancel(identifier: str, deps: ServiceDeps) -> dict[str, str]:
     "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
 }}})  # fmt: skip
 def preview_slice(identifier: str, request: PreviewRequest, deps: ServiceDeps) -> Response:
-    """Fuse a slice of the viewer's grid by another method: int16 little endian, 0 to 4095."""
+    """Fuse a slice of the viewer's grid by another method or CT window.
+
+    Sends int16 little endian, 0 to 4095.
+    """
     study = deps.studies.get(identifier)
     deps.check_method(request.method)
     values = deps.previews.fuse(
         deps.studies.folder_of(identifier), deps.studies.view(identifier), study.recipe.options,
-        request.method, request.index,
+        request.method, request.index, request.window and window_named(request.window),
     )  # fmt: skip
     return Response(values.astype("<i2").tobytes(), media_type="application/octet-stream")

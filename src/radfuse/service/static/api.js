@@ -60,8 +60,9 @@ export const qaSheetUrl = (id, run) => `${ROOT}/studies/${id}/qa.html?run=${run}
 export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;
 export const furtherUrl = (id, number, run) => `${ROOT}/studies/${id}/further/${number}.nii?run=${run}`;
 
-export async function previewSlice(id, method, index) {
-  const response = await request("POST", `/studies/${id}/slice-preview`, { method, index });
+// `window` is width and level in HU.
+export async function previewSlice(id, method, index, window) {
+  const response = await request("POST", `/studies/${id}/slice-preview`, { method, index, window });
   return new Int16Array(await response.arrayBuffer());
 }
 

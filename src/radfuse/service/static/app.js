@@ -84,7 +84,7 @@ async function showImages() {
     const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name])));
     if (selected !== id || displayed) return;
     displayed = { id, mrFromCt: "", run: "" };
-    viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct });
+    viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct, headBox: view.head_box });
     byId("no-study").hidden = true;
     panels.toolbar.setInitial(Boolean(view.fused));
     document.body.dataset.loaded = id;
@@ -109,6 +109,8 @@ async function showFused(view) {
     viewer.set({ mrRange: view.mr_range });
     viewer.setFused(fused, view.mr_from_ct);
     viewer.setFurther(further);
+    panels.toolbar.display.setResiduals(outcome?.residuals, view.brain_centre_mm);
+    panels.fusion.fusedWindow = view.preview?.window_hu;
     displayed.run = run;
     if (fused) panels.toolbar.setInitial(true);
     panels.toolbar.render();

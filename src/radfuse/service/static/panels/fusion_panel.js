@@ -13,8 +13,8 @@ export class FusionPanel {
     Object.assign(this, { viewer, info, fuse, study: null });
     byId("fusion-form").addEventListener("submit", showErrors((event) => this.start(event), "error"));
     byId("keep-registration").addEventListener("change", () => this.labelStart());
-    byId("method").addEventListener("change", () => this.previewSoon());
-    for (const id of ["method", "fusion-window"]) byId(id).addEventListener("change", () => this.showFindings());
+    for (const id of ["method", "fusion-window"]) byId(id).addEventListener("change", () => (this.showFindings(), this.showWindow(), this.previewSoon()));
+    for (const id of ["fusion-width", "fusion-level"]) byId(id).addEventListener("change", () => this.setWindow());
     byId("show-worst-point").addEventListener("click", () => viewer.showPosition(this.study.outcome.worst_point_mm));
     viewer.addEventListener("crosshair", () => this.previewSoon());
   }
@@ -58,6 +58,26 @@ export class FusionPanel {
     byId("keep-registration").checked = Boolean(outcome);
     byId("preview-status").textContent = "";
     this.showFindings();
+    this.showWindow();
+  }
+
+  // Width and level in HU of the chosen window.
+  get window() {
+    const { value } = byId("fusion-window");
+    return this.info.windows[value] ?? value.split(",").map(Number);
+  }
+
+  showWindow() {
+    [byId("fusion-width").value, byId("fusion-level").value] = this.window;
+  }
+
+  // A window of numbers: an option of its own.
+  setWindow() {
+    const [width, level] = ["fusion-width", "fusion-level"].map((id) => byId(id).valueAsNumber);
+    if (!(width > 0 && Number.isFinite(level))) return this.showWindow();
+    const known = Object.entries(this.info.windows).find(([, window]) => String(window) === `${width},${level}`);
+    this.select("fusion-window", known?.[0] ?? `${width},${level}`, `${width} / ${level} HU`);
+    byId("fusion-window").dispatchEvent(new Event("change"));
   }
 
   // What images of the chosen method may hide, as measured with default options and CT window.
@@ -81,7 +101,8 @@ export class FusionPanel {
 
   recipe() {
     const { recipe } = this.study;
-    const window = byId("fusion-window").value === String(recipe.window) ? recipe.window : byId("fusion-window").value;
+    const { value } = byId("fusion-window");
+    const window = value in this.info.windows ? value : this.window;
     return { ...recipe, method: byId("method").value, window, accept_registration: byId("accept-registration").checked };
   }
 
@@ -96,25 +117,32 @@ export class FusionPanel {
     this.timer = setTimeout(() => this.preview().catch((error) => (byId("preview-status").textContent = error.message)), PREVIEW_DELAY_MS);
   }
 
-  // Show the current slice as the selected method fuses it; "Fuse again" fuses the volume.
+  // What of the displayed result the chosen method and window change: a label of a preview; empty for nothing.
+  previewLabel() {
+    const method = byId("method").value, chosen = byId("fusion-window");
+    const isOther = this.fusedWindow && String(this.window) !== String(this.fusedWindow);
+    const changes = [...(this.study.outcome.method === method ? [] : [method]), ...(isOther ? [text("fusion.preview-window", { window: chosen.selectedOptions[0].text })] : [])];
+    return changes.join(", ");
+  }
+
+  // Show the current slice as the chosen method and window fuse it; "Fuse again" fuses the volume.
   async preview() {
     const { viewer, study } = this;
-    const method = byId("method").value;
-    const isWanted = study?.outcome && study.outcome.method !== method && viewer.fused;
-    if (!isWanted) {
+    const label = study?.outcome && viewer.fused ? this.previewLabel() : "";
+    if (!label) {
       byId("preview-status").textContent = "";
       if (viewer.preview) viewer.setPreview(null);
       return;
     }
-    const index = viewer.crosshair[2];
-    if (viewer.preview?.method === method && viewer.preview.index === index) return;
-    byId("preview-status").textContent = text("fusion.previewing", { method });
+    const index = Math.round(viewer.crosshair[2]);
+    if (viewer.preview?.label === label && viewer.preview.index === index) return;
+    byId("preview-status").textContent = text("fusion.previewing", { label });
     const start = performance.now();
-    const values = await api.previewSlice(study.id, method, index);
-    if (this.study?.id !== study.id || byId("method").value !== method || viewer.crosshair?.[2] !== index) return;
-    byId("preview-status").textContent = text("fusion.previewed", { method, seconds: ((performance.now() - start) / 1000).toFixed(2) });
-    document.body.dataset.previewed = method;
-    viewer.setPreview({ method, index, values });
+    const values = await api.previewSlice(study.id, byId("method").value, index, this.window);
+    if (this.study !== study || this.previewLabel() !== label || Math.round(viewer.crosshair?.[2]) !== index) return;
+    byId("preview-status").textContent = text("fusion.previewed", { label, seconds: ((performance.now() - start) / 1000).toFixed(2) });
+    Object.assign(document.body.dataset, { previewed: byId("method").value, previewedWindow: this.window });
+    viewer.setPreview({ label, index, values });
   }
 }
 

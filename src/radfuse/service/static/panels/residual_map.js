@@ -32,11 +32,12 @@ function cell(element, name, found) {
   const { d, x, y } = outline(name);
   const group = element("g", {});
   const label = found ? `${regionText(name)}: ${signed(found[0])} mm` : text("qa.not-measured", { region: regionText(name) });
-  group.append(element("title", {}, label), element("path", { d, fill: `rgb(${found ? colour(found[0]) : UNKNOWN_RGB})` }), element("text", { x, y }, found ? signed(found[0]) : "–"));
+  group.append(element("title", {}, label), element("path", { d, fill: `rgb(${found ? residualColour(found[0]) : UNKNOWN_RGB})` }), element("text", { x, y }, found ? signed(found[0]) : "–"));
   return group;
 }
 
-function colour(mm) {
+// Colour of a residual outwards: white for none.
+export function residualColour(mm) {
   const share = Math.min(Math.abs(mm) / FULL_MM, 1);
   return (mm > 0 ? OUTSIDE_RGB : INSIDE_RGB).map((full) => Math.round(255 + share * (full - 255)));
 }

@@ -7,6 +7,7 @@ import { FovBorder } from "../marks/fov_border.js";
 import { Rendering } from "../viewer/rendering.js";
 import { Ruler } from "../marks/ruler.js";
 import { RENDERING_AREA } from "../viewer/viewports.js";
+import { DisplayPanel } from "./display_panel.js";
 import { WindowControls } from "./window_controls.js";
 
 const OPACITY_STEP = 0.1;
@@ -24,6 +25,7 @@ export class Toolbar {
     viewer.layers.push(this.ruler, this.border, new ColourBar(viewer));
     this.overlays = [...byId("overlay").options]; // of every study
     this.window = new WindowControls(viewer, windows);
+    this.display = new DisplayPanel(viewer);
     this.listen();
   }
 
@@ -183,6 +185,7 @@ export class Toolbar {
       p: () => selectNext(byId("layout")),
       m: () => this.measure(),
       o: () => this.toggleBorder(),
+      ...this.display.keys,
     };
   }
 }

@@ -21,9 +21,9 @@ export const OVERLAY_MODES = {
     const [columns, rows] = [viewport.columns * viewport.scale[0], viewport.rows * viewport.scale[1]].map((length) => Math.ceil(length / side));
     for (let row = 0; row < rows; row++) for (let column = (row + 1) % 2; column < columns; column += 2) path.rect(viewport.corner[0] + column * side, viewport.corner[1] + row * side, side, side);
   },
-  spyglass(path, viewport, { spyglass: { voxel, radiusMm } }) {
-    const [x, y] = viewport.toScreen(voxel);
-    path.arc(x, y, radiusMm * viewport.pixelsPerMm, 0, 2 * Math.PI);
+  spyglass(path, viewport, { spyglassVoxel, spyglassMm }) {
+    const [x, y] = viewport.toScreen(spyglassVoxel);
+    path.arc(x, y, spyglassMm * viewport.pixelsPerMm, 0, 2 * Math.PI);
   },
 };
 

@@ -123,7 +123,7 @@ export class Pointer {
   }
 
   moveSpyglass(viewport, x, y) {
-    this.viewer.spyglass.voxel = this.voxel(viewport, x, y);
+    this.viewer.spyglassVoxel = this.voxel(viewport, x, y);
     this.viewer.requestDraw();
   }
 }

@@ -16,7 +16,7 @@ const SPYGLASS_MM = 30; // radius
 export class Viewer extends EventTarget {
   constructor(canvas) {
     super();
-    Object.assign(this, { canvas, layers: [], tool: null, layout: "planes", maximised: null, frame: "ct", mode: "blend", composite: "alpha", wipe: 0.5, slab: { mm: 0, kind: "max" }, windowed: "ct", hasMarks: true });
+    Object.assign(this, { canvas, layers: [], tool: null, layout: "planes", maximised: null, frame: "ct", mode: "blend", composite: "alpha", wipe: 0.5, spyglassMm: SPYGLASS_MM, slab: { mm: 0, kind: "max" }, windowed: "ct", hasMarks: true });
     this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     this.ranges = new Map([["ct", [-160, 240]]]); // displayed as black and white, in units of the image
     Object.assign(this, { imageLayers: new ImageLayers(), planes: new Planes(this), painter: new Painter(this), views: new Views(this) });
@@ -45,7 +45,7 @@ export class Viewer extends EventTarget {
     Object.assign(this, { ct, mr, mrRange, mrFromCt, headBox });
     this.crosshair = ct.size.map((size) => Math.floor(size / 2));
     this.mrCrosshair = [...this.crosshair];
-    this.spyglass = { voxel: this.crosshair, radiusMm: SPYGLASS_MM };
+    this.spyglassVoxel = this.crosshair;
     this.updateLayers();
     this.imageLayers.choose("mr");
     this.views.fit("head");
@@ -352,6 +352,10 @@ export class Viewer extends EventTarget {
   // Zoom about a position on the canvas, by default about the crosshair.
   zoomBy(factor, viewport = this.viewports[0], position = viewport?.toScreen(this.crosshairOf(viewport))) {
     if (viewport) this.views.zoom(viewport, factor, position);
+  }
+
+  fitHead() {
+    if (this.isShowing) this.views.fit("head");
   }
 
   resetZoom() {
