@@ -46,9 +46,8 @@ export class DisplayPanel {
     this.slab = field("slab", "select", text("slab.title"), () => this.setSlab(), {}, kinds);
     this.thickness = field("slab-mm", "input", text("slab.thickness"), () => this.setSlab(), { type: "number", min: 0.5, max: MAX_SLAB_MM, step: "any", value: FIRST_SLAB_MM });
     this.linked = tick(text("display.linked"), (isLinked) => (isLinked ? viewer.views.link() : viewer.views.unlink()));
-    const button = (id, name, action) => this.button(id, text(name), action);
-    const zoom = createElement("div", { className: "row" }, button("fit-head", "display.fit-head", () => viewer.fitHead()), button("show-all", "display.show-all", () => viewer.resetZoom()));
-    this.maximise = button("maximise", "display.maximise", () => viewer.toggleMaximised());
+    const zoom = createElement("div", { className: "row" }, this.button("fit-head", text("display.fit-head"), () => viewer.fitHead()), this.button("show-all", text("display.show-all"), () => viewer.resetZoom()));
+    this.maximise = this.button("maximise", text("display.maximise"), () => viewer.toggleMaximised());
     return section(text("display.planes"), ...this.frame.elements, ...this.slab.elements, ...this.thickness.elements, this.linked.element, zoom, createElement("div", { className: "row" }, this.maximise));
   }
 

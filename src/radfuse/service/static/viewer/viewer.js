@@ -71,7 +71,7 @@ export class Viewer extends EventTarget {
   updateLayers() {
     const further = this.further.map(({ name, mapName, isColour }) => [name, mapName, isColour ? COLOUR_OPACITY : 1]);
     this.imageLayers.update([...(this.fused ? [["fused", "grey", 1]] : []), ["mr", "grey", 1], ...further]);
-    if (!this.imageLayers.shown.length) this.imageLayers.choose("mr");
+    if (!this.imageLayers.shown.length) this.imageLayers.choose(this.imageLayers.wanted ?? "mr");
     this.notify("layers");
   }
 
