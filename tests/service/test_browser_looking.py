@@ -122,12 +122,13 @@ def test_planes_and_what_is_on_them(viewer: ViewerDriver, done: str) -> None:
     assert len(ask(viewer, "viewer.arrange()")) == 1
     shot(viewer, "36-maximised")
     viewer.press("z")
-    canvas = viewer.element("canvas")
+    canvas, crosshair = viewer.element("canvas"), ask(viewer, "viewer.crosshair")
     corner = round(canvas.rect["width"] / 2) - 60, round(canvas.rect["height"] / 2) - 40
     chain = ActionChains(viewer.browser, duration=20)
     chain.move_to_element_with_offset(canvas, *corner).double_click().perform()
     shot(viewer, "37-maximised-by-a-double-click")
     assert ask(viewer, "viewer.viewports.map((one) => one.plane)") == ["sagittal"]
+    assert ask(viewer, "viewer.crosshair") == crosshair
     viewer.press("z")
     slab(viewer)
     viewer.select("frame", "mr")

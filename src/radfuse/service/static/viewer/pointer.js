@@ -2,13 +2,14 @@
 
 const WHEEL_ZOOM = 1.1;
 const MIDDLE_BUTTON = 1, RIGHT_BUTTON = 2;
+const DOUBLE_CLICK_MS = 500;
 const WINDOW_SHARE = 1 / 500; // of the range of an image, by which a drag of one pixel changes its window
 const MIN_WINDOW_SHARE = 1 / 1000;
 const CT_WIDTH_HU = 1000; // a drag of one pixel changes the CT by 2 HU in width and 1 HU in level, whatever its window
 
 export class Pointer {
   constructor(viewer) {
-    Object.assign(this, { viewer, drag: null });
+    Object.assign(this, { viewer, drag: null, lastDown: -Infinity });
     const { canvas } = viewer;
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
@@ -47,6 +48,8 @@ export class Pointer {
     if (!viewport) return;
     viewer.canvas.setPointerCapture(event.pointerId);
     viewer.views.active = viewport.number;
+    if (event.timeStamp - this.lastDown > DOUBLE_CLICK_MS) this.crosshairBefore = viewer.crosshair;
+    this.lastDown = event.timeStamp;
     viewer.selectCrosshair(viewer.hasMrCrosshair(viewport));
     this.drag = this.startDrag(event, viewport, x, y);
     this.drag.move(event, x, y);
@@ -69,7 +72,9 @@ export class Pointer {
 
   onDoubleClick(event) {
     const viewport = this.viewer.viewportAt(...this.position(event));
-    if (viewport && !this.viewer.tool) this.viewer.toggleMaximised(viewport);
+    if (!viewport || this.viewer.tool) return;
+    this.viewer.setCrosshair(this.crosshairBefore); // of before the first click
+    this.viewer.toggleMaximised(viewport);
   }
 
   // Tools that draw in planes of the CT are off in other planes.

@@ -323,7 +323,8 @@ export class Viewer extends EventTarget {
   scroll(viewport, step) {
     const voxel = [...viewport.toGrid(this.crosshairOf(viewport))];
     const stride = viewport.grid.strides?.[viewport.across] ?? 1;
-    voxel[viewport.across] = (Math.round(voxel[viewport.across] / stride) + step) * stride;
+    const to = (Math.round(voxel[viewport.across] / stride) + step) * stride;
+    voxel[viewport.across] = Math.min(Math.max(to, 0), viewport.grid.size[viewport.across] - 1);
     this.setCrosshairIn(viewport, viewport.fromGrid(voxel));
   }
 
