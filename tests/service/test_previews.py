@@ -32,11 +32,7 @@ NO_QA = Quality(0, 0, 0, 0, "pass", True, "", 0, 0, 0, 0, 0, 0, 0, 0, {}, 0, 0)
 
 
 def fused_study(
-    folder: Path,
-    phantom: Phantom,
-    method: str,
-    order: str,
-    window: Window = WINDOWS["fusion"],
+    folder: Path, phantom: Phantom, method: str, order: str, window: Window = WINDOWS["fusion"]
 ) -> tuple[View, NDArray[np.int16]]:
     """A view with a fusion of a CT in some orientation, and the fused values.
 

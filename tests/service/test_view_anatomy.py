@@ -38,4 +38,6 @@ def test_centre_of_the_brain_is_in_coordinates_of_the_ct(phantom: Phantom) -> No
     inside = np.argwhere(sitk.GetArrayViewFromImage(lps) > SKIN_HU)[:, ::-1]
     middle = (inside.min(axis=0) + inside.max(axis=0)) / 2
     assert np.abs((np.array(voxel) - middle) * lps.GetSpacing())[:2].max() < 15
-    assert brain_centre_mm(replace(phantom.mr, image=phantom.mr.image * 0), sitk.Transform()) is None
+    assert (
+        brain_centre_mm(replace(phantom.mr, image=phantom.mr.image * 0), sitk.Transform()) is None
+    )

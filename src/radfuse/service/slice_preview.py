@@ -48,9 +48,10 @@ class SlicePreviews:
     ) -> Slice:
         """Fuse slice `index` of the viewer's grid with the settings of the last fusion.
 
-        With another `window` of the CT, if it is given. Returns (rows, columns), 0 to 4095. `folder` is the study's; options that the method does
-        not have are ignored. Raises `InputError` before a fusion, for an index outside of the
-        volume and for a CT whose own slices are not axial.
+        With another `window` of the CT, if it is given. Returns (rows, columns), 0 to 4095.
+        `folder` is the study's; options that the method does not have are ignored. Raises
+        `InputError` before a fusion, for an index outside of the volume and for a CT whose own
+        slices are not axial.
         """
         settings = view.preview
         if settings is None:

@@ -159,8 +159,9 @@ def preview_slice(identifier: str, request: PreviewRequest, deps: ServiceDeps) -
     """
     study = deps.studies.get(identifier)
     deps.check_method(request.method)
+    window = None if request.window is None else window_named(request.window)
     values = deps.previews.fuse(
         deps.studies.folder_of(identifier), deps.studies.view(identifier), study.recipe.options,
-        request.method, request.index, request.window and window_named(request.window),
+        request.method, request.index, window,
     )  # fmt: skip
     return Response(values.astype("<i2").tobytes(), media_type="application/octet-stream")

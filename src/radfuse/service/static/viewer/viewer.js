@@ -1,5 +1,6 @@
 // CT, MR and fused image in linked planes on a canvas; layers draw on top, a tool may take the pointer.
 
+import { text } from "../text.js";
 import { FULL_SCALE } from "./compose.js";
 import { IDENTITY, apply, inverse } from "./geometry.js";
 import { ImageLayers } from "./image_layers.js";
@@ -80,7 +81,7 @@ export class Viewer extends EventTarget {
   }
 
   labelOf(name) {
-    return { ct: "CT", mr: "MR", fused: "fused" }[name] ?? this.furtherNamed(name).label;
+    return { ct: "CT", mr: "MR", fused: text("viewer.fused") }[name] ?? this.furtherNamed(name).label;
   }
 
   // Unit of an image's values; empty for arbitrary and unknown units.
