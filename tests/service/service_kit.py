@@ -111,10 +111,12 @@ def stored_upload(site: Site, path: str) -> Path:
 
 
 @contextmanager
-def running(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Site]:
+def running(
+    folder: Path, host: str = "127.0.0.1", port: int = 0, *, behind_proxy: bool = False
+) -> Iterator[Site]:
     """Serve the studies of a folder on loopback, by default on a free port."""
     with bind("127.0.0.1", port) as sock:
-        access = Access(host, sock.getsockname()[1], TOKEN, MAX_UPLOAD_BYTES)
+        access = Access(host, sock.getsockname()[1], TOKEN, MAX_UPLOAD_BYTES, behind_proxy)
         app = make_app(access, folder)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)

@@ -53,6 +53,17 @@ UNENCRYPTED = (
     type=PATH,
     help="File with the token, instead of --token; the printed URL is then without it.",
 )
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A proxy provides TLS: https and its host names are accepted; requires --token.",
+)
+@click.option(
+    "--pacs",
+    type=PATH,
+    envvar="RADFUSE_VIEW_PACS",
+    help="TOML file with a table for each PACS to send to and to open studies from.",
+)
 @click.option("--no-browser", is_flag=True, help="Print the URL without opening it.")
 @click.option(
     "--folder", type=PATH, help="Folder of studies; by default in the user's data folder."
@@ -70,6 +81,8 @@ def view_command(
     port: int,
     token: str | None,
     token_file: Path | None,
+    behind_proxy: bool,
+    pacs: Path | None,
     no_browser: bool,
     folder: Path | None,
 ) -> None:
@@ -83,6 +96,7 @@ def view_command(
     """
     try:
         from radfuse.service import server, sockets  # noqa: PLC0415  # an extra
+        from radfuse.service.delivery.destinations import read_destinations  # noqa: PLC0415
         from radfuse.service.responses import LOOPBACK_NAMES  # noqa: PLC0415
         from radfuse.service.routes.studies import StudyRequest  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -93,21 +107,24 @@ def view_command(
     body = study_request(study, ct, mrs, functional, fused_mr)
     if token_file is not None:
         token = _token_of(token_file, token)
-    if token is None and host not in LOOPBACK_NAMES:
+    is_reachable = behind_proxy or host not in LOOPBACK_NAMES
+    if token is None and is_reachable:
         token = click.prompt("Token for the viewer", hide_input=True)
     request = StudyRequest.model_validate(body) if body else None
+    addresses = read_destinations(pacs) if pacs else {}
 
     def announce(url: str, ticket_url: str) -> None:
         shown = url.partition("?")[0] if token_file else url
         click.echo(f"{shown}\nCtrl-C ends the viewer.\n{NOTICE}")
-        if host not in LOOPBACK_NAMES:
+        if is_reachable and not behind_proxy:
             click.echo(f"warning: {UNENCRYPTED}", err=True)
         if not no_browser:
             webbrowser.open(ticket_url)
 
     with sockets.bind(host, port) as sock:
-        access = server.make_access(sock, host, token)
-        server.serve(sock, access, folder or server.default_folder(), request, announce)
+        access = server.make_access(sock, host, token, behind_proxy=behind_proxy)
+        where = folder or server.default_folder()
+        server.serve(sock, access, where, request, announce, addresses)
 
 
 def _token_of(path: Path, token: str | None) -> str:

@@ -1,6 +1,6 @@
 """The application: REST routes, the viewer's files and the responses to errors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -8,6 +8,8 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from radfuse.dicom.network.address import Address
+from radfuse.service.delivery.transfers import UnknownTransferError
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.responses import add_error_responses
 from radfuse.service.routes import (
@@ -18,6 +20,7 @@ from radfuse.service.routes import (
     signing,
     structures,
     studies,
+    transfers,
 )
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
@@ -38,6 +41,7 @@ STATUS: dict[type[Exception], int] = {
     UnknownStudyError: 404,
     UnknownStructureError: 404,
     UnknownAlignmentError: 404,
+    UnknownTransferError: 404,
     StaleRevisionError: 409,
     OtherResultError: 409,
     DifferentPatientsError: 409,
@@ -45,7 +49,9 @@ STATUS: dict[type[Exception], int] = {
 """HTTP status of errors of ours that only the viewer has."""
 
 
-def make_app(access: Access, folder: Path) -> FastAPI:
+def make_app(
+    access: Access, folder: Path, destinations: Mapping[str, Address] | None = None
+) -> FastAPI:
     """The viewer and its REST interface for the studies in a folder.
 
     Raises `OutputError` where the folder is not writable.
@@ -57,6 +63,7 @@ def make_app(access: Access, folder: Path) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.deps.transfers.close()
         jobs.close()
 
     app = FastAPI(
@@ -67,10 +74,14 @@ def make_app(access: Access, folder: Path) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.deps = Dependencies(store, StructureStore(store), jobs, access)
+    app.state.deps = Dependencies(
+        store, StructureStore(store), jobs, access, destinations=destinations or {}
+    )
     app.add_middleware(SecurityMiddleware, access=access)
     add_error_responses(app, STATUS)
-    for routes in (studies, opening, registration, aligning, results, signing, structures):
+    for routes in (
+        studies, opening, registration, aligning, results, transfers, signing, structures
+    ):  # fmt: skip
         app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app

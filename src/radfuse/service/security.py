@@ -25,6 +25,9 @@ from radfuse.service.responses import (
 TOKEN_HEADER, TOKEN_QUERY = "x-radfuse-token", "token"  # names, not secrets
 """The token in a program's requests, and in the URL that a browser opens first."""
 
+KEPT_QUERIES = ("study", "lang")
+"""What a URL with the token may also name: a study to retrieve, and the language."""
+
 UPLOADS = "/api/v1/uploads"
 """The path that accepts files."""
 
@@ -47,6 +50,9 @@ class Access:
     max_upload_bytes: int
     """Largest body of an upload."""
 
+    behind_proxy: bool = False
+    """Whether a proxy provides TLS, and other machines connect to it."""
+
     ticket: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Opens the viewer once and is not the token: other users see a browser's command line."""
 
@@ -58,7 +64,7 @@ class Access:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can connect."""
-        return self.host in LOOPBACK_NAMES
+        return self.host in LOOPBACK_NAMES and not self.behind_proxy
 
     @property
     def url(self) -> str:
@@ -75,7 +81,13 @@ class Access:
         return f"http://{host}:{self.port}/?{urlencode({TOKEN_QUERY: token})}"
 
     def allows_host(self, host: str | None) -> bool:
-        """Whether a Host header names this server; other names are DNS rebinding."""
+        """Whether a Host header names this server; other names are DNS rebinding.
+
+        Behind a proxy the name is that of the site, and the cookie is of the name that a browser
+        opened with the token.
+        """
+        if self.behind_proxy:
+            return bool(host)
         name, port = _split(host or "")
         if port not in {self.port, None}:
             return False
@@ -85,7 +97,9 @@ class Access:
 
     def allows_origin(self, origin: str | None, host: str | None) -> bool:
         """Whether requests of this origin are allowed: only our own, or no browser at all."""
-        return origin is None or origin.lower() == f"http://{host}".lower()
+        schemes = ("http", "https") if self.behind_proxy else ("http",)
+        own = {f"{scheme}://{host}".lower() for scheme in schemes}
+        return origin is None or origin.lower() in own
 
     def allows_token(self, *tokens: str | None) -> bool:
         """Whether one of these is the token."""
@@ -150,11 +164,16 @@ class SecurityMiddleware:
     ) -> JSONResponse | RedirectResponse | None:
         """Set the cookie for a URL with the token; refuse a request without token and cookie."""
         access = self._access
-        query = QueryParams(scope["query_string"]).get(TOKEN_QUERY)
+        given = QueryParams(scope["query_string"])
+        query = given.get(TOKEN_QUERY)
         opens = scope["method"] == "GET" and scope["path"] == "/"
         if opens and (access.allows_token(query) or self._use_ticket(query)):
-            redirect = RedirectResponse("/", status_code=303)
-            redirect.set_cookie(access.cookie, access.token, httponly=True, samesite="strict")
+            kept = [(key, value) for key, value in given.multi_items() if key in KEPT_QUERIES]
+            redirect = RedirectResponse(f"/?{urlencode(kept)}" if kept else "/", status_code=303)
+            redirect.set_cookie(
+                access.cookie, access.token, httponly=True, samesite="strict",
+                secure=access.behind_proxy,
+            )  # fmt: skip
             return redirect
         cookies = cookie_parser(headers.get("cookie", ""))
         if access.allows_token(headers.get(TOKEN_HEADER), cookies.get(access.cookie)):

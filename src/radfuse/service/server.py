@@ -6,12 +6,13 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
 
+from radfuse.dicom.network.address import Address
 from radfuse.errors import InputError
 from radfuse.methods.installed import user_data_folder
 from radfuse.service.app import make_app
@@ -39,17 +40,22 @@ def default_folder() -> Path:
     return user_data_folder() / "view"
 
 
-def make_access(sock: socket.socket, host: str, token: str | None) -> Access:
+def make_access(
+    sock: socket.socket, host: str, token: str | None, *, behind_proxy: bool = False
+) -> Access:
     """Access rules of a server on a bound socket.
 
-    Raises `InputError` for a token that is too short, and for a non-local host without a token.
+    Raises `InputError` for a token that is too short, and without a token for a non-local host or
+    behind a proxy.
     """
-    if token is None and host not in LOOPBACK_NAMES:
-        raise InputError(f"--host {host} is reachable from other machines; pass a --token")
+    if token is None and (behind_proxy or host not in LOOPBACK_NAMES):
+        where = "--behind-proxy" if behind_proxy else f"--host {host}"
+        raise InputError(f"{where} is reachable from other machines; pass a --token")
     if token is not None and not (len(token) >= MIN_TOKEN_LENGTH and token.isascii()):
         raise InputError(f"--token: pass at least {MIN_TOKEN_LENGTH} ASCII characters")
     port = sock.getsockname()[1]
-    return Access(host, port, token or secrets.token_urlsafe(24), MAX_UPLOAD_BYTES)
+    token = token or secrets.token_urlsafe(24)
+    return Access(host, port, token, MAX_UPLOAD_BYTES, behind_proxy)
 
 
 def serve(
@@ -58,29 +64,33 @@ def serve(
     folder: Path,
     request: StudyRequest | None,
     announce: Callable[[str, str], None],
+    destinations: Mapping[str, Address] | None = None,
 ) -> None:
     """Serve the viewer on a bound socket.
 
     `announce` gets its URL, and one that can be used once, when it responds.
 
-    With `request` a study is created first and the URL opens it. Returns when the process is asked
-    to end. Raises the errors of `create_study`, `OutputError` for a folder that is not writable,
-    `InputError` for one that another server uses.
+    `destinations` are the addresses of PACS by name. With `request` a study is created first and
+    the URL opens it. Returns when the process is asked to end. Raises the errors of `create_study`,
+    `OutputError` for a folder that is not writable, `InputError` for one that another server uses.
     """
     with private_files(), locked(folder), _spool_in(folder):
-        app = make_app(access, folder)
+        app = make_app(access, folder, destinations)
         deps: Dependencies = app.state.deps
         try:
             study = create_study(deps, request) if request else None
             urls = [
                 f"{url}#{study.id}" if study else url for url in (access.url, access.ticket_url)
             ]
-            config = uvicorn.Config(app, log_level="warning", server_header=False)
+            config = uvicorn.Config(
+                app, log_level="warning", server_header=False, proxy_headers=False
+            )
             server = Server(config, lambda: announce(*urls))
             LOG.info("service started", extra={"host": access.host, "port": access.port})
             with suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
                 server.run(sockets=[sock])
         finally:
+            deps.transfers.close()
             deps.jobs.close()
             LOG.info("service ended")
 

@@ -1,5 +1,6 @@
 """Retrieve a study or series from a PACS into a folder, with file names of our own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,11 +28,17 @@ class ReceivedSeries:
     files: int
 
 
-def retrieve(pacs: Pacs, request: RetrieveRequest, output: Path) -> tuple[ReceivedSeries, ...]:
+def _ignore() -> None:
+    """Of an object."""
+
+
+def retrieve(
+    pacs: Pacs, request: RetrieveRequest, output: Path, count: Callable[[], None] = _ignore
+) -> tuple[ReceivedSeries, ...]:
     """Retrieve a complete study or series, or nothing, into a folder with a folder per series.
 
     Folders and files are named by consecutive numbers, since received values may contain any
-    path. The files are unchanged: all pixels and attributes as sent.
+    path. The files are unchanged: all pixels and attributes as sent. `count` is called after each.
 
     Raises `OutputError` for a folder that is not empty or cannot be written to, `NoImageError` for
     an unknown study or series, and `PeerError` where the PACS cannot be reached, or sends too few,
@@ -40,7 +47,12 @@ def retrieve(pacs: Pacs, request: RetrieveRequest, output: Path) -> tuple[Receiv
     refuse_nonempty(output)
     with staging(output.parent) as stage:
         receiver = _Receiver(stage.path_of(output), request)
-        receiver.check(pacs.get(request, receiver.write))
+
+        def receive(content: bytes) -> None:
+            receiver.write(content)
+            count()
+
+        receiver.check(pacs.get(request, receive))
     return tuple(
         ReceivedSeries(output / folder, modality, files)
         for folder, modality, files in receiver.series.values()

@@ -1,6 +1,7 @@
 """Dependencies of the routes: stores, job queue, and the paths that may be opened."""
 
 from asyncio import Semaphore
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -8,11 +9,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from radfuse.dicom.network.address import Address
 from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.methods.catalogue import METHODS
 from radfuse.methods.loading import check_options, method_info
 from radfuse.recipe import FILE_FIELDS, Recipe
+from radfuse.service.delivery.transfers import Transfers
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.security import Access
 from radfuse.service.slice_preview import SlicePreviews
@@ -55,6 +58,10 @@ class Dependencies:
     comparisons_at_once: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(MAX_COMPARISONS)
     )
+    destinations: Mapping[str, Address] = field(default_factory=dict)
+    """Addresses of the configured PACS by name."""
+
+    transfers: Transfers = field(default_factory=Transfers)
     pdfs_at_once: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MAX_PDFS))
 
     def allowed_paths(self, *paths: str | Path) -> list[Path]:

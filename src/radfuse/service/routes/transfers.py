@@ -1,0 +1,146 @@
+"""Routes of transfers: send a result to a PACS, retrieve a study from one."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from radfuse.dicom.network.address import Address
+from radfuse.dicom.network.pacs import RetrieveRequest
+from radfuse.errors import InputError, NoImageError
+from radfuse.progress import ProgressCallback
+from radfuse.service.delivery.destinations import destination_named, protocol_of
+from radfuse.service.delivery.retrieving import folder_of_study, mark_of, retrieve_study
+from radfuse.service.delivery.run_files import pinned_series
+from radfuse.service.delivery.sending import send_folders
+from radfuse.service.delivery.transfers import TransferResult, TransferStatus
+from radfuse.service.models import RequestModel
+from radfuse.service.routes.dependencies import UPLOAD_PREFIX, Dependencies, ServiceDeps
+from radfuse.service.routes.studies import StudyRequest, Text, create_study
+from radfuse.service.stores.structure_files import EXPORTS, export
+from radfuse.service.stores.studies import Study
+
+STRUCTURES = "RTSTRUCT"
+"""Name of the structures of a study among its series."""
+
+MAX_SERIES = 100
+"""Series in one request."""
+
+
+class SendRequest(RequestModel):
+    """Series of the result to send."""
+
+    destination: Text | None = Field(None, description="Name of the PACS; by default the first")
+    series: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_SERIES)] = Field(
+        description=f"Names as listed by `results`, and {STRUCTURES} for the structures"
+    )
+    run: Text = Field(description="Run that is displayed, `current` of the study")
+
+
+class RetrievalRequest(RequestModel):
+    """A study to retrieve and open."""
+
+    study_uid: Annotated[str, Field(min_length=1, max_length=64)]
+    destination: Text | None = Field(None, description="Name of the PACS; by default the first")
+    again: bool = Field(
+        default=False, description="Retrieve it although it was opened before; else that is opened"
+    )
+
+
+api = APIRouter(prefix="/api/v1")
+
+
+@api.get("/destinations")
+def destinations(deps: ServiceDeps) -> list[dict[str, Any]]:
+    """Name, protocol and address of each configured PACS; the first one is the default."""
+    return [
+        {"name": name, "protocol": protocol_of(address), "address": str(address)}
+        for name, address in deps.destinations.items()
+    ]
+
+
+@api.get("/transfers/{transfer}")
+def status(transfer: str, deps: ServiceDeps) -> TransferStatus:
+    """Progress or result of a transfer."""
+    return deps.transfers.status(transfer)
+
+
+@api.post("/transfers/{transfer}/cancel", status_code=202)
+def cancel(transfer: str, deps: ServiceDeps) -> TransferStatus:
+    """Stop a transfer after its current object."""
+    return deps.transfers.cancel(transfer)
+
+
+@api.post("/studies/{identifier}/send", status_code=202)
+def send(identifier: str, request: SendRequest, deps: ServiceDeps) -> TransferStatus:
+    """Start sending series of the result, and the structures, to a PACS.
+
+    409 where `run` is not the current one. `transfers` has the progress and the result.
+    """
+    name, address = destination_named(deps.destinations, request.destination)
+    current = deps.studies.current_run(identifier, request.run)
+    folder, study = deps.studies.folder_of(identifier), deps.studies.get(identifier)
+    images = [one for one in dict.fromkeys(request.series) if one != STRUCTURES]
+    pinned = ExitStack()
+    folders = pinned.enter_context(pinned_series(folder, current, images)) if images else []
+
+    def work(report: ProgressCallback) -> TransferResult:
+        with pinned:
+            if STRUCTURES in request.series:
+                report("writing the structures", None)
+                exported = export(deps.structures, study, folder, "rtstruct")
+                folders.append(folder / EXPORTS / exported.name)
+            return send_folders(name, address, folders, report)
+
+    return deps.transfers.start(work, f"cancelled; what was sent before is at {name}")
+
+
+@api.post("/retrieve", status_code=202)
+def retrieve(request: RetrievalRequest, deps: ServiceDeps) -> TransferStatus:
+    """Start retrieving a study from a PACS; the transfer ends with the id of a study of the viewer.
+
+    Its CT and MR are the suggested pair. Where there is no one pair, the transfer fails with the
+    reason and the path of the images, for `inspect` and `studies`.
+    """
+    _, address = destination_named(deps.destinations, request.destination)
+    wanted = RetrieveRequest(request.study_uid)
+    work = partial(_open, deps, address, wanted, again=request.again)
+    return deps.transfers.start(work, "cancelled; nothing was kept")
+
+
+def _open(
+    deps: Dependencies,
+    address: Address,
+    wanted: RetrieveRequest,
+    report: ProgressCallback,
+    *,
+    again: bool,
+) -> TransferResult:
+    if not again and (study := _opened_before(deps.studies.all(), deps, wanted)):
+        return TransferResult(f"opened before; {study.message}".rstrip("; "), study=study.id)
+    target = folder_of_study(deps.studies.uploads, wanted.study_uid)
+    retrieve_study(address, wanted, target, report)
+    path = UPLOAD_PREFIX + target.name
+    report("choosing CT and MR", None)
+    try:
+        study = create_study(deps, StudyRequest(study=path))
+    except NoImageError as error:
+        return TransferResult(str(error), is_complete=False, path=path)
+    except InputError as error:
+        return TransferResult(f"{error}; choose the series", is_complete=False, path=path)
+    return TransferResult(study.message, study=study.id)
+
+
+def _opened_before(
+    studies: Sequence[Study], deps: Dependencies, wanted: RetrieveRequest
+) -> Study | None:
+    """The newest study of these images, which were retrieved earlier."""
+    root, mark = deps.studies.uploads.resolve(), mark_of(wanted.study_uid)
+    for study in studies:
+        path = study.ct.resolve()
+        if root in path.parents and path.relative_to(root).parts[0].startswith(mark):
+            return study
+    return None
