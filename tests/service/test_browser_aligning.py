@@ -10,9 +10,11 @@ from browser_kit import ViewerDriver
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from service_kit import Site
 
+from radfuse.phantom.head import Phantom
 from radfuse.registration.transforms import matrix_of, read_transform, rigid_from_matrix
 
 SHOTS = Path(__file__).parents[2] / "build/screenshots"
@@ -255,8 +257,9 @@ def test_displayed_mr_is_that_which_the_server_resamples(
     )
     at, *_ = grid(viewer)
     code = """
-      const [plane, index] = arguments;
-      return [...radfuse.viewer.plane("mr", plane, index)];
+      const [plane, index] = arguments, { viewer } = radfuse;
+      const viewport = viewer.viewports.find((one) => one.plane === plane);
+      return [...viewer.plane("mr", viewport, index)];
     """
     across = {"sagittal": 0, "coronal": 1, "axial": 2}[plane]
     displayed = viewer.browser.execute_script(code, plane, at[across])
@@ -269,9 +272,105 @@ def test_displayed_mr_is_that_which_the_server_resamples(
     assert np.mean((difference > 0.51) & ~in_both) < 0.002  # rounding at the border
 
 
+ADD_PAIR = """
+const { viewer, panels } = radfuse;
+viewer.setCrosshair(arguments[0]);
+viewer.setCrosshair(arguments[1], true);
+panels.registration.landmarks.add();
+"""
+OFFSETS_MM = ((0, -85, 10), (65, 0, 0), (-65, 5, 5), (0, 80, 10), (0, 5, 70))
+
+
+def mark(viewer: ViewerDriver, phantom: Phantom) -> None:
+    """Five pairs, the fourth 15 mm off."""
+    code = "const { ct } = radfuse.viewer; return [ct.voxelFromMm, ct.mmFromVoxel, ct.size]"
+    voxel_from_mm, mm_from_voxel, size = map(np.array, viewer.browser.execute_script(code))
+    middle = (mm_from_voxel @ [*((size - 1) / 2), 1])[:3]
+    viewer.browser.execute_script("radfuse.viewer.set({ layout: 'landmarks' })")
+    for number, offset in enumerate(OFFSETS_MM):
+        ct = middle + offset
+        mr = np.add(phantom.mr_from_ct.TransformPoint(ct.tolist()), (0, 15.0 * (number == 3), 0))
+        on_ct = np.linalg.inv(alignment(viewer)) @ [*mr, 1]
+        voxels = [(voxel_from_mm @ at)[:3].tolist() for at in ([*ct, 1], on_ct)]
+        viewer.browser.execute_script(ADD_PAIR, *voxels)
+
+
+def cells(viewer: ViewerDriver, name: str) -> list[str]:
+    found = viewer.element("pairs").find_elements(By.CSS_SELECTOR, f"td.{name}")
+    return [cell.text for cell in found]
+
+
+def saves(viewer: ViewerDriver) -> None:
+    viewer.wait_until(lambda: viewer.body_data("landmarksSaved") == "yes")
+
+
+def test_tool_is_left_where_a_click_marks_landmarks(viewer: ViewerDriver) -> None:
+    viewer.browser.execute_script("radfuse.viewer.set({ layout: 'landmarks' })")
+    assert viewer.element("align").get_attribute("aria-pressed") == "false"
+    click(viewer, "align")
+    assert viewer.browser.execute_script("return radfuse.viewer.layout") == "planes"
+
+
+def test_landmark_pairs_are_judged_edited_saved_and_loaded(
+    viewer: ViewerDriver, site: Site, prepared: str, phantom: Phantom
+) -> None:
+    click(viewer, "reset-registration")
+    mark(viewer, phantom)
+    viewer.wait_until(lambda: "Outlier" in viewer.element("landmark-errors").text)
+    assert cells(viewer, "left-out")[3] == "15.0"
+    rows = viewer.element("pairs").find_elements(By.CSS_SELECTOR, "tbody tr")
+    assert [row.get_attribute("class") for row in rows] == ["", "", "", "warning", ""]
+    viewer.browser.execute_script("arguments[0].scrollIntoView()", viewer.element("pairs"))
+    canvas = viewer.element("canvas")
+    ActionChains(viewer.browser).move_to_element_with_offset(canvas, 0, -100).perform()
+    viewer.screenshot("33-landmarks")
+    for name, value in (("name", "Vertex"), ("weight", "0.25")):
+        field = viewer.element("pairs").find_elements(By.CSS_SELECTOR, f"td.{name} input")[4]
+        field.send_keys(Keys.CONTROL + "a")
+        field.send_keys(value, Keys.TAB)
+    viewer.wait_until(lambda: cells(viewer, "left-out")[3] == "15.0")
+    viewer.element("pairs").find_elements(By.CSS_SELECTOR, "tbody button")[6].click()  # 4th pair
+    before = alignment(viewer)
+    viewer.element("pairs").find_elements(By.CSS_SELECTOR, "tbody button")[7].click()  # remove
+    viewer.wait_until(lambda: viewer.element("landmark-errors").text.startswith("Leave-one-out"))
+    assert_allclose(np.array(cells(viewer, "error"), float), 0, atol=1e-9)
+    assert_allclose(alignment(viewer), before, atol=0)
+    click(viewer, "fit-pairs")
+    viewer.wait_until(lambda: "Root mean square" in viewer.element("fit-result").text)
+    assert_allclose(alignment(viewer), matrix_of(phantom.mr_from_ct), atol=1e-6)
+    saves(viewer)
+    stored = site.client.get(f"/api/v1/studies/{prepared}/landmarks").json()["pairs"]
+    assert [(one["name"], one["weight"]) for one in stored] == [("", 1)] * 3 + [("Vertex", 0.25)]
+    viewer.browser.refresh()
+    viewer.wait_until(lambda: viewer.body_data("loaded") == prepared)
+    viewer.wait_until(lambda: len(viewer.browser.execute_script(PAIRS)) == 4)
+    viewer.element("tab-registration").click()
+    assert viewer.element("landmarks-status").text == "Pairs saved."
+
+
+PAIRS = "return radfuse.panels.registration.landmarks.pairs"
+
+
+def test_pairs_of_another_window_are_shown_and_undo_brings_back(
+    viewer: ViewerDriver, site: Site, prepared: str
+) -> None:
+    where = f"/api/v1/studies/{prepared}/landmarks"
+    saves(viewer)
+    mine = viewer.browser.execute_script(PAIRS)
+    stored = site.client.get(where).json()
+    other = [{"ct": [0, 0, 0], "mr": [1, 2, 3], "name": "Other"}]
+    site.client.put(where, json={"revision": stored["revision"], "pairs": other})
+    viewer.browser.execute_script("radfuse.panels.registration.landmarks.add()")
+    viewer.wait_until(lambda: "another window" in viewer.element("landmarks-status").text)
+    assert [one["name"] for one in viewer.browser.execute_script(PAIRS)] == ["Other"]
+    click(viewer, "undo-alignment")
+    saves(viewer)
+    assert len(site.client.get(where).json()["pairs"]) == len(mine) + 1
+
+
 @pytest.mark.slow
 def test_fused_result_has_the_displayed_transform(
-    viewer: ViewerDriver, site: Site, asked: dict[str, Any], phantom: Any
+    viewer: ViewerDriver, site: Site, asked: dict[str, Any], phantom: Phantom
 ) -> None:
     identifier = site.make(**asked)
     viewer.open(site.access.url)

@@ -56,6 +56,8 @@ export const view = (id, run) => requestJson("GET", `/studies/${id}/view?run=${r
 export const identities = (id) => requestJson("GET", `/studies/${id}/identities`);
 export const acceptPatients = (id, reason) => requestJson("PUT", `/studies/${id}/patients`, { reason });
 export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
+export const landmarks = (id) => requestJson("GET", `/studies/${id}/landmarks`);
+export const saveLandmarks = (id, revision, pairs) => requestJson("PUT", `/studies/${id}/landmarks`, { revision, pairs });
 export const qaSheetUrl = (id, run) => `${ROOT}/studies/${id}/qa.html?run=${run}`;
 export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;
 export const furtherUrl = (id, number, run) => `${ROOT}/studies/${id}/further/${number}.nii?run=${run}`;

@@ -23,6 +23,7 @@ export class AlignSection {
     byId("redo-alignment").addEventListener("click", () => alignment.redo());
     alignment.addEventListener("change", () => this.render());
     viewer.addEventListener("tool", () => this.showTool());
+    viewer.addEventListener("layout", () => viewer.layout === "landmarks" && this.leave()); // a click moves a crosshair there
   }
 
   build() {
@@ -50,12 +51,14 @@ export class AlignSection {
     if (viewer.tool === tool) return viewer.setTool(null);
     if (!viewer.isShowing) return;
     if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
-    if (byId("overlay").value === "fused") {
-      byId("overlay").value = "magenta-green";
-      byId("overlay").dispatchEvent(new Event("change"));
-    }
+    if (viewer.frame !== "ct") viewer.set({ frame: "ct" });
+    if (!viewer.imageLayers.isShown("mr")) viewer.set({ overlay: "magenta-green" });
     viewer.setTool(tool);
     viewer.canvas.focus();
+  }
+
+  leave() {
+    if (this.viewer.tool === this.tool) this.viewer.setTool(null);
   }
 
   showTool() {

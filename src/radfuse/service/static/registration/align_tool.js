@@ -27,9 +27,9 @@ export class AlignTool {
     return viewport.toVoxel(viewport.left + viewport.width / 2, viewport.top + viewport.height / 2, crosshair);
   }
 
-  // Axis of rotation in a viewport: the unit vector across its plane, LPS.
-  axisOf(viewport) {
-    const column = this.viewer.ct.mmFromVoxel.slice(0, 3).map((row) => row[viewport.across]);
+  // Axis of rotation in a viewport: the unit vector (LPS) across its plane.
+  axisOf({ grid, across }) {
+    const column = grid.mmFromVoxel.slice(0, 3).map((row) => row[across]);
     const length = Math.hypot(...column);
     return column.map((value) => value / length);
   }

@@ -20,6 +20,13 @@ export class Alignment extends EventTarget {
     this.change({ mrFromCt }, label);
   }
 
+  // Pairs that were stored earlier; there is no change to undo.
+  load(pairs) {
+    for (const state of this.states) state.pairs = pairs;
+    if (this.states.length) this.apply(this.position);
+    else this.pairs = pairs;
+  }
+
   // Display an alignment without a record: a drag goes on.
   show(mrFromCt) {
     if (this.viewer.isShowing) this.viewer.setAlignment(mrFromCt);

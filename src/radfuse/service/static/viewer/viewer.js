@@ -113,6 +113,7 @@ export class Viewer extends EventTarget {
     this.requestDraw();
     if (changes.window) this.notify("window");
     if (changes.layout) this.maximised = null;
+    if (changes.layout && this.isShowing) this.crosshair = this.inside(this.crosshair);
     if (changes.frame) this.setFrame(changes.frame);
     if (changes.layout || "maximised" in changes || changes.frame) this.notify("layout");
     if (changes.overlay !== undefined || changes.opacity !== undefined) this.notify("layers");
@@ -302,9 +303,9 @@ export class Viewer extends EventTarget {
     this.requestDraw();
   }
 
-  // The nearest voxel of the CT; in planes of the MR the nearest position, which is between voxels.
+  // The nearest voxel of the CT; in planes of the MR and for landmarks the nearest position, which is between voxels.
   inside(voxel) {
-    const whole = this.grid === this.ct ? voxel.map(Math.round) : voxel;
+    const whole = this.grid === this.ct && this.layout !== "landmarks" ? voxel.map(Math.round) : voxel;
     return whole.map((value, axis) => Math.min(Math.max(value, 0), this.ct.size[axis] - 1));
   }
 
