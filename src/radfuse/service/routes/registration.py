@@ -10,7 +10,7 @@ from radfuse.recipe import MASK_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Recipe
 from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
-from radfuse.service.models import Matrix, RequestModel
+from radfuse.service.models import Coordinate, Matrix, RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
 from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.patients import check_accepted, with_acceptance
