@@ -346,6 +346,9 @@ def test_drawn_target_is_saved_exported_and_loaded_again(
     draws(viewer, "GTVp", -4, 0, 4)
     few = cm3(viewer, "GTVp")
     viewer.press("i")
+    viewer.wait_until(lambda: viewer.element("suggestion").is_displayed())
+    assert cm3(viewer, "GTVp") == few
+    viewer.press(Keys.ENTER)
     viewer.wait_until(lambda: cm3(viewer, "GTVp") > 2 * few)
     viewer.screenshot("21-drawn-and-interpolated")
     viewer.press(Keys.CONTROL + "z")

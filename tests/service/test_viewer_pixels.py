@@ -412,7 +412,8 @@ def test_polygon_contains_voxels_with_centre_inside(viewer: ViewerDriver) -> Non
         hull = points[np.argsort(np.arctan2(*(points - points.mean(0)).T))]
         code = """
           const m = new Uint8Array(given[0][0] * given[0][1]);
-          it.fillPolygon(m, given[0], given[1], 1);
+          const emit = (row, first, last) => m.fill(1, row * 31 + first, row * 31 + last + 1);
+          it.polygon(given[0], given[1], emit);
           return [...m];
         """
         found = evaluate(viewer, "structures/masks.js", code, size, hull.tolist())
@@ -423,7 +424,8 @@ def test_brush_is_a_disc_and_a_stroke_has_no_gap(viewer: ViewerDriver) -> None:
     size, radii = [40, 30], [3.4, 2.2]
     code = """
       const m = new Uint8Array(1200);
-      it.fillStroke(m, given[0], [5.2, 5.6], given[1], given[2], 1);
+      const emit = (row, first, last) => m.fill(1, row * 40 + first, row * 40 + last + 1);
+      it.stroke(given[0], [5.2, 5.6], given[1], given[2], emit);
       return [...m];
     """
     disc = np.reshape(
@@ -454,15 +456,6 @@ def test_masks_survive_run_length_encoding(viewer: ViewerDriver) -> None:
         assert back == values.tolist()
         assert sum(runs[1::2]) == values.sum()
         assert runs[::2] == np.flatnonzero(np.diff(values, prepend=0) == 1).tolist()
-
-
-def test_borders_contain_every_edge_of_a_mask(viewer: ViewerDriver) -> None:
-    mask = (RNG.random((9, 12)) < 0.5).astype(int)
-    code = "return it.borders(Uint8Array.from(given[0]), [12, 9]);"
-    segments = np.array(evaluate(viewer, "structures/masks.js", code, mask.ravel().tolist()))
-    around = np.pad(mask, 1)
-    edges = sum(int(np.abs(np.diff(around, axis=axis)).sum()) for axis in (0, 1))
-    assert np.abs(segments[:, 2:] - segments[:, :2]).sum() == edges
 
 
 def test_viewer_scripts_are_small_modules_without_build_step() -> None:

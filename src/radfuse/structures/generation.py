@@ -6,24 +6,24 @@ from typing import Literal, get_args
 GenerationAlgorithm = Literal["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"]
 """Defined terms of ROIGenerationAlgorithm, PS3.3 C.8.8.5."""
 
-ManualStep = Literal["brush", "polygon", "freehand", "copied slices"]
+ManualStep = Literal["brush", "polygon", "freehand", "copied-slices"]
 """Steps in which a person decides on every voxel."""
 
 ComputedStep = Literal[
-    "threshold brush", "region growing", "interpolation", "margin", "boolean", "smoothing",
-    "hole filling", "largest part", "cropping",
+    "threshold-brush", "region-growing", "interpolation", "margin", "boolean", "smoothing",
+    "hole-filling", "largest-part", "cropping",
 ]  # fmt: skip
 """Steps that a person starts and a program computes."""
 
 ImportedStep = Literal[
-    "imported", "imported as manual", "imported as semiautomatic", "imported as automatic"
+    "imported", "imported-as-manual", "imported-as-semiautomatic", "imported-as-automatic"
 ]
 """Structures from a file, with the algorithm that it states."""
 
 Step = ManualStep | ComputedStep | ImportedStep
 """A step of the drawing of a structure."""
 
-MANUAL = frozenset(("imported as manual", *get_args(ManualStep)))
+MANUAL = frozenset(("imported-as-manual", *get_args(ManualStep)))
 """Steps of structures that are MANUAL."""
 
 
@@ -37,17 +37,22 @@ def generation_algorithm(steps: Iterable[Step]) -> GenerationAlgorithm | None:
         return None
     if known <= MANUAL:
         return "MANUAL"
-    return "AUTOMATIC" if known == {"imported as automatic"} else "SEMIAUTOMATIC"
+    return "AUTOMATIC" if known == {"imported-as-automatic"} else "SEMIAUTOMATIC"
 
 
 def imported_step(algorithm: str) -> Step:
     """The step of a structure from a file that states an ROIGenerationAlgorithm, or ''."""
     steps: dict[str, Step] = {
-        "MANUAL": "imported as manual",
-        "SEMIAUTOMATIC": "imported as semiautomatic",
-        "AUTOMATIC": "imported as automatic",
+        "MANUAL": "imported-as-manual",
+        "SEMIAUTOMATIC": "imported-as-semiautomatic",
+        "AUTOMATIC": "imported-as-automatic",
     }
     return steps.get(algorithm, "imported")
+
+
+def described(steps: Iterable[Step]) -> str:
+    """Steps in words, such as `brush, threshold brush`."""
+    return ", ".join(steps).replace("-", " ")
 
 
 def merged_steps(before: tuple[Step, ...], new: Iterable[Step]) -> tuple[Step, ...]:

@@ -75,11 +75,13 @@ export const addStructure = (id, body) => requestJson("POST", structuresPath(id)
 export const changeStructure = (id, sid, changes) => requestJson("PATCH", structuresPath(id, `/${sid}`), changes);
 export const removeStructure = (id, sid) => requestJson("DELETE", structuresPath(id, `/${sid}`));
 export const importStructures = (id, body) => requestJson("POST", structuresPath(id, "/import"), body);
-export const exportStructures = (id, format) => requestJson("POST", structuresPath(id, "/export"), { format });
+export const exportStructures = (id, format, smooth) => requestJson("POST", structuresPath(id, "/export"), { format, smooth });
+export const operate = (id, operation) => requestJson("POST", structuresPath(id, "/operate"), operation);
+export const structureStatistics = (id, sid) => requestJson("GET", structuresPath(id, `/${sid}/statistics`));
 export const compareStructures = (id, body) => requestJson("POST", structuresPath(id, "/compare"), body);
 export const exportUrl = (id, name) => `${ROOT}/studies/${id}/exports/${name}`;
 export const growRegion = (id, body) => requestJson("POST", `/studies/${id}/grow-region`, body);
-export const interpolate = (id, runs) => requestJson("POST", `/studies/${id}/interpolate`, { runs });
+export const interpolate = (id, runs, plane) => requestJson("POST", `/studies/${id}/interpolate`, { runs, plane });
 
 // List the series of some paths: `onPart` gets each part, see the route, as it is read.
 export async function listSeries(paths, onPart, signal) {

@@ -3,12 +3,17 @@
 import * as api from "../api.js";
 import { byId, createElement, setPressed, showErrors } from "../dom.js";
 import { Brush } from "../structures/brush.js";
-import { fromRuns } from "../structures/masks.js";
+import { ContourLayer } from "../structures/contour_layer.js";
+import { copyPlane } from "../structures/copying.js";
+import { OperationsSection } from "../structures/operations_section.js";
 import { Freehand, Polygon } from "../structures/outlines.js";
 import { RegionGrowing } from "../structures/region_growing.js";
-import { ContourLayer } from "../structures/structure.js";
+import { StatisticsSection } from "../structures/statistics_section.js";
+import { structureItem } from "../structures/structure_item.js";
 import { StructureStore } from "../structures/structure_store.js";
+import { Suggestion } from "../structures/suggestion.js";
 import { locale, text } from "../text.js";
+import { PLANES } from "../viewer/volume.js";
 
 const BRUSH_STEP_MM = 1;
 const DIGITS = {
@@ -27,6 +32,9 @@ export class StructuresPanel {
     this.layer = new ContourLayer(this.store);
     viewer.layers.push(this.layer);
     this.tools = { crosshair: null, brush: new Brush(this), polygon: new Polygon(this), freehand: new Freehand(this), grow: new RegionGrowing(this) };
+    this.suggestion = new Suggestion(this);
+    new OperationsSection(this);
+    new StatisticsSection(this);
     byId("structure-names").replaceChildren(...names.map((value) => createElement("option", { value })));
     this.store.addEventListener("change", () => this.show());
     this.store.addEventListener("saving", () => this.showSaving());
@@ -39,9 +47,13 @@ export class StructuresPanel {
     for (const button of byId("tools").querySelectorAll("[data-tool]")) button.addEventListener("click", () => this.chooseTool(button.dataset.tool));
     on("add-structure", (event) => this.add(event), "submit");
     on("erase", () => this.erase());
-    on("undo", () => this.store.undo());
+    on("undo", () => this.undo());
     on("redo", () => this.store.redo());
     on("interpolate", () => this.interpolate());
+    on("copy-next", () => this.copySlice(1));
+    on("copy-previous", () => this.copySlice(-1));
+    on("smooth-contours", () => this.setSmooth(byId("smooth-contours").checked), "change");
+    for (const id of ["limit-values", "value-image"]) on(id, () => this.offerRange(), "change");
     on("export-rtstruct", () => this.exportFiles("rtstruct"));
     on("export-nifti", () => this.exportFiles("nifti"));
     on("import", () => byId("import-files").click());
@@ -98,6 +110,11 @@ export class StructuresPanel {
     setPressed(byId("erase"), this.isErasing);
   }
 
+  setSmooth(isSmooth) {
+    this.layer.isSmooth = isSmooth;
+    this.viewer.requestDraw();
+  }
+
   setBrush(mm) {
     byId("brush-mm").value = mm;
     byId("brush-size").textContent = `${byId("brush-mm").value} mm`;
@@ -128,27 +145,50 @@ export class StructuresPanel {
       const { value, max } = byId("max-distance-mm");
       const request = { image, voxel, multiplier: Number(byId("multiplier").value), max_distance_mm: Math.min(Math.max(Number(value), 1), Number(max)) };
       const { runs } = await api.growRegion(this.study, request);
-      this.apply(structure, runs, isErasing);
+      this.apply(structure, runs, isErasing, "region-growing");
     }, "structures-error")();
   }
 
   async interpolate() {
-    const structure = this.requireActive();
-    const { runs } = await api.interpolate(this.study, structure.runs());
-    this.apply(structure, runs);
+    await this.suggestion.ask(this.study, this.requireActive());
   }
 
   // Add runs to a structure, or erase them, as one undoable step; ignored for a structure of another study.
-  apply(structure, runs, isErasing = false) {
+  apply(structure, runs, isErasing, step) {
     if (!this.store.list.includes(structure)) return;
-    const size = this.viewer.ct.size[0] * this.viewer.ct.size[1];
-    const after = new Map();
-    for (const [key, sliceRuns] of Object.entries(runs)) {
-      const mask = structure.slices.get(Number(key))?.slice() ?? new Uint8Array(size);
-      fromRuns(sliceRuns, size).forEach((value, i) => value && (mask[i] = isErasing ? 0 : 1));
-      after.set(Number(key), mask);
-    }
-    this.store.edit(structure, after);
+    const masks = Object.entries(runs).map(([slice, flat]) => [Number(slice), structure.combined(Number(slice), flat, isErasing)]);
+    this.store.edit(structure, new Map(masks), step);
+  }
+
+  // Copy what is drawn in the current plane to the next one, which is shown, in the direction drawn last.
+  copySlice(step) {
+    const structure = this.requireActive(), { viewer } = this;
+    const { across } = PLANES[structure.plane];
+    const from = viewer.crosshair[across], to = from + step;
+    if (to < 0 || to >= viewer.ct.size[across]) return;
+    if (!copyPlane(structure, from, to, this.store)) throw new Error(text("structures.nothing-to-copy"));
+    viewer.setCrosshair(Object.assign([...viewer.crosshair], { [across]: to }));
+  }
+
+  // A stroke that has not ended is a step of its own.
+  undo() {
+    this.tools.brush.up();
+    this.store.undo();
+  }
+
+  // Values that the brush is limited to; null for all.
+  get range() {
+    if (!byId("limit-values").checked) return null;
+    const [low, high] = ["value-low", "value-high"].map((id) => Number(byId(id).value));
+    return { image: byId("value-image").value, low, high };
+  }
+
+  // Offer the displayed range of an image as values of the brush.
+  offerRange() {
+    byId("value-range").hidden = !byId("limit-values").checked;
+    if (!this.viewer.isShowing) return;
+    const range = this.viewer.rangeOf(byId("value-image").value);
+    ["value-low", "value-high"].forEach((id, i) => (byId(id).value = Math.round(range[i])));
   }
 
   async exportFiles(format) {
@@ -156,7 +196,7 @@ export class StructuresPanel {
     byId("files-status").textContent = "";
     if (this.store.list.every((one) => one.slices.size === 0)) throw new Error(text("structures.nothing-drawn"));
     await this.store.ensureSaved();
-    const { files, notes } = await api.exportStructures(study, format);
+    const { files, notes } = await api.exportStructures(study, format, this.layer.isSmooth);
     if (this.study !== study) return;
     const links = files.map((name) => createElement("a", { href: api.exportUrl(study, name), download: name, textContent: name }));
     byId("files-status").replaceChildren(text("structures.saved-files"), " ", ...links.flatMap((link) => [link, " "]), notes.join(" "));
@@ -194,7 +234,7 @@ export class StructuresPanel {
   show() {
     const { list, active, done, undone } = this.store;
     const focused = document.activeElement?.dataset?.key;
-    byId("structures").replaceChildren(...list.map((one) => this.item(one, one === active)));
+    byId("structures").replaceChildren(...list.map((one) => structureItem(one, { store: this.store, isActive: one === active, choose: () => this.choose(one), redraw: () => this.viewer.requestDraw() })));
     if (focused) byId("structures").querySelector(`[data-key="${focused}"]`)?.focus();
     byId("undo").disabled = !done.length;
     byId("redo").disabled = !undone.length;
@@ -207,18 +247,10 @@ export class StructuresPanel {
     this.viewer.requestDraw();
   }
 
-  item(structure, isActive) {
-    const pick = createElement("button", { type: "button", className: "name", textContent: structure.name, title: text("structures.pick") });
-    setPressed(pick, isActive);
-    pick.addEventListener("click", () => ((this.store.active = structure), this.showSlice(structure), this.show()));
-    const colour = createElement("input", { type: "color", value: structure.colour, ariaLabel: text("structures.colour", structure) });
-    colour.addEventListener("change", showErrors(() => this.store.setProperties(structure, { colour: colour.value }), "structures-error"));
-    const visible = createElement("input", { type: "checkbox", checked: structure.isVisible, ariaLabel: text("structures.show", structure) });
-    visible.addEventListener("change", () => ((structure.isVisible = visible.checked), this.viewer.requestDraw()));
-    const remove = createElement("button", { type: "button", textContent: "×", ariaLabel: text("structures.delete", structure) });
-    remove.addEventListener("click", showErrors(async () => confirm(text("structures.confirm-delete", { name: structure.name, cm3: structure.cm3.toFixed(2) })) && (await this.store.remove(structure)), "structures-error"));
-    for (const [key, control] of Object.entries({ visible, colour, pick, remove })) control.dataset.key = `${key} ${structure.id}`;
-    return createElement("li", {}, visible, colour, pick, createElement("span", { className: "cm3", textContent: `${structure.cm3.toFixed(2)} cm³` }), remove);
+  choose(structure) {
+    this.store.active = structure;
+    this.showSlice(structure);
+    this.store.notify();
   }
 
   // Go to the middle slice of a structure, unless the current slice has it.
@@ -249,10 +281,11 @@ export class StructuresPanel {
       i: showErrors(() => this.interpolate(), "structures-error"),
       ",": () => this.setBrush(this.brushMm - BRUSH_STEP_MM),
       ".": () => this.setBrush(this.brushMm + BRUSH_STEP_MM),
-      Enter: () => polygon.finish(),
-      Escape: () => this.viewer.tool?.cancel?.(),
+      Enter: () => (this.suggestion.structure ? this.suggestion.accept() : polygon.finish()),
+      Escape: () => (this.suggestion.structure ? this.suggestion.discard() : this.viewer.tool?.cancel?.()),
+      n: showErrors(() => this.copySlice(1), "structures-error"),
       Backspace: () => polygon.removeLast(),
-      "ctrl+z": () => this.store.undo(),
+      "ctrl+z": () => this.undo(),
       "ctrl+y": () => this.store.redo(),
       "ctrl+shift+z": () => this.store.redo(),
     };

@@ -1,35 +1,44 @@
-// A round brush.
+// A round brush; with a range of values it draws only voxels inside the range.
 
-import { fillStroke } from "./masks.js";
+import { stroke } from "./masks.js";
 import { Tool } from "./tool.js";
 
 export class Brush extends Tool {
-  radii(viewport) {
-    const { spacing } = viewport.grid;
-    return [this.panel.brushMm / 2 / spacing[0], this.panel.brushMm / 2 / spacing[1]];
+  radii({ grid, right, down }) {
+    return [right, down].map((axis) => this.panel.brushMm / 2 / grid.spacing[axis]);
   }
 
   down(viewport, voxel, event) {
     if (!this.canDraw(viewport)) return false;
-    const { structure } = this;
-    const index = Math.round(voxel[2]);
-    this.stroke = { structure, index, before: structure.slices.get(index), mask: this.copyOfSlice(viewport, index), value: this.value(event), from: voxel };
+    this.stroke = { ...this.startStroke(viewport, voxel, event), from: this.inPlane(viewport, voxel), isRanged: Boolean(this.panel.range) };
+  }
+
+  // By values of the displayed plane: only drawing is limited, erasing is not.
+  accepts(viewport, index) {
+    const { range, viewer, isErasing } = this.panel;
+    if (!range || isErasing) return null;
+    const values = viewer.planes.slice(range.image, viewport, index), { step } = viewer[range.image];
+    const [low, high] = [range.low / step, range.high / step];
+    return (line, column) => {
+      const value = values[(viewport.upwards ? viewport.rows - 1 - line : line) * viewport.columns + column];
+      return value >= low && value <= high;
+    };
   }
 
   move(viewport, voxel) {
     if (!this.stroke) return;
-    const { structure, index, mask, value, from } = this.stroke;
-    fillStroke(mask, this.sizeOf(viewport), from.slice(0, 2), voxel.slice(0, 2), this.radii(viewport), value);
-    this.stroke.from = this.pointer = voxel;
-    structure.put(index, mask);
+    const { from, emit } = this.stroke, to = this.inPlane(viewport, voxel);
+    stroke(this.sizeOf(viewport), from, to, this.radii(viewport), emit);
+    this.stroke.from = to;
+    this.pointer = { voxel, plane: viewport.plane };
     this.panel.viewer.requestDraw();
   }
 
   up() {
     if (!this.stroke) return;
-    const { structure, index, before, mask } = this.stroke;
+    const { isRanged, ...drawn } = this.stroke;
     this.stroke = null;
-    this.panel.store.edit(structure, new Map([[index, mask]]), new Map([[index, before]]));
+    this.endStroke(drawn, isRanged ? "threshold-brush" : "brush");
   }
 
   // A cancelled stroke keeps what was drawn so far.
@@ -38,8 +47,8 @@ export class Brush extends Tool {
   }
 
   draw(context, viewport) {
-    if (!this.pointer || viewport.plane !== "axial") return;
-    const [x, y] = viewport.toScreen(this.pointer);
+    if (this.pointer?.plane !== viewport.plane) return;
+    const [x, y] = viewport.toScreen(this.pointer.voxel);
     const radius = (this.panel.brushMm / 2) * viewport.pixelsPerMm;
     context.beginPath();
     context.arc(x, y, Math.max(radius, 1), 0, 2 * Math.PI);

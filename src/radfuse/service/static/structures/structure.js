@@ -1,20 +1,89 @@
-// A structure: a mask for each axial slice, and its contours in the three planes.
+// A structure: a mask for each axial slice, changed voxel by voxel, and its contours in the three planes.
 
-import { borders, count, fromRuns, isEmpty, toRuns } from "./masks.js";
+import { contourPath } from "./contours.js";
+import { fromRuns, runLength, runsOf, toRuns } from "./masks.js";
 
-export class Structure {
-  constructor({ id, name, colour, revision, runs = {} }, volume) {
-    Object.assign(this, { id, name, colour, revision, volume, isVisible: true, paths: new Map() });
-    this.counts = new Map();
-    this.slices = new Map();
-    const size = volume.size[0] * volume.size[1];
-    for (const [index, sliceRuns] of Object.entries(runs)) this.put(Number(index), fromRuns(sliceRuns, size));
+const MAX_PATHS = 100; // contours of planes that are kept
+export const CT_PLANES = { sagittal: 0, coronal: 1, axial: 2 }; // axis across each plane
+
+// Voxels that a step toggles, as positions by slice: toggled again, they are as before.
+export class Toggled {
+  constructor() {
+    this.positions = new Map();
   }
 
-  put(index, mask) {
-    if (isEmpty(mask)) this.slices.delete(index), this.counts.delete(index);
-    else this.slices.set(index, mask), this.counts.set(index, count(mask));
-    this.paths.clear();
+  of(slice) {
+    if (!this.positions.has(slice)) this.positions.set(slice, []);
+    return this.positions.get(slice);
+  }
+
+  runs() {
+    const changed = [...this.positions].filter(([, positions]) => positions.length);
+    return new Map(changed.map(([slice, positions]) => [slice, runsOf(positions)]));
+  }
+}
+
+export class Structure {
+  constructor({ id, name, colour, revision, runs = {}, steps = [], line = "solid", line_width = 2 }, volume) {
+    Object.assign(this, { id, name, colour, revision, steps, line, lineWidth: line_width, volume, isVisible: true, plane: "axial", paths: new Map(), outdated: null });
+    this.sliceSize = volume.size[0] * volume.size[1];
+    this.counts = new Map();
+    this.slices = new Map();
+    for (const [index, sliceRuns] of Object.entries(runs)) {
+      this.slices.set(Number(index), fromRuns(sliceRuns, this.sliceSize));
+      this.counts.set(Number(index), runLength(sliceRuns));
+    }
+  }
+
+  // Draw (1) or erase (0) voxels of a line of a plane, as far as `accepts(row, column)`; they are added to `toggled`.
+  fillLine({ plane, right }, index, line, first, last, value, toggled, accepts = null) {
+    const slice = plane === "axial" ? index : line;
+    const mask = this.slices.get(slice) ?? (value ? new Uint8Array(this.sliceSize) : null);
+    if (!mask) return;
+    const [columns] = this.volume.size;
+    const stride = plane === "sagittal" ? columns : 1;
+    let at = { axial: line * columns, coronal: index * columns, sagittal: index }[plane] + first * stride;
+    const positions = toggled.of(slice), before = positions.length;
+    for (let column = first; column <= last; column++, at += stride)
+      if (mask[at] !== value && (!accepts || accepts(line, column))) (mask[at] = value), positions.push(at);
+    if (positions.length === before) return;
+    this.count(slice, mask, (value ? 1 : -1) * (positions.length - before));
+    const box = [[0, 0], [0, 0], [slice, slice]];
+    box[right] = [first, last];
+    if (plane === "axial") box[1] = [line, line];
+    else box[CT_PLANES[plane]] = [index, index];
+    this.touch(box);
+  }
+
+  count(slice, mask, change) {
+    const count = (this.counts.get(slice) ?? 0) + change;
+    if (count) this.slices.set(slice, mask), this.counts.set(slice, count);
+    else this.slices.delete(slice), this.counts.delete(slice);
+  }
+
+  // Toggle runs by slice.
+  toggle(runsBySlice) {
+    for (const [slice, runs] of runsBySlice) {
+      const mask = this.slices.get(slice) ?? new Uint8Array(this.sliceSize);
+      let change = 0;
+      for (let i = 0; i < runs.length; i += 2)
+        for (let at = runs[i], end = at + runs[i + 1]; at < end; at++) (mask[at] ^= 1), (change += 2 * mask[at] - 1);
+      this.count(slice, mask, change);
+      this.touch([[0, Infinity], [0, Infinity], [slice, slice]]);
+    }
+  }
+
+  // The runs that toggling changes a slice into a mask with.
+  difference(slice, mask) {
+    const own = this.slices.get(slice);
+    return own ? toRuns(mask.map((value, at) => value ^ own[at])) : toRuns(mask);
+  }
+
+  // The mask of a slice with runs added to it, or erased from it.
+  combined(slice, runs, isErasing = false) {
+    const mask = this.slices.get(slice)?.slice() ?? new Uint8Array(this.sliceSize);
+    for (let i = 0; i < runs.length; i += 2) mask.fill(isErasing ? 0 : 1, runs[i], runs[i] + runs[i + 1]);
+    return mask;
   }
 
   get cm3() {
@@ -26,48 +95,41 @@ export class Structure {
     return Object.fromEntries([...indices].map((index) => [index, this.slices.has(index) ? toRuns(this.slices.get(index)) : []]));
   }
 
-  // Contours in one plane, in voxels of that plane, row 0 at the top of the screen.
-  path(viewport, index) {
-    const key = `${viewport.plane} ${index}`;
-    if (!this.paths.has(key)) this.paths.set(key, this.trace(viewport, index));
-    return this.paths.get(key);
+  // Remember in which planes contours have changed: ranges of x, y and slice.
+  touch(box) {
+    this.outdated = this.outdated ? this.outdated.map(([low, high], axis) => [Math.min(low, box[axis][0]), Math.max(high, box[axis][1])]) : box;
   }
 
-  trace(viewport, index) {
-    const path = new Path2D();
-    const mask = this.plane(viewport, index);
-    if (mask) for (const [x, y, toX, toY] of borders(mask, [viewport.columns, viewport.rows])) path.moveTo(x, y), path.lineTo(toX, toY);
+  // Contours in one plane, in voxels of that plane, row 0 at the top of the screen.
+  path(viewport, index, isSmooth) {
+    this.dropOutdated();
+    const key = `${viewport.plane} ${index} ${isSmooth}`;
+    const kept = this.paths.get(key);
+    if (kept) return kept.path;
+    if (this.paths.size >= MAX_PATHS) this.paths.delete(this.paths.keys().next().value);
+    const mask = this.mask(viewport, index);
+    const path = mask ? contourPath(mask, [viewport.columns, viewport.rows], isSmooth) : new Path2D();
+    this.paths.set(key, { axis: viewport.across, index, path });
     return path;
   }
 
-  plane(viewport, index) {
-    if (viewport.plane === "axial") return this.slices.get(index);
-    const mask = new Uint8Array(viewport.columns * viewport.rows);
-    const width = this.volume.size[0];
-    for (const [slice, sliceMask] of this.slices) {
-      const row = (viewport.rows - 1 - slice) * viewport.columns;
-      if (viewport.plane === "coronal") mask.set(sliceMask.subarray(index * width, (index + 1) * width), row);
-      else for (let column = 0; column < viewport.columns; column++) mask[row + column] = sliceMask[column * width + index];
+  dropOutdated() {
+    if (!this.outdated) return;
+    for (const [key, { axis, index }] of this.paths) if (index >= this.outdated[axis][0] && index <= this.outdated[axis][1]) this.paths.delete(key);
+    this.outdated = null;
+  }
+
+  // The mask of a plane, row 0 at the top of the screen; null where there is nothing.
+  mask({ plane, columns, rows, upwards }, index) {
+    if (plane === "axial") return this.slices.get(index);
+    if (!this.slices.size) return null;
+    const mask = new Uint8Array(columns * rows);
+    const [width] = this.volume.size;
+    for (const [slice, voxels] of this.slices) {
+      const to = (upwards ? rows - 1 - slice : slice) * columns;
+      if (plane === "coronal") mask.set(voxels.subarray(index * width, (index + 1) * width), to);
+      else for (let column = 0, from = index; column < columns; column++, from += width) mask[to + column] = voxels[from];
     }
     return mask;
-  }
-}
-
-// The layer of the viewer that draws the contours of all visible structures.
-export class ContourLayer {
-  constructor(store) {
-    this.store = store;
-  }
-
-  draw(context, viewport, index) {
-    for (const structure of this.store.list) {
-      if (!structure.isVisible) continue;
-      const path = new Path2D();
-      path.addPath(structure.path(viewport, index), new DOMMatrix([viewport.scale[0], 0, 0, viewport.scale[1], viewport.corner[0], viewport.corner[1]]));
-      context.lineWidth = (structure === this.store.active ? 2 : 1.2) * viewport.ratio;
-      context.strokeStyle = structure.colour;
-      context.stroke(path);
-    }
-    context.lineWidth = viewport.ratio;
   }
 }

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { text } from "../text.js";
-import { fromRuns, toRuns } from "./masks.js";
+import { fromRuns } from "./masks.js";
 import { Structure } from "./structure.js";
 
 const SAVE_DELAY_MS = 1000; // after a change
@@ -11,8 +11,8 @@ const MAX_UNDO_STEPS = 200;
 const MAX_NAME_LENGTH = 64;
 const CONFLICT = 409, GONE = 404;
 
-// Masks by slice as run lengths: a fiftieth of the memory.
-const encode = (masks) => [...masks].map(([index, mask]) => [index, mask ? toRuns(mask) : []]);
+// Slices that are to be saved, and the steps that changed them.
+const unsavedOf = (indices, steps) => ({ indices: new Set(indices), steps: new Set(steps) });
 
 // Events: `change` after a visible change, `saving` after a change of the save status.
 export class StructureStore extends EventTarget {
@@ -49,10 +49,11 @@ export class StructureStore extends EventTarget {
     this.dispatchEvent(new Event("saving"));
   }
 
-  async add(name) {
+  // Add a structure, empty or with slices.
+  async add(name, runs = {}, steps = []) {
     const { study } = this;
-    const created = await api.addStructure(study, { name });
-    if (this.study === study) this.append([new Structure(created, this.volume)]);
+    const created = await api.addStructure(study, { name, runs, steps });
+    if (this.study === study) this.append([new Structure({ ...created, runs }, this.volume)]);
   }
 
   // Add structures that the server has imported from a file.
@@ -81,49 +82,62 @@ export class StructureStore extends EventTarget {
     this.notify();
   }
 
-  // Change name or colour, after pending saves.
+  // Change name, colour or line, after pending saves.
   async setProperties(structure, changes) {
     const { study } = this;
     await this.enqueue(async () => {
       await this.save();
       const response = await api.changeStructure(study, structure.id, { revision: structure.revision, ...changes });
-      Object.assign(structure, { name: response.name, colour: response.colour, revision: response.revision });
+      Object.assign(structure, { name: response.name, colour: response.colour, line: response.line, lineWidth: response.line_width, revision: response.revision });
     });
     this.notify();
   }
 
-  // One undoable step: new masks by slice; `before` are the old ones where the structure has changed already.
-  edit(structure, after, before = new Map([...after.keys()].map((index) => [index, structure.slices.get(index)]))) {
-    this.done.push({ structure, before: encode(before), after: encode(after) });
+  // One undoable step that has been drawn already: the runs that it toggled by slice, and what it was.
+  commit(structure, runs, step) {
+    if (!runs.size || !this.list.includes(structure)) return this.notify();
+    this.done.push({ structure, runs, step });
     if (this.done.length > MAX_UNDO_STEPS) this.done.shift();
     this.undone = [];
-    this.put(structure, after);
+    this.changed(structure, runs.keys(), step);
+  }
+
+  // One undoable step: new masks by slice.
+  edit(structure, masks, step) {
+    const differences = [...masks].map(([index, mask]) => [index, structure.difference(index, mask)]);
+    const runs = new Map(differences.filter(([, difference]) => difference.length));
+    structure.toggle(runs);
+    this.commit(structure, runs, step);
+  }
+
+  // One undoable step: the runs of all slices that are not empty.
+  replace(structure, runs, step) {
+    const indices = new Set([...structure.slices.keys(), ...Object.keys(runs).map(Number)]);
+    this.edit(structure, new Map([...indices].map((index) => [index, fromRuns(runs[index] ?? [], structure.sliceSize)])), step);
   }
 
   undo() {
-    this.step(this.done, this.undone, "before");
+    this.step(this.done, this.undone);
   }
 
   redo() {
-    this.step(this.undone, this.done, "after");
+    this.step(this.undone, this.done);
   }
 
-  step(from, to, side) {
-    const step = from.pop();
-    if (!step) return;
-    to.push(step);
-    const size = this.volume.size[0] * this.volume.size[1];
-    this.active = step.structure;
-    this.put(step.structure, new Map(step[side].map(([index, runs]) => [index, fromRuns(runs, size)])));
+  step(from, to) {
+    const change = from.pop();
+    if (!change) return;
+    to.push(change);
+    this.active = change.structure;
+    change.structure.toggle(change.runs);
+    this.changed(change.structure, change.runs.keys(), change.step);
   }
 
-  put(structure, masks) {
-    const indices = this.unsaved.get(structure) ?? new Set();
-    for (const [index, mask] of masks) {
-      structure.put(index, mask);
-      indices.add(index);
-    }
-    this.unsaved.set(structure, indices);
+  changed(structure, indices, step) {
+    const waiting = this.unsaved.get(structure) ?? unsavedOf([], []);
+    for (const index of indices) waiting.indices.add(index);
+    waiting.steps.add(step);
+    this.unsaved.set(structure, waiting);
     this.saveSoon();
     this.notify();
   }
@@ -155,21 +169,22 @@ export class StructureStore extends EventTarget {
 
   async save() {
     const { study } = this;
-    for (const [structure, indices] of [...this.unsaved]) {
+    for (const [structure, waiting] of [...this.unsaved]) {
       this.unsaved.delete(structure);
       try {
-        const response = await api.changeStructure(study, structure.id, { revision: structure.revision, runs: structure.runs(indices) });
-        structure.revision = response.revision;
+        const changes = { runs: structure.runs(waiting.indices), steps: [...waiting.steps] };
+        const response = await api.changeStructure(study, structure.id, { revision: structure.revision, ...changes });
+        Object.assign(structure, { revision: response.revision, steps: response.steps });
         Object.assign(this, { saved: new Date(), problem: "" });
       } catch (error) {
-        await this.onSaveError(structure, indices, error);
+        await this.onSaveError(structure, waiting, error);
       }
       this.dispatchEvent(new Event("saving"));
     }
   }
 
   // Retry later; a structure that another window changed or deleted is kept as a copy.
-  async onSaveError(structure, indices, error) {
+  async onSaveError(structure, waiting, error) {
     let reason = error;
     if (error.status === CONFLICT || error.status === GONE) {
       try {
@@ -178,8 +193,8 @@ export class StructureStore extends EventTarget {
         reason = second;
       }
     }
-    for (const index of this.unsaved.get(structure) ?? []) indices.add(index);
-    this.unsaved.set(structure, indices);
+    const later = this.unsaved.get(structure) ?? unsavedOf([], []);
+    this.unsaved.set(structure, unsavedOf([...waiting.indices, ...later.indices], [...waiting.steps, ...later.steps]));
     this.problem = reason.message;
     this.saveSoon(RETRY_MS);
   }
@@ -189,7 +204,7 @@ export class StructureStore extends EventTarget {
     const suffix = ` (${text("structures.copy", { time: new Date().toISOString().slice(11, 19) })})`;
     const [name, runs] = [structure.name.slice(0, MAX_NAME_LENGTH - suffix.length) + suffix, structure.runs()];
     const remote = exists ? [new Structure(await api.structure(this.study, structure.id), this.volume)] : [];
-    const created = await api.addStructure(this.study, { name, runs });
+    const created = await api.addStructure(this.study, { name, runs, steps: structure.steps });
     const copy = new Structure({ ...created, runs: structure.runs() }, this.volume);
     const later = this.unsaved.get(structure); // drawn during the requests
     this.unsaved.delete(structure);

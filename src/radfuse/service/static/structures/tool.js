@@ -1,31 +1,56 @@
-// Base of the drawing tools. They draw in axial planes, where a structure set has its contours.
+// Base of the drawing tools. They draw in the axial, coronal and sagittal planes of the CT.
 
 import { text } from "../text.js";
+import { CT_PLANES, Toggled } from "./structure.js";
 
 export class Tool {
   constructor(panel) {
     this.panel = panel; // the structures panel: structures, viewer, settings of the tools
-    this.pointer = null; // voxel under the pointer
+    this.pointer = null; // voxel and plane under the pointer
   }
 
   get structure() {
     return this.panel.store.active;
   }
 
-  sizeOf(viewport) {
-    return [viewport.columns, viewport.rows];
-  }
-
   canDraw(viewport) {
-    if (viewport.plane !== "axial") return false;
+    if (!(viewport.plane in CT_PLANES)) return false;
     if (this.structure) return true;
     this.panel.showError(text("structures.add-first"));
     return false;
   }
 
-  // A copy of a slice's mask, to draw on.
-  copyOfSlice(viewport, index, structure = this.structure) {
-    return structure.slices.get(index)?.slice() ?? new Uint8Array(viewport.columns * viewport.rows);
+  // Columns and lines of a plane; its lines are rows or slices of the CT.
+  sizeOf({ grid, right, down }) {
+    return [grid.size[right], grid.size[down]];
+  }
+
+  // Position of a voxel in a plane.
+  inPlane({ right, down }, voxel) {
+    return [voxel[right], voxel[down]];
+  }
+
+  indexOf({ across }, voxel) {
+    return Math.round(voxel[across]);
+  }
+
+  // A stroke in one plane of a structure: `emit` draws a line of voxels.
+  startStroke(viewport, voxel, event) {
+    const { structure } = this, toggled = new Toggled();
+    const [index, value] = [this.indexOf(viewport, voxel), this.value(event)];
+    const accepts = this.accepts(viewport, index);
+    const emit = (line, first, last) => structure.fillLine(viewport, index, line, first, last, value, toggled, accepts);
+    return { structure, viewport, index, toggled, emit };
+  }
+
+  endStroke({ structure, viewport, toggled }, step) {
+    structure.plane = viewport.plane;
+    this.panel.store.commit(structure, toggled.runs(), step);
+  }
+
+  // Which voxels a stroke may change; null for all.
+  accepts() {
+    return null;
   }
 
   // 1 to draw, 0 to erase.
@@ -34,7 +59,7 @@ export class Tool {
   }
 
   hover(viewport, voxel) {
-    this.pointer = viewport.plane === "axial" ? voxel : null;
+    this.pointer = viewport.plane in CT_PLANES ? { voxel, plane: viewport.plane } : null;
     this.panel.viewer.requestDraw();
   }
 
