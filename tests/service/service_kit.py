@@ -112,11 +112,17 @@ def stored_upload(site: Site, path: str) -> Path:
 
 @contextmanager
 def running(
-    folder: Path, host: str = "127.0.0.1", port: int = 0, *, behind_proxy: bool = False
+    folder: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    behind_proxy: bool = False,
+    roots: tuple[Path, ...] | None = None,
 ) -> Iterator[Site]:
     """Serve the studies of a folder on loopback, by default on a free port."""
     with bind("127.0.0.1", port) as sock:
-        access = Access(host, sock.getsockname()[1], TOKEN, MAX_UPLOAD_BYTES, behind_proxy)
+        bound = sock.getsockname()[1]
+        access = Access(host, bound, TOKEN, MAX_UPLOAD_BYTES, behind_proxy, roots)
         app = make_app(access, folder)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)

@@ -1,6 +1,9 @@
 """Opening images in a real browser: the table of series, folders, uploads."""
 
+import io
 import shutil
+import zipfile
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 from browser_kit import ViewerDriver
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 from service_kit import Site
 
@@ -69,3 +73,59 @@ def test_user_chooses_series_from_the_table(viewer: ViewerDriver, folder: Path) 
     viewer.wait_until(lambda: not viewer.element("open-dialog").is_displayed())
     viewer.wait_until(lambda: viewer.body_data("loaded"))
     viewer.wait_until(lambda: "T2 axial" in viewer.element("series").text)
+
+
+@pytest.mark.slow
+def test_user_browses_the_folders_of_the_server(viewer: ViewerDriver, folder: Path) -> None:
+    viewer.element("open-study").click()
+    viewer.element("study-path").send_keys(str(folder.parent))
+    viewer.browser.find_element(By.CSS_SELECTOR, "[data-browse=study-path]").click()
+    viewer.wait_until(lambda: viewer.element("folder-path").text == str(folder.parent))
+    listed(viewer, f"{folder.name}/").click()
+    viewer.wait_until(lambda: viewer.element("folder-path").text == str(folder))
+    viewer.wait_until(lambda: "42 DICOM files" in listed(viewer, "ct/").text)
+    viewer.screenshot("open-folders")
+    listed(viewer, "ct/").click()
+    viewer.wait_until(lambda: "42 DICOM files" in viewer.element("folder-counts").text)
+    viewer.element("folder-up").click()
+    viewer.wait_until(lambda: viewer.element("folder-path").text == str(folder))
+    viewer.element("folder-choose").click()
+    viewer.wait_until(lambda: not viewer.element("folder-dialog").is_displayed())
+    assert viewer.element("study-path").get_attribute("value") == str(folder)
+
+
+@pytest.mark.slow
+def test_dropped_files_are_uploaded_and_listed(viewer: ViewerDriver, folder: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        for path in sorted([*(folder / "ct").iterdir(), *(folder / "t1").iterdir()]):
+            made.write(path, f"{path.parent.name}/{path.name}")
+    content = b64encode(packed.getvalue()).decode()
+    viewer.browser.execute_script(DRAG, content, "dragenter")
+    assert viewer.element("drop-hint").is_displayed()
+    viewer.screenshot("open-drop")
+    viewer.browser.execute_script(DRAG, content, "drop")
+    viewer.wait_until(lambda: "Uploaded: 1 files" in viewer.element("upload-status").text)
+    viewer.wait_until(lambda: len(roles(viewer)) == 2)
+    assert not viewer.element("drop-hint").is_displayed()
+    viewer.screenshot("open-dropped")
+    viewer.wait_until(
+        lambda: viewer.browser.execute_script("return radfuse.panels.open.table.isLoaded")
+    )
+    viewer.element("create-study").click()
+    viewer.wait_until(lambda: not viewer.element("open-dialog").is_displayed())
+    viewer.wait_until(lambda: viewer.body_data("loaded"))
+
+
+DRAG = """
+const bytes = Uint8Array.from(atob(arguments[0]), (one) => one.charCodeAt(0));
+const dataTransfer = new DataTransfer();
+dataTransfer.items.add(new File([bytes], "both.zip"));
+document.body.dispatchEvent(new DragEvent(arguments[1], { dataTransfer, bubbles: true, cancelable: true }));
+"""
+"""An event of dragging an archive."""
+
+
+def listed(viewer: ViewerDriver, name: str) -> WebElement:
+    buttons = viewer.element("folder-list").find_elements(By.TAG_NAME, "button")
+    return next(one for one in buttons if one.text.splitlines()[0] == name)

@@ -4,6 +4,7 @@ import errno
 import io
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,30 @@ def test_upload_to_a_full_disk_is_answered_507(site: Site, monkeypatch: pytest.M
     monkeypatch.setattr(uploads, "MIN_FREE_BYTES", 1 << 60)
     answer = site.client.post("/api/v1/uploads", files={"files": ("a.nii", io.BytesIO(b"x"))})
     refused(answer, 507, "nearly full")
+
+
+def test_upload_is_ended_when_the_disk_fills_meanwhile(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its length is not announced: the space is checked while it is received."""
+    received = 0
+
+    def content() -> Iterator[bytes]:
+        nonlocal received
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        for _ in range(16):
+            received += 1
+            if received == 4:
+                monkeypatch.setattr(uploads, "MIN_FREE_BYTES", 1 << 60)
+            yield b"0" * 1_000_000
+        yield b"\r\n--x--\r\n"
+
+    monkeypatch.setattr(uploads, "CHECKED_BYTES", 1_000_000)
+    before = set((site.folder / "uploads").glob("*"))
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = site.client.post("/api/v1/uploads", content=content(), headers=headers)
+    refused(answer, 507, "nearly full")
+    assert set((site.folder / "uploads").glob("*")) == before
 
 
 def test_files_of_a_server_are_private_and_on_its_disk(tmp_path: Path) -> None:

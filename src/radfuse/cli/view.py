@@ -68,6 +68,14 @@ UNENCRYPTED = (
 @click.option(
     "--folder", type=PATH, help="Folder of studies; by default in the user's data folder."
 )
+@click.option(
+    "--root",
+    "roots",
+    type=PATH,
+    multiple=True,
+    metavar="FOLDER",
+    help="Open only files in this folder, also for other machines; repeatable.",
+)
 def view_command(
     *,
     study: Path | None,
@@ -85,6 +93,7 @@ def view_command(
     pacs: Path | None,
     no_browser: bool,
     folder: Path | None,
+    roots: tuple[Path, ...],
 ) -> None:
     """Open the viewer in a browser: fuse CT and MR, review, register manually, sign off, contour.
 
@@ -122,7 +131,7 @@ def view_command(
             webbrowser.open(ticket_url)
 
     with sockets.bind(host, port) as sock:
-        access = server.make_access(sock, host, token, behind_proxy=behind_proxy)
+        access = server.make_access(sock, host, token, roots, behind_proxy=behind_proxy)
         where = folder or server.default_folder()
         server.serve(sock, access, where, request, announce, addresses)
 

@@ -5,6 +5,7 @@ import re
 import secrets
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, QueryParams
@@ -53,6 +54,10 @@ class Access:
     behind_proxy: bool = False
     """Whether a proxy provides TLS, and other machines connect to it."""
 
+    roots: tuple[Path, ...] | None = None
+    """Resolved folders whose files may be opened; None for all of them, for clients on this machine
+    alone."""
+
     ticket: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Opens the viewer once and is not the token: other users see a browser's command line."""
 
@@ -65,6 +70,13 @@ class Access:
     def is_local(self) -> bool:
         """Whether only this machine can connect."""
         return self.host in LOOPBACK_NAMES and not self.behind_proxy
+
+    @property
+    def allowed_roots(self) -> tuple[Path, ...]:
+        """Folders whose files may be opened."""
+        if self.roots is not None:
+            return self.roots
+        return (Path(Path.home().anchor),) if self.is_local else ()
 
     @property
     def url(self) -> str:

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,13 +41,21 @@ def default_folder() -> Path:
 
 
 def make_access(
-    sock: socket.socket, host: str, token: str | None, *, behind_proxy: bool = False
+    sock: socket.socket,
+    host: str,
+    token: str | None,
+    roots: Sequence[Path] = (),
+    *,
+    behind_proxy: bool = False,
 ) -> Access:
-    """Access rules of a server on a bound socket.
+    """Access rules of a server on a bound socket; only files in the `roots`, if any, are opened.
 
-    Raises `InputError` for a token that is too short, and without a token for a non-local host or
-    behind a proxy.
+    Raises `InputError` for a token that is too short, without a token for a non-local host or
+    behind a proxy, and for a root that is no folder.
     """
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"--root {root}: no such folder")
     if token is None and (behind_proxy or host not in LOOPBACK_NAMES):
         where = "--behind-proxy" if behind_proxy else f"--host {host}"
         raise InputError(f"{where} is reachable from other machines; pass a --token")
@@ -55,7 +63,8 @@ def make_access(
         raise InputError(f"--token: pass at least {MIN_TOKEN_LENGTH} ASCII characters")
     port = sock.getsockname()[1]
     token = token or secrets.token_urlsafe(24)
-    return Access(host, port, token, MAX_UPLOAD_BYTES, behind_proxy)
+    resolved = tuple(root.resolve() for root in roots) or None
+    return Access(host, port, token, MAX_UPLOAD_BYTES, behind_proxy, resolved)
 
 
 def serve(

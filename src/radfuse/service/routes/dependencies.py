@@ -17,6 +17,7 @@ from radfuse.methods.loading import check_options, method_info
 from radfuse.recipe import FILE_FIELDS, Recipe
 from radfuse.service.delivery.transfers import Transfers
 from radfuse.service.jobs.job_queue import JobQueue
+from radfuse.service.opening.folders import is_below
 from radfuse.service.security import Access
 from radfuse.service.slice_preview import SlicePreviews
 from radfuse.service.stores.structure_store import StructureStore
@@ -24,6 +25,14 @@ from radfuse.service.stores.studies import Studies
 
 UPLOAD_PREFIX = "upload:"
 """Begins the path of an upload: clients know no other."""
+
+UPLOADS_ONLY = "paths can only be opened from the server's machine; upload the files"
+"""Message of a server for other machines without `--root`."""
+
+NOT_ALLOWED = (
+    "not in a folder that may be opened (--root); choose one of these, or upload the files"
+)
+"""Message of a server with `--root`."""
 
 MAX_METHOD_LENGTH = 1000
 """Characters of a method's name or path."""
@@ -65,7 +74,9 @@ class Dependencies:
     pdfs_at_once: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MAX_PDFS))
 
     def allowed_paths(self, *paths: str | Path) -> list[Path]:
-        """Resolved paths: any for clients on this machine, only uploads for others.
+        """Resolved paths: uploads, and what is in the folders that may be opened.
+
+        Without `--root` these are all for clients on this machine, and none for others.
 
         Raises `InputError` for other paths and for missing files.
         """
@@ -81,11 +92,16 @@ class Dependencies:
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(f"{text}: no such file or folder") from error
         is_stored = root in resolved.parents or self.structures.is_mask(resolved)
-        if not (self.access.is_local and name == text) and not is_stored:
-            raise InputError("paths can only be opened from the server's machine; upload the files")
+        if not (name == text and self._is_allowed(resolved)) and not is_stored:
+            raise InputError(NOT_ALLOWED if self.access.allowed_roots else UPLOADS_ONLY)
         if not exists:
             raise InputError(f"{text}: no such file or folder")
         return resolved
+
+    def _is_allowed(self, resolved: Path) -> bool:
+        access = self.access
+        is_any = access.is_local and access.roots is None  # also another drive
+        return is_any or is_below(resolved, access.allowed_roots)
 
     def checked(self, recipe: Recipe) -> Recipe:
         """A recipe with the resolved paths of its files.

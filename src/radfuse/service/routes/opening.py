@@ -1,5 +1,6 @@
 """Routes of opening images: which series there are, and whose they are."""
 
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -7,9 +8,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from radfuse.service.models import RequestModel
+from radfuse.service.opening.folders import FolderListing, list_folder, list_roots
+from radfuse.service.opening.series_listing import series_lines
 from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
 from radfuse.service.routes.studies import MAX_MRS, FilePath
-from radfuse.service.series_listing import series_lines
 from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.patients import Reason, accept
 from radfuse.service.stores.studies import Study
@@ -28,6 +30,22 @@ class SeriesRequest(RequestModel):
 
 
 api = APIRouter(prefix="/api/v1")
+
+
+@api.get("/folders")
+def list_folders(deps: ServiceDeps, path: str | None = None) -> FolderListing:
+    """The subfolders and images of a folder of the server, with the numbers of its images.
+
+    With an empty `path` the folders that may be opened, without any that of the user. 400 for one
+    that may not be opened.
+    """
+    roots = deps.access.allowed_roots
+    start = str(Path.home()) if deps.access.roots is None and roots else ""
+    wanted = start if path is None else path
+    if not wanted:
+        return list_roots(roots)
+    (folder,) = deps.allowed_paths(wanted)
+    return list_folder(folder, roots)
 
 
 @api.post("/series", response_class=StreamingResponse)

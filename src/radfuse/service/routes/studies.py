@@ -39,7 +39,7 @@ from radfuse.service.segmentation_tools import DISTANCE_RANGE_MM
 from radfuse.service.stores.further_paths import FurtherPaths
 from radfuse.service.stores.identity import Identities, read_identities
 from radfuse.service.stores.studies import Study
-from radfuse.service.stores.uploads import check_space, store_upload
+from radfuse.service.stores.uploads import check_space, checking_space, store_upload
 from radfuse.structures.names import STRUCTURE_NAMES
 
 MAX_FILES = 20_000
@@ -167,7 +167,8 @@ async def upload(request: Request, deps: ServiceDeps) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder, 2 * int(length) if length.isdecimal() else 0)
         try:
-            async with request.form(max_files=MAX_FILES) as form:
+            received = Request(request.scope, checking_space(request.receive, folder))
+            async with received.form(max_files=MAX_FILES) as form:
                 files = [
                     (part.filename or "", part.file)
                     for part in form.getlist("files")

@@ -46,6 +46,7 @@ export const studies = () => requestJson("GET", "/studies");
 export const study = (id) => requestJson("GET", `/studies/${id}`);
 export const create = (body) => requestJson("POST", "/studies", body);
 export const remove = (id) => requestJson("DELETE", `/studies/${id}`);
+export const folders = (path) => requestJson("GET", `/folders${path === null ? "" : `?path=${encodeURIComponent(path)}`}`);
 export const prepare = (id) => requestJson("POST", `/studies/${id}/prepare`);
 export const fuse = (id, body) => requestJson("POST", `/studies/${id}/fuse`, body);
 export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
@@ -94,10 +95,20 @@ export async function listSeries(paths, onPart, signal) {
   }
 }
 
-export function upload(files) {
-  const form = new FormData();
+// Upload files; `onProgress` gets the sent fraction. The request of `fetch` has no progress.
+export function upload(files, { onProgress = () => {}, signal } = {}) {
+  const form = new FormData(), sending = new XMLHttpRequest();
   for (const file of files) form.append("files", file);
-  return requestJson("POST", "/uploads", form);
+  return new Promise((done, fail) => {
+    sending.upload.addEventListener("progress", ({ loaded, total }) => onProgress(total ? loaded / total : 0));
+    sending.addEventListener("load", () => (sending.status < 400 ? done(sending.response) : fail(new ApiError(sending.response?.error ?? text("job.server-failed", { status: sending.status }), sending.status))));
+    sending.addEventListener("error", () => fail(new ApiError(text("job.no-response"), 0)));
+    sending.addEventListener("abort", () => fail(new ApiError(text("open.upload-cancelled"), 0)));
+    signal?.addEventListener("abort", () => sending.abort());
+    sending.open("POST", `${ROOT}/uploads`);
+    sending.responseType = "json";
+    sending.send(form);
+  });
 }
 
 // Follow a job: `onStage` gets each stage, `onEnd` the reason of a failure, or null.

@@ -287,7 +287,7 @@ async function start() {
   const { store } = panels.structures;
   store.addEventListener("change", () => panels.registration.showStructures(store.list));
   panels.registration.showStructures(store.list);
-  new OpenDialog(async (created) => (await listStudies(), choose(created.id)));
+  panels.open = new OpenDialog(async (created) => (await listStudies(), choose(created.id)));
   viewer.addEventListener("alignment", () => panels.results.update());
   document.addEventListener("keydown", onKey);
   const studies = await listStudies();

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from starlette.types import Message, Receive
+
 from radfuse.errors import DiskFullError, InputError, OutputError
 from radfuse.io.archives import generated_name
 from radfuse.io.staging import output_error
@@ -17,6 +19,9 @@ MIN_AGE_S = 24 * 3600.0
 
 MIN_FREE_BYTES = 2**30
 """Space that an upload leaves free on the disk."""
+
+CHECKED_BYTES = 2**24
+"""The free space is checked again after so many bytes."""
 
 
 def store_upload(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
@@ -75,7 +80,30 @@ def check_space(folder: Path, needed_bytes: int = 0) -> None:
         )
 
 
+def checking_space(receive: Receive, folder: Path) -> Receive:
+    """Receive a body, and raise `DiskFullError` before it fills the disk of a folder.
+
+    Its length may be unknown, and others may write meanwhile.
+    """
+    unchecked = 0
+
+    async def checked() -> Message:
+        nonlocal unchecked
+        message = await receive()
+        unchecked += len(message.get("body", b""))
+        if unchecked >= CHECKED_BYTES:
+            check_space(folder)
+            unchecked = 0
+        return message
+
+    return checked
+
+
 def _copy(stream: BinaryIO, path: Path) -> None:
-    check_space(path.parent)
     with path.open("wb") as target:
-        shutil.copyfileobj(stream, target)
+        while True:
+            check_space(path.parent)
+            block = stream.read(CHECKED_BYTES)
+            if not block:
+                return
+            target.write(block)

@@ -106,6 +106,7 @@ export class SeriesTable {
     byId("series-status").textContent = lines.filter(Boolean).join(" ");
     for (const row of this.rows) if (row.patientNote) row.patientNote.hidden = patients < 2;
     this.isLoaded = true;
+    byId("inspection").scrollIntoView({ block: "end" });
   }
 }
 

@@ -1,0 +1,1 @@
+"""What there is to open: folders of the server, and series."""
