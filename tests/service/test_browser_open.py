@@ -121,7 +121,8 @@ DRAG = """
 const bytes = Uint8Array.from(atob(arguments[0]), (one) => one.charCodeAt(0));
 const dataTransfer = new DataTransfer();
 dataTransfer.items.add(new File([bytes], "both.zip"));
-document.body.dispatchEvent(new DragEvent(arguments[1], { dataTransfer, bubbles: true, cancelable: true }));
+const options = { dataTransfer, bubbles: true, cancelable: true };
+document.body.dispatchEvent(new DragEvent(arguments[1], options));
 """
 """An event of dragging an archive."""
 
