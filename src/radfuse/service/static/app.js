@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { byId, setOptions, showErrors, showText } from "./dom.js";
+import { IdentityBanner } from "./opening/identity_banner.js";
+import { OpenDialog } from "./opening/open_dialog.js";
 import { FusionPanel } from "./panels/fusion_panel.js";
-import { IdentityBanner } from "./panels/identity_banner.js";
-import { OpenDialog } from "./panels/open_dialog.js";
 import { RegistrationPanel } from "./panels/registration_panel.js";
 import { ResultsPanel } from "./panels/results_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
