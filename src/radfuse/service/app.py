@@ -15,6 +15,7 @@ from radfuse.service.responses import add_error_responses
 from radfuse.service.routes import (
     aligning,
     opening,
+    phantom,
     registration,
     results,
     signing,
@@ -80,7 +81,7 @@ def make_app(
     app.add_middleware(SecurityMiddleware, access=access)
     add_error_responses(app, STATUS)
     for routes in (
-        studies, opening, registration, aligning, results, transfers, signing, structures
+        studies, opening, phantom, registration, aligning, results, transfers, signing, structures
     ):  # fmt: skip
         app.include_router(routes.api)
     app.mount("/", StaticFiles(directory=STATIC, html=True))

@@ -50,6 +50,9 @@ PATH_FIELDS: dict[str, Any] = {
 """Fields of a study that are not sent: a path, or a hash, may identify the patient."""
 
 
+MAX_PHANTOMS = 1
+"""Synthetic phantoms that are made at once; others wait."""
+
 MAX_PDFS = 1
 """QA sheets that are printed at once, each by a browser; others wait."""
 
@@ -71,6 +74,9 @@ class Dependencies:
     """Addresses of the configured PACS by name."""
 
     transfers: Transfers = field(default_factory=Transfers)
+    phantoms_at_once: BoundedSemaphore = field(
+        default_factory=lambda: BoundedSemaphore(MAX_PHANTOMS)
+    )
     pdfs_at_once: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MAX_PDFS))
 
     def allowed_paths(self, *paths: str | Path) -> list[Path]:

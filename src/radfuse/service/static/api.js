@@ -45,6 +45,7 @@ export const info = () => requestJson("GET", "/info");
 export const studies = () => requestJson("GET", "/studies");
 export const study = (id) => requestJson("GET", `/studies/${id}`);
 export const create = (body) => requestJson("POST", "/studies", body);
+export const createPhantom = () => requestJson("POST", "/phantom", {});
 export const remove = (id) => requestJson("DELETE", `/studies/${id}`);
 export const folders = (path) => requestJson("GET", `/folders${path === null ? "" : `?path=${encodeURIComponent(path)}`}`);
 export const prepare = (id) => requestJson("POST", `/studies/${id}/prepare`);

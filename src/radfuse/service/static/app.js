@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, setOptions, showErrors, showText } from "./dom.js";
+import { offerPhantom } from "./empty_state.js";
 import { IdentityBanner } from "./opening/identity_banner.js";
 import { OpenDialog } from "./opening/open_dialog.js";
 import { FusionPanel } from "./panels/fusion_panel.js";
@@ -32,6 +33,7 @@ async function listStudies() {
   byId("studies").replaceChildren(...studies.map((one) => new Option(label(one), one.id)));
   byId("studies").value = selected ?? "";
   byId("delete-study").disabled = !selected;
+  byId("empty-state").hidden = studies.length > 0;
   return studies;
 }
 
@@ -287,7 +289,9 @@ async function start() {
   const { store } = panels.structures;
   store.addEventListener("change", () => panels.registration.showStructures(store.list));
   panels.registration.showStructures(store.list);
-  panels.open = new OpenDialog(async (created) => (await listStudies(), choose(created.id)));
+  const open = async (created) => (await listStudies(), choose(created.id));
+  panels.open = new OpenDialog(open);
+  offerPhantom(open);
   viewer.addEventListener("alignment", () => panels.results.update());
   document.addEventListener("keydown", onKey);
   const studies = await listStudies();
