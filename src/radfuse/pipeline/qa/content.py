@@ -13,6 +13,7 @@ from radfuse.intensity import head_range, window_named
 from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.qa.colour_plane import ColourPlane, colour_plane
+from radfuse.pipeline.qa.identity import image_facts, patient_facts
 from radfuse.pipeline.qa.sheet import Plane, WorstPoint, anatomical_plane, write_qa_sheet
 from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.study.colours import FusedColours
@@ -37,9 +38,6 @@ SHOWN_DIGITS = 16
 
 AXIAL_DEPTHS_MM = (25.0, 40.0, 55.0, 70.0, 85.0, 100.0)
 """Depths of the axial planes through the brain, below the top of what both scanners show."""
-
-PATIENT_OMITTED = "identity omitted; pass --show-identifiers to print it"
-"""Patient on the sheet without `--show-identifiers`."""
 
 LIMITS = (
     "one rigid transform for the whole head: jaw, neck, eyes and a deformed scalp may be "
@@ -205,14 +203,16 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
                 for region, (mm, count) in residuals.items()
             }
     for image, further in zip(result.further, record.further, strict=True):
-        sections[f"{image.label} on the grid of the CT"] = _further_section(image, further)
+        section = _further_section(image, further, shown=record.recipe.show_identifiers)
+        sections[f"{image.label} on the grid of the CT"] = section
     findings = {"Findings": findings_sentence(record.recipe.method, _unmeasured(result))}
     return {**sections, "Fusion": {**method, **findings, **scaling, "Created": created}}
 
 
-def _further_section(one: FurtherImage, recorded: FurtherInput) -> dict[str, str]:
+def _further_section(one: FurtherImage, recorded: FurtherInput, *, shown: bool) -> dict[str, str]:
     return {
         **_further_dataset("Dataset", recorded.image),
+        **image_facts("Dataset", one.series, shown=shown),
         **(_further_dataset(PET_CT, recorded.registered_by) if recorded.registered_by else {}),
         "Registration": f"{one.alignment.quality.sentence()}; {one.note}",
         "Registration ID": one.alignment.identifier,
@@ -234,19 +234,15 @@ def _unmeasured(result: Result) -> str:
 
 
 def _datasets(result: Result) -> dict[str, str]:
-    record, facts = result.record, {"Patient": PATIENT_OMITTED}
-    shown = record.recipe.show_identifiers
-    if result.ct.headers and shown:
-        header = result.ct.headers[0]
-        facts["Patient"] = f"{header.get('PatientName', '')} ({header.get('PatientID', '')})"
-    if (patient := result.mr.patient).differs_from(result.ct.patient):
-        identity = f"{patient.name} ({patient.id})" if shown else "identity omitted"
-        facts["DIFFERENT PATIENT IN THE MR"] = identity
+    record, shown = result.record, result.record.recipe.show_identifiers
+    pair = {one.modality.code: one for one in (result.ct, result.mr)}
+    facts = patient_facts(pair | {one.label: one.series for one in result.further}, shown=shown)
     if record.recipe.accept_patients_reason:
         facts["Different patients accepted"] = record.recipe.accept_patients_reason
     for source in record.inputs:
         size, spacing = _by(source.size), _by(source.spacing_mm)
         facts[source.role] = f"{source.source}: {size}" + (f", {spacing} mm" if spacing else "")
+        facts |= image_facts(source.role, pair[source.role], shown=shown)
         facts[f"{source.role}, SHA-256"] = source.sha256[:SHOWN_DIGITS]
         if source.notes:
             facts[f"Notes on the {source.role}"] = "; ".join(source.notes)

@@ -119,7 +119,8 @@ export class OpenDialog {
     const chosen = this.table.isLoaded ? this.table.choice() : await this.paths();
     let created;
     try {
-      created = await api.create({ ...chosen, name: byId("study-name").value.trim() || null });
+      const recipe = { ...chosen.recipe, show_identifiers: byId("show-identifiers").checked };
+      created = await api.create({ ...chosen, recipe, name: byId("study-name").value.trim() || null });
     } catch (error) {
       if (!this.table.isLoaded) await this.inspect().catch(() => {}); // lists the series, for instance of several pairs
       throw error;
