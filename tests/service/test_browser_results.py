@@ -3,6 +3,8 @@
 Screenshots are written to `build/screenshots`.
 """
 
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,11 @@ from browser_kit import ViewerDriver
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from service_kit import Site
+
+from orthanc_kit import Orthanc
+from radfuse.dicom.network.connect import connect
+from radfuse.dicom.network.outgoing import collect_files
+from radfuse.progress import no_progress
 
 SHOTS = Path(__file__).parents[2] / "build/screenshots"
 
@@ -93,3 +100,109 @@ def test_form_is_in_german(viewer: ViewerDriver, site: Site) -> None:
     viewer.element("tab-results").click()
     assert "Hirnstamm" in viewer.element("checks").text
     viewer.screenshot("results-05-german")
+
+
+@pytest.fixture
+def pacs(site: Site, orthanc: Orthanc) -> Iterator[Orthanc]:
+    assert site.deps is not None
+    destinations = site.deps.destinations
+    assert isinstance(destinations, dict)
+    destinations["archive"] = orthanc.node
+    yield orthanc
+    destinations.clear()
+
+
+def downloaded(viewer: ViewerDriver, browser: Chrome, button: str) -> Path:
+    """The file that a button saves."""
+    folder = Path(browser.capabilities["chrome"]["userDataDir"]).parent
+    before = set(folder.iterdir())
+    viewer.element(button).click()
+
+    def new() -> list[Path]:
+        found = set(folder.iterdir()) - before
+        return [path for path in found if path.suffix != ".crdownload" and path.is_file()]
+
+    viewer.wait_until(lambda: new() and not list(folder.glob("*.crdownload")))
+    return new()[0]
+
+
+@pytest.mark.slow
+def test_user_saves_all_files_of_a_result(
+    viewer: ViewerDriver, browser: Chrome, done: str, site: Site
+) -> None:
+    run = site.study(done)["current"][:8]
+    for button, end in (("dicom", "-dicom.zip"), ("nifti", "-nifti.zip"), ("html", "-qa.html"),
+                        ("pdf", "-qa.pdf"), ("transform", "xfm.tfm")):  # fmt: skip
+        path = downloaded(viewer, browser, f"download-{button}")
+        assert path.name.endswith(end)
+        assert run in path.name or button == "transform"
+        if end.endswith("zip"):
+            with zipfile.ZipFile(path) as archive:
+                assert archive.testzip() is None
+        if button == "pdf":
+            (SHOTS / "results-qa.pdf").write_bytes(path.read_bytes())
+    viewer.element("download-rtstruct").click()
+    viewer.wait_until(lambda: "draw a structure first" in viewer.element("download-error").text)
+    shot(viewer, "results-06-saved", "download-error")
+
+
+@pytest.mark.slow
+def test_user_sends_series_to_an_orthanc(
+    viewer: ViewerDriver, done: str, site: Site, pacs: Orthanc
+) -> None:
+    viewer.element("send-result").click()
+    viewer.wait_until(lambda: viewer.element("send-dialog").is_displayed())
+    viewer.screenshot("results-07-send-dialog")
+    viewer.element("start-send").click()
+    viewer.wait_until(lambda: "objects are stored at archive" in viewer.element("send-status").text)
+    viewer.screenshot("results-08-sent")
+    assert pacs.count() == len(list((site.run_of(done) / "result").rglob("*.dcm")))
+    pacs.program.kill()
+    try:
+        viewer.element("start-send").click()
+        viewer.wait_until(lambda: "no connection" in viewer.element("send-error").text)
+        viewer.screenshot("results-09-not-sent")
+    finally:
+        pacs.program.start()
+
+
+@pytest.mark.slow
+def test_a_link_opens_a_study_of_the_pacs(
+    viewer: ViewerDriver, site: Site, pacs: Orthanc, phantom_folders: tuple[Path, Path]
+) -> None:
+    files = collect_files(phantom_folders).files
+    assert connect(pacs.node).send(files, no_progress) == ()
+    (study,) = pacs.ask("/studies")
+    uid = pacs.ask(f"/studies/{study}")["MainDicomTags"]["StudyInstanceUID"]
+    viewer.open(f"{site.access.url}&study={uid}")
+    viewer.wait_until(lambda: viewer.body_data("loaded"))
+    assert "study=" not in viewer.browser.current_url
+    opened = viewer.browser.current_url.partition("#")[2]
+    viewer.screenshot("results-10-opened-by-link")
+    viewer.open(f"{site.base}/?study={uid}")
+    viewer.wait_until(lambda: viewer.element("retrieval-again").is_displayed())
+    assert viewer.browser.current_url.endswith(opened)
+    viewer.screenshot("results-11-opened-before")
+    viewer.element("retrieval-again").click()
+    viewer.wait_until(lambda: not viewer.browser.current_url.endswith(opened))
+    again = viewer.browser.current_url.partition("#")[2]
+    viewer.wait_until(lambda: viewer.body_data("loaded") == again)
+    viewer.open(f"{site.base}/?study=1.2.3")
+    assert "has no objects of the study 1.2.3" in viewer.element("retrieval-error").text
+    assert viewer.element("no-study").is_displayed()
+    viewer.screenshot("results-12-unknown-study")
+    for one in (opened, again):
+        assert site.client.delete(f"/api/v1/studies/{one}").status_code == 204
+
+
+@pytest.mark.slow
+def test_a_link_without_a_pair_offers_the_series(
+    viewer: ViewerDriver, site: Site, pacs: Orthanc, phantom_folders: tuple[Path, Path]
+) -> None:
+    connect(pacs.node).send(collect_files(phantom_folders[:1]).files, no_progress)
+    (study,) = pacs.ask("/studies")
+    uid = pacs.ask(f"/studies/{study}")["MainDicomTags"]["StudyInstanceUID"]
+    viewer.open(f"{site.base}/?study={uid}")
+    viewer.element("retrieval-choose").click()
+    viewer.wait_until(lambda: "CT head" in viewer.element("open-dialog").text)
+    viewer.screenshot("results-13-choose-series")

@@ -124,7 +124,9 @@ def test_a_study_is_opened_by_its_uid(
     del body["again"]
     again = ended(site, site.client.post("/api/v1/retrieve", json=body))
     assert (again["state"], again["study"]) == ("done", found["study"])
-    assert again["message"].startswith("opened before")
+    assert again["is_reopened"]
+    assert not found["is_reopened"]
+    assert again["message"].startswith("retrieved 20")
     assert site.prepare(found["study"])[-1][0] == "done"
     assert site.client.delete(f"/api/v1/studies/{found['study']}").status_code == 204
 
@@ -143,5 +145,5 @@ def test_a_study_without_a_pair_keeps_its_images_to_choose(
 def test_an_unknown_study_is_refused_in_words(site: Site, pacs: Orthanc) -> None:
     found = ended(site, site.client.post("/api/v1/retrieve", json={"study_uid": "1.2.3"}))
     assert found["state"] == "failed"
-    assert "has no objects of this UID" in found["message"]
+    assert found["message"] == "node has no objects of the study 1.2.3; check the link"
     assert found["study"] == found["path"] == ""

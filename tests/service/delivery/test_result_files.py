@@ -81,13 +81,13 @@ def test_transform_and_sheet_are_those_of_the_run(site: Site, done: str, tmp_pat
     path = tmp_path / "given.tfm"
     path.write_bytes(answer.content)
     np.testing.assert_allclose(matrix_of(read_transform(path)), site.view(done)["mr_from_ct"])
-    sheet = download(site, done, "qa.html")
+    sheet = download(site, done, "sheet.html")
     assert attached(sheet).endswith("-qa.html")
     assert sheet.content == (site.run_of(done) / "result/qa.html").read_bytes()
 
 
 def test_files_of_another_run_and_of_none_are_refused(site: Site, done: str, prepared: str) -> None:
-    for name in ("", "dicom.zip", "nifti.zip", "qa.pdf", "qa.html", "transform.tfm"):
+    for name in ("", "dicom.zip", "nifti.zip", "sheet.pdf", "sheet.html", "transform.tfm"):
         refused(download(site, done, name, run="0" * 16), 409, "another result now")
         refused(download(site, prepared, name), 404, "fuse first")
 
@@ -119,7 +119,9 @@ def test_without_a_browser_the_pdf_says_what_to_do(
     site: Site, done: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pdf.shutil, "which", lambda _: None)
-    refused(download(site, done, "qa.pdf"), 400, "has no Chromium or Chrome to write a PDF; open")
+    refused(
+        download(site, done, "sheet.pdf"), 400, "has no Chromium or Chrome to write a PDF; open"
+    )
     assert download(site, done, "").json()["pdf_problem"] == pdf.NO_BROWSER
 
 
@@ -134,13 +136,13 @@ def test_browser_that_does_not_print_is_reported(
     program.write_text(f"#!/bin/bash\n{script}\n")
     program.chmod(0o700)
     monkeypatch.setattr(pdf, "find_browser", lambda: str(program))
-    refused(download(site, done, "qa.pdf"), 400, "did not print")
+    refused(download(site, done, "sheet.pdf"), 400, "did not print")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(pdf.find_browser() is None, reason="no Chromium: apt-get install chromium")
 def test_qa_sheet_is_printed_as_pdf(site: Site, done: str) -> None:
-    answer = download(site, done, "qa.pdf")
+    answer = download(site, done, "sheet.pdf")
     assert attached(answer).endswith("-qa.pdf")
     assert answer.content.startswith(b"%PDF-")
     assert answer.headers["content-type"] == "application/pdf"

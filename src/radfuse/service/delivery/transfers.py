@@ -38,6 +38,9 @@ class TransferStatus(FrozenModel):
     study: str = ""
     """Study that a retrieval has created."""
 
+    is_reopened: bool = False
+    """Whether that study was retrieved earlier, and may be older than at the PACS."""
+
     path: str = ""
     """What was retrieved, where it is not a study yet: the user chooses the series."""
 
@@ -49,6 +52,7 @@ class TransferResult:
     message: str
     is_complete: bool = True
     study: str = ""
+    is_reopened: bool = False
     path: str = ""
 
 
@@ -79,7 +83,8 @@ class _Transfer:
         result = self.result
         return TransferStatus(
             id=self.id, state=self.state, stage=self.stage, fraction=self.fraction,
-            message=result.message, study=result.study, path=result.path,
+            message=result.message, study=result.study,
+            is_reopened=result.is_reopened, path=result.path,
         )  # fmt: skip
 
 

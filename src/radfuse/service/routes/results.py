@@ -91,7 +91,7 @@ def nifti(identifier: str, deps: ServiceDeps, run: str | None = None) -> Streami
     return _zipped(entries, record, file_name(record, current, "-nifti.zip"), written)
 
 
-@api.get("/qa.pdf", response_class=FileResponse, responses=_binary(PDF))
+@api.get("/sheet.pdf", response_class=FileResponse, responses=_binary(PDF))
 def qa_pdf(identifier: str, deps: ServiceDeps, run: str | None = None) -> FileResponse:
     """The QA sheet as PDF; 400 where the server has no browser to print it."""
     folder, current = _shown(deps, identifier, run)
@@ -109,7 +109,7 @@ def qa_pdf(identifier: str, deps: ServiceDeps, run: str | None = None) -> FileRe
     return FileResponse(path, media_type=PDF, filename=name, background=clean)
 
 
-@api.get("/qa.html", response_class=FileResponse, responses=_binary("text/html"))
+@api.get("/sheet.html", response_class=FileResponse, responses=_binary("text/html"))
 def qa_html(identifier: str, deps: ServiceDeps, run: str | None = None) -> FileResponse:
     """The QA sheet as one HTML file to keep."""
     folder, current = _shown(deps, identifier, run)

@@ -105,30 +105,34 @@ def retrieve(request: RetrievalRequest, deps: ServiceDeps) -> TransferStatus:
     Its CT and MR are the suggested pair. Where there is no one pair, the transfer fails with the
     reason and the path of the images, for `inspect` and `studies`.
     """
-    _, address = destination_named(deps.destinations, request.destination)
+    pacs = destination_named(deps.destinations, request.destination)
     wanted = RetrieveRequest(request.study_uid)
-    work = partial(_open, deps, address, wanted, again=request.again)
+    work = partial(_open, deps, pacs, wanted, again=request.again)
     return deps.transfers.start(work, "cancelled; nothing was kept")
 
 
 def _open(
     deps: Dependencies,
-    address: Address,
+    pacs: tuple[str, Address],
     wanted: RetrieveRequest,
     report: ProgressCallback,
     *,
     again: bool,
 ) -> TransferResult:
     if not again and (study := _opened_before(deps.studies.all(), deps, wanted)):
-        return TransferResult(f"opened before; {study.message}".rstrip("; "), study=study.id)
+        opened = f"retrieved {study.created:%Y-%m-%d %H:%M} UTC"
+        return TransferResult(opened, study=study.id, is_reopened=True)
+    name, address = pacs
     target = folder_of_study(deps.studies.uploads, wanted.study_uid)
-    retrieve_study(address, wanted, target, report)
+    try:
+        retrieve_study(address, wanted, target, report)
+    except NoImageError:
+        reason = f"{name} has no objects of the study {wanted.study_uid}; check the link"
+        return TransferResult(reason, is_complete=False)
     path = UPLOAD_PREFIX + target.name
     report("choosing CT and MR", None)
     try:
         study = create_study(deps, StudyRequest(study=path))
-    except NoImageError as error:
-        return TransferResult(str(error), is_complete=False, path=path)
     except InputError as error:
         return TransferResult(f"{error}; choose the series", is_complete=False, path=path)
     return TransferResult(study.message, study=study.id)

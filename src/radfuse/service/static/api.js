@@ -53,6 +53,13 @@ export const fuse = (id, body) => requestJson("POST", `/studies/${id}/fuse`, bod
 export const cancel = (id) => requestJson("POST", `/studies/${id}/cancel`);
 export const sign = (id, signoff) => requestJson("PUT", `/studies/${id}/signoff`, signoff);
 export const signSecond = (id, signature) => requestJson("PUT", `/studies/${id}/signoff/second`, signature);
+export const results = (id, run) => requestJson("GET", `/studies/${id}/results?run=${run}`);
+export const resultUrl = (id, name, run) => `${ROOT}/studies/${id}/results/${name}?run=${run}`;
+export const destinations = () => requestJson("GET", "/destinations");
+export const send = (id, body) => requestJson("POST", `/studies/${id}/send`, body);
+export const retrieve = (body) => requestJson("POST", "/retrieve", body);
+export const transfer = (id) => requestJson("GET", `/transfers/${id}`);
+export const cancelTransfer = (id) => requestJson("POST", `/transfers/${id}/cancel`);
 export const signoffForm = () => requestJson("GET", "/signoff-form");
 export const view = (id, run) => requestJson("GET", `/studies/${id}/view?run=${run}`);
 export const identities = (id) => requestJson("GET", `/studies/${id}/identities`);
@@ -68,6 +75,13 @@ export const furtherUrl = (id, number, run) => `${ROOT}/studies/${id}/further/${
 export async function previewSlice(id, method, index, window) {
   const response = await request("POST", `/studies/${id}/slice-preview`, { method, index, window });
   return new Int16Array(await response.arrayBuffer());
+}
+
+// A small file of a result, and its name.
+export async function resultFile(id, name, run) {
+  const response = await request("GET", `/studies/${id}/results/${name}?run=${run}`);
+  const [, filename] = /filename="([^"]+)"/.exec(response.headers.get("content-disposition")) ?? [];
+  return { blob: await response.blob(), name: filename ?? name };
 }
 
 const structuresPath = (id, rest = "") => `/studies/${id}/structures${rest}`;

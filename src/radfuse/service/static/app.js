@@ -7,9 +7,10 @@ import { IdentityBanner } from "./opening/identity_banner.js";
 import { OpenDialog } from "./opening/open_dialog.js";
 import { FusionPanel } from "./panels/fusion_panel.js";
 import { RegistrationPanel } from "./panels/registration_panel.js";
-import { ResultsPanel } from "./panels/results_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
+import { LinkOpening } from "./results/link_opening.js";
+import { ResultsPanel } from "./results/results_panel.js";
 import { offerLanguages, text } from "./text.js";
 import { addColourMaps, loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
@@ -283,7 +284,7 @@ async function start() {
   panels.toolbar = new Toolbar(viewer, info.windows);
   panels.identity = new IdentityBanner((study) => follow(study.id, study));
   panels.fusion = new FusionPanel(viewer, info, { fuse });
-  panels.results = new ResultsPanel(viewer, await api.signoffForm(), { shownRun: () => displayed?.run ?? "", isMoved, onChanged: (study) => follow(study.id, study) });
+  panels.results = new ResultsPanel(viewer, await api.signoffForm(), { shownRun: () => displayed?.run ?? "", isMoved, onChanged: (study) => follow(study.id, study), store: () => panels.structures.store });
   panels.registration = new RegistrationPanel(viewer, fuse);
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
   const { store } = panels.structures;
@@ -292,11 +293,13 @@ async function start() {
   const open = async (created) => (await listStudies(), choose(created.id));
   panels.open = new OpenDialog(open);
   offerPhantom(open);
+  const link = new LinkOpening((path) => panels.open.choose(path), (id) => open({ id }));
   viewer.addEventListener("alignment", () => panels.results.update());
   document.addEventListener("keydown", onKey);
+  const retrieved = link.studyUid && (await link.open());
   const studies = await listStudies();
-  const linked = location.hash.slice(1);
-  const first = studies.find((one) => one.id === linked) ?? studies[0];
+  const linked = retrieved || location.hash.slice(1);
+  const first = studies.find((one) => one.id === linked) ?? (link.studyUid ? null : studies[0]); // of no other patient
   if (first) await showErrors(choose, "error")(first.id);
   document.body.dataset.ready = "yes";
 }

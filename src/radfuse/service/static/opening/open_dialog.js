@@ -32,6 +32,14 @@ export class OpenDialog {
     );
   }
 
+  // Open the dialog with the series in a path.
+  async choose(path) {
+    byId("open-form").reset();
+    byId("study-path").value = path;
+    byId("open-dialog").showModal();
+    await showErrors(() => this.inspect(), "open-error")();
+  }
+
   // Discard the inspection of other paths.
   reset() {
     this.abort?.abort();

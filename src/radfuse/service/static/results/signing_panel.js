@@ -40,7 +40,7 @@ export class SigningPanel {
   blocker() {
     if (!this.shownRun() || this.shownRun() !== this.study.current) return text("signoff.not-displayed");
     if (this.isMoved()) return text("signoff.moved");
-    return this.viewer.preview ? text("signoff.preview", { shown: this.viewer.preview.method, method: this.study.outcome.method }) : "";
+    return this.viewer.preview ? text("signoff.preview", { shown: this.viewer.preview.label }) : "";
   }
 
   async sign(state) {
