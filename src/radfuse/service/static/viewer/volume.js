@@ -4,6 +4,7 @@ import { apply, inverse } from "./geometry.js";
 
 const DATA_OFFSET = 352;
 export const OUTSIDE = -32768;
+const EDGE = 1e-6; // voxels: nearer to the border an index is clamped
 
 // Voxel axes along the screen's right and down directions and across the plane; superior is up.
 export const PLANES = {
@@ -67,24 +68,53 @@ export function resamplePlane(volume, volumeFromGrid, gridSize, plane, index) {
   return values;
 }
 
-function sampleRow({ data, size: [nx, ny, nz] }, [x, y, z], [dx, dy, dz], values, to, count) {
-  const slice = nx * ny;
-  for (let end = to + count; to < end; to++, x += dx, y += dy, z += dz) {
-    // the outer half voxel belongs to the image: its value is held there
-    if (x < -0.5 || y < -0.5 || z < -0.5 || x >= nx - 0.5 || y >= ny - 0.5 || z >= nz - 0.5) {
-      values[to] = OUTSIDE;
-      continue;
-    }
-    const cx = x < 0 ? 0 : x > nx - 1 ? nx - 1 : x, cy = y < 0 ? 0 : y > ny - 1 ? ny - 1 : y, cz = z < 0 ? 0 : z > nz - 1 ? nz - 1 : z;
-    const ix = cx | 0, iy = cy | 0, iz = cz | 0;
-    const fx = cx - ix, fy = cy - iy, fz = cz - iz;
-    const base = iz * slice + iy * nx + ix;
-    const px = fx > 0 ? 1 : 0, py = fy > 0 ? nx : 0, pz = fz > 0 ? slice : 0;
-    const a = data[base] + (data[base + px] - data[base]) * fx;
-    const b = data[base + py] + (data[base + py + px] - data[base + py]) * fx;
-    const c = data[base + pz] + (data[base + pz + px] - data[base + pz]) * fx;
-    const d = data[base + pz + py] + (data[base + pz + py + px] - data[base + pz + py]) * fx;
-    const near = a + (b - a) * fy, far = c + (d - c) * fy;
-    values[to] = Math.round(near + (far - near) * fz);
+// Columns of a row whose coordinate along an axis is in [low, high): first and end; the coordinate is `at` + column * `step`.
+function within(at, step, low, high, [first, end]) {
+  if (step === 0) return at >= low && at < high ? [first, end] : [0, 0];
+  const [a, b] = [(low - at) / step, (high - at) / step];
+  return step > 0 ? [Math.max(first, Math.ceil(a)), Math.min(end, Math.ceil(b))] : [Math.max(first, Math.floor(b) + 1), Math.min(end, Math.floor(a) + 1)];
+}
+
+// The outer half voxel belongs to the image: its value is held there. Inside of it no index needs to be clamped.
+function sampleRow({ data, size }, from, step, values, to, count) {
+  let span = [0, count], core = [0, count];
+  for (let axis = 0; axis < 3; axis++) {
+    span = within(from[axis], step[axis], -0.5, size[axis] - 0.5, span);
+    core = within(from[axis], step[axis], EDGE, size[axis] - 1 - EDGE, core);
   }
+  const [first, end] = span[1] > span[0] ? span : [0, 0];
+  const [coreFirst, coreEnd] = core[1] > core[0] ? core : [end, end];
+  values.fill(OUTSIDE, to, to + first);
+  values.fill(OUTSIDE, to + end, to + count);
+  for (let i = first; i < coreFirst; i++) values[to + i] = clampedSample(data, size, from, step, i);
+  for (let i = coreEnd; i < end; i++) values[to + i] = clampedSample(data, size, from, step, i);
+  sampleCore(data, size, from, step, values, to, coreFirst, coreEnd);
+}
+
+function sampleCore(data, [nx, ny], [x0, y0, z0], [dx, dy, dz], values, to, first, end) {
+  const slice = nx * ny;
+  for (let i = first; i < end; i++) {
+    const x = x0 + i * dx, y = y0 + i * dy, z = z0 + i * dz;
+    const ix = x | 0, iy = y | 0, iz = z | 0;
+    const fx = x - ix, fy = y - iy, fz = z - iz;
+    const low = iz * slice + iy * nx + ix, high = low + slice;
+    const a = data[low] + (data[low + 1] - data[low]) * fx;
+    const b = data[low + nx] + (data[low + nx + 1] - data[low + nx]) * fx;
+    const c = data[high] + (data[high + 1] - data[high]) * fx;
+    const d = data[high + nx] + (data[high + nx + 1] - data[high + nx]) * fx;
+    const near = a + (b - a) * fy;
+    values[to + i] = Math.floor(near + (c + (d - c) * fy - near) * fz + 0.5);
+  }
+}
+
+function clampedSample(data, [nx, ny, nz], from, step, column) {
+  const [x, y, z] = [nx, ny, nz].map((count, axis) => Math.min(Math.max(from[axis] + column * step[axis], 0), count - 1));
+  const ix = x | 0, iy = y | 0, iz = z | 0;
+  let sum = 0;
+  for (let corner = 0; corner < 8; corner++) {
+    const cx = Math.min(ix + (corner & 1), nx - 1), cy = Math.min(iy + ((corner >> 1) & 1), ny - 1), cz = Math.min(iz + (corner >> 2), nz - 1);
+    const weight = (corner & 1 ? x - ix : 1 - x + ix) * (corner & 2 ? y - iy : 1 - y + iy) * (corner & 4 ? z - iz : 1 - z + iz);
+    sum += weight * data[(cz * ny + cy) * nx + cx];
+  }
+  return Math.floor(sum + 0.5);
 }
