@@ -194,3 +194,35 @@ def test_a_graph_of_whole_numbers_is_refused(tmp_path: Path) -> None:
     node = helper.make_node("Add", ["ct", "mr"], ["fused"])
     path = write_graph(tmp_path / "whole.onnx", [node], kind=TensorProto.INT64)
     assert "takes i64; float32 is needed" in refusal(path)
+
+
+def test_stored_graph_fuses_as_a_compiled_one(tmp_path: Path) -> None:
+    path, ct, mr = mean_graph(tmp_path / "mean.onnx"), *pair((2, 20, 30))
+    expected = OnnxMethod(path)(ct, mr)
+    folder = tmp_path / "compiled"
+    for _ in range(2):
+        np.testing.assert_array_equal(OnnxMethod(path, compiled_in=folder)(ct, mr), expected)
+        (stored,) = folder.iterdir()
+    before = stored.read_bytes()
+    stored.write_bytes(before[: len(before) // 2])  # of a full disk
+    np.testing.assert_array_equal(OnnxMethod(path, compiled_in=folder)(ct, mr), expected)
+    assert stored.stat().st_size == len(before)
+    OnnxMethod(path, compiled_in=folder)(ct[:, :10], mr[:, :10])
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_graph_is_compiled_without_a_writable_folder(tmp_path: Path) -> None:
+    ct, mr = pair((1, 20, 30))
+    (tmp_path / "file").write_text("no folder")
+    method = OnnxMethod(mean_graph(tmp_path / "mean.onnx"), compiled_in=tmp_path / "file")
+    np.testing.assert_allclose(method(ct, mr), (ct + mr) / 2, rtol=1e-6)
+
+
+def test_compiled_graphs_in_a_folder_are_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radfuse.methods.compiled_graphs.MAX_STORED", 2)
+    path, folder = mean_graph(tmp_path / "mean.onnx"), tmp_path / "compiled"
+    for rows in (8, 9, 10):
+        OnnxMethod(path, compiled_in=folder)(*pair((1, rows, 9)))
+    assert len(list(folder.iterdir())) == 2

@@ -1,7 +1,7 @@
 """Learned methods: ONNX graphs with inputs `ct` and `mr` and output `fused`, run by OpenVINO."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import openvino
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.methods.catalogue import METHODS, MIN_SIDES
+from radfuse.methods.compiled_graphs import DEVICE, read_or_compile
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.patches import check_size
 
@@ -41,6 +42,9 @@ class OnnxMethod:
     precision: Literal["f32", "bf16"] = option(
         "f32", "arithmetic; bf16 is faster and less exact, see docs/measured.md"
     )
+
+    compiled_in: Path | None = None
+    """Folder of compiled graphs; None to compile them in each process."""
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
@@ -76,10 +80,15 @@ class OnnxMethod:
                 del self._compiled[next(iter(self._compiled))]
             graph = self._graph.clone()
             graph.reshape({port: list(shape) for port in graph.inputs})
-            settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
-            compiled = openvino.Core().compile_model(graph, "CPU", settings)
-            self._compiled[shape] = compiled.create_infer_request()
+            self._compiled[shape] = self._compile(graph).create_infer_request()
         return self._compiled[shape]
+
+    def _compile(self, graph: Any) -> Any:
+        settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
+        compile_graph = partial(openvino.Core().compile_model, graph, DEVICE, settings)
+        if self.compiled_in is None:
+            return compile_graph()
+        return read_or_compile(self.compiled_in, graph, self.path, settings, compile_graph)
 
     @cached_property
     def _compiled(self) -> dict[tuple[int, ...], Any]:

@@ -25,6 +25,7 @@ from radfuse.service.routes import (
 )
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
+from radfuse.service.slice_preview import SlicePreviews
 from radfuse.service.stores.alignments import UnknownAlignmentError
 from radfuse.service.stores.patients import DifferentPatientsError
 from radfuse.service.stores.shown_files import UnknownStudyError
@@ -37,6 +38,9 @@ from radfuse.service.stores.studies import OtherResultError, Studies
 
 STATIC = Path(__file__).parent / "static"
 """HTML, CSS and scripts of the viewer."""
+
+COMPILED = "compiled"
+"""Folder of compiled networks in the folder of studies."""
 
 STATUS: dict[type[Exception], int] = {
     UnknownStudyError: 404,
@@ -76,7 +80,12 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.deps = Dependencies(
-        store, StructureStore(store), jobs, access, destinations=destinations or {}
+        store,
+        StructureStore(store),
+        jobs,
+        access,
+        SlicePreviews(folder / COMPILED),
+        destinations=destinations or {},
     )
     app.add_middleware(SecurityMiddleware, access=access)
     add_error_responses(app, STATUS)

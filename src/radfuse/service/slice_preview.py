@@ -1,6 +1,7 @@
 """One slice of a study fused by another method or CT window."""
 
-from functools import lru_cache
+from dataclasses import is_dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 
@@ -30,11 +31,14 @@ Slice = NDArray[np.uint16]
 
 
 class SlicePreviews:
-    """Fuses slices by other methods, one at a time; caches the last MR and some methods."""
+    """Fuses slices by other methods, one at a time; caches the last MR and some methods.
 
-    def __init__(self) -> None:
+    `compiled_in` is a folder for compiled networks, so that another process need not compile them.
+    """
+
+    def __init__(self, compiled_in: Path | None = None) -> None:
         self._lock = Lock()
-        self._method = lru_cache(MAX_CACHED_METHODS)(_load)
+        self._method = lru_cache(MAX_CACHED_METHODS)(partial(_load, compiled_in))
         self._mr = lru_cache(1)(_read_mr)
 
     def fuse(
@@ -93,10 +97,17 @@ def _is_within(own_index: int, settings: PreviewSettings) -> bool:
 
 
 def _load(
-    name: str, options: tuple[tuple[str, Value], ...], window: Window, _folder: Path
+    compiled_in: Path | None,
+    name: str,
+    options: tuple[tuple[str, Value], ...],
+    window: Window,
+    _folder: Path,
 ) -> Method:
     """A method for one study: it keeps what it compiled for the size of its slices."""
-    return load_method(name, applicable_options(name, dict(options)), window=window)
+    method = load_method(name, applicable_options(name, dict(options)), window=window)
+    if hasattr(method, "compiled_in") and is_dataclass(method):  # a network
+        return replace(method, compiled_in=compiled_in)
+    return method
 
 
 def _read_mr(path: Path, step: float, _sources: tuple[str, str]) -> sitk.Image:
