@@ -16,7 +16,9 @@ BASE ?= python:3.11-slim-bookworm
 IMAGE ?= radfuse:latest
 # Programs that tests compare with, and their Debian packages.
 TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
-  gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb plastimatch=plastimatch slurmctld=slurm-wlm
+  firefox-esr=firefox-esr gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb \
+  plastimatch=plastimatch slurmctld=slurm-wlm
+AXE_VERSION := 4.14.1
 # For the container image, which only make study builds.
 IMAGE_TOOLS := podman=podman runc=runc debootstrap=debootstrap
 # Programs that tests start import radfuse, too: keep what is compiled.
@@ -24,7 +26,7 @@ ENVIRONMENT := OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 PYTHONDO
 # Three for two cores: some tests wait for servers and browsers.
 THREE_AT_ONCE := -n 3 --dist worksteal --durations=25
 
-.PHONY: demo test check study docs screenshots image sbom licences ready tools venv-package clean
+.PHONY: demo test check study docs screenshots image sbom licences ready tools axe venv-package clean
 
 demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
@@ -88,9 +90,9 @@ venv-package:
 	apt-get update -qq && apt-get install -y -qq python3-venv
 	$(PYTHON) -m venv .venv
 
-# Python packages and Debian packages at the same time.
+# Python packages, Debian packages and the package of npm at the same time.
 ready:
-	@$(MAKE) --no-print-directory -j 2 TOOLS='$(TOOLS)' .venv/dev tools
+	@$(MAKE) --no-print-directory -j 2 TOOLS='$(TOOLS)' .venv/dev tools axe
 
 # Without one of them, its tests are skipped with a message.
 # The policy stops packages from starting their services: the tests start their own.
@@ -108,6 +110,12 @@ tools: | .venv/made
 	  || { apt-get update -qq && $$install $$missing >/dev/null 2>&1; } \
 	  || for package in $$missing; do $$install $$package >/dev/null \
 	    || echo "make: $$package could not be installed; its tests will be skipped"; done
+
+# Rules of accessibility that tests of the viewer check; without npm they are skipped with a message.
+axe: | .venv/made
+	@test -e .venv/npm/node_modules/axe-core/axe.min.js || { command -v npm >/dev/null \
+	  && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@$(AXE_VERSION); } \
+	  || echo "make: axe-core could not be installed; its tests will be skipped"
 
 clean:
 	rm -rf .venv radfuse-demo .mypy_cache .ruff_cache .pytest_cache

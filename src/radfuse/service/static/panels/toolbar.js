@@ -1,10 +1,11 @@
 // The toolbar of the viewer: overlay and its mode, planes, ruler; and the values at the crosshair.
 
-import { byId, createElement, selectNext, setPressed } from "../dom.js";
+import { byId, createElement, selectNext, setPressed, showText } from "../dom.js";
 import { ColourBar } from "../marks/colour_bar.js";
 import { FULL_SCALE } from "../viewer/compose.js";
 import { FovBorder } from "../marks/fov_border.js";
-import { Rendering } from "../viewer/rendering.js";
+import { text } from "../text.js";
+import { Rendering, canRender } from "../viewer/rendering.js";
 import { Ruler } from "../marks/ruler.js";
 import { RENDERING_AREA } from "../viewer/viewports.js";
 import { DisplayPanel } from "./display_panel.js";
@@ -115,6 +116,8 @@ export class Toolbar {
   async render() {
     const { viewer } = this;
     if (byId("rendering-area").hidden || !viewer.isShowing) return;
+    showText("rendering-missing", canRender() ? "" : text("viewer.no-webgl"));
+    if (!canRender()) return;
     const [width, level] = viewer.window;
     if (viewer.fused) await this.rendering.show(viewer.fused, [0, FULL_SCALE]);
     else await this.rendering.show(viewer.ct, [level - width / 2, level + width / 2]);

@@ -59,6 +59,9 @@ export class Rendering {
   }
 }
 
+// Whether the browser can render at all; some have no WebGL without a GPU.
+export const canRender = () => Boolean(document.createElement("canvas").getContext("webgl2"));
+
 function hasGpu() {
   const gl = document.createElement("canvas").getContext("webgl2");
   const names = gl?.getExtension("WEBGL_debug_renderer_info");
