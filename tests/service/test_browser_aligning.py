@@ -368,6 +368,90 @@ def test_pairs_of_another_window_are_shown_and_undo_brings_back(
     assert len(site.client.get(where).json()["pairs"]) == len(mine) + 1
 
 
+def draw_box(viewer: ViewerDriver, plane: str, first: list[float], last: list[float]) -> None:
+    code = """
+      const [plane, from, to] = arguments, { viewer, panels } = radfuse;
+      const { tool } = panels.registration.region;
+      const viewport = viewer.viewports.find((one) => one.plane === plane);
+      tool.down(viewport, from);
+      tool.move(viewport, to);
+      tool.up();
+    """
+    viewer.browser.execute_script(code, plane, first, last)
+
+
+def box(viewer: ViewerDriver, key: str = "metric_mask") -> Any:
+    return viewer.browser.execute_script(f"return radfuse.panels.registration.masks.{key}")
+
+
+def test_a_box_is_drawn_resized_moved_and_removed(viewer: ViewerDriver) -> None:
+    click(viewer, "draw-box")
+    assert viewer.browser.execute_script("return radfuse.viewer.layout") == "planes"
+    viewer.browser.execute_script("radfuse.viewer.draw()")
+    x, y, z = grid(viewer)[0]
+    draw_box(viewer, "axial", [x - 10, y - 8, z], [x + 10, y + 12, z])
+    drawn = box(viewer)
+    assert drawn["first"][:2] == [x - 10, y - 8]
+    assert drawn["last"][:2] == [x + 10, y + 12]
+    assert drawn["first"][2] < z < drawn["last"][2]
+    draw_box(viewer, "coronal", [x, y, drawn["last"][2] + 0.5], [x, y, drawn["last"][2] + 3.5])
+    assert box(viewer)["last"] == [x + 10, y + 12, drawn["last"][2] + 3]
+    draw_box(viewer, "axial", [x, y, z], [x + 4, y - 2, z])  # inside: all of it
+    assert box(viewer)["first"] == [x - 6, y - 10, drawn["first"][2]]
+    viewer.browser.execute_script("arguments[0].scrollIntoView()", viewer.element("metric-mask"))
+    viewer.screenshot("34-box")
+    assert box(viewer, "roi") == ""
+    click(viewer, "remove-box")
+    assert box(viewer) == ""
+    click(viewer, "box-at-crosshair")
+    field = viewer.element("box-left")
+    field.send_keys(Keys.CONTROL + "a")
+    field.send_keys("40", Keys.ENTER)
+    spacing = grid(viewer)[1][0]
+    width = box(viewer)["last"][0] - box(viewer)["first"][0] + 1
+    assert abs(width * spacing - 40) <= spacing
+    click(viewer, "remove-box")
+
+
+def test_alignments_are_saved_compared_and_loaded(
+    viewer: ViewerDriver, site: Site, prepared: str
+) -> None:
+    click(viewer, "reset-registration")
+    start = alignment(viewer)
+    type_values(viewer, {FIELDS[0]: 10})
+    viewer.element("alignment-name").send_keys("Ten to the left", Keys.ENTER)
+    viewer.wait_until(lambda: "Ten to the left" in viewer.element("alignments").text)
+    saved = alignment(viewer)
+    type_values(viewer, {FIELDS[0]: 4})
+    edited = alignment(viewer)
+    identifier = viewer.element("alignments").get_attribute("value")
+    viewer.select("side-b", identifier)
+    viewer.press("b")
+    viewer.wait_until(lambda: "differ by 6.0 mm" in viewer.element("alignments-difference").text)
+    assert (
+        "at most 6.0 mm in the head, and by 0.00°" in viewer.element("alignments-difference").text
+    )
+    assert_allclose(alignment(viewer), edited)
+    assert not viewer.element("use-unrefined").is_enabled()
+    viewer.press("b")
+    assert_allclose(alignment(viewer), saved)
+    heading = viewer.element("alignments-section")
+    viewer.browser.execute_script("arguments[0].scrollIntoView()", heading)
+    viewer.screenshot("35-alignments")
+    viewer.press(Keys.ESCAPE)
+    assert_allclose(alignment(viewer), edited)
+    assert viewer.element("use-unrefined").is_enabled()
+    click(viewer, "load-alignment")
+    assert_allclose(alignment(viewer), saved)
+    click(viewer, "undo-alignment")
+    assert_allclose(alignment(viewer), edited)
+    stored = site.client.get(f"/api/v1/studies/{prepared}/alignments").json()
+    assert_allclose(stored[0]["mr_from_ct"], start @ shifted((-10, 0, 0)), atol=1e-9)
+    viewer.browser.execute_script("window.confirm = () => true")
+    click(viewer, "delete-alignment")
+    viewer.wait_until(lambda: not viewer.element("alignments").text)
+
+
 @pytest.mark.slow
 def test_fused_result_has_the_displayed_transform(
     viewer: ViewerDriver, site: Site, asked: dict[str, Any], phantom: Phantom

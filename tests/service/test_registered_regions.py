@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from browser_kit import ViewerDriver
 from selenium.webdriver import Chrome
 from service_kit import Site, refused, running
@@ -31,6 +32,49 @@ def drawn(site: Site, asked: dict[str, Any]) -> StudyClient:
     identifier = site.make(**asked)
     assert site.prepare(identifier)[-1][0] == "done"
     return StudyClient(site, identifier)
+
+
+@pytest.mark.slow
+def test_a_box_is_registered_as_a_structure_is(
+    site: Site, drawn: StudyClient, phantom: Phantom
+) -> None:
+    columns, rows, slices = drawn.grid.size
+    box = {"first": [0, 0, slices // 3], "last": [columns - 1, rows - 1, slices - 1]}
+    pose = {"mr_from_ct": matrix_of(phantom.mr_from_ct).tolist(), "refine": False}
+    events = site.fuse(drawn.study, **pose, roi=box)
+    assert events[-1][0] == "done", events
+    assert events[-1][1]["outcome"]["quality"].startswith("registration QA of a region passed: ")
+    (path,) = (drawn.folder / "masks").glob("box-*.nii.gz")
+    mask = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    np.testing.assert_array_equal(mask, upper_head(drawn))
+    site.fuse(drawn.study, **pose, roi="")
+
+
+def test_a_metric_mask_and_a_transform_exclude_each_other(
+    site: Site, drawn: StudyClient, phantom: Phantom
+) -> None:
+    """What is stored must be a recipe that can be read again."""
+    box = {"first": [0, 0, 0], "last": [9, 9, 9]}
+    pose = {"mr_from_ct": matrix_of(phantom.mr_from_ct).tolist(), "refine": False}
+    refused(
+        drawn.call("POST", "/fuse", **pose, metric_mask=box), 400, "metric_mask is for a search"
+    )
+    assert site.study(drawn.study)["id"] == drawn.study
+
+
+@pytest.mark.parametrize(
+    ("box", "status", "words"),
+    [
+        ({"first": [5, 0, 0], "last": [4, 9, 9]}, 400, "is not inside the CT"),
+        ({"first": [0, 0, 0], "last": [9, 9, 10**6]}, 400, "draw it again"),
+        ({"first": [-1, 0, 0], "last": [9, 9, 9]}, 422, "roi"),
+        ({"first": [0, 0], "last": [9, 9, 9]}, 422, "roi"),
+    ],
+)
+def test_a_box_outside_the_ct_is_refused(
+    drawn: StudyClient, box: dict[str, Any], status: int, words: str
+) -> None:
+    refused(drawn.call("POST", "/fuse", roi=box), status, words)
 
 
 @pytest.mark.parametrize("fused_again", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -14,7 +14,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.methods.catalogue import METHODS
 from radfuse.methods.loading import check_options, method_info
-from radfuse.recipe import FILE_FIELDS, Recipe
+from radfuse.recipe import FILE_FIELDS, Recipe, make_recipe
 from radfuse.service.delivery.transfers import Transfers
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.opening.folders import is_below
@@ -112,14 +112,15 @@ class Dependencies:
     def checked(self, recipe: Recipe) -> Recipe:
         """A recipe with the resolved paths of its files.
 
-        Raises `InputError` for an invalid name, option, window or file.
+        Raises `InputError` for an invalid name, option, window or file, and for values that
+        exclude each other: what is stored can be read again.
         """
         named = {key: path for key in FILE_FIELDS if isinstance(path := getattr(recipe, key), Path)}
         files = dict(zip(named, self.allowed_paths(*named.values()), strict=True))
         self.check_method(recipe.method)
         check_options(recipe.method, recipe.options, recipe.device)
         window_named(recipe.window)
-        return recipe.model_copy(update=files)
+        return make_recipe(**recipe.model_copy(update=files).model_dump())
 
     def check_method(self, method: str) -> None:
         """Raise `InputError` for a method that does not exist or may not be opened."""

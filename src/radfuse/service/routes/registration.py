@@ -1,5 +1,7 @@
 """Routes of registration and fusion: prepare, view, fuse, preview of a slice."""
 
+from pathlib import Path
+
 import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
@@ -11,9 +13,10 @@ from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.jobs.fusion import JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
 from radfuse.service.models import Coordinate, Matrix, RequestModel
-from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
+from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps
 from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.patients import check_accepted, with_acceptance
+from radfuse.service.stores.registration_box import Box, write_box
 from radfuse.service.stores.studies import Study
 
 
@@ -33,11 +36,11 @@ class FusionRequest(RequestModel):
     accept_registration: bool = False
     """Accept a registration that fails QA, in this fusion only."""
 
-    roi: str | None = None
-    """Structure to register and judge; empty for the whole head, null as in the recipe."""
+    roi: str | Box | None = None
+    """Structure or box to register and judge; empty for the whole head, null as in the recipe."""
 
-    metric_mask: str | None = None
-    """Structure whose voxels alone count in the search; empty for the whole head."""
+    metric_mask: str | Box | None = None
+    """Structure or box whose voxels alone count in the search; empty for the whole head."""
 
     @model_validator(mode="after")
     def _one_alignment(self) -> "FusionRequest":
@@ -127,11 +130,10 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
         chosen = {key: getattr(study.recipe, key) for key in kept}
         study = study.model_copy(update={"recipe": recipe.model_copy(update=chosen)})
     drawn = {key: one for key in MASK_FIELDS if (one := getattr(request, key)) is not None}
-    masks = {
-        key: deps.structures.write_mask(identifier, one) if one else None
-        for key, one in drawn.items()
-    }
-    recipe = deps.checked(study.recipe.model_copy(update=masks))
+    changes = {key: _mask(deps, identifier, one) for key, one in drawn.items()}
+    if request.mr_from_ct is not None and request.refine:
+        changes["transform"] = None  # the search from the manual registration replaces it
+    recipe = deps.checked(study.recipe.model_copy(update=changes))
     patients = read_identities(deps.studies.folder_of(identifier)).patients
     check_accepted(patients, study.accepted_patients)
     study = study.model_copy(update={"recipe": with_acceptance(recipe, study.accepted_patients)})
@@ -139,6 +141,13 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
         rigid_from_matrix(np.array(request.mr_from_ct), name="mr_from_ct")
     spec = JobSpec("fuse", **request.model_dump(exclude={"recipe", *MASK_FIELDS}))
     return deps.jobs.start(study, spec)
+
+
+def _mask(deps: Dependencies, identifier: str, region: str | Box) -> Path | None:
+    """The mask of a structure as it is now, or of a box; None for the whole head."""
+    if isinstance(region, Box):
+        return write_box(deps.studies, deps.structures, identifier, region)
+    return deps.structures.write_mask(identifier, region) if region else None
 
 
 @api.post("/cancel", status_code=202)

@@ -67,6 +67,11 @@ export const acceptPatients = (id, reason) => requestJson("PUT", `/studies/${id}
 export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
 export const landmarks = (id) => requestJson("GET", `/studies/${id}/landmarks`);
 export const saveLandmarks = (id, revision, pairs) => requestJson("PUT", `/studies/${id}/landmarks`, { revision, pairs });
+export const alignments = (id) => requestJson("GET", `/studies/${id}/alignments`);
+export const addAlignment = (id, body) => requestJson("POST", `/studies/${id}/alignments`, body);
+export const changeAlignment = (id, aid, changes) => requestJson("PATCH", `/studies/${id}/alignments/${aid}`, changes);
+export const removeAlignment = (id, aid) => requestJson("DELETE", `/studies/${id}/alignments/${aid}`);
+export const compareAlignments = (id, body) => requestJson("POST", `/studies/${id}/alignments/compare`, body);
 export const qaSheetUrl = (id, run) => `${ROOT}/studies/${id}/qa.html?run=${run}`;
 export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;
 export const furtherUrl = (id, number, run) => `${ROOT}/studies/${id}/further/${number}.nii?run=${run}`;

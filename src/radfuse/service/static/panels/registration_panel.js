@@ -3,10 +3,10 @@
 import { byId, showErrors } from "../dom.js";
 import { AlignSection } from "../registration/align_section.js";
 import { Alignment } from "../registration/alignment.js";
+import { Comparison } from "../registration/comparison.js";
 import { LandmarksSection } from "../registration/landmarks_section.js";
+import { RegionSection } from "../registration/region_section.js";
 import { text } from "../text.js";
-
-const MASKS = ["roi", "metric-mask"]; // the selects
 
 export class RegistrationPanel {
   // `fuse` starts a fusion with options.
@@ -14,6 +14,8 @@ export class RegistrationPanel {
     Object.assign(this, { viewer, fuse, alignment: new Alignment(viewer) });
     this.align = new AlignSection(viewer, this.alignment);
     this.landmarks = new LandmarksSection(viewer, this.alignment);
+    this.region = new RegionSection(viewer);
+    this.comparison = new Comparison(viewer, this.alignment);
     byId("refine").addEventListener("click", showErrors(() => this.run(true), "registration-error"));
     byId("use-unrefined").addEventListener("click", showErrors(() => this.run(false), "registration-error"));
     byId("reset-registration").addEventListener("click", () => this.setAlignment(this.alignment.initial, "reset"));
@@ -24,27 +26,26 @@ export class RegistrationPanel {
     const isOther = this.study !== study;
     this.study = study;
     this.alignment.open(mrFromCt, "start", isOther);
-    if (isOther) this.landmarks.open(study);
+    if (!isOther) return;
+    this.landmarks.open(study);
+    this.region.tool.set(null);
+    showErrors(() => this.comparison.open(study), "alignments-error")();
   }
 
   // Leave the tab.
   leave() {
     this.align.leave();
+    this.region.leave();
+    this.comparison.stop();
   }
 
-  // Structures that a registration may be restricted to; a chosen one stays chosen.
   showStructures(list) {
-    for (const id of MASKS) {
-      const chosen = byId(id).value;
-      const options = [new Option(text("registration.whole-head"), ""), ...list.map((one) => new Option(one.name, one.id))];
-      byId(id).replaceChildren(...options);
-      byId(id).value = list.some((one) => one.id === chosen) ? chosen : "";
-    }
+    this.region.showStructures(list);
   }
 
-  // The structures to which the next registration is restricted, by field of the request.
+  // The regions to which the next registration is restricted, by field of the request.
   get masks() {
-    return Object.fromEntries(MASKS.map((id) => [id.replace("-", "_"), byId(id).value]));
+    return this.region.masks;
   }
 
   // Change the alignment; `label` names the change.
@@ -58,6 +59,6 @@ export class RegistrationPanel {
   }
 
   get keys() {
-    return { ...this.align.keys, ...this.landmarks.keys };
+    return { ...this.align.keys, ...this.landmarks.keys, ...this.comparison.keys };
   }
 }

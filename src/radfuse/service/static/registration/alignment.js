@@ -6,11 +6,7 @@ const SAME_CHANGE_MS = 800; // between two key presses that are undone together
 export class Alignment extends EventTarget {
   constructor(viewer) {
     super();
-    Object.assign(this, { viewer, pairs: [], states: [], position: -1, initial: null });
-  }
-
-  get mrFromCt() {
-    return this.viewer.mrFromCt;
+    Object.assign(this, { viewer, pairs: [], states: [], position: -1, initial: null, mrFromCt: null });
   }
 
   // Start from an alignment; the changes of the same study can still be undone.
@@ -29,6 +25,12 @@ export class Alignment extends EventTarget {
 
   // Display an alignment without a record: a drag goes on.
   show(mrFromCt) {
+    this.mrFromCt = mrFromCt;
+    this.display(mrFromCt);
+  }
+
+  // Display another alignment than the edited one, to compare.
+  display(mrFromCt) {
     if (this.viewer.isShowing) this.viewer.setAlignment(mrFromCt);
   }
 
