@@ -266,14 +266,16 @@ def test_a_result_lost_before_it_was_sent_is_made_again(site: Site, phantom: Pat
 
 
 @pytest.mark.slow
-def test_wrong_answers_for_a_series_delay_only_it(site: Site, phantom: Path) -> None:
+@pytest.mark.parametrize("wrong", [(500, b"{}"), (200, b"garbage")], ids=["status", "content"])
+def test_wrong_answers_for_a_series_delay_only_it(
+    site: Site, phantom: Path, wrong: tuple[int, bytes]
+) -> None:
     site.add(*one_patient(phantom, site, 1), *one_patient(phantom, site, 2))
     bad = site.first.ask("/patients")[0]
     study = site.first.ask(f"/patients/{bad}/studies")[0]
     instance = site.first.ask(f"/series/{study['Series'][0]}")["Instances"][0]
     with proxy_of(site.first) as proxy:
-        for wrong in ((500, b"{}"), (200, b"garbage")):
-            proxy.wrong = {f"/instances/{instance}/file": wrong}
+        proxy.wrong = {f"/instances/{instance}/file": wrong}
         with site.node(orthanc=proxy.url):
             wait_until(lambda: FusionState.DELIVERED in states(site))
             assert {

@@ -9,6 +9,7 @@ import pytest
 from program_kit import NodeProgram, children, grandchildren
 
 from node_kit import RULES, Site, patient_files, states
+from orthanc_kit import HOST
 from radfuse.node.orthanc import Orthanc
 from radfuse.node.state import FusionState
 
@@ -23,6 +24,9 @@ WARM_UP = 0.2
 """Part of the run in which memory grows: libraries are loaded, and connections opened."""
 
 MAX_GROWTH = 0.1
+
+TRANSFERRED = 5
+"""Patients whose transfer is measured by itself."""
 
 MAX_BOOKKEEPING = 0.02
 """Of the CPU of fusing the smallest phantom, 3 s; a usual patient takes ten times as long."""
@@ -59,16 +63,23 @@ def cpu_s(process: int, *, with_ended: bool) -> float:
 
 
 def transfer_s(site: Site) -> float:
-    """CPU that it takes to transfer the sources and the results of a patient by HTTP."""
-    orthanc = Orthanc(site.settings.orthanc)
-    patient = orthanc.patients()[0]
-    series = orthanc.series_of(patient)
-    began = time.thread_time()
-    for one in series:
-        orthanc.download(one.resource, site.folder / "transferred" / one.resource)
-    seconds = time.thread_time() - began
-    orthanc.close()
-    return seconds
+    """CPU that it takes to retrieve the sources of a patient, and to store the results."""
+    folder = site.folder / "transferred"
+    first, second = (Orthanc(f"http://{HOST}:{one.http_port}") for one in (site.first, site.second))
+    series = [first.series_of(patient) for patient in first.patients()[:TRANSFERRED]]
+    seconds = 0.0
+    for one in (one for of_patient in series for one in of_patient):
+        is_result = "RESEARCH" in one.facts["SeriesDescription"]
+        began = time.thread_time()
+        first.download(one.resource, folder / one.resource)
+        seconds += 0.0 if is_result else time.thread_time() - began
+        for path in (folder / one.resource).iterdir() if is_result else ():
+            began = time.thread_time()
+            second.store(path.read_bytes())
+            seconds += time.thread_time() - began
+    first.close()
+    second.close()
+    return seconds / TRANSFERRED
 
 
 @pytest.mark.slow

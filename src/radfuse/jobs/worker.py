@@ -27,6 +27,9 @@ LEASE_S = 60.0
 POLL_S = 0.2
 """Interval in which a child's answer, the time and a request to stop are checked."""
 
+CHECK_S = 1.0
+"""Interval in which a worker asks whether its job was cancelled."""
+
 Answer = tuple[JobState, str]
 """How a job has ended, and why; one that waits again had no space for its result."""
 
@@ -92,16 +95,20 @@ class Lease:
 
     def __init__(self, store: JobStore, taken: StoredJob, worker: str) -> None:
         self._store, self.taken, self._worker = store, taken, worker
-        self._extended = time.monotonic()
+        self._extended = self._checked = time.monotonic()
 
     def extended(self) -> bool:
         """Extend the lease where it is time; False where the job is no longer this worker's.
 
         On a full disk nobody else can take the job, either.
         """
-        if time.monotonic() - self._extended <= LEASE_S / 4:
+        now = time.monotonic()
+        if now - self._checked < CHECK_S:
+            return True
+        self._checked = now
+        if now - self._extended <= LEASE_S / 4:
             return self._store.is_held(self.taken.job.identity, self._worker)
-        self._extended = time.monotonic()
+        self._extended = now
         try:
             return self._store.extend(self.taken.job.identity, self._worker, LEASE_S)
         except DiskFullError:

@@ -16,9 +16,8 @@ from radfuse.node.store import NodeStore
 
 LOG = logging.getLogger(__name__)
 
-LEVELS = {"NewSeries": "series", "StableSeries": "series"}
-"""Changes that concern a patient, and the level of their resource; those of a study come with
-them."""
+SERIES_CHANGES = ("NewSeries", "StableSeries")
+"""Changes whose resource is a series; those of a study come with them."""
 
 PATIENT_CHANGES = ("NewPatient", "StablePatient")
 """Changes whose resource is the patient."""
@@ -30,9 +29,8 @@ RECHECK = 2.0
 """A patient whose series are not stable is asked for again after so many times the quiet time:
 an Orthanc that was restarted does not call stable what had arrived before."""
 
-
-MAX_KNOWN = 10_000
-"""Series whose patient is remembered: each is asked for when it is new, and known when stable."""
+MIN_RECHECK_S = 5.0
+"""Least such time; all other series are reported as soon as they are stable."""
 
 MAX_FAULTS = 5
 """So often a change is asked for whose patient the Orthanc cannot name; then it is ignored."""
@@ -68,7 +66,6 @@ class Arrivals:
         self._orthanc, self._store, self._audit = orthanc, store, audit
         self._settings, self._clock = settings, clock
         self._waiting: dict[str, _Waiting] = {}
-        self._known: dict[str, str] = {}
         self._faults: dict[str, int] = {}
         """How often the Orthanc could not name the patient of a resource."""
 
@@ -127,11 +124,11 @@ class Arrivals:
         return position
 
     def _expect(self, arrived: set[str], others: set[str]) -> None:
-        """Ask for the series of these patients soon."""
+        """Ask for the series of these patients: at once where some are stable."""
         now = self._clock()
         for patient in arrived:
-            self._waiting[patient] = _Waiting(now, now)
-        for patient in others - arrived:
+            self._waiting[patient] = _Waiting(now, now + self._settings.quiet_s)
+        for patient in others:
             self._waiting.setdefault(patient, _Waiting(now, now)).due = now
 
     def _start(self) -> int:
@@ -144,10 +141,9 @@ class Arrivals:
     def _patients_of(self, changes: Sequence[Change]) -> set[str]:
         """The patients whom changes concern."""
         found = {one.resource for one in changes if one.kind in PATIENT_CHANGES}
-        resources = {(LEVELS[one.kind], one.resource) for one in changes if one.kind in LEVELS}
-        for level, resource in resources:
+        for resource in {one.resource for one in changes if one.kind in SERIES_CHANGES}:
             try:
-                patient = self._known.get(resource) or self._orthanc.patient_of(level, resource)
+                patient = self._orthanc.patient_of(resource)
             except NoAnswerError:
                 raise
             except PeerError as error:
@@ -158,9 +154,6 @@ class Arrivals:
                 continue
             if patient:
                 found.add(patient)
-                self._known[resource] = patient
-        if len(self._known) > MAX_KNOWN:
-            self._known.clear()
         return found
 
     def apply_rules(self, rules: Sequence[Rule]) -> None:
@@ -174,7 +167,7 @@ class Arrivals:
 
     def _apply(self, patient: Patient, rules: Sequence[Rule]) -> None:
         waiting = self._waiting[patient.patient]
-        waiting.due = self._clock() + RECHECK * self._settings.quiet_s
+        waiting.due = self._clock() + max(RECHECK * self._settings.quiet_s, MIN_RECHECK_S)
         try:
             with_sender = any(rule.asks_for_sender for rule in rules)
             series = self._orthanc.series_of(patient.patient, with_sender=with_sender)

@@ -114,22 +114,23 @@ class Deliveries(Part):
             for path in files_below(result):
                 instance, is_new = self._orthanc.store(path.read_bytes())
                 new += [instance] if is_new else []
-            self._check_stored(result)
+            return self._stored_series(result)
         except PeerError:
             with suppress(PeerError):
                 for instance in new if not fusion.series else ():
                     self._orthanc.delete_instance(instance)
             raise
-        return [reference for reference, _ in series_in(result)]
 
-    def _check_stored(self, result: Path) -> None:
-        """Raise `PeerError` unless the Orthanc has all images of a result."""
-        for reference, count in series_in(result):
+    def _stored_series(self, result: Path) -> list[SeriesReference]:
+        """The series of a result; raises `PeerError` unless the Orthanc has all images of it."""
+        series = series_in(result)
+        for reference, count in series:
             found = self._orthanc.count_instances(reference.series)
             if found < count:
                 raise PeerError(
                     f"the Orthanc has {found} of {count} images of a series of the result"
                 )
+        return [reference for reference, _ in series]
 
     def _remove_instances(self, result: Path) -> None:
         """Delete what an interrupted attempt has stored of a result that is not wanted any more."""
@@ -158,7 +159,7 @@ class Deliveries(Part):
             return
         try:
             found = [self._orthanc.find_series(one.series) for one in fusion.series]
-            self._check_stored(result)
+            self._stored_series(result)
         except NoAnswerError as error:
             self._wait(delivery, str(error))
             raise
@@ -227,15 +228,21 @@ class Deliveries(Part):
 
 def files_below(result: Path) -> list[Path]:
     """The DICOM files of a result, a folder for each series."""
-    return sorted(result.glob("*/*"))
+    return [path for folder in folders_in(result) for path in files_of(folder)]
+
+
+def folders_in(result: Path) -> list[Path]:
+    """The folders of the series of a result."""
+    return sorted(path for path in result.iterdir() if path.is_dir()) if result.is_dir() else []
 
 
 def series_in(result: Path) -> list[tuple[SeriesReference, int]]:
     """The series of a result, each with its number of images."""
     found = []
-    for folder in sorted({path.parent for path in files_below(result)}):
-        files = files_of(folder)
-        header = pydicom.dcmread(files[0], stop_before_pixels=True)
+    uids = ["StudyInstanceUID", "SeriesInstanceUID"]
+    for folder in folders_in(result):
+        files = list(folder.iterdir())
+        header = pydicom.dcmread(files[0], stop_before_pixels=True, specific_tags=uids)
         reference = SeriesReference(study=header.StudyInstanceUID, series=header.SeriesInstanceUID)
         found.append((reference, len(files)))
     return found

@@ -4,6 +4,7 @@ https://orthanc.uclouvain.be/book/users/rest.html
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
-import requests
+from urllib3 import BaseHTTPResponse, PoolManager
+from urllib3.exceptions import HTTPError
 
 from radfuse.errors import DiskFullError, PeerError
 
@@ -24,6 +26,9 @@ CHANGES_PER_REQUEST = 1000
 
 STORED = ("Success", "AlreadyStored")
 """Answers to an instance that Orthanc now has."""
+
+MAX_KNOWN = 10_000
+"""Series whose patient is remembered: each is asked for when it is new, and when it is stable."""
 
 PART_BYTES = 1 << 20
 """How much of a file is in memory while it is retrieved."""
@@ -93,15 +98,15 @@ class Orthanc:
     def __init__(
         self, url: str, user: str = "", password: str = "", timeout_s: float = TIMEOUT_S
     ) -> None:
-        self.url, self._timeout_s = url, timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = False  # neither a proxy nor ~/.netrc
-        if user:
-            self._session.auth = (user, password)
+        self.url = url
+        credentials = b64encode(f"{user}:{password}".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}"} if user else {}
+        self._connections = PoolManager(headers=headers, retries=False, timeout=timeout_s)
+        self._patients: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._connections.clear()
 
     @parses
     def name(self) -> str:
@@ -130,10 +135,19 @@ class Orthanc:
         return list(self._json("GET", "/patients"))
 
     @parses
-    def patient_of(self, level: str, resource: str) -> str | None:
-        """The patient of a `series` or of `studies`; None where it has been deleted."""
-        answer = self._json("GET", f"/{level}/{resource}/patient", missing=True)
-        return str(answer["ID"]) if answer else None
+    def patient_of(self, series: str) -> str | None:
+        """The patient of a series; None where it has been deleted, unless it was known before."""
+        if series not in self._patients:
+            answer = self._json("GET", f"/series/{series}/patient", missing=True)
+            if answer is None:
+                return None
+            self._remember(series, str(answer["ID"]))
+        return self._patients[series]
+
+    def _remember(self, series: str, patient: str) -> None:
+        if len(self._patients) >= MAX_KNOWN:
+            self._patients.clear()
+        self._patients[series] = patient
 
     @parses
     def patient_facts(self, patient: str) -> dict[str, str]:
@@ -205,9 +219,9 @@ class Orthanc:
         """Write the body of an answer into a file, part by part."""
         with self._ask("GET", path, stream=True) as answer, target.open("wb") as file:
             try:
-                for part in answer.iter_content(PART_BYTES):
+                for part in answer.stream(PART_BYTES):
                     file.write(part)
-            except requests.RequestException as error:
+            except HTTPError as error:
                 raise self._no_answer(error) from error
 
     @parses
@@ -217,6 +231,7 @@ class Orthanc:
         status = answer.get("Status")
         if status not in STORED:
             raise PeerError(f"{self.url}: an instance was not stored ({status})")
+        self._remember(answer["ParentSeries"], answer["ParentPatient"])
         return str(answer["ID"]), status == STORED[0]
 
     def delete_instance(self, instance: str) -> None:
@@ -269,16 +284,16 @@ class Orthanc:
 
     def _json(self, method: str, path: str, *, body: Any = None, missing: bool = False) -> Any:
         answer = self._ask(method, path, body=body, missing=missing)
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             return None
         try:
             return answer.json()
-        except requests.JSONDecodeError as error:
+        except ValueError as error:
             raise PeerError(f"{self.url}: an answer is not JSON") from error
 
     def _text(self, path: str) -> str:
         answer = self._ask("GET", path, missing=True)
-        return answer.text if answer.ok else ""
+        return "" if answer.status == HTTPStatus.NOT_FOUND else answer.data.decode()
 
     def _no_answer(self, error: Exception) -> NoAnswerError:
         kind = type(error).__name__
@@ -287,23 +302,23 @@ class Orthanc:
     def _ask(
         self, method: str, path: str, *, body: Any = None, missing: bool = False,
         stream: bool = False,
-    ) -> requests.Response:  # fmt: skip
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body)
+    ) -> BaseHTTPResponse:  # fmt: skip
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         try:
-            answer = self._session.request(
-                method, self.url + path, data=data, timeout=self._timeout_s, stream=stream
+            answer = self._connections.request(
+                method, self.url + path, body=data, preload_content=not stream
             )
-        except requests.RequestException as error:
+        except HTTPError as error:
             raise self._no_answer(error) from error
-        if missing and answer.status_code == HTTPStatus.NOT_FOUND:
+        if missing and answer.status == HTTPStatus.NOT_FOUND:
             return answer
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        if answer.status == HTTPStatus.UNAUTHORIZED:
             raise PeerError(
                 f"{self.url}: Orthanc refuses the user; check orthanc_user and its password file"
             )
-        if answer.status_code == HTTPStatus.INSUFFICIENT_STORAGE:
+        if answer.status == HTTPStatus.INSUFFICIENT_STORAGE:
             raise PeerError(f"{self.url}: Orthanc has no space left")
-        if not answer.ok:
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             level = path.split("/")[1].partition("?")[0]  # what follows is a hash of the PatientID
-            raise PeerError(f"{self.url}: {method} {level}: Orthanc answers {answer.status_code}")
+            raise PeerError(f"{self.url}: {method} {level}: Orthanc answers {answer.status}")
         return answer

@@ -111,7 +111,7 @@ class Rule(BaseModel):
     @classmethod
     def _is_for_any_patient(cls, recipe: Recipe) -> Recipe:
         values = recipe.model_dump()
-        if given := [name for name in OF_ONE_PATIENT if values[name] not in (None, False)]:
+        if given := [name for name in OF_ONE_PATIENT if values[name]]:
             raise ValueError(f"{given[0]} is for one patient, whom a person knows; omit it")
         try:
             if missing := missing_weights(recipe.method):

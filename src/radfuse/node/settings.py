@@ -100,7 +100,8 @@ class NodeSettings(BaseModel):
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: the password of Orthanc cannot be read") from error
+            why = getattr(error, "strerror", None) or "not UTF-8"
+            raise InputError(f"{path}: the password of Orthanc cannot be read ({why})") from error
 
 
 def read_node_settings(

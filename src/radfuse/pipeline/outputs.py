@@ -252,4 +252,4 @@ def slices_in_fov(ct: sitk.Image, region: Region) -> NDArray[np.bool_]:
 
 def files_of(path: Path) -> list[Path]:
     """A file, or the files of a folder in the order of their digest."""
-    return sorted(path.iterdir()) if path.is_dir() else [path]
+    return sorted(path.iterdir(), key=lambda one: one.name) if path.is_dir() else [path]
