@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from browser_kit import SET_BOTH_CROSSHAIRS, ViewerDriver
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.keys import Keys
 from service_kit import running
 from test_browser import SHOTS, cm3, crosshair, dice, downloaded, draws, exported, mask, saved
 
@@ -131,6 +132,8 @@ def reviews(viewer: ViewerDriver) -> None:
     draws(viewer, "GTVp", -6, 0, 6)
     few = cm3(viewer, "GTVp")
     viewer.press("i")
+    viewer.wait_until(lambda: viewer.element("suggestion").is_displayed())
+    viewer.press(Keys.ENTER)
     viewer.wait_until(lambda: cm3(viewer, "GTVp") > 2 * few)
     saved(viewer)
     assert crosshair(viewer)

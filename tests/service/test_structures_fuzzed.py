@@ -24,6 +24,8 @@ OPERATIONS = (
     ("POST", "/structures/import"),
     ("POST", "/structures/export"),
     ("POST", "/structures/compare"),
+    ("POST", "/structures/operate"),
+    ("GET", "/structures/{structure}/statistics"),
     ("GET", "/exports/{name}"),
     ("POST", "/grow-region"),
     ("POST", "/interpolate"),

@@ -2,6 +2,8 @@
 
 const MAX_SHIFT = 0.3; // voxels: bounds and steps as in structures/contour_smoothing.py
 const STEPS = 24, AREA_STEPS = 8, STRENGTHS = [1, 0.5, 0.25, 0];
+const DRAWN_TOLERANCE = 0.03; // voxels: of points that are left out on the screen
+const MAX_RUN = 24; // points left out in sequence
 const AREA_TOLERANCE = 0.01, CUT_CORNERS = 0.5, TINY = 1e-9;
 const AHEAD = [[1, 0], [0, 1], [-1, 0], [0, -1]]; // east, south, west, north
 const RIGHT = [[0, 0], [-1, 0], [-1, -1], [0, -1]], LEFT = [[0, -1], [0, 0], [-1, 0], [-1, -1]]; // voxels ahead of a corner
@@ -96,11 +98,34 @@ function bound(traced, contour) {
   }
 }
 
+// A closed contour without points that are within a tolerance of the lines between the others.
+export function simplified(points, tolerance) {
+  const kept = [points[0], points[1]], count = points.length / 2;
+  for (let i = 1, last = 0; i < count; i++) {
+    const next = (i + 1) % count;
+    if (i - last < MAX_RUN && isNearLine(points, last, i, next, tolerance)) continue;
+    kept.push(points[2 * i], points[2 * i + 1]);
+    last = i;
+  }
+  return kept;
+}
+
+// Whether the points after `from` up to `to` are within a tolerance of the line from `from` to `end`.
+function isNearLine(points, from, to, end, tolerance) {
+  const [x, y] = [points[2 * from], points[2 * from + 1]];
+  const [dx, dy] = [points[2 * end] - x, points[2 * end + 1] - y], length = Math.sqrt(dx * dx + dy * dy);
+  for (let i = from + 1; i <= to; i++) {
+    const away = Math.abs((points[2 * i] - x) * dy - (points[2 * i + 1] - y) * dx);
+    if (away > tolerance * length || length < TINY) return false;
+  }
+  return true;
+}
+
 // The contours of a mask as a path.
 export function contourPath(mask, size, isSmooth) {
   const path = new Path2D();
   for (const corners of traceBorders(mask, size)) {
-    const points = isSmooth ? smoothContour(corners) : corners;
+    const points = simplified(isSmooth ? smoothContour(corners) : corners, isSmooth ? DRAWN_TOLERANCE : 0);
     path.moveTo(points[0], points[1]);
     for (let i = 2; i < points.length; i += 2) path.lineTo(points[i], points[i + 1]);
     path.closePath();

@@ -25,7 +25,7 @@ export class Toggled {
 
 export class Structure {
   constructor({ id, name, colour, revision, runs = {}, steps = [], line = "solid", line_width = 2 }, volume) {
-    Object.assign(this, { id, name, colour, revision, steps, line, lineWidth: line_width, volume, isVisible: true, plane: "axial", paths: new Map(), outdated: null });
+    Object.assign(this, { id, name, colour, revision, steps, line, lineWidth: line_width, volume, version: 0, isVisible: true, plane: "axial", paths: new Map(), outdated: null });
     this.sliceSize = volume.size[0] * volume.size[1];
     this.counts = new Map();
     this.slices = new Map();
@@ -97,6 +97,7 @@ export class Structure {
 
   // Remember in which planes contours have changed: ranges of x, y and slice.
   touch(box) {
+    this.version++;
     this.outdated = this.outdated ? this.outdated.map(([low, high], axis) => [Math.min(low, box[axis][0]), Math.max(high, box[axis][1])]) : box;
   }
 
