@@ -10,6 +10,7 @@ from service_kit import Site, refused
 from study_kit import StudyClient, ball, masked, prepare, runs
 
 from radfuse.series import Series
+from radfuse.structures.label_maps import PALETTE
 from structure_kit import dice, series_on_disk
 
 SIDES = ("right", "left", "anterior", "posterior", "inferior", "superior")
@@ -146,3 +147,10 @@ def test_steps_and_lines_are_stored(client: StudyClient) -> None:
     assert client.get(added["id"])["line_width"] == 3
     body = {"revision": 2, "steps": ["magic"]}
     refused(client.call("PATCH", f"/structures/{added['id']}", **body), 422, "steps")
+
+
+def test_colours_that_are_used_again_get_another_line(client: StudyClient) -> None:
+    added = [client.add(f"S{number}") for number in range(2 * len(PALETTE) + 1)]
+    assert len({(one["colour"], one["line"]) for one in added}) == len(added)
+    lines = [one["line"] for one in added[:: len(PALETTE)]]
+    assert lines == ["solid", "dashed", "dotted"]

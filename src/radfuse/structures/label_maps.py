@@ -25,10 +25,11 @@ MAX_LABEL = int(np.iinfo(np.uint16).max)
 """Label maps have 16 bits."""
 
 PALETTE = (
-    (230, 60, 60), (60, 180, 75), (70, 110, 230), (245, 200, 40), (200, 80, 220), (70, 210, 220),
-    (245, 140, 50), (170, 220, 70), (250, 150, 180), (150, 110, 70),
+    (238, 68, 51), (51, 187, 255), (255, 187, 0), (17, 102, 255),
+    (221, 34, 119), (0, 255, 187), (0, 153, 153), (136, 238, 238),
 )  # fmt: skip
-"""Colours of structures without their own, in this order."""
+"""Colours of structures without their own, in this order. They differ by a CIEDE2000 of at least
+18 from each other, also as a reader without red or green cones distinguishes them."""
 
 RgbColour = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""

@@ -249,7 +249,7 @@ def test_a_colour_that_is_none_is_replaced(rt: Path, ct: Series) -> None:
     for colour in (None, [1, 2], [300, 0, 0]):
         edit(rt, lambda h, c=colour: put("ROIDisplayColor", c)(h.ROIContourSequence[0]))
         (part,) = read_structure_set(rt, ct).structures()
-        assert part.colour == (230, 60, 60)
+        assert part.colour == (238, 68, 51)
 
 
 def test_an_item_of_contours_is_not_needed(rt: Path, ct: Series) -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
@@ -40,6 +40,9 @@ HexColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
 
 LineStyle = Literal["solid", "dashed", "dotted"]
 """Of a structure's contours on the screen."""
+
+LINES: tuple[LineStyle, ...] = get_args(LineStyle)
+"""In the order in which new structures get them: the next where all colours are used."""
 
 LineWidth = Annotated[int, Field(strict=True, ge=1, le=4)]
 """Of a structure's contours on the screen, in pixels."""
@@ -244,6 +247,7 @@ class StructureStore:
                         grid=grid,
                         runs=one_runs,
                         steps=merged_steps((), one.steps),
+                        line=LINES[(len(colours) - 1) // len(PALETTE) % len(LINES)],
                     )
                 )
             self._write(study, added)
