@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from axe_kit import grave_violations
 from dashboard_kit import TOKENS, Dashboard, running_dashboard, settings_in
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -141,6 +142,30 @@ def test_an_empty_node_says_what_it_waits_for(operator: Operator) -> None:
     operator.wait_for("No fusion runs")
     assert "Research use only. Not a medical device." in operator.browser.page_source
     operator.screenshot("empty")
+
+
+@pytest.mark.slow
+def test_no_list_has_grave_violations(
+    operator: Operator, orthanc_url: str, coarse_folders: tuple[Path, Path]
+) -> None:
+    operator.browser.get(operator.dashboard.base)
+    operator.wait(lambda: operator.shows("token"))
+    found = {"sign in": grave_violations(operator.browser)}
+    fill(operator, orthanc_url, next(coarse_folders[0].iterdir()))
+    operator.sign_in("operator")
+    tabs = operator.browser.find_elements(By.CSS_SELECTOR, "[id^=tab-]")
+    for name in [tab.get_attribute("id") for tab in tabs]:
+        operator.element(name).click()
+        selected = f"#{name}[aria-selected=true]"
+        operator.wait(lambda: operator.browser.find_elements(By.CSS_SELECTOR, selected))  # noqa: B023
+        found[name] = grave_violations(operator.browser)
+    operator.choose("failed")
+    operator.wait_for("raise the time limit", "table")
+    operator.press("Log")
+    operator.wait(lambda: "a line of the log" in operator.element("log-text").text)
+    found["log"] = grave_violations(operator.browser)
+    assert len(found) > 6
+    assert {name: violations for name, violations in found.items() if violations} == {}
 
 
 @pytest.mark.slow
