@@ -11,7 +11,7 @@ from node_kit import Site, descriptions, patient_files, received, running_site, 
 from radfuse.errors import InputError
 from radfuse.jobs.fusion import fused
 from radfuse.jobs.job import Job, JobImages, JobState
-from radfuse.node.delivery import files_below, is_whole, series_in
+from radfuse.node.delivery import files_below, folders_in, is_whole
 from radfuse.node.retrieval import _kept, pair_of
 from radfuse.node.state import FusionState, PatientState
 from radfuse.node.store import NodeStore
@@ -140,7 +140,7 @@ def test_a_result_is_whole_only_with_all_its_files(phantom: Path, tmp_path: Path
     assert fusion is not None
     assert is_whole(job.output, fusion)
     assert not is_whole(job.output, replace(fusion, identity="2"))
-    assert len(series_in(job.output)) == 4
+    assert len(folders_in(job.output)) == 4
     first = files_below(job.output)[0]
     content = first.read_bytes()
     first.write_bytes(content[:-1])

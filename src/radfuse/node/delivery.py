@@ -3,6 +3,8 @@
 import logging
 import shutil
 import time
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from radfuse.dicom.read.grouping import VOLUME_MARK
 from radfuse.errors import InputError, PeerError
 from radfuse.jobs.job import JobState
 from radfuse.node.each import for_each
-from radfuse.node.orthanc import NoAnswerError
+from radfuse.node.orthanc import ArchivedSeries, NoAnswerError
 from radfuse.node.part import Part
 from radfuse.node.retrieval import IMAGES, RESULTS
 from radfuse.node.state import Delivery, DeliveryState, Fusion, FusionState, is_due, pause_s
@@ -101,7 +103,13 @@ class Deliveries(Part):
         """Whether CT and MR are in the Orthanc: a result of deleted ones is not wanted."""
         job = self._jobs.find(fusion.identity)
         uids = (job.job.recipe.ct_series, job.job.recipe.mr_series) if job else ()
-        return all(self._orthanc.find_series(uid.partition(VOLUME_MARK)[0]) for uid in uids if uid)
+        stored = self._stored(fusion)
+        return all(uid.partition(VOLUME_MARK)[0] in stored for uid in uids if uid)
+
+    def _stored(self, fusion: Fusion) -> dict[str, ArchivedSeries]:
+        """The series that the Orthanc has of the patient, by its identifiers and by their UIDs."""
+        series = self._orthanc.series_of(fusion.patient, with_sender=False)
+        return {name: one for one in series for name in (one.resource, one.uid)}
 
     def _store_instances(self, result: Path, fusion: Fusion) -> list[SeriesReference]:
         """Store the DICOM files of a result; raises `PeerError` where one is not there then.
@@ -109,28 +117,32 @@ class Deliveries(Part):
         After a failure those that this attempt has stored are deleted again, unless the Orthanc
         does not answer: the next attempt stores the others. Those of an earlier delivery stay.
         """
-        new: list[str] = []
+        new, counts = [], Counter[str]()
         try:
             for path in files_below(result):
-                instance, is_new = self._orthanc.store(path.read_bytes())
-                new += [instance] if is_new else []
-            return self._stored_series(result)
+                stored = self._orthanc.store(path.read_bytes())
+                counts[stored.series] += 1
+                new += [stored.instance] if stored.is_new else []
+            series = self._checked(fusion, counts)
         except PeerError:
             with suppress(PeerError):
                 for instance in new if not fusion.series else ():
                     self._orthanc.delete_instance(instance)
             raise
+        return [SeriesReference(study=one.study_uid, series=one.uid) for one in series]
 
-    def _stored_series(self, result: Path) -> list[SeriesReference]:
-        """The series of a result; raises `PeerError` unless the Orthanc has all images of it."""
-        series = series_in(result)
-        for reference, count in series:
-            found = self._orthanc.count_instances(reference.series)
-            if found < count:
+    def _checked(self, fusion: Fusion, counts: Mapping[str, int]) -> list[ArchivedSeries]:
+        """The stored series of a result; `PeerError` unless each has so many images."""
+        stored, found = self._stored(fusion), []
+        for name, count in counts.items():
+            series = stored.get(name)
+            if series is None or series.instances < count:
+                has = series.instances if series else 0
                 raise PeerError(
-                    f"the Orthanc has {found} of {count} images of a series of the result"
+                    f"the Orthanc has {has} of {count} images of a series of the result"
                 )
-        return [reference for reference, _ in series]
+            found.append(series)
+        return found
 
     def _remove_instances(self, result: Path) -> None:
         """Delete what an interrupted attempt has stored of a result that is not wanted any more."""
@@ -158,8 +170,9 @@ class Deliveries(Part):
             self._change_lost(delivery.fusion, FusionState.PLANNED)
             return
         try:
-            found = [self._orthanc.find_series(one.series) for one in fusion.series]
-            self._stored_series(result)
+            sizes = [len(files_of(folder)) for folder in folders_in(result)]
+            uids = [one.series for one in fusion.series]
+            stored = self._checked(fusion, dict(zip(uids, sizes, strict=True)))
         except NoAnswerError as error:
             self._wait(delivery, str(error))
             raise
@@ -167,7 +180,7 @@ class Deliveries(Part):
             self._change_lost(delivery.fusion, FusionState.FUSED)
             return
         try:
-            job = self._orthanc.send(delivery.destination, [one for both in found for one in both])
+            job = self._orthanc.send(delivery.destination, [one.resource for one in stored])
         except PeerError as error:
             self._wait(delivery, str(error))
             if isinstance(error, NoAnswerError):
@@ -234,18 +247,6 @@ def files_below(result: Path) -> list[Path]:
 def folders_in(result: Path) -> list[Path]:
     """The folders of the series of a result."""
     return sorted(path for path in result.iterdir() if path.is_dir()) if result.is_dir() else []
-
-
-def series_in(result: Path) -> list[tuple[SeriesReference, int]]:
-    """The series of a result, each with its number of images."""
-    found = []
-    uids = ["StudyInstanceUID", "SeriesInstanceUID"]
-    for folder in folders_in(result):
-        files = list(folder.iterdir())
-        header = pydicom.dcmread(files[0], stop_before_pixels=True, specific_tags=uids)
-        reference = SeriesReference(study=header.StudyInstanceUID, series=header.SeriesInstanceUID)
-        found.append((reference, len(files)))
-    return found
 
 
 def is_whole(result: Path, fusion: Fusion) -> bool:

@@ -92,6 +92,16 @@ class ArchivedSeries:
     """When an image of it last arrived, also one that replaced another."""
 
 
+@dataclass(frozen=True)
+class StoredInstance:
+    """An instance that the Orthanc has, by Orthanc's identifiers."""
+
+    instance: str
+    series: str
+    is_new: bool
+    """Whether it was not there before."""
+
+
 class Orthanc:
     """An Orthanc; all methods raise `PeerError` where it does not answer as expected."""
 
@@ -225,14 +235,15 @@ class Orthanc:
                 raise self._no_answer(error) from error
 
     @parses
-    def store(self, content: bytes) -> tuple[str, bool]:
-        """Store an instance; returns it, and whether it is new there."""
+    def store(self, content: bytes) -> StoredInstance:
+        """Store an instance."""
         answer = self._json("POST", "/instances", body=content)
         status = answer.get("Status")
         if status not in STORED:
             raise PeerError(f"{self.url}: an instance was not stored ({status})")
-        self._remember(answer["ParentSeries"], answer["ParentPatient"])
-        return str(answer["ID"]), status == STORED[0]
+        series = str(answer["ParentSeries"])
+        self._remember(series, str(answer["ParentPatient"]))
+        return StoredInstance(str(answer["ID"]), series, is_new=status == STORED[0])
 
     def delete_instance(self, instance: str) -> None:
         """Delete an instance that the node has stored."""
@@ -253,26 +264,10 @@ class Orthanc:
         return str(self._json("POST", f"/{kind}/{name}/store", body=body)["ID"])
 
     @parses
-    def find_series(self, uid: str) -> list[str]:
-        """Orthanc's identifiers of the series with a SeriesInstanceUID: one, or none."""
-        return self._find("Series", uid)
-
-    @parses
     def find_instances(self, uid: str) -> list[str]:
         """Orthanc's identifiers of the instances with a SOPInstanceUID: one, or none."""
-        return self._find("Instance", uid)
-
-    @parses
-    def count_instances(self, uid: str) -> int:
-        """Number of instances of the series with a SeriesInstanceUID."""
-        series = [
-            self._json("GET", f"/series/{one}", missing=True) for one in self.find_series(uid)
-        ]
-        return sum(len(one["Instances"]) for one in series if one)
-
-    def _find(self, level: str, uid: str) -> list[str]:
         found = self._json("POST", "/tools/lookup", body=uid.encode())
-        return [str(one["ID"]) for one in found if one["Type"] == level]
+        return [str(one["ID"]) for one in found if one["Type"] == "Instance"]
 
     @parses
     def job(self, job: str) -> tuple[str, str]:
