@@ -19,18 +19,17 @@ SUFFIX = ".blob"
 
 def read_or_compile(
     folder: Path,
-    graph: Any,
     source: Path,
+    shape: tuple[int, ...],
     settings: dict[str, str],
     compile_graph: Callable[[], Any],
 ) -> Any:
-    """A compiled graph from the folder, or compiled and stored there.
+    """The graph of a file for inputs of a shape, compiled: from the folder, or stored there.
 
-    The same arithmetic as a compiled one, bit for bit. `source` is the file of the graph, which has
-    its shape already. A stored file that cannot be read is written again; without a writable folder
-    nothing is stored.
+    The same arithmetic as compiled again, bit for bit. A stored file that cannot be read is written
+    again; without a writable folder nothing is stored.
     """
-    path = folder / f"{_key(graph, source, settings)}{SUFFIX}"
+    path = folder / f"{_key(source, shape, settings)}{SUFFIX}"
     with suppress(OSError, RuntimeError):
         compiled = openvino.Core().import_model(path.read_bytes(), DEVICE, settings)
         os.utime(path)
@@ -41,11 +40,10 @@ def read_or_compile(
     return compiled
 
 
-def _key(graph: Any, source: Path, settings: dict[str, str]) -> str:
+def _key(source: Path, shape: tuple[int, ...], settings: dict[str, str]) -> str:
     """Hash of all that a compiled graph depends on."""
-    shapes = [str(port.partial_shape) for port in graph.inputs]
     processor = openvino.Core().get_property(DEVICE, "FULL_DEVICE_NAME")
-    facts = [openvino.get_version(), processor, *shapes, *map(str, sorted(settings.items()))]
+    facts = [openvino.get_version(), processor, str(shape), str(sorted(settings.items()))]
     digest = hashlib.sha256(source.read_bytes())
     digest.update("\n".join(facts).encode())
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """Learned methods: ONNX graphs with inputs `ct` and `mr` and output `fused`, run by OpenVINO."""
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,17 +78,20 @@ class OnnxMethod:
         if shape not in self._compiled:
             if len(self._compiled) == MAX_COMPILED_SHAPES:
                 del self._compiled[next(iter(self._compiled))]
-            graph = self._graph.clone()
-            graph.reshape({port: list(shape) for port in graph.inputs})
-            self._compiled[shape] = self._compile(graph).create_infer_request()
+            self._compiled[shape] = self._compile(shape).create_infer_request()
         return self._compiled[shape]
 
-    def _compile(self, graph: Any) -> Any:
+    def _compile(self, shape: tuple[int, ...]) -> Any:
         settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
-        compile_graph = partial(openvino.Core().compile_model, graph, DEVICE, settings)
+
+        def compile_graph() -> Any:
+            graph = self._graph.clone()
+            graph.reshape({port: list(shape) for port in graph.inputs})
+            return openvino.Core().compile_model(graph, DEVICE, settings)
+
         if self.compiled_in is None:
             return compile_graph()
-        return read_or_compile(self.compiled_in, graph, self.path, settings, compile_graph)
+        return read_or_compile(self.compiled_in, self.path, shape, settings, compile_graph)
 
     @cached_property
     def _compiled(self) -> dict[tuple[int, ...], Any]:
