@@ -128,7 +128,7 @@ def thin_slices(path: Path, slices: int, to: Path) -> Path:
 def measure(kit: Any, folder: Path, asked: argparse.Namespace) -> str:
     """Prepare and fuse a study, then time the viewer on it; returns the study."""
     paths = {"ct": str(asked.ct.resolve()), "mr": str(asked.mr.resolve())}
-    recipe = {"method": "average", "outputs": ["fused"]}
+    recipe: dict[str, Any] = {"method": "average", "outputs": ["fused"]}
     if asked.transform:
         recipe |= {"transform": str(asked.transform.resolve()), "accept_registration": True}
     with Server(folder / "studies") as server:
