@@ -116,7 +116,7 @@ def signoff_html(signoff: Signoff | None) -> str:
     boxes = " ".join(f"{_box(word == state)} {word}" for word in ("accepted", "rejected"))
     first = Signature(name=signoff.name, time=signoff.time) if signoff else None
     return (
-        f'<p class="sign" id="verdict">Registration: {boxes}\n'
+        f'<p class="sign" id="verdict"><strong>Registration: {boxes}</strong>\n'
         f"{_signature_html('Name', first)}\n"
         f"{_signature_html('Second name', signoff.second if signoff else None)}</p>"
     )
