@@ -87,6 +87,8 @@ def test_token_of_a_file_is_not_printed(tmp_path: Path) -> None:
         (["--host", "127.0.0.2", "--token", "short"], "at least 16"),
         (["--token-file", "nowhere"], "--token-file nowhere: cannot be read"),
         (["--token", "x" * 16, "--token-file", "nowhere"], "not both"),
+        (["--behind-proxy", "--token", "short"], "at least 16"),
+        (["--pacs", "nowhere"], "nowhere: cannot be read as TOML settings"),
         (["--port", "70000"], "choose another --host or --port"),
     ],
 )
