@@ -73,6 +73,41 @@ def test_outcome_has_the_verdict_of_each(site: Site, several: str) -> None:
         assert one["qa_passed"] == one["quality"].startswith("registration QA passed")
 
 
+@pytest.mark.slow
+def test_a_manual_alignment_of_a_pet_is_used_and_kept(site: Site, several: str) -> None:
+    before = site.view(several)
+    pose = np.array(before["further"][1]["image_from_ct"])
+    pose[0, 3] += 3.25
+    manual = [{"label": "PT", "image_from_ct": pose.tolist(), "refine": False}]
+    accepted = {"accept_registration": True, "keep_registration": True}
+    events = site.fuse(several, further=manual, **accepted)
+    assert events[-1][0] == "done", events
+    t2, pet = site.view(several)["further"]
+    np.testing.assert_allclose(pet["image_from_ct"], pose, atol=1e-6)
+    assert t2 == before["further"][0]
+    assert site.view(several)["mr_from_ct"] == before["mr_from_ct"]
+    _, verdict = site.study(several)["outcome"]["further"]
+    assert (verdict["origin"], verdict["note"]) == ("manual", "aligned manually")
+    site.fuse(several, **accepted)
+    assert site.view(several)["further"][1]["image_from_ct"] == pet["image_from_ct"]
+    refined = [{**manual[0], "refine": True}]
+    assert site.fuse(several, further=refined, **accepted)[-1][0] == "done"
+    _, pet = site.view(several)["further"]
+    assert abs(np.array(pet["image_from_ct"]) - before["further"][1]["image_from_ct"]).max() < 2
+    assert site.study(several)["outcome"]["further"][1]["origin"] == "manual, refined"
+    site.fuse(several, recipe=site.study(several)["recipe"])
+    assert site.study(several)["outcome"]["further"][1]["note"] == "registered by itself"
+
+
+def test_alignments_of_unknown_images_and_scaling_are_refused(site: Site, several: str) -> None:
+    one = {"label": "PT", "image_from_ct": np.diag([1.1, 1, 1, 1]).tolist()}
+    where = f"/api/v1/studies/{several}/fuse"
+    request = {"keep_registration": True, "further": [one]}
+    refused(site.client.post(where, json=request), 400, "image_from_ct of PT is not rigid")
+    other = {"label": "CT of a car", "image_from_ct": np.eye(4).tolist()}
+    refused(site.client.post(where, json={**request, "further": [other]}), 400, "there are T2, PT")
+
+
 def test_paths_of_further_images_are_not_sent(site: Site, several: str) -> None:
     stored = json.loads((site.folder / "studies" / several / "study.json").read_text())
     assert stored["further"]["pet"]

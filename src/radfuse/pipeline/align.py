@@ -44,7 +44,7 @@ class PriorAlignment:
     """An alignment from before the fusion: made manually, or kept from an earlier fusion."""
 
     mr_from_ct: sitk.Transform
-    """Rigid; maps a CT point to an MR point, LPS mm."""
+    """Rigid; maps a CT point to a point of the MR, or of another image, LPS mm."""
 
     origin: str
     """`manual`, or the origin of the kept one."""

@@ -8,7 +8,14 @@ from typing import Any
 import SimpleITK as sitk
 
 from radfuse.errors import GeometryError, RegistrationError
-from radfuse.pipeline.align import REMEDIES, align, alignment_identifier, is_refused, series_digest
+from radfuse.pipeline.align import (
+    REMEDIES,
+    PriorAlignment,
+    align,
+    alignment_identifier,
+    is_refused,
+    series_digest,
+)
 from radfuse.recipe import Recipe
 from radfuse.registration.ct_to_ct import soft_tissue
 from radfuse.registration.functional.assessment import assess_functional
@@ -33,7 +40,8 @@ class FunctionalAlignment:
 
     quality: Assessment
     origin: str
-    """`file`, `headers`, `search`, or `given` where a search started from a transform."""
+    """`file`, `headers`, `search`, `given` where a search started from a transform, or that of an
+    alignment from before the fusion, such as `manual`."""
 
     inputs: tuple[str, ...] = ()
     """Digests of both images."""
@@ -54,41 +62,75 @@ class FunctionalAlignment:
 
 
 def align_functional(
-    anatomical: Series, functional: Series, recipe: Recipe, report: Report
+    anatomical: Series,
+    functional: Series,
+    recipe: Recipe,
+    report: Report,
+    prior: PriorAlignment | None = None,
 ) -> FunctionalAlignment:
     """Align the two; the transform maps an anatomical point to a functional one, LPS mm.
 
-    By a transform of the recipe; by the headers where the recipe says so, or where both are of one
-    frame of reference, as of one scanner, and the alignment does not fail QA; else by a search.
+    By `prior`, where there is one; by a transform of the recipe; by the headers where the recipe
+    says so, or where both are of one frame of reference, as of one scanner, and the alignment does
+    not fail QA; else by a search.
 
     Raises
     ------
     RegistrationError
         QA failed, unless the recipe accepts that.
     """
-    alignment = _given(anatomical, functional, recipe, report)
+    alignment = (
+        _by_prior(anatomical, functional, recipe, report, prior)
+        if prior
+        else _given(anatomical, functional, recipe, report)
+    )
     if alignment is None:
-        report("optimize initial poses")
         initial = _transform(recipe.initial_transform, anatomical, functional, recipe)
-        found = register_functional(
-            anatomical, functional, initial=initial, deterministic=recipe.deterministic,
-            report=report,
-        )  # fmt: skip
-        alignment = _alignment(
-            anatomical, functional, found.functional_from_anatomical, found.quality,
-            "search" if initial is None else "given",
-        )  # fmt: skip
+        origin = "search" if initial is None else "given"
+        alignment = _searched(anatomical, functional, recipe, report, initial, origin)
     if is_refused(alignment.quality.grade, recipe) and not recipe.accept_registration:
         raise RegistrationError(alignment.quality.sentence(), REMEDIES)
     return alignment
 
 
-def align_through_ct(
-    ct: Series, own_ct: Series, recipe: Recipe, report: Report
+def _searched(
+    anatomical: Series,
+    functional: Series,
+    recipe: Recipe,
+    report: Report,
+    initial: sitk.Transform | None,
+    origin: str,
 ) -> FunctionalAlignment:
-    """The alignment of a PET by the CT of its scanner, which is registered to the other CT."""
+    report("optimize initial poses")
+    found = register_functional(
+        anatomical, functional, initial=initial, deterministic=recipe.deterministic, report=report
+    )
+    transform = found.functional_from_anatomical
+    return _alignment(anatomical, functional, transform, found.quality, origin)
+
+
+def _by_prior(
+    anatomical: Series, functional: Series, recipe: Recipe, report: Report, prior: PriorAlignment
+) -> FunctionalAlignment:
+    transform = prior.mr_from_ct
+    if prior.refine:
+        origin = f"{prior.origin}, refined"
+        return _searched(anatomical, functional, recipe, report, transform, origin)
+    report("estimate the error of the given alignment")
+    with itk_threads(single=recipe.deterministic):
+        quality = assess_functional(anatomical, functional, transform)
+    return _alignment(anatomical, functional, transform, quality, prior.origin)
+
+
+def align_through_ct(
+    ct: Series, own_ct: Series, recipe: Recipe, report: Report, prior: PriorAlignment | None = None
+) -> FunctionalAlignment:
+    """The alignment of a PET by the CT of its scanner, which is registered to the other CT.
+
+    `prior` is that of the PET, in whose frame of reference its CT is.
+    """
     report("register the CT of the PET")
-    found = align(ct, soft_tissue(own_ct), recipe, report)
+    found = align(ct, soft_tissue(own_ct), recipe, report, prior)
     return FunctionalAlignment(found.mr_from_ct, found.quality, found.origin, found.inputs)
 
 

@@ -1,7 +1,7 @@
 """Alignment of all images of a patient: one registration for each frame of reference."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from radfuse.errors import RegistrationError
 from radfuse.pipeline.align import PriorAlignment, align, is_refused
@@ -14,6 +14,10 @@ Report = Callable[[str], None]
 
 SHARED = "shared"
 """Origin of an alignment that is that of another image of its frame of reference."""
+
+
+ALIGNED = "aligned manually"
+"""Note on an image with an alignment from before the fusion, which a search may have refined."""
 
 
 class FurtherRegistrationError(RegistrationError):
@@ -30,6 +34,9 @@ class FurtherSeries:
     through: Series | None = None
     """The CT of its scanner, in its frame of reference, which is registered instead of it."""
 
+    prior: PriorAlignment | None = None
+    """Its alignment, or where its search starts, instead of a search of its own."""
+
     @property
     def all_series(self) -> tuple[Series, ...]:
         """The image, and that CT."""
@@ -37,9 +44,8 @@ class FurtherSeries:
 
     def changed(self, change: Callable[[Series], Series]) -> "FurtherSeries":
         """The same with each series changed."""
-        return FurtherSeries(
-            self.label, change(self.series), change(self.through) if self.through else None
-        )
+        through = change(self.through) if self.through else None
+        return replace(self, series=change(self.series), through=through)
 
 
 def align_further(
@@ -72,12 +78,17 @@ def _aligned(
     ct: Series, one: FurtherSeries, aligned: Sequence[FurtherImage], recipe: Recipe, report: Report
 ) -> FurtherImage:
     if one.through is not None:
-        through_ct = align_through_ct(ct, one.through, recipe, report)
-        note = "registered by the CT of its scanner"
+        through_ct = align_through_ct(ct, one.through, recipe, report, one.prior)
+        note = ALIGNED if one.prior else "registered by the CT of its scanner"
         return FurtherImage(one.label, one.series, through_ct, note, one.through)
     if one.series.modality.role == "functional":
-        by_itself = align_functional(ct, one.series, recipe, report)
-        return FurtherImage(one.label, one.series, by_itself, "registered by itself")
+        by_itself = align_functional(ct, one.series, recipe, report, one.prior)
+        note = ALIGNED if one.prior else "registered by itself"
+        return FurtherImage(one.label, one.series, by_itself, note)
+    if one.prior is not None:
+        return FurtherImage(
+            one.label, one.series, align(ct, one.series, recipe, report, one.prior), ALIGNED
+        )
     partner = _in_one_frame(one.series, aligned)
     if partner is not None:
         kept = PriorAlignment(partner.alignment.moving_from_fixed, SHARED)

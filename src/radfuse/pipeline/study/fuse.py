@@ -1,6 +1,6 @@
 """Fusion of all images of one patient: a CT, several MR sequences, PET or SPECT."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def fuse_study(
     mr_series: Sequence[str] = (),
     recipe: Recipe | None = None,
     prior: PriorAlignment | None = None,
+    further_priors: Mapping[str, PriorAlignment] | None = None,
     job: JobReference | None = None,
     overwrite: bool = False,
     report: ProgressCallback = no_progress,
@@ -58,6 +59,8 @@ def fuse_study(
         and no earlier path got. By default the recipe's.
     prior
         The alignment of the MR that is fused, or where its search starts, instead of the recipe's.
+    further_priors
+        The same for other images, by their labels.
     recipe, job, overwrite, report
         As of `radfuse.fuse`.
 
@@ -85,6 +88,7 @@ def fuse_study(
         raise InputError("the CT of the PET is given without the PET; add --pet, or leave it out")
     if spect is not None:
         further.append(FurtherSeries(NM.code, _read(spect, NM, recipe)))
+    further = _with_priors(further, further_priors or {})
     _check_volumes([ct_series, *all_mrs, *(one.series for one in further)])
     note = choice_note(labels[chosen], why)
     fused = all_mrs[chosen]
@@ -116,6 +120,16 @@ def _pet(pet: Source, pet_ct: Source | None, recipe: Recipe) -> FurtherSeries:
         return FurtherSeries(PT.code, series)
     through = ct_in_one_frame(series, read_pet_ct(pet_ct, recipe))
     return FurtherSeries(PT.code, series, through)
+
+
+def _with_priors(
+    further: Sequence[FurtherSeries], priors: Mapping[str, PriorAlignment]
+) -> list[FurtherSeries]:
+    labels = [one.label for one in further]
+    if unknown := priors.keys() - set(labels):
+        names = ", ".join(labels) or "none"
+        raise InputError(f"no image {', '.join(sorted(unknown))} to align; there are {names}")
+    return [replace(one, prior=priors.get(one.label)) for one in further]
 
 
 def _check_number(mrs: Sequence[Series], fused_mr: int | None) -> None:

@@ -29,6 +29,7 @@ from radfuse.service.jobs.view_files import (
     VIEW,
     View,
     prepare_view,
+    read_view,
     stage_fused_view,
     write_qa_failed_view,
 )
@@ -56,6 +57,18 @@ SEARCH_ONLY: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
+class FurtherPose:
+    """A manual alignment of an image besides the MR that is fused."""
+
+    label: str
+    image_from_ct: MatrixRows
+    """Maps CT points to points of the image, LPS mm."""
+
+    refine: bool = False
+    """Whether a search starts from it; else it is used unchanged."""
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """What a job does."""
 
@@ -71,6 +84,9 @@ class JobSpec:
 
     accept_registration: bool = False
     """Accept a registration that fails QA, in this job only."""
+
+    further: tuple[FurtherPose, ...] = ()
+    """Manual alignments of other images."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,10 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
     errors of `fuse`.
     """
     start, listed = time.perf_counter(), files_beside(study.sources)
-    prior = _prior_alignment(folder, study, spec)
+    prior, further_priors = (
+        _prior_alignment(folder, study, spec),
+        _further_priors(folder, study, spec),
+    )
     ct, mr, view = prepare_study(folder, study, report)
     further = _read_further(study)
     images = (ct, mr, *further.all_series, *((further.pet_ct,) if further.pet_ct else ()))
@@ -142,8 +161,8 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
                 is_best = study.further.is_mr_chosen and best_mr(mrs)[0] == 0
                 result = fuse_images(
                     ct, mrs, output, pet=further.pet, pet_ct=further.pet_ct,
-                    spect=further.spect, fused_mr=None if is_best else 0,
-                    recipe=named, prior=prior, report=report,
+                    spect=further.spect, fused_mr=None if is_best else 0, recipe=named,
+                    prior=prior, further_priors=further_priors, report=report,
                 )  # fmt: skip
         except RegistrationQAError as error:
             write_qa_failed_view(folder, view, error.alignment.mr_from_ct)
@@ -197,6 +216,26 @@ def _prior_alignment(folder: Path, study: Study, spec: JobSpec) -> PriorAlignmen
     return PriorAlignment(mr_from_ct, MANUAL, spec.refine)
 
 
+def _further_priors(folder: Path, study: Study, spec: JobSpec) -> dict[str, PriorAlignment]:
+    """Manual alignments of further images: those of the request, and earlier ones without a search.
+
+    A new registration of the MR that does not start from a manual one discards earlier ones.
+    """
+    poses = {}
+    if study.outcome is not None and (spec.keep_registration or spec.mr_from_ct is not None):
+        view = read_view(run_folder(folder, study.current))
+        earlier = {one.label: one.image_from_ct for one in view.further} if view else {}
+        for one in study.outcome.further:
+            if one.origin.startswith(MANUAL) and one.label in earlier:
+                poses[one.label] = (earlier[one.label], one.origin, False)
+    for given in spec.further:
+        poses[given.label] = (given.image_from_ct, MANUAL, given.refine)
+    return {
+        label: PriorAlignment(rigid_from_matrix(np.array(matrix), name=label), origin, refine)
+        for label, (matrix, origin, refine) in poses.items()
+    }
+
+
 def _parts(result: Result) -> tuple[Alignment, Region]:
     if result.alignment is None or result.region is None:
         raise InputError("the viewer shows volumes; fuse 2-D images with `radfuse fuse`")
@@ -231,6 +270,7 @@ def _outcome(
                 quality=one.alignment.quality.sentence(),
                 qa_passed=one.alignment.quality.passed,
                 note=one.note,
+                origin=one.alignment.origin,
             )
             for one in result.further
         ),

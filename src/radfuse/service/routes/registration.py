@@ -1,16 +1,18 @@
 """Routes of registration and fusion: prepare, view, fuse, preview of a slice."""
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.recipe import MASK_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Recipe
 from radfuse.registration.transforms import rigid_from_matrix
-from radfuse.service.jobs.fusion import JobSpec
+from radfuse.service.jobs.fusion import FurtherPose, JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
 from radfuse.service.models import Coordinate, Matrix, RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps
@@ -18,6 +20,23 @@ from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.patients import check_accepted, with_acceptance
 from radfuse.service.stores.registration_box import Box, write_box
 from radfuse.service.stores.studies import Study
+
+MAX_FURTHER = 30
+"""Images besides the MR that is fused."""
+
+MAX_LABEL = 100
+"""Characters of the label of an image."""
+
+
+class FurtherAlignment(RequestModel):
+    """A manual alignment of an image besides the MR that is fused."""
+
+    label: Annotated[str, Field(max_length=MAX_LABEL)]
+    image_from_ct: Matrix
+    """Maps CT points to points of the image, LPS mm."""
+
+    refine: bool = True
+    """Whether a search starts from it; else it is used unchanged."""
 
 
 class FusionRequest(RequestModel):
@@ -35,6 +54,10 @@ class FusionRequest(RequestModel):
 
     accept_registration: bool = False
     """Accept a registration that fails QA, in this fusion only."""
+
+    further: Annotated[tuple[FurtherAlignment, ...], Field(max_length=MAX_FURTHER)] = ()
+    """Manual alignments of other images. Earlier ones are kept, unless the MR is registered by a
+    new search."""
 
     roi: str | Box | None = None
     """Structure or box to register and judge; empty for the whole head, null as in the recipe."""
@@ -139,8 +162,24 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
     study = study.model_copy(update={"recipe": with_acceptance(recipe, study.accepted_patients)})
     if request.mr_from_ct is not None:
         rigid_from_matrix(np.array(request.mr_from_ct), name="mr_from_ct")
-    spec = JobSpec("fuse", **request.model_dump(exclude={"recipe", *MASK_FIELDS}))
+    poses = _further_poses(study, request)
+    settings = request.model_dump(exclude={"recipe", "further", *MASK_FIELDS})
+    spec = JobSpec("fuse", **settings, further=poses)
     return deps.jobs.start(study, spec)
+
+
+def _further_poses(study: Study, request: FusionRequest) -> tuple[FurtherPose, ...]:
+    """The manual alignments of further images of the current result."""
+    known = [one.label for one in study.outcome.further] if study.outcome else []
+    for one in request.further:
+        if one.label not in known:
+            raise InputError(
+                f"the result has no image {one.label} to align; there are {', '.join(known)}"
+                if known
+                else "further images can be aligned after a fusion; fuse first"
+            )
+        rigid_from_matrix(np.array(one.image_from_ct), name=f"image_from_ct of {one.label}")
+    return tuple(FurtherPose(**one.model_dump()) for one in request.further)
 
 
 def _mask(deps: Dependencies, identifier: str, region: str | Box) -> Path | None:

@@ -64,6 +64,9 @@ class FurtherOutcome(FrozenModel):
     note: str
     """What it is registered by."""
 
+    origin: str = ""
+    """As `FusionOutcome.alignment`; begins with `manual` where a person aligned it."""
+
 
 class FusionOutcome(VersionedModel):
     """Summary of a fusion, for the viewer."""
