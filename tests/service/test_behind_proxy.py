@@ -16,6 +16,7 @@ from radfuse.service.server import make_access
 from radfuse.service.sockets import bind
 from scp_kit import encrypted
 
+QUERY = [("token", TOKEN), ("study", "1.2"), ("study", "1.3"), ("next", "//evil")]
 NAME = "viewer.hospital.example"
 
 
@@ -40,10 +41,10 @@ def test_https_origin_is_refused_without_the_option(site: Site) -> None:
 
 def test_cookie_is_for_encrypted_connections_only(proxied: Site) -> None:
     with proxied.bare(Host=NAME) as browser:
-        answer = browser.get("/", params={"token": TOKEN, "study": "1.2.3", "next": "//evil"})
+        answer = browser.get("/", params=QUERY)
     assert answer.status_code == 303
     assert "; secure" in answer.headers["set-cookie"].lower()
-    assert answer.headers["location"] == "/?study=1.2.3"
+    assert answer.headers["location"] == "/?study=1.2&study=1.3"
 
 
 def test_paths_of_the_server_cannot_be_named(proxied: Site, phantom_folders: Any) -> None:

@@ -188,7 +188,7 @@ def test_a_link_opens_a_study_of_the_pacs(
     again = viewer.browser.current_url.partition("#")[2]
     viewer.wait_until(lambda: viewer.body_data("loaded") == again)
     viewer.open(f"{site.base}/?study=1.2.3")
-    assert "has no objects of the study 1.2.3" in viewer.element("retrieval-error").text
+    assert "does not have the study" in viewer.element("retrieval-error").text
     assert viewer.element("no-study").is_displayed()
     viewer.screenshot("results-12-unknown-study")
     for one in (opened, again):

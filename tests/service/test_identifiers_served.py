@@ -26,8 +26,7 @@ NAME, FILES = "Bartholomew^Maria", "Montgomery"
 """The patient in the headers, and what files and folders are named after."""
 
 NOT_ASKED = ("/transfers/{transfer}", "/sheet.pdf")
-"""Ends of routes without an answer here: there is no transfer; the PDF is a print of the QA sheet in
-HTML."""
+"""Ends of routes without an answer here: there is no transfer; the PDF is a print of the HTML."""
 
 WITH_NAME = (".dcm", "/dicom.zip", "/identities")
 """Ends of addresses that may name the patient."""

@@ -26,8 +26,8 @@ from radfuse.service.responses import (
 TOKEN_HEADER, TOKEN_QUERY = "x-radfuse-token", "token"  # names, not secrets
 """The token in a program's requests, and in the URL that a browser opens first."""
 
-KEPT_QUERIES = ("study", "lang")
-"""What a URL with the token may also name: a study to retrieve, and the language."""
+KEPT_QUERIES = ("study", "pacs", "lang")
+"""What a URL with the token may also name: studies to retrieve, from where, and the language."""
 
 UPLOADS = "/api/v1/uploads"
 """The path that accepts files."""

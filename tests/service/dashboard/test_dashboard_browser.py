@@ -193,8 +193,10 @@ def test_an_operator_sees_patients_and_acts(
         operator.browser.set_window_size(820, 1180)
         operator.screenshot("tablet")
         operator.browser.set_window_size(1280, 900)
-    viewer = operator.browser.find_element(By.LINK_TEXT, "Open the viewer")
-    assert viewer.get_attribute("href") == "http://127.0.0.1:8045/"
+    viewer = operator.browser.find_element(By.LINK_TEXT, "Open in the viewer")
+    (patient,) = {one.patient for one in node.store.fusions([FusionState.REFUSED])}
+    url = f"{operator.dashboard.base}/api/v1/patients/{patient}/viewer"
+    assert viewer.get_attribute("href") == url
     sheet = operator.browser.find_element(By.LINK_TEXT, "QA sheet").get_attribute("href")
     assert sheet == f"{operator.dashboard.base}/api/v1/fusions/4/qa.html"
     operator.press("Run again")

@@ -31,6 +31,7 @@ ROUTES = [
     ("GET", f"/api/v1/identities?patient={PATIENT}", "operator", 200),
     ("GET", "/api/v1/fusions/1/log", "operator", 200),
     ("GET", "/api/v1/fusions/1/qa.html", "operator", 200),
+    ("GET", f"/api/v1/patients/{PATIENT}/viewer", "operator", 404),
     ("GET", "/api/v1/deliveries", "operator", 200),
     ("POST", f"/api/v1/patients/{PATIENT}/fuse", "operator", 400),
     ("POST", "/api/v1/patients/search", "operator", 200),

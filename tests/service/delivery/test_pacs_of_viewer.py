@@ -1,5 +1,6 @@
 """A result goes to a real Orthanc, and a study of it is opened by its UID."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pydicom
 import pytest
 from service_kit import Site, refused
 
+from dicom_kit import change_all, put
 from orthanc_kit import Orthanc
 from radfuse.dicom.network.address import Address, DimseNode
 from radfuse.dicom.network.connect import connect
@@ -100,7 +102,7 @@ def test_wrong_requests_are_refused(
     answer = site.client.post(f"/api/v1/studies/{done}/send", json=body)
     refused(answer, 409, "another result now")
     refused(site.client.get("/api/v1/transfers/none"), 404, "no such transfer")
-    answer = site.client.post("/api/v1/retrieve", json={"study_uid": "1.2.x"})
+    answer = site.client.post("/api/v1/retrieve", json={"study_uids": ["1.2.x"]})
     refused(answer, 400, "is not a UID")
 
 
@@ -115,12 +117,13 @@ def stored_study(pacs: Orthanc, folders: tuple[Path, ...]) -> str:
 def test_a_study_is_opened_by_its_uid(
     site: Site, pacs: Orthanc, phantom_folders: tuple[Path, Path], way: str
 ) -> None:
-    body = {"study_uid": stored_study(pacs, phantom_folders), "destination": way, "again": True}
+    uid = stored_study(pacs, phantom_folders)
+    body: dict[str, Any] = {"study_uids": [uid], "destination": way, "again": True}
     found = ended(site, site.client.post("/api/v1/retrieve", json=body))
     assert found["state"] == "done", found
     study = site.study(found["study"])
     assert study["state"] == "new"
-    assert body["study_uid"] not in str(list((site.folder / "uploads").iterdir()))
+    assert uid not in str(list((site.folder / "uploads").iterdir()))
     del body["again"]
     again = ended(site, site.client.post("/api/v1/retrieve", json=body))
     assert (again["state"], again["study"]) == ("done", found["study"])
@@ -131,11 +134,32 @@ def test_a_study_is_opened_by_its_uid(
     assert site.client.delete(f"/api/v1/studies/{found['study']}").status_code == 204
 
 
+@pytest.mark.slow
+def test_ct_and_mr_of_two_studies_are_opened(
+    site: Site, pacs: Orthanc, phantom_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ct, mr = (shutil.copytree(one, tmp_path / one.name) for one in phantom_folders)
+    change_all(mr, put("StudyInstanceUID", "1.2.3.4"))
+    uid = stored_study(pacs, (ct,))
+    assert connect(pacs.node).send(collect_files([mr]).files, no_progress) == ()
+    body = {"study_uids": [uid, "1.2.3.4"]}
+    found = ended(site, site.client.post("/api/v1/retrieve", json=body))
+    assert found["state"] == "done", found
+    body = {"study_uids": ["1.2.3.4", uid]}
+    again = ended(site, site.client.post("/api/v1/retrieve", json=body))
+    assert (again["study"], again["is_reopened"]) == (found["study"], True)
+    body = {"study_uids": [uid, "1.2.3.5"]}
+    missing = ended(site, site.client.post("/api/v1/retrieve", json=body))
+    assert "does not have the study, or not all" in missing["message"]
+    assert not list((site.folder / "uploads").glob(".radfuse-*"))
+    assert site.client.delete(f"/api/v1/studies/{found['study']}").status_code == 204
+
+
 def test_a_study_without_a_pair_keeps_its_images_to_choose(
     site: Site, pacs: Orthanc, phantom_folders: tuple[Path, Path]
 ) -> None:
     uid = stored_study(pacs, phantom_folders[:1])
-    found = ended(site, site.client.post("/api/v1/retrieve", json={"study_uid": uid}))
+    found = ended(site, site.client.post("/api/v1/retrieve", json={"study_uids": [uid]}))
     assert found["state"] == "failed"
     assert "MR" in found["message"]
     inspected = site.client.post("/api/v1/inspect", json={"path": found["path"]}).json()
@@ -143,7 +167,7 @@ def test_a_study_without_a_pair_keeps_its_images_to_choose(
 
 
 def test_an_unknown_study_is_refused_in_words(site: Site, pacs: Orthanc) -> None:
-    found = ended(site, site.client.post("/api/v1/retrieve", json={"study_uid": "1.2.3"}))
+    found = ended(site, site.client.post("/api/v1/retrieve", json={"study_uids": ["1.2.3"]}))
     assert found["state"] == "failed"
-    assert found["message"] == "node has no objects of the study 1.2.3; check the link"
+    assert found["message"] == "node does not have the study, or not all; check the link"
     assert found["study"] == found["path"] == ""

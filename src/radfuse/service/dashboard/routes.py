@@ -5,12 +5,14 @@ import time
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from pydantic import Field
 
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR
 from radfuse.node.node import AUDIT, Node
 from radfuse.node.state import FusionState, PatientState
 from radfuse.record import NOTICE
@@ -33,6 +35,12 @@ LOG = logging.getLogger(__name__)
 
 MAX_LISTED = 100
 """Entries of one answer."""
+
+MAX_STUDIES = 10
+"""Studies of a patient that the viewer retrieves."""
+
+OPENED = (str(CT), str(MR))
+"""Modalities of series for which a study is retrieved."""
 
 Number = Annotated[int, Path(ge=1, lt=1 << 63)]
 Resource = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{8}){4}$")]
@@ -234,6 +242,28 @@ def _searched(patient: str, user: Operator, health: Health) -> dict[str, Any]:
 def force(patient: Resource, user: Operator, node: NodeOf) -> None:
     """Fuse what is there of a patient now, and again."""
     node.force(patient, user.name)
+
+
+@api.get("/patients/{patient}/viewer", status_code=HTTPStatus.SEE_OTHER)
+def open_viewer(patient: Resource, user: Operator, health: HealthOf) -> RedirectResponse:
+    """Redirect to the viewer, which retrieves the patient's studies with CT or MR, the newest.
+
+    404 without a viewer in the settings, and for a patient without such studies.
+    """
+    node = health.node
+    if not node.settings.viewer:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "the settings of the node name no viewer")
+    studies = {
+        one.study_uid: one.facts.get("StudyDate", "")
+        for one in health.orthanc.series_of(patient, with_sender=False)
+        if one.facts.get("Modality") in OPENED
+    }
+    if not studies:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "the Orthanc has no CT or MR of this patient")
+    newest = sorted(studies, key=lambda uid: (studies[uid], uid), reverse=True)[:MAX_STUDIES]
+    node.audit.write("opened in the viewer", who=user.name)
+    query = urlencode([("study", uid) for uid in newest])
+    return RedirectResponse(f"{node.settings.viewer}/?{query}", HTTPStatus.SEE_OTHER)
 
 
 @api.get("/deliveries")

@@ -1,6 +1,7 @@
-"""Retrieve a study from a PACS into the uploads of the viewer."""
+"""Retrieve the studies of a patient from a PACS into the uploads of the viewer."""
 
 import secrets
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,33 +11,35 @@ from radfuse.dicom.network.address import Address
 from radfuse.dicom.network.connect import connect
 from radfuse.dicom.network.pacs import Pacs, Query, RetrieveRequest
 from radfuse.dicom.network.retrieve import retrieve
+from radfuse.io.staging import staging
 from radfuse.progress import ProgressCallback
 from radfuse.service.stores.uploads import check_space
 
 
-def folder_of_study(uploads: Path, study_uid: str) -> Path:
-    """A new folder for the images of a study; its name has a hash of the UID, not the UID."""
-    return uploads / f"{mark_of(study_uid)}{secrets.token_hex(6)}"
+def new_folder(uploads: Path, requests: Sequence[RetrieveRequest]) -> Path:
+    """A new folder for the images of studies; its name has a hash of the UIDs, not the UIDs."""
+    return uploads / f"{mark_of(requests)}{secrets.token_hex(6)}"
 
 
-def mark_of(study_uid: str) -> str:
-    """Start of the names of folders with the images of a study."""
-    return f"pacs-{sha256(study_uid.encode()).hexdigest()[:16]}-"
+def mark_of(requests: Sequence[RetrieveRequest]) -> str:
+    """Start of the names of folders with the images of some studies."""
+    uids = " ".join(sorted(request.study_uid for request in requests))
+    return f"pacs-{sha256(uids.encode()).hexdigest()[:16]}-"
 
 
-def retrieve_study(
-    address: Address, request: RetrieveRequest, target: Path, report: ProgressCallback
+def retrieve_studies(
+    address: Address, requests: Sequence[RetrieveRequest], target: Path, report: ProgressCallback
 ) -> None:
-    """Retrieve all objects of a study, or none, into a new folder.
+    """Retrieve all objects of studies, or none, into a new folder with a folder for each.
 
     Raises `PeerError` where the PACS cannot be reached or sends others, `NoImageError` for an
     unknown study, `OutputError` where the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     check_space(target.parent)
-    pacs = connect(address)
+    pacs, received = connect(address), 0
     report("asking the PACS for the study", None)
-    expected, received = _expected(pacs, request), 0
+    expected = sum(_expected(pacs, request) for request in requests)
 
     def count() -> None:
         nonlocal received
@@ -45,7 +48,9 @@ def retrieve_study(
         fraction = min(1.0, received / expected) if expected else None
         report(f"retrieving object {received}{of}", fraction)
 
-    retrieve(pacs, request, target, count)
+    with staging(target.parent) as stage:
+        for number, request in enumerate(requests, 1):
+            retrieve(pacs, request, stage.path_of(target) / f"study-{number}", count)
 
 
 def _expected(pacs: Pacs, request: RetrieveRequest) -> int:

@@ -13,7 +13,7 @@ from radfuse.dicom.network.pacs import RetrieveRequest
 from radfuse.errors import InputError, NoImageError
 from radfuse.progress import ProgressCallback
 from radfuse.service.delivery.destinations import destination_named, protocol_of
-from radfuse.service.delivery.retrieving import folder_of_study, mark_of, retrieve_study
+from radfuse.service.delivery.retrieving import mark_of, new_folder, retrieve_studies
 from radfuse.service.delivery.run_files import pinned_series
 from radfuse.service.delivery.sending import send_folders
 from radfuse.service.delivery.transfers import TransferResult, TransferStatus
@@ -30,6 +30,10 @@ MAX_SERIES = 100
 """Series in one request."""
 
 
+MAX_STUDIES = 10
+"""Studies of a patient in one retrieval."""
+
+
 class SendRequest(RequestModel):
     """Series of the result to send."""
 
@@ -41,9 +45,12 @@ class SendRequest(RequestModel):
 
 
 class RetrievalRequest(RequestModel):
-    """A study to retrieve and open."""
+    """Studies of a patient to retrieve and open: often CT and MR have one each."""
 
-    study_uid: Annotated[str, Field(min_length=1, max_length=64)]
+    study_uids: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=64)], ...],
+        Field(min_length=1, max_length=MAX_STUDIES),
+    ]
     destination: Text | None = Field(None, description="Name of the PACS; by default the first")
     again: bool = Field(
         default=False, description="Retrieve it although it was opened before; else that is opened"
@@ -100,13 +107,14 @@ def send(identifier: str, request: SendRequest, deps: ServiceDeps) -> TransferSt
 
 @api.post("/retrieve", status_code=202)
 def retrieve(request: RetrievalRequest, deps: ServiceDeps) -> TransferStatus:
-    """Start retrieving a study from a PACS; the transfer ends with the id of a study of the viewer.
+    """Start retrieving studies of a patient from a PACS.
 
-    Its CT and MR are the suggested pair. Where there is no one pair, the transfer fails with the
-    reason and the path of the images, for `inspect` and `studies`.
+    The transfer ends with the id of a study of the viewer. Its CT and MR are the suggested pair.
+    Where there is no one pair, the transfer fails with the reason and the path of the images, for
+    `inspect` and `studies`.
     """
     pacs = destination_named(deps.destinations, request.destination)
-    wanted = RetrieveRequest(request.study_uid)
+    wanted = tuple(map(RetrieveRequest, dict.fromkeys(request.study_uids)))
     work = partial(_open, deps, pacs, wanted, again=request.again)
     return deps.transfers.start(work, "cancelled; nothing was kept")
 
@@ -114,7 +122,7 @@ def retrieve(request: RetrievalRequest, deps: ServiceDeps) -> TransferStatus:
 def _open(
     deps: Dependencies,
     pacs: tuple[str, Address],
-    wanted: RetrieveRequest,
+    wanted: Sequence[RetrieveRequest],
     report: ProgressCallback,
     *,
     again: bool,
@@ -123,11 +131,11 @@ def _open(
         opened = f"retrieved {study.created:%Y-%m-%d %H:%M} UTC"
         return TransferResult(opened, study=study.id, is_reopened=True)
     name, address = pacs
-    target = folder_of_study(deps.studies.uploads, wanted.study_uid)
+    target = new_folder(deps.studies.uploads, wanted)
     try:
-        retrieve_study(address, wanted, target, report)
+        retrieve_studies(address, wanted, target, report)
     except NoImageError:
-        reason = f"{name} has no objects of the study {wanted.study_uid}; check the link"
+        reason = f"{name} does not have the study, or not all; check the link"
         return TransferResult(reason, is_complete=False)
     path = UPLOAD_PREFIX + target.name
     report("choosing CT and MR", None)
@@ -139,10 +147,10 @@ def _open(
 
 
 def _opened_before(
-    studies: Sequence[Study], deps: Dependencies, wanted: RetrieveRequest
+    studies: Sequence[Study], deps: Dependencies, wanted: Sequence[RetrieveRequest]
 ) -> Study | None:
     """The newest study of these images, which were retrieved earlier."""
-    root, mark = deps.studies.uploads.resolve(), mark_of(wanted.study_uid)
+    root, mark = deps.studies.uploads.resolve(), mark_of(wanted)
     for study in studies:
         path = study.ct.resolve()
         if root in path.parents and path.relative_to(root).parts[0].startswith(mark):

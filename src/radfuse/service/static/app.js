@@ -296,10 +296,10 @@ async function start() {
   const link = new LinkOpening((path) => panels.open.choose(path), (id) => open({ id }));
   viewer.addEventListener("alignment", () => panels.results.update());
   document.addEventListener("keydown", onKey);
-  const retrieved = link.studyUid && (await link.open());
+  const retrieved = link.isGiven && (await link.open());
   const studies = await listStudies();
   const linked = retrieved || location.hash.slice(1);
-  const first = studies.find((one) => one.id === linked) ?? (link.studyUid ? null : studies[0]); // of no other patient
+  const first = studies.find((one) => one.id === linked) ?? (link.isGiven ? null : studies[0]); // of no other patient
   if (first) await showErrors(choose, "error")(first.id);
   document.body.dataset.ready = "yes";
 }

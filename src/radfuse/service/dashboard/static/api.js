@@ -50,6 +50,8 @@ export const fuse = (patient) => requestJson("POST", `/patients/${patient}/fuse`
 export const search = (patient) => requestJson("POST", "/patients/search", { patient });
 export const sheetUrl = (number) => `${ROOT}/fusions/${number}/qa.html`;
 
+export const viewerUrl = (patient) => `${ROOT}/patients/${patient}/viewer`;
+
 export async function log(number) {
   return (await request("GET", `/fusions/${number}/log`)).text();
 }

@@ -153,7 +153,7 @@ function fusionActions(one, context) {
   if (one.can_run_again) found.push(button(`again ${one.number}`, "Run again", context.act(() => api.runAgain(one.number))));
   if (one.has_sheet) found.push(link("QA sheet", api.sheetUrl(one.number)));
   if (one.has_log) found.push(button(`log ${one.number}`, "Log", () => context.showLog(one.number)));
-  if (one.state === "refused" && context.viewer) found.push(link("Open the viewer", context.viewer));
+  if (one.patient && context.viewer) found.push(link("Open in the viewer", api.viewerUrl(one.patient)));
   const actions = createElement("div", { className: "actions" }, ...found);
   if (one.state !== "refused" || context.viewer) return [actions];
   const way = "To register manually, open the CT and the MR with `radfuse view`.";
@@ -162,5 +162,6 @@ function fusionActions(one, context) {
 
 function patientActions(one, context) {
   const fuse = context.act(() => api.fuse(one.patient), "Fuse now what the Orthanc has of this patient?");
-  return createElement("div", { className: "actions" }, button(`fuse ${one.patient}`, "Fuse now", fuse));
+  const open = context.viewer ? [link("Open in the viewer", api.viewerUrl(one.patient))] : [];
+  return createElement("div", { className: "actions" }, button(`fuse ${one.patient}`, "Fuse now", fuse), ...open);
 }

@@ -1,4 +1,4 @@
-// Open a study of a PACS by a link: ?study=StudyInstanceUID, and &pacs=NAME for another one than the first.
+// Open studies of a patient by a link: ?study=StudyInstanceUID, repeated for more, and &pacs=NAME for another PACS than the first.
 
 import * as api from "../api.js";
 import { byId, showErrors, showText } from "../dom.js";
@@ -10,7 +10,7 @@ export class LinkOpening {
   // retrieved again.
   constructor(chooseSeries, onOpened) {
     const query = new URLSearchParams(location.search);
-    this.studyUid = query.get("study");
+    this.studyUids = query.getAll("study");
     this.destination = query.get("pacs");
     this.progress = new TransferProgress("retrieval");
     byId("retrieval-choose").addEventListener("click", () => chooseSeries(this.path));
@@ -18,6 +18,10 @@ export class LinkOpening {
       const id = await this.open(true);
       if (id) await showErrors(onOpened, "retrieval-error")(id);
     });
+  }
+
+  get isGiven() {
+    return this.studyUids.length > 0;
   }
 
   // The id of the study that was retrieved now, or earlier; null where it failed, for a reason that is shown.
@@ -28,7 +32,7 @@ export class LinkOpening {
   }
 
   async #retrieve(again) {
-    const started = await api.retrieve({ study_uid: this.studyUid, destination: this.destination, again });
+    const started = await api.retrieve({ study_uids: this.studyUids, destination: this.destination, again });
     const { state, message, study, path, is_reopened } = await this.progress.follow(started);
     this.path = path;
     byId("retrieval-choose").hidden = !path;
