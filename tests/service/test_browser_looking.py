@@ -118,10 +118,10 @@ def test_planes_and_what_is_on_them(viewer: ViewerDriver, done: str) -> None:
     viewer.press("d")
     viewer.wait_until(lambda: viewer.element("display-panel").is_displayed())
     planes = shot(viewer, "35-display-panel")
-    viewer.press("z")
+    viewer.press("t")
     assert len(ask(viewer, "viewer.arrange()")) == 1
     shot(viewer, "36-maximised")
-    viewer.press("z")
+    viewer.press("t")
     canvas, crosshair = viewer.element("canvas"), ask(viewer, "viewer.crosshair")
     corner = round(canvas.rect["width"] / 2) - 60, round(canvas.rect["height"] / 2) - 40
     chain = ActionChains(viewer.browser, duration=20)
@@ -129,7 +129,7 @@ def test_planes_and_what_is_on_them(viewer: ViewerDriver, done: str) -> None:
     shot(viewer, "37-maximised-by-a-double-click")
     assert ask(viewer, "viewer.viewports.map((one) => one.plane)") == ["sagittal"]
     assert ask(viewer, "viewer.crosshair") == crosshair
-    viewer.press("z")
+    viewer.press("t")
     slab(viewer)
     viewer.select("frame", "mr")
     shot(viewer, "39-planes-of-the-mr")
@@ -206,6 +206,8 @@ def test_layers_are_ordered_and_blended(viewer: ViewerDriver, several: str) -> N
     rows[0].find_element(By.CSS_SELECTOR, "input[type=checkbox]").click()
     both = shot(viewer, "44-pet-on-mr")
     assert np.abs(both - mr).mean() > 1
+    chosen = Select(viewer.element("overlay")).first_selected_option
+    assert chosen.text == "several layers"
     for _ in range(3):
         viewer.element("image-layers").find_elements(By.CSS_SELECTOR, "button")[1].click()
     assert ask(viewer, "viewer.imageLayers.list[3].name") != "further-1"

@@ -13,6 +13,7 @@ from selenium.webdriver import Chrome
 from service_kit import Site
 
 from radfuse.colour.maps import COLOUR_MAPS
+from radfuse.registration.qa.regions import _regions
 from radfuse.service.stores.view_volumes import describe_volume
 
 OUTSIDE = -32768
@@ -382,6 +383,130 @@ def test_overlay_is_shown_where_its_mode_says(
     image = sitk.GetImageFromArray(np.zeros((3, 100, 100), np.int16))
     found = evaluate(viewer, "viewer/volume.js", MODES, volume(image), changes)
     assert found == [upper, lower]
+
+
+SLAB = """
+  const { Planes, mrGrid } = await import('/viewer/planes.js');
+  const { Viewport } = await import('/viewer/viewports.js');
+  const { IDENTITY } = await import('/viewer/geometry.js');
+  const [a, b, matrix, plane, index, slab, frame] = given;
+  const [ct, mr] = [a, b].map((v) => new it.Volume(v.description, Int16Array.from(v.values)));
+  const images = { ct: { volume: ct, fromCt: null }, mr: { volume: mr, fromCt: matrix } };
+  const viewer = { ct, slab, imageNamed: (name) => images[name] };
+  const grid = frame === 'mr' ? mrGrid(mr, matrix) : ct;
+  const settings = { zoom: 1, middle: [0, 0, 0], ratio: 1 };
+  const canvas = { width: 100, height: 100 };
+  const viewport = new Viewport({ plane, area: [0, 0, 1, 1] }, grid, canvas, settings, ct);
+  const planes = new Planes(viewer);
+  const { right, down, away } = viewport.directions;
+  return {
+    planes: ['ct', 'mr'].map((name) => [...planes.of(name, viewport, index)]),
+    slab: planes.slabOf(viewport, index), size: grid.size, strides: grid.strides,
+    right, down, away, back: viewport.toVoxel(...viewport.toScreen([3, 2, 1]), [3, 2, 1]),
+  };
+"""
+"""What a viewport displays of CT and MR: planes or slabs, and its directions."""
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+@pytest.mark.parametrize("kind", ["max", "min", "mean"])
+def test_slab_is_that_of_numpy(viewer: ViewerDriver, plane: str, kind: str) -> None:
+    ct, mr = random_image((9, 8, 7), 2), random_image((5, 4, 4), 3)
+    for image in (ct, mr):
+        image.SetSpacing((1.0, 1.2, 2.0))
+    mr.SetOrigin((2.0, 1.2, 2.0))
+    identity = np.eye(4).tolist()
+    given = (volume(ct), volume(mr), identity, plane, 3, {"mm": 6.1, "kind": kind}, "ct")
+    found = evaluate(viewer, "viewer/volume.js", SLAB, *given)
+    first, last = found["slab"]
+    across = {"axial": 2, "coronal": 1, "sagittal": 0}[plane]
+    assert last - first + 1 == round(6.1 / ct.GetSpacing()[across])
+    on_ct = sitk.Resample(mr, ct, sitk.Transform(), sitk.sitkNearestNeighbor, OUTSIDE)
+    for image, values in zip((ct, on_ct), found["planes"], strict=True):
+        part = sitk.GetArrayFromImage(image).take(range(first, last + 1), 2 - across)
+        inside = np.ma.masked_equal(part, OUTSIDE)
+        expected = getattr(inside, kind)(axis=2 - across).filled(OUTSIDE)
+        wanted = expected if plane == "axial" else expected[::-1]
+        np.testing.assert_allclose(values, wanted.ravel(), atol=0.51)
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_planes_of_the_mr_show_its_own_voxels(viewer: ViewerDriver, plane: str) -> None:
+    ct, mr = random_image((9, 8, 7), 2), random_image((8, 7, 4), 3)
+    mr.SetSpacing((0.9, 0.9, 2.7))
+    mr.SetOrigin((1.0, 1.2, 1.0))
+    mr.SetDirection(Rotation.from_euler("xyz", (8, -5, 12), degrees=True).as_matrix().ravel())
+    mr_from_ct = sitk.Euler3DTransform((0, 0, 0), 0.1, -0.05, 0.2, (1.0, -0.5, 0.7))
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(mr_from_ct.GetMatrix(), (3, 3))
+    matrix[:3, 3] = mr_from_ct.GetTranslation()
+    given = (volume(ct), volume(mr), matrix.tolist(), plane, 3, {"mm": 0}, "mr")
+    found = evaluate(viewer, "viewer/volume.js", SLAB, *given)
+    assert found["strides"] == [1, 1, 3]  # thick slices are divided
+    assert found["size"] == [8, 7, 10]
+    np.testing.assert_allclose(found["back"], [3, 2, 1], atol=1e-9)
+    grid = sitk.Image(found["size"], sitk.sitkUInt8)
+    grid.SetSpacing((0.9, 0.9, 0.9))
+    grid.SetOrigin(mr.GetOrigin())
+    grid.SetDirection(mr.GetDirection())
+    own = sitk.GetArrayFromImage(sitk.Resample(mr, grid, sitk.Transform(), sitk.sitkLinear))
+    off = np.abs(np.array(found["planes"][1]) - planes_of(own, plane, 3).ravel())
+    assert off.max() <= 1  # half a unit of rounding, twice
+    inverse = mr_from_ct.GetInverse()
+    of_ct = sitk.Resample(ct, grid, inverse, sitk.sitkLinear, OUTSIDE, sitk.sitkFloat64)
+    wanted = planes_of(sitk.GetArrayFromImage(of_ct), plane, 3).ravel()
+    np.testing.assert_allclose(found["planes"][0], wanted, atol=0.51)
+
+
+@pytest.mark.parametrize(
+    ("plane", "letters"), [("axial", "LPS"), ("coronal", "LIP"), ("sagittal", "PIR")]
+)
+def test_letters_are_those_of_the_patient(viewer: ViewerDriver, plane: str, letters: str) -> None:
+    ct = random_image((4, 4, 4), 2)
+    given = (volume(ct), volume(ct), np.eye(4).tolist(), plane, 1, {"mm": 0}, "ct")
+    found = evaluate(viewer, "viewer/volume.js", SLAB, *given)
+    vectors = [found[name] for name in ("right", "down", "away")]
+    code = "return given[0].map(it.directionLetters)"
+    assert evaluate(viewer, "marks/labels.js", code, vectors) == list(letters)
+    oblique = [[0.8, 0.6, 0], [-0.1, -0.7, 0.7], [0, 0.1, -0.99]]
+    assert evaluate(viewer, "marks/labels.js", code, oblique) == ["LP", "AS", "I"]
+
+
+def test_regions_of_the_skull_are_those_of_the_qa(viewer: ViewerDriver) -> None:
+    directions = RNG.normal(size=(200, 3))
+    code = "return given[0].map((one) => it.regionOf(one))"
+    found = evaluate(viewer, "marks/residual_overlay.js", code, directions.tolist())
+    assert found == _regions(directions).tolist()
+
+
+LAYERS = """
+  const layers = new it.ImageLayers();
+  const images = [['mr', 'grey', 1], ['further-0', 'grey', 1], ['further-1', 'lightness', 0.5]];
+  const order = () => layers.list.map(({ name }) => name);
+  const shown = () => layers.shown.map(({ name }) => name);
+  layers.update(images);
+  layers.choose('fused');
+  const before = [shown(), layers.choice];
+  layers.update([['fused', 'grey', 1], ...images]);
+  const after = [order(), shown(), layers.choice];
+  layers.named('further-1').isShown = true;
+  layers.move(layers.named('further-1'), -1);
+  const moved = [order(), shown(), layers.choice, layers.top.opacity];
+  layers.choose('mr-hot');
+  layers.update(images);
+  const kept = [shown(), layers.choice];
+  layers.update([]);
+  return [before, after, moved, kept, order()];
+"""
+
+
+def test_layers_keep_their_order_and_the_choice(viewer: ViewerDriver) -> None:
+    before, after, moved, kept, none = evaluate(viewer, "viewer/image_layers.js", LAYERS)
+    assert before == [["mr"], "mr"]  # until there is a fused image
+    assert after == [["fused", "mr", "further-0", "further-1"], ["fused"], "fused"]
+    assert moved == [["fused", "mr", "further-1", "further-0"], ["fused", "further-1"], "", 0.5]
+    assert kept == [["mr"], "mr-hot"]
+    assert none == []
 
 
 @pytest.mark.parametrize("name", COLOUR_MAPS)

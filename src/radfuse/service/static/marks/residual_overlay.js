@@ -1,6 +1,6 @@
 // Residuals of the skull by region in colour on the bone of the CT: outside (+) orange, inside (-) blue, as on the QA sheet.
 
-import { residualColour } from "../panels/residual_map.js";
+import { FULL_MM, residualColour } from "../panels/residual_map.js";
 import { apply } from "../viewer/geometry.js";
 import { OUTSIDE } from "../viewer/volume.js";
 
@@ -8,6 +8,7 @@ const SECTORS = ["left", "back left", "back", "back right", "right", "front righ
 const VERTEX_DEG = 60, UPPER_DEG = 15, BASE_DEG = -30; // elevations from the centre of the brain, as in the registration QA
 const BONE_HU = 300;
 const ALPHA = 190;
+const BAR_STEPS = 32;
 
 // The region of a direction from the centre of the brain, LPS.
 export function regionOf([x, y, z]) {
@@ -45,6 +46,19 @@ export class ResidualOverlay {
     const image = this.image(viewport, index);
     const { corner, columns, rows, scale } = viewport;
     context.drawImage(image, corner[0], corner[1], columns * scale[0], rows * scale[1]);
+    if (viewport === this.viewer.viewports[0]) this.drawBar(context, viewport);
+  }
+
+  // The colours from inside to outside with their residuals, at the bottom of a viewport.
+  drawBar(context, { left, top, width, height, ratio }) {
+    const [side, length, margin] = [8 * ratio, 120 * ratio, 14 * ratio];
+    const [from, y] = [left + (width - length) / 2, top + height - 3.2 * margin];
+    for (let step = 0; step < BAR_STEPS; step++) {
+      context.fillStyle = `rgb(${residualColour(FULL_MM * ((2 * step) / (BAR_STEPS - 1) - 1))})`;
+      context.fillRect(from + (step * length) / BAR_STEPS, y, length / BAR_STEPS + 1, side);
+    }
+    this.viewer.write(`−${FULL_MM}`, from - margin / 2, y + side / 2, "right");
+    this.viewer.write(`+${FULL_MM} mm`, from + length + margin / 2, y + side / 2, "left");
   }
 
   image(viewport, index) {

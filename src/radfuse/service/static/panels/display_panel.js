@@ -96,7 +96,7 @@ export class DisplayPanel {
 
   get keys() {
     const { viewer } = this;
-    return { d: () => this.toggle(), z: () => viewer.isShowing && viewer.toggleMaximised(), Home: () => viewer.fitHead() };
+    return { d: () => this.toggle(), t: () => viewer.isShowing && viewer.toggleMaximised(), Home: () => viewer.fitHead() };
   }
 }
 

@@ -6,7 +6,7 @@ const RADII = [26, 62, 98, 122]; // outer radius of vertex, upper ring, lower ri
 const SECTORS = ["left", "back left", "back", "back right", "right", "front right", "front", "front left"];
 const REGIONS = ["skull base", ...["lower", "upper"].flatMap((ring) => SECTORS.map((sector) => `${sector}, ${ring}`)), "vertex"];
 const LETTERS = { A: [0, -133], P: [0, 133], R: [-133, 0], L: [133, 0] };
-const FULL_MM = 2; // residual of the full colour
+export const FULL_MM = 2; // residual of the full colour
 const OUTSIDE_RGB = [240, 140, 40], INSIDE_RGB = [90, 165, 225], UNKNOWN_RGB = [205, 205, 205];
 
 // The text of a region of the server, such as "back left, upper".

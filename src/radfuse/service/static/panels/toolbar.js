@@ -25,6 +25,7 @@ export class Toolbar {
     this.border = new FovBorder(viewer);
     viewer.layers.push(this.ruler, this.border, new ColourBar(viewer));
     this.overlays = [...byId("overlay").options]; // of every study
+    this.several = new Option(text("display.several-layers"), "");
     this.window = new WindowControls(viewer, windows);
     this.display = new DisplayPanel(viewer);
     this.listen();
@@ -77,6 +78,8 @@ export class Toolbar {
   // The overlay that is shown alone, and the opacity of the uppermost layer.
   showLayers() {
     const { overlay, opacity } = this.viewer;
+    this.several.remove();
+    if (!overlay) byId("overlay").append(this.several);
     byId("overlay").value = overlay;
     byId("opacity").value = opacity;
     byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
@@ -161,7 +164,7 @@ export class Toolbar {
   }
 
   setOverlay(index) {
-    if (index >= byId("overlay").options.length) return;
+    if (!byId("overlay").options[index]?.value) return;
     byId("overlay").selectedIndex = index;
     byId("overlay").dispatchEvent(new Event("change"));
   }
