@@ -21,8 +21,10 @@ from ladder_kit import run_tool
 from radfuse.dicom.rtstruct.write import write_structure_set
 from radfuse.io.volumes import read_volume, write_volume
 from radfuse.pipeline.read import read
-from radfuse.record import NOTICE
+from radfuse.record import NOTICE, Signoff
 from radfuse.series import Series
+from radfuse.service.stores.structure_files import registration_sentence
+from radfuse.service.stores.studies import Studies, Study
 from radfuse.structures.label_maps import Structure
 from structure_kit import dice, series_on_disk, structure
 
@@ -386,3 +388,39 @@ def test_two_structures_are_compared(client: StudyClient) -> None:
         refused(answer, 422, "tolerance_mm")
     asked["first"] = "../study"
     refused(client.call("POST", "/structures/compare", **asked), 404, "no such structure")
+
+
+def test_smooth_export_has_the_same_masks_and_more_points(
+    client: StudyClient, tmp_path: Path
+) -> None:
+    mask = ball(client.shape, 6)
+    client.add("GTVp", mask, steps=["brush", "interpolation"])
+    counts = []
+    for smooth in (False, True):
+        answer = client.call("POST", "/structures/export", format="rtstruct", smooth=smooth)
+        path = tmp_path / f"{smooth}.dcm"
+        path.write_bytes(client.call("GET", f"/exports/{answer.json()['name']}").content)
+        header = pydicom.dcmread(path)
+        counts.append(
+            sum(one.NumberOfContourPoints for one in header.ROIContourSequence[0].ContourSequence)
+        )
+        (roi,) = header.StructureSetROISequence
+        assert roi.ROIGenerationAlgorithm == "SEMIAUTOMATIC"
+        assert header.StructureSetDescription.endswith("Drawn before a registration.")
+        (back,) = imported(client, path)["structures"]
+        assert dice(client.mask(back["id"]), mask) == 1
+        assert back["steps"] == ["imported-as-semiautomatic"]
+        client.call("DELETE", f"/structures/{back['id']}")
+    assert counts[1] > counts[0]
+
+
+def test_registration_of_drawn_structures_has_its_review_state(
+    copied: tuple[Studies, Study], signoff: Signoff
+) -> None:
+    _, study = copied
+    assert study.outcome is not None
+    unreviewed = study.model_copy(update={"signoff": None})
+    begin = f"Registration {study.outcome.registration_id} "
+    assert registration_sentence(unreviewed).startswith(f"{begin}unreviewed; registration QA ")
+    signed = study.model_copy(update={"signoff": signoff})
+    assert registration_sentence(signed).startswith(f"{begin}accepted by A, ")
