@@ -1,5 +1,6 @@
 """Array types, named by element type, whose shapes are given where they are used; their images."""
 
+import ctypes
 import weakref
 from collections.abc import Callable, Hashable
 from functools import wraps
@@ -24,6 +25,19 @@ def image_on(grid: sitk.Image, values: NDArray[np.generic]) -> sitk.Image:
     image = sitk.GetImageFromArray(values)
     image.CopyInformation(grid)
     return image
+
+
+def writable_image(size: tuple[int, int, int]) -> tuple[sitk.Image, Float32Array]:
+    """An image (columns, rows, slices) of zeros, and its voxels (slices, rows, columns), to fill.
+
+    The array is the memory of the image, and must not be used after the image: a volume of 512 x
+    512 x 600 voxels is not copied.
+    """
+    image = sitk.Image(size, sitk.sitkFloat32)
+    view = sitk.GetArrayViewFromImage(image)
+    address = view.__array_interface__["data"][0]
+    memory = (ctypes.c_float * view.size).from_address(address)
+    return image, np.frombuffer(memory, np.float32).reshape(view.shape)
 
 
 def filled_on(grid: sitk.Image, value: int) -> sitk.Image:

@@ -219,6 +219,9 @@ def _rescaled(stored: NDArray[np.integer], one: Slice) -> Float32Array:
             f"{one.name}: RescaleSlope {header.get('RescaleSlope')} and RescaleIntercept "
             f"{header.get('RescaleIntercept')} are not usable numbers; export the series again"
         )
+    if slope == 1 and intercept == round(float(intercept[0])) and stored.itemsize <= 2:
+        shifted: Float32Array = np.add(stored, np.float32(intercept[0]), dtype=np.float32)
+        return shifted  # exact, and faster
     return (stored * slope + intercept).astype(np.float32)
 
 

@@ -42,6 +42,9 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_REASON_LENGTH = 160
 """Characters of a library's message that an error repeats."""
 
+MAX_SHARED_BYTES = 1024
+"""Longer elements are not shared between files."""
+
 NO_DECODER = "Unable to decode as exceptions were raised by all available plugins:"
 """How pydicom begins its list of the errors of decoders."""
 
@@ -106,21 +109,30 @@ def silenced() -> Iterator[None]:
         _SILENCE.leave()
 
 
+Decoded = dict[tuple[object, ...], DataElement]
+"""Decoded elements by what they are decoded from."""
+
+
 def open_dataset(
-    path: Path, *, pixels: bool, specific_tags: Sequence[str] | None = None
+    path: Path,
+    *,
+    pixels: bool,
+    specific_tags: Sequence[str] | None = None,
+    decoded: Decoded | None = None,
 ) -> FileDataset:
     """Read a DICOM file and decode all its values; without pixels it is read up to them.
 
     `specific_tags` are the keywords to keep; all by default. A file without preamble is read if it
     begins with file meta information or with an element of group 0008. A value that contradicts
-    its value representation becomes its bytes. Raises `InputError`, one line with the path, for
+    its value representation becomes its bytes. Files that are opened with one `decoded` share their
+    equal elements, which must not be changed. Raises `InputError`, one line with the path, for
     anything that is not a regular file, not DICOM, damaged or truncated.
     """
     try:
         with _regular(path) as (file, size), silenced():
             dataset = _parsed(file, size, path, pixels=pixels, specific_tags=specific_tags)
             _decode(dataset.file_meta)
-            _decode(dataset)
+            _decode(dataset, decoded)
     except InputError:
         raise
     except PermissionError as error:
@@ -232,17 +244,22 @@ def _check_end(file: BinaryIO, size: int, *, pixels: bool) -> None:
         raise DamageError(f"the element at byte {file.tell() - 4} has no end")
 
 
-def _decode(dataset: Dataset) -> None:
+def _decode(dataset: Dataset, decoded: Decoded | None = None) -> None:
     """Decode every value, so that asking for one later neither fails nor warns.
 
     A value that cannot be decoded becomes its bytes. Raises `DamageError` for a truncated element
     and a damaged sequence.
     """
+    charset = None if decoded is None else str(dataset.get("SpecificCharacterSet"))
     for tag in [*dataset.keys()]:
         raw = dataset.get_item(tag)
         stated = raw.length if isinstance(raw, RawDataElement) else UNDEFINED_LENGTH
         if isinstance(raw.value, bytes) and stated not in {UNDEFINED_LENGTH, len(raw.value)}:
             raise DamageError(f"{tag} has {len(raw.value)} of {stated} bytes")
+        key = None if decoded is None else _key_of(raw, charset)
+        if decoded is not None and key in decoded:
+            dataset[tag] = decoded[key]
+            continue
         try:
             element = dataset[tag]
             if element.VR == VR.PN:
@@ -255,6 +272,17 @@ def _decode(dataset: Dataset) -> None:
         if element.VR == VR.SQ:
             for item in element.value:
                 _decode(item)
+        elif decoded is not None and key is not None:
+            decoded[key] = element
+
+
+def _key_of(raw: DataElement | RawDataElement, charset: str | None) -> tuple[object, ...] | None:
+    """What the value of a short element is decoded from; None where that is more than itself."""
+    if not isinstance(raw, RawDataElement) or raw.VR == VR.SQ or raw.tag.is_private:
+        return None
+    if raw.value is None or len(raw.value) > MAX_SHARED_BYTES:
+        return None
+    return raw.tag, raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, charset
 
 
 def check_size(header: Dataset, path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pydicom
@@ -17,6 +18,7 @@ from radfuse.dicom.read.multiframe import frame_headers
 from radfuse.dicom.read.nuclear.pet import private_tags
 from radfuse.dicom.read.safe_read import (
     PREAMBLE_BYTES,
+    Decoded,
     check_size,
     is_dicom,
     open_dataset,
@@ -126,7 +128,9 @@ def _scan(folder: Path, paths: list[Path], report: ProgressCallback) -> Scan:
     series: dict[tuple[str, str], list[Slice]] = {}
     broken, dicomdirs, others = {}, [], []
     with ThreadPoolExecutor(READERS) as readers:
-        for number, file in enumerate(readers.map(_scan_file, paths)):
+        decoded: Decoded = {}
+        scanned = readers.map(partial(_scan_file, decoded=decoded), paths)
+        for number, file in enumerate(scanned):
             if number % REPORTED_FILES == 0:
                 report("reading headers", number / len(paths))
             for one in file.slices:
@@ -176,13 +180,15 @@ def _share_equal_elements(header: Dataset, first: Dataset) -> None:
     kept = dict(first.items())
     for tag, element in list(header.items()):
         same = kept.get(tag)
+        if same is element:
+            continue
         if same is not None and (element.VR, element.value) == (same.VR, same.value):
             header[tag] = same
 
 
-def _scan_file(path: Path) -> _ScannedFile:
+def _scan_file(path: Path, decoded: Decoded) -> _ScannedFile:
     try:
-        header = _header(path)
+        header = _header(path, decoded)
         if header is None:
             return _ScannedFile(path)
         if sop_class(header) == MediaStorageDirectoryStorage:
@@ -197,7 +203,7 @@ def _scan_file(path: Path) -> _ScannedFile:
     return _ScannedFile(path, tuple(slices))
 
 
-def _header(path: Path) -> Dataset | None:
+def _header(path: Path, decoded: Decoded) -> Dataset | None:
     """The header of a DICOM file; None for another file.
 
     Raises `InputError` for a damaged file, `PermissionError` for one without read permission.
@@ -210,7 +216,7 @@ def _header(path: Path) -> Dataset | None:
         if (has_dicom_name or is_truncated) and not path.name.startswith("."):
             raise InputError(f"{path}: {NO_DICOM}")
         return None
-    header = open_dataset(path, pixels=False)
+    header = open_dataset(path, pixels=False, decoded=decoded)
     _drop_bulk(header)
     kind = sop_class(header)
     if kind == MediaStorageDirectoryStorage:

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import Float32Array, writable_image
 from radfuse.dicom.read.gantry_tilt import shift_in_plane
 from radfuse.dicom.read.pixels import background_of, check_pixel_values, slice_values
 from radfuse.dicom.read.series import VolumeSlices
@@ -24,22 +24,24 @@ def read_dicom_volume(volume: VolumeSlices) -> tuple[sitk.Image, SliceGeometry]:
     geometry = slice_geometry(volume)
     check_pixel_values(geometry.slices)
     check_voxel_count(geometry.size, geometry.slices[0].path.parent)
-    voxels = _voxels(geometry)
+    columns, rows, _ = geometry.size
+    image, voxels = writable_image((columns, rows, len(geometry.slices)))
+    _fill(voxels, geometry)
     if not geometry.is_even:
         voxels = _resample_spacing(voxels, geometry)
     if geometry.is_tilted:
         np.nan_to_num(voxels, copy=False, nan=background_of(geometry.slices[0].header))
-    image = sitk.GetImageFromArray(voxels)
+    if not geometry.is_even:
+        image = sitk.GetImageFromArray(voxels)
     image.SetSpacing(geometry.spacing_mm)
     image.SetOrigin(geometry.origin_mm.tolist())
     image.SetDirection(geometry.axes.ravel().tolist())
     return image, geometry
 
 
-def _voxels(geometry: SliceGeometry) -> Float32Array:
-    """The slices on the columns and rows of the grid, (slices, rows, columns)."""
+def _fill(voxels: Float32Array, geometry: SliceGeometry) -> None:
+    """Read the slices on the columns and rows of the grid, (slices, rows, columns)."""
     columns, rows, _ = geometry.size
-    voxels = np.empty((len(geometry.slices), rows, columns), np.float32)
     for index, values in slice_values(geometry.slices):
         if geometry.is_tilted:
             voxels[index] = shift_in_plane(
@@ -47,7 +49,6 @@ def _voxels(geometry: SliceGeometry) -> Float32Array:
             )
         else:
             voxels[index] = values
-    return voxels
 
 
 def _resample_spacing(voxels: Float32Array, geometry: SliceGeometry) -> Float32Array:

@@ -1,5 +1,6 @@
 """Files for the viewer: CT, MR and fused image of a study, and their alignment."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,9 @@ from radfuse.service.stores.view_volumes import (
 VIEW, VIEW_FILE = "view", "view.json"
 """The folder of the viewer's volumes inside a study's or a run's folder, and their description:
 CT and MR are in the study's, the fused volume in the run's."""
+
+READERS = 2
+"""Threads that digest the files and align the images while the volumes are written."""
 
 FUSED = "fused.nii"
 """The fused volume, in the folder of the viewer's volumes of a run."""
@@ -150,24 +154,32 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
     """
     if not (ct.is_volume and mr.is_volume):
         raise InputError("the viewer shows volumes; fuse 2-D images with `radfuse fuse`")
-    sources = digest(ct.files), digest(mr.files)
     before = read_view(folder)
-    if before is not None and before.sources == sources:
-        return before
-    with staging(folder / VIEW) as stage:
-        mr_from_ct, alignment = _initial_alignment(ct, mr)
-        view = View(
-            ct=write_view_volume(stage.folder / "ct.nii", ct.image),
-            mr=write_view_volume(stage.folder / "mr.nii", mr.image),
-            mr_range=_display_range(mr),
-            mr_from_ct=matrix_rows(matrix_of(mr_from_ct)),
-            alignment=alignment,
-            sources=sources,
-            head_box=head_box(ct),
-        )
-        _stage_view(stage, view)
-        (folder / VIEW / VIEW_FILE).unlink(missing_ok=True)  # it never describes other volumes
+    with ThreadPoolExecutor(READERS) as pool:
+        sources = pool.submit(_sources, ct, mr)
+        if before is not None and before.sources == sources.result():
+            return before
+        aligned = pool.submit(lambda: (_initial_alignment(ct, mr), head_box(ct)))
+        with staging(folder / VIEW) as stage:
+            ct_volume = write_view_volume(stage.folder / "ct.nii", ct.image)
+            mr_volume = write_view_volume(stage.folder / "mr.nii", mr.image)
+            (mr_from_ct, alignment), box = aligned.result()
+            view = View(
+                ct=ct_volume,
+                mr=mr_volume,
+                mr_range=_display_range(mr),
+                mr_from_ct=matrix_rows(matrix_of(mr_from_ct)),
+                alignment=alignment,
+                sources=sources.result(),
+                head_box=box,
+            )
+            _stage_view(stage, view)
+            (folder / VIEW / VIEW_FILE).unlink(missing_ok=True)  # it never describes other volumes
     return view
+
+
+def _sources(ct: Series, mr: Series) -> tuple[str, str]:
+    return digest(ct.files), digest(mr.files)
 
 
 def stage_fused_view(

@@ -53,7 +53,7 @@ class ViewVolume(FrozenModel):
 
 def to_lps(image: sitk.Image) -> sitk.Image:
     """An image with its axes in LPS order; the same voxels at the same positions."""
-    return sitk.DICOMOrient(image, ORIENTATION)
+    return image if orientation_of(image) == ORIENTATION else sitk.DICOMOrient(image, ORIENTATION)
 
 
 def to_axes_of(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
@@ -75,7 +75,10 @@ def write_view_volume(path: Path, image: sitk.Image, *, step: float | None = Non
     in_lps = to_lps(image)
     values: NDArray[np.float32] = sitk.GetArrayViewFromImage(in_lps)
     step = step or _step(values)
-    stored = np.clip(np.rint(values / step), -MAX_INT16, MAX_INT16).astype(np.int16)
+    stored = np.empty(values.shape, np.int16)
+    for slab, target in zip(values, stored, strict=True):  # a whole volume of floats is large
+        scaled = slab if step == 1 else slab / np.float32(step)
+        target[:] = np.clip(np.rint(scaled), -MAX_INT16, MAX_INT16)
     write_volume(path, image_on(in_lps, stored))
     return describe_volume(in_lps, step)
 
