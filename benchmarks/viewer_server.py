@@ -31,9 +31,11 @@ class Server:
     """`radfuse view` as a user starts it."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / "token").write_text(TOKEN)
         command = [
             sys.executable, "-m", "radfuse", "view", "--folder", str(folder), "--port", str(PORT),
-            "--token", TOKEN, "--no-browser",
+            "--token-file", str(folder / "token"), "--no-browser",
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.client = httpx.Client(

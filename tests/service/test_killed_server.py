@@ -32,9 +32,11 @@ MAX_WAIT_S, POLL_S = 60.0, 0.05
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Site]]:
     """A server in a child process, to be killed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "token").write_text(TOKEN)
     command = [
-        sys.executable, "-m", "radfuse", "view", "--no-browser", "--folder", str(folder), "--token",
-        TOKEN,
+        sys.executable, "-m", "radfuse", "view", "--no-browser", "--folder", str(folder),
+        "--token-file", str(folder / "token"),
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -90,7 +90,7 @@ def test_hosts_are_ip_addresses_and_own_names(host: str, name: str, allowed: boo
 
 @pytest.mark.parametrize(
     ("host", "token", "words"),
-    [("192.168.1.7", None, "pass a --token"), ("127.0.0.1", "short", "at least 16")],
+    [("192.168.1.7", None, "pass a --token-file"), ("127.0.0.1", "short", "at least 16")],
 )
 def test_missing_or_short_token_is_refused(host: str, token: str | None, words: str) -> None:
     with bind("127.0.0.1", 0) as sock, pytest.raises(InputError, match=words):

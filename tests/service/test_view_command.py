@@ -4,7 +4,9 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -48,7 +50,9 @@ def test_command_prints_working_url_and_ends_on_ctrl_c(
 
 
 def test_host_beyond_loopback_warns_of_no_encryption(tmp_path: Path) -> None:
-    command = [*VIEW, "--folder", tmp_path, "--host", "0.0.0.0", "--token", "x" * 16]  # noqa: S104
+    command = [*VIEW, "--folder", tmp_path, "--host", "0.0.0.0"]  # noqa: S104
+    (tmp_path / "token").write_text("x" * 16)
+    command += ["--token-file", str(tmp_path / "token")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -84,10 +88,10 @@ def test_token_of_a_file_is_not_printed(tmp_path: Path) -> None:
         (["--ct", "a"], "give --ct and --mr"),
         (["a", "--ct", "a", "--mr", "b"], "or a STUDY"),
         (["nowhere"], "no such file or folder"),
-        (["--host", "127.0.0.2", "--token", "short"], "at least 16"),
+        (["--host", "127.0.0.2", "--token-file", "/dev/null"], "at least 16"),
+        (["--token", "x" * 16], "other users of this machine can read the command line"),
         (["--token-file", "nowhere"], "--token-file nowhere: cannot be read"),
-        (["--token", "x" * 16, "--token-file", "nowhere"], "not both"),
-        (["--behind-proxy", "--token", "short"], "at least 16"),
+        (["--behind-proxy", "--token-file", "/dev/null"], "at least 16"),
         (["--pacs", "nowhere"], "nowhere: cannot be read as TOML settings"),
         (["--port", "70000"], "choose another --host or --port"),
     ],
@@ -124,3 +128,41 @@ def test_unwritable_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     assert ended.exit_code == 2
     (line,) = ended.stderr.splitlines()
     assert "not writable (Not a directory); pass another --folder" in line
+
+
+def test_token_is_in_no_argument_log_or_message(
+    coarse_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Of the server and its processes, while images are listed and requests are refused."""
+    token, log = "0123456789abcdefgh", tmp_path / "log.jsonl"
+    (tmp_path / "token").write_text(token)
+    command = [
+        sys.executable, "-m", "radfuse", "--log-level", "debug", "--log-file", str(log), "view",
+        "--no-browser", "--folder", str(tmp_path / "view"), "--token-file", str(tmp_path / "token"),
+    ]  # fmt: skip
+    arguments = b""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            url = process.stdout.readline().strip()
+            options: dict[str, Any] = {"trust_env": False, "follow_redirects": True, "timeout": 120}
+            with httpx.Client(base_url=url, **options) as client:
+                assert client.get("/", params={"token": token}).status_code == 200
+                assert client.get("/nowhere", params={"token": token}).status_code == 404
+                listing = {"paths": [str(coarse_folders[0])]}
+                assert client.post("/api/v1/series", json=listing).status_code == 200
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    arguments += path.read_bytes()
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert token not in process.stdout.read()
+    assert b"--token-file" in arguments
+    assert token.encode() not in arguments
+    assert log.stat().st_size
+    assert token not in log.read_text()
+    stored = [path for path in (tmp_path / "view").rglob("*") if path.is_file()]
+    assert all(token.encode() not in path.read_bytes() for path in stored)

@@ -11,6 +11,12 @@ from radfuse.cli.options import PATH
 from radfuse.errors import InputError
 from radfuse.record import NOTICE
 
+VISIBLE = (
+    "other users of this machine can read the command line; write the token into a file that only "
+    "you can read and give --token-file FILE, or leave it out"
+)
+"""Why no token is given as an argument."""
+
 UNENCRYPTED = (
     "images and token are sent over the network without encryption; use a proxy with TLS, or "
     "an SSH tunnel to the default --host"
@@ -41,22 +47,20 @@ UNENCRYPTED = (
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Bind address; non-local addresses require --token.",
+    help="Bind address; non-local addresses require a token.",
 )
 @click.option("--port", type=int, default=0, help="Port to listen on; by default a free port.")
-@click.option(
-    "--token",
-    help="Access requires the token in the URL. Random unless given; asked for if not local.",
-)
+@click.option("--token", hidden=True, help="Refused: other users see the command line.")
 @click.option(
     "--token-file",
     type=PATH,
-    help="File with the token, instead of --token; the printed URL is then without it.",
+    help="File with the token that access requires; it is then not printed. Without it the token "
+    "is random, or asked for if other machines can connect.",
 )
 @click.option(
     "--behind-proxy",
     is_flag=True,
-    help="A proxy provides TLS: https and its host names are accepted; requires --token.",
+    help="A proxy provides TLS: https and its host names are accepted; requires a token.",
 )
 @click.option(
     "--pacs",
@@ -114,8 +118,10 @@ def view_command(
         raise InputError("give --ct and --mr, or a STUDY with both inside, or neither")
     functional = {"pet": pet, "pet_ct": pet_ct, "spect": spect}
     body = study_request(study, ct, mrs, functional, fused_mr)
+    if token is not None:
+        raise InputError(f"--token: {VISIBLE}")
     if token_file is not None:
-        token = _token_of(token_file, token)
+        token = _token_of(token_file)
     is_reachable = behind_proxy or host not in LOOPBACK_NAMES
     if token is None and is_reachable:
         token = click.prompt("Token for the viewer", hide_input=True)
@@ -136,10 +142,8 @@ def view_command(
         server.serve(sock, access, where, request, announce, addresses)
 
 
-def _token_of(path: Path, token: str | None) -> str:
+def _token_of(path: Path) -> str:
     """The token in a file; it is neither an argument nor in a log."""
-    if token is not None:
-        raise InputError("give --token or --token-file, not both")
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -58,9 +58,11 @@ def make_access(
             raise InputError(f"--root {root}: no such folder")
     if token is None and (behind_proxy or host not in LOOPBACK_NAMES):
         where = "--behind-proxy" if behind_proxy else f"--host {host}"
-        raise InputError(f"{where} is reachable from other machines; pass a --token")
+        raise InputError(f"{where} is reachable from other machines; pass a --token-file")
     if token is not None and not (len(token) >= MIN_TOKEN_LENGTH and token.isascii()):
-        raise InputError(f"--token: pass at least {MIN_TOKEN_LENGTH} ASCII characters")
+        raise InputError(
+            f"the token is too short: at least {MIN_TOKEN_LENGTH} ASCII characters are required"
+        )
     port = sock.getsockname()[1]
     token = token or secrets.token_urlsafe(24)
     resolved = tuple(root.resolve() for root in roots) or None
