@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_kit import grave_violations
 from browser_kit import ViewerDriver
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -119,7 +120,7 @@ def downloaded(viewer: ViewerDriver, browser: Chrome, button: str) -> Path:
     viewer.element(button).click()
 
     def new() -> list[Path]:
-        found = set(folder.iterdir()) - before
+        found = (path for path in set(folder.iterdir()) - before if not path.name.startswith("."))
         return [path for path in found if path.suffix != ".crdownload" and path.is_file()]
 
     viewer.wait_until(lambda: new() and not list(folder.glob("*.crdownload")))
@@ -164,6 +165,7 @@ def test_user_sends_series_to_an_orthanc(
         viewer.screenshot("results-09-not-sent")
     finally:
         pacs.program.start()
+    assert grave_violations(viewer.browser) == []
 
 
 @pytest.mark.slow
@@ -191,8 +193,10 @@ def test_a_link_opens_a_study_of_the_pacs(
     assert "does not have the study" in viewer.element("retrieval-error").text
     assert viewer.element("no-study").is_displayed()
     viewer.screenshot("results-12-unknown-study")
+    found = grave_violations(viewer.browser)
     for one in (opened, again):
         assert site.client.delete(f"/api/v1/studies/{one}").status_code == 204
+    assert found == []
 
 
 @pytest.mark.slow
