@@ -142,7 +142,8 @@ def _open(
     try:
         study = create_study(deps, StudyRequest(study=path))
     except InputError as error:
-        return TransferResult(f"{error}; choose the series", is_complete=False, path=path)
+        reason = str(error).removeprefix(f"{target.name}: ")
+        return TransferResult(f"{reason}; choose the series", is_complete=False, path=path)
     return TransferResult(study.message, study=study.id)
 
 

@@ -76,8 +76,11 @@ export class SigningPanel {
 }
 
 function summary({ state, name, time, grade, second }) {
-  const parts = [text(`signoff.${state}-by`, { name, time: new Date(time).toLocaleString(language) })];
+  const parts = [text(`signoff.${state}-by`, { name, time: shown(time) })];
   if (grade !== null) parts.push(text("signoff.graded", { grade }));
-  if (second) parts.push(text("signoff.confirmed-by", { name: second.name, time: new Date(second.time).toLocaleString(language) }));
+  if (second) parts.push(text("signoff.confirmed-by", { name: second.name, time: shown(second.time) }));
   return parts.join("; ");
 }
+
+// A time whose month is not a number: dates in figures have other orders in other countries.
+const shown = (time) => new Date(time).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
