@@ -368,6 +368,33 @@ def test_pairs_of_another_window_are_shown_and_undo_brings_back(
     assert len(site.client.get(where).json()["pairs"]) == len(mine) + 1
 
 
+STORED = "return radfuse.panels.registration.landmarks.store.study"
+
+
+def shows_pairs_of(viewer: ViewerDriver, study: str) -> None:
+    viewer.select("studies", study)
+    viewer.wait_until(lambda: viewer.body_data("loaded") == study)
+    viewer.wait_until(lambda: viewer.browser.execute_script(STORED) == study)
+
+
+def test_pairs_stay_with_their_study_when_another_is_opened(
+    viewer: ViewerDriver, site: Site, prepared: str, done: str
+) -> None:
+    viewer.open(site.access.url)
+    where = "/api/v1/studies/{}/landmarks"
+    before, other = (site.client.get(where.format(one)).json() for one in (prepared, done))
+    shows_pairs_of(viewer, prepared)
+    viewer.browser.execute_script("radfuse.panels.registration.landmarks.add()")
+    shows_pairs_of(viewer, done)  # at once, before the pair is saved
+    saves(viewer)
+    shows_pairs_of(viewer, prepared)
+    after = site.client.get(where.format(prepared)).json()["pairs"]
+    assert len(after) == len(before["pairs"]) + 1
+    assert len(viewer.browser.execute_script(PAIRS)) == len(after)
+    assert site.client.get(where.format(done)).json() == other
+    viewer.element("tab-registration").click()
+
+
 def draw_box(viewer: ViewerDriver, plane: str, first: list[float], last: list[float]) -> None:
     code = """
       const [plane, from, to] = arguments, { viewer, panels } = radfuse;
@@ -387,7 +414,8 @@ def box(viewer: ViewerDriver, key: str = "metric_mask") -> Any:
 def test_a_box_is_drawn_resized_moved_and_removed(viewer: ViewerDriver) -> None:
     click(viewer, "draw-box")
     assert viewer.browser.execute_script("return radfuse.viewer.layout") == "planes"
-    viewer.browser.execute_script("radfuse.viewer.draw()")
+    middle = "radfuse.viewer.ct.size.map((size) => Math.floor(size / 2))"
+    viewer.browser.execute_script(f"radfuse.viewer.setCrosshair({middle}); radfuse.viewer.draw()")
     x, y, z = grid(viewer)[0]
     draw_box(viewer, "axial", [x - 10, y - 8, z], [x + 10, y + 12, z])
     drawn = box(viewer)
@@ -450,6 +478,46 @@ def test_alignments_are_saved_compared_and_loaded(
     viewer.browser.execute_script("window.confirm = () => true")
     click(viewer, "delete-alignment")
     viewer.wait_until(lambda: not viewer.element("alignments").text)
+
+
+FURTHER = "return radfuse.viewer.further.map((one) => one.fromCt)"
+SENT = """
+const { registration } = radfuse.panels, { fuse } = registration;
+registration.fuse = async (options) => { globalThis.sent = options; registration.fuse = fuse; };
+"""
+
+
+@pytest.mark.slow
+def test_a_further_image_is_aligned_without_moving_the_mr(
+    viewer: ViewerDriver, several: str, site: Site
+) -> None:
+    viewer.open(site.access.url)
+    viewer.select("studies", several)
+    viewer.wait_until(lambda: viewer.body_data("loaded") == several and viewer.body_data("shown"))
+    viewer.element("tab-registration").click()
+    viewer.select("align-image", "further-1")
+    mr, (t2, pet) = alignment(viewer), map(np.array, viewer.browser.execute_script(FURTHER))
+    type_values(viewer, {FIELDS[1]: 2.5})
+    click(viewer, "align")
+    viewer.screenshot("36-pet-is-aligned")
+    found = list(map(np.array, viewer.browser.execute_script(FURTHER)))
+    assert_allclose(np.linalg.inv(found[1]) @ pet, shifted((0, 2.5, 0)), atol=1e-9)
+    assert_allclose(found[0], t2, atol=0)
+    assert_allclose(alignment(viewer), mr, atol=0)
+    viewer.browser.execute_script(SENT)
+    click(viewer, "use-unrefined")
+    sent = viewer.browser.execute_script("return globalThis.sent")
+    assert sent["keep_registration"] is True
+    (one,) = sent["further"]
+    assert (one["label"], one["refine"]) == ("PT", False)
+    assert_allclose(one["image_from_ct"], found[1], atol=0)
+    viewer.select("align-image", "mr")
+    click(viewer, "undo-alignment")  # there is nothing to undo for the MR
+    assert_allclose(viewer.browser.execute_script(FURTHER)[1], found[1], atol=0)
+    viewer.select("align-image", "further-1")
+    click(viewer, "reset-registration")
+    assert_allclose(viewer.browser.execute_script(FURTHER)[1], pet, atol=0)
+    viewer.select("align-image", "mr")
 
 
 @pytest.mark.slow

@@ -140,10 +140,11 @@ async function viewOf(id) {
 // Why region growing would use another alignment of the MR than the displayed one; empty if it does not.
 function growBlocker() {
   if (!displayed?.run) return text("structures.not-registered");
-  return isMoved() ? text("structures.moved") : "";
+  return isMrMoved() ? text("structures.moved") : "";
 }
 
-const isMoved = () => Boolean(displayed) && JSON.stringify(viewer.mrFromCt) !== displayed.mrFromCt;
+const isMrMoved = () => Boolean(displayed) && JSON.stringify(viewer.mrFromCt) !== displayed.mrFromCt;
+const isMoved = () => isMrMoved() || viewer.further.some((one) => one.isMoved);
 
 function clear() {
   source?.close();
@@ -285,7 +286,7 @@ async function start() {
   panels.identity = new IdentityBanner((study) => follow(study.id, study));
   panels.fusion = new FusionPanel(viewer, info, { fuse });
   panels.results = new ResultsPanel(viewer, await api.signoffForm(), { shownRun: () => displayed?.run ?? "", isMoved, onChanged: (study) => follow(study.id, study), store: () => panels.structures.store });
-  panels.registration = new RegistrationPanel(viewer, fuse);
+  panels.registration = new RegistrationPanel(viewer, { fuse, isMrMoved });
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
   const { store } = panels.structures;
   store.addEventListener("change", () => panels.registration.showStructures(store.list));

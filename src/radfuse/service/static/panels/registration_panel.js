@@ -2,28 +2,29 @@
 
 import { byId, showErrors } from "../dom.js";
 import { AlignSection } from "../registration/align_section.js";
-import { Alignment } from "../registration/alignment.js";
+import { Alignment, MR } from "../registration/alignment.js";
 import { Comparison } from "../registration/comparison.js";
 import { LandmarksSection } from "../registration/landmarks_section.js";
 import { RegionSection } from "../registration/region_section.js";
 import { text } from "../text.js";
 
 export class RegistrationPanel {
-  // `fuse` starts a fusion with options.
-  constructor(viewer, fuse) {
-    Object.assign(this, { viewer, fuse, alignment: new Alignment(viewer) });
+  // `fuse` starts a fusion with options; `isMrMoved` tells whether the MR is displayed as moved since the last one.
+  constructor(viewer, { fuse, isMrMoved }) {
+    Object.assign(this, { viewer, fuse, isMrMoved, alignment: new Alignment(viewer) });
     this.align = new AlignSection(viewer, this.alignment);
     this.landmarks = new LandmarksSection(viewer, this.alignment);
     this.region = new RegionSection(viewer);
     this.comparison = new Comparison(viewer, this.alignment);
     byId("refine").addEventListener("click", showErrors(() => this.run(true), "registration-error"));
     byId("use-unrefined").addEventListener("click", showErrors(() => this.run(false), "registration-error"));
-    byId("reset-registration").addEventListener("click", () => this.setAlignment(this.alignment.initial, "reset"));
+    byId("reset-registration").addEventListener("click", () => this.reset());
   }
 
   // Start from the last registration, or from the initial alignment. Pairs stay with their study.
   open(study, mrFromCt) {
     const isOther = this.study !== study;
+    if (isOther) this.landmarks.store.close();
     this.study = study;
     this.alignment.open(mrFromCt, "start", isOther);
     if (!isOther) return;
@@ -48,14 +49,24 @@ export class RegistrationPanel {
     return this.region.masks;
   }
 
-  // Change the alignment; `label` names the change.
+  reset() {
+    if (this.alignment.initial) this.alignment.change({ fromCt: this.alignment.initial }, "reset");
+  }
+
+  // Change the alignment of the MR; `label` names the change.
   setAlignment(mrFromCt, label) {
-    if (mrFromCt) this.alignment.change({ mrFromCt }, label);
+    if (!mrFromCt) return;
+    this.alignment.edit(MR);
+    this.alignment.change({ fromCt: mrFromCt }, label);
   }
 
   async run(refine) {
     if (!this.viewer.isShowing) throw new Error(text("studies.open-first"));
-    await this.fuse({ mr_from_ct: this.viewer.mrFromCt, refine });
+    const { image, fromCt } = this.alignment;
+    if (image === MR) return this.fuse({ mr_from_ct: fromCt, refine });
+    if (this.isMrMoved()) throw new Error(text("align.mr-first"));
+    const { label } = this.viewer.furtherNamed(image);
+    await this.fuse({ keep_registration: true, further: [{ label, image_from_ct: fromCt, refine }] });
   }
 
   get keys() {

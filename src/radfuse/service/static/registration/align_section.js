@@ -3,6 +3,7 @@
 import { byId, createElement, setPressed } from "../dom.js";
 import { text, textNodes } from "../text.js";
 import { AlignTool } from "./align_tool.js";
+import { MR } from "./alignment.js";
 import { NudgeKeys } from "./nudge_keys.js";
 import { SixValues } from "./six_values.js";
 
@@ -22,6 +23,8 @@ export class AlignSection {
     byId("undo-alignment").addEventListener("click", () => alignment.undo());
     byId("redo-alignment").addEventListener("click", () => alignment.redo());
     alignment.addEventListener("change", () => this.render());
+    byId("align-image").addEventListener("change", () => this.chooseImage());
+    viewer.addEventListener("further", () => this.showImages());
     viewer.addEventListener("tool", () => this.showTool());
     viewer.addEventListener("layout", () => viewer.layout === "landmarks" && this.leave()); // a click moves a crosshair there
   }
@@ -29,6 +32,7 @@ export class AlignSection {
   build() {
     const values = (kind) => createElement("div", { id: `${kind}-values`, className: "values" });
     byId("align-section").append(
+      createElement("div", { className: "pairs-of-fields", hidden: true }, label("align-image", text("align.image")), createElement("select", { id: "align-image" })),
       row(button("align", ...textNodes("align.align")), button("undo-alignment", text("align.undo")), button("redo-alignment", text("align.redo"))),
       createElement("p", { id: "align-hint", hidden: true }, ...textNodes("align.hint")),
       createElement("div", { className: "pairs-of-fields" },
@@ -52,9 +56,28 @@ export class AlignSection {
     if (!viewer.isShowing) return;
     if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
     if (viewer.frame !== "ct") viewer.set({ frame: "ct" });
-    if (!viewer.imageLayers.isShown("mr")) viewer.set({ overlay: "magenta-green" });
+    this.showImage();
     viewer.setTool(tool);
     viewer.canvas.focus();
+  }
+
+  // Show the edited image, if it is not shown.
+  showImage() {
+    const { viewer, alignment: { image } } = this;
+    if (!viewer.imageLayers.isShown(image)) viewer.set({ overlay: image === MR ? "magenta-green" : image });
+  }
+
+  // The MR, and the further images of a result.
+  showImages() {
+    const { further } = this.viewer;
+    byId("align-image").replaceChildren(new Option("MR", MR), ...further.map(({ name, label }) => new Option(label, name)));
+    byId("align-image").value = this.alignment.image;
+    byId("align-image").parentElement.hidden = further.length === 0;
+  }
+
+  chooseImage() {
+    this.alignment.edit(byId("align-image").value);
+    this.showImage();
   }
 
   leave() {
@@ -68,6 +91,7 @@ export class AlignSection {
   }
 
   render() {
+    byId("align-image").value = this.alignment.image;
     const { undoLabel, redoLabel } = this.alignment;
     for (const [name, change] of [["undo", undoLabel], ["redo", redoLabel]]) {
       byId(`${name}-alignment`).disabled = !change;

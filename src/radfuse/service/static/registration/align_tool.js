@@ -1,4 +1,4 @@
-// A tool that moves the MR in any plane: drag inside the ring moves it, on or outside the ring, or with Ctrl, rotates it.
+// A tool that moves an image in any plane: drag inside the ring moves it, on or outside the ring, or with Ctrl, rotates it.
 
 import { apply } from "../viewer/geometry.js";
 import { angleBetween, moved, rotationAbout, translation } from "./motion.js";
@@ -43,9 +43,14 @@ export class AlignTool {
     return event.ctrlKey || Math.hypot(x - atX, y - atY) > this.radius(viewport) - BAND * viewport.ratio;
   }
 
+  // Whether a viewport may show the edited image.
+  shows({ show }) {
+    return !show || show === this.alignment.image;
+  }
+
   down(viewport, voxel, event) {
-    if (viewport.show === "ct") return false;
-    const start = this.alignment.mrFromCt;
+    if (!this.shows(viewport)) return false;
+    const start = this.alignment.fromCt;
     this.drag = { start, plane: viewport.plane, from: this.toMm(voxel), centre: this.toMm(this.centreOf(viewport)), axis: this.axisOf(viewport), isRotation: this.rotates(viewport, voxel, event) };
   }
 
@@ -72,7 +77,7 @@ export class AlignTool {
   up() {
     const { drag } = this;
     this.drag = null;
-    if (drag && this.alignment.mrFromCt !== drag.start) this.alignment.change({}, drag.isRotation ? "rotated" : "dragged");
+    if (drag && this.alignment.fromCt !== drag.start) this.alignment.change({}, drag.isRotation ? "rotated" : "dragged");
   }
 
   cancel() {
@@ -82,7 +87,7 @@ export class AlignTool {
   }
 
   hover(viewport, voxel, event) {
-    this.viewer.canvas.style.cursor = viewport.show === "ct" ? "" : this.rotates(viewport, voxel, event) ? "grab" : "move";
+    this.viewer.canvas.style.cursor = !this.shows(viewport) ? "" : this.rotates(viewport, voxel, event) ? "grab" : "move";
   }
 
   leave() {
@@ -91,7 +96,7 @@ export class AlignTool {
 
   // The ring about the centre of rotation, and the size of the change.
   draw(context, viewport) {
-    if (viewport.show === "ct") return;
+    if (!this.shows(viewport)) return;
     const [x, y] = viewport.toScreen(this.centreOf(viewport));
     Object.assign(context, { strokeStyle: COLOUR, lineWidth: 2 * viewport.ratio, globalAlpha: 0.8 });
     context.beginPath();

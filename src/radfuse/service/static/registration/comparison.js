@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { byId, createElement, setPressed, showErrors } from "../dom.js";
 import { text, textNodes } from "../text.js";
+import { MR } from "./alignment.js";
 
 const FLICKER_MS = 600;
 const SIDES = ["a", "b"];
@@ -23,7 +24,7 @@ export class Comparison {
     on("flicker-alignments", () => this.flicker());
     byId("alignments").addEventListener("change", () => this.showButtons());
     for (const side of SIDES) on(`side-${side}`, () => this.restart(), "change");
-    alignment.addEventListener("change", () => this.stop());
+    for (const kind of ["change", "leave"]) alignment.addEventListener(kind, () => this.stop());
   }
 
   build() {
@@ -93,12 +94,15 @@ export class Comparison {
     event.preventDefault();
     if (!this.viewer.isShowing) throw new Error(text("studies.open-first"));
     this.stop();
-    await this.update(api.addAlignment(this.study, { name: byId("alignment-name").value, mr_from_ct: this.alignment.mrFromCt }));
+    this.alignment.edit(MR);
+    await this.update(api.addAlignment(this.study, { name: byId("alignment-name").value, mr_from_ct: this.alignment.fromCt }));
     byId("alignment-name").value = "";
   }
 
+  // Saved alignments are those of the MR.
   load() {
-    this.alignment.change({ mrFromCt: this.chosen.mr_from_ct }, "loaded");
+    this.alignment.edit(MR);
+    this.alignment.change({ fromCt: this.chosen.mr_from_ct }, "loaded");
   }
 
   async rename() {
@@ -111,7 +115,8 @@ export class Comparison {
   async replace() {
     const { id, revision } = this.chosen;
     this.stop();
-    await this.update(api.changeAlignment(this.study, id, { revision, mr_from_ct: this.alignment.mrFromCt }));
+    this.alignment.edit(MR);
+    await this.update(api.changeAlignment(this.study, id, { revision, mr_from_ct: this.alignment.fromCt }));
   }
 
   async remove() {
@@ -121,7 +126,7 @@ export class Comparison {
 
   matrixOf(side) {
     const { value } = byId(`side-${side}`);
-    if (value === EDITED) return this.alignment.mrFromCt;
+    if (value === EDITED) return this.alignment.fromCt;
     return value === START ? this.alignment.initial : this.list.find(({ id }) => id === value).mr_from_ct;
   }
 
@@ -138,6 +143,7 @@ export class Comparison {
   async start() {
     const { study, viewer } = this;
     if (!viewer.isShowing) throw new Error(text("studies.open-first"));
+    this.alignment.edit(MR);
     if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
     if (!viewer.imageLayers.isShown("mr")) viewer.set({ overlay: "magenta-green" });
     this.show("a");
@@ -175,7 +181,7 @@ export class Comparison {
     const wasComparing = this.isComparing;
     Object.assign(this, { timer: null, side: null });
     if (!wasComparing) return;
-    this.alignment.display(this.alignment.mrFromCt);
+    this.alignment.display(this.alignment.fromCt);
     byId("compare-alignments").replaceChildren(...textNodes("alignments.compare"));
     byId("alignments-difference").textContent = "";
     for (const id of ["compare-alignments", "flicker-alignments"]) setPressed(byId(id), false);

@@ -1,6 +1,7 @@
 // The landmark pairs of a study on the server: loaded on opening, saved after each change.
 
 import * as api from "../api.js";
+import { MR } from "./alignment.js";
 
 const SAVE_DELAY_MS = 600; // after a change
 const RETRY_MS = 3000;
@@ -10,7 +11,7 @@ const CONFLICT = 409;
 export class LandmarkStore extends EventTarget {
   constructor(alignment) {
     super();
-    Object.assign(this, { alignment, study: null, revision: 0, saved: null, problem: "", isOfOtherImages: false, timer: null });
+    Object.assign(this, { alignment, study: null, revisions: new Map(), saving: null, saved: null, problem: "", isOfOtherImages: false, timer: null });
     alignment.addEventListener("change", () => this.saveSoon());
     addEventListener("beforeunload", (event) => this.isSaved || event.preventDefault());
   }
@@ -19,16 +20,21 @@ export class LandmarkStore extends EventTarget {
     return !this.study || this.saved === this.alignment.pairs;
   }
 
-  // Load the pairs of a study; unsaved ones of the study before are saved first.
-  async open(study) {
-    const last = this.isSaved ? null : { study: this.study, revision: this.revision, pairs: this.alignment.pairs };
+  // Leave a study: what is not saved yet is sent, after a request that is on its way.
+  close() {
     clearTimeout(this.timer);
-    Object.assign(this, { study: null, problem: "" });
-    if (last) api.saveLandmarks(last.study, last.revision, last.pairs).catch(() => {});
+    const { study, isSaved, alignment: { pairs } } = this;
+    Object.assign(this, { study: null, problem: "", isOfOtherImages: false });
+    if (!isSaved) (this.saving ?? Promise.resolve()).then(() => api.saveLandmarks(study, this.revisions.get(study), pairs)).catch(() => {});
+  }
+
+  // Load the pairs of a study.
+  async open(study) {
     const request = (this.request = {});
     const { revision, pairs, of_other_images } = await api.landmarks(study);
     if (this.request !== request) return;
-    Object.assign(this, { study, revision, saved: pairs, isOfOtherImages: of_other_images });
+    this.revisions.set(study, revision);
+    Object.assign(this, { study, saved: pairs, isOfOtherImages: of_other_images });
     this.alignment.load(pairs);
     this.dispatchEvent(new Event("status"));
   }
@@ -39,26 +45,38 @@ export class LandmarkStore extends EventTarget {
     if (!this.isSaved) this.timer = setTimeout(() => this.save(), delay);
   }
 
+  // One request at a time: each names the revision that it changes.
   async save() {
-    const { study, revision, alignment: { pairs } } = this;
+    if (this.saving) return;
+    this.saving = this.send();
+    const isDone = await this.saving;
+    this.saving = null;
+    this.saveSoon(isDone ? SAVE_DELAY_MS : RETRY_MS); // again, or what was changed meanwhile
+  }
+
+  async send() {
+    const { study, alignment: { pairs } } = this;
     try {
-      const stored = await api.saveLandmarks(study, revision, pairs);
-      if (this.study !== study) return;
-      Object.assign(this, { revision: stored.revision, saved: pairs, problem: "", isOfOtherImages: false });
+      const stored = await api.saveLandmarks(study, this.revisions.get(study), pairs);
+      this.revisions.set(study, stored.revision);
+      if (this.study === study) Object.assign(this, { saved: pairs, problem: "", isOfOtherImages: false });
+      return true;
     } catch (error) {
-      if (this.study !== study) return;
+      if (this.study !== study) return true;
       if (error.status === CONFLICT) return this.loadOthers(study);
       this.problem = error.message;
-      return this.saveSoon(RETRY_MS);
+      return false;
     }
-    this.saveSoon(); // what was changed meanwhile
   }
 
   // Another window has changed the pairs: show its version; undo shows that of this window.
   async loadOthers(study) {
-    const { revision, pairs } = await api.landmarks(study);
-    if (this.study !== study) return;
-    Object.assign(this, { revision, saved: pairs, problem: "conflict" });
-    this.alignment.change({ pairs }, "pairs-elsewhere");
+    const stored = await api.landmarks(study).catch((error) => ({ error }));
+    if (this.study !== study || stored.error) return false;
+    this.revisions.set(study, stored.revision);
+    Object.assign(this, { saved: stored.pairs, problem: "conflict" });
+    this.alignment.edit(MR);
+    this.alignment.change({ pairs: stored.pairs }, "pairs-elsewhere");
+    return true;
   }
 }

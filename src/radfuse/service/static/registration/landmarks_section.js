@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { byId, createElement, setPressed, showErrors } from "../dom.js";
 import { text, textNodes } from "../text.js";
 import { apply } from "../viewer/geometry.js";
+import { MR } from "./alignment.js";
 import { LandmarkStore } from "./landmark_store.js";
 import { Magnifier } from "./magnifier.js";
 
@@ -58,10 +59,13 @@ export class LandmarksSection {
 
   change(pairs, label, chosen = null) {
     this.chosen = chosen;
+    this.alignment.edit(MR);
     this.alignment.change({ pairs }, label);
   }
 
+  // Pairs are those of the MR.
   showLayout() {
+    this.alignment.edit(MR);
     if (this.viewer.layout !== "landmarks") this.viewer.set({ layout: "landmarks" });
   }
 
@@ -100,7 +104,8 @@ export class LandmarksSection {
     const response = await api.fitLandmarks(study, pairs);
     if (this.study !== study || !this.viewer.isShowing || pairs !== this.pairs) return;
     this.estimate = this.fitted = { ...response, pairs };
-    this.alignment.change({ mrFromCt: response.mr_from_ct }, "fit");
+    this.alignment.edit(MR);
+    this.alignment.change({ fromCt: response.mr_from_ct }, "fit");
   }
 
   // Compute the errors of changed pairs; the alignment stays as it is.

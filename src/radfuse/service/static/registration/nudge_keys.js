@@ -30,7 +30,7 @@ export class NudgeKeys {
     const motion = this.isRotating()
       ? rotationAbout(direction, step, this.centre())
       : translation(direction.map((value) => value * step));
-    this.alignment.change({ mrFromCt: moved(this.alignment.mrFromCt, motion) }, this.isRotating() ? "keys-rotate" : "keys-move", { joins: true });
+    this.alignment.change({ fromCt: moved(this.alignment.fromCt, motion) }, this.isRotating() ? "keys-rotate" : "keys-move", { joins: true });
   }
 
   // As for the tool: the crosshair, or the centre of the first viewport.

@@ -41,7 +41,7 @@ export class SixValues {
   }
 
   get values() {
-    return sixValues(motionBetween(this.reference, this.alignment.mrFromCt), this.centre);
+    return sixValues(motionBetween(this.reference, this.alignment.fromCt), this.centre);
   }
 
   // The alignment with the value of a field, and the others as they are.
@@ -60,11 +60,11 @@ export class SixValues {
     const { rangeOverflow, rangeUnderflow } = field.validity;
     if (rangeOverflow || rangeUnderflow) field.reportValidity();
     if (!this.viewer.isShowing || !field.value || rangeOverflow || rangeUnderflow) return this.render();
-    this.alignment.change({ mrFromCt: this.alignmentWith(field) }, "value");
+    this.alignment.change({ fromCt: this.alignmentWith(field) }, "value");
   }
 
   render() {
-    if (!this.viewer.isShowing || !this.viewer.mrFromCt || !this.alignment.initial) return;
+    if (!this.viewer.isShowing || !this.alignment.initial) return;
     this.values.forEach((value, i) => {
       const { slider, number } = this.fields[i];
       slider.value = value;

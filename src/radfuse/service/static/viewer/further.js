@@ -7,9 +7,14 @@ import { Volume } from "./volume.js";
 
 export class FurtherImage {
   constructor(number, { label, unit, value_range, image_from_ct, colour_map }, volume) {
-    Object.assign(this, { name: `further-${number}`, label, unit, range: value_range, fromCt: image_from_ct, volume });
+    Object.assign(this, { name: `further-${number}`, label, unit, range: value_range, fromCt: image_from_ct, registered: image_from_ct, volume });
     this.isColour = Boolean(colour_map);
     this.mapName = colour_map || "grey";
+  }
+
+  // Whether it was moved since its registration.
+  get isMoved() {
+    return JSON.stringify(this.fromCt) !== JSON.stringify(this.registered);
   }
 
   // The value at a position of the CT, LPS mm; null outside.
