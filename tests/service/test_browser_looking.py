@@ -73,7 +73,7 @@ def test_windows_of_each_image_are_set(viewer: ViewerDriver, done: str) -> None:
     assert [low, high] == pytest.approx([0.1, 0.9], abs=0.01)  # 100 pixels of 500
     assert Select(viewer.element("window-image")).first_selected_option.text == "fused"
     assert np.abs(shot(viewer, "31-fused-window") - fused).mean() > 0.5
-    viewer.select("window-preset", "head")
+    viewer.select("window-preset", "initial")
     assert ask(viewer, "viewer.rangeOf('fused')") == [0, 1]
     viewer.select("window-image", "ct")
     viewer.select("window-preset", "brain")
@@ -170,6 +170,10 @@ def unlinks(viewer: ViewerDriver) -> None:
     shot(viewer, "40-not-linked")
     scales = ask(viewer, "viewer.arrange().map((one) => one.pixelsPerMm / one.fitted)")
     assert scales[2] == pytest.approx(2 * scales[1])
+    viewer.press(Keys.HOME)
+    fitted = ask(viewer, "viewer.arrange().map((one) => one.pixelsPerMm / one.fitted)")
+    assert min(fitted) > 1
+    assert not ask(viewer, "viewer.views.isLinked")
     link.click()
 
 

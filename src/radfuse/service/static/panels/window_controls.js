@@ -4,7 +4,7 @@ import { byId } from "../dom.js";
 import { text } from "../text.js";
 import { OUTSIDE } from "../viewer/volume.js";
 
-const MANUAL = "manual", HEAD = "head";
+const MANUAL = "manual", INITIAL = "initial"; // presets; the initial window of the MR is its range in the head
 const FIRST = "soft-tissue"; // window of the CT when the viewer opens
 const TISSUE_HU = -300; // the darkest tissue that the automatic window of a CT counts
 const TISSUE_SHARE = 0.05; // of an image's range, for other images
@@ -51,16 +51,20 @@ export class WindowControls {
   }
 
   showPresets() {
-    const presets = this.name === "ct" ? Object.keys(this.presets) : [HEAD];
-    const key = presets.join();
-    if (this.shownPresets !== key) byId("window-preset").replaceChildren(...presets.map((name) => new Option(name === HEAD ? text("window.head") : name, name)), new Option(text("window.manual"), MANUAL));
+    const presets = this.name === "ct" ? Object.keys(this.presets) : [INITIAL];
+    const key = [...presets, this.initialText].join();
+    if (this.shownPresets !== key) byId("window-preset").replaceChildren(...presets.map((name) => new Option(name === INITIAL ? this.initialText : name, name)), new Option(text("window.manual"), MANUAL));
     this.shownPresets = key;
     byId("window-preset").value = presets.find((name) => this.isSame(this.presetOf(name))) ?? MANUAL;
   }
 
+  get initialText() {
+    return this.name === "mr" ? text("window.head") : text("window.initial");
+  }
+
   // Width and level of a preset.
   presetOf(name) {
-    if (name !== HEAD) return this.presets[name];
+    if (name !== INITIAL) return this.presets[name];
     const [low, high] = this.viewer.initialRangeOf(this.name);
     return [high - low, (low + high) / 2];
   }

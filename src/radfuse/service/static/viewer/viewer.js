@@ -49,6 +49,7 @@ export class Viewer extends EventTarget {
     this.spyglassVoxel = this.crosshair;
     this.updateLayers();
     this.imageLayers.choose("mr");
+    this.views.link();
     this.views.fit("head");
     this.resize();
     this.notify("crosshair");
@@ -123,8 +124,8 @@ export class Viewer extends EventTarget {
   setFrame(frame) {
     this.frame = frame;
     if (this.isShowing && frame === "ct") this.crosshair = this.inside(this.crosshair);
+    this.views.link();
     this.views.fit("head");
-    this.requestDraw();
   }
 
   get grid() {
@@ -346,6 +347,7 @@ export class Viewer extends EventTarget {
     const viewport = this.viewports.find(({ number }) => number === this.views.active);
     if (viewport && !isMr) this.views.follow(viewport, this.inside(to));
     this.setCrosshair(to, isMr);
+    this.spyglassVoxel = this.crosshair;
   }
 
   viewportAt(x, y) {

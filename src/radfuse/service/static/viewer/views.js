@@ -1,5 +1,7 @@
 // Zoom, position and slice of the viewports: shared while they are linked, else each viewport has its own.
 
+import { apply, multiply } from "./geometry.js";
+import { layoutOf } from "./viewports.js";
 import { PLANES } from "./volume.js";
 
 const MIN_ZOOM = 0.5, MAX_ZOOM = 20;
@@ -51,26 +53,40 @@ export class Views {
     if (own) own.depth = viewport.toGrid(voxel)[viewport.across];
   }
 
-  // Show the head or all of the image; also after changes of layout and size, until the user zooms or pans.
+  // Show the head or all of the image; while the viewports are linked also after changes of layout and size, until the user
+  // zooms or pans.
   fit(fitted) {
-    this.own.clear();
-    this.isLinked = true;
-    this.shared.fitted = fitted;
-    if (fitted === "all") Object.assign(this.shared, { zoom: 1, middle: this.viewer.grid.size.map((size) => (size - 1) / 2) });
+    if (this.isLinked) this.shared.fitted = fitted;
+    else for (const entry of layoutOf(this.viewer.layout, this.viewer.maximised)) Object.assign(this.of(entry), this.fitting([entry], fitted));
+    if (this.isLinked && fitted === "all") Object.assign(this.shared, this.fitting([], fitted));
     this.viewer.requestDraw();
     this.viewer.notify("layout");
   }
 
   update(entries) {
-    const { viewer, shared } = this;
+    const { shared } = this;
     for (const entry of entries) if (!this.isLinked && !this.own.has(entry.number)) this.own.set(entry.number, { ...shared, fitted: null, middle: [...shared.middle] });
-    if (!shared.fitted) return;
-    const { grid } = viewer;
-    const box = shared.fitted === "head" && grid === viewer.ct ? viewer.headBox : null;
+    if (shared.fitted) Object.assign(shared, this.fitting(entries, shared.fitted));
+  }
+
+  // Zoom and middle that show the head or all in some viewports.
+  fitting(entries, fitted) {
+    const { grid, canvas } = this.viewer;
+    const box = fitted === "head" ? this.headBox() : null;
     const [first, last] = box ?? [[0, 0, 0], grid.size.map((size) => size - 1)];
-    const zooms = entries.map((entry) => fittingZoom(entry, grid, first, last, viewer.canvas));
+    const zooms = entries.map((entry) => fittingZoom(entry, grid, first, last, canvas));
     const zoom = box ? Math.min(Math.max(Math.min(...zooms) * HEAD_MARGIN, 1), MAX_ZOOM) : 1;
-    Object.assign(shared, { zoom, middle: first.map((value, axis) => (value + last[axis]) / 2) });
+    return { zoom, middle: first.map((value, axis) => (value + last[axis]) / 2) };
+  }
+
+  // First and last voxel of the head in the displayed grid; null where it is not known.
+  headBox() {
+    const { headBox, grid, ct } = this.viewer;
+    if (!headBox || grid === ct) return headBox;
+    const gridFromCt = multiply(grid.voxelFromMm, ct.mmFromVoxel);
+    const corners = Array.from({ length: 8 }, (_, i) => apply(gridFromCt, [0, 1, 2].map((axis) => headBox[(i >> axis) & 1][axis])));
+    const bound = (pick) => grid.size.map((size, axis) => Math.min(Math.max(pick(...corners.map((corner) => corner[axis])), 0), size - 1));
+    return [bound(Math.min), bound(Math.max)];
   }
 
   zoom(viewport, factor, [x, y]) {
