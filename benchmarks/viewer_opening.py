@@ -69,7 +69,7 @@ def processes(root: int) -> list[Path]:
 
 
 def memory_mib(root: int) -> float:
-    """Memory of a process and all below it, shared pages counted once."""
+    """Memory of a process and all below it, shared memory counted once."""
     total = 0
     for folder in processes(root):
         try:
