@@ -122,8 +122,9 @@ def step(server: Server, name: str, act: Callable[[], Any]) -> Any:
 def prepared(server: Server, identifier: str) -> None:
     """Prepare a study for the viewer, and wait for the end."""
     server.client.post(f"/studies/{identifier}/prepare")
-    for _ in server.client.stream("GET", f"/studies/{identifier}/events").__enter__().iter_lines():
-        pass
+    study = server.settled(identifier)
+    if study["state"] != "ready":
+        raise SystemExit(study["message"])
 
 
 def measure(server: Server, data: Path, *, has_browser: bool) -> None:

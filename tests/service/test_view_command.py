@@ -133,7 +133,7 @@ def test_unwritable_folder_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_token_is_in_no_argument_log_or_message(
     coarse_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """Of the server and its processes, while images are listed and requests are refused."""
+    """Of the server and its processes, while images are opened; all files are the user's alone."""
     token, log = "0123456789abcdefgh", tmp_path / "log.jsonl"
     (tmp_path / "token").write_text(token)
     command = [
@@ -153,6 +153,12 @@ def test_token_is_in_no_argument_log_or_message(
                 assert client.get("/nowhere", params={"token": token}).status_code == 404
                 listing = {"paths": [str(coarse_folders[0])]}
                 assert client.post("/api/v1/series", json=listing).status_code == 200
+                uploaded = client.post("/api/v1/uploads", files={"files": ("a.nii", b"content")})
+                assert uploaded.status_code == 201
+                both = dict(zip(("ct", "mr"), map(str, coarse_folders), strict=True))
+                study = client.post("/api/v1/studies", json=both).json()["id"]
+                client.post(f"/api/v1/studies/{study}/prepare")
+                assert "event: done" in client.get(f"/api/v1/studies/{study}/events").text
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 with suppress(OSError):
                     arguments += path.read_bytes()
@@ -164,5 +170,7 @@ def test_token_is_in_no_argument_log_or_message(
     assert token.encode() not in arguments
     assert log.stat().st_size
     assert token not in log.read_text()
-    stored = [path for path in (tmp_path / "view").rglob("*") if path.is_file()]
-    assert all(token.encode() not in path.read_bytes() for path in stored)
+    stored = list((tmp_path / "view").rglob("*"))
+    assert {"study.json", "identity.json", "ct.nii", "jobs.sqlite"} <= {one.name for one in stored}
+    assert all(not one.stat().st_mode & 0o077 for one in stored)
+    assert all(token.encode() not in one.read_bytes() for one in stored if one.is_file())

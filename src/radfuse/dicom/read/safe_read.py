@@ -45,6 +45,9 @@ MAX_REASON_LENGTH = 160
 MAX_SHARED_BYTES = 1024
 """Longer elements are not shared between files."""
 
+MAX_META_BYTES = 1 << 16
+"""File meta information is in the first bytes; it has some hundred."""
+
 NO_DECODER = "Unable to decode as exceptions were raised by all available plugins:"
 """How pydicom begins its list of the errors of decoders."""
 
@@ -198,8 +201,8 @@ def _parsed(
     tags: list[BaseTag | int] | None = None
     if specific_tags is not None:
         tags = [Tag(keyword) for keyword in specific_tags]
-    meta = FileMetaDataset(read_dataset(file, False, True, stop_when=_after_meta))
-    if str(meta.get("TransferSyntaxUID", "")) == DeflatedExplicitVRLittleEndian:
+    meta = _meta_if_deflated(file)
+    if meta is not None:
         inflated = _inflated(file.read())
         file, size, stop = io.BytesIO(inflated), len(inflated), None if pixels else _at_pixels
         inner = read_dataset(file, False, True, stop_when=stop, specific_tags=tags)
@@ -212,6 +215,21 @@ def _parsed(
         )
     _check_end(file, size, pixels=pixels)
     return dataset
+
+
+def _meta_if_deflated(file: BinaryIO) -> FileMetaDataset | None:
+    """The file meta information of a deflated file, which is at its data set then; else None.
+
+    Most files do not have the UID anywhere in their first bytes, and are parsed only once.
+    """
+    start = file.tell()
+    is_possible = DeflatedExplicitVRLittleEndian.encode() in file.read(MAX_META_BYTES)
+    file.seek(start)
+    if not is_possible:
+        return None
+    meta = FileMetaDataset(read_dataset(file, False, True, stop_when=_after_meta))
+    is_deflated = str(meta.get("TransferSyntaxUID", "")) == DeflatedExplicitVRLittleEndian
+    return meta if is_deflated else None
 
 
 def _inflated(deflated: bytes) -> bytes:
