@@ -61,13 +61,15 @@ def labels_of(path: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
-@pytest.mark.parametrize("holes", ["keyhole", pytest.param("xor", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "holes", [["keyhole", "--smooth"], pytest.param(["xor"], marks=pytest.mark.slow)]
+)
 def test_label_map_to_rtstruct_and_back_is_identical(
-    holes: str, on_ct: Path, phantom: Phantom, phantom_folders: Folders, tmp_path: Path
+    holes: list[str], on_ct: Path, phantom: Phantom, phantom_folders: Folders, tmp_path: Path
 ) -> None:
     rt, back = tmp_path / "sub" / "rt.dcm", tmp_path / "back.nii.gz"
     result = run("contour", "write", "--ct", phantom_folders[0], "--mask", on_ct, "-o", rt,
-                 "--holes", holes, "--algorithm", "manual", *NAMES, "--quiet")  # fmt: skip
+                 "--holes", *holes, "--algorithm", "manual", *NAMES, "--quiet")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert NOTICE in result.output
     assert "GTVp  " in result.output

@@ -34,6 +34,9 @@ HOLES = click.option(
     show_default=True,
     help="Write a hole as a channel to the outer contour, or as a contour combined by XOR.",
 )
+SMOOTH = click.option(
+    "--smooth", is_flag=True, help="Smooth contours within 0.3 pixel; they enclose the same pixels."
+)
 MODALITY = click.option(
     "--modality",
     type=click.Choice([row.code for row in ANATOMICAL]),
@@ -138,6 +141,7 @@ def contour_command() -> None:
 @STRUCTURE_SET_OUTPUT
 @NAMES
 @HOLES
+@SMOOTH
 @click.option(
     "--algorithm",
     type=click.Choice(["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"], case_sensitive=False),
@@ -186,6 +190,7 @@ def read_command(**options: Any) -> ContourResult:
 @STRUCTURE_SET_OUTPUT
 @NAMES
 @HOLES
+@SMOOTH
 @CT_SERIES
 @click.option("--mr-series", metavar="UID", help="MR series, if a folder has several.")
 @OVERWRITE

@@ -54,11 +54,14 @@ def write_contours(
     *,
     names: Mapping[int, str] | None = None,
     holes: HoleEncoding = "keyhole",
+    smooth: bool = False,
     algorithm: GenerationAlgorithm | None = None,
     ct_series: str | None = None,
     overwrite: bool = False,
 ) -> ContourResult:
     """Write a mask or label map on the grid of a CT as an RT Structure Set.
+
+    With `smooth` its contours are those of `smooth_contour`.
 
     Raises `InputError` for input that cannot be used and `OutputError` where `output` cannot be
     written, without changing anything.
@@ -69,7 +72,12 @@ def write_contours(
     label_map = read_label_map(labels, series.image, names)
     with staging(output.parent) as stage:
         written = write_structure_set(
-            stage.path_of(output), series, label_map.structures(), holes=holes, algorithm=algorithm
+            stage.path_of(output),
+            series,
+            label_map.structures(),
+            holes=holes,
+            smooth=smooth,
+            algorithm=algorithm,
         )
     return ContourResult(output, tuple(map(asdict, written)), (*series.notes, *label_map.notes))
 
@@ -137,6 +145,7 @@ def transfer_contours(
     *,
     names: Mapping[int, str] | None = None,
     holes: HoleEncoding = "keyhole",
+    smooth: bool = False,
     ct_series: str | None = None,
     mr_series: str | None = None,
     overrides: Overrides = NO_OVERRIDES,
@@ -172,6 +181,7 @@ def transfer_contours(
             of_ct,
             transferred(),
             holes=holes,
+            smooth=smooth,
             algorithm="SEMIAUTOMATIC",
             source="transferred from MR",
         )
