@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from axe_kit import grave_violations
 from browser_kit import ViewerDriver
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
@@ -478,6 +479,45 @@ def test_alignments_are_saved_compared_and_loaded(
     viewer.browser.execute_script("window.confirm = () => true")
     click(viewer, "delete-alignment")
     viewer.wait_until(lambda: not viewer.element("alignments").text)
+
+
+@pytest.mark.slow
+def test_german_tab_with_all_controls_is_accessible(
+    viewer: ViewerDriver, site: Site, prepared: str, phantom: Phantom
+) -> None:
+    viewer.open(f"{site.base}/?lang=de")
+    shows_pairs_of(viewer, prepared)
+    viewer.element("tab-registration").click()
+    viewer.browser.execute_script(REMOVE_PAIRS)
+    mark(viewer, phantom)
+    saves(viewer)
+    viewer.wait_until(lambda: "Ausreißer" in viewer.element("landmark-errors").text)
+    click(viewer, "box-at-crosshair")
+    click(viewer, "align")
+    for name in ("align-section", "pairs", "alignments-section", "metric-mask"):
+        viewer.browser.execute_script("arguments[0].scrollIntoView()", viewer.element(name))
+        viewer.screenshot(f"37-german-{name}")
+    viewer.press("b")
+    viewer.wait_until(lambda: "unterscheiden" in viewer.element("alignments-difference").text)
+    wide = viewer.browser.execute_script(WIDE)
+    assert wide == []
+    assert grave_violations(viewer.browser) == []
+    viewer.press(Keys.ESCAPE)
+    viewer.browser.execute_script(REMOVE_PAIRS)
+    saves(viewer)
+    viewer.open(f"{site.base}/?lang=en")
+
+
+REMOVE_PAIRS = "radfuse.panels.registration.landmarks.change([], 'pair-removed')"
+"""Remove all pairs."""
+
+WIDE = """
+const panel = document.getElementById('panel-registration');
+const right = panel.getBoundingClientRect().right + 1;
+return [...panel.querySelectorAll('*')].filter((one) => one.getBoundingClientRect().right > right)
+  .map((one) => one.id || one.outerHTML);
+"""
+"""What is wider than the panel."""
 
 
 FURTHER = "return radfuse.viewer.further.map((one) => one.fromCt)"
