@@ -31,7 +31,7 @@ class Server:
     """`radfuse view` as a user starts it."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "token").write_text(TOKEN)
         command = [
             sys.executable, "-m", "radfuse", "view", "--folder", str(folder), "--port", str(PORT),
