@@ -16,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from service_kit import Site
 
 from radfuse.phantom.head import Phantom
+from radfuse.pipeline.read import read
 from radfuse.registration.transforms import matrix_of, read_transform, rigid_from_matrix
 
 SHOTS = Path(__file__).parents[2] / "build/screenshots"
@@ -244,6 +245,14 @@ def test_every_change_is_undone_and_done_again(viewer: ViewerDriver) -> None:
     assert not viewer.element("redo-alignment").is_enabled()
 
 
+PLANE = """
+const [plane, index] = arguments, { viewer } = radfuse;
+const viewport = viewer.viewports.find((one) => one.plane === plane);
+return [...viewer.plane("mr", viewport, index)];
+"""
+"""Stored values of the MR in a plane, row by row from the top of the screen."""
+
+
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_displayed_mr_is_that_which_the_server_resamples(
     viewer: ViewerDriver, site: Site, prepared: str, plane: str
@@ -257,13 +266,8 @@ def test_displayed_mr_is_that_which_the_server_resamples(
         sitk.Resample(mr, ct, mr_from_ct, sitk.sitkLinear, OUTSIDE, sitk.sitkFloat64)
     )
     at, *_ = grid(viewer)
-    code = """
-      const [plane, index] = arguments, { viewer } = radfuse;
-      const viewport = viewer.viewports.find((one) => one.plane === plane);
-      return [...viewer.plane("mr", viewport, index)];
-    """
     across = {"sagittal": 0, "coronal": 1, "axial": 2}[plane]
-    displayed = viewer.browser.execute_script(code, plane, at[across])
+    displayed = viewer.browser.execute_script(PLANE, plane, at[across])
     expected = server.take(at[across], 2 - across)
     expected = expected if plane == "axial" else expected[::-1]
     difference = np.abs(np.reshape(displayed, expected.shape) - expected)
@@ -564,7 +568,8 @@ def test_a_further_image_is_aligned_without_moving_the_mr(
 def test_fused_result_has_the_displayed_transform(
     viewer: ViewerDriver, site: Site, asked: dict[str, Any], phantom: Phantom
 ) -> None:
-    identifier = site.make(**asked)
+    recipe = {**asked["recipe"], "outputs": ["fused", "mr"]}
+    identifier = site.make(**{**asked, "recipe": recipe})
     viewer.open(site.access.url)
     viewer.select("studies", identifier)
     viewer.wait_until(lambda: viewer.body_data("loaded") == identifier)
@@ -581,3 +586,21 @@ def test_fused_result_has_the_displayed_transform(
     assert_allclose(site.view(identifier)["mr_from_ct"], displayed, atol=1e-6)
     stored = read_transform(site.run_of(identifier) / "registration.tfm")
     assert_allclose(matrix_of(stored), displayed, atol=1e-6)
+    written = sitk.DICOMOrient(
+        read(resampled_mr(site.run_of(identifier) / "result"), "MR").image, "LPS"
+    )
+    index = grid(viewer)[0][2]
+    viewer.browser.execute_script("radfuse.viewer.set({ layout: 'planes' }); radfuse.viewer.draw()")
+    shown = np.array(viewer.browser.execute_script(PLANE, "axial", index))
+    expected = sitk.GetArrayFromImage(written)[index]
+    inside = (np.reshape(shown, expected.shape) != OUTSIDE) & (expected > 0)
+    step = site.view(identifier)["mr"]["step"]
+    values = np.reshape(shown, expected.shape) * step
+    assert inside.mean() > 0.1
+    assert np.abs(values - expected)[inside].max() < 0.002 * expected.max()
+
+
+def resampled_mr(result: Path) -> Path:
+    """Folder of the MR on the CT's grid."""
+    (folder,) = (path for path in result.iterdir() if path.is_dir() and "mr" in path.name.lower())
+    return folder
