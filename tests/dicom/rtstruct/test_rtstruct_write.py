@@ -314,7 +314,7 @@ def test_an_independent_validator_finds_no_error(
 
 
 @pytest.mark.skipif(shutil.which("plastimatch") is None, reason="plastimatch is not installed")
-@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("smooth", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_plastimatch_sees_the_same_structures(
     smooth: bool, phantom: Phantom, phantom_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
