@@ -37,8 +37,8 @@ REMEDIES = (
 """Suggestions of the viewer where registration QA failed."""
 
 FURTHER_REMEDIES = (
-    "open the study without this image; or accept a registration that fails QA, fuse, and check "
-    "this image on the CT"
+    "open the study without this image; or accept a registration that fails QA, fuse, check this "
+    "image on the CT and align it on the tab Registration"
 )
 """Suggestions of the viewer where QA of the registration of a further image failed."""
 
