@@ -42,8 +42,9 @@ def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Site]]:
         assert process.stdout is not None
         port = int(process.stdout.readline().split(":")[2].split("/")[0])
         with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={TOKEN_HEADER: TOKEN}, trust_env=False
-        ) as client:
+            base_url=f"http://127.0.0.1:{port}", headers={TOKEN_HEADER: TOKEN}, trust_env=False,
+            timeout=MAX_WAIT_S,
+        ) as client:  # fmt: skip
             try:
                 yield process, Site(Access("127.0.0.1", port, TOKEN, 0), folder, client)
             finally:
