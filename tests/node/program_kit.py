@@ -13,13 +13,13 @@ from node_kit import Site
 class NodeProgram:
     """`radfuse node run`; it can be killed, and started again."""
 
-    def __init__(self, site: Site, poll_s: float = 0.1) -> None:
+    def __init__(self, site: Site, poll_s: float = 0.1, workers: int = 1) -> None:
         self.site, settings = site, site.settings
         self.config = site.folder / "node.toml"
         paths = {"data": settings.data, "rules": settings.rules, "orthanc": settings.orthanc}
         self.config.write_text(
             "".join(f'{name} = "{value}"\n' for name, value in paths.items())
-            + f"poll_s = {poll_s}\nquiet_s = 0.1\nretry_s = 0.1\nmin_free_bytes = 0\nport = 0\n"
+            + f"workers = {workers}\npoll_s = {poll_s}\nquiet_s = 0.1\nretry_s = 0.1\nmin_free_bytes = 0\nport = 0\n"
             "from_beginning = true\n"
         )
         self.start()
