@@ -19,8 +19,8 @@ class NodeProgram:
         paths = {"data": settings.data, "rules": settings.rules, "orthanc": settings.orthanc}
         self.config.write_text(
             "".join(f'{name} = "{value}"\n' for name, value in paths.items())
-            + f"workers = {workers}\npoll_s = {poll_s}\nquiet_s = 0.1\nretry_s = 0.1\nmin_free_bytes = 0\nport = 0\n"
-            "from_beginning = true\n"
+            + f"workers = {workers}\npoll_s = {poll_s}\nquiet_s = 0.1\nretry_s = 0.1\n"
+            "min_free_bytes = 0\nport = 0\nfrom_beginning = true\n"
         )
         self.start()
 
