@@ -146,12 +146,13 @@ def aligns(viewer: ViewerDriver, phantom: Phantom) -> None:
     """A drag by 10 mm is corrected by landmark pairs, and refined in a box."""
     viewer.element("tab-registration").click()
     click(viewer, "align")
+    viewer.wait_until(lambda: viewer.element("align").get_attribute("aria-pressed") == "true")
     before = alignment(viewer)
     x, y, z = crosshair(viewer)
     viewer.drag([x, y, z], [x + 1, y, z], [x + 3, y, z])
+    viewer.screenshot("12-dragged")
     moved = np.linalg.inv(alignment(viewer)) @ before
     assert np.linalg.norm(moved[:3, 3]) > 5
-    viewer.screenshot("12-dragged")
     mark(viewer, phantom)
     viewer.wait_until(lambda: "Outlier" in viewer.element("landmark-errors").text)
     viewer.element("pairs").find_elements(By.CSS_SELECTOR, "tbody button")[7].click()
