@@ -11,6 +11,7 @@ import { Views } from "./views.js";
 import { Viewport, layoutOf } from "./viewports.js";
 
 const INK = { text: "#e8ecef", halo: "#000" };
+const FONT_PX = 14; // of texts, where the style sheet does not enlarge them
 const COLOUR_OPACITY = 0.5; // initial one of PET and SPECT
 const SPYGLASS_MM = 30; // radius
 
@@ -214,8 +215,9 @@ export class Viewer extends EventTarget {
   }
 
   resize() {
-    this.ratio = window.devicePixelRatio || 1;
-    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.max(Math.round(side * this.ratio), 1));
+    const pixels = window.devicePixelRatio || 1;
+    this.ratio = (pixels * parseFloat(getComputedStyle(document.documentElement).fontSize)) / FONT_PX; // of marks and texts
+    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.max(Math.round(side * pixels), 1));
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     this.requestDraw();
   }
