@@ -60,7 +60,7 @@ STROKE = """
 const viewer = radfuse.viewer, { canvas } = viewer, times = [];
 radfuse.panels.structures.chooseTool('brush');
 const box = canvas.getBoundingClientRect(), [viewport] = viewer.viewports;
-const [x, y] = viewport.toScreen(viewer.crosshair).map((one) => one / viewer.ratio);
+const [x, y] = viewport.toScreen(viewer.crosshair).map((one) => (one * box.width) / canvas.width);
 const send = (kind, dx) => {
   const [clientX, clientY] = [box.left + x + dx, box.top + y + dx / 3];
   const facts = { clientX, clientY, pointerId: 1, bubbles: true };

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -87,7 +87,16 @@ class ViewerDriver:
         self.element("canvas").send_keys(key)
 
     def select(self, name: str, value: str) -> None:
-        Select(self.element(name)).select_by_value(value)
+        """Choose an option, also of a list that the viewer renews meanwhile."""
+
+        def chosen() -> bool:
+            try:
+                Select(self.element(name)).select_by_value(value)
+            except StaleElementReferenceException:
+                return False
+            return True
+
+        self.wait_until(chosen)
 
     def wait_for_result(self, method: str, wait_s: float = WAIT_S) -> None:
         """Wait until the result of a method is displayed."""

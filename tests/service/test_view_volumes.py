@@ -41,8 +41,8 @@ def test_prepared_study_has_ct_and_mr_on_their_own_grids(
         assert_allclose(values, sitk.GetArrayFromImage(image), atol=1)
     low, high = view["mr_range"]
     assert 0 <= low < high
-    fused = {"fused", "further"}  # of a result
-    assert set(view) == {"ct", "mr", "mr_range", "mr_from_ct", "alignment"} | fused
+    fused = {"fused", "further", "preview", "brain_centre_mm"}  # of a result
+    assert set(view) == {"ct", "mr", "mr_range", "mr_from_ct", "alignment", "head_box"} | fused
 
 
 def test_heads_overlap_before_a_registration(site: Site, prepared: str, phantom: Phantom) -> None:

@@ -293,7 +293,8 @@ def test_each_mr_gets_the_series_that_it_contains(
     first, second = two_series(only, both)
     assert chosen_uids([both, both], [second, first]) == [second, first]
     assert chosen_uids([only, both], [second]) == [None, second]
-    assert chosen_uids([pair[1], both], [first]) == [None, first]
+    assert chosen_uids([pair[1], both], [second]) == [None, second]
+    assert chosen_uids([pair[1], both], [first, second]) == [first, second]
     assert chosen_uids([only, both], [first, second]) == [first, second]
     assert chosen_uids([only], ["1.2.3"]) == ["1.2.3"]
     assert chosen_uids([only, both], []) == [None, None]

@@ -66,8 +66,8 @@ async function showStudy(study) {
   panels.fusion.show(study, busy);
   panels.results.show(study, busy);
   if (busy) listen();
-  await showIdentities(id);
-  await showImages();
+  const identified = showIdentities(id);
+  await Promise.all([identified, showImages(identified)]);
   if (selected !== id || !displayed) return;
   byId("next-steps").hidden = problem?.state !== "failed";
   if (problem?.mr_from_ct) panels.registration.setAlignment(problem.mr_from_ct, "start"); // to be checked before it is accepted
@@ -78,13 +78,14 @@ async function showIdentities(id) {
   if (selected === id) panels.identity.show(id, identities);
 }
 
-// Show CT and MR as soon as they are prepared, and the fused image if there is one.
-async function showImages() {
+// Show CT and MR as soon as they are prepared and the banner says whose they are, and the fused image if there is one.
+async function showImages(identified) {
   const { id } = current;
   const view = await viewOf(id);
   if (!view || selected !== id) return;
   if (!displayed) {
-    const [ct, mr] = await Promise.all(["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name])));
+    const volumes = ["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name]));
+    const [ct, mr] = await Promise.all([...volumes, identified]);
     if (selected !== id || displayed) return;
     displayed = { id, mrFromCt: "", run: "" };
     viewer.show({ ct, mr, mrRange: view.mr_range, mrFromCt: view.mr_from_ct, headBox: view.head_box });
