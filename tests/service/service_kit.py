@@ -1,6 +1,7 @@
 """A real server on loopback for the tests of the service."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,6 +132,8 @@ def running(
         thread.start()
         headers = {TOKEN_HEADER: TOKEN}
         try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
             base = f"http://127.0.0.1:{access.port}"
             with httpx.Client(
                 base_url=base, headers=headers, timeout=END_S, trust_env=False

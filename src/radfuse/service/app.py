@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from radfuse.dicom.network.address import Address
 from radfuse.service.delivery.transfers import UnknownTransferError
@@ -26,6 +25,7 @@ from radfuse.service.routes import (
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
 from radfuse.service.slice_preview import SlicePreviews
+from radfuse.service.static_files import StaticFiles
 from radfuse.service.stores.alignments import UnknownAlignmentError
 from radfuse.service.stores.patients import DifferentPatientsError
 from radfuse.service.stores.shown_files import UnknownStudyError
@@ -93,5 +93,5 @@ def make_app(
         studies, opening, phantom, registration, aligning, results, transfers, signing, structures
     ):  # fmt: skip
         app.include_router(routes.api)
-    app.mount("/", StaticFiles(directory=STATIC, html=True))
+    app.mount("/", StaticFiles(STATIC))
     return app

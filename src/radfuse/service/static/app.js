@@ -276,7 +276,7 @@ function onKey(event) {
 }
 
 async function start() {
-  const info = await api.info();
+  const [info, form] = await Promise.all([api.info(), api.signoffForm()]);
   byId("version").textContent = info.version;
   addColourMaps(info.colour_maps);
   setOptions(byId("method"), Object.keys(info.methods), info.default_method);
@@ -286,7 +286,7 @@ async function start() {
   panels.toolbar = new Toolbar(viewer, info.windows);
   panels.identity = new IdentityBanner((study) => follow(study.id, study));
   panels.fusion = new FusionPanel(viewer, info, { fuse });
-  panels.results = new ResultsPanel(viewer, await api.signoffForm(), { shownRun: () => displayed?.run ?? "", isMoved, onChanged: (study) => follow(study.id, study), store: () => panels.structures.store });
+  panels.results = new ResultsPanel(viewer, form, { shownRun: () => displayed?.run ?? "", isMoved, onChanged: (study) => follow(study.id, study), store: () => panels.structures.store });
   panels.registration = new RegistrationPanel(viewer, { fuse, isMrMoved });
   panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
   const { store } = panels.structures;

@@ -1,11 +1,19 @@
 // Volume rendering by NiiVue, cut at the crosshair's height.
 
+const NIIVUE = "vendor/niivue.umd.js"; // 2 MB, which no image waits for
 const MAX_VOXELS = 128; // along an axis
 const SOFTWARE_PIXEL_RATIO = 0.35; // rendered per screen pixel without a GPU
 const CUT_DELAY_MS = 250; // after the last move of the crosshair
 const FLOAT32 = 16;
 const CLIP_ELEVATION_DEG = 90;
 const SCALE = 1.5;
+
+// Run a script that defines a global name.
+const loadScript = (src) =>
+  new Promise((resolve, reject) => {
+    const script = Object.assign(document.createElement("script"), { src, onload: resolve, onerror: () => reject(new Error(src)) });
+    document.head.append(script);
+  });
 
 export class Rendering {
   constructor(canvas) {
@@ -44,6 +52,7 @@ export class Rendering {
   }
 
   async createNiivue() {
+    await loadScript(NIIVUE);
     const nv = new niivue.Niivue({ forceDevicePixelRatio: hasGpu() ? 0 : SOFTWARE_PIXEL_RATIO, backColor: [0, 0, 0, 1], clipPlaneColor: [0, 0, 0, 0], isOrientCube: true, dragAndDropEnabled: false, loadingText: "", viewModeHotKey: "None", clipPlaneHotKey: "None", cycleClipPlaneHotKey: "None", logLevel: "error" });
     await nv.attachToCanvas(this.canvas);
     nv.setSliceType(nv.sliceTypeRender);
