@@ -14,6 +14,7 @@ from selenium.webdriver import Chrome
 from service_kit import Site, running
 
 from dicom_kit import change_all, put
+from orthanc_kit import Orthanc
 from radfuse.phantom.dicom import write_functional, write_sequence
 from radfuse.phantom.head import Phantom, draw_layers
 from radfuse.phantom.uptake import FDG, FunctionalScan, scan_uptake
@@ -115,6 +116,17 @@ def prepared(site: Site, asked: dict[str, Any]) -> str:
     events = site.prepare(identifier)
     assert events[-1] == ("done", {"outcome": None}), events
     return identifier
+
+
+@pytest.fixture
+def pacs(site: Site, orthanc: Orthanc) -> Iterator[Orthanc]:
+    """An Orthanc that the viewer knows as `archive`."""
+    assert site.deps is not None
+    destinations = site.deps.destinations
+    assert isinstance(destinations, dict)
+    destinations["archive"] = orthanc.node
+    yield orthanc
+    destinations.clear()
 
 
 @pytest.fixture

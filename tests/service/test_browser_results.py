@@ -4,7 +4,6 @@ Screenshots are written to `build/screenshots`.
 """
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -101,16 +100,6 @@ def test_form_is_in_german(viewer: ViewerDriver, site: Site) -> None:
     viewer.element("tab-results").click()
     assert "Hirnstamm" in viewer.element("checks").text
     viewer.screenshot("results-05-german")
-
-
-@pytest.fixture
-def pacs(site: Site, orthanc: Orthanc) -> Iterator[Orthanc]:
-    assert site.deps is not None
-    destinations = site.deps.destinations
-    assert isinstance(destinations, dict)
-    destinations["archive"] = orthanc.node
-    yield orthanc
-    destinations.clear()
 
 
 def downloaded(viewer: ViewerDriver, browser: Chrome, button: str) -> Path:

@@ -210,16 +210,6 @@ def test_draw_a_target_of_3_cm_on_12_slices(viewer: ViewerDriver, done: str) -> 
     )
 
 
-@pytest.fixture
-def pacs(site: Site, orthanc: Orthanc) -> Iterator[Orthanc]:
-    assert site.deps is not None
-    destinations = site.deps.destinations
-    assert isinstance(destinations, dict)
-    destinations["archive"] = orthanc.node
-    yield orthanc
-    destinations.clear()
-
-
 def test_sign_and_send(viewer: ViewerDriver, done: str, pacs: Orthanc) -> None:
     shows(viewer, done)
     user = User(viewer, "sign-and-send")

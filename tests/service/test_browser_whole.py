@@ -42,16 +42,6 @@ def folder(phantom_folders: tuple[Path, Path], tmp_path: Path) -> Path:
     return tmp_path / "head"
 
 
-@pytest.fixture
-def pacs(site: Site, orthanc: Orthanc) -> Iterator[Orthanc]:
-    assert site.deps is not None
-    destinations = site.deps.destinations
-    assert isinstance(destinations, dict)
-    destinations["archive"] = orthanc.node
-    yield orthanc
-    destinations.clear()
-
-
 @pytest.fixture(params=SIZES)
 def viewer(request: pytest.FixtureRequest, browser: Chrome, site: Site) -> Iterator[ViewerDriver]:
     """The viewer in a window of some size."""
