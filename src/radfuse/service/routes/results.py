@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,8 @@ def nifti(identifier: str, deps: ServiceDeps, run: str | None = None) -> Streami
     folder, current = _shown(deps, identifier, run)
     _, record = record_of(folder, current)
     view = deps.studies.view(identifier, current)
-    written = Path(tempfile.mkdtemp(prefix="radfuse-nifti-"))
-    try:
+    with _folder_of_download() as written:
         entries = write_nifti(folder, current, view, written)
-    except BaseException:
-        shutil.rmtree(written, ignore_errors=True)
-        raise
     return _zipped(entries, record, file_name(record, current, "-nifti.zip"), written)
 
 
@@ -97,14 +94,9 @@ def qa_pdf(identifier: str, deps: ServiceDeps, run: str | None = None) -> FileRe
     folder, current = _shown(deps, identifier, run)
     _, record = record_of(folder, current)
     sheet = deps.studies.qa_sheet(identifier, current)
-    written = Path(tempfile.mkdtemp(prefix="radfuse-pdf-"))
+    with _folder_of_download() as written, deps.pdfs_at_once:
+        path = print_pdf(sheet, written)
     clean = BackgroundTask(shutil.rmtree, written, ignore_errors=True)
-    try:
-        with deps.pdfs_at_once:
-            path = print_pdf(sheet, written)
-    except BaseException:
-        shutil.rmtree(written, ignore_errors=True)
-        raise
     name = file_name(record, current, "-qa.pdf")
     return FileResponse(path, media_type=PDF, filename=name, background=clean)
 
@@ -132,6 +124,17 @@ def _shown(deps: Dependencies, identifier: str, run: str | None) -> tuple[Path, 
     """Folder of a study, and its current run."""
     current = deps.studies.current_run(identifier, run)
     return deps.studies.folder_of(identifier), current
+
+
+@contextmanager
+def _folder_of_download() -> Iterator[Path]:
+    """A new folder, which is removed if writing into it fails, and else by who sends it."""
+    folder = Path(tempfile.mkdtemp(prefix="radfuse-download-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _zipped(
