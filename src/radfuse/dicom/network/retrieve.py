@@ -28,12 +28,12 @@ class ReceivedSeries:
     files: int
 
 
-def _ignore() -> None:
-    """Of an object."""
+def _do_not_count() -> None:
+    """For those who do not report progress."""
 
 
 def retrieve(
-    pacs: Pacs, request: RetrieveRequest, output: Path, count: Callable[[], None] = _ignore
+    pacs: Pacs, request: RetrieveRequest, output: Path, count: Callable[[], None] = _do_not_count
 ) -> tuple[ReceivedSeries, ...]:
     """Retrieve a complete study or series, or nothing, into a folder with a folder per series.
 
