@@ -4,38 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from axe_kit import grave_violations
+from axe_kit import LAPTOP, ZOOMED, clipped, grave_violations, resize, restore_size
 from browser_kit import ViewerDriver
 from selenium.webdriver import Chrome
 from service_kit import Site, running
 
 from radfuse.service.app import STATIC
+from radfuse.verdict import Verdict
 
 SHOTS = Path(__file__).parents[2] / "build/screenshots"
 TABS = ("fusion", "registration", "structures", "results")
-LAPTOP, ZOOMED = (1366, 768, 1), (683, 384, 2)
-"""Width and height in CSS pixels, and pixels of the screen per CSS pixel: at 200 % it is 2."""
-
-CLIPPED = """
-const isText = (element) => getComputedStyle(element).display !== "inline";
-return [...document.querySelectorAll("button, select, input, label, th, td, h2, legend, p, a")]
-  .filter((element) => element.checkVisibility({ visibilityProperty: true }))
-  .filter((element) => !element.closest(".visually-hidden"))
-  .flatMap((element) => {
-    const box = element.getBoundingClientRect();
-    const name = `${element.tagName} ${element.id} ${element.textContent.slice(0, 30)}`;
-    const isControl = element.matches("button, select, input:not([type=checkbox], [type=radio])");
-    return [
-      box.width && (box.right > innerWidth + 1 || box.left < -1) && `outside: ${name}`,
-      isText(element) && element.matches("button:not(.name), label, th, td, h2, p")
-        && element.scrollWidth > element.clientWidth + 1 && `clipped: ${name}`,
-      box.width && isControl && (box.width < 24 || box.height < 24) && `small: ${name}`,
-    ].filter(Boolean);
-  });
-"""
-"""What is outside of the window, cut off in its element, or a target below 24 pixels."""
-
-
 OPEN_ALL = """
 for (const details of document.querySelectorAll("details")) details.open = true;
 for (const button of document.querySelectorAll("#toolbar [aria-expanded=false]")) button.click();
@@ -59,12 +37,6 @@ def opened_in(viewer: ViewerDriver, site: Site, language: str, study: str = "") 
         viewer.wait_until(lambda: viewer.body_data("shown"))
 
 
-def resize(viewer: ViewerDriver, width: int, height: int, ratio: int) -> None:
-    metrics = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False}
-    viewer.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    viewer.wait_until(lambda: viewer.browser.execute_script("return innerWidth") == width)
-
-
 def test_language_is_chosen_in_the_viewer_and_kept(
     viewer: ViewerDriver, browser: Chrome, tmp_path: Path
 ) -> None:
@@ -76,6 +48,7 @@ def test_language_is_chosen_in_the_viewer_and_kept(
             lambda: viewer.element("open-study").text == text_of("de", "studies.open")
         )
         assert browser.execute_script("return document.documentElement.lang") == "de"
+        translates_the_server(viewer, site)
         viewer.open(f"{site.base}/?lang=en")
         assert viewer.element("open-study").text == text_of("en", "studies.open")
         assert viewer.element("open-phantom").text == text_of("en", "empty.phantom")
@@ -83,17 +56,31 @@ def test_language_is_chosen_in_the_viewer_and_kept(
         browser.execute_script("localStorage.clear()")
 
 
+def translates_the_server(viewer: ViewerDriver, site: Site) -> None:
+    """Its errors, and sentences with values; what is not known stays."""
+    verdict = Verdict("inspect", 2.4).sentence()
+    given = [verdict, f"T2: {verdict}; unknown", "registering: refine the best", "unknown"]
+    shown = viewer.call_module("sentences.js", "return given.map(it.translated)", *given)
+    german = "QA der Registrierung PRÜFEN: Registrierungsfehler bis 2.4 mm"
+    stage = "Registrierung: die besten verfeinern"
+    assert shown["value"] == [german, f"T2: {german}; unknown", stage, "unknown"]
+    viewer.element("open-study").click()
+    viewer.element("study-path").send_keys(str(site.folder / "none"))
+    viewer.element("create-study").click()
+    viewer.wait_until(lambda: "keine solche Datei" in viewer.element("open-error").text)
+
+
 @pytest.mark.slow
 def test_user_without_images_opens_the_phantom(viewer: ViewerDriver, tmp_path: Path) -> None:
     with running(tmp_path) as site:
         opened_in(viewer, site, "de")
-        resize(viewer, *LAPTOP)
+        resize(viewer.browser, LAPTOP)
         viewer.screenshot("40-empty-german")
         viewer.element("open-phantom").click()
         viewer.wait_until(lambda: viewer.body_data("loaded"), 120.0)
         assert not viewer.element("empty-state").is_displayed()
         assert viewer.screenshot("41-phantom-german").std() > 20
-        viewer.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        restore_size(viewer.browser)
 
 
 @pytest.mark.slow
@@ -107,10 +94,10 @@ def test_no_state_has_grave_violations_or_clipped_text(
     def check(state: str) -> None:
         found[state] = grave_violations(viewer.browser)
         for name, size in (("laptop", LAPTOP), ("zoomed", ZOOMED)):
-            resize(viewer, *size)
-            found[f"{state}, {name}"] = viewer.browser.execute_script(CLIPPED)
+            resize(viewer.browser, size)
+            found[f"{state}, {name}"] = clipped(viewer.browser)
             viewer.screenshot(f"42-{language}-{state}-{name}")
-        resize(viewer, *LAPTOP)
+        resize(viewer.browser, LAPTOP)
 
     viewer.browser.execute_script(OPEN_ALL)
     for tab in TABS:
@@ -122,5 +109,5 @@ def test_no_state_has_grave_violations_or_clipped_text(
         viewer.browser.execute_script(f"document.getElementById('{dialog}').showModal()")
         check(dialog)
         viewer.browser.execute_script(f"document.getElementById('{dialog}').close()")
-    viewer.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    restore_size(viewer.browser)
     assert {state: problems for state, problems in found.items() if problems} == {}

@@ -1,5 +1,6 @@
 // Calls of the server's REST interface.
 
+import { parseTranslated, translated } from "./sentences.js";
 import { text } from "./text.js";
 
 const ROOT = "/api/v1";
@@ -30,7 +31,7 @@ async function request(method, path, body, signal) {
 
 async function messageOf(response) {
   try {
-    return (await response.json()).error;
+    return parseTranslated(await response.text()).error;
   } catch {
     return text("job.server-failed", { status: response.status });
   }
@@ -38,7 +39,7 @@ async function messageOf(response) {
 
 async function requestJson(method, path, body) {
   const response = await request(method, path, body);
-  return response.status === 204 ? null : response.json();
+  return response.status === 204 ? null : parseTranslated(await response.text());
 }
 
 export const info = () => requestJson("GET", "/info");
@@ -111,7 +112,7 @@ export async function listSeries(paths, onPart, signal) {
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop();
-    for (const line of lines) onPart(JSON.parse(line));
+    for (const line of lines) onPart(parseTranslated(line));
   }
 }
 
@@ -121,7 +122,7 @@ export function upload(files, { onProgress = () => {}, signal } = {}) {
   for (const file of files) form.append("files", file);
   return new Promise((done, fail) => {
     sending.upload.addEventListener("progress", ({ loaded, total }) => onProgress(total ? loaded / total : 0));
-    sending.addEventListener("load", () => (sending.status < 400 ? done(sending.response) : fail(new ApiError(sending.response?.error ?? text("job.server-failed", { status: sending.status }), sending.status))));
+    sending.addEventListener("load", () => (sending.status < 400 ? done(sending.response) : fail(new ApiError(translated(sending.response?.error) ?? text("job.server-failed", { status: sending.status }), sending.status))));
     sending.addEventListener("error", () => fail(new ApiError(text("job.no-response"), 0)));
     sending.addEventListener("abort", () => fail(new ApiError(text("open.upload-cancelled"), 0)));
     signal?.addEventListener("abort", () => sending.abort());
@@ -136,9 +137,9 @@ export function watchEvents(id, onStage, onEnd) {
   const source = new EventSource(`${ROOT}/studies/${id}/events`);
   const end = (event) => {
     source.close();
-    onEnd(event.type === "error" && event.data ? JSON.parse(event.data) : null); // without data, the connection failed
+    onEnd(event.type === "error" && event.data ? parseTranslated(event.data) : null); // without data, the connection failed
   };
-  source.addEventListener("stage", (event) => onStage(JSON.parse(event.data)));
+  source.addEventListener("stage", (event) => onStage(parseTranslated(event.data)));
   source.addEventListener("done", end);
   source.addEventListener("error", end);
   return source;

@@ -7,6 +7,7 @@ import { IdentityBanner } from "./opening/identity_banner.js";
 import { OpenDialog } from "./opening/open_dialog.js";
 import { FusionPanel } from "./panels/fusion_panel.js";
 import { RegistrationPanel } from "./panels/registration_panel.js";
+import { SidePanel } from "./panels/side_panel.js";
 import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
 import { LinkOpening } from "./results/link_opening.js";
@@ -21,6 +22,7 @@ const NOT_FOUND = 404;
 const RETRY_MS = 2000;
 const viewer = new Viewer(byId("canvas"));
 const panels = {};
+const sidePanel = new SidePanel();
 let current = null; // the open study, as of its last response
 let selected = null; // id of the study chosen last; late responses about others are ignored
 let displayed = null; // what the viewer displays: study, alignment, run
@@ -260,7 +262,7 @@ function onTabKey(event) {
 
 // Keys of the viewer, and of the selected tab.
 function keys() {
-  return { ...panels.toolbar.keys, ...panels[selectedTab()].keys, "?": () => byId("help").showModal() };
+  return { ...panels.toolbar.keys, ...sidePanel.keys, ...panels[selectedTab()].keys, "?": () => byId("help").showModal() };
 }
 
 function onKey(event) {

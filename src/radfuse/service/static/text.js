@@ -1,5 +1,5 @@
 // Texts of the viewer in the user's language: `text("area.name", { value })`, and in HTML `data-text="area.name"`.
-// Sentences of the server, such as errors, are English.
+// Sentences of the server, such as errors, are translated by sentences.js.
 
 const LANGUAGES = ["en", "de"];
 const STORED_KEY = "radfuse-language";

@@ -65,7 +65,7 @@ export class SeriesTable {
 
   #showProgress({ stage, fraction }) {
     byId("series-progress").value = fraction ?? 0;
-    byId("series-status").textContent = text(stage.endsWith("headers") ? "series.reading-headers" : "series.reading");
+    byId("series-status").textContent = `${stage}…`;
   }
 
   #add(row) {

@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
+import { translated } from "../sentences.js";
 import { locale, text } from "../text.js";
 import { drawResidualMap, regionText, signed } from "./residual_map.js";
 
@@ -86,7 +87,7 @@ export class FusionPanel {
     const hasOptions = Object.keys(this.study?.recipe.options ?? {}).length > 0;
     const unmeasured = byId("fusion-window").value !== default_window ? "window" : hasOptions ? "options" : "method";
     const sentence = unmeasured === "method" && findings[byId("method").value];
-    byId("findings").textContent = sentence ? text("fusion.findings", { sentence }) : text(`fusion.unmeasured-${unmeasured}`);
+    byId("findings").textContent = sentence ? text("fusion.findings", { sentence: translated(sentence) }) : text(`fusion.unmeasured-${unmeasured}`);
   }
 
   // Select a value; one that is not listed, such as an ONNX file or a custom window, is added.
