@@ -140,7 +140,6 @@ def test_user_opens_fuses_reviews_and_signs_off(
     viewer.select("studies", done)
     viewer.wait_until(lambda: viewer.body_data("shown"))
     fuses(viewer, "bone_blend")
-    changes_display(viewer)
     viewer.sign_off("A. Physicist")
     viewer.wait_until(lambda: "accepted by A. Physicist" in viewer.element("signoff-status").text)
     viewer.screenshot("16-signed")
@@ -153,6 +152,14 @@ def test_user_opens_fuses_reviews_and_signs_off(
     assert not [one for one in errors if "Content Security" in one or "Uncaught" in one]
 
 
+@pytest.mark.slow
+def test_each_control_changes_the_display(viewer: ViewerDriver, done: str) -> None:
+    viewer.select("studies", done)
+    viewer.wait_until(lambda: viewer.body_data("loaded") == done and viewer.body_data("shown"))
+    changes_display(viewer)
+
+
+@pytest.mark.slow
 def test_further_images_are_overlays_of_the_ct(
     viewer: ViewerDriver, site: Site, several: str
 ) -> None:
@@ -220,6 +227,7 @@ def value_at_crosshair(viewer: ViewerDriver, view: dict[str, Any]) -> float:
     return float(values[(z * rows + y) * columns + x] * view["volume"]["step"])
 
 
+@pytest.mark.slow
 def test_landmark_pairs_align_the_mr_with_the_ct(
     viewer: ViewerDriver, site: Site, asked: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import { StructuresPanel } from "./panels/structures_panel.js";
 import { Toolbar } from "./panels/toolbar.js";
 import { LinkOpening } from "./results/link_opening.js";
 import { ResultsPanel } from "./results/results_panel.js";
+import { translated } from "./sentences.js";
 import { offerLanguages, text } from "./text.js";
 import { addColourMaps, loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
@@ -283,6 +284,7 @@ async function start() {
   addColourMaps(info.colour_maps);
   setOptions(byId("method"), Object.keys(info.methods), info.default_method);
   setOptions(byId("fusion-window"), Object.keys(info.windows), info.default_window);
+  for (const option of byId("fusion-window").options) option.text = translated(option.value);
   for (const option of byId("method").options) option.title = info.methods[option.value];
   byId("max-distance-mm").max = info.max_distance_mm;
   panels.toolbar = new Toolbar(viewer, info.windows);

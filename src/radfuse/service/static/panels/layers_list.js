@@ -1,6 +1,7 @@
 // The list of image layers: visibility, colour map, opacity and order of each; the uppermost is first.
 
 import { byId, createElement } from "../dom.js";
+import { translated } from "../sentences.js";
 import { text } from "../text.js";
 import { COLOUR_MAPS } from "../viewer/compose.js";
 
@@ -34,7 +35,7 @@ export class LayersList {
     const opacity = createElement("input", { type: "range", min: 0, max: 1, step: 0.01, ariaLabel: text("layers.opacity", { label }) });
     opacity.addEventListener("input", change(() => ({ opacity: Number(opacity.value) })));
     const map = createElement("select", { ariaLabel: text("layers.map", { label }) });
-    map.replaceChildren(...Object.keys(COLOUR_MAPS).map((name) => new Option(name === "green" ? text("layers.magenta-green") : name, name)));
+    map.replaceChildren(...Object.keys(COLOUR_MAPS).map((name) => new Option(name === "green" ? text("layers.magenta-green") : translated(name), name)));
     map.addEventListener("change", change(() => ({ map: map.value })));
     const up = this.arrow(layer, 1, "↑", text("layers.up", { label }), number === 0);
     const down = this.arrow(layer, -1, "↓", text("layers.down", { label }), number === count - 1);

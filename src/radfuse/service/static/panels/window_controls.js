@@ -1,6 +1,7 @@
 // Window of each image: width and level as presets, numbers, from the displayed slice, or by a drag in the image.
 
 import { byId } from "../dom.js";
+import { translated } from "../sentences.js";
 import { text } from "../text.js";
 import { OUTSIDE } from "../viewer/volume.js";
 
@@ -53,7 +54,7 @@ export class WindowControls {
   showPresets() {
     const presets = this.name === "ct" ? Object.keys(this.presets) : [INITIAL];
     const key = [...presets, this.initialText].join();
-    if (this.shownPresets !== key) byId("window-preset").replaceChildren(...presets.map((name) => new Option(name === INITIAL ? this.initialText : name, name)), new Option(text("window.manual"), MANUAL));
+    if (this.shownPresets !== key) byId("window-preset").replaceChildren(...presets.map((name) => new Option(name === INITIAL ? this.initialText : translated(name), name)), new Option(text("window.manual"), MANUAL));
     this.shownPresets = key;
     byId("window-preset").value = presets.find((name) => this.isSame(this.presetOf(name))) ?? MANUAL;
   }
