@@ -1,6 +1,6 @@
 # demo: fuse a synthetic phantom; test: the fast tests; check: style, types, layers; study: all tests,
-# with branch coverage; docs: the generated documents; screenshots: the images of docs/howto/view.md,
-# taken by the browser test; image: the container image (docs/deploy.md).
+# with branch coverage; docs: the generated documents, and the site in build/site; screenshots: the
+# images of docs/howto/view.md, taken by the browser test; image: the container image (docs/deploy.md).
 # sbom: what the image has, as CycloneDX; licences: a table of it.
 # Each target but image installs what it needs into .venv; see docs/testing.md.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
@@ -49,6 +49,7 @@ study: ready
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/website/build.py
 
 screenshots: ready
 	$(BIN)/pytest -q tests/service/test_browser.py
@@ -71,7 +72,7 @@ licences: .venv/dev
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,cluster,dev,node,pacs,train,view]" --editable ./weights
+	$(CONSTRAINED) --editable ".[benchmark,cluster,dev,docs,node,pacs,train,view]" --editable ./weights
 	$(COMPILE)
 	touch $@ .venv/demo
 

@@ -1,0 +1,56 @@
+"""The documentation site: every document is in it, and what the build adds to each."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    pytest.importorskip("sphinx", reason='needs the tools of the site: pip install -e ".[docs]"')
+    generated: dict[str, str] = importlib.import_module("api").api_documents()
+    staged: dict[str, str] = importlib.import_module("stage").staged_texts(generated)
+    return staged
+
+
+@pytest.fixture(scope="module")
+def finish() -> ModuleType:
+    pytest.importorskip("sphinx", reason='needs the tools of the site: pip install -e ".[docs]"')
+    return importlib.import_module("finish")
+
+
+def test_every_document_is_in_the_navigation(texts: dict[str, str]) -> None:
+    trees = "\n".join(texts.values())
+    for path in texts:
+        name = path.removesuffix(".md").removesuffix(".rst")
+        assert name == "index" or f"\n/{name}\n" in trees or f"   /{name}\n" in trees, path
+
+
+def test_no_document_is_too_long_for_the_site(texts: dict[str, str]) -> None:
+    assert {path: len(text) for path, text in texts.items() if len(text) > 80_000} == {}
+
+
+def test_sources_that_the_site_lacks_are_named(texts: dict[str, str]) -> None:
+    assert "](../" not in texts["architecture.md"]
+    assert "](contributing.md)" in texts["architecture.md"]
+    assert ".png)" not in texts["howto/view.md"]
+
+
+def test_a_formula_is_mathml(finish: ModuleType) -> None:
+    formula = finish.convert(r"\frac{1}{N}\sum_i x_i")
+    assert formula.startswith("<math")
+    assert "<mfrac>" in formula
+
+
+def test_code_and_tables_scroll_by_keyboard(finish: ModuleType, tmp_path: Path) -> None:
+    html = '<pre>x</pre><div class="table-wrapper docutils container">'
+    assert finish.finish(html, tmp_path).count('tabindex="0"') == 2
+
+
+def test_later_images_load_late(finish: ModuleType, tmp_path: Path) -> None:
+    html = '<img alt="a" src="a.svg" /><img alt="b" src="b.svg" />'
+    first, second = finish.finish(html, tmp_path).split(">")[:2]
+    assert "loading" not in first
+    assert 'loading="lazy"' in second
