@@ -19,6 +19,8 @@ TOOLS := chromedriver=chromium-driver dciodvfy=dicom3tools dcm2niix=dcm2niix \
   firefox-esr=firefox-esr gdcminfo=libgdcm-tools Orthanc=orthanc-dicomweb \
   plastimatch=plastimatch slurmctld=slurm-wlm
 AXE_VERSION := 4.14.1
+# Runtime of docs/try, which fuses in the browser.
+ORT_VERSION := 1.30.0
 # For the container image, which only make study builds.
 IMAGE_TOOLS := podman=podman runc=runc debootstrap=debootstrap
 # Programs that tests start import radfuse, too: keep what is compiled.
@@ -112,11 +114,14 @@ tools: | .venv/made
 	  || for package in $$missing; do $$install $$package >/dev/null \
 	    || echo "make: $$package could not be installed; its tests will be skipped"; done
 
-# Rules of accessibility that tests of the viewer check; without npm they are skipped with a message.
+# Rules of accessibility that tests of the viewer check, and the runtime of docs/try; without npm
+# their tests are skipped with a message.
 axe: | .venv/made
-	@test -e .venv/npm/node_modules/axe-core/axe.min.js || { command -v npm >/dev/null \
-	  && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@$(AXE_VERSION); } \
-	  || echo "make: axe-core could not be installed; its tests will be skipped"
+	@test -e .venv/npm/node_modules/axe-core/axe.min.js \
+	  -a -e .venv/npm/node_modules/onnxruntime-web/package.json || { command -v npm >/dev/null \
+	  && npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/npm \
+	    axe-core@$(AXE_VERSION) onnxruntime-web@$(ORT_VERSION); } \
+	  || echo "make: axe-core and onnxruntime-web could not be installed; their tests will be skipped"
 
 clean:
 	rm -rf .venv radfuse-demo .mypy_cache .ruff_cache .pytest_cache
