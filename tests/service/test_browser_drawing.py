@@ -1,15 +1,18 @@
 """Structures in a real browser: three planes, suggestions, operations, values and lines."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from browser_kit import ViewerDriver
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from service_kit import Site
+from study_kit import StudyClient
 
 pytestmark = pytest.mark.slow
 SHOTS = Path(__file__).parents[2] / "build/screenshots"
@@ -256,3 +259,265 @@ def test_contours_are_at_the_edges_of_voxels_when_zoomed(viewer: ViewerDriver, p
     script(viewer, "radfuse.panels.structures.setSmooth(true)")
     viewer.screenshot(f"48-smooth-{plane}")
     script(viewer, "radfuse.viewer.hasMarks = true")
+
+
+def server(viewer: ViewerDriver, site: Site, done: str) -> StudyClient:
+    """The study on the server, once everything is saved."""
+    viewer.wait_until(lambda: viewer.body_data("saved") == "yes")
+    return StudyClient(site, done)
+
+
+def listed(viewer: ViewerDriver) -> list[str]:
+    code = "return radfuse.panels.structures.store.list.map((one) => one.name)"
+    return list(script(viewer, code))
+
+
+def draws_box(viewer: ViewerDriver, name: str) -> None:
+    """A box of 4 x 4 x 3 voxels about the crosshair, as one step."""
+    code = f"""
+      {FIND}
+      const [x, y, z] = radfuse.viewer.crosshair, [columns] = one.volume.size, box = new Map();
+      for (let slice = z - 1; slice <= z + 1; slice++) {{
+        const mask = new Uint8Array(one.sliceSize);
+        for (let row = y - 2; row < y + 2; row++)
+          mask.fill(1, row * columns + x - 2, row * columns + x + 2);
+        box.set(slice, mask);
+      }}
+      radfuse.panels.structures.store.edit(one, box, 'brush');
+    """
+    script(viewer, code, name)
+
+
+def presses(viewer: ViewerDriver, label: str) -> None:
+    """Press a button by its label."""
+    button = viewer.browser.find_element(By.CSS_SELECTOR, f"[aria-label='{label}']")
+    script(viewer, "arguments[0].scrollIntoView({ block: 'center' })", button)
+    button.click()
+
+
+def undoes(viewer: ViewerDriver, condition: Callable[[], Any], key: str = "z") -> None:
+    viewer.press(Keys.CONTROL + key)
+    viewer.wait_until(condition)
+
+
+def test_every_destructive_operation_can_be_undone(
+    viewer: ViewerDriver, site: Site, done: str
+) -> None:
+    StudyClient(site, done).clear()
+    viewer.browser.refresh()
+    viewer.wait_until(lambda: viewer.body_data("shown"))
+    viewer.element("tab-structures").click()
+    adds(viewer, "Other")
+    adds(viewer, "GTVp")
+    draws_box(viewer, "GTVp")
+    renames_and_undoes(viewer)
+    deletes_and_undoes(viewer, site, done)
+    clears_and_undoes(viewer)
+    removes_added_structures(viewer)
+    restores_after_a_reload(viewer, site, done)
+
+
+def renames_and_undoes(viewer: ViewerDriver) -> None:
+    name = viewer.browser.find_element(By.CSS_SELECTOR, ".line-style input")
+    name.send_keys(Keys.CONTROL + "a")
+    name.send_keys("Other" + Keys.ENTER)
+    viewer.wait_until(lambda: "already" in viewer.element("structures-error").text)
+    assert listed(viewer) == ["Other", "GTVp"]
+    name = viewer.browser.find_element(By.CSS_SELECTOR, ".line-style input")
+    assert name.get_attribute("value") == "GTVp"
+    name.send_keys(Keys.CONTROL + "a")
+    name.send_keys("CTVp" + Keys.ENTER)
+    viewer.wait_until(lambda: listed(viewer) == ["Other", "CTVp"])
+    undoes(viewer, lambda: listed(viewer) == ["Other", "GTVp"])
+    undoes(viewer, lambda: listed(viewer) == ["Other", "CTVp"], "y")
+    undoes(viewer, lambda: listed(viewer) == ["Other", "GTVp"])
+
+
+def deletes_and_undoes(viewer: ViewerDriver, site: Site, done: str) -> None:
+    """Undo restores name, colour, line, voxels and order, on the server too."""
+    line = viewer.browser.find_elements(By.CSS_SELECTOR, ".line-style select")[0]
+    line.find_element(By.CSS_SELECTOR, "option[value=dotted]").click()
+    viewer.wait_until(lambda: script(viewer, f"{FIND} return one.line;", "GTVp") == "dotted")
+    client = server(viewer, site, done)
+    before = {
+        one["name"]: client.get(one["id"]) for one in client.call("GET", "/structures").json()
+    }
+    drawn = voxels(viewer, "GTVp")
+    presses(viewer, "Delete GTVp")
+    viewer.wait_until(lambda: listed(viewer) == ["Other"])
+    assert "GTVp is deleted; Undo restores it." in viewer.element("save-status").text
+    assert client.names() == ["Other"]
+    viewer.screenshot("50-deleted")
+    undoes(viewer, lambda: listed(viewer) == ["Other", "GTVp"])
+    np.testing.assert_array_equal(voxels(viewer, "GTVp"), drawn)
+    after = client.get(before["GTVp"]["id"])
+    changed = {key for key in after if after[key] != before["GTVp"][key]}
+    assert changed == {"revision"}
+    undoes(viewer, lambda: listed(viewer) == ["Other"], "y")
+    undoes(viewer, lambda: listed(viewer) == ["Other", "GTVp"])
+    undoes(viewer, lambda: script(viewer, f"{FIND} return one.line;", "GTVp") == "solid")
+    undoes(viewer, lambda: count(viewer, "GTVp") == 0)
+    undoes(viewer, lambda: count(viewer, "GTVp") == len(drawn), "y")
+
+
+def clears_and_undoes(viewer: ViewerDriver) -> None:
+    whole = count(viewer, "GTVp")
+    viewer.press(Keys.DELETE)
+    viewer.wait_until(lambda: count(viewer, "GTVp") == whole * 2 / 3)
+    viewer.press(Keys.DELETE)
+    viewer.wait_until(
+        lambda: "Nothing of this structure" in viewer.element("structures-error").text
+    )
+    undoes(viewer, lambda: count(viewer, "GTVp") == whole)
+    viewer.element("clear-structure").click()
+    viewer.wait_until(lambda: count(viewer, "GTVp") == 0)
+    undoes(viewer, lambda: count(viewer, "GTVp") == whole)
+    x, y, z = crosshair(viewer)
+    viewer.element("copy-count").clear()
+    viewer.element("copy-count").send_keys("3")
+    crosshair(viewer, x, y, z + 1)
+    viewer.element("copy-next").click()
+    viewer.wait_until(lambda: count(viewer, "GTVp") == whole * 2)
+    assert crosshair(viewer) == [x, y, z + 4]
+    viewer.screenshot("51-copied-to-three-slices")
+    undoes(viewer, lambda: count(viewer, "GTVp") == whole)
+    crosshair(viewer, x, y, z)
+
+
+def removes_added_structures(viewer: ViewerDriver) -> None:
+    """A structure that an operation made is removed by undo, and made again by redo."""
+    opens(viewer, "operations")
+    viewer.select("operation", "margin")
+    viewer.select("operation-result", "new")
+    viewer.element("apply-operation").click()
+    viewer.wait_until(lambda: "GTVp_margin" in listed(viewer))
+    larger = count(viewer, "GTVp_margin")
+    undoes(viewer, lambda: listed(viewer) == ["Other", "GTVp"])
+    undoes(viewer, lambda: listed(viewer) == ["Other", "GTVp", "GTVp_margin"], "y")
+    assert count(viewer, "GTVp_margin") == larger
+    for operation in ("smooth", "fill", "largest", "combine", "crop"):
+        viewer.select("operation", operation)
+        viewer.select("operation-result", "replace")
+        if operation in {"combine", "crop"}:
+            viewer.select("operation-other", script(viewer, f"{FIND} return one.id;", "GTVp"))
+        if operation == "combine":
+            viewer.select("operation-combination", "difference")
+        before = steps(viewer)
+        viewer.element("apply-operation").click()
+        viewer.wait_until(lambda: viewer.element("apply-operation").is_enabled())
+        if steps(viewer) > before:  # else nothing was changed
+            undoes(viewer, partial(has_steps, viewer, before))
+        assert count(viewer, "GTVp_margin") == larger, operation
+    script(viewer, "document.getElementById('operations').open = false")
+
+
+def steps(viewer: ViewerDriver) -> int:
+    return int(script(viewer, "return radfuse.panels.structures.store.done.length"))
+
+
+def has_steps(viewer: ViewerDriver, wanted: int) -> bool:
+    return steps(viewer) == wanted
+
+
+def restores_after_a_reload(viewer: ViewerDriver, site: Site, done: str) -> None:
+    choose(viewer, "GTVp")
+    drawn = voxels(viewer, "GTVp")
+    presses(viewer, "Delete GTVp")
+    viewer.wait_until(lambda: "GTVp" not in listed(viewer))
+    server(viewer, site, done)
+    viewer.browser.refresh()
+    viewer.wait_until(lambda: viewer.body_data("shown"))
+    viewer.element("tab-structures").click()
+    viewer.wait_until(lambda: listed(viewer) == ["Other", "GTVp_margin"])
+    viewer.browser.find_element(By.CSS_SELECTOR, "#deleted-structures summary").click()
+    viewer.wait_until(lambda: "GTVp" in viewer.element("deleted-list").text)
+    shows(viewer, "deleted-structures")
+    viewer.screenshot("52-deleted-structures")
+    presses(viewer, "Restore GTVp")
+    viewer.wait_until(lambda: "GTVp" in listed(viewer))
+    np.testing.assert_array_equal(voxels(viewer, "GTVp"), drawn)
+    undoes(viewer, lambda: "GTVp" not in listed(viewer))
+    undoes(viewer, lambda: "GTVp" in listed(viewer), "y")
+
+
+def test_undo_waits_for_a_server_that_is_away(viewer: ViewerDriver, site: Site, done: str) -> None:
+    adds(viewer, "Away")
+    draws_box(viewer, "Away")
+    server(viewer, site, done)
+    drawn = count(viewer, "Away")
+    offline(viewer, is_offline=True)
+    presses(viewer, "Delete Away")
+    viewer.wait_until(lambda: viewer.element("structures-error").text)
+    assert "Away" in listed(viewer)
+    offline(viewer, is_offline=False)
+    presses(viewer, "Delete Away")
+    viewer.wait_until(lambda: "Away" not in listed(viewer))
+    offline(viewer, is_offline=True)
+    viewer.press(Keys.CONTROL + "z")
+    viewer.wait_until(lambda: viewer.element("structures-error").text)
+    assert "Away" not in listed(viewer)
+    offline(viewer, is_offline=False)
+    undoes(viewer, lambda: "Away" in listed(viewer))
+    assert count(viewer, "Away") == drawn
+
+
+def offline(viewer: ViewerDriver, *, is_offline: bool) -> None:
+    code = """
+      globalThis.answering ??= fetch;
+      globalThis.fetch = arguments[0] ? () => Promise.reject(new TypeError('away')) : answering;
+    """
+    script(viewer, code, is_offline)
+
+
+def test_structures_are_displayed_in_planes_of_the_mr(viewer: ViewerDriver) -> None:
+    name = "In MR planes"
+    adds(viewer, name)
+    draws_box(viewer, name)
+    code = "it.isVisible = it.name === arguments[0]"
+    script(viewer, f"radfuse.panels.structures.store.list.forEach((it) => ({code}))", name)
+    script(viewer, "radfuse.viewer.hasMarks = false; radfuse.viewer.set({ frame: 'mr' })")
+    viewer.screenshot("53-planes-of-the-mr")
+    script(viewer, "for (let i = 0; i < 5; i++) radfuse.viewer.zoomBy(1.25)")
+    colour = str(script(viewer, f"{FIND} return one.colour;", name))
+    rgb = np.array([*bytes.fromhex(colour[1:])])
+    shot = viewer.screenshot("53-planes-of-the-mr-zoomed")
+    code = """
+      const [x, y, z] = radfuse.viewer.crosshair;
+      const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((i) =>
+        [x + (i & 1 ? 1.5 : -2.5), y + (i & 2 ? 1.5 : -2.5), z + (i & 4 ? 1.5 : -1.5)]);
+      return radfuse.viewer.viewports.map((viewport) =>
+        [viewport.left, viewport.top, viewport.width, viewport.height, viewport.scale,
+         corners.map((one) => viewport.toScreen(one))]);
+    """
+    for left, top, width, height, scale, corners in script(viewer, code):
+        part = shot[int(top) : int(top + height), int(left) : int(left + width)]
+        rows, columns = np.nonzero(np.linalg.norm(part - rgb, axis=-1) < 40)
+        low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+        assert len(rows) > 20
+        for at, start, axis in ((columns, left, 0), (rows, top, 1)):
+            margin = scale[axis] / 4 + 3  # a half of the pixels of the mask, and the line
+            assert at.min() + start >= low[axis] - margin
+            assert at.max() + start <= high[axis] + margin
+            assert np.ptp(at) > (high[axis] - low[axis]) * 0.5
+    before = count(viewer, name)
+    viewer.press("b")
+    assert "planes of the CT" in viewer.element("tool-hint").text
+    canvas = viewer.element("canvas")
+    ActionChains(viewer.browser).move_to_element(canvas).click().perform()
+    assert "planes of the CT" in viewer.element("structures-error").text
+    viewer.press("n")
+    assert "planes of the CT" in viewer.element("structures-error").text
+    assert count(viewer, name) == before
+    script(viewer, "radfuse.viewer.hasMarks = true; radfuse.viewer.set({ frame: 'ct' })")
+    assert "planes of the CT" not in viewer.element("structures-error").text
+
+
+def test_structure_set_is_saved_on_the_slices_of_the_mr(viewer: ViewerDriver) -> None:
+    adds(viewer, "On MR")
+    draws_box(viewer, "On MR")
+    viewer.select("rtstruct-image", "mr")
+    viewer.element("export-rtstruct").click()
+    viewer.wait_until(lambda: "_RTSTRUCT_MR.dcm" in viewer.element("files-status").text)
+    shows(viewer, "files-status")
+    viewer.screenshot("54-structure-set-on-the-mr")
+    viewer.select("rtstruct-image", "ct")

@@ -16,9 +16,10 @@ from radfuse.errors import InputError
 from radfuse.phantom.head import Phantom
 from radfuse.recipe import Recipe
 from radfuse.service.stores.shown_files import UnknownStudyError
-from radfuse.service.stores.structure_store import NewStructure, StructureChange, StructureStore
+from radfuse.service.stores.structure_store import StructureStore
 from radfuse.service.stores.studies import DAMAGED, Studies
 from radfuse.service.stores.uploads import MIN_AGE_S
+from radfuse.service.structures.models import NewStructure, StructureChange
 
 
 def uploaded(studies: Studies, name: str, files: int = 1) -> Path:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_kit import ViewerDriver
+from scipy.ndimage import map_coordinates
+from scipy.spatial.transform import Rotation
 from selenium.webdriver import Chrome
 from service_kit import Site
 from study_kit import masked
@@ -135,3 +137,45 @@ def test_contours_of_a_changed_plane_are_traced_again(viewer: ViewerDriver) -> N
     found = evaluate(viewer, "structures/structure.js", code, list(SIZE), list(AXES))
     # axial 2 and 3, coronal 2 and 3, sagittal 2 and 3; row 2 of slice 3 was drawn from column 3
     assert found == [False, True, True, False, False, True]
+
+
+OBLIQUE = """
+const { PLANES } = await import('/viewer/volume.js');
+const { inverse } = await import('/viewer/geometry.js');
+const { Structure } = await import('/structures/structure.js');
+const [size, runs, ctFromGrid, gridSize, planes] = given;
+const structure = new Structure({ id: 'a', runs }, { size, spacing: [1, 1, 1] });
+return planes.map(([plane, index, isSmooth]) => {
+  const viewport = { ...PLANES[plane], ctFromGrid, gridFromCt: inverse(ctFromGrid) };
+  viewport.columns = gridSize[viewport.right];
+  viewport.rows = gridSize[viewport.down];
+  return [...(it.obliqueMask(structure, viewport, index, isSmooth) ?? [])];
+});
+"""
+
+
+def test_mask_in_planes_of_another_grid_is_that_of_the_ct(viewer: ViewerDriver) -> None:
+    mask = blobs(SIZE[::-1], 8, share=0.3)
+    mask[:, :2], mask[:3] = False, False
+    runs = {str(at): runs_of(mask[at]) for at in range(len(mask)) if mask[at].any()}
+    grid_size = (17, 15, 13)
+    ct_from_grid = np.eye(4)
+    ct_from_grid[:3, :3] = Rotation.from_euler("xyz", (0.4, -0.3, 0.2)).as_matrix() * 0.9
+    ct_from_grid[:3, 3] = (-1.7, 2.3, -2.1)
+    planes = [[plane, index, smooth] for plane in AXES for index in range(13) for smooth in (0, 1)]
+    found = evaluate(
+        viewer, "structures/oblique.js", OBLIQUE,
+        list(SIZE), runs, ct_from_grid.tolist(), list(grid_size), planes,
+    )  # fmt: skip
+    for (plane, index, smooth), pixels in zip(planes, found, strict=True):
+        at = [np.arange(2 * count) / 2 - 0.25 for count in grid_size]  # two pixels for each voxel
+        at[2 - AXES[plane]] = np.array([index])
+        grid = np.stack(np.meshgrid(*at, indexing="ij"))
+        points = np.tensordot(ct_from_grid[:3, :3], grid, 1) + ct_from_grid[:3, 3, None, None, None]
+        values = map_coordinates(
+            mask.astype(float), points[::-1], order=smooth, mode="grid-constant"
+        )
+        wanted = np.squeeze(values >= 0.5, 2 - AXES[plane]).T
+        wanted = wanted if plane == "axial" else wanted[::-1]
+        np.testing.assert_array_equal(pixels or np.zeros(wanted.size), wanted.ravel())
+    assert any(map(any, found))

@@ -114,6 +114,62 @@ def test_deleted_structure_is_removed(client: StudyClient) -> None:
     refused(client.call("PATCH", path, revision=1), 404, "no such structure")
 
 
+def test_restored_structure_is_as_before_but_its_revision(client: StudyClient) -> None:
+    first = client.add("GTVp", ball(client.shape, 4), colour="#12abef", steps=["brush"])
+    client.add("Brain")
+    path = f"/structures/{first['id']}"
+    client.call("PATCH", path, revision=1, line="dotted", line_width=4)
+    before = client.get(first["id"])
+    assert client.call("DELETE", path).status_code == 204
+    assert client.names() == ["Brain"]
+    listed = client.call("GET", "/deleted-structures").json()
+    assert listed[0] == {key: before[key] for key in before if key != "runs"}
+    restored = client.call("POST", f"{path}/restore").json()
+    assert client.get(first["id"]) == {**before, "revision": 3}
+    assert restored["revision"] == 3
+    assert client.names() == ["GTVp", "Brain"]
+    ids = [one["id"] for one in client.call("GET", "/deleted-structures").json()]
+    assert first["id"] not in ids
+    refused(client.call("POST", f"{path}/restore"), 404, "no such structure")
+
+
+def test_last_deleted_structure_is_listed_first(client: StudyClient) -> None:
+    made = [client.add(name) for name in ("A", "B", "C")]
+    for one in (made[1], made[2], made[0]):
+        client.call("DELETE", f"/structures/{one['id']}")
+    listed = client.call("GET", "/deleted-structures").json()
+    assert [one["name"] for one in listed[:3]] == ["A", "C", "B"]
+
+
+def test_restored_structure_with_a_used_name_gets_a_number(client: StudyClient) -> None:
+    path = f"/structures/{client.add('GTVp', ball(client.shape, 4))['id']}"
+    client.call("DELETE", path)
+    client.add("gtvP")
+    assert client.call("POST", f"{path}/restore").json()["name"] == "GTVp (2)"
+
+
+def test_structure_changed_meanwhile_is_not_deleted(client: StudyClient) -> None:
+    path = f"/structures/{client.add('GTVp')['id']}"
+    client.call("PATCH", path, revision=1, runs={"0": [0, 1]})
+    answer = client.call("DELETE", f"{path}?revision=1")
+    refused(answer, 409, "'GTVp' was changed elsewhere: it has revision 2")
+    for wrong in ("x", "-1", str(10**30)):
+        refused(client.call("DELETE", f"{path}?revision={wrong}"), 422, "revision")
+    assert client.names() == ["GTVp"]
+    assert client.call("DELETE", f"{path}?revision=2").status_code == 204
+
+
+def test_damaged_structure_is_deleted_but_not_offered(client: StudyClient) -> None:
+    broken = client.add("Broken")
+    (client.folder / "structures" / f"{broken['id']}.json").write_text("{")
+    path = f"/structures/{broken['id']}"
+    assert client.call("DELETE", path).status_code == 204
+    ids = [one["id"] for one in client.call("GET", "/deleted-structures").json()]
+    assert broken["id"] not in ids
+    refused(client.call("POST", f"{path}/restore"), 400, "its file is damaged")
+    assert client.names() == []
+
+
 @pytest.mark.parametrize(
     ("name", "status", "words"),
     [

@@ -21,6 +21,8 @@ OPERATIONS = (
     ("GET", "/structures/{structure}"),
     ("PATCH", "/structures/{structure}"),
     ("DELETE", "/structures/{structure}"),
+    ("POST", "/structures/{structure}/restore"),
+    ("GET", "/deleted-structures"),
     ("POST", "/structures/import"),
     ("POST", "/structures/export"),
     ("POST", "/structures/compare"),

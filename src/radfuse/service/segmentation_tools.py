@@ -25,8 +25,8 @@ from radfuse.service.stores.rle import (
     grid_of,
     validated,
 )
-from radfuse.service.stores.structure_store import StoredStructure
 from radfuse.service.stores.view_volumes import DATA_OFFSET, MatrixRows, read_grid
+from radfuse.service.structures.models import StoredStructure
 from radfuse.structures.growing import MAX_DISTANCE_MM, MULTIPLIER, Box, grow_region, reachable_box
 from radfuse.structures.interpolation import interpolate_slices
 

@@ -13,8 +13,8 @@ from radfuse.errors import InputError
 from radfuse.service.models import FrozenModel, RequestModel
 from radfuse.service.segmentation_tools import sampled_mr, stored_box
 from radfuse.service.stores.rle import Runs, decode_volume, encode_slices
-from radfuse.service.stores.structure_store import StoredStructure
 from radfuse.service.stores.view_volumes import MatrixRows
+from radfuse.service.structures.models import StoredStructure
 from radfuse.structures.margins import (
     MAX_MARGIN_MM,
     Margins,

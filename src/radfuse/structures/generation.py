@@ -11,7 +11,7 @@ ManualStep = Literal["brush", "polygon", "freehand", "copied-slices"]
 
 ComputedStep = Literal[
     "threshold-brush", "region-growing", "interpolation", "margin", "boolean", "smoothing",
-    "hole-filling", "largest-part", "cropping",
+    "hole-filling", "largest-part", "cropping", "transfer",
 ]  # fmt: skip
 """Steps that a person starts and a program computes."""
 

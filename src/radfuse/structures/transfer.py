@@ -23,6 +23,10 @@ Box = tuple[slice, slice, slice]
 """Part of a volume: columns, rows, slices."""
 
 
+class NoVoxelError(InputError):
+    """A structure has no voxel on another grid."""
+
+
 @dataclasses.dataclass(frozen=True)
 class TransferredStructure:
     """A structure on its new grid."""
@@ -36,12 +40,19 @@ class TransferredStructure:
 
 
 def transfer_structure(
-    structure: Structure, grid: sitk.Image, mr_from_ct: sitk.Transform
+    structure: Structure,
+    grid: sitk.Image,
+    drawn_from_grid: sitk.Transform,
+    *,
+    drawn_on: str = "MR",
+    target: str = "CT",
 ) -> TransferredStructure:
-    """A structure drawn on the MR, on the grid of the CT.
+    """A structure drawn on one image, on the grid of another one.
 
-    `mr_from_ct` maps CT points to MR points (LPS, mm). On the same grid, the identity does not
-    change the mask. Raises `InputError` for a structure that is entirely outside the grid.
+    `drawn_from_grid` maps points of the grid to points of the image on which it was drawn (LPS,
+    mm). On the same grid, the identity does not change the mask. Raises `NoVoxelError` for a
+    structure that is entirely outside the grid, or between its slices; `drawn_on` and `target`
+    name the images in its message.
     """
     empty = filled_on(grid, 0)
     drawn_cm3 = structure.volume_cm3
@@ -50,19 +61,19 @@ def transfer_structure(
         return TransferredStructure(empty_structure, drawn_cm3, lost_fraction=0.0)
     part = _cropped(structure.mask)
     distance = signed_distance_mm(part)
-    box = _box_on(grid, distance, mr_from_ct)
+    box = _box_on(grid, distance, drawn_from_grid)
     if box is not None:
         outside = -float(np.linalg.norm(structure.mask.GetSpacing()))
-        inside = sitk.Resample(distance, grid[box], mr_from_ct, sitk.sitkBSpline, outside) > 0
+        inside = sitk.Resample(distance, grid[box], drawn_from_grid, sitk.sitkBSpline, outside) > 0
         start = [side.start for side in box]
         mask = sitk.Paste(empty, inside, inside.GetSize(), destinationIndex=start)
         transferred = dataclasses.replace(structure, mask=mask)
         if transferred.volume_cm3 > 0:
-            lost = _lost_fraction(part, empty == 0, mr_from_ct)
+            lost = _lost_fraction(part, empty == 0, drawn_from_grid)
             return TransferredStructure(transferred, drawn_cm3, lost)
-    raise InputError(
-        f"structure '{structure.name}' ({drawn_cm3:.3g} cm3 on the MR) has no voxel on the CT "
-        "after the transform; pass the transform of this CT and MR"
+    raise NoVoxelError(
+        f"structure '{structure.name}' ({drawn_cm3:.3g} cm3 on the {drawn_on}) has no voxel on the "
+        f"{target} after the transform; pass the transform of this CT and MR"
     )
 
 
@@ -76,9 +87,13 @@ def _cropped(mask: sitk.Image) -> sitk.Image:
     ]
 
 
-def _lost_fraction(mask: sitk.Image, everywhere: sitk.Image, mr_from_ct: sitk.Transform) -> float:
+def _lost_fraction(
+    mask: sitk.Image, everywhere: sitk.Image, drawn_from_grid: sitk.Transform
+) -> float:
     """Fraction of a mask's voxels outside another grid, given as a mask of all its voxels."""
-    covered = sitk.Resample(everywhere, mask, mr_from_ct.GetInverse(), sitk.sitkNearestNeighbor, 0)
+    covered = sitk.Resample(
+        everywhere, mask, drawn_from_grid.GetInverse(), sitk.sitkNearestNeighbor, 0
+    )
     all_voxels, kept_voxels = (
         np.count_nonzero(sitk.GetArrayViewFromImage(image)) for image in (mask, mask & covered)
     )
@@ -101,13 +116,13 @@ def signed_distance_mm(mask: sitk.Image) -> sitk.Image:
     return (distances[0] + distances[1]) / 2
 
 
-def _box_on(grid: sitk.Image, image: sitk.Image, mr_from_ct: sitk.Transform) -> Box | None:
+def _box_on(grid: sitk.Image, image: sitk.Image, drawn_from_grid: sitk.Transform) -> Box | None:
     """The part of a grid that an image covers; None if there is none."""
-    ct_from_mr = mr_from_ct.GetInverse()
+    grid_from_drawn = drawn_from_grid.GetInverse()
     corners = np.array(
         [
             grid.TransformPhysicalPointToContinuousIndex(
-                ct_from_mr.TransformPoint(image.TransformIndexToPhysicalPoint(corner))
+                grid_from_drawn.TransformPoint(image.TransformIndexToPhysicalPoint(corner))
             )
             for corner in product(*((0, count - 1) for count in image.GetSize()))
         ]

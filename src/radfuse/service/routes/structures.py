@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import asdict
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import Field
 
@@ -18,7 +19,7 @@ from radfuse.service.segmentation_tools import (
     grow_from_seed,
     interpolate_structure,
 )
-from radfuse.service.stores.rle import Runs
+from radfuse.service.stores.rle import MAX_INT, Runs
 from radfuse.service.stores.structure_files import (
     ExportResult,
     Format,
@@ -27,16 +28,24 @@ from radfuse.service.stores.structure_files import (
     exported_path,
     import_file,
 )
-from radfuse.service.stores.structure_store import NewStructure, StructureChange, StructureSummary
 from radfuse.service.structure_operations import (
     OperationRequest,
     StructureStatistics,
     apply_operation,
     structure_statistics,
 )
+from radfuse.service.structures.models import NewStructure, StructureChange, StructureSummary
+from radfuse.service.structures.on_mr import registered_mr
+
+ReferencedImage = Literal["ct", "mr"]
+"""Images that a structure set can reference."""
 
 MAX_TOLERANCE_MM = 100.0
 """Largest tolerance of a comparison."""
+
+
+Revision = Annotated[int, Query(ge=0, le=MAX_INT)]
+"""Number of changes of a structure that a client knows."""
 
 
 class StructureDetails(StructureSummary):
@@ -69,6 +78,7 @@ class ExportRequest(RequestModel):
 
     format: Format
     smooth: bool = Field(False, description="Smooth the contours of a structure set")
+    image: ReferencedImage = Field("ct", description="Whose slices a structure set references")
 
 
 class ComparisonRequest(RequestModel):
@@ -110,9 +120,23 @@ def change(
 
 
 @api.delete("/structures/{structure}", status_code=204)
-def delete(identifier: str, structure: str, deps: ServiceDeps) -> None:
-    """Remove a structure."""
-    deps.structures.delete(identifier, structure)
+def delete(
+    identifier: str, structure: str, deps: ServiceDeps, revision: Revision | None = None
+) -> None:
+    """Remove a structure, which can be restored; 409 if it has another revision."""
+    deps.structures.delete(identifier, structure, revision)
+
+
+@api.get("/deleted-structures")
+def deleted_structures(identifier: str, deps: ServiceDeps) -> list[StructureSummary]:
+    """Structures that can be restored, the last deleted one first."""
+    return deps.structures.deleted(identifier)
+
+
+@api.post("/structures/{structure}/restore")
+def restore(identifier: str, structure: str, deps: ServiceDeps) -> StructureSummary:
+    """Bring a deleted structure back; it gets another name where its own is used meanwhile."""
+    return deps.structures.restore(identifier, structure).summary()
 
 
 @api.post("/grow-region")
@@ -161,13 +185,18 @@ def import_structures(identifier: str, request: ImportRequest, deps: ServiceDeps
 
 @api.post("/structures/export")
 def export_structures(identifier: str, request: ExportRequest, deps: ServiceDeps) -> ExportResult:
-    """Write all structures as an RT Structure Set of the CT, or as NIfTI with their names."""
+    """Write all structures as an RT Structure Set of CT or MR, or as NIfTI with their names.
+
+    A structure set of the MR needs a registration that was not rejected.
+    """
+    study = deps.studies.get(identifier)
     return export(
         deps.structures,
-        deps.studies.get(identifier),
+        study,
         deps.structures.folder(identifier),
         request.format,
         smooth=request.smooth,
+        mr=registered_mr(deps.studies, study) if request.image == "mr" else None,
     )
 
 

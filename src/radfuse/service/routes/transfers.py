@@ -22,9 +22,13 @@ from radfuse.service.routes.dependencies import UPLOAD_PREFIX, Dependencies, Ser
 from radfuse.service.routes.studies import StudyRequest, Text, create_study
 from radfuse.service.stores.structure_files import EXPORTS, export
 from radfuse.service.stores.studies import Study
+from radfuse.service.structures.on_mr import registered_mr
 
 STRUCTURES = "RTSTRUCT"
 """Name of the structures of a study among its series."""
+
+STRUCTURES_ON_MR = "RTSTRUCT_on_MR"
+"""That of the same structures on the slices of the MR."""
 
 MAX_SERIES = 100
 """Series in one request."""
@@ -39,9 +43,11 @@ class SendRequest(RequestModel):
 
     destination: Text | None = Field(None, description="Name of the PACS; by default the first")
     series: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_SERIES)] = Field(
-        description=f"Names as listed by `results`, and {STRUCTURES} for the structures"
+        description=f"Names as listed by `results`, {STRUCTURES} for the structures, and "
+        f"{STRUCTURES_ON_MR} for them on the slices of the MR"
     )
     run: Text = Field(description="Run that is displayed, `current` of the study")
+    smooth: bool = Field(False, description="Smooth the contours of the structures")
 
 
 class RetrievalRequest(RequestModel):
@@ -90,15 +96,20 @@ def send(identifier: str, request: SendRequest, deps: ServiceDeps) -> TransferSt
     name, address = destination_named(deps.destinations, request.destination)
     current = deps.studies.current_run(identifier, request.run)
     folder, study = deps.studies.folder_of(identifier), deps.studies.get(identifier)
-    images = [one for one in dict.fromkeys(request.series) if one != STRUCTURES]
+    sets = [one for one in (STRUCTURES, STRUCTURES_ON_MR) if one in request.series]
+    images = [one for one in dict.fromkeys(request.series) if one not in sets]
+    mr = registered_mr(deps.studies, study) if STRUCTURES_ON_MR in sets else None
     pinned = ExitStack()
     folders = pinned.enter_context(pinned_series(folder, current, images)) if images else []
 
     def work(report: ProgressCallback) -> TransferResult:
         with pinned:
-            if STRUCTURES in request.series:
+            for name_of_set in sets:
                 report("writing the structures", None)
-                exported = export(deps.structures, study, folder, "rtstruct")
+                of_mr = mr if name_of_set == STRUCTURES_ON_MR else None
+                exported = export(
+                    deps.structures, study, folder, "rtstruct", smooth=request.smooth, mr=of_mr
+                )
                 folders.append(folder / EXPORTS / exported.name)
             return send_folders(name, address, folders, report)
 

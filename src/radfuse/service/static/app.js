@@ -141,8 +141,8 @@ async function viewOf(id) {
   }
 }
 
-// Why region growing would use another alignment of the MR than the displayed one; empty if it does not.
-function growBlocker() {
+// Why structures would be grown in, or written on, another alignment of the MR than the displayed one; empty if not.
+function mrBlocker() {
   if (!displayed?.run) return text("structures.not-registered");
   return isMrMoved() ? text("structures.moved") : "";
 }
@@ -292,7 +292,7 @@ async function start() {
   panels.fusion = new FusionPanel(viewer, info, { fuse });
   panels.results = new ResultsPanel(viewer, form, { shownRun: () => displayed?.run ?? "", isMoved, onChanged: (study) => follow(study.id, study), store: () => panels.structures.store });
   panels.registration = new RegistrationPanel(viewer, { fuse, isMrMoved });
-  panels.structures = new StructuresPanel(viewer, { names: info.structure_names, growBlocker });
+  panels.structures = new StructuresPanel(viewer, { names: info.structure_names, mrBlocker });
   const { store } = panels.structures;
   store.addEventListener("change", () => panels.registration.showStructures(store.list));
   panels.registration.showStructures(store.list);

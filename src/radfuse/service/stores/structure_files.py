@@ -22,21 +22,20 @@ from radfuse.io.archives import member_names, unpacked
 from radfuse.io.staging import staging
 from radfuse.io.volumes import volume_suffix
 from radfuse.jobs.containment import run_contained
-from radfuse.modality import CT
+from radfuse.modality import CT, MR
 from radfuse.series import Series
 from radfuse.service.jobs.client_files import client_path, read_source
 from radfuse.service.models import FrozenModel
 from radfuse.service.stores.rle import VoxelGrid, decode_image, decode_slice, encode_slices, grid_of
 from radfuse.service.stores.structure_store import (
-    NewStructure,
-    StoredStructure,
     StructureStore,
-    StructureSummary,
     UnknownStructureError,
     hexadecimal,
 )
 from radfuse.service.stores.studies import Study
 from radfuse.service.stores.view_volumes import to_axes_of, to_lps
+from radfuse.service.structures.models import NewStructure, StoredStructure, StructureSummary
+from radfuse.service.structures.on_mr import RegisteredMr, structures_on
 from radfuse.structures.files import STRUCTURE_LIST, write_label_map, write_masks
 from radfuse.structures.label_maps import (
     Structure,
@@ -56,6 +55,9 @@ MAX_STUDY_NAME_LENGTH = 40
 
 SOURCE = "drawn on CT, MR and fused image"
 """Description in a structure set."""
+
+SOURCE_OF_MR = "transferred from CT to MR"
+"""That of one on the MR."""
 
 Format = Literal["rtstruct", "nifti"]
 
@@ -91,24 +93,38 @@ class _ReadStructures:
 
 
 def export(
-    store: StructureStore, study: Study, folder: Path, form: Format, *, smooth: bool = False
+    store: StructureStore,
+    study: Study,
+    folder: Path,
+    form: Format,
+    *,
+    smooth: bool = False,
+    mr: RegisteredMr | None = None,
 ) -> ExportResult:
     """Write the structures of a study into its folder of exports.
 
-    `smooth` is for the contours of a structure set, see `smooth_contour`.
-    Raises `InputError` if there are no structures, if the CT cannot be read or, for a structure
-    set, is not from DICOM; `GeometryError` if it is another CT now.
+    `smooth` is for the contours of a structure set, see `smooth_contour`. With `mr` the structure
+    set references the slices of the MR. Raises `InputError` if there are no structures, if the
+    image cannot be read or, for a structure set, is not from DICOM; `GeometryError` if it is
+    another one now.
     """
     readable, unreadable = store.all(study.id)
     notes = [f"left out: {one.problem}" for one in unreadable]
-    if form == "nifti":
-        notes += [f"'{one.name}' is empty and was left out" for one in readable if not one.runs]
+    empty = [one.name for one in readable if not one.runs]
+    if form == "rtstruct":
+        notes += [f"'{name}' is empty and has no contours" for name in empty]
+    elif mr:
+        raise InputError("NIfTI is written on the CT's grid only; write RTSTRUCT on the MR")
+    else:
+        notes += [f"'{name}' is empty and was left out" for name in empty]
         readable = [one for one in readable if one.runs]
     if not readable:
         raise InputError("there is nothing to export; draw a structure first")
-    files, notes = run_contained(
-        _contained_write, study, folder / EXPORTS, form, smooth, readable, notes, path=study.ct
-    )
+    common = study, folder / EXPORTS, smooth, readable, notes
+    if mr:
+        files, notes = run_contained(_contained_write_on_mr, *common, mr, path=study.mr)
+    else:
+        files, notes = run_contained(_contained_write, *common, form, path=study.ct)
     structures = tuple(one.summary() for one in readable)
     return ExportResult(name=files[0], files=files, notes=tuple(notes), structures=structures)
 
@@ -116,10 +132,10 @@ def export(
 def _contained_write(
     study: Study,
     folder: Path,
-    form: Format,
     smooth: bool,
     stored: Sequence[StoredStructure],
     notes: list[str],
+    form: Format,
 ) -> tuple[tuple[str, ...], list[str]]:
     """Read the study's CT and write the files; returns their names and notes."""
     ct = _read_ct(study)
@@ -127,8 +143,32 @@ def _contained_write(
     notes = [*notes, *ct.notes]
     path = folder / _stem(study.name)
     if form == "rtstruct":
-        return _write_set(path, ct, stored, registration_sentence(study), smooth=smooth), notes
+        file = path.with_name(f"{path.name}_RTSTRUCT.dcm")
+        _write_set(file, ct, _on_ct(stored, ct), registration_sentence(study), smooth=smooth)
+        return (file.name,), notes
     return _write_nifti(path, ct, stored, notes), notes
+
+
+def _contained_write_on_mr(
+    study: Study,
+    folder: Path,
+    smooth: bool,
+    stored: Sequence[StoredStructure],
+    notes: list[str],
+    registered: RegisteredMr,
+) -> tuple[tuple[str, ...], list[str]]:
+    """Read the study's MR and write a structure set on it; returns its name and notes."""
+    mr = read_source(study.mr, MR, series_uid=study.recipe.mr_series, check_units=False)
+    _check_same(mr, registered.grid)
+    notes = [*notes, *mr.notes, *registered.notes]
+    structures = list(structures_on(stored, mr.image, registered, notes))
+    if not structures:
+        raise InputError("no structure is inside the MR; write RTSTRUCT on the CT")
+    path = folder / f"{_stem(study.name)}_RTSTRUCT_MR.dcm"
+    _write_set(
+        path, mr, structures, registration_sentence(study), smooth=smooth, source=SOURCE_OF_MR
+    )
+    return (path.name,), notes
 
 
 def registration_sentence(study: Study) -> str:
@@ -179,11 +219,11 @@ def _read_ct(study: Study) -> Series:
     return read_source(study.ct, CT, series_uid=study.recipe.ct_series, check_units=False)
 
 
-def _check_same(ct: Series, grid: VoxelGrid) -> None:
-    if not (ct.is_volume and grid_of(to_lps(filled_on(ct.image, 0))).fits(grid)):
+def _check_same(series: Series, grid: VoxelGrid) -> None:
+    if not (series.is_volume and grid_of(to_lps(filled_on(series.image, 0))).fits(grid)):
         raise GeometryError(
-            f"{ct.source}: not the CT that the structures were drawn on, its grid is different; "
-            "restore the files, or prepare the study again"
+            f"{series.source}: not the {series.modality.code} that the structures were drawn on, "
+            "its grid is different; restore the files, or prepare the study again"
         )
 
 
@@ -202,23 +242,28 @@ def _on_ct(stored: Iterable[StoredStructure], ct: Series) -> Iterator[Structure]
 
 
 def _write_set(
-    path: Path, ct: Series, stored: Sequence[StoredStructure], registration: str, *, smooth: bool
-) -> tuple[str, ...]:
-    if not ct.headers:
+    path: Path,
+    series: Series,
+    structures: Iterable[Structure],
+    registration: str,
+    *,
+    smooth: bool,
+    source: str = SOURCE,
+) -> None:
+    if not series.headers:
         raise InputError(
-            f"{ct.source}: not DICOM, so a structure set cannot reference its slices; export NIfTI"
+            f"{series.source}: not DICOM, so a structure set cannot reference its slices; export "
+            "NIfTI"
         )
-    name = f"{path.name}_RTSTRUCT.dcm"
     with staging(path.parent) as stage:
         write_structure_set(
-            stage.path_of(Path(name)),
-            ct,
-            _on_ct(stored, ct),
+            stage.path_of(path),
+            series,
+            structures,
             smooth=smooth,
-            source=SOURCE,
+            source=source,
             registration=registration,
         )
-    return (name,)
 
 
 def _write_nifti(

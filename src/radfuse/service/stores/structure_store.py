@@ -1,156 +1,41 @@
 """Structures on disk: a JSON file each in a study's folder, written before a request ends."""
 
 import re
-import secrets
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import Annotated, Literal, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, check_roi_name
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.io.volumes import write_volume
-from radfuse.record import NOTICE
-from radfuse.schema import Values, VersionedModel
-from radfuse.service.models import FrozenModel, RequestModel
-from radfuse.service.stores.rle import (
-    Runs,
-    VoxelGrid,
-    decode_image,
-    grid_of,
-    pixel_count,
-    validated,
-)
+from radfuse.service.stores.rle import Runs, VoxelGrid, decode_image, grid_of, validated
 from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
-from radfuse.structures.generation import Step, merged_steps
+from radfuse.service.structures.models import (
+    LINES,
+    NewStructure,
+    StoredStructure,
+    StructureChange,
+    StructureSummary,
+)
+from radfuse.structures.generation import merged_steps
 from radfuse.structures.label_maps import PALETTE, RgbColour, palette_colour
 
 FOLDER = "structures"
 """Folder of the structures in a study's folder."""
 
+DELETED = "deleted"
+"""Folder of deleted structures in that folder: they can be restored until the study is deleted."""
+
 MASKS = "masks"
 """Folder in a study's folder of masks for registrations; they do not follow later changes."""
 
-HexColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
-
-LineStyle = Literal["solid", "dashed", "dotted"]
-"""Of a structure's contours on the screen."""
-
-LINES: tuple[LineStyle, ...] = get_args(LineStyle)
-"""In the order in which new structures get them: the next where all colours are used."""
-
-LineWidth = Annotated[int, Field(strict=True, ge=1, le=4)]
-"""Of a structure's contours on the screen, in pixels."""
-
 GREY = "#808080"
 """Colour of structures that cannot be read."""
-
-
-class StructureSummary(FrozenModel):
-    """A structure without its runs."""
-
-    id: str
-    name: str
-    colour: HexColour
-    revision: int
-    """Number of changes; 1 for a new structure, 0 for one that cannot be read."""
-
-    volume_cm3: float
-    slices: int
-    """Number of slices that are not empty."""
-
-    steps: tuple[Step, ...] = ()
-    """Of its generation."""
-
-    line: LineStyle = "solid"
-    line_width: LineWidth = 2
-
-    problem: str | None = None
-    """Why it cannot be read."""
-
-
-def _unchanged(values: Values) -> Values:
-    """Version 1 to 2, with steps and lines: earlier versions find neither."""
-    return values
-
-
-class StoredStructure(VersionedModel):
-    """A structure as stored on disk."""
-
-    model_config = ConfigDict(extra="forbid")
-    migrations = (_unchanged,)
-
-    notice: str = NOTICE
-    id: str = Field(default_factory=lambda: secrets.token_hex(6))
-    name: str
-    colour: HexColour
-    revision: int = Field(default=1, ge=1)
-    number: int = Field(ge=1)
-    """Order in which the structures were added."""
-
-    grid: VoxelGrid
-    """Grid of the CT that it was drawn on."""
-
-    runs: Runs = Field(default_factory=dict)
-    """Slices that are not empty."""
-
-    steps: tuple[Step, ...] = ()
-    """Of its generation, each once."""
-
-    line: LineStyle = "solid"
-    line_width: LineWidth = 2
-
-    @property
-    def rgb(self) -> RgbColour:
-        """Red, green, blue."""
-        red, green, blue = bytes.fromhex(self.colour[1:])
-        return red, green, blue
-
-    def summary(self) -> StructureSummary:
-        """Summary for the list of structures."""
-        return StructureSummary(
-            id=self.id,
-            name=self.name,
-            colour=self.colour,
-            revision=self.revision,
-            volume_cm3=round(pixel_count(self.runs) * self.grid.voxel_cm3, 4),
-            slices=len(self.runs),
-            steps=self.steps,
-            line=self.line,
-            line_width=self.line_width,
-        )
-
-
-class NewStructure(RequestModel):
-    """A structure to add."""
-
-    name: str
-    colour: HexColour | None = None
-    runs: Runs = Field(default_factory=dict)
-    steps: tuple[Step, ...] = ()
-
-
-class StructureChange(RequestModel):
-    """Changes of a structure."""
-
-    revision: int
-    """Revision that was changed."""
-
-    name: str | None = None
-    colour: HexColour | None = None
-    runs: Runs = Field(default_factory=dict)
-    """Changed slices; an empty list clears a slice."""
-
-    steps: tuple[Step, ...] = ()
-    """Of this change; they are added to those of the structure."""
-
-    line: LineStyle | None = None
-    line_width: LineWidth | None = None
 
 
 class UnknownStructureError(InputError):
@@ -262,11 +147,7 @@ class StructureStore:
         runs = validated(changes.runs, grid.size)
         with self._lock:
             structure = self._read(path, grid)
-            if structure.revision != changes.revision:
-                raise StaleRevisionError(
-                    f"'{structure.name}' was changed elsewhere: it has revision "
-                    f"{structure.revision}, this change is for {changes.revision}; load it again"
-                )
+            _check_revision(structure, changes.revision)
             name = structure.name
             if changes.name is not None and (name := changes.name.strip()) != structure.name:
                 others = [one.name for one in self.summaries(study) if one.id != identifier]
@@ -285,10 +166,48 @@ class StructureStore:
             self._write(study, [changed])
         return changed
 
-    def delete(self, study: str, identifier: str) -> None:
-        """Remove a structure, readable or not; raises `UnknownStructureError`."""
+    def delete(self, study: str, identifier: str, revision: int | None = None) -> None:
+        """Remove a structure, readable or not; `restore` brings it back.
+
+        Raises `UnknownStructureError`, and `StaleRevisionError` if it has another revision than
+        the given one.
+        """
         with self._lock:
-            self._path(study, identifier).unlink()
+            path = self._path(study, identifier)
+            if revision is not None:
+                _check_revision(self._read(path, self.grid(study)), revision)
+            path.parent.joinpath(DELETED).mkdir(exist_ok=True)
+            path.touch()  # the time of the deletion
+            path.replace(path.parent / DELETED / path.name)
+
+    def deleted(self, study: str) -> list[StructureSummary]:
+        """Deleted structures, the last one first; without those that cannot be read."""
+        with self._lock:
+            if not (paths := self._paths(study, DELETED)):
+                return []
+            grid = self.grid(study)
+            paths = sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+            found = [self._read_if_readable(path, grid) for path in paths]
+        return [one.summary() for one in found if one]
+
+    def restore(self, study: str, identifier: str) -> StoredStructure:
+        """Bring a deleted structure back: the same but for its revision.
+
+        A name that is used meanwhile gets a number. Raises `UnknownStructureError` if no such
+        structure was deleted, and errors as `get`.
+        """
+        with self._lock:
+            path = self._path(study, identifier, DELETED)
+            structure = self._read(path, self.grid(study))
+            names = [one.name for one in self.summaries(study)]
+            changes = {
+                "name": _unused_name(structure.name, names),
+                "revision": structure.revision + 1,
+            }
+            restored = structure.model_copy(update=changes)
+            self._write(study, [restored])
+            path.unlink()
+        return restored
 
     def write_mask(self, study: str, identifier: str) -> Path:
         """The file of a structure's mask as it is now; raises `InputError` for an empty one."""
@@ -305,15 +224,21 @@ class StructureStore:
         folder = path.parent
         return folder.name == MASKS and folder.parent.parent == self._studies.folder.resolve()
 
-    def _path(self, study: str, identifier: str) -> Path:
-        path = self.folder(study) / FOLDER / f"{identifier}.json"
+    def _path(self, study: str, identifier: str, within: str = "") -> Path:
+        path = self.folder(study) / FOLDER / within / f"{identifier}.json"
         if not (IDENTIFIER.fullmatch(identifier) and path.is_file()):
             raise UnknownStructureError("no such structure in this study; see the list")
         return path
 
-    def _paths(self, study: str) -> list[Path]:
-        files = (self.folder(study) / FOLDER).glob("*.json")
+    def _paths(self, study: str, within: str = "") -> list[Path]:
+        files = (self.folder(study) / FOLDER / within).glob("*.json")
         return sorted(path for path in files if IDENTIFIER.fullmatch(path.stem))
+
+    def _read_if_readable(self, path: Path, grid: VoxelGrid) -> StoredStructure | None:
+        try:
+            return self._read(path, grid)
+        except InputError:
+            return None
 
     def _read(self, path: Path, grid: VoxelGrid) -> StoredStructure:
         try:
@@ -341,6 +266,14 @@ class StructureStore:
             for structure in structures:
                 path = stage.path_of(Path(f"{structure.id}.json"))
                 path.write_text(structure.model_dump_json(), encoding="utf-8")
+
+
+def _check_revision(structure: StoredStructure, revision: int) -> None:
+    if structure.revision != revision:
+        raise StaleRevisionError(
+            f"'{structure.name}' was changed elsewhere: it has revision "
+            f"{structure.revision}, this change is for {revision}; load it again"
+        )
 
 
 def hexadecimal(colour: RgbColour) -> str:

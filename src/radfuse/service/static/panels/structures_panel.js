@@ -2,18 +2,18 @@
 
 import * as api from "../api.js";
 import { byId, createElement, setPressed, showErrors } from "../dom.js";
-import { Brush } from "../structures/brush.js";
 import { ContourLayer } from "../structures/contour_layer.js";
-import { copyPlane } from "../structures/copying.js";
+import { DeletedSection } from "../structures/deleted_section.js";
 import { OperationsSection } from "../structures/operations_section.js";
-import { Freehand, Polygon } from "../structures/outlines.js";
-import { RegionGrowing } from "../structures/region_growing.js";
+import { SlicesSection } from "../structures/slices_section.js";
 import { StatisticsSection } from "../structures/statistics_section.js";
 import { structureItem } from "../structures/structure_item.js";
 import { StructureStore } from "../structures/structure_store.js";
 import { Suggestion } from "../structures/suggestion.js";
+import { Brush } from "../structures/tools/brush.js";
+import { Freehand, Polygon } from "../structures/tools/outlines.js";
+import { RegionGrowing } from "../structures/tools/region_growing.js";
 import { locale, text } from "../text.js";
-import { PLANES } from "../viewer/volume.js";
 
 const BRUSH_STEP_MM = 1;
 const DIGITS = {
@@ -26,15 +26,17 @@ const DIGITS = {
 };
 
 export class StructuresPanel {
-  // `growBlocker` returns why the displayed MR differs from the registered one, or an empty string.
-  constructor(viewer, { names, growBlocker }) {
-    Object.assign(this, { viewer, growBlocker, store: new StructureStore(), isErasing: false, study: null });
+  // `mrBlocker` returns why the displayed MR differs from the registered one, or an empty string.
+  constructor(viewer, { names, mrBlocker }) {
+    Object.assign(this, { viewer, mrBlocker, store: new StructureStore(), isErasing: false, study: null });
     this.layer = new ContourLayer(this.store);
     viewer.layers.push(this.layer);
     this.tools = { crosshair: null, brush: new Brush(this), polygon: new Polygon(this), freehand: new Freehand(this), grow: new RegionGrowing(this) };
     this.suggestion = new Suggestion(this);
     new OperationsSection(this);
     new StatisticsSection(this);
+    new DeletedSection(this);
+    this.slices = new SlicesSection(this);
     byId("structure-names").replaceChildren(...names.map((value) => createElement("option", { value })));
     this.store.addEventListener("change", () => this.show());
     this.store.addEventListener("saving", () => this.showSaving());
@@ -50,8 +52,6 @@ export class StructuresPanel {
     on("undo", () => this.undo());
     on("redo", () => this.store.redo());
     on("interpolate", () => this.interpolate());
-    on("copy-next", () => this.copySlice(1));
-    on("copy-previous", () => this.copySlice(-1));
     on("smooth-contours", () => this.setSmooth(byId("smooth-contours").checked), "change");
     for (const id of ["limit-values", "value-image"]) on(id, () => this.offerRange(), "change");
     on("export-rtstruct", () => this.exportFiles("rtstruct"));
@@ -61,7 +61,7 @@ export class StructuresPanel {
     on("comparison", (event) => this.compare(event), "submit");
     for (const id of ["compared", "reference", "tolerance-mm"]) byId(id).addEventListener("input", () => byId("agreement").replaceChildren());
     byId("brush-mm").addEventListener("input", () => this.setBrush(Number(byId("brush-mm").value)));
-    this.viewer.addEventListener("tool", () => this.showTool());
+    for (const kind of ["tool", "layout"]) this.viewer.addEventListener(kind, () => this.showTool());
   }
 
   get brushMm() {
@@ -100,8 +100,9 @@ export class StructuresPanel {
   }
 
   showTool() {
+    if (this.viewer.frame === "ct" && byId("structures-error").textContent === text("tool.ct-planes")) byId("structures-error").textContent = "";
     const tool = Object.keys(this.tools).find((name) => this.tools[name] === this.viewer.tool);
-    byId("tool-hint").textContent = tool ? text(`tool.${tool}`) : "";
+    byId("tool-hint").textContent = this.viewer.frame !== "ct" ? text("tool.ct-planes") : tool ? text(`tool.${tool}`) : "";
     for (const button of byId("tools").querySelectorAll("[data-tool]")) setPressed(button, this.tools[button.dataset.tool] === this.viewer.tool);
   }
 
@@ -111,7 +112,7 @@ export class StructuresPanel {
   }
 
   setSmooth(isSmooth) {
-    this.layer.isSmooth = isSmooth;
+    this.store.isSmooth = isSmooth;
     this.viewer.requestDraw();
   }
 
@@ -140,7 +141,7 @@ export class StructuresPanel {
     await showErrors(async () => {
       const structure = this.requireActive();
       const image = byId("grow-image").value;
-      const reason = image === "mr" && this.growBlocker();
+      const reason = image === "mr" && this.mrBlocker();
       if (reason) throw new Error(reason);
       const { value, max } = byId("max-distance-mm");
       const request = { image, voxel, multiplier: Number(byId("multiplier").value), max_distance_mm: Math.min(Math.max(Number(value), 1), Number(max)) };
@@ -160,20 +161,10 @@ export class StructuresPanel {
     this.store.edit(structure, new Map(masks), step);
   }
 
-  // Copy what is drawn in the current plane to the next one, which is shown, in the direction drawn last.
-  copySlice(step) {
-    const structure = this.requireActive(), { viewer } = this;
-    const { across } = PLANES[structure.plane];
-    const from = viewer.crosshair[across], to = from + step;
-    if (to < 0 || to >= viewer.ct.size[across]) return;
-    if (!copyPlane(structure, from, to, this.store)) throw new Error(text("structures.nothing-to-copy"));
-    viewer.setCrosshair(Object.assign([...viewer.crosshair], { [across]: to }));
-  }
-
   // A stroke that has not ended is a step of its own.
   undo() {
     this.tools.brush.up();
-    this.store.undo();
+    return this.store.undo();
   }
 
   // Values that the brush is limited to; null for all.
@@ -192,11 +183,13 @@ export class StructuresPanel {
   }
 
   async exportFiles(format) {
-    const { study } = this;
+    const { study } = this, image = format === "rtstruct" ? byId("rtstruct-image").value : "ct";
     byId("files-status").textContent = "";
+    const reason = image === "mr" && this.mrBlocker();
+    if (reason) throw new Error(reason);
     if (this.store.list.every((one) => one.slices.size === 0)) throw new Error(text("structures.nothing-drawn"));
     await this.store.ensureSaved();
-    const { files, notes } = await api.exportStructures(study, format, this.layer.isSmooth);
+    const { files, notes } = await api.exportStructures(study, { format, smooth: this.store.isSmooth, image });
     if (this.study !== study) return;
     const links = files.map((name) => createElement("a", { href: api.exportUrl(study, name), download: name, textContent: name }));
     byId("files-status").replaceChildren(text("structures.saved-files"), " ", ...links.flatMap((link) => [link, " "]), notes.join(" "));
@@ -262,15 +255,15 @@ export class StructuresPanel {
   }
 
   showSaving() {
-    const { isSaved, saved, problem } = this.store;
+    const { isSaved, saved, problem, notice } = this.store;
     const status = isSaved ? (saved ? text("structures.saved-at", { time: saved.toLocaleTimeString(locale) }) : "") : problem ? text("structures.retrying", { problem }) : text("structures.saving");
-    byId("save-status").textContent = isSaved && problem ? `${status} ${problem}.` : status;
+    byId("save-status").textContent = [notice, status, isSaved && problem ? `${problem}.` : ""].filter(Boolean).join(" ");
     byId("save-status").classList.toggle("warning", Boolean(problem));
     document.body.dataset.saved = isSaved ? "yes" : "";
   }
 
   get keys() {
-    const polygon = this.tools.polygon;
+    const polygon = this.tools.polygon, redo = showErrors(() => this.store.redo(), "structures-error");
     return {
       v: () => this.chooseTool("crosshair"),
       b: () => this.chooseTool("brush"),
@@ -283,11 +276,12 @@ export class StructuresPanel {
       ".": () => this.setBrush(this.brushMm + BRUSH_STEP_MM),
       Enter: () => (this.suggestion.structure ? this.suggestion.accept() : polygon.finish()),
       Escape: () => (this.suggestion.structure ? this.suggestion.discard() : this.viewer.tool?.cancel?.()),
-      n: showErrors(() => this.copySlice(1), "structures-error"),
+      n: showErrors(() => this.slices.copy(1), "structures-error"),
+      Delete: showErrors(() => this.slices.clearSlice(), "structures-error"),
       Backspace: () => polygon.removeLast(),
-      "ctrl+z": () => this.undo(),
-      "ctrl+y": () => this.store.redo(),
-      "ctrl+shift+z": () => this.store.redo(),
+      "ctrl+z": showErrors(() => this.undo(), "structures-error"),
+      "ctrl+y": redo,
+      "ctrl+shift+z": redo,
     };
   }
 }

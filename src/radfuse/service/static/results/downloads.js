@@ -7,12 +7,13 @@ import { text } from "../text.js";
 const FILES = { "download-dicom": "dicom.zip", "download-nifti": "nifti.zip", "download-transform": "transform.tfm", "download-html": "sheet.html" };
 
 export class Downloads {
-  // `shown` returns study and run that are displayed; `ensureSaved` saves the structures.
-  constructor({ shown, ensureSaved }) {
-    Object.assign(this, { shown, ensureSaved });
+  // `shown` returns study and run that are displayed; `store` that of the structures.
+  constructor({ shown, store }) {
+    Object.assign(this, { shown, store });
     for (const [id, name] of Object.entries(FILES)) this.#on(id, () => this.#download(name));
     this.#on("download-pdf", () => this.#downloadPdf());
-    this.#on("download-rtstruct", () => this.#downloadStructures());
+    this.#on("download-rtstruct", () => this.#downloadStructures("ct"));
+    this.#on("download-rtstruct-mr", () => this.#downloadStructures("mr"));
   }
 
   #on(id, action) {
@@ -48,10 +49,11 @@ export class Downloads {
     return text("results.saved", { name });
   }
 
-  async #downloadStructures() {
+  // A structure set that references an image.
+  async #downloadStructures(image) {
     const { id } = this.shown();
-    await this.ensureSaved();
-    const { name, notes } = await api.exportStructures(id, "rtstruct");
+    await this.store().ensureSaved();
+    const { name, notes } = await api.exportStructures(id, { format: "rtstruct", smooth: this.store().isSmooth, image });
     save(api.exportUrl(id, name), name);
     return [text("results.saved", { name }), ...notes].join("; ");
   }

@@ -14,9 +14,9 @@ export class ResultsPanel {
   constructor(viewer, form, { shownRun, isMoved, onChanged, store }) {
     Object.assign(this, { shownRun, study: null });
     this.signing = new SigningPanel(viewer, form, { shownRun, isMoved, onSigned: onChanged });
-    const shared = { shown: () => this.shown(), ensureSaved: () => store().ensureSaved() };
+    const shared = { shown: () => this.shown(), store };
     this.downloads = new Downloads(shared);
-    this.sending = new SendDialog({ ...shared, structures: () => store().list });
+    this.sending = new SendDialog(shared);
     viewer.addEventListener("crosshair", () => this.update()); // also of a preview
   }
 

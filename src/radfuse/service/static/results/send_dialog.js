@@ -5,12 +5,12 @@ import { byId, createElement, showErrors, showText } from "../dom.js";
 import { text } from "../text.js";
 import { TransferProgress } from "./transfer.js";
 
-const STRUCTURES = "RTSTRUCT";
+const STRUCTURES = "RTSTRUCT", STRUCTURES_ON_MR = "RTSTRUCT_on_MR";
 
 export class SendDialog {
-  // `shown` returns study, run and sign-off that are displayed; `structures` their structures; `ensureSaved` saves them.
-  constructor({ shown, structures, ensureSaved }) {
-    Object.assign(this, { shown, structures, ensureSaved, progress: new TransferProgress("send") });
+  // `shown` returns study, run and sign-off that are displayed; `store` the store of their structures.
+  constructor({ shown, store }) {
+    Object.assign(this, { shown, store, progress: new TransferProgress("send") });
     byId("send-result").addEventListener("click", showErrors(() => this.open(), "download-error"));
     byId("close-send").addEventListener("click", () => byId("send-dialog").close());
     byId("send-form").addEventListener("submit", (event) => (event.preventDefault(), showErrors(() => this.send(), "send-error")()));
@@ -22,15 +22,22 @@ export class SendDialog {
     if (!destinations.length) throw new Error(text("send.no-pacs"));
     if (dicom_problem) throw new Error(dicom_problem);
     byId("send-destination").replaceChildren(...destinations.map(({ name, protocol, address }) => new Option(`${name} (${protocol}, ${address})`, name)));
-    const drawn = this.structures().length;
-    const listed = [...series.map(({ name, objects }) => [name, text("send.objects", { objects })]), ...(drawn ? [[STRUCTURES, text("send.structures", { drawn })]] : [])];
-    byId("send-series").replaceChildren(...listed.map(([name, what]) => tick(name, what)));
+    const ticks = series.map(({ name, objects }) => tick(name, text("send.objects", { objects }), true));
+    byId("send-series").replaceChildren(...ticks, ...this.structureTicks(signoff));
     byId("send-review").textContent = signoff ? text("send.reviewed", { state: text(`send.state-${signoff.state}`), name: signoff.name }) : text("send.unreviewed");
     byId("send-review").className = signoff?.state === "accepted" ? "" : "warning";
     showText("send-status", "");
     showText("send-error", "");
     Object.assign(this, { id, run });
     byId("send-dialog").showModal();
+  }
+
+  // On the slices of the CT, and not chosen at first those of the MR, unless the registration was rejected.
+  structureTicks(signoff) {
+    const drawn = this.store().list.length;
+    if (!drawn) return [];
+    const onMr = signoff?.state === "rejected" ? [] : [tick(STRUCTURES_ON_MR, text("send.structures-on-mr"), false)];
+    return [tick(STRUCTURES, text("send.structures", { drawn }), true), ...onMr];
   }
 
   async send() {
@@ -40,8 +47,8 @@ export class SendDialog {
     if (this.shown().run !== this.run) throw new Error(text("send.changed"));
     byId("start-send").disabled = true;
     try {
-      if (series.includes(STRUCTURES)) await this.ensureSaved();
-      const started = await api.send(this.id, { destination: byId("send-destination").value, series, run: this.run });
+      if ([STRUCTURES, STRUCTURES_ON_MR].some((name) => series.includes(name))) await this.store().ensureSaved();
+      const started = await api.send(this.id, { destination: byId("send-destination").value, series, run: this.run, smooth: this.store().isSmooth });
       const { state, message } = await this.progress.follow(started);
       if (state !== "done") throw new Error(message);
       showText("send-status", message);
@@ -51,7 +58,7 @@ export class SendDialog {
   }
 }
 
-function tick(name, what) {
-  const input = createElement("input", { type: "checkbox", value: name, checked: true });
+function tick(name, what, checked) {
+  const input = createElement("input", { type: "checkbox", value: name, checked });
   return createElement("label", { className: "tick" }, input, createElement("span", {}, createElement("b", { textContent: name }), ` ${what}`));
 }

@@ -1,7 +1,5 @@
-// The layer of the viewer that draws the contours of all visible structures, and a suggestion.
+// The layer of the viewer that draws the contours of all visible structures, and a suggestion, in planes of CT and MR.
 // The contours of all but the active structure are kept as an image: a stroke draws only one structure again.
-
-import { CT_PLANES } from "./structure.js";
 
 const DASHES = { solid: [], dashed: [7, 4], dotted: [1.5, 3.5] }; // pixels
 const SUGGESTED = { dash: [3, 3], width: 2, hasHalo: true };
@@ -11,11 +9,10 @@ const styleOf = ({ line, lineWidth }, hasHalo) => ({ dash: DASHES[line], width: 
 
 export class ContourLayer {
   constructor(store) {
-    Object.assign(this, { store, isSmooth: true, suggestion: null, kept: new Map() });
+    Object.assign(this, { store, suggestion: null, kept: new Map(), isOblique: true }); // also drawn in planes of the MR
   }
 
   draw(context, viewport, index) {
-    if (!(viewport.plane in CT_PLANES)) return;
     const { active } = this.store, visible = this.store.list.filter((one) => one.isVisible);
     const others = visible.filter((one) => one !== active);
     if (others.length) context.drawImage(this.imageOf(others, viewport, index), Math.floor(viewport.left), Math.floor(viewport.top));
@@ -27,9 +24,9 @@ export class ContourLayer {
 
   // The contours of structures in a viewport, drawn again only after a change.
   imageOf(structures, viewport, index) {
-    const { number, plane, scale, corner, left, top, width, height } = viewport;
+    const { number, plane, ctFromGrid, scale, corner, left, top, width, height } = viewport;
     const parts = structures.map(({ id, version, colour, line, lineWidth }) => [id, version, colour, line, lineWidth]);
-    const key = JSON.stringify([plane, index, scale, corner, left, top, width, height, this.isSmooth, parts]);
+    const key = JSON.stringify([plane, ctFromGrid, index, scale, corner, left, top, width, height, this.store.isSmooth, parts]);
     const kept = this.kept.get(number) ?? emptyImage();
     if (kept.key === key) return kept.canvas;
     const { canvas, context } = kept;
@@ -42,7 +39,7 @@ export class ContourLayer {
 
   stroke(context, viewport, index, structure, { dash, width, hasHalo }) {
     const path = new Path2D();
-    path.addPath(structure.path(viewport, index, this.isSmooth), new DOMMatrix([viewport.scale[0], 0, 0, viewport.scale[1], viewport.corner[0], viewport.corner[1]]));
+    path.addPath(structure.path(viewport, index, this.store.isSmooth), new DOMMatrix([viewport.scale[0], 0, 0, viewport.scale[1], viewport.corner[0], viewport.corner[1]]));
     context.lineJoin = "bevel";
     if (hasHalo) {
       Object.assign(context, { lineWidth: (width + HALO_WIDTH) * viewport.ratio, strokeStyle: "rgb(0 0 0 / 55%)" });

@@ -3,9 +3,11 @@
 import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
 import { text } from "../text.js";
+import { beginOf } from "./structure.js";
 
 const SIDES = ["right", "left", "anterior", "posterior", "inferior", "superior"];
 const MAX_MARGIN_MM = 60;
+const BASE_LENGTH = 40; // characters of the name of a result that are those of its structure
 
 // Fields of each operation, and the step in the history of a structure. A choice has its values; a number its limits.
 const OPERATIONS = {
@@ -66,10 +68,10 @@ export class OperationsSection {
     const structure = this.panel.requireActive(), { study } = this.panel;
     const request = this.request();
     const { step } = OPERATIONS[request.operation];
-    await this.store.ensureSaved();
-    const { revision } = structure;
     byId("apply-operation").disabled = true;
     try {
+      await this.store.ensureSaved();
+      const { revision } = structure;
       const { runs } = await api.operate(study, request);
       if (this.panel.study !== study || !this.store.list.includes(structure)) return;
       if (structure.revision !== revision || this.store.unsaved.has(structure)) throw new Error(text("structures.changed-meanwhile", { name: structure.name }));
@@ -82,7 +84,7 @@ export class OperationsSection {
 
   // A name that is not used yet, such as CTVp_margin.
   nameOfResult({ name }, { operation, combination }) {
-    const base = `${name.slice(0, 40)}_${combination ?? operation}`;
+    const base = `${beginOf(name, BASE_LENGTH)}_${combination ?? operation}`;
     const used = new Set(this.store.list.map((one) => one.name.toLowerCase()));
     let [result, number] = [base, 1];
     while (used.has(result.toLowerCase())) result = `${base}_${++number}`;

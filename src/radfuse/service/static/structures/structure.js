@@ -2,9 +2,14 @@
 
 import { contourPath } from "./contours.js";
 import { fromRuns, runLength, runsOf, toRuns } from "./masks.js";
+import { FINER, obliqueMask } from "./oblique.js";
 
 const MAX_PATHS = 100; // contours of planes that are kept
+const MAX_OBLIQUE_PATHS = 12;
 export const CT_PLANES = { sagittal: 0, coronal: 1, axial: 2 }; // axis across each plane
+
+// The first characters of a name, none of which is cut.
+export const beginOf = (name, length) => [...name].slice(0, length).join("");
 
 // Voxels that a step toggles, as positions by slice: toggled again, they are as before.
 export class Toggled {
@@ -25,7 +30,7 @@ export class Toggled {
 
 export class Structure {
   constructor({ id, name, colour, revision, runs = {}, steps = [], line = "solid", line_width = 2 }, volume) {
-    Object.assign(this, { id, name, colour, revision, steps, line, lineWidth: line_width, volume, version: 0, isVisible: true, plane: "axial", paths: new Map(), outdated: null });
+    Object.assign(this, { id, name, colour, revision, steps, line, lineWidth: line_width, volume, version: 0, isVisible: true, plane: "axial", paths: new Map(), obliquePaths: new Map(), outdated: null });
     this.sliceSize = volume.size[0] * volume.size[1];
     this.counts = new Map();
     this.slices = new Map();
@@ -103,6 +108,23 @@ export class Structure {
 
   // Contours in one plane, in voxels of that plane, row 0 at the top of the screen.
   path(viewport, index, isSmooth) {
+    return viewport.isOblique ? this.obliquePath(viewport, index, isSmooth) : this.pathOnCt(viewport, index, isSmooth);
+  }
+
+  obliquePath(viewport, index, isSmooth) {
+    const { plane, columns, rows, ctFromGrid } = viewport;
+    const key = JSON.stringify([plane, index, isSmooth, this.version, columns, rows, ctFromGrid]);
+    const kept = this.obliquePaths.get(key);
+    if (kept) return kept;
+    if (this.obliquePaths.size >= MAX_OBLIQUE_PATHS) this.obliquePaths.delete(this.obliquePaths.keys().next().value);
+    const mask = obliqueMask(this, viewport, index, isSmooth);
+    const path = new Path2D();
+    if (mask) path.addPath(contourPath(mask, [columns * FINER, rows * FINER], isSmooth), new DOMMatrix().scale(1 / FINER));
+    this.obliquePaths.set(key, path);
+    return path;
+  }
+
+  pathOnCt(viewport, index, isSmooth) {
     this.dropOutdated();
     const key = `${viewport.plane} ${index} ${isSmooth}`;
     const kept = this.paths.get(key);

@@ -1,7 +1,7 @@
 // Base of the drawing tools. They draw in the axial, coronal and sagittal planes of the CT.
 
-import { text } from "../text.js";
-import { CT_PLANES, Toggled } from "./structure.js";
+import { text } from "../../text.js";
+import { CT_PLANES, Toggled } from "../structure.js";
 
 export class Tool {
   constructor(panel) {
@@ -14,9 +14,9 @@ export class Tool {
   }
 
   canDraw(viewport) {
-    if (!(viewport.plane in CT_PLANES)) return false;
-    if (this.structure) return true;
-    this.panel.showError(text("structures.add-first"));
+    const isIn = viewport.plane in CT_PLANES;
+    if (isIn && this.structure) return true;
+    this.panel.showError(text(isIn ? "structures.add-first" : "tool.ct-planes"));
     return false;
   }
 

@@ -1,6 +1,6 @@
 // A round brush; with a range of values it draws only voxels inside the range.
 
-import { stroke } from "./masks.js";
+import { stroke } from "../masks.js";
 import { Tool } from "./tool.js";
 
 export class Brush extends Tool {

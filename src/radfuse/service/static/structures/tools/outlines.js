@@ -1,6 +1,6 @@
 // Tools that fill an outline: `Freehand` adds points while the pointer is dragged, `Polygon` one per click.
 
-import { polygon } from "./masks.js";
+import { polygon } from "../masks.js";
 import { Tool } from "./tool.js";
 
 const CLOSE_PX = 9; // a click this near to the first point closes the polygon

@@ -1,0 +1,1 @@
+"""Structures that are drawn in the viewer."""
