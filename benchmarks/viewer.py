@@ -34,6 +34,15 @@ KITS = [Path(__file__).parents[1] / "tests" / part for part in ("", "service")]
 
 FRAMES = 100
 
+SETTLED_S = 2.0
+"""Between the fused image and the first change of its window, s."""
+
+OTHER_WINDOW = """
+const width = document.getElementById('fusion-width');
+width.value = Number(width.value) + 100;
+width.dispatchEvent(new Event('change'));
+"""
+
 PER_FRAME = """
 const done = arguments[1], viewer = radfuse.viewer, times = [];
 let left = arguments[0], last = performance.now(), up = 1;
@@ -108,6 +117,8 @@ def main() -> None:
         identifier = measure(kit, folder, asked)
         with Server(folder / "studies") as server:
             time_previews(server, identifier, (asked.method,), "after a start of the server")
+        with Server(folder / "studies") as server, kit.opened_browser(folder) as browser:
+            time_first_window(server, browser, kit.ViewerDriver(browser, folder), identifier)
 
 
 def thin_slices(path: Path, slices: int, to: Path) -> Path:
@@ -128,7 +139,7 @@ def thin_slices(path: Path, slices: int, to: Path) -> Path:
 def measure(kit: Any, folder: Path, asked: argparse.Namespace) -> str:
     """Prepare and fuse a study, then time the viewer on it; returns the study."""
     paths = {"ct": str(asked.ct.resolve()), "mr": str(asked.mr.resolve())}
-    recipe: dict[str, Any] = {"method": "average", "outputs": ["fused"]}
+    recipe: dict[str, Any] = {"method": asked.method, "outputs": ["fused"]}
     if asked.transform:
         recipe |= {"transform": str(asked.transform.resolve()), "accept_registration": True}
     with Server(folder / "studies") as server:
@@ -142,7 +153,7 @@ def measure(kit: Any, folder: Path, asked: argparse.Namespace) -> str:
         start = time.perf_counter()
         server.client.post(f"/studies/{identifier}/fuse", json={})
         row("peak memory of the fusion's process", server.largest_child_mb(identifier), "MB")
-        row("register and fuse (average)", time.perf_counter() - start, "s")
+        row(f"register and fuse ({asked.method})", time.perf_counter() - start, "s")
         add_structures(server, identifier)
         with kit.opened_browser(folder) as browser:
             time_browser(browser, kit.ViewerDriver(browser, folder), identifier)
@@ -220,6 +231,19 @@ def time_previews(server: Server, identifier: str, methods: tuple[str, ...], whe
             server.client.post(path, json=body).raise_for_status()
             row(f"{state} slice by {method} {when}".strip(), time.perf_counter() - start, "s")
             row("  processor time", cpu_s(server.process.pid) - before, "s")
+
+
+def time_first_window(server: Server, browser: Any, viewer: Any, identifier: str) -> None:
+    """Seconds to a slice with another CT window, as soon as a started server has the study open."""
+    study = server.client.get(f"/studies/{identifier}").json()
+    browser.get(f"http://127.0.0.1:{PORT}/?token={TOKEN}#{identifier}")
+    viewer.wait_until(lambda: viewer.body_data("shown"))
+    time.sleep(SETTLED_S)
+    start = time.perf_counter()
+    browser.execute_script(OTHER_WINDOW)
+    viewer.wait_until(lambda: viewer.body_data("previewed"))
+    words = f"first slice by {study['outcome']['method']} after a start, study open"
+    row(words, time.perf_counter() - start, "s")
 
 
 def row(words: str, value: float, unit: str) -> None:

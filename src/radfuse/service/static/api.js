@@ -2,8 +2,7 @@
 
 import { parseTranslated, translated } from "./sentences.js";
 import { text } from "./text.js";
-
-const ROOT = "/api/v1";
+import { ROOT } from "./urls.js";
 
 export class ApiError extends Error {
   constructor(message, status) {
@@ -74,7 +73,6 @@ export const changeAlignment = (id, aid, changes) => requestJson("PATCH", `/stud
 export const removeAlignment = (id, aid) => requestJson("DELETE", `/studies/${id}/alignments/${aid}`);
 export const compareAlignments = (id, body) => requestJson("POST", `/studies/${id}/alignments/compare`, body);
 export const qaSheetUrl = (id, run) => `${ROOT}/studies/${id}/qa.html?run=${run}`;
-export const volumeUrl = (id, name, run) => `${ROOT}/studies/${id}/volumes/${name}.nii?run=${run}`;
 export const furtherUrl = (id, number, run) => `${ROOT}/studies/${id}/further/${number}.nii?run=${run}`;
 
 // `window` is width and level in HU.

@@ -14,6 +14,7 @@ import { LinkOpening } from "./results/link_opening.js";
 import { ResultsPanel } from "./results/results_panel.js";
 import { translated } from "./sentences.js";
 import { offerLanguages, text } from "./text.js";
+import { volumeUrl } from "./urls.js";
 import { addColourMaps, loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
@@ -87,7 +88,7 @@ async function showImages(identified) {
   const view = await viewOf(id);
   if (!view || selected !== id) return;
   if (!displayed) {
-    const volumes = ["ct", "mr"].map((name) => Volume.load(api.volumeUrl(id, name, current.current), view[name]));
+    const volumes = ["ct", "mr"].map((name) => Volume.load(volumeUrl(id, name, current.current), view[name]));
     const [ct, mr] = await Promise.all([...volumes, identified]);
     if (selected !== id || displayed) return;
     displayed = { id, mrFromCt: "", run: "" };
@@ -110,7 +111,7 @@ async function showFused(view) {
   if (displayed.run !== run) {
     displayed.run = document.body.dataset.shown = "";
     viewer.setFused(null);
-    const load = () => Promise.all([Volume.load(api.volumeUrl(id, "fused", run), view.fused), loadFurther(id, view, run)]);
+    const load = () => Promise.all([Volume.load(volumeUrl(id, "fused", run), view.fused), loadFurther(id, view, run)]);
     const [fused, further] = run ? await load() : [null, []];
     if (selected !== id || current.current !== latest) return;
     viewer.set({ mrRange: view.mr_range });
@@ -119,7 +120,10 @@ async function showFused(view) {
     panels.toolbar.display.setResiduals(outcome?.residuals, view.brain_centre_mm);
     panels.fusion.fusedWindow = view.preview?.window_hu;
     displayed.run = run;
-    if (fused) panels.toolbar.setInitial(true);
+    if (fused) {
+      panels.toolbar.setInitial(true);
+      panels.fusion.loadMethod();
+    }
     panels.toolbar.render();
   }
   document.body.dataset.shown = run ? outcome.method : "";

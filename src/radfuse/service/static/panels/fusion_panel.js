@@ -113,6 +113,12 @@ export class FusionPanel {
     await this.fuse({ keep_registration: byId("keep-registration").checked && Boolean(this.study.outcome) });
   }
 
+  // Let the server load the method and the MR of the displayed result: the first preview need not wait for them.
+  loadMethod() {
+    const { study, viewer } = this;
+    api.previewSlice(study.id, study.outcome.method, Math.round(viewer.crosshair[2]), this.window).catch(() => {}); // a preview reports its own error
+  }
+
   previewSoon() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.preview().catch((error) => (byId("preview-status").textContent = error.message)), PREVIEW_DELAY_MS);

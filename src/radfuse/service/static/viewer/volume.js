@@ -1,5 +1,6 @@
 // A volume of the viewer: int16 voxels with axes in LPS order, and its planes.
 
+import { loadVolume } from "../early.js";
 import { apply, inverse } from "./geometry.js";
 
 const DATA_OFFSET = 352;
@@ -24,9 +25,8 @@ export class Volume {
   }
 
   static async load(url, description) {
-    const response = await fetch(url);
+    const { response, bytes } = await loadVolume(url);
     if (!response.ok) throw new Error((await response.json()).error);
-    const bytes = await response.arrayBuffer();
     const count = description.size.reduce((product, size) => product * size, 1);
     return new Volume(description, new Int16Array(bytes, DATA_OFFSET, count));
   }
