@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import radfuse.methods
 from radfuse.arrays import Float32Array
 from radfuse.benchmark.experiments.findings_run import FindingsExperiment, run_findings
 from radfuse.intensity import window_named
+from radfuse.methods import hidden_findings
 from radfuse.methods.catalogue import METHODS
 from radfuse.methods.head import ArrayHead
 from radfuse.methods.hidden_findings import TABLE, measured_table
@@ -34,7 +34,7 @@ from radfuse.record import digest
 PATIENTS, PLACEMENTS, SPACING_MM = 3, 2, 2.0
 """Phantoms, findings of each kind in each, pixel spacing of the CT."""
 
-PATH = Path(radfuse.methods.__file__).parent / TABLE
+PATH = Path(hidden_findings.__file__).parent / TABLE
 """The table in the package."""
 
 TOO_SLOW = frozenset(

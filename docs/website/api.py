@@ -12,6 +12,9 @@ HEAD = """Python interface
 
 """
 
+NOT_OURS = "BaseModel, VersionedModel, dict, list"
+"""Base classes whose members are not listed."""
+
 
 def api_documents() -> dict[str, str]:
     """The documents by path, in reStructuredText, which Sphinx fills from the docstrings."""
@@ -54,5 +57,7 @@ def _document(name: str) -> str:
     if _is_error(name):
         kind = "exception"
     elif inspect.isclass(value):
-        kind, options = "class", "   :members:\n"
+        kind, options = "class", f"   :members:\n   :inherited-members: {NOT_OURS}\n"
+    elif inspect.ismodule(value):
+        kind, options = "module", "   :members:\n"
     return f"{title}\n{'=' * len(title)}\n\n.. auto{kind}:: {title}\n{options}"

@@ -16,6 +16,9 @@ FloatArray = NDArray[np.floating[Any]]
 UInt8Array = NDArray[np.uint8]
 BoolArray = NDArray[np.bool_]
 
+RAS_FROM_LPS = np.diag((-1.0, -1.0, 1.0, 1.0))
+"""DICOM's first axes point to the patient's left and back, those of NIfTI to right and front."""
+
 Others = ParamSpec("Others")
 """Arguments of a function after an image."""
 
@@ -58,6 +61,23 @@ def grid_of_slice(image: sitk.Image, index: int) -> sitk.Image:
     grid.SetSpacing(image.GetSpacing())
     grid.SetDirection(image.GetDirection())
     return grid
+
+
+def affine_of(image: sitk.Image) -> Float64Array:
+    """The affine of a volume as in NIfTI: indices (column, row, slice, 1) to RAS mm, (4, 4)."""
+    affine = np.eye(4)
+    axes = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
+    affine[:3, :3], affine[:3, 3] = axes, image.GetOrigin()
+    return RAS_FROM_LPS @ affine
+
+
+def set_affine(image: sitk.Image, affine: Float64Array) -> None:
+    """Give a volume the geometry of an affine, see `affine_of`; its columns must not be 0."""
+    lps = RAS_FROM_LPS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
 
 
 def copied(image: sitk.Image) -> sitk.Image:

@@ -19,7 +19,15 @@ MIN_CT_HU = -500.0
 
 @dataclass(frozen=True)
 class Modality:
-    """One row; `str()` gives the code."""
+    """What depends on the modality of a series; `str()` gives the code.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> pet = radfuse.series_of([[0.0, 0.5], [0.7, 1.0]], "PT", value_range=(0, 1)).modality
+    >>> str(pet), pet.unit, pet.is_colour, pet.registered_to
+    ('PT', 'Bq/ml', True, ('CT', 'MR'))
+    """
 
     code: str
     """DICOM Modality (0008,0060)."""
@@ -28,6 +36,7 @@ class Modality:
     """Name of the command-line option for it, without hyphens."""
 
     role: Literal["anatomical", "functional"]
+    """Whether it shows anatomy, or uptake in colour."""
 
     unit: str
     """Unit of the values after the rescale; empty for arbitrary units."""

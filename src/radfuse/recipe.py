@@ -1,5 +1,6 @@
 """Settings of one fusion, as data: the same JSON on the command line, in Python and in REST."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,7 +56,20 @@ def _precision_as_option(values: Values) -> Values:
 
 
 class Recipe(VersionedModel):
-    """Settings of one fusion; frozen, unknown keys are refused."""
+    """Settings of one fusion; frozen, unknown keys are refused.
+
+    The same JSON holds on the command line, in REST and in routing rules. Raises
+    `pydantic.ValidationError` for a wrong setting.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> recipe = radfuse.Recipe(method="laplacian", window="bone")
+    >>> recipe
+    Recipe(method='laplacian', window='bone')
+    >>> recipe.chosen
+    {'method': 'laplacian', 'window': 'bone'}
+    """
 
     model_config = ConfigDict(extra="forbid")
     migrations = (_precision_as_option,)
@@ -141,9 +155,15 @@ class Recipe(VersionedModel):
     """Of PET and SPECT in grey: the map that gives them colours."""
 
     device: Device = "cpu"
+    """Device of a network: `cpu` (OpenVINO) or `cuda` (torch)."""
 
     bits: Literal[8, 16] = 8
     """Bit depth of a fused 2-D image; volumes always have 16."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """For `repr`: only what differs from the defaults."""
+        chosen = self.chosen
+        yield from (one for one in super().__repr_args__() if one[0] in chosen)
 
     @property
     def chosen(self) -> dict[str, Any]:

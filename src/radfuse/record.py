@@ -178,14 +178,34 @@ def _with_renamed_keys(values: Values) -> Values:
 
 
 class Record(VersionedModel):
-    """Provenance of one result: frozen, and plain JSON."""
+    """Provenance of one result: frozen, and plain JSON.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import radfuse
+    >>> ct, mr = np.random.default_rng(1).integers(0, 256, (2, 64, 64), np.uint8)
+    >>> record = radfuse.fuse(ct, mr, recipe=radfuse.Recipe(method="maximum")).record
+    >>> record  # doctest: +ELLIPSIS
+    <Record: CT and MR fused by maximum, 20...>
+    >>> record.model_dump()["scaling"]
+    {'Fused 1.0 is stored as': 255}
+    """
 
     migrations = (_with_renamed_keys,)
 
     notice: str = NOTICE
+    """The intended use."""
+
     created: datetime
+    """When, in UTC."""
+
     recipe: Recipe
+    """The settings, without paths unless identifiers are shown."""
+
     inputs: tuple[Input, ...]
+    """The sources with their SHA-256, without names of patients."""
+
     method: Mapping[str, Any]
     """Name, summary, options, device; with networks also their files and sha256."""
 
@@ -199,6 +219,8 @@ class Record(VersionedModel):
     """Other images of the patient on the CT's grid; older records have none."""
 
     outputs: tuple[Output, ...] = ()
+    """What was written, with its SHA-256."""
+
     warnings: tuple[str, ...] = ()
     """What to check before the result is used, a sentence each; older records have none."""
 
@@ -215,7 +237,15 @@ class Record(VersionedModel):
     """None where no job of a batch or node asked for the result."""
 
     versions: Mapping[str, str]
+    """Versions of radfuse and of the libraries that a result depends on."""
+
     platform: str
+    """Python, operating system and processor."""
+
+    def __repr__(self) -> str:
+        """One line: what was fused, by what, when."""
+        sources = " and ".join(one.role for one in self.inputs[:2])
+        return f"<Record: {sources} fused by {self.method['name']}, {self.created:%Y-%m-%d %H:%M}>"
 
 
 def read_record(path: Path) -> Record:

@@ -7,6 +7,7 @@ from pathlib import Path
 import SimpleITK as sitk
 from pydicom import Dataset
 
+from radfuse.arrays import Float32Array, Float64Array, affine_of
 from radfuse.modality import Modality
 
 
@@ -41,17 +42,30 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", " ", first).strip().casefold()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Series:
     """One image with modality, headers and origin.
 
     `image` is a scalar float32 `SimpleITK.Image` in LPS coordinates, mm: a volume (3-D) in the unit
     of its modality; or an image without geometry (2-D), scaled to [0, 1], which of a PET or SPECT
     may have three components: red, green and blue.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> ct = radfuse.datasets.phantom(spacing_mm=6.0).ct
+    >>> ct
+    <Series: CT, 35 x 41 x 29 voxels of 6 x 6 x 6.6 mm, no DICOM headers>
+    >>> ct.array.shape, ct.array.dtype, ct.affine.shape
+    ((29, 41, 35), dtype('float32'), (4, 4))
     """
 
     image: sitk.Image
+    """The voxels and their geometry."""
+
     modality: Modality
+    """What it is, and the unit of its values."""
+
     source: Path
     """File or folder that it was read from."""
 
@@ -84,6 +98,30 @@ class Series:
     def slice_headers(self) -> tuple[Dataset, ...]:
         """One header per slice of the image, with its geometry; none after regridding."""
         return () if self.regridded else self.headers
+
+    @property
+    def array(self) -> Float32Array:
+        """A copy of the values: (slices, rows, columns), or (rows, columns) and 3 colours."""
+        values: Float32Array = sitk.GetArrayFromImage(self.image)
+        return values
+
+    @property
+    def spacing_mm(self) -> tuple[float, ...]:
+        """Distance of columns, rows and slices; empty for a 2-D image."""
+        spacing: tuple[float, ...] = self.image.GetSpacing()
+        return spacing if self.is_volume else ()
+
+    @property
+    def affine(self) -> Float64Array | None:
+        """Indices (column, row, slice, 1) to RAS mm, (4, 4), as in NIfTI; None of a 2-D image."""
+        return affine_of(self.image) if self.is_volume else None
+
+    def __repr__(self) -> str:
+        """One line, without what may identify the patient."""
+        size = " x ".join(map(str, self.image.GetSize()))
+        spacing = " x ".join(f"{one:.3g}" for one in self.spacing_mm)
+        grid = f"{size} voxels of {spacing} mm" if spacing else f"{size} pixels"
+        return f"<Series: {self.modality}, {grid}, {len(self.headers) or 'no'} DICOM headers>"
 
     @property
     def is_volume(self) -> bool:

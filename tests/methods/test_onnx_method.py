@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
+from radfuse.methods import compiled_graphs
 from radfuse.methods.loading import load_method, method_info
 from radfuse.methods.onnx import MAX_BATCH_PIXELS, MAX_COMPILED_SHAPES, OnnxMethod
 from radfuse.networks.torch_method import TorchMethod
@@ -221,7 +222,7 @@ def test_graph_is_compiled_without_a_writable_folder(tmp_path: Path) -> None:
 def test_compiled_graphs_in_a_folder_are_limited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("radfuse.methods.compiled_graphs.MAX_STORED", 2)
+    monkeypatch.setattr(compiled_graphs, "MAX_STORED", 2)
     path, folder = mean_graph(tmp_path / "mean.onnx"), tmp_path / "compiled"
     for rows in (8, 9, 10):
         OnnxMethod(path, compiled_in=folder)(*pair((1, rows, 9)))

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
+from radfuse.methods import signed_detail
 from radfuse.methods.bone_blend import BoneBlend
 from radfuse.methods.detail import head_contrast
 from radfuse.methods.detail.coarse_grid import CoarseGrid
@@ -135,7 +136,7 @@ def test_slices_in_parts_are_those_of_the_whole(
     example: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = example.changed
-    monkeypatch.setattr("radfuse.methods.signed_detail.SLICES_AT_ONCE", 1000)
+    monkeypatch.setattr(signed_detail, "SLICES_AT_ONCE", 1000)
     whole = fused(ArrayHead(pair.hu, pair.mr, pair.spacing_mm))
     apart = np.abs(whole - example.fused)
     assert apart.mean() < 1e-3

@@ -91,14 +91,30 @@ class FunctionalPairs:
 
 @dataclass(frozen=True, config=STRICT)
 class BenchmarkSettings:
-    """One benchmark; relative paths start at the folder of the settings file."""
+    """One benchmark; relative paths start at the folder of the settings file.
+
+    Raises `pydantic.ValidationError` for a wrong setting.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> settings = radfuse.BenchmarkSettings(methods=("average", "laplacian"), phantoms=(1, 2))
+    >>> settings.profiles
+    ('radfuse1',)
+    """
 
     title: str = "Benchmark of CT-MR fusion"
+    """Heading of the report."""
+
     profiles: tuple[str, ...] = (DEFAULT_PROFILE,)
+    """Metric profiles, see docs/metrics.md."""
+
     methods: tuple[str, ...] = ()
     """Names of the catalogue, paths of ONNX files or of folders with fused images."""
 
     external: tuple[ExternalMethod, ...] = ()
+    """Methods from elsewhere, with a description."""
+
     installed: tuple[str, ...] = ()
     """Installed weights to compare; skipped where not installed (`radfuse weights list`)."""
 
@@ -120,6 +136,8 @@ class BenchmarkSettings:
     """Only pairs of these patients; all if empty."""
 
     volumes: tuple[Volume, ...] = ()
+    """CT and MR of patients, in 3-D."""
+
     window: str | tuple[float, float] = DEFAULT_WINDOW
     """CT window of volumes and phantoms."""
 
@@ -130,6 +148,8 @@ class BenchmarkSettings:
     """Seeds of synthetic phantoms, aligned by their true transform."""
 
     phantom_spacing_mm: Annotated[float, Field(gt=0)] = DEFAULT_SPACING_MM
+    """Pixel spacing of their CT."""
+
     options: dict[str, float | int | str] = field(default_factory=dict)
     """Options of methods, for each method that declares them."""
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from radfuse.errors import InputError
+from radfuse.pipeline.display.bars import Stages as Stages  # noqa: PLC0414  # for commands
 from radfuse.pipeline.pairing import choose_pair
 from radfuse.recipe import Recipe
 
@@ -190,42 +189,6 @@ def _named(option: str) -> tuple[str, Any]:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name, value
-
-
-class Stages:
-    """Progress on stderr, one line per stage: a context, called with stage and share."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:<44}"),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=quiet,
-        )
-        self._stage = ""
-
-    def __enter__(self) -> "Stages":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-        self._progress.stop()
-
-    def __call__(self, stage: str, fraction: float | None = None) -> None:
-        """Show a stage and its completed fraction, 0 to 1."""
-        if stage != self._stage:
-            self._close()
-            self._stage = stage
-            self._progress.start()
-            self._progress.add_task(stage, total=None if fraction is None else 1)
-        if fraction is not None and self._progress.tasks:
-            self._progress.update(self._progress.tasks[-1].id, total=1, completed=fraction)
-
-    def _close(self) -> None:
-        """Complete the bar of the last stage."""
-        if self._progress.tasks:
-            self._progress.update(self._progress.tasks[-1].id, total=1, completed=1)
 
 
 @contextmanager

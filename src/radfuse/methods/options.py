@@ -13,18 +13,34 @@ Value = float | int | str
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a method: its default, what is allowed, what it does."""
+    """An option of a method: its default, what is allowed, what it does.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> levels = radfuse.methods()["laplacian"].options["levels"]
+    >>> levels.default, levels.allowed
+    (4, '1 to 10, whole')
+    """
 
     default: Value
+    """Its value where a recipe has none."""
+
     help: str
+    """What it does."""
+
     limits: tuple[float, float] = (0.0, 1.0)
     """Smallest and largest number."""
 
     unit: str = ""
+    """Unit of the number; empty for none."""
+
     hu: float | None = None
     """The grey level of this CT value is the default where the CT window is known."""
 
     name: str = ""
+    """Its key in `Recipe.options`."""
+
     kind: Any = float
     """`float`, `int` or a `Literal` of words."""
 

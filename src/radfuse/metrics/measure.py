@@ -17,7 +17,14 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """Facts about a case that some metrics use beside the images; None where unknown."""
+    """Facts about a case that some metrics use beside the images; None where unknown.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> radfuse.CaseFacts(bone_level=180.0).lesion is None
+    True
+    """
 
     bone_level: float | None = None
     """Grey level, 0 to 255, above which the CT shows bone."""
@@ -53,10 +60,36 @@ def measure(
     facts: CaseFacts = NO_FACTS,
     metrics: Sequence[str] = (),
 ) -> Values:
-    """Metrics of a profile for one 8-bit image (H, W) and its sources.
+    """Measure one 8-bit image and its sources by the metrics of a profile.
 
-    `metrics` chooses columns of the profile and adds metrics of the catalogue. Raises `InputError`
-    for an unknown profile or metric, other types, sizes that differ or are too small.
+    Parameters
+    ----------
+    profile
+        The conventions of the metrics, see docs/metrics.md.
+    fused, ct, mr
+        Grey levels 0 to 255, uint8, (rows, columns).
+    facts
+        What is known beside the images; metrics that need more are left out.
+    metrics
+        Only these columns of the profile, or further metrics of docs/metrics.md.
+
+    Returns
+    -------
+    Value by metric; ranges and units are in docs/metrics.md.
+
+    Raises
+    ------
+    InputError
+        For an unknown profile or metric, other types, sizes that differ or are too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import radfuse
+    >>> ct, mr = np.random.default_rng(1).integers(0, 256, (2, 64, 64), np.uint8)
+    >>> values = radfuse.measure("mfinet2024", np.maximum(ct, mr), ct, mr)
+    >>> sorted(values)
+    ['MI', 'Qabf', 'SF', 'VIF']
     """
     columns = _of_slices(columns_of(profile, metrics))
     _check(profile, columns, (fused, ct, mr), dimensions=2)

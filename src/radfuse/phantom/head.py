@@ -69,9 +69,19 @@ OFFSET_LIMITS = (7.0, 22.0)
 """Largest rotation (degrees) and shift (mm) of the head between the scanners, per axis."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Phantom:
-    """CT and MR of one synthetic head, with the ground truth."""
+    """CT and MR of one synthetic head, with the ground truth.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> head = radfuse.datasets.phantom(7, spacing_mm=6.0)
+    >>> head
+    <Phantom: seed 7, CT of 35 x 41 x 29 voxels, MR of 30 x 35 x 23 voxels>
+    >>> head.labels.GetSize() == head.ct.image.GetSize()
+    True
+    """
 
     ct: Series
     """HU."""
@@ -86,6 +96,12 @@ class Phantom:
     tumour_centre_mm: tuple[float, float, float]
     """Centroid of tumour and necrosis, a CT point."""
     seed: int
+    """Which head."""
+
+    def __repr__(self) -> str:
+        """One line: seed and sizes."""
+        sizes = (" x ".join(map(str, one.image.GetSize())) for one in (self.ct, self.mr))
+        return "<Phantom: seed {}, CT of {} voxels, MR of {} voxels>".format(self.seed, *sizes)
 
 
 def make_phantom(

@@ -53,14 +53,25 @@ class PriorAlignment:
     """Whether a search starts from it; else it is used unchanged."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Alignment:
-    """The transform between CT and MR, its origin and its estimated error."""
+    """The transform between CT and MR, its origin and its estimated error.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> head = radfuse.datasets.phantom(spacing_mm=4.0)
+    >>> alignment = radfuse.fuse(head.ct, head.mr).alignment
+    >>> alignment.quality.grade, alignment.mr_from_ct.GetDimension()
+    ('pass', 3)
+    """
 
     mr_from_ct: sitk.Transform
     """Canonical, see `canonicalize`; maps a CT point to an MR point, LPS mm."""
 
     quality: Quality
+    """The estimated error in mm and the grade."""
+
     origin: str
     """`headers`, `file`, `manual`, or the initial pose of the search that led to it."""
 
@@ -72,6 +83,10 @@ class Alignment:
 
     header_note: str = ""
     """QA of the headers' alignment, where CT and MR share a frame of reference."""
+
+    def __repr__(self) -> str:
+        """One line: where it is from, and the result of QA."""
+        return f"<Alignment: from {self.origin}, {self.quality.short()}>"
 
     @property
     def moving_from_fixed(self) -> sitk.Transform:

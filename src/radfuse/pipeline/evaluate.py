@@ -2,17 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from radfuse.arrays import UInt8Array
 from radfuse.errors import InputError
+from radfuse.intensity import grey_levels
 from radfuse.io.images import IMAGE_SUFFIXES, read_grey
-from radfuse.metrics.measure import Values, measure
+from radfuse.metrics.measure import Values, VolumeValues, measure
 from radfuse.metrics.profiles import DEFAULT_PROFILE
-from radfuse.pipeline.evaluate_volume import VolumeOptions, evaluate_volume
+from radfuse.pipeline.arrays import IN_MEMORY
+from radfuse.pipeline.display.bars import Report, reporting
+from radfuse.pipeline.evaluate_volume import VolumeOptions, evaluate_result, evaluate_volume
 from radfuse.pipeline.read import is_image_file
-from radfuse.progress import ProgressCallback, no_progress
+from radfuse.pipeline.result import Result
+from radfuse.progress import ProgressCallback
 
 WHOLE = "volume"
 """Name of the row with the metrics that are measured in 3-D."""
@@ -23,31 +31,143 @@ FROM_RECORD = VolumeOptions()
 
 @dataclass(frozen=True)
 class ImageValues:
-    """Values of the metrics of one image."""
+    """Values of the metrics of one image.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> radfuse.ImageValues("slice 12", {"MI": 3.2}).values["MI"]
+    3.2
+    """
 
     name: str
     """Stem of the file; `slice 12` of a volume, or `volume` for metrics in 3-D."""
 
     values: Values
+    """Value by the name of the metric in its profile; ranges and units are in docs/metrics.md."""
+
     is_whole: bool = False
     """Whether they are of a whole volume, measured in 3-D."""
 
 
+class Evaluation(list[ImageValues]):
+    """The values of each image, in a notebook a table of their means.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import radfuse
+    >>> ct, mr = np.random.default_rng(1).integers(0, 256, (2, 64, 64), np.uint8)
+    >>> radfuse.evaluate(ct // 2 + mr // 2, ct, mr, metrics=["MI"])
+    <Evaluation: 1 image, 1 metric>
+    """
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean of each metric over the images that have it."""
+        return {name: mean for name, (mean, _) in mean_and_deviation(self).items()}
+
+    def __repr__(self) -> str:
+        """One line: how many images and metrics."""
+        counts = ((len(self), "image"), (len(self.means), "metric"))
+        words = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
+        return f"<Evaluation: {words}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(name)}</th><td>{mean:.4g}</td><td>{deviation:.2g}</td>"
+            for name, (mean, deviation) in mean_and_deviation(self).items()
+        )
+        heads = "".join(f"<th>{one}</th>" for one in ("metric", "mean", "standard deviation"))
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
 def evaluate(
-    fused: Path | str,
-    ct: Path | str,
-    mr: Path | str,
+    fused: Result | NDArray[Any] | Path | str,
+    ct: NDArray[Any] | Path | str | None = None,
+    mr: NDArray[Any] | Path | str | None = None,
     *,
     profile: str = DEFAULT_PROFILE,
     metrics: Sequence[str] = (),
     volume: VolumeOptions = FROM_RECORD,
-    report: ProgressCallback = no_progress,
-) -> list[ImageValues]:
-    """Evaluate a fused 2-D image, a folder of them, or a fused volume, with its sources.
+    report: Report = None,
+) -> Evaluation:
+    """Evaluate fused images with their sources, by the metrics of a named profile.
 
-    Files of folders are matched by name, whatever the suffix. A volume is measured slice by slice
-    and as a whole. Raises `InputError` for input that cannot be evaluated.
+    Parameters
+    ----------
+    fused
+        A result of `radfuse.fuse`, which has its sources; a 2-D array (rows, columns) of uint8, or
+        of real numbers in [0, 1]; or the path of a 2-D image, of a folder of them, or of a volume.
+    ct, mr
+        Arrays or paths of the same kind. Files of folders are matched by name, whatever the suffix.
+    profile
+        The conventions of the metrics, see docs/metrics.md.
+    metrics
+        Only these columns of the profile, or further metrics of docs/metrics.md.
+    volume
+        How a fused volume without a record was made, and which slices are measured.
+    report
+        As of `radfuse.fuse`.
+
+    Returns
+    -------
+    A list of `ImageValues`: of a volume one for each slice and one for the whole.
+
+    Raises
+    ------
+    InputError
+        For input that cannot be evaluated.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> head = radfuse.datasets.phantom(spacing_mm=6.0)
+    >>> result = radfuse.fuse(head.ct, head.mr, recipe=radfuse.Recipe(accept_registration=True))
+    >>> found = radfuse.evaluate(result, metrics=["MI"], volume=radfuse.VolumeOptions(every=5))
+    >>> found[0].name, sorted(found.means)
+    ('slice 0', ['MI'])
     """
+    with reporting(report) as progress:
+        if isinstance(fused, Path | str) and ct is not None and mr is not None:
+            if isinstance(ct, Path | str) and isinstance(mr, Path | str):
+                return Evaluation(_of_files(fused, ct, mr, profile, metrics, volume, progress))
+        elif isinstance(fused, Result) and ct is None and mr is None:
+            progress("measuring", None)
+            values = evaluate_result(fused, volume.every, profile, metrics)
+            return Evaluation(_rows(values) if isinstance(values, VolumeValues)
+                              else [ImageValues(IN_MEMORY.name, values)])  # fmt: skip
+        elif isinstance(fused, np.ndarray):
+            levels = [_levels(image) for image in (fused, ct, mr)]
+            return Evaluation(
+                [ImageValues(IN_MEMORY.name, measure(profile, *levels, metrics=metrics))]
+            )
+    raise InputError("give a result alone; or three arrays; or the paths of fused image, CT and MR")
+
+
+def _levels(image: object) -> UInt8Array:
+    """The grey levels of an array, 8 bits; `InputError` for another thing."""
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8:
+        return image
+    if isinstance(image, np.ndarray) and image.dtype.kind == "f":
+        if not (image.size and image.min() >= 0 and image.max() <= 1):
+            raise InputError(
+                "an array of real numbers outside [0, 1]; scale all three by one range"
+            )
+        return np.asarray(grey_levels(image), np.uint8)
+    kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+    raise InputError(f"an image of type {kind}; give three arrays of uint8, or of [0, 1]")
+
+
+def _of_files(
+    fused: Path | str,
+    ct: Path | str,
+    mr: Path | str,
+    profile: str,
+    metrics: Sequence[str],
+    volume: VolumeOptions,
+    report: ProgressCallback,
+) -> list[ImageValues]:
     fused, ct, mr = Path(fused), Path(ct), Path(mr)
     for path in (fused, ct, mr):
         if not (path.is_file() or path.is_dir()):
@@ -73,7 +193,11 @@ def _volume_values(
     options: VolumeOptions,
     report: ProgressCallback,
 ) -> list[ImageValues]:
-    values = evaluate_volume(fused, ct, mr, options, profile, metrics, report)
+    return _rows(evaluate_volume(fused, ct, mr, options, profile, metrics, report))
+
+
+def _rows(values: VolumeValues) -> list[ImageValues]:
+    """Values of the slices, then those of the whole volume."""
     slices = [ImageValues(f"slice {index}", row) for index, row in values.slices.items()]
     return slices + ([ImageValues(WHOLE, values.whole, is_whole=True)] if values.whole else [])
 

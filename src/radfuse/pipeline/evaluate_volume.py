@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from radfuse.arrays import Float32Array
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import GeometryError, InputError
 from radfuse.intensity import BONE_HU, WINDOWS, Window, grey_levels, window_named
 from radfuse.io.volumes import volume_suffix
 from radfuse.metrics.image_levels import WHITE
-from radfuse.metrics.measure import CaseFacts, VolumeValues, measure_volume
+from radfuse.metrics.measure import CaseFacts, Values, VolumeValues, measure, measure_volume
 from radfuse.modality import CT, MR
 from radfuse.pipeline.outputs import TRANSFORM
 from radfuse.pipeline.read import check_pair, read
-from radfuse.pipeline.volume import scale_volumes
+from radfuse.pipeline.result import Result
+from radfuse.pipeline.volume import ScaledPair, scale_volumes
 from radfuse.record import Record, read_record
 from radfuse.registration.transforms import read_transform
 from radfuse.series import Series
@@ -30,7 +32,14 @@ SAME_POSITION_MM = 1e-3
 
 @dataclass(frozen=True)
 class VolumeOptions:
-    """How a fused volume was made; values of None come from the record of the fusion."""
+    """How a fused volume was made; values of None come from the record of the fusion.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> radfuse.VolumeOptions(window="fusion", white=4095, every=10).every
+    10
+    """
 
     window: str | tuple[float, float] | None = None
     """CT window of the fusion: a preset, or width and level in HU."""
@@ -91,16 +100,38 @@ def evaluate_volume(
             f"{scaling.white:g}; pass --white"
         )
     report("measuring", None)
-    levels = [
-        np.asarray(grey_levels(values), np.uint8)
-        for values in (stored / np.float32(scaling.white), scaled.ct, scaled.mr)
-    ]
+    return _measured(stored / np.float32(scaling.white), scaled, scaling.window, options.every,
+                     profile, metrics)  # fmt: skip
+
+
+def evaluate_result(
+    result: Result, every: int, profile: str, metrics: Sequence[str]
+) -> VolumeValues | Values:
+    """Measure the result of a fusion in memory: of volumes as `evaluate_volume`, or one image."""
+    if result.alignment is None:
+        levels = [grey_levels(one) for one in (result.fused, result.ct.array, result.mr.array)]
+        return measure(profile, *(np.asarray(one, np.uint8) for one in levels), metrics=metrics)
+    window = window_named(result.record.recipe.window)
+    scaled = scale_volumes(result.ct, result.mr, result.alignment.mr_from_ct, window)
+    return _measured(result.fused[scaled.box], scaled, window, every, profile, metrics)
+
+
+def _measured(
+    fused: Float32Array,
+    scaled: ScaledPair,
+    window: Window,
+    every: int,
+    profile: str,
+    metrics: Sequence[str],
+) -> VolumeValues:
+    """Values of a fused volume in [0, 1] in the box of its sources; slices are those of the CT."""
+    levels = [np.asarray(grey_levels(one), np.uint8) for one in (fused, scaled.ct, scaled.mr)]
     values = measure_volume(
         profile,
         *levels,
         fov_mask=scaled.fov_mask,
-        every=options.every,
-        facts=CaseFacts(bone_level=scaling.window.threshold(BONE_HU) * WHITE),
+        every=every,
+        facts=CaseFacts(bone_level=window.threshold(BONE_HU) * WHITE),
         metrics=metrics,
     )
     first = scaled.box[0].start

@@ -160,6 +160,15 @@ def _known_names(record: Path) -> set[str]:
     return {record.name, *(output.path for output in outputs)}
 
 
+def save_result(result: Result, output: Path | str, *, overwrite: bool) -> Result:
+    """Write a result that was fused without an output; errors of `check_output`, `write_result`."""
+    target = check_output(
+        output, result.ct, result.mr, result.record.recipe, [one.label for one in result.further],
+        sources=[one.series.source for one in result.further], overwrite=overwrite,
+    )  # fmt: skip
+    return write_result(target, result) if target else result
+
+
 def write_result(target: OutputPaths, result: Result) -> Result:
     """Write all parts; they appear together. Raises `OutputError` where they cannot be written."""
     parent = target.folder.parent if target.folder else target.record.parent

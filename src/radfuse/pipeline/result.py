@@ -4,12 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import SimpleITK as sitk
 
+from radfuse.arrays import Float32Array
 from radfuse.dicom.read.nuclear.pet import attenuation_warnings
+from radfuse.dicom.write.fused import FULL_SCALE
+from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.align import Alignment
+from radfuse.pipeline.display.fused_image import FusedImage, middle_of
 from radfuse.pipeline.study.colours import FusedColours
 from radfuse.pipeline.volume import Region
+from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import Record
 from radfuse.series import Series
 from radfuse.verdict import Assessment
@@ -66,20 +72,42 @@ class FurtherImage:
         return tuple(f"{self.label}: {text}" for text in warnings)
 
 
-@dataclass(frozen=True)
-class Result:
-    """A fused image with its sources, record and registration."""
+@dataclass(frozen=True, repr=False)
+class Result(FusedImage):
+    """A fused image of a CT and an MR, with its sources, record and registration.
+
+    In a notebook it is displayed as three planes with registration QA and findings.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> phantom = radfuse.datasets.phantom(spacing_mm=4.0)
+    >>> result = radfuse.fuse(phantom.ct, phantom.mr)
+    >>> result.fused.shape, result.fused.dtype, result.spacing_mm
+    ((42, 62, 52), dtype('float32'), (4.0, 4.0, 4.6))
+    >>> print(result.findings)
+    keeps 13 of 16 kinds of findings; may hide: infarct | oedema | marrow infiltration
+    >>> result.save("fused.nii.gz").written.name
+    'fused.nii.gz'
+    """
 
     image: sitk.Image
     """A volume of stored values, 0 to 4095, on the CT's grid; a 2-D image, float32 in [0, 1]."""
 
     ct: Series
+    """The CT, in HU; of 2-D images in [0, 1]."""
+
     mr: Series
+    """The MR on its own grid."""
+
     record: Record
+    """What was done: inputs, recipe, versions, registration, warnings."""
+
     alignment: Alignment | None = None
-    """None for 2-D images, as the following."""
+    """The transform and its estimated error; None for 2-D images, as the following."""
 
     region: Region | None = None
+    """The part of the CT's grid that was fused: the head, inside the MR field of view."""
 
     further: tuple[FurtherImage, ...] = ()
     """Other images that were brought onto the CT's grid, and not fused."""
@@ -87,3 +115,50 @@ class Result:
     written: Path | None = None
     """The file or folder of the fused image, or the folder of a result without one; None where
     nothing was written."""
+
+    @property
+    def fused(self) -> Float32Array:
+        """A copy of the fused image in [0, 1]: (slices, rows, columns), or (rows, columns)."""
+        values: Float32Array = sitk.GetArrayFromImage(self.image).astype(np.float32)
+        return values / np.float32(FULL_SCALE) if self.alignment else values
+
+    @property
+    def findings(self) -> str:
+        """Which kinds of findings the method keeps, and which it may hide, in one line.
+
+        Measured in volumes with the default options and CT window.
+        """
+        return findings_sentence(self.record.recipe.method, self._unmeasured)
+
+    def save(self, output: Path | str, *, overwrite: bool = False) -> "Result":
+        """Write what `radfuse.fuse` writes with an output, and return the result with its path.
+
+        `output` is a folder for DICOM or a NIfTI, NRRD or MetaImage file; for 2-D images a PNG file
+        or a folder. Raises `InputError` for a name that does not fit, `OutputError` where it
+        exists, unless `overwrite`, or cannot be written; nothing is changed then.
+        """
+        # it imports this module
+        from radfuse.pipeline.outputs import save_result  # noqa: PLC0415
+
+        return save_result(self, output, overwrite=overwrite)
+
+    @property
+    def _unmeasured(self) -> str:
+        """What differs from the fusions whose findings were measured; empty if nothing does."""
+        if self.region is None:
+            return "2-D images"
+        if self.record.recipe.options:
+            return "these options"
+        return "this CT window" if self.record.recipe.window != DEFAULT_WINDOW else ""
+
+    @property
+    def _volume(self) -> sitk.Image | None:
+        return self.image if self.alignment else None
+
+    @property
+    def _assessment(self) -> Assessment | None:
+        return self.alignment.quality if self.alignment else None
+
+    @property
+    def _centre(self) -> tuple[int, ...]:
+        return middle_of(self.region.box) if self.region else ()

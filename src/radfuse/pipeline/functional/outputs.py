@@ -86,6 +86,14 @@ def _file_target(path: Path, stem: str, transform: str, *, overwrite: bool) -> O
     return target
 
 
+def save_functional_result(
+    result: FunctionalResult, output: Path | str, *, overwrite: bool
+) -> FunctionalResult:
+    """Write a result that was fused without an output; errors of `check_output` and of writing."""
+    target = check_output(output, result.anatomical, result.functional, overwrite=overwrite)
+    return write_functional_result(target, result) if target else result
+
+
 def write_functional_result(target: OutputPaths, result: FunctionalResult) -> FunctionalResult:
     """Write all parts; they appear together. Raises `OutputError` where they cannot be written."""
     parent = target.folder.parent if target.folder else target.record.parent

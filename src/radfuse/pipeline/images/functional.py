@@ -16,6 +16,8 @@ from radfuse.intensity import FULL_SCALE
 from radfuse.io.images import write_image
 from radfuse.io.staging import refuse_existing, refuse_overlap, staging
 from radfuse.methods.uptake import fuse_luminance
+from radfuse.pipeline.display.fused_image import FusedImage
+from radfuse.pipeline.functional.result import NOT_MEASURED
 from radfuse.pipeline.fuse import (
     StageTimer,
     method_facts,
@@ -37,15 +39,66 @@ BITS = 8
 """Of each channel."""
 
 
-@dataclass(frozen=True)
-class ColourResult:
-    """A fused image in colour, with its record."""
+@dataclass(frozen=True, repr=False)
+class ColourResult(FusedImage):
+    """A fused 2-D image in colour, with its sources and record.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import radfuse
+    >>> levels = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    >>> mr, pet = (radfuse.series_of(levels, code, value_range=(0, 255)) for code in ("MR", "PT"))
+    >>> radfuse.fuse(mr, pet)
+    <ColourResult: MR and PT fused by uptake_over_mr, 64 x 64>
+    """
 
     image: Float32Array
     """RGB (H, W, 3) in [0, 1]."""
 
+    anatomical: Series
+    """The MR or CT, in [0, 1]."""
+
+    functional: Series
+    """The PET or SPECT, in [0, 1], in grey or RGB."""
+
     record: Record
+    """What was done: inputs, recipe, versions, warnings."""
+
     written: Path | None = None
+    """The file of the fused image; None where nothing was written."""
+
+    @property
+    def fused(self) -> Float32Array:
+        """A copy of the fused image, RGB in [0, 1]: (rows, columns, 3)."""
+        return self.image.copy()
+
+    @property
+    def findings(self) -> str:
+        """That what a fusion in colour keeps of findings was not measured."""
+        return NOT_MEASURED
+
+    def save(self, output: Path | str, *, overwrite: bool = False) -> "ColourResult":
+        """Write a PNG file and its record, and return the result with its path.
+
+        Raises `InputError` for another suffix, `OutputError` where the file exists, unless
+        `overwrite`, or cannot be written; nothing is changed then.
+        """
+        files = [path for one in (self.anatomical, self.functional) for path in one.files]
+        target = _checked_target(output, files, overwrite=overwrite)
+        return _written(self, target) if target else self
+
+    @property
+    def _volume(self) -> None:
+        return None
+
+    @property
+    def _assessment(self) -> None:
+        return None
+
+    @property
+    def _centre(self) -> tuple[int, ...]:
+        return ()
 
 
 def fuse_functional(
@@ -113,7 +166,7 @@ def fuse_functional(
         versions=library_versions(),
         platform=platform_name(),
     )
-    result = ColourResult(fused_rgb, record)
+    result = ColourResult(fused_rgb, anatomical, functional, record)
     return _written(result, target) if target else result
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.read.nuclear.standard_uptake import value_unit
+from radfuse.pipeline.display.planes import PLANES, Sides
 from radfuse.pipeline.functional.volume import ColourScale
-from radfuse.pipeline.qa.sheet import OUTLINE, PLANES, ColourBar, Sides, border, oriented_cuts
+from radfuse.pipeline.qa.sheet import OUTLINE, ColourBar, border, oriented_cuts
 from radfuse.pipeline.volume import Box
 from radfuse.series import Series
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.intensity import head_range, window_named
-from radfuse.methods.hidden_findings import findings_sentence
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.qa.colour_plane import ColourPlane, colour_plane
 from radfuse.pipeline.qa.identity import image_facts, patient_facts
@@ -18,7 +17,6 @@ from radfuse.pipeline.qa.sheet import Plane, WorstPoint, anatomical_plane, write
 from radfuse.pipeline.result import FurtherImage, Result
 from radfuse.pipeline.study.colours import FusedColours
 from radfuse.pipeline.volume import Region, scale_on
-from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import PET_CT, FurtherInput, Input
 from radfuse.registration.qa.brain_points import SCALP_AND_SKULL_MM
 
@@ -205,7 +203,7 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
     for image, further in zip(result.further, record.further, strict=True):
         section = _further_section(image, further, shown=record.recipe.show_identifiers)
         sections[f"{image.label} on the grid of the CT"] = section
-    findings = {"Findings": findings_sentence(record.recipe.method, _unmeasured(result))}
+    findings = {"Findings": result.findings}
     return {**sections, "Fusion": {**method, **findings, **scaling, "Created": created}}
 
 
@@ -222,15 +220,6 @@ def _further_section(one: FurtherImage, recorded: FurtherInput, *, shown: bool) 
 def _further_dataset(name: str, source: Input) -> dict[str, str]:
     facts = {name: f"{source.source}: {_by(source.size)}, {_by(source.spacing_mm)} mm"}
     return facts | ({f"{name}, notes": "; ".join(source.notes)} if source.notes else {})
-
-
-def _unmeasured(result: Result) -> str:
-    """What differs from the fusions whose findings were measured; empty if nothing does."""
-    if result.region is None:
-        return "2-D images"
-    if result.record.recipe.options:
-        return "these options"
-    return "this CT window" if result.record.recipe.window != DEFAULT_WINDOW else ""
 
 
 def _datasets(result: Result) -> dict[str, str]:

@@ -16,13 +16,11 @@ from PIL import Image, ImageDraw
 
 from radfuse.arrays import Float32Array, image_on
 from radfuse.modality import CT, MR
+from radfuse.pipeline.display.planes import PLANES, Sides
 from radfuse.pipeline.qa.form import CHECKS, FUNCTIONAL_CHECKS, form_html, signoff_html
 from radfuse.pipeline.qa.residual_map import residual_map
 from radfuse.record import NOTICE
 from radfuse.registration.qa.regions import Residuals
-
-Sides = tuple[str, str, str, str]
-"""Letters for left, right, top and bottom of an image; empty where unknown."""
 
 PANEL_HEIGHT_PX = 300
 """Height of one image; five of them fill the width of a screen or of landscape A4."""
@@ -122,14 +120,6 @@ class WorstPoint:
 
     caption: str
     planes: Sequence[Plane]
-
-
-PLANES: dict[str, Sides] = {
-    "axial": ("R", "L", "A", "P"),
-    "coronal": ("R", "L", "S", "I"),
-    "sagittal": ("A", "P", "S", "I"),
-}
-"""Planes across the third, second and first axis of LPS, in radiological orientation."""
 
 
 def anatomical_plane(

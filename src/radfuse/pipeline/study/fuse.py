@@ -68,6 +68,15 @@ def fuse_study(
     ------
     InputError, RegistrationError, OutputError
         As `radfuse.fuse`, with the label of the image.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> head = radfuse.datasets.phantom(spacing_mm=4.0)
+    >>> pet = radfuse.datasets.phantom_pet(spacing_mm=4.0)
+    >>> result = radfuse.fuse_study(head.ct, [head.mr], pet=pet)
+    >>> [one.label for one in result.further]
+    ['PT']
     """
     recipe = recipe or Recipe()
     report("reading", None)

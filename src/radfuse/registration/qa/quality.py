@@ -28,17 +28,29 @@ MAX_ERROR_MM = 2 * MAX_SHIFT_MM
 """Largest displacement that can be measured; reported where the error cannot be estimated."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Quality:
-    """Estimated error of a pose; it passes where `high_mm` is at most `threshold_mm`."""
+    """Estimated error of a pose; it passes where `high_mm` is at most `threshold_mm`.
+
+    Examples
+    --------
+    >>> import radfuse
+    >>> head = radfuse.datasets.phantom(spacing_mm=4.0)
+    >>> quality = radfuse.register(head.ct, head.mr).quality
+    >>> quality.grade, quality.low_mm <= quality.error_mm <= quality.high_mm
+    ('pass', True)
+    """
 
     error_mm: float
     """At the worst point of the brain in the MR; `MAX_ERROR_MM` where it cannot be estimated."""
     low_mm: float
+    """Lower end of the 90 % interval of the error."""
     high_mm: float
-    """Ends of the 90 % interval of the error."""
+    """Upper end of the 90 % interval of the error."""
     threshold_mm: float
+    """Largest `high_mm` that passes."""
     grade: Grade
+    """`pass`, `inspect` (fused, with a warning) or `refuse` (registration QA failed)."""
     passed: bool
     """Whether the grade is `pass`."""
     not_judged: str
@@ -131,6 +143,17 @@ class Quality:
             for region, (residual_mm, count) in self.residuals.items()
         }
         return {**asdict(self), **derived}
+
+    def short(self) -> str:
+        """The grade and the error, in a few words."""
+        if self.not_judged:
+            return f"QA {self.grade}, error unknown"
+        interval = f"{self.low_mm:.1f} to {self.high_mm:.1f} mm"
+        return f"QA {self.grade}, error {self.error_mm:.1f} mm (90 % interval {interval})"
+
+    def __repr__(self) -> str:
+        """One line; `sentence` has more."""
+        return f"<Quality: {self.short()}>"
 
     def sentence(self) -> str:
         """The result in one sentence."""

@@ -1,0 +1,1 @@
+"""Results in a notebook and in a web browser: three planes and what QA found."""
