@@ -36,6 +36,8 @@ from radfuse.registration.transforms import write_transform
 sys.path.insert(0, str(Path(__file__).parent))
 from altered import altered_document
 from cases import cases_document
+from conformance import conformance_document
+from modalities import modalities_document
 from python_api import python_document
 from rooms import rooms_svg
 
@@ -301,6 +303,8 @@ def phantom_image() -> Image.Image:
 DOCUMENTS = {
     "methods.md": methods_document,
     "metrics.md": metrics_document,
+    "modalities.md": modalities_document,
+    "conformance.md": conformance_document,
     "commands.md": commands_document,
     "python.md": python_document,
     "findings.md": findings_document,

@@ -28,7 +28,8 @@ def generate() -> ModuleType:
 
 
 GENERATED = (
-    "methods.md", "metrics.md", "commands.md", "python.md", "findings.md", "images/rooms.svg",
+    "methods.md", "metrics.md", "modalities.md", "conformance.md", "commands.md", "python.md",
+    "findings.md", "images/rooms.svg",
 )  # fmt: skip
 FUSED = pytest.param("altered-inputs.md", marks=pytest.mark.slow)
 
