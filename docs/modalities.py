@@ -6,15 +6,18 @@ from radfuse.record import NOTICE
 
 HEAD = f"""# Modalities
 
-Written by `make docs` from the table in the code. Everything that depends on the modality of a series is in its row.
+Written by `make docs` from the table in the code. Everything that depends on the modality of a
+series is in its row.
 
 *{NOTICE}*
 
-| modality | option | shows | unit | values are | displayed | registered to | outside its field of view |
+| modality | option | shows | unit | values are | displayed | registered to | outside |
 |---|---|---|---|---|---|---|--:|
 """
 
 SCALING = """
+*Outside* is the value outside the field of view, in this unit.
+
 ## From values to grey levels
 
 A fusion method is a function of two images of numbers from 0 to 1. With $v$ a value of the image:
@@ -41,8 +44,9 @@ A PET is read in Bq/ml, in counts with the manufacturer's factors, or as an SUV.
 
 $$ \\mathrm{SUV} = \\frac{a(t)\\, m}{D\\, 2^{-(t - t_0)/T_{1/2}}} $$
 
-with the activity concentration $a$ in Bq/ml at the time $t$ that the image is corrected to, the body weight $m$ in g, the injected
-activity $D$ in Bq at the time $t_0$ and the half-life $T_{1/2}$. What is missing or contradictory is refused, not guessed:
+with the activity concentration $a$ in Bq/ml at the time $t$ that the image is corrected to, the
+body weight $m$ in g, the injected activity $D$ in Bq at the time $t_0$ and the half-life
+$T_{1/2}$. What is missing or contradictory is refused, not guessed:
 [PET and SPECT](howto/pet-and-spect.md).
 """
 

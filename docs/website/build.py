@@ -4,6 +4,7 @@ Nothing is loaded from the network, neither while it is built nor while it is re
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +14,10 @@ import radfuse
 
 sys.path.insert(0, str(Path(__file__).parent))
 from api import api_documents
-from stage import ROOT, stage
+from explorer import TEXT as EXPLORER
+from explorer import write_explorer
+from samples import LINKS, write_samples
+from stage import ROOT, originals, stage
 
 BUILD = ROOT / "build"
 SITE = BUILD / "site"
@@ -25,15 +29,31 @@ REDIRECT = """<!doctype html>
 """
 
 
+def documents() -> dict[str, str]:
+    """Documents that the repository does not have, or has without links to built files."""
+    samples = (ROOT / "docs/samples.md").read_text(encoding="utf-8")
+    return {
+        **api_documents(),
+        "explorer.md": EXPLORER.read_text(encoding="utf-8"),
+        "samples.md": samples + LINKS,
+    }
+
+
 def build(site: Path = SITE) -> int:
     """Write the site of this version into a folder of its own; the exit status of Sphinx."""
     version = radfuse.__version__
     sources = site.with_name(site.name + "-source")
-    stage(sources, api_documents())
+    stage(sources, documents())
     here = Path(__file__).parent
     arguments = ["-b", "html", "-W", "--keep-going", "-q", "-c", str(here)]
     arguments += ["-d", str(site.with_name(site.name + "-doctrees"))]
     status = build_main([*arguments, str(sources), str(site / version)])
+    for name in originals():
+        copied = site / version / name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "docs" / name, copied)
+    write_explorer(site / version)
+    write_samples(site / version, BUILD / f"site-samples-{version}")
     versions = sorted((path.parent.name for path in site.glob("*/index.html")), reverse=True)
     (site / "versions.js").write_text(f"window.RADFUSE_VERSIONS = {json.dumps(versions)};\n")
     (site / "index.html").write_text(REDIRECT.format(version=version), encoding="utf-8")

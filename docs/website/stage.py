@@ -28,6 +28,15 @@ MAX_WIDTH = 1280
 MAX_IMAGE = 60_000
 """Bytes of an image on the site, where a lower quality permits it."""
 
+THUMBNAILS = "thumbnails"
+"""Folder of the small sheets beside those of the gallery."""
+
+THUMBNAIL_PX = 420
+"""Width of a small sheet, pixels."""
+
+ORIGINALS = (".svg", ".webp")
+"""Files below `benchmarks` that documents link to, and that the site has as they are."""
+
 QUALITIES = (85, 75, 65, 55, 45, 35)
 """Of WebP, the best first."""
 
@@ -87,10 +96,8 @@ def _link(link: re.Match[str], folder: Path, path: str, names: set[str]) -> str:
     file, _, anchor = target.partition("#")
     full = (folder / file).resolve()
     staged = _staged_name(full)
-    if mark and full.suffix == ".svg" and "benchmarks" in full.parts:
-        return f'<a href="{file}">{text} (figure)</a>'
     if mark:
-        return f"![{text}]({_from(path, _image_name(staged or ''))})"
+        return _shown(text, file, full, _from(path, _image_name(staged)))
     if staged.removesuffix(".md") in HIDDEN:
         staged = {"readme.md": "index.md", "python.md": "api/index.rst"}[staged]
         anchor = ""
@@ -100,6 +107,16 @@ def _link(link: re.Match[str], folder: Path, path: str, names: set[str]) -> str:
         return text
     name = full.relative_to(ROOT).as_posix()
     return text if name in text else f"{text} (`{name}`)"
+
+
+def _shown(text: str, file: str, full: Path, staged: str) -> str:
+    """An image; of a sheet of the gallery a small one, and of a figure of a report a link."""
+    if full.suffix == ".svg" and "benchmarks" in full.parts:
+        return f'<a href="{file}">{text} (figure)</a>'
+    if full.suffix == ".webp":
+        small = f"![{text}]({THUMBNAILS}/{full.name})"
+        return f'{small}\n\n<a href="{file}">{full.stem}, full size</a>'
+    return f"![{text}]({staged})"
 
 
 def _staged_name(full: Path) -> str:
@@ -128,12 +145,12 @@ def _parts(document: tuple[str, str]) -> tuple[str, dict[str, str]]:
     if len(text) <= MAX_PART or path.endswith(".rst"):
         return path, {path: text}
     title, *chapters = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    pieces = [part for chapter in chapters for part in _chapter_parts(chapter)]
+    chapter_parts = [part for chapter in chapters for part in _chapter_parts(chapter)]
     name = re.sub(r"[^\n]*?# ", "", title.strip().splitlines()[0])
     stem, hidden = path.removesuffix(".md"), _front_matter(path)
-    first = "".join(one for one in pieces[:1] if len(one) < MAX_PART // 3)
+    first = "".join(one for one in chapter_parts[:1] if len(one) < MAX_PART // 3)
     files = {path: hidden + title + first}
-    for i, part in enumerate(pieces[1:] if first else pieces, start=1):
+    for i, part in enumerate(chapter_parts[1:] if first else chapter_parts, start=1):
         heading, _, rest = part.partition("\n")
         files[f"{stem}-{i}.md"] = (
             f"{hidden}# {heading.removeprefix('## ')}\n\n*{name}*\n{_raised(rest)}"
@@ -207,25 +224,38 @@ def _write(folder: Path, files: dict[str, str]) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def originals() -> Iterator[Path]:
+    """Files that the site has as they are, relative to `docs`."""
+    for path in sorted((ROOT / "docs/benchmarks").rglob("*")):
+        if path.suffix in ORIGINALS:
+            yield path.relative_to(ROOT / "docs")
+
+
 def _images(folder: Path) -> None:
+    kept = set(originals())
     for path in sorted((ROOT / "docs").rglob("*")):
-        if path.suffix in {".png", ".webp", ".svg"}:
-            staged = folder / _image_name(path.relative_to(ROOT / "docs").as_posix())
-            if not staged.is_file() or staged.stat().st_mtime < path.stat().st_mtime:
-                staged.parent.mkdir(parents=True, exist_ok=True)
-                _compress(path, staged)
+        inside = path.relative_to(ROOT / "docs")
+        if path.suffix == ".webp":
+            staged = folder / inside.parent / THUMBNAILS / inside.name
+        elif path.suffix in {".png", ".svg"} and inside not in kept and "website" not in path.parts:
+            staged = folder / _image_name(inside.as_posix())
+        else:
+            continue
+        if not staged.is_file() or staged.stat().st_mtime < path.stat().st_mtime:
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            _compress(path, staged, THUMBNAIL_PX if path.suffix == ".webp" else MAX_WIDTH)
 
 
-def _compress(path: Path, staged: Path) -> None:
-    """An image of at most `MAX_IMAGE` bytes, if a quality reaches that; other formats as is."""
-    if path.suffix != ".png":
+def _compress(path: Path, staged: Path, width: int) -> None:
+    """An image of at most `MAX_IMAGE` bytes, if a quality reaches that; drawings as they are."""
+    if path.suffix == ".svg":
         shutil.copy(path, staged)
         return
     with Image.open(path) as image:
         small = image.convert("RGB")
-        if small.width > MAX_WIDTH:
-            height = round(small.height * MAX_WIDTH / small.width)
-            small = small.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
+        if small.width > width:
+            size = (width, round(small.height * width / small.width))
+            small = small.resize(size, Image.Resampling.LANCZOS)
         for quality in QUALITIES:
             small.save(staged, quality=quality, method=4)
             if staged.stat().st_size <= MAX_IMAGE:
