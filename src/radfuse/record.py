@@ -104,13 +104,20 @@ class Signature(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    """As the person typed it."""
+    """As the person typed it, or of the login."""
 
     time: datetime
+    is_authenticated: bool = False
+    """Whether the name is that of a login, and not typed."""
+
+    @property
+    def label(self) -> str:
+        """The name, and whether it was authenticated."""
+        return f"{self.name} (authenticated)" if self.is_authenticated else self.name
 
     def sentence(self) -> str:
         """Name and time."""
-        return f"{self.name}, {self.time:%Y-%m-%d %H:%M} UTC"
+        return f"{self.label}, {self.time:%Y-%m-%d %H:%M} UTC"
 
 
 class Signoff(BaseModel):
@@ -120,9 +127,12 @@ class Signoff(BaseModel):
 
     state: Literal["accepted", "rejected"]
     name: str
-    """As the person typed it."""
+    """As the person typed it, or of the login."""
 
     time: datetime
+    is_authenticated: bool = False
+    """Whether the name is that of a login, and not typed; false in older records."""
+
     registration_id: str = ""
     """Identifier of the alignment that was reviewed."""
 
@@ -139,9 +149,14 @@ class Signoff(BaseModel):
     second: Signature | None = None
     """Of another person who confirms the sign-off."""
 
+    @property
+    def first(self) -> Signature:
+        """The signature of the person who signed first."""
+        return Signature(name=self.name, time=self.time, is_authenticated=self.is_authenticated)
+
     def sentence(self) -> str:
         """State, names and times."""
-        first = f"{self.state} by {Signature(name=self.name, time=self.time).sentence()}"
+        first = f"{self.state} by {self.first.sentence()}"
         return f"{first}, confirmed by {self.second.sentence()}" if self.second else first
 
     def form(self) -> str:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from numpy.typing import NDArray
 
 from radfuse.service.app import make_app
+from radfuse.service.identification import Identification
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import TOKEN_HEADER, Access
 from radfuse.service.sockets import bind
@@ -119,11 +120,12 @@ def running(
     *,
     behind_proxy: bool = False,
     roots: tuple[Path, ...] | None = None,
+    identification: Identification | None = None,
 ) -> Iterator[Site]:
     """Serve the studies of a folder on loopback, by default on a free port."""
     with bind("127.0.0.1", port) as sock:
         bound = sock.getsockname()[1]
-        access = Access(host, bound, TOKEN, MAX_UPLOAD_BYTES, behind_proxy, roots)
+        access = Access(host, bound, TOKEN, MAX_UPLOAD_BYTES, behind_proxy, roots, identification)
         app = make_app(access, folder)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)

@@ -69,12 +69,12 @@ def run_command(config: Path | None, host: str | None, port: int | None) -> None
 @click.argument("name")
 @click.argument("role", type=click.Choice(["viewer", "operator", "admin"]))
 def token_command(name: str, role: str) -> None:
-    """Print a new token for a user of the dashboard, and the line for the file of the users.
+    """Print a new token for a user of dashboard and viewer, and the line for the file of the users.
 
-    A viewer sees the queue without patients, an operator sees patients and acts, an admin sees
-    also the audit log and the settings. The token is printed once and stored nowhere.
+    A viewer sees the queue and images without patients, an operator sees patients, acts and signs,
+    an admin sees also the audit log and the settings. The token is printed once and stored nowhere.
     """
-    from radfuse.service.dashboard.users import Role, line_of, new_token  # noqa: PLC0415
+    from radfuse.service.users import Role, line_of, new_token  # noqa: PLC0415
 
     token = new_token()
     line = line_of(name, Role(role), token)

@@ -60,7 +60,20 @@ UNENCRYPTED = (
 @click.option(
     "--behind-proxy",
     is_flag=True,
-    help="A proxy provides TLS: https and its host names are accepted; requires a token.",
+    help="A proxy provides TLS: https and its host names are accepted; requires a token or users.",
+)
+@click.option(
+    "--users",
+    type=PATH,
+    help="File of users as of `radfuse node`: they sign in with tokens of their own, have roles, "
+    "and sign with their names.",
+)
+@click.option(
+    "--user-header",
+    default="",
+    metavar="NAME",
+    help="Header in which the proxy names the user whom it authenticated, with --behind-proxy; "
+    "the proxy must remove it from requests of clients.",
 )
 @click.option(
     "--pacs",
@@ -94,6 +107,8 @@ def view_command(
     token: str | None,
     token_file: Path | None,
     behind_proxy: bool,
+    users: Path | None,
+    user_header: str,
     pacs: Path | None,
     no_browser: bool,
     folder: Path | None,
@@ -123,7 +138,10 @@ def view_command(
     if token_file is not None:
         token = _token_of(token_file)
     is_reachable = behind_proxy or host not in LOOPBACK_NAMES
-    if token is None and is_reachable:
+    known = server.identification_of(host, users, user_header, behind_proxy=behind_proxy)
+    if token is not None and not server.needs_token(known):
+        raise InputError("--users: users sign in with tokens of their own; omit --token-file")
+    if token is None and is_reachable and server.needs_token(known):
         token = click.prompt("Token for the viewer", hide_input=True)
     request = StudyRequest.model_validate(body) if body else None
     addresses = read_destinations(pacs) if pacs else {}
@@ -133,11 +151,13 @@ def view_command(
         click.echo(f"{shown}\nCtrl-C ends the viewer.\n{NOTICE}")
         if is_reachable and not behind_proxy:
             click.echo(f"warning: {UNENCRYPTED}", err=True)
-        if not no_browser:
+        if not (no_browser or user_header):  # only through the proxy
             webbrowser.open(ticket_url)
 
     with sockets.bind(host, port) as sock:
-        access = server.make_access(sock, host, token, roots, behind_proxy=behind_proxy)
+        access = server.make_access(
+            sock, host, token, roots, behind_proxy=behind_proxy, known=known
+        )
         where = folder or server.default_folder()
         server.serve(sock, access, where, request, announce, addresses)
 

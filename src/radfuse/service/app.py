@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from radfuse.dicom.network.address import Address
+from radfuse.node.audit import Audit
 from radfuse.service.delivery.transfers import UnknownTransferError
 from radfuse.service.jobs.job_queue import JobQueue
 from radfuse.service.responses import add_error_responses
@@ -17,11 +18,13 @@ from radfuse.service.routes import (
     phantom,
     registration,
     results,
+    session,
     signing,
     structures,
     studies,
     transfers,
 )
+from radfuse.service.routes.actor import AUDIT
 from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
 from radfuse.service.slice_preview import SlicePreviews
@@ -86,11 +89,13 @@ def make_app(
         access,
         SlicePreviews(folder / COMPILED),
         destinations=destinations or {},
+        audit=Audit(folder / AUDIT) if access.identification else None,
     )
     app.add_middleware(SecurityMiddleware, access=access)
     add_error_responses(app, STATUS)
     for routes in (
-        studies, opening, phantom, registration, aligning, results, transfers, signing, structures
+        session, studies, opening, phantom, registration, aligning, results, transfers, signing,
+        structures,
     ):  # fmt: skip
         app.include_router(routes.api)
     app.mount("/", StaticFiles(STATIC))

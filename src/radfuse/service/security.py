@@ -1,4 +1,4 @@
-"""Access control: token, host and origin, size of requests, security headers of responses."""
+"""Access control: token or user, host and origin, size of requests, headers of responses."""
 
 import ipaddress
 import re
@@ -10,9 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import cookie_parser
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from radfuse.service.identification import SIGN_IN, Identification, refusal_of
 from radfuse.service.responses import (
     LOOPBACK_NAMES,
     MAX_JSON_BYTES,
@@ -22,6 +23,7 @@ from radfuse.service.responses import (
     too_large,
     with_headers,
 )
+from radfuse.service.sessions import set_cookie
 
 TOKEN_HEADER, TOKEN_QUERY = "x-radfuse-token", "token"  # names, not secrets
 """The token in a program's requests, and in the URL that a browser opens first."""
@@ -58,6 +60,9 @@ class Access:
     """Resolved folders whose files may be opened; None for all of them, for clients on this machine
     alone."""
 
+    identification: Identification | None = None
+    """How users are known; None where the token alone gives access."""
+
     ticket: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Opens the viewer once and is not the token: other users see a browser's command line."""
 
@@ -80,7 +85,7 @@ class Access:
 
     @property
     def url(self) -> str:
-        """URL of the viewer, with the token."""
+        """URL of the viewer, with the token where that gives access."""
         return self._url(self.token)
 
     @property
@@ -90,7 +95,8 @@ class Access:
 
     def _url(self, token: str) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/?{urlencode({TOKEN_QUERY: token})}"
+        query = "" if self.identification else f"?{urlencode({TOKEN_QUERY: token})}"
+        return f"http://{host}:{self.port}/{query}"
 
     def allows_host(self, host: str | None) -> bool:
         """Whether a Host header names this server; other names are DNS rebinding.
@@ -161,7 +167,7 @@ class SecurityMiddleware:
             return self._access.max_upload_bytes
         return MAX_STRUCTURE_BYTES if STRUCTURE_PATHS.fullmatch(path) else MAX_JSON_BYTES
 
-    def _check(self, headers: Headers, max_bytes: int) -> JSONResponse | None:
+    def _check(self, headers: Headers, max_bytes: int) -> Response | None:
         access, host = self._access, headers.get("host")
         if not access.allows_host(host):
             return refused(421, "unknown Host name; open the URL that `radfuse view` printed")
@@ -171,21 +177,31 @@ class SecurityMiddleware:
             return refused(413, too_large(max_bytes))
         return None
 
-    def _authenticate(
-        self, scope: Scope, headers: Headers
-    ) -> JSONResponse | RedirectResponse | None:
+    def _authenticate(self, scope: Scope, headers: Headers) -> Response | None:
+        """Refuse a request without token or user; keep its user in its state."""
+        known = self._access.identification
+        if known is None:
+            return self._authenticate_token(scope, headers)
+        if known.header and not self._access.allows_token(headers.get(TOKEN_HEADER)):
+            return refused(401, "access is through the proxy, which sends its token")
+        method, path = scope["method"], scope["path"]
+        if known.is_open(method, path):
+            return None
+        user = known.user(headers, self._access.cookie)
+        if isinstance(user, Response):
+            opens = method == "GET" and path == "/" and not known.header
+            return _redirect(scope, SIGN_IN) if opens else user
+        scope.setdefault("state", {})["user"] = user
+        return refusal_of(user, method, path)
+
+    def _authenticate_token(self, scope: Scope, headers: Headers) -> Response | None:
         """Set the cookie for a URL with the token; refuse a request without token and cookie."""
         access = self._access
-        given = QueryParams(scope["query_string"])
-        query = given.get(TOKEN_QUERY)
+        query = QueryParams(scope["query_string"]).get(TOKEN_QUERY)
         opens = scope["method"] == "GET" and scope["path"] == "/"
         if opens and (access.allows_token(query) or self._use_ticket(query)):
-            kept = [(key, value) for key, value in given.multi_items() if key in KEPT_QUERIES]
-            redirect = RedirectResponse(f"/?{urlencode(kept)}" if kept else "/", status_code=303)
-            redirect.set_cookie(
-                access.cookie, access.token, httponly=True, samesite="strict",
-                secure=access.behind_proxy,
-            )  # fmt: skip
+            redirect = _redirect(scope, "/")
+            set_cookie(redirect, access.cookie, access.token, is_encrypted=access.behind_proxy)
             return redirect
         cookies = cookie_parser(headers.get("cookie", ""))
         if access.allows_token(headers.get(TOKEN_HEADER), cookies.get(access.cookie)):
@@ -197,3 +213,10 @@ class SecurityMiddleware:
         valid = ticket in self._tickets
         self._tickets.discard(ticket or "")
         return valid
+
+
+def _redirect(scope: Scope, path: str) -> RedirectResponse:
+    """Redirect to a path, with what the URL may name."""
+    given = QueryParams(scope["query_string"]).multi_items()
+    kept = [(key, value) for key, value in given if key in KEPT_QUERIES]
+    return RedirectResponse(f"{path}?{urlencode(kept)}" if kept else path, status_code=303)

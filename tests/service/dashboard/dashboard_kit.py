@@ -14,8 +14,8 @@ from radfuse.node.node import Node
 from radfuse.node.settings import NodeSettings
 from radfuse.service.dashboard.app import make_dashboard
 from radfuse.service.dashboard.health import Health
-from radfuse.service.dashboard.users import Role, Users, line_of
 from radfuse.service.sockets import Server, bind
+from radfuse.service.users import Role, Users, line_of
 
 HOST = "127.0.0.1"
 

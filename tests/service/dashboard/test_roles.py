@@ -12,7 +12,7 @@ from dashboard_kit import TOKENS, Dashboard, running_dashboard, settings_in
 from radfuse.cli import main
 from radfuse.errors import InputError
 from radfuse.node.state import FusionState, PatientState
-from radfuse.service.dashboard.users import Role, Users, line_of, read_users
+from radfuse.service.users import Role, Users, line_of, read_users
 
 PATIENT = "0123abcd-0123abcd-0123abcd-0123abcd-0123abcd"
 """An identifier as of an Orthanc, of nobody."""

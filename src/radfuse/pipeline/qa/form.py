@@ -114,16 +114,15 @@ def signoff_html(signoff: Signoff | None) -> str:
     """The lines of the sign-off, empty without one."""
     state = signoff.state if signoff else ""
     boxes = " ".join(f"{_box(word == state)} {word}" for word in ("accepted", "rejected"))
-    first = Signature(name=signoff.name, time=signoff.time) if signoff else None
     return (
         f'<p class="sign" id="verdict"><strong>Registration: {boxes}</strong>\n'
-        f"{_signature_html('Name', first)}\n"
+        f"{_signature_html('Name', signoff.first if signoff else None)}\n"
         f"{_signature_html('Second name', signoff.second if signoff else None)}</p>"
     )
 
 
 def _signature_html(label: str, signature: Signature | None) -> str:
-    name = escape(signature.name) if signature else ""
+    name = escape(signature.label) if signature else ""
     date = f"{signature.time:%Y-%m-%d %H:%M} UTC" if signature else ""
     lines = ((label, name), ("Date", date), ("Signature", ""))
     return " ".join(f"<label>{one} <span>{text or '&nbsp;'}</span></label>" for one, text in lines)

@@ -8,12 +8,10 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from radfuse.node.settings import NodeSettings
-from radfuse.service.dashboard.users import Role, User, Users
 from radfuse.service.responses import (
     LOOPBACK_NAMES,
     MAX_JSON_BYTES,
@@ -23,12 +21,11 @@ from radfuse.service.responses import (
     too_large,
     with_headers,
 )
+from radfuse.service.sessions import SESSION, user_of
+from radfuse.service.users import Role, User, Users
 
-API, SESSION = "/api/", "/api/v1/session"
-"""Paths that need a user, and the one that makes a session."""
-
-BEARER = "bearer "
-"""Start of the header Authorization of a program."""
+API = "/api/"
+"""Paths that need a user."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,7 @@ class Door:
 
     def user_of(self, headers: Headers) -> User | None:
         """The user of a request, by a token or a session."""
-        given = headers.get("authorization", "")
-        if given.lower().startswith(BEARER):
-            return self.users.find(given[len(BEARER) :].strip())
-        session = cookie_parser(headers.get("cookie", "")).get(self.cookie)
-        return self.users.of_session(session) if session else None
+        return user_of(self.users, headers, self.cookie)
 
 
 class AccessMiddleware:

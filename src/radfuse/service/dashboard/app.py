@@ -12,8 +12,9 @@ from radfuse.errors import OutputError, PeerError
 from radfuse.service.dashboard import health, routes
 from radfuse.service.dashboard.access import AccessMiddleware, Door
 from radfuse.service.dashboard.health import Health
-from radfuse.service.dashboard.users import Users
 from radfuse.service.responses import add_error_responses
+from radfuse.service.sessions import set_cookie
+from radfuse.service.users import Users
 
 STATIC = Path(__file__).parent / "static"
 """HTML, CSS and scripts of the dashboard."""
@@ -43,7 +44,7 @@ def make_dashboard(of: Health, users: Users) -> FastAPI:
         """The dashboard; a URL with the local token signs in first."""
         if token and users.local_token and (session := users.sign_in(token)):
             response = RedirectResponse(str(request.url.path), status_code=303)
-            routes.set_cookie(door, response, session)
+            set_cookie(response, door.cookie, session, is_encrypted=door.is_encrypted)
             return response
         return FileResponse(STATIC / "index.html")
 

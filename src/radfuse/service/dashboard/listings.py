@@ -8,7 +8,7 @@ from radfuse.node.node import CANCELLABLE, LOGS, REPEATABLE, Node
 from radfuse.node.orthanc import Orthanc
 from radfuse.node.retrieval import RESULTS
 from radfuse.node.state import Delivery, Fusion, FusionState, Patient
-from radfuse.service.dashboard.users import Role, User
+from radfuse.service.users import Role, User
 
 MAX_LOG_BYTES = 64 << 10
 """How much of the end of a log is shown."""

@@ -1,6 +1,5 @@
 """The REST interface of the dashboard; each route names the role that it needs."""
 
-import logging
 import time
 from http import HTTPStatus
 from importlib.metadata import version
@@ -30,8 +29,7 @@ from radfuse.service.dashboard.listings import (
 )
 from radfuse.service.models import RequestModel
 from radfuse.service.responses import SHEET_POLICY
-
-LOG = logging.getLogger(__name__)
+from radfuse.service.sessions import SignIn, clear_cookie, set_cookie, signed_in
 
 MAX_LISTED = 100
 """Entries of one answer."""
@@ -46,12 +44,6 @@ Number = Annotated[int, Path(ge=1, lt=1 << 63)]
 Resource = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{8}){4}$")]
 Most = Annotated[int, Query(ge=1, le=MAX_LISTED)]
 After = Annotated[int, Query(ge=0, lt=1 << 63)]
-
-
-class SignIn(RequestModel):
-    """A token of a user."""
-
-    token: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class Suspension(RequestModel):
@@ -85,22 +77,11 @@ api = APIRouter(prefix="/api/v1")
 def sign_in(request: Request, given: SignIn, node: NodeOf) -> Response:
     """Sign a browser in: it gets a cookie for some hours."""
     door: Door = request.app.state.door
-    session = door.users.sign_in(given.token)
-    if session is None:
-        LOG.warning("sign-in refused")
-        raise HTTPException(HTTPStatus.UNAUTHORIZED, "no user has this token")
-    user = door.users.of_session(session)
-    node.audit.write("signed in", who=user.name if user else "")
+    session, user = signed_in(door.users, given)
+    node.audit.write("signed in", who=user.name)
     response = Response(status_code=HTTPStatus.NO_CONTENT)
-    set_cookie(door, response, session)
+    set_cookie(response, door.cookie, session, is_encrypted=door.is_encrypted)
     return response
-
-
-def set_cookie(door: Door, response: Response, session: str) -> None:
-    """Let a browser keep a session; scripts and other sites cannot use it."""
-    response.set_cookie(
-        door.cookie, session, httponly=True, samesite="strict", secure=door.is_encrypted
-    )
 
 
 @api.delete("/session", status_code=HTTPStatus.NO_CONTENT)
@@ -109,7 +90,7 @@ def sign_out(request: Request, _user: Viewer) -> Response:
     door: Door = request.app.state.door
     door.users.sign_out(request.cookies.get(door.cookie, ""))
     response = Response(status_code=HTTPStatus.NO_CONTENT)
-    response.delete_cookie(door.cookie, httponly=True, samesite="strict")
+    clear_cookie(response, door.cookie)
     return response
 
 

@@ -15,9 +15,9 @@ from radfuse.node.node import Node
 from radfuse.node.settings import NodeSettings
 from radfuse.service.dashboard.app import make_dashboard
 from radfuse.service.dashboard.health import Health
-from radfuse.service.dashboard.users import Users
 from radfuse.service.responses import LOOPBACK_NAMES
 from radfuse.service.sockets import Server, bind, private_files
+from radfuse.service.users import Users
 
 LOG = logging.getLogger(__name__)
 

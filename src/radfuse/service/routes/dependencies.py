@@ -14,6 +14,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.methods.catalogue import METHODS
 from radfuse.methods.loading import check_options, method_info
+from radfuse.node.audit import Audit
 from radfuse.recipe import FILE_FIELDS, Recipe, make_recipe
 from radfuse.service.delivery.transfers import Transfers
 from radfuse.service.jobs.job_queue import JobQueue
@@ -74,6 +75,9 @@ class Dependencies:
     """Addresses of the configured PACS by name."""
 
     transfers: Transfers = field(default_factory=Transfers)
+    audit: Audit | None = None
+    """Who did what, where users are known."""
+
     phantoms_at_once: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(MAX_PHANTOMS)
     )

@@ -7,10 +7,12 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from radfuse.errors import InputError
 from radfuse.pipeline.qa.form import ANSWERS, CHECKS, GRADES, MAX_ACCEPTED_GRADE
 from radfuse.record import CheckAnswer, Signature, Signoff, now
 from radfuse.service.models import RequestModel
 from radfuse.service.responses import SHEET_POLICY
+from radfuse.service.routes.actor import Actor, ActorOf
 from radfuse.service.routes.dependencies import PATH_FIELDS, ServiceDeps
 from radfuse.service.routes.studies import Text
 from radfuse.service.stores.studies import Study
@@ -34,7 +36,9 @@ Comment = Annotated[
 class SignatureRequest(RequestModel):
     """A signature of the viewer."""
 
-    name: Name = Field(description="Name of the person who signs")
+    name: Name | None = Field(
+        None, description="Name of the person who signs; by default, and at most, that of the login"
+    )
     run: Text = Field(description="Run that was reviewed, `current` of the study")
 
 
@@ -93,20 +97,41 @@ def qa_sheet(identifier: str, deps: ServiceDeps, run: str | None = None) -> File
 
 
 @api.put("/studies/{identifier}/signoff", response_model_exclude=PATH_FIELDS)
-def sign(identifier: str, request: SignoffRequest, deps: ServiceDeps) -> Study:
+def sign(identifier: str, request: SignoffRequest, deps: ServiceDeps, actor: ActorOf) -> Study:
     """Sign off the registration, in study, record, QA sheet and DICOM objects, with the time.
 
     The DICOM objects are written again with new UIDs; the study's message says so. 409 if another
     run than the reviewed one is the current one.
     """
-    signoff = Signoff(**request.model_dump(exclude={"run"}), time=now())
-    return deps.studies.sign(identifier, request.run, signoff)
+    form = request.model_dump(exclude={"run", "name"})
+    signoff = Signoff(**form, **signature_of(request, actor).model_dump())
+    study = deps.studies.sign(identifier, request.run, signoff)
+    actor.did("signed off", study=identifier, run=study.current, state=signoff.state)
+    return study
 
 
 @api.put("/studies/{identifier}/signoff/second", response_model_exclude=PATH_FIELDS)
-def sign_second(identifier: str, request: SignatureRequest, deps: ServiceDeps) -> Study:
+def sign_second(
+    identifier: str, request: SignatureRequest, deps: ServiceDeps, actor: ActorOf
+) -> Study:
     """Confirm the sign-off by another person, in the same parts as the first signature.
 
     400 without a sign-off, and for the name of the first person; 409 as for the sign-off.
     """
-    return deps.studies.confirm(identifier, request.run, Signature(name=request.name, time=now()))
+    study = deps.studies.confirm(identifier, request.run, signature_of(request, actor))
+    actor.did("confirmed the sign-off", study=identifier, run=study.current)
+    return study
+
+
+def signature_of(request: SignatureRequest, actor: Actor) -> Signature:
+    """The signature of a request: of its user, or with the typed name where nobody signs in.
+
+    Raises `InputError` for the name of another user, and without a name.
+    """
+    if actor.user is None:
+        if request.name is None:
+            raise InputError("name: type your name to sign")
+        return Signature(name=request.name, time=now())
+    if request.name not in {None, actor.user.name}:
+        raise InputError(f"you are signed in as {actor.user.name}; sign with this name")
+    return Signature(name=actor.user.name, time=now(), is_authenticated=True)

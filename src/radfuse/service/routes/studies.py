@@ -29,6 +29,7 @@ from radfuse.record import NOTICE, now
 from radfuse.service.jobs.client_files import client_path, read_source
 from radfuse.service.jobs.job_queue import Job
 from radfuse.service.models import RequestModel
+from radfuse.service.routes.actor import Actor, ActorOf
 from radfuse.service.routes.dependencies import (
     PATH_FIELDS,
     UPLOAD_PREFIX,
@@ -181,9 +182,10 @@ async def upload(request: Request, deps: ServiceDeps) -> dict[str, str]:
 
 
 @api.get("/studies", response_model_exclude={"__all__": PATH_FIELDS})
-def studies(deps: ServiceDeps) -> list[Study]:
+def studies(deps: ServiceDeps, actor: ActorOf) -> list[Study]:
     """All studies, the newest first; unreadable ones are last and have a message."""
-    return [*map(deps.jobs.with_details, deps.studies.all()), *deps.studies.unreadable()]
+    readable = (_shown_to(actor, deps.jobs.with_details(one)) for one in deps.studies.all())
+    return [*readable, *deps.studies.unreadable()]
 
 
 @api.post("/studies", status_code=201, response_model_exclude=PATH_FIELDS)
@@ -193,26 +195,34 @@ def create(request: StudyRequest, deps: ServiceDeps) -> Study:
 
 
 @api.get("/studies/{identifier}", response_model_exclude=PATH_FIELDS)
-def study(identifier: str, deps: ServiceDeps) -> Study:
+def study(identifier: str, deps: ServiceDeps, actor: ActorOf) -> Study:
     """One study and its state."""
-    return deps.jobs.with_details(deps.studies.get(identifier))
+    return _shown_to(actor, deps.jobs.with_details(deps.studies.get(identifier)))
+
+
+def _shown_to(actor: Actor, study: Study) -> Study:
+    """A study, without the reason about its patients for a user who may not see these."""
+    hidden = {} if actor.sees_patients else {"accepted_patients": None}
+    return study.model_copy(update=hidden)
 
 
 @api.get("/studies/{identifier}/identities")
-def identities(identifier: str, deps: ServiceDeps) -> Identities:
+def identities(identifier: str, deps: ServiceDeps, actor: ActorOf) -> Identities:
     """Name, ID, birth date and sex of the patient in each image, and what the images are.
 
-    The one answer that names the patient, for the person at the viewer. Empty before the images are
-    read.
+    The one answer that names the patient, for the person at the viewer; withheld from the role
+    viewer. Empty before the images are read.
     """
     study = deps.studies.get(identifier)
-    return read_identities(deps.studies.folder_of(study.id), study.accepted_patients)
+    found = read_identities(deps.studies.folder_of(study.id), study.accepted_patients)
+    return found if actor.sees_patients else found.without_patients()
 
 
 @api.delete("/studies/{identifier}", status_code=204)
-def delete(identifier: str, deps: ServiceDeps) -> None:
+def delete(identifier: str, deps: ServiceDeps, actor: ActorOf) -> None:
     """Remove a study without a job, and its uploads that no other study uses."""
     deps.jobs.delete(identifier)
+    actor.did("deleted the study", study=identifier)
 
 
 @api.get("/studies/{identifier}/events", response_class=StreamingResponse)

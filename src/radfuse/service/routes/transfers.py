@@ -18,6 +18,7 @@ from radfuse.service.delivery.run_files import pinned_series
 from radfuse.service.delivery.sending import send_folders
 from radfuse.service.delivery.transfers import TransferResult, TransferStatus
 from radfuse.service.models import RequestModel
+from radfuse.service.routes.actor import ActorOf
 from radfuse.service.routes.dependencies import UPLOAD_PREFIX, Dependencies, ServiceDeps
 from radfuse.service.routes.studies import StudyRequest, Text, create_study
 from radfuse.service.stores.structure_files import EXPORTS, export
@@ -88,7 +89,9 @@ def cancel(transfer: str, deps: ServiceDeps) -> TransferStatus:
 
 
 @api.post("/studies/{identifier}/send", status_code=202)
-def send(identifier: str, request: SendRequest, deps: ServiceDeps) -> TransferStatus:
+def send(
+    identifier: str, request: SendRequest, deps: ServiceDeps, actor: ActorOf
+) -> TransferStatus:
     """Start sending series of the result, and the structures, to a PACS.
 
     409 where `run` is not the current one. `transfers` has the progress and the result.
@@ -99,6 +102,7 @@ def send(identifier: str, request: SendRequest, deps: ServiceDeps) -> TransferSt
     sets = [one for one in (STRUCTURES, STRUCTURES_ON_MR) if one in request.series]
     images = [one for one in dict.fromkeys(request.series) if one not in sets]
     mr = registered_mr(deps.studies, study) if STRUCTURES_ON_MR in sets else None
+    actor.did("asked to send", study=identifier, run=current, destination=name)
     pinned = ExitStack()
     folders = pinned.enter_context(pinned_series(folder, current, images)) if images else []
 

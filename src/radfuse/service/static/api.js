@@ -41,6 +41,9 @@ async function requestJson(method, path, body) {
   return response.status === 204 ? null : parseTranslated(await response.text());
 }
 
+export const session = () => requestJson("GET", "/session");
+export const signIn = (token) => requestJson("POST", "/session", { token });
+export const signOut = () => requestJson("DELETE", "/session");
 export const info = () => requestJson("GET", "/info");
 export const studies = () => requestJson("GET", "/studies");
 export const study = (id) => requestJson("GET", `/studies/${id}`);

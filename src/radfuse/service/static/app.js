@@ -15,6 +15,7 @@ import { ResultsPanel } from "./results/results_panel.js";
 import { translated } from "./sentences.js";
 import { offerLanguages, text } from "./text.js";
 import { volumeUrl } from "./urls.js";
+import { showUser } from "./user.js";
 import { addColourMaps, loadFurther } from "./viewer/further.js";
 import { Viewer } from "./viewer/viewer.js";
 import { Volume } from "./viewer/volume.js";
@@ -283,7 +284,7 @@ function onKey(event) {
 }
 
 async function start() {
-  const [info, form] = await Promise.all([api.info(), api.signoffForm()]);
+  const [info, form] = await Promise.all([api.info(), api.signoffForm(), showUser(() => panels.structures.saveAll())]);
   byId("version").textContent = info.version;
   addColourMaps(info.colour_maps);
   setOptions(byId("method"), Object.keys(info.methods), info.default_method);

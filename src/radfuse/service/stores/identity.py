@@ -57,6 +57,15 @@ class Identities(FrozenModel):
     accepted_reason: str = ""
     """Why a person accepted them as one; empty where nobody did."""
 
+    is_withheld: bool = False
+    """Whether the patients are left out, since the user may not see them."""
+
+    def without_patients(self) -> "Identities":
+        """The images without name, ID, birth date and sex, and without what a person wrote."""
+        blank = {"name": "", "id": "", "birth_date": "", "sex": ""}
+        images = tuple(one.model_copy(update=blank) for one in self.images)
+        return Identities(images=images, differ=self.differ, is_withheld=True)
+
     @property
     def patients(self) -> tuple[Patient, ...]:
         """The patient of each image."""

@@ -18,10 +18,10 @@ export class IdentityBanner {
   // Show the identities of a study's images; none where they are not known. Different patients that nobody has
   // accepted are compared in a dialog; where the patient is hidden, only on demand.
   show(id, identities) {
-    const { images, differ, accepted_reason } = identities;
+    const { images, differ, accepted_reason, is_withheld } = identities;
     this.isBlocked = differ && !accepted_reason;
     this.#showDifferent(identities);
-    const isAsking = this.isBlocked && this.asked !== id && !this.#isHidden;
+    const isAsking = this.isBlocked && this.asked !== id && !this.#isHidden && !is_withheld;
     if (isAsking) this.asked = id;
     if (differ) this.dialog.show(id, identities, isAsking);
     const known = images.filter((one) => one.name || one.id || one.birth_date);
@@ -29,7 +29,7 @@ export class IdentityBanner {
     byId("identity").dataset.differ = String(differ);
     const patients = differ ? known : known.slice(0, 1);
     byId("patients").replaceChildren(...patients.map((one) => createElement("li", {}, ...patientParts(one, differ))));
-    if (!known.length) byId("patients").replaceChildren(createElement("li", { textContent: text("identity.none") }));
+    if (!known.length) byId("patients").replaceChildren(createElement("li", { textContent: text(is_withheld ? "identity.withheld" : "identity.none") }));
     const frames = new Set(images.map((one) => one.frame_of_reference));
     const hasOneFrame = images.length > 1 && frames.size === 1 && !frames.has("");
     byId("series").replaceChildren(...images.map((one) => createElement("li", { textContent: seriesText(one), title: one.frame_of_reference && text("identity.frame", { uid: one.frame_of_reference }) })));
@@ -49,10 +49,11 @@ export class IdentityBanner {
     throw new Error(text("patients.blocked"));
   }
 
-  #showDifferent({ images, differ, accepted_reason }) {
+  #showDifferent({ images, differ, accepted_reason, is_withheld }) {
     const names = [...new Set(images.map((one) => one.modality))].join(", ");
     byId("different-patients").textContent = accepted_reason ? text("patients.accepted", { reason: accepted_reason }) : text("patients.different", { images: names });
-    byId("different-patients").hidden = byId("compare-patients").hidden = !differ;
+    byId("different-patients").hidden = !differ;
+    byId("compare-patients").hidden = !differ || is_withheld;
   }
 
   get #isHidden() {

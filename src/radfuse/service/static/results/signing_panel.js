@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { byId, showErrors } from "../dom.js";
 import { language, text } from "../text.js";
+import { fillSigners, mayChange, user } from "../user.js";
 import { SigningForm } from "./signing_form.js";
 
 const CONFLICT = 409;
@@ -38,6 +39,7 @@ export class SigningPanel {
 
   // Why the displayed images are not the result to be signed off; empty if they are.
   blocker() {
+    if (!mayChange()) return text("signoff.role", user);
     if (!this.shownRun() || this.shownRun() !== this.study.current) return text("signoff.not-displayed");
     if (this.isMoved()) return text("signoff.moved");
     return this.viewer.preview ? text("signoff.preview", { shown: this.viewer.preview.label }) : "";
@@ -55,6 +57,7 @@ export class SigningPanel {
     if (!name) throw new Error(text("signoff.type-name"));
     await this.#send(api.signSecond, { name });
     byId("second-signer").value = "";
+    fillSigners();
   }
 
   // Sign the run that is displayed, which the server refuses where it is not the current one.
@@ -75,12 +78,14 @@ export class SigningPanel {
   }
 }
 
-function summary({ state, name, time, grade, second }) {
-  const parts = [text(`signoff.${state}-by`, { name, time: shown(time) })];
+function summary({ state, time, grade, second, ...first }) {
+  const parts = [text(`signoff.${state}-by`, { name: named(first), time: shown(time) })];
   if (grade !== null) parts.push(text("signoff.graded", { grade }));
-  if (second) parts.push(text("signoff.confirmed-by", { name: second.name, time: shown(second.time) }));
+  if (second) parts.push(text("signoff.confirmed-by", { name: named(second), time: shown(second.time) }));
   return parts.join("; ");
 }
+
+const named = ({ name, is_authenticated }) => (is_authenticated ? text("signoff.authenticated", { name }) : name);
 
 // A time whose month is not a number: dates in figures have other orders in other countries.
 const shown = (time) => new Date(time).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });

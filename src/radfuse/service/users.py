@@ -1,4 +1,4 @@
-"""Users of the dashboard: a file with a line for each, their roles, tokens and sessions.
+"""Users of dashboard and viewer: a file with a line for each, their roles, tokens and sessions.
 
 A line of the file has a name, a role and the SHA-256 of a token; `radfuse node token NAME ROLE`
 prints one with a new token. Empty lines and those that begin with # are skipped.
@@ -32,9 +32,9 @@ class Role(StrEnum):
     """What a user may do; each includes the ones before."""
 
     VIEWER = "viewer"
-    """Sees the queue and states without patients."""
+    """Sees the queue and states, and the viewer's images, without patients."""
     OPERATOR = "operator"
-    """Sees patients and reasons, forces, cancels, runs again, suspends."""
+    """Sees patients and reasons, forces, cancels, runs again, suspends; fuses, draws and signs."""
     ADMIN = "admin"
     """Also sees the audit log and the settings."""
 
@@ -46,7 +46,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class User:
-    """A user of the dashboard."""
+    """A user of dashboard and viewer."""
 
     name: str
     role: Role
@@ -121,6 +121,11 @@ class Users:
         """The user of a token; the time that it takes does not depend on the token."""
         self._refresh()
         return self._of_digest(digest_of(token))
+
+    def named(self, name: str) -> User | None:
+        """The user of a name that somebody else has authenticated."""
+        self._refresh()
+        return next((user for user in self._users if user.name == name), None)
 
     def sign_in(self, token: str) -> str | None:
         """A new session of the user of a token, or None."""
