@@ -81,6 +81,17 @@ def test_no_route_and_no_file_without_sign_in(known: Site, routes: list[str]) ->
         assert {client.get(path).status_code for path in OPEN_FILES} == {200}
 
 
+def test_the_form_finds_all_its_files() -> None:
+    needed, modules = set(), {"sign_in.js"}
+    while modules - needed:
+        needed |= (new := modules - needed)
+        for name in new:
+            modules |= set(re.findall(r'from "\./([\w/]+\.js)"', (STATIC / name).read_text()))
+    needed |= {f"locale/{one.name}" for one in (STATIC / "locale").iterdir()}
+    needed |= {f"sentences/{one.name}" for one in (STATIC / "sentences").iterdir()}
+    assert {f"/{one}" for one in (*needed, "sign_in.html", "style.css")} == OPEN_FILES
+
+
 @pytest.mark.parametrize(
     "headers",
     [
