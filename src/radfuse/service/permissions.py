@@ -13,7 +13,8 @@ STUDY = "/api/v1/studies/[0-9a-z]+"
 
 VIEWED = re.compile(
     rf"/api/v1/(info|signoff-form|openapi\.json|studies)|{SESSION}|{STUDY}"
-    rf"|{STUDY}/(identities|events|view|volumes/[^/]+|further/[^/]+|landmarks|alignments|results)"
+    rf"|{STUDY}/(identities|events|view|volumes/[^/]+|further/[^/]+|landmarks|alignments|results"
+    r"|deleted-structures)"
     rf"|{STUDY}/structures(/[0-9a-z]+(/statistics)?)?"
 )
 """Paths that a viewer may get. Identities come without the patient."""
