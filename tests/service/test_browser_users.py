@@ -65,7 +65,7 @@ def test_two_users_sign(viewer: ViewerDriver, owned: Site, done: str) -> None:
     viewer.browser.get(f"{owned.base}/?lang=en#{done}")
     viewer.wait_until(lambda: shown_form(viewer))
     viewer.element("token").send_keys("wrong\n")
-    viewer.wait_until(lambda: "no user has this token" in viewer.element("sign-in-error").text)
+    viewer.wait_until(lambda: "No user has this token" in viewer.element("sign-in-error").text)
     shot(viewer, "users-01-sign-in")
     viewer.element("token").clear()
     sign_in(viewer, "anna")

@@ -89,7 +89,6 @@ def test_the_form_finds_all_its_files() -> None:
         for name in new:
             modules |= set(re.findall(r'from "\./([\w/]+\.js)"', (STATIC / name).read_text()))
     needed |= {f"locale/{one.name}" for one in (STATIC / "locale").iterdir()}
-    needed |= {f"sentences/{one.name}" for one in (STATIC / "sentences").iterdir()}
     assert {f"/{one}" for one in (*needed, "sign_in.html", "style.css")} == OPEN_FILES
 
 

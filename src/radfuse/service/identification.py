@@ -15,9 +15,8 @@ SIGN_IN = "/sign_in.html"
 """The form by which a user signs in."""
 
 OPEN_FILES = frozenset(
-    {SIGN_IN, "/sign_in.js", "/style.css", "/api.js", "/dom.js", "/text.js", "/sentences.js",
-     "/sentences/de.json",
-     "/locale/en.json", "/locale/de.json"}
+    {SIGN_IN, "/sign_in.js", "/style.css", "/dom.js", "/text.js", "/locale/en.json",
+     "/locale/de.json"}
 )  # fmt: skip
 """What a browser needs to sign in; it has no data of any study."""
 

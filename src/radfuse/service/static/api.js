@@ -42,7 +42,6 @@ async function requestJson(method, path, body) {
 }
 
 export const session = () => requestJson("GET", "/session");
-export const signIn = (token) => requestJson("POST", "/session", { token });
 export const signOut = () => requestJson("DELETE", "/session");
 export const info = () => requestJson("GET", "/info");
 export const studies = () => requestJson("GET", "/studies");
