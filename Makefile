@@ -2,6 +2,7 @@
 # with branch coverage; docs: the generated documents, and the site in build/site; screenshots: the
 # images of docs/howto/view.md, taken by the browser test; image: the container image (docs/deploy.md).
 # sbom: what the image has, as CycloneDX; licences: a table of it.
+# dist: the sdists and wheels, built twice, checked, and tried in empty environments (docs/release.md).
 # Each target but image installs what it needs into .venv; see docs/testing.md.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
@@ -28,7 +29,7 @@ ENVIRONMENT := OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 PYTHONDO
 # Three for two cores: some tests wait for servers and browsers.
 THREE_AT_ONCE := -n 3 --dist worksteal --durations=25
 
-.PHONY: demo test check study docs screenshots image sbom licences ready tools axe venv-package clean
+.PHONY: demo test check study docs dist screenshots image sbom licences ready tools axe venv-package clean
 
 demo: .venv/demo
 	$(BIN)/radfuse demo --output radfuse-demo --overwrite
@@ -43,7 +44,7 @@ check: .venv/dev
 	$(BIN)/lint-imports
 
 study: TOOLS += $(IMAGE_TOOLS)
-study: ready
+study: ready .venv/dist
 	$(BIN)/coverage erase
 	$(ENVIRONMENT) $(BIN)/coverage run -m pytest $(THREE_AT_ONCE) --hypothesis-profile=study
 	$(BIN)/coverage combine --quiet
@@ -52,6 +53,9 @@ study: ready
 docs: .venv/dev
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/website/build.py
+
+dist: .venv/dist
+	$(BIN)/python deploy/dist.py dist
 
 screenshots: ready
 	$(BIN)/pytest -q tests/service/test_browser.py
@@ -74,9 +78,13 @@ licences: .venv/dev
 	touch $@
 
 .venv/dev: .venv/made
-	$(CONSTRAINED) --editable ".[benchmark,cluster,dev,docs,node,pacs,train,view]" --editable ./weights
+	$(CONSTRAINED) --editable ".[all,dev,docs]" --editable ./weights
 	$(COMPILE)
 	touch $@ .venv/demo
+
+.venv/dist: .venv/dev
+	$(CONSTRAINED) --editable ".[dist]"
+	touch $@
 
 .venv/made: pyproject.toml weights/pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -11,8 +11,13 @@ RadfuseError               one line on the command line; anything else is a bug,
 └── RegistrationError      registration QA failed
 """
 
-from pathlib import Path
-from typing import ClassVar
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
 
 class RadfuseError(Exception):
@@ -84,3 +89,49 @@ class RegistrationError(RadfuseError):
     def __str__(self) -> str:
         """The reason and the remedies in one line."""
         return "; ".join(self.args)
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Around imports of packages that only an extra of radfuse installs.
+
+    Raises `InputError` with the command that installs it where one is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        raise InputError(f"{package} is missing; {install_command(extra)}") from error
+
+
+def install_command(extra: str) -> str:
+    """How to add an extra to this installation of radfuse."""
+    return command_of(extra, _origin())
+
+
+def command_of(extra: str, origin: Mapping[str, Any]) -> str:
+    """How to add an extra where pip noted `origin`: a checkout, a wheel, or {} for a package index.
+
+    Folders are not named: clients of the service read such messages, too.
+    """
+    with_weights = extra in ("weights", "all")
+    if "dir_info" in origin:
+        how = "--editable " if origin["dir_info"].get("editable") else ""
+        weights = f"{how}./weights " * with_weights
+        return f'pip install {weights}{how}".[{extra}]" in the checkout of radfuse'
+    name = PurePosixPath(unquote(urlsplit(origin.get("url", "")).path)).name
+    if name.endswith(".whl"):
+        beside = "--find-links . " * with_weights
+        return f'pip install {beside}"./{name}[{extra}]" in the folder of that file'
+    return f'pip install "radfuse[{extra}]"'
+
+
+def _origin() -> dict[str, Any]:
+    """What pip noted about the origin of radfuse (PEP 610); {} for a package index."""
+    metadata = importlib.import_module("importlib.metadata")  # only where a message needs it
+    try:
+        text = metadata.distribution("radfuse").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        text = None
+    origin: dict[str, Any] = json.loads(text or "{}")
+    return origin

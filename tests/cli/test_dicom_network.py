@@ -13,6 +13,7 @@ import pytest
 from cli_kit import refused_in_a_line, run
 
 from orthanc_kit import HOST, Orthanc, free_ports
+from radfuse.errors import install_command
 from radfuse.phantom.dicom import STUDY_DATE
 
 WAYS = ("node", "web")
@@ -148,7 +149,7 @@ def test_a_missing_extra_is_named() -> None:
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert result.stderr == "radfuse: pynetdicom is missing; pip install radfuse[pacs]\n"
+    assert result.stderr == f"radfuse: pynetdicom is missing; {install_command('pacs')}\n"
 
 
 def test_help_needs_none_of_the_network() -> None:

@@ -14,6 +14,7 @@ from click.testing import Result
 from PIL import Image
 
 from radfuse.cli.options import named_options
+from radfuse.errors import install_command
 from radfuse.methods.installed import VARIABLE
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.training.checkpoint import find_checkpoint, read_checkpoint
@@ -144,7 +145,7 @@ def test_without_torch_one_line_says_what_to_install(workshop: Path, tmp_path: P
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "2\n2\n"
-    assert done.stderr == 2 * "radfuse: torch is missing; pip install radfuse[train]\n"
+    assert done.stderr == 2 * f"radfuse: torch is missing; {install_command('train')}\n"
 
 
 def test_model_card_has_the_metrics_of_the_test_pairs(workshop: Path) -> None:

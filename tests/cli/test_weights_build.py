@@ -12,7 +12,7 @@ from click.testing import Result
 from test_training_commands import CONFIG, SIDE, write_pairs
 
 from radfuse import settings
-from radfuse.errors import InputError
+from radfuse.errors import InputError, install_command
 from radfuse.methods.catalogue import METHODS, PUBLISHED
 from radfuse.methods.installed import VARIABLE
 from radfuse.methods.loading import load_method, method_info
@@ -110,7 +110,7 @@ def test_without_torch_one_line_says_what_to_install() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "radfuse: torch is missing; pip install radfuse[train]\n"
+    assert done.stderr == f"radfuse: torch is missing; {install_command('train')}\n"
 
 
 def test_shipped_settings_equal_those_of_the_repository() -> None:

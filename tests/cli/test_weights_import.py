@@ -16,6 +16,7 @@ from click.testing import Result
 from numpy.typing import NDArray
 from PIL import Image
 
+from radfuse.errors import install_command
 from radfuse.io.images import read_grey
 from radfuse.methods.installed import VARIABLE
 from radfuse.networks.catalogue import NETWORKS, make_network
@@ -183,7 +184,7 @@ def test_without_torch_one_line_says_what_to_install(file: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "radfuse: torch is missing; pip install radfuse[train]\n"
+    assert done.stderr == f"radfuse: torch is missing; {install_command('train')}\n"
 
 
 @pytest.mark.slow

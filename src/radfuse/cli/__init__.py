@@ -49,6 +49,7 @@ COMMANDS = {
     ),
     "info": ("radfuse.cli.info:info_command", "List patients, studies and series of a folder."),
     "methods": ("radfuse.cli.methods:methods_command", "List the fusion methods."),
+    "cite": ("radfuse.cli.cite:cite_command", "Print BibTeX of methods and metrics."),
     "demo": ("radfuse.cli.demo:demo_command", "Generate a synthetic phantom and fuse it."),
 }
 """Command, import path, summary."""

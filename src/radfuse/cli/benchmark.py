@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from radfuse.cli.options import PATH, output_options, print_json, resumable_stages
-from radfuse.errors import InputError
+from radfuse.errors import needs_extra
 from radfuse.methods.catalogue import usual_methods
 from radfuse.metrics.profiles import PROFILES
 
@@ -59,11 +59,9 @@ def benchmark_command(
     command resumes a stopped benchmark. The failure of a method does not affect the others. The
     statistics account for within-patient correlation. The report is OUTPUT/report/report.html.
     """  # fmt: skip
-    try:
+    with needs_extra("benchmark"):
         from radfuse.benchmark.benchmark import benchmark  # noqa: PLC0415  # an extra
         from radfuse.benchmark.settings import BenchmarkSettings, changed, read_benchmark_settings  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     settings = (
         read_benchmark_settings(config) if config else BenchmarkSettings(methods=usual_methods())
     )

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from radfuse.cli.options import PATH, output_options, print_json, resumable_stages
-from radfuse.errors import InputError
+from radfuse.errors import needs_extra
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
 from radfuse.phantom.findings import FIRST_REPORTING_SEED, TUNING_SEEDS
@@ -65,10 +65,8 @@ def delineation_command(
     synthetic phantoms; the regions are compared with the true tumours. The same command resumes a
     stopped experiment. The failure of a method does not affect the others.
     """
-    try:
+    with needs_extra("benchmark"):
         from radfuse.benchmark.experiments import delineation_report, delineation_run  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     kinds = {"tumours": tuple(dict.fromkeys(tumours))} if tumours else {}
     experiment = delineation_run.DelineationExperiment(
         output, seeds, tuple(dict.fromkeys(methods)) or _rules(),
@@ -131,10 +129,8 @@ def findings_command(
     them and without them. The same command resumes a stopped experiment. The failure of a method
     does not affect the others.
     """
-    try:
+    with needs_extra("benchmark"):
         from radfuse.benchmark.experiments import findings_report, findings_run  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[benchmark]") from error
     names = tuple(dict.fromkeys(methods or (*_rules(), DEFAULT_METHOD)))
     experiment = findings_run.FindingsExperiment(output, seeds, names, kinds, **options)
     with resumable_stages(quiet=quiet) as report:

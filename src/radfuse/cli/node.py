@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from radfuse.cli.options import PATH, print_json
-from radfuse.errors import InputError
+from radfuse.errors import InputError, needs_extra
 from radfuse.node.settings import NodeSettings, read_node_settings
 from radfuse.record import NOTICE
 
@@ -47,7 +47,8 @@ def run_command(config: Path | None, host: str | None, port: int | None) -> None
 
     Research use only. Not a medical device.
     """
-    from radfuse.service.dashboard.server import serve_node  # noqa: PLC0415  # an extra
+    with needs_extra("node"):
+        from radfuse.service.dashboard.server import serve_node  # noqa: PLC0415  # an extra
 
     given = {name: one for name, one in (("host", host), ("port", port)) if one is not None}
     settings = read_node_settings(config).model_copy(update=given)
@@ -100,7 +101,8 @@ def test_command(rules: Path, patient_id: str, config: Path | None, *, as_json: 
     Nothing is fused or changed. The pair is chosen among the series that match as by `radfuse
     fuse --study`.
     """
-    from radfuse.node.rules import apply, read_rules  # noqa: PLC0415  # an extra
+    with needs_extra("node"):
+        from radfuse.node.rules import apply, read_rules  # noqa: PLC0415  # an extra
 
     checked = read_rules(rules)
     series = _series_of(read_node_settings(config), patient_id)

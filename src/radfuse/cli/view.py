@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from radfuse.cli.options import PATH
-from radfuse.errors import InputError
+from radfuse.errors import InputError, needs_extra
 from radfuse.record import NOTICE
 
 VISIBLE = (
@@ -122,13 +122,11 @@ def view_command(
 
     Research use only. Not a medical device.
     """
-    try:
+    with needs_extra("view"):
         from radfuse.service import server, sockets  # noqa: PLC0415  # an extra
         from radfuse.service.delivery.destinations import read_destinations  # noqa: PLC0415
         from radfuse.service.responses import LOOPBACK_NAMES  # noqa: PLC0415
         from radfuse.service.routes.studies import StudyRequest  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[view]") from error
     if bool(ct) != bool(mrs) or (study and ct):
         raise InputError("give --ct and --mr, or a STUDY with both inside, or neither")
     functional = {"pet": pet, "pet_ct": pet_ct, "spect": spect}

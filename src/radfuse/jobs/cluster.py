@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from radfuse.errors import DiskFullError, InputError, PeerError
+from radfuse.errors import DiskFullError, InputError, PeerError, needs_extra
 from radfuse.io.staging import PREFIX
 from radfuse.jobs.containment import JOB_MEMORY_BYTES
 from radfuse.jobs.job import Job, JobState
@@ -94,10 +94,8 @@ async def _identity(address: str) -> dict[str, Any]:
 
 def imported(package: str) -> Any:
     """A package of the extra `cluster`; `InputError` where it is not installed."""
-    try:
+    with needs_extra("cluster"):
         module = __import__(package)
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[cluster]") from error
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are reported by us
     return module

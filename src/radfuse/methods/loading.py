@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from radfuse.arrays import Float32Array
-from radfuse.errors import InputError
+from radfuse.errors import InputError, install_command
 from radfuse.intensity import Window
 from radfuse.methods.catalogue import METHODS, PUBLISHED, MethodInfo
 from radfuse.methods.installed import is_installed, read_weights, weights_folder
@@ -68,8 +68,7 @@ def missing_weights(name: str) -> str:
     if not weights or weights.is_file():
         return ""
     return (
-        f"the weights of '{name}' are in the package radfuse-weights: pip install "
-        '"radfuse[weights]", or pip install ./weights in a checkout'
+        f"the weights of '{name}' are in the package radfuse-weights; {install_command('weights')}"
     )
 
 
@@ -130,6 +129,6 @@ def _class_of(name: str, device: str) -> type[Any]:
         found: type[Any] = getattr(importlib.import_module(module), kind)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"--device {device} needs {error.name}; pip install radfuse[train]"
+            f"--device {device} needs {error.name}; {install_command('train')}"
         ) from error
     return found

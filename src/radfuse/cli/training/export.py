@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from radfuse.cli.options import PATH, named_options, network_options, print_json
-from radfuse.errors import InputError
+from radfuse.errors import InputError, needs_extra
 from radfuse.io.staging import refuse_existing
 
 
@@ -40,11 +40,9 @@ def export_command(
     compared with the network on three sizes; if they differ by more than 1 of 255 grey levels,
     with --half too, nothing is written. `radfuse fuse --method FILE.onnx` uses it.
     """  # fmt: skip
-    try:
+    with needs_extra("train"):
         from radfuse.training.checkpoint import find_checkpoint  # noqa: PLC0415  # an extra
         from radfuse.training.export.checkpoint import export  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     if output.suffix != ".onnx":
         raise InputError(f"{output}: give a name that ends in .onnx")
     refuse_existing([output, output.with_suffix(".json")], overwrite=overwrite)

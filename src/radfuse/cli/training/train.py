@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from radfuse.cli.options import PATH, output_options, print_json
-from radfuse.errors import InputError
+from radfuse.errors import needs_extra
 
 if TYPE_CHECKING:
     from radfuse.training import loop
@@ -54,10 +54,8 @@ def train_command(
     and for TensorBoard) and sample images. Several processes: torchrun --nproc-per-node N
     -m radfuse train CONFIG ...
     """  # fmt: skip
-    try:
+    with needs_extra("train"):
         from radfuse.training.prepare import prepare_training  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     with (
         prepare_training(config, **chosen) as run,
         TrainingProgress(quiet=quiet or not run.processes.is_main) as report,

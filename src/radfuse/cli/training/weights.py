@@ -19,7 +19,7 @@ from radfuse.cli.options import (
     print_json,
 )
 from radfuse.cli.training.train import TrainingProgress
-from radfuse.errors import InputError
+from radfuse.errors import InputError, needs_extra
 from radfuse.io.staging import refuse_existing
 from radfuse.methods.catalogue import METHODS, packaged_folders
 from radfuse.methods.installed import SHA256, Weights, install, weights_folder, weights_in
@@ -115,10 +115,8 @@ def import_command(
     FILE: .npz; MATLAB's .mat; PyTorch state dict (.pth .pt .pkl .model); TensorFlow checkpoint, any
     of its files or their prefix. No code in the files is run. See docs/howto/authors-weights.md.
     """  # fmt: skip
-    try:
+    with needs_extra("train"):
         from radfuse.training.export.import_weights import import_weights  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     path = _new_path(method or f"{name}@authors")
     refuse_existing([path, path.with_suffix(".json")], overwrite=overwrite, instead="--as NAME")
     model_card = import_weights(name, files, path, options=named_options(options))
@@ -155,10 +153,8 @@ def build_command(
     Training takes ten minutes to a night, and uses a CUDA device if present. With -o, the same
     command resumes an interrupted training.
     """  # fmt: skip
-    try:
+    with needs_extra("train"):
         from radfuse.training.export.build import build  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is missing; pip install radfuse[train]") from error
     trainings = shipped_trainings()
     if name not in trainings:
         raise InputError(f"no packaged settings '{name}'; there are {', '.join(trainings)}")

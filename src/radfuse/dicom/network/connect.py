@@ -4,7 +4,7 @@ from functools import partial
 
 from radfuse.dicom.network.address import Address, DimseNode
 from radfuse.dicom.network.pacs import Pacs
-from radfuse.errors import InputError
+from radfuse.errors import needs_extra
 
 
 def connect(address: Address) -> Pacs:
@@ -12,11 +12,8 @@ def connect(address: Address) -> Pacs:
 
     Raises `InputError` where the extra `pacs` is not installed.
     """
-    try:
+    with needs_extra("pacs"):
         from radfuse.dicom.network import dicomweb, dimse  # noqa: PLC0415  # optional extra
-    except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        raise InputError(f"{package} is missing; pip install radfuse[pacs]") from error
     protocol = dimse if isinstance(address, DimseNode) else dicomweb
     return Pacs(
         echo=partial(protocol.echo, address),

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
-from radfuse.errors import InputError
+from radfuse.errors import InputError, needs_extra
 from radfuse.jobs.bids.dataset import DESCRIPTION, GENERATOR, dataset_facts
 from radfuse.jobs.bids.names import alphanumeric
 from radfuse.jobs.case import Case
@@ -50,14 +50,8 @@ def read_dataset(root: Path, recipe: Recipe) -> list[Case]:
 
 def _sessions(root: Path) -> dict[str, Images]:
     """The images of each session, by its name in BIDS."""
-    try:
+    with needs_extra("bids"):
         from bids import BIDSLayout, BIDSLayoutIndexer  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        if error.name != "bids":
-            raise
-        raise InputError(
-            f"{root}: a BIDS data set is read by pybids; install it: pip install 'radfuse[bids]'"
-        ) from error
     try:
         indexer = BIDSLayoutIndexer(validate=False, index_metadata=False)
         files = BIDSLayout(root, validate=False, indexer=indexer).get(
