@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radfuse.benchmark.settings import BenchmarkSettings, read_benchmark_settings
-from radfuse.errors import InputError
+from radfuse.errors import needs_extra
 from radfuse.pipeline.display.bars import Report, reporting
 
 if TYPE_CHECKING:
@@ -110,10 +110,8 @@ def benchmark(
     >>> found.report.name, found.rows.columns.tolist()[:3]
     ('report.html', ['profile', 'method', 'case'])
     """
-    try:
+    with needs_extra("benchmark"):
         from radfuse.benchmark import benchmark as run  # noqa: PLC0415  # an extra
-    except ModuleNotFoundError as error:
-        raise InputError(f'{error.name} is missing; pip install "radfuse[benchmark]"') from error
     if not isinstance(settings, BenchmarkSettings):
         settings = read_benchmark_settings(Path(settings))
     with reporting(report) as progress:
