@@ -308,7 +308,8 @@ def test_every_destructive_operation_can_be_undone(
     viewer.wait_until(lambda: viewer.body_data("shown"))
     viewer.element("tab-structures").click()
     adds(viewer, "Other")
-    adds(viewer, "GTVp")
+    viewer.element("structure-name").send_keys("gtvp" + Keys.ENTER)
+    viewer.wait_until(lambda: listed(viewer) == ["Other", "GTVp"])  # as in the list of TG-263
     draws_box(viewer, "GTVp")
     renames_and_undoes(viewer)
     deletes_and_undoes(viewer, site, done)

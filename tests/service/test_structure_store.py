@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ def test_restored_structure_is_as_before_but_its_revision(client: StudyClient) -
     assert client.call("DELETE", path).status_code == 204
     assert client.names() == ["Brain"]
     listed = client.call("GET", "/deleted-structures").json()
+    age = datetime.now(UTC) - datetime.fromisoformat(listed[0].pop("deleted"))
+    assert abs(age) < timedelta(minutes=5)
     assert listed[0] == {key: before[key] for key in before if key != "runs"}
     restored = client.call("POST", f"{path}/restore").json()
     assert client.get(first["id"]) == {**before, "revision": 3}

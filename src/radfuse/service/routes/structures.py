@@ -34,7 +34,12 @@ from radfuse.service.structure_operations import (
     apply_operation,
     structure_statistics,
 )
-from radfuse.service.structures.models import NewStructure, StructureChange, StructureSummary
+from radfuse.service.structures.models import (
+    DeletedStructure,
+    NewStructure,
+    StructureChange,
+    StructureSummary,
+)
 from radfuse.service.structures.on_mr import registered_mr
 
 ReferencedImage = Literal["ct", "mr"]
@@ -128,7 +133,7 @@ def delete(
 
 
 @api.get("/deleted-structures")
-def deleted_structures(identifier: str, deps: ServiceDeps) -> list[StructureSummary]:
+def deleted_structures(identifier: str, deps: ServiceDeps) -> list[DeletedStructure]:
     """Structures that can be restored, the last deleted one first."""
     return deps.structures.deleted(identifier)
 

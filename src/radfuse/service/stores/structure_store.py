@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
@@ -17,6 +18,7 @@ from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
 from radfuse.service.structures.models import (
     LINES,
+    DeletedStructure,
     NewStructure,
     StoredStructure,
     StructureChange,
@@ -180,15 +182,19 @@ class StructureStore:
             path.touch()  # the time of the deletion
             path.replace(path.parent / DELETED / path.name)
 
-    def deleted(self, study: str) -> list[StructureSummary]:
+    def deleted(self, study: str) -> list[DeletedStructure]:
         """Deleted structures, the last one first; without those that cannot be read."""
         with self._lock:
             if not (paths := self._paths(study, DELETED)):
                 return []
             grid = self.grid(study)
             paths = sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-            found = [self._read_if_readable(path, grid) for path in paths]
-        return [one.summary() for one in found if one]
+            found = [(self._read_if_readable(path, grid), _time_of(path)) for path in paths]
+        return [
+            DeletedStructure(**one.summary().model_dump(), deleted=time)
+            for one, time in found
+            if one
+        ]
 
     def restore(self, study: str, identifier: str) -> StoredStructure:
         """Bring a deleted structure back: the same but for its revision.
@@ -266,6 +272,10 @@ class StructureStore:
             for structure in structures:
                 path = stage.path_of(Path(f"{structure.id}.json"))
                 path.write_text(structure.model_dump_json(), encoding="utf-8")
+
+
+def _time_of(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _check_revision(structure: StoredStructure, revision: int) -> None:

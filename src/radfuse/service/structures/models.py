@@ -1,6 +1,7 @@
 """Structures as they are stored, listed and changed."""
 
 import secrets
+from datetime import datetime
 from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
@@ -45,6 +46,13 @@ class StructureSummary(FrozenModel):
 
     problem: str | None = None
     """Why it cannot be read."""
+
+
+class DeletedStructure(StructureSummary):
+    """A structure that can be restored."""
+
+    deleted: datetime
+    """When it was deleted, UTC."""
 
 
 def _unchanged(values: Values) -> Values:

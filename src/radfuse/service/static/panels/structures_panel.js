@@ -7,7 +7,7 @@ import { DeletedSection } from "../structures/deleted_section.js";
 import { OperationsSection } from "../structures/operations_section.js";
 import { SlicesSection } from "../structures/slices_section.js";
 import { StatisticsSection } from "../structures/statistics_section.js";
-import { structureItem } from "../structures/structure_item.js";
+import { standardName, structureItem } from "../structures/structure_item.js";
 import { StructureStore } from "../structures/structure_store.js";
 import { Suggestion } from "../structures/suggestion.js";
 import { Brush } from "../structures/tools/brush.js";
@@ -47,7 +47,7 @@ export class StructuresPanel {
   listen() {
     const on = (id, action, kind = "click") => byId(id).addEventListener(kind, showErrors(action, "structures-error"));
     for (const button of byId("tools").querySelectorAll("[data-tool]")) button.addEventListener("click", () => this.chooseTool(button.dataset.tool));
-    on("add-structure", (event) => this.add(event), "submit");
+    byId("add-structure").addEventListener("submit", showErrors((event) => this.add(event), "add-error"));
     on("erase", () => this.erase());
     on("undo", () => this.undo());
     on("redo", () => this.store.redo());
@@ -91,7 +91,7 @@ export class StructuresPanel {
     this.study = null;
     this.store.close();
     this.store.notify();
-    for (const id of ["files-status", "agreement", "structures-error"]) byId(id).replaceChildren();
+    for (const id of ["files-status", "agreement", "structures-error", "add-error"]) byId(id).replaceChildren();
   }
 
   chooseTool(name) {
@@ -129,7 +129,7 @@ export class StructuresPanel {
 
   async add(event) {
     event.preventDefault();
-    const name = byId("structure-name").value.trim();
+    const name = standardName(byId("structure-name").value.trim());
     if (!this.study) throw new Error(text("studies.open-first"));
     if (!name) throw new Error(text("structures.name-missing"));
     await this.store.add(name);
@@ -228,6 +228,7 @@ export class StructuresPanel {
     const { list, active, done, undone } = this.store;
     const focused = document.activeElement?.dataset?.key;
     byId("structures").replaceChildren(...list.map((one) => structureItem(one, { store: this.store, isActive: one === active, choose: () => this.choose(one), redraw: () => this.viewer.requestDraw() })));
+    this.showActive();
     if (focused) byId("structures").querySelector(`[data-key="${focused}"]`)?.focus();
     byId("undo").disabled = !done.length;
     byId("redo").disabled = !undone.length;
@@ -238,6 +239,14 @@ export class StructuresPanel {
     byId("comparison").hidden = list.length < 2;
     byId("agreement").replaceChildren();
     this.viewer.requestDraw();
+  }
+
+  // Scroll the list, and nothing else, to the active structure.
+  showActive() {
+    const item = byId("structures").children[this.store.list.indexOf(this.store.active)], box = byId("structures").getBoundingClientRect();
+    if (!item) return;
+    const { top, bottom } = item.getBoundingClientRect();
+    byId("structures").scrollTop += bottom > box.bottom ? bottom - box.bottom : Math.min(top - box.top, 0);
   }
 
   choose(structure) {

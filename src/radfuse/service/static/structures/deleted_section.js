@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { byId, createElement, showErrors } from "../dom.js";
-import { text } from "../text.js";
+import { locale, text } from "../text.js";
 
 export class DeletedSection {
   // `panel` is the structures panel.
@@ -30,10 +30,11 @@ export class DeletedSection {
     byId("deleted-list").replaceChildren(...deleted.map((one) => this.item(one)));
   }
 
-  item({ id, name, volume_cm3 }) {
+  item({ id, name, volume_cm3, deleted }) {
     const restore = createElement("button", { type: "button", textContent: text("structures.restore"), ariaLabel: text("structures.restore-named", { name }) });
     restore.addEventListener("click", showErrors(() => this.store.restore(id), "deleted-error"));
+    const time = createElement("span", { className: "cm3", textContent: new Date(deleted).toLocaleTimeString(locale, { timeStyle: "short" }) });
     const volume = createElement("span", { className: "cm3", textContent: `${volume_cm3.toFixed(2)} cm³` });
-    return createElement("li", {}, createElement("span", { className: "name", textContent: name }), volume, restore);
+    return createElement("li", {}, createElement("span", { className: "name", textContent: name, title: new Date(deleted).toLocaleString(locale) }), time, volume, restore);
   }
 }

@@ -1,10 +1,13 @@
 // One structure in the list: visibility, colour, name, volume, and below the active one its name and line.
 
-import { createElement, setPressed, showErrors } from "../dom.js";
+import { byId, createElement, setPressed, showErrors } from "../dom.js";
 import { text } from "../text.js";
 
 const LINES = ["solid", "dashed", "dotted"];
 const WIDTHS = [1, 2, 3, 4];
+
+// A name as in the list of TG-263, where it differs in case only.
+export const standardName = (name) => [...byId("structure-names").options].find(({ value }) => value.toLowerCase() === name.toLowerCase())?.value ?? name;
 
 export function structureItem(structure, { store, isActive, choose, redraw }) {
   const { name } = structure;
@@ -32,7 +35,7 @@ function settingControls(structure, change) {
   const rename = createElement("input", { value: name, maxLength: 64, ariaLabel: text("structures.rename", { name }) });
   rename.setAttribute("list", "structure-names");
   rename.addEventListener("change", async () => {
-    const wanted = rename.value.trim();
+    const wanted = standardName(rename.value.trim());
     if (wanted && wanted !== name) await change({ name: wanted });
     rename.value = structure.name;
   });

@@ -4,6 +4,8 @@ import { text } from "../../text.js";
 import { CT_PLANES, Toggled } from "../structure.js";
 
 export class Tool {
+  isOblique = true; // asked in planes of the MR, too, where they say that they do not draw
+
   constructor(panel) {
     this.panel = panel; // the structures panel: structures, viewer, settings of the tools
     this.pointer = null; // voxel and plane under the pointer
