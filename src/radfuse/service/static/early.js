@@ -20,11 +20,11 @@ async function request(id) {
   }
 }
 
-// The bytes of a volume, and the response with the error if it has none.
-export function loadVolume(url) {
-  const early = requested.get(url);
+// The bytes of a volume, and the response with the error if it has none. It may have been prepared since the early request.
+export async function loadVolume(url) {
+  const early = await requested.get(url);
   requested.delete(url);
-  return early ?? load(url);
+  return early?.bytes ? early : load(url);
 }
 
 const id = location.hash.slice(1);
