@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_kit import change_all, put, slices, write
 from radfuse.arrays import writable_image
-from radfuse.dicom.read.decode import _is_native, stored_values
+from radfuse.dicom.read.decode import _is_native, native_values, stored_values
 from radfuse.dicom.read.scan import scan_folder
 from radfuse.modality import CT
 from radfuse.pipeline.read import read
@@ -48,6 +49,47 @@ def test_native_frames_are_those_of_pydicom(
         (found,) = stored_values(made, [index if frames > 1 else None])
         assert_array_equal(found, (raw.copy() << free) >> free)
         assert found.dtype == raw.dtype
+    by_header = native_values(made, header)
+    assert (by_header is None) == (frames > 1)
+    if by_header is not None:
+        assert_array_equal(by_header, found)
+        assert by_header.dtype == found.dtype
+
+
+@pytest.mark.parametrize("is_implicit", [False, True])
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_native_values_need_no_second_parsing(path: Path, is_implicit: bool, vr: str) -> None:
+    header = pydicom.dcmread(path)
+    header.file_meta.TransferSyntaxUID = (
+        ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+    )
+    header["PixelData"].VR = vr
+    made = path.parent / "made"
+    header.save_as(made, implicit_vr=is_implicit, little_endian=True)
+    (wanted,) = stored_values(made, [None])
+    values = native_values(made, header)
+    assert values is not None
+    assert_array_equal(values, wanted)
+
+
+@pytest.mark.parametrize(("first", "last", "after"), [
+    (0, -1, b""), (0, None, b"\0\0"), (0, None, b"\xfc\xff\xfc\xffOB\0\0\2\0\0\0\0\0"),
+    (-100, None, b""),
+])  # fmt: skip
+def test_files_with_another_end_are_parsed(
+    path: Path, first: int, last: int | None, after: bytes
+) -> None:
+    made = path.parent / "made"
+    made.write_bytes(path.read_bytes()[first:last] + after)
+    assert native_values(path, pydicom.dcmread(path)) is not None
+    assert native_values(made, pydicom.dcmread(path)) is None
+
+
+@pytest.mark.parametrize(("keyword", "value"), [("Rows", 8), ("BitsAllocated", 8)])
+def test_files_that_contradict_the_header_are_parsed(path: Path, keyword: str, value: int) -> None:
+    header = pydicom.dcmread(path)
+    setattr(header, keyword, value)
+    assert native_values(path, header) is None
 
 
 @pytest.mark.parametrize(("keyword", "value"), [

@@ -1,5 +1,6 @@
 """Decode pixel data: the stored values of each frame, in the bits that the header states."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,12 @@ PIXEL_KEYWORDS = (
 )  # fmt: skip
 """What decoding needs; the others were decoded when the folder was scanned."""
 
+PIXEL_DATA = bytes((0xE0, 0x7F, 0x10, 0x00))
+"""Tag of PixelData, little endian."""
+
+NATIVE_VRS = (b"OW", b"OB")
+"""Value representations of native PixelData; implicit VR does not state it."""
+
 NATIVE_BITS = (8, 16)
 """BitsAllocated of native frames that are an array as they are."""
 
@@ -65,11 +72,40 @@ def stored_values(path: Path, frames: list[int | None]) -> Iterator[NDArray[np.i
             raise InputError(
                 f"{path}: pixel data cannot be decoded: {reason_of(error)}; export it again"
             ) from error
-        if stored.dtype.kind in "iu":  # else FloatPixelData
-            unused = 8 * stored.itemsize - stored_bits
-            if unused:
-                stored = (stored << (unused - low_bit)) >> unused
-        yield stored
+        yield _in_bits(stored, low_bit, stored_bits)
+
+
+def _in_bits(stored: NDArray[np.integer], low_bit: int, stored_bits: int) -> NDArray[np.integer]:
+    """The values of the stored bits only; FloatPixelData are as they are."""
+    unused = 8 * stored.itemsize - stored_bits
+    if stored.dtype.kind not in "iu" or not unused:
+        return stored
+    return (stored << (unused - low_bit)) >> unused
+
+
+def native_values(path: Path, header: Dataset) -> NDArray[np.integer] | None:
+    """Stored values of a file with one native frame, found by its header without parsing it again.
+
+    The pixel data are the last element of most files: its tag and length, at that distance from the
+    end, must be what the header requires. None for any other file, which `stored_values` reads.
+    """
+    if (layout := _native_layout(header)) is None or (header.get("NumberOfFrames") or 1) != 1:
+        return None
+    dtype, (rows, columns) = layout
+    size = rows * columns * dtype.itemsize
+    length = (size + size % 2).to_bytes(4, "little")
+    is_implicit = header.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    starts = [PIXEL_DATA + (b"" if is_implicit else vr + bytes(2)) + length for vr in NATIVE_VRS]
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(starts[0]) - size - size % 2, os.SEEK_END)
+            start, values = file.read(len(starts[0])), file.read()
+    except OSError:
+        return None
+    if start not in starts:
+        return None
+    stored = np.frombuffer(values, dtype, count=rows * columns).reshape(rows, columns)
+    return _in_bits(stored, *_bits(header, path))
 
 
 def _complete_syntax(dataset: FileDataset, path: Path) -> None:
@@ -94,36 +130,43 @@ def _by_pydicom(dataset: Dataset, index: int | None) -> NDArray[np.integer]:
 
 def _is_native(dataset: Dataset) -> bool:
     """Whether the pixel data are little endian grey values of 8 or 16 bits, and complete."""
-    value = dataset.get("PixelData")
-    numbers = [dataset.get(one) for one in ("Rows", "Columns", "BitsAllocated")]
-    if not isinstance(value, bytes) or not all(isinstance(one, int) for one in numbers):
+    value, layout = dataset.get("PixelData"), _native_layout(dataset)
+    frames = dataset.get("NumberOfFrames") or 1
+    if layout is None or not isinstance(value, bytes) or not isinstance(frames, int):
         return False
+    dtype, (rows, columns) = layout
+    size = rows * columns * dtype.itemsize * frames
+    return size <= len(value) <= size + 1
+
+
+def _native_layout(header: Dataset) -> tuple[np.dtype[np.integer], tuple[int, int]] | None:
+    """Type, rows and columns of little endian grey values of 8 or 16 bits; None for others."""
+    numbers = [header.get(one) for one in ("Rows", "Columns", "BitsAllocated")]
+    if not all(isinstance(one, int) for one in numbers):
+        return None
     rows, columns, bits = numbers
-    frames, signed = dataset.get("NumberOfFrames") or 1, dataset.get("PixelRepresentation")
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    return (
+    signed = header.get("PixelRepresentation")
+    syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
+    is_native = (
         syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
-        and dataset.get("SamplesPerPixel") == 1
-        and dataset.get("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
+        and header.get("SamplesPerPixel") == 1
+        and header.get("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
         and bits in NATIVE_BITS
         and signed in (0, 1)
         and min(rows, columns) > 0
-        and isinstance(frames, int)
-        and rows * columns * bits // 8 * frames + 1
-        >= len(value)
-        >= rows * columns * bits // 8 * frames
+    )
+    return (
+        (np.dtype(f"<{'i' if signed else 'u'}{bits // 8}"), (rows, columns)) if is_native else None
     )
 
 
 def _native(dataset: Dataset, index: int | None) -> NDArray[np.integer]:
     """A frame of native pixel data, which is not copied; equal to that of pydicom, and faster."""
-    kind = f"<{'i' if dataset.PixelRepresentation else 'u'}{dataset.BitsAllocated // 8}"
-    shape = dataset.Rows, dataset.Columns
-    frame = np.frombuffer(
-        dataset.PixelData, kind, count=shape[0] * shape[1],
-        offset=(index or 0) * shape[0] * shape[1] * dataset.BitsAllocated // 8,
-    )  # fmt: skip
-    return frame.reshape(shape)
+    dtype = np.dtype(f"<{'i' if dataset.PixelRepresentation else 'u'}{dataset.BitsAllocated // 8}")
+    count = dataset.Rows * dataset.Columns
+    offset = (index or 0) * count * dtype.itemsize
+    frame = np.frombuffer(dataset.PixelData, dtype, count=count, offset=offset)
+    return frame.reshape(dataset.Rows, dataset.Columns)
 
 
 def _jpeg_extended(dataset: Dataset, index: int | None) -> NDArray[np.integer]:

@@ -1,7 +1,7 @@
 """The pixel data of DICOM files as values: rescaled, padding replaced by background."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from radfuse.arrays import Float32Array
-from radfuse.dicom.read.decode import stored_values
+from radfuse.dicom.read.decode import native_values, stored_values
 from radfuse.dicom.read.nuclear.attributes import attribute
 from radfuse.dicom.read.nuclear.pet import is_reprojection, pet_notes, units_of
 from radfuse.dicom.read.nuclear.spect import spect_notes
@@ -156,8 +156,9 @@ def slice_values(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]
     for index, one in enumerate(slices):
         by_file.setdefault(one.path, []).append(index)
     for path, indices in by_file.items():
-        frames = [slices[index].frame for index in indices]
-        for index, stored in zip(indices, stored_values(path, frames), strict=True):
+        for index, stored in zip(
+            indices, _stored(path, [slices[one] for one in indices]), strict=True
+        ):
             header = slices[index].header
             if stored.shape != (header.Rows, header.Columns):
                 raise InputError(
@@ -166,6 +167,15 @@ def slice_values(slices: tuple[Slice, ...]) -> Iterator[tuple[int, Float32Array]
                     f"{header.Columns} columns; export the series again"
                 )
             yield index, _values(stored, slices[index])
+
+
+def _stored(path: Path, slices: list[Slice]) -> Iterable[NDArray[np.integer]]:
+    """Stored values of the slices of a file."""
+    if slices[0].frame is None:
+        values = native_values(path, slices[0].header)
+        if values is not None:
+            return [values]
+    return stored_values(path, [one.frame for one in slices])
 
 
 def _values(stored: NDArray[np.integer], one: Slice) -> Float32Array:
