@@ -24,6 +24,7 @@ from radfuse.service.models import FrozenModel
 from radfuse.service.stores.view_volumes import (
     MatrixRows,
     ViewVolume,
+    VoxelsInLps,
     matrix_rows,
     orientation_of,
     write_view_volume,
@@ -159,10 +160,11 @@ def prepare_view(folder: Path, ct: Series, mr: Series) -> View:
         sources = pool.submit(_sources, ct, mr)
         if before is not None and before.sources == sources.result():
             return before
+        voxels = [VoxelsInLps(one.image) for one in (ct, mr)]
         aligned = pool.submit(lambda: (_initial_alignment(ct, mr), head_box(ct)))
         with staging(folder / VIEW) as stage:
-            ct_volume = write_view_volume(stage.folder / "ct.nii", ct.image)
-            mr_volume = write_view_volume(stage.folder / "mr.nii", mr.image)
+            ct_volume = write_view_volume(stage.folder / "ct.nii", voxels[0])
+            mr_volume = write_view_volume(stage.folder / "mr.nii", voxels[1])
             (mr_from_ct, alignment), box = aligned.result()
             view = View(
                 ct=ct_volume,

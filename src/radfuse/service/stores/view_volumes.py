@@ -6,14 +6,17 @@ the viewer resamples it.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float64Array, image_on
-from radfuse.io.volumes import write_volume
+from radfuse.arrays import Float64Array
+from radfuse.record import SHORT_NOTICE
 from radfuse.service.models import FrozenModel
 
 ORIENTATION = "LPS"
@@ -26,6 +29,9 @@ MAX_INT16 = int(np.iinfo(np.int16).max)
 
 DATA_OFFSET = 352
 """Offset of the voxels in a NIfTI file without extensions; int16, little endian, x fastest."""
+
+WRITERS, SLABS = 2, 32
+"""Threads that convert slices, and slices that are in memory as int16 at once."""
 
 Row = tuple[float, float, float, float]
 MatrixRows = tuple[Row, Row, Row, Row]
@@ -67,20 +73,52 @@ def orientation_of(grid: sitk.Image) -> str:
     return str(oriented)
 
 
-def write_view_volume(path: Path, image: sitk.Image, *, step: float | None = None) -> ViewVolume:
+class VoxelsInLps:
+    """The voxels of an image with its axes in LPS order, (slices, rows, columns), not copied.
+
+    To be made before another thread uses the image: SimpleITK would copy them then.
+    """
+
+    def __init__(self, image: sitk.Image) -> None:
+        self.image = to_lps(image)
+        self.values: NDArray[np.float32] = sitk.GetArrayViewFromImage(self.image)
+
+
+def write_view_volume(
+    path: Path, image: sitk.Image | VoxelsInLps, *, step: float | None = None
+) -> ViewVolume:
     """Write a volume for the viewer as NIfTI (int16); returns its description.
 
     `step` is the value of one stored unit; by default it depends on the range of values.
     """
-    in_lps = to_lps(image)
-    values: NDArray[np.float32] = sitk.GetArrayViewFromImage(in_lps)
-    step = step or _step(values)
-    stored = np.empty(values.shape, np.int16)
-    for slab, target in zip(values, stored, strict=True):  # a whole volume of floats is large
-        scaled = slab if step == 1 else slab / np.float32(step)
-        target[:] = np.clip(np.rint(scaled), -MAX_INT16, MAX_INT16)
-    write_volume(path, image_on(in_lps, stored))
-    return describe_volume(in_lps, step)
+    voxels = image if isinstance(image, VoxelsInLps) else VoxelsInLps(image)
+    step = step or _step(voxels.values)
+    with path.open("wb") as file, ThreadPoolExecutor(WRITERS) as pool:
+        _header(voxels.image).write_to(file)
+        file.write(bytes(DATA_OFFSET - file.tell()))
+        for first in range(0, len(voxels.values), SLABS):  # a whole volume of floats is large
+            slabs = voxels.values[first : first + SLABS]
+            for stored in pool.map(partial(_stored, step=step), slabs):
+                file.write(stored.data)
+    return describe_volume(voxels.image, step)
+
+
+def _stored(slab: NDArray[np.float32], step: float) -> NDArray[np.int16]:
+    scaled = np.rint(slab if step == 1 else slab / np.float32(step))
+    return np.clip(scaled, -MAX_INT16, MAX_INT16, out=scaled).astype("<i2")
+
+
+def _header(image: sitk.Image) -> nibabel.Nifti1Header:
+    """The NIfTI header of int16 voxels, as ITK writes it: its coordinates are RAS mm."""
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype("<i2")
+    header.set_data_shape(image.GetSize())
+    affine = np.diag((-1.0, -1.0, 1.0, 1.0)) @ _mm_from_voxel(image)
+    header.set_qform(affine, "scanner")
+    header.set_sform(affine, "scanner")
+    header.set_xyzt_units("mm")
+    header["vox_offset"], header["descrip"] = DATA_OFFSET, SHORT_NOTICE
+    return header
 
 
 def read_view_volume(path: Path) -> sitk.Image:
@@ -102,15 +140,20 @@ def read_grid(path: Path) -> sitk.Image:
 
 def describe_volume(image: sitk.Image, step: float) -> ViewVolume:
     """Description of an image in LPS order."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
     return ViewVolume(
         size=image.GetSize(),
         spacing_mm=image.GetSpacing(),
-        mm_from_voxel=matrix_rows(matrix),
+        mm_from_voxel=matrix_rows(_mm_from_voxel(image)),
         step=step,
     )
+
+
+def _mm_from_voxel(image: sitk.Image) -> Float64Array:
+    """Maps a voxel index to LPS mm; (4, 4)."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    matrix[:3, 3] = image.GetOrigin()
+    return matrix
 
 
 def matrix_rows(matrix: Float64Array) -> MatrixRows:
