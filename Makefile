@@ -50,7 +50,7 @@ study: ready .venv/dist
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=95
 
-docs: .venv/dev
+docs: .venv/dev axe
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/website/build.py
 

@@ -63,12 +63,14 @@ def assemble(
     level: int = 9,
     sample_mm: float = SAMPLE_MM,
     volume_mm: float = VOLUME_MM,
+    methods: Sequence[str] = METHODS_OFFERED,
     volume_methods: Sequence[str] = METHODS_OFFERED,
 ) -> Path:
     """The application in a new folder, which is returned.
 
     `level` is that of gzip; `sample_mm` and `volume_mm` are the voxel sizes of the phantoms of the
-    sample images and volumes; the sample has fused volumes by `volume_methods`. Raises
+    sample images and volumes; the sample has fused images by `methods` and
+    fused volumes by `volume_methods`. Raises
     `FileNotFoundError` without onnxruntime-web.
     """
     if not RUNTIME.is_dir():
@@ -82,12 +84,24 @@ def assemble(
         if graph is None:
             raise ValueError(f"{name} has no graph")
         _pack(graph, target / "models" / f"{name}.onnx.gz", level)
-    write_sample_images(make_phantom(DEFAULT_SEED, spacing_mm=sample_mm), target / "sample")
-    write_phantom_volumes(make_phantom(DEFAULT_SEED, spacing_mm=volume_mm), target / "sample")
+    phantom = make_phantom(DEFAULT_SEED, spacing_mm=sample_mm)
+    write_sample_images(phantom, target / "sample", methods)
+    if volume_mm != sample_mm:
+        phantom = make_phantom(DEFAULT_SEED, spacing_mm=volume_mm)
+    write_phantom_volumes(phantom, target / "sample")
     for name in volume_methods:
         fused = fused_volume(target / "sample", name)
         write_volume(target / "sample" / f"fused-{name}.nii.gz", fused)
     return target
+
+
+def add_application(target: Path) -> None:
+    """The application in a folder, instead of an earlier one; a message without its runtime."""
+    if not RUNTIME.is_dir():
+        print(f"{target}: left out; `make ready` installs onnxruntime-web")  # noqa: T201
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    assemble(target)
 
 
 def _copy_runtime(folder: Path, level: int) -> None:
@@ -101,13 +115,13 @@ def _pack(source: Path, target: Path, level: int) -> None:
     target.write_bytes(gzip.compress(source.read_bytes(), level, mtime=0))
 
 
-def write_sample_images(phantom: Phantom, folder: Path) -> None:
+def write_sample_images(phantom: Phantom, folder: Path, methods: Sequence[str]) -> None:
     """A slice of a phantom as `ct.png` and `mr.png`, and `fused-METHOD.png` by radfuse."""
     slices = phantom_slices(phantom, [SAMPLE_SLICE_MM])[0]
     for role, image in zip(("ct", "mr"), slices, strict=True):
         write_image(folder / f"{role}.png", image)
     ct, mr = (read_image(folder / f"{role}.png")[None] for role in ("ct", "mr"))
-    for name in METHODS_OFFERED:
+    for name in methods:
         write_image(folder / f"fused-{name}.png", load_method(name)(ct, mr)[0])
 
 

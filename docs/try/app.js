@@ -5,7 +5,7 @@ import { hasWebGpu, prepared } from "./engine.js";
 import { FileError } from "./files/bytes.js";
 import { writeNifti } from "./files/nifti.js";
 import { writePng } from "./files/png.js";
-import { checkPair, fusePair, isVolume, NETWORKS, readImage } from "./fuse.js";
+import { checkPair, fusePair, isVolume, needsNetwork, NETWORKS, readImage } from "./fuse.js";
 import { FusionError } from "./fusion/fuse_volume.js";
 import { WINDOWS } from "./fusion/levels.js";
 import { differenceFromOpenVino, samplePair } from "./sample.js";
@@ -92,7 +92,7 @@ async function fused(pair, method, window) {
     await drawn();
   };
   const options = { method, window, engine: await engine() };
-  await prepared(options.engine, NETWORKS[method]);
+  if (needsNetwork(method, pair)) await prepared(options.engine, NETWORKS[method]);
   byId("progress").removeAttribute("value");
   byId("progress").hidden = false;
   show("status", "Fusing.");
@@ -174,6 +174,7 @@ async function download() {
 
 // Load the network that is chosen.
 async function prepare() {
+  if (isComplete() && !needsNetwork(byId("method").value, state.pair)) return;
   show("status", "Loading the network.");
   const start = performance.now();
   await prepared(await engine(), NETWORKS[byId("method").value]);
@@ -191,6 +192,8 @@ byId("download").addEventListener("click", () => act(download));
 byId("slice").addEventListener("input", showSlice);
 for (const id of ["method", "engine"]) byId(id).addEventListener("change", () => act(prepare));
 webGpu.then((available) => { byId("engine").options[2].disabled = !available; });
+const asked = new URLSearchParams(location.search).get("method");
+if (asked in NETWORKS) byId("method").value = asked;
 globalThis.radfuse = { state };
 await act(prepare);
 document.body.dataset.ready = "true";

@@ -25,6 +25,9 @@ export async function readImage({ name, bytes }) {
 
 export const isVolume = ({ affine }) => Boolean(affine);
 
+// In a volume, signed_detail has a rule as its base.
+export const needsNetwork = (method, { ct }) => !(method === "signed_detail" && isVolume(ct));
+
 const lowestOf = ({ data }) => data.reduce((low, value) => Math.min(low, value), Infinity);
 
 // FileError unless CT and MR can be fused.
@@ -53,7 +56,7 @@ export async function fusePair({ ct, mr }, { method, window, engine }, report) {
     const fused = method === "signed_detail" ? fusePrinted(ct, mr, base) : base;
     return { levels: greyLevels(fused.data), full: 255, engine: await nameOf(engine) };
   }
-  const isRule = method === "signed_detail";
+  const isRule = !needsNetwork(method, { ct });
   const given = { hu: ct, mr, spacingMm: ct.spacingMm, window, fuseSlice: isRule ? null : fuseSlice };
   const { stored, mrRange } = await fuseVolume(given, report);
   return { levels: stored, full: FULL, mrRange, engine: isRule ? JAVASCRIPT : await nameOf(engine) };

@@ -20,7 +20,8 @@ export async function samplePair(kind) {
 // Largest difference of a result from OpenVINO's, in grey levels of 255.
 export async function differenceFromOpenVino(kind, method, { levels, full }) {
   const expected = await readImage(await bytesOf(`fused-${method}${KINDS[kind]}`));
-  const step = kind === "images" ? 1 : 1 / full;
-  return levels.reduce((most, level, i) =>
-    Math.max(most, Math.abs((level / full) - expected.data[i] * step) * 255), 0);
+  const white = kind === "images" ? 255 : 1; // a PNG is read in [0, 1], a volume as it is stored
+  const most = levels.reduce((found, level, i) =>
+    Math.max(found, Math.abs(level - Math.round(expected.data[i] * white))), 0);
+  return (most * 255) / full;
 }

@@ -12,12 +12,15 @@ from sphinx.cmd.build import build_main
 
 import radfuse
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from api import api_documents
 from explorer import TEXT as EXPLORER
 from explorer import write_explorer
 from samples import LINKS, write_samples
 from stage import ROOT, originals, stage
+
+from try_in_browser import add_application
 
 BUILD = ROOT / "build"
 SITE = BUILD / "site"
@@ -54,6 +57,7 @@ def build(site: Path = SITE) -> int:
         shutil.copy(ROOT / "docs" / name, copied)
     write_explorer(site / version)
     write_samples(site / version, BUILD / f"site-samples-{version}")
+    add_application(site / version / "try")
     versions = sorted((path.parent.name for path in site.glob("*/index.html")), reverse=True)
     (site / "versions.js").write_text(f"window.RADFUSE_VERSIONS = {json.dumps(versions)};\n")
     (site / "index.html").write_text(REDIRECT.format(version=version), encoding="utf-8")

@@ -25,6 +25,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "howto/train-your-own",
         "howto/authors-weights",
         "howto/arrays",
+        "howto/try-in-browser",
     ),
     "Planning systems and viewers": ("systems/README",),
     "Reference": (

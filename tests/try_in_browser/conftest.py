@@ -23,7 +23,12 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("onnxruntime-web is missing: make ready installs it with npm")
     folder = tmp_path_factory.mktemp("site") / "try"
     return assemble(
-        folder, level=1, sample_mm=3.0, volume_mm=6.0, volume_methods=("signed_detail",)
+        folder,
+        level=1,
+        sample_mm=6.0,
+        volume_mm=6.0,
+        methods=("res2fusion",),
+        volume_methods=("signed_detail",),
     )
 
 
@@ -33,5 +38,5 @@ def driver(application: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("browser")
     with served(application.parent) as address, opened_browser(folder) as browser:
         driver = TryDriver(browser, folder, address)
-        driver.open()
+        driver.open("?method=res2fusion")
         yield driver

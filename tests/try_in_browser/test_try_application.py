@@ -34,7 +34,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_first_load_stays_on_the_site_and_is_small(tmp_path: Path) -> None:
-    application = assemble(tmp_path / "site/try", sample_mm=3.0, volume_mm=6.0, volume_methods=())
+    application = assemble(
+        tmp_path / "site/try", sample_mm=6.0, volume_mm=6.0, methods=(), volume_methods=()
+    )
     with served(application.parent) as address, opened_browser(tmp_path) as browser:
         TryDriver(browser, tmp_path, address).open()
         rows = browser.execute_script(TRANSFERRED)
@@ -44,7 +46,7 @@ def test_first_load_stays_on_the_site_and_is_small(tmp_path: Path) -> None:
 
 
 def test_an_image_is_fused_in_time(driver: TryDriver) -> None:
-    driver.choose(engine="wasm")
+    driver.choose(engine="wasm", method="signed_detail")
     seconds = []
     for _ in range(5):
         driver.press("sample-images")
@@ -68,7 +70,7 @@ def test_the_document_recommends_the_tested_headers() -> None:
 def test_it_runs_on_one_thread_without_isolation(application: Path, tmp_path: Path) -> None:
     with served(application.parent, isolated=False) as address, opened_browser(tmp_path) as browser:
         driver = TryDriver(browser, tmp_path, address)
-        driver.open()
+        driver.open("?method=res2fusion")
         driver.press("sample-images")
         assert "1 thread" in driver.text("used-engine")
         assert "equal within 1 grey level" in driver.text("compared")

@@ -28,9 +28,9 @@ class TryDriver:
     def __init__(self, browser: Chrome, folder: Path, address: str) -> None:
         self.browser, self.folder, self.address = browser, folder, address
 
-    def open(self) -> None:
+    def open(self, query: str = "") -> None:
         """Load it, with its first network."""
-        self.browser.get(f"{self.address}/try/index.html")
+        self.browser.get(f"{self.address}/try/index.html{query}")
         self._wait("return document.body.dataset.ready")
 
     def choose(self, **values: str) -> None:

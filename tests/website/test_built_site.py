@@ -43,6 +43,7 @@ def documents(site: Path) -> dict[str, str]:
     return {
         path.relative_to(site).as_posix(): path.read_text(encoding="utf-8")
         for path in site.rglob("*.html")
+        if path.parent.name != "try"  # tests/try_in_browser
     }
 
 
