@@ -93,6 +93,7 @@ def test_form_and_both_names_are_in_all_parts(site: Site, done: str) -> None:
     signed = answer.json()["signoff"]
     assert {name: signed[name] for name in form} == form
     assert signed["second"]["name"] == "B. Oncologist"
+    assert {one["is_authenticated"] for one in (signed, signed["second"])} == {False}
     record = json.loads((site.run_of(done) / "result/record.json").read_bytes())
     assert record["signoff"] == signed
     comment = instance(site, done).ImageComments
