@@ -1,6 +1,7 @@
 """What many tests share: a quick phantom, a PACS, and the folder of real data."""
 
 import gc
+import os
 import pickle
 import resource
 import signal
@@ -154,3 +155,17 @@ def full_disk() -> Callable[[int], AbstractContextManager[None]]:
             signal.signal(signal.SIGXFSZ, handler)
 
     return limited
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], bool]:
+    """Whether a file or a folder was written through to the disk, by this process, meanwhile."""
+    done: set[int] = set()
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        fsync(descriptor)
+        done.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    return lambda path: path.stat().st_ino in done

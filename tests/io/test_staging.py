@@ -45,6 +45,16 @@ def filled(folder: Path, name: str) -> Path:
     return folder
 
 
+def test_durable_results_are_synced_before_they_appear(
+    tmp_path: Path, synced: Callable[[Path], bool]
+) -> None:
+    target = tmp_path / "new" / "folder"
+    with staging(target.parent, durable=True) as stage:
+        filled(stage.path_of(target), "a")
+        assert not synced(stage.path_of(target) / "a")
+    assert all(map(synced, (target / "a", target, target.parent, tmp_path)))
+
+
 def test_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     target = filled(tmp_path / "series", "old")
     with staging(tmp_path) as stage:

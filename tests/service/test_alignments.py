@@ -39,11 +39,11 @@ def pairs_of(phantom: Phantom) -> list[dict[str, Any]]:
     size = phantom.ct.image.GetSize()
     middle = phantom.ct.image.TransformContinuousIndexToPhysicalPoint([n / 2 for n in size])
     found = [tuple(np.add(middle, offset).tolist()) for offset in ON_THE_HEAD]
-    return [{"ct": at, "mr": phantom.mr_from_ct.TransformPoint(at)} for at in found]
+    return [{"ct": at, "image": phantom.mr_from_ct.TransformPoint(at)} for at in found]
 
 
 def save(study: StudyClient, name: str, matrix: Any = ORIGIN) -> dict[str, Any]:
-    answer = study.call("POST", "/alignments", name=name, mr_from_ct=matrix)
+    answer = study.call("POST", "/alignments", name=name, image_from_ct=matrix)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
@@ -60,7 +60,11 @@ def test_weighted_fit_has_leave_one_out_errors_and_outliers(
     assert_allclose(exact["leave_one_out_mm"], [0] * 5, atol=1e-6)
     assert exact["centre_mm"] == pytest.approx(0, abs=1e-6)
     assert exact["outliers"] == [False] * 5
-    pairs[1] = {**pairs[1], "mr": np.add(pairs[1]["mr"], (0, 12, 0)).tolist(), "name": "Orbit"}
+    pairs[1] = {
+        **pairs[1],
+        "image": np.add(pairs[1]["image"], (0, 12, 0)).tolist(),
+        "name": "Orbit",
+    }
     fit = study.call("POST", "/landmarks/fit", pairs=pairs).json()
     assert fit["outliers"] == [False, True, False, False, False]
     assert fit["leave_one_out_mm"][1] == pytest.approx(12)
@@ -68,7 +72,7 @@ def test_weighted_fit_has_leave_one_out_errors_and_outliers(
     assert fit["max_mm"] > fit["centre_mm"] > 0
     pairs[1]["weight"] = 1e-3
     light = study.call("POST", "/landmarks/fit", pairs=pairs).json()
-    assert_allclose(light["mr_from_ct"], matrix_of(phantom.mr_from_ct), atol=0.05)
+    assert_allclose(light["image_from_ct"], matrix_of(phantom.mr_from_ct), atol=0.05)
 
 
 def test_landmarks_are_stored_and_versioned(study: StudyClient, phantom: Phantom) -> None:
@@ -83,7 +87,7 @@ def test_landmarks_are_stored_and_versioned(study: StudyClient, phantom: Phantom
     assert first.json()["revision"] == 1
     stored = study.call("GET", "/landmarks").json()
     assert [one["name"] for one in stored["pairs"]] == [f"Point {i}" for i in range(5)]
-    assert_allclose([one["mr"] for one in stored["pairs"]], [one["mr"] for one in pairs])
+    assert_allclose([one["image"] for one in stored["pairs"]], [one["image"] for one in pairs])
     refused(study.call("PUT", "/landmarks", revision=0, pairs=[]), 409, "changed elsewhere")
     assert study.call("PUT", "/landmarks", revision=1, pairs=[]).json()["revision"] == 2
     assert NOTICE in (study.folder / "landmarks.json").read_text()
@@ -104,24 +108,24 @@ def test_landmarks_of_other_files_are_marked(study: StudyClient, phantom: Phanto
         ({"weight": 0}, "pairs.0.weight"),
         ({"weight": 101}, "pairs.0.weight"),
         ({"name": "n" * 65}, "pairs.0.name"),
-        ({"mr": [0, 0, 1e300]}, "pairs.0.mr.2"),
+        ({"image": [0, 0, 1e300]}, "pairs.0.image.2"),
         ({"colour": "red"}, "pairs.0.colour"),
     ],
 )
 def test_invalid_pairs_are_refused(study: StudyClient, pair: dict[str, Any], words: str) -> None:
-    pairs = [{"ct": [0, 0, 0], "mr": [0, 0, 0], **pair}]
+    pairs = [{"ct": [0, 0, 0], "image": [0, 0, 0], **pair}]
     refused(study.call("PUT", "/landmarks", revision=0, pairs=pairs), 422, words)
 
 
 def test_alignments_are_saved_renamed_replaced_and_deleted(study: StudyClient) -> None:
     first, second = save(study, "By sliders"), save(study, " By pairs ", shifted(10.25))
     assert [one["name"] for one in listed(study)] == ["By sliders", "By pairs"]
-    assert listed(study)[1]["mr_from_ct"] == shifted(10.25)
+    assert listed(study)[1]["image_from_ct"] == shifted(10.25)
     where = f"/alignments/{first['id']}"
     renamed = study.call("PATCH", where, revision=1, name="First").json()
     assert (renamed["name"], renamed["revision"]) == ("First", 2)
-    moved = study.call("PATCH", where, revision=2, mr_from_ct=shifted(-1)).json()
-    assert (moved["mr_from_ct"], moved["revision"]) == (shifted(-1), 3)
+    moved = study.call("PATCH", where, revision=2, image_from_ct=shifted(-1)).json()
+    assert (moved["image_from_ct"], moved["revision"]) == (shifted(-1), 3)
     refused(study.call("PATCH", where, revision=2, name="Late"), 409, "'First' changed elsewhere")
     refused(study.call("PATCH", where, revision=3, name="BY PAIRS"), 400, "already")
     assert study.call("DELETE", where).status_code == 204
@@ -132,11 +136,11 @@ def test_alignments_are_saved_renamed_replaced_and_deleted(study: StudyClient) -
 @pytest.mark.parametrize(
     ("new", "status", "words"),
     [
-        ({"name": "A", "mr_from_ct": np.diag([1.1, 1, 1, 1]).tolist()}, 400, "is not rigid"),
-        ({"name": "A", "mr_from_ct": np.diag([-1, 1, 1, 1]).tolist()}, 400, "mirrors left"),
-        ({"name": "  ", "mr_from_ct": ORIGIN}, 422, "name"),
-        ({"name": "n" * 65, "mr_from_ct": ORIGIN}, 422, "name"),
-        ({"name": "kept", "mr_from_ct": ORIGIN}, 400, "there is an alignment 'Kept' already"),
+        ({"name": "A", "image_from_ct": np.diag([1.1, 1, 1, 1]).tolist()}, 400, "is not rigid"),
+        ({"name": "A", "image_from_ct": np.diag([-1, 1, 1, 1]).tolist()}, 400, "mirrors left"),
+        ({"name": "  ", "image_from_ct": ORIGIN}, 422, "name"),
+        ({"name": "n" * 65, "image_from_ct": ORIGIN}, 422, "name"),
+        ({"name": "kept", "image_from_ct": ORIGIN}, 400, "there is an alignment 'Kept' already"),
     ],
 )
 def test_invalid_alignments_are_refused(
@@ -154,8 +158,8 @@ def test_a_damaged_alignment_is_listed_and_can_be_deleted(study: StudyClient) ->
     (path.parent / f"{'0' * 12}.json").write_text(json.dumps(other))
     path.write_text("{")
     old, damaged = listed(study)
-    assert (old["name"], old["mr_from_ct"]) == ("Old", None)
-    assert "other files of CT or MR" in old["problem"]
+    assert (old["name"], old["image_from_ct"]) == ("Old", None)
+    assert "other files of the CT or of the image" in old["problem"]
     assert "damaged" in damaged["problem"]
     assert study.call("DELETE", f"/alignments/{one['id']}").status_code == 204
 

@@ -373,7 +373,9 @@ def test_pairs_of_another_window_are_shown_and_undo_brings_back(
     assert len(site.client.get(where).json()["pairs"]) == len(mine) + 1
 
 
-STORED = "return radfuse.panels.registration.landmarks.store.study"
+STORED = (
+    "const { store } = radfuse.panels.registration.landmarks; return store.isLoaded && store.study"
+)
 
 
 def shows_pairs_of(viewer: ViewerDriver, study: str) -> None:
@@ -444,6 +446,37 @@ def test_a_box_is_drawn_resized_moved_and_removed(viewer: ViewerDriver) -> None:
     width = box(viewer)["last"][0] - box(viewer)["first"][0] + 1
     assert abs(width * spacing - 40) <= spacing
     click(viewer, "remove-box")
+
+
+def saves_region(viewer: ViewerDriver) -> None:
+    viewer.wait_until(lambda: viewer.body_data("regionSaved") == "yes")
+
+
+def test_a_box_is_undone_and_there_after_a_reload(viewer: ViewerDriver, prepared: str) -> None:
+    assert box(viewer) == ""
+    click(viewer, "box-at-crosshair")
+    drawn = box(viewer)
+    click(viewer, "undo-alignment")
+    assert box(viewer) == ""
+    viewer.press(Keys.CONTROL + "y")
+    assert box(viewer) == drawn
+    viewer.select("roi", "box")
+    click(viewer, "remove-box")
+    assert (box(viewer), box(viewer, "roi")) == ("", "")
+    click(viewer, "undo-alignment")
+    assert box(viewer, "roi") == drawn
+    viewer.select("metric-mask", "")
+    saves_region(viewer)
+    viewer.browser.refresh()
+    viewer.wait_until(lambda: viewer.body_data("loaded") == prepared)
+    saves_region(viewer)
+    assert (box(viewer), box(viewer, "roi")) == ("", drawn)
+    viewer.element("tab-registration").click()
+    viewer.select("layout", "planes")
+    viewer.browser.execute_script("arguments[0].scrollIntoView()", viewer.element("roi"))
+    viewer.screenshot("34-box-after-a-reload")
+    click(viewer, "remove-box")
+    saves_region(viewer)
 
 
 def test_alignments_are_saved_compared_and_loaded(
@@ -562,6 +595,92 @@ def test_a_further_image_is_aligned_without_moving_the_mr(
     click(viewer, "reset-registration")
     assert_allclose(viewer.browser.execute_script(FURTHER)[1], pet, atol=0)
     viewer.select("align-image", "mr")
+
+
+OF_PET = """
+const { viewer, panels } = radfuse, pet = viewer.furtherNamed("further-1");
+const at = viewer.ctFromImage(arguments[1]);
+viewer.setCrosshair(arguments[0]);
+viewer.setCrosshair(at, true);
+panels.registration.landmarks.add();
+"""
+
+
+@pytest.mark.slow
+def test_landmarks_and_alignments_of_a_pet(
+    viewer: ViewerDriver, several: str, site: Site, prepared: str
+) -> None:
+    viewer.open(site.access.url)
+    viewer.select("studies", several)
+    viewer.wait_until(lambda: viewer.body_data("loaded") == several and viewer.body_data("shown"))
+    viewer.element("tab-registration").click()
+    viewer.select("align-image", "further-1")
+    mr, pet = alignment(viewer), np.array(viewer.browser.execute_script(FURTHER)[1])
+    voxels = np.array([[20, 20, 20], [40, 22, 20], [22, 44, 24], [24, 20, 40], [36, 40, 30]])
+    _, _, mm_from_voxel = grid(viewer)
+    wanted = pet @ shifted((0, -4, 0))  # the PET 4 mm to posterior
+    for at in voxels:
+        image = (wanted @ mm_from_voxel @ [*at, 1])[:3].tolist()
+        viewer.browser.execute_script(OF_PET, at.tolist(), image)
+    viewer.screenshot("38-landmarks-of-a-pet")
+    click(viewer, "fit-pairs")
+    viewer.wait_until(lambda: "Root mean square" in viewer.element("fit-result").text)
+    found = np.array(viewer.browser.execute_script(FURTHER)[1])
+    assert_allclose(found, wanted, atol=1e-6)
+    assert_allclose(alignment(viewer), mr, atol=0)
+    viewer.element("alignment-name").send_keys("PET by pairs", Keys.ENTER)
+    viewer.wait_until(lambda: "PET by pairs" in viewer.element("alignments").text)
+    saves(viewer)
+    viewer.select("align-image", "mr")
+    assert viewer.browser.execute_script(PAIRS) == []
+    assert viewer.element("alignments").text == ""
+    viewer.select("align-image", "further-1")
+    viewer.select("side-b", "start")
+    viewer.press("b")
+    viewer.wait_until(lambda: "differ by 4.0 mm" in viewer.element("alignments-difference").text)
+    viewer.screenshot("39-alignments-of-a-pet")
+    viewer.press(Keys.ESCAPE)
+    viewer.browser.refresh()
+    viewer.wait_until(lambda: viewer.body_data("loaded") == several and viewer.body_data("shown"))
+    viewer.element("tab-registration").click()
+    viewer.select("align-image", "further-1")
+    viewer.wait_until(lambda: len(viewer.browser.execute_script(PAIRS)) == len(voxels))
+    click(viewer, "load-alignment")
+    assert_allclose(viewer.browser.execute_script(FURTHER)[1], wanted, atol=1e-6)
+    viewer.browser.execute_script("window.confirm = () => true")
+    click(viewer, "delete-alignment")
+    viewer.browser.execute_script(REMOVE_PAIRS)
+    viewer.wait_until(lambda: not viewer.element("alignments").text)
+    saves(viewer)
+    viewer.select("studies", prepared)  # without a result there is no image to choose
+    viewer.wait_until(lambda: viewer.body_data("loaded") == prepared)
+    viewer.wait_until(lambda: not viewer.element("align-image").is_displayed())
+
+
+def test_manual_registration_is_offered_after_a_reload(
+    viewer: ViewerDriver, site: Site, asked: dict[str, Any], phantom: Phantom
+) -> None:
+    """The registration failed QA, or there is none."""
+    identifier = site.make(**{**asked, "name": "Far off"})
+    off = matrix_of(phantom.mr_from_ct) @ shifted((25, 0, 0))
+    site.fuse(identifier, mr_from_ct=off.tolist(), refine=False)
+    viewer.open(f"{site.access.url}")
+    viewer.select("studies", identifier)
+    viewer.wait_until(lambda: viewer.body_data("loaded") == identifier)
+    viewer.wait_until(lambda: viewer.element("register-manually").is_displayed())
+    assert viewer.element("error").text.startswith("registration QA FAILED")
+    assert viewer.element("accept-and-fuse").is_displayed()
+    assert_allclose(alignment(viewer), off, atol=1e-5)
+    viewer.screenshot("40-failed-before-a-reload")
+    viewer.element("register-manually").click()
+    assert viewer.element("panel-registration").is_displayed()
+    viewer.browser.refresh()
+    viewer.wait_until(lambda: viewer.body_data("loaded") == identifier)
+    viewer.element("accept-and-fuse").click()
+    viewer.wait_for_result("average")
+    assert not viewer.element("register-manually").is_displayed()
+    assert site.study(identifier)["outcome"]["qa_passed"] is False
+    site.client.delete(f"/api/v1/studies/{identifier}")
 
 
 @pytest.mark.slow

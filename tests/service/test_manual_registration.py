@@ -43,11 +43,11 @@ def error_mm(phantom: Phantom, transform: sitk.Transform) -> float:
 def test_landmarks_give_a_matrix_and_an_error_per_pair(
     site: Site, prepared: str, phantom: Phantom
 ) -> None:
-    pairs = [{"ct": at, "mr": phantom.mr_from_ct.TransformPoint(at)} for at in points(phantom)]
+    pairs = [{"ct": at, "image": phantom.mr_from_ct.TransformPoint(at)} for at in points(phantom)]
     fit = site.client.post(
         f"/api/v1/studies/{prepared}/landmarks/fit", json={"pairs": pairs}
     ).json()
-    assert_allclose(fit["mr_from_ct"], matrix_of(phantom.mr_from_ct), atol=1e-6)
+    assert_allclose(fit["image_from_ct"], matrix_of(phantom.mr_from_ct), atol=1e-6)
     assert_allclose(fit["errors_mm"], [0, 0, 0], atol=1e-6)
     assert fit["rms_mm"] == pytest.approx(0, abs=1e-6)
 
@@ -56,9 +56,9 @@ def test_landmarks_give_a_matrix_and_an_error_per_pair(
     ("pairs", "status", "words"),
     [
         ([], 400, "0 pairs of landmarks; a pose needs at least 3"),
-        ([{"ct": [0, 0, z], "mr": [0, 0, z]} for z in (0, 50, 90)], 400, "of one line or point"),
-        ([{"ct": [0, 0], "mr": [0, 0, 0]}], 422, "pairs.0.ct"),
-        ([{"ct": [0, 0, 1e300], "mr": [0, 0, 0]}], 422, "pairs.0.ct.2"),
+        ([{"ct": [0, 0, z], "image": [0, 0, z]} for z in (0, 50, 90)], 400, "of one line or point"),
+        ([{"ct": [0, 0], "image": [0, 0, 0]}], 422, "pairs.0.ct"),
+        ([{"ct": [0, 0, 1e300], "image": [0, 0, 0]}], 422, "pairs.0.ct.2"),
     ],
 )
 def test_insufficient_landmarks_are_refused(

@@ -64,13 +64,15 @@ def refuse_overlap(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 @contextmanager
-def staging(parent: Path) -> Iterator[Staging]:
+def staging(parent: Path, *, durable: bool = False) -> Iterator[Staging]:
     """Stage results under a parent folder; without an error they are moved to their targets.
 
-    After an error or an interrupt nothing has changed, except that the parent folder may be new.
-    Raises `OutputError` if the parent cannot be written to or has no space left.
+    With `durable` they survive a power cut from then on; that is for a few files, see
+    `make_durable`. After an error or an interrupt nothing has changed, except that the parent
+    folder may be new. Raises `OutputError` if the parent cannot be written to or has no space left.
     """
     try:
+        is_new = not parent.exists()
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     except OSError as error:
@@ -80,9 +82,15 @@ def staging(parent: Path) -> Iterator[Staging]:
     stage, changed = Staging(folder), []
     try:
         yield stage
+        if durable:
+            for path in (folder, *folder.rglob("*")):
+                sync(path)
         for staged in sorted(folder.iterdir(), key=_record_last):
             _replace(staged, parent / staged.name)
             changed.append(staged.name)
+        if durable:
+            for path in (parent, parent.parent) if is_new else (parent,):
+                sync(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise output_error(error)(
@@ -96,6 +104,20 @@ def remove_staging(parent: Path) -> None:
     """Remove the staging folders of killed runs; no other run may use the parent folder."""
     for folder in parent.glob(f"{PREFIX}*"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Return once a file, or the list of files of a folder, survives a power cut.
+
+    Windows cannot do this for folders. Raises `OSError` where the disk fails or is full.
+    """
+    if path.is_dir() and sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_durable(folder: Path) -> None:

@@ -29,14 +29,11 @@ from radfuse.service.routes.dependencies import Dependencies
 from radfuse.service.security import Access, SecurityMiddleware
 from radfuse.service.slice_preview import SlicePreviews
 from radfuse.service.static_files import StaticFiles
-from radfuse.service.stores.alignments import UnknownAlignmentError
+from radfuse.service.stores.aligning.alignments import UnknownAlignmentError
 from radfuse.service.stores.patients import DifferentPatientsError
+from radfuse.service.stores.revisions import StaleRevisionError
 from radfuse.service.stores.shown_files import UnknownStudyError
-from radfuse.service.stores.structure_store import (
-    StaleRevisionError,
-    StructureStore,
-    UnknownStructureError,
-)
+from radfuse.service.stores.structure_store import StructureStore, UnknownStructureError
 from radfuse.service.stores.studies import OtherResultError, Studies
 
 STATIC = Path(__file__).parent / "static"

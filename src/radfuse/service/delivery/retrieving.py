@@ -11,7 +11,7 @@ from radfuse.dicom.network.address import Address
 from radfuse.dicom.network.connect import connect
 from radfuse.dicom.network.pacs import Pacs, Query, RetrieveRequest
 from radfuse.dicom.network.retrieve import retrieve
-from radfuse.io.staging import staging
+from radfuse.io.staging import make_durable, staging
 from radfuse.progress import ProgressCallback
 from radfuse.service.stores.uploads import check_space
 
@@ -51,6 +51,7 @@ def retrieve_studies(
     with staging(target.parent) as stage:
         for number, request in enumerate(requests, 1):
             retrieve(pacs, request, stage.path_of(target) / f"study-{number}", count)
+        make_durable(stage.folder)  # before the folder has its name, by which it is opened again
 
 
 def _expected(pacs: Pacs, request: RetrieveRequest) -> int:

@@ -149,7 +149,7 @@ def fuse_study(folder: Path, study: Study, spec: JobSpec, report: ProgressCallba
     recipe = study.recipe.model_copy(update=dict(SEARCH_ONLY)) if prior else study.recipe
     if spec.accept_registration:
         recipe = recipe.model_copy(update={"accept_registration": True})
-    with staging(folder / RUNS) as stage:
+    with staging(folder / RUNS, durable=True) as stage:
         run = stage.folder / "run"
         run.mkdir()
         result_folder = run / RESULT

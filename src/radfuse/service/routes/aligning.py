@@ -1,4 +1,4 @@
-"""Routes of the manual registration: landmark pairs, named alignments, and their difference."""
+"""Routes of the manual registration: landmark pairs, named alignments, and the region."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -17,14 +17,24 @@ from radfuse.registration.transforms import matrix_of, rigid_from_matrix
 from radfuse.series import Series
 from radfuse.service.models import Matrix, RequestModel
 from radfuse.service.routes.dependencies import Dependencies, ServiceDeps
-from radfuse.service.stores.alignments import (
+from radfuse.service.stores.aligning.alignments import (
     AlignmentChange,
     AlignmentStore,
     AlignmentSummary,
+    NewAlignment,
+)
+from radfuse.service.stores.aligning.images import FUSED_MR, ImageLabel
+from radfuse.service.stores.aligning.landmarks import (
     LandmarkPair,
     LandmarksChange,
-    NewAlignment,
+    LandmarkStore,
     Pairs,
+)
+from radfuse.service.stores.aligning.region import (
+    RegionChange,
+    RegionChoice,
+    RegionStore,
+    StoredRegion,
 )
 from radfuse.service.stores.view_volumes import MatrixRows, matrix_rows, read_view_volume
 
@@ -33,12 +43,12 @@ MAX_CACHED_HEADS = 4
 
 
 class LandmarksResponse(BaseModel):
-    """The landmark pairs of a study."""
+    """The landmark pairs of an image."""
 
     revision: int
     pairs: tuple[LandmarkPair, ...]
     of_other_images: bool
-    """Whether the files of CT or MR have changed since the pairs were saved."""
+    """Whether the files of the CT or of the image have changed since the pairs were saved."""
 
 
 class LandmarksRequest(RequestModel):
@@ -50,7 +60,9 @@ class LandmarksRequest(RequestModel):
 class FitResponse(BaseModel):
     """The rigid transform that fits landmark pairs, and errors: see `LandmarkErrors`."""
 
-    mr_from_ct: MatrixRows
+    image_from_ct: MatrixRows
+    """Maps CT points to points of the image, LPS mm."""
+
     errors_mm: tuple[float, ...]
     """Residual error of each pair (FRE)."""
 
@@ -67,7 +79,7 @@ class FitResponse(BaseModel):
 
 
 class AlignmentsToCompare(RequestModel):
-    """Two alignments; each maps CT points to MR points, LPS mm."""
+    """Two alignments of an image; each maps CT points to points of it, LPS mm."""
 
     first: Matrix
     second: Matrix
@@ -82,6 +94,12 @@ class DifferenceResponse(BaseModel):
     rotation_deg: float
 
 
+class RegionResponse(RegionChoice):
+    """The region of the next registration; see `RegionStore`."""
+
+    revision: int
+
+
 api = APIRouter(prefix="/api/v1/studies/{identifier}")
 
 
@@ -89,15 +107,15 @@ api = APIRouter(prefix="/api/v1/studies/{identifier}")
 def fit(identifier: str, request: LandmarksRequest, deps: ServiceDeps) -> FitResponse:
     """Fit a rigid transform to at least three landmark pairs; nothing is stored."""
     deps.studies.get(identifier)
-    ct, mr = [one.ct for one in request.pairs], [one.mr for one in request.pairs]
+    ct, image = [one.ct for one in request.pairs], [one.image for one in request.pairs]
     weights = [one.weight for one in request.pairs]
-    fitted, errors = fit_landmarks(ct, mr, weights), landmark_errors(ct, mr, weights)
+    fitted, errors = fit_landmarks(ct, image, weights), landmark_errors(ct, image, weights)
     centre_mm, max_mm = None, None
     if (head := _head_if_any(deps, identifier)) is not None:
         centre_mm = float(errors.target_mm(head.centre_mm)[0])
         max_mm = float(errors.target_mm(head.hull_mm).max())
     return FitResponse(
-        mr_from_ct=matrix_rows(matrix_of(fitted.mr_from_ct)),
+        image_from_ct=matrix_rows(matrix_of(fitted.mr_from_ct)),
         errors_mm=fitted.errors_mm,
         rms_mm=fitted.rms_mm,
         leave_one_out_mm=errors.leave_one_out_mm,
@@ -110,10 +128,15 @@ def fit(identifier: str, request: LandmarksRequest, deps: ServiceDeps) -> FitRes
 
 
 @api.get("/landmarks")
-def landmarks(identifier: str, deps: ServiceDeps) -> LandmarksResponse:
-    """The landmark pairs of a study; none and revision 0 at first."""
-    store = AlignmentStore(deps.studies)
-    found = store.landmarks(identifier)
+def landmarks(
+    identifier: str, deps: ServiceDeps, image: ImageLabel = FUSED_MR
+) -> LandmarksResponse:
+    """The landmark pairs of an image, by its label; none and revision 0 at first.
+
+    Without a label they are those of the MR that is fused.
+    """
+    store = LandmarkStore(deps.studies)
+    found = store.get(identifier, image)
     return LandmarksResponse(
         revision=found.revision,
         pairs=found.pairs,
@@ -123,22 +146,37 @@ def landmarks(identifier: str, deps: ServiceDeps) -> LandmarksResponse:
 
 @api.put("/landmarks")
 def write_landmarks(
-    identifier: str, change: LandmarksChange, deps: ServiceDeps
+    identifier: str, change: LandmarksChange, deps: ServiceDeps, image: ImageLabel = FUSED_MR
 ) -> LandmarksResponse:
-    """Replace the landmark pairs; 409 if they were changed meanwhile."""
-    stored = AlignmentStore(deps.studies).write_landmarks(identifier, change)
+    """Replace the landmark pairs of an image; 409 if they were changed meanwhile."""
+    stored = LandmarkStore(deps.studies).write(identifier, image, change)
     return LandmarksResponse(revision=stored.revision, pairs=stored.pairs, of_other_images=False)
+
+
+@api.get("/region")
+def region(identifier: str, deps: ServiceDeps) -> RegionResponse:
+    """The region of the next registration; the whole head and revision 0 at first."""
+    return _region(RegionStore(deps.studies, deps.structures).get(identifier))
+
+
+@api.put("/region")
+def write_region(identifier: str, change: RegionChange, deps: ServiceDeps) -> RegionResponse:
+    """Replace the region; 409 if it was changed meanwhile."""
+    return _region(RegionStore(deps.studies, deps.structures).write(identifier, change))
 
 
 @api.get("/alignments")
 def alignments(identifier: str, deps: ServiceDeps) -> list[AlignmentSummary]:
-    """All named alignments, the first saved first; those that cannot be used have a `problem`."""
+    """All named alignments of all images, the first saved first.
+
+    Those that cannot be used have a `problem`.
+    """
     return AlignmentStore(deps.studies).all(identifier)
 
 
 @api.post("/alignments", status_code=201)
 def add_alignment(identifier: str, new: NewAlignment, deps: ServiceDeps) -> AlignmentSummary:
-    """Save an alignment under a name."""
+    """Save an alignment of an image under a name."""
     return AlignmentStore(deps.studies).add(identifier, new)
 
 
@@ -169,6 +207,10 @@ def compare(identifier: str, pair: AlignmentsToCompare, deps: ServiceDeps) -> Di
         max_at_mm=difference.max_at_mm,
         rotation_deg=difference.rotation_deg,
     )
+
+
+def _region(stored: StoredRegion) -> RegionResponse:
+    return RegionResponse(revision=stored.revision, **stored.region.model_dump())
 
 
 def _head_if_any(deps: Dependencies, identifier: str) -> HeadExtent | None:

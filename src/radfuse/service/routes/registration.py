@@ -8,7 +8,6 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 from pydantic import Field, model_validator
 
-from radfuse.errors import InputError
 from radfuse.intensity import window_named
 from radfuse.recipe import MASK_FIELDS, SERIES_FIELDS, TRANSFORM_FIELDS, Recipe
 from radfuse.registration.transforms import rigid_from_matrix
@@ -16,22 +15,20 @@ from radfuse.service.jobs.fusion import FurtherPose, JobSpec
 from radfuse.service.jobs.view_files import NOT_SENT, View, VolumeName
 from radfuse.service.models import Coordinate, Matrix, RequestModel
 from radfuse.service.routes.dependencies import PATH_FIELDS, Dependencies, ServiceDeps
+from radfuse.service.stores.aligning.images import ImageLabel, check_further
+from radfuse.service.stores.aligning.region import Box, write_box
 from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.patients import check_accepted, with_acceptance
-from radfuse.service.stores.registration_box import Box, write_box
 from radfuse.service.stores.studies import Study
 
 MAX_FURTHER = 30
 """Images besides the MR that is fused."""
 
-MAX_LABEL = 100
-"""Characters of the label of an image."""
-
 
 class FurtherAlignment(RequestModel):
     """A manual alignment of an image besides the MR that is fused."""
 
-    label: Annotated[str, Field(max_length=MAX_LABEL)]
+    label: ImageLabel
     image_from_ct: Matrix
     """Maps CT points to points of the image, LPS mm."""
 
@@ -170,14 +167,8 @@ def fuse(identifier: str, request: FusionRequest, deps: ServiceDeps) -> Study:
 
 def _further_poses(study: Study, request: FusionRequest) -> tuple[FurtherPose, ...]:
     """The manual alignments of further images of the current result."""
-    known = [one.label for one in study.outcome.further] if study.outcome else []
     for one in request.further:
-        if one.label not in known:
-            raise InputError(
-                f"the result has no image {one.label} to align; there are {', '.join(known)}"
-                if known
-                else "further images can be aligned after a fusion; fuse first"
-            )
+        check_further(study, one.label)
         rigid_from_matrix(np.array(one.image_from_ct), name=f"image_from_ct of {one.label}")
     return tuple(FurtherPose(**one.model_dump()) for one in request.further)
 

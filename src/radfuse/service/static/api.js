@@ -67,8 +67,11 @@ export const view = (id, run) => requestJson("GET", `/studies/${id}/view?run=${r
 export const identities = (id) => requestJson("GET", `/studies/${id}/identities`);
 export const acceptPatients = (id, reason) => requestJson("PUT", `/studies/${id}/patients`, { reason });
 export const fitLandmarks = (id, pairs) => requestJson("POST", `/studies/${id}/landmarks/fit`, { pairs });
-export const landmarks = (id) => requestJson("GET", `/studies/${id}/landmarks`);
-export const saveLandmarks = (id, revision, pairs) => requestJson("PUT", `/studies/${id}/landmarks`, { revision, pairs });
+const landmarksPath = (id, image) => `/studies/${id}/landmarks?image=${encodeURIComponent(image)}`;
+export const landmarks = (id, image) => requestJson("GET", landmarksPath(id, image));
+export const saveLandmarks = (id, image, revision, pairs) => requestJson("PUT", landmarksPath(id, image), { revision, pairs });
+export const region = (id) => requestJson("GET", `/studies/${id}/region`);
+export const saveRegion = (id, revision, region) => requestJson("PUT", `/studies/${id}/region`, { revision, ...region });
 export const alignments = (id) => requestJson("GET", `/studies/${id}/alignments`);
 export const addAlignment = (id, body) => requestJson("POST", `/studies/${id}/alignments`, body);
 export const changeAlignment = (id, aid, changes) => requestJson("PATCH", `/studies/${id}/alignments/${aid}`, changes);

@@ -23,6 +23,7 @@ import { Volume } from "./viewer/volume.js";
 const TABS = ["fusion", "registration", "structures", "results"];
 const NOT_FOUND = 404;
 const RETRY_MS = 2000;
+const QA_FAILED = "qa_failed"; // alignment of a view: that of a registration that failed QA, without a result
 const viewer = new Viewer(byId("canvas"));
 const panels = {};
 const sidePanel = new SidePanel();
@@ -30,7 +31,7 @@ let current = null; // the open study, as of its last response
 let selected = null; // id of the study chosen last; late responses about others are ignored
 let displayed = null; // what the viewer displays: study, alignment, run
 let source = null; // the open event stream
-let failure = null; // of the last job: study, state, error
+let failure = null; // of the last job: study, error, registration that failed QA
 const prepared = new Set(); // studies whose preparation was requested
 
 async function listStudies() {
@@ -60,22 +61,32 @@ async function showStudy(study) {
   current = study;
   const { id, state, message, outcome } = study;
   const busy = state === "queued" || state === "running";
-  if (busy && failure?.id === id) failure = null;
+  if (busy && failureOf(id)) failure = null;
   byId("delete-study").disabled = busy;
   byId("running").hidden = !busy;
-  const problem = failure?.id === id ? failure : ["failed", "cancelled"].includes(state) ? { state, error: message } : null;
-  showText("error", problem?.error ?? "");
   byId("next-steps").hidden = true;
-  byId("accept-and-fuse").hidden = !problem?.mr_from_ct;
-  if (!busy) byId("stage").textContent = problem ? "" : state === "done" && !message ? text("job.done", outcome) : message;
+  showEnd(study, busy);
   panels.fusion.show(study, busy);
   panels.results.show(study, busy);
   if (busy) listen();
   const identified = showIdentities(id);
   await Promise.all([identified, showImages(identified)]);
-  if (selected !== id || !displayed) return;
-  byId("next-steps").hidden = problem?.state !== "failed";
-  if (problem?.mr_from_ct) panels.registration.setAlignment(problem.mr_from_ct, "start"); // to be checked before it is accepted
+  if (selected !== id || current !== study || !displayed) return;
+  showEnd(study, busy);
+  byId("next-steps").hidden = busy || (Boolean(displayed.run) && !message && !failureOf(id));
+  const { mr_from_ct, isDisplayed } = failureOf(id) ?? {};
+  if (mr_from_ct && !isDisplayed) panels.registration.setAlignment(mr_from_ct, "start"); // to be checked before it is accepted
+  if (mr_from_ct) failure.isDisplayed = true;
+}
+
+const failureOf = (id) => (failure?.id === id ? failure : null);
+
+// How the last job has ended; a failure is known until the document is loaded again, one of registration QA also later.
+function showEnd({ id, state, message, outcome }, busy) {
+  const problem = failureOf(id) ?? (["failed", "cancelled"].includes(state) ? { error: message } : null);
+  showText("error", problem?.error ?? "");
+  byId("accept-and-fuse").hidden = !problem?.mr_from_ct;
+  if (!busy) byId("stage").textContent = problem ? "" : state === "done" && !message ? text("job.done", outcome) : message;
 }
 
 async function showIdentities(id) {
@@ -88,6 +99,8 @@ async function showImages(identified) {
   const { id } = current;
   const view = await viewOf(id);
   if (!view || selected !== id) return;
+  const { message, state } = current;
+  if (view.alignment === QA_FAILED && state === "ready" && !failureOf(id)) failure = { id, error: message, mr_from_ct: view.mr_from_ct, isDisplayed: true };
   if (!displayed) {
     const volumes = ["ct", "mr"].map((name) => Volume.load(volumeUrl(id, name, current.current), view[name]));
     const [ct, mr] = await Promise.all([...volumes, identified]);

@@ -128,7 +128,7 @@ def write_identities(
 ) -> None:
     """Store the identities of the images of a study in its folder, the unread ones last."""
     content = IMAGES.dump_json((*map(identity_of, images), *unread), indent=2)
-    with staging(folder) as stage:
+    with staging(folder, durable=True) as stage:
         stage.path_of(folder / IDENTITY).write_bytes(content)
 
 

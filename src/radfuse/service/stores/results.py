@@ -5,7 +5,6 @@ writing that file is the only moment at which another result, or a sign-off, app
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -115,7 +114,7 @@ def run_folder(folder: Path, run: str) -> Path:
 
 
 def store_run(stage: Staging, written: Path, record: Record) -> str:
-    """Give a complete run in a staging folder of `RUNS` its name, and return it.
+    """Give a complete run in a durable staging folder of `RUNS` its name, and return it.
 
     A run with the same inputs that is there already is kept.
     """
@@ -124,16 +123,13 @@ def store_run(stage: Staging, written: Path, record: Record) -> str:
     if read_outcome(stage.folder.parent / name)[0] is not None:
         shutil.rmtree(written)
         return name
-    for path in filter(Path.is_file, written.rglob("*")):
-        with path.open("r+b") as stream:
-            os.fsync(stream.fileno())
     written.replace(stage.folder / name)
     return name
 
 
 def sign_run(folder: Path, run: str, signoff: Signoff) -> tuple[str, str]:
     """Write a signed copy of a run; returns its name and a note for the user, see `sign_result`."""
-    with staging(folder / RUNS) as stage:
+    with staging(folder / RUNS, durable=True) as stage:
         copy = shutil.copytree(run_folder(folder, run), stage.folder / "run")
         outcome, _ = read_outcome(copy)
         if outcome is None:

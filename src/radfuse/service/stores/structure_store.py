@@ -13,6 +13,7 @@ from radfuse.dicom.rtstruct.write import MAX_NAME_LENGTH, check_roi_name
 from radfuse.errors import InputError
 from radfuse.io.staging import staging
 from radfuse.io.volumes import write_volume
+from radfuse.service.stores.revisions import check_revision
 from radfuse.service.stores.rle import Runs, VoxelGrid, decode_image, grid_of, validated
 from radfuse.service.stores.studies import IDENTIFIER, Studies
 from radfuse.service.stores.view_volumes import read_grid
@@ -42,10 +43,6 @@ GREY = "#808080"
 
 class UnknownStructureError(InputError):
     """A study has no structure with this identifier."""
-
-
-class StaleRevisionError(InputError):
-    """A structure was changed meanwhile."""
 
 
 class StructureStore:
@@ -221,7 +218,7 @@ class StructureStore:
         if not structure.runs:
             raise InputError(f"'{structure.name}' is empty; draw it first")
         path = self.folder(study) / MASKS / f"{identifier}-{structure.revision}.nii.gz"
-        with self._studies.locked(study), staging(path.parent) as stage:
+        with self._studies.locked(study), staging(path.parent, durable=True) as stage:
             write_volume(stage.path_of(path), decode_image(structure.runs, structure.grid))
         return path
 
@@ -268,7 +265,8 @@ class StructureStore:
         return structure
 
     def _write(self, study: str, structures: Iterable[StoredStructure]) -> None:
-        with self._studies.locked(study) as folder, staging(folder / FOLDER) as stage:
+        folder = self.folder(study) / FOLDER
+        with self._studies.locked(study), staging(folder, durable=True) as stage:
             for structure in structures:
                 path = stage.path_of(Path(f"{structure.id}.json"))
                 path.write_text(structure.model_dump_json(), encoding="utf-8")
@@ -279,11 +277,7 @@ def _time_of(path: Path) -> datetime:
 
 
 def _check_revision(structure: StoredStructure, revision: int) -> None:
-    if structure.revision != revision:
-        raise StaleRevisionError(
-            f"'{structure.name}' was changed elsewhere: it has revision "
-            f"{structure.revision}, this change is for {revision}; load it again"
-        )
+    check_revision(f"'{structure.name}'", structure.revision, revision)
 
 
 def hexadecimal(colour: RgbColour) -> str:

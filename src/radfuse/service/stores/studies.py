@@ -1,6 +1,5 @@
 """Studies on disk: a folder each, with `study.json`, the result and the viewer's volumes."""
 
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -374,12 +373,9 @@ class Studies:
                         yield path, error  # else deleted meanwhile
 
     def _write(self, study: Study) -> None:
-        with self._lock, staging(self.folder / study.id) as stage:
-            text = study.model_dump_json(indent=2)
-            with stage.path_of(Path(STUDY_FILE)).open("w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
+        text = study.model_dump_json(indent=2)
+        with self._lock, staging(self.folder / study.id, durable=True) as stage:
+            stage.path_of(Path(STUDY_FILE)).write_text(text, encoding="utf-8")
         self._unwritten.pop(study.id, None)
 
 

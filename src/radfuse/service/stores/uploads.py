@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 
 from radfuse.errors import DiskFullError, InputError, OutputError
 from radfuse.io.archives import generated_name
-from radfuse.io.staging import output_error
+from radfuse.io.staging import make_durable, output_error
 
 MIN_AGE_S = 24 * 3600.0
 """Uploads without a study are removed at this age: a younger one may still become a study."""
@@ -27,7 +27,8 @@ CHECKED_BYTES = 2**24
 def store_upload(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
     """Copy named streams into a new folder; returns the folder, or the file if there is only one.
 
-    Raises `InputError` if there are no files, `OutputError` if the disk is full.
+    They survive a power cut from then on. Raises `InputError` if there are no files, `OutputError`
+    if the disk is full.
     """
     if not files:
         raise InputError("no files were uploaded; choose a folder, a zip archive or volume files")
@@ -40,6 +41,7 @@ def store_upload(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> Path:
             target.mkdir()
             for path in sorted(Path(staging).iterdir()):
                 path.replace(target / path.name)
+        make_durable(target)
     except OSError as error:
         raise output_error(error)(f"the upload could not be stored: {error.strerror}") from error
     stored = list(target.iterdir())

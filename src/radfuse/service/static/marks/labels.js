@@ -41,7 +41,7 @@ export function drawLabels(viewer, viewport, index) {
 
 // What a viewport displays: image, plane, slice or slab, and what a preview changes.
 function titleOf(viewer, viewport, index) {
-  const shown = { ct: "CT", mr: "MR", fused: text(viewer.fused ? "viewer.fused" : "viewer.not-fused") }[viewport.show] ?? "";
+  const shown = { ct: "CT", mr: "MR", fused: text(viewer.fused ? "viewer.fused" : "viewer.not-fused") }[viewport.show] ?? viewer.furtherNamed(viewport.show)?.label ?? "";
   const preview = viewer.isPreviewed(viewport, index) ? ` · ${text("viewer.preview", viewer.preview)}` : "";
   const slice = `${index + 1}/${viewport.grid.size[viewport.across]}`;
   return `${shown} ${viewport.isOblique ? "MR " : ""}${text(`plane.${viewport.planeOfGrid}`)} ${slice}${slabLabel(viewer, viewport, index)}${preview}`.trim();

@@ -14,7 +14,7 @@ export class RegistrationPanel {
     Object.assign(this, { viewer, fuse, isMrMoved, alignment: new Alignment(viewer) });
     this.align = new AlignSection(viewer, this.alignment);
     this.landmarks = new LandmarksSection(viewer, this.alignment);
-    this.region = new RegionSection(viewer);
+    this.region = new RegionSection(viewer, this.alignment);
     this.comparison = new Comparison(viewer, this.alignment);
     byId("refine").addEventListener("click", showErrors(() => this.run(true), "registration-error"));
     byId("use-unrefined").addEventListener("click", showErrors(() => this.run(false), "registration-error"));
@@ -24,12 +24,13 @@ export class RegistrationPanel {
   // Start from the last registration, or from the initial alignment. Pairs stay with their study.
   open(study, mrFromCt) {
     const isOther = this.study !== study;
-    if (isOther) this.landmarks.store.close();
+    if (isOther) this.landmarks.store.close(), this.region.close();
     this.study = study;
     this.alignment.open(mrFromCt, "start", isOther);
     if (!isOther) return;
+    this.align.showImages(); // those of a result follow
     this.landmarks.open(study);
-    this.region.tool.set(null);
+    this.region.open(study);
     showErrors(() => this.comparison.open(study), "alignments-error")();
   }
 

@@ -67,7 +67,7 @@ export class AlignSection {
     if (!viewer.imageLayers.isShown(image)) viewer.set({ overlay: image === MR ? "magenta-green" : image });
   }
 
-  // The MR, and the further images of a result.
+  // Show what can be edited: the MR, and the further images of a result.
   showImages() {
     const { further } = this.viewer;
     byId("align-image").replaceChildren(new Option("MR", MR), ...further.map(({ name, label }) => new Option(label, name)));

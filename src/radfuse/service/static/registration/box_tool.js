@@ -10,13 +10,18 @@ export class BoxTool extends EventTarget {
     Object.assign(this, { viewer, box: null, drag: null });
   }
 
-  // Event: `change`.
+  // Events: `change`, and `end` of a drag.
   set(box) {
-    const { size } = this.viewer.ct ?? {};
-    const inside = (voxel) => voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), size[axis] - 1));
-    this.box = box && { first: inside(box.first), last: inside(box.last) };
+    this.box = box && this.viewer.ct ? this.inside(box) : null;
     this.viewer.requestDraw();
     this.dispatchEvent(new Event("change"));
+  }
+
+  // A box of whole voxels inside the CT.
+  inside({ first, last }) {
+    const { size } = this.viewer.ct;
+    const inside = (voxel) => voxel.map((value, axis) => Math.min(Math.max(Math.round(value), 0), size[axis] - 1));
+    return { first: inside(first), last: inside(last) };
   }
 
   get sizeMm() {
@@ -25,9 +30,9 @@ export class BoxTool extends EventTarget {
   }
 
   // A box of a size around a voxel.
-  setAround(centre, sizeMm) {
+  around(centre, sizeMm) {
     const half = sizeMm.map((mm, axis) => Math.max(mm / this.viewer.ct.spacing[axis] - 1, 0) / 2);
-    this.set({ first: centre.map((value, axis) => value - half[axis]), last: centre.map((value, axis) => value + half[axis]) });
+    return this.inside({ first: centre.map((value, axis) => value - half[axis]), last: centre.map((value, axis) => value + half[axis]) });
   }
 
   get centre() {
@@ -80,6 +85,7 @@ export class BoxTool extends EventTarget {
 
   up() {
     this.drag = null;
+    this.dispatchEvent(new Event("end"));
   }
 
   cancel() {

@@ -25,6 +25,7 @@ export class Comparison {
     byId("alignments").addEventListener("change", () => this.showButtons());
     for (const side of SIDES) on(`side-${side}`, () => this.restart(), "change");
     for (const kind of ["change", "leave"]) alignment.addEventListener(kind, () => this.stop());
+    alignment.addEventListener("change", () => this.label !== alignment.label && this.showList());
   }
 
   build() {
@@ -56,18 +57,24 @@ export class Comparison {
     if (this.study === study) Object.assign(this, { list }), this.showList();
   }
 
+  // Those of the edited image.
+  get ofImage() {
+    return this.list.filter(({ image }) => image === this.alignment.label);
+  }
+
   get chosen() {
-    return this.list.find(({ id }) => id === byId("alignments").value);
+    return this.ofImage.find(({ id }) => id === byId("alignments").value);
   }
 
   // The saved alignments, and on each side of the comparison also the edited and the starting one.
   showList(chosen = byId("alignments").value) {
-    const label = ({ name, problem }) => (problem ? text("alignments.unusable", { name }) : name);
-    byId("alignments").replaceChildren(...this.list.map((one) => new Option(label(one), one.id)));
-    byId("alignments").value = this.list.some(({ id }) => id === chosen) ? chosen : (this.list[0]?.id ?? "");
+    const list = this.ofImage, label = ({ name, problem }) => (problem ? text("alignments.unusable", { name }) : name);
+    this.label = this.alignment.label;
+    byId("alignments").replaceChildren(...list.map((one) => new Option(label(one), one.id)));
+    byId("alignments").value = list.some(({ id }) => id === chosen) ? chosen : (list[0]?.id ?? "");
     SIDES.forEach((side, i) => {
       const select = byId(`side-${side}`), before = select.value;
-      const usable = this.list.filter(({ mr_from_ct }) => mr_from_ct);
+      const usable = list.filter(({ image_from_ct }) => image_from_ct);
       select.replaceChildren(new Option(text("alignments.edited"), EDITED), new Option(text("alignments.start"), START), ...usable.map((one) => new Option(one.name, one.id)));
       select.value = before;
       if (select.selectedIndex < 0) select.selectedIndex = i;
@@ -78,7 +85,7 @@ export class Comparison {
   showButtons() {
     const { chosen } = this;
     for (const id of ["rename-alignment", "delete-alignment"]) byId(id).disabled = !chosen;
-    byId("load-alignment").disabled = !chosen?.mr_from_ct;
+    byId("load-alignment").disabled = !chosen?.image_from_ct;
     byId("replace-alignment").disabled = !chosen || chosen.revision === 0;
     byId("alignments").title = chosen?.problem ?? "";
   }
@@ -94,15 +101,13 @@ export class Comparison {
     event.preventDefault();
     if (!this.viewer.isShowing) throw new Error(text("studies.open-first"));
     this.stop();
-    this.alignment.edit(MR);
-    await this.update(api.addAlignment(this.study, { name: byId("alignment-name").value, mr_from_ct: this.alignment.fromCt }));
+    const { label, fromCt } = this.alignment;
+    await this.update(api.addAlignment(this.study, { name: byId("alignment-name").value, image: label, image_from_ct: fromCt }));
     byId("alignment-name").value = "";
   }
 
-  // Saved alignments are those of the MR.
   load() {
-    this.alignment.edit(MR);
-    this.alignment.change({ fromCt: this.chosen.mr_from_ct }, "loaded");
+    this.alignment.change({ fromCt: this.chosen.image_from_ct }, "loaded");
   }
 
   async rename() {
@@ -115,8 +120,7 @@ export class Comparison {
   async replace() {
     const { id, revision } = this.chosen;
     this.stop();
-    this.alignment.edit(MR);
-    await this.update(api.changeAlignment(this.study, id, { revision, mr_from_ct: this.alignment.fromCt }));
+    await this.update(api.changeAlignment(this.study, id, { revision, image_from_ct: this.alignment.fromCt }));
   }
 
   async remove() {
@@ -127,7 +131,7 @@ export class Comparison {
   matrixOf(side) {
     const { value } = byId(`side-${side}`);
     if (value === EDITED) return this.alignment.fromCt;
-    return value === START ? this.alignment.initial : this.list.find(({ id }) => id === value).mr_from_ct;
+    return value === START ? this.alignment.initial : this.list.find(({ id }) => id === value).image_from_ct;
   }
 
   get isComparing() {
@@ -141,11 +145,10 @@ export class Comparison {
   }
 
   async start() {
-    const { study, viewer } = this;
+    const { study, viewer, alignment: { image } } = this;
     if (!viewer.isShowing) throw new Error(text("studies.open-first"));
-    this.alignment.edit(MR);
     if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
-    if (!viewer.imageLayers.isShown("mr")) viewer.set({ overlay: "magenta-green" });
+    if (!viewer.imageLayers.isShown(image)) viewer.set({ overlay: image === MR ? "magenta-green" : image });
     this.show("a");
     const difference = await api.compareAlignments(study, { first: this.matrixOf("a"), second: this.matrixOf("b") });
     if (this.study !== study || !this.isComparing) return;

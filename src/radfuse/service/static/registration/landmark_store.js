@@ -1,82 +1,80 @@
-// The landmark pairs of a study on the server: loaded on opening, saved after each change.
+// The landmark pairs of the images of a study on the server: those of the MR, and of each further image by its label.
 
 import * as api from "../api.js";
-import { MR } from "./alignment.js";
+import { SavedValue } from "./saved_value.js";
 
-const SAVE_DELAY_MS = 600; // after a change
-const RETRY_MS = 3000;
-const CONFLICT = 409;
+const MR_LABEL = "";
 
-// Events: `status` after a change of `isSaved` or `problem`.
+// Event: `status` after a change of what is loaded or saved.
 export class LandmarkStore extends EventTarget {
-  constructor(alignment) {
+  constructor(viewer, alignment) {
     super();
-    Object.assign(this, { alignment, study: null, revisions: new Map(), saving: null, saved: null, problem: "", isOfOtherImages: false, timer: null });
+    Object.assign(this, { viewer, alignment, study: null, values: new Map() });
     alignment.addEventListener("change", () => this.saveSoon());
-    addEventListener("beforeunload", (event) => this.isSaved || event.preventDefault());
+  }
+
+  // That of the edited image.
+  get current() {
+    return this.values.get(this.alignment.label) ?? null;
+  }
+
+  get isLoaded() {
+    return Boolean(this.current?.isLoaded);
   }
 
   get isSaved() {
-    return !this.study || this.saved === this.alignment.pairs;
+    return [...this.values.values()].every((one) => one.isSaved) && (this.isLoaded || !this.alignment.pairs.length);
   }
 
-  // Leave a study: what is not saved yet is sent, after a request that is on its way.
+  get isOfOtherImages() {
+    return Boolean(this.current?.stored?.of_other_images);
+  }
+
+  saveSoon() {
+    for (const one of this.values.values()) one.saveSoon();
+    this.dispatchEvent(new Event("status"));
+  }
+
+  // Leave a study: what is not saved yet is still saved.
   close() {
-    clearTimeout(this.timer);
-    const { study, isSaved, alignment: { pairs } } = this;
-    Object.assign(this, { study: null, problem: "", isOfOtherImages: false });
-    if (!isSaved) (this.saving ?? Promise.resolve()).then(() => api.saveLandmarks(study, this.revisions.get(study), pairs)).catch(() => {});
+    this.closeAll(() => true);
+    this.study = null;
   }
 
-  // Load the pairs of a study.
+  closeAll(isClosed) {
+    for (const [label, one] of this.values) if (isClosed(label)) one.close(), this.values.delete(label);
+  }
+
+  // Load the pairs of the MR; those of further images follow when they are shown.
   async open(study) {
-    const request = (this.request = {});
-    const { revision, pairs, of_other_images } = await api.landmarks(study);
-    if (this.request !== request) return;
-    this.revisions.set(study, revision);
-    Object.assign(this, { study, saved: pairs, isOfOtherImages: of_other_images });
-    this.alignment.load(pairs);
-    this.dispatchEvent(new Event("status"));
+    this.study = study;
+    await this.openLabels([MR_LABEL]);
   }
 
-  saveSoon(delay = SAVE_DELAY_MS) {
-    clearTimeout(this.timer);
-    this.dispatchEvent(new Event("status"));
-    if (!this.isSaved) this.timer = setTimeout(() => this.save(), delay);
+  async openFurther() {
+    if (!this.study) return;
+    const labels = this.viewer.further.map(({ label }) => label);
+    this.closeAll((label) => label !== MR_LABEL && !labels.includes(label));
+    await this.openLabels(labels);
   }
 
-  // One request at a time: each names the revision that it changes.
-  async save() {
-    if (this.saving) return;
-    this.saving = this.send();
-    const isDone = await this.saving;
-    this.saving = null;
-    this.saveSoon(isDone ? SAVE_DELAY_MS : RETRY_MS); // again, or what was changed meanwhile
+  async openLabels(labels) {
+    const added = labels.filter((label) => !this.values.has(label)).map((label) => [label, this.valueOf(label)]);
+    for (const [label, one] of added) this.values.set(label, one);
+    await Promise.all(added.map(([, one]) => one.open()));
   }
 
-  async send() {
-    const { study, alignment: { pairs } } = this;
-    try {
-      const stored = await api.saveLandmarks(study, this.revisions.get(study), pairs);
-      this.revisions.set(study, stored.revision);
-      if (this.study === study) Object.assign(this, { saved: pairs, problem: "", isOfOtherImages: false });
-      return true;
-    } catch (error) {
-      if (this.study !== study) return true;
-      if (error.status === CONFLICT) return this.loadOthers(study);
-      this.problem = error.message;
-      return false;
-    }
-  }
-
-  // Another window has changed the pairs: show its version; undo shows that of this window.
-  async loadOthers(study) {
-    const stored = await api.landmarks(study).catch((error) => ({ error }));
-    if (this.study !== study || stored.error) return false;
-    this.revisions.set(study, stored.revision);
-    Object.assign(this, { saved: stored.pairs, problem: "conflict" });
-    this.alignment.edit(MR);
-    this.alignment.change({ pairs: stored.pairs }, "pairs-elsewhere");
-    return true;
+  valueOf(label) {
+    const { study, alignment } = this;
+    const value = new SavedValue({
+      read: () => api.landmarks(study, label),
+      write: (revision, pairs) => api.saveLandmarks(study, label, revision, pairs),
+      valueOf: ({ pairs }) => pairs,
+      get: () => alignment.pairsOf(label),
+      load: (pairs) => alignment.load(label, pairs),
+      replace: (pairs) => alignment.editLabelled(label) && alignment.change({ pairs }, "pairs-elsewhere"),
+    });
+    value.addEventListener("status", () => this.dispatchEvent(new Event("status")));
+    return value;
   }
 }

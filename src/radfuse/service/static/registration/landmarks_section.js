@@ -1,10 +1,9 @@
-// Landmark pairs in CT and MR: marked with two crosshairs, named, weighted, with errors that the server estimates.
+// Landmark pairs in the CT and the edited image, the MR or a further one: marked with two crosshairs, named, weighted, with errors that the server estimates.
 
 import * as api from "../api.js";
 import { byId, createElement, setPressed, showErrors } from "../dom.js";
 import { text, textNodes } from "../text.js";
 import { apply } from "../viewer/geometry.js";
-import { MR } from "./alignment.js";
 import { LandmarkStore } from "./landmark_store.js";
 import { Magnifier } from "./magnifier.js";
 
@@ -16,11 +15,12 @@ const mm = (value) => value?.toFixed(1) ?? "–";
 
 export class LandmarksSection {
   constructor(viewer, alignment) {
-    Object.assign(this, { viewer, alignment, estimate: null, fitted: null, chosen: null, rows: [], magnifier: new Magnifier(viewer), store: new LandmarkStore(alignment) });
+    Object.assign(this, { viewer, alignment, estimate: null, fitted: null, chosen: null, rows: [], magnifier: new Magnifier(viewer), store: new LandmarkStore(viewer, alignment) });
     viewer.layers.push(this);
     this.build();
     alignment.addEventListener("change", () => this.show());
     this.store.addEventListener("status", () => this.showStatus());
+    viewer.addEventListener("further", showErrors(() => this.store.openFurther(), "landmarks-error"));
     byId("add-pair").addEventListener("click", () => this.add());
     byId("fit-pairs").addEventListener("click", showErrors(() => this.fit(), "landmarks-error"));
     byId("move-pair").addEventListener("click", () => this.replaceChosen());
@@ -59,13 +59,10 @@ export class LandmarksSection {
 
   change(pairs, label, chosen = null) {
     this.chosen = chosen;
-    this.alignment.edit(MR);
     this.alignment.change({ pairs }, label);
   }
 
-  // Pairs are those of the MR.
   showLayout() {
-    this.alignment.edit(MR);
     if (this.viewer.layout !== "landmarks") this.viewer.set({ layout: "landmarks" });
   }
 
@@ -85,7 +82,7 @@ export class LandmarksSection {
     this.chosen = i;
     this.showLayout();
     viewer.setCrosshair(apply(viewer.ct.voxelFromMm, this.pairs[i].ct));
-    viewer.setCrosshair(viewer.ctFromMr(this.pairs[i].mr), true);
+    viewer.setCrosshair(viewer.ctFromImage(this.pairs[i].image), true);
     this.show();
   }
 
@@ -104,8 +101,7 @@ export class LandmarksSection {
     const response = await api.fitLandmarks(study, pairs);
     if (this.study !== study || !this.viewer.isShowing || pairs !== this.pairs) return;
     this.estimate = this.fitted = { ...response, pairs };
-    this.alignment.edit(MR);
-    this.alignment.change({ fromCt: response.mr_from_ct }, "fit");
+    this.alignment.change({ fromCt: response.image_from_ct }, "fit");
   }
 
   // Compute the errors of changed pairs; the alignment stays as it is.
@@ -124,7 +120,8 @@ export class LandmarksSection {
   }
 
   show() {
-    const { pairs, current } = this;
+    const { pairs, current, viewer, alignment: { image } } = this;
+    if (viewer.aligned !== image) this.chosen = null, viewer.set({ aligned: image });
     if (this.chosen !== null && this.chosen >= pairs.length) this.chosen = null;
     byId("pairs").hidden = pairs.length === 0;
     byId("fit-pairs").disabled = pairs.length < MIN_PAIRS;
@@ -134,7 +131,7 @@ export class LandmarksSection {
     byId("fit-result").textContent = fit ? text("registration.fitted", { mm: mm(fit.rms_mm), count: pairs.length }) : "";
     byId("landmark-errors").textContent = current ? this.errorsText(current) : "";
     this.estimateSoon();
-    this.viewer.requestDraw();
+    viewer.requestDraw();
   }
 
   errorsText({ leave_one_out_rms_mm, localization_mm, centre_mm, max_mm, outliers }) {
@@ -187,8 +184,8 @@ export class LandmarksSection {
   }
 
   showStatus() {
-    const { isSaved, problem, isOfOtherImages } = this.store;
-    const known = problem === "conflict" ? text("landmarks.conflict") : problem && text("landmarks.not-saved", { problem });
+    const { isSaved, isLoaded, isOfOtherImages, current } = this.store, problem = current?.problem;
+    const known = problem === "conflict" ? text("landmarks.conflict") : problem && text(isLoaded ? "landmarks.not-saved" : "landmarks.not-loaded", { problem });
     const state = this.pairs.length ? text(isSaved ? "landmarks.saved" : "landmarks.saving") : "";
     byId("landmarks-status").textContent = known || (isOfOtherImages && this.pairs.length ? text("landmarks.other-images") : state);
     byId("landmarks-status").className = known || isOfOtherImages ? "warning" : "quiet";
@@ -199,8 +196,8 @@ export class LandmarksSection {
   draw(context, viewport, index) {
     if (this.viewer.layout !== "landmarks") return;
     const { ratio } = viewport;
-    this.pairs.forEach(({ ct, mr, name }, i) => {
-      const voxel = viewport.show === "mr" ? this.viewer.ctFromMr(mr) : apply(this.viewer.ct.voxelFromMm, ct);
+    this.pairs.forEach(({ ct, image, name }, i) => {
+      const voxel = this.viewer.hasMrCrosshair(viewport) ? this.viewer.ctFromImage(image) : apply(this.viewer.ct.voxelFromMm, ct);
       if (Math.abs(voxel[viewport.across] - index) > 2) return;
       const [x, y] = viewport.toScreen(voxel);
       context.strokeStyle = this.current?.outliers[i] ? OUTLIER : COLOUR;

@@ -91,7 +91,7 @@ export class Painter {
   layersOf(viewport) {
     const { viewer } = this;
     if (viewport.show === "ct") return [];
-    if (viewport.show) return viewer.imageNamed(viewport.show).volume ? [{ name: viewport.show, opacity: 1, map: "grey" }] : [];
+    if (viewport.show) return viewer.imageNamed(viewport.show).volume ? [{ name: viewport.show, opacity: 1, map: viewer.furtherNamed(viewport.show)?.mapName ?? "grey" }] : [];
     return viewer.hasOverlay ? viewer.imageLayers.shown.filter((layer) => layer.opacity > 0 || viewer.composite === "reverse-alpha") : [];
   }
 

@@ -28,7 +28,7 @@ export class Viewer extends EventTarget {
   }
 
   clear() {
-    Object.assign(this, { ct: null, mr: null, fused: null, further: [], preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, fusedMrFromCt: null, isMrActive: false, viewports: [], hasOverlay: true, frame: "ct", maximised: null });
+    Object.assign(this, { ct: null, mr: null, fused: null, further: [], preview: null, crosshair: null, mrCrosshair: null, mrFromCt: null, fusedMrFromCt: null, isMrActive: false, aligned: "mr", viewports: [], hasOverlay: true, frame: "ct", maximised: null });
     for (const name of [...this.ranges.keys()]) if (name !== "ct") this.ranges.delete(name);
     this.planes.clear();
     this.painter.clear();
@@ -236,14 +236,14 @@ export class Viewer extends EventTarget {
   }
 
   arrange() {
-    const entries = layoutOf(this.layout, this.maximised);
+    const entries = layoutOf(this.layout, this.maximised, this.aligned);
     this.views.update(entries);
     return entries.map((entry) => new Viewport(entry, this.grid, this.canvas, { ...this.views.of(entry), ratio: this.ratio }, this.ct));
   }
 
-  // Whether a viewport shows the second crosshair, for landmarks in the MR.
+  // Whether a viewport shows the second crosshair, for landmarks in the image that is aligned: the MR, or a further one.
   hasMrCrosshair(viewport) {
-    return this.layout === "landmarks" && viewport.show === "mr";
+    return this.layout === "landmarks" && viewport.show === this.aligned;
   }
 
   crosshairOf(viewport) {
@@ -290,14 +290,15 @@ export class Viewer extends EventTarget {
     return stored / FULL_SCALE;
   }
 
-  // The points of both crosshairs, LPS mm: in the CT, and in the MR's own coordinates.
+  // The points of both crosshairs, LPS mm: in the CT, and in the own coordinates of the image that is aligned.
   landmarkPair() {
     const [ct, onCt] = [this.crosshair, this.mrCrosshair].map((voxel) => apply(this.ct.mmFromVoxel, voxel));
-    return { ct, mr: apply(this.mrFromCt ?? IDENTITY, onCt) };
+    return { ct, image: apply(this.imageNamed(this.aligned).fromCt, onCt) };
   }
 
-  ctFromMr(point) {
-    return apply(this.ct.voxelFromMm, apply(inverse(this.mrFromCt ?? IDENTITY), point));
+  // The voxel of the CT at a point of that image.
+  ctFromImage(point) {
+    return apply(this.ct.voxelFromMm, apply(inverse(this.imageNamed(this.aligned).fromCt), point));
   }
 
   // Choose the crosshair that the keys move.

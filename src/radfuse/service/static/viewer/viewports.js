@@ -28,9 +28,11 @@ export const LAYOUTS = {
 export const RENDERING_AREA = [0.5, 0.5, 0.5, 0.5];
 const WHOLE_CANVAS = [0, 0, 1, 1];
 
-// The viewports of a layout, or the one that is maximised, each with its number in the layout.
-export function layoutOf(name, maximised) {
-  const entries = LAYOUTS[name].map((entry, number) => ({ ...entry, number }));
+// The viewports of a layout, or the one that is maximised, each with its number in the layout. For landmarks the MR is replaced by
+// the image that is aligned.
+export function layoutOf(name, maximised, aligned = "mr") {
+  const show = (image) => (name === "landmarks" && image === "mr" ? aligned : image);
+  const entries = LAYOUTS[name].map((entry, number) => ({ ...entry, show: show(entry.show), number }));
   return entries[maximised] ? [{ ...entries[maximised], area: WHOLE_CANVAS }] : entries;
 }
 

@@ -1,0 +1,1 @@
+"""What a person aligns: landmark pairs, named alignments, and the region of a registration."""
