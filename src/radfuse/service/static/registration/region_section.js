@@ -101,9 +101,8 @@ export class RegionSection {
   }
 
   showOptions() {
-    const box = this.tool.box ? [new Option(text("region.box"), BOX)] : [];
     for (const [field, id] of Object.entries(FIELDS)) {
-      const chosen = this.alignment.region[field];
+      const chosen = this.alignment.region[field], box = this.tool.box ? [new Option(text("region.box"), BOX)] : [];
       const options = [new Option(text("registration.whole-head"), ""), ...box, ...this.structures.map((one) => new Option(one.name, one.id))];
       byId(id).replaceChildren(...options);
       byId(id).value = options.some(({ value }) => value === chosen) ? chosen : "";

@@ -11,7 +11,7 @@ from radfuse.service.stores.results import run_folder
 from radfuse.service.stores.studies import Studies, Study
 
 FUSED_MR = ""
-"""Stands for the label of the MR that is fused."""
+"""Label of the MR that is fused, which has none."""
 
 ImageLabel = Annotated[str, StringConstraints(max_length=100)]
 
