@@ -262,6 +262,7 @@ function selectTab(name) {
     byId(`tab-${tab}`).tabIndex = isChosen ? 0 : -1;
     byId(`panel-${tab}`).hidden = !isChosen;
   }
+  byId("register-manually").hidden = name === "registration";
   if (name === "registration") viewer.set({ layout: "landmarks" });
   else if (viewer.layout === "landmarks") viewer.set({ layout: "planes" });
   if (name !== "registration") panels.registration.leave();
