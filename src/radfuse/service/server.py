@@ -15,6 +15,7 @@ import uvicorn
 
 from radfuse.dicom.network.address import Address
 from radfuse.errors import InputError
+from radfuse.jobs.containment import warm_up
 from radfuse.methods.installed import user_data_folder
 from radfuse.service.app import make_app
 from radfuse.service.identification import Identification
@@ -124,6 +125,7 @@ def serve(
     `OutputError` for a folder that is not writable, `InputError` for one that another server uses.
     """
     with private_files(), locked(folder), _spool_in(folder):
+        warm_up()
         app = make_app(access, folder, destinations)
         deps: Dependencies = app.state.deps
         try:

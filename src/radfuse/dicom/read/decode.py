@@ -1,6 +1,5 @@
 """Decode pixel data: the stored values of each frame, in the bits that the header states."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pydicom.uid import (
 )
 
 from radfuse.dicom.read.frame_header import frame_header
+from radfuse.dicom.read.pixel_extent import seek_last_pixels
 from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
 from radfuse.errors import InputError
 
@@ -38,12 +38,6 @@ PIXEL_KEYWORDS = (
     "ExtendedOffsetTableLengths",
 )  # fmt: skip
 """What decoding needs; the others were decoded when the folder was scanned."""
-
-PIXEL_DATA = bytes((0xE0, 0x7F, 0x10, 0x00))
-"""Tag of PixelData, little endian."""
-
-NATIVE_VRS = (b"OW", b"OB")
-"""Value representations of native PixelData; implicit VR does not state it."""
 
 NATIVE_BITS = (8, 16)
 """BitsAllocated of native frames that are an array as they are."""
@@ -84,25 +78,20 @@ def _in_bits(stored: NDArray[np.integer], low_bit: int, stored_bits: int) -> NDA
 
 
 def native_values(path: Path, header: Dataset) -> NDArray[np.integer] | None:
-    """Stored values of a file with one native frame, found by its header without parsing it again.
+    """Stored values of a file with one native frame, which need not be parsed again.
 
-    The pixel data are the last element of most files: its tag and length, at that distance from the
-    end, must be what the header requires. None for any other file, which `stored_values` reads.
+    None for any other file, which `stored_values` reads.
     """
     if (layout := _native_layout(header)) is None or (header.get("NumberOfFrames") or 1) != 1:
         return None
     dtype, (rows, columns) = layout
     size = rows * columns * dtype.itemsize
-    length = (size + size % 2).to_bytes(4, "little")
-    is_implicit = header.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
-    starts = [PIXEL_DATA + (b"" if is_implicit else vr + bytes(2)) + length for vr in NATIVE_VRS]
     try:
         with path.open("rb") as file:
-            file.seek(-len(starts[0]) - size - size % 2, os.SEEK_END)
-            start, values = file.read(len(starts[0])), file.read()
+            if not seek_last_pixels(file, header.file_meta.TransferSyntaxUID, size):
+                return None
+            values = file.read(size)
     except OSError:
-        return None
-    if start not in starts:
         return None
     stored = np.frombuffer(values, dtype, count=rows * columns).reshape(rows, columns)
     return _in_bits(stored, *_bits(header, path))

@@ -1,9 +1,7 @@
 """Open DICOM files: pydicom kept quiet, truncation detected, and one error for all damage."""
 
 import io
-import math
 import stat
-import struct
 import threading
 import warnings
 import zlib
@@ -11,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, cast
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_has_tag
@@ -54,12 +52,6 @@ NO_DECODER = "Unable to decode as exceptions were raised by all available plugin
 PIXEL_TAGS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 """Float, double and integer pixel data."""
 
-PIXEL_VRS = {b"OB", b"OW", b"OF", b"OD", b"UN"}
-"""Value representations of pixel data in explicit files."""
-
-ITEM, DELIMITER = 0xFFFEE000, 0xFFFEE0DD
-"""Tags that begin an item and end a sequence."""
-
 META_GROUP, FIRST_GROUP = 0x0002, 0x0008
 """Groups of the file meta information and of the first elements of a data set."""
 
@@ -69,7 +61,7 @@ COMPRESSED = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferS
 
 
 class DamageError(Exception):
-    """Damage of a file; `open_dataset` and `missing_bytes` raise `InputError` from it."""
+    """Damage of a file; its readers raise `InputError` from it."""
 
 
 @dataclass
@@ -132,7 +124,7 @@ def open_dataset(
     anything that is not a regular file, not DICOM, damaged or truncated.
     """
     try:
-        with _regular(path) as (file, size), silenced():
+        with regular_file(path) as (file, size), silenced():
             dataset = _parsed(file, size, path, pixels=pixels, specific_tags=specific_tags)
             _decode(dataset.file_meta)
             _decode(dataset, decoded)
@@ -153,12 +145,12 @@ def is_dicom(path: Path) -> bool:
 
     Raises `InputError` for a file that is not regular, `OSError` for one that cannot be read.
     """
-    with _regular(path) as (file, size):
+    with regular_file(path) as (file, size):
         return _start(file, size) is not None
 
 
 @contextmanager
-def _regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a regular file and give its size; a pipe or a device would block or never end."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -324,63 +316,6 @@ def integer_of(header: Dataset, keyword: str, path: Path, default: int | None = 
     if not isinstance(value, int):
         raise InputError(f"{path}: {keyword} is missing or not an integer; export it again")
     return int(value)
-
-
-def missing_bytes(path: Path, header: Dataset) -> int:
-    """Bytes of the pixel data that a file lacks, without reading them; 0 for a complete one.
-
-    Native pixel data are compared with their stated length and with rows, columns, samples, bits
-    and frames; encapsulated pixel data with their items and the delimiter. Raises `InputError`
-    for a header without these numbers or a file that cannot be read.
-    """
-    numbers = [
-        integer_of(header, keyword, path) for keyword in ("Rows", "Columns", "BitsAllocated")
-    ]
-    numbers += [integer_of(header, key, path, 1) for key in ("SamplesPerPixel", "NumberOfFrames")]
-    needed = -(-math.prod(numbers) // 8)
-    syntax = str(header.file_meta.get("TransferSyntaxUID") or "")
-    if syntax == DeflatedExplicitVRLittleEndian:
-        return max(0, needed - len(open_dataset(path, pixels=True).get("PixelData") or b""))
-    try:
-        with _regular(path) as (file, size), silenced():
-            length = _seek_pixels(file, size)
-            if length == UNDEFINED_LENGTH:
-                return _missing_items(file, size)
-            if syntax in COMPRESSED:
-                raise DamageError(f"{length} bytes of pixel data are not encapsulated as {syntax}")
-            return max(length, needed) - min(length, size - file.tell())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except DamageError as error:
-        raise InputError(f"{path}: damaged: {error}; replace it or move it away") from error
-
-
-def _seek_pixels(file: BinaryIO, size: int) -> int:
-    """Seek the pixel data and give their stated length, 0 without any."""
-    file.seek(0)
-    dcmread(file, stop_before_pixels=True, force=True, specific_tags=["SpecificCharacterSet"])
-    if size - file.tell() < TAG_BYTES:
-        return 0
-    head = file.read(TAG_BYTES)
-    order: Literal["little", "big"] = "little" if head.startswith(b"\xe0\x7f") else "big"
-    is_explicit = head[4:6] in PIXEL_VRS  # all odd as a number, which no length is
-    length = file.read(4) if is_explicit else head[4:]
-    return int.from_bytes(length, order)
-
-
-def _missing_items(file: BinaryIO, size: int) -> int:
-    """Bytes that encapsulated pixel data lack: of a truncated item, and of the delimiter."""
-    while size - file.tell() >= TAG_BYTES:
-        group, element, length = struct.unpack("<HHI", file.read(TAG_BYTES))
-        lacking: int = length - (size - file.tell())
-        if (group << 16 | element) == DELIMITER:
-            return 0
-        if (group << 16 | element) != ITEM:
-            raise DamageError(f"byte {file.tell() - TAG_BYTES} of its pixel data begins no item")
-        if lacking > 0:
-            return lacking + TAG_BYTES
-        file.seek(length, io.SEEK_CUR)
-    return TAG_BYTES - (size - file.tell())
 
 
 def reason_of(error: Exception) -> str:
