@@ -1,7 +1,7 @@
 """Write the images of docs/howto/view.md from the screenshots of the browser test.
 
-`make screenshots` runs tests/service/test_browser.py, which writes a screenshot of each step into
-build/screenshots, and this script, which keeps those that the document shows, in fewer colours.
+tests/service/test_browser.py and test_browser_states.py write a screenshot of each step into
+build/screenshots, and this script keeps those that the document shows, in fewer colours.
 """
 
 import re
@@ -24,9 +24,11 @@ def shown() -> list[str]:
 
 
 def main() -> None:
-    """Write every image that the document shows."""
+    """Write every image that the document shows and that was taken; others stay as they are."""
     KEPT.mkdir(parents=True, exist_ok=True)
     for name in shown():
+        if not (SHOTS / f"{name}.png").is_file():
+            continue
         with Image.open(SHOTS / f"{name}.png") as shot:
             few = shot.convert("RGB").quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)
             few.save(KEPT / f"{name}.png", optimize=True)

@@ -105,10 +105,11 @@ def test_every_radfuse_command_in_the_docs_exists() -> None:
                 assert command in COMMANDS, f"{document.name}: radfuse {command}"
 
 
-def test_viewer_images_are_those_of_the_browser_test() -> None:
+def test_viewer_images_are_those_of_the_browser_tests() -> None:
     document = (ROOT / "docs/howto/view.md").read_text()
     shown = re.findall(r"\(\.\./images/viewer/([\w-]+)\.png\)", document)
-    taken = (ROOT / "tests/service/test_browser.py").read_text()
+    tests = ("test_browser.py", "test_browser_states.py")
+    taken = "".join((ROOT / "tests/service" / name).read_text() for name in tests)
     assert len(shown) > 8
     assert {path.stem for path in (ROOT / "docs/images/viewer").iterdir()} == set(shown)
     assert all(f'"{name}"' in taken for name in shown)

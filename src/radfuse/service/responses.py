@@ -84,6 +84,12 @@ def refused(status: int, error: str, headers: Mapping[str, str] | None = None) -
     return JSONResponse({"error": encodable}, status_code=status, headers=headers)
 
 
+def _invalid(where: tuple[str | int, ...], message: str) -> str:
+    """What is wrong with a request, with its field unless it is the whole body."""
+    reason = message.removeprefix("Value error, ")
+    return reason if where == ("body",) else f"{'.'.join(map(str, where))}: {reason}"
+
+
 def add_error_responses(
     app: FastAPI, statuses: Mapping[type[Exception], int] | None = None
 ) -> None:
@@ -99,8 +105,7 @@ def add_error_responses(
                 return refused(error.status_code, str(error.detail), error.headers)
             case RequestValidationError():
                 first = error.errors()[0]
-                field = ".".join(map(str, first["loc"]))
-                return refused(422, f"{field}: {first['msg'].removeprefix('Value error, ')}")
+                return refused(422, _invalid(first["loc"], first["msg"]))
         text = error.reason if isinstance(error, OutputError) else str(error)
         known = (status_of[kind] for kind in type(error).__mro__ if kind in status_of)
         return refused(next(known, 400), text)
