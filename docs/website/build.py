@@ -3,6 +3,7 @@
 Nothing is loaded from the network, neither while it is built nor while it is read.
 """
 
+import argparse
 import json
 import shutil
 import sys
@@ -42,8 +43,11 @@ def documents() -> dict[str, str]:
     }
 
 
-def build(site: Path = SITE) -> int:
-    """Write the site of this version into a folder of its own; the exit status of Sphinx."""
+def build(site: Path, *, samples: bool) -> int:
+    """Write the site of this version into a folder of its own; the exit status of Sphinx.
+
+    Without `samples` the sheets, the report and the application to open are not made.
+    """
     version = radfuse.__version__
     sources = site.with_name(site.name + "-source")
     stage(sources, documents())
@@ -56,13 +60,23 @@ def build(site: Path = SITE) -> int:
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "docs" / name, copied)
     write_explorer(site / version)
-    write_samples(site / version, BUILD / f"site-samples-{version}")
-    add_application(site / version / "try")
+    if samples:
+        write_samples(site / version, BUILD / f"site-samples-{version}")
+        add_application(site / version / "try")
     versions = sorted((path.parent.name for path in site.glob("*/index.html")), reverse=True)
     (site / "versions.js").write_text(f"window.RADFUSE_VERSIONS = {json.dumps(versions)};\n")
     (site / "index.html").write_text(REDIRECT.format(version=version), encoding="utf-8")
     return status
 
 
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("site", type=Path, nargs="?", default=SITE, help="folder of all versions")
+    parser.add_argument("--no-samples", action="store_true", help="documents and explorer only")
+    options = parser.parse_args()
+    sys.exit(build(options.site, samples=not options.no_samples))
+
+
 if __name__ == "__main__":
-    sys.exit(build(*map(Path, sys.argv[1:])))
+    main()

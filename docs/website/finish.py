@@ -13,6 +13,9 @@ from sphinx.writers.html5 import HTML5Translator
 
 from radfuse.record import NOTICE
 
+BUILT = ("samples", "try")
+"""Folders of the site that Sphinx does not write."""
+
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register all of it."""
@@ -50,12 +53,21 @@ def _join_returns(
 def _add_context(
     _app: Sphinx, _name: str, _template: str, context: dict[str, Any], _tree: object
 ) -> None:
-    context["notice"] = NOTICE
+    """The notice of research use, unless the document states it itself."""
+    body = " ".join(re.sub(r"<[^>]+>", "", str(context.get("body", ""))).split())
+    context["notice"] = "" if NOTICE in body else NOTICE
 
 
 def _finish(app: Sphinx, failure: Exception | None) -> None:
     if failure is None and app.builder.name == "html":
+        known = app.env.found_docs | {"genindex", "search"}
         for path in Path(app.outdir).rglob("*.html"):
+            name = path.relative_to(app.outdir).with_suffix("")
+            if name.parts[0] in BUILT:
+                continue
+            if name.as_posix() not in known:
+                path.unlink()  # of an earlier build
+                continue
             text = path.read_text(encoding="utf-8")
             if (finished := finish(text, path.parent)) != text:
                 path.write_text(finished, encoding="utf-8")
@@ -66,6 +78,12 @@ def finish(html: str, folder: Path) -> str:
     html = re.sub(r"<pre>", '<pre tabindex="0">', html)
     html = re.sub(r'<div class="table-wrapper[^>]*(?=>)', r'\g<0> tabindex="0"', html)
     html = html.replace('role="heading"', 'role="heading" aria-level="2"')
+    html = re.sub(
+        r"<dl>\s*((?:<dd>.*?</dd>\s*)+)</dl>",  # parameters of a signature, in lines
+        lambda lines: f'<div class="parameters">{lines[1].replace("dd>", "div>")}</div>',
+        html,
+        flags=re.DOTALL,
+    )
     numbers = iter(range(1_000_000))
     return re.sub(r"<img ([^>]*?)/?>", lambda tag: _image(tag, folder, next(numbers)), html)
 

@@ -38,12 +38,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return version
 
 
+# The samples and the application have tests of their own.
 @pytest.fixture(scope="module")
 def documents(site: Path) -> dict[str, str]:
     return {
         path.relative_to(site).as_posix(): path.read_text(encoding="utf-8")
         for path in site.rglob("*.html")
-        if path.parent.name != "try"  # tests/try_in_browser
+        if path.relative_to(site).parts[0] not in {"samples", "try"}
     }
 
 
@@ -142,3 +143,34 @@ def test_search_finds_a_document(browser: Chrome, address: str) -> None:
             break
         browser.execute_async_script("setTimeout(arguments[0], 100)")
     assert any("read-dicom" in one for one in found), json.dumps(found)
+
+
+def test_a_second_version_gives_a_menu(browser: Chrome, address: str, site: Path) -> None:
+    list_of_versions = site.parent / "versions.js"
+    alone = list_of_versions.read_text()
+    try:
+        list_of_versions.write_text(f'window.RADFUSE_VERSIONS = ["9.9.9", "{site.name}"];')
+        browser.get(f"{address}/howto/view.html?again")
+        script = "return [...document.querySelectorAll('.site-version option')].map((o) => o.value)"
+        assert browser.execute_script(script) == ["9.9.9", site.name]
+    finally:
+        list_of_versions.write_text(alone)
+
+
+def test_explorer_sorts_filters_and_compares(browser: Chrome, address: str) -> None:
+    browser.get(f"{address}/explorer.html")
+    sort = "document.querySelector('#explorer button[data-column=Qabf]').click();"
+    names = (
+        "return [...document.querySelectorAll('#explorer tbody th code')].map((c) => c.textContent)"
+    )
+    first, *others = browser.execute_script(sort + names)
+    assert len(others) > 40
+    assert browser.execute_script(sort + names)[-1] == first
+    choose = (
+        "document.querySelectorAll('#explorer tbody input').forEach((i, n) => n < 2 && i.click());"
+    )
+    images = "return [...document.querySelectorAll('#explorer figure img')].map((i) => i.alt)"
+    assert len(browser.execute_script(choose + images)) >= 3
+    browser.execute_script("document.querySelector('#explorer figure button').click()")
+    assert browser.execute_script("return document.querySelector('#explorer dialog').open")
+    browser.execute_script("document.querySelector('#explorer dialog').close()")
