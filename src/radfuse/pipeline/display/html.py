@@ -7,7 +7,10 @@ from radfuse.pipeline.display.planes import Panel
 from radfuse.record import NOTICE
 
 FIGURE = "position:relative;margin:0;background:#000;display:inline-block;line-height:0"
-LETTER = "position:absolute;font:12px/1 sans-serif;color:#ffd54a;padding:3px"
+LETTER = (
+    "position:absolute;font:12px/1 sans-serif;color:#ffd54a;padding:3px;"
+    "text-shadow:0 0 3px #000,0 0 2px #000"
+)
 EDGES = (
     "left:0;top:calc(50% - 9px)", "right:0;top:calc(50% - 9px)", "top:0;left:calc(50% - 6px)",
     "bottom:0;left:calc(50% - 6px)",

@@ -6,17 +6,21 @@ from pathlib import Path
 from radfuse.dicom.read.grouping import VOLUME_MARK
 from radfuse.errors import InputError
 from radfuse.modality import MR
+from radfuse.pipeline.arrays import Source
 from radfuse.pipeline.read import series_in
 from radfuse.series import Series
 
 
-def _uids_in(source: Series | Path | str) -> frozenset[str]:
-    if not isinstance(source, Series):
+def _uids_in(source: Source) -> frozenset[str]:
+    """UIDs of the MR of a path or series; none of an image in memory."""
+    if isinstance(source, Path | str):
         return series_in(Path(source), MR)
+    if not isinstance(source, Series):
+        return frozenset()
     return frozenset(str(header.get("SeriesInstanceUID")) for header in source.headers[:1])
 
 
-def chosen_uids(mrs: Sequence[Series | Path | str], uids: Sequence[str]) -> list[str | None]:
+def chosen_uids(mrs: Sequence[Source], uids: Sequence[str]) -> list[str | None]:
     """The UID for each MR: the first that it contains and no earlier one has; None for the others.
 
     A single MR has the only UID. Raises `InputError` for a UID that is in none of them, and the

@@ -1,12 +1,14 @@
 """Fusion of all images of one patient: a CT, several MR sequences, PET or SPECT."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from radfuse.errors import InputError
 from radfuse.modality import CT, MR, NM, PT, Modality
 from radfuse.pipeline.align import PriorAlignment
+from radfuse.pipeline.arrays import Source, series_in_memory
+from radfuse.pipeline.display.bars import Report, reporting
 from radfuse.pipeline.functional.align import ct_in_one_frame
 from radfuse.pipeline.fuse import fuse_ct_mr
 from radfuse.pipeline.read import of_modality, read, read_by_recipe, read_pet_ct
@@ -14,13 +16,9 @@ from radfuse.pipeline.result import Result
 from radfuse.pipeline.study.align import FurtherSeries
 from radfuse.pipeline.study.choice import chosen_uids
 from radfuse.pipeline.study.sequences import best_mr, choice_note, labels_of
-from radfuse.progress import ProgressCallback, no_progress
 from radfuse.recipe import Recipe
 from radfuse.record import JobReference
 from radfuse.series import Series
-
-Source = Series | Path | str
-"""A series, or a path for `read`."""
 
 
 def fuse_study(
@@ -29,7 +27,7 @@ def fuse_study(
     output: Path | str | None = None,
     *,
     pet: Source | None = None,
-    pet_ct: Source | None = None,
+    pet_ct: Series | Path | str | None = None,
     spect: Source | None = None,
     fused_mr: int | None = None,
     mr_series: Sequence[str] = (),
@@ -38,14 +36,14 @@ def fuse_study(
     further_priors: Mapping[str, PriorAlignment] | None = None,
     job: JobReference | None = None,
     overwrite: bool = False,
-    report: ProgressCallback = no_progress,
+    report: Report = None,
 ) -> Result:
     """Bring all images of a patient onto the CT's grid, and fuse one MR with the CT.
 
     Parameters
     ----------
     ct, mrs
-        Volumes; series, or paths for `read`.
+        Volumes; as of `radfuse.fuse`.
     output
         As of `radfuse.fuse`.
     pet, spect
@@ -79,50 +77,67 @@ def fuse_study(
     ['PT']
     """
     recipe = recipe or Recipe()
-    report("reading", None)
-    ct_series = _read(ct, CT, recipe)
+    with reporting(report) as progress:
+        progress("reading", None)
+        ct_series = _read(ct, CT, recipe)
+        fused, others = _read_mrs(mrs, fused_mr, mr_series, recipe)
+        further = [*others, *_functional(pet, pet_ct, spect, recipe)]
+        further = _with_priors(further, further_priors or {})
+        _check_volumes([ct_series, fused, *(one.series for one in further)])
+        return fuse_ct_mr(
+            ct_series, fused, output,
+            recipe=recipe, further=further, prior=prior, job=job, overwrite=overwrite,
+            report=progress,
+        )  # fmt: skip
+
+
+def _read_mrs(
+    mrs: Sequence[Source], fused_mr: int | None, mr_series: Sequence[str], recipe: Recipe
+) -> tuple[Series, list[FurtherSeries]]:
+    """The MR that is fused, with a note why, and the others with their labels."""
     uids = chosen_uids(mrs, mr_series or [one for one in [recipe.mr_series] if one])
-    all_mrs = [_read_mr(one, uid) for one, uid in zip(mrs, uids, strict=True)]
+    all_mrs = [_read_mr(one, uid, recipe) for one, uid in zip(mrs, uids, strict=True)]
     _check_number(all_mrs, fused_mr)
     chosen, why = best_mr(all_mrs) if fused_mr is None else (fused_mr, "chosen by the user")
     labels = labels_of(all_mrs)
-    further = [
+    others = [
         FurtherSeries(label, series)
         for number, (label, series) in enumerate(zip(labels, all_mrs, strict=True))
         if number != chosen
     ]
+    fused = all_mrs[chosen]
+    if others:
+        fused = replace(fused, notes=(*fused.notes, choice_note(labels[chosen], why)))
+    return fused, others
+
+
+def _functional(
+    pet: Source | None, pet_ct: Series | Path | str | None, spect: Source | None, recipe: Recipe
+) -> Iterator[FurtherSeries]:
+    """PET and SPECT, where they are given."""
     if pet is not None:
-        further.append(_pet(pet, pet_ct, recipe))
+        yield _pet(pet, pet_ct, recipe)
     elif pet_ct is not None:
         raise InputError("the CT of the PET is given without the PET; add --pet, or leave it out")
     if spect is not None:
-        further.append(FurtherSeries(NM.code, _read(spect, NM, recipe)))
-    further = _with_priors(further, further_priors or {})
-    _check_volumes([ct_series, *all_mrs, *(one.series for one in further)])
-    note = choice_note(labels[chosen], why)
-    fused = all_mrs[chosen]
-    if len(all_mrs) > 1:
-        fused = replace(fused, notes=(*fused.notes, note))
-    return fuse_ct_mr(
-        ct_series, fused, output,
-        recipe=recipe, further=further, prior=prior, job=job, overwrite=overwrite,
-        report=report,
-    )  # fmt: skip
+        yield FurtherSeries(NM.code, _read(spect, NM, recipe))
 
 
 def _read(source: Source, modality: Modality, recipe: Recipe) -> Series:
     if isinstance(source, Series):
         return of_modality(source, modality)
-    return read_by_recipe(source, modality, recipe)
+    if isinstance(source, Path | str):
+        return read_by_recipe(source, modality, recipe)
+    return series_in_memory(source, modality, recipe)
 
 
-def _read_mr(source: Source, uid: str | None) -> Series:
-    if isinstance(source, Series):
-        return of_modality(source, MR)
-    return read(source, MR, series_uid=uid)
+def _read_mr(source: Source, uid: str | None, recipe: Recipe) -> Series:
+    if isinstance(source, Path | str):
+        return read(source, MR, series_uid=uid)
+    return _read(source, MR, recipe)
 
 
-def _pet(pet: Source, pet_ct: Source | None, recipe: Recipe) -> FurtherSeries:
+def _pet(pet: Source, pet_ct: Series | Path | str | None, recipe: Recipe) -> FurtherSeries:
     """The PET with the CT of its scanner, which share a frame of reference."""
     series = _read(pet, PT, recipe)
     if pet_ct is None:
