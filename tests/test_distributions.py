@@ -1,6 +1,8 @@
 """Extras of radfuse: what each installs, and how a message says that one is missing."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from itertools import chain
@@ -162,3 +164,14 @@ def test_a_workflow_is_yaml_and_has_few_permissions(path: Path) -> None:
         for step in job.get("steps", []):
             if "actions/checkout" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.slow
+def test_distributions_are_built_checked_and_tried(tmp_path: Path) -> None:
+    pytest.importorskip("build", reason='pip install ".[dist]"')
+    command = [sys.executable, ROOT / "deploy/dist.py", tmp_path / "dist"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "equal bytes in two builds" in done.stdout
+    assert re.search(r"Python 3\.11: installed in", done.stdout)
+    assert len(list((tmp_path / "dist").glob("*.whl"))) == 2
