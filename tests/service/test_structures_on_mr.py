@@ -1,5 +1,6 @@
 """Structures drawn on the CT are written on the slices of the MR, through the registration."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,26 @@ def test_structure_outside_the_mr_is_left_out_with_note(client: StudyClient) -> 
     )
     assert len(list(structures_on([whole], grid, mr, notes))) == 1
     assert "% of it is outside the MR" in notes[1]
+
+
+def test_changed_volume_on_thick_slices_is_noted(client: StudyClient) -> None:
+    mr = registered_mr(client.site.deps.studies, client.site.deps.studies.get(client.study))
+    thick = sitk.Image(16, 16, 8, sitk.sitkUInt8)
+    thick.SetSpacing((16.0, 16.0, 24.0))
+    identity = mr.__class__(mr.grid, tuple(map(tuple, np.eye(4).tolist())))
+    middle = client.grid.image(np.zeros(client.shape, np.uint8))
+    centre = middle.TransformIndexToPhysicalPoint([size // 2 for size in middle.GetSize()])
+    thick.SetOrigin([at - 120.0 for at in centre])
+    stored = StoredStructure(
+        name="GTVp",
+        colour="#ff0000",
+        number=1,
+        grid=client.grid,
+        runs=encode_slices(dict(enumerate(ball(client.shape, 5)))),
+    )
+    notes: list[str] = []
+    assert len(list(structures_on([stored], thick, identity, notes))) == 1
+    assert re.fullmatch(r"'GTVp' has [\d.]+ cm3 on the MR, [\d.]+ on the CT", notes[0])
 
 
 def test_set_on_the_mr_needs_a_registration_and_rtstruct(

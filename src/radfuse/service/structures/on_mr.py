@@ -19,6 +19,9 @@ from radfuse.structures.transfer import NoVoxelError, transfer_structure
 SMALL_LOSS = 0.005
 """Fraction of a structure outside the MR that needs no note."""
 
+SMALL_CHANGE = 0.05
+"""Relative change of the volume between thick slices that needs no note."""
+
 SHARED_FRAME = (
     "CT and MR state the same frame of reference: other programs display these contours on the CT, "
     "too, without the registration"
@@ -76,4 +79,9 @@ def structures_on(
             continue
         if found.lost_fraction > SMALL_LOSS:
             notes.append(f"'{one.name}': {found.lost_fraction:.1%} of it is outside the MR")
+        on_mr_cm3, on_ct_cm3 = found.structure.volume_cm3, found.drawn_cm3
+        if abs(on_mr_cm3 - on_ct_cm3) > SMALL_CHANGE * on_ct_cm3:
+            notes.append(
+                f"'{one.name}' has {on_mr_cm3:.3g} cm3 on the MR, {on_ct_cm3:.3g} on the CT"
+            )
         yield found.structure
