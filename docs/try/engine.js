@@ -10,6 +10,7 @@ const FLAVOURS = {
   webgpu: { loader: "ort.jspi.min.mjs", module: "ort-wasm-simd-threaded.jspi" },
 };
 const MAX_THREADS = 4;
+const OPTIMISATION = "basic"; // more takes seconds longer and computes no faster
 
 const url = (path) => new URL(path, import.meta.url).href;
 
@@ -56,7 +57,8 @@ const runtime = (kind) => once(runtimes, kind, () => started(kind));
 
 async function opened(kind, network) {
   const [ort, graph] = await Promise.all([runtime(kind), fetched(`models/${network}.onnx.gz`)]);
-  return ort.InferenceSession.create(graph, { executionProviders: [kind] });
+  const options = { executionProviders: [kind], graphOptimizationLevel: OPTIMISATION };
+  return ort.InferenceSession.create(graph, options);
 }
 
 // Load a network before it is used.

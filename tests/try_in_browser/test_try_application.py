@@ -91,13 +91,14 @@ def test_it_fits_the_window_and_is_accessible(driver: TryDriver, width: int) -> 
 
 
 def test_downloads_are_read_by_radfuse(driver: TryDriver, application: Path) -> None:
+    driver.choose(method="res2fusion")
     driver.press("sample-images")
     driver.press("download")
-    image = read_grey(_downloaded(driver.folder / "fused-signed_detail.png"))
+    image = read_grey(_downloaded(driver.folder / "fused-res2fusion.png"))
     np.testing.assert_array_equal(image.ravel(), driver.levels)
     driver.press("sample-volumes")
     driver.press("download")
-    volume = read_volume(_downloaded(driver.folder / "fused-signed_detail.nii.gz"))
+    volume = read_volume(_downloaded(driver.folder / "fused-res2fusion.nii.gz"))
     ct = read_volume(application / "sample/ct.nii.gz")
     assert volume.GetSize() == ct.GetSize()
     np.testing.assert_allclose(volume.GetOrigin(), ct.GetOrigin(), atol=1e-4)

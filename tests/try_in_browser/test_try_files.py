@@ -107,7 +107,7 @@ def test_scaled_values_are_rescaled(driver: TryDriver, tmp_path: Path) -> None:
         ({"pixdim": (1, 30, 1, 1)}, "voxel spacing 30 x 1 x 1 mm"),
         ({"pixdim": (1, 2, 1, 1)}, "in pixdim"),
         ({"sform_code": 0, "qform_code": 0}, "orientation is unknown"),
-        ({"srow_x": (1, 0.2, 0, 0)}, "not perpendicular"),
+        ({"srow_x": (1, 0.1, 0, 0)}, "not perpendicular"),
         ({"qform_code": 1, "qoffset_x": 30}, "sform and qform differ by 30.0 mm"),
         ({"dim": (4, 3, 4, 5, 2)}, "4-D image of 3 x 4 x 5 x 2"),
         ({"datatype": 128}, "voxels of type 128"),

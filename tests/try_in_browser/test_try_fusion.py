@@ -40,9 +40,10 @@ def test_sample_is_fused_as_radfuse_fuses_it(driver: TryDriver, application: Pat
 def test_ten_pairs_are_fused_as_by_openvino(driver: TryDriver, tmp_path: Path, method: str) -> None:
     driver.choose(method=method)
     fuse = load_method(method)
+    phantoms = {seed: make_phantom(seed, spacing_mm=3.0) for seed, _ in PAIRS}
     for seed, height_mm in PAIRS:
         paths = [tmp_path / f"{role}-{seed}-{height_mm:g}.png" for role in ("ct", "mr")]
-        pair = phantom_slices(make_phantom(seed, spacing_mm=2.0), [height_mm])[0]
+        pair = phantom_slices(phantoms[seed], [height_mm])[0]
         for path, image in zip(paths, pair, strict=True):
             write_image(path, image)
         ct, mr = (read_image(path)[None] for path in paths)

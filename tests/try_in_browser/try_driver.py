@@ -27,6 +27,7 @@ class TryDriver:
 
     def __init__(self, browser: Chrome, folder: Path, address: str) -> None:
         self.browser, self.folder, self.address = browser, folder, address
+        browser.set_script_timeout(WAIT_S)  # a network occupies the thread of the scripts
 
     def open(self, query: str = "") -> None:
         """Load it, with its first network."""
