@@ -73,7 +73,7 @@ async function showStudy(study) {
   await Promise.all([identified, showImages(identified)]);
   if (selected !== id || current !== study || !displayed) return;
   showEnd(study, busy);
-  byId("next-steps").hidden = busy || (Boolean(displayed.run) && !message && !failureOf(id));
+  byId("next-steps").hidden = busy || (Boolean(displayed.run) && (!message || Boolean(study.signoff)) && !failureOf(id));
   const { mr_from_ct, isDisplayed } = failureOf(id) ?? {};
   if (mr_from_ct && !isDisplayed) panels.registration.setAlignment(mr_from_ct, "start"); // to be checked before it is accepted
   if (mr_from_ct) failure.isDisplayed = true;
