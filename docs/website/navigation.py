@@ -2,6 +2,7 @@
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Tutorials": (
+        "install",
         "tutorials/first-fusion",
         "tutorials/compare-your-network",
         "tutorials/train-a-network",
@@ -64,6 +65,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "deploy",
         "larger-sites",
         "testing",
+        "versioning",
+        "release",
         "contributing",
         "security",
         "changelog",
