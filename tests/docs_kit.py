@@ -1,0 +1,128 @@
+"""Runs the code blocks of a document in order, in a folder with the images that it names.
+
+A comment before a block says what differs: `<!-- not run: REASON -->`, `<!-- alternatives -->`
+(each command is run beside these images alone) or `<!-- exit status N -->`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import radfuse
+
+ROOT = Path(__file__).parents[1]
+
+BLOCK = re.compile(
+    r"(?:^<!-- ([^\n]*) -->\n)?^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+TIMEOUT_S = 1800.0
+"""Of one command, on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of shell commands or Python."""
+
+    document: str
+    line: int
+    language: str
+    code: str
+    reason: str | None
+    """Why it is not run."""
+    alternatives: bool
+    """Whether each command is for itself, as its result has the name of the one before."""
+    status: int
+    """Expected exit status."""
+
+    @property
+    def commands(self) -> list[str]:
+        """What is run, one after the other."""
+        if not self.alternatives or self.language == "python":
+            return [self.code]
+        return re.sub(r"\\\n\s*", " ", self.code).splitlines()
+
+
+def blocks(path: Path) -> list[Block]:
+    """The blocks of a document, in order."""
+    text = path.read_text(encoding="utf-8")
+    found = list(BLOCK.finditer(text))
+    fences = len(re.findall(r"^\s*```(?:sh|python)\b", text, re.MULTILINE))
+    assert len(found) == fences, f"{path}: a block that the expression does not match"
+    return [_block(path, text, match) for match in found]
+
+
+def run(block: Block, folder: Path, given: Path) -> None:
+    """Run a block in a folder; an unexpected exit status fails.
+
+    Alternatives are run in copies of the given folder; the first file of a name is kept.
+    """
+    if not block.alternatives:
+        _run_command(block, block.code, folder)
+        return
+    for command in block.commands:
+        copy = folder.with_name("alternative")
+        shutil.copytree(given, copy)
+        _run_command(block, command, copy)
+        for path in copy.iterdir():
+            if not (folder / path.name).exists():
+                shutil.move(path, folder / path.name)
+        shutil.rmtree(copy)
+
+
+def run_notebook(found: list[Block], folder: Path) -> None:
+    """Run the blocks of a notebook: consecutive ones in Python are one program."""
+    kept = [block for block in found if block.reason is None]
+    for _, group in groupby(kept, key=lambda block: block.language):
+        together = list(group)
+        _run_command(together[0], "\n".join(block.code for block in together), folder)
+
+
+def _run_command(block: Block, code: str, folder: Path) -> None:
+    shell = ["bash", "-euo", "pipefail", "-c"]
+    command = shell if block.language == "sh" else [sys.executable, "-c"]
+    done = subprocess.run(
+        [*command, code], cwd=folder, env=environment(folder), capture_output=True, text=True,
+        timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    where = f"{block.document}:{block.line}"
+    assert done.returncode == block.status, f"{where}\n{code}\n{done.stdout}{done.stderr}"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """With `radfuse` of this Python, its modules, and a folder of weights of its own."""
+    modules = [str(Path(radfuse.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+        "RADFUSE_WEIGHTS": str(folder / ".weights"),
+    }
+
+
+def _block(path: Path, text: str, match: re.Match[str]) -> Block:
+    comment, language, code = match.groups()
+    reason, alternatives, status = _comment(comment or "")
+    line = text.count("\n", 0, match.start(2)) + 1
+    name = path.relative_to(ROOT).as_posix()
+    return Block(name, line, language, code, reason, alternatives, status)
+
+
+def _comment(comment: str) -> tuple[str | None, bool, int]:
+    """Reason not to run, whether there are alternatives, and exit status of a comment."""
+    reason = re.fullmatch(r"not run: (.+)", comment)
+    status = re.fullmatch(r"exit status (\d+)", comment)
+    return (reason and reason[1], comment == "alternatives", int(status[1]) if status else 0)
+
+
+def documents() -> Iterator[Path]:
+    """The README, the tutorials and the how-tos."""
+    yield ROOT / "README.md"
+    for folder in ("tutorials", "howto"):
+        yield from sorted((ROOT / "docs" / folder).glob("*.md"))
