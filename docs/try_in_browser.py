@@ -50,7 +50,7 @@ SAMPLE_MM, PIXEL_MM, PIXELS = 0.9, 0.9, 256
 SAMPLE_SLICE_MM = 24.0
 """Position of the sample images above the centre of the CT: ventricles and tumour."""
 
-VOLUME_MM = 2.0
+VOLUME_MM = 3.0
 """Voxels of the sample volumes."""
 
 WINDOW = "fusion"

@@ -10,7 +10,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-WAIT_S = 120.0
+WAIT_S = 110.0
 
 LEVELS = """
 const { levels } = radfuse.state.shown.result, bytes = new Uint8Array(levels.buffer);
