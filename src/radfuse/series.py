@@ -56,8 +56,8 @@ class Series:
     >>> ct = radfuse.datasets.phantom(spacing_mm=6.0).ct
     >>> ct
     <Series: CT, 35 x 41 x 29 voxels of 6 x 6 x 6.6 mm, no DICOM headers>
-    >>> ct.array.shape, ct.array.dtype, ct.affine.shape
-    ((29, 41, 35), dtype('float32'), (4, 4))
+    >>> ct.array.shape, ct.array.dtype, ct.modality.unit
+    ((29, 41, 35), dtype('float32'), 'HU')
     """
 
     image: sitk.Image

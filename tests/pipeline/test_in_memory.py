@@ -74,6 +74,12 @@ def test_what_cannot_be_evaluated_is_one_line(images: tuple[Any, ...], message: 
     assert "\n" not in str(caught.value)
 
 
+def test_a_result_in_colour_is_not_evaluated() -> None:
+    mr, pet = (radfuse.series_of(MR, code, value_range=(0, 255)) for code in ("MR", "PT"))
+    with pytest.raises(InputError, match="a result in colour"):
+        radfuse.evaluate(radfuse.fuse(mr, pet))
+
+
 def test_a_result_is_evaluated_without_further_images() -> None:
     result = radfuse.fuse(CT, MR, recipe=radfuse.Recipe(method="maximum"))
     with pytest.raises(InputError, match="give a result alone"):
@@ -124,4 +130,4 @@ def test_what_cannot_be_registered_is_refused(
 def test_several_images_in_memory_are_fused(quick_phantom: Phantom) -> None:
     images = [quick_phantom.mr.image, quick_phantom.mr.image]
     result = radfuse.fuse_study(quick_phantom.ct.image, images, fused_mr=0)
-    assert [one.label for one in result.further] == ["MR 2"]
+    assert [one.label for one in result.further] == ["MR_2"]

@@ -22,7 +22,7 @@ class Benchmark:
     --------
     >>> import radfuse
     >>> settings = radfuse.BenchmarkSettings(
-    ...     methods=("average", "laplacian"), phantoms=(1,), phantom_spacing_mm=6.0, slice_step=9
+    ...     methods=("average", "laplacian"), phantoms=(1,), phantom_spacing_mm=4.0, slice_step=20
     ... )
     >>> found = radfuse.benchmark(settings, "comparison")
     >>> found
@@ -104,7 +104,7 @@ def benchmark(
     --------
     >>> import radfuse
     >>> settings = radfuse.BenchmarkSettings(
-    ...     methods=("average", "laplacian"), phantoms=(1,), phantom_spacing_mm=6.0, slice_step=9
+    ...     methods=("average", "laplacian"), phantoms=(1,), phantom_spacing_mm=4.0, slice_step=20
     ... )
     >>> found = radfuse.benchmark(settings, "comparison")
     >>> found.report.name, found.rows.columns.tolist()[:3]

@@ -61,8 +61,10 @@ class Alignment:
     --------
     >>> import radfuse
     >>> head = radfuse.datasets.phantom(spacing_mm=4.0)
-    >>> alignment = radfuse.fuse(head.ct, head.mr).alignment
-    >>> alignment.quality.grade, alignment.mr_from_ct.GetDimension()
+    >>> result = radfuse.fuse(head.ct, head.mr)
+    >>> assert isinstance(result, radfuse.Result)
+    >>> assert result.alignment  # a volume has one
+    >>> result.alignment.quality.grade, result.alignment.mr_from_ct.GetDimension()
     ('pass', 3)
     """
 

@@ -17,6 +17,7 @@ from radfuse.metrics.measure import Values, VolumeValues, measure
 from radfuse.metrics.profiles import DEFAULT_PROFILE
 from radfuse.pipeline.arrays import IN_MEMORY
 from radfuse.pipeline.display.bars import Report, reporting
+from radfuse.pipeline.display.fused_image import FusedImage
 from radfuse.pipeline.evaluate_volume import VolumeOptions, evaluate_result, evaluate_volume
 from radfuse.pipeline.read import is_image_file
 from radfuse.pipeline.result import Result
@@ -83,7 +84,7 @@ class Evaluation(list[ImageValues]):
 
 
 def evaluate(
-    fused: Result | NDArray[Any] | Path | str,
+    fused: FusedImage | NDArray[Any] | Path | str,
     ct: NDArray[Any] | Path | str | None = None,
     mr: NDArray[Any] | Path | str | None = None,
     *,
@@ -97,8 +98,8 @@ def evaluate(
     Parameters
     ----------
     fused
-        A result of `radfuse.fuse`, which has its sources; a 2-D array (rows, columns) of uint8, or
-        of real numbers in [0, 1]; or the path of a 2-D image, of a folder of them, or of a volume.
+        A `Result` of a CT with an MR, which has its sources; a 2-D array (rows, columns) of uint8,
+        or of real numbers in [0, 1]; or the path of a 2-D image, a folder of them, or a volume.
     ct, mr
         Arrays or paths of the same kind. Files of folders are matched by name, whatever the suffix.
     profile
@@ -142,6 +143,8 @@ def evaluate(
             return Evaluation(
                 [ImageValues(IN_MEMORY.name, measure(profile, *levels, metrics=metrics))]
             )
+    if isinstance(fused, FusedImage) and not isinstance(fused, Result):
+        raise InputError("a result in colour; results of a CT with an MR are evaluated")
     raise InputError("give a result alone; or three arrays; or the paths of fused image, CT and MR")
 
 

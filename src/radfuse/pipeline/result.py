@@ -87,8 +87,8 @@ class Result(FusedImage):
     ((42, 62, 52), dtype('float32'), (4.0, 4.0, 4.6))
     >>> print(result.findings)
     keeps 13 of 16 kinds of findings; may hide: infarct | oedema | marrow infiltration
-    >>> result.save("fused.nii.gz").written.name
-    'fused.nii.gz'
+    >>> print(result.save("fused.nii.gz").written)
+    fused.nii.gz
     """
 
     image: sitk.Image

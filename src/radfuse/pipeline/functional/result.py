@@ -30,8 +30,8 @@ class FunctionalResult(FusedImage):
     >>> phantom = radfuse.datasets.phantom(spacing_mm=4.0)
     >>> pet = radfuse.datasets.phantom_pet(spacing_mm=4.0)
     >>> result = radfuse.fuse(phantom.mr, pet)
-    >>> result.fused.shape[-1], result.alignment.quality.grade
-    (3, 'pass')
+    >>> result.fused.shape[-1], result.registration_qa.partition(":")[0]
+    (3, 'registration QA passed')
     """
 
     image: sitk.Image
