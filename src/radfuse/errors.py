@@ -11,13 +11,17 @@ RadfuseError               one line on the command line; anything else is a bug,
 └── RegistrationError      registration QA failed
 """
 
+import difflib
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
+
+MIN_RESEMBLANCE = 0.6
+"""Of a name to one that is suggested for it, as `difflib` measures it: 1 for the same."""
 
 
 class RadfuseError(Exception):
@@ -34,6 +38,13 @@ class RadfuseError(Exception):
 
 class InputError(RadfuseError):
     """A file, folder, value or option cannot be used."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], listed_by: str) -> InputError:
+    """The error for a name that is none of the `known`, with the nearest ones that resemble it."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=MIN_RESEMBLANCE)
+    nearest = f"nearest: {', '.join(near)} (see {listed_by})" if near else f"see {listed_by}"
+    return InputError(f"no {kind} '{name}'; {nearest}")
 
 
 class GeometryError(InputError):

@@ -269,10 +269,9 @@ def test_an_unknown_method_is_refused_with_the_nearest_names(wrong: str, near: s
         load_method(wrong)
 
 
-def test_a_name_like_none_is_refused_with_all_names() -> None:
-    with pytest.raises(InputError) as caught:
+def test_a_name_like_none_is_refused_without_suggestions() -> None:
+    with pytest.raises(InputError, match=r"no method 'xyzzy'; see `radfuse methods`$"):
         load_method("xyzzy")
-    assert all(name in str(caught.value) for name in METHODS)
 
 
 def test_a_path_without_a_graph_is_refused(tmp_path: Path) -> None:

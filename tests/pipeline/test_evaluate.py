@@ -129,13 +129,16 @@ def test_an_image_of_any_name_counts_in_the_mean(folders: list[str], name: str) 
 
 def test_images_without_a_fused_image_are_named(folders: list[str]) -> None:
     Path(folders[0].partition("=")[2], "case1.png").unlink()
-    facts = json.loads(run(*folders, "--json").stdout)
+    refused = run(*folders, "--json")
+    assert refused.exit_code == 2
+    missing = [f"1 {role} image has no fused image: case1" for role in ("CT", "MR")]
+    ways_out = "fuse them, or pass --skip-unmatched"
+    assert refused.stderr.splitlines()[-1] == f"radfuse: {'; '.join((*missing, ways_out))}"
+    facts = json.loads(run(*folders, "--skip-unmatched", "--json").stdout)
     assert list(facts["images"]) == ["case0"]
     assert facts["unmatched"] == {"ct": ["case1"], "mr": ["case1"]}
-    lines = run(*folders, "--quiet").stdout.splitlines()
-    assert lines[-2:] == [
-        f"note: 1 {role} images have no fused image: case1" for role in ("CT", "MR")
-    ]
+    lines = run(*folders, "--skip-unmatched", "--quiet").stdout.splitlines()
+    assert lines[-2:] == [f"note: {one}" for one in missing]
 
 
 def test_the_table_names_its_profile_and_where_better_lies(folders: list[str]) -> None:

@@ -36,7 +36,7 @@ from radfuse.training.checkpoint import (
 )
 from radfuse.training.dataset import TrainingPairs
 from radfuse.training.log import EVENTS, LOG, SAMPLES
-from radfuse.training.loop import StepProgress, train
+from radfuse.training.loop import StepProgress, is_complete, train
 from radfuse.training.resume import start_from
 from radfuse.training.settings import Schedule, TrainingSettings
 from radfuse.training.state import initial_state
@@ -263,3 +263,20 @@ def test_ctrl_c_completes_the_step_and_loses_none(tmp_path: Path) -> None:
     whole, parts = (content_of(tmp_path / kind / LAST_CHECKPOINT) for kind in ("whole", "parts"))
     assert whole == parts
     assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "parts")
+
+
+def test_a_training_out_of_time_is_resumed(tmp_path: Path) -> None:
+    settings = with_phase(REBUILDING, steps=4, validate_every=4)
+    run(settings, tmp_path / "whole")
+    stopped = run(settings, tmp_path / "parts", max_s=1e-9)
+    assert stopped.counts.step == 1
+    assert not is_complete(stopped, PAIRS, settings)
+    ended = run(settings, tmp_path / "parts", max_s=3600.0)
+    assert is_complete(ended, PAIRS, settings)
+    whole, parts = (content_of(tmp_path / kind / LAST_CHECKPOINT) for kind in ("whole", "parts"))
+    assert whole == parts
+
+
+def test_a_phase_out_of_time_does_not_begin_the_next(tmp_path: Path) -> None:
+    stopped = run(TWO_PHASES, tmp_path / "parts", max_s=1e-9)
+    assert (stopped.counts.phase, stopped.counts.step) == (0, 1)

@@ -11,6 +11,7 @@ from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.io.lock import locked_output
 from radfuse.io.staging import staging
 from radfuse.progress import ProgressCallback
+from radfuse.recipe import DEFAULT_METHOD
 
 
 def benchmark(
@@ -31,8 +32,14 @@ def benchmark(
         path = write_report(
             results,
             folder / "report",
-            reference=settings.reference or results.methods[-1].name,
+            reference=settings.reference or _usual_reference(results),
             shown_cases=settings.shown_cases,
             seed=settings.seed,
         )
     return results, path
+
+
+def _usual_reference(results: Results) -> str:
+    """The default method if it is compared, else the last one."""
+    names = [one.name for one in results.methods]
+    return DEFAULT_METHOD if DEFAULT_METHOD in names else names[-1]

@@ -119,7 +119,7 @@ class BenchmarkSettings:
     """Installed weights to compare; skipped where not installed (`radfuse weights list`)."""
 
     reference: str = ""
-    """The method that the others are compared with; the last one if empty."""
+    """The method that the others are compared with; if empty the default one, or the last."""
 
     pairs: tuple[Path, ...] = ()
     """Folders with CT/NAME.png and MRI/NAME.png; PET/ or SPECT/ where `functional` says so."""

@@ -9,6 +9,7 @@ from radfuse.cli.options import PATH, output_options, print_json, resumable_stag
 from radfuse.errors import needs_extra
 from radfuse.methods.catalogue import usual_methods
 from radfuse.metrics.profiles import PROFILES
+from radfuse.recipe import DEFAULT_METHOD
 
 
 @click.command("benchmark")
@@ -37,7 +38,11 @@ from radfuse.metrics.profiles import PROFILES
     multiple=True,
     help="Metric profile; repeatable.",
 )
-@click.option("--reference", metavar="NAME", help="Compare the others with this method.")
+@click.option(
+    "--reference",
+    metavar="NAME",
+    help=f"Compare the others with this method  [default: {DEFAULT_METHOD}, else the last one]",
+)
 @click.option(
     "--repetitions", type=click.IntRange(min=0), help="Number of timed runs of each fusion."
 )

@@ -69,6 +69,9 @@ MAX_NAMES = 5
     show_default=True,
     help="Volumes: measure every n-th slice.",
 )
+@click.option(
+    "--skip-unmatched", is_flag=True, help="Folders: leave out CT and MR without a fused image."
+)
 @accept_patients_option
 @click.option(
     "--csv", "csv_path", type=PATH, metavar="OUT", help="Write the values of each image as CSV."
@@ -88,6 +91,7 @@ def evaluate_command(
     transform: Path | None,
     white: float | None,
     every: int,
+    skip_unmatched: bool,
     accept_patients: bool,
     csv_path: Path | None,
     overwrite: bool,
@@ -103,6 +107,9 @@ def evaluate_command(
         _check_csv(csv_path, (fused, ct, mr), overwrite=overwrite)
     if window and preset:
         raise InputError("give --window or --window-preset, not both")
+    unmatched = unmatched_images(fused, ct, mr)
+    if unmatched and not skip_unmatched:
+        raise InputError(f"{'; '.join(_lines(unmatched))}; fuse them, or pass --skip-unmatched")
     options = VolumeOptions(window or preset, transform, white, every, accept_patients)
     with Stages(quiet=quiet) as report:
         rows = evaluate(
@@ -110,14 +117,22 @@ def evaluate_command(
         )
     if csv_path:
         _write_csv(csv_path, profile, rows)
-    unmatched = unmatched_images(fused, ct, mr)
     if as_json:
         print_json({**_facts(profile, rows), "unmatched": unmatched})
         return
     click.echo("\n".join(_table(profile, rows)))
+    for line in _lines(unmatched):
+        click.echo(f"note: {line}")
+
+
+def _lines(unmatched: dict[str, list[str]]) -> list[str]:
+    """For CT and MR how many images have no fused image, and which."""
+    lines = []
     for role, names in unmatched.items():
         some = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
-        click.echo(f"note: {len(names)} {role.upper()} images have no fused image: {some}")
+        count = f"{len(names)} {role.upper()} image" + (" has" if len(names) == 1 else "s have")
+        lines.append(f"{count} no fused image: {some}")
+    return lines
 
 
 def _check_csv(path: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from platformdirs import user_data_path
 
 from radfuse.errors import InputError
 from radfuse.io.staging import refuse_existing, staging
-from radfuse.record import digest
+from radfuse.record import SHORT_NOTICE, digest
 
 VARIABLE = "RADFUSE_WEIGHTS"
 """Environment variable that names the folder."""
@@ -64,8 +65,9 @@ def read_weights(path: Path) -> Weights:
     model_card = path.with_suffix(".json")
     for needed in (path, model_card):
         if not needed.is_file():
+            how = f"; `radfuse weights card {path}` writes it" if needed == model_card else ""
             raise InputError(
-                f"{needed}: missing; weights are NAME.onnx and its model card NAME.json"
+                f"{needed}: missing; weights are NAME.onnx and its model card NAME.json{how}"
             )
     try:
         facts = json.loads(model_card.read_text(encoding="utf-8"))
@@ -74,6 +76,21 @@ def read_weights(path: Path) -> Weights:
     if not isinstance(facts, dict):
         raise InputError(f"{model_card}: not a model card in JSON")
     return Weights(path, facts)
+
+
+def write_model_card(path: Path, facts: Mapping[str, Any], *, overwrite: bool = False) -> Weights:
+    """Write the model card of a graph beside it: what its author states, and its sha256.
+
+    Raises `InputError` for a missing graph, `OutputError` where there is a card already.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such ONNX file")
+    target = path.with_suffix(".json")
+    refuse_existing([target], overwrite=overwrite, instead="another name of the graph")
+    card = {"name": path.stem, **facts, "intended_use": SHORT_NOTICE, SHA256: digest([path])}
+    with staging(path.parent) as stage:
+        stage.path_of(target).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return Weights(path, card)
 
 
 def install(path: Path, folder: Path, *, overwrite: bool = False) -> Weights:

@@ -1,6 +1,5 @@
 """Load fusion methods by name, with their options."""
 
-import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from radfuse.arrays import Float32Array
-from radfuse.errors import InputError, install_command
+from radfuse.errors import InputError, install_command, unknown_name
 from radfuse.intensity import Window
 from radfuse.methods.catalogue import METHODS, PUBLISHED, MethodInfo
 from radfuse.methods.installed import is_installed, read_weights, weights_folder
@@ -44,8 +43,7 @@ def method_info(name: str) -> MethodInfo:
         return MethodInfo("installed weights", source, "network", weights=graph)
     if how := _how_to_get(name):
         raise InputError(how)
-    near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or list(METHODS)
-    raise InputError(f"no method '{name}'; nearest: {', '.join(near)} (see `radfuse methods`)")
+    raise unknown_name("method", name, METHODS, "`radfuse methods`")
 
 
 def _how_to_get(name: str) -> str:

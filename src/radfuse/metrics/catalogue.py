@@ -3,14 +3,13 @@
 A metric is `name(fused, ct, mr, **options) -> float` on images of 0..255.
 """
 
-import difflib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from radfuse.errors import InputError
+from radfuse.errors import unknown_name
 
 Metric = Callable[..., float]
 """`metric(fused, ct, mr, **options)`."""
@@ -179,8 +178,7 @@ def metric_info(name: str) -> MetricInfo:
     """The entry of a metric; raises `InputError` with the nearest names for an unknown one."""
     if name in METRICS:
         return METRICS[name]
-    near = difflib.get_close_matches(name, METRICS, n=3, cutoff=0.4) or list(METRICS)
-    raise InputError(f"no metric '{name}'; nearest: {', '.join(near)} (see docs/metrics.md)")
+    raise unknown_name("metric", name, METRICS, "docs/metrics.md")
 
 
 def load_metric(name: str) -> Metric:

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -54,15 +55,32 @@ def train(
     *,
     processes: ProcessGroup = SINGLE_PROCESS,
     save_every_s: float = SAVE_EVERY_S,
+    max_s: float = math.inf,
 ) -> State:
-    """Train to the end of the last phase, resuming from the folder's checkpoint if it has one."""
-    loop = _Loop(state, pairs, settings, folder, report, processes, save_every_s)
+    """Train to the end of the last phase, resuming from the folder's checkpoint if it has one.
+
+    After `max_s` seconds it stops with a checkpoint: see `is_complete`.
+    """
+    end_s = time.monotonic() + max_s
+    loop = _Loop(state, pairs, settings, folder, report, processes, save_every_s, end_s)
     loop.resume()
     while True:
         loop.train_phase()
-        if state.counts.phase + 1 == len(settings.phases):
+        if state.counts.phase + 1 == len(settings.phases) or not loop.is_phase_complete:
             return state
         state.begin_phase()
+
+
+def is_complete(state: State, pairs: TrainingPairs, settings: TrainingSettings) -> bool:
+    """Whether a training has reached the end of its last phase."""
+    is_last = state.counts.phase + 1 == len(settings.phases)
+    return is_last and _is_phase_complete(state, pairs, settings)
+
+
+def _is_phase_complete(state: State, pairs: TrainingPairs, settings: TrainingSettings) -> bool:
+    counts, phase = state.counts, settings.phases[state.counts.phase]
+    has_stopped_early = bool(phase.patience) and counts.stale >= phase.patience
+    return counts.step >= steps_of(phase, len(pairs.training)) or has_stopped_early
 
 
 @dataclass
@@ -76,6 +94,11 @@ class _Loop:
     report: ProgressReport
     processes: ProcessGroup
     save_every_s: float
+    end_s: float
+
+    @property
+    def is_phase_complete(self) -> bool:
+        return _is_phase_complete(self.state, self.pairs, self.settings)
 
     @property
     def phase(self) -> Phase:
@@ -104,19 +127,27 @@ class _Loop:
             rounding_noise(self.state.network, phase.rounding_noise, trainer.noise),
             deferred_interrupt() as interrupted,
         ):
-            while counts.step < steps and not (phase.patience and counts.stale >= phase.patience):
+            is_over = False
+            while not (self.is_phase_complete or is_over):
                 loss = trainer.step()
                 row: dict[str, Any] = {}
                 if counts.step % phase.validate_every == 0 or counts.step == steps:
                     row = self._log_row(trainer.learning_rate, time.monotonic() - validated_s)
                     validated_s = time.monotonic()
-                is_due = time.monotonic() - saved_s >= self.save_every_s
+                is_over = self._is_out_of_time()
+                is_due = is_over or time.monotonic() - saved_s >= self.save_every_s
                 if row or is_due or interrupted.is_set():
                     self._save(LAST_CHECKPOINT)
                     saved_s = time.monotonic()
                 if interrupted.is_set():
                     raise KeyboardInterrupt
                 self.report(StepProgress(counts.phase, counts.step, steps, loss, phase.batch, row))
+
+    def _is_out_of_time(self) -> bool:
+        """Whether the time is over, by the clock of the first process."""
+        if math.isinf(self.end_s):
+            return False
+        return bool(self.processes.broadcast(float(time.monotonic() >= self.end_s)))
 
     def _save(self, name: str) -> None:
         if self.processes.is_main:

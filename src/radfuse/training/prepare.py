@@ -1,5 +1,6 @@
 """Prepare a training: settings, pairs, device, processes and initial state."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from radfuse.errors import InputError
 from radfuse.training.checkpoint import find_checkpoint
 from radfuse.training.dataset import TrainingPairs, read_training_pairs
 from radfuse.training.distributed import ProcessGroup, process_group
-from radfuse.training.loop import ProgressReport, train
+from radfuse.training.loop import ProgressReport, is_complete, train
 from radfuse.training.resume import start_from
 from radfuse.training.settings import TrainingSettings, read_training_settings
 from radfuse.training.state import State, initial_state
@@ -26,12 +27,19 @@ class TrainingRun:
     settings: TrainingSettings
     processes: ProcessGroup
 
-    def train(self, folder: Path, report: ProgressReport, *, save_every_s: float) -> State:
+    def train(
+        self, folder: Path, report: ProgressReport, *, save_every_s: float, max_s: float = math.inf
+    ) -> State:
         """Train, as `loop.train`."""
         return train(
             self.state, self.pairs, self.settings, folder, report,
-            processes=self.processes, save_every_s=save_every_s,
+            processes=self.processes, save_every_s=save_every_s, max_s=max_s,
         )  # fmt: skip
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the training has reached the end of its last phase."""
+        return is_complete(self.state, self.pairs, self.settings)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`radfuse train`."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Longest time between two checkpoints.",
 )
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    help="Stop after this time with a checkpoint; the same command resumes.",
+)
 @output_options
 def train_command(
     *,
     config: Path,
     output: Path,
     checkpoint_minutes: float,
+    max_minutes: float | None,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -60,13 +68,19 @@ def train_command(
         prepare_training(config, **chosen) as run,
         TrainingProgress(quiet=quiet or not run.processes.is_main) as report,
     ):
-        counts = run.train(output, report, save_every_s=60 * checkpoint_minutes).counts
+        counts = run.train(
+            output, report, save_every_s=60 * checkpoint_minutes,
+            max_s=math.inf if max_minutes is None else 60 * max_minutes,
+        ).counts  # fmt: skip
     if not run.processes.is_main:
         return
     if as_json:
-        print_json({"run": str(output), "steps": counts.total, "validation": counts.validated})
-    else:
-        click.echo(output)
+        facts = {"run": str(output), "steps": counts.total, "is_complete": run.is_complete}
+        print_json({**facts, "validation": counts.validated})
+        return
+    if not run.is_complete:
+        click.echo(f"stopped after {max_minutes:g} min; the same command resumes", err=True)
+    click.echo(output)
 
 
 class TrainingProgress:

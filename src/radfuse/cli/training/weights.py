@@ -22,7 +22,14 @@ from radfuse.cli.training.train import TrainingProgress
 from radfuse.errors import InputError, needs_extra
 from radfuse.io.staging import refuse_existing
 from radfuse.methods.catalogue import METHODS, packaged_folders
-from radfuse.methods.installed import SHA256, Weights, install, weights_folder, weights_in
+from radfuse.methods.installed import (
+    SHA256,
+    Weights,
+    install,
+    weights_folder,
+    weights_in,
+    write_model_card,
+)
 from radfuse.methods.loading import load_method
 from radfuse.settings import shipped_trainings
 
@@ -80,6 +87,41 @@ def verify_command(*, as_json: bool) -> None:
         raise InputError(
             f"{', '.join(wrong)}: the sha256 differs from the model card; install it again"
         )
+
+
+@weights_command.command("card")
+@click.argument("file", type=PATH, metavar="FILE.onnx")
+@click.option("--source", required=True, help="Paper, DOI or address that the network is from.")
+@click.option("--licence", required=True, help="Licence of the weights.")
+@click.option(
+    "--trained-on",
+    "patients",
+    multiple=True,
+    metavar="PATIENT",
+    help="A patient that it was trained on, as harvard:2; repeatable. Benchmarks leave them out.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier model card.")
+@json_option
+def card_command(
+    *,
+    file: Path,
+    source: str,
+    licence: str,
+    patients: tuple[str, ...],
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write the model card FILE.json of a network of your own, for `radfuse weights install`.
+
+    FILE.onnx has inputs ct and mr and an output fused, see docs/howto/train-your-own.md.
+    """
+    load_method(str(file))(PROBE, PROBE)
+    facts = {"source": source, "licence": licence, "patients_trained": list(patients)}
+    weights = write_model_card(file, facts, overwrite=overwrite)
+    if as_json:
+        print_json(weights.model_card)
+    else:
+        click.echo(f"{file.with_suffix('.json')}\ninstall both: radfuse weights install {file}")
 
 
 @weights_command.command("install")
