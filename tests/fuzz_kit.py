@@ -29,7 +29,7 @@ from pydicom.uid import (
 )
 
 import dicom_kit
-from radfuse.dicom.read.pixel_extent import missing_bytes
+from radfuse.dicom.read.pixel_data.extent import missing_bytes
 from radfuse.dicom.read.safe_read import check_size, open_dataset
 from radfuse.errors import RadfuseError
 from radfuse.io.archives import unpacked

@@ -65,7 +65,7 @@ def read_weights(path: Path) -> Weights:
     model_card = path.with_suffix(".json")
     for needed in (path, model_card):
         if not needed.is_file():
-            how = f"; `radfuse weights card {path}` writes it" if needed == model_card else ""
+            how = f"; `radfuse weights describe {path}` writes it" if needed == model_card else ""
             raise InputError(
                 f"{needed}: missing; weights are NAME.onnx and its model card NAME.json{how}"
             )
@@ -81,16 +81,16 @@ def read_weights(path: Path) -> Weights:
 def write_model_card(path: Path, facts: Mapping[str, Any], *, overwrite: bool = False) -> Weights:
     """Write the model card of a graph beside it: what its author states, and its sha256.
 
-    Raises `InputError` for a missing graph, `OutputError` where there is a card already.
+    Raises `InputError` for a missing graph, `OutputError` where there is a model card already.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such ONNX file")
     target = path.with_suffix(".json")
     refuse_existing([target], overwrite=overwrite, instead="another name of the graph")
-    card = {"name": path.stem, **facts, "intended_use": SHORT_NOTICE, SHA256: digest([path])}
+    model_card = {"name": path.stem, **facts, "intended_use": SHORT_NOTICE, SHA256: digest([path])}
     with staging(path.parent) as stage:
-        stage.path_of(target).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return Weights(path, card)
+        stage.path_of(target).write_text(json.dumps(model_card, indent=2) + "\n", encoding="utf-8")
+    return Weights(path, model_card)
 
 
 def install(path: Path, folder: Path, *, overwrite: bool = False) -> Weights:

@@ -15,7 +15,7 @@ from radfuse.dicom.read.dicomdir import DIRECTORY_NAME
 from radfuse.dicom.read.grouping import VOLUME_MARK, group_slices, main_volume
 from radfuse.dicom.read.nuclear.spect import volume_problem
 from radfuse.dicom.read.nuclear.standard_uptake import uptake_notes
-from radfuse.dicom.read.pixel_extent import missing_bytes
+from radfuse.dicom.read.pixel_data.extent import missing_bytes
 from radfuse.dicom.read.pixels import check_pixel_values, header_notes, slice_values
 from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.read.scan import Scan, damage_of, format_paths, scan_folder

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from radfuse.arrays import filled_on
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR, Modality
 from radfuse.structures.label_maps import Structure
 
 PADDING = 2
@@ -44,8 +45,8 @@ def transfer_structure(
     grid: sitk.Image,
     drawn_from_grid: sitk.Transform,
     *,
-    drawn_on: str = "MR",
-    target: str = "CT",
+    drawn_on: Modality = MR,
+    target: Modality = CT,
 ) -> TransferredStructure:
     """A structure drawn on one image, on the grid of another one.
 

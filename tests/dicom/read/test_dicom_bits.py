@@ -14,7 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGExtended12Bit
 
 from dicom_kit import change_all, put, slices, write
-from radfuse.dicom.read.decode import stored_values
+from radfuse.dicom.read.pixel_data.decode import stored_values
 from radfuse.errors import InputError
 from radfuse.pipeline.read import read
 

@@ -24,8 +24,8 @@ from pydicom.uid import (
 from test_dicom_safe_read import refusal, refused, saved
 
 from dicom_kit import change, change_all, put, put_raw, slices, write
-from radfuse.dicom.read.decode import _check_frames
-from radfuse.dicom.read.pixel_extent import missing_bytes
+from radfuse.dicom.read.pixel_data.decode import _check_frames
+from radfuse.dicom.read.pixel_data.extent import missing_bytes
 from radfuse.dicom.read.safe_read import check_size, is_dicom, open_dataset, silenced
 from radfuse.dicom.read.scan import scan_folder
 from radfuse.dicom.write.series import write_series

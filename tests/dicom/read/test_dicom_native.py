@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_kit import change_all, put, slices, write
 from radfuse.arrays import writable_image
-from radfuse.dicom.read.decode import _is_native, native_values, stored_values
+from radfuse.dicom.read.pixel_data.decode import _is_native, native_values, stored_values
 from radfuse.dicom.read.scan import scan_folder
 from radfuse.modality import CT
 from radfuse.pipeline.read import read

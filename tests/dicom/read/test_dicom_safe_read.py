@@ -21,7 +21,7 @@ from pydicom.uid import (
 )
 
 from dicom_kit import as_nobody, change, put, put_raw, slices, write
-from radfuse.dicom.read.pixel_extent import missing_bytes
+from radfuse.dicom.read.pixel_data.extent import missing_bytes
 from radfuse.dicom.read.safe_read import check_size, is_dicom, open_dataset, silenced
 from radfuse.errors import InputError
 

@@ -89,7 +89,7 @@ def verify_command(*, as_json: bool) -> None:
         )
 
 
-@weights_command.command("card")
+@weights_command.command("describe")
 @click.argument("file", type=PATH, metavar="FILE.onnx")
 @click.option("--source", required=True, help="Paper, DOI or address that the network is from.")
 @click.option("--licence", required=True, help="Licence of the weights.")
@@ -102,7 +102,7 @@ def verify_command(*, as_json: bool) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier model card.")
 @json_option
-def card_command(
+def describe_command(
     *,
     file: Path,
     source: str,

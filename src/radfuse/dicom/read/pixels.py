@@ -10,10 +10,10 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from radfuse.arrays import Float32Array
-from radfuse.dicom.read.decode import native_values, stored_values
 from radfuse.dicom.read.nuclear.attributes import attribute
 from radfuse.dicom.read.nuclear.pet import is_reprojection, pet_notes, units_of
 from radfuse.dicom.read.nuclear.spect import spect_notes
+from radfuse.dicom.read.pixel_data.decode import native_values, stored_values
 from radfuse.dicom.read.series import Slice
 from radfuse.dicom.read.slice_plane import float_values, image_count, slice_names
 from radfuse.errors import InputError

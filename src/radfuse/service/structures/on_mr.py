@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from radfuse.errors import InputError
+from radfuse.modality import CT, MR
 from radfuse.registration.transforms import rigid_from_matrix
 from radfuse.service.stores.identity import read_identities
 from radfuse.service.stores.rle import VoxelGrid, decode_image, grid_of
@@ -73,7 +74,7 @@ def structures_on(
         steps = (*one.steps, "transfer") if one.runs else one.steps
         drawn = Structure(one.name, decode_image(one.runs, one.grid), one.rgb, steps)
         try:
-            found = transfer_structure(drawn, grid, drawn_from_grid, drawn_on="CT", target="MR")
+            found = transfer_structure(drawn, grid, drawn_from_grid, drawn_on=CT, target=MR)
         except NoVoxelError:
             notes.append(f"'{one.name}' is outside the MR, or between its slices, and was left out")
             continue

@@ -18,8 +18,8 @@ from pydicom.uid import (
     UncompressedTransferSyntaxes,
 )
 
-from radfuse.dicom.read.frame_header import frame_header
-from radfuse.dicom.read.pixel_extent import seek_last_pixels
+from radfuse.dicom.read.pixel_data.extent import seek_last_pixels
+from radfuse.dicom.read.pixel_data.frame_header import frame_header
 from radfuse.dicom.read.safe_read import COMPRESSED, integer_of, open_dataset, reason_of, silenced
 from radfuse.errors import InputError
 

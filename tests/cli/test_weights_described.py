@@ -28,8 +28,8 @@ def run(*words: object) -> Result:
 def test_a_graph_with_a_written_card_is_installed(graph: Path) -> None:
     refused = run("install", graph)
     assert refused.exit_code == 2
-    assert f"`radfuse weights card {graph}` writes it" in refused.stderr
-    assert run("card", graph, *STATED).exit_code == 0
+    assert f"`radfuse weights describe {graph}` writes it" in refused.stderr
+    assert run("describe", graph, *STATED).exit_code == 0
     card = json.loads(graph.with_suffix(".json").read_text())
     assert card["source"] == "my thesis"
     assert card["patients_trained"] == ["harvard:2"]
@@ -39,15 +39,15 @@ def test_a_graph_with_a_written_card_is_installed(graph: Path) -> None:
 
 
 def test_a_card_is_not_replaced_unasked(graph: Path) -> None:
-    run("card", graph, *STATED)
-    refused = run("card", graph, *STATED)
+    run("describe", graph, *STATED)
+    refused = run("describe", graph, *STATED)
     assert refused.exit_code == 2
     assert "exists" in refused.stderr
-    assert run("card", graph, *STATED, "--overwrite").exit_code == 0
+    assert run("describe", graph, *STATED, "--overwrite").exit_code == 0
 
 
 def test_what_is_no_graph_gets_no_card(tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     path.write_text("no graph")
-    assert run("card", path, *STATED).exit_code == 2
+    assert run("describe", path, *STATED).exit_code == 2
     assert not path.with_suffix(".json").exists()
