@@ -28,6 +28,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "howto/arrays",
         "howto/try-in-browser",
     ),
+    "Examples": ("examples/README",),
     "Planning systems and viewers": ("systems/README",),
     "Reference": (
         "commands",

@@ -68,6 +68,8 @@ def staged_texts(generated: dict[str, str]) -> dict[str, str]:
 def _repository_documents() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "docs").rglob("*.md")):
         yield path.relative_to(ROOT / "docs").as_posix(), path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "examples").glob("*.md")):
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
     for name, staged in ROOT_DOCUMENTS.items():
         yield staged, (ROOT / name).read_text(encoding="utf-8")
 
@@ -75,7 +77,8 @@ def _repository_documents() -> Iterator[tuple[str, str]]:
 def _rewritten(path: str, text: str, names: set[str]) -> tuple[str, str]:
     """A document with the links that the site has."""
     origin = {staged: name for name, staged in ROOT_DOCUMENTS.items()}
-    folder = (ROOT / origin[path] if path in origin else ROOT / "docs" / path).parent
+    is_example = path.startswith("examples/")
+    folder = (ROOT / origin.get(path, path if is_example else f"docs/{path}")).parent
     if path.endswith(".rst"):
         return path, text
     blocks = re.split(r"(^```.*?^```[^\n]*$)", text, flags=re.MULTILINE | re.DOTALL)
@@ -126,7 +129,7 @@ def _staged_name(full: Path) -> str:
     name = full.relative_to(ROOT).as_posix()
     if name in ROOT_DOCUMENTS:
         return ROOT_DOCUMENTS[name]
-    return name.removeprefix("docs/") if name.startswith("docs/") else ""
+    return name.removeprefix("docs/") if name.startswith(("docs/", "examples/")) else ""
 
 
 def _image_name(staged: str) -> str:
