@@ -121,14 +121,14 @@ def environment(python: Path, folder: Path) -> Path:
 
 
 def found_pythons() -> dict[str, Path | None]:
-    """The interpreters of `PYTHONS`, by version; None where there is none."""
-    folders = [*os.environ.get("RADFUSE_PYTHONS", "").split(os.pathsep), os.environ["PATH"]]
-    folders += map(str, Path.home().glob(".pyenv/versions/*/bin"))
-    places = os.pathsep.join(filter(None, folders))
+    """The interpreters of `PYTHONS`, by version; None where there is none that starts."""
+    folders = os.environ.get("RADFUSE_PYTHONS", "").split(os.pathsep)
+    folders += [*map(str, Path.home().glob(".pyenv/versions/*/bin"))]
+    folders += os.environ["PATH"].split(os.pathsep)
     found: dict[str, Path | None] = {}
     for version in PYTHONS:
-        path = shutil.which(f"python{version}", path=places)
-        found[version] = Path(path) if path and works(Path(path)) else None
+        paths = (shutil.which(f"python{version}", path=one) for one in folders if one)
+        found[version] = next((Path(one) for one in paths if one and works(Path(one))), None)
     return found
 
 
