@@ -151,7 +151,7 @@ def test_names_use_the_terms() -> None:
 
 
 def test_the_viewer_uses_the_terms() -> None:
-    folders = [STATIC, SOURCE / "service" / "dashboard" / "static"]
+    folders = [STATIC, SOURCE / "service" / "dashboard" / "static", ROOT / "docs" / "try"]
     paths = [path for one in folders for path in one.rglob("*") if path.suffix in {".js", ".html"}]
     paths = [path for path in paths if "vendor" not in path.parts]
     assert found(paths, lambda path: [shown_by(path)]) == {}
