@@ -1,6 +1,6 @@
 """A medical physicist's way through the viewer, from a folder of series to objects in a PACS.
 
-With the phantom in windows of three sizes, and with real images: templates of a CT and two MR
+With the phantom in windows of three sizes, and with real images: a head, and templates of two MR
 sequences. Each has its screenshots in `build/screenshots`.
 """
 
@@ -34,6 +34,9 @@ SHOTS = Path(__file__).parents[2] / "build/screenshots"
 REASON = "ID changed after a correction of the register"
 LONG_S = 600.0
 MAX_ERROR_MM = 1.0
+VISIBLE_HUMAN_MM = 3.0
+"""At 50 mm from the middle; the scalp was deformed between CT and MR."""
+
 TEMPLATES_MM = 20.0
 """Heads of different people, in one standard space."""
 
@@ -58,6 +61,19 @@ def phantom_head(phantom: Phantom, _: Path) -> Head:
     """The phantom, and the square roots of its MR's values."""
     values = sitk.Sqrt(sitk.Cast(phantom.mr.image, sitk.sitkFloat32)) * 30
     return Head(phantom, replace(phantom.mr, image=values))
+
+
+def visible_human(phantom: Phantom, real: Path) -> Head:
+    """512 x 512 x 234 voxels of a CT, and an MR of 9 degrees and 40 mm away."""
+    folder = real / "3d_vhf"
+    silver = sitk.ReadTransform(str(folder / "mr_to_ct_silver.tfm"))
+    images = replace(
+        phantom,
+        ct=read(folder / "vhf_head_ct_8bit_hu.nii.gz", "CT"),
+        mr=read(folder / "vhf_head_mr_t1_8bit.nii.gz", "MR"),
+        mr_from_ct=silver.GetInverse(),
+    )
+    return Head(images, None, VISIBLE_HUMAN_MM, "average")
 
 
 def templates(phantom: Phantom, real: Path) -> Head:
@@ -103,6 +119,7 @@ CASES = {
     "laptop": Case(phantom_head, (1366, 768)),
     "desktop": Case(phantom_head, (1920, 1080)),
     "4k": Case(phantom_head, (3840, 2160)),
+    "visible-human": Case(visible_human, (1366, 768)),
     "templates": Case(templates, (1366, 768)),
 }
 
