@@ -58,7 +58,7 @@ dist: .venv/dist
 	$(BIN)/python deploy/dist.py dist
 
 screenshots: ready
-	$(BIN)/pytest -q tests/service/test_browser.py
+	$(BIN)/pytest -q tests/service/test_browser.py tests/service/test_browser_states.py
 	$(BIN)/python docs/screenshots.py
 
 image:

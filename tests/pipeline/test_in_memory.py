@@ -86,6 +86,7 @@ def test_a_result_is_evaluated_without_further_images() -> None:
         radfuse.evaluate(result, CT, MR)
 
 
+@pytest.mark.slow
 def test_images_of_simpleitk_are_registered(quick_phantom: Phantom) -> None:
     stages: list[str] = []
     found = radfuse.register(

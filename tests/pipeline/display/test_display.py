@@ -183,6 +183,7 @@ def test_planes_do_not_depend_on_how_voxels_are_stored(axes: str, result: Result
         assert np.array_equal(pixels(one.url), pixels(other.url))
 
 
+@pytest.mark.slow
 def test_saving_writes_what_fusing_with_an_output_writes(
     pair: tuple[radfuse.Series, radfuse.Series], given: radfuse.Recipe, ladder: Result,
     tmp_path: Path,
