@@ -62,10 +62,10 @@ def _finish(app: Sphinx, failure: Exception | None) -> None:
     if failure is None and app.builder.name == "html":
         known = app.env.found_docs | {"genindex", "search"}
         for path in Path(app.outdir).rglob("*.html"):
-            name = path.relative_to(app.outdir).with_suffix("")
+            name = path.relative_to(app.outdir)
             if name.parts[0] in BUILT:
                 continue
-            if name.as_posix() not in known:
+            if name.with_suffix("").as_posix() not in known:
                 path.unlink()  # of an earlier build
                 continue
             text = path.read_text(encoding="utf-8")

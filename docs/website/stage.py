@@ -37,6 +37,13 @@ THUMBNAIL_PX = 420
 ORIGINALS = (".svg", ".webp")
 """Files below `benchmarks` that documents link to, and that the site has as they are."""
 
+NOT_SEARCHED = (
+    "benchmarks/", "dicom-cases", "altered-inputs", "delineation", "testing", "changelog",
+    "reproduction", "compared", "related-work", "measured", "larger-sites", "release",
+    "contributing",
+)  # fmt: skip
+"""Documents of tables and long records, which would double the index of the search."""
+
 QUALITIES = (85, 75, 65, 55, 45, 35)
 """Of WebP, the best first."""
 
@@ -146,7 +153,7 @@ def _parts(document: tuple[str, str]) -> tuple[str, dict[str, str]]:
     """A document, split at its headings where it is long."""
     path, text = document
     if len(text) <= MAX_PART or path.endswith(".rst"):
-        return path, {path: text}
+        return path, {path: _front_matter(path) + text}
     title, *chapters = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     chapter_parts = [part for chapter in chapters for part in _chapter_parts(chapter)]
     name = re.sub(r"[^\n]*?# ", "", title.strip().splitlines()[0])
@@ -162,8 +169,8 @@ def _parts(document: tuple[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def _front_matter(path: str) -> str:
-    """Tables of numbers are not searched."""
-    return "---\nnosearch: true\n---\n\n" if path.startswith("benchmarks/") else ""
+    """Of documents that are not searched."""
+    return "---\nnosearch: true\n---\n\n" if path.startswith(NOT_SEARCHED) else ""
 
 
 def _chapter_parts(chapter: str) -> Iterator[str]:
