@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,7 @@ def write_series_of_all(folder: Path) -> None:
     change_all(folder / "PET_CT", of_the_pet)
 
 
+@cache
 def head() -> Phantom:
     """The phantom of all images."""
     return make_phantom(spacing_mm=SPACING_MM)

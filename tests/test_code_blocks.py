@@ -1,13 +1,17 @@
 """Every block of commands in the README, the tutorials and the how-tos is run, or says why not."""
 
 import re
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
 from docs_images import Images
 from docs_kit import ROOT, Block, blocks, documents, run
+from radfuse.cli import main
 
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in documents()}
 
@@ -58,3 +62,39 @@ def test_blocks_of_a_document_run(name: str, images: Images, tmp_path: Path) -> 
     folder = shutil.copytree(given, tmp_path / "work")
     for block in chosen:
         run(block, folder, given)
+
+
+def radfuse_commands() -> list[tuple[str, list[str]]]:
+    """Every `radfuse` command of every block, run or not: where it is, and its words."""
+    return [
+        (f"{block.document}:{block.line}", shlex.split(line, comments=True)[1:])
+        for block in all_blocks()
+        if block.language == "sh"
+        for line in re.sub(r"\\\n\s*", " ", block.code).splitlines()
+        if line.startswith("radfuse ")
+    ]
+
+
+def test_options_of_every_command_exist() -> None:
+    commands = radfuse_commands()
+    assert len(commands) > 80
+    for where, words in commands:
+        command: click.Command = main
+        context = click.Context(main)
+        while isinstance(command, click.Group):
+            found = command.get_command(context, words.pop(0))
+            assert found is not None, where
+            command, context = found, click.Context(found, parent=context)
+        known = {name for one in command.get_params(context) for name in one.opts}
+        assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, (where, words)
+
+
+def test_quick_commands_of_the_readme_run(images: Images, tmp_path: Path) -> None:
+    (block,) = (one for one in blocks(ROOT / "README.md") if "\nradfuse fuse" in one.code)
+    quick = [one for one in block.commands if ".png" in one or one.startswith("radfuse info")]
+    assert len(quick) == 2
+    given = tmp_path / "given"
+    given.mkdir()
+    images.provide("\n".join(quick), given)
+    run(replace(block, code="\n".join(quick)), shutil.copytree(given, tmp_path / "work"), given)
+    assert (tmp_path / "work" / "fused.png").is_file()
