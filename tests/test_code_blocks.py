@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 
 from docs_images import Images
 from docs_kit import ROOT, Block, blocks, documents, run
@@ -89,12 +90,17 @@ def test_options_of_every_command_exist() -> None:
         assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, (where, words)
 
 
-def test_quick_commands_of_the_readme_run(images: Images, tmp_path: Path) -> None:
+def test_quick_commands_of_the_readme_run(
+    coarse_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
     (block,) = (one for one in blocks(ROOT / "README.md") if "\nradfuse fuse" in one.code)
     quick = [one for one in block.commands if ".png" in one or one.startswith("radfuse info")]
     assert len(quick) == 2
-    given = tmp_path / "given"
-    given.mkdir()
-    images.provide("\n".join(quick), given)
-    run(replace(block, code="\n".join(quick)), shutil.copytree(given, tmp_path / "work"), given)
-    assert (tmp_path / "work" / "fused.png").is_file()
+    for source in coarse_folders:
+        shutil.copytree(source, tmp_path / "given" / "STUDY" / source.name)
+    gradients = {"ct": Image.linear_gradient("L"), "mr": Image.radial_gradient("L")}
+    for name, image in gradients.items():
+        image.resize((48, 48)).save(tmp_path / "given" / f"{name}.png")
+    work = shutil.copytree(tmp_path / "given", tmp_path / "work")
+    run(replace(block, code="\n".join(quick)), work, tmp_path / "given")
+    assert (work / "fused.png").is_file()
