@@ -239,10 +239,14 @@ MAKERS: Mapping[str, Maker] = {
 }
 """How each image is written, by the name that documents use."""
 
+NAMED_BY = {"ours.toml": ("results", "pairs")}
+"""What the settings of a document name."""
+
 
 def named(text: str) -> list[str]:
     """The names of images that commands read before they write them."""
     first: dict[str, bool] = {}
     for match in re.finditer(r"(-o |--output |mkdir )?(?<![\w./@-])([\w.]+)(?![\w@.-])", text):
         first.setdefault(match[2], match[1] is None)
-    return [name for name in MAKERS if first.get(name)]
+    further = {one for name in first for one in NAMED_BY.get(name, ())}
+    return [name for name in MAKERS if first.get(name) or name in further]
