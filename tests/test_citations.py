@@ -18,6 +18,9 @@ OWN_RULES = {
     "learned_detail", "uptake_over_mr",
 }  # fmt: skip
 
+UNTITLED = {"ganasala2018", "maqsood2020"}
+"""Papers whose titles no source at hand confirms: their notes say so instead."""
+
 each_entry = pytest.mark.parametrize("key", references())
 
 
@@ -27,10 +30,12 @@ def test_the_file_has_nothing_but_entries() -> None:
 
 
 @each_entry
-def test_an_entry_has_author_title_year_and_balanced_braces(key: str) -> None:
+def test_an_entry_is_complete_or_says_what_is_missing(key: str) -> None:
     entry = references()[key]
     fields = dict(re.findall(r"^  (\w+) = \{(.*)\},$", entry, re.MULTILINE))
-    assert {"author", "title", "year"} <= set(fields)
+    assert {"author", "year", "note" if key in UNTITLED else "title"} <= set(fields)
+    assert ("title" in fields) != (key in UNTITLED)
+    assert ("not verified" in fields.get("note", "")) == (key in UNTITLED)
     assert entry.count("{") == entry.count("}")
     assert "journal" in fields or not entry.startswith("@article")
     assert "booktitle" in fields or not entry.startswith("@inproceedings")

@@ -1,6 +1,7 @@
 """BibTeX of what a result was made with: radfuse, the papers of methods and metrics, registration.
 
-The entries are in `references.bib`. It has no DOI that the rest of radfuse does not have.
+The entries are in `references.bib`. It has no DOI that the rest of radfuse does not have,
+and no title that was not found in a second source: a note says where one is missing.
 """
 
 import re
