@@ -13,6 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_kit import change_all, put, slices, write
 from radfuse.arrays import writable_image
+from radfuse.dicom.read import scan
 from radfuse.dicom.read.pixel_data.decode import _is_native, native_values, stored_values
 from radfuse.dicom.read.scan import scan_folder
 from radfuse.modality import CT
@@ -109,6 +110,19 @@ def test_slices_share_equal_elements_and_no_others(tmp_path: Path) -> None:
     assert first["PatientName"] is second["PatientName"]
     assert first.SOPInstanceUID != second.SOPInstanceUID
     assert first.ImagePositionPatient != second.ImagePositionPatient
+
+
+@pytest.mark.parametrize("max_waiting", [-1.0, 1e9])
+def test_series_are_the_same_with_and_without_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_waiting: float
+) -> None:
+    folder = write(tmp_path)
+    (wanted,) = scan_folder(folder).series
+    monkeypatch.setattr(scan, "TRIED_FILES", 2)
+    monkeypatch.setattr(scan, "MAX_WAITING", max_waiting)
+    (found,) = scan_folder(folder).series
+    assert found.files == wanted.files
+    assert found.headers == wanted.headers
 
 
 def test_names_of_two_character_sets_are_not_shared(tmp_path: Path) -> None:

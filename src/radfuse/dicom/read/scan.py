@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,7 +42,12 @@ RESOURCE_FORK = "._"
 """Prefix of the files that macOS adds to other files on foreign disks."""
 
 READERS = 8
-"""Threads that read headers, against the latency of network drives."""
+"""Threads that read headers, against the latency of network drives; on others they only wait for
+each other."""
+
+TRIED_FILES, MAX_WAITING = 16, 2.0
+"""Files after which it is decided whether threads are used, and the largest ratio of waiting to
+processor time without them."""
 
 BULK_BYTES = 64 * 1024
 """Longer attributes are dropped from headers."""
@@ -127,20 +133,17 @@ def scan_folder(folder: Path, report: ProgressCallback = no_progress) -> Scan:
 def _scan(folder: Path, paths: list[Path], report: ProgressCallback) -> Scan:
     series: dict[tuple[str, str], list[Slice]] = {}
     broken, dicomdirs, others = {}, [], []
-    with ThreadPoolExecutor(READERS) as readers:
-        decoded: Decoded = {}
-        scanned = readers.map(partial(_scan_file, decoded=decoded), paths)
-        for number, file in enumerate(scanned):
-            if number % REPORTED_FILES == 0:
-                report("reading headers", number / len(paths))
-            for one in file.slices:
-                slices = series.setdefault(_series_key(one.header), [])
-                _share_equal_elements(one.header, slices[0].header if slices else one.header)
-                slices.append(one)
-            if file.damage:
-                broken[file.path] = file.damage
-            dicomdirs += [file.path] if file.is_dicomdir else []
-            others += [] if file.slices or file.damage or file.is_dicomdir else [file.path]
+    for number, file in enumerate(_scanned_files(paths)):
+        if number % REPORTED_FILES == 0:
+            report("reading headers", number / len(paths))
+        for one in file.slices:
+            slices = series.setdefault(_series_key(one.header), [])
+            _share_equal_elements(one.header, slices[0].header if slices else one.header)
+            slices.append(one)
+        if file.damage:
+            broken[file.path] = file.damage
+        dicomdirs += [file.path] if file.is_dicomdir else []
+        others += [] if file.slices or file.damage or file.is_dicomdir else [file.path]
     joined = join_fragments(DicomSeries(uid, tuple(slices)) for (uid, _), slices in series.items())
     counts = {"series": len(joined), "damaged": len(broken), "other": len(others)}
     LOG.info("folder scanned", extra={"files": len(paths), **counts})
@@ -151,6 +154,22 @@ def _scan(folder: Path, paths: list[Path], report: ProgressCallback) -> Scan:
         others=tuple(others),
         missing=_missing(dicomdirs, joined),
     )
+
+
+def _scanned_files(paths: list[Path]) -> Iterator[_ScannedFile]:
+    """The files in their order; by several threads where the first ones were waited for."""
+    decoded: Decoded = {}
+    scan_one = partial(_scan_file, decoded=decoded)
+    start_s, start_cpu_s = time.perf_counter(), time.thread_time()
+    first, others = [*map(scan_one, paths[:TRIED_FILES])], paths[TRIED_FILES:]
+    used_s = time.thread_time() - start_cpu_s
+    has_waited = time.perf_counter() - start_s > (1 + MAX_WAITING) * used_s
+    yield from first
+    if not has_waited:
+        yield from map(scan_one, others)
+        return
+    with ThreadPoolExecutor(READERS) as readers:
+        yield from readers.map(scan_one, others)
 
 
 def _missing(dicomdirs: list[Path], series: Iterable[DicomSeries]) -> dict[Path, str]:
