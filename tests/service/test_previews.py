@@ -22,6 +22,7 @@ from radfuse.recipe import Recipe
 from radfuse.record import Record
 from radfuse.registration.qa.quality import Quality
 from radfuse.series import Series
+from radfuse.service import slice_preview
 from radfuse.service.jobs.view_files import VIEW, View, prepare_view, stage_fused_view
 from radfuse.service.slice_preview import SlicePreviews
 from radfuse.service.stores.view_volumes import read_view_volume
@@ -104,6 +105,22 @@ def test_window_of_a_preview_is_that_of_its_fusion(phantom: Phantom, tmp_path: P
     assert np.abs(found.astype(int) - SlicePreviews().fuse(
         tmp_path / "a", view, {}, "laplacian", index
     )).max() > 500  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "loads"), [(LEARNED, 1), ("bone_blend", 2)])
+def test_a_network_is_loaded_once_for_all_windows(
+    phantom: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, loads: int
+) -> None:
+    view, _ = fused_study(tmp_path, phantom, "average", "LPS")
+    loaded = []
+    monkeypatch.setattr(
+        slice_preview, "load_method", lambda *given, **named: loaded.append(given)
+        or load_method(*given, **named),
+    )  # fmt: skip
+    previews = SlicePreviews()
+    for window in (WINDOWS["fusion"], WINDOWS["brain"], WINDOWS["fusion"]):
+        previews.fuse(tmp_path, view, {}, method, view.ct.size[2] // 2, window)
+    assert len(loaded) == loads
 
 
 def test_view_has_the_window_of_the_fusion(site: Site, done: str) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from radfuse.errors import InputError
 from radfuse.intensity import Window
 from radfuse.methods.copy_ct import CopyCT
-from radfuse.methods.loading import Method, applicable_options, load_method
+from radfuse.methods.loading import Method, applicable_options, load_method, options_of
 from radfuse.methods.options import Value
 from radfuse.pipeline.volume import fuse_slice
 from radfuse.registration.transforms import rigid_from_matrix
@@ -75,7 +75,8 @@ class SlicePreviews:
         with self._lock:
             view_folder = folder / VIEW
             mr = self._mr(view_folder / "mr.nii", view.mr.step, view.sources)
-            by = self._method(method, tuple(options.items()), window, view_folder)
+            own_window = window if _follows_window(method) else None
+            by = self._method(method, tuple(options.items()), own_window, view_folder)
             plane = sitk.DICOMOrient(_plane(view_folder / "ct.nii", view.ct, index), settings.order)
             method_here = by if _is_within(own_index, settings) else CopyCT()
             fused = _fused(plane, mr, settings, window, method_here)
@@ -96,11 +97,16 @@ def _is_within(own_index: int, settings: PreviewSettings) -> bool:
     return first <= own_index < end
 
 
+def _follows_window(name: str) -> bool:
+    """Whether an option of a method follows the CT window; a network is not loaded for each."""
+    return any(one.hu is not None for one in options_of(name).values())
+
+
 def _load(
     compiled_in: Path | None,
     name: str,
     options: tuple[tuple[str, Value], ...],
-    window: Window,
+    window: Window | None,
     _folder: Path,
 ) -> Method:
     """A method for one study: it keeps what it compiled for the size of its slices."""
