@@ -86,7 +86,7 @@ def test_options_of_every_command_exist() -> None:
             found = command.get_command(context, words.pop(0))
             assert found is not None, where
             command, context = found, click.Context(found, parent=context)
-        known = {name for one in command.get_params(context) for name in one.opts}
+        known = {"-h", "--help"} | {name for one in command.params for name in one.opts}
         assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, (where, words)
 
 
