@@ -236,7 +236,7 @@ def test_an_interrupted_batch_leaves_its_cases_waiting(heads: Path, tmp_path: Pa
     deadline = time.monotonic() + 120
     while not (output / STORE).exists() or JobState.RUNNING not in states(output):
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.01)
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does: all processes get it
     _, printed = running.communicate()
     assert printed.splitlines() == ["radfuse: interrupted; the result was not completed"]

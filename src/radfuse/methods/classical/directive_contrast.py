@@ -1,7 +1,7 @@
 """Nonsubsampled contourlets: details by contrast to the base, base by phase congruency.
 
 After Bhatnagar, Wu and Liu 2013, "Directive contrast based multimodal medical image fusion in
-NSCT domain", IEEE Transactions on Multimedia 15(5). There is no reference code, and the text of
+NSCT domain", IEEE Transactions on Multimedia. There is no reference code, and the text of
 the paper was not available, only what others say of it: the base follows phase congruency, the
 details directive contrast. Decided here: the transform of `nsct`; phase congruency with Kovesi's
 parameters, the mean where both have the same; contrast as the modified Laplacian of a band, summed

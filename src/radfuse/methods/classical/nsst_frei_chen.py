@@ -1,7 +1,7 @@
 """Nonsubsampled shearlets: coefficients by their energy in the masks of Frei and Chen.
 
-After Ganasala and Prasad 2018, "Medical image fusion based on Frei-Chen masks in NSST domain",
-SPIN. There is no reference code, and nothing but the title was available. Decided here: the
+After Ganasala and Prasad 2018 (SPIN), on Frei-Chen masks in the NSST domain; its title was not
+verified. There is no reference code, and nothing but the topic was available. Decided here: the
 transform of `nsst_papcnn`; a detail coefficient is taken from the image whose 3 x 3 neighbourhood
 has the larger energy in the four edge and the four line masks, a coefficient of the base from that
 with the larger energy in the ninth mask, the average; the first image where they are equal.
