@@ -3,7 +3,8 @@
 After Maqsood and Javed 2020, on two-scale decomposition and sparse representation, of which only
 the topic is followed: no text or code was found, and its title was not verified. Decided here: the
 base is the mean of 31 x 31 pixels, as in the two-scale decomposition of guided filtering (Li, Kang
-and Hu 2013, doi:10.1109/TIP.2013.2244222), borders are repeated, the bases are averaged, and the details are fused patch by patch as in `sparse`.
+and Hu 2013, doi:10.1109/TIP.2013.2244222), borders are repeated, the bases are averaged, and the
+details are fused patch by patch as in `sparse`.
 """
 
 from dataclasses import dataclass, field
