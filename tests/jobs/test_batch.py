@@ -23,7 +23,7 @@ from radfuse.jobs.job import Job, JobImages, JobState
 from radfuse.jobs.store import JobStore
 from radfuse.jobs.worker import Limits
 from radfuse.phantom.dicom import write_phantom
-from radfuse.phantom.head import make_phantom
+from radfuse.phantom.head import Phantom, make_phantom
 from radfuse.recipe import Recipe
 from radfuse.record import read_record
 
@@ -226,11 +226,18 @@ def test_a_killed_batch_is_resumed(heads: Path, tmp_path: Path, at_s: float) -> 
     assert not list(output.rglob(f"{PREFIX}*"))
 
 
-def test_an_interrupted_batch_leaves_its_cases_waiting(heads: Path, tmp_path: Path) -> None:
+def test_an_interrupted_batch_leaves_its_cases_waiting(phantom: Phantom, tmp_path: Path) -> None:
+    """Cases that take far longer than the interrupt."""
+    rows = ["id,ct,mr"]
+    write_volume(tmp_path / "mr.nii.gz", phantom.mr.image)
+    for case in (1, 2, 3):
+        write_volume(tmp_path / f"ct{case}.nii.gz", phantom.ct.image + case)
+        rows.append(f"{case},ct{case}.nii.gz,mr.nii.gz")
+    (tmp_path / "patients.csv").write_text("\n".join(rows) + "\n")
     output = tmp_path / "out"
     command = [
-        sys.executable, "-m", "radfuse", "batch", str(heads / "patients.csv"), "-o", str(output),
-        "--workers", "2",
+        sys.executable, "-m", "radfuse", "batch", str(tmp_path / "patients.csv"),
+        "-o", str(output), "--workers", "2",
     ]  # fmt: skip
     running = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, text=True)
     deadline = time.monotonic() + 120

@@ -64,6 +64,15 @@ def done(site: Site, asked: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="session")
+def unsigned(site: Site, asked: dict[str, Any]) -> str:
+    """A fused study; tests must leave it fused and unsigned."""
+    identifier = site.make(**{**asked, "name": "Unsigned"})
+    events = site.fuse(identifier)
+    assert events[-1][0] == "done", events
+    return identifier
+
+
+@pytest.fixture(scope="session")
 def pet_scan() -> FunctionalScan:
     """An FDG scan of the phantom's head, in the coordinates of its CT."""
     layers = draw_layers(7, spacing_mm=3.0)
@@ -130,8 +139,8 @@ def pacs(site: Site, orthanc: Orthanc) -> Iterator[Orthanc]:
 
 
 @pytest.fixture
-def copied(site: Site, done: str, tmp_path: Path) -> tuple[Studies, Study]:
-    """A copy of the fused study in its own folder."""
-    shutil.copytree(site.folder / "studies" / done, tmp_path / "studies" / done)
+def copied(site: Site, unsigned: str, tmp_path: Path) -> tuple[Studies, Study]:
+    """A copy of the fused and unsigned study in its own folder."""
+    shutil.copytree(site.folder / "studies" / unsigned, tmp_path / "studies" / unsigned)
     studies = Studies(tmp_path)
-    return studies, studies.get(done)
+    return studies, studies.get(unsigned)

@@ -23,10 +23,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def owned(site: Site, done: str, tmp_path: Path) -> Iterator[Site]:
+def owned(site: Site, unsigned: str, tmp_path: Path) -> Iterator[Site]:
     """A viewer with users, and with a copy of the fused study."""
     folder = tmp_path / "view"
-    shutil.copytree(site.folder / "studies" / done, folder / "studies" / done)
+    shutil.copytree(site.folder / "studies" / unsigned, folder / "studies" / unsigned)
     known = Identification(Users(write_users(tmp_path)))
     with running(folder, identification=known) as started:
         yield started
@@ -61,15 +61,15 @@ def sign_out(viewer: ViewerDriver) -> None:
     viewer.wait_until(lambda: shown_form(viewer))
 
 
-def test_two_users_sign(viewer: ViewerDriver, owned: Site, done: str) -> None:
-    viewer.browser.get(f"{owned.base}/?lang=en#{done}")
+def test_two_users_sign(viewer: ViewerDriver, owned: Site, unsigned: str) -> None:
+    viewer.browser.get(f"{owned.base}/?lang=en#{unsigned}")
     viewer.wait_until(lambda: shown_form(viewer))
     viewer.element("token").send_keys("wrong\n")
     viewer.wait_until(lambda: "No user has this token" in viewer.element("sign-in-error").text)
     shot(viewer, "users-01-sign-in")
     viewer.element("token").clear()
     sign_in(viewer, "anna")
-    assert viewer.browser.current_url.endswith(f"/?lang=en#{done}")
+    assert viewer.browser.current_url.endswith(f"/?lang=en#{unsigned}")
     assert viewer.element("signer").get_attribute("value") == "anna"
     assert viewer.element("signer").get_attribute("readonly")
     viewer.sign_off("typed", 1)
@@ -86,13 +86,13 @@ def test_two_users_sign(viewer: ViewerDriver, owned: Site, done: str) -> None:
     viewer.element("confirm").click()
     status = viewer.element("signoff-status")
     viewer.wait_until(lambda: "confirmed by otto (authenticated)" in status.text)
-    viewer.browser.get(f"{owned.base}/sign_in.html#{done}")  # a link without the cookie
+    viewer.browser.get(f"{owned.base}/sign_in.html#{unsigned}")  # a link without the cookie
     viewer.wait_until(lambda: not shown_form(viewer) and viewer.body_data("shown"))
     sign_out(viewer)
 
 
-def test_the_role_viewer_looks_only(viewer: ViewerDriver, owned: Site, done: str) -> None:
-    viewer.browser.get(f"{owned.base}/?lang=de#{done}")
+def test_the_role_viewer_looks_only(viewer: ViewerDriver, owned: Site, unsigned: str) -> None:
+    viewer.browser.get(f"{owned.base}/?lang=de#{unsigned}")
     sign_in(viewer, "vera")
     assert "Patient verborgen" in viewer.element("patients").text
     assert "Die Rolle viewer darf nicht" in viewer.element("signoff-blocked").text

@@ -19,10 +19,10 @@ from radfuse.service.users import Users
 
 
 @pytest.fixture
-def owned(site: Site, done: str, tmp_path: Path) -> Iterator[Site]:
+def owned(site: Site, unsigned: str, tmp_path: Path) -> Iterator[Site]:
     """A viewer with users, and with a copy of the fused study."""
     folder = tmp_path / "view"
-    shutil.copytree(site.folder / "studies" / done, folder / "studies" / done)
+    shutil.copytree(site.folder / "studies" / unsigned, folder / "studies" / unsigned)
     known = Identification(Users(write_users(tmp_path)))
     with running(folder, identification=known) as started:
         yield started
@@ -43,44 +43,44 @@ def written(site: Site) -> list[tuple[str, str, str]]:
     return [(one["who"], one["what"], one.get("study", "")) for one in entries(site)]
 
 
-def test_the_login_signs_in_all_parts(owned: Site, done: str) -> None:
+def test_the_login_signs_in_all_parts(owned: Site, unsigned: str) -> None:
     with browser_of(owned, "anna") as anna, client_of(owned, "otto") as otto:
         words = "you are signed in as anna; sign with this name"
-        refused(put(anna, done, state="accepted", name="otto"), 400, words)
-        assert anna.get(f"/api/v1/studies/{done}").json()["signoff"] is None
-        signed = put(anna, done, state="accepted", grade=1).json()["signoff"]
+        refused(put(anna, unsigned, state="accepted", name="otto"), 400, words)
+        assert anna.get(f"/api/v1/studies/{unsigned}").json()["signoff"] is None
+        signed = put(anna, unsigned, state="accepted", grade=1).json()["signoff"]
         assert (signed["name"], signed["is_authenticated"]) == ("anna", True)
-        refused(put(anna, done, "/second"), 400, "another person")
-        refused(put(anna, done, "/second", name="otto"), 400, words)
-        study = put(otto, done, "/second", name="otto").json()
+        refused(put(anna, unsigned, "/second"), 400, "another person")
+        refused(put(anna, unsigned, "/second", name="otto"), 400, words)
+        study = put(otto, unsigned, "/second", name="otto").json()
         assert study["signoff"]["second"]["is_authenticated"] is True
-        sheet = otto.get(f"/api/v1/studies/{done}/qa.html").text
-    result = owned.folder / "studies" / done / "results" / study["current"] / "result"
+        sheet = otto.get(f"/api/v1/studies/{unsigned}/qa.html").text
+    result = owned.folder / "studies" / unsigned / "results" / study["current"] / "result"
     assert json.loads((result / "record.json").read_bytes())["signoff"] == study["signoff"]
     comment = pydicom.dcmread(min(result.rglob("*.dcm"))).ImageComments
     for name, word in (("anna", "accepted by"), ("otto", "confirmed by")):
         assert f"<span>{name} (authenticated)</span>" in sheet
         assert f"{word} {name} (authenticated), " in comment
     assert written(owned) == [
-        ("anna", "signed in", ""), ("anna", "signed off", done),
-        ("otto", "confirmed the sign-off", done),
+        ("anna", "signed in", ""), ("anna", "signed off", unsigned),
+        ("otto", "confirmed the sign-off", unsigned),
     ]  # fmt: skip
     assert [one.get("state") for one in entries(owned)] == [None, "accepted", None]
     assert entries(owned)[-1]["run"] == study["current"]
 
 
-def test_the_audit_log_names_who_did_what(owned: Site, done: str) -> None:
+def test_the_audit_log_names_who_did_what(owned: Site, unsigned: str) -> None:
     with browser_of(owned, "anna"), client_of(owned, "otto") as otto:
-        refused(put(otto, done, "/second"), 400, "no sign-off to confirm")
+        refused(put(otto, unsigned, "/second"), 400, "no sign-off to confirm")
         sent = {"series": ["fused"], "run": "x", "destination": "archive"}
-        assert otto.post(f"/api/v1/studies/{done}/send", json=sent).status_code == 400
-        assert otto.delete(f"/api/v1/studies/{done}").status_code == 204
-    assert written(owned) == [("anna", "signed in", ""), ("otto", "deleted the study", done)]
+        assert otto.post(f"/api/v1/studies/{unsigned}/send", json=sent).status_code == 400
+        assert otto.delete(f"/api/v1/studies/{unsigned}").status_code == 204
+    assert written(owned) == [("anna", "signed in", ""), ("otto", "deleted the study", unsigned)]
     assert (owned.folder / AUDIT).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_viewer_sees_no_patient_and_signs_nothing(owned: Site, done: str) -> None:
-    url = f"/api/v1/studies/{done}"
+def test_a_viewer_sees_no_patient_and_signs_nothing(owned: Site, unsigned: str) -> None:
+    url = f"/api/v1/studies/{unsigned}"
     with client_of(owned, "vera") as vera, client_of(owned, "anna") as anna:
         seen, hidden = (one.get(f"{url}/identities").json() for one in (anna, vera))
         assert seen["images"][0]["name"]
@@ -91,7 +91,7 @@ def test_a_viewer_sees_no_patient_and_signs_nothing(owned: Site, done: str) -> N
             assert one == {**whole, **blank}
         assert vera.get(f"{url}/volumes/fused.nii").status_code == 200
         for where in ("", "/second"):
-            answer = put(vera, done, where, state="accepted", name="anna")
+            answer = put(vera, unsigned, where, state="accepted", name="anna")
             refused(answer, 403, "this needs the role operator; you have viewer")
         assert anna.get(url).json()["signoff"] is None
 

@@ -183,17 +183,18 @@ def _work_locally(store: JobStore, workers: int, logs: Path, limits: Limits, end
     stop = Event()
     try:
         with ThreadPoolExecutor(workers) as pool:
-            runs = [
-                pool.submit(
-                    work, store, f"worker {number}", logs, replace(limits, cores=cores), stop, ended
-                )
-                for number, cores in enumerate(shares_of_cores(workers), 1)
-            ]
             try:
+                runs = [
+                    pool.submit(
+                        work, store, f"worker {number}", logs, replace(limits, cores=cores), stop,
+                        ended,
+                    )
+                    for number, cores in enumerate(shares_of_cores(workers), 1)
+                ]  # fmt: skip
                 for run in runs:
                     run.result()
             finally:
-                stop.set()
+                stop.set()  # also where Ctrl-C arrives before the last has begun
     finally:
         store.release_all()  # also what an error of a worker has left
 
