@@ -4,6 +4,7 @@ import pytest
 from service_kit import Site
 
 from radfuse.service.app import STATIC
+from radfuse.service.static_files import HINT
 
 MODULES = [
     path.relative_to(STATIC).as_posix()
@@ -32,7 +33,7 @@ def test_a_file_is_served_as_it_is(site: Site, name: str, kind: str) -> None:
 
 def test_html_names_all_modules(site: Site) -> None:
     html = site.client.get("/").text
-    assert all(f'<link rel="modulepreload" href="{one}">' in html for one in MODULES)
+    assert all(HINT.format(one) in html for one in MODULES)
     assert site.client.get("/index.html").text == html
 
 

@@ -13,6 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 INDEX = "index.html"
 
+HINT = '<link rel="modulepreload" href="{}" fetchpriority="low">\n'
+"""Of a module; low, so that the early requests for the volumes go first."""
+
 VENDOR = "vendor"
 """Folder of scripts that are loaded only where they are needed."""
 
@@ -34,7 +37,7 @@ class StaticFiles:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         names = [path.relative_to(folder).as_posix() for path in paths]
         contents = {name: path.read_bytes() for name, path in zip(names, paths, strict=True)}
-        links = "".join(f'<link rel="modulepreload" href="{one}">\n' for one in _modules(names))
+        links = "".join(HINT.format(one) for one in _modules(names))
         html = contents[INDEX].replace(b"</head>", f"{links}</head>".encode())
         contents |= {INDEX: html, "": html}
         self._files = {name: _file(name, content) for name, content in contents.items()}
