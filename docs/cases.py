@@ -58,6 +58,7 @@ def _is_single(path: Path) -> bool:
 
 def _row(found: InspectedSeries, case: str, real: Path) -> str:
     what = found.line().split("  UID")[0].replace(str(real / case), "").replace("  ", ", ")
+    what = what.replace(", , ", ", ")  # of a file without a description
     is_ignored = any(note.startswith(IGNORED) for note in found.notes)
     outcomes = [f"refused: {problem}" for problem in found.problems]
     outcomes += ["read"] if not outcomes and not is_ignored else []

@@ -15,6 +15,9 @@ HEAD = """Python interface
 NOT_OURS = "BaseModel, VersionedModel, dict, list"
 """Base classes whose members are not listed."""
 
+INTERNAL = "model_config, migrations"
+"""Members of settings and records that are not listed."""
+
 
 def api_documents() -> dict[str, str]:
     """The documents by path, in reStructuredText, which Sphinx fills from the docstrings."""
@@ -58,6 +61,7 @@ def _document(name: str) -> str:
         kind = "exception"
     elif inspect.isclass(value):
         kind, options = "class", f"   :members:\n   :inherited-members: {NOT_OURS}\n"
+        options += f"   :exclude-members: {INTERNAL}\n"
     elif inspect.ismodule(value):
         kind, options = "module", "   :members:\n"
     return f"{title}\n{'=' * len(title)}\n\n.. auto{kind}:: {title}\n{options}"

@@ -16,6 +16,7 @@ import radfuse
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from api import api_documents
+from commands import readable
 from explorer import TEXT as EXPLORER
 from explorer import write_explorer
 from samples import LINKS, write_samples
@@ -34,12 +35,14 @@ REDIRECT = """<!doctype html>
 
 
 def documents() -> dict[str, str]:
-    """Documents that the repository does not have, or has without links to built files."""
+    """Documents that the repository does not have, or has in another form."""
     samples = (ROOT / "docs/samples.md").read_text(encoding="utf-8")
+    commands = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
     return {
         **api_documents(),
         "explorer.md": EXPLORER.read_text(encoding="utf-8"),
         "samples.md": samples + LINKS,
+        "commands.md": readable(commands),
     }
 
 

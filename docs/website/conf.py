@@ -14,7 +14,8 @@ version = release = radfuse.__version__
 language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "deflist"]
+smartquotes_action = "qe"  # options keep their two hyphens
 myst_heading_anchors = 5
 default_role = "py:obj"
 autodoc_member_order = "bysource"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import docstrings
 from bs4 import BeautifulSoup
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -16,12 +17,18 @@ from radfuse.record import NOTICE
 BUILT = ("samples", "try")
 """Folders of the site that Sphinx does not write."""
 
+MAX_COLUMN_PX = 700
+"""Images that are wider than the column of text are links to themselves, for small windows."""
+
+LONG = 24
+"""Characters of code from which on it may also be broken after `_`."""
+
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register all of it."""
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
     app.connect("html-page-context", _add_context)
-    app.connect("autodoc-process-docstring", _join_returns, priority=400)
+    docstrings.setup(app)
     app.connect("build-finished", _finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -35,19 +42,6 @@ def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
     formula = convert(node.astext().strip(), display="block")
     translator.body.append(f'<div class="math" tabindex="0" role="group">{formula}</div>')
     raise nodes.SkipNode
-
-
-def _join_returns(
-    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
-) -> None:
-    """A section Returns of free text becomes a field; napoleon would list its lines."""
-    if "Returns" in lines and lines[lines.index("Returns") + 1].startswith("---"):
-        start = lines.index("Returns")
-        end = start + 2
-        while end < len(lines) and lines[end] and not lines[end].startswith(" "):
-            end += 1
-        if end == len(lines) or not lines[end]:
-            lines[start:end] = ["", ":returns: " + " ".join(lines[start + 2 : end]), ""]
 
 
 def _add_context(
@@ -84,19 +78,30 @@ def finish(html: str, folder: Path) -> str:
         html,
         flags=re.DOTALL,
     )
+    html = re.sub(r'(?<=<span class="pre">)[^<]+', lambda code: _breakable(code[0]), html)
     numbers = iter(range(1_000_000))
     return re.sub(r"<img ([^>]*?)/?>", lambda tag: _image(tag, folder, next(numbers)), html)
 
 
+def _breakable(code: str) -> str:
+    """Code that narrow columns break after a slash, and if it is long after an underscore."""
+    broken = re.sub(r"/(?=[^/])", "/<wbr>", code)
+    return re.sub(r"_(?=[^_])", "_<wbr>", broken) if len(code) > LONG else broken
+
+
 def _image(tag: re.Match[str], folder: Path, number: int) -> str:
-    """The tag of an image with its size; all but the first are loaded when they are near."""
-    attributes = tag[1].strip()
+    """An image with its size, and where it is large with a link; later ones are loaded late."""
+    attributes, width = tag[1].strip(), 0
     if "loading=" in attributes or 'src="data:' in attributes:
         return tag[0]
-    source = BeautifulSoup(tag[0], "html.parser").img
-    path = folder / str(source["src"] if source else "")
+    image = BeautifulSoup(tag[0], "html.parser").img
+    source = str(image["src"] if image else "")
+    path = folder / source
     if path.is_file() and path.suffix != ".svg" and "width" not in attributes:
-        with Image.open(path) as image:
-            attributes += f' width="{image.width}" height="{image.height}"'
-    late = ' loading="lazy" decoding="async"' if number else ""
-    return f"<img {attributes}{late}>"
+        with Image.open(path) as opened:
+            width = opened.width
+            attributes += f' width="{width}" height="{opened.height}"'
+    when = 'loading="lazy" decoding="async"' if number else 'loading="eager"'
+    shown = f"<img {attributes} {when}>"
+    is_large = path.is_file() and (path.suffix == ".svg" or width > MAX_COLUMN_PX)
+    return f'<a class="full-size" href="{source}">{shown}</a>' if is_large else shown

@@ -20,7 +20,7 @@ from selenium.webdriver import Chrome
 ROOT = Path(__file__).parents[2]
 
 MAX_BYTES = 300_000
-WIDTHS = (1920, 390)
+WIDTHS = (1920, 1366, 390)
 
 pytestmark = pytest.mark.slow
 

@@ -1,10 +1,14 @@
 """The documentation site: every document is in it, and what the build adds to each."""
 
 import importlib
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -52,5 +56,35 @@ def test_code_and_tables_scroll_by_keyboard(finish: ModuleType, tmp_path: Path) 
 def test_later_images_load_late(finish: ModuleType, tmp_path: Path) -> None:
     html = '<img alt="a" src="a.svg" /><img alt="b" src="b.svg" />'
     first, second = finish.finish(html, tmp_path).split(">")[:2]
-    assert "loading" not in first
+    assert 'loading="eager"' in first
     assert 'loading="lazy"' in second
+
+
+def test_finishing_twice_changes_nothing(finish: ModuleType, tmp_path: Path) -> None:
+    Image.new("L", (1000, 10)).save(tmp_path / "wide.png")
+    (tmp_path / "drawing.svg").touch()
+    code = '<code><span class="pre">src/radfuse/a_name_of_many_words.py</span></code>'
+    html = f'<img alt="a" src="drawing.svg" /><img alt="b" src="wide.png" />{code}'
+    finished = finish.finish(html, tmp_path)
+    assert finished.count('<a class="full-size"') == 2
+    assert "src/<wbr>radfuse/<wbr>a_<wbr>name_" in finished
+    assert finish.finish(finished, tmp_path) == finished
+
+
+def test_options_of_commands_are_lists() -> None:
+    commands = importlib.import_module("commands")
+    text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    readable = commands.readable(text)
+    assert "\n`--version`\n: Show the version and exit.\n" in readable
+    assert "\n[fuse](#radfuse-fuse)\n: Fuse a CT and an MR of one head.\n" in readable
+    assert "Options:" not in readable
+    assert readable.count("\n`--json`\n: ") == len(re.findall(r"^  --json +\S", text, re.MULTILINE))
+
+
+def test_a_sentence_of_an_attribute_is_no_type() -> None:
+    pytest.importorskip("sphinx", reason='needs the tools of the site: pip install -e ".[docs]"')
+    docstrings = importlib.import_module("docstrings")
+    sentence, lines = ["One value per row: profile, method."], ["profile, method.", ":type: One"]
+    docstrings._keep_sentence(None, "property", "rows", None, None, sentence)
+    docstrings._restore_sentence(None, "property", "rows", None, None, lines)
+    assert lines == sentence

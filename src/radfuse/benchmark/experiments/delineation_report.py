@@ -107,7 +107,7 @@ def write_delineation_report(outcome: DelineationResults, folder: Path) -> Path:
 
 def _sections(outcome: DelineationResults) -> Iterator[Section]:
     results = outcome.results
-    command = f"Written by `{results.record['command']}`."
+    command = f"Written by: {results.record['command']}"
     yield Section("Method", tuple(map(Paragraph, (command, DESIGN, ALGORITHM, LIMITS))))
     yield Section("The tumours", (_tumours_table(outcome.properties),))
     kinds = {kind: _of_kind(results, kind) for kind in outcome.properties["kind"].unique()}

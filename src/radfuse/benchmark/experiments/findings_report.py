@@ -36,7 +36,7 @@ def write_findings_report(outcome: FindingsOutcome, folder: Path) -> Path:
 
 
 def _sections(outcome: FindingsOutcome) -> Iterator[Section]:
-    command = f"Written by `{outcome.record['command']}`."
+    command = f"Written by: {outcome.record['command']}"
     yield Section("Findings kept", (Paragraph(command), Paragraph(LIMITS),
                                     *findings_blocks(outcome.findings, SEED)))  # fmt: skip
     methods = tuple(Line(one.name, words(one.summary, one.source)) for one in outcome.methods)
