@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from radfuse.arrays import Float64Array
 from radfuse.metrics.image_levels import Image, stretched_levels, whole_levels
 from radfuse.metrics.source_aggregation import Aggregation, aggregated
 
 Counts = NDArray[np.intp]
+Cells = NDArray[np.unsignedinteger]
 
 LEVELS = 256
 """Grey levels of an 8-bit image: one histogram bin each."""
@@ -27,14 +29,19 @@ def _entropy_bits(counts: Counts) -> float:
     return float(there @ np.log2(there.sum() / there) / there.sum())
 
 
-def _cells(image: Image, bins: int) -> Counts:
-    """Histogram bin of every pixel, (number of pixels,)."""
-    return whole_levels(image).ravel().astype(np.intp) * bins // LEVELS
+def _cells(image: Image, bins: int) -> Cells:
+    """Histogram bin of every pixel, (number of pixels,), of 8 bits."""
+    levels = whole_levels(image).ravel()
+    return (
+        levels if bins == LEVELS else (np.arange(LEVELS) * bins // LEVELS).astype(np.uint8)[levels]
+    )
 
 
 def _joint_counts(first: Image, second: Image, bins: int = LEVELS) -> Counts:
     """Pixels of each pair of bins, (bins of the first image, bins of the second)."""
-    pairs = _cells(first, bins) * bins + _cells(second, bins)
+    pairs = _cells(first, bins).astype(np.uint16)
+    pairs *= bins
+    pairs += _cells(second, bins)
     return np.bincount(pairs, minlength=bins**2).reshape(bins, bins)
 
 
@@ -164,13 +171,18 @@ def q_te(
 
 def _tsallis_information(counts: Counts, order: float, exchanged: bool) -> float:
     """I_q of a joint histogram; 0 where the images are independent."""
-    shares = counts / counts.sum()
-    apart = np.outer(shares.sum(1), shares.sum(0))
+    total = counts.sum()
+    of_first, of_second = (_powers(counts.sum(axis) / total, 1 - order) for axis in (1, 0))
     if exchanged:
-        apart = apart.T
-    there = (shares > 0) & (apart > 0)
-    total = (shares[there] ** order * apart[there] ** (1 - order)).sum()
-    return float((1 - total) / (1 - order))
+        of_first, of_second = of_second, of_first
+    first, second = np.nonzero(counts)
+    powers = (counts[first, second] / total) ** order
+    return float((1 - powers @ (of_first[first] * of_second[second])) / (1 - order))
+
+
+def _powers(shares: Float64Array, exponent: float) -> Float64Array:
+    """Shares to the power of an exponent, and 0 of 0."""
+    return np.power(shares, exponent, out=np.zeros_like(shares), where=shares > 0)
 
 
 def q_ncie(fused: Image, ct: Image, mr: Image) -> float:

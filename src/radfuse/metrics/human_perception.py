@@ -1,10 +1,12 @@
 """Metrics built on models of the human eye."""
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
-from scipy.ndimage import sobel
 
 from radfuse.arrays import Float64Array
+from radfuse.metrics.gradients import gradient
 from radfuse.metrics.image_levels import WHITE, Image, floats, stretched_levels
 from radfuse.metrics.local_statistics import zero_padded_means
 
@@ -36,6 +38,21 @@ def _frequencies(shape: tuple[int, ...], width_deg: float) -> Float64Array:
     return np.asarray(np.hypot(down[:, None], across) / width_deg, np.float64)
 
 
+@lru_cache(maxsize=2)
+def _sensitivity_cv(shape: tuple[int, ...]) -> Float64Array:
+    """Contrast sensitivity of Mannos and Sakrison at each term of `rfft2`; not to be changed."""
+    frequency = SCALE_DEG * _frequencies(shape, IMAGE_WIDTH_CV_DEG)
+    return PEAK * (FLOOR + frequency) * np.exp(-(frequency**DECAY))
+
+
+@lru_cache(maxsize=2)
+def _sensitivity_cb(shape: tuple[int, ...]) -> Float64Array:
+    """The difference of Gaussians of Chen and Blum at each term of `rfft2`; not to be changed."""
+    frequency = _frequencies(shape, IMAGE_WIDTH_CB_DEG)
+    broad, narrow = (np.exp(-((frequency / f) ** 2)) for f in (DOG_BROAD, DOG_NARROW))
+    return np.asarray(broad - DOG_SHARE * narrow, np.float64)
+
+
 def _filtered(image: Float64Array, sensitivity: Float64Array) -> Float64Array:
     return np.asarray(irfft2(rfft2(image) * sensitivity, s=image.shape), np.float64)
 
@@ -43,15 +60,19 @@ def _filtered(image: Float64Array, sensitivity: Float64Array) -> Float64Array:
 def _region_sums(pixels: Float64Array) -> Float64Array:
     """Sums over the regions of the image, filled up with zeros at its end."""
     missing = [(0, -size % REGION) for size in pixels.shape]
-    height, width = (size + extra for size, (_, extra) in zip(pixels.shape, missing, strict=True))
-    regions = np.pad(pixels, missing).reshape(height // REGION, REGION, width // REGION, REGION)
-    return np.asarray(regions.sum(axis=(1, 3)), np.float64)
+    if any(extra for _, extra in missing):
+        pixels = np.pad(pixels, missing)
+    height, width = pixels.shape
+    rows = pixels.reshape(height // REGION, REGION, width).sum(axis=1)
+    return np.asarray(rows.reshape(len(rows), width // REGION, REGION).sum(axis=2), np.float64)
 
 
-def _edge_strength(image: Float64Array) -> Float64Array:
-    """Length of Sobel's gradient; 0 outside the image."""
-    down, across = (sobel(image, axis, mode="constant") for axis in (0, 1))
-    return np.asarray(np.hypot(down, across), np.float64)
+def _salience(image: Float64Array, alpha: float) -> Float64Array:
+    """Region sums of Sobel's gradient, 0 outside the image, its length to the power of `alpha`."""
+    across, down = gradient(image, "constant")
+    across *= across
+    across += np.square(down, out=down)
+    return _region_sums(across ** (alpha / 2))
 
 
 def q_cv(fused: Image, ct: Image, mr: Image, *, alpha: float = 5, stretched: bool = True) -> float:
@@ -68,12 +89,11 @@ def q_cv(fused: Image, ct: Image, mr: Image, *, alpha: float = 5, stretched: boo
     image, *sources = (
         stretched_levels(each) if stretched else floats(each) for each in (fused, ct, mr)
     )
-    frequency = SCALE_DEG * _frequencies(image.shape, IMAGE_WIDTH_CV_DEG)
-    sensitivity = PEAK * (FLOOR + frequency) * np.exp(-(frequency**DECAY))
+    sensitivity = _sensitivity_cv(image.shape)
     errors = [
         _region_sums(_filtered(source - image, sensitivity) ** 2) / REGION**2 for source in sources
     ]
-    salience = [_region_sums(_edge_strength(source) ** alpha) for source in sources]
+    salience = [_salience(source, alpha) for source in sources]
     if not np.any(salience):
         return float(np.mean(errors))
     return float(np.average(errors, weights=salience))
@@ -90,15 +110,27 @@ def _masked_contrast(image: Float64Array, sensitivity: Float64Array) -> Float64A
     """C': perceived local contrast with masking; none where the surroundings are black."""
     filtered = _filtered(image, sensitivity)
     fine, coarse = _blurred(filtered, FINE_SIGMA), _blurred(filtered, COARSE_SIGMA)
-    ratio = np.divide(fine, coarse, out=np.ones_like(fine), where=coarse != 0)
-    contrast = np.abs(ratio - 1)
-    return np.asarray(contrast**3 / (contrast**2 + MASKING_OFFSET), np.float64)
+    contrast = _ratio(fine, coarse, empty=1)
+    contrast -= 1
+    np.abs(contrast, out=contrast)
+    squared = contrast**2
+    contrast *= squared
+    squared += MASKING_OFFSET
+    contrast /= squared
+    return contrast
+
+
+def _ratio(part: Float64Array, whole: Float64Array, *, empty: float) -> Float64Array:
+    nothing = whole == 0
+    ratio: Float64Array = whole + nothing
+    np.divide(part, ratio, out=ratio)
+    ratio[nothing] = empty
+    return ratio
 
 
 def _preserved(source: Float64Array, fused: Float64Array) -> Float64Array:
     """Smaller contrast as a share of the larger one, in [0, 1]; none of none is all of it: 1."""
-    weaker, stronger = np.minimum(source, fused), np.maximum(source, fused)
-    return np.divide(weaker, stronger, out=np.ones_like(weaker), where=stronger > 0)
+    return _ratio(np.minimum(source, fused), np.maximum(source, fused), empty=1)
 
 
 def q_cb(fused: Image, ct: Image, mr: Image, *, stretched: bool = True) -> float:
@@ -120,12 +152,10 @@ def q_cb(fused: Image, ct: Image, mr: Image, *, stretched: bool = True) -> float
         stretched_levels(floats(each) / WHITE) if stretched else floats(each)
         for each in (fused, ct, mr)
     )
-    frequency = _frequencies(image.shape, IMAGE_WIDTH_CB_DEG)
-    broad, narrow = (np.exp(-((frequency / f) ** 2)) for f in (DOG_BROAD, DOG_NARROW))
-    sensitivity = broad - DOG_SHARE * narrow
+    sensitivity = _sensitivity_cb(image.shape)
     of_fused, of_ct, of_mr = (_masked_contrast(each, sensitivity) for each in (image, *sources))
     weight_ct, weight_mr = of_ct**2, of_mr**2
-    both = weight_ct + weight_mr
-    share_ct = np.divide(weight_ct, both, out=np.full_like(both, 0.5), where=both > 0)
-    quality = share_ct * _preserved(of_ct, of_fused) + (1 - share_ct) * _preserved(of_mr, of_fused)
-    return float(quality.mean())
+    share_ct = _ratio(weight_ct, weight_ct + weight_mr, empty=0.5)
+    preserved = _preserved(of_mr, of_fused)
+    preserved += share_ct * (_preserved(of_ct, of_fused) - preserved)
+    return float(preserved.mean())

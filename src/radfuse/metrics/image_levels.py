@@ -19,7 +19,7 @@ def floats(image: Image) -> Float64Array:
 
 def whole_levels(image: Image) -> NDArray[np.uint8]:
     """The image in whole grey levels, halves to even, for metrics that count levels."""
-    return np.asarray(np.rint(image), np.uint8)
+    return np.asarray(image if image.dtype == np.uint8 else np.rint(image), np.uint8)
 
 
 def stretched_levels(image: Image) -> Float64Array:
@@ -29,4 +29,7 @@ def stretched_levels(image: Image) -> Float64Array:
     highest = above.max()
     if highest == 0:
         return above
-    return np.asarray(np.floor(above / highest * WHITE + 0.5), np.float64)
+    above /= highest
+    above *= WHITE
+    above += 0.5
+    return np.floor(above, out=above)

@@ -1,14 +1,12 @@
 """Local means, variances and covariances in sliding windows."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.ndimage import correlate1d
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 from radfuse.metrics.image_levels import Image, floats
 
@@ -23,6 +21,9 @@ CONSTANT = 1e-8
 
 A window with two neighbouring whole levels has 1e-6 or more, rounding makes 1e-10 at most.
 """
+
+BLOCK = 16
+"""Windows along an axis that one matrix product sums: the fastest of 8 to 128."""
 
 SAMPLE_VARIANCE = {"uniform7": 49 / 48}
 """From mean squares to the unbiased estimate, in the window whose users take that one."""
@@ -66,14 +67,40 @@ def weighted_means(image: Float64Array, line: Float64Array, *, step: int = 1) ->
 
     Every `step`-th window of a row and of a column; `line` has the weights along one axis.
     """
-    columns = sliding_window_view(image, line.size, axis=0)[::step] @ line
-    return np.asarray(sliding_window_view(columns, line.size, axis=1)[:, ::step] @ line, np.float64)
+    columns = _sums_down(image, line, step)
+    return _sums_down(columns.T, line, step).T
+
+
+def _sums_down(image: Float64Array, line: Float64Array, step: int) -> Float64Array:
+    """Weighted sums along the columns, as products with a band matrix of `BLOCK` rows.
+
+    Most of the factors are 0, and still a matrix product takes a third of the time of sums.
+    """
+    count = (len(image) - line.size) // step + 1
+    sums = np.empty((count, image.shape[1]), order="F" if image.flags.f_contiguous else "C")
+    band = _band_matrix(line.tobytes(), step)
+    for first in range(0, count, BLOCK):
+        rows = min(BLOCK, count - first)
+        reach = (rows - 1) * step + line.size
+        pixels = image[first * step : first * step + reach]
+        np.matmul(band[:rows, :reach], pixels, out=sums[first : first + rows])
+    return sums
+
+
+@lru_cache(maxsize=64)
+def _band_matrix(line: bytes, step: int) -> Float64Array:
+    """Weights of `BLOCK` neighbouring windows, a row each, from the bytes of a line; read only."""
+    weights = np.frombuffer(line, np.float64)
+    band = np.zeros((BLOCK, (BLOCK - 1) * step + weights.size))
+    row = np.arange(BLOCK)[:, None]
+    band[row, row * step + np.arange(weights.size)] = weights
+    band.flags.writeable = False
+    return band
 
 
 def zero_padded_means(image: Float64Array, line: Float64Array) -> Float64Array:
     """The same around every pixel of an image, (H, W), 0 outside of it; `line` has odd length."""
-    rows = correlate1d(image, line, axis=0, mode="constant")
-    return np.asarray(correlate1d(rows, line, axis=1, mode="constant"), np.float64)
+    return weighted_means(np.pad(image, line.size // 2), line)
 
 
 @dataclass(frozen=True)
@@ -91,17 +118,32 @@ class LocalStatistics:
     @cached_property
     def variance(self) -> Float64Array:
         """Variance of every window; exactly 0 where the window is constant."""
-        variance = self._without_mean(self.image**2, self.mean**2)
-        return np.where(variance < CONSTANT, 0, variance)
+        variance = self._without_mean(self.image**2, self.mean_square)
+        variance[variance < CONSTANT] = 0
+        return variance
+
+    @cached_property
+    def mean_square(self) -> Float64Array:
+        """Square of the mean of every window."""
+        return self.mean**2
+
+    @cached_property
+    def constant(self) -> BoolArray:
+        """Which windows are constant."""
+        return np.asarray(self.variance == 0, np.bool_)
 
     def covariance(self, other: "LocalStatistics") -> Float64Array:
         """Covariance of every window with another image's; 0 where one of them is constant."""
         covariance = self._without_mean(self.image * other.image, self.mean * other.mean)
-        return np.where((self.variance == 0) | (other.variance == 0), 0, covariance)
+        covariance[self.constant | other.constant] = 0
+        return covariance
 
     def _without_mean(self, product: Float64Array, means: Float64Array) -> Float64Array:
-        scale = SAMPLE_VARIANCE.get(self.window, 1.0)
-        return scale * (window_means(product, self.window) - means)
+        central = window_means(product, self.window)
+        central -= means
+        if self.window in SAMPLE_VARIANCE:
+            central *= SAMPLE_VARIANCE[self.window]
+        return central
 
 
 def local_statistics(window: WindowShape, *images: Image) -> tuple[LocalStatistics, ...]:

@@ -12,7 +12,8 @@ FLAT = 1e-9
 
 
 def _squared_error(first: Image, second: Image) -> float:
-    return float(((floats(first) - floats(second)) ** 2).mean())
+    difference = (floats(first) - floats(second)).ravel()
+    return float(difference @ difference / difference.size)
 
 
 def mse(fused: Image, ct: Image, mr: Image, *, scale: float = 1.0) -> float:
@@ -51,11 +52,11 @@ def psnr(
 
 def _correlation(first: Float64Array, second: Float64Array) -> float:
     """Pearson's correlation in [-1, 1]; an image without contrast correlates with nothing: 0."""
-    left, right = first - first.mean(), second - second.mean()
-    spread_left, spread_right = (float(np.sqrt((part**2).mean())) for part in (left, right))
+    left, right = ((image - image.mean()).ravel() for image in (first, second))
+    spread_left, spread_right = (float(np.sqrt(part @ part / part.size)) for part in (left, right))
     if min(spread_left, spread_right) <= FLAT:
         return 0.0
-    return float((left * right).mean() / (spread_left * spread_right))
+    return float(left @ right / left.size / (spread_left * spread_right))
 
 
 def cc(fused: Image, ct: Image, mr: Image) -> float:
@@ -80,4 +81,6 @@ def scd(fused: Image, ct: Image, mr: Image) -> float:
 
 def sd(fused: Image, ct: Image, mr: Image) -> float:  # noqa: ARG001
     """Standard deviation of the fused image's pixels, in grey levels from 0 to 127.5."""
-    return float(floats(fused).std())
+    pixels = floats(fused)
+    apart = (pixels - pixels.mean()).ravel()
+    return float(np.sqrt(apart @ apart / apart.size))

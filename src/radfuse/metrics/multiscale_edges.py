@@ -1,7 +1,6 @@
 """Metric of detail at several scales."""
 
 import numpy as np
-import pywt
 
 from radfuse.arrays import Float64Array
 from radfuse.metrics.image_levels import Image, floats
@@ -21,14 +20,35 @@ def q_m(fused: Image, ct: Image, mr: Image) -> float:
     """
     product, images = 1.0, [floats(image) for image in (fused, ct, mr)]
     for weight in SCALE_WEIGHTS:
-        transforms = [pywt.dwt2(image, "haar") for image in images]
-        product *= _preserved(*(np.stack(details) for _, details in transforms)) ** weight
+        transforms = [_haar(image) for image in images]
+        product *= _preserved(*(details for _, details in transforms)) ** weight
         images = [coarse for coarse, _ in transforms]
     return product
 
 
+def _haar(image: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """One scale of the orthonormal Haar wavelet of (H, W): means, and (3 directions, H, W) / 2."""
+    if any(side % 2 for side in image.shape):
+        image = np.pad(image, [(0, side % 2) for side in image.shape], mode="symmetric")
+    halved = image * 0.5
+    sums, steps = halved[::2] + halved[1::2], halved[::2] - halved[1::2]
+    details = np.empty((3, len(sums), sums.shape[1] // 2))
+    np.add(steps[:, ::2], steps[:, 1::2], out=details[0])
+    np.subtract(sums[:, ::2], sums[:, 1::2], out=details[1])
+    np.subtract(steps[:, ::2], steps[:, 1::2], out=details[2])
+    return sums[:, ::2] + sums[:, 1::2], details
+
+
 def _preserved(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """EP of one scale, weighted by the sources' detail; details are (3 directions, H, W)."""
-    weights = np.stack([(source**2).sum(axis=0) for source in (ct, mr)])
-    kept = np.stack([np.exp(-np.abs(source - fused)).sum(axis=0) for source in (ct, mr)])
-    return float(np.average(kept, weights=weights if weights.any() else None))
+    total = kept = unweighted = 0.0
+    for source in (ct, mr):
+        weights = np.einsum("dhw,dhw->hw", source, source)
+        closeness = np.subtract(source, fused)
+        np.abs(closeness, out=closeness)
+        np.exp(np.negative(closeness, out=closeness), out=closeness)
+        of_pixels = closeness.sum(axis=0)
+        kept += float(np.vdot(of_pixels, weights))
+        total += float(weights.sum())
+        unweighted += float(of_pixels.mean()) / 2
+    return kept / total if total else unweighted

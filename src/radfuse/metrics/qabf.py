@@ -6,19 +6,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float64Array
+from radfuse.metrics.gradients import Border, gradient, magnitude
 from radfuse.metrics.image_levels import Image, floats
 
 EdgeConvention = Literal["xydeas2000", "liu2012", "kumar2013"]
 """Whose constants, angles and weights the edge transfer has; see `qabf`."""
-
-SOBEL_SLOPE: Float64Array = np.array([-1.0, 0.0, 1.0])
-"""Sobel operator along the difference."""
-
-SOBEL_SMOOTH: Float64Array = np.array([1.0, 2.0, 1.0])
-"""Sobel operator across the difference."""
 
 STRENGTH_GAIN, ANGLE_GAIN = 0.9994, 0.9879
 """Gamma_g and Gamma_a of Xydeas and Petrovic 2000."""
@@ -31,9 +25,6 @@ UNIT_SOBEL = 1 / 8
 
 VISIBLE = 2.0
 """Edge strength T_d in grey levels a pixel from which an edge weighs by its strength."""
-
-WEIGHT_POWER = 1.5
-"""Exponent L of the edge strength in Kumar's weights."""
 
 FAINT_WEIGHT = 0.001
 """Weight of an edge below `VISIBLE` in Kumar's code."""
@@ -49,7 +40,11 @@ class Sigmoid:
 
     def __call__(self, share: Float64Array) -> Float64Array:
         """Preservation in [0, gain]."""
-        return self.gain / (1 + np.exp(self.slope * (share - self.centre)))
+        odds = share - self.centre
+        odds *= self.slope
+        np.exp(odds, out=odds)
+        odds += 1
+        return np.divide(self.gain, odds, out=odds)
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,9 @@ class Transfer:
 
     def lost(self, where: NDArray[np.bool_]) -> float:
         """Weighted share of the edges that is not preserved, counted at some pixels, in [0, 1]."""
-        return float((where * (1 - self.preserved) * self.weights).sum() / self.weights.sum())
+        gone = 1 - self.preserved
+        gone *= where
+        return float(np.vdot(gone, self.weights) / self.weights.sum())
 
 
 def qabf(fused: Image, ct: Image, mr: Image, *, convention: EdgeConvention = "xydeas2000") -> float:
@@ -136,51 +133,58 @@ def edges_kept(fused: Image, source: Image, where: NDArray[np.bool_]) -> float:
     return float((weights * _preserved_of_xydeas(edges, edges_f)).sum() / weights.sum())
 
 
-def _sobel(
-    image: Float64Array, border: Literal["constant", "mirror"]
-) -> tuple[Float64Array, Float64Array]:
-    """Slopes across and up; outside the image is 0, or its mirror image."""
-    columns = correlate1d(image, SOBEL_SMOOTH, axis=0, mode=border)
-    rows = correlate1d(image, SOBEL_SMOOTH, axis=1, mode=border)
-    across = correlate1d(columns, SOBEL_SLOPE, axis=1, mode=border)
-    return across, correlate1d(rows, -SOBEL_SLOPE, axis=0, mode=border)
-
-
-def _edges(image: Float64Array, border: Literal["constant", "mirror"] = "constant") -> Edges:
+def _edges(image: Float64Array, border: Border = "constant") -> Edges:
     """Edges; the orientation is pi/2 where nothing changes across."""
-    across, up = _sobel(image, border)
-    level = across == 0
-    angle = np.arctan(np.divide(up, across, out=np.zeros_like(up), where=~level))
-    return Edges(np.sqrt(across**2 + up**2), np.where(level, np.pi / 2, angle))
+    across, down = gradient(image, border)
+    strength = magnitude(across, down)
+    down[across == 0] = -np.inf
+    across[across == 0] = 1
+    down /= across
+    np.arctan(down, out=down)
+    return Edges(strength, np.negative(down, out=down))
 
 
 def _edges_of_liu(image: Float64Array) -> Edges:
     """Edges none of which is 0; the orientation is 0 where nothing changes."""
-    across, up = _sobel(image, "constant")
-    strength = np.sqrt(across**2 + up**2)
-    angle = np.arctan(up / np.where(across == 0, MIN_STRENGTH, across))
-    return Edges(np.where(strength == 0, MIN_STRENGTH, strength), angle)
+    across, down = gradient(image, "constant")
+    strength = magnitude(across, down)
+    strength[strength == 0] = MIN_STRENGTH
+    across[across == 0] = MIN_STRENGTH
+    return Edges(strength, np.arctan(-down / across))
 
 
 def _weaker_share(source: Edges, fused: Edges) -> Float64Array:
     """Strength of the weaker edge as a share of the stronger one; 0 where there is none."""
     weaker = np.minimum(source.strength, fused.strength)
     stronger = np.maximum(source.strength, fused.strength)
-    return np.divide(weaker, stronger, out=np.zeros_like(weaker), where=stronger > 0)
+    stronger[stronger == 0] = 1  # there the weaker edge is 0, too
+    weaker /= stronger
+    return weaker
 
 
 def _agreement(source: Edges, fused: Edges) -> Float64Array:
     """1 for parallel orientations, 0 for perpendicular ones."""
-    return np.abs(np.abs(source.angle - fused.angle) - np.pi / 2) / (np.pi / 2)
+    agreement = _angle_between(source, fused)
+    agreement -= 1
+    return np.abs(agreement, out=agreement)
+
+
+def _angle_between(source: Edges, fused: Edges) -> Float64Array:
+    """Difference of the orientations in right angles, in [0, 2]."""
+    angle = source.angle - fused.angle
+    np.abs(angle, out=angle)
+    angle *= 2 / np.pi
+    return angle
 
 
 def _preserved_of_xydeas(source: Edges, fused: Edges) -> Float64Array:
     """Q^AF: how well each edge of a source survives, in [0, 1]."""
     perceive = PERCEPTIONS["xydeas2000"]
-    same = source.strength == fused.strength
-    share = np.where(same, fused.strength, _weaker_share(source, fused))  # as in the common code
-    agreement = 1 - np.abs(source.angle - fused.angle) / (np.pi / 2)
-    return perceive.strength(share) * perceive.angle(agreement)
+    share = _weaker_share(source, fused)
+    np.copyto(share, fused.strength, where=source.strength == fused.strength)  # as commonly coded
+    preserved = perceive.strength(share)
+    preserved *= perceive.angle(1 - _angle_between(source, fused))
+    return preserved
 
 
 def _preserved(source: Edges, fused: Edges, perceive: Perception) -> Float64Array:
@@ -194,8 +198,10 @@ def _xydeas(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     weight = sum(float(edges.strength.sum()) for edges in sources)
     if weight == 0:
         return 0.0
-    kept = sum(_preserved_of_xydeas(edges, edges_f) * edges.strength for edges in sources)
-    return float(np.sum(kept) / weight)
+    kept = sum(
+        float(np.vdot(_preserved_of_xydeas(edges, edges_f), edges.strength)) for edges in sources
+    )
+    return kept / weight
 
 
 def _liu(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
@@ -207,17 +213,18 @@ def _liu(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
 
 
 def _kumar(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> Transfer:
-    edges_f, *sources = (_edges(image * UNIT_SOBEL, "mirror") for image in (fused, ct, mr))
+    edges_f, *sources = (_edges(image * UNIT_SOBEL, "reflect") for image in (fused, ct, mr))
     perceive = PERCEPTIONS["kumar2013"]
     preserved = [np.sqrt(_preserved(edges, edges_f, perceive)) for edges in sources]
     strengths = np.stack([edges.strength for edges in sources])
-    weights = np.where(strengths >= VISIBLE, strengths**WEIGHT_POWER, FAINT_WEIGHT)
+    weights = strengths * np.sqrt(strengths)  # to the power of 3/2
+    weights[strengths < VISIBLE] = FAINT_WEIGHT
     return Transfer(np.stack(preserved), weights, edges_f.strength > strengths.max(axis=0))
 
 
 def _kept_of_kumar(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     transfer = _kumar(fused, ct, mr)
-    return float((transfer.preserved * transfer.weights).sum() / transfer.weights.sum())
+    return float(np.vdot(transfer.preserved, transfer.weights) / transfer.weights.sum())
 
 
 TRANSFERS: dict[EdgeConvention, Callable[[Float64Array, Float64Array, Float64Array], float]] = {

@@ -7,9 +7,9 @@ MR; they differ in how much each source counts in a window, and each window in t
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float64Array
+from radfuse.metrics.gradients import PREWITT, gradient, magnitude
 from radfuse.metrics.image_levels import Image, floats
 from radfuse.metrics.local_statistics import LocalStatistics, WindowShape, local_statistics
 from radfuse.metrics.structural_similarity import ssim_map
@@ -36,9 +36,18 @@ def uqi_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     Windows constant in both images have the structure in common, and black ones the luminance:
     a factor that would be 0/0 is 1, as in the code of Wang and Bovik.
     """
-    luminance = _ratio(2 * first.mean * second.mean, first.mean**2 + second.mean**2, empty=1)
+    squares = first.mean_square + second.mean_square
     variances = first.variance + second.variance
-    return luminance * _ratio(2 * first.covariance(second), variances, empty=1)
+    luminance = first.mean * second.mean
+    luminance *= 2
+    structure = 2 * first.covariance(second)
+    for part, whole in ((luminance, squares), (structure, variances)):
+        empty = whole == 0
+        part[empty] = whole[empty] = 1
+    luminance *= structure
+    squares *= variances
+    luminance /= squares
+    return luminance
 
 
 def uqi(first: Image, second: Image) -> float:
@@ -69,7 +78,7 @@ def q_w(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") 
     quality, saliency = _local_quality(fused, ct, mr, similarity)
     if not saliency.any():
         return float(quality.mean())
-    return float((quality * saliency).sum() / saliency.sum())
+    return float(np.vdot(quality, saliency) / saliency.sum())
 
 
 def q_e(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
@@ -156,20 +165,20 @@ def _share(first: Float64Array, second: Float64Array) -> Float64Array:
 
 
 def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array) -> Float64Array:
-    return share * of_first + (1 - share) * of_second
+    blend = of_first - of_second
+    blend *= share
+    blend += of_second
+    return blend
 
 
 def _ratio(part: Float64Array, whole: Float64Array, *, empty: float) -> Float64Array:
-    return np.divide(part, whole, out=np.full_like(whole, empty), where=whole != 0)
+    nothing = whole == 0
+    ratio: Float64Array = whole + nothing
+    np.divide(part, ratio, out=ratio)
+    ratio[nothing] = empty
+    return ratio
 
 
 def _edges(image: Float64Array) -> Float64Array:
     """Gradient magnitude by Prewitt's operator, 0 outside the image."""
-    across, along = (
-        correlate1d(
-            correlate1d(image, [-1.0, 0.0, 1.0], axis=axis, mode="constant"),
-            [1.0, 1.0, 1.0], axis=1 - axis, mode="constant",
-        )
-        for axis in (0, 1)
-    )  # fmt: skip
-    return np.hypot(across, along)
+    return magnitude(*gradient(image, "constant", weights=PREWITT))

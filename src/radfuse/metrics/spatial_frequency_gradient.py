@@ -22,8 +22,8 @@ def sf(fused: Image, ct: Image, mr: Image) -> float:  # noqa: ARG001
     one sum a row, column and, in a volume (D, H, W), slice direction. In grey levels.
     """
     image = floats(fused).squeeze()
-    squares = [(np.diff(image, axis=axis) ** 2).mean() for axis in range(image.ndim)]
-    return float(np.sqrt(sum(squares)))
+    steps = [np.diff(image, axis=axis).ravel() for axis in range(image.ndim)]
+    return float(np.sqrt(sum(step @ step / step.size for step in steps)))
 
 
 def ag(
@@ -42,8 +42,11 @@ def ag(
     """
     image = floats(fused).squeeze()
     slopes = [SLOPES[differences](image, axis) for axis in range(image.ndim)]
-    strength = np.sqrt(sum(slope**2 for slope in slopes) / image.ndim)
-    return float(strength.sum() / np.prod([side - 1 for side in image.shape]))
+    squares = slopes[0] ** 2
+    for slope in slopes[1:]:
+        squares += slope**2
+    total = np.sqrt(squares, out=squares).sum() / np.sqrt(image.ndim)
+    return float(total / np.prod([side - 1 for side in image.shape]))
 
 
 def q_sf(fused: Image, ct: Image, mr: Image) -> float:
@@ -54,9 +57,12 @@ def q_sf(fused: Image, ct: Image, mr: Image) -> float:
     Liu et al. 2012, doi:10.1109/TPAMI.2011.109, whose code this reproduces. Where both sources
     are flat: 0 for a flat fused image, else 1.
     """
-    steps_f, steps_ct, steps_mr = (_squared_steps(floats(image)) for image in (fused, ct, mr))
-    reference = sum(np.maximum(a, b).sum() for a, b in zip(steps_ct, steps_mr, strict=True))
-    found = sum(step.sum() for step in steps_f)
+    found = reference = 0.0
+    for weight, steps in DIRECTIONS:
+        of_fused, of_ct, of_mr = (steps(floats(image)) for image in (fused, ct, mr))
+        stronger = np.maximum(np.abs(of_ct, out=of_ct), np.abs(of_mr, out=of_mr), out=of_ct)
+        found += weight * float(np.vdot(of_fused, of_fused))
+        reference += weight * float(np.vdot(stronger, stronger))
     if reference == 0:
         return float(found > 0)
     return float(np.sqrt(found / reference) - 1)
@@ -78,11 +84,10 @@ SLOPES: dict[Differences, Callable[[Float64Array, int], Float64Array]] = {
 """Slopes along an axis."""
 
 
-def _squared_steps(image: Float64Array) -> list[Float64Array]:
-    """Weighted squared differences along rows, columns, and both diagonals."""
-    return [
-        (image[:, 1:] - image[:, :-1]) ** 2,
-        (image[1:] - image[:-1]) ** 2,
-        DIAGONAL_WEIGHT * (image[1:, 1:] - image[:-1, :-1]) ** 2,
-        DIAGONAL_WEIGHT * (image[1:, :-1] - image[:-1, 1:]) ** 2,
-    ]
+DIRECTIONS: list[tuple[float, Callable[[Float64Array], Float64Array]]] = [
+    (1.0, lambda image: image[:, 1:] - image[:, :-1]),
+    (1.0, lambda image: image[1:] - image[:-1]),
+    (DIAGONAL_WEIGHT, lambda image: image[1:, 1:] - image[:-1, :-1]),
+    (DIAGONAL_WEIGHT, lambda image: image[1:, :-1] - image[:-1, 1:]),
+]
+"""Weights and differences along rows, columns, and both diagonals."""

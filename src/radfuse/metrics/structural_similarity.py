@@ -20,19 +20,42 @@ MIN_SIDE = 11 * 2 ** (len(SCALE_WEIGHTS) - 1)
 
 def luminance(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     """Similarity l of the local means, in [0, 1]; C_1 keeps it finite."""
-    products = 2 * first.mean * second.mean + LUMINANCE_FLOOR
-    return products / (first.mean**2 + second.mean**2 + LUMINANCE_FLOOR)
+    return np.divide(*_luminance(first, second))
 
 
 def contrast_structure(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     """Similarity c s of local contrast and structure, in [-1, 1]; C_2 keeps it finite."""
-    numerator = 2 * first.covariance(second) + STRUCTURE_FLOOR
-    return numerator / (first.variance + second.variance + STRUCTURE_FLOOR)
+    return np.divide(*_contrast_structure(first, second))
 
 
 def ssim_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     """Structural similarity of every window, in [-1, 1]; Eq. 13 of Wang et al. 2004."""
-    return luminance(first, second) * contrast_structure(first, second)
+    products, squares = _luminance(first, second)
+    covariances, variances = _contrast_structure(first, second)
+    products *= covariances
+    squares *= variances
+    return np.divide(products, squares, out=products)
+
+
+def _luminance(first: LocalStatistics, second: LocalStatistics) -> tuple[Float64Array, ...]:
+    """Numerator and denominator of l."""
+    products = first.mean * second.mean
+    products *= 2
+    products += LUMINANCE_FLOOR
+    squares = first.mean_square + second.mean_square
+    squares += LUMINANCE_FLOOR
+    return products, squares
+
+
+def _contrast_structure(
+    first: LocalStatistics, second: LocalStatistics
+) -> tuple[Float64Array, ...]:
+    """Numerator and denominator of c s."""
+    covariances = 2 * first.covariance(second)
+    covariances += STRUCTURE_FLOOR
+    variances = first.variance + second.variance
+    variances += STRUCTURE_FLOOR
+    return covariances, variances
 
 
 def ssim_index(first: Image, second: Image, *, window: WindowShape = "gaussian11") -> float:
@@ -92,6 +115,10 @@ def ms_ssim(fused: Image, ct: Image, mr: Image, *, aggregation: Aggregation = "m
 def halved(image: Float64Array) -> Float64Array:
     """The image (H, W) in 2x2 means, half as large each way; an odd edge is mirrored first."""
     rows, columns = image.shape
-    even = np.pad(image, ((0, rows % 2), (0, columns % 2)), mode="symmetric")
-    blocks = even.reshape((rows + 1) // 2, 2, (columns + 1) // 2, 2)
-    return np.asarray(blocks.mean(axis=(1, 3)), np.float64)
+    even = image
+    if rows % 2 or columns % 2:
+        even = np.pad(image, ((0, rows % 2), (0, columns % 2)), mode="symmetric")
+    pairs = even[::2] + even[1::2]
+    blocks = pairs[:, ::2] + pairs[:, 1::2]
+    blocks /= 4
+    return np.asarray(blocks, np.float64)

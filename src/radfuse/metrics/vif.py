@@ -54,24 +54,35 @@ def pyramid(image: Image) -> list[Scale]:
         if scale > 0:
             pixels = _window_means(pixels, side, step=2)
         mean = _window_means(pixels, side)
-        variance = np.maximum(_window_means(pixels**2, side) - mean**2, 0)
+        variance = _window_means(pixels**2, side)
+        variance -= mean**2
+        np.maximum(variance, 0, out=variance)
         scales.append(Scale(pixels, side, mean, variance))
     return scales
 
 
 def channel(source: Scale, image: Scale, noise_variance: float) -> Channel:
     """What the image tells of the source at one scale, for an eye of this noise."""
-    product = _window_means(source.image * image.image, source.side)
-    covariance = product - source.mean * image.mean
+    covariance = _window_means(source.image * image.image, source.side)
+    covariance -= source.mean * image.mean
     gain = covariance / (source.variance + MIN_VARIANCE)
-    rest = image.variance - gain * covariance
     flat_source, flat_image = source.variance < MIN_VARIANCE, image.variance < MIN_VARIANCE
-    rest = np.where(flat_source | (gain < 0), image.variance, rest)
-    rest = np.maximum(np.where(flat_image, 0, rest), MIN_VARIANCE)
-    gain = np.where(flat_source | flat_image, 0, np.maximum(gain, 0))
+    np.maximum(gain, 0, out=gain)  # where it is 0, the rest is the whole variance
+    gain[flat_source | flat_image] = 0
+    rest = image.variance - np.multiply(gain, covariance, out=covariance)
+    rest[flat_image] = 0
+    np.maximum(rest, MIN_VARIANCE, out=rest)
     variance = np.where(flat_source, 0, source.variance)
-    kept = np.log10(1 + gain**2 * variance / (rest + noise_variance))
-    return Channel(gain, kept, np.log10(1 + variance / noise_variance))
+    signal = gain**2
+    signal *= variance
+    signal /= np.add(rest, noise_variance, out=rest)
+    return Channel(gain, _information(signal), _information(variance / noise_variance))
+
+
+def _information(signal: Float64Array) -> Float64Array:
+    """log10(1 + signal to noise), overwriting the ratio."""
+    signal += 1
+    return np.asarray(np.log10(signal, out=signal), np.float64)
 
 
 def _fidelity(source: list[Scale], image: list[Scale]) -> float:

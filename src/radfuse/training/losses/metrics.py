@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from radfuse.metrics.entropy_mutual_information import LEVELS
+from radfuse.metrics.gradients import SLOPE, SOBEL
 from radfuse.metrics.image_levels import WHITE
-from radfuse.metrics.qabf import PERCEPTIONS, SOBEL_SLOPE, SOBEL_SMOOTH, Sigmoid
+from radfuse.metrics.qabf import PERCEPTIONS, Sigmoid
 from radfuse.metrics.vif import MIN_VARIANCE, NOISE_VARIANCE, SCALES
 
 FLAT = 1e-3
@@ -109,7 +110,7 @@ def vifp(source: Tensor, image: Tensor) -> Tensor:
 
 def _edges(images: Tensor) -> tuple[Tensor, Tensor]:
     """Edge strength and orientation in radians, rows counted upwards; padded with 0."""
-    sobel = np.outer(SOBEL_SMOOTH, SOBEL_SLOPE)
+    sobel = np.outer(SOBEL, SLOPE)
     across_kernel = torch.tensor(sobel, dtype=images.dtype, device=images.device)
     kernels = torch.stack([across_kernel, -across_kernel.T]).unsqueeze(1)
     gradients = functional.conv2d(WHITE * images.unsqueeze(1), kernels, padding=1)
