@@ -10,9 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from dicom_kit import AXIAL, Angles, change_all, put, volume, write
-from radfuse.dicom.write.colour_blend import write_colour_blend
+from radfuse.dicom.write.colour_blend import blend_series
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.fused import FULL_SCALE, write_fused
+from radfuse.dicom.write.fused import FULL_SCALE, fused_series
 from radfuse.dicom.write.resampled import write_resampled
 from radfuse.dicom.write.spatial_registration import write_registration
 from radfuse.pipeline.read import read
@@ -68,9 +68,10 @@ def write_ladder(folder: Path, context: DerivationContext) -> dict[str, Path]:
     fused.CopyInformation(context.fixed.image)
     grey, fov_mask = np.full(shape[1:], 0.5, np.float32), np.ones(shape[1:], np.bool_)
     folder.mkdir()
-    write_fused(folder / "fused", sitk.Cast(fused, sitk.sitkUInt16), context)
+    context.write(fused_series(folder / "fused", sitk.Cast(fused, sitk.sitkUInt16), context))
     write_resampled(folder / "mr", context)
-    write_colour_blend(folder / "colour", lambda _: (grey, grey, fov_mask), context, 0.5)
+    scaled = (grey, grey, fov_mask)
+    context.write(blend_series(folder / "colour", lambda _: scaled, context, 0.5))
     write_registration(
         folder / "registration", context, matrix(context.moving_from_fixed.GetInverse())
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 import radfuse
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.fused import FULL_SCALE, write_fused
+from radfuse.dicom.write.fused import FULL_SCALE, fused_series
 from radfuse.errors import InputError, OutputError, RegistrationError
 from radfuse.modality import CT
 from radfuse.phantom.head import Phantom
@@ -90,7 +90,8 @@ def context(phantom: Phantom, **changes: object) -> DerivationContext:
 
 def first(folder: Path, phantom: Phantom, **changes: object) -> pydicom.Dataset:
     stored = sitk.Cast(phantom.ct.image * 0 + FULL_SCALE, sitk.sitkUInt16)
-    return pydicom.dcmread(write_fused(folder, stored, context(phantom, **changes))[0])
+    made = context(phantom, **changes)
+    return pydicom.dcmread(made.write(fused_series(folder, stored, made))[0])
 
 
 @pytest.mark.parametrize("method", [r"C:\nets\jdoe\mine.onnx", "/home/jdoe/nets/mine.onnx"])

@@ -14,7 +14,7 @@ from pydicom.valuerep import format_number_as_ds
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derived_headers import code_item
 from radfuse.dicom.write.encoding import file_bytes
-from radfuse.dicom.write.series import Rescale, stored_values, write_slices
+from radfuse.dicom.write.series import Rescale, SliceSeries, stored_values, write_slices
 from radfuse.io.staging import refuse_nonempty, staging
 from radfuse.modality import NM, PT
 
@@ -64,9 +64,8 @@ def write_pet(
         attributes.ImageIndex = index + 1
         return attributes
 
-    return write_slices(
-        folder, activity, stored_slice, template, per_slice=per_slice, overwrite=overwrite
-    )
+    series = SliceSeries(folder, stored_slice, template)
+    return write_slices(activity, series, per_slice=per_slice, overwrite=overwrite)
 
 
 def pet_header(header: Dataset, slices: int) -> Dataset:

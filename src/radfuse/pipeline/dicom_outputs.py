@@ -1,20 +1,20 @@
 """Paths and files of the images and DICOM objects of a fusion."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_args
 
 import SimpleITK as sitk
 
-from radfuse.dicom.write.colour_blend import write_colour_blend
+from radfuse.dicom.write.colour_blend import ScaledSlice, blend_series
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.fused import write_fused
-from radfuse.dicom.write.resampled import resample_mr, write_resampled
+from radfuse.dicom.write.fused import fused_series
+from radfuse.dicom.write.resampled import resample_mr, resampled_series
 from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
 from radfuse.errors import InputError
 from radfuse.intensity import Window
 from radfuse.io.volumes import write_volume
-from radfuse.pipeline.volume import scale_slice
+from radfuse.pipeline.volume import scaled_mr
 from radfuse.recipe import OutputName, Recipe
 from radfuse.registration.transforms import matrix_of
 from radfuse.series import Series
@@ -78,23 +78,30 @@ def write_dicom(
     window: Window,
     recipe: Recipe,
 ) -> None:
-    """Write the DICOM objects, each series into a new folder."""
-    ct, mr = context.fixed.image, context.moving.image
-    mr_from_ct = context.moving_from_fixed
+    """Write the DICOM objects, each series into a new folder; all series of a slice at once."""
+    series = []
     if "fused" in where:
-        write_fused(where["fused"], fused, context)
+        series.append(fused_series(where["fused"], fused, context))
     if "mr" in where:
-        write_resampled(where["mr"], context)
+        series.append(resampled_series(where["mr"], context))
     if "colour" in where:
-        write_colour_blend(
-            where["colour"],
-            lambda index: scale_slice(ct, mr, mr_from_ct, window, context.moving_range, index),
-            context,
-            recipe.opacity,
-        )
+        scaled = _scaled_slice(context, window)
+        series.append(blend_series(where["colour"], scaled, context, recipe.opacity))
+    if series:
+        context.write(*series)
     if "registration" in where:
-        ct_from_mr = mr_from_ct.GetInverse()
+        ct_from_mr = context.moving_from_fixed.GetInverse()
         write_registration(where["registration"], context, matrix_of(ct_from_mr))
+
+
+def _scaled_slice(context: DerivationContext, window: Window) -> Callable[[int], ScaledSlice]:
+    """Returns CT, MR and mask of the MR field of view for a slice of the CT."""
+
+    def scaled(index: int) -> ScaledSlice:
+        hu = sitk.GetArrayViewFromImage(context.fixed.image)[index]
+        return window.scale(hu), *scaled_mr(context.moving_slice(index), context.moving_range)
+
+    return scaled
 
 
 def write_volumes(

@@ -118,15 +118,21 @@ def scale_mr(
     grid: sitk.Image, mr: sitk.Image, mr_from_ct: sitk.Transform, mr_range: tuple[float, float]
 ) -> tuple[Float32Array, NDArray[np.bool_]]:
     """The MR on a part of the CT's grid, in [0, 1] and 0 outside its field of view; its mask."""
-    low, high = mr_range
     resampled = sitk.Resample(mr, grid, mr_from_ct, sitk.sitkLinear, np.nan, sitk.sitkFloat32)
-    values = sitk.GetArrayFromImage(resampled)
-    in_fov = ~np.isnan(values)
-    values -= np.float32(low)
-    values /= np.float32(high - low)
-    np.clip(values, 0, 1, out=values)
-    values[~in_fov] = 0
-    return values, in_fov
+    return scaled_mr(sitk.GetArrayViewFromImage(resampled), mr_range)
+
+
+def scaled_mr(
+    values: Float32Array, mr_range: tuple[float, float]
+) -> tuple[Float32Array, NDArray[np.bool_]]:
+    """Resampled MR values, NaN outside the field of view, as by `scale_mr`; its mask."""
+    low, high = mr_range
+    outside = np.isnan(values)
+    scaled = values - np.float32(low)
+    scaled /= np.float32(high - low)
+    np.clip(scaled, 0, 1, out=scaled)
+    scaled[outside] = 0
+    return scaled, ~outside
 
 
 def common_box(fixed: Series, moving: Series, moving_from_fixed: sitk.Transform) -> Box:

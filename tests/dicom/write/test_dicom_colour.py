@@ -12,7 +12,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_kit import OBLIQUE
 from ladder_kit import make_context, make_pair
-from radfuse.dicom.write.colour_blend import ScaledSlice, blend, hot, write_colour_blend
+from radfuse.dicom.write.colour_blend import ScaledSlice, blend, blend_series, hot
 from radfuse.dicom.write.derivation_context import GEOMETRY
 from radfuse.intensity import grey_levels
 from radfuse.record import NOTICE
@@ -36,7 +36,8 @@ def pair(tmp_path: Path) -> tuple[Series, Series]:
 
 
 def written(folder: Path, pair: tuple[Series, Series], opacity: float = 0.5) -> list[Dataset]:
-    paths = write_colour_blend(folder, planes, make_context(pair), opacity)
+    context = make_context(pair)
+    paths = context.write(blend_series(folder, planes, context, opacity))
     return [pydicom.dcmread(path) for path in paths]
 
 

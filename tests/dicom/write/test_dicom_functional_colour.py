@@ -12,9 +12,9 @@ from dicom_kit import volume, write
 from ladder_kit import errors_by_dciodvfy, make_context, matrix, needs, rigid
 from nuclear_kit import pet, spect
 from radfuse.dicom.read.scan import scan_folder
-from radfuse.dicom.write.colour_blend import write_colour, write_colour_blend
+from radfuse.dicom.write.colour_blend import blend_series, colour_series
 from radfuse.dicom.write.derivation_context import DerivationContext
-from radfuse.dicom.write.fused import FULL_SCALE, write_fused
+from radfuse.dicom.write.fused import FULL_SCALE, fused_series
 from radfuse.dicom.write.spatial_registration import read_registration, write_registration
 from radfuse.modality import MR, NM, PT
 from radfuse.pipeline.read import read
@@ -42,10 +42,11 @@ def colours(index: int) -> np.ndarray:
 
 
 def test_given_colours_are_written(tmp_path: Path, context: DerivationContext) -> None:
-    paths = write_colour(
+    written = colour_series(
         tmp_path / "out", colours, context, label="uptake_over_mr",
         contribution="Fusion by uptake_over_mr", derivation="Luminance of the MR, colour of the PT",
     )  # fmt: skip
+    paths = context.write(written)
     moving = context.moving.modality
     for index, path in enumerate(paths):
         header = pydicom.dcmread(path)
@@ -63,7 +64,8 @@ def test_given_colours_are_written(tmp_path: Path, context: DerivationContext) -
 
 def test_a_blend_names_its_modalities(tmp_path: Path, context: DerivationContext) -> None:
     grey, mask = np.zeros((9, 7), np.float32), np.ones((9, 7), np.bool_)
-    paths = write_colour_blend(tmp_path / "out", lambda _: (grey, grey, mask), context, 0.5)
+    scaled = (grey, grey, mask)
+    paths = context.write(blend_series(tmp_path / "out", lambda _: scaled, context, 0.5))
     header = pydicom.dcmread(paths[0])
     moving = context.moving.modality
     assert header.DerivationDescription.startswith(
@@ -84,7 +86,8 @@ def test_a_registration_is_read_back(tmp_path: Path, context: DerivationContext)
 
 def test_fused_text_names_the_modalities(tmp_path: Path, context: DerivationContext) -> None:
     stored = sitk.Cast(context.fixed.image * 0 + FULL_SCALE, sitk.sitkUInt16)
-    header = pydicom.dcmread(write_fused(tmp_path / "out", stored, context)[0])
+    paths = context.write(fused_series(tmp_path / "out", stored, context))
+    header = pydicom.dcmread(paths[0])
     moving = context.moving.modality
     assert header.SeriesDescription.startswith(f"FUSED MR+{moving} laplacian")
     assert header.DerivationDescription.startswith(f"MR and rigidly registered {moving} fused by")
@@ -93,7 +96,8 @@ def test_fused_text_names_the_modalities(tmp_path: Path, context: DerivationCont
 
 @needs("dciodvfy")
 def test_another_program_finds_no_error(tmp_path: Path, context: DerivationContext) -> None:
-    write_colour(tmp_path / "colour", colours, context, label="x", contribution="x", derivation="x")
+    texts = {"label": "x", "contribution": "x", "derivation": "x"}
+    context.write(colour_series(tmp_path / "colour", colours, context, **texts))
     write_registration(tmp_path / "reg", context, np.eye(4))
     for folder in ("colour", "reg"):
         assert errors_by_dciodvfy(tmp_path / folder) == []

@@ -12,7 +12,7 @@ from pydicom.uid import MRImageStorage
 
 from dicom_kit import OBLIQUE, change_all, put, volume, write
 from radfuse.dicom.write.derivation_context import GEOMETRY, DerivationContext
-from radfuse.dicom.write.fused import FULL_SCALE, SERIES_NUMBER, write_fused
+from radfuse.dicom.write.fused import FULL_SCALE, SERIES_NUMBER, fused_series
 from radfuse.pipeline.read import read
 from radfuse.record import NOTICE
 from radfuse.series import Series
@@ -50,7 +50,8 @@ def fused_on(ct: sitk.Image) -> sitk.Image:
 
 
 def headers(folder: Path, pair: tuple[Series, Series], **changes: object) -> list[Dataset]:
-    paths = write_fused(folder, fused_on(pair[0].image), context(pair, **changes))
+    made = context(pair, **changes)
+    paths = made.write(fused_series(folder, fused_on(pair[0].image), made))
     return [pydicom.dcmread(path) for path in paths]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,16 @@ import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
-from pydicom.uid import UID, CTImageStorage, MRImageStorage
+from pydicom.uid import UID, CTImageStorage, MRImageStorage, SecondaryCaptureImageStorage
 
 from radfuse.dicom.uids import IMPLEMENTATION_CLASS_UID, derive_uid, new_uid
-from radfuse.dicom.write.series import Rescale, write_series
+from radfuse.dicom.write.series import (
+    Rescale,
+    SliceSeries,
+    image_series,
+    write_series,
+    write_slices,
+)
 from radfuse.errors import GeometryError, InputError, OutputError
 
 EXACT = {"rtol": 0.0, "atol": 1e-9}
@@ -154,6 +161,37 @@ def test_decimal_strings_per_slice_are_kept_unchanged(tmp_path: Path) -> None:
     raw = pydicom.dcmread(paths[1])["ImagePositionPatient"].value
     assert [part.original_string for part in raw] == ["-101.300", "57.2500", "-1232.0670"]
     assert pydicom.dcmread(paths[1]).SliceLocation == 2.5
+
+
+def test_files_are_those_that_pydicom_writes(tmp_path: Path) -> None:
+    def own(index: int) -> Dataset:
+        header = Dataset()
+        header.SourceImageSequence = [Dataset()] * index
+        header.ImageComments = f"slice {index}"
+        return header
+
+    header = template()
+    header.SpecificCharacterSet, header.PatientName = "ISO_IR 192", "Łukasiewicz^Jan"
+    for path in write_series(tmp_path / "out", volume(), header, per_slice=own):
+        found, again = pydicom.dcmread(path), BytesIO()
+        assert found.PatientName == header.PatientName
+        assert len(list(found.iterall())) > 20  # all are decoded
+        pydicom.dcmwrite(again, found, enforce_file_format=True)
+        assert again.getvalue() == path.read_bytes()
+
+
+def test_series_written_together_are_those_written_alone(tmp_path: Path) -> None:
+    grid = volume()
+    greys = image_series(tmp_path / "grey", grid, template(), Rescale(2.0, 0.0))
+    colours = SliceSeries(
+        tmp_path / "colour",
+        lambda index: np.full((6, 5, 3), index, np.uint8),
+        template(SecondaryCaptureImageStorage),
+        own_attributes=lambda _: Dataset(),
+    )
+    together = [path.read_bytes() for path in write_slices(grid, greys, colours)]
+    alone = [write_slices(grid, series, overwrite=True) for series in (greys, colours)]
+    assert [path.read_bytes() for paths in alone for path in paths] == together
 
 
 def test_the_template_is_not_changed(tmp_path: Path) -> None:

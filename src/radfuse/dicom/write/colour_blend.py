@@ -14,7 +14,7 @@ from pydicom.sr.codedict import codes
 from radfuse.arrays import Float32Array
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import code_item, make_capture
-from radfuse.dicom.write.series import write_slices
+from radfuse.dicom.write.series import SliceSeries
 from radfuse.intensity import grey_levels
 from radfuse.record import NOTICE
 
@@ -28,21 +28,21 @@ ScaledSlice = tuple[Float32Array, Float32Array, NDArray[np.bool_]]
 """CT in [0, 1], MR in [0, 1], mask of the MR field of view; each (Y, X)."""
 
 
-def write_colour_blend(
+def blend_series(
     folder: Path,
     scaled_slice: Callable[[int], ScaledSlice],
     context: DerivationContext,
     opacity: float,
-) -> tuple[Path, ...]:
-    """Write the blend of each slice of the fixed grid, RGB of 8 bits.
+) -> SliceSeries:
+    """The series of the blend of each slice of the fixed grid, RGB of 8 bits.
 
-    `opacity` of the moving series is in [0, 1]. Errors are those of `write.write_slices`.
+    `opacity` of the moving series is in [0, 1].
     """
     percent = f"{opacity:.0%}"
     low, high = context.moving_range
     fixed, moving = context.fixed.modality, context.moving.modality
     window = f"{context.window} {fixed.unit}".strip()
-    return write_colour(
+    return colour_series(
         folder, lambda index: blend(*scaled_slice(index), opacity), context,
         label=percent, contribution="Registration and blending",
         derivation=f"{fixed} in grey, window {window}; over it the rigidly registered {moving} in "
@@ -50,7 +50,7 @@ def write_colour_blend(
     )  # fmt: skip
 
 
-def write_colour(
+def colour_series(
     folder: Path,
     rgb_slice: Callable[[int], NDArray[np.uint8]],
     context: DerivationContext,
@@ -58,8 +58,8 @@ def write_colour(
     label: str,
     contribution: str,
     derivation: str,
-) -> tuple[Path, ...]:
-    """Write colour slices on the fixed grid as Secondary Capture; returns a file for each.
+) -> SliceSeries:
+    """The series of colour slices on the fixed grid, of Secondary Capture.
 
     Parameters
     ----------
@@ -71,11 +71,6 @@ def write_colour(
         What the program did, in words.
     derivation
         How the colours are derived from the two series, in words without a full stop.
-
-    Raises
-    ------
-    OutputError, GeometryError
-        As `write.write_slices`.
     """
     fixed, moving = context.fixed.modality, context.moving.modality
     header = context.image_header(SERIES_NUMBER, f"COLOUR {fixed}+{moving}", label, contribution)
@@ -85,9 +80,7 @@ def write_colour(
         f"view. {NOTICE}"
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
-    return write_slices(
-        folder, context.fixed.image, rgb_slice, header, per_slice=context.slice_attributes
-    )
+    return SliceSeries(folder, rgb_slice, header)
 
 
 def blend(

@@ -2,16 +2,19 @@
 
 import copy
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from radfuse.arrays import Float32Array, grid_of_slice
 from radfuse.dicom.uids import derive_uid, new_uid
 from radfuse.dicom.write.derived_headers import (
     add_empty,
@@ -24,9 +27,11 @@ from radfuse.dicom.write.derived_headers import (
     source_item,
 )
 from radfuse.dicom.write.encoding import encoded, encoded_item, encoded_sequence
+from radfuse.dicom.write.series import SliceSeries, write_slices
 from radfuse.dicom.write.signoff import review_comment
 from radfuse.dicom.write.source_slices import SourceSlices, source_slices
 from radfuse.modality import MR
+from radfuse.parallel import WORKERS
 from radfuse.record import JobReference
 from radfuse.series import Series
 from radfuse.verdict import Verdict
@@ -162,6 +167,30 @@ class DerivationContext:
     def review_comment(self) -> str:
         """The review state of the registration, its QA result, and the notice."""
         return review_comment(self.registration_id, self.verdict)
+
+    def write(self, *several: SliceSeries) -> tuple[Path, ...]:
+        """Write series on the fixed grid; they appear together. Errors as `write_slices`."""
+        return write_slices(self.fixed.image, *several, per_slice=self.slice_attributes)
+
+    @cached_property
+    def moving_slice(self) -> Callable[[int], Float32Array]:
+        """Returns the moving series on a slice of the fixed grid, linearly interpolated, (Y, X).
+
+        NaN outside its field of view. The series of a fusion share the last slices.
+        """
+
+        @lru_cache(maxsize=WORKERS)
+        def interpolated(index: int) -> Float32Array:
+            grid = grid_of_slice(self.fixed.image, index)
+            image = sitk.Resample(
+                self.moving.image, grid, self.moving_from_fixed, sitk.sitkLinear, np.nan,
+                sitk.sitkFloat32,
+            )  # fmt: skip
+            values: Float32Array = sitk.GetArrayFromImage(image)[0]
+            values.flags.writeable = False
+            return values
+
+        return interpolated
 
     def slice_attributes(self, index: int) -> Dataset:
         """The geometry of a slice in the fixed series' digits, and references to its sources."""

@@ -1,6 +1,6 @@
 """Headers as the bytes of DICOM files, and parts that many files share, encoded once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, MutableSequence
 from io import BytesIO
 
 from pydicom import Dataset, dcmwrite
@@ -9,7 +9,12 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset, write_sequence_item
+from pydicom.filewriter import (
+    write_data_element,
+    write_dataset,
+    write_file_meta_info,
+    write_sequence_item,
+)
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -21,6 +26,10 @@ PREAMBLE = bytes(128)
 
 ENCODING = (False, True)
 """Whether value representations are implicit, and whether numbers are little-endian."""
+
+
+Elements = Mapping[int, bytes]
+"""Encoded elements, by tag."""
 
 
 def encoded(header: Dataset) -> Dataset:
@@ -48,6 +57,30 @@ def encoded_sequence(keyword: str, items: Iterable[bytes]) -> RawDataElement:
     return RawDataElement(tag, "SQ", len(value), value, 0, *ENCODING)
 
 
+def encoded_elements(header: Dataset, character_set: str | MutableSequence[str]) -> Elements:
+    """The elements of a header whose values are valid, each as the bytes of a file with them.
+
+    `character_set` has the terms of SpecificCharacterSet.
+    """
+    terms = [character_set] if isinstance(character_set, str) else list(character_set)
+    elements = {}
+    for tag in list(header.keys()):
+        buffer = _buffer()
+        write_data_element(buffer, header.get_item(tag), terms)
+        elements[int(tag)] = buffer.getvalue()
+    return elements
+
+
+def joined(elements: Elements, sop_class: UID, sop_instance: UID) -> bytes:
+    """The bytes of a DICOM file with these elements, as `valid_file_bytes` of their header."""
+    meta = _file_meta(ExplicitVRLittleEndian)
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, sop_instance
+    buffer = _buffer()
+    write_file_meta_info(buffer, meta)
+    body = (elements[tag] for tag in sorted(elements))
+    return b"".join((PREAMBLE, b"DICM", buffer.getvalue(), *body))
+
+
 def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
     """The bytes of a DICOM file with these attributes and new file meta information.
 
@@ -59,15 +92,19 @@ def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -
 
 def valid_file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:
     """As `file_bytes`, of a header whose values are valid."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = transfer_syntax
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    header.file_meta = meta
+    header.file_meta = _file_meta(transfer_syntax)
     header.preamble = PREAMBLE
     buffer = BytesIO()  # a full disk is then reported as such, not as an element that failed
     dcmwrite(buffer, header, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def _file_meta(transfer_syntax: UID) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = transfer_syntax
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
+    return meta
 
 
 def _valid_copy(header: Dataset) -> Dataset:

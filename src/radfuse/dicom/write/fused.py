@@ -3,6 +3,7 @@
 Never a CT object: that would claim HU and invite dose calculation.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -12,7 +13,7 @@ from pydicom.uid import MRImageStorage
 
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import code_item
-from radfuse.dicom.write.series import write_series
+from radfuse.dicom.write.series import SliceSeries, image_series
 from radfuse.record import NOTICE
 
 SERIES_NUMBER = 301
@@ -22,11 +23,8 @@ FULL_SCALE = 4095
 """The stored value of a fused 1.0: twelve bits, finer than 1 HU in every window preset."""
 
 
-def write_fused(folder: Path, fused: sitk.Image, context: DerivationContext) -> tuple[Path, ...]:
-    """Write a fused volume (stored values up to `FULL_SCALE`, the fixed grid) as a series.
-
-    Errors are those of `write.write_series`.
-    """
+def fused_series(folder: Path, fused: sitk.Image, context: DerivationContext) -> SliceSeries:
+    """The series of a fused volume (stored values up to `FULL_SCALE`, the fixed grid)."""
     method = context.method_label
     fixed, moving = context.fixed.modality, context.moving.modality
     weights = f", weights sha256 {context.weights_sha256}" if context.weights_sha256 else ""
@@ -42,12 +40,12 @@ def write_fused(folder: Path, fused: sitk.Image, context: DerivationContext) -> 
     )
     header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
 
-    def per_slice(index: int) -> Dataset:
-        attributes = context.slice_attributes(index)
+    def outside_fov(index: int) -> Dataset:
+        attributes = Dataset()
         if not context.in_fov[index]:
             attributes.ImageComments = (
                 f"{fixed} only: outside the {moving} field of view. {context.review_comment}"
             )
         return attributes
 
-    return write_series(folder, fused, header, per_slice=per_slice)
+    return replace(image_series(folder, fused, header), own_attributes=outside_fov)

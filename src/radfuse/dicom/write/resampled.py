@@ -19,7 +19,6 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
-from radfuse.arrays import grid_of_slice
 from radfuse.dicom.write.derivation_context import DerivationContext, sanitized
 from radfuse.dicom.write.derived_headers import code_item, make_capture
 from radfuse.dicom.write.encoding import file_bytes
@@ -31,12 +30,11 @@ from radfuse.dicom.write.functional_headers import (
 )
 from radfuse.dicom.write.series import (
     Rescale,
-    SliceAttributes,
+    SliceSeries,
     pixel_attributes,
     rescale_attributes,
     stored_dtype,
     stored_values,
-    write_slices,
 )
 from radfuse.io.staging import refuse_nonempty, staging
 from radfuse.modality import MR
@@ -63,31 +61,37 @@ def write_resampled(folder: Path, context: DerivationContext) -> tuple[Path, ...
     Returns the files: one for each slice, or one of an NM series. Errors are those of
     `write.write_slices`.
     """
+    series = resampled_series(folder, context)
+    if not is_spect_object(context.moving):
+        return context.write(series)
+    header = series.template
+    make_spect(header, context)
+    count = context.fixed.image.GetSize()[2]
+    values = np.stack([series.stored_slice(index) for index in range(count)])
+    return (_write_frames(folder, header, values, series.rescale),)
+
+
+def resampled_series(folder: Path, context: DerivationContext) -> SliceSeries:
+    """The series of `write_resampled`, but for a SPECT, which is one file."""
     moving = context.moving
     rescale = _rescale(moving)
-    dtype = stored_dtype(_value_range(moving), rescale or Rescale(), folder)
+    scale = rescale or Rescale()
+    dtype = stored_dtype(_value_range(moving), scale, folder)
 
     def stored_slice(index: int) -> NDArray[np.generic]:
-        grid = grid_of_slice(context.fixed.image, index)
-        image = resample(moving, grid, context.moving_from_fixed)
-        return stored_values(sitk.GetArrayFromImage(image)[0], rescale or Rescale(), dtype)
+        values = context.moving_slice(index)
+        known = np.where(np.isnan(values), np.float32(moving.modality.background), values)
+        return stored_values(known, scale, dtype)
 
     header = _header(context, rescale)
-    count = context.fixed.image.GetSize()[2]
-    if is_spect_object(moving):
-        make_spect(header, context)
-        values = np.stack([stored_slice(index) for index in range(count)])
-        return (_write_frames(folder, header, values, rescale),)
     if is_pet_object(moving):
-        make_pet(header, moving, count)
+        make_pet(header, moving, context.fixed.image.GetSize()[2])
     elif moving.modality is MR:
         header.SOPClassUID = MRImageStorage
-    else:
+    elif not is_spect_object(moving):
         make_capture(header)
-    return write_slices(
-        folder, context.fixed.image, stored_slice, header, rescale=rescale,
-        per_slice=_indexed(context) if is_pet_object(moving) else context.slice_attributes,
-    )  # fmt: skip
+    own_attributes = _image_index if is_pet_object(moving) else None
+    return SliceSeries(folder, stored_slice, header, rescale, own_attributes)
 
 
 def resample_mr(mr: sitk.Image, grid: sitk.Image, mr_from_ct: sitk.Transform) -> sitk.Image:
@@ -129,14 +133,10 @@ def _header(context: DerivationContext, rescale: Rescale | None) -> Dataset:
     return header
 
 
-def _indexed(context: DerivationContext) -> SliceAttributes:
-    """Attributes of each PET slice, with its number in the volume."""
-
-    def attributes(index: int) -> Dataset:
-        found = context.slice_attributes(index)
-        found.ImageIndex = index + 1
-        return found
-
+def _image_index(index: int) -> Dataset:
+    """The number of a PET slice in its volume."""
+    attributes = Dataset()
+    attributes.ImageIndex = index + 1
     return attributes
 
 

@@ -12,7 +12,7 @@ from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.uids import derive_uid
-from radfuse.dicom.write.encoding import ENCODING, encoded, valid_file_bytes
+from radfuse.dicom.write.encoding import encoded, encoded_elements, joined
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.staging import refuse_nonempty, staging
 from radfuse.parallel import in_order
@@ -39,6 +39,25 @@ class Rescale:
     intercept: float = 0.0
     type: str = "HU"
     """RescaleType; none is written where it is empty."""
+
+
+@dataclass(frozen=True)
+class SliceSeries:
+    """A series of slices that are computed one after the other, and where it is written."""
+
+    folder: Path
+    """Created; an existing folder must be empty unless it may be replaced."""
+
+    stored_slice: Callable[[int], NDArray[np.generic]]
+    """Returns the stored values of the slice with this index along the third axis: integers of
+    16 bits (Y, X), or RGB of 8 bits (Y, X, 3)."""
+
+    template: Dataset
+    """See `write_series`."""
+
+    rescale: Rescale | None = None
+    own_attributes: SliceAttributes | None = None
+    """Attributes of a slice that other series of the grid do not have."""
 
 
 def write_series(
@@ -78,63 +97,89 @@ def write_series(
     InputError
         A value is not finite or does not fit into 16 bits.
     """
+    series = image_series(folder, image, template, rescale)
+    return write_slices(image, series, per_slice=per_slice, overwrite=overwrite)
+
+
+def image_series(
+    folder: Path, image: sitk.Image, template: Dataset, rescale: Rescale | None = None
+) -> SliceSeries:
+    """The series of a scalar volume: options and errors of its values as `write_series`."""
     values = sitk.GetArrayViewFromImage(image)
     scale = rescale or Rescale()
     dtype = stored_dtype((float(values.min()), float(values.max())), scale, folder)
-    return write_slices(
-        folder, image, lambda index: stored_values(values[index], scale, dtype), template,
-        rescale=rescale, per_slice=per_slice, overwrite=overwrite,
-    )  # fmt: skip
+
+    def stored_slice(index: int) -> NDArray[np.generic]:
+        return stored_values(sitk.GetArrayViewFromImage(image)[index], scale, dtype)
+
+    return SliceSeries(folder, stored_slice, template, rescale)
 
 
 def write_slices(
-    folder: Path,
     grid: sitk.Image,
-    stored_slice: Callable[[int], NDArray[np.generic]],
-    template: Dataset,
-    *,
-    rescale: Rescale | None = None,
+    *several: SliceSeries,
     per_slice: SliceAttributes | None = None,
     overwrite: bool = False,
 ) -> tuple[Path, ...]:
-    """Write slices that are computed one after the other; options and errors as `write_series`.
+    """Write series of one grid, slice by slice; errors and `per_slice` as `write_series`.
 
     Parameters
     ----------
     grid
         A volume with the geometry of the slices; its values are not used.
-    stored_slice
-        Returns the stored values of the slice with this index along the third axis: integers of
-        16 bits (Y, X), or RGB of 8 bits (Y, X, 3).
+    several
+        Their folders have one parent, and appear together.
     """
-    _check_grid(grid, folder)
-    if not overwrite:
-        refuse_nonempty(folder, remedy="pass --overwrite or another --output")
+    for series in several:
+        _check_grid(grid, series.folder)
+        if not overwrite:
+            refuse_nonempty(series.folder, remedy="pass --overwrite or another --output")
     count = grid.GetSize()[2]
     digits = max(4, len(str(count)))
     names = [f"{number:0{digits}d}.dcm" for number in range(1, count + 1)]
-    common = encoded(template)
-    with staging(folder.parent) as stage:
-        draft = stage.path_of(folder)
-        draft.mkdir()
+    with staging(several[0].folder.parent) as stage:
+        encoders = [(stage.path_of(one.folder), _SliceEncoder(one, grid)) for one in several]
+        for draft, _ in encoders:
+            draft.mkdir()
 
         def write(index: int) -> None:
-            attributes = _slice_geometry(grid, index, template)
-            if rescale is not None:
-                attributes.update(rescale_attributes(rescale))
+            attributes = _slice_geometry(grid, index)
             if per_slice is not None:
                 attributes.update(per_slice(index))
-                _check_geometry(attributes, grid, index, folder)
-            attributes.update(pixel_attributes(stored_slice(index)))
-            header = Dataset()
-            header.set_original_encoding(*ENCODING, common.original_character_set)
-            header.update(common)
-            header.update(attributes)
-            (draft / names[index]).write_bytes(valid_file_bytes(header))
+                _check_geometry(attributes, grid, index, several[0].folder)
+            for draft, encoder in encoders:
+                (draft / names[index]).write_bytes(encoder.file_bytes(index, attributes))
 
         for _ in in_order(write, range(count)):
             pass
-    return tuple(folder / name for name in names)
+    return tuple(series.folder / name for series in several for name in names)
+
+
+class _SliceEncoder:
+    """Makes the files of a series; what they have in common is encoded once."""
+
+    def __init__(self, series: SliceSeries, grid: sitk.Image) -> None:
+        common = Dataset()
+        common.update(series.template)
+        if series.template.SOPClassUID == MRImageStorage:
+            common.SpacingBetweenSlices = _decimal_string(grid.GetSpacing()[2])
+        if series.rescale is not None:
+            common.update(rescale_attributes(series.rescale))
+        header = encoded(common)
+        self._series, self._character_set = series, header.original_character_set
+        self._common = encoded_elements(header, self._character_set)
+
+    def file_bytes(self, index: int, attributes: Dataset) -> bytes:
+        """The file of a slice; `attributes` are those that all series of the grid have."""
+        series = self._series
+        own = Dataset()
+        own.update(attributes)
+        own.SOPInstanceUID = derive_uid(series.template.SeriesInstanceUID, str(index))
+        if series.own_attributes is not None:
+            own.update(series.own_attributes(index))
+        own.update(pixel_attributes(series.stored_slice(index)))
+        elements = {**self._common, **encoded_elements(own, self._character_set)}
+        return joined(elements, series.template.SOPClassUID, own.SOPInstanceUID)
 
 
 def _check_grid(image: sitk.Image, folder: Path) -> None:
@@ -173,9 +218,10 @@ def stored_dtype(value_range: tuple[float, float], rescale: Rescale, folder: Pat
 
 def stored_values(values: NDArray[np.generic], rescale: Rescale, dtype: str) -> NDArray[np.generic]:
     """The stored values of a slice (Y, X)."""
-    scaled = (values.astype(np.float64) - rescale.intercept) / rescale.slope
-    stored: NDArray[np.generic] = np.rint(scaled).astype(dtype)
-    return stored
+    if (rescale.slope, rescale.intercept) != (1, 0):
+        values = (values.astype(np.float64) - rescale.intercept) / rescale.slope
+    whole = values if values.dtype.kind in "iu" else np.rint(values)
+    return whole.astype(dtype)
 
 
 def _decimal_string(value: float) -> str:
@@ -183,19 +229,16 @@ def _decimal_string(value: float) -> str:
     return format_number_as_ds(round(float(value), 12) + 0.0)
 
 
-def _slice_geometry(image: sitk.Image, index: int, template: Dataset) -> Dataset:
+def _slice_geometry(image: sitk.Image, index: int) -> Dataset:
     axes = np.reshape(image.GetDirection(), (3, 3))
     column_step, row_step, slice_step = image.GetSpacing()
     attributes = Dataset()
-    attributes.SOPInstanceUID = derive_uid(template.SeriesInstanceUID, str(index))
     attributes.InstanceNumber = index + 1
     position = image.TransformIndexToPhysicalPoint((0, 0, index))
     attributes.ImagePositionPatient = [_decimal_string(part) for part in position]
     attributes.ImageOrientationPatient = [_decimal_string(part) for part in axes.T[:2].ravel()]
     attributes.PixelSpacing = [_decimal_string(row_step), _decimal_string(column_step)]
     attributes.SliceThickness = _decimal_string(slice_step)
-    if template.SOPClassUID == MRImageStorage:
-        attributes.SpacingBetweenSlices = _decimal_string(slice_step)
     return attributes
 
 

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from radfuse.dicom.read.nuclear.standard_uptake import uptake_scale, value_unit
-from radfuse.dicom.write.colour_blend import write_colour
+from radfuse.dicom.write.colour_blend import colour_series
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.errors import InputError
 from radfuse.modality import PT
@@ -25,7 +25,7 @@ def write_fused_colours(
 ) -> None:
     """Write the slices of a volume in colour (RGB, uint8) as Secondary Capture.
 
-    Errors are those of `write_colour`.
+    Errors are those of `write.write_slices`.
     """
     low, high = scale.uptake_range
     moving, unit = context.moving.modality, value_unit(context.moving.headers)
@@ -34,7 +34,7 @@ def write_fused_colours(
         plane = image[:, :, index : index + 1]
         return np.array(sitk.GetArrayViewFromImage(plane)[0], np.uint8)
 
-    write_colour(
+    series = colour_series(
         folder, rgb_slice, context,
         label=context.method_label, contribution=f"Fusion by {context.method_label}",
         derivation=(
@@ -43,6 +43,7 @@ def write_fused_colours(
             f"{unit}".rstrip()
         ),
     )  # fmt: skip
+    context.write(series)
 
 
 def colour_facts(functional: Series, scale: ColourScale, recipe: Recipe) -> dict[str, Any]:
