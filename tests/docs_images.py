@@ -22,12 +22,16 @@ from radfuse.phantom.tissues import Label
 from radfuse.phantom.uptake import FDG, scan_uptake
 from radfuse.pipeline.read import read
 from radfuse.pipeline.volume import scale_volumes
+from radfuse.service.users import Role, line_of
 from radfuse.structures.label_maps import Structure
 
 ROOT = Path(__file__).parents[1]
 
 SPACING_MM = 4.0
 """Of the phantom: coarse, and registration QA passes."""
+
+TOKEN = "of the proxy, or of a user"  # noqa: S105
+"""Of a viewer."""
 
 PATIENTS, SLICES, SIDE_PX = (2, 16, 20), (12, 18, 24), 64
 """Of pairs/CT and pairs/MRI."""
@@ -44,6 +48,10 @@ class Images:
         for name in named(text):
             made = self.path(name)
             (shutil.copytree if made.is_dir() else shutil.copy)(made, folder / name)
+
+    def copy(self, name: str, folder: Path) -> None:
+        """Copy a DICOM series to a folder that does not exist."""
+        shutil.copytree(self.series(name), folder)
 
     def path(self, name: str) -> Path:
         """Where an image of this name is."""
@@ -199,6 +207,26 @@ def _settings(images: Images, path: Path) -> None:
     path.write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
 
 
+def _data(images: Images, path: Path) -> None:
+    """The folder `/data` of the how-to on the viewer."""
+    _study(images, path / "patient-17")
+    for name, series in (
+        ("CT", "CT"), ("MR", "MR"), ("T1_Gd", "MR"), ("T2", "MR_T2"), ("PET", "PT"),
+        ("PET_CT", "PET_CT"),
+    ):  # fmt: skip
+        _copy(images.series(series), path / name)
+
+
+def _token(images: Images, path: Path) -> None:
+    del images
+    path.write_text(f"{TOKEN}\n", encoding="utf-8")
+
+
+def _users(images: Images, path: Path) -> None:
+    del images
+    path.write_text(f"{line_of('anna', Role.OPERATOR, TOKEN)}\n", encoding="utf-8")
+
+
 MAKERS: Mapping[str, Maker] = {
     "CT_FOLDER": _copies("CT"),
     "MR_FOLDER": _copies("MR"),
@@ -231,6 +259,9 @@ MAKERS: Mapping[str, Maker] = {
     "mine": _mine,
     "results": lambda images, path: _copy(images.path("mine"), path / "ours"),
     "ours.toml": _settings,
+    "data": _data,
+    "token": _token,
+    "users": _users,
     "mr_rt.dcm": _structures("MR"),
     "first_rt.dcm": _structures("CT"),
     "reference_rt.dcm": _structures("CT"),

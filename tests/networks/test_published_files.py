@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 from torch import Tensor
 
+from checkpoint_kit import checksum, field, varint, write_checkpoint, write_table
 from radfuse.errors import InputError
 from radfuse.networks.published_files import read
 from radfuse.networks.published_files.leveldb_table import MAGIC, masked_crc32c
@@ -107,47 +108,12 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 # a table written by the test, to damage
 
 
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def write_table(
-    path: Path, items: list[tuple[bytes, bytes]], *, compression: int = 0, restarts: int = 1
-) -> None:
-    """A table of one block; every key whole."""
-
-    def block(entries: list[tuple[bytes, bytes]]) -> bytes:
-        body = b"".join(
-            varint(0) + varint(len(key)) + varint(len(value)) + key + value
-            for key, value in entries
-        ) + struct.pack("<II", 0, restarts)
-        body += bytes([compression])
-        return body + struct.pack("<I", masked_crc32c(body))
-
-    data = block(items)
-    handle = varint(0) + varint(len(data) - 5)
-    compression = 0
-    index = block([(b"\xff", handle)])
-    footer = varint(0) + varint(0) + varint(len(data)) + varint(len(index) - 5)
-    path.write_bytes(data + index + footer.ljust(40, b"\0") + struct.pack("<Q", MAGIC))
-
-
 def bundle(folder: Path, values: bytes, *, header: bytes = field(1, 1), **lies: Any) -> Path:
     """A V2 checkpoint of one array of shape (2, 2), float32, in which something may be a lie."""
     shape = b"".join(field(2, field(1, axis)) for axis in lies.get("shape", (2, 2)))
-    crc = varint(6 << 3 | 5) + struct.pack("<I", masked_crc32c(values))
     entry = (
         field(1, 1) + field(2, shape) + field(4, lies.get("offset", 0))
-        + field(5, lies.get("size", len(values))) + crc + lies.get("more", b"")
+        + field(5, lies.get("size", len(values))) + checksum(values) + lies.get("more", b"")
     )  # fmt: skip
     keys = lies.get("keys", [b"x"])
     write_table(folder / "m.index", [(b"", header), *((key, entry) for key in keys)])
@@ -165,6 +131,8 @@ def test_a_checksum_is_that_of_the_standard() -> None:
 
 def test_a_table_written_by_the_test_is_read(tmp_path: Path) -> None:
     assert_same(read_published([bundle(tmp_path, VALUES.tobytes())]).arrays, {"x": VALUES})
+    write_checkpoint(tmp_path / "new" / "4.ckpt", {"b": VALUES, "a": VALUES[0]})
+    assert_same(read_published([tmp_path / "new" / "4.ckpt"]).arrays, {"a": VALUES[0], "b": VALUES})
 
 
 @pytest.mark.parametrize(

@@ -39,19 +39,22 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=9000 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=60 State=UP
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=9000 State=UNKNOWN
+PartitionName={partition} Nodes={host} Default=YES MaxTime=INFINITE State=UP
+SlurmdParameters=config_overrides
 """
 
 
 @contextmanager
-def running_slurm(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment in which `sbatch` submits to a node with two cores, partition `main`."""
+def running_slurm(
+    folder: Path, partition: str = "main", cores: int = 2
+) -> Iterator[dict[str, str]]:
+    """The environment in which `sbatch` submits to a node with some cores, real or not."""
     if shutil.which("slurmctld", path=PATH) is None:
         pytest.skip("no SLURM here: apt-get install slurm-wlm")
     if os.geteuid() != 0:
         pytest.skip("SLURM is started by root only")
-    configuration, environment = _configured(folder)
+    configuration, environment = _configured(folder, partition, cores)
     socket_path, key = folder / "munge.sock", folder / "munge.key"
     with ExitStack() as stack:
         for command in (
@@ -66,7 +69,7 @@ def running_slurm(folder: Path) -> Iterator[dict[str, str]]:
         yield environment
 
 
-def _configured(folder: Path) -> tuple[Path, dict[str, str]]:
+def _configured(folder: Path, partition: str, cores: int) -> tuple[Path, dict[str, str]]:
     """Write the configuration and the key; munged accepts neither in a folder of others."""
     controller, daemon = free_ports(2)
     host = socket.gethostname().partition(".")[0]
@@ -76,7 +79,10 @@ def _configured(folder: Path) -> tuple[Path, dict[str, str]]:
     (folder / "munge.key").write_bytes(secrets.token_bytes(128))
     (folder / "munge.key").chmod(0o400)
     configuration = folder / "slurm.conf"
-    text = CONFIGURATION.format(host=host, folder=folder, controller=controller, daemon=daemon)
+    text = CONFIGURATION.format(
+        host=host, folder=folder, controller=controller, daemon=daemon, partition=partition,
+        cores=cores,
+    )  # fmt: skip
     configuration.write_text(text)
     return configuration, os.environ | {"PATH": PATH, "SLURM_CONF": str(configuration)}
 
