@@ -85,7 +85,8 @@ def known_of(pair: Pair) -> tuple[Known, float]:
         kept.append(found)
         return by_thresholds(found)
 
-    fine: Fine = fine_contrast(coarse_contrast(background), head, part, base, weigh)
+    region = part, slice(0, head.shape[1]), slice(0, head.shape[2])
+    fine: Fine = fine_contrast(coarse_contrast(background), head, region, base, weigh)
     return (
         Known(
             kept[0].own_hu, base + fine.faint,

@@ -11,7 +11,7 @@ from radfuse.intensity import WINDOWS
 from radfuse.methods import signed_detail
 from radfuse.methods.bone_blend import BoneBlend
 from radfuse.methods.detail import head_contrast
-from radfuse.methods.detail.coarse_grid import CoarseGrid
+from radfuse.methods.detail.coarse_grid import CoarseGrid, smoothed
 from radfuse.methods.detail.head_contrast import noise_hu
 from radfuse.methods.detail.skull import Skull
 from radfuse.methods.head import ArrayHead
@@ -26,6 +26,7 @@ from radfuse.metrics.findings_kept import (
     verdict,
 )
 from radfuse.metrics.region_fidelity import VISIBLE
+from radfuse.modality import AIR_HU
 from radfuse.phantom.findings import KINDS, Finding, Pair, insert_findings
 from radfuse.phantom.head import Label, Phantom
 from radfuse.phantom.sites import Sites, find_sites
@@ -163,9 +164,30 @@ def test_coarse_blocks_expand_to_where_they_were() -> None:
     grid = CoarseGrid.over((9, 20, 30), (1.0, 0.5, 0.5), 2.0)
     assert grid.factors == (2, 4, 4)
     ramp = np.broadcast_to(np.arange(30, dtype=np.float32), (9, 20, 30)).copy()
-    expanded = grid.expand(grid.reduce(ramp), slice(2, 7))
-    assert expanded.shape == (5, 20, 30)
-    np.testing.assert_allclose(expanded[:, :, 4:24], ramp[2:7, :, 4:24], atol=1e-4)
+    region = slice(2, 7), slice(0, 20), slice(4, 24)
+    expanded = grid.expand(grid.reduce(ramp), region)
+    np.testing.assert_allclose(expanded, ramp[region], atol=1e-4)
+
+
+@pytest.mark.parametrize("sigma_mm", [1.0, 7.0, 25.0])
+def test_a_mean_by_matrices_is_that_of_scipy(sigma_mm: float) -> None:
+    grid = CoarseGrid.over((30, 80, 90), (1.0, 0.5, 0.5), 2.0)
+    blocks = np.random.default_rng(1).normal(0, 50, (15, 20, 23)).astype(np.float32)
+    expected = smoothed(blocks, sigma_mm, grid.spacing_mm)
+    np.testing.assert_allclose(grid.smoothed(blocks, sigma_mm), expected, atol=1e-4)
+
+
+def test_air_around_a_head_changes_next_to_nothing(example: Example) -> None:
+    """Only what is near tissue is computed; the widest means are mirrored elsewhere."""
+    changed = example.changed
+    margin = ((0, 0), (16, 8), (8, 24))
+    wide = ArrayHead(
+        np.pad(changed.hu, margin, constant_values=AIR_HU), np.pad(changed.mr, margin),
+        changed.spacing_mm,
+    )  # fmt: skip
+    rows, columns = (slice(before, -after) for before, after in margin[1:])
+    inner = fused(wide)[:, rows, columns]
+    np.testing.assert_allclose(inner, example.fused, atol=0.25 / 255)
 
 
 SPACING_MM = (1.0, 1.0, 1.0)
@@ -175,7 +197,8 @@ def skull_of(hu: Float32Array, part: slice) -> Float32Array:
     """The skull's mask in some slices, found from all of them."""
     grid = CoarseGrid.over(hu.shape, SPACING_MM, 2.0)
     blocks = [hu[start : start + 4] for start in range(0, len(hu), 4)]
-    return Skull.of(grid, 300.0, blocks).mask(hu[part], part)
+    region = part, slice(0, hu.shape[1]), slice(0, hu.shape[2])
+    return Skull.of(grid, 300.0, blocks).mask(hu[part], region)
 
 
 def test_a_small_section_of_the_skull_is_skull_in_every_slice() -> None:

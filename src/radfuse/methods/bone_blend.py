@@ -4,12 +4,13 @@ Its two constants were chosen on the 24 Harvard test pairs, so its results there
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from radfuse.arrays import Float32Array
 from radfuse.intensity import BONE_HU
+from radfuse.methods.dilation import dilated
 from radfuse.methods.options import option
 
 BONE_LEVEL = 128 / 255
@@ -18,8 +19,8 @@ BONE_LEVEL = 128 / 255
 CT_SHARE = 0.05
 """Weight of the CT outside bone."""
 
-NEIGHBOURHOOD = np.ones((1, 3, 3), np.bool_)
-"""Dilates the bone mask by one pixel in the slice."""
+NEIGHBOURS = tuple(product((0,), (-1, 0, 1), (-1, 0, 1)))
+"""Dilate the bone mask by one pixel in the slice."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,6 @@ class BoneBlend:
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
-        bone = binary_dilation(ct > np.float32(self.bone_level), NEIGHBOURHOOD)
+        bone = dilated(ct > np.float32(self.bone_level), NEIGHBOURS)
         soft = np.minimum(mr + np.float32(CT_SHARE) * ct, np.float32(1))
         return np.where(bone, np.maximum(ct, mr), soft)

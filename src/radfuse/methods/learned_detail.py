@@ -23,6 +23,9 @@ GRAPH = Path(__file__).parent.parent / "weights/learned_detail/learned_detail.on
 NEIGHBOURS = 2
 """Slices on each side of one."""
 
+REACH = 17
+"""Pixels that the network sees to each side of one."""
+
 CONTRAST_HU, NOISE_HU = 80.0, 20.0
 """Units of the features."""
 
@@ -33,6 +36,11 @@ RANGE_HU = (-150.0, 160.0)
 @dataclass(frozen=True)
 class LearnedDetail(SignedDetail):
     """`signed_detail` with weights by the network of `networks/detail_gate.py`."""
+
+    @property
+    def reach(self) -> int:
+        """Of the network's convolutions."""
+        return REACH
 
     def significance(self, found: Evidence) -> Float32Array:
         """Of each voxel, by the network."""

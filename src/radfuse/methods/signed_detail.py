@@ -28,6 +28,7 @@ from radfuse.methods.detail.head_contrast import (
 )
 from radfuse.methods.detail.significance import Evidence, by_thresholds
 from radfuse.methods.detail.skull import Skull
+from radfuse.methods.detail.tissue import region_of_tissue
 from radfuse.methods.head import ArrayHead, Head
 from radfuse.methods.options import option
 from radfuse.parallel import in_order
@@ -105,12 +106,20 @@ class SignedDetail:
         contrast = coarse_contrast(background)
 
         def fused(part: slice) -> Float32Array:
-            base = _unit(bases[part])
-            fine = fine_contrast(contrast, head, part, base, self.significance)
+            fused = _unit(bases[part])  # as it stays where there is air
+            region = region_of_tissue(head, part, grid, self.reach)
+            base = fused[:, *region[1:]]
+            fine = fine_contrast(contrast, head, region, base, self.significance)
             complete = self._bone(fine, self._detailed(fine))
-            return np.asarray(base + np.float32(self.detail) * (complete - base), np.float32)
+            base += np.float32(self.detail) * (complete - base)
+            return fused
 
         yield from zip(parts, in_order(fused, parts), strict=True)
+
+    @property
+    def reach(self) -> int:
+        """Distance in pixels of what `significance` takes into account beside what is smoothed."""
+        return 0
 
     def significance(self, found: Evidence) -> Float32Array:
         """Of each voxel, 0 to 1."""
@@ -124,7 +133,8 @@ class SignedDetail:
         background = Background(head.spacing_mm, grid, noise_hu(head), skull)
         background.gather(head, [(part, base[None])])
         contrast = coarse_contrast(background)
-        fine = fine_contrast(contrast, head, part, base[None], self.significance)
+        region = part, slice(0, head.shape[1]), slice(0, head.shape[2])
+        fine = fine_contrast(contrast, head, region, base[None], self.significance)
         fine = replace(fine, faint=np.zeros_like(fine.faint))  # costs fidelity to a printed MR
         fused = base + np.float32(self.detail) * (self._detailed(fine) - base)
         return np.asarray(fused, np.float32)

@@ -8,15 +8,18 @@ import numpy as np
 
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.intensity import BONE_HU
-from radfuse.methods.detail.coarse_grid import CoarseGrid, ramp, smoothed, spread
+from radfuse.methods.detail.coarse_grid import CoarseGrid, Region, ramp, smoothed, spread
 from radfuse.methods.detail.significance import NOISE_FACTOR, REACH, Evidence, Significance
 from radfuse.methods.detail.skull import Skull, inside_skull
-from radfuse.methods.detail.tissue import Tissue, widened
+from radfuse.methods.detail.tissue import SOFT_HU, Tissue, region_of_tissue, widened
 from radfuse.methods.head import Head, Spacing
 from radfuse.parallel import in_order
 
 DENSE_HU = (-25.0, 160.0)
 """The range for the significance of dense findings."""
+
+OF_AIR = (0.0, 0.0, 0.0, 1.0, DENSE_HU[0], 0.0, 0.0, 0.0)
+"""Values of what is gathered, where there is air: in the order of `planes`."""
 
 FINE_MM, FINE_NOISE_HU, MAX_FINE_MM = 0.6, 4.0, 1.2
 """Smoothing of HU before windowing, up to which noise, and in a noisier scan at most."""
@@ -82,9 +85,6 @@ HU_OF_WHITE = 80.0
 
 SOFT_MM = 4.0
 """Smoothing of the soft tissue around bone."""
-
-SOFT_HU = -200.0
-"""Soft tissue is denser than that."""
 
 ALMOST_NONE = 1e-3
 """Added to the sum of weights, which may be 0."""
@@ -161,7 +161,8 @@ class Background:
     ) -> tuple[tuple[Float32Array, ...], Float32Array]:
         """The coarse planes of some slices, and a sample of the noise of their smoothed HU."""
         part, base = based
-        near = Tissue.of(head, part, self.skull, self.fine_mm)
+        region = region_of_tissue(head, part, self.grid)
+        near, base = Tissue.of(head, region, self.skull, self.fine_mm), base[:, *region[1:]]
         normal = near.normal.astype(np.float32)
         free = (~near.rim).astype(np.float32)
         bone_hu = self.skull.bone_hu
@@ -172,7 +173,10 @@ class Background:
         planes = (
             normal, normal * near.smooth_hu, normal * base, free, dense, soft, soft * base, inside,
         )  # fmt: skip
-        block = tuple(self.grid.reduce(plane) for plane in planes)
+        block = tuple(
+            self.grid.placed(self.grid.reduce(plane), region, of_air)
+            for plane, of_air in zip(planes, OF_AIR, strict=True)
+        )
         return block, _apart(near.smooth_hu, near.brain)[::SAMPLED]
 
     def gathered(self) -> Iterator[Float32Array]:
@@ -204,32 +208,37 @@ class Contrast:
 
 def coarse_contrast(found: Background) -> Contrast:
     """Backgrounds, significance at the larger scales, and infarcts of a whole head."""
-    spacing_mm = found.grid.spacing_mm
+    grid = found.grid
+    smoothed = grid.smoothed
     normal, normal_hu, normal_base, free, dense, soft, soft_base, inside = found.gathered()
 
     def mean(values: Float32Array, weights: Float32Array, sigma_mm: float) -> Float32Array:
-        weight = smoothed(weights, sigma_mm, spacing_mm)
-        return smoothed(values, sigma_mm, spacing_mm) / (weight + np.float32(ALMOST_NONE))
+        weight = smoothed(weights, sigma_mm)
+        return smoothed(values, sigma_mm) / (weight + np.float32(ALMOST_NONE))
 
-    near_share = smoothed(normal, BACKGROUND_MM, spacing_mm)
-    far_share = smoothed(normal, FAR_MM, spacing_mm)
+    near_share = smoothed(normal, BACKGROUND_MM)
+    far_share = smoothed(normal, FAR_MM)
 
     def background(values: Float32Array) -> Float32Array:
-        near = smoothed(values, BACKGROUND_MM, spacing_mm)
-        far = smoothed(values, FAR_MM, spacing_mm) / (far_share + ALMOST_NONE)
+        near = smoothed(values, BACKGROUND_MM)
+        far = smoothed(values, FAR_MM) / (far_share + ALMOST_NONE)
         return np.asarray((near + FAR_SHARE * far) / (near_share + FAR_SHARE), np.float32)
 
     background_hu = background(normal_hu)
     known = ramp(far_share, *KNOWN)
-    known *= inside_skull(inside > 0.5, spacing_mm)
+    known *= inside_skull(inside > 0.5, grid.spacing_mm)
     contrast = dense - free * background_hu
     contrasts = [mean(contrast, free, scale_mm) for scale_mm in SCALES_MM]
-    significance = _significance(contrasts, DENSE, normal > 0, spacing_mm)
+    noises = [
+        _deviation(np.abs(one - smoothed(one, REACH * scale_mm))[normal > 0])
+        for scale_mm, one in zip(SCALES_MM, contrasts, strict=True)
+    ]
+    significance = _significance(contrasts, noises, DENSE, grid.spacing_mm)
     blood = np.zeros_like(normal)
-    if found.grid.shape[0] > 1:
-        away = ramp(smoothed(free, AWAY_MM, spacing_mm), *AWAY)
-        denser = spread(ramp(contrast, *DENSER_HU), DENSER_MM, spacing_mm)
-        blood = _significance(contrasts, BLOOD, normal > 0, spacing_mm, away) * (1 - denser)
+    if grid.shape[0] > 1:
+        away = ramp(smoothed(free, AWAY_MM), *AWAY)
+        denser = spread(ramp(contrast, *DENSER_HU), DENSER_MM, grid.spacing_mm)
+        blood = _significance(contrasts, noises, BLOOD, grid.spacing_mm, away) * (1 - denser)
     unexplained = _unexplained(
         normal_hu - normal * mean(normal_hu, normal, REGION_MM),
         normal_base - normal * mean(normal_base, normal, REGION_MM),
@@ -243,7 +252,7 @@ def coarse_contrast(found: Background) -> Contrast:
     faint *= np.float32(FAINT_GAIN / HU_OF_WHITE)
     fine_noise = _deviation(np.concatenate(found.fine_apart))
     return Contrast(
-        found.grid, found.noise_hu, found.skull, found.fine_mm, fine_noise,
+        grid, found.noise_hu, found.skull, found.fine_mm, fine_noise,
         background_hu, background(normal_base), known, np.maximum(significance, blood), blood,
         np.asarray(faint, np.float32), mean(soft_base, soft, SOFT_MM),
     )  # fmt: skip
@@ -251,21 +260,19 @@ def coarse_contrast(found: Background) -> Contrast:
 
 def _significance(
     contrasts: Sequence[Float32Array],
+    noises: Sequence[float],
     thresholds: Sequence[tuple[float, float]],
-    tissue: BoolArray,
     spacing_mm: Spacing,
     share: Float32Array | float = 1.0,
 ) -> Float32Array:
     """How significant the contrast at any of `SCALES_MM` is, as far as a finding extends; 0 to 1.
 
-    `share` is a factor of each block.
+    `noises` are deviations of the noise at each scale, `share` a factor of each block.
     """
     largest = np.zeros_like(contrasts[0])
-    for scale_mm, contrast, (least_hu, range_hu) in zip(
-        SCALES_MM, contrasts, thresholds, strict=True
+    for scale_mm, contrast, noise, (least_hu, range_hu) in zip(
+        SCALES_MM, contrasts, noises, thresholds, strict=True
     ):
-        apart = contrast - smoothed(contrast, REACH * scale_mm, spacing_mm)
-        noise = _deviation(np.abs(apart[tissue]))
         found_here = share * ramp(contrast, max(least_hu, NOISE_FACTOR * noise), range_hu)
         largest = np.maximum(largest, spread(found_here, REACH * scale_mm, spacing_mm))
     return largest
@@ -293,7 +300,7 @@ def _unexplained(hu: Float32Array, base: Float32Array, normal: Float32Array) -> 
 
 @dataclass(frozen=True)
 class Fine:
-    """Slices of a head and what is known of each voxel; all (slices, rows, columns)."""
+    """A region of a head and what is known of each voxel; all (slices, rows, columns)."""
 
     hu: Float32Array
     mr: Float32Array
@@ -318,10 +325,15 @@ class Fine:
 
 
 def fine_contrast(
-    found: Contrast, head: Head, part: slice, base: Float32Array, significance: Significance
+    found: Contrast, head: Head, region: Region, base: Float32Array, significance: Significance
 ) -> Fine:
-    """The contrast of some slices at the finest scale, with the coarse volumes expanded to it."""
-    wide, inner = widened(head, part, 2 * WEIGHT_MM)
+    """The contrast of a region at the finest scale, with the coarse volumes expanded to it.
+
+    `base` is that of the region.
+    """
+    part, rows, columns = region
+    slices, inner = widened(head, part, 2 * WEIGHT_MM)
+    wide = slices, rows, columns
     near = Tissue.of(head, wide, found.skull, found.fine_mm)
     background_hu = found.grid.expand(found.background_hu, wide)
     own_hu = _own_hu(near, background_hu, NOISE_SHARE * found.noise_hu)
@@ -332,15 +344,15 @@ def fine_contrast(
     )  # fmt: skip
     weight = smoothed(significance(evidence), WEIGHT_MM, head.spacing_mm)
     own_hu, background_hu = own_hu[inner], background_hu[inner]
-    gain = np.float32(BLOOD_GAIN) * found.grid.expand(found.blood, part)
+    gain = np.float32(BLOOD_GAIN) * found.grid.expand(found.blood, region)
     return Fine(
-        near.hu[inner], head.read_mr(part), base,
+        near.hu[inner], head.read_mr(part)[:, rows, columns], base,
         own_hu + gain * np.maximum(own_hu - background_hu, 0), background_hu,
-        found.grid.expand(found.base_background, part),
-        found.grid.expand(found.known, part) * near.clear[inner],
+        found.grid.expand(found.base_background, region),
+        found.grid.expand(found.known, region) * near.clear[inner],
         weight[inner],
-        found.grid.expand(found.faint, part) * near.clear[inner],
-        found.grid.expand(found.soft_around, part),
+        found.grid.expand(found.faint, region) * near.clear[inner],
+        found.grid.expand(found.soft_around, region),
     )  # fmt: skip
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt, find_objects, label
 
 from radfuse.arrays import BoolArray, Float32Array
-from radfuse.methods.detail.coarse_grid import CoarseGrid
+from radfuse.methods.detail.coarse_grid import CoarseGrid, Region
 from radfuse.methods.head import Spacing
 
 SKULL_MM3 = 1000.0
@@ -40,13 +40,21 @@ class Skull:
         is_skull[0] = False
         return cls(grid, bone_hu, is_skull[parts])
 
-    def mask(self, hu: Float32Array, part: slice) -> BoolArray:
-        """Voxels of the skull in some slices, whose HU are given."""
-        return np.asarray((hu >= self.bone_hu) & self.grid.repeat(self.blocks, part))
+    def mask(self, hu: Float32Array, region: Region) -> BoolArray:
+        """Voxels of the skull in a region, whose HU are given."""
+        return np.asarray((hu >= self.bone_hu) & self.grid.repeat(self.blocks, region))
 
 
 def inside_skull(tissue: BoolArray, spacing_mm: Spacing) -> BoolArray:
     """The brain's part of tissue that is not skull: the largest that an opening leaves."""
+    inside = np.zeros_like(tissue)
+    for box in find_objects(tissue.astype(np.uint8)):  # one or none; without the air around it
+        around = tuple(slice(max(one.start - 1, 0), one.stop + 1) for one in box)
+        inside[around] = _opened(tissue[around], spacing_mm)
+    return inside
+
+
+def _opened(tissue: BoolArray, spacing_mm: Spacing) -> BoolArray:
     deep = distance_transform_edt(tissue, spacing_mm) > OPENING_MM
     parts, count = label(deep)
     if count == 0:

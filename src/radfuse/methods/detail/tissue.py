@@ -1,13 +1,14 @@
 """A head's CT beside its skull: what is tissue there, and what the skull's blur has added."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from radfuse.arrays import BoolArray, Float32Array
-from radfuse.methods.detail.coarse_grid import ramp, smoothed
+from radfuse.methods.detail.coarse_grid import CoarseGrid, Region, ramp, smoothed
 from radfuse.methods.detail.skull import Skull
+from radfuse.methods.dilation import Step, dilated
 from radfuse.methods.head import Head, Spacing
 
 DETAIL_HU = (-150.0, 160.0)
@@ -28,6 +29,13 @@ CLEAR = (0.03, 0.12)
 1.5 mm from a flat bone."""
 
 
+SOFT_HU = -200.0
+"""Tissue is denser than that."""
+
+AIR_MM = 6.0
+"""Air around tissue, more than what is smoothed at the scale of voxels takes in."""
+
+
 def widened(head: Head, part: slice, margin_mm: float) -> tuple[slice, slice]:
     """The slices with neighbours within a margin, and where they are among these."""
     count = head.shape[0]
@@ -36,9 +44,35 @@ def widened(head: Head, part: slice, margin_mm: float) -> tuple[slice, slice]:
     return wide, slice(part.start - wide.start, part.stop - wide.start)
 
 
+def region_of_tissue(head: Head, part: slice, grid: CoarseGrid, reach: int = 0) -> Region:
+    """Rows and columns of some slices around which there is air alone; all, if there is no tissue.
+
+    They take in tissue of neighbouring slices, at least `reach` pixels of air, and whole pairs of
+    blocks.
+    """
+    wide, _ = widened(head, part, AIR_MM)
+    is_tissue = np.max(head.read_ct(wide), axis=0) > SOFT_HU
+
+    def bounds(axis: int) -> slice:
+        margin = max(AIR_MM / head.spacing_mm[1 + axis], reach)
+        return _bounds(np.asarray(is_tissue.any(axis=1 - axis)), margin, 2 * grid.factors[1 + axis])
+
+    return part, bounds(0), bounds(1)
+
+
+def _bounds(is_tissue: BoolArray, margin: float, multiple: int) -> slice:
+    """From what is tissue in a row, with a margin, to multiples of some pixels."""
+    (at,) = np.nonzero(is_tissue)
+    if len(at) == 0:
+        return slice(0, len(is_tissue))
+    start = max(int(at[0] - np.ceil(margin)), 0) // multiple * multiple
+    stop = -(-int(at[-1] + 1 + np.ceil(margin)) // multiple) * multiple
+    return slice(start, min(stop, len(is_tissue)))
+
+
 @dataclass(frozen=True)
 class Tissue:
-    """Some slices of a head, (slices, rows, columns)."""
+    """A region of a head, (slices, rows, columns)."""
 
     hu: Float32Array
     tissue_hu: Float32Array
@@ -58,12 +92,13 @@ class Tissue:
     """Of these, what is no finding."""
 
     @classmethod
-    def of(cls, head: Head, part: slice, skull: Skull, fine_mm: float) -> "Tissue":
-        """Of some slices; `fine_mm` is the smoothing of `smooth_hu`."""
+    def of(cls, head: Head, region: Region, skull: Skull, fine_mm: float) -> "Tissue":
+        """Of a region; `fine_mm` is the smoothing of `smooth_hu`."""
+        part, rows, columns = region
         wide, inner = widened(head, part, 2 * AROUND_MM)
-        hu = head.read_ct(wide)
-        bone = skull.mask(hu, wide)
-        rim = binary_dilation(bone, _ball(head.spacing_mm))
+        hu = head.read_ct(wide)[:, rows, columns]
+        bone = skull.mask(hu, (wide, rows, columns))
+        rim = dilated(bone, _steps(RIM_MM, head.spacing_mm))
         share = smoothed(bone.astype(np.float32), LEAK_MM, head.spacing_mm)
         tissue_hu = np.maximum(hu - LEAK_HU * share, np.minimum(hu, np.float32(BRAIN_HU)))
         tissue_hu = np.clip(tissue_hu, *DETAIL_HU)
@@ -77,9 +112,12 @@ class Tissue:
         return cls(hu[inner], tissue_hu[inner], smooth, rim, clear, brain, normal)
 
 
-def _ball(spacing_mm: Spacing) -> BoolArray:
-    """Voxels within `RIM_MM` of the middle one, the next slices' too."""
-    reach = [int(RIM_MM / step) for step in spacing_mm]
-    axes = [np.arange(-n, n + 1) * step for n, step in zip(reach, spacing_mm, strict=True)]
-    z, y, x = np.meshgrid(*axes, indexing="ij", sparse=True)
-    return np.asarray(z**2 + y**2 + x**2 <= RIM_MM**2)
+def _steps(most_mm: float, spacing_mm: Spacing) -> list[Step]:
+    """All steps of at most a distance."""
+    reach = [int(most_mm / step) for step in spacing_mm]
+    z, y, x = (range(-most, most + 1) for most in reach)
+    return [
+        step
+        for step in product(z, y, x)
+        if np.linalg.norm(np.multiply(step, spacing_mm)) <= most_mm
+    ]
