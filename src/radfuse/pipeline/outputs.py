@@ -19,6 +19,7 @@ from radfuse.intensity import window_named
 from radfuse.io.images import IMAGE_SUFFIXES, write_image
 from radfuse.io.staging import Staging, refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import write_volume
+from radfuse.parallel import in_order
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
 from radfuse.pipeline.qa.content import write_result_sheet
 from radfuse.pipeline.result import Result, RigidAlignment
@@ -182,9 +183,10 @@ def write_result(target: OutputPaths, result: Result) -> Result:
             roles = dict(staged.images)
         write_result_sheet(staged.sheet, result)
         roles[QA_SHEET] = staged.sheet
+        digests = in_order(lambda path: digest(files_of(path)), roles.values())
         outputs = tuple(
-            Output(role=role, path=path.name, sha256=digest(files_of(path)))
-            for role, path in roles.items()
+            Output(role=role, path=path.name, sha256=sha256)
+            for (role, path), sha256 in zip(roles.items(), digests, strict=True)
         )
         left_out = _left_out(target, result)
         record = result.record.model_copy(update={"outputs": outputs, "left_out": left_out})

@@ -72,6 +72,19 @@ def test_outside_the_mr_field_of_view_there_is_only_the_ct(opacity: float, seed:
 
 
 @settings(deadline=None)
+@given(opacities, st.tuples(*[st.tuples(*[st.integers(0, 3)] * 2)] * 2))
+def test_air_around_the_head_is_black(opacity: float, margins: tuple[tuple[int, int], ...]) -> None:
+    head = planes(7)
+    found = blend(*(np.pad(values, margins) for values in head), opacity)
+    np.testing.assert_array_equal(found, np.pad(blend(*head, opacity), (*margins, (0, 0))))
+
+
+def test_a_slice_of_air_is_black() -> None:
+    air = np.zeros(SHAPE, np.float32)
+    assert not blend(air, air, air == 0, 0.5).any()
+
+
+@settings(deadline=None)
 @given(opacities, st.integers(0, 99))
 def test_a_blend_lies_between_its_parts(opacity: float, seed: int) -> None:
     ct, mr, _ = planes(seed)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
+from scipy.ndimage import find_objects
 
 from radfuse.arrays import Float32Array
 from radfuse.dicom.write.derivation_context import DerivationContext
@@ -87,10 +88,11 @@ def blend(
     ct: Float32Array, mr: Float32Array, fov_mask: NDArray[np.bool_], opacity: float
 ) -> NDArray[np.uint8]:
     """Red, green, blue (Y, X, 3) of the MR over the CT; the CT only outside the field of view."""
-    weight = np.where(fov_mask, np.float32(opacity), np.float32(0))
-    levels = np.empty((*ct.shape, 3), np.uint8)
-    for channel, colour in enumerate(_hot_channels(mr)):
-        levels[..., channel] = grey_levels(ct + weight * (colour - ct))
+    levels = np.zeros((*ct.shape, 3), np.uint8)
+    for box in find_objects(((ct > 0) | (mr > 0)).view(np.uint8)):  # air is black
+        grey, weight = ct[box], np.where(fov_mask[box], np.float32(opacity), np.float32(0))
+        for channel, colour in enumerate(_hot_channels(mr[box])):
+            levels[box][..., channel] = grey_levels(grey + weight * (colour - grey))
     return levels
 
 

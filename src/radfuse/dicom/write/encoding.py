@@ -1,5 +1,6 @@
 """Headers as the bytes of DICOM files, and parts that many files share, encoded once."""
 
+import struct
 from collections.abc import Iterable, Mapping, MutableSequence
 from io import BytesIO
 
@@ -23,6 +24,9 @@ from radfuse.dicom.write.valid_values import make_valid
 
 PREAMBLE = bytes(128)
 """Precedes the letters DICM; empty, since that of a source file may contain anything."""
+
+PIXEL_DATA = (0x7FE0, 0x0010)
+"""Group and element."""
 
 ENCODING = (False, True)
 """Whether value representations are implicit, and whether numbers are little-endian."""
@@ -69,6 +73,13 @@ def encoded_elements(header: Dataset, character_set: str | MutableSequence[str])
         write_data_element(buffer, header.get_item(tag), terms)
         elements[int(tag)] = buffer.getvalue()
     return elements
+
+
+def encoded_pixels(value: bytes, vr: str) -> Elements:
+    """The element of stored values, which are long: they are copied once. PS3.5 table 7.1-1."""
+    padded_length = len(value) + len(value) % 2
+    head = struct.pack("<HH2sHL", *PIXEL_DATA, vr.encode(), 0, padded_length)
+    return {(PIXEL_DATA[0] << 16) + PIXEL_DATA[1]: head + value.ljust(padded_length, b"\0")}
 
 
 def joined(elements: Elements, sop_class: UID, sop_instance: UID) -> bytes:

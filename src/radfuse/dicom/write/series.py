@@ -12,7 +12,7 @@ from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from radfuse.dicom.uids import derive_uid
-from radfuse.dicom.write.encoding import encoded, encoded_elements, joined
+from radfuse.dicom.write.encoding import Elements, encoded, encoded_elements, encoded_pixels, joined
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.staging import refuse_nonempty, staging
 from radfuse.parallel import in_order
@@ -128,7 +128,7 @@ def write_slices(
     grid
         A volume with the geometry of the slices; its values are not used.
     several
-        Their folders have one parent, and appear together.
+        Their folders have one parent, and appear together; their headers have one character set.
     """
     for series in several:
         _check_grid(grid, series.folder)
@@ -147,8 +147,9 @@ def write_slices(
             if per_slice is not None:
                 attributes.update(per_slice(index))
                 _check_geometry(attributes, grid, index, several[0].folder)
+            shared = encoded_elements(attributes, encoders[0][1].character_set)
             for draft, encoder in encoders:
-                (draft / names[index]).write_bytes(encoder.file_bytes(index, attributes))
+                (draft / names[index]).write_bytes(encoder.file_bytes(index, shared))
 
         for _ in in_order(write, range(count)):
             pass
@@ -166,20 +167,35 @@ class _SliceEncoder:
         if series.rescale is not None:
             common.update(rescale_attributes(series.rescale))
         header = encoded(common)
-        self._series, self._character_set = series, header.original_character_set
-        self._common = encoded_elements(header, self._character_set)
+        self.character_set = header.original_character_set
+        self._series = series
+        self._common = encoded_elements(header, self.character_set)
+        self._pixel_attributes: Elements = {}
 
-    def file_bytes(self, index: int, attributes: Dataset) -> bytes:
-        """The file of a slice; `attributes` are those that all series of the grid have."""
+    def file_bytes(self, index: int, shared: Elements) -> bytes:
+        """The file of a slice; `shared` are the attributes that all series of the grid have."""
         series = self._series
         own = Dataset()
-        own.update(attributes)
         own.SOPInstanceUID = derive_uid(series.template.SeriesInstanceUID, str(index))
         if series.own_attributes is not None:
             own.update(series.own_attributes(index))
-        own.update(pixel_attributes(series.stored_slice(index)))
-        elements = {**self._common, **encoded_elements(own, self._character_set)}
+        stored = series.stored_slice(index)
+        elements = {
+            **self._common,
+            **shared,
+            **encoded_elements(own, self.character_set),
+            **self._described(stored),
+            **encoded_pixels(stored.tobytes(), _pixel_vr(stored)),
+        }
         return joined(elements, series.template.SOPClassUID, own.SOPInstanceUID)
+
+    def _described(self, stored: NDArray[np.generic]) -> Elements:
+        """The attributes of the pixels, which are those of the first slice."""
+        if not self._pixel_attributes:
+            self._pixel_attributes = encoded_elements(
+                _pixel_description(stored), self.character_set
+            )
+        return self._pixel_attributes
 
 
 def _check_grid(image: sitk.Image, folder: Path) -> None:
@@ -273,6 +289,14 @@ def _check_geometry(header: Dataset, image: sitk.Image, index: int, folder: Path
 
 def pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
     """Stored values, (Y, X) grey or (Y, X, 3) colour, and the attributes that describe them."""
+    attributes = _pixel_description(stored)
+    attributes.PixelData = stored.tobytes()
+    attributes["PixelData"].VR = _pixel_vr(stored)
+    return attributes
+
+
+def _pixel_description(stored: NDArray[np.generic]) -> Dataset:
+    """The attributes that describe stored values, (Y, X) grey or (Y, X, 3) colour."""
     is_rgb = stored.ndim == RGB_SLICE_DIMENSIONS
     attributes = Dataset()
     attributes.SamplesPerPixel = stored.shape[2] if is_rgb else 1
@@ -283,6 +307,9 @@ def pixel_attributes(stored: NDArray[np.generic]) -> Dataset:
     attributes.BitsAllocated = attributes.BitsStored = 8 * stored.itemsize
     attributes.HighBit = attributes.BitsStored - 1
     attributes.PixelRepresentation = int(stored.dtype.kind == "i")
-    attributes.PixelData = stored.tobytes()
-    attributes["PixelData"].VR = "OB" if is_rgb else "OW"
     return attributes
+
+
+def _pixel_vr(stored: NDArray[np.generic]) -> str:
+    """The value representation of stored values: bytes or words."""
+    return "OB" if stored.ndim == RGB_SLICE_DIMENSIONS else "OW"

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from radfuse.arrays import Float32Array, image_on
 from radfuse.modality import CT, MR
+from radfuse.parallel import in_order
 from radfuse.pipeline.display.planes import PLANES, Sides
 from radfuse.pipeline.qa.form import CHECKS, FUNCTIONAL_CHECKS, form_html, signoff_html
 from radfuse.pipeline.qa.residual_map import residual_map
@@ -188,7 +189,7 @@ def write_qa_sheet(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
         worst=_worst_html(worst) if worst else "",
-        planes="\n".join(_plane_html(plane) for plane in planes),
+        planes="\n".join(in_order(_plane_html, planes)),
         residuals=_residuals_html(residuals) if residuals else "",
         sections="\n".join(_section_html(name, rows) for name, rows in sections.items()),
         pair=escape(" and ".join(pair)),
